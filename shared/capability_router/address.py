@@ -1,0 +1,25 @@
+"""Where a candidate's calls go, and on whose account: what health is keyed by."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import NamedTuple
+
+
+class Address(NamedTuple):
+    """The failure domain of a candidate.
+
+    `base_url` is a URL or an SDK's own name for its endpoint, `credential` a fingerprint (never the
+    key). The breaker is keyed by (base_url, model, region), rate gates by (base_url, credential,
+    model), a disabled credential by (base_url, credential).
+    """
+
+    base_url: str
+    model: str
+    credential: str = ""
+    region: str = ""
+
+
+def fingerprint(secret: str | None) -> str:
+    """A short one-way mark by which two uses of one key are known to be the same."""
+    return hashlib.sha256(secret.encode()).hexdigest()[:12] if secret else ""

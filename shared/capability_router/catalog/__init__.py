@@ -1,0 +1,1 @@
+"""What each model can do, allows and costs."""

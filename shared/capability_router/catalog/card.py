@@ -1,0 +1,166 @@
+"""A model card: what one model can do, what it holds, what it costs, where its data goes.
+
+Field names follow LangChain's ModelProfile. A capability is True, False or None (unknown); nothing
+here turns an unknown into a no.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from difflib import get_close_matches
+from typing import Any
+
+from capability_router.errors import ConfigError
+from capability_router.money.price import Price
+from capability_router.request import Need
+
+CAPABILITIES: dict[str, Need] = {need.name.lower(): need for need in Need if need.name and need}
+"""Card field -> the need it answers: tool_calling, tool_choice, structured_output, json_mode, ..."""
+
+_IMPLIED = {"tool_choice": "tool_calling", "json_mode": "structured_output", "streaming": "id"}
+# What nobody states follows from what is: tools imply a choice among them, a schema implies JSON,
+# and every model streams unless its card says no.
+
+_WINDOWS = ("context_window", "max_input_tokens", "max_output_tokens", "output_reserve")
+_LIMITS = ("rpm", "tpm", "concurrency")
+RETENTION = {"zero": 0}
+"""Retention words that are not a number of days."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """One model. Windows in tokens, `latency` in seconds and tokens per second, `quality` 0 to 1 by task.
+
+    `output_reserve` is the wrapped model's own max_tokens. `limits`: rpm, tpm, concurrency. `data`: regions, retention ("zero", "30d", ...), training.
+    `tenants`: if given, only these tenants may use the model. `endpoint`: how the built-in client
+    reaches it (base_url, model, api_key_env, headers). Raises ConfigError for impossible values.
+    """
+
+    id: str
+    provider: str = ""
+    model: str = ""
+    context_window: int | None = None
+    max_input_tokens: int | None = None
+    max_output_tokens: int | None = None
+    output_reserve: int | None = None
+    tool_calling: bool | None = None
+    tool_choice: bool | None = None
+    structured_output: bool | None = None
+    json_mode: bool | None = None
+    image_inputs: bool | None = None
+    pdf_inputs: bool | None = None
+    audio_inputs: bool | None = None
+    video_inputs: bool | None = None
+    reasoning_output: bool | None = None
+    streaming: bool | None = None
+    price: Price | None = None
+    limits: Mapping[str, int] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    tenants: tuple[str, ...] = ()
+    quality: Mapping[str, float] = field(default_factory=dict)
+    latency: Mapping[str, float] = field(default_factory=dict)
+    endpoint: Mapping[str, Any] | None = field(default=None, repr=False)
+    can: int = field(init=False, repr=False, compare=False, default=0)
+    cannot: int = field(init=False, repr=False, compare=False, default=0)
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        if not self.id or not isinstance(self.id, str):
+            raise ConfigError("a model card needs an id, such as 'openai/gpt-5-mini'")
+        if isinstance(self.price, Mapping):
+            put(self, "price", Price.parse(self.price))
+        for name in ("tags", "tenants"):
+            value = getattr(self, name)
+            put(self, name, (value,) if isinstance(value, str) else tuple(value))
+        for check in (_check_windows, _check_limits, _check_quality, _check_latency, _check_data):
+            check(self)
+        flags = {need: self._flag(name) for name, need in CAPABILITIES.items()}
+        put(self, "can", int(sum(need for need, flag in flags.items() if flag is True)))
+        put(self, "cannot", int(sum(need for need, flag in flags.items() if flag is False)))
+
+    def _flag(self, name: str) -> bool | None:
+        stated: bool | None = getattr(self, name)
+        return bool(getattr(self, _IMPLIED[name])) or None if stated is None and name in _IMPLIED else stated
+
+    @property
+    def name(self) -> str:
+        """The model's name at its provider."""
+        return self.model or self.id.rpartition("/")[2]
+
+    def unknown(self) -> tuple[str, ...]:
+        """The capabilities, windows and price that nobody has stated."""
+        stated = (*CAPABILITIES, *_WINDOWS[:2], "price")
+        return tuple(name for name in stated if getattr(self, name) is None)
+
+    def overlaid(self, values: Mapping[str, Any]) -> ModelCard:
+        """This card with stated values laid over it; None never hides what is known."""
+        checked = card_fields(values, self.id)
+        return replace(self, **{k: v for k, v in checked.items() if v is not None})
+
+    def filled(self, values: Mapping[str, Any]) -> ModelCard:
+        """This card with its unknown fields taken from `values`."""
+        empty: tuple[Any, ...] = (None, "", (), {})
+        lacks = {k: v for k, v in card_fields(values, self.id).items() if getattr(self, k) in empty}
+        return self.overlaid(lacks)
+
+
+FIELDS = tuple(f.name for f in fields(ModelCard) if f.init)
+
+
+def card_fields(values: Mapping[str, Any], owner: str) -> dict[str, Any]:
+    """The values, if each is a card field; else ConfigError naming the nearest."""
+    for name in values:
+        if name not in FIELDS:
+            near = get_close_matches(str(name), FIELDS, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(FIELDS)}"
+            raise ConfigError(f"model {owner!r}: unknown card field {name!r}; {hint}")
+    return dict(values)
+
+
+def retention_days(word: object) -> float:
+    """'zero' -> 0, '30d' -> 30, a number of days as it is; infinity for what can't be read."""
+    if isinstance(word, (int, float)) and not isinstance(word, bool):
+        return float(word)
+    text = str(word).strip().lower()
+    if text in RETENTION:
+        return RETENTION[text]
+    digits = text.removesuffix("days").removesuffix("d").strip()
+    return float(digits) if digits.replace(".", "", 1).isdigit() else math.inf
+
+
+def _check_windows(card: ModelCard) -> None:
+    for name in _WINDOWS:
+        value = getattr(card, name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value <= 0):
+            raise ConfigError(f"model {card.id!r}: {name} must be a whole number of tokens above 0, got {value!r}")
+
+
+def _check_limits(card: ModelCard) -> None:
+    for name, value in card.limits.items():
+        if name not in _LIMITS:
+            raise ConfigError(f"model {card.id!r}: unknown limit {name!r}; known: {', '.join(_LIMITS)}")
+        if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
+            raise ConfigError(f"model {card.id!r}: limits.{name} must be a whole number above 0, got {value!r}")
+
+
+def _check_quality(card: ModelCard) -> None:
+    for task, value in card.quality.items():
+        if not isinstance(value, (int, float)) or not 0 <= value <= 1:
+            raise ConfigError(f"model {card.id!r}: quality.{task} must be 0 to 1, got {value!r}")
+
+
+def _check_latency(card: ModelCard) -> None:
+    for name, value in card.latency.items():
+        if name not in ("ttft_s", "tokens_per_s"):
+            raise ConfigError(f"model {card.id!r}: unknown latency.{name}; known: ttft_s, tokens_per_s")
+        if not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
+            raise ConfigError(f"model {card.id!r}: latency.{name} must be a finite number, 0 or more, got {value!r}")
+
+
+def _check_data(card: ModelCard) -> None:
+    for name in card.data:
+        if name not in ("regions", "retention", "training"):
+            raise ConfigError(f"model {card.id!r}: unknown data rule {name!r}; known: regions, retention, training")

@@ -1,0 +1,66 @@
+"""Time and chance. The only module of the core that imports `time` or `random`.
+
+Everything else is handed a Clock or a `now`, so that a test or a simulation runs in virtual
+time and every seed gives one run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Monotonic seconds for intervals, Unix seconds for stamps, and the two ways to wait."""
+
+    def now(self) -> float: ...
+    def unix(self) -> float: ...
+    def sleep(self, seconds: float) -> None: ...
+    async def asleep(self, seconds: float) -> None: ...
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    now = staticmethod(time.monotonic)
+    unix = staticmethod(time.time)
+    sleep = staticmethod(time.sleep)
+
+    async def asleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    def __repr__(self) -> str:
+        return "SystemClock()"
+
+
+class ManualClock:
+    """A clock that moves only when told to; sleeping moves it."""
+
+    def __init__(self, start: float = 0.0) -> None:
+        self._now = start
+
+    def now(self) -> float:
+        return self._now
+
+    def unix(self) -> float:
+        return 1_800_000_000.0 + self._now
+
+    def advance(self, seconds: float) -> None:
+        self._now += seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.advance(max(seconds, 0.0))
+
+    async def asleep(self, seconds: float) -> None:
+        self.advance(max(seconds, 0.0))
+        await asyncio.sleep(0)
+
+    def __repr__(self) -> str:
+        return f"ManualClock(now={self._now:g})"
+
+
+def seeded(seed: int | None) -> random.Random:
+    """A private source of chance; the same seed gives the same draws."""
+    return random.Random(seed)  # noqa: S311 - jitter and exploration, never secrets

@@ -1,0 +1,219 @@
+"""Which models can take a request, and for each other one, which rule forbids it and with what numbers.
+
+`RULES` is the table. A rule first says whether it has anything to ask of this request; only those
+that do are applied to the cards. A verdict is None (passes), a text (refused) or UNKNOWN.
+Hard means hard: no score and no prompt text reaches this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from capability_router.catalog.card import CAPABILITIES, ModelCard, retention_days
+from capability_router.money.price import usd
+from capability_router.request import Request
+
+UnknownMode = Literal["prefer_known", "allow", "refuse"]
+RESERVE_TOKENS = 1_024
+
+
+class Refusal(NamedTuple):
+    """Why one model was not taken."""
+
+    model: str
+    rule: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request as the rules see it; made once per request. Tokens are estimates of the input."""
+
+    request: Request
+    input_tokens: int
+    needs: int
+    pin: str | None = None
+    allow: frozenset[str] = frozenset()
+    deny: frozenset[str] = frozenset()
+
+
+class Eligible(NamedTuple):
+    """The models that may be used, in registry order, the refusals of the others, and remarks."""
+
+    cards: list[ModelCard]
+    refusals: list[Refusal]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A named question. `asks`: does it concern this request? `check`: None or why not."""
+
+    name: str
+    asks: Callable[[Ask], bool]
+    check: Callable[[Ask, ModelCard], str | None]
+
+
+def default_reserve(card: ModelCard) -> int:
+    """Output tokens kept free when nobody says how many: min(max output, 1,024, a quarter of the window)."""
+    quarter = (card.context_window or 4 * RESERVE_TOKENS) // 4
+    return min(card.max_output_tokens or RESERVE_TOKENS, RESERVE_TOKENS, quarter)
+
+
+def reserve(ask: Ask, card: ModelCard) -> int:
+    """Output tokens that must fit beside the input."""
+    return ask.request.max_tokens or card.output_reserve or default_reserve(card)
+
+
+def _input(ask: Ask, card: ModelCard) -> str | None:
+    most = card.max_input_tokens
+    if most is None or ask.input_tokens <= most:
+        return None
+    return f"needs {ask.input_tokens:,} input tokens, accepts at most {most:,}"
+
+
+def _window(ask: Ask, card: ModelCard) -> str | None:
+    window = card.context_window
+    if window is None:
+        return None
+    kept = reserve(ask, card)
+    if ask.input_tokens + kept <= window:
+        return None
+    return f"needs {ask.input_tokens:,} input tokens and {kept:,} for the output, window {window:,}"
+
+
+def _output(ask: Ask, card: ModelCard) -> str | None:
+    most, wanted = card.max_output_tokens, ask.request.max_tokens or 0
+    if most is None or wanted <= most:
+        return None
+    return f"asks for up to {wanted:,} output tokens, gives at most {most:,}"
+
+
+def _max_cost(ask: Ask, card: ModelCard) -> str | None:
+    cap = ask.request.routing.max_cost_usd or 0.0
+    kept = reserve(ask, card)
+    cost = card.price.estimate(ask.input_tokens, kept) if card.price else None
+    if cost is None:
+        return f"price unknown, cap ${cap:g} (an unknown price never passes a cap)"
+    if cost <= cap * 1e12:
+        return None
+    return f"may cost ${usd(cost):f} ({ask.input_tokens:,} input and up to {kept:,} output tokens), cap ${cap:g}"
+
+
+def _regions(ask: Ask, card: ModelCard) -> str | None:
+    allowed, regions = ask.request.routing.regions, card.data.get("regions")
+    if not regions:
+        return f"its regions are not stated, allowed: {', '.join(allowed)}"
+    outside = sorted(set(regions) - set(allowed))
+    return f"may process in {', '.join(outside)}, allowed: {', '.join(allowed)}" if outside else None
+
+
+def _retention(ask: Ask, card: ModelCard) -> str | None:
+    asked, stated = ask.request.routing.retention, card.data.get("retention")
+    if stated is None:
+        return f"its retention is not stated, at most {asked} is allowed"
+    return None if retention_days(stated) <= retention_days(asked) else f"keeps data {stated}, at most {asked} is allowed"
+
+
+def _training(ask: Ask, card: ModelCard) -> str | None:
+    stated = card.data.get("training")
+    if stated is False:
+        return None
+    return "may train on the data" if stated else "whether it trains on the data is not stated"
+
+
+def _pin(ask: Ask, card: ModelCard) -> str | None:
+    return None if card.id == ask.pin else f"pinned to {ask.pin!r}"
+
+
+def _allow(ask: Ask, card: ModelCard) -> str | None:
+    return None if card.id in ask.allow else f"not among the allowed: {', '.join(sorted(ask.allow))}"
+
+
+def _deny(ask: Ask, card: ModelCard) -> str | None:
+    return "denied by the request" if card.id in ask.deny else None
+
+
+def _require_tags(ask: Ask, card: ModelCard) -> str | None:
+    lacks = [t for t in ask.request.routing.require_tags if t not in card.tags]
+    return f"lacks the tag {', '.join(map(repr, lacks))}, has {list(card.tags)}" if lacks else None
+
+
+def _tenant(ask: Ask, card: ModelCard) -> str | None:
+    if not card.tenants or ask.request.routing.tenant in card.tenants:
+        return None
+    return f"reserved for other tenants than {ask.request.routing.tenant!r}"
+
+
+def _always(_: Ask) -> bool:
+    return True
+
+
+RULES: tuple[Rule, ...] = (
+    Rule("pin", lambda a: a.pin is not None, _pin),
+    Rule("allow", lambda a: bool(a.request.routing.allow), _allow),
+    Rule("deny", lambda a: bool(a.deny), _deny),
+    Rule("tenant", _always, _tenant),
+    Rule("require_tags", lambda a: bool(a.request.routing.require_tags), _require_tags),
+    Rule("data.regions", lambda a: bool(a.request.routing.regions), _regions),
+    Rule("data.retention", lambda a: a.request.routing.retention is not None, _retention),
+    Rule("data.training", lambda a: a.request.routing.training is False, _training),
+    Rule("max_input_tokens", _always, _input),
+    Rule("context_window", _always, _window),
+    Rule("max_output_tokens", lambda a: a.request.max_tokens is not None, _output),
+    Rule("max_cost", lambda a: a.request.routing.max_cost_usd is not None, _max_cost),
+)
+"""The rules with numbers, in the order in which the first that fails is named. Capabilities follow them."""
+
+
+def screen(
+    ask: Ask, cards: Sequence[ModelCard], *, unknown: UnknownMode = "prefer_known", barred: Mapping[str, str] = {}
+) -> Eligible:
+    """Split the cards. `barred` are models out of use (credential or model disabled), with the reason."""
+    active = [(rule.name, rule.check) for rule in RULES if rule.asks(ask)]
+    passed: list[ModelCard] = []
+    refusals: list[Refusal] = []
+    needs = ask.needs
+    for card in cards:
+        if card.id in barred:
+            refusals.append(Refusal(card.id, "credential", barred[card.id]))
+            continue
+        for name, check in active:
+            detail = check(ask, card)
+            if detail is not None:
+                refusals.append(Refusal(card.id, name, detail))
+                break
+        else:
+            if needs & card.cannot:
+                refusals.append(_incapable(card, needs & card.cannot, "does not support"))
+            else:
+                passed.append(card)
+    if not needs or all(needs & card.can == needs for card in passed):
+        return Eligible(passed, refusals, ())
+    return _unknowns(needs, passed, refusals, unknown)
+
+
+def _incapable(card: ModelCard, lacks: int, words: str) -> Refusal:
+    names = [name for name, need in CAPABILITIES.items() if need & lacks]
+    return Refusal(card.id, names[0], f"{words} {', '.join(names)}")
+
+
+def _unknowns(needs: int, passed: list[ModelCard], refusals: list[Refusal], mode: UnknownMode) -> Eligible:
+    known_somewhere = 0
+    for card in passed:
+        known_somewhere |= needs & card.can
+    forbidden = {"allow": 0, "refuse": needs, "prefer_known": known_somewhere}[mode]
+    kept = [c for c in passed if not needs & ~c.can & forbidden]
+    if not kept and mode == "prefer_known":
+        kept = passed
+    words = "is not known to support" if mode == "refuse" else "is not known to support, as another model is,"
+    late = [_incapable(c, needs & ~c.can & forbidden, words) for c in passed if c not in kept]
+    notes = tuple(
+        f"{c.id}: {name} is unknown; used because no candidate is known to have it"
+        for c in kept
+        for name, need in CAPABILITIES.items()
+        if need & needs & ~c.can
+    )
+    return Eligible(kept, refusals + late, notes)

@@ -1,0 +1,1 @@
+"""The built-in client for any Chat Completions server."""

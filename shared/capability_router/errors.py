@@ -1,0 +1,107 @@
+"""Every error the router raises.
+
+    RouterError
+    ├── ConfigError            a setting, card, key or file is wrong; says which and what to write
+    ├── NoEligibleModel        no model can take the request; nothing was sent      .refusals
+    ├── BudgetExceeded         a spending cap would be broken; nothing was sent     .scope .left_usd
+    ├── RouterBusy             every model is full and the deadline is nearer than a free slot
+    └── AllCandidatesFailed    attempts were made, none gave an answer              .failures
+        └── StreamInterrupted  the answer broke off after its first text            .partial
+
+The adapters raise subclasses that are also errors of their framework, so that existing
+``except`` clauses match.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+
+class Refused(Protocol):
+    """What an error needs to know of a refusal: which model, by which rule, with which numbers."""
+
+    @property
+    def model(self) -> str: ...
+    @property
+    def rule(self) -> str: ...
+    @property
+    def detail(self) -> str: ...
+
+
+class Failed(Protocol):
+    """What an error needs to know of a failed attempt."""
+
+    @property
+    def model(self) -> str: ...
+    @property
+    def fault(self) -> str | None: ...
+    @property
+    def detail(self) -> str: ...
+    @property
+    def elapsed_s(self) -> float: ...
+
+
+class RouterError(Exception):
+    """Anything the router itself raises."""
+
+
+class ConfigError(RouterError, ValueError):
+    """A setting, a model card, a key or a file is wrong; the text says which and what to write."""
+
+
+class NoEligibleModel(RouterError):
+    """No registered model can take the request. Nothing was sent, nothing was booked."""
+
+    def __init__(self, refusals: Sequence[Refused], message: str | None = None) -> None:
+        self.refusals = tuple(refusals)
+        reasons = "".join(f"\n  {r.model}: {r.rule}: {r.detail}" for r in self.refusals)
+        super().__init__(message or f"no model can take this request; nothing was sent.{reasons}")
+
+
+class BudgetExceeded(RouterError):
+    """A spending cap leaves no room for the request. Nothing was sent."""
+
+    def __init__(self, message: str, *, scope: str = "", left_usd: Decimal | None = None) -> None:
+        self.scope, self.left_usd = scope, left_usd
+        super().__init__(message)
+
+
+class RouterBusy(RouterError):
+    """Every eligible model is full and none will be free before the deadline."""
+
+
+class AllCandidatesFailed(RouterError):
+    """Attempts were made and none gave an answer; ``failures`` holds them in order."""
+
+    def __init__(
+        self, failures: Sequence[Failed], *, tenant: str = "", elapsed_s: float = 0.0, advice: str = ""
+    ) -> None:
+        self.failures = tuple(failures)
+        self.elapsed_s = elapsed_s
+        super().__init__(self._text(tenant, advice))
+
+    def _text(self, tenant: str, advice: str) -> str:
+        whose = f' for tenant "{tenant}"' if tenant else ""
+        count = len(self.failures)
+        tries = "1 attempt" if count == 1 else f"{count} attempts"
+        told = "; ".join(f"{f.model} {f.detail or f.fault}" for f in self.failures)
+        end = f" {advice}" if advice else ""
+        return f"no answer{whose} after {tries} in {self.elapsed_s:.1f} s: {told or 'nothing was sent'}.{end}"
+
+
+class StreamInterrupted(AllCandidatesFailed):
+    """The answer broke off after text had reached the caller, so no other model may continue it."""
+
+    partial: str = ""
+
+    def _text(self, tenant: str, advice: str) -> str:
+        last = self.failures[-1]
+        return (
+            f"the stream of {last.model} broke off after text had been delivered: {last.detail or last.fault}. "
+            "The partial text is in `.partial`; another model was not tried, because two models' "
+            "texts are never mixed in one answer."
+        )

@@ -1,0 +1,54 @@
+"""What the driver must do: the machine's only output."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from capability_router.plan import Candidate
+from capability_router.request import Outcome
+
+
+class Timeouts(NamedTuple):
+    """The four clocks of one attempt, in seconds; None = not limited. `total` respects the deadline."""
+
+    connect: float | None = None
+    first_token: float | None = None
+    between_tokens: float | None = None
+    total: float | None = None
+
+
+class Launch(NamedTuple):
+    """Start this attempt. `after` is the previous attempt's fault, "" for the first."""
+
+    attempt: int
+    candidate: Candidate
+    timeouts: Timeouts
+    after: str = ""
+
+
+class Abort(NamedTuple):
+    """Close this attempt; whatever it still gives is not wanted."""
+
+    attempt: int
+
+
+class SetAlarm(NamedTuple):
+    """Ring at this time, unless another effect comes first. None = no alarm."""
+
+    at: float | None
+
+
+class Deliver(NamedTuple):
+    """This attempt's chunks, held and coming, are the answer."""
+
+    attempt: int
+
+
+class Finish(NamedTuple):
+    """The request is over. `error` is to be raised, if any."""
+
+    outcome: Outcome
+    error: BaseException | None = None
+
+
+Effect = Launch | Abort | SetAlarm | Deliver | Finish

@@ -1,0 +1,50 @@
+"""What the machine's drivers need of whoever makes the call. Written once per framework adapter.
+
+A unary call is a stream of one chunk, so that one pair of drivers serves every entry point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Protocol, TypeVar
+
+from capability_router.execution.effects import Launch
+from capability_router.faults.kinds import Fault
+from capability_router.request import Reply
+
+ChunkT = TypeVar("ChunkT")
+
+
+class Attempt(Protocol[ChunkT]):
+    """One call in flight. Only one of `chunks` and `achunks` is used, and once."""
+
+    def chunks(self) -> Iterator[ChunkT]:
+        """Make the call and give its chunks as they come, untouched."""
+        ...
+
+    def achunks(self) -> AsyncIterator[ChunkT]:
+        """The same, asynchronously."""
+        ...
+
+    def commits(self, chunk: ChunkT) -> bool:
+        """Whether this chunk carries text, reasoning or a tool call. Called once per chunk, in order,
+
+        so that the attempt can take usage and the terminal reason from it on the way.
+        """
+        ...
+
+    def reply(self) -> Reply:
+        """What has been seen of the reply so far; whole once the chunks have ended."""
+        ...
+
+
+class Endpoint(Protocol[ChunkT]):
+    """Makes calls on behalf of one request."""
+
+    def start(self, launch: Launch) -> Attempt[ChunkT]:
+        """An attempt on the launch's candidate; nothing is sent before its chunks are asked for."""
+        ...
+
+    def fault(self, error: BaseException) -> Fault | None:
+        """What the error means; None = no provider's fault, let it pass to the caller."""
+        ...

@@ -1,0 +1,1 @@
+"""What went wrong, told by its shape, and what follows from it."""

@@ -1,0 +1,89 @@
+"""The table of faults: what each kind means for this target, for the others and for health.
+
+Everything that decides between "again", "elsewhere" and "stop" is a row here; the machine reads the
+row and knows no provider. Source of the rows: the providers' error references and probes of their
+clients (docs/explanation/faults.md).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Same = Literal["never", "at_once", "backoff", "pushback"]
+Other = Literal["yes", "larger_window", "if_allowed", "no"]
+Blame = Literal["none", "breaker", "gate", "credential", "model", "quality"]
+
+
+@dataclass(frozen=True, slots=True)
+class FaultKind:
+    """One row.
+
+    `same`: may this target be tried again, and when ("pushback" = after the time it asked for).
+    `other`: may another target be tried ("larger_window" = only one known or thought to hold more).
+    `blame`: what it counts against; "quality" teaches the policy but leaves health alone.
+    `is_retryable`: whether the same request to the same model may succeed later.
+    """
+
+    name: str
+    same: Same
+    other: Other
+    blame: Blame
+    is_retryable: bool
+    words: str
+
+
+KINDS: dict[str, FaultKind] = {
+    kind.name: kind
+    for kind in (
+        FaultKind("rate_limited", "pushback", "yes", "gate", True, "rate limited"),
+        FaultKind("overloaded", "backoff", "yes", "breaker", True, "overloaded"),
+        FaultKind("timeout", "never", "yes", "breaker", True, "timed out"),
+        FaultKind("connection", "at_once", "yes", "breaker", True, "could not be reached"),
+        FaultKind("server_error", "backoff", "yes", "breaker", True, "failed on its side"),
+        FaultKind("unknown", "never", "yes", "breaker", False, "failed for an unknown reason"),
+        FaultKind("auth", "never", "yes", "credential", False, "rejected the credential"),
+        FaultKind("quota_exhausted", "never", "yes", "credential", False, "has no quota left"),
+        FaultKind("not_found", "never", "yes", "model", False, "does not know the model"),
+        FaultKind("context_overflow", "never", "larger_window", "none", False, "found the input too long"),
+        FaultKind("content_filtered", "never", "if_allowed", "none", False, "filtered the content"),
+        FaultKind("unsupported", "never", "yes", "none", False, "does not support a part of the request"),
+        FaultKind("bad_request", "never", "no", "none", False, "rejected the request"),
+        FaultKind("truncated", "never", "yes", "breaker", True, "broke off without a terminal reason"),
+        FaultKind("length", "never", "if_allowed", "none", False, "stopped at its output limit"),
+        FaultKind("empty", "at_once", "yes", "quality", True, "gave an empty answer"),
+        FaultKind("malformed_tool_call", "never", "if_allowed", "quality", True, "made a malformed tool call"),
+        FaultKind("unparsable", "never", "yes", "quality", True, "gave an answer that does not fit the schema"),
+        FaultKind("refusal", "never", "if_allowed", "quality", False, "refused"),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault of one attempt. `detail` is short and holds no prompt, key or header value.
+
+    `retry_after_s` and `window` are the provider's own hints: seconds to wait, tokens it can hold.
+    `error` is the exception that was raised, for `__cause__` only; it never reaches telemetry.
+    """
+
+    kind: str
+    detail: str = ""
+    status: int | None = None
+    code: str = ""
+    retry_after_s: float | None = None
+    window: int | None = None
+    clock: str = ""
+    error: BaseException | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def row(self) -> FaultKind:
+        """The table's row for this fault."""
+        return KINDS[self.kind]
+
+    @property
+    def told(self) -> str:
+        """A clause for error texts: 'overloaded (529): detail'."""
+        code = f" ({self.status})" if self.status else ""
+        clock = f" waiting for the {self.clock}" if self.clock else ""
+        return f"{self.row.words}{code}{clock}" + (f": {self.detail}" if self.detail else "")

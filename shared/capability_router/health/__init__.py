@@ -1,0 +1,1 @@
+"""How each candidate fares: breaker, gates, limiter, latency, one board over all."""

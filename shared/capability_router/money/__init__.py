@@ -1,0 +1,1 @@
+"""Money: exact prices, a ledger that books every launch once, budgets."""

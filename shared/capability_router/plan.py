@@ -1,0 +1,129 @@
+"""A plan: the candidates in the order in which they will be tried, and why not each other model.
+
+A plan is a value. The same registry, request, health, learner state and seed give the same bytes,
+so a recorded decision can be replayed and compared.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from capability_router.eligibility import Refusal
+
+SCHEMA_VERSION = 1
+
+
+class Candidate(NamedTuple):
+    """One model that may be tried. Costs in picodollars, times in seconds, quality 0 to 1.
+
+    `terms` are the summands of `score`. `held` says why it can't be used just now ("" = it can);
+    held candidates rank behind the others and are tried only when those have failed.
+    """
+
+    id: str
+    provider: str
+    model: str
+    score: float
+    quality: float | None
+    cost_pico: int | None
+    latency_s: float | None
+    queue_s: float
+    terms: tuple[tuple[str, float], ...]
+    held: str
+    window: int | None
+
+    @property
+    def cost_usd(self) -> float | None:
+        """Predicted cost of the call in USD; None = unknown."""
+        return None if self.cost_pico is None else self.cost_pico / 1e12
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-safe, rounded so that equal decisions give equal bytes."""
+        return {
+            "id": self.id, "provider": self.provider, "model": self.model, "score": round(self.score, 6),
+            "quality": _round(self.quality), "cost_usd": _round(self.cost_usd, 9),
+            "latency_s": _round(self.latency_s), "queue_s": round(self.queue_s, 6),
+            "terms": {name: round(value, 6) for name, value in self.terms}, "held": self.held,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A decision before anything is sent. `candidates` are ranked, best first."""
+
+    request_id: str
+    policy: str
+    candidates: tuple[Candidate, ...]
+    refusals: tuple[Refusal, ...]
+    reason: str
+    input_tokens: int
+    output_tokens: int
+    task: str
+    needs: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    settings: tuple[tuple[str, float], ...] = ()
+    propensity: float = 1.0
+
+    @property
+    def chosen(self) -> Candidate:
+        """The first candidate; raises IndexError when no model is eligible."""
+        return self.candidates[0]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-safe, complete, stable in order."""
+        return {
+            "schema_version": SCHEMA_VERSION, "request_id": self.request_id, "policy": self.policy,
+            "chosen": self.candidates[0].id if self.candidates else None, "reason": self.reason,
+            "input_tokens": self.input_tokens, "output_tokens": self.output_tokens, "task": self.task,
+            "needs": list(self.needs), "settings": dict(self.settings), "propensity": self.propensity,
+            "candidates": [c.to_dict() for c in self.candidates],
+            "refusals": [r._asdict() for r in self.refusals], "notes": list(self.notes),
+        }  # fmt: skip
+
+    def to_json(self) -> str:
+        """One line; equal plans give equal text."""
+        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+
+    def render(self) -> str:
+        """A table for a person: the ranking, then why not each other model."""
+        return "\n".join([_headline(self), "", *_ranking(self.candidates), *_why_not(self)])
+
+
+def _round(value: float | None, digits: int = 6) -> float | None:
+    return None if value is None else round(value, digits)
+
+
+def _headline(plan: Plan) -> str:
+    needs = f", needs {', '.join(plan.needs)}" if plan.needs else ""
+    size = f"{plan.input_tokens:,} input tokens, about {plan.output_tokens:,} out{needs}"
+    chosen = plan.candidates[0].id if plan.candidates else "no eligible model"
+    return f"{chosen}  ({plan.policy}: {plan.reason})\n{size}, task {plan.task}"
+
+
+def _ranking(candidates: Sequence[Candidate]) -> list[str]:
+    head = ("", "model", "score", "quality", "cost", "latency", "queue", "remark")
+    rows = [head, *(_row(i, c) for i, c in enumerate(candidates, 1))]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
+    return ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _row(rank: int, c: Candidate) -> tuple[str, ...]:
+    return (
+        str(rank), c.id, f"{c.score:.4f}", "?" if c.quality is None else f"{c.quality:.3f}",
+        "?" if c.cost_usd is None else f"${c.cost_usd:.6f}",
+        "?" if c.latency_s is None else f"{c.latency_s:.2f} s", f"{c.queue_s:.2f} s",
+        c.held or ("chosen" if rank == 1 else _terms(c)),
+    )  # fmt: skip
+
+
+def _terms(c: Candidate) -> str:
+    return " ".join(f"{name} {value:+.4f}" for name, value in c.terms)
+
+
+def _why_not(plan: Plan) -> list[str]:
+    lines = ["", "not eligible:"] if plan.refusals else []
+    lines += [f"  {r.model}: {r.rule}: {r.detail}" for r in plan.refusals]
+    return lines + [f"note: {note}" for note in plan.notes]

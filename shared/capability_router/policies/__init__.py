@@ -1,0 +1,1 @@
+"""How eligible models are ranked."""

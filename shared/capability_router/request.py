@@ -1,0 +1,175 @@
+"""What is asked, what came back, and what became of it: the values that pass between the rooms.
+
+No value here knows a framework. `Request.payload` carries the framework's own call through the
+core untouched and unread.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntFlag, StrEnum
+from typing import Any
+
+from capability_router.routing import Routing, current_routing
+
+
+class Need(IntFlag):
+    """What a request asks of a model, one bit each; names are LangChain's ModelProfile fields."""
+
+    NONE = 0
+    TOOL_CALLING = 1
+    TOOL_CHOICE = 2
+    STRUCTURED_OUTPUT = 4
+    JSON_MODE = 8
+    IMAGE_INPUTS = 16
+    PDF_INPUTS = 32
+    AUDIO_INPUTS = 64
+    VIDEO_INPUTS = 128
+    REASONING_OUTPUT = 256
+    STREAMING = 512
+
+
+class Finish(StrEnum):
+    """Why a model stopped; the providers' many words for it are folded into these."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    TOOL_CALLS = "tool_calls"
+    CONTENT_FILTER = "content_filter"
+    REFUSAL = "refusal"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request in no framework's terms.
+
+    `texts` are the message texts in order (read for features, never stored), `media` the kinds of
+    the attached parts ("image", "pdf", "audio", "video"), `tools` the tools' JSON schemas as text
+    (counted as input), `payload` whatever the endpoint needs to make the call.
+    """
+
+    texts: tuple[str, ...]
+    needs: Need = Need.NONE
+    media: tuple[str, ...] = ()
+    tools: str = ""
+    tool_names: tuple[str, ...] = ()
+    max_tokens: int | None = None
+    stream: bool = False
+    turns: int = 1
+    in_tool_loop: bool = False
+    routing: Routing = field(default_factory=current_routing)
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    payload: Any = field(default=None, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        size = sum(map(len, self.texts))
+        return f"<Request {self.id} {size} characters, needs {self.needs!r}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one attempt. `input_tokens` includes cached ones, `output_tokens` includes reasoning.
+
+    (As LangChain's `usage_metadata` and OpenTelemetry's `gen_ai.usage.*` count them.)
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_creation_tokens: int = 0
+    reasoning_tokens: int = 0
+    input_audio_tokens: int = 0
+    output_audio_tokens: int = 0
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What an attempt has given so far; complete once its stream has ended.
+
+    `finish` is None when the provider gave no terminal reason. `cost_usd` is the provider's own
+    bill (a decimal string or number) when it sends one. `text` is kept only as far as it was seen.
+    """
+
+    usage: Usage | None = None
+    finish: Finish | None = None
+    text: str = field(default="", repr=False)
+    tool_calls: int = 0
+    malformed_tool_calls: int = 0
+    model: str = ""
+    cost_usd: str | float | None = None
+    cached: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    parse_error: str = ""
+
+    @property
+    def empty(self) -> bool:
+        """No text and no tool call."""
+        return not self.tool_calls and not self.malformed_tool_calls and not self.text.strip()
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """One attempt, ended. `fault` is None for the one that answered; times in seconds."""
+
+    index: int
+    model: str
+    provider: str
+    fault: str | None
+    detail: str
+    started_s: float
+    elapsed_s: float
+    ttft_s: float | None
+    usage: Usage
+    cost_pico: int | None
+    finish: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-safe; holds no prompt or completion text."""
+        return {
+            "index": self.index, "model": self.model, "provider": self.provider, "fault": self.fault,
+            "detail": self.detail, "started_s": round(self.started_s, 6), "elapsed_s": round(self.elapsed_s, 6),
+            "ttft_s": None if self.ttft_s is None else round(self.ttft_s, 6), "finish": self.finish,
+            "input_tokens": self.usage.input_tokens, "output_tokens": self.usage.output_tokens,
+            "cache_read_tokens": self.usage.cache_read_tokens,
+            "reasoning_tokens": self.usage.reasoning_tokens, "estimated": self.usage.estimated,
+            "cost_pico": self.cost_pico,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one request: who answered, after which attempts, at what cost."""
+
+    request_id: str
+    model: str | None
+    provider: str
+    attempts: tuple[AttemptRecord, ...]
+    reason: str
+    policy: str
+    cost_pico: int | None
+    elapsed_s: float
+    ttft_s: float | None
+    usage: Usage
+    finish: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether some model answered."""
+        return self.model is not None
+
+    @property
+    def fallback(self) -> bool:
+        """Whether the answer came from another model than the one tried first."""
+        return self.ok and bool(self.attempts) and self.attempts[0].model != self.model
+
+    def annotation(self) -> dict[str, Any]:
+        """What the adapters write as `["router"]` on the reply: flat and JSON-safe."""
+        return {
+            "request_id": self.request_id, "model": self.model, "provider": self.provider,
+            "attempts": len(self.attempts), "fallback": self.fallback, "reason": self.reason,
+            "cost_usd": None if self.cost_pico is None else self.cost_pico / 1e12, "policy": self.policy,
+        }  # fmt: skip

@@ -1,0 +1,135 @@
+"""Who asks, and on which terms: what `with routing(...)` says about the calls inside it.
+
+The terms travel in a context variable, so they reach every call made inside the block, in this
+thread or task and in those that copy its context.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
+from typing import Any, TypedDict, Unpack
+
+from capability_router.errors import ConfigError
+
+DATA_TERMS = ("regions", "retention", "training")
+
+
+class RoutingTerms(TypedDict, total=False):
+    """The keywords of `routing(...)`, of `configurable.router` and of `explain`."""
+
+    tenant: str
+    task: str
+    tags: Sequence[str]
+    chain: str
+    session: str
+    framework: str
+    priority: str
+    pin: str | None
+    allow: Sequence[str]
+    deny: Sequence[str]
+    require_tags: Sequence[str]
+    data: Mapping[str, Any]
+    quality_target: float | None
+    max_cost_usd: float | None
+    deadline_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """The terms of one request. Empty means: no such term.
+
+    `tags`, `tenant`, `task`, `chain` attribute the cost. `allow`, `deny`, `require_tags`, `pin`,
+    `data`, `max_cost_usd` bind: no score can widen them. Times in seconds, money in USD.
+    """
+
+    tenant: str = ""
+    task: str = ""
+    tags: tuple[str, ...] = ()
+    chain: str = ""
+    session: str = ""
+    framework: str = ""
+    priority: str = "interactive"
+    pin: str | None = None
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+    require_tags: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    retention: str | None = None
+    training: bool | None = None
+    quality_target: float | None = None
+    max_cost_usd: float | None = None
+    deadline_s: float | None = None
+
+    def merged(self, terms: Mapping[str, Any]) -> Routing:
+        """These terms with others laid over them; unknown or ill-typed ones raise ConfigError."""
+        return replace(self, **_checked(terms)) if terms else self
+
+
+_NOBODY = Routing()
+_current: ContextVar[Routing] = ContextVar("capability_router_routing", default=_NOBODY)
+_NAMES = {f.name for f in fields(Routing)} - set(DATA_TERMS) | {"data"}
+_TUPLES = {"tags", "allow", "deny", "require_tags", "regions"}
+_NUMBERS = {"quality_target": 1.0, "max_cost_usd": None, "deadline_s": None}
+
+
+def current_routing() -> Routing:
+    """The terms in force here."""
+    return _current.get()
+
+
+@contextmanager
+def routing(**terms: Unpack[RoutingTerms]) -> Iterator[Routing]:
+    """Say who asks and on which terms, for every call made inside the block. Blocks nest."""
+    token = _current.set(_current.get().merged(terms))
+    try:
+        yield _current.get()
+    finally:
+        _current.reset(token)
+
+
+def _checked(terms: Mapping[str, Any]) -> dict[str, Any]:
+    flat = {**terms, **_data_terms(terms["data"])} if terms.get("data") else dict(terms)
+    flat.pop("data", None)
+    for name, value in flat.items():
+        if name not in _NAMES and name not in DATA_TERMS:
+            raise ConfigError(f"unknown routing term {name!r}{_nearest(name, _NAMES)}")
+        flat[name] = _value(name, value)
+    return flat
+
+
+def _data_terms(data: object) -> dict[str, Any]:
+    if not isinstance(data, Mapping):
+        raise ConfigError(f"routing term 'data' must be a mapping, got {type(data).__name__}")
+    for name in data:
+        if name not in DATA_TERMS:
+            raise ConfigError(f"unknown data rule {name!r}{_nearest(str(name), DATA_TERMS)}")
+    return dict(data)
+
+
+def _value(name: str, value: Any) -> Any:
+    if name in _TUPLES:
+        return (value,) if isinstance(value, str) else tuple(str(v) for v in value)
+    if name in _NUMBERS and value is not None:
+        return _number(name, value, _NUMBERS[name])
+    if name in ("tenant", "task", "chain", "session", "framework", "priority"):
+        return "" if value is None else str(value)
+    return value
+
+
+def _number(name: str, value: Any, most: float | None) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"routing term {name!r} must be a number, got {value!r}") from error
+    if not 0 <= number < float("inf") or (most is not None and number > most):
+        raise ConfigError(f"routing term {name!r} must be {'0 to 1' if most else '0 or more'}, got {value!r}")
+    return number
+
+
+def _nearest(name: str, known: Sequence[str] | set[str]) -> str:
+    near = get_close_matches(name, list(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(sorted(known))}"

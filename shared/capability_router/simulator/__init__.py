@@ -1,0 +1,1 @@
+"""A fleet of simulated providers over real HTTP on loopback."""

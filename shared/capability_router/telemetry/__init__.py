@@ -1,0 +1,1 @@
+"""What leaves the process about a decision: records, redacted."""
