@@ -1,0 +1,1 @@
+"""capability-router for LangChain."""

@@ -1,0 +1,1 @@
+"""capability-router: one routing core for LangChain and LlamaIndex."""
