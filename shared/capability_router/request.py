@@ -48,7 +48,8 @@ class Request:
 
     `texts` are the message texts in order (read for features, never stored), `media` the kinds of
     the attached parts ("image", "pdf", "audio", "video"), `tools` the tools' JSON schemas as text
-    (counted as input), `payload` whatever the endpoint needs to make the call.
+    (counted as input), `follows` the ids of the tool calls that it answers, `input_tokens` an exact
+    count if the caller has one, `payload` whatever the endpoint needs to make the call.
     """
 
     texts: tuple[str, ...]
@@ -60,6 +61,8 @@ class Request:
     stream: bool = False
     turns: int = 1
     in_tool_loop: bool = False
+    follows: tuple[str, ...] = ()
+    input_tokens: int | None = None
     routing: Routing = field(default_factory=current_routing)
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     payload: Any = field(default=None, repr=False, compare=False)
@@ -99,6 +102,7 @@ class Reply:
     text: str = field(default="", repr=False)
     tool_calls: int = 0
     malformed_tool_calls: int = 0
+    tool_call_ids: tuple[str, ...] = ()
     model: str = ""
     cost_usd: str | float | None = None
     cached: bool = False

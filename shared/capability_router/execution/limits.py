@@ -1,0 +1,31 @@
+"""How far one request may go: attempts, clocks, waits, and what counts as a reason to move on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from capability_router.execution.effects import Timeouts
+
+
+def no_wait(_: int) -> float:
+    """Back-off of nothing, for tests and simulations."""
+    return 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Frozen settings of the machine.
+
+    `attempts`: launches in all. `per_target`: further launches on one target. `wait(n)`: seconds
+    before the n-th repetition on a target. `max_wait_s`: the longest wait for a full or gated
+    target. `deadline_s`: for the whole request, None = none.
+    """
+
+    attempts: int = 4
+    per_target: int = 1
+    wait: Callable[[int], float] = no_wait
+    max_wait_s: float = 30.0
+    deadline_s: float | None = None
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    on_content_filter: str = "return"

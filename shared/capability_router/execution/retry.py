@@ -1,0 +1,34 @@
+"""The retry budget: repetitions on the same target may be at most a share of the traffic.
+
+Fallback to another target is not charged; it adds no load to the one that fails.
+"""
+
+from __future__ import annotations
+
+from threading import Lock
+
+
+class RetryBudget:
+    """Tokens earned by requests (`ratio` each) and spent by same-target repetitions; starts at `floor`."""
+
+    def __init__(self, ratio: float = 0.2, floor: int = 3, cap: float = 100.0) -> None:
+        self._ratio, self._cap = ratio, cap
+        self._tokens = float(floor)
+        self._floor = float(floor)
+        self._lock = Lock()
+
+    def earn(self) -> None:
+        """One request began."""
+        with self._lock:
+            self._tokens = min(self._tokens + self._ratio, max(self._cap, self._floor))
+
+    def spend(self) -> bool:
+        """Take the right to one repetition; False = none is left."""
+        with self._lock:
+            if self._tokens < 1.0:
+                return False
+            self._tokens -= 1.0
+            return True
+
+    def __repr__(self) -> str:
+        return f"<RetryBudget {self._tokens:.1f} repetitions left>"

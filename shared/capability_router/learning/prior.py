@@ -1,0 +1,58 @@
+"""What is believed of a model's quality before anything was learned: its card, else its price.
+
+q(x) = level + hardness(x) * (2 * strength - 1): a hard request widens the gap between strong and
+weak models, an easy one narrows it. `strength` is the model's rank among the registered ones, by
+stated quality, else by price (dearer models are stronger more often than not).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+UNSTATED = 0.6
+_SPREAD = 0.3  # from the cheapest to the dearest model when only prices are known
+
+
+class Stated(NamedTuple):
+    """What a card says: quality by task ("default" for the rest), picodollars for a typical call."""
+
+    id: str
+    quality: Mapping[str, float]
+    typical_cost: int | None
+
+
+class Prior:
+    """Levels and strengths of the registered models."""
+
+    def __init__(self, models: Sequence[Stated]) -> None:
+        self._strength = _strengths(models)
+        self._quality = {m.id: dict(m.quality) for m in models}
+        self._default = {m.id: self._level(m) for m in models}
+
+    def quality(self, model: str, task: str, hardness: float) -> float:
+        """Predicted chance of success, 0.01 to 0.99."""
+        level = self._quality[model].get(task)
+        if level is None:
+            level = self._default[model]
+        q = level + hardness * (2.0 * self._strength[model] - 1.0)
+        return 0.01 if q < 0.01 else min(q, 0.99)
+
+    def _level(self, stated: Stated) -> float:
+        if "default" in stated.quality:
+            return stated.quality["default"]
+        if stated.quality:
+            return sum(stated.quality.values()) / len(stated.quality)
+        return UNSTATED + _SPREAD * (self._strength[stated.id] - 0.5)
+
+
+def _strengths(models: Sequence[Stated]) -> dict[str, float]:
+    ranked = sorted(models, key=_rank_key)
+    last = len(ranked) - 1
+    return {m.id: i / last if last else 0.5 for i, m in enumerate(ranked)}
+
+
+def _rank_key(stated: Stated) -> tuple[float, int]:
+    known = stated.quality.values()
+    level = sum(known) / len(known) if known else UNSTATED
+    return (stated.quality.get("default", level), stated.typical_cost or 0)

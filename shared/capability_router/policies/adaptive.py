@@ -1,0 +1,122 @@
+"""adaptive: the largest q - lambda * cost - mu * latency.
+
+lambda is the price of quality in quality points per USD. Without a target it follows the traffic:
+`cost_weight` quality points for what the strongest model's mean call costs. With a `quality_target`
+it is the dual of that target over recent requests (dual.py), so money is spent where it buys
+quality. (A per-request "cheapest that reaches the target" closes a half to a quarter as much of the
+gap to the oracle: docs/adaptive.md.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from threading import Lock
+
+from capability_router.policies.base import Row, Scene, Scored, Terms, told_cost
+from capability_router.policies.dual import WINDOW, Dual, Point
+
+COST_WEIGHT = 0.25
+LATENCY_WEIGHT = 0.01  # quality points per second
+_REFRESH_EVERY = 16
+_TARGETS_KEPT = 64
+_BELOW_FLOOR = -10.0  # behind every model that reaches the floor
+
+
+class Adaptive:
+    """Utility with the price of quality solved on recent traffic."""
+
+    name = "adaptive"
+
+    def __init__(
+        self,
+        *,
+        quality_target: float | None = None,
+        min_quality: float | None = None,
+        cost_weight: float = COST_WEIGHT,
+        latency_weight: float = LATENCY_WEIGHT,
+    ) -> None:
+        self._target, self._floor = quality_target, min_quality
+        self._cost_weight, self._mu = cost_weight, latency_weight
+        self._dual = Dual()
+        self._strong_usd = 0.0  # running mean of the strongest candidate's cost
+        self._solved: dict[float, tuple[int, float]] = {}  # target -> (requests seen then, price)
+        self._seen = 0
+        self._lock = Lock()
+
+    def observe(self, scene: Scene) -> None:
+        """Take in a request that is really carried out; explaining one leaves the window alone."""
+        points = _points(scene.rows, self._mu)
+        strong = max(points, key=lambda p: p.quality)
+        with self._lock:
+            self._seen += 1
+            self._strong_usd += (strong.usd - self._strong_usd) / min(self._seen, WINDOW)
+            if self._target is not None or self._solved or scene.request.routing.quality_target is not None:
+                self._dual.observe(points)
+
+    def price_of_quality(self, scene: Scene, points: Sequence[Point]) -> float:
+        """Lambda for this request, in quality points per USD."""
+        target = scene.request.routing.quality_target
+        target = self._target if target is None else target
+        if target is None:
+            reference = self._strong_usd or max(points, key=lambda p: p.quality).usd
+            return self._cost_weight / reference if reference > 0 else 0.0
+        with self._lock:
+            return self._for_target(target, points)
+
+    def _for_target(self, target: float, points: Sequence[Point]) -> float:
+        if not self._dual:
+            alone = Dual()
+            alone.observe(points)
+            return alone.solve(target)
+        seen, price = self._solved.get(target, (-_REFRESH_EVERY, 0.0))
+        if self._seen - seen >= min(_REFRESH_EVERY, 1 + len(self._dual) // 4):
+            price = self._dual.solve(target)
+            self._solved[target] = (self._seen, price)
+            if len(self._solved) > _TARGETS_KEPT:
+                del self._solved[next(iter(self._solved))]
+        return price
+
+    def score(self, scene: Scene) -> list[Scored]:
+        """The utilities; models below `min_quality` rank last unless none reaches it."""
+        points = _points(scene.rows, self._mu)
+        price, floor = self.price_of_quality(scene, points), self._floor
+        if floor is not None and not any(p.quality >= floor for p in points):
+            floor = None
+        return [_scored(p, price, floor) for p in points]
+
+    def reason(self, scene: Scene, best: Row) -> str:
+        """The trade that was made, against the strongest candidate."""
+        strong = max(scene.rows, key=lambda row: row.quality)
+        own = f"quality {best.quality:.2f} at {told_cost(best)}"
+        if strong.card.id == best.card.id:
+            return f"strongest, and worth it: {own}"
+        return f"{own}; {strong.card.id} has {strong.quality:.2f} at {told_cost(strong)}"
+
+    def settings(self, scene: Scene) -> Terms:
+        """Lambda (`price_of_quality`) and the weights it came from."""
+        price = self.price_of_quality(scene, _points(scene.rows, self._mu))
+        target = () if self._target is None else (("quality_target", self._target),)
+        weights = (("cost_weight", self._cost_weight), ("latency_weight", self._mu))
+        return (("price_of_quality", round(price, 6)), *weights, *target)
+
+
+def _scored(point: Point, price: float, floor: float | None) -> Scored:
+    cost, wait = -price * point.usd, point.utility - point.quality
+    terms: Terms = (("quality", point.quality), ("cost", cost), ("latency", wait))
+    if floor is not None and point.quality < floor:
+        return point.utility + cost + _BELOW_FLOOR, (*terms, ("below_min_quality", _BELOW_FLOOR))
+    return point.utility + cost, terms
+
+
+def _points(rows: Sequence[Row], mu: float) -> list[Point]:
+    """Unknown cost or latency counts as the dearest or slowest among the candidates: it never wins by it."""
+    dearest = max((r.cost_pico for r in rows if r.cost_pico is not None), default=0)
+    slowest = max((r.latency_s for r in rows if r.latency_s is not None), default=0.0)
+    return [
+        Point(
+            (dearest if r.cost_pico is None else r.cost_pico) / 1e12,
+            r.quality - mu * ((slowest if r.latency_s is None else r.latency_s) + r.queue_s),
+            r.quality,
+        )
+        for r in rows
+    ]

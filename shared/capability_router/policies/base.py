@@ -1,0 +1,75 @@
+"""What a policy sees and what it gives: rows in, scores out. Ranking and explaining are not its job."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from capability_router.catalog.card import ModelCard
+from capability_router.features import Features
+from capability_router.request import Request
+
+Terms = tuple[tuple[str, float], ...]
+Scored = tuple[float, Terms]
+
+
+class Row(NamedTuple):
+    """One eligible model and what is predicted of it for this request.
+
+    `cost_pico` in picodollars, `latency_s` and `queue_s` in seconds, None = unknown. `load` is the
+    calls in flight. `held` = why it can't be used just now, "" = it can.
+    """
+
+    card: ModelCard
+    quality: float
+    cost_pico: int | None
+    latency_s: float | None
+    queue_s: float
+    load: int
+    held: str
+
+
+class Scene(NamedTuple):
+    """One request and the models that may serve it, in registry order."""
+
+    request: Request
+    features: Features
+    rows: Sequence[Row]
+
+
+class Policy(Protocol):
+    """Scores eligible models; it can reorder them, never add one. The highest score is tried first."""
+
+    name: str
+
+    def score(self, scene: Scene) -> list[Scored]:
+        """One (score, terms) per row, in the rows' order."""
+        ...
+
+    def reason(self, scene: Scene, best: Row) -> str:
+        """Why the best row is the best, in a clause with numbers."""
+        ...
+
+    def settings(self, scene: Scene) -> Terms:
+        """The numbers that decided, for the plan."""
+        ...
+
+    def observe(self, scene: Scene) -> None:
+        """A request that is really carried out; a dry run is not told."""
+        ...
+
+
+class Static:
+    """A policy that learns nothing from traffic and has no numbers of its own."""
+
+    def settings(self, scene: Scene) -> Terms:
+        """None."""
+        return ()
+
+    def observe(self, scene: Scene) -> None:
+        """Nothing to learn."""
+
+
+def told_cost(row: Row) -> str:
+    """'$0.00012' or 'unknown cost'."""
+    return "unknown cost" if row.cost_pico is None else f"${row.cost_pico / 1e12:.6f}"

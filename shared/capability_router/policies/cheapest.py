@@ -1,0 +1,24 @@
+"""cheapest: the lowest predicted cost; an unknown price never wins."""
+
+from __future__ import annotations
+
+from capability_router.policies.base import Row, Scene, Scored, Static, told_cost
+
+_UNKNOWN = -1e18
+
+
+class Cheapest(Static):
+    """Least predicted cost for this request's size first; unknown prices last."""
+
+    name = "cheapest"
+
+    def score(self, scene: Scene) -> list[Scored]:
+        """Minus the cost in USD."""
+        return [
+            (_UNKNOWN, ()) if row.cost_pico is None else (-row.cost_pico / 1e12, (("cost", -row.cost_pico / 1e12),))
+            for row in scene.rows
+        ]
+
+    def reason(self, scene: Scene, best: Row) -> str:
+        """The price it won with."""
+        return f"cheapest at {told_cost(best)} of {len(scene.rows)}"

@@ -1,0 +1,94 @@
+"""The price of quality that meets a target on average, solved exactly on a window of recent requests.
+
+For one request, as the price of quality (lambda, quality points per USD) falls, the best model moves
+along the upper hull of its (cost, utility) points: at each corner a price at which quality steps
+up. The window's mean quality at any lambda is therefore a sum of steps, and the largest lambda that
+still meets a target is found by walking the sorted corners: no search, no numerics.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
+
+WINDOW = 200
+_JUST_BELOW = 1.0 - 1e-9
+
+
+class Point(NamedTuple):
+    """One candidate of one request: USD, utility before cost (quality - mu * seconds), quality."""
+
+    usd: float
+    utility: float
+    quality: float
+
+
+class Step(NamedTuple):
+    """Below this price the pick's quality rises by this much."""
+
+    price: float
+    gain: float
+
+
+class Dual:
+    """The window and its sorted steps."""
+
+    def __init__(self, window: int = WINDOW) -> None:
+        self._window = window
+        self._requests: deque[tuple[float, list[Step]]] = deque()
+        self._steps: list[Step] = []  # ascending by price
+        self._base = 0.0  # summed quality of the cheapest picks
+
+    def __len__(self) -> int:
+        return len(self._requests)
+
+    def observe(self, points: Sequence[Point]) -> None:
+        """Take one request's candidates into the window; the oldest leaves when it is full."""
+        base, steps = hull(points)
+        self._requests.append((base, steps))
+        self._base += base
+        for step in steps:
+            insort(self._steps, step)
+        if len(self._requests) > self._window:
+            self._forget()
+
+    def _forget(self) -> None:
+        base, steps = self._requests.popleft()
+        self._base -= base
+        for step in steps:
+            del self._steps[bisect_left(self._steps, step)]
+
+    def solve(self, target: float) -> float:
+        """The largest price at which the mean quality of the picks reaches the target; 0 if none does."""
+        needed = target * len(self._requests) - self._base
+        if not self._requests or not self._steps:
+            return 0.0
+        if needed <= 0:
+            return 2.0 * self._steps[-1].price + 1.0
+        for step in reversed(self._steps):
+            needed -= step.gain
+            if needed <= 1e-12:
+                return step.price * _JUST_BELOW
+        return 0.0
+
+
+def hull(points: Sequence[Point]) -> tuple[float, list[Step]]:
+    """Quality of the cheapest useful point, and the steps up the hull from there."""
+    corners: list[Point] = []
+    for point in sorted(points, key=lambda p: (p.usd, -p.utility)):
+        if corners and point.utility <= corners[-1].utility:
+            continue
+        while len(corners) > 1 and _price(corners[-1], point) >= _price(corners[-2], corners[-1]):
+            corners.pop()
+        if corners and point.usd == corners[-1].usd:
+            corners.pop()
+        corners.append(point)
+    steps = [Step(_price(a, b), b.quality - a.quality) for a, b in zip(corners, corners[1:], strict=False)]
+    return corners[0].quality, steps
+
+
+def _price(cheap: Point, dear: Point) -> float:
+    spread = dear.usd - cheap.usd
+    return (dear.utility - cheap.utility) / spread if spread > 0 else float("inf")

@@ -1,0 +1,137 @@
+"""Makes plans: features, eligibility, predictions for each eligible model, then the policy's ranking."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from capability_router.catalog.card import CAPABILITIES, ModelCard
+from capability_router.eligibility import Ask, Refusal, UnknownMode, screen
+from capability_router.features import Features, features
+from capability_router.learning.prior import Prior
+from capability_router.plan import Candidate, Plan
+from capability_router.policies.base import Policy, Row, Scene, Scored
+from capability_router.request import Request
+
+
+class Condition(Protocol):
+    """What planning reads of a candidate's health; times in seconds."""
+
+    held: str
+    until: float
+    in_flight: int
+    queue_s: float
+    ttft_s: float | None
+    s_per_token: float | None
+
+
+class Health(Protocol):
+    """The health board as far as planning reads it."""
+
+    def condition(self, id: str, now: float) -> Condition: ...
+    def barred(self, now: float) -> Mapping[str, str]: ...
+
+
+class Names(Protocol):
+    """The registry as far as planning reads it."""
+
+    @property
+    def cards(self) -> Sequence[ModelCard]: ...
+    def resolve(self, name: str) -> str | None: ...
+
+
+class Decision(NamedTuple):
+    """A plan and the scene it was made from."""
+
+    plan: Plan
+    scene: Scene
+
+
+@dataclass(frozen=True, slots=True)
+class Planner:
+    """Everything a decision depends on."""
+
+    registry: Names
+    policy: Policy
+    prior: Prior
+    health: Health
+    unknown: UnknownMode = "prefer_known"
+
+    def decide(self, request: Request, now: float, *, prefer: str | None = None) -> Decision:
+        """Rank the eligible models; `prefer` (a conversation's model) goes first if it is eligible and usable."""
+        found = features(request)
+        ask = self._ask(request, found)
+        eligible = screen(ask, self.registry.cards, unknown=self.unknown, barred=self.health.barred(now))
+        refusals = eligible.refusals
+        if ask.pin is not None and not any(card.id == ask.pin for card in self.registry.cards):
+            refusals = [Refusal(r.model, "pin", f"pinned to {ask.pin!r}, which is not registered") for r in refusals]
+        rows = [self._row(card, request, found, now) for card in eligible.cards]
+        scene = Scene(request, found, rows)
+        return Decision(self._plan(scene, refusals, eligible.notes, prefer), scene)
+
+    def _ask(self, request: Request, found: Features) -> Ask:
+        terms = request.routing
+        if terms.pin is None and not terms.allow and not terms.deny:
+            return Ask(request, found.input_tokens, int(request.needs))
+        resolve = self.registry.resolve
+        pin = None if terms.pin is None else resolve(terms.pin) or terms.pin
+        allow = frozenset(resolve(name) or name for name in terms.allow)
+        deny = frozenset(resolve(name) or name for name in terms.deny)
+        return Ask(request, found.input_tokens, int(request.needs), pin, allow, deny)
+
+    def _row(self, card: ModelCard, request: Request, found: Features, now: float) -> Row:
+        tokens_in, tokens_out, task, hardness = found
+        state = self.health.condition(card.id, now)
+        cost = card.price.estimate(tokens_in, tokens_out) if card.price is not None else None
+        first, pace = state.ttft_s, state.s_per_token
+        latency = None if first is None else first + tokens_out * (pace or 0.0)
+        quality = self.prior.quality(card.id, task, hardness)
+        return Row(card, quality, cost, latency, state.queue_s, state.in_flight, state.held)
+
+    def _plan(
+        self, scene: Scene, refusals: list[Refusal], notes: tuple[str, ...], prefer: str | None
+    ) -> Plan:
+        ranked = _ranked(scene, self.policy.score(scene), prefer) if scene.rows else []
+        reason = "no eligible model"
+        if ranked:
+            best = ranked[0][1]
+            reason = self.policy.reason(scene, best)
+            if prefer == best.card.id:
+                reason = f"stays on the conversation's model ({reason})"
+        request, found = scene.request, scene.features
+        return Plan(
+            request_id=request.id,
+            policy=self.policy.name,
+            candidates=tuple([_candidate(row, scored) for scored, row in ranked]),
+            refusals=tuple(refusals),
+            reason=reason,
+            input_tokens=found.input_tokens,
+            output_tokens=found.output_tokens,
+            task=found.task,
+            needs=_needs(request),
+            notes=notes,
+            settings=self.policy.settings(scene) if ranked else (),
+        )
+
+
+def _ranked(scene: Scene, scores: list[Scored], prefer: str | None) -> list[tuple[Scored, Row]]:
+    """Usable before held, then by score, then by load; ties keep the registry's order."""
+    pairs = list(zip(scores, scene.rows, strict=True))
+    pairs.sort(key=lambda pair: (pair[1].held != "", pair[1].card.id != prefer, -pair[0][0], pair[1].load))
+    return pairs
+
+
+def _candidate(row: Row, scored: Scored) -> Candidate:
+    card = row.card
+    window = card.context_window if card.max_input_tokens is None else card.max_input_tokens
+    return Candidate(
+        card.id, card.provider, card.name, scored[0], row.quality, row.cost_pico,
+        row.latency_s, row.queue_s, scored[1], row.held, window,
+    )  # fmt: skip
+
+
+def _needs(request: Request) -> tuple[str, ...]:
+    if not request.needs:
+        return ()
+    return tuple(name for name, need in CAPABILITIES.items() if need & request.needs)

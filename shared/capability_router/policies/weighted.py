@@ -1,0 +1,50 @@
+"""weighted: a fixed sum of quality, cost, latency and queue, each scaled to 0..1 among the candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from capability_router.errors import ConfigError
+from capability_router.policies.base import Row, Scene, Scored, Static, Terms, told_cost
+
+DEFAULT_WEIGHTS = {"quality": 0.5, "cost": 0.3, "latency": 0.2, "queue": 0.0}
+
+
+class Weighted(Static):
+    """Score = w_quality * quality - w_cost * cost - w_latency * latency - w_queue * queue."""
+
+    name = "weighted"
+
+    def __init__(self, weights: Mapping[str, float] = DEFAULT_WEIGHTS) -> None:
+        odd = sorted(set(weights) - set(DEFAULT_WEIGHTS))
+        if odd:
+            raise ConfigError(f"policy.weights: unknown {odd[0]!r}; known: {', '.join(DEFAULT_WEIGHTS)}")
+        self._weights = {name: float(weights.get(name, 0.0)) for name in DEFAULT_WEIGHTS}
+
+    def score(self, scene: Scene) -> list[Scored]:
+        """The weighted sum; an unknown cost or latency counts as the worst among the candidates."""
+        w, rows = self._weights, scene.rows
+        costs = _scaled([row.cost_pico for row in rows])
+        times = _scaled([row.latency_s for row in rows])
+        queues = _scaled([row.queue_s for row in rows])
+        scored: list[Scored] = []
+        for row, cost, time, queue in zip(rows, costs, times, queues, strict=True):
+            terms = (
+                ("quality", w["quality"] * row.quality), ("cost", -w["cost"] * cost),
+                ("latency", -w["latency"] * time), ("queue", -w["queue"] * queue),
+            )  # fmt: skip
+            scored.append((sum(value for _, value in terms), terms))
+        return scored
+
+    def reason(self, scene: Scene, best: Row) -> str:
+        """What the best row offers."""
+        return f"best weighted sum of {len(scene.rows)}: quality {best.quality:.2f} at {told_cost(best)}"
+
+    def settings(self, scene: Scene) -> Terms:
+        """The weights."""
+        return tuple(self._weights.items())
+
+
+def _scaled(values: Sequence[float | None]) -> list[float]:
+    most = max((v for v in values if v is not None), default=0.0) or 1.0
+    return [1.0 if v is None else v / most for v in values]
