@@ -1,0 +1,76 @@
+"""The many names of one thing: providers, their keys' variables, their hosts, and versions of a model.
+
+Ids keep the name the user wrote; only look-ups and comparisons go through here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+_PROVIDERS = {
+    "gemini": "google", "google_genai": "google", "google_vertexai": "google", "vertexai": "google",
+    "vertex_ai": "google", "googlegenai": "google", "google_ai": "google", "gcp.gemini": "google",
+    "mistralai": "mistral", "mistral_ai": "mistral", "x_ai": "xai", "grok": "xai",
+    "amazon_bedrock": "bedrock", "bedrock_converse": "bedrock", "anthropic_bedrock": "bedrock",
+    "aws_bedrock": "bedrock", "aws.bedrock": "bedrock", "amazon_nova": "bedrock",
+    "azure_openai": "azure", "azure_ai": "azure", "azure_ai_openai": "azure", "az.ai.openai": "azure",
+    "together_ai": "together", "togetherai": "together", "fireworks_ai": "fireworks",
+    "moonshot_ai": "moonshot", "moonshotai": "moonshot", "cohere_chat": "cohere", "open_router": "openrouter",
+    "dashscope": "alibaba", "qwen": "alibaba", "tongyi": "alibaba", "zhipuai": "zai", "z_ai": "zai",
+}  # fmt: skip
+
+KEY_VARIABLES: dict[str, tuple[str, ...]] = {
+    "openai": ("OPENAI_API_KEY",), "anthropic": ("ANTHROPIC_API_KEY",),
+    "google": ("GOOGLE_API_KEY", "GEMINI_API_KEY"), "mistral": ("MISTRAL_API_KEY",), "groq": ("GROQ_API_KEY",),
+    "deepseek": ("DEEPSEEK_API_KEY",), "xai": ("XAI_API_KEY",), "cohere": ("COHERE_API_KEY", "CO_API_KEY"),
+    "azure": ("AZURE_OPENAI_API_KEY",), "bedrock": ("AWS_ACCESS_KEY_ID",), "together": ("TOGETHER_API_KEY",),
+    "fireworks": ("FIREWORKS_API_KEY",), "openrouter": ("OPENROUTER_API_KEY",), "moonshot": ("MOONSHOT_API_KEY",),
+    "perplexity": ("PERPLEXITY_API_KEY", "PPLX_API_KEY"), "nvidia": ("NVIDIA_API_KEY",),
+    "alibaba": ("DASHSCOPE_API_KEY",), "zai": ("ZAI_API_KEY",), "cerebras": ("CEREBRAS_API_KEY",),
+    "minimax": ("MINIMAX_API_KEY",),
+}  # fmt: skip
+"""Provider -> the environment variables in which its key is looked for, in order."""
+
+_HOSTS = {
+    "api.openai.com": "openai", "api.anthropic.com": "anthropic", "generativelanguage.googleapis.com": "google",
+    "aiplatform.googleapis.com": "google", "api.mistral.ai": "mistral", "api.groq.com": "groq",
+    "api.deepseek.com": "deepseek", "api.x.ai": "xai", "api.cohere.com": "cohere", "api.cohere.ai": "cohere",
+    "openai.azure.com": "azure", "api.together.xyz": "together", "api.together.ai": "together",
+    "api.fireworks.ai": "fireworks", "openrouter.ai": "openrouter", "api.moonshot.ai": "moonshot",
+    "api.perplexity.ai": "perplexity", "integrate.api.nvidia.com": "nvidia", "api.cerebras.ai": "cerebras",
+    "dashscope-intl.aliyuncs.com": "alibaba", "dashscope.aliyuncs.com": "alibaba", "api.z.ai": "zai",
+    "api.minimax.io": "minimax", "amazonaws.com": "bedrock",
+}  # fmt: skip
+
+_DATE = re.compile(r"[-@](\d{4}-\d{2}-\d{2}|20\d{6})$")
+_BEDROCK_REGION = re.compile(r"^(us|eu|apac|au|jp|ca|us-gov|global)\.")
+
+
+def canonical(provider: str) -> str:
+    """One name per provider: 'google_genai' and 'gemini' are both 'google'."""
+    name = provider.strip().lower().replace("-", "_").replace(" ", "_")
+    return _PROVIDERS.get(name, name)
+
+
+def provider_of(base_url: str) -> str:
+    """The provider whose host this URL names; '' for any other (a local server, a gateway)."""
+    host = (urlsplit(base_url).hostname or "").lower()
+    return next((name for known, name in _HOSTS.items() if host == known or host.endswith("." + known)), "")
+
+
+def spellings(model: str) -> Iterator[str]:
+    """The names under which a catalog may know this model, the surest first.
+
+    A fine-tuned model ('ft:...') is known only under its own name: it costs more than its base.
+    """
+    plain = model.strip().removeprefix("models/")
+    yield plain
+    if plain.startswith("ft:"):
+        return
+    local = _BEDROCK_REGION.sub("", plain)
+    undated = _DATE.sub("", local)
+    for name in (local, local.removesuffix("-latest"), undated, f"{undated}-latest"):
+        if name != plain:
+            yield name

@@ -1,0 +1,219 @@
+"""One entry of `models=`: its card, what makes its calls, and where they go.
+
+An entry may be written in five ways; each is first read into a Draft, which says what its user
+stated, what the model says of itself, and where it calls. The registry then settles ids and cards.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from capability_router.address import Address, fingerprint
+from capability_router.catalog.aliases import KEY_VARIABLES, canonical, provider_of
+from capability_router.catalog.card import FIELDS, ModelCard
+from capability_router.errors import ConfigError
+
+ENDPOINT_KEYS = ("base_url", "model", "api_key_env", "api_key", "headers")
+FORMS = "a model object, 'provider:model', a ModelCard, (model, card or overrides) or {id, model | endpoint, ...}"
+
+
+class Description(NamedTuple):
+    """What a framework's model says of itself: card fields, and where it calls."""
+
+    fields: Mapping[str, Any]
+    address: Address
+
+
+Describe = Callable[[Any], Description | None]
+"""An adapter's hook: what this object says of itself; None = it is no model of that framework."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A registered model. `source` makes its calls: a framework's model, a 'provider:model' string,
+
+    or None, when the built-in client reaches `card.endpoint`.
+    """
+
+    card: ModelCard
+    source: Any
+    address: Address
+
+    def __repr__(self) -> str:
+        via = self.source if isinstance(self.source, str) else type(self.source).__name__
+        return f"<Entry {self.card.id} via {'endpoint' if self.source is None else via} at {self.address.base_url}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An entry as it was written. `stated` comes from the user, `told` from the model itself."""
+
+    where: str
+    id: str | None
+    source: Any
+    stated: Mapping[str, Any]
+    told: Mapping[str, Any]
+    address: Address
+
+    @property
+    def provider(self) -> str:
+        """As stated, else as told; '' = unknown."""
+        return str(self.stated.get("provider") or self.told.get("provider") or "")
+
+    @property
+    def model(self) -> str:
+        """As stated, else as told; '' = unknown."""
+        return str(self.stated.get("model") or self.told.get("model") or "")
+
+    @property
+    def derived_id(self) -> str:
+        """`provider/model`, else the model, else the class of the model object."""
+        known = "/".join(part for part in (self.provider, self.model) if part) if self.model else ""
+        return known or type(self.source).__name__
+
+
+def read(item: Any, where: str, describe: Describe | None) -> Draft:
+    """The draft of one entry; raises ConfigError, naming position and type, for what is none."""
+    if isinstance(item, str):
+        return _named(item, where)
+    if isinstance(item, ModelCard):
+        return _carded(item, where)
+    if isinstance(item, Mapping):
+        return _mapped(item, where, describe)
+    if isinstance(item, (tuple, list)):
+        return _paired(item, where, describe)
+    return _described(item, where, describe)
+
+
+def _named(name: str, where: str) -> Draft:
+    provider, colon, model = name.strip().partition(":")
+    if not (provider and colon and model):
+        raise ConfigError(f"{where}: {name!r} does not name a model; write 'provider:model'{_meant(name)}")
+    keys = (os.environ.get(variable) for variable in KEY_VARIABLES.get(canonical(provider), ()))
+    address = Address(f"sdk:{provider}", model, fingerprint(next(filter(None, keys), None)))
+    return Draft(where, None, f"{provider}:{model}", {}, {"provider": provider, "model": model}, address)
+
+
+def _meant(name: str) -> str:
+    provider, slash, model = name.partition("/")
+    return f", here {provider}:{model}" if slash and canonical(provider) in KEY_VARIABLES else ", as in 'openai:gpt-5'"
+
+
+def _carded(card: ModelCard, where: str) -> Draft:
+    return _unbound(_fields(card), where)
+
+
+def _mapped(item: Mapping[str, Any], where: str, describe: Describe | None) -> Draft:
+    model = item.get("model")
+    stated = {key: value for key, value in item.items() if key != "model"}
+    if model is not None and not isinstance(model, str):
+        return _paired((model, stated), where, describe)
+    if model and ":" in model and not item.get("endpoint") and not item.get("provider"):
+        return overridden(_named(model, where), stated)
+    return _unbound(item, where)
+
+
+def _unbound(stated: Mapping[str, Any], where: str) -> Draft:
+    """An entry that brings no model object: an endpoint, or a provider and a model."""
+    if stated.get("endpoint") is not None:
+        return _reached({k: v for k, v in stated.items() if v is not None}, where)
+    provider, model = stated.get("provider"), stated.get("model")
+    if not provider or not model:
+        owner = f" ({stated['id']})" if stated.get("id") else ""
+        raise ConfigError(
+            f"{where}{owner}: nothing says how to call it; give `model: provider:model`, provider and model, "
+            "or `endpoint: {base_url, model}`" + (f"; {model!r} names no provider" if model else "")
+        )
+    return overridden(_named(f"{provider}:{model}", where), stated)
+
+
+def _reached(stated: Mapping[str, Any], where: str) -> Draft:
+    endpoint = _endpoint(stated["endpoint"], stated.get("model"), where)
+    base_url, model = endpoint["base_url"], endpoint["model"]
+    told = {"provider": provider_of(base_url) or "endpoint", "model": model}
+    draft = Draft(where, None, None, {}, told, Address(_public(base_url), model, fingerprint(_secret(endpoint))))
+    return overridden(draft, {**stated, "endpoint": endpoint})
+
+
+def _endpoint(value: Any, model: Any, where: str) -> dict[str, Any]:
+    """The endpoint's settings, checked. No value is quoted in an error but the model's: they may be secret."""
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{where}.endpoint must be a mapping of {', '.join(ENDPOINT_KEYS)}")
+    for name in value:
+        if name not in ENDPOINT_KEYS:
+            raise ConfigError(f"{where}.endpoint: unknown key {name!r}{nearest(str(name), ENDPOINT_KEYS)}")
+    base_url, named = value.get("base_url"), value.get("model") or model
+    if not isinstance(base_url, str) or urlsplit(base_url).scheme not in ("http", "https"):
+        raise ConfigError(f"{where}.endpoint.base_url must be a URL such as https://host/v1")
+    if not isinstance(named, str):
+        raise ConfigError(f"{where}.endpoint.model must name the model to ask for at that URL")
+    for key in ("api_key", "api_key_env"):
+        if not isinstance(value.get(key) or "", str):
+            raise ConfigError(f"{where}.endpoint.{key} must be a text")
+    if not isinstance(value.get("headers") or {}, Mapping):
+        raise ConfigError(f"{where}.endpoint.headers must be a mapping of header names to texts")
+    return {**value, "base_url": base_url, "model": named}
+
+
+def _secret(endpoint: Mapping[str, Any]) -> str:
+    """The key of the calls; '' also for a variable that is not set: the client says so when it calls."""
+    headers = {str(name).lower(): str(value) for name, value in (endpoint.get("headers") or {}).items()}
+    own = endpoint.get("api_key") or os.environ.get(endpoint.get("api_key_env") or "", "")
+    return own or headers.get("authorization") or headers.get("x-api-key") or headers.get("api-key") or ""
+
+
+def _public(base_url: str) -> str:
+    """The URL without a user, a password or a query."""
+    parts = urlsplit(base_url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl().rstrip("/")
+
+
+def _paired(item: tuple[Any, ...] | list[Any], where: str, describe: Describe | None) -> Draft:
+    if len(item) != 2 or not isinstance(item[1], (ModelCard, Mapping)):
+        kinds = ", ".join(type(part).__name__ for part in item)
+        raise ConfigError(f"{where}: a pair is (model, ModelCard or overrides), got ({kinds})")
+    model, said = item
+    stated = _fields(said) if isinstance(said, ModelCard) else said
+    if stated.get("endpoint") is not None:
+        raise ConfigError(f"{where}: has a model and an endpoint; give the model, or the card with its endpoint alone")
+    return overridden(read(model, where, describe), stated)
+
+
+def _fields(card: ModelCard) -> dict[str, Any]:
+    return {name: value for name in FIELDS if (value := getattr(card, name)) not in (None, "", (), {})}
+
+
+def overridden(draft: Draft, stated: Mapping[str, Any]) -> Draft:
+    """The draft with the user's own fields laid over it."""
+    said = {name: value for name, value in stated.items() if value is not None}
+    given = said.pop("id", None)
+    if given is not None and (not isinstance(given, str) or not given.strip()):
+        raise ConfigError(f"{draft.where}.id must be a text such as 'openai/gpt-5-mini', got {given!r}")
+    return replace(draft, id=given or draft.id, stated={**draft.stated, **said})
+
+
+def _described(item: Any, where: str, describe: Describe | None) -> Draft:
+    told = describe(item) if describe else _plainly(item)
+    if told is None:
+        raise ConfigError(f"{where} is a {type(item).__name__}, which can't be routed to; an entry is {FORMS}")
+    return Draft(where, None, item, {}, told.fields, told.address)
+
+
+def _plainly(item: Any) -> Description | None:
+    """Without an adapter: an object that has a chat model's methods, known by its class alone."""
+    kind = type(item)
+    talks = any(callable(getattr(kind, name, None)) for name in ("invoke", "chat", "complete"))
+    if isinstance(item, type) or not talks:
+        return None
+    return Description({}, Address(f"sdk:{kind.__name__}", ""))
+
+
+def nearest(name: str, known: tuple[str, ...]) -> str:
+    """'; did you mean ...?' or what is known."""
+    near = get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"

@@ -1,0 +1,148 @@
+"""The models a router may use, in the order in which they were written.
+
+What a card leaves out is filled from, in order: the user's own words, what the model says of
+itself, the catalog. What nobody states stays unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from capability_router.catalog import prices, snapshot
+from capability_router.catalog.aliases import canonical
+from capability_router.catalog.card import CAPABILITIES, ModelCard, card_fields
+from capability_router.catalog.entry import FORMS, Describe, Description, Draft, Entry, read
+from capability_router.errors import ConfigError
+
+__all__ = ["Description", "Entry", "Registry"]
+
+_NOTHING: tuple[Any, ...] = (None, "", (), [], {})
+_TEXTS = ("provider", "model")
+_LISTS = ("tags", "tenants")
+_MAPPINGS = ("limits", "data", "quality", "latency")
+
+
+class Registry:
+    """Entries by id. Iterates over them in order; `cards` are their cards in the same order."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self.entries: dict[str, Entry] = {entry.card.id: entry for entry in entries}
+        self.cards: tuple[ModelCard, ...] = tuple(entry.card for entry in self)
+        self._names = _index(self.cards)
+
+    @classmethod
+    def build(cls, models: Iterable[Any], *, describe: Describe | None = None) -> Registry:
+        """A registry of these models (each a model object, 'provider:model', a ModelCard, a pair or a mapping).
+
+        `describe` is the adapter's hook. Raises ConfigError for no models, equal explicit ids, what
+        is no entry, and impossible card values; each names the entry's position.
+        """
+        if isinstance(models, (str, Mapping, ModelCard)) or not isinstance(models, Iterable):
+            raise ConfigError(f"models must be a list, got a {type(models).__name__}; write models=[...]")
+        drafts = [read(item, f"models[{i}]", describe) for i, item in enumerate(models)]
+        if not drafts:
+            raise ConfigError(f"models is empty, so nothing can be routed to; give at least one entry: {FORMS}")
+        return cls([_settled(draft, name) for draft, name in zip(drafts, _ids(drafts), strict=True)])
+
+    def entry(self, id: str) -> Entry:
+        """The entry of this id; raises ConfigError when there is none."""
+        try:
+            return self.entries[id]
+        except KeyError:
+            raise ConfigError(f"no model has the id {id!r}; registered: {', '.join(self.entries)}") from None
+
+    def resolve(self, name: str) -> str | None:
+        """The id meant by an id, 'provider:model', 'provider/model' or an unambiguous model name; None = none.
+
+        Where several entries are the same 'provider:model', the first.
+        """
+        if name in self.entries:
+            return name
+        found = self.matches(name)
+        qualified = ":" in name or "/" in name
+        return found[0] if len(found) == 1 or (found and qualified) else None
+
+    def matches(self, name: str) -> tuple[str, ...]:
+        """Every id meant by this name, in order: what `deny`, budgets and `rules` reach."""
+        return self._names.get(name) or self._names.get(_plain(name)) or ()
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self.entries.values())
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self.resolve(name) is not None
+
+    def __repr__(self) -> str:
+        return f"<Registry {', '.join(self.entries)}>"
+
+
+def _plain(name: str) -> str:
+    """'google_genai/gemini' and 'google:gemini' as one key."""
+    cut = min((at for at in (name.find(":"), name.find("/")) if at > 0), default=-1)
+    return name if cut < 0 else f"{canonical(name[:cut])}:{name[cut + 1 :]}"
+
+
+def _index(cards: Sequence[ModelCard]) -> dict[str, tuple[str, ...]]:
+    """Every name under which a card may be asked for -> the ids it means. A true id means only itself."""
+    names: dict[str, list[str]] = {}
+    for card in cards:
+        keys = {card.model, _plain(f"{card.provider}:{card.model}") if card.provider and card.model else ""}
+        for key in keys - {""}:
+            names.setdefault(key, []).append(card.id)
+    return {**{key: tuple(ids) for key, ids in names.items()}, **{card.id: (card.id,) for card in cards}}
+
+
+def _ids(drafts: Sequence[Draft]) -> list[str]:
+    """Explicit ids as they are; derived ones made distinct by '#2', '#3', ... around them."""
+    taken: dict[str, str] = {}
+    for draft in drafts:
+        if draft.id and draft.id in taken:
+            raise ConfigError(f"{taken[draft.id]} and {draft.where} both have the id {draft.id!r}; change one")
+        if draft.id:
+            taken[draft.id] = draft.where
+    return [draft.id or _free(draft, taken) for draft in drafts]
+
+
+def _free(draft: Draft, taken: dict[str, str]) -> str:
+    name, number = draft.derived_id, 1
+    while (id := name if number == 1 else f"{name}#{number}") in taken:
+        number += 1
+    taken[id] = draft.where
+    return id
+
+
+def _settled(draft: Draft, id: str) -> Entry:
+    """The entry, its card filled from all that is known of it."""
+    fields: dict[str, Any] = {"provider": draft.provider, "model": draft.model}
+    for known in (draft.stated, draft.told, snapshot.lookup(draft.provider, draft.model) or {}):
+        fields.update({k: v for k, v in known.items() if v is not None and fields.get(k) in _NOTHING})
+    try:
+        _check_kinds(card_fields(fields, id), id)
+        fields["price"] = prices.parse(fields.get("price"), id)
+        card = ModelCard(**{**fields, "id": id})
+    except ConfigError as error:
+        raise ConfigError(f"{draft.where}: {error}") from None
+    address = draft.address if draft.address.model else draft.address._replace(model=draft.model or id)
+    return Entry(card, draft.source, address)
+
+
+def _check_kinds(fields: Mapping[str, Any], id: str) -> None:
+    """Whether each value is of the kind its field holds; what the numbers mean is the card's own check."""
+    kinds: tuple[tuple[Sequence[str], Callable[[Any], bool], str], ...] = (
+        (_TEXTS, lambda v: isinstance(v, str), "a text"),
+        (_LISTS, _is_texts, "a list of texts"),
+        (_MAPPINGS, lambda v: isinstance(v, Mapping), "a mapping"),
+        (tuple(CAPABILITIES), lambda v: isinstance(v, bool), "true or false (leave it out when unknown)"),
+    )
+    for names, fits, wanted in kinds:
+        for name in names:
+            if name in fields and not fits(fields[name]):
+                raise ConfigError(f"model {id!r}: {name} must be {wanted}, got {fields[name]!r}")
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, str) or (isinstance(value, (list, tuple, set)) and all(isinstance(v, str) for v in value))
