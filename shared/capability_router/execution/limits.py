@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from capability_router.execution.effects import Timeouts
 
@@ -29,3 +29,7 @@ class Limits:
     deadline_s: float | None = None
     timeouts: Timeouts = field(default_factory=Timeouts)
     on_content_filter: str = "return"
+
+    def under(self, deadline_s: float | None) -> Limits:
+        """These limits with a request's own deadline, if it has one."""
+        return self if deadline_s is None else replace(self, deadline_s=deadline_s)

@@ -1,8 +1,9 @@
-"""What is believed of a model's quality before anything was learned: its card, else its price.
+"""What is believed of a model's quality: its card, else its price, corrected by scored outcomes.
 
 q(x) = level + hardness(x) * (2 * strength - 1): a hard request widens the gap between strong and
 weak models, an easy one narrows it. `strength` is the model's rank among the registered ones, by
-stated quality, else by price (dearer models are stronger more often than not).
+stated quality, else by price (dearer models are stronger more often than not). The level starts at
+the card's and moves with feedback as if the card were worth 20 scored outcomes; old outcomes fade.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 UNSTATED = 0.6
+CARD_WEIGHT = 20.0  # scored outcomes that a card's word is worth
+FADE = 0.995  # per outcome of the same model and task: half-life about 140 outcomes
 _SPREAD = 0.3  # from the cheapest to the dearest model when only prices are known
 
 
@@ -29,14 +32,22 @@ class Prior:
         self._strength = _strengths(models)
         self._quality = {m.id: dict(m.quality) for m in models}
         self._default = {m.id: self._level(m) for m in models}
+        self._scored: dict[tuple[str, str], tuple[float, float]] = {}  # (model, task) -> sum, count
 
     def quality(self, model: str, task: str, hardness: float) -> float:
         """Predicted chance of success, 0.01 to 0.99."""
         level = self._quality[model].get(task)
         if level is None:
             level = self._default[model]
+        if self._scored and (scored := self._scored.get((model, task))):
+            level = (CARD_WEIGHT * level + scored[0]) / (CARD_WEIGHT + scored[1])
         q = level + hardness * (2.0 * self._strength[model] - 1.0)
         return 0.01 if q < 0.01 else min(q, 0.99)
+
+    def learn(self, model: str, task: str, score: float) -> None:
+        """One answer of this model on this task was worth `score` (0 to 1)."""
+        total, count = self._scored.get((model, task), (0.0, 0.0))
+        self._scored[(model, task)] = (FADE * total + score, FADE * count + 1.0)
 
     def _level(self, stated: Stated) -> float:
         if "default" in stated.quality:

@@ -1,0 +1,43 @@
+"""What the machine asks of money, and how an ended attempt reads to the health board."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from capability_router.faults.kinds import Fault
+from capability_router.health.board import Verdict
+from capability_router.plan import Candidate
+from capability_router.request import Reply, Usage
+
+
+class Books(Protocol):
+    """The money side of one request. Every `open` that returned "" is followed by exactly one `close`."""
+
+    tenant: str
+
+    def open(self, attempt: int, candidate: Candidate) -> str:
+        """Open a line, reserving what the call may cost; a text = why a budget forbids it."""
+        ...
+
+    def close(
+        self, attempt: int, candidate: Candidate, fault: Fault | None, reply: Reply, had_content: bool
+    ) -> tuple[Usage, int | None]:
+        """Settle the line; the tokens booked and their cost in picodollars (None = price unknown)."""
+        ...
+
+
+def verdict(fault: Fault | None, reply: Reply, cancelled: bool, ttft: float | None, elapsed: float) -> Verdict:
+    """An ended attempt in the board's terms."""
+    usage = reply.usage
+    if cancelled:
+        return Verdict(ok=False, neutral=True, blame="none")
+    return Verdict(
+        ok=fault is None,
+        blame="none" if fault is None else fault.row.blame,
+        retry_after_s=fault.retry_after_s if fault else None,
+        ttft_s=ttft,
+        elapsed_s=elapsed,
+        output_tokens=usage.output_tokens if usage else 0,
+        tokens=usage.input_tokens + usage.output_tokens if usage else 0,
+        detail=fault.told if fault else "",
+    )

@@ -1,0 +1,70 @@
+"""One request on its way: iterate it once, sync or async, then read its outcome."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import aclosing
+from typing import Generic, TypeVar
+
+from capability_router.clock import Clock
+from capability_router.execution.drivers import adrive, drive
+from capability_router.execution.endpoint import Endpoint
+from capability_router.execution.machine import Execution
+from capability_router.plan import Candidate, Plan
+from capability_router.request import Outcome, Reply, Request
+
+C = TypeVar("C")
+
+
+class Run(Generic[C]):
+    """The chunks of the answer. `outcome` is set when the run is over, also after an error or `close()`."""
+
+    def __init__(
+        self, request: Request, plan: Plan, machine: Execution, endpoint: Endpoint[C], clock: Clock,
+        on_end: Callable[[Run[C]], None],
+    ) -> None:  # fmt: skip
+        self.request, self.plan = request, plan
+        self._machine, self._endpoint, self._clock, self._on_end = machine, endpoint, clock, on_end
+
+    def __iter__(self) -> Generator[C, None, None]:
+        try:
+            yield from drive(self._machine, self._endpoint, self._clock)
+        finally:
+            self._on_end(self)
+
+    async def __aiter__(self) -> AsyncGenerator[C, None]:
+        try:
+            async with aclosing(adrive(self._machine, self._endpoint, self._clock)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        finally:
+            self._on_end(self)
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """What became of the request; None while it runs."""
+        over = self._machine.over
+        return over.outcome if over is not None else None
+
+    @property
+    def attempt(self) -> int | None:
+        """The number of the attempt that answers, once known."""
+        return self._machine.committed
+
+    @property
+    def attempts(self) -> int:
+        """Launches so far."""
+        return len(self._machine.records) + (0 if self._machine.over else 1)
+
+    @property
+    def candidate(self) -> Candidate | None:
+        """The model that answers, once known."""
+        return self._machine.candidate
+
+    @property
+    def reply(self) -> Reply:
+        """What is known of the answer once the run is over."""
+        return self._machine.reply
+
+    def __repr__(self) -> str:
+        return f"<Run {self.request.id} {'over' if self.outcome else 'running'}>"

@@ -1,0 +1,143 @@
+"""Which target next: the plan's candidates, less what has failed, as far as the gate admits them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from capability_router.execution.limits import Limits
+from capability_router.execution.retry import RetryBudget
+from capability_router.faults.kinds import Fault
+from capability_router.health.board import Hold, Permit, Verdict
+from capability_router.plan import Candidate
+
+POLL_S = 0.02  # between looks at a full target that can't say when it will be free
+_NEUTRAL = Verdict(ok=False, neutral=True)
+
+
+class Gate(Protocol):
+    """The health board as far as choosing a target needs it."""
+
+    def admit(self, id: str, now: float, tokens: int = 0) -> Permit | Hold: ...
+    def force(self, id: str, now: float) -> Permit | Hold: ...
+    def settle(self, permit: Permit, verdict: Verdict, now: float) -> None: ...
+
+
+class Pick(NamedTuple):
+    """A candidate with its permit, or when to look again (None = never)."""
+
+    candidate: Candidate
+    permit: Permit | None
+    wait_until: float | None = None
+
+
+class Again(NamedTuple):
+    """A tried candidate that may be tried once more, not before `at`."""
+
+    candidate: Candidate
+    at: float
+
+
+class Targets:
+    """The candidates of one request and what is left of them."""
+
+    __slots__ = ("_again", "_budget", "_fresh", "_gate", "_held", "_limits", "_plan_first", "_repeats", "_tokens", "denials")
+
+    def __init__(
+        self, candidates: tuple[Candidate, ...], gate: Gate, limits: Limits, budget: RetryBudget, tokens: int
+    ) -> None:
+        self._fresh = list(candidates)
+        self._plan_first = candidates[0]
+        self._again: list[Again] = []
+        self._repeats: dict[str, int] = {}
+        self._held: dict[str, Hold] = {}
+        self._gate, self._limits, self._budget, self._tokens = gate, limits, budget, tokens
+        self.denials: dict[str, str] = {}
+
+    def pick(self, at: float) -> Pick:
+        """The next target: fresh and admitted, else a repetition, else the least bad by force, else a wait."""
+        self._held = {}
+        for candidate in self._fresh:
+            permit = self._gate.admit(candidate.id, at, self._tokens)
+            if isinstance(permit, Permit):
+                self._fresh.remove(candidate)
+                return Pick(candidate, permit)
+            self._held[candidate.id] = permit
+        return self._repetition(at) or self._least_bad(at) or self._wait(at)
+
+    def failed(self, candidate: Candidate, fault: Fault, at: float) -> None:
+        """Drop what the fault rules out and note whether the target may be tried again."""
+        row = fault.row
+        if row.other == "larger_window":
+            self._fresh = [c for c in self._fresh if _may_hold_more(c, candidate, fault, self._tokens)]
+        done = self._repeats.get(candidate.id, 0)
+        if row.same == "never" or done >= self._limits.per_target:
+            return
+        self._repeats[candidate.id] = done + 1
+        self._again.append(Again(candidate, at + self._pause(fault, done + 1)))
+
+    def denied(self, permit: Permit, candidate: Candidate, why: str, at: float) -> None:
+        """A budget forbids this target: give its permit back and leave it out."""
+        self._gate.settle(permit, _NEUTRAL, at)
+        self.denials[candidate.id] = why
+
+    def _pause(self, fault: Fault, repetition: int) -> float:
+        if fault.row.same == "at_once":
+            return 0.0
+        return max(self._limits.wait(repetition), fault.retry_after_s or 0.0)
+
+    def _repetition(self, at: float) -> Pick | None:
+        for again in sorted(self._again, key=lambda a: a.at):
+            if again.at > at:
+                return Pick(again.candidate, None, again.at)
+            self._again.remove(again)
+            permit = self._gate.admit(again.candidate.id, at, self._tokens)
+            if isinstance(permit, Permit):
+                if self._budget.spend():
+                    return Pick(again.candidate, permit)
+                self._gate.settle(permit, _NEUTRAL, at)
+                continue
+            if permit.kind == "gate" and permit.until is not None:
+                self._again.append(Again(again.candidate, permit.until))
+                return Pick(again.candidate, None, permit.until)
+            self._held[again.candidate.id] = permit
+        return None
+
+    def _least_bad(self, at: float) -> Pick | None:
+        """Every fresh target is held; one whose breaker alone holds it is tried rather than none."""
+        blocked = [c for c in self._fresh if self._held[c.id].kind == "breaker"]
+        waits = [c for c in self._fresh if self._held[c.id].kind in ("full", "gate")]
+        if waits and not self._too_late(at, waits):
+            return None
+        for candidate in sorted(blocked, key=lambda c: self._held[c.id].until or 0.0):
+            permit = self._gate.force(candidate.id, at)
+            if isinstance(permit, Permit):
+                self._fresh.remove(candidate)
+                return Pick(candidate, permit)
+        return None
+
+    def _too_late(self, at: float, waits: list[Candidate]) -> bool:
+        """A short wait for a sound target beats forcing a broken one; a long one does not."""
+        return min(self._held[c.id].until or at + POLL_S for c in waits) > at + 1.0
+
+    def _wait(self, at: float) -> Pick:
+        times = [h.until or at + POLL_S for h in self._held.values() if h.kind in ("full", "gate")]
+        return Pick(self._plan_first, None, max(min(times), at + 0.001) if times else None)
+
+    def told_held(self, at: float) -> str:
+        """'a: breaker open for another 12 s; b: full', for error texts."""
+        return "; ".join(f"{model}: {hold.reason}" for model, hold in self._held.items()) or "none is left"
+
+    def advice(self, at: float, limits: Limits) -> str:
+        """What was not tried, and why."""
+        held = f"Not tried: {self.told_held(at)}." if self._held else ""
+        left = [c.id for c in self._fresh if c.id not in self._held]
+        more = f"Not reached within {limits.attempts} attempts: {', '.join(left)}." if left else ""
+        return " ".join(part for part in (held, more) if part) or "Add another candidate, or look at router.health()."
+
+
+def _may_hold_more(other: Candidate, failed: Candidate, fault: Fault, tokens: int) -> bool:
+    """Whether a window is unknown, or known to be larger than the one that was too small."""
+    too_small = fault.window or failed.window
+    if other.window is None:
+        return True
+    return other.window > (too_small if too_small is not None else tokens)

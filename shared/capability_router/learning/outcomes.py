@@ -1,0 +1,47 @@
+"""Which model answered which request, so that a score that comes later finds its way."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from threading import Lock
+from typing import NamedTuple
+
+from capability_router.errors import ConfigError
+
+KEPT = 10_000
+
+
+class Answered(NamedTuple):
+    """Who answered, and what kind of task it was."""
+
+    model: str
+    task: str
+
+
+class Outcomes:
+    """The newest 10,000 answered requests; thread-safe."""
+
+    def __init__(self, keep: int = KEPT) -> None:
+        self._answered: OrderedDict[str, Answered] = OrderedDict()
+        self._keep = keep
+        self._lock = Lock()
+
+    def note(self, request_id: str, answered: Answered) -> None:
+        """This request was answered so."""
+        with self._lock:
+            self._answered[request_id] = answered
+            if len(self._answered) > self._keep:
+                self._answered.popitem(last=False)
+
+    def scored(self, request_id: str, score: float) -> Answered:
+        """Who answered the request that got this score; raises ConfigError for a bad score or id."""
+        if isinstance(score, bool) or not isinstance(score, (int, float)) or not 0 <= score <= 1:
+            raise ConfigError(f"feedback score must be a number from 0 to 1, got {score!r}")
+        with self._lock:
+            answered = self._answered.get(request_id)
+        if answered is None:
+            raise ConfigError(
+                f"feedback for request {request_id!r}: no such answered request is remembered (the newest "
+                f"{self._keep:,} are); use the request_id of response_metadata['router']"
+            )
+        return answered

@@ -1,0 +1,104 @@
+"""One request's account: opens and closes a line in the ledger for each launch, within the budgets.
+
+What a failed launch costs: the provider's usage if it sent one; else, when the model had begun to
+work (content arrived, a time-out, a cancelled or cut answer), an estimate, marked as such; else
+nothing, because providers do not bill for requests they turned away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Protocol
+
+from capability_router.features import estimate_tokens
+from capability_router.money.budget import Budgets, Hold
+from capability_router.money.ledger import Booked, Call, Ledger, Line
+from capability_router.money.price import Price, pico
+from capability_router.request import Reply, Usage
+
+_BEGUN = frozenset({"timeout", "truncated", "empty", "malformed_tool_call", "unparsable", "content_filtered", "refusal"})
+_NOTHING = Usage()
+
+
+class Payee(Protocol):
+    """The model that is paid."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def provider(self) -> str: ...
+
+
+class Broken(Protocol):
+    """The fault of a launch, as far as money is concerned."""
+
+    @property
+    def kind(self) -> str: ...
+
+
+class Account:
+    """Books one request. `prices`: model id -> Price or None; `most`: model id -> what a call may cost at most."""
+
+    def __init__(
+        self, request_id: str, booked: Booked, input_tokens: int, *, ledger: Ledger, budgets: Budgets,
+        prices: Mapping[str, Price | None], most: Callable[[str], int | None], unix: Callable[[], float],
+    ) -> None:  # fmt: skip
+        self.tenant = booked.tenant
+        self._request_id, self._booked, self._input_tokens = request_id, booked, input_tokens
+        self._ledger, self._budgets, self._prices, self._most, self._unix = ledger, budgets, prices, most, unix
+        self._holds: dict[int, Hold] = {}
+        self._refused = ""
+
+    def open(self, attempt: int, candidate: Payee) -> str:
+        """Reserve and open a line; a text = a budget forbids it."""
+        if self._budgets:
+            if self._refused:
+                return self._refused
+            hold = self._budgets.reserve(self._scopes(candidate), self._most(candidate.id), self._unix())
+            if not isinstance(hold, Hold):
+                self._refused = hold[0] if hold[1] == "refuse" else ""
+                return hold[0]
+            self._holds[attempt] = hold
+        self._ledger.open(Line(self._request_id, attempt))
+        return ""
+
+    def close(
+        self, attempt: int, candidate: Payee, fault: Broken | None, reply: Reply, had_content: bool
+    ) -> tuple[Usage, int | None]:
+        """Settle the line and the reservation; the tokens booked and their cost."""
+        usage = self._usage(fault, reply, had_content)
+        cost = self._cost(candidate.id, usage, reply)
+        now = self._unix()
+        if hold := self._holds.pop(attempt, None):
+            self._budgets.settle(hold, cost or 0, now)
+        booked = self._booked
+        self._ledger.settle(
+            Call(
+                self._request_id, attempt, candidate.id, candidate.provider, booked.tenant, booked.task, booked.tags,
+                booked.chain, booked.framework, fault.kind if fault else None, usage, cost, now,
+            )
+        )  # fmt: skip
+        return usage, cost
+
+    def _usage(self, fault: Broken | None, reply: Reply, had_content: bool) -> Usage:
+        if reply.usage is not None:
+            return reply.usage
+        begun = had_content or bool(reply.text) or fault is None or fault.kind in _BEGUN
+        if not begun:
+            return _NOTHING
+        return Usage(self._input_tokens, estimate_tokens(reply.text) if reply.text else 0, estimated=True)
+
+    def _cost(self, model: str, usage: Usage, reply: Reply) -> int | None:
+        if reply.cached:
+            return 0
+        if reply.cost_usd is not None:
+            return pico(reply.cost_usd)
+        if replace(usage, estimated=False) == _NOTHING:
+            return 0
+        price = self._prices.get(model)
+        return None if price is None else price.cost(usage)
+
+    def _scopes(self, candidate: Payee) -> list[str]:
+        b = self._booked
+        return ["global", f"tenant:{b.tenant}", f"task:{b.task}", f"chain:{b.chain}", f"model:{candidate.id}", *(f"tag:{t}" for t in b.tags)]

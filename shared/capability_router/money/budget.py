@@ -1,0 +1,156 @@
+"""Spending caps that hold: what a call may cost is reserved before it is sent and settled after.
+
+A cap covers a scope ("global", "tenant:acme", "tag:nightly", "task:summarise", "chain:x",
+"model:openai/gpt-5-mini") over a window. Spent plus reserved never exceeds it, whatever the number
+of threads. Windows are calendar units in UTC, "total", or "rolling:<seconds>".
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from threading import Lock
+from typing import Literal, NamedTuple
+
+from capability_router.errors import ConfigError
+from capability_router.money.price import pico, usd
+
+OnExceed = Literal["refuse", "degrade", "warn"]
+SCOPES = ("global", "tenant", "tag", "task", "chain", "model")
+WINDOWS = ("minute", "hour", "day", "week", "month", "total")
+_FIXED = {"minute": 60, "hour": 3_600}
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetSpec:
+    """One cap. `refuse`: the request fails; `degrade`: only models that fit are tried; `warn`: it is told."""
+
+    scope: str
+    limit_usd: float
+    window: str = "total"
+    on_exceed: OnExceed = "refuse"
+
+    def __post_init__(self) -> None:
+        kind, _, name = self.scope.partition(":")
+        if kind not in SCOPES or (kind != "global") != bool(name):
+            raise ConfigError(f"budget scope {self.scope!r}: write 'global' or one of {', '.join(SCOPES[1:])} as 'tenant:acme'")
+        rolling = self.window.startswith("rolling:") and self.window[8:].replace(".", "", 1).isdigit()
+        if self.window not in WINDOWS and not rolling:
+            raise ConfigError(f"budget window {self.window!r}: one of {', '.join(WINDOWS)} or 'rolling:<seconds>'")
+        if self.on_exceed not in ("refuse", "degrade", "warn"):
+            raise ConfigError(f"budget on_exceed {self.on_exceed!r}: refuse, degrade or warn")
+        pico(self.limit_usd)
+
+
+class Hold(NamedTuple):
+    """Money reserved for one launch, in every budget that covers it."""
+
+    budgets: tuple[Budget, ...]
+    amount: int
+
+
+class Budget:
+    """One cap and what is spent and reserved in its current window."""
+
+    def __init__(self, spec: BudgetSpec) -> None:
+        self.spec = spec
+        self.limit = pico(spec.limit_usd)
+        self.spent = 0
+        self.reserved = 0
+        self._window = ""
+        self._rolling = float(spec.window[8:]) if spec.window.startswith("rolling:") else None
+        self._past: deque[tuple[float, int]] = deque()
+
+    def covers(self, scopes: frozenset[str]) -> bool:
+        """Whether a call with these scopes counts here."""
+        return self.spec.scope in scopes
+
+    def left(self, unix: float) -> int:
+        """Picodollars neither spent nor reserved in the window that holds now."""
+        self._turn(unix)
+        return self.limit - self.spent - self.reserved
+
+    def spend(self, unix: float, amount: int) -> None:
+        """Book money that was really spent."""
+        self._turn(unix)
+        self.spent += amount
+        if self._rolling is not None:
+            self._past.append((unix, amount))
+
+    def told(self, unix: float) -> str:
+        """'tenant:acme: $0.004 of $1 left this day'."""
+        left = usd(max(self.left(unix), 0))
+        return f"{self.spec.scope}: ${left:f} of ${self.spec.limit_usd:g} left ({self.spec.window})"
+
+    def _turn(self, unix: float) -> None:
+        if self._rolling is not None:
+            while self._past and self._past[0][0] <= unix - self._rolling:
+                self.spent -= self._past.popleft()[1]
+            return
+        window = window_id(self.spec.window, unix)
+        if window != self._window:
+            self._window, self.spent = window, 0
+
+
+class Budgets:
+    """All caps of a router; thread-safe."""
+
+    def __init__(self, specs: Sequence[BudgetSpec] = ()) -> None:
+        self._budgets = [Budget(spec) for spec in specs]
+        self._lock = Lock()
+        self.warnings = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._budgets)
+
+    def reserve(self, scopes: Iterable[str], amount: int | None, unix: float) -> Hold | tuple[str, OnExceed]:
+        """Reserve in every budget that covers the scopes, or in none: then why, and what is to follow."""
+        names = frozenset(scopes)
+        with self._lock:
+            covering = tuple(b for b in self._budgets if b.covers(names))
+            for budget in covering:
+                if amount is None and budget.spec.on_exceed != "warn":
+                    return f"{budget.spec.scope}: the model's price is unknown, a budget needs one", "degrade"
+                if (amount or 0) > budget.left(unix):
+                    if budget.spec.on_exceed != "warn":
+                        return self._told(budget, amount or 0, unix), budget.spec.on_exceed
+                    self.warnings += 1
+            for budget in covering:
+                budget.reserved += amount or 0
+        return Hold(covering, amount or 0)
+
+    def settle(self, hold: Hold, cost: int, unix: float) -> None:
+        """Give the reservation back and book what was spent."""
+        with self._lock:
+            for budget in hold.budgets:
+                budget.reserved -= hold.amount
+                budget.spend(unix, cost)
+
+    def rows(self, unix: float) -> list[dict[str, str | float]]:
+        """One JSON-safe row per cap."""
+        with self._lock:
+            return [
+                {"scope": b.spec.scope, "window": b.spec.window, "limit_usd": b.spec.limit_usd,
+                 "left_usd": b.left(unix) / 1e12, "reserved_usd": b.reserved / 1e12}
+                for b in self._budgets
+            ]  # fmt: skip
+
+    @property
+    def reserved(self) -> int:
+        """Picodollars reserved in all caps; 0 at rest."""
+        return sum(b.reserved for b in self._budgets)
+
+    def _told(self, budget: Budget, amount: int, unix: float) -> str:
+        return f"{budget.told(unix)}, the call may cost ${usd(amount):f}"
+
+
+def window_id(window: str, unix: float) -> str:
+    """The name of the window that holds this moment, UTC."""
+    if window in _FIXED:
+        return str(int(unix // _FIXED[window]))
+    day = datetime.fromtimestamp(unix, UTC)
+    if window == "week":
+        return "{}-{}".format(*day.isocalendar()[:2])
+    return {"day": f"{day:%Y-%m-%d}", "month": f"{day:%Y-%m}", "total": "total"}[window]

@@ -1,0 +1,169 @@
+"""The Router: it wires the rooms and holds what its requests share. It has no logic of its own."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from capability_router.catalog.entry import Describe
+from capability_router.catalog.registry import Registry
+from capability_router.clock import Clock, SystemClock
+from capability_router.eligibility import Ask, reserve
+from capability_router.errors import NoEligibleModel
+from capability_router.execution.endpoint import Endpoint
+from capability_router.execution.limits import Limits
+from capability_router.execution.machine import Execution
+from capability_router.execution.retry import RetryBudget
+from capability_router.execution.run import Run
+from capability_router.execution.targets import Targets
+from capability_router.health.board import Board, HealthEvent
+from capability_router.learning.outcomes import Answered, Outcomes
+from capability_router.learning.prior import Prior, Stated
+from capability_router.money.account import Account
+from capability_router.money.budget import Budgets
+from capability_router.money.ledger import Booked, Ledger
+from capability_router.plan import Plan
+from capability_router.policies.affinity import Affinity
+from capability_router.policies.choice import choose_policy
+from capability_router.policies.planner import Decision, Planner
+from capability_router.request import Outcome, Request
+from capability_router.telemetry.records import decision_record, feedback_record
+from capability_router.telemetry.sinks import Sink, Sinks
+
+C = TypeVar("C")
+log = logging.getLogger("capability_router")
+_TYPICAL = (1_000, 300)  # tokens in and out of the call by which unstated strengths are compared
+
+
+class Router:
+    """Decides, carries out, accounts for and records requests. One Router may serve both adapters.
+
+    `models`: see Registry.build. `settings`: the words of router.yaml as keywords (policy, health,
+    retry, timeouts, budgets, on_content_filter, unknown, telemetry, ...). Raises ConfigError.
+    """
+
+    def __init__(
+        self, models: Iterable[Any] | Registry, *, describe: Describe | None = None, clock: Clock | None = None,
+        **settings: Any,
+    ) -> None:  # fmt: skip
+        from capability_router.config import Settings  # here, because it loads pydantic
+
+        self.settings = s = Settings.from_keywords(**settings)
+        self.registry = models if isinstance(models, Registry) else Registry.build(models, describe=describe)
+        self.clock: Clock = clock or SystemClock()
+        self.name: str = s.name
+        self.ledger = Ledger()
+        self.budgets = Budgets(s.budgets)
+        self.board = Board(s.health, seed=s.seed, on_event=self._tell)
+        self.sinks = Sinks(s.sinks())
+        for entry in self.registry:
+            self.board.register(
+                entry.card.id, entry.address, limits=entry.card.limits, latency=entry.card.latency
+            )  # fmt: skip
+        policy = choose_policy(s.policy, self.registry.resolve)
+        self.planner = Planner(self.registry, policy, Prior(_stated(self.registry)), self.board, s.unknown)
+        self._limits: Limits = s.limits
+        self._prices = {card.id: card.price for card in self.registry.cards}
+        self._retries = RetryBudget(s.retry_ratio, s.retry_floor)
+        self._reason_givers: set[str] = set()
+        self._affinity = Affinity()
+        self._outcomes = Outcomes()
+        self._listeners: list[Callable[[Request, Outcome], None]] = []
+
+    @classmethod
+    def from_config(
+        cls, source: str | Path | Mapping[str, Any], *, describe: Describe | None = None, clock: Clock | None = None,
+        **overrides: Any,
+    ) -> Router:  # fmt: skip
+        """From router.yaml (a path) or the same as a dict; keywords override its top-level keys."""
+        from capability_router.config import read
+
+        return cls(describe=describe, clock=clock, **{**read(source), **overrides})
+
+    def explain(self, request: Request) -> Plan:
+        """What would be decided now; nothing is sent, booked, learned or recorded."""
+        return self._decide(request).plan
+
+    def start(self, request: Request, endpoint: Endpoint[C]) -> Run[C]:
+        """Decide, and give the Run to iterate; raises NoEligibleModel before anything is sent."""
+        plan, scene = self._decide(request)
+        if not plan.candidates:
+            raise NoEligibleModel(plan.refusals)
+        self.planner.policy.observe(scene)
+        self._retries.earn()
+        limits = self._limits.under(request.routing.deadline_s)
+        targets = Targets(plan.candidates, self.board, limits, self._retries, plan.input_tokens)
+        machine = Execution(
+            plan, limits, targets, self.board, self._account(request, plan), streaming=request.stream,
+            reason_givers=self._reason_givers,
+        )  # fmt: skip
+        return Run(request, plan, machine, endpoint, self.clock, self._ended)
+
+    def feedback(self, request_id: str, score: float) -> None:
+        """Teach the policy what an answer was worth, 0 to 1. Raises ConfigError for a bad score or unknown id."""
+        answered = self._outcomes.scored(request_id, score)
+        self.planner.prior.learn(answered.model, answered.task, float(score))
+        self.sinks.write(feedback_record(request_id, answered.model, float(score), at=self.clock.unix()))
+
+    def on_outcome(self, listener: Callable[[Request, Outcome], None]) -> None:
+        """Call `listener` after each request; what it raises is logged and goes no further."""
+        self._listeners.append(listener)
+
+    def add_sink(self, sink: Sink) -> None:
+        """Send decision records there too."""
+        self.sinks.add(sink)
+
+    def health(self) -> list[dict[str, Any]]:
+        """One JSON-safe row per model: breaker, gates, calls in flight, latency, success."""
+        return self.board.snapshot(self.clock.now())
+
+    def close(self) -> None:
+        """Close the sinks; the router can go on being used."""
+        self.sinks.close()
+
+    def _decide(self, request: Request) -> Decision:
+        prefer = self._affinity.model(request.follows)
+        return self.planner.decide(request, self.clock.now(), prefer=prefer)
+
+    def _account(self, request: Request, plan: Plan) -> Account:
+        def most(model: str) -> int | None:
+            card = self.registry.entry(model).card
+            ask = Ask(request, plan.input_tokens, int(request.needs))
+            return card.price.estimate(plan.input_tokens, reserve(ask, card)) if card.price else None
+
+        return Account(
+            request.id, Booked.of(request.routing, plan.task), plan.input_tokens, ledger=self.ledger,
+            budgets=self.budgets, prices=self._prices, most=most, unix=self.clock.unix,
+        )  # fmt: skip
+
+    def _ended(self, run: Run[Any]) -> None:
+        outcome, request = run.outcome, run.request
+        if outcome is None:
+            return
+        if outcome.model:
+            self._affinity.note(run.reply.tool_call_ids, outcome.model)
+            self._outcomes.note(request.id, Answered(outcome.model, run.plan.task))
+        if self.sinks:
+            record = decision_record(request, run.plan, outcome, at=self.clock.unix(), router=self.name)
+            self.sinks.write(record)
+        for listener in self._listeners:
+            try:
+                listener(request, outcome)
+            except Exception:  # noqa: BLE001 - a listener must never break the call it is told of
+                log.exception("listener %r failed", listener)
+
+    def _tell(self, event: HealthEvent) -> None:
+        log.warning("%s: %s %s", event.model, event.kind, event.detail)
+
+    def __repr__(self) -> str:
+        return f"<Router {self.name!r} policy={self.planner.policy.name} models={list(self.registry.entries)}>"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Router:
+        """Itself: breakers, budgets and books are shared by every copy of what holds the router."""
+        return self
+
+
+def _stated(registry: Registry) -> list[Stated]:
+    return [Stated(c.id, c.quality, c.price.estimate(*_TYPICAL) if c.price else None) for c in registry.cards]

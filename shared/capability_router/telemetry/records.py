@@ -1,0 +1,40 @@
+"""The decision record: everything about one request but its text. Schema-versioned, JSON-safe."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from capability_router.request import Outcome, Request
+
+SCHEMA_VERSION = 1
+
+
+class Planned(Protocol):
+    """A plan, as far as a record needs it."""
+
+    def to_dict(self) -> dict[str, Any]: ...
+
+
+def decision_record(request: Request, plan: Planned, outcome: Outcome, *, at: float, router: str) -> dict[str, Any]:
+    """One request: who asked, what was planned, each attempt, what it cost. `at` is Unix seconds."""
+    terms = request.routing
+    return {
+        "schema_version": SCHEMA_VERSION, "kind": "decision", "at": round(at, 6), "router": router, "request_id": outcome.request_id,
+        "framework": terms.framework, "tenant": terms.tenant, "task": terms.task, "tags": list(terms.tags),
+        "chain": terms.chain, "session": terms.session, "stream": request.stream,
+        "model": outcome.model, "provider": outcome.provider, "fallback": outcome.fallback,
+        "reason": outcome.reason, "policy": outcome.policy, "finish": outcome.finish,
+        "elapsed_s": round(outcome.elapsed_s, 6), "ttft_s": None if outcome.ttft_s is None else round(outcome.ttft_s, 6),
+        "input_tokens": outcome.usage.input_tokens, "output_tokens": outcome.usage.output_tokens,
+        "cost_usd": None if outcome.cost_pico is None else outcome.cost_pico / 1e12,
+        "cost_pico": outcome.cost_pico,
+        "attempts": [attempt.to_dict() for attempt in outcome.attempts], "plan": plan.to_dict(),
+    }  # fmt: skip
+
+
+def feedback_record(request_id: str, model: str, score: float, *, at: float) -> dict[str, Any]:
+    """A score that came later, for the request that it belongs to."""
+    return {
+        "schema_version": SCHEMA_VERSION, "kind": "feedback", "at": round(at, 6), "request_id": request_id,
+        "model": model, "score": score,
+    }  # fmt: skip
