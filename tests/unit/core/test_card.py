@@ -1,0 +1,52 @@
+import math
+
+import pytest
+
+from capability_router import ConfigError, ModelCard, Need, Price
+from capability_router.catalog.card import retention_days
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"id": ""}, "id"), ({"context_window": 0}, "context_window"), ({"context_window": -5}, "context_window"),
+        ({"context_window": True}, "context_window"), ({"limits": {"rpm": -1}}, "limits.rpm"),
+        ({"limits": {"rmp": 1}}, "rmp"), ({"quality": {"default": float("nan")}}, "quality.default"),
+        ({"quality": {"code": 1.5}}, "quality.code"), ({"latency": {"ttft_s": -1}}, "ttft_s"),
+        ({"latency": {"ttft": 1}}, "ttft"), ({"data": {"region": "eu"}}, "region"),
+        ({"price": {"input_mtok": -1, "output_mtok": 1}}, "input_mtok"),
+    ],
+)  # fmt: skip
+def test_impossible_cards_are_refused_with_the_field(fields: dict, told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        ModelCard(**{"id": "m", **fields})
+
+
+def test_unknown_field_names_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'tool_calling'"):
+        ModelCard(id="m").overlaid({"tool_caling": True})
+
+
+def test_none_never_hides_what_is_known() -> None:
+    base = ModelCard(id="m", context_window=5, tool_calling=True)
+    assert base.overlaid({"context_window": None, "tool_calling": False}).context_window == 5
+    assert base.overlaid({"tool_calling": False}).tool_calling is False
+    assert base.filled({"tool_calling": False, "model": "x"}) == base.overlaid({"model": "x"})
+
+
+def test_what_is_implied_counts_but_is_not_stated() -> None:
+    card = ModelCard(id="m", tool_calling=True, structured_output=True)
+    assert card.can & Need.TOOL_CHOICE
+    assert card.can & Need.JSON_MODE
+    assert card.tool_choice is None
+    assert not ModelCard(id="m", tool_calling=True, tool_choice=False).can & Need.TOOL_CHOICE
+
+
+def test_unknown_lists_what_nobody_stated() -> None:
+    assert "price" in ModelCard(id="m").unknown()
+    assert "price" not in ModelCard(id="m", price=Price(1, 1)).unknown()
+
+
+def test_retention_words() -> None:
+    assert retention_days("zero") == 0 < retention_days("7d") < retention_days("30 days")
+    assert retention_days("for ever") == math.inf

@@ -1,0 +1,145 @@
+"""Each rule of the table: what passes, what is refused, and with which numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from capability_router import ModelCard, Need, Price, Request, routing
+from capability_router.catalog.card import CAPABILITIES
+from capability_router.eligibility import Ask, Eligible, screen
+
+
+def card(id: str = "m", **fields: Any) -> ModelCard:
+    return ModelCard(id=id, **fields)
+
+
+def ask(tokens: int = 100, *, needs: Need = Need.NONE, max_tokens: int | None = None, **rest: Any) -> Ask:
+    return Ask(Request(("hi",), needs=needs, max_tokens=max_tokens), tokens, int(needs), **rest)
+
+
+def one(result: Eligible) -> tuple[str, str]:
+    assert not result.cards
+    return result.refusals[0].rule, result.refusals[0].detail
+
+
+def test_the_window_counts_input_and_reserve() -> None:
+    fits = card(context_window=2_000)  # reserve: a quarter, 500
+    assert screen(ask(1_500), [fits]).cards == [fits]
+    assert one(screen(ask(1_501), [fits])) == (
+        "context_window", "needs 1,501 input tokens and 500 for the output, window 2,000",
+    )  # fmt: skip
+
+
+def test_reserve_is_the_calls_max_tokens_then_the_models_then_a_default() -> None:
+    m = card(context_window=10_000, output_reserve=3_000)
+    assert screen(ask(7_000), [m]).cards
+    assert not screen(ask(7_001), [m]).cards
+    assert screen(ask(9_990, max_tokens=10), [m]).cards
+    assert not screen(ask(8_977), [card(context_window=10_000)]).cards  # 1,024
+    assert screen(ask(9_900), [card(context_window=10_000, max_output_tokens=100)]).cards
+
+
+def test_max_input_and_max_output() -> None:
+    m = card(max_input_tokens=1_000, max_output_tokens=50)
+    assert one(screen(ask(1_001), [m]))[0] == "max_input_tokens"
+    assert one(screen(ask(10, max_tokens=51), [m]))[0] == "max_output_tokens"
+    assert screen(ask(1_000, max_tokens=50), [m]).cards
+
+
+def test_an_unknown_window_refuses_nothing() -> None:
+    assert screen(ask(10**9), [card()]).cards
+
+
+@pytest.mark.parametrize("name", [n for n in CAPABILITIES if n != "streaming"])
+def test_each_capability(name: str) -> None:
+    need = CAPABILITIES[name]
+    yes, no, unknown = card("yes", **{name: True}), card("no", **{name: False}), card("unknown")
+    result = screen(ask(needs=need), [yes, no, unknown])
+    assert result.cards == [yes]
+    assert {(r.model, r.rule) for r in result.refusals} == {("no", name), ("unknown", name)}
+    alone = screen(ask(needs=need), [no, unknown])
+    assert alone.cards == [unknown]
+    assert name in alone.notes[0]
+    assert not screen(ask(needs=need), [unknown], unknown="refuse").cards
+    assert screen(ask(needs=need), [yes, unknown], unknown="allow").cards == [yes, unknown]
+
+
+def test_streaming_is_refused_only_where_it_is_denied() -> None:
+    result = screen(ask(needs=Need.STREAMING), [card("a"), card("b", streaming=False), card("c", streaming=True)])
+    assert [c.id for c in result.cards] == ["a", "c"]
+
+
+def test_unknowns_that_complement_each_other_are_kept_rather_than_none() -> None:
+    a, b = card("a", tool_calling=True), card("b", image_inputs=True)
+    result = screen(ask(needs=Need.TOOL_CALLING | Need.IMAGE_INPUTS), [a, b])
+    assert result.cards == [a, b]
+    assert len(result.notes) == 2
+
+
+def test_max_cost_counts_the_reserve_and_unknown_prices_never_pass() -> None:
+    with routing(max_cost_usd=0.001):
+        cheap, dear, unknown = card("cheap", price=Price(0.1, 0.1)), card("dear", price=Price(10, 10)), card("unknown")
+        result = screen(ask(100, max_tokens=100), [cheap, dear, unknown])
+    assert [c.id for c in result.cards] == ["cheap"]
+    assert {r.model: r.rule for r in result.refusals} == {"dear": "max_cost", "unknown": "max_cost"}
+
+
+@pytest.mark.parametrize(
+    ("terms", "data", "rule"),
+    [
+        ({"regions": ["eu"]}, {"regions": ["eu"]}, None),
+        ({"regions": ["eu", "us"]}, {"regions": ["eu"]}, None),
+        ({"regions": ["eu"]}, {"regions": ["eu", "us"]}, "data.regions"),
+        ({"regions": ["eu"]}, {}, "data.regions"),
+        ({"retention": "zero"}, {"retention": "zero"}, None),
+        ({"retention": "zero"}, {"retention": "30d"}, "data.retention"),
+        ({"retention": "30d"}, {"retention": "7d"}, None),
+        ({"retention": "30d"}, {"retention": "forever"}, "data.retention"),
+        ({"retention": "30d"}, {}, "data.retention"),
+        ({"training": False}, {"training": False}, None),
+        ({"training": False}, {"training": True}, "data.training"),
+        ({"training": False}, {}, "data.training"),
+        ({"training": True}, {}, None),
+    ],
+)
+def test_data_rules(terms: dict, data: dict, rule: str | None) -> None:
+    with routing(data=terms):
+        result = screen(ask(), [card(data=data)])
+    assert [r.rule for r in result.refusals] == ([rule] if rule else [])
+
+
+def test_names_tags_and_tenants() -> None:
+    a, b, c = card("a", tags=["prod"]), card("b", tags=["prod", "eu"]), card("c", tenants=["acme"])
+    with routing(require_tags=["eu"]):
+        assert [x.id for x in screen(ask(), [a, b]).cards] == ["b"]
+    assert [x.id for x in screen(ask(), [a, b, c]).cards] == ["a", "b"]
+    with routing(tenant="acme"):
+        assert [x.id for x in screen(ask(), [a, b, c]).cards] == ["a", "b", "c"]
+    with routing(deny=["a"]):
+        assert [x.id for x in screen(ask(deny=frozenset("a")), [a, b]).cards] == ["b"]
+    assert [x.id for x in screen(ask(pin="b"), [a, b]).cards] == ["b"]
+
+
+def test_barred_models_are_refused_with_the_reason() -> None:
+    assert one(screen(ask(), [card("a")], barred={"a": "key rejected (401)"})) == ("credential", "key rejected (401)")
+
+
+cards = st.builds(
+    lambda i, w, t, s, p: ModelCard(id=f"m{i}", context_window=w, tool_calling=t, structured_output=s, price=p),
+    st.integers(0, 10**6), st.none() | st.integers(1, 10_000), st.sampled_from([True, False, None]),
+    st.sampled_from([True, False, None]), st.none() | st.just(Price(1, 1)),
+)  # fmt: skip
+
+
+@given(st.lists(cards, max_size=8, unique_by=lambda c: c.id), st.integers(0, 12_000), st.sampled_from(list(Need)))
+def test_every_model_is_either_eligible_or_refused_by_name(models: list[ModelCard], tokens: int, need: Need) -> None:
+    result = screen(ask(tokens, needs=need), models)
+    assert sorted([c.id for c in result.cards] + [r.model for r in result.refusals]) == sorted(m.id for m in models)
+    assert all(r.rule and r.detail for r in result.refusals)
+    for model in result.cards:
+        assert not int(need) & model.cannot
+        assert model.context_window is None or tokens < model.context_window

@@ -1,0 +1,50 @@
+import asyncio
+import threading
+
+import pytest
+
+from capability_router import ConfigError, current_routing, routing
+
+
+def test_blocks_nest_and_end() -> None:
+    with routing(tenant="acme", tags=["a"]):
+        with routing(task="code", deny="x"):
+            assert (current_routing().tenant, current_routing().task, current_routing().deny) == ("acme", "code", ("x",))
+        assert current_routing().task == ""
+    assert current_routing().tenant == ""
+
+
+def test_data_terms_are_flattened() -> None:
+    with routing(data={"regions": ["eu"], "training": False}):
+        assert (current_routing().regions, current_routing().training) == (("eu",), False)
+
+
+@pytest.mark.parametrize(
+    ("terms", "told"),
+    [
+        ({"tenent": "a"}, "did you mean 'tenant'"), ({"data": {"region": "eu"}}, "regions"), ({"data": "eu"}, "mapping"),
+        ({"quality_target": 1.5}, "0 to 1"), ({"deadline_s": "soon"}, "number"), ({"max_cost_usd": float("nan")}, "0 or more"),
+        ({"deadline_s": -1}, "0 or more"),
+    ],
+)  # fmt: skip
+def test_wrong_terms(terms: dict, told: str) -> None:
+    with pytest.raises(ConfigError, match=told), routing(**terms):
+        pass
+
+
+async def test_tasks_do_not_see_each_other() -> None:
+    async def who(name: str) -> str:
+        with routing(tenant=name):
+            await asyncio.sleep(0.001)
+            return current_routing().tenant
+
+    assert await asyncio.gather(*(who(str(i)) for i in range(20))) == [str(i) for i in range(20)]
+
+
+def test_another_thread_starts_without_terms() -> None:
+    seen = []
+    with routing(tenant="acme"):
+        thread = threading.Thread(target=lambda: seen.append(current_routing().tenant))
+        thread.start()
+        thread.join()
+    assert seen == [""]

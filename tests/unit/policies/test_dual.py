@@ -1,0 +1,47 @@
+"""The exact dual against brute force over many prices."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from capability_router.policies.dual import Dual, Point, hull
+
+costs = st.floats(min_value=0.0001, max_value=1.0)
+qualities = st.floats(min_value=0.0, max_value=1.0)
+requests = st.lists(st.tuples(costs, qualities).map(lambda t: Point(t[0], t[1], t[1])), min_size=1, max_size=6)
+windows = st.lists(requests, min_size=1, max_size=12)
+
+
+def mean_quality(window: list[list[Point]], price: float) -> float:
+    picks = [max(points, key=lambda p: p.utility - price * p.usd) for points in window]
+    return sum(p.quality for p in picks) / len(picks)
+
+
+@given(windows, st.floats(min_value=0.05, max_value=0.99))
+def test_the_price_meets_the_target_if_any_does(window: list[list[Point]], target: float) -> None:
+    dual = Dual()
+    for points in window:
+        dual.observe(points)
+    price = dual.solve(target)
+    if price > 0:
+        assert mean_quality(window, price) >= target - 1e-6
+        assert mean_quality(window, price * 1.001 + 1e-9) <= mean_quality(window, price) + 1e-9
+    else:
+        best = sum(max(p.quality for p in points) for points in window) / len(window)
+        assert best <= target + 1e-6 or all(len(hull(points)[1]) == 0 for points in window)
+
+
+@given(requests)
+def test_hull_steps_fall_in_price_and_rise_in_quality(points: list[Point]) -> None:
+    _, steps = hull(points)
+    assert all(a.price >= b.price for a, b in zip(steps, steps[1:], strict=False))
+    assert all(s.gain > 0 for s in steps)
+
+
+def test_the_window_forgets() -> None:
+    dual = Dual(window=2)
+    for quality in (0.1, 0.5, 0.6):
+        dual.observe([Point(1, quality, quality), Point(2, quality + 0.3, quality + 0.3)])
+    assert len(dual) == 2
+    assert dual.solve(0.5) > 0.3
+    assert 0.29 < dual.solve(0.6) < 0.31
+    assert dual.solve(0.99) == 0.0
