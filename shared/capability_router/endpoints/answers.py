@@ -1,0 +1,140 @@
+"""What a server's answer means when it is not a reply: statuses, error bodies, error events, HTML."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import httpcore
+
+from capability_router.endpoints.errors import (
+    EndpointError,
+    EndpointReplyError,
+    EndpointStatusError,
+    EndpointStreamError,
+)
+from capability_router.endpoints.scrub import identifier, scrub
+
+_HINTS = (b"x-ratelimit-", b"ratelimit-", b"anthropic-ratelimit-")
+_HINT_NAMES = {b"retry-after", b"retry-after-ms", b"x-should-retry"}
+_REQUEST_IDS = (b"x-request-id", b"request-id", b"x-req-id", b"cf-ray")
+
+
+def hints(headers: Mapping[bytes, bytes]) -> dict[str, str]:
+    """The rate-limit and retry headers alone, in lower case."""
+    return {
+        name.decode("latin-1"): value.decode("latin-1")
+        for name, value in headers.items()
+        if name in _HINT_NAMES or name.startswith(_HINTS)
+    }
+
+
+def request_id(headers: Mapping[bytes, bytes]) -> str:
+    """The server's name for the call, "" if it gives none."""
+    found = next((headers[name] for name in _REQUEST_IDS if name in headers), b"")
+    return identifier(found.decode("latin-1"))
+
+
+class Told(NamedTuple):
+    """What the server said, before it is scrubbed and made an error."""
+
+    kind: type[EndpointError]
+    what: str
+    says: str = ""
+    code: Any = None
+    type: Any = None
+    param: Any = None
+    status: int | None = None
+
+    def error(
+        self, model: str, sent: bytes, key: str, status: int | None, headers: Mapping[str, str], request_id: str
+    ) -> EndpointError:
+        """The error to raise: no key, no prompt."""
+        body = sent.decode("utf-8", "replace")
+        says = scrub(self.says, body, key)
+        return self.kind(
+            f"{model} {self.what}" + (f": {says}" if says else ""),
+            model=model,
+            status_code=self.status if self.kind is EndpointStreamError else self.status or status,
+            code=identifier(self.code, body, key),
+            type=identifier(self.type, body, key),
+            param=identifier(self.param, body, key),
+            headers=headers,
+            request_id=request_id,
+        )
+
+
+def refusal(status: int, body: bytes) -> Told:
+    """A status other than 2xx."""
+    what = f"answered {status}"
+    if 300 <= status < 400:
+        advice = "a redirect, which is not followed; correct its base_url"
+        return Told(EndpointStatusError, f"{what}, {advice}", status=status)
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        plain = "" if looks_like_html(body) or not body.strip() else body.decode("utf-8", "replace")
+        return Told(EndpointStatusError, what if plain else f"{what} with {kind_of(body)}", plain, status=status)
+    return _from_error(EndpointStatusError, what, _error_of(parsed), status)
+
+
+def error_event(error: Any) -> Told:
+    """An error inside a stream, or in the body of a 200."""
+    status = None
+    if isinstance(error, Mapping):
+        numbers = [str(error.get(name)) for name in ("code", "status_code", "status")]
+        status = next((int(n) for n in numbers if n.isascii() and n.isdigit() and 400 <= int(n) < 600), None)
+    return _from_error(EndpointStreamError, "sent an error in place of its reply", error, status)
+
+
+def not_a_reply(what: str) -> Told:
+    """A 2xx answer of the wrong form."""
+    return Told(EndpointReplyError, f"answered with {what} instead of a Chat Completions reply")
+
+
+def kind_of(body: bytes) -> str:
+    """What a body is, without quoting it."""
+    if not body.strip():
+        return "an empty body"
+    return "an HTML page" if looks_like_html(body) else "text that is not JSON"
+
+
+def looks_like_html(body: bytes) -> bool:
+    """Whether it is a page for people."""
+    return body.lstrip()[:1] == b"<"
+
+
+def _error_of(parsed: Any) -> Any:
+    """The error in a body: {"error": {...}}, {"error": "..."}, {"detail": ...}, {"message": ...}, [{...}]."""
+    if isinstance(parsed, list) and parsed:
+        parsed = parsed[0]
+    if not isinstance(parsed, Mapping):
+        return parsed
+    found = parsed.get("error") or parsed.get("errors")
+    if isinstance(found, str):
+        return {**parsed, "message": found}
+    return found or {**parsed, "message": parsed.get("message") or parsed.get("detail")}
+
+
+def _from_error(kind: type[EndpointError], what: str, error: Any, status: int | None) -> Told:
+    if not isinstance(error, Mapping):
+        return Told(kind, what, error if isinstance(error, str) else "", status=status)
+    says = error.get("message") or error.get("detail") or ""
+    # Google writes its word under `status` ("RESOURCE_EXHAUSTED") and the number under `code`.
+    word = error.get("status") if isinstance(error.get("status"), str) else None
+    return Told(
+        kind, what, says if isinstance(says, str) else json.dumps(says),
+        error.get("code"), error.get("type") or word, error.get("param"), status,
+    )  # fmt: skip
+
+
+def connection(model: str, error: Exception) -> str:
+    """What broke, without quoting bytes from the wire."""
+    if isinstance(error, httpcore.ConnectError):
+        why = scrub(str(error)) or "the connection failed"
+        return f"{model} could not be reached: {why}; check base_url and network"
+    if isinstance(error, httpcore.ProxyError):
+        return f"{model} could not be reached through the proxy; check HTTP_PROXY, HTTPS_PROXY and NO_PROXY"
+    how = "broke HTTP's rules or hung up" if isinstance(error, httpcore.ProtocolError) else "broke"
+    return f"the connection to {model} {how} before the reply was whole"

@@ -1,0 +1,135 @@
+"""Put a reply together from its deltas."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from capability_router.endpoints.wire import Delta, ToolCallDelta, delta_from
+from capability_router.request import Finish, Reply, Usage
+
+
+class ToolCall:
+    """A tool call as far as it has come; `arguments` is JSON text."""
+
+    __slots__ = ("_pieces", "id", "index", "name")
+
+    def __init__(self, piece: ToolCallDelta) -> None:
+        self.index, self.id, self.name = piece.index, piece.id, piece.name
+        self._pieces = [piece.arguments]
+
+    def add(self, piece: ToolCallDelta) -> None:
+        """Another piece of the same call. The id and the name come whole, in one piece."""
+        self.id, self.name = self.id or piece.id, self.name or piece.name
+        self._pieces.append(piece.arguments)
+
+    @property
+    def arguments(self) -> str:
+        """What has come of the arguments."""
+        return "".join(self._pieces)
+
+    @property
+    def well_formed(self) -> bool:
+        """Whether it has a name and its arguments are a JSON object (or absent)."""
+        try:
+            return bool(self.name) and isinstance(json.loads(self.arguments.strip() or "{}"), dict)
+        except ValueError:
+            return False
+
+    def to_dict(self) -> dict[str, Any]:
+        """As Chat Completions writes it."""
+        return {"id": self.id, "type": "function", "function": {"name": self.name, "arguments": self.arguments}}
+
+
+class Assembly:
+    """The reply so far. Feed it every delta once, in order."""
+
+    __slots__ = ("_cost", "_id", "_reasoning", "_refusal", "_text", "calls", "finish", "finish_raw", "model", "usage")
+
+    def __init__(self) -> None:
+        self._text: list[str] = []
+        self._reasoning: list[str] = []
+        self._refusal: list[str] = []
+        self._cost: str | float | None = None
+        self._id = ""
+        self.calls: list[ToolCall] = []
+        self.finish: Finish | None = None
+        self.finish_raw = ""
+        self.usage: Usage | None = None
+        self.model = ""
+
+    def add(self, delta: Delta) -> None:
+        """One more delta."""
+        if delta.text:
+            self._text.append(delta.text)
+        if delta.reasoning:
+            self._reasoning.append(delta.reasoning)
+        if delta.refusal:
+            self._refusal.append(delta.refusal)
+        for piece in delta.tool_calls:
+            self._tool_piece(piece)
+        self._state(delta)
+
+    def _state(self, delta: Delta) -> None:
+        if delta.finish:
+            self.finish, self.finish_raw = delta.finish, delta.finish_raw
+        if delta.usage:
+            self.usage, self._cost = delta.usage, delta.cost
+        self.model, self._id = self.model or delta.model, self._id or delta.id
+
+    def _tool_piece(self, piece: ToolCallDelta) -> None:
+        for call in reversed(self.calls):
+            if call.index == piece.index:
+                # Some servers give parallel calls the same index: another id with a name is another call.
+                if piece.id and call.id and piece.id != call.id and piece.name:
+                    break
+                call.add(piece)
+                return
+        self.calls.append(ToolCall(piece))
+
+    @property
+    def text(self) -> str:
+        """The text so far."""
+        return "".join(self._text)
+
+    @property
+    def reasoning(self) -> str:
+        """The reasoning so far, as far as the provider shows it."""
+        return "".join(self._reasoning)
+
+    def message(self) -> dict[str, Any]:
+        """The assistant's message as Chat Completions writes it."""
+        message: dict[str, Any] = {"role": "assistant", "content": self.text or None}
+        if self._reasoning:
+            message["reasoning_content"] = self.reasoning
+        if self._refusal:
+            message["refusal"] = "".join(self._refusal)
+        if self.calls:
+            message["tool_calls"] = [call.to_dict() for call in self.calls]
+        return message
+
+    def reply(self, headers: Mapping[str, str] | None = None) -> Reply:
+        """The reply so far. A refusal without text is told as such, its words being the text."""
+        refusal = "".join(self._refusal)
+        refused = bool(refusal) and not self._text
+        # A call cut off in the middle is not malformed: only an ended reply is judged.
+        broken = sum(not call.well_formed for call in self.calls) if self.finish else 0
+        return Reply(
+            usage=self.usage,
+            finish=Finish.REFUSAL if refused and self.finish is Finish.STOP else self.finish,
+            text=refusal if refused else self.text,
+            tool_calls=len(self.calls) - broken,
+            malformed_tool_calls=broken,
+            tool_call_ids=tuple(call.id for call in self.calls if call.id),
+            model=self.model,
+            cost_usd=self._cost,
+            headers=headers or {},
+        )
+
+
+def reply_from(body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Reply:
+    """The Reply in the body of a unary call."""
+    assembly = Assembly()
+    assembly.add(delta_from(body))
+    return assembly.reply(headers)

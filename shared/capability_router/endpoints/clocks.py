@@ -1,0 +1,127 @@
+"""The four clocks of one call: connect, first_token, between_tokens, total."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+from capability_router.errors import ConfigError
+
+
+class TimeoutsLike(Protocol):
+    """Four limits in seconds; None = not limited."""
+
+    @property
+    def connect(self) -> float | None:
+        """Opening a connection."""
+        ...
+
+    @property
+    def first_token(self) -> float | None:
+        """From the start to the first text, reasoning or tool call."""
+        ...
+
+    @property
+    def between_tokens(self) -> float | None:
+        """From one event of a stream to the next."""
+        ...
+
+    @property
+    def total(self) -> float | None:
+        """The whole call."""
+        ...
+
+
+class Clocks(NamedTuple):
+    """An endpoint's own limits in seconds; what a call says goes before them.
+
+    `first_token` counts from the start of the call to the first text, reasoning or tool call;
+    both it and `between_tokens` (two events of a stream) are for streams only.
+    """
+
+    connect: float | None = 10.0
+    first_token: float | None = None
+    between_tokens: float | None = None
+    total: float | None = 600.0
+
+    def under(self, asked: TimeoutsLike | None) -> Clocks:
+        """These limits with a call's own over them."""
+        if asked is None:
+            return self
+        mine = zip(self, (asked.connect, asked.first_token, asked.between_tokens, asked.total), strict=True)
+        return Clocks(*(old if new is None else new for old, new in mine))
+
+    @classmethod
+    def parse(cls, value: Any, owner: str) -> Clocks:
+        """From a mapping of the four, or one number for `total`; raises ConfigError."""
+        if isinstance(value, cls):
+            return value
+        if not isinstance(value, Mapping):
+            return cls(total=_seconds(owner, "total", value))
+        for name in value:
+            if name not in cls._fields:
+                raise ConfigError(f"model {owner!r}: unknown timeout {name!r}; known: {', '.join(cls._fields)}")
+        return cls(**{name: _seconds(owner, name, seconds) for name, seconds in value.items()})
+
+
+def _seconds(owner: str, name: str, value: Any) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
+        raise ConfigError(f"model {owner!r}: timeouts.{name} must be a number of seconds above 0, got {value!r}")
+    return float(value)
+
+
+class Patience:
+    """How long the next read or write of one call may still take.
+
+    The sockets ask `left()` before every read, so that a limit may change in the middle of a
+    response, which a timeout fixed at its start cannot.
+    """
+
+    __slots__ = ("_end", "_fresh", "_now", "_step_end", "clocks", "step", "stream")
+
+    def __init__(self, clocks: Clocks, *, stream: bool, now: Callable[[], float]) -> None:
+        self.clocks, self.stream, self._now = clocks, stream, now
+        start = now()
+        self._end = math.inf if clocks.total is None else start + clocks.total
+        self.step = "first_token"
+        first = clocks.first_token if stream else None
+        self._step_end = math.inf if first is None else start + first
+        self._fresh = False
+
+    def left(self) -> float | None:
+        """Seconds until the nearest of the running clocks; None = no limit. May be 0 or less."""
+        end = min(self._end, self._step_end)
+        return None if end == math.inf else end - self._now()
+
+    def connect(self) -> float | None:
+        """Seconds that opening a connection may take."""
+        limits = [s for s in (self.clocks.connect, self.left()) if s is not None]
+        return max(min(limits), 1e-3) if limits else None
+
+    def event(self, carries: bool) -> None:
+        """An event of the stream came; `carries` = with text, reasoning or a tool call."""
+        self._fresh = True
+        if carries:
+            self.step = "between_tokens"
+
+    def waiting(self) -> None:
+        """The reader waits again. Time the caller spent between two chunks is not the server's."""
+        if self._fresh and self.step == "between_tokens":
+            pause = self.clocks.between_tokens
+            self._step_end = math.inf if pause is None else self._now() + pause
+        self._fresh = False
+
+    def linger(self, seconds: float) -> None:
+        """All has come but the end of the response: wait for that this long at most."""
+        self.step, self._step_end, self._fresh = "", self._now() + seconds, False
+
+    def ran_out(self, *, connecting: bool) -> tuple[str, float | None]:
+        """Which clock was the nearest, and its limit."""
+        limit = self.clocks.connect
+        if connecting and limit is not None and min(self._end, self._step_end) > self._now():
+            return "connect", limit
+        name = "total" if self._end <= self._step_end else self.step
+        return name, getattr(self.clocks, name, None)

@@ -1,0 +1,77 @@
+"""What may go wrong on the way to a model and back.
+
+    EndpointError                  model, status_code, code, type, headers, request_id
+    ├── EndpointStatusError        the server answered with a status other than 2xx
+    ├── EndpointStreamError        an error event inside a stream that began well
+    ├── EndpointReplyError         a 2xx answer that is not a Chat Completions reply
+    ├── EndpointTimeout            one of the four clocks ran out                          .clock
+    └── EndpointConnectionError    refused, reset, cut off, no such host, a bad certificate
+
+None of them holds a key, a prompt or a completion: what a server says is scrubbed first (scrub.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from capability_router.errors import RouterError
+
+
+class Answer(NamedTuple):
+    """The status and the hint headers of an error answer, under the names HTTP clients use."""
+
+    status_code: int | None
+    headers: Mapping[str, str]
+
+
+class EndpointError(RouterError):
+    """A call to a model's server failed.
+
+    `status_code` is None when no status tells of the fault. `code`, `type` and `param` are the
+    provider's own words, "" if it gave none. `headers` holds only rate-limit and retry hints.
+    """
+
+    def __init__(
+        self, message: str, *, model: str = "", status_code: int | None = None, code: str = "", type: str = "",
+        param: str = "", headers: Mapping[str, str] | None = None, request_id: str = "",
+    ) -> None:  # fmt: skip
+        super().__init__(message)
+        self.model, self.status_code = model, status_code
+        self.code, self.type, self.param = code, type, param
+        self.headers: dict[str, str] = dict(headers or {})
+        self.request_id = request_id
+
+    @property
+    def response(self) -> Answer:
+        """Status and hint headers, for code that looks for them where HTTP clients put them."""
+        return Answer(self.status_code, self.headers)
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The provider's error object as far as it is kept: code, type, param; never its message."""
+        return {"error": {"code": self.code, "type": self.type, "param": self.param}}
+
+
+class EndpointStatusError(EndpointError):
+    """The server answered with a status other than 2xx."""
+
+
+class EndpointStreamError(EndpointError):
+    """An error event inside a stream; `status_code` is set only if the event names one."""
+
+
+class EndpointReplyError(EndpointError):
+    """A 2xx answer that is no Chat Completions reply: not JSON, an HTML page, no choices."""
+
+
+class EndpointTimeout(EndpointError):  # noqa: N818 - the suffix would say it twice
+    """A clock ran out. `clock`: connect, first_token, between_tokens or total; `limit_s` in seconds."""
+
+    def __init__(self, message: str, *, clock: str = "", limit_s: float | None = None, **known: Any) -> None:
+        super().__init__(message, **known)
+        self.clock, self.limit_s = clock, limit_s
+
+
+class EndpointConnectionError(EndpointError):
+    """The server was not reached, or the connection broke before the reply was whole."""

@@ -1,0 +1,256 @@
+"""One call to a Chat Completions server: send, check, read, in blocking and in asyncio code.
+
+Everything but the socket reads is shared: `chunks` and `achunks` only carry bytes to `_feed`.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import httpcore
+
+from capability_router.endpoints import answers
+from capability_router.endpoints.assembly import Assembly
+from capability_router.endpoints.clocks import Patience
+from capability_router.endpoints.errors import EndpointConnectionError, EndpointError, EndpointTimeout
+from capability_router.endpoints.lanes import Server, async_lanes, lanes
+from capability_router.endpoints.sse import DONE, SseParser
+from capability_router.endpoints.wire import BROKEN_FINISHES, Delta, delta_from
+from capability_router.request import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TRANSPORT_ERRORS = (
+    httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, httpcore.ProxyError,
+    httpcore.ConnectionNotAvailable,
+)  # fmt: skip
+LINGER_S = 0.25
+ERROR_BODY_MAX = 256 * 1024
+
+
+class Caller(Protocol):
+    """What an exchange needs of its endpoint."""
+
+    model: str
+    server: Server
+    url: httpcore.URL
+    sends_usage_option: bool
+
+    def headers(self, size: int, *, stream: bool) -> tuple[list[tuple[bytes, bytes]], str]:
+        """The headers, and the key that is in them."""
+        ...
+
+    def encode(self, body: Mapping[str, Any], *, stream: bool) -> bytes:
+        """The body's bytes."""
+        ...
+
+
+class Exchange:
+    """One call in flight: a stream's deltas as they come, or a unary reply as one Delta.
+
+    Use one of `chunks` and `achunks`, once. Nothing is sent before the first chunk is asked for.
+    Both raise EndpointError; leaving them early closes the connection. A stream that ends without
+    a finish reason raises nothing: `reply().finish` is then None.
+    """
+
+    def __init__(self, caller: Caller, body: Mapping[str, Any], *, stream: bool, patience: Patience) -> None:
+        self._caller, self._body, self._stream = caller, body, stream
+        self._patience = patience
+        self._sent, self._key = b"", ""
+        self._tries, self._again = 0, False
+        self._connecting = True
+        self._start_reading()
+        self.status: int | None = None
+        self.headers: dict[str, str] = {}
+        self.request_id = ""
+
+    def _start_reading(self) -> None:
+        self.assembly = Assembly()
+        self._events = SseParser()
+        self._whole: list[bytes] | None = None
+        self._size = 0
+        self._unzip: Any = None
+        self._done = False
+
+    def __repr__(self) -> str:
+        return f"<Exchange with {self._caller.model!r}, status {self.status}>"
+
+    # The two readers: alike but for the awaits
+
+    def chunks(self) -> Iterator[Delta]:
+        """Make the call, blocking; gives its deltas."""
+        while self._may_send():
+            stack = lanes(self._caller.server)
+            link, response = stack.take(), None
+            try:
+                response = link.handle_request(self._request())
+                self._opened(response)
+                for data in response.iter_stream():
+                    yield from self._feed(data)
+                    self._patience.waiting()
+                yield from self._finished()
+            except TRANSPORT_ERRORS as error:
+                self._broken(error)
+            finally:
+                if response is not None:
+                    response.close()
+                stack.give(link)
+
+    async def achunks(self) -> AsyncIterator[Delta]:
+        """The same in asyncio."""
+        while self._may_send():
+            stack = await async_lanes(self._caller.server)
+            link, response = await stack.take(), None
+            try:
+                response = await link.handle_async_request(self._request())
+                self._opened(response)
+                async for data in response.aiter_stream():
+                    for delta in self._feed(data):
+                        yield delta
+                    self._patience.waiting()
+                for delta in self._finished():
+                    yield delta
+            except TRANSPORT_ERRORS as error:
+                self._broken(error)
+            finally:
+                if response is not None:
+                    await response.aclose()
+                await stack.give(link)
+
+    # What they share
+
+    def _may_send(self) -> bool:
+        self._tries += 1
+        first, self._again = self._tries == 1 or self._again, False
+        return first
+
+    def _request(self) -> httpcore.Request:
+        self._connecting = True
+        self._sent = self._caller.encode(self._body, stream=self._stream)
+        headers, self._key = self._caller.headers(len(self._sent), stream=self._stream)
+        connect = self._patience.connect()
+        limits = {"connect": connect, "pool": connect, "read": self._patience, "write": self._patience}
+        return httpcore.Request(
+            b"POST", self._caller.url, headers=headers, content=self._sent, extensions={"timeout": limits}
+        )
+
+    def _opened(self, response: httpcore.Response) -> None:
+        self._connecting = False
+        self.status = response.status
+        told = {name.lower(): value for name, value in response.headers}
+        self.headers, self.request_id = answers.hints(told), answers.request_id(told)
+        kind = told.get(b"content-type", b"").lower()
+        if not 200 <= self.status < 300 or not self._stream or b"json" in kind or b"html" in kind:
+            self._whole = []  # read to its end, then judged; some servers answer a stream request in one piece
+        coding = told.get(b"content-encoding", b"identity").strip().lower()
+        if coding in (b"gzip", b"deflate", b"x-gzip"):
+            self._unzip = zlib.decompressobj(wbits=47)
+        elif coding != b"identity":
+            raise self._tell(answers.not_a_reply("a compressed body, which was not asked for,"))
+
+    def _feed(self, data: bytes) -> Sequence[Delta]:
+        if self._unzip is not None:
+            data = self._unzipped(data)
+        if self._whole is None:
+            return [] if self._done else self._deltas(self._events.feed(data))
+        self._size += len(data)
+        if (self.status is not None and self.status < 300) or self._size <= ERROR_BODY_MAX:
+            self._whole.append(data)
+        return ()
+
+    def _unzipped(self, data: bytes) -> bytes:
+        try:
+            return bytes(self._unzip.decompress(data))
+        except zlib.error:
+            raise self._tell(answers.not_a_reply("a body whose compression is broken")) from None
+
+    def _deltas(self, payloads: list[bytes]) -> list[Delta]:
+        out = []
+        for payload in payloads:
+            if payload == DONE:
+                self._done = True
+                self._patience.linger(LINGER_S)
+                break
+            if payload:
+                out.append(self._delta(self._parsed(payload)))
+        return out
+
+    def _parsed(self, payload: bytes) -> dict[str, Any]:
+        try:
+            body = json.loads(payload)
+        except ValueError:
+            body = None
+        if not isinstance(body, dict):
+            raise self._tell(answers.not_a_reply(answers.kind_of(payload)))
+        if body.get("error"):
+            raise self._tell(answers.error_event(body["error"]))
+        return body
+
+    def _delta(self, body: dict[str, Any]) -> Delta:
+        try:
+            delta = delta_from(body)
+        except (AttributeError, TypeError, KeyError, IndexError):
+            raise self._tell(answers.not_a_reply("JSON of another shape")) from None
+        if delta.finish_raw in BROKEN_FINISHES:
+            raise self._tell(answers.error_event({"type": BROKEN_FINISHES[delta.finish_raw]}))
+        self.assembly.add(delta)
+        self._patience.event(delta.carries)
+        return delta
+
+    def _finished(self) -> Sequence[Delta]:
+        if self._whole is None:
+            left = [] if self._done else self._deltas(self._events.close())
+            if not self._events.events and self._events.seen:
+                raise self._tell(answers.not_a_reply("a stream without a single event"))
+            return left
+        body = b"".join(self._whole)
+        if self.status is None or not 200 <= self.status < 300:
+            return self._refused(body)
+        reply = self._parsed(body)
+        if not reply.get("choices"):
+            raise self._tell(answers.not_a_reply("JSON without choices"))
+        return [self._delta(reply)]
+
+    def _refused(self, body: bytes) -> Sequence[Delta]:
+        # The one thing sent again: a stream whose usage option, which we added, the server does not
+        # know. The model was not reached, so this is no retry; the endpoint remembers it.
+        ours = self._stream and self._caller.sends_usage_option and "stream_options" not in self._body
+        if ours and self.status in (400, 422) and (b"stream_options" in body or b"include_usage" in body):
+            self._caller.sends_usage_option = False
+            self._again = True
+            self._start_reading()
+            return ()
+        raise self._tell(answers.refusal(self.status or 0, body))
+
+    def _broken(self, error: Exception) -> None:
+        if self._done:
+            return  # all had come but the end of the response
+        if isinstance(error, httpcore.TimeoutException):
+            connecting = isinstance(error, (httpcore.ConnectTimeout, httpcore.PoolTimeout))
+            clock, limit = self._patience.ran_out(connecting=connecting)
+            raise EndpointTimeout(
+                f"{self._caller.model} did not answer in time: {clock} took longer than "
+                f"{'its limit' if limit is None else f'{limit:g} s'}; raise timeouts.{clock} if the model is that slow",
+                clock=clock, limit_s=limit, **self._known(),
+            ) from None  # fmt: skip
+        raise EndpointConnectionError(answers.connection(self._caller.model, error), **self._known()) from None
+
+    def _known(self) -> dict[str, Any]:
+        return {"model": self._caller.model, "headers": self.headers, "request_id": self.request_id}
+
+    def _tell(self, answer: answers.Told) -> EndpointError:
+        return answer.error(self._caller.model, self._sent, self._key, self.status, self.headers, self.request_id)
+
+    # What the drivers ask
+
+    def commits(self, delta: Delta) -> bool:
+        """Whether this delta carries text, reasoning, a refusal or a tool call."""
+        return delta.carries
+
+    def reply(self) -> Reply:
+        """The reply so far; whole once the chunks have ended."""
+        return self.assembly.reply(self.headers)

@@ -1,0 +1,243 @@
+"""Keep-alive connections to one server, taken and given back in constant time.
+
+httpcore's own pool looks at every connection at every request: with 50 calls in flight that is
+nine tenths of a call's cost. Here its connections lie on a stack: the last one used is the first
+one taken, and nothing is scanned. There is no upper limit: how many calls run is the router's say.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+from collections import deque
+from collections.abc import AsyncGenerator
+from functools import lru_cache
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import httpcore
+
+from capability_router.endpoints.sockets import AsyncSockets, TimedSockets
+
+if TYPE_CHECKING:
+    import ssl
+
+IDLE_MAX = 256
+IDLE_SECONDS = 60.0
+
+SyncLink = httpcore.HTTPConnection | httpcore.ConnectionPool
+AsyncLink = httpcore.AsyncHTTPConnection | httpcore.AsyncConnectionPool
+
+
+class Server(NamedTuple):
+    """Where connections go; two endpoints at one server share them."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @property
+    def origin(self) -> httpcore.Origin:
+        """As httpcore names it."""
+        return httpcore.Origin(self.scheme.encode(), self.host.encode(), self.port)
+
+    def proxy(self) -> str | None:
+        """The proxy that the environment (HTTP_PROXY, HTTPS_PROXY, NO_PROXY) sets for this server."""
+        proxies = getproxies()
+        found = proxies.get(self.scheme) or proxies.get("all")
+        if not found or proxy_bypass(self.host):
+            return None
+        return found if "://" in found else f"http://{found}"
+
+
+@lru_cache(maxsize=1)
+def _certificates() -> ssl.SSLContext:
+    from httpx import create_ssl_context  # honours SSL_CERT_FILE and SSL_CERT_DIR, else certifi's list
+
+    return create_ssl_context()
+
+
+def _tls(server: Server) -> ssl.SSLContext | None:
+    # Loading certificates takes some 20 ms, so it is done once, and only where TLS is used at all.
+    return _certificates() if server.scheme == "https" else None
+
+
+class _Idle(Protocol):
+    def is_available(self) -> bool: ...
+    def has_expired(self) -> bool: ...
+
+
+IdleT = TypeVar("IdleT", bound=_Idle)
+
+
+class _Stack(Generic[IdleT]):
+    """Idle connections, the freshest on top. Safe between threads: a deque's ends are."""
+
+    def __init__(self) -> None:
+        self.links: deque[IdleT] = deque()
+
+    def pop(self) -> tuple[IdleT | None, list[IdleT]]:
+        """A live connection, if any, and the dead ones that lay above it (to be closed)."""
+        dead: list[IdleT] = []
+        while self.links:
+            try:
+                link = self.links.pop()
+            except IndexError:  # another thread took the last one
+                break
+            if link.is_available() and not link.has_expired():
+                return link, dead
+            dead.append(link)
+        return None, dead
+
+    def push(self, link: IdleT) -> bool:
+        """Keep it for later; False = it can't be used again and must be closed."""
+        keep = link.is_available() and len(self.links) < IDLE_MAX
+        if keep:
+            self.links.append(link)
+        return keep
+
+
+class Lanes:
+    """Blocking connections to one server."""
+
+    def __init__(self, server: Server) -> None:
+        self._server, self._stack = server, _Stack[httpcore.HTTPConnection]()
+        self._sockets = TimedSockets()
+        proxy = server.proxy()
+        self._proxy = None if proxy is None else _proxy(proxy, server, self._sockets)
+
+    def take(self) -> SyncLink:
+        """A connection for one call."""
+        if self._proxy is not None:
+            return self._proxy
+        link, dead = self._stack.pop()
+        for old in dead:
+            old.close()
+        return link or httpcore.HTTPConnection(
+            self._server.origin, _tls(self._server), IDLE_SECONDS, network_backend=self._sockets
+        )
+
+    def give(self, link: SyncLink) -> None:
+        """Give it back after the call, whole or broken."""
+        if isinstance(link, httpcore.HTTPConnection) and not self._stack.push(link):
+            link.close()
+
+    def close(self) -> None:
+        """Close what is idle."""
+        while self._stack.links:
+            self._stack.links.pop().close()
+        if self._proxy is not None:
+            self._proxy.close()
+
+
+class AsyncLanes:
+    """Connections to one server in one event loop."""
+
+    def __init__(self, server: Server) -> None:
+        self._server, self._stack = server, _Stack[httpcore.AsyncHTTPConnection]()
+        self._sockets = AsyncSockets()
+        proxy = server.proxy()
+        self._proxy = None if proxy is None else _async_proxy(proxy, server, self._sockets)
+
+    async def take(self) -> AsyncLink:
+        """A connection for one call."""
+        if self._proxy is not None:
+            return self._proxy
+        link, dead = self._stack.pop()
+        for old in dead:
+            await old.aclose()
+        return link or httpcore.AsyncHTTPConnection(
+            self._server.origin, _tls(self._server), IDLE_SECONDS, network_backend=self._sockets
+        )
+
+    async def give(self, link: AsyncLink) -> None:
+        """Give it back after the call, whole or broken."""
+        if isinstance(link, httpcore.AsyncHTTPConnection) and not self._stack.push(link):
+            await link.aclose()
+
+    async def close(self) -> None:
+        """Close what is idle."""
+        while self._stack.links:
+            await self._stack.links.pop().aclose()
+        if self._proxy is not None:
+            await self._proxy.aclose()
+
+
+def _proxy(url: str, server: Server, sockets: TimedSockets) -> httpcore.ConnectionPool:
+    bare, user = _proxy_parts(url)
+    kind = httpcore.SOCKSProxy if bare.startswith("socks") else httpcore.HTTPProxy
+    return kind(bare, proxy_auth=user, ssl_context=_tls(server), network_backend=sockets)
+
+
+def _async_proxy(url: str, server: Server, sockets: AsyncSockets) -> httpcore.AsyncConnectionPool:
+    bare, user = _proxy_parts(url)
+    kind = httpcore.AsyncSOCKSProxy if bare.startswith("socks") else httpcore.AsyncHTTPProxy
+    return kind(bare, proxy_auth=user, ssl_context=_tls(server), network_backend=sockets)
+
+
+def _proxy_parts(url: str) -> tuple[str, tuple[str, str] | None]:
+    parts = urlsplit(url)
+    user = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", user
+
+
+_by_server: dict[Server, Lanes] = {}
+_by_loop: dict[asyncio.AbstractEventLoop, _LoopLanes] = {}
+
+
+class _LoopLanes:
+    """The lanes of one event loop, closed with it.
+
+    asyncio closes a loop's asynchronous generators before the loop itself; the generator kept here
+    is there to be closed, so that no socket outlives its loop and none is used in another.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.by_server: dict[Server, AsyncLanes] = {}
+        self.end = self._until_the_end(loop)
+
+    async def _until_the_end(self, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[None]:
+        try:
+            yield
+        finally:
+            _by_loop.pop(loop, None)
+            for lanes in self.by_server.values():
+                await lanes.close()
+            await asyncio.sleep(0)  # the sockets are closed in the loop's next round
+
+
+def lanes(server: Server) -> Lanes:
+    """This process's blocking connections to the server."""
+    found = _by_server.get(server)
+    return found or _by_server.setdefault(server, Lanes(server))
+
+
+async def async_lanes(server: Server) -> AsyncLanes:
+    """The running loop's connections to the server."""
+    loop = asyncio.get_running_loop()
+    mine = _by_loop.get(loop) or await _enter(loop)
+    found = mine.by_server.get(server)
+    return found or mine.by_server.setdefault(server, AsyncLanes(server))
+
+
+async def _enter(loop: asyncio.AbstractEventLoop) -> _LoopLanes:
+    for old in [known for known in list(_by_loop) if known.is_closed()]:
+        _by_loop.pop(old, None)
+    mine = _by_loop[loop] = _LoopLanes(loop)
+    await anext(mine.end)  # gives at once, and has asyncio know the generator
+    return mine
+
+
+def close_idle() -> None:
+    """Close this process's idle blocking connections."""
+    for each in list(_by_server.values()):
+        each.close()
+
+
+atexit.register(close_idle)
+if hasattr(os, "register_at_fork"):
+    # A child must not talk on its parent's sockets; forgetting them closes its copies alone.
+    os.register_at_fork(after_in_child=_by_server.clear)
+    os.register_at_fork(after_in_child=_by_loop.clear)

@@ -1,0 +1,61 @@
+"""Known OpenAI-compatible servers: what "provider:model" means when no native client is installed."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import NamedTuple
+
+from capability_router.endpoints.spec import ApiKey, EndpointSpec
+from capability_router.errors import ConfigError
+
+
+class Provider(NamedTuple):
+    """Where a provider's Chat Completions are, and the variable that holds its key ("" = no key)."""
+
+    base_url: str
+    api_key_env: str = ""
+
+
+PROVIDERS: dict[str, Provider] = {
+    "openai": Provider("https://api.openai.com/v1", "OPENAI_API_KEY"),
+    "anthropic": Provider("https://api.anthropic.com/v1", "ANTHROPIC_API_KEY"),
+    "google": Provider("https://generativelanguage.googleapis.com/v1beta/openai", "GOOGLE_API_KEY"),
+    "groq": Provider("https://api.groq.com/openai/v1", "GROQ_API_KEY"),
+    "mistral": Provider("https://api.mistral.ai/v1", "MISTRAL_API_KEY"),
+    "deepseek": Provider("https://api.deepseek.com/v1", "DEEPSEEK_API_KEY"),
+    "openrouter": Provider("https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
+    "xai": Provider("https://api.x.ai/v1", "XAI_API_KEY"),
+    "together": Provider("https://api.together.xyz/v1", "TOGETHER_API_KEY"),
+    "fireworks": Provider("https://api.fireworks.ai/inference/v1", "FIREWORKS_API_KEY"),
+    "cerebras": Provider("https://api.cerebras.ai/v1", "CEREBRAS_API_KEY"),
+    "perplexity": Provider("https://api.perplexity.ai", "PERPLEXITY_API_KEY"),
+    "nvidia": Provider("https://integrate.api.nvidia.com/v1", "NVIDIA_API_KEY"),
+    "huggingface": Provider("https://router.huggingface.co/v1", "HF_TOKEN"),
+    "ollama": Provider("http://127.0.0.1:11434/v1"),
+    "vllm": Provider("http://127.0.0.1:8000/v1"),
+    "lmstudio": Provider("http://127.0.0.1:1234/v1"),
+    "llamacpp": Provider("http://127.0.0.1:8080/v1"),
+}
+
+ALIASES = {
+    "mistralai": "mistral", "google_genai": "google", "gemini": "google", "grok": "xai", "togetherai": "together",
+    "fireworks_ai": "fireworks", "hf": "huggingface", "lm_studio": "lmstudio",
+}  # fmt: skip
+"""Other frameworks' words for the same provider."""
+
+
+def known(provider: str) -> Provider | None:
+    """The provider's row, or None."""
+    name = provider.lower().replace("-", "_")
+    return PROVIDERS.get(ALIASES.get(name, name))
+
+
+def spec_for(name: str, *, api_key: ApiKey | None = None) -> EndpointSpec:
+    """The endpoint of "provider:model"; raises ConfigError for an unknown provider or a missing model."""
+    provider, _, model = name.partition(":")
+    row = known(provider)
+    if row is None or not model:
+        near = get_close_matches(provider.lower(), [*PROVIDERS, *ALIASES], n=1)
+        hint = f"did you mean '{near[0]}:...'?" if near and row is None else f"known: {', '.join(PROVIDERS)}"
+        raise ConfigError(f"{name!r} is not 'provider:model' with a provider that can be reached over HTTP; {hint}")
+    return EndpointSpec(row.base_url, model, api_key, None if api_key else row.api_key_env or None)

@@ -1,0 +1,213 @@
+"""The sockets under the connections: each read and write asks the call's patience how long it may take.
+
+httpcore passes a timeout on to its network streams unread; ours take a Patience in its place. That
+is how all four clocks hold to the point, also in blocking code and in the middle of a response.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Iterable
+from typing import Any
+
+import httpcore
+
+from capability_router.endpoints.clocks import Patience
+
+Limit = Patience | float | None
+READ_AHEAD = 256 * 1024
+
+
+def seconds(limit: Limit) -> float | None:
+    """Seconds left; None = no limit. Raises httpcore.ReadTimeout when there are none."""
+    left = limit.left() if isinstance(limit, Patience) else limit
+    if left is not None and left <= 0:
+        raise httpcore.ReadTimeout("no time left")
+    return left
+
+
+class TimedStream(httpcore.NetworkStream):
+    """A blocking socket under a Patience."""
+
+    def __init__(self, inner: httpcore.NetworkStream) -> None:
+        self._inner = inner
+
+    def read(self, max_bytes: int, timeout: Limit = None) -> bytes:
+        """Some bytes, b"" at the end."""
+        return self._inner.read(max_bytes, seconds(timeout))
+
+    def write(self, buffer: bytes, timeout: Limit = None) -> None:
+        """All the bytes."""
+        if buffer:
+            self._inner.write(buffer, seconds(timeout))
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._inner.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        """The same socket, encrypted."""
+        return TimedStream(self._inner.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> Any:
+        """As httpcore asks: ssl_object, socket, is_readable."""
+        return self._inner.get_extra_info(info)
+
+
+class TimedSockets(httpcore.NetworkBackend):
+    """Opens blocking sockets."""
+
+    def __init__(self) -> None:
+        self._inner = httpcore.SyncBackend()
+
+    def connect_tcp(
+        self, host: str, port: int, timeout: float | None = None, local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:  # fmt: skip
+        """A connected socket."""
+        return TimedStream(self._inner.connect_tcp(host, port, timeout, local_address, socket_options))
+
+
+class AsyncSocket(asyncio.Protocol, httpcore.AsyncNetworkStream):
+    """A socket of asyncio. One reader and one writer at a time, as HTTP/1.1 has it."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._ended = self._held = self._choked = False
+        self._waiter: asyncio.Future[None] | None = None
+
+    # What asyncio tells us
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The socket is open."""
+        self._transport = transport  # type: ignore[assignment]  # of a stream protocol it is a Transport
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came."""
+        self._pieces.append(data)
+        self._size += len(data)
+        if self._size > READ_AHEAD and not self._held and self._transport is not None:
+            self._held = True
+            self._transport.pause_reading()
+        self._wake()
+
+    def eof_received(self) -> bool:
+        """The other side has said all it will say."""
+        self._ended = True
+        self._wake()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is closed."""
+        self._ended, self._transport = True, None
+        self._wake()
+
+    def pause_writing(self) -> None:
+        """The other side reads slower than we write."""
+        self._choked = True
+
+    def resume_writing(self) -> None:
+        """The other side has caught up."""
+        self._choked = False
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def _wait(self, limit: Limit) -> None:
+        left = seconds(limit)
+        waiter = self._waiter = self._loop.create_future()
+        alarm = None if left is None else self._loop.call_later(left, _expire, waiter)
+        try:
+            await waiter
+        finally:
+            self._waiter = None
+            if alarm is not None:
+                alarm.cancel()
+
+    # What httpcore asks of us
+
+    async def read(self, max_bytes: int, timeout: Limit = None) -> bytes:  # noqa: ASYNC109 - httpcore's signature
+        """Some bytes, b"" at the end."""
+        while not self._pieces and not self._ended:
+            await self._wait(timeout)
+        data = b"".join(self._pieces) if len(self._pieces) != 1 else self._pieces[0]
+        self._pieces, self._size = [], 0
+        if self._held and self._transport is not None:
+            self._held = False
+            self._transport.resume_reading()
+        return data
+
+    async def write(self, buffer: bytes, timeout: Limit = None) -> None:  # noqa: ASYNC109 - httpcore's signature
+        """All the bytes, as fast as they are taken."""
+        if not buffer:
+            return
+        if self._transport is None or self._transport.is_closing():
+            raise httpcore.WriteError("the connection is closed")
+        self._transport.write(buffer)
+        while self._choked and not self._ended:
+            await self._wait(timeout)
+
+    async def aclose(self) -> None:
+        """Close the socket at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature
+    ) -> httpcore.AsyncNetworkStream:  # fmt: skip
+        """The same socket, encrypted."""
+        if self._transport is None:
+            raise httpcore.ConnectError("the connection was closed before it was encrypted")
+        with _told_as_connect_errors():
+            async with asyncio.timeout(timeout):
+                self._transport = await self._loop.start_tls(
+                    self._transport, self, ssl_context, server_hostname=server_hostname
+                )
+        return self
+
+    def get_extra_info(self, info: str) -> Any:
+        """As httpcore asks: ssl_object, socket, is_readable (an idle one that is has been closed)."""
+        if info == "is_readable":
+            return self._ended or bool(self._pieces) or self._transport is None or self._transport.is_closing()
+        return None if self._transport is None else self._transport.get_extra_info(info)
+
+
+def _expire(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_exception(httpcore.ReadTimeout("no time left"))
+
+
+class _told_as_connect_errors:  # noqa: N801 - reads as a clause after `with`
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, TimeoutError):
+            raise httpcore.ConnectTimeout("no time left") from None
+        if isinstance(error, OSError):  # ssl.SSLError is one
+            raise httpcore.ConnectError(str(error)) from None
+
+
+class AsyncSockets(httpcore.AsyncNetworkBackend):
+    """Opens asyncio sockets."""
+
+    async def connect_tcp(
+        self, host: str, port: int, timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature
+        local_address: str | None = None, socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:  # fmt: skip
+        """A connected socket."""
+        local = (local_address, 0) if local_address else None
+        with _told_as_connect_errors():
+            async with asyncio.timeout(timeout):
+                _, stream = await asyncio.get_running_loop().create_connection(
+                    AsyncSocket, host, port, local_addr=local
+                )
+        return stream

@@ -1,0 +1,192 @@
+"""The Chat Completions format: a request's bytes, and what a chunk or a whole reply says.
+
+Pure functions. A whole reply is read as a stream of one Delta. Only choice 0 is read; `raw` has all.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from capability_router.request import Finish, Usage
+
+FINISHES: dict[str, Finish] = {
+    "stop": Finish.STOP, "end_turn": Finish.STOP, "stop_sequence": Finish.STOP, "eos": Finish.STOP,
+    "completed": Finish.STOP, "done": Finish.STOP,
+    "length": Finish.LENGTH, "max_tokens": Finish.LENGTH, "model_length": Finish.LENGTH,
+    "max_output_tokens": Finish.LENGTH,
+    "tool_calls": Finish.TOOL_CALLS, "tool_use": Finish.TOOL_CALLS, "function_call": Finish.TOOL_CALLS,
+    "content_filter": Finish.CONTENT_FILTER, "safety": Finish.CONTENT_FILTER,
+    "prohibited_content": Finish.CONTENT_FILTER, "recitation": Finish.CONTENT_FILTER,
+    "refusal": Finish.REFUSAL,
+}  # fmt: skip
+
+BROKEN_FINISHES = {"error": "server_error", "insufficient_system_resource": "overloaded_error"}
+"""Finish reasons that are faults of the provider, and the error type they stand for."""
+
+
+class ToolCallDelta(NamedTuple):
+    """A piece of a tool call; `arguments` is a fragment of JSON text. The same `index` = the same call."""
+
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody asks of it
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+class Delta(NamedTuple):
+    """What one chunk adds; for a unary call, the whole reply. `raw` is the JSON object as it came."""
+
+    text: str = ""
+    reasoning: str = ""
+    tool_calls: tuple[ToolCallDelta, ...] = ()
+    finish: Finish | None = None
+    finish_raw: str = ""
+    usage: Usage | None = None
+    model: str = ""
+    id: str = ""
+    refusal: str = ""
+    cost: str | float | None = None
+    raw: Mapping[str, Any] = {}  # never written to
+
+    @property
+    def carries(self) -> bool:
+        """Whether it holds text, reasoning, a refusal or a tool call."""
+        return bool(self.text or self.reasoning or self.tool_calls or self.refusal)
+
+    def __repr__(self) -> str:
+        size = len(self.text) + len(self.reasoning)
+        return f"<Delta {size} characters, {len(self.tool_calls)} tool calls, finish={self.finish_raw or None}>"
+
+
+def request_body(body: Mapping[str, Any], *, model: str, stream: bool = False, include_usage: bool = True) -> bytes:
+    """The request as JSON bytes. The body's own `model` and `stream_options` go before ours.
+
+    Raises TypeError or ValueError (NaN) for what is not JSON.
+    """
+    whole: dict[str, Any] = {"model": model, **body}
+    if stream:
+        whole["stream"] = True
+        if include_usage:
+            whole.setdefault("stream_options", {"include_usage": True})
+    else:
+        whole.pop("stream", None)
+        whole.pop("stream_options", None)
+    try:
+        return json.dumps(whole, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:  # a lone surrogate: JSON can escape it, UTF-8 can't hold it
+        return json.dumps(whole, allow_nan=False, separators=(",", ":")).encode()
+
+
+def delta_from(chunk: Mapping[str, Any]) -> Delta:
+    """A chunk of a stream, or a whole reply, as a Delta. Missing and null fields count as absent."""
+    choices = chunk.get("choices")
+    choice = choices[0] if choices else _NOTHING
+    told = choice.get("delta") or choice.get("message") or _NOTHING
+    content = told.get("content")
+    text, thought = (content, "") if isinstance(content, str) else _parts(content)
+    usage = chunk.get("usage") or _groq_usage(chunk)
+    raw_finish = choice.get("finish_reason") or ""
+    calls = told.get("tool_calls") or told.get("function_call")
+    return Delta(
+        text or choice.get("text") or "",
+        told.get("reasoning_content") or told.get("reasoning") or thought,
+        _tool_calls(calls) if calls else (),
+        finish_from(raw_finish) if raw_finish else None,
+        raw_finish,
+        usage_from(usage) if usage else None,
+        chunk.get("model") or "",
+        chunk.get("id") or "",
+        told.get("refusal") or "",
+        _cost(usage) if usage else None,
+        chunk,
+    )
+
+
+_NOTHING: Mapping[str, Any] = {}
+
+
+def _groq_usage(chunk: Mapping[str, Any]) -> Any:
+    extra = chunk.get("x_groq")  # Groq's streams put the usage here
+    return extra.get("usage") if extra else None
+
+
+def _parts(content: Any) -> tuple[str, str]:
+    """Text and reasoning of content given as a list of parts (Mistral's thinking models)."""
+    if not isinstance(content, list):
+        return "", ""
+    text, thought = [], []
+    for part in content:
+        if isinstance(part, str):
+            text.append(part)
+        elif part.get("type") == "thinking":
+            inner = part.get("thinking")
+            thought.append(inner if isinstance(inner, str) else _parts(inner)[0])
+        else:
+            text.append(part.get("text") or "")
+    return "".join(text), "".join(thought)
+
+
+def _tool_calls(calls: Any) -> tuple[ToolCallDelta, ...]:
+    if isinstance(calls, Mapping):  # the old function_call: one call without an id
+        return (ToolCallDelta(0, "", calls.get("name") or "", _arguments(calls)),)
+    out = []
+    for position, call in enumerate(calls):
+        function = call.get("function") or _NOTHING
+        index = call.get("index")
+        out.append(
+            ToolCallDelta(
+                position if index is None else index, call.get("id") or "", function.get("name") or "",
+                _arguments(function),
+            )
+        )  # fmt: skip
+    return tuple(out)
+
+
+def _arguments(function: Mapping[str, Any]) -> str:
+    arguments = function.get("arguments")
+    if arguments is None or isinstance(arguments, str):
+        return arguments or ""
+    return json.dumps(arguments)  # some servers send an object instead of its text
+
+
+def finish_from(raw: str) -> Finish:
+    """The provider's word for why it stopped; an unknown word is OTHER."""
+    return FINISHES.get(raw) or FINISHES.get(raw.lower(), Finish.OTHER)
+
+
+def usage_from(usage: Mapping[str, Any]) -> Usage:
+    """Token counts: cached ones are part of the input, reasoning ones of the output."""
+    before = usage.get("prompt_tokens_details") or _NOTHING
+    after = usage.get("completion_tokens_details") or _NOTHING
+    reasoning = _count(after, "reasoning_tokens") or _count(usage, "reasoning_tokens")
+    prompt, completion = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
+    if reasoning and _count(usage, "total_tokens") == prompt + completion + reasoning:
+        completion += reasoning  # xAI counts reasoning beside the completion, not in it
+    return Usage(
+        input_tokens=prompt,
+        output_tokens=completion,
+        cache_read_tokens=(
+            _count(before, "cached_tokens")
+            or _count(usage, "prompt_cache_hit_tokens")  # DeepSeek
+            or _count(usage, "cached_tokens")  # Moonshot
+        ),
+        cache_creation_tokens=_count(before, "cache_write_tokens") or _count(before, "cache_creation_tokens"),
+        reasoning_tokens=reasoning,
+        input_audio_tokens=_count(before, "audio_tokens"),
+        output_audio_tokens=_count(after, "audio_tokens"),
+    )
+
+
+def _count(counts: Mapping[str, Any], name: str) -> int:
+    value = counts.get(name)
+    return value if isinstance(value, int) and value > 0 else 0
+
+
+def _cost(usage: Mapping[str, Any]) -> str | float | None:
+    """The provider's own bill in USD (OpenRouter: a number; Perplexity: an object with a total)."""
+    cost = usage.get("cost")
+    if isinstance(cost, Mapping):
+        cost = cost.get("total_cost")
+    return cost if isinstance(cost, (int, float, str)) and not isinstance(cost, bool) else None
