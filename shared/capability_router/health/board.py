@@ -1,0 +1,253 @@
+"""How every candidate fares: the one door to breakers, gates, limits, bans and latencies.
+
+Planning asks for a `condition`; whoever makes calls asks for a permit (`admit`, or `force` when every
+candidate is held) and settles it exactly once. Everything is told the time and draws chance from a
+seed, so a run can be repeated.
+
+Threads. One small lock guards all. Settling never waits for it: an abandoned stream may be closed by
+the garbage collector in the middle of another call into the board, in the same thread, where waiting
+would be for ever. A verdict is put in line, and whoever holds the lock, or gets it, works it off.
+Events are told after the lock is released, so a listener may ask the board.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping
+from threading import Lock
+from types import MappingProxyType
+from typing import Any
+
+from capability_router.address import Address
+from capability_router.clock import seeded
+from capability_router.errors import ConfigError
+from capability_router.health.breaker import Breaker, BreakerConfig
+from capability_router.health.condition import Condition, HealthEvent
+from capability_router.health.credentials import Bans
+from capability_router.health.gates import Gate
+from capability_router.health.lane import Lane, Shared
+from capability_router.health.permit import Hold, Permit, Verdict
+
+__all__ = ["Board", "BreakerConfig", "Condition", "HealthEvent", "Hold", "Permit", "Verdict"]
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+_UNTIMED_GATE_S = 1.0
+"""How long a provider's "nothing left" holds when it doesn't say until when."""
+
+
+class _Lanes(dict[str, Lane]):
+    def __missing__(self, id: str) -> Lane:
+        raise ConfigError(f"model {id!r} is not registered with the health board; known: {', '.join(self) or 'none'}")
+
+
+class Board:
+    """The health of all candidates. `now` is monotonic seconds throughout.
+
+    Candidates with equal address keys share a breaker (base_url, model, region), a gate (base_url,
+    credential, model) and bans; limits and latency are each candidate's own. Methods that take an id
+    raise ConfigError when it isn't registered. `on_event` is called for every change of state, in the
+    thread that brought it about; what it raises is logged, never passed on.
+    """
+
+    def __init__(
+        self,
+        config: BreakerConfig | None = None,
+        *,
+        seed: int | None = None,
+        on_event: Callable[[HealthEvent], None] | None = None,
+    ) -> None:
+        self.config = config or BreakerConfig()
+        self.settled_twice = 0
+        self._on_event = on_event
+        self._random = seeded(seed)
+        self._lock = Lock()
+        self._lanes = _Lanes()
+        self._kin: dict[str, list[Lane]] = {}
+        self._breakers: dict[tuple[str, str, str], Breaker] = {}
+        self._gates: dict[tuple[str, str, str], Gate] = {}
+        self._bans = Bans()
+        self._barred: Mapping[str, str] = _NOTHING
+        self._barred_until = float("inf")
+        self._line: deque[tuple[Permit, Verdict, float]] = deque()
+        self._events: deque[HealthEvent] = deque()
+        self._latest = 0.0
+
+    def __repr__(self) -> str:
+        return f"Board({len(self._lanes)} models)"
+
+    def register(
+        self,
+        id: str,
+        address: Address,
+        *,
+        limits: Mapping[str, int] = _NOTHING,
+        latency: Mapping[str, float] = _NOTHING,
+    ) -> None:
+        """Make a candidate known. Again with the same address: keeps what was learned, takes the new limits."""
+        with self._lock:
+            self._work_off()
+            lane = self._lanes.get(id)
+            if lane is not None and lane.address == address:
+                lane.relimit(limits)
+            else:
+                if lane is not None:
+                    lane.kin.remove(lane)
+                self._lanes[id] = self._new_lane(id, address, limits, latency)
+            self._barred_until = 0.0
+        self._after()
+
+    def condition(self, id: str, now: float) -> Condition:
+        """How the candidate stands, as a live view: read it at once."""
+        lane = self._lanes[id]
+        if not lane.calm:
+            with self._lock:
+                self._work_off()
+                lane.look(now)
+            self._after()
+        return lane.condition
+
+    def barred(self, now: float) -> Mapping[str, str]:
+        """The candidates whose credential or model is disabled, with the reason."""
+        if now >= self._barred_until:
+            with self._lock:
+                self._work_off()
+                self._count_barred(now)
+            self._after()
+        return self._barred
+
+    def admit(self, id: str, now: float, tokens: int = 0) -> Permit | Hold:
+        """A permit for one call of about this many tokens, or why not now."""
+        lane = self._lanes[id]
+        with self._lock:
+            if self._line:
+                self._work_off()
+            found = lane.enter(now, tokens)
+        if self._line or self._events:
+            self._after()
+        return found
+
+    def force(self, id: str, now: float) -> Permit | Hold:
+        """A permit though the candidate is held: for when all are.
+
+        Passes an open breaker, a closed gate and a spent limit per minute; never a disabled credential
+        or model, an isolated breaker or the concurrency limit.
+        """
+        lane = self._lanes[id]
+        with self._lock:
+            self._work_off()
+            found = lane.push(now)
+        self._after()
+        return found
+
+    def settle(self, permit: Permit, verdict: Verdict, now: float) -> None:
+        """Give a permit back and say how the call ended. A second time is counted and ignored."""
+        self._line.append((permit, verdict, now))
+        self._after()
+
+    def note_limits(self, id: str, headers: Mapping[str, str], now: float) -> None:
+        """Learn from a provider's rate-limit headers what is left, and close the gate when nothing is."""
+        # At first use: most providers send none of these, and the core's import stays small.
+        from capability_router.faults.hints import rate_limits
+
+        said = rate_limits(headers)
+        waits = [
+            _UNTIMED_GATE_S if reset is None else reset
+            for left, reset in (
+                (said.remaining_requests, said.reset_requests_s),
+                (said.remaining_tokens, said.reset_tokens_s),
+            )
+            if left is not None and left <= 0
+        ]
+        if said.remaining_requests is not None or said.remaining_tokens is not None:
+            with self._lock:
+                self._work_off()
+                self._lanes[id].left(said.remaining_requests, said.remaining_tokens, max(waits, default=0.0), now)
+            self._after()
+
+    def ttft_p95_s(self, id: str) -> float | None:
+        """The candidate's own 95th percentile of waits for a first token; None while too few are known."""
+        lane = self._lanes[id]
+        with self._lock:
+            self._work_off()
+            found = lane.latency.p95_s()
+        self._after()
+        return found
+
+    def isolate(self, id: str, now: float | None = None) -> None:
+        """Keep all calls from the candidate (and those that share its breaker) until `reset`."""
+        with self._lock:
+            self._work_off()
+            self._lanes[id].isolate(self._latest if now is None else now)
+        self._after()
+
+    def reset(self, id: str, now: float | None = None) -> None:
+        """Close the breaker, open the gate, enable credential and model, for all who share them."""
+        with self._lock:
+            self._work_off()
+            self._lanes[id].reset(self._latest if now is None else now)
+        self._after()
+
+    def snapshot(self, now: float) -> list[dict[str, Any]]:
+        """A JSON-safe row per candidate, in the order of registration."""
+        with self._lock:
+            self._work_off()
+            rows = [lane.row(now) for lane in self._lanes.values()]
+        self._after()
+        return rows
+
+    def _new_lane(
+        self, id: str, address: Address, limits: Mapping[str, int], latency: Mapping[str, float]
+    ) -> Lane:
+        url, model, credential, region = address
+        breaker = self._breakers.get((url, model, region))
+        if breaker is None:
+            breaker = self._breakers[url, model, region] = Breaker(self.config, self._random.random)
+        gate = self._gates.setdefault((url, credential, model), Gate())
+        kin = self._kin.setdefault(url, [])
+        lane = Lane(id, address, limits, latency, Shared(breaker, gate, self._bans, kin, self._tell))
+        kin.append(lane)
+        return lane
+
+    def _tell(self, event: HealthEvent) -> None:
+        self._barred_until = 0.0
+        self._events.append(event)
+
+    def _count_barred(self, now: float) -> None:
+        bans = {lane.id: ban for lane in self._lanes.values() if (ban := self._bans.of(lane.address, now))}
+        self._barred = MappingProxyType({id: ban.reason for id, ban in bans.items()}) if bans else _NOTHING
+        self._barred_until = min((ban.until for ban in bans.values()), default=float("inf"))
+
+    def _work_off(self) -> None:
+        """Settle what stands in line. Only under the lock."""
+        while self._line:
+            permit, verdict, now = self._line.popleft()
+            if permit.settled:
+                self.settled_twice += 1
+            else:
+                permit.settled = True
+                self._latest = max(self._latest, now)
+                permit.lane.settle(permit, verdict, now)
+
+    def _after(self) -> None:
+        """Work off the line, unless somebody is at it (who then looks again), and tell of events."""
+        while self._line and self._lock.acquire(blocking=False):
+            try:
+                self._work_off()
+            finally:
+                self._lock.release()
+        if self._events and not self._lock.locked():
+            self._publish()
+
+    def _publish(self) -> None:
+        while self._events:
+            try:
+                event = self._events.popleft()
+            except IndexError:  # another thread told the last one
+                return
+            if self._on_event is not None:
+                try:
+                    self._on_event(event)
+                except Exception as error:  # noqa: BLE001 - a listener's error must not cost a request its answer
+                    name = type(error).__name__
+                    logging.getLogger(__name__).warning("health listener raised %s on %s", name, event.kind)

@@ -1,0 +1,249 @@
+"""One candidate: the breaker, gate and bans it shares with others, and what is its own.
+
+A lane is *calm* when nothing holds it and nobody waits for it; then planning and admission need not
+look further. Time alone can't end calm (gates open, buckets fill, breakers recover), only a call or
+an operator can; whatever does so for a shared part wakes every lane of that base URL.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from capability_router.address import Address
+from capability_router.health.breaker import CLOSED, HALF_OPEN, ISOLATED, OPEN, Breaker
+from capability_router.health.condition import Condition, EventKind, HealthEvent, Tell
+from capability_router.health.credentials import Bans
+from capability_router.health.gates import Gate
+from capability_router.health.latency import Latency
+from capability_router.health.limiter import Limiter
+from capability_router.health.permit import Hold, Permit, Verdict
+
+_STATE_EVENTS: dict[str, EventKind] = {
+    OPEN: "breaker_opened", HALF_OPEN: "breaker_half_open", CLOSED: "breaker_closed", ISOLATED: "isolated",
+}  # fmt: skip
+
+
+class Shared(NamedTuple):
+    """What a lane has in common with others. `kin`: every lane of the same base URL, itself included."""
+
+    breaker: Breaker
+    gate: Gate
+    bans: Bans
+    kin: list[Lane]
+    tell: Tell
+
+
+class Lane:
+    """One candidate's health. Pure, unlocked: the board locks. Times are monotonic seconds."""
+
+    __slots__ = (
+        "address", "bans", "breaker", "calls", "calm", "condition", "ended", "gate", "id", "kin", "latency",
+        "limiter", "metered", "tell",
+    )  # fmt: skip
+
+    def __init__(
+        self, id: str, address: Address, limits: Mapping[str, int], latency: Mapping[str, float], shared: Shared
+    ) -> None:
+        self.id, self.address = id, address
+        self.breaker, self.gate, self.bans, self.kin, self.tell = shared
+        self.calls = 0
+        self.ended = {"answered": 0, "failed": 0, "refused": 0, "disabled": 0, "neutral": 0}
+        self.limiter = Limiter(limits)
+        self.metered = self.limiter.metered
+        self.latency = Latency(latency)
+        self.condition = Condition(self.latency.ttft.value, self.latency.token.value)
+        self.calm = False
+
+    def relimit(self, limits: Mapping[str, int]) -> None:
+        """Take new limits; what is in flight stays so."""
+        self.limiter.relimit(limits)
+        self.metered = self.limiter.metered
+        self.calm = False
+
+    def look(self, now: float) -> None:
+        """Bring `condition` up to date, and find out whether all is calm."""
+        hold, seen = self.hold(now, 1), self.condition
+        seen.held = hold.reason if hold else ""
+        seen.until = (math.inf if hold.until is None else hold.until) if hold else 0.0
+        seen.queue_s = self.limiter.queue_s(now, self.latency.service_s())
+        self.calm = hold is None and not seen.queue_s and self.breaker.state == CLOSED
+
+    def hold(self, now: float, tokens: int) -> Hold | None:
+        """What keeps a call of this many tokens from being made now."""
+        return self._stopped(now) or self._paused(now) or self._no_slot(now) or self._no_budget(now, tokens)
+
+    def enter(self, now: float, tokens: int) -> Permit | Hold:
+        """A permit for one call, or why not."""
+        if (not self.calm or self.metered) and (hold := self.hold(now, tokens)) is not None:
+            return hold
+        return self._grant(now, tokens)
+
+    def push(self, now: float) -> Permit | Hold:
+        """A permit past breaker, gate and limits per minute; a probe's where the breaker has one to give."""
+        hold = self._stopped(now) or self._no_slot(now)
+        if hold is not None:
+            return hold
+        forced = self._paused(now) is not None
+        return self._grant(now, 0, forced=forced)
+
+    def settle(self, permit: Permit, verdict: Verdict, now: float) -> None:
+        """Take the permit back and learn from how the call ended."""
+        before = self.breaker.state
+        how = "neutral" if verdict.neutral else self._judge(permit, verdict, now)
+        self.ended[how] += 1
+        if how in ("neutral", "refused", "disabled"):
+            self.breaker.neutral(permit.epoch, probe=permit.half_open)
+        self.limiter.leave(permit.tokens, _used(permit, verdict, how), now, sent=how != "neutral")
+        self._loaded()
+        self.condition.ttft_s, self.condition.s_per_token = self.latency.ttft.value, self.latency.token.value
+        self._turned(before, now)
+
+    def left(self, requests: int | None, tokens: int | None, wait_s: float, now: float) -> None:
+        """The provider's own count of what is left; `wait_s` > 0 closes the gate."""
+        self.limiter.left(requests, tokens, now)
+        self.calm = False
+        if wait_s > 0:
+            was_open = self.gate.until <= now
+            self.gate.close(now, wait_s)
+            self._gated(was_open, now)
+
+    def isolate(self, now: float) -> None:
+        """Let nothing through this breaker until `reset`."""
+        before = self.breaker.state
+        self.breaker.isolate()
+        self._turned(before, now)
+
+    def reset(self, now: float) -> None:
+        """Breaker closed, gate open, credential and model allowed. What is in flight stays so."""
+        self.breaker.reset()
+        self.gate.open()
+        self.bans.allow(self.address)
+        self._wake("reset", "reset by an operator", now)
+
+    def row(self, now: float) -> dict[str, Any]:
+        """A JSON-safe row for people and dashboards."""
+        self.look(now)
+        self.breaker.window.slide(now)
+        seen, ban, failed = self.condition, self.bans.of(self.address, now), self.breaker.window.share_failed()
+        return {
+            "model": self.id, "state": self.breaker.state, "held": seen.held,
+            "held_for_s": _finite(seen.until - now) if seen.held else 0.0,
+            "in_flight": seen.in_flight, "queue_s": seen.queue_s, "ttft_s": seen.ttft_s,
+            "ttft_p95_s": self.latency.p95_s(), "s_per_token": seen.s_per_token,
+            "success_share": None if failed is None else 1.0 - failed,
+            "disabled": ban.reason if ban else "", "calls": self.calls, **self.ended,
+        }  # fmt: skip
+
+    def _stopped(self, now: float) -> Hold | None:
+        ban = self.bans.of(self.address, now)
+        if ban is not None:
+            return Hold(ban.reason, None if ban.until == math.inf else ban.until, "disabled")
+        return Hold(self.breaker.why, None, "isolated") if self.breaker.state == ISOLATED else None
+
+    def _paused(self, now: float) -> Hold | None:
+        """The one of breaker and gate that holds longer."""
+        broken, gated = self.breaker.held_until(now), self.gate.until
+        if gated > now and gated >= broken:
+            return Hold(f"rate limited for another {_seconds(gated - now)}", gated, "gate")
+        if not broken:
+            return None
+        if self.breaker.state == HALF_OPEN:
+            return Hold("breaker half-open, its probes are under way", broken, "breaker")
+        return Hold(f"breaker open for another {_seconds(broken - now)}", broken, "breaker")
+
+    def _no_slot(self, now: float) -> Hold | None:
+        if not self.limiter.full:
+            return None
+        wait = self.limiter.queue_s(now, self.latency.service_s())
+        count = self.limiter.in_flight
+        return Hold(f"full: {count} calls in flight, limit {self.limiter.most}", now + wait, "full")
+
+    def _no_budget(self, now: float, tokens: int) -> Hold | None:
+        wait = self.limiter.budget_wait_s(tokens, now) if self.metered else 0.0
+        return Hold(f"full: its limit per minute for another {_seconds(wait)}", now + wait, "full") if wait else None
+
+    def _grant(self, now: float, tokens: int, *, forced: bool = False) -> Permit:
+        breaker, before = self.breaker, self.breaker.state
+        probe = before != CLOSED and not breaker.held_until(now) and breaker.enter(now)
+        self.limiter.enter(tokens, now)
+        self.calls += 1
+        self._loaded()
+        if breaker.state != before:
+            self._turned(before, now)
+        return Permit(self, breaker.epoch, probe, tokens, now, forced)
+
+    def _judge(self, permit: Permit, verdict: Verdict, now: float) -> str:
+        """Lay the blame where it belongs; how the call ended, in the words of `ended`."""
+        if verdict.ok or verdict.blame not in ("breaker", "gate", "credential", "model"):
+            self._answered(permit, verdict, now)
+            return "answered"
+        if verdict.blame == "breaker":
+            self._failed(permit, verdict, now)
+            return "failed"
+        if verdict.blame == "gate":
+            was_open = self.gate.until <= now
+            self.gate.refused(now, permit.taken_at, verdict.retry_after_s)
+            self._gated(was_open, now)
+            return "refused"
+        self._ban(verdict, now)
+        return "disabled"
+
+    def _answered(self, permit: Permit, verdict: Verdict, now: float) -> None:
+        """Rejections of the request and poor answers prove health too, but teach nothing of speed."""
+        slow = self.breaker.is_slow(verdict.ttft_s, verdict.elapsed_s)
+        self.breaker.good(permit.epoch, now, slow=slow, probe=permit.half_open)
+        self.gate.passed(permit.taken_at)
+        if verdict.ok:
+            self.latency.answered(verdict.ttft_s, verdict.elapsed_s, verdict.output_tokens)
+
+    def _failed(self, permit: Permit, verdict: Verdict, now: float) -> None:
+        slow = verdict.slow or self.breaker.is_slow(verdict.ttft_s, verdict.elapsed_s)
+        self.breaker.failed(permit.epoch, now, slow=slow, probe=permit.half_open)
+        if verdict.slow and verdict.ttft_s is None and verdict.elapsed_s is not None:
+            self.latency.timed_out(verdict.elapsed_s)
+
+    def _ban(self, verdict: Verdict, now: float) -> None:
+        hint = verdict.retry_after_s
+        until = now + hint if hint is not None and hint > 0 else math.inf
+        fresh = self.bans.of(self.address, now) is None
+        credential = verdict.blame == "credential"
+        (self.bans.ban_credential if credential else self.bans.ban_model)(self.address, verdict.detail, until)
+        if fresh:
+            self._wake("credential_disabled" if credential else "model_disabled", verdict.detail, now)
+
+    def _gated(self, was_open: bool, now: float) -> None:
+        if was_open and self.gate.until > now:
+            self._wake("gate_closed", f"rate limited for {_seconds(self.gate.until - now)}", now)
+
+    def _loaded(self) -> None:
+        self.condition.in_flight = self.limiter.in_flight
+        if self.limiter.tight:
+            self.calm = False
+
+    def _turned(self, before: str, now: float) -> None:
+        state = self.breaker.state
+        if state != before:
+            self._wake(_STATE_EVENTS[state], self.breaker.why, now)
+
+    def _wake(self, kind: EventKind, detail: str, now: float) -> None:
+        """Tell of a change, and have every lane that may share it look again."""
+        for lane in self.kin:
+            lane.calm = False
+        self.tell(HealthEvent(kind, self.id, detail, now))
+
+
+def _used(permit: Permit, verdict: Verdict, how: str) -> int | None:
+    """Tokens the provider will have counted; None = take the estimate."""
+    if how in ("neutral", "refused"):
+        return 0
+    return verdict.tokens if verdict.tokens > 0 else None
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+
+
+def _finite(seconds: float) -> float | None:
+    return seconds if math.isfinite(seconds) else None

@@ -1,0 +1,86 @@
+"""How long a model takes: to its first token, per output token, and for a whole call.
+
+Each is a running mean that starts from what the card says, as if that had been seen five times, and
+in the end follows roughly the last ten calls.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+_PRIOR_WEIGHT, _MEMORY = 5, 10
+_RING, _ENOUGH = 64, 20
+
+
+class Mean:
+    """A running mean of the recent; None until something is known."""
+
+    __slots__ = ("_seen", "value")
+
+    def __init__(self, prior: float | None = None) -> None:
+        self.value = prior
+        self._seen = 0 if prior is None else _PRIOR_WEIGHT
+
+    def add(self, sample: float) -> None:
+        """Take one more sample."""
+        seen = self._seen = min(self._seen + 1, _MEMORY)
+        self.value = sample if self.value is None else self.value + (sample - self.value) / seen
+
+
+class Latency:
+    """One candidate's latency in seconds. `prior` is the card's: ttft_s, tokens_per_s."""
+
+    __slots__ = ("_next", "_recent", "service", "token", "ttft")
+
+    def __init__(self, prior: Mapping[str, float]) -> None:
+        speed = prior.get("tokens_per_s")
+        self.ttft = Mean(prior.get("ttft_s"))
+        self.token = Mean(1.0 / speed if speed else None)
+        self.service = Mean()
+        self._recent: list[float] = []
+        self._next = 0
+
+    def answered(self, ttft_s: float | None, elapsed_s: float | None, output_tokens: int) -> None:
+        """Learn from a call that answered; what isn't known, finite and 0 or more teaches nothing."""
+        ttft = ttft_s if ttft_s is not None and 0 <= ttft_s < math.inf else None
+        elapsed = elapsed_s if elapsed_s is not None and 0 <= elapsed_s < math.inf else None
+        if ttft is not None:
+            self._first_token(ttft)
+        if elapsed is not None:
+            self.service.add(elapsed)
+            self._whole(ttft, elapsed, output_tokens)
+
+    def timed_out(self, elapsed_s: float) -> None:
+        """No first token came in this time: the true wait is at least as long."""
+        if (self.ttft.value or 0.0) < elapsed_s < math.inf:
+            self._first_token(elapsed_s)
+
+    def p95_s(self) -> float | None:
+        """The 95th percentile of the last 64 waits for a first token; None while fewer than 20 are known."""
+        if len(self._recent) < _ENOUGH:
+            return None
+        ranked = sorted(self._recent)
+        return ranked[min(int(len(ranked) * 0.95), len(ranked) - 1)]
+
+    def service_s(self) -> float:
+        """Seconds a call lasts on average; a guess of 1 s while nothing is known."""
+        return self.service.value or (self.ttft.value or 0.0) + 200 * (self.token.value or 0.0) or 1.0
+
+    def _first_token(self, seconds: float) -> None:
+        self.ttft.add(seconds)
+        if len(self._recent) < _RING:
+            self._recent.append(seconds)
+        else:
+            self._recent[self._next] = seconds
+            self._next = (self._next + 1) % _RING
+
+    def _whole(self, ttft: float | None, elapsed: float, output_tokens: int) -> None:
+        """Split a whole call into the wait and the writing; a unary call's wait is only guessed."""
+        if ttft is None:
+            guess = self.ttft.value or 0.0
+            if elapsed < guess:
+                self.ttft.add(elapsed)
+            ttft = min(guess, elapsed)
+        if output_tokens > 0:
+            self.token.add(max(elapsed - ttft, 0.0) / output_tokens)

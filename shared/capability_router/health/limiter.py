@@ -1,0 +1,122 @@
+"""How much a model may be sent at once and per minute, so that its provider needn't refuse.
+
+Concurrency is a count of calls in flight. Requests and tokens per minute are token buckets that hold
+one minute's allowance and refill evenly, which is how providers describe theirs. Tokens are estimated
+when a call is let in and corrected when it ends.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+_UNLIMITED = sys.maxsize
+_EPSILON = 1e-6
+"""Below this, what a bucket lacks is rounding, not a shortage."""
+
+
+class Bucket:
+    """An allowance per minute. `level` may fall below 0 when an estimate was too low."""
+
+    __slots__ = ("_at", "_per_s", "capacity", "level")
+
+    def __init__(self, per_minute: float) -> None:
+        self.capacity = self.level = float(per_minute)
+        self._per_s = per_minute / 60.0
+        self._at = 0.0
+
+    def refill(self, now: float) -> None:
+        """Bring the level up to date."""
+        if now > self._at:
+            self.level = min(self.capacity, self.level + (now - self._at) * self._per_s)
+            self._at = now
+
+    def wait_s(self, amount: float, now: float) -> float:
+        """Seconds until this much may be taken. More than it can ever hold may be taken when it is full."""
+        self.refill(now)
+        short = min(amount, self.capacity) - self.level
+        return short / self._per_s if short > _EPSILON else 0.0
+
+    def add(self, amount: float) -> None:
+        """Give back (or, below 0, take)."""
+        self.level = min(self.capacity, self.level + amount)
+
+    def at_most(self, amount: float, now: float) -> None:
+        """The provider says that no more than this is left."""
+        self.refill(now)
+        self.level = min(self.level, max(amount, 0.0))
+
+
+class Limiter:
+    """One candidate's limits: `concurrency`, `rpm`, `tpm`; a missing one doesn't limit."""
+
+    __slots__ = ("_tokens_per_call", "in_flight", "most", "requests", "tokens")
+
+    def __init__(self, limits: Mapping[str, int]) -> None:
+        self.in_flight = 0
+        self._tokens_per_call = 0.0
+        self.relimit(limits)
+
+    def relimit(self, limits: Mapping[str, int]) -> None:
+        """Take new limits; what is in flight stays so, the buckets are full."""
+        self.most = limits.get("concurrency", _UNLIMITED)
+        self.requests = Bucket(limits["rpm"]) if "rpm" in limits else None
+        self.tokens = Bucket(limits["tpm"]) if "tpm" in limits else None
+
+    @property
+    def metered(self) -> bool:
+        """Whether there is a limit per minute."""
+        return self.requests is not None or self.tokens is not None
+
+    @property
+    def full(self) -> bool:
+        """Whether every slot is taken."""
+        return self.in_flight >= self.most
+
+    @property
+    def tight(self) -> bool:
+        """Whether the next call of usual size may have to wait."""
+        if self.in_flight >= self.most or (self.requests and self.requests.level < 1.0):
+            return True
+        return self.tokens is not None and self.tokens.level < max(self._tokens_per_call, 1.0)
+
+    def budget_wait_s(self, tokens: float, now: float) -> float:
+        """Seconds until the limits per minute allow a call of this many tokens."""
+        wait = self.requests.wait_s(1.0, now) if self.requests else 0.0
+        return max(wait, self.tokens.wait_s(tokens, now)) if self.tokens else wait
+
+    def queue_s(self, now: float, service_s: float) -> float:
+        """Seconds a call of usual size would wait here, given how long a call lasts on average."""
+        slot = service_s / self.most if self.full else 0.0
+        return max(slot, self.budget_wait_s(self._tokens_per_call, now)) if self.metered else slot
+
+    def enter(self, tokens: int, now: float) -> None:
+        """A call begins; its tokens are an estimate."""
+        self.in_flight += 1
+        if self.requests:
+            self.requests.refill(now)
+            self.requests.add(-1.0)
+        if self.tokens:
+            self.tokens.refill(now)
+            self.tokens.add(-tokens)
+            self._tokens_per_call += (tokens - self._tokens_per_call) * 0.1
+
+    def leave(self, tokens: int, used: int | None, now: float, *, sent: bool = True) -> None:
+        """A call ended that was let in with an estimate of `tokens` and used `used` (None = unknown).
+
+        `sent` False gives the request back as well.
+        """
+        self.in_flight -= 1
+        if self.requests and not sent:
+            self.requests.refill(now)
+            self.requests.add(1.0)
+        if self.tokens and used is not None:
+            self.tokens.refill(now)
+            self.tokens.add(tokens - used)
+
+    def left(self, requests: int | None, tokens: int | None, now: float) -> None:
+        """What the provider says is left of this minute's allowance; None = it doesn't say."""
+        if self.requests and requests is not None:
+            self.requests.at_most(requests, now)
+        if self.tokens and tokens is not None:
+            self.tokens.at_most(tokens, now)

@@ -1,0 +1,64 @@
+"""What passes between the board and whoever makes the calls: a permit or a hold, then a verdict."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from capability_router.health.lane import Lane
+
+HoldKind = Literal["breaker", "gate", "full", "disabled", "isolated"]
+
+
+class Hold(NamedTuple):
+    """Why a model can't be called now. `until`: monotonic seconds; None = until someone resets it."""
+
+    reason: str
+    until: float | None
+    kind: HoldKind
+
+
+class Permit:
+    """The right to make one call: a pass through the breaker and a slot of the limiter.
+
+    `tokens` is the estimate it was let in with, `taken_at` monotonic seconds. To be settled exactly
+    once; `forced` = passed an open breaker or a closed gate because every model was held.
+    """
+
+    __slots__ = ("epoch", "forced", "half_open", "id", "lane", "settled", "taken_at", "tokens")
+
+    def __init__(
+        self, lane: Lane, epoch: int, half_open: bool, tokens: int, taken_at: float, forced: bool = False
+    ) -> None:
+        self.lane = lane
+        self.id = lane.id
+        self.epoch = epoch
+        self.half_open = half_open
+        self.tokens = tokens
+        self.taken_at = taken_at
+        self.forced = forced
+        self.settled = False
+
+    def __repr__(self) -> str:
+        marks = "".join(f", {name}" for name in ("half_open", "forced", "settled") if getattr(self, name))
+        return f"Permit({self.id!r}, epoch={self.epoch}{marks})"
+
+
+class Verdict(NamedTuple):
+    """How a call ended. Seconds and tokens; None and 0 = unknown.
+
+    `blame` is the fault's (`FaultKind.blame`); `ok` wins over it. `neutral`: it was never sent or its
+    caller went away, so it says nothing. `tokens`: input and output together. `slow`: a time limit cut
+    it off, so it counts as slow however short it was. `detail` holds no prompt and no key.
+    """
+
+    ok: bool
+    neutral: bool = False
+    blame: str = "none"
+    retry_after_s: float | None = None
+    ttft_s: float | None = None
+    elapsed_s: float | None = None
+    output_tokens: int = 0
+    tokens: int = 0
+    detail: str = ""
+    slow: bool = False
