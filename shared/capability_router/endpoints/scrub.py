@@ -19,26 +19,26 @@ _TELLING = re.compile(r"[\w.:/\-\[\]]{1,64}")
 
 PLAIN_WORDS = frozenset(
     """
-    about access account additional again allowed and another any api are argument arguments argument array attempts
-    available bad balance because been billing bytes call calls cannot capacity characters chat check choice code
-    completion completions concurrency connection content contact context contains contents could credential credentials
-    credit credits currently daily day deadline denied deployment details did disabled does due during empty enabled
-    enough error exceed exceeded exceeds exceeding exist exists expected expired failed field fields file filter
-    filtered filtering for format forbidden found free from full function functions gateway got had has have high
-    however image images includes including incorrect input inputs instance insufficient internal invalid issue json key
-    large later length less limit limited limits load longer longest lower management many max maximum may message messages
-    minute missing mode model models more must need new not number one only organization out output outputs over
-    overloaded parameter parameters payment per period permission plan please policy present project prompt prompts
-    property provided provider quota rate reached reasoning received reduce request requested requests require required
-    requires resource response responses resulted retry role safety schema second seconds server service should size
-    stop stream support supported supports system temporarily than that the their then there these this through
-    time timeout timed token tokens too tool tools top total try type unable unauthorized unavailable unexpected
-    unknown unprocessable unrecognized unsupported upgrade usage use used user using valid value values was were when
-    which will window with within you your
-    max_tokens max_completion_tokens max_output_tokens tool_choice tool_calls response_format json_schema json_object
-    stream_options include_usage reasoning_effort parallel_tool_calls context_length_exceeded content_filter
-    insufficient_quota rate_limit_exceeded model_not_found invalid_api_key image_url input_audio temperature top_p
-    logprobs logit_bias seed presence_penalty frequency_penalty gpt claude gemini mistral llama rpm tpm tpd rpd
+    about access account additional again allowed and another any api are argument arguments array attempts available
+    bad balance because been billing bytes call calls cannot capacity characters chat check choice claude code
+    completion completions concurrency connection contact contains content content_filter contents context
+    context_length_exceeded could credential credentials credit credits currently daily day deadline denied deployment
+    details did disabled does due during empty enabled enough error exceed exceeded exceeding exceeds exist exists
+    expected expired failed field fields file filter filtered filtering for forbidden format found free
+    frequency_penalty from full function functions gateway gemini got gpt had has have high however image image_url
+    images include_usage includes including incorrect input input_audio inputs instance insufficient
+    insufficient_quota internal invalid invalid_api_key issue json json_object json_schema key large later length less
+    limit limited limits llama load logit_bias logprobs longer longest lower management many max max_completion_tokens
+    max_output_tokens max_tokens maximum may message messages minute missing mistral mode model model_not_found models
+    more must need new not number one only organization out output outputs over overloaded parallel_tool_calls
+    parameter parameters payment per period permission plan please policy presence_penalty present project prompt
+    prompts property provided provider quota rate rate_limit_exceeded reached reasoning reasoning_effort received
+    reduce request requested requests require required requires resource response response_format responses resulted
+    retry role rpd rpm safety schema second seconds seed server service should size stop stream stream_options support
+    supported supports system temperature temporarily than that the their then there these this through time timed
+    timeout token tokens too tool tool_calls tool_choice tools top top_p total tpd tpm try type unable unauthorized
+    unavailable unexpected unknown unprocessable unrecognized unsupported upgrade usage use used user using valid
+    value values was were when which will window with within you your
     """.split()  # noqa: SIM905 - 300 words read better as prose than as a list of literals
 )
 

@@ -1,0 +1,66 @@
+"""The built-in clients as an Endpoint of the core: makes the calls of one Chat Completions request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from capability_router.endpoints.clocks import TimeoutsLike
+from capability_router.endpoints.errors import EndpointError
+from capability_router.endpoints.exchange import Exchange
+from capability_router.endpoints.openai_compatible import OpenAICompatible
+from capability_router.errors import ConfigError
+from capability_router.faults.kinds import Fault
+from capability_router.request import Request
+
+
+class Chosen(Protocol):
+    """The candidate to call."""
+
+    @property
+    def id(self) -> str:
+        """The model card's id."""
+        ...
+
+
+class LaunchLike(Protocol):
+    """What a launch of the core says, as far as it matters here."""
+
+    @property
+    def candidate(self) -> Chosen:
+        """Whom to call."""
+        ...
+
+    @property
+    def timeouts(self) -> TimeoutsLike:
+        """The attempt's four limits."""
+        ...
+
+
+class ChatCalls:
+    """Makes the attempts of one request over the clients in `clients` (candidate id -> client).
+
+    The request's payload is a Chat Completions body, as `request_from_chat` makes it. The chunks
+    are Deltas.
+    """
+
+    def __init__(
+        self, request: Request, clients: Mapping[str, OpenAICompatible], classify: Callable[[BaseException], Fault]
+    ) -> None:
+        if not isinstance(request.payload, Mapping):
+            raise ConfigError("the request's payload must be a Chat Completions body; make it with request_from_chat")
+        self._request, self._clients, self._classify = request, clients, classify
+
+    def __repr__(self) -> str:
+        return f"ChatCalls({self._request!r}, {list(self._clients)})"
+
+    def start(self, launch: LaunchLike) -> Exchange:
+        """An attempt on the launch's candidate; nothing is sent before its chunks are asked for."""
+        client = self._clients.get(launch.candidate.id)
+        if client is None:
+            raise ConfigError(f"model {launch.candidate.id!r} has no endpoint; known: {', '.join(self._clients)}")
+        return client.start(self._request.payload, stream=self._request.stream, timeouts=launch.timeouts)
+
+    def fault(self, error: BaseException) -> Fault | None:
+        """What the error means; None for what is no server's doing (a cancellation, a body that is not JSON)."""
+        return self._classify(error) if isinstance(error, EndpointError) else None

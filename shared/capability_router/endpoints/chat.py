@@ -1,0 +1,131 @@
+"""A Chat Completions call as the core's Request: the way in for those who use no framework."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from capability_router.errors import ConfigError
+from capability_router.request import Need, Request
+from capability_router.routing import RoutingTerms, current_routing
+
+_TERMS = frozenset(RoutingTerms.__annotations__)
+_MEDIA = {
+    "image_url": "image", "input_image": "image", "image": "image", "input_audio": "audio", "audio_url": "audio",
+    "file": "pdf", "input_file": "pdf", "video_url": "video", "input_video": "video",
+}  # fmt: skip
+_MEDIA_NEEDS = {
+    "image": Need.IMAGE_INPUTS, "pdf": Need.PDF_INPUTS, "audio": Need.AUDIO_INPUTS, "video": Need.VIDEO_INPUTS,
+}  # fmt: skip
+_FORMAT_NEEDS = {"json_object": Need.JSON_MODE, "json_schema": Need.STRUCTURED_OUTPUT}
+_FREE_CHOICES = (None, "auto", "none")
+_NO_REASONING = (None, "none", False)
+
+
+def request_from_chat(
+    messages: str | Sequence[Mapping[str, Any]], *, tools: Sequence[Mapping[str, Any]] = (),
+    tool_choice: str | Mapping[str, Any] | None = None, response_format: Mapping[str, Any] | None = None,
+    stream: bool = False, **options: Any,
+) -> Request:  # fmt: skip
+    """The Request of a Chat Completions call; a string stands for one user message.
+
+    The words of `routing(...)` (tenant, task, tags, pin, deadline_s, ...) are taken out of `options`
+    and laid over the terms in force; all else is sent as it is. `payload` is the request's body.
+    Raises ConfigError for messages that are none, and for ill-typed routing terms.
+    """
+    chat = _checked(messages)
+    terms = {name: options.pop(name) for name in _TERMS & options.keys()}
+    stated: dict[str, Any] = {"tools": list(tools), "tool_choice": tool_choice, "response_format": response_format}
+    body = {"messages": chat, **{name: value for name, value in stated.items() if value}, **options}
+    media = tuple(kind for message in chat for kind in _media(message.get("content")))
+    follows = _follows(chat)
+    return Request(
+        texts=tuple(" ".join(_texts(message)) for message in chat),
+        needs=_needs(body, media, stream=stream),
+        media=media,
+        tools=json.dumps(body["tools"]) if tools else "",
+        tool_names=tuple(_tool_name(tool) for tool in tools),
+        max_tokens=_max_tokens(options),
+        stream=stream,
+        turns=sum(message.get("role") == "user" for message in chat) or 1,
+        in_tool_loop=bool(follows),
+        follows=follows,
+        routing=current_routing().merged(terms),
+        payload=body,
+    )
+
+
+def _checked(messages: str | Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    if isinstance(messages, str):
+        return [{"role": "user", "content": messages}]
+    chat = list(messages)
+    if not chat or not all(isinstance(message, Mapping) and message.get("role") for message in chat):
+        raise ConfigError("messages must be a string, or a list of mappings with a role and content, at least one")
+    return chat
+
+
+def _needs(body: Mapping[str, Any], media: tuple[str, ...], *, stream: bool) -> Need:
+    needs = Need.STREAMING if stream else Need.NONE
+    for kind in media:
+        needs |= _MEDIA_NEEDS[kind]
+    if body.get("tools") or body.get("functions"):
+        needs |= Need.TOOL_CALLING
+        if body.get("tool_choice") not in _FREE_CHOICES:
+            needs |= Need.TOOL_CHOICE
+    wanted = body.get("response_format")
+    if isinstance(wanted, Mapping):
+        needs |= _FORMAT_NEEDS.get(str(wanted.get("type")), Need.NONE)
+    if body.get("reasoning_effort") not in _NO_REASONING:
+        needs |= Need.REASONING_OUTPUT
+    return needs
+
+
+def _texts(message: Mapping[str, Any]) -> Iterator[str]:
+    content = message.get("content")
+    if isinstance(content, str):
+        yield content
+    for part in content if isinstance(content, (list, tuple)) else ():
+        text = part.get("text") if isinstance(part, Mapping) else part
+        if isinstance(text, str):
+            yield text
+    for call in message.get("tool_calls") or ():
+        function = call.get("function") or {}
+        yield f"{function.get('name', '')} {function.get('arguments', '')}"
+
+
+def _media(content: Any) -> Iterator[str]:
+    for part in content if isinstance(content, (list, tuple)) else ():
+        if isinstance(part, Mapping) and part.get("type") in _MEDIA:
+            yield _kind(part)
+
+
+def _kind(part: Mapping[str, Any]) -> str:
+    """What is attached; a file says it by its data URL, and is taken for a PDF if it doesn't."""
+    kind = _MEDIA[part["type"]]
+    held = part.get("file")
+    data = held.get("file_data") if isinstance(held, Mapping) else None
+    if kind == "pdf" and isinstance(data, str) and data.startswith("data:"):
+        major = data[5:].partition("/")[0]
+        return major if major in _MEDIA_NEEDS else kind
+    return kind
+
+
+def _follows(chat: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """The ids of the tool calls whose results end the conversation."""
+    ids: list[str] = []
+    for message in reversed(chat):
+        if message.get("role") not in ("tool", "function"):
+            break
+        ids.append(str(message.get("tool_call_id") or message.get("name") or ""))
+    return tuple(reversed(ids))
+
+
+def _tool_name(tool: Mapping[str, Any]) -> str:
+    function = tool.get("function")
+    return str((function if isinstance(function, Mapping) else tool).get("name", ""))
+
+
+def _max_tokens(options: Mapping[str, Any]) -> int | None:
+    stated = (options.get(name) for name in ("max_completion_tokens", "max_tokens"))
+    return next((n for n in stated if isinstance(n, int) and n > 0), None)
