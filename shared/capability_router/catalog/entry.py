@@ -18,7 +18,8 @@ from capability_router.catalog.aliases import KEY_VARIABLES, canonical, provider
 from capability_router.catalog.card import FIELDS, ModelCard
 from capability_router.errors import ConfigError
 
-ENDPOINT_KEYS = ("base_url", "model", "api_key_env", "api_key", "headers")
+_ENDPOINT_KINDS: dict[str, type] = {"base_url": str, "model": str, "api_key_env": str, "headers": dict}
+ENDPOINT_KEYS = (*_ENDPOINT_KINDS, "api_key", "timeouts")
 FORMS = "a model object, 'provider:model', a ModelCard, (model, card or overrides) or {id, model | endpoint, ...}"
 
 
@@ -136,35 +137,38 @@ def _reached(stated: Mapping[str, Any], where: str) -> Draft:
     endpoint = _endpoint(stated["endpoint"], stated.get("model"), where)
     base_url, model = endpoint["base_url"], endpoint["model"]
     told = {"provider": provider_of(base_url) or "endpoint", "model": model}
-    draft = Draft(where, None, None, {}, told, Address(_public(base_url), model, fingerprint(_secret(endpoint))))
+    draft = Draft(where, None, None, {}, told, Address(_public(base_url), model, _account(endpoint)))
     return overridden(draft, {**stated, "endpoint": endpoint})
 
 
 def _endpoint(value: Any, model: Any, where: str) -> dict[str, Any]:
-    """The endpoint's settings, checked. No value is quoted in an error but the model's: they may be secret."""
+    """The endpoint's settings, checked. No value is quoted in an error: it may be secret."""
     if not isinstance(value, Mapping):
         raise ConfigError(f"{where}.endpoint must be a mapping of {', '.join(ENDPOINT_KEYS)}")
     for name in value:
         if name not in ENDPOINT_KEYS:
             raise ConfigError(f"{where}.endpoint: unknown key {name!r}{nearest(str(name), ENDPOINT_KEYS)}")
-    base_url, named = value.get("base_url"), value.get("model") or model
-    if not isinstance(base_url, str) or urlsplit(base_url).scheme not in ("http", "https"):
+    for name, kind in _ENDPOINT_KINDS.items():
+        if not isinstance(value.get(name) or kind(), kind):
+            raise ConfigError(f"{where}.endpoint.{name} must be a {'mapping' if kind is dict else 'text'}")
+    base_url, named = value.get("base_url") or "", value.get("model") or model
+    if urlsplit(base_url).scheme not in ("http", "https"):
         raise ConfigError(f"{where}.endpoint.base_url must be a URL such as https://host/v1")
     if not isinstance(named, str):
         raise ConfigError(f"{where}.endpoint.model must name the model to ask for at that URL")
-    for key in ("api_key", "api_key_env"):
-        if not isinstance(value.get(key) or "", str):
-            raise ConfigError(f"{where}.endpoint.{key} must be a text")
-    if not isinstance(value.get("headers") or {}, Mapping):
-        raise ConfigError(f"{where}.endpoint.headers must be a mapping of header names to texts")
     return {**value, "base_url": base_url, "model": named}
 
 
-def _secret(endpoint: Mapping[str, Any]) -> str:
-    """The key of the calls; '' also for a variable that is not set: the client says so when it calls."""
+def _account(endpoint: Mapping[str, Any]) -> str:
+    """The mark of the key; '' also for a variable that is not set: the client says so when it is built.
+
+    `api_key` may be a text, a SecretStr, or a callable, which stands for an account of its own.
+    """
     headers = {str(name).lower(): str(value) for name, value in (endpoint.get("headers") or {}).items()}
-    own = endpoint.get("api_key") or os.environ.get(endpoint.get("api_key_env") or "", "")
-    return own or headers.get("authorization") or headers.get("x-api-key") or headers.get("api-key") or ""
+    key = endpoint.get("api_key") or os.environ.get(endpoint.get("api_key_env") or "", "")
+    key = key.get_secret_value() if hasattr(key, "get_secret_value") else key
+    key = key or headers.get("authorization") or headers.get("x-api-key") or headers.get("api-key") or ""
+    return fingerprint(key if isinstance(key, str) else f"{type(key).__name__}:{id(key)}")
 
 
 def _public(base_url: str) -> str:

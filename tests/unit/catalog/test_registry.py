@@ -159,6 +159,17 @@ def test_a_key_in_a_header_tells_two_accounts_apart():
     assert len({entry.address.credential for entry in entries} - {""}) == 2
 
 
+def test_a_key_may_be_a_secret_object_or_a_callable():
+    class Hidden:
+        def get_secret_value(self) -> str:
+            return SECRET
+
+    endpoint = {"base_url": "http://h/v1", "model": "m"}
+    hidden, called = Registry.build([{"endpoint": {**endpoint, "api_key": key}} for key in (Hidden(), lambda: SECRET)])
+    assert hidden.address.credential == fingerprint(SECRET)
+    assert called.address.credential not in ("", fingerprint(SECRET))
+
+
 # ------------------------------------------------------------------ what is no entry
 
 
@@ -204,7 +215,7 @@ def test_no_models_says_what_to_give():
         ({"base_url": "http://h/v1"}, "model must name"),
         ({"base_url": "http://h/v1", "model": "m", "header": {}}, "did you mean 'headers'"),
         ({"base_url": "http://h/v1", "model": "m", "headers": SECRET}, "headers must be a mapping"),
-        ({"base_url": "http://h/v1", "model": "m", "api_key": [SECRET]}, "api_key must be a text"),
+        ({"base_url": "http://h/v1", "model": "m", "api_key_env": 5}, "api_key_env must be a text"),
     ],
 )
 def test_a_wrong_endpoint_is_told_without_its_secrets(endpoint, told):

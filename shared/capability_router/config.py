@@ -1,0 +1,142 @@
+"""Settings: router.yaml, a mapping or keywords, checked and frozen.
+
+This module loads pydantic, tenacity and PyYAML; the router imports it when it is first built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from capability_router.catalog.card import ModelCard
+from capability_router.catalog.registry import Registry
+from capability_router.errors import ConfigError
+from capability_router.execution.effects import Timeouts
+from capability_router.health.breaker import BreakerConfig
+from capability_router.money.budget import BudgetSpec
+from capability_router.policies.rules import RuleSpec
+from capability_router.settings.problems import config_error
+from capability_router.settings.schema import Hedge, Policy, Retry, Telemetry, Words
+from capability_router.settings.source import read
+
+__all__ = ["Settings", "load"]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Settings:
+    """Everything a router is told but its adapter. Durations in seconds, money in USD.
+
+    `policy`: name, quality_target, min_quality, cost_weight, latency_weight, weights, exploration,
+    seed. `retry`: attempts, per_target, budget_ratio, budget_floor, wait(n), max_wait_s. `hedge`: on,
+    after_s, extra. `telemetry`: jsonl, log, capture_content. `tenants`: tenant -> the only models it
+    may use. `warnings`: what is allowed but hardly meant.
+    """
+
+    name: str
+    models: tuple[Any, ...]
+    policy: Policy
+    rules: tuple[RuleSpec, ...]
+    health: BreakerConfig
+    retry: Retry
+    timeouts: Timeouts
+    deadline_s: float | None
+    hedge: Hedge
+    budgets: tuple[BudgetSpec, ...]
+    on_content_filter: Literal["return", "fallback"]
+    unknown: Literal["prefer_known", "allow", "refuse"]
+    on_partial: Literal["fallback", "raise"]
+    store: str
+    telemetry: Telemetry
+    annotate: bool
+    tenants: Mapping[str, tuple[str, ...]]
+    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def from_keywords(cls, **keywords: Any) -> Settings:
+        """From `Router(models, policy=..., health=..., ...)`; None = not given. Raises ConfigError."""
+        return _settled(keywords, "")
+
+    def reviewed(self, registry: Registry) -> Settings:
+        """These settings with warnings about the models they name and the prices they rely on."""
+        found = [*self.warnings, *_unpriced(self, registry.cards), *_strangers(self, registry)]
+        return replace(self, warnings=tuple(dict.fromkeys(found)))
+
+    def __repr__(self) -> str:
+        return f"<Settings {self.name}: {len(self.models)} models, policy {self.policy.name}>"
+
+
+def load(source: str | Path | Mapping[str, Any], **overrides: Any) -> Settings:
+    """Settings from a router.yaml or a mapping; keywords lay over it, block by block; None = not given.
+
+    `${NAME}` and `${NAME:-default}` in texts stand for environment variables. Raises ConfigError for a
+    missing file, broken YAML, an unknown key, an impossible value, a variable that is not set.
+    """
+    named, written = read(source)
+    settings = _settled(_overlaid(written, overrides), named)
+    if all(isinstance(model, (str, Mapping, ModelCard)) for model in settings.models):
+        settings = settings.reviewed(_registry(settings.models, named))
+    return settings
+
+
+def _registry(models: tuple[Any, ...], named: str) -> Registry:
+    try:
+        return Registry.build(models)
+    except ConfigError as error:
+        raise ConfigError(f"{named}: {error}" if named else str(error)) from None
+
+
+def _overlaid(written: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    laid = dict(written)
+    for name, value in overrides.items():
+        if value is not None:
+            below, above = _long(name, laid.get(name)), _long(name, value)
+            both = isinstance(below, Mapping) and isinstance(above, Mapping)
+            laid[name] = {**below, **above} if both else above
+    return laid
+
+
+def _long(name: str, value: Any) -> Any:
+    return {"name": value} if name == "policy" and isinstance(value, str) else value
+
+
+def _settled(written: Mapping[str, Any], named: str) -> Settings:
+    try:
+        words = Words.model_validate(written)
+    except ValidationError as error:
+        raise config_error(error, Words, named) from None
+    unread = words.policy.unread()
+    return Settings(
+        name=words.name, models=words.models, policy=words.policy, rules=words.policy.specs(),
+        health=words.health.config(), retry=words.retry, timeouts=words.timeouts.config(),
+        deadline_s=words.deadline_s, hedge=words.hedge, budgets=tuple(cap.config() for cap in words.budgets),
+        on_content_filter=words.on_content_filter, unknown=words.unknown, on_partial=words.on_partial,
+        store=words.store, telemetry=words.telemetry, annotate=words.annotate,
+        tenants=MappingProxyType(dict(words.tenants)),
+        warnings=tuple(f"policy.{name} is not read by policy {words.policy.name!r}" for name in unread),
+    )  # fmt: skip
+
+
+def _unpriced(settings: Settings, cards: Iterable[ModelCard]) -> list[str]:
+    """A cap can't hold for a model whose price nobody knows."""
+    if not settings.budgets:
+        return []
+    return [
+        f"budgets are set, but the price of {card.id} is unknown, so its calls can't be counted; "
+        "give its card a price (input_mtok, output_mtok)"
+        for card in cards
+        if card.price is None or not card.price.known
+    ]
+
+
+def _strangers(settings: Settings, registry: Registry) -> list[str]:
+    """Names of models, in budgets, rules and tenants, that mean none of the registered."""
+    scopes = [spec.scope for spec in settings.budgets if spec.scope.startswith("model:")]
+    named = [(f"budgets: {scope}", scope.partition(":")[2]) for scope in scopes]
+    named += [(f"policy.rules[{i}].then", model) for i, rule in enumerate(settings.rules) for model in rule.then]
+    named += [(f"tenants.{tenant}", model) for tenant, models in settings.tenants.items() for model in models]
+    return [f"{where} names {name!r}, which is not registered" for where, name in named if not registry.matches(name)]

@@ -1,0 +1,249 @@
+"""The words of router.yaml and of the keywords: every block, every key, its default and what it may hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, PlainValidator, field_validator, model_validator
+
+from capability_router.execution.effects import Timeouts
+from capability_router.health.breaker import BreakerConfig
+from capability_router.money.budget import BudgetSpec, OnExceed
+from capability_router.policies.adaptive import COST_WEIGHT, LATENCY_WEIGHT
+from capability_router.policies.rules import CONDITIONS, RuleSpec
+from capability_router.policies.weighted import DEFAULT_WEIGHTS
+from capability_router.request import Need
+from capability_router.settings.problems import unknown
+from capability_router.settings.units import choice, flag, number, seconds, shown, text, texts, whole
+from capability_router.settings.wait import Wait, backoff
+
+POLICIES = ("single", "rules", "cheapest", "fastest", "weighted", "adaptive")
+STORES = ("memory", "sqlite", "redis", "rediss", "unix")
+USES = {
+    "quality_target": ("adaptive",), "min_quality": ("adaptive",), "cost_weight": ("adaptive",),
+    "latency_weight": ("adaptive",), "exploration": ("adaptive",), "weights": ("weighted",), "rules": ("rules",),
+}  # fmt: skip
+"""Policy setting -> the policies that read it."""
+
+Seconds = Annotated[float, PlainValidator(seconds)]
+Share = Annotated[float, PlainValidator(number(0, 1))]
+Weight = Annotated[float, PlainValidator(number(0))]
+Count = Annotated[int, PlainValidator(whole(1))]
+Flag = Annotated[bool, PlainValidator(flag)]
+Text = Annotated[str, PlainValidator(text)]
+Texts = Annotated[tuple[str, ...], PlainValidator(texts)]
+
+
+class Block(BaseModel):
+    """A frozen block of settings. A key without a value counts as not written."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _written(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        return {str(name): value for name, value in values.items() if value is not None}
+
+
+class Rule(Block):
+    """`{when: {task: code}, then: [model, ...]}`; no `when` means always."""
+
+    when: Mapping[str, Any] = {}
+    then: Texts
+
+    @field_validator("when")
+    @classmethod
+    def _conditions(cls, when: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {name: _condition(name, value) for name, value in when.items()}
+
+
+def _condition(name: str, value: Any) -> Any:
+    if name not in CONDITIONS:
+        raise ValueError(f"has an unknown condition {unknown(name, CONDITIONS)}")
+    try:
+        if name in ("min_input_tokens", "max_input_tokens"):
+            return whole(0)(value)
+        found = flag(value) if name == "stream" else texts(value)
+    except ValueError as error:
+        raise ValueError(f"{name} {error}") from None
+    odd = [need for need in texts(value) if need.upper() not in Need.__members__] if name == "needs" else []
+    if odd:
+        raise ValueError(f"has an unknown need {unknown(odd[0], [n.lower() for n in Need.__members__])}")
+    return found
+
+
+class Policy(Block):
+    """How models are ranked. Weights are 0 or more; `cost_weight` and `latency_weight` belong to adaptive."""
+
+    name: Annotated[str, PlainValidator(choice(*POLICIES))] = "adaptive"
+    quality_target: Share | None = None
+    min_quality: Share | None = None
+    cost_weight: Weight = COST_WEIGHT
+    latency_weight: Weight = LATENCY_WEIGHT
+    weights: Mapping[str, Weight] = DEFAULT_WEIGHTS
+    rules: tuple[Rule, ...] = ()
+    exploration: Share = 0.0
+    seed: Annotated[int, PlainValidator(whole(0))] | None = None
+
+    @field_validator("weights")
+    @classmethod
+    def _known(cls, weights: Mapping[str, float]) -> Mapping[str, float]:
+        for name in weights:
+            if name not in DEFAULT_WEIGHTS:
+                raise ValueError(f"has an unknown weight {unknown(name, DEFAULT_WEIGHTS)}")
+        return weights
+
+    @model_validator(mode="after")
+    def _ruled(self) -> Policy:
+        if self.name == "rules" and not self.rules:
+            raise ValueError("needs rules: [{when: {task: code}, then: [model id, ...]}, ...] for policy 'rules'")
+        return self
+
+    def specs(self) -> tuple[RuleSpec, ...]:
+        """The rules as the policy reads them."""
+        return tuple(RuleSpec(dict(rule.when), rule.then) for rule in self.rules)
+
+    def unread(self) -> list[str]:
+        """Settings that are written, but not for this policy."""
+        return [name for name in USES if name in self.model_fields_set and self.name not in USES[name]]
+
+
+class Health(Block):
+    """When a model's breaker opens and for how long."""
+
+    consecutive: Count = 5
+    failure_rate: Annotated[float, PlainValidator(number(0, 1, above=True))] = 0.5
+    min_calls: Count = 10
+    window_s: Seconds = 30.0
+    slow_rate: Annotated[float, PlainValidator(number(0, 1, above=True))] = 0.8
+    slow_after_s: Seconds | None = None
+    open_s: Seconds = 5.0
+    max_open_s: Seconds = 300.0
+    half_open_permits: Count = 2
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Health:
+        if self.max_open_s < self.open_s:
+            raise ValueError(f"has max_open_s {self.max_open_s:g} below open_s {self.open_s:g}; raise max_open_s")
+        return self
+
+    def config(self) -> BreakerConfig:
+        """As the breaker reads it."""
+        return BreakerConfig(**dict(self))
+
+
+class Retry(Block):
+    """`attempts` launches in all; `per_target` repetitions on one target; waits in seconds.
+
+    Repetitions may be `budget_ratio` of the requests, beyond a start of `budget_floor`.
+    """
+
+    attempts: Annotated[int, PlainValidator(whole(1, 20))] = 4
+    per_target: Annotated[int, PlainValidator(whole(0, 10))] = 1
+    budget_ratio: Share = 0.2
+    budget_floor: Annotated[int, PlainValidator(whole(0))] = 3
+    wait: Annotated[Wait, PlainValidator(backoff)] = backoff({"random_exponential": {"multiplier": 0.5, "max": 8}})
+    max_wait_s: Annotated[float, PlainValidator(number(0))] = 30.0
+
+
+class Clocks(Block):
+    """The four clocks of one attempt, in seconds; absent = not limited."""
+
+    connect: Seconds | None = None
+    first_token: Seconds | None = None
+    between_tokens: Seconds | None = None
+    total: Seconds | None = None
+
+    def config(self) -> Timeouts:
+        """As the machine reads them."""
+        return Timeouts(**dict(self))
+
+
+class Hedge(Block):
+    """A second attempt elsewhere. `after_s` absent = after that model's own p95; `extra` = share of more calls."""
+
+    on: Flag = False
+    after_s: Seconds | None = None
+    extra: Share = 0.05
+
+
+class Telemetry(Block):
+    """Where decision records go. Texts are in them only with `capture_content`."""
+
+    jsonl: Text | None = None
+    log: Flag = False
+    capture_content: Flag = False
+
+    @field_validator("jsonl", mode="before")
+    @classmethod
+    def _path(cls, value: Any) -> Any:
+        return str(value) if hasattr(value, "__fspath__") else value
+
+
+class Cap(Block):
+    """One spending cap."""
+
+    scope: Text
+    limit_usd: Annotated[float, PlainValidator(number(0))]
+    window: Text = "total"
+    on_exceed: Annotated[OnExceed, PlainValidator(choice("refuse", "degrade", "warn"))] = "refuse"
+
+    @model_validator(mode="after")
+    def _sound(self) -> Cap:
+        self.config()
+        return self
+
+    def config(self) -> BudgetSpec:
+        """As the budgets read it; raises ConfigError for a scope or window that is none."""
+        return BudgetSpec(**dict(self))
+
+
+class Words(Block):
+    """A whole router.yaml."""
+
+    name: Text = "router"
+    models: tuple[Any, ...] = ()
+    policy: Policy = Policy()
+    health: Health = Health()
+    retry: Retry = Retry()
+    timeouts: Clocks = Clocks()
+    deadline_s: Seconds | None = None
+    hedge: Hedge = Hedge()
+    budgets: tuple[Cap, ...] = ()
+    on_content_filter: Annotated[Literal["return", "fallback"], PlainValidator(choice("return", "fallback"))] = "return"
+    unknown: Annotated[
+        Literal["prefer_known", "allow", "refuse"], PlainValidator(choice("prefer_known", "allow", "refuse"))
+    ] = "prefer_known"
+    on_partial: Annotated[Literal["fallback", "raise"], PlainValidator(choice("fallback", "raise"))] = "fallback"
+    store: Text = "memory://"
+    telemetry: Telemetry = Telemetry()
+    annotate: Flag = True
+    tenants: Mapping[str, Texts] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, values: Any) -> Any:
+        """`policy: cheapest` and `hedge: true` are short for the blocks."""
+        if not isinstance(values, Mapping):
+            return values
+        policy, hedge = values.get("policy"), values.get("hedge")
+        short = {"policy": {"name": policy}} if isinstance(policy, str) else {}
+        return {**values, **short, **({"hedge": {"on": hedge}} if isinstance(hedge, bool) else {})}
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        if isinstance(value, (str, Mapping)):
+            raise ValueError(f"must be a list of models, got {shown(value)}")
+        return tuple(value) if isinstance(value, Iterable) else value
+
+    @field_validator("store")
+    @classmethod
+    def _stored(cls, value: str) -> str:
+        scheme, mark, _ = value.partition("://")
+        if not mark or scheme.partition("+")[0] not in STORES:
+            raise ValueError("must be a URL such as memory://, sqlite:///router.db or redis://host/0")
+        return value

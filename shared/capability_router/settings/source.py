@@ -1,0 +1,113 @@
+"""Reads router.yaml, and puts environment variables where `${NAME}` stands."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from capability_router.errors import ConfigError
+
+_VARIABLE = re.compile(r"\$(\$)?\{([A-Za-z_]\w*)(?::-([^}]*))?\}")
+_EXPONENT = re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$")
+
+
+class FromEnvironment(str):
+    """A text into which a variable was put. It may be a secret, so its repr shows how it was written."""
+
+    __slots__ = ("written",)
+    written: str
+
+    def __new__(cls, value: str, written: str) -> FromEnvironment:
+        """`value` with its variables put in, and the text as it was `written`."""
+        text = super().__new__(cls, value)
+        text.written = written
+        return text
+
+    def __repr__(self) -> str:
+        return repr(self.written)
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain YAML, but a key is always text ('on' and 'no' too), stands once, and 1e-3 is a number."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        written: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                if key.value in written:
+                    raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} stands twice", key.start_mark)
+                written.add(key.value)
+                key.tag = "tag:yaml.org,2002:str"
+        return super().construct_mapping(node, deep=deep)
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("-+.0123456789"))
+
+
+def read(source: str | Path | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """(what to call the source in errors, its settings with variables put in); raises ConfigError."""
+    if isinstance(source, Mapping):
+        return "", _mapping(interpolated(source), "")
+    path = Path(source)
+    return path.name, _mapping(interpolated(_parsed(_text(path), path), f"{path.name}: "), f"{path}: ")
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"there is no file {path} (looked in {Path.cwd()}); give the path of a router.yaml") from None
+    except (OSError, UnicodeDecodeError) as error:
+        why = "not UTF-8 text" if isinstance(error, UnicodeDecodeError) else error.strerror
+        raise ConfigError(f"{path} can't be read: {why}") from None
+
+
+def _parsed(text: str, path: Path) -> Any:
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise ConfigError(f"{path}{where}: not valid YAML: {error.problem or error.context}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML: {type(error).__name__}") from None
+
+
+def _mapping(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        kind = "empty" if value is None else f"a {type(value).__name__}"
+        raise ConfigError(f"{where}settings must be a mapping with `models:`, this is {kind}")
+    return dict(value)
+
+
+def interpolated(value: Any, where: str = "") -> Any:
+    """The value with each `${NAME}` or `${NAME:-default}` in its texts replaced; `$${` stands for `${`."""
+    if isinstance(value, str):
+        return _filled(value, where)
+    if isinstance(value, Mapping):
+        dot = f"{where}." if where and not where.endswith(": ") else where
+        return {key: interpolated(item, f"{dot}{key}") for key, item in value.items()}
+    if type(value) is list:
+        return [interpolated(item, f"{where}[{i}]") for i, item in enumerate(value)]
+    return value
+
+
+def _filled(text: str, where: str) -> str:
+    def put(found: re.Match[str]) -> str:
+        escaped, name, default = found.groups()
+        if escaped:
+            return found[0][1:]
+        value = os.environ.get(name)
+        value = default if not value and default is not None else value
+        if value is None:
+            told = f"the environment variable {name} is not set; set it or write ${{{name}:-default}}"
+            raise ConfigError(f"{where}: {told}" if where else told)
+        return value
+
+    filled = _VARIABLE.sub(put, text)
+    return text if filled == text else FromEnvironment(filled, text)
