@@ -37,6 +37,7 @@ class Ask:
     pin: str | None = None
     allow: frozenset[str] = frozenset()
     deny: frozenset[str] = frozenset()
+    tenant_models: frozenset[str] | None = None
 
 
 class Eligible(NamedTuple):
@@ -114,7 +115,9 @@ def _retention(ask: Ask, card: ModelCard) -> str | None:
     asked, stated = ask.request.routing.retention, card.data.get("retention")
     if stated is None:
         return f"its retention is not stated, at most {asked} is allowed"
-    return None if retention_days(stated) <= retention_days(asked) else f"keeps data {stated}, at most {asked} is allowed"
+    return (
+        None if retention_days(stated) <= retention_days(asked) else f"keeps data {stated}, at most {asked} is allowed"
+    )
 
 
 def _training(ask: Ask, card: ModelCard) -> str | None:
@@ -142,6 +145,9 @@ def _require_tags(ask: Ask, card: ModelCard) -> str | None:
 
 
 def _tenant(ask: Ask, card: ModelCard) -> str | None:
+    own = ask.tenant_models
+    if own is not None and card.id not in own:
+        return f"tenant {ask.request.routing.tenant!r} may use only {', '.join(sorted(own))}"
     if not card.tenants or ask.request.routing.tenant in card.tenants:
         return None
     return f"reserved for other tenants than {ask.request.routing.tenant!r}"

@@ -121,7 +121,13 @@ def _hardness(look: str) -> float:
     signs = look.count("=") + look.count("^") + look.count("\\") + look.count("+")
     words = sum(word in look for word in _HARD_WORDS)
     code = "```" in look or "{" in look
-    raw = 0.12 * (math.log2(size + 16) - 8) + 2.0 * digits / size + 0.15 * min(signs, 4) + 0.25 * min(words, 3) + 0.3 * code
+    raw = (
+        0.12 * (math.log2(size + 16) - 8)
+        + 2.0 * digits / size
+        + 0.15 * min(signs, 4)
+        + 0.25 * min(words, 3)
+        + 0.3 * code
+    )
     return 0.15 * math.tanh(raw - 0.4)
 
 

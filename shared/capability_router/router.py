@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from capability_router.catalog.entry import Describe
 from capability_router.catalog.registry import Registry
@@ -30,7 +30,10 @@ from capability_router.policies.choice import choose_policy
 from capability_router.policies.planner import Decision, Planner
 from capability_router.request import Outcome, Request
 from capability_router.telemetry.records import decision_record, feedback_record
-from capability_router.telemetry.sinks import Sink, Sinks
+from capability_router.telemetry.sinks import Sink, Sinks, configured_sinks
+
+if TYPE_CHECKING:
+    from capability_router.config import Settings
 
 C = TypeVar("C")
 log = logging.getLogger("capability_router")
@@ -46,27 +49,29 @@ class Router:
 
     def __init__(
         self, models: Iterable[Any] | Registry, *, describe: Describe | None = None, clock: Clock | None = None,
-        **settings: Any,
+        settings: Settings | None = None, **keywords: Any,
     ) -> None:  # fmt: skip
-        from capability_router.config import Settings  # here, because it loads pydantic
-
-        self.settings = s = Settings.from_keywords(**settings)
-        self.registry = models if isinstance(models, Registry) else Registry.build(models, describe=describe)
+        registry = models if isinstance(models, Registry) else Registry.build(models, describe=describe)
+        s = (settings or _from_keywords(keywords)).reviewed(registry)
+        self.settings, self.registry = s, registry
         self.clock: Clock = clock or SystemClock()
         self.name: str = s.name
         self.ledger = Ledger()
         self.budgets = Budgets(s.budgets)
-        self.board = Board(s.health, seed=s.seed, on_event=self._tell)
-        self.sinks = Sinks(s.sinks())
-        for entry in self.registry:
+        self.board = Board(s.health, seed=s.policy.seed, on_event=self._tell)
+        self.sinks = Sinks(configured_sinks(s.telemetry.jsonl, s.telemetry.log))
+        for entry in registry:
             self.board.register(
                 entry.card.id, entry.address, limits=entry.card.limits, latency=entry.card.latency
             )  # fmt: skip
-        policy = choose_policy(s.policy, self.registry.resolve)
-        self.planner = Planner(self.registry, policy, Prior(_stated(self.registry)), self.board, s.unknown)
-        self._limits: Limits = s.limits
-        self._prices = {card.id: card.price for card in self.registry.cards}
-        self._retries = RetryBudget(s.retry_ratio, s.retry_floor)
+        policy = choose_policy(s.policy, registry.resolve)
+        self.planner = Planner(registry, policy, Prior(_stated(registry)), self.board, s.unknown, s.tenants)
+        self._limits = Limits(
+            s.retry.attempts, s.retry.per_target, s.retry.wait, s.retry.max_wait_s, s.deadline_s, s.timeouts,
+            s.on_content_filter,
+        )  # fmt: skip
+        self._prices = {card.id: card.price for card in registry.cards}
+        self._retries = RetryBudget(s.retry.budget_ratio, s.retry.budget_floor)
         self._reason_givers: set[str] = set()
         self._affinity = Affinity()
         self._outcomes = Outcomes()
@@ -77,10 +82,11 @@ class Router:
         cls, source: str | Path | Mapping[str, Any], *, describe: Describe | None = None, clock: Clock | None = None,
         **overrides: Any,
     ) -> Router:  # fmt: skip
-        """From router.yaml (a path) or the same as a dict; keywords override its top-level keys."""
-        from capability_router.config import read
+        """From router.yaml (a path) or the same as a dict; keywords lay over it, block by block."""
+        from capability_router.config import load  # here, because it loads pydantic and PyYAML
 
-        return cls(describe=describe, clock=clock, **{**read(source), **overrides})
+        settings = load(source, **overrides)
+        return cls(settings.models, describe=describe, clock=clock, settings=settings)
 
     def explain(self, request: Request) -> Plan:
         """What would be decided now; nothing is sent, booked, learned or recorded."""
@@ -151,7 +157,7 @@ class Router:
         for listener in self._listeners:
             try:
                 listener(request, outcome)
-            except Exception:  # noqa: BLE001 - a listener must never break the call it is told of
+            except Exception:
                 log.exception("listener %r failed", listener)
 
     def _tell(self, event: HealthEvent) -> None:
@@ -163,6 +169,12 @@ class Router:
     def __deepcopy__(self, memo: dict[int, Any]) -> Router:
         """Itself: breakers, budgets and books are shared by every copy of what holds the router."""
         return self
+
+
+def _from_keywords(keywords: Mapping[str, Any]) -> Settings:
+    from capability_router.config import Settings  # here, because it loads pydantic
+
+    return Settings.from_keywords(**keywords)
 
 
 def _stated(registry: Registry) -> list[Stated]:

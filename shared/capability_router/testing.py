@@ -1,8 +1,8 @@
 """For tests of what is built on the router: scripted models, a manual clock, a check of the books.
 
-    router = scripted_router({"a": ["overloaded", "ok"], "b": ["ok"]})
-    assert ask(router).outcome.model == "b"
-    assert_books_balanced(router)
+router = scripted_router({"a": ["overloaded", "ok"], "b": ["ok"]})
+assert ask(router).outcome.model == "b"
+assert_books_balanced(router)
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class ScriptedModel:
 
     steps: Sequence[str | Fault | Reply]
     chunks: Sequence[str] = ("", "one ", "two ", "three")
-    usage: Usage | None = Usage(10, 3)
+    usage: Usage | None = field(default_factory=lambda: Usage(10, 3))
     delay_s: float = 0.0
     calls: int = field(default=0, init=False)
 

@@ -33,7 +33,8 @@ RETENTION = {"zero": 0}
 class ModelCard:
     """One model. Windows in tokens, `latency` in seconds and tokens per second, `quality` 0 to 1 by task.
 
-    `output_reserve` is the wrapped model's own max_tokens. `limits`: rpm, tpm, concurrency. `data`: regions, retention ("zero", "30d", ...), training.
+    `output_reserve` is the wrapped model's own max_tokens. `limits`: rpm, tpm, concurrency. `data`:
+    regions, retention ("zero", "30d", ...), training.
     `tenants`: if given, only these tenants may use the model. `endpoint`: how the built-in client
     reaches it (base_url, model, api_key_env, headers). Raises ConfigError for impossible values.
     """

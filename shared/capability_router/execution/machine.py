@@ -284,7 +284,11 @@ class Execution:
     def _why(self, candidate: Candidate | None) -> str:
         if self._faults and candidate is not None:
             first = self.records[0]
-            return f"fallback: {first.model} {first.detail}" if first.model != candidate.id else f"again after: {first.detail}"
+            return (
+                f"fallback: {first.model} {first.detail}"
+                if first.model != candidate.id
+                else f"again after: {first.detail}"
+            )
         return self._plan.reason
 
     def _settle(self, at: float, fault: Fault | None, reply: Reply, *, cancelled: bool = False) -> None:

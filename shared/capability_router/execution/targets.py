@@ -40,7 +40,18 @@ class Again(NamedTuple):
 class Targets:
     """The candidates of one request and what is left of them."""
 
-    __slots__ = ("_again", "_budget", "_fresh", "_gate", "_held", "_limits", "_plan_first", "_repeats", "_tokens", "denials")
+    __slots__ = (
+        "_again",
+        "_budget",
+        "_fresh",
+        "_gate",
+        "_held",
+        "_limits",
+        "_plan_first",
+        "_repeats",
+        "_tokens",
+        "denials",
+    )
 
     def __init__(
         self, candidates: tuple[Candidate, ...], gate: Gate, limits: Limits, budget: RetryBudget, tokens: int

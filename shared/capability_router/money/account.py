@@ -17,7 +17,9 @@ from capability_router.money.ledger import Booked, Call, Ledger, Line
 from capability_router.money.price import Price, pico
 from capability_router.request import Reply, Usage
 
-_BEGUN = frozenset({"timeout", "truncated", "empty", "malformed_tool_call", "unparsable", "content_filtered", "refusal"})
+_BEGUN = frozenset(
+    {"timeout", "truncated", "empty", "malformed_tool_call", "unparsable", "content_filtered", "refusal"}
+)
 _NOTHING = Usage()
 
 
@@ -101,4 +103,11 @@ class Account:
 
     def _scopes(self, candidate: Payee) -> list[str]:
         b = self._booked
-        return ["global", f"tenant:{b.tenant}", f"task:{b.task}", f"chain:{b.chain}", f"model:{candidate.id}", *(f"tag:{t}" for t in b.tags)]
+        return [
+            "global",
+            f"tenant:{b.tenant}",
+            f"task:{b.task}",
+            f"chain:{b.chain}",
+            f"model:{candidate.id}",
+            *(f"tag:{t}" for t in b.tags),
+        ]

@@ -35,7 +35,9 @@ class BudgetSpec:
     def __post_init__(self) -> None:
         kind, _, name = self.scope.partition(":")
         if kind not in SCOPES or (kind != "global") != bool(name):
-            raise ConfigError(f"budget scope {self.scope!r}: write 'global' or one of {', '.join(SCOPES[1:])} as 'tenant:acme'")
+            raise ConfigError(
+                f"budget scope {self.scope!r}: write 'global' or one of {', '.join(SCOPES[1:])} as 'tenant:acme'"
+            )
         rolling = self.window.startswith("rolling:") and self.window[8:].replace(".", "", 1).isdigit()
         if self.window not in WINDOWS and not rolling:
             raise ConfigError(f"budget window {self.window!r}: one of {', '.join(WINDOWS)} or 'rolling:<seconds>'")

@@ -183,7 +183,14 @@ def _add(sums: list[int], call: Call) -> None:
 
 def _groups(key: _Key, names: tuple[str, ...]) -> list[tuple[str, ...]]:
     tenant, tags, task, chain, framework, model, provider = key
-    fixed = {"tenant": tenant, "task": task, "chain": chain, "framework": framework, "model": model, "provider": provider}
+    fixed = {
+        "tenant": tenant,
+        "task": task,
+        "chain": chain,
+        "framework": framework,
+        "model": model,
+        "provider": provider,
+    }
     if "tag" not in names:
         return [tuple(fixed[name] for name in names)]
     return [tuple({**fixed, "tag": tag}[name] for name in names) for tag in (tags or ("",))]

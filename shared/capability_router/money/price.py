@@ -84,9 +84,7 @@ class Price:
         plain = {"output_mtok": self.output_mtok, "output_audio_mtok": self.output_mtok}
         values = (getattr(self, n) for n in _RATES[:6])
         chosen = (plain.get(n, self.input_mtok) if v is None else v for n, v in zip(_RATES, values, strict=False))
-        return tuple(
-            int((Decimal(str(v)) * _PICO_PER_TOKEN).to_integral_value(ROUND_HALF_EVEN)) for v in chosen
-        )
+        return tuple(int((Decimal(str(v)) * _PICO_PER_TOKEN).to_integral_value(ROUND_HALF_EVEN)) for v in chosen)
 
     @property
     def known(self) -> bool:

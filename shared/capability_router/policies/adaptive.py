@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from threading import Lock
 
-from capability_router.policies.base import Row, Scene, Scored, Terms, told_cost
+from capability_router.policies.base import Judgement, Row, Scene, Scored, Terms, told_cost
 from capability_router.policies.dual import WINDOW, Dual, Point
 
 COST_WEIGHT = 0.25
@@ -76,13 +76,13 @@ class Adaptive:
                 del self._solved[next(iter(self._solved))]
         return price
 
-    def score(self, scene: Scene) -> list[Scored]:
+    def judge(self, scene: Scene) -> Judgement:
         """The utilities; models below `min_quality` rank last unless none reaches it."""
         points = _points(scene.rows, self._mu)
         price, floor = self.price_of_quality(scene, points), self._floor
         if floor is not None and not any(p.quality >= floor for p in points):
             floor = None
-        return [_scored(p, price, floor) for p in points]
+        return Judgement([_scored(p, price, floor) for p in points], self._settings(price))
 
     def reason(self, scene: Scene, best: Row) -> str:
         """The trade that was made, against the strongest candidate."""
@@ -92,9 +92,7 @@ class Adaptive:
             return f"strongest, and worth it: {own}"
         return f"{own}; {strong.card.id} has {strong.quality:.2f} at {told_cost(strong)}"
 
-    def settings(self, scene: Scene) -> Terms:
-        """Lambda (`price_of_quality`) and the weights it came from."""
-        price = self.price_of_quality(scene, _points(scene.rows, self._mu))
+    def _settings(self, price: float) -> Terms:
         target = () if self._target is None else (("quality_target", self._target),)
         weights = (("cost_weight", self._cost_weight), ("latency_weight", self._mu))
         return (("price_of_quality", round(price, 6)), *weights, *target)

@@ -37,21 +37,24 @@ class Scene(NamedTuple):
     rows: Sequence[Row]
 
 
+class Judgement(NamedTuple):
+    """The scores of a scene's rows; `settings` are the policy's own numbers, kept in the plan."""
+
+    scores: list[Scored]
+    settings: Terms = ()
+
+
 class Policy(Protocol):
     """Scores eligible models; it can reorder them, never add one. The highest score is tried first."""
 
     name: str
 
-    def score(self, scene: Scene) -> list[Scored]:
-        """One (score, terms) per row, in the rows' order."""
+    def judge(self, scene: Scene) -> Judgement:
+        """One (score, terms) per row, in the rows' order, and the numbers that decided."""
         ...
 
     def reason(self, scene: Scene, best: Row) -> str:
         """Why the best row is the best, in a clause with numbers."""
-        ...
-
-    def settings(self, scene: Scene) -> Terms:
-        """The numbers that decided, for the plan."""
         ...
 
     def observe(self, scene: Scene) -> None:
@@ -60,11 +63,7 @@ class Policy(Protocol):
 
 
 class Static:
-    """A policy that learns nothing from traffic and has no numbers of its own."""
-
-    def settings(self, scene: Scene) -> Terms:
-        """None."""
-        return ()
+    """A policy that learns nothing from traffic."""
 
     def observe(self, scene: Scene) -> None:
         """Nothing to learn."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from capability_router.policies.base import Row, Scene, Scored, Static, told_cost
+from capability_router.policies.base import Judgement, Row, Scene, Static, told_cost
 
 _UNKNOWN = -1e18
 
@@ -12,12 +12,14 @@ class Cheapest(Static):
 
     name = "cheapest"
 
-    def score(self, scene: Scene) -> list[Scored]:
+    def judge(self, scene: Scene) -> Judgement:
         """Minus the cost in USD."""
-        return [
-            (_UNKNOWN, ()) if row.cost_pico is None else (-row.cost_pico / 1e12, (("cost", -row.cost_pico / 1e12),))
-            for row in scene.rows
-        ]
+        return Judgement(
+            [
+                (_UNKNOWN, ()) if row.cost_pico is None else (-row.cost_pico / 1e12, (("cost", -row.cost_pico / 1e12),))
+                for row in scene.rows
+            ]
+        )
 
     def reason(self, scene: Scene, best: Row) -> str:
         """The price it won with."""

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any, Protocol
+from typing import Protocol
 
 from capability_router.errors import ConfigError
-from capability_router.policies.adaptive import COST_WEIGHT, LATENCY_WEIGHT, Adaptive
+from capability_router.policies.adaptive import Adaptive
 from capability_router.policies.base import Policy
 from capability_router.policies.cheapest import Cheapest
 from capability_router.policies.fastest import Fastest
-from capability_router.policies.rules import Rules
+from capability_router.policies.rules import Rules, RuleSpec
 from capability_router.policies.single import Single
-from capability_router.policies.weighted import DEFAULT_WEIGHTS, Weighted
+from capability_router.policies.weighted import Weighted
 
 Resolve = Callable[[str], str | None]
 
@@ -28,31 +28,29 @@ class PolicySettings(Protocol):
     @property
     def min_quality(self) -> float | None: ...
     @property
-    def cost_weight(self) -> float | None: ...
+    def cost_weight(self) -> float: ...
     @property
-    def latency_weight(self) -> float | None: ...
+    def latency_weight(self) -> float: ...
     @property
-    def weights(self) -> Any: ...
-    @property
-    def rules(self) -> Any: ...
+    def weights(self) -> Mapping[str, float]: ...
+    def specs(self) -> Sequence[RuleSpec]: ...
 
 
 def _adaptive(settings: PolicySettings, _: Resolve) -> Policy:
-    cost, latency = settings.cost_weight, settings.latency_weight
     return Adaptive(
         quality_target=settings.quality_target,
         min_quality=settings.min_quality,
-        cost_weight=COST_WEIGHT if cost is None else cost,
-        latency_weight=LATENCY_WEIGHT if latency is None else latency,
+        cost_weight=settings.cost_weight,
+        latency_weight=settings.latency_weight,
     )
 
 
 POLICIES: dict[str, Callable[[PolicySettings, Resolve], Policy]] = {
     "single": lambda s, r: Single(),
-    "rules": lambda s, r: Rules(s.rules, r),
+    "rules": lambda s, r: Rules(s.specs(), r),
     "cheapest": lambda s, r: Cheapest(),
     "fastest": lambda s, r: Fastest(),
-    "weighted": lambda s, r: Weighted(s.weights or DEFAULT_WEIGHTS),
+    "weighted": lambda s, r: Weighted(s.weights),
     "adaptive": _adaptive,
 }
 

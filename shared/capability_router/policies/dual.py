@@ -8,6 +8,7 @@ still meets a target is found by walking the sorted corners: no search, no numer
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Sequence
@@ -85,7 +86,7 @@ def hull(points: Sequence[Point]) -> tuple[float, list[Step]]:
         if corners and point.usd == corners[-1].usd:
             corners.pop()
         corners.append(point)
-    steps = [Step(_price(a, b), b.quality - a.quality) for a, b in zip(corners, corners[1:], strict=False)]
+    steps = [Step(_price(a, b), b.quality - a.quality) for a, b in itertools.pairwise(corners)]
     return corners[0].quality, steps
 
 

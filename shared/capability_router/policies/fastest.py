@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from capability_router.policies.base import Row, Scene, Scored, Static
+from capability_router.policies.base import Judgement, Row, Scene, Static
 
 _UNKNOWN_S = 30.0  # a model of which nothing is known ranks behind any of usual speed
 
@@ -12,10 +12,10 @@ class Fastest(Static):
 
     name = "fastest"
 
-    def score(self, scene: Scene) -> list[Scored]:
+    def judge(self, scene: Scene) -> Judgement:
         """Minus the predicted seconds."""
         times = [(_UNKNOWN_S if row.latency_s is None else row.latency_s) + row.queue_s for row in scene.rows]
-        return [(-time, (("latency", -time),)) for time in times]
+        return Judgement([(-time, (("latency", -time),)) for time in times])
 
     def reason(self, scene: Scene, best: Row) -> str:
         """The time it won with."""

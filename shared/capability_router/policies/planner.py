@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from capability_router.catalog.card import CAPABILITIES, ModelCard
@@ -11,7 +11,7 @@ from capability_router.eligibility import Ask, Refusal, UnknownMode, screen
 from capability_router.features import Features, features
 from capability_router.learning.prior import Prior
 from capability_router.plan import Candidate, Plan
-from capability_router.policies.base import Policy, Row, Scene, Scored
+from capability_router.policies.base import Judgement, Policy, Row, Scene, Scored
 from capability_router.request import Request
 
 
@@ -39,6 +39,7 @@ class Names(Protocol):
     @property
     def cards(self) -> Sequence[ModelCard]: ...
     def resolve(self, name: str) -> str | None: ...
+    def matches(self, name: str) -> Sequence[str]: ...
 
 
 class Decision(NamedTuple):
@@ -57,6 +58,7 @@ class Planner:
     prior: Prior
     health: Health
     unknown: UnknownMode = "prefer_known"
+    tenants: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def decide(self, request: Request, now: float, *, prefer: str | None = None) -> Decision:
         """Rank the eligible models; `prefer` (a conversation's model) goes first if it is eligible and usable."""
@@ -72,13 +74,18 @@ class Planner:
 
     def _ask(self, request: Request, found: Features) -> Ask:
         terms = request.routing
-        if terms.pin is None and not terms.allow and not terms.deny:
+        own = self.tenants.get(terms.tenant) if self.tenants else None
+        if terms.pin is None and not terms.allow and not terms.deny and own is None:
             return Ask(request, found.input_tokens, int(request.needs))
-        resolve = self.registry.resolve
-        pin = None if terms.pin is None else resolve(terms.pin) or terms.pin
-        allow = frozenset(resolve(name) or name for name in terms.allow)
-        deny = frozenset(resolve(name) or name for name in terms.deny)
-        return Ask(request, found.input_tokens, int(request.needs), pin, allow, deny)
+        pin = None if terms.pin is None else self.registry.resolve(terms.pin) or terms.pin
+        tenant = None if own is None else self._meant(own)
+        return Ask(
+            request, found.input_tokens, int(request.needs), pin,
+            self._meant(terms.allow), self._meant(terms.deny), tenant,
+        )  # fmt: skip
+
+    def _meant(self, names: Sequence[str]) -> frozenset[str]:
+        return frozenset(id for name in names for id in self.registry.matches(name) or (name,))
 
     def _row(self, card: ModelCard, request: Request, found: Features, now: float) -> Row:
         tokens_in, tokens_out, task, hardness = found
@@ -89,10 +96,9 @@ class Planner:
         quality = self.prior.quality(card.id, task, hardness)
         return Row(card, quality, cost, latency, state.queue_s, state.in_flight, state.held)
 
-    def _plan(
-        self, scene: Scene, refusals: list[Refusal], notes: tuple[str, ...], prefer: str | None
-    ) -> Plan:
-        ranked = _ranked(scene, self.policy.score(scene), prefer) if scene.rows else []
+    def _plan(self, scene: Scene, refusals: list[Refusal], notes: tuple[str, ...], prefer: str | None) -> Plan:
+        judged = self.policy.judge(scene) if scene.rows else Judgement([])
+        ranked = _ranked(scene, judged.scores, prefer)
         reason = "no eligible model"
         if ranked:
             best = ranked[0][1]
@@ -111,7 +117,7 @@ class Planner:
             task=found.task,
             needs=_needs(request),
             notes=notes,
-            settings=self.policy.settings(scene) if ranked else (),
+            settings=judged.settings,
         )
 
 

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from capability_router.errors import ConfigError
-from capability_router.policies.base import Row, Scene, Scored, Static
+from capability_router.policies.base import Judgement, Row, Scene, Static
 from capability_router.request import Need
 
 
@@ -58,11 +58,11 @@ class Rules(Static):
                 return number, rule.then
         return 0, ()
 
-    def score(self, scene: Scene) -> list[Scored]:
+    def judge(self, scene: Scene) -> Judgement:
         """Falling numbers: the rule's models first, then the rest."""
         order = {model: i for i, model in enumerate(self._match(scene)[1])}
         behind = len(order)
-        return [(-float(order.get(row.card.id, behind + i)), ()) for i, row in enumerate(scene.rows)]
+        return Judgement([(-float(order.get(row.card.id, behind + i)), ()) for i, row in enumerate(scene.rows)])
 
     def reason(self, scene: Scene, best: Row) -> str:
         """Which rule spoke."""
@@ -80,7 +80,9 @@ def _checked(rule: RuleSpec, resolve: Callable[[str], str | None]) -> RuleSpec:
             raise ConfigError(f"policy.rules: unknown condition {name!r}; {hint}")
     for need in _listed(rule.when.get("needs", ())):
         if need.upper() not in Need.__members__:
-            raise ConfigError(f"policy.rules: unknown need {need!r}; known: {', '.join(n.lower() for n in Need.__members__)}")
+            raise ConfigError(
+                f"policy.rules: unknown need {need!r}; known: {', '.join(n.lower() for n in Need.__members__)}"
+            )
     return RuleSpec(dict(rule.when), tuple(_known(model, resolve) for model in rule.then))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from capability_router.policies.base import Row, Scene, Scored, Static
+from capability_router.policies.base import Judgement, Row, Scene, Static
 
 
 class Single(Static):
@@ -10,9 +10,9 @@ class Single(Static):
 
     name = "single"
 
-    def score(self, scene: Scene) -> list[Scored]:
+    def judge(self, scene: Scene) -> Judgement:
         """Falling numbers."""
-        return [(-float(i), ()) for i in range(len(scene.rows))]
+        return Judgement([(-float(i), ()) for i in range(len(scene.rows))])
 
     def reason(self, scene: Scene, best: Row) -> str:
         """The order, and what was passed over."""

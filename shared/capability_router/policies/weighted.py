@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from capability_router.errors import ConfigError
-from capability_router.policies.base import Row, Scene, Scored, Static, Terms, told_cost
+from capability_router.policies.base import Judgement, Row, Scene, Scored, Static, told_cost
 
 DEFAULT_WEIGHTS = {"quality": 0.5, "cost": 0.3, "latency": 0.2, "queue": 0.0}
 
@@ -21,7 +21,7 @@ class Weighted(Static):
             raise ConfigError(f"policy.weights: unknown {odd[0]!r}; known: {', '.join(DEFAULT_WEIGHTS)}")
         self._weights = {name: float(weights.get(name, 0.0)) for name in DEFAULT_WEIGHTS}
 
-    def score(self, scene: Scene) -> list[Scored]:
+    def judge(self, scene: Scene) -> Judgement:
         """The weighted sum; an unknown cost or latency counts as the worst among the candidates."""
         w, rows = self._weights, scene.rows
         costs = _scaled([row.cost_pico for row in rows])
@@ -34,15 +34,11 @@ class Weighted(Static):
                 ("latency", -w["latency"] * time), ("queue", -w["queue"] * queue),
             )  # fmt: skip
             scored.append((sum(value for _, value in terms), terms))
-        return scored
+        return Judgement(scored, tuple(w.items()))
 
     def reason(self, scene: Scene, best: Row) -> str:
         """What the best row offers."""
         return f"best weighted sum of {len(scene.rows)}: quality {best.quality:.2f} at {told_cost(best)}"
-
-    def settings(self, scene: Scene) -> Terms:
-        """The weights."""
-        return tuple(self._weights.items())
 
 
 def _scaled(values: Sequence[float | None]) -> list[float]:

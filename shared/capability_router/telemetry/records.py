@@ -19,12 +19,14 @@ def decision_record(request: Request, plan: Planned, outcome: Outcome, *, at: fl
     """One request: who asked, what was planned, each attempt, what it cost. `at` is Unix seconds."""
     terms = request.routing
     return {
-        "schema_version": SCHEMA_VERSION, "kind": "decision", "at": round(at, 6), "router": router, "request_id": outcome.request_id,
+        "schema_version": SCHEMA_VERSION, "kind": "decision", "at": round(at, 6), "router": router,
+        "request_id": outcome.request_id,
         "framework": terms.framework, "tenant": terms.tenant, "task": terms.task, "tags": list(terms.tags),
         "chain": terms.chain, "session": terms.session, "stream": request.stream,
         "model": outcome.model, "provider": outcome.provider, "fallback": outcome.fallback,
         "reason": outcome.reason, "policy": outcome.policy, "finish": outcome.finish,
-        "elapsed_s": round(outcome.elapsed_s, 6), "ttft_s": None if outcome.ttft_s is None else round(outcome.ttft_s, 6),
+        "elapsed_s": round(outcome.elapsed_s, 6),
+        "ttft_s": None if outcome.ttft_s is None else round(outcome.ttft_s, 6),
         "input_tokens": outcome.usage.input_tokens, "output_tokens": outcome.usage.output_tokens,
         "cost_usd": None if outcome.cost_pico is None else outcome.cost_pico / 1e12,
         "cost_pico": outcome.cost_pico,

@@ -91,3 +91,9 @@ class Sinks:
         """Close every sink."""
         for sink in self._sinks:
             sink.close()
+
+
+def configured_sinks(jsonl: str | None, log_lines: bool) -> list[Sink]:
+    """The sinks that the `telemetry:` block asks for."""
+    sinks: list[Sink] = [JsonlSink(jsonl)] if jsonl else []
+    return [*sinks, LogSink()] if log_lines else sinks

@@ -18,7 +18,10 @@ def test_all_failed_tells_whose_what_and_what_to_change() -> None:
         [failed("x", "overloaded", "overloaded (529)"), failed("y", "timeout", "timed out")],
         tenant="acme", elapsed_s=4.2, advice="Raise deadline_s.",
     )  # fmt: skip
-    assert str(error) == 'no answer for tenant "acme" after 2 attempts in 4.2 s: x overloaded (529); y timed out. Raise deadline_s.'
+    assert (
+        str(error)
+        == 'no answer for tenant "acme" after 2 attempts in 4.2 s: x overloaded (529); y timed out. Raise deadline_s.'
+    )
 
 
 def test_an_interrupted_stream_names_the_model() -> None:

@@ -9,7 +9,11 @@ from capability_router import ConfigError, current_routing, routing
 def test_blocks_nest_and_end() -> None:
     with routing(tenant="acme", tags=["a"]):
         with routing(task="code", deny="x"):
-            assert (current_routing().tenant, current_routing().task, current_routing().deny) == ("acme", "code", ("x",))
+            assert (current_routing().tenant, current_routing().task, current_routing().deny) == (
+                "acme",
+                "code",
+                ("x",),
+            )
         assert current_routing().task == ""
     assert current_routing().tenant == ""
 

@@ -71,7 +71,10 @@ def test_unknown_price_under_a_cap_is_denied_but_warn_lets_it_through() -> None:
     assert isinstance(Budgets([BudgetSpec("global", 1.0, on_exceed="warn")]).reserve(["global"], None, DAY), Hold)
 
 
-@pytest.mark.parametrize("bad", [{"scope": "tennant:a"}, {"scope": "tenant"}, {"window": "fortnight"}, {"limit_usd": -1}, {"on_exceed": "explode"}])
+@pytest.mark.parametrize(
+    "bad",
+    [{"scope": "tennant:a"}, {"scope": "tenant"}, {"window": "fortnight"}, {"limit_usd": -1}, {"on_exceed": "explode"}],
+)
 def test_bad_specs(bad: dict) -> None:
     with pytest.raises(ConfigError):
         BudgetSpec(**{"scope": "global", "limit_usd": 1.0, **bad})

@@ -8,8 +8,17 @@ from capability_router.money.ledger import Call, Ledger, Line
 
 
 def call(request_id="r", attempt=1, model="a", cost=10**9, tenant="t", tags=("x",), estimated=False, **rest) -> Call:
-    fields = dict(task="chat", chain="c", framework="langchain", fault=None, at=1.0, provider="p") | rest
-    return Call(request_id, attempt, model, tenant=tenant, tags=tags, usage=Usage(10, 5, estimated=estimated), cost_pico=cost, **fields)
+    fields = {"task": "chat", "chain": "c", "framework": "langchain", "fault": None, "at": 1.0, "provider": "p"} | rest
+    return Call(
+        request_id,
+        attempt,
+        model,
+        tenant=tenant,
+        tags=tags,
+        usage=Usage(10, 5, estimated=estimated),
+        cost_pico=cost,
+        **fields,
+    )
 
 
 def booked(*calls: Call) -> Ledger:

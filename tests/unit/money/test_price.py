@@ -61,7 +61,9 @@ def test_impossible_prices_are_refused(bad: object) -> None:
 def test_parse_names_unknown_keys() -> None:
     with pytest.raises(ConfigError, match="inputs"):
         Price.parse({"inputs": 1})
-    tiered = Price.parse({"input_mtok": 1, "output_mtok": 2, "tiers": [{"above": 10, "price": {"input_mtok": 3, "output_mtok": 4}}]})
+    tiered = Price.parse(
+        {"input_mtok": 1, "output_mtok": 2, "tiers": [{"above": 10, "price": {"input_mtok": 3, "output_mtok": 4}}]}
+    )
     assert tiered.estimate(11, 0) == 33 * 10**6
 
 

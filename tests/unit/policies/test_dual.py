@@ -1,5 +1,7 @@
 """The exact dual against brute force over many prices."""
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,7 +35,7 @@ def test_the_price_meets_the_target_if_any_does(window: list[list[Point]], targe
 @given(requests)
 def test_hull_steps_fall_in_price_and_rise_in_quality(points: list[Point]) -> None:
     _, steps = hull(points)
-    assert all(a.price >= b.price for a, b in zip(steps, steps[1:], strict=False))
+    assert all(a.price >= b.price for a, b in itertools.pairwise(steps))
     assert all(s.gain > 0 for s in steps)
 
 
