@@ -237,7 +237,9 @@ class Execution:
         if not self.records:
             return self._nothing_sent(at)
         advice = self._targets.advice(at, self._limits)
-        if at >= self._deadline:
+        if self._faults[-1].row.other == "no":
+            advice = "No other model was tried: the same request fails everywhere; mend the request."
+        elif at >= self._deadline:
             advice = f"The deadline of {self._limits.deadline_s:g} s is over; raise deadline_s. {advice}".strip()
         failures = [r for r in self.records if r.fault]
         error = AllCandidatesFailed(
