@@ -1,0 +1,110 @@
+"""One call as the caller made it, and how to repeat it with arguments nobody has touched.
+
+Candidates change what they are given (they append to the history, delete from the keywords, write
+into messages), so every attempt gets its own copies.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
+
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse, MessageRole
+from llama_index.core.prompts import BasePromptTemplate
+
+R = TypeVar("R")
+Rewrite = Callable[[ChatMessage], ChatMessage]
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[R]):
+    """A method of a LlamaIndex LLM without its sync, async or stream prefix, and its arguments.
+
+    `messages` are what will be read by the model, for the core to look at; never sent from here. R is
+    what the method gives.
+    """
+
+    method: str
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    messages: Sequence[ChatMessage | str]
+    stream: bool = False
+    tools: Sequence[Any] = ()
+
+    def name(self, *, is_async: bool) -> str:
+        """The method's full name, such as 'astream_chat'."""
+        return f"{'a' if is_async else ''}{'stream_' if self.stream else ''}{self.method}"
+
+    def arguments(self, rewrite: Rewrite | None = None) -> tuple[list[Any], dict[str, Any]]:
+        """Copies of the arguments; `rewrite` is applied to every message."""
+        return [fresh(a, rewrite) for a in self.args], {k: fresh(v, rewrite) for k, v in self.kwargs.items()}
+
+    def without(self, keyword: str) -> Call[R]:
+        """The same call, one keyword less."""
+        return replace(self, kwargs={k: v for k, v in self.kwargs.items() if k != keyword})
+
+    @property
+    def structured(self) -> bool:
+        """Whether the answer is an object of the caller's class."""
+        return self.method == "structured_predict"
+
+
+def fresh(value: Any, rewrite: Rewrite | None = None) -> Any:
+    """A copy as deep as candidates write: lists, dicts, message shells, prompt templates."""
+    if isinstance(value, ChatMessage):
+        copied = value.model_copy(
+            update={"blocks": list(value.blocks), "additional_kwargs": dict(value.additional_kwargs)}
+        )
+        return rewrite(copied) if rewrite else copied
+    if isinstance(value, BasePromptTemplate):
+        return copy.copy(value)
+    if type(value) in (list, tuple):
+        return type(value)(fresh(item, rewrite) for item in value)
+    if type(value) is dict:
+        return {name: fresh(item, rewrite) for name, item in value.items()}
+    return value
+
+
+def chat(messages: Sequence[ChatMessage], kwargs: Mapping[str, Any], *, stream: bool = False) -> Call[ChatResponse]:
+    """`chat` and its three siblings."""
+    return Call("chat", (messages,), kwargs, messages, stream)
+
+
+def complete(
+    prompt: str, formatted: bool, kwargs: Mapping[str, Any], *, stream: bool = False
+) -> Call[CompletionResponse]:
+    """`complete` and its three siblings."""
+    given = {**kwargs, "formatted": True} if formatted else kwargs
+    return Call("complete", (prompt,), given, (prompt,), stream)
+
+
+def with_tools(
+    tools: Sequence[Any],
+    user_msg: str | ChatMessage | None,
+    chat_history: Sequence[ChatMessage] | None,
+    kwargs: Mapping[str, Any],
+    *,
+    stream: bool = False,
+) -> Call[ChatResponse]:
+    """`chat_with_tools` and its three siblings; what the caller left out stays out."""
+    given = {"user_msg": user_msg, "chat_history": chat_history, **kwargs}
+    asked = [ChatMessage(role=MessageRole.USER, content=user_msg) if isinstance(user_msg, str) else user_msg]
+    read = [m for m in (*(chat_history or ()), *asked) if m is not None]
+    stated = {name: value for name, value in given.items() if value is not None and value is not False}
+    return Call("chat_with_tools", (tools,), stated, read, stream, tools)
+
+
+def structured(
+    output_cls: type[Any],
+    prompt: BasePromptTemplate,
+    llm_kwargs: Mapping[str, Any] | None,
+    prompt_args: Mapping[str, Any],
+    messages: Sequence[ChatMessage],
+    *,
+    stream: bool = False,
+) -> Call[Any]:
+    """`structured_predict` and its three siblings; `messages` are the prompt's, formatted."""
+    given = {"llm_kwargs": dict(llm_kwargs), **prompt_args} if llm_kwargs else dict(prompt_args)
+    return Call("structured_predict", (output_cls, prompt), given, messages, stream)

@@ -1,0 +1,159 @@
+"""The LLM behind each candidate: a LlamaIndex LLM of the user's, one made from a name, or the built-in client.
+
+Retries belong to the router, so a candidate that has its own is called through a copy with them
+switched off; the user's object is never changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from llama_index.core.callbacks import CallbackManager
+from llama_index.core.llms.llm import LLM
+
+from capability_router.catalog.aliases import canonical
+from capability_router.endpoints.providers import known, spec_for
+from capability_router.errors import ConfigError
+
+if TYPE_CHECKING:
+    from capability_router.catalog.entry import Entry
+    from capability_router.catalog.registry import Registry
+
+PACKAGES = {
+    "openai": ("llama_index.llms.openai", "OpenAI"),
+    "anthropic": ("llama_index.llms.anthropic", "Anthropic"),
+    "google": ("llama_index.llms.google_genai", "GoogleGenAI"),
+    "ollama": ("llama_index.llms.ollama", "Ollama"),
+    "mistral": ("llama_index.llms.mistralai", "MistralAI"),
+    "groq": ("llama_index.llms.groq", "Groq"),
+    "deepseek": ("llama_index.llms.deepseek", "DeepSeek"),
+    "openrouter": ("llama_index.llms.openrouter", "OpenRouter"),
+    "bedrock": ("llama_index.llms.bedrock_converse", "BedrockConverse"),
+    "cohere": ("llama_index.llms.cohere", "Cohere"),
+}
+"""Provider -> the integration's module and class; used when it is installed."""
+
+_CLIENTS = ("_client", "_aclient", "_async_client")
+_RETRIES = "max_retries"
+
+
+class Children:
+    """The candidates' LLMs by candidate id, all made when the router is made.
+
+    `defaults` are the caller's temperature, max_tokens, timeout and the like: set on the copies of
+    the LLMs that have such a field, sent along with the call to the others (`extras`).
+    """
+
+    def __init__(self, registry: Registry, defaults: Mapping[str, Any], api_key: str | None = None) -> None:
+        self._llms = {entry.card.id: _made(entry, defaults, api_key) for entry in registry}
+        self._own = {name: list(llm.callback_manager.handlers) for name, llm in self._llms.items()}
+        self._extras = {
+            name: {k: v for k, v in defaults.items() if k not in type(llm).model_fields}
+            for name, llm in self._llms.items()
+        }
+
+    def get(self, candidate: str) -> LLM | None:
+        """The candidate's LLM; None for an unknown id."""
+        return self._llms.get(candidate)
+
+    def extras(self, candidate: str) -> Mapping[str, Any]:
+        """Defaults that this LLM takes only with the call."""
+        return self._extras[candidate]
+
+    def ready(self, candidate: str, manager: CallbackManager) -> LLM:
+        """The candidate's LLM, carrying the router's callback handlers beside its own.
+
+        Looked at before every call: engines give the router another manager after it was made.
+        """
+        llm = self._llms[candidate]
+        wanted = _carrying(manager, self._own[candidate])
+        if llm.callback_manager is not wanted:
+            llm.callback_manager = wanted
+        return llm
+
+    def __repr__(self) -> str:
+        return f"<Children {', '.join(f'{name}: {type(llm).__name__}' for name, llm in self._llms.items())}>"
+
+
+def _carrying(manager: CallbackManager, own: list[Any]) -> CallbackManager:
+    lacking = [h for h in own if not any(h is other for other in manager.handlers)]
+    if not lacking:
+        return manager
+    both = CallbackManager()
+    both.set_handlers([*manager.handlers, *lacking])
+    return both
+
+
+def _made(entry: Entry, defaults: Mapping[str, Any], api_key: str | None) -> LLM:
+    source = entry.source
+    if source is None:
+        from llamaindex_router.endpoint_llm import EndpointLLM
+
+        return prepared(EndpointLLM.from_card(entry.card), defaults)
+    if isinstance(source, str):
+        return prepared(_named(source, entry.card.id, api_key), defaults)
+    return prepared(source if isinstance(source, LLM) else wrapped(source, entry.card.id), defaults)
+
+
+def prepared(llm: LLM, defaults: Mapping[str, Any]) -> LLM:
+    """The LLM with its own retries off and the defaults set; itself when there is nothing to change."""
+    changes = {name: value for name, value in defaults.items() if name in type(llm).model_fields}
+    if getattr(llm, _RETRIES, 0):
+        changes[_RETRIES] = 0
+    if not changes:
+        return llm
+    copied = llm.model_copy(update=changes)
+    options = {name: changes[name] for name in (_RETRIES, "timeout") if name in changes}
+    for name in _CLIENTS:
+        renew = getattr(getattr(copied, name, None), "with_options", None)
+        if options and renew is not None:
+            setattr(copied, name, renew(**options))
+    return copied
+
+
+def wrapped(model: Any, candidate: str) -> LLM:
+    """A LangChain chat model as a LlamaIndex LLM; raises ConfigError when the bridge isn't installed."""
+    if find_spec("llama_index.llms") is None or find_spec("llama_index.llms.langchain") is None:
+        raise ConfigError(
+            f"model {candidate!r} is a {type(model).__name__}, not a LlamaIndex LLM; install "
+            "llama-index-llms-langchain, or give its LlamaIndex counterpart or an `endpoint`"
+        )
+    made: LLM = import_module("llama_index.llms.langchain").LangChainLLM(llm=model)
+    return made
+
+
+def _named(source: str, candidate: str, api_key: str | None) -> LLM:
+    provider, _, model = source.partition(":")
+    provider = canonical(provider)
+    module, name = PACKAGES.get(provider, ("", ""))
+    if module and find_spec("llama_index.llms") is not None and find_spec(module) is not None:
+        return _integration(module, name, model, candidate, api_key)
+    if known(provider) is not None:
+        return _built_in(f"{provider}:{model}", api_key)
+    package = f"install {module.replace('.', '-').replace('_', '-')}, or " if module else ""
+    raise ConfigError(
+        f"model {candidate!r}: no LlamaIndex integration for the provider {provider!r} is here; {package}"
+        "give an LLM object or an `endpoint: {base_url, model}`"
+    )
+
+
+def _integration(module: str, name: str, model: str, candidate: str, api_key: str | None) -> LLM:
+    key = {"api_key": api_key} if api_key else {}
+    try:
+        made: LLM = getattr(import_module(module), name)(model=model, **key)
+    except (ValueError, TypeError, ImportError) as error:
+        # The text may quote settings; the class and the cause say enough.
+        kind = type(error).__name__
+        raise ConfigError(f"model {candidate!r}: {module}.{name} refused its settings ({kind})") from error
+    return made
+
+
+def _built_in(name: str, api_key: str | None) -> LLM:
+    from llamaindex_router.endpoint_llm import EndpointLLM
+
+    spec = spec_for(name, api_key=api_key)
+    spec.key()  # a missing key is an error now, not at the first call
+    return EndpointLLM.over(spec)

@@ -1,0 +1,171 @@
+"""What every copy of a RouterLLM shares: the router, the candidates' LLMs, the memory of tool calls.
+
+Copies, deep copies and pickles made in this process keep this one object. A pickle opened in another
+process makes it anew from its recipe, in which no secret is written: keys come from that process's
+environment.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import uuid
+import weakref
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from llama_index.core.callbacks import CallbackManager
+from llama_index.core.llms.llm import LLM
+
+from capability_router.catalog.card import ModelCard
+from capability_router.errors import ConfigError
+from capability_router.request import Outcome, Request
+from llamaindex_router.annotation import Annotator, Unannotated
+from llamaindex_router.call import Call, R
+from llamaindex_router.children import Children
+from llamaindex_router.endpoint import LlamaEndpoint, describe
+from llamaindex_router.event_handler import announce
+from llamaindex_router.handover import Origins
+from llamaindex_router.routed import Routed
+
+if TYPE_CHECKING:
+    from capability_router.router import Router
+
+_SECRET = re.compile(r"api_?key$|secret|passw|credential|authorization|bearer|headers$|(^|_)token$|access_key", re.I)
+_cores: weakref.WeakValueDictionary[str, Core] = weakref.WeakValueDictionary()
+_routers: weakref.WeakSet[Any] = weakref.WeakSet()
+_making = threading.Lock()
+
+
+class Recipe(NamedTuple):
+    """How to make a core. `models` or a `config` (router.yaml's path, or the same as a mapping);
+
+    `settings` of the router, `defaults` for the chosen model's call, a key for models given by name.
+    """
+
+    models: Any = None
+    config: str | Mapping[str, Any] | None = None
+    settings: Mapping[str, Any] = {}
+    defaults: Mapping[str, Any] = {}
+    api_key: str | None = None
+
+    def scrubbed(self) -> Recipe:
+        """The same without what must stay in this process."""
+        return Recipe(
+            scrubbed(self.models), scrubbed(self.config), scrubbed(dict(self.settings)), scrubbed(dict(self.defaults))
+        )
+
+
+class Core:
+    """Made from a recipe, or around a Router that exists."""
+
+    def __init__(self, recipe: Recipe, router: Router | None = None, token: str | None = None) -> None:
+        self._recipe = None if router is not None else recipe
+        self.router = router if router is not None else _router(recipe)
+        self.children = Children(self.router.registry, recipe.defaults, recipe.api_key)
+        self.origins = Origins()
+        self._token = token or uuid.uuid4().hex
+        _cores[self._token] = self
+        with _making:
+            if self.router not in _routers:
+                _routers.add(self.router)
+                self.router.on_outcome(_told)
+
+    def start(
+        self, call: Call[R], request: Request, manager: CallbackManager, *, annotate: bool
+    ) -> Routed[R]:
+        """Plan a call; raises NoEligibleModel or BudgetExceeded before anything is sent."""
+        endpoint = LlamaEndpoint(call, self.children, manager, self.origins)
+        run = self.router.start(request, endpoint)
+        return Routed(call, run, (Annotator if annotate else Unannotated)(run, endpoint), self.origins)
+
+    def __copy__(self) -> Core:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Core:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        recipe = self._recipe
+        return _opened, (self._token, None if recipe is None else recipe.scrubbed())
+
+    def __repr__(self) -> str:
+        return f"<Core of {self.router!r}>"
+
+
+def _router(recipe: Recipe) -> Router:
+    from capability_router.router import Router
+
+    if recipe.config is not None:
+        return Router.from_config(recipe.config, describe=describe, **recipe.settings)
+    return Router(recipe.models, describe=describe, **recipe.settings)
+
+
+def _told(request: Request, outcome: Outcome) -> None:
+    if isinstance(request.payload, Call):
+        announce(request, outcome)
+
+
+def _opened(token: str, recipe: Recipe | None) -> Core:
+    with _opening:
+        known = _cores.get(token)
+        if known is not None:
+            return known
+        if recipe is None:
+            raise ConfigError(
+                "this RouterLLM was built around a Router (router=...), which lives in another process; build it "
+                "with models= or from_config() so that workers can make their own"
+            )
+        return Core(recipe, token=token)
+
+
+_opening = threading.RLock()
+
+
+class Blueprint(NamedTuple):
+    """An LLM in a pickle: its class and its fields, without secrets."""
+
+    kind: type[LLM]
+    fields: dict[str, Any]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _built, (self.kind, self.fields)
+
+
+def _built(kind: type[LLM], fields: dict[str, Any]) -> LLM:
+    try:
+        return kind(**fields)
+    except (ValueError, TypeError) as error:
+        raise ConfigError(
+            f"{kind.__name__} can't be made again in this process ({type(error).__name__}); pickles hold no keys, "
+            "so set its key in the environment"
+        ) from error
+
+
+def scrubbed(value: Any) -> Any:
+    """The same entries without what must stay in this process."""
+    if isinstance(value, LLM):
+        stated = {name: getattr(value, name) for name in value.model_fields_set if _kept(type(value), name)}
+        return Blueprint(type(value), {k: v for k, v in scrubbed(stated).items() if _picklable(v)})
+    if isinstance(value, ModelCard):
+        return replace(value, endpoint=scrubbed(value.endpoint))
+    if isinstance(value, Mapping):
+        return {name: scrubbed(item) for name, item in value.items() if not _SECRET.search(str(name))}
+    if isinstance(value, (list, tuple)):
+        return type(value)(scrubbed(item) for item in value)
+    return value
+
+
+def _kept(kind: type[LLM], name: str) -> bool:
+    return name != "callback_manager" and name in kind.model_fields and not _SECRET.search(name)
+
+
+def _picklable(value: Any) -> bool:
+    import pickle
+
+    try:
+        pickle.dumps(value)
+    except (pickle.PicklingError, TypeError, AttributeError):
+        return False
+    return True

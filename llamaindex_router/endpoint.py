@@ -1,0 +1,207 @@
+"""A LlamaIndex LLM as the core sees it: a description to plan on, and attempts to carry out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from typing import Any
+
+from llama_index.core.base.llms.types import LLMMetadata
+from llama_index.core.callbacks import CallbackManager
+from llama_index.core.constants import DEFAULT_CONTEXT_WINDOW
+from llama_index.core.llms import CustomLLM
+from llama_index.core.llms.llm import LLM
+
+from capability_router.address import Address, fingerprint
+from capability_router.catalog.aliases import provider_of
+from capability_router.catalog.entry import Description
+from capability_router.execution.effects import Launch
+from capability_router.faults.kinds import Fault
+from capability_router.request import Reply
+from llamaindex_router.call import Call
+from llamaindex_router.children import Children
+from llamaindex_router.errors import fault_of
+from llamaindex_router.handover import Origins
+from llamaindex_router.passage import Passage, taken
+from llamaindex_router.tracing import tagged, tapping
+from llamaindex_router.transcript import ObjectTranscript, Transcript
+
+_HOME = "llama_index.llms."
+_URLS = ("api_base", "base_url", "azure_endpoint", "endpoint")
+_REGIONS = ("region_name", "region", "location")
+_BLIND = {"image_inputs": False, "pdf_inputs": False, "audio_inputs": False, "video_inputs": False}
+
+
+def describe(llm: Any) -> Description | None:
+    """What an LLM says of itself and where it calls; None for what is no LLM."""
+    if not isinstance(llm, LLM):
+        return _described_chain_model(llm)
+    own = getattr(llm, "description", None)
+    if isinstance(own, Description):
+        return own
+    metadata = metadata_of(llm)
+    model = str(getattr(llm, "model", None) or (metadata.model_name if metadata else "") or "")
+    model = "" if model == "unknown" else model
+    url = next((str(v) for name in _URLS if (v := getattr(llm, name, None))), "")
+    fields = {"provider": provider_of(url) or _provider(llm), "model": model, **_known(llm, metadata)}
+    key = getattr(llm, "api_key", None)
+    region = next((str(v) for name in _REGIONS if (v := getattr(llm, name, None))), "")
+    address = Address(url or f"sdk:{type(llm).__name__}", model or type(llm).__name__, _mark(key), region)
+    return Description(fields, address)
+
+
+def metadata_of(llm: LLM) -> LLMMetadata | None:
+    """The LLM's metadata; None when it can't tell (OpenAI's raises for names it doesn't know)."""
+    try:
+        return llm.metadata
+    except ValueError:
+        return None
+
+
+def _known(llm: LLM, metadata: LLMMetadata | None) -> dict[str, Any]:
+    """Only what is stated: LlamaIndex's default window of 3,900 stands for 'not known'."""
+    fields: dict[str, Any] = dict(_BLIND) if isinstance(llm, CustomLLM) else {}
+    reserve = getattr(llm, "max_tokens", None)
+    fields["output_reserve"] = reserve if isinstance(reserve, int) and reserve > 0 else None
+    if metadata is None:
+        return fields
+    stated = metadata.context_window != DEFAULT_CONTEXT_WINDOW or "context_window" in llm.model_fields_set
+    calls = metadata.is_function_calling_model
+    return {
+        **fields,
+        "context_window": metadata.context_window if stated and metadata.context_window > 0 else None,
+        "tool_calling": calls,
+        "structured_output": True if calls else None,
+    }
+
+
+def _provider(llm: LLM) -> str:
+    modules = (kind.__module__ for kind in type(llm).__mro__)
+    homes = [m[len(_HOME) :].partition(".")[0] for m in modules if m.startswith(_HOME)]
+    return homes[0] if homes else ""
+
+
+def _mark(key: Any) -> str:
+    secret = key.get_secret_value() if hasattr(key, "get_secret_value") else key
+    return fingerprint(secret if isinstance(secret, str) else None)
+
+
+def _described_chain_model(model: Any) -> Description | None:
+    """A LangChain chat model, seen only when LangChain is loaded already."""
+    base = getattr(sys.modules.get("langchain_core.language_models"), "BaseChatModel", None)
+    if base is None or not isinstance(model, base):
+        return None
+    name = str(getattr(model, "model_name", None) or getattr(model, "model", None) or "")
+    return Description({"model": name}, Address(f"sdk:{type(model).__name__}", name))
+
+
+class LlamaEndpoint:
+    """Makes the attempts of one call. `launched` are the candidates tried, in order."""
+
+    __slots__ = ("_call", "_children", "_manager", "_origins", "launched")
+
+    def __init__(self, call: Call[Any], children: Children, manager: CallbackManager, origins: Origins) -> None:
+        self._call, self._children, self._manager, self._origins = call, children, manager, origins
+        self.launched: list[str] = []
+
+    def start(self, launch: Launch) -> LlamaAttempt:
+        """An attempt on the launch's candidate; nothing is sent before its chunks are asked for."""
+        candidate = launch.candidate.id
+        self.launched.append(candidate)
+        llm = self._children.ready(candidate, self._manager)
+        args, kwargs = self._call.arguments(self._origins.rewrite(candidate))
+        kwargs = _with_extras(self._call, kwargs, self._children.extras(candidate))
+        return LlamaAttempt(llm, self._call, args, kwargs, launch)
+
+    def fault(self, error: BaseException) -> Fault | None:
+        """What the error means; None = no provider's fault."""
+        return fault_of(error, structured=self._call.structured)
+
+
+def _with_extras(call: Call[Any], kwargs: dict[str, Any], extras: Mapping[str, Any]) -> dict[str, Any]:
+    if not extras:
+        return kwargs
+    if call.structured:
+        return {**kwargs, "llm_kwargs": {**extras, **(kwargs.get("llm_kwargs") or {})}}
+    return {**extras, **kwargs}
+
+
+class LlamaAttempt:
+    """One call on one LLM."""
+
+    __slots__ = ("_args", "_call", "_kwargs", "_launch", "_llm", "_passage", "_seen")
+
+    def __init__(self, llm: LLM, call: Call[Any], args: list[Any], kwargs: dict[str, Any], launch: Launch) -> None:
+        self._llm, self._call, self._args, self._kwargs, self._launch = llm, call, args, kwargs, launch
+        self._passage = Passage(launch.timeouts)
+        self._seen: Transcript | ObjectTranscript = ObjectTranscript() if call.structured else Transcript()
+
+    def chunks(self) -> Generator[Any, None, None]:
+        """Make the call; a call without a stream is a stream of one."""
+        answer = self._stepped(self._method(is_async=False))
+        if not self._call.stream:
+            yield answer
+            return
+        steps = iter(answer)
+        try:
+            while (chunk := self._stepped(lambda: next(steps, _END))) is not _END:
+                yield chunk
+        finally:
+            _close(answer)
+
+    async def achunks(self) -> AsyncGenerator[Any, None]:
+        """The same, asynchronously."""
+        opened = self._method(is_async=True)
+        with self._underway():
+            answer = await opened()
+        if not self._call.stream:
+            yield answer
+            return
+        try:
+            while (chunk := await self._astepped(answer)) is not _END:
+                yield chunk
+        finally:
+            await _aclose(answer)
+
+    def commits(self, chunk: Any) -> bool:
+        """Whether the chunk carries anything a caller would see."""
+        return self._seen.take(chunk)
+
+    def reply(self) -> Reply:
+        """What has been seen so far."""
+        reply = self._seen.reply()
+        return replace(reply, headers=self._passage.headers) if self._passage.headers else reply
+
+    def _method(self, *, is_async: bool) -> Callable[[], Any]:
+        method = getattr(self._llm, self._call.name(is_async=is_async))
+        return lambda: method(*self._args, **self._kwargs)
+
+    def _stepped(self, step: Callable[[], Any]) -> Any:
+        with self._underway():
+            return step()
+
+    async def _astepped(self, answer: Any) -> Any:
+        with self._underway():
+            return await anext(answer, _END)
+
+    @contextmanager
+    def _underway(self) -> Iterator[None]:
+        """What belongs to this attempt while the candidate works. Never held over a yield."""
+        tap = tapping(self._seen.tapped) if isinstance(self._seen, ObjectTranscript) else nullcontext()
+        with tagged(self._launch), taken(self._passage), tap:
+            yield
+
+
+_END: Any = object()
+
+
+def _close(stream: Any) -> None:
+    if callable(getattr(stream, "close", None)):
+        stream.close()
+
+
+async def _aclose(stream: Any) -> None:
+    if callable(getattr(stream, "aclose", None)):
+        await stream.aclose()

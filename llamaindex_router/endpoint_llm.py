@@ -1,0 +1,326 @@
+"""EndpointLLM: any Chat Completions server as a LlamaIndex LLM, over the built-in client."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from llama_index.core.base.llms.generic_utils import (
+    achat_to_completion_decorator,
+    astream_chat_to_completion_decorator,
+    chat_to_completion_decorator,
+    stream_chat_to_completion_decorator,
+)
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    ChatResponse,
+    ChatResponseAsyncGen,
+    ChatResponseGen,
+    CompletionResponse,
+    CompletionResponseAsyncGen,
+    CompletionResponseGen,
+    LLMMetadata,
+    MessageRole,
+    ToolCallBlock,
+)
+from llama_index.core.constants import DEFAULT_CONTEXT_WINDOW
+from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
+from llama_index.core.llms.function_calling import FunctionCallingLLM
+from llama_index.core.llms.llm import ToolSelection
+from llama_index.core.program.streaming_utils import process_streaming_content_incremental
+from llama_index.core.prompts import BasePromptTemplate, PromptTemplate
+from llama_index.core.types import PydanticProgramMode
+from pydantic import Field, PrivateAttr
+
+from capability_router.catalog.aliases import provider_of
+from capability_router.catalog.card import FIELDS, ModelCard
+from capability_router.catalog.entry import Description
+from llamaindex_router.chat_completions import json_schema, message_dicts, response_of, tool_choice
+from llamaindex_router.passage import current_passage
+from llamaindex_router.tool_calls import tool_calls_of
+
+if TYPE_CHECKING:
+    from llama_index.core.tools.types import BaseTool
+
+    from capability_router.endpoints.exchange import Exchange
+    from capability_router.endpoints.openai_compatible import OpenAICompatible
+    from capability_router.endpoints.spec import EndpointSpec
+
+_OPTIONS = ("temperature", "max_tokens", "top_p", "stop")
+_BODY_MODEL = "model"
+
+
+class EndpointLLM(FunctionCallingLLM):
+    """One model at one Chat Completions server, called once per call: no retries of its own.
+
+    `api_key` (a string, a SecretStr or a callable) or `api_key_env`; with neither, no auth header is
+    sent. `timeout` in seconds bounds a call. Further keywords are card fields (context_window,
+    tool_calling, price, ...), which a router reads. Raises ConfigError.
+    """
+
+    base_url: str = Field(description="Where the server's Chat Completions are.")
+    model: str = Field(description="The model's name at this server.")
+    api_key_env: str | None = Field(default=None, description="The environment variable that holds the key.")
+    temperature: float | None = Field(default=None, description="Sampling temperature.")
+    max_tokens: int | None = Field(default=None, gt=0, description="Limit of the answer in tokens.")
+    top_p: float | None = Field(default=None, description="Nucleus sampling.")
+    stop: list[str] | None = Field(default=None, description="Texts at which the answer ends.")
+    timeout: float | None = Field(default=None, gt=0, description="Limit of a call in seconds.")
+    additional_kwargs: dict[str, Any] = Field(default_factory=dict, description="Further fields of the body.")
+    _client: OpenAICompatible = PrivateAttr()
+    _card: ModelCard = PrivateAttr()
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        model: str,
+        api_key: Any = None,
+        api_key_env: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeouts: Any = None,
+        **settings: Any,
+    ) -> None:
+        from capability_router.endpoints.openai_compatible import client_for
+
+        own = {name: settings.pop(name) for name in type(self).model_fields if name in settings}
+        known = {name: settings.pop(name) for name in FIELDS if name in settings}
+        super().__init__(base_url=base_url, model=model, api_key_env=api_key_env, **own, **settings)
+        known = {"id": model, "provider": provider_of(base_url), **known, "model": model}
+        self._card = ModelCard(**known)
+        spec = {"base_url": base_url, "model": model, "api_key": api_key, "api_key_env": api_key_env,
+                "headers": headers or {}, "timeouts": timeouts}  # fmt: skip
+        self._client = client_for(spec, owner=self._card.id, model=model)
+
+    @classmethod
+    def from_card(cls, card: ModelCard) -> EndpointLLM:
+        """The LLM of a card whose `endpoint` says how it is reached."""
+        stated = {n: v for n in FIELDS if (v := getattr(card, n)) is not None and n not in ("endpoint", "model")}
+        return cls(**{"model": card.name, **(card.endpoint or {}), **stated})
+
+    @classmethod
+    def over(cls, spec: EndpointSpec, **card: Any) -> EndpointLLM:
+        """The LLM of an endpoint."""
+        return cls(base_url=spec.base_url, model=spec.model, api_key=spec.api_key, api_key_env=spec.api_key_env,
+                   headers=spec.headers, timeouts=spec.timeouts, **card)  # fmt: skip
+
+    @classmethod
+    def class_name(cls) -> str:
+        """The name in payloads and dumps."""
+        return "EndpointLLM"
+
+    @property
+    def metadata(self) -> LLMMetadata:
+        """What is known from the card; tools are assumed unless the card says no."""
+        return LLMMetadata(
+            context_window=self._card.context_window or DEFAULT_CONTEXT_WINDOW,
+            num_output=self.max_tokens or -1,
+            is_chat_model=True,
+            is_function_calling_model=self._card.tool_calling is not False,
+            model_name=self.model,
+        )
+
+    @property
+    def description(self) -> Description:
+        """What a router reads of it."""
+        own = {name: getattr(self._card, name) for name in FIELDS if name not in ("id", "endpoint")}
+        stated = {name: value for name, value in own.items() if value not in (None, "", (), {})}
+        return Description({"output_reserve": self.max_tokens, **stated}, self._client.address)
+
+    def to_payload(self) -> dict[str, Any]:
+        """What observability may show of it."""
+        return {**super().to_payload(), "model": self.model, "temperature": self.temperature}
+
+    # -- chat and complete ---------------------------------------------------------------------------
+
+    @llm_chat_callback()
+    def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        """One call, no retries. Raises EndpointError."""
+        return self._answer(messages, kwargs)
+
+    @llm_chat_callback()
+    async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        """One call, no retries. Raises EndpointError."""
+        return await self._aanswer(messages, kwargs)
+
+    @llm_chat_callback()
+    def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
+        """One streamed call; sent when the first chunk is asked for."""
+        return self._stream(messages, kwargs)
+
+    @llm_chat_callback()
+    async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
+        """One streamed call; sent when the first chunk is asked for."""
+        return self._astream(messages, kwargs)
+
+    @llm_completion_callback()
+    def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        """The prompt as a user's message."""
+        return chat_to_completion_decorator(lambda messages, **kw: self._answer(messages, kw))(prompt, **kwargs)
+
+    @llm_completion_callback()
+    async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        """The prompt as a user's message."""
+        return await achat_to_completion_decorator(lambda messages, **kw: self._aanswer(messages, kw))(prompt, **kwargs)
+
+    @llm_completion_callback()
+    def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
+        """The prompt as a user's message, streamed."""
+        return stream_chat_to_completion_decorator(lambda messages, **kw: self._stream(messages, kw))(prompt, **kwargs)
+
+    @llm_completion_callback()
+    async def astream_complete(
+        self, prompt: str, formatted: bool = False, **kwargs: Any
+    ) -> CompletionResponseAsyncGen:
+        """The prompt as a user's message, streamed."""
+
+        async def opened(messages: Sequence[ChatMessage], **kw: Any) -> ChatResponseAsyncGen:
+            return self._astream(messages, kw)
+
+        return await astream_chat_to_completion_decorator(opened)(prompt, **kwargs)
+
+    def _exchange(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any], *, stream: bool) -> Exchange:
+        options = {name: value for name in _OPTIONS if (value := getattr(self, name)) is not None}
+        given = {name: value for name, value in kwargs.items() if value is not None and name != _BODY_MODEL}
+        named = {_BODY_MODEL: kwargs[_BODY_MODEL]} if kwargs.get(_BODY_MODEL) else {}
+        body = {"messages": message_dicts(messages), **options, **self.additional_kwargs, **given, **named}
+        return self._client.start(body, stream=stream, timeouts=self._timeouts())
+
+    def _timeouts(self) -> Any:
+        told = current_passage().timeouts
+        if self.timeout is None:
+            return told
+        from capability_router.execution.effects import Timeouts
+
+        told = told or Timeouts()
+        return told._replace(total=self.timeout if told.total is None else min(told.total, self.timeout))
+
+    def _answer(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponse:
+        exchange = self._exchange(messages, kwargs, stream=False)
+        (delta,) = exchange.chunks()
+        return _told(exchange, delta, stream=False)
+
+    async def _aanswer(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponse:
+        exchange = self._exchange(messages, kwargs, stream=False)
+        (delta,) = [delta async for delta in exchange.achunks()]
+        return _told(exchange, delta, stream=False)
+
+    def _stream(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponseGen:
+        exchange = self._exchange(messages, kwargs, stream=True)
+        for delta in exchange.chunks():
+            yield _told(exchange, delta, stream=True)
+
+    async def _astream(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponseAsyncGen:
+        exchange = self._exchange(messages, kwargs, stream=True)
+        async for delta in exchange.achunks():
+            yield _told(exchange, delta, stream=True)
+
+    # -- tools -----------------------------------------------------------------------------------------
+
+    def _prepare_chat_with_tools(
+        self,
+        tools: Sequence[BaseTool],
+        user_msg: str | ChatMessage | None = None,
+        chat_history: list[ChatMessage] | None = None,
+        verbose: bool = False,
+        allow_parallel_tool_calls: bool = False,
+        tool_required: bool = False,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """The tools as the body has them; the caller's list of messages stays as it is."""
+        specs = [tool.metadata.to_openai_tool(skip_length_check=True) for tool in tools]
+        asked = ChatMessage(role=MessageRole.USER, content=user_msg) if isinstance(user_msg, str) else user_msg
+        messages = [*(chat_history or ()), *((asked,) if asked is not None else ())]
+        choice = kwargs.pop("tool_choice", None)
+        if not specs:
+            return {"messages": messages, **kwargs}
+        chosen = tool_choice(choice, required=tool_required)
+        parallel = {"parallel_tool_calls": allow_parallel_tool_calls}
+        return {"messages": messages, "tools": specs, "tool_choice": chosen, **parallel, **kwargs}
+
+    def _validate_chat_with_tools_response(
+        self, response: ChatResponse, tools: Sequence[BaseTool], allow_parallel_tool_calls: bool = False, **kwargs: Any
+    ) -> ChatResponse:
+        """Without parallel calls only the first is kept, as LlamaIndex's own integrations do."""
+        calls = [b for b in response.message.blocks if isinstance(b, ToolCallBlock)]
+        if not allow_parallel_tool_calls and len(calls) > 1:
+            others = [b for b in response.message.blocks if not isinstance(b, ToolCallBlock)]
+            response.message.blocks = [*others, calls[0]]
+            response.message.additional_kwargs["tool_calls"] = response.message.additional_kwargs["tool_calls"][:1]
+        return response
+
+    def get_tool_calls_from_response(
+        self, response: ChatResponse, error_on_no_tool_call: bool = True, **kwargs: Any
+    ) -> list[ToolSelection]:
+        """The calls. Raises ValueError when there is none and `error_on_no_tool_call`."""
+        found = [call.selection() for call in tool_calls_of(response.message)]
+        if not found and error_on_no_tool_call:
+            raise ValueError("Expected at least one tool call, but got 0 tool calls.")
+        return found
+
+    # -- structured: the server's own JSON schema mode unless the card says that it has none --------------
+
+    def structured_predict(
+        self, output_cls: type[Any], prompt: PromptTemplate, llm_kwargs: dict[str, Any] | None = None,
+        **prompt_args: Any,
+    ) -> Any:  # fmt: skip
+        """An object of `output_cls`. Raises pydantic's ValidationError for an answer that doesn't fit."""
+        if not self._schema_mode:
+            return super().structured_predict(output_cls, prompt, llm_kwargs=llm_kwargs, **prompt_args)
+        response = self.chat(*self._asked(prompt, prompt_args), **_with_schema(llm_kwargs, output_cls))
+        return output_cls.model_validate_json(response.message.content or "")
+
+    async def astructured_predict(
+        self, output_cls: type[Any], prompt: PromptTemplate, llm_kwargs: dict[str, Any] | None = None,
+        **prompt_args: Any,
+    ) -> Any:  # fmt: skip
+        """An object of `output_cls`. Raises pydantic's ValidationError for an answer that doesn't fit."""
+        if not self._schema_mode:
+            return await super().astructured_predict(output_cls, prompt, llm_kwargs=llm_kwargs, **prompt_args)
+        response = await self.achat(*self._asked(prompt, prompt_args), **_with_schema(llm_kwargs, output_cls))
+        return output_cls.model_validate_json(response.message.content or "")
+
+    def _structured_stream_call(
+        self, output_cls: type[Any], prompt: PromptTemplate, llm_kwargs: dict[str, Any] | None = None,
+        **prompt_args: Any,
+    ) -> Generator[Any, None, None]:  # fmt: skip
+        if not self._schema_mode:
+            yield from super()._structured_stream_call(output_cls, prompt, llm_kwargs, **prompt_args)
+            return
+        found = None
+        for response in self.stream_chat(*self._asked(prompt, prompt_args), **_with_schema(llm_kwargs, output_cls)):
+            found = process_streaming_content_incremental(response, output_cls, found)
+            yield found
+
+    async def _structured_astream_call(
+        self, output_cls: type[Any], prompt: PromptTemplate, llm_kwargs: dict[str, Any] | None = None,
+        **prompt_args: Any,
+    ) -> AsyncGenerator[Any, None]:  # fmt: skip
+        if not self._schema_mode:
+            return await super()._structured_astream_call(output_cls, prompt, llm_kwargs, **prompt_args)
+        asked = self._asked(prompt, prompt_args)
+
+        async def grown() -> AsyncGenerator[Any, None]:
+            found = None
+            async for response in await self.astream_chat(*asked, **_with_schema(llm_kwargs, output_cls)):
+                found = process_streaming_content_incremental(response, output_cls, found)
+                yield found
+
+        return grown()
+
+    @property
+    def _schema_mode(self) -> bool:
+        return self._card.structured_output is not False and self.pydantic_program_mode == PydanticProgramMode.DEFAULT
+
+    def _asked(self, prompt: BasePromptTemplate, prompt_args: Mapping[str, Any]) -> tuple[list[ChatMessage]]:
+        return (self._extend_messages(prompt.format_messages(llm=self, **prompt_args)),)
+
+
+def _with_schema(llm_kwargs: Mapping[str, Any] | None, output_cls: type[Any]) -> dict[str, Any]:
+    given = {k: v for k, v in (llm_kwargs or {}).items() if k not in ("tool_choice", "tool_required")}
+    return {**given, "response_format": json_schema(output_cls)}
+
+
+def _told(exchange: Exchange, delta: Any, *, stream: bool) -> ChatResponse:
+    current_passage().headers = exchange.headers
+    return response_of(exchange.assembly, delta, stream=stream)

@@ -1,0 +1,355 @@
+"""RouterLLM: the router as a LlamaIndex LLM.
+
+Every entry point of LlamaIndex is turned into a Call and routed; the candidate's own method of the
+same name answers it. Nothing here talks to a provider, and nothing here is traced as an LLM: the
+candidates are.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    ChatResponse,
+    ChatResponseAsyncGen,
+    ChatResponseGen,
+    CompletionResponse,
+    CompletionResponseAsyncGen,
+    CompletionResponseGen,
+    LLMMetadata,
+)
+from llama_index.core.llms.function_calling import FunctionCallingLLM
+from llama_index.core.llms.llm import LLM, ToolSelection
+from llama_index.core.prompts import BasePromptTemplate
+from pydantic import Field, PrivateAttr
+
+from capability_router.errors import ConfigError
+from capability_router.routing import Routing, RoutingTerms, current_routing
+from llamaindex_router import call as calls
+from llamaindex_router.annotation import producer_of
+from llamaindex_router.call import R
+from llamaindex_router.core import Core, Recipe
+from llamaindex_router.endpoint import metadata_of
+from llamaindex_router.routed import Routed
+from llamaindex_router.structured import extended, formatted
+from llamaindex_router.tool_calls import tool_calls_of
+from llamaindex_router.tracing import unspanned
+from llamaindex_router.translate import request_of
+from llamaindex_router.window import ContextWindow, checked, metadata_for
+
+if TYPE_CHECKING:
+    from llama_index.core.tools.types import BaseTool
+    from typing_extensions import Unpack
+
+    from capability_router.plan import Plan
+    from capability_router.request import Request
+    from capability_router.router import Router
+
+_CALL_DEFAULTS = ("temperature", "max_tokens", "top_p", "stop", "timeout")
+
+
+class RouterLLM(FunctionCallingLLM):
+    """A LlamaIndex LLM that sends each call to the cheapest model that can and will do it.
+
+    `models`: LlamaIndex LLMs, "provider:model" strings, model cards, pairs or mappings (see Registry);
+    or `router`: a Router to share. `temperature`, `max_tokens` (tokens), `top_p`, `stop`, `timeout`
+    (seconds) are defaults for the chosen model's call. `context_window`: which window query engines
+    are told ("auto", "min", "max", "primary" or tokens). `annotate=False` leaves
+    `additional_kwargs["router"]` out. Other keywords are an LLM's own (system_prompt, ...) or the
+    router's settings. Raises ConfigError.
+    """
+
+    temperature: float | None = Field(default=None, description="Default temperature for the chosen model's call.")
+    max_tokens: int | None = Field(default=None, gt=0, description="Default limit of the answer in tokens.")
+    timeout: float | None = Field(default=None, gt=0, description="Limit of one request in seconds, all attempts.")
+    context_window: ContextWindow = Field(default="auto", description="Which window engines are told.")
+    annotate: bool = Field(default=True, description='Whether replies carry additional_kwargs["router"].')
+    _core: Core = PrivateAttr()
+    _metadata: LLMMetadata = PrivateAttr()
+
+    def __init__(
+        self,
+        models: Sequence[Any] | None = None,
+        *,
+        router: Router | None = None,
+        policy: Any = None,
+        context_window: ContextWindow = "auto",
+        annotate: bool | None = None,
+        api_key: str | None = None,
+        **settings: Any,
+    ) -> None:
+        core, config = settings.pop("_core", None), settings.pop("_config", None)
+        own = {name: settings.pop(name) for name in LLM.model_fields if name in settings}
+        defaults = {name: settings.pop(name) for name in _CALL_DEFAULTS if settings.get(name) is not None}
+        held = {name: value for name, value in defaults.items() if name in type(self).model_fields}
+        if policy is not None:
+            settings["policy"] = policy
+        core = core or _core(Recipe(models, config, settings, defaults, api_key), router)
+        said = core.router.settings.annotate if annotate is None else annotate
+        super().__init__(context_window=checked(context_window), annotate=said, **held, **own)
+        self._core = core
+        self._metadata = self._described()
+
+    @classmethod
+    def from_config(cls, source: str | Path | Mapping[str, Any], **overrides: Any) -> RouterLLM:
+        """From router.yaml (a path) or the same as a dict; keywords override. Raises ConfigError."""
+        return cls(_config=dict(source) if isinstance(source, Mapping) else str(source), **overrides)
+
+    @classmethod
+    def class_name(cls) -> str:
+        """The name in payloads and dumps."""
+        return "RouterLLM"
+
+    @property
+    def router(self) -> Router:
+        """The core: its ledger, health, feedback."""
+        return self._core.router
+
+    @property
+    def metadata(self) -> LLMMetadata:
+        """Made once: what engines build on must not move with the models' health."""
+        return self._metadata
+
+    def to_payload(self) -> dict[str, Any]:
+        """What observability may show of it."""
+        return {**super().to_payload(), "model": self._metadata.model_name}
+
+    def explain(
+        self,
+        prompt: str | Sequence[ChatMessage],
+        tools: Sequence[BaseTool] | None = None,
+        **terms: Unpack[RoutingTerms],
+    ) -> Plan:
+        """What would be decided for this prompt now; nothing is sent. `terms` as in `routing(...)`."""
+        messages = [ChatMessage(content=prompt)] if isinstance(prompt, str) else prompt
+        call = calls.with_tools(tools, None, messages, {}) if tools else calls.chat(messages, {})
+        return self.router.explain(self._request(call, self._routing(terms)))
+
+    # -- chat and complete ---------------------------------------------------------------------
+
+    @unspanned
+    def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        """Chat, routed."""
+        return self._routed(calls.chat(messages, kwargs)).call()
+
+    @unspanned
+    async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        """Chat, routed."""
+        return await self._routed(calls.chat(messages, kwargs)).acall()
+
+    @unspanned
+    def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
+        """Chat, routed and streamed; opened up to its first chunk."""
+        return self._routed(calls.chat(messages, kwargs, stream=True)).stream()
+
+    @unspanned
+    async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
+        """Chat, routed and streamed; opened up to its first chunk."""
+        return await self._routed(calls.chat(messages, kwargs, stream=True)).astream()
+
+    @unspanned
+    def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        """Completion, routed as a completion."""
+        return self._routed(calls.complete(prompt, formatted, kwargs)).call()
+
+    @unspanned
+    async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        """Completion, routed as a completion."""
+        return await self._routed(calls.complete(prompt, formatted, kwargs)).acall()
+
+    @unspanned
+    def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
+        """Completion, routed and streamed."""
+        return self._routed(calls.complete(prompt, formatted, kwargs, stream=True)).stream()
+
+    @unspanned
+    async def astream_complete(
+        self, prompt: str, formatted: bool = False, **kwargs: Any
+    ) -> CompletionResponseAsyncGen:
+        """Completion, routed and streamed."""
+        return await self._routed(calls.complete(prompt, formatted, kwargs, stream=True)).astream()
+
+    # -- tools: delegated to the candidate's own public methods, with the original tools -------------
+
+    @unspanned
+    def chat_with_tools(
+        self, tools: Sequence[BaseTool], user_msg: str | ChatMessage | None = None,
+        chat_history: list[ChatMessage] | None = None, verbose: bool = False,
+        allow_parallel_tool_calls: bool = False, tool_required: bool = False, **kwargs: Any,
+    ) -> ChatResponse:  # fmt: skip
+        """Chat with tools, routed to a model that calls tools."""
+        given = _tool_terms(kwargs, verbose, allow_parallel_tool_calls, tool_required)
+        return self._routed(calls.with_tools(tools, user_msg, chat_history, given)).call()
+
+    @unspanned
+    async def achat_with_tools(
+        self, tools: Sequence[BaseTool], user_msg: str | ChatMessage | None = None,
+        chat_history: list[ChatMessage] | None = None, verbose: bool = False,
+        allow_parallel_tool_calls: bool = False, tool_required: bool = False, **kwargs: Any,
+    ) -> ChatResponse:  # fmt: skip
+        """Chat with tools, routed to a model that calls tools."""
+        given = _tool_terms(kwargs, verbose, allow_parallel_tool_calls, tool_required)
+        return await self._routed(calls.with_tools(tools, user_msg, chat_history, given)).acall()
+
+    @unspanned
+    def stream_chat_with_tools(
+        self, tools: Sequence[BaseTool], user_msg: str | ChatMessage | None = None,
+        chat_history: list[ChatMessage] | None = None, verbose: bool = False,
+        allow_parallel_tool_calls: bool = False, tool_required: bool = False, **kwargs: Any,
+    ) -> ChatResponseGen:  # fmt: skip
+        """Chat with tools, routed and streamed."""
+        given = _tool_terms(kwargs, verbose, allow_parallel_tool_calls, tool_required)
+        return self._routed(calls.with_tools(tools, user_msg, chat_history, given, stream=True)).stream()
+
+    @unspanned
+    async def astream_chat_with_tools(
+        self, tools: Sequence[BaseTool], user_msg: str | ChatMessage | None = None,
+        chat_history: list[ChatMessage] | None = None, verbose: bool = False,
+        allow_parallel_tool_calls: bool = False, tool_required: bool = False, **kwargs: Any,
+    ) -> ChatResponseAsyncGen:  # fmt: skip
+        """Chat with tools, routed and streamed."""
+        given = _tool_terms(kwargs, verbose, allow_parallel_tool_calls, tool_required)
+        return await self._routed(calls.with_tools(tools, user_msg, chat_history, given, stream=True)).astream()
+
+    @unspanned
+    def _prepare_chat_with_tools(
+        self, tools: Sequence[BaseTool], user_msg: str | ChatMessage | None = None,
+        chat_history: list[ChatMessage] | None = None, verbose: bool = False,
+        allow_parallel_tool_calls: bool = False, tool_required: bool = False, **kwargs: Any,
+    ) -> dict[str, Any]:  # fmt: skip
+        """Neutral specifications, for direct callers only: routed calls go to the candidates' own."""
+        call = calls.with_tools(tools, user_msg, chat_history, kwargs)
+        specs = [tool.metadata.to_openai_tool(skip_length_check=True) for tool in tools]
+        choice = {"tool_choice": "required"} if tool_required and specs else {}
+        return {"messages": list(call.messages), "tools": specs or None, **choice, **kwargs}
+
+    def get_tool_calls_from_response(
+        self, response: ChatResponse, error_on_no_tool_call: bool = True, **kwargs: Any
+    ) -> list[ToolSelection]:
+        """The calls, read by the candidate that made them; without one, from every known form.
+
+        Raises ValueError when there is none and `error_on_no_tool_call`.
+        """
+        child = self._core.children.get(producer_of(response))
+        if isinstance(child, FunctionCallingLLM):
+            return child.get_tool_calls_from_response(response, error_on_no_tool_call=error_on_no_tool_call, **kwargs)
+        found = [call.selection() for call in tool_calls_of(response.message)]
+        if not found and error_on_no_tool_call:
+            raise ValueError("Expected at least one tool call, but got 0 tool calls.")
+        return found
+
+    # -- structured: delegated likewise, so that native schemas are used where a model has them ----------
+
+    @unspanned
+    def structured_predict(
+        self, output_cls: type[Any], prompt: BasePromptTemplate, llm_kwargs: dict[str, Any] | None = None,
+        **prompt_args: Any,
+    ) -> Any:  # fmt: skip
+        """An object of `output_cls`; an answer that doesn't fit goes to the next model."""
+        return self._routed(self._structured(output_cls, prompt, llm_kwargs, prompt_args)).call()
+
+    @unspanned
+    async def astructured_predict(
+        self, output_cls: type[Any], prompt: BasePromptTemplate, llm_kwargs: dict[str, Any] | None = None,
+        **prompt_args: Any,
+    ) -> Any:  # fmt: skip
+        """An object of `output_cls`; an answer that doesn't fit goes to the next model."""
+        return await self._routed(self._structured(output_cls, prompt, llm_kwargs, prompt_args)).acall()
+
+    @unspanned
+    def stream_structured_predict(
+        self, output_cls: type[Any], prompt: BasePromptTemplate, llm_kwargs: dict[str, Any] | None = None,
+        **prompt_args: Any,
+    ) -> Generator[Any, None, None]:  # fmt: skip
+        """The object as it grows."""
+        return self._routed(self._structured(output_cls, prompt, llm_kwargs, prompt_args, stream=True)).stream()
+
+    @unspanned
+    async def astream_structured_predict(
+        self, output_cls: type[Any], prompt: BasePromptTemplate, llm_kwargs: dict[str, Any] | None = None,
+        **prompt_args: Any,
+    ) -> AsyncGenerator[Any, None]:  # fmt: skip
+        """The object as it grows."""
+        return await self._routed(self._structured(output_cls, prompt, llm_kwargs, prompt_args, stream=True)).astream()
+
+    # -- inside ---------------------------------------------------------------------------------------
+
+    def _routed(self, call: calls.Call[R]) -> Routed[R]:
+        call, routing = self._pinned(call)
+        manager = self.callback_manager
+        return self._core.start(call, self._request(call, routing), manager, annotate=self.annotate)
+
+    def _request(self, call: calls.Call[Any], routing: Routing) -> Request:
+        return request_of(call, routing, self.max_tokens)
+
+    def _routing(self, terms: Mapping[str, Any]) -> Routing:
+        routing = current_routing()
+        ours: dict[str, Any] = {} if routing.framework else {"framework": "llamaindex"}
+        if self.timeout is not None and routing.deadline_s is None:
+            ours["deadline_s"] = self.timeout
+        return routing.merged({**ours, **terms})
+
+    def _pinned(self, call: calls.Call[R]) -> tuple[calls.Call[R], Routing]:
+        """The keyword `model=` pins a candidate by its id; any other name goes to the chosen model."""
+        name = call.kwargs.get("model")
+        pin = self.router.registry.resolve(name) if isinstance(name, str) and not call.structured else None
+        if pin is None:
+            return call, self._routing({})
+        return call.without("model"), self._routing({"pin": pin})
+
+    def _structured(
+        self,
+        output_cls: type[Any],
+        prompt: BasePromptTemplate,
+        llm_kwargs: Mapping[str, Any] | None,
+        prompt_args: dict[str, Any],
+        *,
+        stream: bool = False,
+    ) -> calls.Call[Any]:
+        messages = formatted(self, prompt, prompt_args)
+        whole = extended(self, prompt, messages)
+        given = prompt_args if whole is prompt else {}
+        return calls.structured(output_cls, whole, llm_kwargs, given, messages, stream=stream)
+
+    def _described(self) -> LLMMetadata:
+        registry, children = self.router.registry, self._core.children
+        told = {entry.card.id: metadata_of(child) for entry in registry if (child := children.get(entry.card.id))}
+        return metadata_for(self.router.name, registry.cards, told, self.context_window, self.max_tokens)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        stated = {name: getattr(self, name) for name in self.model_fields_set}
+        return _revived, (type(self), self._core, {k: v for k, v in stated.items() if _picklable(v)})
+
+    def __repr__(self) -> str:
+        return f"RouterLLM({self.router!r})"
+
+    __str__ = __repr__
+
+
+def _core(recipe: Recipe, router: Router | None) -> Core:
+    given = [s for s in (recipe.models, recipe.config, router) if s is not None]
+    if len(given) != 1:
+        raise ConfigError("give models=[...] or router=..., one of them")
+    if router is not None and recipe.settings:
+        raise ConfigError(f"{', '.join(recipe.settings)}: settings belong to the Router that is given as router=")
+    return Core(recipe, router)
+
+
+def _tool_terms(kwargs: Mapping[str, Any], verbose: bool, parallel: bool, required: bool) -> dict[str, Any]:
+    return {"verbose": verbose, "allow_parallel_tool_calls": parallel, "tool_required": required, **kwargs}
+
+
+def _revived(kind: type[RouterLLM], core: Core, stated: dict[str, Any]) -> RouterLLM:
+    return kind(_core=core, **stated)
+
+
+def _picklable(value: Any) -> bool:
+    try:
+        pickle.dumps(value)
+    except (pickle.PicklingError, TypeError, AttributeError):
+        return False
+    return True

@@ -1,0 +1,37 @@
+"""What an attempt and the built-in client tell each other around LlamaIndex's method signatures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from capability_router.execution.effects import Timeouts
+
+
+class Passage:
+    """On the way out the attempt's clocks in seconds; on the way back the reply's headers."""
+
+    __slots__ = ("headers", "timeouts")
+
+    def __init__(self, timeouts: Timeouts | None = None) -> None:
+        self.timeouts = timeouts
+        self.headers: Mapping[str, str] = {}
+
+
+_current: ContextVar[Passage | None] = ContextVar("llamaindex_router_passage", default=None)
+
+
+@contextmanager
+def taken(passage: Passage) -> Iterator[None]:
+    """Calls made inside belong to this attempt. Never held over a yield."""
+    token = _current.set(passage)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def current_passage() -> Passage:
+    """The attempt's passage; an empty one outside of any."""
+    return _current.get() or Passage()

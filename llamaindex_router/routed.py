@@ -1,0 +1,104 @@
+"""One call on its way through the router, in the four ways in which LlamaIndex may ask for it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Generator
+from contextlib import aclosing, closing
+from typing import Any, Generic
+
+from llama_index.core.base.llms.types import ChatResponse
+
+from capability_router.execution.run import Run
+from llamaindex_router.annotation import Annotator
+from llamaindex_router.call import Call, R
+from llamaindex_router.handover import Origins
+from llamaindex_router.tool_calls import tool_calls_of
+from llamaindex_router.tracing import RouterCall
+
+_END: Any = object()
+
+
+class Routed(Generic[R]):
+    """A planned run; exactly one of its four methods is used, once."""
+
+    __slots__ = ("_annotator", "_call", "_origins", "_run")
+
+    def __init__(self, call: Call[R], run: Run[Any], annotator: Annotator, origins: Origins) -> None:
+        self._call, self._run, self._annotator, self._origins = call, run, annotator, origins
+
+    @property
+    def _prompt(self) -> Any:
+        return self._call.args[0] if self._call.method == "complete" else list(self._call.messages)
+
+    def call(self) -> R:
+        """The answer."""
+        answer: R = RouterCall(self._answer).call(self._prompt)
+        return answer
+
+    async def acall(self) -> R:
+        """The answer."""
+        answer: R = await RouterCall(self._aanswer).acall(self._prompt)
+        return answer
+
+    def stream(self) -> Generator[R, None, None]:
+        """A generator whose first chunk is there already; errors before it have been raised."""
+        opened: Generator[R, None, None] = RouterCall(self._open).stream(self._prompt)
+        return opened
+
+    async def astream(self) -> AsyncGenerator[R, None]:
+        """An async generator whose first chunk is there already."""
+        opened: AsyncGenerator[R, None] = await RouterCall(self._aopen).astream(self._prompt)
+        return opened
+
+    def _answer(self) -> Any:
+        answer = None
+        for answer in self._run:  # noqa: B007 - a call is a stream of one; its end must be reached
+            pass
+        return self._whole(answer)
+
+    async def _aanswer(self) -> Any:
+        answer = None
+        async with aclosing(aiter(self._run)) as chunks:
+            async for answer in chunks:  # noqa: B007 - as above
+                pass
+        return self._whole(answer)
+
+    def _open(self) -> Generator[Any, None, None]:
+        chunks = iter(self._run)
+        return self._relay(next(chunks, _END), chunks)
+
+    async def _aopen(self) -> AsyncGenerator[Any, None]:
+        chunks = aiter(self._run)
+        return self._arelay(await anext(chunks, _END), chunks)
+
+    def _relay(self, chunk: Any, chunks: Generator[Any, None, None]) -> Generator[Any, None, None]:
+        with closing(chunks):
+            last = None
+            while chunk is not _END:
+                last = chunk
+                yield from self._annotator.take(chunk)
+                chunk = next(chunks, _END)
+            self._note(last)
+            yield from self._annotator.end()
+
+    async def _arelay(self, chunk: Any, chunks: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
+        async with aclosing(chunks):
+            last = None
+            while chunk is not _END:
+                last = chunk
+                for ready in self._annotator.take(chunk):
+                    yield ready
+                chunk = await anext(chunks, _END)
+            self._note(last)
+            for ready in self._annotator.end():
+                yield ready
+
+    def _whole(self, answer: Any) -> Any:
+        self._note(answer)
+        return self._annotator.whole(answer)
+
+    def _note(self, answer: Any) -> None:
+        """Remember who made the tool calls, so that another candidate gets them in the common form."""
+        chosen = self._run.candidate
+        if chosen is not None and isinstance(answer, ChatResponse):
+            self._origins.note(chosen.id, (call.id for call in tool_calls_of(answer.message) if call.id))

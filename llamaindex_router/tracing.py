@@ -1,0 +1,109 @@
+"""One span per routed call, the attempts as its children, and a tap for answers the core can't see otherwise.
+
+The router's own methods carry no span of the kind LLM: tracers would count its tokens beside the
+candidate's. Instead a plain helper object's spanned method is entered, and what the candidates emit
+while it is open becomes its children.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, TypeVar
+
+from llama_index.core.instrumentation.events.llm import LLMChatEndEvent, LLMCompletionEndEvent
+from llama_index_instrumentation import get_dispatcher
+from llama_index_instrumentation.base import BaseEvent
+from llama_index_instrumentation.dispatcher import active_instrument_tags, instrument_tags
+from llama_index_instrumentation.event_handlers import BaseEventHandler
+
+from capability_router.execution.effects import Launch
+
+F = TypeVar("F", bound=Callable[..., Any])
+_MARK = "__dispatcher_span_decorated__"
+dispatcher = get_dispatcher(__name__)
+
+
+def unspanned(method: F) -> F:
+    """Mark a method as seen to, so that LlamaIndex doesn't wrap it in a span of its own."""
+    setattr(method, _MARK, True)
+    return method
+
+
+class RouterCall:
+    """The span of one routed call. Its method's name and argument are what a tracer shows.
+
+    A stream is opened up to its first chunk inside the span, so that what the attempts emit until then
+    becomes its children, whichever thread drains it afterwards.
+    """
+
+    def __init__(self, perform: Callable[[], Any]) -> None:
+        self._perform = perform
+
+    @dispatcher.span
+    def call(self, prompt: Any) -> Any:
+        """A call with one answer."""
+        return self._perform()
+
+    @dispatcher.span
+    def stream(self, prompt: Any) -> Any:
+        """A stream."""
+        return self._perform()
+
+    @dispatcher.span
+    async def acall(self, prompt: Any) -> Any:
+        """A call with one answer, asynchronously."""
+        return await self._perform()
+
+    @dispatcher.span
+    async def astream(self, prompt: Any) -> Any:
+        """A stream, asynchronously."""
+        return await self._perform()
+
+
+@contextmanager
+def tagged(launch: Launch) -> Iterator[None]:
+    """Tag the spans and events of an attempt, beside the caller's own tags. Never held over a yield."""
+    reason = f"after {launch.after}" if launch.after else "first choice"
+    ours = {"router.attempt": launch.attempt, "router.candidate": launch.candidate.id, "router.reason": reason}
+    with instrument_tags({**active_instrument_tags.get(), **ours}):
+        yield
+
+
+_tapped: ContextVar[list[Any] | None] = ContextVar("llamaindex_router_tapped", default=None)
+
+
+class _Tap(BaseEventHandler):
+    @classmethod
+    def class_name(cls) -> str:
+        return "RouterTap"
+
+    def handle(self, event: BaseEvent, **_: Any) -> None:
+        sink = _tapped.get()
+        if sink is not None and isinstance(event, (LLMChatEndEvent, LLMCompletionEndEvent)) and event.response:
+            sink.append(event.response)
+
+
+_attached = threading.Lock()
+
+
+@contextmanager
+def tapping(sink: list[Any]) -> Iterator[None]:
+    """Collect the responses of the LLM calls made inside: a structured call returns an object alone."""
+    _attach()
+    token = _tapped.set(sink)
+    try:
+        yield
+    finally:
+        _tapped.reset(token)
+
+
+def _attach() -> None:
+    source = get_dispatcher("llama_index.core.llms.callbacks")
+    if any(isinstance(h, _Tap) for h in source.event_handlers):
+        return
+    with _attached:
+        if not any(isinstance(h, _Tap) for h in source.event_handlers):
+            source.add_event_handler(_Tap())

@@ -1,0 +1,127 @@
+"""What has been seen of one attempt's answer: chunk by chunk, then as the core's Reply."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse
+from llama_index.core.bridge.pydantic import BaseModel
+
+from capability_router.request import Finish, Reply, Usage
+from llamaindex_router.tool_calls import tool_calls_of
+from llamaindex_router.usage import counts_of, field, finish_of, usage_of
+
+Response = ChatResponse | CompletionResponse
+_SILENT = ("text", "cache")
+
+
+class Transcript:
+    """Reads chat and completion responses; keeps the last text, message, terminal reason and counts."""
+
+    __slots__ = ("_counts", "_finish", "_message", "_model", "_text")
+
+    def __init__(self) -> None:
+        self._counts: dict[str, Any] = {}
+        self._finish: Finish | None = None
+        self._message: ChatMessage | None = None
+        self._text = self._model = ""
+
+    def take(self, response: Response) -> bool:
+        """Note what this chunk adds; True when it carries text, reasoning, a tool call or other content."""
+        raw, kwargs = response.raw, [response.additional_kwargs or {}]
+        if isinstance(response, ChatResponse):
+            self._message = response.message
+            kwargs.append(response.message.additional_kwargs)
+        self._counts.update(counts_of(raw, *kwargs))
+        self._finish = finish_of(raw, *kwargs) or self._finish
+        self._model = self._model or str(field(raw, "model") or "")
+        whole = (response.message.content if isinstance(response, ChatResponse) else response.text) or ""
+        # Most integrations give the text so far with every chunk, some only its increment.
+        self._text = whole if len(whole) >= len(self._text) else self._text + (response.delta or "")
+        return bool(response.delta) or bool(whole) or self._speaks(response)
+
+    def _speaks(self, response: Response) -> bool:
+        if response.additional_kwargs and response.additional_kwargs.get("thinking_delta"):
+            return True
+        message = self._message
+        if message is None:
+            return False
+        return bool(message.additional_kwargs.get("tool_calls")) or any(map(_full, message.blocks))
+
+    @property
+    def usage(self) -> Usage | None:
+        """The tokens reported so far; None when nothing was."""
+        return usage_of(self._counts)
+
+    @property
+    def finish(self) -> Finish | None:
+        """The terminal reason; None while there is none."""
+        return self._finish
+
+    def reply(self) -> Reply:
+        """What has been seen, in the core's terms."""
+        calls = tool_calls_of(self._message) if self._message is not None else []
+        return Reply(
+            usage=self.usage,
+            finish=self._finish,
+            text=self._text or self._other_content(),
+            tool_calls=len(calls),
+            malformed_tool_calls=sum(call.malformed for call in calls),
+            tool_call_ids=tuple(call.id for call in calls if call.id),
+            model=self._model,
+            cost_usd=self._counts.get("cost"),
+        )
+
+    def _other_content(self) -> str:
+        """A mark for an answer of images or sound alone: it isn't empty."""
+        blocks = self._message.blocks if self._message is not None else ()
+        return "".join(f"[{b.block_type}]" for b in blocks if b.block_type in ("image", "audio", "video", "document"))
+
+
+class ObjectTranscript:
+    """Reads the objects of a structured call; the tokens come from the responses tapped underneath."""
+
+    __slots__ = ("_object", "tapped")
+
+    def __init__(self) -> None:
+        self._object: Any = None
+        self.tapped: list[Response] = []
+
+    def take(self, value: Any) -> bool:
+        """Note the object so far; True once one of its fields is known."""
+        self._object = value
+        return not isinstance(value, BaseModel) or bool(value.model_fields_set)
+
+    def reply(self) -> Reply:
+        """Complete when there is an object: it has passed validation."""
+        seen = [_replied(response) for response in self.tapped]
+        last = seen[-1] if seen else Reply()
+        found = isinstance(self._object, BaseModel)
+        kind = type(self._object).__name__
+        return Reply(
+            usage=_total([r.usage for r in seen if r.usage is not None]),
+            finish=Finish.STOP if found else last.finish,
+            text=last.text or (kind if found else ""),
+            model=last.model,
+            cost_usd=last.cost_usd,
+            parse_error="" if found or self._object is None else f"gave a {kind} instead of an object",
+        )
+
+
+def _replied(response: Response) -> Reply:
+    transcript = Transcript()
+    transcript.take(response)
+    return transcript.reply()
+
+
+def _total(usages: list[Usage]) -> Usage | None:
+    if len(usages) < 2:
+        return usages[0] if usages else None
+    return Usage(
+        **{n: sum(getattr(u, n) for u in usages) for n in Usage.__dataclass_fields__ if n != "estimated"},
+    )
+
+
+def _full(block: Any) -> bool:
+    kind = block.block_type
+    return bool(block.content) if kind == "thinking" else kind not in _SILENT

@@ -1,0 +1,134 @@
+"""A LlamaIndex call in the core's terms: what its messages hold and what they ask of a model."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from llama_index.core.base.llms.types import ChatMessage, MessageRole
+
+from capability_router.request import Need, Request
+from capability_router.routing import Routing
+from llamaindex_router.call import Call
+
+MEDIA_NEEDS = {
+    "image": Need.IMAGE_INPUTS,
+    "pdf": Need.PDF_INPUTS,
+    "audio": Need.AUDIO_INPUTS,
+    "video": Need.VIDEO_INPUTS,
+}
+OUTPUT_LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "max_new_tokens", "num_predict")
+_TOOL_ROLES = (MessageRole.TOOL, MessageRole.FUNCTION)
+
+
+def request_of(call: Call[Any], routing: Routing, max_tokens: int | None = None) -> Request:
+    """The request the core plans on. `max_tokens` is the router's own default for the answer's length."""
+    messages = [m for m in call.messages if isinstance(m, ChatMessage)]
+    media = tuple(kind for m in messages for kind in _media(m.blocks))
+    return Request(
+        texts=tuple(m if isinstance(m, str) else text_of(m) for m in call.messages),
+        needs=_needs(call, media),
+        media=media,
+        tools=_schemas(call),
+        tool_names=tuple(str(tool.metadata.name) for tool in call.tools),
+        max_tokens=_max_tokens(call.kwargs, max_tokens),
+        stream=call.stream,
+        turns=sum(m.role == MessageRole.USER for m in messages) or 1,
+        in_tool_loop=bool(messages) and messages[-1].role in _TOOL_ROLES,
+        follows=_follows(messages),
+        routing=routing,
+        payload=call,
+    )
+
+
+def _follows(messages: Sequence[ChatMessage]) -> tuple[str, ...]:
+    """The ids of the tool calls whose results end the conversation."""
+    ends = itertools.takewhile(lambda m: m.role in _TOOL_ROLES, reversed(messages))
+    return tuple(str(m.additional_kwargs["tool_call_id"]) for m in ends if m.additional_kwargs.get("tool_call_id"))
+
+
+def text_of(message: ChatMessage) -> str:
+    """All text the model will read in a message: also tool calls' arguments and cited parts."""
+    parts = [_text(block) for block in blocks_of(message.blocks)]
+    calls = () if any(b.block_type == "tool_call" for b in message.blocks) else _raw_calls(message)
+    return "\n".join(part for part in (*parts, *calls) if part)
+
+
+def blocks_of(blocks: Sequence[Any]) -> Iterator[Any]:
+    """The blocks and those nested in them (citable documents, citations)."""
+    for block in blocks:
+        yield block
+        for name in ("content", "cited_content"):
+            inner = getattr(block, name, None)
+            if inner is not None and not isinstance(inner, str):
+                yield from blocks_of(inner if isinstance(inner, list) else [inner])
+
+
+def _text(block: Any) -> str:
+    kind = block.block_type
+    if kind == "tool_call":
+        return f"{block.tool_name} {block.tool_kwargs}"
+    return str((block.text if kind == "text" else block.content if kind == "thinking" else "") or "")
+
+
+def _raw_calls(message: ChatMessage) -> tuple[str, ...]:
+    calls = message.additional_kwargs.get("tool_calls")
+    return tuple(str(call) for call in calls) if isinstance(calls, list) else ()
+
+
+def _media(blocks: Sequence[Any]) -> Iterator[str]:
+    for block in blocks_of(blocks):
+        kind = getattr(block, "block_type", "")
+        if kind in ("image", "audio", "video"):
+            yield kind
+        elif kind == "document" and not str(block.document_mimetype or "").startswith("text/"):
+            yield "pdf"
+
+
+def _needs(call: Call[Any], media: Sequence[str]) -> Need:
+    needs = Need.STREAMING if call.stream else Need.NONE
+    for kind in media:
+        needs |= MEDIA_NEEDS[kind]
+    keywords = {**call.kwargs, **(call.kwargs.get("llm_kwargs") or {})} if call.structured else call.kwargs
+    if call.tools or keywords.get("tools"):
+        needs |= Need.TOOL_CALLING | _choice(keywords)
+    if call.structured:
+        needs |= Need.STRUCTURED_OUTPUT
+    if keywords.get("reasoning_effort") not in (None, "none"):
+        needs |= Need.REASONING_OUTPUT
+    return needs | _format(keywords.get("response_format"))
+
+
+def _choice(keywords: Mapping[str, Any]) -> Need:
+    forced = keywords.get("tool_required") or keywords.get("tool_choice") not in (None, "auto", "none")
+    return Need.TOOL_CHOICE if forced else Need.NONE
+
+
+def _format(asked: Any) -> Need:
+    if asked is None:
+        return Need.NONE
+    kind = asked.get("type") if isinstance(asked, Mapping) else "json_schema"
+    return {"json_object": Need.JSON_MODE, "text": Need.NONE}.get(str(kind), Need.STRUCTURED_OUTPUT)
+
+
+def _schemas(call: Call[Any]) -> str:
+    """The tools' or the answer's schema as text: it is sent along and counts as input."""
+    if call.structured:
+        return json.dumps(call.args[0].model_json_schema(), default=str)
+    if call.tools:
+        return "\n".join(_tool_text(tool.metadata) for tool in call.tools)
+    specs = call.kwargs.get("tools")
+    return json.dumps(specs, default=str) if specs else ""
+
+
+def _tool_text(metadata: Any) -> str:
+    schema = metadata.fn_schema_str if metadata.fn_schema is not None else ""
+    return f"{metadata.name} {metadata.description} {schema}"
+
+
+def _max_tokens(keywords: Mapping[str, Any], default: int | None) -> int | None:
+    given = {**(keywords.get("llm_kwargs") or {}), **keywords}
+    stated = (given.get(name) for name in OUTPUT_LIMITS)
+    return next((n for n in stated if isinstance(n, int) and n > 0), default)
