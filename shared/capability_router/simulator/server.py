@@ -1,0 +1,54 @@
+"""The HTTP face of one provider: POST /v1/chat/completions, GET /v1/models and /v1/models/{id}."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from capability_router.simulator.refusal import Refusal, unknown_model, wrong_key
+from capability_router.simulator.shop import Shop
+from capability_router.simulator.turn import Turn
+
+
+def provider_app(shop: Shop) -> ASGIApp:
+    """The ASGI application of one provider."""
+
+    async def chat(request: Request) -> Any:  # a Turn is an ASGI application: Starlette calls what it gets
+        return Turn(shop, request.headers.get("authorization", ""), await request.body())
+
+    async def models(request: Request) -> Response:
+        listed = {"object": "list", "data": [_model(shop, name) for name in shop.counters]}
+        return _refused(shop, request) or JSONResponse(listed)
+
+    async def model(request: Request) -> Response:
+        name = request.path_params["name"]
+        if name not in shop.counters:
+            return _error(unknown_model(name[:100]))
+        return _refused(shop, request) or JSONResponse(_model(shop, name))
+
+    return Starlette(
+        routes=[
+            Route("/v1/chat/completions", chat, methods=["POST"]),
+            Route("/v1/models", models),
+            Route("/v1/models/{name:path}", model),
+        ]
+    )
+
+
+def _model(shop: Shop, name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 1_767_225_600, "owned_by": shop.profile.name}
+
+
+def _refused(shop: Shop, request: Request) -> Response | None:
+    key = shop.profile.api_key
+    right = key is None or request.headers.get("authorization") == f"Bearer {key}"
+    return None if right else _error(wrong_key())
+
+
+def _error(refusal: Refusal) -> Response:
+    return JSONResponse(refusal.body, refusal.status)

@@ -1,0 +1,41 @@
+"""One provider at work: its models with their meters and caches, its script, its books."""
+
+from __future__ import annotations
+
+from capability_router.clock import Clock, seeded
+from capability_router.simulator.books import Books
+from capability_router.simulator.delivery import Pace
+from capability_router.simulator.dice import digest
+from capability_router.simulator.meter import PromptCache, RateMeter, Seats
+from capability_router.simulator.profile import ModelProfile, ProviderProfile
+from capability_router.simulator.script import FaultScript
+
+
+class Counter:
+    """One model being served."""
+
+    def __init__(self, profile: ModelProfile, clock: Clock) -> None:
+        self.profile = profile
+        self.meter, self.seats, self.cache = RateMeter(profile, clock), Seats(profile), PromptCache(profile)
+
+
+class Shop:
+    """What the requests to one provider share."""
+
+    def __init__(
+        self, profile: ProviderProfile, script: FaultScript, books: Books, clock: Clock, *, seed: int, time_scale: float
+    ) -> None:
+        self.profile, self.script, self.books, self.clock, self.seed = profile, script, books, clock, seed
+        self.counters = {model.name: Counter(model, clock) for model in profile.models}
+        self._time_scale, self._served = time_scale, 0
+
+    def new_id(self) -> str:
+        """An id that no other completion of this fleet's seed has."""
+        self._served += 1
+        return f"chatcmpl-{digest(self.seed, self.profile.name, self._served)[:20]}"
+
+    def pace(self, model: ModelProfile, prompt: str, request: str) -> Pace:
+        """How fast this request is answered; the same fleet and order of requests give the same paces."""
+        chance = seeded(int(digest(self.seed, prompt, request)[:16], 16))
+        first = model.ttft_s * chance.lognormvariate(0.0, model.ttft_sigma)
+        return Pace(first * self._time_scale, self._time_scale / model.tokens_per_s)

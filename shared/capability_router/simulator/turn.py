@@ -1,0 +1,172 @@
+"""One request from its arrival to its row in the books."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.types import Receive, Scope, Send
+
+from capability_router.request import Usage
+from capability_router.simulator.acts import REPLACES, overflow, refuse, replace_reply, spoiled, status_of
+from capability_router.simulator.answers import Answer, answer
+from capability_router.simulator.books import LogRow, cost_pico
+from capability_router.simulator.delivery import Delivery
+from capability_router.simulator.fault import ScriptedFault
+from capability_router.simulator.prompt import Prompt, parse_prompt
+from capability_router.simulator.refusal import Refusal, bad_request, unknown_model, wrong_key
+from capability_router.simulator.screen import screen
+from capability_router.simulator.shop import Counter, Shop
+from capability_router.simulator.stage import Stage
+from capability_router.simulator.wire import Envelope, completion, events
+
+_CLIENT_LEFT = 499
+
+
+class Turn:
+    """Serves one chat completion; an ASGI application of one use. Writes exactly one row."""
+
+    def __init__(self, shop: Shop, authorization: str, raw: bytes) -> None:
+        self._shop, self._authorization, self._raw = shop, authorization, raw
+        self._id, self._started_s = shop.new_id(), shop.script.now_s
+        self._model, self._prompt = "", None
+        self._fault: ScriptedFault | None = None
+        self._said: Answer | None = None
+        self._usage, self._settled = Usage(), False
+        self._delivery: Delivery | None = None
+
+    _prompt: Prompt | None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves until the reply is out or the client has left."""
+        stage = Stage(scope, send)
+        work = asyncio.ensure_future(self._serve(stage))
+        left = asyncio.ensure_future(_left(receive))
+        try:
+            await asyncio.wait((work, left), return_when=asyncio.FIRST_COMPLETED)
+            if stage.ended:
+                await work
+        finally:
+            work.cancel()
+            left.cancel()
+            outcome, _ = await asyncio.gather(work, left, return_exceptions=True)
+        if isinstance(outcome, Exception):
+            raise outcome
+
+    async def _serve(self, stage: Stage) -> None:
+        try:
+            await self._perform(stage)
+        except Refusal as refusal:
+            self._settle(refusal.status, code=refusal.code)
+            await stage.json(refusal.status, refusal.body, {**refusal.headers, **self._headers()})
+        except asyncio.CancelledError:
+            tokens = self._delivery.tokens if self._delivery else 0
+            self._settle(_CLIENT_LEFT, tokens)
+            raise
+
+    async def _perform(self, stage: Stage) -> None:
+        body = self._body()
+        self._model = str(body.get("model") or "")
+        wrong = self._read(body)
+        self._fault = self._shop.script.pick(self._shop.profile.name, self._model)
+        if self._fault is not None:
+            refuse(self._fault, self._model)
+            if self._fault.kind in REPLACES:
+                return await self._replace(self._fault, stage)
+        self._check_key()
+        counter = self._shop.counters.get(self._model)
+        if counter is None:
+            raise unknown_model(self._model[:100])
+        if wrong is not None or self._prompt is None:
+            raise wrong or bad_request("The request could not be read.")
+        return await self._admit(stage, counter, self._prompt)
+
+    def _read(self, body: Mapping[str, Any]) -> Refusal | None:
+        """Parses the prompt; what is wrong with it is told only after the faults and the key."""
+        try:
+            self._prompt = parse_prompt(body)
+        except Refusal as wrong:
+            return wrong
+        return None
+
+    async def _replace(self, fault: ScriptedFault, stage: Stage) -> None:
+        if fault.kind != "hang":
+            self._settle(status_of(fault))
+        await replace_reply(fault, stage)
+
+    def _body(self) -> Mapping[str, Any]:
+        try:
+            body = json.loads(self._raw)
+        except ValueError:
+            body = None
+        if not isinstance(body, dict):
+            raise bad_request("We could not parse the JSON body of your request.")
+        return body
+
+    def _check_key(self) -> None:
+        key = self._shop.profile.api_key
+        if key is not None and self._authorization != f"Bearer {key}":
+            raise wrong_key()
+
+    async def _admit(self, stage: Stage, counter: Counter, prompt: Prompt) -> None:
+        overflow(self._fault, prompt, counter.profile.context_window)
+        screen(prompt, counter.profile)
+        counter.meter.admit(prompt.input_tokens)
+        async with counter.seats:
+            await self._speak(stage, counter, prompt)
+
+    async def _speak(self, stage: Stage, counter: Counter, prompt: Prompt) -> None:
+        said = self._said = spoiled(answer(prompt, counter.profile, self._shop.seed), self._fault)
+        usage = self._usage = Usage(
+            prompt.input_tokens, said.output_tokens, cache_read_tokens=counter.cache.cached_tokens(prompt),
+            reasoning_tokens=said.reasoning_tokens,
+        )  # fmt: skip
+        counter.meter.spend(usage.output_tokens)
+        pace = self._shop.pace(counter.profile, prompt.key, self._id)
+        self._delivery = Delivery(stage, pace, self._shop.clock, self._fault, self._headers(), self._delivered)
+        envelope = Envelope(self._id, self._model, int(self._shop.clock.unix()))
+        if prompt.stream:
+            await self._delivery.stream(events(envelope, said, usage, include_usage=prompt.include_usage))
+        else:
+            await self._delivery.whole(completion(envelope, said, usage), usage.output_tokens)
+
+    def _headers(self) -> dict[str, str]:
+        counter = self._shop.counters.get(self._model)
+        return {"x-request-id": self._id, **(counter.meter.headers() if counter else {})}
+
+    def _delivered(self, tokens: int, complete: bool) -> None:
+        self._settle(200, tokens, complete=complete)
+
+    def _settle(self, status: int, tokens: int = 0, *, complete: bool = False, code: str | None = None) -> None:
+        """Writes the row, once. What was generated before a break is billed; what never began is not."""
+        if self._settled:
+            return
+        self._settled = True
+        usage, prompt, said = _generated(self._usage, tokens), self._prompt, self._said
+        counter = self._shop.counters.get(self._model)
+        billed = counter is not None and said is not None
+        self._shop.books.write(
+            LogRow(
+                id=self._id, provider=self._shop.profile.name, model=self._model, prompt=prompt.key if prompt else "",
+                status=status, fault=self._fault.kind if self._fault else code, usage=usage,
+                cost_pico=cost_pico(counter.profile.price, usage) if counter and billed else 0,
+                correct=said.correct and complete if said else None, complete=complete,
+                streamed=bool(prompt and prompt.stream), user=prompt.user if prompt else "",
+                started_s=self._started_s, ended_s=self._shop.script.now_s,
+            )
+        )  # fmt: skip
+
+
+def _generated(usage: Usage, tokens: int) -> Usage:
+    return Usage(
+        usage.input_tokens, tokens, cache_read_tokens=usage.cache_read_tokens,
+        reasoning_tokens=min(usage.reasoning_tokens, tokens),
+    )  # fmt: skip
+
+
+async def _left(receive: Receive) -> None:
+    """Returns when the client has closed its end (or the reply is complete)."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
