@@ -1,0 +1,201 @@
+"""Any order of calls, endings, times and operators: the board's books balance and nothing is stuck."""
+
+import json
+import math
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from capability_router.address import Address
+from capability_router.health.board import Board, BreakerConfig, HealthEvent, Permit, Verdict
+from capability_router.health.breaker import HALF_OPEN, ISOLATED, OPEN
+
+ADDRESSES = {
+    "a": Address("u", "m", "1"), "b": Address("u", "m", "2"), "c": Address("u", "n", "1"), "d": Address("v", "m", "1"),
+}  # fmt: skip
+LIMITS = {"a": {"concurrency": 3}, "c": {"rpm": 30, "tpm": 2000}, "d": {"concurrency": 1, "rpm": 600}}
+ids = st.sampled_from("aaabcd")
+hints = st.none() | st.sampled_from([-1.0, 0.0, 0.5, 7.0, 90.0])
+seconds = st.none() | st.floats(0, 20)
+verdicts = st.one_of(
+    st.just(Verdict(False, blame="breaker")),
+    st.builds(
+        Verdict, st.booleans(), st.booleans(),
+        st.sampled_from(["none", "quality", "breaker", "breaker", "breaker", "gate", "credential", "model"]),
+        hints, seconds, seconds, st.integers(0, 300), st.integers(0, 900), st.just("why"), st.booleans(),
+    ),
+)  # fmt: skip
+
+
+class HealthMachine(RuleBasedStateMachine):
+    @initialize(slow_after=st.none() | st.just(5.0), permits=st.integers(1, 3), seed=st.integers(0, 99))
+    def begin(self, slow_after: float | None, permits: int, seed: int) -> None:
+        self.now = 1000.0
+        self.told: list[HealthEvent] = []
+        config = BreakerConfig(consecutive=3, min_calls=6, slow_after_s=slow_after, half_open_permits=permits)
+        self.board = Board(config, seed=seed, on_event=self.told.append)
+        for id, address in ADDRESSES.items():
+            self.board.register(id, address, limits=LIMITS.get(id, {}), latency={"ttft_s": 0.3})
+        self.out: list[Permit] = []
+        self.spent: list[Permit] = []
+        self.calls = self.again = 0
+        self.epochs = dict.fromkeys(ADDRESSES, 0)
+
+    def lane(self, id: str):
+        return self.board._lanes[id]
+
+    @rule(gap=st.floats(0, 4) | st.sampled_from([5.0, 31.0, 301.0]))
+    def wait(self, gap: float) -> None:
+        self.now += gap
+
+    @rule(id=ids, tokens=st.integers(0, 3000))
+    def admit(self, id: str, tokens: int) -> None:
+        lane = self.lane(id)
+        expected = lane.hold(self.now, tokens)
+        was_open = lane.breaker.state == OPEN and self.now < lane.breaker.until
+        found = self.board.admit(id, self.now, tokens)
+        assert isinstance(found, Permit) == (expected is None)
+        if isinstance(found, Permit):
+            assert not was_open
+            assert lane.breaker.state != ISOLATED
+            assert lane.gate.until <= self.now
+            assert id not in self.board.barred(self.now)
+            assert found.half_open == (lane.breaker.state == HALF_OPEN)
+            self.take(found)
+        else:
+            assert found == expected
+            assert found.reason
+            assert found.until is None or found.until > self.now
+
+    @rule(id=ids)
+    def force(self, id: str) -> None:
+        lane = self.lane(id)
+        barred = id in self.board.barred(self.now)
+        found = self.board.force(id, self.now)
+        stopped = barred or lane.breaker.state == ISOLATED or lane.limiter.full
+        assert isinstance(found, Permit) or stopped
+        if isinstance(found, Permit):
+            assert not barred
+            self.take(found)
+
+    def take(self, permit: Permit) -> None:
+        assert permit.epoch == self.lane(permit.id).breaker.epoch
+        self.calls += 1
+        self.out.append(permit)
+
+    @precondition(lambda self: self.out)
+    @rule(data=st.data(), verdict=verdicts, took=st.floats(0, 3))
+    def settle(self, data: st.DataObject, verdict: Verdict, took: float) -> None:
+        permit = self.out.pop(data.draw(st.integers(0, len(self.out) - 1)))
+        self.now += took
+        breaker = permit.lane.breaker
+        stale = permit.epoch != breaker.epoch
+        before = self.facts(breaker)
+        self.board.settle(permit, verdict, self.now)
+        if stale or (verdict.neutral and not permit.half_open):
+            assert self.facts(breaker) == before
+        self.spent.append(permit)
+
+    @precondition(lambda self: self.out)
+    @rule(data=st.data(), verdict=verdicts)
+    def settle_while_locked(self, data: st.DataObject, verdict: Verdict) -> None:
+        permit = self.out.pop(data.draw(st.integers(0, len(self.out) - 1)))
+        with self.board._lock:
+            self.board.settle(permit, verdict, self.now)
+        self.board.snapshot(self.now)
+        self.spent.append(permit)
+
+    @precondition(lambda self: self.spent)
+    @rule(data=st.data(), verdict=verdicts)
+    def settle_again(self, data: st.DataObject, verdict: Verdict) -> None:
+        permit = data.draw(st.sampled_from(self.spent))
+        before = self.board.snapshot(self.now)
+        self.board.settle(permit, verdict, self.now)
+        self.again += 1
+        assert self.board.snapshot(self.now) == before
+
+    @rule(id=ids)
+    def reset(self, id: str) -> None:
+        self.board.reset(id)
+        assert id not in self.board.barred(self.now)
+        assert self.lane(id).hold(self.now, 0) is None or self.board.admit(id, self.now).kind == "full"
+
+    @precondition(lambda self: len(self.spent) % 5 == 4)
+    @rule(id=ids)
+    def isolate(self, id: str) -> None:
+        self.board.isolate(id)
+        assert self.board.condition(id, self.now).until == math.inf
+
+    @staticmethod
+    def facts(breaker) -> tuple[object, ...]:
+        seen = breaker.window
+        return breaker.state, breaker.epoch, breaker.until, breaker.probing, breaker.in_a_row, seen.calls, seen.failed
+
+    @invariant()
+    def in_flight_is_what_is_outstanding(self) -> None:
+        for id in ADDRESSES:
+            flying = sum(p.id == id for p in self.out)
+            assert self.board.condition(id, self.now).in_flight == flying == self.lane(id).limiter.in_flight
+            assert flying <= self.lane(id).limiter.most
+
+    @invariant()
+    def permits_are_conserved(self) -> None:
+        for id in ADDRESSES:
+            breaker = self.lane(id).breaker
+            probes = [p for p in self.out if p.lane.breaker is breaker and p.half_open and p.epoch == breaker.epoch]
+            assert breaker.probing == len(probes) <= self.board.config.half_open_permits
+            assert breaker.probing == 0 or breaker.state == HALF_OPEN
+
+    @invariant()
+    def counts_are_exact_and_never_negative(self) -> None:
+        rows = self.board.snapshot(self.now)
+        ended = ("answered", "failed", "refused", "disabled", "neutral")
+        assert sum(row["calls"] for row in rows) == self.calls
+        assert sum(row[how] for row in rows for how in ended) + len(self.out) == self.calls
+        assert self.board.settled_twice == self.again
+        for id in ADDRESSES:
+            seen, limiter = self.lane(id).breaker.window, self.lane(id).limiter
+            assert 0 <= seen.failed <= seen.calls
+            assert 0 <= seen.slow <= seen.calls
+            assert all(b is None or b.level <= b.capacity for b in (limiter.requests, limiter.tokens))
+
+    @invariant()
+    def epochs_never_fall(self) -> None:
+        for id in ADDRESSES:
+            epoch = self.lane(id).breaker.epoch
+            assert epoch >= self.epochs[id]
+            self.epochs[id] = epoch
+
+    @invariant()
+    def calm_is_true_now_and_for_ever(self) -> None:
+        for id in ADDRESSES:
+            lane = self.lane(id)
+            if lane.calm:
+                assert lane.hold(self.now, 1) is None
+                assert (lane.condition.held, lane.condition.queue_s) == ("", 0.0)
+
+    @invariant()
+    def planning_sees_what_admission_does(self) -> None:
+        for id in ADDRESSES:
+            held, seen = self.lane(id).hold(self.now, 1), self.board.condition(id, self.now)
+            assert seen.held == (held.reason if held else "")
+            assert seen.queue_s >= 0
+        json.dumps(self.board.snapshot(self.now), allow_nan=False)
+
+    def teardown(self) -> None:
+        """Once all is given back, everything that an operator needn't mend comes back by itself."""
+        if not hasattr(self, "board"):
+            return
+        for permit in self.out:
+            self.board.settle(permit, Verdict(False, neutral=True), self.now)
+        self.now += 4000.0
+        for id in ADDRESSES:
+            if self.lane(id).breaker.state != ISOLATED and id not in self.board.barred(self.now):
+                assert isinstance(self.board.admit(id, self.now, 100), Permit)
+
+
+TestHealthMachine = HealthMachine.TestCase
+TestHealthMachine.settings = settings(
+    max_examples=150, stateful_step_count=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
