@@ -22,7 +22,7 @@ class DecisionLog(NamedTuple):
 
 
 def read_log(path: str | Path) -> DecisionLog:
-    """The log in a file. A torn last line or a foreign line is counted, not fatal; ConfigError when there is no file."""
+    """The log in a file; a torn last line or a foreign one is counted. ConfigError when it can't be opened."""
     try:
         with Path(path).open(encoding="utf-8", errors="replace") as lines:
             return parse_log(lines)

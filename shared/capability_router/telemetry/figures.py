@@ -153,6 +153,11 @@ def _try(attempt: Mapping[str, Any], start: float, first: str | None) -> Try:
     )  # fmt: skip
 
 
+def span_s(rows: Sequence[Decision]) -> float:
+    """Seconds from the first start to the last end; at least 1."""
+    return max((row.start_s + row.elapsed_s for row in rows), default=1.0) or 1.0
+
+
 def sums(rows: Iterable[Decision], key: Callable[[Decision], str]) -> dict[str, Sum]:
     """One Sum per key, the dearest first."""
     found: dict[str, Sum] = {}

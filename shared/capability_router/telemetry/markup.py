@@ -26,7 +26,8 @@ def join(*parts: object) -> Markup:
 
 def element(name: str, *children: object, **attributes: object) -> Markup:
     """`<name attributes>children</name>`. `class_` is class, `text_anchor` is text-anchor, None is left out."""
-    stated = "".join(f' {_named(key)}="{text(_short(value))}"' for key, value in attributes.items() if value is not None)
+    given = ((_named(key), _short(value)) for key, value in attributes.items() if value is not None)
+    stated = "".join(f' {key}="{text(value)}"' for key, value in given)
     return Markup(f"<{name}{stated}>{join(*children)}</{name}>")
 
 

@@ -1,0 +1,54 @@
+"""How a report spells amounts: money, counts, shares, times."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+_DAY = 86_400
+
+
+def money(pico: int) -> str:
+    """Picodollars as USD: cents from a dollar on, below it four significant digits."""
+    dollars = pico / 1e12
+    if pico == 0:
+        return "$0"
+    if dollars >= 1:
+        return f"${dollars:,.2f}"
+    digits = next((n for n in range(4, 12) if dollars >= 10.0 ** (3 - n)), 12)
+    return f"${dollars:.{digits}f}"
+
+
+def count(number: int) -> str:
+    """With thousands separated."""
+    return f"{number:,}"
+
+
+def share(part: float, whole: float) -> str:
+    """A percentage; "–" of nothing."""
+    return f"{100 * part / whole:.1f} %" if whole else "–"
+
+
+def seconds(value: float | None) -> str:
+    """A duration: ms below a second, then seconds; "–" when unknown."""
+    if value is None:
+        return "–"
+    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.2f} s" if value < 100 else f"{value:,.0f} s"
+
+
+def offset(value: float) -> str:
+    """A time since the beginning: "12 s", "3:05 min", "2:30 h", "3 d 04 h"."""
+    whole = round(value)
+    if value < 1 and value:
+        return f"{value:g} s"
+    if whole < 120:
+        return f"{whole} s"
+    if whole < 7_200:
+        return f"{whole // 60}:{whole % 60:02d} min"
+    if whole < 2 * _DAY:
+        return f"{whole // 3600}:{whole % 3600 // 60:02d} h"
+    return f"{whole // _DAY} d {whole % _DAY // 3600:02d} h"
+
+
+def stamp(unix: float) -> str:
+    """A point in time, UTC."""
+    return f"{datetime.fromtimestamp(unix, UTC):%Y-%m-%d %H:%M:%S} UTC"
