@@ -1,1 +1,57 @@
-"""capability-router for LangChain."""
+"""capability-router for LangChain: `ChatRouter`, a BaseChatModel that routes every call.
+
+Everything is loaded at first use, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from capability_router.errors import (
+        AllCandidatesFailed,
+        BudgetExceeded,
+        ConfigError,
+        NoEligibleModel,
+        RouterBusy,
+        RouterError,
+        StreamInterrupted,
+    )
+    from capability_router.routing import routing
+    from langchain_router.callback import RouterCallbackHandler, router_costs
+    from langchain_router.chat_endpoint import ChatEndpoint
+    from langchain_router.chat_model import ChatRouter
+
+__all__ = [
+    "AllCandidatesFailed",
+    "BudgetExceeded",
+    "ChatEndpoint",
+    "ChatRouter",
+    "ConfigError",
+    "NoEligibleModel",
+    "RouterBusy",
+    "RouterCallbackHandler",
+    "RouterError",
+    "StreamInterrupted",
+    "router_costs",
+    "routing",
+]
+
+_HOMES = {
+    "ChatRouter": "langchain_router.chat_model",
+    "ChatEndpoint": "langchain_router.chat_endpoint",
+    "RouterCallbackHandler": "langchain_router.callback",
+    "router_costs": "langchain_router.callback",
+    "routing": "capability_router.routing",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES.get(name, "capability_router.errors")), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,105 @@
+"""What was bound to the router, kept as it was given and replayed on whichever model is chosen.
+
+Each partner package turns tools and schemas into its own wire format, so the router must not
+convert them: it records the call and makes it again on the chosen model.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables import Runnable
+from langchain_core.utils.function_calling import convert_to_openai_tool
+
+BOUND = "router_bound"
+"""The call keyword under which a binding travels from `bind_tools` to `invoke`."""
+
+
+class Replayed:
+    """A recorded call of a model's method. One replay per model, made at first use."""
+
+    @cached_property
+    def _made(self) -> dict[int, tuple[BaseChatModel, Runnable[Any, Any]]]:
+        return {}
+
+    def on(self, model: BaseChatModel) -> Runnable[Any, Any]:
+        """This binding on that model; raises whatever the model's own method raises."""
+        made = self._made.get(id(model))
+        if made is None:  # the model is kept beside its replay, so that its id is not given away again
+            made = self._made[id(model)] = (model, self._replay(model))
+        return made[1]
+
+    def _replay(self, model: BaseChatModel) -> Runnable[Any, Any]:
+        raise NotImplementedError
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_made"}
+
+    def __deepcopy__(self, _: dict[int, Any]) -> Replayed:
+        return self
+
+
+@dataclass(frozen=True, eq=False)
+class Tools(Replayed):
+    """A recorded `bind_tools(tools, **kwargs)`."""
+
+    tools: tuple[Any, ...] = field(repr=False)
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+    def _replay(self, model: BaseChatModel) -> Runnable[Any, Any]:
+        return model.bind_tools(list(self.tools), **self.kwargs)
+
+    @cached_property
+    def described(self) -> tuple[str, tuple[str, ...]]:
+        """The tools' schemas as text and their names."""
+        return describe_tools(self.tools)
+
+
+@dataclass(frozen=True, eq=False)
+class Structured(Replayed):
+    """A recorded `with_structured_output(schema, **kwargs)`."""
+
+    schema: Any = field(repr=False)
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+    def _replay(self, model: BaseChatModel) -> Runnable[Any, Any]:
+        return model.with_structured_output(self.schema, **self.kwargs)
+
+    @property
+    def method(self) -> str | None:
+        """How the schema is to be asked for; None = as the model's package prefers."""
+        return self.kwargs.get("method")
+
+    @cached_property
+    def described(self) -> tuple[str, tuple[str, ...]]:
+        """The schema as text, which is sent as input, and the tools given beside it."""
+        schema, _ = describe_tools((self.schema,) if self.schema is not None else ())
+        tools, names = describe_tools(self.kwargs.get("tools") or ())
+        return schema + tools, names
+
+
+Binding = Tools | Structured
+
+
+def describe_tools(tools: Any) -> tuple[str, tuple[str, ...]]:
+    """Tools in any form that LangChain takes -> their JSON schemas as text, their names."""
+    shapes = [_shape(tool) for tool in tools]
+    names = (shape.get("function", shape).get("name") or shape.get("type") for shape in shapes)
+    return "\n".join(json.dumps(shape, default=str) for shape in shapes), tuple(str(name) for name in names if name)
+
+
+def _shape(tool: Any) -> dict[str, Any]:
+    own_form = isinstance(tool, dict) and ("function" in tool or tool.get("type", "object") not in ("object", "custom"))
+    return tool if own_form else _converted(tool, convert_to_openai_tool)
+
+
+def _converted(tool: Any, convert: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+    try:
+        return convert(tool)
+    except (ValueError, TypeError, KeyError):  # a form that only its own provider's package knows
+        return tool if isinstance(tool, dict) else {"name": getattr(tool, "name", getattr(tool, "__name__", ""))}

@@ -1,0 +1,220 @@
+"""ChatEndpoint: a BaseChatModel over the built-in client, for any Chat Completions server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, closing
+from typing import Any, cast
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel, LanguageModelInput, ModelProfile
+from langchain_core.language_models.base import LangSmithParams
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
+from pydantic import BaseModel, Field, SecretStr
+
+from capability_router.catalog.aliases import provider_of
+from capability_router.catalog.card import FIELDS, ModelCard, card_fields
+from capability_router.endpoints.openai_compatible import OpenAICompatible
+from capability_router.endpoints.providers import spec_for
+from capability_router.endpoints.spec import EndpointSpec
+from capability_router.endpoints.wire import Delta
+from capability_router.errors import ConfigError
+from langchain_router.limits import LIMITS
+from langchain_router.structured import (
+    METHODS,
+    Method,
+    bound_to,
+    parser_of,
+    response_format,
+    tool_choice_of,
+    with_parser,
+)
+from langchain_router.transcript import chunk_from, message_from, to_chat
+
+_SENT = ("temperature", "max_tokens", "top_p", "seed", "reasoning_effort")
+_PROFILE = tuple(name for name in FIELDS if name in ModelProfile.__annotations__)
+
+
+class ChatEndpoint(BaseChatModel):
+    """One model at one Chat Completions server.
+
+    `api_key` or the environment variable named by `api_key_env` is sent as a bearer token; with
+    neither, no auth header. `timeout`: seconds for the whole call, or a mapping of the four clocks.
+    `extra_body` is sent with every call. All further keywords are fields of the model's card
+    (context_window, tool_calling, price, ...). It never retries, so `max_retries` has no effect.
+    Raises ConfigError for what cannot work, and EndpointError when a call fails.
+    """
+
+    base_url: str
+    model: str
+    api_key: SecretStr | Callable[[], str] | None = Field(default=None, exclude=True, repr=False)
+    api_key_env: str | None = None
+    headers: dict[str, str] = Field(default_factory=dict, exclude=True, repr=False)
+    temperature: float | None = None
+    max_tokens: int | None = None
+    top_p: float | None = None
+    seed: int | None = None
+    reasoning_effort: str | None = None
+    stop: list[str] | str | None = None
+    timeout: float | dict[str, float] | None = None
+    max_retries: int | None = None
+    streaming: bool | None = None
+    extra_body: dict[str, Any] = Field(default_factory=dict)
+    card: dict[str, Any] = Field(default_factory=dict, exclude=True, repr=False)
+    client: Any = Field(default=None, exclude=True, repr=False)
+
+    def __init__(self, **keywords: Any) -> None:
+        own = {name: value for name, value in keywords.items() if name in type(self).model_fields}
+        stated = {name: value for name, value in keywords.items() if name not in own}
+        owner = str(own.get("model") or "endpoint")
+        own["card"] = {**(own.get("card") or {}), **card_fields(stated, owner)}
+        ModelCard(**{"id": owner, **own["card"]})  # raises for impossible values
+        if own.get("client") is None:
+            own["client"] = OpenAICompatible(_spec(own, owner))
+        super().__init__(**own)
+
+    @classmethod
+    def from_card(cls, card: ModelCard) -> ChatEndpoint:
+        """The model that a card's `endpoint` reaches."""
+        stated = {name: value for name in FIELDS if (value := getattr(card, name)) not in (None, "", (), {})}
+        endpoint = dict(stated.pop("endpoint", None) or {})
+        endpoint["timeout"] = endpoint.pop("timeouts", None)
+        for name in ("model", "tags", "streaming"):
+            stated.pop(name, None)  # of the card's own, not the chat model's
+        return cls(**{"model": card.name, **{k: v for k, v in endpoint.items() if v is not None}}, **stated)
+
+    @classmethod
+    def named(cls, name: str, *, api_key: str | None = None) -> ChatEndpoint:
+        """The model of "provider:model" at a provider known to speak Chat Completions."""
+        spec = spec_for(name, api_key=api_key)
+        provider = name.partition(":")[0]
+        key = SecretStr(api_key) if api_key else None
+        return cls(
+            base_url=spec.base_url, model=spec.model, api_key=key, api_key_env=spec.api_key_env, provider=provider
+        )
+
+    @property
+    def provider(self) -> str:
+        """As the card says, else by the host's name, else 'endpoint'."""
+        return str(self.card.get("provider") or provider_of(self.base_url) or "endpoint")
+
+    # -- calls ------------------------------------------------------------------------------------
+
+    def _generate(
+        self, messages: list[BaseMessage], stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None, **kwargs: Any,
+    ) -> ChatResult:  # fmt: skip
+        deltas = list(self._start(messages, stop, kwargs, stream=False).chunks())
+        return self._result(deltas)
+
+    async def _agenerate(
+        self, messages: list[BaseMessage], stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None, **kwargs: Any,
+    ) -> ChatResult:  # fmt: skip
+        deltas = [delta async for delta in self._start(messages, stop, kwargs, stream=False).achunks()]
+        return self._result(deltas)
+
+    def _stream(
+        self, messages: list[BaseMessage], stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None, **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:  # fmt: skip
+        with closing(cast("Any", self._start(messages, stop, kwargs, stream=True).chunks())) as deltas:
+            for delta in deltas:
+                chunk = ChatGenerationChunk(message=chunk_from(delta, self.provider))
+                if run_manager:
+                    run_manager.on_llm_new_token(delta.text, chunk=chunk)
+                yield chunk
+
+    async def _astream(
+        self, messages: list[BaseMessage], stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None, **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:  # fmt: skip
+        async with aclosing(cast("Any", self._start(messages, stop, kwargs, stream=True).achunks())) as deltas:
+            async for delta in deltas:
+                chunk = ChatGenerationChunk(message=chunk_from(delta, self.provider))
+                if run_manager:
+                    await run_manager.on_llm_new_token(delta.text, chunk=chunk)
+                yield chunk
+
+    def _start(
+        self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any], *, stream: bool
+    ) -> Any:
+        own = {name: value for name in _SENT if (value := getattr(self, name)) is not None}
+        stops = stop or self.stop
+        body = {
+            "model": self.model, "messages": to_chat(messages), **own, **({"stop": stops} if stops else {}),
+            **self.extra_body, **{name: value for name, value in kwargs.items() if value is not None},
+        }  # fmt: skip
+        if "response_format" in body and not isinstance(body["response_format"], Mapping):
+            body["response_format"] = response_format(body["response_format"], None)
+        body.pop("stream", None)
+        return self.client.start(body, stream=stream, timeouts=LIMITS.get())
+
+    def _result(self, deltas: Sequence[Delta]) -> ChatResult:
+        message = message_from(deltas[0], self.provider)
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+    # -- bindings ---------------------------------------------------------------------------------
+
+    def bind_tools(
+        self, tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool], *,
+        tool_choice: Any = None, strict: bool | None = None, **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:  # fmt: skip
+        """Bind tools in any form that LangChain takes. `tool_choice`: auto, none, any, or a tool's name."""
+        told = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
+        names = [tool["function"]["name"] for tool in told if "function" in tool]
+        choice = tool_choice_of(tool_choice, names)
+        options = {} if choice is None else {"tool_choice": choice}
+        return self.bind(**({"tools": told} if told else {}), **options, **kwargs)
+
+    def with_structured_output(
+        self, schema: dict[str, Any] | type, *, include_raw: bool = False, method: Method | None = None,
+        strict: bool | None = None, tools: Sequence[Any] | None = None, **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, dict[str, Any] | BaseModel]:  # fmt: skip
+        """Answers that fit a schema. `method`: json_schema, function_calling, json_mode; None = as the card allows."""
+        if kwargs:
+            raise ConfigError(f"with_structured_output takes no {', '.join(kwargs)}")
+        chosen = method or self._method()
+        if chosen not in METHODS:
+            raise ConfigError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+        bound = bound_to(self, schema, chosen, strict, tools)
+        return with_parser(bound, parser_of(schema, chosen), include_raw=include_raw)
+
+    def _method(self) -> Method:
+        """A schema where the server isn't known to have none; tools where it is."""
+        if self.card.get("structured_output") is False and self.card.get("tool_calling") is not False:
+            return "function_calling"
+        return "json_schema"
+
+    # -- what LangChain asks of a chat model ------------------------------------------------------
+
+    @property
+    def _llm_type(self) -> str:
+        return "chat-endpoint"
+
+    @property
+    def _identifying_params(self) -> Mapping[str, Any]:
+        sent = {name: value for name in _SENT if (value := getattr(self, name)) is not None}
+        return {"model": self.model, "base_url": self.base_url, **sent, **self.extra_body}
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        params = super()._get_ls_params(stop or self._stops(), **kwargs)
+        params["ls_provider"] = self.provider
+        return params
+
+    def _stops(self) -> list[str] | None:
+        return [self.stop] if isinstance(self.stop, str) else self.stop
+
+    def _resolve_model_profile(self) -> ModelProfile | None:
+        known = {name: self.card[name] for name in _PROFILE if self.card.get(name) is not None}
+        return cast(ModelProfile, known) if known else None
+
+
+def _spec(own: Mapping[str, Any], owner: str) -> EndpointSpec:
+    stated = {name: own.get(name) for name in ("base_url", "model", "api_key", "api_key_env", "headers")}
+    timeouts = own.get("timeout")
+    return EndpointSpec.parse({**stated, "timeouts": timeouts}, owner=owner)

@@ -1,0 +1,77 @@
+"""The router's errors, made errors of langchain-core as well, so that existing `except` clauses match.
+
+`AllCandidatesFailed` is also the ModelError subclass of the first attempt's fault: an application
+that caught ModelRateLimitError around one model still does. `NoEligibleModel` is also a
+ContextOverflowError when every model was refused for its window, else an invalid-request error.
+"""
+
+from __future__ import annotations
+
+from langchain_core import exceptions as core
+
+from capability_router.errors import (
+    AllCandidatesFailed,
+    BudgetExceeded,
+    ConfigError,
+    NoEligibleModel,
+    RouterBusy,
+    RouterError,
+    StreamInterrupted,
+)
+from capability_router.faults.kinds import KINDS
+
+__all__ = [
+    "AllCandidatesFailed", "BudgetExceeded", "ConfigError", "NoEligibleModel", "RouterBusy", "RouterError",
+    "StreamInterrupted", "as_model_error",
+]  # fmt: skip
+
+_WINDOW_RULES = {"context_window", "max_input_tokens"}
+_Refusal = getattr(core, "ModelRefusalError", core.ModelError)  # core 1.7.5 and later
+
+_BY_FAULT: dict[str, type[Exception]] = {
+    "rate_limited": core.ModelRateLimitError, "quota_exhausted": core.ModelRateLimitError,
+    "overloaded": core.ModelAPIError, "server_error": core.ModelAPIError, "empty": core.ModelAPIError,
+    "truncated": core.ModelConnectionError, "connection": core.ModelConnectionError,
+    "timeout": core.ModelTimeoutError, "auth": core.ModelAuthenticationError, "not_found": core.ModelNotFoundError,
+    "context_overflow": core.ContextOverflowError, "bad_request": core.ModelInvalidRequestError,
+    "unsupported": core.ModelInvalidRequestError, "content_filtered": _Refusal, "refusal": _Refusal,
+}  # fmt: skip
+_PARSE_FAULTS = ("unparsable", "malformed_tool_call")
+
+
+def as_model_error(error: BaseException) -> BaseException:
+    """The same exception object, its class widened to langchain-core's. Others are left as they are.
+
+    The object stays (traceback, cause and attributes with it); only its class is replaced by a
+    subclass of it, which is what a caller's `except` looks at.
+    """
+    if isinstance(error, core.ModelError):
+        return error
+    if isinstance(error, AllCandidatesFailed) and error.failures:
+        _widen(error, *_classes(error.failures[0].fault))
+        error.is_retryable = any(f.fault in KINDS and KINDS[f.fault].is_retryable for f in error.failures)  # type: ignore[attr-defined]  # the widened class has it
+    elif isinstance(error, NoEligibleModel):
+        windows = bool(error.refusals) and all(r.rule in _WINDOW_RULES for r in error.refusals)
+        _widen(error, core.ContextOverflowError if windows else core.ModelInvalidRequestError)
+    return error
+
+
+def _classes(fault: str | None) -> tuple[type[Exception], ...]:
+    if fault in _PARSE_FAULTS:
+        return (core.ModelError, core.OutputParserException)
+    return (_BY_FAULT.get(fault or "", core.ModelError),)
+
+
+def _widen(error: Exception, *also: type[Exception]) -> None:
+    error.__class__ = _both(type(error), also)
+
+
+_made: dict[tuple[type[Exception], ...], type[Exception]] = {}
+
+
+def _both(own: type[Exception], also: tuple[type[Exception], ...]) -> type[Exception]:
+    bases = (own, *also)
+    if bases not in _made:
+        namespace = {"__module__": own.__module__, "__qualname__": own.__qualname__, "__doc__": own.__doc__}
+        _made[bases] = type(own.__name__, bases, namespace)
+    return _made[bases]

@@ -1,0 +1,64 @@
+"""The v3 event stream of a routed call: one stream object, pumped from the chosen model's own events.
+
+Nothing runs before the first pull. The core commits at the first event with content, so a model that
+fails before it is replaced without the consumer noticing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from langchain_core.language_models.chat_model_stream import AsyncChatModelStream, ChatModelStream
+
+from langchain_router.routed import RoutedCall
+
+
+def routed_stream(call: RoutedCall) -> ChatModelStream:
+    """A stream whose every pull takes one event of the routed call."""
+    stream = ChatModelStream()
+    events = call.chunks()
+
+    def pump() -> bool:
+        try:
+            stream.dispatch(next(events))
+        except StopIteration:
+            if not stream.done:
+                stream.fail(ValueError("No generation chunks were returned"))
+            return False
+        except BaseException as error:  # noqa: BLE001 - the stream raises it where it is read
+            stream.fail(error)
+            return False
+        if stream.done:
+            events.close()
+        return True
+
+    stream.set_start(lambda: None)
+    stream.bind_pump(pump)
+    return stream
+
+
+async def arouted_stream(call: RoutedCall) -> AsyncChatModelStream:
+    """A stream fed by a task of its own, which starts at the first read."""
+    stream = AsyncChatModelStream()
+
+    async def produce() -> None:
+        events = call.achunks()
+        try:
+            async for event in events:
+                stream.dispatch(event)
+            if not stream.done:
+                stream.fail(ValueError("No generation chunks were returned"))
+        except asyncio.CancelledError as error:
+            stream.fail(error)
+            raise
+        except BaseException as error:  # noqa: BLE001 - the stream raises it where it is awaited
+            stream.fail(error)
+        finally:
+            await events.aclose()
+
+    async def start() -> None:
+        if stream._producer_task is None:
+            stream._producer_task = asyncio.get_running_loop().create_task(produce())
+
+    stream.set_start(start)
+    return stream

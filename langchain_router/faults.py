@@ -1,0 +1,42 @@
+"""Which exceptions of a LangChain model are faults of its provider, and which."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from langchain_core import exceptions as core
+
+from capability_router.errors import AllCandidatesFailed, NoEligibleModel, RouterBusy, RouterError
+from capability_router.faults.classify import classify
+from capability_router.faults.kinds import KINDS, Fault
+from capability_router.faults.passing import is_programming_error, passes_through
+
+_KINDS: tuple[tuple[str, str], ...] = (
+    ("ModelRateLimitError", "rate_limited"), ("ModelTimeoutError", "timeout"), ("ModelConnectionError", "connection"),
+    ("ModelAPIError", "server_error"), ("ModelAuthenticationError", "auth"), ("ModelPermissionDeniedError", "auth"),
+    ("ModelNotFoundError", "not_found"), ("ContextOverflowError", "context_overflow"),
+    ("ModelRefusalError", "refusal"), ("ModelInvalidRequestError", "bad_request"),
+)  # fmt: skip
+# A class newer than the installed langchain-core is simply absent.
+_BY_CLASS = tuple((getattr(core, name), kind) for name, kind in _KINDS if hasattr(core, name))
+
+
+def fault_of(error: BaseException) -> Fault | None:
+    """What an exception raised by a model means; None = it passes to the caller unchanged."""
+    if isinstance(error, (AllCandidatesFailed, NoEligibleModel, RouterBusy)):
+        return _of_router(error)
+    if passes_through(error):
+        return None
+    if is_programming_error(error):  # a keyword, a content block or a method that this model's package doesn't know
+        return Fault("unsupported", type(error).__name__, error=error)
+    fault = classify(error)
+    named = next((kind for cls, kind in _BY_CLASS if isinstance(error, cls)), None) if fault.kind == "unknown" else None
+    return replace(fault, kind=named) if named else fault
+
+
+def _of_router(error: RouterError) -> Fault:
+    """A candidate that is itself a router had no answer."""
+    if isinstance(error, NoEligibleModel):
+        return Fault("unsupported", "none of its models can take the request", error=error)
+    first = error.failures[0].fault if isinstance(error, AllCandidatesFailed) and error.failures else "overloaded"
+    return Fault(first if first in KINDS else "unknown", "all of its models failed", error=error)

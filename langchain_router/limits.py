@@ -1,0 +1,12 @@
+"""The clocks of the attempt in whose context a call is made.
+
+A context variable and no call keyword: a keyword would be part of a cache's key and of every trace.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+
+from capability_router.execution.effects import Timeouts
+
+LIMITS: ContextVar[Timeouts | None] = ContextVar("langchain_router_limits", default=None)

@@ -1,0 +1,223 @@
+"""What a LangChain model gave -> the core's Reply. Reads messages and chunks, changes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from langchain_core.messages import AIMessage, AIMessageChunk
+
+from capability_router.request import Finish, Reply, Usage
+
+_FINISHES: dict[str, Finish] = {
+    "stop": Finish.STOP, "end_turn": Finish.STOP, "stop_sequence": Finish.STOP, "completed": Finish.STOP,
+    "complete": Finish.STOP, "eos": Finish.STOP, "eos_token": Finish.STOP, "finished": Finish.STOP,
+    "length": Finish.LENGTH, "max_tokens": Finish.LENGTH, "max_output_tokens": Finish.LENGTH,
+    "model_length": Finish.LENGTH, "model_context_window_exceeded": Finish.LENGTH,
+    "tool_calls": Finish.TOOL_CALLS, "tool_use": Finish.TOOL_CALLS, "function_call": Finish.TOOL_CALLS,
+    "tool_call": Finish.TOOL_CALLS,
+    "content_filter": Finish.CONTENT_FILTER, "content_filtered": Finish.CONTENT_FILTER,
+    "guardrail_intervened": Finish.CONTENT_FILTER, "safety": Finish.CONTENT_FILTER,
+    "recitation": Finish.CONTENT_FILTER, "blocklist": Finish.CONTENT_FILTER, "spii": Finish.CONTENT_FILTER,
+    "prohibited_content": Finish.CONTENT_FILTER, "image_safety": Finish.CONTENT_FILTER,
+    "refusal": Finish.REFUSAL,
+}  # fmt: skip
+_REASON_KEYS = ("finish_reason", "stop_reason", "done_reason", "stopReason")
+
+
+def finish_of(metadata: Mapping[str, Any]) -> Finish | None:
+    """The terminal reason in a `response_metadata`, by whichever of its names; None = none given."""
+    word = next((metadata[key] for key in _REASON_KEYS if metadata.get(key)), None)
+    if word is None:
+        return _responses_finish(metadata)
+    return _FINISHES.get(str(word).lower(), Finish.OTHER)
+
+
+def _responses_finish(metadata: Mapping[str, Any]) -> Finish | None:
+    """OpenAI's Responses API says `status` and, of incomplete answers, why."""
+    status = metadata.get("status")
+    if status == "incomplete":
+        details = metadata.get("incomplete_details")
+        why = details.get("reason") if isinstance(details, Mapping) else None
+        return _FINISHES.get(str(why), Finish.OTHER)
+    return Finish.STOP if status == "completed" else None
+
+
+def carries_content(message: AIMessage) -> bool:
+    """Whether it holds text, reasoning or a tool call (and not just a role, an id or usage)."""
+    content = message.content
+    if isinstance(content, str):
+        if content:
+            return True
+    elif any(_full(block) for block in content):
+        return True
+    if message.tool_calls or (isinstance(message, AIMessageChunk) and message.tool_call_chunks):
+        return True
+    return bool(message.additional_kwargs.get("reasoning_content") or message.invalid_tool_calls)
+
+
+def _full(block: Any) -> bool:
+    if not isinstance(block, dict):
+        return bool(block)
+    values = (block.get(key) for key in ("text", "thinking", "reasoning"))
+    told = [value for value in values if isinstance(value, str)]
+    return any(told) if told or block.get("type") in ("text", "thinking", "reasoning") else True
+
+
+class Reader:
+    """Collects a reply from messages or chunks, in order. Cheap per chunk: nothing is merged."""
+
+    __slots__ = (
+        "_calls", "_cost", "_finish", "_headers", "_malformed", "_model", "_seen", "_texts", "_usage", "cached",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+        self._calls: dict[Any, list[str]] = {}  # by index: [id, pieces of the arguments, ...]
+        self._seen: dict[str, bool] = {}  # whole tool calls by id
+        self._malformed = 0
+        self._usage: Usage | None = None
+        self._finish: Finish | None = None
+        self._model = ""
+        self._cost: str | float | None = None
+        self._headers: Mapping[str, str] = {}
+        self.cached = False
+
+    def see(self, message: AIMessage) -> bool:
+        """Take in a message or chunk; whether it carries content."""
+        text = message.content if isinstance(message.content, str) else str(message.text)
+        if text:
+            self._texts.append(text)
+        if message.usage_metadata:
+            self._count(message.usage_metadata)
+        if message.response_metadata:
+            self._note(message.response_metadata)
+        if message.additional_kwargs.get("refusal"):
+            self._finish = Finish.REFUSAL
+        self._take_calls(message)
+        return carries_content(message)
+
+    def _take_calls(self, message: AIMessage) -> None:
+        if not isinstance(message, AIMessageChunk):
+            self._seen.update((tool["id"] or f"#{i}", True) for i, tool in enumerate(message.tool_calls))
+            self._malformed += len(message.invalid_tool_calls)
+            return
+        for piece in message.tool_call_chunks:
+            key = piece["index"] if piece["index"] is not None else piece["id"] or len(self._calls)
+            parts = self._calls.setdefault(key, [""])
+            parts[0] = parts[0] or piece["id"] or ""
+            parts.append(piece["args"] or "")
+
+    def _count(self, told: Mapping[str, Any]) -> None:
+        before = self._usage or Usage()
+        into, out = told.get("input_token_details") or {}, told.get("output_token_details") or {}
+        self.cached = told.get("total_cost") == 0
+        self._usage = Usage(
+            input_tokens=before.input_tokens + int(told.get("input_tokens") or 0),
+            output_tokens=before.output_tokens + int(told.get("output_tokens") or 0),
+            cache_read_tokens=before.cache_read_tokens + int(into.get("cache_read") or 0),
+            cache_creation_tokens=before.cache_creation_tokens + _creation(into),
+            reasoning_tokens=before.reasoning_tokens + int(out.get("reasoning") or 0),
+            input_audio_tokens=before.input_audio_tokens + int(into.get("audio") or 0),
+            output_audio_tokens=before.output_audio_tokens + int(out.get("audio") or 0),
+        )
+
+    def _note(self, metadata: Mapping[str, Any]) -> None:
+        self._finish = finish_of(metadata) or self._finish
+        self._model = str(metadata.get("model_name") or metadata.get("model") or self._model)
+        cost = _reported_cost(metadata)
+        self._cost = self._cost if cost is None else cost
+        headers = metadata.get("headers")
+        if isinstance(headers, Mapping):
+            self._headers = {str(name).lower(): str(value) for name, value in headers.items()}
+
+    def reply(self, parse_error: str = "") -> Reply:
+        """What has been seen so far."""
+        # A call cut off in the middle is not malformed: only an ended reply is judged.
+        broken = sum(not _parses(parts[1:]) for parts in self._calls.values()) if self._finish else 0
+        ids = tuple(parts[0] for parts in self._calls.values() if parts[0])
+        return Reply(
+            usage=self._usage,
+            finish=self._finish,
+            text="".join(self._texts),
+            tool_calls=len(self._calls) - broken + len(self._seen),
+            malformed_tool_calls=self._malformed + broken,
+            tool_call_ids=ids + tuple(self._seen),
+            model=self._model,
+            cost_usd=self._cost,
+            cached=self.cached,
+            headers=self._headers,
+            parse_error=parse_error,
+        )
+
+
+class EventReader:
+    """Collects a reply from the events of the v3 protocol, in order."""
+
+    __slots__ = ("_calls", "_malformed", "_reader", "_texts")
+
+    def __init__(self) -> None:
+        self._reader = Reader()
+        self._texts: list[str] = []
+        self._calls: list[str] = []
+        self._malformed = 0
+
+    def see(self, event: Mapping[str, Any]) -> bool:
+        """Take in an event; whether it carries content."""
+        kind = event.get("event")
+        if kind == "content-block-delta":
+            return self._delta(event.get("delta") or {})
+        if kind == "content-block-start":
+            return _full(event.get("content") or {}) and (event.get("content") or {}).get("type") != "text"
+        if kind == "content-block-finish":
+            return self._block(event.get("content") or {})
+        if kind == "message-finish":
+            metadata = dict(event.get("metadata") or {})
+            metadata.setdefault("finish_reason", event.get("reason"))
+            self._reader.see(AIMessage(content="", usage_metadata=event.get("usage"), response_metadata=metadata))
+        return False
+
+    def _delta(self, delta: Mapping[str, Any]) -> bool:
+        text = delta.get("text")
+        if isinstance(text, str):
+            self._texts.append(text)
+        return any(delta.get(key) for key in ("text", "reasoning", "args", "data", "fields"))
+
+    def _block(self, block: Mapping[str, Any]) -> bool:
+        kind = block.get("type")
+        if kind == "tool_call":
+            self._calls.append(str(block.get("id") or ""))
+        elif kind == "invalid_tool_call":
+            self._malformed += 1
+        return kind in ("tool_call", "invalid_tool_call") or _full(block)
+
+    def reply(self) -> Reply:
+        """What has been seen so far."""
+        return replace(
+            self._reader.reply(), text="".join(self._texts), tool_calls=len(self._calls),
+            malformed_tool_calls=self._malformed, tool_call_ids=tuple(filter(None, self._calls)),
+        )  # fmt: skip
+
+
+def _creation(details: Mapping[str, Any]) -> int:
+    """Anthropic states either the sum or its parts by time to live."""
+    parts = sum(int(details.get(name) or 0) for name in ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"))
+    return int(details.get("cache_creation") or 0) or parts
+
+
+def _reported_cost(metadata: Mapping[str, Any]) -> str | float | None:
+    """The provider's own bill for the call, where a gateway states one."""
+    usage = metadata.get("token_usage")
+    within = usage.get("cost") if isinstance(usage, Mapping) else None
+    places = (metadata.get("cost"), metadata.get("response_cost"), within)
+    return next((c for c in places if isinstance(c, (int, float, str)) and not isinstance(c, bool)), None)
+
+
+def _parses(pieces: Iterable[str]) -> bool:
+    text = "".join(pieces).strip()
+    try:
+        return not text or isinstance(json.loads(text), dict)
+    except ValueError:
+        return False

@@ -1,0 +1,190 @@
+"""One routed call: its chain run, its attempts, what its caller gets and what is noted about it.
+
+`chunks` and `achunks` are the only two ways through; every public verb of ChatRouter is one of them.
+A call that isn't a stream is a stream of one chunk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from contextlib import aclosing, closing
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.callbacks import AsyncCallbackManager, BaseCallbackManager, CallbackManager
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.runnables import RunnableConfig
+
+from capability_router.errors import ConfigError, NoEligibleModel
+from capability_router.execution.run import Run
+from capability_router.request import Outcome
+from capability_router.routing import Routing, current_routing
+from langchain_router.bindings import Structured
+from langchain_router.callback import RouterCallbackHandler
+from langchain_router.endpoint import ModelEndpoint, Unparsed
+from langchain_router.errors import as_model_error
+from langchain_router.tracing import ChainRun, Local, caller_tags, chain_name, configured, facts_of, note
+from langchain_router.translate import Call, to_request
+
+if TYPE_CHECKING:
+    from langchain_router.chat_model import ChatRouter
+
+_NOTHING: Any = object()
+_SESSIONS = ("thread_id", "session_id", "conversation_id")
+
+
+class RoutedCall:
+    """Iterate once, sync or async."""
+
+    def __init__(self, model: ChatRouter, call: Call, config: RunnableConfig) -> None:
+        self._model, self._call, self._config = model, call, config
+        self._local = Local(model.callbacks, model.tags, model.metadata, bool(model.verbose))
+        self._routing = Routing()
+        self._run: Run[Any] | None = None
+        self._held: Any = _NOTHING
+        self._traced: list[Any] | None = None
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """What became of the request; None before it is over, or when nothing was sent."""
+        return self._run.outcome if self._run is not None else None
+
+    def chunks(self) -> Generator[Any, None, None]:
+        """Make the call in this thread; gives what the chosen model gives."""
+        manager = configured(CallbackManager, self._config, self._local)
+        traced = manager.on_chain_start(*self._start_args(), **self._start_options())
+        try:
+            if self._model.rate_limiter:
+                self._model.rate_limiter.acquire(blocking=True)
+            with closing(iter(self._begin(manager, traced))) as chunks:
+                for chunk in chunks:
+                    yield from self._passed(chunk)
+        except BaseException as error:
+            traced.on_chain_error(self._failed(traced, error))
+            raise
+        rest = self._rest(traced)
+        traced.on_chain_end(self._outputs())
+        yield from rest
+
+    async def achunks(self) -> AsyncGenerator[Any, None]:
+        """Make the call in this task; gives what the chosen model gives."""
+        manager = configured(AsyncCallbackManager, self._config, self._local)
+        traced = await manager.on_chain_start(*self._start_args(), **self._start_options())
+        try:
+            if self._model.rate_limiter:
+                await self._model.rate_limiter.aacquire(blocking=True)
+            async with aclosing(aiter(self._begin(manager, traced))) as chunks:
+                async for chunk in chunks:
+                    for passed in self._passed(chunk):
+                        yield passed
+        except BaseException as error:
+            await traced.on_chain_error(self._failed(traced, error))
+            raise
+        rest = self._rest(traced)
+        await traced.on_chain_end(self._outputs())
+        for chunk in rest:
+            yield chunk
+
+    # -- the run ----------------------------------------------------------------------------------
+
+    def _start_args(self) -> tuple[Any, Any]:
+        return (None, {"messages": self._call.messages})
+
+    def _start_options(self) -> dict[str, Any]:
+        name = self._config.get("run_name") or self._model.get_name()
+        return {"name": name, "run_id": self._config.get("run_id")}
+
+    def _begin(self, manager: BaseCallbackManager, traced: ChainRun) -> Run[Any]:
+        self._traced = [] if traced.handlers else None
+        self._routing = self._terms(manager)
+        request = to_request(self._call, self._routing, self._model.router.registry.cards)
+        on_partial = self._model.router.settings.on_partial
+        endpoint = ModelEndpoint(self._model.children, self._call, traced, self._config, on_partial=on_partial)
+        self._run = self._model.router.start(request, endpoint)
+        return self._run
+
+    def _terms(self, manager: BaseCallbackManager) -> Routing:
+        """The terms in force, with those of the config over them and attribution filled in."""
+        config, configurable = self._config, self._config.get("configurable") or {}
+        stated = configurable.get("router") or {}
+        if not isinstance(stated, Mapping):
+            raise ConfigError(f"configurable.router must be a mapping of routing terms, got {type(stated).__name__}")
+        routing = current_routing().merged({**self._call.terms, **stated})
+        session = next((str(configurable[key]) for key in _SESSIONS if configurable.get(key)), "")
+        tags = dict.fromkeys((*routing.tags, *caller_tags(config), *(self._local.tags or ())))
+        return replace(
+            routing,
+            framework=routing.framework or "langchain",
+            chain=routing.chain or chain_name(manager, config),
+            session=routing.session or session,
+            tags=tuple(tags),
+        )
+
+    # -- what the caller gets ---------------------------------------------------------------------
+
+    def _passed(self, chunk: Any) -> Sequence[Any]:
+        """What may be handed on now: all but the last chunk, which is kept for its annotation."""
+        if isinstance(chunk, Unparsed):
+            raise chunk.error  # no model did better: as it would have been without a router
+        if self._traced is not None:
+            self._traced.append(chunk)
+        before = () if self._held is _NOTHING else (self._held,)
+        self._held = _NOTHING
+        if self._call.mode == "invoke" or _is_last(chunk):
+            self._held = chunk
+            return before
+        return (*before, chunk)
+
+    def _rest(self, traced: ChainRun) -> Sequence[Any]:
+        """The call went well: note it, and give what is left to hand on."""
+        self._noted(traced)
+        if self._held is _NOTHING:
+            return ()
+        outcome = self.outcome
+        if outcome is None or not self._model.annotates:
+            return (self._held,)
+        return (annotated(self._held, outcome.annotation()),)
+
+    def _failed(self, traced: ChainRun, error: BaseException) -> BaseException:
+        error = as_model_error(error)
+        self._noted(traced, error.refusals if isinstance(error, NoEligibleModel) else ())
+        return error
+
+    def _noted(self, traced: ChainRun, refusals: Sequence[Any] = ()) -> None:
+        plan = self._run.plan if self._run is not None else None
+        if not traced.handlers:
+            return
+        note(traced, facts_of(self.outcome, plan, refusals))
+        if self.outcome is None:
+            return
+        for handler in traced.handlers:
+            if isinstance(handler, RouterCallbackHandler):
+                handler.on_routed(self.outcome, self._routing)
+
+    def _outputs(self) -> dict[str, Any]:
+        """What the chain run ends with. A list of messages: a bare one would be counted as a model's usage."""
+        seen = self._traced or []
+        if isinstance(self._call.bound, Structured) or not seen:
+            return {"output": seen[-1] if seen else None}
+        if self._call.mode == "events":
+            return {"messages": []}  # the model's own run has the assembled message
+        first, *others = seen
+        whole = first + others if others and isinstance(first, AIMessageChunk) else seen[-1]
+        return {"messages": [whole]}
+
+
+def _is_last(chunk: Any) -> bool:
+    if isinstance(chunk, AIMessageChunk):
+        return chunk.chunk_position == "last"
+    return isinstance(chunk, AIMessage) or (isinstance(chunk, Mapping) and chunk.get("event") == "message-finish")
+
+
+def annotated(chunk: Any, annotation: Mapping[str, Any]) -> Any:
+    """A copy of a message, of the raw message of a structured answer or of a finish event, with our one key."""
+    if isinstance(chunk, AIMessage):
+        return chunk.model_copy(update={"response_metadata": {**chunk.response_metadata, "router": dict(annotation)}})
+    if isinstance(chunk, Mapping) and isinstance(chunk.get("raw"), AIMessage):
+        return {**chunk, "raw": annotated(chunk["raw"], annotation)}
+    if isinstance(chunk, Mapping) and chunk.get("event") == "message-finish":
+        return {**chunk, "metadata": {**(chunk.get("metadata") or {}), "router": dict(annotation)}}
+    return chunk

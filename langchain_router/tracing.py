@@ -1,0 +1,121 @@
+"""The chain run that every routed call is in LangChain's traces, and what is noted on it.
+
+A chain run, not a model run: a model run inside a model run is counted and priced twice by every
+tracer, and stamps its own name on the models that really answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from langchain_core.callbacks import (
+    AsyncCallbackManager,
+    AsyncCallbackManagerForChainRun,
+    BaseCallbackHandler,
+    BaseCallbackManager,
+    CallbackManager,
+    CallbackManagerForChainRun,
+)
+from langchain_core.runnables import RunnableConfig
+from langchain_core.tracers.base import BaseTracer
+
+from capability_router.execution.effects import Launch
+from capability_router.plan import Plan
+from capability_router.request import Outcome
+
+ManagerT = TypeVar("ManagerT", CallbackManager, AsyncCallbackManager)
+ChainRun = CallbackManagerForChainRun | AsyncCallbackManagerForChainRun
+
+_STEP_TAGS = ("seq:step:", "map:key:", "graph:step:", "router:", "langsmith:")
+
+
+class Local:
+    """What the router's own constructor says of callbacks: passed on to the models, unlike a model's own."""
+
+    __slots__ = ("handlers", "metadata", "tags", "verbose")
+
+    def __init__(
+        self, callbacks: Any, tags: Sequence[str] | None, metadata: Mapping[str, Any] | None, verbose: bool
+    ) -> None:
+        self.handlers: list[BaseCallbackHandler] = (
+            list(callbacks.handlers) if isinstance(callbacks, BaseCallbackManager) else list(callbacks or ())
+        )
+        self.tags, self.metadata, self.verbose = tags, metadata, verbose
+
+
+def configured(kind: type[ManagerT], config: RunnableConfig, local: Local) -> ManagerT:
+    """The callback manager of one routed call. All of it is inherited by the models' runs."""
+    tags = [*(config.get("tags") or ()), *(local.tags or ())]
+    metadata = {**(local.metadata or {}), **(config.get("metadata") or {})}
+    manager = kind.configure(
+        config.get("callbacks"), None, verbose=local.verbose, inheritable_tags=tags, inheritable_metadata=metadata
+    )
+    for handler in local.handlers:
+        manager.add_handler(handler, inherit=True)
+    return manager
+
+
+def attempt_config(run: ChainRun, config: RunnableConfig, launch: Launch) -> RunnableConfig:
+    """The config of one attempt: a child of the router's run, with the facts known before it is made."""
+    facts: dict[str, Any] = {"router_attempt": launch.attempt, "router_candidate": launch.candidate.id}
+    if launch.after:
+        facts["router_after"] = launch.after
+    # No run name and no run id: those were the router's own. Tags and the caller's metadata are in the manager.
+    child = RunnableConfig(callbacks=run.get_child(), metadata=facts, tags=[], configurable=config["configurable"])
+    child["recursion_limit"] = config["recursion_limit"]
+    if "max_concurrency" in config:
+        child["max_concurrency"] = config["max_concurrency"]
+    return child
+
+
+def facts_of(outcome: Outcome | None, plan: Plan | None, refusals: Sequence[Any] = ()) -> dict[str, Any]:
+    """The decision and its cost, flat. No `ls_*` key and no `usage_metadata`: those are the models' own."""
+    facts: dict[str, Any] = {}
+    if outcome is not None:
+        facts.update({f"router_{key}": value for key, value in outcome.annotation().items() if value is not None})
+        facts["router_input_tokens"] = outcome.usage.input_tokens
+        facts["router_output_tokens"] = outcome.usage.output_tokens
+        faults = [f"{a.index} {a.model}: {a.fault}" for a in outcome.attempts if a.fault]
+        if faults:
+            facts["router_faults"] = "; ".join(faults)
+    refused = plan.refusals if plan is not None else refusals
+    if refused:
+        facts["router_refusals"] = "; ".join(f"{r.model}: {r.rule}: {r.detail}" for r in refused)
+    if plan is not None and plan.notes:
+        facts["router_notes"] = "; ".join(plan.notes)
+    return facts
+
+
+def note(run: ChainRun, facts: Mapping[str, Any]) -> None:
+    """Write facts on the router's own run, in every tracer that is attached, before it ends."""
+    for handler in run.handlers:
+        if isinstance(handler, BaseTracer):
+            traced = handler.run_map.get(str(run.run_id))
+            if traced is not None:
+                extra = traced.extra or {}  # replaced, not changed: a manager may hold the same dict
+                traced.extra = {**extra, "metadata": {**(extra.get("metadata") or {}), **facts}}
+
+
+def chain_name(parent: BaseCallbackManager, config: RunnableConfig) -> str:
+    """Under which chain a call is booked: the root run's name if a tracer knows it, else what the config says."""
+    for handler in parent.handlers:
+        if isinstance(handler, BaseTracer):
+            name = _root_name(handler, parent.parent_run_id)
+            if name:
+                return name
+    metadata = config.get("metadata") or {}
+    stated = config.get("run_name") or metadata.get("lc_agent_name") or metadata.get("langgraph_node")
+    return str(stated or next(iter(caller_tags(config)), ""))
+
+
+def _root_name(tracer: BaseTracer, run_id: Any) -> str:
+    name = ""
+    while run_id is not None and (run := tracer.run_map.get(str(run_id))) is not None:
+        name, run_id = run.name, run.parent_run_id
+    return name
+
+
+def caller_tags(config: RunnableConfig) -> list[str]:
+    """The tags that a person wrote, without those that LangChain gives to the steps of a chain."""
+    return [tag for tag in config.get("tags") or () if not tag.startswith(_STEP_TAGS)]

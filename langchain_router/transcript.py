@@ -1,0 +1,153 @@
+"""LangChain messages -> Chat Completions JSON, and its replies -> LangChain messages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    BaseMessage,
+    HumanMessage,
+    InvalidToolCall,
+    SystemMessage,
+    ToolCall,
+    ToolMessage,
+    convert_to_openai_messages,
+)
+from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
+from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
+
+from capability_router.endpoints.wire import Delta, ToolCallDelta
+from capability_router.request import Usage
+
+_ROLES: dict[type[BaseMessage], str] = {HumanMessage: "user", SystemMessage: "system", AIMessage: "assistant"}
+_FOREIGN = {
+    "thinking", "redacted_thinking", "reasoning", "reasoning_content", "function_call", "tool_call", "tool_call_chunk",
+    "invalid_tool_call", "server_tool_call", "server_tool_result", "server_tool_use", "web_search_call",
+    "code_interpreter_call", "non_standard",
+}  # fmt: skip
+"""Blocks that Chat Completions has no place for in a message; a turn is whole without them."""
+
+
+def to_chat(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
+    """The messages as Chat Completions writes them."""
+    return [out for message in messages for out in _plain(message) or _blocks(message)]
+
+
+def _plain(message: BaseMessage) -> list[dict[str, Any]]:
+    """The short way for messages whose content is text; [] for the others."""
+    if not isinstance(message.content, str):
+        return []
+    if isinstance(message, ToolMessage):
+        return [{"role": "tool", "content": message.content, "tool_call_id": message.tool_call_id}]
+    role = next((role for kind, role in _ROLES.items() if isinstance(message, kind)), None)
+    if role is None:
+        return []
+    out: dict[str, Any] = {"role": role, "content": message.content}
+    if message.name:
+        out["name"] = message.name
+    if isinstance(message, AIMessage) and (message.tool_calls or message.invalid_tool_calls):
+        out["tool_calls"] = _calls(message)
+        out["content"] = message.content or None
+    return [out]
+
+
+def _calls(message: AIMessage) -> list[dict[str, Any]]:
+    whole = [(c["id"], c["name"], json.dumps(c["args"], ensure_ascii=False)) for c in message.tool_calls]
+    broken = [(c["id"], c["name"] or "", c["args"] or "") for c in message.invalid_tool_calls]
+    return [
+        {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}
+        for id, name, arguments in whole + broken
+    ]
+
+
+def _blocks(message: BaseMessage) -> list[dict[str, Any]]:
+    if isinstance(message.content, list):
+        kept = [b for b in message.content if not (isinstance(b, dict) and b.get("type") in _FOREIGN)]
+        message = message.model_copy(update={"content": kept})
+    converted = convert_to_openai_messages([message], text_format="string")
+    return converted if isinstance(converted, list) else [converted]
+
+
+def usage_metadata(usage: Usage) -> UsageMetadata:
+    """LangChain's token counts; details that are zero are left out."""
+    into = {"cache_read": usage.cache_read_tokens, "cache_creation": usage.cache_creation_tokens}
+    into["audio"] = usage.input_audio_tokens
+    out = {"reasoning": usage.reasoning_tokens, "audio": usage.output_audio_tokens}
+    metadata = UsageMetadata(
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        total_tokens=usage.input_tokens + usage.output_tokens,
+    )
+    if any(into.values()):
+        metadata["input_token_details"] = InputTokenDetails(**{k: v for k, v in into.items() if v})  # type: ignore[typeddict-item]  # its own keys
+    if any(out.values()):
+        metadata["output_token_details"] = OutputTokenDetails(**{k: v for k, v in out.items() if v})  # type: ignore[typeddict-item]  # its own keys
+    return metadata
+
+
+def message_from(delta: Delta, provider: str) -> AIMessage:
+    """A whole reply as a message."""
+    calls, broken = _parsed(delta.tool_calls)
+    return AIMessage(
+        content=delta.text,
+        id=delta.id or None,
+        tool_calls=calls,
+        invalid_tool_calls=broken,
+        usage_metadata=usage_metadata(delta.usage) if delta.usage else None,
+        additional_kwargs=_extras(delta),
+        response_metadata=_metadata(delta, provider),
+    )
+
+
+def chunk_from(delta: Delta, provider: str) -> AIMessageChunk:
+    """A piece of a streamed reply. What is said of the reply as a whole comes with the terminal reason."""
+    pieces = [
+        tool_call_chunk(name=p.name or None, args=p.arguments, id=p.id or None, index=p.index) for p in delta.tool_calls
+    ]
+    return AIMessageChunk(
+        content=delta.text,
+        tool_call_chunks=pieces,
+        usage_metadata=usage_metadata(delta.usage) if delta.usage else None,
+        additional_kwargs=_extras(delta),
+        response_metadata=_metadata(delta, provider) if delta.finish else {},
+    )
+
+
+def _extras(delta: Delta) -> dict[str, Any]:
+    extras = {"reasoning_content": delta.reasoning, "refusal": delta.refusal}
+    return {name: text for name, text in extras.items() if text}
+
+
+def _metadata(delta: Delta, provider: str) -> dict[str, Any]:
+    stated = {
+        "model_name": delta.model, "model_provider": provider, "finish_reason": delta.finish_raw, "id": delta.id,
+        "system_fingerprint": delta.raw.get("system_fingerprint"), "service_tier": delta.raw.get("service_tier"),
+        "cost": delta.cost, "logprobs": _logprobs(delta),
+    }  # fmt: skip
+    return {name: value for name, value in stated.items() if value not in (None, "")}
+
+
+def _logprobs(delta: Delta) -> Any:
+    choices = delta.raw.get("choices")
+    return choices[0].get("logprobs") if choices else None
+
+
+def _parsed(calls: Iterable[ToolCallDelta]) -> tuple[list[ToolCall], list[InvalidToolCall]]:
+    whole: list[ToolCall] = []
+    broken: list[InvalidToolCall] = []
+    for call in calls:
+        try:
+            args = json.loads(call.arguments or "{}")
+        except ValueError as error:
+            args, why = None, str(error)
+        else:
+            why = "the arguments are not a JSON object"
+        if isinstance(args, dict):
+            whole.append(tool_call(name=call.name, args=args, id=call.id or None))
+        else:
+            broken.append(invalid_tool_call(name=call.name, args=call.arguments, id=call.id or None, error=why))
+    return whole, broken

@@ -1,0 +1,211 @@
+"""A LangChain call -> the core's Request. Reads messages and call keywords, changes nothing.
+
+Content blocks come in LangChain's own form (v0 and v1) and in the shapes of OpenAI (Chat Completions
+and Responses), Anthropic, Google and Bedrock; all are told apart by `type` and MIME type alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.prompt_values import PromptValue
+
+from capability_router.catalog.card import ModelCard
+from capability_router.request import Need, Request
+from capability_router.routing import Routing, RoutingTerms
+from langchain_router.bindings import Binding, Structured, Tools, describe_tools
+
+Mode = Literal["invoke", "stream", "events"]
+
+_KINDS = {
+    "image": "image", "image_url": "image", "input_image": "image",
+    "audio": "audio", "input_audio": "audio",
+    "video": "video", "video_url": "video", "input_video": "video",
+    "file": "pdf", "input_file": "pdf", "document": "pdf", "pdf": "pdf", "media": "pdf",
+}  # fmt: skip
+# A file of which nobody says the type is taken for a PDF, the only kind that every file part may hold.
+_BY_MIME = (("image/", "image"), ("audio/", "audio"), ("video/", "video"), ("text/", ""), ("application/pdf", "pdf"))
+_MEDIA_NEEDS = {
+    "image": Need.IMAGE_INPUTS, "pdf": Need.PDF_INPUTS, "audio": Need.AUDIO_INPUTS, "video": Need.VIDEO_INPUTS,
+}  # fmt: skip
+_TEXT_KEYS = ("text", "thinking", "reasoning", "refusal")
+_MAX_TOKENS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "num_predict")
+_FREE_CHOICES = (None, "auto", "none", "", False)
+_NO_REASONING = (None, "", "none", False, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of the router as its user made it. `kwargs` go to the chosen model unchanged.
+
+    `max_tokens` is the router's own default, `terms` the routing terms that the call itself states.
+    """
+
+    prompt: PromptValue = field(repr=False)
+    messages: list[BaseMessage] = field(repr=False)
+    mode: Mode
+    kwargs: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    bound: Binding | None = None
+    max_tokens: int | None = None
+    terms: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def include_raw(self) -> bool:
+        """Whether the caller wants parse failures handed over instead of raised."""
+        return isinstance(self.bound, Structured) and bool(self.bound.kwargs.get("include_raw"))
+
+
+_TERMS = frozenset(RoutingTerms.__annotations__) | {"regions", "retention", "training"}
+
+
+def split_terms(keywords: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Keywords -> the routing terms among them, and the others."""
+    return (
+        {name: value for name, value in keywords.items() if name in _TERMS},
+        {name: value for name, value in keywords.items() if name not in _TERMS},
+    )
+
+
+def to_request(call: Call, routing: Routing, cards: Sequence[ModelCard]) -> Request:
+    """What the core has to know of a call."""
+    texts, media = _read(call.messages)
+    schemas, names = _tools(call)
+    follows = _follows(call.messages)
+    return Request(
+        texts=texts,
+        needs=_needs(call, media, cards),
+        media=media,
+        tools=schemas,
+        tool_names=names,
+        max_tokens=_max_tokens(call),
+        stream=call.mode != "invoke",
+        turns=sum(isinstance(m, HumanMessage) for m in call.messages) or 1,
+        in_tool_loop=bool(follows),
+        follows=follows,
+        routing=routing,
+        payload=call,
+    )
+
+
+def _read(messages: Iterable[BaseMessage]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    texts: list[str] = []
+    media: list[str] = []
+    for message in messages:
+        content = message.content
+        if isinstance(content, str):
+            texts.append(content)
+        else:
+            texts.append(" ".join(_walk(content, media)))
+        if isinstance(message, AIMessage) and message.tool_calls:
+            texts.append(" ".join(f"{tool['name']} {tool['args']}" for tool in message.tool_calls))
+    return tuple(texts), tuple(media)
+
+
+def _walk(blocks: Iterable[Any], media: list[str]) -> Iterator[str]:
+    """The texts of content blocks; the kinds of the others are added to `media`."""
+    for block in blocks:
+        if isinstance(block, str):
+            yield block
+        elif isinstance(block, Mapping):
+            kind = media_kind(block)
+            if kind:
+                media.append(kind)
+            nested = block.get("content")
+            if isinstance(nested, list):
+                yield from _walk(nested, media)
+            yield from (text for key in _TEXT_KEYS if isinstance(text := block.get(key), str))
+
+
+def media_kind(block: Mapping[str, Any]) -> str:
+    """'image', 'pdf', 'audio', 'video', or '' for a block that is no attachment."""
+    named = block.get("type") or (next(iter(block)) if len(block) == 1 else "")  # Bedrock: {"image": {...}}
+    kind = _KINDS.get(named, "") if isinstance(named, str) else ""
+    if not kind:
+        return ""
+    mime = _mime(block)
+    return next((by for prefix, by in _BY_MIME if mime.startswith(prefix)), kind)
+
+
+def _mime(block: Mapping[str, Any]) -> str:
+    """The MIME type that the block states, at any of the places where one may stand; '' = none."""
+    held = (block.get(key) for key in ("source", "file", "image_url", "video_url"))
+    for part in (block, *(part for part in held if isinstance(part, Mapping))):
+        for key in ("mime_type", "media_type", "mimeType"):
+            if isinstance(part.get(key), str):
+                return str(part[key])
+        if part.get("type") == "text":  # Anthropic: a document given as plain text
+            return "text/plain" if part is not block else ""
+        urls = (part.get(key) for key in ("url", "file_data", "image_url", "data"))
+        data = next((url for url in urls if isinstance(url, str) and url.startswith("data:")), None)
+        if data:
+            return data[5:].partition(";")[0]
+    return ""
+
+
+def _tools(call: Call) -> tuple[str, tuple[str, ...]]:
+    if call.bound is not None:
+        return call.bound.described
+    tools = call.kwargs.get("tools")
+    return describe_tools(tools) if isinstance(tools, (list, tuple)) else ("", ())
+
+
+def _follows(messages: Sequence[BaseMessage]) -> tuple[str, ...]:
+    """The ids of the tool calls whose results end the conversation."""
+    ids: list[str] = []
+    for message in reversed(messages):
+        if not isinstance(message, ToolMessage):
+            break
+        ids.append(message.tool_call_id)
+    return tuple(reversed(ids))
+
+
+def _max_tokens(call: Call) -> int | None:
+    stated = (call.kwargs.get(name) for name in _MAX_TOKENS)
+    found = next((n for n in stated if isinstance(n, int) and n > 0), None)
+    return found or call.max_tokens
+
+
+def _needs(call: Call, media: tuple[str, ...], cards: Sequence[ModelCard]) -> Need:
+    needs = Need.NONE
+    for kind in media:
+        needs |= _MEDIA_NEEDS[kind]
+    options = {**call.bound.kwargs, **call.kwargs} if isinstance(call.bound, Tools) else call.kwargs
+    if (isinstance(call.bound, Tools) and call.bound.tools) or options.get("tools"):
+        needs |= Need.TOOL_CALLING
+        if options.get("tool_choice") not in _FREE_CHOICES:
+            needs |= Need.TOOL_CHOICE
+    needs |= _format_need(options.get("response_format"))
+    if isinstance(call.bound, Structured):
+        needs |= _schema_need(call.bound, cards)
+    if _reasons(options):
+        needs |= Need.REASONING_OUTPUT
+    return needs if call.mode == "invoke" else needs | Need.STREAMING
+
+
+def _format_need(response_format: Any) -> Need:
+    if response_format is None:
+        return Need.NONE
+    kind = response_format.get("type") if isinstance(response_format, Mapping) else None
+    return {"text": Need.NONE, "json_object": Need.JSON_MODE}.get(kind or "", Need.STRUCTURED_OUTPUT)
+
+
+def _schema_need(bound: Structured, cards: Sequence[ModelCard]) -> Need:
+    by_method = {"function_calling": Need.TOOL_CALLING, "json_mode": Need.JSON_MODE}
+    need = by_method.get(bound.method or "", Need.STRUCTURED_OUTPUT)
+    if bound.method is None and all(card.cannot & Need.STRUCTURED_OUTPUT for card in cards):
+        need = Need.TOOL_CALLING  # the packages of such models ask for a schema by a forced tool call
+    return need | Need.TOOL_CALLING if bound.kwargs.get("tools") else need
+
+
+def _reasons(options: Mapping[str, Any]) -> bool:
+    if options.get("reasoning_effort") not in _NO_REASONING or options.get("thinking_budget") not in _NO_REASONING:
+        return True
+    reasoning, thinking = options.get("reasoning"), options.get("thinking")
+    if isinstance(reasoning, Mapping):
+        return reasoning.get("effort", "medium") not in _NO_REASONING
+    if isinstance(thinking, Mapping):
+        return thinking.get("type") not in (None, "disabled")
+    return bool(reasoning) or bool(thinking)
