@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from capability_router.catalog.card import CAPABILITIES, ModelCard, retention_days
@@ -17,6 +18,7 @@ from capability_router.request import Request
 
 UnknownMode = Literal["prefer_known", "allow", "refuse"]
 RESERVE_TOKENS = 1_024
+_ENDLESS = 1 << 60
 
 
 class Refusal(NamedTuple):
@@ -40,6 +42,23 @@ class Ask:
     tenant_models: frozenset[str] | None = None
 
 
+class Roster:
+    """The registered cards, with what lets whole rules be left out: made once per registry."""
+
+    __slots__ = ("cards", "has_tenants", "smallest_room")
+
+    def __init__(self, cards: Sequence[ModelCard]) -> None:
+        self.cards = cards
+        self.has_tenants = any(card.tenants for card in cards)
+        self.smallest_room = min((_room(card) for card in cards), default=0)
+
+
+def _room(card: ModelCard) -> int:
+    """Input tokens up to which no window rule can refuse the card, whatever the output asked for."""
+    whole = (card.context_window or _ENDLESS) - (card.max_output_tokens or card.output_reserve or default_reserve(card))
+    return min(card.max_input_tokens or _ENDLESS, whole)
+
+
 class Eligible(NamedTuple):
     """The models that may be used, in registry order, the refusals of the others, and remarks."""
 
@@ -50,11 +69,14 @@ class Eligible(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A named question. `asks`: does it concern this request? `check`: None or why not."""
+    """A named question. `asks`: does it concern this request, of these models? `check`: None or why not."""
 
     name: str
-    asks: Callable[[Ask], bool]
+    asks: Callable[[Ask, Roster], bool]
     check: Callable[[Ask, ModelCard], str | None]
+
+
+Active = tuple[str, Callable[[Ask, ModelCard], str | None]]
 
 
 def default_reserve(card: ModelCard) -> int:
@@ -153,52 +175,62 @@ def _tenant(ask: Ask, card: ModelCard) -> str | None:
     return f"reserved for other tenants than {ask.request.routing.tenant!r}"
 
 
-def _always(_: Ask) -> bool:
-    return True
+def _may_be_tight(ask: Ask, roster: Roster) -> bool:
+    return ask.request.max_tokens is not None or ask.input_tokens > roster.smallest_room
 
 
 RULES: tuple[Rule, ...] = (
-    Rule("pin", lambda a: a.pin is not None, _pin),
-    Rule("allow", lambda a: bool(a.request.routing.allow), _allow),
-    Rule("deny", lambda a: bool(a.deny), _deny),
-    Rule("tenant", _always, _tenant),
-    Rule("require_tags", lambda a: bool(a.request.routing.require_tags), _require_tags),
-    Rule("data.regions", lambda a: bool(a.request.routing.regions), _regions),
-    Rule("data.retention", lambda a: a.request.routing.retention is not None, _retention),
-    Rule("data.training", lambda a: a.request.routing.training is False, _training),
-    Rule("max_input_tokens", _always, _input),
-    Rule("context_window", _always, _window),
-    Rule("max_output_tokens", lambda a: a.request.max_tokens is not None, _output),
-    Rule("max_cost", lambda a: a.request.routing.max_cost_usd is not None, _max_cost),
+    Rule("pin", lambda a, _: a.pin is not None, _pin),
+    Rule("allow", lambda a, _: bool(a.request.routing.allow), _allow),
+    Rule("deny", lambda a, _: bool(a.deny), _deny),
+    Rule("tenant", lambda a, r: r.has_tenants or a.tenant_models is not None, _tenant),
+    Rule("require_tags", lambda a, _: bool(a.request.routing.require_tags), _require_tags),
+    Rule("data.regions", lambda a, _: bool(a.request.routing.regions), _regions),
+    Rule("data.retention", lambda a, _: a.request.routing.retention is not None, _retention),
+    Rule("data.training", lambda a, _: a.request.routing.training is False, _training),
+    Rule("max_input_tokens", _may_be_tight, _input),
+    Rule("context_window", _may_be_tight, _window),
+    Rule("max_output_tokens", lambda a, _: a.request.max_tokens is not None, _output),
+    Rule("max_cost", lambda a, _: a.request.routing.max_cost_usd is not None, _max_cost),
 )
 """The rules with numbers, in the order in which the first that fails is named. Capabilities follow them."""
 
 
 def screen(
-    ask: Ask, cards: Sequence[ModelCard], *, unknown: UnknownMode = "prefer_known", barred: Mapping[str, str] = {}
+    ask: Ask,
+    models: Roster | Sequence[ModelCard],
+    *,
+    unknown: UnknownMode = "prefer_known",
+    barred: Mapping[str, str] = MappingProxyType({}),
 ) -> Eligible:
     """Split the cards. `barred` are models out of use (credential or model disabled), with the reason."""
-    active = [(rule.name, rule.check) for rule in RULES if rule.asks(ask)]
+    roster = models if isinstance(models, Roster) else Roster(models)
+    active = [(rule.name, rule.check) for rule in RULES if rule.asks(ask, roster)]
+    if not active and not ask.needs and not barred:
+        return Eligible(list(roster.cards), [], ())
     passed: list[ModelCard] = []
     refusals: list[Refusal] = []
-    needs = ask.needs
-    for card in cards:
-        if card.id in barred:
-            refusals.append(Refusal(card.id, "credential", barred[card.id]))
-            continue
-        for name, check in active:
-            detail = check(ask, card)
-            if detail is not None:
-                refusals.append(Refusal(card.id, name, detail))
-                break
+    for card in roster.cards:
+        refusal = _refusal(ask, card, active, barred)
+        if refusal is None:
+            passed.append(card)
         else:
-            if needs & card.cannot:
-                refusals.append(_incapable(card, needs & card.cannot, "does not support"))
-            else:
-                passed.append(card)
+            refusals.append(refusal)
+    needs = ask.needs
     if not needs or all(needs & card.can == needs for card in passed):
         return Eligible(passed, refusals, ())
     return _unknowns(needs, passed, refusals, unknown)
+
+
+def _refusal(ask: Ask, card: ModelCard, active: Sequence[Active], barred: Mapping[str, str]) -> Refusal | None:
+    if barred and card.id in barred:
+        return Refusal(card.id, "credential", barred[card.id])
+    for name, check in active:
+        detail = check(ask, card)
+        if detail is not None:
+            return Refusal(card.id, name, detail)
+    lacks = ask.needs & card.cannot
+    return _incapable(card, lacks, "does not support") if lacks else None
 
 
 def _incapable(card: ModelCard, lacks: int, words: str) -> Refusal:

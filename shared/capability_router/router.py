@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from capability_router.catalog.entry import Describe
 from capability_router.catalog.registry import Registry
 from capability_router.clock import Clock, SystemClock
-from capability_router.eligibility import Ask, reserve
+from capability_router.eligibility import Ask, Roster, reserve
 from capability_router.errors import NoEligibleModel
 from capability_router.execution.endpoint import Endpoint
 from capability_router.execution.limits import Limits
@@ -65,7 +65,9 @@ class Router:
                 entry.card.id, entry.address, limits=entry.card.limits, latency=entry.card.latency
             )  # fmt: skip
         policy = choose_policy(s.policy, registry.resolve)
-        self.planner = Planner(registry, policy, Prior(_stated(registry)), self.board, s.unknown, s.tenants)
+        self.planner = Planner(
+            registry, Roster(registry.cards), policy, Prior(_stated(registry)), self.board, s.unknown, s.tenants
+        )
         self._limits = Limits(
             s.retry.attempts, s.retry.per_target, s.retry.wait, s.retry.max_wait_s, s.deadline_s, s.timeouts,
             s.on_content_filter,

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 UNSTATED = 0.6
 CARD_WEIGHT = 20.0  # scored outcomes that a card's word is worth
+_TASKS_KEPT = 1_000
 FADE = 0.995  # per outcome of the same model and task: half-life about 140 outcomes
 _SPREAD = 0.3  # from the cheapest to the dearest model when only prices are known
 
@@ -32,22 +33,28 @@ class Prior:
         self._strength = _strengths(models)
         self._quality = {m.id: dict(m.quality) for m in models}
         self._default = {m.id: self._level(m) for m in models}
+        self._on: dict[str, dict[str, tuple[float, float]]] = {}
         self._scored: dict[tuple[str, str], tuple[float, float]] = {}  # (model, task) -> sum, count
 
-    def quality(self, model: str, task: str, hardness: float) -> float:
-        """Predicted chance of success, 0.01 to 0.99."""
-        level = self._quality[model].get(task)
-        if level is None:
-            level = self._default[model]
-        if self._scored and (scored := self._scored.get((model, task))):
-            level = (CARD_WEIGHT * level + scored[0]) / (CARD_WEIGHT + scored[1])
-        q = level + hardness * (2.0 * self._strength[model] - 1.0)
-        return 0.01 if q < 0.01 else min(q, 0.99)
+    def on(self, task: str) -> Mapping[str, tuple[float, float]]:
+        """Model -> (level, slope) on this task: predicted chance of success = level + slope * hardness."""
+        known = self._on.get(task)
+        if known is None:
+            known = {model: (self._learned(model, task), 2.0 * s - 1.0) for model, s in self._strength.items()}
+            if len(self._on) < _TASKS_KEPT:
+                self._on[task] = known
+        return known
+
+    def _learned(self, model: str, task: str) -> float:
+        level = self._quality[model].get(task, self._default[model])
+        total, count = self._scored.get((model, task), (0.0, 0.0))
+        return (CARD_WEIGHT * level + total) / (CARD_WEIGHT + count)
 
     def learn(self, model: str, task: str, score: float) -> None:
         """One answer of this model on this task was worth `score` (0 to 1)."""
         total, count = self._scored.get((model, task), (0.0, 0.0))
         self._scored[(model, task)] = (FADE * total + score, FADE * count + 1.0)
+        self._on.pop(task, None)
 
     def _level(self, stated: Stated) -> float:
         if "default" in stated.quality:

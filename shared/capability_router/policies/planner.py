@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from capability_router.catalog.card import CAPABILITIES, ModelCard
-from capability_router.eligibility import Ask, Refusal, UnknownMode, screen
+from capability_router.eligibility import Ask, Refusal, Roster, UnknownMode, screen
 from capability_router.features import Features, features
 from capability_router.learning.prior import Prior
 from capability_router.plan import Candidate, Plan
@@ -54,6 +54,7 @@ class Planner:
     """Everything a decision depends on."""
 
     registry: Names
+    roster: Roster
     policy: Policy
     prior: Prior
     health: Health
@@ -64,11 +65,11 @@ class Planner:
         """Rank the eligible models; `prefer` (a conversation's model) goes first if it is eligible and usable."""
         found = features(request)
         ask = self._ask(request, found)
-        eligible = screen(ask, self.registry.cards, unknown=self.unknown, barred=self.health.barred(now))
+        eligible = screen(ask, self.roster, unknown=self.unknown, barred=self.health.barred(now))
         refusals = eligible.refusals
         if ask.pin is not None and not any(card.id == ask.pin for card in self.registry.cards):
             refusals = [Refusal(r.model, "pin", f"pinned to {ask.pin!r}, which is not registered") for r in refusals]
-        rows = [self._row(card, request, found, now) for card in eligible.cards]
+        rows = self._rows(eligible.cards, found, now)
         scene = Scene(request, found, rows)
         return Decision(self._plan(scene, refusals, eligible.notes, prefer), scene)
 
@@ -87,14 +88,19 @@ class Planner:
     def _meant(self, names: Sequence[str]) -> frozenset[str]:
         return frozenset(id for name in names for id in self.registry.matches(name) or (name,))
 
-    def _row(self, card: ModelCard, request: Request, found: Features, now: float) -> Row:
+    def _rows(self, cards: Sequence[ModelCard], found: Features, now: float) -> list[Row]:
         tokens_in, tokens_out, task, hardness = found
-        state = self.health.condition(card.id, now)
-        cost = card.price.estimate(tokens_in, tokens_out) if card.price is not None else None
-        first, pace = state.ttft_s, state.s_per_token
-        latency = None if first is None else first + tokens_out * (pace or 0.0)
-        quality = self.prior.quality(card.id, task, hardness)
-        return Row(card, quality, cost, latency, state.queue_s, state.in_flight, state.held)
+        believed, condition = self.prior.on(task), self.health.condition
+        rows: list[Row] = []
+        for card in cards:
+            level, slope = believed[card.id]
+            quality = level + slope * hardness
+            quality = 0.01 if quality < 0.01 else 0.99 if quality > 0.99 else quality
+            state = condition(card.id, now)
+            cost = card.price.estimate(tokens_in, tokens_out) if card.price is not None else None
+            latency = None if state.ttft_s is None else state.ttft_s + tokens_out * (state.s_per_token or 0.0)
+            rows.append(Row(card, quality, cost, latency, state.queue_s, state.in_flight, state.held))
+        return rows
 
     def _plan(self, scene: Scene, refusals: list[Refusal], notes: tuple[str, ...], prefer: str | None) -> Plan:
         judged = self.policy.judge(scene) if scene.rows else Judgement([])
