@@ -63,11 +63,12 @@ def provider_of(base_url: str) -> str:
 def spellings(model: str) -> Iterator[str]:
     """The names under which a catalog may know this model, the surest first.
 
-    A fine-tuned model ('ft:...') is known only under its own name: it costs more than its base.
+    A fine-tuned model ('ft:gpt-4o:acme::id') has prices of its own, 'ft:gpt-4o', never its base's.
     """
     plain = model.strip().removeprefix("models/")
     yield plain
     if plain.startswith("ft:"):
+        yield ":".join(plain.split(":")[:2])
         return
     local = _BEDROCK_REGION.sub("", plain)
     undated = _DATE.sub("", local)
