@@ -118,7 +118,8 @@ def _free(draft: Draft, taken: dict[str, str]) -> str:
 def _settled(draft: Draft, id: str) -> Entry:
     """The entry, its card filled from all that is known of it."""
     fields: dict[str, Any] = {"provider": draft.provider, "model": draft.model}
-    for known in (draft.stated, draft.told, snapshot.lookup(draft.provider, draft.model) or {}):
+    catalog = snapshot.lookup(draft.provider, draft.model) or {}
+    for known in (draft.stated, _accepted(draft.told, catalog), catalog):
         fields.update({k: v for k, v in known.items() if v is not None and fields.get(k) in _NOTHING})
     try:
         _check_kinds(card_fields(fields, id), id)
@@ -128,6 +129,15 @@ def _settled(draft: Draft, id: str) -> Entry:
         raise ConfigError(f"{draft.where}: {error}") from None
     address = draft.address if draft.address.model else draft.address._replace(model=draft.model or id)
     return Entry(card, draft.source, address)
+
+
+def _accepted(told: Mapping[str, Any], catalog: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the model says, but with the catalog's input limit where that is smaller.
+
+    LangChain's profiles give the total window as `max_input_tokens` for some models.
+    """
+    own, known = told.get("max_input_tokens"), catalog.get("max_input_tokens")
+    return {**told, "max_input_tokens": known} if own and known and known < own else told
 
 
 def _check_kinds(fields: Mapping[str, Any], id: str) -> None:

@@ -304,6 +304,14 @@ def test_a_model_of_the_same_name_elsewhere_is_not_that_model():
     assert card.tool_calling is None
 
 
+@pytest.mark.parametrize(("own", "stated", "kept"), [(1_050, None, 922), (500, None, 500), (1_050, 1_000, 1_000)])
+def test_a_total_window_told_as_input_limit_gives_way_to_the_catalogs(monkeypatch, own, stated, kept):
+    monkeypatch.setattr(snapshot, "lookup", lambda *_: {"context_window": 1_050, "max_input_tokens": 922})
+    told = Description({"provider": "p", "model": "m", "max_input_tokens": own}, Address("sdk:p", "m"))
+    card = only((FakeChat(), {"max_input_tokens": stated}), describe=lambda _: told).card
+    assert (card.max_input_tokens, card.context_window) == (kept, 1_050)
+
+
 # ------------------------------------------------------------------ names
 
 
