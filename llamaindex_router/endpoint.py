@@ -22,7 +22,7 @@ from capability_router.faults.kinds import Fault
 from capability_router.request import Reply
 from llamaindex_router.call import Call
 from llamaindex_router.children import Children
-from llamaindex_router.errors import fault_of
+from llamaindex_router.errors import HollowStream, fault_of
 from llamaindex_router.handover import Origins
 from llamaindex_router.passage import Passage, taken
 from llamaindex_router.tracing import tagged, tapping
@@ -148,6 +148,7 @@ class LlamaAttempt:
         try:
             while (chunk := self._stepped(lambda: next(steps, _END))) is not _END:
                 yield chunk
+            self._check()
         finally:
             _close(answer)
 
@@ -162,6 +163,7 @@ class LlamaAttempt:
         try:
             while (chunk := await self._astepped(answer)) is not _END:
                 yield chunk
+            self._check()
         finally:
             await _aclose(answer)
 
@@ -185,6 +187,10 @@ class LlamaAttempt:
     async def _astepped(self, answer: Any) -> Any:
         with self._underway():
             return await anext(answer, _END)
+
+    def _check(self) -> None:
+        if self._seen.hollow:
+            raise HollowStream
 
     @contextmanager
     def _underway(self) -> Iterator[None]:

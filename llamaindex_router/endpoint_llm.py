@@ -86,7 +86,7 @@ class EndpointLLM(FunctionCallingLLM):
         own = {name: settings.pop(name) for name in type(self).model_fields if name in settings}
         known = {name: settings.pop(name) for name in FIELDS if name in settings}
         super().__init__(base_url=base_url, model=model, api_key_env=api_key_env, **own, **settings)
-        known = {"id": model, "provider": provider_of(base_url), **known, "model": model}
+        known = {"id": model, "provider": provider_of(base_url) or "endpoint", **known, "model": model}
         self._card = ModelCard(**known)
         spec = {"base_url": base_url, "model": model, "api_key": api_key, "api_key_env": api_key_env,
                 "headers": headers or {}, "timeouts": timeouts}  # fmt: skip

@@ -18,13 +18,14 @@ _SILENT = ("text", "cache")
 class Transcript:
     """Reads chat and completion responses; keeps the last text, message, terminal reason and counts."""
 
-    __slots__ = ("_counts", "_finish", "_message", "_model", "_text")
+    __slots__ = ("_carried", "_counts", "_finish", "_message", "_model", "_text", "_worded")
 
     def __init__(self) -> None:
         self._counts: dict[str, Any] = {}
         self._finish: Finish | None = None
         self._message: ChatMessage | None = None
         self._text = self._model = ""
+        self._carried = self._worded = False
 
     def take(self, response: Response) -> bool:
         """Note what this chunk adds; True when it carries text, reasoning, a tool call or other content."""
@@ -38,7 +39,10 @@ class Transcript:
         whole = (response.message.content if isinstance(response, ChatResponse) else response.text) or ""
         # Most integrations give the text so far with every chunk, some only its increment.
         self._text = whole if len(whole) >= len(self._text) else self._text + (response.delta or "")
-        return bool(response.delta) or bool(whole) or self._speaks(response)
+        self._worded = self._worded or field(raw, "choices") is not None
+        carries = bool(response.delta) or bool(whole) or self._speaks(response)
+        self._carried = self._carried or carries
+        return carries
 
     def _speaks(self, response: Response) -> bool:
         if response.additional_kwargs and response.additional_kwargs.get("thinking_delta"):
@@ -57,6 +61,11 @@ class Transcript:
     def finish(self) -> Finish | None:
         """The terminal reason; None while there is none."""
         return self._finish
+
+    @property
+    def hollow(self) -> bool:
+        """Chat Completions chunks without content and without a terminal reason, which that format always gives."""
+        return self._worded and not self._carried and self._finish is None
 
     def reply(self) -> Reply:
         """What has been seen, in the core's terms."""
@@ -86,6 +95,8 @@ class ObjectTranscript:
     def __init__(self) -> None:
         self._object: Any = None
         self.tapped: list[Response] = []
+
+    hollow = False
 
     def take(self, value: Any) -> bool:
         """Note the object so far; True once one of its fields is known."""

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
+import httpx
 import pytest
 from adapters.llamaindex.chat_server import ChatServer
 from llama_index.llms.openai_like import OpenAILike
@@ -20,17 +21,21 @@ def server() -> Iterator[ChatServer]:
 
 
 @pytest.fixture
-def like(server: ChatServer) -> Callable[..., OpenAILike]:
+async def like(server: ChatServer) -> AsyncIterator[Callable[..., OpenAILike]]:
     """LlamaIndex's own OpenAILike on the loopback server."""
+    clients = {"http_client": httpx.Client(), "async_http_client": httpx.AsyncClient()}
 
     def make(model: str, **settings: Any) -> OpenAILike:
         given = {"is_chat_model": True, "is_function_calling_model": True, "context_window": 16_000, "max_retries": 0}
         usage = {"stream_options": {"include_usage": True}}
         return OpenAILike(
-            model=model, api_base=server.url, api_key="sk-test-1234", additional_kwargs=usage, **{**given, **settings}
-        )
+            model=model, api_base=server.url, api_key="sk-test-1234", additional_kwargs=usage, **clients,
+            **{**given, **settings},
+        )  # fmt: skip
 
-    return make
+    yield make
+    clients["http_client"].close()
+    await clients["async_http_client"].aclose()
 
 
 @pytest.fixture
