@@ -1,30 +1,53 @@
-"""Whether a reply that ended without an exception is an answer.
-
-A stream that closes cleanly without a terminal reason raises nothing in any wrapper, so it is judged
-here; likewise an empty answer, a filtered one, a tool call that can't be read.
-"""
+"""Whether a reply that ended without an exception is an answer."""
 
 from __future__ import annotations
+
+import re
 
 from capability_router.faults.kinds import Fault
 from capability_router.request import Finish, Reply
 
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,63}")
+_FILTERED = {Finish.CONTENT_FILTER: "content_filtered", Finish.REFUSAL: "refusal"}
+
 
 def judge(reply: Reply, *, streaming: bool, gives_reason: bool, on_content_filter: str = "return") -> Fault | None:
-    """The fault in a whole reply, or None. `gives_reason`: this model is known to give terminal reasons.
+    """What is wrong with a reply that came to its end; None = it is an answer.
 
-    Cut at the output limit is a success, told by `Reply.finish`. An empty stream without a terminal
-    reason stays empty: a model that gives none may have had nothing to say.
+    `gives_reason`: the model is known to say why it stopped, so that silence means a stream cut short.
+    `on_content_filter`: "return" hands a filtered or refused reply to the caller, "fallback" makes it a fault.
+    A reply from a cache (`reply.cached`) is judged by its content only where no model is to blame: never as
+    truncated or empty. Output that reached its length limit is an answer; `reply.finish` is the flag.
     """
-    if reply.cached:
+    if streaming and gives_reason and reply.finish is None and not reply.cached:
+        return Fault("truncated", "the stream ended without a terminal reason")
+    if reply.finish in _FILTERED:
+        fault = Fault(_FILTERED[reply.finish], f"finish reason {reply.finish}")
+        return fault if on_content_filter == "fallback" else None
+    return _empty(reply, streaming) or _malformed(reply) or _unparsable(reply)
+
+
+def _empty(reply: Reply, streaming: bool) -> Fault | None:
+    """Empty although nothing cut it short. A stream that gave neither content nor reason stays a success:
+
+    callers of LlamaIndex rely on empty streams, and a model known to give reasons was judged truncated.
+    """
+    ended = reply.finish is Finish.STOP or (reply.finish is None and not streaming)
+    if reply.cached or not ended or not reply.empty or reply.parse_error:
         return None
-    if reply.parse_error:
-        return Fault("unparsable", reply.parse_error)
-    if streaming and reply.finish is None and gives_reason:
-        return Fault("truncated")
-    if reply.finish is Finish.CONTENT_FILTER:
-        return Fault("content_filtered") if on_content_filter == "fallback" else None
-    if reply.malformed_tool_calls and not reply.tool_calls:
-        return Fault("malformed_tool_call", f"{reply.malformed_tool_calls} of its calls can't be read")
-    ended_by_itself = reply.finish is Finish.STOP or (reply.finish is None and not streaming)
-    return Fault("empty") if reply.empty and ended_by_itself else None
+    return Fault("empty", "no text and no tool call")
+
+
+def _malformed(reply: Reply) -> Fault | None:
+    """Only when no call can be used: beside a sound one, the caller gets both and decides."""
+    count = reply.malformed_tool_calls
+    if reply.tool_calls or count <= 0:
+        return None
+    return Fault("malformed_tool_call", f"{count} tool call{'s' if count > 1 else ''}, none with valid arguments")
+
+
+def _unparsable(reply: Reply) -> Fault | None:
+    """The parser's message quotes the answer, so that only a bare class name of it is kept."""
+    if not reply.parse_error:
+        return None
+    return Fault("unparsable", reply.parse_error if _IDENTIFIER.fullmatch(reply.parse_error) else "")

@@ -7,7 +7,7 @@ clients (docs/explanation/faults.md).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Same = Literal["never", "at_once", "backoff", "pushback"]
@@ -63,7 +63,8 @@ KINDS: dict[str, FaultKind] = {
 class Fault:
     """One fault of one attempt. `detail` is short and holds no prompt, key or header value.
 
-    `retry_after_s` and `window` are the provider's own hints: seconds to wait, tokens it can hold.
+    `retry_after_s` and `window` are the provider's own hints: seconds to wait, tokens it can hold;
+    `again` is False if it says that the same call must not be repeated (`x-should-retry: false`).
     `error` is the exception that was raised, for `__cause__` only; it never reaches telemetry.
     """
 
@@ -74,12 +75,14 @@ class Fault:
     retry_after_s: float | None = None
     window: int | None = None
     clock: str = ""
+    again: bool = True
     error: BaseException | None = field(default=None, repr=False, compare=False)
 
     @property
     def row(self) -> FaultKind:
-        """The table's row for this fault."""
-        return KINDS[self.kind]
+        """The table's row for this fault; the provider's word against a repetition overrules it."""
+        row = KINDS[self.kind]
+        return row if self.again else replace(row, same="never", is_retryable=False)
 
     @property
     def told(self) -> str:

@@ -1,0 +1,151 @@
+"""From an exception to a fault: by the shape of the exception, never by a client's classes.
+
+Asked of each exception of the chain in turn, until one answers: names that settle it, the provider's
+codes, its text (only at statuses that hide several kinds), the HTTP status, broad codes. If none
+does, the class names, then parts of them, then loose texts. What is left is "unknown".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from capability_router.clock import SystemClock
+from capability_router.faults.evidence import Link, links, read, status_of
+from capability_router.faults.hints import forbids_retry, headers_of, pushback_s, retry_after_s, window_tokens
+from capability_router.faults.kinds import Fault
+from capability_router.faults.phrases import loose_rules, rules_for, told_by
+from capability_router.faults.vocabulary import (
+    BROAD,
+    DECISIVE_NAMES,
+    FRAGMENTS,
+    LONGEST_WORD,
+    NAMES,
+    TELLING,
+    normal,
+    status_kind,
+)  # fmt: skip
+
+_IDENTIFIER = re.compile(rf"[A-Za-z0-9_.-]{{1,{LONGEST_WORD}}}")
+_KEY_LIKE = re.compile(r"(?:sk|pk|gsk|xai|hf|key|tok|bearer|akia|asia|aiza|eyj)[-_0-9]", re.IGNORECASE)
+_DIGIT = re.compile(r"\d")
+_PLAIN_MISTAKES = (
+    ValueError, TypeError, LookupError, AttributeError, AssertionError, NotImplementedError, NameError,
+)  # fmt: skip
+_CLOCKS = {
+    "connect": "connection", "first_token": "first token", "between_tokens": "next token", "total": "whole answer",
+    "connecttimeout": "connection", "streamchunktimeout": "next token",
+}  # fmt: skip
+
+
+def classify(error: BaseException, now_unix: float | None = None) -> Fault:
+    """What the error means. Never raises; "unknown" if nothing tells.
+
+    `now_unix` (default: the machine's clock) turns the dates in retry hints into seconds.
+    """
+    try:
+        return _fault(error, SystemClock.unix() if now_unix is None else now_unix)
+    except Exception:  # noqa: BLE001 - a hostile exception object must not hide the failure it stands for
+        return Fault("unknown", type(error).__name__[:LONGEST_WORD], error=error)
+
+
+def kind_of(evidence: tuple[Link, ...], *, texts: bool = True) -> str:
+    """The kind the evidence stands for. `texts=False`: by names, codes and statuses alone."""
+    status = status_of(evidence)
+    return (
+        _schema_kind(evidence[0])
+        or _first(_shown(link, status, texts) for link in evidence)
+        or _first(_named(link) for link in evidence)
+        or (_first(_loose(link) for link in evidence) if texts else "")
+        or "unknown"
+    )
+
+
+def _fault(error: BaseException, now_unix: float) -> Fault:
+    evidence = links(error)
+    kind = kind_of(evidence)
+    window = window_tokens(error) if kind == "context_overflow" else None
+    wait = retry_after_s if kind == "rate_limited" else pushback_s
+    codes = _told_codes(evidence)
+    return Fault(
+        kind=kind,
+        detail=_detail(error, codes, window),
+        status=status_of(evidence),
+        code=codes[0] if codes else "",
+        retry_after_s=wait(error, now_unix),
+        window=window,
+        clock=_clock(evidence) if kind == "timeout" else "",
+        again=not forbids_retry(headers_of(error)),
+        error=error,
+    )
+
+
+def _first(kinds: Iterable[str]) -> str:
+    return next(filter(None, kinds), "")
+
+
+def _schema_kind(link: Link) -> str:
+    """The answer came and did not fit its schema: a parser's or a validator's own error, not one behind another."""
+    if "outputparser" in link.names:
+        return "unparsable"
+    if "validation" not in link.names or type(link.error).__module__.startswith("botocore"):
+        return ""
+    return "" if link.status else "unparsable"
+
+
+def _shown(link: Link, status: int | None, texts: bool) -> str:
+    """By what one exception carries of the provider's answer; `status` is the chain's."""
+    return (
+        _looked_up(link.names, DECISIVE_NAMES)
+        or (told_by(link.texts, rules_for(status, money=True)) if texts else "")
+        or _looked_up(map(normal, link.codes), TELLING)
+        or (told_by(link.texts, rules_for(status)) if texts else "")
+        or (status_kind(link.status) if link.status is not None else "")
+        or _looked_up(map(normal, link.codes), BROAD)
+    )
+
+
+def _named(link: Link) -> str:
+    known = _looked_up(link.names, NAMES)
+    return known or _first(kind for part, kind in FRAGMENTS if any(part in name for name in link.names))
+
+
+def _loose(link: Link) -> str:
+    return "" if _plain(link) else told_by(link.texts, loose_rules())
+
+
+def _plain(link: Link) -> bool:
+    return type(link.error).__module__ == "builtins" and isinstance(link.error, _PLAIN_MISTAKES)
+
+
+def _looked_up(words: Iterable[str], table: Mapping[str, str]) -> str:
+    return _first(table.get(word, "") for word in words)
+
+
+def _clock(evidence: tuple[Link, ...]) -> str:
+    told = (word for link in evidence for word in (read(link.error, "clock"), *link.names))
+    return _first(_CLOCKS.get(word, "") for word in told if isinstance(word, str))
+
+
+def _told_codes(evidence: tuple[Link, ...]) -> list[str]:
+    """The provider's short words for it, without any that might be a key."""
+    codes = dict.fromkeys(code for link in evidence for code in link.codes if not code.isdigit() and _harmless(code))
+    return list(codes)[:2]
+
+
+def _harmless(word: str) -> bool:
+    """Reads like an identifier; a key has a prefix of its own or many digits."""
+    return bool(_IDENTIFIER.fullmatch(word)) and not _KEY_LIKE.match(word) and len(_DIGIT.findall(word)) <= 4
+
+
+def _detail(error: BaseException, codes: list[str], window: int | None) -> str:
+    """Built from identifiers and our own words: a provider's sentence may quote the prompt or the key."""
+    told = ", ".join(codes) or _class_chain(error)
+    return f"{told}; its window is {window:,} tokens" if window else told
+
+
+def _class_chain(error: BaseException) -> str:
+    """'APIConnectionError from ConnectError'."""
+    causes = [link.error for link in links(error)] if error.__cause__ is not None else [error]
+    names = dict.fromkeys(type(one).__name__ for one in (causes[0], causes[-1]))
+    return " from ".join(name for name in names if _IDENTIFIER.fullmatch(name))

@@ -1,0 +1,76 @@
+"""Seconds from the many ways to write a wait: 7, "7s", "6m0s", "20ms", a date, a time stamp."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC, datetime
+
+A_DAY_S = 86_400.0
+_LONGEST = 64
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_PART = r"\d{1,9}(?:\.\d{1,12})? ?(?:ms|milliseconds?|s|seconds?|secs?|m|minutes?|mins?|h|hours?|d|days?)"
+_WRITTEN = re.compile(rf"(?:{_PART} ?){{1,4}}")
+_PIECE = re.compile(r"(\d{1,9}(?:\.\d{1,12})?) ?(ms|mil|s|m|h|d)")
+_IN_TEXT = re.compile(rf"(?:try again|retry)(?: your request)? (?:in|after) ((?:{_PART} ?){{1,4}})\b")
+_EPOCH_S, _EPOCH_MS = 1e9, 1e11
+
+
+def wait_s(told: str, now_unix: float) -> float | None:
+    """Seconds from now, >= 0; None if the text is no wait, or one of more than a day.
+
+    A plain number is seconds, a large one a time stamp in seconds or milliseconds.
+    """
+    text = told.strip().lower() if len(told) <= _LONGEST else ""
+    if not text[:1].isalnum():
+        return None
+    for reading in (_number, _written, _stamp, _http_date):
+        wait = reading(text, now_unix)
+        if wait is not None:
+            return wait if wait <= A_DAY_S else None
+    return None
+
+
+def found_wait(text: str) -> float | None:
+    """The wait in a sentence ("Please try again in 6m0s."); `text` is lower case and bounded."""
+    found = _IN_TEXT.search(text)
+    return wait_s(found[1], 0.0) if found else None
+
+
+def _number(text: str, now_unix: float) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    if not math.isfinite(value):
+        return math.inf  # said, and beyond any wait that we would keep
+    if value < _EPOCH_S:
+        return value
+    return max((value / 1000 if value > _EPOCH_MS else value) - now_unix, 0.0)
+
+
+def _written(text: str, _: float) -> float | None:
+    if not _WRITTEN.fullmatch(text):
+        return None
+    return sum(float(amount) * _UNITS.get(unit, 0.001) for amount, unit in _PIECE.findall(text))
+
+
+def _stamp(text: str, now_unix: float) -> float | None:
+    try:
+        at = datetime.fromisoformat(text.upper())
+    except ValueError:
+        return None
+    return _until(at, now_unix)
+
+
+def _http_date(text: str, now_unix: float) -> float | None:
+    from email.utils import parsedate_to_datetime  # takes milliseconds to import, and dates are rare
+
+    try:
+        return _until(parsedate_to_datetime(text), now_unix)
+    except ValueError:
+        return None
+
+
+def _until(at: datetime, now_unix: float) -> float:
+    return max((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - now_unix, 0.0)

@@ -1,0 +1,155 @@
+"""What an exception and those behind it show of a provider's answer, read by shape alone.
+
+No client is imported and no class compared: names, integers, strings and plain dicts are read, each
+read is guarded, and at most 4 kB of any text is looked at.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from capability_router.faults.vocabulary import LONGEST_WORD, normal
+
+LONGEST_TEXT = 4096
+_LONGEST_BODY = 65_536
+_DEPTH = 6
+_PARTS = 16
+_CODE_KEYS = ("code", "type", "status", "reason", "error_code", "error_type", "Code")
+_TEXT_KEYS = ("message", "detail", "error", "error_description", "Message")
+_TELLING_BUILTINS = (ConnectionError, TimeoutError, UnicodeDecodeError, UnicodeEncodeError)
+
+
+class Link(NamedTuple):
+    """One exception of the chain. `names` and `texts` are in normal form, `codes` as they came."""
+
+    error: BaseException
+    names: tuple[str, ...]
+    status: int | None
+    codes: tuple[str, ...]
+    texts: tuple[str, ...]
+    bodies: tuple[dict[Any, Any], ...]
+
+
+def read(thing: object, name: str) -> Any:
+    """An attribute, or None if there is none or reading it fails."""
+    try:
+        return getattr(thing, name, None)
+    except Exception:  # noqa: BLE001 - a foreign property may raise anything, as httpx's `request` does
+        return None
+
+
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """The error, its cause, the cause's cause...: at most six, each once."""
+    seen: set[int] = set()
+    here: BaseException | None = error
+    while here is not None and id(here) not in seen and len(seen) < _DEPTH:
+        seen.add(id(here))
+        yield here
+        here = here.__cause__ or (None if here.__suppress_context__ else here.__context__)
+
+
+def links(error: BaseException) -> tuple[Link, ...]:
+    """What each exception of the chain shows."""
+    return tuple(_link(one) for one in chain(error))
+
+
+def status_of(evidence: tuple[Link, ...]) -> int | None:
+    """The first HTTP status of the chain."""
+    return next((link.status for link in evidence if link.status is not None), None)
+
+
+def class_names(error: BaseException) -> tuple[str, ...]:
+    """The names of the error's classes, most specific first; of the builtin ones only those that tell of a fault."""
+    return tuple(
+        cls.__name__
+        for cls in type(error).__mro__
+        if cls.__module__ != "builtins" or issubclass(cls, _TELLING_BUILTINS)
+    )
+
+
+def _link(error: BaseException) -> Link:
+    bodies = tuple(_bodies(error))
+    return Link(
+        error=error,
+        names=tuple(map(normal, class_names(error))),
+        status=next((s for s in map(_status, _numbers(error, bodies)) if s is not None), None),
+        codes=tuple(dict.fromkeys(_codes(error, bodies))),
+        texts=tuple(dict.fromkeys(text[:LONGEST_TEXT].lower() for text in _texts(error, bodies))),
+        bodies=bodies,
+    )
+
+
+def _status(value: object) -> int | None:
+    if isinstance(value, str) and len(value) == 3 and value.isascii() and value.isdigit():
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and 300 <= value <= 599:
+        return int(value)
+    return None
+
+
+def _numbers(error: BaseException, bodies: tuple[dict[Any, Any], ...]) -> Iterator[object]:
+    response = read(error, "response")
+    yield read(error, "status_code")
+    yield read(response, "status_code")
+    yield from (_dict(body.get("ResponseMetadata")).get("HTTPStatusCode") for body in bodies)
+    yield read(error, "code")
+    yield read(error, "status")
+    yield read(response, "status")
+    for body in bodies:
+        yield from (body.get(key) for key in ("code", "status", "statusCode", "status_code"))
+
+
+def _bodies(error: BaseException) -> Iterator[dict[Any, Any]]:
+    """Every plain dict the error holds of the provider's answer, the inner `error` object first."""
+    response = read(error, "response")
+    for held in (read(error, "body"), read(error, "details"), response, _first(error.args), _unread(response)):
+        body = _dict(held[0] if isinstance(held, list) and held else held)
+        inner = _dict(body.get("error")) or _dict(body.get("Error"))
+        yield from (part for part in (inner, body) if part)
+
+
+def _unread(response: object) -> object:
+    """The JSON of a body that the client has already loaded; never makes it load one."""
+    content = _dict(read(response, "__dict__")).get("_content")
+    if not isinstance(content, bytes) or len(content) > _LONGEST_BODY:
+        return None
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _codes(error: BaseException, bodies: tuple[dict[Any, Any], ...]) -> Iterator[str]:
+    for body in bodies:
+        yield from _words(*(body.get(key) for key in _CODE_KEYS if (key, body.get(key)) != ("type", "error")))
+        yield from _words(_dict(body.get("innererror")).get("code"), _dict(body.get("details")).get("error_code"))
+        yield from _words(body.get("error"), *(detail.get("reason") for detail in details(body)))
+    yield from _words(*(read(error, key) for key in ("error_code", "code", "type", "status")))
+
+
+def _words(*values: object) -> Iterator[str]:
+    yield from (value for value in values if isinstance(value, str) and 0 < len(value) <= LONGEST_WORD)
+
+
+def details(body: dict[Any, Any]) -> list[dict[Any, Any]]:
+    """The objects in a body's `details` list, as Google's error model has them."""
+    listed = body.get("details")
+    return [part for part in listed[:_PARTS] if isinstance(part, dict)] if isinstance(listed, list) else []
+
+
+def _texts(error: BaseException, bodies: tuple[dict[Any, Any], ...]) -> Iterator[str]:
+    told = [_first(error.args), read(error, "message"), read(error, "body")]
+    for body in bodies:
+        told += [body.get(key) for key in _TEXT_KEYS]
+        told.append(_dict(body.get("metadata")).get("raw"))
+    yield from (text for text in told if isinstance(text, str))
+
+
+def _first(values: object) -> object:
+    return values[0] if isinstance(values, tuple) and values else None
+
+
+def _dict(value: object) -> dict[Any, Any]:
+    return value if isinstance(value, dict) else {}

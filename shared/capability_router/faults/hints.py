@@ -1,0 +1,112 @@
+"""What a provider says beside its error: how long to wait, how much it holds, whether to come again.
+
+All input is foreign: every text is cut before it is read, every repetition in a pattern is bounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from capability_router.faults.durations import found_wait, wait_s
+from capability_router.faults.evidence import Link, chain, details, links, read
+from capability_router.faults.limits import rate_limits
+from capability_router.faults.phrases import WINDOWS
+
+_KEPT = ("retry-after", "x-should-retry", "x-ratelimit-", "anthropic-ratelimit-", "ratelimit-")
+_MOST_HEADERS = 200
+_LONGEST_VALUE = 128
+_SANE_WINDOW = range(64, 1_000_000_001)
+
+
+def retry_after_s(error_or_headers: BaseException | Mapping[str, str], now_unix: float) -> float | None:
+    """Seconds to wait before another try, >= 0; None if nothing tells, or more than a day is told.
+
+    An explicit wait comes first (`pushback_s`), then the reset of the limit that is used up.
+    """
+    told = pushback_s(error_or_headers, now_unix)
+    return _until_reset(_headers(error_or_headers), now_unix) if told is None else told
+
+
+def pushback_s(error_or_headers: BaseException | Mapping[str, str], now_unix: float) -> float | None:
+    """The wait that is asked for outright: `retry-after(-ms)`, Google's RetryInfo, "try again in 20s"."""
+    headers = _headers(error_or_headers)
+    told = wait_s(headers.get("retry-after-ms", "") + "ms", now_unix)
+    if told is None:
+        told = wait_s(headers.get("retry-after", ""), now_unix)
+    if told is not None or not isinstance(error_or_headers, BaseException):
+        return told
+    return next((wait for wait in _told_waits(links(error_or_headers), now_unix) if wait is not None), None)
+
+
+def window_tokens(error: BaseException) -> int | None:
+    """The true window in tokens, if an overflow error states it."""
+    return next((size for link in links(error) for size in _sizes(link) if size in _SANE_WINDOW), None)
+
+
+def forbids_retry(headers: Mapping[str, str]) -> bool:
+    """`x-should-retry: false`: the provider says that the same call will not succeed."""
+    return headers.get("x-should-retry", "").strip().lower() == "false"
+
+
+def headers_of(error: BaseException) -> dict[str, str]:
+    """The retry and rate-limit headers of the answer behind an error, names in lower case; no others."""
+    return next(filter(None, (_kept(pairs) for one in chain(error) for pairs in _header_pairs(one))), {})
+
+
+def _headers(source: BaseException | Mapping[str, str]) -> dict[str, str]:
+    return headers_of(source) if isinstance(source, BaseException) else _kept(_pairs(source))
+
+
+def _header_pairs(error: BaseException) -> Iterator[list[tuple[Any, Any]]]:
+    response = read(error, "response")
+    yield _pairs(read(response, "headers"))
+    yield _pairs(read(error, "headers"))
+    if isinstance(response, dict) and isinstance(response.get("ResponseMetadata"), dict):
+        yield _pairs(response["ResponseMetadata"].get("HTTPHeaders"))
+    for body in (body for link in links(error)[:1] for body in link.bodies):
+        metadata = body.get("metadata")
+        yield _pairs(metadata.get("headers") if isinstance(metadata, dict) else None)
+
+
+def _pairs(headers: object) -> list[tuple[Any, Any]]:
+    items = read(headers, "items")
+    try:
+        return list(islice(items(), _MOST_HEADERS)) if callable(items) else []
+    except Exception:  # noqa: BLE001 - a foreign mapping may raise anything; no headers are no hints
+        return []
+
+
+def _kept(pairs: list[tuple[Any, Any]]) -> dict[str, str]:
+    texts = ((n.lower(), str(v)[:_LONGEST_VALUE]) for n, v in pairs if isinstance(n, str) and isinstance(v, str | int))
+    return {name: value for name, value in texts if name.startswith(_KEPT)}
+
+
+def _told_waits(evidence: tuple[Link, ...], now_unix: float) -> Iterator[float | None]:
+    for link in evidence:
+        for detail in (detail for body in link.bodies for detail in details(body)):
+            delay = detail.get("retryDelay")
+            yield wait_s(delay, now_unix) if isinstance(delay, str) else None
+    for link in evidence:
+        yield from map(found_wait, link.texts)
+
+
+def _until_reset(headers: dict[str, str], now_unix: float) -> float | None:
+    """The reset of what is used up; of the tokens, if something is left of both: too few for this call."""
+    limits = rate_limits(headers, now_unix)
+    resets = (
+        (limits.remaining_requests, limits.reset_requests_s),
+        (limits.remaining_tokens, limits.reset_tokens_s),
+    )
+    used_up = [reset for left, reset in resets if left == 0 and reset is not None]
+    if used_up:
+        return max(used_up)
+    return limits.reset_requests_s if limits.reset_tokens_s is None else limits.reset_tokens_s
+
+
+def _sizes(link: Link) -> Iterator[int]:
+    yield from (n for n in (body.get("n_ctx") for body in link.bodies) if type(n) is int)
+    for text in link.texts:
+        found = (window.search(text) for window in WINDOWS)
+        yield from (int(match["n"].replace(",", "")) for match in found if match)

@@ -1,0 +1,114 @@
+"""What error texts say where codes and statuses do not: quota, overflow, filter, bad key, lacking ability.
+
+Texts are lower case and at most 4 kB; every repetition is bounded, so a rule takes linear time.
+Wording changes without notice, so a phrase is asked only after codes, and only at statuses that hide several kinds.
+"""
+
+from __future__ import annotations
+
+import re
+
+_COUNT = r"(?P<n>\d[\d,]{0,12})"
+_ANY = r"\d[\d,]{0,12}"
+
+# The overflow texts that name the window, each with the number in the group `n`.
+WINDOWS = tuple(
+    re.compile(pattern.replace("COUNT", _COUNT).replace("ANY", _ANY))
+    for pattern in (
+        r"max(?:imum)? (?:context|model|prompt|sequence|input) (?:window|length|size|tokens)(?: is| of|:)? {0,2}COUNT",
+        r"COUNT maximum context length",
+        r"too long: {0,2}ANY tokens > COUNT",
+        r"context limit: ANY \+ ANY > COUNT",
+        r"maximum number of (?:input )?tokens allowed(?: is| of)?[ (:]{1,3}COUNT",
+        r"only supports up to COUNT",
+        r"context (?:size|length) \(COUNT",
+        r"context length (?:is|of)(?: only)? COUNT",
+        r"\bn_ctx\b[\"' :=]{1,5}COUNT",
+        r"configured limit of COUNT tokens",
+        r"token count(?: of)? ANY exceeds the limit of COUNT",
+        r"model token limit: COUNT",
+        r"tokens in the prompt cannot exceed COUNT",
+        r"input length should be \[\d{1,4}, ?COUNT",
+        r"`max_new_tokens` must be <= COUNT",
+        r"max size: COUNT tokens",
+    )
+)
+
+_OVERFLOW = re.compile(
+    r"prompt (?:is )?too long|input (?:is )?too long|context_length_exceeded|exceed_context_size"
+    r"|exceeds? the context window|context window exceeds limit|exceeds? the available context"
+    r"|exceeds? the (?:model'?s )?(?:maximum )?context length|greater than the context length"
+    r"|context size has been exceeded|too many input tokens|exceeds? the maximum number of tokens"
+    r"|reduce the length of the (?:messages|prompt|input)|input length and `max_tokens` exceed"
+    r"|prompt exceeds (?:the )?max"
+)
+_MONEY = re.compile(
+    r"credit balance is too low|insufficient[ _](?:balance|credits|funds)|(?:used|use) all available credits"
+    r"|credits are depleted|monthly included credits|requires more credits|spending (?:cap|limit)"
+    r"|reached your specified api usage limits|billing hard limit|call volume quota"
+)
+_QUOTA = re.compile(r"insufficient_quota|exceeded your current quota|payment required")
+_FILTER = re.compile(
+    r"content management policy|content filtering policy|content[_ ]filter|content policy|responsibleaipolicyviolation"
+    r"|flagged as potentially|blocked by (?:our |the )?safety|requires moderation|input was flagged|content exists risk"
+)
+_KEY = re.compile(
+    r"api[_ ]key (?:is )?(?:not valid|invalid|expired|not found)|(?:invalid|incorrect|missing) (?:x-)?api[-_ ]key"
+    r"|api_key client option must be set|could not resolve authentication|unable to locate credentials"
+    r"|no auth credentials|illegal header value|user location is not supported|organization has been disabled"
+)
+_MODEL = re.compile(
+    r"(?:don't|do not|does not) have access to (?:the )?model|provided model identifier is invalid"
+    r"|on-demand throughput isn.t supported|model has reached the end of its life|model has been decommissioned"
+    r"|permission to (?:use|access) (?:the |this )?model"
+)
+_TOOL = re.compile(r"failed to call a function|tool_use_failed")
+_LACKING = re.compile(
+    r"(?:does not|doesn't|do not|not|only) (?:currently )?support|unsupported|is not enabled for models/"
+    r"|extra inputs are not permitted|extra_forbidden|unrecognized request argument|unknown parameter"
+    r"|maximum allowed number of output tokens|supports at most|--enable-auto-tool-choice"
+)
+_NO_ROUTE = re.compile(r"no endpoints found (?:that support|matching)")
+_LOOSE = (
+    (re.compile(r"rate[ _]limit|too many requests"), "rate_limited"),
+    (re.compile(r"overloaded|temporarily unavailable|service unavailable|no healthy upstream"), "overloaded"),
+    (re.compile(r"timed out|time-?out exceeded"), "timeout"),
+    (re.compile(r"connection (?:refused|reset|aborted|closed|error)"), "connection"),
+    (re.compile(r"internal server error|bad gateway"), "server_error"),
+)
+
+MONEY = ((_MONEY, "quota_exhausted"),)
+_OPEN = (
+    *((window, "context_overflow") for window in WINDOWS),
+    (_OVERFLOW, "context_overflow"),
+    (_QUOTA, "quota_exhausted"),
+    (_FILTER, "content_filtered"),
+    (_KEY, "auth"),
+    (_MODEL, "not_found"),
+    (_TOOL, "malformed_tool_call"),
+    (_LACKING, "unsupported"),
+)
+_ASKED = frozenset({400, 402, 403, 413, 422, 429})
+Rules = tuple[tuple[re.Pattern[str], str], ...]
+
+
+def rules_for(status: int | None, *, money: bool = False) -> Rules:
+    """The rules that may be asked at a status; none where the status tells enough. `money`: only those that
+
+    no code overrules, because a per-minute limit and an empty account may share it.
+    """
+    if status == 404:
+        return () if money else ((_NO_ROUTE, "unsupported"),)
+    if status is not None and status not in _ASKED:
+        return ()
+    return MONEY if money else _OPEN
+
+
+def loose_rules() -> Rules:
+    """Rules for texts that come with neither status nor code."""
+    return _LOOSE
+
+
+def told_by(texts: tuple[str, ...], rules: Rules) -> str:
+    """The kind of the first rule that any of the texts fits, "" if none does."""
+    return next((kind for rule, kind in rules if any(rule.search(text) for text in texts)), "")

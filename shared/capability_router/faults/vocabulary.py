@@ -1,0 +1,150 @@
+"""The words providers and their clients use for faults, and the HTTP statuses, each with its kind.
+
+Words are compared in a normal form (`RateLimitError`, `rate_limit_error` and `RATE_LIMIT` are one), so
+that one table serves error codes of a body and class names of an exception alike.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+_NOT_WORD = re.compile(r"[^a-z0-9]")
+LONGEST_WORD = 64
+
+
+def normal(word: str) -> str:
+    """Lower case, letters and digits only, without a final "error" or "exception"; "" if over-long."""
+    if len(word) > LONGEST_WORD:
+        return ""
+    bare = _NOT_WORD.sub("", word.lower())
+    for tail in ("exception", "error"):
+        if bare.endswith(tail) and bare != tail:
+            return bare[: -len(tail)]
+    return bare
+
+
+def _kinds(words: Mapping[str, str]) -> dict[str, str]:
+    return {normal(word): kind for kind, told in words.items() for word in told.split()}
+
+
+# Codes that say more than the status they come with (quota at 429, overload at 200, filter at 400).
+TELLING = _kinds(
+    {
+        "rate_limited": """
+            rate_limit rate_limited rate_limit_exceeded rate_limit_reached too_many_requests resource_exhausted
+            throttling throttled request_throttled request_limit_exceeded slow_down limit_exceeded
+            provisioned_throughput_exceeded""",
+        "overloaded": """
+            overloaded model_overloaded server_overloaded engine_overloaded server_is_overloaded unavailable
+            service_unavailable model_not_ready capacity_exceeded insufficient_capacity no_capacity""",
+        "timeout": "timeout request_timeout gateway_timeout model_timeout deadline_exceeded",
+        "auth": """
+            authentication invalid_authentication unauthenticated unauthorized invalid_api_key incorrect_api_key
+            api_key_invalid invalid_issuer invalid_organization mismatched_organization organization_restricted
+            account_deactivated access_terminated unrecognized_client invalid_signature signature_does_not_match
+            invalid_client_token_id missing_authentication_token expired_token not_authorized
+            unsupported_country_region_territory""",
+        "quota_exhausted": """
+            insufficient_quota quota_exceeded service_quota_exceeded exceeded_current_quota billing billing_not_active
+            billing_hard_limit_reached insufficient_funds insufficient_balance insufficient_credits payment_required
+            budget_exceeded""",
+        "not_found": """
+            not_found model_not_found model_not_exist resource_not_found deployment_not_found unknown_model
+            invalid_model model_decommissioned model_deprecated""",
+        "context_overflow": """
+            context_length_exceeded context_window_exceeded model_context_window_exceeded context_overflow
+            exceed_context_size request_too_large tokens_limit_reached string_above_max_length prompt_too_long
+            input_too_long""",
+        "content_filtered": """
+            content_filter content_filtered content_policy_violation responsible_ai_policy_violation invalid_prompt
+            prohibited_content safety moderation_blocked data_inspection_failed""",
+        "unsupported": """
+            unsupported unsupported_parameter unsupported_value unknown_parameter unsupported_api_for_model
+            array_above_max_length extra_forbidden unimplemented""",
+        "malformed_tool_call": "tool_use_failed malformed_function_call",
+        "unparsable": "json_validate_failed",
+    }
+)
+
+# Codes too broad to overrule a status; they speak where there is none, as inside a stream.
+BROAD = _kinds(
+    {
+        "rate_limited": "requests tokens",
+        "auth": "permission permission_denied access_denied forbidden",
+        "bad_request": """
+            invalid_request bad_request invalid_argument invalid_parameter invalid_value invalid_type validation
+            failed_precondition out_of_range unprocessable_entity""",
+        "server_error": """
+            server internal internal_server internal_failure api aborted cancelled data_loss upstream
+            model_error_exception model_stream_error_exception""",
+    }
+)
+
+# Class names that settle the matter whatever status stands beside them.
+DECISIVE_NAMES = _kinds(
+    {
+        "context_overflow": "ContextOverflowError ContextWindowExceededError",
+        "content_filtered": "ContentFilterFinishReasonError ContentPolicyViolationError BlockedPromptException "
+        "StopCandidateException",
+        "length": "LengthFinishReasonError",
+        "refusal": "RefusalError ModelRefusalError OpenAIRefusalError",
+    }
+)
+
+# Class names of clients, transports and the frameworks' own errors; read when no code and no status speaks.
+NAMES = TELLING | _kinds(
+    {
+        "rate_limited": "ModelRateLimitError",
+        "overloaded": "OverloadedError",
+        "timeout": """
+            TimeoutException ReadTimeout ConnectTimeout WriteTimeout PoolTimeout APITimeoutError ModelTimeoutError
+            ServerTimeoutError SocketTimeoutError StreamChunkTimeoutError EndpointTimeout""",
+        "connection": """
+            ConnectionError APIConnectionError ModelConnectionError EndpointConnectionError ConnectError ReadError
+            WriteError CloseError NetworkError ProtocolError RemoteProtocolError LocalProtocolError ProxyError
+            TransportError ConnectionClosedError HTTPClientError ResponseStreamingError IncompleteRead
+            IncompleteReadError ServerDisconnectedError ClientConnectorError ClientOSError ClientPayloadError
+            ClientConnectionError NewConnectionError NameResolutionError MaxRetryError ChunkedEncodingError SSLError
+            SSLCertVerificationError gaierror RemoteDisconnected BadStatusLine""",
+        "auth": """
+            ModelAuthenticationError PermissionDeniedError ModelPermissionDeniedError OAuthError CredentialsError
+            NoCredentialsError PartialCredentialsError CredentialRetrievalError DefaultCredentialsError RefreshError
+            NoAuthTokenError TokenRetrievalError UnauthorizedSSOTokenError SSOTokenLoadError
+            SubjectTokenProviderError""",
+        "not_found": "ModelNotFoundError",
+        "bad_request": """
+            BadRequestError InvalidArgument ModelInvalidRequestError UnprocessableEntityError ParamValidationError
+            UnicodeEncodeError""",
+        "server_error": """
+            APIError ServerError InternalServerError ModelAPIError APIResponseValidationError EndpointReplyError
+            EndpointStreamError DecodingError JSONDecodeError UnicodeDecodeError UnknownApiResponseError BadGateway""",
+        "unparsable": "OutputParserException",
+    }
+) | DECISIVE_NAMES  # fmt: skip
+
+# The last resort: parts of the class names of clients that nobody has listed.
+FRAGMENTS = (
+    ("contextlength", "context_overflow"), ("contextwindow", "context_overflow"),
+    ("contextoverflow", "context_overflow"),
+    ("contentfilter", "content_filtered"), ("contentpolicy", "content_filtered"),
+    ("ratelimit", "rate_limited"), ("toomanyrequests", "rate_limited"), ("throttl", "rate_limited"),
+    ("quota", "quota_exhausted"), ("timeout", "timeout"), ("timedout", "timeout"),
+    ("overload", "overloaded"), ("unavailable", "overloaded"),
+    ("authenticat", "auth"), ("unauthori", "auth"), ("credential", "auth"), ("permissiondenied", "auth"),
+    ("accessdenied", "auth"), ("connect", "connection"), ("network", "connection"),
+    ("internalserver", "server_error"), ("badgateway", "server_error"),
+)  # fmt: skip
+
+_STATUSES = {
+    401: "auth", 402: "quota_exhausted", 403: "auth", 404: "not_found", 405: "not_found", 407: "auth", 408: "timeout",
+    409: "server_error", 410: "not_found", 413: "context_overflow", 424: "server_error", 425: "overloaded",
+    429: "rate_limited", 498: "overloaded", 499: "server_error", 501: "unsupported", 503: "overloaded",
+    504: "timeout", 522: "timeout", 524: "timeout", 529: "overloaded",
+}  # fmt: skip
+
+
+def status_kind(status: int) -> str:
+    """The kind an HTTP status alone stands for. 3xx = "unknown": the base URL points elsewhere."""
+    broad = "server_error" if status >= 500 else "bad_request" if status >= 400 else "unknown"
+    return _STATUSES.get(status, broad)
