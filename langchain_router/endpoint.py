@@ -37,6 +37,10 @@ _TIMED = ("BaseChatOpenAI", "ChatAnthropic", "ChatGroq")
 """Classes, by name, that take `timeout` in seconds as a call keyword; in sync nothing else can stop a read."""
 
 
+class CutShort(ConnectionError):
+    """A model's stream ended before it had begun."""
+
+
 class Unparsed:
     """Stands for the answer of a structured call that could not be parsed; `error` is what the parser raised."""
 
@@ -69,7 +73,7 @@ class ModelEndpoint:
         """What the error means; None = it is no provider's and passes to the caller."""
         if self._shown is not None and self._shown.tokens:
             return None  # on_partial="raise": its text has been shown, so no other model may answer
-        return fault_of(error)
+        return Fault("truncated", str(error)) if isinstance(error, CutShort) else fault_of(error)
 
 
 class ModelAttempt:
@@ -92,6 +96,7 @@ class ModelAttempt:
             pieces = context.run(self._pieces, runnable, kwargs)
             with closing(pieces):
                 yield from _steps(pieces, context)
+            self._check_end()
 
     async def achunks(self) -> AsyncGenerator[Any, None]:
         """Make the call in this task."""
@@ -106,6 +111,7 @@ class ModelAttempt:
                 while True:
                     step = coro_with_context(anext(pieces, _END), context, create_task=True)
                     if (piece := await step) is _END:
+                        self._check_end()
                         return
                     yield piece
 
@@ -116,6 +122,12 @@ class ModelAttempt:
     def reply(self) -> Reply:
         """What has been seen so far."""
         return self._reader.reply()
+
+    def _check_end(self) -> None:
+        """A stream of nothing, not even a terminal reason, was cut off; core itself raises for one without chunks."""
+        reply = self._reader.reply()
+        if reply.empty and reply.finish is None and not self._reader.carried:
+            raise CutShort("the stream ended before any content and without a terminal reason")
 
     def _bound(self) -> Runnable[Any, Any]:
         return self._model if self._call.bound is None else self._call.bound.on(self._model)
@@ -182,6 +194,9 @@ class StructuredAttempt(ModelAttempt):
             if not self._by_parser(error):
                 raise
             yield Unparsed(error)
+
+    def _check_end(self) -> None:
+        """The parser judges it."""
 
     def _by_parser(self, error: Exception) -> bool:
         """The model's run has ended well and something raised after it."""

@@ -25,7 +25,7 @@ def fault_of(error: BaseException) -> Fault | None:
     """What an exception raised by a model means; None = it passes to the caller unchanged."""
     if isinstance(error, (AllCandidatesFailed, NoEligibleModel, RouterBusy)):
         return _of_router(error)
-    if passes_through(error):
+    if passes_through(error) or isinstance(error, Warning):  # a warning that the caller made an error
         return None
     if is_programming_error(error):  # a keyword, a content block or a method that this model's package doesn't know
         return Fault("unsupported", type(error).__name__, error=error)

@@ -70,7 +70,8 @@ class Reader:
     """Collects a reply from messages or chunks, in order. Cheap per chunk: nothing is merged."""
 
     __slots__ = (
-        "_calls", "_cost", "_finish", "_headers", "_malformed", "_model", "_seen", "_texts", "_usage", "cached",
+        "_calls", "_cost", "_finish", "_headers", "_malformed", "_model", "_seen", "_texts", "_usage",
+        "cached", "carried",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -84,6 +85,7 @@ class Reader:
         self._cost: str | float | None = None
         self._headers: Mapping[str, str] = {}
         self.cached = False
+        self.carried = False  # whether anything seen so far held content
 
     def see(self, message: AIMessage) -> bool:
         """Take in a message or chunk; whether it carries content."""
@@ -97,7 +99,9 @@ class Reader:
         if message.additional_kwargs.get("refusal"):
             self._finish = Finish.REFUSAL
         self._take_calls(message)
-        return carries_content(message)
+        carries = carries_content(message)
+        self.carried = self.carried or carries
+        return carries
 
     def _take_calls(self, message: AIMessage) -> None:
         if not isinstance(message, AIMessageChunk):
@@ -156,16 +160,22 @@ class Reader:
 class EventReader:
     """Collects a reply from the events of the v3 protocol, in order."""
 
-    __slots__ = ("_calls", "_malformed", "_reader", "_texts")
+    __slots__ = ("_calls", "_malformed", "_reader", "_texts", "carried")
 
     def __init__(self) -> None:
         self._reader = Reader()
         self._texts: list[str] = []
         self._calls: list[str] = []
         self._malformed = 0
+        self.carried = False
 
     def see(self, event: Mapping[str, Any]) -> bool:
         """Take in an event; whether it carries content."""
+        carries = self._take(event)
+        self.carried = self.carried or carries
+        return carries
+
+    def _take(self, event: Mapping[str, Any]) -> bool:
         kind = event.get("event")
         if kind == "content-block-delta":
             return self._delta(event.get("delta") or {})

@@ -66,10 +66,16 @@ def _calls(message: AIMessage) -> list[dict[str, Any]]:
 
 def _blocks(message: BaseMessage) -> list[dict[str, Any]]:
     if isinstance(message.content, list):
-        kept = [b for b in message.content if not (isinstance(b, dict) and b.get("type") in _FOREIGN)]
+        kept = [_named(b) for b in message.content if not (isinstance(b, dict) and b.get("type") in _FOREIGN)]
         message = message.model_copy(update={"content": kept})
     converted = convert_to_openai_messages([message], text_format="string")
     return converted if isinstance(converted, list) else [converted]
+
+
+def _named(block: Any) -> Any:
+    """A file that is sent inline needs a name; LangChain's blocks need none."""
+    inline = isinstance(block, dict) and block.get("type") == "file" and (block.get("base64") or block.get("data"))
+    return {"filename": "file", **block} if inline else block
 
 
 def usage_metadata(usage: Usage) -> UsageMetadata:

@@ -15,7 +15,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 USAGE = {"prompt_tokens": 10, "completion_tokens": 3, "total_tokens": 13}
-STRINGS = {"CJK": "你好啊集团"}
 
 
 def example(schema: dict[str, Any], defs: dict[str, Any] | None = None) -> Any:
@@ -61,8 +60,9 @@ def _answer(body: dict[str, Any]) -> dict[str, Any]:
     broken = body["model"].startswith("bad-")
     if tool is not None:
         arguments = example(tool.get("parameters") or {"type": "object"})
-        if any("一" <= c <= "鿿" for c in prompt):
-            arguments = {name: STRINGS["CJK"] if isinstance(v, str) else v for name, v in arguments.items()}
+        foreign = "".join(c for c in prompt if not c.isascii())
+        if foreign:
+            arguments = {name: foreign if isinstance(v, str) else v for name, v in arguments.items()}
         text = '{"' if broken else json.dumps(arguments, ensure_ascii=False)
         return {"tool_calls": [{"id": "call_1", "type": "function", "function": {"name": tool["name"], "arguments": text}}]}
     if wanted == "json_schema":

@@ -15,11 +15,14 @@ from openai_server import Server
 
 from langchain_router import ChatEndpoint, ChatRouter
 
+pytestmark = [  # langchain-openai's own warnings, given unwrapped as well
+    pytest.mark.filterwarnings("ignore:OpenAI may require a filename"),
+    pytest.mark.filterwarnings("ignore:Pydantic serializer warnings"),
+    pytest.mark.filterwarnings("ignore:Received a Pydantic BaseModel V1 schema"),
+    pytest.mark.filterwarnings("ignore:LANGCHAIN_TESTS_USER_AGENT"),
+]
 _PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
-_EXACTLY_ONE_START = (
-    "test_structured_output", "test_structured_output_async", "test_structured_output_pydantic_2_v1",
-    "test_structured_output_optional_param", "test_structured_few_shot_examples",
-)  # fmt: skip
+_ONE_START = pytest.mark.xfail(reason="demands exactly one model start, but an attempt failed", strict=True)
 
 
 class _Suite(ChatModelIntegrationTests):
@@ -38,17 +41,11 @@ class _Suite(ChatModelIntegrationTests):
     enable_vcr_tests = False
     model_override_value = "ok-override"
 
-    @pytest.fixture
-    def model(self, request: Any, server: Server) -> BaseChatModel:
-        extra = getattr(request, "param", None) or {}
-        return self.built(server, **self.standard_chat_model_params, **extra)
-
-    def built(self, server: Server, **params: Any) -> BaseChatModel:
-        raise NotImplementedError
-
 
 def _openai(server: Server, name: str) -> ChatOpenAI:
-    return ChatOpenAI(model=name, base_url=server.url, api_key="sk-test", max_retries=0, use_responses_api=False)
+    return ChatOpenAI(
+        model=name, base_url=server.url, api_key="sk-test", max_retries=0, use_responses_api=False, stream_usage=True
+    )
 
 
 class TestEndpointAlone(_Suite):
@@ -56,8 +53,9 @@ class TestEndpointAlone(_Suite):
     def chat_model_class(self) -> type[BaseChatModel]:
         return ChatEndpoint
 
-    def built(self, server: Server, **params: Any) -> BaseChatModel:
-        return ChatEndpoint(**{"base_url": server.url, "model": "ok-alone", **params})
+    @property
+    def chat_model_params(self) -> dict[str, Any]:
+        return {"base_url": self.server.url, "model": "ok-alone"}
 
 
 class TestRouterOverChatOpenAI(_Suite):
@@ -67,8 +65,9 @@ class TestRouterOverChatOpenAI(_Suite):
     def chat_model_class(self) -> type[BaseChatModel]:
         return ChatRouter
 
-    def built(self, server: Server, **params: Any) -> BaseChatModel:
-        return ChatRouter(models=[_openai(server, self.first), _openai(server, "ok-second")], policy="single", **params)
+    @property
+    def chat_model_params(self) -> dict[str, Any]:
+        return {"models": [_openai(self.server, name) for name in (self.first, "ok-second")], "policy": "single"}
 
 
 class TestRouterOverEndpoint(_Suite):
@@ -78,6 +77,37 @@ class TestRouterOverEndpoint(_Suite):
     def chat_model_class(self) -> type[BaseChatModel]:
         return ChatRouter
 
-    def built(self, server: Server, **params: Any) -> BaseChatModel:
-        entries = [{"endpoint": {"base_url": server.url, "model": name}} for name in (self.first, "ok-second")]
-        return ChatRouter(models=entries, policy="single", **params)
+    @property
+    def chat_model_params(self) -> dict[str, Any]:
+        entries = [{"endpoint": {"base_url": self.server.url, "model": name}} for name in (self.first, "ok-second")]
+        return {"models": entries, "policy": "single"}
+
+
+class _FirstFails:
+    """Everything holds with a failing first candidate but what demands exactly one start of a model: six tests."""
+
+    @_ONE_START
+    @pytest.mark.parametrize("schema_type", ["pydantic", "typeddict", "json_schema"])
+    def test_structured_output(self, model: BaseChatModel, schema_type: str) -> None:
+        super().test_structured_output(model, schema_type)  # type: ignore[misc]  # the suite comes after it
+
+    @_ONE_START
+    @pytest.mark.parametrize("schema_type", ["pydantic", "typeddict", "json_schema"])
+    async def test_structured_output_async(self, model: BaseChatModel, schema_type: str) -> None:
+        await super().test_structured_output_async(model, schema_type)  # type: ignore[misc]  # the suite comes after it
+
+
+class TestFirstAnswers429OverChatOpenAI(_FirstFails, TestRouterOverChatOpenAI):
+    first = "fail-first"
+
+
+class TestFirstAnswers429OverEndpoint(_FirstFails, TestRouterOverEndpoint):
+    first = "fail-first"
+
+
+class TestFirstCutsItsStreamOverChatOpenAI(_FirstFails, TestRouterOverChatOpenAI):
+    first = "cut-first"
+
+
+class TestFirstCutsItsStreamOverEndpoint(_FirstFails, TestRouterOverEndpoint):
+    first = "cut-first"
