@@ -39,9 +39,8 @@ def __getattr__(name: str) -> Any:
     try:
         return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     except ModuleNotFoundError as missing:
-        if (missing.name or "").partition(".")[0] not in _THIRD_PARTY:
+        package = (missing.name or "").partition(".")[0]
+        if package not in _THIRD_PARTY:
             raise
-        raise ImportError(
-            f'{name} serves HTTP and needs {missing.name}: pip install "capability-router[simulator]"',
-            name=missing.name,
-        ) from missing
+        text = f'{name} serves HTTP and needs {package}: pip install "capability-router[simulator]"'
+        raise ImportError(text, name=package) from missing

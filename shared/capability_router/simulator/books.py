@@ -54,7 +54,7 @@ class Bill:
 def cost_pico(price: Mapping[str, Any], usage: Usage) -> int:
     """Picodollars of these tokens at a price in USD per million tokens; exact for prices of six decimals."""
     plain, output = _rate(price["input_mtok"]), _rate(price["output_mtok"])
-    cached = _rate(price.get("cache_read_mtok") or price["input_mtok"])
+    cached = _rate(price.get("cache_read_mtok", price["input_mtok"]))
     fresh = usage.input_tokens - usage.cache_read_tokens
     fixed = int(Decimal(str(price.get("per_request") or 0)) * 10**12)
     return fresh * plain + usage.cache_read_tokens * cached + usage.output_tokens * output + fixed

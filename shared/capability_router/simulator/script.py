@@ -50,7 +50,7 @@ class FaultScript:
     ) -> None:
         self._entries = [_Entry(parse_fault(fault), number) for number, fault in enumerate(faults)]
         self._seed, self._clock = seed, clock or SystemClock()
-        self._began = self._clock.now()
+        self._began: float | None = None
         self._lock = threading.Lock()
         self._count = len(self._entries)
         self._known: Mapping[str, tuple[str, ...]] | None = None
@@ -68,8 +68,8 @@ class FaultScript:
 
     @property
     def now_s(self) -> float:
-        """Seconds since `begin`."""
-        return self._clock.now() - self._began
+        """Seconds since `begin`; 0 before."""
+        return 0.0 if self._began is None else self._clock.now() - self._began
 
     @property
     def faults(self) -> tuple[ScriptedFault, ...]:

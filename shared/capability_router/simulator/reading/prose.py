@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 LOOK = 65_536
 """Characters of a text that are read, from its end."""
-_BLOCK = re.compile(r"\n\s*\n|\n(?=[ \t]*(?:[-*•|#]|\d{1,3}[.)])\s)")
+_BLOCK = re.compile(r"\n\s*\n|(?<=:)\n|\n(?=[ \t]*(?:[-*•|#]|\d{1,3}[.)])\s)")
 _FENCE = re.compile(r"```.*?(?:```|\Z)", re.S)
 _END = re.compile(r"(?<=[.!?])[\"')\]]?\s+(?=[\"'(\[`*]?[A-Z0-9])|(?<=[。！？])")
 _NOISE = re.compile(

@@ -85,16 +85,18 @@ class Filler:
     def _array(self, schema: Mapping[str, Any], name: str, depth: int) -> list[Any]:
         item = self._resolved(schema.get("items") or {"type": "string"})
         least, most = schema.get("minItems", 0), schema.get("maxItems", 3)
-        kind = _kind(item)
-        if kind == "string" and not item.get("enum"):
-            found: list[Any] = self._named() or keywords(self._text) or [self._string(item, name)]
-        elif kind in ("integer", "number") and self._numbers:
-            found = [self._number(kind, item) for _ in tuple(self._numbers)]
-        else:
-            found = [self.fill(item, name, depth + 1)]
+        found = self._several(_kind(item), item) or [self.fill(item, name, depth + 1)]
         while len(found) < least:
             found.append(self.fill(item, name, depth + 1))
         return found[: max(most, least, 1)]
+
+    def _several(self, kind: str, item: Mapping[str, Any]) -> list[Any]:
+        """The names or numbers in the text, when any string or number will do."""
+        if item.keys() & {"const", "enum", "format", "minLength", "maxLength"}:
+            return []
+        if kind == "string":
+            return list(self._named() or keywords(self._text))
+        return [self._number(kind, item) for _ in tuple(self._numbers)] if kind in ("integer", "number") else []
 
     def _leaf(self, kind: str, schema: Mapping[str, Any], name: str) -> Any:
         if kind in ("integer", "number"):

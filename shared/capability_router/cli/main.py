@@ -1,0 +1,47 @@
+"""The command `capability-router`. Each subcommand is loaded when it is called."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from capability_router.errors import RouterError
+
+try:
+    import click
+except ModuleNotFoundError as missing:
+    raise ImportError('the command line needs click: pip install "capability-router[cli]"') from missing
+
+COMMANDS = {
+    "simulate": "capability_router.cli.simulate:simulate",
+}
+"""Subcommand -> module:attribute of its click command."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a subcommand at its first use; the router's errors become short messages."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, without importing anything."""
+        return sorted({*super().list_commands(ctx), *COMMANDS})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of this name."""
+        if cmd_name not in COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the subcommand; a wrong setting or a missing extra is told in one line, without a traceback."""
+        try:
+            return super().invoke(ctx)
+        except (RouterError, ImportError) as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="capability-router")
+def main() -> None:
+    """Routes LLM calls to the cheapest model that can and will do the work."""
