@@ -21,19 +21,20 @@ _HINT_NAMES = {b"retry-after", b"retry-after-ms", b"x-should-retry"}
 _REQUEST_IDS = (b"x-request-id", b"request-id", b"x-req-id", b"cf-ray")
 
 
-def hints(headers: Mapping[bytes, bytes]) -> dict[str, str]:
-    """The rate-limit and retry headers alone, in lower case."""
-    return {
+def hints(headers: Mapping[bytes, bytes], key: str = "") -> dict[str, str]:
+    """The rate-limit and retry headers alone, in lower case; one that quotes a key is left out."""
+    found = {
         name.decode("latin-1"): value.decode("latin-1")
         for name, value in headers.items()
         if name in _HINT_NAMES or name.startswith(_HINTS)
     }
+    return {name: value for name, value in found.items() if scrub(value, "", key) == value}
 
 
-def request_id(headers: Mapping[bytes, bytes]) -> str:
+def request_id(headers: Mapping[bytes, bytes], key: str = "") -> str:
     """The server's name for the call, "" if it gives none."""
     found = next((headers[name] for name in _REQUEST_IDS if name in headers), b"")
-    return identifier(found.decode("latin-1"))
+    return identifier(found.decode("latin-1"), "", key)
 
 
 class Told(NamedTuple):
@@ -124,7 +125,7 @@ def _from_error(kind: type[EndpointError], what: str, error: Any, status: int | 
     # Google writes its word under `status` ("RESOURCE_EXHAUSTED") and the number under `code`.
     word = error.get("status") if isinstance(error.get("status"), str) else None
     return Told(
-        kind, what, says if isinstance(says, str) else json.dumps(says),
+        kind, what, says if isinstance(says, str) else json.dumps(says, ensure_ascii=False),
         error.get("code"), error.get("type") or word, error.get("param"), status,
     )  # fmt: skip
 

@@ -10,7 +10,7 @@ from capability_router.endpoints.errors import EndpointError
 from capability_router.endpoints.exchange import Exchange
 from capability_router.endpoints.openai_compatible import OpenAICompatible
 from capability_router.errors import ConfigError
-from capability_router.faults.kinds import Fault
+from capability_router.faults import Fault, classify
 from capability_router.request import Request
 
 
@@ -45,8 +45,9 @@ class ChatCalls:
     """
 
     def __init__(
-        self, request: Request, clients: Mapping[str, OpenAICompatible], classify: Callable[[BaseException], Fault]
-    ) -> None:
+        self, request: Request, clients: Mapping[str, OpenAICompatible],
+        classify: Callable[[BaseException], Fault] = classify,
+    ) -> None:  # fmt: skip
         if not isinstance(request.payload, Mapping):
             raise ConfigError("the request's payload must be a Chat Completions body; make it with request_from_chat")
         self._request, self._clients, self._classify = request, clients, classify

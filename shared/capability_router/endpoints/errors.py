@@ -65,7 +65,7 @@ class EndpointReplyError(EndpointError):
     """A 2xx answer that is no Chat Completions reply: not JSON, an HTML page, no choices."""
 
 
-class EndpointTimeout(EndpointError):  # noqa: N818 - the suffix would say it twice
+class EndpointTimeout(EndpointError):
     """A clock ran out. `clock`: connect, first_token, between_tokens or total; `limit_s` in seconds."""
 
     def __init__(self, message: str, *, clock: str = "", limit_s: float | None = None, **known: Any) -> None:

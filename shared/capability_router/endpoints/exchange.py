@@ -142,7 +142,7 @@ class Exchange:
         self._connecting = False
         self.status = response.status
         told = {name.lower(): value for name, value in response.headers}
-        self.headers, self.request_id = answers.hints(told), answers.request_id(told)
+        self.headers, self.request_id = answers.hints(told, self._key), answers.request_id(told, self._key)
         kind = told.get(b"content-type", b"").lower()
         if not 200 <= self.status < 300 or not self._stream or b"json" in kind or b"html" in kind:
             self._whole = []  # read to its end, then judged; some servers answer a stream request in one piece

@@ -12,7 +12,7 @@ import re
 LONGEST = 300
 _READ = 2_000
 GAP = "…"
-_KEYS = re.compile(r"\S*\*{3,}\S*|\b(?:sk|pk|gsk|xai|key|tok|Bearer)[-_ ][\w\-]{6,}")
+_KEYS = re.compile(r"\S*\*{3,}\S*|\b(?:sk|pk|gsk|xai|key|tok)[-_][\w\-]{6,}|\bBearer +\S+")
 _WORD = re.compile(r"\w{3,}")
 _MANY_GAPS = re.compile(rf"{GAP}(?:[\W_]*{GAP})+")
 _TELLING = re.compile(r"[\w.:/\-\[\]]{1,64}")
@@ -24,21 +24,22 @@ PLAIN_WORDS = frozenset(
     completion completions concurrency connection contact contains content content_filter contents context
     context_length_exceeded could credential credentials credit credits currently daily day deadline denied deployment
     details did disabled does due during empty enabled enough error exceed exceeded exceeding exceeds exist exists
-    expected expired failed field fields file filter filtered filtering for forbidden format found free
+    expected expired failed few field fields file filter filtered filtering for forbidden format found free
     frequency_penalty from full function functions gateway gemini got gpt had has have high however image image_url
     images include_usage includes including incorrect input input_audio inputs instance insufficient
-    insufficient_quota internal invalid invalid_api_key issue json json_object json_schema key large later length less
-    limit limited limits llama load logit_bias logprobs longer longest lower management many max max_completion_tokens
-    max_output_tokens max_tokens maximum may message messages minute missing mistral mode model model_not_found models
-    more must need new not number one only organization out output outputs over overloaded parallel_tool_calls
-    parameter parameters payment per period permission plan please policy presence_penalty present project prompt
-    prompts property provided provider quota rate rate_limit_exceeded reached reasoning reasoning_effort received
-    reduce request requested requests require required requires resource response response_format responses resulted
-    retry role rpd rpm safety schema second seconds seed server service should size stop stream stream_options support
-    supported supports system temperature temporarily than that the their then there these this through time timed
-    timeout token tokens too tool tool_calls tool_choice tools top top_p total tpd tpm try type unable unauthorized
-    unavailable unexpected unknown unprocessable unrecognized unsupported upgrade usage use used user using valid
-    value values was were when which will window with within you your
+    insufficient_balance insufficient_quota internal invalid invalid_api_key issue json json_object json_schema key
+    large later left length less limit limited limits llama load logit_bias logprobs long longer longest low lower
+    management many max max_completion_tokens max_output_tokens max_tokens maximum may message messages minute missing
+    mistral mode model model_not_found models more must need new not number one only organization out output outputs
+    over overloaded parallel_tool_calls parameter parameters payment per period permission plan please policy
+    presence_penalty present project prompt prompts property provided provider quota rate rate_limit_exceeded reached
+    reasoning reasoning_effort received reduce remaining request requested requests require required requires resource
+    response response_format responses resulted retry role rpd rpm safety schema second seconds seed server service
+    should size stop stream stream_options support supported supports system temperature temporarily than that the
+    their then there these this through time timed timeout token tokens too tool tool_calls tool_choice tools top
+    top_p total tpd tpm try type unable unauthorized unavailable unexpected unknown unprocessable unrecognized
+    unsupported upgrade usage use used user using valid value values was were when which will window with within yet
+    you your
     """.split()  # noqa: SIM905 - 300 words read better as prose than as a list of literals
 )
 

@@ -75,8 +75,5 @@ class SseParser:
 
     def close(self) -> list[bytes]:
         """The payload of an event whose end was cut off, if its lines are whole."""
-        last = self._rests and b"".join(self._rests)
-        self._rests = []
-        if last:
-            self._line(last.rstrip(b"\r"))
-        return [self._joined()] if self._data else []
+        out = self.feed(b"\n")
+        return [*out, self._joined()] if self._data else out

@@ -1,0 +1,79 @@
+"""The core alone: a Router over endpoints, without a framework."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from loopback.chat_server import ChatServer, completion, piece, reply, sse
+
+from capability_router import AllCandidatesFailed, Router
+from capability_router.endpoints import lanes
+from capability_router.endpoints.calls import ChatCalls
+from capability_router.endpoints.chat import request_from_chat
+from capability_router.endpoints.openai_compatible import OpenAICompatible, client_for
+
+
+@pytest.fixture(autouse=True)
+def _close() -> Any:
+    yield
+    lanes.close_idle()
+
+
+def router_over(*servers: ChatServer) -> tuple[Router, dict[str, OpenAICompatible]]:
+    models = [
+        {
+            "id": f"m{n}",
+            "endpoint": {"base_url": s.base_url, "model": "m"},
+            "price": {"input_mtok": 1, "output_mtok": 1},
+        }
+        for n, s in enumerate(servers)
+    ]
+    router = Router(models, policy="single")
+    return router, {c.id: client_for(c.endpoint or {}, owner=c.id) for c in router.registry.cards}
+
+
+def test_a_failed_model_is_replaced_and_the_books_hold() -> None:
+    with ChatServer(reply({"error": {"message": "no"}}, 503)) as bad, ChatServer(reply(completion())) as good:
+        router, clients = router_over(bad, good)
+        request = request_from_chat("hi", tenant="acme", tools=[])
+        run = router.start(request, ChatCalls(request, clients))
+        assert [delta.text for delta in run] == ["hello"]
+    assert run.outcome is not None
+    assert (run.outcome.model, run.outcome.fallback) == ("m1", True)
+    assert run.outcome.usage.input_tokens == 9
+    assert run.outcome.cost_pico == 11 * 10**6
+
+
+async def test_a_stream_that_breaks_before_its_first_text_falls_back() -> None:
+    ok = sse(piece("", role="assistant"), piece("hel"), piece("lo"), piece(finish="stop"))
+    with ChatServer(sse(piece("", role="assistant"), end="cut")) as bad, ChatServer(ok) as good:
+        router, clients = router_over(bad, good)
+        request = request_from_chat("hi", stream=True)
+        run = router.start(request, ChatCalls(request, clients))
+        assert "".join([delta.text async for delta in run]) == "hello"
+    assert run.outcome is not None
+    assert run.outcome.model == "m1"
+
+
+def test_a_stalled_model_is_left_at_its_clock() -> None:
+    ok = sse(piece("hello"), piece(finish="stop"))
+    with ChatServer(sse(None)) as bad, ChatServer(ok) as good:
+        router, clients = router_over(bad, good)
+        clients["m0"] = client_for(
+            {"base_url": bad.base_url, "model": "m", "timeouts": {"first_token": 0.1, "total": 0.2}}, owner="m0"
+        )
+        request = request_from_chat("hi", stream=True)
+        run = router.start(request, ChatCalls(request, clients))
+        assert "".join(delta.text for delta in run) == "hello"
+    assert run.outcome is not None
+    assert run.outcome.attempts[0].fault == "timeout"
+
+
+def test_all_failing_is_told() -> None:
+    with ChatServer(reply({"error": {"message": "no"}}, 401)) as bad:
+        router, clients = router_over(bad)
+        request = request_from_chat("hi")
+        with pytest.raises(AllCandidatesFailed, match="m0"):
+            list(router.start(request, ChatCalls(request, clients)))
+    assert len(bad.seen) == 1
