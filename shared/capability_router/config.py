@@ -6,7 +6,7 @@ This module loads pydantic, tenacity and PyYAML; the router imports it when it i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
@@ -66,8 +66,16 @@ class Settings:
         found = [*self.warnings, *_unpriced(self, registry.cards), *_strangers(self, registry)]
         return replace(self, warnings=tuple(dict.fromkeys(found)))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A read-only mapping can't be pickled, so it travels as a dict."""
+        return _thawed, ({**{f.name: getattr(self, f.name) for f in fields(self)}, "tenants": dict(self.tenants)},)
+
     def __repr__(self) -> str:
         return f"<Settings {self.name}: {len(self.models)} models, policy {self.policy.name}>"
+
+
+def _thawed(values: dict[str, Any]) -> Settings:
+    return Settings(**{**values, "tenants": MappingProxyType(values["tenants"])})
 
 
 def load(source: str | Path | Mapping[str, Any], **overrides: Any) -> Settings:

@@ -172,6 +172,14 @@ class Router:
         """Itself: breakers, budgets and books are shared by every copy of what holds the router."""
         return self
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Models and settings alone: in another process breakers, books and learning start afresh."""
+        return _remade, (self.registry, self.settings)
+
+
+def _remade(registry: Registry, settings: Settings) -> Router:
+    return Router(registry, settings=settings)
+
 
 def _from_keywords(keywords: Mapping[str, Any]) -> Settings:
     from capability_router.config import Settings  # here, because it loads pydantic
