@@ -25,6 +25,7 @@ from llamaindex_router.annotation import Annotator, Unannotated
 from llamaindex_router.call import Call, R
 from llamaindex_router.children import Children
 from llamaindex_router.endpoint import LlamaEndpoint, describe
+from llamaindex_router.endpoint_llm import EndpointLLM
 from llamaindex_router.event_handler import announce
 from llamaindex_router.handover import Origins
 from llamaindex_router.routed import Routed
@@ -145,6 +146,8 @@ def _built(kind: type[LLM], fields: dict[str, Any]) -> LLM:
 
 def scrubbed(value: Any) -> Any:
     """The same entries without what must stay in this process."""
+    if isinstance(value, EndpointLLM):
+        return Blueprint(type(value), value.blueprint())
     if isinstance(value, LLM):
         stated = {name: getattr(value, name) for name in value.model_fields_set if _kept(type(value), name)}
         return Blueprint(type(value), {k: v for k, v in scrubbed(stated).items() if _picklable(v)})

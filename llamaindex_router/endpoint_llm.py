@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+import weakref
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +50,8 @@ if TYPE_CHECKING:
 
 _OPTIONS = ("temperature", "max_tokens", "top_p", "stop")
 _BODY_MODEL = "model"
+_clients: weakref.WeakValueDictionary[str, OpenAICompatible] = weakref.WeakValueDictionary()
+"""The clients of this process, so that a copy or a pickle opened here keeps the key that it doesn't hold."""
 
 
 class EndpointLLM(FunctionCallingLLM):
@@ -69,6 +73,7 @@ class EndpointLLM(FunctionCallingLLM):
     additional_kwargs: dict[str, Any] = Field(default_factory=dict, description="Further fields of the body.")
     _client: OpenAICompatible = PrivateAttr()
     _card: ModelCard = PrivateAttr()
+    _token: str = PrivateAttr()
 
     def __init__(
         self,
@@ -83,6 +88,7 @@ class EndpointLLM(FunctionCallingLLM):
     ) -> None:
         from capability_router.endpoints.openai_compatible import client_for
 
+        token = settings.pop("_token", "")
         own = {name: settings.pop(name) for name in type(self).model_fields if name in settings}
         known = {name: settings.pop(name) for name in FIELDS if name in settings}
         super().__init__(base_url=base_url, model=model, api_key_env=api_key_env, **own, **settings)
@@ -90,7 +96,9 @@ class EndpointLLM(FunctionCallingLLM):
         self._card = ModelCard(**known)
         spec = {"base_url": base_url, "model": model, "api_key": api_key, "api_key_env": api_key_env,
                 "headers": headers or {}, "timeouts": timeouts}  # fmt: skip
-        self._client = client_for(spec, owner=self._card.id, model=model)
+        self._client = _clients.get(token) or client_for(spec, owner=self._card.id, model=model)
+        self._token = token or uuid.uuid4().hex
+        _clients[self._token] = self._client
 
     @classmethod
     def from_card(cls, card: ModelCard) -> EndpointLLM:
@@ -126,6 +134,15 @@ class EndpointLLM(FunctionCallingLLM):
         own = {name: getattr(self._card, name) for name in FIELDS if name not in ("id", "endpoint")}
         stated = {name: value for name, value in own.items() if value not in (None, "", (), {})}
         return Description({"output_reserve": self.max_tokens, **stated}, self._client.address)
+
+    def blueprint(self) -> dict[str, Any]:
+        """The keywords that make it again, without its key and its headers."""
+        card = {n: v for n in FIELDS if n != "endpoint" and (v := getattr(self._card, n)) not in (None, "", (), {})}
+        own = {n: getattr(self, n) for n in self.model_fields_set if n != "callback_manager"}
+        return {**card, **own}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _revived, (type(self), self.blueprint(), self._token)
 
     def to_payload(self) -> dict[str, Any]:
         """What observability may show of it."""
@@ -314,6 +331,10 @@ class EndpointLLM(FunctionCallingLLM):
 
     def _asked(self, prompt: BasePromptTemplate, prompt_args: Mapping[str, Any]) -> tuple[list[ChatMessage]]:
         return (self._extend_messages(prompt.format_messages(llm=self, **prompt_args)),)
+
+
+def _revived(kind: type[EndpointLLM], keywords: dict[str, Any], token: str) -> EndpointLLM:
+    return kind(_token=token, **keywords)
 
 
 def _with_schema(llm_kwargs: Mapping[str, Any] | None, output_cls: type[Any]) -> dict[str, Any]:

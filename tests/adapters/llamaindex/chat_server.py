@@ -47,6 +47,7 @@ class ChatServer:
     def __init__(self) -> None:
         self.scripts: dict[str, list[Step]] = {}
         self.requests: list[dict[str, Any]] = []
+        self.keys: list[str | None] = []
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"chat": self}))
         self._server.daemon_threads = True
@@ -84,6 +85,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.chat.keys.append(self.headers["authorization"])
         step = self.chat.step(body)
         if isinstance(step, Refuse):
             error = {"message": "no", "code": step.code, "type": step.code}

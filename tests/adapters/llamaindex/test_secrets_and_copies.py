@@ -1,0 +1,140 @@
+"""Nothing secret in texts, dumps and pickles; every copy shares one core."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from adapters.llamaindex.chat_server import ChatServer
+from llama_index.core.llms import ChatMessage
+from llama_index.llms.openai import OpenAI
+
+from capability_router.router import Router
+from llamaindex_router import ConfigError, EndpointLLM, RouterLLM
+
+KEY = "sk-very-secret-0123456789"
+HI = [ChatMessage(content="hi")]
+
+
+@pytest.fixture
+def llm(server: ChatServer) -> RouterLLM:
+    endpoint = {"id": "e", "endpoint": {"base_url": server.url, "model": "e", "api_key": KEY}}
+    named = (OpenAI(model="gpt-4o", api_key=KEY, api_base=server.url), {"id": "o"})
+    built_in = EndpointLLM(base_url=server.url, model="b", api_key=KEY, headers={"x-auth": KEY})
+    return RouterLLM(models=[endpoint, named, built_in], api_key=KEY, policy="single")
+
+
+@pytest.mark.parametrize("show", [repr, str, lambda o: str(o.to_dict()), lambda o: o.to_json(), lambda o: str(o.dict()),
+                                  lambda o: str(o.to_payload()), lambda o: o.model_dump_json(),
+                                  lambda o: pickle.dumps(o).decode("latin-1")])  # fmt: skip
+def test_no_key_in_any_form(llm: RouterLLM, show: Callable[[Any], str]) -> None:
+    assert KEY not in show(llm)
+    built_in = EndpointLLM(base_url="http://127.0.0.1:9/v1", model="b", api_key=KEY, headers={"x-auth": KEY})
+    assert KEY not in show(built_in)
+
+
+def test_dumps_are_json(llm: RouterLLM) -> None:
+    assert json.loads(llm.to_json())["class_name"] == "RouterLLM"
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda o: o.model_copy(deep=True),
+                                       lambda o: pickle.loads(pickle.dumps(o))])  # noqa: S301 # fmt: skip
+def test_copies_share_one_core(llm: RouterLLM, duplicate: Callable[[Any], Any]) -> None:
+    twin = duplicate(llm)
+    assert twin is not llm
+    assert twin.router is llm.router
+    twin.chat(HI)
+    assert len(llm.router.ledger.calls()) == 1
+    assert twin.metadata == llm.metadata
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda o: pickle.loads(pickle.dumps(o))])  # noqa: S301
+def test_copies_of_an_endpoint_keep_its_key_in_this_process(server: ChatServer, duplicate: Callable[[Any], Any]) -> None:
+    made = EndpointLLM(base_url=server.url, model="b", api_key=KEY, context_window=9_000, temperature=0.5)
+    twin = duplicate(made)
+    twin.chat(HI)
+    assert server.keys == [f"Bearer {KEY}"]
+    assert (twin.metadata.context_window, twin.temperature) == (9_000, 0.5)
+
+
+def test_settings_survive_a_pickle(server: ChatServer) -> None:
+    made = RouterLLM(
+        models=[EndpointLLM(base_url=server.url, model="a")], max_tokens=99, context_window=5_000, annotate=False,
+        system_prompt="be brief",
+    )  # fmt: skip
+    twin = pickle.loads(pickle.dumps(made))  # noqa: S301
+    assert (twin.max_tokens, twin.context_window, twin.annotate, twin.system_prompt) == (99, 5_000, False, "be brief")
+
+
+WORKER = """
+import pickle, sys
+from llama_index.core.llms import ChatMessage
+llm = pickle.loads(sys.stdin.buffer.read())
+print(llm.chat([ChatMessage(content="hi")]).additional_kwargs["router"]["model"], llm.max_tokens)
+"""
+
+
+def test_another_process_makes_its_own(server: ChatServer) -> None:
+    models = [
+        {"id": "e", "endpoint": {"base_url": server.url, "model": "e", "api_key": KEY}},
+        EndpointLLM(base_url=server.url, model="b", api_key=KEY),
+    ]
+    made = RouterLLM(models=models, policy="single", max_tokens=50)
+    ran = subprocess.run([sys.executable, "-c", WORKER], input=pickle.dumps(made), capture_output=True, check=True)  # noqa: S603
+    assert ran.stdout.decode().split() == ["e", "50"]
+
+
+def test_a_shared_router_stays_in_its_process(server: ChatServer) -> None:
+    router = Router([{"id": "e", "endpoint": {"base_url": server.url, "model": "e"}}])
+    made = RouterLLM(router=router)
+    assert made.router is router
+    ran = subprocess.run([sys.executable, "-c", WORKER], input=pickle.dumps(made), capture_output=True, check=False)  # noqa: S603
+    assert b"from_config" in ran.stderr
+
+
+def test_two_adapters_over_one_router_share_its_books(server: ChatServer) -> None:
+    router = Router([{"id": "e", "endpoint": {"base_url": server.url, "model": "e"}}])
+    for llm in (RouterLLM(router=router), RouterLLM(router=router)):
+        llm.chat(HI)
+    assert len(router.ledger.calls()) == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({}, "models"),
+        ({"models": []}, "empty"),
+        ({"models": [object()]}, "object"),
+        ({"models": ["openai"]}, "provider:model"),
+        ({"models": [EndpointLLM(base_url="http://127.0.0.1:9/v1", model="m")], "polcy": "single"}, "policy"),
+        ({"models": [EndpointLLM(base_url="http://127.0.0.1:9/v1", model="m")], "context_window": "big"}, "context_window"),
+        ({"models": ["nobody:model"]}, "nobody"),
+    ],
+)
+def test_wrong_settings_are_told(settings: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        RouterLLM(**settings)
+
+
+def test_a_missing_key_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GROQ_API_KEY", raising=False)
+    with pytest.raises(ConfigError, match="GROQ_API_KEY"):
+        RouterLLM(models=["groq:llama-3.3-70b-versatile"])
+
+
+def test_from_config(server: ChatServer, tmp_path: Any) -> None:
+    path = tmp_path / "router.yaml"
+    path.write_text(
+        f"policy: single\nmodels:\n  - id: e\n    context_window: 9000\n"
+        f"    endpoint: {{base_url: '{server.url}', model: e}}\n"
+    )
+    for made in (RouterLLM.from_config(path), RouterLLM.from_config(str(path), max_tokens=64)):
+        assert made.chat(HI).additional_kwargs["router"]["model"] == "e"
+        assert made.metadata.context_window == 9_000
+        assert pickle.loads(pickle.dumps(made)).router is made.router  # noqa: S301
