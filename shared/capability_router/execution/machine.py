@@ -25,7 +25,7 @@ Everything that decides a transition lives here; this file knows no provider and
 
 from __future__ import annotations
 
-from collections.abc import MutableSet
+from collections.abc import Mapping, MutableSet
 from typing import Protocol
 
 from capability_router.errors import AllCandidatesFailed, BudgetExceeded, RouterBusy, RouterError, StreamInterrupted
@@ -55,6 +55,7 @@ class Settles(Protocol):
     """The gate as far as ending an attempt needs it."""
 
     def settle(self, permit: Permit, verdict: Verdict, now: float) -> None: ...
+    def note_limits(self, id: str, headers: Mapping[str, str], now: float) -> None: ...
 
 
 class Running:
@@ -302,6 +303,8 @@ class Execution:
         elapsed = at - run.started
         ttft = None if run.first_at is None else run.first_at - run.started
         self._gate.settle(run.permit, verdict(fault, reply, cancelled, ttft, elapsed), at)
+        if reply.headers:
+            self._gate.note_limits(run.candidate.id, reply.headers, at)
         usage, cost = self._books.close(run.index, run.candidate, fault, reply, run.first_at is not None)
         self.records.append(
             AttemptRecord(

@@ -148,7 +148,7 @@ class Board:
     def note_limits(self, id: str, headers: Mapping[str, str], now: float) -> None:
         """Learn from a provider's rate-limit headers what is left, and close the gate when nothing is."""
         # At first use: most providers send none of these, and the core's import stays small.
-        from capability_router.faults.hints import rate_limits
+        from capability_router.faults.limits import rate_limits
 
         said = rate_limits(headers)
         waits = [

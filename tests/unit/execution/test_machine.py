@@ -302,3 +302,17 @@ async def test_cancellation_gives_everything_back() -> None:
 def test_a_bad_request_says_what_to_mend() -> None:
     with pytest.raises(AllCandidatesFailed, match="mend the request"):
         ask(scripted_router({"a": ["bad_request"], "b": ["ok"]}))
+
+
+def test_a_provider_that_says_nothing_is_left_is_not_asked_again_until_it_resets() -> None:
+    last = Reply(
+        text="x",
+        finish=Finish.STOP,
+        usage=Usage(1, 1),
+        headers={"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "5s"},
+    )
+    clock = ManualClock()
+    router = scripted_router({"a": [last, "ok"], "b": ["ok"]}, clock=clock)
+    assert [ask(router).outcome.model for _ in range(3)] == ["a", "b", "b"]
+    clock.advance(6)
+    assert ask(router).outcome.model == "a"
