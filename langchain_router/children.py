@@ -39,7 +39,13 @@ def describe(model: Any) -> Description | None:
     profile = model.profile or {}
     fields: dict[str, Any] = {"provider": provider, "model": name, "output_reserve": _reserve(model)}
     fields.update({key: profile[key] for key in _PROFILE_FIELDS if profile.get(key) is not None})  # type: ignore[literal-required]  # keys of a TypedDict, from a list
-    return Description(fields, Address(_base_url(model, provider), name, fingerprint(_secret(model))))
+    stated = getattr(model, "card", None)  # a ChatEndpoint has a whole card, and knows its address
+    if isinstance(stated, Mapping):
+        fields.update({key: value for key, value in stated.items() if key != "id"})
+    address = getattr(getattr(model, "client", None), "address", None)
+    if not isinstance(address, Address):
+        address = Address(_base_url(model, provider), name, fingerprint(_secret(model)))
+    return Description(fields, address)
 
 
 def _reserve(model: BaseChatModel) -> int | None:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+FAILURES = {"fail": (429, "rate_limit_exceeded"), "dead": (500, "server_error"), "auth": (401, "invalid_api_key")}
 USAGE = {"prompt_tokens": 10, "completion_tokens": 3, "total_tokens": 13}
 
 
@@ -64,7 +65,8 @@ def _answer(body: dict[str, Any]) -> dict[str, Any]:
         if foreign:
             arguments = {name: foreign if isinstance(v, str) else v for name, v in arguments.items()}
         text = '{"' if broken else json.dumps(arguments, ensure_ascii=False)
-        return {"tool_calls": [{"id": "call_1", "type": "function", "function": {"name": tool["name"], "arguments": text}}]}
+        function = {"name": tool["name"], "arguments": text}
+        return {"tool_calls": [{"id": "call_1", "type": "function", "function": function}]}
     if wanted == "json_schema":
         schema = body["response_format"]["json_schema"]["schema"]
         return {"content": "not json" if broken else json.dumps(example(schema))}
@@ -105,9 +107,8 @@ class Server:
 
     def answer(self, http: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
         kind = body["model"].partition("-")[0]
-        failures = {"fail": (429, "rate_limit_exceeded"), "dead": (500, "server_error"), "auth": (401, "invalid_api_key")}
-        if kind in failures:
-            status, code = failures[kind]
+        if kind in FAILURES:
+            status, code = FAILURES[kind]
             _send(http, status, {"error": {"message": "scripted", "type": code, "code": code}})
         elif body.get("stream"):
             _stream(http, body, kind)

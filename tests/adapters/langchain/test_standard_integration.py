@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -21,7 +20,9 @@ pytestmark = [  # langchain-openai's own warnings, given unwrapped as well
     pytest.mark.filterwarnings("ignore:Received a Pydantic BaseModel V1 schema"),
     pytest.mark.filterwarnings("ignore:LANGCHAIN_TESTS_USER_AGENT"),
 ]
-_PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
+_PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 _ONE_START = pytest.mark.xfail(reason="demands exactly one model start, but an attempt failed", strict=True)
 
 

@@ -1,0 +1,160 @@
+"""Agents, graphs and chains give the same with the router in the model's place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+from fakes import Recorder, Scripted, calling
+from langchain.agents import create_agent
+from langchain.agents.middleware import ModelRetryMiddleware, SummarizationMiddleware
+from langchain.agents.structured_output import ProviderStrategy, ToolStrategy
+from langchain_core.chat_history import InMemoryChatMessageHistory
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.output_parsers import JsonOutputParser, StrOutputParser
+from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
+from langchain_core.runnables import RunnableParallel
+from langchain_core.runnables.history import RunnableWithMessageHistory
+from langgraph.checkpoint.memory import InMemorySaver
+from openai_server import Server
+from pydantic import BaseModel
+
+from langchain_router import ChatEndpoint, ChatRouter
+
+DOWN = httpx.ConnectError("no route")
+
+
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+class Answer(BaseModel):
+    """The answer."""
+
+    value: int
+
+
+def loop() -> list[Any]:
+    return [calling("add", {"a": 1, "b": 2}), "it is 3"]
+
+
+def wrapped(script: list[Any], *, fails: bool = False) -> ChatRouter:
+    models = [Scripted(name_="y", script=script)]
+    first = [Scripted(name_="x", script=[DOWN])] if fails else []
+    return ChatRouter(models=first + models, policy="single")
+
+
+def told(messages: list[BaseMessage]) -> list[Any]:
+    return [(m.type, m.content, getattr(m, "tool_calls", None) or getattr(m, "tool_call_id", "")) for m in messages]
+
+
+def both(script: list[Any]) -> list[BaseChatModel]:
+    return [Scripted(name_="y", script=script), wrapped(script), wrapped(script, fails=True)]
+
+
+def same(results: list[Any]) -> Any:
+    assert all(result == results[0] for result in results[1:]), results
+    return results[0]
+
+
+def test_an_agent_with_tools() -> None:
+    agents = [create_agent(model, [add]) for model in both(loop())]
+    results = [told(agent.invoke({"messages": "1+2?"})["messages"]) for agent in agents]
+    assert [kind for kind, *_ in same(results)] == ["human", "ai", "tool", "ai"]
+
+
+async def test_an_agent_async_and_streamed_by_messages() -> None:
+    results = []
+    for model in both(loop()):
+        stream = create_agent(model, [add]).astream({"messages": "1+2?"}, stream_mode="messages")
+        chunks = [m async for m, _ in stream]
+        results.append("".join(m.content for m in chunks if isinstance(m, AIMessageChunk)))
+    assert same(results) == "it is 3"  # every token once
+
+
+def test_an_agent_streamed_by_updates() -> None:
+    agents = [create_agent(model, [add]) for model in both(loop())]
+    streams = [list(agent.stream({"messages": "1+2?"}, stream_mode="updates")) for agent in agents]
+    names = [[(next(iter(step)), told(next(iter(step.values()))["messages"])) for step in steps] for steps in streams]
+    assert [name for name, _ in same(names)] == ["model", "tools", "model"]
+
+
+def test_an_agent_with_a_checkpointer_keeps_its_conversation() -> None:
+    results = []
+    for model in both(["one", "two"]):
+        agent = create_agent(model, [], checkpointer=InMemorySaver())
+        config = {"configurable": {"thread_id": "t"}}
+        agent.invoke({"messages": "a"}, config)
+        results.append(told(agent.invoke({"messages": "b"}, config)["messages"]))
+    assert [text for _, text, _ in same(results)] == ["a", "one", "b", "two"]
+
+
+def test_a_thread_is_a_session() -> None:
+    model = wrapped(["one"])
+    seen = []
+    model.router.on_outcome(lambda request, _: seen.append(request.routing.session))
+    agent = create_agent(model, [], checkpointer=InMemorySaver())
+    agent.invoke({"messages": "a"}, {"configurable": {"thread_id": "t"}})
+    assert seen == ["t"]
+
+
+def test_a_tool_loop_stays_on_its_model() -> None:
+    model = ChatRouter(models=[Scripted(name_="x", script=loop()), Scripted(name_="y")], policy="adaptive")
+    messages = create_agent(model, [add]).invoke({"messages": "1+2?"})["messages"]
+    answers = [m for m in messages if isinstance(m, AIMessage)]
+    assert len({m.response_metadata["router"]["model"] for m in answers}) == 1
+
+
+def test_middleware() -> None:
+    results = []
+    for model in both(loop()):
+        middleware = [
+            ModelRetryMiddleware(max_retries=1),
+            SummarizationMiddleware(model=model, trigger=("messages", 50)),
+        ]
+        results.append(told(create_agent(model, [add], middleware=middleware).invoke({"messages": "1+2?"})["messages"]))
+    assert same(results)[-1][1] == "it is 3"
+
+
+@pytest.mark.parametrize("strategy", [ToolStrategy, ProviderStrategy])
+def test_a_structured_response_by_both_strategies(strategy: Any, server: Server) -> None:
+    plain = ChatEndpoint(base_url=server.url, model="ok-y")
+    models = [plain, ChatRouter(models=[ChatEndpoint(base_url=server.url, model="fail-x"), plain], policy="single")]
+    agents = [create_agent(model, response_format=strategy(Answer)) for model in models]
+    assert same([agent.invoke({"messages": "?"})["structured_response"] for agent in agents]) == Answer(value=3)
+
+
+def test_one_chain_run_per_model_call_in_an_agents_trace() -> None:
+    tracer = Recorder()
+    create_agent(wrapped(loop(), fails=True), [add]).invoke({"messages": "1+2?"}, {"callbacks": [tracer]})
+    (root,) = tracer.roots
+    models = [step for step in root.child_runs if step.name == "model"]
+    routed = [run for step in models for run in step.child_runs if run.name == "ChatRouter"]
+    assert len(routed) == 2
+    assert [c.run_type for c in routed[0].child_runs] == ["llm", "llm"]
+    assert {c.run_type for c in routed[1].child_runs} == {"llm"}
+
+
+def test_lcel_chains() -> None:
+    prompt = ChatPromptTemplate.from_template("{x}")
+    for model in both(['{"a": 1}']):
+        assert (prompt | model | JsonOutputParser()).invoke({"x": "hi"}) == {"a": 1}
+        assert "".join((prompt | model | StrOutputParser()).stream({"x": "hi"})) == '{"a": 1}'
+        parallel = RunnableParallel(one=prompt | model, two=prompt | model)
+        assert set(parallel.invoke({"x": "hi"})) == {"one", "two"}
+        assert len((prompt | model).batch([{"x": "a"}, {"x": "b"}])) == 2
+
+
+@pytest.mark.filterwarnings("ignore:The class `InMemoryChat", "ignore:RunnableWithMessageHistory is deprecated")
+def test_message_history() -> None:
+    history = InMemoryChatMessageHistory()
+    prompt = ChatPromptTemplate.from_messages([MessagesPlaceholder("history"), ("human", "{x}")])
+    chain = RunnableWithMessageHistory(
+        prompt | wrapped(["one", "two"]), lambda _: history, input_messages_key="x", history_messages_key="history"
+    )
+    for text in ("a", "b"):
+        chain.invoke({"x": text}, {"configurable": {"session_id": "s"}})
+    assert [m.content for m in history.messages] == ["a", "one", "b", "two"]
