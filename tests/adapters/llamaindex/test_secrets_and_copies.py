@@ -19,6 +19,7 @@ from capability_router.router import Router
 from llamaindex_router import ConfigError, EndpointLLM, RouterLLM
 
 KEY = "sk-very-secret-0123456789"
+NOWHERE = {"id": "m", "endpoint": {"base_url": "http://127.0.0.1:9/v1", "model": "m"}}
 HI = [ChatMessage(content="hi")]
 
 
@@ -54,10 +55,10 @@ def test_copies_share_one_core(llm: RouterLLM, duplicate: Callable[[Any], Any]) 
     assert twin.metadata == llm.metadata
 
 
-@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda o: pickle.loads(pickle.dumps(o))])  # noqa: S301
-def test_copies_of_an_endpoint_keep_its_key_in_this_process(server: ChatServer, duplicate: Callable[[Any], Any]) -> None:
+@pytest.mark.parametrize("twice", [copy.copy, copy.deepcopy, lambda o: pickle.loads(pickle.dumps(o))])  # noqa: S301
+def test_copies_of_an_endpoint_keep_its_key_in_this_process(server: ChatServer, twice: Callable[[Any], Any]) -> None:
     made = EndpointLLM(base_url=server.url, model="b", api_key=KEY, context_window=9_000, temperature=0.5)
-    twin = duplicate(made)
+    twin = twice(made)
     twin.chat(HI)
     assert server.keys == [f"Bearer {KEY}"]
     assert (twin.metadata.context_window, twin.temperature) == (9_000, 0.5)
@@ -112,8 +113,8 @@ def test_two_adapters_over_one_router_share_its_books(server: ChatServer) -> Non
         ({"models": []}, "empty"),
         ({"models": [object()]}, "object"),
         ({"models": ["openai"]}, "provider:model"),
-        ({"models": [EndpointLLM(base_url="http://127.0.0.1:9/v1", model="m")], "polcy": "single"}, "policy"),
-        ({"models": [EndpointLLM(base_url="http://127.0.0.1:9/v1", model="m")], "context_window": "big"}, "context_window"),
+        ({"models": [NOWHERE], "polcy": "single"}, "policy"),
+        ({"models": [NOWHERE], "context_window": "big"}, "context_window"),
         ({"models": ["nobody:model"]}, "nobody"),
     ],
 )

@@ -61,16 +61,15 @@ async def test_objects(
     llm = RouterLLM(models=cards, policy="single")
     assert await predicted(llm, way) == City(name="Paris", people=2_100_000)
     assert ("response_format" in server.requests[-1]) == native
-    (call,) = llm.router.ledger.calls()[-1:]
-    assert not call.usage.estimated if hasattr(call, "usage") else True
+    assert llm.router.ledger.total().input_tokens
 
 
 @pytest.mark.parametrize("way", UNARY)
-async def test_an_answer_that_does_not_fit_goes_to_the_next_model(pair: RouterLLM, server: ChatServer, way: str) -> None:
+async def test_an_answer_that_does_not_fit_goes_on(pair: RouterLLM, server: ChatServer, way: str) -> None:
     server.script("a", Say('{"name": 3}'))
     server.script("b", told)
     assert await predicted(pair, way) == City(name="Paris", people=2_100_000)
-    assert [row["state"] for row in pair.router.health() if row["model"] == "a"] in (["closed"], [])
+    assert pair.explain("hi").chosen.id == "a"  # it teaches the policy, but is no matter of health
 
 
 def test_the_tokens_of_structured_calls_are_known(built_in: Callable[..., Any], server: ChatServer) -> None:

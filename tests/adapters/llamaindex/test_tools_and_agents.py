@@ -20,6 +20,7 @@ from llama_index.core.base.llms.types import (
 )
 from llama_index.core.llms import MockLLM
 from llama_index.core.llms.llm import ToolSelection
+from llama_index.core.memory import ChatMemoryBuffer
 from llama_index.core.tools import FunctionTool
 
 from llamaindex_router import NoEligibleModel, RouterLLM
@@ -31,6 +32,11 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def multiply(a: int, b: int) -> int:
     """Multiply two numbers."""
     return a * b
+
+
+def memory() -> ChatMemoryBuffer:
+    """The default one leaves its database open."""
+    return ChatMemoryBuffer.from_defaults(token_limit=3_000)
 
 
 TOOL = FunctionTool.from_defaults(multiply)
@@ -70,7 +76,8 @@ async def test_tool_calls_come_through(pair: RouterLLM, server: ChatServer, way:
 
 async def test_models_without_tools_are_not_asked(child: Callable[..., Any], server: ChatServer) -> None:
     server.script("b", ASK)
-    llm = RouterLLM(models=[(child("a"), {"id": "a", "tool_calling": False}), (child("b"), {"id": "b"})], policy="single")
+    models = [(child("a"), {"id": "a", "tool_calling": False}), (child("b"), {"id": "b"})]
+    llm = RouterLLM(models=models, policy="single")
     response = llm.chat_with_tools([TOOL], "6 times 7?")
     assert response.additional_kwargs["router"]["model"] == "b"
     assert not server.of("a")
@@ -89,14 +96,14 @@ async def test_function_agent(pair: RouterLLM, server: ChatServer, streaming: bo
     server.script("a", {"well": answering, "429": Refuse(429), "cut": Cut(0)}[first])
     server.script("b", answering)
     agent = FunctionAgent(tools=[TOOL], llm=pair, streaming=streaming)
-    answer = await agent.run("6 times 7?")
+    answer = await agent.run("6 times 7?", memory=memory())
     assert str(answer) == "it is 42"
     assert [c.tool_name for c in answer.tool_calls] == ["multiply"]
 
 
 async def test_an_agents_stream_has_no_text_twice(pair: RouterLLM, server: ChatServer) -> None:
     server.script("a", answering)
-    run = FunctionAgent(tools=[TOOL], llm=pair).run("6 times 7?")
+    run = FunctionAgent(tools=[TOOL], llm=pair).run("6 times 7?", memory=memory())
     deltas = [e.delta async for e in run.stream_events() if isinstance(e, AgentStream)]
     assert "".join(deltas) == "it is 42"
 
@@ -104,7 +111,7 @@ async def test_an_agents_stream_has_no_text_twice(pair: RouterLLM, server: ChatS
 async def test_tool_loops_stay_on_the_model_that_made_the_call(pair: RouterLLM, server: ChatServer) -> None:
     server.script("a", Refuse(429), answering)
     server.script("b", answering)
-    answer = await FunctionAgent(tools=[TOOL], llm=pair).run("6 times 7?")
+    answer = await FunctionAgent(tools=[TOOL], llm=pair).run("6 times 7?", memory=memory())
     assert str(answer) == "it is 42"
     assert [body["model"] for body in server.requests] == ["a", "b", "b"]
 
@@ -112,7 +119,7 @@ async def test_tool_loops_stay_on_the_model_that_made_the_call(pair: RouterLLM, 
 async def test_react_agent(pair: RouterLLM, server: ChatServer) -> None:
     server.script("a", Refuse(429))
     server.script("b", Say("Thought: I can answer.\nAnswer: 42"))
-    assert str(await ReActAgent(tools=[TOOL], llm=pair).run("6 times 7?")) == "42"
+    assert str(await ReActAgent(tools=[TOOL], llm=pair).run("6 times 7?", memory=memory())) == "42"
 
 
 async def test_agent_workflow_hands_over(pair: RouterLLM, server: ChatServer) -> None:
@@ -126,7 +133,7 @@ async def test_agent_workflow_hands_over(pair: RouterLLM, server: ChatServer) ->
     server.script("a", steps)
     front = FunctionAgent(name="front", description="greets", llm=pair, can_handoff_to=["sums"], tools=[])
     sums = FunctionAgent(name="sums", description="multiplies", llm=pair, tools=[TOOL], can_handoff_to=[])
-    answer = await AgentWorkflow(agents=[front, sums], root_agent="front").run("6 times 7?")
+    answer = await AgentWorkflow(agents=[front, sums], root_agent="front").run("6 times 7?", memory=memory())
     assert str(answer) == "it is 42"
 
 
