@@ -1,8 +1,9 @@
 """From an exception to a fault: by the shape of the exception, never by a client's classes.
 
-Asked of each exception of the chain in turn, until one answers: names that settle it, the provider's
-codes, its text (only at statuses that hide several kinds), the HTTP status, broad codes. If none
-does, the class names, then parts of them, then loose texts. What is left is "unknown".
+Of the chain, the first exception with a status or codes is the provider's answer. It is asked for, in
+this order: names that settle it, the provider's codes, its text (only at statuses that hide several
+kinds), the HTTP status, broad codes. Without an answer the class names tell, then parts of them, then
+loose texts. What is left is "unknown".
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from capability_router.clock import SystemClock
-from capability_router.faults.evidence import Link, links, read, status_of
+from capability_router.faults.evidence import Evidence, Link, links, read
 from capability_router.faults.hints import forbids_retry, headers_of, pushback_s, retry_after_s, window_tokens
 from capability_router.faults.kinds import Fault
 from capability_router.faults.phrases import loose_rules, rules_for, told_by
@@ -49,12 +50,11 @@ def classify(error: BaseException, now_unix: float | None = None) -> Fault:
         return Fault("unknown", type(error).__name__[:LONGEST_WORD], error=error)
 
 
-def kind_of(evidence: tuple[Link, ...], *, texts: bool = True) -> str:
+def kind_of(evidence: Evidence, *, texts: bool = True) -> str:
     """The kind the evidence stands for. `texts=False`: by names, codes and statuses alone."""
-    status = status_of(evidence)
     return (
-        _schema_kind(evidence[0])
-        or _first(_shown(link, status, texts) for link in evidence)
+        ("unparsable" if evidence[0].unfit else "")
+        or _answered(_answer(evidence), texts)
         or _first(_named(link) for link in evidence)
         or (_first(_loose(link) for link in evidence) if texts else "")
         or "unknown"
@@ -64,18 +64,18 @@ def kind_of(evidence: tuple[Link, ...], *, texts: bool = True) -> str:
 def _fault(error: BaseException, now_unix: float) -> Fault:
     evidence = links(error)
     kind = kind_of(evidence)
-    window = window_tokens(error) if kind == "context_overflow" else None
+    window = window_tokens(evidence) if kind == "context_overflow" else None
     wait = retry_after_s if kind == "rate_limited" else pushback_s
     codes = _told_codes(evidence)
     return Fault(
         kind=kind,
-        detail=_detail(error, codes, window),
-        status=status_of(evidence),
+        detail=_detail(evidence, codes, window),
+        status=evidence[-1].status,
         code=codes[0] if codes else "",
-        retry_after_s=wait(error, now_unix),
+        retry_after_s=wait(evidence, now_unix),
         window=window,
         clock=_clock(evidence) if kind == "timeout" else "",
-        again=not forbids_retry(headers_of(error)),
+        again=not forbids_retry(headers_of(evidence)),
         error=error,
     )
 
@@ -84,24 +84,22 @@ def _first(kinds: Iterable[str]) -> str:
     return next(filter(None, kinds), "")
 
 
-def _schema_kind(link: Link) -> str:
-    """The answer came and did not fit its schema: a parser's or a validator's own error, not one behind another."""
-    if "outputparser" in link.names:
-        return "unparsable"
-    if "validation" not in link.names or type(link.error).__module__.startswith("botocore"):
-        return ""
-    return "" if link.status else "unparsable"
+def _answer(evidence: Evidence) -> Link:
+    """The provider's answer, with the names and texts of what wraps it."""
+    names = tuple(name for link in evidence for name in link.names)
+    return evidence[-1]._replace(names=names, texts=tuple(text for link in evidence for text in link.texts))
 
 
-def _shown(link: Link, status: int | None, texts: bool) -> str:
-    """By what one exception carries of the provider's answer; `status` is the chain's."""
+def _answered(link: Link, texts: bool) -> str:
+    """By what the provider answered."""
+    codes = tuple(map(normal, link.codes))
     return (
         _looked_up(link.names, DECISIVE_NAMES)
-        or (told_by(link.texts, rules_for(status, money=True)) if texts else "")
-        or _looked_up(map(normal, link.codes), TELLING)
-        or (told_by(link.texts, rules_for(status)) if texts else "")
+        or (told_by(link.texts, rules_for(link.status, money=True)) if texts else "")
+        or _looked_up(codes, TELLING)
+        or (told_by(link.texts, rules_for(link.status)) if texts else "")
         or (status_kind(link.status) if link.status is not None else "")
-        or _looked_up(map(normal, link.codes), BROAD)
+        or _looked_up(codes, BROAD)
     )
 
 
@@ -122,12 +120,12 @@ def _looked_up(words: Iterable[str], table: Mapping[str, str]) -> str:
     return _first(table.get(word, "") for word in words)
 
 
-def _clock(evidence: tuple[Link, ...]) -> str:
+def _clock(evidence: Evidence) -> str:
     told = (word for link in evidence for word in (read(link.error, "clock"), *link.names))
     return _first(_CLOCKS.get(word, "") for word in told if isinstance(word, str))
 
 
-def _told_codes(evidence: tuple[Link, ...]) -> list[str]:
+def _told_codes(evidence: Evidence) -> list[str]:
     """The provider's short words for it, without any that might be a key."""
     codes = dict.fromkeys(code for link in evidence for code in link.codes if not code.isdigit() and _harmless(code))
     return list(codes)[:2]
@@ -138,14 +136,13 @@ def _harmless(word: str) -> bool:
     return bool(_IDENTIFIER.fullmatch(word)) and not _KEY_LIKE.match(word) and len(_DIGIT.findall(word)) <= 4
 
 
-def _detail(error: BaseException, codes: list[str], window: int | None) -> str:
+def _detail(evidence: Evidence, codes: list[str], window: int | None) -> str:
     """Built from identifiers and our own words: a provider's sentence may quote the prompt or the key."""
-    told = ", ".join(codes) or _class_chain(error)
+    told = ", ".join(codes) or _class_chain(evidence)
     return f"{told}; its window is {window:,} tokens" if window else told
 
 
-def _class_chain(error: BaseException) -> str:
+def _class_chain(evidence: Evidence) -> str:
     """'APIConnectionError from ConnectError'."""
-    causes = [link.error for link in links(error)] if error.__cause__ is not None else [error]
-    names = dict.fromkeys(type(one).__name__ for one in (causes[0], causes[-1]))
+    names = dict.fromkeys(type(link.error).__name__ for link in (evidence[0], evidence[-1]))
     return " from ".join(name for name in names if _IDENTIFIER.fullmatch(name))

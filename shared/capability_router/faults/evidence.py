@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from capability_router.faults.vocabulary import LONGEST_WORD, normal
+from capability_router.faults.vocabulary import BROAD, LONGEST_WORD, NAMES, TELLING, normal
 
 LONGEST_TEXT = 4096
 _LONGEST_BODY = 65_536
@@ -31,6 +31,25 @@ class Link(NamedTuple):
     texts: tuple[str, ...]
     bodies: tuple[dict[Any, Any], ...]
 
+    @property
+    def answers(self) -> bool:
+        """Whether it carries what a provider answered."""
+        return self.status is not None or any(map(_known, self.codes))
+
+    @property
+    def unfit(self) -> bool:
+        """Whether it is a parser's or a validator's own error: an answer came and does not fit its schema."""
+        validated = "validation" in self.names and not type(self.error).__module__.startswith("botocore")
+        return "outputparser" in self.names or (validated and self.status is None)
+
+    @property
+    def transport(self) -> bool:
+        """Whether it says that no answer came at all."""
+        return any(NAMES.get(name) in ("connection", "timeout") for name in self.names)
+
+
+Evidence = tuple[Link, ...]
+
 
 def read(thing: object, name: str) -> Any:
     """An attribute, or None if there is none or reading it fails."""
@@ -40,24 +59,32 @@ def read(thing: object, name: str) -> Any:
         return None
 
 
-def chain(error: BaseException) -> Iterator[BaseException]:
-    """The error, its cause, the cause's cause...: at most six, each once."""
+def links(error: BaseException) -> Evidence:
+    """What the error shows, its cause, the cause's cause...: at most six, each once, to the provider's answer.
+
+    The answer is the first exception with a status or a known code. What was merely being handled when an
+    error arose (`__context__`) is not followed from a broken connection or a timeout: it is another call's.
+    """
+    found: list[Link] = []
+    for one, raised_from in _chain(error):
+        if not raised_from and any(link.transport for link in found):
+            break
+        found.append(_link(one))
+        if found[-1].answers or found[-1].unfit:
+            break
+    return tuple(found)
+
+
+def _chain(error: BaseException) -> Iterator[tuple[BaseException, bool]]:
+    """Each exception, and whether the one before was raised `from` it."""
     seen: set[int] = set()
     here: BaseException | None = error
+    raised_from = True
     while here is not None and id(here) not in seen and len(seen) < _DEPTH:
         seen.add(id(here))
-        yield here
+        yield here, raised_from
+        raised_from = here.__cause__ is not None
         here = here.__cause__ or (None if here.__suppress_context__ else here.__context__)
-
-
-def links(error: BaseException) -> tuple[Link, ...]:
-    """What each exception of the chain shows."""
-    return tuple(_link(one) for one in chain(error))
-
-
-def status_of(evidence: tuple[Link, ...]) -> int | None:
-    """The first HTTP status of the chain."""
-    return next((link.status for link in evidence if link.status is not None), None)
 
 
 def class_names(error: BaseException) -> tuple[str, ...]:
@@ -79,6 +106,11 @@ def _link(error: BaseException) -> Link:
         texts=tuple(dict.fromkeys(text[:LONGEST_TEXT].lower() for text in _texts(error, bodies))),
         bodies=bodies,
     )
+
+
+def _known(code: str) -> bool:
+    word = normal(code)
+    return word in TELLING or word in BROAD
 
 
 def _status(value: object) -> int | None:
@@ -125,7 +157,8 @@ def _codes(error: BaseException, bodies: tuple[dict[Any, Any], ...]) -> Iterator
     for body in bodies:
         yield from _words(*(body.get(key) for key in _CODE_KEYS if (key, body.get(key)) != ("type", "error")))
         yield from _words(_dict(body.get("innererror")).get("code"), _dict(body.get("details")).get("error_code"))
-        yield from _words(body.get("error"), *(detail.get("reason") for detail in details(body)))
+        yield from _words(*(detail.get("reason") for detail in details(body)))
+        yield from (word for word in _words(body.get("error")) if _known(word))
     yield from _words(*(read(error, key) for key in ("error_code", "code", "type", "status")))
 
 

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from capability_router.faults.durations import found_wait, wait_s
-from capability_router.faults.evidence import Link, chain, details, links, read
+from capability_router.faults.evidence import Evidence, Link, details, links, read
 from capability_router.faults.limits import rate_limits
 from capability_router.faults.phrases import WINDOWS
 
@@ -19,30 +19,32 @@ _MOST_HEADERS = 200
 _LONGEST_VALUE = 128
 _SANE_WINDOW = range(64, 1_000_000_001)
 
+Source = BaseException | Evidence | Mapping[str, str]  # an error, what it shows, or headers
 
-def retry_after_s(error_or_headers: BaseException | Mapping[str, str], now_unix: float) -> float | None:
+
+def retry_after_s(source: Source, now_unix: float) -> float | None:
     """Seconds to wait before another try, >= 0; None if nothing tells, or more than a day is told.
 
     An explicit wait comes first (`pushback_s`), then the reset of the limit that is used up.
     """
-    told = pushback_s(error_or_headers, now_unix)
-    return _until_reset(_headers(error_or_headers), now_unix) if told is None else told
+    told = pushback_s(source, now_unix)
+    return _until_reset(_headers(source), now_unix) if told is None else told
 
 
-def pushback_s(error_or_headers: BaseException | Mapping[str, str], now_unix: float) -> float | None:
+def pushback_s(source: Source, now_unix: float) -> float | None:
     """The wait that is asked for outright: `retry-after(-ms)`, Google's RetryInfo, "try again in 20s"."""
-    headers = _headers(error_or_headers)
+    headers = _headers(source)
     told = wait_s(headers.get("retry-after-ms", "") + "ms", now_unix)
     if told is None:
         told = wait_s(headers.get("retry-after", ""), now_unix)
-    if told is not None or not isinstance(error_or_headers, BaseException):
+    if told is not None or not isinstance(source, BaseException | tuple):
         return told
-    return next((wait for wait in _told_waits(links(error_or_headers), now_unix) if wait is not None), None)
+    return next((wait for wait in _told_waits(_evidence(source), now_unix) if wait is not None), None)
 
 
-def window_tokens(error: BaseException) -> int | None:
+def window_tokens(error: BaseException | Evidence) -> int | None:
     """The true window in tokens, if an overflow error states it."""
-    return next((size for link in links(error) for size in _sizes(link) if size in _SANE_WINDOW), None)
+    return next((size for link in _evidence(error) for size in _sizes(link) if size in _SANE_WINDOW), None)
 
 
 def forbids_retry(headers: Mapping[str, str]) -> bool:
@@ -50,24 +52,31 @@ def forbids_retry(headers: Mapping[str, str]) -> bool:
     return headers.get("x-should-retry", "").strip().lower() == "false"
 
 
-def headers_of(error: BaseException) -> dict[str, str]:
+def headers_of(error: BaseException | Evidence) -> dict[str, str]:
     """The retry and rate-limit headers of the answer behind an error, names in lower case; no others."""
-    return next(filter(None, (_kept(pairs) for one in chain(error) for pairs in _header_pairs(one))), {})
+    return next(filter(None, (_kept(pairs) for link in _evidence(error) for pairs in _header_pairs(link))), {})
 
 
-def _headers(source: BaseException | Mapping[str, str]) -> dict[str, str]:
-    return headers_of(source) if isinstance(source, BaseException) else _kept(_pairs(source))
+def _evidence(source: BaseException | Evidence) -> Evidence:
+    return source if isinstance(source, tuple) else links(source)
 
 
-def _header_pairs(error: BaseException) -> Iterator[list[tuple[Any, Any]]]:
-    response = read(error, "response")
+def _headers(source: Source) -> dict[str, str]:
+    return headers_of(source) if isinstance(source, BaseException | tuple) else _kept(_pairs(source))
+
+
+def _header_pairs(link: Link) -> Iterator[list[tuple[Any, Any]]]:
+    response = read(link.error, "response")
     yield _pairs(read(response, "headers"))
-    yield _pairs(read(error, "headers"))
-    if isinstance(response, dict) and isinstance(response.get("ResponseMetadata"), dict):
-        yield _pairs(response["ResponseMetadata"].get("HTTPHeaders"))
-    for body in (body for link in links(error)[:1] for body in link.bodies):
-        metadata = body.get("metadata")
-        yield _pairs(metadata.get("headers") if isinstance(metadata, dict) else None)
+    yield _pairs(read(link.error, "headers"))
+    for body in link.bodies:
+        yield _pairs(_part(body, "ResponseMetadata").get("HTTPHeaders"))
+        yield _pairs(_part(body, "metadata").get("headers"))
+
+
+def _part(body: dict[Any, Any], key: str) -> dict[Any, Any]:
+    value = body.get(key)
+    return value if isinstance(value, dict) else {}
 
 
 def _pairs(headers: object) -> list[tuple[Any, Any]]:
@@ -83,7 +92,7 @@ def _kept(pairs: list[tuple[Any, Any]]) -> dict[str, str]:
     return {name: value for name, value in texts if name.startswith(_KEPT)}
 
 
-def _told_waits(evidence: tuple[Link, ...], now_unix: float) -> Iterator[float | None]:
+def _told_waits(evidence: Evidence, now_unix: float) -> Iterator[float | None]:
     for link in evidence:
         for detail in (detail for body in link.bodies for detail in details(body)):
             delay = detail.get("retryDelay")

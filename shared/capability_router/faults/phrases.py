@@ -60,7 +60,7 @@ _KEY = re.compile(
 _MODEL = re.compile(
     r"(?:don't|do not|does not) have access to (?:the )?model|provided model identifier is invalid"
     r"|on-demand throughput isn.t supported|model has reached the end of its life|model has been decommissioned"
-    r"|permission to (?:use|access) (?:the |this )?model"
+    r"|is not a valid model id|permission to (?:use|access) (?:the |this )?model"
 )
 _TOOL = re.compile(r"failed to call a function|tool_use_failed")
 _LACKING = re.compile(

@@ -119,7 +119,7 @@ NAMES = TELLING | _kinds(
         "server_error": """
             APIError ServerError InternalServerError ModelAPIError APIResponseValidationError EndpointReplyError
             EndpointStreamError DecodingError JSONDecodeError UnicodeDecodeError UnknownApiResponseError BadGateway""",
-        "unparsable": "OutputParserException",
+        "unparsable": "OutputParserException ValidationError",
     }
 ) | DECISIVE_NAMES  # fmt: skip
 

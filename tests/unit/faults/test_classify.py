@@ -1,0 +1,236 @@
+"""What holds for any exception: a fault comes out, nothing is raised, nothing leaks, no client is imported."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from unit.faults.shapes import CASES, NOW, build, class_of
+
+from capability_router.clock import SystemClock
+from capability_router.faults import KINDS, Fault, classify, is_programming_error, passes_through
+
+CLIENTS = ("openai", "anthropic", "google", "groq", "mistralai", "ollama", "botocore", "httpx", "httpx2", "pydantic",
+           "langchain_core", "llama_index", "langgraph", "tenacity", "yaml", "numpy")  # fmt: skip
+STATUSES = {400: "bad_request", 401: "auth", 402: "quota_exhausted", 403: "auth", 404: "not_found", 408: "timeout",
+            409: "server_error", 413: "context_overflow", 418: "bad_request", 422: "bad_request", 424: "server_error",
+            429: "rate_limited", 500: "server_error", 502: "server_error", 503: "overloaded", 504: "timeout",
+            524: "timeout", 529: "overloaded", 599: "server_error", 302: "unknown"}  # fmt: skip
+
+words = st.text(max_size=12) | st.sampled_from(
+    ["code", "error", "rate_limit_error", "429", "type", "message", "sk-abc"]
+)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | words | st.binary(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words | st.integers(), inner, max_size=4),
+    max_leaves=12,
+)
+ATTRIBUTES = ("status_code", "status", "code", "type", "body", "details", "response", "headers", "message", "clock",
+              "error_code", "error")  # fmt: skip
+NAMES = ["RateLimitError", "APIError", "ValidationError", "ReadTimeout", "Odd", "ConnectError", "OutputParserException"]
+
+
+@st.composite
+def exceptions(draw: st.DrawFn, depth: int = 2) -> BaseException:
+    base = draw(st.sampled_from(["Exception", "ValueError", "OSError", "BaseException"]))
+    names = draw(st.lists(st.sampled_from(NAMES), max_size=3, unique=True))
+    error = class_of([*(f"some_sdk:{name}" for name in names), f"builtins:{base}"])(*draw(st.lists(values, max_size=2)))
+    for name in draw(st.lists(st.sampled_from(ATTRIBUTES), max_size=6)):
+        setattr(error, name, draw(values))
+    if depth and draw(st.booleans()):
+        error.__cause__ = draw(exceptions(depth=depth - 1))
+    if depth and draw(st.booleans()):
+        error.__context__ = draw(exceptions(depth=depth - 1))
+    return error
+
+
+@given(exceptions())
+def test_any_shape_gives_a_fault(error: BaseException) -> None:
+    fault = classify(error, NOW)
+    assert fault.kind in KINDS
+    assert fault.error is error
+    assert fault.status is None or 300 <= fault.status <= 599
+    assert fault.retry_after_s is None or 0 <= fault.retry_after_s <= 86_400
+    assert fault.window is None or fault.window > 0
+    assert len(fault.told) < 300
+    assert classify(error, NOW) == fault
+    assert isinstance(passes_through(error), bool)
+    assert isinstance(is_programming_error(error), bool)
+
+
+class Hostile(Exception):
+    """Raises on every look at it, but carries a status."""
+
+    status_code = 429
+
+    @property
+    def response(self) -> Any:
+        raise RuntimeError("no response")
+
+    @property
+    def body(self) -> Any:
+        raise ValueError
+
+    @property
+    def headers(self) -> Any:
+        raise KeyError
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+    __repr__ = __str__
+
+
+def test_a_property_that_raises_hides_nothing_else() -> None:
+    assert classify(Hostile(), NOW).kind == "rate_limited"
+
+
+def test_an_attribute_that_answers_everything() -> None:
+    error = class_of(["some_sdk:Odd", "builtins:Exception"])("x")
+    error.response = error.body = error.code = error.headers = MagicMock()  # type: ignore[attr-defined]  # a mock
+    error.status_code = 503  # type: ignore[attr-defined]  # beside them
+    assert classify(error, NOW).kind == "overloaded"
+
+
+def test_an_exception_that_cannot_be_read_at_all_is_unknown() -> None:
+    class Vicious(dict[str, Any]):
+        def get(self, *_: Any) -> Any:
+            raise RuntimeError
+
+    error = class_of(["some_sdk:Odd", "builtins:Exception"])(Vicious(code=1))
+    assert classify(error, NOW) == Fault("unknown", "Odd", error=error)
+
+
+@pytest.mark.parametrize(("status", "kind"), STATUSES.items())
+@pytest.mark.parametrize("where", ["status_code", "code", "response", "aws"])
+def test_a_bare_status_wherever_it_stands(status: int, kind: str, where: str) -> None:
+    attrs: dict[str, Any] = {
+        "aws": {"response": {"ResponseMetadata": {"HTTPStatusCode": status}}},
+        "response": {"response": MagicMock(status_code=status, headers={})},
+    }.get(where, {where: status})
+    fault = classify(build({"classes": ["some_sdk:Odd", "builtins:Exception"], "args": ["x"], "attrs": attrs}), NOW)
+    assert (fault.kind, fault.status) == (kind, status)
+
+
+@pytest.mark.parametrize("status", [-1, 0, 200, 299, 600, 1300, True, 429.0, "429 Too Many", None])
+def test_what_is_no_error_status_is_not_taken_for_one(status: object) -> None:
+    error = build({"classes": ["some_sdk:Odd", "builtins:Exception"], "args": ["x"], "attrs": {"status_code": status}})
+    assert classify(error, NOW) == Fault("unknown", "Odd", error=error)
+
+
+@pytest.mark.parametrize("status", [401, 404, 500, 502, 503, 504])
+def test_texts_are_not_asked_where_the_status_tells(status: int) -> None:
+    text = "insufficient_quota: prompt is too long: 9000 tokens > 8000 maximum, blocked by content filter"
+    error = build({"classes": ["x:Odd", "builtins:Exception"], "args": [text], "attrs": {"status_code": status}})
+    assert classify(error, NOW).kind == STATUSES[status]
+
+
+def test_a_chain_that_bites_its_tail() -> None:
+    first, second = RuntimeError("a"), RuntimeError("b")
+    first.__cause__, second.__cause__ = second, first
+    assert classify(first, NOW).kind == "unknown"
+
+
+def test_a_chain_is_followed_for_six() -> None:
+    told = build({"classes": ["x:HTTPError", "builtins:Exception"], "attrs": {"status_code": 429}})
+    for depth in range(1, 8):
+        error = RuntimeError(f"{depth}")
+        error.__cause__, told = told, error
+        assert classify(told, NOW).kind == ("rate_limited" if depth < 6 else "unknown")
+
+
+@pytest.mark.parametrize("name", ["ReadTimeout", "ConnectError"])
+def test_a_broken_call_is_not_mistaken_for_the_one_that_failed_before_it(name: str) -> None:
+    """A caller who asks the router while handling another call's 429."""
+    broken = build({"classes": ["openai:APIConnectionError", "builtins:Exception"], "args": ["Connection error."]})
+    broken.__cause__ = build({"classes": [f"httpx:{name}", "builtins:Exception"]})
+    broken.__cause__.__context__ = build(
+        {
+            "classes": ["x:HTTPError", "builtins:Exception"],
+            "attrs": {"status_code": 429, "headers": {"retry-after": "9"}},
+        }
+    )
+    fault = classify(broken, NOW)
+    assert (fault.kind, fault.status, fault.retry_after_s) == ("connection", None, None)
+
+
+KEY, PROMPT = "sk-canary-0123456789abcdef", "the-prompt-of-the-user"
+
+
+def _planted(value: Any) -> Any:
+    """A case's description with the key and the prompt wherever a provider's words stand."""
+    if isinstance(value, dict):
+        return {k: v if k in ("classes", "status_code", "code", "type") else _planted(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_planted(part) for part in value]
+    return f"{value} {KEY} {PROMPT}" if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["id"] for case in CASES])
+def test_no_fault_tells_a_key_or_a_prompt(case: dict[str, Any]) -> None:
+    if case["id"] == "python-prompt-with-surrogate":
+        pytest.skip("its arguments are typed")
+    fault = classify(build(_planted(case["raised"])), NOW)
+    shown = f"{fault!r} {fault.told} {fault.detail} {fault.code}"
+    assert KEY not in shown
+    assert PROMPT not in shown
+
+
+@pytest.mark.parametrize(
+    "code", [KEY, "AKIA0123456789ABCDEF", "gsk_abc", "a b", "x" * 65, "eyJ0eXAi.x", "<b>", "c9f8e7d6a5b4"]
+)
+def test_a_code_that_may_be_a_key_is_not_repeated(code: str) -> None:
+    error = build(
+        {"classes": ["x:Odd", "builtins:Exception"], "attrs": {"status_code": 500, "code": code, "type": code}}
+    )
+    fault = classify(error, NOW)
+    assert fault.code == ""
+    assert code not in fault.told
+
+
+def test_what_a_fault_tells() -> None:
+    told = {case["id"]: classify(build(case["raised"]), NOW).told for case in CASES}
+    assert told["openai-quota"] == "has no quota left (429): insufficient_quota"
+    assert told["anthropic-stream-overloaded"] == "overloaded: overloaded_error"
+    assert told["bedrock-throttling"] == "rate limited (429): ThrottlingException"
+    assert told["openai-connection"] == "could not be reached: APIConnectionError from ConnectError"
+    assert told["anthropic-overflow"] == (
+        "found the input too long (400): invalid_request_error; its window is 200,000 tokens"
+    )
+    assert told["built-in-timeout-first_token"] == "timed out waiting for the first token: EndpointTimeout"
+
+
+def test_the_servers_word_against_a_repetition_overrules_the_table() -> None:
+    assert KINDS["overloaded"].same == "backoff"
+    again = Fault("overloaded", again=False).row
+    assert (again.same, again.other, again.is_retryable) == ("never", "yes", False)
+
+
+def test_dates_are_read_by_the_machines_clock_if_none_is_given() -> None:
+    headers = {"retry-after": str(SystemClock.unix() + 60)}
+    error = build({"classes": ["x:Odd", "builtins:Exception"], "attrs": {"status_code": 429, "headers": headers}})
+    assert classify(error).retry_after_s == pytest.approx(60, abs=30)
+
+
+def test_no_client_is_imported() -> None:
+    script = f"""
+import sys
+sys.path.insert(0, {str(_tests_folder())!r})
+from unit.faults.shapes import CASES, NOW, build
+from capability_router.faults import classify
+assert all(classify(build(case["raised"]), NOW) for case in CASES)
+print(",".join(name for name in {CLIENTS!r} if name in sys.modules))
+"""
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)  # noqa: S603 - ours
+    assert ran.stdout.strip() == ""
+
+
+def _tests_folder() -> str:
+    from pathlib import Path
+
+    return str(Path(__file__).parents[2])

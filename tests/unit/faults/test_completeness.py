@@ -1,0 +1,92 @@
+"""What a reply that ended without an exception is worth."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from capability_router.faults import KINDS, judge
+from capability_router.request import Finish, Reply
+
+
+def kind(
+    reply: Reply, *, streaming: bool = False, gives_reason: bool = False, on_content_filter: str = "return"
+) -> str:
+    fault = judge(reply, streaming=streaming, gives_reason=gives_reason, on_content_filter=on_content_filter)
+    return fault.kind if fault else ""
+
+
+@pytest.mark.parametrize(
+    ("reply", "streaming", "gives_reason", "expected"),
+    [
+        (Reply(text="hi", finish=Finish.STOP), True, True, ""),
+        (Reply(text="hi"), True, True, "truncated"),
+        (Reply(text="hi"), True, False, ""),
+        (Reply(text="hi"), False, True, ""),
+        (Reply(text="hi", cached=True), True, True, ""),
+        (Reply(), True, True, "truncated"),
+        (Reply(), True, False, ""),
+        (Reply(), False, False, "empty"),
+        (Reply(), False, True, "empty"),
+        (Reply(text=" \n"), False, True, "empty"),
+        (Reply(finish=Finish.STOP), True, True, "empty"),
+        (Reply(finish=Finish.STOP), False, True, "empty"),
+        (Reply(cached=True, finish=Finish.STOP), False, True, ""),
+        (Reply(finish=Finish.LENGTH), False, True, ""),
+        (Reply(finish=Finish.TOOL_CALLS), False, True, ""),
+        (Reply(finish=Finish.OTHER), True, True, ""),
+        (Reply(text="cut", finish=Finish.LENGTH), True, True, ""),
+        (Reply(tool_calls=1, finish=Finish.TOOL_CALLS), True, True, ""),
+        (Reply(tool_calls=1, malformed_tool_calls=1, finish=Finish.TOOL_CALLS), True, True, ""),
+        (Reply(malformed_tool_calls=1, finish=Finish.TOOL_CALLS), True, True, "malformed_tool_call"),
+        (Reply(malformed_tool_calls=1, text="x", finish=Finish.STOP), False, True, "malformed_tool_call"),
+        (Reply(text="{", finish=Finish.STOP, parse_error="ValidationError"), False, True, "unparsable"),
+        (Reply(finish=Finish.STOP, parse_error="ValidationError"), False, True, "unparsable"),
+        (Reply(text="{", parse_error="ValidationError"), True, True, "truncated"),
+    ],
+)
+def test_the_verdict(reply: Reply, streaming: bool, gives_reason: bool, expected: str) -> None:
+    assert kind(reply, streaming=streaming, gives_reason=gives_reason) == expected
+
+
+@pytest.mark.parametrize(
+    ("finish", "expected"), [(Finish.CONTENT_FILTER, "content_filtered"), (Finish.REFUSAL, "refusal")]
+)
+@pytest.mark.parametrize("streaming", [True, False])
+@pytest.mark.parametrize("parse_error", ["", "ValidationError"])
+def test_a_filtered_reply_is_a_fault_only_on_request(
+    finish: Finish, expected: str, streaming: bool, parse_error: str
+) -> None:
+    reply = Reply(finish=finish, parse_error=parse_error)
+    assert kind(reply, streaming=streaming, gives_reason=True) == ""
+    assert kind(reply, streaming=streaming, gives_reason=True, on_content_filter="fallback") == expected
+
+
+def test_the_parsers_message_stays_out() -> None:
+    fault = judge(Reply(parse_error="1 validation error: input_value='my secret'"), streaming=False, gives_reason=True)
+    assert fault is not None
+    assert "secret" not in fault.told
+
+
+@given(
+    st.builds(
+        Reply, text=st.text(max_size=3), finish=st.none() | st.sampled_from(Finish), tool_calls=st.integers(0, 2),
+        malformed_tool_calls=st.integers(0, 2), cached=st.booleans(), parse_error=st.sampled_from(["", "E"]),
+    ),
+    st.booleans(), st.booleans(), st.sampled_from(["return", "fallback"]),
+)  # fmt: skip
+def test_rules_that_hold_for_any_reply(reply: Reply, streaming: bool, gives_reason: bool, on_filter: str) -> None:
+    told = kind(reply, streaming=streaming, gives_reason=gives_reason, on_content_filter=on_filter)
+    assert not told or told in KINDS
+    if told == "truncated":
+        assert streaming
+        assert gives_reason
+        assert reply.finish is None
+    if told == "empty":
+        assert not reply.text.strip()
+        assert reply.finish in (None, Finish.STOP)
+    if told == "malformed_tool_call":
+        assert reply.tool_calls == 0
+    if reply.tool_calls and not reply.parse_error and reply.finish is Finish.TOOL_CALLS:
+        assert told == ""
