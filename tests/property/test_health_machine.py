@@ -79,6 +79,27 @@ class HealthMachine(RuleBasedStateMachine):
             assert not barred
             self.take(found)
 
+    @rule(id=ids, verdict=verdicts, probes=st.integers(0, 3))
+    def trip_and_probe(self, id: str, verdict: Verdict, probes: int) -> None:
+        """Straight to where it is interesting: half-open, with probes out and one of them back."""
+        lane = self.lane(id)
+        for _ in range(3):
+            permit = self.board.force(id, self.now)
+            if isinstance(permit, Permit):
+                self.take(permit)
+                self.out.remove(permit)
+                self.board.settle(permit, Verdict(False, blame="breaker"), self.now)
+        self.now = max(self.now, lane.breaker.until if lane.breaker.state == OPEN else 0.0)
+        for _ in range(probes):
+            self.admit(id, 10)
+        if probes and self.out and self.out[-1].id == id:
+            self.board.settle(self.out.pop(), verdict, self.now)
+
+    @rule(id=ids, requests=st.none() | st.integers(0, 50), tokens=st.none() | st.integers(0, 3000), wait=st.floats(0, 9))
+    def note_limits(self, id: str, requests: int | None, tokens: int | None, wait: float) -> None:
+        with self.board._lock:
+            self.lane(id).left(requests, tokens, wait, self.now)
+
     def take(self, permit: Permit) -> None:
         assert permit.epoch == self.lane(permit.id).breaker.epoch
         self.calls += 1
@@ -192,7 +213,9 @@ class HealthMachine(RuleBasedStateMachine):
         self.now += 4000.0
         for id in ADDRESSES:
             if self.lane(id).breaker.state != ISOLATED and id not in self.board.barred(self.now):
-                assert isinstance(self.board.admit(id, self.now, 100), Permit)
+                permit = self.board.admit(id, self.now, 100)
+                assert isinstance(permit, Permit), (id, permit)
+                self.board.settle(permit, Verdict(False, neutral=True), self.now)
 
 
 TestHealthMachine = HealthMachine.TestCase

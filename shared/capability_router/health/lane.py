@@ -76,9 +76,12 @@ class Lane:
 
     def enter(self, now: float, tokens: int) -> Permit | Hold:
         """A permit for one call, or why not."""
-        if (not self.calm or self.metered) and (hold := self.hold(now, tokens)) is not None:
-            return hold
-        return self._grant(now, tokens)
+        hold = None
+        if not self.calm:
+            hold = self.hold(now, tokens)
+        elif self.metered:
+            hold = self._no_budget(now, tokens)
+        return self._grant(now, tokens) if hold is None else hold
 
     def push(self, now: float) -> Permit | Hold:
         """A permit past breaker, gate and limits per minute; a probe's where the breaker has one to give."""
@@ -137,10 +140,10 @@ class Lane:
         }  # fmt: skip
 
     def _stopped(self, now: float) -> Hold | None:
+        if self.breaker.state == ISOLATED:
+            return Hold(self.breaker.why, None, "isolated")
         ban = self.bans.of(self.address, now)
-        if ban is not None:
-            return Hold(ban.reason, None if ban.until == math.inf else ban.until, "disabled")
-        return Hold(self.breaker.why, None, "isolated") if self.breaker.state == ISOLATED else None
+        return None if ban is None else Hold(ban.reason, _finite(ban.until), "disabled")
 
     def _paused(self, now: float) -> Hold | None:
         """The one of breaker and gate that holds longer."""
@@ -162,7 +165,9 @@ class Lane:
 
     def _no_budget(self, now: float, tokens: int) -> Hold | None:
         wait = self.limiter.budget_wait_s(tokens, now) if self.metered else 0.0
-        return Hold(f"full: its limit per minute for another {_seconds(wait)}", now + wait, "full") if wait else None
+        if not wait:
+            return None
+        return Hold(f"full: its limit per minute for another {_seconds(wait)}", now + wait, "full")
 
     def _grant(self, now: float, tokens: int, *, forced: bool = False) -> Permit:
         breaker, before = self.breaker, self.breaker.state
@@ -246,4 +251,5 @@ def _seconds(seconds: float) -> str:
 
 
 def _finite(seconds: float) -> float | None:
+    """None for ever."""
     return seconds if math.isfinite(seconds) else None

@@ -33,12 +33,22 @@ class Bucket:
 
     def wait_s(self, amount: float, now: float) -> float:
         """Seconds until this much may be taken. More than it can ever hold may be taken when it is full."""
-        self.refill(now)
+        if now > self._at:
+            self.refill(now)
+        if amount <= self.level:
+            return 0.0
         short = min(amount, self.capacity) - self.level
         return short / self._per_s if short > _EPSILON else 0.0
 
-    def add(self, amount: float) -> None:
-        """Give back (or, below 0, take)."""
+    def take(self, amount: float, now: float) -> None:
+        """Take this much, whether it is there or not."""
+        if now > self._at:
+            self.refill(now)
+        self.level -= amount
+
+    def give(self, amount: float, now: float) -> None:
+        """Give back (below 0: take what was estimated too low)."""
+        self.refill(now)
         self.level = min(self.capacity, self.level + amount)
 
     def at_most(self, amount: float, now: float) -> None:
@@ -76,14 +86,16 @@ class Limiter:
     @property
     def tight(self) -> bool:
         """Whether the next call of usual size may have to wait."""
-        if self.in_flight >= self.most or (self.requests and self.requests.level < 1.0):
+        if self.in_flight >= self.most or (self.requests is not None and self.requests.level < 1.0):
             return True
-        return self.tokens is not None and self.tokens.level < max(self._tokens_per_call, 1.0)
+        left = self.tokens
+        return left is not None and (left.level < self._tokens_per_call or left.level < 1.0)
 
     def budget_wait_s(self, tokens: float, now: float) -> float:
         """Seconds until the limits per minute allow a call of this many tokens."""
-        wait = self.requests.wait_s(1.0, now) if self.requests else 0.0
-        return max(wait, self.tokens.wait_s(tokens, now)) if self.tokens else wait
+        wait = 0.0 if self.requests is None else self.requests.wait_s(1.0, now)
+        more = 0.0 if self.tokens is None else self.tokens.wait_s(tokens, now)
+        return more if more > wait else wait
 
     def queue_s(self, now: float, service_s: float) -> float:
         """Seconds a call of usual size would wait here, given how long a call lasts on average."""
@@ -93,12 +105,10 @@ class Limiter:
     def enter(self, tokens: int, now: float) -> None:
         """A call begins; its tokens are an estimate."""
         self.in_flight += 1
-        if self.requests:
-            self.requests.refill(now)
-            self.requests.add(-1.0)
-        if self.tokens:
-            self.tokens.refill(now)
-            self.tokens.add(-tokens)
+        if self.requests is not None:
+            self.requests.take(1.0, now)
+        if self.tokens is not None:
+            self.tokens.take(tokens, now)
             self._tokens_per_call += (tokens - self._tokens_per_call) * 0.1
 
     def leave(self, tokens: int, used: int | None, now: float, *, sent: bool = True) -> None:
@@ -107,16 +117,14 @@ class Limiter:
         `sent` False gives the request back as well.
         """
         self.in_flight -= 1
-        if self.requests and not sent:
-            self.requests.refill(now)
-            self.requests.add(1.0)
-        if self.tokens and used is not None:
-            self.tokens.refill(now)
-            self.tokens.add(tokens - used)
+        if self.requests is not None and not sent:
+            self.requests.give(1.0, now)
+        if self.tokens is not None and used is not None:
+            self.tokens.give(tokens - used, now)
 
     def left(self, requests: int | None, tokens: int | None, now: float) -> None:
         """What the provider says is left of this minute's allowance; None = it doesn't say."""
-        if self.requests and requests is not None:
+        if self.requests is not None and requests is not None:
             self.requests.at_most(requests, now)
-        if self.tokens and tokens is not None:
+        if self.tokens is not None and tokens is not None:
             self.tokens.at_most(tokens, now)

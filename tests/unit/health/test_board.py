@@ -1,0 +1,419 @@
+"""The one door: what holds whom, who shares what, and what an ended call changes."""
+
+import json
+import math
+import sys
+from types import ModuleType
+from typing import NamedTuple
+
+import pytest
+
+from capability_router.address import Address
+from capability_router.errors import ConfigError
+from capability_router.health.board import Board, BreakerConfig, HealthEvent, Hold, Permit, Verdict
+
+URL = "https://api.example.com/v1"
+OK = Verdict(True, ttft_s=0.2, elapsed_s=1.2, output_tokens=50, tokens=300)
+DOWN = Verdict(False, blame="breaker", detail="overloaded (529)")
+LIMITED = Verdict(False, blame="gate")
+
+
+def board(**limits: int) -> tuple[Board, list[HealthEvent]]:
+    told: list[HealthEvent] = []
+    made = Board(seed=7, on_event=told.append)
+    made.register("a", Address(URL, "big", "key-1"), limits=limits)
+    made.register("b", Address(URL, "big", "key-2"))
+    made.register("c", Address(URL, "small", "key-1"))
+    made.register("d", Address("https://elsewhere.example.com", "big", "key-1"))
+    return made, told
+
+
+def call(made: Board, id: str, verdict: Verdict, now: float, tokens: int = 0) -> None:
+    permit = made.admit(id, now, tokens)
+    assert isinstance(permit, Permit), permit
+    made.settle(permit, verdict, now)
+
+
+def hold(made: Board, id: str, now: float, tokens: int = 0) -> Hold:
+    found = made.admit(id, now, tokens)
+    assert isinstance(found, Hold), found
+    return found
+
+
+def free(made: Board, now: float) -> list[str]:
+    return [id for id in "abcd" if not made.condition(id, now).held]
+
+
+def trip(made: Board, id: str, now: float) -> float:
+    for _ in range(5):
+        call(made, id, DOWN, now)
+    until = hold(made, id, now).until
+    assert until is not None
+    return until
+
+
+def test_an_open_breaker_holds_those_of_the_same_model_and_place():
+    made, told = board()
+    until = trip(made, "a", 10.0)
+    assert 12.5 <= until <= 15.0
+    assert free(made, 10.0) == ["c", "d"]
+    held = hold(made, "b", 10.0)
+    assert (held.kind, held.until) == ("breaker", until)
+    assert held.reason == made.condition("b", 10.0).held
+    assert held.reason.startswith("breaker open for another ")
+    assert [(e.kind, e.model, e.at) for e in told] == [("breaker_opened", "a", 10.0)]
+
+
+def test_a_region_of_its_own_has_a_breaker_of_its_own():
+    made, _ = board()
+    made.register("eu", Address(URL, "big", "key-1", "eu"))
+    trip(made, "a", 10.0)
+    assert not made.condition("eu", 10.0).held
+
+
+def test_recovery_goes_through_probes():
+    made, told = board()
+    until = trip(made, "a", 10.0)
+    first, second = made.admit("a", until), made.admit("b", until)
+    assert isinstance(first, Permit)
+    assert isinstance(second, Permit)
+    assert first.half_open
+    assert second.half_open
+    assert hold(made, "a", until).reason == "breaker half-open, its probes are under way"
+    made.settle(first, OK, until + 1)
+    assert free(made, until + 1) == ["a", "b", "c", "d"]
+    made.settle(second, DOWN, until + 1)
+    assert made.snapshot(until + 1)[0]["state"] == "closed"
+    assert [e.kind for e in told] == ["breaker_opened", "breaker_half_open", "breaker_closed"]
+
+
+def test_stragglers_from_before_the_opening_say_nothing():
+    made, _ = board()
+    early = [made.admit("a", 10.0) for _ in range(10)]
+    trip(made, "a", 10.0)
+    for permit in early:
+        assert isinstance(permit, Permit)
+        made.settle(permit, OK, 11.0)
+    assert made.condition("a", 11.0).held
+    assert made.condition("a", 11.0).in_flight == 0
+
+
+def test_a_rate_limit_closes_the_gate_of_that_account_and_model_only():
+    made, told = board()
+    for _ in range(20):
+        made.reset("a")
+        call(made, "a", LIMITED._replace(retry_after_s=30.0), 10.0)
+    assert free(made, 10.0) == ["b", "c", "d"]
+    held = hold(made, "a", 10.0)
+    assert held == Hold("rate limited for another 30 s", 40.0, "gate")
+    assert made.snapshot(10.0)[0]["success_share"] is None
+    assert free(made, 40.0) == ["a", "b", "c", "d"]
+    assert {e.kind for e in told} == {"gate_closed", "reset"}
+
+
+def test_the_longer_of_breaker_and_gate_is_told():
+    made, _ = board()
+    permits = [made.admit("a", 10.0) for _ in range(6)]
+    for permit in permits:
+        assert isinstance(permit, Permit)
+        made.settle(permit, DOWN, 10.0)
+    assert hold(made, "a", 10.0).kind == "breaker"
+    late = made.force("a", 10.0)
+    assert isinstance(late, Permit)
+    made.settle(late, LIMITED._replace(retry_after_s=60.0), 10.0)
+    assert hold(made, "a", 10.0) == Hold("rate limited for another 60 s", 70.0, "gate")
+
+
+def test_a_rejected_credential_disables_all_behind_it_at_that_place():
+    made, told = board()
+    assert made.barred(0.0) == {}
+    assert made.barred(0.0) is made.barred(1e9)
+    call(made, "a", Verdict(False, blame="credential", detail="rejected the credential (401)"), 10.0)
+    reason = "credential disabled: rejected the credential (401)"
+    assert made.barred(10.0) == {"a": reason, "c": reason}
+    assert hold(made, "c", 10.0) == Hold(reason, None, "disabled")
+    assert made.condition("c", 10.0).until == math.inf
+    assert isinstance(made.force("c", 10.0), Hold)
+    assert free(made, 1e6) == ["b", "d"]
+    made.reset("c")
+    assert made.barred(1e6) == {}
+    assert free(made, 1e6) == ["a", "b", "c", "d"]
+    assert [(e.kind, e.model) for e in told] == [("credential_disabled", "a"), ("reset", "c")]
+
+
+def test_an_unknown_model_is_disabled_whatever_the_credential():
+    made, told = board()
+    call(made, "a", Verdict(False, blame="model", detail="does not know the model (404)"), 10.0)
+    assert set(made.barred(10.0)) == {"a", "b"}
+    assert told[0].kind == "model_disabled"
+
+
+def test_a_credential_disabled_until_a_named_time_comes_back_by_itself():
+    made, _ = board()
+    call(made, "a", Verdict(False, blame="credential", retry_after_s=100.0), 10.0)
+    assert set(made.barred(109.0)) == {"a", "c"}
+    assert hold(made, "a", 109.0).until == 110.0
+    assert made.barred(110.0) == {}
+    call(made, "a", OK, 110.0)
+
+
+def test_a_model_registered_later_is_barred_with_its_credential():
+    made, _ = board()
+    call(made, "a", Verdict(False, blame="credential"), 10.0)
+    made.register("e", Address(URL, "other", "key-1"))
+    assert "e" in made.barred(10.0)
+
+
+def test_concurrency_is_never_exceeded_not_even_by_force():
+    made, _ = board(concurrency=2)
+    permits = [made.admit("a", 1.0), made.admit("a", 1.0)]
+    assert hold(made, "a", 1.0).kind == "full"
+    forced = made.force("a", 1.0)
+    assert isinstance(forced, Hold)
+    assert forced.reason == "full: 2 calls in flight, limit 2"
+    state = made.condition("a", 1.0)
+    assert state.held == "full: 2 calls in flight, limit 2"
+    assert state.queue_s == 0.5
+    assert isinstance(permits[0], Permit)
+    made.settle(permits[0], OK, 2.0)
+    assert made.condition("a", 2.0).held == ""
+    assert made.condition("a", 2.0).queue_s == 0.0
+
+
+def test_limits_per_minute_hold_before_the_provider_must():
+    made, _ = board(rpm=2, tpm=1000)
+    call(made, "a", OK._replace(tokens=100), 1.0, tokens=900)
+    held = hold(made, "a", 1.0, tokens=950)
+    assert (held.kind, held.until) == ("full", pytest.approx(1.0 + 50 * 60 / 1000))
+    call(made, "a", OK._replace(tokens=100), 1.0, tokens=100)
+    assert hold(made, "a", 1.0).until == pytest.approx(31.0)
+    assert made.condition("a", 1.0).queue_s == pytest.approx(30.0)
+    assert made.condition("a", 1.0).held == "full: its limit per minute for another 30 s"
+    assert isinstance(made.force("a", 1.0), Permit)
+
+
+def test_force_passes_breaker_and_gate_and_its_success_opens_both():
+    made, _ = board()
+    trip(made, "a", 10.0)
+    permit = made.force("a", 10.0)
+    assert isinstance(permit, Permit)
+    assert permit.forced
+    assert not permit.half_open
+    made.settle(permit, OK, 11.0)
+    call(made, "a", LIMITED._replace(retry_after_s=50.0), 11.0)
+    permit = made.force("a", 12.0)
+    assert isinstance(permit, Permit)
+    made.settle(permit, OK, 13.0)
+    assert free(made, 13.0) == ["a", "b", "c", "d"]
+
+
+def test_force_takes_a_probes_permit_while_there_is_one():
+    made, _ = board()
+    until = trip(made, "a", 10.0)
+    permits = [made.force("a", until) for _ in range(3)]
+    assert [p.half_open for p in permits if isinstance(p, Permit)] == [True, True, False]
+
+
+@pytest.mark.parametrize("blame", ["gate", "credential", "model"])
+def test_a_probe_that_meets_another_fault_gives_its_permit_back(blame: str):
+    made, _ = board()
+    until = trip(made, "a", 10.0)
+    for now in (until, until + 100.0):
+        call(made, "a", Verdict(False, blame=blame, retry_after_s=5.0), now)
+        row = made.snapshot(now)[0]
+        assert (row["state"], made._lanes["a"].breaker.probing) == ("half_open", 0)
+        assert row["held"]
+
+
+def test_isolated_is_not_to_be_forced():
+    made, told = board()
+    made.isolate("a", 5.0)
+    held = Hold("isolated by an operator", None, "isolated")
+    assert made.admit("a", 1e9) == held
+    assert made.force("b", 1e9) == held
+    assert made.barred(1e9) == {}
+    made.reset("b", 6.0)
+    call(made, "a", OK, 7.0)
+    assert [(e.kind, e.model, e.at) for e in told] == [("isolated", "a", 5.0), ("reset", "b", 6.0)]
+
+
+@pytest.mark.parametrize("blame", ["none", "quality"])
+def test_an_answer_that_is_the_requests_fault_is_a_sign_of_health(blame: str):
+    made, _ = board()
+    for _ in range(4):
+        call(made, "a", DOWN, 10.0)
+    call(made, "a", Verdict(False, blame=blame, elapsed_s=0.01), 10.0)
+    call(made, "a", DOWN, 10.0)
+    assert free(made, 10.0) == ["a", "b", "c", "d"]
+    assert made.condition("a", 10.0).ttft_s is None
+
+
+def test_neutral_gives_all_back_and_changes_nothing():
+    made, told = board(rpm=10, tpm=1000, concurrency=1)
+    before = made.snapshot(1.0)[0]
+    level = made._lanes["a"].limiter
+    assert level.requests is not None
+    assert level.tokens is not None
+    for _ in range(50):
+        call(made, "a", Verdict(False, neutral=True, blame="breaker", elapsed_s=9.0), 1.0, tokens=600)
+    after = made.snapshot(1.0)[0]
+    assert (level.requests.level, level.tokens.level) == (10.0, 1000.0)
+    assert after == {**before, "calls": 50, "neutral": 50}
+    assert told == []
+
+
+def test_a_timeout_is_slow_and_a_long_wait():
+    made = Board(BreakerConfig(slow_after_s=30.0, failure_rate=1.0, consecutive=100), seed=1)
+    made.register("a", Address(URL, "m"), latency={"ttft_s": 1.0})
+    for _ in range(2):
+        call(made, "a", OK, 1.0)
+    for n in range(8):
+        assert not made.condition("a", 1.0).held, n
+        call(made, "a", Verdict(False, blame="breaker", elapsed_s=10.0, slow=True), 1.0)
+    assert made.condition("a", 1.0).held
+    assert (made.condition("a", 1.0).ttft_s or 0.0) > 3.0
+
+
+def test_a_success_teaches_latency():
+    made, _ = board()
+    call(made, "a", OK, 1.0)
+    seen = made.condition("a", 1.0)
+    assert (seen.ttft_s, seen.s_per_token) == (0.2, pytest.approx(0.02))
+    assert made.condition("b", 1.0).ttft_s is None
+    assert made.ttft_p95_s("a") is None
+    for _ in range(20):
+        call(made, "a", OK, 1.0)
+    assert made.ttft_p95_s("a") == 0.2
+
+
+def test_a_second_settle_is_counted_and_ignored():
+    made, _ = board()
+    permit = made.admit("a", 1.0)
+    assert isinstance(permit, Permit)
+    for _ in range(9):
+        made.settle(permit, DOWN, 1.0)
+    assert made.settled_twice == 8
+    row = made.snapshot(1.0)[0]
+    assert (row["in_flight"], row["failed"], row["state"]) == (0, 1, "closed")
+
+
+def test_registering_again_keeps_state_and_takes_limits():
+    made, _ = board()
+    permit = made.admit("a", 1.0)
+    call(made, "a", OK, 1.0)
+    made.register("a", Address(URL, "big", "key-1"), limits={"concurrency": 1})
+    assert hold(made, "a", 1.0).kind == "full"
+    assert made.condition("a", 1.0).ttft_s == 0.2
+    made.register("a", Address(URL, "other", "key-1"))
+    assert made.condition("a", 1.0).ttft_s is None
+    assert isinstance(permit, Permit)
+    made.settle(permit, OK, 2.0)
+    assert made.condition("a", 2.0).in_flight == 0
+    assert [row["model"] for row in made.snapshot(2.0)] == ["a", "b", "c", "d"]
+
+
+def test_an_unknown_model_is_named_with_those_known():
+    made, _ = board()
+    for ask in (made.condition, made.admit, made.force):
+        with pytest.raises(ConfigError, match=r"'nobody' is not registered.*known: a, b, c, d"):
+            ask("nobody", 1.0)
+
+
+def test_a_snapshot_is_json_and_complete():
+    made, _ = board(concurrency=1)
+    made.isolate("d")
+    made.admit("a", 1.0)
+    trip(made, "c", 1.0)
+    rows = {row["model"]: row for row in json.loads(json.dumps(made.snapshot(1.0), allow_nan=False))}
+    assert rows["d"]["held_for_s"] is None
+    assert rows["a"]["in_flight"] == 1
+    assert rows["c"]["success_share"] == 0.0
+    assert rows["c"]["state"] == "open"
+    assert 2.5 <= rows["c"]["held_for_s"] <= 5.0
+
+
+def test_one_seed_gives_one_run():
+    assert trip(board()[0], "a", 10.0) == trip(board()[0], "a", 10.0)
+
+
+def test_a_listener_may_ask_the_board_and_may_fail(caplog: pytest.LogCaptureFixture):
+    asked: list[str] = []
+
+    def listen(event: HealthEvent) -> None:
+        asked.append(made.snapshot(event.at)[0]["state"])
+        raise ValueError("secret text")
+
+    made = Board(on_event=listen)
+    made.register("a", Address(URL, "m"))
+    trip(made, "a", 1.0)
+    assert asked == ["open"]
+    assert "ValueError" in caplog.text
+    assert "secret" not in caplog.text
+
+
+def test_settling_in_the_middle_of_another_call_waits_in_line():
+    made, told = board()
+    permits = [made.admit("a", 1.0) for _ in range(5)]
+    with made._lock:  # as when the garbage collector closes an abandoned stream just here
+        for permit in permits:
+            assert isinstance(permit, Permit)
+            made.settle(permit, DOWN, 1.0)
+        assert told == []
+    assert isinstance(made.admit("b", 1.0), Hold)
+    assert [e.kind for e in told] == ["breaker_opened"]
+    assert made.condition("a", 1.0).in_flight == 0
+
+
+class Said(NamedTuple):
+    remaining_requests: int | None = None
+    remaining_tokens: int | None = None
+    limit_requests: int | None = None
+    limit_tokens: int | None = None
+    reset_requests_s: float | None = None
+    reset_tokens_s: float | None = None
+
+
+@pytest.mark.parametrize(
+    ("said", "until"),
+    [
+        (Said(), 0.0),
+        (Said(3, 500, reset_requests_s=9.0), 0.0),
+        (Said(0, 500, reset_requests_s=9.0, reset_tokens_s=50.0), 19.0),
+        (Said(5, 0, reset_requests_s=9.0, reset_tokens_s=50.0), 60.0),
+        (Said(0, 0, reset_requests_s=9.0, reset_tokens_s=50.0), 60.0),
+        (Said(0), 11.0),
+    ],
+)
+def test_rate_limit_headers_close_the_gate_when_nothing_is_left(
+    monkeypatch: pytest.MonkeyPatch, said: Said, until: float
+):
+    hints = ModuleType("hints")
+    hints.rate_limits = lambda headers: said  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "capability_router.faults.limits", hints)
+    made, told = board()
+    made.note_limits("a", {}, 10.0)
+    assert made.condition("a", 10.0).until == until
+    assert [e.kind for e in told] == (["gate_closed"] if until else [])
+    assert free(made, 10.0)[-3:] == ["b", "c", "d"]
+
+
+def test_rate_limit_headers_correct_the_allowance(monkeypatch: pytest.MonkeyPatch):
+    hints = ModuleType("hints")
+    hints.rate_limits = lambda headers: Said(1, 800)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "capability_router.faults.limits", hints)
+    made, _ = board(rpm=100, tpm=10_000)
+    call(made, "a", OK, 10.0, tokens=1000)
+    assert made.condition("a", 10.0).queue_s == 0.0
+    made.note_limits("a", {}, 10.0)
+    call(made, "a", OK, 10.0, tokens=800)
+    assert hold(made, "a", 10.0).kind == "full"
+    assert made.condition("a", 10.0).queue_s > 0.0
+
+
+def test_a_providers_own_headers_are_understood():
+    made, _ = board()
+    headers = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "1m30s"}
+    made.note_limits("a", headers, 10.0)
+    assert hold(made, "a", 10.0) == Hold("rate limited for another 90 s", 100.0, "gate")
+    made.note_limits("c", {"content-type": "text/plain"}, 10.0)
+    assert not made.condition("c", 10.0).held

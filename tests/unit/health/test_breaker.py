@@ -1,0 +1,203 @@
+"""The breaker's state table, row by row."""
+
+import math
+
+import pytest
+
+from capability_router.errors import ConfigError
+from capability_router.health.breaker import CLOSED, HALF_OPEN, ISOLATED, OPEN, Breaker, BreakerConfig
+
+
+def breaker(draw: float = 1.0, **settings: object) -> Breaker:
+    return Breaker(BreakerConfig(**settings), lambda: draw)  # type: ignore[arg-type]
+
+
+def tripped(at: float = 0.0, draw: float = 1.0, **settings: object) -> Breaker:
+    made = breaker(draw, **settings)
+    for _ in range(made._config.consecutive):
+        made.failed(made.epoch, at)
+    assert made.state == OPEN
+    return made
+
+
+def fail_probe(made: Breaker) -> float:
+    """Let one probe in at the first moment and fail it at once; the length of the new open time."""
+    at = made.until
+    assert made.enter(at)
+    made.failed(made.epoch, at, probe=True)
+    assert made.state == OPEN
+    return made.until - at
+
+
+def test_opens_on_five_failures_in_a_row_and_not_on_four():
+    made = breaker()
+    for _ in range(4):
+        made.failed(made.epoch, 0.0)
+    made.good(made.epoch, 0.0)
+    for _ in range(4):
+        made.failed(made.epoch, 0.0)
+    assert made.state == CLOSED
+    made.failed(made.epoch, 0.0)
+    assert (made.state, made.until) == (OPEN, 5.0)
+    assert made.why == "5 failures in a row; open for 5.0 s"
+
+
+def test_opens_on_half_of_ten_in_the_window():
+    made = breaker()
+    for n in range(9):
+        (made.failed if n % 2 else made.good)(made.epoch, 0.0)
+    assert made.state == CLOSED
+    made.failed(made.epoch, 0.0)
+    assert made.state == OPEN
+    assert made.why.startswith("5 of 10 calls failed")
+
+
+def test_failures_older_than_the_window_do_not_count():
+    made = breaker()
+    for n in range(8):
+        (made.failed if n % 2 else made.good)(made.epoch, 0.0)
+    made.good(made.epoch, 31.0)
+    made.failed(made.epoch, 31.0)
+    assert made.state == CLOSED
+
+
+def test_opens_on_slow_calls_even_when_they_succeed():
+    made = breaker(slow_after_s=2.0)
+    for n in range(10):
+        assert made.state == CLOSED
+        slow = n >= 2
+        made.good(made.epoch, 0.0, slow=slow)
+    assert made.state == OPEN
+    assert made.why.startswith("8 of 10 calls were slow")
+
+
+def test_slow_is_the_wait_for_the_first_token_where_it_is_known():
+    made = breaker(slow_after_s=2.0)
+    assert made.is_slow(None, 2.0)
+    assert not made.is_slow(0.5, 60.0)
+    assert not made.is_slow(None, None)
+    assert not breaker().is_slow(100.0, 100.0)
+
+
+def test_holds_until_the_open_time_ends_then_lets_two_probes_in():
+    made = tripped()
+    assert made.held_until(4.999) == 5.0
+    assert made.held_until(5.0) == 0.0
+    assert made.state == OPEN
+    assert made.enter(5.0)
+    assert made.state == HALF_OPEN
+    assert made.held_until(5.0) == 0.0
+    assert made.enter(5.0)
+    assert made.held_until(5.0) == 6.0
+
+
+def test_the_first_good_probe_closes_and_the_other_probe_is_stale():
+    made = tripped()
+    made.enter(5.0)
+    made.enter(5.0)
+    epoch = made.epoch
+    made.good(epoch, 5.5, probe=True)
+    assert made.state == CLOSED
+    assert made.window.calls == 0
+    made.failed(epoch, 5.6, probe=True)
+    assert (made.state, made.in_a_row, made.probing) == (CLOSED, 0, 0)
+
+
+def test_a_probe_of_an_earlier_round_changes_nothing():
+    made = tripped()
+    made.enter(5.0)
+    made.enter(5.0)
+    old = made.epoch
+    made.failed(old, 6.0, probe=True)
+    made.enter(made.until)
+    for report in (made.good, made.failed):
+        report(old, 12.0, probe=True)
+        assert (made.state, made.probing) == (HALF_OPEN, 1)
+    made.neutral(old, probe=True)
+    assert made.probing == 1
+
+
+def test_open_time_doubles_only_from_the_third_failed_probe_and_is_capped():
+    made = tripped()
+    lengths = [fail_probe(made) for _ in range(12)]
+    assert lengths[:5] == [5.0, 5.0, 10.0, 20.0, 40.0]
+    assert lengths[-3:] == [300.0, 300.0, 300.0]
+    for _ in range(5000):
+        fail_probe(made)
+    assert made.until < math.inf
+
+
+def test_a_good_probe_forgets_the_failed_ones():
+    made = tripped()
+    for _ in range(6):
+        fail_probe(made)
+    made.enter(made.until)
+    made.good(made.epoch, made.until, probe=True)
+    for _ in range(5):
+        made.failed(made.epoch, 10_000.0)
+    assert made.until == 10_005.0
+
+
+@pytest.mark.parametrize(("draw", "length"), [(0.0, 2.5), (0.5, 3.75), (1.0, 5.0)])
+def test_half_of_the_open_time_is_drawn(draw: float, length: float):
+    assert tripped(draw=draw).until == length
+
+
+def test_an_abandoned_probe_gives_its_permit_back():
+    made = tripped(half_open_permits=1)
+    made.enter(5.0)
+    assert made.held_until(5.0)
+    made.neutral(made.epoch, probe=True)
+    assert made.held_until(5.0) == 0.0
+    assert made.state == HALF_OPEN
+
+
+def test_probes_that_never_report_lose_their_permits():
+    made = tripped()
+    made.enter(5.0)
+    made.enter(5.0)
+    lost = made.epoch
+    assert made.held_until(304.9)
+    assert made.held_until(305.0) == 0.0
+    assert made.enter(305.0)
+    assert (made.state, made.probing) == (HALF_OPEN, 1)
+    assert made.epoch > lost
+
+
+def test_a_slow_probe_counts_as_failed():
+    made = tripped(slow_after_s=1.0)
+    made.enter(5.0)
+    made.good(made.epoch, 8.0, slow=True, probe=True)
+    assert made.state == OPEN
+
+
+def test_a_forced_call_closes_when_good_and_changes_nothing_when_failed():
+    made = tripped()
+    until = made.until
+    made.failed(made.epoch, 1.0)
+    assert (made.state, made.until, made.failed_probes) == (OPEN, until, 0)
+    made.good(made.epoch, 2.0)
+    assert made.state == CLOSED
+
+
+def test_isolated_lets_nothing_through_until_reset():
+    made = breaker()
+    made.isolate()
+    made.good(made.epoch, 1.0)
+    made.failed(made.epoch, 1.0)
+    assert (made.state, made.held_until(1e9)) == (ISOLATED, math.inf)
+    made.reset()
+    assert (made.state, made.held_until(0.0)) == (CLOSED, 0.0)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"consecutive": 0}, {"consecutive": 2.5}, {"min_calls": True}, {"failure_rate": 0.0}, {"failure_rate": 1.1},
+        {"slow_rate": float("nan")}, {"window_s": 0}, {"open_s": -1}, {"max_open_s": float("inf")},
+        {"slow_after_s": 0.0}, {"half_open_permits": "2"},
+    ],
+)  # fmt: skip
+def test_impossible_settings_name_themselves(wrong: dict[str, object]):
+    with pytest.raises(ConfigError, match=f"health.{next(iter(wrong))} must be"):
+        BreakerConfig(**wrong)  # type: ignore[arg-type]
