@@ -38,7 +38,8 @@ class Transcript:
         self._model = self._model or str(field(raw, "model") or "")
         whole = (response.message.content if isinstance(response, ChatResponse) else response.text) or ""
         # Most integrations give the text so far with every chunk, some only its increment.
-        self._text = whole if len(whole) >= len(self._text) else self._text + (response.delta or "")
+        cumulative = whole and len(whole) >= len(self._text)
+        self._text = whole if cumulative else self._text + (response.delta or "")
         self._worded = self._worded or field(raw, "choices") is not None
         carries = bool(response.delta) or bool(whole) or self._speaks(response)
         self._carried = self._carried or carries
@@ -70,12 +71,14 @@ class Transcript:
     def reply(self) -> Reply:
         """What has been seen, in the core's terms."""
         calls = tool_calls_of(self._message) if self._message is not None else []
+        # A call cut off in the middle is not malformed: only an ended reply is judged.
+        broken = sum(call.malformed for call in calls) if self._finish else 0
         return Reply(
             usage=self.usage,
             finish=self._finish,
             text=self._text or self._other_content(),
-            tool_calls=len(calls),
-            malformed_tool_calls=sum(call.malformed for call in calls),
+            tool_calls=len(calls) - broken,
+            malformed_tool_calls=broken,
             tool_call_ids=tuple(call.id for call in calls if call.id),
             model=self._model,
             cost_usd=self._counts.get("cost"),

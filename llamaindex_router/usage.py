@@ -35,6 +35,8 @@ _HOLDERS = ("choices", "candidates", "delta", "messageStop")
 
 def field(thing: Any, name: str) -> Any:
     """An item of a mapping or an attribute of an object; None when it has none."""
+    if type(thing) is dict:
+        return thing.get(name)
     return thing.get(name) if isinstance(thing, Mapping) else getattr(thing, name, None)
 
 
@@ -46,7 +48,7 @@ def finish_word(word: Any) -> Finish | None:
 
 def finish_of(raw: Any, *kwargs: Mapping[str, Any]) -> Finish | None:
     """The terminal reason in a raw reply or chunk, or in the response's own kwargs."""
-    for place in (raw, *_held(raw), *kwargs):
+    for place in filter(None, (raw, *_held(raw), *kwargs)):
         for name in _REASONS:
             finish = finish_word(field(place, name))
             if finish is not None:
@@ -55,14 +57,14 @@ def finish_of(raw: Any, *kwargs: Mapping[str, Any]) -> Finish | None:
 
 
 def _held(raw: Any) -> Iterator[Any]:
-    for name in _HOLDERS:
+    for name in _HOLDERS if raw is not None else ():
         inner = field(raw, name)
         yield from inner[:1] if isinstance(inner, (list, tuple)) else (() if inner is None else (inner,))
 
 
 def counts_of(raw: Any, *kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """The counts this response reports, under the provider's own names; {} when it reports none."""
-    for place in (raw, *kwargs):
+    for place in filter(None, (raw, *kwargs)):
         for name in _PARTS:
             counts = _plain(field(place, name))
             if counts:
@@ -70,7 +72,9 @@ def counts_of(raw: Any, *kwargs: Mapping[str, Any]) -> dict[str, Any]:
     flat = next((k for k in kwargs if any(isinstance(k.get(n), int) for n in _INPUT)), None)
     if flat is not None:
         return {n: v for n, v in flat.items() if n in _INPUT or n in _OUTPUT}
-    return {n: field(raw, n) for n in (*_INPUT, *_OUTPUT)} if any(field(raw, n) for n in _WHOLE_RAW) else {}
+    if raw is None or not any(field(raw, name) for name in _WHOLE_RAW):
+        return {}
+    return {name: count for name in (*_INPUT, *_OUTPUT) if (count := field(raw, name)) is not None}
 
 
 def _plain(counts: Any) -> dict[str, Any]:
