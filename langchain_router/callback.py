@@ -2,81 +2,67 @@
 
 from __future__ import annotations
 
+import math
 import threading
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from decimal import Decimal
+from typing import Any
 
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.tracers.context import register_configure_hook
 
-from capability_router.money.price import usd
 from capability_router.request import Outcome
 from capability_router.routing import Routing
 
 
-@dataclass(frozen=True, slots=True)
-class RoutedCost:
-    """What one request cost, failed attempts included. `cost_usd` None = unknown."""
-
-    request_id: str
-    model: str | None
-    provider: str
-    cost_usd: Decimal | None
-    input_tokens: int
-    output_tokens: int
-    attempts: int
-    tenant: str
-    chain: str
-    tags: tuple[str, ...]
+_ATTRIBUTES = ("tenant", "task", "chain", "session")
 
 
 class RouterCallbackHandler(BaseCallbackHandler):
-    """Collects the cost of each routed call below the run that it is given to. Thread-safe.
+    """Adds up what the routed calls below the run that it is given to cost. Thread-safe.
 
-    Each request is told of once, by the router itself, so nothing is counted twice in nested chains.
+    The router itself tells it of each request, once, so nothing is counted twice in nested chains.
+    Unknown costs count as 0 and show as None in `calls`.
     """
 
     run_inline = True
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._calls: list[RoutedCost] = []
+        self._calls: list[dict[str, Any]] = []
 
     def on_routed(self, outcome: Outcome, routing: Routing) -> None:
         """The router tells of a request that is over."""
-        pico, attempts = outcome.cost_pico, outcome.attempts
-        cost = RoutedCost(
-            outcome.request_id, outcome.model, outcome.provider, None if pico is None else usd(pico),
-            sum(a.usage.input_tokens for a in attempts), sum(a.usage.output_tokens for a in attempts),
-            len(attempts), routing.tenant, routing.chain, routing.tags,
-        )  # fmt: skip
+        asked = {name: getattr(routing, name) for name in _ATTRIBUTES}
+        tokens = {"input_tokens": outcome.usage.input_tokens, "output_tokens": outcome.usage.output_tokens}
+        facts = {**outcome.annotation(), **tokens, **asked, "tags": list(routing.tags), "ok": outcome.ok}
         with self._lock:
-            self._calls.append(cost)
+            self._calls.append(facts)
 
     @property
-    def calls(self) -> list[RoutedCost]:
-        """One record per request, in the order in which they ended."""
+    def calls(self) -> list[dict[str, Any]]:
+        """The calls so far, each as in `response_metadata["router"]` with tokens and who asked."""
         with self._lock:
             return list(self._calls)
 
     @property
-    def total_cost_usd(self) -> Decimal:
-        """The sum of the known costs, exact."""
-        return _sum(self.calls)
+    def total_cost_usd(self) -> float:
+        """The sum of the known costs in USD, failed attempts included."""
+        return math.fsum(call["cost_usd"] or 0.0 for call in self.calls)
 
-    def by(self, tag: str) -> Decimal:
-        """The sum of the known costs of the calls with this tag."""
-        return _sum([call for call in self.calls if tag in call.tags])
+    def by(self, tag: str) -> dict[str, float]:
+        """USD by the values of a fact ('tenant', 'task', 'chain', 'model', 'provider', ...) or by each of 'tags'."""
+        sums: defaultdict[str, float] = defaultdict(float)
+        for call in self.calls:
+            value = call.get(tag)
+            for name in value if isinstance(value, list) else (value,):
+                sums["" if name is None else str(name)] += call["cost_usd"] or 0.0
+        return dict(sums)
 
     def __repr__(self) -> str:
         return f"<RouterCallbackHandler {len(self.calls)} calls, ${self.total_cost_usd:f}>"
-
-
-def _sum(calls: list[RoutedCost]) -> Decimal:
-    return sum((call.cost_usd for call in calls if call.cost_usd is not None), Decimal(0))
 
 
 _current: ContextVar[RouterCallbackHandler | None] = ContextVar("langchain_router_costs", default=None)

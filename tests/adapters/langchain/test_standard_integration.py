@@ -12,6 +12,7 @@ from langchain_openai import ChatOpenAI
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from openai_server import Server
 
+from capability_router.health.board import Verdict
 from langchain_router import ChatEndpoint, ChatRouter
 
 pytestmark = [  # langchain-openai's own warnings, given unwrapped as well
@@ -112,3 +113,27 @@ class TestFirstCutsItsStreamOverChatOpenAI(_FirstFails, TestRouterOverChatOpenAI
 
 class TestFirstCutsItsStreamOverEndpoint(_FirstFails, TestRouterOverEndpoint):
     first = "cut-first"
+
+
+class _FirstIsOpen:
+    """The first candidate's breaker is open: nothing is sent to it, and nothing tells it from a healthy router."""
+
+    first = "dead-first"
+
+    @pytest.fixture
+    def model(self, request: Any) -> BaseChatModel:
+        model: Any = ChatRouter(**self.chat_model_params, **(getattr(request, "param", None) or {}))  # type: ignore[attr-defined]  # the suite's
+        board, id = model.router.board, next(iter(model.router.registry.entries))
+        now = model.router.clock.now
+        for _ in range(5):
+            board.settle(board.admit(id, now()), Verdict(ok=False, blame="breaker"), now())
+        assert board.admit(id, now()).kind == "breaker"
+        return model  # type: ignore[no-any-return]  # a ChatRouter
+
+
+class TestFirstIsOpenOverChatOpenAI(_FirstIsOpen, TestRouterOverChatOpenAI):
+    first = "dead-first"
+
+
+class TestFirstIsOpenOverEndpoint(_FirstIsOpen, TestRouterOverEndpoint):
+    first = "dead-first"
