@@ -8,6 +8,7 @@ the card's and moves with feedback as if the card were worth 20 scored outcomes;
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -65,9 +66,13 @@ class Prior:
 
 
 def _strengths(models: Sequence[Stated]) -> dict[str, float]:
-    ranked = sorted(models, key=_rank_key)
-    last = len(ranked) - 1
-    return {m.id: i / last if last else 0.5 for i, m in enumerate(ranked)}
+    """0 for the weakest to 1 for the strongest; equals share the middle of their ranks."""
+    keys = sorted(_rank_key(m) for m in models)
+    last = len(keys) - 1
+    if not last or keys[0] == keys[-1]:
+        return {m.id: 0.5 for m in models}
+    middle = {key: (bisect_left(keys, key) + bisect_right(keys, key) - 1) / 2 for key in keys}
+    return {m.id: middle[_rank_key(m)] / last for m in models}
 
 
 def _rank_key(stated: Stated) -> tuple[float, int]:

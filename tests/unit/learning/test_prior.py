@@ -1,0 +1,28 @@
+from capability_router.learning.prior import Prior, Stated
+
+
+def test_stated_quality_is_believed_by_task_and_by_default() -> None:
+    on = Prior([Stated("a", {"default": 0.7, "code": 0.9}, 1), Stated("b", {"default": 0.8}, 2)])
+    assert on.on("code")["a"][0] == 0.9
+    assert on.on("chat")["a"][0] == 0.7
+    assert on.on("code")["b"][0] == 0.8
+
+
+def test_without_a_statement_a_dearer_model_is_thought_stronger() -> None:
+    on = Prior([Stated("cheap", {}, 1), Stated("dear", {}, 100), Stated("middle", {}, 50)]).on("chat")
+    assert on["cheap"][0] < on["middle"][0] < on["dear"][0]
+    assert (on["cheap"][1], on["middle"][1], on["dear"][1]) == (-1.0, 0.0, 1.0)
+
+
+def test_equals_are_equal_whatever_their_order() -> None:
+    on = Prior([Stated("a", {}, None), Stated("b", {}, None)]).on("chat")
+    assert on["a"] == on["b"]
+
+
+def test_feedback_moves_the_level_as_if_the_card_were_worth_twenty_answers() -> None:
+    prior = Prior([Stated("a", {"default": 0.8}, 1), Stated("b", {"default": 0.8}, 1)])
+    for _ in range(20):
+        prior.learn("a", "chat", 0.0)
+    assert 0.38 < prior.on("chat")["a"][0] < 0.45
+    assert prior.on("code")["a"][0] == 0.8
+    assert prior.on("chat")["b"][0] == 0.8
