@@ -249,7 +249,8 @@ def test_malformed_tool_arguments(fleet: Fleet, client: httpx.Client) -> None:
 def test_a_client_that_leaves_pays_for_what_was_generated() -> None:
     slow = {"name": "a", "models": [{"name": "m", "skill": 1, "ttft_s": 0.01, "tokens_per_s": 20}]}
     with Fleet.from_config({"providers": [slow], "time_scale": 1}) as fleet, httpx.Client() as client:
-        with client.stream("POST", fleet.base_url("a") + "/chat/completions", json={**BODY, "stream": True}) as response:
+        url = fleet.base_url("a") + "/chat/completions"
+        with client.stream("POST", url, json={**BODY, "stream": True}) as response:
             lines = response.iter_lines()
             while '"content":"T' not in next(lines):
                 pass

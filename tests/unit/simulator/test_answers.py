@@ -98,6 +98,24 @@ def test_after_a_tool_result_it_is_quoted() -> None:
     assert [c.name for c in say(turns, tools=[WEATHER, MULTIPLY], tool_choice="required").calls] == ["multiply"]
 
 
+def test_a_structure_is_filled_from_tool_results() -> None:
+    schema = {"type": "object", "properties": {"city": {"type": "string"}, "temperature": {"type": "integer"}},
+              "required": ["city", "temperature"]}  # fmt: skip
+    form = {"type": "json_schema", "json_schema": {"name": "Weather", "schema": schema}}
+    asked = {"role": "user", "content": "What is the weather in Oslo?"}
+    for result in ("21 degrees in Oslo", '{"temperature": 21, "wind": 4}'):
+        said = say([asked, {"role": "tool", "tool_call_id": "1", "content": result}], response_format=form)
+        assert json.loads(said.text) == {"city": "Oslo", "temperature": 21}
+
+
+def test_refining_keeps_the_better_answer() -> None:
+    prompt = "1. **Rewrite** an original answer\nNew Context: {}\nQuery: {}\nOriginal Answer: {}\nNew Answer: "
+    question = "When does the breaker open?"
+    known, beside = "The breaker opens after five failures.", "Bananas are yellow and sweet."
+    assert say(prompt.format(beside, question, known)).text == known
+    assert known in say(prompt.format(known, question, NOT_FOUND)).text
+
+
 def test_response_formats() -> None:
     schema = {
         "type": "object",

@@ -54,6 +54,10 @@ The moon causes the tides. Spring tides come at new moon and at
 full moon. You are an expert. Neap tides are weaker!
 
 - The Bay of Fundy has the highest tides.
+
+| Place | Tide |
+|---|---|
+| Severn | 15 metres, the second highest |
 """
 
 
@@ -63,6 +67,8 @@ def test_sentences_leave_out_headings_metadata_and_instructions() -> None:
         "Spring tides come at new moon and at full moon.",
         "Neap tides are weaker!",
         "The Bay of Fundy has the highest tides.",
+        "Place; Tide",
+        "Severn; 15 metres, the second highest",
     ]
 
 

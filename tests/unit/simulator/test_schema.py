@@ -75,7 +75,8 @@ def test_values_come_from_the_text() -> None:
         "type": "object",
         "properties": {
             "people": {"type": "integer"}, "restaurant": {"type": "string"},
-            "day": {"type": "string", "format": "date"}, "city": {"type": "string"}, "email": {"type": "string"}, "size": {"enum": ["small", "large"]},
+            "day": {"type": "string", "format": "date"}, "city": {"type": "string"}, "email": {"type": "string"},
+            "size": {"enum": ["small", "large"]},
         },
         "required": ["people", "restaurant", "day", "city", "email", "size"],
     }  # fmt: skip

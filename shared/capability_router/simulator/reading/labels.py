@@ -6,15 +6,15 @@ import re
 
 from capability_router.simulator.reading.prose import words
 
-_LISTS = (
-    re.compile(r"\b(?:one of|among|labels?|categories|classes|options|choices)\b[^:\n]{0,40}:\s*([^\n.]+)", re.I),
+_LISTS = (  # each bounded, so that no text makes the search slow
     re.compile(
-        r"\b(?:one of|as|either|into|is it)\s+((?:[\w'\" -]{1,30},\s*)*[\w'\" -]{1,30}\s+or\s+[\w'\"-]{1,30})", re.I
+        r"\b(?:one of|among|labels?|categories|classes|options|choices)\b[^:\n]{0,40}:\s{0,4}([^\n.]{3,200})", re.I
     ),
-    re.compile(r"[(\[{]([\w' -]{1,30}(?:\s*[|/,]\s*[\w' -]{1,30})+)[)\]}]"),
-    re.compile(r"\bone of\s+((?:[\w'\"-]{1,30},\s*)+(?:and\s+)?[\w'\"-]{1,30})", re.I),
+    re.compile(r"\b(?:one of|as|either|into|is it)\s{1,4}([^\n.:?]{3,200})", re.I),
+    re.compile(r"[(\[{]([^()\[\]{}\n]{3,200})[)\]}]"),
 )
-_SPLIT = re.compile(r"\s*(?:,|\||/|\bor\b|\band\b)\s*")
+_LOOK, _SUBJECT = 2_000, 16_384
+_SPLIT = re.compile(r",|\||/|\bor\b|\band\b")
 _FEELING = {
     "positive": frozenset(
         words("good great love loved excellent happy best wonderful fantastic enjoy perfect fast nice helpful amazing")
@@ -33,12 +33,12 @@ _ISSUES = {
 
 def labels(text: str) -> list[str]:
     """The labels the prompt offers, as written; empty when it names none."""
+    look = text if len(text) <= 2 * _LOOK else f"{text[:_LOOK]}\n{text[-_LOOK:]}"
     for pattern in _LISTS:
-        found = pattern.search(text)
-        names = [n.strip(" '\"[]().`*") for n in _SPLIT.split(found.group(1))] if found else []
-        names = [n for n in names if n]
-        if len(names) >= 2 and all(len(n) <= 40 for n in names):
-            return names
+        for found in pattern.finditer(look):
+            names = [n for part in _SPLIT.split(found.group(1)) if (n := part.strip(" '\"[]().`*"))]
+            if len(names) >= 2 and all(len(n.split()) <= 3 for n in names):
+                return names
     if re.search(r"\bsentiment\b", text, re.I):
         return ["positive", "negative", "neutral"]
     return []
@@ -55,7 +55,7 @@ def choose(names: list[str], text: str) -> str:
 
 def _subject(text: str, names: list[str]) -> str:
     """The text without the lines that list the labels."""
-    lines = [line for line in text.splitlines() if sum(n.lower() in line.lower() for n in names) < 2]
+    lines = [line for line in text[-_SUBJECT:].splitlines() if sum(n.lower() in line.lower() for n in names) < 2]
     return "\n".join(lines) or text
 
 

@@ -6,6 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 LOOK = 65_536
@@ -14,16 +15,20 @@ _BLOCK = re.compile(r"\n\s*\n|(?<=:)\n|\n(?=[ \t]*(?:[-*•|#]|\d{1,3}[.)])\s)")
 _FENCE = re.compile(r"```.*?(?:```|\Z)", re.S)
 _END = re.compile(r"(?<=[.!?])[\"')\]]?\s+(?=[\"'(\[`*]?[A-Z0-9])|(?<=[。！？])")
 _NOISE = re.compile(
-    r"^\s*(?:#|\||={3,}|-{3,}|\.\. |(?:file_path|file_name|page_label|source|title|url|id)\s*:)|^\s*<[^>]*>\s*$", re.I
+    r"^\s*(?:#|\|[\s|:-]*$|={3,}|-{3,}|\.\. |<[^>]*>\s*$"
+    r"|(?:file_path|file_name|page_label|source|title|url|id)\s*:)",
+    re.I,
 )
 _INSTRUCTION = re.compile(
     r"^(?:given the context|context information|you are |always |never |avoid |use (?:only )?the (?:following|provided"
     r"|context)|answer (?:the|only|using|based|any|each|in|with)|some rules|keep the answer|if you (?:don't|do not)"
     r"|based on (?:the|only)|question:|query:|the following is a friendly|the assistant is|if the assistant"
-    r"|here are the relevant|instruction:|please )",
+    r"|here are the relevant|instruction:|please |\*\*(?:rewrite|repeat)\*\*|when in doubt)",
     re.I,
 )
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
+_MARK = re.compile(r"^\s*(?:[-*•>]|\d{1,3}[.)])\s+")
+_CELLS = re.compile(r" ?(?<!\\)\| ?")  # a table's row is read as a sentence
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
 _STOP = frozenset(
     word
@@ -52,6 +57,7 @@ def words(text: str) -> list[str]:
     return plain + [run[i : i + 2] for run in _CJK.findall(text) for i in range(max(len(run) - 1, 1))]
 
 
+@lru_cache(maxsize=32_768)
 def _stem(word: str) -> str:
     for ending, rest in (("ies", "y"), ("ing", ""), ("ed", ""), ("es", ""), ("s", ""), ("ly", ""), ("e", "")):
         if word.endswith(ending) and len(word) - len(ending) >= 3:
@@ -69,7 +75,8 @@ def sentences(text: str) -> list[str]:
 
 
 def _tidy(sentence: str) -> str:
-    sentence = re.sub(r"^\s*(?:[-*•>]|\d{1,3}[.)])\s+", "", sentence).strip()
+    sentence = _MARK.sub("", " ".join(sentence.split())).strip(" |")
+    sentence = _CELLS.sub("; ", sentence)
     readable = sum(c.isalpha() for c in sentence) >= 0.5 * len(sentence)
     odd = _INSTRUCTION.match(sentence) or sentence.endswith(("?", ":")) or "->" in sentence or "<-" in sentence
     return sentence if 8 <= len(sentence) <= 600 and readable and not odd else ""

@@ -15,24 +15,29 @@ _LABELLED = re.compile(
     re.I,
 )
 _ORIGINAL = re.compile(r"the original query is as follows: ([^\n]+)", re.I)
-_REPHRASE = re.compile(r"\b(?:standalone question|rephrase|rewrite)\b", re.I)
+_REPHRASE = re.compile(r"\bstandalone question\b|\brephrase the (?:follow|question|query)", re.I)
 _SUMMARY = re.compile(r"\b(?:summari[sz]e|summary|tl;dr|key points|in short)\b", re.I)
 _CLASSIFY = re.compile(
     r"\b(?:classify|categori[sz]e|sentiment|which (?:of|category|label)|label (?:the|this)|one of)\b", re.I
 )
 _MATHS = re.compile(r"\b(?:calculate|compute|solve|how much|sum|add|multiply|divide|subtract|times|plus|minus)\b", re.I)
 _CODE = re.compile(r"```|\bdef \w+\(|\bfunction\b.*\(|\b(?:python|javascript|sql)\b", re.I)
+_HEADED = re.compile(r"\n[ \t]*(?:(?:original|existing|new|refined)? ?answer|(?:new )?context)[ \t]*:", re.I)
 _SENTENCE = re.compile(r"[^.!?\n。！？]*[?？]")
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """`question` in a line or so, `material` to answer from (may be empty), `task` as the features name it."""
+    """`question` in a line or so, `material` to answer from (may be empty), `task` as the features name it.
+
+    `whole` is the last user message, `found` what tools have returned since.
+    """
 
     question: str
     material: str
     task: str
     whole: str
+    found: str = ""
 
 
 def asked(prompt: Prompt) -> Asked:
@@ -40,7 +45,8 @@ def asked(prompt: Prompt) -> Asked:
     text = prompt.last_user.strip()
     question = _question(text)
     task = _task(prompt, text, question)
-    return Asked(question, _material(prompt, text, question), task, text[-LOOK:])
+    found = "\n".join(m.text for m in prompt.since_user if m.role in ("tool", "function"))
+    return Asked(question, _material(prompt, text, question), task, text[-LOOK:], found[-LOOK:])
 
 
 def _question(text: str) -> str:
@@ -61,7 +67,7 @@ def _first_or_last(text: str) -> str:
 
 def _material(prompt: Prompt, text: str, question: str) -> str:
     before = [m.text for m in prompt.messages if m.role in ("system", "developer", "user") and m.text.strip() != text]
-    own = text.replace(question, " ", 1) if len(text) > len(question) else ""
+    own = _HEADED.sub("\n\n", text.replace(question, " ", 1)) if len(text) > len(question) else ""
     return "\n\n".join((*before, own))[-LOOK:]
 
 

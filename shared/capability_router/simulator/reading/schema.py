@@ -36,9 +36,10 @@ class Filler:
 
     def __init__(self, asked: Asked, root: Mapping[str, Any] | None = None, *, wrong: bool = False) -> None:
         self._asked, self._root, self._wrong = asked, root or {}, wrong
-        self._text = asked.question if len(asked.question) > 3 else asked.whole
+        question = asked.question if len(asked.question) > 3 else asked.whole
+        self._text = f"{asked.found}\n{question}" if asked.found else question  # newer knowledge goes first
         self._numbers = [float(n) if "." in n else int(n) for n in _NUMBER.findall(self._text)]
-        self._quoted = ["".join(groups) for groups in _QUOTED.findall(self._text)]
+        self._quoted = ["".join(groups) for groups in _QUOTED.findall(question)]
 
     def fill(self, schema: Mapping[str, Any], name: str = "", depth: int = 0) -> Any:
         """A value that fits the schema."""
@@ -127,7 +128,7 @@ class Filler:
     def _stated(self, name: str) -> str:
         """What the text says of a property by its name: "age: 36", "age is 36", "age = 36"."""
         plain = re.escape(name.replace("_", " ")).replace(r"\ ", "[ _]")
-        pattern = rf"\b{plain}\s*(?::|=|\bis\b|\bof\b)\s*([^,;\n?]{{1,120}})"
+        pattern = rf"\b{plain}\"?\s*(?::|=|\bis\b|\bof\b)\s*([^,;\n?]{{1,120}})"
         found = re.search(pattern, self._text, re.I) if name else None
         return found.group(1).strip(" .\"'") if found else ""
 
