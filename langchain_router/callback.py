@@ -16,7 +16,6 @@ from langchain_core.tracers.context import register_configure_hook
 from capability_router.request import Outcome
 from capability_router.routing import Routing
 
-
 _ATTRIBUTES = ("tenant", "task", "chain", "session")
 
 

@@ -18,6 +18,7 @@ from langchain_core.globals import get_llm_cache
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import LLMResult
+from langchain_core.prompt_values import ChatPromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import set_config_context
 from langchain_core.runnables.utils import coro_with_context
@@ -28,6 +29,7 @@ from capability_router.request import Reply
 from langchain_router.bindings import Structured
 from langchain_router.children import Fleet
 from langchain_router.faults import fault_of
+from langchain_router.handover import handed_over
 from langchain_router.limits import LIMITS
 from langchain_router.replies import EventReader, Reader
 from langchain_router.tracing import ChainRun, attempt_config
@@ -79,11 +81,16 @@ class ModelEndpoint:
 class ModelAttempt:
     """One call of one model. Its chunks are the model's own: a message, message chunks or v3 events."""
 
-    __slots__ = ("_call", "_config", "_launch", "_model", "_reader")
+    __slots__ = ("_call", "_config", "_launch", "_model", "_prompt", "_reader")
 
     def __init__(self, model: BaseChatModel, call: Call, config: RunnableConfig, launch: Launch) -> None:
         self._model, self._call, self._config, self._launch = model, call, config, launch
         self._reader: Reader | EventReader = EventReader() if call.mode == "events" else Reader()
+        self._prompt = call.prompt
+        messages, dropped = handed_over(call.messages, launch.candidate.provider)
+        if dropped:
+            self._prompt = ChatPromptValue(messages=messages)
+            config["metadata"]["router_left_out"] = f"{dropped} blocks that only their own provider understands"
 
     def chunks(self) -> Iterator[Any]:
         """Make the call in this thread."""
@@ -91,7 +98,7 @@ class ModelAttempt:
         with set_config_context(self._config) as context:
             context.run(LIMITS.set, self._launch.timeouts)
             if self._call.mode == "invoke":
-                yield context.run(runnable.invoke, self._call.prompt, self._config, **kwargs)
+                yield context.run(runnable.invoke, self._prompt, self._config, **kwargs)
                 return
             pieces = context.run(self._pieces, runnable, kwargs)
             with closing(pieces):
@@ -103,7 +110,7 @@ class ModelAttempt:
         runnable, kwargs = self._bound(), self._call.kwargs
         with set_config_context(self._config) as context:
             if self._call.mode == "invoke":
-                call = runnable.ainvoke(self._call.prompt, self._config, **kwargs)
+                call = runnable.ainvoke(self._prompt, self._config, **kwargs)
                 yield await coro_with_context(call, context, create_task=True)
                 return
             pieces = self._apieces(runnable, kwargs)
@@ -142,21 +149,21 @@ class ModelAttempt:
 
     def _pieces(self, runnable: Runnable[Any, Any], kwargs: Mapping[str, Any]) -> Generator[Any, None, None]:
         if self._call.mode == "stream":
-            yield from runnable.stream(self._call.prompt, self._config, **kwargs)
+            yield from runnable.stream(self._prompt, self._config, **kwargs)
             return
         with warnings.catch_warnings(action="ignore"):  # the caller has had the beta warning from the router
-            stream: Any = runnable.stream_events(self._call.prompt, self._config, version="v3", **kwargs)
+            stream: Any = runnable.stream_events(self._prompt, self._config, version="v3", **kwargs)
         yield from stream
 
     async def _apieces(self, runnable: Runnable[Any, Any], kwargs: Mapping[str, Any]) -> AsyncGenerator[Any, None]:
         if self._call.mode == "stream":
-            source: Any = runnable.astream(self._call.prompt, self._config, **kwargs)
+            source: Any = runnable.astream(self._prompt, self._config, **kwargs)
             async with aclosing(source):
                 async for piece in source:
                     yield piece
             return
         with warnings.catch_warnings(action="ignore"):
-            waited: Any = runnable.astream_events(self._call.prompt, self._config, version="v3", **kwargs)
+            waited: Any = runnable.astream_events(self._prompt, self._config, version="v3", **kwargs)
             stream = await waited
         async with stream:
             async for event in stream:
