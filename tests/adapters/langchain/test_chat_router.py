@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import pickle
+import socket
 from typing import Any
 
 import httpx
@@ -12,6 +14,7 @@ from fakes import Scripted, calling
 from langchain_core import exceptions as core
 from langchain_core.caches import InMemoryCache
 from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.rate_limiters import BaseRateLimiter
 from langchain_core.runnables import ConfigurableField, RunnableBinding
 from openai_server import Server
 from pydantic import BaseModel
@@ -383,3 +386,77 @@ def test_stream_counts_as_a_need() -> None:
     model = router((Scripted(name_="x"), {"streaming": False}), Scripted(name_="y"))
     assert list(model.stream("hi"))[-1].response_metadata["router"]["model"] == "fake/y"
     assert model.invoke("hi").response_metadata["router"]["model"] == "fake/x"
+
+
+# -- clocks, nesting, partial answers
+
+
+def test_the_deadline_reaches_the_built_in_client() -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        child = ChatEndpoint(base_url=f"http://127.0.0.1:{silent.getsockname()[1]}/v1", model="m")
+        with pytest.raises(core.ModelTimeoutError):
+            router(child, timeout=0.1).invoke("hi")
+
+
+async def test_async_deadlines_are_kept_by_the_router() -> None:
+    class Sleepy(Scripted):
+        async def _agenerate(self, *args: Any, **kwargs: Any) -> Any:
+            await asyncio.sleep(30)
+
+    with routing(deadline_s=0.05), pytest.raises(core.ModelTimeoutError):
+        await router(Sleepy()).ainvoke("hi")
+
+
+def test_a_router_may_be_a_candidate() -> None:
+    inner = router(Scripted(script=[DOWN]), retry={"attempts": 1})
+    assert router(inner, Scripted(name_="y")).invoke("hi").content == "a b c"
+
+
+def test_tokens_shown_before_a_failure_may_forbid_another_model() -> None:
+    class Showing(Scripted):
+        def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Any:
+            run_manager.on_llm_new_token("a")
+            raise DOWN
+
+    assert router(Showing(), Scripted(name_="y")).invoke("hi").content == "a b c"
+    with pytest.raises(httpx.ConnectError):
+        router(Showing(), Scripted(name_="y"), on_partial="raise").invoke("hi")
+
+
+def test_streaming_switched_off_gives_one_message() -> None:
+    for off in ({"streaming": False}, {"disable_streaming": True}):
+        (message,) = router(Scripted(), **off).stream("hi")
+        assert message.content == "a b c"
+
+
+def test_a_rate_limiter_is_honoured() -> None:
+    class Limiter(BaseRateLimiter):
+        taken: int = 0
+
+        def acquire(self, *, blocking: bool = True) -> bool:
+            Limiter.taken += 1
+            return True
+
+        async def aacquire(self, *, blocking: bool = True) -> bool:
+            return self.acquire()
+
+    router(Scripted(), rate_limiter=Limiter()).invoke("hi")
+    assert Limiter.taken == 1
+
+
+async def test_cancellation_is_no_fault_of_the_model() -> None:
+    class Sleepy(Scripted):
+        async def _agenerate(self, *args: Any, **kwargs: Any) -> Any:
+            await asyncio.sleep(30)
+
+    model = router(Sleepy(), Scripted(name_="y"))
+    task = asyncio.create_task(model.ainvoke("hi"))
+    await asyncio.sleep(0.05)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert [c.model for c in model.router.ledger.calls()] == ["fake/scripted"]
+    rows = {row["model"]: row for row in model.router.health()}
+    assert (rows["fake/scripted"]["failed"], rows["fake/scripted"]["neutral"]) == (0, 1)

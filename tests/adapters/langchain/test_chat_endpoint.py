@@ -1,0 +1,167 @@
+"""ChatEndpoint on its own: what is sent, what comes back, what goes wrong."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+from openai_server import Server
+from pydantic import BaseModel, SecretStr
+
+from capability_router import ModelCard
+from capability_router.endpoints.errors import EndpointError, EndpointStatusError, EndpointTimeout
+from langchain_router import ChatEndpoint, ConfigError
+from langchain_router.transcript import to_chat
+
+
+class Joke(BaseModel):
+    """A joke."""
+
+    setup: str
+    punchline: str
+
+
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+def endpoint(server: Server, **more: Any) -> ChatEndpoint:
+    return ChatEndpoint(**{"base_url": server.url, "model": "ok-m", **more})
+
+
+def test_what_comes_back(server: Server) -> None:
+    reply = endpoint(server, provider="acme").invoke("hi")
+    assert reply.content == "a b c"
+    assert reply.usage_metadata == {"input_tokens": 10, "output_tokens": 3, "total_tokens": 13}
+    told = {key: reply.response_metadata[key] for key in ("model_name", "model_provider", "finish_reason")}
+    assert told == {"model_name": "ok-m", "model_provider": "acme", "finish_reason": "stop"}
+
+
+def test_what_is_sent(server: Server) -> None:
+    model = endpoint(server, temperature=0.5, max_tokens=9, stop=["x"], extra_body={"top_k": 4})
+    model.invoke([SystemMessage("s"), HumanMessage("hi")], seed=7)
+    _, body = server.seen[-1]
+    assert body == {
+        "model": "ok-m", "temperature": 0.5, "max_tokens": 9, "stop": ["x"], "top_k": 4, "seed": 7,
+        "messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "hi"}],
+    }  # fmt: skip
+
+
+def test_a_streams_pieces_add_up(server: Server) -> None:
+    chunks = list(endpoint(server).stream("hi"))
+    whole = chunks[0]
+    for chunk in chunks[1:]:
+        whole += chunk
+    assert whole.content == "a b c"
+    assert whole.usage_metadata["total_tokens"] == 13
+    assert whole.response_metadata["finish_reason"] == "stop"
+    assert whole.response_metadata["model_name"] == "ok-m"
+    assert chunks[-1].chunk_position == "last"
+
+
+async def test_tool_calls_whole_and_streamed(server: Server) -> None:
+    bound = endpoint(server).bind_tools([add], tool_choice="add")
+    assert (await bound.ainvoke("hi")).tool_calls[0]["args"] == {"a": 3, "b": 3}
+    whole: Any = None
+    async for chunk in bound.astream("hi"):
+        whole = chunk if whole is None else whole + chunk
+    assert whole.tool_calls == [{"name": "add", "args": {"a": 3, "b": 3}, "id": "call_1", "type": "tool_call"}]
+    assert server.seen[-1][1]["tool_choice"] == {"type": "function", "function": {"name": "add"}}
+
+
+def test_a_tool_call_that_is_no_json_is_told_as_invalid(server: Server) -> None:
+    reply = endpoint(server, model="bad-m").bind_tools([add]).invoke("hi")
+    assert reply.tool_calls == []
+    assert reply.invalid_tool_calls[0]["args"] == '{"'
+
+
+@pytest.mark.parametrize("method", ["json_schema", "function_calling", "json_mode"])
+def test_structured_output_by_every_method(server: Server, method: Any) -> None:
+    model = endpoint(server)
+    assert model.with_structured_output(Joke, method=method).invoke("joke") == Joke(setup="test", punchline="test")
+    raw = model.with_structured_output(Joke, method=method, include_raw=True).invoke("joke")
+    assert raw["parsed"] == Joke(setup="test", punchline="test")
+    assert isinstance(raw["raw"], AIMessage)
+    sent = server.seen[-1][1]
+    assert ("tools" if method == "function_calling" else "response_format") in sent
+
+
+def test_structured_output_goes_by_the_card(server: Server) -> None:
+    endpoint(server, structured_output=False, tool_calling=True).with_structured_output(Joke).invoke("joke")
+    assert "tools" in server.seen[-1][1]
+    with pytest.raises(ConfigError, match="method"):
+        endpoint(server).with_structured_output(Joke, method="magic")  # type: ignore[arg-type]  # on purpose
+    with pytest.raises(ConfigError, match="none of the bound tools"):
+        endpoint(server).bind_tools([add], tool_choice="subtract")
+
+
+def test_errors_are_the_clients_own(server: Server) -> None:
+    with pytest.raises(EndpointStatusError) as caught:
+        endpoint(server, model="fail-m", max_retries=5).invoke("hi")
+    assert caught.value.status_code == 429
+    assert server.calls("fail-m") >= 1
+    with pytest.raises(EndpointError):
+        ChatEndpoint(base_url="http://127.0.0.1:9/v1", model="m").invoke("hi")
+
+
+def test_a_silent_server_is_given_up_after_the_timeout() -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        model = ChatEndpoint(base_url=f"http://127.0.0.1:{silent.getsockname()[1]}/v1", model="m", timeout=0.05)
+        with pytest.raises(EndpointTimeout):
+            model.invoke("hi")
+
+
+def test_bad_construction_says_what_to_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_SUCH_KEY", raising=False)
+    with pytest.raises(ConfigError, match="NO_SUCH_KEY"):
+        ChatEndpoint(base_url="http://127.0.0.1:9/v1", model="m", api_key_env="NO_SUCH_KEY")
+    with pytest.raises(ConfigError, match="context_window"):
+        ChatEndpoint(base_url="http://127.0.0.1:9/v1", model="m", context_windw=5)
+    with pytest.raises(ConfigError, match="context_window"):
+        ChatEndpoint(base_url="http://127.0.0.1:9/v1", model="m", context_window=-5)
+    with pytest.raises(ConfigError, match="base_url"):
+        ChatEndpoint(base_url="localhost:9", model="m")
+
+
+def test_a_card_becomes_a_model_and_says_the_same_of_itself() -> None:
+    card = ModelCard(
+        id="mine", provider="acme", context_window=9000, tool_calling=True, image_inputs=False,
+        endpoint={"base_url": "http://127.0.0.1:9/v1", "model": "m", "headers": {"x-team": "t"}},
+    )  # fmt: skip
+    model = ChatEndpoint.from_card(card)
+    assert (model.model, model.provider, model.headers) == ("m", "acme", {"x-team": "t"})
+    assert model.profile == {"tool_calling": True, "image_inputs": False}
+    assert model._get_ls_params()["ls_provider"] == "acme"
+
+
+def test_no_secret_is_shown() -> None:
+    model = ChatEndpoint(
+        base_url="http://127.0.0.1:9/v1", model="m", api_key=SecretStr("sk-secret"), headers={"authorization": "sk-h"}
+    )
+    with pytest.raises(EndpointError) as caught:
+        model.invoke("hi")
+    shown = [repr(model), str(model.asdict()), str(caught.value), model.model_dump_json(), repr(model.client)]
+    assert not any("sk-" in text for text in shown)
+
+
+def test_messages_of_every_kind() -> None:
+    call = {"name": "add", "args": {"a": "é"}, "id": "c1", "type": "tool_call"}
+    messages = [
+        HumanMessage("hi", name="ann"), AIMessage("", tool_calls=[call]), ToolMessage("3", tool_call_id="c1"),
+        AIMessage([{"type": "thinking", "thinking": "x"}, {"type": "text", "text": "done"}]),
+        HumanMessage([{"type": "image", "base64": "aGk=", "mime_type": "image/png"}]),
+        HumanMessage([{"type": "file", "base64": "aGk=", "mime_type": "application/pdf"}]),
+    ]  # fmt: skip
+    user, assistant, tool, plain, image, file = to_chat(messages)
+    assert user == {"role": "user", "content": "hi", "name": "ann"}
+    assert assistant["content"] is None
+    assert assistant["tool_calls"][0]["function"] == {"name": "add", "arguments": '{"a": "é"}'}
+    assert tool == {"role": "tool", "content": "3", "tool_call_id": "c1"}
+    assert (plain["role"], plain["content"]) == ("assistant", "done")
+    assert image["content"][0]["image_url"]["url"] == "data:image/png;base64,aGk="
+    assert file["content"][0]["file"]["file_data"] == "data:application/pdf;base64,aGk="
