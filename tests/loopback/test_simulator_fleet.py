@@ -53,7 +53,7 @@ def test_stop_with_requests_that_hang() -> None:
     url = fleet.base_url("a") + "/chat/completions"
     with ThreadPoolExecutor(4) as pool:
         calls = [pool.submit(httpx.post, url, json=BODY, timeout=30) for _ in range(4)]
-        while not all(c.running() for c in calls) or len(fleet._listeners["a"]._state.tasks) < 4:
+        while fleet.script._entries[0].struck < 4:
             fleet.script._clock.sleep(0.01)
         fleet.stop()
         for call in calls:
@@ -69,6 +69,19 @@ def test_replies_are_not_held_back_by_the_kernel() -> None:
         (connection,) = fleet._listeners["a"]._state.connections
         raw = connection.transport.get_extra_info("socket")
         assert raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)  # else each reply waits 40 ms for an ACK
+
+
+def test_a_client_that_leaves_in_the_middle_of_its_request(caplog: pytest.LogCaptureFixture) -> None:
+    with Fleet.from_config(ONE) as fleet:
+        with socket.create_connection(("127.0.0.1", fleet.port("a"))) as raw:
+            raw.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{")
+            while not fleet._listeners["a"]._state.tasks:
+                fleet.script._clock.sleep(0.01)
+        while fleet._listeners["a"]._state.tasks:
+            fleet.script._clock.sleep(0.01)
+        assert httpx.get(fleet.base_url("a") + "/models").status_code == 200
+    assert fleet.log() == []
+    assert caplog.records == []
 
 
 def test_a_full_queue_is_an_overload() -> None:

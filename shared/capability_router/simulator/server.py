@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from capability_router.simulator.refusal import Refusal, unknown_model, wrong_key
 from capability_router.simulator.shop import Shop
@@ -19,7 +19,11 @@ def provider_app(shop: Shop) -> ASGIApp:
     """The ASGI application of one provider."""
 
     async def chat(request: Request) -> Any:  # a Turn is an ASGI application: Starlette calls what it gets
-        return Turn(shop, request.headers.get("authorization", ""), await request.body())
+        try:
+            body = await request.body()
+        except ClientDisconnect:  # left before it had asked anything: nothing to answer, nothing to book
+            return _nothing
+        return Turn(shop, request.headers.get("authorization", ""), body)
 
     async def models(request: Request) -> Response:
         listed = {"object": "list", "data": [_model(shop, name) for name in shop.counters]}
@@ -38,6 +42,10 @@ def provider_app(shop: Shop) -> ASGIApp:
             Route("/v1/models/{name:path}", model),
         ]
     )
+
+
+async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    """The reply to a client that has left."""
 
 
 def _model(shop: Shop, name: str) -> dict[str, Any]:
