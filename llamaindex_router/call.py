@@ -89,11 +89,10 @@ def with_tools(
     stream: bool = False,
 ) -> Call[ChatResponse]:
     """`chat_with_tools` and its three siblings; what the caller left out stays out."""
-    given = {"user_msg": user_msg, "chat_history": chat_history, **kwargs}
+    stated = {name: m for name, m in (("user_msg", user_msg), ("chat_history", chat_history)) if m is not None}
     asked = [ChatMessage(role=MessageRole.USER, content=user_msg) if isinstance(user_msg, str) else user_msg]
     read = [m for m in (*(chat_history or ()), *asked) if m is not None]
-    stated = {name: value for name, value in given.items() if value is not None and value is not False}
-    return Call("chat_with_tools", (tools,), stated, read, stream, tools)
+    return Call("chat_with_tools", (tools,), {**stated, **kwargs}, read, stream, tools)
 
 
 def structured(

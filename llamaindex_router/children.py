@@ -51,7 +51,7 @@ class Children:
         self._llms = {entry.card.id: _made(entry, defaults, api_key) for entry in registry}
         self._own = {name: list(llm.callback_manager.handlers) for name, llm in self._llms.items()}
         self._extras = {
-            name: {k: v for k, v in defaults.items() if k not in type(llm).model_fields}
+            name: {k: v for k, v in defaults.items() if k not in type(llm).model_fields and k != "timeout"}
             for name, llm in self._llms.items()
         }
 

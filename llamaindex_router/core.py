@@ -19,6 +19,8 @@ from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms.llm import LLM
 
 from capability_router.catalog.card import ModelCard
+from capability_router.catalog.entry import Entry
+from capability_router.catalog.registry import Registry
 from capability_router.errors import ConfigError
 from capability_router.request import Outcome, Request
 from llamaindex_router.annotation import Annotator, Unannotated
@@ -62,7 +64,7 @@ class Core:
     """Made from a recipe, or around a Router that exists."""
 
     def __init__(self, recipe: Recipe, router: Router | None = None, token: str | None = None) -> None:
-        self._recipe = None if router is not None else recipe
+        self._recipe = recipe if router is None else _recipe_of(router, recipe)
         self.router = router if router is not None else _router(recipe)
         self.children = Children(self.router.registry, recipe.defaults, recipe.api_key)
         self.origins = Origins()
@@ -88,8 +90,7 @@ class Core:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        recipe = self._recipe
-        return _opened, (self._token, None if recipe is None else recipe.scrubbed())
+        return _opened, (self._token, self._recipe.scrubbed())
 
     def __repr__(self) -> str:
         return f"<Core of {self.router!r}>"
@@ -103,22 +104,20 @@ def _router(recipe: Recipe) -> Router:
     return Router(recipe.models, describe=describe, **recipe.settings)
 
 
+def _recipe_of(router: Router, recipe: Recipe) -> Recipe:
+    """How to make a router like this one: its entries and its settings."""
+    settings = replace(router.settings, models=())
+    return recipe._replace(models=router.registry, settings={"settings": settings})
+
+
 def _told(request: Request, outcome: Outcome) -> None:
     if isinstance(request.payload, Call):
         announce(request, outcome)
 
 
-def _opened(token: str, recipe: Recipe | None) -> Core:
+def _opened(token: str, recipe: Recipe) -> Core:
     with _opening:
-        known = _cores.get(token)
-        if known is not None:
-            return known
-        if recipe is None:
-            raise ConfigError(
-                "this RouterLLM was built around a Router (router=...), which lives in another process; build it "
-                "with models= or from_config() so that workers can make their own"
-            )
-        return Core(recipe, token=token)
+        return _cores.get(token) or Core(recipe, token=token)
 
 
 _opening = threading.RLock()
@@ -151,6 +150,8 @@ def scrubbed(value: Any) -> Any:
     if isinstance(value, LLM):
         stated = {name: getattr(value, name) for name in value.model_fields_set if _kept(type(value), name)}
         return Blueprint(type(value), {k: v for k, v in scrubbed(stated).items() if _picklable(v)})
+    if isinstance(value, Registry):
+        return Registry([Entry(scrubbed(e.card), scrubbed(e.source), e.address) for e in value])
     if isinstance(value, ModelCard):
         return replace(value, endpoint=scrubbed(value.endpoint))
     if isinstance(value, Mapping):

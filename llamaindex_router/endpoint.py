@@ -31,6 +31,7 @@ from llamaindex_router.transcript import ObjectTranscript, Transcript
 _HOME = "llama_index.llms."
 _URLS = ("api_base", "base_url", "azure_endpoint", "endpoint")
 _REGIONS = ("region_name", "region", "location")
+_BOUNDABLE = ("openai", "openai_like", "anthropic", "openrouter", "groq", "deepseek")
 _BLIND = {"image_inputs": False, "pdf_inputs": False, "audio_inputs": False, "video_inputs": False}
 
 
@@ -45,7 +46,7 @@ def describe(llm: Any) -> Description | None:
     model = str(getattr(llm, "model", None) or (metadata.model_name if metadata else "") or "")
     model = "" if model == "unknown" else model
     url = next((str(v) for name in _URLS if (v := getattr(llm, name, None))), "")
-    fields = {"provider": provider_of(url) or _provider(llm), "model": model, **_known(llm, metadata)}
+    fields = {"provider": provider_of(url) or _home(llm), "model": model, **_known(llm, metadata)}
     key = getattr(llm, "api_key", None)
     region = next((str(v) for name in _REGIONS if (v := getattr(llm, name, None))), "")
     address = Address(url or f"sdk:{type(llm).__name__}", model or type(llm).__name__, _mark(key), region)
@@ -77,7 +78,8 @@ def _known(llm: LLM, metadata: LLMMetadata | None) -> dict[str, Any]:
     }
 
 
-def _provider(llm: LLM) -> str:
+def _home(llm: LLM) -> str:
+    """The integration it comes from: 'openai' for llama_index.llms.openai and what is derived from it."""
     modules = (kind.__module__ for kind in type(llm).__mro__)
     homes = [m[len(_HOME) :].partition(".")[0] for m in modules if m.startswith(_HOME)]
     return homes[0] if homes else ""
@@ -140,6 +142,7 @@ class LlamaAttempt:
 
     def chunks(self) -> Generator[Any, None, None]:
         """Make the call; a call without a stream is a stream of one."""
+        self._bound()
         answer = self._stepped(self._method(is_async=False))
         if not self._call.stream:
             yield answer
@@ -187,6 +190,13 @@ class LlamaAttempt:
     async def _astepped(self, answer: Any) -> Any:
         with self._underway():
             return await anext(answer, _END)
+
+    def _bound(self) -> None:
+        """In a thread nobody can interrupt a read, so the attempt's clock is given to SDKs that take one per call."""
+        clocks = self._launch.timeouts
+        limit = (clocks.first_token or clocks.total) if self._call.stream else clocks.total
+        if limit is not None and _home(self._llm) in _BOUNDABLE:
+            self._kwargs = _with_extras(self._call, self._kwargs, {"timeout": limit})
 
     def _check(self) -> None:
         if self._seen.hollow:

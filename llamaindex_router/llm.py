@@ -57,7 +57,8 @@ class RouterLLM(FunctionCallingLLM):
 
     `models`: LlamaIndex LLMs, "provider:model" strings, model cards, pairs or mappings (see Registry);
     or `router`: a Router to share. `temperature`, `max_tokens` (tokens), `top_p`, `stop`, `timeout`
-    (seconds) are defaults for the chosen model's call. `context_window`: which window query engines
+    (seconds) are defaults for the chosen model's call; `max_retries` is the number of further attempts,
+    `api_key` serves "provider:model" strings. `context_window`: which window query engines
     are told ("auto", "min", "max", "primary" or tokens). `annotate=False` leaves
     `additional_kwargs["router"]` out. Other keywords are an LLM's own (system_prompt, ...) or the
     router's settings. Raises ConfigError.
@@ -80,14 +81,19 @@ class RouterLLM(FunctionCallingLLM):
         context_window: ContextWindow = "auto",
         annotate: bool | None = None,
         api_key: str | None = None,
+        max_retries: int | None = None,
         **settings: Any,
     ) -> None:
+        if settings.get("rate_limiter") is not None:
+            raise ConfigError("rate_limiter belongs to a candidate; for the router, set `limits` on the models' cards")
         core, config = settings.pop("_core", None), settings.pop("_config", None)
         own = {name: settings.pop(name) for name in LLM.model_fields if name in settings}
         defaults = {name: settings.pop(name) for name in _CALL_DEFAULTS if settings.get(name) is not None}
         held = {name: value for name, value in defaults.items() if name in type(self).model_fields}
         if policy is not None:
             settings["policy"] = policy
+        if max_retries is not None:
+            settings["retry"] = {"attempts": max_retries + 1, **(settings.get("retry") or {})}
         core = core or _core(Recipe(models, config, settings, defaults, api_key), router)
         said = core.router.settings.annotate if annotate is None else annotate
         super().__init__(context_window=checked(context_window), annotate=said, **held, **own)
@@ -340,7 +346,9 @@ def _core(recipe: Recipe, router: Router | None) -> Core:
 
 
 def _tool_terms(kwargs: Mapping[str, Any], verbose: bool, parallel: bool, required: bool) -> dict[str, Any]:
-    return {"verbose": verbose, "allow_parallel_tool_calls": parallel, "tool_required": required, **kwargs}
+    """The flags that are set: older integrations don't know all of them."""
+    flags = {"verbose": verbose, "allow_parallel_tool_calls": parallel, "tool_required": required}
+    return {**{name: True for name, flag in flags.items() if flag}, **kwargs}
 
 
 def _revived(kind: type[RouterLLM], core: Core, stated: dict[str, Any]) -> RouterLLM:

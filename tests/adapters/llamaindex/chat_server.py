@@ -49,7 +49,7 @@ class ChatServer:
         self.requests: list[dict[str, Any]] = []
         self.keys: list[str | None] = []
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"chat": self}))
+        self._server = QuietServer(("127.0.0.1", 0), type("Bound", (Handler,), {"chat": self}))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
@@ -74,6 +74,11 @@ class ChatServer:
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+class QuietServer(ThreadingHTTPServer):
+    def handle_error(self, *_: Any) -> None:
+        """A client that has gone away is what some tests are about."""
 
 
 class Handler(BaseHTTPRequestHandler):

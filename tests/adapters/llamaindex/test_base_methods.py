@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncGenerator, Callable, Generator
 from typing import Any
 
@@ -183,6 +184,26 @@ def test_own_retries_are_off_and_the_users_object_is_left_alone(like: Callable[.
         RouterLLM(models=[own], retry={"per_target": 1, "attempts": 1}).chat(HI)
     assert len(server.requests) == 1
     assert own.max_retries == 3
+
+
+@pytest.mark.parametrize("way", [*UNARY, *STREAMS])
+async def test_a_model_that_hangs_is_left(child: Callable[..., Any], server: ChatServer, way: str) -> None:
+    released = threading.Event()
+
+    def hang(_: dict[str, Any]) -> Say:
+        released.wait(20)
+        return Say("too late")
+
+    server.script("a", hang)
+    models = [(child("a"), {"id": "a"}), (child("b"), {"id": "b"})]
+    llm = RouterLLM(models=models, policy="single", timeouts={"first_token": 0.3, "total": 0.3})
+    try:
+        response = await unary(llm, way) if way in UNARY else (await streamed(llm, way))[-1]
+    finally:
+        released.set()
+    assert response.additional_kwargs["router"]["model"] == "b"
+    assert text_of(response) == "hello world"
+    assert "timeout" not in server.of("b")[0]
 
 
 def test_thinking_is_passed_on(child: Callable[..., Any], server: ChatServer) -> None:

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from adapters.llamaindex.chat_server import ChatServer
+from adapters.llamaindex.chat_server import ChatServer, Refuse
 from llama_index.core.llms import ChatMessage
 from llama_index.llms.openai import OpenAI
 
 from capability_router.router import Router
-from llamaindex_router import ConfigError, EndpointLLM, RouterLLM
+from llamaindex_router import AllCandidatesFailed, ConfigError, EndpointLLM, RouterLLM
 
 KEY = "sk-very-secret-0123456789"
 NOWHERE = {"id": "m", "endpoint": {"base_url": "http://127.0.0.1:9/v1", "model": "m"}}
@@ -91,12 +91,14 @@ def test_another_process_makes_its_own(server: ChatServer) -> None:
     assert ran.stdout.decode().split() == ["e", "50"]
 
 
-def test_a_shared_router_stays_in_its_process(server: ChatServer) -> None:
-    router = Router([{"id": "e", "endpoint": {"base_url": server.url, "model": "e"}}])
-    made = RouterLLM(router=router)
+def test_a_shared_router_is_made_anew_in_another_process(server: ChatServer) -> None:
+    router = Router([{"id": "e", "endpoint": {"base_url": server.url, "model": "e", "api_key": KEY}}], policy="single")
+    made = RouterLLM(router=router, max_tokens=50)
     assert made.router is router
-    ran = subprocess.run([sys.executable, "-c", WORKER], input=pickle.dumps(made), capture_output=True, check=False)  # noqa: S603
-    assert b"from_config" in ran.stderr
+    data = pickle.dumps(made)
+    assert KEY.encode() not in data
+    ran = subprocess.run([sys.executable, "-c", WORKER], input=data, capture_output=True, check=True)  # noqa: S603
+    assert ran.stdout.decode().split() == ["e", "50"]
 
 
 def test_two_adapters_over_one_router_share_its_books(server: ChatServer) -> None:
@@ -127,6 +129,19 @@ def test_a_missing_key_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GROQ_API_KEY", raising=False)
     with pytest.raises(ConfigError, match="GROQ_API_KEY"):
         RouterLLM(models=["groq:llama-3.3-70b-versatile"])
+
+
+def test_max_retries_are_the_routers_further_attempts(server: ChatServer) -> None:
+    server.script("m", Refuse(503))
+    llm = RouterLLM(models=[{"id": "m", "endpoint": {"base_url": server.url, "model": "m"}}], max_retries=0)
+    with pytest.raises(AllCandidatesFailed):
+        llm.chat(HI)
+    assert len(server.requests) == 1
+
+
+def test_a_rate_limiter_of_the_routers_own_is_refused() -> None:
+    with pytest.raises(ConfigError, match="limits"):
+        RouterLLM(models=[NOWHERE], rate_limiter=object())
 
 
 def test_from_config(server: ChatServer, tmp_path: Any) -> None:

@@ -100,6 +100,13 @@ def test_tools_are_counted_and_named() -> None:
     assert "looks up" in request.tools
 
 
+def test_what_the_caller_says_is_passed_on_and_nothing_else() -> None:
+    assert dict(calls.with_tools([TOOL], None, None, {"strict": False, "tool_choice": None}).kwargs) == {
+        "strict": False,
+        "tool_choice": None,
+    }
+
+
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens", "max_output_tokens", "num_predict"])
 def test_the_answers_limit(name: str) -> None:
     call = calls.chat([ChatMessage(content="x")], {name: 7})
