@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from capability_router.clock import SystemClock
+from capability_router.errors import RouterError
 from capability_router.faults.evidence import Evidence, Link, links, read
 from capability_router.faults.hints import forbids_retry, headers_of, pushback_s, retry_after_s, window_tokens
 from capability_router.faults.kinds import Fault
@@ -80,6 +81,9 @@ def _fault(error: BaseException, now_unix: float) -> Fault:
     )
 
 
+_TOLD = 240  # characters of one of our own errors that are told on
+
+
 def _first(kinds: Iterable[str]) -> str:
     return next(filter(None, kinds), "")
 
@@ -138,7 +142,8 @@ def _harmless(word: str) -> bool:
 
 def _detail(evidence: Evidence, codes: list[str], window: int | None) -> str:
     """Built from identifiers and our own words: a provider's sentence may quote the prompt or the key."""
-    told = ", ".join(codes) or _class_chain(evidence)
+    ours = next((str(link.error) for link in evidence if isinstance(link.error, RouterError)), "")
+    told = ", ".join(codes) or ours[:_TOLD] or _class_chain(evidence)
     return f"{told}; its window is {window:,} tokens" if window else told
 
 

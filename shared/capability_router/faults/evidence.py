@@ -39,8 +39,7 @@ class Link(NamedTuple):
     @property
     def unfit(self) -> bool:
         """Whether it is a parser's or a validator's own error: an answer came and does not fit its schema."""
-        validated = "validation" in self.names and not type(self.error).__module__.startswith("botocore")
-        return "outputparser" in self.names or (validated and self.status is None)
+        return "outputparser" in self.names or ("validation" in self.names and self.status is None)
 
     @property
     def transport(self) -> bool:
@@ -116,7 +115,7 @@ def _known(code: str) -> bool:
 def _status(value: object) -> int | None:
     if isinstance(value, str) and len(value) == 3 and value.isascii() and value.isdigit():
         value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and 300 <= value <= 599:
+    if isinstance(value, int) and 300 <= value <= 599:
         return int(value)
     return None
 

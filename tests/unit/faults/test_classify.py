@@ -130,6 +130,36 @@ def test_texts_are_not_asked_where_the_status_tells(status: int) -> None:
     assert classify(error, NOW).kind == STATUSES[status]
 
 
+@pytest.mark.parametrize("status", [400, 500, 503])
+def test_the_reset_of_a_limit_is_a_wait_only_where_the_limit_was_met(status: int) -> None:
+    attrs = {"status_code": status, "headers": {"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "9s"}}
+    error = build({"classes": ["x:Odd", "builtins:Exception"], "attrs": attrs})
+    assert classify(error, NOW).retry_after_s is None
+    error.status_code = 429  # type: ignore[attr-defined]  # the same headers beside a limit that was met
+    assert classify(error, NOW).retry_after_s == 9.0
+
+
+def test_an_answer_that_does_not_fit_owes_nothing_to_an_earlier_failure() -> None:
+    error = build(
+        {"classes": ["langchain_core.exceptions:OutputParserException", "builtins:ValueError"], "args": ["x"]}
+    )
+    error.__context__ = build(
+        {"classes": ["x:Odd", "builtins:Exception"], "attrs": {"status_code": 429, "code": "busy"}}
+    )
+    fault = classify(error, NOW)
+    assert (fault.kind, fault.status, fault.code) == ("unparsable", None, "")
+
+
+def test_a_clients_validation_error_with_a_status_is_the_servers() -> None:
+    error = build({"classes": ["x:ValidationError", "builtins:Exception"], "attrs": {"status_code": 422}})
+    assert classify(error, NOW).kind == "bad_request"
+
+
+def test_the_text_of_a_plain_mistake_is_not_taken_for_a_providers() -> None:
+    assert classify(ValueError("the rate limit must be positive"), NOW).kind == "unknown"
+    assert classify(RuntimeError("rate limit reached"), NOW).kind == "rate_limited"
+
+
 def test_a_chain_that_bites_its_tail() -> None:
     first, second = RuntimeError("a"), RuntimeError("b")
     first.__cause__, second.__cause__ = second, first

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,6 +43,14 @@ from capability_router.faults.limits import RateLimits, rate_limits
 )
 def test_a_wait_is_read(told: str, seconds: float) -> None:
     assert wait_s(told, NOW) == pytest.approx(seconds)
+
+
+def test_a_stamp_without_a_zone_is_universal_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        assert wait_s("2026-10-21T07:28:09", NOW) == 9.0
+    time.tzset()
 
 
 @pytest.mark.parametrize(
