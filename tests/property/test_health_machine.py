@@ -17,6 +17,7 @@ ADDRESSES = {
 LIMITS = {"a": {"concurrency": 3}, "c": {"rpm": 30, "tpm": 2000}, "d": {"concurrency": 1, "rpm": 600}}
 ids = st.sampled_from("aaabcd")
 hints = st.none() | st.sampled_from([-1.0, 0.0, 0.5, 7.0, 90.0])
+counts = st.none() | st.integers(0, 3000)
 seconds = st.none() | st.floats(0, 20)
 verdicts = st.one_of(
     st.just(Verdict(False, blame="breaker")),
@@ -95,7 +96,7 @@ class HealthMachine(RuleBasedStateMachine):
         if probes and self.out and self.out[-1].id == id:
             self.board.settle(self.out.pop(), verdict, self.now)
 
-    @rule(id=ids, requests=st.none() | st.integers(0, 50), tokens=st.none() | st.integers(0, 3000), wait=st.floats(0, 9))
+    @rule(id=ids, requests=counts, tokens=counts, wait=st.floats(0, 9))
     def note_limits(self, id: str, requests: int | None, tokens: int | None, wait: float) -> None:
         with self.board._lock:
             self.lane(id).left(requests, tokens, wait, self.now)

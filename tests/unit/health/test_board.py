@@ -157,6 +157,17 @@ def test_a_credential_disabled_until_a_named_time_comes_back_by_itself():
     call(made, "a", OK, 110.0)
 
 
+def test_a_lapsed_ban_does_not_hide_another():
+    made, _ = board()
+    first, second = made.admit("a", 10.0), made.admit("a", 10.0)
+    assert isinstance(first, Permit)
+    assert isinstance(second, Permit)
+    made.settle(first, Verdict(False, blame="credential", retry_after_s=5.0), 10.0)
+    made.settle(second, Verdict(False, blame="model"), 10.0)
+    assert set(made.barred(20.0)) == {"a", "b"}
+    assert hold(made, "a", 20.0).reason == "model disabled: unknown to the provider"
+
+
 def test_a_model_registered_later_is_barred_with_its_credential():
     made, _ = board()
     call(made, "a", Verdict(False, blame="credential"), 10.0)
@@ -408,6 +419,17 @@ def test_rate_limit_headers_correct_the_allowance(monkeypatch: pytest.MonkeyPatc
     call(made, "a", OK, 10.0, tokens=800)
     assert hold(made, "a", 10.0).kind == "full"
     assert made.condition("a", 10.0).queue_s > 0.0
+
+
+def test_a_nearly_spent_allowance_is_seen_at_once_when_planning(monkeypatch: pytest.MonkeyPatch):
+    hints = ModuleType("hints")
+    hints.rate_limits = lambda headers: Said(5, 50)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "capability_router.faults.limits", hints)
+    made, _ = board(tpm=6000)
+    call(made, "a", OK, 10.0, tokens=1000)
+    assert made.condition("a", 10.0).queue_s == 0.0
+    made.note_limits("a", {}, 10.0)
+    assert made.condition("a", 10.0).queue_s == pytest.approx(0.5)
 
 
 def test_a_providers_own_headers_are_understood():
