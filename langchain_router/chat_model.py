@@ -261,7 +261,9 @@ class ChatRouter(BaseChatModel):
         if pinned is not None:
             del options["model"]
             terms["pin"] = pinned
-        return Call(ChatPromptValue(messages=messages), messages, mode, options, bound, self.max_tokens, terms)
+        if not isinstance(prompt, ChatPromptValue):  # else every attempt would make the messages anew
+            prompt = ChatPromptValue.model_construct(messages=messages)
+        return Call(prompt, messages, mode, options, bound, self.max_tokens, terms)
 
     def _request(self, call: Call, terms: Mapping[str, Any]) -> Any:
         return to_request(call, current_routing().merged(terms), self.router.registry.cards)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -84,6 +85,7 @@ class Server:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # else headers and body 40 ms apart
 
             def log_message(self, *args: Any) -> None:
                 """Quiet."""
@@ -138,9 +140,10 @@ def _stream(http: BaseHTTPRequestHandler, body: dict[str, Any], kind: str) -> No
     http.send_header("Connection", "close")
     http.end_headers()
     http.close_connection = True
-    for event in _events(body, kind):
-        http.wfile.write(f"data: {event}\n\n".encode())
-        http.wfile.flush()
+    with suppress(ConnectionError):  # a client may leave early
+        for event in _events(body, kind):
+            http.wfile.write(f"data: {event}\n\n".encode())
+            http.wfile.flush()
 
 
 def _events(body: dict[str, Any], kind: str) -> Iterator[str]:
