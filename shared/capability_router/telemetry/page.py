@@ -26,6 +26,8 @@ from capability_router.telemetry.markup import Markup, element, join
 
 LISTED = 200
 """Requests in the table of single requests: the newest."""
+TOLD = 20
+"""Incidents in words: the first."""
 _STYLE = Path(__file__).with_name("page.css")
 _FOOTER = (
     "Times count from the first request. Costs include failed attempts. P50 and P95 are of answered requests."
@@ -131,8 +133,14 @@ def _attempts(
         "Below it, red: attempts that failed."
     )
     chart = _scroll(attempts_chart(rows, list(by_model), found, palette), "Attempts of each model over time")
-    told = element("ul", *(element("li", told_incident(incident)) for incident in found)) if found else Markup()
-    return _section("Attempts and fallbacks", note, chart, told)
+    return _section("Attempts and fallbacks", note, chart, _incidents(found))
+
+
+def _incidents(found: Sequence[Incident]) -> Markup:
+    told = [element("li", told_incident(incident)) for incident in found[:TOLD]]
+    more = len(found) - len(told)
+    rest = [element("li", f"and {count(more)} more")] if more else []
+    return element("ul", *told, *rest) if told else Markup()
 
 
 _MODEL_COLUMNS = ("calls", "answered", "failed", "cost", "P50", "P95")

@@ -1,0 +1,87 @@
+"""Every example is run as its reader runs it: in a fresh interpreter, from the project's folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from capability_router.telemetry.decision_log import read_log
+
+ROOT = Path(__file__).resolve().parents[2]
+MODELS = ("alder-nano", "birch-mini", "cedar-large", "dogwood-chat", "elder-8k", "elder-think")
+
+
+def _run(*words: str) -> str:
+    """Standard output; fails with all that was said when the exit code is not 0."""
+    environment = {**os.environ, "PYTHONUTF8": "1", "COLUMNS": "160", "TERM": "dumb"}
+    command = [sys.executable, *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=240, env=environment)  # noqa: S603 - our own files
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.stdout
+
+
+def test_quickstart_langchain() -> None:
+    said = _run("examples/quickstart_langchain.py")
+    assert "Gift cards are valid for three years." in said
+    assert "'fallback': True" in said
+    assert all(model in said for model in MODELS)
+    assert "globex" in said
+
+
+def test_quickstart_llamaindex() -> None:
+    said = _run("examples/quickstart_llamaindex.py")
+    assert "Gift cards are valid for three years" in said
+    assert "Returns are accepted for 30 days" in said
+    assert "'fallback': False" in said
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    out = tmp_path_factory.mktemp("demo")
+    return _run("-m", "examples.demo", "--quick", "--out", str(out)), out
+
+
+def test_the_demo_shows_the_swap_the_requests_and_a_whole_plan(demo: tuple[str, Path]) -> None:
+    said, _ = demo
+    titles = ("The swap", "Every request", "The plan of", "Totals by tenant", "Totals by model", "three ways", "books")
+    assert [title for title in titles if title not in said] == []
+    plan = said[said.index("The plan of") : said.index("Totals by tenant")]
+    assert all(model in plan for model in MODELS)
+    assert "not eligible" in plan
+
+
+def test_the_demo_balances_its_books(demo: tuple[str, Path]) -> None:
+    said, _ = demo
+    books = [line.split() for line in said[said.index("The books") :].splitlines() if line.strip()]
+    by_policy = {line[0]: line for line in books if line[0] in ("adaptive", "always", "static")}
+    assert len(by_policy) == 3
+    for line in by_policy.values():
+        ledger, bills, difference = line[-4:-1]
+        assert (ledger, difference) == (bills, "0")
+
+
+def test_the_demo_meets_the_outage_and_answers_all_the_same(demo: tuple[str, Path]) -> None:
+    _, out = demo
+    decisions = read_log(out / "decisions-adaptive.jsonl").decisions
+    assert {d["framework"] for d in decisions} == {"langchain", "llamaindex"}
+    assert {d["tenant"] for d in decisions} == {"acme", "globex", "initech"}
+    assert sum(d["model"] is None for d in decisions) <= 1  # a stream that the outage cut after its first text
+    assert any(d["stream"] for d in decisions)
+    single = read_log(out / "decisions-always-the-strongest.jsonl").decisions
+    assert {d["model"] for d in single} <= {"cedar/cedar-large", None}
+    assert [a for d in (*decisions, *single) for a in d["attempts"] if a["fault"] in ("connection", "rate_limited")]
+    elsewhere = [d for d in decisions if d["provider"] in ("alder", "dogwood")]
+    assert not [d for d in elsewhere if d["tenant"] == "globex"]  # their texts stay in the EU
+
+
+def test_the_demo_writes_its_page(demo: tuple[str, Path]) -> None:
+    _, out = demo
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert page.count("<svg") >= 3
+    assert "<script" not in page
+    assert "always the strongest" in page

@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+from unit.telemetry.decisions import attempt, decision
+
+from capability_router.cli.main import main
+from capability_router.telemetry.amounts import money, offset, seconds, share
+from capability_router.telemetry.charts import Palette, attempts_chart, cost_chart, latency_chart
+from capability_router.telemetry.figures import accounts, decisions, incidents
+from capability_router.telemetry.markup import Markup, element, text
+from capability_router.telemetry.page import LISTED, page
+from capability_router.telemetry.svg import Frame, clipped, ticks, time_ticks
+
+_VOID = {"meta"}
+
+
+class _Outline(HTMLParser):
+    """Checks that elements are closed in order; keeps tags, attributes and text."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, Any]]] = []
+        self.said: list[str] = []
+        self._open: list[str] = []
+        self.feed(source)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in _VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.said.append(data)
+
+
+def _outage(count: int = 40) -> list[dict[str, Any]]:
+    """`b` fails between the 15th and the 25th request and `a` stands in for it."""
+    failed = [attempt("b/two", "connection", took=0.1), attempt("a/one", start=0.1, pico=40)]
+    return [decision(i, *(failed if 15 <= i < 25 else [attempt("b/two", pico=7)])) for i in range(count)]
+
+
+def test_the_page_stands_alone() -> None:
+    source = page(_outage())
+    outline = _Outline(source)
+    names = {tag for tag, _ in outline.tags}
+    assert "script" not in names
+    assert not names & {"link", "img", "iframe", "object", "image", "use"}
+    assert not [a for _, attrs in outline.tags for a in attrs if a.startswith("on") or a in ("src", "href")]
+    assert not re.search(r"(?:https?:)?//(?!www\.w3\.org)[a-z]", source.replace("<!DOCTYPE", ""))
+    assert "@import" not in source
+    assert re.findall(r"url\(([^)]*)\)", source) == ["#hatch"]
+
+
+@pytest.mark.parametrize("field", ["model", "tenant", "framework", "task", "reason", "policy"])
+def test_every_text_of_a_record_is_shown_literally(field: str) -> None:
+    evil = "<script>alert('x')</script>\"><b onmouseover=x>&amp;\x00"
+    record = {**decision(0, attempt(evil, pico=1) if field == "model" else attempt("a/one")), field: evil}
+    outline = _Outline(page([record], title=evil, note=evil, against={evil: [record]}))
+    assert not [tag for tag, _ in outline.tags if tag in ("script", "b")]
+    assert not [a for _, attrs in outline.tags for a in attrs if a.startswith("on")]
+    assert any("<script>alert('x')</script>" in said and "\ufffd" in said for said in outline.said)
+
+
+def test_a_fault_text_is_escaped_too() -> None:
+    bad = {**attempt("a/one", "connection"), "detail": "<i>refused</i>"}
+    source = page([decision(0, bad, attempt("b/two", start=1))])
+    assert "&lt;i&gt;refused&lt;/i&gt;" in source
+    assert "<i>" not in source
+
+
+@given(st.text())
+def test_text_is_never_markup_and_never_unprintable(value: str) -> None:
+    shown = element("p", value, title=value)
+    node = ElementTree.fromstring(shown)  # noqa: S314 - our own text, and that it parses is the point
+    kept = re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]", "\ufffd", value)
+    assert (node.text or "").replace("\r", "\n") == kept.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def test_markup_is_put_in_as_it_is_and_none_is_left_out() -> None:
+    made = element("p", Markup("<b>x</b>"), "<", class_="a", text_anchor=None, x=1.5)
+    assert made == '<p class="a" x="1.5"><b>x</b>&lt;</p>'
+    assert text(text("<")) == "&lt;"
+
+
+def test_the_outage_is_told_and_drawn() -> None:
+    source = page(_outage())
+    assert "b/two gave no answer from 15 s to 26 s: 10 × connection" in source
+    rows = decisions(_outage())
+    palette = Palette(list(accounts(rows)))
+    chart = attempts_chart(rows, ["a/one", "b/two"], incidents(rows), palette)
+    root = ElementTree.fromstring(chart)  # noqa: S314 - our own
+    kinds = [node.get("class") for node in root.iter()]
+    assert kinds.count("bad") == kinds.count("cross") == 10  # each failed attempt has a column of its own here
+    assert kinds.count("hatched") == 10
+    assert kinds.count("band") == 1
+    assert "10 answered, 0 failed" in chart
+    assert "30 answered, 10 failed" in chart
+    assert ">10 × connection<" in chart
+
+
+def test_headline_figures() -> None:
+    source = page([*_outage(39), decision(40, attempt("a/one", "auth", took=0.2))])
+    said = _Outline(source).said
+    assert "97.5 %" in said
+    assert "39 of 40 requests" in said
+    assert "10" in said
+    assert "11 failed attempts" in said
+    assert money(10 * 40 + 29 * 7) in said
+
+
+def test_costs_are_drawn_in_proportion() -> None:
+    rows = decisions([decision(0, attempt("a", pico=400)), decision(1, attempt("b", pico=100))])
+    root = ElementTree.fromstring(cost_chart(accounts(rows), Palette(["a", "b"])))  # noqa: S314 - our own
+    first, second = (float(node.get("width", "0")) for node in root.iter("rect"))
+    assert first == pytest.approx(4 * second, rel=0.01)
+
+
+def test_a_fallback_is_a_ring_and_the_slowest_is_within_the_frame() -> None:
+    rows = decisions(_outage())
+    root = ElementTree.fromstring(latency_chart(rows, incidents(rows), Palette(["a/one"])))  # noqa: S314 - our own
+    dots = list(root.iter("circle"))
+    assert len(dots) == 40
+    assert sum("ring" in node.get("class", "") for node in dots) == 10
+    assert all(14 <= float(node.get("cy", "-1")) <= 250 for node in dots)
+
+
+_AT_ONCE = (attempt("a", "auth", took=0), attempt("a", took=0))
+
+
+@pytest.mark.parametrize("records", [[], *([decision(0, each)] for each in _AT_ONCE)])
+def test_an_empty_or_lifeless_log_gives_a_page(records: list[dict[str, Any]]) -> None:
+    source = page(records)
+    _Outline(source)
+    assert not re.search(r"\bnan\b|\binf\b", source.lower())
+    assert ("holds no decisions" in source) == (not records)
+
+
+def test_a_large_log_gives_a_page_of_bounded_size() -> None:
+    source = page([decision(i / 10, attempt(f"m/{i % 30}")) for i in range(20_000)])
+    assert len(source) < 900_000
+    assert f"The newest {LISTED} of 20,000 requests" in source
+
+
+def test_logs_are_compared() -> None:
+    said = _Outline(page([decision(0)], against={"rules": [decision(0), decision(1)]})).said
+    assert "this log" in said
+    assert "rules" in said
+
+
+@given(st.floats(1e-9, 1e9))
+def test_ticks_reach_the_most_in_a_few_round_steps(most: float) -> None:
+    marks = ticks(most)
+    assert marks[0] == 0
+    assert 3 <= len(marks) <= 7
+    assert most * (1 - 1e-6) <= marks[-1] <= most * 2
+
+
+@given(st.floats(0.5, 1e8))
+def test_times_are_ticked_at_most_nine_times_and_within(end_s: float) -> None:
+    marks = time_ticks(end_s)
+    assert 1 <= len(marks) <= 11
+    assert marks == sorted(set(marks))
+
+
+def test_a_frame_keeps_what_is_beyond_at_its_edge() -> None:
+    frame = Frame(10, 0, 100, 50, 5.0, 2.0)
+    assert (frame.x(-1), frame.x(5), frame.x(9)) == (10, 110, 110)
+    assert (frame.y(0), frame.y(2), frame.y(9)) == (50, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("pico", "said"),
+    [(0, "$0"), (1_234_560_000_000, "$1.23"), (12_346_000_000, "$0.01235"), (7, "$0.000000000007"), (10**12, "$1.00")],
+)
+def test_money(pico: int, said: str) -> None:
+    assert money(pico) == said
+
+
+def test_other_amounts() -> None:
+    assert [seconds(v) for v in (None, 0.0421, 1.5, 250)] == ["–", "42 ms", "1.50 s", "250 s"]
+    assert [offset(v) for v in (0, 59.6, 185, 9_000, 270_000)] == ["0 s", "60 s", "3:05 min", "2:30 h", "3 d 03 h"]
+    assert (share(1, 3), share(0, 0)) == ("33.3 %", "–")
+    assert (clipped("abcdef", 30), clipped("abc", 30)) == ("abc…", "abc")
+
+
+def test_the_report_command(tmp_path: Any) -> None:
+    import json
+
+    log, out = tmp_path / "decisions.jsonl", tmp_path / "report.html"
+    log.write_text("\n".join(map(json.dumps, _outage())) + "\n{torn", encoding="utf-8")
+    result = CliRunner().invoke(main, ["report", str(log), "-o", str(out), "--title", "Monday"])
+    assert result.exit_code == 0, result.output
+    assert "40 requests" in result.output
+    assert "1 lines could not be read" in result.output
+    assert "<h1>Monday</h1>" in out.read_text(encoding="utf-8")
+
+
+def test_the_report_command_names_a_missing_log(tmp_path: Any) -> None:
+    result = CliRunner().invoke(main, ["report", str(tmp_path / "nowhere.jsonl")])
+    assert result.exit_code == 1
+    assert "cannot read the decision log" in result.output
