@@ -1,6 +1,8 @@
 # The two commands are `make demo` and `make test`. Each installs what it needs into .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
+# Copies, not hard links: nltk, which LlamaIndex's splitters use, refuses to read files that are linked elsewhere.
+export UV_LINK_MODE := copy
 INSTALL := $(BIN)/python -m uv pip install --python $(BIN)/python --constraint constraints.txt
 
 .PHONY: demo test check lint types arrows constraints clean

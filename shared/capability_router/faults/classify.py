@@ -15,7 +15,7 @@ from capability_router.clock import SystemClock
 from capability_router.errors import RouterError
 from capability_router.faults.evidence import Evidence, Link, links, read
 from capability_router.faults.hints import forbids_retry, headers_of, pushback_s, retry_after_s, window_tokens
-from capability_router.faults.kinds import Fault
+from capability_router.faults.kinds import KINDS, Fault
 from capability_router.faults.phrases import loose_rules, rules_for, told_by
 from capability_router.faults.vocabulary import (
     BROAD,
@@ -70,7 +70,7 @@ def _fault(error: BaseException, now_unix: float) -> Fault:
     codes = _told_codes(evidence)
     return Fault(
         kind=kind,
-        detail=_detail(evidence, codes, window),
+        detail=_detail(evidence, kind, codes, window),
         status=evidence[-1].status,
         code=codes[0] if codes else "",
         retry_after_s=wait(evidence, now_unix),
@@ -140,11 +140,19 @@ def _harmless(word: str) -> bool:
     return bool(_IDENTIFIER.fullmatch(word)) and not _KEY_LIKE.match(word) and len(_DIGIT.findall(word)) <= 4
 
 
-def _detail(evidence: Evidence, codes: list[str], window: int | None) -> str:
+def _detail(evidence: Evidence, kind: str, codes: list[str], window: int | None) -> str:
     """Built from identifiers and our own words: a provider's sentence may quote the prompt or the key."""
-    ours = next((str(link.error) for link in evidence if isinstance(link.error, RouterError)), "")
-    told = ", ".join(codes) or ours[:_TOLD] or _class_chain(evidence)
+    told = ", ".join(codes) or _ours(evidence, kind) or _class_chain(evidence)
     return f"{told}; its window is {window:,} tokens" if window else told
+
+
+def _ours(evidence: Evidence, kind: str) -> str:
+    """One of our own errors says it best, without the model and the words that the fault's row says anyway."""
+    for link in evidence:
+        if isinstance(link.error, RouterError):
+            text = str(link.error).removeprefix(f"{getattr(link.error, 'model', '')} ")
+            return text.removeprefix(f"{KINDS[kind].words}: ")[:_TOLD]
+    return ""
 
 
 def _class_chain(evidence: Evidence) -> str:
