@@ -7,6 +7,7 @@ and tags stay in force. The object that the user handed over is never changed: c
 from __future__ import annotations
 
 import importlib
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from typing import Any, NamedTuple
@@ -18,6 +19,8 @@ from capability_router.catalog.card import ModelCard
 from capability_router.catalog.entry import Description, Entry
 from capability_router.catalog.registry import Registry
 from capability_router.errors import ConfigError
+
+log = logging.getLogger("langchain_router")
 
 _PROFILE_FIELDS = (
     "max_input_tokens", "max_output_tokens", "tool_calling", "tool_choice", "structured_output",
@@ -142,6 +145,9 @@ class Fleet:
     def __init__(self, registry: Registry, *, api_key: str | None = None) -> None:
         self._models = {entry.card.id: quieted(child_of(entry, api_key)) for entry in registry}
         self._under: dict[Defaults, Fleet] = {}
+        for id, model in self:
+            if left := retries_left(model):
+                log.warning("%s retries up to %d times by itself, beside the router; set its max_retries=0", id, left)
 
     def under(self, defaults: Defaults) -> Fleet:
         """The same children with these values in their fields, made once."""

@@ -89,6 +89,15 @@ def test_a_model_without_retries_is_used_as_it_is() -> None:
     assert retries_left(ollama) == 0
 
 
+def test_retries_that_cannot_be_switched_off_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    class Stubborn(Scripted):
+        max_retries: int = 6
+
+    ChatRouter(models=[Stubborn(), Scripted(name_="y"), ChatOpenAI(model="m", api_key="k")])
+    (told,) = caplog.messages
+    assert told == "fake/scripted retries up to 6 times by itself, beside the router; set its max_retries=0"
+
+
 def test_defaults_go_by_each_models_own_field_names() -> None:
     defaults = {"temperature": 0.1, "max_tokens": 9}
     assert with_defaults(ChatOllama(model="m"), defaults).num_predict == 9
