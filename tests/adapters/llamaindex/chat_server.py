@@ -95,6 +95,8 @@ class Handler(BaseHTTPRequestHandler):
         if isinstance(step, Refuse):
             error = {"message": "no", "code": step.code, "type": step.code}
             self._json(step.status, {"error": error}, step.headers)
+        elif self.path.endswith("/messages"):
+            self._messages(body, step)
         elif body.get("stream"):
             self._stream(body, step)
         elif isinstance(step, Cut):
@@ -109,6 +111,19 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name, text)
         self.end_headers()
         self.wfile.write(data)
+
+    def _messages(self, body: dict[str, Any], step: Say) -> None:
+        """The same as Anthropic's Messages API has it."""
+        if not body.get("stream"):
+            self._json(200, _message(body["model"], step), {})
+            return
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("connection", "close")
+        self.end_headers()
+        self.close_connection = True
+        for event in _events(body["model"], step):
+            self.wfile.write(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
 
     def _stream(self, body: dict[str, Any], step: Any) -> None:
         self.send_response(200)
@@ -147,6 +162,31 @@ def _whole(model: str, step: Say) -> dict[str, Any]:
         "id": "r", "object": "chat.completion", "created": 1, "model": model, "usage": _usage(step),
         "choices": [{"index": 0, "message": message, "finish_reason": finish}],
     }  # fmt: skip
+
+
+def _message(model: str, step: Say) -> dict[str, Any]:
+    content: list[dict[str, Any]] = [{"type": "text", "text": step.text}] if step.text else []
+    content += [{"type": "tool_use", "id": f"toolu_{n}", "name": n, "input": a} for n, a in step.tools]
+    return {
+        "id": "m", "type": "message", "role": "assistant", "model": model, "content": content,
+        "stop_reason": "tool_use" if step.tools else "end_turn", "stop_sequence": None,
+        "usage": {"input_tokens": step.usage[0] - 40, "output_tokens": step.usage[1], "cache_read_input_tokens": 40,
+                  "cache_creation_input_tokens": 0},
+    }  # fmt: skip
+
+
+def _events(model: str, step: Say) -> list[dict[str, Any]]:
+    whole = _message(model, step)
+    start = {**whole, "content": [], "stop_reason": None, "usage": {**whole["usage"], "output_tokens": 1}}
+    words = [w if i == 0 else f" {w}" for i, w in enumerate(step.text.split(" "))]
+    return [
+        {"type": "message_start", "message": start},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        *({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": w}} for w in words),
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None}, "usage": whole["usage"]},
+        {"type": "message_stop"},
+    ]
 
 
 def _chunks(model: str, step: Say | Cut, usage: bool) -> list[dict[str, Any]]:
