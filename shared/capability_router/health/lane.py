@@ -136,7 +136,7 @@ class Lane:
             "in_flight": seen.in_flight, "queue_s": seen.queue_s, "ttft_s": seen.ttft_s,
             "ttft_p95_s": self.latency.p95_s(), "s_per_token": seen.s_per_token,
             "success_share": None if failed is None else 1.0 - failed,
-            "disabled": ban.reason if ban else "", "calls": self.calls, **self.ended,
+            "disabled_why": ban.reason if ban else "", "calls": self.calls, **self.ended,
         }  # fmt: skip
 
     def _stopped(self, now: float) -> Hold | None:

@@ -439,3 +439,12 @@ def test_a_providers_own_headers_are_understood():
     assert hold(made, "a", 10.0) == Hold("rate limited for another 90 s", 100.0, "gate")
     made.note_limits("c", {"content-type": "text/plain"}, 10.0)
     assert not made.condition("c", 10.0).held
+
+
+def test_a_row_tells_why_a_model_is_disabled_and_how_often_calls_ended_so() -> None:
+    made, _ = board()
+    permit = made.admit("a", 1.0)
+    made.settle(permit, Verdict(ok=False, blame="credential", detail="rejected the credential (401)"), 2.0)
+    row = made.snapshot(3.0)[0]
+    assert "401" in row["disabled_why"]
+    assert row["disabled"] == 1
