@@ -26,8 +26,10 @@ def test_data_terms_are_flattened() -> None:
 @pytest.mark.parametrize(
     ("terms", "told"),
     [
-        ({"tenent": "a"}, "did you mean 'tenant'"), ({"data": {"region": "eu"}}, "regions"), ({"data": "eu"}, "mapping"),
-        ({"quality_target": 1.5}, "0 to 1"), ({"deadline_s": "soon"}, "number"), ({"max_cost_usd": float("nan")}, "0 or more"),
+        ({"tenent": "a"}, "did you mean 'tenant'"),
+        ({"data": {"region": "eu"}}, "regions"), ({"data": "eu"}, "mapping"),
+        ({"quality_target": 1.5}, "0 to 1"), ({"deadline_s": "soon"}, "number"),
+        ({"max_cost_usd": float("nan")}, "0 or more"),
         ({"deadline_s": -1}, "0 or more"),
     ],
 )  # fmt: skip
