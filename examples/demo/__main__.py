@@ -10,7 +10,7 @@ from rich.console import Console
 
 _DURATION_S, _QUICK_S = 40.0, 5.0
 _TIME_SCALE, _QUICK_SCALE = 1.0, 0.2
-_LEAST_WIDTH = 160
+_LEAST_WIDTH, _PLAIN_WIDTH = 120, 200
 
 
 @click.command()
@@ -20,8 +20,8 @@ _LEAST_WIDTH = 160
 def main(out: Path, quick: bool, corpus: str) -> None:
     """An existing chain, agent and query engine on one router, against two baselines, on simulated providers."""
     console = Console()
-    if console.width < _LEAST_WIDTH or not console.is_terminal:
-        console = Console(width=_LEAST_WIDTH)
+    if not console.is_terminal or console.width < _LEAST_WIDTH:
+        console = Console(width=_LEAST_WIDTH if console.is_terminal else _PLAIN_WIDTH)
     out.mkdir(parents=True, exist_ok=True)
     console.print("Loading LangChain and LlamaIndex ...")
     from examples.demo.show import Show  # here, because it loads both frameworks

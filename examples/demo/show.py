@@ -67,10 +67,12 @@ class Show:
         own, first = scores[0], self.arms[0]
         decisions = read_log(first.log).decisions
         show = self._console.print
-        show(tables.requests(own.verdicts), tables.plan(tables.telling_plan(decisions)))
+        show(tables.requests(own.verdicts, self._console.width), tables.plan(tables.telling_plan(decisions)))
         show(tables.totals(first.router.ledger, "tenant"), tables.totals(first.router.ledger, "model"))
         show(tables.mistakes(own), tables.comparison(scores), tables.books(scores))
-        show(f"Decision log  {first.log}\nReport page   {self._write_page(decisions, scores)}", soft_wrap=True)
+        files = {"Decision log": first.log, "Report page": self._write_page(decisions, scores)}
+        files |= {f"  {arm.name}": arm.log for arm in self.arms[1:]}
+        show("", *(f"{what:24}{path}" for what, path in files.items()), sep="\n", soft_wrap=True)
 
     def _write_page(self, decisions: list[dict[str, Any]], scores: list[Score]) -> Path:
         path = self._out / "report.html"

@@ -9,6 +9,7 @@ from rich import box
 from rich.console import JustifyMethod
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from capability_router.telemetry.amounts import count, money, seconds, share
 from examples.demo.verdict import Score, Verdict
@@ -35,26 +36,33 @@ def swap(rows: Iterable[tuple[str, str, str]]) -> Table:
     return made
 
 
-_REQUEST_FIGURES = ("tries", "tokens", "cost", "latency")
+_LEAST_REASON = 12
+_REQUEST_FIGURES = ("attempts", "tokens", "cost", "latency")
 
 
-def requests(verdicts: Sequence[Verdict]) -> Table:
-    """One row per routed call; an agent's run has several."""
+def requests(verdicts: Sequence[Verdict], width: int) -> Table:
+    """One row per routed call; an agent's run has several. The reason gets the room that the others leave."""
     columns = ("request", "framework", "tenant", "model", "fallback", *_REQUEST_FIGURES, "right", "reason")
     made = table("Every request", *columns, figures=_REQUEST_FIGURES, whole=columns)
-    made.columns[-1].overflow = "ellipsis"
-    for verdict in verdicts:
-        for decision in verdict.decisions:
-            made.add_row(*_request(verdict, decision), style=None if decision["model"] else "red")
+    made.padding = (0, 1, 0, 0)
+    rows = [_request(verdict, decision) for verdict in verdicts for decision in verdict.decisions]
+    shown = [tuple(map(len, map(_plain, row[:-1]))) for row in (columns, *rows)]
+    room = max(width - sum(map(max, zip(*shown, strict=True))) - 2 * len(columns) - 2, _LEAST_REASON)
+    for *cells, reason in rows:
+        made.add_row(*cells, escape(_short(reason, room)))
     return made
+
+
+def _plain(cell: str) -> str:
+    return Text.from_markup(cell).plain
 
 
 def _request(verdict: Verdict, decision: Mapping[str, Any]) -> tuple[str, ...]:
     return (
-        verdict.result.item.id, decision["framework"], decision["tenant"], decision["model"] or "no answer",
+        verdict.result.item.id, decision["framework"], decision["tenant"], decision["model"] or "[red]no answer[/]",
         "[yellow]yes[/]" if decision["fallback"] else "no", str(len(decision["attempts"])),
         f"{count(decision['input_tokens'])}+{count(decision['output_tokens'])}", money(decision["cost_pico"] or 0),
-        seconds(decision["elapsed_s"]), "yes" if verdict.right else "[red]no[/]", escape(decision["reason"]),
+        seconds(decision["elapsed_s"]), "yes" if verdict.right else "[red]no[/]", decision["reason"],
     )  # fmt: skip
 
 
@@ -79,7 +87,8 @@ def plan(decision: Mapping[str, Any]) -> Table:
     best, *others = told["candidates"]
     made.add_row(best["id"], "[green]chosen[/]", escape(f"{_predicted(best)}; {told['reason']}"))
     for rank, other in enumerate(others, 2):
-        made.add_row(other["id"], f"rank {rank}", escape(_behind(best, other)))
+        verdict = "[yellow]held back[/]" if other["held"] else f"rank {rank}"
+        made.add_row(other["id"], verdict, escape(_behind(best, other)))
     for refusal in told["refusals"]:
         made.add_row(refusal["model"], "[red]not eligible[/]", escape(f"{refusal['rule']}: {refusal['detail']}"))
     return made
@@ -129,7 +138,7 @@ def comparison(scores: Sequence[Score]) -> Table:
     return made
 
 
-_CUT = "Cut off: generated and billed by a provider that went down before it could send anything, its usage included."
+_CUT = "Cut off: billed by a provider that went down before it could send the answer and its usage."
 
 
 def books(scores: Sequence[Score]) -> Table:
