@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import HumanMessage
 from langchain_core.output_parsers import StrOutputParser
@@ -49,7 +51,7 @@ def reply(llm: BaseChatModel) -> Runnable[dict[str, str], str]:
     return prompt | llm | StrOutputParser()
 
 
-def extraction(llm: BaseChatModel) -> Runnable[dict[str, str], Order]:
+def extraction(llm: BaseChatModel) -> Runnable[dict[str, str], Any]:
     """A letter in, a typed order out (structured output)."""
     prompt = ChatPromptTemplate.from_messages([
         ("system", "You read orders out of letters."),

@@ -49,8 +49,8 @@ def run(console: Console, arms: Sequence[Arm], items: Sequence[Item], duration_s
 
 def _thread(arm: Arm, items: Sequence[Item], duration_s: float, progress: Progress) -> threading.Thread:
     bar: Any = progress.add_task(arm.name, total=len(items))
-    faults = incidents(duration_s)
-    work = threading.Thread(target=arm.run, args=(items, duration_s, faults, lambda: progress.advance(bar)))
+    told = (items, duration_s, incidents(duration_s), lambda: progress.advance(bar))
+    work = threading.Thread(target=arm.run, args=told, daemon=True)
     work.start()
     return work
 

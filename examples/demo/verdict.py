@@ -94,9 +94,9 @@ def _correctness(decisions: Sequence[Mapping[str, Any]], rows: Sequence[LogRow],
             free.setdefault(key, []).append(row)
     found: dict[str, bool] = {}
     for decision in decisions:
-        row = _nearest(free, decision, began)
-        if row is not None:
-            found[decision["request_id"]] = bool(row.correct)
+        nearest = _nearest(free, decision, began)
+        if nearest is not None:
+            found[decision["request_id"]] = bool(nearest.correct)
     return found
 
 

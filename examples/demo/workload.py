@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from operator import eq
 from typing import Any
 
 from examples.demo import agent, chain, rag
@@ -82,10 +84,12 @@ def _streamed(kind: str, values: Mapping[str, str]) -> Callable[[Apps], str]:
 
 def _classifications() -> Iterable[Item]:
     for message, expected in MESSAGES:
-        yield Item(
-            "", "classify", _chained("classification", {"message": message}),
-            lambda said, expected=expected: said.strip().lower() == expected, {"task": "classify"},
-        )  # fmt: skip
+        call = _chained("classification", {"message": message})
+        yield Item("", "classify", call, partial(_is_label, expected), {"task": "classify"})
+
+
+def _is_label(expected: str, said: str) -> bool:
+    return said.strip().lower() == expected
 
 
 def _replies() -> Iterable[Item]:
@@ -98,7 +102,7 @@ def _orders() -> Iterable[Item]:
     for customer, quantity, product, city in ORDERS:
         call = _chained("extraction", {"letter": letter(customer, quantity, product, city)})
         expected = chain.Order(customer=customer, quantity=quantity, city=city)
-        yield Item("", "extract", call, lambda said, expected=expected: said == expected, {"task": "extract"})
+        yield Item("", "extract", call, partial(eq, expected), {"task": "extract"})
 
 
 def _summaries(corpus: Corpus) -> Iterable[Item]:
@@ -117,18 +121,23 @@ def _pictures() -> Iterable[Item]:
 
 def _errands() -> Iterable[Item]:
     for question, expected in ERRANDS:
-        yield Item(
-            "", "agent", lambda apps, question=question: agent.ask(apps.agent, question),
-            lambda said, expected=expected: expected in said.split("is: ")[-1].split(),
-        )  # fmt: skip
+        yield Item("", "agent", partial(_errand, question), partial(_names, expected))
+
+
+def _errand(question: str, apps: Apps) -> str:
+    return agent.ask(apps.agent, question)
+
+
+def _names(expected: str, said: str) -> bool:
+    return expected in said.split("is: ")[-1].split()
 
 
 def _questions(corpus: Corpus) -> Iterable[Item]:
-    ways: Sequence[tuple[str, Callable[[Apps, str], str]]] = (
-        ("query", lambda apps, question: rag.ask(apps.engine, question)),
-        ("query, streamed", lambda apps, question: rag.ask(apps.streaming_engine, question)),
-        ("query, async", lambda apps, question: asyncio.run(rag.aask(apps.engine, question))),
+    ways: Sequence[tuple[str, Callable[[str, Apps], str]]] = (
+        ("query", lambda question, apps: rag.ask(apps.engine, question)),
+        ("query, streamed", lambda question, apps: rag.ask(apps.streaming_engine, question)),
+        ("query, async", lambda question, apps: asyncio.run(rag.aask(apps.engine, question))),
     )
     for number, question in enumerate(2 * BY_CORPUS[corpus.name]):
         kind, ask = ways[number % 3]
-        yield Item("", kind, lambda apps, question=question, ask=ask: ask(apps, question), terms={"task": "question"})
+        yield Item("", kind, partial(ask, question), terms={"task": "question"})

@@ -36,12 +36,12 @@ def seconds(value: float | None) -> str:
 
 
 def offset(value: float) -> str:
-    """A time since the beginning: "12 s", "3:05 min", "2:30 h", "3 d 04 h"."""
+    """A time since the beginning: "0.25 s", "12.3 s", "3:05 min", "2:30 h", "3 d 04 h"."""
     whole = round(value)
-    if value < 1 and value:
-        return f"{value:g} s"
+    if value < 1:
+        return f"{value:.2g} s"
     if whole < 120:
-        return f"{whole} s"
+        return f"{round(value, 1):g} s"
     if whole < 7_200:
         return f"{whole // 60}:{whole % 60:02d} min"
     if whole < 2 * _DAY:

@@ -195,8 +195,8 @@ def _requests(rows: Sequence[Decision]) -> Markup:
     table = element(
         "table", element("thead", element("tr", *head)), element("tbody", *(_request_row(row) for row in newest))
     )
-    every = len(newest) == len(rows)
-    label = "Requests" if every else f"The newest {count(len(newest))} of {count(len(rows))} requests"
+    some = f"The newest {count(len(newest))} of {count(len(rows))} requests"
+    label = some if len(newest) < len(rows) else f"All {count(len(rows))} requests"
     return element("section", element("details", element("summary", label), _scroll(table, label)))
 
 

@@ -191,7 +191,8 @@ def test_money(pico: int, said: str) -> None:
 
 def test_other_amounts() -> None:
     assert [seconds(v) for v in (None, 0.0421, 1.5, 250)] == ["–", "42 ms", "1.50 s", "250 s"]
-    assert [offset(v) for v in (0, 59.6, 185, 9_000, 270_000)] == ["0 s", "60 s", "3:05 min", "2:30 h", "3 d 03 h"]
+    assert [offset(v) for v in (0, 0.3746, 59.64, 60)] == ["0 s", "0.37 s", "59.6 s", "60 s"]
+    assert [offset(v) for v in (185, 9_000, 270_000)] == ["3:05 min", "2:30 h", "3 d 03 h"]
     assert (share(1, 3), share(0, 0)) == ("33.3 %", "–")
     assert (clipped("abcdef", 30), clipped("abc", 30)) == ("abc…", "abc")
 
