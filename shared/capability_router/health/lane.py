@@ -23,6 +23,8 @@ from capability_router.health.permit import Hold, Permit, Verdict
 _STATE_EVENTS: dict[str, EventKind] = {
     OPEN: "breaker_opened", HALF_OPEN: "breaker_half_open", CLOSED: "breaker_closed", ISOLATED: "isolated",
 }  # fmt: skip
+_LEAST_WAIT_S = 0.001
+"""A full model is never looked at again in the same instant, however short its calls are."""
 
 
 class Shared(NamedTuple):
@@ -161,7 +163,7 @@ class Lane:
             return None
         wait = self.limiter.queue_s(now, self.latency.service_s())
         count = self.limiter.in_flight
-        return Hold(f"full: {count} calls in flight, limit {self.limiter.most}", now + wait, "full")
+        return Hold(f"full: {count} calls in flight, limit {self.limiter.most}", now + max(wait, _LEAST_WAIT_S), "full")
 
     def _no_budget(self, now: float, tokens: int) -> Hold | None:
         wait = self.limiter.budget_wait_s(tokens, now) if self.metered else 0.0
