@@ -82,6 +82,11 @@ class ChatRouter(BaseChatModel):
         router = Router.from_config(source, describe=describe, **_settings(own, overrides))
         return cls(router=router, **own)
 
+    def __repr__(self) -> str:
+        return f"ChatRouter(models={list(self.router.registry.entries)}, policy={self.router.settings.policy.name!r})"
+
+    __str__ = __repr__
+
     @property
     def children(self) -> Fleet:
         """The models that make the calls, with this object's own defaults on them."""

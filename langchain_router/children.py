@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 from langchain_core.language_models import BaseChatModel
 
 from capability_router.address import Address, fingerprint
+from capability_router.catalog.aliases import canonical
 from capability_router.catalog.card import ModelCard
 from capability_router.catalog.entry import Description, Entry
 from capability_router.catalog.registry import Registry
@@ -229,6 +231,8 @@ def named(name: str, api_key: str | None = None) -> BaseChatModel:
     provider, _, model = name.partition(":")
     known = _CLASSES.get(provider.lower().replace("-", "_"))
     keywords = {"api_key": api_key} if api_key else {}
+    if not api_key:
+        _check_key(provider, name)
     if known and find_spec(known[0]):
         return _built(lambda: getattr(importlib.import_module(known[0]), known[1])(model=model, **keywords), name)
     if not known and find_spec("langchain"):
@@ -236,6 +240,16 @@ def named(name: str, api_key: str | None = None) -> BaseChatModel:
         if found is not None:
             return found
     return _by_endpoint(name, api_key)
+
+
+_LATE = {"anthropic": ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")}
+"""Providers whose client is built without a key and would fail only at its first call."""
+
+
+def _check_key(provider: str, name: str) -> None:
+    names = _LATE.get(canonical(provider), ())
+    if names and not any(os.environ.get(variable) for variable in names):
+        raise ConfigError(f"{name!r} takes its key from the environment variable {names[0]}, which is not set; set it")
 
 
 def _by_langchain(name: str, keywords: Mapping[str, Any]) -> BaseChatModel | None:

@@ -138,3 +138,10 @@ def test_an_endpoint_entry_keeps_its_card() -> None:
     assert told.address == model.client.address
     assert told.fields["context_window"] == 5000
     assert told.fields["price"] == {"input_mtok": 1}
+
+
+def test_a_missing_key_is_told_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    monkeypatch.delenv("ANTHROPIC_AUTH_TOKEN", raising=False)
+    with pytest.raises(ConfigError, match="ANTHROPIC_API_KEY, which is not set"):
+        named("anthropic:claude-x")
