@@ -57,7 +57,7 @@ class Router:
         self.clock: Clock = clock or SystemClock()
         self.name: str = s.name
         self.ledger = Ledger()
-        self.budgets = Budgets(s.budgets)
+        self.budgets = Budgets(s.budgets, registry.matches)
         self.board = Board(s.health, seed=s.policy.seed, on_event=self._tell)
         self.sinks = Sinks(configured_sinks(s.telemetry.jsonl, s.telemetry.log))
         for entry in registry:
@@ -167,6 +167,10 @@ class Router:
 
     def __repr__(self) -> str:
         return f"<Router {self.name!r} policy={self.planner.policy.name} models={list(self.registry.entries)}>"
+
+    def __copy__(self) -> Router:
+        """Itself, as for a deep copy."""
+        return self
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Router:
         """Itself: breakers, budgets and books are shared by every copy of what holds the router."""

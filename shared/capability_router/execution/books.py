@@ -6,21 +6,29 @@ from typing import Protocol
 
 from capability_router.faults.kinds import Fault
 from capability_router.health.board import Verdict
+from capability_router.money.budget import Denial
 from capability_router.plan import Candidate
 from capability_router.request import Reply, Usage
 
 
 class Books(Protocol):
-    """The money side of one request. Every `open` that returned "" is followed by exactly one `close`."""
+    """The money side of one request. Every `open` that returned None is followed by exactly one `close`."""
 
     tenant: str
 
-    def open(self, attempt: int, candidate: Candidate) -> str:
-        """Open a line, reserving what the call may cost; a text = why a budget forbids it."""
+    def open(self, attempt: int, candidate: Candidate) -> Denial | None:
+        """Open a line, reserving what the call may cost; else the budget that forbids it."""
         ...
 
     def close(
-        self, attempt: int, candidate: Candidate, fault: Fault | None, reply: Reply, had_content: bool
+        self,
+        attempt: int,
+        candidate: Candidate,
+        fault: Fault | None,
+        reply: Reply,
+        *,
+        had_content: bool,
+        cancelled: bool,
     ) -> tuple[Usage, int | None]:
         """Settle the line; the tokens booked and their cost in picodollars (None = price unknown)."""
         ...

@@ -2,7 +2,8 @@
 
 Both yield the chunks of the committed attempt only. What they share is `Performance`; what differs
 is how a chunk is awaited and how an alarm can interrupt that wait: in async any wait is bounded; in
-sync a blocking read can't be interrupted, so the endpoint gets the clocks and keeps them itself.
+sync a blocking read can't be interrupted, so the endpoint gets the clocks and keeps them itself, and
+the alarm is looked at between chunks.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ class Performance(Generic[C]):
         self.launch = None
         self._index = launch.attempt
         self._held[launch.attempt] = []
+        self._attempt = None  # should starting it raise, the last one's reply is not this one's
         self._attempt = self._endpoint.start(launch)
         return self._attempt
 
@@ -85,6 +87,11 @@ class Performance(Generic[C]):
         """The chunks of the answer that were held until it became the answer; each is given once."""
         return self._held.pop(self.delivering, [])
 
+    def in_time(self) -> None:
+        """Raise _Rang when a stream has gone on beyond its alarm. A whole reply that is late is still an answer."""
+        if self.alarm is not None and self._machine.streaming and self._clock.now() >= self.alarm:
+            raise _Rang
+
     def wait_s(self) -> float:
         """Seconds until the alarm."""
         return max((self.alarm or 0.0) - self._clock.now(), 0.0)
@@ -101,6 +108,8 @@ class Performance(Generic[C]):
             raise over.error
 
     def _perform(self, effects: tuple[Effect, ...]) -> None:
+        if not effects:
+            return
         self.alarm = None
         for effect in effects:
             kind = type(effect)
@@ -138,9 +147,13 @@ def _attempt(show: Performance[C], attempt: Attempt[C]) -> Generator[C, None, No
                 if show.took(attempt, chunk):
                     yield from show.held()
                     break
+                show.in_time()
             for chunk in chunks:
                 attempt.commits(chunk)
+                show.in_time()
                 yield chunk
+    except _Rang:
+        show.rang()
     except BaseException as error:  # noqa: BLE001 - sorted by `raised`, which raises all that is no provider's fault
         show.raised(error)
     else:
@@ -192,7 +205,7 @@ _END: Any = object()
 
 
 class _Rang(Exception):
-    """The alarm rang while a chunk was awaited."""
+    """The alarm rang while a chunk was awaited, or before it came."""
 
 
 async def _within(show: Performance[C], chunks: AsyncGenerator[C, None], between: float | None) -> C:

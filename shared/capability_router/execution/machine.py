@@ -41,10 +41,11 @@ from capability_router.execution.events import (
     Faulted,
 )
 from capability_router.execution.limits import Limits
-from capability_router.execution.targets import Targets
+from capability_router.execution.targets import Targets, Wait
 from capability_router.faults.completeness import judge
 from capability_router.faults.kinds import Fault
 from capability_router.health.board import Permit, Verdict
+from capability_router.money.price import usd
 from capability_router.plan import Candidate, Plan
 from capability_router.request import AttemptRecord, Outcome, Reply, Usage
 
@@ -73,8 +74,8 @@ class Execution:
     """The machine of one request. See the module's text for its theory."""
 
     __slots__ = (
-        "_answered", "_books", "_deadline", "_faults", "_gate", "_givers", "_limits",
-        "_plan", "_poor", "_run", "_start", "_streaming", "_targets", "committed", "over", "records", "reply",
+        "_answered", "_books", "_deadline", "_faults", "_gate", "_givers", "_idle_since", "_limits",
+        "_plan", "_poor", "_run", "_start", "_targets", "committed", "over", "records", "reply", "streaming",
     )  # fmt: skip
 
     def __init__(
@@ -82,12 +83,13 @@ class Execution:
         streaming: bool, reason_givers: MutableSet[str],
     ) -> None:  # fmt: skip
         self._plan, self._limits, self._targets, self._gate, self._books = plan, limits, targets, gate, books
-        self._streaming, self._givers = streaming, reason_givers
+        self.streaming, self._givers = streaming, reason_givers
         self._run: Running | None = None
         self._faults: list[Fault] = []
         self._poor: tuple[int, Candidate, Reply] | None = None
         self._answered: Candidate | None = None
         self._start, self._deadline = 0.0, float("inf")
+        self._idle_since = 0.0  # since when no attempt is in flight
         self.committed: int | None = None
         self.over: Finish | None = None
         self.reply = Reply()  # of the attempt that answers
@@ -118,7 +120,7 @@ class Execution:
     # -- transitions ------------------------------------------------------------------------------
 
     def _began(self, at: float) -> tuple[Effect, ...]:
-        self._start = at
+        self._start = self._idle_since = at
         if self._limits.deadline_s is not None:
             self._deadline = at + self._limits.deadline_s
         return self._next(at)
@@ -127,17 +129,14 @@ class Execution:
         if len(self.records) >= self._limits.attempts or at >= self._deadline:
             return self._give_up(at)
         pick = self._targets.pick(at)
-        while pick.permit is not None and (denied := self._open(pick.candidate)):
-            self._targets.denied(pick.permit, pick.candidate, denied, at)
+        while not isinstance(pick, Wait):
+            denial = self._books.open(len(self.records) + 1, pick.candidate)
+            if denial is None:
+                return self._launch(at, pick.candidate, pick.permit)
+            self._targets.denied(pick.permit, pick.candidate, denial, at)
             pick = self._targets.pick(at)
-        if pick.permit is not None:
-            return self._launch(at, pick.candidate, pick.permit)
-        if pick.wait_until is None or pick.wait_until > min(self._deadline, self._start + self._limits.max_wait_s):
-            return self._give_up(at)
-        return (SetAlarm(pick.wait_until),)
-
-    def _open(self, candidate: Candidate) -> str:
-        return self._books.open(len(self.records) + 1, candidate)
+        latest = min(self._deadline, self._idle_since + self._limits.max_wait_s)
+        return self._give_up(at) if pick.until is None or pick.until > latest else (SetAlarm(pick.until),)
 
     def _launch(self, at: float, candidate: Candidate, permit: Permit) -> tuple[Effect, ...]:
         index, clocks = len(self.records) + 1, self._limits.timeouts
@@ -149,7 +148,7 @@ class Execution:
         return (Launch(index, candidate, timeouts, after), SetAlarm(self._first_alarm(at, timeouts)))
 
     def _first_alarm(self, at: float, timeouts: Timeouts) -> float | None:
-        first = timeouts.first_token if self._streaming else None
+        first = timeouts.first_token if self.streaming else None
         limits = [at + limit for limit in (timeouts.total, first) if limit is not None]
         return min(limits) if limits else None
 
@@ -158,7 +157,7 @@ class Execution:
         if run is None or run.first_at is not None:
             return NOTHING
         run.first_at = at
-        if not self._streaming:
+        if not self.streaming:
             return NOTHING
         self.committed = run.index
         total = run.timeouts.total
@@ -172,7 +171,7 @@ class Execution:
         if reply.finish is not None:
             self._givers.add(name)
         fault = judge(
-            reply, streaming=self._streaming, gives_reason=name in self._givers,
+            reply, streaming=self.streaming, gives_reason=name in self._givers,
             on_content_filter=self._limits.on_content_filter,
         )  # fmt: skip
         if fault is not None and (self.committed is None or fault.kind == "truncated"):
@@ -250,12 +249,20 @@ class Execution:
         return error
 
     def _nothing_sent(self, at: float) -> RouterError:
-        if self._targets.denials:
-            told = "; ".join(f"{model}: {why}" for model, why in self._targets.denials.items())
-            return BudgetExceeded(f"the budget leaves no room for this request; nothing was sent. {told}")
+        denials = self._targets.denials
+        if denials:
+            told = "; ".join(f"{model}: {denial.told}" for model, denial in denials.items())
+            return BudgetExceeded(
+                f"the budget leaves no room for this request; nothing was sent. {told}",
+                scope=next(iter(denials.values())).scope,
+                left_usd=usd(max(0, *(denial.left for denial in denials.values()))),
+            )
+        late = at >= self._deadline
+        why = f"the deadline of {self._limits.deadline_s:g} s is over" if late else "no model is free"
+        mend = "deadline_s" if late else "limits.concurrency or retry.max_wait_s"
         return RouterBusy(
-            f"no model is free: {self._targets.told_held(at)}. Waited {at - self._start:.1f} s; nothing was sent. "
-            "Raise limits.concurrency or retry.max_wait_s, or add a model."
+            f"{why} ({self._targets.told_held(at)}). Waited {at - self._start:.1f} s; nothing was sent. "
+            f"Raise {mend}, or add a model."
         )
 
     def _interrupted(self, fault: Fault, reply: Reply) -> StreamInterrupted:
@@ -266,46 +273,47 @@ class Execution:
 
     def _end(self, at: float, candidate: Candidate | None, error: RouterError | None) -> tuple[Effect, ...]:
         self._answered = candidate
-        ttft = next((r.ttft_s for r in self.records if candidate and r.model == candidate.id and not r.fault), None)
-        answer = self.records[-1] if self.records else None
+        answer = self.records[(self.committed or len(self.records)) - 1] if self.records else None
         outcome = Outcome(
             request_id=self._plan.request_id,
             model=candidate.id if candidate else None,
             provider=candidate.provider if candidate else "",
             attempts=tuple(self.records),
-            reason=self._why(candidate),
+            reason=self._why(candidate, answer),
             policy=self._plan.policy,
             cost_pico=_summed([r.cost_pico for r in self.records]),
             elapsed_s=at - self._start,
-            ttft_s=ttft,
+            ttft_s=answer.ttft_s if answer and candidate else None,
             usage=answer.usage if answer else Usage(),
             finish=self.reply.finish,
         )
         self.over = Finish(outcome, error)
         return (self.over,)
 
-    def _why(self, candidate: Candidate | None) -> str:
-        if self._faults and candidate is not None:
-            first = self.records[0]
-            return (
-                f"fallback: {first.model} {first.detail}"
-                if first.model != candidate.id
-                else f"again after: {first.detail}"
-            )
-        return self._plan.reason
+    def _why(self, candidate: Candidate | None, answer: AttemptRecord | None) -> str:
+        if not self._faults or candidate is None or answer is None:
+            return self._plan.reason
+        first = self.records[0]
+        if answer.fault:
+            return f"nothing better was found: {answer.model} {answer.detail}"
+        if first.model == candidate.id:
+            return f"again after: {first.detail}"
+        return f"fallback: {first.model} {first.detail}"
 
     def _settle(self, at: float, fault: Fault | None, reply: Reply, *, cancelled: bool = False) -> None:
         """Give back the permit and close the line in the books: the one place where a launch ends."""
         run = self._run
         if run is None:
             return
-        self._run = None
+        self._run, self._idle_since = None, at
         elapsed = at - run.started
         ttft = None if run.first_at is None else run.first_at - run.started
         self._gate.settle(run.permit, verdict(fault, reply, cancelled, ttft, elapsed), at)
-        if reply.headers:
+        if reply.headers and not cancelled:  # a cancellation may come from the garbage collector: it may not wait
             self._gate.note_limits(run.candidate.id, reply.headers, at)
-        usage, cost = self._books.close(run.index, run.candidate, fault, reply, run.first_at is not None)
+        usage, cost = self._books.close(
+            run.index, run.candidate, fault, reply, had_content=run.first_at is not None, cancelled=cancelled
+        )
         self.records.append(
             AttemptRecord(
                 index=run.index, model=run.candidate.id, provider=run.candidate.provider,

@@ -17,7 +17,10 @@ C = TypeVar("C")
 
 
 class Run(Generic[C]):
-    """The chunks of the answer. `outcome` is set when the run is over, also after an error or `close()`."""
+    """The chunks of the answer, to be iterated once; a second time raises RuntimeError.
+
+    `outcome` is set when the run is over, also after an error or `close()`.
+    """
 
     def __init__(
         self, request: Request, plan: Plan, machine: Execution, endpoint: Endpoint[C], clock: Clock,
@@ -25,20 +28,28 @@ class Run(Generic[C]):
     ) -> None:  # fmt: skip
         self.request, self.plan = request, plan
         self._machine, self._endpoint, self._clock, self._on_end = machine, endpoint, clock, on_end
+        self._begun = False
 
     def __iter__(self) -> Generator[C, None, None]:
+        self._begin()
         try:
             yield from drive(self._machine, self._endpoint, self._clock)
         finally:
             self._on_end(self)
 
     async def __aiter__(self) -> AsyncGenerator[C, None]:
+        self._begin()
         try:
             async with aclosing(adrive(self._machine, self._endpoint, self._clock)) as chunks:
                 async for chunk in chunks:
                     yield chunk
         finally:
             self._on_end(self)
+
+    def _begin(self) -> None:
+        if self._begun:
+            raise RuntimeError(f"{self!r} was iterated before; start another for another answer")
+        self._begun = True
 
     @property
     def outcome(self) -> Outcome | None:

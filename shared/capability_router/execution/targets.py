@@ -8,9 +8,11 @@ from capability_router.execution.limits import Limits
 from capability_router.execution.retry import RetryBudget
 from capability_router.faults.kinds import Fault
 from capability_router.health.board import Hold, Permit, Verdict
+from capability_router.money.budget import Denial
 from capability_router.plan import Candidate
 
 POLL_S = 0.02  # between looks at a full target that can't say when it will be free
+LONG_WAIT_S = 1.0  # a shorter wait for a sound target beats forcing a broken one
 _NEUTRAL = Verdict(ok=False, neutral=True)
 
 
@@ -23,11 +25,16 @@ class Gate(Protocol):
 
 
 class Pick(NamedTuple):
-    """A candidate with its permit, or when to look again (None = never)."""
+    """A candidate with its permit."""
 
     candidate: Candidate
-    permit: Permit | None
-    wait_until: float | None = None
+    permit: Permit
+
+
+class Wait(NamedTuple):
+    """No target is free now. `until`: when to look again; None = never."""
+
+    until: float | None
 
 
 class Again(NamedTuple):
@@ -47,7 +54,6 @@ class Targets:
         "_gate",
         "_held",
         "_limits",
-        "_plan_first",
         "_repeats",
         "_tokens",
         "denials",
@@ -57,14 +63,13 @@ class Targets:
         self, candidates: tuple[Candidate, ...], gate: Gate, limits: Limits, budget: RetryBudget, tokens: int
     ) -> None:
         self._fresh = list(candidates)
-        self._plan_first = candidates[0]
         self._again: list[Again] = []
         self._repeats: dict[str, int] = {}
         self._held: dict[str, Hold] = {}
         self._gate, self._limits, self._budget, self._tokens = gate, limits, budget, tokens
-        self.denials: dict[str, str] = {}
+        self.denials: dict[str, Denial] = {}
 
-    def pick(self, at: float) -> Pick:
+    def pick(self, at: float) -> Pick | Wait:
         """The next target: fresh and admitted, else a repetition, else the least bad by force, else a wait."""
         self._held = {}
         for candidate in self._fresh:
@@ -73,7 +78,12 @@ class Targets:
                 self._fresh.remove(candidate)
                 return Pick(candidate, permit)
             self._held[candidate.id] = permit
-        return self._repetition(at) or self._least_bad(at) or self._wait(at)
+        again = self._repetition(at)
+        if again is not None:
+            return again
+        free = self._free_at(at)
+        forced = self._least_bad(at) if free is None or free > at + LONG_WAIT_S else None
+        return forced or Wait(free)
 
     def failed(self, candidate: Candidate, fault: Fault, at: float) -> None:
         """Drop what the fault rules out and note whether the target may be tried again."""
@@ -86,7 +96,7 @@ class Targets:
         self._repeats[candidate.id] = done + 1
         self._again.append(Again(candidate, at + self._pause(fault, done + 1)))
 
-    def denied(self, permit: Permit, candidate: Candidate, why: str, at: float) -> None:
+    def denied(self, permit: Permit, candidate: Candidate, why: Denial, at: float) -> None:
         """A budget forbids this target: give its permit back and leave it out."""
         self._gate.settle(permit, _NEUTRAL, at)
         self.denials[candidate.id] = why
@@ -97,9 +107,7 @@ class Targets:
         return max(self._limits.wait(repetition), fault.retry_after_s or 0.0)
 
     def _repetition(self, at: float) -> Pick | None:
-        for again in sorted(self._again, key=lambda a: a.at):
-            if again.at > at:
-                return Pick(again.candidate, None, again.at)
+        for again in sorted((a for a in self._again if a.at <= at), key=lambda a: a.at):
             self._again.remove(again)
             permit = self._gate.admit(again.candidate.id, at, self._tokens)
             if isinstance(permit, Permit):
@@ -109,16 +117,12 @@ class Targets:
                 continue
             if permit.kind == "gate" and permit.until is not None:
                 self._again.append(Again(again.candidate, permit.until))
-                return Pick(again.candidate, None, permit.until)
             self._held[again.candidate.id] = permit
         return None
 
     def _least_bad(self, at: float) -> Pick | None:
         """Every fresh target is held; one whose breaker alone holds it is tried rather than none."""
         blocked = [c for c in self._fresh if self._held[c.id].kind == "breaker"]
-        waits = [c for c in self._fresh if self._held[c.id].kind in ("full", "gate")]
-        if waits and not self._too_late(at, waits):
-            return None
         for candidate in sorted(blocked, key=lambda c: self._held[c.id].until or 0.0):
             permit = self._gate.force(candidate.id, at)
             if isinstance(permit, Permit):
@@ -126,13 +130,11 @@ class Targets:
                 return Pick(candidate, permit)
         return None
 
-    def _too_late(self, at: float, waits: list[Candidate]) -> bool:
-        """A short wait for a sound target beats forcing a broken one; a long one does not."""
-        return min(self._held[c.id].until or at + POLL_S for c in waits) > at + 1.0
-
-    def _wait(self, at: float) -> Pick:
+    def _free_at(self, at: float) -> float | None:
+        """When a full, gated or resting target may next be had; None = none of these is left."""
         times = [h.until or at + POLL_S for h in self._held.values() if h.kind in ("full", "gate")]
-        return Pick(self._plan_first, None, max(min(times), at + 0.001) if times else None)
+        times += [again.at for again in self._again]
+        return max(min(times), at + 0.001) if times else None
 
     def told_held(self, at: float) -> str:
         """'a: breaker open for another 12 s; b: full', for error texts."""
@@ -140,10 +142,12 @@ class Targets:
 
     def advice(self, at: float, limits: Limits) -> str:
         """What was not tried, and why."""
+        denied = "".join(f" {model}: {denial.told}." for model, denial in self.denials.items())
         held = f"Not tried: {self.told_held(at)}." if self._held else ""
         left = [c.id for c in self._fresh if c.id not in self._held]
         more = f"Not reached within {limits.attempts} attempts: {', '.join(left)}." if left else ""
-        return " ".join(part for part in (held, more) if part) or "Add another candidate, or look at router.health()."
+        told = " ".join(part for part in (held, more, denied.strip()) if part)
+        return told or "Add another candidate, or look at router.health()."
 
 
 def _may_hold_more(other: Candidate, failed: Candidate, fault: Fault, tokens: int) -> bool:

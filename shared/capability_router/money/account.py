@@ -7,16 +7,19 @@ nothing, because providers do not bill for requests they turned away.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
+from capability_router.errors import ConfigError
 from capability_router.features import estimate_tokens
-from capability_router.money.budget import Budgets, Hold
+from capability_router.money.budget import Budgets, Denial, Hold
 from capability_router.money.ledger import Booked, Call, Ledger, Line
 from capability_router.money.price import Price, pico
 from capability_router.request import Reply, Usage
 
+log = logging.getLogger("capability_router")
 _BEGUN = frozenset(
     {"timeout", "truncated", "empty", "malformed_tool_call", "unparsable", "content_filtered", "refusal"}
 )
@@ -50,23 +53,23 @@ class Account:
         self._request_id, self._booked, self._input_tokens = request_id, booked, input_tokens
         self._ledger, self._budgets, self._prices, self._most, self._unix = ledger, budgets, prices, most, unix
         self._holds: dict[int, Hold] = {}
-        self._refused = ""
+        self._refused: Denial | None = None
 
-    def open(self, attempt: int, candidate: Payee) -> str:
-        """Reserve and open a line; a text = a budget forbids it."""
+    def open(self, attempt: int, candidate: Payee) -> Denial | None:
+        """Reserve and open a line; else the budget that forbids it."""
         if self._budgets:
-            if self._refused:
+            if self._refused is not None:
                 return self._refused
             hold = self._budgets.reserve(self._scopes(candidate), self._most(candidate.id), self._unix())
-            if not isinstance(hold, Hold):
-                self._refused = hold[0] if hold[1] == "refuse" else ""
-                return hold[0]
+            if isinstance(hold, Denial):
+                self._refused = hold if hold.on_exceed == "refuse" else None
+                return hold
             self._holds[attempt] = hold
         self._ledger.open(Line(self._request_id, attempt))
-        return ""
+        return None
 
     def close(
-        self, attempt: int, candidate: Payee, fault: Broken | None, reply: Reply, had_content: bool
+        self, attempt: int, candidate: Payee, fault: Broken | None, reply: Reply, *, had_content: bool, cancelled: bool
     ) -> tuple[Usage, int | None]:
         """Settle the line and the reservation; the tokens booked and their cost."""
         usage = self._usage(fault, reply, had_content)
@@ -75,10 +78,11 @@ class Account:
         if hold := self._holds.pop(attempt, None):
             self._budgets.settle(hold, cost or 0, now)
         booked = self._booked
+        ended = "cancelled" if cancelled else None if fault is None else fault.kind
         self._ledger.settle(
             Call(
                 self._request_id, attempt, candidate.id, candidate.provider, booked.tenant, booked.task, booked.tags,
-                booked.chain, booked.framework, fault.kind if fault else None, usage, cost, now,
+                booked.chain, booked.framework, ended, usage, cost, now,
             )
         )  # fmt: skip
         return usage, cost
@@ -95,7 +99,10 @@ class Account:
         if reply.cached:
             return 0
         if reply.cost_usd is not None:
-            return pico(reply.cost_usd)
+            try:
+                return pico(reply.cost_usd)
+            except ConfigError:
+                log.warning("%s reported a cost that is no amount of USD; its price is taken instead", model)
         if replace(usage, estimated=False) == _NOTHING:
             return 0
         price = self._prices.get(model)

@@ -8,14 +8,14 @@ of threads. Windows are calendar units in UTC, "total", or "rolling:<seconds>".
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from threading import Lock
 from typing import Literal, NamedTuple
 
 from capability_router.errors import ConfigError
 from capability_router.money.price import pico, usd
+from capability_router.postbox import Postbox
 
 OnExceed = Literal["refuse", "degrade", "warn"]
 SCOPES = ("global", "tenant", "tag", "task", "chain", "model")
@@ -38,12 +38,37 @@ class BudgetSpec:
             raise ConfigError(
                 f"budget scope {self.scope!r}: write 'global' or one of {', '.join(SCOPES[1:])} as 'tenant:acme'"
             )
-        rolling = self.window.startswith("rolling:") and self.window[8:].replace(".", "", 1).isdigit()
-        if self.window not in WINDOWS and not rolling:
-            raise ConfigError(f"budget window {self.window!r}: one of {', '.join(WINDOWS)} or 'rolling:<seconds>'")
+        if self.window not in WINDOWS and not _rolling_s(self.window):
+            raise ConfigError(
+                f"budget window {self.window!r}: one of {', '.join(WINDOWS)} or 'rolling:<seconds>' above 0"
+            )
         if self.on_exceed not in ("refuse", "degrade", "warn"):
             raise ConfigError(f"budget on_exceed {self.on_exceed!r}: refuse, degrade or warn")
         pico(self.limit_usd)
+
+
+def _rolling_s(window: str) -> float | None:
+    """60.0 of 'rolling:60'; None = another window, or no number of seconds."""
+    kind, _, seconds = window.partition(":")
+    plain = seconds.isascii() and seconds.replace(".", "", 1).isdigit()
+    return float(seconds) if kind == "rolling" and plain else None
+
+
+Meant = Callable[[str], Sequence[str]]
+"""The ids that a model's name may mean."""
+
+
+def _by_itself(name: str) -> Sequence[str]:
+    return (name,)
+
+
+class Denial(NamedTuple):
+    """Why a call may not be made: the cap, what is left of it in picodollars, in words, and what is to follow."""
+
+    scope: str
+    left: int
+    told: str
+    on_exceed: OnExceed
 
 
 class Hold(NamedTuple):
@@ -56,18 +81,21 @@ class Hold(NamedTuple):
 class Budget:
     """One cap and what is spent and reserved in its current window."""
 
-    def __init__(self, spec: BudgetSpec) -> None:
+    def __init__(self, spec: BudgetSpec, meant: Meant) -> None:
         self.spec = spec
+        kind, _, name = spec.scope.partition(":")
+        ids = meant(name) if kind == "model" else ()
+        self._scopes = frozenset((spec.scope, *(f"model:{id}" for id in ids)))
         self.limit = pico(spec.limit_usd)
         self.spent = 0
         self.reserved = 0
         self._window = ""
-        self._rolling = float(spec.window[8:]) if spec.window.startswith("rolling:") else None
+        self._rolling = _rolling_s(spec.window)
         self._past: deque[tuple[float, int]] = deque()
 
     def covers(self, scopes: frozenset[str]) -> bool:
         """Whether a call with these scopes counts here."""
-        return self.spec.scope in scopes
+        return not self._scopes.isdisjoint(scopes)
 
     def left(self, unix: float) -> int:
         """Picodollars neither spent nor reserved in the window that holds now."""
@@ -97,42 +125,46 @@ class Budget:
 
 
 class Budgets:
-    """All caps of a router; thread-safe."""
+    """All caps of a router; thread-safe. `meant` gives the ids of the models that a cap's scope names."""
 
-    def __init__(self, specs: Sequence[BudgetSpec] = ()) -> None:
-        self._budgets = [Budget(spec) for spec in specs]
-        self._lock = Lock()
+    def __init__(self, specs: Sequence[BudgetSpec] = (), meant: Meant = _by_itself) -> None:
+        self._budgets = [Budget(spec, meant) for spec in specs]
+        self._postbox: Postbox[tuple[Hold, int, float]] = Postbox(self._settle)
         self.warnings = 0
 
     def __bool__(self) -> bool:
         return bool(self._budgets)
 
-    def reserve(self, scopes: Iterable[str], amount: int | None, unix: float) -> Hold | tuple[str, OnExceed]:
-        """Reserve in every budget that covers the scopes, or in none: then why, and what is to follow."""
+    def reserve(self, scopes: Iterable[str], amount: int | None, unix: float) -> Hold | Denial:
+        """Reserve in every budget that covers the scopes, or in none: then why."""
         names = frozenset(scopes)
-        with self._lock:
+        with self._postbox:
             covering = tuple(b for b in self._budgets if b.covers(names))
             for budget in covering:
-                if amount is None and budget.spec.on_exceed != "warn":
-                    return f"{budget.spec.scope}: the model's price is unknown, a budget needs one", "degrade"
-                if (amount or 0) > budget.left(unix):
-                    if budget.spec.on_exceed != "warn":
-                        return self._told(budget, amount or 0, unix), budget.spec.on_exceed
+                scope, on_exceed, left = budget.spec.scope, budget.spec.on_exceed, budget.left(unix)
+                if amount is None and on_exceed != "warn":
+                    return Denial(scope, left, f"{scope}: the model's price is unknown, a budget needs one", "degrade")
+                if (amount or 0) > left:
+                    if on_exceed != "warn":
+                        return Denial(scope, left, self._told(budget, amount or 0, unix), on_exceed)
                     self.warnings += 1
             for budget in covering:
                 budget.reserved += amount or 0
         return Hold(covering, amount or 0)
 
     def settle(self, hold: Hold, cost: int, unix: float) -> None:
-        """Give the reservation back and book what was spent."""
-        with self._lock:
-            for budget in hold.budgets:
-                budget.reserved -= hold.amount
-                budget.spend(unix, cost)
+        """Give the reservation back and book what was spent, without waiting."""
+        self._postbox.post((hold, cost, unix))
+
+    def _settle(self, settled: tuple[Hold, int, float]) -> None:
+        hold, cost, unix = settled
+        for budget in hold.budgets:
+            budget.reserved -= hold.amount
+            budget.spend(unix, cost)
 
     def rows(self, unix: float) -> list[dict[str, str | float]]:
         """One JSON-safe row per cap."""
-        with self._lock:
+        with self._postbox:
             return [
                 {"scope": b.spec.scope, "window": b.spec.window, "limit_usd": b.spec.limit_usd,
                  "left_usd": b.left(unix) / 1e12, "reserved_usd": b.reserved / 1e12}
@@ -142,7 +174,8 @@ class Budgets:
     @property
     def reserved(self) -> int:
         """Picodollars reserved in all caps; 0 at rest."""
-        return sum(b.reserved for b in self._budgets)
+        with self._postbox:
+            return sum(b.reserved for b in self._budgets)
 
     def _told(self, budget: Budget, amount: int, unix: float) -> str:
         return f"{budget.told(unix)}, the call may cost ${usd(amount):f}"

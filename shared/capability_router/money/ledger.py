@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from threading import Lock
 from typing import Any, NamedTuple, overload
 
 from capability_router.errors import ConfigError
 from capability_router.money.price import usd
+from capability_router.postbox import Postbox
 from capability_router.request import Usage
 from capability_router.routing import Routing
 
@@ -21,7 +21,10 @@ CALLS_KEPT = 10_000
 
 
 class Call(NamedTuple):
-    """One launch, settled. `fault` is None for an answer; `cost_pico` None = price unknown."""
+    """One launch, settled. `fault` is None for an answer, "cancelled" when its caller went away.
+
+    `cost_pico` None = price unknown.
+    """
 
     request_id: str
     attempt: int
@@ -87,38 +90,40 @@ class Ledger:
         self._open: set[Line] = set()
         self._sums: dict[_Key, list[int]] = {}
         self._calls: deque[Call] = deque(maxlen=keep)
-        self._lock = Lock()
+        self._postbox: Postbox[Call] = Postbox(self._book)
         self.refused_settlements = 0
 
     def open(self, line: Line) -> None:
         """A launch begins."""
-        with self._lock:
+        with self._postbox:
             self._open.add(line)
 
-    def settle(self, call: Call) -> bool:
-        """Book a launch's end. A second settlement of the same launch is refused and counted."""
+    def settle(self, call: Call) -> None:
+        """Book a launch's end, without waiting. A second settlement of the same launch is refused and counted."""
+        self._postbox.post(call)
+
+    def _book(self, call: Call) -> None:
         line = Line(call.request_id, call.attempt)
+        if line not in self._open:
+            self.refused_settlements += 1
+            return
+        self._open.remove(line)
         key: _Key = (call.tenant, call.tags, call.task, call.chain, call.framework, call.model, call.provider)
-        with self._lock:
-            if line not in self._open:
-                self.refused_settlements += 1
-                return False
-            self._open.remove(line)
-            sums = self._sums.get(key)
-            if sums is None:
-                sums = self._sums[key] = [0, 0, 0, 0, 0, 0]
-            _add(sums, call)
-            self._calls.append(call)
-        return True
+        sums = self._sums.get(key)
+        if sums is None:
+            sums = self._sums[key] = [0, 0, 0, 0, 0, 0]
+        _add(sums, call)
+        self._calls.append(call)
 
     @property
     def unsettled(self) -> int:
         """Launches under way."""
-        return len(self._open)
+        with self._postbox:
+            return len(self._open)
 
     def calls(self) -> list[Call]:
         """The newest settled launches, oldest first."""
-        with self._lock:
+        with self._postbox:
             return list(self._calls)
 
     @overload
@@ -134,7 +139,7 @@ class Ledger:
         for name in names:
             if name not in DIMENSIONS:
                 raise ConfigError(f"ledger.total(by=...): unknown {name!r}; known: {', '.join(DIMENSIONS)}")
-        with self._lock:
+        with self._postbox:
             rows = [(key, tuple(sums)) for key, sums in self._sums.items()]
         if by is None:
             return _total(sums for _, sums in rows)
@@ -193,7 +198,7 @@ def _groups(key: _Key, names: tuple[str, ...]) -> list[tuple[str, ...]]:
     }
     if "tag" not in names:
         return [tuple(fixed[name] for name in names)]
-    return [tuple({**fixed, "tag": tag}[name] for name in names) for tag in (tags or ("",))]
+    return [tuple({**fixed, "tag": tag}[name] for name in names) for tag in dict.fromkeys(tags or ("",))]
 
 
 def _total(parts: Iterable[tuple[int, ...]]) -> Total:

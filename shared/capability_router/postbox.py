@@ -1,0 +1,55 @@
+"""A lock that can be handed something without waiting for it.
+
+An abandoned stream is closed by the garbage collector, which may run in the middle of any call, in the
+same thread. Were that call to hold the lock that closing the stream needs, the thread would wait for
+itself for ever. So what closing hands in is put in line, and whoever holds the lock, or gets it, works
+it off.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from threading import Lock
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Postbox(Generic[T]):
+    """`with box:` is the lock, with all that was handed in before worked off; `box.post(item)` never waits."""
+
+    __slots__ = ("_line", "_lock", "_work")
+
+    def __init__(self, work: Callable[[T], object]) -> None:
+        self._work = work
+        self._line: deque[T] = deque()
+        self._lock = Lock()
+
+    def post(self, item: T) -> None:
+        """Have the item worked off under the lock: now if it is free, else by its holder, who looks again."""
+        self._line.append(item)
+        self._collect()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        try:
+            self._work_off()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+        self._collect()
+
+    def _collect(self) -> None:
+        while self._line and self._lock.acquire(blocking=False):
+            try:
+                self._work_off()
+            finally:
+                self._lock.release()
+
+    def _work_off(self) -> None:
+        while self._line:
+            self._work(self._line.popleft())
