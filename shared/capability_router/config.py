@@ -125,8 +125,18 @@ def _settled(written: Mapping[str, Any], named: str) -> Settings:
         on_content_filter=words.on_content_filter, unknown=words.unknown, on_partial=words.on_partial,
         store=words.store, telemetry=words.telemetry, annotate=words.annotate,
         tenants=MappingProxyType(dict(words.tenants)),
-        warnings=tuple(f"policy.{name} is not read by policy {words.policy.name!r}" for name in unread),
+        warnings=(*(f"policy.{name} is not read by policy {words.policy.name!r}" for name in unread), *_idle(words)),
     )  # fmt: skip
+
+
+def _idle(words: Words) -> list[str]:
+    """Settings that are understood, but that nothing heeds yet."""
+    asked = {
+        "hedge.on": words.hedge.on, "store": words.store != "memory://",
+        "policy.exploration": words.policy.exploration > 0,
+        "telemetry.capture_content": words.telemetry.capture_content,
+    }  # fmt: skip
+    return [f"{name} is set, but has no effect in this version" for name, wanted in asked.items() if wanted]
 
 
 def _unpriced(settings: Settings, cards: Iterable[ModelCard]) -> list[str]:

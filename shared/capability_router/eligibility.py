@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
-from capability_router.catalog.card import CAPABILITIES, ModelCard, retention_days
+from capability_router.catalog.card import CAPABILITIES, ModelCard
 from capability_router.money.price import usd
 from capability_router.request import Request
+from capability_router.routing import retention_days
 
 UnknownMode = Literal["prefer_known", "allow", "refuse"]
 RESERVE_TOKENS = 1_024
@@ -54,8 +55,8 @@ class Roster:
 
 
 def _room(card: ModelCard) -> int:
-    """Input tokens up to which no window rule can refuse the card, whatever the output asked for."""
-    whole = (card.context_window or _ENDLESS) - (card.max_output_tokens or card.output_reserve or default_reserve(card))
+    """Input tokens up to which no window rule can refuse the card, as long as the request asks for no output size."""
+    whole = (card.context_window or _ENDLESS) - (card.output_reserve or default_reserve(card))
     return min(card.max_input_tokens or _ENDLESS, whole)
 
 
@@ -243,13 +244,14 @@ def _unknowns(needs: int, passed: list[ModelCard], refusals: list[Refusal], mode
     for card in passed:
         known_somewhere |= needs & card.can
     forbidden = {"allow": 0, "refuse": needs, "prefer_known": known_somewhere}[mode]
+    if mode == "prefer_known" and all(needs & ~c.can & forbidden for c in passed):
+        forbidden = 0  # each need is met by some model, all of them by none
     kept = [c for c in passed if not needs & ~c.can & forbidden]
-    if not kept and mode == "prefer_known":
-        kept = passed
     words = "is not known to support" if mode == "refuse" else "is not known to support, as another model is,"
-    late = [_incapable(c, needs & ~c.can & forbidden, words) for c in passed if c not in kept]
+    late = [_incapable(c, needs & ~c.can & forbidden, words) for c in passed if needs & ~c.can & forbidden]
+    why = "unknown models are allowed" if mode == "allow" else "no candidate is known to have all that is needed"
     notes = tuple(
-        f"{c.id}: {name} is unknown; used because no candidate is known to have it"
+        f"{c.id}: {name} is unknown; used because {why}"
         for c in kept
         for name, need in CAPABILITIES.items()
         if need & needs & ~c.can

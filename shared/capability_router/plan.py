@@ -112,15 +112,20 @@ def _ranking(candidates: Sequence[Candidate]) -> list[str]:
 
 def _row(rank: int, c: Candidate) -> tuple[str, ...]:
     return (
-        str(rank), c.id, f"{c.score:.4f}", "?" if c.quality is None else f"{c.quality:.3f}",
+        str(rank), c.id, _figure(c.score), "?" if c.quality is None else f"{c.quality:.3f}",
         "?" if c.cost_usd is None else f"${c.cost_usd:.6f}",
         "?" if c.latency_s is None else f"{c.latency_s:.2f} s", f"{c.queue_s:.2f} s",
         c.held or ("chosen" if rank == 1 else _terms(c)),
     )  # fmt: skip
 
 
+def _figure(score: float) -> str:
+    """Four significant figures, so that scores in USD can be told apart; no minus before a zero."""
+    return f"{score + 0.0:.4g}" if 0 < abs(score) < 0.1 else f"{score + 0.0:.4f}"
+
+
 def _terms(c: Candidate) -> str:
-    return " ".join(f"{name} {value:+.4f}" for name, value in c.terms)
+    return " ".join(f"{name} {_figure(value)}" for name, value in c.terms)
 
 
 def _why_not(plan: Plan) -> list[str]:

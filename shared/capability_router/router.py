@@ -54,6 +54,8 @@ class Router:
         registry = models if isinstance(models, Registry) else Registry.build(models, describe=describe)
         s = (settings or _from_keywords(keywords)).reviewed(registry)
         self.settings, self.registry = s, registry
+        for told in s.warnings:
+            log.warning("%s", told)
         self.clock: Clock = clock or SystemClock()
         self.name: str = s.name
         self.ledger = Ledger()
@@ -64,7 +66,7 @@ class Router:
             self.board.register(
                 entry.card.id, entry.address, limits=entry.card.limits, latency=entry.card.latency
             )  # fmt: skip
-        policy = choose_policy(s.policy, registry.resolve)
+        policy = choose_policy(s.policy, registry.matches)
         self.planner = Planner(
             registry, Roster(registry.cards), policy, Prior(_stated(registry)), self.board, s.unknown, s.tenants
         )

@@ -6,7 +6,8 @@ thread or task and in those that copy its context.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, fields, replace
@@ -73,6 +74,7 @@ _NOBODY = Routing()
 _current: ContextVar[Routing] = ContextVar("capability_router_routing", default=_NOBODY)
 _NAMES = {f.name for f in fields(Routing)} - set(DATA_TERMS) | {"data"}
 _TUPLES = {"tags", "allow", "deny", "require_tags", "regions"}
+_TEXTS = {"tenant", "task", "chain", "session", "framework", "priority"}
 _NUMBERS = {"quality_target": 1.0, "max_cost_usd": None, "deadline_s": None}
 
 
@@ -111,13 +113,45 @@ def _data_terms(data: object) -> dict[str, Any]:
 
 
 def _value(name: str, value: Any) -> Any:
-    if name in _TUPLES:
-        return (value,) if isinstance(value, str) else tuple(str(v) for v in value)
-    if name in _NUMBERS and value is not None:
-        return _number(name, value, _NUMBERS[name])
-    if name in ("tenant", "task", "chain", "session", "framework", "priority"):
+    if name in _TEXTS:
         return "" if value is None else str(value)
+    if name in _TUPLES:
+        return _texts(name, value)
+    if value is None:
+        return None
+    if name in _NUMBERS:
+        return _number(name, value, _NUMBERS[name])
+    wanted, fits = _WANTED[name]
+    if not fits(value):
+        raise ConfigError(f"routing term {name!r} must be {wanted}, got {value!r}")
     return value
+
+
+_WANTED: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "pin": ("a model's id or 'provider:model'", lambda v: isinstance(v, str)),
+    "retention": ("'zero' or days such as '30d'", lambda v: retention_days(v) < math.inf),
+    "training": ("True or False", lambda v: isinstance(v, bool)),
+}
+
+
+def retention_days(word: object) -> float:
+    """'zero' -> 0, '30d' -> 30, a number of days as it is; infinity for what can't be read."""
+    if isinstance(word, (int, float)) and not isinstance(word, bool):
+        return float(word) if word >= 0 else math.inf
+    text = str(word).strip().lower()
+    if text == "zero":
+        return 0.0
+    digits = text.removesuffix("days").removesuffix("d").strip()
+    plain = digits.isascii() and digits.replace(".", "", 1).isdigit()
+    return float(digits) if plain else math.inf
+
+
+def _texts(name: str, value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (value,)
+    if value is not None and (isinstance(value, Mapping) or not isinstance(value, Iterable)):
+        raise ConfigError(f"routing term {name!r} must be a list of texts, got {value!r}")
+    return tuple(dict.fromkeys(str(v) for v in value or ()))
 
 
 def _number(name: str, value: Any, most: float | None) -> float:

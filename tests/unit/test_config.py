@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from capability_router.catalog.card import ModelCard
 from capability_router.catalog.registry import Registry
 from capability_router.config import Settings, load
 from capability_router.errors import ConfigError
 from capability_router.money.budget import BudgetSpec
 from capability_router.policies.rules import RuleSpec
+from capability_router.router import Router
 
 SECRET = "sk-not-a-real-key-123456"
 
@@ -379,3 +381,10 @@ def test_models_that_are_objects_are_reviewed_by_the_router_that_knows_them():
     assert found.warnings == ()
     (told,) = found.reviewed(Registry.build(found.models)).warnings
     assert "the price of Chat is unknown" in told
+
+
+def test_a_setting_without_effect_says_so_and_the_router_tells_it(caplog):
+    words = {"hedge": True, "store": "sqlite:///r.db", "policy": {"exploration": 0.1}}
+    Router([ModelCard(id="a", endpoint={"base_url": "http://127.0.0.1:9/v1", "model": "m"})], **words)
+    told = [record.getMessage() for record in caplog.records]
+    assert [text.partition(" is set")[0] for text in told] == ["hedge.on", "store", "policy.exploration"]

@@ -15,6 +15,7 @@ from typing import Any
 from capability_router.errors import ConfigError
 from capability_router.money.price import Price
 from capability_router.request import Need
+from capability_router.routing import DATA_TERMS
 
 CAPABILITIES: dict[str, Need] = {need.name.lower(): need for need in Need if need.name and need}
 """Card field -> the need it answers: tool_calling, tool_choice, structured_output, json_mode, ..."""
@@ -25,8 +26,6 @@ _IMPLIED = {"tool_choice": "tool_calling", "json_mode": "structured_output", "st
 
 _WINDOWS = ("context_window", "max_input_tokens", "max_output_tokens", "output_reserve")
 _LIMITS = ("rpm", "tpm", "concurrency")
-RETENTION = {"zero": 0}
-"""Retention words that are not a number of days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +75,8 @@ class ModelCard:
         for name in ("tags", "tenants"):
             value = getattr(self, name)
             put(self, name, (value,) if isinstance(value, str) else tuple(value))
+        if isinstance(self.data.get("regions"), str):
+            put(self, "data", {**self.data, "regions": (self.data["regions"],)})
         for check in (_check_windows, _check_limits, _check_quality, _check_latency, _check_data):
             check(self)
         flags = {need: self._flag(name) for name, need in CAPABILITIES.items()}
@@ -121,17 +122,6 @@ def card_fields(values: Mapping[str, Any], owner: str) -> dict[str, Any]:
     return dict(values)
 
 
-def retention_days(word: object) -> float:
-    """'zero' -> 0, '30d' -> 30, a number of days as it is; infinity for what can't be read."""
-    if isinstance(word, (int, float)) and not isinstance(word, bool):
-        return float(word)
-    text = str(word).strip().lower()
-    if text in RETENTION:
-        return RETENTION[text]
-    digits = text.removesuffix("days").removesuffix("d").strip()
-    return float(digits) if digits.replace(".", "", 1).isdigit() else math.inf
-
-
 def _check_windows(card: ModelCard) -> None:
     for name in _WINDOWS:
         value = getattr(card, name)
@@ -163,5 +153,5 @@ def _check_latency(card: ModelCard) -> None:
 
 def _check_data(card: ModelCard) -> None:
     for name in card.data:
-        if name not in ("regions", "retention", "training"):
-            raise ConfigError(f"model {card.id!r}: unknown data rule {name!r}; known: regions, retention, training")
+        if name not in DATA_TERMS:
+            raise ConfigError(f"model {card.id!r}: unknown data rule {name!r}; known: {', '.join(DATA_TERMS)}")

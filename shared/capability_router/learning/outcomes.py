@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from threading import Lock
+from threading import RLock
 from typing import NamedTuple
 
 from capability_router.errors import ConfigError
@@ -24,7 +24,7 @@ class Outcomes:
     def __init__(self, keep: int = KEPT) -> None:
         self._answered: OrderedDict[str, Answered] = OrderedDict()
         self._keep = keep
-        self._lock = Lock()
+        self._lock = RLock()  # the garbage collector may end a request in the middle of another's
 
     def note(self, request_id: str, answered: Answered) -> None:
         """This request was answered so."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
+from threading import Lock
 from typing import NamedTuple
 
 UNSTATED = 0.6
@@ -28,34 +29,45 @@ class Stated(NamedTuple):
 
 
 class Prior:
-    """Levels and strengths of the registered models."""
+    """Levels and strengths of the registered models; thread-safe. Scores are kept for 1,000 tasks."""
 
     def __init__(self, models: Sequence[Stated]) -> None:
         self._strength = _strengths(models)
         self._quality = {m.id: dict(m.quality) for m in models}
         self._default = {m.id: self._level(m) for m in models}
         self._on: dict[str, dict[str, tuple[float, float]]] = {}
-        self._scored: dict[tuple[str, str], tuple[float, float]] = {}  # (model, task) -> sum, count
+        self._scored: dict[str, dict[str, tuple[float, float]]] = {}  # task -> model -> sum, count
+        self._lock = Lock()
 
     def on(self, task: str) -> Mapping[str, tuple[float, float]]:
         """Model -> (level, slope) on this task: predicted chance of success = level + slope * hardness."""
         known = self._on.get(task)
-        if known is None:
+        return self._look(task) if known is None else known
+
+    def _look(self, task: str) -> Mapping[str, tuple[float, float]]:
+        with self._lock:
             known = {model: (self._learned(model, task), 2.0 * s - 1.0) for model, s in self._strength.items()}
-            if len(self._on) < _TASKS_KEPT:
-                self._on[task] = known
+            self._on[task] = known
+            if len(self._on) > _TASKS_KEPT:
+                del self._on[next(iter(self._on))]
         return known
 
     def _learned(self, model: str, task: str) -> float:
         level = self._quality[model].get(task, self._default[model])
-        total, count = self._scored.get((model, task), (0.0, 0.0))
+        total, count = self._scored.get(task, {}).get(model, (0.0, 0.0))
         return (CARD_WEIGHT * level + total) / (CARD_WEIGHT + count)
 
     def learn(self, model: str, task: str, score: float) -> None:
         """One answer of this model on this task was worth `score` (0 to 1)."""
-        total, count = self._scored.get((model, task), (0.0, 0.0))
-        self._scored[(model, task)] = (FADE * total + score, FADE * count + 1.0)
-        self._on.pop(task, None)
+        with self._lock:
+            scored = self._scored.setdefault(task, {})
+            total, count = scored.get(model, (0.0, 0.0))
+            scored[model] = (FADE * total + score, FADE * count + 1.0)
+            if len(self._scored) > _TASKS_KEPT:
+                forgotten = next(iter(self._scored))
+                del self._scored[forgotten]
+                self._on.pop(forgotten, None)
+            self._on.pop(task, None)
 
     def _level(self, stated: Stated) -> float:
         if "default" in stated.quality:

@@ -50,18 +50,21 @@ class Adaptive:
         with self._lock:
             self._seen += 1
             self._strong_usd += (strong.usd - self._strong_usd) / min(self._seen, WINDOW)
-            if self._target is not None or self._solved or scene.request.routing.quality_target is not None:
+            if self._solved or self._wanted(scene) is not None:
                 self._dual.observe(points)
 
     def price_of_quality(self, scene: Scene, points: Sequence[Point]) -> float:
         """Lambda for this request, in quality points per USD."""
-        target = scene.request.routing.quality_target
-        target = self._target if target is None else target
+        target = self._wanted(scene)
         if target is None:
             reference = self._strong_usd or max(points, key=lambda p: p.quality).usd
             return self._cost_weight / reference if reference > 0 else 0.0
         with self._lock:
             return self._for_target(target, points)
+
+    def _wanted(self, scene: Scene) -> float | None:
+        own = scene.request.routing.quality_target
+        return self._target if own is None else own
 
     def _for_target(self, target: float, points: Sequence[Point]) -> float:
         if not self._dual:
@@ -82,7 +85,7 @@ class Adaptive:
         price, floor = self.price_of_quality(scene, points), self._floor
         if floor is not None and not any(p.quality >= floor for p in points):
             floor = None
-        return Judgement([_scored(p, price, floor) for p in points], self._settings(price))
+        return Judgement([_scored(p, price, floor) for p in points], self._settings(price, self._wanted(scene)))
 
     def reason(self, scene: Scene, best: Row) -> str:
         """The trade that was made, against the strongest candidate."""
@@ -92,8 +95,8 @@ class Adaptive:
             return f"strongest, and worth it: {own}"
         return f"{own}; {strong.card.id} has {strong.quality:.2f} at {told_cost(strong)}"
 
-    def _settings(self, price: float) -> Terms:
-        target = () if self._target is None else (("quality_target", self._target),)
+    def _settings(self, price: float, wanted: float | None) -> Terms:
+        target = () if wanted is None else (("quality_target", wanted),)
         weights = (("cost_weight", self._cost_weight), ("latency_weight", self._mu))
         return (("price_of_quality", round(price, 6)), *weights, *target)
 

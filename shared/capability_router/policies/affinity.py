@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from threading import Lock
+from threading import RLock
 
 KEPT = 10_000
 
@@ -19,7 +19,7 @@ class Affinity:
     def __init__(self, keep: int = KEPT) -> None:
         self._models: OrderedDict[str, str] = OrderedDict()
         self._keep = keep
-        self._lock = Lock()
+        self._lock = RLock()  # the garbage collector may end a request in the middle of another's
 
     def note(self, keys: Sequence[str], model: str) -> None:
         """These tool calls were made by this model."""
@@ -37,5 +37,5 @@ class Affinity:
         if not keys:
             return None
         with self._lock:
-            found = [self._models[key] for key in keys if key in self._models]
-        return found[-1] if found else None
+            found = [self._models.get(key) for key in reversed(keys)]
+        return next((model for model in found if model is not None), None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from capability_router.policies.base import Judgement, Row, Scene, Static, told_cost
 
-_UNKNOWN = -1e18
+_UNKNOWN_USD = 1_000.0  # an unknown price ranks behind any that is known
 
 
 class Cheapest(Static):
@@ -16,8 +16,8 @@ class Cheapest(Static):
         """Minus the cost in USD."""
         return Judgement(
             [
-                (_UNKNOWN, ()) if row.cost_pico is None else (-row.cost_pico / 1e12, (("cost", -row.cost_pico / 1e12),))
-                for row in scene.rows
+                (-usd, (("cost", -usd),))
+                for usd in [_UNKNOWN_USD if row.cost_pico is None else row.cost_pico / 1e12 for row in scene.rows]
             ]
         )
 

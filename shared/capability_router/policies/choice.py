@@ -15,7 +15,8 @@ from capability_router.policies.rules import Rules, RuleSpec
 from capability_router.policies.single import Single
 from capability_router.policies.weighted import Weighted
 
-Resolve = Callable[[str], str | None]
+Meant = Callable[[str], Sequence[str]]
+"""The ids that a model's name may mean."""
 
 
 class PolicySettings(Protocol):
@@ -36,7 +37,7 @@ class PolicySettings(Protocol):
     def specs(self) -> Sequence[RuleSpec]: ...
 
 
-def _adaptive(settings: PolicySettings, _: Resolve) -> Policy:
+def _adaptive(settings: PolicySettings, _: Meant) -> Policy:
     return Adaptive(
         quality_target=settings.quality_target,
         min_quality=settings.min_quality,
@@ -45,21 +46,21 @@ def _adaptive(settings: PolicySettings, _: Resolve) -> Policy:
     )
 
 
-POLICIES: dict[str, Callable[[PolicySettings, Resolve], Policy]] = {
-    "single": lambda s, r: Single(),
-    "rules": lambda s, r: Rules(s.specs(), r),
-    "cheapest": lambda s, r: Cheapest(),
-    "fastest": lambda s, r: Fastest(),
-    "weighted": lambda s, r: Weighted(s.weights),
+POLICIES: dict[str, Callable[[PolicySettings, Meant], Policy]] = {
+    "single": lambda s, _: Single(),
+    "rules": lambda s, m: Rules(s.specs(), m),
+    "cheapest": lambda s, _: Cheapest(),
+    "fastest": lambda s, _: Fastest(),
+    "weighted": lambda s, _: Weighted(s.weights),
     "adaptive": _adaptive,
 }
 
 
-def choose_policy(settings: PolicySettings, resolve: Resolve) -> Policy:
+def choose_policy(settings: PolicySettings, meant: Meant) -> Policy:
     """The policy of this name; raises ConfigError naming the nearest."""
     make = POLICIES.get(settings.name)
     if make is None:
         near = get_close_matches(settings.name, POLICIES, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(POLICIES)}"
         raise ConfigError(f"unknown policy {settings.name!r}; {hint}")
-    return make(settings, resolve)
+    return make(settings, meant)

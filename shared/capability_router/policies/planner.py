@@ -108,9 +108,8 @@ class Planner:
         reason = "no eligible model"
         if ranked:
             best = ranked[0][1]
-            reason = self.policy.reason(scene, best)
-            if prefer == best.card.id:
-                reason = f"stays on the conversation's model ({reason})"
+            stays = prefer == best.card.id
+            reason = "stays on the conversation's model" if stays else self.policy.reason(scene, best)
         request, found = scene.request, scene.features
         return Plan(
             request_id=request.id,

@@ -47,8 +47,8 @@ class Rules(Static):
 
     name = "rules"
 
-    def __init__(self, rules: Sequence[RuleSpec], resolve: Callable[[str], str | None]) -> None:
-        self._rules = [_checked(rule, resolve) for rule in rules]
+    def __init__(self, rules: Sequence[RuleSpec], meant: Callable[[str], Sequence[str]]) -> None:
+        self._rules = [_checked(rule, meant) for rule in rules]
         if not self._rules:
             raise ConfigError("policy 'rules' needs rules: [{when: {task: code}, then: [model id, ...]}, ...]")
 
@@ -72,7 +72,7 @@ class Rules(Static):
         return "no model of the matching rule is usable" if number else "no rule matches; first in order"
 
 
-def _checked(rule: RuleSpec, resolve: Callable[[str], str | None]) -> RuleSpec:
+def _checked(rule: RuleSpec, meant: Callable[[str], Sequence[str]]) -> RuleSpec:
     for name in rule.when:
         if name not in CONDITIONS:
             near = get_close_matches(name, CONDITIONS, n=1)
@@ -83,11 +83,12 @@ def _checked(rule: RuleSpec, resolve: Callable[[str], str | None]) -> RuleSpec:
             raise ConfigError(
                 f"policy.rules: unknown need {need!r}; known: {', '.join(n.lower() for n in Need.__members__)}"
             )
-    return RuleSpec(dict(rule.when), tuple(_known(model, resolve) for model in rule.then))
+    ids = [id for model in rule.then for id in _known(model, meant)]
+    return RuleSpec(dict(rule.when), tuple(dict.fromkeys(ids)))
 
 
-def _known(model: str, resolve: Callable[[str], str | None]) -> str:
-    found = resolve(model)
-    if found is None:
+def _known(model: str, meant: Callable[[str], Sequence[str]]) -> Sequence[str]:
+    found = meant(model)
+    if not found:
         raise ConfigError(f"policy.rules: no model {model!r} is registered")
     return found

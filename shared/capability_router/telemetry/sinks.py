@@ -6,8 +6,9 @@ import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from threading import Lock
 from typing import Any, Protocol
+
+from capability_router.postbox import Postbox
 
 log = logging.getLogger("capability_router")
 
@@ -25,21 +26,22 @@ class JsonlSink:
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)
         self._file: Any = None
-        self._lock = Lock()
+        self._postbox: Postbox[str] = Postbox(self._append)
 
     def write(self, record: dict[str, Any]) -> None:
         """Append the record."""
-        line = json.dumps(record, separators=(",", ":"), ensure_ascii=False)
-        with self._lock:
-            if self._file is None:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = self._path.open("a", encoding="utf-8")
-            self._file.write(line + "\n")
-            self._file.flush()
+        self._postbox.post(json.dumps(record, separators=(",", ":"), ensure_ascii=False))
+
+    def _append(self, line: str) -> None:
+        if self._file is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._path.open("a", encoding="utf-8")
+        self._file.write(line + "\n")
+        self._file.flush()
 
     def close(self) -> None:
         """Close the file; a later record opens it again."""
-        with self._lock:
+        with self._postbox:
             if self._file is not None:
                 self._file.close()
                 self._file = None

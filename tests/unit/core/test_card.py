@@ -3,7 +3,7 @@ import math
 import pytest
 
 from capability_router import ConfigError, ModelCard, Need, Price
-from capability_router.catalog.card import retention_days
+from capability_router.routing import retention_days
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,7 @@ def test_unknown_lists_what_nobody_stated() -> None:
 def test_retention_words() -> None:
     assert retention_days("zero") == 0 < retention_days("7d") < retention_days("30 days")
     assert retention_days("for ever") == math.inf
+
+
+def test_one_region_may_be_written_as_a_text() -> None:
+    assert ModelCard(id="m", data={"regions": "eu"}).data["regions"] == ("eu",)

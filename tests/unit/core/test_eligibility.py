@@ -143,3 +143,17 @@ def test_every_model_is_either_eligible_or_refused_by_name(models: list[ModelCar
     for model in result.cards:
         assert not int(need) & model.cannot
         assert model.context_window is None or tokens < model.context_window
+
+
+def test_a_wrapped_models_own_output_is_kept_free_even_beyond_the_cards() -> None:
+    tight = card(context_window=1_000, max_output_tokens=100, output_reserve=800)
+    assert one(screen(ask(500), [tight]))[0] == "context_window"
+
+
+def test_needs_that_no_model_is_known_to_meet_together_are_told_so() -> None:
+    some = [card("a", tool_calling=True), card("b", image_inputs=True)]
+    found = screen(ask(needs=Need.TOOL_CALLING | Need.IMAGE_INPUTS), some)
+    assert [c.id for c in found.cards] == ["a", "b"]
+    assert all("known to have all that is needed" in note for note in found.notes)
+    allowed = screen(ask(needs=Need.TOOL_CALLING), [card("a")], unknown="allow")
+    assert "unknown models are allowed" in allowed.notes[0]

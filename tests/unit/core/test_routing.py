@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from capability_router import ConfigError, current_routing, routing
+from capability_router import ConfigError, Routing, current_routing, routing
 
 
 def test_blocks_nest_and_end() -> None:
@@ -31,6 +31,10 @@ def test_data_terms_are_flattened() -> None:
         ({"quality_target": 1.5}, "0 to 1"), ({"deadline_s": "soon"}, "number"),
         ({"max_cost_usd": float("nan")}, "0 or more"),
         ({"deadline_s": -1}, "0 or more"),
+        ({"data": {"training": "no"}}, "True or False"), ({"data": {"retention": "zreo"}}, "'zero' or days"),
+        ({"data": {"retention": True}}, "'zero' or days"), ({"pin": 5}, "a model's id"),
+        ({"tags": 5}, "a list of texts"),
+        ({"deny": {"a": 1}}, "a list of texts"),
     ],
 )  # fmt: skip
 def test_wrong_terms(terms: dict, told: str) -> None:
@@ -54,3 +58,7 @@ def test_another_thread_starts_without_terms() -> None:
         thread.start()
         thread.join()
     assert seen == [""]
+
+
+def test_nothing_said_is_no_term() -> None:
+    assert Routing().merged({"tags": None, "pin": None, "data": {"training": None, "regions": None}}) == Routing()

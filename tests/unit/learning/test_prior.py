@@ -1,3 +1,5 @@
+import threading
+
 from capability_router.learning.prior import Prior, Stated
 
 
@@ -26,3 +28,28 @@ def test_feedback_moves_the_level_as_if_the_card_were_worth_twenty_answers() -> 
     assert 0.38 < prior.on("chat")["a"][0] < 0.45
     assert prior.on("code")["a"][0] == 0.8
     assert prior.on("chat")["b"][0] == 0.8
+
+
+def test_scores_from_many_threads_all_count() -> None:
+    one, many = (Prior([Stated("a", {"default": 0.5}, 1)]) for _ in range(2))
+
+    def work() -> None:
+        for _ in range(500):
+            many.learn("a", "chat", 1.0)
+            many.on("chat")
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    [t.start() for t in threads]
+    [t.join() for t in threads]
+    for _ in range(4_000):
+        one.learn("a", "chat", 1.0)
+    assert many.on("chat") == one.on("chat")
+
+
+def test_names_of_tasks_without_end_are_forgotten() -> None:
+    prior = Prior([Stated("a", {"default": 0.5}, 1)])
+    for i in range(1_500):
+        prior.learn("a", f"task {i}", 1.0)
+        prior.on(f"task {i}")
+    assert prior.on("task 0")["a"][0] == 0.5 < prior.on("task 1499")["a"][0]
+    assert max(len(prior._scored), len(prior._on)) <= 1_000

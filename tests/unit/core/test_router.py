@@ -1,0 +1,69 @@
+"""The router as a whole: what its copies share, and how caps and terms reach its models."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+
+from capability_router import BudgetExceeded, Request, routing
+from capability_router.router import Router
+from capability_router.testing import ask, scripted_router
+
+
+def test_every_copy_is_the_router_itself() -> None:
+    router = scripted_router({"a": ["ok"]})
+    assert copy.copy(router) is copy.deepcopy(router) is router
+
+
+def test_a_cap_may_name_its_model_as_provider_and_model() -> None:
+    cards = {"a": {"provider": "openai"}}
+    router = scripted_router({"a": ["ok"]}, cards=cards, budgets=[{"scope": "model:openai:a", "limit_usd": 0.0}])
+    with pytest.raises(BudgetExceeded):
+        ask(router)
+
+
+def ranked(router: Router, **fields: Any) -> list[str]:
+    return [candidate.id for candidate in router.explain(Request(("hi",), **fields)).candidates]
+
+
+def test_a_denied_or_foreign_pin_leaves_nothing() -> None:
+    cards = {"a": {"provider": "p"}, "b": {"tenants": ["acme"]}}
+    router = scripted_router({"a": ["ok"], "b": ["ok"]}, cards=cards)
+    with routing(pin="p:a"):
+        assert ranked(router) == ["a"]
+    with routing(pin="p:a", deny=["a"]):
+        assert ranked(router) == []
+    with routing(pin="b"):
+        assert ranked(router) == []
+    with routing(pin="b", tenant="acme"):
+        assert ranked(router) == ["b"]
+
+
+def test_a_tool_loop_stays_and_says_only_that() -> None:
+    router = scripted_router({"a": ["ok"], "b": ["ok"]}, policy="cheapest")
+    router._affinity.note(["call-1"], "b")
+    plan = router.explain(Request(("hi",), follows=("call-1",)))
+    assert (plan.chosen.id, plan.reason) == ("b", "stays on the conversation's model")
+
+
+def test_the_same_state_gives_the_same_bytes() -> None:
+    request = Request(("hi",))
+    one, other = (scripted_router({"a": ["ok"], "b": ["ok"]}, policy="adaptive") for _ in range(2))
+    assert one.explain(request).to_json() == other.explain(request).to_json() == one.explain(request).to_json()
+
+
+def test_the_requests_own_target_is_in_its_plan() -> None:
+    router = scripted_router({"a": ["ok"]}, policy={"name": "adaptive", "quality_target": 0.5})
+    with routing(quality_target=0.8):
+        assert json.loads(router.explain(Request(("hi",))).to_json())["settings"]["quality_target"] == 0.8
+
+
+@pytest.mark.parametrize("policy", ["single", "cheapest", "fastest", "weighted", "adaptive"])
+def test_a_plan_reads_well(policy: str) -> None:
+    router = scripted_router({"a": ["ok"], "b": ["ok"]}, cards={"b": {"price": None}}, policy=policy)
+    shown = router.explain(Request(("hi",))).render()
+    assert "-0.0000" not in shown
+    assert max(map(len, shown.splitlines())) < 140
