@@ -91,6 +91,11 @@ def reserve(ask: Ask, card: ModelCard) -> int:
     return ask.request.max_tokens or card.output_reserve or default_reserve(card)
 
 
+def longest(request: Request, card: ModelCard) -> int:
+    """Output tokens that the call can come to: its own limit, the wrapped model's, or all that the model can give."""
+    return request.max_tokens or card.output_reserve or card.max_output_tokens or default_reserve(card)
+
+
 def _input(ask: Ask, card: ModelCard) -> str | None:
     most = card.max_input_tokens
     if most is None or ask.input_tokens <= most:

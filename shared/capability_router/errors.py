@@ -88,7 +88,7 @@ class AllCandidatesFailed(RouterError):
         whose = f' for tenant "{tenant}"' if tenant else ""
         count = len(self.failures)
         tries = "1 attempt" if count == 1 else f"{count} attempts"
-        told = "; ".join(f"{f.model} {f.detail or f.fault}" for f in self.failures)
+        told = "; ".join(f"{f.model} {f.detail or f.fault} (after {f.elapsed_s:.1f} s)" for f in self.failures)
         end = f" {advice}" if advice else ""
         return f"no answer{whose} after {tries} in {self.elapsed_s:.1f} s: {told or 'nothing was sent'}.{end}"
 

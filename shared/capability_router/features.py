@@ -17,6 +17,7 @@ SAMPLE_ABOVE = 16_384
 _SAMPLES, _SAMPLE_BYTES = 8, 1_024
 _LOOK = 4_096  # characters looked at for task and hardness, from the end of the text
 MESSAGE_TOKENS = 4
+MOST_HARDNESS = 0.15
 MEDIA_TOKENS = {"image": 1_000, "pdf": 3_000, "audio": 1_500, "video": 5_000}
 """Tokens counted for an attached part whose size nobody states; deliberately on the high side."""
 
@@ -67,7 +68,7 @@ def _weigh(data: bytes, ascii_only: bool) -> float:
     tokens += _WORD * len(words) + _SPACE * max(data.count(b" ") - len(words) + 1, 0)
     if words and len(max(words, key=len)) > _LONG:
         tokens += _LONG_RUN * 0.25 * sum(len(w) - _LONG for w in words if len(w) > _LONG and w.isascii())
-    return tokens
+    return max(tokens, float(len(words)))  # no word takes less than a token
 
 
 def features(request: Request) -> Features:
@@ -128,7 +129,7 @@ def _hardness(look: str) -> float:
         + 0.25 * min(words, 3)
         + 0.3 * code
     )
-    return 0.15 * math.tanh(raw - 0.4)
+    return MOST_HARDNESS * math.tanh(raw - 0.4)
 
 
 _NO_DIGITS = str.maketrans("", "", string.digits)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from capability_router.catalog.entry import Describe
 from capability_router.catalog.registry import Registry
 from capability_router.clock import Clock, SystemClock
-from capability_router.eligibility import Ask, Roster, reserve
+from capability_router.eligibility import Roster, longest
 from capability_router.errors import NoEligibleModel
 from capability_router.execution.endpoint import Endpoint
 from capability_router.execution.limits import Limits
@@ -19,6 +19,7 @@ from capability_router.execution.retry import RetryBudget
 from capability_router.execution.run import Run
 from capability_router.execution.targets import Targets
 from capability_router.health.board import Board, HealthEvent
+from capability_router.learning.lengths import Lengths
 from capability_router.learning.outcomes import Answered, Outcomes
 from capability_router.learning.prior import Prior, Stated
 from capability_router.money.account import Account
@@ -68,8 +69,9 @@ class Router:
             )  # fmt: skip
         policy = choose_policy(s.policy, registry.matches)
         self.planner = Planner(
-            registry, Roster(registry.cards), policy, Prior(_stated(registry)), self.board, s.unknown, s.tenants
-        )
+            registry, Roster(registry.cards), policy, Prior(_stated(registry)), Lengths(), self.board, s.unknown,
+            s.tenants,
+        )  # fmt: skip
         self._limits = Limits(
             s.retry.attempts, s.retry.per_target, s.retry.wait, s.retry.max_wait_s, s.deadline_s, s.timeouts,
             s.on_content_filter,
@@ -140,8 +142,7 @@ class Router:
     def _account(self, request: Request, plan: Plan) -> Account:
         def most(model: str) -> int | None:
             card = self.registry.entry(model).card
-            ask = Ask(request, plan.input_tokens, int(request.needs))
-            return card.price.estimate(plan.input_tokens, reserve(ask, card)) if card.price else None
+            return card.price.worst(plan.input_tokens, longest(request, card)) if card.price else None
 
         return Account(
             request.id, Booked.of(request.routing, plan.task), plan.input_tokens, ledger=self.ledger,
@@ -155,6 +156,9 @@ class Router:
         if outcome.model:
             self._affinity.note(run.reply.tool_call_ids, outcome.model)
             self._outcomes.note(request.id, Answered(outcome.model, run.plan.task))
+            if not outcome.usage.estimated and outcome.finish != "length":
+                tokens = outcome.usage.output_tokens
+                self.planner.lengths.learn(outcome.model, run.plan.task, run.plan.output_tokens, tokens)
         if self.sinks:
             record = decision_record(request, run.plan, outcome, at=self.clock.unix(), router=self.name)
             self.sinks.write(record)

@@ -74,4 +74,11 @@ class EndpointTimeout(EndpointError):
 
 
 class EndpointConnectionError(EndpointError):
-    """The server was not reached, or the connection broke before the reply was whole."""
+    """The server was not reached, or the connection broke before the reply was whole.
+
+    `sent`: whether the request may have reached the server, which may then bill for it.
+    """
+
+    def __init__(self, message: str, *, sent: bool = True, **known: Any) -> None:
+        super().__init__(message, **known)
+        self.sent = sent

@@ -237,7 +237,9 @@ class Exchange:
                 f"{'its limit' if limit is None else f'{limit:g} s'}; raise timeouts.{clock} if the model is that slow",
                 clock=clock, limit_s=limit, **self._known(),
             ) from None  # fmt: skip
-        raise EndpointConnectionError(answers.connection(self._caller.model, error), **self._known()) from None
+        sent = not isinstance(error, httpcore.ConnectError)
+        told = answers.connection(self._caller.model, error)
+        raise EndpointConnectionError(told, sent=sent, **self._known()) from None
 
     def _known(self) -> dict[str, Any]:
         return {"model": self._caller.model, "headers": self.headers, "request_id": self.request_id}

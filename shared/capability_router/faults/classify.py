@@ -24,6 +24,7 @@ from capability_router.faults.vocabulary import (
     LONGEST_WORD,
     NAMES,
     TELLING,
+    UNSENT,
     normal,
     status_kind,
 )  # fmt: skip
@@ -77,6 +78,7 @@ def _fault(error: BaseException, now_unix: float) -> Fault:
         window=window,
         clock=_clock(evidence) if kind == "timeout" else "",
         again=not forbids_retry(headers_of(evidence)),
+        sent=_sent(evidence),
         error=error,
     )
 
@@ -127,6 +129,15 @@ def _looked_up(words: Iterable[str], table: Mapping[str, str]) -> str:
 def _clock(evidence: Evidence) -> str:
     told = (word for link in evidence for word in (read(link.error, "clock"), *link.names))
     return _first(_CLOCKS.get(word, "") for word in told if isinstance(word, str))
+
+
+def _sent(evidence: Evidence) -> bool:
+    """Whether the request may have reached the provider; not if no connection came about."""
+    for link in evidence:
+        told = read(link.error, "sent")  # the built-in client knows
+        if told is False or (told is None and not UNSENT.isdisjoint(link.names)):
+            return False
+    return True
 
 
 def _told_codes(evidence: Evidence) -> list[str]:

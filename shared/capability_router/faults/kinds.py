@@ -65,6 +65,7 @@ class Fault:
 
     `retry_after_s` and `window` are the provider's own hints: seconds to wait, tokens it can hold;
     `again` is False if it says that the same call must not be repeated (`x-should-retry: false`).
+    `sent` is False if the request surely never reached the provider, so nothing can be billed.
     `error` is the exception that was raised, for `__cause__` only; it never reaches telemetry.
     """
 
@@ -76,6 +77,7 @@ class Fault:
     window: int | None = None
     clock: str = ""
     again: bool = True
+    sent: bool = True
     error: BaseException | None = field(default=None, repr=False, compare=False)
 
     @property

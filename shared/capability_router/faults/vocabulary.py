@@ -148,3 +148,9 @@ def status_kind(status: int) -> str:
     """The kind an HTTP status alone stands for. 3xx = "unknown": the base URL points elsewhere."""
     broad = "server_error" if status >= 500 else "bad_request" if status >= 400 else "unknown"
     return _STATUSES.get(status, broad)
+
+UNSENT = frozenset(
+    map(normal, ("ConnectError", "ConnectTimeout", "ConnectTimeoutError", "ConnectionRefusedError", "gaierror",
+                 "EndpointConnectionError", "ClientConnectorError", "NameResolutionError", "NewConnectionError"))
+)  # fmt: skip
+"""Classes that say that no connection came about (botocore's EndpointConnectionError among them)."""

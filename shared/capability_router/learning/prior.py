@@ -1,7 +1,8 @@
 """What is believed of a model's quality: its card, else its price, corrected by scored outcomes.
 
-q(x) = level + hardness(x) * (2 * strength - 1): a hard request widens the gap between strong and
-weak models, an easy one narrows it. `strength` is the model's rank among the registered ones, by
+A hard request widens the gap between strong and weak models: q = level - 2 * hardness * (1 - strength).
+An easy one narrows it without ever turning it round: q = level + easiness * (best level - level), up to
+two thirds of the way. `strength` is the model's rank among the registered ones, by
 stated quality, else by price (dearer models are stronger more often than not). The level starts at
 the card's and moves with feedback as if the card were worth 20 scored outcomes; old outcomes fade.
 """
@@ -13,10 +14,14 @@ from collections.abc import Mapping, Sequence
 from threading import Lock
 from typing import NamedTuple
 
+from capability_router.features import MOST_HARDNESS
+
 UNSTATED = 0.6
 CARD_WEIGHT = 20.0  # scored outcomes that a card's word is worth
 _TASKS_KEPT = 1_000
 FADE = 0.995  # per outcome of the same model and task: half-life about 140 outcomes
+_NARROWED = 2 / 3  # of the gap to the best model, at the easiest
+_WIDENED = 2.0  # times the hardness, for the weakest model
 _SPREAD = 0.3  # from the cheapest to the dearest model when only prices are known
 
 
@@ -26,6 +31,14 @@ class Stated(NamedTuple):
     id: str
     quality: Mapping[str, float]
     typical_cost: int | None
+
+
+class Belief(NamedTuple):
+    """Predicted chance of success = level + slope * hardness, the slope by the sign of the hardness."""
+
+    level: float
+    when_easy: float
+    when_hard: float
 
 
 class Prior:
@@ -39,14 +52,19 @@ class Prior:
         self._scored: dict[str, dict[str, tuple[float, float]]] = {}  # task -> model -> sum, count
         self._lock = Lock()
 
-    def on(self, task: str) -> Mapping[str, tuple[float, float]]:
-        """Model -> (level, slope) on this task: predicted chance of success = level + slope * hardness."""
+    def on(self, task: str) -> Mapping[str, Belief]:
+        """What is believed of each model on this task."""
         known = self._on.get(task)
         return self._look(task) if known is None else known
 
-    def _look(self, task: str) -> Mapping[str, tuple[float, float]]:
+    def _look(self, task: str) -> Mapping[str, Belief]:
         with self._lock:
-            known = {model: (self._learned(model, task), 2.0 * s - 1.0) for model, s in self._strength.items()}
+            levels = {model: self._learned(model, task) for model in self._strength}
+            best = max(levels.values(), default=0.0)
+            known = {
+                model: Belief(level, -_NARROWED * (best - level) / MOST_HARDNESS, -_WIDENED * (1.0 - self._strength[model]))
+                for model, level in levels.items()
+            }
             self._on[task] = known
             if len(self._on) > _TASKS_KEPT:
                 del self._on[next(iter(self._on))]
@@ -88,6 +106,8 @@ def _strengths(models: Sequence[Stated]) -> dict[str, float]:
 
 
 def _rank_key(stated: Stated) -> tuple[float, int]:
+    """What is stated ranks by itself; prices tell only models apart of which nothing is stated."""
     known = stated.quality.values()
-    level = sum(known) / len(known) if known else UNSTATED
-    return (stated.quality.get("default", level), stated.typical_cost or 0)
+    if not known:
+        return (UNSTATED, stated.typical_cost or 0)
+    return (stated.quality.get("default", sum(known) / len(known)), 0)

@@ -1,8 +1,8 @@
 """One request's account: opens and closes a line in the ledger for each launch, within the budgets.
 
 What a failed launch costs: the provider's usage if it sent one; else, when the model had begun to
-work (content arrived, a time-out, a cancelled or cut answer), an estimate, marked as such; else
-nothing, because providers do not bill for requests they turned away.
+work (content arrived, a time-out, a cancelled or cut answer, a lost connection), an estimate, marked
+as such; else nothing, because providers do not bill for requests they turned away.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from capability_router.request import Reply, Usage
 
 log = logging.getLogger("capability_router")
 _BEGUN = frozenset(
-    {"timeout", "truncated", "empty", "malformed_tool_call", "unparsable", "content_filtered", "refusal"}
+    {"timeout", "connection", "truncated", "empty", "malformed_tool_call", "unparsable", "content_filtered", "refusal"}
 )
 _NOTHING = Usage()
 
@@ -40,6 +40,8 @@ class Broken(Protocol):
 
     @property
     def kind(self) -> str: ...
+    @property
+    def sent(self) -> bool: ...
 
 
 class Account:
@@ -90,7 +92,7 @@ class Account:
     def _usage(self, fault: Broken | None, reply: Reply, had_content: bool) -> Usage:
         if reply.usage is not None:
             return reply.usage
-        begun = had_content or bool(reply.text) or fault is None or fault.kind in _BEGUN
+        begun = had_content or bool(reply.text) or fault is None or (fault.sent and fault.kind in _BEGUN)
         if not begun:
             return _NOTHING
         return Usage(self._input_tokens, estimate_tokens(reply.text) if reply.text else 0, estimated=True)

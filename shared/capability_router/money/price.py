@@ -100,6 +100,19 @@ class Price:
             return self._tier(input_tokens).estimate(input_tokens, output_tokens)
         return rates[0] * input_tokens + rates[1] * output_tokens + self._fixed
 
+    def worst(self, input_tokens: int, output_tokens: int) -> int | None:
+        """Picodollars that such a call can come to: what a budget reserves. None when the price is unknown.
+
+        The input is an estimate, so a quarter is added; it is priced at the dearer of the input and the
+        cache-writing rate, of the tier that the larger input falls into. Audio rates are not foreseen.
+        """
+        rates, size = self._rates, input_tokens + input_tokens // 4
+        if rates is None:
+            return None
+        if self.tiers and size > self.tiers[0].above:
+            return self._tier(size).worst(input_tokens, output_tokens)
+        return max(rates[0], rates[3]) * size + rates[1] * output_tokens + self._fixed
+
     def cost(self, usage: Usage) -> int | None:
         """Picodollars for these tokens; None when the price is unknown."""
         rates = self._rates

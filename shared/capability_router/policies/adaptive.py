@@ -9,6 +9,7 @@ gap to the oracle: docs/adaptive.md.)
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from threading import Lock
 
@@ -18,8 +19,26 @@ from capability_router.policies.dual import WINDOW, Dual, Point
 COST_WEIGHT = 0.25
 LATENCY_WEIGHT = 0.01  # quality points per second
 _REFRESH_EVERY = 16
+_COLD = 32  # a window shorter than this is filled up with copies of the request at hand
+_JUST_BELOW = 1.0 - 1e-9  # of a corner price, where its dearer pick is taken
+_STIFFNESS = 20.0  # a mean off by 0.01 moves the price by a fifth
 _TARGETS_KEPT = 64
 _BELOW_FLOOR = -10.0  # behind every model that reaches the floor
+
+
+class Aim:
+    """A quality target: the corner price last solved for it, and what the picks have come to since."""
+
+    __slots__ = ("price", "quality", "seen", "solved_at")
+
+    def __init__(self) -> None:
+        self.price, self.solved_at = 0.0, -_REFRESH_EVERY
+        self.quality, self.seen = 0.0, 0
+
+    def picked(self, quality: float) -> None:
+        """A pick of this predicted quality was made."""
+        self.seen += 1
+        self.quality += (quality - self.quality) / min(self.seen, WINDOW)
 
 
 class Adaptive:
@@ -39,19 +58,36 @@ class Adaptive:
         self._cost_weight, self._mu = cost_weight, latency_weight
         self._dual = Dual()
         self._strong_usd = 0.0  # running mean of the strongest candidate's cost
-        self._solved: dict[float, tuple[int, float]] = {}  # target -> (requests seen then, price)
+        self._aims: dict[float, Aim] = {}
         self._seen = 0
         self._lock = Lock()
 
     def observe(self, scene: Scene) -> None:
         """Take in a request that is really carried out; explaining one leaves the window alone."""
-        points = _points(scene.rows, self._mu)
+        points = self._open(_points([row for row in scene.rows if not row.held] or scene.rows, self._mu))
         strong = max(points, key=lambda p: p.quality)
+        target = self._wanted(scene)
         with self._lock:
             self._seen += 1
             self._strong_usd += (strong.usd - self._strong_usd) / min(self._seen, WINDOW)
-            if self._solved or self._wanted(scene) is not None:
+            if target is not None:
+                self._aim(target, points)
+            elif self._aims:
                 self._dual.observe(points)
+
+    def _open(self, points: list[Point]) -> list[Point]:
+        """Without those below the floor, unless all are."""
+        return [p for p in points if self._floor is None or p.quality >= self._floor] or points
+
+    def _aim(self, target: float, points: Sequence[Point]) -> None:
+        price = self._for_target(target, points)
+        aim = self._aims.setdefault(target, Aim())
+        aim.picked(max(points, key=lambda p: p.utility - price * p.usd).quality)
+        self._dual.observe(points)
+        if self._seen - aim.solved_at >= _REFRESH_EVERY:
+            aim.price, aim.solved_at = self._dual.solve(target), self._seen
+        if len(self._aims) > _TARGETS_KEPT:
+            del self._aims[next(iter(self._aims))]
 
     def price_of_quality(self, scene: Scene, points: Sequence[Point]) -> float:
         """Lambda for this request, in quality points per USD."""
@@ -60,24 +96,22 @@ class Adaptive:
             reference = self._strong_usd or max(points, key=lambda p: p.quality).usd
             return self._cost_weight / reference if reference > 0 else 0.0
         with self._lock:
-            return self._for_target(target, points)
+            return self._for_target(target, self._open(list(points)))
 
     def _wanted(self, scene: Scene) -> float | None:
         own = scene.request.routing.quality_target
         return self._target if own is None else own
 
     def _for_target(self, target: float, points: Sequence[Point]) -> float:
-        if not self._dual:
-            alone = Dual()
-            alone.observe(points)
-            return alone.solve(target)
-        seen, price = self._solved.get(target, (-_REFRESH_EVERY, 0.0))
-        if self._seen - seen >= min(_REFRESH_EVERY, 1 + len(self._dual) // 4):
-            price = self._dual.solve(target)
-            self._solved[target] = (self._seen, price)
-            if len(self._solved) > _TARGETS_KEPT:
-                del self._solved[next(iter(self._solved))]
-        return price
+        """The corner price, raised while the picks so far are above the target, lowered while below.
+
+        Without that, equal requests would all fall to one side of their corner, and a window whose
+        predictions drift would miss the target for ever.
+        """
+        aim, missing = self._aims.get(target), _COLD - len(self._dual)
+        if aim is None or missing > 0:
+            return self._dual.solve(target, points, max(missing, 0)) * _JUST_BELOW
+        return aim.price * math.exp(_STIFFNESS * (aim.quality - target)) * _JUST_BELOW
 
     def judge(self, scene: Scene) -> Judgement:
         """The utilities; models below `min_quality` rank last unless none reaches it."""

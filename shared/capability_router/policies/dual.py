@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 WINDOW = 200
-_JUST_BELOW = 1.0 - 1e-9
+_ROUNDING = 1e-12
 
 
 class Point(NamedTuple):
@@ -61,17 +61,23 @@ class Dual:
         for step in steps:
             del self._steps[bisect_left(self._steps, step)]
 
-    def solve(self, target: float) -> float:
-        """The largest price at which the mean quality of the picks reaches the target; 0 if none does."""
-        needed = target * len(self._requests) - self._base
-        if not self._requests or not self._steps:
+    def solve(self, target: float, also: Sequence[Point] = (), copies: int = 0) -> float:
+        """The price at which the mean quality of the picks comes to the target; 0 if none reaches it.
+
+        It is a corner: just below it the picks reach the target, just above it they may not. `also` is
+        one more request, counted as so many `copies`: what stands in for a window still short.
+        """
+        base, steps = hull(also) if copies else (0.0, [])
+        needed = target * (len(self._requests) + copies) - self._base - copies * base
+        corners = self._steps if not steps else sorted([*self._steps, *(Step(p, g * copies) for p, g in steps)])
+        if not corners:
             return 0.0
         if needed <= 0:
-            return 2.0 * self._steps[-1].price + 1.0
-        for step in reversed(self._steps):
+            return 2.0 * corners[-1].price + 1.0
+        for step in reversed(corners):
             needed -= step.gain
-            if needed <= 1e-12:
-                return step.price * _JUST_BELOW
+            if needed <= _ROUNDING:
+                return step.price
         return 0.0
 
 

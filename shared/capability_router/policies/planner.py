@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 from capability_router.catalog.card import CAPABILITIES, ModelCard
 from capability_router.eligibility import Ask, Refusal, Roster, UnknownMode, screen
 from capability_router.features import Features, features
+from capability_router.learning.lengths import Lengths
 from capability_router.learning.prior import Prior
 from capability_router.plan import Candidate, Plan
 from capability_router.policies.base import Judgement, Policy, Row, Scene, Scored
@@ -57,6 +58,7 @@ class Planner:
     roster: Roster
     policy: Policy
     prior: Prior
+    lengths: Lengths
     health: Health
     unknown: UnknownMode = "prefer_known"
     tenants: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -91,14 +93,16 @@ class Planner:
     def _rows(self, cards: Sequence[ModelCard], found: Features, now: float) -> list[Row]:
         tokens_in, tokens_out, task, hardness = found
         believed, condition = self.prior.on(task), self.health.condition
+        factors, common = self.lengths.on(task)
         rows: list[Row] = []
         for card in cards:
-            level, slope = believed[card.id]
-            quality = level + slope * hardness
+            level, when_easy, when_hard = believed[card.id]
+            quality = level + hardness * (when_easy if hardness < 0.0 else when_hard)
             quality = 0.01 if quality < 0.01 else 0.99 if quality > 0.99 else quality
             state = condition(card.id, now)
-            cost = card.price.estimate(tokens_in, tokens_out) if card.price is not None else None
-            latency = None if state.ttft_s is None else state.ttft_s + tokens_out * (state.s_per_token or 0.0)
+            expected = int(tokens_out * factors.get(card.id, common))
+            cost = card.price.estimate(tokens_in, expected) if card.price is not None else None
+            latency = None if state.ttft_s is None else state.ttft_s + expected * (state.s_per_token or 0.0)
             rows.append(Row(card, quality, cost, latency, state.queue_s, state.in_flight, state.held))
         return rows
 

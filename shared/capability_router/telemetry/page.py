@@ -29,9 +29,7 @@ LISTED = 200
 TOLD = 20
 """Incidents in words: the first."""
 _STYLE = Path(__file__).with_name("page.css")
-_FOOTER = (
-    "Times count from the first request. Costs include failed attempts. P50 and P95 are of answered requests."
-)
+_FOOTER = "Times count from the first request. Costs include failed attempts. P50 and P95 are of answered requests."
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 Records = Iterable[Mapping[str, Any]]
 

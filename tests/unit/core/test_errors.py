@@ -20,7 +20,7 @@ def test_all_failed_tells_whose_what_and_what_to_change() -> None:
     )  # fmt: skip
     assert (
         str(error)
-        == 'no answer for tenant "acme" after 2 attempts in 4.2 s: x overloaded (529); y timed out. Raise deadline_s.'
+        == 'no answer for tenant "acme" after 2 attempts in 4.2 s: x overloaded (529) (after 1.0 s); y timed out (after 1.0 s). Raise deadline_s.'
     )
 
 

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 from unittest.mock import MagicMock
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -264,3 +265,17 @@ def _tests_folder() -> str:
     from pathlib import Path
 
     return str(Path(__file__).parents[2])
+
+
+@pytest.mark.parametrize(
+    ("error", "sent"),
+    [
+        (ConnectionRefusedError(), False), (ConnectionResetError(), True), (httpx.ConnectError("x"), False),
+        (httpx.ConnectTimeout("x"), False), (httpx.ReadError("x"), True), (httpx.ReadTimeout("x"), True),
+    ],
+)  # fmt: skip
+def test_whether_the_request_can_have_reached_the_provider(error: Exception, sent: bool) -> None:
+    assert classify(error).sent is sent
+    outer = RuntimeError("wrapped")
+    outer.__cause__ = error
+    assert classify(outer).sent is sent

@@ -13,7 +13,21 @@ def test_stated_quality_is_believed_by_task_and_by_default() -> None:
 def test_without_a_statement_a_dearer_model_is_thought_stronger() -> None:
     on = Prior([Stated("cheap", {}, 1), Stated("dear", {}, 100), Stated("middle", {}, 50)]).on("chat")
     assert on["cheap"][0] < on["middle"][0] < on["dear"][0]
-    assert (on["cheap"][1], on["middle"][1], on["dear"][1]) == (-1.0, 0.0, 1.0)
+    assert (on["cheap"].when_hard, on["middle"].when_hard, on["dear"].when_hard) == (-2.0, -1.0, 0.0)
+
+
+def test_an_easy_request_narrows_the_gap_and_never_turns_it_round() -> None:
+    models = [Stated("a", {"default": 0.85}, 1), Stated("b", {"default": 0.9}, 9), Stated("c", {"default": 0.97}, 99)]
+    easy = {m: b.level - 0.15 * b.when_easy for m, b in Prior(models).on("chat").items()}
+    hard = {m: b.level + 0.15 * b.when_hard for m, b in Prior(models).on("chat").items()}
+    assert easy["a"] < easy["b"] < easy["c"] == 0.97
+    assert hard["a"] < hard["b"] < hard["c"] == 0.97
+    assert easy["c"] - easy["a"] < 0.12 < hard["c"] - hard["a"]
+
+
+def test_equal_statements_are_equal_whatever_the_price() -> None:
+    on = Prior([Stated("cheap", {"default": 0.9}, 1), Stated("dear", {"default": 0.9}, 100)]).on("chat")
+    assert on["cheap"] == on["dear"]
 
 
 def test_equals_are_equal_whatever_their_order() -> None:

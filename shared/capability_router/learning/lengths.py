@@ -1,0 +1,58 @@
+"""How long answers really are, against what was predicted for the request.
+
+The prediction knows the task alone. What all models need for it in this traffic is learned per task;
+how far one model departs from that (terse, or thinking aloud in tokens that are billed and never
+shown) is learned per model, shrunk towards the others while it has been seen little.
+"""
+
+from __future__ import annotations
+
+import math
+from threading import Lock
+from typing import NamedTuple
+
+PRIOR_WEIGHT = 3.0  # answers that the common factor's word is worth for one model
+FADE = 0.98  # per answer
+_MOST = 50.0  # a single answer moves the factor by at most this much either way
+_TASKS_KEPT = 1_000
+
+
+class Factors(NamedTuple):
+    """Actual over predicted output tokens on one task: by model, and for a model not yet seen."""
+
+    by_model: dict[str, float]
+    common: float = 1.0
+
+
+_UNSEEN = Factors({})
+
+
+class Lengths:
+    """Factors by task, learned from the answers' own usage. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, dict[str, tuple[float, float]]] = {}  # task -> model -> sum of logarithms, weight
+        self._factors: dict[str, Factors] = {}
+        self._lock = Lock()
+
+    def on(self, task: str) -> Factors:
+        """The factors of a task; 1.0 for all until something was seen. Read, never change."""
+        return self._factors.get(task, _UNSEEN)
+
+    def learn(self, model: str, task: str, predicted: int, actual: int) -> None:
+        """An answer of this model took `actual` tokens where `predicted` had been foreseen."""
+        if predicted <= 0 or actual <= 0 or (task not in self._sums and len(self._sums) >= _TASKS_KEPT):
+            return
+        step = math.log(min(max(actual / predicted, 1 / _MOST), _MOST))
+        with self._lock:
+            sums = self._sums.setdefault(task, {})
+            total, weight = sums.get(model, (0.0, 0.0))
+            sums[model] = (FADE * total + step, FADE * weight + 1.0)
+            self._factors[task] = _factors(sums)
+
+
+def _factors(sums: dict[str, tuple[float, float]]) -> Factors:
+    weight = sum(w for _, w in sums.values())
+    common = sum(total for total, _ in sums.values()) / (weight + PRIOR_WEIGHT)
+    own = {m: math.exp((total + PRIOR_WEIGHT * common) / (w + PRIOR_WEIGHT)) for m, (total, w) in sums.items()}
+    return Factors(own, math.exp(common))
