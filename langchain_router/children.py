@@ -50,7 +50,14 @@ def describe(model: Any) -> Description | None:
     address = getattr(getattr(model, "client", None), "address", None)
     if not isinstance(address, Address):
         address = Address(_base_url(model, provider), name, fingerprint(_secret(model)))
-    return Description(fields, address)
+    return Description(fields, address, any(kind.__name__ in _REASONED for kind in type(model).__mro__))
+
+
+_REASONED = {
+    "BaseChatOpenAI", "ChatAnthropic", "ChatGroq", "ChatMistralAI", "ChatOllama", "ChatGoogleGenerativeAI",
+    "ChatEndpoint",
+}  # fmt: skip
+"""Classes whose streams end with a finish, stop or done reason whenever the provider sent all."""
 
 
 def _reserve(model: BaseChatModel) -> int | None:

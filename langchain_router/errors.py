@@ -7,6 +7,8 @@ ContextOverflowError when every model was refused for its window, else an invali
 
 from __future__ import annotations
 
+from typing import Any
+
 from langchain_core import exceptions as core
 
 from capability_router.errors import (
@@ -17,6 +19,7 @@ from capability_router.errors import (
     RouterBusy,
     RouterError,
     StreamInterrupted,
+    remade,
 )
 from capability_router.faults.kinds import KINDS
 
@@ -66,12 +69,27 @@ def _widen(error: Exception, *also: type[Exception]) -> None:
     error.__class__ = _both(type(error), also)
 
 
+def _reduced(error: RouterError) -> tuple[Any, ...]:
+    """A made class can't be found by its name: it is made again from its bases."""
+    own, *also = type(error).__bases__
+    return _remade, (own, tuple(also), error.args, dict(error.__dict__))
+
+
+def _remade(
+    own: type[Exception], also: tuple[type[Exception], ...], args: tuple[Any, ...], state: dict[str, Any]
+) -> RouterError:
+    return remade(_both(own, also), args, state)  # type: ignore[arg-type]  # its first base is a RouterError
+
+
 _made: dict[tuple[type[Exception], ...], type[Exception]] = {}
 
 
 def _both(own: type[Exception], also: tuple[type[Exception], ...]) -> type[Exception]:
     bases = (own, *also)
     if bases not in _made:
-        namespace = {"__module__": own.__module__, "__qualname__": own.__qualname__, "__doc__": own.__doc__}
+        namespace = {
+            "__module__": own.__module__, "__qualname__": own.__qualname__, "__doc__": own.__doc__,
+            "__reduce__": _reduced,
+        }  # fmt: skip
         _made[bases] = type(own.__name__, bases, namespace)
     return _made[bases]

@@ -62,9 +62,10 @@ class RoutedCall:
         except BaseException as error:
             traced.on_chain_error(self._failed(traced, error))
             raise
-        rest = self._rest(traced)
-        traced.on_chain_end(self._outputs())
-        yield from rest
+        try:
+            yield from self._rest(traced)
+        finally:  # also for a caller who stops at the last chunk: the call was over
+            traced.on_chain_end(self._outputs())
 
     async def achunks(self) -> AsyncGenerator[Any, None]:
         """Make the call in this task; gives what the chosen model gives."""
@@ -80,10 +81,11 @@ class RoutedCall:
         except BaseException as error:
             await traced.on_chain_error(self._failed(traced, error))
             raise
-        rest = self._rest(traced)
-        await traced.on_chain_end(self._outputs())
-        for chunk in rest:
-            yield chunk
+        try:
+            for chunk in self._rest(traced):
+                yield chunk
+        finally:  # also for a caller who stops at the last chunk: the call was over
+            await traced.on_chain_end(self._outputs())
 
     # -- the run ----------------------------------------------------------------------------------
 

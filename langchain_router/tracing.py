@@ -98,15 +98,20 @@ def note(run: ChainRun, facts: Mapping[str, Any]) -> None:
 
 
 def chain_name(parent: BaseCallbackManager, config: RunnableConfig) -> str:
-    """Under which chain a call is booked: the root run's name if a tracer knows it, else what the config says."""
+    """Under which chain a call is booked: its own run name, else the root run's if a tracer knows it.
+
+    LangChain doesn't hand a chain's run name down to its steps, so without a tracer it is known only on
+    the model's own config, in `metadata` and in `routing(chain=...)`.
+    """
+    if config.get("run_name"):
+        return str(config["run_name"])
     for handler in parent.handlers:
         if isinstance(handler, BaseTracer):
             name = _root_name(handler, parent.parent_run_id)
             if name:
                 return name
     metadata = config.get("metadata") or {}
-    stated = config.get("run_name") or metadata.get("lc_agent_name") or metadata.get("langgraph_node")
-    return str(stated or next(iter(caller_tags(config)), ""))
+    return str(metadata.get("lc_agent_name") or metadata.get("langgraph_node") or "")
 
 
 def _root_name(tracer: BaseTracer, run_id: Any) -> str:

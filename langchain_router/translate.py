@@ -86,6 +86,7 @@ def to_request(call: Call, routing: Routing, cards: Sequence[ModelCard]) -> Requ
         in_tool_loop=bool(follows),
         follows=follows,
         routing=routing,
+        model=str(call.kwargs.get("model") or ""),
         payload=call,
     )
 

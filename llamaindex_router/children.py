@@ -6,6 +6,7 @@ switched off; the user's object is never changed.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms.llm import LLM
 
-from capability_router.catalog.aliases import canonical
+from capability_router.catalog.aliases import KEY_VARIABLES, canonical
 from capability_router.endpoints.providers import known, spec_for
 from capability_router.errors import ConfigError
 
@@ -142,6 +143,8 @@ def _named(source: str, candidate: str, api_key: str | None) -> LLM:
 
 def _integration(module: str, name: str, model: str, candidate: str, api_key: str | None) -> LLM:
     key = {"api_key": api_key} if api_key else {}
+    if not key:
+        _check_key(module, candidate)
     try:
         made: LLM = getattr(import_module(module), name)(model=model, **key)
     except (ValueError, TypeError, ImportError) as error:
@@ -149,6 +152,20 @@ def _integration(module: str, name: str, model: str, candidate: str, api_key: st
         kind = type(error).__name__
         raise ConfigError(f"model {candidate!r}: {module}.{name} refused its settings ({kind})") from error
     return made
+
+
+_KEYED = ("openai", "anthropic", "groq", "mistral", "deepseek", "openrouter")
+
+
+def _check_key(module: str, candidate: str) -> None:
+    """Some of the classes are built without a key, and fail at their first call without saying what is missing."""
+    provider = next((name for name in _KEYED if PACKAGES[name][0] == module), "")
+    names = KEY_VARIABLES.get(provider, ())
+    if names and not any(os.environ.get(variable) for variable in names):
+        raise ConfigError(
+            f"model {candidate!r} takes its key from the environment variable {names[0]}, which is not set; set it, "
+            "give api_key=, or give an LLM object"
+        )
 
 
 def _built_in(name: str, api_key: str | None) -> LLM:

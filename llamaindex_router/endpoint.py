@@ -50,7 +50,8 @@ def describe(llm: Any) -> Description | None:
     key = getattr(llm, "api_key", None)
     region = next((str(v) for name in _REGIONS if (v := getattr(llm, name, None))), "")
     address = Address(url or f"sdk:{type(llm).__name__}", model or type(llm).__name__, _mark(key), region)
-    return Description(fields, address)
+    reasoned = any(kind.__name__ == "OpenAI" and "llama_index" in kind.__module__ for kind in type(llm).__mro__)
+    return Description(fields, address, reasoned)
 
 
 def metadata_of(llm: LLM) -> LLMMetadata | None:

@@ -39,6 +39,7 @@ def request_of(call: Call[Any], routing: Routing, max_tokens: int | None = None)
         in_tool_loop=bool(messages) and messages[-1].role in _TOOL_ROLES,
         follows=_follows(messages),
         routing=routing,
+        model=str(call.kwargs.get("model") or ""),
         payload=call,
     )
 

@@ -15,7 +15,7 @@ The adapters raise subclasses that are also errors of their framework, so that e
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -47,6 +47,18 @@ class Failed(Protocol):
 
 class RouterError(Exception):
     """Anything the router itself raises."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """By class, text and attributes, so that copies and other processes get it whole."""
+        return remade, (type(self), self.args, dict(self.__dict__))
+
+
+def remade(kind: type[RouterError], args: tuple[Any, ...], state: dict[str, Any]) -> RouterError:
+    """The error again, without going through its constructor."""
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
 
 
 class ConfigError(RouterError, ValueError):

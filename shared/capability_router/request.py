@@ -49,7 +49,8 @@ class Request:
     `texts` are the message texts in order (read for features, never stored), `media` the kinds of
     the attached parts ("image", "pdf", "audio", "video"), `tools` the tools' JSON schemas as text
     (counted as input), `follows` the ids of the tool calls that it answers, `input_tokens` an exact
-    count if the caller has one, `payload` whatever the endpoint needs to make the call.
+    count if the caller has one, `model` the name of another model that the caller asks the provider for
+    (its price counts, not the candidate's), `payload` whatever the endpoint needs to make the call.
     """
 
     texts: tuple[str, ...]
@@ -63,6 +64,7 @@ class Request:
     in_tool_loop: bool = False
     follows: tuple[str, ...] = ()
     input_tokens: int | None = None
+    model: str = ""
     routing: Routing = field(default_factory=current_routing)
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     payload: Any = field(default=None, repr=False, compare=False)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from capability_router.catalog.entry import Describe
+from capability_router.catalog.prices import price_of
 from capability_router.catalog.registry import Registry
 from capability_router.clock import Clock, SystemClock
 from capability_router.eligibility import Roster, longest
@@ -78,7 +79,7 @@ class Router:
         )  # fmt: skip
         self._prices = {card.id: card.price for card in registry.cards}
         self._retries = RetryBudget(s.retry.budget_ratio, s.retry.budget_floor)
-        self._reason_givers: set[str] = set()
+        self._reason_givers = {entry.card.id for entry in registry if entry.gives_reason}
         self._affinity = Affinity()
         self._outcomes = Outcomes()
         self._listeners: list[Callable[[Request, Outcome], None]] = []
@@ -141,12 +142,15 @@ class Router:
 
     def _account(self, request: Request, plan: Plan) -> Account:
         def most(model: str) -> int | None:
-            card = self.registry.entry(model).card
-            return card.price.worst(plan.input_tokens, longest(request, card)) if card.price else None
+            price = prices[model]
+            return price.worst(plan.input_tokens, longest(request, self.registry.entry(model).card)) if price else None
 
+        prices = self._prices
+        if request.model:  # another model than the candidates': what the catalog says of it, else unknown
+            prices = {card.id: price_of(card.provider, request.model) for card in self.registry.cards}
         return Account(
             request.id, Booked.of(request.routing, plan.task), plan.input_tokens, ledger=self.ledger,
-            budgets=self.budgets, prices=self._prices, most=most, unix=self.clock.unix,
+            budgets=self.budgets, prices=prices, most=most, unix=self.clock.unix,
         )  # fmt: skip
 
     def _ended(self, run: Run[Any]) -> None:

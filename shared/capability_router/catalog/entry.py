@@ -24,10 +24,14 @@ FORMS = "a model object, 'provider:model', a ModelCard, (model, card or override
 
 
 class Description(NamedTuple):
-    """What a framework's model says of itself: card fields, and where it calls."""
+    """What a framework's model says of itself: card fields, where it calls.
+
+    `gives_reason`: whether its streams always end with a terminal reason, so that a missing one is a fault.
+    """
 
     fields: Mapping[str, Any]
     address: Address
+    gives_reason: bool = False
 
 
 Describe = Callable[[Any], Description | None]
@@ -38,12 +42,13 @@ Describe = Callable[[Any], Description | None]
 class Entry:
     """A registered model. `source` makes its calls: a framework's model, a 'provider:model' string,
 
-    or None, when the built-in client reaches `card.endpoint`.
+    or None, when the built-in client reaches `card.endpoint`. `gives_reason`: see Description.
     """
 
     card: ModelCard
     source: Any
     address: Address
+    gives_reason: bool = False
 
     def __repr__(self) -> str:
         via = self.source if isinstance(self.source, str) else type(self.source).__name__
@@ -60,6 +65,7 @@ class Draft:
     stated: Mapping[str, Any]
     told: Mapping[str, Any]
     address: Address
+    gives_reason: bool = False
 
     @property
     def provider(self) -> str:
@@ -205,7 +211,7 @@ def _described(item: Any, where: str, describe: Describe | None) -> Draft:
     told = describe(item) if describe else _plainly(item)
     if told is None:
         raise ConfigError(f"{where} is a {type(item).__name__}, which can't be routed to; an entry is {FORMS}")
-    return Draft(where, None, item, {}, told.fields, told.address)
+    return Draft(where, None, item, {}, told.fields, told.address, told.gives_reason)
 
 
 def _plainly(item: Any) -> Description | None:

@@ -128,7 +128,8 @@ def _settled(draft: Draft, id: str) -> Entry:
     except ConfigError as error:
         raise ConfigError(f"{draft.where}: {error}") from None
     address = draft.address if draft.address.model else draft.address._replace(model=draft.model or id)
-    return Entry(card, draft.source, address)
+    by_protocol = draft.source is None or isinstance(draft.source, str)  # the built-in or a provider's own client
+    return Entry(card, draft.source, address, by_protocol or draft.gives_reason)
 
 
 def _accepted(told: Mapping[str, Any], catalog: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -19,7 +19,7 @@ from capability_router.endpoints.errors import EndpointConnectionError, Endpoint
 from capability_router.endpoints.lanes import Server, async_lanes, lanes
 from capability_router.endpoints.sse import DONE, SseParser
 from capability_router.endpoints.wire import BROKEN_FINISHES, Delta, delta_from
-from capability_router.request import Reply
+from capability_router.request import Finish, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -174,10 +174,19 @@ class Exchange:
             if payload == DONE:
                 self._done = True
                 self._patience.linger(LINGER_S)
+                out += self._said_done()
                 break
             if payload:
                 out.append(self._delta(self._parsed(payload)))
         return out
+
+    def _said_done(self) -> list[Delta]:
+        """A server that gives no finish reason but does say that it is done has ended its answer."""
+        if self.assembly.finish is not None:
+            return []
+        end = Delta(finish=Finish.OTHER, finish_raw="done")
+        self.assembly.add(end)
+        return [end]
 
     def _parsed(self, payload: bytes) -> dict[str, Any]:
         try:

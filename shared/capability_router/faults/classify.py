@@ -21,8 +21,11 @@ from capability_router.faults.vocabulary import (
     BROAD,
     DECISIVE_NAMES,
     FRAGMENTS,
+    GARBLED,
+    IN_STREAM,
     LONGEST_WORD,
     NAMES,
+    REPLY_PARTS,
     TELLING,
     UNSENT,
     normal,
@@ -58,6 +61,7 @@ def kind_of(evidence: Evidence, *, texts: bool = True) -> str:
         ("unparsable" if evidence[0].unfit else "")
         or _answered(_answer(evidence), texts)
         or _first(_named(link) for link in evidence)
+        or ("server_error" if any(map(_garbled, evidence)) else "")
         or (_first(_loose(link) for link in evidence) if texts else "")
         or "unknown"
     )
@@ -79,6 +83,7 @@ def _fault(error: BaseException, now_unix: float) -> Fault:
         clock=_clock(evidence) if kind == "timeout" else "",
         again=not forbids_retry(headers_of(evidence)),
         sent=_sent(evidence),
+        started=any(not link.status and link.names[:1] and link.names[0] in IN_STREAM for link in evidence),
         error=error,
     )
 
@@ -116,6 +121,14 @@ def _named(link: Link) -> str:
 
 def _loose(link: Link) -> str:
     return "" if _plain(link) else told_by(link.texts, loose_rules())
+
+
+def _garbled(link: Link) -> bool:
+    """An SDK stumbled over a body that is no reply: text where an object should be, no choices."""
+    error = link.error
+    if isinstance(error, AttributeError):
+        return error.name in REPLY_PARTS and isinstance(error.obj, (str, bytes, list, type(None)))
+    return _plain(link) and any(phrase in text for text in link.texts for phrase in GARBLED)
 
 
 def _plain(link: Link) -> bool:

@@ -65,7 +65,8 @@ class Fault:
 
     `retry_after_s` and `window` are the provider's own hints: seconds to wait, tokens it can hold;
     `again` is False if it says that the same call must not be repeated (`x-should-retry: false`).
-    `sent` is False if the request surely never reached the provider, so nothing can be billed.
+    `sent` is False if the request surely never reached the provider, so nothing can be billed;
+    `started` is True if an answer had begun when it came (an error event inside a 200 stream).
     `error` is the exception that was raised, for `__cause__` only; it never reaches telemetry.
     """
 
@@ -78,6 +79,7 @@ class Fault:
     clock: str = ""
     again: bool = True
     sent: bool = True
+    started: bool = False
     error: BaseException | None = field(default=None, repr=False, compare=False)
 
     @property

@@ -149,6 +149,13 @@ def status_kind(status: int) -> str:
     broad = "server_error" if status >= 500 else "bad_request" if status >= 400 else "unknown"
     return _STATUSES.get(status, broad)
 
+REPLY_PARTS = frozenset({"choices", "usage", "content", "model_dump", "candidates", "message", "output", "id", "model"})
+GARBLED = ("unexpected response type", "response missing 'choices'", "null value for 'choices'")
+"""How clients stumble over a body that is no reply: the part they looked for, or their own words (lower case)."""
+
+IN_STREAM = frozenset(map(normal, ("EndpointStreamError", "APIError")))
+"""Classes raised, without a status, for an error event inside a stream that began well."""
+
 UNSENT = frozenset(
     map(normal, ("ConnectError", "ConnectTimeout", "ConnectTimeoutError", "ConnectionRefusedError", "gaierror",
                  "EndpointConnectionError", "ClientConnectorError", "NameResolutionError", "NewConnectionError"))

@@ -48,7 +48,7 @@ class Prior:
         self._strength = _strengths(models)
         self._quality = {m.id: dict(m.quality) for m in models}
         self._default = {m.id: self._level(m) for m in models}
-        self._on: dict[str, dict[str, tuple[float, float]]] = {}
+        self._on: dict[str, dict[str, Belief]] = {}
         self._scored: dict[str, dict[str, tuple[float, float]]] = {}  # task -> model -> sum, count
         self._lock = Lock()
 
@@ -62,8 +62,8 @@ class Prior:
             levels = {model: self._learned(model, task) for model in self._strength}
             best = max(levels.values(), default=0.0)
             known = {
-                model: Belief(level, -_NARROWED * (best - level) / MOST_HARDNESS, -_WIDENED * (1.0 - self._strength[model]))
-                for model, level in levels.items()
+                m: Belief(level, -_NARROWED * (best - level) / MOST_HARDNESS, -_WIDENED * (1.0 - self._strength[m]))
+                for m, level in levels.items()
             }
             self._on[task] = known
             if len(self._on) > _TASKS_KEPT:

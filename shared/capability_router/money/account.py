@@ -42,6 +42,15 @@ class Broken(Protocol):
     def kind(self) -> str: ...
     @property
     def sent(self) -> bool: ...
+    @property
+    def started(self) -> bool: ...
+    @property
+    def status(self) -> int | None: ...
+
+
+def _may_be_billed(fault: Broken) -> bool:
+    turned_away = fault.status is not None and fault.status >= 400
+    return fault.started or (fault.sent and not turned_away and fault.kind in _BEGUN)
 
 
 class Account:
@@ -92,7 +101,7 @@ class Account:
     def _usage(self, fault: Broken | None, reply: Reply, had_content: bool) -> Usage:
         if reply.usage is not None:
             return reply.usage
-        begun = had_content or bool(reply.text) or fault is None or (fault.sent and fault.kind in _BEGUN)
+        begun = had_content or bool(reply.text) or fault is None or _may_be_billed(fault)
         if not begun:
             return _NOTHING
         return Usage(self._input_tokens, estimate_tokens(reply.text) if reply.text else 0, estimated=True)

@@ -13,6 +13,7 @@ import pytest
 from fakes import Scripted, calling
 from langchain_core import exceptions as core
 from langchain_core.caches import InMemoryCache
+from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.rate_limiters import BaseRateLimiter
 from langchain_core.runnables import ConfigurableField, RunnableBinding
@@ -460,3 +461,24 @@ async def test_cancellation_is_no_fault_of_the_model() -> None:
     assert [c.model for c in model.router.ledger.calls()] == ["fake/scripted"]
     rows = {row["model"]: row for row in model.router.health()}
     assert (rows["fake/scripted"]["failed"], rows["fake/scripted"]["neutral"]) == (0, 1)
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda e: pickle.loads(pickle.dumps(e))])  # noqa: S301 - its own bytes
+def test_errors_survive_copies_and_other_processes(duplicate: Any) -> None:
+    router = ChatRouter(models=[{"id": "a", "endpoint": {"base_url": "http://127.0.0.1:9/v1", "model": "m"}}])
+    with pytest.raises(AllCandidatesFailed) as caught:
+        router.invoke("hi")
+    again = duplicate(caught.value)
+    assert str(again) == str(caught.value)
+    assert [f.model for f in again.failures] == ["a", "a"]
+    assert isinstance(again, core.ModelConnectionError)
+    with pytest.raises(NoEligibleModel) as none:
+        router.invoke("hi", config={"configurable": {"router": {"pin": "b"}}})
+    assert duplicate(none.value).refusals == none.value.refusals
+
+
+def test_a_model_of_another_name_is_not_booked_at_the_candidates_price() -> None:
+    priced = {"price": {"input_mtok": 1, "output_mtok": 1}}
+    router = ChatRouter(models=[(GenericFakeChatModel(messages=iter([AIMessage("a"), AIMessage("b")])), priced)])
+    assert router.invoke("hi").response_metadata["router"]["cost_usd"] is not None
+    assert router.invoke("hi", model="another").response_metadata["router"]["cost_usd"] is None

@@ -19,8 +19,8 @@ def test_all_failed_tells_whose_what_and_what_to_change() -> None:
         tenant="acme", elapsed_s=4.2, advice="Raise deadline_s.",
     )  # fmt: skip
     assert (
-        str(error)
-        == 'no answer for tenant "acme" after 2 attempts in 4.2 s: x overloaded (529) (after 1.0 s); y timed out (after 1.0 s). Raise deadline_s.'
+        str(error) == 'no answer for tenant "acme" after 2 attempts in 4.2 s: x overloaded (529) (after 1.0 s); '
+        "y timed out (after 1.0 s). Raise deadline_s."
     )
 
 

@@ -454,3 +454,18 @@ def test_a_run_is_iterated_once() -> None:
     run = ask(scripted_router({"a": ["ok"]}))
     with pytest.raises(RuntimeError, match="iterated before"):
         list(run)
+
+
+def test_what_a_failed_attempt_may_have_cost() -> None:
+    faults = {
+        "refused": (Fault("connection", sent=False), 0),
+        "cut": (Fault("connection"), 1),
+        "in the stream": (Fault("overloaded", started=True), 1),
+        "turned away": (Fault("overloaded", status=529), 0),
+        "filtered": (Fault("content_filtered", status=400), 0),
+        "late": (Fault("timeout"), 1),
+    }
+    for name, (fault, booked) in faults.items():
+        router = scripted_router({"a": [fault], "b": ["ok"]}, on_content_filter="fallback")
+        ask(router)
+        assert (router.ledger.calls()[0].cost_pico or 0) // (router.ledger.calls()[0].cost_pico or 1) == booked, name

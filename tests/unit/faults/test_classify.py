@@ -279,3 +279,15 @@ def test_whether_the_request_can_have_reached_the_provider(error: Exception, sen
     outer = RuntimeError("wrapped")
     outer.__cause__ = error
     assert classify(outer).sent is sent
+
+
+def test_an_sdk_that_stumbles_over_a_body_that_is_no_reply_is_the_servers_fault() -> None:
+    for read in (lambda body: body.choices, lambda body: body.usage):
+        with pytest.raises(AttributeError) as caught:
+            read("<html>")
+        assert classify(caught.value).kind == "server_error"
+        assert not is_programming_error(caught.value)
+    with pytest.raises(AttributeError) as mistake:
+        _ = object().choices  # type: ignore[attr-defined]
+    assert is_programming_error(mistake.value)
+    assert classify(ValueError("Unexpected response type from OpenAI-compatible endpoint")).kind == "server_error"
