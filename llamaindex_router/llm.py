@@ -8,7 +8,7 @@ candidates are.
 from __future__ import annotations
 
 import pickle
-from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from llama_index.core.base.llms.types import (
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import LLM, ToolSelection
 from llama_index.core.prompts import BasePromptTemplate
+from llama_index.core.tools import BaseTool, FunctionTool
 from pydantic import Field, PrivateAttr
 
 from capability_router.errors import ConfigError
@@ -42,7 +43,6 @@ from llamaindex_router.translate import request_of
 from llamaindex_router.window import ContextWindow, checked, metadata_for
 
 if TYPE_CHECKING:
-    from llama_index.core.tools.types import BaseTool
     from typing_extensions import Unpack
 
     from capability_router.plan import Plan
@@ -127,12 +127,13 @@ class RouterLLM(FunctionCallingLLM):
     def explain(
         self,
         prompt: str | Sequence[ChatMessage],
-        tools: Sequence[BaseTool] | None = None,
+        tools: Sequence[BaseTool | Callable[..., Any]] | None = None,
         **terms: Unpack[RoutingTerms],
     ) -> Plan:
         """What would be decided for this prompt now; nothing is sent. `terms` as in `routing(...)`."""
         messages = [ChatMessage(content=prompt)] if isinstance(prompt, str) else prompt
-        call = calls.with_tools(tools, None, messages, {}) if tools else calls.chat(messages, {})
+        made = [tool if isinstance(tool, BaseTool) else FunctionTool.from_defaults(tool) for tool in tools or ()]
+        call = calls.with_tools(made, None, messages, {}) if made else calls.chat(messages, {})
         return self.router.explain(self._request(call, self._routing(terms)))
 
     # -- chat and complete ---------------------------------------------------------------------

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from capability_router.eligibility import Refusal
+from capability_router.errors import NoEligibleModel
 
 SCHEMA_VERSION = 1
 
@@ -69,7 +70,9 @@ class Plan:
 
     @property
     def chosen(self) -> Candidate:
-        """The first candidate; raises IndexError when no model is eligible."""
+        """The first candidate; raises NoEligibleModel when there is none."""
+        if not self.candidates:
+            raise NoEligibleModel(self.refusals)
         return self.candidates[0]
 
     def to_dict(self) -> dict[str, Any]:

@@ -187,3 +187,12 @@ def test_a_history_is_put_in_the_common_form_for_another_model(pair: RouterLLM, 
     sent = server.of("b")[0]["messages"]
     assert json.loads(sent[1]["tool_calls"][0]["function"]["arguments"]) == {"a": 6, "b": 7}
     assert len(first.blocks) > 2  # the caller's message is as it was
+
+
+def test_explain_takes_plain_functions_as_tools() -> None:
+    def add(a: int, b: int) -> int:
+        """Add two numbers."""
+        return a + b
+
+    card = {"id": "a", "endpoint": {"base_url": "http://127.0.0.1:9/v1", "model": "m"}, "tool_calling": True}
+    assert RouterLLM(models=[card]).explain("1 + 1?", tools=[add]).needs == ("tool_calling",)
