@@ -17,8 +17,9 @@ import click
     "--config", type=click.Path(dir_okay=False, path_type=Path), default=Path("router.yaml"), show_default=True
 )
 @click.option(
-    "--tools", type=click.Path(dir_okay=False, path_type=Path), help="Tools as a JSON list, as Chat Completions takes them."
-)
+    "--tools", type=click.Path(dir_okay=False, path_type=Path),
+    help="Tools as a JSON list, as Chat Completions takes them.",
+)  # fmt: skip
 @click.option("--schema", is_flag=True, help="The answer must fit a JSON schema.")
 @click.option("--image", "images", type=click.IntRange(0), default=0, help="Images beside the prompt.")
 @click.option("--tokens", type=click.IntRange(0), help="Input tokens, instead of the estimate.")

@@ -1,0 +1,75 @@
+"""What the routing core costs per request, without any call: python -m benchmarks.core
+
+Median and 99th percentile in microseconds, a prompt of 84 characters, cards with windows, prices,
+capabilities, quality and latency. "decide" is eligibility, prediction and ranking; "start" adds the
+run's machine and account; "whole" also carries out a scripted call that answers at once, books it and
+settles it. The last column is "decide" over a bare loop that reads ten attributes per model.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable
+from typing import Any
+
+from capability_router import Price, Request
+from capability_router.testing import ask, scripted_router
+
+PROMPT = "What is the capital of France, and why is it known for its museums? Please be brief."
+POLICIES: tuple[Any, ...] = (
+    "single", "cheapest", "fastest", "weighted", "adaptive",
+    {"name": "adaptive", "quality_target": 0.8}, {"name": "rules", "rules": [{"when": {"task": "chat"}, "then": ["m3"]}]},
+)  # fmt: skip
+
+
+def cards(count: int) -> dict[str, dict[str, Any]]:
+    return {
+        f"m{i}": {
+            "price": Price(1 + i, 2), "context_window": 8_000 * (i + 1), "tool_calling": True,
+            "quality": {"default": 0.5 + (i % 10) * 0.04}, "latency": {"ttft_s": 0.4, "tokens_per_s": 90},
+        }
+        for i in range(count)
+    }  # fmt: skip
+
+
+def timed(call: Callable[[], object], rounds: int = 3_000) -> tuple[float, float]:
+    for _ in range(200):
+        call()
+    times = []
+    gc.disable()
+    for _ in range(rounds):
+        before = time.perf_counter_ns()
+        call()
+        times.append(time.perf_counter_ns() - before)
+    gc.enable()
+    times.sort()
+    return times[rounds // 2] / 1_000, times[int(rounds * 0.99)] / 1_000
+
+
+def bare(made: Any) -> Callable[[], object]:
+    names = ("id", "price", "context_window", "tool_calling", "quality", "latency", "tags", "data", "model", "provider")
+    return lambda: [[getattr(card, name) for name in names] for card in made.registry.cards]
+
+
+def row(count: int, policy: Any) -> str:
+    made = scripted_router({name: ["ok"] for name in cards(count)}, cards=cards(count), policy=policy)
+    request = Request((PROMPT,))
+    decide, start = timed(lambda: made.explain(request)), timed(lambda: made.start(request, None))
+    whole, floor = timed(lambda: ask(made, request)), timed(bare(made))
+    name = policy if isinstance(policy, str) else " ".join(f"{v}" for v in list(policy.values())[:1]) + " *"
+    figures = "".join(f"{p50:8.1f} /{p99:7.1f}" for p50, p99 in (decide, start, whole))
+    return f"{count:6} {name:12}{figures}{decide[0] / floor[0]:8.1f} x"
+
+
+def main() -> None:
+    print("microseconds, p50 / p99 (* with a quality target, or rules)")
+    print(f"{'models':>6} {'policy':12}{'decide':>17}{'start':>17}{'whole':>17}{'ratio':>10}")
+    for policy in POLICIES:
+        print(row(10, policy))
+    for count in (2, 50, 200):
+        print(row(count, "adaptive"))
+
+
+if __name__ == "__main__":
+    main()
