@@ -19,7 +19,8 @@ from capability_router.testing import ask, scripted_router
 PROMPT = "What is the capital of France, and why is it known for its museums? Please be brief."
 POLICIES: tuple[Any, ...] = (
     "single", "cheapest", "fastest", "weighted", "adaptive",
-    {"name": "adaptive", "quality_target": 0.8}, {"name": "rules", "rules": [{"when": {"task": "chat"}, "then": ["m3"]}]},
+    {"name": "adaptive", "quality_target": 0.8},
+    {"name": "rules", "rules": [{"when": {"task": "chat"}, "then": ["m3"]}]},
 )  # fmt: skip
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Protocol
 
 from capability_router.errors import ConfigError
@@ -114,7 +113,7 @@ class Account:
                 return pico(reply.cost_usd)
             except ConfigError:
                 log.warning("%s reported a cost that is no amount of USD; its price is taken instead", model)
-        if replace(usage, estimated=False) == _NOTHING:
+        if not (usage.input_tokens or usage.output_tokens):
             return 0
         price = self._prices.get(model)
         return None if price is None else price.cost(usage)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from operator import attrgetter
 from threading import Lock
 
 from capability_router.policies.base import Judgement, Row, Scene, Scored, Terms, told_cost
@@ -23,6 +24,7 @@ _COLD = 32  # a window shorter than this is filled up with copies of the request
 _JUST_BELOW = 1.0 - 1e-9  # of a corner price, where its dearer pick is taken
 _STIFFNESS = 20.0  # a mean off by 0.01 moves the price by a fifth
 _TARGETS_KEPT = 64
+_QUALITY = attrgetter("quality")
 _BELOW_FLOOR = -10.0  # behind every model that reaches the floor
 
 
@@ -64,16 +66,19 @@ class Adaptive:
 
     def observe(self, scene: Scene) -> None:
         """Take in a request that is really carried out; explaining one leaves the window alone."""
-        points = self._open(_points([row for row in scene.rows if not row.held] or scene.rows, self._mu))
-        strong = max(points, key=lambda p: p.quality)
+        rows = [row for row in scene.rows if not row.held] or scene.rows
+        usd = (max(rows, key=_QUALITY).cost_pico or 0) / 1e12
         target = self._wanted(scene)
         with self._lock:
             self._seen += 1
-            self._strong_usd += (strong.usd - self._strong_usd) / min(self._seen, WINDOW)
-            if target is not None:
-                self._aim(target, points)
-            elif self._aims:
+            self._strong_usd += (usd - self._strong_usd) / min(self._seen, WINDOW)
+            if target is None and not self._aims:
+                return
+            points = self._open(_points(rows, self._mu))
+            if target is None:
                 self._dual.observe(points)
+            else:
+                self._aim(target, points)
 
     def _open(self, points: list[Point]) -> list[Point]:
         """Without those below the floor, unless all are."""
