@@ -2,7 +2,7 @@
 
 Everything that decides between "again", "elsewhere" and "stop" is a row here; the machine reads the
 row and knows no provider. Source of the rows: the providers' error references and probes of their
-clients (docs/explanation/faults.md).
+clients (docs/faults.md).
 """
 
 from __future__ import annotations
