@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, fields, replace
-from difflib import get_close_matches
 from typing import Any, TypedDict, Unpack
 
 from capability_router.errors import ConfigError
+from capability_router.nearest import nearest
 
 DATA_TERMS = ("regions", "retention", "training")
 
@@ -98,7 +98,7 @@ def _checked(terms: Mapping[str, Any]) -> dict[str, Any]:
     flat.pop("data", None)
     for name, value in flat.items():
         if name not in _NAMES and name not in DATA_TERMS:
-            raise ConfigError(f"unknown routing term {name!r}{_nearest(name, _NAMES)}")
+            raise ConfigError(f"unknown routing term {name!r}{nearest(name, sorted(_NAMES))}")
         flat[name] = _value(name, value)
     return flat
 
@@ -108,7 +108,7 @@ def _data_terms(data: object) -> dict[str, Any]:
         raise ConfigError(f"routing term 'data' must be a mapping, got {type(data).__name__}")
     for name in data:
         if name not in DATA_TERMS:
-            raise ConfigError(f"unknown data rule {name!r}{_nearest(str(name), DATA_TERMS)}")
+            raise ConfigError(f"unknown data rule {name!r}{nearest(name, DATA_TERMS)}")
     return dict(data)
 
 
@@ -162,8 +162,3 @@ def _number(name: str, value: Any, most: float | None) -> float:
     if not 0 <= number < float("inf") or (most is not None and number > most):
         raise ConfigError(f"routing term {name!r} must be {'0 to 1' if most else '0 or more'}, got {value!r}")
     return number
-
-
-def _nearest(name: str, known: Sequence[str] | set[str]) -> str:
-    near = get_close_matches(name, list(known), n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(sorted(known))}"

@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from difflib import get_close_matches
 from typing import Any
 
 from capability_router.errors import ConfigError
 from capability_router.money.price import Price
+from capability_router.nearest import nearest
 from capability_router.request import Need
 from capability_router.routing import DATA_TERMS
 
@@ -116,9 +116,7 @@ def card_fields(values: Mapping[str, Any], owner: str) -> dict[str, Any]:
     """The values, if each is a card field; else ConfigError naming the nearest."""
     for name in values:
         if name not in FIELDS:
-            near = get_close_matches(str(name), FIELDS, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(FIELDS)}"
-            raise ConfigError(f"model {owner!r}: unknown card field {name!r}; {hint}")
+            raise ConfigError(f"model {owner!r}: unknown card field {name!r}{nearest(name, FIELDS)}")
     return dict(values)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -17,6 +16,7 @@ from capability_router.address import Address, fingerprint
 from capability_router.catalog.aliases import KEY_VARIABLES, canonical, provider_of
 from capability_router.catalog.card import FIELDS, ModelCard
 from capability_router.errors import ConfigError
+from capability_router.nearest import nearest
 
 _ENDPOINT_KINDS: dict[str, type] = {"base_url": str, "model": str, "api_key_env": str, "headers": dict}
 ENDPOINT_KEYS = (*_ENDPOINT_KINDS, "api_key", "timeouts")
@@ -153,7 +153,7 @@ def _endpoint(value: Any, model: Any, where: str) -> dict[str, Any]:
         raise ConfigError(f"{where}.endpoint must be a mapping of {', '.join(ENDPOINT_KEYS)}")
     for name in value:
         if name not in ENDPOINT_KEYS:
-            raise ConfigError(f"{where}.endpoint: unknown key {name!r}{nearest(str(name), ENDPOINT_KEYS)}")
+            raise ConfigError(f"{where}.endpoint: unknown key {name!r}{nearest(name, ENDPOINT_KEYS)}")
     for name, kind in _ENDPOINT_KINDS.items():
         if not isinstance(value.get(name) or kind(), kind):
             raise ConfigError(f"{where}.endpoint.{name} must be a {'mapping' if kind is dict else 'text'}")
@@ -221,9 +221,3 @@ def _plainly(item: Any) -> Description | None:
     if isinstance(item, type) or not talks:
         return None
     return Description({}, Address(f"sdk:{kind.__name__}", ""))
-
-
-def nearest(name: str, known: tuple[str, ...]) -> str:
-    """'; did you mean ...?' or what is known."""
-    near = get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import NamedTuple
 
 from capability_router.endpoints.spec import ApiKey, EndpointSpec
 from capability_router.errors import ConfigError
+from capability_router.nearest import nearest
 
 
 class Provider(NamedTuple):
@@ -55,7 +55,7 @@ def spec_for(name: str, *, api_key: ApiKey | None = None) -> EndpointSpec:
     provider, _, model = name.partition(":")
     row = known(provider)
     if row is None or not model:
-        near = get_close_matches(provider.lower(), [*PROVIDERS, *ALIASES], n=1)
-        hint = f"did you mean '{near[0]}:...'?" if near and row is None else f"known: {', '.join(PROVIDERS)}"
-        raise ConfigError(f"{name!r} is not 'provider:model' with a provider that can be reached over HTTP; {hint}")
+        words = [*PROVIDERS, *ALIASES] if row is None else []
+        hint = nearest(provider.lower(), words, f"; known: {', '.join(PROVIDERS)}", tail=":...")
+        raise ConfigError(f"{name!r} is not 'provider:model' with a provider that can be reached over HTTP{hint}")
     return EndpointSpec(row.base_url, model, api_key, None if api_key else row.api_key_env or None)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from difflib import get_close_matches
 from typing import Any, Protocol, TypeGuard
 from urllib.parse import urlsplit
 
 from capability_router.address import Address, fingerprint
 from capability_router.endpoints.clocks import Clocks
 from capability_router.errors import ConfigError
+from capability_router.nearest import nearest
 
 
 class SecretLike(Protocol):
@@ -87,9 +87,7 @@ class EndpointSpec:
             raise ConfigError(f"{whose} must be a mapping with base_url and model, got {type(value).__name__}")
         for name in value:
             if name not in known:
-                near = get_close_matches(str(name), known, n=1)
-                hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-                raise ConfigError(f"{whose}: unknown key {name!r}; {hint}")
+                raise ConfigError(f"{whose}: unknown key {name!r}{nearest(name, known)}")
         if not value.get("base_url"):
             raise ConfigError(f"{whose}: needs base_url, such as 'https://api.openai.com/v1'")
         given = {name: item for name, item in value.items() if item is not None}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Protocol
 
 from capability_router.errors import ConfigError
+from capability_router.nearest import nearest
 from capability_router.policies.adaptive import Adaptive
 from capability_router.policies.base import Policy
 from capability_router.policies.cheapest import Cheapest
@@ -60,7 +60,5 @@ def choose_policy(settings: PolicySettings, meant: Meant) -> Policy:
     """The policy of this name; raises ConfigError naming the nearest."""
     make = POLICIES.get(settings.name)
     if make is None:
-        near = get_close_matches(settings.name, POLICIES, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(POLICIES)}"
-        raise ConfigError(f"unknown policy {settings.name!r}; {hint}")
+        raise ConfigError(f"unknown policy {settings.name!r}{nearest(settings.name, POLICIES)}")
     return make(settings, meant)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 from capability_router.errors import ConfigError
+from capability_router.nearest import nearest
 from capability_router.policies.base import Judgement, Row, Scene, Static
 from capability_router.request import Need
 
@@ -75,9 +75,7 @@ class Rules(Static):
 def _checked(rule: RuleSpec, meant: Callable[[str], Sequence[str]]) -> RuleSpec:
     for name in rule.when:
         if name not in CONDITIONS:
-            near = get_close_matches(name, CONDITIONS, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(CONDITIONS)}"
-            raise ConfigError(f"policy.rules: unknown condition {name!r}; {hint}")
+            raise ConfigError(f"policy.rules: unknown condition {name!r}{nearest(name, CONDITIONS)}")
     for need in _listed(rule.when.get("needs", ())):
         if need.upper() not in Need.__members__:
             raise ConfigError(

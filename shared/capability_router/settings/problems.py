@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from capability_router.errors import ConfigError
+from capability_router.nearest import nearest
 from capability_router.settings.units import shown
 
 _MANY = 10
@@ -18,13 +18,6 @@ Location = tuple[int | str, ...]
 def unknown(name: str, known: Iterable[str]) -> str:
     """The name, and the nearest known one or all of them."""
     return f"{name!r}{nearest(name, known)}"
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """'; did you mean ...?', or all that is known."""
-    words = list(known)
-    near = get_close_matches(name, words, n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(words)}"
 
 
 def config_error(error: ValidationError, schema: type[BaseModel], source: str) -> ConfigError:
@@ -62,7 +55,7 @@ def _unknown_key(place: Location, schema: type[BaseModel]) -> str:
     home = _home(str(name), schema) if not above else ""
     if home:
         return f"unknown setting {name!r}: it belongs in {home}; write {home}: {{{name}: ...}}"
-    return f"{path(place)}: unknown key{nearest(str(name), block.model_fields)}"
+    return f"{path(place)}: unknown key{nearest(name, block.model_fields)}"
 
 
 def _home(name: str, schema: type[BaseModel]) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from typing import Any
+
+from capability_router.nearest import nearest
 
 _DURATION = re.compile(r"^\s*([0-9]*\.?[0-9]+(?:[eE][-+]?\d+)?)\s*(ms|s|m|min|h)?\s*$")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
@@ -95,8 +96,7 @@ def choice(*known: str) -> Callable[[Any], str]:
 
     def check(value: Any) -> str:
         if value not in known:
-            near = get_close_matches(value, known, n=1) if isinstance(value, str) else []
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = nearest(value, known, "") if isinstance(value, str) else ""
             raise ValueError(f"must be one of {', '.join(known)}, got {shown(value)}{hint}")
         return str(value)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from inspect import signature
 from typing import Any
 
 import tenacity
 
+from capability_router.nearest import nearest
 from capability_router.settings.units import number, seconds, shown
 
 WORDS: dict[str, Callable[..., Any]] = {
@@ -59,8 +59,7 @@ def _worded(value: Any) -> tuple[str, Any]:
     if isinstance(value, Mapping) and len(value) == 1:
         pair = next(iter(value.items()))
     if pair is None or pair[0] not in WORDS:
-        near = get_close_matches(str(pair[0]), WORDS, n=1) if pair else []
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = nearest(pair[0], WORDS, "") if pair else ""
         raise ValueError(
             f"must be a duration, a tenacity wait, or one of {', '.join(WORDS)} with its arguments, such as "
             f"{{exponential_jitter: {{initial: 0.5, max: 8}}}}; got {shown(pair[0] if pair else value)}{hint}"

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from typing import Any
 
 from capability_router.errors import ConfigError
+from capability_router.nearest import nearest
 
 KINDS: dict[str, str] = {
     "outage": "the port refuses connections; open ones are reset",
@@ -74,9 +74,8 @@ class ScriptedFault:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            near = get_close_matches(self.kind, [*KINDS, *_ALIASES], n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(KINDS)}, or a status from 500 to 599"
-            raise ConfigError(f"simulator: unknown fault {self.kind!r}; {hint}")
+            known = f"; known: {', '.join(KINDS)}, or a status from 500 to 599"
+            raise ConfigError(f"simulator: unknown fault {self.kind!r}{nearest(self.kind, [*KINDS, *_ALIASES], known)}")
         for name, least in _LEAST.items():
             value = getattr(self, name)
             if value is not None and not value >= least:
@@ -155,8 +154,7 @@ def _build(values: dict[str, Any]) -> ScriptedFault:
     known = [f.name for f in fields(ScriptedFault)]
     for name in values:
         if name not in known:
-            near = get_close_matches(name, known, n=1)
-            raise ConfigError(f"simulator: unknown fault option {name!r}; {_hint(near, known)}")
+            raise ConfigError(f"simulator: unknown fault option {name!r}{nearest(name, known)}")
     kind = str(values.get("kind", ""))
     kind = _ALIASES.get(kind, kind)
     if kind.isdigit() and 500 <= int(kind) <= 599:
@@ -165,7 +163,3 @@ def _build(values: dict[str, Any]) -> ScriptedFault:
     if kind == "html":
         values.setdefault("status", 200)
     return ScriptedFault(**{**values, "kind": kind})
-
-
-def _hint(near: list[str], known: list[str]) -> str:
-    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"

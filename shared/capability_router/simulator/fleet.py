@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from difflib import get_close_matches
 from types import TracebackType
 from typing import Any
 
 from capability_router.clock import Clock, SystemClock
 from capability_router.errors import ConfigError
+from capability_router.nearest import nearest
 from capability_router.simulator.background import Background
 from capability_router.simulator.books import Bill, Books, LogRow
 from capability_router.simulator.fault import ScriptedFault
@@ -133,9 +133,7 @@ class Fleet:
     def port(self, provider: str) -> int:
         """The provider's port."""
         if provider not in self.providers:
-            near = get_close_matches(provider, self.providers, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(self.providers)}"
-            raise ConfigError(f"simulator: no provider {provider!r}; {hint}")
+            raise ConfigError(f"simulator: no provider {provider!r}{nearest(provider, self.providers)}")
         if provider not in self._listeners:
             raise ConfigError("simulator: the fleet is not running; use `with fleet:` or call start() first")
         return self._listeners[provider].port

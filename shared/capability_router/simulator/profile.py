@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from difflib import get_close_matches
 from typing import Any
 
 from capability_router.errors import ConfigError
 from capability_router.money.price import Price
+from capability_router.nearest import nearest
 
 _CARD_FIELDS = (
     "context_window", "max_output_tokens", "tool_calling", "structured_output", "json_mode", "image_inputs",
@@ -163,9 +163,7 @@ def checked(values: Mapping[str, Any], kind: type, owner: str) -> dict[str, Any]
     known = [f.name for f in fields(kind) if f.init]
     for key in values:
         if key not in known:
-            near = get_close_matches(str(key), known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-            raise ConfigError(f"simulator: {owner}: unknown key {key!r}; {hint}")
+            raise ConfigError(f"simulator: {owner}: unknown key {key!r}{nearest(key, known)}")
     if "name" in known and not values.get("name"):
         raise ConfigError(f"simulator: {owner} needs a name")
     return dict(values)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import Any
 
 from capability_router.clock import Clock, SystemClock
 from capability_router.errors import ConfigError
+from capability_router.nearest import nearest
 from capability_router.simulator.dice import draw
 from capability_router.simulator.fault import ScriptedFault, parse_fault
 
@@ -127,6 +127,4 @@ def _check_target(fault: ScriptedFault, known: Mapping[str, tuple[str, ...]]) ->
 
 def _check_name(kind: str, what: str, name: str, known: list[str]) -> None:
     if name not in ("*", *known):
-        near = get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-        raise ConfigError(f"simulator: fault {kind}: no {what} {name!r}; {hint}")
+        raise ConfigError(f"simulator: fault {kind}: no {what} {name!r}{nearest(name, known)}")
