@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -95,8 +95,16 @@ class Router:
         settings = load(source, **overrides)
         return cls(settings.models, describe=describe, clock=clock, settings=settings)
 
-    def explain(self, request: Request) -> Plan:
-        """What would be decided now; nothing is sent, booked, learned or recorded."""
+    def explain(self, request: Request | str | Sequence[Mapping[str, Any]], **options: Any) -> Plan:
+        """What would be decided now; nothing is sent, booked, learned or recorded.
+
+        A prompt or Chat Completions messages stand for a Request; `options` are then `tools`,
+        `response_format`, routing terms and the call's further keys.
+        """
+        if not isinstance(request, Request):
+            from capability_router.endpoints.chat import request_from_chat  # here: adapters never need it
+
+            request = request_from_chat(request, **options)
         return self._decide(request).plan
 
     def start(self, request: Request, endpoint: Endpoint[C]) -> Run[C]:
@@ -169,7 +177,7 @@ class Router:
         for listener in self._listeners:
             try:
                 listener(request, outcome)
-            except Exception:
+            except Exception:  # whatever a listener raises, the call it is told of has gone well
                 log.exception("listener %r failed", listener)
 
     def _tell(self, event: HealthEvent) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from capability_router.address import Address
 from capability_router.catalog.card import ModelCard
@@ -23,7 +23,21 @@ from capability_router.money.price import Price
 from capability_router.request import Finish, Reply, Request, Usage
 from capability_router.router import Router
 
-__all__ = ["ManualClock", "ScriptedEndpoint", "ScriptedModel", "ask", "assert_books_balanced", "scripted_router"]
+if TYPE_CHECKING:
+    from capability_router.simulator import FaultScript
+
+__all__ = [
+    "FaultScript", "ManualClock", "ScriptedEndpoint", "ScriptedModel", "ask", "assert_books_balanced",
+    "scripted_router",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name == "FaultScript":  # at first use: the simulator is an extra
+        from capability_router.simulator import FaultScript
+
+        return FaultScript
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class ScriptedFault(Exception):

@@ -67,3 +67,10 @@ def test_a_plan_reads_well(policy: str) -> None:
     shown = router.explain(Request(("hi",))).render()
     assert "-0.0000" not in shown
     assert max(map(len, shown.splitlines())) < 140
+
+
+def test_a_prompt_or_messages_stand_for_a_request() -> None:
+    made = scripted_router({"a": ["ok"], "b": ["ok"]}, cards={"b": {"tool_calling": True}})
+    assert made.explain("hello").chosen.id == "a"
+    tool = {"type": "function", "function": {"name": "add", "parameters": {}}}
+    assert made.explain([{"role": "user", "content": "hello"}], tools=[tool], tenant="acme").chosen.id == "b"

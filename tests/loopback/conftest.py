@@ -1,0 +1,25 @@
+"""Every endpoint test runs both ways: blocking and in asyncio."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+from loopback.endpoint_client import Read, read_async, read_blocking
+
+from capability_router.endpoints import lanes
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture(params=[read_blocking, read_async], ids=["blocking", "asyncio"])
+def read(request: pytest.FixtureRequest) -> Iterator[Read]:
+    yield request.param
+    lanes.close_idle()
+    gc.collect()  # an unclosed socket must show as a warning, and so as a failure, here
