@@ -92,7 +92,8 @@ class Plan:
 
     def render(self) -> str:
         """A table for a person: the ranking, then why not each other model."""
-        return "\n".join([_headline(self), "", *_ranking(self.candidates), *_why_not(self)])
+        ranking = ["", *_ranking(self.candidates)] if self.candidates else []
+        return "\n".join([_headline(self), *ranking, *_why_not(self)])
 
 
 def _round(value: float | None, digits: int = 6) -> float | None:
@@ -102,8 +103,8 @@ def _round(value: float | None, digits: int = 6) -> float | None:
 def _headline(plan: Plan) -> str:
     needs = f", needs {', '.join(plan.needs)}" if plan.needs else ""
     size = f"{plan.input_tokens:,} input tokens, about {plan.output_tokens:,} out{needs}"
-    chosen = plan.candidates[0].id if plan.candidates else "no eligible model"
-    return f"{chosen}  ({plan.policy}: {plan.reason})\n{size}, task {plan.task}"
+    chosen = f"{plan.candidates[0].id}  ({plan.policy}: {plan.reason})" if plan.candidates else plan.reason
+    return f"{chosen}\n{size}, task {plan.task}"
 
 
 def _ranking(candidates: Sequence[Candidate]) -> list[str]:
