@@ -31,7 +31,7 @@ from langchain_router.children import Fleet
 from langchain_router.faults import fault_of
 from langchain_router.handover import handed_over
 from langchain_router.limits import LIMITS
-from langchain_router.replies import EventReader, Reader
+from langchain_router.replies import EventReader, Reader, finish_of
 from langchain_router.tracing import ChainRun, attempt_config
 from langchain_router.translate import Call
 
@@ -39,8 +39,12 @@ _TIMED = ("BaseChatOpenAI", "ChatAnthropic", "ChatGroq")
 """Classes, by name, that take `timeout` in seconds as a call keyword; in sync nothing else can stop a read."""
 
 
+_ALWAYS_STREAMED = "ChatOllama"
+"""A class whose `invoke` reads a stream, and takes one that was cut off for a whole answer."""
+
+
 class CutShort(ConnectionError):
-    """A model's stream ended before it had begun."""
+    """A model's stream ended without a terminal reason, before anybody had seen any of it."""
 
 
 class Unparsed:
@@ -98,7 +102,7 @@ class ModelAttempt:
         with set_config_context(self._config) as context:
             context.run(LIMITS.set, self._launch.timeouts)
             if self._call.mode == "invoke":
-                yield context.run(runnable.invoke, self._prompt, self._config, **kwargs)
+                yield self._whole(context.run(runnable.invoke, self._prompt, self._config, **kwargs))
                 return
             pieces = context.run(self._pieces, runnable, kwargs)
             with closing(pieces):
@@ -111,7 +115,7 @@ class ModelAttempt:
         with set_config_context(self._config) as context:
             if self._call.mode == "invoke":
                 call = runnable.ainvoke(self._prompt, self._config, **kwargs)
-                yield await coro_with_context(call, context, create_task=True)
+                yield self._whole(await coro_with_context(call, context, create_task=True))
                 return
             pieces = self._apieces(runnable, kwargs)
             async with aclosing(pieces):
@@ -129,6 +133,15 @@ class ModelAttempt:
     def reply(self) -> Reply:
         """What has been seen so far."""
         return self._reader.reply()
+
+    def _whole(self, answer: Any) -> Any:
+        """The answer, unless its model gathered it from a stream that did not come to its end."""
+        if isinstance(answer, AIMessage) and finish_of(answer.response_metadata) is None and self._gathers():
+            raise CutShort("the model's stream ended without a terminal reason")
+        return answer
+
+    def _gathers(self) -> bool:
+        return any(kind.__name__ == _ALWAYS_STREAMED for kind in type(self._model).__mro__)
 
     def _check_end(self) -> None:
         """A stream of nothing, not even a terminal reason, was cut off; core itself raises for one without chunks."""

@@ -21,12 +21,18 @@ _KINDS: tuple[tuple[str, str], ...] = (
 _BY_CLASS = tuple((getattr(core, name), kind) for name, kind in _KINDS if hasattr(core, name))
 
 
+_NOTHING_CAME = ("No generation chunks were returned", "No data received from Ollama stream")
+"""ValueErrors by which langchain-core and langchain-ollama tell of a stream without a single chunk."""
+
+
 def fault_of(error: BaseException) -> Fault | None:
     """What an exception raised by a model means; None = it passes to the caller unchanged."""
     if isinstance(error, (AllCandidatesFailed, NoEligibleModel, RouterBusy)):
         return _of_router(error)
     if passes_through(error) or isinstance(error, Warning):  # a warning that the caller made an error
         return None
+    if isinstance(error, ValueError) and str(error).startswith(_NOTHING_CAME):
+        return Fault("truncated", "the stream ended before its first chunk", error=error)
     if is_programming_error(error):  # a keyword, a content block or a method that this model's package doesn't know
         return Fault("unsupported", type(error).__name__, error=error)
     fault = classify(error)

@@ -1,0 +1,253 @@
+"""A loopback server that speaks Anthropic's Messages, Gemini's generateContent and Ollama's /api/chat.
+
+Which format is told by the path; how it goes by the model's name: `fail-` answers 429, `over-` each provider's
+"overloaded", `late-` states it (Anthropic, Ollama) within a stream that has begun, `cut-` ends its stream
+cleanly after what precedes the first text, `half-` after the first text. Without a schema it says "a b c";
+with tools and a last message from the user it calls the first tool. No real model, stdlib only.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, NamedTuple
+
+from openai_server import example
+
+INPUT, CACHED, OUTPUT = 10, 4, 3
+"""Tokens of every answer, whatever it holds; CACHED are part of INPUT where the format knows a cache."""
+WORDS = ("a", " b", " c")
+
+
+class Tool(NamedTuple):
+    """A tool call that is to be made."""
+
+    name: str
+    args: dict[str, Any]
+
+
+class Format(NamedTuple):
+    """One wire format: its answer, its stream's pieces, its errors, and how a piece is framed."""
+
+    whole: Callable[[str, Tool | None], dict[str, Any]]
+    pieces: Callable[[str, Tool | None], Iterator[dict[str, Any]]]
+    errors: dict[str, tuple[int, dict[str, Any]]]
+    frame: Callable[[dict[str, Any]], str]
+    media: str
+    before_text: int  # how many pieces precede the first text
+
+
+# -- Anthropic ------------------------------------------------------------------------------------
+
+
+def _claude_error(kind: str) -> dict[str, Any]:
+    return {"type": "error", "error": {"type": kind, "message": "scripted"}, "request_id": "req_1"}
+
+
+def _claude(model: str, tool: Tool | None) -> dict[str, Any]:
+    used = {"type": "tool_use", "id": "toolu_1", "name": tool.name, "input": tool.args} if tool else None
+    return {
+        "id": "msg_1", "type": "message", "role": "assistant", "model": model,
+        "content": [used or {"type": "text", "text": "".join(WORDS)}],
+        "stop_reason": "tool_use" if tool else "end_turn", "stop_sequence": None,
+        "usage": {
+            "input_tokens": INPUT - CACHED, "cache_read_input_tokens": CACHED, "cache_creation_input_tokens": 0,
+            "output_tokens": OUTPUT,
+        },
+    }  # fmt: skip
+
+
+def _claude_pieces(model: str, tool: Tool | None) -> Iterator[dict[str, Any]]:
+    whole = _claude(model, tool)
+    usage = {**whole["usage"], "output_tokens": 1}
+    yield {"type": "message_start", "message": {**whole, "content": [], "stop_reason": None, "usage": usage}}
+    (block,) = whole["content"]
+    empty = {**block, "input": {}} if tool else {"type": "text", "text": ""}
+    yield {"type": "content_block_start", "index": 0, "content_block": empty}
+    yield {"type": "ping"}
+    for piece in _halves(json.dumps(tool.args)) if tool else WORDS:
+        delta = {"type": "input_json_delta", "partial_json": piece} if tool else {"type": "text_delta", "text": piece}
+        yield {"type": "content_block_delta", "index": 0, "delta": delta}
+    yield {"type": "content_block_stop", "index": 0}
+    ended = {"stop_reason": whole["stop_reason"], "stop_sequence": None}
+    yield {"type": "message_delta", "delta": ended, "usage": whole["usage"]}  # cumulative, all of it
+    yield {"type": "message_stop"}
+
+
+def _halves(text: str) -> tuple[str, str]:
+    return text[: len(text) // 2], text[len(text) // 2 :]
+
+
+# -- Gemini ---------------------------------------------------------------------------------------
+
+
+def _gemini_error(code: int, status: str) -> dict[str, Any]:
+    return {"error": {"code": code, "message": "scripted", "status": status}}
+
+
+def _gemini_piece(model: str, parts: list[dict[str, Any]], reason: str | None = None) -> dict[str, Any]:
+    candidate: dict[str, Any] = {"index": 0, "content": {"role": "model", "parts": parts}}
+    usage = {"promptTokenCount": INPUT, "cachedContentTokenCount": CACHED, "totalTokenCount": INPUT}
+    if reason:
+        candidate["finishReason"] = reason
+        usage.update(candidatesTokenCount=OUTPUT, totalTokenCount=INPUT + OUTPUT)
+    return {"candidates": [candidate], "usageMetadata": usage, "modelVersion": model, "responseId": "r1"}
+
+
+def _gemini(model: str, tool: Tool | None) -> dict[str, Any]:
+    called = {"functionCall": {"name": tool.name, "args": tool.args}} if tool else None
+    return _gemini_piece(model, [called or {"text": "".join(WORDS)}], "STOP")
+
+
+def _gemini_pieces(model: str, tool: Tool | None) -> Iterator[dict[str, Any]]:
+    if tool:
+        yield _gemini(model, tool)
+        return
+    for word in WORDS:
+        yield _gemini_piece(model, [{"text": word}])
+    yield _gemini_piece(model, [{"text": ""}], "STOP")
+
+
+# -- Ollama ---------------------------------------------------------------------------------------
+
+
+def _ollama_piece(model: str, message: dict[str, Any], done: bool) -> dict[str, Any]:
+    piece = {"model": model, "created_at": "2025-01-01T00:00:00Z", "done": done}
+    piece["message"] = {"role": "assistant", "content": "", **message}
+    if done:
+        durations = dict.fromkeys(("total_duration", "load_duration", "prompt_eval_duration", "eval_duration"), 1)
+        piece.update(done_reason="stop", prompt_eval_count=INPUT, eval_count=OUTPUT, **durations)
+    return piece
+
+
+def _ollama_call(tool: Tool) -> dict[str, Any]:
+    return {"tool_calls": [{"function": {"name": tool.name, "arguments": tool.args}}]}
+
+
+def _ollama(model: str, tool: Tool | None) -> dict[str, Any]:
+    return _ollama_piece(model, _ollama_call(tool) if tool else {"content": "".join(WORDS)}, True)
+
+
+def _ollama_pieces(model: str, tool: Tool | None) -> Iterator[dict[str, Any]]:
+    for message in [_ollama_call(tool)] if tool else [{"content": word} for word in WORDS]:
+        yield _ollama_piece(model, message, False)
+    yield _ollama_piece(model, {}, True)
+
+
+# -- the server -----------------------------------------------------------------------------------
+
+FORMATS = {
+    "messages": Format(
+        _claude, _claude_pieces,
+        {"fail": (429, _claude_error("rate_limit_error")), "over": (529, _claude_error("overloaded_error"))},
+        lambda piece: f"event: {piece['type']}\ndata: {json.dumps(piece)}\n\n", "text/event-stream", 3,
+    ),
+    "gemini": Format(
+        _gemini, _gemini_pieces,
+        {"fail": (429, _gemini_error(429, "RESOURCE_EXHAUSTED")), "over": (503, _gemini_error(503, "UNAVAILABLE"))},
+        lambda piece: f"data: {json.dumps(piece)}\r\n\r\n", "text/event-stream", 0,
+    ),
+    "chat": Format(
+        _ollama, _ollama_pieces,
+        {"fail": (429, {"error": "too many requests"}), "over": (503, {"error": "server busy, please try again"})},
+        lambda piece: json.dumps(piece) + "\n", "application/x-ndjson", 0,
+    ),
+}  # fmt: skip
+
+
+class ProviderServer:
+    """Runs until `close`. `seen` holds (model, body) of every request; `url` has no path."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, dict[str, Any]]] = []
+        owner = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+
+            def log_message(self, *args: Any) -> None:
+                """Quiet."""
+
+            def do_POST(self) -> None:
+                owner._answer(self, json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def calls(self, model: str) -> int:
+        return sum(name == model for name, _ in self.seen)
+
+    def _answer(self, http: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
+        last = http.path.partition("?")[0].rpartition("/")[2]
+        named, _, verb = last.partition(":")  # Gemini's path names the model and what is asked of it
+        form = FORMATS["gemini" if verb else last]
+        model = named if verb else body["model"]
+        self.seen.append((model, body))
+        kind, tool = model.partition("-")[0], _wanted(body)
+        if kind in form.errors:
+            _send(http, *form.errors[kind])
+        elif verb == "streamGenerateContent" or body.get("stream"):
+            _stream(http, form, _scripted(form, kind, model, tool))
+        else:
+            _send(http, 200, form.whole(model, tool))
+
+
+def _scripted(form: Format, kind: str, model: str, tool: Tool | None) -> Iterator[dict[str, Any]]:
+    allowed = {"cut": form.before_text, "late": form.before_text, "half": form.before_text + 1}.get(kind)
+    for i, piece in enumerate(form.pieces(model, tool)):
+        if i == allowed:
+            break
+        yield piece
+    if kind == "late":
+        yield form.errors["over"][1]
+
+
+def _wanted(body: dict[str, Any]) -> Tool | None:
+    """The first tool, filled in by its schema, unless a tool has just answered."""
+    turns = body.get("messages") or body["contents"]
+    asked = turns[-1].get("role") == "user" and '"tool_result"' not in json.dumps(turns[-1])
+    if not body.get("tools") or not asked or "functionResponse" in json.dumps(turns[-1]):
+        return None
+    tool = body["tools"][0]
+    declared = tool.get("function") or (tool.get("functionDeclarations") or [tool])[0]
+    schemas = ("input_schema", "parameters", "parametersJsonSchema")
+    schema = next(declared[name] for name in schemas if name in declared)
+    return Tool(declared["name"], example(_lowered(schema)))
+
+
+def _lowered(schema: dict[str, Any]) -> dict[str, Any]:
+    """Gemini writes its schema's types in capitals."""
+    inner = {name: _lowered(value) for name, value in schema.get("properties", {}).items()}
+    kind = schema.get("type")
+    return {**schema, "properties": inner, "type": kind.lower() if isinstance(kind, str) else kind}
+
+
+def _send(http: BaseHTTPRequestHandler, status: int, value: dict[str, Any]) -> None:
+    data = json.dumps(value).encode()
+    http.send_response(status)
+    http.send_header("Content-Type", "application/json")
+    http.send_header("Content-Length", str(len(data)))
+    http.end_headers()
+    http.wfile.write(data)
+
+
+def _stream(http: BaseHTTPRequestHandler, form: Format, pieces: Iterator[dict[str, Any]]) -> None:
+    http.send_response(200)
+    http.send_header("Content-Type", form.media)
+    http.send_header("Connection", "close")
+    http.end_headers()
+    http.close_connection = True
+    with suppress(ConnectionError):  # a client may leave early
+        for piece in pieces:
+            http.wfile.write(form.frame(piece).encode())
+            http.wfile.flush()
