@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import Any
 
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.tracers.context import register_configure_hook
 
-from capability_router.request import Outcome
+from capability_router.request import Outcome, Usage
 from capability_router.routing import Routing
 
 _ATTRIBUTES = ("tenant", "task", "chain", "session")
@@ -22,7 +23,8 @@ _ATTRIBUTES = ("tenant", "task", "chain", "session")
 class RouterCallbackHandler(BaseCallbackHandler):
     """Adds up what the routed calls below the run that it is given to cost. Thread-safe.
 
-    The router itself tells it of each request, once, so nothing is counted twice in nested chains.
+    The router itself tells it of each request, once, so nothing is counted twice in nested chains. Of a
+    router within a router the inner one tells; the outer one adds only what it sent to other models.
     Unknown costs count as 0 and show as None in `calls`.
     """
 
@@ -62,6 +64,18 @@ class RouterCallbackHandler(BaseCallbackHandler):
 
     def __repr__(self) -> str:
         return f"<RouterCallbackHandler {len(self.calls)} calls, ${self.total_cost_usd:f}>"
+
+
+def told_once(outcome: Outcome, routers: Collection[str]) -> Outcome | None:
+    """The outcome without the attempts on candidates that are routers, which tell of them; None = nothing is left."""
+    own = tuple(attempt for attempt in outcome.attempts if attempt.model not in routers)
+    if len(own) == len(outcome.attempts):
+        return outcome
+    costs = [attempt.cost_pico for attempt in own]
+    known = [cost for cost in costs if cost is not None]
+    cost = sum(known) if len(known) == len(costs) else None
+    usage = Usage() if outcome.model in routers else outcome.usage
+    return replace(outcome, attempts=own, cost_pico=cost, usage=usage) if own else None
 
 
 _current: ContextVar[RouterCallbackHandler | None] = ContextVar("langchain_router_costs", default=None)

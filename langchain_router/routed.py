@@ -20,7 +20,7 @@ from capability_router.execution.run import Run
 from capability_router.request import Outcome
 from capability_router.routing import Routing, current_routing
 from langchain_router.bindings import Structured
-from langchain_router.callback import RouterCallbackHandler
+from langchain_router.callback import RouterCallbackHandler, told_once
 from langchain_router.endpoint import ModelEndpoint, Unparsed
 from langchain_router.errors import as_model_error
 from langchain_router.tracing import ChainRun, Local, caller_tags, chain_name, configured, facts_of, note
@@ -157,11 +157,19 @@ class RoutedCall:
         if not traced.handlers:
             return
         note(traced, facts_of(self.outcome, plan, refusals))
-        if self.outcome is None:
+        handlers = [handler for handler in traced.handlers if isinstance(handler, RouterCallbackHandler)]
+        if self.outcome is None or not handlers:
             return
-        for handler in traced.handlers:
-            if isinstance(handler, RouterCallbackHandler):
-                handler.on_routed(self.outcome, self._routing)
+        told = told_once(self.outcome, self._routers())
+        if told is not None:
+            for handler in handlers:
+                handler.on_routed(told, self._routing)
+
+    def _routers(self) -> set[str]:
+        """The candidates that are routers themselves."""
+        from langchain_router.chat_model import ChatRouter  # here, because it imports this module
+
+        return {id for id, model in self._model.fleet if isinstance(model, ChatRouter)}
 
     def _outputs(self) -> dict[str, Any]:
         """What the chain run ends with. A list of messages: a bare one would be counted as a model's usage."""
