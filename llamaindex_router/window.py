@@ -14,6 +14,7 @@ from llama_index.core.base.llms.types import LLMMetadata, MessageRole
 from llama_index.core.constants import DEFAULT_CONTEXT_WINDOW, DEFAULT_NUM_OUTPUTS
 
 from capability_router.catalog.card import ModelCard
+from capability_router.eligibility import default_reserve
 from capability_router.errors import ConfigError
 
 Mode = Literal["auto", "min", "max", "primary"]
@@ -74,8 +75,12 @@ def _window(card: ModelCard, told: LLMMetadata | None, max_tokens: int | None) -
     if not context or context <= 0:
         return None
     own = told.num_output if told and told.num_output > 0 else None
-    output = max_tokens or card.output_reserve or own or DEFAULT_NUM_OUTPUTS
-    return Window(context, output)
+    return Window(context, max_tokens or card.output_reserve or max(own or 0, _kept_free(card, context)))
+
+
+def _kept_free(card: ModelCard, context: int) -> int:
+    """What eligibility keeps free: less would pack prompts that the very model they are packed for can't be given."""
+    return min(default_reserve(card), context // 4)
 
 
 def _chosen(windows: list[Window], mode: ContextWindow, max_tokens: int | None) -> Window:

@@ -1,0 +1,58 @@
+"""What engines pack by `context_window`, and whether a fallback remains for the packed prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from adapters.llamaindex.chat_server import ChatServer, Refuse
+from llama_index.core.response_synthesizers import ResponseMode, get_response_synthesizer
+from llama_index.core.schema import NodeWithScore, TextNode
+
+from llamaindex_router import AllCandidatesFailed, RouterLLM
+
+WINDOWS = {"primary": 4_000, "tiny": 2_000, "middle": 16_000, "large": 64_000}
+PASSAGES = [NodeWithScore(node=TextNode(text=f"{i} " + "word " * 400)) for i in range(24)]  # 400 tokens each
+
+
+def router(child: Callable[..., Any], window: Any) -> RouterLLM:
+    models = [(child(name, context_window=size), {"id": name}) for name, size in WINDOWS.items()]
+    return RouterLLM(models=models, policy="single", context_window=window)
+
+
+def answer(llm: RouterLLM, mode: ResponseMode) -> str:
+    return str(get_response_synthesizer(llm=llm, response_mode=mode).synthesize("What?", PASSAGES))
+
+
+@pytest.mark.parametrize("mode", [ResponseMode.COMPACT, ResponseMode.TREE_SUMMARIZE])
+def test_a_smaller_window_makes_more_calls(child: Callable[..., Any], server: ChatServer, mode: ResponseMode) -> None:
+    calls = {}
+    for window in ("min", "primary", "auto", "max"):
+        before = len(server.requests)
+        answer(router(child, window), mode)
+        calls[window] = len(server.requests) - before
+    assert calls["min"] > calls["primary"] > calls["auto"] == calls["max"] == 1
+
+
+def test_refine_makes_one_call_per_passage_whatever_the_window(child: Callable[..., Any], server: ChatServer) -> None:
+    for window in ("min", "auto", "max"):
+        before = len(server.requests)
+        answer(router(child, window), ResponseMode.REFINE)
+        assert len(server.requests) - before == len(PASSAGES)
+
+
+def test_auto_leaves_a_fallback_for_a_full_prompt_and_max_does_not(
+    child: Callable[..., Any], server: ChatServer
+) -> None:
+    more = PASSAGES * 3  # 29,000 tokens: two prompts of "auto", one of "max"
+    for window in ("auto", "max"):
+        server.script("large", *[Refuse(503)] * 20)
+        llm = router(child, window)
+        synthesizer = get_response_synthesizer(llm=llm, response_mode=ResponseMode.COMPACT)
+        if window == "max":
+            with pytest.raises(AllCandidatesFailed):
+                synthesizer.synthesize("What?", more)
+        else:
+            assert "hello" in str(synthesizer.synthesize("What?", more))
+            assert {body["model"] for body in server.requests} == {"middle"}
