@@ -35,7 +35,7 @@ class Postbox(Generic[T]):
         self._lock.acquire()
         try:
             self._work_off()
-        except BaseException:
+        except BaseException:  # `__exit__` is not reached: give the lock back, whatever it was, and let it pass
             self._lock.release()
             raise
 
