@@ -7,7 +7,7 @@ convert them: it records the call and makes it again on the chosen model.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -16,25 +16,39 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
+from langchain_router.provider_tools import portable
+
 BOUND = "router_bound"
 """The call keyword under which a binding travels from `bind_tools` to `invoke`."""
 
 
 class Replayed:
-    """A recorded call of a model's method. One replay per model, made at first use."""
+    """A recorded call of a model's method. One replay per model, made at first use.
+
+    `provider` is the model's: what only other providers have is left out of the replay.
+    """
 
     @cached_property
     def _made(self) -> dict[int, tuple[BaseChatModel, Runnable[Any, Any]]]:
         return {}
 
-    def on(self, model: BaseChatModel) -> Runnable[Any, Any]:
+    def on(self, model: BaseChatModel, provider: str = "") -> Runnable[Any, Any]:
         """This binding on that model; raises whatever the model's own method raises."""
         made = self._made.get(id(model))
         if made is None:  # the model is kept beside its replay, so that its id is not given away again
-            made = self._made[id(model)] = (model, self._replay(model))
+            made = self._made[id(model)] = (model, self._replay(model, provider))
         return made[1]
 
-    def _replay(self, model: BaseChatModel) -> Runnable[Any, Any]:
+    def left_out(self, provider: str) -> tuple[str, ...]:
+        """The names of the bound tools that this provider does not have."""
+        return portable(self.offered, {}, provider)[2]
+
+    @property
+    def offered(self) -> Sequence[Any]:
+        """The bound tools."""
+        raise NotImplementedError
+
+    def _replay(self, model: BaseChatModel, provider: str) -> Runnable[Any, Any]:
         raise NotImplementedError
 
     def __getstate__(self) -> dict[str, Any]:
@@ -51,8 +65,14 @@ class Tools(Replayed):
     tools: tuple[Any, ...] = field(repr=False)
     kwargs: Mapping[str, Any] = field(default_factory=dict)
 
-    def _replay(self, model: BaseChatModel) -> Runnable[Any, Any]:
-        return model.bind_tools(list(self.tools), **self.kwargs)
+    @property
+    def offered(self) -> Sequence[Any]:
+        """The tools."""
+        return self.tools
+
+    def _replay(self, model: BaseChatModel, provider: str) -> Runnable[Any, Any]:
+        tools, options, left_out = portable(self.tools, self.kwargs, provider)
+        return model.bind(**options) if left_out and not tools else model.bind_tools(tools, **options)
 
     @cached_property
     def described(self) -> tuple[str, tuple[str, ...]]:
@@ -67,8 +87,17 @@ class Structured(Replayed):
     schema: Any = field(repr=False)
     kwargs: Mapping[str, Any] = field(default_factory=dict)
 
-    def _replay(self, model: BaseChatModel) -> Runnable[Any, Any]:
-        return model.with_structured_output(self.schema, **self.kwargs)
+    @property
+    def offered(self) -> Sequence[Any]:
+        """The tools given beside the schema."""
+        return self.kwargs.get("tools") or ()
+
+    def _replay(self, model: BaseChatModel, provider: str) -> Runnable[Any, Any]:
+        tools, _, left_out = portable(self.offered, {}, provider)
+        options = dict(self.kwargs)
+        if left_out:
+            options["tools"] = tools or None
+        return model.with_structured_output(self.schema, **options)
 
     @property
     def method(self) -> str | None:

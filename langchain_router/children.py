@@ -50,7 +50,12 @@ def describe(model: Any) -> Description | None:
     address = getattr(getattr(model, "client", None), "address", None)
     if not isinstance(address, Address):
         address = Address(_base_url(model, provider), name, fingerprint(_secret(model)))
-    return Description(fields, address, any(kind.__name__ in _REASONED for kind in type(model).__mro__))
+    return Description(fields, address, gives_reason(model))
+
+
+def gives_reason(model: BaseChatModel) -> bool:
+    """Whether its streams are known to end with a terminal reason whenever the provider sent all."""
+    return any(kind.__name__ in _REASONED for kind in type(model).__mro__)
 
 
 _REASONED = {

@@ -7,17 +7,15 @@ limiter, callbacks, tracing names and streaming behave as if nobody stood before
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Generator, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
 from contextvars import Context
 from typing import Any
 
-from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.exceptions import ModelError
 from langchain_core.globals import get_llm_cache
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
-from langchain_core.outputs import LLMResult
 from langchain_core.prompt_values import ChatPromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import set_config_context
@@ -27,10 +25,12 @@ from capability_router.execution.effects import Launch
 from capability_router.faults.kinds import Fault
 from capability_router.request import Reply
 from langchain_router.bindings import Structured
-from langchain_router.children import Fleet
+from langchain_router.children import Fleet, gives_reason
 from langchain_router.faults import fault_of
 from langchain_router.handover import handed_over
 from langchain_router.limits import LIMITS
+from langchain_router.listeners import Overheard, Shown
+from langchain_router.provider_tools import portable
 from langchain_router.replies import EventReader, Reader, finish_of
 from langchain_router.tracing import ChainRun, attempt_config
 from langchain_router.translate import Call
@@ -43,8 +43,12 @@ _ALWAYS_STREAMED = "ChatOllama"
 """A class whose `invoke` reads a stream, and takes one that was cut off for a whole answer."""
 
 
+VOIDED = "router_voided"
+"""The custom event that says: tokens of this message were shown, and another model answers in its place."""
+
+
 class CutShort(ConnectionError):
-    """A model's stream ended without a terminal reason, before anybody had seen any of it."""
+    """A model's stream ended without a terminal reason, before its caller had seen any of it."""
 
 
 class Unparsed:
@@ -59,45 +63,75 @@ class Unparsed:
 class ModelEndpoint:
     """Makes the attempts of one routed call."""
 
-    __slots__ = ("_call", "_config", "_fleet", "_run", "_shown")
+    __slots__ = ("_call", "_config", "_fleet", "_one_answer", "_run", "_shown")
 
     def __init__(
         self, fleet: Fleet, call: Call, run: ChainRun, config: RunnableConfig, *, on_partial: str = "fallback"
     ) -> None:
         self._fleet, self._call, self._run, self._config = fleet, call, run, config
-        self._shown = Shown() if on_partial == "raise" and call.mode == "invoke" else None
+        self._one_answer = on_partial == "raise"
+        self._shown = Shown()
 
     def start(self, launch: Launch) -> ModelAttempt:
         """An attempt on the launch's candidate."""
         config = attempt_config(self._run, self._config, launch)
-        if self._shown is not None:
-            config["callbacks"].add_handler(self._shown, inherit=True)  # type: ignore[union-attr]  # a child manager
-        kind = StructuredAttempt if isinstance(self._call.bound, Structured) else ModelAttempt
-        return kind(self._fleet[launch.candidate.id], self._call, config, launch)
+        void, self._shown = self._shown, Shown()
+        model, structured = self._fleet[launch.candidate.id], isinstance(self._call.bound, Structured)
+        attempt = (StructuredAttempt if structured else ModelAttempt)(model, self._call, config, launch)
+        if (structured or self._call.mode == "invoke") and self._may_show(model):
+            attempt.watch(self._shown, void)
+        return attempt
+
+    def _may_show(self, model: BaseChatModel) -> bool:
+        """Whether anybody may see an answer while it is made, or the model gathers it from a stream."""
+        return bool(self._one_answer or self._run.handlers or model.callbacks or getattr(model, "streaming", False))
 
     def fault(self, error: BaseException) -> Fault | None:
         """What the error means; None = it is no provider's and passes to the caller."""
-        if self._shown is not None and self._shown.tokens:
-            return None  # on_partial="raise": its text has been shown, so no other model may answer
+        if self._one_answer and self._shown.tokens:
+            return None  # its text has been shown, so no other model may answer
         return Fault("truncated", str(error)) if isinstance(error, CutShort) else fault_of(error)
 
 
 class ModelAttempt:
     """One call of one model. Its chunks are the model's own: a message, message chunks or v3 events."""
 
-    __slots__ = ("_call", "_config", "_launch", "_model", "_prompt", "_reader")
+    __slots__ = ("_call", "_config", "_kwargs", "_launch", "_model", "_prompt", "_reader", "_shown", "_void")
 
     def __init__(self, model: BaseChatModel, call: Call, config: RunnableConfig, launch: Launch) -> None:
         self._model, self._call, self._config, self._launch = model, call, config, launch
         self._reader: Reader | EventReader = EventReader() if call.mode == "events" else Reader()
-        self._prompt = call.prompt
-        messages, dropped = handed_over(call.messages, launch.candidate.provider)
+        self._shown: Shown | None = None
+        self._void: Shown | None = None
+        self._prompt, self._kwargs = call.prompt, call.kwargs
+        self._hand_over(launch.candidate.provider)
+
+    def _hand_over(self, provider: str) -> None:
+        """Leave out what only other providers understand, and say so on the attempt's run."""
+        call, told = self._call, []
+        messages, dropped = handed_over(call.messages, provider)
         if dropped:
             self._prompt = ChatPromptValue(messages=messages)
-            config["metadata"]["router_left_out"] = f"{dropped} blocks that only their own provider understands"
+            told.append(f"{dropped} blocks that only their own provider understands")
+        kept, options, tools = portable(call.tools, call.kwargs, provider)
+        if tools and call.bound is None:
+            self._kwargs = {**options, "tools": kept} if kept else {k: v for k, v in options.items() if k != "tools"}
+        if tools:
+            told.append(f"tools that its provider does not have: {', '.join(tools)}")
+        if told:
+            self._config["metadata"]["router_left_out"] = "; ".join(told)
+
+    def watch(self, shown: Shown, before: Shown) -> None:
+        """Note in `shown` what others see of the answer as it is made; `before` is what they saw of the last one."""
+        self._shown = shown
+        self._config["callbacks"].add_handler(shown, inherit=True)  # type: ignore[union-attr]  # a child manager
+        self._void = before if before.tokens else None
 
     def chunks(self) -> Iterator[Any]:
         """Make the call in this thread."""
+        if self._void is not None:
+            manager: Any = self._config["callbacks"]
+            manager.on_custom_event(VOIDED, self._told(self._void), run_id=manager.parent_run_id)
         runnable, kwargs = self._bound(), self._keywords()
         with set_config_context(self._config) as context:
             context.run(LIMITS.set, self._launch.timeouts)
@@ -111,7 +145,10 @@ class ModelAttempt:
 
     async def achunks(self) -> AsyncGenerator[Any, None]:
         """Make the call in this task."""
-        runnable, kwargs = self._bound(), self._call.kwargs
+        if self._void is not None:
+            manager: Any = self._config["callbacks"]
+            await manager.on_custom_event(VOIDED, self._told(self._void), run_id=manager.parent_run_id)
+        runnable, kwargs = self._bound(), self._kwargs
         with set_config_context(self._config) as context:
             if self._call.mode == "invoke":
                 call = runnable.ainvoke(self._prompt, self._config, **kwargs)
@@ -134,14 +171,27 @@ class ModelAttempt:
         """What has been seen so far."""
         return self._reader.reply()
 
+    def _told(self, void: Shown) -> dict[str, Any]:
+        """For who shows tokens as they come: which message is void, and who answers instead."""
+        launch = self._launch
+        return {
+            "message_id": void.message_id, "tokens": void.tokens, "after": launch.after,
+            "attempt": launch.attempt, "candidate": launch.candidate.id,
+        }  # fmt: skip
+
     def _whole(self, answer: Any) -> Any:
         """The answer, unless its model gathered it from a stream that did not come to its end."""
-        if isinstance(answer, AIMessage) and finish_of(answer.response_metadata) is None and self._gathers():
-            raise CutShort("the model's stream ended without a terminal reason")
+        self._check_gathered((answer,) if isinstance(answer, AIMessage) else ())
         return answer
 
+    def _check_gathered(self, messages: Sequence[AIMessage]) -> None:
+        if self._gathers() and any(finish_of(message.response_metadata) is None for message in messages):
+            raise CutShort("the model's stream ended without a terminal reason")
+
     def _gathers(self) -> bool:
-        return any(kind.__name__ == _ALWAYS_STREAMED for kind in type(self._model).__mro__)
+        if any(kind.__name__ == _ALWAYS_STREAMED for kind in type(self._model).__mro__):
+            return True
+        return self._shown is not None and self._shown.streamed and gives_reason(self._model)
 
     def _check_end(self) -> None:
         """A stream of nothing, not even a terminal reason, was cut off; core itself raises for one without chunks."""
@@ -150,11 +200,12 @@ class ModelAttempt:
             raise CutShort("the stream ended before any content and without a terminal reason")
 
     def _bound(self) -> Runnable[Any, Any]:
-        return self._model if self._call.bound is None else self._call.bound.on(self._model)
+        bound = self._call.bound
+        return self._model if bound is None else bound.on(self._model, self._launch.candidate.provider)
 
     def _keywords(self) -> Mapping[str, Any]:
         """The call's keywords, and the time left where the model takes it. In async the core keeps the time."""
-        left, kwargs = self._launch.timeouts.total, self._call.kwargs
+        left, kwargs = self._launch.timeouts.total, self._kwargs
         if left is None or self._model.cache or get_llm_cache() is not None:  # a keyword is part of the cache's key
             return kwargs
         timed = any(kind.__name__ in _TIMED for kind in type(self._model).__mro__)
@@ -220,7 +271,14 @@ class StructuredAttempt(ModelAttempt):
 
     def _by_parser(self, error: Exception) -> bool:
         """The model's run has ended well and something raised after it."""
-        return bool(self._heard.messages) and not isinstance(error, ModelError)
+        if not self._heard.messages or isinstance(error, (ModelError, CutShort)):
+            return False
+        self._check_gathered(self._heard.messages)  # half an answer is its provider's fault, not its own
+        return True
+
+    def _whole(self, answer: Any) -> Any:
+        self._check_gathered(self._heard.messages)
+        return answer
 
     def commits(self, chunk: Any) -> bool:
         """Whether something was parsed: until then another model may still answer."""
@@ -242,35 +300,6 @@ class StructuredAttempt(ModelAttempt):
             reader.see(message)
         error = self._parse_error or ("" if self._parsed else "no structured answer")
         return reader.reply(error if self._heard.messages else "")
-
-
-class Overheard(BaseCallbackHandler):
-    """Keeps the messages with which the model's runs end, for their usage and terminal reason."""
-
-    run_inline = True
-
-    def __init__(self) -> None:
-        self.messages: list[AIMessage] = []
-
-    def on_llm_end(self, response: LLMResult, **_: Any) -> None:
-        """A model's run has ended well."""
-        for generations in response.generations:
-            message = getattr(generations[0], "message", None) if generations else None
-            if isinstance(message, AIMessage):
-                self.messages.append(message)
-
-
-class Shown(BaseCallbackHandler):
-    """Whether tokens of a call that is no stream have reached somebody through callbacks."""
-
-    run_inline = True
-
-    def __init__(self) -> None:
-        self.tokens = 0
-
-    def on_llm_new_token(self, token: Any, **_: Any) -> None:
-        """A token has been shown."""
-        self.tokens += 1
 
 
 _END: Any = object()

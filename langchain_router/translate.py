@@ -17,6 +17,7 @@ from capability_router.catalog.card import ModelCard
 from capability_router.request import Need, Request
 from capability_router.routing import Routing, RoutingTerms
 from langchain_router.bindings import Binding, Structured, Tools, describe_tools
+from langchain_router.provider_tools import provider_tools
 
 Mode = Literal["invoke", "stream", "events"]
 
@@ -53,6 +54,12 @@ class Call:
     terms: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def tools(self) -> Sequence[Any]:
+        """The tools that are sent with it, as its user gave them."""
+        given = self.kwargs.get("tools") if self.bound is None else self.bound.offered
+        return given if isinstance(given, (list, tuple)) else ()
+
+    @property
     def include_raw(self) -> bool:
         """Whether the caller wants parse failures handed over instead of raised."""
         return isinstance(self.bound, Structured) and bool(self.bound.kwargs.get("include_raw"))
@@ -80,11 +87,13 @@ def to_request(call: Call, routing: Routing, cards: Sequence[ModelCard]) -> Requ
         media=media,
         tools=schemas,
         tool_names=names,
+        provider_tools=provider_tools(call.tools),
         max_tokens=_max_tokens(call),
         stream=call.mode != "invoke",
         turns=sum(isinstance(m, HumanMessage) for m in call.messages) or 1,
         in_tool_loop=bool(follows),
         follows=follows,
+        answered_by=_answered_by(call.messages),
         routing=routing,
         model=str(call.kwargs.get("model") or ""),
         payload=call,
@@ -147,10 +156,7 @@ def _mime(block: Mapping[str, Any]) -> str:
 
 
 def _tools(call: Call) -> tuple[str, tuple[str, ...]]:
-    if call.bound is not None:
-        return call.bound.described
-    tools = call.kwargs.get("tools")
-    return describe_tools(tools) if isinstance(tools, (list, tuple)) else ("", ())
+    return describe_tools(call.tools) if call.bound is None else call.bound.described
 
 
 def _follows(messages: Sequence[BaseMessage]) -> tuple[str, ...]:
@@ -161,6 +167,13 @@ def _follows(messages: Sequence[BaseMessage]) -> tuple[str, ...]:
             break
         ids.append(message.tool_call_id)
     return tuple(reversed(ids))
+
+
+def _answered_by(messages: Sequence[BaseMessage]) -> str:
+    """The candidate that gave the last answer, as the router wrote it there; '' = none did, or another model."""
+    last = next((m for m in reversed(messages) if isinstance(m, AIMessage)), None)
+    told = last.response_metadata.get("router") if last is not None else None
+    return str(told.get("model") or "") if isinstance(told, Mapping) else ""
 
 
 def _max_tokens(call: Call) -> int | None:

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntFlag, StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from capability_router.routing import Routing, current_routing
 
@@ -31,6 +31,13 @@ class Need(IntFlag):
     STREAMING = 512
 
 
+class ProviderTool(NamedTuple):
+    """A tool that runs at its provider, such as a web search; `homes` are the providers that have it."""
+
+    name: str
+    homes: tuple[str, ...]
+
+
 class Finish(StrEnum):
     """Why a model stopped; the providers' many words for it are folded into these."""
 
@@ -48,9 +55,11 @@ class Request:
 
     `texts` are the message texts in order (read for features, never stored), `media` the kinds of
     the attached parts ("image", "pdf", "audio", "video"), `tools` the tools' JSON schemas as text
-    (counted as input), `follows` the ids of the tool calls that it answers, `input_tokens` an exact
-    count if the caller has one, `model` the name of another model that the caller asks the provider for
-    (its price counts, not the candidate's), `payload` whatever the endpoint needs to make the call.
+    (counted as input), `provider_tools` those among them that only some providers have, `follows` the
+    ids of the tool calls that it answers, `answered_by` the candidate that gave the conversation's last
+    answer as its messages say, `input_tokens` an exact count if the caller has one, `model` the name of
+    another model that the caller asks the provider for (its price counts, not the candidate's),
+    `payload` whatever the endpoint needs to make the call.
     """
 
     texts: tuple[str, ...]
@@ -58,11 +67,13 @@ class Request:
     media: tuple[str, ...] = ()
     tools: str = ""
     tool_names: tuple[str, ...] = ()
+    provider_tools: tuple[ProviderTool, ...] = ()
     max_tokens: int | None = None
     stream: bool = False
     turns: int = 1
     in_tool_loop: bool = False
     follows: tuple[str, ...] = ()
+    answered_by: str = ""
     input_tokens: int | None = None
     model: str = ""
     routing: Routing = field(default_factory=current_routing)

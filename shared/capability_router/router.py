@@ -27,7 +27,7 @@ from capability_router.money.account import Account
 from capability_router.money.budget import Budgets
 from capability_router.money.ledger import Booked, Ledger
 from capability_router.plan import Plan
-from capability_router.policies.affinity import Affinity
+from capability_router.policies.affinity import Affinity, cached_after
 from capability_router.policies.choice import choose_policy
 from capability_router.policies.planner import Decision, Planner
 from capability_router.request import Outcome, Request
@@ -80,7 +80,7 @@ class Router:
         self._prices = {card.id: card.price for card in registry.cards}
         self._retries = RetryBudget(s.retry.budget_ratio, s.retry.budget_floor)
         self._reason_givers = {entry.card.id for entry in registry if entry.gives_reason}
-        self._affinity = Affinity()
+        self._affinity = Affinity(registry.entries)
         self._outcomes = Outcomes()
         self._listeners: list[Callable[[Request, Outcome], None]] = []
 
@@ -145,8 +145,8 @@ class Router:
         self.sinks.close()
 
     def _decide(self, request: Request) -> Decision:
-        prefer = self._affinity.model(request.follows)
-        return self.planner.decide(request, self.clock.now(), prefer=prefer)
+        now = self.clock.now()
+        return self.planner.decide(request, now, stay=self._affinity.of(request, now))
 
     def _account(self, request: Request, plan: Plan) -> Account:
         def most(model: str) -> int | None:
@@ -166,7 +166,8 @@ class Router:
         if outcome is None:
             return
         if outcome.model:
-            self._affinity.note(run.reply.tool_call_ids, outcome.model)
+            cached = cached_after(outcome.provider, outcome.usage)
+            self._affinity.note(request, run.reply, outcome.model, cached, self.clock.now())
             self._outcomes.note(request.id, Answered(outcome.model, run.plan.task))
             if not outcome.usage.estimated and outcome.finish != "length":
                 tokens = outcome.usage.output_tokens

@@ -6,8 +6,10 @@ Ids keep the name the user wrote; only look-ups and comparisons go through here.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
+
+from capability_router.request import ProviderTool
 
 _PROVIDERS = {
     "gemini": "google", "google_genai": "google", "google_vertexai": "google", "vertexai": "google",
@@ -58,6 +60,17 @@ def provider_of(base_url: str) -> str:
     """The provider whose host this URL names; '' for any other (a local server, a gateway)."""
     host = (urlsplit(base_url).hostname or "").lower()
     return next((name for known, name in _HOSTS.items() if host == known or host.endswith("." + known)), "")
+
+
+_PASS_ON = frozenset({"openrouter"})  # what such a gateway takes depends on the model behind it
+
+
+def lacking(provider: str, tools: Iterable[ProviderTool]) -> tuple[str, ...]:
+    """Those of the tools that this provider does not have; () where nothing is known of it (a gateway, a proxy)."""
+    name = canonical(provider)
+    if name not in KEY_VARIABLES or name in _PASS_ON:
+        return ()
+    return tuple(tool.name for tool in tools if name not in tool.homes)
 
 
 def spellings(model: str) -> Iterator[str]:

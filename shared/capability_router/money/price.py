@@ -91,14 +91,15 @@ class Price:
         """Whether a call can be priced at all."""
         return self._rates is not None
 
-    def estimate(self, input_tokens: int, output_tokens: int) -> int | None:
-        """Picodollars for a call of this size, nothing cached; None when the price is unknown."""
+    def estimate(self, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> int | None:
+        """Picodollars for a call of this size, `cached_tokens` of its input read from a cache; None = price unknown."""
         rates = self._rates
         if rates is None:
             return None
         if self.tiers and input_tokens > self.tiers[0].above:
-            return self._tier(input_tokens).estimate(input_tokens, output_tokens)
-        return rates[0] * input_tokens + rates[1] * output_tokens + self._fixed
+            return self._tier(input_tokens).estimate(input_tokens, output_tokens, cached_tokens)
+        saved = (rates[0] - rates[2]) * min(cached_tokens, input_tokens) if cached_tokens else 0
+        return rates[0] * input_tokens + rates[1] * output_tokens + self._fixed - saved
 
     def worst(self, input_tokens: int, output_tokens: int) -> int | None:
         """Picodollars that such a call can come to: what a budget reserves. None when the price is unknown.

@@ -19,6 +19,7 @@ from capability_router.policies.dual import WINDOW, Dual, Point
 
 COST_WEIGHT = 0.25
 LATENCY_WEIGHT = 0.01  # quality points per second
+STAYING = 0.02  # quality points: by less another model does not take a conversation over
 _REFRESH_EVERY = 16
 _COLD = 32  # a window shorter than this is filled up with copies of the request at hand
 _JUST_BELOW = 1.0 - 1e-9  # of a corner price, where its dearer pick is taken
@@ -124,7 +125,8 @@ class Adaptive:
         price, floor = self.price_of_quality(scene, points), self._floor
         if floor is not None and not any(p.quality >= floor for p in points):
             floor = None
-        return Judgement([_scored(p, price, floor) for p in points], self._settings(price, self._wanted(scene)))
+        scored = [_scored(p, price, floor, row.stays) for p, row in zip(points, scene.rows, strict=True)]
+        return Judgement(scored, self._settings(price, self._wanted(scene)))
 
     def reason(self, scene: Scene, best: Row) -> str:
         """The trade that was made, against the strongest candidate."""
@@ -140,9 +142,11 @@ class Adaptive:
         return (("price_of_quality", round(price, 6)), *weights, *target)
 
 
-def _scored(point: Point, price: float, floor: float | None) -> Scored:
+def _scored(point: Point, price: float, floor: float | None, stays: bool) -> Scored:
     cost, wait = -price * point.usd, point.utility - point.quality
     terms: Terms = (("quality", point.quality), ("cost", cost), ("latency", wait))
+    if stays:
+        terms = (*terms[:2], ("latency", wait - STAYING), ("staying", STAYING))
     if floor is not None and point.quality < floor:
         return point.utility + cost + _BELOW_FLOOR, (*terms, ("below_min_quality", _BELOW_FLOOR))
     return point.utility + cost, terms
@@ -155,7 +159,7 @@ def _points(rows: Sequence[Row], mu: float) -> list[Point]:
     return [
         Point(
             (dearest if r.cost_pico is None else r.cost_pico) / 1e12,
-            r.quality - mu * ((slowest if r.latency_s is None else r.latency_s) + r.queue_s),
+            r.quality - mu * ((slowest if r.latency_s is None else r.latency_s) + r.queue_s) + STAYING * r.stays,
             r.quality,
         )
         for r in rows

@@ -1,41 +1,121 @@
-"""Which model a conversation is with: tool loops stay where they began.
+"""Which model a conversation is with, and how much of its prompt that model's provider has likely kept.
 
-A tool call's id, a thinking signature and a warm prompt cache belong to one model, so the answer to a
-tool call goes back to the model that made it, as long as that model is eligible and usable.
+A tool call's id and a thinking signature belong to one model, so the answer to a tool call goes back to
+the model that made it wherever that model can be used: this binds. A conversation otherwise only leans:
+what its provider has cached makes the next turn cheaper there, and the policy weighs that.
+
+A conversation is known by its messages (a prompt that begins with all of an earlier prompt goes on with
+it), else by its session and first message (after its middle was summarised), else by what the messages
+themselves say of who answered them (in another process).
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from threading import RLock
+from typing import NamedTuple, TypeVar
+
+from capability_router.catalog.aliases import canonical
+from capability_router.request import Reply, Request, Usage
+
+V = TypeVar("V")
 
 KEPT = 10_000
+WARM_S = 300.0  # OpenAI and Anthropic keep a prefix for five minutes at the least
+LEAST_CACHED = 1_024  # tokens; shorter prompts are not cached by them
+_CACHES_MARKED_ONLY = frozenset({"anthropic", "bedrock"})
+"""Providers that cache only what a request marks, so that the last call's usage tells whether there is any."""
+
+
+class Stay(NamedTuple):
+    """The model that a conversation is with; "" = none yet.
+
+    `binding`: it goes first wherever it can be used. `cached_tokens` of the prompt are likely read from
+    its provider's cache.
+    """
+
+    model: str
+    binding: bool = False
+    cached_tokens: int = 0
+
+
+NOWHERE = Stay("")
+
+
+class Turn(NamedTuple):
+    """A prompt that was answered: by whom, when, and how many of its tokens the provider has cached."""
+
+    model: str
+    at: float
+    cached_tokens: int
 
 
 class Affinity:
-    """The newest 10,000 tool call ids -> model id; thread-safe."""
+    """The newest 10,000 tool calls and as many conversations, with `models`. Thread-safe; holds hashes, no text."""
 
-    def __init__(self, keep: int = KEPT) -> None:
-        self._models: OrderedDict[str, str] = OrderedDict()
+    def __init__(self, models: Collection[str], keep: int = KEPT) -> None:
+        self._models = models
+        self._calls: OrderedDict[Hashable, str] = OrderedDict()
+        self._turns: OrderedDict[Hashable, Turn] = OrderedDict()
         self._keep = keep
         self._lock = RLock()  # the garbage collector may end a request in the middle of another's
 
-    def note(self, keys: Sequence[str], model: str) -> None:
-        """These tool calls were made by this model."""
-        if not keys:
-            return
+    def note(self, request: Request, reply: Reply, model: str, cached_tokens: int, at: float) -> None:
+        """This model gave the reply; `at` in seconds of the router's clock."""
+        turn = Turn(model, at, cached_tokens)
+        keys = _prefixes(request.texts)[-1:] + _sessions(request)
         with self._lock:
-            for key in keys:
-                self._models[key] = model
-                self._models.move_to_end(key)
-            while len(self._models) > self._keep:
-                self._models.popitem(last=False)
+            _keep(self._calls, ((id, model) for id in reply.tool_call_ids), self._keep)
+            _keep(self._turns, ((key, turn) for key in keys), self._keep)
 
-    def model(self, keys: Sequence[str]) -> str | None:
-        """The model that made the latest of these calls, if it is remembered."""
-        if not keys:
-            return None
+    def of(self, request: Request, now: float) -> Stay:
+        """With which model the request's conversation is."""
+        follows, before = request.follows, _prefixes(request.texts[:-1])
         with self._lock:
-            found = [self._models.get(key) for key in reversed(keys)]
-        return next((model for model in found if model is not None), None)
+            maker = _latest(self._calls, follows)
+            turn = _latest(self._turns, before)
+            session = _latest(self._turns, _sessions(request)) if turn is None else None
+        said = request.answered_by if request.answered_by in self._models else ""
+        known = turn or session
+        # Of tool calls the message itself knows best: some servers number theirs anew in each conversation.
+        model = (said or maker) if follows else (known.model if known else said)
+        if not model:
+            return NOWHERE
+        warm = turn is not None and turn.model == model and now - turn.at <= WARM_S
+        return Stay(model, bool(follows), turn.cached_tokens if warm and turn else 0)
+
+
+def cached_after(provider: str, usage: Usage) -> int:
+    """How many tokens of a prompt its provider has cached, once it has answered; 0 where it is too short."""
+    told = usage.cache_read_tokens + usage.cache_creation_tokens
+    cached = told if canonical(provider) in _CACHES_MARKED_ONLY else max(told, usage.input_tokens)
+    return cached if cached >= LEAST_CACHED else 0
+
+
+def _prefixes(texts: Sequence[str]) -> list[Hashable]:
+    """A key for each beginning of a prompt, by whole messages. (A text's hash is computed once in its life.)"""
+    key = 0
+    keys: list[Hashable] = []
+    for text in texts:
+        key = hash((key, text))
+        keys.append(key)
+    return keys
+
+
+def _sessions(request: Request) -> list[Hashable]:
+    """By session and first message: the agents of one thread have prompts of their own."""
+    session = request.routing.session
+    return [(session, hash(request.texts[0]))] if session and request.texts else []
+
+
+def _latest(known: OrderedDict[Hashable, V], keys: Sequence[Hashable]) -> V | None:
+    return next((known[key] for key in reversed(keys) if key in known), None)
+
+
+def _keep(known: OrderedDict[Hashable, V], entries: Iterable[tuple[Hashable, V]], most: int) -> None:
+    for key, value in entries:
+        known[key] = value
+        known.move_to_end(key)
+    while len(known) > most:
+        known.popitem(last=False)

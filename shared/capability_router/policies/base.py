@@ -17,7 +17,8 @@ class Row(NamedTuple):
     """One eligible model and what is predicted of it for this request.
 
     `cost_pico` in picodollars, `latency_s` and `queue_s` in seconds, None = unknown. `load` is the
-    calls in flight. `held` = why it can't be used just now, "" = it can.
+    calls in flight. `held` = why it can't be used just now, "" = it can. `stays` = the conversation is
+    with it.
     """
 
     card: ModelCard
@@ -27,6 +28,7 @@ class Row(NamedTuple):
     queue_s: float
     load: int
     held: str
+    stays: bool = False
 
 
 class Scene(NamedTuple):

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from capability_router.catalog.aliases import lacking
 from capability_router.catalog.card import CAPABILITIES, ModelCard
 from capability_router.eligibility import Ask, Refusal, Roster, UnknownMode, screen
 from capability_router.features import Features, features
 from capability_router.learning.lengths import Lengths
 from capability_router.learning.prior import Prior
 from capability_router.plan import Candidate, Plan
+from capability_router.policies.affinity import NOWHERE, Stay
 from capability_router.policies.base import Judgement, Policy, Row, Scene, Scored
 from capability_router.request import Request
 
@@ -63,17 +65,17 @@ class Planner:
     unknown: UnknownMode = "prefer_known"
     tenants: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
-    def decide(self, request: Request, now: float, *, prefer: str | None = None) -> Decision:
-        """Rank the eligible models; `prefer` (a conversation's model) goes first if it is eligible and usable."""
+    def decide(self, request: Request, now: float, *, stay: Stay = NOWHERE) -> Decision:
+        """Rank the eligible models; one that binds the conversation goes first if it is eligible and usable."""
         found = features(request)
         ask = self._ask(request, found)
         eligible = screen(ask, self.roster, unknown=self.unknown, barred=self.health.barred(now))
         refusals = eligible.refusals
         if ask.pin is not None and not any(card.id == ask.pin for card in self.registry.cards):
             refusals = [Refusal(r.model, "pin", f"pinned to {ask.pin!r}, which is not registered") for r in refusals]
-        rows = self._rows(eligible.cards, found, now)
+        rows = self._rows(eligible.cards, found, now, stay)
         scene = Scene(request, found, rows)
-        return Decision(self._plan(scene, refusals, eligible.notes, prefer), scene)
+        return Decision(self._plan(scene, refusals, eligible.notes, stay), scene)
 
     def _ask(self, request: Request, found: Features) -> Ask:
         terms = request.routing
@@ -90,7 +92,7 @@ class Planner:
     def _meant(self, names: Sequence[str]) -> frozenset[str]:
         return frozenset(id for name in names for id in self.registry.matches(name) or (name,))
 
-    def _rows(self, cards: Sequence[ModelCard], found: Features, now: float) -> list[Row]:
+    def _rows(self, cards: Sequence[ModelCard], found: Features, now: float, stay: Stay) -> list[Row]:
         tokens_in, tokens_out, task, hardness = found
         believed, condition = self.prior.on(task), self.health.condition
         factors, common = self.lengths.on(task)
@@ -101,20 +103,19 @@ class Planner:
             quality = 0.01 if quality < 0.01 else 0.99 if quality > 0.99 else quality
             state = condition(card.id, now)
             expected = int(tokens_out * factors.get(card.id, common))
-            cost = card.price.estimate(tokens_in, expected) if card.price is not None else None
+            stays = card.id == stay.model
+            cached = stay.cached_tokens if stays else 0
+            cost = card.price.estimate(tokens_in, expected, cached) if card.price is not None else None
             latency = None if state.ttft_s is None else state.ttft_s + expected * (state.s_per_token or 0.0)
-            rows.append(Row(card, quality, cost, latency, state.queue_s, state.in_flight, state.held))
+            rows.append(Row(card, quality, cost, latency, state.queue_s, state.in_flight, state.held, stays))
         return rows
 
-    def _plan(self, scene: Scene, refusals: list[Refusal], notes: tuple[str, ...], prefer: str | None) -> Plan:
+    def _plan(self, scene: Scene, refusals: list[Refusal], notes: tuple[str, ...], stay: Stay) -> Plan:
         judged = self.policy.judge(scene) if scene.rows else Judgement([])
-        ranked = _ranked(scene, judged.scores, prefer)
-        reason = "no eligible model"
-        if ranked:
-            best = ranked[0][1]
-            stays = prefer == best.card.id
-            reason = "stays on the conversation's model" if stays else self.policy.reason(scene, best)
         request, found = scene.request, scene.features
+        without = _without(scene) if request.provider_tools else {}
+        ranked = _ranked(scene, judged.scores, stay, without)
+        reason = self._reason(scene, ranked[0][1], stay) if ranked else "no eligible model"
         return Plan(
             request_id=request.id,
             policy=self.policy.name,
@@ -125,16 +126,44 @@ class Planner:
             output_tokens=found.output_tokens,
             task=found.task,
             needs=_needs(request),
-            notes=notes,
+            notes=(*notes, *_remarks(without, stay, scene)),
             settings=judged.settings,
         )
 
 
-def _ranked(scene: Scene, scores: list[Scored], prefer: str | None) -> list[tuple[Scored, Row]]:
-    """Usable before held, then by score, then by load; ties keep the registry's order."""
+    def _reason(self, scene: Scene, best: Row, stay: Stay) -> str:
+        if not best.stays:
+            return self.policy.reason(scene, best)
+        stays = "stays on the conversation's model"
+        return stays if stay.binding else f"{stays}: {self.policy.reason(scene, best)}"
+
+
+def _ranked(
+    scene: Scene, scores: list[Scored], stay: Stay, without: Mapping[str, tuple[str, ...]]
+) -> list[tuple[Scored, Row]]:
+    """Usable before held, then whom the conversation is bound to, then who has all tools, then by score and load.
+
+    Ties keep the registry's order.
+    """
     pairs = list(zip(scores, scene.rows, strict=True))
-    pairs.sort(key=lambda pair: (pair[1].held != "", pair[1].card.id != prefer, -pair[0][0], pair[1].load))
+    bound = stay.model if stay.binding else ""
+    pairs.sort(
+        key=lambda p: (p[1].held != "", p[1].card.id != bound, p[1].card.id in without, -p[0][0], p[1].load)
+    )  # fmt: skip
     return pairs
+
+
+def _without(scene: Scene) -> dict[str, tuple[str, ...]]:
+    """The models whose provider lacks some of the request's tools, and which: they are used without them."""
+    found = ((row.card.id, lacking(row.card.provider, scene.request.provider_tools)) for row in scene.rows)
+    return {id: names for id, names in found if names}
+
+
+def _remarks(without: Mapping[str, tuple[str, ...]], stay: Stay, scene: Scene) -> list[str]:
+    told = [f"{id}: goes without {', '.join(names)}, which its provider does not have" for id, names in without.items()]
+    if stay.cached_tokens and any(row.stays for row in scene.rows):
+        told.append(f"{stay.model}: about {stay.cached_tokens:,} input tokens are likely in its provider's cache")
+    return told
 
 
 def _candidate(row: Row, scored: Scored) -> Candidate:

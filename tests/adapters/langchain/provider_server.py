@@ -213,16 +213,17 @@ def _scripted(form: Format, kind: str, model: str, tool: Tool | None) -> Iterato
 
 
 def _wanted(body: dict[str, Any]) -> Tool | None:
-    """The first tool, filled in by its schema, unless a tool has just answered."""
+    """The first tool that has a schema, filled in by it, unless a tool has just answered."""
     turns = body.get("messages") or body["contents"]
     asked = turns[-1].get("role") == "user" and '"tool_result"' not in json.dumps(turns[-1])
     if not body.get("tools") or not asked or "functionResponse" in json.dumps(turns[-1]):
         return None
-    tool = body["tools"][0]
-    declared = tool.get("function") or (tool.get("functionDeclarations") or [tool])[0]
-    schemas = ("input_schema", "parameters", "parametersJsonSchema")
-    schema = next(declared[name] for name in schemas if name in declared)
-    return Tool(declared["name"], example(_lowered(schema)))
+    for tool in body["tools"]:
+        declared = tool.get("function") or (tool.get("functionDeclarations") or [tool])[0]
+        for name in ("input_schema", "parameters", "parametersJsonSchema"):
+            if name in declared:
+                return Tool(declared["name"], example(_lowered(declared[name])))
+    return None
 
 
 def _lowered(schema: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from capability_router import BudgetExceeded, Request, routing
+from capability_router.request import Reply
 from capability_router.router import Router
 from capability_router.testing import ask, scripted_router
 
@@ -44,8 +45,8 @@ def test_a_denied_or_foreign_pin_leaves_nothing() -> None:
 
 def test_a_tool_loop_stays_and_says_only_that() -> None:
     router = scripted_router({"a": ["ok"], "b": ["ok"]}, policy="cheapest")
-    router._affinity.note(["call-1"], "b")
-    plan = router.explain(Request(("hi",), follows=("call-1",)))
+    router._affinity.note(Request(("hi",)), Reply(tool_call_ids=("call-1",)), "b", 0, 0.0)
+    plan = router.explain(Request(("hi", "", "3"), follows=("call-1",)))
     assert (plan.chosen.id, plan.reason) == ("b", "stays on the conversation's model")
 
 
