@@ -119,7 +119,7 @@ def test_adaptive_changes_a_conversations_model_for_more_than_a_trifle_only() ->
         usual = {id: ScriptedModel(["ok"], usage=Usage(10, 220)) for id in cards}
         router = scripted_router(usual, cards=cards, policy="adaptive")
         with routing(pin="b"):
-            ask(router, FIRST)
+            ask(router, Request(FIRST.texts))
         plan = router.explain(GOES_ON)
         assert plan.chosen.id == expected
         assert (dict(plan.candidates[0].terms).get("staying") == 0.02) is (expected == "b")
