@@ -1,0 +1,111 @@
+"""Answers that are shown while they are made, by callbacks: what was shown of a failed one is declared void."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from fakes import Recorder, metadata
+from langchain.agents import create_agent
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.runnables import RunnableLambda
+from langchain_openai import ChatOpenAI
+from openai_server import Server
+from pydantic import BaseModel
+
+from langchain_router import AllCandidatesFailed, ChatRouter
+
+
+class Joke(BaseModel):
+    """What the server gives in JSON mode."""
+
+    setup: str
+    punchline: str
+
+
+class Events(BaseCallbackHandler):
+    """Keeps custom events."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, Any]] = []
+
+    def on_custom_event(self, name: str, data: Any, **_: Any) -> None:
+        self.seen.append((name, data))
+
+
+def model(server: Server, name: str, **more: Any) -> ChatOpenAI:
+    return ChatOpenAI(model=name, base_url=server.url, api_key="k", use_responses_api=False, **more)
+
+
+def routed(server: Server, *names: str, streaming: bool = False, **settings: Any) -> ChatRouter:
+    more = {"streaming": True} if streaming else {}
+    models = [model(server, name, **more) for name in names]
+    return ChatRouter(models=models, **{"policy": "single", **settings})
+
+
+@pytest.mark.parametrize("name", ["half-x", "cut-x"])
+def test_an_answer_gathered_from_a_cut_stream_is_never_taken_for_whole(server: Server, name: str) -> None:
+    """`ChatOpenAI(streaming=True).invoke` alone gives the half of it without a word."""
+    answered = routed(server, name, "ok-y", streaming=True).invoke("hi")
+    assert (answered.content, answered.response_metadata["router"]["attempts"]) == ("a b c", 2)
+    with pytest.raises(AllCandidatesFailed, match=r"terminal reason|before its first"):
+        routed(server, name, streaming=True, retry={"per_target": 0}).invoke("hi")
+
+
+async def test_the_same_async(server: Server) -> None:
+    answered = await routed(server, "half-x", "ok-y", streaming=True).ainvoke("hi")
+    assert (answered.content, answered.response_metadata["router"]["fallback"]) == ("a b c", True)
+
+
+@pytest.mark.parametrize("include_raw", [False, True])
+def test_half_a_structured_answer_is_its_providers_fault(server: Server, include_raw: bool) -> None:
+    router, tracer = routed(server, "half-x", "ok-y", streaming=True), Recorder()
+    structured = router.with_structured_output(Joke, method="json_mode", include_raw=include_raw)
+    given = structured.invoke("hi", {"callbacks": [tracer]})
+    assert (given["parsed"] if include_raw else given) == Joke(setup="test", punchline="test")
+    assert metadata(tracer.roots[0])["router_faults"] == "1 openai/half-x: truncated"
+
+
+async def test_a_ui_learns_which_message_is_void(server: Server) -> None:
+    """Under astream_events an `invoke` inside a chain is streamed, as an agent's calls are."""
+    router = routed(server, "half-x", "ok-y")
+    chain = RunnableLambda(lambda text, config: router.invoke(text, config))
+    events = [e async for e in chain.astream_events("hi", version="v2")]
+    (void,) = [e for e in events if e["event"] == "on_custom_event"]
+    shown = [e["data"]["chunk"] for e in events if e["event"] == "on_chat_model_stream"]
+    first = next(c.id for c in shown if c.content)
+    assert void["name"] == "router_voided"
+    assert void["data"] == {
+        "message_id": first, "tokens": 1, "after": "truncated", "attempt": 2, "candidate": "openai/ok-y",
+    }  # fmt: skip
+    kept = [c for c in shown if c.id != void["data"]["message_id"]]
+    assert "".join(c.content for c in kept) == "a b c"
+    assert events[-1]["data"]["output"].content == "a b c"
+
+
+def test_an_agents_stream_too(server: Server) -> None:
+    events, router = Events(), routed(server, "half-x", "ok-y")
+    stream = create_agent(router, []).stream({"messages": "hi"}, {"callbacks": [events]}, stream_mode="messages")
+    chunks = [m for m, _ in stream if isinstance(m, AIMessageChunk)]
+    ((name, void),) = events.seen
+    assert name == "router_voided"
+    assert "".join(c.content for c in chunks if c.id != void["message_id"]) == "a b c"
+
+
+def test_nothing_is_void_where_nothing_was_shown(server: Server) -> None:
+    events = Events()
+    for name in ("fail-x", "ok-x"):
+        routed(server, name, "ok-y").invoke("hi", {"callbacks": [events]})
+    routed(server, "cut-x", "ok-y", streaming=True).invoke("hi", {"callbacks": [events]})
+    assert events.seen == []
+
+
+@pytest.mark.parametrize("settings", [{}, {"on_partial": "raise"}])
+def test_on_partial_says_whether_another_may_answer(server: Server, settings: dict[str, Any]) -> None:
+    router = routed(server, "half-x", "ok-y", streaming=True, **settings)
+    if settings:
+        with pytest.raises(ConnectionError):
+            router.invoke("hi", {"callbacks": [Events()]})
+    else:
+        assert isinstance(router.invoke("hi", {"callbacks": [Events()]}), AIMessage)
