@@ -127,6 +127,15 @@ class ModelAttempt:
         self._config["callbacks"].add_handler(shown, inherit=True)  # type: ignore[union-attr]  # a child manager
         self._void = before if before.tokens else None
 
+    @property
+    def keeps_time(self) -> bool:
+        """Whether the model ends a blocking call in time: the built-in client by every clock, a few by the last one."""
+        if any(kind.__name__ == "ChatEndpoint" for kind in type(self._model).__mro__):
+            return True
+        clocks = self._launch.timeouts
+        within = clocks.first_token is not None or clocks.between_tokens is not None
+        return self._call.mode == "invoke" and not within and "timeout" in self._keywords()
+
     def chunks(self) -> Iterator[Any]:
         """Make the call in this thread."""
         if self._void is not None:

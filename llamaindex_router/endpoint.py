@@ -22,6 +22,7 @@ from capability_router.faults.kinds import Fault
 from capability_router.request import Reply
 from llamaindex_router.call import Call
 from llamaindex_router.children import Children
+from llamaindex_router.endpoint_llm import EndpointLLM
 from llamaindex_router.errors import HollowStream, fault_of
 from llamaindex_router.handover import Origins
 from llamaindex_router.passage import Passage, taken
@@ -140,6 +141,15 @@ class LlamaAttempt:
         self._llm, self._call, self._args, self._kwargs, self._launch = llm, call, args, kwargs, launch
         self._passage = Passage(launch.timeouts)
         self._seen: Transcript | ObjectTranscript = ObjectTranscript() if call.structured else Transcript()
+
+    @property
+    def keeps_time(self) -> bool:
+        """Whether the LLM ends a blocking call in time: the built-in client by every clock, a few by the last one."""
+        if isinstance(self._llm, EndpointLLM):
+            return True
+        clocks = self._launch.timeouts
+        within = clocks.first_token is not None or clocks.between_tokens is not None
+        return not self._call.stream and not within and _home(self._llm) in _BOUNDABLE
 
     def chunks(self) -> Generator[Any, None, None]:
         """Make the call; a call without a stream is a stream of one."""

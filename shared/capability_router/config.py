@@ -132,7 +132,7 @@ def _settled(written: Mapping[str, Any], named: str) -> Settings:
 def _idle(words: Words) -> list[str]:
     """Settings that are understood, but that nothing heeds yet."""
     asked = {
-        "hedge.on": words.hedge.on, "store": words.store != "memory://",
+        "store": words.store != "memory://",
         "policy.exploration": words.policy.exploration > 0,
         "telemetry.capture_content": words.telemetry.capture_content,
     }  # fmt: skip

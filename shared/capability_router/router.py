@@ -14,6 +14,7 @@ from capability_router.clock import Clock, SystemClock
 from capability_router.eligibility import Roster, longest
 from capability_router.errors import NoEligibleModel
 from capability_router.execution.endpoint import Endpoint
+from capability_router.execution.hedge import Hedging
 from capability_router.execution.limits import Limits
 from capability_router.execution.machine import Execution
 from capability_router.execution.retry import RetryBudget
@@ -79,6 +80,7 @@ class Router:
         )  # fmt: skip
         self._prices = {card.id: card.price for card in registry.cards}
         self._retries = RetryBudget(s.retry.budget_ratio, s.retry.budget_floor)
+        self._hedging = Hedging(s.hedge.after_s, s.hedge.extra, self.board.ttft_p95_s) if s.hedge.on else None
         self._reason_givers = {entry.card.id for entry in registry if entry.gives_reason}
         self._affinity = Affinity(registry.entries)
         self._outcomes = Outcomes()
@@ -114,11 +116,13 @@ class Router:
             raise NoEligibleModel(plan.refusals)
         self.planner.policy.observe(scene)
         self._retries.earn()
+        if self._hedging is not None:
+            self._hedging.earn()
         limits = self._limits.under(request.routing.deadline_s)
         targets = Targets(plan.candidates, self.board, limits, self._retries, plan.input_tokens)
         machine = Execution(
             plan, limits, targets, self.board, self._account(request, plan), streaming=request.stream,
-            reason_givers=self._reason_givers,
+            reason_givers=self._reason_givers, hedging=self._hedging,
         )  # fmt: skip
         return Run(request, plan, machine, endpoint, self.clock, self._ended)
 

@@ -73,6 +73,8 @@ class ScriptedModel:
 class ScriptedAttempt:
     """One call of a scripted model; its chunks are texts."""
 
+    keeps_time = True  # the clock of a script moves only when it says so
+
     def __init__(self, model: ScriptedModel, clock: Clock, stream: bool) -> None:
         self._model, self._clock, self._stream = model, clock, stream
         self._seen: list[str] = []

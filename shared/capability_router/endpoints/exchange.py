@@ -57,6 +57,8 @@ class Exchange:
     a finish reason raises nothing: `reply().finish` is then None.
     """
 
+    keeps_time = True  # every clock is a time-out of its socket
+
     def __init__(self, caller: Caller, body: Mapping[str, Any], *, stream: bool, patience: Patience) -> None:
         self._caller, self._body, self._stream = caller, body, stream
         self._patience = patience

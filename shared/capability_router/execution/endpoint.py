@@ -5,7 +5,7 @@ A unary call is a stream of one chunk, so that one pair of drivers serves every 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from typing import Protocol, TypeVar
 
 from capability_router.execution.effects import Launch
@@ -16,7 +16,13 @@ ChunkT = TypeVar("ChunkT")
 
 
 class Attempt(Protocol[ChunkT]):
-    """One call in flight. Only one of `chunks` and `achunks` is used, and once."""
+    """One call in flight. Only one of `chunks` and `achunks` is used, and once.
+
+    `keeps_time`: whether `chunks` by itself ends in time when one of the launch's clocks runs out.
+    """
+
+    @property
+    def keeps_time(self) -> bool: ...
 
     def chunks(self) -> Iterator[ChunkT]:
         """Make the call and give its chunks as they come, untouched."""
@@ -48,3 +54,13 @@ class Endpoint(Protocol[ChunkT]):
     def fault(self, error: BaseException) -> Fault | None:
         """What the error means; None = no provider's fault, let it pass to the caller."""
         ...
+
+
+def closable(chunks: Iterator[ChunkT]) -> Generator[ChunkT, None, None]:
+    """The chunks as a generator, which can be closed."""
+    return chunks if isinstance(chunks, Generator) else (chunk for chunk in chunks)
+
+
+def aclosable(chunks: AsyncIterator[ChunkT]) -> AsyncGenerator[ChunkT, None]:
+    """The same, asynchronously."""
+    return chunks if isinstance(chunks, AsyncGenerator) else (chunk async for chunk in chunks)

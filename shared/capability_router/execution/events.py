@@ -1,11 +1,20 @@
-"""What happened: the machine's only input. Each event carries the time at which it happened."""
+"""What happened: the machine's only input. Each event carries the time at which it happened.
+
+`others` and `replies` are what attempts in flight have given so far, by their numbers: the machine may end
+them. They are empty while only the attempt that the event is about is in flight.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from capability_router.faults.kinds import Fault
 from capability_router.request import Reply
+
+Replies = Mapping[int, Reply]
+NONE: Replies = MappingProxyType({})
 
 
 class Began(NamedTuple):
@@ -19,6 +28,7 @@ class ChunkArrived(NamedTuple):
 
     at: float
     attempt: int
+    others: Replies = NONE
 
 
 class Completed(NamedTuple):
@@ -27,6 +37,7 @@ class Completed(NamedTuple):
     at: float
     attempt: int
     reply: Reply
+    others: Replies = NONE
 
 
 class Faulted(NamedTuple):
@@ -36,23 +47,21 @@ class Faulted(NamedTuple):
     attempt: int
     fault: Fault
     reply: Reply
+    others: Replies = NONE
 
 
 class Cancelled(NamedTuple):
-    """The caller went away, or an error that is no provider's passes through.
-
-    `reply` is what the outstanding attempt had given so far.
-    """
+    """The caller went away, or an error that is no provider's passes through."""
 
     at: float
-    reply: Reply
+    replies: Replies = NONE
 
 
 class AlarmRang(NamedTuple):
     """The time asked for by SetAlarm has come."""
 
     at: float
-    reply: Reply = Reply()
+    replies: Replies = NONE
 
 
 Event = Began | ChunkArrived | Completed | Faulted | Cancelled | AlarmRang

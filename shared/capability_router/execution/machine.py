@@ -11,6 +11,9 @@ Theory of operation
 * Before the first chunk with content, any fault is followed by another target, as the fault's row in
   `faults.kinds` allows. That chunk commits: from then on no other target is tried.
 * A whole (unary) reply never commits early; it is judged when it is complete.
+* Where hedging is on, an attempt that is silent for too long gets a second one beside it, elsewhere. The
+  first that commits, or completes well, is the answer; the other is aborted. One that fails leaves the
+  other to go on alone.
 * Each launch holds a permit of the gate and an open line in the books, and gives each back exactly
   once, whatever happens: `_settle` is the only place.
 * A target that was tried is tried again only when no fresh one is usable, at most `per_target` times,
@@ -28,9 +31,10 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableSet
 from typing import Protocol
 
-from capability_router.errors import AllCandidatesFailed, BudgetExceeded, RouterBusy, RouterError, StreamInterrupted
+from capability_router.errors import RouterError
 from capability_router.execution.books import Books, verdict
-from capability_router.execution.effects import Abort, Deliver, Effect, Finish, Launch, SetAlarm, Timeouts
+from capability_router.execution.effects import Abort, Deliver, Effect, Finish, Launch, SetAlarm
+from capability_router.execution.endings import failure, interrupted, why
 from capability_router.execution.events import (
     AlarmRang,
     Began,
@@ -39,17 +43,20 @@ from capability_router.execution.events import (
     Completed,
     Event,
     Faulted,
+    Replies,
 )
+from capability_router.execution.hedge import Hedging
 from capability_router.execution.limits import Limits
+from capability_router.execution.running import Running
 from capability_router.execution.targets import Targets, Wait
 from capability_router.faults.completeness import judge
 from capability_router.faults.kinds import Fault
 from capability_router.health.board import Permit, Verdict
-from capability_router.money.price import usd
 from capability_router.plan import Candidate, Plan
 from capability_router.request import AttemptRecord, Outcome, Reply, Usage
 
 NOTHING: tuple[Effect, ...] = ()
+_EARLY_S = 0.001  # an alarm may ring by so much too early
 
 
 class Settles(Protocol):
@@ -59,48 +66,53 @@ class Settles(Protocol):
     def note_limits(self, id: str, headers: Mapping[str, str], now: float) -> None: ...
 
 
-class Running:
-    """The attempt in flight."""
-
-    __slots__ = ("candidate", "first_at", "index", "permit", "started", "timeouts")
-
-    def __init__(self, index: int, candidate: Candidate, permit: Permit, started: float, timeouts: Timeouts) -> None:
-        self.index, self.candidate, self.permit = index, candidate, permit
-        self.started, self.timeouts = started, timeouts
-        self.first_at: float | None = None
-
-
 class Execution:
     """The machine of one request. See the module's text for its theory."""
 
     __slots__ = (
-        "_answered", "_books", "_deadline", "_faults", "_gate", "_givers", "_idle_since", "_limits",
-        "_plan", "_poor", "_run", "_start", "_targets", "committed", "over", "records", "reply", "streaming",
+        "_answered", "_books", "_deadline", "_faults", "_gate", "_givers", "_hedge_at", "_hedging", "_idle_since",
+        "_limits", "_plan", "_poor", "_records", "_runs", "_start", "_targets", "_until", "committed", "hedged_after",
+        "launched", "over", "reply", "streaming",
     )  # fmt: skip
 
     def __init__(
         self, plan: Plan, limits: Limits, targets: Targets, gate: Settles, books: Books, *,
-        streaming: bool, reason_givers: MutableSet[str],
+        streaming: bool, reason_givers: MutableSet[str], hedging: Hedging | None = None,
     ) -> None:  # fmt: skip
         self._plan, self._limits, self._targets, self._gate, self._books = plan, limits, targets, gate, books
-        self.streaming, self._givers = streaming, reason_givers
-        self._run: Running | None = None
+        self.streaming, self._givers, self._hedging = streaming, reason_givers, hedging
+        self._runs: dict[int, Running] = {}
+        self._records: dict[int, AttemptRecord] = {}
         self._faults: list[Fault] = []
-        self._poor: tuple[int, Candidate, Reply] | None = None
+        self._poor: tuple[Running, Reply] | None = None
         self._answered: Candidate | None = None
         self._start, self._deadline = 0.0, float("inf")
         self._idle_since = 0.0  # since when no attempt is in flight
+        self._until: float | None = None  # when to look for a target again
+        self._hedge_at: float | None = None
+        self.launched = 0
         self.committed: int | None = None
+        self.hedged_after: float | None = None  # of the attempt that answers
         self.over: Finish | None = None
         self.reply = Reply()  # of the attempt that answers
-        self.records: list[AttemptRecord] = []
 
     @property
     def candidate(self) -> Candidate | None:
         """Who answers, once known."""
-        if self._answered is not None:
+        if self._answered is not None or self.committed is None:
             return self._answered
-        return self._run.candidate if self._run and self._run.index == self.committed else None
+        run = self._runs.get(self.committed)
+        return run.candidate if run else None
+
+    @property
+    def records(self) -> list[AttemptRecord]:
+        """The attempts that have ended, in the order of their launch."""
+        return [self._records[index] for index in sorted(self._records)]
+
+    @property
+    def races(self) -> bool:
+        """Whether two attempts may be in flight at once."""
+        return self._hedging is not None
 
     def feed(self, event: Event) -> tuple[Effect, ...]:
         """The only door."""
@@ -108,14 +120,29 @@ class Execution:
             return NOTHING
         kind = type(event)
         if kind is ChunkArrived:
-            return self._chunk(event.at)
-        if kind is Completed:
-            return self._completed(event)  # type: ignore[arg-type]  # narrowed by `kind`
-        if kind is Faulted:
-            return self._faulted(event.at, event.fault, event.reply)  # type: ignore[union-attr]  # narrowed by `kind`
-        if kind is Began:
+            effects = self._chunk(event)  # type: ignore[arg-type]  # narrowed by `kind`
+            if not effects:
+                return NOTHING
+        else:
+            effects = self._taken(event)
+        return effects if self.over is not None else (*effects, SetAlarm(self._alarm_at()))
+
+    def _taken(self, event: Event) -> tuple[Effect, ...]:
+        if isinstance(event, Completed):
+            return self._completed(event)
+        if isinstance(event, Faulted):
+            return self._faulted(event.at, event.attempt, event.fault, event.reply, event.others)
+        if isinstance(event, Began):
             return self._began(event.at)
         return self._alarm(event) if isinstance(event, AlarmRang) else self._cancelled(event)  # type: ignore[arg-type]  # the last kind left
+
+    def _alarm_at(self) -> float | None:
+        if not self._runs:
+            return self._until
+        times = [run.ends_at(streaming=self.streaming) for run in self._runs.values()]
+        if self.committed is None:
+            times.append(self._hedge_at)
+        return min((at for at in times if at is not None), default=None)
 
     # -- transitions ------------------------------------------------------------------------------
 
@@ -126,45 +153,71 @@ class Execution:
         return self._next(at)
 
     def _next(self, at: float) -> tuple[Effect, ...]:
-        if len(self.records) >= self._limits.attempts or at >= self._deadline:
+        if self.launched >= self._limits.attempts or at >= self._deadline:
             return self._give_up(at)
         pick = self._targets.pick(at)
         while not isinstance(pick, Wait):
-            denial = self._books.open(len(self.records) + 1, pick.candidate)
+            denial = self._books.open(self.launched + 1, pick.candidate)
             if denial is None:
-                return self._launch(at, pick.candidate, pick.permit)
+                return self._launch(at, pick.candidate, pick.permit, self._faults[-1].kind if self._faults else "")
             self._targets.denied(pick.permit, pick.candidate, denial, at)
             pick = self._targets.pick(at)
         latest = min(self._deadline, self._idle_since + self._limits.max_wait_s)
-        return self._give_up(at) if pick.until is None or pick.until > latest else (SetAlarm(pick.until),)
+        if pick.until is None or pick.until > latest:
+            return self._give_up(at)
+        self._until = pick.until
+        return NOTHING
 
-    def _launch(self, at: float, candidate: Candidate, permit: Permit) -> tuple[Effect, ...]:
-        index, clocks = len(self.records) + 1, self._limits.timeouts
+    def _launch(
+        self, at: float, candidate: Candidate, permit: Permit, after: str, hedged_after: float | None = None
+    ) -> tuple[Effect, ...]:
+        self.launched += 1
+        index, clocks = self.launched, self._limits.timeouts
         left = self._deadline - at
         total = left if clocks.total is None else min(clocks.total, left)
         timeouts = clocks._replace(total=None if total == float("inf") else total)
-        self._run = Running(index, candidate, permit, at, timeouts)
-        after = self._faults[-1].kind if self._faults else ""
-        return (Launch(index, candidate, timeouts, after), SetAlarm(self._first_alarm(at, timeouts)))
+        self._runs[index] = Running(index, candidate, permit, at, timeouts, hedged_after)
+        if self._hedging is not None and hedged_after is None:
+            delay = self._hedging.delay_s(candidate.id)
+            self._hedge_at = None if delay is None else at + delay
+        return (Launch(index, candidate, timeouts, after),)
 
-    def _first_alarm(self, at: float, timeouts: Timeouts) -> float | None:
-        first = timeouts.first_token if self.streaming else None
-        limits = [at + limit for limit in (timeouts.total, first) if limit is not None]
-        return min(limits) if limits else None
+    def _hedge(self, at: float) -> tuple[Effect, ...]:
+        """A second attempt beside the silent one, if another failure domain, the books and the budget allow."""
+        self._hedge_at, hedging = None, self._hedging
+        if hedging is None or self.launched >= self._limits.attempts or len(self._runs) != 1:
+            return NOTHING
+        (silent,) = self._runs.values()
+        pick = self._targets.elsewhere(at, silent.candidate.id, hedging.spend)
+        if pick is None:
+            return NOTHING
+        denial = self._books.open(self.launched + 1, pick.candidate)
+        if denial is not None:
+            self._targets.denied(pick.permit, pick.candidate, denial, at)
+            return NOTHING
+        return self._launch(at, pick.candidate, pick.permit, "silence", hedged_after=at - silent.started)
 
-    def _chunk(self, at: float) -> tuple[Effect, ...]:
-        run = self._run
+    def _chunk(self, event: ChunkArrived) -> tuple[Effect, ...]:
+        run = self._runs.get(event.attempt)
         if run is None or run.first_at is not None:
             return NOTHING
-        run.first_at = at
+        run.first_at = event.at
         if not self.streaming:
             return NOTHING
-        self.committed = run.index
-        total = run.timeouts.total
-        return (Deliver(run.index), SetAlarm(None if total is None else run.started + total))
+        return (*self._won(run, event.at, event.others), Deliver(run.index))
+
+    def _won(self, run: Running, at: float, others: Replies) -> tuple[Effect, ...]:
+        """This attempt is the answer: abort the others."""
+        self.committed, self.hedged_after = run.index, run.hedged_after
+        return self._aborted([other for other in self._runs.values() if other is not run], at, others)
+
+    def _aborted(self, runs: list[Running], at: float, replies: Replies) -> tuple[Effect, ...]:
+        for run in runs:
+            self._settle(run, at, None, replies.get(run.index, Reply()), cancelled=True)
+        return tuple(Abort(run.index) for run in runs)
 
     def _completed(self, event: Completed) -> tuple[Effect, ...]:
-        run, reply = self._run, event.reply
+        run, reply = self._runs.get(event.attempt), event.reply
         if run is None:
             return NOTHING
         name = run.candidate.id
@@ -175,113 +228,85 @@ class Execution:
             on_content_filter=self._limits.on_content_filter,
         )  # fmt: skip
         if fault is not None and (self.committed is None or fault.kind == "truncated"):
-            return self._faulted(event.at, fault, reply, whole=fault.row.blame == "quality")
-        self._settle(event.at, None, reply)
-        return self._deliver(event.at, run.index, run.candidate, reply)
+            whole = fault.row.blame == "quality"
+            return self._faulted(event.at, run.index, fault, reply, event.others, whole=whole)
+        late = NOTHING if self.committed == run.index else (Deliver(run.index),)
+        aborted = self._won(run, event.at, event.others)
+        self._settle(run, event.at, None, reply)
+        self.reply = reply
+        return (*aborted, *late, *self._end(event.at, run.candidate, None))
 
-    def _faulted(self, at: float, fault: Fault, reply: Reply, *, whole: bool = False) -> tuple[Effect, ...]:
-        run = self._run
+    def _faulted(
+        self, at: float, attempt: int, fault: Fault, reply: Reply, others: Replies, *, whole: bool = False
+    ) -> tuple[Effect, ...]:
+        run = self._runs.get(attempt)
         if run is None:
             return NOTHING
         self._faults.append(fault)
-        self._settle(at, fault, reply)
+        self._settle(run, at, fault, reply)
         if self.committed is not None:
-            return self._end(at, None, self._interrupted(fault, reply))
+            return self._end(at, None, interrupted(self._records[attempt], fault, reply, self._books.tenant))
         if whole and self._poor is None:
-            self._poor = (run.index, run.candidate, reply)
+            self._poor = (run, reply)
         other = fault.row.other
         if other == "no" or (other == "if_allowed" and not self._may_move_on(fault)):
-            return self._give_up(at)
+            aborted = self._aborted(list(self._runs.values()), at, others)
+            return (*aborted, *self._give_up(at))
         self._targets.failed(run.candidate, fault, at)
-        return self._next(at)
+        return NOTHING if self._runs else self._next(at)
 
     def _may_move_on(self, fault: Fault) -> bool:
         return fault.kind not in ("content_filtered", "refusal") or self._limits.on_content_filter == "fallback"
 
     def _alarm(self, event: AlarmRang) -> tuple[Effect, ...]:
-        run = self._run
-        if run is None:
-            return self._next(event.at)
-        clock = self._which_clock(run, event.at)
-        fault = Fault("timeout", f"after {event.at - run.started:.2f} s", clock=clock)
-        return (Abort(run.index), *self._faulted(event.at, fault, event.reply))
+        at, effects = event.at, NOTHING
+        if not self._runs:
+            return self._next(at)
+        for run in self._overdue(at):
+            reply = event.replies.get(run.index, Reply())
+            others = {index: r for index, r in event.replies.items() if index != run.index}
+            fault = Fault("timeout", f"after {at - run.started:.2f} s", clock=run.clock(at))
+            effects = (*effects, Abort(run.index), *self._faulted(at, run.index, fault, reply, others))
+        if self.over is None and self._hedge_at is not None and at >= self._hedge_at - _EARLY_S:
+            effects = (*effects, *self._hedge(at))
+        return effects
 
-    def _which_clock(self, run: Running, at: float) -> str:
-        total = run.timeouts.total
-        if total is not None and at >= run.started + total - 1e-6:
-            return "whole answer"
-        return "first token" if run.first_at is None else "next token"
+    def _overdue(self, at: float) -> list[Running]:
+        """The attempts whose time is over. One that delivers is, at any alarm: the next token's is the driver's."""
+        if self.committed is not None:
+            return [self._runs[self.committed]]
+        ends = [(run, run.ends_at(streaming=self.streaming)) for run in self._runs.values()]
+        return [run for run, end in ends if end is not None and at >= end - _EARLY_S]
 
     def _cancelled(self, event: Cancelled) -> tuple[Effect, ...]:
-        effects: tuple[Effect, ...] = NOTHING
-        if self._run is not None:
-            effects = (Abort(self._run.index),)
-            self._settle(event.at, None, event.reply, cancelled=True)
-        return (*effects, *self._end(event.at, None, None))
+        aborted = self._aborted(list(self._runs.values()), event.at, event.replies)
+        return (*aborted, *self._end(event.at, None, None))
 
     # -- endings ----------------------------------------------------------------------------------
 
-    def _deliver(self, at: float, index: int, candidate: Candidate, reply: Reply) -> tuple[Effect, ...]:
-        late = NOTHING if self.committed == index else (Deliver(index),)
-        self.committed, self.reply = index, reply
-        return (*late, *self._end(at, candidate, None))
-
     def _give_up(self, at: float) -> tuple[Effect, ...]:
         if self._poor is not None:
-            index, candidate, self.reply = self._poor
-            self.committed = index
-            return (Deliver(index), *self._end(at, candidate, None))
-        return self._end(at, None, self._failure(at))
-
-    def _failure(self, at: float) -> RouterError:
-        if not self.records:
-            return self._nothing_sent(at)
-        advice = self._targets.advice(at, self._limits)
-        if self._faults[-1].row.other == "no":
-            advice = "No other model was tried: the same request fails everywhere; mend the request."
-        elif at >= self._deadline:
-            advice = f"The deadline of {self._limits.deadline_s:g} s is over; raise deadline_s. {advice}".strip()
-        failures = [r for r in self.records if r.fault]
-        error = AllCandidatesFailed(
-            failures, tenant=self._books.tenant, elapsed_s=at - self._start, advice=advice
-        )  # fmt: skip
-        error.__cause__ = next((f.error for f in self._faults if f.error is not None), None)
-        return error
-
-    def _nothing_sent(self, at: float) -> RouterError:
-        denials = self._targets.denials
-        if denials:
-            told = "; ".join(f"{model}: {denial.told}" for model, denial in denials.items())
-            return BudgetExceeded(
-                f"the budget leaves no room for this request; nothing was sent. {told}",
-                scope=next(iter(denials.values())).scope,
-                left_usd=usd(max(0, *(denial.left for denial in denials.values()))),
-            )
-        late = at >= self._deadline
-        why = f"the deadline of {self._limits.deadline_s:g} s is over" if late else "no model is free"
-        mend = "deadline_s" if late else "limits.concurrency or retry.max_wait_s"
-        return RouterBusy(
-            f"{why} ({self._targets.told_held(at)}). Waited {at - self._start:.1f} s; nothing was sent. "
-            f"Raise {mend}, or add a model."
-        )
-
-    def _interrupted(self, fault: Fault, reply: Reply) -> StreamInterrupted:
-        error = StreamInterrupted([self.records[-1]], tenant=self._books.tenant)
-        error.partial = reply.text
-        error.__cause__ = fault.error
-        return error
+            run, self.reply = self._poor
+            self.committed, self.hedged_after = run.index, run.hedged_after
+            return (Deliver(run.index), *self._end(at, run.candidate, None))
+        records, elapsed = self.records, at - self._start
+        error = failure(records, self._faults, self._targets, self._limits, self._books.tenant, at, elapsed)
+        return self._end(at, None, error)
 
     def _end(self, at: float, candidate: Candidate | None, error: RouterError | None) -> tuple[Effect, ...]:
         self._answered = candidate
-        answer = self.records[(self.committed or len(self.records)) - 1] if self.records else None
+        records = self.records
+        last = self.committed if self.committed is not None else max(self._records, default=0)
+        answer = self._records.get(last)
+        answered = answer is not None and candidate is not None
         outcome = Outcome(
             request_id=self._plan.request_id,
             model=candidate.id if candidate else None,
             provider=candidate.provider if candidate else "",
-            attempts=tuple(self.records),
-            reason=self._why(candidate, answer),
+            attempts=tuple(records),
+            reason=why(self._plan.reason, records, answer, self.hedged_after) if answered else self._plan.reason,  # type: ignore[arg-type]  # `answered` says it is there
             policy=self._plan.policy,
-            cost_pico=_summed([r.cost_pico for r in self.records]),
+            cost_pico=_summed([r.cost_pico for r in records]),
             elapsed_s=at - self._start,
             ttft_s=answer.ttft_s if answer and candidate else None,
             usage=answer.usage if answer else Usage(),
@@ -290,22 +315,10 @@ class Execution:
         self.over = Finish(outcome, error)
         return (self.over,)
 
-    def _why(self, candidate: Candidate | None, answer: AttemptRecord | None) -> str:
-        if not self._faults or candidate is None or answer is None:
-            return self._plan.reason
-        first = self.records[0]
-        if answer.fault:
-            return f"nothing better was found: {answer.model} {answer.detail}"
-        if first.model == candidate.id:
-            return f"again after: {first.detail}"
-        return f"fallback: {first.model} {first.detail}"
-
-    def _settle(self, at: float, fault: Fault | None, reply: Reply, *, cancelled: bool = False) -> None:
+    def _settle(self, run: Running, at: float, fault: Fault | None, reply: Reply, *, cancelled: bool = False) -> None:
         """Give back the permit and close the line in the books: the one place where a launch ends."""
-        run = self._run
-        if run is None:
-            return
-        self._run, self._idle_since = None, at
+        del self._runs[run.index]
+        self._idle_since = at
         elapsed = at - run.started
         ttft = None if run.first_at is None else run.first_at - run.started
         self._gate.settle(run.permit, verdict(fault, reply, cancelled, ttft, elapsed), at)
@@ -314,14 +327,13 @@ class Execution:
         usage, cost = self._books.close(
             run.index, run.candidate, fault, reply, had_content=run.first_at is not None, cancelled=cancelled
         )
-        self.records.append(
-            AttemptRecord(
-                index=run.index, model=run.candidate.id, provider=run.candidate.provider,
-                fault=fault.kind if fault else "cancelled" if cancelled else None,
-                detail=fault.told if fault else "cancelled" if cancelled else "",
-                started_s=run.started - self._start, elapsed_s=elapsed, ttft_s=ttft, usage=usage,
-                cost_pico=cost, finish=reply.finish,
-            )
+        told = f": attempt {self.committed} was faster" if self.committed not in (None, run.index) else ""
+        self._records[run.index] = AttemptRecord(
+            index=run.index, model=run.candidate.id, provider=run.candidate.provider,
+            fault=fault.kind if fault else "cancelled" if cancelled else None,
+            detail=fault.told if fault else f"cancelled{told}" if cancelled else "",
+            started_s=run.started - self._start, elapsed_s=elapsed, ttft_s=ttft, usage=usage,
+            cost_pico=cost, finish=reply.finish,
         )  # fmt: skip
 
 

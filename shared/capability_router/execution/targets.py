@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from capability_router.execution.limits import Limits
@@ -22,6 +23,7 @@ class Gate(Protocol):
     def admit(self, id: str, now: float, tokens: int = 0) -> Permit | Hold: ...
     def force(self, id: str, now: float) -> Permit | Hold: ...
     def settle(self, permit: Permit, verdict: Verdict, now: float) -> None: ...
+    def domain(self, id: str) -> tuple[str, str]: ...
 
 
 class Pick(NamedTuple):
@@ -84,6 +86,22 @@ class Targets:
         free = self._free_at(at)
         forced = self._least_bad(at) if free is None or free > at + LONG_WAIT_S else None
         return forced or Wait(free)
+
+    def elsewhere(self, at: float, id: str, may: Callable[[], bool]) -> Pick | None:
+        """A fresh target that can be had at once and does not fail with this one; `may` is asked last."""
+        domain = self._gate.domain(id)
+        for candidate in self._fresh:
+            if self._gate.domain(candidate.id) == domain:
+                continue
+            permit = self._gate.admit(candidate.id, at, self._tokens)
+            if not isinstance(permit, Permit):
+                continue
+            if may():
+                self._fresh.remove(candidate)
+                return Pick(candidate, permit)
+            self._gate.settle(permit, _NEUTRAL, at)
+            return None
+        return None
 
     def failed(self, candidate: Candidate, fault: Fault, at: float) -> None:
         """Drop what the fault rules out and note whether the target may be tried again."""

@@ -174,6 +174,11 @@ class Board:
         self._after()
         return found
 
+    def domain(self, id: str) -> tuple[str, str]:
+        """What fails together: the candidate's base URL (or the SDK's endpoint) and region."""
+        address = self._lanes[id].address
+        return address.base_url, address.region
+
     def isolate(self, id: str, now: float | None = None) -> None:
         """Keep all calls from the candidate (and those that share its breaker) until `reset`."""
         with self._lock:

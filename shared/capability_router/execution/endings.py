@@ -1,0 +1,68 @@
+"""How a request that got no answer is told, and why the one that did got it from whom it did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from capability_router.errors import AllCandidatesFailed, BudgetExceeded, RouterBusy, RouterError, StreamInterrupted
+from capability_router.execution.limits import Limits
+from capability_router.execution.targets import Targets
+from capability_router.faults.kinds import Fault
+from capability_router.money.price import usd
+from capability_router.request import AttemptRecord, Reply
+
+
+def failure(
+    records: Sequence[AttemptRecord], faults: Sequence[Fault], targets: Targets, limits: Limits, tenant: str,
+    at: float, elapsed_s: float,
+) -> RouterError:  # fmt: skip
+    """No attempt gave an answer, or none could be made."""
+    late = limits.deadline_s is not None and elapsed_s >= limits.deadline_s
+    if not records:
+        return _nothing_sent(targets, limits, late, at, elapsed_s)
+    advice = targets.advice(at, limits)
+    if faults[-1].row.other == "no":
+        advice = "No other model was tried: the same request fails everywhere; mend the request."
+    elif late:
+        advice = f"The deadline of {limits.deadline_s:g} s is over; raise deadline_s. {advice}".strip()
+    failures = [r for r in records if r.fault]
+    error = AllCandidatesFailed(failures, tenant=tenant, elapsed_s=elapsed_s, advice=advice)
+    error.__cause__ = next((f.error for f in faults if f.error is not None), None)
+    return error
+
+
+def _nothing_sent(targets: Targets, limits: Limits, late: bool, at: float, elapsed_s: float) -> RouterError:
+    denials = targets.denials
+    if denials:
+        told = "; ".join(f"{model}: {denial.told}" for model, denial in denials.items())
+        return BudgetExceeded(
+            f"the budget leaves no room for this request; nothing was sent. {told}",
+            scope=next(iter(denials.values())).scope,
+            left_usd=usd(max(0, *(denial.left for denial in denials.values()))),
+        )
+    why = f"the deadline of {limits.deadline_s:g} s is over" if late else "no model is free"
+    mend = "deadline_s" if late else "limits.concurrency or retry.max_wait_s"
+    return RouterBusy(
+        f"{why} ({targets.told_held(at)}). Waited {elapsed_s:.1f} s; nothing was sent. Raise {mend}, or add a model."
+    )
+
+
+def interrupted(record: AttemptRecord, fault: Fault, reply: Reply, tenant: str) -> StreamInterrupted:
+    """The answer broke off when its caller had seen a part of it."""
+    error = StreamInterrupted([record], tenant=tenant)
+    error.partial = reply.text
+    error.__cause__ = fault.error
+    return error
+
+
+def why(planned: str, records: Sequence[AttemptRecord], answer: AttemptRecord, hedged_after: float | None) -> str:
+    """Why the answer is from whom it is: the plan's reason, unless something came between."""
+    first = records[0]
+    if answer.fault:
+        return f"nothing better was found: {answer.model} {answer.detail}"
+    if hedged_after is not None:
+        return f"hedge: {first.model} was silent for {hedged_after:.2f} s"
+    if answer.index == 1:
+        return planned
+    again = first.model == answer.model
+    return f"again after: {first.detail}" if again else f"fallback: {first.model} {first.detail}"

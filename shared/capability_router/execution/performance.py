@@ -1,0 +1,181 @@
+"""One execution being performed: what the drivers share. They differ only in how they wait.
+
+It turns the machine's effects into attempts to start and to stop, holds the chunks of attempts that are
+not yet the answer, and turns what attempts do into the machine's events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Generic, TypeVar, cast
+
+from capability_router.clock import Clock
+from capability_router.execution.effects import Abort, Deliver, Effect, Finish, Launch, SetAlarm
+from capability_router.execution.endpoint import Attempt, Endpoint
+from capability_router.execution.events import (
+    NONE,
+    AlarmRang,
+    Began,
+    Cancelled,
+    ChunkArrived,
+    Completed,
+    Faulted,
+    Replies,
+)
+from capability_router.execution.machine import Execution
+from capability_router.request import Reply
+
+C = TypeVar("C")
+
+
+class Rang(Exception):
+    """The alarm rang while a chunk was awaited, or before it came."""
+
+
+class Performance(Generic[C]):
+    """The machine, the attempts in flight, the held chunks."""
+
+    __slots__ = ("_attempts", "_between", "_clock", "_endpoint", "_held", "_machine", "alarm", "delivering", "launches")
+
+    def __init__(self, machine: Execution, endpoint: Endpoint[C], clock: Clock) -> None:
+        self._machine, self._endpoint, self._clock = machine, endpoint, clock
+        self._attempts: dict[int, Attempt[C]] = {}
+        self._held: dict[int, list[C]] = {}
+        self.alarm: float | None = None
+        self.launches: list[Launch] = []
+        self.delivering = 0
+        self._between: float | None = None
+
+    def begin(self) -> None:
+        """Feed the first event."""
+        self._perform(self._machine.feed(Began(self._clock.now())))
+
+    def start(self, launch: Launch) -> Attempt[C]:
+        """The launch's attempt; nothing is sent yet."""
+        self._held[launch.attempt] = []
+        attempt = self._attempts[launch.attempt] = self._endpoint.start(launch)
+        return attempt
+
+    def started(self) -> Iterator[tuple[int, Attempt[C]]]:
+        """Start the launches that wait. One that can't be started is a fault, or raises."""
+        while self.launches:
+            launch = self.launches.pop(0)
+            try:
+                attempt = self.start(launch)
+            except BaseException as error:  # noqa: BLE001 - sorted by `raised`, which raises all that is no provider's fault
+                self.raised(launch.attempt, error)
+            else:
+                yield launch.attempt, attempt
+
+    def took(self, index: int, chunk: C) -> bool:
+        """Hold a chunk of an attempt that is not yet the answer; True if it has just become so."""
+        attempt = self._attempts.get(index)
+        if attempt is None:
+            return False
+        self._held[index].append(chunk)
+        if attempt.commits(chunk):
+            self._perform(self._machine.feed(ChunkArrived(self._clock.now(), index, self._others(index))))
+        return self.delivering == index
+
+    def goes_on(self, index: int, chunk: C) -> None:
+        """Read a further chunk of the answer, which is handed on at once."""
+        self._attempts[index].commits(chunk)
+
+    def ended(self, index: int) -> None:
+        """The attempt's chunks have ended without an exception."""
+        attempt = self._attempts.pop(index, None)
+        if attempt is not None:
+            event = Completed(self._clock.now(), index, attempt.reply(), self._others(index))
+            self._perform(self._machine.feed(event))
+
+    def raised(self, index: int, error: BaseException) -> None:
+        """The attempt raised: a provider's fault goes to the machine, anything else passes through."""
+        fault = self._endpoint.fault(error) if isinstance(error, Exception) else None
+        if fault is None:
+            self.cancel()
+            raise error
+        attempt = self._attempts.pop(index, None)
+        reply = attempt.reply() if attempt is not None else Reply()
+        fault = fault if fault.error is not None else replace(fault, error=error)
+        self._perform(self._machine.feed(Faulted(self._clock.now(), index, fault, reply, self._others(index))))
+
+    def rang(self) -> None:
+        """The alarm's time has come."""
+        self._perform(self._machine.feed(AlarmRang(self._clock.now(), self._replies())))
+
+    def cancel(self) -> None:
+        """The caller went away; nothing happens if the machine is over."""
+        if self._machine.over is None:
+            self._perform(self._machine.feed(Cancelled(self._clock.now(), self._replies())))
+
+    def held(self) -> list[C]:
+        """The chunks of the answer that were held until it became the answer; each is given once."""
+        return self._held.pop(self.delivering, [])
+
+    def in_time(self) -> None:
+        """Raise Rang when a stream has gone on beyond its alarm. A whole reply that is late is still an answer."""
+        if self.alarm is not None and self._machine.streaming and self._clock.now() >= self.alarm:
+            raise Rang
+
+    def patience_s(self) -> float | None:
+        """Seconds for which the next chunk may be awaited: until the alarm, or the next token's own limit."""
+        left = None if self.alarm is None else max(self.alarm - self._clock.now(), 0.0)
+        between = self._between if self.delivering else None
+        return left if between is None or (left is not None and left < between) else between
+
+    def wait_turn(self) -> None:
+        """Wait until a target may be free."""
+        self._clock.sleep(self.patience_s() or 0.0)
+        self.rang()
+
+    async def await_turn(self) -> None:
+        """The same, asynchronously."""
+        await self._clock.asleep(self.patience_s() or 0.0)
+        self.rang()
+
+    def in_flight(self, index: int) -> bool:
+        """Whether the attempt is still of interest."""
+        return index in self._attempts
+
+    @property
+    def timed(self) -> bool:
+        """Whether any clock runs."""
+        return self.alarm is not None or self._between is not None
+
+    @property
+    def running(self) -> bool:
+        """Whether there is more to do."""
+        return self._machine.over is None
+
+    def check(self) -> None:
+        """Raise the machine's error, if it ended with one."""
+        over = self._machine.over
+        if over is not None and over.error is not None:
+            raise over.error
+
+    def _replies(self) -> Replies:
+        return {index: attempt.reply() for index, attempt in self._attempts.items()} if self._attempts else NONE
+
+    def _others(self, index: int) -> Replies:
+        if len(self._attempts) < 2 and (not self._attempts or index in self._attempts):
+            return NONE
+        return {other: attempt.reply() for other, attempt in self._attempts.items() if other != index}
+
+    def _perform(self, effects: tuple[Effect, ...]) -> None:
+        if not effects:
+            return
+        self.alarm = None
+        for effect in effects:
+            kind = type(effect)
+            if kind is Launch:
+                self.launches.append(cast(Launch, effect))
+                self._between = self.launches[-1].timeouts.between_tokens
+            elif kind is SetAlarm:
+                self.alarm = cast(SetAlarm, effect).at
+            elif kind is Deliver:
+                self.delivering = cast(Deliver, effect).attempt
+            elif kind is Abort:
+                self._attempts.pop(cast(Abort, effect).attempt, None)
+            elif kind is Finish:
+                self.launches.clear()

@@ -1,0 +1,159 @@
+"""Attempts that run beside the driver, so that it can hear of two at once, and of the time.
+
+Each attempt has a runner, a thread or a task, that puts what comes into one box; the driver takes it
+out, or hears the alarm. A task can be cancelled. A thread can't: one whose attempt is given up reads on
+until the next chunk or its own client's time-out, and closes it then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import AsyncGenerator, Generator
+from contextlib import aclosing, closing, suppress
+from contextvars import copy_context
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from capability_router.execution.endpoint import Attempt, aclosable, closable
+from capability_router.execution.performance import Performance
+
+C = TypeVar("C")
+_AHEAD = 64  # chunks that a runner may be ahead of its reader
+_END: Any = object()
+
+
+class Given(NamedTuple):
+    """What an attempt gave: a chunk, its end (`_END`), or what it raised."""
+
+    attempt: int
+    chunk: Any = _END
+    error: BaseException | None = None
+
+    @property
+    def last(self) -> bool:
+        """Whether nothing follows."""
+        return self.chunk is _END
+
+
+Box = queue.SimpleQueue[Given]
+
+
+class Runner(Generic[C]):
+    """An attempt in a daemon thread, in a copy of the caller's context."""
+
+    def __init__(self, index: int, attempt: Attempt[C], box: Box) -> None:
+        self._index, self._attempt, self._box = index, attempt, box
+        self._stopped = False
+        self.room = threading.Semaphore(_AHEAD)
+        run = copy_context().run
+        threading.Thread(target=run, args=(self._run,), name=f"router attempt {index}", daemon=True).start()
+
+    def stop(self) -> None:
+        """Let it end by itself; what it still gives is not read."""
+        self._stopped = True
+        self.room.release()
+
+    def _run(self) -> None:
+        try:
+            with closing(closable(self._attempt.chunks())) as chunks:
+                for chunk in chunks:
+                    self.room.acquire()
+                    if self._stopped:
+                        return
+                    self._box.put(Given(self._index, chunk))
+        except BaseException as error:  # noqa: BLE001 - sorted by the driver, which raises what is no provider's fault
+            self._box.put(Given(self._index, error=error))
+        else:
+            self._box.put(Given(self._index))
+
+
+def race(show: Performance[C], lone: tuple[int, Attempt[C]] | None = None) -> Generator[C, None, None]:
+    """Perform all that is launched, each attempt in a thread; or only the one that is given."""
+    box: Box = queue.SimpleQueue()
+    runners: dict[int, Runner[C]] = {} if lone is None else {lone[0]: Runner(*lone, box)}
+    try:
+        while runners if lone else show.running:
+            if lone is None:
+                runners.update((index, Runner(index, attempt, box)) for index, attempt in show.started())
+            if not runners:
+                show.wait_turn()
+                continue
+            given = _taken(box, show.patience_s())
+            if given is not None and given.attempt in runners:
+                runners[given.attempt].room.release()
+            yield from heard(show, given)
+            for index in [i for i in runners if not show.in_flight(i)]:
+                runners.pop(index).stop()
+    finally:
+        for runner in runners.values():
+            runner.stop()
+
+
+def _taken(box: Box, patience_s: float | None) -> Given | None:
+    with suppress(queue.Empty):
+        return box.get(timeout=patience_s)
+    return None
+
+
+def heard(show: Performance[C], given: Given | None) -> list[C]:
+    """Take in what an attempt gave, or that the alarm rang (None); gives the chunks to hand on."""
+    if given is None:
+        show.rang()
+    elif not show.in_flight(given.attempt):
+        return []  # what a stopped attempt had given before it heard of it
+    elif given.error is not None:
+        show.raised(given.attempt, given.error)
+    elif given.last:
+        show.ended(given.attempt)
+    elif show.delivering == given.attempt:
+        show.goes_on(given.attempt, given.chunk)
+        return [given.chunk]
+    elif show.took(given.attempt, given.chunk):
+        return show.held()
+    return []
+
+
+async def arace(show: Performance[C]) -> AsyncGenerator[C, None]:
+    """Perform all that is launched, each attempt in a task."""
+    box: asyncio.Queue[Given] = asyncio.Queue(_AHEAD)
+    runners: dict[int, asyncio.Task[None]] = {}
+    try:
+        while show.running:
+            for index, attempt in show.started():
+                runners[index] = asyncio.create_task(_arun(index, attempt, box))
+            if not any(show.in_flight(index) for index in runners):
+                await show.await_turn()
+                continue
+            for chunk in heard(show, await _ataken(box, show.patience_s())):
+                yield chunk
+            for index, task in runners.items():
+                if not show.in_flight(index):
+                    task.cancel()
+    finally:
+        for task in runners.values():
+            task.cancel()
+        await asyncio.gather(*runners.values(), return_exceptions=True)
+
+
+async def _ataken(box: asyncio.Queue[Given], patience_s: float | None) -> Given | None:
+    try:
+        async with asyncio.timeout(patience_s) as scope:
+            return await box.get()
+    except TimeoutError:
+        if scope.expired():
+            return None
+        raise
+
+
+async def _arun(index: int, attempt: Attempt[C], box: asyncio.Queue[Given]) -> None:
+    try:
+        async with aclosing(aclosable(attempt.achunks())) as chunks:
+            async for chunk in chunks:
+                await box.put(Given(index, chunk))
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - sorted by the driver, which raises what is no provider's fault
+        await box.put(Given(index, error=error))
+    else:
+        await box.put(Given(index))

@@ -1,0 +1,38 @@
+"""The attempts in flight: usually one, two while a hedge is out."""
+
+from __future__ import annotations
+
+from capability_router.execution.effects import Timeouts
+from capability_router.health.board import Permit
+from capability_router.plan import Candidate
+
+
+class Running:
+    """One attempt in flight. Times in seconds of the router's clock.
+
+    `first_at`: when its first content came. `hedged_after`: how long the attempt that it hedges had been
+    silent; None = it is no hedge.
+    """
+
+    __slots__ = ("candidate", "first_at", "hedged_after", "index", "permit", "started", "timeouts")
+
+    def __init__(
+        self, index: int, candidate: Candidate, permit: Permit, started: float, timeouts: Timeouts,
+        hedged_after: float | None = None,
+    ) -> None:  # fmt: skip
+        self.index, self.candidate, self.permit = index, candidate, permit
+        self.started, self.timeouts, self.hedged_after = started, timeouts, hedged_after
+        self.first_at: float | None = None
+
+    def ends_at(self, *, streaming: bool) -> float | None:
+        """When its time is over; None = never."""
+        first = self.timeouts.first_token if streaming and self.first_at is None else None
+        limits = [self.started + limit for limit in (self.timeouts.total, first) if limit is not None]
+        return min(limits) if limits else None
+
+    def clock(self, at: float) -> str:
+        """Which of its clocks has run out by then."""
+        total = self.timeouts.total
+        if total is not None and at >= self.started + total - 1e-6:
+            return "whole answer"
+        return "first token" if self.first_at is None else "next token"
