@@ -1,0 +1,115 @@
+"""The clocks of an attempt and of a request, for models that keep none themselves: in sync and in async alike."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from unit.execution.gated import GatedEndpoint, GatedModel
+
+from capability_router import AllCandidatesFailed, Request, StreamInterrupted, routing
+from capability_router.clock import SystemClock
+from capability_router.execution.run import Run
+from capability_router.testing import assert_books_balanced, scripted_router
+
+SHORT = 0.05
+
+
+@pytest.fixture(params=["sync", "async"])
+def play(request: pytest.FixtureRequest) -> Iterator[Any]:
+    played: list[GatedModel] = []
+
+    def play(models: dict[str, GatedModel], *, stream: bool = True, **settings: Any) -> tuple[str, Run[str]]:
+        played.extend(models.values())
+        router = scripted_router({id: ["ok"] for id in models}, clock=SystemClock(), **settings)
+        run = router.start(Request(("hi",), stream=stream), GatedEndpoint(models, stream=stream))
+        try:
+            if request.param == "sync":
+                return "".join(run), run
+            return asyncio.run(_joined(run)), run
+        finally:
+            assert_books_balanced(router)
+
+    yield play
+    for model in played:
+        model.open()
+
+
+async def _joined(run: Run[str]) -> str:
+    return "".join([chunk async for chunk in run])
+
+
+def faults(run: Run[str]) -> list[tuple[str, str | None, str]]:
+    return [(a.model, a.fault, a.detail) for a in run.outcome.attempts]
+
+
+def test_the_first_token(play: Any) -> None:
+    models = {"a": GatedModel(("", "a"), shut=(1,)), "b": GatedModel(("", "b"))}
+    text, run = play(models, timeouts={"first_token": SHORT})
+    assert text == "b"
+    (model, fault, detail), _ = faults(run)
+    assert (model, fault) == ("a", "timeout")
+    assert detail.startswith("timed out waiting for the first token: after 0.")
+
+
+def test_between_tokens(play: Any) -> None:
+    models = {"a": GatedModel(("", "a1", "a2"), shut=(2,)), "b": GatedModel(("", "b"))}
+    with pytest.raises(StreamInterrupted, match="waiting for the next token") as caught:
+        play(models, timeouts={"between_tokens": SHORT})
+    assert caught.value.partial == "a1"
+    assert models["b"].calls == 0
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_the_whole_answer(play: Any, stream: bool) -> None:
+    models = {"a": GatedModel(("", "a"), shut=(0,)), "b": GatedModel(("", "b"))}
+    text, run = play(models, stream=stream, timeouts={"total": SHORT})
+    assert text == "b"
+    assert "waiting for the whole answer" in faults(run)[0][2]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_the_deadline(play: Any, stream: bool) -> None:
+    models = {"a": GatedModel(("", "a"), shut=(0,)), "b": GatedModel(("", "b"))}
+    with pytest.raises(AllCandidatesFailed, match=r"deadline of 0.05 s is over"):
+        play(models, stream=stream, deadline_s=SHORT)
+    assert models["b"].calls == 0
+
+
+def test_a_stream_in_time_is_left_alone(play: Any) -> None:
+    models = {"a": GatedModel(("", "a1", "a2", "a3"))}
+    text, _ = play(models, timeouts={"first_token": 20, "between_tokens": 20, "total": 20}, deadline_s=20)
+    assert text == "a1a2a3"
+    assert models["a"].closed == 1
+
+
+def test_without_a_clock_there_is_no_thread() -> None:
+    seen: list[str] = []
+
+    class Named(GatedModel):
+        def begin(self) -> None:
+            super().begin()
+            seen.append(threading.current_thread().name)
+
+    models = {"a": Named(("", "a"))}
+    router = scripted_router({"a": ["ok"]})
+    assert "".join(router.start(Request(("hi",), stream=True), GatedEndpoint(models, stream=True))) == "a"
+    with routing(deadline_s=20):
+        request = Request(("hi",), stream=True)
+    assert "".join(router.start(request, GatedEndpoint(models, stream=True))) == "a"
+    assert seen == [threading.current_thread().name, "router attempt 1"]
+
+
+def test_a_thread_that_was_given_up_ends_by_itself_and_closes_its_call() -> None:
+    models = {"a": GatedModel(("", "a"), shut=(0,)), "b": GatedModel(("", "b"))}
+    router = scripted_router({"a": ["ok"], "b": ["ok"]}, clock=SystemClock(), timeouts={"total": SHORT})
+    assert "".join(router.start(Request(("hi",), stream=True), GatedEndpoint(models, stream=True))) == "b"
+    assert models["a"].closed == 0
+    left = [t for t in threading.enumerate() if t.name == "router attempt 1"]
+    models["a"].open()
+    for thread in left:
+        thread.join(20)
+    assert models["a"].closed == 1
