@@ -16,6 +16,7 @@ from capability_router.errors import NoEligibleModel
 from capability_router.execution.endpoint import Endpoint
 from capability_router.execution.hedge import Hedging
 from capability_router.execution.limits import Limits
+from capability_router.execution.line import Line
 from capability_router.execution.machine import Execution
 from capability_router.execution.retry import RetryBudget
 from capability_router.execution.run import Run
@@ -79,6 +80,7 @@ class Router:
             s.on_content_filter,
         )  # fmt: skip
         self._prices = {card.id: card.price for card in registry.cards}
+        self.line = Line(s.retry.max_waiting)
         self._retries = RetryBudget(s.retry.budget_ratio, s.retry.budget_floor)
         self._hedging = Hedging(s.hedge.after_s, s.hedge.extra, self.board.ttft_p95_s) if s.hedge.on else None
         self._reason_givers = {entry.card.id for entry in registry if entry.gives_reason}
@@ -119,7 +121,10 @@ class Router:
         if self._hedging is not None:
             self._hedging.earn()
         limits = self._limits.under(request.routing.deadline_s)
-        targets = Targets(plan.candidates, self.board, limits, self._retries, plan.input_tokens)
+        targets = Targets(
+            plan.candidates, self.board, limits, self._retries, plan.input_tokens, line=self.line,
+            priority=request.routing.priority,
+        )  # fmt: skip
         machine = Execution(
             plan, limits, targets, self.board, self._account(request, plan), streaming=request.stream,
             reason_givers=self._reason_givers, hedging=self._hedging,

@@ -17,6 +17,8 @@ from capability_router.errors import ConfigError
 from capability_router.nearest import nearest
 
 DATA_TERMS = ("regions", "retention", "training")
+PRIORITIES = ("interactive", "batch")
+"""Who is served first where models are full."""
 
 
 class RoutingTerms(TypedDict, total=False):
@@ -44,7 +46,8 @@ class Routing:
     """The terms of one request. Empty means: no such term.
 
     `tags`, `tenant`, `task`, `chain` attribute the cost. `allow`, `deny`, `require_tags`, `pin`,
-    `data`, `max_cost_usd` bind: no score can widen them. Times in seconds, money in USD.
+    `data`, `max_cost_usd` bind: no score can widen them. `priority` "batch" waits behind "interactive"
+    where models are full. Times in seconds, money in USD.
     """
 
     tenant: str = ""
@@ -74,7 +77,7 @@ _NOBODY = Routing()
 _current: ContextVar[Routing] = ContextVar("capability_router_routing", default=_NOBODY)
 _NAMES = {f.name for f in fields(Routing)} - set(DATA_TERMS) | {"data"}
 _TUPLES = {"tags", "allow", "deny", "require_tags", "regions"}
-_TEXTS = {"tenant", "task", "chain", "session", "framework", "priority"}
+_TEXTS = {"tenant", "task", "chain", "session", "framework"}
 _NUMBERS = {"quality_target": 1.0, "max_cost_usd": None, "deadline_s": None}
 
 
@@ -113,6 +116,8 @@ def _data_terms(data: object) -> dict[str, Any]:
 
 
 def _value(name: str, value: Any) -> Any:
+    if name == "priority":
+        return _priority(value)
     if name in _TEXTS:
         return "" if value is None else str(value)
     if name in _TUPLES:
@@ -144,6 +149,13 @@ def retention_days(word: object) -> float:
     digits = text.removesuffix("days").removesuffix("d").strip()
     plain = digits.isascii() and digits.replace(".", "", 1).isdigit()
     return float(digits) if plain else math.inf
+
+
+def _priority(value: Any) -> str:
+    word = "interactive" if value is None else str(value)
+    if word not in PRIORITIES:
+        raise ConfigError(f"routing term 'priority' must be interactive or batch, got {value!r}")
+    return word
 
 
 def _texts(name: str, value: Any) -> tuple[str, ...]:

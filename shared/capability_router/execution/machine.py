@@ -163,9 +163,9 @@ class Execution:
             self._targets.denied(pick.permit, pick.candidate, denial, at)
             pick = self._targets.pick(at)
         latest = min(self._deadline, self._idle_since + self._limits.max_wait_s)
-        if pick.until is None or pick.until > latest:
+        if pick.turn is None or pick.turn > latest:
             return self._give_up(at)
-        self._until = pick.until
+        self._until = pick.look
         return NOTHING
 
     def _launch(
@@ -295,6 +295,7 @@ class Execution:
 
     def _end(self, at: float, candidate: Candidate | None, error: RouterError | None) -> tuple[Effect, ...]:
         self._answered = candidate
+        self._targets.leave()
         records = self.records
         last = self.committed if self.committed is not None else max(self._records, default=0)
         answer = self._records.get(last)

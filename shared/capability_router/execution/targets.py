@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from capability_router.execution.limits import Limits
+from capability_router.execution.line import Line, Place
 from capability_router.execution.retry import RetryBudget
 from capability_router.faults.kinds import Fault
 from capability_router.health.board import Hold, Permit, Verdict
@@ -13,6 +14,7 @@ from capability_router.money.budget import Denial
 from capability_router.plan import Candidate
 
 POLL_S = 0.02  # between looks at a full target that can't say when it will be free
+LOOK_S = 0.1  # between looks at one that can: a call may end earlier than calls do on average
 LONG_WAIT_S = 1.0  # a shorter wait for a sound target beats forcing a broken one
 _NEUTRAL = Verdict(ok=False, neutral=True)
 
@@ -24,6 +26,7 @@ class Gate(Protocol):
     def force(self, id: str, now: float) -> Permit | Hold: ...
     def settle(self, permit: Permit, verdict: Verdict, now: float) -> None: ...
     def domain(self, id: str) -> tuple[str, str]: ...
+    def wait_s(self, id: str, now: float) -> float: ...
 
 
 class Pick(NamedTuple):
@@ -34,9 +37,10 @@ class Pick(NamedTuple):
 
 
 class Wait(NamedTuple):
-    """No target is free now. `until`: when to look again; None = never."""
+    """No target is free now. `look`: when to look again; `turn`: when one is expected to be had; None = never."""
 
-    until: float | None
+    look: float
+    turn: float | None
 
 
 class Again(NamedTuple):
@@ -50,20 +54,17 @@ class Targets:
     """The candidates of one request and what is left of them."""
 
     __slots__ = (
-        "_again",
-        "_budget",
-        "_fresh",
-        "_gate",
-        "_held",
-        "_limits",
-        "_repeats",
-        "_tokens",
-        "denials",
-    )
+        "_again", "_budget", "_fresh", "_gate", "_held", "_limits", "_line", "_place", "_priority", "_repeats",
+        "_tokens", "_turned_away", "denials",
+    )  # fmt: skip
 
     def __init__(
-        self, candidates: tuple[Candidate, ...], gate: Gate, limits: Limits, budget: RetryBudget, tokens: int
-    ) -> None:
+        self, candidates: tuple[Candidate, ...], gate: Gate, limits: Limits, budget: RetryBudget, tokens: int, *,
+        line: Line, priority: str = "interactive",
+    ) -> None:  # fmt: skip
+        self._line, self._priority = line, priority
+        self._place: Place | None = None
+        self._turned_away = False
         self._fresh = list(candidates)
         self._again: list[Again] = []
         self._repeats: dict[str, int] = {}
@@ -74,18 +75,52 @@ class Targets:
     def pick(self, at: float) -> Pick | Wait:
         """The next target: fresh and admitted, else a repetition, else the least bad by force, else a wait."""
         self._held = {}
+        pick = self._admitted(at) or self._repetition(at)
+        if pick is None:
+            free = self._free_at(at)
+            pick = self._least_bad(at) if free is None or free > at + LONG_WAIT_S else None
+            if pick is None:
+                return self._stand(at, free)
+        self.leave()
+        return pick
+
+    def leave(self) -> None:
+        """Stand in the line no more."""
+        if self._place is not None:
+            self._line.leave(self._place)
+            self._place = None
+
+    def _admitted(self, at: float) -> Pick | None:
         for candidate in self._fresh:
-            permit = self._gate.admit(candidate.id, at, self._tokens)
+            permit = self._admit(candidate.id, at)
             if isinstance(permit, Permit):
                 self._fresh.remove(candidate)
                 return Pick(candidate, permit)
             self._held[candidate.id] = permit
-        again = self._repetition(at)
-        if again is not None:
-            return again
-        free = self._free_at(at)
-        forced = self._least_bad(at) if free is None or free > at + LONG_WAIT_S else None
-        return forced or Wait(free)
+        return None
+
+    def _admit(self, id: str, at: float) -> Permit | Hold:
+        """A permit, unless others stand before this request."""
+        ahead = self._line.ahead(id, self._place, self._priority, at) if self._line else 0
+        if not ahead:
+            return self._gate.admit(id, at, self._tokens)
+        turn = at + max(self._gate.wait_s(id, at), POLL_S) * (ahead + 1)
+        return Hold(f"full: {ahead} request{'s' * (ahead > 1)} wait before this one", turn, "full")
+
+    def _stand(self, at: float, turn: float | None) -> Wait:
+        """Stand in the line, if a target will be free and there is room."""
+        if turn is None:
+            return Wait(at, None)
+        place = self._place or self._line.place(self._priority)
+        if place is None:
+            self._turned_away = True
+            return Wait(at, None)
+        busy = [id for id, hold in self._held.items() if hold.kind in ("full", "gate")]
+        full = any(self._held[id].kind == "full" for id in busy)
+        look = min(turn, at + LOOK_S) if full else turn
+        self._place = place
+        self._line.stand(place, busy, look)
+        return Wait(look, turn)
 
     def elsewhere(self, at: float, id: str, may: Callable[[], bool]) -> Pick | None:
         """A fresh target that can be had at once and does not fail with this one; `may` is asked last."""
@@ -127,7 +162,7 @@ class Targets:
     def _repetition(self, at: float) -> Pick | None:
         for again in sorted((a for a in self._again if a.at <= at), key=lambda a: a.at):
             self._again.remove(again)
-            permit = self._gate.admit(again.candidate.id, at, self._tokens)
+            permit = self._admit(again.candidate.id, at)
             if isinstance(permit, Permit):
                 if self._budget.spend():
                     return Pick(again.candidate, permit)
@@ -156,7 +191,10 @@ class Targets:
 
     def told_held(self, at: float) -> str:
         """'a: breaker open for another 12 s; b: full', for error texts."""
-        return "; ".join(f"{model}: {hold.reason}" for model, hold in self._held.items()) or "none is left"
+        told = [f"{model}: {hold.reason}" for model, hold in self._held.items()]
+        if self._turned_away:
+            told.append(f"the line is full, {len(self._line):,} requests wait")
+        return "; ".join(told) or "none is left"
 
     def advice(self, at: float, limits: Limits) -> str:
         """What was not tried, and why."""

@@ -174,6 +174,10 @@ class Board:
         self._after()
         return found
 
+    def wait_s(self, id: str, now: float) -> float:
+        """Seconds that a call of usual size would wait for this candidate's limits."""
+        return self.condition(id, now).queue_s
+
     def domain(self, id: str) -> tuple[str, str]:
         """What fails together: the candidate's base URL (or the SDK's endpoint) and region."""
         address = self._lanes[id].address

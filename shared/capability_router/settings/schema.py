@@ -138,7 +138,8 @@ class Health(Block):
 class Retry(Block):
     """`attempts` launches in all; `per_target` repetitions on one target; waits in seconds.
 
-    Repetitions may be `budget_ratio` of the requests, beyond a start of `budget_floor`.
+    At most `max_waiting` requests wait for a free model at once. Repetitions may be `budget_ratio` of the
+    requests, beyond a start of `budget_floor`.
     """
 
     attempts: Annotated[int, PlainValidator(whole(1, 20))] = 4
@@ -147,6 +148,7 @@ class Retry(Block):
     budget_floor: Annotated[int, PlainValidator(whole(0))] = 3
     wait: Annotated[Wait, PlainValidator(backoff)] = backoff({"random_exponential": {"multiplier": 0.5, "max": 8}})
     max_wait_s: Annotated[float, PlainValidator(number(0))] = 30.0
+    max_waiting: Annotated[int, PlainValidator(whole(0))] = 1_000
 
 
 class Clocks(Block):

@@ -1,0 +1,81 @@
+"""The line before models that are full: bounded, interactive before batch, first come first served.
+
+A request joins it only when nothing else is left to try, and stands in it for the models that are full or
+gated for it. Who comes later, or with a lower priority, may not take a place at a model for which
+somebody stands. A line that is full, or in which a turn can't come in time, is refused at once.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Iterable
+from itertools import count
+from threading import RLock
+from typing import NamedTuple
+
+from capability_router.routing import PRIORITIES
+
+_LATE_S = 2.0  # who looks so much later than he said has gone away without a word
+
+
+class Place(NamedTuple):
+    """A place in the line: by priority, then by arrival."""
+
+    rank: int
+    number: int
+
+
+class Line:
+    """Who waits for which models. Shared by all requests of a router; thread-safe. Times in seconds."""
+
+    def __init__(self, most: int = 1_000) -> None:
+        self._most = most
+        self._numbers = count()
+        self._waiting: dict[str, list[Place]] = {}
+        self._looks: dict[Place, float] = {}
+        self._stands: dict[Place, tuple[str, ...]] = {}
+        self._lock = RLock()  # the garbage collector may end a request in the middle of another's
+
+    def __len__(self) -> int:
+        return len(self._stands)
+
+    def place(self, priority: str) -> Place | None:
+        """A new place, to be taken by `stand`; None when the line is full."""
+        return None if len(self._stands) >= self._most else Place(PRIORITIES.index(priority), next(self._numbers))
+
+    def stand(self, place: Place, models: Iterable[str], until: float) -> None:
+        """Wait for these models, and look again at that time."""
+        with self._lock:
+            self._quit(place)
+            names = self._stands[place] = tuple(models)
+            self._looks[place] = until
+            for model in names:
+                insort(self._waiting.setdefault(model, []), place)
+
+    def leave(self, place: Place) -> None:
+        """Wait no more."""
+        with self._lock:
+            self._quit(place)
+
+    def ahead(self, model: str, place: Place | None, priority: str, now: float) -> int:
+        """How many stand for this model before that place, or before a newcomer of that priority."""
+        waiting = self._waiting.get(model)
+        if not waiting:
+            return 0
+        mine = place or Place(PRIORITIES.index(priority), 1 << 62)
+        with self._lock:
+            for gone in [p for p in waiting if p < mine and self._looks.get(p, now) + _LATE_S < now]:
+                self._quit(gone)
+            return sum(p < mine for p in self._waiting.get(model, ()))
+
+    def _quit(self, place: Place) -> None:
+        self._looks.pop(place, None)
+        for model in self._stands.pop(place, ()):
+            waiting = self._waiting.get(model, [])
+            if place in waiting:
+                waiting.remove(place)
+            if not waiting:
+                self._waiting.pop(model, None)
+
+    def __repr__(self) -> str:
+        return f"<Line {len(self)} of {self._most} places taken>"
