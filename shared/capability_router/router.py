@@ -30,6 +30,7 @@ from capability_router.money.budget import Budgets
 from capability_router.money.ledger import Booked, Ledger
 from capability_router.plan import Plan
 from capability_router.policies.affinity import Affinity, cached_after
+from capability_router.policies.balance import Balance
 from capability_router.policies.choice import choose_policy
 from capability_router.policies.planner import Decision, Planner
 from capability_router.request import Outcome, Request
@@ -64,7 +65,7 @@ class Router:
         self.name: str = s.name
         self.ledger = Ledger()
         self.budgets = Budgets(s.budgets, registry.matches)
-        self.board = Board(s.health, seed=s.policy.seed, on_event=self._tell)
+        self.board = Board(s.health, seed=s.policy.seed, learns_limits=s.learns_limits, on_event=self._tell)
         self.sinks = Sinks(configured_sinks(s.telemetry.jsonl, s.telemetry.log))
         for entry in registry:
             self.board.register(
@@ -72,8 +73,8 @@ class Router:
             )  # fmt: skip
         policy = choose_policy(s.policy, registry.matches)
         self.planner = Planner(
-            registry, Roster(registry.cards), policy, Prior(_stated(registry)), Lengths(), self.board, s.unknown,
-            s.tenants,
+            registry, Roster(registry.cards), policy, Prior(_stated(registry)), Lengths(), self.board,
+            Balance(registry.cards), s.unknown, s.tenants,
         )  # fmt: skip
         self._limits = Limits(
             s.retry.attempts, s.retry.per_target, s.retry.wait, s.retry.max_wait_s, s.deadline_s, s.timeouts,
@@ -117,6 +118,7 @@ class Router:
         if not plan.candidates:
             raise NoEligibleModel(plan.refusals)
         self.planner.policy.observe(scene)
+        self.planner.balance.took_turn()
         self._retries.earn()
         if self._hedging is not None:
             self._hedging.earn()

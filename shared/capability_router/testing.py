@@ -153,7 +153,8 @@ def scripted_router(
     entries = []
     for name in scripts:
         fields: dict[str, Any] = {"price": Price(input_mtok=1, output_mtok=2), **dict((cards or {}).get(name, {}))}
-        card = ModelCard(id=name, provider=fields.pop("provider", "scripted"), model=name, **fields)
+        fields = {"provider": "scripted", "model": name, **fields}
+        card = ModelCard(id=name, **fields)
         entries.append(Entry(card, None, Address(f"scripted:{name}", name, name)))
     router = Router(Registry(entries), clock=clock or ManualClock(), **{"policy": "single", **settings})
     models = {n: s if isinstance(s, ScriptedModel) else ScriptedModel(list(s)) for n, s in scripts.items()}

@@ -49,4 +49,5 @@ def verdict(fault: Fault | None, reply: Reply, cancelled: bool, ttft: float | No
         tokens=usage.input_tokens + usage.output_tokens if usage else 0,
         detail=fault.told if fault else "",
         slow=fault is not None and fault.kind == "timeout",
+        overloaded=fault is not None and fault.kind in ("overloaded", "rate_limited"),
     )

@@ -47,7 +47,8 @@ class Board:
     Candidates with equal address keys share a breaker (base_url, model, region), a gate (base_url,
     credential, model) and bans; limits and latency are each candidate's own. Methods that take an id
     raise ConfigError when it isn't registered. `on_event` is called for every change of state, in the
-    thread that brought it about; what it raises is logged, never passed on.
+    thread that brought it about; what it raises is logged, never passed on. `learns_limits`: how many
+    calls at once a model bears is learned (bearing.py).
     """
 
     def __init__(
@@ -55,11 +56,13 @@ class Board:
         config: BreakerConfig | None = None,
         *,
         seed: int | None = None,
+        learns_limits: bool = True,
         on_event: Callable[[HealthEvent], None] | None = None,
     ) -> None:
         self.config = config or BreakerConfig()
         self.settled_twice = 0
         self._on_event = on_event
+        self._learns_limits = learns_limits
         self._random = seeded(seed)
         self._lock = Lock()
         self._lanes = _Lanes()
@@ -214,7 +217,8 @@ class Board:
             breaker = self._breakers[url, model, region] = Breaker(self.config, self._random.random)
         gate = self._gates.setdefault((url, credential, model), Gate())
         kin = self._kin.setdefault(url, [])
-        lane = Lane(id, address, limits, latency, Shared(breaker, gate, self._bans, kin, self._tell))
+        shared = Shared(breaker, gate, self._bans, kin, self._tell, self._learns_limits)
+        lane = Lane(id, address, limits, latency, shared)
         kin.append(lane)
         return lane
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
+from capability_router.health.latency import Peak
+
 EventKind = Literal[
     "breaker_opened", "breaker_half_open", "breaker_closed", "credential_disabled", "model_disabled",
     "gate_closed", "isolated", "reset",
@@ -16,18 +18,26 @@ class Condition:
 
     `held`: "" = usable now, else why not, for a person; `until`: when to look again (monotonic seconds,
     infinity = when someone resets it). `queue_s`: predicted wait for a slot. `ttft_s`, `s_per_token`:
-    seconds; None = unknown.
+    seconds; None = unknown. `pressure_s(now)`: the recent peak of waits times the calls that would share it.
     """
 
-    __slots__ = ("held", "in_flight", "queue_s", "s_per_token", "ttft_s", "until")
+    __slots__ = ("_peak", "held", "in_flight", "queue_s", "s_per_token", "ttft_s", "until")
 
-    def __init__(self, ttft_s: float | None = None, s_per_token: float | None = None) -> None:
+    def __init__(
+        self, ttft_s: float | None = None, s_per_token: float | None = None, peak: Peak | None = None
+    ) -> None:
+        self._peak = peak or Peak()
         self.held = ""
         self.until = 0.0
         self.in_flight = 0
         self.queue_s = 0.0
         self.ttft_s = ttft_s
         self.s_per_token = s_per_token
+
+    def pressure_s(self, now: float) -> float:
+        """Seconds; a model that is busy and of which nothing is known counts as one that takes a second."""
+        busy = 1.0 if self.in_flight else 0.0
+        return (self._peak.value(now) or busy) * (self.in_flight + 1)
 
     def __repr__(self) -> str:
         return f"Condition(held={self.held!r}, in_flight={self.in_flight}, queue_s={self.queue_s:g})"

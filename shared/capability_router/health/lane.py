@@ -8,10 +8,12 @@ an operator can; whatever does so for a shared part wakes every lane of that bas
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from capability_router.address import Address
+from capability_router.health.bearing import Bearing
 from capability_router.health.breaker import CLOSED, HALF_OPEN, ISOLATED, OPEN, Breaker
 from capability_router.health.condition import Condition, EventKind, HealthEvent, Tell
 from capability_router.health.credentials import Bans
@@ -35,13 +37,14 @@ class Shared(NamedTuple):
     bans: Bans
     kin: list[Lane]
     tell: Tell
+    learns_limits: bool = True
 
 
 class Lane:
     """One candidate's health. Pure, unlocked: the board locks. Times are monotonic seconds."""
 
     __slots__ = (
-        "address", "bans", "breaker", "calls", "calm", "condition", "ended", "gate", "id", "kin", "latency",
+        "address", "bans", "bearing", "breaker", "calls", "calm", "condition", "ended", "gate", "id", "kin", "latency",
         "limiter", "metered", "tell",
     )  # fmt: skip
 
@@ -49,18 +52,21 @@ class Lane:
         self, id: str, address: Address, limits: Mapping[str, int], latency: Mapping[str, float], shared: Shared
     ) -> None:
         self.id, self.address = id, address
-        self.breaker, self.gate, self.bans, self.kin, self.tell = shared
+        self.breaker, self.gate, self.bans, self.kin, self.tell, _ = shared
         self.calls = 0
         self.ended = {"answered": 0, "failed": 0, "refused": 0, "disabled": 0, "neutral": 0}
         self.limiter = Limiter(limits)
+        self.bearing = Bearing() if shared.learns_limits else None
         self.metered = self.limiter.metered
         self.latency = Latency(latency)
-        self.condition = Condition(self.latency.ttft.value, self.latency.token.value)
+        self.condition = Condition(self.latency.ttft.value, self.latency.token.value, self.latency.peak)
         self.calm = False
 
     def relimit(self, limits: Mapping[str, int]) -> None:
         """Take new limits; what is in flight stays so."""
         self.limiter.relimit(limits)
+        if self.bearing is not None:
+            self.limiter.bear(self.bearing.limit)
         self.metered = self.limiter.metered
         self.calm = False
 
@@ -100,10 +106,19 @@ class Lane:
         self.ended[how] += 1
         if how in ("neutral", "refused", "disabled"):
             self.breaker.neutral(permit.epoch, probe=permit.half_open)
+        if self.bearing is not None and how != "neutral":
+            self._borne(self.bearing, permit, verdict, how, now)
         self.limiter.leave(permit.tokens, _used(permit, verdict, how), now, sent=how != "neutral")
         self._loaded()
         self.condition.ttft_s, self.condition.s_per_token = self.latency.ttft.value, self.latency.token.value
         self._turned(before, now)
+
+    def _borne(self, bearing: Bearing, permit: Permit, verdict: Verdict, how: str, now: float) -> None:
+        if verdict.overloaded:
+            bearing.refused(self.limiter.in_flight, permit.taken_at, now)
+        elif how == "answered":
+            bearing.answered(self.limiter.in_flight, verdict.ttft_s, permit.taken_at, now)
+        self.limiter.bear(bearing.limit)
 
     def left(self, requests: int | None, tokens: int | None, wait_s: float, now: float) -> None:
         """The provider's own count of what is left; `wait_s` > 0 closes the gate."""
@@ -124,6 +139,9 @@ class Lane:
         """Breaker closed, gate open, credential and model allowed. What is in flight stays so."""
         self.breaker.reset()
         self.gate.open()
+        if self.bearing is not None:
+            self.bearing = Bearing()
+            self.limiter.bear(self.bearing.limit)
         self.bans.allow(self.address)
         self._wake("reset", "reset by an operator", now)
 
@@ -138,6 +156,7 @@ class Lane:
             "in_flight": seen.in_flight, "queue_s": seen.queue_s, "ttft_s": seen.ttft_s,
             "ttft_p95_s": self.latency.p95_s(), "s_per_token": seen.s_per_token,
             "success_share": None if failed is None else 1.0 - failed,
+            "concurrency_limit": None if self.limiter.most == sys.maxsize else self.limiter.most,
             "disabled_why": ban.reason if ban else "", "calls": self.calls, **self.ended,
         }  # fmt: skip
 
@@ -204,6 +223,9 @@ class Lane:
         self.gate.passed(permit.taken_at)
         if verdict.ok:
             self.latency.answered(verdict.ttft_s, verdict.elapsed_s, verdict.output_tokens)
+            wait = verdict.elapsed_s if verdict.ttft_s is None else verdict.ttft_s
+            if wait is not None and 0.0 <= wait < math.inf:
+                self.latency.peak.add(wait, now)
 
     def _failed(self, permit: Permit, verdict: Verdict, now: float) -> None:
         slow = verdict.slow or self.breaker.is_slow(verdict.ttft_s, verdict.elapsed_s)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 _PRIOR_WEIGHT, _MEMORY = 5, 10
 _RING, _ENOUGH = 64, 20
+_PEAK_S = 10.0
 
 
 class Mean:
@@ -28,16 +29,38 @@ class Mean:
         self.value = sample if self.value is None else self.value + (sample - self.value) / seen
 
 
+class Peak:
+    """The recent peak of waits: it jumps up, and falls towards what comes, or nothing, within tens of seconds."""
+
+    __slots__ = ("_at", "_value")
+
+    def __init__(self) -> None:
+        self._value, self._at = 0.0, 0.0
+
+    def add(self, sample: float, now: float) -> None:
+        """Take one more sample."""
+        self._value = max(sample, sample + (self._value - sample) * self._fade(now))
+        self._at = now
+
+    def value(self, now: float) -> float:
+        """Seconds; silence lets it fall, so that nobody is left alone for ever for one bad wait."""
+        return self._value * self._fade(now)
+
+    def _fade(self, now: float) -> float:
+        return math.exp((self._at - now) / _PEAK_S) if now > self._at else 1.0
+
+
 class Latency:
     """One candidate's latency in seconds. `prior` is the card's: ttft_s, tokens_per_s."""
 
-    __slots__ = ("_next", "_recent", "service", "token", "ttft")
+    __slots__ = ("_next", "_recent", "peak", "service", "token", "ttft")
 
     def __init__(self, prior: Mapping[str, float]) -> None:
         speed = prior.get("tokens_per_s")
         self.ttft = Mean(prior.get("ttft_s"))
         self.token = Mean(1.0 / speed if speed else None)
         self.service = Mean()
+        self.peak = Peak()
         self._recent: list[float] = []
         self._next = 0
 

@@ -49,7 +49,8 @@ class Verdict(NamedTuple):
 
     `blame` is the fault's (`FaultKind.blame`); `ok` wins over it. `neutral`: it was never sent or its
     caller went away, so it says nothing. `tokens`: input and output together. `slow`: a time limit cut
-    it off, so it counts as slow however short it was. `detail` holds no prompt and no key.
+    it off, so it counts as slow however short it was. `overloaded`: the provider had too much to do.
+    `detail` holds no prompt and no key.
     """
 
     ok: bool
@@ -62,3 +63,4 @@ class Verdict(NamedTuple):
     tokens: int = 0
     detail: str = ""
     slow: bool = False
+    overloaded: bool = False

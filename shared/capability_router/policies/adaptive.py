@@ -48,6 +48,7 @@ class Adaptive:
     """Utility with the price of quality solved on recent traffic."""
 
     name = "adaptive"
+    ordered = False
 
     def __init__(
         self,

@@ -17,8 +17,8 @@ class Row(NamedTuple):
     """One eligible model and what is predicted of it for this request.
 
     `cost_pico` in picodollars, `latency_s` and `queue_s` in seconds, None = unknown. `load` is the
-    calls in flight. `held` = why it can't be used just now, "" = it can. `stays` = the conversation is
-    with it.
+    calls in flight, `pressure_s` the recent peak of waits times the calls that would share it. `held` =
+    why it can't be used just now, "" = it can. `stays` = the conversation is with it.
     """
 
     card: ModelCard
@@ -29,6 +29,7 @@ class Row(NamedTuple):
     load: int
     held: str
     stays: bool = False
+    pressure_s: float = 0.0
 
 
 class Scene(NamedTuple):
@@ -50,6 +51,8 @@ class Policy(Protocol):
     """Scores eligible models; it can reorder them, never add one. The highest score is tried first."""
 
     name: str
+    ordered: bool
+    """Whether its order is its user's, so that interchangeable models are not balanced."""
 
     def judge(self, scene: Scene) -> Judgement:
         """One (score, terms) per row, in the rows' order, and the numbers that decided."""
@@ -66,6 +69,8 @@ class Policy(Protocol):
 
 class Static:
     """A policy that learns nothing from traffic."""
+
+    ordered = False
 
     def observe(self, scene: Scene) -> None:
         """Nothing to learn."""

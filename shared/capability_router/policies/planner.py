@@ -14,6 +14,7 @@ from capability_router.learning.lengths import Lengths
 from capability_router.learning.prior import Prior
 from capability_router.plan import Candidate, Plan
 from capability_router.policies.affinity import NOWHERE, Stay
+from capability_router.policies.balance import Balance
 from capability_router.policies.base import Judgement, Policy, Row, Scene, Scored
 from capability_router.request import Request
 
@@ -27,6 +28,8 @@ class Condition(Protocol):
     queue_s: float
     ttft_s: float | None
     s_per_token: float | None
+
+    def pressure_s(self, now: float) -> float: ...
 
 
 class Health(Protocol):
@@ -62,6 +65,7 @@ class Planner:
     prior: Prior
     lengths: Lengths
     health: Health
+    balance: Balance
     unknown: UnknownMode = "prefer_known"
     tenants: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
@@ -107,7 +111,8 @@ class Planner:
             cached = stay.cached_tokens if stays else 0
             cost = card.price.estimate(tokens_in, expected, cached) if card.price is not None else None
             latency = None if state.ttft_s is None else state.ttft_s + expected * (state.s_per_token or 0.0)
-            rows.append(Row(card, quality, cost, latency, state.queue_s, state.in_flight, state.held, stays))
+            pressure = state.pressure_s(now) if self.balance else 0.0
+            rows.append(Row(card, quality, cost, latency, state.queue_s, state.in_flight, state.held, stays, pressure))
         return rows
 
     def _plan(self, scene: Scene, refusals: list[Refusal], notes: tuple[str, ...], stay: Stay) -> Plan:
@@ -115,6 +120,8 @@ class Planner:
         request, found = scene.request, scene.features
         without = _without(scene) if request.provider_tools else {}
         ranked = _ranked(scene, judged.scores, stay, without)
+        if self.balance and not self.policy.ordered:
+            self.balance.arranged(ranked)
         reason = self._reason(scene, ranked[0][1], stay) if ranked else "no eligible model"
         return Plan(
             request_id=request.id,

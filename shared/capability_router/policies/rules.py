@@ -46,6 +46,7 @@ class Rules(Static):
     """The models of the first rule that matches, in its order; then the others in registry order."""
 
     name = "rules"
+    ordered = True
 
     def __init__(self, rules: Sequence[RuleSpec], meant: Callable[[str], Sequence[str]]) -> None:
         self._rules = [_checked(rule, meant) for rule in rules]

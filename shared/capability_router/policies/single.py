@@ -9,6 +9,7 @@ class Single(Static):
     """The first eligible model; the rest, in order, are its fallbacks."""
 
     name = "single"
+    ordered = True
 
     def judge(self, scene: Scene) -> Judgement:
         """Falling numbers."""

@@ -112,7 +112,7 @@ class Policy(Block):
 
 
 class Health(Block):
-    """When a model's breaker opens and for how long."""
+    """When a model's breaker opens and for how long; whether the calls that it bears at once are learned."""
 
     consecutive: Count = 5
     failure_rate: Annotated[float, PlainValidator(number(0, 1, above=True))] = 0.5
@@ -123,6 +123,7 @@ class Health(Block):
     open_s: Seconds = 5.0
     max_open_s: Seconds = 300.0
     half_open_permits: Count = 2
+    learns_limits: Flag = True
 
     @model_validator(mode="after")
     def _ordered(self) -> Health:
@@ -132,7 +133,7 @@ class Health(Block):
 
     def config(self) -> BreakerConfig:
         """As the breaker reads it."""
-        return BreakerConfig(**dict(self))
+        return BreakerConfig(**{name: value for name, value in dict(self).items() if name != "learns_limits"})
 
 
 class Retry(Block):

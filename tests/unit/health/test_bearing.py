@@ -1,0 +1,116 @@
+"""How many calls at once a model bears, learned from refusals and late first tokens."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from capability_router.address import Address
+from capability_router.health.bearing import Bearing
+from capability_router.health.board import Board, Hold, Verdict
+
+REFUSED = Verdict(ok=False, blame="gate", retry_after_s=0.001, overloaded=True)
+FINE = Verdict(ok=True, ttft_s=0.1, elapsed_s=1.0)
+
+
+def test_nothing_is_limited_until_something_is_seen() -> None:
+    bearing = Bearing()
+    for _ in range(1_000):
+        bearing.answered(500, 0.2, 0.0, 1.0)
+    assert bearing.limit == math.inf
+
+
+def test_a_burst_that_is_refused_cuts_once() -> None:
+    bearing = Bearing()
+    for _ in range(20):
+        bearing.refused(20, sent_at=0.0, now=1.0)
+    assert bearing.limit == 16.0
+    bearing.refused(16, sent_at=1.5, now=2.0)
+    assert bearing.limit == pytest.approx(12.8)
+
+
+def test_answers_at_the_limit_raise_it_by_one_a_round() -> None:
+    bearing = Bearing()
+    bearing.refused(10, 0.0, 1.0)
+    for _ in range(8):
+        bearing.answered(8, None, 1.0, 2.0)
+    assert 8.9 < bearing.limit < 9.0
+    for _ in range(100):
+        bearing.answered(2, None, 1.0, 2.0)  # far below it: proves nothing
+    assert 8.9 < bearing.limit < 9.0
+
+
+def test_it_is_forgotten_after_five_quiet_minutes() -> None:
+    bearing = Bearing()
+    bearing.refused(10, 0.0, 1.0)
+    bearing.answered(1, None, 301.0, 302.0)
+    assert bearing.limit == math.inf
+
+
+def test_first_tokens_that_come_late_under_load_cut_too_but_not_below_four() -> None:
+    bearing = Bearing()
+    for _ in range(60):
+        bearing.answered(20, 0.2, 0.0, 1.0)
+    now = 2.0
+    limits = []
+    for _ in range(60):
+        bearing.answered(20, 3.0, now, now + 1.0)
+        limits.append(bearing.limit)
+        now += 2.0
+    assert min(limits) == 4.0
+    assert limits[-1] > 4.0  # what has become usual is not late
+    alone = Bearing()
+    for ttft in [0.2] * 60 + [3.0] * 60:
+        alone.answered(3, ttft, 0.0, 1.0)
+    assert alone.limit == math.inf  # slow, but not for a queue of ours
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 100), st.floats(0, 10)), max_size=60))
+def test_it_never_forbids_everything(calls: list[tuple[bool, int, float]]) -> None:
+    bearing, now = Bearing(), 0.0
+    for refused, in_flight, gap in calls:
+        now += gap
+        if refused:
+            bearing.refused(in_flight, now, now)
+        else:
+            bearing.answered(in_flight, gap, now, now)
+        assert bearing.limit >= 1.0
+
+
+def test_the_board_admits_no_more_than_is_borne_and_reset_forgets_it() -> None:
+    board = Board()
+    board.register("a", Address("at", "m"))
+    permits = [board.admit("a", 0.0) for _ in range(10)]
+    board.settle(permits[0], REFUSED, 1.0)
+    for permit in permits[1:]:
+        board.settle(permit, Verdict(ok=False, neutral=True), 1.0)
+    taken = [board.admit("a", 2.0) for _ in range(9)]
+    assert isinstance(taken[-1], Hold)
+    assert taken[-1].reason == "full: 8 calls in flight, limit 8"
+    assert board.snapshot(2.0)[0]["concurrency_limit"] == 8
+    board.reset("a", 2.0)
+    assert not isinstance(board.admit("a", 2.0), Hold)
+    assert board.snapshot(2.0)[0]["concurrency_limit"] is None
+
+
+def test_it_may_be_switched_off() -> None:
+    board = Board(learns_limits=False)
+    board.register("a", Address("at", "m"))
+    permits = [board.admit("a", 0.0) for _ in range(10)]
+    board.settle(permits[0], REFUSED, 1.0)
+    assert not isinstance(board.admit("a", 2.0), Hold)
+
+
+def test_a_stated_limit_is_never_exceeded() -> None:
+    board = Board()
+    board.register("a", Address("at", "m"), limits={"concurrency": 2})
+    permits = [board.admit("a", 0.0) for _ in range(2)]
+    board.settle(permits[0], REFUSED, 1.0)
+    board.settle(permits[1], FINE, 1.0)
+    for _ in range(50):
+        permit = board.admit("a", 2.0)
+        board.settle(permit, FINE, 3.0)
+    assert [isinstance(board.admit("a", 4.0), Hold) for _ in range(3)] == [False, False, True]
