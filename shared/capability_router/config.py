@@ -43,6 +43,7 @@ class Settings:
     rules: tuple[RuleSpec, ...]
     health: BreakerConfig
     learns_limits: bool
+    probe: bool
     retry: Retry
     timeouts: Timeouts
     deadline_s: float | None
@@ -121,8 +122,8 @@ def _settled(written: Mapping[str, Any], named: str) -> Settings:
     unread = words.policy.unread()
     return Settings(
         name=words.name, models=words.models, policy=words.policy, rules=words.policy.specs(),
-        health=words.health.config(), learns_limits=words.health.learns_limits, retry=words.retry,
-        timeouts=words.timeouts.config(),
+        health=words.health.config(), learns_limits=words.health.learns_limits,
+        probe=words.health.probe, retry=words.retry, timeouts=words.timeouts.config(),
         deadline_s=words.deadline_s, hedge=words.hedge, budgets=tuple(cap.config() for cap in words.budgets),
         on_content_filter=words.on_content_filter, unknown=words.unknown, on_partial=words.on_partial,
         store=words.store, telemetry=words.telemetry, annotate=words.annotate,

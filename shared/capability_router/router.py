@@ -12,15 +12,16 @@ from capability_router.catalog.prices import price_of
 from capability_router.catalog.registry import Registry
 from capability_router.clock import Clock, SystemClock
 from capability_router.eligibility import Roster, longest
-from capability_router.errors import NoEligibleModel
+from capability_router.errors import ConfigError, NoEligibleModel
 from capability_router.execution.endpoint import Endpoint
 from capability_router.execution.hedge import Hedging
 from capability_router.execution.limits import Limits
 from capability_router.execution.line import Line
 from capability_router.execution.machine import Execution
+from capability_router.execution.probing import PROBE_S, PROBE_TAG, ProbeGate, Prober
 from capability_router.execution.retry import RetryBudget
 from capability_router.execution.run import Run
-from capability_router.execution.targets import Targets
+from capability_router.execution.targets import Gate, Targets
 from capability_router.health.board import Board, HealthEvent
 from capability_router.learning.lengths import Lengths
 from capability_router.learning.outcomes import Answered, Outcomes
@@ -28,6 +29,7 @@ from capability_router.learning.prior import Prior, Stated
 from capability_router.money.account import Account
 from capability_router.money.budget import Budgets
 from capability_router.money.ledger import Booked, Ledger
+from capability_router.nearest import nearest
 from capability_router.plan import Plan
 from capability_router.policies.affinity import Affinity, cached_after
 from capability_router.policies.balance import Balance
@@ -66,11 +68,16 @@ class Router:
         self.ledger = Ledger()
         self.budgets = Budgets(s.budgets, registry.matches)
         self.board = Board(s.health, seed=s.policy.seed, learns_limits=s.learns_limits, on_event=self._tell)
+        self._watchers: list[Callable[[HealthEvent], None]] = []
         self.sinks = Sinks(configured_sinks(s.telemetry.jsonl, s.telemetry.log))
         for entry in registry:
             self.board.register(
                 entry.card.id, entry.address, limits=entry.card.limits, latency=entry.card.latency
             )  # fmt: skip
+        if s.probe:
+            able = [card.id for card in registry.cards if card.endpoint is not None]
+            self.board.probes(able)
+            self._watchers.append(Prober(self.board, self._probe, self.clock, able).heard)
         policy = choose_policy(s.policy, registry.matches)
         self.planner = Planner(
             registry, Roster(registry.cards), policy, Prior(_stated(registry)), Lengths(), self.board,
@@ -112,8 +119,11 @@ class Router:
             request = request_from_chat(request, **options)
         return self._decide(request).plan
 
-    def start(self, request: Request, endpoint: Endpoint[C]) -> Run[C]:
-        """Decide, and give the Run to iterate; raises NoEligibleModel before anything is sent."""
+    def start(self, request: Request, endpoint: Endpoint[C], *, gate: Gate | None = None) -> Run[C]:
+        """Decide, and give the Run to iterate; raises NoEligibleModel before anything is sent.
+
+        `gate` admits the calls in the health board's place (a probe's does so with precedence).
+        """
         plan, scene = self._decide(request)
         if not plan.candidates:
             raise NoEligibleModel(plan.refusals)
@@ -124,7 +134,7 @@ class Router:
             self._hedging.earn()
         limits = self._limits.under(request.routing.deadline_s)
         targets = Targets(
-            plan.candidates, self.board, limits, self._retries, plan.input_tokens, line=self.line,
+            plan.candidates, gate or self.board, limits, self._retries, plan.input_tokens, line=self.line,
             priority=request.routing.priority,
         )  # fmt: skip
         machine = Execution(
@@ -150,6 +160,20 @@ class Router:
     def health(self) -> list[dict[str, Any]]:
         """One JSON-safe row per model: breaker, gates, calls in flight, latency, success."""
         return self.board.snapshot(self.clock.now())
+
+    def on_health(self, listener: Callable[[HealthEvent], None]) -> None:
+        """Call `listener` at each change of a model's health; what it raises is logged and goes no further."""
+        self._watchers.append(listener)
+
+    def isolate(self, model: str) -> None:
+        """Keep all calls from a model (and from those that share its breaker) until `reset`. By id or name."""
+        for id in self._meant(model):
+            self.board.isolate(id, self.clock.now())
+
+    def reset(self, model: str) -> None:
+        """As new: its breaker closed, its gate open, credential and model enabled. By id or name."""
+        for id in self._meant(model):
+            self.board.reset(id, self.clock.now())
 
     def close(self) -> None:
         """Close the sinks; the router can go on being used."""
@@ -192,8 +216,30 @@ class Router:
             except Exception:  # whatever a listener raises, the call it is told of has gone well
                 log.exception("listener %r failed", listener)
 
+    def _meant(self, model: str) -> Sequence[str]:
+        found = self.registry.matches(model)
+        if not found:
+            raise ConfigError(f"{model!r} is not registered{nearest(model, self.registry.entries)}")
+        return found
+
     def _tell(self, event: HealthEvent) -> None:
         log.warning("%s: %s %s", event.model, event.kind, event.detail)
+        for watcher in self._watchers:
+            try:
+                watcher(event)
+            except Exception:  # whatever it raises, the call that brought the change about goes on
+                log.exception("listener %r failed", watcher)
+
+    def _probe(self, id: str) -> None:
+        from capability_router.endpoints.calls import ChatCalls  # here, because it loads the HTTP client
+        from capability_router.endpoints.chat import request_from_chat
+        from capability_router.endpoints.openai_compatible import client_for
+
+        card = self.registry.entry(id).card
+        request = request_from_chat("ping", max_tokens=1, pin=id, tags=[PROBE_TAG], deadline_s=PROBE_S)
+        calls = ChatCalls(request, {id: client_for(card.endpoint or {}, owner=id, model=card.model)})
+        for _ in self.start(request, calls, gate=ProbeGate(self.board)):
+            pass
 
     def __repr__(self) -> str:
         return f"<Router {self.name!r} policy={self.planner.policy.name} models={list(self.registry.entries)}>"

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from threading import Lock
 from types import MappingProxyType
 from typing import Any
@@ -22,7 +22,7 @@ from typing import Any
 from capability_router.address import Address
 from capability_router.clock import seeded
 from capability_router.errors import ConfigError
-from capability_router.health.breaker import Breaker, BreakerConfig
+from capability_router.health.breaker import OPEN, Breaker, BreakerConfig
 from capability_router.health.condition import Condition, HealthEvent
 from capability_router.health.credentials import Bans
 from capability_router.health.gates import Gate
@@ -119,13 +119,13 @@ class Board:
             self._after()
         return self._barred
 
-    def admit(self, id: str, now: float, tokens: int = 0) -> Permit | Hold:
-        """A permit for one call of about this many tokens, or why not now."""
+    def admit(self, id: str, now: float, tokens: int = 0, *, probe: bool = False) -> Permit | Hold:
+        """A permit for one call of about this many tokens, or why not now. A probe's own goes before traffic."""
         lane = self._lanes[id]
         with self._lock:
             if self._line:
                 self._work_off()
-            found = lane.enter(now, tokens)
+            found = lane.enter(now, tokens, probe=probe)
         if self._line or self._events:
             self._after()
         return found
@@ -176,6 +176,17 @@ class Board:
             found = lane.latency.p95_s()
         self._after()
         return found
+
+    def probes(self, ids: Iterable[str]) -> None:
+        """These are probed: traffic leaves the first call after an open time to the probe, for some seconds."""
+        with self._lock:
+            for id in ids:
+                self._lanes[id].probed = True
+
+    def reopens_at(self, id: str) -> float | None:
+        """When an open breaker lets a call through; None = it isn't open."""
+        breaker = self._lanes[id].breaker
+        return breaker.until if breaker.state == OPEN else None
 
     def wait_s(self, id: str, now: float) -> float:
         """Seconds that a call of usual size would wait for this candidate's limits."""

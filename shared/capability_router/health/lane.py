@@ -25,6 +25,8 @@ from capability_router.health.permit import Hold, Permit, Verdict
 _STATE_EVENTS: dict[str, EventKind] = {
     OPEN: "breaker_opened", HALF_OPEN: "breaker_half_open", CLOSED: "breaker_closed", ISOLATED: "isolated",
 }  # fmt: skip
+_PROBE_S = 5.0
+"""For so long after an open time the first call is left to the probe."""
 _LEAST_WAIT_S = 0.001
 """A full model is never looked at again in the same instant, however short its calls are."""
 
@@ -45,7 +47,7 @@ class Lane:
 
     __slots__ = (
         "address", "bans", "bearing", "breaker", "calls", "calm", "condition", "ended", "gate", "id", "kin", "latency",
-        "limiter", "metered", "tell",
+        "limiter", "metered", "probed", "tell",
     )  # fmt: skip
 
     def __init__(
@@ -54,6 +56,7 @@ class Lane:
         self.id, self.address = id, address
         self.breaker, self.gate, self.bans, self.kin, self.tell, _ = shared
         self.calls = 0
+        self.probed = False
         self.ended = {"answered": 0, "failed": 0, "refused": 0, "disabled": 0, "neutral": 0}
         self.limiter = Limiter(limits)
         self.bearing = Bearing() if shared.learns_limits else None
@@ -78,15 +81,15 @@ class Lane:
         seen.queue_s = self.limiter.queue_s(now, self.latency.service_s())
         self.calm = hold is None and not seen.queue_s and self.breaker.state == CLOSED
 
-    def hold(self, now: float, tokens: int) -> Hold | None:
+    def hold(self, now: float, tokens: int, *, probe: bool = False) -> Hold | None:
         """What keeps a call of this many tokens from being made now."""
-        return self._stopped(now) or self._paused(now) or self._no_slot(now) or self._no_budget(now, tokens)
+        return self._stopped(now) or self._paused(now, probe) or self._no_slot(now) or self._no_budget(now, tokens)
 
-    def enter(self, now: float, tokens: int) -> Permit | Hold:
+    def enter(self, now: float, tokens: int, *, probe: bool = False) -> Permit | Hold:
         """A permit for one call, or why not."""
         hold = None
         if not self.calm:
-            hold = self.hold(now, tokens)
+            hold = self.hold(now, tokens, probe=probe)
         elif self.metered:
             hold = self._no_budget(now, tokens)
         return self._grant(now, tokens) if hold is None else hold
@@ -166,9 +169,12 @@ class Lane:
         ban = self.bans.of(self.address, now)
         return None if ban is None else Hold(ban.reason, _finite(ban.until), "disabled")
 
-    def _paused(self, now: float) -> Hold | None:
+    def _paused(self, now: float, probe: bool = False) -> Hold | None:
         """The one of breaker and gate that holds longer."""
         broken, gated = self.breaker.held_until(now), self.gate.until
+        if self.probed and not probe and self.breaker.state == OPEN:
+            grace = self.breaker.until + _PROBE_S
+            broken = grace if now < grace else broken
         if gated > now and gated >= broken:
             return Hold(f"rate limited for another {_seconds(gated - now)}", gated, "gate")
         if not broken:

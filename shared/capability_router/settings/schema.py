@@ -111,8 +111,14 @@ class Policy(Block):
         return [name for name in USES if name in self.model_fields_set and self.name not in USES[name]]
 
 
+_BOARDS = ("learns_limits", "probe")  # of the health block, what the breaker doesn't read
+
+
 class Health(Block):
-    """When a model's breaker opens and for how long; whether the calls that it bears at once are learned."""
+    """When a model's breaker opens and for how long; whether the calls that it bears at once are learned.
+
+    `probe`: whether a request of one token finds out if it may close (models with an `endpoint` only).
+    """
 
     consecutive: Count = 5
     failure_rate: Annotated[float, PlainValidator(number(0, 1, above=True))] = 0.5
@@ -124,6 +130,7 @@ class Health(Block):
     max_open_s: Seconds = 300.0
     half_open_permits: Count = 2
     learns_limits: Flag = True
+    probe: Flag = False
 
     @model_validator(mode="after")
     def _ordered(self) -> Health:
@@ -133,7 +140,7 @@ class Health(Block):
 
     def config(self) -> BreakerConfig:
         """As the breaker reads it."""
-        return BreakerConfig(**{name: value for name, value in dict(self).items() if name != "learns_limits"})
+        return BreakerConfig(**{name: value for name, value in dict(self).items() if name not in _BOARDS})
 
 
 class Retry(Block):

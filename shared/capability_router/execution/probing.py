@@ -1,0 +1,100 @@
+"""Probes: whether a model that failed works again is found out by one token, not by somebody's request.
+
+Off unless asked for, and only for models that the built-in client reaches. When such a model's breaker has
+been open for its time, a thread sends one tiny request through the router itself, so that it is booked,
+capped and recorded like any other (tag `router:probe`); what it meets closes the breaker or opens it
+again. The thread lives only while a breaker is open. Should it be late, traffic probes as it would without.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection
+from threading import Lock, Thread
+from typing import Protocol
+from weakref import WeakMethod
+
+from capability_router.clock import Clock
+from capability_router.errors import RouterError
+from capability_router.health.board import HealthEvent, Hold, Permit, Verdict
+
+log = logging.getLogger("capability_router")
+PROBE_TAG = "router:probe"
+PROBE_S = 10.0  # for so long its answer is awaited
+
+
+class Probed(Protocol):
+    """The health board as far as probing needs it."""
+
+    def admit(self, id: str, now: float, tokens: int = 0, *, probe: bool = False) -> Permit | Hold: ...
+    def force(self, id: str, now: float) -> Permit | Hold: ...
+    def settle(self, permit: Permit, verdict: Verdict, now: float) -> None: ...
+    def domain(self, id: str) -> tuple[str, str]: ...
+    def wait_s(self, id: str, now: float) -> float: ...
+    def reopens_at(self, id: str) -> float | None: ...
+
+
+class ProbeGate:
+    """The board's gate for a probe: it goes before other traffic, and is never forced."""
+
+    def __init__(self, board: Probed) -> None:
+        self._board = board
+        self.settle, self.domain, self.wait_s = board.settle, board.domain, board.wait_s
+
+    def admit(self, id: str, now: float, tokens: int = 0) -> Permit | Hold:
+        """A probe's permit, or why not now."""
+        return self._board.admit(id, now, tokens, probe=True)
+
+    force = admit
+
+
+class Prober:
+    """Asks models whose breaker is open, each when its time has come. `ask(id)`, a method, makes the request.
+
+    It is held weakly: with its router gone, the thread ends.
+    """
+
+    def __init__(self, board: Probed, ask: Callable[[str], None], clock: Clock, able: Collection[str]) -> None:
+        self._board, self._ask, self._clock, self._able = board, WeakMethod(ask), clock, able
+        self._open: set[str] = set()
+        self._lock = Lock()
+        self._running = False
+
+    def heard(self, event: HealthEvent) -> None:
+        """A change of health: a breaker that opened is probed."""
+        if event.kind != "breaker_opened" or event.model not in self._able:
+            return
+        with self._lock:
+            self._open.add(event.model)
+            if self._running:
+                return
+            self._running = True
+        Thread(target=self._run, name="router probes", daemon=True).start()
+
+    def _run(self) -> None:
+        while (id := self._next()) is not None and (ask := self._ask()) is not None:
+            try:
+                ask(id)
+            except RouterError as error:  # it fails still: its breaker has opened again, and been heard of
+                log.debug("probe of %s: %s", id, error)
+            except Exception as error:  # noqa: BLE001 - a probe must not end the others
+                log.warning("the probe of %s could not be made: %s", id, type(error).__name__)
+            del ask
+
+    def _next(self) -> str | None:
+        """Wait for the model whose time comes first; None, and the thread ends, when no breaker is open."""
+        while True:
+            if self._ask() is None:
+                return None
+            with self._lock:
+                times = [(at, id) for id in self._open if (at := self._board.reopens_at(id)) is not None]
+                self._open = {id for _, id in times}
+                if not times:
+                    self._running = False
+                    return None
+                at, id = min(times)
+                left = at - self._clock.now()
+                if left <= 0:
+                    self._open.discard(id)
+                    return id
+            self._clock.sleep(min(left, 1.0))  # an operator may reset it meanwhile
