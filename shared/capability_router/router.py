@@ -77,7 +77,7 @@ class Router:
         if s.probe:
             able = [card.id for card in registry.cards if card.endpoint is not None]
             self.board.probes(able)
-            self._watchers.append(Prober(self.board, self._probe, self.clock, able).heard)
+            self._watchers.append(Prober(self, able).heard)
         policy = choose_policy(s.policy, registry.matches)
         self.planner = Planner(
             registry, Roster(registry.cards), policy, Prior(_stated(registry)), Lengths(), self.board,
@@ -175,6 +175,18 @@ class Router:
         for id in self._meant(model):
             self.board.reset(id, self.clock.now())
 
+    def probe(self, id: str) -> None:
+        """Ask a model with an `endpoint` for one token; raises AllCandidatesFailed, RouterBusy or NoEligibleModel."""
+        from capability_router.endpoints.calls import ChatCalls  # here, because it loads the HTTP client
+        from capability_router.endpoints.chat import request_from_chat
+        from capability_router.endpoints.openai_compatible import client_for
+
+        card = self.registry.entry(id).card
+        request = request_from_chat("ping", max_tokens=1, pin=id, tags=[PROBE_TAG], deadline_s=PROBE_S)
+        calls = ChatCalls(request, {id: client_for(card.endpoint or {}, owner=id, model=card.model)})
+        for _ in self.start(request, calls, gate=ProbeGate(self.board)):
+            pass
+
     def close(self) -> None:
         """Close the sinks; the router can go on being used."""
         self.sinks.close()
@@ -229,17 +241,6 @@ class Router:
                 watcher(event)
             except Exception:  # whatever it raises, the call that brought the change about goes on
                 log.exception("listener %r failed", watcher)
-
-    def _probe(self, id: str) -> None:
-        from capability_router.endpoints.calls import ChatCalls  # here, because it loads the HTTP client
-        from capability_router.endpoints.chat import request_from_chat
-        from capability_router.endpoints.openai_compatible import client_for
-
-        card = self.registry.entry(id).card
-        request = request_from_chat("ping", max_tokens=1, pin=id, tags=[PROBE_TAG], deadline_s=PROBE_S)
-        calls = ChatCalls(request, {id: client_for(card.endpoint or {}, owner=id, model=card.model)})
-        for _ in self.start(request, calls, gate=ProbeGate(self.board)):
-            pass
 
     def __repr__(self) -> str:
         return f"<Router {self.name!r} policy={self.planner.policy.name} models={list(self.registry.entries)}>"

@@ -9,18 +9,19 @@ again. The thread lives only while a breaker is open. Should it be late, traffic
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from threading import Lock, Thread
 from typing import Protocol
-from weakref import WeakMethod
+from weakref import ref
 
-from capability_router.clock import Clock
+from capability_router.clock import Clock, SystemClock
 from capability_router.errors import RouterError
 from capability_router.health.board import HealthEvent, Hold, Permit, Verdict
 
 log = logging.getLogger("capability_router")
 PROBE_TAG = "router:probe"
 PROBE_S = 10.0  # for so long its answer is awaited
+_LOOK_S = 0.5  # between looks whether an operator has reset what is open, or the router is gone
 
 
 class Probed(Protocol):
@@ -48,14 +49,24 @@ class ProbeGate:
     force = admit
 
 
-class Prober:
-    """Asks models whose breaker is open, each when its time has come. `ask(id)`, a method, makes the request.
+class Owner(Protocol):
+    """The router that the probes are for."""
 
-    It is held weakly: with its router gone, the thread ends.
+    @property
+    def board(self) -> Probed: ...
+    @property
+    def clock(self) -> Clock: ...
+    def probe(self, id: str) -> None: ...
+
+
+class Prober:
+    """Asks the owner's models whose breaker is open, each when its time has come.
+
+    The owner is held weakly: with it gone, the thread ends.
     """
 
-    def __init__(self, board: Probed, ask: Callable[[str], None], clock: Clock, able: Collection[str]) -> None:
-        self._board, self._ask, self._clock, self._able = board, WeakMethod(ask), clock, able
+    def __init__(self, owner: Owner, able: Collection[str]) -> None:
+        self._owner, self._able = ref(owner), able
         self._open: set[str] = set()
         self._lock = Lock()
         self._running = False
@@ -72,29 +83,36 @@ class Prober:
         Thread(target=self._run, name="router probes", daemon=True).start()
 
     def _run(self) -> None:
-        while (id := self._next()) is not None and (ask := self._ask()) is not None:
-            try:
-                ask(id)
-            except RouterError as error:  # it fails still: its breaker has opened again, and been heard of
-                log.debug("probe of %s: %s", id, error)
-            except Exception as error:  # noqa: BLE001 - a probe must not end the others
-                log.warning("the probe of %s could not be made: %s", id, type(error).__name__)
-            del ask
+        while (pause := self._turn()) is not None:
+            SystemClock().sleep(pause)
 
-    def _next(self) -> str | None:
-        """Wait for the model whose time comes first; None, and the thread ends, when no breaker is open."""
-        while True:
-            if self._ask() is None:
-                return None
-            with self._lock:
-                times = [(at, id) for id in self._open if (at := self._board.reopens_at(id)) is not None]
-                self._open = {id for _, id in times}
-                if not times:
-                    self._running = False
-                    return None
-                at, id = min(times)
-                left = at - self._clock.now()
-                if left <= 0:
-                    self._open.discard(id)
-                    return id
-            self._clock.sleep(min(left, 1.0))  # an operator may reset it meanwhile
+    def _turn(self) -> float | None:
+        """Probe whose time has come; seconds until the next look, None when no breaker is open."""
+        owner = self._owner()
+        id, left = self._first(owner) if owner is not None else (None, 0.0)
+        if owner is None or id is None:
+            return None
+        if left > 0:
+            return min(left, _LOOK_S)
+        try:
+            owner.probe(id)
+        except RouterError as error:  # it fails still: its breaker has opened again, and been heard of
+            log.debug("probe of %s: %s", id, error)
+        except Exception as error:  # noqa: BLE001 - a probe must not end the others
+            log.warning("the probe of %s could not be made: %s", id, type(error).__name__)
+        return 0.0
+
+    def _first(self, owner: Owner) -> tuple[str | None, float]:
+        """The open model whose time comes first, and in how many seconds; what is due is taken out."""
+        board = owner.board
+        with self._lock:
+            times = [(at, id) for id in self._open if (at := board.reopens_at(id)) is not None]
+            self._open = {id for _, id in times}
+            self._running = bool(times)
+            if not times:
+                return None, 0.0
+            at, id = min(times)
+            left = at - owner.clock.now()
+            if left <= 0:
+                self._open.discard(id)
+            return id, left
