@@ -28,7 +28,7 @@ from capability_router.faults.kinds import Fault
 from capability_router.request import Reply
 from langchain_router.bindings import Structured
 from langchain_router.children import Fleet
-from langchain_router.faults import fault_of
+from langchain_router.faults import by_handler, fault_of
 from langchain_router.handover import handed_over
 from langchain_router.limits import LIMITS
 from langchain_router.replies import EventReader, Reader, finish_of
@@ -220,7 +220,7 @@ class StructuredAttempt(ModelAttempt):
 
     def _by_parser(self, error: Exception) -> bool:
         """The model's run has ended well and something raised after it."""
-        return bool(self._heard.messages) and not isinstance(error, ModelError)
+        return bool(self._heard.messages) and not isinstance(error, ModelError) and not by_handler(error)
 
     def commits(self, chunk: Any) -> bool:
         """Whether something was parsed: until then another model may still answer."""
