@@ -91,7 +91,7 @@ class ModelAttempt:
         self._model, self._call, self._config, self._launch = model, call, config, launch
         self._reader: Reader | EventReader = EventReader() if call.mode == "events" else Reader()
         self._prompt = call.prompt
-        messages, dropped = handed_over(call.messages, launch.candidate.provider)
+        messages, dropped = handed_over(call.messages, launch.candidate.provider, model)
         if dropped:
             self._prompt = ChatPromptValue(messages=messages)
             config["metadata"]["router_left_out"] = f"{dropped} blocks that only their own provider understands"
