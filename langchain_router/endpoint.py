@@ -10,10 +10,11 @@ import warnings
 from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
 from contextlib import aclosing, closing
 from contextvars import Context
+from dataclasses import replace
 from typing import Any
 
+from langchain_core import exceptions
 from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.exceptions import ModelError
 from langchain_core.globals import get_llm_cache
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
@@ -25,7 +26,7 @@ from langchain_core.runnables.utils import coro_with_context
 
 from capability_router.execution.effects import Launch
 from capability_router.faults.kinds import Fault
-from capability_router.request import Reply
+from capability_router.request import Finish, Reply
 from langchain_router.bindings import Structured
 from langchain_router.children import Fleet
 from langchain_router.faults import by_handler, fault_of
@@ -41,6 +42,10 @@ _TIMED = ("BaseChatOpenAI", "ChatAnthropic", "ChatGroq")
 
 _ALWAYS_STREAMED = "ChatOllama"
 """A class whose `invoke` reads a stream, and takes one that was cut off for a whole answer."""
+
+
+_REFUSED: tuple[type[Exception], ...] = tuple(filter(None, (getattr(exceptions, "ModelRefusalError", None),)))
+"""langchain-core 1.7.5 and later: what a parser raises over a refusal."""
 
 
 class CutShort(ConnectionError):
@@ -220,7 +225,8 @@ class StructuredAttempt(ModelAttempt):
 
     def _by_parser(self, error: Exception) -> bool:
         """The model's run has ended well and something raised after it."""
-        return bool(self._heard.messages) and not isinstance(error, ModelError) and not by_handler(error)
+        ours = not isinstance(error, exceptions.ModelError) or isinstance(error, _REFUSED)
+        return ours and bool(self._heard.messages) and not by_handler(error)
 
     def commits(self, chunk: Any) -> bool:
         """Whether something was parsed: until then another model may still answer."""
@@ -241,7 +247,9 @@ class StructuredAttempt(ModelAttempt):
         for message in self._heard.messages:
             reader.see(message)
         error = self._parse_error or ("" if self._parsed else "no structured answer")
-        return reader.reply(error if self._heard.messages else "")
+        reply = reader.reply(error if self._heard.messages else "")
+        # Who asked for a structure can do nothing with a refusal: it is an answer that doesn't fit, as any other.
+        return replace(reply, finish=Finish.STOP) if error and reply.finish is Finish.REFUSAL else reply
 
 
 class Overheard(BaseCallbackHandler):
