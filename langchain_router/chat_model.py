@@ -10,7 +10,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from langchain_core.callbacks import CallbackManagerForLLMRun, Callbacks
 from langchain_core.language_models import BaseChatModel, LanguageModelInput, ModelProfile
@@ -18,8 +18,8 @@ from langchain_core.language_models.base import LangSmithParams
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult, LLMResult, RunInfo
 from langchain_core.prompt_values import ChatPromptValue
-from langchain_core.runnables import Runnable, RunnableConfig
-from langchain_core.runnables.config import ensure_config
+from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig
+from langchain_core.runnables.config import ensure_config, merge_configs
 from langchain_core.tools import BaseTool
 from pydantic import BaseModel, Field, SecretStr
 
@@ -32,7 +32,7 @@ from langchain_router.bindings import BOUND, Structured, Tools
 from langchain_router.children import Fleet, describe
 from langchain_router.profile import common_profile
 from langchain_router.routed import RoutedCall
-from langchain_router.translate import Call, Mode, split_terms, to_request
+from langchain_router.translate import Call, Mode, split_terms, stated_terms, to_request
 
 _DEFAULTS = ("temperature", "max_tokens", "streaming", "output_version")
 
@@ -98,15 +98,19 @@ class ChatRouter(BaseChatModel):
         """Whether replies carry `response_metadata["router"]`."""
         return self.router.settings.annotate if self.annotate is None else self.annotate
 
-    def explain(self, prompt: LanguageModelInput, *, tools: Sequence[Any] = (), **terms: Any) -> Plan:
+    def explain(
+        self, prompt: LanguageModelInput, *, tools: Sequence[Any] = (), config: RunnableConfig | None = None,
+        **terms: Any,
+    ) -> Plan:  # fmt: skip
         """What would be decided for this prompt or these messages now; nothing is called.
 
         `terms` are routing terms (tenant, pin, max_cost_usd, ...) and call keywords (response_format, ...).
+        What is bound by `bind`, `bind_tools`, `with_structured_output` and `with_config` counts.
         """
         routing, kwargs = split_terms(terms)
         bound = {BOUND: Tools(tuple(tools))} if tools else {}
         call = self._call(prompt, None, {**kwargs, **bound}, "invoke")
-        return self.router.explain(self._request(call, {**call.terms, **routing}))
+        return self.router.explain(self._request(call, {**call.terms, **stated_terms(config or {}), **routing}))
 
     # -- the verbs --------------------------------------------------------------------------------
 
@@ -189,6 +193,10 @@ class ChatRouter(BaseChatModel):
         return arouted_stream(self._routed(input, config, stop, kwargs, "events"))
 
     # -- bindings ---------------------------------------------------------------------------------
+
+    def bind(self, **kwargs: Any) -> BoundRouter:  # type: ignore[override]  # the base's class only adds overloads
+        """Bind call keywords."""
+        return BoundRouter(bound=self, kwargs=kwargs, config={})
 
     def bind_tools(
         self, tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool], *,
@@ -279,6 +287,15 @@ class ChatRouter(BaseChatModel):
         tools = bool(kwargs.get("tools")) or isinstance(bound, Tools)
         off = self.disable_streaming is True or (self.disable_streaming == "tool_calling" and tools)
         return "invoke" if off or self.streaming is False or kwargs.get("stream") is False else "stream"
+
+
+class BoundRouter(RunnableBinding[LanguageModelInput, AIMessage]):
+    """A router with something bound to it."""
+
+    def explain(self, prompt: LanguageModelInput, *, config: RunnableConfig | None = None, **terms: Any) -> Plan:
+        """As `ChatRouter.explain`, with what is bound."""
+        router = cast(ChatRouter, self.bound)
+        return router.explain(prompt, config=merge_configs(self.config, config), **{**self.kwargs, **terms})
 
 
 def _settings(own: Mapping[str, Any], keywords: Mapping[str, Any]) -> dict[str, Any]:

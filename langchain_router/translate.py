@@ -12,8 +12,10 @@ from typing import Any, Literal
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.prompt_values import PromptValue
+from langchain_core.runnables import RunnableConfig
 
 from capability_router.catalog.card import ModelCard
+from capability_router.errors import ConfigError
 from capability_router.request import Need, Request
 from capability_router.routing import Routing, RoutingTerms
 from langchain_router.bindings import Binding, Structured, Tools, describe_tools
@@ -67,6 +69,14 @@ def split_terms(keywords: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, 
         {name: value for name, value in keywords.items() if name in _TERMS},
         {name: value for name, value in keywords.items() if name not in _TERMS},
     )
+
+
+def stated_terms(config: RunnableConfig) -> Mapping[str, Any]:
+    """The routing terms that a config states, under configurable.router; raises ConfigError."""
+    stated = (config.get("configurable") or {}).get("router") or {}
+    if not isinstance(stated, Mapping):
+        raise ConfigError(f"configurable.router must be a mapping of routing terms, got {type(stated).__name__}")
+    return stated
 
 
 def to_request(call: Call, routing: Routing, cards: Sequence[ModelCard]) -> Request:
