@@ -32,6 +32,7 @@ _RESERVES = ("max_tokens", "max_output_tokens", "num_predict", "max_completion_t
 _URLS = (
     "openai_api_base", "azure_endpoint", "anthropic_api_url", "groq_api_base", "endpoint", "base_url", "endpoint_url",
 )  # fmt: skip
+_REGIONS = ("region_name", "location")  # Bedrock's classes, Vertex's
 _DEFAULT_NAMES = {"max_tokens": ("max_tokens", "max_output_tokens", "num_predict")}
 
 
@@ -49,7 +50,7 @@ def describe(model: Any) -> Description | None:
         fields.update({key: value for key, value in stated.items() if key != "id"})
     address = getattr(getattr(model, "client", None), "address", None)
     if not isinstance(address, Address):
-        address = Address(_base_url(model, provider), name, fingerprint(_secret(model)))
+        address = _address(model, provider, name)
     return Description(fields, address, any(kind.__name__ in _REASONED for kind in type(model).__mro__))
 
 
@@ -63,6 +64,16 @@ _REASONED = {
 def _reserve(model: BaseChatModel) -> int | None:
     stated = (getattr(model, name, None) for name in _RESERVES)
     return next((n for n in stated if isinstance(n, int) and not isinstance(n, bool) and n > 0), None)
+
+
+def _address(model: BaseChatModel, provider: str, name: str) -> Address:
+    """Its failure domain. A credential that can't be seen is one of its own, so that no other model answers for it."""
+    fleet = getattr(model, "fleet", None)
+    if isinstance(fleet, Fleet):  # a router within a router has many addresses: it is known by its models
+        name = " ".join(id for id, _ in fleet)
+    region = next((str(region) for key in _REGIONS if (region := getattr(model, key, None))), "")
+    account = _secret(model) or f"unseen {name} {region}"
+    return Address(_base_url(model, provider), name, fingerprint(account), region)
 
 
 def _base_url(model: BaseChatModel, provider: str) -> str:
