@@ -84,7 +84,14 @@ class ModelEndpoint:
         """What the error means; None = it is no provider's and passes to the caller."""
         if self._shown is not None and self._shown.tokens:
             return None  # on_partial="raise": its text has been shown, so no other model may answer
-        return Fault("truncated", str(error)) if isinstance(error, CutShort) else fault_of(error)
+        if isinstance(error, CutShort):
+            return Fault("truncated", str(error))
+        fault = fault_of(error)
+        if fault is not None and fault.kind == "unparsable" and not self._call.wants_schema:
+            return replace(
+                fault, kind="unsupported"
+            )  # a package's own check of a keyword: nothing was asked or answered
+        return fault
 
 
 class ModelAttempt:

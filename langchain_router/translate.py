@@ -55,6 +55,12 @@ class Call:
     terms: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def wants_schema(self) -> bool:
+        """Whether the answer has to fit one."""
+        options = {**self.bound.kwargs, **self.kwargs} if self.bound else self.kwargs
+        return isinstance(self.bound, Structured) or options.get("response_format") is not None
+
+    @property
     def include_raw(self) -> bool:
         """Whether the caller wants parse failures handed over instead of raised."""
         return isinstance(self.bound, Structured) and bool(self.bound.kwargs.get("include_raw"))
