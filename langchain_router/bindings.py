@@ -31,10 +31,11 @@ class Replayed:
         """This binding on that model; raises whatever the model's own method raises."""
         made = self._made.get(id(model))
         if made is None:  # the model is kept beside its replay, so that its id is not given away again
-            made = self._made[id(model)] = (model, self._replay(model))
+            made = self._made[id(model)] = (model, self.replay(model))
         return made[1]
 
-    def _replay(self, model: BaseChatModel) -> Runnable[Any, Any]:
+    def replay(self, model: BaseChatModel) -> Runnable[Any, Any]:
+        """The recorded call made on that model, anew."""
         raise NotImplementedError
 
     def __getstate__(self) -> dict[str, Any]:
@@ -51,7 +52,7 @@ class Tools(Replayed):
     tools: tuple[Any, ...] = field(repr=False)
     kwargs: Mapping[str, Any] = field(default_factory=dict)
 
-    def _replay(self, model: BaseChatModel) -> Runnable[Any, Any]:
+    def replay(self, model: BaseChatModel) -> Runnable[Any, Any]:
         return model.bind_tools(list(self.tools), **self.kwargs)
 
     @cached_property
@@ -67,7 +68,7 @@ class Structured(Replayed):
     schema: Any = field(repr=False)
     kwargs: Mapping[str, Any] = field(default_factory=dict)
 
-    def _replay(self, model: BaseChatModel) -> Runnable[Any, Any]:
+    def replay(self, model: BaseChatModel) -> Runnable[Any, Any]:
         return model.with_structured_output(self.schema, **self.kwargs)
 
     @property

@@ -205,6 +205,19 @@ def with_defaults(model: BaseChatModel, defaults: Mapping[str, Any]) -> BaseChat
     return model.model_copy(update=update) if update else model
 
 
+_WORDS = {"ChatOllama": ("temperature", "max_tokens"), "ChatGoogleGenerativeAI": ("max_tokens",)}
+"""LangChain's common words that a class takes as fields (maybe of another name) and not in a call."""
+
+
+def with_words(model: BaseChatModel, kwargs: Mapping[str, Any]) -> tuple[BaseChatModel, Mapping[str, Any]]:
+    """The model and a call's keywords; those that its class takes in no call are fields of a copy instead."""
+    words = next((_WORDS[kind.__name__] for kind in type(model).__mro__ if kind.__name__ in _WORDS), ())
+    stated = {word: kwargs[word] for word in words if word in kwargs}
+    if not stated:
+        return model, kwargs
+    return with_defaults(model, stated), {name: value for name, value in kwargs.items() if name not in stated}
+
+
 def child_of(entry: Entry, api_key: str | None) -> BaseChatModel:
     """The model that makes this entry's calls; raises ConfigError when there is no way to have one."""
     source = entry.source

@@ -28,7 +28,7 @@ from capability_router.execution.effects import Launch
 from capability_router.faults.kinds import Fault
 from capability_router.request import Finish, Reply
 from langchain_router.bindings import Structured
-from langchain_router.children import Fleet
+from langchain_router.children import Fleet, with_words
 from langchain_router.faults import by_handler, fault_of
 from langchain_router.handover import handed_over
 from langchain_router.limits import LIMITS
@@ -97,10 +97,11 @@ class ModelEndpoint:
 class ModelAttempt:
     """One call of one model. Its chunks are the model's own: a message, message chunks or v3 events."""
 
-    __slots__ = ("_call", "_config", "_launch", "_model", "_prompt", "_reader")
+    __slots__ = ("_call", "_config", "_kwargs", "_launch", "_model", "_prompt", "_reader")
 
     def __init__(self, model: BaseChatModel, call: Call, config: RunnableConfig, launch: Launch) -> None:
-        self._model, self._call, self._config, self._launch = model, call, config, launch
+        self._model, self._kwargs = with_words(model, call.kwargs)
+        self._call, self._config, self._launch = call, config, launch
         self._reader: Reader | EventReader = EventReader() if call.mode == "events" else Reader()
         self._prompt = call.prompt
         messages, dropped = handed_over(call.messages, launch.candidate.provider, model)
@@ -123,7 +124,7 @@ class ModelAttempt:
 
     async def achunks(self) -> AsyncGenerator[Any, None]:
         """Make the call in this task."""
-        runnable, kwargs = self._bound(), self._call.kwargs
+        runnable, kwargs = self._bound(), self._kwargs
         with set_config_context(self._config) as context:
             if self._call.mode == "invoke":
                 call = runnable.ainvoke(self._prompt, self._config, **kwargs)
@@ -162,11 +163,15 @@ class ModelAttempt:
             raise CutShort("the stream ended before any content and without a terminal reason")
 
     def _bound(self) -> Runnable[Any, Any]:
-        return self._model if self._call.bound is None else self._call.bound.on(self._model)
+        bound = self._call.bound
+        if bound is None:
+            return self._model
+        own_copy = self._kwargs is not self._call.kwargs  # of this call alone: its replay is not to be kept
+        return bound.replay(self._model) if own_copy else bound.on(self._model)
 
     def _keywords(self) -> Mapping[str, Any]:
         """The call's keywords, and the time left where the model takes it. In async the core keeps the time."""
-        left, kwargs = self._launch.timeouts.total, self._call.kwargs
+        left, kwargs = self._launch.timeouts.total, self._kwargs
         if left is None or self._model.cache or get_llm_cache() is not None:  # a keyword is part of the cache's key
             return kwargs
         timed = any(kind.__name__ in _TIMED for kind in type(self._model).__mro__)

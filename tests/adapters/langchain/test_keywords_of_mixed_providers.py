@@ -1,4 +1,4 @@
-"""A call keyword that one provider's package doesn't take is no failing of its model."""
+"""Call keywords on routers over several providers: the common words reach each; what one doesn't take is no failing."""
 
 from __future__ import annotations
 
@@ -12,6 +12,13 @@ from openai_server import Server
 from provider_server import ProviderServer
 
 from langchain_router import ChatRouter
+
+pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession")  # google-genai's own
+
+
+def add(a: int) -> int:
+    """Add."""
+    return a
 
 
 @pytest.fixture
@@ -35,3 +42,23 @@ def test_it_goes_to_a_model_that_takes_it_and_counts_against_none(
     assert providers.seen == []
     assert router.router.ledger.calls()[0].fault == "unsupported"
     assert router.invoke("x").response_metadata["router"]["attempts"] == 1
+
+
+@pytest.mark.parametrize("tools", [False, True])
+@pytest.mark.parametrize("kind", ["google", "ollama"])
+async def test_temperature_and_max_tokens_reach_every_provider(
+    kind: str, tools: bool, providers: ProviderServer
+) -> None:
+    model = {
+        "google": ChatGoogleGenerativeAI(model="ok-g", base_url=providers.url, api_key="k", temperature=0.9),
+        "ollama": ChatOllama(model="ok-o", base_url=providers.url, temperature=0.9, seed=1),
+    }[kind]
+    router = ChatRouter(models=[model])
+    bound = router.bind_tools([add]) if tools else router
+    for answer in (bound.invoke("x", temperature=0.5, max_tokens=7), await bound.ainvoke("x", temperature=0.5)):
+        assert answer.tool_calls if tools else answer.content
+    sent = [body.get("options") or body["generationConfig"] for _, body in providers.seen]
+    assert [options["temperature"] for options in sent] == [0.5, 0.5]
+    assert [options.get("num_predict") or options.get("maxOutputTokens") for options in sent] == [7, None]
+    assert all(bool(body.get("tools")) is tools for _, body in providers.seen)
+    assert model.temperature == 0.9
