@@ -229,7 +229,8 @@ class ChatRouter(BaseChatModel):
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         named = {"model": "router", **({"temperature": self.temperature} if self.temperature is not None else {})}
-        return super()._get_ls_params(stop, **{**named, **kwargs})
+        params = super()._get_ls_params(stop, **{**named, **kwargs})
+        return {**params, "ls_provider": self.fleet.provider or params["ls_provider"]}
 
     def _resolve_model_profile(self) -> ModelProfile | None:
         return common_profile(self.router.registry.cards)

@@ -40,7 +40,10 @@ def describe(model: Any) -> Description | None:
     """What a LangChain chat model says of itself; None for what is none."""
     if not isinstance(model, BaseChatModel):
         return None
-    named: Mapping[str, Any] = model._get_ls_params()
+    routes = isinstance(getattr(model, "fleet", None), Fleet)
+    named: Mapping[str, Any] = (
+        {"ls_provider": "router", "ls_model_name": "router"} if routes else model._get_ls_params()
+    )
     provider, name = str(named.get("ls_provider") or ""), str(named.get("ls_model_name") or "")
     profile = model.profile or {}
     fields: dict[str, Any] = {"provider": provider, "model": name, "output_reserve": _reserve(model)}
@@ -183,6 +186,12 @@ class Fleet:
 
     def __getitem__(self, id: str) -> BaseChatModel:
         return self._models[id]
+
+    @property
+    def provider(self) -> str:
+        """By what name all of the children's messages go; '' if they differ. LangChain's summarization compares it."""
+        names = {str(model._get_ls_params().get("ls_provider") or "") for model in self._models.values()}
+        return names.pop() if len(names) == 1 else ""
 
     def __iter__(self) -> Iterator[tuple[str, BaseChatModel]]:
         return iter(self._models.items())
