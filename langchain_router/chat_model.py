@@ -66,9 +66,12 @@ class ChatRouter(BaseChatModel):
             raise ConfigError("ChatRouter takes no cache=; give the cache to the models, which serve it themselves")
         if router is None:
             router = Router(models or (), describe=describe, **_settings(own, keywords))
+            own.update(_retries(own, router))
         elif models is not None or keywords:
             given = ", ".join(["models"] * (models is not None) + list(keywords))
             raise ConfigError(f"router= brings its own models and settings; leave out {given}, or leave out router=")
+        elif own.get("max_retries") is not None and own["max_retries"] + 1 != router.settings.retry.attempts:
+            raise ConfigError("router= brings its own attempts; leave out max_retries, or set it there")
         key = own.get("api_key")
         plain = key.get_secret_value() if isinstance(key, SecretStr) else key
         own.setdefault("fleet", None)
@@ -80,7 +83,7 @@ class ChatRouter(BaseChatModel):
         """From router.yaml (a path) or the same as a dict; keywords override it. Raises ConfigError."""
         own = {name: overrides.pop(name) for name in list(overrides) if name in cls.model_fields}
         router = Router.from_config(source, describe=describe, **_settings(own, overrides))
-        return cls(router=router, **own)
+        return cls(router=router, **{**own, **_retries(own, router)})
 
     def __repr__(self) -> str:
         return f"ChatRouter(models={list(self.router.registry.entries)}, policy={self.router.settings.policy.name!r})"
@@ -305,6 +308,11 @@ def _settings(own: Mapping[str, Any], keywords: Mapping[str, Any]) -> dict[str, 
     if own.get("max_retries") is not None:
         settings["retry"] = {"attempts": own["max_retries"] + 1, **(settings.get("retry") or {})}
     return settings
+
+
+def _retries(own: Mapping[str, Any], router: Router) -> dict[str, int]:
+    """`max_retries` as it came to be, where `retry` states the attempts too."""
+    return {} if own.get("max_retries") is None else {"max_retries": router.settings.retry.attempts - 1}
 
 
 def _configs(
