@@ -171,7 +171,11 @@ class ChatRouter(BaseChatModel):
         """Route all lists of messages at once."""
         configs = _configs(len(messages), callbacks, tags, metadata, run_name, run_id)
         calls = [self.ainvoke(m, c, stop=stop, **kwargs) for m, c in zip(messages, configs, strict=True)]
-        return _result(list(await asyncio.gather(*calls)), configs)
+        answers = await asyncio.gather(*calls, return_exceptions=True)  # all are waited for, as in core
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+        return _result([answer for answer in answers if not isinstance(answer, BaseException)], configs)
 
     def stream_events(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, *,
@@ -180,6 +184,7 @@ class ChatRouter(BaseChatModel):
         """v3: a ChatModelStream, pumped from the chosen model's own; else as every Runnable."""
         if version != "v3":
             return super().stream_events(input, config, version=version, stop=stop, **kwargs)
+        _of_messages(kwargs)
         from langchain_router.events import routed_stream
 
         return routed_stream(self._routed(input, config, stop, kwargs, "events"))
@@ -191,6 +196,7 @@ class ChatRouter(BaseChatModel):
         """v3: an awaitable AsyncChatModelStream; else as every Runnable."""
         if version != "v3":
             return super().astream_events(input, config, version=version, stop=stop, **kwargs)
+        _of_messages(kwargs)
         from langchain_router.events import arouted_stream
 
         return arouted_stream(self._routed(input, config, stop, kwargs, "events"))
@@ -313,6 +319,11 @@ def _settings(own: Mapping[str, Any], keywords: Mapping[str, Any]) -> dict[str, 
 def _retries(own: Mapping[str, Any], router: Router) -> dict[str, int]:
     """`max_retries` as it came to be, where `retry` states the attempts too."""
     return {} if own.get("max_retries") is None else {"max_retries": router.settings.retry.attempts - 1}
+
+
+def _of_messages(kwargs: Mapping[str, Any]) -> None:
+    if isinstance(kwargs.get(BOUND), Structured):  # said before any model is chosen, as a chain with a parser says it
+        raise NotImplementedError("version='v3' streams messages; stream() gives the values of with_structured_output")
 
 
 def _configs(
