@@ -302,6 +302,11 @@ class ChatRouter(BaseChatModel):
 class BoundRouter(RunnableBinding[LanguageModelInput, AIMessage]):
     """A router with something bound to it."""
 
+    @classmethod
+    def lc_id(cls) -> list[str]:
+        """As any binding's."""
+        return [*cls.get_lc_namespace(), "RunnableBinding"]
+
     def explain(self, prompt: LanguageModelInput, *, config: RunnableConfig | None = None, **terms: Any) -> Plan:
         """As `ChatRouter.explain`, with what is bound."""
         router = cast(ChatRouter, self.bound)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from fakes import Scripted
+from langchain_core.load import dumpd
 from langchain_core.runnables import Runnable
 from pydantic import BaseModel
 
@@ -55,3 +56,8 @@ def test_terms_of_the_call_go_over_those_that_are_bound() -> None:
     assert bound.explain("x", pin="fake/able").chosen.id == "fake/able"
     with pytest.raises(ConfigError, match=r"configurable\.router"):
         bound.explain("x", config={"configurable": {"router": "able"}})
+
+
+def test_a_bound_router_is_written_down_as_any_binding() -> None:
+    plain, routed = (dumpd(model.bind(stop=["."])) for model in (Scripted(), router()))
+    assert routed["id"] == plain["id"]
