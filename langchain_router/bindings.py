@@ -36,7 +36,7 @@ class Replayed:
         """This binding on that model; raises whatever the model's own method raises."""
         made = self._made.get(id(model))
         if made is None:  # the model is kept beside its replay, so that its id is not given away again
-            made = self._made[id(model)] = (model, self._replay(model, provider))
+            made = self._made[id(model)] = (model, self.replay(model, provider))
         return made[1]
 
     def left_out(self, provider: str) -> tuple[str, ...]:
@@ -48,7 +48,8 @@ class Replayed:
         """The bound tools."""
         raise NotImplementedError
 
-    def _replay(self, model: BaseChatModel, provider: str) -> Runnable[Any, Any]:
+    def replay(self, model: BaseChatModel, provider: str = "") -> Runnable[Any, Any]:
+        """The recorded call made on that model, anew."""
         raise NotImplementedError
 
     def __getstate__(self) -> dict[str, Any]:
@@ -70,7 +71,7 @@ class Tools(Replayed):
         """The tools."""
         return self.tools
 
-    def _replay(self, model: BaseChatModel, provider: str) -> Runnable[Any, Any]:
+    def replay(self, model: BaseChatModel, provider: str = "") -> Runnable[Any, Any]:
         tools, options, left_out = portable(self.tools, self.kwargs, provider)
         return model.bind(**options) if left_out and not tools else model.bind_tools(tools, **options)
 
@@ -92,7 +93,7 @@ class Structured(Replayed):
         """The tools given beside the schema."""
         return self.kwargs.get("tools") or ()
 
-    def _replay(self, model: BaseChatModel, provider: str) -> Runnable[Any, Any]:
+    def replay(self, model: BaseChatModel, provider: str = "") -> Runnable[Any, Any]:
         tools, _, left_out = portable(self.offered, {}, provider)
         options = dict(self.kwargs)
         if left_out:

@@ -10,7 +10,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from langchain_core.callbacks import CallbackManagerForLLMRun, Callbacks
 from langchain_core.language_models import BaseChatModel, LanguageModelInput, ModelProfile
@@ -18,8 +18,8 @@ from langchain_core.language_models.base import LangSmithParams
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult, LLMResult, RunInfo
 from langchain_core.prompt_values import ChatPromptValue
-from langchain_core.runnables import Runnable, RunnableConfig
-from langchain_core.runnables.config import ensure_config
+from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig
+from langchain_core.runnables.config import ensure_config, merge_configs
 from langchain_core.tools import BaseTool
 from pydantic import BaseModel, Field, SecretStr
 
@@ -32,7 +32,7 @@ from langchain_router.bindings import BOUND, Structured, Tools
 from langchain_router.children import Fleet, describe
 from langchain_router.profile import common_profile
 from langchain_router.routed import RoutedCall
-from langchain_router.translate import Call, Mode, split_terms, to_request
+from langchain_router.translate import Call, Mode, split_terms, stated_terms, to_request
 
 _DEFAULTS = ("temperature", "max_tokens", "streaming", "output_version")
 
@@ -66,9 +66,12 @@ class ChatRouter(BaseChatModel):
             raise ConfigError("ChatRouter takes no cache=; give the cache to the models, which serve it themselves")
         if router is None:
             router = Router(models or (), describe=describe, **_settings(own, keywords))
+            own.update(_retries(own, router))
         elif models is not None or keywords:
             given = ", ".join(["models"] * (models is not None) + list(keywords))
             raise ConfigError(f"router= brings its own models and settings; leave out {given}, or leave out router=")
+        elif own.get("max_retries") is not None and own["max_retries"] + 1 != router.settings.retry.attempts:
+            raise ConfigError("router= brings its own attempts; leave out max_retries, or set it there")
         key = own.get("api_key")
         plain = key.get_secret_value() if isinstance(key, SecretStr) else key
         own.setdefault("fleet", None)
@@ -80,7 +83,7 @@ class ChatRouter(BaseChatModel):
         """From router.yaml (a path) or the same as a dict; keywords override it. Raises ConfigError."""
         own = {name: overrides.pop(name) for name in list(overrides) if name in cls.model_fields}
         router = Router.from_config(source, describe=describe, **_settings(own, overrides))
-        return cls(router=router, **own)
+        return cls(router=router, **{**own, **_retries(own, router)})
 
     def __repr__(self) -> str:
         return f"ChatRouter(models={list(self.router.registry.entries)}, policy={self.router.settings.policy.name!r})"
@@ -98,15 +101,19 @@ class ChatRouter(BaseChatModel):
         """Whether replies carry `response_metadata["router"]`."""
         return self.router.settings.annotate if self.annotate is None else self.annotate
 
-    def explain(self, prompt: LanguageModelInput, *, tools: Sequence[Any] = (), **terms: Any) -> Plan:
+    def explain(
+        self, prompt: LanguageModelInput, *, tools: Sequence[Any] = (), config: RunnableConfig | None = None,
+        **terms: Any,
+    ) -> Plan:  # fmt: skip
         """What would be decided for this prompt or these messages now; nothing is called.
 
         `terms` are routing terms (tenant, pin, max_cost_usd, ...) and call keywords (response_format, ...).
+        What is bound by `bind`, `bind_tools`, `with_structured_output` and `with_config` counts.
         """
         routing, kwargs = split_terms(terms)
         bound = {BOUND: Tools(tuple(tools))} if tools else {}
         call = self._call(prompt, None, {**kwargs, **bound}, "invoke")
-        return self.router.explain(self._request(call, {**call.terms, **routing}))
+        return self.router.explain(self._request(call, {**call.terms, **stated_terms(config or {}), **routing}))
 
     # -- the verbs --------------------------------------------------------------------------------
 
@@ -164,7 +171,11 @@ class ChatRouter(BaseChatModel):
         """Route all lists of messages at once."""
         configs = _configs(len(messages), callbacks, tags, metadata, run_name, run_id)
         calls = [self.ainvoke(m, c, stop=stop, **kwargs) for m, c in zip(messages, configs, strict=True)]
-        return _result(list(await asyncio.gather(*calls)), configs)
+        answers = await asyncio.gather(*calls, return_exceptions=True)  # all are waited for, as in core
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+        return _result([answer for answer in answers if not isinstance(answer, BaseException)], configs)
 
     def stream_events(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, *,
@@ -173,6 +184,7 @@ class ChatRouter(BaseChatModel):
         """v3: a ChatModelStream, pumped from the chosen model's own; else as every Runnable."""
         if version != "v3":
             return super().stream_events(input, config, version=version, stop=stop, **kwargs)
+        _of_messages(kwargs)
         from langchain_router.events import routed_stream
 
         return routed_stream(self._routed(input, config, stop, kwargs, "events"))
@@ -184,11 +196,16 @@ class ChatRouter(BaseChatModel):
         """v3: an awaitable AsyncChatModelStream; else as every Runnable."""
         if version != "v3":
             return super().astream_events(input, config, version=version, stop=stop, **kwargs)
+        _of_messages(kwargs)
         from langchain_router.events import arouted_stream
 
         return arouted_stream(self._routed(input, config, stop, kwargs, "events"))
 
     # -- bindings ---------------------------------------------------------------------------------
+
+    def bind(self, **kwargs: Any) -> BoundRouter:  # type: ignore[override]  # the base's class only adds overloads
+        """Bind call keywords."""
+        return BoundRouter(bound=self, kwargs=kwargs, config={})
 
     def bind_tools(
         self, tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool], *,
@@ -221,7 +238,8 @@ class ChatRouter(BaseChatModel):
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         named = {"model": "router", **({"temperature": self.temperature} if self.temperature is not None else {})}
-        return super()._get_ls_params(stop, **{**named, **kwargs})
+        params = super()._get_ls_params(stop, **{**named, **kwargs})
+        return {**params, "ls_provider": self.fleet.provider or params["ls_provider"]}
 
     def _resolve_model_profile(self) -> ModelProfile | None:
         return common_profile(self.router.registry.cards)
@@ -281,12 +299,36 @@ class ChatRouter(BaseChatModel):
         return "invoke" if off or self.streaming is False or kwargs.get("stream") is False else "stream"
 
 
+class BoundRouter(RunnableBinding[LanguageModelInput, AIMessage]):
+    """A router with something bound to it."""
+
+    @classmethod
+    def lc_id(cls) -> list[str]:
+        """As any binding's."""
+        return [*cls.get_lc_namespace(), "RunnableBinding"]
+
+    def explain(self, prompt: LanguageModelInput, *, config: RunnableConfig | None = None, **terms: Any) -> Plan:
+        """As `ChatRouter.explain`, with what is bound."""
+        router = cast(ChatRouter, self.bound)
+        return router.explain(prompt, config=merge_configs(self.config, config), **{**self.kwargs, **terms})
+
+
 def _settings(own: Mapping[str, Any], keywords: Mapping[str, Any]) -> dict[str, Any]:
     """The core's settings, with those that LangChain's own words for a model stand for."""
     settings = dict(keywords)
     if own.get("max_retries") is not None:
         settings["retry"] = {"attempts": own["max_retries"] + 1, **(settings.get("retry") or {})}
     return settings
+
+
+def _retries(own: Mapping[str, Any], router: Router) -> dict[str, int]:
+    """`max_retries` as it came to be, where `retry` states the attempts too."""
+    return {} if own.get("max_retries") is None else {"max_retries": router.settings.retry.attempts - 1}
+
+
+def _of_messages(kwargs: Mapping[str, Any]) -> None:
+    if isinstance(kwargs.get(BOUND), Structured):  # said before any model is chosen, as a chain with a parser says it
+        raise NotImplementedError("version='v3' streams messages; stream() gives the values of with_structured_output")
 
 
 def _configs(

@@ -32,6 +32,7 @@ _RESERVES = ("max_tokens", "max_output_tokens", "num_predict", "max_completion_t
 _URLS = (
     "openai_api_base", "azure_endpoint", "anthropic_api_url", "groq_api_base", "endpoint", "base_url", "endpoint_url",
 )  # fmt: skip
+_REGIONS = ("region_name", "location")  # Bedrock's classes, Vertex's
 _DEFAULT_NAMES = {"max_tokens": ("max_tokens", "max_output_tokens", "num_predict")}
 
 
@@ -39,7 +40,10 @@ def describe(model: Any) -> Description | None:
     """What a LangChain chat model says of itself; None for what is none."""
     if not isinstance(model, BaseChatModel):
         return None
-    named: Mapping[str, Any] = model._get_ls_params()
+    routes = isinstance(getattr(model, "fleet", None), Fleet)
+    named: Mapping[str, Any] = (
+        {"ls_provider": "router", "ls_model_name": "router"} if routes else model._get_ls_params()
+    )
     provider, name = str(named.get("ls_provider") or ""), str(named.get("ls_model_name") or "")
     profile = model.profile or {}
     fields: dict[str, Any] = {"provider": provider, "model": name, "output_reserve": _reserve(model)}
@@ -49,7 +53,7 @@ def describe(model: Any) -> Description | None:
         fields.update({key: value for key, value in stated.items() if key != "id"})
     address = getattr(getattr(model, "client", None), "address", None)
     if not isinstance(address, Address):
-        address = Address(_base_url(model, provider), name, fingerprint(_secret(model)))
+        address = _address(model, provider, name)
     return Description(fields, address, gives_reason(model))
 
 
@@ -68,6 +72,16 @@ _REASONED = {
 def _reserve(model: BaseChatModel) -> int | None:
     stated = (getattr(model, name, None) for name in _RESERVES)
     return next((n for n in stated if isinstance(n, int) and not isinstance(n, bool) and n > 0), None)
+
+
+def _address(model: BaseChatModel, provider: str, name: str) -> Address:
+    """Its failure domain. A credential that can't be seen is one of its own, so that no other model answers for it."""
+    fleet = getattr(model, "fleet", None)
+    if isinstance(fleet, Fleet):  # a router within a router has many addresses: it is known by its models
+        name = " ".join(id for id, _ in fleet)
+    region = next((str(region) for key in _REGIONS if (region := getattr(model, key, None))), "")
+    account = _secret(model) or f"unseen {name} {region}"
+    return Address(_base_url(model, provider), name, fingerprint(account), region)
 
 
 def _base_url(model: BaseChatModel, provider: str) -> str:
@@ -178,6 +192,12 @@ class Fleet:
     def __getitem__(self, id: str) -> BaseChatModel:
         return self._models[id]
 
+    @property
+    def provider(self) -> str:
+        """By what name all of the children's messages go; '' if they differ. LangChain's summarization compares it."""
+        names = {str(model._get_ls_params().get("ls_provider") or "") for model in self._models.values()}
+        return names.pop() if len(names) == 1 else ""
+
     def __iter__(self) -> Iterator[tuple[str, BaseChatModel]]:
         return iter(self._models.items())
 
@@ -197,6 +217,19 @@ def with_defaults(model: BaseChatModel, defaults: Mapping[str, Any]) -> BaseChat
         if field is not None:
             update[field] = value
     return model.model_copy(update=update) if update else model
+
+
+_WORDS = {"ChatOllama": ("temperature", "max_tokens"), "ChatGoogleGenerativeAI": ("max_tokens",)}
+"""LangChain's common words that a class takes as fields (maybe of another name) and not in a call."""
+
+
+def with_words(model: BaseChatModel, kwargs: Mapping[str, Any]) -> tuple[BaseChatModel, Mapping[str, Any]]:
+    """The model and a call's keywords; those that its class takes in no call are fields of a copy instead."""
+    words = next((_WORDS[kind.__name__] for kind in type(model).__mro__ if kind.__name__ in _WORDS), ())
+    stated = {word: kwargs[word] for word in words if word in kwargs}
+    if not stated:
+        return model, kwargs
+    return with_defaults(model, stated), {name: value for name, value in kwargs.items() if name not in stated}
 
 
 def child_of(entry: Entry, api_key: str | None) -> BaseChatModel:

@@ -10,9 +10,10 @@ import warnings
 from collections.abc import AsyncGenerator, Generator, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
 from contextvars import Context
+from dataclasses import replace
 from typing import Any
 
-from langchain_core.exceptions import ModelError
+from langchain_core import exceptions
 from langchain_core.globals import get_llm_cache
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
@@ -23,10 +24,10 @@ from langchain_core.runnables.utils import coro_with_context
 
 from capability_router.execution.effects import Launch
 from capability_router.faults.kinds import Fault
-from capability_router.request import Reply
+from capability_router.request import Finish, Reply
 from langchain_router.bindings import Structured
-from langchain_router.children import Fleet, gives_reason
-from langchain_router.faults import fault_of
+from langchain_router.children import Fleet, gives_reason, with_words
+from langchain_router.faults import by_handler, fault_of
 from langchain_router.handover import handed_over
 from langchain_router.limits import LIMITS
 from langchain_router.listeners import Overheard, Shown
@@ -45,6 +46,9 @@ _ALWAYS_STREAMED = "ChatOllama"
 
 VOIDED = "router_voided"
 """The custom event that says: tokens of this message were shown, and another model answers in its place."""
+
+_REFUSED: tuple[type[Exception], ...] = tuple(filter(None, (getattr(exceptions, "ModelRefusalError", None),)))
+"""langchain-core 1.7.5 and later: what a parser raises over a refusal."""
 
 
 class CutShort(ConnectionError):
@@ -90,30 +94,37 @@ class ModelEndpoint:
         """What the error means; None = it is no provider's and passes to the caller."""
         if self._one_answer and self._shown.tokens:
             return None  # its text has been shown, so no other model may answer
-        return Fault("truncated", str(error)) if isinstance(error, CutShort) else fault_of(error)
+        if isinstance(error, CutShort):
+            return Fault("truncated", str(error))
+        fault = fault_of(error)
+        if fault is not None and fault.kind == "unparsable" and not self._call.wants_schema:
+            return replace(fault, kind="unsupported")  # a package's own check of a keyword: nothing was asked
+        return fault
 
 
 class ModelAttempt:
     """One call of one model. Its chunks are the model's own: a message, message chunks or v3 events."""
 
-    __slots__ = ("_call", "_config", "_kwargs", "_launch", "_model", "_prompt", "_reader", "_shown", "_void")
+    __slots__ = ("_call", "_config", "_copied", "_kwargs", "_launch", "_model", "_prompt", "_reader", "_shown", "_void")
 
     def __init__(self, model: BaseChatModel, call: Call, config: RunnableConfig, launch: Launch) -> None:
-        self._model, self._call, self._config, self._launch = model, call, config, launch
+        self._model, self._kwargs = with_words(model, call.kwargs)
+        self._call, self._config, self._launch = call, config, launch
         self._reader: Reader | EventReader = EventReader() if call.mode == "events" else Reader()
+        self._copied = self._model is not model
         self._shown: Shown | None = None
         self._void: Shown | None = None
-        self._prompt, self._kwargs = call.prompt, call.kwargs
+        self._prompt = call.prompt
         self._hand_over(launch.candidate.provider)
 
     def _hand_over(self, provider: str) -> None:
         """Leave out what only other providers understand, and say so on the attempt's run."""
         call, told = self._call, []
-        messages, dropped = handed_over(call.messages, provider)
+        messages, dropped = handed_over(call.messages, provider, self._model)
         if dropped:
             self._prompt = ChatPromptValue(messages=messages)
             told.append(f"{dropped} blocks that only their own provider understands")
-        kept, options, tools = portable(call.tools, call.kwargs, provider)
+        kept, options, tools = portable(call.tools, self._kwargs, provider)
         if tools and call.bound is None:
             self._kwargs = {**options, "tools": kept} if kept else {k: v for k, v in options.items() if k != "tools"}
         if tools:
@@ -210,7 +221,10 @@ class ModelAttempt:
 
     def _bound(self) -> Runnable[Any, Any]:
         bound = self._call.bound
-        return self._model if bound is None else bound.on(self._model, self._launch.candidate.provider)
+        if bound is None:
+            return self._model
+        replay = bound.replay if self._copied else bound.on  # a copy is of this call alone: its replay is not kept
+        return replay(self._model, self._launch.candidate.provider)
 
     def _keywords(self) -> Mapping[str, Any]:
         """The call's keywords, and the time left where the model takes it. In async the core keeps the time."""
@@ -280,7 +294,8 @@ class StructuredAttempt(ModelAttempt):
 
     def _by_parser(self, error: Exception) -> bool:
         """The model's run has ended well and something raised after it."""
-        if not self._heard.messages or isinstance(error, (ModelError, CutShort)):
+        ours = not isinstance(error, exceptions.ModelError) or isinstance(error, _REFUSED)
+        if not ours or not self._heard.messages or isinstance(error, CutShort) or by_handler(error):
             return False
         self._check_gathered(self._heard.messages)  # half an answer is its provider's fault, not its own
         return True
@@ -308,7 +323,9 @@ class StructuredAttempt(ModelAttempt):
         for message in self._heard.messages:
             reader.see(message)
         error = self._parse_error or ("" if self._parsed else "no structured answer")
-        return reader.reply(error if self._heard.messages else "")
+        reply = reader.reply(error if self._heard.messages else "")
+        # Who asked for a structure can do nothing with a refusal: it is an answer that doesn't fit, as any other.
+        return replace(reply, finish=Finish.STOP) if error and reply.finish is Finish.REFUSAL else reply
 
 
 _END: Any = object()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from traceback import walk_tb
 
 from langchain_core import exceptions as core
+from langchain_core.callbacks import manager
 
 from capability_router.errors import AllCandidatesFailed, NoEligibleModel, RouterBusy, RouterError
 from capability_router.faults.classify import classify
@@ -31,6 +33,8 @@ def fault_of(error: BaseException) -> Fault | None:
         return _of_router(error)
     if passes_through(error) or isinstance(error, Warning):  # a warning that the caller made an error
         return None
+    if by_handler(error):
+        return None
     if isinstance(error, ValueError) and str(error).startswith(_NOTHING_CAME):
         return Fault("truncated", "the stream ended before its first chunk", error=error)
     if is_programming_error(error):  # a keyword, a content block or a method that this model's package doesn't know
@@ -38,6 +42,18 @@ def fault_of(error: BaseException) -> Fault | None:
     fault = classify(error)
     named = next((kind for cls, kind in _BY_CLASS if isinstance(error, cls)), None) if fault.kind == "unknown" else None
     return replace(fault, kind=named) if named else fault
+
+
+def by_handler(error: BaseException) -> bool:
+    """Whether a callback handler with `raise_error` raised it: the caller's own way to stop a call, no model's fault.
+
+    langchain-core marks such errors in no way but their traceback, which goes through its dispatch.
+    """
+    codes = (frame.f_code for frame, _ in walk_tb(error.__traceback__))
+    return any(code.co_name in _DISPATCH and code.co_filename == manager.__file__ for code in codes)
+
+
+_DISPATCH = ("handle_event", "_ahandle_event_for_handler")
 
 
 def _of_router(error: RouterError) -> Fault:

@@ -9,40 +9,58 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 
 from capability_router.catalog.aliases import canonical
 
-_OWN = {
-    "thinking", "redacted_thinking", "reasoning", "reasoning_content", "server_tool_use", "server_tool_call",
-    "server_tool_call_chunk", "server_tool_result", "web_search_tool_result", "web_search_call", "file_search_call",
-    "code_interpreter_call", "computer_call", "mcp_call", "mcp_list_tools", "image_generation_call", "compaction",
-    "code_execution_tool_result", "bash_code_execution_tool_result", "web_fetch_tool_result", "mcp_tool_use",
-    "mcp_tool_result", "container_upload", "non_standard",
-}  # fmt: skip
-"""Blocks of an assistant's turn that only the provider that made them understands."""
+_SHARED = {"text", "tool_use", "tool_call", "tool_call_chunk", "input_json_delta"}
+"""Blocks of an assistant's turn that every provider's package can write; all others are their provider's own."""
+
+_WRITES = {"azure": "openai", "openai_codex": "openai"}
+"""What the messages of a LangChain class call their provider where that isn't what the class calls it."""
 
 
-def handed_over(messages: Sequence[BaseMessage], provider: str) -> tuple[list[BaseMessage], int]:
-    """The messages for this provider, and how many blocks of others were left out; 0 = as they were."""
+def handed_over(
+    messages: Sequence[BaseMessage], provider: str, model: BaseChatModel | None = None
+) -> tuple[list[BaseMessage], int]:
+    """The messages for this provider, and how many blocks of others were left out or reworded; 0 = as they were.
+
+    `provider` is the one that the candidate's card states; `model` says by what name its class goes.
+    """
     dropped = 0
     out: list[BaseMessage] = []
     for message in messages:
-        kept = _kept(message, provider)
-        if kept is None:
+        if not isinstance(message, AIMessage) or isinstance(message.content, str) or _own(message, provider, model):
             out.append(message)
             continue
-        dropped += len(message.content) - len(kept)
-        out.append(message.model_copy(update={"content": kept}))
+        foreign = sum(not _shared(block) for block in message.content)
+        dropped += foreign
+        kept = [told for block in message.content if (told := _told(block)) is not None]
+        if kept or message.tool_calls:  # a turn of which nothing is left has no valid form anywhere
+            out.append(message.model_copy(update={"content": kept}) if foreign else message)
     return out, dropped
 
 
-def _kept(message: BaseMessage, provider: str) -> list[Any] | None:
-    """The blocks that may stay in an assistant's turn by another provider; None = all of them."""
-    if isinstance(message.content, str) or not isinstance(message, AIMessage):
-        return None
+def _own(message: AIMessage, provider: str, model: BaseChatModel | None) -> bool:
+    """Whether it is that provider's own turn; True also where nobody says whose it is."""
     author = message.response_metadata.get("model_provider")
-    if not isinstance(author, str) or not provider or canonical(author) == canonical(provider):
-        return None
-    kept = [b for b in message.content if not (isinstance(b, dict) and b.get("type") in _OWN)]
-    return kept if len(kept) < len(message.content) else None
+    if not isinstance(author, str) or not provider or getattr(model, "fleet", None) is not None:
+        return True  # a router within the router does it itself, for the model that it chooses
+    stated = model._get_ls_params().get("ls_provider") if model is not None else None
+    names = {canonical(name) for name in (provider, stated) if name}
+    noted = canonical(str((message.response_metadata.get("router") or {}).get("provider") or ""))
+    if noted in _WRITES or noted in _WRITES.values():
+        return noted in names
+    return canonical(author) in names | {_WRITES[name] for name in names if name in _WRITES}
+
+
+def _shared(block: Any) -> bool:
+    return not isinstance(block, dict) or block.get("type") in _SHARED
+
+
+def _told(block: Any) -> Any:
+    """The block as every provider understands it; None = it has no such form."""
+    if _shared(block):
+        return block
+    return {"type": "text", "text": block["refusal"]} if block.get("type") == "refusal" else None

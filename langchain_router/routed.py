@@ -15,7 +15,7 @@ from langchain_core.callbacks import AsyncCallbackManager, BaseCallbackManager, 
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.runnables import RunnableConfig
 
-from capability_router.errors import ConfigError, NoEligibleModel
+from capability_router.errors import NoEligibleModel
 from capability_router.execution.run import Run
 from capability_router.request import Outcome
 from capability_router.routing import Routing, current_routing
@@ -24,7 +24,7 @@ from langchain_router.callback import RouterCallbackHandler, told_once
 from langchain_router.endpoint import ModelEndpoint, Unparsed
 from langchain_router.errors import as_model_error
 from langchain_router.tracing import ChainRun, Local, caller_tags, chain_name, configured, facts_of, note
-from langchain_router.translate import Call, to_request
+from langchain_router.translate import Call, stated_terms, to_request
 
 if TYPE_CHECKING:
     from langchain_router.chat_model import ChatRouter
@@ -108,10 +108,7 @@ class RoutedCall:
     def _terms(self, manager: BaseCallbackManager) -> Routing:
         """The terms in force, with those of the config over them and attribution filled in."""
         config, configurable = self._config, self._config.get("configurable") or {}
-        stated = configurable.get("router") or {}
-        if not isinstance(stated, Mapping):
-            raise ConfigError(f"configurable.router must be a mapping of routing terms, got {type(stated).__name__}")
-        routing = current_routing().merged({**self._call.terms, **stated})
+        routing = current_routing().merged({**self._call.terms, **stated_terms(config)})
         session = next((str(configurable[key]) for key in _SESSIONS if configurable.get(key)), "")
         tags = dict.fromkeys((*routing.tags, *caller_tags(config), *(self._local.tags or ())))
         return replace(

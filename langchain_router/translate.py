@@ -12,8 +12,10 @@ from typing import Any, Literal
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.prompt_values import PromptValue
+from langchain_core.runnables import RunnableConfig
 
 from capability_router.catalog.card import ModelCard
+from capability_router.errors import ConfigError
 from capability_router.request import Need, Request
 from capability_router.routing import Routing, RoutingTerms
 from langchain_router.bindings import Binding, Structured, Tools, describe_tools
@@ -60,6 +62,12 @@ class Call:
         return given if isinstance(given, (list, tuple)) else ()
 
     @property
+    def wants_schema(self) -> bool:
+        """Whether the answer has to fit one."""
+        options = {**self.bound.kwargs, **self.kwargs} if self.bound else self.kwargs
+        return isinstance(self.bound, Structured) or options.get("response_format") is not None
+
+    @property
     def include_raw(self) -> bool:
         """Whether the caller wants parse failures handed over instead of raised."""
         return isinstance(self.bound, Structured) and bool(self.bound.kwargs.get("include_raw"))
@@ -74,6 +82,14 @@ def split_terms(keywords: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, 
         {name: value for name, value in keywords.items() if name in _TERMS},
         {name: value for name, value in keywords.items() if name not in _TERMS},
     )
+
+
+def stated_terms(config: RunnableConfig) -> Mapping[str, Any]:
+    """The routing terms that a config states, under configurable.router; raises ConfigError."""
+    stated = (config.get("configurable") or {}).get("router") or {}
+    if not isinstance(stated, Mapping):
+        raise ConfigError(f"configurable.router must be a mapping of routing terms, got {type(stated).__name__}")
+    return stated
 
 
 def to_request(call: Call, routing: Routing, cards: Sequence[ModelCard]) -> Request:

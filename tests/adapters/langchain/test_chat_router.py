@@ -482,3 +482,16 @@ def test_a_model_of_another_name_is_not_booked_at_the_candidates_price() -> None
     router = ChatRouter(models=[(GenericFakeChatModel(messages=iter([AIMessage("a"), AIMessage("b")])), priced)])
     assert router.invoke("hi").response_metadata["router"]["cost_usd"] is not None
     assert router.invoke("hi", model="another").response_metadata["router"]["cost_usd"] is None
+
+
+def test_attempts_of_a_shared_router_are_not_changed_unnoticed() -> None:
+    made = ChatRouter(models=[Scripted()], max_retries=1)
+    assert ChatRouter(router=made.router, max_retries=1).max_retries == 1
+    with pytest.raises(ConfigError, match="max_retries"):
+        ChatRouter(router=made.router, max_retries=0)
+    both = ChatRouter(models=[Scripted()], max_retries=1, retry={"attempts": 3})
+    assert ChatRouter(router=both.router, max_retries=both.max_retries).max_retries == 2
+    configurable = made.configurable_fields(max_retries=ConfigurableField(id="again"))
+    assert configurable.invoke("x").content == "a b c"
+    with pytest.raises(ConfigError, match="max_retries"):
+        configurable.with_config(configurable={"again": 0}).invoke("x")

@@ -1,0 +1,63 @@
+"""A failure is held against the model, key or region that had it, and against no neighbour."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from fakes import Scripted
+from langchain_core import exceptions as core
+from langchain_ollama import ChatOllama
+from langchain_openai import ChatOpenAI
+
+from langchain_router import ChatRouter
+from langchain_router.children import describe
+
+
+class Rejected(core.ModelAuthenticationError):
+    """The key is no good."""
+
+
+def router(*models: Any) -> ChatRouter:
+    return ChatRouter(models=list(models), policy="single")
+
+
+def rejecting(name: str) -> Scripted:
+    return Scripted(name_=name, script=[Rejected("401")])
+
+
+def test_a_router_whose_models_are_rejected_takes_no_other_router_with_it() -> None:
+    outer = router(router(rejecting("a")), router(Scripted(name_="b")))
+    for _ in range(2):
+        assert outer.invoke("x").response_metadata["router"]["model"] == "router/router#2"
+
+
+def test_an_unseen_credential_is_that_models_own() -> None:
+    both = router(rejecting("a"), Scripted(name_="b"))
+    for _ in range(2):
+        assert both.invoke("x").response_metadata["router"]["model"] == "fake/b"
+
+
+class Regional(Scripted):
+    """As Bedrock's and Vertex's classes, which name their region."""
+
+    region_name: str | None = None
+    location: str | None = None
+
+
+@pytest.mark.parametrize("field", ["region_name", "location"])
+def test_regions_are_told_apart(field: str) -> None:
+    east, west = (describe(Regional(**{field: where})) for where in ("us-east-1", "eu-west-1"))
+    assert east is not None
+    assert west is not None
+    assert east.address.region == "us-east-1"
+    assert east.address != west.address
+
+
+def test_one_key_at_one_url_is_one_account() -> None:
+    models = [ChatOpenAI(model=name, base_url="http://h/v1", api_key="k") for name in ("a", "b")]
+    first, second = (described.address for model in models if (described := describe(model)))
+    assert (first.base_url, first.credential) == (second.base_url, second.credential)
+    assert first.model != second.model
+    without = [describe(ChatOllama(model=name, base_url="http://h")) for name in ("a", "b")]
+    assert len({described.address.credential for described in without if described}) == 2

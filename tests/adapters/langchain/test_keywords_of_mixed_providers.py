@@ -1,0 +1,64 @@
+"""Call keywords on routers over several providers: the common words reach each; what one doesn't take is no failing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from langchain_google_genai import ChatGoogleGenerativeAI
+from langchain_ollama import ChatOllama
+from langchain_openai import ChatOpenAI
+from openai_server import Server
+from provider_server import ProviderServer
+
+from langchain_router import ChatRouter
+
+pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession")  # google-genai's own
+
+
+def add(a: int) -> int:
+    """Add."""
+    return a
+
+
+@pytest.fixture
+def providers() -> Iterator[ProviderServer]:
+    server = ProviderServer()
+    yield server
+    server.close()
+
+
+@pytest.mark.parametrize("kind", ["google", "ollama"])
+def test_it_goes_to_a_model_that_takes_it_and_counts_against_none(
+    kind: str, server: Server, providers: ProviderServer
+) -> None:
+    strict = {
+        "google": ChatGoogleGenerativeAI(model="ok-g", base_url=providers.url, api_key="k"),
+        "ollama": ChatOllama(model="ok-o", base_url=providers.url),
+    }[kind]
+    lenient = ChatOpenAI(model="ok-y", base_url=server.url, api_key="k", use_responses_api=False)
+    router = ChatRouter(models=[strict, lenient], policy="single")
+    assert router.invoke("x", logit_bias={"1": 2}).response_metadata["router"]["model"] == "openai/ok-y"
+    assert providers.seen == []
+    assert router.router.ledger.calls()[0].fault == "unsupported"
+    assert router.invoke("x").response_metadata["router"]["attempts"] == 1
+
+
+@pytest.mark.parametrize("tools", [False, True])
+@pytest.mark.parametrize("kind", ["google", "ollama"])
+async def test_temperature_and_max_tokens_reach_every_provider(
+    kind: str, tools: bool, providers: ProviderServer
+) -> None:
+    model = {
+        "google": ChatGoogleGenerativeAI(model="ok-g", base_url=providers.url, api_key="k", temperature=0.9),
+        "ollama": ChatOllama(model="ok-o", base_url=providers.url, temperature=0.9, seed=1),
+    }[kind]
+    router = ChatRouter(models=[model])
+    bound = router.bind_tools([add]) if tools else router
+    for answer in (bound.invoke("x", temperature=0.5, max_tokens=7), await bound.ainvoke("x", temperature=0.5)):
+        assert answer.tool_calls if tools else answer.content
+    sent = [body.get("options") or body["generationConfig"] for _, body in providers.seen]
+    assert [options["temperature"] for options in sent] == [0.5, 0.5]
+    assert [options.get("num_predict") or options.get("maxOutputTokens") for options in sent] == [7, None]
+    assert all(bool(body.get("tools")) is tools for _, body in providers.seen)
+    assert model.temperature == 0.9
