@@ -25,9 +25,10 @@ from langchain_core.runnables.utils import coro_with_context
 
 from capability_router.execution.effects import Launch
 from capability_router.faults.kinds import Fault
-from capability_router.request import Reply
+from capability_router.request import Outcome, Reply
 from langchain_router.bindings import Structured
 from langchain_router.children import Fleet
+from langchain_router.fault_notes import FaultNotes, tracers_of
 from langchain_router.faults import fault_of
 from langchain_router.handover import handed_over
 from langchain_router.limits import LIMITS
@@ -59,21 +60,44 @@ class Unparsed:
 class ModelEndpoint:
     """Makes the attempts of one routed call."""
 
-    __slots__ = ("_call", "_config", "_fleet", "_run", "_shown")
+    __slots__ = ("_call", "_config", "_fleet", "_notes", "_run", "_shown", "_tracers")
 
     def __init__(
         self, fleet: Fleet, call: Call, run: ChainRun, config: RunnableConfig, *, on_partial: str = "fallback"
     ) -> None:
         self._fleet, self._call, self._run, self._config = fleet, call, run, config
+        self._tracers, self._notes = tracers_of(run.handlers), dict[int, FaultNotes]()
         self._shown = Shown() if on_partial == "raise" and call.mode == "invoke" else None
 
     def start(self, launch: Launch) -> ModelAttempt:
         """An attempt on the launch's candidate."""
+        self._judged(launch.attempt - 1, launch.after)
         config = attempt_config(self._run, self._config, launch)
         if self._shown is not None:
             config["callbacks"].add_handler(self._shown, inherit=True)  # type: ignore[union-attr]  # a child manager
         kind = StructuredAttempt if isinstance(self._call.bound, Structured) else ModelAttempt
-        return kind(self._fleet[launch.candidate.id], self._call, config, launch)
+        attempt = kind(self._fleet[launch.candidate.id], self._call, config, launch)
+        if self._tracers:
+            self._notes[launch.attempt] = notes = FaultNotes(self._tracers, lambda error: self._kind(attempt, error))
+            notes.watch(config["callbacks"])  # type: ignore[arg-type]  # a child manager
+        return attempt
+
+    def note_faults(self, outcome: Outcome) -> None:
+        """The request is over, and so is its last attempt."""
+        for record in outcome.attempts[-1:]:
+            self._judged(record.index, record.fault or "")
+
+    def _judged(self, attempt: int, fault: str) -> None:
+        if attempt in self._notes:
+            self._notes[attempt].judged(fault)
+
+    def _kind(self, attempt: ModelAttempt, error: BaseException) -> str | None:
+        if not isinstance(error, Exception):
+            return None
+        if attempt.by_parser(error):
+            return "unparsable"
+        fault = self.fault(error)
+        return fault.kind if fault is not None else None
 
     def fault(self, error: BaseException) -> Fault | None:
         """What the error means; None = it is no provider's and passes to the caller."""
@@ -133,6 +157,10 @@ class ModelAttempt:
     def reply(self) -> Reply:
         """What has been seen so far."""
         return self._reader.reply()
+
+    def by_parser(self, error: Exception) -> bool:
+        """Whether a parser raised it, after the model's run had ended well."""
+        return False
 
     def _whole(self, answer: Any) -> Any:
         """The answer, unless its model gathered it from a stream that did not come to its end."""
@@ -200,7 +228,7 @@ class StructuredAttempt(ModelAttempt):
         try:
             yield from super().chunks()
         except Exception as error:
-            if not self._by_parser(error):
+            if not self.by_parser(error):
                 raise
             yield Unparsed(error)
 
@@ -211,14 +239,14 @@ class StructuredAttempt(ModelAttempt):
                 async for chunk in chunks:
                     yield chunk
         except Exception as error:
-            if not self._by_parser(error):
+            if not self.by_parser(error):
                 raise
             yield Unparsed(error)
 
     def _check_end(self) -> None:
         """The parser judges it."""
 
-    def _by_parser(self, error: Exception) -> bool:
+    def by_parser(self, error: Exception) -> bool:
         """The model's run has ended well and something raised after it."""
         return bool(self._heard.messages) and not isinstance(error, ModelError)
 

@@ -41,6 +41,7 @@ class RoutedCall:
         self._local = Local(model.callbacks, model.tags, model.metadata, bool(model.verbose))
         self._routing = Routing()
         self._run: Run[Any] | None = None
+        self._endpoint: ModelEndpoint | None = None
         self._held: Any = _NOTHING
         self._traced: list[Any] | None = None
 
@@ -102,6 +103,7 @@ class RoutedCall:
         request = to_request(self._call, self._routing, self._model.router.registry.cards)
         on_partial = self._model.router.settings.on_partial
         endpoint = ModelEndpoint(self._model.children, self._call, traced, self._config, on_partial=on_partial)
+        self._endpoint = endpoint
         self._run = self._model.router.start(request, endpoint)
         return self._run
 
@@ -157,6 +159,8 @@ class RoutedCall:
         if not traced.handlers:
             return
         note(traced, facts_of(self.outcome, plan, refusals))
+        if self._endpoint is not None and self.outcome is not None:
+            self._endpoint.note_faults(self.outcome)
         handlers = [handler for handler in traced.handlers if isinstance(handler, RouterCallbackHandler)]
         if self.outcome is None or not handlers:
             return
