@@ -1,73 +1,30 @@
-"""A LangChain chat model as the core's Endpoint: one attempt = one ordinary call of the chosen model.
-
-The model's own public method is called, as a child of the router's run, so that its cache, rate
-limiter, callbacks, tracing names and streaming behave as if nobody stood before it.
-"""
+"""The LangChain models of a router as the core's Endpoint: it makes the attempts of one routed call."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import AsyncGenerator, Generator, Iterator, Mapping, Sequence
-from contextlib import aclosing, closing
-from contextvars import Context
 from dataclasses import replace
-from typing import Any
 
-from langchain_core import exceptions
-from langchain_core.globals import get_llm_cache
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage
-from langchain_core.prompt_values import ChatPromptValue
-from langchain_core.runnables import Runnable, RunnableConfig
-from langchain_core.runnables.config import set_config_context
-from langchain_core.runnables.utils import coro_with_context
+from langchain_core.runnables import RunnableConfig
 
 from capability_router.execution.effects import Launch
-from capability_router.faults.kinds import Fault
-from capability_router.request import Finish, Reply
+from capability_router.faults.kinds import KINDS, Fault
+from capability_router.request import Outcome
+from langchain_router.attempt import CutShort, ModelAttempt
 from langchain_router.bindings import Structured
-from langchain_router.children import Fleet, gives_reason, with_words
-from langchain_router.faults import by_handler, fault_of
-from langchain_router.handover import handed_over
-from langchain_router.limits import LIMITS
-from langchain_router.listeners import Overheard, Shown
-from langchain_router.provider_tools import portable
-from langchain_router.replies import EventReader, Reader, finish_of
+from langchain_router.children import Fleet
+from langchain_router.fault_notes import FaultNotes, tracers_of
+from langchain_router.faults import fault_of
+from langchain_router.listeners import Shown
+from langchain_router.structured_attempt import StructuredAttempt
 from langchain_router.tracing import ChainRun, attempt_config
 from langchain_router.translate import Call
-
-_TIMED = ("BaseChatOpenAI", "ChatAnthropic", "ChatGroq")
-"""Classes, by name, that take `timeout` in seconds as a call keyword; in sync nothing else can stop a read."""
-
-
-_ALWAYS_STREAMED = "ChatOllama"
-"""A class whose `invoke` reads a stream, and takes one that was cut off for a whole answer."""
-
-
-VOIDED = "router_voided"
-"""The custom event that says: tokens of this message were shown, and another model answers in its place."""
-
-_REFUSED: tuple[type[Exception], ...] = tuple(filter(None, (getattr(exceptions, "ModelRefusalError", None),)))
-"""langchain-core 1.7.5 and later: what a parser raises over a refusal."""
-
-
-class CutShort(ConnectionError):
-    """A model's stream ended without a terminal reason, before its caller had seen any of it."""
-
-
-class Unparsed:
-    """Stands for the answer of a structured call that could not be parsed; `error` is what the parser raised."""
-
-    __slots__ = ("error",)
-
-    def __init__(self, error: Exception) -> None:
-        self.error = error
 
 
 class ModelEndpoint:
     """Makes the attempts of one routed call."""
 
-    __slots__ = ("_call", "_config", "_fleet", "_one_answer", "_run", "_shown")
+    __slots__ = ("_call", "_config", "_fleet", "_notes", "_one_answer", "_run", "_shown", "_tracers")
 
     def __init__(
         self, fleet: Fleet, call: Call, run: ChainRun, config: RunnableConfig, *, on_partial: str = "fallback"
@@ -75,20 +32,44 @@ class ModelEndpoint:
         self._fleet, self._call, self._run, self._config = fleet, call, run, config
         self._one_answer = on_partial == "raise"
         self._shown = Shown()
+        self._tracers, self._notes = tracers_of(run.handlers), dict[int, FaultNotes]()
 
     def start(self, launch: Launch) -> ModelAttempt:
         """An attempt on the launch's candidate."""
+        if launch.after in KINDS:  # else it is a hedge beside an attempt that nobody has judged
+            self._judged(launch.attempt - 1, launch.after)
         config = attempt_config(self._run, self._config, launch)
         void, self._shown = self._shown, Shown()
         model, structured = self._fleet[launch.candidate.id], isinstance(self._call.bound, Structured)
         attempt = (StructuredAttempt if structured else ModelAttempt)(model, self._call, config, launch)
         if (structured or self._call.mode == "invoke") and self._may_show(model):
             attempt.watch(self._shown, void)
+        if self._tracers:
+            self._notes[launch.attempt] = notes = FaultNotes(self._tracers, lambda error: self._kind(attempt, error))
+            notes.watch(config["callbacks"])  # type: ignore[arg-type]  # a child manager
         return attempt
 
     def _may_show(self, model: BaseChatModel) -> bool:
         """Whether anybody may see an answer while it is made, or the model gathers it from a stream."""
         return bool(self._one_answer or self._run.handlers or model.callbacks or getattr(model, "streaming", False))
+
+    def note_faults(self, outcome: Outcome) -> None:
+        """The request is over, and so are its attempts."""
+        for record in outcome.attempts:
+            self._judged(record.index, record.fault or "")
+
+    def _judged(self, attempt: int, fault: str) -> None:
+        notes = self._notes.pop(attempt, None)
+        if notes is not None:
+            notes.judged(fault)
+
+    def _kind(self, attempt: ModelAttempt, error: BaseException) -> str | None:
+        if not isinstance(error, Exception):
+            return None
+        if attempt.by_parser(error):
+            return "unparsable"
+        fault = self.fault(error)
+        return fault.kind if fault is not None else None
 
     def fault(self, error: BaseException) -> Fault | None:
         """What the error means; None = it is no provider's and passes to the caller."""
@@ -100,238 +81,3 @@ class ModelEndpoint:
         if fault is not None and fault.kind == "unparsable" and not self._call.wants_schema:
             return replace(fault, kind="unsupported")  # a package's own check of a keyword: nothing was asked
         return fault
-
-
-class ModelAttempt:
-    """One call of one model. Its chunks are the model's own: a message, message chunks or v3 events."""
-
-    __slots__ = ("_call", "_config", "_copied", "_kwargs", "_launch", "_model", "_prompt", "_reader", "_shown", "_void")
-
-    def __init__(self, model: BaseChatModel, call: Call, config: RunnableConfig, launch: Launch) -> None:
-        self._model, self._kwargs = with_words(model, call.kwargs)
-        self._call, self._config, self._launch = call, config, launch
-        self._reader: Reader | EventReader = EventReader() if call.mode == "events" else Reader()
-        self._copied = self._model is not model
-        self._shown: Shown | None = None
-        self._void: Shown | None = None
-        self._prompt = call.prompt
-        self._hand_over(launch.candidate.provider)
-
-    def _hand_over(self, provider: str) -> None:
-        """Leave out what only other providers understand, and say so on the attempt's run."""
-        call, told = self._call, []
-        messages, dropped = handed_over(call.messages, provider, self._model)
-        if dropped:
-            self._prompt = ChatPromptValue(messages=messages)
-            told.append(f"{dropped} blocks that only their own provider understands")
-        kept, options, tools = portable(call.tools, self._kwargs, provider)
-        if tools and call.bound is None:
-            self._kwargs = {**options, "tools": kept} if kept else {k: v for k, v in options.items() if k != "tools"}
-        if tools:
-            told.append(f"tools that its provider does not have: {', '.join(tools)}")
-        if told:
-            self._config["metadata"]["router_left_out"] = "; ".join(told)
-
-    def watch(self, shown: Shown, before: Shown) -> None:
-        """Note in `shown` what others see of the answer as it is made; `before` is what they saw of the last one."""
-        self._shown = shown
-        self._config["callbacks"].add_handler(shown, inherit=True)  # type: ignore[union-attr]  # a child manager
-        self._void = before if before.tokens else None
-
-    @property
-    def keeps_time(self) -> bool:
-        """Whether the model ends a blocking call in time: the built-in client by every clock, a few by the last one."""
-        if any(kind.__name__ == "ChatEndpoint" for kind in type(self._model).__mro__):
-            return True
-        clocks = self._launch.timeouts
-        within = clocks.first_token is not None or clocks.between_tokens is not None
-        return self._call.mode == "invoke" and not within and "timeout" in self._keywords()
-
-    def chunks(self) -> Iterator[Any]:
-        """Make the call in this thread."""
-        if self._void is not None:
-            manager: Any = self._config["callbacks"]
-            manager.on_custom_event(VOIDED, self._told(self._void), run_id=manager.parent_run_id)
-        runnable, kwargs = self._bound(), self._keywords()
-        with set_config_context(self._config) as context:
-            context.run(LIMITS.set, self._launch.timeouts)
-            if self._call.mode == "invoke":
-                yield self._whole(context.run(runnable.invoke, self._prompt, self._config, **kwargs))
-                return
-            pieces = context.run(self._pieces, runnable, kwargs)
-            with closing(pieces):
-                yield from _steps(pieces, context)
-            self._check_end()
-
-    async def achunks(self) -> AsyncGenerator[Any, None]:
-        """Make the call in this task."""
-        if self._void is not None:
-            manager: Any = self._config["callbacks"]
-            await manager.on_custom_event(VOIDED, self._told(self._void), run_id=manager.parent_run_id)
-        runnable, kwargs = self._bound(), self._kwargs
-        with set_config_context(self._config) as context:
-            if self._call.mode == "invoke":
-                call = runnable.ainvoke(self._prompt, self._config, **kwargs)
-                yield self._whole(await coro_with_context(call, context, create_task=True))
-                return
-            pieces = self._apieces(runnable, kwargs)
-            async with aclosing(pieces):
-                while True:
-                    step = coro_with_context(anext(pieces, _END), context, create_task=True)
-                    if (piece := await step) is _END:
-                        self._check_end()
-                        return
-                    yield piece
-
-    def commits(self, chunk: Any) -> bool:
-        """Whether it carries content; usage and terminal reason are read on the way."""
-        return self._reader.see(chunk)
-
-    def reply(self) -> Reply:
-        """What has been seen so far."""
-        return self._reader.reply()
-
-    def _told(self, void: Shown) -> dict[str, Any]:
-        """For who shows tokens as they come: which message is void, and who answers instead."""
-        launch = self._launch
-        return {
-            "message_id": void.message_id, "tokens": void.tokens, "after": launch.after,
-            "attempt": launch.attempt, "candidate": launch.candidate.id,
-        }  # fmt: skip
-
-    def _whole(self, answer: Any) -> Any:
-        """The answer, unless its model gathered it from a stream that did not come to its end."""
-        self._check_gathered((answer,) if isinstance(answer, AIMessage) else ())
-        return answer
-
-    def _check_gathered(self, messages: Sequence[AIMessage]) -> None:
-        if self._gathers() and any(finish_of(message.response_metadata) is None for message in messages):
-            raise CutShort("the model's stream ended without a terminal reason")
-
-    def _gathers(self) -> bool:
-        if any(kind.__name__ == _ALWAYS_STREAMED for kind in type(self._model).__mro__):
-            return True
-        return self._shown is not None and self._shown.streamed and gives_reason(self._model)
-
-    def _check_end(self) -> None:
-        """A stream of nothing, not even a terminal reason, was cut off; core itself raises for one without chunks."""
-        reply = self._reader.reply()
-        if reply.empty and reply.finish is None and not self._reader.carried:
-            raise CutShort("the stream ended before any content and without a terminal reason")
-
-    def _bound(self) -> Runnable[Any, Any]:
-        bound = self._call.bound
-        if bound is None:
-            return self._model
-        replay = bound.replay if self._copied else bound.on  # a copy is of this call alone: its replay is not kept
-        return replay(self._model, self._launch.candidate.provider)
-
-    def _keywords(self) -> Mapping[str, Any]:
-        """The call's keywords, and the time left where the model takes it. In async the core keeps the time."""
-        left, kwargs = self._launch.timeouts.total, self._kwargs
-        if left is None or self._model.cache or get_llm_cache() is not None:  # a keyword is part of the cache's key
-            return kwargs
-        timed = any(kind.__name__ in _TIMED for kind in type(self._model).__mro__)
-        return {"timeout": left, **kwargs} if timed else kwargs
-
-    def _pieces(self, runnable: Runnable[Any, Any], kwargs: Mapping[str, Any]) -> Generator[Any, None, None]:
-        if self._call.mode == "stream":
-            yield from runnable.stream(self._prompt, self._config, **kwargs)
-            return
-        with warnings.catch_warnings(action="ignore"):  # the caller has had the beta warning from the router
-            stream: Any = runnable.stream_events(self._prompt, self._config, version="v3", **kwargs)
-        yield from stream
-
-    async def _apieces(self, runnable: Runnable[Any, Any], kwargs: Mapping[str, Any]) -> AsyncGenerator[Any, None]:
-        if self._call.mode == "stream":
-            source: Any = runnable.astream(self._prompt, self._config, **kwargs)
-            async with aclosing(source):
-                async for piece in source:
-                    yield piece
-            return
-        with warnings.catch_warnings(action="ignore"):
-            waited: Any = runnable.astream_events(self._prompt, self._config, version="v3", **kwargs)
-            stream = await waited
-        async with stream:
-            async for event in stream:
-                yield event
-
-
-class StructuredAttempt(ModelAttempt):
-    """A call of a model bound to a schema: its chunks are parsed values. The messages are overheard."""
-
-    __slots__ = ("_heard", "_parse_error", "_parsed")
-
-    def __init__(self, model: BaseChatModel, call: Call, config: RunnableConfig, launch: Launch) -> None:
-        super().__init__(model, call, config, launch)
-        self._heard = Overheard()
-        config["callbacks"].add_handler(self._heard, inherit=True)  # type: ignore[union-attr]  # a child manager
-        self._parse_error = ""
-        self._parsed = False
-
-    def chunks(self) -> Iterator[Any]:
-        """As any attempt's; a parser's exception becomes a last chunk that stands for it."""
-        try:
-            yield from super().chunks()
-        except Exception as error:
-            if not self._by_parser(error):
-                raise
-            yield Unparsed(error)
-
-    async def achunks(self) -> AsyncGenerator[Any, None]:
-        """The same, asynchronously."""
-        try:
-            async with aclosing(super().achunks()) as chunks:
-                async for chunk in chunks:
-                    yield chunk
-        except Exception as error:
-            if not self._by_parser(error):
-                raise
-            yield Unparsed(error)
-
-    def _check_end(self) -> None:
-        """The parser judges it."""
-
-    def _by_parser(self, error: Exception) -> bool:
-        """The model's run has ended well and something raised after it."""
-        ours = not isinstance(error, exceptions.ModelError) or isinstance(error, _REFUSED)
-        if not ours or not self._heard.messages or isinstance(error, CutShort) or by_handler(error):
-            return False
-        self._check_gathered(self._heard.messages)  # half an answer is its provider's fault, not its own
-        return True
-
-    def _whole(self, answer: Any) -> Any:
-        self._check_gathered(self._heard.messages)
-        return answer
-
-    def commits(self, chunk: Any) -> bool:
-        """Whether something was parsed: until then another model may still answer."""
-        if isinstance(chunk, Unparsed):
-            self._parse_error = type(chunk.error).__name__
-            return False
-        value = chunk
-        if self._call.include_raw and isinstance(chunk, Mapping):
-            value = chunk.get("parsed")
-            failed = chunk.get("parsing_error")
-            self._parse_error = type(failed).__name__ if failed is not None else self._parse_error
-        self._parsed = self._parsed or value is not None
-        return value is not None
-
-    def reply(self) -> Reply:
-        """From the messages that the model's own run ended with."""
-        reader = Reader()
-        for message in self._heard.messages:
-            reader.see(message)
-        error = self._parse_error or ("" if self._parsed else "no structured answer")
-        reply = reader.reply(error if self._heard.messages else "")
-        # Who asked for a structure can do nothing with a refusal: it is an answer that doesn't fit, as any other.
-        return replace(reply, finish=Finish.STOP) if error and reply.finish is Finish.REFUSAL else reply
-
-
-_END: Any = object()
-
-
-def _steps(pieces: Iterator[Any], context: Context) -> Iterator[Any]:
-    """Each step of an iterator, taken inside the attempt's context."""
-    while (piece := context.run(next, pieces, _END)) is not _END:
-        yield piece

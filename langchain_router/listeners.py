@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from langchain_core.callbacks import BaseCallbackHandler
@@ -10,6 +10,14 @@ from langchain_core.messages import AIMessage
 from langchain_core.outputs import LLMResult
 
 from langchain_router.replies import carries_content
+
+_STREAMING = {"_StreamingCallbackHandler", "_V2StreamingCallbackHandler"}
+"""The marks, by name, of handlers for which langchain-core makes an `invoke` stream."""
+
+
+def shown_live(handlers: Iterable[BaseCallbackHandler]) -> bool:
+    """Whether any of them hands tokens on as they come, even of an `invoke`."""
+    return any(kind.__name__ in _STREAMING for handler in handlers for kind in type(handler).__mro__)
 
 
 class Overheard(BaseCallbackHandler):

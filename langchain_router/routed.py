@@ -21,8 +21,10 @@ from capability_router.request import Outcome
 from capability_router.routing import Routing, current_routing
 from langchain_router.bindings import Structured
 from langchain_router.callback import RouterCallbackHandler, told_once
-from langchain_router.endpoint import ModelEndpoint, Unparsed
+from langchain_router.endpoint import ModelEndpoint
 from langchain_router.errors import as_model_error
+from langchain_router.listeners import shown_live
+from langchain_router.structured_attempt import Unparsed
 from langchain_router.tracing import ChainRun, Local, caller_tags, chain_name, configured, facts_of, note
 from langchain_router.translate import Call, stated_terms, to_request
 
@@ -41,6 +43,7 @@ class RoutedCall:
         self._local = Local(model.callbacks, model.tags, model.metadata, bool(model.verbose))
         self._routing = Routing()
         self._run: Run[Any] | None = None
+        self._endpoint: ModelEndpoint | None = None
         self._held: Any = _NOTHING
         self._traced: list[Any] | None = None
 
@@ -102,6 +105,9 @@ class RoutedCall:
         request = to_request(self._call, self._routing, self._model.router.registry.cards)
         on_partial = self._model.router.settings.on_partial
         endpoint = ModelEndpoint(self._model.children, self._call, traced, self._config, on_partial=on_partial)
+        self._endpoint = endpoint
+        if self._call.mode == "invoke" and shown_live(traced.handlers):
+            request = replace(request, shown_live=True)
         self._run = self._model.router.start(request, endpoint)
         return self._run
 
@@ -154,6 +160,8 @@ class RoutedCall:
         if not traced.handlers:
             return
         note(traced, facts_of(self.outcome, plan, refusals))
+        if self._endpoint is not None and self.outcome is not None:
+            self._endpoint.note_faults(self.outcome)
         handlers = [handler for handler in traced.handlers if isinstance(handler, RouterCallbackHandler)]
         if self.outcome is None or not handlers:
             return

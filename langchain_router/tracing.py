@@ -23,10 +23,13 @@ from langchain_core.tracers.base import BaseTracer
 from capability_router.execution.effects import Launch
 from capability_router.plan import Plan
 from capability_router.request import Outcome
+from langchain_router.fault_notes import add_metadata, tracers_of
 
 ManagerT = TypeVar("ManagerT", CallbackManager, AsyncCallbackManager)
 ChainRun = CallbackManagerForChainRun | AsyncCallbackManagerForChainRun
 
+_ROOM, _ITEM = 2_000, 200
+"""The most characters of one fact, and of one item of a list: trace viewers load and search metadata whole."""
 _STEP_TAGS = ("seq:step:", "map:key:", "graph:step:", "router:", "langsmith:")
 
 
@@ -70,31 +73,48 @@ def attempt_config(run: ChainRun, config: RunnableConfig, launch: Launch) -> Run
 
 
 def facts_of(outcome: Outcome | None, plan: Plan | None, refusals: Sequence[Any] = ()) -> dict[str, Any]:
-    """The decision and its cost, flat. No `ls_*` key and no `usage_metadata`: those are the models' own."""
+    """The decision and its cost, flat. No `ls_*` key and no `usage_metadata`: those are the models' own.
+
+    However many models there are, each fact stays below `_ROOM` characters.
+    """
     facts: dict[str, Any] = {}
     if outcome is not None:
-        facts.update({f"router_{key}": value for key, value in outcome.annotation().items() if value is not None})
+        facts.update({f"router_{key}": value for key, value in outcome.annotation().items() if value not in (None, "")})
+        facts["router_reason"] = _cut(outcome.reason, _ROOM)
         facts["router_input_tokens"] = outcome.usage.input_tokens
         facts["router_output_tokens"] = outcome.usage.output_tokens
-        faults = [f"{a.index} {a.model}: {a.fault}" for a in outcome.attempts if a.fault]
-        if faults:
-            facts["router_faults"] = "; ".join(faults)
+        facts["router_faults"] = _listed([f"{a.index} {a.model}: {a.fault}" for a in outcome.attempts if a.fault])
     refused = plan.refusals if plan is not None else refusals
     if refused:
-        facts["router_refusals"] = "; ".join(f"{r.model}: {r.rule}: {r.detail}" for r in refused)
-    if plan is not None and plan.notes:
-        facts["router_notes"] = "; ".join(plan.notes)
-    return facts
+        facts["router_refused"] = len(refused)
+        facts["router_refusals"] = _listed([f"{r.model}: {r.rule}: {r.detail}" for r in refused])
+    if plan is not None:
+        facts["router_notes"] = _listed(plan.notes)
+    return {name: fact for name, fact in facts.items() if fact != ""}
+
+
+def _listed(items: Sequence[str]) -> str:
+    """As many whole items as there is room for, and how many more there are."""
+    room, shown = _ROOM - 20, list[str]()
+    for item in items:
+        item = _cut(item, _ITEM)
+        room -= len(item) + 2
+        if room < 0:
+            return "; ".join([*shown, f"and {len(items) - len(shown):,} more"])
+        shown.append(item)
+    return "; ".join(shown)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def note(run: ChainRun, facts: Mapping[str, Any]) -> None:
     """Write facts on the router's own run, in every tracer that is attached, before it ends."""
-    for handler in run.handlers:
-        if isinstance(handler, BaseTracer):
-            traced = handler.run_map.get(str(run.run_id))
-            if traced is not None:
-                extra = traced.extra or {}  # replaced, not changed: a manager may hold the same dict
-                traced.extra = {**extra, "metadata": {**(extra.get("metadata") or {}), **facts}}
+    for tracer in tracers_of(run.handlers):
+        traced = tracer.run_map.get(str(run.run_id))
+        if traced is not None:
+            add_metadata(traced, facts)
 
 
 def chain_name(parent: BaseCallbackManager, config: RunnableConfig) -> str:

@@ -128,7 +128,8 @@ def _max_cost(ask: Ask, card: ModelCard) -> str | None:
         return f"price unknown, cap ${cap:g} (an unknown price never passes a cap)"
     if cost <= cap * 1e12:
         return None
-    return f"may cost ${usd(cost):f} ({ask.input_tokens:,} input and up to {kept:,} output tokens), cap ${cap:g}"
+    told = f"may cost ${usd(cost).normalize():f}"
+    return f"{told} ({ask.input_tokens:,} input and up to {kept:,} output tokens), cap ${cap:g}"
 
 
 def _regions(ask: Ask, card: ModelCard) -> str | None:

@@ -59,7 +59,8 @@ class Request:
     ids of the tool calls that it answers, `answered_by` the candidate that gave the conversation's last
     answer as its messages say, `input_tokens` an exact count if the caller has one, `model` the name of
     another model that the caller asks the provider for (its price counts, not the candidate's),
-    `payload` whatever the endpoint needs to make the call.
+    `shown_live` whether others see the answer of a call that is no stream as it is made (two attempts at once
+    would be seen mixed), `payload` whatever the endpoint needs to make the call.
     """
 
     texts: tuple[str, ...]
@@ -76,6 +77,7 @@ class Request:
     answered_by: str = ""
     input_tokens: int | None = None
     model: str = ""
+    shown_live: bool = False
     routing: Routing = field(default_factory=current_routing)
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     payload: Any = field(default=None, repr=False, compare=False)

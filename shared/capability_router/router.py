@@ -139,7 +139,7 @@ class Router:
         )  # fmt: skip
         machine = Execution(
             plan, limits, targets, self.board, self._account(request, plan), streaming=request.stream,
-            reason_givers=self._reason_givers, hedging=self._hedging,
+            reason_givers=self._reason_givers, hedging=None if request.shown_live else self._hedging,
         )  # fmt: skip
         return Run(request, plan, machine, endpoint, self.clock, self._ended)
 

@@ -17,7 +17,8 @@ MODELS = ("alder-nano", "birch-mini", "cedar-large", "dogwood-chat", "elder-8k",
 
 def _run(*words: str) -> str:
     """Standard output; fails with all that was said when the exit code is not 0."""
-    environment = {**os.environ, "PYTHONUTF8": "1", "COLUMNS": "160", "TERM": "dumb"}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("LANGSMITH_")}  # no key
+    environment = {**inherited, "PYTHONUTF8": "1", "COLUMNS": "160", "TERM": "dumb"}
     command = [sys.executable, *words]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=240, env=environment)  # noqa: S603 - our own files
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
@@ -38,6 +39,23 @@ def test_quickstart_llamaindex() -> None:
     assert "Gift cards are valid for three years" in said
     assert "Returns are accepted for 30 days" in said
     assert "'fallback': False" in said
+
+
+def test_langsmith_traces() -> None:
+    said = _run("examples/langsmith_traces.py")
+    plain, refused, busy, _ = said.split("\n\n")
+    for trace in (plain, refused, busy):
+        routed = next(line for line in trace.splitlines() if line.startswith("  ChatRouter"))
+        assert routed.split()[1:3] == ["chain", "success"]
+        assert routed.split()[-1].startswith("$0.0000")
+        assert trace.count(" in, ") == 1  # tokens stand on the run that was billed, and nowhere else
+    assert "| chosen    birch/birch-mini (adaptive)" in plain
+    assert "elder/elder-8k: structured_output: does not support structured_output" in refused
+    assert "cedar/cedar-large: max_cost: may cost $0.01562 (104 input" in refused
+    failed, billed = [line.split() for line in busy.splitlines() if line.startswith("    ChatEndpoint")]
+    assert failed[1:] == ["llm", "error:", "rate_limited", "birch-mini"]
+    assert billed[1:3] == ["llm", "success"]
+    assert "| failed    1 birch/birch-mini: rate_limited" in busy
 
 
 @pytest.fixture(scope="module")

@@ -178,7 +178,8 @@ class Budgets:
             return sum(b.reserved for b in self._budgets)
 
     def _told(self, budget: Budget, amount: int, unix: float) -> str:
-        return f"{budget.told(unix)}, the call may cost up to ${usd(amount):f} (give max_tokens to reserve less)"
+        most = f"${usd(amount).normalize():f}"
+        return f"{budget.told(unix)}, the call may cost up to {most} (give max_tokens to reserve less)"
 
 
 def window_id(window: str, unix: float) -> str:

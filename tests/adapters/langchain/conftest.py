@@ -8,6 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from langsmith_backends import BACKENDS, Backend
 from openai_server import Server
 
 
@@ -16,3 +17,12 @@ def server() -> Iterator[Server]:
     server = Server()
     yield server
     server.close()
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
+    """Where LangSmith's client sends its runs, once for each way."""
+    backend = BACKENDS[request.param]()
+    yield backend
+    backend.close()
+    assert getattr(backend, "encodings", set()) <= {request.param}

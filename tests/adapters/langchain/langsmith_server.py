@@ -12,23 +12,26 @@ from typing import Any
 
 import zstandard
 from langsmith import Client
+from traced import Traced, tree
 
-_INFO = {
-    "version": "0.14.0",
-    "instance_flags": {"zstd_compression_enabled": True},
-    "batch_ingest_config": {
-        "use_multipart_endpoint": True, "size_limit": 100, "size_limit_bytes": 20_971_520,
-        "scale_up_nthreads_limit": 1, "scale_up_qsize_trigger": 1000,
-    },
+_INGEST = {
+    "use_multipart_endpoint": True, "size_limit": 100, "size_limit_bytes": 20_971_520,
+    "scale_up_nthreads_limit": 1, "scale_up_qsize_trigger": 1000,
 }  # fmt: skip
 
 
 class LangSmithServer:
-    """`client` sends here; `tree()` is what has arrived, children in order under their parents."""
+    """`client` sends here, compressed if `zstd`; `tree()` is what has arrived.
 
-    def __init__(self) -> None:
-        self.runs: dict[str, dict[str, Any]] = {}
+    `encodings` are those of the bodies that came. `options` are the client's own.
+    """
+
+    def __init__(self, *, zstd: bool = True, **options: Any) -> None:
+        self._sent: dict[str, dict[str, dict[str, Any]]] = {}
+        self.encodings: set[str] = set()
         owner = self
+        flags = {"zstd_compression_enabled": zstd}
+        info = {"version": "0.14.0", "instance_flags": flags, "batch_ingest_config": _INGEST}
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -37,17 +40,18 @@ class LangSmithServer:
                 """Quiet."""
 
             def do_GET(self) -> None:
-                _send(self, 200, _INFO)
+                _send(self, 200, info)
 
             def do_POST(self) -> None:
+                owner.encodings.add(self.headers.get("Content-Encoding") or "plain")
                 owner.ingest(_body(self), self.headers["Content-Type"])
                 _send(self, 202, {})
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        self.client = Client(
-            api_url=f"http://127.0.0.1:{self._server.server_port}", api_key="x", auto_batch_tracing=True
-        )
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self.client = Client(api_url=self.url, api_key="x", auto_batch_tracing=True, **options)
 
     def close(self) -> None:
         self.client.close()
@@ -59,21 +63,29 @@ class LangSmithServer:
             return
         whole = b"Content-Type: " + content_type.encode() + b"\r\n\r\n" + raw
         for part in BytesParser(policy=email.policy.HTTP).parsebytes(whole).iter_parts():
-            _, id, *field = str(part.get_param("name", header="content-disposition")).split(".")
-            value, run = json.loads(part.get_payload(decode=True)), self.runs.setdefault(id, {})
-            if field:
-                run[field[0]] = value
-            else:
-                run.update({name: held for name, held in value.items() if held is not None})
+            operation, id, *field = str(part.get_param("name", header="content-disposition")).split(".")
+            value = json.loads(part.get_payload(decode=True))
+            known = self._sent.setdefault(id, {}).setdefault(operation, {})
+            known.update({field[0]: value} if field else {n: held for n, held in value.items() if held is not None})
 
-    def tree(self) -> list[dict[str, Any]]:
+    @property
+    def runs(self) -> list[dict[str, Any]]:
+        """Each run, its patches over its post: bodies are sent by several threads and may come in any order."""
+        return [{**sent.get("post", {}), **sent.get("patch", {})} for sent in self._sent.values()]
+
+    def tree(self) -> list[Traced]:
         self.client.flush()
-        return self._below(None)
+        return tree(_row(run) for run in self.runs)
 
-    def _below(self, parent: str | None) -> list[dict[str, Any]]:
-        found = [run for run in self.runs.values() if run.get("parent_run_id") == parent]
-        found.sort(key=lambda run: run["dotted_order"])
-        return [{**run, "children": self._below(run["id"])} for run in found]
+
+def _row(run: dict[str, Any]) -> tuple[str | None, Any, Traced]:
+    metadata = run["extra"]["metadata"]
+    usage = metadata.get("usage_metadata")
+    traced = Traced(
+        id=run["id"], name=run["name"], kind=run["run_type"], error=run.get("error") or "", metadata=metadata,
+        usage=(usage["input_tokens"], usage["output_tokens"]) if usage else None, model=metadata.get("ls_model_name"),
+    )  # fmt: skip
+    return run.get("parent_run_id"), run["dotted_order"], traced
 
 
 def _body(http: BaseHTTPRequestHandler) -> bytes:

@@ -129,6 +129,41 @@ def test_a_refused_request_is_visible_with_its_reasons() -> None:
     assert "denied" in metadata(tracer.roots[0])["router_refusals"]
 
 
+@pytest.mark.parametrize("rule", ["deny", "allow", "capability"])
+def test_the_facts_stay_small_however_many_models_are_refused(rule: str) -> None:
+    names = [f"model-with-a-rather-long-name-{i:02}" for i in range(51)]
+    others = [f"fake/{name}" for name in names[1:]]
+    models = [(Scripted(name_=name), {"tool_calling": name == names[0]}) for name in names]
+    model, tracer = ChatRouter(models=models, policy="single"), Recorder()
+    terms = {"deny": {"deny": others}, "allow": {"allow": ["fake/" + names[0]]}}.get(rule, {})
+    config = {"callbacks": [tracer], "configurable": {"router": terms}}
+    (model.bind_tools([_tool]) if rule == "capability" else model).invoke("hi", config)
+    told = metadata(tracer.roots[0])
+    assert told["router_model"] == "fake/" + names[0]
+    assert told["router_refused"] == 50
+    shown = told["router_refusals"].split("; ")
+    assert 10 < len(shown) < 51
+    assert shown[0].startswith("fake/" + names[1])
+    assert shown[-1] == f"and {50 - (len(shown) - 1)} more"
+    assert sum(len(str(value)) for key, value in told.items() if key.startswith("router_")) < 3_000
+
+
+def test_one_long_reason_is_cut() -> None:
+    tracer, model = Recorder(), router(Scripted(name_="a"), Scripted(name_="b"))
+    terms = {"router": {"allow": ["fake/a"], "data": {"regions": [f"region-{i}" for i in range(200)]}}}
+    with pytest.raises(NoEligibleModel):
+        model.invoke("hi", {"callbacks": [tracer], "configurable": terms})
+    first, second = metadata(tracer.roots[0])["router_refusals"].split("; ")
+    assert first.endswith("…")
+    assert len(first) == 200
+    assert second == "fake/b: allow: not among the allowed: fake/a"
+
+
+def _tool(x: int) -> int:
+    """A tool."""
+    return x
+
+
 def test_leaving_a_stream_early_closes_the_runs() -> None:
     tracer = Recorder()
     stream = router(Scripted()).stream("hi", {"callbacks": [tracer]})

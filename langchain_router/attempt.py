@@ -1,0 +1,211 @@
+"""One call of one LangChain model: an ordinary call of its own public method, as a child of the router's run.
+
+So its cache, rate limiter, callbacks, tracing names and streaming behave as if nobody stood before it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import AsyncGenerator, Generator, Iterator, Mapping, Sequence
+from contextlib import aclosing, closing
+from contextvars import Context
+from typing import Any
+
+from langchain_core.globals import get_llm_cache
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage
+from langchain_core.prompt_values import ChatPromptValue
+from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables.config import set_config_context
+from langchain_core.runnables.utils import coro_with_context
+
+from capability_router.execution.effects import Launch
+from capability_router.request import Reply
+from langchain_router.children import gives_reason, with_words
+from langchain_router.handover import handed_over
+from langchain_router.limits import LIMITS
+from langchain_router.listeners import Shown
+from langchain_router.provider_tools import portable
+from langchain_router.replies import EventReader, Reader, finish_of
+from langchain_router.translate import Call
+
+_TIMED = ("BaseChatOpenAI", "ChatAnthropic", "ChatGroq")
+"""Classes, by name, that take `timeout` in seconds as a call keyword."""
+
+_ALWAYS_STREAMED = "ChatOllama"
+"""A class whose `invoke` reads a stream, and takes one that was cut off for a whole answer."""
+
+VOIDED = "router_voided"
+"""The custom event that says: tokens of this message were shown, and another model answers in its place."""
+
+
+class CutShort(ConnectionError):
+    """A model's stream ended without a terminal reason, before its caller had seen any of it."""
+
+
+class ModelAttempt:
+    """One call of one model. Its chunks are the model's own: a message, message chunks or v3 events."""
+
+    __slots__ = ("_call", "_config", "_copied", "_kwargs", "_launch", "_model", "_prompt", "_reader", "_shown", "_void")
+
+    def __init__(self, model: BaseChatModel, call: Call, config: RunnableConfig, launch: Launch) -> None:
+        self._model, self._kwargs = with_words(model, call.kwargs)
+        self._call, self._config, self._launch = call, config, launch
+        self._reader: Reader | EventReader = EventReader() if call.mode == "events" else Reader()
+        self._copied = self._model is not model
+        self._shown: Shown | None = None
+        self._void: Shown | None = None
+        self._prompt = call.prompt
+        self._hand_over(launch.candidate.provider)
+
+    def _hand_over(self, provider: str) -> None:
+        """Leave out what only other providers understand, and say so on the attempt's run."""
+        call, told = self._call, []
+        messages, dropped = handed_over(call.messages, provider, self._model)
+        if dropped:
+            self._prompt = ChatPromptValue(messages=messages)
+            told.append(f"{dropped} blocks that only their own provider understands")
+        kept, options, tools = portable(call.tools, self._kwargs, provider)
+        if tools and call.bound is None:
+            self._kwargs = {**options, "tools": kept} if kept else {k: v for k, v in options.items() if k != "tools"}
+        if tools:
+            told.append(f"tools that its provider does not have: {', '.join(tools)}")
+        if told:
+            self._config["metadata"]["router_left_out"] = "; ".join(told)
+
+    def watch(self, shown: Shown, before: Shown) -> None:
+        """Note in `shown` what others see of the answer as it is made; `before` is what they saw of the last one."""
+        self._shown = shown
+        self._config["callbacks"].add_handler(shown, inherit=True)  # type: ignore[union-attr]  # a child manager
+        self._void = before if before.tokens else None
+
+    @property
+    def keeps_time(self) -> bool:
+        """Whether the model ends a blocking call in time: the built-in client by every clock, a few by the last one."""
+        if any(kind.__name__ == "ChatEndpoint" for kind in type(self._model).__mro__):
+            return True
+        clocks = self._launch.timeouts
+        within = clocks.first_token is not None or clocks.between_tokens is not None
+        return self._call.mode == "invoke" and not within and "timeout" in self._keywords()
+
+    def chunks(self) -> Iterator[Any]:
+        """Make the call in this thread."""
+        if self._void is not None:
+            manager: Any = self._config["callbacks"]
+            manager.on_custom_event(VOIDED, self._told(self._void), run_id=manager.parent_run_id)
+        runnable, kwargs = self._bound(), self._keywords()
+        with set_config_context(self._config) as context:
+            context.run(LIMITS.set, self._launch.timeouts)
+            if self._call.mode == "invoke":
+                yield self._whole(context.run(runnable.invoke, self._prompt, self._config, **kwargs))
+                return
+            pieces = context.run(self._pieces, runnable, kwargs)
+            with closing(pieces):
+                yield from _steps(pieces, context)
+            self._check_end()
+
+    async def achunks(self) -> AsyncGenerator[Any, None]:
+        """Make the call in this task."""
+        if self._void is not None:
+            manager: Any = self._config["callbacks"]
+            await manager.on_custom_event(VOIDED, self._told(self._void), run_id=manager.parent_run_id)
+        runnable, kwargs = self._bound(), self._kwargs
+        with set_config_context(self._config) as context:
+            if self._call.mode == "invoke":
+                call = runnable.ainvoke(self._prompt, self._config, **kwargs)
+                yield self._whole(await coro_with_context(call, context, create_task=True))
+                return
+            pieces = self._apieces(runnable, kwargs)
+            async with aclosing(pieces):
+                while True:
+                    step = coro_with_context(anext(pieces, _END), context, create_task=True)
+                    if (piece := await step) is _END:
+                        self._check_end()
+                        return
+                    yield piece
+
+    def commits(self, chunk: Any) -> bool:
+        """Whether it carries content; usage and terminal reason are read on the way."""
+        return self._reader.see(chunk)
+
+    def reply(self) -> Reply:
+        """What has been seen so far."""
+        return self._reader.reply()
+
+    def _told(self, void: Shown) -> dict[str, Any]:
+        """For who shows tokens as they come: which message is void, and who answers instead."""
+        launch = self._launch
+        return {
+            "message_id": void.message_id, "tokens": void.tokens, "after": launch.after,
+            "attempt": launch.attempt, "candidate": launch.candidate.id,
+        }  # fmt: skip
+
+    def by_parser(self, error: Exception) -> bool:
+        """Whether a parser raised it, after the model's run had ended well."""
+        return False
+
+    def _whole(self, answer: Any) -> Any:
+        """The answer, unless its model gathered it from a stream that did not come to its end."""
+        self._check_gathered((answer,) if isinstance(answer, AIMessage) else ())
+        return answer
+
+    def _check_gathered(self, messages: Sequence[AIMessage]) -> None:
+        if self._gathers() and any(finish_of(message.response_metadata) is None for message in messages):
+            raise CutShort("the model's stream ended without a terminal reason")
+
+    def _gathers(self) -> bool:
+        if any(kind.__name__ == _ALWAYS_STREAMED for kind in type(self._model).__mro__):
+            return True
+        return self._shown is not None and self._shown.streamed and gives_reason(self._model)
+
+    def _check_end(self) -> None:
+        """A stream of nothing, not even a terminal reason, was cut off; core itself raises for one without chunks."""
+        reply = self._reader.reply()
+        if reply.empty and reply.finish is None and not self._reader.carried:
+            raise CutShort("the stream ended before any content and without a terminal reason")
+
+    def _bound(self) -> Runnable[Any, Any]:
+        bound = self._call.bound
+        if bound is None:
+            return self._model
+        replay = bound.replay if self._copied else bound.on  # a copy is of this call alone: its replay is not kept
+        return replay(self._model, self._launch.candidate.provider)
+
+    def _keywords(self) -> Mapping[str, Any]:
+        """The call's keywords, and the time left where the model takes it. In async the core keeps the time."""
+        left, kwargs = self._launch.timeouts.total, self._kwargs
+        if left is None or self._model.cache or get_llm_cache() is not None:  # a keyword is part of the cache's key
+            return kwargs
+        timed = any(kind.__name__ in _TIMED for kind in type(self._model).__mro__)
+        return {"timeout": left, **kwargs} if timed else kwargs
+
+    def _pieces(self, runnable: Runnable[Any, Any], kwargs: Mapping[str, Any]) -> Generator[Any, None, None]:
+        if self._call.mode == "stream":
+            yield from runnable.stream(self._prompt, self._config, **kwargs)
+            return
+        with warnings.catch_warnings(action="ignore"):  # the caller has had the beta warning from the router
+            stream: Any = runnable.stream_events(self._prompt, self._config, version="v3", **kwargs)
+        yield from stream
+
+    async def _apieces(self, runnable: Runnable[Any, Any], kwargs: Mapping[str, Any]) -> AsyncGenerator[Any, None]:
+        if self._call.mode == "stream":
+            source: Any = runnable.astream(self._prompt, self._config, **kwargs)
+            async with aclosing(source):
+                async for piece in source:
+                    yield piece
+            return
+        with warnings.catch_warnings(action="ignore"):
+            waited: Any = runnable.astream_events(self._prompt, self._config, version="v3", **kwargs)
+            stream = await waited
+        async with stream:
+            async for event in stream:
+                yield event
+
+
+_END: Any = object()
+
+
+def _steps(pieces: Iterator[Any], context: Context) -> Iterator[Any]:
+    """Each step of an iterator, taken inside the attempt's context."""
+    while (piece := context.run(next, pieces, _END)) is not _END:
+        yield piece
