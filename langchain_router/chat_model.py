@@ -16,7 +16,7 @@ from langchain_core.callbacks import CallbackManagerForLLMRun, Callbacks
 from langchain_core.language_models import BaseChatModel, LanguageModelInput, ModelProfile
 from langchain_core.language_models.base import LangSmithParams
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatResult, LLMResult, RunInfo
+from langchain_core.outputs import ChatResult, LLMResult
 from langchain_core.prompt_values import ChatPromptValue
 from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig
 from langchain_core.runnables.config import ensure_config, merge_configs
@@ -30,6 +30,7 @@ from capability_router.router import Router
 from capability_router.routing import current_routing
 from langchain_router.bindings import BOUND, Structured, Tools
 from langchain_router.children import Fleet, describe
+from langchain_router.generations import configs_of, result_of
 from langchain_router.profile import common_profile
 from langchain_router.routed import RoutedCall
 from langchain_router.translate import Call, Mode, split_terms, stated_terms, to_request
@@ -108,11 +109,13 @@ class ChatRouter(BaseChatModel):
         """What would be decided for this prompt or these messages now; nothing is called.
 
         `terms` are routing terms (tenant, pin, max_cost_usd, ...) and call keywords (response_format, ...).
-        What is bound by `bind`, `bind_tools`, `with_structured_output` and `with_config` counts.
+        What is bound by `bind`, `bind_tools`, `with_structured_output` and `with_config` counts;
+        `stream=True` explains a stream.
         """
         routing, kwargs = split_terms(terms)
         bound = {BOUND: Tools(tuple(tools))} if tools else {}
-        call = self._call(prompt, None, {**kwargs, **bound}, "invoke")
+        mode: Mode = "stream" if kwargs.pop("stream", False) else "invoke"
+        call = self._call(prompt, None, {**kwargs, **bound}, mode)
         return self.router.explain(self._request(call, {**call.terms, **stated_terms(config or {}), **routing}))
 
     # -- the verbs --------------------------------------------------------------------------------
@@ -159,9 +162,9 @@ class ChatRouter(BaseChatModel):
         run_id: uuid.UUID | None = None, **kwargs: Any,
     ) -> LLMResult:  # fmt: skip
         """Route each list of messages, one after the other."""
-        configs = _configs(len(messages), callbacks, tags, metadata, run_name, run_id)
+        configs = configs_of(len(messages), callbacks, tags, metadata, run_name, run_id)
         calls = zip(messages, configs, strict=True)
-        return _result([self.invoke(m, config, stop=stop, **kwargs) for m, config in calls], configs)
+        return result_of([self.invoke(m, config, stop=stop, **kwargs) for m, config in calls], configs)
 
     async def agenerate(
         self, messages: list[list[BaseMessage]], stop: list[str] | None = None, callbacks: Callbacks = None, *,
@@ -169,13 +172,13 @@ class ChatRouter(BaseChatModel):
         run_id: uuid.UUID | None = None, **kwargs: Any,
     ) -> LLMResult:  # fmt: skip
         """Route all lists of messages at once."""
-        configs = _configs(len(messages), callbacks, tags, metadata, run_name, run_id)
+        configs = configs_of(len(messages), callbacks, tags, metadata, run_name, run_id)
         calls = [self.ainvoke(m, c, stop=stop, **kwargs) for m, c in zip(messages, configs, strict=True)]
         answers = await asyncio.gather(*calls, return_exceptions=True)  # all are waited for, as in core
         for answer in answers:
             if isinstance(answer, BaseException):
                 raise answer
-        return _result([answer for answer in answers if not isinstance(answer, BaseException)], configs)
+        return result_of([answer for answer in answers if not isinstance(answer, BaseException)], configs)
 
     def stream_events(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, *,
@@ -329,19 +332,3 @@ def _retries(own: Mapping[str, Any], router: Router) -> dict[str, int]:
 def _of_messages(kwargs: Mapping[str, Any]) -> None:
     if isinstance(kwargs.get(BOUND), Structured):  # said before any model is chosen, as a chain with a parser says it
         raise NotImplementedError("version='v3' streams messages; stream() gives the values of with_structured_output")
-
-
-def _configs(
-    count: int, callbacks: Callbacks, tags: list[str] | None, metadata: Mapping[str, Any] | None,
-    run_name: str | None, run_id: uuid.UUID | None,
-) -> list[RunnableConfig]:  # fmt: skip
-    shared = RunnableConfig(callbacks=callbacks, tags=list(tags or ()), metadata=dict(metadata or {}))
-    named: RunnableConfig = {**shared, "run_name": run_name} if run_name else shared
-    ids = [run_id or uuid.uuid4(), *(uuid.uuid4() for _ in range(count - 1))]
-    return [{**named, "run_id": id} for id in ids[:count]]
-
-
-def _result(messages: list[AIMessage], configs: list[RunnableConfig]) -> LLMResult:
-    generations = [[ChatGeneration(message=message)] for message in messages]
-    runs = [RunInfo(run_id=run_id) for config in configs if (run_id := config.get("run_id")) is not None]
-    return LLMResult(generations=generations, llm_output={}, run=runs)  # type: ignore[arg-type]  # list is invariant

@@ -39,6 +39,7 @@ _BY_FAULT: dict[str, type[Exception]] = {
     "context_overflow": core.ContextOverflowError, "bad_request": core.ModelInvalidRequestError,
     "unsupported": core.ModelInvalidRequestError, "content_filtered": _Refusal, "refusal": _Refusal,
 }  # fmt: skip
+_MISTAKES = (ValueError, TypeError, NotImplementedError, KeyError, AttributeError)
 _PARSE_FAULTS = ("unparsable", "malformed_tool_call")
 
 
@@ -51,7 +52,7 @@ def as_model_error(error: BaseException) -> BaseException:
     if isinstance(error, core.ModelError):
         return error
     if isinstance(error, AllCandidatesFailed) and error.failures:
-        _widen(error, *_classes(error.failures[0].fault))
+        _widen(error, *_classes(error.failures[0].fault), *_own_class(error))
         error.is_retryable = any(f.fault in KINDS and KINDS[f.fault].is_retryable for f in error.failures)  # type: ignore[attr-defined]  # the widened class has it
     elif isinstance(error, NoEligibleModel):
         windows = bool(error.refusals) and all(r.rule in _WINDOW_RULES for r in error.refusals)
@@ -63,6 +64,13 @@ def _classes(fault: str | None) -> tuple[type[Exception], ...]:
     if fault in _PARSE_FAULTS:
         return (core.ModelError, core.OutputParserException)
     return (_BY_FAULT.get(fault or "", core.ModelError),)
+
+
+def _own_class(error: AllCandidatesFailed) -> tuple[type[Exception], ...]:
+    """Of a mistake in the call itself, which each package finds for itself: the class that it raised."""
+    if any(failure.fault != "unsupported" for failure in error.failures):
+        return ()
+    return tuple(kind for kind in _MISTAKES if type(error.__cause__) is kind)
 
 
 def _widen(error: Exception, *also: type[Exception]) -> None:

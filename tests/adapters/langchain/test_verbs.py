@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from fakes import Scripted
 from langchain_core.messages import HumanMessage
+from langchain_openai import ChatOpenAI
+from openai_server import Server
 from pydantic import BaseModel
 
 from langchain_router import AllCandidatesFailed, ChatRouter
@@ -44,3 +46,25 @@ async def test_agenerate_waits_for_every_prompt_before_it_raises() -> None:
     with pytest.raises(AllCandidatesFailed):
         await ChatRouter(models=[model], max_retries=0).agenerate([[HumanMessage("bad")], [HumanMessage("good")]])
     assert [messages[0].content for messages in model.calls] == ["good"]
+
+
+def test_generate_gives_what_models_put_beside_their_answers(server: Server) -> None:
+    plain = ChatOpenAI(model="ok-x", base_url=server.url, api_key="k", use_responses_api=False)
+    prompts = [[HumanMessage("hi")], [HumanMessage("ho")]]
+    expected, given = plain.generate(prompts), ChatRouter(models=[plain], policy="single").generate(prompts)
+    assert expected.llm_output is not None
+    assert given.llm_output == {key: expected.llm_output[key] for key in ("token_usage", "model_name")}
+    assert [g[0].generation_info for g in given.generations] == [g[0].generation_info for g in expected.generations]
+
+
+def test_a_mistake_that_every_package_finds_is_of_the_class_that_it_raises(server: Server) -> None:
+    plain = ChatOpenAI(model="ok-x", base_url=server.url, api_key="k", use_responses_api=False)
+    for model in (plain, ChatRouter(models=[plain], policy="single")):
+        with pytest.raises(ValueError, match="Functions must be|does not support a part of the request"):
+            model.bind_tools([object()]).invoke("hi")
+
+
+def test_a_stream_can_be_explained() -> None:
+    router = ChatRouter(models=[(Scripted(name_="x"), {"streaming": False}), Scripted(name_="y")], policy="single")
+    assert router.explain("hi").chosen.id == "fake/x"
+    assert router.explain("hi", stream=True).chosen.id == "fake/y"

@@ -1,0 +1,49 @@
+"""What `generate` and `agenerate` take and give: many prompts with one set of callbacks, and an LLMResult."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from langchain_core.callbacks import Callbacks
+from langchain_core.messages import AIMessage
+from langchain_core.outputs import ChatGeneration, LLMResult, RunInfo
+from langchain_core.runnables import RunnableConfig
+
+_INFO = ("finish_reason", "stop_reason", "logprobs")
+
+
+def configs_of(
+    count: int, callbacks: Callbacks, tags: list[str] | None, metadata: Mapping[str, Any] | None,
+    run_name: str | None, run_id: uuid.UUID | None,
+) -> list[RunnableConfig]:  # fmt: skip
+    """A config for each prompt; the given run id is the first one's."""
+    shared = RunnableConfig(callbacks=callbacks, tags=list(tags or ()), metadata=dict(metadata or {}))
+    named: RunnableConfig = {**shared, "run_name": run_name} if run_name else shared
+    ids = [run_id or uuid.uuid4(), *(uuid.uuid4() for _ in range(count - 1))]
+    return [{**named, "run_id": id} for id in ids[:count]]
+
+
+def result_of(messages: Sequence[AIMessage], configs: Sequence[RunnableConfig]) -> LLMResult:
+    """One generation for each prompt, with the facts that models put beside them."""
+    generations = [[ChatGeneration(message=m, generation_info=_info(m))] for m in messages]
+    runs = [RunInfo(run_id=run_id) for config in configs if (run_id := config.get("run_id")) is not None]
+    return LLMResult(generations=generations, llm_output=_output(messages), run=runs)  # type: ignore[arg-type]  # list is invariant
+
+
+def _info(message: AIMessage) -> dict[str, Any] | None:
+    return {key: message.response_metadata[key] for key in _INFO if key in message.response_metadata} or None
+
+
+def _output(messages: Sequence[AIMessage]) -> dict[str, Any]:
+    """The tokens of all, and the model if all are from one."""
+    told = [message.usage_metadata for message in messages if message.usage_metadata]
+    names = {message.response_metadata.get("model_name") for message in messages}
+    output: dict[str, Any] = {}
+    if told:
+        kinds = (("prompt_tokens", "input_tokens"), ("completion_tokens", "output_tokens"), ("total_tokens",) * 2)
+        output["token_usage"] = {name: sum(usage[key] for usage in told) for name, key in kinds}  # type: ignore[literal-required]  # keys of a TypedDict, from a list
+    if len(names) == 1 and None not in names:
+        output["model_name"] = names.pop()
+    return output
