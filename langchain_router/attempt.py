@@ -9,6 +9,7 @@ import warnings
 from collections.abc import AsyncGenerator, Generator, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
 from contextvars import Context
+from dataclasses import replace
 from typing import Any
 
 from langchain_core.globals import get_llm_cache
@@ -102,7 +103,6 @@ class ModelAttempt:
             pieces = context.run(self._pieces, runnable, kwargs)
             with closing(pieces):
                 yield from _steps(pieces, context)
-            self._check_end()
 
     async def achunks(self) -> AsyncGenerator[Any, None]:
         """Make the call in this task."""
@@ -120,7 +120,6 @@ class ModelAttempt:
                 while True:
                     step = coro_with_context(anext(pieces, _END), context, create_task=True)
                     if (piece := await step) is _END:
-                        self._check_end()
                         return
                     yield piece
 
@@ -129,8 +128,10 @@ class ModelAttempt:
         return self._reader.see(chunk)
 
     def reply(self) -> Reply:
-        """What has been seen so far."""
-        return self._reader.reply()
+        """What has been seen so far. A stream of nothing is hollow; core itself raises for one without chunks."""
+        reply = self._reader.reply()
+        nothing = self._call.mode != "invoke" and reply.empty and reply.finish is None and not self._reader.carried
+        return replace(reply, hollow=True) if nothing else reply
 
     def _told(self, void: Shown) -> dict[str, Any]:
         """For who shows tokens as they come: which message is void, and who answers instead."""
@@ -157,12 +158,6 @@ class ModelAttempt:
         if any(kind.__name__ == _ALWAYS_STREAMED for kind in type(self._model).__mro__):
             return True
         return self._shown is not None and self._shown.streamed and gives_reason(self._model)
-
-    def _check_end(self) -> None:
-        """A stream of nothing, not even a terminal reason, was cut off; core itself raises for one without chunks."""
-        reply = self._reader.reply()
-        if reply.empty and reply.finish is None and not self._reader.carried:
-            raise CutShort("the stream ended before any content and without a terminal reason")
 
     def _bound(self) -> Runnable[Any, Any]:
         bound = self._call.bound

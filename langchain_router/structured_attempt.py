@@ -66,9 +66,6 @@ class StructuredAttempt(ModelAttempt):
         self._check_gathered(self._heard.messages)  # half an answer is its provider's fault, not its own
         return Unparsed(error)
 
-    def _check_end(self) -> None:
-        """The parser judges it."""
-
     def by_parser(self, error: Exception) -> bool:
         """The model's run has ended well and something raised after it."""
         ours = not isinstance(error, exceptions.ModelError) or isinstance(error, _REFUSED)

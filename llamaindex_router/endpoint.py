@@ -23,7 +23,7 @@ from capability_router.request import Reply
 from llamaindex_router.call import Call
 from llamaindex_router.children import Children
 from llamaindex_router.endpoint_llm import EndpointLLM
-from llamaindex_router.errors import HollowStream, fault_of
+from llamaindex_router.errors import fault_of
 from llamaindex_router.handover import Origins
 from llamaindex_router.passage import Passage, taken
 from llamaindex_router.tracing import tagged, tapping
@@ -162,7 +162,6 @@ class LlamaAttempt:
         try:
             while (chunk := self._stepped(lambda: next(steps, _END))) is not _END:
                 yield chunk
-            self._check()
         finally:
             _close(answer)
 
@@ -177,7 +176,6 @@ class LlamaAttempt:
         try:
             while (chunk := await self._astepped(answer)) is not _END:
                 yield chunk
-            self._check()
         finally:
             await _aclose(answer)
 
@@ -208,10 +206,6 @@ class LlamaAttempt:
         limit = (clocks.first_token or clocks.total) if self._call.stream else clocks.total
         if limit is not None and _home(self._llm) in _BOUNDABLE:
             self._kwargs = _with_extras(self._call, self._kwargs, {"timeout": limit})
-
-    def _check(self) -> None:
-        if self._seen.hollow:
-            raise HollowStream
 
     @contextmanager
     def _underway(self) -> Iterator[None]:

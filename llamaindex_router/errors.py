@@ -37,10 +37,6 @@ _HANDLER_ENTRIES = ("on_event_start", "on_event_end", "start_trace", "end_trace"
 _UNSENDABLE = "Unsupported content block type"
 
 
-class HollowStream(ConnectionError):
-    """A stream that ended before it said anything, or why."""
-
-
 def fault_of(error: BaseException, *, structured: bool = False) -> Fault | None:
     """What a candidate's exception means; None = it is no provider's fault and passes to the caller.
 
@@ -51,8 +47,6 @@ def fault_of(error: BaseException, *, structured: bool = False) -> Fault | None:
 
     if passes_through(error) or raised_by_handler(error):
         return None
-    if isinstance(error, HollowStream):
-        return Fault("truncated", detail="the stream ended before its first text", error=error)
     if isinstance(error, ValueError) and _UNSENDABLE in str(error):
         return Fault("unsupported", detail="its integration can't send a kind of content in this request", error=error)
     if structured and _misparsed(error):

@@ -64,7 +64,7 @@ class Transcript:
         return self._finish
 
     @property
-    def hollow(self) -> bool:
+    def _hollow(self) -> bool:
         """Chat Completions chunks without content and without a terminal reason, which that format always gives."""
         return self._worded and not self._carried and self._finish is None
 
@@ -82,6 +82,7 @@ class Transcript:
             tool_call_ids=tuple(call.id for call in calls if call.id),
             model=self._model,
             cost_usd=self._counts.get("cost"),
+            hollow=self._hollow,
         )
 
     def _other_content(self) -> str:
@@ -98,8 +99,6 @@ class ObjectTranscript:
     def __init__(self) -> None:
         self._object: Any = None
         self.tapped: list[Response] = []
-
-    hollow = False
 
     def take(self, value: Any) -> bool:
         """Note the object so far; True once one of its fields is known."""

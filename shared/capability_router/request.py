@@ -110,6 +110,7 @@ class Reply:
 
     `finish` is None when the provider gave no terminal reason. `cost_usd` is the provider's own
     bill (a decimal string or number) when it sends one. `text` is kept only as far as it was seen.
+    `hollow`: the chunks so far held neither content nor a terminal reason, which this format always gives.
     """
 
     usage: Usage | None = None
@@ -123,6 +124,7 @@ class Reply:
     cached: bool = False
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     parse_error: str = ""
+    hollow: bool = False
 
     @property
     def empty(self) -> bool:

@@ -21,6 +21,8 @@ def judge(reply: Reply, *, streaming: bool, gives_reason: bool, on_content_filte
     """
     if streaming and gives_reason and reply.finish is None and not reply.cached:
         return Fault("truncated", "the stream ended without a terminal reason")
+    if streaming and reply.hollow and not reply.cached:
+        return Fault("truncated", "the stream ended before any content and without a terminal reason")
     if reply.finish in _FILTERED:
         fault = Fault(_FILTERED[reply.finish], f"finish reason {reply.finish}")
         return fault if on_content_filter == "fallback" else None

@@ -6,6 +6,7 @@ import asyncio
 import copy
 import pickle
 import socket
+import threading
 from typing import Any
 
 import httpx
@@ -32,6 +33,7 @@ from langchain_router import (
     router_costs,
     routing,
 )
+from langchain_router.replies import Reader
 
 DOWN = httpx.ConnectError("no route")
 
@@ -122,6 +124,23 @@ def test_a_stream_that_breaks_after_its_first_text_raises_with_it() -> None:
     assert got == ["a"]
     assert caught.value.partial == "a"
     assert isinstance(caught.value, core.ModelError)
+
+
+def test_a_stream_under_a_clock_is_judged_when_all_of_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its model may have ended in another thread before the first chunk is looked at."""
+
+    def see(reader: Reader, message: Any) -> bool:
+        for thread in threading.enumerate():
+            if thread.name.startswith("router attempt"):
+                thread.join(10)
+        return seen(reader, message)
+
+    seen = Reader.see
+    monkeypatch.setattr(Reader, "see", see)
+    model = Scripted()
+    chunks = list(router(model, Scripted(name_="y"), timeouts={"first_token": 10}).stream("hi"))
+    assert "".join(chunk.content for chunk in chunks) == "a b c"
+    assert chunks[-1].response_metadata["router"]["attempts"] == 1
 
 
 class RateLimited(core.ModelRateLimitError):

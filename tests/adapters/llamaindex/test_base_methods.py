@@ -11,6 +11,7 @@ from adapters.llamaindex.chat_server import ChatServer, Cut, Refuse, Say
 from llama_index.core.llms import ChatMessage
 
 from llamaindex_router import AllCandidatesFailed, EndpointLLM, NoEligibleModel, RouterLLM, StreamInterrupted, routing
+from llamaindex_router.transcript import Transcript
 
 ALWAYS = {"request_id", "model", "provider", "attempts", "fallback"}
 ALL = ALWAYS | {"reason", "cost_usd", "policy"}
@@ -81,6 +82,26 @@ async def test_streams_fall_back_before_the_first_token(
     assert text_of(chunks[-1]) == "hello world"
     assert chunks[0].additional_kwargs["router"]["model"] == "b"
     assert chunks[-1].additional_kwargs["router"]["attempts"] == 2
+
+
+def test_a_stream_under_a_clock_is_judged_when_all_of_it_is_read(
+    like: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its candidate may have ended in another thread before its second chunk is looked at."""
+
+    def take(transcript: Transcript, response: Any) -> bool:
+        carries = taken(transcript, response)
+        for thread in threading.enumerate():
+            if thread.name.startswith("router attempt"):
+                thread.join(10)
+        return carries
+
+    taken = Transcript.take
+    monkeypatch.setattr(Transcript, "take", take)
+    llm = RouterLLM(models=[like("a"), like("b")], policy="single", timeouts={"first_token": 10})
+    chunks = list(llm.stream_chat(HI))
+    assert text_of(chunks[-1]) == "hello world"
+    assert chunks[-1].additional_kwargs["router"]["attempts"] == 1
 
 
 @pytest.mark.parametrize("way", STREAMS)
