@@ -5,13 +5,16 @@ BIN := .venv/bin
 export UV_LINK_MODE := copy
 INSTALL := $(BIN)/python -m uv pip install --python $(BIN)/python --constraint constraints.txt
 
-.PHONY: demo test check lint types arrows constraints clean
+.PHONY: demo test figures check lint types arrows constraints clean
 
 demo: .venv/.demo-installed
 	$(BIN)/python -m examples.demo --out demo-output
 
 test: .venv/.test-installed
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+figures: .venv/.test-installed # slow: some ten minutes; parts and sizes: python -m benchmarks.figures --help
+	$(BIN)/python -m benchmarks.figures $(FIGURES)
 
 check: lint types arrows
 

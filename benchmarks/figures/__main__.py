@@ -1,0 +1,37 @@
+"""The figures we hold ourselves to: python -m benchmarks.figures [NAME ...] [--scale 0.1] [--seed 1]
+
+Without names, all of them. Each prints its figure, its target and its seed; the exit code is 1 when one is
+missed. `--scale` takes a share of the full counts, for a first look.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+from importlib import import_module
+
+NAMES = ("fleet", "load", "failover", "recovery", "ejection")
+"""In the order of the eighteen promises, as far as each has a command here."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.figures", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[*NAMES, []], metavar="NAME", help=", ".join(NAMES))
+    parser.add_argument("--scale", type=float, default=1.0)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    logging.getLogger("capability_router").setLevel(logging.ERROR)
+    missed = 0
+    for name in given.names or NAMES:
+        began = time.monotonic()
+        for finding in import_module(f"benchmarks.figures.{name}").measure(given.scale, given.seed):
+            print(finding.line(), flush=True)
+            missed += not finding.met
+        print(f"        {name}: {time.monotonic() - began:.1f} s", flush=True)
+    return min(missed, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,241 @@
+"""A third driver, in virtual time: the real Router, machine, board and books; only providers and time are made up.
+
+Many requests are in flight at once. All that happens stands in one heap of moments; taking the earliest
+moves the clock. The core's own `Performance` stands between the machine and the calls, as in the two
+drivers for threads and tasks, so what is simulated is no more than who waits for what.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from heapq import heappop, heappush
+from random import Random
+from typing import Any, NamedTuple
+
+from capability_router.address import Address
+from capability_router.catalog.card import ModelCard
+from capability_router.catalog.entry import Entry
+from capability_router.catalog.registry import Registry
+from capability_router.clock import ManualClock
+from capability_router.errors import NoEligibleModel
+from capability_router.execution.effects import Launch
+from capability_router.execution.performance import Performance
+from capability_router.faults.kinds import Fault
+from capability_router.money.price import Price
+from capability_router.request import Request
+from capability_router.router import Router
+
+from .virtual_fleet import NEVER, Provider, VirtualCall
+from .witness import Witness
+
+ARRIVAL, CANCEL, ALARM = -2, -1, 0
+"""What a moment is about, where it isn't an attempt's number."""
+
+
+class Broke(Exception):
+    """A simulated call failed."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.kind)
+        self.fault = fault
+
+
+class Ask(NamedTuple):
+    """A request that will arrive. `out`: tokens of a whole answer to it; `cancel_s`: when its caller goes away."""
+
+    at: float
+    request: Request
+    out: int
+    cancel_s: float | None = None
+
+
+class Journey:
+    """One request on its way, as the endpoint of its own run."""
+
+    __slots__ = ("alarm", "ask", "began", "calls", "given", "run", "show", "sim", "wake")
+
+    def __init__(self, sim: Simulation, ask: Ask) -> None:
+        self.sim, self.ask = sim, ask
+        self.calls: dict[int, VirtualCall] = {}
+        self.given: list[str] = []
+        self.alarm = self.wake = NEVER  # the earliest noted moment to look again, and the one that is wanted
+        self.began = sim.clock.now()
+        # The run's machine is driven here as Run.__iter__ and Run.__aiter__ drive it.
+        self.run: Any = sim.router.start(ask.request, self)
+        self.show: Performance[str] = Performance(self.run._machine, self, sim.clock)
+        self.show.begin()
+
+    def start(self, launch: Launch) -> VirtualCall:
+        sim = self.sim
+        provider, now = sim.providers[launch.candidate.id], sim.clock.now()
+        sim.witness.launched(self, launch, now)
+        tokens = (self.ask.request.input_tokens or 0, self.ask.out)
+        call = VirtualCall(provider, provider.answer(now, sim.chance), tokens, now, stream=self.ask.request.stream)
+        self.calls[launch.attempt] = call
+        return call
+
+    def fault(self, error: BaseException) -> Fault | None:
+        return error.fault if isinstance(error, Broke) else None
+
+    def step(self) -> None:
+        """After whatever happened: start what was launched, hand on what may be, note when to look again."""
+        show, sim = self.show, self.sim
+        for index, call in show.started():
+            sim.at(call.next_at(), self, index)
+        if show.delivering:
+            self.given += show.held()
+        if not show.running:
+            self._over()
+            return
+        patience = show.patience_s()
+        self.wake = NEVER if patience is None else sim.clock.now() + patience
+        if self.wake < self.alarm:
+            self._set_alarm()
+        if len(self.calls) > 1:
+            self._drop(lambda index: not show.in_flight(index))
+
+    def happen(self, index: int) -> None:
+        """An attempt's next moment."""
+        call, show = self.calls.get(index), self.show
+        if call is None or not show.in_flight(index):
+            return
+        script = call.script
+        if call.given < script.pieces and call.stream:
+            call.given += 1
+            self._chunk(index, call.provider.text)
+        elif script.fault is not None:
+            call.given = script.pieces
+            self._close(index)
+            show.raised(index, Broke(script.fault))
+        else:
+            self._end(index, call)
+            return
+        if show.running and show.in_flight(index):
+            self.sim.at(call.next_at(), self, index)
+        self.step()
+
+    def _chunk(self, index: int, text: str) -> None:
+        show = self.show
+        if show.delivering == index:
+            show.goes_on(index, text)
+            self.given.append(text)
+        else:
+            show.took(index, text)
+
+    def _end(self, index: int, call: VirtualCall) -> None:
+        call.whole = True
+        if not call.stream:
+            call.given = call.script.pieces
+            self.show.took(index, call.provider.text * call.script.pieces)
+        self._close(index)
+        self.show.ended(index)
+        self.step()
+
+    def ring(self, now: float) -> None:
+        """The alarm that was set; it may have been moved meanwhile."""
+        self.alarm = NEVER
+        if not self.show.running:
+            return
+        if now >= self.wake:
+            self.show.rang()
+            self.step()
+        elif self.wake != NEVER:
+            self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        self.alarm = self.wake
+        self.sim.at(self.wake, self, ALARM)
+
+    def cancel(self) -> None:
+        if self.show.running:
+            self.show.cancel()
+            self._over(cancelled=True)
+
+    def _close(self, index: int) -> None:
+        self.calls.pop(index).close()
+
+    def _drop(self, gone: Callable[[int], bool]) -> None:
+        for index in [i for i in self.calls if gone(i)]:
+            self._close(index)
+
+    def _over(self, *, cancelled: bool = False) -> None:
+        self._drop(lambda _: True)
+        self.run._on_end(self.run)
+        self.sim.journeys.discard(self)
+        self.sim.witness.ended(self, self.sim.clock.now(), cancelled=cancelled)
+
+
+class Simulation:
+    """A router over a fleet. `run` carries out the requests of `asks` and returns when nothing is left to happen."""
+
+    def __init__(
+        self, providers: list[Provider], seed: int, *, limits: Mapping[str, int] | None = None, **settings: Any
+    ) -> None:  # fmt: skip
+        self.seed, self.chance = seed, Random(seed)
+        self.providers = {provider.name: provider for provider in providers}
+        self.clock = ManualClock()
+        entries = [_entry(provider, limits or {}) for provider in providers]
+        settings.setdefault("retry", {"wait": {"exponential": {"multiplier": 0.25, "max": 4}}})
+        self.router = Router(Registry(entries), clock=self.clock, **settings)
+        self.witness = Witness(self.router)
+        self.journeys: set[Journey] = set()
+        self._heap: list[tuple[float, int, Any, int]] = []
+        self._count = 0
+
+    def at(self, when: float, journey: Any, index: int) -> None:
+        """Note a moment; what never happens is not noted."""
+        if when != NEVER:
+            self._count += 1
+            heappush(self._heap, (when, self._count, journey, index))
+
+    def call(self, when: float, what: Callable[[], object]) -> None:
+        """Do this at that moment."""
+        self.at(when, what, ARRIVAL)
+
+    def run(self, asks: Any) -> Witness:
+        """Until the last request has ended."""
+        coming = iter(asks)
+        self._next(coming)
+        heap, clock = self._heap, self.clock
+        while heap:
+            now, _, what, index = heappop(heap)
+            clock.advance(now - clock.now())
+            if index > 0:
+                what.happen(index)
+            elif index == ALARM:
+                what.ring(now)
+            elif index == CANCEL:
+                what.cancel()
+            elif isinstance(what, Ask):
+                self._next(coming)
+                self._arrive(what)
+            else:
+                what()
+        return self.witness
+
+    def _next(self, coming: Any) -> None:
+        ask = next(coming, None)
+        if ask is not None:
+            self.at(ask.at, ask, ARRIVAL)
+
+    def _arrive(self, ask: Ask) -> None:
+        self.witness.asked += 1
+        try:
+            journey = Journey(self, ask)
+        except NoEligibleModel:
+            self.witness.refused += 1
+            return
+        self.journeys.add(journey)
+        if ask.cancel_s is not None:
+            self.at(ask.at + ask.cancel_s, journey, CANCEL)
+        journey.step()
+
+
+def _entry(provider: Provider, limits: Mapping[str, int]) -> Entry:
+    into, out = provider.price
+    price = Price(input_mtok=into / 1e6, output_mtok=out / 1e6)
+    card = ModelCard(
+        id=provider.name, provider="sim", model=provider.name, price=price, limits=dict(limits), tool_calling=True,
+        context_window=128_000, quality={"default": 0.8}, latency={"ttft_s": 0.4, "tokens_per_s": 90},
+    )  # fmt: skip
+    return Entry(card, None, Address(f"sim:{provider.name}", provider.name, provider.name), gives_reason=True)
