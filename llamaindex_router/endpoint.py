@@ -49,7 +49,7 @@ def describe(llm: Any) -> Description | None:
     model = str(getattr(llm, "model", None) or (metadata.model_name if metadata else "") or "")
     model = "" if model == "unknown" else model
     url = next((str(v) for name in _URLS if (v := getattr(llm, name, None))), "")
-    fields = {"provider": provider_of(url) or _home(llm), "model": model, **_known(llm, metadata)}
+    fields = {"provider": provider_of(url) or home_of(llm), "model": model, **_known(llm, metadata)}
     key = getattr(llm, "api_key", None)
     region = next((str(v) for name in _REGIONS if (v := getattr(llm, name, None))), "")
     address = Address(url or f"sdk:{type(llm).__name__}", model or type(llm).__name__, _mark(key), region)
@@ -91,7 +91,7 @@ def _known(llm: LLM, metadata: LLMMetadata | None) -> dict[str, Any]:
     }
 
 
-def _home(llm: LLM) -> str:
+def home_of(llm: LLM) -> str:
     """The integration it comes from: 'openai' for llama_index.llms.openai and what is derived from it."""
     modules = (kind.__module__ for kind in type(llm).__mro__)
     homes = [m[len(_HOME) :].partition(".")[0] for m in modules if m.startswith(_HOME)]
@@ -126,7 +126,7 @@ class LlamaEndpoint:
         candidate = launch.candidate.id
         self.launched.append(candidate)
         llm = self._children.ready(candidate, self._manager)
-        args, kwargs = self._call.arguments(self._origins.rewrite(candidate))
+        args, kwargs = self._call.arguments(self._origins.rewrite(candidate, home_of(llm)))
         kwargs = _with_extras(self._call, kwargs, self._children.extras(candidate))
         return LlamaAttempt(llm, self._call, args, kwargs, launch)
 
@@ -210,7 +210,7 @@ class LlamaAttempt:
         """In a thread nobody can interrupt a read, so the attempt's clock is given to SDKs that take one per call."""
         clocks = self._launch.timeouts
         limit = (clocks.first_token or clocks.total) if self._call.stream else clocks.total
-        if limit is not None and _home(self._llm) in _BOUNDABLE:
+        if limit is not None and home_of(self._llm) in _BOUNDABLE:
             self._kwargs = _with_extras(self._call, self._kwargs, {"timeout": limit})
 
     def _check(self) -> None:

@@ -8,6 +8,7 @@ from llama_index.core.base.llms.types import ChatMessage, ChatResponse, Completi
 from llama_index.core.bridge.pydantic import BaseModel
 
 from capability_router.request import Finish, Reply, Usage
+from llamaindex_router.handover import key_of
 from llamaindex_router.tool_calls import tool_calls_of
 from llamaindex_router.usage import counts_of, field, finish_of, usage_of
 
@@ -85,7 +86,7 @@ class Transcript:
             text=self._text or self._other_content(),
             tool_calls=len(calls) - broken,
             malformed_tool_calls=broken,
-            tool_call_ids=tuple(call.id for call in calls if call.id),
+            tool_call_ids=tuple(map(key_of, calls)),
             model=self._model,
             cost_usd=self._counts.get("cost"),
         )

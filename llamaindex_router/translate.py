@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -12,6 +11,7 @@ from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from capability_router.request import Need, Request
 from capability_router.routing import Routing
 from llamaindex_router.call import Call
+from llamaindex_router.handover import answered_keys
 
 MEDIA_NEEDS = {
     "image": Need.IMAGE_INPUTS,
@@ -37,17 +37,11 @@ def request_of(call: Call[Any], routing: Routing, max_tokens: int | None = None)
         stream=call.stream,
         turns=sum(m.role == MessageRole.USER for m in messages) or 1,
         in_tool_loop=bool(messages) and messages[-1].role in _TOOL_ROLES,
-        follows=_follows(messages),
+        follows=answered_keys(messages),
         routing=routing,
         model=str(call.kwargs.get("model") or ""),
         payload=call,
     )
-
-
-def _follows(messages: Sequence[ChatMessage]) -> tuple[str, ...]:
-    """The ids of the tool calls whose results end the conversation."""
-    ends = itertools.takewhile(lambda m: m.role in _TOOL_ROLES, reversed(messages))
-    return tuple(str(m.additional_kwargs["tool_call_id"]) for m in ends if m.additional_kwargs.get("tool_call_id"))
 
 
 def text_of(message: ChatMessage) -> str:

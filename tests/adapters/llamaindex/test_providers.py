@@ -6,19 +6,17 @@ import asyncio
 import gc
 import itertools
 import pickle
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from adapters.llamaindex.chat_server import ChatServer, Refuse, Say
+from adapters.llamaindex.chat_server import ChatServer, Refuse
+from adapters.llamaindex.provider_llms import KEY, NAMES, Make
 from adapters.provider_server import CACHED, INPUT, OUTPUT, WINDOW, ProviderServer
-from google.genai.types import HttpOptions
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools import FunctionTool
-from llama_index.llms.anthropic import Anthropic
-from llama_index.llms.google_genai import GoogleGenAI
 from llama_index.llms.ollama import Ollama
 from pydantic import BaseModel
 
@@ -26,11 +24,9 @@ from llamaindex_router import AllCandidatesFailed, RouterLLM, StreamInterrupted
 from llamaindex_router.errors import fault_of
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore:The model .* is deprecated:DeprecationWarning"),  # Anthropic's SDK, of its own
+    pytest.mark.filterwarnings("ignore:The model .* is deprecated:DeprecationWarning"),  # the SDK's
     pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning"),  # google-genai's
 ]
-KEY = "secret-0123456789"
-NAMES = {"anthropic": "claude-sonnet-4-0", "google": "gemini-2.5-flash", "ollama": "llama3", "openai": "ok"}
 PROVIDERS = ("anthropic", "google", "ollama")
 PAIRS = list(itertools.permutations(NAMES, 2))
 HOMES = {"openai": "openai_like", "google": "google_genai"}
@@ -38,7 +34,6 @@ UNARY, STREAMS = ("chat", "achat"), ("stream_chat", "astream_chat")
 WAYS = (*UNARY, *STREAMS)
 HI = [ChatMessage(content="hi")]
 PROMPT = PromptTemplate("Tell about {place}.")
-Make = Callable[[str, str], Any]
 
 
 class City(BaseModel):
@@ -54,50 +49,6 @@ def multiply(a: int, b: int) -> int:
 
 
 TOOL = FunctionTool.from_defaults(multiply)
-
-
-@pytest.fixture
-def providers() -> Any:
-    providers = ProviderServer()
-    yield providers
-    providers.close()
-
-
-@pytest.fixture
-async def make(providers: ProviderServer, like: Callable[..., Any], server: ChatServer) -> AsyncIterator[Make]:
-    """An LLM of a provider, with the retries of its own that its class has; `kind` is how its server behaves."""
-    made: list[Any] = []
-
-    def make(provider: str, kind: str = "ok") -> Any:
-        url, name = f"{providers.url}/{kind}", NAMES[provider]
-        if provider == "anthropic":
-            made.append(Anthropic(model=name, api_key=KEY, base_url=url))
-        elif provider == "google":
-            made.append(GoogleGenAI(model=name, api_key=KEY, http_options=HttpOptions(base_url=url)))
-        elif provider == "ollama":
-            made.append(Ollama(model=name, base_url=url, headers={"authorization": f"Bearer {KEY}"}))
-        else:
-            made.append(like(name))
-        return made[-1]
-
-    server.script("ok", Say("a b c", usage=(INPUT, OUTPUT)))
-    yield make
-    for llm in made:
-        await _close(llm)
-
-
-async def _close(llm: Any) -> None:
-    if isinstance(llm, GoogleGenAI):
-        llm._client.close()
-        await llm._client.aio.aclose()
-    elif isinstance(llm, Ollama):
-        for client in (llm._client, llm._async_client):
-            closing = client and client._client
-            if closing is not None:
-                await closing.aclose() if hasattr(closing, "aclose") else closing.close()
-    elif isinstance(llm, Anthropic):
-        llm._client.close()
-        await llm._aclient.close()
 
 
 def routed(*models: Any, **settings: Any) -> RouterLLM:
