@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse, MessageRole
-from llama_index.core.prompts import BasePromptTemplate
+from llama_index.core.prompts import BasePromptTemplate, ChatPromptTemplate
 
 R = TypeVar("R")
-Rewrite = Callable[[ChatMessage], ChatMessage]
+Rewrite = Callable[[Sequence[ChatMessage]], Sequence[ChatMessage]]
+"""Takes a history and gives it as one candidate reads it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Call(Generic[R]):
         return f"{'a' if is_async else ''}{'stream_' if self.stream else ''}{self.method}"
 
     def arguments(self, rewrite: Rewrite | None = None) -> tuple[list[Any], dict[str, Any]]:
-        """Copies of the arguments; `rewrite` is applied to every message."""
+        """Copies of the arguments; `rewrite` is applied to every history in them."""
         return [fresh(a, rewrite) for a in self.args], {k: fresh(v, rewrite) for k, v in self.kwargs.items()}
 
     def without(self, keyword: str) -> Call[R]:
@@ -54,17 +55,31 @@ class Call(Generic[R]):
 def fresh(value: Any, rewrite: Rewrite | None = None) -> Any:
     """A copy as deep as candidates write: lists, dicts, message shells, prompt templates."""
     if isinstance(value, ChatMessage):
-        copied = value.model_copy(
-            update={"blocks": list(value.blocks), "additional_kwargs": dict(value.additional_kwargs)}
-        )
-        return rewrite(copied) if rewrite else copied
+        return _history([value], rewrite)[0]
     if isinstance(value, BasePromptTemplate):
-        return copy.copy(value)
+        return _prompt(value, rewrite)
     if type(value) in (list, tuple):
+        if value and all(isinstance(item, ChatMessage) for item in value):
+            return type(value)(_history(value, rewrite))
         return type(value)(fresh(item, rewrite) for item in value)
     if type(value) is dict:
         return {name: fresh(item, rewrite) for name, item in value.items()}
     return value
+
+
+def _history(messages: Sequence[ChatMessage], rewrite: Rewrite | None) -> Sequence[ChatMessage]:
+    copies = [
+        m.model_copy(update={"blocks": list(m.blocks), "additional_kwargs": dict(m.additional_kwargs)})
+        for m in messages
+    ]
+    return rewrite(copies) if rewrite else copies
+
+
+def _prompt(prompt: BasePromptTemplate, rewrite: Rewrite | None) -> BasePromptTemplate:
+    copied = copy.copy(prompt)
+    if isinstance(copied, ChatPromptTemplate):  # an agent's structured answer has its whole history as a prompt
+        copied.message_templates = list(_history(copied.message_templates, rewrite))
+    return copied
 
 
 def chat(messages: Sequence[ChatMessage], kwargs: Mapping[str, Any], *, stream: bool = False) -> Call[ChatResponse]:
@@ -88,10 +103,16 @@ def with_tools(
     *,
     stream: bool = False,
 ) -> Call[ChatResponse]:
-    """`chat_with_tools` and its three siblings; what the caller left out stays out."""
+    """`chat_with_tools` and its three siblings; what the caller left out stays out.
+
+    A message as `user_msg` becomes the history's last, which is the same to all integrations but Anthropic's:
+    that one takes a text there and drops a message.
+    """
+    if isinstance(user_msg, ChatMessage):
+        chat_history, user_msg = [*(chat_history or ()), user_msg], None
     stated = {name: m for name, m in (("user_msg", user_msg), ("chat_history", chat_history)) if m is not None}
-    asked = [ChatMessage(role=MessageRole.USER, content=user_msg) if isinstance(user_msg, str) else user_msg]
-    read = [m for m in (*(chat_history or ()), *asked) if m is not None]
+    asked = [ChatMessage(role=MessageRole.USER, content=user_msg)] if user_msg is not None else []
+    read = [*(chat_history or ()), *asked]
     return Call("chat_with_tools", (tools,), {**stated, **kwargs}, read, stream, tools)
 
 

@@ -18,6 +18,7 @@ from llama_index.core.llms.llm import LLM
 from capability_router.catalog.aliases import KEY_VARIABLES, canonical
 from capability_router.endpoints.providers import known, spec_for
 from capability_router.errors import ConfigError
+from llamaindex_router.overheard import OverheardClient
 
 if TYPE_CHECKING:
     from capability_router.catalog.entry import Entry
@@ -38,6 +39,7 @@ PACKAGES = {
 """Provider -> the integration's module and class; used when it is installed."""
 
 _CLIENTS = ("_client", "_aclient", "_async_client")
+_HALF_HEARD = "llama_index.llms.google_genai"
 _RETRIES = "max_retries"
 
 
@@ -100,13 +102,16 @@ def _made(entry: Entry, defaults: Mapping[str, Any], api_key: str | None) -> LLM
 
 
 def prepared(llm: LLM, defaults: Mapping[str, Any]) -> LLM:
-    """The LLM with its own retries off and the defaults set; itself when there is nothing to change."""
+    """The LLM with its own retries off, the defaults set and its streams' ends heard; itself if nothing changes."""
     changes = {name: value for name, value in defaults.items() if name in type(llm).model_fields}
     if getattr(llm, _RETRIES, 0):
         changes[_RETRIES] = 0
-    if not changes:
+    half_heard = any(kind.__module__.startswith(_HALF_HEARD) for kind in type(llm).__mro__)
+    if not changes and not half_heard:
         return llm
     copied = llm.model_copy(update=changes)
+    if half_heard:
+        copied._client = OverheardClient(copied._client)  # type: ignore[attr-defined]  # GoogleGenAI's own attribute
     options = {name: changes[name] for name in (_RETRIES, "timeout") if name in changes}
     for name in _CLIENTS:
         renew = getattr(getattr(copied, name, None), "with_options", None)

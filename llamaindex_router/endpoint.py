@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -29,10 +30,12 @@ from llamaindex_router.passage import Passage, taken
 from llamaindex_router.tracing import tagged, tapping
 from llamaindex_router.transcript import ObjectTranscript, Transcript
 
+_log = logging.getLogger(__name__)
 _HOME = "llama_index.llms."
 _URLS = ("api_base", "base_url", "azure_endpoint", "endpoint")
 _REGIONS = ("region_name", "region", "location")
 _BOUNDABLE = ("openai", "openai_like", "anthropic", "openrouter", "groq", "deepseek")
+_REASONED = ("OpenAI", "Anthropic", "GoogleGenAI", "Ollama")
 _BLIND = {"image_inputs": False, "pdf_inputs": False, "audio_inputs": False, "video_inputs": False}
 
 
@@ -47,19 +50,28 @@ def describe(llm: Any) -> Description | None:
     model = str(getattr(llm, "model", None) or (metadata.model_name if metadata else "") or "")
     model = "" if model == "unknown" else model
     url = next((str(v) for name in _URLS if (v := getattr(llm, name, None))), "")
-    fields = {"provider": provider_of(url) or _home(llm), "model": model, **_known(llm, metadata)}
+    fields = {"provider": provider_of(url) or home_of(llm), "model": model, **_known(llm, metadata)}
     key = getattr(llm, "api_key", None)
     region = next((str(v) for name in _REGIONS if (v := getattr(llm, name, None))), "")
     address = Address(url or f"sdk:{type(llm).__name__}", model or type(llm).__name__, _mark(key), region)
-    reasoned = any(kind.__name__ == "OpenAI" and "llama_index" in kind.__module__ for kind in type(llm).__mro__)
-    return Description(fields, address, reasoned)
+    return Description(fields, address, _gives_reason(llm))
+
+
+def _gives_reason(llm: LLM) -> bool:
+    """Whether its streams end with a terminal reason whenever the provider sent all."""
+    kinds = ((kind.__module__, kind.__name__) for kind in type(llm).__mro__)
+    return any(module.startswith(_HOME) and name in _REASONED for module, name in kinds)
 
 
 def metadata_of(llm: LLM) -> LLMMetadata | None:
-    """The LLM's metadata; None when it can't tell (OpenAI's raises for names it doesn't know)."""
+    """The LLM's metadata; None when it can't tell.
+
+    OpenAI's and Anthropic's raise for names they don't know; Ollama's asks its server, which may be down.
+    """
     try:
         return llm.metadata
-    except ValueError:
+    except Exception as error:  # noqa: BLE001 - whatever a client raises: the window is unknown, and calls may still work
+        _log.info("%s doesn't tell its window (%s)", type(llm).__name__, type(error).__name__)
         return None
 
 
@@ -80,7 +92,7 @@ def _known(llm: LLM, metadata: LLMMetadata | None) -> dict[str, Any]:
     }
 
 
-def _home(llm: LLM) -> str:
+def home_of(llm: LLM) -> str:
     """The integration it comes from: 'openai' for llama_index.llms.openai and what is derived from it."""
     modules = (kind.__module__ for kind in type(llm).__mro__)
     homes = [m[len(_HOME) :].partition(".")[0] for m in modules if m.startswith(_HOME)]
@@ -115,7 +127,7 @@ class LlamaEndpoint:
         candidate = launch.candidate.id
         self.launched.append(candidate)
         llm = self._children.ready(candidate, self._manager)
-        args, kwargs = self._call.arguments(self._origins.rewrite(candidate))
+        args, kwargs = self._call.arguments(self._origins.rewrite(candidate, home_of(llm)))
         kwargs = _with_extras(self._call, kwargs, self._children.extras(candidate))
         return LlamaAttempt(llm, self._call, args, kwargs, launch)
 
@@ -140,7 +152,7 @@ class LlamaAttempt:
     def __init__(self, llm: LLM, call: Call[Any], args: list[Any], kwargs: dict[str, Any], launch: Launch) -> None:
         self._llm, self._call, self._args, self._kwargs, self._launch = llm, call, args, kwargs, launch
         self._passage = Passage(launch.timeouts)
-        self._seen: Transcript | ObjectTranscript = ObjectTranscript() if call.structured else Transcript()
+        self._seen: Transcript | ObjectTranscript = ObjectTranscript(call.args[0]) if call.structured else Transcript()
 
     @property
     def keeps_time(self) -> bool:
@@ -149,7 +161,7 @@ class LlamaAttempt:
             return True
         clocks = self._launch.timeouts
         within = clocks.first_token is not None or clocks.between_tokens is not None
-        return not self._call.stream and not within and _home(self._llm) in _BOUNDABLE
+        return not self._call.stream and not within and home_of(self._llm) in _BOUNDABLE
 
     def chunks(self) -> Generator[Any, None, None]:
         """Make the call; a call without a stream is a stream of one."""
@@ -185,6 +197,8 @@ class LlamaAttempt:
 
     def reply(self) -> Reply:
         """What has been seen so far."""
+        if self._passage.end is not None:
+            self._seen.ended(self._passage.end)
         reply = self._seen.reply()
         return replace(reply, headers=self._passage.headers) if self._passage.headers else reply
 
@@ -204,7 +218,7 @@ class LlamaAttempt:
         """In a thread nobody can interrupt a read, so the attempt's clock is given to SDKs that take one per call."""
         clocks = self._launch.timeouts
         limit = (clocks.first_token or clocks.total) if self._call.stream else clocks.total
-        if limit is not None and _home(self._llm) in _BOUNDABLE:
+        if limit is not None and home_of(self._llm) in _BOUNDABLE:
             self._kwargs = _with_extras(self._call, self._kwargs, {"timeout": limit})
 
     @contextmanager

@@ -21,6 +21,8 @@ from capability_router.errors import (
     StreamInterrupted,
 )
 from capability_router.faults.kinds import Fault
+from capability_router.request import Finish
+from llamaindex_router.usage import finish_word
 
 __all__ = [
     "AllCandidatesFailed",
@@ -34,7 +36,11 @@ __all__ = [
 ]
 
 _HANDLER_ENTRIES = ("on_event_start", "on_event_end", "start_trace", "end_trace")
-_UNSENDABLE = "Unsupported content block type"
+_UNSENDABLE = ("Unsupported content block type", "Unsupported block type")
+_SYNC_ONLY_OUTSIDE = "asyncio.run() cannot be called from a running event loop"
+_ENDED_EARLY = "Response was terminated early: "  # GoogleGenAI's, before the provider's own word
+_UNREACHED = "Failed to connect to Ollama"
+_NOTHING = "Response has no candidates"  # GoogleGenAI's, for a prompt that was blocked
 
 
 def fault_of(error: BaseException, *, structured: bool = False) -> Fault | None:
@@ -47,11 +53,33 @@ def fault_of(error: BaseException, *, structured: bool = False) -> Fault | None:
 
     if passes_through(error) or raised_by_handler(error):
         return None
-    if isinstance(error, ValueError) and _UNSENDABLE in str(error):
-        return Fault("unsupported", detail="its integration can't send a kind of content in this request", error=error)
+    told = _told_by_integration(error)
+    if told is not None:
+        return told
     if structured and _misparsed(error):
         return Fault("unparsable", detail=type(error).__name__, error=error)
     return None if is_programming_error(error) else classify(error)
+
+
+def _told_by_integration(error: BaseException) -> Fault | None:
+    """What integrations say only in words, with exceptions that stand for anything."""
+    text = str(error) if isinstance(error, (ValueError, RuntimeError, ConnectionError)) else ""
+    if text.startswith(_UNREACHED):
+        return Fault("connection", detail="nothing listens there", sent=False, error=error)
+    if text.startswith(_UNSENDABLE):
+        return Fault("unsupported", detail="its integration can't send a kind of content in this request", error=error)
+    if text.startswith(_SYNC_ONLY_OUTSIDE):
+        return Fault("unsupported", detail="its sync methods can't be called while an event loop runs", error=error)
+    if text.startswith(_NOTHING):
+        return Fault("content_filtered", detail="no candidates", error=error)
+    if text.startswith(_ENDED_EARLY):
+        word = text.removeprefix(_ENDED_EARLY).partition(" ")[0]
+        kind = _ENDS.get(finish_word(word) or Finish.OTHER, "unknown")
+        return Fault(kind, detail=f"finish reason {word}" if kind != "unknown" else "", error=error)
+    return None
+
+
+_ENDS = {Finish.CONTENT_FILTER: "content_filtered", Finish.LENGTH: "length"}
 
 
 def raised_by_handler(error: BaseException) -> bool:

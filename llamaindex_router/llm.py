@@ -291,7 +291,7 @@ class RouterLLM(FunctionCallingLLM):
         return self._core.start(call, self._request(call, routing), manager, annotate=self.annotate)
 
     def _request(self, call: calls.Call[Any], routing: Routing) -> Request:
-        return request_of(call, routing, self.max_tokens)
+        return request_of(call, routing, self.max_tokens, self.router.registry.cards)
 
     def _routing(self, terms: Mapping[str, Any]) -> Routing:
         routing = current_routing()

@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 from capability_router.execution.effects import Timeouts
 
 
 class Passage:
-    """On the way out the attempt's clocks in seconds; on the way back the reply's headers."""
+    """On the way out the attempt's clocks in seconds; on the way back the reply's headers.
 
-    __slots__ = ("headers", "timeouts")
+    `end` is the raw chunk with which a stream ended, where its integration doesn't pass it on.
+    """
+
+    __slots__ = ("end", "headers", "timeouts")
 
     def __init__(self, timeouts: Timeouts | None = None) -> None:
         self.timeouts = timeouts
         self.headers: Mapping[str, str] = {}
+        self.end: Any = None
 
 
 _current: ContextVar[Passage | None] = ContextVar("llamaindex_router_passage", default=None)

@@ -12,7 +12,6 @@ from capability_router.execution.run import Run
 from llamaindex_router.annotation import Annotator
 from llamaindex_router.call import Call, R
 from llamaindex_router.handover import Origins
-from llamaindex_router.tool_calls import tool_calls_of
 from llamaindex_router.tracing import RouterCall
 
 _END: Any = object()
@@ -98,7 +97,7 @@ class Routed(Generic[R]):
         return self._annotator.whole(answer)
 
     def _note(self, answer: Any) -> None:
-        """Remember who made the tool calls, so that another candidate gets them in the common form."""
+        """Remember who made this turn, so that another candidate gets it in the common form."""
         chosen = self._run.candidate
         if chosen is not None and isinstance(answer, ChatResponse):
-            self._origins.note(chosen.id, (call.id for call in tool_calls_of(answer.message) if call.id))
+            self._origins.note(chosen.id, answer.message)

@@ -8,6 +8,7 @@ from llama_index.core.base.llms.types import ChatMessage, ChatResponse, Completi
 from llama_index.core.bridge.pydantic import BaseModel
 
 from capability_router.request import Finish, Reply, Usage
+from llamaindex_router.handover import key_of
 from llamaindex_router.tool_calls import tool_calls_of
 from llamaindex_router.usage import counts_of, field, finish_of, usage_of
 
@@ -18,13 +19,13 @@ _SILENT = ("text", "cache")
 class Transcript:
     """Reads chat and completion responses; keeps the last text, message, terminal reason and counts."""
 
-    __slots__ = ("_carried", "_counts", "_finish", "_message", "_model", "_text", "_worded")
+    __slots__ = ("_carried", "_counts", "_finish", "_message", "_model", "_said", "_text", "_worded")
 
     def __init__(self) -> None:
         self._counts: dict[str, Any] = {}
         self._finish: Finish | None = None
         self._message: ChatMessage | None = None
-        self._text = self._model = ""
+        self._said = self._text = self._model = ""
         self._carried = self._worded = False
 
     def take(self, response: Response) -> bool:
@@ -37,18 +38,24 @@ class Transcript:
         self._finish = finish_of(raw, *kwargs) or self._finish
         self._model = self._model or str(field(raw, "model") or "")
         whole = (response.message.content if isinstance(response, ChatResponse) else response.text) or ""
-        # Most integrations give the text so far with every chunk, some only its increment.
-        cumulative = whole and len(whole) >= len(self._text)
-        self._text = whole if cumulative else self._text + (response.delta or "")
+        # Most integrations give the text so far with every chunk, some only its increment, some are late with it.
+        self._said += response.delta or ""
+        self._text = whole if len(whole) >= len(self._said) else self._said
         self._worded = self._worded or field(raw, "choices") is not None
         carries = bool(response.delta) or bool(whole) or self._speaks(response)
         self._carried = self._carried or carries
         return carries
 
+    def ended(self, raw: Any) -> None:
+        """Note the raw end of a stream that its integration kept to itself."""
+        self._counts.update(counts_of(raw))
+        self._finish = finish_of(raw) or self._finish
+
     def _speaks(self, response: Response) -> bool:
-        if response.additional_kwargs and response.additional_kwargs.get("thinking_delta"):
-            return True
         message = self._message
+        told = (response.additional_kwargs, message.additional_kwargs if message is not None else None)
+        if any(kwargs and kwargs.get("thinking_delta") for kwargs in told):
+            return True
         if message is None:
             return False
         return bool(message.additional_kwargs.get("tool_calls")) or any(map(_full, message.blocks))
@@ -79,7 +86,7 @@ class Transcript:
             text=self._text or self._other_content(),
             tool_calls=len(calls) - broken,
             malformed_tool_calls=broken,
-            tool_call_ids=tuple(call.id for call in calls if call.id),
+            tool_call_ids=tuple(map(key_of, calls)),
             model=self._model,
             cost_usd=self._counts.get("cost"),
             hollow=self._hollow,
@@ -94,30 +101,39 @@ class Transcript:
 class ObjectTranscript:
     """Reads the objects of a structured call; the tokens come from the responses tapped underneath."""
 
-    __slots__ = ("_object", "tapped")
+    __slots__ = ("_kind", "_object", "tapped")
 
-    def __init__(self) -> None:
+    def __init__(self, kind: type[Any]) -> None:
+        self._kind = kind
         self._object: Any = None
         self.tapped: list[Response] = []
 
     def take(self, value: Any) -> bool:
         """Note the object so far; True once one of its fields is known."""
         self._object = value
-        return not isinstance(value, BaseModel) or bool(value.model_fields_set)
+        known = value.model_fields_set if isinstance(value, BaseModel) else ()
+        return not isinstance(value, BaseModel) or any(getattr(value, name) is not None for name in known)
+
+    def ended(self, raw: Any) -> None:
+        """Nothing: the object itself shows whether it is whole."""
 
     def reply(self) -> Reply:
-        """Complete when there is an object: it has passed validation."""
+        """Complete when there is an object of the class asked for: it has passed validation.
+
+        While it grows it is one of a looser class, in which every field may be missing.
+        """
         seen = [_replied(response) for response in self.tapped]
         last = seen[-1] if seen else Reply()
-        found = isinstance(self._object, BaseModel)
-        kind = type(self._object).__name__
+        objects = self._object if isinstance(self._object, list) and self._object else [self._object]
+        found = all(isinstance(value, self._kind) for value in objects)
+        kind = type(objects[0]).__name__
         return Reply(
             usage=_total([r.usage for r in seen if r.usage is not None]),
             finish=Finish.STOP if found else last.finish,
             text=last.text or (kind if found else ""),
             model=last.model,
             cost_usd=last.cost_usd,
-            parse_error="" if found or self._object is None else f"gave a {kind} instead of an object",
+            parse_error="" if found or self._object is None else f"gave_{kind}",
         )
 
 

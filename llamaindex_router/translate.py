@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
+from capability_router.catalog.card import ModelCard
 from capability_router.request import Need, Request
 from capability_router.routing import Routing
 from llamaindex_router.call import Call
+from llamaindex_router.handover import answered_keys
+from llamaindex_router.tokens import counted
 
 MEDIA_NEEDS = {
     "image": Need.IMAGE_INPUTS,
@@ -23,31 +25,33 @@ OUTPUT_LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "ma
 _TOOL_ROLES = (MessageRole.TOOL, MessageRole.FUNCTION)
 
 
-def request_of(call: Call[Any], routing: Routing, max_tokens: int | None = None) -> Request:
-    """The request the core plans on. `max_tokens` is the router's own default for the answer's length."""
+def request_of(
+    call: Call[Any], routing: Routing, max_tokens: int | None = None, cards: Sequence[ModelCard] = ()
+) -> Request:
+    """The request the core plans on. `max_tokens` is the router's own default for the answer's length.
+
+    `cards`: the models whose windows the prompt may fill; near one it is counted, else the core estimates.
+    """
     messages = [m for m in call.messages if isinstance(m, ChatMessage)]
     media = tuple(kind for m in messages for kind in _media(m.blocks))
+    texts = tuple(m if isinstance(m, str) else text_of(m) for m in call.messages)
+    tools, longest = _schemas(call), _max_tokens(call.kwargs, max_tokens)
     return Request(
-        texts=tuple(m if isinstance(m, str) else text_of(m) for m in call.messages),
+        texts=texts,
         needs=_needs(call, media),
         media=media,
-        tools=_schemas(call),
+        tools=tools,
         tool_names=tuple(str(tool.metadata.name) for tool in call.tools),
-        max_tokens=_max_tokens(call.kwargs, max_tokens),
+        max_tokens=longest,
+        input_tokens=None if media else counted(texts, tools, cards, longest),
         stream=call.stream,
         turns=sum(m.role == MessageRole.USER for m in messages) or 1,
         in_tool_loop=bool(messages) and messages[-1].role in _TOOL_ROLES,
-        follows=_follows(messages),
+        follows=answered_keys(messages),
         routing=routing,
         model=str(call.kwargs.get("model") or ""),
         payload=call,
     )
-
-
-def _follows(messages: Sequence[ChatMessage]) -> tuple[str, ...]:
-    """The ids of the tool calls whose results end the conversation."""
-    ends = itertools.takewhile(lambda m: m.role in _TOOL_ROLES, reversed(messages))
-    return tuple(str(m.additional_kwargs["tool_call_id"]) for m in ends if m.additional_kwargs.get("tool_call_id"))
 
 
 def text_of(message: ChatMessage) -> str:

@@ -53,7 +53,7 @@ def finish_of(raw: Any, *kwargs: Mapping[str, Any]) -> Finish | None:
             finish = finish_word(field(place, name))
             if finish is not None:
                 return finish
-    return None
+    return Finish.STOP if raw is not None and field(raw, "done") is True else None  # Ollama's, before it gave reasons
 
 
 def _held(raw: Any) -> Iterator[Any]:

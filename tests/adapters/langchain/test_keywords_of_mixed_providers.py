@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from adapters.provider_server import ProviderServer
 from langchain_google_genai import ChatGoogleGenerativeAI
 from langchain_ollama import ChatOllama
 from langchain_openai import ChatOpenAI
 from openai_server import Server
-from provider_server import ProviderServer
 
 from langchain_router import ChatRouter
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from adapters.provider_server import ProviderServer
 from fakes import Recorder, metadata
 from langchain_anthropic import ChatAnthropic
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
 from openai_server import Server
-from provider_server import ProviderServer
 from pydantic import BaseModel
 
 from langchain_router import ChatEndpoint, ChatRouter

@@ -9,6 +9,7 @@ from operator import add
 from typing import Any
 
 import pytest
+from adapters.provider_server import CACHED, INPUT, OUTPUT, ProviderServer
 from langchain_anthropic import ChatAnthropic
 from langchain_core.callbacks import UsageMetadataCallbackHandler
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
@@ -16,7 +17,6 @@ from langchain_google_genai import ChatGoogleGenerativeAI
 from langchain_ollama import ChatOllama
 from langchain_openai import ChatOpenAI
 from openai_server import Server
-from provider_server import CACHED, INPUT, OUTPUT, ProviderServer
 
 from langchain_router import AllCandidatesFailed, ChatRouter, StreamInterrupted
 

@@ -5,7 +5,9 @@ from typing import Any
 
 import httpx
 import pytest
-from adapters.llamaindex.chat_server import ChatServer
+from adapters.llamaindex import provider_llms
+from adapters.llamaindex.chat_server import ChatServer, Say
+from adapters.provider_server import INPUT, OUTPUT, ProviderServer
 from llama_index.llms.openai_like import OpenAILike
 
 from llamaindex_router import EndpointLLM, RouterLLM
@@ -64,3 +66,30 @@ def pair(child: Callable[..., Any]) -> RouterLLM:
 
 def _priced(llm: Any) -> tuple[Any, dict[str, Any]]:
     return llm, {"id": llm.model, "price": PRICE}
+
+
+@pytest.fixture
+def providers() -> Iterator[ProviderServer]:
+    """Speaks Anthropic's, Gemini's and Ollama's formats."""
+    made = ProviderServer()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+async def make(
+    providers: ProviderServer, like: Callable[..., OpenAILike], server: ChatServer
+) -> AsyncIterator[provider_llms.Make]:
+    """LlamaIndex's own LLM of a provider, on loopback."""
+    made: list[Any] = []
+
+    def make(provider: str, kind: str = "ok") -> Any:
+        if provider == "openai":
+            return like(provider_llms.NAMES[provider])
+        made.append(provider_llms.made(provider, f"{providers.url}/{kind}"))
+        return made[-1]
+
+    server.script(provider_llms.NAMES["openai"], Say("a b c", usage=(INPUT, OUTPUT)))
+    yield make
+    for llm in made:
+        await provider_llms.close(llm)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 from adapters.llamaindex.chat_server import ChatServer, Refuse, Say
 from llama_index.core.base.llms.types import ChatMessage, MessageRole, ToolCallBlock
 from llama_index.core.tools import FunctionTool
+from llama_index.llms.anthropic import Anthropic
 
 from capability_router.router import Router
 from langchain_router import ChatRouter
@@ -28,19 +28,9 @@ def multiply(a: int, b: int) -> int:
 TOOL = FunctionTool.from_defaults(multiply)
 
 
-def _anthropic() -> Any:
-    """LlamaIndex's Anthropic, where the installed SDK is one that it can be used with (below 1)."""
-    module = pytest.importorskip("llama_index.llms.anthropic")
-    try:
-        importlib.import_module("llama_index.llms.anthropic.utils").messages_to_anthropic_messages(HI)
-    except TypeError:
-        pytest.skip("this llama-index-llms-anthropic can't send with the installed anthropic SDK")
-    return module.Anthropic
-
-
 @pytest.fixture
 def llm(like: Callable[..., Any], server: ChatServer) -> RouterLLM:
-    claude = _anthropic()(model=CLAUDE, api_key="k", base_url=server.url.removesuffix("/v1"))
+    claude = Anthropic(model=CLAUDE, api_key="k", base_url=server.url.removesuffix("/v1"))
     price = {"input_mtok": 1.0, "output_mtok": 2.0, "cache_read_mtok": 0.1}
     return RouterLLM(models=[(like("a"), {"id": "a"}), (claude, {"id": "claude", "price": price})], policy="single")
 

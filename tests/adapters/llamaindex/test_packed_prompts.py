@@ -56,3 +56,35 @@ def test_auto_leaves_a_fallback_for_a_full_prompt_and_max_does_not(
         else:
             assert "hello" in str(synthesizer.synthesize("What?", more))
             assert {body["model"] for body in server.requests} == {"middle"}
+
+
+CODE = "def f(x: int) -> dict[str, int]:\n    return {'a[%d]': x ** 2, **g(x, *args)}  # §4.2 {0!r:>{width}}\n"
+TEXTS = {
+    "prose": "The breaker opens after five failures in a row, waits, and then lets two probes through. ",
+    "code": CODE,
+    "numbers": "2026-01-17T03:14:15Z 10.0.0.7 200 0.00031 4411 0x7f3a\n",
+    "german": "Die Sicherung fällt, wenn fünf Anfragen nacheinander scheitern, und prüft später erneut. ",
+    "japanese": "遮断器は五回続けて失敗すると開き、しばらく待ってから試します。",
+}
+
+
+@pytest.mark.parametrize("kind", list(TEXTS))
+@pytest.mark.parametrize("mode", [ResponseMode.COMPACT, ResponseMode.TREE_SUMMARIZE, ResponseMode.SIMPLE_SUMMARIZE])
+def test_a_prompt_packed_to_the_brim_fits_the_model_it_was_packed_for(
+    built_in: Callable[..., Any], server: ChatServer, mode: ResponseMode, kind: str
+) -> None:
+    llm = RouterLLM(models=[(built_in("small", context_window=4_000), {"id": "small"}),
+                            (built_in("large", context_window=64_000), {"id": "large"})],
+                    policy="single", context_window="min")  # fmt: skip
+    nodes = [NodeWithScore(node=TextNode(text=f"{i} " + TEXTS[kind] * 12)) for i in range(40)]
+    str(get_response_synthesizer(llm=llm, response_mode=mode).synthesize("What?", nodes))
+    assert {body["model"] for body in server.requests} == {"small"}
+
+
+def test_a_lone_model_can_be_given_all_that_is_packed_for_it(
+    built_in: Callable[..., Any], server: ChatServer
+) -> None:
+    llm = RouterLLM(models=[built_in("only", context_window=4_000)])
+    nodes = [NodeWithScore(node=TextNode(text=f"{i} " + TEXTS["prose"] * 12)) for i in range(40)]
+    synthesizer = get_response_synthesizer(llm=llm, response_mode=ResponseMode.TREE_SUMMARIZE)
+    assert "hello" in str(synthesizer.synthesize("What?", nodes))

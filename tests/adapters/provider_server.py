@@ -1,9 +1,10 @@
 """A loopback server that speaks Anthropic's Messages, Gemini's generateContent and Ollama's /api/chat.
 
-Which format is told by the path; how it goes by the model's name: `fail-` answers 429, `over-` each provider's
-"overloaded", `late-` states it (Anthropic, Ollama) within a stream that has begun, `cut-` ends its stream
-cleanly after what precedes the first text, `half-` after the first text. Without a schema it says "a b c";
-with tools and a last message from the user it calls the first tool. No real model, stdlib only.
+Which format is told by the path; how it goes by the model's name, or by a folder before the path, for clients that
+know their models' names (`http://host/fail`): `fail-` answers 429, `over-` each provider's "overloaded", `late-`
+states it (Anthropic, Ollama) within a stream that has begun, `cut-` ends its stream cleanly after what precedes the
+first text, `half-` after the first text, `bare-` ends Gemini's without parts. Without a schema it says "a b c",
+with one what fits it; with tools and a last message from the user it calls the first tool. No real model, stdlib only.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
-from openai_server import example
+from adapters.langchain.openai_server import example
 
 INPUT, CACHED, OUTPUT = 10, 4, 3
 """Tokens of every answer, whatever it holds; CACHED are part of INPUT where the format knows a cache."""
 WORDS = ("a", " b", " c")
+WINDOW = 32_768
+FOLDERS = ("ok", "fail", "over", "late", "cut", "half", "bare")
 
 
 class Tool(NamedTuple):
@@ -29,11 +32,19 @@ class Tool(NamedTuple):
     args: dict[str, Any]
 
 
+class Answer(NamedTuple):
+    """What a model is to give: a tool call, or else its words."""
+
+    model: str
+    tool: Tool | None
+    words: tuple[str, ...] = WORDS
+
+
 class Format(NamedTuple):
     """One wire format: its answer, its stream's pieces, its errors, and how a piece is framed."""
 
-    whole: Callable[[str, Tool | None], dict[str, Any]]
-    pieces: Callable[[str, Tool | None], Iterator[dict[str, Any]]]
+    whole: Callable[[Answer], dict[str, Any]]
+    pieces: Callable[[Answer], Iterator[dict[str, Any]]]
     errors: dict[str, tuple[int, dict[str, Any]]]
     frame: Callable[[dict[str, Any]], str]
     media: str
@@ -47,11 +58,12 @@ def _claude_error(kind: str) -> dict[str, Any]:
     return {"type": "error", "error": {"type": kind, "message": "scripted"}, "request_id": "req_1"}
 
 
-def _claude(model: str, tool: Tool | None) -> dict[str, Any]:
+def _claude(answer: Answer) -> dict[str, Any]:
+    tool = answer.tool
     used = {"type": "tool_use", "id": "toolu_1", "name": tool.name, "input": tool.args} if tool else None
     return {
-        "id": "msg_1", "type": "message", "role": "assistant", "model": model,
-        "content": [used or {"type": "text", "text": "".join(WORDS)}],
+        "id": "msg_1", "type": "message", "role": "assistant", "model": answer.model,
+        "content": [used or {"type": "text", "text": "".join(answer.words)}],
         "stop_reason": "tool_use" if tool else "end_turn", "stop_sequence": None,
         "usage": {
             "input_tokens": INPUT - CACHED, "cache_read_input_tokens": CACHED, "cache_creation_input_tokens": 0,
@@ -60,15 +72,15 @@ def _claude(model: str, tool: Tool | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _claude_pieces(model: str, tool: Tool | None) -> Iterator[dict[str, Any]]:
-    whole = _claude(model, tool)
+def _claude_pieces(answer: Answer) -> Iterator[dict[str, Any]]:
+    whole, tool = _claude(answer), answer.tool
     usage = {**whole["usage"], "output_tokens": 1}
     yield {"type": "message_start", "message": {**whole, "content": [], "stop_reason": None, "usage": usage}}
     (block,) = whole["content"]
     empty = {**block, "input": {}} if tool else {"type": "text", "text": ""}
     yield {"type": "content_block_start", "index": 0, "content_block": empty}
     yield {"type": "ping"}
-    for piece in _halves(json.dumps(tool.args)) if tool else WORDS:
+    for piece in _halves(json.dumps(tool.args)) if tool else answer.words:
         delta = {"type": "input_json_delta", "partial_json": piece} if tool else {"type": "text_delta", "text": piece}
         yield {"type": "content_block_delta", "index": 0, "delta": delta}
     yield {"type": "content_block_stop", "index": 0}
@@ -97,18 +109,19 @@ def _gemini_piece(model: str, parts: list[dict[str, Any]], reason: str | None = 
     return {"candidates": [candidate], "usageMetadata": usage, "modelVersion": model, "responseId": "r1"}
 
 
-def _gemini(model: str, tool: Tool | None) -> dict[str, Any]:
+def _gemini(answer: Answer) -> dict[str, Any]:
+    tool = answer.tool
     called = {"functionCall": {"name": tool.name, "args": tool.args}} if tool else None
-    return _gemini_piece(model, [called or {"text": "".join(WORDS)}], "STOP")
+    return _gemini_piece(answer.model, [called or {"text": "".join(answer.words)}], "STOP")
 
 
-def _gemini_pieces(model: str, tool: Tool | None) -> Iterator[dict[str, Any]]:
-    if tool:
-        yield _gemini(model, tool)
+def _gemini_pieces(answer: Answer) -> Iterator[dict[str, Any]]:
+    if answer.tool:
+        yield _gemini(answer)
         return
-    for word in WORDS:
-        yield _gemini_piece(model, [{"text": word}])
-    yield _gemini_piece(model, [{"text": ""}], "STOP")
+    for word in answer.words:
+        yield _gemini_piece(answer.model, [{"text": word}])
+    yield _gemini_piece(answer.model, [{"text": ""}], "STOP")
 
 
 # -- Ollama ---------------------------------------------------------------------------------------
@@ -127,14 +140,15 @@ def _ollama_call(tool: Tool) -> dict[str, Any]:
     return {"tool_calls": [{"function": {"name": tool.name, "arguments": tool.args}}]}
 
 
-def _ollama(model: str, tool: Tool | None) -> dict[str, Any]:
-    return _ollama_piece(model, _ollama_call(tool) if tool else {"content": "".join(WORDS)}, True)
+def _ollama(answer: Answer) -> dict[str, Any]:
+    message = _ollama_call(answer.tool) if answer.tool else {"content": "".join(answer.words)}
+    return _ollama_piece(answer.model, message, True)
 
 
-def _ollama_pieces(model: str, tool: Tool | None) -> Iterator[dict[str, Any]]:
-    for message in [_ollama_call(tool)] if tool else [{"content": word} for word in WORDS]:
-        yield _ollama_piece(model, message, False)
-    yield _ollama_piece(model, {}, True)
+def _ollama_pieces(answer: Answer) -> Iterator[dict[str, Any]]:
+    for message in [_ollama_call(answer.tool)] if answer.tool else [{"content": word} for word in answer.words]:
+        yield _ollama_piece(answer.model, message, False)
+    yield _ollama_piece(answer.model, {}, True)
 
 
 # -- the server -----------------------------------------------------------------------------------
@@ -172,8 +186,16 @@ class ProviderServer:
             def log_message(self, *args: Any) -> None:
                 """Quiet."""
 
+            def do_GET(self) -> None:
+                """What Gemini tells of a model."""
+                _send(self, 200, {"name": "models/m", "inputTokenLimit": WINDOW, "outputTokenLimit": 8_192})
+
             def do_POST(self) -> None:
-                owner._answer(self, json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if self.path.endswith("/api/show"):
+                    _send(self, 200, {"model_info": {"llama.context_length": WINDOW}})
+                else:
+                    owner._answer(self, body)
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
@@ -193,23 +215,43 @@ class ProviderServer:
         form = FORMATS["gemini" if verb else last]
         model = named if verb else body["model"]
         self.seen.append((model, body))
-        kind, tool = model.partition("-")[0], _wanted(body)
+        folder = http.path.split("/")[1]
+        kind, answer = folder if folder in FOLDERS else model.partition("-")[0], _answer(model, body)
         if kind in form.errors:
             _send(http, *form.errors[kind])
         elif verb == "streamGenerateContent" or body.get("stream"):
-            _stream(http, form, _scripted(form, kind, model, tool))
+            _stream(http, form, _scripted(form, kind, answer))
         else:
-            _send(http, 200, form.whole(model, tool))
+            _send(http, 200, form.whole(answer))
 
 
-def _scripted(form: Format, kind: str, model: str, tool: Tool | None) -> Iterator[dict[str, Any]]:
+def _answer(model: str, body: dict[str, Any]) -> Answer:
+    tool, schema = _wanted(body), _schema(body)
+    return Answer(model, tool, WORDS if tool or not schema else _halves(json.dumps(example(_lowered(schema)))))
+
+
+def _schema(body: dict[str, Any]) -> dict[str, Any] | None:
+    """The JSON schema of the answer, wherever the format has it."""
+    told, stated = body.get("generationConfig") or {}, body.get("format")
+    claude = (body.get("output_config") or {}).get("format") or body.get("output_format") or {}
+    places = (told.get("responseSchema"), told.get("responseJsonSchema"), stated, claude.get("schema"))
+    return next((schema for schema in places if isinstance(schema, dict)), None)
+
+
+def _scripted(form: Format, kind: str, answer: Answer) -> Iterator[dict[str, Any]]:
     allowed = {"cut": form.before_text, "late": form.before_text, "half": form.before_text + 1}.get(kind)
-    for i, piece in enumerate(form.pieces(model, tool)):
+    for i, piece in enumerate(form.pieces(answer)):
         if i == allowed:
             break
-        yield piece
+        yield _bare(piece) if kind == "bare" else piece
     if kind == "late":
         yield form.errors["over"][1]
+
+
+def _bare(piece: dict[str, Any]) -> dict[str, Any]:
+    (candidate,) = piece["candidates"]
+    ending = candidate["content"]["parts"] == [{"text": ""}]
+    return {**piece, "candidates": [{**candidate, "content": {"role": "model"}}]} if ending else piece
 
 
 def _wanted(body: dict[str, Any]) -> Tool | None:

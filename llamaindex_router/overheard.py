@@ -1,0 +1,82 @@
+"""What GoogleGenAI leaves out of its streams: the end.
+
+Gemini often ends a stream with a chunk that has a terminal reason and the final counts but no parts, and
+the integration passes on only chunks with parts. Without that end a whole answer can't be told from one
+that was cut off, so the client below notes it in the attempt's passage on its way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from inspect import isawaitable
+from typing import Any
+
+from llamaindex_router.passage import current_passage
+
+
+class OverheardClient:
+    """A google-genai client, sync or async, that does what it did, and notes how chat streams end."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    @property
+    def aio(self) -> OverheardClient:
+        """The asynchronous side."""
+        return OverheardClient(self._client.aio)
+
+    @property
+    def chats(self) -> OverheardChats:
+        """The chats, overheard."""
+        return OverheardChats(self._client.chats)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+
+class OverheardChats:
+    """Makes chats whose streams are overheard."""
+
+    def __init__(self, chats: Any) -> None:
+        self._chats = chats
+
+    def create(self, **settings: Any) -> OverheardChat:
+        """A chat."""
+        return OverheardChat(self._chats.create(**settings))
+
+
+class OverheardChat:
+    """One chat. Each chunk of a stream is noted when it is pulled, which happens inside the attempt."""
+
+    def __init__(self, chat: Any) -> None:
+        self._chat = chat
+
+    def send_message_stream(self, *given: Any, **options: Any) -> Any:
+        """The chunks, or in async what gives them when awaited."""
+        opened = self._chat.send_message_stream(*given, **options)
+        return _awaited(opened) if isawaitable(opened) else _noted(opened)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._chat, name)
+
+
+def _noted(chunks: Iterator[Any]) -> Iterator[Any]:
+    for chunk in chunks:
+        _note(chunk)
+        yield chunk
+
+
+async def _awaited(opened: Any) -> AsyncIterator[Any]:
+    return _anoted(await opened)
+
+
+async def _anoted(chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async for chunk in chunks:
+        _note(chunk)
+        yield chunk
+
+
+def _note(chunk: Any) -> None:
+    candidates = getattr(chunk, "candidates", None)
+    if candidates and getattr(candidates[0], "finish_reason", None):
+        current_passage().end = chunk

@@ -1,0 +1,39 @@
+"""Tokens of a prompt near a window's edge, counted as the engine that packed it counted.
+
+LlamaIndex packs a prompt until its own tokenizer says that the window is full. The core's estimate is off
+by some percent, which matters only there: it would refuse the very model that the prompt was packed for,
+and the only model altogether where there is no larger one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from llama_index.core.utils import get_tokenizer
+
+from capability_router.catalog.card import ModelCard
+from capability_router.eligibility import default_reserve
+from capability_router.features import estimate_tokens
+
+_SHORT = 2_000  # characters: whatever a window holds, they fit or are far from it
+_NEAR = 0.7, 1.4  # times the estimate: between them the tokenizer is asked
+
+
+def counted(texts: Sequence[str], tools: str, cards: Sequence[ModelCard], max_tokens: int | None) -> int | None:
+    """Input tokens by LlamaIndex's tokenizer if they may fill a model's window, else None: an estimate will do."""
+    text = "\n".join(texts)
+    if len(text) + len(tools) < _SHORT:
+        return None
+    beside = estimate_tokens(tools) if tools else 0
+    least, most = (times * (estimate_tokens(text) + beside) for times in _NEAR)
+    if not any(least < room < most for card in cards for room in _rooms(card, max_tokens)):
+        return None
+    tokenizer: Any = get_tokenizer()
+    return sum(len(tokenizer(part)) for part in texts) + beside
+
+
+def _rooms(card: ModelCard, max_tokens: int | None) -> list[int]:
+    kept = max_tokens or card.output_reserve or default_reserve(card)
+    whole = [card.context_window - kept] if card.context_window else []
+    return [*whole, card.max_input_tokens] if card.max_input_tokens else whole
