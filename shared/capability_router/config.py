@@ -49,6 +49,7 @@ class Settings:
     deadline_s: float | None
     hedge: Hedge
     budgets: tuple[BudgetSpec, ...]
+    resume: bool
     on_content_filter: Literal["return", "fallback"]
     unknown: Literal["prefer_known", "allow", "refuse"]
     on_partial: Literal["fallback", "raise"]
@@ -125,7 +126,8 @@ def _settled(written: Mapping[str, Any], named: str) -> Settings:
         health=words.health.config(), learns_limits=words.health.learns_limits,
         probe=words.health.probe, retry=words.retry, timeouts=words.timeouts.config(),
         deadline_s=words.deadline_s, hedge=words.hedge, budgets=tuple(cap.config() for cap in words.budgets),
-        on_content_filter=words.on_content_filter, unknown=words.unknown, on_partial=words.on_partial,
+        resume=words.resume, on_content_filter=words.on_content_filter, unknown=words.unknown,
+        on_partial=words.on_partial,
         store=words.store, telemetry=words.telemetry, annotate=words.annotate,
         tenants=MappingProxyType(dict(words.tenants)),
         warnings=(*(f"policy.{name} is not read by policy {words.policy.name!r}" for name in unread), *_idle(words)),

@@ -59,6 +59,7 @@ class Request:
     ids of the tool calls that it answers, `answered_by` the candidate that gave the conversation's last
     answer as its messages say, `input_tokens` an exact count if the caller has one, `model` the name of
     another model that the caller asks the provider for (its price counts, not the candidate's),
+    `resumable` whether a stream that was cut off can be continued by another model from the text so far,
     `shown_live` whether others see the answer of a call that is no stream as it is made (two attempts at once
     would be seen mixed), `payload` whatever the endpoint needs to make the call.
     """
@@ -77,6 +78,7 @@ class Request:
     answered_by: str = ""
     input_tokens: int | None = None
     model: str = ""
+    resumable: bool = False
     shown_live: bool = False
     routing: Routing = field(default_factory=current_routing)
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -163,7 +165,10 @@ class AttemptRecord:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one request: who answered, after which attempts, at what cost."""
+    """What became of one request: who answered, after which attempts, at what cost.
+
+    `resumed`: how often the answer, cut off, was continued by a further attempt; `usage` is then of all of them.
+    """
 
     request_id: str
     model: str | None
@@ -176,6 +181,7 @@ class Outcome:
     ttft_s: float | None
     usage: Usage
     finish: str | None = None
+    resumed: int = 0
 
     @property
     def ok(self) -> bool:
@@ -189,8 +195,10 @@ class Outcome:
 
     def annotation(self) -> dict[str, Any]:
         """What the adapters write as `["router"]` on the reply: flat and JSON-safe."""
+        flag = {"resumed": self.resumed} if self.resumed else {}
         return {
             "request_id": self.request_id, "model": self.model, "provider": self.provider,
             "attempts": len(self.attempts), "fallback": self.fallback, "reason": self.reason,
             "cost_usd": None if self.cost_pico is None else self.cost_pico / 1e12, "policy": self.policy,
+            **flag,
         }  # fmt: skip

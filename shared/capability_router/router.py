@@ -90,6 +90,7 @@ class Router:
         self._prices = {card.id: card.price for card in registry.cards}
         self.line = Line(s.retry.max_waiting)
         self._retries = RetryBudget(s.retry.budget_ratio, s.retry.budget_floor)
+        self._continuing = {card.id for card in registry.cards if s.resume and card.assistant_prefill}
         self._hedging = Hedging(s.hedge.after_s, s.hedge.extra, self.board.ttft_p95_s) if s.hedge.on else None
         self._reason_givers = {entry.card.id for entry in registry if entry.gives_reason}
         self._affinity = Affinity(registry.entries)
@@ -135,7 +136,7 @@ class Router:
         limits = self._limits.under(request.routing.deadline_s)
         targets = Targets(
             plan.candidates, gate or self.board, limits, self._retries, plan.input_tokens, line=self.line,
-            priority=request.routing.priority,
+            priority=request.routing.priority, continues=self._continuing if request.resumable else (),
         )  # fmt: skip
         machine = Execution(
             plan, limits, targets, self.board, self._account(request, plan), streaming=request.stream,

@@ -32,7 +32,8 @@ _LIMITS = ("rpm", "tpm", "concurrency")
 class ModelCard:
     """One model. Windows in tokens, `latency` in seconds and tokens per second, `quality` 0 to 1 by task.
 
-    `output_reserve` is the wrapped model's own max_tokens. `limits`: rpm, tpm, concurrency. `data`:
+    `output_reserve` is the wrapped model's own max_tokens. `assistant_prefill`: it goes on with an answer
+    whose beginning is given as the last message. `limits`: rpm, tpm, concurrency. `data`:
     regions, retention ("zero", "30d", ...), training.
     `tenants`: if given, only these tenants may use the model. `endpoint`: how the built-in client
     reaches it (base_url, model, api_key_env, headers). Raises ConfigError for impossible values.
@@ -55,6 +56,7 @@ class ModelCard:
     video_inputs: bool | None = None
     reasoning_output: bool | None = None
     streaming: bool | None = None
+    assistant_prefill: bool | None = None
     price: Price | None = None
     limits: Mapping[str, int] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)

@@ -18,12 +18,20 @@ class Timeouts(NamedTuple):
 
 
 class Launch(NamedTuple):
-    """Start this attempt. `after` is the previous attempt's fault, "" for the first."""
+    """Start this attempt. `after` is the previous attempt's fault, "" for the first, "silence" for a hedge.
+
+    `prefix` is the beginning of the answer, which it is to go on with.
+    """
 
     attempt: int
     candidate: Candidate
     timeouts: Timeouts
     after: str = ""
+    prefix: str = ""
+
+    def __repr__(self) -> str:
+        """Without the text."""
+        return f"Launch({self.attempt}, {self.candidate.id!r}, after={self.after!r}, resumes={bool(self.prefix)})"
 
 
 class Abort(NamedTuple):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 
 from capability_router.errors import AllCandidatesFailed, BudgetExceeded, RouterBusy, RouterError, StreamInterrupted
 from capability_router.execution.limits import Limits
 from capability_router.execution.targets import Targets
 from capability_router.faults.kinds import Fault
 from capability_router.money.price import usd
-from capability_router.request import AttemptRecord, Reply
+from capability_router.request import AttemptRecord, Usage
 
 
 def failure(
@@ -47,17 +48,30 @@ def _nothing_sent(targets: Targets, limits: Limits, late: bool, at: float, elaps
     )
 
 
-def interrupted(record: AttemptRecord, fault: Fault, reply: Reply, tenant: str) -> StreamInterrupted:
-    """The answer broke off when its caller had seen a part of it."""
+def interrupted(record: AttemptRecord, fault: Fault, text: str, tenant: str) -> StreamInterrupted:
+    """The answer broke off when its caller had seen this much of it."""
     error = StreamInterrupted([record], tenant=tenant)
-    error.partial = reply.text
+    error.partial = text
     error.__cause__ = fault.error
     return error
 
 
-def why(planned: str, records: Sequence[AttemptRecord], answer: AttemptRecord, hedged_after: float | None) -> str:
+def together(parts: Sequence[AttemptRecord]) -> Usage:
+    """The tokens of an answer that several attempts gave, one after the other."""
+    if len(parts) == 1:
+        return parts[0].usage
+    counts = {f.name: sum(getattr(p.usage, f.name) for p in parts) for f in fields(Usage) if f.name != "estimated"}
+    return Usage(**counts, estimated=any(p.usage.estimated for p in parts))
+
+
+def why(
+    planned: str, records: Sequence[AttemptRecord], answer: AttemptRecord, hedged_after: float | None, resumed: bool
+) -> str:
     """Why the answer is from whom it is: the plan's reason, unless something came between."""
     first = records[0]
+    if resumed:
+        cut = records[-2]
+        return f"resumed on {answer.model}: {cut.model} {cut.detail}"
     if answer.fault:
         return f"nothing better was found: {answer.model} {answer.detail}"
     if hedged_after is not None:

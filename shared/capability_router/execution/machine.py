@@ -21,6 +21,8 @@ Theory of operation
 * When every target is held by its breaker, the least bad is forced: an answer may still come.
 * A reply that is merely poor (empty, malformed) is kept; when nothing better is found it is delivered,
   as it would have been without a router.
+* Where resuming is on, an answer that breaks off after its commitment is continued, from the text so far, by
+  a target that can do that. Its record says so; without such a target it ends as any other.
 * After Finish, `feed` returns nothing.
 
 Everything that decides a transition lives here; this file knows no provider and no framework.
@@ -34,7 +36,7 @@ from typing import Protocol
 from capability_router.errors import RouterError
 from capability_router.execution.books import Books, verdict
 from capability_router.execution.effects import Abort, Deliver, Effect, Finish, Launch, SetAlarm
-from capability_router.execution.endings import failure, interrupted, why
+from capability_router.execution.endings import failure, interrupted, together, why
 from capability_router.execution.events import (
     AlarmRang,
     Began,
@@ -71,8 +73,8 @@ class Execution:
 
     __slots__ = (
         "_answered", "_books", "_deadline", "_faults", "_gate", "_givers", "_hedge_at", "_hedging", "_idle_since",
-        "_limits", "_plan", "_poor", "_records", "_runs", "_start", "_targets", "_until", "committed", "hedged_after",
-        "launched", "over", "reply", "streaming",
+        "_limits", "_parts", "_plan", "_poor", "_prefix", "_records", "_runs", "_start", "_targets", "_until",
+        "committed", "hedged_after", "launched", "over", "reply", "streaming",
     )  # fmt: skip
 
     def __init__(
@@ -90,6 +92,8 @@ class Execution:
         self._idle_since = 0.0  # since when no attempt is in flight
         self._until: float | None = None  # when to look for a target again
         self._hedge_at: float | None = None
+        self._prefix = ""  # what attempts that broke off have given of the answer
+        self._parts: list[int] = []  # which they are
         self.launched = 0
         self.committed: int | None = None
         self.hedged_after: float | None = None  # of the attempt that answers
@@ -169,18 +173,19 @@ class Execution:
         return NOTHING
 
     def _launch(
-        self, at: float, candidate: Candidate, permit: Permit, after: str, hedged_after: float | None = None
-    ) -> tuple[Effect, ...]:
+        self, at: float, candidate: Candidate, permit: Permit, after: str, hedged_after: float | None = None,
+        prefix: str = "",
+    ) -> tuple[Effect, ...]:  # fmt: skip
         self.launched += 1
         index, clocks = self.launched, self._limits.timeouts
         left = self._deadline - at
         total = left if clocks.total is None else min(clocks.total, left)
         timeouts = clocks._replace(total=None if total == float("inf") else total)
         self._runs[index] = Running(index, candidate, permit, at, timeouts, hedged_after)
-        if self._hedging is not None and hedged_after is None:
+        if self._hedging is not None and hedged_after is None and not prefix:
             delay = self._hedging.delay_s(candidate.id)
             self._hedge_at = None if delay is None else at + delay
-        return (Launch(index, candidate, timeouts, after),)
+        return (Launch(index, candidate, timeouts, after, prefix),)
 
     def _hedge(self, at: float) -> tuple[Effect, ...]:
         """A second attempt beside the silent one, if another failure domain, the books and the budget allow."""
@@ -204,6 +209,8 @@ class Execution:
         run.first_at = event.at
         if not self.streaming:
             return NOTHING
+        if self.committed is not None:  # it goes on with an answer that is being given
+            return (Deliver(run.index),)
         return (*self._won(run, event.at, event.others), Deliver(run.index))
 
     def _won(self, run: Running, at: float, others: Replies) -> tuple[Effect, ...]:
@@ -245,7 +252,7 @@ class Execution:
         self._faults.append(fault)
         self._settle(run, at, fault, reply)
         if self.committed is not None:
-            return self._end(at, None, interrupted(self._records[attempt], fault, reply, self._books.tenant))
+            return self._broken_off(at, run, fault, reply)
         if whole and self._poor is None:
             self._poor = (run, reply)
         other = fault.row.other
@@ -254,6 +261,26 @@ class Execution:
             return (*aborted, *self._give_up(at))
         self._targets.failed(run.candidate, fault, at)
         return NOTHING if self._runs else self._next(at)
+
+    def _broken_off(self, at: float, run: Running, fault: Fault, reply: Reply) -> tuple[Effect, ...]:
+        """The answer that is being given ends too early: go on with it elsewhere, or tell its caller."""
+        text = self._prefix + reply.text
+        pick = self._targets.continuing(at, run.candidate) if self._may_resume(at, fault, reply, text) else None
+        denial = self._books.open(self.launched + 1, pick.candidate) if pick is not None else None
+        if pick is None or denial is not None:
+            if pick is not None and denial is not None:
+                self._targets.denied(pick.permit, pick.candidate, denial, at)
+            return self._end(at, None, interrupted(self._records[run.index], fault, text, self._books.tenant))
+        self._prefix = text
+        self._parts.append(run.index)
+        launch = self._launch(at, pick.candidate, pick.permit, fault.kind, prefix=text)
+        self.committed = self.launched
+        return (*launch, Deliver(self.launched))
+
+    def _may_resume(self, at: float, fault: Fault, reply: Reply, text: str) -> bool:
+        whole = reply.tool_calls or reply.malformed_tool_calls or not text.strip()
+        left = self.launched < self._limits.attempts and at < self._deadline
+        return fault.row.blame == "breaker" and not whole and left
 
     def _may_move_on(self, fault: Fault) -> bool:
         return fault.kind not in ("content_filtered", "refusal") or self._limits.on_content_filter == "fallback"
@@ -305,16 +332,21 @@ class Execution:
             model=candidate.id if candidate else None,
             provider=candidate.provider if candidate else "",
             attempts=tuple(records),
-            reason=why(self._plan.reason, records, answer, self.hedged_after) if answered else self._plan.reason,  # type: ignore[arg-type]  # `answered` says it is there
+            reason=self._why(records, answer if answered else None),
             policy=self._plan.policy,
             cost_pico=_summed([r.cost_pico for r in records]),
             elapsed_s=at - self._start,
             ttft_s=answer.ttft_s if answer and candidate else None,
-            usage=answer.usage if answer else Usage(),
+            usage=together([self._records[i] for i in (*self._parts, last)]) if answer else Usage(),
             finish=self.reply.finish,
+            resumed=len(self._parts) if answered else 0,
         )
         self.over = Finish(outcome, error)
         return (self.over,)
+
+    def _why(self, records: list[AttemptRecord], answer: AttemptRecord | None) -> str:
+        planned = self._plan.reason
+        return planned if answer is None else why(planned, records, answer, self.hedged_after, bool(self._parts))
 
     def _settle(self, run: Running, at: float, fault: Fault | None, reply: Reply, *, cancelled: bool = False) -> None:
         """Give back the permit and close the line in the books: the one place where a launch ends."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple, Protocol
 
 from capability_router.execution.limits import Limits
@@ -54,14 +54,15 @@ class Targets:
     """The candidates of one request and what is left of them."""
 
     __slots__ = (
-        "_again", "_budget", "_fresh", "_gate", "_held", "_limits", "_line", "_place", "_priority", "_repeats",
-        "_tokens", "_turned_away", "denials",
+        "_again", "_budget", "_continues", "_fresh", "_gate", "_held", "_limits", "_line", "_place", "_priority",
+        "_repeats", "_tokens", "_turned_away", "denials",
     )  # fmt: skip
 
     def __init__(
         self, candidates: tuple[Candidate, ...], gate: Gate, limits: Limits, budget: RetryBudget, tokens: int, *,
-        line: Line, priority: str = "interactive",
+        line: Line, priority: str = "interactive", continues: Collection[str] = (),
     ) -> None:  # fmt: skip
+        self._continues = [c for c in candidates if c.id in continues]
         self._line, self._priority = line, priority
         self._place: Place | None = None
         self._turned_away = False
@@ -136,6 +137,17 @@ class Targets:
                 return Pick(candidate, permit)
             self._gate.settle(permit, _NEUTRAL, at)
             return None
+        return None
+
+    def continuing(self, at: float, failed: Candidate) -> Pick | None:
+        """A target that can go on with a given beginning, another than the failed one if possible."""
+        for candidate in sorted(self._continues, key=lambda c: c.id == failed.id):
+            permit = self._admit(candidate.id, at)
+            if not isinstance(permit, Permit):
+                continue
+            if candidate.id != failed.id or self._budget.spend():
+                return Pick(candidate, permit)
+            self._gate.settle(permit, _NEUTRAL, at)
         return None
 
     def failed(self, candidate: Candidate, fault: Fault, at: float) -> None:

@@ -63,7 +63,7 @@ class Limiter:
     `most` calls at once: the stated limit, or the learned one (`bear`) where that is lower.
     """
 
-    __slots__ = ("_stated", "_tokens_per_call", "in_flight", "most", "requests", "tokens")
+    __slots__ = ("_tokens_per_call", "in_flight", "most", "requests", "stated", "tokens")
 
     def __init__(self, limits: Mapping[str, int]) -> None:
         self.in_flight = 0
@@ -72,13 +72,13 @@ class Limiter:
 
     def relimit(self, limits: Mapping[str, int]) -> None:
         """Take new limits; what is in flight stays so, the buckets are full."""
-        self.most = self._stated = limits.get("concurrency", _UNLIMITED)
+        self.most = self.stated = limits.get("concurrency", _UNLIMITED)
         self.requests = Bucket(limits["rpm"]) if "rpm" in limits else None
         self.tokens = Bucket(limits["tpm"]) if "tpm" in limits else None
 
     def bear(self, calls: float) -> None:
         """So many calls at once are known to be borne."""
-        self.most = self._stated if calls >= self._stated else int(calls)
+        self.most = self.stated if calls >= self.stated else int(calls)
 
     @property
     def metered(self) -> bool:

@@ -227,6 +227,7 @@ class Words(Block):
     unknown: Annotated[
         Literal["prefer_known", "allow", "refuse"], PlainValidator(choice("prefer_known", "allow", "refuse"))
     ] = "prefer_known"
+    resume: Flag = False
     on_partial: Annotated[Literal["fallback", "raise"], PlainValidator(choice("fallback", "raise"))] = "fallback"
     store: Text = "memory://"
     telemetry: Telemetry = Telemetry()
