@@ -33,7 +33,10 @@ from langchain_router import ChatRouter
 from llamaindex_router import AllCandidatesFailed, BudgetExceeded, ConfigError, NoEligibleModel, RouterLLM, routing
 from llamaindex_router.errors import StreamInterrupted
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the SDKs' and LlamaIndex's agents' own
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # the SDKs' and LlamaIndex's agents' own
+    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),  # google-genai leaves sockets to the collector
+]
 KEY = "sk-very-secret-0123456789"
 HI = [ChatMessage(content="hi")]
 PRICE = {"input_mtok": 1.0, "output_mtok": 2.0}
@@ -140,7 +143,6 @@ async def test_only_the_router_retries(partner: Make, providers: ProviderServer,
     assert providers.calls("fail-m") == 1
 
 
-@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # google-genai leaves a stream's socket to the collector
 @pytest.mark.parametrize("way", STREAMS)
 @pytest.mark.parametrize("provider", list(PARTNERS))
 async def test_cut_streams(partner: Make, chain: Make, provider: str, way: str) -> None:
