@@ -1,4 +1,4 @@
-"""The LLM behind each candidate: a LlamaIndex LLM of the user's, one made from a name, or the built-in client.
+"""The LLM behind each candidate: the user's (of LlamaIndex or LangChain), one made from a name, or the built-in client.
 
 Retries belong to the router, so a candidate that has its own is called through a copy with them
 switched off; the user's object is never changed.
@@ -18,6 +18,7 @@ from llama_index.core.llms.llm import LLM
 from capability_router.catalog.aliases import KEY_VARIABLES, canonical
 from capability_router.endpoints.providers import known, spec_for
 from capability_router.errors import ConfigError
+from llamaindex_router.chain_model import is_chat_model
 from llamaindex_router.overheard import OverheardClient
 
 if TYPE_CHECKING:
@@ -121,14 +122,15 @@ def prepared(llm: LLM, defaults: Mapping[str, Any]) -> LLM:
 
 
 def wrapped(model: Any, candidate: str) -> LLM:
-    """A LangChain chat model as a LlamaIndex LLM; raises ConfigError when the bridge isn't installed."""
-    if find_spec("llama_index.llms") is None or find_spec("llama_index.llms.langchain") is None:
+    """A LangChain chat model as a LlamaIndex LLM; raises ConfigError for what neither framework can call."""
+    if not is_chat_model(model):
         raise ConfigError(
-            f"model {candidate!r} is a {type(model).__name__}, not a LlamaIndex LLM; install "
-            "llama-index-llms-langchain, or give its LlamaIndex counterpart or an `endpoint`"
+            f"model {candidate!r} is a {type(model).__module__}.{type(model).__name__}; RouterLLM calls LlamaIndex "
+            "LLMs, LangChain chat models, 'provider:model' and `endpoint` entries"
         )
-    made: LLM = import_module("llama_index.llms.langchain").LangChainLLM(llm=model)
-    return made
+    from llamaindex_router.chain_llm import ChainLLM  # here, because it is seldom needed
+
+    return ChainLLM(model)
 
 
 def _named(source: str, candidate: str, api_key: str | None) -> LLM:
@@ -152,7 +154,7 @@ def _integration(module: str, name: str, model: str, candidate: str, api_key: st
         _check_key(module, candidate)
     try:
         made: LLM = getattr(import_module(module), name)(model=model, **key)
-    except (ValueError, TypeError, ImportError) as error:
+    except Exception as error:  # each package has its own for a missing key, and some call their server at once
         # The text may quote settings; the class and the cause say enough.
         kind = type(error).__name__
         raise ConfigError(f"model {candidate!r}: {module}.{name} refused its settings ({kind})") from error

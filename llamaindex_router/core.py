@@ -25,6 +25,7 @@ from capability_router.errors import ConfigError
 from capability_router.request import Outcome, Request
 from llamaindex_router.annotation import Annotator, Unannotated
 from llamaindex_router.call import Call, R
+from llamaindex_router.chain_model import is_chat_model
 from llamaindex_router.children import Children
 from llamaindex_router.endpoint import LlamaEndpoint, describe
 from llamaindex_router.endpoint_llm import EndpointLLM
@@ -124,16 +125,16 @@ _opening = threading.RLock()
 
 
 class Blueprint(NamedTuple):
-    """An LLM in a pickle: its class and its fields, without secrets."""
+    """An LLM, or a LangChain chat model, in a pickle: its class and its fields, without secrets."""
 
-    kind: type[LLM]
+    kind: type[Any]
     fields: dict[str, Any]
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _built, (self.kind, self.fields)
 
 
-def _built(kind: type[LLM], fields: dict[str, Any]) -> LLM:
+def _built(kind: type[Any], fields: dict[str, Any]) -> Any:
     try:
         return kind(**fields)
     except (ValueError, TypeError) as error:
@@ -150,6 +151,9 @@ def scrubbed(value: Any) -> Any:
     if isinstance(value, LLM):
         stated = {name: getattr(value, name) for name in value.model_fields_set if _kept(type(value), name)}
         return Blueprint(type(value), {k: v for k, v in scrubbed(stated).items() if _picklable(v)})
+    if is_chat_model(value):
+        stated = {name: getattr(value, name, None) for name in value.model_fields_set if not _SECRET.search(name)}
+        return Blueprint(type(value), {name: item for name, item in stated.items() if _plain(item)})
     if isinstance(value, Registry):
         return Registry([Entry(scrubbed(e.card), scrubbed(e.source), e.address) for e in value])
     if isinstance(value, ModelCard):
@@ -163,6 +167,15 @@ def scrubbed(value: Any) -> Any:
 
 def _kept(kind: type[LLM], name: str) -> bool:
     return name != "callback_manager" and name in kind.model_fields and not _SECRET.search(name)
+
+
+def _plain(value: Any) -> bool:
+    """Made of JSON's types alone: a model of LangChain has its clients, with their keys, among its fields."""
+    if isinstance(value, (list, tuple)):
+        return all(map(_plain, value))
+    if isinstance(value, dict):
+        return all(_plain(item) and not _SECRET.search(str(name)) for name, item in value.items())
+    return value is None or isinstance(value, (str, int, float, bool))
 
 
 def _picklable(value: Any) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -22,6 +21,7 @@ from capability_router.execution.effects import Launch
 from capability_router.faults.kinds import Fault
 from capability_router.request import Reply
 from llamaindex_router.call import Call
+from llamaindex_router.chain_model import described, is_chat_model
 from llamaindex_router.children import Children
 from llamaindex_router.endpoint_llm import EndpointLLM
 from llamaindex_router.errors import fault_of
@@ -40,9 +40,9 @@ _BLIND = {"image_inputs": False, "pdf_inputs": False, "audio_inputs": False, "vi
 
 
 def describe(llm: Any) -> Description | None:
-    """What an LLM says of itself and where it calls; None for what is no LLM."""
+    """What an LLM, or a LangChain chat model, says of itself and where it calls; None for what is neither."""
     if not isinstance(llm, LLM):
-        return _described_chain_model(llm)
+        return described(llm) if is_chat_model(llm) else None
     own = getattr(llm, "description", None)
     if isinstance(own, Description):
         return own
@@ -102,15 +102,6 @@ def home_of(llm: LLM) -> str:
 def _mark(key: Any) -> str:
     secret = key.get_secret_value() if hasattr(key, "get_secret_value") else key
     return fingerprint(secret if isinstance(secret, str) else None)
-
-
-def _described_chain_model(model: Any) -> Description | None:
-    """A LangChain chat model, seen only when LangChain is loaded already."""
-    base = getattr(sys.modules.get("langchain_core.language_models"), "BaseChatModel", None)
-    if base is None or not isinstance(model, base):
-        return None
-    name = str(getattr(model, "model_name", None) or getattr(model, "model", None) or "")
-    return Description({"model": name}, Address(f"sdk:{type(model).__name__}", name))
 
 
 class LlamaEndpoint:

@@ -40,6 +40,7 @@ _UNSENDABLE = ("Unsupported content block type", "Unsupported block type")
 _SYNC_ONLY_OUTSIDE = "asyncio.run() cannot be called from a running event loop"
 _ENDED_EARLY = "Response was terminated early: "  # GoogleGenAI's, before the provider's own word
 _UNREACHED = "Failed to connect to Ollama"
+_HOLLOW = ("No generation chunks were returned", "No data received from Ollama stream")  # LangChain's
 _NOTHING = "Response has no candidates"  # GoogleGenAI's, for a prompt that was blocked
 
 
@@ -70,6 +71,8 @@ def _told_by_integration(error: BaseException) -> Fault | None:
         return Fault("unsupported", detail="its integration can't send a kind of content in this request", error=error)
     if text.startswith(_SYNC_ONLY_OUTSIDE):
         return Fault("unsupported", detail="its sync methods can't be called while an event loop runs", error=error)
+    if text.startswith(_HOLLOW):
+        return Fault("truncated", detail="the stream ended before its first chunk", error=error)
     if text.startswith(_NOTHING):
         return Fault("content_filtered", detail="no candidates", error=error)
     if text.startswith(_ENDED_EARLY):

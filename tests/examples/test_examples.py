@@ -58,6 +58,26 @@ def test_langsmith_traces() -> None:
     assert "| failed    1 birch/birch-mini: rate_limited" in busy
 
 
+def test_rag_query_engine_shows_each_call_its_model_and_why() -> None:
+    said = _run("examples/rag_query_engine.py")
+    few, many, rest = said.partition("\n80 passages: ")[0], *said.partition("\n80 passages: ")[2].split("\nWhy not", 1)
+    assert "elder/elder-8k" in few  # the cheapest does for a small prompt
+    assert "dogwood/dogwood-chat" in many  # the cheapest that holds the long one
+    assert "not elder/elder-8k        context_window: needs 24,001 input tokens" in rest
+    assert 'context_window="min": 4 calls' in rest
+    assert "2 attempts  fallback: elder/elder-8k rate limited (429)" in rest
+
+
+def test_agent_workflow_hands_over_and_gives_no_tool_to_a_model_without() -> None:
+    said = _run("examples/agent_workflow.py")
+    assert "not dogwood/dogwood-chat: does not support tool_calling" in said
+    assert "stock({'article': 'lamp'}) = 4 pieces of lamp in stock" in said
+    assert "handoff({'to_agent': 'sums', 'reason': 'a sum'})" in said
+    assert "multiply({'a': 6, 'b': 7}) = 42" in said
+    assert "2 attempts" in said.partition(" fails from here on")[2]
+    assert "dogwood" not in said.partition("The bill")[2]
+
+
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     out = tmp_path_factory.mktemp("demo")

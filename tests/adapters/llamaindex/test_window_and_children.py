@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +14,7 @@ from llama_index.llms.openai import OpenAI
 from llama_index.llms.openai_like import OpenAILike
 
 from capability_router.catalog.card import ModelCard
-from llamaindex_router import ConfigError, EndpointLLM, RouterLLM
+from llamaindex_router import EndpointLLM, RouterLLM
 from llamaindex_router.children import prepared
 from llamaindex_router.endpoint import describe
 from llamaindex_router.window import metadata_for
@@ -141,14 +140,6 @@ def test_names_use_the_integration_when_it_is_there(monkeypatch: pytest.MonkeyPa
     kinds = [type(llm._core.children.get(name)) for name in llm.router.registry.entries]
     assert kinds == [OpenAI, EndpointLLM]
     assert next(iter(llm.router.registry.entries)) == "openai/gpt-4o-mini"
-
-
-def test_entries_of_other_frameworks_name_the_bridge() -> None:
-    fake = pytest.importorskip("langchain_core.language_models.fake_chat_models").FakeListChatModel(responses=["x"])
-    if "llama_index.llms.langchain" in sys.modules:
-        pytest.skip("the bridge is installed")
-    with pytest.raises(ConfigError, match="llama-index-llms-langchain"):
-        RouterLLM(models=[fake])
 
 
 class Watching(MockLLM):
