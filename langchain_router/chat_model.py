@@ -164,7 +164,9 @@ class ChatRouter(BaseChatModel):
         """Route all lists of messages at once."""
         configs = _configs(len(messages), callbacks, tags, metadata, run_name, run_id)
         calls = [self.ainvoke(m, c, stop=stop, **kwargs) for m, c in zip(messages, configs, strict=True)]
-        return _result(list(await asyncio.gather(*calls)), configs)
+        # All are waited for, whatever becomes of one: none goes on unseen, and a cancellation isn't lost to an error.
+        ended = await asyncio.gather(*calls, return_exceptions=True)
+        return _result([_answered(message) for message in ended], configs)
 
     def stream_events(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, *,
@@ -297,6 +299,12 @@ def _configs(
     named: RunnableConfig = {**shared, "run_name": run_name} if run_name else shared
     ids = [run_id or uuid.uuid4(), *(uuid.uuid4() for _ in range(count - 1))]
     return [{**named, "run_id": id} for id in ids[:count]]
+
+
+def _answered(ended: AIMessage | BaseException) -> AIMessage:
+    if isinstance(ended, BaseException):
+        raise ended
+    return ended
 
 
 def _result(messages: list[AIMessage], configs: list[RunnableConfig]) -> LLMResult:

@@ -482,3 +482,19 @@ def test_a_model_of_another_name_is_not_booked_at_the_candidates_price() -> None
     router = ChatRouter(models=[(GenericFakeChatModel(messages=iter([AIMessage("a"), AIMessage("b")])), priced)])
     assert router.invoke("hi").response_metadata["router"]["cost_usd"] is not None
     assert router.invoke("hi", model="another").response_metadata["router"]["cost_usd"] is None
+
+
+async def test_an_error_of_one_list_leaves_no_other_call_under_way() -> None:
+    class Twofold(Scripted):
+        async def _agenerate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Any:
+            for _ in range(20 if messages[0].content == "long" else 0):
+                await asyncio.sleep(0)
+            if messages[0].content == "bad":
+                raise DOWN
+            return self._generate(messages, stop)
+
+    model = router(Twofold(), retry={"attempts": 1})
+    with pytest.raises(AllCandidatesFailed):
+        await model.agenerate([[HumanMessage("bad")], [HumanMessage("long")]])
+    assert model.router.ledger.unsettled == 0
+    assert sorted(str(c.fault) for c in model.router.ledger.calls()) == ["None", "connection"]
