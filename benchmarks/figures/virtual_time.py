@@ -163,6 +163,7 @@ class Journey:
         self.run._on_end(self.run)
         self.sim.journeys.discard(self)
         self.sim.witness.ended(self, self.sim.clock.now(), cancelled=cancelled)
+        self.run._endpoint = self.show._endpoint = None  # a circle would be left to the garbage collector
 
 
 class Simulation:
@@ -199,7 +200,7 @@ class Simulation:
         heap, clock = self._heap, self.clock
         while heap:
             now, _, what, index = heappop(heap)
-            clock.advance(now - clock.now())
+            clock._now = now  # as `advance`, but to the very moment
             if index > 0:
                 what.happen(index)
             elif index == ALARM:

@@ -514,3 +514,19 @@ def test_attempts_of_a_shared_router_are_not_changed_unnoticed() -> None:
     assert configurable.invoke("x").content == "a b c"
     with pytest.raises(ConfigError, match="max_retries"):
         configurable.with_config(configurable={"again": 0}).invoke("x")
+
+
+async def test_an_error_of_one_list_leaves_no_other_call_under_way() -> None:
+    class Twofold(Scripted):
+        async def _agenerate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Any:
+            for _ in range(20 if messages[0].content == "long" else 0):
+                await asyncio.sleep(0)
+            if messages[0].content == "bad":
+                raise DOWN
+            return self._generate(messages, stop)
+
+    model = router(Twofold(), retry={"attempts": 1})
+    with pytest.raises(AllCandidatesFailed):
+        await model.agenerate([[HumanMessage("bad")], [HumanMessage("long")]])
+    assert model.router.ledger.unsettled == 0
+    assert sorted(str(c.fault) for c in model.router.ledger.calls()) == ["None", "connection"]
