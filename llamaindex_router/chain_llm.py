@@ -35,7 +35,7 @@ from pydantic import Field, PrivateAttr
 from capability_router.catalog.entry import Description
 from llamaindex_router.chain_messages import chain_messages, response_of
 from llamaindex_router.chain_model import described, is_a, quieted
-from llamaindex_router.errors import HollowStream
+from llamaindex_router.errors import CutShort
 from llamaindex_router.passage import current_passage
 from llamaindex_router.tool_calls import tool_calls_of
 from llamaindex_router.usage import finish_of
@@ -163,7 +163,7 @@ class ChainLLM(FunctionCallingLLM):
     def _whole(self, message: Any) -> ChatResponse:
         response = response_of(message)
         if is_a(self._model, _GATHERS) and finish_of(response.raw) is None:
-            raise HollowStream("the model's stream ended without a terminal reason")
+            raise CutShort("the model's stream ended without a terminal reason")
         return response
 
     def _bound(self, kwargs: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:

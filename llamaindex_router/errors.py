@@ -44,6 +44,10 @@ _HOLLOW = ("No generation chunks were returned", "No data received from Ollama s
 _NOTHING = "Response has no candidates"  # GoogleGenAI's, for a prompt that was blocked
 
 
+class CutShort(ConnectionError):
+    """A stream that an integration gathers ended without a terminal reason, before its caller had seen any of it."""
+
+
 def fault_of(error: BaseException, *, structured: bool = False) -> Fault | None:
     """What a candidate's exception means; None = it is no provider's fault and passes to the caller.
 
@@ -54,6 +58,8 @@ def fault_of(error: BaseException, *, structured: bool = False) -> Fault | None:
 
     if passes_through(error) or raised_by_handler(error):
         return None
+    if isinstance(error, CutShort):
+        return Fault("truncated", detail=str(error), error=error)
     told = _told_by_integration(error)
     if told is not None:
         return told

@@ -121,8 +121,8 @@ class RouterLLM(FunctionCallingLLM):
         return self._metadata
 
     def to_payload(self) -> dict[str, Any]:
-        """What observability may show of it."""
-        return {**super().to_payload(), "model": self._metadata.model_name}
+        """What observability may show of it. Made here, not in a base class: 0.14.5's has no such method."""
+        return {"class_name": self.class_name(), **self._metadata.model_dump(), "model": self._metadata.model_name}
 
     def explain(
         self,

@@ -25,7 +25,8 @@ def server() -> Iterator[ChatServer]:
 @pytest.fixture
 async def like(server: ChatServer) -> AsyncIterator[Callable[..., OpenAILike]]:
     """LlamaIndex's own OpenAILike on the loopback server."""
-    clients = {"http_client": httpx.Client(), "async_http_client": httpx.AsyncClient()}
+    alone = httpx.Limits(max_keepalive_connections=0)  # LlamaIndex 0.14.5 runs one event loop after the other
+    clients = {"http_client": httpx.Client(), "async_http_client": httpx.AsyncClient(limits=alone)}
 
     def make(model: str, **settings: Any) -> OpenAILike:
         given = {"is_chat_model": True, "is_function_calling_model": True, "context_window": 16_000, "max_retries": 0}

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from adapters.llamaindex.chat_server import ChatServer, Refuse, Say
+from adapters.llamaindex.provider_llms import need_anthropic
 from llama_index.core.base.llms.types import ChatMessage, MessageRole, ToolCallBlock
 from llama_index.core.tools import FunctionTool
 from llama_index.llms.anthropic import Anthropic
@@ -30,6 +31,7 @@ TOOL = FunctionTool.from_defaults(multiply)
 
 @pytest.fixture
 def llm(like: Callable[..., Any], server: ChatServer) -> RouterLLM:
+    need_anthropic()
     claude = Anthropic(model=CLAUDE, api_key="k", base_url=server.url.removesuffix("/v1"))
     price = {"input_mtok": 1.0, "output_mtok": 2.0, "cache_read_mtok": 0.1}
     return RouterLLM(models=[(like("a"), {"id": "a"}), (claude, {"id": "claude", "price": price})], policy="single")

@@ -13,7 +13,10 @@ from llama_index.core.schema import NodeWithScore, TextNode
 from llamaindex_router import AllCandidatesFailed, RouterLLM
 
 WINDOWS = {"primary": 4_000, "tiny": 2_000, "middle": 16_000, "large": 64_000}
-PASSAGES = [NodeWithScore(node=TextNode(text=f"{i} " + "word " * 400)) for i in range(24)]  # 400 tokens each
+# 400 tokens each, of words whose estimate is not on the high side: docs/rag.md says what that does to a prompt that
+# is packed to the brim, as LlamaIndex 0.14.5 packs it.
+TEXT = "It rains in the north and the sun shines in the south. " * 31
+PASSAGES = [NodeWithScore(node=TextNode(text=f"{i} {TEXT}")) for i in range(24)]
 
 
 def router(child: Callable[..., Any], window: Any) -> RouterLLM:
@@ -55,7 +58,10 @@ def test_auto_leaves_a_fallback_for_a_full_prompt_and_max_does_not(
                 synthesizer.synthesize("What?", more)
         else:
             assert "hello" in str(synthesizer.synthesize("What?", more))
-            assert {body["model"] for body in server.requests} == {"middle"}
+            asked = [body["model"] for body in server.requests]
+            assert asked[0] == "middle"  # the full prompt; what is left of the text may fit a smaller model
+            assert "large" not in asked
+
 
 
 CODE = "def f(x: int) -> dict[str, int]:\n    return {'a[%d]': x ** 2, **g(x, *args)}  # §4.2 {0!r:>{width}}\n"
