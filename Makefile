@@ -3,15 +3,31 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Copies, not hard links: nltk, which LlamaIndex's splitters use, refuses to read files that are linked elsewhere.
 export UV_LINK_MODE := copy
-INSTALL := $(BIN)/python -m uv pip install --python $(BIN)/python --constraint constraints.txt
+UV := $(BIN)/python -m uv
+INSTALL := $(UV) pip install --python $(BIN)/python --constraint constraints.txt
+PINS := --upgrade --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header --no-annotate
+# What can tell one version of a framework from another: the adapters over real frameworks (standard suites, agents, engines,
+# tracing) and the real clients' errors. The core imports no framework, so its tests are run once, by `make test`.
+FRAMEWORK_TESTS := tests/adapters tests/unit/faults/test_real_clients.py
 
-.PHONY: demo test check lint types arrows constraints clean
+.PHONY: demo test test-lowest test-highest check lint types arrows constraints constraints-lowest clean
 
 demo: .venv/.demo-installed
 	$(BIN)/python -m examples.demo --out demo-output
 
 test: .venv/.test-installed
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# The lower end of the supported versions. `make test` is the upper end: constraints.txt holds the newest of everything.
+test-lowest: .venv-lowest/.installed
+	.venv-lowest/bin/python -m pytest $(FRAMEWORK_TESTS) $(PYTEST_ARGS)
+
+# What a plain install gets today, unpinned and made anew each time; not for CI, whose result would change with the index.
+test-highest: .venv/.demo-installed
+	rm -rf .venv-highest
+	$(UV) venv --quiet --python $(BIN)/python .venv-highest
+	$(UV) pip install --upgrade --python .venv-highest/bin/python --editable ".[all]" --group test
+	.venv-highest/bin/python -m pytest $(FRAMEWORK_TESTS) $(PYTEST_ARGS)
 
 check: lint types arrows
 
@@ -37,10 +53,19 @@ arrows: .venv/.test-installed
 	$(INSTALL) --editable ".[all]" --group test --group lint
 	@touch $@
 
-constraints: # pin the development environment anew
-	$(BIN)/python -m uv pip compile pyproject.toml --all-extras --group demo --group test --group lint \
-	  --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
+.venv-lowest/.installed: pyproject.toml constraints-lowest.txt .venv/.demo-installed
+	rm -rf .venv-lowest
+	$(UV) venv --quiet --python $(BIN)/python .venv-lowest
+	$(UV) pip install --python .venv-lowest/bin/python --constraint constraints-lowest.txt --editable ".[all]" --group test
+	@touch $@
+
+constraints: # pin the development environment anew, at the newest of everything
+	$(UV) pip compile pyproject.toml --all-extras --group demo --group test --group lint $(PINS) \
 	  --output-file constraints.txt
 
+constraints-lowest: # the lowest versions that pyproject.toml declares, and what goes with them
+	$(UV) pip compile pyproject.toml --all-extras --group test --resolution lowest-direct $(PINS) \
+	  --output-file constraints-lowest.txt
+
 clean:
-	rm -rf .venv demo-output .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-lowest .venv-highest demo-output .pytest_cache .mypy_cache .ruff_cache .hypothesis
