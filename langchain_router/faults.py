@@ -12,6 +12,7 @@ from capability_router.errors import AllCandidatesFailed, NoEligibleModel, Route
 from capability_router.faults.classify import classify
 from capability_router.faults.kinds import KINDS, Fault
 from capability_router.faults.passing import is_programming_error, passes_through
+from langchain_router.dialects import DIALECTS
 
 _KINDS: tuple[tuple[str, str], ...] = (
     ("ModelRateLimitError", "rate_limited"), ("ModelTimeoutError", "timeout"), ("ModelConnectionError", "connection"),
@@ -23,8 +24,8 @@ _KINDS: tuple[tuple[str, str], ...] = (
 _BY_CLASS = tuple((getattr(core, name), kind) for name, kind in _KINDS if hasattr(core, name))
 
 
-_NOTHING_CAME = ("No generation chunks were returned", "No data received from Ollama stream")
-"""ValueErrors by which langchain-core and langchain-ollama tell of a stream without a single chunk."""
+_NO_CHUNKS = ("No generation chunks were returned", *(dialect.no_chunks for dialect in DIALECTS if dialect.no_chunks))
+"""How the ValueErrors begin by which langchain-core and some packages tell of a stream without a single chunk."""
 
 
 def fault_of(error: BaseException) -> Fault | None:
@@ -35,7 +36,7 @@ def fault_of(error: BaseException) -> Fault | None:
         return None
     if by_handler(error):
         return None
-    if isinstance(error, ValueError) and str(error).startswith(_NOTHING_CAME):
+    if isinstance(error, ValueError) and str(error).startswith(_NO_CHUNKS):
         return Fault("truncated", "the stream ended before its first chunk", error=error)
     if is_programming_error(error):  # a keyword, a content block or a method that this model's package doesn't know
         return Fault("unsupported", type(error).__name__, error=error)
