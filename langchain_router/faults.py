@@ -57,9 +57,17 @@ def by_handler(error: BaseException) -> bool:
 _DISPATCH = ("handle_event", "_ahandle_event_for_handler")
 
 
+_ALONE = {"auth": "server_error", "quota_exhausted": "overloaded", "not_found": "server_error"}
+"""What a fault that would be held against an account or a model is, of a router's models: they have their own."""
+
+
 def _of_router(error: RouterError) -> Fault:
     """A candidate that is itself a router had no answer."""
     if isinstance(error, NoEligibleModel):
         return Fault("unsupported", "none of its models can take the request", error=error)
     first = error.failures[0].fault if isinstance(error, AllCandidatesFailed) and error.failures else "overloaded"
-    return Fault(first if first in KINDS else "unknown", "all of its models failed", error=error)
+    kind = first if first in KINDS else "unknown"
+    if kind not in _ALONE:
+        return Fault(kind, "all of its models failed", error=error)
+    detail = f"all of its models failed; the first one {KINDS[kind].words} ({kind})"
+    return Fault(_ALONE[kind], detail, again=False, error=error)  # a repetition would find it no better
