@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableConfig
 
@@ -14,7 +12,7 @@ from langchain_router.attempt import CutShort, ModelAttempt
 from langchain_router.bindings import Structured
 from langchain_router.call import Call
 from langchain_router.fault_notes import FaultNotes, tracers_of
-from langchain_router.faults import fault_of
+from langchain_router.faults import fault_of, unsupported
 from langchain_router.fleet import Fleet
 from langchain_router.listeners import Shown
 from langchain_router.structured_attempt import StructuredAttempt
@@ -77,7 +75,7 @@ class Attempts:
             return None  # its text has been shown, so no other model may answer
         if isinstance(error, CutShort):
             return Fault("truncated", str(error))
-        fault = fault_of(error)
+        fault = fault_of(error, self._call.keywords)
         if fault is not None and fault.kind == "unparsable" and not self._call.wants_schema:
-            return replace(fault, kind="unsupported")  # a package's own check of a keyword: nothing was asked
+            return unsupported(fault, error, self._call.keywords)  # a package's own check of one: nothing was asked
         return fault

@@ -12,7 +12,7 @@ from langchain_core.runnables import RunnableConfig
 
 from capability_router.errors import ConfigError
 from capability_router.routing import RoutingTerms
-from langchain_router.bindings import Binding, Structured
+from langchain_router.bindings import Binding, Structured, Tools
 
 Mode = Literal["invoke", "stream", "events"]
 
@@ -37,6 +37,12 @@ class Call:
         """The tools that are sent with it, as its user gave them."""
         given = self.kwargs.get("tools") if self.bound is None else self.bound.offered
         return given if isinstance(given, (list, tuple)) else ()
+
+    @property
+    def keywords(self) -> frozenset[str]:
+        """The names of all that is said beside the messages, be it bound or given with the call."""
+        bound = self.bound.kwargs if self.bound else ()
+        return frozenset((*self.kwargs, *bound, *(("tools",) if isinstance(self.bound, Tools) else ())))
 
     @property
     def wants_schema(self) -> bool:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from dataclasses import replace
 from traceback import walk_tb
 
 from langchain_core import exceptions as core
 from langchain_core.callbacks import manager
+from pydantic import ValidationError
 
 from capability_router.errors import AllCandidatesFailed, NoEligibleModel, RouterBusy, RouterError
 from capability_router.faults.classify import classify
@@ -28,8 +31,11 @@ _NO_CHUNKS = ("No generation chunks were returned", *(dialect.no_chunks for dial
 """How the ValueErrors begin by which langchain-core and some packages tell of a stream without a single chunk."""
 
 
-def fault_of(error: BaseException) -> Fault | None:
-    """What an exception raised by a model means; None = it passes to the caller unchanged."""
+def fault_of(error: BaseException, keywords: Collection[str] = ()) -> Fault | None:
+    """What an exception raised by a model means; None = it passes to the caller unchanged.
+
+    `keywords` are the names of those that the call has; the fault names the ones that a package doesn't take.
+    """
     if isinstance(error, (AllCandidatesFailed, NoEligibleModel, RouterBusy)):
         return _of_router(error)
     if passes_through(error) or isinstance(error, Warning):  # a warning that the caller made an error
@@ -39,10 +45,35 @@ def fault_of(error: BaseException) -> Fault | None:
     if isinstance(error, ValueError) and str(error).startswith(_NO_CHUNKS):
         return Fault("truncated", "the stream ended before its first chunk", error=error)
     if is_programming_error(error):  # a keyword, a content block or a method that this model's package doesn't know
-        return Fault("unsupported", type(error).__name__, error=error)
+        return Fault("unsupported", _mistake(error, keywords), error=error)
     fault = classify(error)
     named = next((kind for cls, kind in _BY_CLASS if isinstance(error, cls)), None) if fault.kind == "unknown" else None
     return replace(fault, kind=named) if named else fault
+
+
+def unsupported(fault: Fault, error: BaseException, keywords: Collection[str] = ()) -> Fault:
+    """The same fault, of a model whose package would not make the call."""
+    return replace(fault, kind="unsupported", detail=_mistake(error, keywords))
+
+
+def _mistake(error: BaseException, keywords: Collection[str]) -> str:
+    """'TypeError over the keyword seed'. Of the exception's text, which may quote the prompt, no word but the names."""
+    named = sorted(_named_by(error).intersection(keywords))
+    kind = type(error).__name__
+    return f"{kind} over the keyword{'s' * (len(named) > 1)} {', '.join(named)}" if named else kind
+
+
+_NAMES = re.compile(r"['\"`](\w+)['\"`]|\b(\w+)=")  # as Python itself and the packages write a keyword
+
+
+def _named_by(error: BaseException) -> set[str]:
+    """What may be the names of keywords in an exception: where pydantic says it happened, else quoted words."""
+    if isinstance(error, ValidationError):
+        places = (
+            detail["loc"] for detail in error.errors(include_url=False, include_context=False, include_input=False)
+        )
+        return {str(place[0]) for place in places if place}
+    return {name for found in _NAMES.findall(str(error)) for name in found if name}
 
 
 def by_handler(error: BaseException) -> bool:
