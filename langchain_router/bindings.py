@@ -10,19 +10,13 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
-from langchain_core.language_models import BaseChatModel, LanguageModelInput
-from langchain_core.messages import AIMessage
-from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig
-from langchain_core.runnables.config import merge_configs
+from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables import Runnable
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
-from capability_router.plan import Plan
 from langchain_router.provider_tools import portable
-
-if TYPE_CHECKING:
-    from langchain_router.chat_model import ChatRouter
 
 BOUND = "router_bound"
 """The call keyword under which a binding travels from `bind_tools` to `invoke`."""
@@ -120,20 +114,6 @@ class Structured(Replayed):
 
 
 Binding = Tools | Structured
-
-
-class BoundRouter(RunnableBinding[LanguageModelInput, AIMessage]):
-    """A router with something bound to it."""
-
-    @classmethod
-    def lc_id(cls) -> list[str]:
-        """As any binding's."""
-        return [*cls.get_lc_namespace(), "RunnableBinding"]
-
-    def explain(self, prompt: LanguageModelInput, *, config: RunnableConfig | None = None, **terms: Any) -> Plan:
-        """As `ChatRouter.explain`, with what is bound."""
-        router = cast("ChatRouter", self.bound)
-        return router.explain(prompt, config=merge_configs(self.config, config), **{**self.kwargs, **terms})
 
 
 def describe_tools(tools: Any) -> tuple[str, tuple[str, ...]]:

@@ -11,6 +11,7 @@ from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import RunnableConfig
 
 from capability_router.errors import ConfigError
+from capability_router.nearest import nearest
 from capability_router.routing import RoutingTerms
 from langchain_router.bindings import Binding, Structured, Tools
 
@@ -65,6 +66,16 @@ def split_terms(keywords: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, 
         {name: value for name, value in keywords.items() if name in _TERMS},
         {name: value for name, value in keywords.items() if name not in _TERMS},
     )
+
+
+def check_terms(keywords: Mapping[str, Any]) -> None:
+    """ConfigError for what is surely a misspelt routing term: else it would pass for a keyword of a model's call."""
+    for name in keywords:
+        if name not in _TERMS and (hint := nearest(name, sorted(_TERMS), "", likeness=_TYPO)):
+            raise ConfigError(f"unknown routing term {name!r}{hint}")
+
+
+_TYPO = 0.8  # the keywords that models' calls are known to take stay below it: 'thinking' is like 'training' by 0.75
 
 
 def stated_terms(config: RunnableConfig) -> Mapping[str, Any]:

@@ -27,8 +27,9 @@ from capability_router.features import estimate_tokens, features
 from capability_router.plan import Plan
 from capability_router.router import Router
 from capability_router.routing import current_routing
-from langchain_router.bindings import BOUND, BoundRouter, Structured, Tools
-from langchain_router.call import Call, Mode, split_terms, stated_terms
+from langchain_router.bindings import BOUND, Structured, Tools
+from langchain_router.bound_router import BoundRouter
+from langchain_router.call import Call, Mode, check_terms, split_terms, stated_terms
 from langchain_router.construction import core_settings, fields_of, parted, with_attempts
 from langchain_router.description import describe
 from langchain_router.fleet import Fleet
@@ -97,9 +98,14 @@ class ChatRouter(BaseChatModel):
 
         `terms` are routing terms (tenant, pin, max_cost_usd, ...) and call keywords (response_format, ...).
         What is bound by `bind`, `bind_tools`, `with_structured_output` and `with_config` counts;
-        `stream=True` explains a stream.
+        `stream=True` explains a stream. Raises ConfigError for a misspelt term.
         """
-        routing, kwargs = split_terms(terms)
+        check_terms(terms)
+        return self._plan(prompt, config, {**terms, "tools": tools})
+
+    def _plan(self, prompt: LanguageModelInput, config: RunnableConfig | None, keywords: Mapping[str, Any]) -> Plan:
+        routing, kwargs = split_terms(keywords)
+        tools = kwargs.pop("tools", ())
         bound = {BOUND: Tools(tuple(tools))} if tools else {}
         mode: Mode = "stream" if kwargs.pop("stream", False) else "invoke"
         call = self._call(prompt, None, {**kwargs, **bound}, mode)
