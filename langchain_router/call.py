@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_core.messages import BaseMessage
 from langchain_core.prompt_values import PromptValue
@@ -13,7 +13,10 @@ from langchain_core.runnables import RunnableConfig
 from capability_router.errors import ConfigError
 from capability_router.nearest import nearest
 from capability_router.routing import RoutingTerms
-from langchain_router.bindings import Binding, Structured, Tools
+from langchain_router.bindings import BOUND, Binding, Structured, Tools
+
+if TYPE_CHECKING:
+    from langchain_router.chat_model import ChatRouter
 
 Mode = Literal["invoke", "stream", "events"]
 
@@ -55,6 +58,13 @@ class Call:
     def include_raw(self) -> bool:
         """Whether the caller wants parse failures handed over instead of raised."""
         return isinstance(self.bound, Structured) and bool(self.bound.kwargs.get("include_raw"))
+
+
+def stream_mode(model: ChatRouter, kwargs: Mapping[str, Any]) -> Mode:
+    """How a stream is made: where somebody has switched streams off, it is one message from `invoke`."""
+    tools = bool(kwargs.get("tools")) or isinstance(kwargs.get(BOUND), Tools)
+    off = model.disable_streaming is True or (model.disable_streaming == "tool_calling" and tools)
+    return "invoke" if off or model.streaming is False or kwargs.get("stream") is False else "stream"
 
 
 _TERMS = frozenset(RoutingTerms.__annotations__) | {"regions", "retention", "training"}

@@ -10,7 +10,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from langchain_core.callbacks import CallbackManagerForLLMRun, Callbacks
 from langchain_core.language_models import BaseChatModel, LanguageModelInput, ModelProfile
@@ -29,8 +29,8 @@ from capability_router.router import Router
 from capability_router.routing import current_routing
 from langchain_router.bindings import BOUND, Structured, Tools
 from langchain_router.bound_router import BoundRouter
-from langchain_router.call import Call, Mode, check_terms, split_terms, stated_terms
-from langchain_router.construction import core_settings, fields_of, parted, with_attempts
+from langchain_router.call import Call, Mode, check_terms, split_terms, stated_terms, stream_mode
+from langchain_router.construction import check_update, core_settings, fields_of, parted, with_attempts
 from langchain_router.description import describe
 from langchain_router.fleet import Fleet
 from langchain_router.generations import configs_of, result_of
@@ -78,6 +78,11 @@ class ChatRouter(BaseChatModel):
         return f"ChatRouter(models={list(self.router.registry.entries)}, policy={self.router.settings.policy.name!r})"
 
     __str__ = __repr__
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy that shares the router, with its breakers, budgets and learning. Raises ConfigError."""
+        check_update(self, update or {})
+        return super().model_copy(update=update, deep=deep)
 
     @property
     def children(self) -> Fleet:
@@ -135,14 +140,14 @@ class ChatRouter(BaseChatModel):
         stop: list[str] | None = None, **kwargs: Any,
     ) -> Iterator[AIMessageChunk]:  # fmt: skip
         """Route one call and hand on the chosen model's chunks as they come."""
-        yield from self._routed(input, config, stop, kwargs, self._stream_mode(kwargs)).chunks()
+        yield from self._routed(input, config, stop, kwargs, stream_mode(self, kwargs)).chunks()
 
     async def astream(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, *,
         stop: list[str] | None = None, **kwargs: Any,
     ) -> AsyncIterator[AIMessageChunk]:  # fmt: skip
         """Route one call and hand on the chosen model's chunks as they come."""
-        chunks = self._routed(input, config, stop, kwargs, self._stream_mode(kwargs)).achunks()
+        chunks = self._routed(input, config, stop, kwargs, stream_mode(self, kwargs)).achunks()
         try:
             async for chunk in chunks:
                 yield chunk
@@ -286,10 +291,3 @@ class ChatRouter(BaseChatModel):
 
     def _request(self, call: Call, terms: Mapping[str, Any]) -> Any:
         return to_request(call, current_routing().merged(terms), self.router.registry.cards)
-
-    def _stream_mode(self, kwargs: Mapping[str, Any]) -> Mode:
-        """A stream that somebody has switched off is one message from `invoke`."""
-        bound = kwargs.get(BOUND)
-        tools = bool(kwargs.get("tools")) or isinstance(bound, Tools)
-        off = self.disable_streaming is True or (self.disable_streaming == "tool_calling" and tools)
-        return "invoke" if off or self.streaming is False or kwargs.get("stream") is False else "stream"

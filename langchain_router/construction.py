@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
@@ -11,6 +11,9 @@ from capability_router.errors import ConfigError
 from capability_router.router import Router
 from langchain_router.description import describe
 from langchain_router.fleet import Fleet
+
+if TYPE_CHECKING:
+    from langchain_router.chat_model import ChatRouter
 
 
 def parted(keywords: Mapping[str, Any], fields: Container[str]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -56,3 +59,17 @@ def with_attempts(own: Mapping[str, Any], router: Router) -> dict[str, Any]:
     """The fields, with `max_retries` as it came to be where `retry` states the attempts too."""
     stated = own.get("max_retries") is not None
     return {**own, **({"max_retries": router.settings.retry.attempts - 1} if stated else {})}
+
+
+_SETTLED = ("router", "fleet", "max_retries", "api_key", "cache")
+
+
+def check_update(model: ChatRouter, update: Mapping[str, Any]) -> None:
+    """ConfigError for fields that went into the Router or the models when those were made: a copy shares them."""
+    in_force = {"max_retries": (None, model.max_retries, model.router.settings.retry.attempts - 1)}
+    for name in _SETTLED:
+        if name in update and update[name] not in in_force.get(name, (getattr(model, name),)):
+            raise ConfigError(
+                f"a copy of a ChatRouter shares its router and its models, so it can have no other {name}; "
+                "make a ChatRouter with it"
+            )
