@@ -22,19 +22,14 @@ from langchain_core.runnables.utils import coro_with_context
 
 from capability_router.execution.effects import Launch
 from capability_router.request import Reply
-from langchain_router.children import gives_reason, with_words
+from langchain_router.call import Call
+from langchain_router.copies import with_keywords
+from langchain_router.dialects import dialect_of
 from langchain_router.handover import handed_over
-from langchain_router.limits import LIMITS
 from langchain_router.listeners import Shown
 from langchain_router.provider_tools import portable
 from langchain_router.replies import EventReader, Reader, finish_of
-from langchain_router.translate import Call
-
-_TIMED = ("BaseChatOpenAI", "ChatAnthropic", "ChatGroq")
-"""Classes, by name, that take `timeout` in seconds as a call keyword."""
-
-_ALWAYS_STREAMED = "ChatOllama"
-"""A class whose `invoke` reads a stream, and takes one that was cut off for a whole answer."""
+from langchain_router.timeouts import TIMEOUTS
 
 VOIDED = "router_voided"
 """The custom event that says: tokens of this message were shown, and another model answers in its place."""
@@ -47,10 +42,14 @@ class CutShort(ConnectionError):
 class ModelAttempt:
     """One call of one model. Its chunks are the model's own: a message, message chunks or v3 events."""
 
-    __slots__ = ("_call", "_config", "_copied", "_kwargs", "_launch", "_model", "_prompt", "_reader", "_shown", "_void")
+    __slots__ = (
+        "_call", "_config", "_copied", "_dialect", "_kwargs", "_launch", "_model", "_prompt", "_reader", "_shown",
+        "_void",
+    )  # fmt: skip
 
     def __init__(self, model: BaseChatModel, call: Call, config: RunnableConfig, launch: Launch) -> None:
-        self._model, self._kwargs = with_words(model, call.kwargs)
+        self._model, self._kwargs = with_keywords(model, call.kwargs)
+        self._dialect = dialect_of(model)
         self._call, self._config, self._launch = call, config, launch
         self._reader: Reader | EventReader = EventReader() if call.mode == "events" else Reader()
         self._copied = self._model is not model
@@ -61,18 +60,18 @@ class ModelAttempt:
 
     def _hand_over(self, provider: str) -> None:
         """Leave out what only other providers understand, and say so on the attempt's run."""
-        call, told = self._call, []
+        call, left_out = self._call, []
         messages, dropped = handed_over(call.messages, provider, self._model)
         if dropped:
             self._prompt = ChatPromptValue(messages=messages)
-            told.append(f"{dropped} blocks that only their own provider understands")
+            left_out.append(f"{dropped} blocks that only their own provider understands")
         kept, options, tools = portable(call.tools, self._kwargs, provider)
         if tools and call.bound is None:
             self._kwargs = {**options, "tools": kept} if kept else {k: v for k, v in options.items() if k != "tools"}
         if tools:
-            told.append(f"tools that its provider does not have: {', '.join(tools)}")
-        if told:
-            self._config["metadata"]["router_left_out"] = "; ".join(told)
+            left_out.append(f"tools that its provider does not have: {', '.join(tools)}")
+        if left_out:
+            self._config["metadata"]["router_left_out"] = "; ".join(left_out)
 
     def watch(self, shown: Shown, before: Shown) -> None:
         """Note in `shown` what others see of the answer as it is made; `before` is what they saw of the last one."""
@@ -83,7 +82,7 @@ class ModelAttempt:
     @property
     def keeps_time(self) -> bool:
         """Whether the model ends a blocking call in time: the built-in client by every clock, a few by the last one."""
-        if any(kind.__name__ == "ChatEndpoint" for kind in type(self._model).__mro__):
+        if self._dialect.keeps_time:
             return True
         clocks = self._launch.timeouts
         within = clocks.first_token is not None or clocks.between_tokens is not None
@@ -93,10 +92,10 @@ class ModelAttempt:
         """Make the call in this thread."""
         if self._void is not None:
             manager: Any = self._config["callbacks"]
-            manager.on_custom_event(VOIDED, self._told(self._void), run_id=manager.parent_run_id)
+            manager.on_custom_event(VOIDED, self._voided(self._void), run_id=manager.parent_run_id)
         runnable, kwargs = self._bound(), self._keywords()
         with set_config_context(self._config) as context:
-            context.run(LIMITS.set, self._launch.timeouts)
+            context.run(TIMEOUTS.set, self._launch.timeouts)
             if self._call.mode == "invoke":
                 yield self._whole(context.run(runnable.invoke, self._prompt, self._config, **kwargs))
                 return
@@ -108,7 +107,7 @@ class ModelAttempt:
         """Make the call in this task."""
         if self._void is not None:
             manager: Any = self._config["callbacks"]
-            await manager.on_custom_event(VOIDED, self._told(self._void), run_id=manager.parent_run_id)
+            await manager.on_custom_event(VOIDED, self._voided(self._void), run_id=manager.parent_run_id)
         runnable, kwargs = self._bound(), self._kwargs
         with set_config_context(self._config) as context:
             if self._call.mode == "invoke":
@@ -133,8 +132,8 @@ class ModelAttempt:
         nothing = self._call.mode != "invoke" and reply.empty and reply.finish is None and not self._reader.carried
         return replace(reply, hollow=True) if nothing else reply
 
-    def _told(self, void: Shown) -> dict[str, Any]:
-        """For who shows tokens as they come: which message is void, and who answers instead."""
+    def _voided(self, void: Shown) -> dict[str, Any]:
+        """What the event says to who shows tokens as they come: which message is void, and who answers instead."""
         launch = self._launch
         return {
             "message_id": void.message_id, "tokens": void.tokens, "after": launch.after,
@@ -155,9 +154,8 @@ class ModelAttempt:
             raise CutShort("the model's stream ended without a terminal reason")
 
     def _gathers(self) -> bool:
-        if any(kind.__name__ == _ALWAYS_STREAMED for kind in type(self._model).__mro__):
-            return True
-        return self._shown is not None and self._shown.streamed and gives_reason(self._model)
+        streamed = self._shown is not None and self._shown.streamed
+        return self._dialect.gathers or (streamed and self._dialect.gives_reason)
 
     def _bound(self) -> Runnable[Any, Any]:
         bound = self._call.bound
@@ -171,8 +169,7 @@ class ModelAttempt:
         left, kwargs = self._launch.timeouts.total, self._kwargs
         if left is None or self._model.cache or get_llm_cache() is not None:  # a keyword is part of the cache's key
             return kwargs
-        timed = any(kind.__name__ in _TIMED for kind in type(self._model).__mro__)
-        return {"timeout": left, **kwargs} if timed else kwargs
+        return {"timeout": left, **kwargs} if self._dialect.takes_timeout else kwargs
 
     def _pieces(self, runnable: Runnable[Any, Any], kwargs: Mapping[str, Any]) -> Generator[Any, None, None]:
         if self._call.mode == "stream":

@@ -66,7 +66,7 @@ class RouterCallbackHandler(BaseCallbackHandler):
         return f"<RouterCallbackHandler {len(self.calls)} calls, ${self.total_cost_usd:f}>"
 
 
-def told_once(outcome: Outcome, routers: Collection[str]) -> Outcome | None:
+def without_routers(outcome: Outcome, routers: Collection[str]) -> Outcome | None:
     """The outcome without the attempts on candidates that are routers, which tell of them; None = nothing is left."""
     own = tuple(attempt for attempt in outcome.attempts if attempt.model not in routers)
     if len(own) == len(outcome.attempts):

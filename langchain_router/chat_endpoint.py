@@ -23,7 +23,6 @@ from capability_router.endpoints.providers import spec_for
 from capability_router.endpoints.spec import EndpointSpec
 from capability_router.endpoints.wire import Delta
 from capability_router.errors import ConfigError
-from langchain_router.limits import LIMITS
 from langchain_router.structured import (
     METHODS,
     Method,
@@ -33,6 +32,7 @@ from langchain_router.structured import (
     tool_choice_of,
     with_parser,
 )
+from langchain_router.timeouts import TIMEOUTS
 from langchain_router.transcript import chunk_from, message_from, to_chat
 
 _SENT = ("temperature", "max_tokens", "top_p", "seed", "reasoning_effort")
@@ -152,7 +152,7 @@ class ChatEndpoint(BaseChatModel):
         if "response_format" in body and not isinstance(body["response_format"], Mapping):
             body["response_format"] = response_format(body["response_format"], None)
         body.pop("stream", None)
-        return self.client.start(body, stream=stream, timeouts=LIMITS.get())
+        return self.client.start(body, stream=stream, timeouts=TIMEOUTS.get())
 
     def _result(self, deltas: Sequence[Delta]) -> ChatResult:
         message = message_from(deltas[0], self.provider)
@@ -165,11 +165,11 @@ class ChatEndpoint(BaseChatModel):
         tool_choice: Any = None, strict: bool | None = None, **kwargs: Any,
     ) -> Runnable[LanguageModelInput, AIMessage]:  # fmt: skip
         """Bind tools in any form that LangChain takes. `tool_choice`: auto, none, any, or a tool's name."""
-        told = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
-        names = [tool["function"]["name"] for tool in told if "function" in tool]
+        formatted = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
+        names = [tool["function"]["name"] for tool in formatted if "function" in tool]
         choice = tool_choice_of(tool_choice, names)
         options = {} if choice is None else {"tool_choice": choice}
-        return self.bind(**({"tools": told} if told else {}), **options, **kwargs)
+        return self.bind(**({"tools": formatted} if formatted else {}), **options, **kwargs)
 
     def with_structured_output(
         self, schema: dict[str, Any] | type, *, include_raw: bool = False, method: Method | None = None,

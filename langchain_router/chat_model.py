@@ -10,7 +10,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, Self
 
 from langchain_core.callbacks import CallbackManagerForLLMRun, Callbacks
 from langchain_core.language_models import BaseChatModel, LanguageModelInput, ModelProfile
@@ -18,22 +18,25 @@ from langchain_core.language_models.base import LangSmithParams
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatResult, LLMResult
 from langchain_core.prompt_values import ChatPromptValue
-from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig
-from langchain_core.runnables.config import ensure_config, merge_configs
+from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables.config import ensure_config
 from langchain_core.tools import BaseTool
 from pydantic import BaseModel, Field, SecretStr
 
-from capability_router.errors import ConfigError
 from capability_router.features import estimate_tokens, features
 from capability_router.plan import Plan
 from capability_router.router import Router
 from capability_router.routing import current_routing
 from langchain_router.bindings import BOUND, Structured, Tools
-from langchain_router.children import Fleet, describe
+from langchain_router.bound_router import BoundRouter
+from langchain_router.call import Call, Mode, check_terms, split_terms, stated_terms, stream_mode
+from langchain_router.construction import check_update, core_settings, fields_of, parted, with_attempts
+from langchain_router.description import describe
+from langchain_router.fleet import Fleet
 from langchain_router.generations import configs_of, result_of
 from langchain_router.profile import common_profile
 from langchain_router.routed import RoutedCall
-from langchain_router.translate import Call, Mode, split_terms, stated_terms, to_request
+from langchain_router.translate import to_request
 
 _DEFAULTS = ("temperature", "max_tokens", "streaming", "output_version")
 
@@ -62,34 +65,24 @@ class ChatRouter(BaseChatModel):
     annotate: bool | None = None
 
     def __init__(self, models: Iterable[Any] | None = None, *, router: Router | None = None, **keywords: Any) -> None:
-        own = {name: keywords.pop(name) for name in list(keywords) if name in type(self).model_fields}
-        if own.get("cache"):
-            raise ConfigError("ChatRouter takes no cache=; give the cache to the models, which serve it themselves")
-        if router is None:
-            router = Router(models or (), describe=describe, **_settings(own, keywords))
-            own.update(_retries(own, router))
-        elif models is not None or keywords:
-            given = ", ".join(["models"] * (models is not None) + list(keywords))
-            raise ConfigError(f"router= brings its own models and settings; leave out {given}, or leave out router=")
-        elif own.get("max_retries") is not None and own["max_retries"] + 1 != router.settings.retry.attempts:
-            raise ConfigError("router= brings its own attempts; leave out max_retries, or set it there")
-        key = own.get("api_key")
-        plain = key.get_secret_value() if isinstance(key, SecretStr) else key
-        own.setdefault("fleet", None)
-        own["fleet"] = own["fleet"] or Fleet(router.registry, api_key=plain)
-        super().__init__(**{"router": router, **own})
+        super().__init__(**fields_of(models, router, *parted(keywords, type(self).model_fields)))
 
     @classmethod
     def from_config(cls, source: str | Path | Mapping[str, Any], **overrides: Any) -> ChatRouter:
         """From router.yaml (a path) or the same as a dict; keywords override it. Raises ConfigError."""
-        own = {name: overrides.pop(name) for name in list(overrides) if name in cls.model_fields}
-        router = Router.from_config(source, describe=describe, **_settings(own, overrides))
-        return cls(router=router, **{**own, **_retries(own, router)})
+        own, settings = parted(overrides, cls.model_fields)
+        router = Router.from_config(source, describe=describe, **core_settings(own, settings))
+        return cls(router=router, **with_attempts(own, router))
 
     def __repr__(self) -> str:
         return f"ChatRouter(models={list(self.router.registry.entries)}, policy={self.router.settings.policy.name!r})"
 
     __str__ = __repr__
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy that shares the router, with its breakers, budgets and learning. Raises ConfigError."""
+        check_update(self, update or {})
+        return super().model_copy(update=update, deep=deep)
 
     @property
     def children(self) -> Fleet:
@@ -110,9 +103,14 @@ class ChatRouter(BaseChatModel):
 
         `terms` are routing terms (tenant, pin, max_cost_usd, ...) and call keywords (response_format, ...).
         What is bound by `bind`, `bind_tools`, `with_structured_output` and `with_config` counts;
-        `stream=True` explains a stream.
+        `stream=True` explains a stream. Raises ConfigError for a misspelt term.
         """
-        routing, kwargs = split_terms(terms)
+        check_terms(terms)
+        return self._plan(prompt, config, {**terms, "tools": tools})
+
+    def _plan(self, prompt: LanguageModelInput, config: RunnableConfig | None, keywords: Mapping[str, Any]) -> Plan:
+        routing, kwargs = split_terms(keywords)
+        tools = kwargs.pop("tools", ())
         bound = {BOUND: Tools(tuple(tools))} if tools else {}
         mode: Mode = "stream" if kwargs.pop("stream", False) else "invoke"
         call = self._call(prompt, None, {**kwargs, **bound}, mode)
@@ -142,14 +140,14 @@ class ChatRouter(BaseChatModel):
         stop: list[str] | None = None, **kwargs: Any,
     ) -> Iterator[AIMessageChunk]:  # fmt: skip
         """Route one call and hand on the chosen model's chunks as they come."""
-        yield from self._routed(input, config, stop, kwargs, self._stream_mode(kwargs)).chunks()
+        yield from self._routed(input, config, stop, kwargs, stream_mode(self, kwargs)).chunks()
 
     async def astream(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, *,
         stop: list[str] | None = None, **kwargs: Any,
     ) -> AsyncIterator[AIMessageChunk]:  # fmt: skip
         """Route one call and hand on the chosen model's chunks as they come."""
-        chunks = self._routed(input, config, stop, kwargs, self._stream_mode(kwargs)).achunks()
+        chunks = self._routed(input, config, stop, kwargs, stream_mode(self, kwargs)).achunks()
         try:
             async for chunk in chunks:
                 yield chunk
@@ -187,9 +185,9 @@ class ChatRouter(BaseChatModel):
         """v3: a ChatModelStream, pumped from the chosen model's own; else as every Runnable."""
         if version != "v3":
             return super().stream_events(input, config, version=version, stop=stop, **kwargs)
-        _of_messages(kwargs)
-        from langchain_router.events import routed_stream
+        from langchain_router.events import check_messages, routed_stream
 
+        check_messages(kwargs)
         return routed_stream(self._routed(input, config, stop, kwargs, "events"))
 
     def astream_events(  # type: ignore[override]  # the base's overloads, told apart by `version`
@@ -199,9 +197,9 @@ class ChatRouter(BaseChatModel):
         """v3: an awaitable AsyncChatModelStream; else as every Runnable."""
         if version != "v3":
             return super().astream_events(input, config, version=version, stop=stop, **kwargs)
-        _of_messages(kwargs)
-        from langchain_router.events import arouted_stream
+        from langchain_router.events import arouted_stream, check_messages
 
+        check_messages(kwargs)
         return arouted_stream(self._routed(input, config, stop, kwargs, "events"))
 
     # -- bindings ---------------------------------------------------------------------------------
@@ -293,42 +291,3 @@ class ChatRouter(BaseChatModel):
 
     def _request(self, call: Call, terms: Mapping[str, Any]) -> Any:
         return to_request(call, current_routing().merged(terms), self.router.registry.cards)
-
-    def _stream_mode(self, kwargs: Mapping[str, Any]) -> Mode:
-        """A stream that somebody has switched off is one message from `invoke`."""
-        bound = kwargs.get(BOUND)
-        tools = bool(kwargs.get("tools")) or isinstance(bound, Tools)
-        off = self.disable_streaming is True or (self.disable_streaming == "tool_calling" and tools)
-        return "invoke" if off or self.streaming is False or kwargs.get("stream") is False else "stream"
-
-
-class BoundRouter(RunnableBinding[LanguageModelInput, AIMessage]):
-    """A router with something bound to it."""
-
-    @classmethod
-    def lc_id(cls) -> list[str]:
-        """As any binding's."""
-        return [*cls.get_lc_namespace(), "RunnableBinding"]
-
-    def explain(self, prompt: LanguageModelInput, *, config: RunnableConfig | None = None, **terms: Any) -> Plan:
-        """As `ChatRouter.explain`, with what is bound."""
-        router = cast(ChatRouter, self.bound)
-        return router.explain(prompt, config=merge_configs(self.config, config), **{**self.kwargs, **terms})
-
-
-def _settings(own: Mapping[str, Any], keywords: Mapping[str, Any]) -> dict[str, Any]:
-    """The core's settings, with those that LangChain's own words for a model stand for."""
-    settings = dict(keywords)
-    if own.get("max_retries") is not None:
-        settings["retry"] = {"attempts": own["max_retries"] + 1, **(settings.get("retry") or {})}
-    return settings
-
-
-def _retries(own: Mapping[str, Any], router: Router) -> dict[str, int]:
-    """`max_retries` as it came to be, where `retry` states the attempts too."""
-    return {} if own.get("max_retries") is None else {"max_retries": router.settings.retry.attempts - 1}
-
-
-def _of_messages(kwargs: Mapping[str, Any]) -> None:
-    if isinstance(kwargs.get(BOUND), Structured):  # said before any model is chosen, as a chain with a parser says it
-        raise NotImplementedError("version='v3' streams messages; stream() gives the values of with_structured_output")

@@ -53,11 +53,20 @@ def as_model_error(error: BaseException) -> BaseException:
         return error
     if isinstance(error, AllCandidatesFailed) and error.failures:
         _widen(error, *_classes(error.failures[0].fault), *_own_class(error))
-        error.is_retryable = any(f.fault in KINDS and KINDS[f.fault].is_retryable for f in error.failures)  # type: ignore[attr-defined]  # the widened class has it
+        error.is_retryable = _is_retryable(error)  # type: ignore[attr-defined]  # the widened class has it
     elif isinstance(error, NoEligibleModel):
         windows = bool(error.refusals) and all(r.rule in _WINDOW_RULES for r in error.refusals)
         _widen(error, core.ContextOverflowError if windows else core.ModelInvalidRequestError)
     return error
+
+
+def _is_retryable(error: AllCandidatesFailed) -> bool:
+    """Whether the same request may succeed later. A router among the candidates has judged that itself."""
+    retryable = [f.fault in KINDS and KINDS[f.fault].is_retryable for f in error.failures]
+    first = error.__cause__
+    if isinstance(first, AllCandidatesFailed):
+        retryable[0] = bool(getattr(first, "is_retryable", False))
+    return any(retryable)
 
 
 def _classes(fault: str | None) -> tuple[type[Exception], ...]:

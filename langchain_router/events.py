@@ -7,10 +7,19 @@ fails before it is replaced without the consumer noticing.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from typing import Any
 
 from langchain_core.language_models.chat_model_stream import AsyncChatModelStream, ChatModelStream
 
+from langchain_router.bindings import BOUND, Structured
 from langchain_router.routed import RoutedCall
+
+
+def check_messages(kwargs: Mapping[str, Any]) -> None:
+    """Said before any model is chosen, as a chain with a parser says it: parsed values have no such events."""
+    if isinstance(kwargs.get(BOUND), Structured):
+        raise NotImplementedError("version='v3' streams messages; stream() gives the values of with_structured_output")
 
 
 def routed_stream(call: RoutedCall) -> ChatModelStream:

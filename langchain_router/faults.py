@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from dataclasses import replace
 from traceback import walk_tb
 
 from langchain_core import exceptions as core
 from langchain_core.callbacks import manager
+from pydantic import ValidationError
 
 from capability_router.errors import AllCandidatesFailed, NoEligibleModel, RouterBusy, RouterError
 from capability_router.faults.classify import classify
 from capability_router.faults.kinds import KINDS, Fault
 from capability_router.faults.passing import is_programming_error, passes_through
+from langchain_router.dialects import DIALECTS
 
 _KINDS: tuple[tuple[str, str], ...] = (
     ("ModelRateLimitError", "rate_limited"), ("ModelTimeoutError", "timeout"), ("ModelConnectionError", "connection"),
@@ -23,25 +27,53 @@ _KINDS: tuple[tuple[str, str], ...] = (
 _BY_CLASS = tuple((getattr(core, name), kind) for name, kind in _KINDS if hasattr(core, name))
 
 
-_NOTHING_CAME = ("No generation chunks were returned", "No data received from Ollama stream")
-"""ValueErrors by which langchain-core and langchain-ollama tell of a stream without a single chunk."""
+_NO_CHUNKS = ("No generation chunks were returned", *(dialect.no_chunks for dialect in DIALECTS if dialect.no_chunks))
+"""How the ValueErrors begin by which langchain-core and some packages tell of a stream without a single chunk."""
 
 
-def fault_of(error: BaseException) -> Fault | None:
-    """What an exception raised by a model means; None = it passes to the caller unchanged."""
+def fault_of(error: BaseException, keywords: Collection[str] = ()) -> Fault | None:
+    """What an exception raised by a model means; None = it passes to the caller unchanged.
+
+    `keywords` are the names of those that the call has; the fault names the ones that a package doesn't take.
+    """
     if isinstance(error, (AllCandidatesFailed, NoEligibleModel, RouterBusy)):
         return _of_router(error)
     if passes_through(error) or isinstance(error, Warning):  # a warning that the caller made an error
         return None
     if by_handler(error):
         return None
-    if isinstance(error, ValueError) and str(error).startswith(_NOTHING_CAME):
+    if isinstance(error, ValueError) and str(error).startswith(_NO_CHUNKS):
         return Fault("truncated", "the stream ended before its first chunk", error=error)
     if is_programming_error(error):  # a keyword, a content block or a method that this model's package doesn't know
-        return Fault("unsupported", type(error).__name__, error=error)
+        return Fault("unsupported", _mistake(error, keywords), error=error)
     fault = classify(error)
     named = next((kind for cls, kind in _BY_CLASS if isinstance(error, cls)), None) if fault.kind == "unknown" else None
     return replace(fault, kind=named) if named else fault
+
+
+def unsupported(fault: Fault, error: BaseException, keywords: Collection[str] = ()) -> Fault:
+    """The same fault, of a model whose package would not make the call."""
+    return replace(fault, kind="unsupported", detail=_mistake(error, keywords))
+
+
+def _mistake(error: BaseException, keywords: Collection[str]) -> str:
+    """'TypeError over the keyword seed'. Of the exception's text, which may quote the prompt, no word but the names."""
+    named = sorted(_named_by(error).intersection(keywords))
+    kind = type(error).__name__
+    return f"{kind} over the keyword{'s' * (len(named) > 1)} {', '.join(named)}" if named else kind
+
+
+_NAMES = re.compile(r"['\"`](\w+)['\"`]|\b(\w+)=")  # as Python itself and the packages write a keyword
+
+
+def _named_by(error: BaseException) -> set[str]:
+    """What may be the names of keywords in an exception: where pydantic says it happened, else quoted words."""
+    if isinstance(error, ValidationError):
+        places = (
+            detail["loc"] for detail in error.errors(include_url=False, include_context=False, include_input=False)
+        )
+        return {str(place[0]) for place in places if place}
+    return {name for found in _NAMES.findall(str(error)) for name in found if name}
 
 
 def by_handler(error: BaseException) -> bool:
@@ -56,9 +88,17 @@ def by_handler(error: BaseException) -> bool:
 _DISPATCH = ("handle_event", "_ahandle_event_for_handler")
 
 
+_ALONE = {"auth": "server_error", "quota_exhausted": "overloaded", "not_found": "server_error"}
+"""What a fault that would be held against an account or a model is, of a router's models: they have their own."""
+
+
 def _of_router(error: RouterError) -> Fault:
     """A candidate that is itself a router had no answer."""
     if isinstance(error, NoEligibleModel):
         return Fault("unsupported", "none of its models can take the request", error=error)
     first = error.failures[0].fault if isinstance(error, AllCandidatesFailed) and error.failures else "overloaded"
-    return Fault(first if first in KINDS else "unknown", "all of its models failed", error=error)
+    kind = first if first in KINDS else "unknown"
+    if kind not in _ALONE:
+        return Fault(kind, "all of its models failed", error=error)
+    detail = f"all of its models failed; the first one {KINDS[kind].words} ({kind})"
+    return Fault(_ALONE[kind], detail, again=False, error=error)  # a repetition would find it no better

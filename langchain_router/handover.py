@@ -13,12 +13,13 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 
 from capability_router.catalog.aliases import canonical
+from langchain_router.dialects import DIALECTS, dialect_of
 
 _SHARED = {"text", "tool_use", "tool_call", "tool_call_chunk", "input_json_delta"}
 """Blocks of an assistant's turn that every provider's package can write; all others are their provider's own."""
 
-_WRITES = {"azure": "openai", "openai_codex": "openai"}
-"""What the messages of a LangChain class call their provider where that isn't what the class calls it."""
+_AUTHORS = {dialect.provider: dialect.author for dialect in DIALECTS if dialect.author}
+"""Whom the messages of a LangChain class name as their provider, where it states another one itself."""
 
 
 def handed_over(
@@ -36,7 +37,7 @@ def handed_over(
             continue
         foreign = sum(not _shared(block) for block in message.content)
         dropped += foreign
-        kept = [told for block in message.content if (told := _told(block)) is not None]
+        kept = [own for block in message.content if (own := _plain(block)) is not None]
         if kept or message.tool_calls:  # a turn of which nothing is left has no valid form anywhere
             out.append(message.model_copy(update={"content": kept}) if foreign else message)
     return out, dropped
@@ -45,21 +46,21 @@ def handed_over(
 def _own(message: AIMessage, provider: str, model: BaseChatModel | None) -> bool:
     """Whether it is that provider's own turn; True also where nobody says whose it is."""
     author = message.response_metadata.get("model_provider")
-    if not isinstance(author, str) or not provider or getattr(model, "fleet", None) is not None:
+    if not isinstance(author, str) or not provider or dialect_of(model).routes:
         return True  # a router within the router does it itself, for the model that it chooses
     stated = model._get_ls_params().get("ls_provider") if model is not None else None
     names = {canonical(name) for name in (provider, stated) if name}
     noted = canonical(str((message.response_metadata.get("router") or {}).get("provider") or ""))
-    if noted in _WRITES or noted in _WRITES.values():
+    if noted in _AUTHORS or noted in _AUTHORS.values():
         return noted in names
-    return canonical(author) in names | {_WRITES[name] for name in names if name in _WRITES}
+    return canonical(author) in names | {_AUTHORS[name] for name in names if name in _AUTHORS}
 
 
 def _shared(block: Any) -> bool:
     return not isinstance(block, dict) or block.get("type") in _SHARED
 
 
-def _told(block: Any) -> Any:
+def _plain(block: Any) -> Any:
     """The block as every provider understands it; None = it has no such form."""
     if _shared(block):
         return block

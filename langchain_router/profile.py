@@ -9,7 +9,7 @@ from langchain_core.language_models import ModelProfile
 
 from capability_router.catalog.card import ModelCard
 
-_LIMITS = ("max_input_tokens", "max_output_tokens")
+_WINDOWS = ("max_input_tokens", "max_output_tokens")
 _CAPABILITIES = (
     "tool_calling", "tool_choice", "structured_output", "image_inputs", "pdf_inputs", "audio_inputs", "video_inputs",
     "reasoning_output",
@@ -17,13 +17,13 @@ _CAPABILITIES = (
 
 
 def common_profile(cards: Sequence[ModelCard]) -> ModelProfile | None:
-    """The smallest of the limits, and the capabilities of which every card says the same or one says no.
+    """The smallest of the windows, and the capabilities of which every card says the same or one says no.
 
     LangChain decides by it (agents choose how they ask for structured answers), so what one model
     can't do the router doesn't promise. What is unknown of some model is left out.
     """
     common: dict[str, Any] = {}
-    for name in _LIMITS:
+    for name in _WINDOWS:
         stated = [getattr(card, name) for card in cards]
         if all(value is not None for value in stated):
             common[name] = min(stated)

@@ -6,27 +6,30 @@ A call that isn't a stream is a stream of one chunk.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import aclosing, closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.callbacks import AsyncCallbackManager, BaseCallbackManager, CallbackManager
-from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages import AIMessageChunk
 from langchain_core.runnables import RunnableConfig
 
 from capability_router.errors import NoEligibleModel
 from capability_router.execution.run import Run
 from capability_router.request import Outcome
 from capability_router.routing import Routing, current_routing
+from langchain_router.annotation import annotated, is_last
+from langchain_router.attempts import Attempts
 from langchain_router.bindings import Structured
-from langchain_router.callback import RouterCallbackHandler, told_once
-from langchain_router.endpoint import ModelEndpoint
+from langchain_router.call import Call, stated_terms
+from langchain_router.callback import RouterCallbackHandler, without_routers
+from langchain_router.dialects import dialect_of
 from langchain_router.errors import as_model_error
 from langchain_router.listeners import shown_live
 from langchain_router.structured_attempt import Unparsed
 from langchain_router.tracing import ChainRun, Local, caller_tags, chain_name, configured, facts_of, note
-from langchain_router.translate import Call, stated_terms, to_request
+from langchain_router.translate import to_request
 
 if TYPE_CHECKING:
     from langchain_router.chat_model import ChatRouter
@@ -43,7 +46,7 @@ class RoutedCall:
         self._local = Local(model.callbacks, model.tags, model.metadata, bool(model.verbose))
         self._routing = Routing()
         self._run: Run[Any] | None = None
-        self._endpoint: ModelEndpoint | None = None
+        self._attempts: Attempts | None = None
         self._held: Any = _NOTHING
         self._traced: list[Any] | None = None
 
@@ -61,12 +64,12 @@ class RoutedCall:
                 self._model.rate_limiter.acquire(blocking=True)
             with closing(iter(self._begin(manager, traced))) as chunks:
                 for chunk in chunks:
-                    yield from self._passed(chunk)
+                    yield from self._ready(chunk)
         except BaseException as error:
-            traced.on_chain_error(self._failed(traced, error))
+            traced.on_chain_error(self._end_failed(traced, error))
             raise
         try:
-            yield from self._rest(traced)
+            yield from self._end_well(traced)
         finally:  # also for a caller who stops at the last chunk: the call was over
             traced.on_chain_end(self._outputs())
 
@@ -79,13 +82,13 @@ class RoutedCall:
                 await self._model.rate_limiter.aacquire(blocking=True)
             async with aclosing(aiter(self._begin(manager, traced))) as chunks:
                 async for chunk in chunks:
-                    for passed in self._passed(chunk):
-                        yield passed
+                    for ready in self._ready(chunk):
+                        yield ready
         except BaseException as error:
-            await traced.on_chain_error(self._failed(traced, error))
+            await traced.on_chain_error(self._end_failed(traced, error))
             raise
         try:
-            for chunk in self._rest(traced):
+            for chunk in self._end_well(traced):
                 yield chunk
         finally:  # also for a caller who stops at the last chunk: the call was over
             await traced.on_chain_end(self._outputs())
@@ -104,11 +107,11 @@ class RoutedCall:
         self._routing = self._terms(manager)
         request = to_request(self._call, self._routing, self._model.router.registry.cards)
         on_partial = self._model.router.settings.on_partial
-        endpoint = ModelEndpoint(self._model.children, self._call, traced, self._config, on_partial=on_partial)
-        self._endpoint = endpoint
+        attempts = Attempts(self._model.children, self._call, traced, self._config, on_partial=on_partial)
+        self._attempts = attempts
         if self._call.mode == "invoke" and shown_live(traced.handlers):
             request = replace(request, shown_live=True)
-        self._run = self._model.router.start(request, endpoint)
+        self._run = self._model.router.start(request, attempts)
         return self._run
 
     def _terms(self, manager: BaseCallbackManager) -> Routing:
@@ -127,7 +130,7 @@ class RoutedCall:
 
     # -- what the caller gets ---------------------------------------------------------------------
 
-    def _passed(self, chunk: Any) -> Sequence[Any]:
+    def _ready(self, chunk: Any) -> Sequence[Any]:
         """What may be handed on now: all but the last chunk, which is kept for its annotation."""
         if isinstance(chunk, Unparsed):
             raise chunk.error  # no model did better: as it would have been without a router
@@ -135,14 +138,14 @@ class RoutedCall:
             self._traced.append(chunk)
         before = () if self._held is _NOTHING else (self._held,)
         self._held = _NOTHING
-        if self._call.mode == "invoke" or _is_last(chunk):
+        if self._call.mode == "invoke" or is_last(chunk):
             self._held = chunk
             return before
         return (*before, chunk)
 
-    def _rest(self, traced: ChainRun) -> Sequence[Any]:
-        """The call went well: note it, and give what is left to hand on."""
-        self._noted(traced)
+    def _end_well(self, traced: ChainRun) -> Sequence[Any]:
+        """Record the call; gives the chunk that was kept, with its annotation."""
+        self._record(traced)
         if self._held is _NOTHING:
             return ()
         outcome = self.outcome
@@ -150,31 +153,27 @@ class RoutedCall:
             return (self._held,)
         return (annotated(self._held, outcome.annotation()),)
 
-    def _failed(self, traced: ChainRun, error: BaseException) -> BaseException:
+    def _end_failed(self, traced: ChainRun, error: BaseException) -> BaseException:
+        """Record the call; gives the error as one of langchain-core's."""
         error = as_model_error(error)
-        self._noted(traced, error.refusals if isinstance(error, NoEligibleModel) else ())
+        self._record(traced, error.refusals if isinstance(error, NoEligibleModel) else ())
         return error
 
-    def _noted(self, traced: ChainRun, refusals: Sequence[Any] = ()) -> None:
+    def _record(self, traced: ChainRun, refusals: Sequence[Any] = ()) -> None:
+        """Write the decision and its cost on the router's run, and tell the handlers that add costs up."""
         plan = self._run.plan if self._run is not None else None
         if not traced.handlers:
             return
         note(traced, facts_of(self.outcome, plan, refusals))
-        if self._endpoint is not None and self.outcome is not None:
-            self._endpoint.note_faults(self.outcome)
+        if self._attempts is not None and self.outcome is not None:
+            self._attempts.note_faults(self.outcome)
         handlers = [handler for handler in traced.handlers if isinstance(handler, RouterCallbackHandler)]
         if self.outcome is None or not handlers:
             return
-        told = told_once(self.outcome, self._routers())
-        if told is not None:
+        own = without_routers(self.outcome, {id for id, model in self._model.fleet if dialect_of(model).routes})
+        if own is not None:
             for handler in handlers:
-                handler.on_routed(told, self._routing)
-
-    def _routers(self) -> set[str]:
-        """The candidates that are routers themselves."""
-        from langchain_router.chat_model import ChatRouter  # here, because it imports this module
-
-        return {id for id, model in self._model.fleet if isinstance(model, ChatRouter)}
+                handler.on_routed(own, self._routing)
 
     def _outputs(self) -> dict[str, Any]:
         """What the chain run ends with. A list of messages: a bare one would be counted as a model's usage."""
@@ -186,20 +185,3 @@ class RoutedCall:
         first, *others = seen
         whole = first + others if others and isinstance(first, AIMessageChunk) else seen[-1]
         return {"messages": [whole]}
-
-
-def _is_last(chunk: Any) -> bool:
-    if isinstance(chunk, AIMessageChunk):
-        return chunk.chunk_position == "last"
-    return isinstance(chunk, AIMessage) or (isinstance(chunk, Mapping) and chunk.get("event") == "message-finish")
-
-
-def annotated(chunk: Any, annotation: Mapping[str, Any]) -> Any:
-    """A copy of a message, of the raw message of a structured answer or of a finish event, with our one key."""
-    if isinstance(chunk, AIMessage):
-        return chunk.model_copy(update={"response_metadata": {**chunk.response_metadata, "router": dict(annotation)}})
-    if isinstance(chunk, Mapping) and isinstance(chunk.get("raw"), AIMessage):
-        return {**chunk, "raw": annotated(chunk["raw"], annotation)}
-    if isinstance(chunk, Mapping) and chunk.get("event") == "message-finish":
-        return {**chunk, "metadata": {**(chunk.get("metadata") or {}), "router": dict(annotation)}}
-    return chunk

@@ -14,10 +14,10 @@ from langchain_core.runnables import RunnableConfig
 from capability_router.execution.effects import Launch
 from capability_router.request import Finish, Reply
 from langchain_router.attempt import CutShort, ModelAttempt
+from langchain_router.call import Call
 from langchain_router.faults import by_handler
 from langchain_router.listeners import Overheard
 from langchain_router.replies import Reader
-from langchain_router.translate import Call
 
 _REFUSED: tuple[type[Exception], ...] = tuple(filter(None, (getattr(exceptions, "ModelRefusalError", None),)))
 """langchain-core 1.7.5 and later: what a parser raises over a refusal."""

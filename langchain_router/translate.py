@@ -7,21 +7,17 @@ and Responses), Anthropic, Google and Bedrock; all are told apart by `type` and 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
-from langchain_core.prompt_values import PromptValue
-from langchain_core.runnables import RunnableConfig
 
 from capability_router.catalog.card import ModelCard
-from capability_router.errors import ConfigError
 from capability_router.request import Need, Request
-from capability_router.routing import Routing, RoutingTerms
-from langchain_router.bindings import Binding, Structured, Tools, describe_tools
+from capability_router.routing import Routing
+from langchain_router.bindings import Structured, Tools, describe_tools
+from langchain_router.call import Call
+from langchain_router.dialects import MAX_TOKENS
 from langchain_router.provider_tools import provider_tools
-
-Mode = Literal["invoke", "stream", "events"]
 
 _KINDS = {
     "image": "image", "image_url": "image", "input_image": "image",
@@ -35,61 +31,8 @@ _MEDIA_NEEDS = {
     "image": Need.IMAGE_INPUTS, "pdf": Need.PDF_INPUTS, "audio": Need.AUDIO_INPUTS, "video": Need.VIDEO_INPUTS,
 }  # fmt: skip
 _TEXT_KEYS = ("text", "thinking", "reasoning", "refusal")
-_MAX_TOKENS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "num_predict")
 _FREE_CHOICES = (None, "auto", "none", "", False)
 _NO_REASONING = (None, "", "none", False, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call of the router as its user made it. `kwargs` go to the chosen model unchanged.
-
-    `max_tokens` is the router's own default, `terms` the routing terms that the call itself states.
-    """
-
-    prompt: PromptValue = field(repr=False)
-    messages: list[BaseMessage] = field(repr=False)
-    mode: Mode
-    kwargs: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    bound: Binding | None = None
-    max_tokens: int | None = None
-    terms: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def tools(self) -> Sequence[Any]:
-        """The tools that are sent with it, as its user gave them."""
-        given = self.kwargs.get("tools") if self.bound is None else self.bound.offered
-        return given if isinstance(given, (list, tuple)) else ()
-
-    @property
-    def wants_schema(self) -> bool:
-        """Whether the answer has to fit one."""
-        options = {**self.bound.kwargs, **self.kwargs} if self.bound else self.kwargs
-        return isinstance(self.bound, Structured) or options.get("response_format") is not None
-
-    @property
-    def include_raw(self) -> bool:
-        """Whether the caller wants parse failures handed over instead of raised."""
-        return isinstance(self.bound, Structured) and bool(self.bound.kwargs.get("include_raw"))
-
-
-_TERMS = frozenset(RoutingTerms.__annotations__) | {"regions", "retention", "training"}
-
-
-def split_terms(keywords: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Keywords -> the routing terms among them, and the others."""
-    return (
-        {name: value for name, value in keywords.items() if name in _TERMS},
-        {name: value for name, value in keywords.items() if name not in _TERMS},
-    )
-
-
-def stated_terms(config: RunnableConfig) -> Mapping[str, Any]:
-    """The routing terms that a config states, under configurable.router; raises ConfigError."""
-    stated = (config.get("configurable") or {}).get("router") or {}
-    if not isinstance(stated, Mapping):
-        raise ConfigError(f"configurable.router must be a mapping of routing terms, got {type(stated).__name__}")
-    return stated
 
 
 def to_request(call: Call, routing: Routing, cards: Sequence[ModelCard]) -> Request:
@@ -193,7 +136,7 @@ def _answered_by(messages: Sequence[BaseMessage]) -> str:
 
 
 def _max_tokens(call: Call) -> int | None:
-    stated = (call.kwargs.get(name) for name in _MAX_TOKENS)
+    stated = (call.kwargs.get(name) for name in MAX_TOKENS)
     found = next((n for n in stated if isinstance(n, int) and n > 0), None)
     return found or call.max_tokens
 

@@ -10,12 +10,20 @@ from langchain_core import exceptions as core
 from langchain_ollama import ChatOllama
 from langchain_openai import ChatOpenAI
 
-from langchain_router import ChatRouter
-from langchain_router.children import describe
+from langchain_router import AllCandidatesFailed, ChatRouter
+from langchain_router.description import describe
 
 
 class Rejected(core.ModelAuthenticationError):
     """The key is no good."""
+
+
+class Coded(Exception):
+    """As an SDK's, with a code and an HTTP status."""
+
+    def __init__(self, code: str, status: int) -> None:
+        super().__init__(code)
+        self.code, self.status_code = code, status
 
 
 def router(*models: Any) -> ChatRouter:
@@ -30,6 +38,34 @@ def test_a_router_whose_models_are_rejected_takes_no_other_router_with_it() -> N
     outer = router(router(rejecting("a")), router(Scripted(name_="b")))
     for _ in range(2):
         assert outer.invoke("x").response_metadata["router"]["model"] == "router/router#2"
+
+
+FAULTS: dict[str, tuple[Exception, str]] = {
+    "auth": (Rejected("401"), "server_error"),
+    "quota_exhausted": (Coded("insufficient_quota", 429), "overloaded"),
+    "not_found": (Coded("model_not_found", 404), "server_error"),
+}
+
+
+@pytest.mark.parametrize("inner", FAULTS)
+def test_what_a_routers_models_are_blamed_for_is_held_against_no_account_of_the_router(inner: str) -> None:
+    error, kind = FAULTS[inner]
+    # The second router is known by the same models as the first one: to the outer one they are one account.
+    first, second = router(Scripted(name_="a", script=[error])), router(Scripted(name_="a"))
+    outer = router(first, second)
+    for _ in range(2):
+        assert outer.invoke("x").response_metadata["router"]["model"] == "router/router#2"
+        assert outer.explain("x").refusals == ()
+    assert first.router.ledger.calls()[0].fault == inner
+    assert outer.router.ledger.calls()[0].fault == kind
+
+
+def test_it_says_which_fault_it_was_and_is_not_tried_again_at_once() -> None:
+    inner = router(rejecting("a"))
+    with pytest.raises(AllCandidatesFailed, match=r"the first one rejected the credential \(auth\)") as caught:
+        router(inner).invoke("x")
+    assert len(caught.value.failures) == 1
+    assert not caught.value.is_retryable  # type: ignore[attr-defined]  # the raised class has it
 
 
 def test_an_unseen_credential_is_that_models_own() -> None:

@@ -287,6 +287,26 @@ def test_copies_share_one_core() -> None:
     assert len(model.router.ledger.calls()) == 1
 
 
+@pytest.mark.parametrize("name", ["max_retries", "api_key", "cache", "router", "fleet"])
+def test_a_copy_can_have_no_other_of_what_is_shared(name: str) -> None:
+    model, other = router(Scripted(), max_retries=1), router(Scripted(), max_retries=2)
+    values = {"max_retries": 3, "api_key": "sk-other", "cache": True, "router": other.router, "fleet": other.fleet}
+    with pytest.raises(ConfigError, match=f"no other {name}"):
+        model.model_copy(update={"temperature": 0.5, name: values[name]})
+    same = model.model_copy(update={"temperature": 0.5, name: getattr(model, name)})
+    assert same.router is model.router
+    assert same.temperature == 0.5
+    assert model.temperature is None
+
+
+def test_a_copy_may_say_the_retries_that_are_in_force() -> None:
+    model = ChatRouter(models=[Scripted()], retry={"attempts": 3})
+    assert model.max_retries is None
+    assert model.model_copy(update={"max_retries": 2}).max_retries == 2
+    with pytest.raises(ConfigError, match="no other max_retries"):
+        model.model_copy(update={"max_retries": 1})
+
+
 def test_configurable_fields_reach_the_model() -> None:
     child = Scripted()
     model = router(child).configurable_fields(temperature=ConfigurableField(id="t"))

@@ -15,7 +15,9 @@ from langchain_openai import ChatOpenAI
 from openai_server import Server
 
 from langchain_router import AllCandidatesFailed, ChatEndpoint, ChatRouter, ConfigError
-from langchain_router.children import describe, named, quieted, retries_left, with_defaults
+from langchain_router.copies import retries_left, with_defaults, without_retries
+from langchain_router.description import describe
+from langchain_router.sources import named
 
 
 def test_a_partner_model_says_what_it_can_and_where_it_calls() -> None:
@@ -68,7 +70,7 @@ PARTNERS: list[tuple[Any, int]] = [
 @pytest.mark.parametrize(("model", "value"), PARTNERS, ids=lambda v: type(v).__name__)
 def test_retries_are_off_in_every_partners_own_way(model: Any, value: int) -> None:
     before = model.max_retries
-    quiet = quieted(model)
+    quiet = without_retries(model)
     assert quiet.max_retries == value
     assert retries_left(quiet) == 0
     assert model.max_retries == before
@@ -83,9 +85,9 @@ def test_retries_are_off_in_every_partners_own_way(model: Any, value: int) -> No
 
 def test_a_model_without_retries_is_used_as_it_is() -> None:
     child = Scripted()
-    assert quieted(child) is child
+    assert without_retries(child) is child
     ollama = ChatOllama(model="m")
-    assert quieted(ollama) is ollama
+    assert without_retries(ollama) is ollama
     assert retries_left(ollama) == 0
 
 

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import pytest
+from anthropic.resources import Messages
 from fakes import Scripted
+from google.genai.types import GenerateContentConfig
+from langchain_anthropic import ChatAnthropic
 from langchain_core.load import dumpd
 from langchain_core.runnables import Runnable
+from langchain_google_genai import ChatGoogleGenerativeAI
+from langchain_groq import ChatGroq
+from langchain_mistralai import ChatMistralAI
+from langchain_ollama import ChatOllama
+from langchain_openai import AzureChatOpenAI, ChatOpenAI
+from ollama import Options
+from openai.resources.chat import Completions
+from openai.resources.responses import Responses
 from pydantic import BaseModel
 
 from langchain_router import ChatRouter, ConfigError
+from langchain_router.call import check_terms
 
 
 class Joke(BaseModel):
@@ -61,3 +74,29 @@ def test_terms_of_the_call_go_over_those_that_are_bound() -> None:
 def test_a_bound_router_is_written_down_as_any_binding() -> None:
     plain, routed = (dumpd(model.bind(stop=["."])) for model in (Scripted(), router()))
     assert routed["id"] == plain["id"]
+
+
+@pytest.mark.parametrize(
+    ("misspelt", "meant"),
+    [
+        ("tennant", "tenant"), ("tag", "tags"), ("max_cost", "max_cost_usd"), ("deadline", "deadline_s"),
+        ("quality_taget", "quality_target"), ("required_tags", "require_tags"), ("region", "regions"),
+    ],
+)  # fmt: skip
+def test_a_misspelt_term_is_no_keyword_of_a_call(misspelt: str, meant: str) -> None:
+    model = router()
+    for explained in (model, model.bind(stop=["."]), model.bind_tools([add])):
+        with pytest.raises(ConfigError, match=f"unknown routing term '{misspelt}'; did you mean '{meant}'?"):
+            explained.explain("x", **{misspelt: "y"})  # type: ignore[attr-defined]  # a binding passes attributes on
+
+
+CLASSES = [ChatOpenAI, AzureChatOpenAI, ChatAnthropic, ChatGoogleGenerativeAI, ChatGroq, ChatMistralAI, ChatOllama]
+CALLS = [Completions.create, Responses.create, Messages.create, Options, GenerateContentConfig]
+
+
+@pytest.mark.parametrize("source", [*CLASSES, *CALLS], ids=lambda s: s.__qualname__)
+def test_no_keyword_that_is_known_is_taken_for_a_misspelt_term(source: Any) -> None:
+    stated = source.model_fields if isinstance(source, type) else inspect.signature(source).parameters
+    names = [name for name in stated if name not in ("self", "stream", "tools", "config", "tags")]
+    assert len(names) > 10
+    check_terms(dict.fromkeys(names))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from adapters.provider_server import ProviderServer
+from fakes import Scripted
+from langchain_anthropic import ChatAnthropic
 from langchain_google_genai import ChatGoogleGenerativeAI
 from langchain_ollama import ChatOllama
 from langchain_openai import ChatOpenAI
 from openai_server import Server
 
-from langchain_router import ChatRouter
+from langchain_router import AllCandidatesFailed, ChatRouter
 
 pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession")  # google-genai's own
 
@@ -62,3 +65,53 @@ async def test_temperature_and_max_tokens_reach_every_provider(
     assert [options.get("num_predict") or options.get("maxOutputTokens") for options in sent] == [7, None]
     assert all(bool(body.get("tools")) is tools for _, body in providers.seen)
     assert model.temperature == 0.9
+
+
+SECRET = "my password is 'hunter2', seed=7"
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "keywords"),
+    [
+        ("google", "ValidationError over the keyword logit_bias", {"logit_bias": {SECRET: 1}}),
+        ("google", "ValidationError over the keywords house_style, logit_bias", {"house_style": 1, "logit_bias": 2}),
+        ("google", "ValidationError over the keyword seed", {"seed": SECRET}),
+        ("google", "ValueError over the keyword tool_choice", {"tool_choice": SECRET}),
+        ("ollama", "TypeError over the keyword house_style", {"house_style": SECRET}),
+        ("anthropic", "TypeError over the keyword seed", {"seed": SECRET}),
+        ("openai", "TypeError over the keyword house_style", {"house_style": SECRET}),
+        ("openai", "TypeError", {"response_format": SECRET}),  # which it doesn't name as a keyword
+    ],
+)
+async def test_the_keyword_is_named_and_nothing_else(
+    kind: str, said: str, keywords: dict[str, Any], server: Server, providers: ProviderServer
+) -> None:
+    model = {
+        "google": ChatGoogleGenerativeAI(model="ok-g", base_url=providers.url, api_key="k"),
+        "ollama": ChatOllama(model="ok-o", base_url=providers.url),
+        "anthropic": ChatAnthropic(model="ok-a", base_url=providers.url, api_key="k"),
+        "openai": ChatOpenAI(model="ok-y", base_url=server.url, api_key="k"),
+    }[kind]
+    told = f"does not support a part of the request: {said} ("
+    router = ChatRouter(models=[model])
+    with pytest.raises(AllCandidatesFailed) as caught:
+        router.invoke(SECRET, **keywords)
+    with pytest.raises(AllCandidatesFailed) as late:
+        await router.bind(**keywords).ainvoke(SECRET)
+    for error in (caught, late):
+        assert told in str(error.value)
+        assert "hunter2" not in str(error.value)
+    assert providers.seen == []
+
+
+def test_of_a_bound_choice_the_name_is_told() -> None:
+    router = ChatRouter(models=[Particular(name_="p")])
+    with pytest.raises(AllCandidatesFailed, match="ValueError over the keyword strict "):
+        router.bind_tools([add], strict=True).invoke("x")
+
+
+class Particular(Scripted):
+    """Binds tools, but not strictly."""
+
+    def bind_tools(self, tools: Any, *, tool_choice: Any = None, **kwargs: Any) -> Any:
+        raise ValueError("`strict` isn't known here, nor is 'this'")

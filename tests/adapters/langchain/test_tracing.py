@@ -8,6 +8,7 @@ from fakes import Recorder, Scripted, metadata
 from langchain_core.callbacks import UsageMetadataCallbackHandler, get_usage_metadata_callback
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.tracers.schemas import Run
 
 from langchain_router import AllCandidatesFailed, ChatRouter, NoEligibleModel
 
@@ -190,3 +191,16 @@ def test_langsmith_context_of_a_child_is_the_routers_run() -> None:
     router(Looking()).invoke("hi", {"callbacks": [tracer]})
     assert seen == [tracer.roots[0].id]
     assert {c.name for c in tracer.roots[0].child_runs} == {"Looking", "RunnableLambda"}
+
+
+async def test_listeners_are_given_the_routers_chain_run() -> None:
+    runs: list[Run] = []
+    model = ChatRouter(models=[Scripted()]).with_listeners(on_end=runs.append)
+    model.invoke("x")
+    await model.ainvoke("x")
+    list(model.stream("x"))
+    assert len(runs) == 3
+    for run in runs:
+        assert (run.run_type, list(run.outputs or {})) == ("chain", ["messages"])
+        assert run.metadata["router_model"] == "fake/scripted"
+        assert [(child.run_type, child.name) for child in run.child_runs] == [("chat_model", "Scripted")]

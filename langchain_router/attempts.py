@@ -1,8 +1,6 @@
-"""The LangChain models of a router as the core's Endpoint: it makes the attempts of one routed call."""
+"""The attempts of one routed call on the router's models: what the core calls an Endpoint."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableConfig
@@ -12,17 +10,17 @@ from capability_router.faults.kinds import KINDS, Fault
 from capability_router.request import Outcome
 from langchain_router.attempt import CutShort, ModelAttempt
 from langchain_router.bindings import Structured
-from langchain_router.children import Fleet
+from langchain_router.call import Call
 from langchain_router.fault_notes import FaultNotes, tracers_of
-from langchain_router.faults import fault_of
+from langchain_router.faults import fault_of, unsupported
+from langchain_router.fleet import Fleet
 from langchain_router.listeners import Shown
 from langchain_router.structured_attempt import StructuredAttempt
 from langchain_router.tracing import ChainRun, attempt_config
-from langchain_router.translate import Call
 
 
-class ModelEndpoint:
-    """Makes the attempts of one routed call."""
+class Attempts:
+    """Makes them one after the other, or two at once when the core hedges."""
 
     __slots__ = ("_call", "_config", "_fleet", "_notes", "_one_answer", "_run", "_shown", "_tracers")
 
@@ -77,7 +75,7 @@ class ModelEndpoint:
             return None  # its text has been shown, so no other model may answer
         if isinstance(error, CutShort):
             return Fault("truncated", str(error))
-        fault = fault_of(error)
+        fault = fault_of(error, self._call.keywords)
         if fault is not None and fault.kind == "unparsable" and not self._call.wants_schema:
-            return replace(fault, kind="unsupported")  # a package's own check of a keyword: nothing was asked
+            return unsupported(fault, error, self._call.keywords)  # a package's own check of one: nothing was asked
         return fault

@@ -9,4 +9,4 @@ from contextvars import ContextVar
 
 from capability_router.execution.effects import Timeouts
 
-LIMITS: ContextVar[Timeouts | None] = ContextVar("langchain_router_limits", default=None)
+TIMEOUTS: ContextVar[Timeouts | None] = ContextVar("langchain_router_timeouts", default=None)

@@ -1,0 +1,96 @@
+"""One call of the router as its user made it, and the routing terms among what its user stated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from langchain_core.messages import BaseMessage
+from langchain_core.prompt_values import PromptValue
+from langchain_core.runnables import RunnableConfig
+
+from capability_router.errors import ConfigError
+from capability_router.nearest import nearest
+from capability_router.routing import RoutingTerms
+from langchain_router.bindings import BOUND, Binding, Structured, Tools
+
+if TYPE_CHECKING:
+    from langchain_router.chat_model import ChatRouter
+
+Mode = Literal["invoke", "stream", "events"]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of the router as its user made it. `kwargs` go to the chosen model unchanged.
+
+    `max_tokens` is the router's own default, `terms` the routing terms that the call itself states.
+    """
+
+    prompt: PromptValue = field(repr=False)
+    messages: list[BaseMessage] = field(repr=False)
+    mode: Mode
+    kwargs: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    bound: Binding | None = None
+    max_tokens: int | None = None
+    terms: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def tools(self) -> Sequence[Any]:
+        """The tools that are sent with it, as its user gave them."""
+        given = self.kwargs.get("tools") if self.bound is None else self.bound.offered
+        return given if isinstance(given, (list, tuple)) else ()
+
+    @property
+    def keywords(self) -> frozenset[str]:
+        """The names of all that is said beside the messages, be it bound or given with the call."""
+        bound = self.bound.kwargs if self.bound else ()
+        return frozenset((*self.kwargs, *bound, *(("tools",) if isinstance(self.bound, Tools) else ())))
+
+    @property
+    def wants_schema(self) -> bool:
+        """Whether the answer has to fit one."""
+        options = {**self.bound.kwargs, **self.kwargs} if self.bound else self.kwargs
+        return isinstance(self.bound, Structured) or options.get("response_format") is not None
+
+    @property
+    def include_raw(self) -> bool:
+        """Whether the caller wants parse failures handed over instead of raised."""
+        return isinstance(self.bound, Structured) and bool(self.bound.kwargs.get("include_raw"))
+
+
+def stream_mode(model: ChatRouter, kwargs: Mapping[str, Any]) -> Mode:
+    """How a stream is made: where somebody has switched streams off, it is one message from `invoke`."""
+    tools = bool(kwargs.get("tools")) or isinstance(kwargs.get(BOUND), Tools)
+    off = model.disable_streaming is True or (model.disable_streaming == "tool_calling" and tools)
+    return "invoke" if off or model.streaming is False or kwargs.get("stream") is False else "stream"
+
+
+_TERMS = frozenset(RoutingTerms.__annotations__) | {"regions", "retention", "training"}
+
+
+def split_terms(keywords: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Keywords -> the routing terms among them, and the others."""
+    return (
+        {name: value for name, value in keywords.items() if name in _TERMS},
+        {name: value for name, value in keywords.items() if name not in _TERMS},
+    )
+
+
+def check_terms(keywords: Mapping[str, Any]) -> None:
+    """ConfigError for what is surely a misspelt routing term: else it would pass for a keyword of a model's call."""
+    for name in keywords:
+        if name not in _TERMS and (hint := nearest(name, sorted(_TERMS), "", likeness=_TYPO)):
+            raise ConfigError(f"unknown routing term {name!r}{hint}")
+
+
+_TYPO = 0.8  # the keywords that models' calls are known to take stay below it: 'thinking' is like 'training' by 0.75
+
+
+def stated_terms(config: RunnableConfig) -> Mapping[str, Any]:
+    """The routing terms that a config states, under configurable.router; raises ConfigError."""
+    stated = (config.get("configurable") or {}).get("router") or {}
+    if not isinstance(stated, Mapping):
+        raise ConfigError(f"configurable.router must be a mapping of routing terms, got {type(stated).__name__}")
+    return stated

@@ -1,0 +1,75 @@
+"""What a ChatRouter is made of: fields of its own, settings of the core, or a Router that brings those."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic import SecretStr
+
+from capability_router.errors import ConfigError
+from capability_router.router import Router
+from langchain_router.description import describe
+from langchain_router.fleet import Fleet
+
+if TYPE_CHECKING:
+    from langchain_router.chat_model import ChatRouter
+
+
+def parted(keywords: Mapping[str, Any], fields: Container[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Keywords -> those that are fields, and the others, which are settings of the core."""
+    own = {name: value for name, value in keywords.items() if name in fields}
+    return own, {name: value for name, value in keywords.items() if name not in own}
+
+
+def fields_of(
+    models: Iterable[Any] | None, router: Router | None, own: Mapping[str, Any], settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """All fields of a ChatRouter over these models, or over this router. Raises ConfigError."""
+    if own.get("cache"):
+        raise ConfigError("ChatRouter takes no cache=; give the cache to the models, which serve it themselves")
+    if router is None:
+        router = Router(models or (), describe=describe, **core_settings(own, settings))
+        own = with_attempts(own, router)
+    else:
+        _check_beside(router, models, own, settings)
+    key = own.get("api_key")
+    plain = key.get_secret_value() if isinstance(key, SecretStr) else key
+    return {**own, "router": router, "fleet": own.get("fleet") or Fleet(router.registry, api_key=plain)}
+
+
+def _check_beside(
+    router: Router, models: Iterable[Any] | None, own: Mapping[str, Any], settings: Mapping[str, Any]
+) -> None:
+    if models is not None or settings:
+        given = ", ".join(["models"] * (models is not None) + list(settings))
+        raise ConfigError(f"router= brings its own models and settings; leave out {given}, or leave out router=")
+    if own.get("max_retries") is not None and own["max_retries"] + 1 != router.settings.retry.attempts:
+        raise ConfigError("router= brings its own attempts; leave out max_retries, or set it there")
+
+
+def core_settings(own: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The core's settings, with those that LangChain's own words for a model stand for."""
+    if own.get("max_retries") is None:
+        return dict(settings)
+    return {**settings, "retry": {"attempts": own["max_retries"] + 1, **(settings.get("retry") or {})}}
+
+
+def with_attempts(own: Mapping[str, Any], router: Router) -> dict[str, Any]:
+    """The fields, with `max_retries` as it came to be where `retry` states the attempts too."""
+    stated = own.get("max_retries") is not None
+    return {**own, **({"max_retries": router.settings.retry.attempts - 1} if stated else {})}
+
+
+_SETTLED = ("router", "fleet", "max_retries", "api_key", "cache")
+
+
+def check_update(model: ChatRouter, update: Mapping[str, Any]) -> None:
+    """ConfigError for fields that went into the Router or the models when those were made: a copy shares them."""
+    in_force = {"max_retries": (None, model.max_retries, model.router.settings.retry.attempts - 1)}
+    for name in _SETTLED:
+        if name in update and update[name] not in in_force.get(name, (getattr(model, name),)):
+            raise ConfigError(
+                f"a copy of a ChatRouter shares its router and its models, so it can have no other {name}; "
+                "make a ChatRouter with it"
+            )
