@@ -7,7 +7,7 @@ import gc
 import pickle
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -62,6 +62,13 @@ TOOL = FunctionTool.from_defaults(multiply)
 ASK = Say(tools=(("multiply", {"a": 6, "b": 7}),))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def collected() -> Iterator[None]:
+    """The sockets that are left are collected while this module's filters hold, not in another's test."""
+    yield
+    gc.collect()
+
+
 @pytest.fixture
 def chain(server: ChatServer) -> Make:
     """ChatOpenAI on loopback, with the retries of its own that it has."""
@@ -85,7 +92,6 @@ async def partner(providers: ProviderServer) -> AsyncIterator[Make]:
             model._client._client.close()
         if isinstance(model, ChatGoogleGenerativeAI):
             await model.client.aio.aclose()
-    gc.collect()  # while the test's own filters hold
 
 
 def routed(*models: Any, **settings: Any) -> RouterLLM:
