@@ -87,8 +87,9 @@ class ChainLLM(FunctionCallingLLM):
         )
 
     def to_payload(self) -> dict[str, Any]:
-        """What observability may show of it."""
-        return {**super().to_payload(), "model": self.metadata.model_name}
+        """What observability may show of it. Made here, not in a base class: 0.14.5's has no such method."""
+        metadata = self.metadata
+        return {"class_name": self.class_name(), **metadata.model_dump(), "model": metadata.model_name}
 
     # -- chat and complete -------------------------------------------------------------------------
 
