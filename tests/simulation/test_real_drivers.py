@@ -16,8 +16,14 @@ pytestmark = [
 
 @pytest.mark.parametrize(
     ("name", "scale"),
-    [("streams", 0.01), ("traces", 0.005), ("threads", 0.01), ("retries", 1), ("cancellation", 0.5),
-     ("classification", 1)],  # fmt: skip
+    [
+        ("streams", 0.01),
+        ("traces", 0.005),
+        ("threads", 0.01),
+        ("retries", 1),
+        ("cancellation", 0.5),
+        ("classification", 1),
+    ],
 )
 def test_the_promise_is_kept_at_a_small_size(name: str, scale: float) -> None:
     found = list(import_module(f"benchmarks.figures.{name}").measure(scale, 7))
