@@ -27,6 +27,7 @@ from llamaindex_router.endpoint_llm import EndpointLLM
 from llamaindex_router.errors import fault_of
 from llamaindex_router.handover import Origins
 from llamaindex_router.passage import Passage, taken
+from llamaindex_router.sdk_streams import sdk_streams
 from llamaindex_router.tracing import tagged, tapping
 from llamaindex_router.transcript import ObjectTranscript, Transcript
 
@@ -224,10 +225,16 @@ _END: Any = object()
 
 
 def _close(stream: Any) -> None:
+    below = sdk_streams(stream)
     if callable(getattr(stream, "close", None)):
         stream.close()
+    for read in below:
+        read.close()
 
 
 async def _aclose(stream: Any) -> None:
+    below = sdk_streams(stream)
     if callable(getattr(stream, "aclose", None)):
         await stream.aclose()
+    for read in below:
+        await read.close()

@@ -38,7 +38,6 @@ PRICE = {"input_mtok": 1, "output_mtok": 2}
 CLOCKS: Any = {"first_token": 30.0, "between_tokens": 30.0, "total": 60.0}
 
 
-
 class HangingChat(FakeChat):
     async def _agenerate(self, *args: Any, **kwargs: Any) -> Any:
         await _hang(self.steps)

@@ -6,7 +6,6 @@ their callers. Simulated are the providers and the time; routing, machine, healt
 
 from __future__ import annotations
 
-import random
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -30,7 +29,6 @@ BAD = [name for name in WEATHERS if name != "fair"]
 
 def simulated(seed: int, requests: int) -> Simulation:
     """Carry out one seed and check it; raises AssertionError for a broken promise."""
-    random.seed(seed)  # tenacity's jitter draws from the module
     chance = Random(seed)
     rate = chance.choice((2.0, 10.0, 40.0))
     providers = [_provider(f"m{i}", chance, requests / rate) for i in range(chance.randint(2, 5))]

@@ -21,10 +21,8 @@ from .virtual_time import Simulation
 
 REQUESTS, WARM, MOST_MIB = 1_000_000, 100_000, 5.0
 FILES = Path("/proc/self/fd")
-
-
-def _open_files() -> int:
-    return len(list(FILES.iterdir()))
+OWN, SERVING = "router attempt", "process_request_thread"
+"""Names of the threads of attempts, and of the loopback server's, which must have ended before anything is counted."""
 
 
 def resident_mib() -> float:
@@ -71,24 +69,23 @@ def _lingering(calls: int) -> Left:
     llm = ChatRouter(models=children, timeouts={"first_token": 0.02}, policy="single", retry=retry)
     try:
         with asyncio.Runner() as runner:
-            first = runner.run(_after(llm, calls, server))
-            then = runner.run(_after(llm, calls, server))
+            first, then = (_after(runner, llm, calls, server) for _ in range(2))
     finally:
         server.close()
     return Left(*(max(b - a, 0) for a, b in zip(first, then, strict=True)))
 
 
-async def _after(llm: ChatRouter, calls: int, server: Server) -> Left:
+def _after(runner: asyncio.Runner, llm: ChatRouter, calls: int, server: Server) -> Left:
     """What there is after calls whose first model goes silent, in threads and in tasks."""
     for _ in range(calls):
-        await _failed(llm)
+        runner.run(_failed(llm))
     server.release()
     for thread in threading.enumerate():
-        if thread.name.startswith("router attempt"):
-            await asyncio.to_thread(thread.join, 5)
-    await asyncio.sleep(0.2)
+        if thread.name.startswith(OWN) or SERVING in thread.name:
+            thread.join(1)
     gc.collect()
-    return Left(threading.active_count(), len(asyncio.all_tasks()), _open_files())
+    tasks = len(asyncio.all_tasks(runner.get_loop()))
+    return Left(threading.active_count(), tasks, len(list(FILES.iterdir())))
 
 
 async def _failed(llm: ChatRouter) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections import Counter
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -76,10 +77,11 @@ class Server:
         with self._lock:
             self.calls[model] += 1
 
-    def release(self) -> None:
-        """End every answer that stalls now."""
+    def release(self, for_s: float = 0.5) -> None:
+        """End every answer that stalls now or begins to within this time."""
         self._closing.set()
-        self._closing = threading.Event()
+        time.sleep(for_s)
+        self._closing.clear()
 
     def stall(self) -> None:
         self._closing.wait(30)

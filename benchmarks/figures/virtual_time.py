@@ -7,6 +7,7 @@ drivers for threads and tasks, so what is simulated is no more than who waits fo
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping
 from heapq import heappop, heappush
 from random import Random
@@ -172,7 +173,8 @@ class Simulation:
     def __init__(
         self, providers: list[Provider], seed: int, *, limits: Mapping[str, int] | None = None, **settings: Any
     ) -> None:  # fmt: skip
-        self.seed, self.chance = seed, Random(seed)
+        random.seed(seed)  # tenacity's jitter draws from the module
+        self.chance = Random(seed)
         self.providers = {provider.name: provider for provider in providers}
         self.clock = ManualClock()
         entries = [_entry(provider, limits or {}) for provider in providers]

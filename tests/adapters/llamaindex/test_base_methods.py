@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator
 from typing import Any
 
+import httpcore
 import pytest
 from adapters.llamaindex.chat_server import ChatServer, Cut, Refuse, Say
 from llama_index.core.llms import ChatMessage
@@ -236,3 +238,39 @@ def test_thinking_is_passed_on(child: Callable[..., Any], server: ChatServer) ->
 
 def test_endpoints_without_a_key_send_none(server: ChatServer) -> None:
     assert EndpointLLM(base_url=server.url, model="a").chat(HI).message.content == "hello world"
+
+
+@pytest.mark.parametrize("read", [1, 2])
+async def test_a_stream_that_is_left_gives_its_connection_back_at_once(
+    like: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, read: int
+) -> None:
+    """Else the garbage collector does, perhaps under the connection pool's own lock: for ever."""
+    given_back: list[str] = []
+    for kind in (httpcore._sync.connection_pool.PoolByteStream, httpcore._async.connection_pool.PoolByteStream):
+        _spied(kind, given_back, monkeypatch)
+    llm = RouterLLM(models=[like("a")])
+    gc.disable()
+    try:
+        opened = llm.stream_chat(HI)
+        for _ in range(read):
+            next(opened)
+        opened.close()
+        assert given_back == ["close"]
+        aopened = await llm.astream_chat(HI)
+        for _ in range(read):
+            await anext(aopened)
+        await aopened.aclose()
+        assert given_back == ["close", "aclose"]
+    finally:
+        gc.enable()
+
+
+def _spied(kind: Any, calls: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "aclose" if hasattr(kind, "aclose") else "close"
+    original = getattr(kind, name)
+
+    def spy(self: Any) -> Any:
+        calls.append(name)
+        return original(self)
+
+    monkeypatch.setattr(kind, name, spy)
