@@ -123,7 +123,7 @@ def test_keywords_lie_over_the_file_block_by_block(file):
 
 def test_a_key_without_a_value_counts_as_not_written(file):
     found = load(file("models: [openai:a]\nhealth:\npolicy: {name: adaptive, min_quality: }\n"))
-    assert found.health.consecutive == 5
+    assert found.health.consecutive == 2
     assert found.policy.min_quality is None
 
 

@@ -120,7 +120,7 @@ class Health(Block):
     `probe`: whether a request of one token finds out if it may close (models with an `endpoint` only).
     """
 
-    consecutive: Count = 5
+    consecutive: Count = 2
     failure_rate: Annotated[float, PlainValidator(number(0, 1, above=True))] = 0.5
     min_calls: Count = 10
     window_s: Seconds = 30.0

@@ -20,7 +20,7 @@ LIMITED = Verdict(False, blame="gate")
 
 def board(**limits: int) -> tuple[Board, list[HealthEvent]]:
     told: list[HealthEvent] = []
-    made = Board(seed=7, on_event=told.append)
+    made = Board(BreakerConfig(consecutive=5), seed=7, on_event=told.append)
     made.register("a", Address(URL, "big", "key-1"), limits=limits)
     made.register("b", Address(URL, "big", "key-2"))
     made.register("c", Address(URL, "small", "key-1"))
@@ -354,7 +354,7 @@ def test_a_listener_may_ask_the_board_and_may_fail(caplog: pytest.LogCaptureFixt
         asked.append(made.snapshot(event.at)[0]["state"])
         raise ValueError("secret text")
 
-    made = Board(on_event=listen)
+    made = Board(BreakerConfig(consecutive=5), on_event=listen)
     made.register("a", Address(URL, "m"))
     trip(made, "a", 1.0)
     assert asked == ["open"]

@@ -29,8 +29,20 @@ def fail_probe(made: Breaker) -> float:
     return made.until - at
 
 
-def test_opens_on_five_failures_in_a_row_and_not_on_four():
+def test_opens_on_two_failures_in_a_row_unless_told_otherwise():
     made = breaker()
+    for _ in range(3):
+        made.failed(made.epoch, 0.0)
+        made.good(made.epoch, 0.0)
+    assert made.state == CLOSED
+    made.failed(made.epoch, 0.0)
+    assert made.state == CLOSED
+    made.failed(made.epoch, 0.0)
+    assert (made.state, made.why) == (OPEN, "2 failures in a row; open for 5.0 s")
+
+
+def test_opens_on_five_failures_in_a_row_and_not_on_four():
+    made = breaker(consecutive=5)
     for _ in range(4):
         made.failed(made.epoch, 0.0)
     made.good(made.epoch, 0.0)
