@@ -5,7 +5,7 @@ BIN := .venv/bin
 export UV_LINK_MODE := copy
 INSTALL := $(BIN)/python -m uv pip install --python $(BIN)/python --constraint constraints.txt
 
-.PHONY: demo test check lint types arrows constraints clean
+.PHONY: demo test check lint types arrows peers constraints clean
 
 demo: .venv/.demo-installed
 	$(BIN)/python -m examples.demo --out demo-output
@@ -37,10 +37,13 @@ arrows: .venv/.test-installed
 	$(INSTALL) --editable ".[all]" --group test --group lint
 	@touch $@
 
+peers: .venv/.test-installed # installs the pinned peers into environments of their own; about half an hour
+	$(BIN)/python -m benchmarks.peers $(PEERS_ARGS)
+
 constraints: # pin the development environment anew
 	$(BIN)/python -m uv pip compile pyproject.toml --all-extras --group demo --group test --group lint \
 	  --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
 	  --output-file constraints.txt
 
 clean:
-	rm -rf .venv demo-output .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-peers-* demo-output .pytest_cache .mypy_cache .ruff_cache .hypothesis
