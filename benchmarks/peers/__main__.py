@@ -1,7 +1,7 @@
 """Every peer against every scripted fault on loopback: `python -m benchmarks.peers [--only 500] [--scale 0.2]`.
 
-Prints one table a row of faults, then where a peer did better than we did, then sums. Nothing leaves
-127.0.0.1 but the installation of the pinned peers from the package registry, which `--install` does alone.
+Prints the table, the sums, and where a peer did better than we did; each cell as it is measured, as JSON, on
+stderr. Nothing leaves 127.0.0.1 but the installation of the pinned peers, which `--install` does alone.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from benchmarks.peers.comparison import sums, where_worse
 from benchmarks.peers.environment import install, versions
 from benchmarks.peers.measurement import Measurement
 from benchmarks.peers.peer import Peer, peers
@@ -37,7 +38,7 @@ def main() -> None:
                 print(json.dumps({"row": row.title, "peer": peer.name, **asdict(cell)}), file=sys.stderr, flush=True)
         finally:
             measurement.stop()
-    print(table.render())
+    print("\n\n".join([table.render(), sums(table), where_worse(table)]))
 
 
 def _arguments() -> argparse.Namespace:

@@ -26,7 +26,8 @@ class Server:
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)  # noqa: S603 - a fixed command
         assert self._process.stdout is not None
         self.desk = int(self._process.stdout.readline())
-        self._line = socket.create_connection(("127.0.0.1", self.desk)).makefile("rw")
+        self._socket = socket.create_connection(("127.0.0.1", self.desk))
+        self._line = self._socket.makefile("rw")
 
     def order(self, **order: Any) -> dict[str, Any]:
         """One order to the desk."""
@@ -36,8 +37,10 @@ class Server:
 
     def stop(self) -> None:
         """End it."""
+        self._line.close()
+        self._socket.close()
         self._process.kill()
-        self._process.wait()
+        self._process.communicate()
 
 
 class Measurement:

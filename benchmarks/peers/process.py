@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -37,6 +38,7 @@ class PeerProcess:
         self.peer, self._log = peer, log
         self._process: subprocess.Popen[str] | None = None
         self._lines: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        self._pump: threading.Thread | None = None
 
     def work(self, job: dict[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         """The results of a job, and the driver's last word: {"hung": True} when there was none."""
@@ -58,6 +60,11 @@ class PeerProcess:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+            if self._pump is not None:
+                self._pump.join(5)
+            for pipe in (self._process.stdin, self._process.stdout):
+                with contextlib.suppress(OSError, ValueError):
+                    pipe.close()  # type: ignore[union-attr]  # both were asked for
             self._process = None
 
     def _start(self) -> subprocess.Popen[str]:
@@ -68,7 +75,8 @@ class PeerProcess:
             env={**kept, **_QUIET},
         )  # fmt: skip
         self._process, self._lines = process, queue.Queue()
-        threading.Thread(target=_pump, args=(process.stdout, self._lines), daemon=True).start()
+        self._pump = threading.Thread(target=_pump, args=(process.stdout, self._lines), daemon=True)
+        self._pump.start()
         if self._next(time.monotonic() + START_S) is None:
             self.stop()
             raise RuntimeError(f"{self.peer.name} did not start; its log tells why")

@@ -1,96 +1,68 @@
-"""The table, and what it says: where a peer did better than we did, and the sums."""
+"""The table: a line for every row, a column for every peer."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 from benchmarks.peers.cell import Cell
 from benchmarks.peers.peer import Peer
 from benchmarks.peers.row import Row
 
-P95_SLACK, P95_GRAIN_S = 1.1, 0.003
-"""How much two medians of the same thing differ on a busy machine."""
-_HEAD = (
-    "| peer | success % | silent % | wasted / 100 | P95 ms | back after s | remarks |\n|---|---|---|---|---|---|---|"
+LEGEND = (
+    "Each cell: success in % / calls wasted on the primary per 100 requests / P95 in ms. A request that failed counts "
+    "as one that never ended, hence `never`. `!n`: n % of the answers were cut, empty or mixed from two models, and "
+    "nothing said so. `back`: seconds from the end of the outage to the next answer of the primary; `away`: none in "
+    "the time watched. `?`: not counted."
 )
 
 
 class Table:
-    """Cells by row."""
+    """Cells by row and peer."""
 
     def __init__(self) -> None:
-        self._rows: dict[str, tuple[Row, dict[Peer, Cell]]] = {}
+        self.rows: dict[str, tuple[Row, dict[Peer, Cell]]] = {}
 
     def add(self, row: Row, peer: Peer, cell: Cell) -> None:
         """One more cell."""
-        self._rows.setdefault(row.title, (row, {}))[1][peer] = cell
+        self.rows.setdefault(row.title, (row, {}))[1][peer] = cell
 
     def render(self) -> str:
-        """All of it, as Markdown."""
-        return "\n\n".join([*(self._row(title) for title in self._rows), self._summary(), self._where_worse()])
-
-    def _row(self, title: str) -> str:
-        _, cells = self._rows[title]
-        lines = [_line(peer.name, cell) for peer, cell in sorted(cells.items(), key=lambda item: _order(item[0]))]
-        return "\n".join([f"### {title}", _HEAD, *lines])
-
-    def _summary(self) -> str:
-        lines = ["### Sums over all rows", "| peer | success % | silent % | wasted / 100 |", "|---|---|---|---|"]
-        names = {peer for _, cells in self._rows.values() for peer in cells if not peer.only}
-        for peer in sorted(names, key=_order):
-            own = [cells[peer] for _, cells in self._rows.values() if peer in cells]
-            count = len(own)
-            success, silent = (100 * sum(c.success for c in own) / count, 100 * sum(c.silent for c in own) / count)
-            wasted = sum(cell.wasted or 0.0 for cell in own) / count
-            lines.append(f"| {peer.name} | {success:.1f} | {silent:.1f} | {wasted:.1f} |")
-        return "\n".join(lines)
-
-    def _where_worse(self) -> str:
-        found = [line for row, cells in self._rows.values() for line in _worse(row, cells)]
-        return "\n".join(["### Where a peer did better", *(found or ["nowhere"])])
+        """As Markdown: the peers that are in every row, then the variants that are in some."""
+        seen = {peer for _, cells in self.rows.values() for peer in cells}
+        full = sorted((peer for peer in seen if not peer.only), key=rank)
+        parts = [LEGEND, _grid(self.rows.values(), full)]
+        partial = sorted((peer for peer in seen if peer.only), key=rank)
+        if partial:
+            some = [(row, cells) for row, cells in self.rows.values() if any(peer in cells for peer in partial)]
+            parts.append(_grid(some, partial))
+        return "\n\n".join(parts)
 
 
-def _worse(row: Row, cells: dict[Peer, Cell]) -> Iterator[str]:
-    ours = {peer: cell for peer, cell in cells.items() if peer.ours and not peer.only}
-    for mine, own in ours.items():
-        found: dict[str, list[str]] = {}
-        for other, their in cells.items():
-            for what, told in _beaten(row, own, their) if not other.ours else ():
-                found.setdefault(what, []).append(f"{other.name} {told}")
-        for what, others in found.items():
-            yield f"- {row.title}: {mine.name}: {what}: {'; '.join(others)}"
-
-
-def _beaten(row: Row, own: Cell, their: Cell) -> Iterator[tuple[str, str]]:
-    """What a peer did better, with our figure, and the peer's."""
-    if own.success < their.success - 1e-9:
-        yield f"success {100 * own.success:.0f} %", f"{100 * their.success:.0f}"
-    if own.silent > their.silent + 1e-9:
-        yield f"silently cut or mixed {100 * own.silent:.0f} %", f"{100 * their.silent:.0f}"
-    if own.wasted is not None and their.wasted is not None and own.wasted > their.wasted + 1e-9:
-        yield f"wasted {own.wasted:.1f}", f"{their.wasted:.1f}"
-    if own.p95_s > P95_SLACK * their.p95_s + P95_GRAIN_S:
-        yield f"P95 {_ms(own.p95_s)} ms", _ms(their.p95_s)
-    if row.lasts_s is not None and their.back_s is not None and (own.back_s or math.inf) > their.back_s + 0.1:
-        yield f"back after {_seconds(own.back_s)} s", _seconds(their.back_s)
-
-
-def _line(name: str, cell: Cell) -> str:
-    wasted = "?" if cell.wasted is None else f"{cell.wasted:.0f}"
-    short = "" if cell.asked >= 100 else f"{cell.asked} asked"
-    remarks = "; ".join(part for part in (cell.note, short) if part)
-    shares = f"{100 * cell.success:.0f} | {100 * cell.silent:.0f}"
-    return f"| {name} | {shares} | {wasted} | {_ms(cell.p95_s)} | {_seconds(cell.back_s)} | {remarks} |"
-
-
-def _order(peer: Peer) -> tuple[bool, bool, str]:
+def rank(peer: Peer) -> tuple[bool, bool, str]:
+    """Ours first."""
     return (not peer.ours, bool(peer.only), peer.name)
 
 
-def _ms(seconds: float) -> str:
+def ms(seconds: float) -> str:
+    """Milliseconds, or never."""
     return f"{1000 * seconds:.0f}" if math.isfinite(seconds) else "never"
 
 
-def _seconds(seconds: float | None) -> str:
-    return "" if seconds is None else f"{seconds:.2f}"
+def _grid(rows: Iterable[tuple[Row, dict[Peer, Cell]]], peers: list[Peer]) -> str:
+    head = ["fault", *(peer.name for peer in peers)]
+    lines = [head, ["---"] * len(head)]
+    for row, cells in rows:
+        lines.append([row.title, *(_told(row, cells[peer]) if peer in cells else "" for peer in peers)])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _told(row: Row, cell: Cell) -> str:
+    if not cell.asked:
+        return "broken" if cell.note != "hung" else "hung"
+    silent = f" !{100 * cell.silent:.0f}" if cell.silent else ""
+    wasted = "?" if cell.wasted is None else f"{cell.wasted:.0f}"
+    told = f"{100 * cell.success:.0f}{silent} / {wasted} / {ms(cell.p95_s)}"
+    if row.lasts_s is not None:
+        told += " / away" if cell.back_s is None else f" / back {cell.back_s:.1f}"
+    return f"{told} (hung)" if cell.note == "hung" else told
