@@ -10,7 +10,7 @@ PINS := --upgrade --universal --python-version 3.11 --no-emit-index-url --no-emi
 # tracing) and the real clients' errors. The core imports no framework, so its tests are run once, by `make test`.
 FRAMEWORK_TESTS := tests/adapters tests/unit/faults/test_real_clients.py
 
-.PHONY: demo test test-lowest test-highest figures check lint types arrows constraints constraints-lowest clean
+.PHONY: demo test test-lowest test-highest figures peers check lint types arrows constraints constraints-lowest clean
 
 demo: .venv/.demo-installed
 	$(BIN)/python -m examples.demo --out demo-output
@@ -56,6 +56,9 @@ arrows: .venv/.test-installed
 	$(INSTALL) --editable ".[all]" --group test --group lint
 	@touch $@
 
+peers: .venv/.test-installed # installs the pinned peers into environments of their own; about half an hour
+	$(BIN)/python -m benchmarks.peers $(PEERS_ARGS)
+
 .venv-lowest/.installed: pyproject.toml constraints-lowest.txt .venv/.demo-installed
 	rm -rf .venv-lowest
 	$(UV) venv --quiet --python $(BIN)/python .venv-lowest
@@ -72,4 +75,4 @@ constraints-lowest: # the lowest versions that pyproject.toml declares, and what
 	  --output-file constraints-lowest.txt
 
 clean:
-	rm -rf .venv .venv-lowest .venv-highest demo-output .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-lowest .venv-highest .venv-peers-* demo-output .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -23,6 +23,10 @@ report from an earlier epoch says nothing here: it is about a state of the world
                permits` probes                    forced: nothing        back
     isolated   no call           nothing          nothing                -              closed, by `reset` only
 
+Before it opens, it *doubts*: from the second failure in a row on, others are planned first for half an open
+time, because every further doomed call costs its caller a time limit. Nothing is forbidden then; who has no
+other model to try is none the worse.
+
 A good call that was slow counts as slow when closed; a slow probe counts as failed. A *forced* call
 is one made although the breaker forbids it, because every other model was held as well; it holds no
 probe's permit. Probes that never report lose their permits after `max_open_s`: a new round begins.
@@ -38,6 +42,8 @@ from capability_router.errors import ConfigError
 from capability_router.health.window import Window
 
 CLOSED, OPEN, HALF_OPEN, ISOLATED = "closed", "open", "half_open", "isolated"
+_DOUBTED, _DOUBT = 2, 0.5
+"""After so many failures in a row others go first, for this share of the open time."""
 _PATIENT_PROBES = 2
 """Failed probes in a row that do not lengthen the open time yet."""
 
@@ -85,7 +91,8 @@ class Breaker:
     """
 
     __slots__ = (
-        "_config", "_draw", "epoch", "failed_probes", "in_a_row", "probing", "state", "until", "why", "window",
+        "_config", "_draw", "doubted_until", "epoch", "failed_probes", "in_a_row", "probing", "state", "until", "why",
+        "window",
     )  # fmt: skip
 
     def __init__(self, config: BreakerConfig, draw: Callable[[], float]) -> None:
@@ -128,7 +135,7 @@ class Breaker:
         if epoch != self.epoch or self.state == ISOLATED:
             return
         if self.state == CLOSED:
-            self.in_a_row = 0
+            self.in_a_row, self.doubted_until = 0, 0.0
             self.window.add(now, failed=False, slow=slow)
             if slow:
                 self._judge(now)
@@ -143,6 +150,8 @@ class Breaker:
             return
         if self.state == CLOSED:
             self.in_a_row += 1
+            if self.in_a_row >= _DOUBTED:
+                self.doubted_until = now + _DOUBT * self._config.open_s
             self.window.add(now, failed=True, slow=slow)
             self._judge(now)
         elif probe:
@@ -194,4 +203,5 @@ class Breaker:
         self.state, self.until = state, until
         self.epoch += 1
         self.probing = self.in_a_row = 0
+        self.doubted_until = 0.0
         self.why = ""

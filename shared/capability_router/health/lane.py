@@ -79,7 +79,11 @@ class Lane:
         seen.held = hold.reason if hold else ""
         seen.until = (math.inf if hold.until is None else hold.until) if hold else 0.0
         seen.queue_s = self.limiter.queue_s(now, self.latency.service_s())
-        self.calm = hold is None and not seen.queue_s and self.breaker.state == CLOSED
+        doubted = self.breaker.doubted_until
+        if hold is None and doubted > now:
+            failures, left = self.breaker.in_a_row, _seconds(doubted - now)
+            seen.held, seen.until = f"{failures} failures in a row, others first for another {left}", doubted
+        self.calm = not seen.held and not seen.queue_s and self.breaker.state == CLOSED
 
     def hold(self, now: float, tokens: int, *, probe: bool = False) -> Hold | None:
         """What keeps a call of this many tokens from being made now."""
@@ -234,10 +238,17 @@ class Lane:
                 self.latency.peak.add(wait, now)
 
     def _failed(self, permit: Permit, verdict: Verdict, now: float) -> None:
+        self._doubt()
         slow = verdict.slow or self.breaker.is_slow(verdict.ttft_s, verdict.elapsed_s)
         self.breaker.failed(permit.epoch, now, slow=slow, probe=permit.half_open)
         if verdict.slow and verdict.ttft_s is None and verdict.elapsed_s is not None:
             self.latency.timed_out(verdict.elapsed_s)
+
+    def _doubt(self) -> None:
+        """Have those who share the breaker look at it again: it may have begun to doubt."""
+        for lane in self.kin:
+            if lane.breaker is self.breaker:
+                lane.calm = False
 
     def _ban(self, verdict: Verdict, now: float) -> None:
         hint = verdict.retry_after_s

@@ -125,7 +125,7 @@ class _FirstIsOpen:
         model: Any = ChatRouter(**self.chat_model_params, **(getattr(request, "param", None) or {}))  # type: ignore[attr-defined]  # the suite's
         board, id = model.router.board, next(iter(model.router.registry.entries))
         now = model.router.clock.now
-        for _ in range(5):
+        for _ in range(board.config.consecutive):
             board.settle(board.admit(id, now()), Verdict(ok=False, blame="breaker"), now())
         assert board.admit(id, now()).kind == "breaker"
         return model  # type: ignore[no-any-return]  # a ChatRouter

@@ -20,7 +20,7 @@ LIMITED = Verdict(False, blame="gate")
 
 def board(**limits: int) -> tuple[Board, list[HealthEvent]]:
     told: list[HealthEvent] = []
-    made = Board(seed=7, on_event=told.append)
+    made = Board(BreakerConfig(consecutive=5), seed=7, on_event=told.append)
     made.register("a", Address(URL, "big", "key-1"), limits=limits)
     made.register("b", Address(URL, "big", "key-2"))
     made.register("c", Address(URL, "small", "key-1"))
@@ -279,10 +279,24 @@ def test_a_timeout_is_slow_and_a_long_wait():
     for _ in range(2):
         call(made, "a", OK, 1.0)
     for n in range(8):
-        assert not made.condition("a", 1.0).held, n
+        assert not made.condition("a", 1.0).held.startswith("breaker"), n
         call(made, "a", Verdict(False, blame="breaker", elapsed_s=10.0, slow=True), 1.0)
-    assert made.condition("a", 1.0).held
+    assert made.condition("a", 1.0).held.startswith("breaker")
     assert (made.condition("a", 1.0).ttft_s or 0.0) > 3.0
+
+
+def test_a_doubted_model_is_planned_behind_others_and_admitted_all_the_same():
+    made = Board()
+    made.register("a", Address(URL, "m"))
+    made.register("twin", Address(URL, "m"))
+    made.register("b", Address("elsewhere", "m"))
+    for _ in range(2):
+        call(made, "a", Verdict(False, blame="breaker"), 1.0)
+    for id in ("a", "twin"):
+        assert made.condition(id, 1.0).held == "2 failures in a row, others first for another 2.5 s"
+        assert not isinstance(made.admit(id, 1.0), Hold)
+    assert made.condition("b", 1.0).held == ""
+    assert made.condition("a", 3.6).held == ""
 
 
 def test_a_success_teaches_latency():
@@ -354,7 +368,7 @@ def test_a_listener_may_ask_the_board_and_may_fail(caplog: pytest.LogCaptureFixt
         asked.append(made.snapshot(event.at)[0]["state"])
         raise ValueError("secret text")
 
-    made = Board(on_event=listen)
+    made = Board(BreakerConfig(consecutive=5), on_event=listen)
     made.register("a", Address(URL, "m"))
     trip(made, "a", 1.0)
     assert asked == ["open"]

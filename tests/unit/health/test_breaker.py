@@ -29,6 +29,21 @@ def fail_probe(made: Breaker) -> float:
     return made.until - at
 
 
+def test_doubts_from_the_second_failure_in_a_row_until_a_good_call():
+    made = breaker()
+    made.failed(made.epoch, 1.0)
+    assert made.doubted_until == 0.0
+    made.failed(made.epoch, 2.0)
+    assert (made.state, made.doubted_until) == (CLOSED, 4.5)
+    made.failed(made.epoch, 5.0)
+    assert made.doubted_until == 7.5
+    made.good(made.epoch, 6.0)
+    assert made.doubted_until == 0.0
+    for _ in range(5):
+        made.failed(made.epoch, 7.0)
+    assert (made.state, made.doubted_until) == (OPEN, 0.0)
+
+
 def test_opens_on_five_failures_in_a_row_and_not_on_four():
     made = breaker()
     for _ in range(4):

@@ -58,7 +58,7 @@ def test_counters_are_exact_and_nothing_is_left_in_flight():
 
 
 def test_probes_are_never_more_than_the_permits():
-    board = Board(BreakerConfig(half_open_permits=2), seed=3)
+    board = Board(BreakerConfig(consecutive=5, half_open_permits=2), seed=3)
     board.register("a", Address("u", "m"))
     for _ in range(5):
         permit = board.admit("a", 0.0)
