@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import AsyncGenerator, Generator, Iterator, Mapping, Sequence
-from contextlib import aclosing, closing
+from contextlib import aclosing
 from contextvars import Context
 from dataclasses import replace
 from typing import Any
@@ -22,6 +22,7 @@ from langchain_core.runnables.utils import coro_with_context
 
 from capability_router.execution.effects import Launch
 from capability_router.request import Reply
+from capability_router.sdk_streams import aclosing_all, closing_all
 from langchain_router.call import Call
 from langchain_router.copies import with_keywords
 from langchain_router.dialects import dialect_of
@@ -100,7 +101,7 @@ class ModelAttempt:
                 yield self._whole(context.run(runnable.invoke, self._prompt, self._config, **kwargs))
                 return
             pieces = context.run(self._pieces, runnable, kwargs)
-            with closing(pieces):
+            with closing_all(pieces):
                 yield from _steps(pieces, context)
 
     async def achunks(self) -> AsyncGenerator[Any, None]:
@@ -115,7 +116,7 @@ class ModelAttempt:
                 yield self._whole(await coro_with_context(call, context, create_task=True))
                 return
             pieces = self._apieces(runnable, kwargs)
-            async with aclosing(pieces):
+            async with aclosing_all(pieces):
                 while True:
                     step = coro_with_context(anext(pieces, _END), context, create_task=True)
                     if (piece := await step) is _END:

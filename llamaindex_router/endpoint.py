@@ -20,6 +20,7 @@ from capability_router.catalog.entry import Description
 from capability_router.execution.effects import Launch
 from capability_router.faults.kinds import Fault
 from capability_router.request import Reply
+from capability_router.sdk_streams import sdk_streams
 from llamaindex_router.call import Call
 from llamaindex_router.chain_model import described, is_chat_model
 from llamaindex_router.children import Children
@@ -27,7 +28,6 @@ from llamaindex_router.endpoint_llm import EndpointLLM
 from llamaindex_router.errors import fault_of
 from llamaindex_router.handover import Origins
 from llamaindex_router.passage import Passage, taken
-from llamaindex_router.sdk_streams import sdk_streams
 from llamaindex_router.tracing import tagged, tapping
 from llamaindex_router.transcript import ObjectTranscript, Transcript
 

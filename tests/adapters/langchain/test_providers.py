@@ -9,6 +9,8 @@ from functools import reduce
 from operator import add
 from typing import Any
 
+import anthropic
+import openai
 import pytest
 from adapters.provider_server import CACHED, INPUT, OUTPUT, ProviderServer
 from langchain_anthropic import ChatAnthropic
@@ -222,3 +224,28 @@ async def test_an_invoke_that_reads_a_stream_takes_no_part_for_the_whole(make: M
     right(model.invoke("hi"), "openai", "ok-y")
     right(await model.ainvoke("hi"), "openai", "ok-y")
     assert (calls(f"{kind}-x"), calls("ok-y")) == (2, 2)
+
+
+@pytest.mark.parametrize("provider", ["anthropic", "openai"])
+async def test_a_stream_that_is_left_gives_its_connection_back_at_once(
+    make: Make, monkeypatch: pytest.MonkeyPatch, provider: str
+) -> None:
+    """Else the garbage collector does, perhaps under the connection pool's own lock: for ever."""
+    sdk, closed = {"anthropic": anthropic, "openai": openai}[provider], []
+    for kind in (sdk.Stream, sdk.AsyncStream):
+        original = kind.close
+        monkeypatch.setattr(kind, "close", lambda self, original=original: closed.append(1) or original(self))
+    router = routed(make(provider, "ok-x"))
+    gc.disable()
+    try:
+        stream = router.stream("hi")
+        next(stream)
+        stream.close()
+        assert closed
+        closed.clear()
+        astream = router.astream("hi")
+        await anext(astream)
+        await astream.aclose()
+        assert closed
+    finally:
+        gc.enable()
