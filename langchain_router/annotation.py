@@ -15,6 +15,14 @@ def is_last(chunk: Any) -> bool:
     return isinstance(chunk, AIMessage) or (isinstance(chunk, Mapping) and chunk.get("event") == "message-finish")
 
 
+def not_last(chunk: Any) -> tuple[Any, ...]:
+    """What is handed on of a chunk that was to end a stream, when the stream goes on: it was cut off and resumed."""
+    if not isinstance(chunk, AIMessageChunk):
+        return (chunk,)
+    bare = not chunk.content and not chunk.tool_call_chunks and not chunk.usage_metadata
+    return () if bare else (chunk.model_copy(update={"chunk_position": None}),)
+
+
 def annotated(chunk: Any, annotation: Mapping[str, Any]) -> Any:
     """A copy of a message, of the raw message of a structured answer or of a finish event, with our one key."""
     if isinstance(chunk, AIMessage):

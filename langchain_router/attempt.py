@@ -14,7 +14,7 @@ from typing import Any
 
 from langchain_core.globals import get_llm_cache
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.prompt_values import ChatPromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import set_config_context
@@ -26,7 +26,7 @@ from capability_router.sdk_streams import aclosing_all, closing_all
 from langchain_router.call import Call
 from langchain_router.copies import with_keywords
 from langchain_router.dialects import dialect_of
-from langchain_router.handover import handed_over
+from langchain_router.handover import continued, handed_over
 from langchain_router.listeners import Shown
 from langchain_router.provider_tools import portable
 from langchain_router.replies import EventReader, Reader, finish_of
@@ -45,7 +45,7 @@ class ModelAttempt:
 
     __slots__ = (
         "_call", "_config", "_copied", "_dialect", "_kwargs", "_launch", "_model", "_prompt", "_reader", "_shown",
-        "_void",
+        "_spaced", "_void",
     )  # fmt: skip
 
     def __init__(self, model: BaseChatModel, call: Call, config: RunnableConfig, launch: Launch) -> None:
@@ -54,6 +54,7 @@ class ModelAttempt:
         self._call, self._config, self._launch = call, config, launch
         self._reader: Reader | EventReader = EventReader() if call.mode == "events" else Reader()
         self._copied = self._model is not model
+        self._spaced = launch.prefix != launch.prefix.rstrip()
         self._shown: Shown | None = None
         self._void: Shown | None = None
         self._prompt = call.prompt
@@ -66,6 +67,10 @@ class ModelAttempt:
         if dropped:
             self._prompt = ChatPromptValue(messages=messages)
             left_out.append(f"{dropped} blocks that only their own provider understands")
+        prefix = self._launch.prefix
+        if prefix:
+            messages = [*messages, continued(prefix, provider)]
+            self._prompt = ChatPromptValue(messages=messages)
         kept, options, tools = portable(call.tools, self._kwargs, provider)
         if tools and call.bound is None:
             self._kwargs = {**options, "tools": kept} if kept else {k: v for k, v in options.items() if k != "tools"}
@@ -102,7 +107,7 @@ class ModelAttempt:
                 return
             pieces = context.run(self._pieces, runnable, kwargs)
             with closing_all(pieces):
-                yield from _steps(pieces, context)
+                yield from map(self._joined, _steps(pieces, context))
 
     async def achunks(self) -> AsyncGenerator[Any, None]:
         """Make the call in this task."""
@@ -121,7 +126,15 @@ class ModelAttempt:
                     step = coro_with_context(anext(pieces, _END), context, create_task=True)
                     if (piece := await step) is _END:
                         return
-                    yield piece
+                    yield self._joined(piece)
+
+    def _joined(self, piece: Any) -> Any:
+        """Without the spaces that the text before it, which this attempt continues, has ended with."""
+        if not self._spaced or not isinstance(piece, AIMessageChunk) or not isinstance(piece.content, str):
+            return piece
+        content = piece.content.lstrip()
+        self._spaced = not content
+        return piece.model_copy(update={"content": content})
 
     def commits(self, chunk: Any) -> bool:
         """Whether it carries content; usage and terminal reason are read on the way."""

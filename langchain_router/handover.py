@@ -22,6 +22,19 @@ _AUTHORS = {dialect.provider: dialect.author for dialect in DIALECTS if dialect.
 """Whom the messages of a LangChain class name as their provider, where it states another one itself."""
 
 
+_MARKED = frozenset({"mistral", "deepseek"})
+"""Providers that want the beginning of an answer marked as such."""
+
+
+def continued(prefix: str, provider: str) -> AIMessage:
+    """The beginning of an answer, as the last message of a request to go on with it.
+
+    Without spaces at its end, which Anthropic refuses there.
+    """
+    mark = {"prefix": True} if canonical(provider) in _MARKED else {}
+    return AIMessage(prefix.rstrip(), additional_kwargs=mark)
+
+
 def handed_over(
     messages: Sequence[BaseMessage], provider: str, model: BaseChatModel | None = None
 ) -> tuple[list[BaseMessage], int]:

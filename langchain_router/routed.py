@@ -19,7 +19,7 @@ from capability_router.errors import NoEligibleModel
 from capability_router.execution.run import Run
 from capability_router.request import Outcome
 from capability_router.routing import Routing, current_routing
-from langchain_router.annotation import annotated, is_last
+from langchain_router.annotation import annotated, is_last, not_last
 from langchain_router.attempts import Attempts
 from langchain_router.bindings import Structured
 from langchain_router.call import Call, stated_terms
@@ -136,7 +136,7 @@ class RoutedCall:
             raise chunk.error  # no model did better: as it would have been without a router
         if self._traced is not None:
             self._traced.append(chunk)
-        before = () if self._held is _NOTHING else (self._held,)
+        before = () if self._held is _NOTHING else not_last(self._held)
         self._held = _NOTHING
         if self._call.mode == "invoke" or is_last(chunk):
             self._held = chunk
