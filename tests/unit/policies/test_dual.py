@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from capability_router.policies.dual import Dual, Point, hull
 
-costs = st.integers(min_value=100_000_000, max_value=10**12).map(lambda pico: pico / 1e12)  # as predicted: whole picodollars
+costs = st.integers(min_value=10**8, max_value=10**12).map(lambda pico: pico / 1e12)  # predicted in whole picodollars
 qualities = st.floats(min_value=0.0, max_value=1.0)
 requests = st.lists(st.tuples(costs, qualities).map(lambda t: Point(t[0], t[1], t[1])), min_size=1, max_size=6)
 windows = st.lists(requests, min_size=1, max_size=12)
