@@ -32,6 +32,7 @@ class Probed(Protocol):
     def settle(self, permit: Permit, verdict: Verdict, now: float) -> None: ...
     def domain(self, id: str) -> tuple[str, str]: ...
     def wait_s(self, id: str, now: float) -> float: ...
+    def free(self, id: str, now: float) -> float: ...
     def reopens_at(self, id: str) -> float | None: ...
 
 
@@ -40,7 +41,7 @@ class ProbeGate:
 
     def __init__(self, board: Probed) -> None:
         self._board = board
-        self.settle, self.domain, self.wait_s = board.settle, board.domain, board.wait_s
+        self.settle, self.domain, self.wait_s, self.free = board.settle, board.domain, board.wait_s, board.free
 
     def admit(self, id: str, now: float, tokens: int = 0) -> Permit | Hold:
         """A probe's permit, or why not now."""

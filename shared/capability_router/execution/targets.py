@@ -27,6 +27,7 @@ class Gate(Protocol):
     def settle(self, permit: Permit, verdict: Verdict, now: float) -> None: ...
     def domain(self, id: str) -> tuple[str, str]: ...
     def wait_s(self, id: str, now: float) -> float: ...
+    def free(self, id: str, now: float) -> float: ...
 
 
 class Pick(NamedTuple):
@@ -101,9 +102,9 @@ class Targets:
         return None
 
     def _admit(self, id: str, at: float) -> Permit | Hold:
-        """A permit, unless others stand before this request."""
+        """A permit, unless there is room only for those who stand before this request."""
         ahead = self._line.ahead(id, self._place, self._priority, at) if self._line else 0
-        if not ahead:
+        if not ahead or ahead < self._gate.free(id, at):
             return self._gate.admit(id, at, self._tokens)
         turn = at + max(self._gate.wait_s(id, at), POLL_S) * (ahead + 1)
         return Hold(f"full: {ahead} request{'s' * (ahead > 1)} wait before this one", turn, "full")

@@ -1,16 +1,17 @@
 """How many calls at once a model bears, learned from refusals and from first tokens that come late.
 
-Nothing is limited until something is seen. A refusal (429, 529) cuts the number to four fifths of what
-was in flight; answers at the limit raise it by one per round, as TCP does. When first tokens take twice
-as long as they use to while several calls are in flight, the queue is at the provider: then it is cut
-too, but never below four. Five minutes without a cut end the limit.
+Nothing is limited until something is seen. A refusal (429, 529) of one of more than four calls cuts the
+number to four fifths of what was in flight; answers at the limit raise it by one per round, as TCP does.
+When first tokens take twice as long as they use to while several calls are in flight, the queue is at the
+provider: then it is cut too. It is never below four: what refuses so few is short of something else.
+Five minutes without a cut end the limit.
 """
 
 from __future__ import annotations
 
 import math
 
-_CUT, _LATE_CUT, _LEAST_WHEN_LATE = 0.8, 0.9, 4
+_CUT, _LATE_CUT, _LEAST = 0.8, 0.9, 4
 _LATE, _LATE_BY_S, _ENOUGH = 2.0, 0.1, 50  # twice the usual wait, and a tenth of a second, among so many
 _FAST, _SLOW = 0.2, 0.02  # weights of a new sample
 _FORGOTTEN_S = 300.0
@@ -29,8 +30,8 @@ class Bearing:
 
     def refused(self, in_flight: int, sent_at: float, now: float) -> None:
         """The provider had too much to do; a call sent before the last cut says nothing new."""
-        if sent_at >= self._cut_at:
-            self._cut(max(1.0, min(self.limit, in_flight) * _CUT), now)
+        if in_flight > _LEAST and sent_at >= self._cut_at:
+            self._cut(min(self.limit, in_flight) * _CUT, now)
 
     def answered(self, in_flight: int, ttft_s: float | None, sent_at: float, now: float) -> None:
         """A call went well with so many in flight, itself included."""
@@ -44,15 +45,15 @@ class Bearing:
             first = self._seen == 1
             self._fast = ttft_s if first else self._fast + (ttft_s - self._fast) * _FAST
             self._slow = ttft_s if first else self._slow + (ttft_s - self._slow) * _SLOW
-            if in_flight > _LEAST_WHEN_LATE and sent_at >= self._cut_at and self._late:
-                self._cut(max(_LEAST_WHEN_LATE, min(self.limit, in_flight) * _LATE_CUT), now)
+            if in_flight > _LEAST and sent_at >= self._cut_at and self._late:
+                self._cut(min(self.limit, in_flight) * _LATE_CUT, now)
 
     @property
     def _late(self) -> bool:
         return self._seen >= _ENOUGH and self._fast > _LATE * self._slow + _LATE_BY_S
 
     def _cut(self, limit: float, now: float) -> None:
-        self.limit, self._cut_at = limit, now
+        self.limit, self._cut_at = max(limit, float(_LEAST)), now
 
     def __repr__(self) -> str:
         return f"<Bearing {self.limit:.1f} at once>"

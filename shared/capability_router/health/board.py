@@ -188,6 +188,15 @@ class Board:
         breaker = self._lanes[id].breaker
         return breaker.until if breaker.state == OPEN else None
 
+    def free(self, id: str, now: float) -> float:
+        """How many calls of usual size the candidate's limits would let begin now."""
+        lane = self._lanes[id]
+        with self._lock:
+            self._work_off()
+            found = lane.limiter.free(now)
+        self._after()
+        return found
+
     def wait_s(self, id: str, now: float) -> float:
         """Seconds that a call of usual size would wait for this candidate's limits."""
         return self.condition(id, now).queue_s

@@ -98,6 +98,15 @@ class Limiter:
         left = self.tokens
         return left is not None and (left.level < self._tokens_per_call or left.level < 1.0)
 
+    def free(self, now: float) -> float:
+        """How many calls of usual size could begin now."""
+        free = float(self.most - self.in_flight)
+        for bucket, size in ((self.requests, 1.0), (self.tokens, self._tokens_per_call)):
+            if bucket is not None:
+                bucket.refill(now)
+                free = min(free, bucket.level / max(size, 1.0))
+        return free
+
     def budget_wait_s(self, tokens: float, now: float) -> float:
         """Seconds until the limits per minute allow a call of this many tokens."""
         wait = 0.0 if self.requests is None else self.requests.wait_s(1.0, now)

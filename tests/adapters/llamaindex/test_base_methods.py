@@ -255,12 +255,12 @@ async def test_a_stream_that_is_left_gives_its_connection_back_at_once(
         for _ in range(read):
             next(opened)
         opened.close()
-        assert given_back == ["close"]
+        assert set(given_back) == {"close"}
         aopened = await llm.astream_chat(HI)
         for _ in range(read):
             await anext(aopened)
         await aopened.aclose()
-        assert given_back == ["close", "aclose"]
+        assert set(given_back) == {"close", "aclose"}
     finally:
         gc.enable()
 

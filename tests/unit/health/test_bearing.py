@@ -32,6 +32,15 @@ def test_a_burst_that_is_refused_cuts_once() -> None:
     assert bearing.limit == pytest.approx(12.8)
 
 
+def test_a_refusal_of_a_few_is_about_something_else() -> None:
+    bearing = Bearing()
+    bearing.refused(4, 0.0, 1.0)
+    assert bearing.limit == math.inf
+    for i in range(20):
+        bearing.refused(5, float(i), float(i))
+    assert bearing.limit == 4.0
+
+
 def test_answers_at_the_limit_raise_it_by_one_a_round() -> None:
     bearing = Bearing()
     bearing.refused(10, 0.0, 1.0)
