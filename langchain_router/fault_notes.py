@@ -16,9 +16,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.tracers.base import AsyncBaseTracer, BaseTracer
 from langchain_core.tracers.schemas import Run
+
+from langchain_router.doorkeeper import Doorkeeper
 
 FAULT = "router_fault"
 """The metadata key: one of the names in `capability_router.faults.kinds.KINDS`, or "cancelled"."""
@@ -41,30 +43,18 @@ def add_metadata(run: Run, facts: Mapping[str, Any]) -> None:
     run.extra = {**extra, "metadata": {**(extra.get("metadata") or {}), **facts}}
 
 
-class FaultNotes(BaseCallbackHandler):
+class FaultNotes(Doorkeeper):
     """Watches the runs of one attempt. `kind_of` names the fault that an exception is, None = it is none."""
 
-    run_inline = True
-
     def __init__(self, tracers: Sequence[Tracer], kind_of: Callable[[BaseException], str | None]) -> None:
+        super().__init__()
         self._tracers, self._kind_of = tracers, kind_of
         self._open: dict[UUID, None] = {}
         self._unjudged: list[tuple[Run, bool]] = []  # models' runs that have ended, and whether they are withheld
 
-    def watch(self, manager: BaseCallbackManager) -> None:
-        """Stand before the tracers among the handlers of the attempt."""
-        manager.handlers.insert(0, self)
-        manager.inheritable_handlers.insert(0, self)
-
-    def __hash__(self) -> int:
-        """0: LangChain merges managers by way of sets, and the first one in takes the first place there, too."""
-        return 0
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
     def on_chat_model_start(self, serialized: Any, messages: Any, *, run_id: UUID, **_: Any) -> None:
         """A model's run has begun."""
+        self._check()
         self._open[run_id] = None
 
     def on_chain_start(self, serialized: Any, inputs: Any, *, run_id: UUID, **_: Any) -> None:
