@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from typing import Any
 from uuid import UUID
 
@@ -51,6 +52,7 @@ class FaultNotes(Doorkeeper):
         self._tracers, self._kind_of = tracers, kind_of
         self._open: dict[UUID, None] = {}
         self._unjudged: list[tuple[Run, bool]] = []  # models' runs that have ended, and whether they are withheld
+        self._cut: dict[UUID, list[tuple[Tracer, Run]]] = {}  # runs that were ended here, before their own thread does
 
     def on_chat_model_start(self, serialized: Any, messages: Any, *, run_id: UUID, **_: Any) -> None:
         """A model's run has begun."""
@@ -63,26 +65,31 @@ class FaultNotes(Doorkeeper):
 
     def on_llm_end(self, response: Any, *, run_id: UUID, **_: Any) -> None:
         """A model's run is about to end well; its answer may yet be found to be none."""
+        self._ends_late(run_id)
         self._model_ends(run_id)
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
         """A model's run is about to end with an exception."""
+        self._ends_late(run_id)
         if not self._named(run_id, error):
             self._model_ends(run_id)
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **_: Any) -> None:
         """A run around a model is about to end well."""
+        self._ends_late(run_id)
         self._open.pop(run_id, None)
 
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
         """A run around a model, or after it, is about to end with an exception."""
+        self._ends_late(run_id)
         self._named(run_id, error)
 
     def judged(self, fault: str) -> None:
         """The attempt is over and has been judged ("" = no fault): its models' runs say so, and may be sent."""
         left, self._open = list(self._open), {}
         for run_id in reversed(left):
-            for tracer, run in self._traced(run_id):
+            self._cut[run_id] = self._traced(run_id)
+            for tracer, run in self._cut[run_id]:
                 add_metadata(run, {FAULT: fault or "cancelled"})
                 _sending(_ended, tracer, run)
         ended, self._unjudged = self._unjudged, []
@@ -92,6 +99,13 @@ class FaultNotes(Doorkeeper):
             if withheld:
                 run.extra = {key: value for key, value in run.extra.items() if key != _WITHHELD}
                 _sending(run.patch)
+
+    def _ends_late(self, run_id: UUID) -> None:
+        """Tracers that have ended the run get a copy to end, unsent: they warn of runs that they do not know."""
+        for tracer, run in self._cut.pop(run_id, ()):
+            late = copy(run)
+            late.extra = {**(run.extra or {}), _WITHHELD: True}
+            tracer.run_map.setdefault(str(run_id), late)
 
     def _named(self, run_id: UUID, error: BaseException) -> bool:
         """Whether the error is a fault, which the run then says. A router within this one may have said it."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
-from threading import Event
 from typing import Any
 
 import pytest
@@ -137,8 +137,8 @@ class Live(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
 class Stalling(Scripted):
     """Gives a token, waits until it may go on, and gives the others."""
 
-    may_go_on: Any = Field(default_factory=Event)
-    over: Any = Field(default_factory=Event)
+    may_go_on: Any = Field(default_factory=threading.Event)
+    over: Any = Field(default_factory=threading.Event)
 
     def _stream(self, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
         try:
@@ -171,3 +171,19 @@ def test_nor_of_one_whose_stream_was_too_late() -> None:
     late.may_go_on.set()
     assert late.over.wait(20)
     assert live.tokens == ["a"]
+
+
+def test_nor_does_a_tracer_hear_of_a_run_twice(caplog: pytest.LogCaptureFixture) -> None:
+    """Its run was ended with the attempt; the end that its own thread tells of later is none."""
+    late, tracer = Stalling(name_="late"), Recorder()
+    with pytest.raises(StreamInterrupted):
+        list(ChatRouter(models=[late], timeouts={"total": 0.2}).stream("hi", {"callbacks": [tracer]}))
+    ((_, _, ended, [(_, _, cut, _)]),) = tracer.tree()
+    assert (ended, cut, metadata(tracer.roots[0].child_runs[0])["router_fault"]) == ("error", "error", "timeout")
+    told = tracer.roots[0].child_runs[0].error
+    late.may_go_on.set()
+    for thread in threading.enumerate():
+        if thread.name.startswith("router attempt"):
+            thread.join(20)
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("langchain_core")] == []
+    assert (tracer.roots[0].child_runs[0].error, tracer.run_map) == (told, {})
