@@ -35,26 +35,37 @@ class Attempts:
     def start(self, launch: Launch) -> ModelAttempt:
         """An attempt on the launch's candidate."""
         if launch.after in KINDS:  # else it is a hedge beside an attempt that nobody has judged
-            self._judged(launch.attempt - 1, launch.after)
+            self._over(launch.after)
         config = attempt_config(self._run, self._config, launch)
         void, self._shown = self._shown, Shown()
         model, structured = self._fleet[launch.candidate.id], isinstance(self._call.bound, Structured)
         attempt = (StructuredAttempt if structured else ModelAttempt)(model, self._call, config, launch)
         if (structured or self._call.mode == "invoke") and self._may_show(model):
             attempt.watch(self._shown, void)
-        if self._tracers:
+        if self._may_show(model):
             self._notes[launch.attempt] = notes = FaultNotes(self._tracers, lambda error: self._kind(attempt, error))
             notes.watch(config["callbacks"])  # type: ignore[arg-type]  # a child manager
         return attempt
+
+    def _over(self, fault: str) -> None:
+        """No attempt is in flight; the last one to end had that fault. Which that was is plain where there is one."""
+        self._close()
+        if len(self._notes) == 1:
+            self._judged(next(iter(self._notes)), fault)
 
     def _may_show(self, model: BaseChatModel) -> bool:
         """Whether anybody may see an answer while it is made, or the model gathers it from a stream."""
         return bool(self._one_answer or self._run.handlers or model.callbacks or getattr(model, "streaming", False))
 
-    def note_faults(self, outcome: Outcome) -> None:
+    def end(self, outcome: Outcome) -> None:
         """The request is over, and so are its attempts."""
+        self._close()
         for record in outcome.attempts:
             self._judged(record.index, record.fault or "")
+
+    def _close(self) -> None:
+        for notes in self._notes.values():
+            notes.close()
 
     def _judged(self, attempt: int, fault: str) -> None:
         notes = self._notes.pop(attempt, None)

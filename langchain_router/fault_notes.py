@@ -13,12 +13,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from typing import Any
 from uuid import UUID
 
-from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.tracers.base import AsyncBaseTracer, BaseTracer
 from langchain_core.tracers.schemas import Run
+
+from langchain_router.doorkeeper import Doorkeeper
 
 FAULT = "router_fault"
 """The metadata key: one of the names in `capability_router.faults.kinds.KINDS`, or "cancelled"."""
@@ -41,30 +44,19 @@ def add_metadata(run: Run, facts: Mapping[str, Any]) -> None:
     run.extra = {**extra, "metadata": {**(extra.get("metadata") or {}), **facts}}
 
 
-class FaultNotes(BaseCallbackHandler):
+class FaultNotes(Doorkeeper):
     """Watches the runs of one attempt. `kind_of` names the fault that an exception is, None = it is none."""
 
-    run_inline = True
-
     def __init__(self, tracers: Sequence[Tracer], kind_of: Callable[[BaseException], str | None]) -> None:
+        super().__init__()
         self._tracers, self._kind_of = tracers, kind_of
         self._open: dict[UUID, None] = {}
         self._unjudged: list[tuple[Run, bool]] = []  # models' runs that have ended, and whether they are withheld
-
-    def watch(self, manager: BaseCallbackManager) -> None:
-        """Stand before the tracers among the handlers of the attempt."""
-        manager.handlers.insert(0, self)
-        manager.inheritable_handlers.insert(0, self)
-
-    def __hash__(self) -> int:
-        """0: LangChain merges managers by way of sets, and the first one in takes the first place there, too."""
-        return 0
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
+        self._cut: dict[UUID, list[tuple[Tracer, Run]]] = {}  # runs that were ended here, before their own thread does
 
     def on_chat_model_start(self, serialized: Any, messages: Any, *, run_id: UUID, **_: Any) -> None:
         """A model's run has begun."""
+        self._check()
         self._open[run_id] = None
 
     def on_chain_start(self, serialized: Any, inputs: Any, *, run_id: UUID, **_: Any) -> None:
@@ -73,26 +65,31 @@ class FaultNotes(BaseCallbackHandler):
 
     def on_llm_end(self, response: Any, *, run_id: UUID, **_: Any) -> None:
         """A model's run is about to end well; its answer may yet be found to be none."""
+        self._ends_late(run_id)
         self._model_ends(run_id)
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
         """A model's run is about to end with an exception."""
+        self._ends_late(run_id)
         if not self._named(run_id, error):
             self._model_ends(run_id)
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **_: Any) -> None:
         """A run around a model is about to end well."""
+        self._ends_late(run_id)
         self._open.pop(run_id, None)
 
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
         """A run around a model, or after it, is about to end with an exception."""
+        self._ends_late(run_id)
         self._named(run_id, error)
 
     def judged(self, fault: str) -> None:
         """The attempt is over and has been judged ("" = no fault): its models' runs say so, and may be sent."""
         left, self._open = list(self._open), {}
         for run_id in reversed(left):
-            for tracer, run in self._traced(run_id):
+            self._cut[run_id] = self._traced(run_id)
+            for tracer, run in self._cut[run_id]:
                 add_metadata(run, {FAULT: fault or "cancelled"})
                 _sending(_ended, tracer, run)
         ended, self._unjudged = self._unjudged, []
@@ -102,6 +99,13 @@ class FaultNotes(BaseCallbackHandler):
             if withheld:
                 run.extra = {key: value for key, value in run.extra.items() if key != _WITHHELD}
                 _sending(run.patch)
+
+    def _ends_late(self, run_id: UUID) -> None:
+        """Tracers that have ended the run get a copy to end, unsent: they warn of runs that they do not know."""
+        for tracer, run in self._cut.pop(run_id, ()):
+            late = copy(run)
+            late.extra = {**(run.extra or {}), _WITHHELD: True}
+            tracer.run_map.setdefault(str(run_id), late)
 
     def _named(self, run_id: UUID, error: BaseException) -> bool:
         """Whether the error is a fault, which the run then says. A router within this one may have said it."""

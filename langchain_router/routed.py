@@ -162,11 +162,10 @@ class RoutedCall:
     def _record(self, traced: ChainRun, refusals: Sequence[Any] = ()) -> None:
         """Write the decision and its cost on the router's run, and tell the handlers that add costs up."""
         plan = self._run.plan if self._run is not None else None
-        if not traced.handlers:
-            return
-        note(traced, facts_of(self.outcome, plan, refusals))
+        if traced.handlers:
+            note(traced, facts_of(self.outcome, plan, refusals))
         if self._attempts is not None and self.outcome is not None:
-            self._attempts.note_faults(self.outcome)
+            self._attempts.end(self.outcome)
         handlers = [handler for handler in traced.handlers if isinstance(handler, RouterCallbackHandler)]
         if self.outcome is None or not handlers:
             return

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from fakes import Recorder, metadata
+from fakes import Recorder, Scripted, metadata
 from langchain.agents import create_agent
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.runnables import RunnableLambda
+from langchain_core.tracers._streaming import _StreamingCallbackHandler
 from langchain_openai import ChatOpenAI
 from openai_server import Server
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from langchain_router import AllCandidatesFailed, ChatRouter
+from langchain_router import AllCandidatesFailed, ChatRouter, StreamInterrupted
 
 
 class Joke(BaseModel):
@@ -109,3 +113,77 @@ def test_on_partial_says_whether_another_may_answer(server: Server, settings: di
             router.invoke("hi", {"callbacks": [Events()]})
     else:
         assert isinstance(router.invoke("hi", {"callbacks": [Events()]}), AIMessage)
+
+
+class Live(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
+    """Makes an `invoke` stream, as an agent's stream does, and keeps what it is told."""
+
+    run_inline = True
+
+    def __init__(self) -> None:
+        self.tokens: list[str] = []
+
+    def tap_output_iter(self, run_id: Any, output: Any) -> Any:
+        return output
+
+    def tap_output_aiter(self, run_id: Any, output: Any) -> Any:
+        return output
+
+    def on_llm_new_token(self, token: Any, **_: Any) -> None:
+        if token:
+            self.tokens.append(token)
+
+
+class Stalling(Scripted):
+    """Gives a token, waits until it may go on, and gives the others."""
+
+    may_go_on: Any = Field(default_factory=threading.Event)
+    over: Any = Field(default_factory=threading.Event)
+
+    def _stream(self, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
+        try:
+            for i, chunk in enumerate(super()._stream(*args, **kwargs)):
+                assert i == 0 or self.may_go_on.wait(20)
+                if kwargs.get("run_manager"):
+                    kwargs["run_manager"].on_llm_new_token(chunk.text, chunk=chunk)
+                yield chunk
+        finally:
+            self.over.set()
+
+
+def test_of_an_attempt_that_is_given_up_nothing_more_is_shown() -> None:
+    """Its thread can't be cancelled: it is ended at its next token."""
+    late, live = Stalling(name_="late"), Live()
+    router = ChatRouter(models=[late, Scripted(name_="next", script=["d e"])], policy="single", timeouts={"total": 0.2})
+    assert router.invoke("hi", {"callbacks": [live]}).content == "d e"
+    shown = list(live.tokens)
+    assert shown[0] == "a"
+    late.may_go_on.set()
+    assert late.over.wait(20)
+    assert live.tokens == shown
+
+
+def test_nor_of_one_whose_stream_was_too_late() -> None:
+    late, live = Stalling(name_="late"), Live()
+    router = ChatRouter(models=[late], timeouts={"total": 0.2})
+    with pytest.raises(StreamInterrupted):
+        list(router.stream("hi", {"callbacks": [live]}))
+    late.may_go_on.set()
+    assert late.over.wait(20)
+    assert live.tokens == ["a"]
+
+
+def test_nor_does_a_tracer_hear_of_a_run_twice(caplog: pytest.LogCaptureFixture) -> None:
+    """Its run was ended with the attempt; the end that its own thread tells of later is none."""
+    late, tracer = Stalling(name_="late"), Recorder()
+    with pytest.raises(StreamInterrupted):
+        list(ChatRouter(models=[late], timeouts={"total": 0.2}).stream("hi", {"callbacks": [tracer]}))
+    ((_, _, ended, [(_, _, cut, _)]),) = tracer.tree()
+    assert (ended, cut, metadata(tracer.roots[0].child_runs[0])["router_fault"]) == ("error", "error", "timeout")
+    told = tracer.roots[0].child_runs[0].error
+    late.may_go_on.set()
+    for thread in threading.enumerate():
+        if thread.name.startswith("router attempt"):
+            thread.join(20)
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("langchain_core")] == []
+    assert (tracer.roots[0].child_runs[0].error, tracer.run_map) == (told, {})
