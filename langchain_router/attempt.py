@@ -26,6 +26,7 @@ from capability_router.sdk_streams import aclosing_all, closing_all
 from langchain_router.call import Call
 from langchain_router.copies import with_keywords
 from langchain_router.dialects import dialect_of
+from langchain_router.doorkeeper import Doorkeeper
 from langchain_router.handover import continued, handed_over
 from langchain_router.listeners import Shown
 from langchain_router.provider_tools import portable
@@ -45,7 +46,7 @@ class ModelAttempt:
 
     __slots__ = (
         "_call", "_config", "_copied", "_dialect", "_kwargs", "_launch", "_model", "_prompt", "_reader", "_shown",
-        "_spaced", "_void",
+        "_spaced", "_void", "doorkeeper",
     )  # fmt: skip
 
     def __init__(self, model: BaseChatModel, call: Call, config: RunnableConfig, launch: Launch) -> None:
@@ -54,6 +55,7 @@ class ModelAttempt:
         self._call, self._config, self._launch = call, config, launch
         self._reader: Reader | EventReader = EventReader() if call.mode == "events" else Reader()
         self._copied = self._model is not model
+        self.doorkeeper: Doorkeeper | None = None
         self._spaced = launch.prefix != launch.prefix.rstrip()
         self._shown: Shown | None = None
         self._void: Shown | None = None
@@ -135,6 +137,11 @@ class ModelAttempt:
         content = piece.content.lstrip()
         self._spaced = not content
         return piece.model_copy(update={"content": content})
+
+    def abort(self) -> None:
+        """Show no more of it: one in a thread goes on until its next token."""
+        if self.doorkeeper is not None:
+            self.doorkeeper.close()
 
     def commits(self, chunk: Any) -> bool:
         """Whether it carries content; usage and terminal reason are read on the way."""

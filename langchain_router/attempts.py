@@ -45,6 +45,7 @@ class Attempts:
         if self._may_show(model):
             self._notes[launch.attempt] = notes = FaultNotes(self._tracers, lambda error: self._kind(attempt, error))
             notes.watch(config["callbacks"])  # type: ignore[arg-type]  # a child manager
+            attempt.doorkeeper = notes
         return attempt
 
     def _over(self, fault: str) -> None:

@@ -183,6 +183,9 @@ class LlamaAttempt:
         finally:
             await _aclose(answer)
 
+    def abort(self) -> None:
+        """Closing its chunks closes the stream."""
+
     def commits(self, chunk: Any) -> bool:
         """Whether the chunk carries anything a caller would see."""
         return self._seen.take(chunk)

@@ -38,6 +38,9 @@ class Attempt:
 
     keeps_time = False
 
+    def abort(self) -> None:
+        """It holds nothing."""
+
     def __init__(self, way: str) -> None:
         self._way, self._seen = way, ""
 

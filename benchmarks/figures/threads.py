@@ -43,6 +43,9 @@ class Attempt:
 
     keeps_time = True
 
+    def abort(self) -> None:
+        """It holds nothing."""
+
     def __init__(self, fault: str) -> None:
         self._fault, self._done = fault, False
 

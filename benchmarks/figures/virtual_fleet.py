@@ -134,6 +134,9 @@ class VirtualCall:
     __slots__ = ("began", "closed", "given", "provider", "script", "seen", "stream", "tokens", "whole")
     keeps_time = True
 
+    def abort(self) -> None:
+        """It holds nothing."""
+
     def __init__(
         self, provider: Provider, script: Script, tokens: tuple[int, int], began: float, *, stream: bool
     ) -> None:

@@ -75,6 +75,9 @@ class ScriptedAttempt:
 
     keeps_time = True  # the clock of a script moves only when it says so
 
+    def abort(self) -> None:
+        """It holds nothing."""
+
     def __init__(self, model: ScriptedModel, clock: Clock, stream: bool) -> None:
         self._model, self._clock, self._stream = model, clock, stream
         self._seen: list[str] = []

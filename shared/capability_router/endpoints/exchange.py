@@ -59,6 +59,9 @@ class Exchange:
 
     keeps_time = True  # every clock is a time-out of its socket
 
+    def abort(self) -> None:
+        """Closing its chunks closes the connection."""
+
     def __init__(self, caller: Caller, body: Mapping[str, Any], *, stream: bool, patience: Patience) -> None:
         self._caller, self._body, self._stream = caller, body, stream
         self._patience = patience

@@ -39,6 +39,10 @@ class Attempt(Protocol[ChunkT]):
         """
         ...
 
+    def abort(self) -> None:
+        """Nobody waits for it any more. Its chunks are closed where that can be; one in a thread may still go on."""
+        ...
+
     def reply(self) -> Reply:
         """What has been seen of the reply so far; whole once the chunks have ended."""
         ...

@@ -176,6 +176,11 @@ class Performance(Generic[C]):
             elif kind is Deliver:
                 self.delivering = cast(Deliver, effect).attempt
             elif kind is Abort:
-                self._attempts.pop(cast(Abort, effect).attempt, None)
+                self._abort(cast(Abort, effect).attempt)
             elif kind is Finish:
                 self.launches.clear()
+
+    def _abort(self, index: int) -> None:
+        attempt = self._attempts.pop(index, None)
+        if attempt is not None:
+            attempt.abort()

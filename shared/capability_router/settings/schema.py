@@ -173,9 +173,12 @@ class Clocks(Block):
 
 
 class Hedge(Block):
-    """A second attempt elsewhere. `after_s` absent = after that model's own p95; `extra` = share of more calls."""
+    """A second attempt elsewhere. `after_s` absent = after that model's own p95; `extra` = share of more calls.
 
-    on: Flag = False
+    A block that is written is on, unless it says `on: false`.
+    """
+
+    on: Flag = True
     after_s: Seconds | None = None
     extra: Share = 0.05
 
@@ -221,7 +224,7 @@ class Words(Block):
     retry: Retry = Retry()
     timeouts: Clocks = Clocks()
     deadline_s: Seconds | None = None
-    hedge: Hedge = Hedge()
+    hedge: Hedge = Hedge(on=False)
     budgets: tuple[Cap, ...] = ()
     on_content_filter: Annotated[Literal["return", "fallback"], PlainValidator(choice("return", "fallback"))] = "return"
     unknown: Annotated[

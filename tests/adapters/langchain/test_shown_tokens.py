@@ -187,3 +187,30 @@ def test_nor_does_a_tracer_hear_of_a_run_twice(caplog: pytest.LogCaptureFixture)
             thread.join(20)
     assert [record.getMessage() for record in caplog.records if record.name.startswith("langchain_core")] == []
     assert (tracer.roots[0].child_runs[0].error, tracer.run_map) == (told, {})
+
+
+def test_of_a_hedge_that_lost_nothing_is_shown() -> None:
+    """Its thread can't be cancelled: it is stopped before its next token is handed out."""
+    gate, ended = threading.Event(), threading.Event()
+
+    class Late(Scripted):
+        def _get_ls_params(self, stop: Any = None, **kwargs: Any) -> Any:
+            return {**super()._get_ls_params(), "ls_provider": "another"}  # a hedge goes to who does not fail with it
+
+        def _stream(self, *args: Any, **kwargs: Any) -> Any:
+            try:
+                gate.wait(20)
+                yield from super()._stream(*args, **kwargs)
+            finally:
+                ended.set()
+
+    tracer = Recorder()
+    models = [Late(name_="x", script=["x1 x2"]), Scripted(name_="y", script=["y1 y2"])]
+    router = ChatRouter(models=models, policy="single", hedge={"after_s": 0.01, "extra": 1})
+    stream = router.stream("hi", {"callbacks": [tracer]})
+    first = next(stream)
+    gate.set()
+    assert ended.wait(20)
+    text = first.content + "".join(c.content for c in stream)
+    assert text == "y1 y2"
+    assert tracer.tokens == ["y1", " y2"]

@@ -23,7 +23,7 @@ class GatedModel:
     ) -> None:
         self.chunks, self._opens = chunks, opens
         self.gates = {i: threading.Event() for i in shut}
-        self.calls = self.closed = 0
+        self.calls = self.closed = self.aborted = 0
 
     def begin(self) -> None:
         self.calls += 1
@@ -70,6 +70,9 @@ class GatedAttempt:
     def _steps(self) -> Sequence[Any]:
         texts = [step for step in self._model.chunks if isinstance(step, str)]
         return self._model.chunks if self._stream or len(texts) < len(self._model.chunks) else ["".join(texts)]
+
+    def abort(self) -> None:
+        self._model.aborted += 1
 
     def commits(self, chunk: str) -> bool:
         self._seen.append(chunk)

@@ -68,6 +68,7 @@ def test_the_second_answers_while_the_first_is_silent(play: Play, stream: bool) 
     assert told(run) == [(1, "a", "cancelled"), (2, "b", None)]
     assert run.outcome.reason.startswith("hedge: a was silent for 0.0")
     assert run.outcome.attempts[0].detail == "cancelled: attempt 2 was faster"
+    assert (models["a"].aborted, models["b"].aborted) == (1, 0)
     assert_books_balanced(router)
 
 
