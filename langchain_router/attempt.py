@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Generator, Iterator, Mapping, Sequen
 from contextlib import aclosing
 from contextvars import Context
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from langchain_core.globals import get_llm_cache
@@ -23,6 +24,7 @@ from langchain_core.runnables.utils import coro_with_context
 from capability_router.execution.effects import Launch
 from capability_router.request import Reply
 from capability_router.sdk_streams import aclosing_all, closing_all
+from capability_router.stale_connection import past_stale
 from langchain_router.call import Call
 from langchain_router.copies import with_keywords
 from langchain_router.dialects import dialect_of
@@ -119,16 +121,23 @@ class ModelAttempt:
         runnable, kwargs = self._bound(), self._kwargs
         with set_config_context(self._config) as context:
             if self._call.mode == "invoke":
-                call = runnable.ainvoke(self._prompt, self._config, **kwargs)
-                yield self._whole(await coro_with_context(call, context, create_task=True))
+                call = partial(runnable.ainvoke, self._prompt, self._config, **kwargs)
+                yield self._whole(await past_stale(lambda: coro_with_context(call(), context, create_task=True)))
                 return
-            pieces = self._apieces(runnable, kwargs)
+            pieces, piece = await past_stale(lambda: self._opened(runnable, kwargs, context))
             async with aclosing_all(pieces):
-                while True:
-                    step = coro_with_context(anext(pieces, _END), context, create_task=True)
-                    if (piece := await step) is _END:
-                        return
+                while piece is not _END:
                     yield self._joined(piece)
+                    piece = await coro_with_context(anext(pieces, _END), context, create_task=True)
+
+    async def _opened(self, runnable: Runnable[Any, Any], kwargs: Mapping[str, Any], context: Context) -> Any:
+        """A stream and its first piece: before that is asked for nothing is sent."""
+        pieces = self._apieces(runnable, kwargs)
+        try:
+            return pieces, await coro_with_context(anext(pieces, _END), context, create_task=True)
+        except BaseException:
+            async with aclosing_all(pieces):
+                raise
 
     def _joined(self, piece: Any) -> Any:
         """Without the spaces that the text before it, which this attempt continues, has ended with."""

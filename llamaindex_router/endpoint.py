@@ -21,7 +21,8 @@ from capability_router.execution.effects import Launch
 from capability_router.faults.kinds import Fault
 from capability_router.request import Reply
 from capability_router.sdk_streams import sdk_streams
-from llamaindex_router.call import Call
+from capability_router.stale_connection import past_stale
+from llamaindex_router.call import Call, fresh
 from llamaindex_router.chain_model import described, is_chat_model
 from llamaindex_router.children import Children
 from llamaindex_router.endpoint_llm import EndpointLLM
@@ -171,20 +172,31 @@ class LlamaAttempt:
 
     async def achunks(self) -> AsyncGenerator[Any, None]:
         """The same, asynchronously."""
-        opened = self._method(is_async=True)
-        with self._underway():
-            answer = await opened()
         if not self._call.stream:
+            with self._underway():
+                answer = await past_stale(self._method(is_async=True))
             yield answer
             return
+        answer, chunk = await past_stale(self._opened)
         try:
-            while (chunk := await self._astepped(answer)) is not _END:
+            while chunk is not _END:
                 yield chunk
+                chunk = await self._astepped(answer)
         finally:
             await _aclose(answer)
 
     def abort(self) -> None:
         """Closing its chunks closes the stream."""
+
+    async def _opened(self) -> tuple[Any, Any]:
+        """A stream and its first chunk: some integrations send only when that is asked for."""
+        with self._underway():
+            answer = await self._method(is_async=True)()
+        try:
+            return answer, await self._astepped(answer)
+        except BaseException:
+            await _aclose(answer)
+            raise
 
     def commits(self, chunk: Any) -> bool:
         """Whether the chunk carries anything a caller would see."""
@@ -199,7 +211,7 @@ class LlamaAttempt:
 
     def _method(self, *, is_async: bool) -> Callable[[], Any]:
         method = getattr(self._llm, self._call.name(is_async=is_async))
-        return lambda: method(*self._args, **self._kwargs)
+        return lambda: method(*fresh(self._args), **fresh(self._kwargs))  # it may be called again
 
     def _stepped(self, step: Callable[[], Any]) -> Any:
         with self._underway():

@@ -1,0 +1,39 @@
+"""A connection that an SDK's pool keeps of an event loop that is gone: each `asyncio.run` leaves some behind.
+
+A query engine with `use_async=True` opens a loop per query. The next query's first calls are given the old loop's
+connections, fail because nobody can read from those any more, and the pool drops them. The SDKs' own retries hide it;
+the router has switched them off, so it asks again itself. It is no failure of the model, which must not be blamed or
+replaced for it. As with the SDKs' retries, the provider may have got the request that was given up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+_CLOSED = "Event loop is closed"
+_MOST = 100  # as many idle connections as the SDKs' pools keep; each failure drops one
+
+
+def is_stale(error: BaseException) -> bool:
+    """Whether the error, or one of its causes, comes from a connection of a closed loop."""
+    seen: list[BaseException] = []
+    link: BaseException | None = error
+    while link is not None and not any(link is other for other in seen):
+        if isinstance(link, RuntimeError) and str(link) == _CLOSED:
+            return True
+        seen.append(link)
+        link = link.__cause__ or link.__context__
+    return False
+
+
+async def past_stale(step: Callable[[], Awaitable[T]]) -> T:
+    """What the step gives once the pool holds no such connection any more. `step` must be repeatable."""
+    for _ in range(_MOST):
+        try:
+            return await step()
+        except Exception as error:
+            if not is_stale(error):
+                raise
+    return await step()

@@ -1,0 +1,57 @@
+"""One event loop after the other over the same model, as programs have it that call `asyncio.run` now and then."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from adapters.llamaindex.chat_server import ChatServer, Say
+
+_AT_ONCE, _LOOPS = 6, 3
+_SCRIPT = """
+import asyncio, sys
+from langchain_openai import ChatOpenAI
+from langchain_router import ChatRouter
+
+url, stream, at_once, loops = sys.argv[1:]
+first = ChatOpenAI(model="gpt-4o-mini", api_key="k", base_url=url)
+llm = ChatRouter(models=[first, {"id": "spare", "endpoint": {"base_url": url, "model": "spare"}}], policy="single")
+
+async def one(streamed):
+    if not streamed:
+        return (await llm.ainvoke("hi")).content
+    return "".join([chunk.content async for chunk in llm.astream("hi")])
+
+async def all_at_once(streamed):
+    return await asyncio.gather(*[one(streamed) for _ in range(int(at_once))])
+
+for loop in range(int(loops)):  # the first leaves connections behind in any case: streams of this server close theirs
+    assert asyncio.run(all_at_once(stream == "stream" and loop > 0)) == ["one two"] * int(at_once)
+assert not any(row["held"] for row in llm.router.health()), llm.router.health()
+print(llm.router.ledger.total().calls)
+"""
+
+
+@pytest.fixture
+def slow_server() -> Iterator[ChatServer]:
+    def slowly(_: dict[str, Any]) -> Say:
+        time.sleep(0.05)  # so that each call has a connection of its own
+        return Say("one two")
+
+    server = ChatServer()
+    server.script("gpt-4o-mini", slowly)
+    yield server
+    server.close()
+
+
+@pytest.mark.parametrize("stream", ["whole", "stream"])
+def test_connections_of_a_closed_loop_are_no_failure_of_the_model(slow_server: ChatServer, stream: str) -> None:
+    command = [sys.executable, "-c", _SCRIPT, slow_server.url, stream, str(_AT_ONCE), str(_LOOPS)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own code
+    assert ran.returncode == 0, ran.stderr[-2_000:]
+    assert int(ran.stdout) == _AT_ONCE * _LOOPS
+    assert not slow_server.of("spare")
