@@ -41,7 +41,7 @@ class Transcript:
         # Most integrations give the text so far with every chunk, some only its increment, some are late with it.
         self._said += response.delta or ""
         self._text = whole if len(whole) >= len(self._said) else self._said
-        self._worded = self._worded or field(raw, "choices") is not None
+        self._worded = self._worded or _chunked(raw)
         carries = bool(response.delta) or bool(whole) or self._speaks(response)
         self._carried = self._carried or carries
         return carries
@@ -149,6 +149,13 @@ def _total(usages: list[Usage]) -> Usage | None:
     return Usage(
         **{n: sum(getattr(u, n) for u in usages) for n in Usage.__dataclass_fields__ if n != "estimated"},
     )
+
+
+def _chunked(raw: Any) -> bool:
+    """Whether it is a Chat Completions chunk; a choice with a message is a whole reply, given in one step."""
+    choices = field(raw, "choices")
+    whole = isinstance(choices, (list, tuple)) and any(field(choice, "message") is not None for choice in choices)
+    return choices is not None and not whole
 
 
 def _full(block: Any) -> bool:

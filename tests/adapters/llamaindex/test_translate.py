@@ -217,6 +217,22 @@ def test_increments_alone_make_the_text() -> None:
     assert seen.reply().text == "abc"
 
 
+@pytest.mark.parametrize(
+    ("choices", "hollow"),
+    [
+        ([{"delta": {"role": "assistant"}, "finish_reason": None}], True),
+        ([], True),
+        ([SimpleNamespace(delta=SimpleNamespace(content=None), finish_reason=None)], True),
+        ([{"message": {"content": None, "reasoning_content": "hm"}}], False),
+        ([SimpleNamespace(message=SimpleNamespace(content=None))], False),
+    ],
+)
+def test_only_chunks_without_content_and_reason_are_a_stream_cut_short(choices: list[Any], hollow: bool) -> None:
+    seen = Transcript()
+    seen.take(chunk("", "", raw={"choices": choices}))
+    assert seen.reply().hollow is hollow
+
+
 def test_malformed_arguments_are_counted() -> None:
     seen = Transcript()
     blocks = [ToolCallBlock(tool_call_id=str(i), tool_name="f", tool_kwargs=text) for i, text in enumerate(["{}", "{"])]
