@@ -19,7 +19,6 @@ from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms.llm import LLM
 
 from capability_router.catalog.card import ModelCard
-from capability_router.catalog.entry import Entry
 from capability_router.catalog.registry import Registry
 from capability_router.errors import ConfigError
 from capability_router.request import Outcome, Request
@@ -59,6 +58,10 @@ class Recipe(NamedTuple):
         return Recipe(
             scrubbed(self.models), scrubbed(self.config), scrubbed(dict(self.settings)), scrubbed(dict(self.defaults))
         )
+
+    def rebuilt(self) -> Recipe:
+        """The same with what it describes of LLMs made again; raises ConfigError where that can't be."""
+        return self._replace(models=rebuilt(self.models), config=rebuilt(self.config))
 
 
 class Core:
@@ -118,20 +121,20 @@ def _told(request: Request, outcome: Outcome) -> None:
 
 def _opened(token: str, recipe: Recipe) -> Core:
     with _opening:
-        return _cores.get(token) or Core(recipe, token=token)
+        return _cores.get(token) or Core(recipe.rebuilt(), token=token)
 
 
 _opening = threading.RLock()
 
 
 class Blueprint(NamedTuple):
-    """An LLM, or a LangChain chat model, in a pickle: its class and its fields, without secrets."""
+    """An LLM, or a LangChain chat model, in a pickle: its class and its fields, without secrets.
+
+    It is built only where the core that it is of is not alive: there its key has to be in the environment.
+    """
 
     kind: type[Any]
     fields: dict[str, Any]
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _built, (self.kind, self.fields)
 
 
 def _built(kind: type[Any], fields: dict[str, Any]) -> Any:
@@ -142,6 +145,17 @@ def _built(kind: type[Any], fields: dict[str, Any]) -> Any:
             f"{kind.__name__} can't be made again in this process ({type(error).__name__}); pickles hold no keys, "
             "so set its key in the environment"
         ) from error
+
+
+def rebuilt(value: Any) -> Any:
+    """The same entries with what their blueprints describe."""
+    if isinstance(value, Blueprint):
+        return _built(value.kind, rebuilt(value.fields))
+    if isinstance(value, Registry):
+        return Registry([replace(e, source=rebuilt(e.source)) for e in value])
+    if isinstance(value, Mapping):
+        return {name: rebuilt(item) for name, item in value.items()}
+    return type(value)(rebuilt(item) for item in value) if type(value) in (list, tuple) else value
 
 
 def scrubbed(value: Any) -> Any:
@@ -155,7 +169,7 @@ def scrubbed(value: Any) -> Any:
         stated = {name: getattr(value, name, None) for name in value.model_fields_set if not _SECRET.search(name)}
         return Blueprint(type(value), {name: item for name, item in stated.items() if _plain(item)})
     if isinstance(value, Registry):
-        return Registry([Entry(scrubbed(e.card), scrubbed(e.source), e.address) for e in value])
+        return Registry([replace(e, card=scrubbed(e.card), source=scrubbed(e.source)) for e in value])
     if isinstance(value, ModelCard):
         return replace(value, endpoint=scrubbed(value.endpoint))
     if isinstance(value, Mapping):

@@ -11,7 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from adapters.llamaindex import provider_llms
 from adapters.llamaindex.chat_server import ChatServer, Refuse
+from adapters.provider_server import ProviderServer
 from llama_index.core.llms import ChatMessage
 from llama_index.llms.openai import OpenAI
 
@@ -154,3 +156,15 @@ def test_from_config(server: ChatServer, tmp_path: Any) -> None:
         assert made.chat(HI).additional_kwargs["router"]["model"] == "e"
         assert made.metadata.context_window == 9_000
         assert pickle.loads(pickle.dumps(made)).router is made.router  # noqa: S301
+
+
+def test_a_pickle_opened_where_it_was_made_needs_no_key(
+    providers: ProviderServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GoogleGenAI can't even be made without one."""
+    for name in ("GOOGLE_API_KEY", "GEMINI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    llm = RouterLLM(models=[provider_llms.made("google", providers.url)])
+    pickled = pickle.dumps(llm)
+    assert provider_llms.KEY.encode() not in pickled
+    assert pickle.loads(pickled).router is llm.router  # noqa: S301 - our own
