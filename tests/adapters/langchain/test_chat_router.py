@@ -13,7 +13,6 @@ import httpx
 import pytest
 from fakes import Scripted, calling
 from langchain_core import exceptions as core
-from langchain_core.caches import InMemoryCache
 from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.rate_limiters import BaseRateLimiter
@@ -21,16 +20,13 @@ from langchain_core.runnables import ConfigurableField, RunnableBinding
 from openai_server import Server
 from pydantic import BaseModel
 
-from capability_router import ModelCard, Price
 from langchain_router import (
     AllCandidatesFailed,
     ChatEndpoint,
     ChatRouter,
     ConfigError,
     NoEligibleModel,
-    RouterCallbackHandler,
     StreamInterrupted,
-    router_costs,
     routing,
 )
 from langchain_router.replies import Reader
@@ -272,98 +268,6 @@ async def test_structured_output_async_and_dict_schemas(server: Server) -> None:
     assert await structured.ainvoke("joke") == {"setup": "test", "punchline": "test"}
     parts = [p async for p in structured.astream("joke")]
     assert parts[-1] == {"setup": "test", "punchline": "test"}
-
-
-# -- copies
-
-
-def test_copies_share_one_core() -> None:
-    model = router(Scripted())
-    for other in (copy.deepcopy(model), model.model_copy(), model.bind(stop=["x"]).bound, copy.copy(model)):
-        assert other.router is model.router
-        assert other.fleet is model.fleet
-    configurable = model.configurable_fields(temperature=ConfigurableField(id="t"))
-    configurable.invoke("hi", {"configurable": {"t": 0.3}})
-    assert len(model.router.ledger.calls()) == 1
-
-
-@pytest.mark.parametrize("name", ["max_retries", "api_key", "cache", "router", "fleet"])
-def test_a_copy_can_have_no_other_of_what_is_shared(name: str) -> None:
-    model, other = router(Scripted(), max_retries=1), router(Scripted(), max_retries=2)
-    values = {"max_retries": 3, "api_key": "sk-other", "cache": True, "router": other.router, "fleet": other.fleet}
-    with pytest.raises(ConfigError, match=f"no other {name}"):
-        model.model_copy(update={"temperature": 0.5, name: values[name]})
-    same = model.model_copy(update={"temperature": 0.5, name: getattr(model, name)})
-    assert same.router is model.router
-    assert same.temperature == 0.5
-    assert model.temperature is None
-
-
-def test_a_copy_may_say_the_retries_that_are_in_force() -> None:
-    model = ChatRouter(models=[Scripted()], retry={"attempts": 3})
-    assert model.max_retries is None
-    assert model.model_copy(update={"max_retries": 2}).max_retries == 2
-    with pytest.raises(ConfigError, match="no other max_retries"):
-        model.model_copy(update={"max_retries": 1})
-
-
-def test_configurable_fields_reach_the_model() -> None:
-    child = Scripted()
-    model = router(child).configurable_fields(temperature=ConfigurableField(id="t"))
-    model.invoke("hi", {"configurable": {"t": 0.3}})
-    assert child.options[0]["temperature"] == 0.3
-
-
-def test_a_router_can_be_pickled() -> None:
-    model = router(ChatEndpoint(base_url="http://127.0.0.1:9/v1", model="m"))
-    again = pickle.loads(pickle.dumps(model))  # noqa: S301 - our own bytes
-    assert again.explain("hi").chosen.id == "endpoint/m"
-
-
-def test_with_retry_and_with_fallbacks_around_it() -> None:
-    broken = router(Scripted(script=[DOWN]), retry={"attempts": 1})
-    assert broken.with_fallbacks([router(Scripted(name_="y"))]).invoke("hi").content == "a b c"
-    bound = broken.with_fallbacks([router(Scripted(name_="y"))]).bind_tools([add])
-    assert len(bound.fallbacks) == 1
-    flaky = router(Scripted(script=[DOWN, "a b c"]), retry={"attempts": 1})
-    assert flaky.with_retry(retry_if_exception_type=(core.ModelError,), wait_exponential_jitter=False).invoke("hi")
-
-
-# -- money
-
-
-def priced(name: str, **more: Any) -> tuple[Scripted, ModelCard]:
-    return Scripted(name_=name, **more), ModelCard(id=name, price=Price(input_mtok=1, output_mtok=2))
-
-
-def test_the_callback_handler_adds_up_costs_by_tag() -> None:
-    handler = RouterCallbackHandler()
-    model = router(priced("x"))
-    model.invoke("hi", {"callbacks": [handler], "tags": ["a"]})
-    (model | (lambda m: m.content)).invoke("hi", {"callbacks": [handler], "tags": ["b"]})
-    each = 0.000016  # 10 tokens at 1 and 3 at 2 USD per million
-    assert handler.total_cost_usd == pytest.approx(2 * each)
-    assert handler.by("tags") == pytest.approx({"a": each, "b": each})
-    assert [call["model"] for call in handler.calls] == ["x", "x"]
-    with router_costs() as costs:
-        model.invoke("hi")
-        list(model.stream("hi"))
-    assert costs.total_cost_usd == pytest.approx(2 * each)
-
-
-def test_a_cache_hit_costs_nothing() -> None:
-    child, card = priced("x")
-    child.cache = InMemoryCache()
-    model = router((child, card))
-    model.invoke("hi")
-    assert model.invoke("hi").response_metadata["router"]["cost_usd"] == 0
-    assert len(child.calls) == 1
-
-
-def test_usage_metadata_holds_no_floats() -> None:
-    reply = router(priced("x")).invoke("hi")
-    assert all(isinstance(v, int) for v in reply.usage_metadata.values())
-    assert reply.response_metadata["router"]["cost_usd"] == pytest.approx(0.000016)
 
 
 # -- construction
