@@ -19,8 +19,8 @@ def not_last(chunk: Any) -> tuple[Any, ...]:
     """What is handed on of a chunk that was to end a stream, when the stream goes on: it was cut off and resumed."""
     if not isinstance(chunk, AIMessageChunk):
         return (chunk,)
-    bare = not chunk.content and not chunk.tool_call_chunks and not chunk.usage_metadata
-    return () if bare else (chunk.model_copy(update={"chunk_position": None}),)
+    said = chunk.content or chunk.tool_call_chunks or chunk.usage_metadata or chunk.response_metadata
+    return () if not said else (chunk.model_copy(update={"chunk_position": None}),)
 
 
 def annotated(chunk: Any, annotation: Mapping[str, Any]) -> Any:

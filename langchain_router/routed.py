@@ -136,7 +136,9 @@ class RoutedCall:
             raise chunk.error  # no model did better: as it would have been without a router
         if self._traced is not None:
             self._traced.append(chunk)
-        before = () if self._held is _NOTHING else not_last(self._held)
+        before: Sequence[Any] = () if self._held is _NOTHING else (self._held,)
+        if before and self._model.router.settings.resume:  # else some packages tell of the usage behind the last chunk
+            before = not_last(self._held)
         self._held = _NOTHING
         if self._call.mode == "invoke" or is_last(chunk):
             self._held = chunk

@@ -246,7 +246,8 @@ async def test_a_stream_that_is_left_gives_its_connection_back_at_once(
 ) -> None:
     """Else the garbage collector does, perhaps under the connection pool's own lock: for ever."""
     given_back: list[str] = []
-    for kind in (httpcore._sync.connection_pool.PoolByteStream, httpcore._async.connection_pool.PoolByteStream):
+    for pool in (httpcore._sync.connection_pool, httpcore._async.connection_pool):
+        kind = getattr(pool, "PoolByteStream", None) or pool.ConnectionPoolByteStream  # httpcore 1.0.0's name
         _spied(kind, given_back, monkeypatch)
     llm = RouterLLM(models=[like("a")])
     gc.disable()
