@@ -23,7 +23,6 @@ class Recovering(Provider):
     well_at: float
     back_at: float | None = None
     closed_at: float | None = None
-    doubted_until = 0.0
     probes = 0
 
     def answer(self, now: float, chance: Any) -> Script:
@@ -31,7 +30,7 @@ class Recovering(Provider):
         if breaker.state == HALF_OPEN:
             self.probes = max(self.probes, self.in_flight + 1)
         if now >= self.well_at and self.back_at is None:
-            self.back_at, self.doubted_until = now, breaker.doubted_until
+            self.back_at = now
         if now >= self.well_at and self.closed_at is None and breaker.state == CLOSED:
             self.closed_at = now
         return super().answer(now, chance)
@@ -59,7 +58,7 @@ class Recovery:
 
     def late_s(self, at: float | None) -> float:
         """Seconds from the end of the open time that was in force when it was well again."""
-        return float("inf") if at is None else at - max(self.open_until, self.lame.doubted_until, self.lame.well_at)
+        return float("inf") if at is None else at - max(self.open_until, self.lame.well_at)
 
 
 def measure(scale: float, seed: int) -> Iterator[Finding]:
