@@ -144,11 +144,7 @@ def _replied(response: Response) -> Reply:
 
 
 def _total(usages: list[Usage]) -> Usage | None:
-    if len(usages) < 2:
-        return usages[0] if usages else None
-    return Usage(
-        **{n: sum(getattr(u, n) for u in usages) for n in Usage.__dataclass_fields__ if n != "estimated"},
-    )
+    return Usage.together(usages) if usages else None
 
 
 def _chunked(raw: Any) -> bool:

@@ -7,8 +7,8 @@ core untouched and unread.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from enum import IntFlag, StrEnum
 from typing import Any, NamedTuple
 
@@ -89,11 +89,27 @@ class Request:
         return f"<Request {self.id} {size} characters, needs {self.needs!r}>"
 
 
+SERVICE_TIERS = ("batch", "flex", "priority")
+_USUAL = frozenset({"", "auto", "default", "standard", "standard_only", "on_demand", "none", "unspecified"})
+
+
+def service_tier(word: object) -> str:
+    """A provider's word for a class of service, as prices name it: "" = the usual one, "batch", "flex", "priority".
+
+    A word that is none of these is kept: that class has a price of its own, and nobody knows it.
+    """
+    text = word.lower() if isinstance(word, str) else ""
+    text = text.removeprefix("service_tier_")
+    return "" if text in _USUAL else text
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens of one attempt. `input_tokens` includes cached ones, `output_tokens` includes reasoning.
 
-    (As LangChain's `usage_metadata` and OpenTelemetry's `gen_ai.usage.*` count them.)
+    (As LangChain's `usage_metadata` and OpenTelemetry's `gen_ai.usage.*` count them.) Parts of parts:
+    `cache_creation_1h_tokens` are among `cache_creation_tokens`, `cache_audio_read_tokens` among both
+    `cache_read_tokens` and `input_audio_tokens`, those of images likewise. `service_tier`: see `service_tier()`.
     """
 
     input_tokens: int = 0
@@ -103,7 +119,25 @@ class Usage:
     reasoning_tokens: int = 0
     input_audio_tokens: int = 0
     output_audio_tokens: int = 0
+    cache_creation_1h_tokens: int = 0
+    cache_audio_read_tokens: int = 0
+    cache_image_read_tokens: int = 0
+    input_image_tokens: int = 0
+    output_image_tokens: int = 0
+    service_tier: str = ""
     estimated: bool = False
+
+    @classmethod
+    def together(cls, parts: Iterable[Usage]) -> Usage:
+        """The sum; its service tier is the last part's that has one."""
+        listed = list(parts)
+        counts = {name: sum(getattr(part, name) for part in listed) for name in TOKENS}
+        tier = next((part.service_tier for part in reversed(listed) if part.service_tier), "")
+        return cls(**counts, service_tier=tier, estimated=any(part.estimated for part in listed))
+
+
+TOKENS = tuple(f.name for f in fields(Usage) if f.name not in ("service_tier", "estimated"))
+"""The counts of a Usage."""
 
 
 @dataclass(frozen=True, slots=True)
