@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
+from decimal import Decimal
 from enum import IntFlag, StrEnum
 from typing import Any, NamedTuple
 
@@ -96,11 +97,12 @@ _USUAL = frozenset({"", "auto", "default", "standard", "standard_only", "on_dema
 def service_tier(word: object) -> str:
     """A provider's word for a class of service, as prices name it: "" = the usual one, "batch", "flex", "priority".
 
-    A word that is none of these is kept: that class has a price of its own, and nobody knows it.
+    A word that is none of these is kept: that class has a price of its own, and nobody knows it. (OpenAI's "fast"
+    is its "priority"; Google's words begin with "on_demand", Bedrock's stand in a mapping.)
     """
-    text = word.lower() if isinstance(word, str) else ""
-    text = text.removeprefix("service_tier_")
-    return "" if text in _USUAL else text
+    told = word.get("type") if isinstance(word, Mapping) else word
+    text = told.lower().removeprefix("traffic_type_").removeprefix("on_demand_") if isinstance(told, str) else ""
+    return "" if text in _USUAL else "priority" if text == "fast" else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,11 @@ class Usage:
     service_tier: str = ""
     estimated: bool = False
 
+    def since(self, before: Usage) -> Usage:
+        """What came after `before`, where counts grow."""
+        counts = {name: getattr(self, name) - getattr(before, name) for name in TOKENS}
+        return replace(self, **counts)
+
     @classmethod
     def together(cls, parts: Iterable[Usage]) -> Usage:
         """The sum; its service tier is the last part's that has one."""
@@ -145,7 +152,7 @@ class Reply:
     """What an attempt has given so far; complete once its stream has ended.
 
     `finish` is None when the provider gave no terminal reason. `cost_usd` is the provider's own
-    bill (a decimal string or number) when it sends one. `text` is kept only as far as it was seen.
+    bill when it sends one. `text` is kept only as far as it was seen.
     `hollow`: the chunks so far held neither content nor a terminal reason, which this format always gives.
     """
 
@@ -156,7 +163,7 @@ class Reply:
     malformed_tool_calls: int = 0
     tool_call_ids: tuple[str, ...] = ()
     model: str = ""
-    cost_usd: str | float | None = None
+    cost_usd: Decimal | str | float | None = None
     cached: bool = False
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     parse_error: str = ""
