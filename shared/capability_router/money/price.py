@@ -135,6 +135,15 @@ class Price:
         """Whether a call can be priced at all."""
         return self._rates is not None
 
+    @property
+    def rates(self) -> Rates | None:
+        """Picodollars per token of each kind, below every tier; None = unknown."""
+        return self._rates
+
+    def at(self, input_tokens: int) -> Price:
+        """The price that holds for a request of this input: the highest tier's that it exceeds, else this one."""
+        return self._tier(input_tokens) if self.tiers and input_tokens > self.tiers[0].above else self
+
     def under(self, service: str) -> Price:
         """The price that holds in a service tier; this one where none is known for it."""
         own = self.services.get(service)
