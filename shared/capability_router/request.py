@@ -62,7 +62,8 @@ class Request:
     another model that the caller asks the provider for (its price counts, not the candidate's),
     `resumable` whether a stream that was cut off can be continued by another model from the text so far,
     `shown_live` whether others see the answer of a call that is no stream as it is made (two attempts at once
-    would be seen mixed), `payload` whatever the endpoint needs to make the call.
+    would be seen mixed), `payload` whatever the endpoint needs to make the call, `service` the service tier that
+    it asks for (see `service_tier()`).
     """
 
     texts: tuple[str, ...]
@@ -84,6 +85,7 @@ class Request:
     routing: Routing = field(default_factory=current_routing)
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     payload: Any = field(default=None, repr=False, compare=False)
+    service: str = ""
 
     def __repr__(self) -> str:
         size = sum(map(len, self.texts))
@@ -92,6 +94,13 @@ class Request:
 
 SERVICE_TIERS = ("batch", "flex", "priority")
 _USUAL = frozenset({"", "auto", "default", "standard", "standard_only", "on_demand", "none", "unspecified"})
+
+
+def asked_service(keywords: Mapping[str, Any]) -> str:
+    """The service tier that a call's keywords ask for."""
+    word = keywords.get("service_tier")
+    extra = keywords.get("extra_body") if word is None else None
+    return service_tier(extra.get("service_tier") if isinstance(extra, Mapping) else word)
 
 
 def service_tier(word: object) -> str:
