@@ -22,7 +22,7 @@ def counted(told: Mapping[str, Any]) -> Usage:
     tier = next((tier for tier in ("priority", "flex") if tier in into or tier in out), "")
     return Usage(
         input_tokens=int(told.get("input_tokens") or 0),
-        output_tokens=int(told.get("output_tokens") or 0) + _beside(out),
+        output_tokens=int(told.get("output_tokens") or 0) + _beside(told, out),
         cache_read_tokens=_detail(into, "cache_read"),
         cache_creation_tokens=written,
         reasoning_tokens=_detail(out, "reasoning"),
@@ -86,8 +86,10 @@ def _written(details: Mapping[str, Any]) -> tuple[int, int]:
     return _detail(details, "cache_creation") or five + hour, hour
 
 
-def _beside(details: Mapping[str, Any]) -> int:
-    """ChatPerplexity's reasoning and citations, which its output tokens leave out."""
-    if details.get("citation_tokens") is None:
-        return 0
-    return int(details["citation_tokens"]) + int(details.get("reasoning") or 0)
+def _beside(told: Mapping[str, Any], details: Mapping[str, Any]) -> int:
+    """What the output leaves out: xAI's reasoning, which the total has; ChatPerplexity's, and its citations."""
+    reasoning = _detail(details, "reasoning")
+    if details.get("citation_tokens") is not None:
+        return int(details["citation_tokens"]) + reasoning
+    in_all = int(told.get("input_tokens") or 0) + int(told.get("output_tokens") or 0) + reasoning
+    return reasoning if reasoning and told.get("total_tokens") == in_all else 0

@@ -19,6 +19,7 @@ from capability_router.catalog.aliases import provider_of
 from capability_router.catalog.entry import Description
 from capability_router.execution.effects import Launch
 from capability_router.faults.kinds import Fault
+from capability_router.money.bill import billed
 from capability_router.request import Reply
 from capability_router.sdk_streams import sdk_streams
 from capability_router.stale_connection import past_stale
@@ -206,8 +207,11 @@ class LlamaAttempt:
         """What has been seen so far."""
         if self._passage.end is not None:
             self._seen.ended(self._passage.end)
-        reply = self._seen.reply()
-        return replace(reply, headers=self._passage.headers) if self._passage.headers else reply
+        reply, headers = self._seen.reply(), self._passage.headers
+        if not headers:
+            return reply
+        bill = billed({}, headers, stream=self._call.stream)
+        return replace(reply, headers=headers, cost_usd=reply.cost_usd if bill is None else bill)
 
     def _method(self, *, is_async: bool) -> Callable[[], Any]:
         method = getattr(self._llm, self._call.name(is_async=is_async))
