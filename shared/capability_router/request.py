@@ -13,6 +13,7 @@ from enum import IntFlag, StrEnum
 from typing import Any, NamedTuple
 
 from capability_router.routing import Routing, current_routing
+from capability_router.value import quickly_made
 
 
 class Need(IntFlag):
@@ -49,6 +50,7 @@ class Finish(StrEnum):
     OTHER = "other"
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Request:
     """One request in no framework's terms.
@@ -89,6 +91,7 @@ class Request:
         return f"<Request {self.id} {size} characters, needs {self.needs!r}>"
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens of one attempt. `input_tokens` includes cached ones, `output_tokens` includes reasoning.
@@ -106,6 +109,7 @@ class Usage:
     estimated: bool = False
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What an attempt has given so far; complete once its stream has ended.
@@ -134,6 +138,7 @@ class Reply:
         return not self.tool_calls and not self.malformed_tool_calls and not self.text.strip()
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class AttemptRecord:
     """One attempt, ended. `fault` is None for the one that answered; times in seconds."""
@@ -163,6 +168,7 @@ class AttemptRecord:
         }  # fmt: skip
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one request: who answered, after which attempts, at what cost.

@@ -15,6 +15,7 @@ from typing import Any, TypedDict, Unpack
 
 from capability_router.errors import ConfigError
 from capability_router.nearest import nearest
+from capability_router.value import quickly_made
 
 DATA_TERMS = ("regions", "retention", "training")
 PRIORITIES = ("interactive", "batch")
@@ -41,6 +42,7 @@ class RoutingTerms(TypedDict, total=False):
     deadline_s: float | None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Routing:
     """The terms of one request. Empty means: no such term.
@@ -67,6 +69,12 @@ class Routing:
     quality_target: float | None = None
     max_cost_usd: float | None = None
     deadline_s: float | None = None
+
+    @property
+    def binding(self) -> bool:
+        """Whether any of the terms, beside the cost cap, may forbid models."""
+        named = self.allow or self.deny or self.require_tags or self.regions
+        return bool(named) or not (self.pin is None and self.retention is None and self.training is None)
 
     def merged(self, terms: Mapping[str, Any]) -> Routing:
         """These terms with others laid over them; unknown or ill-typed ones raise ConfigError."""

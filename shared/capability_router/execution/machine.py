@@ -35,7 +35,7 @@ from typing import Protocol
 
 from capability_router.errors import RouterError
 from capability_router.execution.books import Books, verdict
-from capability_router.execution.effects import Abort, Deliver, Effect, Finish, Launch, SetAlarm
+from capability_router.execution.effects import Abort, Deliver, Effect, Finish, Launch, SetAlarm, Timeouts
 from capability_router.execution.endings import failure, interrupted, together, why
 from capability_router.execution.events import (
     AlarmRang,
@@ -58,7 +58,9 @@ from capability_router.plan import Candidate, Plan
 from capability_router.request import AttemptRecord, Outcome, Reply, Usage
 
 NOTHING: tuple[Effect, ...] = ()
+_NOT_YET = Reply()
 _EARLY_S = 0.001  # an alarm may ring by so much too early
+_ENDLESS = float("inf")
 
 
 class Settles(Protocol):
@@ -88,7 +90,7 @@ class Execution:
         self._faults: list[Fault] = []
         self._poor: tuple[Running, Reply] | None = None
         self._answered: Candidate | None = None
-        self._start, self._deadline = 0.0, float("inf")
+        self._start, self._deadline = 0.0, _ENDLESS
         self._idle_since = 0.0  # since when no attempt is in flight
         self._until: float | None = None  # when to look for a target again
         self._hedge_at: float | None = None
@@ -98,7 +100,7 @@ class Execution:
         self.committed: int | None = None
         self.hedged_after: float | None = None  # of the attempt that answers
         self.over: Finish | None = None
-        self.reply = Reply()  # of the attempt that answers
+        self.reply = _NOT_YET  # of the attempt that answers
 
     @property
     def candidate(self) -> Candidate | None:
@@ -143,10 +145,12 @@ class Execution:
     def _alarm_at(self) -> float | None:
         if not self._runs:
             return self._until
-        times = [run.ends_at(streaming=self.streaming) for run in self._runs.values()]
-        if self.committed is None:
-            times.append(self._hedge_at)
-        return min((at for at in times if at is not None), default=None)
+        soonest = self._hedge_at if self.committed is None else None
+        for run in self._runs.values():
+            end = run.ends_at(streaming=self.streaming)
+            if end is not None and (soonest is None or end < soonest):
+                soonest = end
+        return soonest
 
     # -- transitions ------------------------------------------------------------------------------
 
@@ -178,9 +182,9 @@ class Execution:
     ) -> tuple[Effect, ...]:  # fmt: skip
         self.launched += 1
         index, clocks = self.launched, self._limits.timeouts
-        left = self._deadline - at
-        total = left if clocks.total is None else min(clocks.total, left)
-        timeouts = clocks._replace(total=None if total == float("inf") else total)
+        timeouts, left = clocks, self._deadline - at
+        if left < _ENDLESS and (clocks.total is None or left < clocks.total):
+            timeouts = Timeouts(clocks.connect, clocks.first_token, clocks.between_tokens, left)
         self._runs[index] = Running(index, candidate, permit, at, timeouts, hedged_after)
         if self._hedging is not None and hedged_after is None and not prefix:
             delay = self._hedging.delay_s(candidate.id)
@@ -216,6 +220,8 @@ class Execution:
     def _won(self, run: Running, at: float, others: Replies) -> tuple[Effect, ...]:
         """This attempt is the answer: abort the others."""
         self.committed, self.hedged_after = run.index, run.hedged_after
+        if len(self._runs) < 2:
+            return NOTHING
         return self._aborted([other for other in self._runs.values() if other is not run], at, others)
 
     def _aborted(self, runs: list[Running], at: float, replies: Replies) -> tuple[Effect, ...]:
@@ -362,14 +368,18 @@ class Execution:
         )
         told = f": attempt {self.committed} was faster" if self.committed not in (None, run.index) else ""
         self._records[run.index] = AttemptRecord(
-            index=run.index, model=run.candidate.id, provider=run.candidate.provider,
-            fault=fault.kind if fault else "cancelled" if cancelled else None,
-            detail=fault.told if fault else f"cancelled{told}" if cancelled else "",
-            started_s=run.started - self._start, elapsed_s=elapsed, ttft_s=ttft, usage=usage,
-            cost_pico=cost, finish=reply.finish,
+            run.index, run.candidate.id, run.candidate.provider,
+            fault.kind if fault else "cancelled" if cancelled else None,
+            fault.told if fault else f"cancelled{told}" if cancelled else "",
+            run.started - self._start, elapsed, ttft, usage, cost, reply.finish,
         )  # fmt: skip
 
 
 def _summed(costs: list[int | None]) -> int | None:
     """None as soon as one part is unknown: an unknown cost is not zero."""
-    return sum(c for c in costs if c is not None) if None not in costs else None
+    total = 0
+    for cost in costs:
+        if cost is None:
+            return None
+        total += cost
+    return total

@@ -52,7 +52,10 @@ class Lengths:
 
 
 def _factors(sums: dict[str, tuple[float, float]]) -> Factors:
-    weight = sum(w for _, w in sums.values())
-    common = sum(total for total, _ in sums.values()) / (weight + PRIOR_WEIGHT)
-    own = {m: math.exp((total + PRIOR_WEIGHT * common) / (w + PRIOR_WEIGHT)) for m, (total, w) in sums.items()}
-    return Factors(own, math.exp(common))
+    weight, total = PRIOR_WEIGHT, 0.0
+    for logs, seen in sums.values():
+        weight += seen
+        total += logs
+    common, exp = total / weight, math.exp
+    own = {m: exp((logs + PRIOR_WEIGHT * common) / (seen + PRIOR_WEIGHT)) for m, (logs, seen) in sums.items()}
+    return Factors(own, exp(common))

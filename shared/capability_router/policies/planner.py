@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import NamedTuple, Protocol
 
 from capability_router.catalog.aliases import lacking
@@ -17,6 +18,8 @@ from capability_router.policies.affinity import NOWHERE, Stay
 from capability_router.policies.balance import Balance
 from capability_router.policies.base import Judgement, Policy, Row, Scene, Scored
 from capability_router.request import Request
+
+_HELD = attrgetter("held")
 
 
 class Condition(Protocol):
@@ -84,8 +87,8 @@ class Planner:
     def _ask(self, request: Request, found: Features) -> Ask:
         terms = request.routing
         own = self.tenants.get(terms.tenant) if self.tenants else None
-        if terms.pin is None and not terms.allow and not terms.deny and own is None:
-            return Ask(request, found.input_tokens, int(request.needs))
+        if own is None and not terms.binding:
+            return Ask(request, found.input_tokens, int(request.needs), binding=False)
         pin = None if terms.pin is None else self.registry.resolve(terms.pin) or terms.pin
         tenant = None if own is None else self._meant(own)
         return Ask(
@@ -100,6 +103,7 @@ class Planner:
         tokens_in, tokens_out, task, hardness = found
         believed, condition = self.prior.on(task), self.health.condition
         factors, common = self.lengths.on(task)
+        balancing = bool(self.balance)
         rows: list[Row] = []
         for card in cards:
             level, when_easy, when_hard = believed[card.id]
@@ -111,7 +115,7 @@ class Planner:
             cached = stay.cached_tokens if stays else 0
             cost = card.price.estimate(tokens_in, expected, cached) if card.price is not None else None
             latency = None if state.ttft_s is None else state.ttft_s + expected * (state.s_per_token or 0.0)
-            pressure = state.pressure_s(now) if self.balance else 0.0
+            pressure = state.pressure_s(now) if balancing else 0.0
             rows.append(Row(card, quality, cost, latency, state.queue_s, state.in_flight, state.held, stays, pressure))
         return rows
 
@@ -153,11 +157,15 @@ def _ranked(
     Ties keep the registry's order.
     """
     pairs = list(zip(scores, scene.rows, strict=True))
+    pairs.sort(key=_score_and_load)
     bound = stay.model if stay.binding else ""
-    pairs.sort(
-        key=lambda p: (p[1].held != "", p[1].card.id != bound, p[1].card.id in without, -p[0][0], p[1].load)
-    )  # fmt: skip
+    if bound or without or any(map(_HELD, scene.rows)):
+        pairs.sort(key=lambda pair: (pair[1].held != "", pair[1].card.id != bound, pair[1].card.id in without))
     return pairs
+
+
+def _score_and_load(pair: tuple[Scored, Row]) -> tuple[float, int]:
+    return -pair[0][0], pair[1].load
 
 
 def _without(scene: Scene) -> dict[str, tuple[str, ...]]:
