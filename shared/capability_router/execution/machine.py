@@ -330,22 +330,24 @@ class Execution:
         self._answered = candidate
         self._targets.leave()
         records = self.records
-        last = self.committed if self.committed is not None else max(self._records, default=0)
+        last = self.launched if self.committed is None else self.committed
         answer = self._records.get(last)
         answered = answer is not None and candidate is not None
+        parts = self._parts
+        usage = answer.usage if answer else Usage()
         outcome = Outcome(
-            request_id=self._plan.request_id,
-            model=candidate.id if candidate else None,
-            provider=candidate.provider if candidate else "",
-            attempts=tuple(records),
-            reason=self._why(records, answer if answered else None),
-            policy=self._plan.policy,
-            cost_pico=_summed([r.cost_pico for r in records]),
-            elapsed_s=at - self._start,
-            ttft_s=answer.ttft_s if answer and candidate else None,
-            usage=together([self._records[i] for i in (*self._parts, last)]) if answer else Usage(),
-            finish=self.reply.finish,
-            resumed=len(self._parts) if answered else 0,
+            self._plan.request_id,
+            candidate.id if candidate else None,
+            candidate.provider if candidate else "",
+            tuple(records),
+            self._why(records, answer if answered else None),
+            self._plan.policy,
+            _summed([r.cost_pico for r in records]),
+            at - self._start,
+            answer.ttft_s if answer and candidate else None,
+            together([self._records[i] for i in (*parts, last)]) if answer and parts else usage,
+            self.reply.finish,
+            len(parts) if answered else 0,
         )
         self.over = Finish(outcome, error)
         return (self.over,)

@@ -103,18 +103,21 @@ class Planner:
         tokens_in, tokens_out, task, hardness = found
         believed, condition = self.prior.on(task), self.health.condition
         factors, common = self.lengths.on(task)
-        balancing = bool(self.balance)
+        balancing, staying = bool(self.balance), stay.model
         rows: list[Row] = []
         for card in cards:
-            level, when_easy, when_hard = believed[card.id]
+            id, price = card.id, card.price
+            level, when_easy, when_hard = believed[id]
             quality = level + hardness * (when_easy if hardness < 0.0 else when_hard)
             quality = 0.01 if quality < 0.01 else 0.99 if quality > 0.99 else quality
-            state = condition(card.id, now)
-            expected = int(tokens_out * factors.get(card.id, common))
-            stays = card.id == stay.model
+            state = condition(id, now)
+            expected = int(tokens_out * factors.get(id, common))
+            stays = id == staying
             cached = stay.cached_tokens if stays else 0
-            cost = card.price.estimate(tokens_in, expected, cached) if card.price is not None else None
-            latency = None if state.ttft_s is None else state.ttft_s + expected * (state.s_per_token or 0.0)
+            cost = None if price is None else price.estimate(tokens_in, expected, cached)
+            latency = state.ttft_s
+            if latency is not None:
+                latency += expected * (state.s_per_token or 0.0)
             pressure = state.pressure_s(now) if balancing else 0.0
             rows.append(Row(card, quality, cost, latency, state.queue_s, state.in_flight, state.held, stays, pressure))
         return rows
@@ -127,20 +130,12 @@ class Planner:
         if self.balance and not self.policy.ordered:
             self.balance.arranged(ranked)
         reason = self._reason(scene, ranked[0][1], stay) if ranked else "no eligible model"
+        if without or stay.cached_tokens:
+            notes = (*notes, *_remarks(without, stay, scene))
         return Plan(
-            request_id=request.id,
-            policy=self.policy.name,
-            candidates=tuple([_candidate(row, scored) for scored, row in ranked]),
-            refusals=tuple(refusals),
-            reason=reason,
-            input_tokens=found.input_tokens,
-            output_tokens=found.output_tokens,
-            task=found.task,
-            needs=_needs(request),
-            notes=(*notes, *_remarks(without, stay, scene)),
-            settings=judged.settings,
-        )
-
+            request.id, self.policy.name, tuple([_candidate(row, scored) for scored, row in ranked]), tuple(refusals),
+            reason, found.input_tokens, found.output_tokens, found.task, _needs(request), notes, judged.settings,
+        )  # fmt: skip
 
     def _reason(self, scene: Scene, best: Row, stay: Stay) -> str:
         if not best.stays:
@@ -182,11 +177,11 @@ def _remarks(without: Mapping[str, tuple[str, ...]], stay: Stay, scene: Scene) -
 
 
 def _candidate(row: Row, scored: Scored) -> Candidate:
-    card = row.card
+    card, (score, terms) = row.card, scored
     window = card.context_window if card.max_input_tokens is None else card.max_input_tokens
     return Candidate(
-        card.id, card.provider, card.name, scored[0], row.quality, row.cost_pico,
-        row.latency_s, row.queue_s, scored[1], row.held, window,
+        card.id, card.provider, card.model or card.name, score, row.quality, row.cost_pico,
+        row.latency_s, row.queue_s, terms, row.held, window,
     )  # fmt: skip
 
 
