@@ -50,12 +50,15 @@ class Ask:
 class Roster:
     """The registered cards, with what lets whole rules be left out: made once per registry."""
 
-    __slots__ = ("cards", "has_tenants", "smallest_room")
+    __slots__ = ("cards", "has_tenants", "smallest_input", "smallest_output", "smallest_room", "smallest_window")
 
     def __init__(self, cards: Sequence[ModelCard]) -> None:
         self.cards = cards
         self.has_tenants = any(card.tenants for card in cards)
         self.smallest_room = min((_room(card) for card in cards), default=0)
+        self.smallest_window = min((card.context_window or _ENDLESS for card in cards), default=0)
+        self.smallest_input = min((card.max_input_tokens or _ENDLESS for card in cards), default=0)
+        self.smallest_output = min((card.max_output_tokens or _ENDLESS for card in cards), default=0)
 
 
 def _room(card: ModelCard) -> int:
@@ -187,7 +190,10 @@ def _tenant(ask: Ask, card: ModelCard) -> str | None:
 
 
 def _may_be_tight(ask: Ask, roster: Roster) -> bool:
-    return ask.request.max_tokens is not None or ask.input_tokens > roster.smallest_room
+    wanted = ask.request.max_tokens
+    if not wanted:
+        return ask.input_tokens > roster.smallest_room
+    return ask.input_tokens > roster.smallest_input or ask.input_tokens + wanted > roster.smallest_window
 
 
 _BY_TERMS: tuple[Rule, ...] = (
@@ -203,7 +209,7 @@ _BY_TERMS: tuple[Rule, ...] = (
 _BY_SIZE: tuple[Rule, ...] = (
     Rule("max_input_tokens", _may_be_tight, _input),
     Rule("context_window", _may_be_tight, _window),
-    Rule("max_output_tokens", lambda a, _: a.request.max_tokens is not None, _output),
+    Rule("max_output_tokens", lambda a, r: (a.request.max_tokens or 0) > r.smallest_output, _output),
     Rule("max_cost", lambda a, _: a.request.routing.max_cost_usd is not None, _max_cost),
 )
 RULES = _BY_TERMS + _BY_SIZE

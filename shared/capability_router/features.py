@@ -127,8 +127,8 @@ def _hardness(look: str) -> float:
     raw = (
         0.12 * (math.log2(size + 16) - 8)
         + 2.0 * digits / size
-        + 0.15 * min(signs, 4)
-        + 0.25 * min(words, 3)
+        + 0.15 * (signs if signs < 4 else 4)
+        + 0.25 * (words if words < 3 else 3)
         + 0.3 * code
     )
     return MOST_HARDNESS * math.tanh(raw - 0.4)

@@ -120,9 +120,13 @@ class Performance(Generic[C]):
 
     def patience_s(self) -> float | None:
         """Seconds for which the next chunk may be awaited: until the alarm, or the next token's own limit."""
-        left = None if self.alarm is None else max(self.alarm - self._clock.now(), 0.0)
         between = self._between if self.delivering else None
-        return left if between is None or (left is not None and left < between) else between
+        if self.alarm is None:
+            return between
+        left = self.alarm - self._clock.now()
+        if between is not None and between <= left:
+            return between
+        return left if left > 0.0 else 0.0
 
     def wait_turn(self) -> None:
         """Wait until a target may be free."""
