@@ -75,13 +75,20 @@ class ModelAttempt:
         if prefix:
             messages = [*messages, continued(prefix, provider)]
             self._prompt = ChatPromptValue(messages=messages)
-        kept, options, tools = portable(call.tools, self._kwargs, provider)
-        if tools and call.bound is None:
-            self._kwargs = {**options, "tools": kept} if kept else {k: v for k, v in options.items() if k != "tools"}
-        if tools:
+        if tools := self._without(provider):
             left_out.append(f"tools that its provider does not have: {', '.join(tools)}")
         if left_out:
             self._config["metadata"]["router_left_out"] = "; ".join(left_out)
+
+    def _without(self, provider: str) -> tuple[str, ...]:
+        """The names of the tools that this provider lacks; those among the keywords are taken out of them."""
+        call = self._call
+        if not call.tools:
+            return ()
+        kept, options, tools = portable(call.tools, self._kwargs, provider)
+        if tools and call.bound is None:
+            self._kwargs = {**options, "tools": kept} if kept else {k: v for k, v in options.items() if k != "tools"}
+        return tools
 
     def watch(self, shown: Shown, before: Shown) -> None:
         """Note in `shown` what others see of the answer as it is made; `before` is what they saw of the last one."""

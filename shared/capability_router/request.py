@@ -6,7 +6,7 @@ core untouched and unread.
 
 from __future__ import annotations
 
-import uuid
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntFlag, StrEnum
@@ -50,6 +50,10 @@ class Finish(StrEnum):
     OTHER = "other"
 
 
+def _new_id() -> str:
+    return os.urandom(16).hex()
+
+
 @quickly_made
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -83,7 +87,7 @@ class Request:
     resumable: bool = False
     shown_live: bool = False
     routing: Routing = field(default_factory=current_routing)
-    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    id: str = field(default_factory=_new_id)
     payload: Any = field(default=None, repr=False, compare=False)
 
     def __repr__(self) -> str:

@@ -76,6 +76,14 @@ class Routing:
         named = self.allow or self.deny or self.require_tags or self.regions
         return bool(named) or not (self.pin is None and self.retention is None and self.training is None)
 
+    def attributed(self, *, chain: str, session: str, framework: str, tags: tuple[str, ...]) -> Routing:
+        """These terms with other words on who asks; written out, because each request of an adapter comes by here."""
+        return Routing(
+            self.tenant, self.task, tags, chain, session, framework, self.priority, self.pin, self.allow, self.deny,
+            self.require_tags, self.regions, self.retention, self.training, self.quality_target, self.max_cost_usd,
+            self.deadline_s,
+        )  # fmt: skip
+
     def merged(self, terms: Mapping[str, Any]) -> Routing:
         """These terms with others laid over them; unknown or ill-typed ones raise ConfigError."""
         return replace(self, **_checked(terms)) if terms else self
