@@ -48,9 +48,9 @@ def _nothing_sent(targets: Targets, limits: Limits, late: bool, at: float, elaps
     )
 
 
-def interrupted(record: AttemptRecord, fault: Fault, text: str, tenant: str) -> StreamInterrupted:
-    """The answer broke off when its caller had seen this much of it."""
-    error = StreamInterrupted([record], tenant=tenant)
+def interrupted(parts: Sequence[AttemptRecord], fault: Fault, text: str, tenant: str) -> StreamInterrupted:
+    """The answer, given by these attempts, broke off when its caller had seen this much of it."""
+    error = StreamInterrupted(parts, tenant=tenant)
     error.partial = text
     error.__cause__ = fault.error
     return error

@@ -109,6 +109,11 @@ class Execution:
         return run.candidate if run else None
 
     @property
+    def begun(self) -> tuple[int, str]:
+        """By how many attempts, and how, the answer was begun before the one that goes on with it."""
+        return len(self._parts), self._prefix
+
+    @property
     def records(self) -> list[AttemptRecord]:
         """The attempts that have ended, in the order of their launch."""
         return [self._records[index] for index in sorted(self._records)]
@@ -270,12 +275,15 @@ class Execution:
         if pick is None or denial is not None:
             if pick is not None and denial is not None:
                 self._targets.denied(pick.permit, pick.candidate, denial, at)
-            return self._end(at, None, interrupted(self._records[run.index], fault, text, self._books.tenant))
+            return self._end(at, None, interrupted(self._told(run), fault, text, self._books.tenant))
         self._prefix = text
         self._parts.append(run.index)
         launch = self._launch(at, pick.candidate, pick.permit, fault.kind, prefix=text)
         self.committed = self.launched
         return (*launch, Deliver(self.launched))
+
+    def _told(self, run: Running) -> list[AttemptRecord]:
+        return [self._records[index] for index in (*self._parts, run.index)]
 
     def _may_resume(self, at: float, fault: Fault, reply: Reply, text: str) -> bool:
         whole = reply.tool_calls or reply.malformed_tool_calls or not text.strip()
