@@ -37,7 +37,8 @@ def going_on(call: Call[Any], llm: LLM, prefix: str, provider: str) -> Call[Any]
     if _chats(llm):
         asked = ChatMessage(role=MessageRole.USER, content=prompt)
         return replace(call, method="chat", args=([asked, begun],), kwargs=given)
-    whole = prompt if call.kwargs.get("formatted") else llm.completion_to_prompt(prompt)
+    formatter = None if call.kwargs.get("formatted") else llm.completion_to_prompt
+    whole = formatter(prompt) if formatter is not None else prompt
     return replace(call, args=(whole + prefix.rstrip(),), kwargs={**given, "formatted": True})
 
 
