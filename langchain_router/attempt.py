@@ -95,9 +95,7 @@ class ModelAttempt:
         """Whether the model ends a blocking call in time: the built-in client by every clock, a few by the last one."""
         if self._dialect.keeps_time:
             return True
-        clocks = self._launch.timeouts
-        within = clocks.first_token is not None or clocks.between_tokens is not None
-        return self._call.mode == "invoke" and not within and "timeout" in self._keywords()
+        return self._call.mode == "invoke" and "timeout" in self._keywords()
 
     def chunks(self) -> Iterator[Any]:
         """Make the call in this thread."""

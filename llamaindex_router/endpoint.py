@@ -157,9 +157,7 @@ class LlamaAttempt:
         """Whether the LLM ends a blocking call in time: the built-in client by every clock, a few by the last one."""
         if isinstance(self._llm, EndpointLLM):
             return True
-        clocks = self._launch.timeouts
-        within = clocks.first_token is not None or clocks.between_tokens is not None
-        return not self._call.stream and not within and home_of(self._llm) in _BOUNDABLE
+        return not self._call.stream and home_of(self._llm) in _BOUNDABLE
 
     def chunks(self) -> Generator[Any, None, None]:
         """Make the call; a call without a stream is a stream of one."""

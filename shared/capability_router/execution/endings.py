@@ -21,9 +21,12 @@ def failure(
     late = limits.deadline_s is not None and elapsed_s >= limits.deadline_s
     if not records:
         return _nothing_sent(targets, limits, late, at, elapsed_s)
-    advice = targets.advice(at, limits)
+    why = "in that time" if late else f"within {limits.attempts} attempts"
+    advice = targets.advice(at, why)
     if faults[-1].row.other == "no":
         advice = "No other model was tried: the same request fails everywhere; mend the request."
+    elif limits.keeps(faults[-1]):
+        advice = 'No other model was tried: on_content_filter is "return"; with "fallback" the next one is.'
     elif late:
         advice = f"The deadline of {limits.deadline_s:g} s is over; raise deadline_s. {advice}".strip()
     failures = [r for r in records if r.fault]

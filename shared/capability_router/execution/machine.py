@@ -184,13 +184,13 @@ class Execution:
         self.launched += 1
         index, clocks = self.launched, self._limits.timeouts
         left = self._deadline - at
-        total = left if clocks.total is None else min(clocks.total, left)
-        timeouts = clocks._replace(total=None if total == float("inf") else total)
-        self._runs[index] = Running(index, candidate, permit, at, timeouts, hedged_after)
+        if left < (float("inf") if clocks.total is None else clocks.total):
+            clocks = clocks._replace(total=left, total_by="deadline_s")
+        self._runs[index] = Running(index, candidate, permit, at, clocks, hedged_after)
         if self._hedging is not None and hedged_after is None and not prefix:
             delay = self._hedging.delay_s(candidate.id)
             self._hedge_at = None if delay is None else at + delay
-        return (Launch(index, candidate, timeouts, after, prefix),)
+        return (Launch(index, candidate, clocks, after, prefix),)
 
     def _hedge(self, at: float) -> tuple[Effect, ...]:
         """A second attempt beside the silent one, if another failure domain, the books and the budget allow."""
@@ -261,7 +261,7 @@ class Execution:
         if whole and self._poor is None:
             self._poor = (run, reply)
         other = fault.row.other
-        if other == "no" or (other == "if_allowed" and not self._may_move_on(fault)):
+        if other == "no" or (other == "if_allowed" and self._limits.keeps(fault)):
             aborted = self._aborted(list(self._runs.values()), at, others)
             return (*aborted, *self._give_up(at))
         self._targets.failed(run.candidate, fault, at)
@@ -290,9 +290,6 @@ class Execution:
         left = self.launched < self._limits.attempts and at < self._deadline
         return fault.row.blame == "breaker" and not whole and left
 
-    def _may_move_on(self, fault: Fault) -> bool:
-        return fault.kind not in ("content_filtered", "refusal") or self._limits.on_content_filter == "fallback"
-
     def _alarm(self, event: AlarmRang) -> tuple[Effect, ...]:
         at, effects = event.at, NOTHING
         if not self._runs:
@@ -300,7 +297,7 @@ class Execution:
         for run in self._overdue(at):
             reply = event.replies.get(run.index, Reply())
             others = {index: r for index, r in event.replies.items() if index != run.index}
-            fault = Fault("timeout", f"after {at - run.started:.2f} s", clock=run.clock(at))
+            fault = Fault("timeout", run.told(at), clock=run.clock(at))
             effects = (*effects, Abort(run.index), *self._faulted(at, run.index, fault, reply, others))
         if self.over is None and self._hedge_at is not None and at >= self._hedge_at - _EARLY_S:
             effects = (*effects, *self._hedge(at))
