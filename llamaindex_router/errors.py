@@ -83,8 +83,10 @@ def _told_by_integration(error: BaseException) -> Fault | None:
         return Fault("content_filtered", detail="no candidates", error=error)
     if text.startswith(_ENDED_EARLY):
         word = text.removeprefix(_ENDED_EARLY).partition(" ")[0]
-        kind = _ENDS.get(finish_word(word) or Finish.OTHER, "unknown")
-        return Fault(kind, detail=f"finish reason {word}" if kind != "unknown" else "", error=error)
+        kind = _ENDS.get(finish_word(word) or Finish.OTHER)
+        if kind is None:
+            return Fault("unknown", error=error)
+        return Fault(kind, detail=f"finish reason {word}", answered=True, error=error)
     return None
 
 

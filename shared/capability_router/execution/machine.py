@@ -33,10 +33,9 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableSet
 from typing import Protocol
 
-from capability_router.errors import RouterError
 from capability_router.execution.books import Books, verdict
 from capability_router.execution.effects import Abort, Deliver, Effect, Finish, Launch, SetAlarm
-from capability_router.execution.endings import failure, interrupted, together, why
+from capability_router.execution.endings import failure, interrupted, rejected, together, why
 from capability_router.execution.events import (
     AlarmRang,
     Began,
@@ -275,7 +274,8 @@ class Execution:
         if pick is None or denial is not None:
             if pick is not None and denial is not None:
                 self._targets.denied(pick.permit, pick.candidate, denial, at)
-            return self._end(at, None, interrupted(self._told(run), fault, text, self._books.tenant))
+            error = rejected(fault) or interrupted(self._told(run), fault, text, self._books.tenant)
+            return self._end(at, None, error)
         self._prefix = text
         self._parts.append(run.index)
         launch = self._launch(at, pick.candidate, pick.permit, fault.kind, prefix=text)
@@ -325,7 +325,7 @@ class Execution:
         error = failure(records, self._faults, self._targets, self._limits, self._books.tenant, at, elapsed)
         return self._end(at, None, error)
 
-    def _end(self, at: float, candidate: Candidate | None, error: RouterError | None) -> tuple[Effect, ...]:
+    def _end(self, at: float, candidate: Candidate | None, error: Exception | None) -> tuple[Effect, ...]:
         self._answered = candidate
         self._targets.leave()
         records = self.records
