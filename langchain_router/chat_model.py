@@ -26,10 +26,10 @@ from pydantic import BaseModel, Field, SecretStr
 from capability_router.features import estimate_tokens, features
 from capability_router.plan import Plan
 from capability_router.router import Router
-from capability_router.routing import current_routing
+from capability_router.routing import check_keywords, current_routing
 from langchain_router.bindings import BOUND, Structured, Tools
 from langchain_router.bound_router import BoundRouter
-from langchain_router.call import Call, Mode, check_terms, split_terms, stated_terms, stream_mode
+from langchain_router.call import IN_CONFIG, Call, Mode, check_terms, split_terms, stated_terms, stream_mode
 from langchain_router.construction import check_update, core_settings, fields_of, parted, with_attempts
 from langchain_router.description import describe
 from langchain_router.fleet import Fleet
@@ -205,7 +205,8 @@ class ChatRouter(BaseChatModel):
     # -- bindings ---------------------------------------------------------------------------------
 
     def bind(self, **kwargs: Any) -> BoundRouter:  # type: ignore[override]  # the base's class only adds overloads
-        """Bind call keywords."""
+        """Bind call keywords. Raises ConfigError for routing terms, which are bound by `with_config`."""
+        check_keywords(kwargs, IN_CONFIG)
         return BoundRouter(bound=self, kwargs=kwargs, config={})
 
     def bind_tools(
@@ -272,6 +273,7 @@ class ChatRouter(BaseChatModel):
         return RoutedCall(self, self._call(input, stop, kwargs, mode), ensure_config(config))
 
     def _call(self, input: LanguageModelInput, stop: list[str] | None, kwargs: Mapping[str, Any], mode: Mode) -> Call:
+        check_keywords(kwargs, IN_CONFIG)
         prompt = self._convert_input(input)
         messages = prompt.to_messages()
         options = dict(kwargs)

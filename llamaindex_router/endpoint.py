@@ -27,7 +27,7 @@ from llamaindex_router.chain_model import described, is_chat_model
 from llamaindex_router.children import Children
 from llamaindex_router.continuation import Seam, going_on
 from llamaindex_router.endpoint_llm import EndpointLLM
-from llamaindex_router.errors import fault_of
+from llamaindex_router.errors import fault_of, note_terms
 from llamaindex_router.handover import Origins
 from llamaindex_router.passage import Passage, taken
 from llamaindex_router.tracing import tagged, tapping
@@ -128,7 +128,10 @@ class LlamaEndpoint:
 
     def fault(self, error: BaseException) -> Fault | None:
         """What the error means; None = no provider's fault."""
-        return fault_of(error, structured=self._call.structured)
+        fault = fault_of(error, structured=self._call.structured)
+        if fault is None:
+            note_terms(error, self._call.kwargs)
+        return fault
 
 
 def _with_extras(call: Call[Any], kwargs: dict[str, Any], extras: Mapping[str, Any]) -> dict[str, Any]:
