@@ -155,9 +155,10 @@ class Reader:
 class EventReader:
     """Collects a reply from the events of the v3 protocol, in order."""
 
-    __slots__ = ("_calls", "_malformed", "_reader", "_texts", "carried")
+    __slots__ = ("_begun", "_calls", "_malformed", "_reader", "_texts", "carried")
 
     def __init__(self) -> None:
+        self._begun = 0
         self._reader = Reader()
         self._texts: list[str] = []
         self._calls: list[str] = []
@@ -175,7 +176,7 @@ class EventReader:
         if kind == "content-block-delta":
             return self._delta(event.get("delta") or {})
         if kind == "content-block-start":
-            return _full(event.get("content") or {}) and (event.get("content") or {}).get("type") != "text"
+            return self._start(event.get("content") or {})
         if kind == "content-block-finish":
             return self._block(event.get("content") or {})
         if kind == "message-finish":
@@ -183,6 +184,10 @@ class EventReader:
             metadata.setdefault("finish_reason", event.get("reason"))
             self._reader.see(AIMessage(content="", usage_metadata=event.get("usage"), response_metadata=metadata))
         return False
+
+    def _start(self, block: Mapping[str, Any]) -> bool:
+        self._begun += block.get("type") in ("tool_call", "tool_call_chunk")
+        return _full(block) and block.get("type") != "text"
 
     def _delta(self, delta: Mapping[str, Any]) -> bool:
         text = delta.get("text")
@@ -200,8 +205,9 @@ class EventReader:
 
     def reply(self) -> Reply:
         """What has been seen so far."""
+        calls = max(len(self._calls), self._begun - self._malformed)  # also those that were cut off
         return replace(
-            self._reader.reply(), text="".join(self._texts), tool_calls=len(self._calls),
+            self._reader.reply(), text="".join(self._texts), tool_calls=calls,
             malformed_tool_calls=self._malformed, tool_call_ids=tuple(filter(None, self._calls)),
         )  # fmt: skip
 

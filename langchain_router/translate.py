@@ -49,7 +49,7 @@ def to_request(call: Call, routing: Routing, cards: Sequence[ModelCard], *, show
         provider_tools=provider_tools(call.tools),
         max_tokens=_max_tokens(call),
         stream=call.mode != "invoke",
-        resumable=call.mode == "stream" and not isinstance(call.bound, Structured),
+        resumable=call.mode != "invoke" and not isinstance(call.bound, Structured),
         turns=[isinstance(m, HumanMessage) for m in call.messages].count(True) or 1,
         in_tool_loop=bool(follows),
         follows=follows,

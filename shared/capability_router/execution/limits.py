@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from capability_router.execution.effects import Timeouts
+from capability_router.faults.kinds import Fault
 from capability_router.value import quickly_made
 
 
@@ -31,6 +32,10 @@ class Limits:
     deadline_s: float | None = None
     timeouts: Timeouts = field(default_factory=Timeouts)
     on_content_filter: str = "return"
+
+    def keeps(self, fault: Fault) -> bool:
+        """Whether the fault is a provider's word on the content, which is to reach the caller."""
+        return fault.kind in ("content_filtered", "refusal") and self.on_content_filter != "fallback"
 
     def under(self, deadline_s: float | None) -> Limits:
         """These limits with a request's own deadline, if it has one."""
