@@ -66,7 +66,7 @@ def warm(tests: Sequence[str]) -> None:
     if child == 0:
         _hushed()
         pytest.main([*_OPTIONS, "--collect-only", *tests])
-        os.write(writer, "\n".join(sorted(filter(_foreign, sys.modules))).encode())
+        os.write(writer, "\n".join(filter(_foreign, sys.modules)).encode())
         os._exit(0)
     os.close(writer)
     with os.fdopen(reader) as told:
