@@ -9,6 +9,7 @@ which are left out. Not changed are texts for people (sentences, what stands aro
 from __future__ import annotations
 
 import ast
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ _ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
     ast.Pow: ast.Mult, ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd,
 }  # fmt: skip
 _CALLS = {"min": "max", "max": "min", "any": "all", "all": "any"}
+_AROUND = 50
 _WORD = re.compile(r"\w+")
 _TYPING = frozenset({"TypeVar", "cast", "Literal", "Generic"})
 _TYPES = frozenset({"annotation", "returns", "decorator_list", "bases", "keywords"})
@@ -34,7 +36,7 @@ Way = Callable[[ast.AST, "Place"], Iterator[ast.AST]]
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """One change. `was` and `now`: the statement's first line before and after; `number`: among equal ones."""
+    """One change. `was`, `now`: the statement's first line before and after, cut short; `number`: among equal ones."""
 
     where: str
     was: str
@@ -89,7 +91,7 @@ def mutants(tree: ast.Module) -> Iterator[Mutant]:
             place.put(new)
             now = _head(new if isinstance(new, ast.stmt) else place.statement)
             place.put(node)
-            key = (".".join(place.scope), was, now)
+            key = (".".join(place.scope), *_shortened(was, now))
             seen[key] = seen.get(key, 0) + 1
             line = getattr(node, "lineno", place.statement.lineno)
             yield Mutant(*key, seen[key], line, place, node, new)
@@ -142,6 +144,19 @@ def _head(statement: ast.stmt) -> str:
         return "(left out)"
     lines = ast.unparse(statement).splitlines()
     return next((line for line in lines if not line.startswith("@")), lines[0])
+
+
+def _shortened(was: str, now: str) -> tuple[str, str]:
+    """Both without what is far from the difference."""
+    same = len(os.path.commonprefix([was, now]))
+    start = max(0, same - _AROUND)
+    after = len(os.path.commonprefix([was[same:][::-1], now[same:][::-1]]))
+    cut = max(0, after - _AROUND)
+    return _cut(was, start, cut), _cut(now, start, cut)
+
+
+def _cut(text: str, start: int, end: int) -> str:
+    return ("..." if start else "") + text[start : len(text) - end] + ("..." if end else "")
 
 
 def _with(node: ast.AST, **changed: object) -> ast.AST:

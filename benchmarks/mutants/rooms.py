@@ -17,9 +17,9 @@ class Room(NamedTuple):
 
 
 _MACHINE = (
-    "tests/unit/execution/test_machine.py", "tests/unit/execution/test_hedge.py",
-    "tests/unit/execution/test_resume.py", "tests/unit/execution/test_clocks.py", "tests/unit/execution/test_line.py",
-    "tests/property/test_execution.py",
+    "tests/unit/execution/test_transitions.py", "tests/unit/execution/test_machine.py",
+    "tests/unit/execution/test_hedge.py", "tests/unit/execution/test_resume.py", "tests/unit/execution/test_clocks.py",
+    "tests/unit/execution/test_line.py", "tests/property/test_execution.py",
 )  # fmt: skip
 _BREAKER = (
     "tests/unit/health/test_breaker.py", "tests/unit/health/test_board.py", "tests/property/test_health_machine.py",
