@@ -9,7 +9,6 @@ which are left out. Not changed are texts for people (sentences, what stands aro
 from __future__ import annotations
 
 import ast
-import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -148,11 +147,17 @@ def _head(statement: ast.stmt) -> str:
 
 def _shortened(was: str, now: str) -> tuple[str, str]:
     """Both without what is far from the difference."""
-    same = len(os.path.commonprefix([was, now]))
+    same = _same(was, now)
     start = max(0, same - _AROUND)
-    after = len(os.path.commonprefix([was[same:][::-1], now[same:][::-1]]))
+    after = _same(was[same:][::-1], now[same:][::-1])
     cut = max(0, after - _AROUND)
     return _cut(was, start, cut), _cut(now, start, cut)
+
+
+def _same(one: str, other: str) -> int:
+    """How many characters both begin with."""
+    shorter = min(len(one), len(other))
+    return next((place for place in range(shorter) if one[place] != other[place]), shorter)
 
 
 def _cut(text: str, start: int, end: int) -> str:
