@@ -26,8 +26,8 @@ _BREAKER = (
 )  # fmt: skip
 _WINDOW = ("tests/unit/health/test_window.py", *_BREAKER)
 _CLASSIFIER = (
-    "tests/unit/faults/test_classify.py", "tests/unit/faults/test_corpus.py", "tests/unit/faults/test_passing.py",
-    "tests/unit/faults/test_hints.py",
+    "tests/unit/faults/test_corpus.py", "tests/unit/faults/test_passing.py", "tests/unit/faults/test_hints.py",
+    "tests/unit/faults/test_classify.py",
 )  # fmt: skip
 _LEDGER = ("tests/unit/money/test_ledger.py", "tests/unit/money/test_budget.py", "tests/property/test_execution.py")
 
@@ -35,13 +35,13 @@ ROOMS = (
     Room("execution/machine.py", _MACHINE),
     Room("execution/running.py", _MACHINE),
     Room("execution/endings.py", _MACHINE),
-    Room("execution/performance.py", _MACHINE),
+    Room("execution/performance.py", ("tests/unit/execution/test_performance.py", *_MACHINE)),
     Room("execution/race.py", _MACHINE),
-    Room("execution/retry.py", _MACHINE),
+    Room("execution/retry.py", ("tests/unit/execution/test_retry.py",)),
     Room("execution/limits.py", _MACHINE),
     Room("health/breaker.py", _BREAKER),
     Room("health/window.py", _WINDOW),
-    Room("health/permit.py", _BREAKER),
+    Room("health/permit.py", ("tests/unit/health/test_permit.py", *_BREAKER)),
     Room("faults/classify.py", _CLASSIFIER),
     Room("faults/evidence.py", _CLASSIFIER),
     Room("faults/completeness.py", ("tests/unit/faults/test_completeness.py",)),
