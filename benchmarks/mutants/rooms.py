@@ -26,8 +26,8 @@ _BREAKER = (
 )  # fmt: skip
 _WINDOW = ("tests/unit/health/test_window.py", *_BREAKER)
 _CLASSIFIER = (
-    "tests/unit/faults/test_corpus.py", "tests/unit/faults/test_passing.py", "tests/unit/faults/test_hints.py",
-    "tests/unit/faults/test_classify.py",
+    "tests/unit/faults/test_evidence.py", "tests/unit/faults/test_corpus.py", "tests/unit/faults/test_passing.py",
+    "tests/unit/faults/test_hints.py", "tests/unit/faults/test_classify.py",
 )  # fmt: skip
 _LEDGER = ("tests/unit/money/test_ledger.py", "tests/unit/money/test_budget.py", "tests/property/test_execution.py")
 
