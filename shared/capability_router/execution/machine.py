@@ -103,10 +103,8 @@ class Execution:
     @property
     def candidate(self) -> Candidate | None:
         """Who answers, once known."""
-        if self._answered is not None or self.committed is None:
-            return self._answered
-        run = self._runs.get(self.committed)
-        return run.candidate if run else None
+        run = self._runs.get(self.committed or 0)
+        return run.candidate if run else self._answered
 
     @property
     def records(self) -> list[AttemptRecord]:

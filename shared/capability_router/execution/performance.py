@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Generic, TypeVar, cast
 
 from capability_router.clock import Clock
-from capability_router.execution.effects import Abort, Deliver, Effect, Finish, Launch, SetAlarm
+from capability_router.execution.effects import Abort, Deliver, Effect, Launch, SetAlarm
 from capability_router.execution.endpoint import Attempt, Endpoint
 from capability_router.execution.events import (
     NONE,
@@ -177,7 +177,7 @@ class Performance(Generic[C]):
                 self.delivering = cast(Deliver, effect).attempt
             elif kind is Abort:
                 self._abort(cast(Abort, effect).attempt)
-            elif kind is Finish:
+            else:  # Finish
                 self.launches.clear()
 
     def _abort(self, index: int) -> None:

@@ -23,7 +23,7 @@ HEDGED = ("launch", 2, "b", "silence")
 def test_it_launches_the_first_and_the_first_content_makes_it_the_answer() -> None:
     stage = Stage()
     assert told(stage.begin()) == [LAUNCHED, ("alarm", None)]
-    assert (stage.machine.candidate, stage.run.attempt) == (None, None)
+    assert (stage.machine.candidate, stage.run.attempt, stage.machine.hedged_after) == (None, None, None)
     assert told(stage.chunk(101.5)) == [("deliver", 1), ("alarm", None)]
     assert (stage.machine.candidate.id, stage.run.attempt) == ("a", 1)
     assert stage.chunk(101.6) == ()
@@ -132,7 +132,7 @@ def test_a_first_token_ends_the_wait_for_it_and_the_whole_answers_clock_runs_on(
     assert told(stage.chunk(103.0)) == [("deliver", 1), ("alarm", 130.0)]
     assert told(stage.rang(130.0, _1=Reply(text="so far"))) == [("abort", 1), ("finish", None)]
     assert isinstance(stage.error, StreamInterrupted)
-    assert stage.error.partial == "so far"
+    assert (stage.error.partial, stage.machine.candidate) == ("so far", None)
     assert "waiting for the whole answer" in stage.records[0].detail
 
 

@@ -265,6 +265,7 @@ def test_its_states_have_the_names_that_health_shows():
     made.isolate()
     assert [*shown, made.state] == ["closed", "open", "half_open", "isolated"]
     assert made.why == "isolated by an operator"
+    assert repr(made) == f"Breaker(isolated, epoch={made.epoch}, probing=0)"
 
 
 def test_settings_at_their_limits_are_possible():
