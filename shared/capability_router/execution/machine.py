@@ -141,9 +141,7 @@ class Execution:
     def _alarm_at(self) -> float | None:
         if not self._runs:
             return self._until
-        times = [run.ends_at(streaming=self.streaming) for run in self._runs.values()]
-        if self.committed is None:
-            times.append(self._hedge_at)
+        times = [self._hedge_at, *(run.ends_at(streaming=self.streaming) for run in self._runs.values())]
         return min((at for at in times if at is not None), default=None)
 
     # -- transitions ------------------------------------------------------------------------------
@@ -212,8 +210,8 @@ class Execution:
         return (*self._won(run, event.at, event.others), Deliver(run.index))
 
     def _won(self, run: Running, at: float, others: Replies) -> tuple[Effect, ...]:
-        """This attempt is the answer: abort the others."""
-        self.committed, self.hedged_after = run.index, run.hedged_after
+        """This attempt is the answer: abort the others, and start none beside it, not even beside its continuation."""
+        self.committed, self.hedged_after, self._hedge_at = run.index, run.hedged_after, None
         return self._aborted([other for other in self._runs.values() if other is not run], at, others)
 
     def _aborted(self, runs: list[Running], at: float, replies: Replies) -> tuple[Effect, ...]:

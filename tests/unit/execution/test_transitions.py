@@ -172,6 +172,12 @@ def test_a_gated_model_is_waited_for_from_when_nothing_was_in_flight() -> None:
     assert told(stage.rang(159.5)) == [("launch", 2, "a", "rate_limited"), ("alarm", None)]
 
 
+def test_a_wait_of_just_the_allowed_length_is_waited() -> None:
+    stage = Stage("a", retry={"max_wait_s": 10.0})
+    stage.begin()
+    assert told(stage.faulted(150.0, fault=Fault("rate_limited", retry_after_s=10.0))) == [("alarm", 160.0)]
+
+
 def test_a_longer_wait_than_allowed_ends_it_at_once() -> None:
     stage = Stage("a", retry={"max_wait_s": 10.0})
     stage.begin()
@@ -507,10 +513,19 @@ def told_faults(stage: Stage) -> list[tuple[str, str | None]]:
     return [(r.model, r.fault) for r in stage.records]
 
 
-def test_a_continuation_is_not_hedged() -> None:
-    stage = resuming(hedge=HEDGE)
+def test_a_continuation_is_not_hedged_whatever_rings_later() -> None:
+    stage = resuming(hedge=HEDGE, timeouts={"total": 20.0})
     effects = stage.faulted(102.0, fault=CUT, reply=Reply(text="one "))
-    assert told(effects)[-1] == ("alarm", None)
+    assert told(effects) == [("launch", 2, "b", "connection"), ("deliver", 2), ("alarm", 122.0)]
+    effects = stage.rang(122.0, _2=Reply(text="two "))
+    assert told(effects) == [("abort", 2), ("launch", 3, "c", "timeout"), ("deliver", 3), ("alarm", 142.0)]
+
+
+def test_an_answer_that_falls_silent_is_continued_and_not_hedged_beside_that() -> None:
+    """Two attempts in flight behind a commitment would mix two models' texts."""
+    stage = resuming(hedge=HEDGE)
+    effects = stage.rang(110.0, _1=Reply(text="one "))
+    assert told(effects) == [("abort", 1), ("launch", 2, "b", "timeout"), ("deliver", 2), ("alarm", None)]
 
 
 @pytest.mark.parametrize(
