@@ -65,7 +65,7 @@ class Router:
             log.warning("%s", told)
         self.clock: Clock = clock or SystemClock()
         self.name: str = s.name
-        self.ledger = Ledger()
+        self.ledger = Ledger(unix=self.clock.unix)
         self.budgets = Budgets(s.budgets, registry.matches)
         self.board = Board(s.health, seed=s.policy.seed, learns_limits=s.learns_limits, on_event=self._tell)
         self._watchers: list[Callable[[HealthEvent], None]] = []
@@ -88,6 +88,7 @@ class Router:
             s.on_content_filter,
         )  # fmt: skip
         self._prices = {card.id: card.price for card in registry.cards}
+        self._credentials = {entry.card.id: entry.address.credential for entry in registry}
         self.line = Line(s.retry.max_waiting)
         self._retries = RetryBudget(s.retry.budget_ratio, s.retry.budget_floor)
         self._continuing = {card.id for card in registry.cards if s.resume and card.assistant_prefill}
@@ -206,7 +207,7 @@ class Router:
             prices = {card.id: price_of(card.provider, request.model) for card in self.registry.cards}
         return Account(
             request.id, Booked.of(request.routing, plan.task), plan.input_tokens, ledger=self.ledger,
-            budgets=self.budgets, prices=prices, most=most, unix=self.clock.unix,
+            budgets=self.budgets, prices=prices, most=most, unix=self.clock.unix, credentials=self._credentials,
         )  # fmt: skip
 
     def _ended(self, run: Run[Any]) -> None:
