@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 from capability_router.money.call import ANSWERED, Call
 from capability_router.money.cells import DAY_S, HOUR_S, KEY, Cells, Key, book, day_of, hour_of, pour
 from capability_router.postbox import Postbox
+from capability_router.stores.calls import Asked
 
 CALLS_KEPT, DAYS_KEPT = 10_000, 90
 _HOURS_S = 48 * HOUR_S
@@ -16,41 +17,36 @@ Row = tuple[int, Mapping[str, Any], Sequence[int]]
 """When a cell began, its columns (cells.KEY), its sums (cells.SUMS)."""
 
 
-class Asked(NamedTuple):
-    """What of the books is asked for. Times in Unix seconds, None = not limited.
+class Books(Protocol):
+    """Keeps calls and sums. `take` is called under the ledger's lock and may not wait.
 
-    `columns`: those of a cell that matter. `timed`: whether it matters when. `equal`: column -> the values
-    that count; a hint, the asker filters by itself.
+    `dropped`: calls that are in the sums, but not kept singly, because the store was away for too long.
     """
 
-    columns: Collection[str] = KEY
-    timed: str | None = None
-    since: float | None = None
-    until: float | None = None
-    equal: Mapping[str, frozenset[str]] = {}
-
-    @property
-    def always(self) -> bool:
-        """Whether it is all the same when."""
-        return self.timed is None and self.since is None and self.until is None
-
-    def holds(self, start: int, length: int) -> bool:
-        """Whether a cell counts: whole hours, and whole days where hours are no longer kept."""
-        since, until = self.since, self.until
-        return (since is None or start >= since // length * length) and (until is None or start < until)
-
-
-class Books(Protocol):
-    """Keeps calls and sums. `take` is called under the ledger's lock and may not wait."""
+    dropped: int
 
     def take(self, call: Call) -> None: ...
     def cells(self, asked: Asked) -> Iterable[Row]: ...
     def calls(self, asked: Asked, *, newest_first: bool = False) -> Iterator[Call]: ...
-    def close(self) -> None: ...
+
+    @property
+    def unwritten(self) -> int:
+        """Calls that are not yet where they are to be kept."""
+        ...
+
+    def close(self) -> None:
+        """Write what is not yet written."""
+        ...
+
+    def retire(self) -> None:
+        """The ledger is gone: the same, without waiting."""
+        ...
 
 
 class MemoryBooks:
     """Sums for ever, by hours for two days, by days for `days`; the newest `keep` calls. Gone with the process."""
+
+    dropped = unwritten = 0
 
     def __init__(self, lock: Postbox[Call], keep: int = CALLS_KEPT, days: float = DAYS_KEPT) -> None:
         self._lock, self._days_s = lock, days * DAY_S
@@ -103,10 +99,13 @@ class MemoryBooks:
     def close(self) -> None:
         """Nothing to close."""
 
+    def retire(self) -> None:
+        """Nothing either."""
+
 
 def columns(call: Call) -> dict[str, Any]:
     """A call as a filter reads it."""
     return {**call._asdict(), "fault": call.fault or ANSWERED}
 
 
-__all__ = ["CALLS_KEPT", "DAYS_KEPT", "Asked", "Books", "Key", "MemoryBooks", "Row", "columns"]
+__all__ = ["CALLS_KEPT", "DAYS_KEPT", "Books", "Key", "MemoryBooks", "Row", "columns"]

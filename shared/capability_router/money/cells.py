@@ -8,15 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from capability_router.money.call import ANSWERED, Call
+from capability_router.stores.calls import DAY_S, HOUR_S, KEY, SUMS
 
-KEY = ("tenant", "tags", "task", "chain", "framework", "model", "provider", "credential", "fault")
-"""What a cell is of. `fault` is "answered", "cancelled" or the fault's kind."""
-SUMS = (
-    "cost_pico", "input_tokens", "output_tokens", "calls", "estimated_pico", "unpriced", "cache_read_tokens",
-    "reasoning_tokens",
-)  # fmt: skip
-"""What a cell adds up."""
-HOUR_S, DAY_S = 3_600, 86_400
 Key = tuple[str, tuple[str, ...], str, str, str, str, str, str, str]
 Cells = dict[Key, list[int]]
 
@@ -59,3 +52,6 @@ def hour_of(unix: float) -> int:
 def day_of(unix: float) -> int:
     """When the day of this moment began, UTC."""
     return int(unix // DAY_S) * DAY_S
+
+
+__all__ = ["DAY_S", "HOUR_S", "KEY", "SUMS", "Cells", "Key", "book", "day_of", "hour_of", "pour"]

@@ -6,6 +6,7 @@ tokens and is counted in `Total.unpriced`; its cost is not taken for zero.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 
 from capability_router.clock import SystemClock
@@ -25,18 +26,19 @@ __all__ = [
 class Ledger(Reading):
     """Thread-safe; one per Router. In memory totals are exact for ever, single calls kept for the newest `keep`.
 
-    `books`: makes what keeps the calls, given the ledger's lock; None = memory.
+    `books` keeps the calls elsewhere (journal.py: in a store), together with other ledgers' there.
     """
 
     def __init__(
         self, keep: int = CALLS_KEPT, *, days: float = DAYS_KEPT, unix: Callable[[], float] = SystemClock.unix,
-        books: Callable[[Postbox[Call]], Books] | None = None,
+        books: Books | None = None,
     ) -> None:  # fmt: skip
         self._open: set[Line] = set()
         self._postbox: Postbox[Call] = Postbox(self._book)
-        kept = MemoryBooks(self._postbox, keep, days) if books is None else books(self._postbox)
+        kept = books or MemoryBooks(self._postbox, keep, days)
         super().__init__(kept, unix, Filter())
         self._take = kept.take
+        weakref.finalize(self, kept.retire).atexit = False
         self.refused_settlements = 0
 
     def open(self, line: Line) -> None:
@@ -61,6 +63,16 @@ class Ledger(Reading):
         """Launches under way."""
         with self._postbox:
             return len(self._open)
+
+    @property
+    def unwritten(self) -> int:
+        """Calls that are settled, but not yet in the store; 0 in memory."""
+        return self._books.unwritten
+
+    @property
+    def dropped(self) -> int:
+        """Calls that count in the totals, but could not be kept singly, because the store was away for too long."""
+        return self._books.dropped
 
     def close(self) -> None:
         """Write what is not yet written; the ledger can go on being used."""

@@ -8,13 +8,13 @@ from os import PathLike
 from typing import IO, Any, Literal, overload
 
 from capability_router.errors import ConfigError
-from capability_router.money.books import CALLS_KEPT, Asked, Books, columns
+from capability_router.money.books import CALLS_KEPT, Books, columns
 from capability_router.money.call import Call
-from capability_router.money.cells import SUMS
-from capability_router.money.dimension import DIMENSIONS, Filter, Where, checked, columns_of, grouping
+from capability_router.money.dimension import Filter, Where, checked, columns_of, grouping
 from capability_router.money.total import Point, Series, Total, Totals, total_of
 from capability_router.money.when import STEPS, Moment, beginning, span
 from capability_router.nearest import nearest
+from capability_router.stores.calls import Asked
 
 Format = Literal["jsonl", "csv", "parquet"]
 
@@ -155,6 +155,3 @@ class Reading:
 def _add(sums: dict[Any, list[int]], group: object, figures: Sequence[int]) -> None:
     found = sums.get(group)
     sums[group] = list(figures) if found is None else [a + b for a, b in zip(found, figures, strict=True)]
-
-
-__all__ = ["DIMENSIONS", "SUMS", "Format", "Reading"]
