@@ -15,6 +15,7 @@ SHARE = 16  # of what is left beyond its need, a holder is lent one part in so m
 BUCKETS = 64  # into which a rolling window is cut: it forgets a 64th later than it might
 KEPT_S = 86_400.0  # how long a holder that has gone is known, so that nothing it tells again is booked twice
 FINAL_S = 600.0  # the same for one that has said goodbye
+PAST_S = 7 * 86_400.0  # how long a window that is over can still be told of
 
 
 @dataclass(slots=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
+from capability_router.clock import Clock
 from capability_router.errors import ConfigError
 from capability_router.nearest import nearest
 from capability_router.stores.base import Store
@@ -15,11 +15,11 @@ from capability_router.stores.database import CorruptStore
 from capability_router.stores.memory import MemoryStore
 
 log = logging.getLogger("capability_router")
-SCHEMES = ("memory", "sqlite")
+SCHEMES = ("memory", "sqlite", "redis", "rediss", "unix")
 
 
-def open_store(url: str, unix: Callable[[], float], *, mend: bool = False) -> Store:
-    """The store at this URL; `unix` is the clock for stores that have none of their own.
+def open_store(url: str, clock: Clock, *, mend: bool = False) -> Store:
+    """The store at this URL. Redis has a clock of its own, and is not asked yet.
 
     A damaged file raises CorruptStore, or with `mend` is moved aside, and a new one begun.
     """
@@ -27,8 +27,12 @@ def open_store(url: str, unix: Callable[[], float], *, mend: bool = False) -> St
     if not mark or scheme not in SCHEMES:
         raise ConfigError(f"store: unknown kind {scheme!r}{nearest(scheme, SCHEMES)}")
     if scheme == "memory":
-        return MemoryStore(unix)
-    return _sqlite(rest, unix, mend)
+        return MemoryStore(clock.unix)
+    if scheme == "sqlite":
+        return _sqlite(rest, clock.unix, mend)
+    from capability_router.stores.redis import RedisStore  # here, because it loads the client
+
+    return RedisStore(url, clock.now)
 
 
 def _sqlite(rest: str, unix: Callable[[], float], mend: bool) -> Store:
@@ -55,16 +59,3 @@ def _set_aside(path: Path, now: float) -> None:
         if old.exists():
             old.rename(path.with_name(f"{path.name}.damaged-{int(now)}{tail}"))
     log.warning("the store %s was damaged; it was moved to %s.damaged-%d and a new one begun", path, path, int(now))
-
-
-def shown_url(url: str) -> str:
-    """The URL without a password, for errors and logs."""
-    try:
-        parts: Any = urlsplit(url)
-        password, user, host, port = parts.password, parts.username, parts.hostname or "", parts.port
-    except ValueError:
-        return f"{url.partition('://')[0]}://..."
-    if not password and not user and not parts.query:
-        return url
-    who = f"{user}:***@" if password else f"{user}@" if user else ""
-    return f"{parts.scheme}://{who}{host}{f':{port}' if port else ''}{parts.path}"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from capability_router.stores.base import Claim, Grant, Pot, Standing, State
 from capability_router.stores.database import CorruptStore, Database
-from capability_router.stores.lending import Loan, Till, lend, open_at
+from capability_router.stores.lending import PAST_S, Loan, Till, lend, open_at
 
 _BUDGETS = (
     "CREATE TABLE pots (budget TEXT NOT NULL, window TEXT NOT NULL, pot TEXT NOT NULL, till TEXT NOT NULL, "
@@ -16,7 +16,6 @@ _BUDGETS = (
     "CREATE INDEX pots_ends ON pots (ends)",
 )
 _STATES = ("CREATE TABLE states (name TEXT PRIMARY KEY, text TEXT NOT NULL, version INTEGER NOT NULL) WITHOUT ROWID",)
-PAST_S = 7 * 86_400.0  # how long a window that is over can still be told of
 
 
 class SqliteBudgets:
