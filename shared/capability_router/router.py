@@ -28,7 +28,7 @@ from capability_router.learning.outcomes import Answered, Outcomes
 from capability_router.learning.prior import Prior, Stated
 from capability_router.money.account import Account
 from capability_router.money.budget import Budgets
-from capability_router.money.ledger import Booked, Ledger
+from capability_router.money.ledger import CALLS_KEPT, Booked, Ledger
 from capability_router.nearest import nearest
 from capability_router.plan import Plan
 from capability_router.policies.affinity import Affinity, cached_after
@@ -36,11 +36,13 @@ from capability_router.policies.balance import Balance
 from capability_router.policies.choice import choose_policy
 from capability_router.policies.planner import Decision, Planner
 from capability_router.request import Outcome, Request
+from capability_router.stores.opening import open_store
 from capability_router.telemetry.records import decision_record, feedback_record
 from capability_router.telemetry.sinks import Sink, Sinks, configured_sinks
 
 if TYPE_CHECKING:
     from capability_router.config import Settings
+    from capability_router.settings.schema import Kept
 
 C = TypeVar("C")
 log = logging.getLogger("capability_router")
@@ -65,7 +67,8 @@ class Router:
             log.warning("%s", told)
         self.clock: Clock = clock or SystemClock()
         self.name: str = s.name
-        self.ledger = Ledger(unix=self.clock.unix)
+        self.store = open_store(s.store, self.clock, mend=True)
+        self.ledger = self._books(s.ledger)
         self.budgets = Budgets(s.budgets, registry.matches)
         self.board = Board(s.health, seed=s.policy.seed, learns_limits=s.learns_limits, on_event=self._tell)
         self._watchers: list[Callable[[HealthEvent], None]] = []
@@ -190,8 +193,20 @@ class Router:
             pass
 
     def close(self) -> None:
-        """Close the sinks; the router can go on being used."""
+        """Write the ledger, close sinks and store; the router can go on being used."""
+        self.ledger.close()
         self.sinks.close()
+        self.store.close()
+
+    def _books(self, kept: Kept) -> Ledger:
+        """The ledger, in the store if that keeps one."""
+        store = open_store(kept.store, self.clock, mend=True) if kept.store else self.store
+        if store.calls is None:
+            return Ledger(kept.keep_calls or CALLS_KEPT, days=kept.keep_days, unix=self.clock.unix)
+        from capability_router.money.journal import Journal  # here, because few need its thread
+
+        days, calls, unix = kept.keep_days, kept.keep_calls, self.clock.unix
+        return Ledger(unix=unix, books=Journal(store.calls, unix=unix, keep_days=days, keep_calls=calls))
 
     def _decide(self, request: Request) -> Decision:
         now = self.clock.now()

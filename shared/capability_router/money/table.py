@@ -8,27 +8,43 @@ from html import escape
 from typing import NamedTuple
 
 _GAP = "  "
-_LEAST = 6  # characters that are left of a shortened column
+_LEAST, _FAIR = 6, 14  # characters that are left of a shortened column, at least and before another is left out
 
 
 class Table(NamedTuple):
-    """`texts`: how many columns, from the left, are texts; the rest are figures, set to the right and never cut."""
+    """`texts`: how many columns, from the left, are texts; the rest are figures, set to the right and never cut.
+
+    `whole`: texts that are not cut either, such as dates. `spare`: columns that are left out where there is no
+    room, the first of them first.
+    """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     texts: int
+    whole: tuple[int, ...] = ()
+    spare: tuple[str, ...] = ()
 
     def text(self, width: int) -> str:
-        """Lines of at most `width` characters, if shortening the texts is enough for that."""
+        """Lines of at most `width` characters, if shortening texts is enough for that."""
         widths = [max(map(len, column)) for column in zip(self.columns, *self.rows, strict=True)]
+        cuttable = [i for i in range(self.texts) if i not in self.whole]
+        fair = sum(min(n, _FAIR) if i in cuttable else n for i, n in enumerate(widths)) + len(_GAP) * (len(widths) - 1)
+        if fair > width and self.spare:
+            return self._without(self.columns.index(self.spare[0])).text(width)
         over = sum(widths) + len(_GAP) * (len(widths) - 1) - width
-        while over > 0 and (widest := max(range(self.texts), key=lambda i: widths[i], default=-1)) >= 0:
+        while over > 0 and (widest := max(cuttable, key=lambda i: widths[i], default=-1)) >= 0:
             if widths[widest] <= _LEAST:
                 break
             widths[widest] -= 1
             over -= 1
         rule = tuple("-" * n for n in widths)
         return "\n".join(self._line(row, widths) for row in (self.columns, rule, *self.rows))
+
+    def _without(self, index: int) -> Table:
+        """Without one of its texts."""
+        columns, *rows = ((*row[:index], *row[index + 1 :]) for row in (self.columns, *self.rows))
+        whole = tuple(i - (i > index) for i in self.whole)
+        return Table(columns, tuple(rows), self.texts - 1, whole, self.spare[1:])
 
     def _line(self, row: Sequence[str], widths: Sequence[int]) -> str:
         cells = [
@@ -49,7 +65,9 @@ class Table(NamedTuple):
 
 
 def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
+    """Without its middle: models of one provider, and dates, differ at their ends."""
+    head = (most - 1) // 2
+    return text if len(text) <= most else f"{text[:head]}…{text[len(text) - (most - 1 - head) :]}"
 
 
 def plain(text: str) -> str:

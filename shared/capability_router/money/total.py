@@ -9,8 +9,13 @@ from typing import Any, NamedTuple
 
 from capability_router.money.price import usd
 from capability_router.money.table import Table, dollars, plain
+from capability_router.money.when import STEPS
 
-_SHOWN = ("calls", "input_tokens", "cache_read_tokens", "output_tokens", "cost_usd", "estimated_usd", "unpriced")
+_SHOWN = {
+    "calls": "calls", "input_tokens": "tokens in", "cache_read_tokens": "cached", "output_tokens": "tokens out",
+    "cost_usd": "USD", "estimated_usd": "estimated", "unpriced": "unpriced",
+}  # fmt: skip
+_SOMETIMES = ("cache_read_tokens", "estimated_usd", "unpriced")  # shown when there is any
 
 
 class Total(NamedTuple):
@@ -39,7 +44,7 @@ class Total(NamedTuple):
         }  # fmt: skip
 
     def _repr_html_(self) -> str:
-        return Table(_SHOWN, (_figures(self),), 0).html()
+        return _table((), [((), self)]).html()
 
 
 def total_of(sums: Sequence[int]) -> Total:
@@ -48,9 +53,17 @@ def total_of(sums: Sequence[int]) -> Total:
     return Total(usd(cost), tokens_in, tokens_out, calls, usd(estimated), unpriced, cached, reasoned)
 
 
-def _figures(total: Total) -> tuple[str, ...]:
-    values = (getattr(total, name) for name in _SHOWN)
-    return tuple(dollars(v) if isinstance(v, Decimal) else f"{v:,}" for v in values)
+def _table(columns: Sequence[str], rows: Sequence[tuple[Sequence[str], Total]]) -> Table:
+    """Rows of texts and a total each."""
+    shown = [n for n in _SHOWN if n not in _SOMETIMES or any(getattr(total, n) for _, total in rows)]
+    figures = [[_figure(getattr(total, name)) for name in shown] for _, total in rows]
+    cells = tuple((*map(plain, texts), *numbers) for (texts, _), numbers in zip(rows, figures, strict=True))
+    whole = tuple(i for i, name in enumerate(columns) if name in STEPS or name.endswith("(UTC)"))
+    return Table((*columns, *(_SHOWN[name] for name in shown)), cells, len(columns), whole)
+
+
+def _figure(value: int | Decimal) -> str:
+    return dollars(value) if isinstance(value, Decimal) else f"{value:,}"
 
 
 def _frame(rows: list[dict[str, Any]]) -> Any:
@@ -73,10 +86,9 @@ class Totals(dict[tuple[str, ...], Total]):
     def table(self) -> Table:
         """To be shown; the dearest group comes first, unless the groups are of time."""
         items = list(self.items())
-        if not {"hour", "day", "week", "month"} & set(self.by):
+        if not set(STEPS) & set(self.by):
             items.sort(key=lambda item: -item[1].cost_usd)
-        rows = tuple((*map(plain, group), *_figures(total)) for group, total in items)
-        return Table((*self.by, *_SHOWN), rows, len(self.by))
+        return _table(self.by, items)
 
     def to_pandas(self) -> Any:
         """A DataFrame, a row per group, `cost_usd` and `estimated_usd` as Decimal; needs pandas."""
@@ -113,8 +125,7 @@ class Series(list[Point]):
     def table(self) -> Table:
         """To be shown, in order of time."""
         form = "%Y-%m-%d %H:%M" if self.step == "hour" else "%Y-%m-%d"
-        rows = tuple((f"{p.at:{form}}", *map(plain, p.group), *_figures(p.total)) for p in self)
-        return Table((f"{self.step} (UTC)", *self.by, *_SHOWN), rows, 1 + len(self.by))
+        return _table((f"{self.step} (UTC)", *self.by), [((f"{p.at:{form}}", *p.group), p.total) for p in self])
 
     def to_pandas(self) -> Any:
         """A DataFrame, a row per point; needs pandas."""
