@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import click
@@ -30,7 +30,7 @@ def ledger() -> None:
 
 def _reads(command: Callable[..., None]) -> Callable[..., None]:
     """The options that every subcommand has."""
-    options: Iterable[Callable[[Any], Any]] = (
+    options: tuple[Callable[[Any], Any], ...] = (
         click.option("--store", help="The store, such as sqlite:///router.db; else that of --config."),
         click.option("--config", type=_FILE, default=Path("router.yaml"), show_default=True),
         click.option(
@@ -39,7 +39,7 @@ def _reads(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--since", help="From then on: an age (90m, 24h, 7d) or an ISO date, UTC."),
         click.option("--until", help="Up to then."),
     )  # fmt: skip
-    for option in reversed(tuple(options)):
+    for option in reversed(options):
         command = option(command)
     return command
 
@@ -90,7 +90,7 @@ def calls(store: str | None, config: Path, last: int, as_json: bool, **span: Any
 def export(store: str | None, config: Path, output: str, form: Any, **span: Any) -> None:
     """Write the kept calls to a file, exact amounts in picodollars included."""
     if output == "-":
-        out: Any = click.get_binary_stream("stdout") if form == "parquet" else click.get_text_stream("stdout", "utf-8")
+        out: IO[Any] = sys.stdout.buffer if form == "parquet" else sys.stdout
         _opened(store, config).export(out, form, **_narrowed(span))
         return
     count = _opened(store, config).export(output, form, **_narrowed(span))

@@ -19,10 +19,10 @@ from capability_router.money.call import ANSWERED, Call
 from capability_router.nearest import nearest
 from capability_router.request import Usage
 
-_COUNTS = tuple(f.name for f in fields(Usage) if f.name != "estimated")
+_USAGE = {f.name: f.default for f in fields(Usage) if f.name != "estimated"}
 COLUMNS = (
     "at", "request_id", "attempt", "tenant", "tags", "task", "chain", "framework", "session", "model", "provider",
-    "credential", "outcome", "fault", *_COUNTS, "estimated", "cost_usd", "cost_pico",
+    "credential", "outcome", "fault", *_USAGE, "estimated", "cost_usd", "cost_pico",
 )  # fmt: skip
 """Of an export, in this order."""
 _ENDINGS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet", ".pq": "parquet"}
@@ -33,7 +33,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "'")
 def row_of(call: Call) -> dict[str, Any]:
     """A call by columns: `at` ISO 8601 in UTC, `cost_usd` an exact decimal text, `cost_pico` whole picodollars."""
     usage, cost = call.usage, call.cost_usd
-    counts = {name: getattr(usage, name) for name in _COUNTS}
+    counts = {name: getattr(usage, name) for name in _USAGE}
     return {
         "at": datetime.fromtimestamp(call.at, UTC).isoformat(timespec="microseconds"), "request_id": call.request_id,
         "attempt": call.attempt, "tenant": call.tenant, "tags": list(call.tags), "task": call.task,
@@ -68,7 +68,7 @@ def _by_ending(path: Path) -> str:
 
 def _replacing(path: Path, binary: bool, write: Callable[[IO[Any]], int]) -> int:
     """Write beside the path and put it there when it is whole; devices and pipes are written straight."""
-    text: dict[str, Any] = {} if binary else {"encoding": "utf-8", "newline": ""}
+    text: dict[str, Any] = {} if binary else {"encoding": "utf-8", "errors": "replace", "newline": ""}
     if path.exists() and not path.is_file():
         with path.open("wb" if binary else "w", **text) as file:
             return write(file)
@@ -92,7 +92,7 @@ def _mode(path: Path) -> int:
 def _jsonl(calls: Iterable[Call], file: IO[str]) -> int:
     count = 0
     for count, call in enumerate(calls, 1):  # noqa: B007 - the count is what is given back
-        file.write(json.dumps(row_of(call), separators=(",", ":"), ensure_ascii=False) + "\n")
+        file.write(json.dumps(row_of(call), separators=(",", ":")) + "\n")
     return count
 
 
@@ -102,7 +102,7 @@ def _csv(calls: Iterable[Call], file: IO[str]) -> int:
     count = 0
     for count, call in enumerate(calls, 1):  # noqa: B007 - the count is what is given back
         row = row_of(call)
-        row["tags"] = json.dumps(row["tags"], separators=(",", ":"), ensure_ascii=False)
+        row["tags"] = json.dumps(row["tags"], separators=(",", ":"))
         out.writerow([_cell(value) for value in row.values()])
     return count
 
@@ -148,7 +148,7 @@ def _schema(pyarrow: Any) -> Any:
     special = {
         "at": pyarrow.timestamp("us", tz="UTC"), "tags": pyarrow.list_(pyarrow.string()),
         "estimated": pyarrow.bool_(), "cost_usd": pyarrow.decimal128(38, 12),
-        **dict.fromkeys(("attempt", *_COUNTS, "cost_pico"), pyarrow.int64()),
+        **dict.fromkeys(("attempt", *(n for n, zero in _USAGE.items() if zero == 0), "cost_pico"), pyarrow.int64()),
     }  # fmt: skip
     return pyarrow.schema([(name, special.get(name, pyarrow.string())) for name in COLUMNS])
 
