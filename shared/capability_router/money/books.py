@@ -64,12 +64,12 @@ class MemoryBooks:
         self._calls.append(call)
 
     def _turn(self, hour: int) -> None:
-        """Another hour begins: put the last one away, and what is old together."""
+        """Another hour begins: put the last one away, and the hours of an old day together."""
         if self._now:
             pour(self._past, self._now)
             pour(self._hours.setdefault(self._hour, {}), self._now)
         self._hour, self._now = hour, {}
-        for old in [start for start in self._hours if start < hour - _HOURS_S]:
+        for old in [start for start in self._hours if start < day_of(hour - _HOURS_S)]:
             pour(self._days.setdefault(day_of(old), {}), self._hours.pop(old))
         for old in [start for start in self._days if start < hour - self._days_s]:
             del self._days[old]
