@@ -41,10 +41,10 @@ class Table(NamedTuple):
         return "\n".join(self._line(row, widths) for row in (self.columns, rule, *self.rows))
 
     def _without(self, index: int) -> Table:
-        """Without one of its texts."""
+        """Without one of its columns."""
         columns, *rows = ((*row[:index], *row[index + 1 :]) for row in (self.columns, *self.rows))
         whole = tuple(i - (i > index) for i in self.whole)
-        return Table(columns, tuple(rows), self.texts - 1, whole, self.spare[1:])
+        return Table(columns, tuple(rows), self.texts - (index < self.texts), whole, self.spare[1:])
 
     def _line(self, row: Sequence[str], widths: Sequence[int]) -> str:
         cells = [

@@ -15,6 +15,7 @@ _SHOWN = {
     "calls": "calls", "input_tokens": "tokens in", "cache_read_tokens": "cached", "output_tokens": "tokens out",
     "cost_usd": "USD", "estimated_usd": "estimated", "unpriced": "unpriced",
 }  # fmt: skip
+_SPARE = ("cache_read_tokens", "input_tokens", "output_tokens")  # left out where there is no room
 _SOMETIMES = ("cache_read_tokens", "estimated_usd", "unpriced")  # shown when there is any
 
 
@@ -59,7 +60,8 @@ def _table(columns: Sequence[str], rows: Sequence[tuple[Sequence[str], Total]]) 
     figures = [[_figure(getattr(total, name)) for name in shown] for _, total in rows]
     cells = tuple((*map(plain, texts), *numbers) for (texts, _), numbers in zip(rows, figures, strict=True))
     whole = tuple(i for i, name in enumerate(columns) if name in STEPS or name.endswith("(UTC)"))
-    return Table((*columns, *(_SHOWN[name] for name in shown)), cells, len(columns), whole)
+    spare = tuple(_SHOWN[name] for name in _SPARE if name in shown)
+    return Table((*columns, *(_SHOWN[name] for name in shown)), cells, len(columns), whole, spare)
 
 
 def _figure(value: int | Decimal) -> str:
