@@ -6,13 +6,14 @@ core untouched and unread.
 
 from __future__ import annotations
 
-import uuid
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntFlag, StrEnum
 from typing import Any, NamedTuple
 
 from capability_router.routing import Routing, current_routing
+from capability_router.value import quickly_made
 
 
 class Need(IntFlag):
@@ -49,6 +50,11 @@ class Finish(StrEnum):
     OTHER = "other"
 
 
+def _new_id() -> str:
+    return os.urandom(16).hex()
+
+
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Request:
     """One request in no framework's terms.
@@ -81,7 +87,7 @@ class Request:
     resumable: bool = False
     shown_live: bool = False
     routing: Routing = field(default_factory=current_routing)
-    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    id: str = field(default_factory=_new_id)
     payload: Any = field(default=None, repr=False, compare=False)
 
     def __repr__(self) -> str:
@@ -89,6 +95,7 @@ class Request:
         return f"<Request {self.id} {size} characters, needs {self.needs!r}>"
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens of one attempt. `input_tokens` includes cached ones, `output_tokens` includes reasoning.
@@ -106,6 +113,7 @@ class Usage:
     estimated: bool = False
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What an attempt has given so far; complete once its stream has ended.
@@ -134,6 +142,7 @@ class Reply:
         return not self.tool_calls and not self.malformed_tool_calls and not self.text.strip()
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class AttemptRecord:
     """One attempt, ended. `fault` is None for the one that answered; times in seconds."""
@@ -163,6 +172,7 @@ class AttemptRecord:
         }  # fmt: skip
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one request: who answered, after which attempts, at what cost.

@@ -259,7 +259,8 @@ class Board:
                 self.settled_twice += 1
             else:
                 permit.settled = True
-                self._latest = max(self._latest, now)
+                if now > self._latest:
+                    self._latest = now
                 permit.lane.settle(permit, verdict, now)
 
     def _after(self) -> None:
