@@ -67,7 +67,7 @@ class Settings:
 
     def reviewed(self, registry: Registry) -> Settings:
         """These settings with warnings about the models they name and the prices they rely on."""
-        found = [*self.warnings, *_unpriced(self, registry.cards), *_strangers(self, registry)]
+        found = [*self.warnings, *_unpriced(self, registry.cards), *_strangers(self, registry), *_forgetful(self)]
         return replace(self, warnings=tuple(dict.fromkeys(found)))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -131,17 +131,16 @@ def _settled(written: Mapping[str, Any], named: str) -> Settings:
         on_partial=words.on_partial,
         store=words.store, ledger=words.ledger, telemetry=words.telemetry, annotate=words.annotate,
         tenants=MappingProxyType(dict(words.tenants)),
-        warnings=(*(f"policy.{name} is not read by policy {words.policy.name!r}" for name in unread), *_idle(words),
-                  *_forgetful(words)),
+        warnings=(*(f"policy.{name} is not read by policy {words.policy.name!r}" for name in unread), *_idle(words)),
     )  # fmt: skip
 
 
-def _forgetful(words: Words) -> list[str]:
+def _forgetful(settings: Settings) -> list[str]:
     """What a Redis store does not keep."""
-    if words.ledger.store or words.store.startswith(("memory", "sqlite")):
+    if settings.ledger.store or settings.store.startswith(("memory", "sqlite")):
         return []
     return [
-        f"store: {words.store.partition('://')[0]} does not keep the ledger, whose totals are this process's own; "
+        f"store: {settings.store.partition('://')[0]} does not keep the ledger, whose totals are this process's own; "
         "for all processes, and for longer: `ledger: {store: sqlite:///ledger.db}`"
     ]
 

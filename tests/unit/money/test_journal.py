@@ -309,11 +309,14 @@ def test_a_router_keeps_its_ledger_in_its_store(path: Path) -> None:
 
 
 def test_what_a_redis_store_does_not_keep_is_told() -> None:
+    from capability_router import Registry
     from capability_router.config import Settings
 
-    told = Settings.from_keywords(store="redis://127.0.0.1:1/0").warnings
+    def warnings(**words: Any) -> tuple[str, ...]:
+        return Settings.from_keywords(store="redis://127.0.0.1:1/0", **words).reviewed(Registry([])).warnings
+
+    told, kept = warnings(), warnings(ledger={"store": "sqlite:///l.db"})
     assert any("does not keep the ledger" in text for text in told)
-    kept = Settings.from_keywords(store="redis://127.0.0.1:1/0", ledger={"store": "sqlite:///l.db"}).warnings
     assert not any("ledger" in text for text in kept)
 
 
