@@ -4,6 +4,7 @@
     ├── ConfigError            a setting, card, key or file is wrong; says which and what to write
     ├── NoEligibleModel        no model can take the request; nothing was sent      .refusals
     ├── BudgetExceeded         a spending cap would be broken; nothing was sent     .scope .left_usd
+    ├── StoreError             a store can't be reached, read or written; names it without its password
     ├── RouterBusy             every model is full and the deadline is nearer than a free slot
     └── AllCandidatesFailed    attempts were made, none gave an answer              .failures
         └── StreamInterrupted  the answer broke off after its first text            .partial
@@ -80,6 +81,10 @@ class BudgetExceeded(RouterError):
     def __init__(self, message: str, *, scope: str = "", left_usd: Decimal | None = None) -> None:
         self.scope, self.left_usd = scope, left_usd
         super().__init__(message)
+
+
+class StoreError(RouterError):
+    """A store can't be reached, read or written; the text names it, without its password."""
 
 
 class RouterBusy(RouterError):
