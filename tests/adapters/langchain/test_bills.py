@@ -22,9 +22,6 @@ from langchain_anthropic import ChatAnthropic
 from langchain_core.caches import InMemoryCache
 from langchain_google_genai import ChatGoogleGenerativeAI
 from langchain_openai import ChatOpenAI
-from langchain_openrouter import ChatOpenRouter
-from langchain_perplexity import ChatPerplexity
-from perplexity import Perplexity
 
 from capability_router import Usage
 from capability_router.money.ledger import Call
@@ -98,8 +95,9 @@ def replaced(wire: Wire) -> Wire:
 @pytest.mark.parametrize("verb", ["invoke", "stream"])
 @pytest.mark.parametrize("name", ["openrouter", "openrouter, own key", "openai, written"])
 def test_chat_openrouter(server: BillingServer, name: str, verb: str) -> None:
+    partner = pytest.importorskip("langchain_openrouter")  # of the group `bills`
     wire = WIRES[name]
-    call = booked(server, ChatOpenRouter(base_url=server.url, model="m", max_retries=0, **KEY), wire, verb)
+    call = booked(server, partner.ChatOpenRouter(base_url=server.url, model="m", max_retries=0, **KEY), wire, verb)
     assert (call.usage, call.cost_usd) == (wire.usage, wire.costs())
 
 
@@ -107,9 +105,10 @@ def test_chat_openrouter(server: BillingServer, name: str, verb: str) -> None:
 @pytest.mark.parametrize("name", ["perplexity", "perplexity, research"])
 def test_chat_perplexity(server: BillingServer, name: str, verb: str) -> None:
     """It passes no bill on; its reasoning and citations, which it leaves out of the output, are counted."""
+    partner, sdk = pytest.importorskip("langchain_perplexity"), pytest.importorskip("perplexity")
     wire = RAW_WIRES[name]
-    client = Perplexity(api_key="k", base_url=server.root)
-    model = ChatPerplexity(model="m", pplx_api_key="k", client=client)
+    client = sdk.Perplexity(api_key="k", base_url=server.root)
+    model = partner.ChatPerplexity(model="m", pplx_api_key="k", client=client)
     call = booked(server, model, wire, verb)
     assert call.usage == wire.usage
     assert call.cost_usd == replaced(wire).costs()
