@@ -19,7 +19,6 @@ from langchain_core.messages import AIMessage
 from langchain_core.prompt_values import ChatPromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import set_config_context
-from langchain_core.runnables.utils import coro_with_context
 
 from capability_router.execution.effects import Launch
 from capability_router.request import Reply
@@ -30,6 +29,7 @@ from langchain_router.copies import with_keywords
 from langchain_router.dialects import dialect_of
 from langchain_router.doorkeeper import Doorkeeper
 from langchain_router.handover import continued, handed_over
+from langchain_router.inside import inside
 from langchain_router.listeners import Shown
 from langchain_router.provider_tools import portable
 from langchain_router.replies import EventReader, Reader, finish_of
@@ -76,13 +76,20 @@ class ModelAttempt:
         if prefix:
             messages = [*messages, continued(prefix, provider)]
             self._prompt = ChatPromptValue(messages=messages)
-        kept, options, tools = portable(call.tools, self._kwargs, provider)
-        if tools and call.bound is None:
-            self._kwargs = {**options, "tools": kept} if kept else {k: v for k, v in options.items() if k != "tools"}
-        if tools:
+        if tools := self._without(provider):
             left_out.append(f"tools that its provider does not have: {', '.join(tools)}")
         if left_out:
             self._config["metadata"]["router_left_out"] = "; ".join(left_out)
+
+    def _without(self, provider: str) -> tuple[str, ...]:
+        """The names of the tools that this provider lacks; those among the keywords are taken out of them."""
+        call = self._call
+        if not call.tools:
+            return ()
+        kept, options, tools = portable(call.tools, self._kwargs, provider)
+        if tools and call.bound is None:
+            self._kwargs = {**options, "tools": kept} if kept else {k: v for k, v in options.items() if k != "tools"}
+        return tools
 
     def watch(self, shown: Shown, before: Shown) -> None:
         """Note in `shown` what others see of the answer as it is made; `before` is what they saw of the last one."""
@@ -121,19 +128,19 @@ class ModelAttempt:
         with set_config_context(self._config) as context:
             if self._call.mode == "invoke":
                 call = partial(runnable.ainvoke, self._prompt, self._config, **kwargs)
-                yield self._whole(await past_stale(lambda: coro_with_context(call(), context, create_task=True)))
+                yield self._whole(await past_stale(lambda: inside(context, call())))
                 return
             pieces, piece = await past_stale(lambda: self._opened(runnable, kwargs, context))
             async with aclosing_all(pieces):
                 while piece is not _END:
                     yield self._joined(piece)
-                    piece = await coro_with_context(anext(pieces, _END), context, create_task=True)
+                    piece = await inside(context, anext(pieces, _END))
 
     async def _opened(self, runnable: Runnable[Any, Any], kwargs: Mapping[str, Any], context: Context) -> Any:
         """A stream and its first piece: before that is asked for nothing is sent."""
         pieces = self._apieces(runnable, kwargs)
         try:
-            return pieces, await coro_with_context(anext(pieces, _END), context, create_task=True)
+            return pieces, await inside(context, anext(pieces, _END))
         except BaseException:
             async with aclosing_all(pieces):
                 raise

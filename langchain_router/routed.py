@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import aclosing, closing
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.callbacks import AsyncCallbackManager, BaseCallbackManager, CallbackManager
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from langchain_router.chat_model import ChatRouter
 
 _NOTHING: Any = object()
+_NOBODY = Routing()
 _SESSIONS = ("thread_id", "session_id", "conversation_id")
 
 
@@ -45,7 +45,7 @@ class RoutedCall:
     def __init__(self, model: ChatRouter, call: Call, config: RunnableConfig) -> None:
         self._model, self._call, self._config = model, call, config
         self._local = Local(model.callbacks, model.tags, model.metadata, bool(model.verbose))
-        self._routing = Routing()
+        self._routing = _NOBODY
         self._run: Run[Any] | None = None
         self._attempts: Attempts | None = None
         self._held: Any = _NOTHING
@@ -109,13 +109,12 @@ class RoutedCall:
     def _begin(self, manager: BaseCallbackManager, traced: ChainRun) -> Run[Any]:
         self._traced = [] if traced.handlers else None
         self._routing = self._terms(manager)
-        request = to_request(self._call, self._routing, self._model.router.registry.cards)
-        on_partial = self._model.router.settings.on_partial
+        router, live = self._model.router, self._call.mode == "invoke" and shown_live(traced.handlers)
+        request = to_request(self._call, self._routing, router.registry.cards, shown_live=live)
+        on_partial = router.settings.on_partial
         attempts = Attempts(self._model.children, self._call, traced, self._config, on_partial=on_partial)
         self._attempts = attempts
-        if self._call.mode == "invoke" and shown_live(traced.handlers):
-            request = replace(request, shown_live=True)
-        self._run = self._model.router.start(request, attempts)
+        self._run = router.start(request, attempts)
         return self._run
 
     def _terms(self, manager: BaseCallbackManager) -> Routing:
@@ -124,8 +123,7 @@ class RoutedCall:
         routing = current_routing().merged({**self._call.terms, **stated_terms(config)})
         session = next((str(configurable[key]) for key in _SESSIONS if configurable.get(key)), "")
         tags = dict.fromkeys((*routing.tags, *caller_tags(config), *(self._local.tags or ())))
-        return replace(
-            routing,
+        return routing.attributed(
             framework=routing.framework or "langchain",
             chain=routing.chain or chain_name(manager, config),
             session=routing.session or session,

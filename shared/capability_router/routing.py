@@ -15,6 +15,7 @@ from typing import Any, TypedDict, Unpack
 
 from capability_router.errors import ConfigError
 from capability_router.nearest import nearest
+from capability_router.value import quickly_made
 
 DATA_TERMS = ("regions", "retention", "training")
 PRIORITIES = ("interactive", "batch")
@@ -65,6 +66,7 @@ def how_to_say(term: str, otherwise: str = "") -> str:
     return f"say `with routing({term}=...):` around the call{also}"
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Routing:
     """The terms of one request. Empty means: no such term.
@@ -91,6 +93,20 @@ class Routing:
     quality_target: float | None = None
     max_cost_usd: float | None = None
     deadline_s: float | None = None
+
+    @property
+    def binding(self) -> bool:
+        """Whether any of the terms, beside the cost cap, may forbid models."""
+        named = self.allow or self.deny or self.require_tags or self.regions
+        return bool(named) or not (self.pin is None and self.retention is None and self.training is None)
+
+    def attributed(self, *, chain: str, session: str, framework: str, tags: tuple[str, ...]) -> Routing:
+        """These terms with other words on who asks; written out, because each request of an adapter comes by here."""
+        return Routing(
+            self.tenant, self.task, tags, chain, session, framework, self.priority, self.pin, self.allow, self.deny,
+            self.require_tags, self.regions, self.retention, self.training, self.quality_target, self.max_cost_usd,
+            self.deadline_s,
+        )  # fmt: skip
 
     def merged(self, terms: Mapping[str, Any]) -> Routing:
         """These terms with others laid over them; unknown or ill-typed ones raise ConfigError."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
 
 from capability_router.errors import AllCandidatesFailed, BudgetExceeded, RouterBusy, RouterError, StreamInterrupted
 from capability_router.execution.limits import Limits
@@ -78,8 +77,7 @@ def together(parts: Sequence[AttemptRecord]) -> Usage:
     """The tokens of an answer that several attempts gave, one after the other."""
     if len(parts) == 1:
         return parts[0].usage
-    counts = {f.name: sum(getattr(p.usage, f.name) for p in parts) for f in fields(Usage) if f.name != "estimated"}
-    return Usage(**counts, estimated=any(p.usage.estimated for p in parts))
+    return Usage.together(part.usage for part in parts)
 
 
 def why(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from capability_router.execution.effects import Timeouts
 from capability_router.faults.kinds import Fault
+from capability_router.value import quickly_made
 
 
 def no_wait(_: int) -> float:
@@ -14,6 +15,7 @@ def no_wait(_: int) -> float:
     return 0.0
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Frozen settings of the machine.
@@ -37,4 +39,9 @@ class Limits:
 
     def under(self, deadline_s: float | None) -> Limits:
         """These limits with a request's own deadline, if it has one."""
-        return self if deadline_s is None else replace(self, deadline_s=deadline_s)
+        if deadline_s is None:
+            return self
+        return Limits(
+            self.attempts, self.per_target, self.wait, self.max_wait_s, deadline_s, self.timeouts,
+            self.on_content_filter,
+        )  # fmt: skip

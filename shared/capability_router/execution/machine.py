@@ -34,7 +34,7 @@ from collections.abc import Mapping, MutableSet
 from typing import Protocol
 
 from capability_router.execution.books import Books, verdict
-from capability_router.execution.effects import Abort, Deliver, Effect, Finish, Launch, SetAlarm
+from capability_router.execution.effects import Abort, Deliver, Effect, Finish, Launch, SetAlarm, Timeouts
 from capability_router.execution.endings import failure, interrupted, rejected, together, why
 from capability_router.execution.events import (
     AlarmRang,
@@ -57,7 +57,9 @@ from capability_router.plan import Candidate, Plan
 from capability_router.request import AttemptRecord, Outcome, Reply, Usage
 
 NOTHING: tuple[Effect, ...] = ()
+_NOT_YET = Reply()
 _EARLY_S = 0.001  # an alarm may ring by so much too early
+_ENDLESS = float("inf")
 
 
 class Settles(Protocol):
@@ -87,7 +89,7 @@ class Execution:
         self._faults: list[Fault] = []
         self._poor: tuple[Running, Reply] | None = None
         self._answered: Candidate | None = None
-        self._start, self._deadline = 0.0, float("inf")
+        self._start, self._deadline = 0.0, _ENDLESS
         self._idle_since = 0.0  # since when no attempt is in flight
         self._until: float | None = None  # when to look for a target again
         self._hedge_at: float | None = None
@@ -97,7 +99,7 @@ class Execution:
         self.committed: int | None = None
         self.hedged_after: float | None = None  # of the attempt that answers
         self.over: Finish | None = None
-        self.reply = Reply()  # of the attempt that answers
+        self.reply = _NOT_YET  # of the attempt that answers
 
     @property
     def candidate(self) -> Candidate | None:
@@ -147,10 +149,12 @@ class Execution:
     def _alarm_at(self) -> float | None:
         if not self._runs:
             return self._until
-        times = [run.ends_at(streaming=self.streaming) for run in self._runs.values()]
-        if self.committed is None:
-            times.append(self._hedge_at)
-        return min((at for at in times if at is not None), default=None)
+        soonest = self._hedge_at if self.committed is None else None
+        for run in self._runs.values():
+            end = run.ends_at(streaming=self.streaming)
+            if end is not None and (soonest is None or end < soonest):
+                soonest = end
+        return soonest
 
     # -- transitions ------------------------------------------------------------------------------
 
@@ -183,8 +187,8 @@ class Execution:
         self.launched += 1
         index, clocks = self.launched, self._limits.timeouts
         left = self._deadline - at
-        if left < (float("inf") if clocks.total is None else clocks.total):
-            clocks = clocks._replace(total=left, total_by="deadline_s")
+        if left < _ENDLESS and (clocks.total is None or left < clocks.total):
+            clocks = Timeouts(clocks.connect, clocks.first_token, clocks.between_tokens, left, "deadline_s")
         self._runs[index] = Running(index, candidate, permit, at, clocks, hedged_after)
         if self._hedging is not None and hedged_after is None and not prefix:
             delay = self._hedging.delay_s(candidate.id)
@@ -220,6 +224,8 @@ class Execution:
     def _won(self, run: Running, at: float, others: Replies) -> tuple[Effect, ...]:
         """This attempt is the answer: abort the others."""
         self.committed, self.hedged_after = run.index, run.hedged_after
+        if len(self._runs) < 2:
+            return NOTHING
         return self._aborted([other for other in self._runs.values() if other is not run], at, others)
 
     def _aborted(self, runs: list[Running], at: float, replies: Replies) -> tuple[Effect, ...]:
@@ -329,22 +335,24 @@ class Execution:
         self._answered = candidate
         self._targets.leave()
         records = self.records
-        last = self.committed if self.committed is not None else max(self._records, default=0)
+        last = self.launched if self.committed is None else self.committed
         answer = self._records.get(last)
         answered = answer is not None and candidate is not None
+        parts = self._parts
+        usage = answer.usage if answer else Usage()
         outcome = Outcome(
-            request_id=self._plan.request_id,
-            model=candidate.id if candidate else None,
-            provider=candidate.provider if candidate else "",
-            attempts=tuple(records),
-            reason=self._why(records, answer if answered else None),
-            policy=self._plan.policy,
-            cost_pico=_summed([r.cost_pico for r in records]),
-            elapsed_s=at - self._start,
-            ttft_s=answer.ttft_s if answer and candidate else None,
-            usage=together([self._records[i] for i in (*self._parts, last)]) if answer else Usage(),
-            finish=self.reply.finish,
-            resumed=len(self._parts) if answered else 0,
+            self._plan.request_id,
+            candidate.id if candidate else None,
+            candidate.provider if candidate else "",
+            tuple(records),
+            self._why(records, answer if answered else None),
+            self._plan.policy,
+            _summed([r.cost_pico for r in records]),
+            at - self._start,
+            answer.ttft_s if answer and candidate else None,
+            together([self._records[i] for i in (*parts, last)]) if answer and parts else usage,
+            self.reply.finish,
+            len(parts) if answered else 0,
         )
         self.over = Finish(outcome, error)
         return (self.over,)
@@ -367,14 +375,18 @@ class Execution:
         )
         told = f": attempt {self.committed} was faster" if self.committed not in (None, run.index) else ""
         self._records[run.index] = AttemptRecord(
-            index=run.index, model=run.candidate.id, provider=run.candidate.provider,
-            fault=fault.kind if fault else "cancelled" if cancelled else None,
-            detail=fault.told if fault else f"cancelled{told}" if cancelled else "",
-            started_s=run.started - self._start, elapsed_s=elapsed, ttft_s=ttft, usage=usage,
-            cost_pico=cost, finish=reply.finish,
+            run.index, run.candidate.id, run.candidate.provider,
+            fault.kind if fault else "cancelled" if cancelled else None,
+            fault.told if fault else f"cancelled{told}" if cancelled else "",
+            run.started - self._start, elapsed, ttft, usage, cost, reply.finish,
         )  # fmt: skip
 
 
 def _summed(costs: list[int | None]) -> int | None:
     """None as soon as one part is unknown: an unknown cost is not zero."""
-    return sum(c for c in costs if c is not None) if None not in costs else None
+    total = 0
+    for cost in costs:
+        if cost is None:
+            return None
+        total += cost
+    return total

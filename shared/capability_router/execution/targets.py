@@ -63,7 +63,7 @@ class Targets:
         self, candidates: tuple[Candidate, ...], gate: Gate, limits: Limits, budget: RetryBudget, tokens: int, *,
         line: Line, priority: str = "interactive", continues: Collection[str] = (),
     ) -> None:  # fmt: skip
-        self._continues = [c for c in candidates if c.id in continues]
+        self._continues = [c for c in candidates if c.id in continues] if continues else []
         self._line, self._priority = line, priority
         self._place: Place | None = None
         self._turned_away = False

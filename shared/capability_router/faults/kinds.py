@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from capability_router.value import quickly_made
+
 Same = Literal["never", "at_once", "backoff", "pushback"]
 Other = Literal["yes", "larger_window", "if_allowed", "no"]
 Blame = Literal["none", "breaker", "gate", "credential", "model", "quality"]
@@ -59,6 +61,7 @@ KINDS: dict[str, FaultKind] = {
 }
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One fault of one attempt. `detail` is short and holds no prompt, key or header value.
