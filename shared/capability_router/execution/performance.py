@@ -24,6 +24,7 @@ from capability_router.execution.events import (
     Replies,
 )
 from capability_router.execution.machine import Execution
+from capability_router.faults.kinds import Fault
 from capability_router.request import Reply
 
 C = TypeVar("C")
@@ -92,7 +93,7 @@ class Performance(Generic[C]):
     def raised(self, index: int, error: BaseException) -> None:
         """The attempt raised: a provider's fault goes to the machine, anything else passes through."""
         fault = self._endpoint.fault(error) if isinstance(error, Exception) else None
-        if fault is None:
+        if fault is None or (self.delivering == index and _mistaken(fault)):
             self.cancel()
             raise error
         attempt = self._attempts.pop(index, None)
@@ -187,3 +188,8 @@ class Performance(Generic[C]):
         attempt = self._attempts.pop(index, None)
         if attempt is not None:
             attempt.abort()
+
+
+def _mistaken(fault: Fault) -> bool:
+    """Whether it is a mistake in a package's own code: a model that has begun to answer supports the request."""
+    return fault.kind == "unsupported" and fault.status is None and not fault.code
