@@ -15,7 +15,7 @@ from typing import Any
 
 from langchain_core.globals import get_llm_cache
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages import AIMessage
 from langchain_core.prompt_values import ChatPromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import set_config_context
@@ -33,6 +33,7 @@ from langchain_router.inside import inside
 from langchain_router.listeners import Shown
 from langchain_router.provider_tools import portable
 from langchain_router.replies import EventReader, Reader, finish_of
+from langchain_router.seam import Seam
 from langchain_router.timeouts import TIMEOUTS
 
 VOIDED = "router_voided"
@@ -47,8 +48,8 @@ class ModelAttempt:
     """One call of one model. Its chunks are the model's own: a message, message chunks or v3 events."""
 
     __slots__ = (
-        "_call", "_config", "_copied", "_dialect", "_kwargs", "_launch", "_model", "_prompt", "_reader", "_shown",
-        "_spaced", "_void", "doorkeeper",
+        "_call", "_config", "_copied", "_dialect", "_kwargs", "_launch", "_model", "_prompt", "_reader", "_seam",
+        "_shown", "_void", "doorkeeper",
     )  # fmt: skip
 
     def __init__(self, model: BaseChatModel, call: Call, config: RunnableConfig, launch: Launch) -> None:
@@ -58,7 +59,7 @@ class ModelAttempt:
         self._reader: Reader | EventReader = EventReader() if call.mode == "events" else Reader()
         self._copied = self._model is not model
         self.doorkeeper: Doorkeeper | None = None
-        self._spaced = launch.prefix != launch.prefix.rstrip()
+        self._seam = Seam(launch.prefix) if launch.prefix else None
         self._shown: Shown | None = None
         self._void: Shown | None = None
         self._prompt = call.prompt
@@ -101,9 +102,7 @@ class ModelAttempt:
         """Whether the model ends a blocking call in time: the built-in client by every clock, a few by the last one."""
         if self._dialect.keeps_time:
             return True
-        clocks = self._launch.timeouts
-        within = clocks.first_token is not None or clocks.between_tokens is not None
-        return self._call.mode == "invoke" and not within and "timeout" in self._keywords()
+        return self._call.mode == "invoke" and "timeout" in self._keywords()
 
     def chunks(self) -> Iterator[Any]:
         """Make the call in this thread."""
@@ -147,12 +146,7 @@ class ModelAttempt:
                 raise
 
     def _joined(self, piece: Any) -> Any:
-        """Without the spaces that the text before it, which this attempt continues, has ended with."""
-        if not self._spaced or not isinstance(piece, AIMessageChunk) or not isinstance(piece.content, str):
-            return piece
-        content = piece.content.lstrip()
-        self._spaced = not content
-        return piece.model_copy(update={"content": content})
+        return piece if self._seam is None else self._seam.joined(piece)
 
     def abort(self) -> None:
         """Show no more of it: one in a thread goes on until its next token."""

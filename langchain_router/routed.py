@@ -26,6 +26,7 @@ from langchain_router.callback import RouterCallbackHandler, without_routers
 from langchain_router.dialects import dialect_of
 from langchain_router.errors import as_model_error
 from langchain_router.listeners import shown_live
+from langchain_router.splice import Splice
 from langchain_router.structured_attempt import Unparsed
 from langchain_router.tracing import ChainRun, Local, caller_tags, chain_name, configured, facts_of, note
 from langchain_router.translate import to_request
@@ -49,6 +50,7 @@ class RoutedCall:
         self._attempts: Attempts | None = None
         self._held: Any = _NOTHING
         self._traced: list[Any] | None = None
+        self._splice = Splice() if call.mode == "events" and model.router.settings.resume else None
 
     @property
     def outcome(self) -> Outcome | None:
@@ -64,7 +66,8 @@ class RoutedCall:
                 self._model.rate_limiter.acquire(blocking=True)
             with closing(iter(self._begin(manager, traced))) as chunks:
                 for chunk in chunks:
-                    yield from self._ready(chunk)
+                    for part in self._spliced(chunk):
+                        yield from self._ready(part)
         except BaseException as error:
             traced.on_chain_error(self._end_failed(traced, error))
             raise
@@ -82,8 +85,9 @@ class RoutedCall:
                 await self._model.rate_limiter.aacquire(blocking=True)
             async with aclosing(aiter(self._begin(manager, traced))) as chunks:
                 async for chunk in chunks:
-                    for ready in self._ready(chunk):
-                        yield ready
+                    for part in self._spliced(chunk):
+                        for ready in self._ready(part):
+                            yield ready
         except BaseException as error:
             await traced.on_chain_error(self._end_failed(traced, error))
             raise
@@ -127,6 +131,12 @@ class RoutedCall:
         )
 
     # -- what the caller gets ---------------------------------------------------------------------
+
+    def _spliced(self, chunk: Any) -> Sequence[Any]:
+        """v3 events as they fit into one message, should the answer be gone on with."""
+        if self._splice is None or self._run is None:
+            return (chunk,)
+        return self._splice.take(chunk, self._run.begun[0])
 
     def _ready(self, chunk: Any) -> Sequence[Any]:
         """What may be handed on now: all but the last chunk, which is kept for its annotation."""

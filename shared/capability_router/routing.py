@@ -42,6 +42,30 @@ class RoutingTerms(TypedDict, total=False):
     deadline_s: float | None
 
 
+TERMS = frozenset(RoutingTerms.__annotations__) | set(DATA_TERMS)
+ONLY_TERMS = frozenset(
+    {"tenant", "pin", "allow", "deny", "require_tags", "quality_target", "max_cost_usd", "deadline_s"}
+)
+"""Terms by whose names no model's call takes anything; a server may well know a `priority`, a `session` or a `task`."""
+
+
+def check_keywords(names: Iterable[str], otherwise: str = "") -> None:
+    """ConfigError for terms among the keywords of a model's call; `otherwise` is a further way to say them."""
+    found = sorted(ONLY_TERMS.intersection(names))
+    if found:
+        many = len(found) > 1
+        raise ConfigError(
+            f"{', '.join(found)} {'are routing terms' if many else 'is a routing term'}, no keyword of a model's call; "
+            f"{how_to_say(found[0], otherwise)}"
+        )
+
+
+def how_to_say(term: str, otherwise: str = "") -> str:
+    """'say `with routing(tenant=...):` around the call', and the other way, which has {} for the term."""
+    also = f", or {otherwise.format(term)}" if otherwise else ""
+    return f"say `with routing({term}=...):` around the call{also}"
+
+
 @quickly_made
 @dataclass(frozen=True, slots=True)
 class Routing:

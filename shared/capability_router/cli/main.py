@@ -14,6 +14,7 @@ except ModuleNotFoundError as missing:
 
 COMMANDS = {
     "explain": "capability_router.cli.explain:explain",
+    "ledger": "capability_router.cli.ledger:ledger",
     "report": "capability_router.cli.report:report",
     "simulate": "capability_router.cli.simulate:simulate",
 }

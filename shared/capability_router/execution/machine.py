@@ -33,10 +33,9 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableSet
 from typing import Protocol
 
-from capability_router.errors import RouterError
 from capability_router.execution.books import Books, verdict
 from capability_router.execution.effects import Abort, Deliver, Effect, Finish, Launch, SetAlarm, Timeouts
-from capability_router.execution.endings import failure, interrupted, together, why
+from capability_router.execution.endings import failure, interrupted, rejected, together, why
 from capability_router.execution.events import (
     AlarmRang,
     Began,
@@ -105,10 +104,13 @@ class Execution:
     @property
     def candidate(self) -> Candidate | None:
         """Who answers, once known."""
-        if self._answered is not None or self.committed is None:
-            return self._answered
-        run = self._runs.get(self.committed)
-        return run.candidate if run else None
+        run = self._runs.get(self.committed or 0)
+        return run.candidate if run else self._answered
+
+    @property
+    def begun(self) -> tuple[int, str]:
+        """By how many attempts, and how, the answer was begun before the one that goes on with it."""
+        return len(self._parts), self._prefix
 
     @property
     def records(self) -> list[AttemptRecord]:
@@ -145,7 +147,7 @@ class Execution:
     def _alarm_at(self) -> float | None:
         if not self._runs:
             return self._until
-        soonest = self._hedge_at if self.committed is None else None
+        soonest = self._hedge_at
         for run in self._runs.values():
             end = run.ends_at(streaming=self.streaming)
             if end is not None and (soonest is None or end < soonest):
@@ -182,14 +184,14 @@ class Execution:
     ) -> tuple[Effect, ...]:  # fmt: skip
         self.launched += 1
         index, clocks = self.launched, self._limits.timeouts
-        timeouts, left = clocks, self._deadline - at
+        left = self._deadline - at
         if left < _ENDLESS and (clocks.total is None or left < clocks.total):
-            timeouts = Timeouts(clocks.connect, clocks.first_token, clocks.between_tokens, left)
-        self._runs[index] = Running(index, candidate, permit, at, timeouts, hedged_after)
+            clocks = Timeouts(clocks.connect, clocks.first_token, clocks.between_tokens, left, "deadline_s")
+        self._runs[index] = Running(index, candidate, permit, at, clocks, hedged_after)
         if self._hedging is not None and hedged_after is None and not prefix:
             delay = self._hedging.delay_s(candidate.id)
             self._hedge_at = None if delay is None else at + delay
-        return (Launch(index, candidate, timeouts, after, prefix),)
+        return (Launch(index, candidate, clocks, after, prefix),)
 
     def _hedge(self, at: float) -> tuple[Effect, ...]:
         """A second attempt beside the silent one, if another failure domain, the books and the budget allow."""
@@ -218,8 +220,8 @@ class Execution:
         return (*self._won(run, event.at, event.others), Deliver(run.index))
 
     def _won(self, run: Running, at: float, others: Replies) -> tuple[Effect, ...]:
-        """This attempt is the answer: abort the others."""
-        self.committed, self.hedged_after = run.index, run.hedged_after
+        """This attempt is the answer: abort the others, and start none beside it, not even beside its continuation."""
+        self.committed, self.hedged_after, self._hedge_at = run.index, run.hedged_after, None
         if len(self._runs) < 2:
             return NOTHING
         return self._aborted([other for other in self._runs.values() if other is not run], at, others)
@@ -262,7 +264,7 @@ class Execution:
         if whole and self._poor is None:
             self._poor = (run, reply)
         other = fault.row.other
-        if other == "no" or (other == "if_allowed" and not self._may_move_on(fault)):
+        if other == "no" or (other == "if_allowed" and self._limits.keeps(fault)):
             aborted = self._aborted(list(self._runs.values()), at, others)
             return (*aborted, *self._give_up(at))
         self._targets.failed(run.candidate, fault, at)
@@ -276,20 +278,21 @@ class Execution:
         if pick is None or denial is not None:
             if pick is not None and denial is not None:
                 self._targets.denied(pick.permit, pick.candidate, denial, at)
-            return self._end(at, None, interrupted(self._records[run.index], fault, text, self._books.tenant))
+            error = rejected(fault) or interrupted(self._told(run), fault, text, self._books.tenant)
+            return self._end(at, None, error)
         self._prefix = text
         self._parts.append(run.index)
         launch = self._launch(at, pick.candidate, pick.permit, fault.kind, prefix=text)
         self.committed = self.launched
         return (*launch, Deliver(self.launched))
 
+    def _told(self, run: Running) -> list[AttemptRecord]:
+        return [self._records[index] for index in (*self._parts, run.index)]
+
     def _may_resume(self, at: float, fault: Fault, reply: Reply, text: str) -> bool:
         whole = reply.tool_calls or reply.malformed_tool_calls or not text.strip()
         left = self.launched < self._limits.attempts and at < self._deadline
         return fault.row.blame == "breaker" and not whole and left
-
-    def _may_move_on(self, fault: Fault) -> bool:
-        return fault.kind not in ("content_filtered", "refusal") or self._limits.on_content_filter == "fallback"
 
     def _alarm(self, event: AlarmRang) -> tuple[Effect, ...]:
         at, effects = event.at, NOTHING
@@ -298,7 +301,7 @@ class Execution:
         for run in self._overdue(at):
             reply = event.replies.get(run.index, Reply())
             others = {index: r for index, r in event.replies.items() if index != run.index}
-            fault = Fault("timeout", f"after {at - run.started:.2f} s", clock=run.clock(at))
+            fault = Fault("timeout", run.told(at), clock=run.clock(at))
             effects = (*effects, Abort(run.index), *self._faulted(at, run.index, fault, reply, others))
         if self.over is None and self._hedge_at is not None and at >= self._hedge_at - _EARLY_S:
             effects = (*effects, *self._hedge(at))
@@ -326,7 +329,7 @@ class Execution:
         error = failure(records, self._faults, self._targets, self._limits, self._books.tenant, at, elapsed)
         return self._end(at, None, error)
 
-    def _end(self, at: float, candidate: Candidate | None, error: RouterError | None) -> tuple[Effect, ...]:
+    def _end(self, at: float, candidate: Candidate | None, error: Exception | None) -> tuple[Effect, ...]:
         self._answered = candidate
         self._targets.leave()
         records = self.records

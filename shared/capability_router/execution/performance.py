@@ -145,7 +145,7 @@ class Performance(Generic[C]):
     @property
     def timed(self) -> bool:
         """Whether any clock runs."""
-        return self.alarm is not None or self._between is not None
+        return self.alarm is not None or (self._between is not None and self._machine.streaming)
 
     @property
     def running(self) -> bool:

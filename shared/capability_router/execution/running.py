@@ -38,3 +38,8 @@ class Running:
         if total is not None and at >= self.started + total - 1e-6:
             return "whole answer"
         return "first token" if self.first_at is None else "next token"
+
+    def told(self, at: float) -> str:
+        """'after 2.00 s', and whose time it was where that is not the attempt's own."""
+        shared = self.timeouts.total_by == "deadline_s" and self.clock(at) == "whole answer"
+        return f"after {at - self.started:.2f} s{', when deadline_s was over' if shared else ''}"

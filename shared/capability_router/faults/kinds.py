@@ -70,6 +70,7 @@ class Fault:
     `again` is False if it says that the same call must not be repeated (`x-should-retry: false`).
     `sent` is False if the request surely never reached the provider, so nothing can be billed;
     `started` is True if an answer had begun when it came (an error event inside a 200 stream).
+    `answered` is True if an answer came to its end, and its SDK raised over how it ended.
     `error` is the exception that was raised, for `__cause__` only; it never reaches telemetry.
     """
 
@@ -83,6 +84,7 @@ class Fault:
     again: bool = True
     sent: bool = True
     started: bool = False
+    answered: bool = False
     error: BaseException | None = field(default=None, repr=False, compare=False)
 
     @property

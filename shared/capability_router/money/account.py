@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from capability_router.errors import ConfigError
@@ -23,6 +24,7 @@ _BEGUN = frozenset(
     {"timeout", "connection", "truncated", "empty", "malformed_tool_call", "unparsable", "content_filtered", "refusal"}
 )
 _NOTHING = Usage()
+_UNMARKED: Mapping[str, str] = {}
 
 
 class Payee(Protocol):
@@ -53,15 +55,20 @@ def _may_be_billed(fault: Broken) -> bool:
 
 
 class Account:
-    """Books one request. `prices`: model id -> Price or None; `most`: model id -> what a call may cost at most."""
+    """Books one request. `prices`: model id -> Price or None; `most`: model id -> what a call may cost at most;
+
+    `credentials`: model id -> the mark of the key that pays.
+    """
 
     def __init__(
         self, request_id: str, booked: Booked, input_tokens: int, *, ledger: Ledger, budgets: Budgets,
         prices: Mapping[str, Price | None], most: Callable[[str], int | None], unix: Callable[[], float],
+        credentials: Mapping[str, str] = _UNMARKED,
     ) -> None:  # fmt: skip
         self.tenant = booked.tenant
         self._request_id, self._booked, self._input_tokens = request_id, booked, input_tokens
         self._ledger, self._budgets, self._prices, self._most, self._unix = ledger, budgets, prices, most, unix
+        self._credentials = credentials
         self._holds: dict[int, Hold] = {}
         self._refused: Denial | None = None
 
@@ -84,6 +91,7 @@ class Account:
         """Settle the line and the reservation; the tokens booked and their cost."""
         usage = self._usage(fault, reply, had_content)
         cost = self._cost(candidate.id, usage, reply)
+        told, usage = usage, self._doubted(candidate.id, usage, reply)
         now = self._unix()
         if hold := self._holds.pop(attempt, None):
             self._budgets.settle(hold, cost or 0, now)
@@ -93,9 +101,17 @@ class Account:
             Call(
                 self._request_id, attempt, candidate.id, candidate.provider, booked.tenant, booked.task, booked.tags,
                 booked.chain, booked.framework, ended, usage, cost, now,
+                self._credentials.get(candidate.id, ""), booked.session,
             )
         )  # fmt: skip
-        return usage, cost
+        return told, cost
+
+    def _doubted(self, model: str, usage: Usage, reply: Reply) -> Usage:
+        """Marked as estimated where it is priced as usual though it was served under a tier without a known price."""
+        price = None if reply.cached or reply.cost_usd is not None else self._prices.get(model)
+        if not usage.service_tier or price is None or price.under(usage.service_tier) is not price:
+            return usage
+        return replace(usage, estimated=True)
 
     def _usage(self, fault: Broken | None, reply: Reply, had_content: bool) -> Usage:
         if reply.usage is not None:

@@ -17,6 +17,7 @@ from capability_router.plan import Candidate, Plan
 from capability_router.policies.affinity import NOWHERE, Stay
 from capability_router.policies.balance import Balance
 from capability_router.policies.base import Judgement, Policy, Row, Scene, Scored
+from capability_router.policies.expectation import remarks, shown, with_fallbacks
 from capability_router.request import Request
 
 _HELD = attrgetter("held")
@@ -40,6 +41,7 @@ class Health(Protocol):
 
     def condition(self, id: str, now: float) -> Condition: ...
     def barred(self, now: float) -> Mapping[str, str]: ...
+    def failing(self, now: float) -> Mapping[str, float]: ...
 
 
 class Names(Protocol):
@@ -80,9 +82,18 @@ class Planner:
         refusals = eligible.refusals
         if ask.pin is not None and not any(card.id == ask.pin for card in self.registry.cards):
             refusals = [Refusal(r.model, "pin", f"pinned to {ask.pin!r}, which is not registered") for r in refusals]
-        rows = self._rows(eligible.cards, found, now, stay)
-        scene = Scene(request, found, rows)
-        return Decision(self._plan(scene, refusals, eligible.notes, stay), scene)
+        rows = self._rows(eligible.cards, found, now, stay, request.service)
+        failing = self.health.failing(now)
+        scene, notes = Scene(request, found, rows), eligible.notes
+        if failing and len(rows) > 1:
+            scene = self._expecting(scene, stay, failing)
+            notes = (*notes, *remarks(scene.rows, failing))
+        return Decision(self._plan(scene, refusals, notes, stay), scene)
+
+    def _expecting(self, scene: Scene, stay: Stay, failing: Mapping[str, float]) -> Scene:
+        """The scene with the cost of fallbacks, by whom this policy would ask next."""
+        ranked = _ranked(scene, self.policy.judge(scene).scores, stay, {})
+        return scene._replace(rows=with_fallbacks(scene.rows, [row for _, row in ranked], failing))
 
     def _ask(self, request: Request, found: Features) -> Ask:
         terms = request.routing
@@ -99,7 +110,9 @@ class Planner:
     def _meant(self, names: Sequence[str]) -> frozenset[str]:
         return frozenset(id for name in names for id in self.registry.matches(name) or (name,))
 
-    def _rows(self, cards: Sequence[ModelCard], found: Features, now: float, stay: Stay) -> list[Row]:
+    def _rows(
+        self, cards: Sequence[ModelCard], found: Features, now: float, stay: Stay, service: str = ""
+    ) -> list[Row]:
         tokens_in, tokens_out, task, hardness = found
         believed, condition = self.prior.on(task), self.health.condition
         factors, common = self.lengths.on(task)
@@ -114,6 +127,8 @@ class Planner:
             expected = int(tokens_out * factors.get(id, common))
             stays = id == staying
             cached = stay.cached_tokens if stays else 0
+            if service and price is not None:
+                price = price.asked(service)
             cost = None if price is None else price.estimate(tokens_in, expected, cached)
             latency = state.ttft_s
             if latency is not None:
@@ -149,7 +164,7 @@ def _ranked(
 ) -> list[tuple[Scored, Row]]:
     """Usable before held, then whom the conversation is bound to, then who has all tools, then by score and load.
 
-    Ties keep the registry's order.
+    Of equal scores an unknown price comes last; ties keep the registry's order.
     """
     pairs = list(zip(scores, scene.rows, strict=True))
     pairs.sort(key=_score_and_load)
@@ -159,8 +174,8 @@ def _ranked(
     return pairs
 
 
-def _score_and_load(pair: tuple[Scored, Row]) -> tuple[float, int]:
-    return -pair[0][0], pair[1].load
+def _score_and_load(pair: tuple[Scored, Row]) -> tuple[float, bool, int]:
+    return -pair[0][0], pair[1].cost_pico is None, pair[1].load
 
 
 def _without(scene: Scene) -> dict[str, tuple[str, ...]]:
@@ -177,11 +192,12 @@ def _remarks(without: Mapping[str, tuple[str, ...]], stay: Stay, scene: Scene) -
 
 
 def _candidate(row: Row, scored: Scored) -> Candidate:
-    card, (score, terms) = row.card, scored
+    card = row.card
+    score, terms = shown(scored, row) if row.fallback_pico else scored
     window = card.context_window if card.max_input_tokens is None else card.max_input_tokens
     return Candidate(
         card.id, card.provider, card.model or card.name, score, row.quality, row.cost_pico,
-        row.latency_s, row.queue_s, terms, row.held, window,
+        row.latency_s, row.queue_s, terms, row.held, window, row.fallback_pico,
     )  # fmt: skip
 
 
