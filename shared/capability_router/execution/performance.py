@@ -6,7 +6,7 @@ not yet the answer, and turns what attempts do into the machine's events.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Generic, TypeVar
 
@@ -110,9 +110,9 @@ class Performance(Generic[C]):
         if self._machine.over is None:
             self._perform(self._machine.feed(Cancelled(self._clock.now(), self._replies())))
 
-    def held(self) -> list[C]:
+    def held(self) -> Sequence[C]:
         """The chunks of the answer that were held until it became the answer; each is given once."""
-        return self._held.pop(self.delivering, [])
+        return self._held.pop(self.delivering, ())
 
     def in_time(self) -> None:
         """Raise Rang when a stream has gone on beyond its alarm. A whole reply that is late is still an answer."""
