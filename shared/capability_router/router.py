@@ -202,7 +202,8 @@ class Router:
         """The ledger, in the store if that keeps one."""
         store = open_store(kept.store, self.clock, mend=True) if kept.store else self.store
         if store.calls is None:
-            return Ledger(kept.keep_calls or CALLS_KEPT, days=kept.keep_days, unix=self.clock.unix)
+            keep = CALLS_KEPT if kept.keep_calls is None else kept.keep_calls
+            return Ledger(keep, days=kept.keep_days, unix=self.clock.unix)
         from capability_router.money.journal import Journal  # here, because few need its thread
 
         days, calls, unix = kept.keep_days, kept.keep_calls, self.clock.unix
