@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Generic, TypeVar, cast
 
 from capability_router.clock import Clock
-from capability_router.execution.effects import Abort, Deliver, Effect, Finish, Launch, SetAlarm
+from capability_router.execution.effects import Abort, Deliver, Effect, Finish, Fund, Launch, SetAlarm
 from capability_router.execution.endpoint import Attempt, Endpoint
 from capability_router.execution.events import (
     NONE,
@@ -21,8 +21,10 @@ from capability_router.execution.events import (
     ChunkArrived,
     Completed,
     Faulted,
+    Funded,
     Replies,
 )
+from capability_router.execution.funding import beside_the_loop
 from capability_router.execution.machine import Execution
 from capability_router.request import Reply
 
@@ -36,12 +38,15 @@ class Rang(Exception):
 class Performance(Generic[C]):
     """The machine, the attempts in flight, the held chunks."""
 
-    __slots__ = ("_attempts", "_between", "_clock", "_endpoint", "_held", "_machine", "alarm", "delivering", "launches")
+    __slots__ = (
+        "_attempts", "_between", "_clock", "_endpoint", "_fund", "_held", "_machine", "alarm", "delivering", "launches",
+    )  # fmt: skip
 
     def __init__(self, machine: Execution, endpoint: Endpoint[C], clock: Clock) -> None:
         self._machine, self._endpoint, self._clock = machine, endpoint, clock
         self._attempts: dict[int, Attempt[C]] = {}
         self._held: dict[int, list[C]] = {}
+        self._fund: Fund | None = None
         self.alarm: float | None = None
         self.launches: list[Launch] = []
         self.delivering = 0
@@ -125,14 +130,24 @@ class Performance(Generic[C]):
         return left if between is None or (left is not None and left < between) else between
 
     def wait_turn(self) -> None:
-        """Wait until a target may be free."""
+        """Wait until a target may be free, or until the next launch is paid for."""
+        if self._fund is not None:
+            self._fund.borrow()
+            return self._funded()
         self._clock.sleep(self.patience_s() or 0.0)
-        self.rang()
+        return self.rang()
 
     async def await_turn(self) -> None:
         """The same, asynchronously."""
+        if self._fund is not None:
+            await beside_the_loop(self._fund.borrow)
+            return self._funded()
         await self._clock.asleep(self.patience_s() or 0.0)
-        self.rang()
+        return self.rang()
+
+    def _funded(self) -> None:
+        self._fund = None
+        self._perform(self._machine.feed(Funded(self._clock.now())))
 
     def in_flight(self, index: int) -> bool:
         """Whether the attempt is still of interest."""
@@ -179,6 +194,8 @@ class Performance(Generic[C]):
                 self._abort(cast(Abort, effect).attempt)
             elif kind is Finish:
                 self.launches.clear()
+            else:
+                self._fund = cast(Fund, effect)
 
     def _abort(self, index: int) -> None:
         attempt = self._attempts.pop(index, None)

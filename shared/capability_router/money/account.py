@@ -8,12 +8,13 @@ as such; else nothing, because providers do not bill for requests they turned aw
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from capability_router.errors import ConfigError
 from capability_router.features import estimate_tokens
-from capability_router.money.budget import Budgets, Denial, Hold
+from capability_router.money.allowance import Limit, Loans
+from capability_router.money.budget import Budgets, Denial, Hold, Short
 from capability_router.money.ledger import Booked, Call, Ledger, Line
 from capability_router.money.price import Price, pico
 from capability_router.request import Reply, Usage
@@ -58,25 +59,48 @@ class Account:
     def __init__(
         self, request_id: str, booked: Booked, input_tokens: int, *, ledger: Ledger, budgets: Budgets,
         prices: Mapping[str, Price | None], most: Callable[[str], int | None], unix: Callable[[], float],
+        limit: Limit | None = None, candidates: Sequence[str] = (),
     ) -> None:  # fmt: skip
         self.tenant = booked.tenant
         self._request_id, self._booked, self._input_tokens = request_id, booked, input_tokens
         self._ledger, self._budgets, self._prices, self._most, self._unix = ledger, budgets, prices, most, unix
         self._holds: dict[int, Hold] = {}
         self._refused: Denial | None = None
+        self._loans, self._limit, self._candidates = Loans(budgets), limit, candidates
 
-    def open(self, attempt: int, candidate: Payee) -> Denial | None:
-        """Reserve and open a line; else the budget that forbids it."""
+    def open(self, attempt: int, candidate: Payee) -> Denial | Short | None:
+        """Reserve and open a line; else the budget that forbids it, or the money that a store must lend first."""
+        if self._limit is not None and (over := self._limit.forbids(attempt, candidate.id)):
+            return over
         if self._budgets:
             if self._refused is not None:
                 return self._refused
-            hold = self._budgets.reserve(self._scopes(candidate), self._most(candidate.id), self._unix())
-            if isinstance(hold, Denial):
-                self._refused = hold if hold.on_exceed == "refuse" else None
+            hold = self._loans.taken(attempt) or self._budgets.reserve(
+                self._scopes(candidate), self._most(candidate.id)
+            )
+            if isinstance(hold, Short):
                 return hold
+            if isinstance(hold, Denial):
+                return self._denied(hold, candidate)
             self._holds[attempt] = hold
         self._ledger.open(Line(self._request_id, attempt))
         return None
+
+    def borrow(self, attempt: int, short: Short) -> None:
+        """Have a store lend what is lacking, for the next `open` of the attempt. Waits for the store."""
+        self._loans.borrow(attempt, short)
+
+    def forgo(self) -> None:
+        """Give back what was lent, or still will be, and not used."""
+        self._loans.forgo()
+
+    def _denied(self, denial: Denial, candidate: Payee) -> Denial:
+        if denial.on_exceed != "refuse":
+            return denial
+        costs = {id: self._most(id) for id in self._candidates if id != candidate.id and not denial.store}
+        fits = tuple(id for id, cost in costs.items() if cost is not None and cost <= denial.left)
+        self._refused = denial._replace(fits=fits)
+        return self._refused
 
     def close(
         self, attempt: int, candidate: Payee, fault: Broken | None, reply: Reply, *, had_content: bool, cancelled: bool
@@ -86,7 +110,9 @@ class Account:
         cost = self._cost(candidate.id, usage, reply)
         now = self._unix()
         if hold := self._holds.pop(attempt, None):
-            self._budgets.settle(hold, cost or 0, now)
+            self._budgets.settle(hold, cost or 0)
+        if self._limit is not None:
+            self._limit.closed(attempt, cost)
         booked = self._booked
         ended = "cancelled" if cancelled else None if fault is None else fault.kind
         self._ledger.settle(
@@ -126,5 +152,6 @@ class Account:
             f"task:{b.task}",
             f"chain:{b.chain}",
             f"model:{candidate.id}",
+            f"provider:{candidate.provider}",
             *(f"tag:{t}" for t in b.tags),
         ]
