@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 import redis
+from stores.servers import WHY_NOT, binary, running
 
 from capability_router.clock import ManualClock
 from capability_router.stores.base import Store
 from capability_router.stores.memory import MemoryStore
 from capability_router.stores.redis import RedisStore
 from capability_router.stores.sqlite import SqliteStore
-from stores.servers import WHY_NOT, binary, running
 
 
 @pytest.fixture(scope="session")

@@ -40,7 +40,9 @@ def running(folder: Path, *options: str, port: int | None = None) -> Iterator[st
     command = [server, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder), *options]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        with closing(redis.Redis(port=port, retry=redis.retry.Retry(redis.backoff.ConstantBackoff(0.05), 200))) as client:
+        with closing(
+            redis.Redis(port=port, retry=redis.retry.Retry(redis.backoff.ConstantBackoff(0.05), 200))
+        ) as client:
             try:
                 client.ping()
             except redis.exceptions.AuthenticationError:

@@ -40,7 +40,9 @@ def _stepped(pot: Pot, step: tuple[str, int, int, int, int, float, bool], told: 
 
 @settings(max_examples=200, deadline=None)
 @given(pot=POTS, steps=STEPS)
-def test_lua_lends_as_python_does(server: str, pot: Pot, steps: list[tuple[str, int, int, int, int, float, bool]]) -> None:
+def test_lua_lends_as_python_does(
+    server: str, pot: Pot, steps: list[tuple[str, int, int, int, int, float, bool]]
+) -> None:
     clock, till, told = ManualClock(), Till(), dict[str, int]()
     store = RedisStore(server, clock.now, timeout_s=5.0, unix=clock.unix)
     pot = pot._replace(budget=f"p{next(NUMBERS)}")

@@ -59,10 +59,11 @@ class BudgetSpec:
 def keys(specs: Sequence[BudgetSpec]) -> list[str]:
     """The names under which a store keeps these caps; raises ConfigError for two that would be one."""
     names: list[str] = []
+    seen: set[tuple[str, str, str]] = set()
     for spec in specs:
         name = f"{spec.scope}|{spec.window}"
-        name = f"{name}|{spec.on_exceed}" if name in names else name
-        if name in names:
+        names.append(f"{name}|{spec.on_exceed}" if name in names else name)
+        if (spec.scope, spec.window, spec.on_exceed) in seen:
             raise ConfigError(f"budgets: {spec.scope} has two caps per {spec.window} with {spec.on_exceed}; keep one")
-        names.append(name)
+        seen.add((spec.scope, spec.window, spec.on_exceed))
     return names
