@@ -6,7 +6,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -38,15 +38,11 @@ def running(folder: Path, *options: str, port: int | None = None) -> Iterator[st
     server, port = binary(), port or free_port()
     assert server is not None
     command = [server, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder), *options]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 - our own words
+    patient = redis.retry.Retry(redis.backoff.ConstantBackoff(0.05), 200)
     try:
-        with closing(
-            redis.Redis(port=port, retry=redis.retry.Retry(redis.backoff.ConstantBackoff(0.05), 200))
-        ) as client:
-            try:
-                client.ping()
-            except redis.exceptions.AuthenticationError:
-                pass  # it is up, and has a password
+        with closing(redis.Redis(port=port, retry=patient)) as client, suppress(redis.exceptions.AuthenticationError):
+            client.ping()
         yield f"redis://127.0.0.1:{port}/0"
     finally:
         process.kill()

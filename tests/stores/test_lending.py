@@ -20,6 +20,7 @@ from capability_router.stores.sqlite import SqliteStore
 
 NUMBERS = count()
 AMOUNTS = st.one_of(st.integers(0, 2_000), st.integers(0, 10**19))
+Step = tuple[str, int, int, int, int, float, bool]
 STEPS = st.lists(
     st.tuples(st.sampled_from("abc"), AMOUNTS, AMOUNTS, AMOUNTS, AMOUNTS, st.floats(0, 40), st.booleans()),
     min_size=1, max_size=12,
@@ -32,7 +33,7 @@ POTS = st.sampled_from(
 )  # fmt: skip
 
 
-def _stepped(pot: Pot, step: tuple[str, int, int, int, int, float, bool], told: dict[str, int]) -> Claim:
+def _stepped(pot: Pot, step: Step, told: dict[str, int]) -> Claim:
     holder, more, kept, least, wish, _, final = step
     told[holder] = told.get(holder, 0) + more
     return Claim(pot, holder, told[holder], kept, kept + least, kept + least + wish, 30.0, final)
@@ -40,9 +41,7 @@ def _stepped(pot: Pot, step: tuple[str, int, int, int, int, float, bool], told: 
 
 @settings(max_examples=200, deadline=None)
 @given(pot=POTS, steps=STEPS)
-def test_lua_lends_as_python_does(
-    server: str, pot: Pot, steps: list[tuple[str, int, int, int, int, float, bool]]
-) -> None:
+def test_lua_lends_as_python_does(server: str, pot: Pot, steps: list[Step]) -> None:
     clock, till, told = ManualClock(), Till(), dict[str, int]()
     store = RedisStore(server, clock.now, timeout_s=5.0, unix=clock.unix)
     pot = pot._replace(budget=f"p{next(NUMBERS)}")
