@@ -35,6 +35,7 @@ from capability_router.money.teller import Teller
 from capability_router.nearest import nearest
 from capability_router.plan import Plan
 from capability_router.policies.affinity import Affinity, cached_after
+from capability_router.policies.affordable import within_budgets
 from capability_router.policies.balance import Balance
 from capability_router.policies.choice import choose_policy
 from capability_router.policies.planner import Decision, Planner
@@ -126,7 +127,8 @@ class Router:
             from capability_router.endpoints.chat import request_from_chat  # here: adapters never need it
 
             request = request_from_chat(request, **options)
-        return self._decide(request).plan
+        plan = self._decide(request).plan
+        return within_budgets(plan, self._account(request, plan).foreseen) if self.budgets else plan
 
     def start(self, request: Request, endpoint: Endpoint[C], *, gate: Gate | None = None) -> Run[C]:
         """Decide, and give the Run to iterate; raises NoEligibleModel before anything is sent.

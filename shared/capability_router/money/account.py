@@ -86,6 +86,10 @@ class Account:
         self._ledger.open(Line(self._request_id, attempt))
         return None
 
+    def foreseen(self, candidate: Payee) -> Denial | None:
+        """The budget that would forbid this model now, as far as it is known without asking a store."""
+        return self._budgets.fits(self._scopes(candidate), self._most(candidate.id))
+
     def borrow(self, attempt: int, short: Short) -> None:
         """Have a store lend what is lacking, for the next `open` of the attempt. Waits for the store."""
         self._loans.borrow(attempt, short)

@@ -61,8 +61,8 @@ def keys(specs: Sequence[BudgetSpec]) -> list[str]:
     names: list[str] = []
     seen: set[tuple[str, str, str]] = set()
     for spec in specs:
-        name = f"{spec.scope}|{spec.window}"
-        names.append(f"{name}|{spec.on_exceed}" if name in names else name)
+        name = f"{spec.window}|{spec.scope}"
+        names.append(f"{spec.window}~{spec.on_exceed}|{spec.scope}" if name in names else name)
         if (spec.scope, spec.window, spec.on_exceed) in seen:
             raise ConfigError(f"budgets: {spec.scope} has two caps per {spec.window} with {spec.on_exceed}; keep one")
         seen.add((spec.scope, spec.window, spec.on_exceed))

@@ -47,11 +47,30 @@ def _met(spec: BudgetSpec, key: str, by_key: Mapping[str, Standing]) -> list[tup
     return [*sorted(own)] or [(spec.scope, None)]
 
 
+def known(standings: Iterable[Standing], tenant: str | None) -> list[Statement]:
+    """One row per pot that a store knows, where no configuration says what it is for."""
+    rows: list[Statement] = []
+    for s in standings:
+        head, _, scope = s.budget.partition("|")
+        window, _, on_exceed = head.partition("~")
+        kind, each, name = scope.partition(":*=")
+        scope = f"{kind}:{name}" if each else scope
+        if tenant is None or scope == f"tenant:{tenant}":
+            rows.append(_told(scope, window, on_exceed, s.limit, s.spent, s.reserved, s.ends))
+    return sorted(rows, key=lambda row: (row["scope"], row["window"]))
+
+
 def _row(spec: BudgetSpec, scope: str, row: Standing | None, unix: float) -> Statement:
-    limit, ends = pico(spec.limit_usd), span(spec.window, unix).ends
     spent, reserved = (row.spent, row.reserved) if row is not None else (0, 0)
+    ends = span(spec.window, unix).ends
+    return _told(scope, spec.window, spec.on_exceed, pico(spec.limit_usd), spent, reserved, ends)
+
+
+def _told(
+    scope: str, window: str, on_exceed: str, limit: int, spent: int, reserved: int, ends: float | None
+) -> Statement:
     return {
-        "scope": scope, "window": spec.window, "on_exceed": spec.on_exceed, "limit_usd": limit / 1e12,
+        "scope": scope, "window": window, "on_exceed": on_exceed, "limit_usd": limit / 1e12,
         "spent_usd": spent / 1e12, "reserved_usd": reserved / 1e12,
         "left_usd": max(limit - spent - reserved, 0) / 1e12,
         "resets_at": None if ends is None else f"{datetime.fromtimestamp(ends, UTC):%Y-%m-%dT%H:%M:%SZ}",

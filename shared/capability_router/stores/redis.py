@@ -105,7 +105,7 @@ class RedisBudgets:
 
 def _key(pot: Pot) -> str:
     """The hash tag in braces holds no brace of its own."""
-    return f"{PREFIX}:b1:{{{quote(pot.budget, safe=':|*=@ ')}}}:{pot.window}"
+    return f"{PREFIX}:b1:{{{quote(pot.budget, safe=':|*=~@ ')}}}:{pot.window}"
 
 
 def _some(number: float | None) -> str | float:

@@ -85,8 +85,8 @@ if over or less(room, least) then
 else
   amount = add(least, smaller(sub(wish, least), part(sub(room, least), share)))
 end
-redis.call('HSET', pot, holder, string.format('%s %s %.17g %.17g', text(amount), text(seen), now + lease, now + known_s))
-redis.call('HSET', pot, 'pot', ARGV[16])
+local loan = string.format('%s %s %.17g %.17g', text(amount), text(seen), now + lease, now + known_s)
+redis.call('HSET', pot, holder, loan, 'pot', ARGV[16])
 if rolls then
   redis.call('PEXPIRE', pot, math.ceil((rolls * 2 + past_s) * 1000))
 elseif ends then
