@@ -221,7 +221,10 @@ class Router:
     def _account(self, request: Request, plan: Plan) -> Account:
         def most(model: str) -> int | None:
             price = prices[model]
-            return price.worst(plan.input_tokens, longest(request, self.registry.entry(model).card)) if price else None
+            if price is None:
+                return None
+            most_out = longest(request, self.registry.entry(model).card)
+            return price.worst(plan.input_tokens, most_out, media=request.media, service=request.service)
 
         prices = self._prices
         if request.model:  # another model than the candidates': what the catalog says of it, else unknown
@@ -229,7 +232,7 @@ class Router:
         return Account(
             request.id, Booked.of(request.routing, plan.task), plan.input_tokens, ledger=self.ledger,
             budgets=self.budgets, prices=prices, most=most, unix=self.clock.unix,
-            limit=self._request_limit(request, plan, prices), candidates=[c.id for c in plan.candidates],
+            limit=self._request_limit(request, plan, prices), candidates=plan.candidates,
         )  # fmt: skip
 
     def _request_limit(self, request: Request, plan: Plan, prices: Mapping[str, Price | None]) -> Limit | None:
@@ -239,7 +242,8 @@ class Router:
             return None
 
         def likely(model: str) -> int | None:
-            price, card = prices[model], self.registry.entry(model).card
+            card, stated = self.registry.entry(model).card, prices[model]
+            price = stated.asked(request.service) if stated else None
             tokens = request.max_tokens or card.output_reserve or default_reserve(card)
             return price.estimate(plan.input_tokens, tokens) if price else None
 

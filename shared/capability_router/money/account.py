@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from capability_router.errors import ConfigError
@@ -59,14 +60,15 @@ class Account:
     def __init__(
         self, request_id: str, booked: Booked, input_tokens: int, *, ledger: Ledger, budgets: Budgets,
         prices: Mapping[str, Price | None], most: Callable[[str], int | None], unix: Callable[[], float],
-        limit: Limit | None = None, candidates: Sequence[str] = (),
+        limit: Limit | None = None, candidates: Sequence[Payee] = (),
     ) -> None:  # fmt: skip
         self.tenant = booked.tenant
         self._request_id, self._booked, self._input_tokens = request_id, booked, input_tokens
         self._ledger, self._budgets, self._prices, self._most, self._unix = ledger, budgets, prices, most, unix
         self._holds: dict[int, Hold] = {}
         self._refused: Denial | None = None
-        self._loans, self._limit, self._candidates = Loans(budgets), limit, candidates
+        self._limit, self._candidates = limit, candidates
+        self._loans: Loans | None = None
 
     def open(self, attempt: int, candidate: Payee) -> Denial | Short | None:
         """Reserve and open a line; else the budget that forbids it, or the money that a store must lend first."""
@@ -75,10 +77,10 @@ class Account:
         if self._budgets:
             if self._refused is not None:
                 return self._refused
-            hold = self._loans.taken(attempt) or self._budgets.reserve(
-                self._scopes(candidate), self._most(candidate.id)
-            )
+            lent = None if self._loans is None else self._loans.taken(attempt)
+            hold = lent or self._budgets.reserve(self._scopes(candidate), self._most(candidate.id))
             if isinstance(hold, Short):
+                self._loans = self._loans or Loans(self._budgets)
                 return hold
             if isinstance(hold, Denial):
                 return self._denied(hold, candidate)
@@ -92,16 +94,19 @@ class Account:
 
     def borrow(self, attempt: int, short: Short) -> None:
         """Have a store lend what is lacking, for the next `open` of the attempt. Waits for the store."""
-        self._loans.borrow(attempt, short)
+        if self._loans is not None:
+            self._loans.borrow(attempt, short)
 
     def forgo(self) -> None:
         """Give back what was lent, or still will be, and not used."""
-        self._loans.forgo()
+        if self._loans is not None:
+            self._loans.forgo()
 
     def _denied(self, denial: Denial, candidate: Payee) -> Denial:
         if denial.on_exceed != "refuse":
             return denial
-        costs = {id: self._most(id) for id in self._candidates if id != candidate.id and not denial.store}
+        others = () if denial.store else [c.id for c in self._candidates if c.id != candidate.id]
+        costs = {id: self._most(id) for id in others}
         fits = tuple(id for id, cost in costs.items() if cost is not None and cost <= denial.left)
         self._refused = denial._replace(fits=fits)
         return self._refused
@@ -112,6 +117,7 @@ class Account:
         """Settle the line and the reservation; the tokens booked and their cost."""
         usage = self._usage(fault, reply, had_content)
         cost = self._cost(candidate.id, usage, reply)
+        told, usage = usage, self._doubted(candidate.id, usage, reply)
         now = self._unix()
         if hold := self._holds.pop(attempt, None):
             self._budgets.settle(hold, cost or 0)
@@ -125,7 +131,14 @@ class Account:
                 booked.chain, booked.framework, ended, usage, cost, now,
             )
         )  # fmt: skip
-        return usage, cost
+        return told, cost
+
+    def _doubted(self, model: str, usage: Usage, reply: Reply) -> Usage:
+        """Marked as estimated where it is priced as usual though it was served under a tier without a known price."""
+        price = None if reply.cached or reply.cost_usd is not None else self._prices.get(model)
+        if not usage.service_tier or price is None or price.under(usage.service_tier) is not price:
+            return usage
+        return replace(usage, estimated=True)
 
     def _usage(self, fault: Broken | None, reply: Reply, had_content: bool) -> Usage:
         if reply.usage is not None:

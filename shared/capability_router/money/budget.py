@@ -115,7 +115,7 @@ class Budgets:
     def reserved(self) -> int:
         """Picodollars that this process's calls under way hold, in all caps; 0 at rest."""
         with self._postbox:
-            return sum(purse.held for purse in self._purses())
+            return sum(purse.held for purse in self.purses())
 
     def fits(self, scopes: Iterable[str], amount: int | None) -> Denial | None:
         """What would be said of such a call now, as far as it is known without asking a store. Nothing is reserved."""
@@ -177,7 +177,7 @@ class Budgets:
     def forked(self) -> None:
         """In the child of a fork: what the parent was lent, and its calls under way, are the parent's."""
         if not self.room.inline:
-            for purse in self._purses():
+            for purse in self.purses():
                 purse.lost = True
             for cap in self._coverage.caps:
                 cap.purses.clear()
@@ -324,8 +324,9 @@ class Budgets:
         if self.room.inline:
             return []
         soon = now + self._lease_s * 2 / 3
-        renew = [p for p in self._purses() if (p.held or p.lent) and (final or p.until < soon or not p.held)]
+        renew = [p for p in self.purses() if (p.held or p.lent) and (final or p.until < soon or not p.held)]
         return list(dict.fromkeys([*self._untold, *renew]))
 
-    def _purses(self) -> list[Purse]:
+    def purses(self) -> list[Purse]:
+        """What this process has of each pot; to be read under no other lock, and never changed."""
         return list({*self._untold, *self._coverage.purses()})
