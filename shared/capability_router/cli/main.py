@@ -13,6 +13,7 @@ except ModuleNotFoundError as missing:
     raise ImportError('the command line needs click: pip install "capability-router[cli]"') from missing
 
 COMMANDS = {
+    "catalog": "capability_router.cli.catalog:catalog",
     "explain": "capability_router.cli.explain:explain",
     "report": "capability_router.cli.report:report",
     "simulate": "capability_router.cli.simulate:simulate",
