@@ -38,8 +38,8 @@ DATA = Path(__file__).parent.parent / "shared" / "capability_router" / "catalog"
 KEPT = (
     "openai", "anthropic", "google", "mistral", "groq", "deepseek", "xai", "cohere", "bedrock", "azure", "together",
     "fireworks", "perplexity", "moonshot", "alibaba", "zai", "cerebras", "minimax", "openrouter", "meta", "ai21",
-    "nvidia", "huggingface", "sambanova", "deepinfra", "nebius", "baseten", "databricks", "cloudflare", "watsonx", "tencent",
-    "volcengine", "xiaomi", "inception", "arcee", "bigmodel", "sarvam", "gigachat", "cognition",
+    "nvidia", "huggingface", "sambanova", "deepinfra", "nebius", "baseten", "databricks", "cloudflare", "watsonx",
+    "tencent", "volcengine", "xiaomi", "inception", "arcee", "bigmodel", "sarvam", "gigachat", "cognition",
 )  # fmt: skip
 """The providers of the snapshot."""
 _DATE = re.compile(r"-(\d{4}-\d{2}-\d{2}|20\d{6})$")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from capability_router.catalog.aliases import spellings
@@ -30,8 +30,12 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """The user's catalog after an update, and what it changes. `confirmed`: models stated as they were."""
+    """The user's catalog after an update, and what it changes.
 
+    `told`: by whom; `confirmed`: how many models are stated as they were.
+    """
+
+    told: tuple[Source, ...]
     sources: Mapping[str, Source]
     book: Book
     changes: tuple[Change, ...]
@@ -51,16 +55,18 @@ def revised(offer: Offer, old: Document | None, builtin: Document) -> Revision:
     for provider, models in offer.models.items():
         for model, said in models.items():
             before = _newest(docs, provider, model)
-            if before is None and _copy(models, model):
+            base = before or _plain(docs, provider, model)
+            after = settle(_heard(said, base, offer, sources))
+            if before is None and (_copy(models, model) or after.fields == base.fields):
                 continue
-            after = settle(_heard(said, before or _NOTHING, offer, sources))
             book.setdefault(provider, {})[model] = after
             change = _change(provider, model, before, after)
             changes += [change] if change else []
             confirmed += change is None
     changes += _unlisted(offer, docs)
     _keep(book, offer, old, builtin)
-    return Revision(_used(sources, book), book, tuple(sorted(changes, key=lambda c: c[:3])), confirmed)
+    told = tuple(offer.sources.values())
+    return Revision(told, _used(sources, book), book, tuple(sorted(changes, key=lambda c: c[:3])), confirmed)
 
 
 def check_size(offer: Offer, old: Document | None) -> None:
@@ -87,6 +93,13 @@ def _newest(docs: list[Document], provider: str, model: str) -> Known | None:
     stated = [(doc.day(known), known) for doc in docs
               if model in doc.models(provider) and (known := doc.known(provider, model)).fields]  # fmt: skip
     return max(stated, key=lambda item: item[0])[1] if stated else None
+
+
+def _plain(docs: list[Document], provider: str, model: str) -> Known:
+    """What is known of the same model without its date or region, but for the day on which it is switched off."""
+    named = (name for name in spellings(model) if not name.endswith("-latest"))
+    found = next((known for name in named if (known := _newest(docs, provider, name))), _NOTHING)
+    return replace(found, retires="")
 
 
 def _copy(models: Mapping[str, Said], model: str) -> bool:

@@ -151,8 +151,8 @@ def _windows(statements: Statements) -> Iterator[tuple[str, _Verdict]]:
         return
     largest = whole[0].value if whole else max((s.value for s in vague), default=None)
     smallest = part[0].value if part else min((s.value for s in vague), default=None)
-    if largest is None or (smallest is not None and smallest >= _SAME * largest):
-        largest, smallest = (min(n for n in (largest, smallest) if n is not None), None)
+    if largest is not None and smallest is not None and smallest >= _SAME * largest:
+        largest, smallest = min(largest, smallest), None
     for name, value, own in (("context_window", largest, whole), ("max_input_tokens", smallest, part)):
         if value is not None:
             agreed = [s.source for s in (*own, *vague) if _near(s.value, value)]

@@ -6,6 +6,7 @@ A file that can't be read is told once in the log, and the built-in catalog is u
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -83,7 +84,8 @@ def replace(place: Path, text: str) -> None:
             os.fsync(file.fileno())
         os.replace(beside, place)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the folder itself may be what can't be made
+            beside.unlink()
         raise ConfigError(
             f"cannot write the catalog file {str(place)!r}: {error.strerror or error}; "
             f"choose another with --to or {VARIABLE}"

@@ -14,11 +14,12 @@ from capability_router.cli.table import Table
 
 _WORDS = {"added": "new", "changed": "changed", "unlisted": "no longer listed"}
 _LISTED = 200  # lines, so that a first update can be read
+_NAMED = 5
 
 
 def show(made: Revision, place: Path | None) -> None:
-    """The changes, then how many; with `place`, where the catalog was written."""
-    told = [line for change in made.changes for line in _lines(change)]
+    """What changes, then what is new, then how many; with `place`, where the catalog was written."""
+    told = [line for kind in ("changed", "added") for c in made.changes if c.kind == kind for line in _lines(c)]
     table = Table("", "model", "field", "before", "after")
     for line in told[:_LISTED]:
         table.add(*line)
@@ -26,17 +27,18 @@ def show(made: Revision, place: Path | None) -> None:
         table.show()
     if len(told) > _LISTED:
         click.echo(f"... and {len(told) - _LISTED:,} further lines; --json has them all")
+    gone = [f"{c.provider}:{c.model}" for c in made.changes if c.kind == "unlisted"]
+    if gone:
+        click.echo(f"no longer listed: {', '.join(gone[:_NAMED])}{', ...' if len(gone) > _NAMED else ''}")
     counts = Counter(change.kind for change in made.changes)
     kinds = [f"{counts[kind]:,} {word}" for kind, word in _WORDS.items()] + [f"{made.confirmed:,} as before"]
-    click.echo(f"{', '.join(kinds)}  (sources: {', '.join(map(str, made.sources.values()))})")
+    click.echo(f"{', '.join(map(str, made.told))}: {', '.join(kinds)}")
     if place is not None:
         click.echo(f"written: {place}")
 
 
 def _lines(change: Change) -> list[tuple[str, ...]]:
     name = f"{change.provider}:{change.model}"
-    if change.kind == "unlisted":
-        return [("-", name, _WORDS["unlisted"], "", "")]
     if change.kind == "added":
         told = (f"{field} {_value(field, after)}" for field, (_, after) in change.fields.items() if after is not False)
         return [("+", name, "", "", ", ".join(told))]
@@ -52,7 +54,7 @@ def _value(field: str, value: Any) -> str:
 def as_json(made: Revision, place: Path | None) -> dict[str, Any]:
     """All of it for a program."""
     return {
-        "sources": {name: source.to_dict() for name, source in made.sources.items()}, "confirmed": made.confirmed,
+        "told": {source.name: source.to_dict() for source in made.told}, "confirmed": made.confirmed,
         "changes": [
             {"provider": c.provider, "model": c.model, "kind": c.kind,
              "fields": {name: {"before": old, "after": new} for name, (old, new) in c.fields.items()}}
