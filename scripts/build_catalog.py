@@ -170,7 +170,8 @@ def missing(made: Book, told: Mapping[str, list[Told]], prices: genai_prices.Pri
         names |= {model["id"]: "genai-prices" for model in prices.models.get(provider, ())}
         for name, source in sorted(names.items()):
             if not {_loose(spelled) for spelled in spellings(name)} & {_loose(n) for n in made.get(provider, {})}:
-                yield f"{provider}:{name} ({source})"
+                why = prices.left_out(provider, name) if source == "genai-prices" else ""
+                yield f"{provider}:{name} ({source}: {why or 'not explained'})"
 
 
 def write(made: Book, named: Mapping[str, dict[str, str]], sources: list[Source], as_of: str, out: Path) -> int:

@@ -61,9 +61,17 @@ class Prices:
     def own(self, provider: str) -> Iterator[tuple[str, Fields]]:
         """Its chat models by id, those with both prices that are not marked as deprecated."""
         for model in self.models.get(provider, ()):
-            fields = self._fields(model)
-            if "price" in fields and not model.get("deprecated") and not _NO_CHAT.search(model["id"].lower()):
-                yield model["id"], fields
+            if not self.left_out(provider, model["id"]):
+                yield model["id"], self._fields(model)
+
+    def left_out(self, provider: str, model: str) -> str:
+        """Why one of its models is not taken; '' for one that is."""
+        found = next(m for m in self.models[provider] if m["id"] == model)
+        if _NO_CHAT.search(model.lower()):
+            return "no chat model, or a free route to one"
+        if found.get("deprecated"):
+            return "deprecated"
+        return "" if "price" in self._fields(found) else "without a price of both sides"
 
     def names(self, provider: str) -> Iterator[tuple[str, str]]:
         """Every name that it holds for one of its models by equality -> the model's id."""

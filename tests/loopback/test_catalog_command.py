@@ -205,7 +205,7 @@ def test_show_tells_each_field_with_its_source_day_and_confidence():
     told = run("show", "openai:gpt-5-mini").output
     row = next(line for line in told.splitlines() if line.startswith("context_window"))
     assert "400,000" in row
-    assert "catalog langchain-openrouter" in row
+    assert "langchain-openrouter 0." in row
     assert "switched off on 2026-12-11" in told
     assert any(line.startswith("batch") for line in told.splitlines())
     (read,) = json.loads(run("show", "openai:gpt-5-mini", "--json").output)
@@ -218,7 +218,8 @@ def test_show_takes_other_names_texts_and_providers():
     assert "google:gemini-2.5-pro" in run("show", "google_genai:models/gemini-2.5-pro").output
     assert "openai:gpt-5-mini" in run("show", "5-MINI").output
     rows = run("show", "Anthropic").output.splitlines()
-    assert all(row.startswith("anthropic:") for row in rows[1 : rows.index("")])
+    assert rows[0].startswith("model of anthropic")
+    assert all(row.startswith("claude-") for row in rows[1 : rows.index("")])
     failed = run("show", "gpt-99-turbo-of-dreams")
     assert (failed.exit_code, "has no model" in failed.output) == (1, True)
 

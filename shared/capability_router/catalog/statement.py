@@ -65,7 +65,8 @@ def settle(statements: Statements) -> Known:
     """What these statements come to.
 
     A flag goes by the majority; where there is none it is unknown (but a disputed choice of tools counts as
-    no: unknown would follow from tool calling). Of numbers, levels and prices the most trusted is taken.
+    no: unknown would follow from tool calling). Of numbers, levels and prices the most trusted is taken;
+    a price is completed by those who agree with it.
     """
     verdicts = dict(_windows(statements))
     for name, told in statements.items():
@@ -110,7 +111,17 @@ def _judge(name: str, told: Sequence[Statement]) -> _Verdict:
         return _majority(name, told)
     differs = _price_differs if name == "price" else _differs
     odd = {s.source: diff for s in told[1:] if (diff := differs(first, s.value)) is not None}
-    return _Verdict(first, tuple(s.source for s in told if s.source not in odd), odd)
+    agreed = [s for s in told if s.source not in odd]
+    value = _completed(first, agreed[1:]) if name == "price" else first
+    return _Verdict(value, tuple(s.source for s in agreed), odd)
+
+
+def _completed(price: Mapping[str, Any], others: Sequence[Statement]) -> dict[str, Any]:
+    """The price with what it leaves out (a cached token, tiers, service tiers) as those say who agree with it."""
+    whole = dict(price)
+    for statement in others:
+        whole = {**statement.value, **whole}
+    return whole
 
 
 def _majority(name: str, told: Sequence[Statement]) -> _Verdict:

@@ -20,7 +20,7 @@ _NAMED = 5
 def show(made: Revision, place: Path | None) -> None:
     """What changes, then what is new, then how many; with `place`, where the catalog was written."""
     told = [line for kind in ("changed", "added") for c in made.changes if c.kind == kind for line in _lines(c)]
-    table = Table("", "model", "field", "before", "after")
+    table = Table("", "model", "field", "before", "after", flex=(3, 4))
     for line in told[:_LISTED]:
         table.add(*line)
     if told:

@@ -20,7 +20,7 @@ def show(found: Sequence[Finding], registry: Registry, as_json: bool) -> None:
         sources = {entry.card.id: dict(entry.sources) for entry in registry}
         click.echo(json.dumps({"findings": [f._asdict() for f in found], "sources": sources}, indent=2))
         return
-    table = Table("", "model", "what", "detail")
+    table = Table("", "model", "what", "detail", flex=(3,))
     for finding in found:
         table.add("!" if finding.grave else "", finding.model, finding.kind, finding.detail)
     if found:

@@ -43,13 +43,17 @@ def overview(rows: Mapping[str, Mapping[str, Found]]) -> None:
 
 def listing(found: Iterable[Found]) -> None:
     """A line per model."""
-    table = Table("model", "window", "output", "$/M in", "$/M out", "takes and gives", "confidence", right=(1, 2, 3, 4))
-    for item in found:
+    items = list(found)
+    one = len({item.provider for item in items}) == 1  # its name need not stand on each line
+    head = (f"model of {items[0].provider}" if one else "model", "window", "output", "$/M in", "$/M out")
+    table = Table(*head, "takes and gives", "confidence", right=(1, 2, 3, 4), flex=(5,))
+    for item in items:
         fields, price = item.known.fields, item.known.fields.get("price", {})
         able = " ".join(mark for name, mark in _MARKS.items() if fields.get(name))
         sizes = (_count(fields.get(name)) for name in ("context_window", "max_output_tokens"))
         rates = (_usd(price.get(name)) for name in ("input_mtok", "output_mtok"))
-        table.add(f"{item.provider}:{item.model}", *sizes, *rates, able, item.known.confidence("price"))
+        name = item.model if one else f"{item.provider}:{item.model}"
+        table.add(name, *sizes, *rates, able, item.known.confidence("price"))
     table.show()
     click.echo("\nconfidence is of the price: confirmed by a second source, single, in conflict, or unknown")
 
@@ -58,10 +62,10 @@ def model(found: Found) -> None:
     """One model: each field with its value, its source and day, how sure it is, and what is said otherwise."""
     known = found.known
     click.echo(f"{found.provider}:{found.model}" + (f"  (switched off on {known.retires})" if known.retires else ""))
-    table = Table("field", "value", "source", "confidence", "otherwise")
+    table = Table("field", "value", "source", "confidence", "otherwise", flex=(1, 2, 4))
     for name in _FIELDS:
         other = "; ".join(f"{source}: {shown(name, value)}" for source, value in known.doubts.get(name, {}).items())
-        source = found.source(name) if name in known.fields else ""
+        source = found.document.label(known, name) if name in known.fields else ""
         table.add(name, shown(name, known.fields.get(name)), source, known.confidence(name), other)
     table.show()
     if price := known.fields.get("price"):

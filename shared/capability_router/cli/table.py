@@ -14,11 +14,15 @@ _LEAST = 8  # a column is not made narrower than this
 
 
 class Table:
-    """Rows of texts under a head. `right`: the columns whose cells end at the right edge (figures)."""
+    """Rows of texts under a head.
 
-    def __init__(self, *head: str, right: Iterable[int] = ()) -> None:
+    `right`: the columns whose cells end at the right edge (figures); `flex`: those that may be made narrower.
+    """
+
+    def __init__(self, *head: str, right: Iterable[int] = (), flex: Iterable[int] = ()) -> None:
         self.head = head
         self.right = frozenset(right)
+        self.flex = sorted(flex)
         self.rows: list[tuple[str, ...]] = []
 
     def add(self, *cells: str) -> None:
@@ -35,10 +39,18 @@ class Table:
             click.echo(line)
 
     def lines(self, width: int | None = None) -> list[str]:
-        """Plain columns; the widest are shortened until all fit the width."""
+        """Plain columns; the widest of those that may be are shortened until all fit the width."""
         rows = [self.head, *self.rows]
-        widths = _fitted([max(len(row[i]) for row in rows) for i in range(len(self.head))], width)
+        widths = self._fitted([max(len(row[i]) for row in rows) for i in range(len(self.head))], width)
         return [self._line(row, widths) for row in rows]
+
+    def _fitted(self, widths: list[int], most: int | None) -> list[int]:
+        while most is not None and sum(widths) + _GAP * (len(widths) - 1) > most:
+            widest = max(self.flex, key=widths.__getitem__, default=None)
+            if widest is None or widths[widest] <= _LEAST:
+                break
+            widths[widest] -= 1
+        return widths
 
     def _line(self, row: Sequence[str], widths: Sequence[int]) -> str:
         cells = (_cut(cell, wide) for cell, wide in zip(row, widths, strict=True))
@@ -51,8 +63,7 @@ class Table:
 
         table = rich(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
         for i, name in enumerate(self.head):
-            right = i in self.right
-            table.add_column(name, justify="right" if right else "left", no_wrap=right, overflow="fold")
+            table.add_column(name, justify="right" if i in self.right else "left", no_wrap=i not in self.flex)
         for row in self.rows:
             table.add_row(*map(escape, row))
         Console(highlight=False).print(table)
@@ -64,12 +75,6 @@ def _rich() -> Any:
     except ModuleNotFoundError:
         return None
     return Rich
-
-
-def _fitted(widths: list[int], most: int | None) -> list[int]:
-    while most is not None and sum(widths) + _GAP * (len(widths) - 1) > most and max(widths) > _LEAST:
-        widths[widths.index(max(widths))] -= 1
-    return widths
 
 
 def _cut(cell: str, width: int) -> str:

@@ -48,6 +48,15 @@ def test_of_a_price_the_rates_that_differ_are_kept():
     assert known.doubts["price"] == {"c": {"output_mtok": 3}}
 
 
+def test_a_price_is_completed_by_who_agrees_with_it_and_by_nobody_else():
+    tiers = [{"above": 5, "price": {"input_mtok": 2, "output_mtok": 4}}]
+    agrees = {"input_mtok": 1, "output_mtok": 2, "cache_read_mtok": 0.1, "tiers": tiers}
+    differs = {"input_mtok": 9, "output_mtok": 2, "cache_write_mtok": 7}
+    plain = {"input_mtok": 1, "output_mtok": 2}
+    known = settle(said(price=[("a", plain), ("b", agrees), ("c", differs)]))
+    assert known.fields["price"] == {**plain, "cache_read_mtok": 0.1, "tiers": tiers}
+
+
 @pytest.mark.parametrize(
     ("statements", "fields"),
     [
