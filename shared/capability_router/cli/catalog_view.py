@@ -13,16 +13,14 @@ from capability_router.catalog.snapshot import Found
 from capability_router.cli.table import Table
 
 _MARKS = {
-    "tool_calling": "tools", "structured_output": "schema", "image_inputs": "image", "pdf_inputs": "pdf",
-    "audio_inputs": "audio", "video_inputs": "video", "reasoning_output": "reasoning",
+    "tool_calling": "T", "structured_output": "S", "image_inputs": "I", "pdf_inputs": "P", "audio_inputs": "A",
+    "video_inputs": "V", "reasoning_output": "R",
 }  # fmt: skip
+_LEGEND = """can: T tools, S structured output, I image, P pdf, A audio, V video, R reasoning;
+- no, ? unknown. Prices in USD per million tokens; confirmed by a second source,
+single, conflict or unknown."""
 _FIELDS = ("context_window", "max_input_tokens", "max_output_tokens", *FLAGS, "reasoning_effort_levels", "price")
-_RATES = {
-    "input_mtok": "input",
-    "output_mtok": "output",
-    "cache_read_mtok": "cached",
-    "cache_write_mtok": "cache write",
-}
+_RATES = {"input_mtok": "in", "output_mtok": "out"}
 
 
 def overview(rows: Mapping[str, Mapping[str, Found]]) -> None:
@@ -45,28 +43,30 @@ def listing(found: Iterable[Found]) -> None:
     """A line per model."""
     items = list(found)
     one = len({item.provider for item in items}) == 1  # its name need not stand on each line
-    head = (f"model of {items[0].provider}" if one else "model", "window", "output", "$/M in", "$/M out")
-    table = Table(*head, "takes and gives", "confidence", right=(1, 2, 3, 4), flex=(5,))
+    head = (f"model of {items[0].provider}" if one else "model", "window", "output", "can", "in", "out", "price")
+    table = Table(*head, right=(1, 2, 4, 5), flex=(0,))
     for item in items:
         fields, price = item.known.fields, item.known.fields.get("price", {})
-        able = " ".join(mark for name, mark in _MARKS.items() if fields.get(name))
+        able = "".join(_mark(fields.get(name), mark) for name, mark in _MARKS.items())
         sizes = (_count(fields.get(name)) for name in ("context_window", "max_output_tokens"))
         rates = (_usd(price.get(name)) for name in ("input_mtok", "output_mtok"))
         name = item.model if one else f"{item.provider}:{item.model}"
-        table.add(name, *sizes, *rates, able, item.known.confidence("price"))
+        table.add(name, *sizes, able, *rates, item.known.confidence("price"))
     table.show()
-    click.echo("\nconfidence is of the price: confirmed by a second source, single, in conflict, or unknown")
+    click.echo(f"\n{_LEGEND}")
 
 
 def model(found: Found) -> None:
     """One model: each field with its value, its source and day, how sure it is, and what is said otherwise."""
     known = found.known
     click.echo(f"{found.provider}:{found.model}" + (f"  (switched off on {known.retires})" if known.retires else ""))
-    table = Table("field", "value", "source", "confidence", "otherwise", flex=(1, 2, 4))
+    head = ("field", "value", "source", "confidence", *(["otherwise"] if known.doubts else []))
+    table = Table(*head, flex=(1, 2, 4) if known.doubts else (1, 2))
     for name in _FIELDS:
         other = "; ".join(f"{source}: {shown(name, value)}" for source, value in known.doubts.get(name, {}).items())
         source = found.document.label(known, name) if name in known.fields else ""
-        table.add(name, shown(name, known.fields.get(name)), source, known.confidence(name), other)
+        cells = (name, shown(name, known.fields.get(name)), source, known.confidence(name), other)
+        table.add(*cells[: len(head)])
     table.show()
     if price := known.fields.get("price"):
         click.echo()
@@ -102,14 +102,21 @@ def shown(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):
-        return ", ".join(f"{word} {_usd(value[rate])}" for rate, word in _RATES.items() if rate in value)
+        return ", ".join(f"{_usd(value[rate])} {word}" for rate, word in _RATES.items() if rate in value)
     if isinstance(value, list):
         return ", ".join(map(str, value))
     return f"{value:,}" if isinstance(value, int) and not name.startswith("price") else str(value)
 
 
+def _mark(flag: bool | None, mark: str) -> str:
+    return "?" if flag is None else mark if flag else "-"
+
+
 def _count(value: int | None) -> str:
-    return "?" if value is None else f"{value:,}"
+    """Short: '1.05M', '272k'."""
+    if value is None:
+        return "?"
+    return f"{value / 1e6:.3g}M" if value >= 1_000_000 else f"{value / 1e3:.3g}k" if value >= 1_000 else str(value)
 
 
 def _usd(value: float | None) -> str:

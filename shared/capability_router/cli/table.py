@@ -63,7 +63,8 @@ class Table:
 
         table = rich(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
         for i, name in enumerate(self.head):
-            table.add_column(name, justify="right" if i in self.right else "left", no_wrap=i not in self.flex)
+            side: Any = "right" if i in self.right else "left"
+            table.add_column(name, justify=side, no_wrap=i not in self.flex, overflow="fold")
         for row in self.rows:
             table.add_row(*map(escape, row))
         Console(highlight=False).print(table)
