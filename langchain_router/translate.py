@@ -12,7 +12,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
 from capability_router.catalog.card import ModelCard
-from capability_router.request import Need, Request
+from capability_router.request import Need, Request, asked_service
 from capability_router.routing import Routing
 from langchain_router.bindings import Structured, Tools, describe_tools
 from langchain_router.call import Call
@@ -48,6 +48,7 @@ def to_request(call: Call, routing: Routing, cards: Sequence[ModelCard]) -> Requ
         tool_names=names,
         provider_tools=provider_tools(call.tools),
         max_tokens=_max_tokens(call),
+        service=_service(call),
         stream=call.mode != "invoke",
         resumable=call.mode == "stream" and not isinstance(call.bound, Structured),
         turns=sum(isinstance(m, HumanMessage) for m in call.messages) or 1,
@@ -140,6 +141,11 @@ def _max_tokens(call: Call) -> int | None:
     stated = (call.kwargs.get(name) for name in MAX_TOKENS)
     found = next((n for n in stated if isinstance(n, int) and n > 0), None)
     return found or call.max_tokens
+
+
+def _service(call: Call) -> str:
+    keywords = call.kwargs if call.bound is None else {**getattr(call.bound, "kwargs", {}), **call.kwargs}
+    return asked_service(keywords) if keywords else ""
 
 
 def _needs(call: Call, media: tuple[str, ...], cards: Sequence[ModelCard]) -> Need:

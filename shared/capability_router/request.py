@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
+from decimal import Decimal
 from enum import IntFlag, StrEnum
 from typing import Any, NamedTuple
 
@@ -61,7 +62,8 @@ class Request:
     another model that the caller asks the provider for (its price counts, not the candidate's),
     `resumable` whether a stream that was cut off can be continued by another model from the text so far,
     `shown_live` whether others see the answer of a call that is no stream as it is made (two attempts at once
-    would be seen mixed), `payload` whatever the endpoint needs to make the call.
+    would be seen mixed), `payload` whatever the endpoint needs to make the call, `service` the service tier that
+    it asks for (see `service_tier()`).
     """
 
     texts: tuple[str, ...]
@@ -83,6 +85,7 @@ class Request:
     routing: Routing = field(default_factory=current_routing)
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     payload: Any = field(default=None, repr=False, compare=False)
+    service: str = ""
 
     def __repr__(self) -> str:
         size = sum(map(len, self.texts))
@@ -93,14 +96,22 @@ SERVICE_TIERS = ("batch", "flex", "priority")
 _USUAL = frozenset({"", "auto", "default", "standard", "standard_only", "on_demand", "none", "unspecified"})
 
 
+def asked_service(keywords: Mapping[str, Any]) -> str:
+    """The service tier that a call's keywords ask for."""
+    word = keywords.get("service_tier")
+    extra = keywords.get("extra_body") if word is None else None
+    return service_tier(extra.get("service_tier") if isinstance(extra, Mapping) else word)
+
+
 def service_tier(word: object) -> str:
     """A provider's word for a class of service, as prices name it: "" = the usual one, "batch", "flex", "priority".
 
-    A word that is none of these is kept: that class has a price of its own, and nobody knows it.
+    A word that is none of these is kept: that class has a price of its own, and nobody knows it. (OpenAI's "fast"
+    is its "priority"; Google's words begin with "on_demand", Bedrock's stand in a mapping.)
     """
-    text = word.lower() if isinstance(word, str) else ""
-    text = text.removeprefix("service_tier_")
-    return "" if text in _USUAL else text
+    told = word.get("type") if isinstance(word, Mapping) else word
+    text = told.lower().removeprefix("traffic_type_").removeprefix("on_demand_") if isinstance(told, str) else ""
+    return "" if text in _USUAL else "priority" if text == "fast" else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +138,11 @@ class Usage:
     service_tier: str = ""
     estimated: bool = False
 
+    def since(self, before: Usage) -> Usage:
+        """What came after `before`, where counts grow."""
+        counts = {name: getattr(self, name) - getattr(before, name) for name in TOKENS}
+        return replace(self, **counts)
+
     @classmethod
     def together(cls, parts: Iterable[Usage]) -> Usage:
         """The sum; its service tier is the last part's that has one."""
@@ -145,7 +161,7 @@ class Reply:
     """What an attempt has given so far; complete once its stream has ended.
 
     `finish` is None when the provider gave no terminal reason. `cost_usd` is the provider's own
-    bill (a decimal string or number) when it sends one. `text` is kept only as far as it was seen.
+    bill when it sends one. `text` is kept only as far as it was seen.
     `hollow`: the chunks so far held neither content nor a terminal reason, which this format always gives.
     """
 
@@ -156,7 +172,7 @@ class Reply:
     malformed_tool_calls: int = 0
     tool_call_ids: tuple[str, ...] = ()
     model: str = ""
-    cost_usd: str | float | None = None
+    cost_usd: Decimal | str | float | None = None
     cached: bool = False
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     parse_error: str = ""

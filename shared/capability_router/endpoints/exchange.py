@@ -269,4 +269,4 @@ class Exchange:
 
     def reply(self) -> Reply:
         """The reply so far; whole once the chunks have ended."""
-        return self.assembly.reply(self.headers)
+        return self.assembly.reply(self.headers, stream=self._stream)

@@ -135,10 +135,27 @@ class Price:
         """Whether a call can be priced at all."""
         return self._rates is not None
 
+    @property
+    def rates(self) -> Rates | None:
+        """Picodollars per token of each kind, below every tier; None = unknown."""
+        return self._rates
+
+    def at(self, input_tokens: int) -> Price:
+        """The price that holds for a request of this input: the highest tier's that it exceeds, else this one."""
+        return self._tier(input_tokens) if self.tiers and input_tokens > self.tiers[0].above else self
+
     def under(self, service: str) -> Price:
         """The price that holds in a service tier; this one where none is known for it."""
         own = self.services.get(service)
         return self if own is None or own._rates is None else own
+
+    def asked(self, service: str) -> Price | None:
+        """The price to plan with when a call asks for a service tier.
+
+        One that nobody knows the price of is unknown, but "batch" and "flex" are never dearer than usual.
+        """
+        own = self.under(service)
+        return None if own is self and service and service not in _CHEAPER else own
 
     def estimate(self, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> int | None:
         """Picodollars for a call of this size, `cached_tokens` of its input read from a cache; None = price unknown."""
@@ -163,8 +180,8 @@ class Price:
         size = input_tokens + input_tokens // 4
         if not service:
             return self._worst(size, output_tokens, media)
-        own = self.under(service)
-        if own is self and service not in _CHEAPER:
+        own = self.asked(service)
+        if own is None:
             return None
         parts = [price._worst(size, output_tokens, media) for price in (self, own)]
         return None if None in parts else max(part for part in parts if part is not None)

@@ -26,6 +26,7 @@ _JUST_BELOW = 1.0 - 1e-9  # of a corner price, where its dearer pick is taken
 _STIFFNESS = 20.0  # a mean off by 0.01 moves the price by a fifth
 _TARGETS_KEPT = 64
 _QUALITY = attrgetter("quality")
+_UNPRICED = 10**10  # picodollars: an unknown cost among free models is not free
 _BELOW_FLOOR = -10.0  # behind every model that reaches the floor
 
 
@@ -155,7 +156,7 @@ def _scored(point: Point, price: float, floor: float | None, stays: bool) -> Sco
 
 def _points(rows: Sequence[Row], mu: float) -> list[Point]:
     """Unknown cost or latency counts as the dearest or slowest among the candidates: it never wins by it."""
-    dearest = max((r.cost_pico for r in rows if r.cost_pico is not None), default=0)
+    dearest = max((r.cost_pico for r in rows if r.cost_pico is not None), default=0) or _UNPRICED
     slowest = max((r.latency_s for r in rows if r.latency_s is not None), default=0.0)
     return [
         Point(

@@ -16,9 +16,10 @@ Scored = tuple[float, Terms]
 class Row(NamedTuple):
     """One eligible model and what is predicted of it for this request.
 
-    `cost_pico` in picodollars, `latency_s` and `queue_s` in seconds, None = unknown. `load` is the
-    calls in flight, `pressure_s` the recent peak of waits times the calls that would share it. `held` =
-    why it can't be used just now, "" = it can. `stays` = the conversation is with it.
+    `cost_pico` in picodollars, `fallback_pico` of it for another model in case this one fails, `latency_s` and
+    `queue_s` in seconds, None = unknown. `load` is the calls in flight, `pressure_s` the recent peak of waits
+    times the calls that would share it. `held` = why it can't be used just now, "" = it can. `stays` = the
+    conversation is with it.
     """
 
     card: ModelCard
@@ -30,6 +31,7 @@ class Row(NamedTuple):
     held: str
     stays: bool = False
     pressure_s: float = 0.0
+    fallback_pico: int = 0
 
 
 class Scene(NamedTuple):

@@ -16,6 +16,7 @@ from capability_router.plan import Candidate, Plan
 from capability_router.policies.affinity import NOWHERE, Stay
 from capability_router.policies.balance import Balance
 from capability_router.policies.base import Judgement, Policy, Row, Scene, Scored
+from capability_router.policies.expectation import remarks, shown, with_fallbacks
 from capability_router.request import Request
 
 
@@ -37,6 +38,7 @@ class Health(Protocol):
 
     def condition(self, id: str, now: float) -> Condition: ...
     def barred(self, now: float) -> Mapping[str, str]: ...
+    def failing(self, now: float) -> Mapping[str, float]: ...
 
 
 class Names(Protocol):
@@ -77,9 +79,18 @@ class Planner:
         refusals = eligible.refusals
         if ask.pin is not None and not any(card.id == ask.pin for card in self.registry.cards):
             refusals = [Refusal(r.model, "pin", f"pinned to {ask.pin!r}, which is not registered") for r in refusals]
-        rows = self._rows(eligible.cards, found, now, stay)
-        scene = Scene(request, found, rows)
-        return Decision(self._plan(scene, refusals, eligible.notes, stay), scene)
+        rows = self._rows(eligible.cards, found, now, stay, request.service)
+        failing = self.health.failing(now)
+        scene, notes = Scene(request, found, rows), eligible.notes
+        if failing and len(rows) > 1:
+            scene = self._expecting(scene, stay, failing)
+            notes = (*notes, *remarks(scene.rows, failing))
+        return Decision(self._plan(scene, refusals, notes, stay), scene)
+
+    def _expecting(self, scene: Scene, stay: Stay, failing: Mapping[str, float]) -> Scene:
+        """The scene with the cost of fallbacks, by whom this policy would ask next."""
+        ranked = _ranked(scene, self.policy.judge(scene).scores, stay, {})
+        return scene._replace(rows=with_fallbacks(scene.rows, [row for _, row in ranked], failing))
 
     def _ask(self, request: Request, found: Features) -> Ask:
         terms = request.routing
@@ -96,7 +107,9 @@ class Planner:
     def _meant(self, names: Sequence[str]) -> frozenset[str]:
         return frozenset(id for name in names for id in self.registry.matches(name) or (name,))
 
-    def _rows(self, cards: Sequence[ModelCard], found: Features, now: float, stay: Stay) -> list[Row]:
+    def _rows(
+        self, cards: Sequence[ModelCard], found: Features, now: float, stay: Stay, service: str = ""
+    ) -> list[Row]:
         tokens_in, tokens_out, task, hardness = found
         believed, condition = self.prior.on(task), self.health.condition
         factors, common = self.lengths.on(task)
@@ -109,7 +122,10 @@ class Planner:
             expected = int(tokens_out * factors.get(card.id, common))
             stays = card.id == stay.model
             cached = stay.cached_tokens if stays else 0
-            cost = card.price.estimate(tokens_in, expected, cached) if card.price is not None else None
+            price = card.price
+            if service and price is not None:
+                price = price.asked(service)
+            cost = price.estimate(tokens_in, expected, cached) if price is not None else None
             latency = None if state.ttft_s is None else state.ttft_s + expected * (state.s_per_token or 0.0)
             pressure = state.pressure_s(now) if self.balance else 0.0
             rows.append(Row(card, quality, cost, latency, state.queue_s, state.in_flight, state.held, stays, pressure))
@@ -150,12 +166,15 @@ def _ranked(
 ) -> list[tuple[Scored, Row]]:
     """Usable before held, then whom the conversation is bound to, then who has all tools, then by score and load.
 
-    Ties keep the registry's order.
+    Of equal scores an unknown price comes last; ties keep the registry's order.
     """
     pairs = list(zip(scores, scene.rows, strict=True))
     bound = stay.model if stay.binding else ""
     pairs.sort(
-        key=lambda p: (p[1].held != "", p[1].card.id != bound, p[1].card.id in without, -p[0][0], p[1].load)
+        key=lambda p: (
+            p[1].held != "", p[1].card.id != bound, p[1].card.id in without,
+            -p[0][0], p[1].cost_pico is None, p[1].load,
+        )
     )  # fmt: skip
     return pairs
 
@@ -175,10 +194,12 @@ def _remarks(without: Mapping[str, tuple[str, ...]], stay: Stay, scene: Scene) -
 
 def _candidate(row: Row, scored: Scored) -> Candidate:
     card = row.card
+    if row.fallback_pico:
+        scored = shown(scored, row)
     window = card.context_window if card.max_input_tokens is None else card.max_input_tokens
     return Candidate(
         card.id, card.provider, card.name, scored[0], row.quality, row.cost_pico,
-        row.latency_s, row.queue_s, scored[1], row.held, window,
+        row.latency_s, row.queue_s, scored[1], row.held, window, row.fallback_pico,
     )  # fmt: skip
 
 
