@@ -19,11 +19,15 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from capability_router.catalog.card import FLAGS
-from capability_router.catalog.statement import Known
+from capability_router.catalog.statement import RATES, Known
 from capability_router.errors import ConfigError
 
 SCHEMA = 2
 _TOKENS = ("context_window", "max_input_tokens", "max_output_tokens")
+STORED = (*_TOKENS, *FLAGS, "reasoning_effort_levels", "price")
+"""The fields of a card that a catalog holds."""
+BESIDE = ("origins", "doubts", "retires")
+"""What stands beside them in a row."""
 _DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$")
 Book = dict[str, dict[str, Known]]
 """Provider -> model -> what is known of it."""
@@ -104,7 +108,12 @@ def _holds(name: str, value: Any) -> bool:
         return isinstance(value, int) and not isinstance(value, bool) and value > 0
     if name == "reasoning_effort_levels":
         return isinstance(value, list) and all(isinstance(word, str) for word in value)
-    return name == "price" and isinstance(value, Mapping)
+    return name == "price" and _is_price(value)
+
+
+def _is_price(value: Any) -> bool:
+    rates = (value.get(name, 0) for name in RATES) if isinstance(value, Mapping) else (None,)
+    return all(isinstance(rate, (int, float)) for rate in rates)
 
 
 def parsed(data: Any, origin: str) -> Document:
@@ -142,8 +151,12 @@ def _check(part: Any) -> None:
     for name, said in part["models"].items():
         if not isinstance(said, Mapping):
             raise ValueError(f"model {name!r} is a {type(said).__name__} instead of a mapping")
-        if not all(isinstance(said.get(key, {}), Mapping) for key in ("origins", "doubts", "price")):
-            raise ValueError(f"model {name!r}: origins, doubts and price are mappings")
+        origins, doubts = said.get("origins", {}), said.get("doubts", {})
+        nested = (*doubts.values(), *doubts.get("price", {}).values()) if isinstance(doubts, Mapping) else (None,)
+        if not all(isinstance(part, Mapping) for part in (origins, *nested)):
+            raise ValueError(f"model {name!r}: origins and doubts are mappings, and so is what doubts hold of a field")
+        if not all(isinstance(text, str) for text in (*origins.values(), said.get("retires", ""))):
+            raise ValueError(f"model {name!r}: origins and retires are texts")
 
 
 def stored(models: Mapping[str, Known]) -> dict[str, Any]:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from capability_router.catalog import document
-from capability_router.catalog.document import SCHEMA, Source
+from capability_router.catalog import document, prices
+from capability_router.catalog.document import BESIDE, SCHEMA, STORED, Source
 from capability_router.catalog.sources import formats
-from capability_router.catalog.statement import Statement, unsettled
+from capability_router.catalog.statement import Known, Statement, unsettled
 from capability_router.errors import ConfigError
+from capability_router.nearest import nearest
 
 Said = dict[str, list[Statement]]
 """Field -> statements."""
@@ -53,12 +54,24 @@ def _said(source: str, fields: Mapping[str, Any]) -> Said:
     return {name: [Statement(source, value)] for name, value in fields.items()}
 
 
+def _check(row: Mapping[str, Any], known: Known, owner: str) -> None:
+    """What a look-up would pass over is told to the one who wrote it."""
+    for name in row.keys() - known.fields.keys() - set(BESIDE):
+        hint = f" can't be {row[name]!r:.60}" if name in STORED else f" is no field of a model{nearest(name, STORED)}"
+        raise ConfigError(f"{owner}: {name}{hint}")
+    prices.parse(known.fields.get("price"), owner)
+
+
 def _own(data: Mapping[str, Any], origin: str, today: date) -> Offer:
     doc = document.parsed(data, origin)
     late = [str(source) for source in doc.sources.values() if source.as_of > today.isoformat()]
     if late:
         raise ConfigError(f"{origin}: {', '.join(late)} is of a day in the future")
-    models = {p: {m: unsettled(known) for m, known in rows.items()} for p, rows in doc.book().items()}
+    book = doc.book()
+    for provider, rows in book.items():
+        for model, known in rows.items():
+            _check(doc.models(provider)[model], known, f"{provider}:{model} in {origin}")
+    models = {p: {m: unsettled(known) for m, known in rows.items()} for p, rows in book.items()}
     told = {statement.source for rows in models.values() for said in rows.values()
             for statements in said.values() for statement in statements if statement.source}  # fmt: skip
     if not told or told - doc.sources.keys():

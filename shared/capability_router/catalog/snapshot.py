@@ -60,7 +60,7 @@ class Found(NamedTuple):
         source = self.document.label(self.known, "price").rpartition(" (")[0]
         try:
             return Price.parse({**stated, "as_of": self.as_of("price") or None, "source": source})
-        except (ConfigError, KeyError, TypeError, ValueError) as error:
+        except (ConfigError, AttributeError, KeyError, TypeError, ValueError) as error:
             log.warning("the catalog's price of %s:%s can't be read (%s): unknown", self.provider, self.model, error)
             return None
 

@@ -11,7 +11,7 @@ WINDOW = "window"  # a source that doesn't say whether it means the whole window
 _WINDOWS = ("context_window", "max_input_tokens")
 _SAME = 0.98  # numbers of tokens nearer than this differ only in how they were rounded
 _CENT = 0.005  # prices nearer than this are the same
-_RATES = (
+RATES = (
     "input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok", "cache_write_1h_mtok",
     "input_audio_mtok", "output_audio_mtok",
 )  # fmt: skip
@@ -149,7 +149,7 @@ def _price_differs(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Mappin
     """Their rates, as far as both state them and they differ."""
     odd = {
         rate: theirs[rate]
-        for rate in _RATES
+        for rate in RATES
         if rate in ours and rate in theirs and abs(ours[rate] - theirs[rate]) > _CENT * max(ours[rate], theirs[rate])
     }
     return odd or None

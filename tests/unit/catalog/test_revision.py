@@ -136,6 +136,16 @@ def test_a_catalog_of_our_own_is_taken_with_its_sources():
         ({"sources": {"acme": {"as_of": "today"}}}, "a day is written 2026-11-25"),
         ({"schema": 1}, "its schema is 1"),
         (
+            {"providers": {"p": {"models": {"m": {"contxt_window": 1}}}}},
+            "p:m in test: contxt_window is no field.*'context_window'",
+        ),
+        ({"providers": {"p": {"models": {"m": {"tool_calling": "yes"}}}}}, "p:m in test: tool_calling can't be 'yes'"),
+        (
+            {"providers": {"p": {"models": {"m": {"price": {"input_mtok": 1, "output_mtok": -1}}}}}},
+            "'p:m in test'.*output_mtok",
+        ),
+        ({"providers": {"p": {"models": {"m": {"doubts": {"price": {"x": 5}}}}}}}, "origins and doubts are mappings"),
+        (
             {"providers": {"p": {"models": {"m": {"context_window": 1, "origins": {"context_window": "ghost"}}}}}},
             "ghost",
         ),

@@ -58,6 +58,7 @@ def test_an_exact_name_is_closer_than_a_newer_look_alike(file):
     [
         "{", "[]", "{}", '"text"', '{"schema": 1}', '{"schema": 2}', "\x00", text().replace("2030-01-01", "soon"),
         text(models={"m": 5}), text(models={"m": {"origins": []}}),
+        text(models={"m": {"doubts": {"price": 5}}}), text(models={"m": {"retires": 5}}),
         '{"schema": 2, "as_of": "2026-01-01", "sources": [], "providers": {}}',
     ],
 )  # fmt: skip
