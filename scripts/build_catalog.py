@@ -24,8 +24,8 @@ from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parent))  # its neighbours, when it is not run as a script
 
-import genai_prices
 import langchain_profiles
+import second_opinion
 
 from capability_router.catalog import document
 from capability_router.catalog.aliases import spellings
@@ -113,14 +113,14 @@ def reseller(told: Mapping[str, list[Told]], provider: str, model: str) -> list[
     return [Statement("langchain-openrouter", window)] if resold and window else []
 
 
-def second_opinion(said: dict[str, list[Statement]], fields: Fields | None) -> None:
+def hear_on_price(said: dict[str, list[Statement]], fields: Fields | None) -> None:
     """genai-prices is heard on the price; on the window only where nobody else says one."""
     for name, value in (fields or {}).items():
         if name == "price" or name not in said:
             said.setdefault(name, []).append(Statement("genai-prices", value))
 
 
-def book(told: Mapping[str, list[Told]], prices: genai_prices.Prices | None) -> Book:
+def book(told: Mapping[str, list[Told]], prices: second_opinion.Prices | None) -> Book:
     """Everything that is known, settled, without copies under dates and regions."""
     made: Book = {}
     for provider, sources in told.items():
@@ -130,7 +130,7 @@ def book(told: Mapping[str, list[Told]], prices: genai_prices.Prices | None) -> 
                 said = statements(sources, model)
                 said.setdefault("window", []).extend(reseller(told, provider, model))
                 if prices:
-                    second_opinion(said, prices.said(provider, model))
+                    hear_on_price(said, prices.said(provider, model))
                 known[model] = settle({name: told_ for name, told_ in said.items() if told_})
         loose = {_loose(name) for name in known}
         for model, fields in prices.own(provider) if prices else ():
@@ -151,7 +151,7 @@ def _lasting(sources: list[Told], model: str) -> dict[str, list[Statement]]:
     return {name: told for name, told in statements(sources, model).items() if name != "retires"}
 
 
-def aliases(models: Mapping[str, Known], provider: str, prices: genai_prices.Prices | None) -> dict[str, str]:
+def aliases(models: Mapping[str, Known], provider: str, prices: second_opinion.Prices | None) -> dict[str, str]:
     """Further names of models, as genai-prices holds them, where no spelling leads there anyway."""
     loose = {_loose(name) for name in models}
     named = {name: model for name, model in prices.names(provider) if model in models} if prices else {}
@@ -163,7 +163,7 @@ def _loose(name: str) -> str:
     return name.lower().replace(".", "-").replace("_", "-")
 
 
-def missing(made: Book, told: Mapping[str, list[Told]], prices: genai_prices.Prices) -> Iterator[str]:
+def missing(made: Book, told: Mapping[str, list[Told]], prices: second_opinion.Prices) -> Iterator[str]:
     """What a source names and no spelling of the catalog answers to."""
     for provider in KEPT:
         names = {name: "langchain" for t in told[provider] for name in t.models}
@@ -215,7 +215,7 @@ def main() -> None:
     found = wheels_in(given.wheels)
     told = gathered(found)
     prices = (
-        genai_prices.Prices(found["genai_prices"].path, date.fromisoformat(given.as_of))
+        second_opinion.Prices(found["genai_prices"].path, date.fromisoformat(given.as_of))
         if "genai_prices" in found
         else None
     )

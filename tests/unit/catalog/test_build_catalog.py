@@ -120,7 +120,7 @@ def wheels(tmp_path):
 @pytest.fixture
 def built(script, wheels):
     found = script.wheels_in(wheels)
-    prices = script.genai_prices.Prices(found["genai_prices"].path, date(2026, 11, 23))
+    prices = script.second_opinion.Prices(found["genai_prices"].path, date(2026, 11, 23))
     return script.book(script.gathered(found), prices)
 
 
