@@ -40,6 +40,8 @@ KEPT = (
     "fireworks", "perplexity", "moonshot", "alibaba", "zai", "cerebras", "minimax", "openrouter", "meta", "ai21",
     "nvidia", "huggingface", "sambanova", "deepinfra", "nebius", "baseten", "databricks", "cloudflare", "watsonx",
     "tencent", "volcengine", "xiaomi", "inception", "arcee", "bigmodel", "sarvam", "gigachat", "cognition",
+    "novita", "hyperbolic", "scaleway", "wandb", "friendliai", "lambda_ai", "nscale", "crusoe", "snowflake", "oci",
+    "morph", "v0",
 )  # fmt: skip
 """The providers of the snapshot."""
 _DATE = re.compile(r"-(\d{4}-\d{2}-\d{2}|20\d{6})$")

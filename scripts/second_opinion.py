@@ -17,7 +17,7 @@ from capability_router.catalog.sources.listing import Fields, known, mtok, price
 
 _OWN_NAMES = (
     "anthropic", "arcee", "azure", "baseten", "cerebras", "cloudflare", "cohere", "databricks", "deepseek", "fireworks",
-    "google", "groq", "meta", "minimax", "mistral", "openai", "openrouter", "perplexity", "together", "zai",
+    "google", "groq", "meta", "minimax", "mistral", "novita", "openai", "openrouter", "perplexity", "together", "zai",
 )  # fmt: skip
 PROVIDERS = {
     "x-ai": "xai", "moonshotai": "moonshot", "aws": "bedrock", "zhipuai": "bigmodel",

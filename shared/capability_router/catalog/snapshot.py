@@ -147,9 +147,12 @@ def builtin() -> Document:
 
 
 def _text(name: str) -> str:
-    from importlib import resources  # takes longer to import than the file to parse
+    from pkgutil import get_data  # like importlib.resources, which takes longer to import than the file to parse
 
-    return resources.files("capability_router.catalog").joinpath("data", f"{name}.json").read_text("utf-8")
+    raw = get_data("capability_router.catalog", f"data/{name}.json")
+    if raw is None:
+        raise FileNotFoundError(f"the installed package has no catalog part {name!r}")
+    return raw.decode("utf-8")
 
 
 def provenance() -> Provenance:
