@@ -26,15 +26,16 @@ _FINISHES: dict[str, Finish] = {
     "prohibited_content": Finish.CONTENT_FILTER, "image_safety": Finish.CONTENT_FILTER,
     "refusal": Finish.REFUSAL,
 }  # fmt: skip
+_NONE = Usage()
 _REASON_KEYS = ("finish_reason", "stop_reason", "done_reason", "stopReason")
 
 
 def finish_of(metadata: Mapping[str, Any]) -> Finish | None:
     """The terminal reason in a `response_metadata`, by whichever of its names; None = none given."""
-    word = next((metadata[key] for key in _REASON_KEYS if metadata.get(key)), None)
-    if word is None:
-        return _responses_finish(metadata)
-    return _FINISHES.get(str(word).lower(), Finish.OTHER)
+    for key in _REASON_KEYS:
+        if word := metadata.get(key):
+            return _FINISHES.get(str(word).lower(), Finish.OTHER)
+    return _responses_finish(metadata)
 
 
 def _responses_finish(metadata: Mapping[str, Any]) -> Finish | None:
@@ -109,7 +110,8 @@ class Reader:
 
     def _take_calls(self, message: AIMessage) -> None:
         if not isinstance(message, AIMessageChunk):
-            self._seen.update((tool["id"] or f"#{i}", True) for i, tool in enumerate(message.tool_calls))
+            if message.tool_calls:
+                self._seen.update((tool["id"] or f"#{i}", True) for i, tool in enumerate(message.tool_calls))
             self._malformed += len(message.invalid_tool_calls)
             return
         for piece in message.tool_call_chunks:
@@ -136,29 +138,23 @@ class Reader:
     def reply(self, parse_error: str = "") -> Reply:
         """What has been seen so far."""
         # A call cut off in the middle is not malformed: only an ended reply is judged.
-        broken = sum(not _parses(parts[1:]) for parts in self._calls.values()) if self._finish else 0
-        ids = tuple(parts[0] for parts in self._calls.values() if parts[0])
+        calls = self._calls.values()
+        broken = sum(not _parses(parts[1:]) for parts in calls) if calls and self._finish else 0
+        ids = tuple([parts[0] for parts in calls if parts[0]])
         return Reply(
-            usage=under(self._usage, self._tier),
-            finish=self._finish,
-            text="".join(self._texts),
-            tool_calls=len(self._calls) - broken + len(self._seen),
-            malformed_tool_calls=self._malformed + broken,
-            tool_call_ids=ids + tuple(self._seen),
-            model=self._model,
-            cost_usd=self._cost,
-            cached=self.cached,
-            headers=self._headers,
-            parse_error=parse_error,
-        )
+            under(self._usage, self._tier), self._finish, "".join(self._texts), len(calls) - broken + len(self._seen),
+            self._malformed + broken, ids + tuple(self._seen), self._model, self._cost, self.cached, self._headers,
+            parse_error,
+        )  # fmt: skip
 
 
 class EventReader:
     """Collects a reply from the events of the v3 protocol, in order."""
 
-    __slots__ = ("_calls", "_malformed", "_reader", "_texts", "carried")
+    __slots__ = ("_begun", "_calls", "_malformed", "_reader", "_texts", "carried")
 
     def __init__(self) -> None:
+        self._begun = 0
         self._reader = Reader(streamed=True)
         self._texts: list[str] = []
         self._calls: list[str] = []
@@ -176,7 +172,7 @@ class EventReader:
         if kind == "content-block-delta":
             return self._delta(event.get("delta") or {})
         if kind == "content-block-start":
-            return _full(event.get("content") or {}) and (event.get("content") or {}).get("type") != "text"
+            return self._start(event.get("content") or {})
         if kind == "content-block-finish":
             return self._block(event.get("content") or {})
         if kind == "message-finish":
@@ -184,6 +180,10 @@ class EventReader:
             metadata.setdefault("finish_reason", event.get("reason"))
             self._reader.see(AIMessage(content="", usage_metadata=event.get("usage"), response_metadata=metadata))
         return False
+
+    def _start(self, block: Mapping[str, Any]) -> bool:
+        self._begun += block.get("type") in ("tool_call", "tool_call_chunk")
+        return _full(block) and block.get("type") != "text"
 
     def _delta(self, delta: Mapping[str, Any]) -> bool:
         text = delta.get("text")
@@ -201,8 +201,9 @@ class EventReader:
 
     def reply(self) -> Reply:
         """What has been seen so far."""
+        calls = max(len(self._calls), self._begun - self._malformed)  # also those that were cut off
         return replace(
-            self._reader.reply(), text="".join(self._texts), tool_calls=len(self._calls),
+            self._reader.reply(), text="".join(self._texts), tool_calls=calls,
             malformed_tool_calls=self._malformed, tool_call_ids=tuple(filter(None, self._calls)),
         )  # fmt: skip
 

@@ -53,6 +53,8 @@ def _plain(message: BaseMessage) -> list[dict[str, Any]]:
     if isinstance(message, AIMessage) and (message.tool_calls or message.invalid_tool_calls):
         out["tool_calls"] = _calls(message)
         out["content"] = message.content or None
+    if role == "assistant" and message.additional_kwargs.get("prefix") is True:
+        out["prefix"] = True  # the beginning of the answer, as some providers want it marked
     return [out]
 
 

@@ -6,31 +6,29 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse
 from llama_index.core.bridge.pydantic import BaseModel
 
 from capability_router.request import Finish, Reply, Usage
 from llamaindex_router.handover import key_of
 from llamaindex_router.tool_calls import tool_calls_of
 from llamaindex_router.usage import bill_of, counts_of, field, finish_of, tier_of, usage_of
+from llamaindex_router.wording import Response, Wording, words_of
 
-Response = ChatResponse | CompletionResponse
 _SILENT = ("text", "cache")
 
 
 class Transcript:
     """Reads chat and completion responses; keeps the last text, message, terminal reason and counts."""
 
-    __slots__ = (
-        "_bill", "_carried", "_counts", "_finish", "_message", "_model", "_said", "_text", "_tier", "_worded",
-    )  # fmt: skip
+    __slots__ = ("_bill", "_carried", "_counts", "_finish", "_message", "_model", "_tier", "_worded", "_wording")
 
     def __init__(self) -> None:
         self._bill: Decimal | None = None
         self._counts: dict[str, Any] = {}
         self._finish: Finish | None = None
         self._message: ChatMessage | None = None
-        self._said = self._text = self._model = self._tier = ""
+        self._model, self._tier, self._wording = "", "", Wording()
         self._carried = self._worded = False
 
     def take(self, response: Response) -> bool:
@@ -42,12 +40,9 @@ class Transcript:
         self._take_counts(raw, *kwargs)
         self._finish = finish_of(raw, *kwargs) or self._finish
         self._model = self._model or str(field(raw, "model") or "")
-        whole = (response.message.content if isinstance(response, ChatResponse) else response.text) or ""
-        # Most integrations give the text so far with every chunk, some only its increment, some are late with it.
-        self._said += response.delta or ""
-        self._text = whole if len(whole) >= len(self._said) else self._said
+        self._wording.take(response)
         self._worded = self._worded or _chunked(raw)
-        carries = bool(response.delta) or bool(whole) or self._speaks(response)
+        carries = bool(response.delta) or bool(words_of(response)) or self._speaks(response)
         self._carried = self._carried or carries
         return carries
 
@@ -94,7 +89,7 @@ class Transcript:
         return Reply(
             usage=self.usage,
             finish=self._finish,
-            text=self._text or self._other_content(),
+            text=self._wording.text or self._other_content(),
             tool_calls=len(calls) - broken,
             malformed_tool_calls=broken,
             tool_call_ids=tuple(map(key_of, calls)),

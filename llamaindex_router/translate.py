@@ -12,6 +12,7 @@ from capability_router.catalog.card import ModelCard
 from capability_router.request import Need, Request, asked_service
 from capability_router.routing import Routing
 from llamaindex_router.call import Call
+from llamaindex_router.continuation import CONTINUED
 from llamaindex_router.handover import answered_keys
 from llamaindex_router.tokens import counted
 
@@ -46,6 +47,7 @@ def request_of(
         service=_service(call.kwargs),
         input_tokens=None if media else counted(texts, tools, cards, longest),
         stream=call.stream,
+        resumable=call.stream and call.method in CONTINUED,
         turns=sum(m.role == MessageRole.USER for m in messages) or 1,
         in_tool_loop=bool(messages) and messages[-1].role in _TOOL_ROLES,
         follows=answered_keys(messages),

@@ -4,6 +4,7 @@
     ├── ConfigError            a setting, card, key or file is wrong; says which and what to write
     ├── NoEligibleModel        no model can take the request; nothing was sent      .refusals
     ├── BudgetExceeded         a spending cap would be broken; nothing was sent     .scope .left_usd
+    ├── StoreError             a store can't be reached, read or written; names it without its password
     ├── RouterBusy             every model is full and the deadline is nearer than a free slot
     └── AllCandidatesFailed    attempts were made, none gave an answer              .failures
         └── StreamInterrupted  the answer broke off after its first text            .partial
@@ -82,6 +83,10 @@ class BudgetExceeded(RouterError):
         super().__init__(message)
 
 
+class StoreError(RouterError):
+    """A store can't be reached, read or written; the text names it, without its password."""
+
+
 class RouterBusy(RouterError):
     """Every eligible model is full and none will be free before the deadline."""
 
@@ -111,9 +116,14 @@ class StreamInterrupted(AllCandidatesFailed):
     partial: str = ""
 
     def _text(self, tenant: str, advice: str) -> str:
-        last = self.failures[-1]
+        *before, last = self.failures
+        begun = f", which continued the answer of {', '.join(f.model for f in before)}," if before else ""
+        why = (
+            "nothing could continue it once more."
+            if before
+            else "another model was not tried, because two models' texts are never mixed in one answer."
+        )
         return (
-            f"the stream of {last.model} broke off after text had been delivered: {last.detail or last.fault}. "
-            "The partial text is in `.partial`; another model was not tried, because two models' "
-            "texts are never mixed in one answer."
+            f"the stream of {last.model}{begun} broke off after text had been delivered: {last.detail or last.fault}. "
+            f"The partial text is in `.partial`; {why}"
         )

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from capability_router.eligibility import Refusal
 from capability_router.errors import NoEligibleModel
+from capability_router.value import quickly_made
 
 SCHEMA_VERSION = 1
 
@@ -55,6 +56,7 @@ class Candidate(NamedTuple):
         }  # fmt: skip
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A decision before anything is sent. `candidates` are ranked, best first."""

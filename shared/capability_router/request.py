@@ -6,7 +6,7 @@ core untouched and unread.
 
 from __future__ import annotations
 
-import uuid
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
@@ -14,6 +14,7 @@ from enum import IntFlag, StrEnum
 from typing import Any, NamedTuple
 
 from capability_router.routing import Routing, current_routing
+from capability_router.value import quickly_made
 
 
 class Need(IntFlag):
@@ -50,6 +51,11 @@ class Finish(StrEnum):
     OTHER = "other"
 
 
+def _new_id() -> str:
+    return os.urandom(16).hex()
+
+
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Request:
     """One request in no framework's terms.
@@ -83,7 +89,7 @@ class Request:
     resumable: bool = False
     shown_live: bool = False
     routing: Routing = field(default_factory=current_routing)
-    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    id: str = field(default_factory=_new_id)
     payload: Any = field(default=None, repr=False, compare=False)
     service: str = ""
 
@@ -114,6 +120,7 @@ def service_tier(word: object) -> str:
     return "" if text in _USUAL else "priority" if text == "fast" else text
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens of one attempt. `input_tokens` includes cached ones, `output_tokens` includes reasoning.
@@ -156,6 +163,7 @@ TOKENS = tuple(f.name for f in fields(Usage) if f.name not in ("service_tier", "
 """The counts of a Usage."""
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What an attempt has given so far; complete once its stream has ended.
@@ -184,6 +192,7 @@ class Reply:
         return not self.tool_calls and not self.malformed_tool_calls and not self.text.strip()
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class AttemptRecord:
     """One attempt, ended. `fault` is None for the one that answered; times in seconds."""
@@ -213,6 +222,7 @@ class AttemptRecord:
         }  # fmt: skip
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one request: who answered, after which attempts, at what cost.

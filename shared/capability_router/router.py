@@ -28,7 +28,7 @@ from capability_router.learning.outcomes import Answered, Outcomes
 from capability_router.learning.prior import Prior, Stated
 from capability_router.money.account import Account
 from capability_router.money.budget import Budgets
-from capability_router.money.ledger import Booked, Ledger
+from capability_router.money.ledger import CALLS_KEPT, Booked, Ledger
 from capability_router.nearest import nearest
 from capability_router.plan import Plan
 from capability_router.policies.affinity import Affinity, cached_after
@@ -36,11 +36,13 @@ from capability_router.policies.balance import Balance
 from capability_router.policies.choice import choose_policy
 from capability_router.policies.planner import Decision, Planner
 from capability_router.request import Outcome, Request
+from capability_router.stores.opening import open_store
 from capability_router.telemetry.records import decision_record, feedback_record
 from capability_router.telemetry.sinks import Sink, Sinks, configured_sinks
 
 if TYPE_CHECKING:
     from capability_router.config import Settings
+    from capability_router.settings.schema import Kept
 
 C = TypeVar("C")
 log = logging.getLogger("capability_router")
@@ -65,7 +67,8 @@ class Router:
             log.warning("%s", told)
         self.clock: Clock = clock or SystemClock()
         self.name: str = s.name
-        self.ledger = Ledger()
+        self.store = open_store(s.store, self.clock, mend=True)
+        self.ledger = self._books(s.ledger)
         self.budgets = Budgets(s.budgets, registry.matches)
         self.board = Board(s.health, seed=s.policy.seed, learns_limits=s.learns_limits, on_event=self._tell)
         self._watchers: list[Callable[[HealthEvent], None]] = []
@@ -88,6 +91,7 @@ class Router:
             s.on_content_filter,
         )  # fmt: skip
         self._prices = {card.id: card.price for card in registry.cards}
+        self._credentials = {entry.card.id: entry.address.credential for entry in registry}
         self.line = Line(s.retry.max_waiting)
         self._retries = RetryBudget(s.retry.budget_ratio, s.retry.budget_floor)
         self._continuing = {card.id for card in registry.cards if s.resume and card.assistant_prefill}
@@ -189,8 +193,20 @@ class Router:
             pass
 
     def close(self) -> None:
-        """Close the sinks; the router can go on being used."""
+        """Write the ledger, close sinks and store; the router can go on being used."""
+        self.ledger.close()
         self.sinks.close()
+        self.store.close()
+
+    def _books(self, kept: Kept) -> Ledger:
+        """The ledger, in the store if that keeps one."""
+        store = open_store(kept.store, self.clock, mend=True) if kept.store else self.store
+        if store.calls is None:
+            return Ledger(kept.keep_calls or CALLS_KEPT, days=kept.keep_days, unix=self.clock.unix)
+        from capability_router.money.journal import Journal  # here, because few need its thread
+
+        days, calls, unix = kept.keep_days, kept.keep_calls, self.clock.unix
+        return Ledger(unix=unix, books=Journal(store.calls, unix=unix, keep_days=days, keep_calls=calls))
 
     def _decide(self, request: Request) -> Decision:
         now = self.clock.now()
@@ -209,7 +225,7 @@ class Router:
             prices = {card.id: price_of(card.provider, request.model) for card in self.registry.cards}
         return Account(
             request.id, Booked.of(request.routing, plan.task), plan.input_tokens, ledger=self.ledger,
-            budgets=self.budgets, prices=prices, most=most, unix=self.clock.unix,
+            budgets=self.budgets, prices=prices, most=most, unix=self.clock.unix, credentials=self._credentials,
         )  # fmt: skip
 
     def _ended(self, run: Run[Any]) -> None:

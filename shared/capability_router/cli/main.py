@@ -15,6 +15,7 @@ except ModuleNotFoundError as missing:
 COMMANDS = {
     "catalog": "capability_router.cli.catalog:catalog",
     "explain": "capability_router.cli.explain:explain",
+    "ledger": "capability_router.cli.ledger:ledger",
     "report": "capability_router.cli.report:report",
     "simulate": "capability_router.cli.simulate:simulate",
 }

@@ -277,7 +277,8 @@ class Board:
                 self.settled_twice += 1
             else:
                 permit.settled = True
-                self._latest = max(self._latest, now)
+                if now > self._latest:
+                    self._latest = now
                 permit.lane.settle(permit, verdict, now)
                 if permit.lane.breaker.window.failed:
                     self._failed_until = max(self._failed_until, now + self.config.window_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from capability_router.catalog.card import ModelCard
@@ -13,8 +14,9 @@ Terms = tuple[tuple[str, float], ...]
 Scored = tuple[float, Terms]
 
 
-class Row(NamedTuple):
-    """One eligible model and what is predicted of it for this request.
+@dataclass(slots=True)
+class Row:
+    """One eligible model and what is predicted of it for this request. Read, never changed.
 
     `cost_pico` in picodollars, `fallback_pico` of it for another model in case this one fails, `latency_s` and
     `queue_s` in seconds, None = unknown. `load` is the calls in flight, `pressure_s` the recent peak of waits

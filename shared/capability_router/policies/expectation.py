@@ -8,6 +8,7 @@ fails there is nothing to add, and one judgement is all.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from capability_router.policies.base import Row, Scored
 
@@ -24,7 +25,7 @@ def with_fallbacks(rows: Sequence[Row], order: Iterable[Row], failing: Mapping[s
         chance, own = failing.get(row.card.id, 0.0), row.cost_pico
         extra = int(chance * rest)
         if own is not None and not row.held:
-            raised[row.card.id] = row._replace(cost_pico=own + extra, fallback_pico=extra) if extra else row
+            raised[row.card.id] = replace(row, cost_pico=own + extra, fallback_pico=extra) if extra else row
             rest = own + chance * rest
     return [raised.get(row.card.id, row) for row in rows]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import NamedTuple, Protocol
 
 from capability_router.catalog.aliases import lacking
@@ -18,6 +19,8 @@ from capability_router.policies.balance import Balance
 from capability_router.policies.base import Judgement, Policy, Row, Scene, Scored
 from capability_router.policies.expectation import remarks, shown, with_fallbacks
 from capability_router.request import Request
+
+_HELD = attrgetter("held")
 
 
 class Condition(Protocol):
@@ -95,8 +98,8 @@ class Planner:
     def _ask(self, request: Request, found: Features) -> Ask:
         terms = request.routing
         own = self.tenants.get(terms.tenant) if self.tenants else None
-        if terms.pin is None and not terms.allow and not terms.deny and own is None:
-            return Ask(request, found.input_tokens, int(request.needs))
+        if own is None and not terms.binding:
+            return Ask(request, found.input_tokens, int(request.needs), binding=False)
         pin = None if terms.pin is None else self.registry.resolve(terms.pin) or terms.pin
         tenant = None if own is None else self._meant(own)
         return Ask(
@@ -113,21 +116,24 @@ class Planner:
         tokens_in, tokens_out, task, hardness = found
         believed, condition = self.prior.on(task), self.health.condition
         factors, common = self.lengths.on(task)
+        balancing, staying = bool(self.balance), stay.model
         rows: list[Row] = []
         for card in cards:
-            level, when_easy, when_hard = believed[card.id]
+            id, price = card.id, card.price
+            level, when_easy, when_hard = believed[id]
             quality = level + hardness * (when_easy if hardness < 0.0 else when_hard)
             quality = 0.01 if quality < 0.01 else 0.99 if quality > 0.99 else quality
-            state = condition(card.id, now)
-            expected = int(tokens_out * factors.get(card.id, common))
-            stays = card.id == stay.model
+            state = condition(id, now)
+            expected = int(tokens_out * factors.get(id, common))
+            stays = id == staying
             cached = stay.cached_tokens if stays else 0
-            price = card.price
             if service and price is not None:
                 price = price.asked(service)
-            cost = price.estimate(tokens_in, expected, cached) if price is not None else None
-            latency = None if state.ttft_s is None else state.ttft_s + expected * (state.s_per_token or 0.0)
-            pressure = state.pressure_s(now) if self.balance else 0.0
+            cost = None if price is None else price.estimate(tokens_in, expected, cached)
+            latency = state.ttft_s
+            if latency is not None:
+                latency += expected * (state.s_per_token or 0.0)
+            pressure = state.pressure_s(now) if balancing else 0.0
             rows.append(Row(card, quality, cost, latency, state.queue_s, state.in_flight, state.held, stays, pressure))
         return rows
 
@@ -139,20 +145,12 @@ class Planner:
         if self.balance and not self.policy.ordered:
             self.balance.arranged(ranked)
         reason = self._reason(scene, ranked[0][1], stay) if ranked else "no eligible model"
+        if without or stay.cached_tokens:
+            notes = (*notes, *_remarks(without, stay, scene))
         return Plan(
-            request_id=request.id,
-            policy=self.policy.name,
-            candidates=tuple([_candidate(row, scored) for scored, row in ranked]),
-            refusals=tuple(refusals),
-            reason=reason,
-            input_tokens=found.input_tokens,
-            output_tokens=found.output_tokens,
-            task=found.task,
-            needs=_needs(request),
-            notes=(*notes, *_remarks(without, stay, scene)),
-            settings=judged.settings,
-        )
-
+            request.id, self.policy.name, tuple([_candidate(row, scored) for scored, row in ranked]), tuple(refusals),
+            reason, found.input_tokens, found.output_tokens, found.task, _needs(request), notes, judged.settings,
+        )  # fmt: skip
 
     def _reason(self, scene: Scene, best: Row, stay: Stay) -> str:
         if not best.stays:
@@ -169,14 +167,15 @@ def _ranked(
     Of equal scores an unknown price comes last; ties keep the registry's order.
     """
     pairs = list(zip(scores, scene.rows, strict=True))
+    pairs.sort(key=_score_and_load)
     bound = stay.model if stay.binding else ""
-    pairs.sort(
-        key=lambda p: (
-            p[1].held != "", p[1].card.id != bound, p[1].card.id in without,
-            -p[0][0], p[1].cost_pico is None, p[1].load,
-        )
-    )  # fmt: skip
+    if bound or without or any(map(_HELD, scene.rows)):
+        pairs.sort(key=lambda pair: (pair[1].held != "", pair[1].card.id != bound, pair[1].card.id in without))
     return pairs
+
+
+def _score_and_load(pair: tuple[Scored, Row]) -> tuple[float, bool, int]:
+    return -pair[0][0], pair[1].cost_pico is None, pair[1].load
 
 
 def _without(scene: Scene) -> dict[str, tuple[str, ...]]:
@@ -194,12 +193,11 @@ def _remarks(without: Mapping[str, tuple[str, ...]], stay: Stay, scene: Scene) -
 
 def _candidate(row: Row, scored: Scored) -> Candidate:
     card = row.card
-    if row.fallback_pico:
-        scored = shown(scored, row)
+    score, terms = shown(scored, row) if row.fallback_pico else scored
     window = card.context_window if card.max_input_tokens is None else card.max_input_tokens
     return Candidate(
-        card.id, card.provider, card.name, scored[0], row.quality, row.cost_pico,
-        row.latency_s, row.queue_s, scored[1], row.held, window, row.fallback_pico,
+        card.id, card.provider, card.model or card.name, score, row.quality, row.cost_pico,
+        row.latency_s, row.queue_s, terms, row.held, window, row.fallback_pico,
     )  # fmt: skip
 
 
