@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache
 from types import MappingProxyType
@@ -24,6 +25,7 @@ from capability_router.money.price import Price
 
 _DATED = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8}|\d{4})$")
 _REMEMBERED = 1_024
+_READING = threading.Lock()
 log = logging.getLogger("capability_router")
 
 
@@ -127,9 +129,14 @@ def _dated(models: Mapping[str, Any], base: str) -> list[str]:
     return sorted((n for n in models if n.startswith(f"{base}-") and _DATED.sub("", n) == base), reverse=True)
 
 
-@cache
 def documents() -> tuple[Document, ...]:
     """The catalogs that are in use: the user's, when there is one that can be read, then the built-in one."""
+    with _READING:  # so that a file that can't be read is told once, however many threads ask first
+        return _documents()
+
+
+@cache
+def _documents() -> tuple[Document, ...]:
     users = userfile.load()
     return (builtin(),) if users is None else (users, builtin())
 
@@ -163,7 +170,7 @@ def provenance() -> Provenance:
 
 def forget() -> None:
     """Read the catalogs anew at the next look-up: after the user's file was changed."""
-    for held in (find, lookup, documents):
+    for held in (find, lookup, _documents):
         held.cache_clear()
 
 

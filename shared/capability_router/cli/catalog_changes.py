@@ -10,7 +10,7 @@ import click
 
 from capability_router.catalog.revision import Change, Revision
 from capability_router.cli.catalog_view import shown
-from capability_router.cli.table import Table
+from capability_router.cli.table import Table, printable
 
 _WORDS = {"added": "new", "changed": "changed", "unlisted": "no longer listed"}
 _LISTED = 200  # lines, so that a first update can be read
@@ -29,7 +29,7 @@ def show(made: Revision, place: Path | None) -> None:
         click.echo(f"... and {len(told) - _LISTED:,} further lines; --json has them all")
     gone = [f"{c.provider}:{c.model}" for c in made.changes if c.kind == "unlisted"]
     if gone:
-        click.echo(f"no longer listed: {', '.join(gone[:_NAMED])}{', ...' if len(gone) > _NAMED else ''}")
+        click.echo(printable(f"no longer listed: {', '.join(gone[:_NAMED])}{', ...' if len(gone) > _NAMED else ''}"))
     counts = Counter(change.kind for change in made.changes)
     kinds = [f"{counts[kind]:,} {word}" for kind, word in _WORDS.items()] + [f"{made.confirmed:,} as before"]
     click.echo(f"{', '.join(map(str, made.told))}: {', '.join(kinds)}")

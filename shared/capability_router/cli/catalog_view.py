@@ -10,7 +10,7 @@ import click
 from capability_router.catalog import snapshot
 from capability_router.catalog.card import FLAGS
 from capability_router.catalog.snapshot import Found
-from capability_router.cli.table import Table
+from capability_router.cli.table import Table, printable
 
 _MARKS = {
     "tool_calling": "T", "structured_output": "S", "image_inputs": "I", "pdf_inputs": "P", "audio_inputs": "A",
@@ -59,7 +59,8 @@ def listing(found: Iterable[Found]) -> None:
 def model(found: Found) -> None:
     """One model: each field with its value, its source and day, how sure it is, and what is said otherwise."""
     known = found.known
-    click.echo(f"{found.provider}:{found.model}" + (f"  (switched off on {known.retires})" if known.retires else ""))
+    retires = f"  (switched off on {known.retires})" if known.retires else ""
+    click.echo(printable(f"{found.provider}:{found.model}{retires}"))
     head = ("field", "value", "source", "confidence", *(["otherwise"] if known.doubts else []))
     table = Table(*head, flex=(1, 2, 4) if known.doubts else (1, 2))
     for name in _FIELDS:

@@ -27,7 +27,7 @@ class Table:
 
     def add(self, *cells: str) -> None:
         """One more row, with a cell for each column."""
-        self.rows.append(cells)
+        self.rows.append(tuple(map(printable, cells)))
 
     def show(self) -> None:
         """Print it. On a terminal it is made to fit its width; into a pipe nothing is cut off."""
@@ -68,6 +68,11 @@ class Table:
         for row in self.rows:
             table.add_row(*map(escape, row))
         Console(highlight=False).print(table)
+
+
+def printable(text: str) -> str:
+    """Without control characters: a list from elsewhere must not steer the terminal."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _rich() -> Any:

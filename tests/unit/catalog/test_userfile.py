@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,14 @@ def test_a_broken_file_is_told_once_and_the_built_in_catalog_is_used(file, broke
     (record,) = caplog.records
     assert str(file) in record.getMessage()
     assert "the built-in catalog is used" in record.getMessage()
+
+
+def test_many_threads_that_ask_first_are_told_once(file, caplog):
+    file.write_text("{")
+    with ThreadPoolExecutor(16) as pool:
+        windows = list(pool.map(lambda i: snapshot.lookup("openai", f"gpt-5{'-mini' * (i % 2)}"), range(64)))
+    assert {known["context_window"] for known in windows} == {400_000}
+    assert len(caplog.records) == 1
 
 
 def test_a_file_that_is_no_text_or_a_folder_is_told(file, caplog):

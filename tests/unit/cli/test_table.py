@@ -51,6 +51,12 @@ def test_on_a_terminal_rich_wraps_and_plain_columns_cut_where_it_is_missing(inst
     assert "[bold]" in told  # rich would take it for markup
 
 
+def test_a_cell_can_not_steer_the_terminal():
+    made = Table("model")
+    made.add("a\x1b[2Jb\nc\r\u202ed")
+    assert made.lines() == ["model", "a?[2Jb?c??d"]
+
+
 def test_into_a_pipe_nothing_is_cut(monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "20")
     table().show()
