@@ -107,6 +107,16 @@ def test_litellms_audio_image_and_service_tiers_and_its_own_word_before_a_resell
     }
 
 
+def test_litellms_effort_levels_are_taken_from_flags_when_each_is_told():
+    flags = {f"supports_{name}_reasoning_effort": name != "minimal" for name in ("none", "minimal", "xhigh", "max")}
+    row = {"litellm_provider": "openai", "mode": "chat", "supports_reasoning": True, **flags}
+    part = {name: value for name, value in row.items() if name != "supports_max_reasoning_effort"}
+    models = litellm.read({"m": row, "part": part, "no": {**row, "supports_low_reasoning_effort": False}})["openai"]
+    assert models["m"]["reasoning_effort_levels"] == ["none", "low", "medium", "high", "xhigh", "max"]
+    assert models["no"]["reasoning_effort_levels"] == ["none", "medium", "high", "xhigh", "max"]
+    assert "reasoning_effort_levels" not in models["part"]
+
+
 def test_models_devs_windows_modalities_and_effort_levels():
     models = models_dev.read(MODELS_DEV)
     assert list(models["openai"]) == ["gpt-5-mini"]

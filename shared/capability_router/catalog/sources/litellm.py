@@ -33,6 +33,8 @@ _FLAGS = {
     "supports_native_streaming": "streaming",
 }  # fmt: skip
 # Not `supports_assistant_prefill`: with some providers it needs a parameter or an address of its own.
+_LEVELS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+_USUAL = ("low", "medium", "high")
 _MODALITIES = {"image": "image_inputs", "audio": "audio_inputs", "video": "video_inputs", "pdf": "pdf_inputs"}
 _RATES = {
     "input_cost_per_token": "input_mtok", "output_cost_per_token": "output_mtok",
@@ -87,15 +89,25 @@ def _fields(said: Mapping[str, Any]) -> Fields:
     flags = {ours: said[theirs] for theirs, ours in _FLAGS.items() if isinstance(said.get(theirs), bool)}
     listed = said.get("supported_modalities")
     inputs = {_MODALITIES[kind]: True for kind in listed if kind in _MODALITIES} if isinstance(listed, list) else {}
-    levels = said.get("reasoning_effort_levels")
     return known({
         "window": tokens(said.get("max_input_tokens")) or tokens(said.get("max_tokens")),
         "max_output_tokens": tokens(said.get("max_output_tokens")),
         **inputs, **flags,
-        "reasoning_effort_levels": levels if isinstance(levels, list) else None,
+        "reasoning_effort_levels": _levels(said),
         "price": _price(said),
         "retires": said.get("deprecation_date"),
     })  # fmt: skip
+
+
+def _levels(said: Mapping[str, Any]) -> list[str] | None:
+    """The list; else by a flag each, when it is told of every level that not all reasoning models have."""
+    listed = said.get("reasoning_effort_levels")
+    if isinstance(listed, list):
+        return listed
+    flags = {level: said.get(f"supports_{level}_reasoning_effort", level in _USUAL or None) for level in _LEVELS}
+    if said.get("supports_reasoning") is not True or None in flags.values():
+        return None
+    return [level for level, flag in flags.items() if flag is True]
 
 
 def _price(said: Mapping[str, Any]) -> Fields | None:
