@@ -17,7 +17,7 @@ def fixed(usd: float) -> dict[str, Any]:
 
 
 def router_with(failures: dict[str, int], cards: dict[str, dict[str, Any]], policy: Any = "cheapest", **settings: Any):
-    """A router whose models have lately failed so often (short of what opens their breakers), and are doubted no more."""
+    """A router whose models have lately failed so often (short of what opens a breaker); no longer doubted."""
     clock = settings.setdefault("clock", ManualClock())
     router = scripted_router({id: ["ok"] for id in cards}, cards=cards, policy=policy, **settings)
     for id, count in failures.items():
