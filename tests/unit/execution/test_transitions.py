@@ -455,6 +455,19 @@ def test_an_attempt_that_times_out_when_its_hedge_is_due_is_followed_not_hedged(
     assert told(stage.rang(103.0)) == [("alarm", 104.0)]
 
 
+def test_nobody_is_hedged_when_the_silent_one_has_been_given_up_and_the_next_is_waited_for() -> None:
+    stage = Stage("ab", hedge=HEDGE, timeouts={"first_token": 2.0}, card_b={"limits": {"concurrency": 1}})
+    stage.router.board.admit("b", 100.0)
+    stage.begin()
+    (abort, alarm) = told(stage.rang(102.0))
+    assert (abort, alarm[0]) == (("abort", 1), "alarm")
+    assert 102.0 < alarm[1] <= 102.1
+
+
+def test_a_model_of_which_too_little_is_known_is_not_hedged() -> None:
+    assert told(Stage(hedge={"on": True, "extra": 1.0}).begin()) == [LAUNCHED, ("alarm", None)]
+
+
 def test_no_hedge_beyond_the_attempts() -> None:
     stage = Stage(hedge=HEDGE, retry={"attempts": 1})
     stage.begin()
