@@ -50,7 +50,7 @@ from capability_router.execution.events import (
 from capability_router.execution.hedge import Hedging
 from capability_router.execution.limits import Limits
 from capability_router.execution.running import Running
-from capability_router.execution.targets import Targets, Wait
+from capability_router.execution.targets import Pick, Targets, Wait
 from capability_router.faults.completeness import judge
 from capability_router.faults.kinds import Fault
 from capability_router.health.board import Permit, Verdict
@@ -157,16 +157,21 @@ class Execution:
             return self._give_up(at)
         pick = self._targets.pick(at)
         while not isinstance(pick, Wait):
-            denial = self._books.open(self.launched + 1, pick.candidate)
-            if denial is None:
+            if self._opened(at, pick):
                 return self._launch(at, pick.candidate, pick.permit, self._faults[-1].kind if self._faults else "")
-            self._targets.denied(pick.permit, pick.candidate, denial, at)
             pick = self._targets.pick(at)
         latest = min(self._deadline, self._idle_since + self._limits.max_wait_s)
         if pick.turn is None or pick.turn > latest:
             return self._give_up(at)
         self._until = pick.look
         return NOTHING
+
+    def _opened(self, at: float, pick: Pick) -> bool:
+        """Open a line for a launch there; where a budget forbids it, give the permit back."""
+        denial = self._books.open(self.launched + 1, pick.candidate)
+        if denial is not None:
+            self._targets.denied(pick.permit, pick.candidate, denial, at)
+        return denial is None
 
     def _launch(
         self, at: float, candidate: Candidate, permit: Permit, after: str, hedged_after: float | None = None,
@@ -190,11 +195,7 @@ class Execution:
             return NOTHING
         (silent,) = self._runs.values()
         pick = self._targets.elsewhere(at, silent.candidate.id, hedging.spend)
-        if pick is None:
-            return NOTHING
-        denial = self._books.open(self.launched + 1, pick.candidate)
-        if denial is not None:
-            self._targets.denied(pick.permit, pick.candidate, denial, at)
+        if pick is None or not self._opened(at, pick):
             return NOTHING
         return self._launch(at, pick.candidate, pick.permit, "silence", hedged_after=at - silent.started)
 
@@ -205,8 +206,6 @@ class Execution:
         run.first_at = event.at
         if not self.streaming:
             return NOTHING
-        if self.committed is not None:  # it goes on with an answer that is being given
-            return (Deliver(run.index),)
         return (*self._won(run, event.at, event.others), Deliver(run.index))
 
     def _won(self, run: Running, at: float, others: Replies) -> tuple[Effect, ...]:
@@ -262,10 +261,7 @@ class Execution:
         """The answer that is being given ends too early: go on with it elsewhere, or tell its caller."""
         text = self._prefix + reply.text
         pick = self._targets.continuing(at, run.candidate) if self._may_resume(at, fault, reply, text) else None
-        denial = self._books.open(self.launched + 1, pick.candidate) if pick is not None else None
-        if pick is None or denial is not None:
-            if pick is not None and denial is not None:
-                self._targets.denied(pick.permit, pick.candidate, denial, at)
+        if pick is None or not self._opened(at, pick):
             return self._end(at, None, interrupted(self._records[run.index], fault, text, self._books.tenant))
         self._prefix = text
         self._parts.append(run.index)
