@@ -33,7 +33,7 @@ from langchain_router.structured import (
     with_parser,
 )
 from langchain_router.timeouts import TIMEOUTS
-from langchain_router.transcript import chunk_from, message_from, to_chat
+from langchain_router.transcript import Chunks, message_from, to_chat
 
 _SENT = ("temperature", "max_tokens", "top_p", "seed", "reasoning_effort")
 _PROFILE = tuple(name for name in FIELDS if name in ModelProfile.__annotations__)
@@ -122,9 +122,10 @@ class ChatEndpoint(BaseChatModel):
         self, messages: list[BaseMessage], stop: list[str] | None = None,
         run_manager: CallbackManagerForLLMRun | None = None, **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:  # fmt: skip
+        chunks = Chunks(self.provider)
         with closing(cast("Any", self._start(messages, stop, kwargs, stream=True).chunks())) as deltas:
             for delta in deltas:
-                chunk = ChatGenerationChunk(message=chunk_from(delta, self.provider))
+                chunk = ChatGenerationChunk(message=chunks.of(delta))
                 if run_manager:
                     run_manager.on_llm_new_token(delta.text, chunk=chunk)
                 yield chunk
@@ -133,9 +134,10 @@ class ChatEndpoint(BaseChatModel):
         self, messages: list[BaseMessage], stop: list[str] | None = None,
         run_manager: AsyncCallbackManagerForLLMRun | None = None, **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:  # fmt: skip
+        chunks = Chunks(self.provider)
         async with aclosing(cast("Any", self._start(messages, stop, kwargs, stream=True).achunks())) as deltas:
             async for delta in deltas:
-                chunk = ChatGenerationChunk(message=chunk_from(delta, self.provider))
+                chunk = ChatGenerationChunk(message=chunks.of(delta))
                 if run_manager:
                     await run_manager.on_llm_new_token(delta.text, chunk=chunk)
                 yield chunk

@@ -15,6 +15,8 @@ from capability_router.errors import AllCandidatesFailed, NoEligibleModel, Route
 from capability_router.faults.classify import classify
 from capability_router.faults.kinds import KINDS, Fault
 from capability_router.faults.passing import is_programming_error, passes_through
+from capability_router.routing import TERMS, how_to_say
+from langchain_router.call import IN_CONFIG
 from langchain_router.dialects import DIALECTS
 
 _KINDS: tuple[tuple[str, str], ...] = (
@@ -60,7 +62,8 @@ def _mistake(error: BaseException, keywords: Collection[str]) -> str:
     """'TypeError over the keyword seed'. Of the exception's text, which may quote the prompt, no word but the names."""
     named = sorted(_named_by(error).intersection(keywords))
     kind = type(error).__name__
-    return f"{kind} over the keyword{'s' * (len(named) > 1)} {', '.join(named)}" if named else kind
+    term = next((f" ({how_to_say(name, IN_CONFIG)}, if the router is meant)" for name in named if name in TERMS), "")
+    return f"{kind} over the keyword{'s' * (len(named) > 1)} {', '.join(named)}{term}" if named else kind
 
 
 _NAMES = re.compile(r"['\"`](\w+)['\"`]|\b(\w+)=")  # as Python itself and the packages write a keyword

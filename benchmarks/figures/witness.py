@@ -42,7 +42,8 @@ class Witness:
         assert not journey.given, "launched after the answer had begun"
         limit = journey.run.request.routing.deadline_s or self._router.settings.deadline_s
         assert limit is None or now < journey.began + limit, "launched after the deadline"
-        assert all(0 <= b.probing <= self._permits for b in self._breakers), "probes beyond the permits"
+        for breaker in self._breakers:
+            assert 0 <= breaker.probing <= self._permits, "probes beyond the permits"
         for budget in self._router.budgets._budgets:
             assert budget.spent + budget.reserved <= budget.limit, "a cap was exceeded"
 

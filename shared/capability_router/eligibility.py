@@ -16,6 +16,7 @@ from capability_router.catalog.card import CAPABILITIES, ModelCard
 from capability_router.money.price import usd
 from capability_router.request import Request
 from capability_router.routing import retention_days
+from capability_router.value import quickly_made
 
 UnknownMode = Literal["prefer_known", "allow", "refuse"]
 RESERVE_TOKENS = 1_024
@@ -30,6 +31,7 @@ class Refusal(NamedTuple):
     detail: str
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Ask:
     """A request as the rules see it; made once per request. Tokens are estimates of the input."""
@@ -41,17 +43,22 @@ class Ask:
     allow: frozenset[str] = frozenset()
     deny: frozenset[str] = frozenset()
     tenant_models: frozenset[str] | None = None
+    binding: bool = True
+    """Whether any term of the request, beside its cost cap, may forbid models."""
 
 
 class Roster:
     """The registered cards, with what lets whole rules be left out: made once per registry."""
 
-    __slots__ = ("cards", "has_tenants", "smallest_room")
+    __slots__ = ("cards", "has_tenants", "smallest_input", "smallest_output", "smallest_room", "smallest_window")
 
     def __init__(self, cards: Sequence[ModelCard]) -> None:
         self.cards = cards
         self.has_tenants = any(card.tenants for card in cards)
         self.smallest_room = min((_room(card) for card in cards), default=0)
+        self.smallest_window = min((card.context_window or _ENDLESS for card in cards), default=0)
+        self.smallest_input = min((card.max_input_tokens or _ENDLESS for card in cards), default=0)
+        self.smallest_output = min((card.max_output_tokens or _ENDLESS for card in cards), default=0)
 
 
 def _room(card: ModelCard) -> int:
@@ -123,7 +130,8 @@ def _output(ask: Ask, card: ModelCard) -> str | None:
 def _max_cost(ask: Ask, card: ModelCard) -> str | None:
     cap = ask.request.routing.max_cost_usd or 0.0
     kept = reserve(ask, card)
-    cost = card.price.estimate(ask.input_tokens, kept) if card.price else None
+    price = card.price.asked(ask.request.service) if card.price else None
+    cost = price.estimate(ask.input_tokens, kept) if price else None
     if cost is None:
         return f"price unknown, cap ${cap:g} (an unknown price never passes a cap)"
     if cost <= cap * 1e12:
@@ -183,10 +191,13 @@ def _tenant(ask: Ask, card: ModelCard) -> str | None:
 
 
 def _may_be_tight(ask: Ask, roster: Roster) -> bool:
-    return ask.request.max_tokens is not None or ask.input_tokens > roster.smallest_room
+    wanted = ask.request.max_tokens
+    if not wanted:
+        return ask.input_tokens > roster.smallest_room
+    return ask.input_tokens > roster.smallest_input or ask.input_tokens + wanted > roster.smallest_window
 
 
-RULES: tuple[Rule, ...] = (
+_BY_TERMS: tuple[Rule, ...] = (
     Rule("pin", lambda a, _: a.pin is not None, _pin),
     Rule("allow", lambda a, _: bool(a.request.routing.allow), _allow),
     Rule("deny", lambda a, _: bool(a.deny), _deny),
@@ -195,12 +206,18 @@ RULES: tuple[Rule, ...] = (
     Rule("data.regions", lambda a, _: bool(a.request.routing.regions), _regions),
     Rule("data.retention", lambda a, _: a.request.routing.retention is not None, _retention),
     Rule("data.training", lambda a, _: a.request.routing.training is False, _training),
+)
+_BY_SIZE: tuple[Rule, ...] = (
     Rule("max_input_tokens", _may_be_tight, _input),
     Rule("context_window", _may_be_tight, _window),
-    Rule("max_output_tokens", lambda a, _: a.request.max_tokens is not None, _output),
+    Rule("max_output_tokens", lambda a, r: (a.request.max_tokens or 0) > r.smallest_output, _output),
     Rule("max_cost", lambda a, _: a.request.routing.max_cost_usd is not None, _max_cost),
 )
-"""The rules with numbers, in the order in which the first that fails is named. Capabilities follow them."""
+RULES = _BY_TERMS + _BY_SIZE
+"""The rules with numbers, in the order in which the first that fails is named. Capabilities follow them.
+
+Most requests state no terms; of those only the rules of size are asked.
+"""
 
 
 def screen(
@@ -212,7 +229,8 @@ def screen(
 ) -> Eligible:
     """Split the cards. `barred` are models out of use (credential or model disabled), with the reason."""
     roster = models if isinstance(models, Roster) else Roster(models)
-    active = [(rule.name, rule.check) for rule in RULES if rule.asks(ask, roster)]
+    rules = RULES if ask.binding or roster.has_tenants else _BY_SIZE
+    active = [(rule.name, rule.check) for rule in rules if rule.asks(ask, roster)]
     if not active and not ask.needs and not barred:
         return Eligible(list(roster.cards), [], ())
     passed: list[ModelCard] = []

@@ -111,9 +111,14 @@ class StreamInterrupted(AllCandidatesFailed):
     partial: str = ""
 
     def _text(self, tenant: str, advice: str) -> str:
-        last = self.failures[-1]
+        *before, last = self.failures
+        begun = f", which continued the answer of {', '.join(f.model for f in before)}," if before else ""
+        why = (
+            "nothing could continue it once more."
+            if before
+            else "another model was not tried, because two models' texts are never mixed in one answer."
+        )
         return (
-            f"the stream of {last.model} broke off after text had been delivered: {last.detail or last.fault}. "
-            "The partial text is in `.partial`; another model was not tried, because two models' "
-            "texts are never mixed in one answer."
+            f"the stream of {last.model}{begun} broke off after text had been delivered: {last.detail or last.fault}. "
+            f"The partial text is in `.partial`; {why}"
         )

@@ -33,6 +33,8 @@ class Postbox(Generic[T]):
 
     def __enter__(self) -> None:
         self._lock.acquire()
+        if not self._line:
+            return
         try:
             self._work_off()
         except BaseException:  # `__exit__` is not reached: give the lock back, whatever it was, and let it pass
@@ -41,7 +43,8 @@ class Postbox(Generic[T]):
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
-        self._collect()
+        if self._line:
+            self._collect()
 
     def _collect(self) -> None:
         while self._line and self._lock.acquire(blocking=False):

@@ -199,7 +199,10 @@ class Router:
     def _account(self, request: Request, plan: Plan) -> Account:
         def most(model: str) -> int | None:
             price = prices[model]
-            return price.worst(plan.input_tokens, longest(request, self.registry.entry(model).card)) if price else None
+            if price is None:
+                return None
+            most_out = longest(request, self.registry.entry(model).card)
+            return price.worst(plan.input_tokens, most_out, media=request.media, service=request.service)
 
         prices = self._prices
         if request.model:  # another model than the candidates': what the catalog says of it, else unknown

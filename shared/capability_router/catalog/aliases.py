@@ -62,6 +62,14 @@ def provider_of(base_url: str) -> str:
     return next((name for known, name in _HOSTS.items() if host == known or host.endswith("." + known)), "")
 
 
+_MARKED = frozenset({"mistral", "deepseek"})
+
+
+def marks_beginnings(provider: str) -> bool:
+    """Whether it wants the beginning of an answer, which it is to go on with, marked as such: `prefix: true`."""
+    return canonical(provider) in _MARKED
+
+
 _PASS_ON = frozenset({"openrouter"})  # what such a gateway takes depends on the model behind it
 
 

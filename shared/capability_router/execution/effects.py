@@ -9,12 +9,17 @@ from capability_router.request import Outcome
 
 
 class Timeouts(NamedTuple):
-    """The four clocks of one attempt, in seconds; None = not limited. `total` respects the deadline."""
+    """The four clocks of one attempt, in seconds; None = not limited. `total` respects the deadline.
+
+    `first_token` and `between_tokens` are for streams: a whole reply's first byte comes with its last.
+    `total_by` is the setting that `total` comes from, for error texts.
+    """
 
     connect: float | None = None
     first_token: float | None = None
     between_tokens: float | None = None
     total: float | None = None
+    total_by: str = "timeouts.total"
 
 
 class Launch(NamedTuple):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
 
 from capability_router.errors import AllCandidatesFailed, BudgetExceeded, RouterBusy, RouterError, StreamInterrupted
 from capability_router.execution.limits import Limits
@@ -16,20 +15,38 @@ from capability_router.request import AttemptRecord, Usage
 def failure(
     records: Sequence[AttemptRecord], faults: Sequence[Fault], targets: Targets, limits: Limits, tenant: str,
     at: float, elapsed_s: float,
-) -> RouterError:  # fmt: skip
+) -> Exception:  # fmt: skip
     """No attempt gave an answer, or none could be made."""
     late = limits.deadline_s is not None and elapsed_s >= limits.deadline_s
     if not records:
         return _nothing_sent(targets, limits, late, at, elapsed_s)
-    advice = targets.advice(at, limits)
+    own = rejected(faults[-1]) if limits.keeps(faults[-1]) else next(filter(None, map(_cut, faults)), None)
+    if own is not None:
+        return own
+    why = "in that time" if late else f"within {limits.attempts} attempts"
+    advice = targets.advice(at, why)
     if faults[-1].row.other == "no":
         advice = "No other model was tried: the same request fails everywhere; mend the request."
+    elif limits.keeps(faults[-1]):
+        advice = 'No other model was tried: on_content_filter is "return"; with "fallback" the next one is.'
     elif late:
         advice = f"The deadline of {limits.deadline_s:g} s is over; raise deadline_s. {advice}".strip()
     failures = [r for r in records if r.fault]
     error = AllCandidatesFailed(failures, tenant=tenant, elapsed_s=elapsed_s, advice=advice)
     error.__cause__ = next((f.error for f in faults if f.error is not None), None)
     return error
+
+
+def rejected(fault: Fault) -> Exception | None:
+    """What an SDK raised over an answer that came and was filtered, refused or cut at its length limit.
+
+    It is how such answers reach the caller without a router, as others do whose SDK hands them over.
+    """
+    return fault.error if fault.answered and isinstance(fault.error, Exception) else None
+
+
+def _cut(fault: Fault) -> Exception | None:
+    return rejected(fault) if fault.kind == "length" else None
 
 
 def _nothing_sent(targets: Targets, limits: Limits, late: bool, at: float, elapsed_s: float) -> RouterError:
@@ -48,9 +65,9 @@ def _nothing_sent(targets: Targets, limits: Limits, late: bool, at: float, elaps
     )
 
 
-def interrupted(record: AttemptRecord, fault: Fault, text: str, tenant: str) -> StreamInterrupted:
-    """The answer broke off when its caller had seen this much of it."""
-    error = StreamInterrupted([record], tenant=tenant)
+def interrupted(parts: Sequence[AttemptRecord], fault: Fault, text: str, tenant: str) -> StreamInterrupted:
+    """The answer, given by these attempts, broke off when its caller had seen this much of it."""
+    error = StreamInterrupted(parts, tenant=tenant)
     error.partial = text
     error.__cause__ = fault.error
     return error
@@ -60,8 +77,7 @@ def together(parts: Sequence[AttemptRecord]) -> Usage:
     """The tokens of an answer that several attempts gave, one after the other."""
     if len(parts) == 1:
         return parts[0].usage
-    counts = {f.name: sum(getattr(p.usage, f.name) for p in parts) for f in fields(Usage) if f.name != "estimated"}
-    return Usage(**counts, estimated=any(p.usage.estimated for p in parts))
+    return Usage.together(part.usage for part in parts)
 
 
 def why(

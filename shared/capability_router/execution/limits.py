@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from capability_router.execution.effects import Timeouts
+from capability_router.faults.kinds import Fault
+from capability_router.value import quickly_made
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Frozen settings of the machine; what is usual stands in `settings/schema.py`.
@@ -25,6 +28,15 @@ class Limits:
     timeouts: Timeouts
     on_content_filter: str
 
+    def keeps(self, fault: Fault) -> bool:
+        """Whether the fault is a provider's word on the content, which is to reach the caller."""
+        return fault.kind in ("content_filtered", "refusal") and self.on_content_filter != "fallback"
+
     def under(self, deadline_s: float | None) -> Limits:
         """These limits with a request's own deadline, if it has one."""
-        return self if deadline_s is None else replace(self, deadline_s=deadline_s)
+        if deadline_s is None:
+            return self
+        return Limits(
+            self.attempts, self.per_target, self.wait, self.max_wait_s, deadline_s, self.timeouts,
+            self.on_content_filter,
+        )  # fmt: skip

@@ -33,10 +33,9 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableSet
 from typing import Protocol
 
-from capability_router.errors import RouterError
 from capability_router.execution.books import Books, verdict
-from capability_router.execution.effects import Abort, Deliver, Effect, Finish, Launch, SetAlarm
-from capability_router.execution.endings import failure, interrupted, together, why
+from capability_router.execution.effects import Abort, Deliver, Effect, Finish, Launch, SetAlarm, Timeouts
+from capability_router.execution.endings import failure, interrupted, rejected, together, why
 from capability_router.execution.events import (
     AlarmRang,
     Began,
@@ -58,7 +57,9 @@ from capability_router.plan import Candidate, Plan
 from capability_router.request import AttemptRecord, Outcome, Reply, Usage
 
 NOTHING: tuple[Effect, ...] = ()
+_NOT_YET = Reply()
 _EARLY_S = 0.001  # an alarm may ring by so much too early
+_ENDLESS = float("inf")
 
 
 class Settles(Protocol):
@@ -88,7 +89,7 @@ class Execution:
         self._faults: list[Fault] = []
         self._poor: tuple[Running, Reply] | None = None
         self._answered: Candidate | None = None
-        self._start, self._deadline = 0.0, float("inf")
+        self._start, self._deadline = 0.0, _ENDLESS
         self._idle_since = 0.0  # since when no attempt is in flight
         self._until: float | None = None  # when to look for a target again
         self._hedge_at: float | None = None
@@ -98,13 +99,18 @@ class Execution:
         self.committed: int | None = None
         self.hedged_after: float | None = None  # of the attempt that answers
         self.over: Finish | None = None
-        self.reply = Reply()  # of the attempt that answers
+        self.reply = _NOT_YET  # of the attempt that answers
 
     @property
     def candidate(self) -> Candidate | None:
         """Who answers, once known."""
         run = self._runs.get(self.committed or 0)
         return run.candidate if run else self._answered
+
+    @property
+    def begun(self) -> tuple[int, str]:
+        """By how many attempts, and how, the answer was begun before the one that goes on with it."""
+        return len(self._parts), self._prefix
 
     @property
     def records(self) -> list[AttemptRecord]:
@@ -141,8 +147,12 @@ class Execution:
     def _alarm_at(self) -> float | None:
         if not self._runs:
             return self._until
-        times = [self._hedge_at, *(run.ends_at(streaming=self.streaming) for run in self._runs.values())]
-        return min((at for at in times if at is not None), default=None)
+        soonest = self._hedge_at
+        for run in self._runs.values():
+            end = run.ends_at(streaming=self.streaming)
+            if end is not None and (soonest is None or end < soonest):
+                soonest = end
+        return soonest
 
     # -- transitions ------------------------------------------------------------------------------
 
@@ -180,13 +190,13 @@ class Execution:
         self.launched += 1
         index, clocks = self.launched, self._limits.timeouts
         left = self._deadline - at
-        total = left if clocks.total is None else min(clocks.total, left)
-        timeouts = clocks._replace(total=None if total == float("inf") else total)
-        self._runs[index] = Running(index, candidate, permit, at, timeouts, hedged_after)
+        if left < _ENDLESS and (clocks.total is None or left < clocks.total):
+            clocks = Timeouts(clocks.connect, clocks.first_token, clocks.between_tokens, left, "deadline_s")
+        self._runs[index] = Running(index, candidate, permit, at, clocks, hedged_after)
         if self._hedging is not None and hedged_after is None and not prefix:
             delay = self._hedging.delay_s(candidate.id)
             self._hedge_at = None if delay is None else at + delay
-        return (Launch(index, candidate, timeouts, after, prefix),)
+        return (Launch(index, candidate, clocks, after, prefix),)
 
     def _hedge(self, at: float) -> tuple[Effect, ...]:
         """A second attempt beside the silent one, if another failure domain, the books and the budget allow."""
@@ -211,6 +221,8 @@ class Execution:
     def _won(self, run: Running, at: float, others: Replies) -> tuple[Effect, ...]:
         """This attempt is the answer: abort the others, and start none beside it, not even beside its continuation."""
         self.committed, self.hedged_after, self._hedge_at = run.index, run.hedged_after, None
+        if len(self._runs) < 2:
+            return NOTHING
         return self._aborted([other for other in self._runs.values() if other is not run], at, others)
 
     def _aborted(self, runs: list[Running], at: float, replies: Replies) -> tuple[Effect, ...]:
@@ -251,7 +263,7 @@ class Execution:
         if whole and self._poor is None:
             self._poor = (run, reply)
         other = fault.row.other
-        if other == "no" or (other == "if_allowed" and not self._may_move_on(fault)):
+        if other == "no" or (other == "if_allowed" and self._limits.keeps(fault)):
             aborted = self._aborted(list(self._runs.values()), at, others)
             return (*aborted, *self._give_up(at))
         self._targets.failed(run.candidate, fault, at)
@@ -262,20 +274,21 @@ class Execution:
         text = self._prefix + reply.text
         pick = self._targets.continuing(at, run.candidate) if self._may_resume(at, fault, reply, text) else None
         if pick is None or not self._opened(at, pick):
-            return self._end(at, None, interrupted(self._records[run.index], fault, text, self._books.tenant))
+            error = rejected(fault) or interrupted(self._told(run), fault, text, self._books.tenant)
+            return self._end(at, None, error)
         self._prefix = text
         self._parts.append(run.index)
         launch = self._launch(at, pick.candidate, pick.permit, fault.kind, prefix=text)
         self.committed = self.launched
         return (*launch, Deliver(self.launched))
 
+    def _told(self, run: Running) -> list[AttemptRecord]:
+        return [self._records[index] for index in (*self._parts, run.index)]
+
     def _may_resume(self, at: float, fault: Fault, reply: Reply, text: str) -> bool:
         whole = reply.tool_calls or reply.malformed_tool_calls or not text.strip()
         left = self.launched < self._limits.attempts and at < self._deadline
         return fault.row.blame == "breaker" and not whole and left
-
-    def _may_move_on(self, fault: Fault) -> bool:
-        return fault.kind not in ("content_filtered", "refusal") or self._limits.on_content_filter == "fallback"
 
     def _alarm(self, event: AlarmRang) -> tuple[Effect, ...]:
         at, effects = event.at, NOTHING
@@ -284,7 +297,7 @@ class Execution:
         for run in self._overdue(at):
             reply = event.replies.get(run.index, Reply())
             others = {index: r for index, r in event.replies.items() if index != run.index}
-            fault = Fault("timeout", f"after {at - run.started:.2f} s", clock=run.clock(at))
+            fault = Fault("timeout", run.told(at), clock=run.clock(at))
             effects = (*effects, Abort(run.index), *self._faulted(at, run.index, fault, reply, others))
         if self.over is None and self._hedge_at is not None and at >= self._hedge_at - _EARLY_S:
             effects = (*effects, *self._hedge(at))
@@ -312,26 +325,28 @@ class Execution:
         error = failure(records, self._faults, self._targets, self._limits, self._books.tenant, at, elapsed)
         return self._end(at, None, error)
 
-    def _end(self, at: float, candidate: Candidate | None, error: RouterError | None) -> tuple[Effect, ...]:
+    def _end(self, at: float, candidate: Candidate | None, error: Exception | None) -> tuple[Effect, ...]:
         self._answered = candidate
         self._targets.leave()
         records = self.records
-        last = self.committed if self.committed is not None else max(self._records, default=0)
+        last = self.launched if self.committed is None else self.committed
         answer = self._records.get(last)
         answered = answer is not None and candidate is not None
+        parts = self._parts
+        usage = answer.usage if answer else Usage()
         outcome = Outcome(
-            request_id=self._plan.request_id,
-            model=candidate.id if candidate else None,
-            provider=candidate.provider if candidate else "",
-            attempts=tuple(records),
-            reason=self._why(records, answer if answered else None),
-            policy=self._plan.policy,
-            cost_pico=_summed([r.cost_pico for r in records]),
-            elapsed_s=at - self._start,
-            ttft_s=answer.ttft_s if answer and candidate else None,
-            usage=together([self._records[i] for i in (*self._parts, last)]) if answer else Usage(),
-            finish=self.reply.finish,
-            resumed=len(self._parts) if answered else 0,
+            self._plan.request_id,
+            candidate.id if candidate else None,
+            candidate.provider if candidate else "",
+            tuple(records),
+            self._why(records, answer if answered else None),
+            self._plan.policy,
+            _summed([r.cost_pico for r in records]),
+            at - self._start,
+            answer.ttft_s if answer and candidate else None,
+            together([self._records[i] for i in (*parts, last)]) if answer and parts else usage,
+            self.reply.finish,
+            len(parts) if answered else 0,
         )
         self.over = Finish(outcome, error)
         return (self.over,)
@@ -354,14 +369,18 @@ class Execution:
         )
         told = f": attempt {self.committed} was faster" if self.committed not in (None, run.index) else ""
         self._records[run.index] = AttemptRecord(
-            index=run.index, model=run.candidate.id, provider=run.candidate.provider,
-            fault=fault.kind if fault else "cancelled" if cancelled else None,
-            detail=fault.told if fault else f"cancelled{told}" if cancelled else "",
-            started_s=run.started - self._start, elapsed_s=elapsed, ttft_s=ttft, usage=usage,
-            cost_pico=cost, finish=reply.finish,
+            run.index, run.candidate.id, run.candidate.provider,
+            fault.kind if fault else "cancelled" if cancelled else None,
+            fault.told if fault else f"cancelled{told}" if cancelled else "",
+            run.started - self._start, elapsed, ttft, usage, cost, reply.finish,
         )  # fmt: skip
 
 
 def _summed(costs: list[int | None]) -> int | None:
     """None as soon as one part is unknown: an unknown cost is not zero."""
-    return sum(c for c in costs if c is not None) if None not in costs else None
+    total = 0
+    for cost in costs:
+        if cost is None:
+            return None
+        total += cost
+    return total

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Generic, TypeVar, cast
+from typing import Generic, TypeVar
 
 from capability_router.clock import Clock
 from capability_router.execution.effects import Abort, Deliver, Effect, Launch, SetAlarm
@@ -120,9 +120,13 @@ class Performance(Generic[C]):
 
     def patience_s(self) -> float | None:
         """Seconds for which the next chunk may be awaited: until the alarm, or the next token's own limit."""
-        left = None if self.alarm is None else max(self.alarm - self._clock.now(), 0.0)
         between = self._between if self.delivering else None
-        return left if between is None or (left is not None and left < between) else between
+        if self.alarm is None:
+            return between
+        left = self.alarm - self._clock.now()
+        if between is not None and between <= left:
+            return between
+        return left if left > 0.0 else 0.0
 
     def wait_turn(self) -> None:
         """Wait until a target may be free."""
@@ -141,7 +145,7 @@ class Performance(Generic[C]):
     @property
     def timed(self) -> bool:
         """Whether any clock runs."""
-        return self.alarm is not None or self._between is not None
+        return self.alarm is not None or (self._between is not None and self._machine.streaming)
 
     @property
     def running(self) -> bool:
@@ -167,17 +171,16 @@ class Performance(Generic[C]):
             return
         self.alarm = None
         for effect in effects:
-            kind = type(effect)
-            if kind is Launch:
-                self.launches.append(cast(Launch, effect))
-                self._between = self.launches[-1].timeouts.between_tokens
-            elif kind is SetAlarm:
-                self.alarm = cast(SetAlarm, effect).at
-            elif kind is Deliver:
-                self.delivering = cast(Deliver, effect).attempt
-            elif kind is Abort:
-                self._abort(cast(Abort, effect).attempt)
-            else:  # Finish
+            if isinstance(effect, SetAlarm):
+                self.alarm = effect.at
+            elif isinstance(effect, Launch):
+                self.launches.append(effect)
+                self._between = effect.timeouts.between_tokens
+            elif isinstance(effect, Deliver):
+                self.delivering = effect.attempt
+            elif isinstance(effect, Abort):
+                self._abort(effect.attempt)
+            else:
                 self.launches.clear()
 
     def _abort(self, index: int) -> None:

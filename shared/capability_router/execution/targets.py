@@ -63,7 +63,7 @@ class Targets:
         self, candidates: tuple[Candidate, ...], gate: Gate, limits: Limits, budget: RetryBudget, tokens: int, *,
         line: Line, priority: str = "interactive", continues: Collection[str] = (),
     ) -> None:  # fmt: skip
-        self._continues = [c for c in candidates if c.id in continues]
+        self._continues = [c for c in candidates if c.id in continues] if continues else []
         self._line, self._priority = line, priority
         self._place: Place | None = None
         self._turned_away = False
@@ -209,12 +209,12 @@ class Targets:
             told.append(f"the line is full, {len(self._line):,} requests wait")
         return "; ".join(told) or "none is left"
 
-    def advice(self, at: float, limits: Limits) -> str:
-        """What was not tried, and why."""
+    def advice(self, at: float, bound: str) -> str:
+        """What was not tried, and why. `bound`: what ended the request, 'within 4 attempts'."""
         denied = "".join(f" {model}: {denial.told}." for model, denial in self.denials.items())
         held = f"Not tried: {self.told_held(at)}." if self._held else ""
         left = [c.id for c in self._fresh if c.id not in self._held]
-        more = f"Not reached within {limits.attempts} attempts: {', '.join(left)}." if left else ""
+        more = f"Not reached {bound}: {', '.join(left)}." if left else ""
         told = " ".join(part for part in (held, more, denied.strip()) if part)
         return told or "Add another candidate, or look at router.health()."
 

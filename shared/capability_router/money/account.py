@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from capability_router.errors import ConfigError
@@ -84,6 +85,7 @@ class Account:
         """Settle the line and the reservation; the tokens booked and their cost."""
         usage = self._usage(fault, reply, had_content)
         cost = self._cost(candidate.id, usage, reply)
+        told, usage = usage, self._doubted(candidate.id, usage, reply)
         now = self._unix()
         if hold := self._holds.pop(attempt, None):
             self._budgets.settle(hold, cost or 0, now)
@@ -95,7 +97,14 @@ class Account:
                 booked.chain, booked.framework, ended, usage, cost, now,
             )
         )  # fmt: skip
-        return usage, cost
+        return told, cost
+
+    def _doubted(self, model: str, usage: Usage, reply: Reply) -> Usage:
+        """Marked as estimated where it is priced as usual though it was served under a tier without a known price."""
+        price = None if reply.cached or reply.cost_usd is not None else self._prices.get(model)
+        if not usage.service_tier or price is None or price.under(usage.service_tier) is not price:
+            return usage
+        return replace(usage, estimated=True)
 
     def _usage(self, fault: Broken | None, reply: Reply, had_content: bool) -> Usage:
         if reply.usage is not None:

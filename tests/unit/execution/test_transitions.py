@@ -86,15 +86,32 @@ def test_an_attempt_gets_what_is_left_of_the_deadline_and_no_more_than_its_own_l
     launch, _ = stage.begin()
     assert launch.timeouts == Timeouts(connect=1.0, total=15.0)
     launch, alarm = stage.faulted(112.0)
-    assert (launch.timeouts, alarm.at) == (Timeouts(connect=1.0, total=8.0), 120.0)
+    assert (launch.timeouts, alarm.at) == (Timeouts(connect=1.0, total=8.0, total_by="deadline_s"), 120.0)
     assert told(stage.rang(120.0)) == [("abort", 2), ("finish", None)]
     assert "deadline of 20 s is over" in str(stage.error)
     assert [r.model for r in stage.records] == ["a", "b"]
+    told_by = "timed out waiting for the whole answer: after 8.00 s, when deadline_s was over"
+    assert stage.records[1].detail == told_by
+
+
+def test_a_time_out_of_the_attempts_own_names_no_deadline() -> None:
+    stage = Stage(deadline_s=20.0, timeouts={"total": 15.0, "first_token": 5.0})
+    assert told(stage.begin())[1] == ("alarm", 105.0)
+    stage.rang(105.0)
+    assert stage.records[0].detail == "timed out waiting for the first token: after 5.00 s"
+    whole = Stage(deadline_s=20.0, timeouts={"total": 15.0})
+    whole.begin()
+    whole.rang(115.0)
+    assert whole.records[0].detail == "timed out waiting for the whole answer: after 15.00 s"
+    shared = Stage(deadline_s=20.0, timeouts={"first_token": 5.0})
+    shared.begin()
+    shared.rang(105.0)
+    assert shared.records[0].detail == "timed out waiting for the first token: after 5.00 s"
 
 
 def test_the_deadline_alone_bounds_an_attempt() -> None:
     launch, alarm = Stage(deadline_s=20.0).begin()
-    assert (launch.timeouts, alarm.at) == (Timeouts(total=20.0), 120.0)
+    assert (launch.timeouts, alarm.at) == (Timeouts(total=20.0, total_by="deadline_s"), 120.0)
     launch, alarm = Stage().begin()
     assert (launch.timeouts, alarm.at) == (NO_CLOCK, None)
 
