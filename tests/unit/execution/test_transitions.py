@@ -25,7 +25,7 @@ def test_it_launches_the_first_and_the_first_content_makes_it_the_answer() -> No
     assert told(stage.begin()) == [LAUNCHED, ("alarm", None)]
     assert (stage.machine.candidate, stage.run.attempt, stage.machine.hedged_after) == (None, None, None)
     assert told(stage.chunk(101.5)) == [("deliver", 1), ("alarm", None)]
-    assert (stage.machine.candidate.id, stage.run.attempt) == ("a", 1)
+    assert (stage.machine.candidate.id, stage.run.attempt, stage.run.begun) == ("a", 1, (0, ""))
     assert stage.chunk(101.6) == ()
     assert told(stage.completed(104.0)) == [("finish", "a")]
     assert (stage.machine.candidate.id, stage.machine.reply) == ("a", GOOD)
@@ -481,6 +481,15 @@ def test_nobody_is_hedged_when_the_silent_one_has_been_given_up_and_the_next_is_
     assert 102.0 < alarm[1] <= 102.1
 
 
+def test_the_alarm_is_the_soonest_of_all_clocks() -> None:
+    assert told(Stage(hedge=HEDGE, timeouts={"first_token": 1.0}).begin())[-1] == ("alarm", 101.0)
+    stage = Stage(hedge=HEDGE, timeouts={"first_token": 5.0}, deadline_s=6.0)
+    stage.begin()
+    assert told(stage.rang(102.0)) == [HEDGED, ("alarm", 105.0)]
+    stage.faulted(102.5, 1)
+    assert told(stage.rang(103.0)) == [("alarm", 106.0)]
+
+
 def test_a_model_of_which_too_little_is_known_is_not_hedged() -> None:
     assert told(Stage(hedge={"on": True, "extra": 1.0}).begin()) == [LAUNCHED, ("alarm", None)]
 
@@ -529,6 +538,7 @@ def test_a_cut_answer_is_continued_and_its_continuation_delivered() -> None:
     effects = stage.faulted(102.0, fault=CUT, reply=Reply(text="one ", usage=Usage(10, 1)))
     assert told(effects) == [("launch", 2, "b", "connection"), ("deliver", 2), ("alarm", None)]
     assert (effects[0].prefix, stage.run.attempt, stage.machine.candidate.id) == ("one ", 2, "b")
+    assert stage.run.begun == (1, "one ")
     assert told(stage.chunk(103.0, 2)) == [("deliver", 2), ("alarm", None)]
     effects = stage.faulted(104.0, 2, CUT, Reply(text="two ", usage=Usage(11, 1)))
     assert (told(effects)[0], effects[0].prefix) == (("launch", 3, "c", "connection"), "one two ")
