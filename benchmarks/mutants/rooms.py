@@ -19,7 +19,7 @@ class Room(NamedTuple):
 _MACHINE = (
     "tests/unit/execution/test_transitions.py", "tests/unit/execution/test_machine.py",
     "tests/unit/execution/test_hedge.py", "tests/unit/execution/test_resume.py", "tests/unit/execution/test_clocks.py",
-    "tests/unit/execution/test_line.py", "tests/property/test_execution.py",
+    "tests/unit/execution/test_line.py", "tests/unit/execution/test_endings.py", "tests/property/test_execution.py",
 )  # fmt: skip
 _BREAKER = (
     "tests/unit/health/test_breaker.py", "tests/unit/health/test_board.py", "tests/property/test_health_machine.py",
@@ -34,7 +34,7 @@ _LEDGER = ("tests/unit/money/test_ledger.py", "tests/unit/money/test_budget.py",
 ROOMS = (
     Room("execution/machine.py", _MACHINE),
     Room("execution/running.py", _MACHINE),
-    Room("execution/endings.py", _MACHINE),
+    Room("execution/endings.py", ("tests/unit/execution/test_endings.py", *_MACHINE[:-2])),
     Room("execution/performance.py", ("tests/unit/execution/test_performance.py", *_MACHINE)),
     Room("execution/race.py", _MACHINE),
     Room("execution/retry.py", ("tests/unit/execution/test_retry.py",)),

@@ -75,8 +75,6 @@ def interrupted(parts: Sequence[AttemptRecord], fault: Fault, text: str, tenant:
 
 def together(parts: Sequence[AttemptRecord]) -> Usage:
     """The tokens of an answer that several attempts gave, one after the other."""
-    if len(parts) == 1:
-        return parts[0].usage
     return Usage.together(part.usage for part in parts)
 
 

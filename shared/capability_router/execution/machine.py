@@ -296,9 +296,8 @@ class Execution:
             return self._next(at)
         for run in self._overdue(at):
             reply = event.replies.get(run.index, Reply())
-            others = {index: r for index, r in event.replies.items() if index != run.index}
             fault = Fault("timeout", run.told(at), clock=run.clock(at))
-            effects = (*effects, Abort(run.index), *self._faulted(at, run.index, fault, reply, others))
+            effects = (*effects, Abort(run.index), *self._faulted(at, run.index, fault, reply, event.replies))
         if self.over is None and self._hedge_at is not None and at >= self._hedge_at - _EARLY_S:
             effects = (*effects, *self._hedge(at))
         return effects

@@ -114,6 +114,8 @@ def test_the_deadline_alone_bounds_an_attempt() -> None:
     assert (launch.timeouts, alarm.at) == (Timeouts(total=20.0, total_by="deadline_s"), 120.0)
     launch, alarm = Stage().begin()
     assert (launch.timeouts, alarm.at) == (NO_CLOCK, None)
+    launch, _ = Stage(deadline_s=20.0, timeouts={"total": 20.0}).begin()
+    assert launch.timeouts == Timeouts(total=20.0), "its own limit is named where both are the same"
 
 
 def test_at_the_deadline_nothing_more_is_launched() -> None:
