@@ -143,6 +143,10 @@ def test_an_alarm_a_little_early_rings_and_one_millisecond_more_does_not() -> No
     stage.begin(0.0)
     assert told(stage.rang(4.9985)) == [("alarm", 5.0)]
     assert told(stage.rang(4.999))[0] == ("abort", 1)
+    hedging = Stage(hedge=HEDGE)
+    hedging.begin(0.0)
+    assert told(hedging.rang(1.9985)) == [("alarm", 2.0)]
+    assert told(hedging.rang(1.999)) == [HEDGED, ("alarm", None)]
 
 
 def test_a_first_token_ends_the_wait_for_it_and_the_whole_answers_clock_runs_on() -> None:
@@ -152,6 +156,9 @@ def test_a_first_token_ends_the_wait_for_it_and_the_whole_answers_clock_runs_on(
     assert told(stage.rang(130.0, _1=Reply(text="so far"))) == [("abort", 1), ("finish", None)]
     assert isinstance(stage.error, StreamInterrupted)
     assert (stage.error.partial, stage.machine.candidate) == ("so far", None)
+    outcome = stage.outcome
+    assert (outcome.model, outcome.ttft_s, outcome.reason) == (None, None, stage.run.plan.reason)
+    assert outcome.usage == stage.records[0].usage
     assert "waiting for the whole answer" in stage.records[0].detail
 
 
