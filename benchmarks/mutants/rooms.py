@@ -33,7 +33,7 @@ _LEDGER = ("tests/unit/money/test_ledger.py", "tests/unit/money/test_budget.py",
 
 ROOMS = (
     Room("execution/machine.py", _MACHINE),
-    Room("execution/running.py", _MACHINE),
+    Room("execution/running.py", ("tests/unit/execution/test_running.py", "tests/unit/execution/test_transitions.py")),
     Room("execution/endings.py", ("tests/unit/execution/test_endings.py", *_MACHINE[:-2])),
     Room("execution/performance.py", ("tests/unit/execution/test_performance.py", *_MACHINE)),
     Room("execution/race.py", _MACHINE),

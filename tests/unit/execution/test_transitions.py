@@ -492,6 +492,7 @@ def test_nobody_is_hedged_when_the_silent_one_has_been_given_up_and_the_next_is_
 
 def test_the_alarm_is_the_soonest_of_all_clocks() -> None:
     assert told(Stage(hedge=HEDGE, timeouts={"first_token": 1.0}).begin())[-1] == ("alarm", 101.0)
+    assert told(Stage(timeouts={"first_token": 5.0, "total": 3.0}).begin())[-1] == ("alarm", 103.0)
     stage = Stage(hedge=HEDGE, timeouts={"first_token": 5.0}, deadline_s=6.0)
     stage.begin()
     assert told(stage.rang(102.0)) == [HEDGED, ("alarm", 105.0)]
