@@ -274,7 +274,7 @@ class Execution:
         text = self._prefix + reply.text
         pick = self._targets.continuing(at, run.candidate) if self._may_resume(at, fault, reply, text) else None
         if pick is None or not self._opened(at, pick):
-            error = rejected(fault) or interrupted(self._told(run), fault, text, self._books.tenant)
+            error = rejected(fault) or interrupted(self._told(run), fault, text)
             return self._end(at, None, error)
         self._prefix = text
         self._parts.append(run.index)

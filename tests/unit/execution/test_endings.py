@@ -101,6 +101,13 @@ def test_no_budget_is_left() -> None:
     assert "; b: model:b: " in told
 
 
+def test_of_a_budget_that_is_used_up_nothing_is_left() -> None:
+    stage = Stage("a", budgets=[{"scope": "global", "limit_usd": 0.0}])
+    stage.begin()
+    assert isinstance(stage.error, BudgetExceeded)
+    assert stage.error.left_usd == 0
+
+
 def test_no_model_is_free() -> None:
     stage = Stage("a", retry={"max_wait_s": 0.0}, card_a={"limits": {"concurrency": 1}})
     stage.router.board.admit("a", 100.0)
