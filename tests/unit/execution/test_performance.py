@@ -146,6 +146,12 @@ def test_the_end_of_the_program_is_no_fault() -> None:
         it.show.raised(1, KeyboardInterrupt())
     assert it.faults() == [("a", "cancelled")]
     assert it.attempts[1].aborted == 1
+    blaming = Shown()
+    blaming.fault = lambda error: Fault("unknown", error=error)  # type: ignore[method-assign]  # blames models for all
+    blaming.started()
+    with pytest.raises(KeyboardInterrupt):
+        blaming.show.raised(1, KeyboardInterrupt())
+    assert blaming.faults() == [("a", "cancelled")]
 
 
 def test_the_error_that_was_raised_is_the_cause_unless_the_fault_knows_a_better() -> None:
@@ -246,8 +252,10 @@ def test_the_next_tokens_clock_runs_without_another() -> None:
 
 
 def test_without_a_clock_patience_is_endless() -> None:
-    it = Shown()
-    assert (it.show.patience_s(), it.show.timed) == (None, False)
+    broke = Shown("a", budgets=[{"scope": "global", "limit_usd": 0.0}], timeouts={"between_tokens": 1.0})
+    for it in (Shown(), broke):
+        assert (it.show.patience_s(), it.show.timed) == (None, False)
+    assert not broke.show.running
 
 
 def test_a_stream_beyond_its_alarm_is_interrupted_a_whole_reply_is_not() -> None:
