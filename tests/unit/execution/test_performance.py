@@ -283,3 +283,12 @@ async def test_a_turn_is_waited_for_on_the_clock(asynchronous: bool) -> None:
     else:
         it.show.wait_turn()
     assert (it.clock.now(), it.started()) == (102.5, [2])
+    late = Shown("a", retry={"wait": {"fixed": 2.5}})
+    late.started()
+    late.show.raised(1, Failed("overloaded"))
+    late.clock.sleep(9.0)
+    if asynchronous:
+        await late.show.await_turn()
+    else:
+        late.show.wait_turn()
+    assert (late.clock.now(), late.started()) == (109.0, [2])
