@@ -233,6 +233,16 @@ def test_patience_lasts_until_the_alarm() -> None:
     assert it.show.patience_s() == 0.0
 
 
+def test_the_alarm_stays_while_a_whole_reply_is_read_and_goes_with_its_end() -> None:
+    it = Shown(stream=False, timeouts={"total": 3.0})
+    it.started()
+    for chunk in ("one", "two"):
+        assert it.show.took(1, chunk) is False
+        assert it.show.alarm == 103.0
+    it.show.ended(1)
+    assert (it.show.alarm, it.show.patience_s()) == (None, None)
+
+
 def test_between_tokens_patience_is_the_shorter_of_the_two() -> None:
     it = Shown(timeouts={"between_tokens": 4.0, "total": 10.0})
     it.started()
