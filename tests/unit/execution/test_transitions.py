@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from unit.execution.staged import CUT, GOOD, HEDGE, NO_CLOCK, Stage, told
 
-from capability_router import AllCandidatesFailed, Reply, RouterBusy, StreamInterrupted, Usage
+from capability_router import AllCandidatesFailed, Reply, RouterBusy, StreamInterrupted, Usage, routing
 from capability_router.execution.effects import Timeouts
 from capability_router.faults.kinds import Fault
 from capability_router.request import Finish
@@ -116,6 +116,15 @@ def test_the_deadline_alone_bounds_an_attempt() -> None:
     assert (launch.timeouts, alarm.at) == (NO_CLOCK, None)
     launch, _ = Stage(deadline_s=20.0, timeouts={"total": 20.0}).begin()
     assert launch.timeouts == Timeouts(total=20.0), "its own limit is named where both are the same"
+
+
+def test_a_requests_own_deadline_goes_before_the_routers_and_changes_nothing_else() -> None:
+    with routing(deadline_s=7.0):
+        stage = Stage(deadline_s=20.0, timeouts={"connect": 1.0}, retry={"attempts": 2, "max_wait_s": 3.0})
+    launch, alarm = stage.begin()
+    assert (launch.timeouts, alarm.at) == (Timeouts(connect=1.0, total=7.0, total_by="deadline_s"), 107.0)
+    stage.faulted(101.0)
+    assert told(stage.faulted(102.0, 2)) == [("finish", None)]
 
 
 def test_at_the_deadline_nothing_more_is_launched() -> None:
