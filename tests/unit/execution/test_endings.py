@@ -95,7 +95,7 @@ def test_no_budget_is_left() -> None:
     stage = Stage("ab", budgets=caps)
     stage.begin()
     assert isinstance(stage.error, BudgetExceeded)
-    assert (stage.error.scope, stage.error.left_usd) == ("model:a", Decimal("0.000001"))
+    assert (stage.error.scope, stage.error.left_usd) == ("model:b", Decimal("0.000001")), "the one that leaves most"
     told = str(stage.error)
     assert told.startswith("the budget leaves no room for this request; nothing was sent. a: model:a: ")
     assert "; b: model:b: " in told
