@@ -11,6 +11,8 @@ from capability_router.money.bill import billed
 from capability_router.request import Usage, service_tier
 
 _PREFIXES = ("", "priority_", "flex_")  # ChatOpenAI marks the counts of a service tier so
+_COUNTS = ("cache_read", "cache_creation", "reasoning", "audio", "cached_audio", "cached_image", "image")
+_NAMES = {name: tuple(prefix + name for prefix in _PREFIXES) for name in _COUNTS}
 _KEPT = ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")
 _TIERS = ("service_tier", "serviceTier")
 
@@ -18,6 +20,8 @@ _TIERS = ("service_tier", "serviceTier")
 def counted(told: Mapping[str, Any]) -> Usage:
     """The counts of a message or chunk. (A chunk's may be negative: Gemini corrects what it said before.)"""
     into, out = told.get("input_token_details") or {}, told.get("output_token_details") or {}
+    if not into and not out:
+        return Usage(int(told.get("input_tokens") or 0), int(told.get("output_tokens") or 0))
     written, hour = _written(into)
     tier = next((tier for tier in ("priority", "flex") if tier in into or tier in out), "")
     return Usage(
@@ -54,9 +58,11 @@ def details(usage: Usage) -> tuple[dict[str, int], dict[str, int]]:
 def tier_of(metadata: Mapping[str, Any]) -> str:
     """The service tier in a `response_metadata`: beside the counts, or, Anthropic's, among them."""
     inner = metadata.get("usage")
-    places = (metadata, inner) if isinstance(inner, Mapping) else (metadata,)
-    told = (place.get(name) for place in places for name in _TIERS)
-    return next((tier for word in told if (tier := service_tier(word))), "")
+    for place in (metadata, inner) if inner and isinstance(inner, Mapping) else (metadata,):
+        for name in _TIERS:
+            if (word := place.get(name)) and (tier := service_tier(word)):
+                return tier
+    return ""
 
 
 def under(usage: Usage | None, tier: str) -> Usage | None:
@@ -71,13 +77,21 @@ def cost_of(metadata: Mapping[str, Any], headers: Mapping[str, str], *, stream: 
     a stream. ChatPerplexity leaves it out.
     """
     counts = metadata.get("token_usage")
-    places = (metadata, {"cost": metadata.get("response_cost")}, counts if isinstance(counts, Mapping) else {})
-    found = (billed(place, headers, stream=stream) for place in places)
-    return next((cost for cost in found if cost is not None), None)
+    inner = counts if counts and isinstance(counts, Mapping) else {}
+    for place in (metadata, {"cost": metadata.get("response_cost")}, inner):
+        cost = billed(place, headers, stream=stream)
+        if cost is not None:
+            return cost
+    return None
 
 
 def _detail(details: Mapping[str, Any], name: str) -> int:
-    return sum(int(details.get(prefix + name) or 0) for prefix in _PREFIXES)
+    plain, *marked = _NAMES[name]
+    count = int(details.get(plain) or 0)
+    for each in marked:
+        if each in details:
+            count += int(details[each] or 0)
+    return count
 
 
 def _written(details: Mapping[str, Any]) -> tuple[int, int]:
