@@ -27,7 +27,7 @@ from capability_router.stores.base import BudgetRoom, Claim, Grant, Standing
 from capability_router.testing import assert_books_balanced, scripted_router
 
 from .finding import Finding, scaled
-from .threads import _all_at_once
+from .threads import all_at_once
 
 REQUESTS, THREADS, LOOPS, ROUTERS = 100_000, 64, 4, 2
 PRICES = {"a": (3, 15), "b": (1, 5), "c": (0.25, 2)}  # USD per million tokens
@@ -194,7 +194,7 @@ def measure(scale: float, seed: int) -> Iterator[Finding]:
         work: list[Callable[[], object]] = [lambda c=c: c.call(each) for c in callers[:THREADS]]  # type: ignore[misc]  # a default binds the loop's value
         work += [lambda c=c: asyncio.run(c.acall(each)) for c in callers[THREADS:]]  # type: ignore[misc]  # as above
         try:
-            took = _all_at_once(work)
+            took = all_at_once(work)
             told = _checked(routers, rooms, callers)
         except AssertionError as error:
             wrong = str(error)

@@ -21,7 +21,7 @@ from capability_router.health.breaker import BreakerConfig
 from capability_router.money.budget import BudgetSpec
 from capability_router.policies.rules import RuleSpec
 from capability_router.settings.problems import config_error
-from capability_router.settings.schema import Hedge, Policy, Retry, Telemetry, Words
+from capability_router.settings.schema import Hedge, Kept, Policy, Retry, Telemetry, Words
 from capability_router.settings.source import read
 
 __all__ = ["Settings", "load"]
@@ -54,6 +54,7 @@ class Settings:
     unknown: Literal["prefer_known", "allow", "refuse"]
     on_partial: Literal["fallback", "raise"]
     store: str
+    ledger: Kept
     store_lease_s: float
     store_away: Literal["fail_closed", "fail_open"]
     telemetry: Telemetry
@@ -68,7 +69,7 @@ class Settings:
 
     def reviewed(self, registry: Registry) -> Settings:
         """These settings with warnings about the models they name and the prices they rely on."""
-        found = [*self.warnings, *_unpriced(self, registry.cards), *_strangers(self, registry)]
+        found = [*self.warnings, *_unpriced(self, registry.cards), *_strangers(self, registry), *_forgetful(self)]
         return replace(self, warnings=tuple(dict.fromkeys(found)))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -131,10 +132,20 @@ def _settled(written: Mapping[str, Any], named: str) -> Settings:
         resume=words.resume, on_content_filter=words.on_content_filter, unknown=words.unknown,
         on_partial=words.on_partial,
         store=words.store.url, store_lease_s=words.store.lease_s, store_away=words.store.when_away,
-        telemetry=words.telemetry, annotate=words.annotate,
+        ledger=words.ledger, telemetry=words.telemetry, annotate=words.annotate,
         tenants=MappingProxyType(dict(words.tenants)),
         warnings=(*(f"policy.{name} is not read by policy {words.policy.name!r}" for name in unread), *_idle(words)),
     )  # fmt: skip
+
+
+def _forgetful(settings: Settings) -> list[str]:
+    """What a Redis store does not keep."""
+    if settings.ledger.store or settings.store.startswith(("memory", "sqlite")):
+        return []
+    return [
+        f"store: {settings.store.partition('://')[0]} does not keep the ledger, whose totals are this process's own; "
+        "for all processes, and for longer: `ledger: {store: sqlite:///ledger.db}`"
+    ]
 
 
 def _idle(words: Words) -> list[str]:

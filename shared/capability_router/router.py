@@ -29,7 +29,7 @@ from capability_router.learning.prior import Prior, Stated
 from capability_router.money.account import Account
 from capability_router.money.allowance import Limit
 from capability_router.money.budget import BudgetEvent, Budgets, Terms
-from capability_router.money.ledger import Booked, Ledger
+from capability_router.money.ledger import CALLS_KEPT, Booked, Ledger
 from capability_router.money.price import Price, pico
 from capability_router.money.teller import Teller
 from capability_router.nearest import nearest
@@ -46,6 +46,7 @@ from capability_router.telemetry.sinks import Sink, Sinks, configured_sinks
 
 if TYPE_CHECKING:
     from capability_router.config import Settings
+    from capability_router.settings.schema import Kept
 
 C = TypeVar("C")
 log = logging.getLogger("capability_router")
@@ -70,9 +71,9 @@ class Router:
             log.warning("%s", told)
         self.clock: Clock = clock or SystemClock()
         self.name: str = s.name
-        self.ledger = Ledger()
         binding = any(spec.on_exceed != "warn" for spec in s.budgets)
         self.store = open_store(s.store, self.clock, mend=not binding)
+        self.ledger = self._books(s.ledger)
         terms = Terms(self.store.name, s.store_lease_s, s.store_away == "fail_open")
         self.budgets = Budgets(s.budgets, registry.matches, room=self.store.budgets, clock=self.clock, terms=terms)
         self._teller = Teller(self.budgets) if s.budgets and not self.store.budgets.inline else None
@@ -97,6 +98,7 @@ class Router:
             s.on_content_filter,
         )  # fmt: skip
         self._prices = {card.id: card.price for card in registry.cards}
+        self._credentials = {entry.card.id: entry.address.credential for entry in registry}
         self.line = Line(s.retry.max_waiting)
         self._retries = RetryBudget(s.retry.budget_ratio, s.retry.budget_floor)
         self._continuing = {card.id for card in registry.cards if s.resume and card.assistant_prefill}
@@ -208,11 +210,23 @@ class Router:
             pass
 
     def close(self) -> None:
-        """Close the sinks and give back what a store has lent; the router can go on being used."""
+        """Write the ledger, close the sinks, give back what a store has lent; the router can go on being used."""
+        self.ledger.close()
         self.sinks.close()
         if self._teller is not None:
             self._teller.close()
         self.store.close()
+
+    def _books(self, kept: Kept) -> Ledger:
+        """The ledger, in the store if that keeps one."""
+        store = open_store(kept.store, self.clock, mend=True) if kept.store else self.store
+        if store.calls is None:
+            keep = CALLS_KEPT if kept.keep_calls is None else kept.keep_calls
+            return Ledger(keep, days=kept.keep_days, unix=self.clock.unix)
+        from capability_router.money.journal import Journal  # here, because few need its thread
+
+        days, calls, unix = kept.keep_days, kept.keep_calls, self.clock.unix
+        return Ledger(unix=unix, books=Journal(store.calls, unix=unix, keep_days=days, keep_calls=calls))
 
     def _decide(self, request: Request) -> Decision:
         now = self.clock.now()
@@ -231,7 +245,7 @@ class Router:
             prices = {card.id: price_of(card.provider, request.model) for card in self.registry.cards}
         return Account(
             request.id, Booked.of(request.routing, plan.task), plan.input_tokens, ledger=self.ledger,
-            budgets=self.budgets, prices=prices, most=most, unix=self.clock.unix,
+            budgets=self.budgets, prices=prices, most=most, unix=self.clock.unix, credentials=self._credentials,
             limit=self._request_limit(request, plan, prices), candidates=plan.candidates,
         )  # fmt: skip
 

@@ -15,6 +15,7 @@ except ModuleNotFoundError as missing:
 COMMANDS = {
     "budgets": "capability_router.cli.budgets:budgets",
     "explain": "capability_router.cli.explain:explain",
+    "ledger": "capability_router.cli.ledger:ledger",
     "report": "capability_router.cli.report:report",
     "simulate": "capability_router.cli.simulate:simulate",
 }

@@ -109,10 +109,8 @@ class Execution:
     @property
     def candidate(self) -> Candidate | None:
         """Who answers, once known."""
-        if self._answered is not None or self.committed is None:
-            return self._answered
-        run = self._runs.get(self.committed)
-        return run.candidate if run else None
+        run = self._runs.get(self.committed or 0)
+        return run.candidate if run else self._answered
 
     @property
     def begun(self) -> tuple[int, str]:
@@ -156,7 +154,7 @@ class Execution:
     def _alarm_at(self) -> float | None:
         if not self._runs:
             return self._until
-        soonest = self._hedge_at if self.committed is None else None
+        soonest = self._hedge_at
         for run in self._runs.values():
             end = run.ends_at(streaming=self.streaming)
             if end is not None and (soonest is None or end < soonest):
@@ -224,8 +222,8 @@ class Execution:
         return (*self._won(run, event.at, event.others), Deliver(run.index))
 
     def _won(self, run: Running, at: float, others: Replies) -> tuple[Effect, ...]:
-        """This attempt is the answer: abort the others."""
-        self.committed, self.hedged_after = run.index, run.hedged_after
+        """This attempt is the answer: abort the others, and start none beside it, not even beside its continuation."""
+        self.committed, self.hedged_after, self._hedge_at = run.index, run.hedged_after, None
         if len(self._runs) < 2:
             return NOTHING
         return self._aborted([other for other in self._runs.values() if other is not run], at, others)

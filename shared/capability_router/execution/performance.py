@@ -6,7 +6,7 @@ not yet the answer, and turns what attempts do into the machine's events.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Generic, TypeVar
 
@@ -26,6 +26,7 @@ from capability_router.execution.events import (
 )
 from capability_router.execution.funding import beside_the_loop
 from capability_router.execution.machine import Execution
+from capability_router.faults.kinds import Fault
 from capability_router.request import Reply
 
 C = TypeVar("C")
@@ -97,7 +98,7 @@ class Performance(Generic[C]):
     def raised(self, index: int, error: BaseException) -> None:
         """The attempt raised: a provider's fault goes to the machine, anything else passes through."""
         fault = self._endpoint.fault(error) if isinstance(error, Exception) else None
-        if fault is None:
+        if fault is None or (self.delivering == index and _mistaken(fault)):
             self.cancel()
             raise error
         attempt = self._attempts.pop(index, None)
@@ -114,9 +115,9 @@ class Performance(Generic[C]):
         if self._machine.over is None:
             self._perform(self._machine.feed(Cancelled(self._clock.now(), self._replies())))
 
-    def held(self) -> list[C]:
+    def held(self) -> Sequence[C]:
         """The chunks of the answer that were held until it became the answer; each is given once."""
-        return self._held.pop(self.delivering, [])
+        return self._held.pop(self.delivering, ())
 
     def in_time(self) -> None:
         """Raise Rang when a stream has gone on beyond its alarm. A whole reply that is late is still an answer."""
@@ -204,3 +205,8 @@ class Performance(Generic[C]):
         attempt = self._attempts.pop(index, None)
         if attempt is not None:
             attempt.abort()
+
+
+def _mistaken(fault: Fault) -> bool:
+    """Whether it is a mistake in a package's own code: a model that has begun to answer supports the request."""
+    return fault.kind == "unsupported" and fault.status is None and not fault.code

@@ -11,7 +11,7 @@ from threading import Lock
 class RetryBudget:
     """Tokens earned by requests (`ratio` each) and spent by same-target repetitions; starts at `floor`."""
 
-    def __init__(self, ratio: float = 0.2, floor: int = 3, cap: float = 100.0) -> None:
+    def __init__(self, ratio: float, floor: int, cap: float = 100.0) -> None:
         self._ratio, self._cap = ratio, max(cap, float(floor))
         self._tokens = float(floor)
         self._lock = Lock()

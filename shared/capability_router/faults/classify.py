@@ -84,7 +84,7 @@ def _fault(error: BaseException, now_unix: float) -> Fault:
         clock=_clock(evidence) if kind == "timeout" else "",
         again=not forbids_retry(headers_of(evidence)),
         sent=_sent(evidence),
-        started=any(not link.status and link.names[:1] and link.names[0] in IN_STREAM for link in evidence),
+        started=any(not link.status and link.names and link.names[0] in IN_STREAM for link in evidence),
         answered=any(not link.status and not ENDED.isdisjoint(link.names) for link in evidence),
         error=error,
     )

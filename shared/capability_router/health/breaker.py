@@ -159,7 +159,7 @@ class Breaker:
 
     def neutral(self, epoch: int, *, probe: bool = False) -> None:
         """A call ended without saying anything about health; a probe's permit comes back."""
-        if probe and epoch == self.epoch and self.state == HALF_OPEN:
+        if probe and epoch == self.epoch:
             self.probing -= 1
 
     def isolate(self) -> None:

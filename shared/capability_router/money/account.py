@@ -25,6 +25,7 @@ _BEGUN = frozenset(
     {"timeout", "connection", "truncated", "empty", "malformed_tool_call", "unparsable", "content_filtered", "refusal"}
 )
 _NOTHING = Usage()
+_UNMARKED: Mapping[str, str] = {}
 
 
 class Payee(Protocol):
@@ -55,16 +56,20 @@ def _may_be_billed(fault: Broken) -> bool:
 
 
 class Account:
-    """Books one request. `prices`: model id -> Price or None; `most`: model id -> what a call may cost at most."""
+    """Books one request. `prices`: model id -> Price or None; `most`: model id -> what a call may cost at most;
+
+    `credentials`: model id -> the mark of the key that pays.
+    """
 
     def __init__(
         self, request_id: str, booked: Booked, input_tokens: int, *, ledger: Ledger, budgets: Budgets,
         prices: Mapping[str, Price | None], most: Callable[[str], int | None], unix: Callable[[], float],
-        limit: Limit | None = None, candidates: Sequence[Payee] = (),
+        credentials: Mapping[str, str] = _UNMARKED, limit: Limit | None = None, candidates: Sequence[Payee] = (),
     ) -> None:  # fmt: skip
         self.tenant = booked.tenant
         self._request_id, self._booked, self._input_tokens = request_id, booked, input_tokens
         self._ledger, self._budgets, self._prices, self._most, self._unix = ledger, budgets, prices, most, unix
+        self._credentials = credentials
         self._holds: dict[int, Hold] = {}
         self._refused: Denial | None = None
         self._limit, self._candidates = limit, candidates
@@ -129,6 +134,7 @@ class Account:
             Call(
                 self._request_id, attempt, candidate.id, candidate.provider, booked.tenant, booked.task, booked.tags,
                 booked.chain, booked.framework, ended, usage, cost, now,
+                self._credentials.get(candidate.id, ""), booked.session,
             )
         )  # fmt: skip
         return told, cost

@@ -215,6 +215,24 @@ class Cap(Block):
         return BudgetSpec(**dict(self))
 
 
+class Kept(Block):
+    """Where and how long the ledger keeps single calls; the totals are kept for ever.
+
+    `store`: its own, absent = the router's. `keep_calls` absent = 10,000 in memory, any number in a file.
+    """
+
+    store: Text | None = None
+    keep_days: Annotated[float, PlainValidator(number(0, 36_500, above=True))] = 90.0
+    keep_calls: Annotated[int, PlainValidator(whole(0))] | None = None
+
+    @field_validator("store")
+    @classmethod
+    def _stored(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("memory://", "sqlite://")):
+            raise ValueError("must be memory:// or a URL such as sqlite:///ledger.db")
+        return value
+
+
 class Store(Block):
     """Where money and what is learned are kept. A URL alone stands for the block.
 
@@ -257,6 +275,7 @@ class Words(Block):
     resume: Flag = False
     on_partial: Annotated[Literal["fallback", "raise"], PlainValidator(choice("fallback", "raise"))] = "fallback"
     store: Store = Store()
+    ledger: Kept = Kept()
     telemetry: Telemetry = Telemetry()
     annotate: Flag = True
     tenants: Mapping[str, Texts] = {}

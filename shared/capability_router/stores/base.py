@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
+from capability_router.stores.calls import CallRoom
+
 
 class Pot(NamedTuple):
     """One budget in one window: what is spent and reserved together never exceeds `limit`.
@@ -112,6 +114,11 @@ class Store(Protocol):
     def budgets(self) -> BudgetRoom: ...
     @property
     def states(self) -> StateRoom: ...
+    @property
+    def calls(self) -> CallRoom | None:
+        """Where the ledger is kept; None = not in this kind of store."""
+        ...
+
     def close(self) -> None:
         """Give connections back; the store can go on being used."""
         ...

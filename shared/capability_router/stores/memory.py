@@ -72,6 +72,7 @@ class MemoryStore:
     """`memory://`."""
 
     name = "memory://"
+    calls = None  # the ledger has books of its own in memory
 
     def __init__(self, unix: Callable[[], float]) -> None:
         self.budgets = MemoryBudgets(unix)

@@ -152,6 +152,8 @@ class RedisStates:
 class RedisStore:
     """`redis://host:6379/0`, `rediss://` over TLS, `unix:///path`; a password in the URL is shown nowhere."""
 
+    calls = None  # a ledger only grows: give it a file with `ledger: {store: sqlite:///...}`
+
     def __init__(
         self, url: str, now: Callable[[], float], *, timeout_s: float = TIMEOUT_S,
         unix: Callable[[], float] | None = None,

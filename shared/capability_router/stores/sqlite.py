@@ -9,6 +9,7 @@ from pathlib import Path
 from capability_router.stores.base import Claim, Grant, Pot, Standing, State
 from capability_router.stores.database import CorruptStore, Database
 from capability_router.stores.lending import PAST_S, Loan, Till, lend, open_at
+from capability_router.stores.sqlite_calls import SqliteCalls
 
 _BUDGETS = (
     "CREATE TABLE pots (budget TEXT NOT NULL, window TEXT NOT NULL, pot TEXT NOT NULL, till TEXT NOT NULL, "
@@ -110,6 +111,7 @@ class SqliteStore:
         self.database = Database(path.absolute())  # a process may change its directory
         self.budgets = SqliteBudgets(self.database, unix)
         self.states = SqliteStates(self.database)
+        self.calls = SqliteCalls(self.database)
 
     def close(self) -> None:
         """Close this process's connections; the next use opens them again."""
