@@ -162,7 +162,9 @@ def _checked(routers: list[Router], rooms: list[Watched], callers: list[Caller])
     for router in routers:
         assert_books_balanced(router)
         router.close()
-    booked = sum(int(router.ledger.total().cost_usd * 10**12) for router in routers)
+    total, other = (router.ledger.total() for router in routers)  # of both, out of the store
+    assert total == other, "the routers' ledgers differ"
+    booked = int(total.cost_usd * 10**12)
     billed = sum(caller.billed for caller in callers)
     assert booked == billed, f"booked {booked} picodollars, billed {billed}"
     assert not sum(room.exceeded for room in rooms), "a cap was exceeded"
@@ -175,9 +177,8 @@ def _checked(routers: list[Router], rooms: list[Watched], callers: list[Caller])
     for row in rows.values():
         assert row.spent <= row.limit, f"{row.budget} is overspent"
     share, claims = whole.spent / whole.limit, sum(room.claims for room in rooms)
-    calls = sum(router.ledger.total().calls for router in routers)
     return (
-        f"{calls:,} calls booked ${usd(booked):f}, 0 picodollars beside the bills; {share:.2%} of the cap spent; "
+        f"{total.calls:,} calls booked ${usd(booked):f}, 0 picodollars beside the bills; {share:.2%} of the cap spent; "
         f"0 reserved at rest; the store was asked {claims:,} times"
     )
 
