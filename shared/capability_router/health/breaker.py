@@ -96,6 +96,9 @@ class Breaker:
         "why", "window",
     )  # fmt: skip
 
+    doubt: str
+    doubted_until: float
+
     def __init__(self, config: BreakerConfig, draw: Callable[[], float]) -> None:
         self._config, self._draw = config, draw
         self.window = Window(config.window_s)
@@ -213,6 +216,5 @@ class Breaker:
         self.state, self.until = state, until
         self.epoch += 1
         self.probing = self.in_a_row = 0
-        self.doubt: str = ""
-        self.doubted_until: float = 0.0
+        self.doubt, self.doubted_until = "", 0.0
         self.why = ""
