@@ -217,8 +217,9 @@ class Router:
             price = prices[model]
             if price is None:
                 return None
-            most_out = longest(request, self.registry.entry(model).card)
-            return price.worst(plan.input_tokens, most_out, media=request.media, service=request.service)
+            card = self.registry.entry(model).card
+            tier = request.service or card.service_tier
+            return price.worst(plan.input_tokens, longest(request, card), media=request.media, service=tier)
 
         prices = self._prices
         if request.model:  # another model than the candidates': what the catalog says of it, else unknown
