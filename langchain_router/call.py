@@ -13,6 +13,7 @@ from langchain_core.runnables import RunnableConfig
 from capability_router.errors import ConfigError
 from capability_router.nearest import nearest
 from capability_router.routing import TERMS
+from capability_router.value import quickly_made
 from langchain_router.bindings import BOUND, Binding, Structured, Tools
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 Mode = Literal["invoke", "stream", "events"]
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Call:
     """One call of the router as its user made it. `kwargs` go to the chosen model unchanged.

@@ -15,7 +15,7 @@ from typing import Any, Literal, Self
 from langchain_core.callbacks import CallbackManagerForLLMRun, Callbacks
 from langchain_core.language_models import LanguageModelInput, ModelProfile
 from langchain_core.language_models.base import LangSmithParams
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatResult, LLMResult
 from langchain_core.prompt_values import ChatPromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
@@ -99,8 +99,8 @@ class ChatRouter(Wrappable):
     @property
     def children(self) -> Fleet:
         """The models that make the calls, with this object's own defaults on them."""
-        stated = ((name, getattr(self, name)) for name in _DEFAULTS)
-        return self.fleet.under(tuple((name, value) for name, value in stated if value is not None))
+        stated = [(name, value) for name in _DEFAULTS if (value := getattr(self, name)) is not None]
+        return self.fleet.under(tuple(stated)) if stated else self.fleet
 
     @property
     def annotates(self) -> bool:
@@ -281,7 +281,7 @@ class ChatRouter(Wrappable):
 
     def _call(self, input: LanguageModelInput, stop: list[str] | None, kwargs: Mapping[str, Any], mode: Mode) -> Call:
         check_keywords(kwargs, IN_CONFIG)
-        prompt = self._convert_input(input)
+        prompt = self._prompt(input)
         messages = prompt.to_messages()
         options = dict(kwargs)
         bound = options.pop(BOUND, None)
@@ -294,9 +294,16 @@ class ChatRouter(Wrappable):
         if pinned is not None:
             del options["model"]
             terms["pin"] = pinned
-        if not isinstance(prompt, ChatPromptValue):  # else every attempt would make the messages anew
-            prompt = ChatPromptValue.model_construct(messages=messages)
         return Call(prompt, messages, mode, options, bound, self.max_tokens, terms)
+
+    def _prompt(self, input: LanguageModelInput) -> ChatPromptValue:
+        """The prompt with its messages made, else every attempt would make them anew."""
+        if isinstance(input, str):
+            return ChatPromptValue(messages=[HumanMessage(input)])
+        prompt = self._convert_input(input)
+        if isinstance(prompt, ChatPromptValue):
+            return prompt
+        return ChatPromptValue.model_construct(messages=prompt.to_messages())
 
     def _request(self, call: Call, terms: Mapping[str, Any]) -> Any:
         return to_request(call, current_routing().merged(terms), self.router.registry.cards)

@@ -130,7 +130,7 @@ class Reader:
         self._model = str(metadata.get("model_name") or metadata.get("model") or self._model)
         self._tier = tier_of(metadata) or self._tier
         headers = metadata.get("headers")
-        if isinstance(headers, Mapping):
+        if headers and isinstance(headers, Mapping):
             self._headers = {str(name).lower(): str(value) for name, value in headers.items()}
         cost = cost_of(metadata, self._headers, stream=stream)
         self._cost = self._cost if cost is None else cost

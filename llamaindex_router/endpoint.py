@@ -24,7 +24,7 @@ from capability_router.request import Reply, own_service
 from capability_router.sdk_streams import sdk_streams
 from capability_router.stale_connection import past_stale
 from llamaindex_router.call import Call, fresh
-from llamaindex_router.chain_model import described, is_chat_model
+from llamaindex_router.chain_model import address_of_router, described, is_chat_model
 from llamaindex_router.children import Children
 from llamaindex_router.continuation import Seam, going_on
 from llamaindex_router.endpoint_llm import EndpointLLM
@@ -57,7 +57,8 @@ def describe(llm: Any) -> Description | None:
     fields = {"provider": provider_of(url) or home_of(llm), "model": model, **_known(llm, metadata)}
     key = getattr(llm, "api_key", None)
     region = next((str(v) for name in _REGIONS if (v := getattr(llm, name, None))), "")
-    address = Address(url or f"sdk:{type(llm).__name__}", model or type(llm).__name__, _mark(key), region)
+    address = address_of_router(llm)
+    address = address or Address(url or f"sdk:{type(llm).__name__}", model or type(llm).__name__, _mark(key), region)
     return Description(fields, address, _gives_reason(llm))
 
 

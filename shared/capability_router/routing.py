@@ -98,7 +98,7 @@ class Routing:
     def binding(self) -> bool:
         """Whether any of the terms, beside the cost cap, may forbid models."""
         named = self.allow or self.deny or self.require_tags or self.regions
-        return bool(named) or not (self.pin is None and self.retention is None and self.training is None)
+        return bool(named) or self.pin is not None or self.retention is not None or self.training is False
 
     def attributed(self, *, chain: str, session: str, framework: str, tags: tuple[str, ...]) -> Routing:
         """These terms with other words on who asks; written out, because each request of an adapter comes by here."""
