@@ -17,6 +17,7 @@ from llama_index.core.llms.llm import LLM
 from capability_router.address import Address, fingerprint
 from capability_router.catalog.aliases import provider_of
 from capability_router.catalog.entry import Description
+from capability_router.closed_loops import Loops
 from capability_router.execution.effects import Launch
 from capability_router.faults.kinds import Fault
 from capability_router.money.bill import billed
@@ -127,7 +128,8 @@ class LlamaEndpoint:
         call = going_on(call, llm, prefix, launch.candidate.provider) if prefix else call
         args, kwargs = call.arguments(self._origins.rewrite(candidate, home_of(llm)))
         kwargs = _with_extras(call, kwargs, self._children.extras(candidate))
-        return LlamaAttempt(llm, call, args, kwargs, launch, Seam(prefix, self._call) if prefix else None)
+        seam = Seam(prefix, self._call) if prefix else None
+        return LlamaAttempt(llm, call, args, kwargs, launch, self._children.loops, seam)
 
     def fault(self, error: BaseException) -> Fault | None:
         """What the error means; None = no provider's fault."""
@@ -148,14 +150,14 @@ def _with_extras(call: Call[Any], kwargs: dict[str, Any], extras: Mapping[str, A
 class LlamaAttempt:
     """One call on one LLM."""
 
-    __slots__ = ("_args", "_call", "_kwargs", "_launch", "_llm", "_passage", "_seam", "_seen")
+    __slots__ = ("_args", "_call", "_kwargs", "_launch", "_llm", "_loops", "_passage", "_seam", "_seen")
 
     def __init__(
-        self, llm: LLM, call: Call[Any], args: list[Any], kwargs: dict[str, Any], launch: Launch,
+        self, llm: LLM, call: Call[Any], args: list[Any], kwargs: dict[str, Any], launch: Launch, loops: Loops,
         seam: Seam | None = None,
     ) -> None:  # fmt: skip
         self._llm, self._call, self._args, self._kwargs, self._launch = llm, call, args, kwargs, launch
-        self._passage, self._seam = Passage(launch.timeouts), seam
+        self._passage, self._loops, self._seam = Passage(launch.timeouts), loops, seam
         self._seen: Transcript | ObjectTranscript = ObjectTranscript(call.args[0]) if call.structured else Transcript()
 
     @property
@@ -181,6 +183,7 @@ class LlamaAttempt:
 
     async def achunks(self) -> AsyncGenerator[Any, None]:
         """The same, asynchronously."""
+        self._loops.enter()
         if not self._call.stream:
             with self._underway():
                 answer = await past_stale(self._method(is_async=True))
