@@ -1,4 +1,4 @@
-"""Streams of LlamaIndex's OpenAI at api.openai.com are booked by the provider's counts; others are sent no word more."""
+"""Streams of LlamaIndex's OpenAI at api.openai.com are booked by its counts; other servers are sent no word more."""
 
 from __future__ import annotations
 
