@@ -130,7 +130,7 @@ def _output(ask: Ask, card: ModelCard) -> str | None:
 def _max_cost(ask: Ask, card: ModelCard) -> str | None:
     cap = ask.request.routing.max_cost_usd or 0.0
     kept = reserve(ask, card)
-    price = card.price.asked(ask.request.service) if card.price else None
+    price = card.price.asked(ask.request.service or card.service_tier) if card.price else None
     cost = price.estimate(ask.input_tokens, kept) if price else None
     if cost is None:
         return f"price unknown, cap ${cap:g} (an unknown price never passes a cap)"

@@ -109,6 +109,14 @@ def asked_service(keywords: Mapping[str, Any]) -> str:
     return service_tier(extra.get("service_tier") if isinstance(extra, Mapping) else word)
 
 
+def own_service(model: object) -> str:
+    """The service tier that a framework's model asks for by itself: in a field, or among what it adds to each call."""
+    named = getattr(model, "service_tier", None)
+    added = (getattr(model, name, None) for name in ("model_kwargs", "additional_kwargs", "extra_body"))
+    places = ({"service_tier": named}, *(place for place in added if isinstance(place, Mapping)))
+    return next((tier for place in places if (tier := asked_service(place))), "")
+
+
 def service_tier(word: object) -> str:
     """A provider's word for a class of service, as prices name it: "" = the usual one, "batch", "flex", "priority".
 

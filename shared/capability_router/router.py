@@ -237,8 +237,9 @@ class Router:
             price = prices[model]
             if price is None:
                 return None
-            most_out = longest(request, self.registry.entry(model).card)
-            return price.worst(plan.input_tokens, most_out, media=request.media, service=request.service)
+            card = self.registry.entry(model).card
+            tier = request.service or card.service_tier
+            return price.worst(plan.input_tokens, longest(request, card), media=request.media, service=tier)
 
         prices = self._prices
         if request.model:  # another model than the candidates': what the catalog says of it, else unknown
@@ -257,7 +258,7 @@ class Router:
 
         def likely(model: str) -> int | None:
             card, stated = self.registry.entry(model).card, prices[model]
-            price = stated.asked(request.service) if stated else None
+            price = stated.asked(request.service or card.service_tier) if stated else None
             tokens = request.max_tokens or card.output_reserve or default_reserve(card)
             return price.estimate(plan.input_tokens, tokens) if price else None
 

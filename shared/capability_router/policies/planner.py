@@ -127,8 +127,8 @@ class Planner:
             expected = int(tokens_out * factors.get(id, common))
             stays = id == staying
             cached = stay.cached_tokens if stays else 0
-            if service and price is not None:
-                price = price.asked(service)
+            if (tier := service or card.service_tier) and price is not None:
+                price = price.asked(tier)
             cost = None if price is None else price.estimate(tokens_in, expected, cached)
             latency = state.ttft_s
             if latency is not None:
