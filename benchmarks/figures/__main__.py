@@ -15,7 +15,7 @@ from importlib import import_module
 
 NAMES = (
     "fleet", "books", "load", "deadlines", "failover", "recovery", "ejection", "streams", "stalls", "classification",
-    "retries", "traces", "threads", "cancellation", "overhead", "leaks",
+    "retries", "traces", "threads", "budgets", "cancellation", "overhead", "leaks",
 )  # fmt: skip
 """In the order of the eighteen promises, as far as each has a command here."""
 

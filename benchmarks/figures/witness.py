@@ -46,7 +46,7 @@ class Witness:
             assert 0 <= breaker.probing <= self._permits, "probes beyond the permits"
         for purse in self._router.budgets.purses():
             assert purse.all_spent + purse.all_reserved <= purse.limit, "a cap was exceeded"
-            assert purse.held <= purse.lent, "more is held than was lent"
+            assert purse.held + purse.spent - purse.told <= purse.lent, "more is held than was lent"
 
     def ended(self, journey: Any, now: float, *, cancelled: bool) -> None:
         """A request is over: its outcome, its text and its error must be of one piece."""

@@ -275,6 +275,19 @@ def test_redis_away_is_not_waited_for_each_time(clock: ManualClock) -> None:
     assert "can't be used" in one.hold(1).told  # type: ignore[union-attr]
 
 
+def test_windows_are_the_server_s_whatever_this_machine_believes(redis_url: str, clock: ManualClock) -> None:
+    """The test's clock is months ahead of the server's."""
+    store = RedisStore(redis_url, clock.now, timeout_s=5.0)
+    one = Process(Moody(store), clock, CAP, BudgetSpec("tag:*", 1.0, "month"))
+    assert one.spend(ONE // 2, None, "global", "tag:x")
+    assert one.spend(ONE // 4, None, "global", "tag:x")
+    assert not one.spend(ONE // 2, None, "global", "tag:x")
+    rows = {row["scope"]: row for row in one.budgets.rows()}
+    assert (rows["global"]["spent_usd"], rows["tag:x"]["spent_usd"]) == (0.75, 0.75)
+    assert rows["global"]["resets_at"] < "2027-01-15"  # type: ignore[operator]
+    store.close()
+
+
 def test_terms_reach_the_error(clock: ManualClock) -> None:
     from capability_router.testing import ask, scripted_router
 

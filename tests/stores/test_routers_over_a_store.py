@@ -12,7 +12,12 @@ import pytest
 
 from capability_router import AllCandidatesFailed, BudgetExceeded, ConfigError, Request, StoreError, routing
 from capability_router.clock import ManualClock
+from capability_router.execution.effects import Effect, Fund, Launch
+from capability_router.execution.events import AlarmRang, Began, Cancelled, Faulted, Funded
+from capability_router.execution.machine import Execution
+from capability_router.faults.kinds import Fault
 from capability_router.money.budget import Budgets
+from capability_router.request import Reply
 from capability_router.router import Router
 from capability_router.stores.base import Claim, Grant, Standing
 from capability_router.stores.database import CorruptStore
@@ -127,16 +132,6 @@ def test_a_stream_that_goes_on_elsewhere_is_paid_for_by_the_store(url: str) -> N
     router.close()
 
 
-def test_a_hedge_is_made_when_its_money_is_at_hand(url: str) -> None:
-    from capability_router.testing import ScriptedModel
-
-    scripts = {"a": ScriptedModel(["ok"], delay_s=5.0), "b": ScriptedModel(["ok"])}
-    router = shared_router(url, scripts, hedge={"after_s": 1.0, "extra": 1.0})
-    assert ask(router, Request(("hi",), stream=True, max_tokens=10)).outcome is not None
-    assert_books_balanced(router)
-    router.close()
-
-
 def test_degrade_takes_what_fits_and_says_so(url: str) -> None:
     cards = {"dear": {"price": {"input_mtok": 100, "output_mtok": 100}}, "cheap": {}}
     budget = {"scope": "tenant:acme", "limit_usd": 0.0005, "on_exceed": "degrade"}
@@ -214,3 +209,88 @@ def test_a_router_without_caps_starts_no_thread(tmp_path: Path) -> None:
     ask(router)
     assert not [t for t in threading.enumerate() if t.name == "router teller"]
     router.close()
+
+
+def machine_of(router: Router, request: Request) -> Execution:
+    endpoint = ScriptedEndpoint(router.scripted, router.clock, stream=request.stream)  # type: ignore[attr-defined]
+    return router.start(request, endpoint)._machine
+
+
+def lent(machine: Execution, effects: tuple[Effect, ...], at: float) -> tuple[Effect, ...]:
+    """Perform the Fund that must be first."""
+    fund = effects[0]
+    assert isinstance(fund, Fund)
+    fund.borrow()
+    return machine.feed(Funded(at))
+
+
+def launched(effects: tuple[Effect, ...]) -> list[str]:
+    return [effect.candidate.id for effect in effects if isinstance(effect, Launch)]
+
+
+def test_a_hedge_whose_money_is_not_at_hand_is_not_made_and_its_model_stays_a_fallback(url: str) -> None:
+    router = shared_router(url, {"a": ["ok"], "b": ["ok"]}, hedge={"after_s": 1.0, "extra": 1.0}, limit=0.00016)
+    for _ in range(2):
+        ask(router, REQUEST)  # so that the hedges' own budget has earned one
+    machine = machine_of(router, Request(("hi",), stream=True, max_tokens=10))
+    assert launched(lent(machine, machine.feed(Began(0.0)), 0.0)) == ["a"]
+    assert launched(machine.feed(AlarmRang(1.0))) == []
+    assert launched(machine.feed(Faulted(2.0, 1, Fault("server_error", status=500), Reply()))) == ["b"]
+    machine.feed(Cancelled(3.0))
+    assert_books_balanced(router)
+    router.close()
+
+
+def test_a_hedge_whose_money_is_at_hand_is_made() -> None:
+    router = shared_router("memory://", {"a": ["ok"], "b": ["ok"]}, hedge={"after_s": 1.0, "extra": 1.0})
+    for _ in range(2):
+        ask(router, REQUEST)
+    machine = machine_of(router, Request(("hi",), stream=True, max_tokens=10))
+    assert launched(machine.feed(Began(0.0))) == ["a"]
+    assert launched(machine.feed(AlarmRang(1.0))) == ["b"]
+    machine.feed(Cancelled(3.0))
+    assert_books_balanced(router)
+
+
+def test_a_machine_that_is_cancelled_while_it_waits_for_money_gives_everything_back(url: str) -> None:
+    router = shared_router(url)
+    machine = machine_of(router, REQUEST)
+    (fund, *_) = machine.feed(Began(0.0))
+    assert isinstance(fund, Fund)
+    machine.feed(Cancelled(0.5))
+    fund.borrow()  # the store's answer comes late
+    assert machine.over is not None
+    assert machine.feed(Funded(1.0)) == ()
+    assert_books_balanced(router)
+    router.close()
+
+
+def test_money_that_comes_after_the_deadline_is_given_back(url: str) -> None:
+    router = shared_router(url, deadline_s=1.0)
+    machine = machine_of(router, REQUEST)
+    effects = lent(machine, machine.feed(Began(0.0)), 2.0)
+    assert launched(effects) == []
+    assert machine.over is not None
+    assert_books_balanced(router)
+    router.close()
+
+
+@pytest.mark.parametrize("kind", ["memory://", "sqlite"])
+def test_explain_says_what_a_budget_would_leave_out(kind: str, tmp_path: Path) -> None:
+    url = kind if kind == "memory://" else f"sqlite:///{tmp_path / 'r.db'}"
+    cards = {"dear": {"price": {"input_mtok": 100, "output_mtok": 100}}, "cheap": {}}
+    cap = {"scope": "tag:nightly", "limit_usd": 0.0005}
+    for on_exceed, order in (("degrade", ["cheap", "dear"]), ("refuse", ["dear", "cheap"])):
+        router = shared_router(
+            url, {"dear": ["ok"], "cheap": ["ok"]}, cards=cards, budgets=[{**cap, "on_exceed": on_exceed}]
+        )
+        with routing(tags=["nightly"]):
+            plan = router.explain(Request(("hi",), max_tokens=10))
+        assert [c.id for c in plan.candidates] == order
+        told = {c.id: c.held for c in plan.candidates}
+        assert told["dear"].startswith("budget: tag:nightly: $0.0005 of $0.0005 left")
+        assert told["cheap"] == ""
+        assert ("would refuse" in plan.render()) == (on_exceed == "refuse")
+        assert router.explain(Request(("hi",), max_tokens=10)).chosen.id == "dear"
+        assert router.budgets.reserved == 0
+        router.close()

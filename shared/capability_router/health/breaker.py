@@ -96,6 +96,9 @@ class Breaker:
         "why", "window",
     )  # fmt: skip
 
+    doubt: str
+    doubted_until: float
+
     def __init__(self, config: BreakerConfig, draw: Callable[[], float]) -> None:
         self._config, self._draw = config, draw
         self.window = Window(config.window_s)

@@ -126,7 +126,7 @@ class Budgets:
                     continue
                 if amount is None:
                     return unpriced(purse, names)
-                if purse.level is None and self.room.inline:
+                if purse.level is None:
                     self._told(purse)
                 if amount > (purse.limit if purse.level is None else purse.left):
                     return denied(purse, amount, names)
@@ -150,6 +150,11 @@ class Budgets:
 
         `final`: give back all that no call under way holds. Raises nothing; what could not be told is kept.
         """
+        if self.room.inline:
+            with self._postbox:
+                for purse in self.purses():
+                    self._told(purse)
+            return True
         with self._counter:
             now = self._clock.now()
             with self._postbox:
@@ -210,20 +215,19 @@ class Budgets:
     def _lent(self, short: list[Purse], amount: int, now: float) -> Purse | None:
         """Ask a store that answers at once; gives the first purse that can't be filled, after which none is."""
         for purse in short:
-            claim = purse.asks(amount, now, self._lease_s, plus=False)
+            claim = purse.asks(amount, now, self._lease_s, whole=True)
             grant = self.room.claim(claim)
             purse.granted(claim, grant, now)
             if grant.lent < claim.least:
-                for other in short:
-                    self._told(other)
                 return purse
         return None
 
     def _told(self, purse: Purse) -> None:
-        """Let a store that answers at once know how a purse stands."""
-        now = self._clock.now()
-        claim = purse.tells(now, self._lease_s, plus=False)
-        purse.granted(claim, self.room.claim(claim), now)
+        """Let a store that answers at once know how a purse stands, and have back what is not held."""
+        if self.room.inline:
+            now = self._clock.now()
+            claim = purse.tells(now, self._lease_s, final=True)
+            purse.granted(claim, self.room.claim(claim), now)
 
     def _borrowed(self, short: Short) -> Hold | Denial:
         for _ in range(_TRIES):
@@ -287,13 +291,15 @@ class Budgets:
             if purse.lost:
                 continue
             purse.pay(hold.amount, cost)
-            if self.room.inline:
-                self._told(purse)
-            else:
+            if not self.room.inline:
                 self._untold.add(purse)
+            elif purse.pot.rolls_s is not None:  # it counts from now on
+                self._told(purse)
             self._noticed(purse)
 
     def _noticed(self, purse: Purse) -> None:
+        if purse.level is None:
+            self._told(purse)
         self._news.extend([passed(purse, share) for share in purse.passed()])
 
     def _announce(self) -> None:
@@ -316,13 +322,11 @@ class Budgets:
                 self._untold.add(old)
             if purse not in found:
                 found.append(purse)
-                cap.sweep(self._clock.now())
+                cap.sweep(self._clock.now(), self._told)
         return found
 
     def _due(self, now: float, final: bool) -> list[Purse]:
         """The purses of which the store has something to hear."""
-        if self.room.inline:
-            return []
         soon = now + self._lease_s * 2 / 3
         renew = [p for p in self.purses() if (p.held or p.lent) and (final or p.until < soon or not p.held)]
         return list(dict.fromkeys([*self._untold, *renew]))

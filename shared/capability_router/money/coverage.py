@@ -43,12 +43,14 @@ class Budget:
         key = f"{self.key}={name.partition(':')[2]}" if self.spec.each else self.key
         return Pot(key, now.id, self.limit, now.starts, now.ends, self.rolls_s)
 
-    def sweep(self, now: float) -> None:
-        """Put away the purses that are at rest and that nobody has used for a while, from time to time."""
+    def sweep(self, now: float, rest: Callable[[Purse], None]) -> None:
+        """Put away, from time to time, the purses that nobody has used for a while. `rest` gives their loans back."""
         if len(self.purses) >= self._swept:
-            idle = [n for n, p in self.purses.items() if p.at_rest and now - p.used > REST_S]
-            for name in idle:
-                del self.purses[name]
+            for name, purse in list(self.purses.items()):
+                if not purse.held and now - purse.used > REST_S:
+                    rest(purse)
+                    if purse.at_rest:
+                        del self.purses[name]
             self._swept = 2 * len(self.purses) + 64
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from math import ceil
 
 from capability_router.money.cap import BudgetSpec
 from capability_router.stores.base import Claim, Grant, Pot
@@ -10,6 +11,7 @@ from capability_router.stores.base import Claim, Grant, Pot
 BUSY_S = 1.0  # who asks again within this time is lent more than he needs
 THRESHOLDS = (0.5, 0.8, 1.0)
 _MOST = 1 << 62
+_NEVER = float("inf")
 
 
 class Purse:
@@ -21,8 +23,8 @@ class Purse:
     """
 
     __slots__ = (
-        "all_reserved", "all_spent", "block", "frees_at", "held", "holder", "lent", "level", "limit", "lost", "name",
-        "pot", "spec", "spent", "told", "until", "used",
+        "_next", "all_reserved", "all_spent", "block", "frees_at", "held", "holder", "lent", "level", "limit", "lost",
+        "name", "pot", "spec", "spent", "told", "until", "used",
     )  # fmt: skip
 
     def __init__(self, spec: BudgetSpec, name: str, pot: Pot) -> None:
@@ -34,6 +36,7 @@ class Purse:
         self.all_spent = self.all_reserved = 0
         self.frees_at: float | None = None
         self.level: int | None = None  # how many thresholds have been told; None = the store has not been asked
+        self._next = _NEVER  # the spending that passes the next threshold
         self.lost = False  # it belongs to the process that this one was forked from
 
     def holds(self, unix: float) -> bool:
@@ -55,15 +58,16 @@ class Purse:
         self.held -= amount
         self.spent += cost
 
-    def asks(self, amount: int, now: float, lease_s: float, *, plus: bool = True) -> Claim:
-        """A claim for what a further call needs, and with `plus` for more if calls follow each other closely."""
-        self.block = min(2 * max(self.block, amount), _MOST) if plus and now - self.used < BUSY_S else 0
+    def asks(self, amount: int, now: float, lease_s: float, *, whole: bool = False) -> Claim:
+        """A claim for what a further call needs, and for more if calls follow each other closely, or with `whole`."""
+        self.block = min(2 * max(self.block, amount), _MOST) if now - self.used < BUSY_S else 0
         least = self.held + amount
-        return Claim(self.pot, self.holder, self.spent, self.held, least, least + self.block, lease_s)
+        wish = self.limit if whole else least + self.block
+        return Claim(self.pot, self.holder, self.spent, self.held, least, wish, lease_s)
 
-    def tells(self, now: float, lease_s: float, *, plus: bool = True, final: bool = False) -> Claim:
+    def tells(self, now: float, lease_s: float, *, final: bool = False) -> Claim:
         """A claim for no more than what is held and soon used again; `final`: the last one, if nothing is held."""
-        if final or not plus or now - self.used >= BUSY_S:
+        if final or now - self.used >= BUSY_S:
             self.block = 0
         held = self.held
         return Claim(self.pot, self.holder, self.spent, held, held, held + self.block, lease_s, final and not held)
@@ -71,7 +75,7 @@ class Purse:
     def granted(self, claim: Claim, grant: Grant, asked_at: float) -> None:
         """Take in what the store answered; `asked_at`: the router's time when it was asked."""
         if self.level is None:
-            self.level = self._level(grant.spent - claim.spent)
+            self._pass(self._level(grant.spent - claim.spent))
         self.told, self.lent, self.until = claim.spent, grant.lent, asked_at + claim.lease_s
         self.all_spent, self.all_reserved, self.frees_at = grant.spent, grant.reserved, grant.frees_at
 
@@ -98,13 +102,17 @@ class Purse:
 
     def passed(self) -> list[float]:
         """The thresholds that the spending has passed since this was last asked."""
-        if self.level is None:
+        spent, rolls = self.all_spent + self.spent - self.told, self.pot.rolls_s is not None
+        if self.level is None or (spent < self._next and not rolls):
             return []
-        level = self._level(self.known_spent)
+        level = self._level(spent)
         news = list(THRESHOLDS[self.level : level])
-        again = level == 0 and self.pot.rolls_s is not None
-        self.level = 0 if again else max(self.level, level)
+        self._pass(0 if level == 0 and rolls else max(self.level, level))
         return news
+
+    def _pass(self, level: int) -> None:
+        self.level = level
+        self._next = ceil(THRESHOLDS[level] * self.limit) if level < len(THRESHOLDS) else _NEVER
 
     def _level(self, spent: int) -> int:
         return sum(spent >= threshold * self.limit for threshold in THRESHOLDS)

@@ -7,6 +7,7 @@ What a process that is killed had spent within that moment is not told any more.
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import threading
 import weakref
@@ -14,6 +15,7 @@ from queue import Empty, SimpleQueue
 
 from capability_router.money.budget import Budgets
 
+log = logging.getLogger("capability_router")
 PAUSE_S = 0.01
 ROUND_S = 1.0
 
@@ -66,7 +68,10 @@ def _run(bell: SimpleQueue[bool], budgets: weakref.ref[Budgets]) -> None:
         goes_on = _rung(bell, ROUND_S)
         if (found := budgets()) is None:
             return
-        found.settle_up()
+        try:
+            found.settle_up()
+        except Exception:  # a defect: what was not told is kept, and the next round tries again
+            log.exception("the store could not be told what was spent")
         del found
         if goes_on:
             pause.wait(PAUSE_S)

@@ -69,7 +69,7 @@ def first_bucket(rolls_s: float, now: float) -> int:
     return int((now - rolls_s) // (rolls_s / BUCKETS))
 
 
-def lend(till: Till, claim: Claim, now: float) -> Grant:
+def lend(till: Till, claim: Claim, now: float, share: int = SHARE) -> Grant:
     """Book what the holder has spent, then lend it `least`, and of its wish as much as is fair; else what it keeps."""
     pot = claim.pot
     till.turn(pot, now)
@@ -80,7 +80,7 @@ def lend(till: Till, claim: Claim, now: float) -> Grant:
         loan.spent = claim.spent
     loan.amount = 0
     room = max(pot.limit - till.total() - till.reserved(now), 0)
-    loan.amount = _amount(claim, room, open_at(pot, now))
+    loan.amount = _amount(claim, room, share) if open_at(pot, now) else min(claim.kept, room)
     loan.ends = now + claim.lease_s
     loan.known = now + FINAL_S if claim.final else loan.ends + KEPT_S
     return Grant(loan.amount, till.total(), till.reserved(now), now, till.frees_at(pot))
@@ -91,7 +91,7 @@ def open_at(pot: Pot, now: float) -> bool:
     return (pot.starts is None or now >= pot.starts) and (pot.ends is None or now < pot.ends)
 
 
-def _amount(claim: Claim, room: int, still_open: bool) -> int:
-    if not still_open or claim.least > room:
+def _amount(claim: Claim, room: int, share: int) -> int:
+    if claim.least > room:
         return min(claim.kept, room)
-    return claim.least + min(max(claim.wish - claim.least, 0), (room - claim.least) // SHARE)
+    return claim.least + min(max(claim.wish - claim.least, 0), (room - claim.least) // share)

@@ -10,7 +10,7 @@ from capability_router.stores.lending import Till, lend, open_at
 
 
 class MemoryBudgets:
-    """Pots in this process."""
+    """Pots in this process, lent whole: there is one holder only, the router's budgets."""
 
     inline = True
 
@@ -27,7 +27,7 @@ class MemoryBudgets:
         self._pots[pot.budget, pot.window] = pot, till
         if len(self._pots) >= self._many:
             self._forget(now)
-        return lend(till, claim, now)
+        return lend(till, claim, now, 1)
 
     def standings(self, budgets: Iterable[str] = ()) -> list[Standing]:
         """See BudgetRoom."""
@@ -41,9 +41,8 @@ class MemoryBudgets:
         return rows
 
     def _forget(self, now: float) -> None:
-        """Drop the pots of windows that are over and have nothing lent."""
-        over = [k for k, (pot, till) in self._pots.items() if not open_at(pot, now) and not till.reserved(now)]
-        for key in over:
+        """Drop the pots of windows that are over."""
+        for key in [key for key, (pot, _) in self._pots.items() if not open_at(pot, now)]:
             del self._pots[key]
         self._many = 2 * len(self._pots) + 64
 
