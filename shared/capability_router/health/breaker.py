@@ -216,6 +216,5 @@ class Breaker:
         self.state, self.until = state, until
         self.epoch += 1
         self.probing = self.in_a_row = 0
-        self.doubt = ""
-        self.doubted_until: float = 0.0
+        self.doubt, self.doubted_until = "", 0.0
         self.why = ""
