@@ -18,7 +18,7 @@ class Room(NamedTuple):
 
 _MACHINE = (
     "tests/unit/execution/test_transitions.py", "tests/unit/execution/test_endings.py",
-    "tests/unit/execution/test_machine.py", "tests/property/test_execution.py",
+    "tests/property/test_machine_events.py", "tests/unit/execution/test_machine.py", "tests/property/test_execution.py",
 )  # fmt: skip
 _DRIVERS = (
     "tests/unit/execution/test_hedge.py", "tests/unit/execution/test_clocks.py", "tests/unit/execution/test_resume.py",
