@@ -56,7 +56,7 @@ arrows: .venv/.test-installed
 	@touch $@
 
 .venv/.test-installed: .venv/.demo-installed
-	$(INSTALL) --editable ".[all]" --group test --group lint
+	$(INSTALL) --editable ".[all]" --group test --group bills --group lint
 	@touch $@
 
 peers: .venv/.test-installed # installs the pinned peers into environments of their own; about half an hour
@@ -70,7 +70,7 @@ peers: .venv/.test-installed # installs the pinned peers into environments of th
 	@touch $@
 
 constraints: # pin the development environment anew, at the newest of everything
-	$(UV) pip compile pyproject.toml --all-extras --group demo --group test --group lint $(PINS) \
+	$(UV) pip compile pyproject.toml --all-extras --group demo --group test --group bills --group lint $(PINS) \
 	  --output-file constraints.txt
 
 constraints-lowest: # the lowest versions that pyproject.toml declares, and what goes with them

@@ -23,6 +23,7 @@ from capability_router.endpoints.providers import spec_for
 from capability_router.endpoints.spec import EndpointSpec
 from capability_router.endpoints.wire import Delta
 from capability_router.errors import ConfigError
+from capability_router.money.bill import billed
 from langchain_router.structured import (
     METHODS,
     Method,
@@ -108,15 +109,15 @@ class ChatEndpoint(BaseChatModel):
         self, messages: list[BaseMessage], stop: list[str] | None = None,
         run_manager: CallbackManagerForLLMRun | None = None, **kwargs: Any,
     ) -> ChatResult:  # fmt: skip
-        deltas = list(self._start(messages, stop, kwargs, stream=False).chunks())
-        return self._result(deltas)
+        exchange = self._start(messages, stop, kwargs, stream=False)
+        return self._result(list(exchange.chunks()), exchange.headers)
 
     async def _agenerate(
         self, messages: list[BaseMessage], stop: list[str] | None = None,
         run_manager: AsyncCallbackManagerForLLMRun | None = None, **kwargs: Any,
     ) -> ChatResult:  # fmt: skip
-        deltas = [delta async for delta in self._start(messages, stop, kwargs, stream=False).achunks()]
-        return self._result(deltas)
+        exchange = self._start(messages, stop, kwargs, stream=False)
+        return self._result([delta async for delta in exchange.achunks()], exchange.headers)
 
     def _stream(
         self, messages: list[BaseMessage], stop: list[str] | None = None,
@@ -156,8 +157,10 @@ class ChatEndpoint(BaseChatModel):
         body.pop("stream", None)
         return self.client.start(body, stream=stream, timeouts=TIMEOUTS.get())
 
-    def _result(self, deltas: Sequence[Delta]) -> ChatResult:
-        message = message_from(deltas[0], self.provider)
+    def _result(self, deltas: Sequence[Delta], headers: Mapping[str, str]) -> ChatResult:
+        by_header = billed({}, headers)
+        whole = deltas[0] if by_header is None else deltas[0]._replace(cost=by_header)
+        message = message_from(whole, self.provider)
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     # -- bindings ---------------------------------------------------------------------------------

@@ -10,35 +10,34 @@ from typing import Any
 from capability_router.money.bill import billed
 from capability_router.request import Usage, service_tier
 
-_PREFIXES = ("", "priority_", "flex_")  # ChatOpenAI marks the counts of a service tier so
-_COUNTS = ("cache_read", "cache_creation", "reasoning", "audio", "cached_audio", "cached_image", "image")
-_NAMES = {name: tuple(prefix + name for prefix in _PREFIXES) for name in _COUNTS}
+_MARKED = ("priority", "flex")
 _KEPT = ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")
-_TIERS = ("service_tier", "serviceTier")
 
 
 def counted(told: Mapping[str, Any]) -> Usage:
     """The counts of a message or chunk. (A chunk's may be negative: Gemini corrects what it said before.)"""
-    into, out = told.get("input_token_details") or {}, told.get("output_token_details") or {}
+    into, out = told.get("input_token_details"), told.get("output_token_details")
     if not into and not out:
         return Usage(int(told.get("input_tokens") or 0), int(told.get("output_tokens") or 0))
-    written, hour = _written(into)
-    tier = next((tier for tier in ("priority", "flex") if tier in into or tier in out), "")
+    return _detailed(told, into or {}, out or {})
+
+
+def _detailed(told: Mapping[str, Any], into: Mapping[str, Any], out: Mapping[str, Any]) -> Usage:
+    tier = next((tier for tier in _MARKED if tier in into or tier in out), "")
+    if tier:  # ChatOpenAI marks the other counts with it
+        into, out = _unmarked(into, f"{tier}_"), _unmarked(out, f"{tier}_")
+    hour, reasoning = into.get(_KEPT[1]) or 0, out.get("reasoning") or 0
+    # Anthropic states either the sum of what is written or its parts.
     return Usage(
-        input_tokens=int(told.get("input_tokens") or 0),
-        output_tokens=int(told.get("output_tokens") or 0) + _beside(out),
-        cache_read_tokens=_detail(into, "cache_read"),
-        cache_creation_tokens=written,
-        reasoning_tokens=_detail(out, "reasoning"),
-        input_audio_tokens=_detail(into, "audio"),
-        output_audio_tokens=_detail(out, "audio"),
-        cache_creation_1h_tokens=hour,
-        cache_audio_read_tokens=_detail(into, "cached_audio"),
-        cache_image_read_tokens=_detail(into, "cached_image"),
-        input_image_tokens=_detail(into, "image"),
-        output_image_tokens=_detail(out, "image"),
-        service_tier=tier,
-    )
+        int(told.get("input_tokens") or 0), int(told.get("output_tokens") or 0) + _beside(told, out, reasoning),
+        into.get("cache_read") or 0, into.get("cache_creation") or (into.get(_KEPT[0]) or 0) + hour, reasoning,
+        into.get("audio") or 0, out.get("audio") or 0, hour, into.get("cached_audio") or 0,
+        into.get("cached_image") or 0, into.get("image") or 0, out.get("image") or 0, tier,
+    )  # fmt: skip
+
+
+def _unmarked(details: Mapping[str, Any], mark: str) -> dict[str, Any]:
+    return {name.removeprefix(mark): count for name, count in details.items()}
 
 
 def details(usage: Usage) -> tuple[dict[str, int], dict[str, int]]:
@@ -57,12 +56,10 @@ def details(usage: Usage) -> tuple[dict[str, int], dict[str, int]]:
 
 def tier_of(metadata: Mapping[str, Any]) -> str:
     """The service tier in a `response_metadata`: beside the counts, or, Anthropic's, among them."""
-    inner = metadata.get("usage")
-    for place in (metadata, inner) if inner and isinstance(inner, Mapping) else (metadata,):
-        for name in _TIERS:
-            if (word := place.get(name)) and (tier := service_tier(word)):
-                return tier
-    return ""
+    word = metadata.get("service_tier") or metadata.get("serviceTier")
+    if word is None and isinstance(inner := metadata.get("usage"), Mapping):
+        word = inner.get("service_tier")
+    return service_tier(word) if word else ""
 
 
 def under(usage: Usage | None, tier: str) -> Usage | None:
@@ -76,32 +73,18 @@ def cost_of(metadata: Mapping[str, Any], headers: Mapping[str, str], *, stream: 
     ChatOpenRouter: `cost` and `cost_details`; ChatLiteLLM: `response_cost`; ChatOpenAI: `token_usage`, but not of
     a stream. ChatPerplexity leaves it out.
     """
+    if headers and (by_header := billed({}, headers, stream=stream)) is not None:
+        return by_header
+    for name in ("cost", "response_cost"):
+        if metadata.get(name) is not None:
+            return billed(metadata if name == "cost" else {"cost": metadata[name]})
     counts = metadata.get("token_usage")
-    inner = counts if counts and isinstance(counts, Mapping) else {}
-    for place in (metadata, {"cost": metadata.get("response_cost")}, inner):
-        cost = billed(place, headers, stream=stream)
-        if cost is not None:
-            return cost
-    return None
+    return billed(counts) if isinstance(counts, Mapping) else None
 
 
-def _detail(details: Mapping[str, Any], name: str) -> int:
-    plain, *marked = _NAMES[name]
-    count = int(details.get(plain) or 0)
-    for each in marked:
-        if each in details:
-            count += int(details[each] or 0)
-    return count
-
-
-def _written(details: Mapping[str, Any]) -> tuple[int, int]:
-    """Tokens written to a cache, and those kept for an hour. Anthropic states either the sum or its parts."""
-    five, hour = (int(details.get(name) or 0) for name in _KEPT)
-    return _detail(details, "cache_creation") or five + hour, hour
-
-
-def _beside(details: Mapping[str, Any]) -> int:
-    """ChatPerplexity's reasoning and citations, which its output tokens leave out."""
-    if details.get("citation_tokens") is None:
-        return 0
-    return int(details["citation_tokens"]) + int(details.get("reasoning") or 0)
+def _beside(told: Mapping[str, Any], details: Mapping[str, Any], reasoning: int) -> int:
+    """What the output leaves out: xAI's reasoning, which the total has; ChatPerplexity's, and its citations."""
+    if details.get("citation_tokens") is not None:
+        return int(details["citation_tokens"]) + reasoning
+    in_all = (told.get("input_tokens") or 0) + (told.get("output_tokens") or 0) + reasoning
+    return reasoning if reasoning and told.get("total_tokens") == in_all else 0

@@ -19,11 +19,12 @@ from capability_router.catalog.aliases import provider_of
 from capability_router.catalog.entry import Description
 from capability_router.execution.effects import Launch
 from capability_router.faults.kinds import Fault
+from capability_router.money.bill import billed
 from capability_router.request import Reply
 from capability_router.sdk_streams import sdk_streams
 from capability_router.stale_connection import past_stale
 from llamaindex_router.call import Call, fresh
-from llamaindex_router.chain_model import described, is_chat_model
+from llamaindex_router.chain_model import address_of_router, described, is_chat_model
 from llamaindex_router.children import Children
 from llamaindex_router.continuation import Seam, going_on
 from llamaindex_router.endpoint_llm import EndpointLLM
@@ -56,7 +57,8 @@ def describe(llm: Any) -> Description | None:
     fields = {"provider": provider_of(url) or home_of(llm), "model": model, **_known(llm, metadata)}
     key = getattr(llm, "api_key", None)
     region = next((str(v) for name in _REGIONS if (v := getattr(llm, name, None))), "")
-    address = Address(url or f"sdk:{type(llm).__name__}", model or type(llm).__name__, _mark(key), region)
+    address = address_of_router(llm)
+    address = address or Address(url or f"sdk:{type(llm).__name__}", model or type(llm).__name__, _mark(key), region)
     return Description(fields, address, _gives_reason(llm))
 
 
@@ -215,8 +217,11 @@ class LlamaAttempt:
         """What has been seen so far."""
         if self._passage.end is not None:
             self._seen.ended(self._passage.end)
-        reply = self._seen.reply()
-        return replace(reply, headers=self._passage.headers) if self._passage.headers else reply
+        reply, headers = self._seen.reply(), self._passage.headers
+        if not headers:
+            return reply
+        bill = billed({}, headers, stream=self._call.stream)
+        return replace(reply, headers=headers, cost_usd=reply.cost_usd if bill is None else bill)
 
     def _method(self, *, is_async: bool) -> Callable[[], Any]:
         method = getattr(self._llm, self._call.name(is_async=is_async))

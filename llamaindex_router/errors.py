@@ -56,7 +56,11 @@ def fault_of(error: BaseException, *, structured: bool = False) -> Fault | None:
     and for programming errors that carry no HTTP status.
     """
     from capability_router.faults import classify, is_programming_error, passes_through
+    from capability_router.faults.routers import of_router
 
+    inner = of_router(error)
+    if inner is not None:
+        return inner
     if passes_through(error) or raised_by_handler(error):
         return None
     if isinstance(error, CutShort):

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
+from capability_router.endpoints.usage import usage_from
 from capability_router.money.bill import billed
 from capability_router.request import Finish, Usage, service_tier
 
@@ -105,40 +106,38 @@ def bill_of(raw: Any, counts: Mapping[str, Any]) -> Decimal | None:
 
 def usage_of(counts: Mapping[str, Any], tier: str = "") -> Usage | None:
     """The counts under our names: the input with cached tokens, the output with reasoning. None for none."""
+    chat = "prompt_tokens" in counts and "prompt_token_count" not in counts
+    usage = usage_from(_deeply_plain(counts), tier) if chat else _other(counts, tier)
+    return usage if usage.input_tokens or usage.output_tokens else None
+
+
+def _deeply_plain(counts: Mapping[str, Any]) -> dict[str, Any]:
+    """As JSON: the details of a client's class as mappings."""
+    plain = (int, float, str, bool, list, tuple)
+    return {k: v if isinstance(v, plain) else _deeply_plain(_plain(v)) for k, v in counts.items() if v is not None}
+
+
+def _other(counts: Mapping[str, Any], tier: str) -> Usage:
+    """Anthropic's, Google's, Bedrock's, Ollama's, and those of OpenAI's Responses."""
     read, written = _first(counts, _READ), _first(counts, _WRITTEN)
     before = field(counts, "prompt_tokens_details") or field(counts, "input_tokens_details")
-    after = field(counts, "completion_tokens_details") or field(counts, "output_tokens_details")
-    cached = field(before, "cached_tokens_details") or field(counts, "cache_tokens_details")
-    output, reasoning = _output(counts, after)
-    usage = Usage(
+    after = field(counts, "candidates_tokens_details") or field(counts, "output_tokens_details")
+    cached, thoughts = field(counts, "cache_tokens_details"), _number(counts, "thoughts_token_count")
+    return Usage(
         input_tokens=_first(counts, _INPUT) + read + written + _number(counts, "tool_use_prompt_token_count"),
-        output_tokens=output,
+        output_tokens=_first(counts, _OUTPUT) + thoughts,
         cache_read_tokens=read or _number(before, "cached_tokens") or _number(counts, "cached_content_token_count"),
         cache_creation_tokens=written or _number(before, "cache_write_tokens"),
-        reasoning_tokens=reasoning,
+        reasoning_tokens=thoughts or _number(after, "reasoning_tokens") or _number(after, "thinking_tokens"),
         input_audio_tokens=_kind(before, "audio"),
-        output_audio_tokens=_kind(after or field(counts, "candidates_tokens_details"), "audio"),
+        output_audio_tokens=_kind(after, "audio"),
         cache_creation_1h_tokens=_hour(counts),
         cache_audio_read_tokens=_kind(cached, "audio"),
         cache_image_read_tokens=_kind(cached, "image"),
         input_image_tokens=_kind(before, "image"),
-        output_image_tokens=_kind(after or field(counts, "candidates_tokens_details"), "image"),
+        output_image_tokens=_kind(after, "image"),
         service_tier=tier,
     )
-    return usage if usage.input_tokens or usage.output_tokens else None
-
-
-def _output(counts: Mapping[str, Any], details: Any) -> tuple[int, int]:
-    """All output, and what of it was reasoning. Google counts that beside the answer, xAI in the total alone."""
-    output, thoughts = _first(counts, _OUTPUT), _number(counts, "thoughts_token_count")
-    reasoning = _number(details, "reasoning_tokens") or _number(details, "thinking_tokens")
-    beside = _number(counts, "total_tokens") - _number(counts, "prompt_tokens") - output
-    if "completion_tokens" in counts and beside > 0:
-        return output + beside, reasoning or beside
-    apart = _number(counts, "reasoning_tokens"), _number(counts, "citation_tokens")
-    if not reasoning and ("citation_tokens" in counts or apart[0] > output):  # Perplexity's
-        return output + sum(apart), apart[0]
-    return output + thoughts, thoughts or reasoning or apart[0]
 
 
 def _kind(details: Any, kind: str) -> int:

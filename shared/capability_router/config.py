@@ -34,7 +34,7 @@ class Settings:
     `policy`: name, quality_target, min_quality, cost_weight, latency_weight, weights, exploration,
     seed. `retry`: attempts, per_target, budget_ratio, budget_floor, wait(n), max_wait_s. `hedge`: on,
     after_s, extra. `telemetry`: jsonl, log, capture_content. `tenants`: tenant -> the only models it
-    may use. `warnings`: what is allowed but hardly meant.
+    may use. `store`: its URL. `warnings`: what is allowed but hardly meant.
     """
 
     name: str
@@ -55,6 +55,8 @@ class Settings:
     on_partial: Literal["fallback", "raise"]
     store: str
     ledger: Kept
+    store_lease_s: float
+    store_away: Literal["fail_closed", "fail_open"]
     telemetry: Telemetry
     annotate: bool
     tenants: Mapping[str, tuple[str, ...]]
@@ -129,7 +131,8 @@ def _settled(written: Mapping[str, Any], named: str) -> Settings:
         deadline_s=words.deadline_s, hedge=words.hedge, budgets=tuple(cap.config() for cap in words.budgets),
         resume=words.resume, on_content_filter=words.on_content_filter, unknown=words.unknown,
         on_partial=words.on_partial,
-        store=words.store, ledger=words.ledger, telemetry=words.telemetry, annotate=words.annotate,
+        store=words.store.url, store_lease_s=words.store.lease_s, store_away=words.store.when_away,
+        ledger=words.ledger, telemetry=words.telemetry, annotate=words.annotate,
         tenants=MappingProxyType(dict(words.tenants)),
         warnings=(*(f"policy.{name} is not read by policy {words.policy.name!r}" for name in unread), *_idle(words)),
     )  # fmt: skip

@@ -76,10 +76,19 @@ class NoEligibleModel(RouterError):
 
 
 class BudgetExceeded(RouterError):
-    """A spending cap leaves no room for the request. Nothing was sent."""
+    """A spending cap leaves no room for the request, or its store can't be asked. Nothing was sent.
 
-    def __init__(self, message: str, *, scope: str = "", left_usd: Decimal | None = None) -> None:
-        self.scope, self.left_usd = scope, left_usd
+    `limit_usd = spent_usd + reserved_usd + left_usd`; all are None where they would tell a tenant of others.
+    `resets_at`: when the window ends, in Unix seconds; None = never. `fits`: the models that would fit.
+    """
+
+    def __init__(
+        self, message: str, *, scope: str = "", window: str = "", limit_usd: Decimal | None = None,
+        spent_usd: Decimal | None = None, reserved_usd: Decimal | None = None, left_usd: Decimal | None = None,
+        resets_at: float | None = None, fits: Sequence[str] = (),
+    ) -> None:  # fmt: skip
+        self.scope, self.window, self.limit_usd, self.spent_usd = scope, window, limit_usd, spent_usd
+        self.reserved_usd, self.left_usd, self.resets_at, self.fits = reserved_usd, left_usd, resets_at, tuple(fits)
         super().__init__(message)
 
 

@@ -31,6 +31,11 @@ class Postbox(Generic[T]):
         self._line.append(item)
         self._collect()
 
+    @property
+    def busy(self) -> bool:
+        """Whether somebody holds the lock, maybe this very thread."""
+        return self._lock.locked()
+
     def __enter__(self) -> None:
         self._lock.acquire()
         if not self._line:

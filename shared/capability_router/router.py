@@ -11,7 +11,7 @@ from capability_router.catalog.entry import Describe
 from capability_router.catalog.prices import price_of
 from capability_router.catalog.registry import Registry
 from capability_router.clock import Clock, SystemClock
-from capability_router.eligibility import Roster, longest
+from capability_router.eligibility import Roster, default_reserve, longest
 from capability_router.errors import ConfigError, NoEligibleModel
 from capability_router.execution.endpoint import Endpoint
 from capability_router.execution.hedge import Hedging
@@ -27,11 +27,15 @@ from capability_router.learning.lengths import Lengths
 from capability_router.learning.outcomes import Answered, Outcomes
 from capability_router.learning.prior import Prior, Stated
 from capability_router.money.account import Account
-from capability_router.money.budget import Budgets
+from capability_router.money.allowance import Limit
+from capability_router.money.budget import BudgetEvent, Budgets, Terms
 from capability_router.money.ledger import CALLS_KEPT, Booked, Ledger
+from capability_router.money.price import Price, pico
+from capability_router.money.teller import Teller
 from capability_router.nearest import nearest
 from capability_router.plan import Plan
 from capability_router.policies.affinity import Affinity, cached_after
+from capability_router.policies.affordable import within_budgets
 from capability_router.policies.balance import Balance
 from capability_router.policies.choice import choose_policy
 from capability_router.policies.planner import Decision, Planner
@@ -67,9 +71,12 @@ class Router:
             log.warning("%s", told)
         self.clock: Clock = clock or SystemClock()
         self.name: str = s.name
-        self.store = open_store(s.store, self.clock, mend=True)
+        binding = any(spec.on_exceed != "warn" for spec in s.budgets)
+        self.store = open_store(s.store, self.clock, mend=not binding)
         self.ledger = self._books(s.ledger)
-        self.budgets = Budgets(s.budgets, registry.matches)
+        terms = Terms(self.store.name, s.store_lease_s, s.store_away == "fail_open")
+        self.budgets = Budgets(s.budgets, registry.matches, room=self.store.budgets, clock=self.clock, terms=terms)
+        self._teller = Teller(self.budgets) if s.budgets and not self.store.budgets.inline else None
         self.board = Board(s.health, seed=s.policy.seed, learns_limits=s.learns_limits, on_event=self._tell)
         self._watchers: list[Callable[[HealthEvent], None]] = []
         self.sinks = Sinks(configured_sinks(s.telemetry.jsonl, s.telemetry.log))
@@ -122,7 +129,8 @@ class Router:
             from capability_router.endpoints.chat import request_from_chat  # here: adapters never need it
 
             request = request_from_chat(request, **options)
-        return self._decide(request).plan
+        plan = self._decide(request).plan
+        return within_budgets(plan, self._account(request, plan).foreseen) if self.budgets else plan
 
     def start(self, request: Request, endpoint: Endpoint[C], *, gate: Gate | None = None) -> Run[C]:
         """Decide, and give the Run to iterate; raises NoEligibleModel before anything is sent.
@@ -132,6 +140,8 @@ class Router:
         plan, scene = self._decide(request)
         if not plan.candidates:
             raise NoEligibleModel(plan.refusals)
+        if self._teller is not None:
+            self._teller.start()
         self.planner.policy.observe(scene)
         self.planner.balance.took_turn()
         self._retries.earn()
@@ -170,6 +180,13 @@ class Router:
         """Call `listener` at each change of a model's health; what it raises is logged and goes no further."""
         self._watchers.append(listener)
 
+    def on_budget(self, listener: Callable[[BudgetEvent], None]) -> None:
+        """Call `listener` when a cap is spent to 50, 80 or 100 %, once per window, and when its store is away or back.
+
+        What it raises is logged and goes no further.
+        """
+        self.budgets.on_event(listener)
+
     def isolate(self, model: str) -> None:
         """Keep all calls from a model (and from those that share its breaker) until `reset`. By id or name."""
         for id in self._meant(model):
@@ -193,16 +210,19 @@ class Router:
             pass
 
     def close(self) -> None:
-        """Write the ledger, close sinks and store; the router can go on being used."""
+        """Write the ledger, close the sinks, give back what a store has lent; the router can go on being used."""
         self.ledger.close()
         self.sinks.close()
+        if self._teller is not None:
+            self._teller.close()
         self.store.close()
 
     def _books(self, kept: Kept) -> Ledger:
         """The ledger, in the store if that keeps one."""
         store = open_store(kept.store, self.clock, mend=True) if kept.store else self.store
         if store.calls is None:
-            return Ledger(kept.keep_calls or CALLS_KEPT, days=kept.keep_days, unix=self.clock.unix)
+            keep = CALLS_KEPT if kept.keep_calls is None else kept.keep_calls
+            return Ledger(keep, days=kept.keep_days, unix=self.clock.unix)
         from capability_router.money.journal import Journal  # here, because few need its thread
 
         days, calls, unix = kept.keep_days, kept.keep_calls, self.clock.unix
@@ -226,7 +246,22 @@ class Router:
         return Account(
             request.id, Booked.of(request.routing, plan.task), plan.input_tokens, ledger=self.ledger,
             budgets=self.budgets, prices=prices, most=most, unix=self.clock.unix, credentials=self._credentials,
+            limit=self._request_limit(request, plan, prices), candidates=plan.candidates,
         )  # fmt: skip
+
+    def _request_limit(self, request: Request, plan: Plan, prices: Mapping[str, Price | None]) -> Limit | None:
+        """`max_cost_usd` for all attempts together, each foreseen as eligibility foresees it."""
+        limit = request.routing.max_cost_usd
+        if limit is None:
+            return None
+
+        def likely(model: str) -> int | None:
+            card, stated = self.registry.entry(model).card, prices[model]
+            price = stated.asked(request.service) if stated else None
+            tokens = request.max_tokens or card.output_reserve or default_reserve(card)
+            return price.estimate(plan.input_tokens, tokens) if price else None
+
+        return Limit(pico(limit), likely)
 
     def _ended(self, run: Run[Any]) -> None:
         outcome, request = run.outcome, run.request

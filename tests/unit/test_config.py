@@ -226,7 +226,7 @@ def test_everything_wrong_is_told_at_once():
         ({"budgets": {"scope": "global"}}, "budgets must be a list"),
         ({"on_content_filter": "retrun"}, "did you mean 'return'"),
         ({"unknown": "maybe"}, "unknown must be one of prefer_known, allow, refuse"),
-        ({"store": "router.db"}, "store must be a URL"),
+        ({"store": "router.db"}, "store.url must be a URL"),
         ({"annotate": "yes"}, "annotate must be true or false"),
         ({"tenants": {"a": 5}}, "tenants.a must be a text or a list"),
         ({"telemetry": {"jsonl": ""}}, "telemetry.jsonl must be a text"),

@@ -3,6 +3,7 @@
     OpenAI, Groq, xAI     prompt_tokens_details {cached_tokens, audio_tokens, image_tokens, cache_write_tokens}
     DeepSeek, Moonshot    prompt_cache_hit_tokens, cached_tokens
     LiteLLM's proxy       cache_creation_tokens, and by time to live cache_creation_token_details
+    Databricks            cache_read_input_tokens, which are among the prompt's here
     xAI, Google           reasoning beside the completion, in the total alone
     Perplexity            reasoning_tokens and citation_tokens beside the completion and the total
 """
@@ -14,6 +15,7 @@ from typing import Any
 
 from capability_router.request import Usage, service_tier
 
+_READ = ("prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens")
 _NOTHING: Mapping[str, Any] = {}
 
 
@@ -30,7 +32,7 @@ def usage_from(usage: Mapping[str, Any], tier: object = None) -> Usage:
     return Usage(
         input_tokens=_count(usage, "prompt_tokens"),
         output_tokens=completion,
-        cache_read_tokens=_first(_count(before, "cached_tokens"), usage, "prompt_cache_hit_tokens", "cached_tokens"),
+        cache_read_tokens=_first(_count(before, "cached_tokens"), usage, *_READ),
         cache_creation_tokens=written,
         reasoning_tokens=reasoning,
         input_audio_tokens=_count(before, "audio_tokens"),
@@ -61,6 +63,7 @@ def _written(usage: Mapping[str, Any], before: Mapping[str, Any]) -> tuple[int, 
     kept = before.get("cache_creation_token_details") or usage.get("cache_creation") or _NOTHING
     hour = _count(kept, "ephemeral_1h_input_tokens")
     told = _count(before, "cache_write_tokens") or _count(before, "cache_creation_tokens")
+    told = told or _count(usage, "cache_creation_input_tokens")
     return max(told, hour + _count(kept, "ephemeral_5m_input_tokens")), hour
 
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from capability_router.faults.kinds import Fault
 from capability_router.health.board import Verdict
-from capability_router.money.budget import Denial
+from capability_router.money.budget import Denial, Short
 from capability_router.plan import Candidate
 from capability_router.request import Reply, Usage
 
@@ -18,8 +18,16 @@ class Books(Protocol):
 
     tenant: str
 
-    def open(self, attempt: int, candidate: Candidate) -> Denial | None:
-        """Open a line, reserving what the call may cost; else the budget that forbids it."""
+    def open(self, attempt: int, candidate: Candidate) -> Denial | Short | None:
+        """Open a line, reserving what the call may cost; else the budget that forbids it, or what is lacking."""
+        ...
+
+    def borrow(self, attempt: int, short: Short) -> None:
+        """Have a store lend what is lacking; the next `open` of the attempt uses it. Waits for the store."""
+        ...
+
+    def forgo(self) -> None:
+        """Give back what was lent, or still will be, and not used."""
         ...
 
     def close(

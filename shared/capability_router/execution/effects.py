@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from capability_router.plan import Candidate
@@ -57,6 +58,15 @@ class Deliver(NamedTuple):
     attempt: int
 
 
+class Fund(NamedTuple):
+    """Have the money for the next launch lent by a store, which takes time; then say that it is there.
+
+    `borrow` does I/O and never raises for a store that is away.
+    """
+
+    borrow: Callable[[], None]
+
+
 class Finish(NamedTuple):
     """The request is over. `error` is to be raised, if any."""
 
@@ -64,4 +74,4 @@ class Finish(NamedTuple):
     error: BaseException | None = None
 
 
-Effect = Launch | Abort | SetAlarm | Deliver | Finish
+Effect = Launch | Abort | SetAlarm | Deliver | Fund | Finish

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 from capability_router.errors import AllCandidatesFailed, BudgetExceeded, RouterBusy, RouterError, StreamInterrupted
 from capability_router.execution.limits import Limits
 from capability_router.execution.targets import Targets
 from capability_router.faults.kinds import Fault
+from capability_router.money.budget import Denial
 from capability_router.money.price import usd
 from capability_router.request import AttemptRecord, Usage
 
@@ -52,17 +54,32 @@ def _cut(fault: Fault) -> Exception | None:
 def _nothing_sent(targets: Targets, limits: Limits, late: bool, at: float, elapsed_s: float) -> RouterError:
     denials = targets.denials
     if denials:
-        told = "; ".join(f"{model}: {denial.told}" for model, denial in denials.items())
-        return BudgetExceeded(
-            f"the budget leaves no room for this request; nothing was sent. {told}",
-            scope=next(iter(denials.values())).scope,
-            left_usd=usd(max(0, *(denial.left for denial in denials.values()))),
-        )
+        return _over_budget(denials)
     why = f"the deadline of {limits.deadline_s:g} s is over" if late else "no model is free"
     mend = "deadline_s" if late else "limits.concurrency or retry.max_wait_s"
     return RouterBusy(
         f"{why} ({targets.told_held(at)}). Waited {elapsed_s:.1f} s; nothing was sent. Raise {mend}, or add a model."
     )
+
+
+def _over_budget(denials: Mapping[str, Denial]) -> BudgetExceeded:
+    """The cap that leaves most, unless its numbers are not the asking tenant's alone."""
+    most = max(denials.values(), key=lambda denial: denial.left)
+    told = "; ".join(f"{model}: {denial.told}" for model, denial in denials.items())
+    store = any(denial.store for denial in denials.values())
+    what = "the budgets can't be asked" if store else "the budget leaves no room for this request"
+    fits = next((denial.fits for denial in denials.values() if denial.fits), ())
+    hint = f". What is left would do for {', '.join(fits)}" if fits else ""
+    return BudgetExceeded(
+        f"{what}; nothing was sent. {told}{hint}",
+        scope=most.scope, window=most.window, resets_at=most.resets_at, fits=fits,
+        **{f"{name}_usd": _amount(most, name) for name in ("limit", "spent", "reserved", "left")},
+    )  # fmt: skip
+
+
+def _amount(denial: Denial, name: str) -> Decimal | None:
+    value: int | None = None if denial.private else getattr(denial, name)
+    return None if value is None else usd(max(value, 0))
 
 
 def interrupted(parts: Sequence[AttemptRecord], fault: Fault, text: str, tenant: str) -> StreamInterrupted:

@@ -14,6 +14,7 @@ Theory of operation
 * Where hedging is on, an attempt that is silent for too long gets a second one beside it, elsewhere. The
   first that commits, or completes well, is the answer; the other is aborted. One that fails leaves the
   other to go on alone.
+* A launch whose money a store has to lend waits for the driver, which performs Fund and says Funded.
 * Each launch holds a permit of the gate and an open line in the books, and gives each back exactly
   once, whatever happens: `_settle` is the only place.
 * A target that was tried is tried again only when no fresh one is usable, at most `per_target` times,
@@ -33,8 +34,9 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableSet
 from typing import Protocol
 
+from capability_router.execution.admission import Admission
 from capability_router.execution.books import Books, verdict
-from capability_router.execution.effects import Abort, Deliver, Effect, Finish, Launch, SetAlarm, Timeouts
+from capability_router.execution.effects import Abort, Deliver, Effect, Finish, Fund, Launch, SetAlarm, Timeouts
 from capability_router.execution.endings import failure, interrupted, rejected, together, why
 from capability_router.execution.events import (
     AlarmRang,
@@ -44,12 +46,13 @@ from capability_router.execution.events import (
     Completed,
     Event,
     Faulted,
+    Funded,
     Replies,
 )
 from capability_router.execution.hedge import Hedging
 from capability_router.execution.limits import Limits
 from capability_router.execution.running import Running
-from capability_router.execution.targets import Targets, Wait
+from capability_router.execution.targets import Pick, Targets
 from capability_router.faults.completeness import judge
 from capability_router.faults.kinds import Fault
 from capability_router.health.board import Permit, Verdict
@@ -73,9 +76,9 @@ class Execution:
     """The machine of one request. See the module's text for its theory."""
 
     __slots__ = (
-        "_answered", "_books", "_deadline", "_faults", "_gate", "_givers", "_hedge_at", "_hedging", "_idle_since",
-        "_limits", "_parts", "_plan", "_poor", "_prefix", "_records", "_runs", "_start", "_targets", "_until",
-        "committed", "hedged_after", "launched", "over", "reply", "streaming",
+        "_admission", "_answered", "_books", "_broken", "_deadline", "_faults", "_gate", "_givers", "_hedge_at",
+        "_hedging", "_idle_since", "_limits", "_parts", "_plan", "_poor", "_prefix", "_records", "_runs", "_start",
+        "_targets", "_until", "committed", "hedged_after", "launched", "over", "reply", "streaming",
     )  # fmt: skip
 
     def __init__(
@@ -84,6 +87,8 @@ class Execution:
     ) -> None:  # fmt: skip
         self._plan, self._limits, self._targets, self._gate, self._books = plan, limits, targets, gate, books
         self.streaming, self._givers, self._hedging = streaming, reason_givers, hedging
+        self._admission = Admission(targets, books)
+        self._broken: tuple[Running, Fault, str] | None = None  # what is to be gone on with, once it is paid for
         self._runs: dict[int, Running] = {}
         self._records: dict[int, AttemptRecord] = {}
         self._faults: list[Fault] = []
@@ -142,6 +147,8 @@ class Execution:
             return self._faulted(event.at, event.attempt, event.fault, event.reply, event.others)
         if isinstance(event, Began):
             return self._began(event.at)
+        if isinstance(event, Funded):
+            return self._next(event.at) if self._broken is None else self._resumed(event.at, None, *self._broken)
         return self._alarm(event) if isinstance(event, AlarmRang) else self._cancelled(event)  # type: ignore[arg-type]  # the last kind left
 
     def _alarm_at(self) -> float | None:
@@ -165,13 +172,11 @@ class Execution:
     def _next(self, at: float) -> tuple[Effect, ...]:
         if self.launched >= self._limits.attempts or at >= self._deadline:
             return self._give_up(at)
-        pick = self._targets.pick(at)
-        while not isinstance(pick, Wait):
-            denial = self._books.open(self.launched + 1, pick.candidate)
-            if denial is None:
-                return self._launch(at, pick.candidate, pick.permit, self._faults[-1].kind if self._faults else "")
-            self._targets.denied(pick.permit, pick.candidate, denial, at)
-            pick = self._targets.pick(at)
+        pick = self._admission.pick(at, self.launched + 1)
+        if isinstance(pick, Pick):
+            return self._launch(at, pick.candidate, pick.permit, self._faults[-1].kind if self._faults else "")
+        if isinstance(pick, Fund):
+            return (pick,)
         latest = min(self._deadline, self._idle_since + self._limits.max_wait_s)
         if pick.turn is None or pick.turn > latest:
             return self._give_up(at)
@@ -199,12 +204,9 @@ class Execution:
         if hedging is None or self.launched >= self._limits.attempts or len(self._runs) != 1:
             return NOTHING
         (silent,) = self._runs.values()
-        pick = self._targets.elsewhere(at, silent.candidate.id, hedging.spend)
+        elsewhere = self._targets.elsewhere(at, silent.candidate.id, hedging.spend)
+        pick = self._admission.beside(elsewhere, at, self.launched + 1)
         if pick is None:
-            return NOTHING
-        denial = self._books.open(self.launched + 1, pick.candidate)
-        if denial is not None:
-            self._targets.denied(pick.permit, pick.candidate, denial, at)
             return NOTHING
         return self._launch(at, pick.candidate, pick.permit, "silence", hedged_after=at - silent.started)
 
@@ -274,15 +276,20 @@ class Execution:
         """The answer that is being given ends too early: go on with it elsewhere, or tell its caller."""
         text = self._prefix + reply.text
         pick = self._targets.continuing(at, run.candidate) if self._may_resume(at, fault, reply, text) else None
-        denial = self._books.open(self.launched + 1, pick.candidate) if pick is not None else None
-        if pick is None or denial is not None:
-            if pick is not None and denial is not None:
-                self._targets.denied(pick.permit, pick.candidate, denial, at)
+        return self._resumed(at, pick, run, fault, text)
+
+    def _resumed(self, at: float, pick: Pick | None, run: Running, fault: Fault, text: str) -> tuple[Effect, ...]:
+        found = self._admission.continuing(pick, at, self.launched + 1)
+        if isinstance(found, Fund):
+            self._broken = run, fault, text
+            return (found,)
+        self._broken = None
+        if found is None:
             error = rejected(fault) or interrupted(self._told(run), fault, text, self._books.tenant)
             return self._end(at, None, error)
         self._prefix = text
         self._parts.append(run.index)
-        launch = self._launch(at, pick.candidate, pick.permit, fault.kind, prefix=text)
+        launch = self._launch(at, found.candidate, found.permit, fault.kind, prefix=text)
         self.committed = self.launched
         return (*launch, Deliver(self.launched))
 
@@ -331,6 +338,7 @@ class Execution:
 
     def _end(self, at: float, candidate: Candidate | None, error: Exception | None) -> tuple[Effect, ...]:
         self._answered = candidate
+        self._admission.leave(at)
         self._targets.leave()
         records = self.records
         last = self.launched if self.committed is None else self.committed
@@ -356,7 +364,7 @@ class Execution:
         return (self.over,)
 
     def _why(self, records: list[AttemptRecord], answer: AttemptRecord | None) -> str:
-        planned = self._plan.reason
+        planned = self._targets.degraded() or self._plan.reason
         return planned if answer is None else why(planned, records, answer, self.hedged_after, bool(self._parts))
 
     def _settle(self, run: Running, at: float, fault: Fault | None, reply: Reply, *, cancelled: bool = False) -> None:

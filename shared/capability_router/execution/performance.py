@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Generic, TypeVar
 
 from capability_router.clock import Clock
-from capability_router.execution.effects import Abort, Deliver, Effect, Launch, SetAlarm
+from capability_router.execution.effects import Abort, Deliver, Effect, Fund, Launch, SetAlarm
 from capability_router.execution.endpoint import Attempt, Endpoint
 from capability_router.execution.events import (
     NONE,
@@ -21,9 +21,12 @@ from capability_router.execution.events import (
     ChunkArrived,
     Completed,
     Faulted,
+    Funded,
     Replies,
 )
+from capability_router.execution.funding import beside_the_loop
 from capability_router.execution.machine import Execution
+from capability_router.faults.kinds import Fault
 from capability_router.request import Reply
 
 C = TypeVar("C")
@@ -36,12 +39,15 @@ class Rang(Exception):
 class Performance(Generic[C]):
     """The machine, the attempts in flight, the held chunks."""
 
-    __slots__ = ("_attempts", "_between", "_clock", "_endpoint", "_held", "_machine", "alarm", "delivering", "launches")
+    __slots__ = (
+        "_attempts", "_between", "_clock", "_endpoint", "_fund", "_held", "_machine", "alarm", "delivering", "launches",
+    )  # fmt: skip
 
     def __init__(self, machine: Execution, endpoint: Endpoint[C], clock: Clock) -> None:
         self._machine, self._endpoint, self._clock = machine, endpoint, clock
         self._attempts: dict[int, Attempt[C]] = {}
         self._held: dict[int, list[C]] = {}
+        self._fund: Fund | None = None
         self.alarm: float | None = None
         self.launches: list[Launch] = []
         self.delivering = 0
@@ -92,7 +98,7 @@ class Performance(Generic[C]):
     def raised(self, index: int, error: BaseException) -> None:
         """The attempt raised: a provider's fault goes to the machine, anything else passes through."""
         fault = self._endpoint.fault(error) if isinstance(error, Exception) else None
-        if fault is None:
+        if fault is None or (self.delivering == index and _mistaken(fault)):
             self.cancel()
             raise error
         attempt = self._attempts.pop(index, None)
@@ -129,14 +135,24 @@ class Performance(Generic[C]):
         return left if left > 0.0 else 0.0
 
     def wait_turn(self) -> None:
-        """Wait until a target may be free."""
+        """Wait until a target may be free, or until the next launch is paid for."""
+        if self._fund is not None:
+            self._fund.borrow()
+            return self._funded()
         self._clock.sleep(self.patience_s() or 0.0)
-        self.rang()
+        return self.rang()
 
     async def await_turn(self) -> None:
         """The same, asynchronously."""
+        if self._fund is not None:
+            await beside_the_loop(self._fund.borrow)
+            return self._funded()
         await self._clock.asleep(self.patience_s() or 0.0)
-        self.rang()
+        return self.rang()
+
+    def _funded(self) -> None:
+        self._fund = None
+        self._perform(self._machine.feed(Funded(self._clock.now())))
 
     def in_flight(self, index: int) -> bool:
         """Whether the attempt is still of interest."""
@@ -180,6 +196,8 @@ class Performance(Generic[C]):
                 self.delivering = effect.attempt
             elif isinstance(effect, Abort):
                 self._abort(effect.attempt)
+            elif isinstance(effect, Fund):
+                self._fund = effect
             else:
                 self.launches.clear()
 
@@ -187,3 +205,8 @@ class Performance(Generic[C]):
         attempt = self._attempts.pop(index, None)
         if attempt is not None:
             attempt.abort()
+
+
+def _mistaken(fault: Fault) -> bool:
+    """Whether it is a mistake in a package's own code: a model that has begun to answer supports the request."""
+    return fault.kind == "unsupported" and fault.status is None and not fault.code

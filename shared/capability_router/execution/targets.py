@@ -167,6 +167,11 @@ class Targets:
         self._gate.settle(permit, _NEUTRAL, at)
         self.denials[candidate.id] = why
 
+    def returned(self, pick: Pick, at: float) -> None:
+        """A target that is not launched after all: give its permit back, and keep it for later."""
+        self._gate.settle(pick.permit, _NEUTRAL, at)
+        self._fresh.append(pick.candidate)
+
     def _pause(self, fault: Fault, repetition: int) -> float:
         if fault.row.same == "at_once":
             return 0.0
@@ -208,6 +213,11 @@ class Targets:
         if self._turned_away:
             told.append(f"the line is full, {len(self._line):,} requests wait")
         return "; ".join(told) or "none is left"
+
+    def degraded(self) -> str:
+        """'the budget leaves out a: ...': why the first choice was not taken; '' = no budget had a say."""
+        told = "; ".join(f"{model}: {denial.told}" for model, denial in self.denials.items())
+        return f"the budget leaves out {told}" if told else ""
 
     def advice(self, at: float, bound: str) -> str:
         """What was not tried, and why. `bound`: what ended the request, 'within 4 attempts'."""

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from capability_router.money.call import ANSWERED, Call
 from capability_router.money.cells import DAY_S, HOUR_S, KEY, Cells, Key, book, day_of, hour_of, pour
+from capability_router.money.price import usd
 from capability_router.postbox import Postbox
 from capability_router.stores.calls import Asked
 
@@ -101,6 +102,12 @@ class MemoryBooks:
 
     def retire(self) -> None:
         """Nothing either."""
+
+    def __repr__(self) -> str:
+        with self._lock:
+            sums = [*self._past.values(), *self._now.values()]
+            calls, cost = sum(s[3] for s in sums), sum(s[0] for s in sums)
+        return f"{calls} calls, ${usd(cost):f}"
 
 
 def columns(call: Call) -> dict[str, Any]:

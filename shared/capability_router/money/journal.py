@@ -217,7 +217,7 @@ class Journal:
         self._bell.put(None)
 
     def __repr__(self) -> str:
-        return f"<Journal {self.unwritten} calls to be written>"
+        return f"in a store, {self.unwritten} calls to be written"
 
 
 def _bookable(call: Call) -> bool:

@@ -79,5 +79,4 @@ class Ledger(Reading):
         self._books.close()
 
     def __repr__(self) -> str:
-        total = self.total()
-        return f"<Ledger {total.calls} calls, ${total.cost_usd:f}, {self.unsettled} under way>"
+        return f"<Ledger {self._books!r}, {self.unsettled} under way>"

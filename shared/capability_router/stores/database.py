@@ -25,11 +25,15 @@ class CorruptStore(StoreError):
 
 
 class _Desk:
-    """A connection under its lock; opened at its first use."""
+    """A connection under its lock; opened at its first use, closed at the latest when nobody can use it any more."""
 
     def __init__(self) -> None:
-        self.lock = Lock()
+        self.lock, self._pid = Lock(), os.getpid()
         self.connection: sqlite3.Connection | None = None
+
+    def __del__(self) -> None:
+        if self.connection is not None and self._pid == os.getpid():
+            self.connection.close()
 
 
 class Database:

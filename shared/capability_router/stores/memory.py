@@ -17,6 +17,7 @@ class MemoryBudgets:
     def __init__(self, unix: Callable[[], float]) -> None:
         self._unix = unix
         self._pots: dict[tuple[str, str], tuple[Pot, Till]] = {}
+        self._many = 64  # so many pots are looked through for some to forget
 
     def claim(self, claim: Claim) -> Grant:
         """See BudgetRoom. Its one holder calls it under a lock of its own."""
@@ -24,7 +25,7 @@ class MemoryBudgets:
         found = self._pots.get((pot.budget, pot.window))
         till = found[1] if found is not None else Till()
         self._pots[pot.budget, pot.window] = pot, till
-        if found is None:
+        if len(self._pots) >= self._many:
             self._forget(now)
         return lend(till, claim, now)
 
@@ -44,6 +45,7 @@ class MemoryBudgets:
         over = [k for k, (pot, till) in self._pots.items() if not open_at(pot, now) and not till.reserved(now)]
         for key in over:
             del self._pots[key]
+        self._many = 2 * len(self._pots) + 64
 
 
 class MemoryStates:

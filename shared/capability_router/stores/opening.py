@@ -11,7 +11,6 @@ from capability_router.clock import Clock
 from capability_router.errors import ConfigError
 from capability_router.nearest import nearest
 from capability_router.stores.base import Store
-from capability_router.stores.database import CorruptStore
 from capability_router.stores.memory import MemoryStore
 
 log = logging.getLogger("capability_router")
@@ -36,7 +35,8 @@ def open_store(url: str, clock: Clock, *, mend: bool = False) -> Store:
 
 
 def _sqlite(rest: str, unix: Callable[[], float], mend: bool) -> Store:
-    from capability_router.stores.sqlite import SqliteStore  # here, because it loads sqlite3
+    from capability_router.stores.database import CorruptStore  # here, because it loads sqlite3
+    from capability_router.stores.sqlite import SqliteStore
 
     if not rest.startswith("/") or not rest[1:].strip("/"):
         raise ConfigError(

@@ -37,7 +37,8 @@ class Server:
 
     def __init__(self, url: str, now: Callable[[], float], timeout_s: float) -> None:
         self.name, self._fuse = shown_url(url), Fuse(now)
-        once_more = Retry(NoBackoff(), 1, supported_errors=(redis.exceptions.ConnectionError,))  # over a new connection
+        lost = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError)
+        once_more = Retry(NoBackoff(), 1, supported_errors=lost)  # whatever is asked here may be asked twice
         try:
             self.client: Any = redis.Redis.from_url(
                 url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, retry=once_more,
@@ -104,7 +105,7 @@ class RedisBudgets:
 
 def _key(pot: Pot) -> str:
     """The hash tag in braces holds no brace of its own."""
-    return f"{PREFIX}:b1:{{{quote(pot.budget, safe=':|*=@ ')}}}:{pot.window}"
+    return f"{PREFIX}:b1:{{{quote(pot.budget, safe=':|*=~@ ')}}}:{pot.window}"
 
 
 def _some(number: float | None) -> str | float:

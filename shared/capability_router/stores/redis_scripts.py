@@ -85,16 +85,16 @@ if over or less(room, least) then
 else
   amount = add(least, smaller(sub(wish, least), part(sub(room, least), share)))
 end
-redis.call('HSET', pot, holder, string.format('%s %s %.6f %.6f', text(amount), text(seen), now + lease, now + known_s))
-redis.call('HSET', pot, 'pot', ARGV[16])
+local loan = string.format('%s %s %.17g %.17g', text(amount), text(seen), now + lease, now + known_s)
+redis.call('HSET', pot, holder, loan, 'pot', ARGV[16])
 if rolls then
   redis.call('PEXPIRE', pot, math.ceil((rolls * 2 + past_s) * 1000))
 elseif ends then
   redis.call('PEXPIRE', pot, math.ceil(math.max(ends - now, 0) * 1000 + past_s * 1000))
 end
 local frees = ''
-if rolls and oldest then frees = string.format('%.6f', (oldest + 1) * (rolls / buckets) + rolls) end
-return {text(amount), text(spent), text(add(lent, amount)), string.format('%.6f', now), frees}
+if rolls and oldest then frees = string.format('%.17g', (oldest + 1) * (rolls / buckets) + rolls) end
+return {text(amount), text(spent), text(add(lent, amount)), string.format('%.17g', now), frees}
 """
 
 PUT = """

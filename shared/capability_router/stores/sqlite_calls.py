@@ -53,7 +53,10 @@ _OLDEST = f"SELECT MIN(start) FROM ledger_sums WHERE length = {HOUR_S} AND start
 _DROP = "DELETE FROM ledger_calls WHERE id IN (SELECT id FROM ledger_calls WHERE {} LIMIT {})"
 _SPLIT = 1_000_000
 _LARGE = ("cost_pico", "estimated_pico")
-_START = {None: "0", "hour": "s.start", "day": f"s.start - s.start % {DAY_S}"}
+_SUMMED = ", ".join(
+    f"SUM({name} / {_SPLIT}), SUM({name} % {_SPLIT})" if name in _LARGE else f"SUM({name})" for name in SUMS
+)
+_START = {None: "0", "hour": "start", "day": f"start - start % {DAY_S}"}
 
 
 class SqliteCalls:
@@ -77,20 +80,17 @@ class SqliteCalls:
                 connection.execute(_ADD, (cell.start, *cell.sums, *cell.key))
 
     def cells(self, asked: Asked) -> Iterable[tuple[int, Mapping[str, Any], Sequence[int]]]:
-        """See CallRoom; one sum per combination of the columns asked for."""
+        """See CallRoom; one sum per key, and per span if it matters when."""
         names = [name for name in KEY if name in asked.columns]
-        chosen = ", ".join([f"{_START[asked.timed]} AS began", *(f"k.{name}" for name in names)])
-        groups = ", ".join(["began", *(f"k.{name}" for name in names)])
         where, values = _spans(asked)
-        sums = ", ".join(_summed(name) for name in SUMS)
         with self._database.reading() as connection:
             rows = connection.execute(
-                f"SELECT {chosen}, {sums} FROM ledger_sums s JOIN ledger_keys k ON k.id = s.key{where} "  # noqa: S608 - see above
-                f"GROUP BY {groups}",
+                f"SELECT {_START[asked.timed]} AS began, key, {_SUMMED} FROM ledger_sums{where} GROUP BY began, key",  # noqa: S608 - see above
                 values,
             ).fetchall()
-        for row in rows:
-            yield row[0], _named(names, row[1 : len(names) + 1]), _whole(row[len(names) + 1 :])
+            known = connection.execute(f"SELECT id, {_KEYS} FROM ledger_keys").fetchall()  # noqa: S608 - see above
+        named = {id: {n: v for n, v in _named(KEY, key).items() if n in names} for id, *key in known}
+        return ((began, named[key], _whole(sums)) for began, key, *sums in rows)
 
     def calls(self, asked: Asked, *, newest_first: bool) -> Iterator[Mapping[str, Any]]:
         """See CallRoom. What is written after the first page is not seen."""
@@ -149,19 +149,23 @@ class SqliteCalls:
 
 
 def _spans(asked: Asked) -> tuple[str, list[Any]]:
-    conditions, values = _equal(asked, KEY, "k.")
+    conditions: list[str] = []
+    values: list[Any] = []
+    if asked.equal:
+        named, values = _equal(asked, KEY)
+        conditions.append(f"key IN (SELECT id FROM ledger_keys WHERE {' AND '.join(named)})")  # noqa: S608 - see above
     if asked.since is not None:
         since = int(asked.since // HOUR_S) * HOUR_S
-        conditions += ["s.start >= ?", "s.start >= ? / s.length * s.length"]  # the first one is for the index
+        conditions += ["start >= ?", "start >= ? / length * length"]  # the first one is for the index
         values += [since // DAY_S * DAY_S, since]
     if asked.until is not None:
-        conditions.append("s.start < ?")
+        conditions.append("start < ?")
         values.append(asked.until)
     return (f" WHERE {' AND '.join(conditions)}" if conditions else ""), values
 
 
 def _calls_where(asked: Asked) -> tuple[list[str], list[Any]]:
-    conditions, values = _equal(asked, CALL, "")
+    conditions, values = _equal(asked, CALL)
     for limit, sign in ((asked.since, ">="), (asked.until, "<")):
         if limit is not None:
             conditions.append(f"at {sign} ?")
@@ -169,19 +173,15 @@ def _calls_where(asked: Asked) -> tuple[list[str], list[Any]]:
     return conditions, values
 
 
-def _equal(asked: Asked, known: Sequence[str], table: str) -> tuple[list[str], list[Any]]:
+def _equal(asked: Asked, known: Sequence[str]) -> tuple[list[str], list[Any]]:
     conditions: list[str] = []
     values: list[Any] = []
     for name in known:
         if name in asked.equal:
             wanted = sorted(asked.equal[name])
-            conditions.append(f"{table}{name} IN ({_marks(len(wanted))})")
+            conditions.append(f"{name} IN ({_marks(len(wanted))})")
             values += wanted
     return conditions, values
-
-
-def _summed(name: str) -> str:
-    return f"SUM(s.{name} / {_SPLIT}), SUM(s.{name} % {_SPLIT})" if name in _LARGE else f"SUM(s.{name})"
 
 
 def _whole(sums: Sequence[int]) -> list[int]:
