@@ -14,7 +14,7 @@ from llama_index.core.utils import get_tokenizer
 
 from capability_router.catalog.card import ModelCard
 from capability_router.eligibility import default_reserve
-from capability_router.features import estimate_tokens
+from capability_router.tokens.estimate import estimate_tokens
 
 _SHORT = 2_000  # characters: whatever a window holds, they fit or are far from it
 _NEAR = 0.7, 1.4  # times the estimate: between them the tokenizer is asked

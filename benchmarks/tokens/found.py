@@ -47,14 +47,14 @@ FILES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "change logs": (("/usr/share/doc",), ("changelog*.gz", "NEWS*.gz", "changelog", "CHANGES*")),
     "logs": (("/var/log",), ("*.log", "*.log.1")),
 }  # fmt: skip
-LATIN = "de fr es it pt_BR nl sv da nb fi pl cs sk hu ro tr vi id hr et lt ca".split()
+LATIN = ["de", "fr", "es", "it", "pt_BR", "nl", "sv", "da", "nb", "fi", "pl", "cs", "sk", "hu", "ro", "tr", "vi", "id", "hr", "et", "lt", "ca"]
 SCRIPTS = {
-    "cyrillic, greek": "ru uk bg sr el".split(),
-    "arabic, hebrew": "ar fa he".split(),
-    "indic, south-east asian": "hi bn ta te mr gu pa kn ml th km my ka am".split(),
-    "CJK": "zh_CN zh_TW ja ko".split(),
+    "cyrillic, greek": ["ru", "uk", "bg", "sr", "el"],
+    "arabic, hebrew": ["ar", "fa", "he"],
+    "indic, south-east asian": ["hi", "bn", "ta", "te", "mr", "gu", "pa", "kn", "ml", "th", "km", "my", "ka", "am"],
+    "CJK": ["zh_CN", "zh_TW", "ja", "ko"],
 }
-LANGUAGES = {lang: "latin languages" for lang in LATIN} | {lang: g for g, ls in SCRIPTS.items() for lang in ls}
+LANGUAGES = dict.fromkeys(LATIN, "latin languages") | {lang: g for g, ls in SCRIPTS.items() for lang in ls}
 _MANUALS = {"en": "man1", **{lang: f"{lang}/man1" for lang in ("de", "fr", "es", "pl", "ru", "zh_CN", "ja", "ko")}}
 
 

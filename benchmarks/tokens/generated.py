@@ -10,10 +10,7 @@ from collections.abc import Callable, Iterator
 
 from benchmarks.tokens.sample import Sample
 
-_WORDS = (
-    "account order payment invoice customer region shipment status pending failed item total discount address note "
-    "server user session login token cache request response worker queue thread database index table column"
-).split()
+_WORDS = ["account", "order", "payment", "invoice", "customer", "region", "shipment", "status", "pending", "failed", "item", "total", "discount", "address", "note", "server", "user", "session", "login", "token", "cache", "request", "response", "worker", "queue", "thread", "database", "index", "table", "column"]
 _ASKS = (
     "What is the capital of {}?", "Summarise the following text about {} in two sentences.", "Write a haiku on {}.",
     "Translate '{}' into French.", "Is the sentiment of this review positive or negative? I liked the {} a lot!",

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-PER_SIDE = 16
+PER_SIDE = 32
 _SIZES = (160, 3_200)
 
 

@@ -21,7 +21,8 @@ class Candidate(NamedTuple):
     """One model that may be tried. Costs in picodollars, times in seconds, quality 0 to 1.
 
     `terms` are the summands of `score`. `held` says why it can't be used just now ("" = it can);
-    held candidates rank behind the others and are tried only when those have failed.
+    held candidates rank behind the others and are tried only when those have failed. `input_tokens`: the request's,
+    as this model counts, estimated; `scale` of it was learned.
     """
 
     id: str
@@ -35,6 +36,8 @@ class Candidate(NamedTuple):
     terms: tuple[tuple[str, float], ...]
     held: str
     window: int | None
+    input_tokens: int = 0
+    scale: float = 1.0
 
     @property
     def cost_usd(self) -> float | None:
@@ -53,7 +56,11 @@ class Candidate(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A decision before anything is sent. `candidates` are ranked, best first."""
+    """A decision before anything is sent. `candidates` are ranked, best first.
+
+    `input_tokens`: before what is particular about a model. `bucket`: what the text consists of, if what the
+    models count for it is to be learned.
+    """
 
     request_id: str
     policy: str
@@ -67,6 +74,7 @@ class Plan:
     notes: tuple[str, ...] = ()
     settings: tuple[tuple[str, float], ...] = ()
     propensity: float = 1.0
+    bucket: str = ""
 
     @property
     def chosen(self) -> Candidate:

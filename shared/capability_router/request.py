@@ -13,6 +13,7 @@ from enum import IntFlag, StrEnum
 from typing import Any, NamedTuple
 
 from capability_router.routing import Routing, current_routing
+from capability_router.tokens.attached import Attached
 
 
 class Need(IntFlag):
@@ -54,7 +55,7 @@ class Request:
     """One request in no framework's terms.
 
     `texts` are the message texts in order (read for features, never stored), `media` the kinds of
-    the attached parts ("image", "pdf", "audio", "video"), `tools` the tools' JSON schemas as text
+    the attached parts ("image", "pdf", "audio", "video"), `attached` the same with their sizes, `tools` the tools' JSON schemas as text
     (counted as input), `provider_tools` those among them that only some providers have, `follows` the
     ids of the tool calls that it answers, `answered_by` the candidate that gave the conversation's last
     answer as its messages say, `input_tokens` an exact count if the caller has one, `model` the name of
@@ -67,6 +68,7 @@ class Request:
     texts: tuple[str, ...]
     needs: Need = Need.NONE
     media: tuple[str, ...] = ()
+    attached: tuple[Attached, ...] = ()
     tools: str = ""
     tool_names: tuple[str, ...] = ()
     provider_tools: tuple[ProviderTool, ...] = ()
@@ -136,7 +138,10 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class AttemptRecord:
-    """One attempt, ended. `fault` is None for the one that answered; times in seconds."""
+    """One attempt, ended. `fault` is None for the one that answered; times in seconds.
+
+    `window`: tokens that the model holds by its own word, when it found the input too long.
+    """
 
     index: int
     model: str
@@ -149,6 +154,7 @@ class AttemptRecord:
     usage: Usage
     cost_pico: int | None
     finish: str | None = None
+    window: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe; holds no prompt or completion text."""

@@ -159,8 +159,12 @@ class Router:
         self.sinks.add(sink)
 
     def health(self) -> list[dict[str, Any]]:
-        """One JSON-safe row per model: breaker, gates, calls in flight, latency, success."""
-        return self.board.snapshot(self.clock.now())
+        """One JSON-safe row per model: breaker, gates, calls in flight, latency, success, and what it showed of its window.
+
+        `window`: tokens by its own word; `too_long`: input tokens that it found too many; None = it showed no such thing.
+        """
+        now = self.clock.now()
+        return [{**row, **self.planner.windows.shown(row["model"], now)} for row in self.board.snapshot(now)]
 
     def on_health(self, listener: Callable[[HealthEvent], None]) -> None:
         """Call `listener` at each change of a model's health; what it raises is logged and goes no further."""
@@ -199,9 +203,9 @@ class Router:
     def _account(self, request: Request, plan: Plan) -> Account:
         def most(model: str) -> int | None:
             price = prices[model]
-            return price.worst(plan.input_tokens, longest(request, self.registry.entry(model).card)) if price else None
+            return price.worst(sizes.get(model, plan.input_tokens), longest(request, self.registry.entry(model).card)) if price else None
 
-        prices = self._prices
+        prices, sizes = self._prices, {c.id: c.input_tokens for c in plan.candidates}
         if request.model:  # another model than the candidates': what the catalog says of it, else unknown
             prices = {card.id: price_of(card.provider, request.model) for card in self.registry.cards}
         return Account(
@@ -213,6 +217,7 @@ class Router:
         outcome, request = run.outcome, run.request
         if outcome is None:
             return
+        self._sized(run.plan, request, outcome)
         if outcome.model:
             cached = cached_after(outcome.provider, outcome.usage)
             self._affinity.note(request, run.reply, outcome.model, cached, self.clock.now())
@@ -228,6 +233,23 @@ class Router:
                 listener(request, outcome)
             except Exception:  # whatever a listener raises, the call it is told of has gone well
                 log.exception("listener %r failed", listener)
+
+    def _sized(self, plan: Plan, request: Request, outcome: Outcome) -> None:
+        """Learn windows and how models count; nothing where another model was asked for than the candidate."""
+        if request.model:
+            return
+        planned, usage = {c.id: c for c in plan.candidates}, outcome.usage
+        for attempt in outcome.attempts:
+            if attempt.fault == "context_overflow":
+                tokens = planned[attempt.model].input_tokens
+                self.planner.windows.turned_away(attempt.model, tokens, attempt.window, self.clock.now())
+        if outcome.model is None or usage.estimated or outcome.resumed:
+            return
+        self.planner.windows.held(outcome.model, usage.input_tokens)
+        if plan.bucket:
+            chosen = planned[outcome.model]
+            foreseen = round(chosen.input_tokens / chosen.scale)
+            self.planner.sizes.learn(outcome.model, plan.bucket, foreseen, usage.input_tokens)
 
     def _meant(self, model: str) -> Sequence[str]:
         found = self.registry.matches(model)

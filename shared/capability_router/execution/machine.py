@@ -366,7 +366,7 @@ class Execution:
             fault=fault.kind if fault else "cancelled" if cancelled else None,
             detail=fault.told if fault else f"cancelled{told}" if cancelled else "",
             started_s=run.started - self._start, elapsed_s=elapsed, ttft_s=ttft, usage=usage,
-            cost_pico=cost, finish=reply.finish,
+            cost_pico=cost, finish=reply.finish, window=fault.window if fault else None,
         )  # fmt: skip
 
 

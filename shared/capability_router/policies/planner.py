@@ -8,14 +8,17 @@ from typing import NamedTuple, Protocol
 
 from capability_router.catalog.aliases import lacking
 from capability_router.catalog.card import CAPABILITIES, ModelCard
-from capability_router.eligibility import Ask, Refusal, Roster, UnknownMode, screen
+from capability_router.eligibility import Ask, Eligible, Refusal, Roster, UnknownMode, screen, window_of
 from capability_router.features import Features, features
 from capability_router.learning.lengths import Lengths
 from capability_router.learning.prior import Prior
+from capability_router.learning.sizes import MARGIN, Sizes
+from capability_router.learning.windows import Learned, Windows
 from capability_router.plan import Candidate, Plan
 from capability_router.policies.affinity import NOWHERE, Stay
 from capability_router.policies.balance import Balance
 from capability_router.policies.base import Judgement, Policy, Row, Scene, Scored
+from capability_router.policies.sizing import Sizing, sizing_of
 from capability_router.request import Request
 
 
@@ -68,36 +71,44 @@ class Planner:
     balance: Balance
     unknown: UnknownMode = "prefer_known"
     tenants: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    sizes: Sizes = field(default_factory=Sizes)
+    windows: Windows = field(default_factory=Windows)
 
     def decide(self, request: Request, now: float, *, stay: Stay = NOWHERE) -> Decision:
         """Rank the eligible models; one that binds the conversation goes first if it is eligible and usable."""
         found = features(request)
-        ask = self._ask(request, found)
+        sizing = sizing_of(request, found, self.sizes.on(found.bucket))
+        ask = self._ask(request, found, sizing, now)
         eligible = screen(ask, self.roster, unknown=self.unknown, barred=self.health.barred(now))
         refusals = eligible.refusals
         if ask.pin is not None and not any(card.id == ask.pin for card in self.registry.cards):
             refusals = [Refusal(r.model, "pin", f"pinned to {ask.pin!r}, which is not registered") for r in refusals]
-        rows = self._rows(eligible.cards, found, now, stay)
+        rows = self._rows(eligible.cards, found, now, stay, sizing)
         scene = Scene(request, found, rows)
-        return Decision(self._plan(scene, refusals, eligible.notes, stay), scene)
+        return Decision(self._plan(scene, eligible._replace(refusals=refusals), stay, ask.learned, sizing), scene)
 
-    def _ask(self, request: Request, found: Features) -> Ask:
+    def _ask(self, request: Request, found: Features, sizing: Sizing | None, now: float) -> Ask:
         terms = request.routing
         own = self.tenants.get(terms.tenant) if self.tenants else None
+        margin, learned = MARGIN if found.bucket else 0.0, self.windows.known
         if terms.pin is None and not terms.allow and not terms.deny and own is None:
-            return Ask(request, found.input_tokens, int(request.needs))
+            return Ask(
+                request, found.input_tokens, int(request.needs), margin=margin, sizes=sizing, learned=learned, now=now
+            )
         pin = None if terms.pin is None else self.registry.resolve(terms.pin) or terms.pin
         tenant = None if own is None else self._meant(own)
         return Ask(
             request, found.input_tokens, int(request.needs), pin,
-            self._meant(terms.allow), self._meant(terms.deny), tenant,
+            self._meant(terms.allow), self._meant(terms.deny), tenant, margin, sizing, learned, now,
         )  # fmt: skip
 
     def _meant(self, names: Sequence[str]) -> frozenset[str]:
         return frozenset(id for name in names for id in self.registry.matches(name) or (name,))
 
-    def _rows(self, cards: Sequence[ModelCard], found: Features, now: float, stay: Stay) -> list[Row]:
-        tokens_in, tokens_out, task, hardness = found
+    def _rows(
+        self, cards: Sequence[ModelCard], found: Features, now: float, stay: Stay, sizing: Sizing | None
+    ) -> list[Row]:
+        tokens_in, tokens_out, task, hardness = found[:4]
         believed, condition = self.prior.on(task), self.health.condition
         factors, common = self.lengths.on(task)
         rows: list[Row] = []
@@ -109,31 +120,36 @@ class Planner:
             expected = int(tokens_out * factors.get(card.id, common))
             stays = card.id == stay.model
             cached = stay.cached_tokens if stays else 0
+            if sizing is not None:
+                tokens_in = sizing.tokens(card)
             cost = card.price.estimate(tokens_in, expected, cached) if card.price is not None else None
             latency = None if state.ttft_s is None else state.ttft_s + expected * (state.s_per_token or 0.0)
             pressure = state.pressure_s(now) if self.balance else 0.0
             rows.append(Row(card, quality, cost, latency, state.queue_s, state.in_flight, state.held, stays, pressure))
         return rows
 
-    def _plan(self, scene: Scene, refusals: list[Refusal], notes: tuple[str, ...], stay: Stay) -> Plan:
+    def _plan(
+        self, scene: Scene, eligible: Eligible, stay: Stay, learned: Mapping[str, Learned] | None, sizing: Sizing | None
+    ) -> Plan:
         judged = self.policy.judge(scene) if scene.rows else Judgement([])
         request, found = scene.request, scene.features
         without = _without(scene) if request.provider_tools else {}
-        ranked = _ranked(scene, judged.scores, stay, without)
+        ranked = _ranked(scene, judged.scores, stay, without, eligible.tight)
         if self.balance and not self.policy.ordered:
             self.balance.arranged(ranked)
         reason = self._reason(scene, ranked[0][1], stay) if ranked else "no eligible model"
         return Plan(
             request_id=request.id,
             policy=self.policy.name,
-            candidates=tuple([_candidate(row, scored) for scored, row in ranked]),
-            refusals=tuple(refusals),
+            candidates=tuple([_candidate(row, scored, learned, found.input_tokens, sizing) for scored, row in ranked]),
+            refusals=tuple(eligible.refusals),
             reason=reason,
             input_tokens=found.input_tokens,
             output_tokens=found.output_tokens,
             task=found.task,
             needs=_needs(request),
-            notes=(*notes, *_remarks(without, stay, scene)),
+            bucket="" if request.media or request.model else found.bucket,
+            notes=(*eligible.notes, *_remarks(without, stay, scene)),
             settings=judged.settings,
         )
 
@@ -146,16 +162,20 @@ class Planner:
 
 
 def _ranked(
-    scene: Scene, scores: list[Scored], stay: Stay, without: Mapping[str, tuple[str, ...]]
+    scene: Scene, scores: list[Scored], stay: Stay, without: Mapping[str, tuple[str, ...]], tight: Mapping[str, str]
 ) -> list[tuple[Scored, Row]]:
-    """Usable before held, then whom the conversation is bound to, then who has all tools, then by score and load.
+    """Usable before held, then whom the conversation is bound to, then who surely holds the request, then who has
+
+    all tools, then by score and load.
 
     Ties keep the registry's order.
     """
     pairs = list(zip(scores, scene.rows, strict=True))
     bound = stay.model if stay.binding else ""
     pairs.sort(
-        key=lambda p: (p[1].held != "", p[1].card.id != bound, p[1].card.id in without, -p[0][0], p[1].load)
+        key=lambda p: (
+            p[1].held != "", (id := p[1].card.id) != bound, id in tight, id in without, -p[0][0], p[1].load
+        )
     )  # fmt: skip
     return pairs
 
@@ -173,12 +193,18 @@ def _remarks(without: Mapping[str, tuple[str, ...]], stay: Stay, scene: Scene) -
     return told
 
 
-def _candidate(row: Row, scored: Scored) -> Candidate:
+def _candidate(
+    row: Row, scored: Scored, learned: Mapping[str, Learned] | None, tokens: int, sizing: Sizing | None
+) -> Candidate:
     card = row.card
+    tokens, scale = (tokens, 1.0) if sizing is None else (sizing.tokens(card), sizing.scale(card).factor)
     window = card.context_window if card.max_input_tokens is None else card.max_input_tokens
+    if learned and card.id in learned:
+        shown = window_of(card, learned)
+        window = shown if window is None or (shown is not None and shown < window) else window
     return Candidate(
         card.id, card.provider, card.name, scored[0], row.quality, row.cost_pico,
-        row.latency_s, row.queue_s, scored[1], row.held, window,
+        row.latency_s, row.queue_s, scored[1], row.held, window, tokens, scale,
     )  # fmt: skip
 
 

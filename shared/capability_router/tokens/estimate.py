@@ -25,20 +25,20 @@ Bucket = Literal["ascii", "structured", "latin_ext", "other_script", "cjk"]
 """What a text consists of, as far as tokenizers differ by it; "structured" is ASCII, a fifth of it digits and signs."""
 
 COSTS: dict[str, float] = {
-    "word after space": 0.787, "word after line": 0.888, "word after sign": 0.859, "number after space": 1.934,
-    "number after sign": 1.311, "digit in word": 1.329, "sign after space": 1.034,
-    "capital in name": 0.316, "capital in jumble": 2.455, "word far in": 0.213,
-    "small letter": 0.046, "eight small letters": 0.344, "far from English": 0.031, "rare letter": 0.519, "capital": 0.090,
-    "three digits": 0.987, "digit left": 0.417, "sign": 0.032, "sign after sign": 0.334, "eight signs": 0.000,
-    "line": 1.184, "tab": 0.321,
+    "word after space": 0.786, "word after line": 0.672, "word after sign": 0.864, "number after space": 1.916,
+    "number after sign": 1.352, "digit in word": 1.366, "sign after space": 1.069,
+    "capital in name": 0.171, "capital in jumble": 2.505, "word far in": 0.314,
+    "small letter": 0.050, "eight small letters": 0.247, "far from English": 0.027, "rare letter": 0.490, "capital": 0.106,
+    "three digits": 0.988, "digit left": 0.394, "sign": 0.032, "sign after sign": 0.332, "eight signs": 0.000,
+    "line": 1.121, "tab": 0.434,
 }  # fmt: skip
 """Tokens for each, in text of any kind."""
 
 COSTS_BEYOND: dict[str, float] = {
-    "C2": 1.543, "marked letter": 1.096, "Greek": 0.413, "Cyrillic": 0.287, "Cyrillic, not Russian": 0.089,
-    "Cyrillic, Serbian": 0.074, "Armenian, Hebrew": 0.503, "Arabic": 0.385, "Indic, Thai": 0.419, "Gurmukhi": 0.273,
-    "Georgian, Khmer": 0.397, "symbol": 1.461, "kana": 0.688, "Han": 0.804, "traditional Han": 0.204, "Hangul": 0.798,
-    "four bytes": 1.733,
+    "C2": 0.793, "marked letter": 0.685, "letter among marked": 0.055, "Greek": 0.414, "Cyrillic": 0.289, "Cyrillic, not Russian": 0.089,
+    "Cyrillic, Serbian": 0.072, "Armenian, Hebrew": 0.505, "Arabic": 0.389, "Indic, Thai": 0.421, "Gurmukhi": 0.272,
+    "Georgian, Khmer": 0.395, "symbol": 1.468, "kana": 0.696, "Han": 0.812, "traditional Han": 0.197, "Hangul": 0.799,
+    "four bytes": 1.869,
 }  # fmt: skip
 """Tokens for each, in text that is not all ASCII."""
 
@@ -73,7 +73,8 @@ def measure(text: str) -> Measured:
 def counts(text: str) -> tuple[Sequence[int], Sequence[int]]:
     """What COSTS and COSTS_BEYOND name, counted, in their order; the second is empty for ASCII."""
     data = (" " + text).encode("utf-8", "replace")
-    return _plain(data), () if text.isascii() else _beyond(data)
+    plain = _plain(data)
+    return plain, () if text.isascii() else _beyond(data, plain[_SMALL_AT])
 
 
 # -- any text ---------------------------------------------------------------------------------------
@@ -138,10 +139,10 @@ _YERU, _JE = "ы".encode(), "ј".encode()  # often in Russian, often in Serbian
 _NONE_FAR = (0,) * 15
 
 
-def _beyond(data: bytes) -> Sequence[int]:
+def _beyond(data: bytes, small: int) -> Sequence[int]:
     marked = len(data) - len(data.translate(None, _MARKED))
     leads = data.translate(None, _LATIN)
-    return (data.count(b"\xc2"), marked, *(_far(data, leads) if leads else _NONE_FAR))
+    return (data.count(b"\xc2"), marked, min(25 * marked, small), *(_far(data, leads) if leads else _NONE_FAR))
 
 
 def _far(data: bytes, leads: bytes) -> Sequence[int]:
@@ -163,12 +164,12 @@ def _far(data: bytes, leads: bytes) -> Sequence[int]:
 # -- what it consists of ----------------------------------------------------------------------------
 
 _COSTS, _COSTS_BEYOND = tuple(COSTS.values()), tuple(COSTS_BEYOND.values())
-_THREES_AT = list(COSTS).index("three digits")
+_THREES_AT, _SMALL_AT = (list(COSTS).index(name) for name in ("three digits", "small letter"))
 
 
 def _bucket(plain: Sequence[int], beyond: Sequence[int], size: int) -> Bucket:
     if beyond:
-        c2, marked, greek, cyrillic, _, _, hebrew, arabic, indic, _, more, _, kana, han, _, hangul, _ = beyond
+        c2, marked, _, greek, cyrillic, _, _, hebrew, arabic, indic, _, more, _, kana, han, _, hangul, _ = beyond
         if 10 * (kana + han + hangul) > size:
             return "cjk"
         if 10 * (greek + cyrillic + hebrew + arabic + indic + more) > size:
