@@ -13,7 +13,7 @@ from capability_router.tokens.estimate import COSTS, COSTS_BEYOND, counts
 
 _ROUNDS, _SWEEPS = 6, 3_000
 _CLOSE = 0.03  # relative errors below this count alike
-_LANGUAGE_WEIGHT, _WEIGHT = 0.5, 1.5  # there are as many kinds of languages as of everything else
+_LANGUAGE_WEIGHT, _WEIGHT = 0.4, 1.5  # what programs say in a language is less like prompts than prose is
 
 
 def fitted(samples: Sequence[Sample], tokens: Sequence[int]) -> dict[str, float]:

@@ -47,7 +47,30 @@ FILES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "change logs": (("/usr/share/doc",), ("changelog*.gz", "NEWS*.gz", "changelog", "CHANGES*")),
     "logs": (("/var/log",), ("*.log", "*.log.1")),
 }  # fmt: skip
-LATIN = ["de", "fr", "es", "it", "pt_BR", "nl", "sv", "da", "nb", "fi", "pl", "cs", "sk", "hu", "ro", "tr", "vi", "id", "hr", "et", "lt", "ca"]
+LATIN = [
+    "de",
+    "fr",
+    "es",
+    "it",
+    "pt_BR",
+    "nl",
+    "sv",
+    "da",
+    "nb",
+    "fi",
+    "pl",
+    "cs",
+    "sk",
+    "hu",
+    "ro",
+    "tr",
+    "vi",
+    "id",
+    "hr",
+    "et",
+    "lt",
+    "ca",
+]
 SCRIPTS = {
     "cyrillic, greek": ["ru", "uk", "bg", "sr", "el"],
     "arabic, hebrew": ["ar", "fa", "he"],
@@ -61,7 +84,9 @@ _MANUALS = {"en": "man1", **{lang: f"{lang}/man1" for lang in ("de", "fr", "es",
 def from_files(kind: str, dice: random.Random) -> Iterator[Sample]:
     """A piece of each of many files; the source is the package that a file belongs to."""
     roots, patterns = FILES[kind]
-    paths = sorted({p for root in roots for pattern in patterns for p in islice(Path(root).rglob(pattern), _MOST_FILES)})
+    paths = sorted(
+        {p for root in roots for pattern in patterns for p in islice(Path(root).rglob(pattern), _MOST_FILES)}
+    )
     dice.shuffle(paths)
     paths = paths[:_MOST_FILES]
     names = {path: _package(path, roots) for path in paths}
@@ -83,8 +108,7 @@ def _read(path: Path) -> str:
     try:
         if not path.is_file() or path.stat().st_size > 20 * _MOST_BYTES:
             return ""
-        opened = gzip.open(path) if path.suffix == ".gz" else path.open("rb")
-        with opened as file:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             data = file.read(_MOST_BYTES)
         return data.decode("utf-8") if len(data) < _MOST_BYTES else data.decode("utf-8", "ignore")
     except (OSError, UnicodeDecodeError, EOFError):

@@ -10,7 +10,38 @@ from collections.abc import Callable, Iterator
 
 from benchmarks.tokens.sample import Sample
 
-_WORDS = ["account", "order", "payment", "invoice", "customer", "region", "shipment", "status", "pending", "failed", "item", "total", "discount", "address", "note", "server", "user", "session", "login", "token", "cache", "request", "response", "worker", "queue", "thread", "database", "index", "table", "column"]
+_WORDS = [
+    "account",
+    "order",
+    "payment",
+    "invoice",
+    "customer",
+    "region",
+    "shipment",
+    "status",
+    "pending",
+    "failed",
+    "item",
+    "total",
+    "discount",
+    "address",
+    "note",
+    "server",
+    "user",
+    "session",
+    "login",
+    "token",
+    "cache",
+    "request",
+    "response",
+    "worker",
+    "queue",
+    "thread",
+    "database",
+    "index",
+    "table",
+    "column",
+]
 _ASKS = (
     "What is the capital of {}?", "Summarise the following text about {} in two sentences.", "Write a haiku on {}.",
     "Translate '{}' into French.", "Is the sentiment of this review positive or negative? I liked the {} a lot!",
@@ -40,7 +71,9 @@ def _hex(dice: random.Random, size: int) -> str:
 
 
 def _hashes(dice: random.Random, size: int) -> str:
-    return "\n".join(f"{dice.randbytes(20).hex()}  {dice.choice(_WORDS)}.{dice.choice(['py', 'js'])}" for _ in range(size // 55))
+    return "\n".join(
+        f"{dice.randbytes(20).hex()}  {dice.choice(_WORDS)}.{dice.choice(['py', 'js'])}" for _ in range(size // 55)
+    )
 
 
 def _uuids(dice: random.Random, size: int) -> str:
@@ -52,7 +85,10 @@ def _digits(dice: random.Random, size: int) -> str:
 
 
 def _numbers(dice: random.Random, size: int) -> str:
-    rows = (", ".join(f"{dice.gauss(0, 10 ** dice.randint(0, 5)):.{dice.randint(0, 4)}f}" for _ in range(6)) for _ in range(size // 50))
+    rows = (
+        ", ".join(f"{dice.gauss(0, 10 ** dice.randint(0, 5)):.{dice.randint(0, 4)}f}" for _ in range(6))
+        for _ in range(size // 50)
+    )
     return "\n".join(rows)
 
 
@@ -89,7 +125,12 @@ def _logs(dice: random.Random, size: int) -> str:
 def _identifiers(dice: random.Random, size: int) -> str:
     def name() -> str:
         parts = dice.choices(_WORDS, k=dice.randint(3, 6))
-        styles = ("_".join(parts), parts[0] + "".join(map(str.title, parts[1:])), "".join(map(str.title, parts)), "_".join(parts).upper())
+        styles = (
+            "_".join(parts),
+            parts[0] + "".join(map(str.title, parts[1:])),
+            "".join(map(str.title, parts)),
+            "_".join(parts).upper(),
+        )
         return dice.choice(styles)
 
     lines = (f"        self.{name()} = {name()}({name()}={name()}, {name()}=None)" for _ in range(size // 130))
@@ -97,12 +138,18 @@ def _identifiers(dice: random.Random, size: int) -> str:
 
 
 def _indented(dice: random.Random, size: int) -> str:
-    rows = (f"{' ' * 4 * dice.randint(0, 8)}{dice.choice(['if', 'for', 'while', 'return'])} {dice.choice(_WORDS)}:" for _ in range(size // 30))
+    rows = (
+        f"{' ' * 4 * dice.randint(0, 8)}{dice.choice(['if', 'for', 'while', 'return'])} {dice.choice(_WORDS)}:"
+        for _ in range(size // 30)
+    )
     return "\n".join(rows)
 
 
 def _table(dice: random.Random, size: int) -> str:
-    rows = (f"| {dice.choice(_WORDS):<12} | {dice.randint(0, 99999):>8} | {'-' * dice.randint(3, 20)} |" for _ in range(size // 45))
+    rows = (
+        f"| {dice.choice(_WORDS):<12} | {dice.randint(0, 99999):>8} | {'-' * dice.randint(3, 20)} |"
+        for _ in range(size // 45)
+    )
     return "\n".join(rows)
 
 
@@ -119,7 +166,10 @@ def _short(dice: random.Random, size: int) -> str:
 
 
 def _chat(dice: random.Random, size: int) -> str:
-    rows = (f"{dice.choice(_ASKS).format(dice.choice(_WORDS))} {''.join(dice.choices(list(_EMOJI), k=dice.randint(1, 4)))}" for _ in range(size // 50))
+    rows = (
+        f"{dice.choice(_ASKS).format(dice.choice(_WORDS))} {''.join(dice.choices(list(_EMOJI), k=dice.randint(1, 4)))}"
+        for _ in range(size // 50)
+    )
     return "\n".join(rows)
 
 

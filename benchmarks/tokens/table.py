@@ -10,7 +10,7 @@ from benchmarks.tokens.generated import KINDS
 from benchmarks.tokens.sample import Sample
 
 Errors = Mapping[str, Sequence[float]]
-GROUPS = ("English prose", "code", "data and markup", "generated", *dict.fromkeys(LANGUAGES.values()))
+GROUPS = ("prose", "English documents", "code", "data and markup", "generated", *dict.fromkeys(LANGUAGES.values()))
 _PROSE = ("markdown", "restructured text", "plain text", "change logs", "manuals en")
 _CODE = ("python", "python stubs", "javascript", "typescript", "C", "perl", "shell", "vimscript", "cmake", "SQL", "CSS")
 
@@ -18,7 +18,9 @@ _CODE = ("python", "python stubs", "javascript", "typescript", "C", "perl", "she
 def group(kind: str) -> str:
     """The group of a kind."""
     if kind in _PROSE:
-        return "English prose"
+        return "English documents"
+    if kind.startswith("prose "):
+        return "prose"
     if kind in _CODE:
         return "code"
     if kind in FILES:
@@ -56,4 +58,6 @@ def _line(name: str, found: Sequence[float]) -> str:
     sizes = sorted(map(abs, found))
     p95 = sizes[min(int(0.95 * len(sizes)), len(sizes) - 1)]
     figures = (fmean(sizes), fmean(found), p95, min(*found, 0.0))
-    return f"{name:26}{len(found):6}" + "".join(f"{100 * f:{w}.1f}" for f, w in zip(figures, (8, 8, 8, 13), strict=True))
+    return f"{name:26}{len(found):6}" + "".join(
+        f"{100 * f:{w}.1f}" for f, w in zip(figures, (8, 8, 8, 13), strict=True)
+    )

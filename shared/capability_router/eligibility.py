@@ -41,8 +41,7 @@ class Sizes(Protocol):
     def scale(self, card: ModelCard) -> Scale: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(NamedTuple):
     """A request as the rules see it; made once per request. Tokens are those of the input.
 
     `margin`: by which share they may be more, as an estimate; 0 = they were counted. `sizes`: how each model counts

@@ -54,15 +54,15 @@ class Finish(StrEnum):
 class Request:
     """One request in no framework's terms.
 
-    `texts` are the message texts in order (read for features, never stored), `media` the kinds of
-    the attached parts ("image", "pdf", "audio", "video"), `attached` the same with their sizes, `tools` the tools' JSON schemas as text
-    (counted as input), `provider_tools` those among them that only some providers have, `follows` the
-    ids of the tool calls that it answers, `answered_by` the candidate that gave the conversation's last
-    answer as its messages say, `input_tokens` an exact count if the caller has one, `model` the name of
-    another model that the caller asks the provider for (its price counts, not the candidate's),
-    `resumable` whether a stream that was cut off can be continued by another model from the text so far,
-    `shown_live` whether others see the answer of a call that is no stream as it is made (two attempts at once
-    would be seen mixed), `payload` whatever the endpoint needs to make the call.
+    `texts` are the message texts in order (read for features, never stored), `media` the kinds of the attached parts
+    ("image", "pdf", "audio", "video"), `attached` the same with their sizes, `tools` the tools' JSON schemas as text
+    (counted as input), `provider_tools` those among them that only some providers have, `follows` the ids of the tool
+    calls that it answers, `answered_by` the candidate that gave the conversation's last answer as its messages say,
+    `input_tokens` an exact count if the caller has one, `model` the name of another model that the caller asks the
+    provider for (its price counts, not the candidate's), `resumable` whether a stream that was cut off can be
+    continued by another model from the text so far, `shown_live` whether others see the answer of a call that is no
+    stream as it is made (two attempts at once would be seen mixed), `payload` whatever the endpoint needs to make the
+    call.
     """
 
     texts: tuple[str, ...]

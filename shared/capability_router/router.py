@@ -159,9 +159,9 @@ class Router:
         self.sinks.add(sink)
 
     def health(self) -> list[dict[str, Any]]:
-        """One JSON-safe row per model: breaker, gates, calls in flight, latency, success, and what it showed of its window.
+        """One JSON-safe row per model: breaker, gates, calls in flight, latency, success, what it showed of its window.
 
-        `window`: tokens by its own word; `too_long`: input tokens that it found too many; None = it showed no such thing.
+        `window`: tokens by its own word; `too_long`: input tokens that it found too many; None = it did neither.
         """
         now = self.clock.now()
         return [{**row, **self.planner.windows.shown(row["model"], now)} for row in self.board.snapshot(now)]
@@ -203,7 +203,8 @@ class Router:
     def _account(self, request: Request, plan: Plan) -> Account:
         def most(model: str) -> int | None:
             price = prices[model]
-            return price.worst(sizes.get(model, plan.input_tokens), longest(request, self.registry.entry(model).card)) if price else None
+            size, card = sizes.get(model, plan.input_tokens), self.registry.entry(model).card
+            return price.worst(size, longest(request, card)) if price else None
 
         prices, sizes = self._prices, {c.id: c.input_tokens for c in plan.candidates}
         if request.model:  # another model than the candidates': what the catalog says of it, else unknown

@@ -33,18 +33,18 @@ _NONE: Mapping[str, Scale] = {}
 
 
 class _Seen:
-    __slots__ = ("mean", "number", "over")
+    __slots__ = ("mean", "number", "ratios")
 
     def __init__(self) -> None:
         self.mean, self.number = 0.0, 0
-        self.over: deque[float] = deque(maxlen=_KEPT)  # logarithms of what was counted over what was foreseen
+        self.ratios: deque[float] = deque(maxlen=_KEPT)  # logarithms of what was counted over what was estimated
 
     def learn(self, ratio: float) -> Scale:
-        self.over.append(ratio - self.mean)
+        self.ratios.append(ratio)
         self.number += 1
         self.mean += max(ALPHA, 1 / (self.number + PRIOR_WEIGHT)) * (ratio - self.mean)
-        ranked = sorted(self.over)
-        p95 = math.expm1(max(ranked[min(int(0.95 * len(ranked)), len(ranked) - 1)], 0.0))
+        ranked = sorted(self.ratios)
+        p95 = math.expm1(max(ranked[min(int(0.95 * len(ranked)), len(ranked) - 1)] - self.mean, 0.0))
         weight = self.number / (self.number + _MARGIN_WEIGHT)
         return Scale(math.exp(self.mean), max(MARGIN + weight * (p95 - MARGIN), LEAST_MARGIN))
 

@@ -80,12 +80,12 @@ class Planner:
         sizing = sizing_of(request, found, self.sizes.on(found.bucket))
         ask = self._ask(request, found, sizing, now)
         eligible = screen(ask, self.roster, unknown=self.unknown, barred=self.health.barred(now))
-        refusals = eligible.refusals
         if ask.pin is not None and not any(card.id == ask.pin for card in self.registry.cards):
-            refusals = [Refusal(r.model, "pin", f"pinned to {ask.pin!r}, which is not registered") for r in refusals]
+            told = f"pinned to {ask.pin!r}, which is not registered"
+            eligible = eligible._replace(refusals=[Refusal(r.model, "pin", told) for r in eligible.refusals])
         rows = self._rows(eligible.cards, found, now, stay, sizing)
         scene = Scene(request, found, rows)
-        return Decision(self._plan(scene, eligible._replace(refusals=refusals), stay, ask.learned, sizing), scene)
+        return Decision(self._plan(scene, eligible, stay, ask.learned, sizing), scene)
 
     def _ask(self, request: Request, found: Features, sizing: Sizing | None, now: float) -> Ask:
         terms = request.routing
@@ -173,10 +173,10 @@ def _ranked(
     pairs = list(zip(scores, scene.rows, strict=True))
     bound = stay.model if stay.binding else ""
     pairs.sort(
-        key=lambda p: (
-            p[1].held != "", (id := p[1].card.id) != bound, id in tight, id in without, -p[0][0], p[1].load
-        )
+        key=lambda p: (p[1].held != "", p[1].card.id != bound, p[1].card.id in without, -p[0][0], p[1].load)
     )  # fmt: skip
+    if tight:
+        pairs.sort(key=lambda p: (p[1].held != "", p[1].card.id != bound, p[1].card.id in tight))
     return pairs
 
 
@@ -196,8 +196,9 @@ def _remarks(without: Mapping[str, tuple[str, ...]], stay: Stay, scene: Scene) -
 def _candidate(
     row: Row, scored: Scored, learned: Mapping[str, Learned] | None, tokens: int, sizing: Sizing | None
 ) -> Candidate:
-    card = row.card
-    tokens, scale = (tokens, 1.0) if sizing is None else (sizing.tokens(card), sizing.scale(card).factor)
+    card, scale = row.card, 1.0
+    if sizing is not None:
+        tokens, scale = sizing.tokens(card), sizing.scale(card).factor
     window = card.context_window if card.max_input_tokens is None else card.max_input_tokens
     if learned and card.id in learned:
         shown = window_of(card, learned)

@@ -10,7 +10,8 @@ import base64
 import binascii
 import re
 import struct
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 _HEAD = 16_384  # decoded bytes of an image or a sound
 _PDF_HEAD = 262_144  # decoded bytes of a document
@@ -34,10 +35,10 @@ class Attached(NamedTuple):
     detail: str = ""
 
 
-def attached(kind: str, data: str | bytes | None = None, detail: object = "") -> Attached:
+def attached(kind: str, data: object = None, detail: object = "") -> Attached:
     """What the part is. `data`: its bytes, their base64, or a data URL; anything else tells nothing."""
     asked = detail if detail in ("low", "high") else ""
-    if not data:
+    if not isinstance(data, (str, bytes)) or not data:
         return Attached(kind, detail=str(asked))
     head, size = _head(data, _PDF_HEAD if kind == "pdf" else _HEAD)
     if kind == "image":
@@ -46,6 +47,34 @@ def attached(kind: str, data: str | bytes | None = None, detail: object = "") ->
     if kind == "pdf":
         return Attached(kind, pages=_pages(head, size))
     return Attached(kind, seconds=_seconds(head, size) if kind == "audio" else 0.0)
+
+
+_HOLDERS = (
+    "image_url", "input_audio", "file", "source", "inline_data", "video_url", "audio_url", "image", "audio", "document",
+    "video",
+)  # fmt: skip
+_DATA = ("data", "base64", "url", "file_data", "bytes", "image_url", "audio")
+
+
+def attached_block(kind: str, block: Mapping[str, Any]) -> Attached:
+    """The part that a content block holds, in any of the shapes that OpenAI, Anthropic, Google, Bedrock and LangChain use."""
+    for place in _places(block):
+        data = next((d for key in _DATA if isinstance(d := place.get(key), (str, bytes)) and d), None)
+        if data is not None:
+            return attached(kind, data, place.get("detail") or block.get("detail"))
+    return attached(kind, detail=block.get("detail"))
+
+
+def _places(block: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The block, what it holds, and what that holds."""
+    yield block
+    for key in _HOLDERS:
+        held = block.get(key)
+        if isinstance(held, Mapping):
+            yield held
+            inner = held.get("source")
+            if isinstance(inner, Mapping):
+                yield inner
 
 
 def _head(data: str | bytes, most: int) -> tuple[bytes, int]:
@@ -69,7 +98,9 @@ def _head(data: str | bytes, most: int) -> tuple[bytes, int]:
 
 def _raw(data: bytes) -> bool:
     """Whether these are a file's bytes and not their base64."""
-    return data[:4] in (b"\x89PNG", b"GIF8", b"RIFF", b"%PDF") or data[:2] in (b"\xff\xd8", b"ID") or data[:1] == b"\xff"
+    return (
+        data[:4] in (b"\x89PNG", b"GIF8", b"RIFF", b"%PDF") or data[:2] in (b"\xff\xd8", b"ID") or data[:1] == b"\xff"
+    )
 
 
 def _pixels(head: bytes) -> tuple[int, int]:

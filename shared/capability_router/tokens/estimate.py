@@ -25,20 +25,20 @@ Bucket = Literal["ascii", "structured", "latin_ext", "other_script", "cjk"]
 """What a text consists of, as far as tokenizers differ by it; "structured" is ASCII, a fifth of it digits and signs."""
 
 COSTS: dict[str, float] = {
-    "word after space": 0.786, "word after line": 0.672, "word after sign": 0.864, "number after space": 1.916,
-    "number after sign": 1.352, "digit in word": 1.366, "sign after space": 1.069,
-    "capital in name": 0.171, "capital in jumble": 2.505, "word far in": 0.314,
-    "small letter": 0.050, "eight small letters": 0.247, "far from English": 0.027, "rare letter": 0.490, "capital": 0.106,
-    "three digits": 0.988, "digit left": 0.394, "sign": 0.032, "sign after sign": 0.332, "eight signs": 0.000,
-    "line": 1.121, "tab": 0.434,
+    "word after space": 0.762, "word after line": 1.021, "word after sign": 0.826, "number after space": 1.869,
+    "number after sign": 1.340, "digit in word": 1.377, "sign after space": 0.996,
+    "capital in name": 0.230, "capital in jumble": 2.518, "word far in": 0.275,
+    "small letter": 0.050, "eight small letters": 0.272, "far from the largest languages": 0.025, "rare letter": 0.469, "capital": 0.098,
+    "three digits": 0.989, "digit left": 0.378, "sign": 0.059, "sign after sign": 0.317, "eight signs": 0.000,
+    "line": 1.220, "tab": 0.962,
 }  # fmt: skip
 """Tokens for each, in text of any kind."""
 
 COSTS_BEYOND: dict[str, float] = {
-    "C2": 0.793, "marked letter": 0.685, "letter among marked": 0.055, "Greek": 0.414, "Cyrillic": 0.289, "Cyrillic, not Russian": 0.089,
-    "Cyrillic, Serbian": 0.072, "Armenian, Hebrew": 0.505, "Arabic": 0.389, "Indic, Thai": 0.421, "Gurmukhi": 0.272,
-    "Georgian, Khmer": 0.395, "symbol": 1.468, "kana": 0.696, "Han": 0.812, "traditional Han": 0.197, "Hangul": 0.799,
-    "four bytes": 1.869,
+    "C2": 1.823, "marked letter": 0.700, "letter among marked": 0.042, "Greek": 0.409, "Cyrillic": 0.280, "Cyrillic, not Russian": 0.133,
+    "Cyrillic, Serbian": 0.041, "Armenian, Hebrew": 0.505, "Arabic": 0.351, "Indic, Thai": 0.419, "Gurmukhi": 0.271,
+    "Georgian, Khmer": 0.398, "symbol": 1.087, "kana": 0.719, "Han": 0.729, "traditional Han": 0.229, "Hangul": 0.780,
+    "four bytes": 1.847,
 }  # fmt: skip
 """Tokens for each, in text that is not all ASCII."""
 
@@ -113,10 +113,11 @@ def _plain(data: bytes) -> Sequence[int]:
     name = (met & role >> 16 & _FLAG[7]).bit_count() if inside else 0
     _, capitals, digits, signs, lines, rare, tabs, small = [(role & flag).bit_count() for flag in _FLAG]
     pairs = [(met & flag).bit_count() for flag in _FLAG[:7]]
-    threes, eights = roled.count(_DIGITS) if digits > 2 else 0, roled.count(_SIGNS)
+    threes = roled.count(_DIGITS) if digits > 2 else 0
+    eights = roled.count(_SIGNS) if signs > 7 else 0
     return [
         *pairs, name, inside - name, far,
-        small, roled.count(_LETTERS), max(small - 40 * data.count(b"th"), 0), rare, capitals,
+        small, roled.count(_LETTERS), max(small - 40 * data.count(b"th") - 150 * data.count(b" de "), 0), rare, capitals,
         threes, digits - 3 * threes, signs, max((role & role >> 8 & _FLAG[3]).bit_count() - 8 * eights, 0), eights,
         lines, tabs,
     ]  # fmt: skip
@@ -142,7 +143,12 @@ _NONE_FAR = (0,) * 15
 def _beyond(data: bytes, small: int) -> Sequence[int]:
     marked = len(data) - len(data.translate(None, _MARKED))
     leads = data.translate(None, _LATIN)
-    return (data.count(b"\xc2"), marked, min(25 * marked, small), *(_far(data, leads) if leads else _NONE_FAR))
+    return (
+        data.count(b"\xc2"),
+        marked,
+        max(min(25 * marked, small) - 150 * data.count(b" de "), 0),
+        *(_far(data, leads) if leads else _NONE_FAR),
+    )
 
 
 def _far(data: bytes, leads: bytes) -> Sequence[int]:

@@ -16,7 +16,7 @@ from capability_router.tokens.estimate import measure
 
 Family = Literal["openai", "anthropic", "google", "other"]
 _BY_NAME: tuple[tuple[str, Family], ...] = (
-    ("claude", "anthropic"), ("gemini", "google"), ("gpt-", "openai"), ("chatgpt", "openai"),
+    ("claude", "anthropic"), ("gemini", "google"), ("gpt-", "openai"), ("chatgpt", "openai"), ("o1-", "openai"), ("o3-", "openai"), ("o4-", "openai"),
 )  # fmt: skip
 _BY_PROVIDER: dict[str, Family] = {
     "openai": "openai", "azure": "openai", "anthropic": "anthropic", "google": "google"
@@ -81,7 +81,7 @@ _OPENAI: tuple[tuple[tuple[str, ...], Media], ...] = (
     (("gpt-4o-mini",), Media(_tiles(2_833, 5_667), 36_835, 1_200, 10.0)),
     (("gpt-4.1-nano",), Media(_patches(2.46), 3_779, 1_200, 10.0)),
     (("gpt-4.1-mini", "gpt-5-mini", "gpt-5-nano", "o4-mini"), Media(_patches(1.72), 2_642, 1_200, 10.0)),
-    (("o1", "o3"), Media(_tiles(75, 150), 975, 1_200, 10.0)),
+    (("o1", "o3", "o4"), Media(_tiles(75, 150), 975, 1_200, 10.0)),
     (("gpt-5",), Media(_tiles(70, 140), 1_190, 1_200, 10.0)),
     (("",), Media(_tiles(85, 170), 1_445, 1_200, 10.0)),
 )  # fmt: skip
