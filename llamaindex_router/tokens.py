@@ -14,6 +14,8 @@ from llama_index.core.utils import get_tokenizer
 
 from capability_router.catalog.card import ModelCard
 from capability_router.eligibility import default_reserve
+from capability_router.features import framing
+from capability_router.request import Request
 from capability_router.tokens.estimate import estimate_tokens
 
 _SHORT = 2_000  # characters: whatever a window holds, they fit or are far from it
@@ -31,6 +33,12 @@ def counted(texts: Sequence[str], tools: str, cards: Sequence[ModelCard], max_to
         return None
     tokenizer: Any = get_tokenizer()
     return sum(len(tokenizer(part)) for part in texts) + beside
+
+
+def tokens_of(request: Request) -> int:
+    """A request's messages by LlamaIndex's tokenizer."""
+    tokenizer: Any = get_tokenizer()
+    return sum(len(tokenizer(text)) for text in request.texts) + framing(request)
 
 
 def _rooms(card: ModelCard, max_tokens: int | None) -> list[int]:

@@ -47,7 +47,8 @@ _ASKS = (
     "Translate '{}' into French.", "Is the sentiment of this review positive or negative? I liked the {} a lot!",
     "hi", "thanks!!", "Explain {} to a five-year-old, step by step.", "Fix this: TypeError: {} is not callable",
     "List 10 ideas for a start-up that sells {}.", "You are a helpful assistant. Answer briefly.",
-    "How many {}s are there if each of 12 boxes holds 37?", "ok and now the same for {}", "Who invented the {}, and when?",
+    "How many {}s are there if each of 12 boxes holds 37?", "ok and now the same for {}",
+    "Who invented the {}, and when?",
 )  # fmt: skip
 _EMOJI = "😀😂🤣😊😍🙏👍🎉🔥💯🚀✨❤️😭🤔👀🙌💪🥳😎🤖📈✅❌⚠️🇩🇪👩‍💻👨‍👩‍👧🌍🍕"
 Make = Callable[[random.Random, int], str]
@@ -92,17 +93,27 @@ def _numbers(dice: random.Random, size: int) -> str:
     return "\n".join(rows)
 
 
+def _day(dice: random.Random) -> str:
+    return f"{dice.randint(2015, 2026)}-{dice.randint(1, 12):02}-{dice.randint(1, 28):02}"
+
+
+def _time(dice: random.Random) -> str:
+    hour, minute, second = dice.randint(0, 23), dice.randint(0, 59), dice.randint(0, 59)
+    return f"{_day(dice)}T{hour:02}:{minute:02}:{second:02}.{dice.randint(0, 999):03}Z"
+
+
 def _records(dice: random.Random, size: int) -> str:
     def row(i: int) -> str:
-        return f"{i + 1000},{dice.choice(_WORDS)},{dice.randint(2015, 2026)}-{dice.randint(1, 12):02}-{dice.randint(1, 28):02},{dice.random() * 900:.2f},{dice.choice(['true', 'false', ''])}"
+        paid = dice.choice(["true", "false", ""])
+        return f"{i + 1000},{dice.choice(_WORDS)},{_day(dice)},{dice.random() * 900:.2f},{paid}"
 
     return "id,name,date,amount,paid\n" + "\n".join(map(row, range(size // 36)))
 
 
 def _json(dice: random.Random, size: int) -> str:
     rows = [
-        {"id": dice.randint(1, 10**6), dice.choice(_WORDS): " ".join(dice.choices(_WORDS, k=3)), "tags": dice.sample(_WORDS, 2),
-         "score": round(dice.random(), 4), "ok": dice.random() < 0.5, "parent": None}
+        {"id": dice.randint(1, 10**6), dice.choice(_WORDS): " ".join(dice.choices(_WORDS, k=3)),
+         "tags": dice.sample(_WORDS, 2), "score": round(dice.random(), 4), "ok": dice.random() < 0.5, "parent": None}
         for _ in range(size // 120)
     ]  # fmt: skip
     return json.dumps(rows, indent=dice.choice([None, None, 2, 4]), separators=dice.choice([None, (",", ":")]))
@@ -110,13 +121,14 @@ def _json(dice: random.Random, size: int) -> str:
 
 def _logs(dice: random.Random, size: int) -> str:
     def line() -> str:
-        at = f"2026-{dice.randint(1, 12):02}-{dice.randint(1, 28):02}T{dice.randint(0, 23):02}:{dice.randint(0, 59):02}:{dice.randint(0, 59):02}.{dice.randint(0, 999):03}Z"
-        ip = ".".join(str(dice.randint(1, 255)) for _ in range(4))
-        word = dice.choice(_WORDS)
+        at, ip = _time(dice), ".".join(str(dice.randint(1, 255)) for _ in range(4))
+        word, other = dice.choices(_WORDS, k=2)
+        thread, port = dice.randint(1, 64), dice.randint(1024, 65535)
+        call = f"GET /api/v1/{word}/{dice.randint(1, 99999)} HTTP/1.1"
         return dice.choice([
-            f"{at} INFO  [{word}-{dice.randint(1, 64)}] {word.title()}Handler: {dice.choice(_WORDS)} took {dice.randint(1, 9999)} ms",
-            f'{ip} - - [{at}] "GET /api/v1/{word}/{dice.randint(1, 99999)} HTTP/1.1" {dice.choice([200, 404, 500])} {dice.randint(100, 90000)}',
-            f"{at} ERROR {word}.{dice.choice(_WORDS)}: connection to {ip}:{dice.randint(1024, 65535)} failed (0x{dice.getrandbits(32):08x})",
+            f"{at} INFO  [{word}-{thread}] {word.title()}Handler: {other} took {dice.randint(1, 9999)} ms",
+            f'{ip} - - [{at}] "{call}" {dice.choice([200, 404, 500])} {dice.randint(100, 90000)}',
+            f"{at} ERROR {word}.{other}: connection to {ip}:{port} failed (0x{dice.getrandbits(32):08x})",
         ])  # fmt: skip
 
     return "\n".join(line() for _ in range(size // 85))
@@ -154,11 +166,13 @@ def _table(dice: random.Random, size: int) -> str:
 
 
 def _urls(dice: random.Random, size: int) -> str:
-    rows = (
-        f"https://www.{dice.choice(_WORDS)}{dice.choice(_WORDS)}.{dice.choice(['com', 'org', 'io'])}/{dice.choice(_WORDS)}/{dice.choice(_WORDS)}-{dice.randint(1, 999)}?q={dice.choice(_WORDS)}&id={dice.getrandbits(40):x}"
-        for _ in range(size // 80)
-    )
-    return "\n".join(rows)
+    def url() -> str:
+        site, page = "".join(dice.choices(_WORDS, k=2)), "/".join(dice.choices(_WORDS, k=2))
+        word = dice.choice(_WORDS)
+        top, query = dice.choice(["com", "org", "io"]), f"q={word}&id={dice.getrandbits(40):x}"
+        return f"https://www.{site}.{top}/{page}-{dice.randint(1, 999)}?{query}"
+
+    return "\n".join(url() for _ in range(size // 80))
 
 
 def _short(dice: random.Random, size: int) -> str:

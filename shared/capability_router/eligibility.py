@@ -160,7 +160,7 @@ def _over_window(ask: Ask, card: ModelCard, tokens: int) -> str | None:
     window = window_of(card, ask.learned)
     if window is None:
         return None
-    kept = reserve(ask, card)
+    kept = ask.request.max_tokens or card.output_reserve or min(default_reserve(card), window // 4)
     if tokens + kept <= window:
         return None
     told = f"window {window:,}" + (" by its own word" if window != card.context_window else "")

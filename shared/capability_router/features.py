@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import string
+from collections.abc import Callable
 from typing import NamedTuple
 
 from capability_router.request import Need, Request
@@ -35,8 +36,16 @@ class Features(NamedTuple):
     bucket: str = ""
 
 
-def features(request: Request) -> Features:
-    """The features of a request. What the caller states (task, token count) is taken as it is."""
+def framing(request: Request) -> int:
+    """Tokens around the messages."""
+    return MESSAGE_TOKENS * len(request.texts) + REPLY_TOKENS
+
+
+def features(request: Request, count: Callable[[Request], int | None] | None = None) -> Features:
+    """The features of a request. What the caller states (task, token count) is taken as it is.
+
+    `count` counts the messages in the estimate's place, and gives None where it can't.
+    """
     text = "\n".join(request.texts)
     look = text[-_LOOK:].lower()
     task = request.routing.task or _task(request, look)
@@ -44,7 +53,8 @@ def features(request: Request) -> Features:
     if request.input_tokens is not None:
         return Features(request.input_tokens, output, task, _hardness(look), request.input_tokens)
     tokens, bucket = measure(text)
-    texts = math.ceil(tokens) + MESSAGE_TOKENS * len(request.texts) + REPLY_TOKENS
+    counted = None if count is None else count(request)
+    texts = math.ceil(tokens) + framing(request) if counted is None else counted
     tools = estimate_tokens(request.tools) if request.tools else 0
     media = media_tokens(attached_parts(request), "other", "") if request.media else 0
     return Features(texts + tools + media, output, task, _hardness(look), texts, tools, bucket)

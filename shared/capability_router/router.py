@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,6 +12,7 @@ from capability_router.catalog.entry import Describe
 from capability_router.catalog.prices import price_of
 from capability_router.catalog.registry import Registry
 from capability_router.clock import Clock, SystemClock
+from capability_router.counter import Count, Counter, counter_of
 from capability_router.eligibility import Roster, longest
 from capability_router.errors import ConfigError, NoEligibleModel
 from capability_router.execution.endpoint import Endpoint
@@ -81,7 +83,7 @@ class Router:
         policy = choose_policy(s.policy, registry.matches)
         self.planner = Planner(
             registry, Roster(registry.cards), policy, Prior(_stated(registry)), Lengths(), self.board,
-            Balance(registry.cards), s.unknown, s.tenants,
+            Balance(registry.cards), s.unknown, s.tenants, count=counter_of(s.counter),
         )  # fmt: skip
         self._limits = Limits(
             s.retry.attempts, s.retry.per_target, s.retry.wait, s.retry.max_wait_s, s.deadline_s, s.timeouts,
@@ -179,6 +181,11 @@ class Router:
         """As new: its breaker closed, its gate open, credential and model enabled. By id or name."""
         for id in self._meant(model):
             self.board.reset(id, self.clock.now())
+
+    def count_with(self, count: Count, name: str) -> None:
+        """Count tokens so, if `tokens.counter` asks for the model's own: an adapter knows how. The first one stays."""
+        if self.settings.counter == "model" and self.planner.count is None:
+            self.planner = replace(self.planner, count=Counter(count, name))
 
     def probe(self, id: str) -> None:
         """Ask a model with an `endpoint` for one token; raises AllCandidatesFailed, RouterBusy or NoEligibleModel."""

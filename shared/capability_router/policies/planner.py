@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 from capability_router.catalog.aliases import lacking
 from capability_router.catalog.card import CAPABILITIES, ModelCard
+from capability_router.counter import Count
 from capability_router.eligibility import Ask, Eligible, Refusal, Roster, UnknownMode, screen, window_of
 from capability_router.features import Features, features
 from capability_router.learning.lengths import Lengths
@@ -73,10 +74,11 @@ class Planner:
     tenants: Mapping[str, Sequence[str]] = field(default_factory=dict)
     sizes: Sizes = field(default_factory=Sizes)
     windows: Windows = field(default_factory=Windows)
+    count: Count | None = None
 
     def decide(self, request: Request, now: float, *, stay: Stay = NOWHERE) -> Decision:
         """Rank the eligible models; one that binds the conversation goes first if it is eligible and usable."""
-        found = features(request)
+        found = features(request, self.count)
         sizing = sizing_of(request, found, self.sizes.on(found.bucket))
         ask = self._ask(request, found, sizing, now)
         eligible = screen(ask, self.roster, unknown=self.unknown, barred=self.health.barred(now))

@@ -33,6 +33,11 @@ Count = Annotated[int, PlainValidator(whole(1))]
 Flag = Annotated[bool, PlainValidator(flag)]
 Text = Annotated[str, PlainValidator(text)]
 Texts = Annotated[tuple[str, ...], PlainValidator(texts)]
+_COUNTER = choice("estimate", "tiktoken", "model")
+
+
+def _counter(value: Any) -> Any:
+    return value if callable(value) else _COUNTER(value)
 
 
 class Block(BaseModel):
@@ -214,6 +219,12 @@ class Cap(Block):
         return BudgetSpec(**dict(self))
 
 
+class Tokens(Block):
+    """What counts tokens before a call: "estimate", "tiktoken" (if it is on disk), "model", or a function."""
+
+    counter: Annotated[Any, PlainValidator(_counter)] = "estimate"
+
+
 class Words(Block):
     """A whole router.yaml."""
 
@@ -235,16 +246,21 @@ class Words(Block):
     store: Text = "memory://"
     telemetry: Telemetry = Telemetry()
     annotate: Flag = True
+    tokens: Tokens = Tokens()
     tenants: Mapping[str, Texts] = {}
 
     @model_validator(mode="before")
     @classmethod
     def _short(cls, values: Any) -> Any:
-        """`policy: cheapest` and `hedge: true` are short for the blocks."""
+        """`policy: cheapest`, `hedge: true` and `token_counter=f` are short for the blocks."""
         if not isinstance(values, Mapping):
             return values
         policy, hedge = values.get("policy"), values.get("hedge")
-        short = {"policy": {"name": policy}} if isinstance(policy, str) else {}
+        short: dict[str, Any] = {"policy": {"name": policy}} if isinstance(policy, str) else {}
+        counter = values.get("token_counter")
+        if counter is not None:
+            values = {name: value for name, value in values.items() if name != "token_counter"}
+            short["tokens"] = {"counter": counter}
         return {**values, **short, **({"hedge": {"on": hedge}} if isinstance(hedge, bool) else {})}
 
     @field_validator("models", mode="before")

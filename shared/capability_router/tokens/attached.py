@@ -57,7 +57,7 @@ _DATA = ("data", "base64", "url", "file_data", "bytes", "image_url", "audio")
 
 
 def attached_block(kind: str, block: Mapping[str, Any]) -> Attached:
-    """The part that a content block holds, in any of the shapes that OpenAI, Anthropic, Google, Bedrock and LangChain use."""
+    """The part that a content block holds, in any shape of OpenAI, Anthropic, Google, Bedrock and LangChain."""
     for place in _places(block):
         data = next((d for key in _DATA if isinstance(d := place.get(key), (str, bytes)) and d), None)
         if data is not None:

@@ -26,19 +26,18 @@ Bucket = Literal["ascii", "structured", "latin_ext", "other_script", "cjk"]
 
 COSTS: dict[str, float] = {
     "word after space": 0.762, "word after line": 1.021, "word after sign": 0.826, "number after space": 1.869,
-    "number after sign": 1.340, "digit in word": 1.377, "sign after space": 0.996,
-    "capital in name": 0.230, "capital in jumble": 2.518, "word far in": 0.275,
-    "small letter": 0.050, "eight small letters": 0.272, "far from the largest languages": 0.025, "rare letter": 0.469, "capital": 0.098,
-    "three digits": 0.989, "digit left": 0.378, "sign": 0.059, "sign after sign": 0.317, "eight signs": 0.000,
-    "line": 1.220, "tab": 0.962,
+    "number after sign": 1.340, "digit in word": 1.377, "sign after space": 0.996, "capital in name": 0.230,
+    "capital in jumble": 2.518, "word far in": 0.275, "small letter": 0.050, "eight small letters": 0.272,
+    "far from the largest languages": 0.025, "rare letter": 0.469, "capital": 0.098, "three digits": 0.989,
+    "digit left": 0.378, "sign": 0.059, "sign after sign": 0.317, "eight signs": 0.000, "line": 1.220, "tab": 0.962,
 }  # fmt: skip
 """Tokens for each, in text of any kind."""
 
 COSTS_BEYOND: dict[str, float] = {
-    "C2": 1.823, "marked letter": 0.700, "letter among marked": 0.042, "Greek": 0.409, "Cyrillic": 0.280, "Cyrillic, not Russian": 0.133,
-    "Cyrillic, Serbian": 0.041, "Armenian, Hebrew": 0.505, "Arabic": 0.351, "Indic, Thai": 0.419, "Gurmukhi": 0.271,
-    "Georgian, Khmer": 0.398, "symbol": 1.087, "kana": 0.719, "Han": 0.729, "traditional Han": 0.229, "Hangul": 0.780,
-    "four bytes": 1.847,
+    "C2": 1.823, "marked letter": 0.700, "letter among marked": 0.042, "Greek": 0.409, "Cyrillic": 0.280,
+    "Cyrillic, not Russian": 0.133, "Cyrillic, Serbian": 0.041, "Armenian, Hebrew": 0.505, "Arabic": 0.351,
+    "Indic, Thai": 0.419, "Gurmukhi": 0.271, "Georgian, Khmer": 0.398, "symbol": 1.087, "kana": 0.719, "Han": 0.729,
+    "traditional Han": 0.229, "Hangul": 0.780, "four bytes": 1.847,
 }  # fmt: skip
 """Tokens for each, in text that is not all ASCII."""
 
@@ -117,7 +116,8 @@ def _plain(data: bytes) -> Sequence[int]:
     eights = roled.count(_SIGNS) if signs > 7 else 0
     return [
         *pairs, name, inside - name, far,
-        small, roled.count(_LETTERS), max(small - 40 * data.count(b"th") - 150 * data.count(b" de "), 0), rare, capitals,
+        small, roled.count(_LETTERS), max(small - 40 * data.count(b"th") - 150 * data.count(b" de "), 0),
+        rare, capitals,
         threes, digits - 3 * threes, signs, max((role & role >> 8 & _FLAG[3]).bit_count() - 8 * eights, 0), eights,
         lines, tabs,
     ]  # fmt: skip

@@ -16,7 +16,8 @@ from capability_router.tokens.estimate import measure
 
 Family = Literal["openai", "anthropic", "google", "other"]
 _BY_NAME: tuple[tuple[str, Family], ...] = (
-    ("claude", "anthropic"), ("gemini", "google"), ("gpt-", "openai"), ("chatgpt", "openai"), ("o1-", "openai"), ("o3-", "openai"), ("o4-", "openai"),
+    ("claude", "anthropic"), ("gemini", "google"), ("gpt-", "openai"),
+    ("chatgpt", "openai"), ("o1-", "openai"), ("o3-", "openai"), ("o4-", "openai"),
 )  # fmt: skip
 _BY_PROVIDER: dict[str, Family] = {
     "openai": "openai", "azure": "openai", "anthropic": "anthropic", "google": "google"

@@ -60,7 +60,8 @@ def test_parts_add_up() -> None:
 @pytest.mark.parametrize(
     ("provider", "model", "family"),
     [
-        ("openai", "o3", "openai"), ("azure", "my-deployment", "openai"), ("bedrock", "anthropic.claude-opus-4", "anthropic"),
+        ("openai", "o3", "openai"), ("azure", "my-deployment", "openai"),
+        ("bedrock", "anthropic.claude-opus-4", "anthropic"),
         ("openrouter", "google/gemini-2.5-pro", "google"), ("openrouter", "openai/gpt-5", "openai"),
         ("google", "gemma-3", "google"), ("", "qwen3-32b", "other"), ("vllm", "llama-4", "other"),
     ],
