@@ -123,7 +123,7 @@ def test_calls_need_a_body_and_an_endpoint() -> None:
 
 
 def test_the_size_of_an_image_is_read_from_its_data_url() -> None:
-    head = b"\x89PNG\r\n\x1a\n" + (13).to_bytes(4, "big") + b"IHDR" + (800).to_bytes(4, "big") + (600).to_bytes(4, "big")
+    head = b"\x89PNG\r\n\x1a\n" + (13).to_bytes(4) + b"IHDR" + (800).to_bytes(4) + (600).to_bytes(4)
     url = f"data:image/png;base64,{base64.b64encode(head + bytes(9)).decode()}"
     block = {"type": "image_url", "image_url": {"url": url, "detail": "high"}}
     request = request_from_chat([{"role": "user", "content": [{"type": "text", "text": "look"}, block]}])
