@@ -10,7 +10,7 @@ PINS := --upgrade --universal --python-version 3.11 --no-emit-index-url --no-emi
 # tracing) and the real clients' errors. The core imports no framework, so its tests are run once, by `make test`.
 FRAMEWORK_TESTS := tests/adapters tests/unit/faults/test_real_clients.py
 
-.PHONY: demo test test-lowest test-highest figures peers check lint types arrows constraints constraints-lowest clean
+.PHONY: demo test test-lowest test-highest figures mutants peers check lint types arrows constraints constraints-lowest clean
 
 demo: .venv/.demo-installed
 	$(BIN)/python -m examples.demo --out demo-output
@@ -20,6 +20,9 @@ test: .venv/.test-installed
 
 figures: .venv/.test-installed # slow: some ten minutes; parts and sizes: python -m benchmarks.figures --help
 	$(BIN)/python -m benchmarks.figures $(FIGURES)
+
+mutants: .venv/.test-installed # slow, for a night: changes the core one small thing at a time; MUTANTS="breaker" takes a part
+	$(BIN)/python -m benchmarks.mutants $(MUTANTS)
 
 # The lower end of the supported versions. `make test` is the upper end: constraints.txt holds the newest of everything.
 test-lowest: .venv-lowest/.installed
@@ -53,7 +56,7 @@ arrows: .venv/.test-installed
 	@touch $@
 
 .venv/.test-installed: .venv/.demo-installed
-	$(INSTALL) --editable ".[all]" --group test --group lint
+	$(INSTALL) --editable ".[all]" --group test --group bills --group lint
 	@touch $@
 
 peers: .venv/.test-installed # installs the pinned peers into environments of their own; about half an hour
@@ -67,7 +70,7 @@ peers: .venv/.test-installed # installs the pinned peers into environments of th
 	@touch $@
 
 constraints: # pin the development environment anew, at the newest of everything
-	$(UV) pip compile pyproject.toml --all-extras --group demo --group test --group lint $(PINS) \
+	$(UV) pip compile pyproject.toml --all-extras --group demo --group test --group bills --group lint $(PINS) \
 	  --output-file constraints.txt
 
 constraints-lowest: # the lowest versions that pyproject.toml declares, and what goes with them

@@ -18,7 +18,7 @@ def is_last(chunk: Any) -> bool:
 def not_last(chunk: Any) -> tuple[Any, ...]:
     """What is handed on of a chunk that was to end a stream, when the stream goes on: it was cut off and resumed."""
     if not isinstance(chunk, AIMessageChunk):
-        return (chunk,)
+        return () if isinstance(chunk, Mapping) else (chunk,)
     said = chunk.content or chunk.tool_call_chunks or chunk.usage_metadata or chunk.response_metadata
     return () if not said else (chunk.model_copy(update={"chunk_position": None}),)
 

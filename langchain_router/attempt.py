@@ -15,11 +15,10 @@ from typing import Any
 
 from langchain_core.globals import get_llm_cache
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages import AIMessage
 from langchain_core.prompt_values import ChatPromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import set_config_context
-from langchain_core.runnables.utils import coro_with_context
 
 from capability_router.execution.effects import Launch
 from capability_router.request import Reply
@@ -30,9 +29,11 @@ from langchain_router.copies import with_keywords
 from langchain_router.dialects import dialect_of
 from langchain_router.doorkeeper import Doorkeeper
 from langchain_router.handover import continued, handed_over
+from langchain_router.inside import inside
 from langchain_router.listeners import Shown
 from langchain_router.provider_tools import portable
 from langchain_router.replies import EventReader, Reader, finish_of
+from langchain_router.seam import Seam
 from langchain_router.timeouts import TIMEOUTS
 
 VOIDED = "router_voided"
@@ -47,8 +48,8 @@ class ModelAttempt:
     """One call of one model. Its chunks are the model's own: a message, message chunks or v3 events."""
 
     __slots__ = (
-        "_call", "_config", "_copied", "_dialect", "_kwargs", "_launch", "_model", "_prompt", "_reader", "_shown",
-        "_spaced", "_void", "doorkeeper",
+        "_call", "_config", "_copied", "_dialect", "_kwargs", "_launch", "_model", "_prompt", "_reader", "_seam",
+        "_shown", "_void", "doorkeeper",
     )  # fmt: skip
 
     def __init__(self, model: BaseChatModel, call: Call, config: RunnableConfig, launch: Launch) -> None:
@@ -58,7 +59,7 @@ class ModelAttempt:
         self._reader: Reader | EventReader = EventReader() if call.mode == "events" else Reader()
         self._copied = self._model is not model
         self.doorkeeper: Doorkeeper | None = None
-        self._spaced = launch.prefix != launch.prefix.rstrip()
+        self._seam = Seam(launch.prefix) if launch.prefix else None
         self._shown: Shown | None = None
         self._void: Shown | None = None
         self._prompt = call.prompt
@@ -75,13 +76,20 @@ class ModelAttempt:
         if prefix:
             messages = [*messages, continued(prefix, provider)]
             self._prompt = ChatPromptValue(messages=messages)
-        kept, options, tools = portable(call.tools, self._kwargs, provider)
-        if tools and call.bound is None:
-            self._kwargs = {**options, "tools": kept} if kept else {k: v for k, v in options.items() if k != "tools"}
-        if tools:
+        if tools := self._without(provider):
             left_out.append(f"tools that its provider does not have: {', '.join(tools)}")
         if left_out:
             self._config["metadata"]["router_left_out"] = "; ".join(left_out)
+
+    def _without(self, provider: str) -> tuple[str, ...]:
+        """The names of the tools that this provider lacks; those among the keywords are taken out of them."""
+        call = self._call
+        if not call.tools:
+            return ()
+        kept, options, tools = portable(call.tools, self._kwargs, provider)
+        if tools and call.bound is None:
+            self._kwargs = {**options, "tools": kept} if kept else {k: v for k, v in options.items() if k != "tools"}
+        return tools
 
     def watch(self, shown: Shown, before: Shown) -> None:
         """Note in `shown` what others see of the answer as it is made; `before` is what they saw of the last one."""
@@ -94,9 +102,7 @@ class ModelAttempt:
         """Whether the model ends a blocking call in time: the built-in client by every clock, a few by the last one."""
         if self._dialect.keeps_time:
             return True
-        clocks = self._launch.timeouts
-        within = clocks.first_token is not None or clocks.between_tokens is not None
-        return self._call.mode == "invoke" and not within and "timeout" in self._keywords()
+        return self._call.mode == "invoke" and "timeout" in self._keywords()
 
     def chunks(self) -> Iterator[Any]:
         """Make the call in this thread."""
@@ -122,30 +128,25 @@ class ModelAttempt:
         with set_config_context(self._config) as context:
             if self._call.mode == "invoke":
                 call = partial(runnable.ainvoke, self._prompt, self._config, **kwargs)
-                yield self._whole(await past_stale(lambda: coro_with_context(call(), context, create_task=True)))
+                yield self._whole(await past_stale(lambda: inside(context, call())))
                 return
             pieces, piece = await past_stale(lambda: self._opened(runnable, kwargs, context))
             async with aclosing_all(pieces):
                 while piece is not _END:
                     yield self._joined(piece)
-                    piece = await coro_with_context(anext(pieces, _END), context, create_task=True)
+                    piece = await inside(context, anext(pieces, _END))
 
     async def _opened(self, runnable: Runnable[Any, Any], kwargs: Mapping[str, Any], context: Context) -> Any:
         """A stream and its first piece: before that is asked for nothing is sent."""
         pieces = self._apieces(runnable, kwargs)
         try:
-            return pieces, await coro_with_context(anext(pieces, _END), context, create_task=True)
+            return pieces, await inside(context, anext(pieces, _END))
         except BaseException:
             async with aclosing_all(pieces):
                 raise
 
     def _joined(self, piece: Any) -> Any:
-        """Without the spaces that the text before it, which this attempt continues, has ended with."""
-        if not self._spaced or not isinstance(piece, AIMessageChunk) or not isinstance(piece.content, str):
-            return piece
-        content = piece.content.lstrip()
-        self._spaced = not content
-        return piece.model_copy(update={"content": content})
+        return piece if self._seam is None else self._seam.joined(piece)
 
     def abort(self) -> None:
         """Show no more of it: one in a thread goes on until its next token."""

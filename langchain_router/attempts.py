@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableConfig
 
@@ -40,9 +42,10 @@ class Attempts:
         void, self._shown = self._shown, Shown()
         model, structured = self._fleet[launch.candidate.id], isinstance(self._call.bound, Structured)
         attempt = (StructuredAttempt if structured else ModelAttempt)(model, self._call, config, launch)
-        if (structured or self._call.mode == "invoke") and self._may_show(model):
+        may_show = self._may_show(model)
+        if may_show and (structured or self._call.mode == "invoke"):
             attempt.watch(self._shown, void)
-        if self._may_show(model):
+        if may_show:
             self._notes[launch.attempt] = notes = FaultNotes(self._tracers, lambda error: self._kind(attempt, error))
             notes.watch(config["callbacks"])  # type: ignore[arg-type]  # a child manager
             attempt.doorkeeper = notes
@@ -56,7 +59,7 @@ class Attempts:
 
     def _may_show(self, model: BaseChatModel) -> bool:
         """Whether anybody may see an answer while it is made, or the model gathers it from a stream."""
-        return bool(self._one_answer or self._run.handlers or model.callbacks or getattr(model, "streaming", False))
+        return bool(self._one_answer or self._run.handlers or model.callbacks or _streams(model))
 
     def end(self, outcome: Outcome) -> None:
         """The request is over, and so are its attempts."""
@@ -91,3 +94,14 @@ class Attempts:
         if fault is not None and fault.kind == "unparsable" and not self._call.wants_schema:
             return unsupported(fault, error, self._call.keywords)  # a package's own check of one: nothing was asked
         return fault
+
+
+def _streams(model: BaseChatModel) -> bool:
+    """Whether it gathers its answers from streams. (To ask pydantic for a field that is not there is slow.)"""
+    return _may_stream(type(model)) and bool(getattr(model, "streaming", False))
+
+
+@lru_cache(maxsize=256)
+def _may_stream(kind: type[BaseChatModel]) -> bool:
+    takes_any = kind.model_config.get("extra") == "allow"
+    return takes_any or "streaming" in kind.model_fields or hasattr(kind, "streaming")

@@ -12,7 +12,8 @@ from langchain_core.runnables import RunnableConfig
 
 from capability_router.errors import ConfigError
 from capability_router.nearest import nearest
-from capability_router.routing import RoutingTerms
+from capability_router.routing import TERMS
+from capability_router.value import quickly_made
 from langchain_router.bindings import BOUND, Binding, Structured, Tools
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 Mode = Literal["invoke", "stream", "events"]
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Call:
     """One call of the router as its user made it. `kwargs` go to the chosen model unchanged.
@@ -67,21 +69,22 @@ def stream_mode(model: ChatRouter, kwargs: Mapping[str, Any]) -> Mode:
     return "invoke" if off or model.streaming is False or kwargs.get("stream") is False else "stream"
 
 
-_TERMS = frozenset(RoutingTerms.__annotations__) | {"regions", "retention", "training"}
+IN_CONFIG = 'config={{"configurable": {{"router": {{"{}": ...}}}}}}'
+"""How a routing term is said in a config."""
 
 
 def split_terms(keywords: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Keywords -> the routing terms among them, and the others."""
     return (
-        {name: value for name, value in keywords.items() if name in _TERMS},
-        {name: value for name, value in keywords.items() if name not in _TERMS},
+        {name: value for name, value in keywords.items() if name in TERMS},
+        {name: value for name, value in keywords.items() if name not in TERMS},
     )
 
 
 def check_terms(keywords: Mapping[str, Any]) -> None:
     """ConfigError for what is surely a misspelt routing term: else it would pass for a keyword of a model's call."""
     for name in keywords:
-        if name not in _TERMS and (hint := nearest(name, sorted(_TERMS), "", likeness=_TYPO)):
+        if name not in TERMS and (hint := nearest(name, sorted(TERMS), "", likeness=_TYPO)):
             raise ConfigError(f"unknown routing term {name!r}{hint}")
 
 

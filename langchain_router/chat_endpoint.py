@@ -23,6 +23,7 @@ from capability_router.endpoints.providers import spec_for
 from capability_router.endpoints.spec import EndpointSpec
 from capability_router.endpoints.wire import Delta
 from capability_router.errors import ConfigError
+from capability_router.money.bill import billed
 from langchain_router.structured import (
     METHODS,
     Method,
@@ -33,7 +34,7 @@ from langchain_router.structured import (
     with_parser,
 )
 from langchain_router.timeouts import TIMEOUTS
-from langchain_router.transcript import chunk_from, message_from, to_chat
+from langchain_router.transcript import Chunks, message_from, to_chat
 
 _SENT = ("temperature", "max_tokens", "top_p", "seed", "reasoning_effort")
 _PROFILE = tuple(name for name in FIELDS if name in ModelProfile.__annotations__)
@@ -108,23 +109,24 @@ class ChatEndpoint(BaseChatModel):
         self, messages: list[BaseMessage], stop: list[str] | None = None,
         run_manager: CallbackManagerForLLMRun | None = None, **kwargs: Any,
     ) -> ChatResult:  # fmt: skip
-        deltas = list(self._start(messages, stop, kwargs, stream=False).chunks())
-        return self._result(deltas)
+        exchange = self._start(messages, stop, kwargs, stream=False)
+        return self._result(list(exchange.chunks()), exchange.headers)
 
     async def _agenerate(
         self, messages: list[BaseMessage], stop: list[str] | None = None,
         run_manager: AsyncCallbackManagerForLLMRun | None = None, **kwargs: Any,
     ) -> ChatResult:  # fmt: skip
-        deltas = [delta async for delta in self._start(messages, stop, kwargs, stream=False).achunks()]
-        return self._result(deltas)
+        exchange = self._start(messages, stop, kwargs, stream=False)
+        return self._result([delta async for delta in exchange.achunks()], exchange.headers)
 
     def _stream(
         self, messages: list[BaseMessage], stop: list[str] | None = None,
         run_manager: CallbackManagerForLLMRun | None = None, **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:  # fmt: skip
+        chunks = Chunks(self.provider)
         with closing(cast("Any", self._start(messages, stop, kwargs, stream=True).chunks())) as deltas:
             for delta in deltas:
-                chunk = ChatGenerationChunk(message=chunk_from(delta, self.provider))
+                chunk = ChatGenerationChunk(message=chunks.of(delta))
                 if run_manager:
                     run_manager.on_llm_new_token(delta.text, chunk=chunk)
                 yield chunk
@@ -133,9 +135,10 @@ class ChatEndpoint(BaseChatModel):
         self, messages: list[BaseMessage], stop: list[str] | None = None,
         run_manager: AsyncCallbackManagerForLLMRun | None = None, **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:  # fmt: skip
+        chunks = Chunks(self.provider)
         async with aclosing(cast("Any", self._start(messages, stop, kwargs, stream=True).achunks())) as deltas:
             async for delta in deltas:
-                chunk = ChatGenerationChunk(message=chunk_from(delta, self.provider))
+                chunk = ChatGenerationChunk(message=chunks.of(delta))
                 if run_manager:
                     await run_manager.on_llm_new_token(delta.text, chunk=chunk)
                 yield chunk
@@ -154,8 +157,10 @@ class ChatEndpoint(BaseChatModel):
         body.pop("stream", None)
         return self.client.start(body, stream=stream, timeouts=TIMEOUTS.get())
 
-    def _result(self, deltas: Sequence[Delta]) -> ChatResult:
-        message = message_from(deltas[0], self.provider)
+    def _result(self, deltas: Sequence[Delta], headers: Mapping[str, str]) -> ChatResult:
+        by_header = billed({}, headers)
+        whole = deltas[0] if by_header is None else deltas[0]._replace(cost=by_header)
+        message = message_from(whole, self.provider)
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     # -- bindings ---------------------------------------------------------------------------------

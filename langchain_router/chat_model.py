@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from langchain_core.callbacks import CallbackManagerForLLMRun, Callbacks
-from langchain_core.language_models import BaseChatModel, LanguageModelInput, ModelProfile
+from langchain_core.language_models import LanguageModelInput, ModelProfile
 from langchain_core.language_models.base import LangSmithParams
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatResult, LLMResult
 from langchain_core.prompt_values import ChatPromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
@@ -26,23 +26,30 @@ from pydantic import BaseModel, Field, SecretStr
 from capability_router.features import features
 from capability_router.plan import Plan
 from capability_router.router import Router
-from capability_router.routing import current_routing
+from capability_router.routing import check_keywords, current_routing
 from capability_router.tokens.estimate import estimate_tokens
 from langchain_router.bindings import BOUND, Structured, Tools
-from langchain_router.bound_router import BoundRouter
-from langchain_router.call import Call, Mode, check_terms, split_terms, stated_terms, stream_mode
-from langchain_router.construction import check_update, core_settings, fields_of, parted, with_attempts
+from langchain_router.call import IN_CONFIG, Call, Mode, check_terms, split_terms, stated_terms, stream_mode
+from langchain_router.construction import (
+    check_assignment,
+    check_update,
+    core_settings,
+    fields_of,
+    parted,
+    with_attempts,
+)
 from langchain_router.description import describe
 from langchain_router.fleet import Fleet
 from langchain_router.generations import configs_of, result_of
 from langchain_router.profile import common_profile
 from langchain_router.routed import RoutedCall
 from langchain_router.translate import to_request
+from langchain_router.wrappable import Wrappable
 
 _DEFAULTS = ("temperature", "max_tokens", "streaming", "output_version")
 
 
-class ChatRouter(BaseChatModel):
+class ChatRouter(Wrappable):
     """A chat model that routes.
 
     `models`: LangChain models, "provider:model" strings, cards with an `endpoint`, or pairs (model,
@@ -85,11 +92,16 @@ class ChatRouter(BaseChatModel):
         check_update(self, update or {})
         return super().model_copy(update=update, deep=deep)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Raises ConfigError for what its router or its models were made of."""
+        check_assignment(self, name, value)
+        super().__setattr__(name, value)
+
     @property
     def children(self) -> Fleet:
         """The models that make the calls, with this object's own defaults on them."""
-        stated = ((name, getattr(self, name)) for name in _DEFAULTS)
-        return self.fleet.under(tuple((name, value) for name, value in stated if value is not None))
+        stated = [(name, value) for name in _DEFAULTS if (value := getattr(self, name)) is not None]
+        return self.fleet.under(tuple(stated)) if stated else self.fleet
 
     @property
     def annotates(self) -> bool:
@@ -205,10 +217,6 @@ class ChatRouter(BaseChatModel):
 
     # -- bindings ---------------------------------------------------------------------------------
 
-    def bind(self, **kwargs: Any) -> BoundRouter:  # type: ignore[override]  # the base's class only adds overloads
-        """Bind call keywords."""
-        return BoundRouter(bound=self, kwargs=kwargs, config={})
-
     def bind_tools(
         self, tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool], *,
         tool_choice: str | None = None, **kwargs: Any,
@@ -273,7 +281,8 @@ class ChatRouter(BaseChatModel):
         return RoutedCall(self, self._call(input, stop, kwargs, mode), ensure_config(config))
 
     def _call(self, input: LanguageModelInput, stop: list[str] | None, kwargs: Mapping[str, Any], mode: Mode) -> Call:
-        prompt = self._convert_input(input)
+        check_keywords(kwargs, IN_CONFIG)
+        prompt = self._prompt(input)
         messages = prompt.to_messages()
         options = dict(kwargs)
         bound = options.pop(BOUND, None)
@@ -286,9 +295,16 @@ class ChatRouter(BaseChatModel):
         if pinned is not None:
             del options["model"]
             terms["pin"] = pinned
-        if not isinstance(prompt, ChatPromptValue):  # else every attempt would make the messages anew
-            prompt = ChatPromptValue.model_construct(messages=messages)
         return Call(prompt, messages, mode, options, bound, self.max_tokens, terms)
+
+    def _prompt(self, input: LanguageModelInput) -> ChatPromptValue:
+        """The prompt with its messages made, else every attempt would make them anew."""
+        if isinstance(input, str):
+            return ChatPromptValue(messages=[HumanMessage(input)])
+        prompt = self._convert_input(input)
+        if isinstance(prompt, ChatPromptValue):
+            return prompt
+        return ChatPromptValue.model_construct(messages=prompt.to_messages())
 
     def _request(self, call: Call, terms: Mapping[str, Any]) -> Any:
         return to_request(call, current_routing().merged(terms), self.router.registry.cards)

@@ -68,10 +68,25 @@ _SETTLED = ("router", "fleet", "max_retries", "api_key", "cache")
 
 def check_update(model: ChatRouter, update: Mapping[str, Any]) -> None:
     """ConfigError for fields that went into the Router or the models when those were made: a copy shares them."""
-    in_force = {"max_retries": (None, model.max_retries, model.router.settings.retry.attempts - 1)}
     for name in _SETTLED:
-        if name in update and update[name] not in in_force.get(name, (getattr(model, name),)):
+        if name in update and not _in_force(model, name, update[name]):
             raise ConfigError(
                 f"a copy of a ChatRouter shares its router and its models, so it can have no other {name}; "
                 "make a ChatRouter with it"
             )
+
+
+def check_assignment(model: ChatRouter, name: str, value: Any) -> None:
+    """ConfigError for the same fields, should they be set on one that exists: nobody would read them again."""
+    if name in _SETTLED and not _in_force(model, name, value):
+        raise ConfigError(
+            f"{name} went into the router and its models when they were made, so setting it would have no effect; "
+            "make a ChatRouter with it"
+        )
+
+
+def _in_force(model: ChatRouter, name: str, value: Any) -> bool:
+    if name == "max_retries":
+        return value in (None, model.max_retries, model.router.settings.retry.attempts - 1)
+    now = getattr(model, name)
+    return value is now or bool(value == now)

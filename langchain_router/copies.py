@@ -46,8 +46,7 @@ def with_defaults(model: BaseChatModel, defaults: Mapping[str, Any]) -> BaseChat
 
 def with_keywords(model: BaseChatModel, kwargs: Mapping[str, Any]) -> tuple[BaseChatModel, Mapping[str, Any]]:
     """The model and a call's keywords; those that its class takes in no call are in the fields of a copy instead."""
-    only = dialect_of(model).fields_only
-    moved = {word: kwargs[word] for word in only if word in kwargs}
+    moved = {word: kwargs[word] for word in dialect_of(model).fields_only if word in kwargs} if kwargs else {}
     if not moved:
         return model, kwargs
     return with_defaults(model, moved), {word: value for word, value in kwargs.items() if word not in moved}

@@ -7,13 +7,15 @@ from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 
-from capability_router.address import Address, fingerprint
+from capability_router.address import Address, fingerprint, joint
 from capability_router.catalog.entry import Description
+from capability_router.request import own_service
 from langchain_router.dialects import Dialect, dialect_of
 
 _PROFILE_FIELDS = (
     "max_input_tokens", "max_output_tokens", "tool_calling", "tool_choice", "structured_output",
     "image_inputs", "pdf_inputs", "audio_inputs", "video_inputs", "reasoning_output",
+    "reasoning_effort_levels",
 )  # fmt: skip
 
 
@@ -25,6 +27,7 @@ def describe(model: Any) -> Description | None:
     provider, name = ("router", "router") if dialect.routes else _traced_as(model)
     profile = model.profile or {}
     fields: dict[str, Any] = {"provider": provider, "model": name, "output_reserve": _reserve(model, dialect)}
+    fields["service_tier"] = own_service(model) or None
     fields.update({key: profile[key] for key in _PROFILE_FIELDS if profile.get(key) is not None})  # type: ignore[literal-required]  # keys of a TypedDict, from a list
     stated = getattr(model, "card", None)  # a ChatEndpoint has a whole card, and knows its address
     if isinstance(stated, Mapping):
@@ -48,8 +51,9 @@ def _reserve(model: BaseChatModel, dialect: Dialect) -> int | None:
 
 def _address(model: BaseChatModel, dialect: Dialect, provider: str, name: str) -> Address:
     """Its failure domain. A credential that can't be seen is one of its own, so that no other model answers for it."""
-    if dialect.routes:  # it has many addresses: it is known by its models
-        name = " ".join(id for id, _ in getattr(model, "fleet", ()))
+    registry = getattr(getattr(model, "router", None), "registry", None) if dialect.routes else None
+    if registry is not None:
+        return joint(entry.address for entry in registry)
     region = next((str(region) for key in dialect.region_fields if (region := getattr(model, key, None))), "")
     account = _key(model, dialect) or f"unseen {name} {region}"
     return Address(_base_url(model, dialect, provider), name, fingerprint(account), region)

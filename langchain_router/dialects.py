@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 MAX_TOKENS = ("max_tokens", "max_output_tokens", "num_predict", "max_completion_tokens")
@@ -160,7 +161,13 @@ _BY_PROVIDER = {provider: dialect for dialect in DIALECTS for provider in dialec
 
 def dialect_of(model: object) -> Dialect:
     """What is known of the model's class, or of the nearest of its bases."""
-    homes = ((kind.__module__.partition(".")[0], kind.__name__) for kind in type(model).__mro__)
+    kind: Any = type(model)
+    return _dialect(kind)
+
+
+@lru_cache(maxsize=256)
+def _dialect(kind: type) -> Dialect:
+    homes = ((base.__module__.partition(".")[0], base.__name__) for base in kind.__mro__)
     return next((known for home in homes if (known := _BY_CLASS.get(home)) is not None), UNKNOWN)
 
 

@@ -11,10 +11,12 @@ from langchain_core import exceptions as core
 from langchain_core.callbacks import manager
 from pydantic import ValidationError
 
-from capability_router.errors import AllCandidatesFailed, NoEligibleModel, RouterBusy, RouterError
 from capability_router.faults.classify import classify
-from capability_router.faults.kinds import KINDS, Fault
+from capability_router.faults.kinds import Fault
 from capability_router.faults.passing import is_programming_error, passes_through
+from capability_router.faults.routers import of_router
+from capability_router.routing import TERMS, how_to_say
+from langchain_router.call import IN_CONFIG
 from langchain_router.dialects import DIALECTS
 
 _KINDS: tuple[tuple[str, str], ...] = (
@@ -36,8 +38,9 @@ def fault_of(error: BaseException, keywords: Collection[str] = ()) -> Fault | No
 
     `keywords` are the names of those that the call has; the fault names the ones that a package doesn't take.
     """
-    if isinstance(error, (AllCandidatesFailed, NoEligibleModel, RouterBusy)):
-        return _of_router(error)
+    inner = of_router(error)
+    if inner is not None:
+        return inner
     if passes_through(error) or isinstance(error, Warning):  # a warning that the caller made an error
         return None
     if by_handler(error):
@@ -60,7 +63,8 @@ def _mistake(error: BaseException, keywords: Collection[str]) -> str:
     """'TypeError over the keyword seed'. Of the exception's text, which may quote the prompt, no word but the names."""
     named = sorted(_named_by(error).intersection(keywords))
     kind = type(error).__name__
-    return f"{kind} over the keyword{'s' * (len(named) > 1)} {', '.join(named)}" if named else kind
+    term = next((f" ({how_to_say(name, IN_CONFIG)}, if the router is meant)" for name in named if name in TERMS), "")
+    return f"{kind} over the keyword{'s' * (len(named) > 1)} {', '.join(named)}{term}" if named else kind
 
 
 _NAMES = re.compile(r"['\"`](\w+)['\"`]|\b(\w+)=")  # as Python itself and the packages write a keyword
@@ -86,19 +90,3 @@ def by_handler(error: BaseException) -> bool:
 
 
 _DISPATCH = ("handle_event", "_ahandle_event_for_handler")
-
-
-_ALONE = {"auth": "server_error", "quota_exhausted": "overloaded", "not_found": "server_error"}
-"""What a fault that would be held against an account or a model is, of a router's models: they have their own."""
-
-
-def _of_router(error: RouterError) -> Fault:
-    """A candidate that is itself a router had no answer."""
-    if isinstance(error, NoEligibleModel):
-        return Fault("unsupported", "none of its models can take the request", error=error)
-    first = error.failures[0].fault if isinstance(error, AllCandidatesFailed) and error.failures else "overloaded"
-    kind = first if first in KINDS else "unknown"
-    if kind not in _ALONE:
-        return Fault(kind, "all of its models failed", error=error)
-    detail = f"all of its models failed; the first one {KINDS[kind].words} ({kind})"
-    return Fault(_ALONE[kind], detail, again=False, error=error)  # a repetition would find it no better

@@ -37,7 +37,7 @@ def _info(message: AIMessage) -> dict[str, Any] | None:
 
 
 def _output(messages: Sequence[AIMessage]) -> dict[str, Any]:
-    """The tokens of all, and the model if all are from one."""
+    """The tokens of all, the model if all are from one, and the first fingerprint, as ChatOpenAI has them."""
     told = [message.usage_metadata for message in messages if message.usage_metadata]
     names = {message.response_metadata.get("model_name") for message in messages}
     output: dict[str, Any] = {}
@@ -46,4 +46,6 @@ def _output(messages: Sequence[AIMessage]) -> dict[str, Any]:
         output["token_usage"] = {name: sum(usage[key] for usage in told) for name, key in kinds}  # type: ignore[literal-required]  # keys of a TypedDict, from a list
     if len(names) == 1 and None not in names:
         output["model_name"] = names.pop()
-    return output
+    prints = (message.response_metadata.get("system_fingerprint") for message in messages)
+    told_print = next(filter(None, prints), None)
+    return {**output, "system_fingerprint": told_print} if told_print else output

@@ -12,7 +12,7 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 
-from capability_router.catalog.aliases import canonical
+from capability_router.catalog.aliases import canonical, marks_beginnings
 from langchain_router.dialects import DIALECTS, dialect_of
 
 _SHARED = {"text", "tool_use", "tool_call", "tool_call_chunk", "input_json_delta"}
@@ -22,16 +22,12 @@ _AUTHORS = {dialect.provider: dialect.author for dialect in DIALECTS if dialect.
 """Whom the messages of a LangChain class name as their provider, where it states another one itself."""
 
 
-_MARKED = frozenset({"mistral", "deepseek"})
-"""Providers that want the beginning of an answer marked as such."""
-
-
 def continued(prefix: str, provider: str) -> AIMessage:
     """The beginning of an answer, as the last message of a request to go on with it.
 
     Without spaces at its end, which Anthropic refuses there.
     """
-    mark = {"prefix": True} if canonical(provider) in _MARKED else {}
+    mark = {"prefix": True} if marks_beginnings(provider) else {}
     return AIMessage(prefix.rstrip(), additional_kwargs=mark)
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk
 
+from capability_router.endpoints.chain_usage import cost_of, counted, tier_of, under
 from capability_router.request import Finish, Reply, Usage
 
 _FINISHES: dict[str, Finish] = {
@@ -24,15 +26,16 @@ _FINISHES: dict[str, Finish] = {
     "prohibited_content": Finish.CONTENT_FILTER, "image_safety": Finish.CONTENT_FILTER,
     "refusal": Finish.REFUSAL,
 }  # fmt: skip
+_NONE = Usage()
 _REASON_KEYS = ("finish_reason", "stop_reason", "done_reason", "stopReason")
 
 
 def finish_of(metadata: Mapping[str, Any]) -> Finish | None:
     """The terminal reason in a `response_metadata`, by whichever of its names; None = none given."""
-    word = next((metadata[key] for key in _REASON_KEYS if metadata.get(key)), None)
-    if word is None:
-        return _responses_finish(metadata)
-    return _FINISHES.get(str(word).lower(), Finish.OTHER)
+    for key in _REASON_KEYS:
+        if word := metadata.get(key):
+            return _FINISHES.get(str(word).lower(), Finish.OTHER)
+    return _responses_finish(metadata)
 
 
 def _responses_finish(metadata: Mapping[str, Any]) -> Finish | None:
@@ -70,11 +73,13 @@ class Reader:
     """Collects a reply from messages or chunks, in order. Cheap per chunk: nothing is merged."""
 
     __slots__ = (
-        "_calls", "_cost", "_finish", "_headers", "_malformed", "_model", "_seen", "_texts", "_usage",
-        "cached", "carried",
+        "_calls", "_cost", "_finish", "_headers", "_malformed", "_model", "_seen", "_streamed", "_texts", "_tier",
+        "_usage", "cached", "carried",
     )  # fmt: skip
 
-    def __init__(self) -> None:
+    def __init__(self, *, streamed: bool = False) -> None:
+        self._streamed = streamed
+        self._tier = ""
         self._texts: list[str] = []
         self._calls: dict[Any, list[str]] = {}  # by index: [id, pieces of the arguments, ...]
         self._seen: dict[str, bool] = {}  # whole tool calls by id
@@ -82,7 +87,7 @@ class Reader:
         self._usage: Usage | None = None
         self._finish: Finish | None = None
         self._model = ""
-        self._cost: str | float | None = None
+        self._cost: Decimal | None = None
         self._headers: Mapping[str, str] = {}
         self.cached = False
         self.carried = False  # whether anything seen so far held content
@@ -95,7 +100,7 @@ class Reader:
         if message.usage_metadata:
             self._count(message.usage_metadata)
         if message.response_metadata:
-            self._note(message.response_metadata)
+            self._note(message.response_metadata, self._streamed or isinstance(message, AIMessageChunk))
         if message.additional_kwargs.get("refusal"):
             self._finish = Finish.REFUSAL
         self._take_calls(message)
@@ -105,7 +110,8 @@ class Reader:
 
     def _take_calls(self, message: AIMessage) -> None:
         if not isinstance(message, AIMessageChunk):
-            self._seen.update((tool["id"] or f"#{i}", True) for i, tool in enumerate(message.tool_calls))
+            if message.tool_calls:
+                self._seen.update((tool["id"] or f"#{i}", True) for i, tool in enumerate(message.tool_calls))
             self._malformed += len(message.invalid_tool_calls)
             return
         for piece in message.tool_call_chunks:
@@ -115,55 +121,41 @@ class Reader:
             parts.append(piece["args"] or "")
 
     def _count(self, told: Mapping[str, Any]) -> None:
-        before = self._usage or Usage()
-        into, out = told.get("input_token_details") or {}, told.get("output_token_details") or {}
         self.cached = told.get("total_cost") == 0
-        self._usage = Usage(
-            input_tokens=before.input_tokens + int(told.get("input_tokens") or 0),
-            output_tokens=before.output_tokens + int(told.get("output_tokens") or 0),
-            cache_read_tokens=before.cache_read_tokens + int(into.get("cache_read") or 0),
-            cache_creation_tokens=before.cache_creation_tokens + _creation(into),
-            reasoning_tokens=before.reasoning_tokens + int(out.get("reasoning") or 0),
-            input_audio_tokens=before.input_audio_tokens + int(into.get("audio") or 0),
-            output_audio_tokens=before.output_audio_tokens + int(out.get("audio") or 0),
-        )
+        now = counted(told)
+        self._usage = now if self._usage is None else Usage.together((self._usage, now))
 
-    def _note(self, metadata: Mapping[str, Any]) -> None:
+    def _note(self, metadata: Mapping[str, Any], stream: bool) -> None:
         self._finish = finish_of(metadata) or self._finish
         self._model = str(metadata.get("model_name") or metadata.get("model") or self._model)
-        cost = _reported_cost(metadata)
-        self._cost = self._cost if cost is None else cost
+        self._tier = tier_of(metadata) or self._tier
         headers = metadata.get("headers")
-        if isinstance(headers, Mapping):
+        if headers and isinstance(headers, Mapping):
             self._headers = {str(name).lower(): str(value) for name, value in headers.items()}
+        cost = cost_of(metadata, self._headers, stream=stream)
+        self._cost = self._cost if cost is None else cost
 
     def reply(self, parse_error: str = "") -> Reply:
         """What has been seen so far."""
         # A call cut off in the middle is not malformed: only an ended reply is judged.
-        broken = sum(not _parses(parts[1:]) for parts in self._calls.values()) if self._finish else 0
-        ids = tuple(parts[0] for parts in self._calls.values() if parts[0])
+        calls = self._calls.values()
+        broken = sum(not _parses(parts[1:]) for parts in calls) if calls and self._finish else 0
+        ids = tuple([parts[0] for parts in calls if parts[0]])
         return Reply(
-            usage=self._usage,
-            finish=self._finish,
-            text="".join(self._texts),
-            tool_calls=len(self._calls) - broken + len(self._seen),
-            malformed_tool_calls=self._malformed + broken,
-            tool_call_ids=ids + tuple(self._seen),
-            model=self._model,
-            cost_usd=self._cost,
-            cached=self.cached,
-            headers=self._headers,
-            parse_error=parse_error,
-        )
+            under(self._usage, self._tier), self._finish, "".join(self._texts), len(calls) - broken + len(self._seen),
+            self._malformed + broken, ids + tuple(self._seen), self._model, self._cost, self.cached, self._headers,
+            parse_error,
+        )  # fmt: skip
 
 
 class EventReader:
     """Collects a reply from the events of the v3 protocol, in order."""
 
-    __slots__ = ("_calls", "_malformed", "_reader", "_texts", "carried")
+    __slots__ = ("_begun", "_calls", "_malformed", "_reader", "_texts", "carried")
 
     def __init__(self) -> None:
-        self._reader = Reader()
+        self._begun = 0
+        self._reader = Reader(streamed=True)
         self._texts: list[str] = []
         self._calls: list[str] = []
         self._malformed = 0
@@ -180,7 +172,7 @@ class EventReader:
         if kind == "content-block-delta":
             return self._delta(event.get("delta") or {})
         if kind == "content-block-start":
-            return _full(event.get("content") or {}) and (event.get("content") or {}).get("type") != "text"
+            return self._start(event.get("content") or {})
         if kind == "content-block-finish":
             return self._block(event.get("content") or {})
         if kind == "message-finish":
@@ -188,6 +180,10 @@ class EventReader:
             metadata.setdefault("finish_reason", event.get("reason"))
             self._reader.see(AIMessage(content="", usage_metadata=event.get("usage"), response_metadata=metadata))
         return False
+
+    def _start(self, block: Mapping[str, Any]) -> bool:
+        self._begun += block.get("type") in ("tool_call", "tool_call_chunk")
+        return _full(block) and block.get("type") != "text"
 
     def _delta(self, delta: Mapping[str, Any]) -> bool:
         text = delta.get("text")
@@ -205,24 +201,11 @@ class EventReader:
 
     def reply(self) -> Reply:
         """What has been seen so far."""
+        calls = max(len(self._calls), self._begun - self._malformed)  # also those that were cut off
         return replace(
-            self._reader.reply(), text="".join(self._texts), tool_calls=len(self._calls),
+            self._reader.reply(), text="".join(self._texts), tool_calls=calls,
             malformed_tool_calls=self._malformed, tool_call_ids=tuple(filter(None, self._calls)),
         )  # fmt: skip
-
-
-def _creation(details: Mapping[str, Any]) -> int:
-    """Anthropic states either the sum or its parts by time to live."""
-    parts = sum(int(details.get(name) or 0) for name in ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"))
-    return int(details.get("cache_creation") or 0) or parts
-
-
-def _reported_cost(metadata: Mapping[str, Any]) -> str | float | None:
-    """The provider's own bill for the call, where a gateway states one."""
-    usage = metadata.get("token_usage")
-    within = usage.get("cost") if isinstance(usage, Mapping) else None
-    places = (metadata.get("cost"), metadata.get("response_cost"), within)
-    return next((c for c in places if isinstance(c, (int, float, str)) and not isinstance(c, bool)), None)
 
 
 def _parses(pieces: Iterable[str]) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import aclosing, closing
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.callbacks import AsyncCallbackManager, BaseCallbackManager, CallbackManager
@@ -27,6 +26,7 @@ from langchain_router.callback import RouterCallbackHandler, without_routers
 from langchain_router.dialects import dialect_of
 from langchain_router.errors import as_model_error
 from langchain_router.listeners import shown_live
+from langchain_router.splice import Splice
 from langchain_router.structured_attempt import Unparsed
 from langchain_router.tracing import ChainRun, Local, caller_tags, chain_name, configured, facts_of, note
 from langchain_router.translate import to_request
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from langchain_router.chat_model import ChatRouter
 
 _NOTHING: Any = object()
+_NOBODY = Routing()
 _SESSIONS = ("thread_id", "session_id", "conversation_id")
 
 
@@ -44,11 +45,12 @@ class RoutedCall:
     def __init__(self, model: ChatRouter, call: Call, config: RunnableConfig) -> None:
         self._model, self._call, self._config = model, call, config
         self._local = Local(model.callbacks, model.tags, model.metadata, bool(model.verbose))
-        self._routing = Routing()
+        self._routing = _NOBODY
         self._run: Run[Any] | None = None
         self._attempts: Attempts | None = None
         self._held: Any = _NOTHING
         self._traced: list[Any] | None = None
+        self._splice = Splice() if call.mode == "events" and model.router.settings.resume else None
 
     @property
     def outcome(self) -> Outcome | None:
@@ -64,7 +66,8 @@ class RoutedCall:
                 self._model.rate_limiter.acquire(blocking=True)
             with closing(iter(self._begin(manager, traced))) as chunks:
                 for chunk in chunks:
-                    yield from self._ready(chunk)
+                    for part in self._spliced(chunk):
+                        yield from self._ready(part)
         except BaseException as error:
             traced.on_chain_error(self._end_failed(traced, error))
             raise
@@ -82,8 +85,9 @@ class RoutedCall:
                 await self._model.rate_limiter.aacquire(blocking=True)
             async with aclosing(aiter(self._begin(manager, traced))) as chunks:
                 async for chunk in chunks:
-                    for ready in self._ready(chunk):
-                        yield ready
+                    for part in self._spliced(chunk):
+                        for ready in self._ready(part):
+                            yield ready
         except BaseException as error:
             await traced.on_chain_error(self._end_failed(traced, error))
             raise
@@ -105,13 +109,12 @@ class RoutedCall:
     def _begin(self, manager: BaseCallbackManager, traced: ChainRun) -> Run[Any]:
         self._traced = [] if traced.handlers else None
         self._routing = self._terms(manager)
-        request = to_request(self._call, self._routing, self._model.router.registry.cards)
-        on_partial = self._model.router.settings.on_partial
+        router, live = self._model.router, self._call.mode == "invoke" and shown_live(traced.handlers)
+        request = to_request(self._call, self._routing, router.registry.cards, shown_live=live)
+        on_partial = router.settings.on_partial
         attempts = Attempts(self._model.children, self._call, traced, self._config, on_partial=on_partial)
         self._attempts = attempts
-        if self._call.mode == "invoke" and shown_live(traced.handlers):
-            request = replace(request, shown_live=True)
-        self._run = self._model.router.start(request, attempts)
+        self._run = router.start(request, attempts)
         return self._run
 
     def _terms(self, manager: BaseCallbackManager) -> Routing:
@@ -120,8 +123,7 @@ class RoutedCall:
         routing = current_routing().merged({**self._call.terms, **stated_terms(config)})
         session = next((str(configurable[key]) for key in _SESSIONS if configurable.get(key)), "")
         tags = dict.fromkeys((*routing.tags, *caller_tags(config), *(self._local.tags or ())))
-        return replace(
-            routing,
+        return routing.attributed(
             framework=routing.framework or "langchain",
             chain=routing.chain or chain_name(manager, config),
             session=routing.session or session,
@@ -129,6 +131,12 @@ class RoutedCall:
         )
 
     # -- what the caller gets ---------------------------------------------------------------------
+
+    def _spliced(self, chunk: Any) -> Sequence[Any]:
+        """v3 events as they fit into one message, should the answer be gone on with."""
+        if self._splice is None or self._run is None:
+            return (chunk,)
+        return self._splice.take(chunk, self._run.begun[0])
 
     def _ready(self, chunk: Any) -> Sequence[Any]:
         """What may be handed on now: all but the last chunk, which is kept for its annotation."""

@@ -10,9 +10,11 @@ from typing import Any
 from langchain_core import exceptions
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableConfig
+from pydantic import BaseModel
 
+from capability_router.endpoints.usage import usage_from
 from capability_router.execution.effects import Launch
-from capability_router.request import Finish, Reply
+from capability_router.request import Finish, Reply, Usage
 from langchain_router.attempt import CutShort, ModelAttempt
 from langchain_router.call import Call
 from langchain_router.faults import by_handler
@@ -35,7 +37,7 @@ class Unparsed:
 class StructuredAttempt(ModelAttempt):
     """A call of a model bound to a schema: its chunks are parsed values. The messages are overheard."""
 
-    __slots__ = ("_heard", "_parse_error", "_parsed")
+    __slots__ = ("_heard", "_parse_error", "_parsed", "_told")
 
     def __init__(self, model: BaseChatModel, call: Call, config: RunnableConfig, launch: Launch) -> None:
         super().__init__(model, call, config, launch)
@@ -43,6 +45,7 @@ class StructuredAttempt(ModelAttempt):
         config["callbacks"].add_handler(self._heard, inherit=True)  # type: ignore[union-attr]  # a child manager
         self._parse_error = ""
         self._parsed = False
+        self._told: Usage | None = None
 
     def chunks(self) -> Iterator[Any]:
         """As any attempt's; a parser's exception becomes a last chunk that stands for it."""
@@ -62,6 +65,7 @@ class StructuredAttempt(ModelAttempt):
 
     def _stand_in(self, error: Exception) -> Unparsed:
         if not self.by_parser(error):
+            self._told = _usage_of(error)
             raise error
         self._check_gathered(self._heard.messages)  # half an answer is its provider's fault, not its own
         return Unparsed(error)
@@ -95,5 +99,14 @@ class StructuredAttempt(ModelAttempt):
             reader.see(message)
         error = self._parse_error or ("" if self._parsed else "no structured answer")
         reply = reader.reply(error if self._heard.messages else "")
+        if not self._heard.messages:
+            return replace(reply, usage=self._told)
         # Who asked for a structure can do nothing with a refusal: it is an answer that doesn't fit, as any other.
         return replace(reply, finish=Finish.STOP) if error and reply.finish is Finish.REFUSAL else reply
+
+
+def _usage_of(error: Exception) -> Usage | None:
+    """The tokens of an answer that OpenAI's SDK rejects for its length, which it holds."""
+    usage = getattr(getattr(error, "completion", None), "usage", None)
+    told = usage.model_dump() if isinstance(usage, BaseModel) else None
+    return usage_from(told) if told else None

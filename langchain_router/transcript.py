@@ -20,6 +20,7 @@ from langchain_core.messages import (
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
 from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
 
+from capability_router.endpoints.chain_usage import details
 from capability_router.endpoints.wire import Delta, ToolCallDelta
 from capability_router.request import Usage
 
@@ -52,6 +53,8 @@ def _plain(message: BaseMessage) -> list[dict[str, Any]]:
     if isinstance(message, AIMessage) and (message.tool_calls or message.invalid_tool_calls):
         out["tool_calls"] = _calls(message)
         out["content"] = message.content or None
+    if role == "assistant" and message.additional_kwargs.get("prefix") is True:
+        out["prefix"] = True  # the beginning of the answer, as some providers want it marked
     return [out]
 
 
@@ -80,18 +83,16 @@ def _named(block: Any) -> Any:
 
 def usage_metadata(usage: Usage) -> UsageMetadata:
     """LangChain's token counts; details that are zero are left out."""
-    into = {"cache_read": usage.cache_read_tokens, "cache_creation": usage.cache_creation_tokens}
-    into["audio"] = usage.input_audio_tokens
-    out = {"reasoning": usage.reasoning_tokens, "audio": usage.output_audio_tokens}
+    into, out = details(usage)
     metadata = UsageMetadata(
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
         total_tokens=usage.input_tokens + usage.output_tokens,
     )
-    if any(into.values()):
-        metadata["input_token_details"] = InputTokenDetails(**{k: v for k, v in into.items() if v})  # type: ignore[typeddict-item]  # its own keys
-    if any(out.values()):
-        metadata["output_token_details"] = OutputTokenDetails(**{k: v for k, v in out.items() if v})  # type: ignore[typeddict-item]  # its own keys
+    if into:
+        metadata["input_token_details"] = InputTokenDetails(**into)  # type: ignore[typeddict-item]  # its own keys
+    if out:
+        metadata["output_token_details"] = OutputTokenDetails(**out)  # type: ignore[typeddict-item]  # its own keys
     return metadata
 
 
@@ -105,22 +106,46 @@ def message_from(delta: Delta, provider: str) -> AIMessage:
         invalid_tool_calls=broken,
         usage_metadata=usage_metadata(delta.usage) if delta.usage else None,
         additional_kwargs=_extras(delta),
-        response_metadata=_metadata(delta, provider),
+        response_metadata=_metadata(delta, provider) | ({} if delta.cost is None else {"cost": float(delta.cost)}),
     )
 
 
-def chunk_from(delta: Delta, provider: str) -> AIMessageChunk:
-    """A piece of a streamed reply. What is said of the reply as a whole comes with the terminal reason."""
-    pieces = [
-        tool_call_chunk(name=p.name or None, args=p.arguments, id=p.id or None, index=p.index) for p in delta.tool_calls
-    ]
-    return AIMessageChunk(
-        content=delta.text,
-        tool_call_chunks=pieces,
-        usage_metadata=usage_metadata(delta.usage) if delta.usage else None,
-        additional_kwargs=_extras(delta),
-        response_metadata=_metadata(delta, provider) if delta.finish else {},
-    )
+class Chunks:
+    """The message chunks of one streamed reply.
+
+    Some providers repeat their counts, as they grow, with every chunk; LangChain adds up what chunks say,
+    so that each chunk gets what is new.
+    """
+
+    def __init__(self, provider: str) -> None:
+        self._provider = provider
+        self._used = Usage()
+        self._ended = self._billed = False
+
+    def of(self, delta: Delta) -> AIMessageChunk:
+        """The chunk. What is said of the reply as a whole comes with the terminal reason, the bill then or after."""
+        pieces = [
+            tool_call_chunk(name=p.name or None, args=p.arguments, id=p.id or None, index=p.index)
+            for p in delta.tool_calls
+        ]
+        return AIMessageChunk(
+            content=delta.text,
+            tool_call_chunks=pieces,
+            usage_metadata=self._counts(delta.usage) if delta.usage else None,
+            additional_kwargs=_extras(delta),
+            response_metadata=self._metadata(delta),
+        )
+
+    def _counts(self, usage: Usage) -> UsageMetadata | None:
+        new, self._used = usage.since(self._used), usage
+        return usage_metadata(new) if new != Usage(service_tier=usage.service_tier) else None
+
+    def _metadata(self, delta: Delta) -> dict[str, Any]:
+        self._ended = self._ended or delta.finish is not None
+        told = _metadata(delta, self._provider) if delta.finish else {}
+        if delta.cost is not None and self._ended and not self._billed:
+            self._billed, told["cost"] = True, float(delta.cost)
+        return told
 
 
 def _extras(delta: Delta) -> dict[str, Any]:
@@ -132,7 +157,7 @@ def _metadata(delta: Delta, provider: str) -> dict[str, Any]:
     stated = {
         "model_name": delta.model, "model_provider": provider, "finish_reason": delta.finish_raw, "id": delta.id,
         "system_fingerprint": delta.raw.get("system_fingerprint"), "service_tier": delta.raw.get("service_tier"),
-        "cost": delta.cost, "logprobs": _logprobs(delta),
+        "logprobs": _logprobs(delta),
     }  # fmt: skip
     return {name: value for name, value in stated.items() if value not in (None, "")}
 

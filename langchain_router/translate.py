@@ -12,7 +12,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
 from capability_router.catalog.card import ModelCard
-from capability_router.request import Need, Request
+from capability_router.request import Need, Request, asked_service
 from capability_router.routing import Routing
 from capability_router.tokens.attached import Attached, attached_block
 from langchain_router.bindings import Structured, Tools, describe_tools
@@ -36,8 +36,8 @@ _FREE_CHOICES = (None, "auto", "none", "", False)
 _NO_REASONING = (None, "", "none", False, 0)
 
 
-def to_request(call: Call, routing: Routing, cards: Sequence[ModelCard]) -> Request:
-    """What the core has to know of a call."""
+def to_request(call: Call, routing: Routing, cards: Sequence[ModelCard], *, shown_live: bool = False) -> Request:
+    """What the core has to know of a call. `shown_live`: others see its answer as it is made."""
     texts, attached = _read(call.messages)
     media = tuple(part.kind for part in attached)
     schemas, names = _tools(call)
@@ -51,13 +51,15 @@ def to_request(call: Call, routing: Routing, cards: Sequence[ModelCard]) -> Requ
         tool_names=names,
         provider_tools=provider_tools(call.tools),
         max_tokens=_max_tokens(call),
+        service=_service(call),
         stream=call.mode != "invoke",
-        resumable=call.mode == "stream" and not isinstance(call.bound, Structured),
-        turns=sum(isinstance(m, HumanMessage) for m in call.messages) or 1,
+        resumable=call.mode != "invoke" and not isinstance(call.bound, Structured),
+        turns=[isinstance(m, HumanMessage) for m in call.messages].count(True) or 1,
         in_tool_loop=bool(follows),
         follows=follows,
         answered_by=_answered_by(call.messages),
         routing=routing,
+        shown_live=shown_live,
         model=str(call.kwargs.get("model") or ""),
         payload=call,
     )
@@ -119,7 +121,9 @@ def _mime(block: Mapping[str, Any]) -> str:
 
 
 def _tools(call: Call) -> tuple[str, tuple[str, ...]]:
-    return describe_tools(call.tools) if call.bound is None else call.bound.described
+    if call.bound is not None:
+        return call.bound.described
+    return describe_tools(call.tools) if call.tools else ("", ())
 
 
 def _follows(messages: Sequence[BaseMessage]) -> tuple[str, ...]:
@@ -134,15 +138,24 @@ def _follows(messages: Sequence[BaseMessage]) -> tuple[str, ...]:
 
 def _answered_by(messages: Sequence[BaseMessage]) -> str:
     """The candidate that gave the last answer, as the router wrote it there; '' = none did, or another model."""
-    last = next((m for m in reversed(messages) if isinstance(m, AIMessage)), None)
-    told = last.response_metadata.get("router") if last is not None else None
-    return str(told.get("model") or "") if isinstance(told, Mapping) else ""
+    for message in reversed(messages):
+        if isinstance(message, AIMessage):
+            told = message.response_metadata.get("router")
+            return str(told.get("model") or "") if isinstance(told, Mapping) else ""
+    return ""
 
 
 def _max_tokens(call: Call) -> int | None:
+    if not call.kwargs:
+        return call.max_tokens
     stated = (call.kwargs.get(name) for name in MAX_TOKENS)
     found = next((n for n in stated if isinstance(n, int) and n > 0), None)
     return found or call.max_tokens
+
+
+def _service(call: Call) -> str:
+    keywords = call.kwargs if call.bound is None else {**getattr(call.bound, "kwargs", {}), **call.kwargs}
+    return asked_service(keywords) if keywords else ""
 
 
 def _needs(call: Call, media: tuple[str, ...], cards: Sequence[ModelCard]) -> Need:

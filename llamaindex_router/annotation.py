@@ -68,12 +68,15 @@ class Annotator:
 
     def _known(self) -> dict[str, Any]:
         chosen, launched = self._run.candidate, self._endpoint.launched
+        resumed, _ = self._run.begun
+        flag = {"resumed": resumed} if resumed else {}
         return {
             "request_id": self._run.request.id,
             "model": chosen.id if chosen else None,
             "provider": chosen.provider if chosen else "",
             "attempts": len(launched),
             "fallback": chosen is not None and launched[:1] != [chosen.id],
+            **flag,
         }
 
 

@@ -10,12 +10,14 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from capability_router.address import Address, fingerprint
+from capability_router.address import Address, fingerprint, joint
 from capability_router.catalog.entry import Description
+from capability_router.catalog.registry import Registry
+from capability_router.request import own_service
 
 _PROFILE = (
     "max_input_tokens", "max_output_tokens", "tool_calling", "tool_choice", "structured_output",
-    "image_inputs", "pdf_inputs", "audio_inputs", "video_inputs", "reasoning_output",
+    "image_inputs", "pdf_inputs", "audio_inputs", "video_inputs", "reasoning_output", "reasoning_effort_levels",
 )  # fmt: skip
 _LIMITS = ("max_tokens", "max_output_tokens", "num_predict", "max_completion_tokens")
 _URLS = ("openai_api_base", "azure_endpoint", "anthropic_api_url", "groq_api_base", "base_url", "endpoint_url")
@@ -44,6 +46,7 @@ def described(model: Any) -> Description:
     provider, name = str(named.get("ls_provider") or ""), str(named.get("ls_model_name") or "")
     profile: Mapping[str, Any] = getattr(model, "profile", None) or {}
     fields: dict[str, Any] = {"provider": provider, "model": name, "output_reserve": _reserve(model)}
+    fields["service_tier"] = own_service(model) or None
     if not calls_tools(model):
         fields["tool_calling"] = False
     fields.update({key: profile[key] for key in _PROFILE if profile.get(key) is not None})
@@ -52,8 +55,14 @@ def described(model: Any) -> Description:
         fields.update({key: value for key, value in stated.items() if key != "id"})
     address = getattr(getattr(model, "client", None), "address", None)
     if not isinstance(address, Address):
-        address = Address(_url(model, provider), name, fingerprint(_key(model)))
+        address = address_of_router(model) or Address(_url(model, provider), name, fingerprint(_key(model)))
     return Description(fields, address, is_a(model, *_REASONED))
+
+
+def address_of_router(model: Any) -> Address | None:
+    """Where a router of either framework is: where its models are. None for what is none."""
+    registry = getattr(getattr(model, "router", None), "registry", None)
+    return joint(entry.address for entry in registry) if isinstance(registry, Registry) else None
 
 
 def calls_tools(model: Any) -> bool:
@@ -81,8 +90,8 @@ def _key(model: Any) -> str | None:
 
 
 def quieted(model: Any) -> Any:
-    """A copy with its own retries off; the model itself if it has none."""
-    if "max_retries" not in type(model).model_fields:
+    """A copy with its own retries off; the model itself if it has none. A router's attempts are its own matter."""
+    if "max_retries" not in type(model).model_fields or address_of_router(model) is not None:
         return model
     none = 1 if is_a(model, *_ATTEMPTS_COUNTED) else 0
     if model.max_retries == none:

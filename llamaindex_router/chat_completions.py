@@ -38,6 +38,8 @@ def _message(message: ChatMessage) -> dict[str, Any]:
     if calls:
         told["tool_calls"] = [_call(call.id, call.name, call.arguments) for call in calls]
         told["content"] = told["content"] or None
+    if told["role"] == "assistant" and message.additional_kwargs.get("prefix") is True:
+        told["prefix"] = True  # the beginning of the answer, as some providers want it marked
     return told
 
 

@@ -19,14 +19,16 @@ from capability_router.catalog.aliases import provider_of
 from capability_router.catalog.entry import Description
 from capability_router.execution.effects import Launch
 from capability_router.faults.kinds import Fault
-from capability_router.request import Reply
+from capability_router.money.bill import billed
+from capability_router.request import Reply, own_service
 from capability_router.sdk_streams import sdk_streams
 from capability_router.stale_connection import past_stale
 from llamaindex_router.call import Call, fresh
-from llamaindex_router.chain_model import described, is_chat_model
+from llamaindex_router.chain_model import address_of_router, described, is_chat_model
 from llamaindex_router.children import Children
+from llamaindex_router.continuation import Seam, going_on
 from llamaindex_router.endpoint_llm import EndpointLLM
-from llamaindex_router.errors import fault_of
+from llamaindex_router.errors import fault_of, note_terms
 from llamaindex_router.handover import Origins
 from llamaindex_router.passage import Passage, taken
 from llamaindex_router.tracing import tagged, tapping
@@ -55,7 +57,8 @@ def describe(llm: Any) -> Description | None:
     fields = {"provider": provider_of(url) or home_of(llm), "model": model, **_known(llm, metadata)}
     key = getattr(llm, "api_key", None)
     region = next((str(v) for name in _REGIONS if (v := getattr(llm, name, None))), "")
-    address = Address(url or f"sdk:{type(llm).__name__}", model or type(llm).__name__, _mark(key), region)
+    address = address_of_router(llm)
+    address = address or Address(url or f"sdk:{type(llm).__name__}", model or type(llm).__name__, _mark(key), region)
     return Description(fields, address, _gives_reason(llm))
 
 
@@ -82,6 +85,7 @@ def _known(llm: LLM, metadata: LLMMetadata | None) -> dict[str, Any]:
     fields: dict[str, Any] = dict(_BLIND) if isinstance(llm, CustomLLM) else {}
     reserve = getattr(llm, "max_tokens", None)
     fields["output_reserve"] = reserve if isinstance(reserve, int) and reserve > 0 else None
+    fields["service_tier"] = own_service(llm) or None
     if metadata is None:
         return fields
     stated = metadata.context_window != DEFAULT_CONTEXT_WINDOW or "context_window" in llm.model_fields_set
@@ -119,14 +123,18 @@ class LlamaEndpoint:
         """An attempt on the launch's candidate; nothing is sent before its chunks are asked for."""
         candidate = launch.candidate.id
         self.launched.append(candidate)
-        llm = self._children.ready(candidate, self._manager)
-        args, kwargs = self._call.arguments(self._origins.rewrite(candidate, home_of(llm)))
-        kwargs = _with_extras(self._call, kwargs, self._children.extras(candidate))
-        return LlamaAttempt(llm, self._call, args, kwargs, launch)
+        llm, call, prefix = self._children.ready(candidate, self._manager), self._call, launch.prefix
+        call = going_on(call, llm, prefix, launch.candidate.provider) if prefix else call
+        args, kwargs = call.arguments(self._origins.rewrite(candidate, home_of(llm)))
+        kwargs = _with_extras(call, kwargs, self._children.extras(candidate))
+        return LlamaAttempt(llm, call, args, kwargs, launch, Seam(prefix, self._call) if prefix else None)
 
     def fault(self, error: BaseException) -> Fault | None:
         """What the error means; None = no provider's fault."""
-        return fault_of(error, structured=self._call.structured)
+        fault = fault_of(error, structured=self._call.structured)
+        if fault is None:
+            note_terms(error, self._call.kwargs)
+        return fault
 
 
 def _with_extras(call: Call[Any], kwargs: dict[str, Any], extras: Mapping[str, Any]) -> dict[str, Any]:
@@ -140,11 +148,14 @@ def _with_extras(call: Call[Any], kwargs: dict[str, Any], extras: Mapping[str, A
 class LlamaAttempt:
     """One call on one LLM."""
 
-    __slots__ = ("_args", "_call", "_kwargs", "_launch", "_llm", "_passage", "_seen")
+    __slots__ = ("_args", "_call", "_kwargs", "_launch", "_llm", "_passage", "_seam", "_seen")
 
-    def __init__(self, llm: LLM, call: Call[Any], args: list[Any], kwargs: dict[str, Any], launch: Launch) -> None:
+    def __init__(
+        self, llm: LLM, call: Call[Any], args: list[Any], kwargs: dict[str, Any], launch: Launch,
+        seam: Seam | None = None,
+    ) -> None:  # fmt: skip
         self._llm, self._call, self._args, self._kwargs, self._launch = llm, call, args, kwargs, launch
-        self._passage = Passage(launch.timeouts)
+        self._passage, self._seam = Passage(launch.timeouts), seam
         self._seen: Transcript | ObjectTranscript = ObjectTranscript(call.args[0]) if call.structured else Transcript()
 
     @property
@@ -152,9 +163,7 @@ class LlamaAttempt:
         """Whether the LLM ends a blocking call in time: the built-in client by every clock, a few by the last one."""
         if isinstance(self._llm, EndpointLLM):
             return True
-        clocks = self._launch.timeouts
-        within = clocks.first_token is not None or clocks.between_tokens is not None
-        return not self._call.stream and not within and home_of(self._llm) in _BOUNDABLE
+        return not self._call.stream and home_of(self._llm) in _BOUNDABLE
 
     def chunks(self) -> Generator[Any, None, None]:
         """Make the call; a call without a stream is a stream of one."""
@@ -166,7 +175,7 @@ class LlamaAttempt:
         steps = iter(answer)
         try:
             while (chunk := self._stepped(lambda: next(steps, _END))) is not _END:
-                yield chunk
+                yield self._joined(chunk)
         finally:
             _close(answer)
 
@@ -180,10 +189,13 @@ class LlamaAttempt:
         answer, chunk = await past_stale(self._opened)
         try:
             while chunk is not _END:
-                yield chunk
+                yield self._joined(chunk)
                 chunk = await self._astepped(answer)
         finally:
             await _aclose(answer)
+
+    def _joined(self, chunk: Any) -> Any:
+        return chunk if self._seam is None else self._seam.joined(chunk)
 
     def abort(self) -> None:
         """Closing its chunks closes the stream."""
@@ -206,8 +218,11 @@ class LlamaAttempt:
         """What has been seen so far."""
         if self._passage.end is not None:
             self._seen.ended(self._passage.end)
-        reply = self._seen.reply()
-        return replace(reply, headers=self._passage.headers) if self._passage.headers else reply
+        reply, headers = self._seen.reply(), self._passage.headers
+        if not headers:
+            return reply
+        bill = billed({}, headers, stream=self._call.stream)
+        return replace(reply, headers=headers, cost_usd=reply.cost_usd if bill is None else bill)
 
     def _method(self, *, is_async: bool) -> Callable[[], Any]:
         method = getattr(self._llm, self._call.name(is_async=is_async))

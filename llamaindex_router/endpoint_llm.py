@@ -211,7 +211,8 @@ class EndpointLLM(FunctionCallingLLM):
         from capability_router.execution.effects import Timeouts
 
         told = told or Timeouts()
-        return told._replace(total=self.timeout if told.total is None else min(told.total, self.timeout))
+        own = told.total is None or self.timeout <= told.total
+        return told._replace(total=self.timeout, total_by="timeout") if own else told
 
     def _answer(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponse:
         exchange = self._exchange(messages, kwargs, stream=False)

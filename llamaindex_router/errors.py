@@ -6,7 +6,7 @@ request the first one is the `__cause__` of AllCandidatesFailed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 
 from pydantic import ValidationError
@@ -22,6 +22,7 @@ from capability_router.errors import (
 )
 from capability_router.faults.kinds import Fault
 from capability_router.request import Finish
+from capability_router.routing import TERMS, how_to_say
 from llamaindex_router.usage import finish_word
 
 __all__ = [
@@ -55,7 +56,11 @@ def fault_of(error: BaseException, *, structured: bool = False) -> Fault | None:
     and for programming errors that carry no HTTP status.
     """
     from capability_router.faults import classify, is_programming_error, passes_through
+    from capability_router.faults.routers import of_router
 
+    inner = of_router(error)
+    if inner is not None:
+        return inner
     if passes_through(error) or raised_by_handler(error):
         return None
     if isinstance(error, CutShort):
@@ -83,8 +88,10 @@ def _told_by_integration(error: BaseException) -> Fault | None:
         return Fault("content_filtered", detail="no candidates", error=error)
     if text.startswith(_ENDED_EARLY):
         word = text.removeprefix(_ENDED_EARLY).partition(" ")[0]
-        kind = _ENDS.get(finish_word(word) or Finish.OTHER, "unknown")
-        return Fault(kind, detail=f"finish reason {word}" if kind != "unknown" else "", error=error)
+        kind = _ENDS.get(finish_word(word) or Finish.OTHER)
+        if kind is None:
+            return Fault("unknown", error=error)
+        return Fault(kind, detail=f"finish reason {word}", answered=True, error=error)
     return None
 
 
@@ -94,6 +101,14 @@ _ENDS = {Finish.CONTENT_FILTER: "content_filtered", Finish.LENGTH: "length"}
 def raised_by_handler(error: BaseException) -> bool:
     """Whether a legacy callback handler raised it, seen by the frames it came through."""
     return any(module == _MANAGER and name in _HANDLER_ENTRIES for module, name in _frames(error))
+
+
+def note_terms(error: BaseException, keywords: Iterable[str]) -> None:
+    """Note on the TypeError of an integration that takes no such keyword how a routing term is said."""
+    told = str(error) if isinstance(error, TypeError) else ""
+    for name in keywords:
+        if name in TERMS and f"'{name}'" in told:
+            error.add_note(f"if the router is meant: {how_to_say(name)}")
 
 
 _MANAGER = "llama_index.core.callbacks.base"

@@ -29,7 +29,7 @@ from llama_index.core.tools import BaseTool, FunctionTool
 from pydantic import Field, PrivateAttr
 
 from capability_router.errors import ConfigError
-from capability_router.routing import Routing, RoutingTerms, current_routing
+from capability_router.routing import Routing, RoutingTerms, check_keywords, current_routing
 from llamaindex_router import call as calls
 from llamaindex_router.annotation import producer_of
 from llamaindex_router.call import R
@@ -286,6 +286,7 @@ class RouterLLM(FunctionCallingLLM):
     # -- inside ---------------------------------------------------------------------------------------
 
     def _routed(self, call: calls.Call[R]) -> Routed[R]:
+        check_keywords(call.kwargs.get("llm_kwargs") or () if call.structured else call.kwargs)  # others: the prompt's
         call, routing = self._pinned(call)
         manager = self.callback_manager
         return self._core.start(call, self._request(call, routing), manager, annotate=self.annotate)

@@ -11,6 +11,7 @@ from llama_index.core.base.llms.types import ChatResponse
 from capability_router.execution.run import Run
 from llamaindex_router.annotation import Annotator
 from llamaindex_router.call import Call, R
+from llamaindex_router.continuation import Carrier
 from llamaindex_router.handover import Origins
 from llamaindex_router.tracing import RouterCall
 
@@ -20,10 +21,11 @@ _END: Any = object()
 class Routed(Generic[R]):
     """A planned run; exactly one of its four methods is used, once."""
 
-    __slots__ = ("_annotator", "_call", "_origins", "_run")
+    __slots__ = ("_annotator", "_call", "_carrier", "_origins", "_run")
 
     def __init__(self, call: Call[R], run: Run[Any], annotator: Annotator, origins: Origins) -> None:
         self._call, self._run, self._annotator, self._origins = call, run, annotator, origins
+        self._carrier = Carrier(run)
 
     @property
     def _prompt(self) -> Any:
@@ -74,8 +76,8 @@ class Routed(Generic[R]):
         with closing(chunks):
             last = None
             while chunk is not _END:
-                last = chunk
-                yield from self._annotator.take(chunk)
+                last = self._carrier.whole(chunk)
+                yield from self._annotator.take(last)
                 chunk = next(chunks, _END)
             self._note(last)
             yield from self._annotator.end()
@@ -84,8 +86,8 @@ class Routed(Generic[R]):
         async with aclosing(chunks):
             last = None
             while chunk is not _END:
-                last = chunk
-                for ready in self._annotator.take(chunk):
+                last = self._carrier.whole(chunk)
+                for ready in self._annotator.take(last):
                     yield ready
                 chunk = await anext(chunks, _END)
             self._note(last)

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
-from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse
 from llama_index.core.bridge.pydantic import BaseModel
 
 from capability_router.request import Finish, Reply, Usage
 from llamaindex_router.handover import key_of
 from llamaindex_router.tool_calls import tool_calls_of
-from llamaindex_router.usage import counts_of, field, finish_of, usage_of
+from llamaindex_router.usage import bill_of, counts_of, field, finish_of, tier_of, usage_of
+from llamaindex_router.wording import Response, Wording, words_of
 
-Response = ChatResponse | CompletionResponse
 _SILENT = ("text", "cache")
 
 
 class Transcript:
     """Reads chat and completion responses; keeps the last text, message, terminal reason and counts."""
 
-    __slots__ = ("_carried", "_counts", "_finish", "_message", "_model", "_said", "_text", "_worded")
+    __slots__ = ("_bill", "_carried", "_counts", "_finish", "_message", "_model", "_tier", "_worded", "_wording")
 
     def __init__(self) -> None:
+        self._bill: Decimal | None = None
         self._counts: dict[str, Any] = {}
         self._finish: Finish | None = None
         self._message: ChatMessage | None = None
-        self._said = self._text = self._model = ""
+        self._model, self._tier, self._wording = "", "", Wording()
         self._carried = self._worded = False
 
     def take(self, response: Response) -> bool:
@@ -34,22 +37,25 @@ class Transcript:
         if isinstance(response, ChatResponse):
             self._message = response.message
             kwargs.append(response.message.additional_kwargs)
-        self._counts.update(counts_of(raw, *kwargs))
+        self._take_counts(raw, *kwargs)
         self._finish = finish_of(raw, *kwargs) or self._finish
         self._model = self._model or str(field(raw, "model") or "")
-        whole = (response.message.content if isinstance(response, ChatResponse) else response.text) or ""
-        # Most integrations give the text so far with every chunk, some only its increment, some are late with it.
-        self._said += response.delta or ""
-        self._text = whole if len(whole) >= len(self._said) else self._said
+        self._wording.take(response)
         self._worded = self._worded or _chunked(raw)
-        carries = bool(response.delta) or bool(whole) or self._speaks(response)
+        carries = bool(response.delta) or bool(words_of(response)) or self._speaks(response)
         self._carried = self._carried or carries
         return carries
 
     def ended(self, raw: Any) -> None:
         """Note the raw end of a stream that its integration kept to itself."""
-        self._counts.update(counts_of(raw))
+        self._take_counts(raw)
         self._finish = finish_of(raw) or self._finish
+
+    def _take_counts(self, raw: Any, *kwargs: Mapping[str, Any]) -> None:
+        self._counts.update(counts_of(raw, *kwargs))
+        self._tier = tier_of(raw) or self._tier
+        bill = bill_of(raw, self._counts)
+        self._bill = self._bill if bill is None else bill
 
     def _speaks(self, response: Response) -> bool:
         message = self._message
@@ -63,7 +69,7 @@ class Transcript:
     @property
     def usage(self) -> Usage | None:
         """The tokens reported so far; None when nothing was."""
-        return usage_of(self._counts)
+        return usage_of(self._counts, self._tier)
 
     @property
     def finish(self) -> Finish | None:
@@ -83,12 +89,12 @@ class Transcript:
         return Reply(
             usage=self.usage,
             finish=self._finish,
-            text=self._text or self._other_content(),
+            text=self._wording.text or self._other_content(),
             tool_calls=len(calls) - broken,
             malformed_tool_calls=broken,
             tool_call_ids=tuple(map(key_of, calls)),
             model=self._model,
-            cost_usd=self._counts.get("cost"),
+            cost_usd=self._bill,
             hollow=self._hollow,
         )
 
@@ -144,11 +150,7 @@ def _replied(response: Response) -> Reply:
 
 
 def _total(usages: list[Usage]) -> Usage | None:
-    if len(usages) < 2:
-        return usages[0] if usages else None
-    return Usage(
-        **{n: sum(getattr(u, n) for u in usages) for n in Usage.__dataclass_fields__ if n != "estimated"},
-    )
+    return Usage.together(usages) if usages else None
 
 
 def _chunked(raw: Any) -> bool:

@@ -9,10 +9,11 @@ from typing import Any
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
 from capability_router.catalog.card import ModelCard
-from capability_router.request import Need, Request
+from capability_router.request import Need, Request, asked_service
 from capability_router.routing import Routing
 from capability_router.tokens.attached import Attached, attached
 from llamaindex_router.call import Call
+from llamaindex_router.continuation import CONTINUED
 from llamaindex_router.handover import answered_keys
 from llamaindex_router.tokens import counted
 
@@ -46,8 +47,10 @@ def request_of(
         tools=tools,
         tool_names=tuple(str(tool.metadata.name) for tool in call.tools),
         max_tokens=longest,
+        service=_service(call.kwargs),
         input_tokens=None if media else counted(texts, tools, cards, longest),
         stream=call.stream,
+        resumable=call.stream and call.method in CONTINUED,
         turns=sum(m.role == MessageRole.USER for m in messages) or 1,
         in_tool_loop=bool(messages) and messages[-1].role in _TOOL_ROLES,
         follows=answered_keys(messages),
@@ -113,6 +116,10 @@ def _needs(call: Call[Any], media: Sequence[str]) -> Need:
     if keywords.get("reasoning_effort") not in (None, "none"):
         needs |= Need.REASONING_OUTPUT
     return needs | _format(keywords.get("response_format"))
+
+
+def _service(keywords: Mapping[str, Any]) -> str:
+    return asked_service({**(keywords.get("llm_kwargs") or {}), **keywords}) if keywords else ""
 
 
 def _choice(keywords: Mapping[str, Any]) -> Need:

@@ -7,15 +7,20 @@ OpenAI: `raw.usage`; Anthropic: the stream's last raw events and `message.additi
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
-from capability_router.request import Finish, Usage
+from capability_router.endpoints.usage import usage_from
+from capability_router.money.bill import billed
+from capability_router.request import Finish, Usage, service_tier
 
 _INPUT = ("prompt_tokens", "input_tokens", "prompt_token_count", "inputTokens", "prompt_eval_count")
 _OUTPUT = ("completion_tokens", "output_tokens", "candidates_token_count", "outputTokens", "eval_count")
 _READ = ("cache_read_input_tokens", "cacheReadInputTokens")  # not part of the input count
 _WRITTEN = ("cache_creation_input_tokens", "cacheWriteInputTokens")  # likewise
 _PARTS = ("usage", "usage_metadata", "usageMetadata")
+_TIERS = ("service_tier", "serviceTier", "traffic_type")
+_MODALITIES = {"AUDIO": "audio", "IMAGE": "image", "DOCUMENT": "image"}
 _WHOLE_RAW = ("prompt_token_count", "prompt_eval_count")  # some integrations put the counts into raw itself
 
 _WORDS = {
@@ -80,26 +85,79 @@ def counts_of(raw: Any, *kwargs: Mapping[str, Any]) -> dict[str, Any]:
 def _plain(counts: Any) -> dict[str, Any]:
     if counts is None or isinstance(counts, (str, bytes)):
         return {}
-    found = counts if isinstance(counts, Mapping) else getattr(counts, "__dict__", None) or {}
+    # What a client's class doesn't know, such as a gateway's bill, stands apart from its fields.
+    extra = getattr(counts, "model_extra", None) or {}
+    found = counts if isinstance(counts, Mapping) else {**(getattr(counts, "__dict__", None) or {}), **extra}
     return {name: value for name, value in found.items() if value is not None}
 
 
-def usage_of(counts: Mapping[str, Any]) -> Usage | None:
+def tier_of(raw: Any) -> str:
+    """The service tier in a raw reply or chunk: beside its counts or among them."""
+    places = (raw, *(field(raw, name) for name in _PARTS))
+    told = (field(place, name) for place in places if place is not None for name in _TIERS)
+    return next((tier for word in told if (tier := service_tier(word))), "")
+
+
+def bill_of(raw: Any, counts: Mapping[str, Any]) -> Decimal | None:
+    """The provider's own bill: among the counts, or where the litellm package keeps it."""
+    hidden = field(raw, "_hidden_params")
+    return billed({"cost": field(hidden, "response_cost")} if hidden else counts)
+
+
+def usage_of(counts: Mapping[str, Any], tier: str = "") -> Usage | None:
     """The counts under our names: the input with cached tokens, the output with reasoning. None for none."""
-    read, written = _first(counts, _READ), _first(counts, _WRITTEN)
-    details = field(counts, "prompt_tokens_details") or field(counts, "input_tokens_details")
-    given = field(counts, "completion_tokens_details") or field(counts, "output_tokens_details")
-    thoughts = _number(counts, "thoughts_token_count")
-    usage = Usage(
-        input_tokens=_first(counts, _INPUT) + read + written,
-        output_tokens=_first(counts, _OUTPUT) + thoughts,
-        cache_read_tokens=read or _number(details, "cached_tokens") or _number(counts, "cached_content_token_count"),
-        cache_creation_tokens=written,
-        reasoning_tokens=thoughts or _number(given, "reasoning_tokens"),
-        input_audio_tokens=_number(details, "audio_tokens"),
-        output_audio_tokens=_number(given, "audio_tokens"),
-    )
+    chat = "prompt_tokens" in counts and "prompt_token_count" not in counts
+    usage = usage_from(_deeply_plain(counts), tier) if chat else _other(counts, tier)
     return usage if usage.input_tokens or usage.output_tokens else None
+
+
+def _deeply_plain(counts: Mapping[str, Any]) -> dict[str, Any]:
+    """As JSON: the details of a client's class as mappings."""
+    plain = (int, float, str, bool, list, tuple)
+    return {k: v if isinstance(v, plain) else _deeply_plain(_plain(v)) for k, v in counts.items() if v is not None}
+
+
+def _other(counts: Mapping[str, Any], tier: str) -> Usage:
+    """Anthropic's, Google's, Bedrock's, Ollama's, and those of OpenAI's Responses."""
+    read, written = _first(counts, _READ), _first(counts, _WRITTEN)
+    before = field(counts, "prompt_tokens_details") or field(counts, "input_tokens_details")
+    after = field(counts, "candidates_tokens_details") or field(counts, "output_tokens_details")
+    cached, thoughts = field(counts, "cache_tokens_details"), _number(counts, "thoughts_token_count")
+    return Usage(
+        input_tokens=_first(counts, _INPUT) + read + written + _number(counts, "tool_use_prompt_token_count"),
+        output_tokens=_first(counts, _OUTPUT) + thoughts,
+        cache_read_tokens=read or _number(before, "cached_tokens") or _number(counts, "cached_content_token_count"),
+        cache_creation_tokens=written or _number(before, "cache_write_tokens"),
+        reasoning_tokens=thoughts or _number(after, "reasoning_tokens") or _number(after, "thinking_tokens"),
+        input_audio_tokens=_kind(before, "audio"),
+        output_audio_tokens=_kind(after, "audio"),
+        cache_creation_1h_tokens=_hour(counts),
+        cache_audio_read_tokens=_kind(cached, "audio"),
+        cache_image_read_tokens=_kind(cached, "image"),
+        input_image_tokens=_kind(before, "image"),
+        output_image_tokens=_kind(after, "image"),
+        service_tier=tier,
+    )
+
+
+def _kind(details: Any, kind: str) -> int:
+    """OpenAI: `audio_tokens`; Google: a list of {modality, token_count}, where a document counts as images."""
+    if not isinstance(details, (list, tuple)):
+        return _number(details, f"{kind}_tokens")
+    return sum(_number(part, "token_count") for part in details if _MODALITIES.get(_word(part)) == kind)
+
+
+def _word(part: Any) -> str:
+    modality = field(part, "modality")
+    return str(getattr(modality, "value", modality)).upper()
+
+
+def _hour(counts: Mapping[str, Any]) -> int:
+    """Tokens that are kept in a cache for an hour: Anthropic's, and Bedrock's by time to live."""
+    told = _number(field(counts, "cache_creation"), "ephemeral_1h_input_tokens")
+    parts = field(counts, "cacheDetails")
+    listed = parts if isinstance(parts, (list, tuple)) else ()
+    return told or sum(_number(part, "inputTokens") for part in listed if field(part, "ttl") == "1h")
 
 
 def _first(counts: Mapping[str, Any], names: tuple[str, ...]) -> int:
@@ -107,5 +165,5 @@ def _first(counts: Mapping[str, Any], names: tuple[str, ...]) -> int:
 
 
 def _number(thing: Any, name: str) -> int:
-    value = field(thing, name)
+    value = None if thing is None else field(thing, name)
     return int(value) if isinstance(value, (int, float)) and value > 0 else 0

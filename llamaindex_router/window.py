@@ -7,7 +7,7 @@ not move, must come from one model, and decides how many candidates can take a p
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from llama_index.core.base.llms.types import LLMMetadata, MessageRole
@@ -54,11 +54,20 @@ def metadata_for(
     return LLMMetadata(
         context_window=chosen.context,
         num_output=chosen.output,
-        is_chat_model=True,
+        is_chat_model=_chats(told.values()),
         is_function_calling_model=any(card.tool_calling is not False for card in cards),
         model_name=f"llm-router/{name}",
         system_role=MessageRole.SYSTEM,
     )
+
+
+def _chats(told: Collection[LLMMetadata | None]) -> bool:
+    """Whether one of them is a chat model; one that tells nothing of itself is taken for one.
+
+    Prompts are then made of messages, which any integration turns into text, while text made of messages is
+    one user's message to a chat model.
+    """
+    return not told or any(metadata is None or metadata.is_chat_model for metadata in told)
 
 
 def checked(mode: Any) -> ContextWindow:

@@ -14,8 +14,8 @@ import time
 from importlib import import_module
 
 NAMES = (
-    "fleet", "load", "deadlines", "failover", "recovery", "ejection", "streams", "stalls", "classification", "retries",
-    "traces", "threads", "cancellation", "overhead", "leaks",
+    "fleet", "books", "load", "deadlines", "failover", "recovery", "ejection", "streams", "stalls", "classification",
+    "retries", "traces", "threads", "budgets", "cancellation", "overhead", "leaks",
 )  # fmt: skip
 """In the order of the eighteen promises, as far as each has a command here."""
 

@@ -27,12 +27,12 @@ PROMPTS = ("What is the capital of France?", "Summarise the key points of this r
 BAD = [name for name in WEATHERS if name != "fair"]
 
 
-def simulated(seed: int, requests: int) -> Simulation:
-    """Carry out one seed and check it; raises AssertionError for a broken promise."""
+def simulated(seed: int, requests: int, **further: Any) -> Simulation:
+    """Carry out one seed and check it; raises AssertionError for a broken promise. `further`: the router's settings."""
     chance = Random(seed)
     rate = chance.choice((2.0, 10.0, 40.0))
     providers = [_provider(f"m{i}", chance, requests / rate) for i in range(chance.randint(2, 5))]
-    sim = Simulation(providers, seed, **_settings(seed, chance))
+    sim = Simulation(providers, seed, **_settings(seed, chance), **further)
     for provider in providers:
         _operated(sim, provider)
     sim.run(_asks(seed, chance, requests, rate))

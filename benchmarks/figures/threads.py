@@ -42,6 +42,7 @@ class Attempt:
     """An answer at once, or a fault."""
 
     keeps_time = True
+    used = USED
 
     def abort(self) -> None:
         """It holds nothing."""
@@ -64,7 +65,7 @@ class Attempt:
         return True
 
     def reply(self) -> Reply:
-        return Reply(USED, Finish.STOP, "text") if self._done else Reply()
+        return Reply(self.used, Finish.STOP, "text") if self._done else Reply()
 
 
 class Caller:
@@ -99,7 +100,7 @@ class Caller:
                 self.errors[type(error).__name__] += 1
 
 
-def _all_at_once(work: list[Callable[[], object]]) -> float:
+def all_at_once(work: list[Callable[[], object]]) -> float:
     """Seconds until all have ended; raises AssertionError when one hasn't within the cap."""
     gate = threading.Barrier(len(work) + 1)
 
@@ -118,7 +119,7 @@ def _all_at_once(work: list[Callable[[], object]]) -> float:
     return time.monotonic() - began
 
 
-def _checked(router: Router, callers: list[Caller]) -> int:
+def checked(router: Router, callers: list[Caller]) -> int:
     """The calls made; raises AssertionError for the first counter that is wrong."""
     fates = sum((caller.fates for caller in callers), Counter[tuple[str, str]]())
     assert_books_balanced(router)
@@ -148,9 +149,9 @@ def measure(scale: float, seed: int) -> Iterator[Finding]:
     work += [lambda c=c: asyncio.run(c.acall(calls)) for c in callers[THREADS:]]  # type: ignore[misc]  # as above
     wrong, made, took, worked = "", 0, 0.0, time.process_time()
     try:
-        took = _all_at_once(work)
+        took = all_at_once(work)
         worked = time.process_time() - worked
-        made = _checked(router, callers)
+        made = checked(router, callers)
     except AssertionError as error:
         wrong = str(error)
     errors = sum((caller.errors for caller in callers), Counter[str]())

@@ -81,8 +81,9 @@ class Journey:
     def step(self) -> None:
         """After whatever happened: start what was launched, hand on what may be, note when to look again."""
         show, sim = self.show, self.sim
-        for index, call in show.started():
-            sim.at(call.next_at(), self, index)
+        if show.launches:
+            for index, call in show.started():
+                sim.at(call.next_at(), self, index)
         if show.delivering:
             self.given += show.held()
         if not show.running:
@@ -160,7 +161,8 @@ class Journey:
             self._close(index)
 
     def _over(self, *, cancelled: bool = False) -> None:
-        self._drop(lambda _: True)
+        if self.calls:
+            self._drop(lambda _: True)
         self.run._on_end(self.run)
         self.sim.journeys.discard(self)
         self.sim.witness.ended(self, self.sim.clock.now(), cancelled=cancelled)

@@ -42,9 +42,11 @@ class Witness:
         assert not journey.given, "launched after the answer had begun"
         limit = journey.run.request.routing.deadline_s or self._router.settings.deadline_s
         assert limit is None or now < journey.began + limit, "launched after the deadline"
-        assert all(0 <= b.probing <= self._permits for b in self._breakers), "probes beyond the permits"
-        for budget in self._router.budgets._budgets:
-            assert budget.spent + budget.reserved <= budget.limit, "a cap was exceeded"
+        for breaker in self._breakers:
+            assert 0 <= breaker.probing <= self._permits, "probes beyond the permits"
+        for purse in self._router.budgets.purses():
+            assert purse.all_spent + purse.all_reserved <= purse.limit, "a cap was exceeded"
+            assert purse.held + purse.spent - purse.told <= purse.lent, "more is held than was lent"
 
     def ended(self, journey: Any, now: float, *, cancelled: bool) -> None:
         """A request is over: its outcome, its text and its error must be of one piece."""

@@ -15,6 +15,7 @@ from capability_router.errors import (
     NoEligibleModel,
     RouterBusy,
     RouterError,
+    StoreError,
     StreamInterrupted,
 )
 from capability_router.money.price import Price, Tier
@@ -35,7 +36,7 @@ _LAZY = {
 __all__ = [
     "AllCandidatesFailed", "BudgetExceeded", "Candidate", "ConfigError", "ModelCard", "Need", "NoEligibleModel",
     "Outcome", "Plan", "Price", "Refusal", "Registry", "Reply", "Request", "Router", "RouterBusy", "RouterError",
-    "Routing", "StreamInterrupted", "Tier", "Usage", "current_routing", "routing",
+    "Routing", "StoreError", "StreamInterrupted", "Tier", "Usage", "current_routing", "routing",
 ]  # fmt: skip
 
 

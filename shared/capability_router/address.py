@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import NamedTuple
 
 
@@ -18,6 +19,12 @@ class Address(NamedTuple):
     model: str
     credential: str = ""
     region: str = ""
+
+
+def joint(addresses: Iterable[Address]) -> Address:
+    """Where a router is that is a model of another one: where its own models are, with their accounts."""
+    mark = fingerprint("\n".join(sorted("\t".join(address) for address in addresses)) or "none")
+    return Address(f"router:{mark}", "router", mark)
 
 
 def fingerprint(secret: str | None) -> str:

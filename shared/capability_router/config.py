@@ -21,7 +21,7 @@ from capability_router.health.breaker import BreakerConfig
 from capability_router.money.budget import BudgetSpec
 from capability_router.policies.rules import RuleSpec
 from capability_router.settings.problems import config_error
-from capability_router.settings.schema import Hedge, Policy, Retry, Telemetry, Words
+from capability_router.settings.schema import Hedge, Kept, Policy, Retry, Telemetry, Words
 from capability_router.settings.source import read
 
 __all__ = ["Settings", "load"]
@@ -34,8 +34,8 @@ class Settings:
     `policy`: name, quality_target, min_quality, cost_weight, latency_weight, weights, exploration,
     seed. `retry`: attempts, per_target, budget_ratio, budget_floor, wait(n), max_wait_s. `hedge`: on,
     after_s, extra. `telemetry`: jsonl, log, capture_content. `tenants`: tenant -> the only models it
-    may use. `counter` of tokens: "estimate", "tiktoken", "model", or a function of a text. `warnings`: what is
-    allowed but hardly meant.
+    may use. `store`: its URL. `counter` of tokens: "estimate", "tiktoken", "model", or a function of a text.
+    `warnings`: what is allowed but hardly meant.
     """
 
     name: str
@@ -55,6 +55,9 @@ class Settings:
     unknown: Literal["prefer_known", "allow", "refuse"]
     on_partial: Literal["fallback", "raise"]
     store: str
+    ledger: Kept
+    store_lease_s: float
+    store_away: Literal["fail_closed", "fail_open"]
     telemetry: Telemetry
     annotate: bool
     tenants: Mapping[str, tuple[str, ...]]
@@ -68,7 +71,7 @@ class Settings:
 
     def reviewed(self, registry: Registry) -> Settings:
         """These settings with warnings about the models they name and the prices they rely on."""
-        found = [*self.warnings, *_unpriced(self, registry.cards), *_strangers(self, registry)]
+        found = [*self.warnings, *_unpriced(self, registry.cards), *_strangers(self, registry), *_forgetful(self)]
         return replace(self, warnings=tuple(dict.fromkeys(found)))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -130,16 +133,26 @@ def _settled(written: Mapping[str, Any], named: str) -> Settings:
         deadline_s=words.deadline_s, hedge=words.hedge, budgets=tuple(cap.config() for cap in words.budgets),
         resume=words.resume, on_content_filter=words.on_content_filter, unknown=words.unknown,
         on_partial=words.on_partial,
-        store=words.store, telemetry=words.telemetry, annotate=words.annotate,
+        store=words.store.url, store_lease_s=words.store.lease_s, store_away=words.store.when_away,
+        ledger=words.ledger, telemetry=words.telemetry, annotate=words.annotate,
         tenants=MappingProxyType(dict(words.tenants)), counter=words.tokens.counter,
         warnings=(*(f"policy.{name} is not read by policy {words.policy.name!r}" for name in unread), *_idle(words)),
     )  # fmt: skip
 
 
+def _forgetful(settings: Settings) -> list[str]:
+    """What a Redis store does not keep."""
+    if settings.ledger.store or settings.store.startswith(("memory", "sqlite")):
+        return []
+    return [
+        f"store: {settings.store.partition('://')[0]} does not keep the ledger, whose totals are this process's own; "
+        "for all processes, and for longer: `ledger: {store: sqlite:///ledger.db}`"
+    ]
+
+
 def _idle(words: Words) -> list[str]:
     """Settings that are understood, but that nothing heeds yet."""
     asked = {
-        "store": words.store != "memory://",
         "policy.exploration": words.policy.exploration > 0,
         "telemetry.capture_content": words.telemetry.capture_content,
     }  # fmt: skip

@@ -55,6 +55,8 @@ class Ask(NamedTuple):
     allow: frozenset[str] = frozenset()
     deny: frozenset[str] = frozenset()
     tenant_models: frozenset[str] | None = None
+    binding: bool = True
+    """Whether any term of the request, beside its cost cap, may forbid models."""
     margin: float = 0.0
     sizes: Sizes | None = None
     learned: Mapping[str, Learned] | None = None
@@ -72,12 +74,15 @@ class Ask(NamedTuple):
 class Roster:
     """The registered cards, with what lets whole rules be left out: made once per registry."""
 
-    __slots__ = ("cards", "has_tenants", "smallest_room")
+    __slots__ = ("cards", "has_tenants", "smallest_input", "smallest_output", "smallest_room", "smallest_window")
 
     def __init__(self, cards: Sequence[ModelCard]) -> None:
         self.cards = cards
         self.has_tenants = any(card.tenants for card in cards)
         self.smallest_room = min((_room(card) for card in cards), default=0)
+        self.smallest_window = min((card.context_window or _ENDLESS for card in cards), default=0)
+        self.smallest_input = min((card.max_input_tokens or _ENDLESS for card in cards), default=0)
+        self.smallest_output = min((card.max_output_tokens or _ENDLESS for card in cards), default=0)
 
 
 def _room(card: ModelCard) -> int:
@@ -198,7 +203,8 @@ def _max_cost(ask: Ask, card: ModelCard) -> str | None:
     cap = ask.request.routing.max_cost_usd or 0.0
     kept = reserve(ask, card)
     tokens = ask.tokens(card)
-    cost = card.price.estimate(tokens, kept) if card.price else None
+    price = card.price.asked(ask.request.service or card.service_tier) if card.price else None
+    cost = price.estimate(tokens, kept) if price else None
     if cost is None:
         return f"price unknown, cap ${cap:g} (an unknown price never passes a cap)"
     if cost <= cap * 1e12:
@@ -258,12 +264,15 @@ def _tenant(ask: Ask, card: ModelCard) -> str | None:
 
 
 def _may_be_tight(ask: Ask, roster: Roster) -> bool:
-    if ask.request.max_tokens is not None or ask.sizes is not None or ask.learned:
+    if ask.sizes is not None or ask.learned:
         return True
-    return ask.input_tokens * (1 + ask.margin) > roster.smallest_room
+    tokens, wanted = ask.input_tokens * (1 + ask.margin), ask.request.max_tokens
+    if not wanted:
+        return tokens > roster.smallest_room
+    return tokens > roster.smallest_input or tokens + wanted > roster.smallest_window
 
 
-RULES: tuple[Rule, ...] = (
+_BY_TERMS: tuple[Rule, ...] = (
     Rule("pin", lambda a, _: a.pin is not None, _pin),
     Rule("allow", lambda a, _: bool(a.request.routing.allow), _allow),
     Rule("deny", lambda a, _: bool(a.deny), _deny),
@@ -272,13 +281,19 @@ RULES: tuple[Rule, ...] = (
     Rule("data.regions", lambda a, _: bool(a.request.routing.regions), _regions),
     Rule("data.retention", lambda a, _: a.request.routing.retention is not None, _retention),
     Rule("data.training", lambda a, _: a.request.routing.training is False, _training),
+)
+_BY_SIZE: tuple[Rule, ...] = (
     Rule("max_input_tokens", _may_be_tight, _input),
     Rule("context_window", _may_be_tight, _window),
     Rule("learned_window", lambda a, _: bool(a.learned), _learned),
-    Rule("max_output_tokens", lambda a, _: a.request.max_tokens is not None, _output),
+    Rule("max_output_tokens", lambda a, r: (a.request.max_tokens or 0) > r.smallest_output, _output),
     Rule("max_cost", lambda a, _: a.request.routing.max_cost_usd is not None, _max_cost),
 )
-"""The rules with numbers, in the order in which the first that fails is named. Capabilities follow them."""
+RULES = _BY_TERMS + _BY_SIZE
+"""The rules with numbers, in the order in which the first that fails is named. Capabilities follow them.
+
+Most requests state no terms; of those only the rules of size are asked.
+"""
 
 
 def screen(
@@ -290,7 +305,8 @@ def screen(
 ) -> Eligible:
     """Split the cards. `barred` are models out of use (credential or model disabled), with the reason."""
     roster = models if isinstance(models, Roster) else Roster(models)
-    active = [(rule.name, rule.check) for rule in RULES if rule.asks(ask, roster)]
+    rules = RULES if ask.binding or roster.has_tenants else _BY_SIZE
+    active = [(rule.name, rule.check) for rule in rules if rule.asks(ask, roster)]
     if not active and not ask.needs and not barred:
         return Eligible(list(roster.cards), [], ())
     passed: list[ModelCard] = []

@@ -4,6 +4,7 @@
     ├── ConfigError            a setting, card, key or file is wrong; says which and what to write
     ├── NoEligibleModel        no model can take the request; nothing was sent      .refusals
     ├── BudgetExceeded         a spending cap would be broken; nothing was sent     .scope .left_usd
+    ├── StoreError             a store can't be reached, read or written; names it without its password
     ├── RouterBusy             every model is full and the deadline is nearer than a free slot
     └── AllCandidatesFailed    attempts were made, none gave an answer              .failures
         └── StreamInterrupted  the answer broke off after its first text            .partial
@@ -75,11 +76,24 @@ class NoEligibleModel(RouterError):
 
 
 class BudgetExceeded(RouterError):
-    """A spending cap leaves no room for the request. Nothing was sent."""
+    """A spending cap leaves no room for the request, or its store can't be asked. Nothing was sent.
 
-    def __init__(self, message: str, *, scope: str = "", left_usd: Decimal | None = None) -> None:
-        self.scope, self.left_usd = scope, left_usd
+    `limit_usd = spent_usd + reserved_usd + left_usd`; all are None where they would tell a tenant of others.
+    `resets_at`: when the window ends, in Unix seconds; None = never. `fits`: the models that would fit.
+    """
+
+    def __init__(
+        self, message: str, *, scope: str = "", window: str = "", limit_usd: Decimal | None = None,
+        spent_usd: Decimal | None = None, reserved_usd: Decimal | None = None, left_usd: Decimal | None = None,
+        resets_at: float | None = None, fits: Sequence[str] = (),
+    ) -> None:  # fmt: skip
+        self.scope, self.window, self.limit_usd, self.spent_usd = scope, window, limit_usd, spent_usd
+        self.reserved_usd, self.left_usd, self.resets_at, self.fits = reserved_usd, left_usd, resets_at, tuple(fits)
         super().__init__(message)
+
+
+class StoreError(RouterError):
+    """A store can't be reached, read or written; the text names it, without its password."""
 
 
 class RouterBusy(RouterError):
@@ -111,9 +125,14 @@ class StreamInterrupted(AllCandidatesFailed):
     partial: str = ""
 
     def _text(self, tenant: str, advice: str) -> str:
-        last = self.failures[-1]
+        *before, last = self.failures
+        begun = f", which continued the answer of {', '.join(f.model for f in before)}," if before else ""
+        why = (
+            "nothing could continue it once more."
+            if before
+            else "another model was not tried, because two models' texts are never mixed in one answer."
+        )
         return (
-            f"the stream of {last.model} broke off after text had been delivered: {last.detail or last.fault}. "
-            "The partial text is in `.partial`; another model was not tried, because two models' "
-            "texts are never mixed in one answer."
+            f"the stream of {last.model}{begun} broke off after text had been delivered: {last.detail or last.fault}. "
+            f"The partial text is in `.partial`; {why}"
         )

@@ -13,12 +13,15 @@ from typing import Any, NamedTuple
 
 from capability_router.eligibility import Refusal
 from capability_router.errors import NoEligibleModel
+from capability_router.value import quickly_made
 
 SCHEMA_VERSION = 1
 
 
 class Candidate(NamedTuple):
     """One model that may be tried. Costs in picodollars, times in seconds, quality 0 to 1.
+
+    `fallback_pico` is the part of `cost_pico` for other models, in case this one fails as it lately did.
 
     `terms` are the summands of `score`. `held` says why it can't be used just now ("" = it can);
     held candidates rank behind the others and are tried only when those have failed. `input_tokens`: the request's,
@@ -36,12 +39,13 @@ class Candidate(NamedTuple):
     terms: tuple[tuple[str, float], ...]
     held: str
     window: int | None
+    fallback_pico: int = 0
     input_tokens: int = 0
     scale: float = 1.0
 
     @property
     def cost_usd(self) -> float | None:
-        """Predicted cost of the call in USD; None = unknown."""
+        """Expected cost of the call in USD, that of other models in case it fails included; None = unknown."""
         return None if self.cost_pico is None else self.cost_pico / 1e12
 
     def to_dict(self) -> dict[str, Any]:
@@ -49,11 +53,13 @@ class Candidate(NamedTuple):
         return {
             "id": self.id, "provider": self.provider, "model": self.model, "score": round(self.score, 6),
             "quality": _round(self.quality), "cost_usd": _round(self.cost_usd, 9),
+            "fallback_usd": round(self.fallback_pico / 1e12, 9),
             "latency_s": _round(self.latency_s), "queue_s": round(self.queue_s, 6),
             "terms": {name: round(value, 6) for name, value in self.terms}, "held": self.held,
         }  # fmt: skip
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A decision before anything is sent. `candidates` are ranked, best first.

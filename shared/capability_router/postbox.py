@@ -31,8 +31,15 @@ class Postbox(Generic[T]):
         self._line.append(item)
         self._collect()
 
+    @property
+    def busy(self) -> bool:
+        """Whether somebody holds the lock, maybe this very thread."""
+        return self._lock.locked()
+
     def __enter__(self) -> None:
         self._lock.acquire()
+        if not self._line:
+            return
         try:
             self._work_off()
         except BaseException:  # `__exit__` is not reached: give the lock back, whatever it was, and let it pass
@@ -41,7 +48,8 @@ class Postbox(Generic[T]):
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
-        self._collect()
+        if self._line:
+            self._collect()
 
     def _collect(self) -> None:
         while self._line and self._lock.acquire(blocking=False):

@@ -6,14 +6,16 @@ core untouched and unread.
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from decimal import Decimal
 from enum import IntFlag, StrEnum
 from typing import Any, NamedTuple
 
 from capability_router.routing import Routing, current_routing
 from capability_router.tokens.attached import Attached
+from capability_router.value import quickly_made
 
 
 class Need(IntFlag):
@@ -50,6 +52,11 @@ class Finish(StrEnum):
     OTHER = "other"
 
 
+def _new_id() -> str:
+    return os.urandom(16).hex()
+
+
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Request:
     """One request in no framework's terms.
@@ -62,7 +69,7 @@ class Request:
     provider for (its price counts, not the candidate's), `resumable` whether a stream that was cut off can be
     continued by another model from the text so far, `shown_live` whether others see the answer of a call that is no
     stream as it is made (two attempts at once would be seen mixed), `payload` whatever the endpoint needs to make the
-    call.
+    call, `service` the service tier that it asks for (see `service_tier()`).
     """
 
     texts: tuple[str, ...]
@@ -83,19 +90,53 @@ class Request:
     resumable: bool = False
     shown_live: bool = False
     routing: Routing = field(default_factory=current_routing)
-    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    id: str = field(default_factory=_new_id)
     payload: Any = field(default=None, repr=False, compare=False)
+    service: str = ""
 
     def __repr__(self) -> str:
         size = sum(map(len, self.texts))
         return f"<Request {self.id} {size} characters, needs {self.needs!r}>"
 
 
+SERVICE_TIERS = ("batch", "flex", "priority")
+_USUAL = frozenset({"", "auto", "default", "standard", "standard_only", "on_demand", "none", "unspecified"})
+
+
+def asked_service(keywords: Mapping[str, Any]) -> str:
+    """The service tier that a call's keywords ask for."""
+    word = keywords.get("service_tier")
+    extra = keywords.get("extra_body") if word is None else None
+    return service_tier(extra.get("service_tier") if isinstance(extra, Mapping) else word)
+
+
+def own_service(model: object) -> str:
+    """The service tier that a framework's model asks for by itself: in a field, or among what it adds to each call."""
+    named = getattr(model, "service_tier", None)
+    added = (getattr(model, name, None) for name in ("model_kwargs", "additional_kwargs", "extra_body"))
+    places = ({"service_tier": named}, *(place for place in added if isinstance(place, Mapping)))
+    return next((tier for place in places if (tier := asked_service(place))), "")
+
+
+def service_tier(word: object) -> str:
+    """A provider's word for a class of service, as prices name it: "" = the usual one, "batch", "flex", "priority".
+
+    A word that is none of these is kept: that class has a price of its own, and nobody knows it. (OpenAI's "fast"
+    is its "priority"; Google's words begin with "on_demand", Bedrock's stand in a mapping.)
+    """
+    told = word.get("type") if isinstance(word, Mapping) else word
+    text = told.lower().removeprefix("traffic_type_").removeprefix("on_demand_") if isinstance(told, str) else ""
+    return "" if text in _USUAL else "priority" if text == "fast" else text
+
+
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens of one attempt. `input_tokens` includes cached ones, `output_tokens` includes reasoning.
 
-    (As LangChain's `usage_metadata` and OpenTelemetry's `gen_ai.usage.*` count them.)
+    (As LangChain's `usage_metadata` and OpenTelemetry's `gen_ai.usage.*` count them.) Parts of parts:
+    `cache_creation_1h_tokens` are among `cache_creation_tokens`, `cache_audio_read_tokens` among both
+    `cache_read_tokens` and `input_audio_tokens`, those of images likewise. `service_tier`: see `service_tier()`.
     """
 
     input_tokens: int = 0
@@ -105,15 +146,39 @@ class Usage:
     reasoning_tokens: int = 0
     input_audio_tokens: int = 0
     output_audio_tokens: int = 0
+    cache_creation_1h_tokens: int = 0
+    cache_audio_read_tokens: int = 0
+    cache_image_read_tokens: int = 0
+    input_image_tokens: int = 0
+    output_image_tokens: int = 0
+    service_tier: str = ""
     estimated: bool = False
 
+    def since(self, before: Usage) -> Usage:
+        """What came after `before`, where counts grow."""
+        counts = {name: getattr(self, name) - getattr(before, name) for name in TOKENS}
+        return replace(self, **counts)
 
+    @classmethod
+    def together(cls, parts: Iterable[Usage]) -> Usage:
+        """The sum; its service tier is the last part's that has one."""
+        listed = list(parts)
+        counts = {name: sum(getattr(part, name) for part in listed) for name in TOKENS}
+        tier = next((part.service_tier for part in reversed(listed) if part.service_tier), "")
+        return cls(**counts, service_tier=tier, estimated=any(part.estimated for part in listed))
+
+
+TOKENS = tuple(f.name for f in fields(Usage) if f.name not in ("service_tier", "estimated"))
+"""The counts of a Usage."""
+
+
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What an attempt has given so far; complete once its stream has ended.
 
     `finish` is None when the provider gave no terminal reason. `cost_usd` is the provider's own
-    bill (a decimal string or number) when it sends one. `text` is kept only as far as it was seen.
+    bill when it sends one. `text` is kept only as far as it was seen.
     `hollow`: the chunks so far held neither content nor a terminal reason, which this format always gives.
     """
 
@@ -124,7 +189,7 @@ class Reply:
     malformed_tool_calls: int = 0
     tool_call_ids: tuple[str, ...] = ()
     model: str = ""
-    cost_usd: str | float | None = None
+    cost_usd: Decimal | str | float | None = None
     cached: bool = False
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     parse_error: str = ""
@@ -136,6 +201,7 @@ class Reply:
         return not self.tool_calls and not self.malformed_tool_calls and not self.text.strip()
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class AttemptRecord:
     """One attempt, ended. `fault` is None for the one that answered; times in seconds.
@@ -169,6 +235,7 @@ class AttemptRecord:
         }  # fmt: skip
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one request: who answered, after which attempts, at what cost.

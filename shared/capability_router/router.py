@@ -13,7 +13,7 @@ from capability_router.catalog.prices import price_of
 from capability_router.catalog.registry import Registry
 from capability_router.clock import Clock, SystemClock
 from capability_router.counter import Count, Counter, counter_of
-from capability_router.eligibility import Roster, longest
+from capability_router.eligibility import Roster, default_reserve, longest
 from capability_router.errors import ConfigError, NoEligibleModel
 from capability_router.execution.endpoint import Endpoint
 from capability_router.execution.hedge import Hedging
@@ -29,20 +29,26 @@ from capability_router.learning.lengths import Lengths
 from capability_router.learning.outcomes import Answered, Outcomes
 from capability_router.learning.prior import Prior, Stated
 from capability_router.money.account import Account
-from capability_router.money.budget import Budgets
-from capability_router.money.ledger import Booked, Ledger
+from capability_router.money.allowance import Limit
+from capability_router.money.budget import BudgetEvent, Budgets, Terms
+from capability_router.money.ledger import CALLS_KEPT, Booked, Ledger
+from capability_router.money.price import Price, pico
+from capability_router.money.teller import Teller
 from capability_router.nearest import nearest
 from capability_router.plan import Plan
 from capability_router.policies.affinity import Affinity, cached_after
+from capability_router.policies.affordable import within_budgets
 from capability_router.policies.balance import Balance
 from capability_router.policies.choice import choose_policy
 from capability_router.policies.planner import Decision, Planner
 from capability_router.request import Outcome, Request
+from capability_router.stores.opening import open_store
 from capability_router.telemetry.records import decision_record, feedback_record
 from capability_router.telemetry.sinks import Sink, Sinks, configured_sinks
 
 if TYPE_CHECKING:
     from capability_router.config import Settings
+    from capability_router.settings.schema import Kept
 
 C = TypeVar("C")
 log = logging.getLogger("capability_router")
@@ -67,8 +73,12 @@ class Router:
             log.warning("%s", told)
         self.clock: Clock = clock or SystemClock()
         self.name: str = s.name
-        self.ledger = Ledger()
-        self.budgets = Budgets(s.budgets, registry.matches)
+        binding = any(spec.on_exceed != "warn" for spec in s.budgets)
+        self.store = open_store(s.store, self.clock, mend=not binding)
+        self.ledger = self._books(s.ledger)
+        terms = Terms(self.store.name, s.store_lease_s, s.store_away == "fail_open")
+        self.budgets = Budgets(s.budgets, registry.matches, room=self.store.budgets, clock=self.clock, terms=terms)
+        self._teller = Teller(self.budgets) if s.budgets and not self.store.budgets.inline else None
         self.board = Board(s.health, seed=s.policy.seed, learns_limits=s.learns_limits, on_event=self._tell)
         self._watchers: list[Callable[[HealthEvent], None]] = []
         self.sinks = Sinks(configured_sinks(s.telemetry.jsonl, s.telemetry.log))
@@ -90,6 +100,7 @@ class Router:
             s.on_content_filter,
         )  # fmt: skip
         self._prices = {card.id: card.price for card in registry.cards}
+        self._credentials = {entry.card.id: entry.address.credential for entry in registry}
         self.line = Line(s.retry.max_waiting)
         self._retries = RetryBudget(s.retry.budget_ratio, s.retry.budget_floor)
         self._continuing = {card.id for card in registry.cards if s.resume and card.assistant_prefill}
@@ -120,7 +131,8 @@ class Router:
             from capability_router.endpoints.chat import request_from_chat  # here: adapters never need it
 
             request = request_from_chat(request, **options)
-        return self._decide(request).plan
+        plan = self._decide(request).plan
+        return within_budgets(plan, self._account(request, plan).foreseen) if self.budgets else plan
 
     def start(self, request: Request, endpoint: Endpoint[C], *, gate: Gate | None = None) -> Run[C]:
         """Decide, and give the Run to iterate; raises NoEligibleModel before anything is sent.
@@ -130,6 +142,8 @@ class Router:
         plan, scene = self._decide(request)
         if not plan.candidates:
             raise NoEligibleModel(plan.refusals)
+        if self._teller is not None:
+            self._teller.start()
         self.planner.policy.observe(scene)
         self.planner.balance.took_turn()
         self._retries.earn()
@@ -172,6 +186,13 @@ class Router:
         """Call `listener` at each change of a model's health; what it raises is logged and goes no further."""
         self._watchers.append(listener)
 
+    def on_budget(self, listener: Callable[[BudgetEvent], None]) -> None:
+        """Call `listener` when a cap is spent to 50, 80 or 100 %, once per window, and when its store is away or back.
+
+        What it raises is logged and goes no further.
+        """
+        self.budgets.on_event(listener)
+
     def isolate(self, model: str) -> None:
         """Keep all calls from a model (and from those that share its breaker) until `reset`. By id or name."""
         for id in self._meant(model):
@@ -200,8 +221,23 @@ class Router:
             pass
 
     def close(self) -> None:
-        """Close the sinks; the router can go on being used."""
+        """Write the ledger, close the sinks, give back what a store has lent; the router can go on being used."""
+        self.ledger.close()
         self.sinks.close()
+        if self._teller is not None:
+            self._teller.close()
+        self.store.close()
+
+    def _books(self, kept: Kept) -> Ledger:
+        """The ledger, in the store if that keeps one."""
+        store = open_store(kept.store, self.clock, mend=True) if kept.store else self.store
+        if store.calls is None:
+            keep = CALLS_KEPT if kept.keep_calls is None else kept.keep_calls
+            return Ledger(keep, days=kept.keep_days, unix=self.clock.unix)
+        from capability_router.money.journal import Journal  # here, because few need its thread
+
+        days, calls, unix = kept.keep_days, kept.keep_calls, self.clock.unix
+        return Ledger(unix=unix, books=Journal(store.calls, unix=unix, keep_days=days, keep_calls=calls))
 
     def _decide(self, request: Request) -> Decision:
         now = self.clock.now()
@@ -210,16 +246,35 @@ class Router:
     def _account(self, request: Request, plan: Plan) -> Account:
         def most(model: str) -> int | None:
             price = prices[model]
-            size, card = sizes.get(model, plan.input_tokens), self.registry.entry(model).card
-            return price.worst(size, longest(request, card)) if price else None
+            if price is None:
+                return None
+            card = self.registry.entry(model).card
+            tier = request.service or card.service_tier
+            size = sizes.get(model, plan.input_tokens)
+            return price.worst(size, longest(request, card), media=request.media, service=tier)
 
         prices, sizes = self._prices, {c.id: c.input_tokens for c in plan.candidates}
         if request.model:  # another model than the candidates': what the catalog says of it, else unknown
             prices = {card.id: price_of(card.provider, request.model) for card in self.registry.cards}
         return Account(
             request.id, Booked.of(request.routing, plan.task), plan.input_tokens, ledger=self.ledger,
-            budgets=self.budgets, prices=prices, most=most, unix=self.clock.unix,
+            budgets=self.budgets, prices=prices, most=most, unix=self.clock.unix, credentials=self._credentials,
+            limit=self._request_limit(request, plan, prices), candidates=plan.candidates,
         )  # fmt: skip
+
+    def _request_limit(self, request: Request, plan: Plan, prices: Mapping[str, Price | None]) -> Limit | None:
+        """`max_cost_usd` for all attempts together, each foreseen as eligibility foresees it."""
+        limit = request.routing.max_cost_usd
+        if limit is None:
+            return None
+
+        def likely(model: str) -> int | None:
+            card, stated = self.registry.entry(model).card, prices[model]
+            price = stated.asked(request.service or card.service_tier) if stated else None
+            tokens = request.max_tokens or card.output_reserve or default_reserve(card)
+            return price.estimate(plan.input_tokens, tokens) if price else None
+
+        return Limit(pico(limit), likely)
 
     def _ended(self, run: Run[Any]) -> None:
         outcome, request = run.outcome, run.request

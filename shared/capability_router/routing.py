@@ -15,6 +15,7 @@ from typing import Any, TypedDict, Unpack
 
 from capability_router.errors import ConfigError
 from capability_router.nearest import nearest
+from capability_router.value import quickly_made
 
 DATA_TERMS = ("regions", "retention", "training")
 PRIORITIES = ("interactive", "batch")
@@ -41,6 +42,31 @@ class RoutingTerms(TypedDict, total=False):
     deadline_s: float | None
 
 
+TERMS = frozenset(RoutingTerms.__annotations__) | set(DATA_TERMS)
+ONLY_TERMS = frozenset(
+    {"tenant", "pin", "allow", "deny", "require_tags", "quality_target", "max_cost_usd", "deadline_s"}
+)
+"""Terms by whose names no model's call takes anything; a server may well know a `priority`, a `session` or a `task`."""
+
+
+def check_keywords(names: Iterable[str], otherwise: str = "") -> None:
+    """ConfigError for terms among the keywords of a model's call; `otherwise` is a further way to say them."""
+    found = sorted(ONLY_TERMS.intersection(names))
+    if found:
+        many = len(found) > 1
+        raise ConfigError(
+            f"{', '.join(found)} {'are routing terms' if many else 'is a routing term'}, no keyword of a model's call; "
+            f"{how_to_say(found[0], otherwise)}"
+        )
+
+
+def how_to_say(term: str, otherwise: str = "") -> str:
+    """'say `with routing(tenant=...):` around the call', and the other way, which has {} for the term."""
+    also = f", or {otherwise.format(term)}" if otherwise else ""
+    return f"say `with routing({term}=...):` around the call{also}"
+
+
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Routing:
     """The terms of one request. Empty means: no such term.
@@ -67,6 +93,20 @@ class Routing:
     quality_target: float | None = None
     max_cost_usd: float | None = None
     deadline_s: float | None = None
+
+    @property
+    def binding(self) -> bool:
+        """Whether any of the terms, beside the cost cap, may forbid models."""
+        named = self.allow or self.deny or self.require_tags or self.regions
+        return bool(named) or self.pin is not None or self.retention is not None or self.training is False
+
+    def attributed(self, *, chain: str, session: str, framework: str, tags: tuple[str, ...]) -> Routing:
+        """These terms with other words on who asks; written out, because each request of an adapter comes by here."""
+        return Routing(
+            self.tenant, self.task, tags, chain, session, framework, self.priority, self.pin, self.allow, self.deny,
+            self.require_tags, self.regions, self.retention, self.training, self.quality_target, self.max_cost_usd,
+            self.deadline_s,
+        )  # fmt: skip
 
     def merged(self, terms: Mapping[str, Any]) -> Routing:
         """These terms with others laid over them; unknown or ill-typed ones raise ConfigError."""

@@ -15,7 +15,10 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the frameworks' own
 @pytest.mark.parametrize(
     ("name", "scale"),
-    [("streams", 0.01), ("traces", 0.005), ("threads", 0.01), ("cancellation", 0.5), ("classification", 1)],
+    [
+        ("streams", 0.01), ("traces", 0.005), ("threads", 0.01), ("budgets", 0.01), ("cancellation", 0.5),
+        ("classification", 1),
+    ],
 )
 def test_the_promise_is_kept_at_a_small_size(name: str, scale: float) -> None:
     found = list(import_module(f"benchmarks.figures.{name}").measure(scale, 7))

@@ -21,6 +21,10 @@ _PROVIDERS = {
     "together_ai": "together", "togetherai": "together", "fireworks_ai": "fireworks",
     "moonshot_ai": "moonshot", "moonshotai": "moonshot", "cohere_chat": "cohere", "open_router": "openrouter",
     "dashscope": "alibaba", "qwen": "alibaba", "tongyi": "alibaba", "zhipuai": "zai", "z_ai": "zai",
+    "meta_llama": "meta", "xiaomi_mimo": "xiaomi", "mimo": "xiaomi", "nvidia_nim": "nvidia",
+    "nvidia_ai_endpoints": "nvidia", "nv_ai": "nvidia", "hf": "huggingface", "kimi": "moonshot", "hunyuan": "tencent",
+    "ark": "volcengine", "doubao": "volcengine", "bytedance": "volcengine", "ibm": "watsonx", "watsonx_ai": "watsonx",
+    "cloudflare_workers_ai": "cloudflare", "workers_ai": "cloudflare", "databricks_model_serving": "databricks",
 }  # fmt: skip
 
 KEY_VARIABLES: dict[str, tuple[str, ...]] = {
@@ -60,6 +64,14 @@ def provider_of(base_url: str) -> str:
     """The provider whose host this URL names; '' for any other (a local server, a gateway)."""
     host = (urlsplit(base_url).hostname or "").lower()
     return next((name for known, name in _HOSTS.items() if host == known or host.endswith("." + known)), "")
+
+
+_MARKED = frozenset({"mistral", "deepseek"})
+
+
+def marks_beginnings(provider: str) -> bool:
+    """Whether it wants the beginning of an answer, which it is to go on with, marked as such: `prefix: true`."""
+    return canonical(provider) in _MARKED
 
 
 _PASS_ON = frozenset({"openrouter"})  # what such a gateway takes depends on the model behind it

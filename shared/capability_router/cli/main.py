@@ -13,7 +13,10 @@ except ModuleNotFoundError as missing:
     raise ImportError('the command line needs click: pip install "capability-router[cli]"') from missing
 
 COMMANDS = {
+    "budgets": "capability_router.cli.budgets:budgets",
+    "catalog": "capability_router.cli.catalog:catalog",
     "explain": "capability_router.cli.explain:explain",
+    "ledger": "capability_router.cli.ledger:ledger",
     "report": "capability_router.cli.report:report",
     "simulate": "capability_router.cli.simulate:simulate",
 }

@@ -15,14 +15,15 @@ from capability_router.endpoints.errors import (
     EndpointStreamError,
 )
 from capability_router.endpoints.scrub import identifier, scrub
+from capability_router.money.bill import COST_HEADER
 
 _HINTS = (b"x-ratelimit-", b"ratelimit-", b"anthropic-ratelimit-")
-_HINT_NAMES = {b"retry-after", b"retry-after-ms", b"x-should-retry"}
+_HINT_NAMES = {b"retry-after", b"retry-after-ms", b"x-should-retry", COST_HEADER.encode()}
 _REQUEST_IDS = (b"x-request-id", b"request-id", b"x-req-id", b"cf-ray")
 
 
 def hints(headers: Mapping[bytes, bytes], key: str = "") -> dict[str, str]:
-    """The rate-limit and retry headers alone, in lower case; one that quotes a key is left out."""
+    """The rate-limit, retry and cost headers alone, in lower case; one that quotes a key is left out."""
     found = {
         name.decode("latin-1"): value.decode("latin-1")
         for name, value in headers.items()

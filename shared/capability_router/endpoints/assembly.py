@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from capability_router.endpoints.wire import Delta, ToolCallDelta, delta_from
+from capability_router.money.bill import billed
 from capability_router.request import Finish, Reply, Usage
 
 
@@ -51,7 +53,7 @@ class Assembly:
         self._text: list[str] = []
         self._reasoning: list[str] = []
         self._refusal: list[str] = []
-        self._cost: str | float | None = None
+        self._cost: Decimal | None = None
         self._id = ""
         self.calls: list[ToolCall] = []
         self.finish: Finish | None = None
@@ -109,8 +111,9 @@ class Assembly:
             message["tool_calls"] = [call.to_dict() for call in self.calls]
         return message
 
-    def reply(self, headers: Mapping[str, str] | None = None) -> Reply:
+    def reply(self, headers: Mapping[str, str] | None = None, *, stream: bool = False) -> Reply:
         """The reply so far. A refusal without text is told as such, its words being the text."""
+        by_header = billed({}, headers, stream=stream) if headers else None
         refusal = "".join(self._refusal)
         refused = bool(refusal) and not self._text
         # A call cut off in the middle is not malformed: only an ended reply is judged.
@@ -123,7 +126,7 @@ class Assembly:
             malformed_tool_calls=broken,
             tool_call_ids=tuple(call.id for call in self.calls if call.id),
             model=self.model,
-            cost_usd=self._cost,
+            cost_usd=self._cost if by_header is None else by_header,
             headers=headers or {},
         )
 

@@ -80,10 +80,12 @@ class Patience:
     response, which a timeout fixed at its start cannot.
     """
 
-    __slots__ = ("_end", "_fresh", "_now", "_step_end", "clocks", "step", "stream")
+    __slots__ = ("_end", "_fresh", "_now", "_step_end", "_total_by", "clocks", "step", "stream")
 
-    def __init__(self, clocks: Clocks, *, stream: bool, now: Callable[[], float]) -> None:
-        self.clocks, self.stream, self._now = clocks, stream, now
+    def __init__(
+        self, clocks: Clocks, *, stream: bool, now: Callable[[], float], total_by: str = "timeouts.total"
+    ) -> None:
+        self.clocks, self.stream, self._now, self._total_by = clocks, stream, now, total_by
         start = now()
         self._end = math.inf if clocks.total is None else start + clocks.total
         self.step = "first_token"
@@ -117,6 +119,10 @@ class Patience:
     def linger(self, seconds: float) -> None:
         """All has come but the end of the response: wait for that this long at most."""
         self.step, self._step_end, self._fresh = "", self._now() + seconds, False
+
+    def setting(self, clock: str) -> str:
+        """The setting by which this clock runs, for error texts."""
+        return self._total_by if clock == "total" else f"timeouts.{clock}"
 
     def ran_out(self, *, connecting: bool) -> tuple[str, float | None]:
         """Which clock was the nearest, and its limit."""

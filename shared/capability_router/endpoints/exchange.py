@@ -246,9 +246,10 @@ class Exchange:
         if isinstance(error, httpcore.TimeoutException):
             connecting = isinstance(error, (httpcore.ConnectTimeout, httpcore.PoolTimeout))
             clock, limit = self._patience.ran_out(connecting=connecting)
+            setting, told = self._patience.setting(clock), "its limit" if limit is None else f"{round(limit, 3):g} s"
             raise EndpointTimeout(
-                f"{self._caller.model} did not answer in time: {clock} took longer than "
-                f"{'its limit' if limit is None else f'{limit:g} s'}; raise timeouts.{clock} if the model is that slow",
+                f"{self._caller.model} did not answer in time: {clock} took longer than {told}; "
+                f"raise {setting} if the model is that slow",
                 clock=clock, limit_s=limit, **self._known(),
             ) from None  # fmt: skip
         sent = not isinstance(error, httpcore.ConnectError)
@@ -269,4 +270,4 @@ class Exchange:
 
     def reply(self) -> Reply:
         """The reply so far; whole once the chunks have ended."""
-        return self.assembly.reply(self.headers)
+        return self.assembly.reply(self.headers, stream=self._stream)

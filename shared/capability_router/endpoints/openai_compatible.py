@@ -60,8 +60,11 @@ class OpenAICompatible:
 
         `timeouts` go before the endpoint's own; its clocks start now.
         """
-        clocks = self.spec.timeouts.under(timeouts)
-        return Exchange(self, body, stream=stream, patience=Patience(clocks, stream=stream, now=self._clock.now))
+        clocks, told = self.spec.timeouts.under(timeouts), {}
+        if timeouts is not None and timeouts.total is not None:
+            told = {"total_by": getattr(timeouts, "total_by", "timeouts.total")}  # a router says which setting it is
+        patience = Patience(clocks, stream=stream, now=self._clock.now, **told)
+        return Exchange(self, body, stream=stream, patience=patience)
 
     def encode(self, body: Mapping[str, Any], *, stream: bool) -> bytes:
         """The request's bytes."""

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, NamedTuple
 
+from capability_router.endpoints.usage import usage_from
+from capability_router.money.bill import billed
 from capability_router.request import Finish, Usage
 
 FINISHES: dict[str, Finish] = {
@@ -47,7 +50,7 @@ class Delta(NamedTuple):
     model: str = ""
     id: str = ""
     refusal: str = ""
-    cost: str | float | None = None
+    cost: Decimal | None = None
     raw: Mapping[str, Any] = {}  # never written to
 
     @property
@@ -95,11 +98,11 @@ def delta_from(chunk: Mapping[str, Any]) -> Delta:
         _tool_calls(calls) if calls else (),
         finish_from(raw_finish) if raw_finish else None,
         raw_finish,
-        usage_from(usage) if usage else None,
+        usage_from(usage, chunk.get("service_tier")) if usage else None,
         chunk.get("model") or "",
         chunk.get("id") or "",
         told.get("refusal") or "",
-        _cost(usage) if usage else None,
+        billed(usage) if usage else None,
         chunk,
     )
 
@@ -154,39 +157,3 @@ def _arguments(function: Mapping[str, Any]) -> str:
 def finish_from(raw: str) -> Finish:
     """The provider's word for why it stopped; an unknown word is OTHER."""
     return FINISHES.get(raw) or FINISHES.get(raw.lower(), Finish.OTHER)
-
-
-def usage_from(usage: Mapping[str, Any]) -> Usage:
-    """Token counts: cached ones are part of the input, reasoning ones of the output."""
-    before = usage.get("prompt_tokens_details") or _NOTHING
-    after = usage.get("completion_tokens_details") or _NOTHING
-    reasoning = _count(after, "reasoning_tokens") or _count(usage, "reasoning_tokens")
-    prompt, completion = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
-    if reasoning and _count(usage, "total_tokens") == prompt + completion + reasoning:
-        completion += reasoning  # xAI counts reasoning beside the completion, not in it
-    return Usage(
-        input_tokens=prompt,
-        output_tokens=completion,
-        cache_read_tokens=(
-            _count(before, "cached_tokens")
-            or _count(usage, "prompt_cache_hit_tokens")  # DeepSeek
-            or _count(usage, "cached_tokens")  # Moonshot
-        ),
-        cache_creation_tokens=_count(before, "cache_write_tokens") or _count(before, "cache_creation_tokens"),
-        reasoning_tokens=reasoning,
-        input_audio_tokens=_count(before, "audio_tokens"),
-        output_audio_tokens=_count(after, "audio_tokens"),
-    )
-
-
-def _count(counts: Mapping[str, Any], name: str) -> int:
-    value = counts.get(name)
-    return value if isinstance(value, int) and value > 0 else 0
-
-
-def _cost(usage: Mapping[str, Any]) -> str | float | None:
-    """The provider's own bill in USD (OpenRouter: a number; Perplexity: an object with a total)."""
-    cost = usage.get("cost")
-    if isinstance(cost, Mapping):
-        cost = cost.get("total_cost")
-    return cost if isinstance(cost, (int, float, str)) and not isinstance(cost, bool) else None

@@ -6,9 +6,11 @@ from typing import Protocol
 
 from capability_router.faults.kinds import Fault
 from capability_router.health.board import Verdict
-from capability_router.money.budget import Denial
+from capability_router.money.budget import Denial, Short
 from capability_router.plan import Candidate
 from capability_router.request import Reply, Usage
+
+_UNTOLD = Usage()
 
 
 class Books(Protocol):
@@ -16,8 +18,16 @@ class Books(Protocol):
 
     tenant: str
 
-    def open(self, attempt: int, candidate: Candidate) -> Denial | None:
-        """Open a line, reserving what the call may cost; else the budget that forbids it."""
+    def open(self, attempt: int, candidate: Candidate) -> Denial | Short | None:
+        """Open a line, reserving what the call may cost; else the budget that forbids it, or what is lacking."""
+        ...
+
+    def borrow(self, attempt: int, short: Short) -> None:
+        """Have a store lend what is lacking; the next `open` of the attempt uses it. Waits for the store."""
+        ...
+
+    def forgo(self) -> None:
+        """Give back what was lent, or still will be, and not used."""
         ...
 
     def close(
@@ -36,18 +46,21 @@ class Books(Protocol):
 
 def verdict(fault: Fault | None, reply: Reply, cancelled: bool, ttft: float | None, elapsed: float) -> Verdict:
     """An ended attempt in the board's terms."""
-    usage = reply.usage
     if cancelled:
-        return Verdict(ok=False, neutral=True, blame="none")
+        return Verdict(ok=False, neutral=True)
+    usage = reply.usage or _UNTOLD
+    output_tokens, tokens = usage.output_tokens, usage.input_tokens + usage.output_tokens
+    if fault is None:
+        return Verdict(True, False, "none", None, ttft, elapsed, output_tokens, tokens)
     return Verdict(
-        ok=fault is None,
-        blame="none" if fault is None else fault.row.blame,
-        retry_after_s=fault.retry_after_s if fault else None,
+        ok=False,
+        blame=fault.row.blame,
+        retry_after_s=fault.retry_after_s,
         ttft_s=ttft,
         elapsed_s=elapsed,
-        output_tokens=usage.output_tokens if usage else 0,
-        tokens=usage.input_tokens + usage.output_tokens if usage else 0,
-        detail=fault.told if fault else "",
-        slow=fault is not None and fault.kind == "timeout",
-        overloaded=fault is not None and fault.kind in ("overloaded", "rate_limited"),
+        output_tokens=output_tokens,
+        tokens=tokens,
+        detail=fault.told,
+        slow=fault.kind == "timeout",
+        overloaded=fault.kind in ("overloaded", "rate_limited"),
     )

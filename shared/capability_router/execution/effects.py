@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from capability_router.plan import Candidate
@@ -9,12 +10,17 @@ from capability_router.request import Outcome
 
 
 class Timeouts(NamedTuple):
-    """The four clocks of one attempt, in seconds; None = not limited. `total` respects the deadline."""
+    """The four clocks of one attempt, in seconds; None = not limited. `total` respects the deadline.
+
+    `first_token` and `between_tokens` are for streams: a whole reply's first byte comes with its last.
+    `total_by` is the setting that `total` comes from, for error texts.
+    """
 
     connect: float | None = None
     first_token: float | None = None
     between_tokens: float | None = None
     total: float | None = None
+    total_by: str = "timeouts.total"
 
 
 class Launch(NamedTuple):
@@ -52,6 +58,15 @@ class Deliver(NamedTuple):
     attempt: int
 
 
+class Fund(NamedTuple):
+    """Have the money for the next launch lent by a store, which takes time; then say that it is there.
+
+    `borrow` does I/O and never raises for a store that is away.
+    """
+
+    borrow: Callable[[], None]
+
+
 class Finish(NamedTuple):
     """The request is over. `error` is to be raised, if any."""
 
@@ -59,4 +74,4 @@ class Finish(NamedTuple):
     error: BaseException | None = None
 
 
-Effect = Launch | Abort | SetAlarm | Deliver | Finish
+Effect = Launch | Abort | SetAlarm | Deliver | Fund | Finish

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import fields
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 from capability_router.errors import AllCandidatesFailed, BudgetExceeded, RouterBusy, RouterError, StreamInterrupted
 from capability_router.execution.limits import Limits
 from capability_router.execution.targets import Targets
 from capability_router.faults.kinds import Fault
+from capability_router.money.budget import Denial
 from capability_router.money.price import usd
 from capability_router.request import AttemptRecord, Usage
 
@@ -16,31 +17,43 @@ from capability_router.request import AttemptRecord, Usage
 def failure(
     records: Sequence[AttemptRecord], faults: Sequence[Fault], targets: Targets, limits: Limits, tenant: str,
     at: float, elapsed_s: float,
-) -> RouterError:  # fmt: skip
+) -> Exception:  # fmt: skip
     """No attempt gave an answer, or none could be made."""
     late = limits.deadline_s is not None and elapsed_s >= limits.deadline_s
     if not records:
         return _nothing_sent(targets, limits, late, at, elapsed_s)
-    advice = targets.advice(at, limits)
+    own = rejected(faults[-1]) if limits.keeps(faults[-1]) else next(filter(None, map(_cut, faults)), None)
+    if own is not None:
+        return own
+    why = "in that time" if late else f"within {limits.attempts} attempts"
+    advice = targets.advice(at, why)
     if faults[-1].row.other == "no":
         advice = "No other model was tried: the same request fails everywhere; mend the request."
+    elif limits.keeps(faults[-1]):
+        advice = 'No other model was tried: on_content_filter is "return"; with "fallback" the next one is.'
     elif late:
         advice = f"The deadline of {limits.deadline_s:g} s is over; raise deadline_s. {advice}".strip()
-    failures = [r for r in records if r.fault]
-    error = AllCandidatesFailed(failures, tenant=tenant, elapsed_s=elapsed_s, advice=advice)
+    error = AllCandidatesFailed(records, tenant=tenant, elapsed_s=elapsed_s, advice=advice)
     error.__cause__ = next((f.error for f in faults if f.error is not None), None)
     return error
+
+
+def rejected(fault: Fault) -> Exception | None:
+    """What an SDK raised over an answer that came and was filtered, refused or cut at its length limit.
+
+    It is how such answers reach the caller without a router, as others do whose SDK hands them over.
+    """
+    return fault.error if fault.answered and isinstance(fault.error, Exception) else None
+
+
+def _cut(fault: Fault) -> Exception | None:
+    return rejected(fault) if fault.kind == "length" else None
 
 
 def _nothing_sent(targets: Targets, limits: Limits, late: bool, at: float, elapsed_s: float) -> RouterError:
     denials = targets.denials
     if denials:
-        told = "; ".join(f"{model}: {denial.told}" for model, denial in denials.items())
-        return BudgetExceeded(
-            f"the budget leaves no room for this request; nothing was sent. {told}",
-            scope=next(iter(denials.values())).scope,
-            left_usd=usd(max(0, *(denial.left for denial in denials.values()))),
-        )
+        return _over_budget(denials)
     why = f"the deadline of {limits.deadline_s:g} s is over" if late else "no model is free"
     mend = "deadline_s" if late else "limits.concurrency or retry.max_wait_s"
     return RouterBusy(
@@ -48,9 +61,29 @@ def _nothing_sent(targets: Targets, limits: Limits, late: bool, at: float, elaps
     )
 
 
-def interrupted(record: AttemptRecord, fault: Fault, text: str, tenant: str) -> StreamInterrupted:
-    """The answer broke off when its caller had seen this much of it."""
-    error = StreamInterrupted([record], tenant=tenant)
+def _over_budget(denials: Mapping[str, Denial]) -> BudgetExceeded:
+    """The cap that leaves most, unless its numbers are not the asking tenant's alone."""
+    most = max(denials.values(), key=lambda denial: denial.left)
+    told = "; ".join(f"{model}: {denial.told}" for model, denial in denials.items())
+    store = any(denial.store for denial in denials.values())
+    what = "the budgets can't be asked" if store else "the budget leaves no room for this request"
+    fits = next((denial.fits for denial in denials.values() if denial.fits), ())
+    hint = f". What is left would do for {', '.join(fits)}" if fits else ""
+    return BudgetExceeded(
+        f"{what}; nothing was sent. {told}{hint}",
+        scope=most.scope, window=most.window, resets_at=most.resets_at, fits=fits,
+        **{f"{name}_usd": _amount(most, name) for name in ("limit", "spent", "reserved", "left")},
+    )  # fmt: skip
+
+
+def _amount(denial: Denial, name: str) -> Decimal | None:
+    value: int | None = None if denial.private else getattr(denial, name)
+    return None if value is None else usd(max(value, 0))
+
+
+def interrupted(parts: Sequence[AttemptRecord], fault: Fault, text: str) -> StreamInterrupted:
+    """The answer, given by these attempts, broke off when its caller had seen this much of it."""
+    error = StreamInterrupted(parts)
     error.partial = text
     error.__cause__ = fault.error
     return error
@@ -58,10 +91,7 @@ def interrupted(record: AttemptRecord, fault: Fault, text: str, tenant: str) -> 
 
 def together(parts: Sequence[AttemptRecord]) -> Usage:
     """The tokens of an answer that several attempts gave, one after the other."""
-    if len(parts) == 1:
-        return parts[0].usage
-    counts = {f.name: sum(getattr(p.usage, f.name) for p in parts) for f in fields(Usage) if f.name != "estimated"}
-    return Usage(**counts, estimated=any(p.usage.estimated for p in parts))
+    return Usage.together(part.usage for part in parts)
 
 
 def why(

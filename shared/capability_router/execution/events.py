@@ -57,6 +57,12 @@ class Cancelled(NamedTuple):
     replies: Replies = NONE
 
 
+class Funded(NamedTuple):
+    """A store has been asked for the money of the next launch."""
+
+    at: float
+
+
 class AlarmRang(NamedTuple):
     """The time asked for by SetAlarm has come."""
 
@@ -64,4 +70,4 @@ class AlarmRang(NamedTuple):
     replies: Replies = NONE
 
 
-Event = Began | ChunkArrived | Completed | Faulted | Cancelled | AlarmRang
+Event = Began | ChunkArrived | Completed | Faulted | Cancelled | AlarmRang | Funded

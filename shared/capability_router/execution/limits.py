@@ -3,33 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 from capability_router.execution.effects import Timeouts
+from capability_router.faults.kinds import Fault
+from capability_router.value import quickly_made
 
 
-def no_wait(_: int) -> float:
-    """Back-off of nothing, for tests and simulations."""
-    return 0.0
-
-
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Frozen settings of the machine.
+    """Frozen settings of the machine; what is usual stands in `settings/schema.py`.
 
     `attempts`: launches in all. `per_target`: further launches on one target. `wait(n)`: seconds
     before the n-th repetition on a target. `max_wait_s`: the longest wait for a full or gated
     target. `deadline_s`: for the whole request, None = none.
     """
 
-    attempts: int = 4
-    per_target: int = 1
-    wait: Callable[[int], float] = no_wait
-    max_wait_s: float = 30.0
-    deadline_s: float | None = None
-    timeouts: Timeouts = field(default_factory=Timeouts)
-    on_content_filter: str = "return"
+    attempts: int
+    per_target: int
+    wait: Callable[[int], float]
+    max_wait_s: float
+    deadline_s: float | None
+    timeouts: Timeouts
+    on_content_filter: str
+
+    def keeps(self, fault: Fault) -> bool:
+        """Whether the fault is a provider's word on the content, which is to reach the caller."""
+        return fault.kind in ("content_filtered", "refusal") and self.on_content_filter != "fallback"
 
     def under(self, deadline_s: float | None) -> Limits:
         """These limits with a request's own deadline, if it has one."""
-        return self if deadline_s is None else replace(self, deadline_s=deadline_s)
+        if deadline_s is None:
+            return self
+        return Limits(
+            self.attempts, self.per_target, self.wait, self.max_wait_s, deadline_s, self.timeouts,
+            self.on_content_filter,
+        )  # fmt: skip

@@ -14,6 +14,7 @@ Theory of operation
 * Where hedging is on, an attempt that is silent for too long gets a second one beside it, elsewhere. The
   first that commits, or completes well, is the answer; the other is aborted. One that fails leaves the
   other to go on alone.
+* A launch whose money a store has to lend waits for the driver, which performs Fund and says Funded.
 * Each launch holds a permit of the gate and an open line in the books, and gives each back exactly
   once, whatever happens: `_settle` is the only place.
 * A target that was tried is tried again only when no fresh one is usable, at most `per_target` times,
@@ -33,10 +34,10 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableSet
 from typing import Protocol
 
-from capability_router.errors import RouterError
+from capability_router.execution.admission import Admission
 from capability_router.execution.books import Books, verdict
-from capability_router.execution.effects import Abort, Deliver, Effect, Finish, Launch, SetAlarm
-from capability_router.execution.endings import failure, interrupted, together, why
+from capability_router.execution.effects import Abort, Deliver, Effect, Finish, Fund, Launch, SetAlarm, Timeouts
+from capability_router.execution.endings import failure, interrupted, rejected, together, why
 from capability_router.execution.events import (
     AlarmRang,
     Began,
@@ -45,12 +46,13 @@ from capability_router.execution.events import (
     Completed,
     Event,
     Faulted,
+    Funded,
     Replies,
 )
 from capability_router.execution.hedge import Hedging
 from capability_router.execution.limits import Limits
 from capability_router.execution.running import Running
-from capability_router.execution.targets import Targets, Wait
+from capability_router.execution.targets import Pick, Targets
 from capability_router.faults.completeness import judge
 from capability_router.faults.kinds import Fault
 from capability_router.health.board import Permit, Verdict
@@ -58,7 +60,9 @@ from capability_router.plan import Candidate, Plan
 from capability_router.request import AttemptRecord, Outcome, Reply, Usage
 
 NOTHING: tuple[Effect, ...] = ()
+_NOT_YET = Reply()
 _EARLY_S = 0.001  # an alarm may ring by so much too early
+_ENDLESS = float("inf")
 
 
 class Settles(Protocol):
@@ -72,9 +76,9 @@ class Execution:
     """The machine of one request. See the module's text for its theory."""
 
     __slots__ = (
-        "_answered", "_books", "_deadline", "_faults", "_gate", "_givers", "_hedge_at", "_hedging", "_idle_since",
-        "_limits", "_parts", "_plan", "_poor", "_prefix", "_records", "_runs", "_start", "_targets", "_until",
-        "committed", "hedged_after", "launched", "over", "reply", "streaming",
+        "_admission", "_answered", "_books", "_broken", "_deadline", "_faults", "_gate", "_givers", "_hedge_at",
+        "_hedging", "_idle_since", "_limits", "_parts", "_plan", "_poor", "_prefix", "_records", "_runs", "_start",
+        "_targets", "_until", "committed", "hedged_after", "launched", "over", "reply", "streaming",
     )  # fmt: skip
 
     def __init__(
@@ -83,12 +87,14 @@ class Execution:
     ) -> None:  # fmt: skip
         self._plan, self._limits, self._targets, self._gate, self._books = plan, limits, targets, gate, books
         self.streaming, self._givers, self._hedging = streaming, reason_givers, hedging
+        self._admission = Admission(targets, books)
+        self._broken: tuple[Running, Fault, str] | None = None  # what is to be gone on with, once it is paid for
         self._runs: dict[int, Running] = {}
         self._records: dict[int, AttemptRecord] = {}
         self._faults: list[Fault] = []
         self._poor: tuple[Running, Reply] | None = None
         self._answered: Candidate | None = None
-        self._start, self._deadline = 0.0, float("inf")
+        self._start, self._deadline = 0.0, _ENDLESS
         self._idle_since = 0.0  # since when no attempt is in flight
         self._until: float | None = None  # when to look for a target again
         self._hedge_at: float | None = None
@@ -98,15 +104,18 @@ class Execution:
         self.committed: int | None = None
         self.hedged_after: float | None = None  # of the attempt that answers
         self.over: Finish | None = None
-        self.reply = Reply()  # of the attempt that answers
+        self.reply = _NOT_YET  # of the attempt that answers
 
     @property
     def candidate(self) -> Candidate | None:
         """Who answers, once known."""
-        if self._answered is not None or self.committed is None:
-            return self._answered
-        run = self._runs.get(self.committed)
-        return run.candidate if run else None
+        run = self._runs.get(self.committed or 0)
+        return run.candidate if run else self._answered
+
+    @property
+    def begun(self) -> tuple[int, str]:
+        """By how many attempts, and how, the answer was begun before the one that goes on with it."""
+        return len(self._parts), self._prefix
 
     @property
     def records(self) -> list[AttemptRecord]:
@@ -138,15 +147,19 @@ class Execution:
             return self._faulted(event.at, event.attempt, event.fault, event.reply, event.others)
         if isinstance(event, Began):
             return self._began(event.at)
+        if isinstance(event, Funded):
+            return self._next(event.at) if self._broken is None else self._resumed(event.at, None, *self._broken)
         return self._alarm(event) if isinstance(event, AlarmRang) else self._cancelled(event)  # type: ignore[arg-type]  # the last kind left
 
     def _alarm_at(self) -> float | None:
         if not self._runs:
             return self._until
-        times = [run.ends_at(streaming=self.streaming) for run in self._runs.values()]
-        if self.committed is None:
-            times.append(self._hedge_at)
-        return min((at for at in times if at is not None), default=None)
+        soonest = self._hedge_at
+        for run in self._runs.values():
+            end = run.ends_at(streaming=self.streaming)
+            if end is not None and (soonest is None or end < soonest):
+                soonest = end
+        return soonest
 
     # -- transitions ------------------------------------------------------------------------------
 
@@ -159,13 +172,11 @@ class Execution:
     def _next(self, at: float) -> tuple[Effect, ...]:
         if self.launched >= self._limits.attempts or at >= self._deadline:
             return self._give_up(at)
-        pick = self._targets.pick(at)
-        while not isinstance(pick, Wait):
-            denial = self._books.open(self.launched + 1, pick.candidate)
-            if denial is None:
-                return self._launch(at, pick.candidate, pick.permit, self._faults[-1].kind if self._faults else "")
-            self._targets.denied(pick.permit, pick.candidate, denial, at)
-            pick = self._targets.pick(at)
+        pick = self._admission.pick(at, self.launched + 1)
+        if isinstance(pick, Pick):
+            return self._launch(at, pick.candidate, pick.permit, self._faults[-1].kind if self._faults else "")
+        if isinstance(pick, Fund):
+            return (pick,)
         latest = min(self._deadline, self._idle_since + self._limits.max_wait_s)
         if pick.turn is None or pick.turn > latest:
             return self._give_up(at)
@@ -179,13 +190,13 @@ class Execution:
         self.launched += 1
         index, clocks = self.launched, self._limits.timeouts
         left = self._deadline - at
-        total = left if clocks.total is None else min(clocks.total, left)
-        timeouts = clocks._replace(total=None if total == float("inf") else total)
-        self._runs[index] = Running(index, candidate, permit, at, timeouts, hedged_after)
+        if left < _ENDLESS and (clocks.total is None or left < clocks.total):
+            clocks = Timeouts(clocks.connect, clocks.first_token, clocks.between_tokens, left, "deadline_s")
+        self._runs[index] = Running(index, candidate, permit, at, clocks, hedged_after)
         if self._hedging is not None and hedged_after is None and not prefix:
             delay = self._hedging.delay_s(candidate.id)
             self._hedge_at = None if delay is None else at + delay
-        return (Launch(index, candidate, timeouts, after, prefix),)
+        return (Launch(index, candidate, clocks, after, prefix),)
 
     def _hedge(self, at: float) -> tuple[Effect, ...]:
         """A second attempt beside the silent one, if another failure domain, the books and the budget allow."""
@@ -193,12 +204,9 @@ class Execution:
         if hedging is None or self.launched >= self._limits.attempts or len(self._runs) != 1:
             return NOTHING
         (silent,) = self._runs.values()
-        pick = self._targets.elsewhere(at, silent.candidate.id, hedging.spend)
+        elsewhere = self._targets.elsewhere(at, silent.candidate.id, hedging.spend)
+        pick = self._admission.beside(elsewhere, at, self.launched + 1)
         if pick is None:
-            return NOTHING
-        denial = self._books.open(self.launched + 1, pick.candidate)
-        if denial is not None:
-            self._targets.denied(pick.permit, pick.candidate, denial, at)
             return NOTHING
         return self._launch(at, pick.candidate, pick.permit, "silence", hedged_after=at - silent.started)
 
@@ -209,13 +217,13 @@ class Execution:
         run.first_at = event.at
         if not self.streaming:
             return NOTHING
-        if self.committed is not None:  # it goes on with an answer that is being given
-            return (Deliver(run.index),)
         return (*self._won(run, event.at, event.others), Deliver(run.index))
 
     def _won(self, run: Running, at: float, others: Replies) -> tuple[Effect, ...]:
-        """This attempt is the answer: abort the others."""
-        self.committed, self.hedged_after = run.index, run.hedged_after
+        """This attempt is the answer: abort the others, and start none beside it, not even beside its continuation."""
+        self.committed, self.hedged_after, self._hedge_at = run.index, run.hedged_after, None
+        if len(self._runs) < 2:
+            return NOTHING
         return self._aborted([other for other in self._runs.values() if other is not run], at, others)
 
     def _aborted(self, runs: list[Running], at: float, replies: Replies) -> tuple[Effect, ...]:
@@ -256,7 +264,7 @@ class Execution:
         if whole and self._poor is None:
             self._poor = (run, reply)
         other = fault.row.other
-        if other == "no" or (other == "if_allowed" and not self._may_move_on(fault)):
+        if other == "no" or (other == "if_allowed" and self._limits.keeps(fault)):
             aborted = self._aborted(list(self._runs.values()), at, others)
             return (*aborted, *self._give_up(at))
         self._targets.failed(run.candidate, fault, at)
@@ -266,24 +274,30 @@ class Execution:
         """The answer that is being given ends too early: go on with it elsewhere, or tell its caller."""
         text = self._prefix + reply.text
         pick = self._targets.continuing(at, run.candidate) if self._may_resume(at, fault, reply, text) else None
-        denial = self._books.open(self.launched + 1, pick.candidate) if pick is not None else None
-        if pick is None or denial is not None:
-            if pick is not None and denial is not None:
-                self._targets.denied(pick.permit, pick.candidate, denial, at)
-            return self._end(at, None, interrupted(self._records[run.index], fault, text, self._books.tenant))
+        return self._resumed(at, pick, run, fault, text)
+
+    def _resumed(self, at: float, pick: Pick | None, run: Running, fault: Fault, text: str) -> tuple[Effect, ...]:
+        found = self._admission.continuing(pick, at, self.launched + 1)
+        if isinstance(found, Fund):
+            self._broken = run, fault, text
+            return (found,)
+        self._broken = None
+        if found is None:
+            error = rejected(fault) or interrupted(self._told(run), fault, text)
+            return self._end(at, None, error)
         self._prefix = text
         self._parts.append(run.index)
-        launch = self._launch(at, pick.candidate, pick.permit, fault.kind, prefix=text)
+        launch = self._launch(at, found.candidate, found.permit, fault.kind, prefix=text)
         self.committed = self.launched
         return (*launch, Deliver(self.launched))
+
+    def _told(self, run: Running) -> list[AttemptRecord]:
+        return [self._records[index] for index in (*self._parts, run.index)]
 
     def _may_resume(self, at: float, fault: Fault, reply: Reply, text: str) -> bool:
         whole = reply.tool_calls or reply.malformed_tool_calls or not text.strip()
         left = self.launched < self._limits.attempts and at < self._deadline
         return fault.row.blame == "breaker" and not whole and left
-
-    def _may_move_on(self, fault: Fault) -> bool:
-        return fault.kind not in ("content_filtered", "refusal") or self._limits.on_content_filter == "fallback"
 
     def _alarm(self, event: AlarmRang) -> tuple[Effect, ...]:
         at, effects = event.at, NOTHING
@@ -291,10 +305,9 @@ class Execution:
             return self._next(at)
         for run in self._overdue(at):
             reply = event.replies.get(run.index, Reply())
-            others = {index: r for index, r in event.replies.items() if index != run.index}
-            fault = Fault("timeout", f"after {at - run.started:.2f} s", clock=run.clock(at))
-            effects = (*effects, Abort(run.index), *self._faulted(at, run.index, fault, reply, others))
-        if self.over is None and self._hedge_at is not None and at >= self._hedge_at - _EARLY_S:
+            fault = Fault("timeout", run.told(at), clock=run.clock(at))
+            effects = (*effects, Abort(run.index), *self._faulted(at, run.index, fault, reply, event.replies))
+        if self._hedge_at is not None and at >= self._hedge_at - _EARLY_S:
             effects = (*effects, *self._hedge(at))
         return effects
 
@@ -320,32 +333,35 @@ class Execution:
         error = failure(records, self._faults, self._targets, self._limits, self._books.tenant, at, elapsed)
         return self._end(at, None, error)
 
-    def _end(self, at: float, candidate: Candidate | None, error: RouterError | None) -> tuple[Effect, ...]:
+    def _end(self, at: float, candidate: Candidate | None, error: Exception | None) -> tuple[Effect, ...]:
         self._answered = candidate
+        self._admission.leave(at)
         self._targets.leave()
         records = self.records
-        last = self.committed if self.committed is not None else max(self._records, default=0)
-        answer = self._records.get(last)
-        answered = answer is not None and candidate is not None
+        last = self.launched if self.committed is None else self.committed
+        ended = self._records.get(last)
+        answer = ended if candidate else None
+        parts = self._parts
+        usage = ended.usage if ended else Usage()
         outcome = Outcome(
-            request_id=self._plan.request_id,
-            model=candidate.id if candidate else None,
-            provider=candidate.provider if candidate else "",
-            attempts=tuple(records),
-            reason=self._why(records, answer if answered else None),
-            policy=self._plan.policy,
-            cost_pico=_summed([r.cost_pico for r in records]),
-            elapsed_s=at - self._start,
-            ttft_s=answer.ttft_s if answer and candidate else None,
-            usage=together([self._records[i] for i in (*self._parts, last)]) if answer else Usage(),
-            finish=self.reply.finish,
-            resumed=len(self._parts) if answered else 0,
+            self._plan.request_id,
+            candidate.id if candidate else None,
+            candidate.provider if candidate else "",
+            tuple(records),
+            self._why(records, answer),
+            self._plan.policy,
+            _summed([r.cost_pico for r in records]),
+            at - self._start,
+            answer.ttft_s if answer else None,
+            together([self._records[i] for i in (*parts, last)]) if parts else usage,
+            self.reply.finish,
+            len(parts) if answer else 0,
         )
         self.over = Finish(outcome, error)
         return (self.over,)
 
     def _why(self, records: list[AttemptRecord], answer: AttemptRecord | None) -> str:
-        planned = self._plan.reason
+        planned = self._targets.degraded() or self._plan.reason
         return planned if answer is None else why(planned, records, answer, self.hedged_after, bool(self._parts))
 
     def _settle(self, run: Running, at: float, fault: Fault | None, reply: Reply, *, cancelled: bool = False) -> None:
@@ -362,14 +378,19 @@ class Execution:
         )
         told = f": attempt {self.committed} was faster" if self.committed not in (None, run.index) else ""
         self._records[run.index] = AttemptRecord(
-            index=run.index, model=run.candidate.id, provider=run.candidate.provider,
-            fault=fault.kind if fault else "cancelled" if cancelled else None,
-            detail=fault.told if fault else f"cancelled{told}" if cancelled else "",
-            started_s=run.started - self._start, elapsed_s=elapsed, ttft_s=ttft, usage=usage,
-            cost_pico=cost, finish=reply.finish, window=fault.window if fault else None,
+            run.index, run.candidate.id, run.candidate.provider,
+            fault.kind if fault else "cancelled" if cancelled else None,
+            fault.told if fault else f"cancelled{told}" if cancelled else "",
+            run.started - self._start, elapsed, ttft, usage, cost, reply.finish,
+            fault.window if fault else None,
         )  # fmt: skip
 
 
 def _summed(costs: list[int | None]) -> int | None:
     """None as soon as one part is unknown: an unknown cost is not zero."""
-    return sum(c for c in costs if c is not None) if None not in costs else None
+    total = 0
+    for cost in costs:
+        if cost is None:
+            return None
+        total += cost
+    return total

@@ -6,12 +6,12 @@ not yet the answer, and turns what attempts do into the machine's events.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Generic, TypeVar, cast
+from typing import Generic, TypeVar
 
 from capability_router.clock import Clock
-from capability_router.execution.effects import Abort, Deliver, Effect, Finish, Launch, SetAlarm
+from capability_router.execution.effects import Abort, Deliver, Effect, Fund, Launch, SetAlarm
 from capability_router.execution.endpoint import Attempt, Endpoint
 from capability_router.execution.events import (
     NONE,
@@ -21,9 +21,12 @@ from capability_router.execution.events import (
     ChunkArrived,
     Completed,
     Faulted,
+    Funded,
     Replies,
 )
+from capability_router.execution.funding import beside_the_loop
 from capability_router.execution.machine import Execution
+from capability_router.faults.kinds import Fault
 from capability_router.request import Reply
 
 C = TypeVar("C")
@@ -36,12 +39,15 @@ class Rang(Exception):
 class Performance(Generic[C]):
     """The machine, the attempts in flight, the held chunks."""
 
-    __slots__ = ("_attempts", "_between", "_clock", "_endpoint", "_held", "_machine", "alarm", "delivering", "launches")
+    __slots__ = (
+        "_attempts", "_between", "_clock", "_endpoint", "_fund", "_held", "_machine", "alarm", "delivering", "launches",
+    )  # fmt: skip
 
     def __init__(self, machine: Execution, endpoint: Endpoint[C], clock: Clock) -> None:
         self._machine, self._endpoint, self._clock = machine, endpoint, clock
         self._attempts: dict[int, Attempt[C]] = {}
         self._held: dict[int, list[C]] = {}
+        self._fund: Fund | None = None
         self.alarm: float | None = None
         self.launches: list[Launch] = []
         self.delivering = 0
@@ -92,7 +98,7 @@ class Performance(Generic[C]):
     def raised(self, index: int, error: BaseException) -> None:
         """The attempt raised: a provider's fault goes to the machine, anything else passes through."""
         fault = self._endpoint.fault(error) if isinstance(error, Exception) else None
-        if fault is None:
+        if fault is None or (self.delivering == index and _mistaken(fault)):
             self.cancel()
             raise error
         attempt = self._attempts.pop(index, None)
@@ -109,9 +115,9 @@ class Performance(Generic[C]):
         if self._machine.over is None:
             self._perform(self._machine.feed(Cancelled(self._clock.now(), self._replies())))
 
-    def held(self) -> list[C]:
+    def held(self) -> Sequence[C]:
         """The chunks of the answer that were held until it became the answer; each is given once."""
-        return self._held.pop(self.delivering, [])
+        return self._held.pop(self.delivering, ())
 
     def in_time(self) -> None:
         """Raise Rang when a stream has gone on beyond its alarm. A whole reply that is late is still an answer."""
@@ -120,19 +126,33 @@ class Performance(Generic[C]):
 
     def patience_s(self) -> float | None:
         """Seconds for which the next chunk may be awaited: until the alarm, or the next token's own limit."""
-        left = None if self.alarm is None else max(self.alarm - self._clock.now(), 0.0)
         between = self._between if self.delivering else None
-        return left if between is None or (left is not None and left < between) else between
+        if self.alarm is None:
+            return between
+        left = self.alarm - self._clock.now()
+        if between is not None and between <= left:
+            return between
+        return left if left > 0.0 else 0.0
 
     def wait_turn(self) -> None:
-        """Wait until a target may be free."""
+        """Wait until a target may be free, or until the next launch is paid for."""
+        if self._fund is not None:
+            self._fund.borrow()
+            return self._funded()
         self._clock.sleep(self.patience_s() or 0.0)
-        self.rang()
+        return self.rang()
 
     async def await_turn(self) -> None:
         """The same, asynchronously."""
+        if self._fund is not None:
+            await beside_the_loop(self._fund.borrow)
+            return self._funded()
         await self._clock.asleep(self.patience_s() or 0.0)
-        self.rang()
+        return self.rang()
+
+    def _funded(self) -> None:
+        self._fund = None
+        self._perform(self._machine.feed(Funded(self._clock.now())))
 
     def in_flight(self, index: int) -> bool:
         """Whether the attempt is still of interest."""
@@ -141,7 +161,7 @@ class Performance(Generic[C]):
     @property
     def timed(self) -> bool:
         """Whether any clock runs."""
-        return self.alarm is not None or self._between is not None
+        return self.alarm is not None or (self._between is not None and self._machine.streaming)
 
     @property
     def running(self) -> bool:
@@ -167,20 +187,26 @@ class Performance(Generic[C]):
             return
         self.alarm = None
         for effect in effects:
-            kind = type(effect)
-            if kind is Launch:
-                self.launches.append(cast(Launch, effect))
-                self._between = self.launches[-1].timeouts.between_tokens
-            elif kind is SetAlarm:
-                self.alarm = cast(SetAlarm, effect).at
-            elif kind is Deliver:
-                self.delivering = cast(Deliver, effect).attempt
-            elif kind is Abort:
-                self._abort(cast(Abort, effect).attempt)
-            elif kind is Finish:
+            if isinstance(effect, SetAlarm):
+                self.alarm = effect.at
+            elif isinstance(effect, Launch):
+                self.launches.append(effect)
+                self._between = effect.timeouts.between_tokens
+            elif isinstance(effect, Deliver):
+                self.delivering = effect.attempt
+            elif isinstance(effect, Abort):
+                self._abort(effect.attempt)
+            elif isinstance(effect, Fund):
+                self._fund = effect
+            else:
                 self.launches.clear()
 
     def _abort(self, index: int) -> None:
         attempt = self._attempts.pop(index, None)
         if attempt is not None:
             attempt.abort()
+
+
+def _mistaken(fault: Fault) -> bool:
+    """Whether it is a mistake in a package's own code: a model that has begun to answer supports the request."""
+    return fault.kind == "unsupported" and fault.status is None and not fault.code

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import aclosing, closing, suppress
 from contextvars import copy_context
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -96,7 +96,7 @@ def _taken(box: Box, patience_s: float | None) -> Given | None:
     return None
 
 
-def heard(show: Performance[C], given: Given | None) -> list[C]:
+def heard(show: Performance[C], given: Given | None) -> Sequence[C]:
     """Take in what an attempt gave, or that the alarm rang (None); gives the chunks to hand on."""
     if given is None:
         show.rang()

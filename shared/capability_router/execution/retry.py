@@ -11,16 +11,15 @@ from threading import Lock
 class RetryBudget:
     """Tokens earned by requests (`ratio` each) and spent by same-target repetitions; starts at `floor`."""
 
-    def __init__(self, ratio: float = 0.2, floor: int = 3, cap: float = 100.0) -> None:
-        self._ratio, self._cap = ratio, cap
+    def __init__(self, ratio: float, floor: int, cap: float = 100.0) -> None:
+        self._ratio, self._cap = ratio, max(cap, float(floor))
         self._tokens = float(floor)
-        self._floor = float(floor)
         self._lock = Lock()
 
     def earn(self) -> None:
         """One request began."""
         with self._lock:
-            self._tokens = min(self._tokens + self._ratio, max(self._cap, self._floor))
+            self._tokens = min(self._tokens + self._ratio, self._cap)
 
     def spend(self) -> bool:
         """Take the right to one repetition; False = none is left."""

@@ -63,6 +63,11 @@ class Run(Generic[C]):
         return self._machine.committed
 
     @property
+    def begun(self) -> tuple[int, str]:
+        """By how many attempts, and how, the answer was begun before the one that goes on with it."""
+        return self._machine.begun
+
+    @property
     def attempts(self) -> int:
         """Launches so far."""
         return len(self._machine.records) + (0 if self._machine.over else 1)

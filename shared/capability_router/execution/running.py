@@ -26,9 +26,11 @@ class Running:
 
     def ends_at(self, *, streaming: bool) -> float | None:
         """When its time is over; None = never."""
+        limit = self.timeouts.total
         first = self.timeouts.first_token if streaming and self.first_at is None else None
-        limits = [self.started + limit for limit in (self.timeouts.total, first) if limit is not None]
-        return min(limits) if limits else None
+        if limit is None or (first is not None and first < limit):
+            limit = first
+        return None if limit is None else self.started + limit
 
     def clock(self, at: float) -> str:
         """Which of its clocks has run out by then."""
@@ -36,3 +38,8 @@ class Running:
         if total is not None and at >= self.started + total - 1e-6:
             return "whole answer"
         return "first token" if self.first_at is None else "next token"
+
+    def told(self, at: float) -> str:
+        """'after 2.00 s', and whose time it was where that is not the attempt's own."""
+        shared = self.timeouts.total_by == "deadline_s" and self.clock(at) == "whole answer"
+        return f"after {at - self.started:.2f} s{', when deadline_s was over' if shared else ''}"

@@ -63,7 +63,7 @@ class Targets:
         self, candidates: tuple[Candidate, ...], gate: Gate, limits: Limits, budget: RetryBudget, tokens: int, *,
         line: Line, priority: str = "interactive", continues: Collection[str] = (),
     ) -> None:  # fmt: skip
-        self._continues = [c for c in candidates if c.id in continues]
+        self._continues = [c for c in candidates if c.id in continues] if continues else []
         self._line, self._priority = line, priority
         self._place: Place | None = None
         self._turned_away = False
@@ -167,6 +167,11 @@ class Targets:
         self._gate.settle(permit, _NEUTRAL, at)
         self.denials[candidate.id] = why
 
+    def returned(self, pick: Pick, at: float) -> None:
+        """A target that is not launched after all: give its permit back, and keep it for later."""
+        self._gate.settle(pick.permit, _NEUTRAL, at)
+        self._fresh.append(pick.candidate)
+
     def _pause(self, fault: Fault, repetition: int) -> float:
         if fault.row.same == "at_once":
             return 0.0
@@ -209,12 +214,17 @@ class Targets:
             told.append(f"the line is full, {len(self._line):,} requests wait")
         return "; ".join(told) or "none is left"
 
-    def advice(self, at: float, limits: Limits) -> str:
-        """What was not tried, and why."""
+    def degraded(self) -> str:
+        """'the budget leaves out a: ...': why the first choice was not taken; '' = no budget had a say."""
+        told = "; ".join(f"{model}: {denial.told}" for model, denial in self.denials.items())
+        return f"the budget leaves out {told}" if told else ""
+
+    def advice(self, at: float, bound: str) -> str:
+        """What was not tried, and why. `bound`: what ended the request, 'within 4 attempts'."""
         denied = "".join(f" {model}: {denial.told}." for model, denial in self.denials.items())
         held = f"Not tried: {self.told_held(at)}." if self._held else ""
         left = [c.id for c in self._fresh if c.id not in self._held]
-        more = f"Not reached within {limits.attempts} attempts: {', '.join(left)}." if left else ""
+        more = f"Not reached {bound}: {', '.join(left)}." if left else ""
         told = " ".join(part for part in (held, more, denied.strip()) if part)
         return told or "Add another candidate, or look at router.health()."
 

@@ -20,6 +20,7 @@ from capability_router.faults.phrases import loose_rules, rules_for, told_by
 from capability_router.faults.vocabulary import (
     BROAD,
     DECISIVE_NAMES,
+    ENDED,
     FRAGMENTS,
     GARBLED,
     IN_STREAM,
@@ -83,7 +84,8 @@ def _fault(error: BaseException, now_unix: float) -> Fault:
         clock=_clock(evidence) if kind == "timeout" else "",
         again=not forbids_retry(headers_of(evidence)),
         sent=_sent(evidence),
-        started=any(not link.status and link.names[:1] and link.names[0] in IN_STREAM for link in evidence),
+        started=any(not link.status and link.names and link.names[0] in IN_STREAM for link in evidence),
+        answered=any(not link.status and not ENDED.isdisjoint(link.names) for link in evidence),
         error=error,
     )
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from capability_router.value import quickly_made
+
 Same = Literal["never", "at_once", "backoff", "pushback"]
 Other = Literal["yes", "larger_window", "if_allowed", "no"]
 Blame = Literal["none", "breaker", "gate", "credential", "model", "quality"]
@@ -59,6 +61,7 @@ KINDS: dict[str, FaultKind] = {
 }
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One fault of one attempt. `detail` is short and holds no prompt, key or header value.
@@ -67,6 +70,7 @@ class Fault:
     `again` is False if it says that the same call must not be repeated (`x-should-retry: false`).
     `sent` is False if the request surely never reached the provider, so nothing can be billed;
     `started` is True if an answer had begun when it came (an error event inside a 200 stream).
+    `answered` is True if an answer came to its end, and its SDK raised over how it ended.
     `error` is the exception that was raised, for `__cause__` only; it never reaches telemetry.
     """
 
@@ -80,6 +84,7 @@ class Fault:
     again: bool = True
     sent: bool = True
     started: bool = False
+    answered: bool = False
     error: BaseException | None = field(default=None, repr=False, compare=False)
 
     @property

@@ -149,6 +149,9 @@ def status_kind(status: int) -> str:
     broad = "server_error" if status >= 500 else "bad_request" if status >= 400 else "unknown"
     return _STATUSES.get(status, broad)
 
+ENDED = frozenset(map(normal, ("ContentFilterFinishReasonError", "LengthFinishReasonError")))
+"""Classes that an SDK raises over an answer that came, for how it ended."""
+
 REPLY_PARTS = frozenset({"choices", "usage", "content", "model_dump", "candidates", "message", "output", "id", "model"})
 GARBLED = ("unexpected response type", "response missing 'choices'", "null value for 'choices'")
 """How clients stumble over a body that is no reply: the part they looked for, or their own words (lower case)."""

@@ -32,6 +32,7 @@ from capability_router.health.permit import Hold, Permit, Verdict
 __all__ = ["Board", "BreakerConfig", "Condition", "HealthEvent", "Hold", "Permit", "Verdict"]
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+_GONE_WELL = 3
 _UNTIMED_GATE_S = 1.0
 """How long a provider's "nothing left" holds when it doesn't say until when."""
 
@@ -75,6 +76,7 @@ class Board:
         self._line: deque[tuple[Permit, Verdict, float]] = deque()
         self._events: deque[HealthEvent] = deque()
         self._latest = 0.0
+        self._failed_until = 0.0
 
     def __repr__(self) -> str:
         return f"Board({len(self._lanes)} models)"
@@ -118,6 +120,22 @@ class Board:
                 self._count_barred(now)
             self._after()
         return self._barred
+
+    def failing(self, now: float) -> Mapping[str, float]:
+        """The share of a candidate's last calls that failed, 0 to 1, as a chance; only of those that had failures.
+
+        A few calls say little: it is as if three more had gone well.
+        """
+        if now >= self._failed_until:
+            return _NOTHING
+        with self._lock:
+            self._work_off()
+            seen = {id: lane.breaker.window for id, lane in self._lanes.items() if lane.breaker.window.failed}
+            for window in seen.values():
+                window.slide(now)
+            found = {id: window.failed / (window.calls + _GONE_WELL) for id, window in seen.items() if window.failed}
+        self._after()
+        return found
 
     def admit(self, id: str, now: float, tokens: int = 0, *, probe: bool = False) -> Permit | Hold:
         """A permit for one call of about this many tokens, or why not now. A probe's own goes before traffic."""
@@ -259,8 +277,11 @@ class Board:
                 self.settled_twice += 1
             else:
                 permit.settled = True
-                self._latest = max(self._latest, now)
+                if now > self._latest:
+                    self._latest = now
                 permit.lane.settle(permit, verdict, now)
+                if permit.lane.breaker.window.failed:
+                    self._failed_until = max(self._failed_until, now + self.config.window_s)
 
     def _after(self) -> None:
         """Work off the line, unless somebody is at it (who then looks again), and tell of events."""

@@ -25,8 +25,9 @@ class Mean:
 
     def add(self, sample: float) -> None:
         """Take one more sample."""
-        seen = self._seen = min(self._seen + 1, _MEMORY)
-        self.value = sample if self.value is None else self.value + (sample - self.value) / seen
+        if self._seen < _MEMORY:
+            self._seen += 1
+        self.value = sample if self.value is None else self.value + (sample - self.value) / self._seen
 
 
 class Peak:

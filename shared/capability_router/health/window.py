@@ -18,7 +18,7 @@ class Window:
 
     __slots__ = ("_calls", "_failed", "_slice_s", "_slow", "_tick", "calls", "failed", "slow")
 
-    def __init__(self, span_s: float = 30.0) -> None:
+    def __init__(self, span_s: float) -> None:
         self._slice_s = span_s / _SLICES
         self.clear()
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 PRIOR_WEIGHT = 3.0  # answers that the common factor's word is worth for one model
 FADE = 0.98  # per answer
 _MOST = 50.0  # a single answer moves the factor by at most this much either way
+_LOG_MOST = math.log(_MOST)
 _TASKS_KEPT = 1_000
 
 
@@ -43,7 +44,8 @@ class Lengths:
         """An answer of this model took `actual` tokens where `predicted` had been foreseen."""
         if predicted <= 0 or actual <= 0 or (task not in self._sums and len(self._sums) >= _TASKS_KEPT):
             return
-        step = math.log(min(max(actual / predicted, 1 / _MOST), _MOST))
+        ratio = actual / predicted
+        step = _LOG_MOST if ratio > _MOST else -_LOG_MOST if ratio < 1 / _MOST else math.log(ratio)
         with self._lock:
             sums = self._sums.setdefault(task, {})
             total, weight = sums.get(model, (0.0, 0.0))
@@ -52,7 +54,10 @@ class Lengths:
 
 
 def _factors(sums: dict[str, tuple[float, float]]) -> Factors:
-    weight = sum(w for _, w in sums.values())
-    common = sum(total for total, _ in sums.values()) / (weight + PRIOR_WEIGHT)
-    own = {m: math.exp((total + PRIOR_WEIGHT * common) / (w + PRIOR_WEIGHT)) for m, (total, w) in sums.items()}
-    return Factors(own, math.exp(common))
+    weight, total = PRIOR_WEIGHT, 0.0
+    for logs, seen in sums.values():
+        weight += seen
+        total += logs
+    common, exp = total / weight, math.exp
+    own = {m: exp((logs + PRIOR_WEIGHT * common) / (seen + PRIOR_WEIGHT)) for m, (logs, seen) in sums.items()}
+    return Factors(own, exp(common))

@@ -8,11 +8,13 @@ as such; else nothing, because providers do not bill for requests they turned aw
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from capability_router.errors import ConfigError
-from capability_router.money.budget import Budgets, Denial, Hold
+from capability_router.money.allowance import Limit, Loans
+from capability_router.money.budget import Budgets, Denial, Hold, Short
 from capability_router.money.ledger import Booked, Call, Ledger, Line
 from capability_router.money.price import Price, pico
 from capability_router.request import Reply, Usage
@@ -23,6 +25,7 @@ _BEGUN = frozenset(
     {"timeout", "connection", "truncated", "empty", "malformed_tool_call", "unparsable", "content_filtered", "refusal"}
 )
 _NOTHING = Usage()
+_UNMARKED: Mapping[str, str] = {}
 
 
 class Payee(Protocol):
@@ -53,30 +56,65 @@ def _may_be_billed(fault: Broken) -> bool:
 
 
 class Account:
-    """Books one request. `prices`: model id -> Price or None; `most`: model id -> what a call may cost at most."""
+    """Books one request. `prices`: model id -> Price or None; `most`: model id -> what a call may cost at most;
+
+    `credentials`: model id -> the mark of the key that pays.
+    """
 
     def __init__(
         self, request_id: str, booked: Booked, input_tokens: int, *, ledger: Ledger, budgets: Budgets,
         prices: Mapping[str, Price | None], most: Callable[[str], int | None], unix: Callable[[], float],
+        credentials: Mapping[str, str] = _UNMARKED, limit: Limit | None = None, candidates: Sequence[Payee] = (),
     ) -> None:  # fmt: skip
         self.tenant = booked.tenant
         self._request_id, self._booked, self._input_tokens = request_id, booked, input_tokens
         self._ledger, self._budgets, self._prices, self._most, self._unix = ledger, budgets, prices, most, unix
+        self._credentials = credentials
         self._holds: dict[int, Hold] = {}
         self._refused: Denial | None = None
+        self._limit, self._candidates = limit, candidates
+        self._loans: Loans | None = None
 
-    def open(self, attempt: int, candidate: Payee) -> Denial | None:
-        """Reserve and open a line; else the budget that forbids it."""
+    def open(self, attempt: int, candidate: Payee) -> Denial | Short | None:
+        """Reserve and open a line; else the budget that forbids it, or the money that a store must lend first."""
+        if self._limit is not None and (over := self._limit.forbids(attempt, candidate.id)):
+            return over
         if self._budgets:
             if self._refused is not None:
                 return self._refused
-            hold = self._budgets.reserve(self._scopes(candidate), self._most(candidate.id), self._unix())
-            if isinstance(hold, Denial):
-                self._refused = hold if hold.on_exceed == "refuse" else None
+            lent = None if self._loans is None else self._loans.taken(attempt)
+            hold = lent or self._budgets.reserve(self._scopes(candidate), self._most(candidate.id))
+            if isinstance(hold, Short):
+                self._loans = self._loans or Loans(self._budgets)
                 return hold
+            if isinstance(hold, Denial):
+                return self._denied(hold, candidate)
             self._holds[attempt] = hold
         self._ledger.open(Line(self._request_id, attempt))
         return None
+
+    def foreseen(self, candidate: Payee) -> Denial | None:
+        """The budget that would forbid this model now, as far as it is known without asking a store."""
+        return self._budgets.fits(self._scopes(candidate), self._most(candidate.id))
+
+    def borrow(self, attempt: int, short: Short) -> None:
+        """Have a store lend what is lacking, for the next `open` of the attempt. Waits for the store."""
+        if self._loans is not None:
+            self._loans.borrow(attempt, short)
+
+    def forgo(self) -> None:
+        """Give back what was lent, or still will be, and not used."""
+        if self._loans is not None:
+            self._loans.forgo()
+
+    def _denied(self, denial: Denial, candidate: Payee) -> Denial:
+        if denial.on_exceed != "refuse":
+            return denial
+        others = () if denial.store else [c.id for c in self._candidates if c.id != candidate.id]
+        costs = {id: self._most(id) for id in others}
+        fits = tuple(id for id, cost in costs.items() if cost is not None and cost <= denial.left)
+        self._refused = denial._replace(fits=fits)
+        return self._refused
 
     def close(
         self, attempt: int, candidate: Payee, fault: Broken | None, reply: Reply, *, had_content: bool, cancelled: bool
@@ -84,18 +122,29 @@ class Account:
         """Settle the line and the reservation; the tokens booked and their cost."""
         usage = self._usage(fault, reply, had_content)
         cost = self._cost(candidate.id, usage, reply)
+        told, usage = usage, self._doubted(candidate.id, usage, reply)
         now = self._unix()
         if hold := self._holds.pop(attempt, None):
-            self._budgets.settle(hold, cost or 0, now)
+            self._budgets.settle(hold, cost or 0)
+        if self._limit is not None:
+            self._limit.closed(attempt, cost)
         booked = self._booked
         ended = "cancelled" if cancelled else None if fault is None else fault.kind
         self._ledger.settle(
             Call(
                 self._request_id, attempt, candidate.id, candidate.provider, booked.tenant, booked.task, booked.tags,
                 booked.chain, booked.framework, ended, usage, cost, now,
+                self._credentials.get(candidate.id, ""), booked.session,
             )
         )  # fmt: skip
-        return usage, cost
+        return told, cost
+
+    def _doubted(self, model: str, usage: Usage, reply: Reply) -> Usage:
+        """Marked as estimated where it is priced as usual though it was served under a tier without a known price."""
+        price = None if reply.cached or reply.cost_usd is not None else self._prices.get(model)
+        if not usage.service_tier or price is None or price.under(usage.service_tier) is not price:
+            return usage
+        return replace(usage, estimated=True)
 
     def _usage(self, fault: Broken | None, reply: Reply, had_content: bool) -> Usage:
         if reply.usage is not None:
@@ -126,5 +175,6 @@ class Account:
             f"task:{b.task}",
             f"chain:{b.chain}",
             f"model:{candidate.id}",
+            f"provider:{candidate.provider}",
             *(f"tag:{t}" for t in b.tags),
         ]

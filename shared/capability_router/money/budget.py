@@ -1,192 +1,336 @@
 """Spending caps that hold: what a call may cost is reserved before it is sent and settled after.
 
-A cap covers a scope ("global", "tenant:acme", "tag:nightly", "task:summarise", "chain:x",
-"model:openai/gpt-5-mini") over a window. Spent plus reserved never exceeds it, whatever the number
-of threads. Windows are calendar units in UTC, "total", or "rolling:<seconds>".
+A cap covers a scope ("global", "tenant:acme", "tag:nightly", "tag:*", ...) over a window. Spent plus reserved never
+exceeds it, whatever the number of threads, and of processes where they share a store. Reserving and settling are
+arithmetic under a lock: a store that has to be asked lends each process a part of the cap, and only `borrow` and
+`settle_up` ask it.
 """
 
 from __future__ import annotations
 
+import logging
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Literal, NamedTuple
+from threading import Lock
+from typing import NamedTuple
 
-from capability_router.errors import ConfigError
-from capability_router.money.price import pico, usd
+from capability_router.clock import Clock, SystemClock
+from capability_router.errors import StoreError
+from capability_router.money.cap import BudgetSpec, OnExceed
+from capability_router.money.coverage import Coverage, Meant
+from capability_router.money.denial import BudgetEvent, Denial, denied, passed, unpriced, withheld
+from capability_router.money.purse import Purse
+from capability_router.money.statement import Statement, statement
 from capability_router.postbox import Postbox
+from capability_router.stores.base import BudgetRoom, Claim, Grant
+from capability_router.stores.memory import MemoryBudgets
 
-OnExceed = Literal["refuse", "degrade", "warn"]
-SCOPES = ("global", "tenant", "tag", "task", "chain", "model")
-WINDOWS = ("minute", "hour", "day", "week", "month", "total")
-_FIXED = {"minute": 60, "hour": 3_600}
-
-
-@dataclass(frozen=True, slots=True)
-class BudgetSpec:
-    """One cap. `refuse`: the request fails; `degrade`: only models that fit are tried; `warn`: it is told."""
-
-    scope: str
-    limit_usd: float
-    window: str = "total"
-    on_exceed: OnExceed = "refuse"
-
-    def __post_init__(self) -> None:
-        kind, _, name = self.scope.partition(":")
-        if kind not in SCOPES or (kind != "global") != bool(name):
-            raise ConfigError(
-                f"budget scope {self.scope!r}: write 'global' or one of {', '.join(SCOPES[1:])} as 'tenant:acme'"
-            )
-        if self.window not in WINDOWS and not _rolling_s(self.window):
-            raise ConfigError(
-                f"budget window {self.window!r}: one of {', '.join(WINDOWS)} or 'rolling:<seconds>' above 0"
-            )
-        if self.on_exceed not in ("refuse", "degrade", "warn"):
-            raise ConfigError(f"budget on_exceed {self.on_exceed!r}: refuse, degrade or warn")
-        pico(self.limit_usd)
-
-
-def _rolling_s(window: str) -> float | None:
-    """60.0 of 'rolling:60'; None = another window, or no number of seconds."""
-    kind, _, seconds = window.partition(":")
-    plain = seconds.isascii() and seconds.replace(".", "", 1).isdigit()
-    return float(seconds) if kind == "rolling" and plain else None
-
-
-Meant = Callable[[str], Sequence[str]]
-"""The ids that a model's name may mean."""
+__all__ = ["BudgetEvent", "BudgetSpec", "Budgets", "Denial", "Hold", "OnExceed", "Short", "Terms"]
+log = logging.getLogger("capability_router")
+_TRIES = 20  # between which other threads may have taken what was lent for this call
 
 
 def _by_itself(name: str) -> Sequence[str]:
     return (name,)
 
 
-class Denial(NamedTuple):
-    """Why a call may not be made: the cap, what is left of it in picodollars, in words, and what is to follow."""
+class Terms(NamedTuple):
+    """How a store is dealt with: its name, how long a loan lasts, whether calls go on without it."""
 
-    scope: str
-    left: int
-    told: str
-    on_exceed: OnExceed
+    store: str = "memory://"
+    lease_s: float = 30.0
+    fail_open: bool = False
 
 
-class Hold(NamedTuple):
-    """Money reserved for one launch, in every budget that covers it."""
+class Short(NamedTuple):
+    """The call may be made once the store has lent what it needs: `borrow` asks it."""
 
-    budgets: tuple[Budget, ...]
+    scopes: tuple[str, ...]
     amount: int
 
 
-class Budget:
-    """One cap and what is spent and reserved in its current window."""
+class Hold:
+    """Money reserved for one launch, in every budget that covers it. It is settled once, whoever tries again."""
 
-    def __init__(self, spec: BudgetSpec, meant: Meant) -> None:
-        self.spec = spec
-        kind, _, name = spec.scope.partition(":")
-        ids = meant(name) if kind == "model" else ()
-        self._scopes = frozenset((spec.scope, *(f"model:{id}" for id in ids)))
-        self.limit = pico(spec.limit_usd)
-        self.spent = 0
-        self.reserved = 0
-        self._window = ""
-        self._rolling = _rolling_s(spec.window)
-        self._past: deque[tuple[float, int]] = deque()
+    __slots__ = ("amount", "purses", "settled")
 
-    def covers(self, scopes: frozenset[str]) -> bool:
-        """Whether a call with these scopes counts here."""
-        return not self._scopes.isdisjoint(scopes)
+    def __init__(self, purses: list[Purse], amount: int) -> None:
+        self.purses, self.amount, self.settled = purses, amount, False
 
-    def left(self, unix: float) -> int:
-        """Picodollars neither spent nor reserved in the window that holds now."""
-        self._turn(unix)
-        return self.limit - self.spent - self.reserved
-
-    def spend(self, unix: float, amount: int) -> None:
-        """Book money that was really spent."""
-        self._turn(unix)
-        self.spent += amount
-        if self._rolling is not None:
-            self._past.append((unix, amount))
-
-    def told(self, unix: float) -> str:
-        """'tenant:acme: $0.004 of $1 left this day'."""
-        left = usd(max(self.left(unix), 0))
-        return f"{self.spec.scope}: ${left:f} of ${self.spec.limit_usd:g} left ({self.spec.window})"
-
-    def _turn(self, unix: float) -> None:
-        if self._rolling is not None:
-            while self._past and self._past[0][0] <= unix - self._rolling:
-                self.spent -= self._past.popleft()[1]
-            return
-        window = window_id(self.spec.window, unix)
-        if window != self._window:
-            self._window, self.spent = window, 0
+    def __repr__(self) -> str:
+        return f"<Hold {self.amount} in {len(self.purses)} budgets{', settled' if self.settled else ''}>"
 
 
 class Budgets:
-    """All caps of a router; thread-safe. `meant` gives the ids of the models that a cap's scope names."""
+    """All caps of a router; thread-safe. `meant` gives the ids of the models that a cap's scope names.
 
-    def __init__(self, specs: Sequence[BudgetSpec] = (), meant: Meant = _by_itself) -> None:
-        self._budgets = [Budget(spec, meant) for spec in specs]
-        self._postbox: Postbox[tuple[Hold, int, float]] = Postbox(self._settle)
+    `room` keeps the money: this process's memory, unless a store is given. Amounts are picodollars.
+    """
+
+    def __init__(
+        self, specs: Sequence[BudgetSpec] = (), meant: Meant = _by_itself, *, room: BudgetRoom | None = None,
+        clock: Clock | None = None, terms: Terms | None = None,
+    ) -> None:  # fmt: skip
+        self._clock, self.terms = clock or SystemClock(), terms or Terms()
+        self.room: BudgetRoom = MemoryBudgets(self._clock.unix) if room is None else room
+        self._lease_s = math.inf if self.room.inline else self.terms.lease_s
+        self._coverage = Coverage(specs, meant)
+        self._skew = 0.0  # how far the store's clock is ahead of this one
+        self._listeners: list[Callable[[BudgetEvent], None]] = []
+        self.wake: Callable[[], None] | None = None  # called when there is something to tell the store
         self.warnings = 0
+        self.away = ""  # why the store could not be asked the last time; "" = it could
+        self._begin()
+
+    def _begin(self) -> None:
+        self._postbox: Postbox[tuple[Hold, int]] = Postbox(self._settle)
+        self._counter = Lock()  # one claim at a time, so that the store hears them in their order
+        self._untold: set[Purse] = set()
+        self._news: deque[BudgetEvent] = deque()
 
     def __bool__(self) -> bool:
-        return bool(self._budgets)
+        return bool(self._coverage.caps)
 
-    def reserve(self, scopes: Iterable[str], amount: int | None, unix: float) -> Hold | Denial:
-        """Reserve in every budget that covers the scopes, or in none: then why."""
-        names = frozenset(scopes)
+    # -- without I/O ------------------------------------------------------------------------------
+
+    def reserve(self, scopes: Iterable[str], amount: int | None) -> Hold | Denial | Short:
+        """Reserve in every budget that covers the scopes, or in none: then why, or that a store has to be asked."""
+        names = tuple(scopes)
         with self._postbox:
-            covering = tuple(b for b in self._budgets if b.covers(names))
-            for budget in covering:
-                scope, on_exceed, left = budget.spec.scope, budget.spec.on_exceed, budget.left(unix)
-                if amount is None and on_exceed != "warn":
-                    return Denial(scope, left, f"{scope}: the model's price is unknown, a budget needs one", "degrade")
-                if (amount or 0) > left:
-                    if on_exceed != "warn":
-                        return Denial(scope, left, self._told(budget, amount or 0, unix), on_exceed)
-                    self.warnings += 1
-            for budget in covering:
-                budget.reserved += amount or 0
-        return Hold(covering, amount or 0)
+            found = self._reserved(names, amount)
+        if self._news:
+            self._announce()
+        return Short(names, amount or 0) if isinstance(found, list) else found
 
-    def settle(self, hold: Hold, cost: int, unix: float) -> None:
-        """Give the reservation back and book what was spent, without waiting."""
-        self._postbox.post((hold, cost, unix))
-
-    def _settle(self, settled: tuple[Hold, int, float]) -> None:
-        hold, cost, unix = settled
-        for budget in hold.budgets:
-            budget.reserved -= hold.amount
-            budget.spend(unix, cost)
-
-    def rows(self, unix: float) -> list[dict[str, str | float]]:
-        """One JSON-safe row per cap."""
-        with self._postbox:
-            return [
-                {"scope": b.spec.scope, "window": b.spec.window, "limit_usd": b.spec.limit_usd,
-                 "left_usd": b.left(unix) / 1e12, "reserved_usd": b.reserved / 1e12}
-                for b in self._budgets
-            ]  # fmt: skip
+    def settle(self, hold: Hold, cost: int) -> None:
+        """Give the reservation back and book what was spent, without waiting. Only the first time counts."""
+        self._postbox.post((hold, cost))
+        if self._news and not self._postbox.busy:  # the collector may have called, in the middle of anything
+            self._announce()
+        if self.wake is not None:
+            self.wake()
 
     @property
     def reserved(self) -> int:
-        """Picodollars reserved in all caps; 0 at rest."""
+        """Picodollars that this process's calls under way hold, in all caps; 0 at rest."""
         with self._postbox:
-            return sum(b.reserved for b in self._budgets)
+            return sum(purse.held for purse in self.purses())
 
-    def _told(self, budget: Budget, amount: int, unix: float) -> str:
-        most = f"${usd(amount).normalize():f}"
-        return f"{budget.told(unix)}, the call may cost up to {most} (give max_tokens to reserve less)"
+    def fits(self, scopes: Iterable[str], amount: int | None) -> Denial | None:
+        """What would be said of such a call now, as far as it is known without asking a store. Nothing is reserved."""
+        names = tuple(scopes)
+        with self._postbox:
+            for purse in self._covering(names):
+                if purse.spec.on_exceed == "warn":
+                    continue
+                if amount is None:
+                    return unpriced(purse, names)
+                if purse.level is None:
+                    self._told(purse)
+                if amount > (purse.limit if purse.level is None else purse.left):
+                    return denied(purse, amount, names)
+        return None
 
+    def on_event(self, listener: Callable[[BudgetEvent], None]) -> None:
+        """Call `listener` when a threshold is passed, or the store is away or back. What it raises is logged."""
+        self._listeners.append(listener)
 
-def window_id(window: str, unix: float) -> str:
-    """The name of the window that holds this moment, UTC."""
-    if window in _FIXED:
-        return str(int(unix // _FIXED[window]))
-    day = datetime.fromtimestamp(unix, UTC)
-    if window == "week":
-        return "{}-{}".format(*day.isocalendar()[:2])
-    return {"day": f"{day:%Y-%m-%d}", "month": f"{day:%Y-%m}", "total": "total"}[window]
+    # -- with the store ---------------------------------------------------------------------------
+
+    def borrow(self, short: Short) -> Hold | Denial:
+        """Ask the store for what the call lacks, and reserve; takes as long as the store does."""
+        with self._counter:
+            found = self._borrowed(short)
+        self._announce()
+        return found
+
+    def settle_up(self, *, final: bool = False) -> bool:
+        """Tell the store what was spent, renew loans, give back what is not needed. False = the store is away.
+
+        `final`: give back all that no call under way holds. Raises nothing; what could not be told is kept.
+        """
+        if self.room.inline:
+            with self._postbox:
+                for purse in self.purses():
+                    self._told(purse)
+            return True
+        with self._counter:
+            now = self._clock.now()
+            with self._postbox:
+                claims = [(p, p.tells(now, self._lease_s, final=final)) for p in self._due(now, final)]
+            done = self._asked(claims, now)
+            with self._postbox:
+                for cap in self._coverage.caps:
+                    for purse in [p for p, claim in claims if done and claim.final and p.at_rest]:
+                        if cap.purses.get(purse.name) is purse:
+                            del cap.purses[purse.name]
+        self._announce()
+        return done
+
+    def rows(self, tenant: str | None = None) -> list[Statement]:
+        """How each cap stands now, everybody's spending told; with `tenant`, that tenant's own caps only.
+
+        Raises StoreError when the store can't be read.
+        """
+        self.settle_up()
+        with self._postbox:
+            caps = [(cap.spec, cap.key) for cap in self._coverage.caps]
+        names = [] if any(spec.each for spec, _ in caps) else [key for _, key in caps]
+        return statement(caps, self.room.standings(names) if caps else [], self._clock.unix() + self._skew, tenant)
+
+    def forked(self) -> None:
+        """In the child of a fork: what the parent was lent, and its calls under way, are the parent's."""
+        if not self.room.inline:
+            for purse in self.purses():
+                purse.lost = True
+            for cap in self._coverage.caps:
+                cap.purses.clear()
+        self._begin()
+
+    # -- how --------------------------------------------------------------------------------------
+
+    def _reserved(self, names: tuple[str, ...], amount: int | None) -> Hold | Denial | list[Purse]:
+        """A hold; else why not; else the purses that lack money."""
+        now = self._clock.now()
+        purses = self._covering(names)
+        short: list[Purse] = []
+        for purse in purses:
+            if purse.spec.on_exceed == "warn":
+                self.warnings += (amount or 0) > purse.left
+            elif amount is None:
+                return unpriced(purse, names)
+            elif purse.free(now) < amount:
+                short.append(purse)
+        if short and not self.room.inline:
+            return short
+        refused = self._lent(short, amount or 0, now)
+        return self._held(purses, amount or 0, now) if refused is None else denied(refused, amount or 0, names)
+
+    def _held(self, purses: list[Purse], amount: int, now: float) -> Hold:
+        for purse in purses:
+            purse.hold(amount, now)
+        return Hold(purses, amount)
+
+    def _lent(self, short: list[Purse], amount: int, now: float) -> Purse | None:
+        """Ask a store that answers at once; gives the first purse that can't be filled, after which none is."""
+        for purse in short:
+            claim = purse.asks(amount, now, self._lease_s, whole=True)
+            grant = self.room.claim(claim)
+            purse.granted(claim, grant, now)
+            if grant.lent < claim.least:
+                return purse
+        return None
+
+    def _told(self, purse: Purse) -> None:
+        """Let a store that answers at once know how a purse stands, and have back what is not held."""
+        if self.room.inline:
+            now = self._clock.now()
+            claim = purse.tells(now, self._lease_s, final=True)
+            purse.granted(claim, self.room.claim(claim), now)
+
+    def _borrowed(self, short: Short) -> Hold | Denial:
+        for _ in range(_TRIES):
+            now = self._clock.now()
+            with self._postbox:
+                found = self._reserved(short.scopes, short.amount)
+                if not isinstance(found, list):
+                    return found
+                claims = [(purse, purse.asks(short.amount, now, self._lease_s)) for purse in found]
+            if not self._asked(claims, now):
+                return self._without(short, claims[0][0])
+            with self._postbox:
+                refused = next((p for p, claim in claims if p.lent < claim.least and self._is_open(p)), None)
+                found = self._reserved(short.scopes, short.amount)
+                if not isinstance(found, list):
+                    return found
+                if refused is not None:
+                    return denied(refused, short.amount, short.scopes)
+        return withheld(claims[0][0], "other calls were faster each time; try again")
+
+    def _without(self, short: Short, purse: Purse) -> Hold | Denial:
+        """The store is away: nothing goes, or with `fail_open` everything, to be told to it when it is back."""
+        if not self.terms.fail_open:
+            return withheld(purse, f"{self.away} (`store: {{url: ..., when_away: fail_open}}` lets calls through)")
+        with self._postbox:
+            return self._held(self._covering(short.scopes), short.amount, self._clock.now())
+
+    def _asked(self, claims: Sequence[tuple[Purse, Claim]], now: float) -> bool:
+        for purse, claim in claims:
+            before = self._clock.unix()
+            try:
+                grant = self.room.claim(claim)
+            except StoreError as error:
+                if not self.away:
+                    self._news.append(BudgetEvent("store_away", self.terms.store, detail=str(error)))
+                self.away = str(error)
+                return False
+            self._skew = grant.at - before
+            with self._postbox:
+                self._taken_in(purse, claim, grant, now)
+        if claims and self.away:
+            self._news.append(BudgetEvent("store_back", self.terms.store))
+            self.away = ""
+        return True
+
+    def _taken_in(self, purse: Purse, claim: Claim, grant: Grant, now: float) -> None:
+        purse.granted(claim, grant, now)
+        if purse.spent == purse.told and (self._is_open(purse) or not purse.held):
+            self._untold.discard(purse)
+        self._noticed(purse)
+
+    def _is_open(self, purse: Purse) -> bool:
+        return purse.holds(self._clock.unix() + self._skew)
+
+    def _settle(self, settled: tuple[Hold, int]) -> None:
+        hold, cost = settled
+        if hold.settled:
+            return
+        hold.settled = True
+        for purse in hold.purses:
+            if purse.lost:
+                continue
+            purse.pay(hold.amount, cost)
+            if not self.room.inline:
+                self._untold.add(purse)
+            elif purse.pot.rolls_s is not None:  # it counts from now on
+                self._told(purse)
+            self._noticed(purse)
+
+    def _noticed(self, purse: Purse) -> None:
+        if purse.level is None:
+            self._told(purse)
+        self._news.extend([passed(purse, share) for share in purse.passed()])
+
+    def _announce(self) -> None:
+        while self._news:
+            event = self._news.popleft()
+            log.warning("%s", event.told)
+            for listener in self._listeners:
+                try:
+                    listener(event)
+                except Exception:  # whatever it raises, the call that brought the event about goes on
+                    log.exception("listener %r failed", listener)
+
+    def _covering(self, names: tuple[str, ...]) -> list[Purse]:
+        """The purses of all caps on these scopes, each once."""
+        unix = self._clock.unix() + self._skew
+        found: list[Purse] = []
+        for cap, scope in self._coverage.of(names):
+            purse, old = cap.purse(scope, unix)
+            if old is not None and not self.room.inline:
+                self._untold.add(old)
+            if purse not in found:
+                found.append(purse)
+                cap.sweep(self._clock.now(), self._told)
+        return found
+
+    def _due(self, now: float, final: bool) -> list[Purse]:
+        """The purses of which the store has something to hear."""
+        soon = now + self._lease_s * 2 / 3
+        renew = [p for p in self.purses() if (p.held or p.lent) and (final or p.until < soon or not p.held)]
+        return list(dict.fromkeys([*self._untold, *renew]))
+
+    def purses(self) -> list[Purse]:
+        """What this process has of each pot; to be read under no other lock, and never changed."""
+        return list({*self._untold, *self._coverage.purses()})

@@ -2,18 +2,21 @@
 
 A price is quoted in USD per million tokens (genai-prices' names). One USD per million tokens is
 1,000,000 picodollars per token, so every price with up to six decimals is a whole number and the
-sums are exact.
+sums are exact. What a token costs is settled when a Price is made; to price a call is then a few
+multiplications.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
-from typing import Any
+from operator import mul
+from typing import Any, NamedTuple
 
 from capability_router.errors import ConfigError
-from capability_router.request import Usage
+from capability_router.nearest import nearest
+from capability_router.request import SERVICE_TIERS, Usage
 
 PICO_PER_USD = 10**12
 _PICO_PER_TOKEN = 10**6  # of a price of 1 USD per million tokens
@@ -48,12 +51,31 @@ class Tier:
     price: Price
 
 
+class Rates(NamedTuple):
+    """Picodollars per token, one for each kind of token."""
+
+    input: int
+    output: int
+    read: int
+    write: int
+    write_1h: int
+    audio: int
+    audio_out: int
+    audio_read: int
+    image: int
+    image_out: int
+    image_read: int
+
+
 @dataclass(frozen=True, slots=True)
 class Price:
     """USD per million tokens; None = unknown, which is never taken for free.
 
-    A missing `cache_read_mtok`, `cache_write_mtok` or audio price falls back to the plain input or
-    output price. `per_request` is USD for each call. Raises ConfigError for NaN or negative.
+    What is missing falls back: the price of a special kind of token to the plain input or output price (a
+    write that is kept for an hour to the plain write's, cached audio and images to their own uncached
+    price, else to the cached one). `per_request` is USD for each call. `tiers` and `services` (prices of "batch",
+    "flex", "priority") stand for themselves: what they leave out falls back to their own plain price. Raises
+    ConfigError for NaN or negative.
     """
 
     input_mtok: Number | None = None
@@ -66,30 +88,74 @@ class Price:
     tiers: tuple[Tier, ...] = ()
     as_of: str | None = None
     source: str | None = None
-    _rates: tuple[int, ...] | None = field(init=False, repr=False, compare=False, default=None)
+    cache_write_1h_mtok: Number | None = None
+    cache_audio_read_mtok: Number | None = None
+    input_image_mtok: Number | None = None
+    output_image_mtok: Number | None = None
+    cache_image_read_mtok: Number | None = None
+    services: Mapping[str, Price] = field(default_factory=dict, hash=False)
+    _rates: Rates | None = field(init=False, repr=False, compare=False, default=None)
     _fixed: int = field(init=False, repr=False, compare=False, default=0)
+    _dearest: tuple[int, int] = field(init=False, repr=False, compare=False, default=(0, 0))
 
     def __post_init__(self) -> None:
-        for name in _RATES:
+        for name in _AMOUNTS:
             value = getattr(self, name)
             if value is not None:
                 _decimal(f"price.{name}", value)
-        object.__setattr__(self, "_rates", self._per_token())
+        rates = self._per_token()
+        object.__setattr__(self, "_rates", rates)
+        if rates is not None:
+            dearest = max(rates.input, rates.read, rates.write, rates.write_1h)
+            object.__setattr__(self, "_dearest", (dearest, max(rates.output, rates.audio_out, rates.image_out)))
         object.__setattr__(self, "_fixed", 0 if self.per_request is None else pico(self.per_request))
         object.__setattr__(self, "tiers", tuple(sorted(self.tiers, key=lambda t: t.above)))
+        for name in self.services:
+            if name not in SERVICE_TIERS:
+                raise ConfigError(f"price.services: unknown {name!r}{nearest(name, SERVICE_TIERS)}")
+        if any(part.services for part in (*self.services.values(), *(t.price for t in self.tiers))):
+            raise ConfigError("price.services: the price of a tier or of a service has no services of its own")
 
-    def _per_token(self) -> tuple[int, ...] | None:
+    def _per_token(self) -> Rates | None:
         if self.input_mtok is None or self.output_mtok is None:
             return None
-        plain = {"output_mtok": self.output_mtok, "output_audio_mtok": self.output_mtok}
-        values = (getattr(self, n) for n in _RATES[:6])
-        chosen = (plain.get(n, self.input_mtok) if v is None else v for n, v in zip(_RATES, values, strict=False))
-        return tuple(int((Decimal(str(v)) * _PICO_PER_TOKEN).to_integral_value(ROUND_HALF_EVEN)) for v in chosen)
+        plain, out = _rate(self.input_mtok), _rate(self.output_mtok)
+        read, write = _rate(self.cache_read_mtok, plain), _rate(self.cache_write_mtok, plain)
+        audio, image = _rate(self.input_audio_mtok, plain), _rate(self.input_image_mtok, plain)
+        return Rates(
+            plain, out, read, write, _rate(self.cache_write_1h_mtok, write),
+            audio, _rate(self.output_audio_mtok, out),
+            _rate(self.cache_audio_read_mtok, read if self.input_audio_mtok is None else audio),
+            image, _rate(self.output_image_mtok, out),
+            _rate(self.cache_image_read_mtok, read if self.input_image_mtok is None else image),
+        )  # fmt: skip
 
     @property
     def known(self) -> bool:
         """Whether a call can be priced at all."""
         return self._rates is not None
+
+    @property
+    def rates(self) -> Rates | None:
+        """Picodollars per token of each kind, below every tier; None = unknown."""
+        return self._rates
+
+    def at(self, input_tokens: int) -> Price:
+        """The price that holds for a request of this input: the highest tier's that it exceeds, else this one."""
+        return self._tier(input_tokens) if self.tiers and input_tokens > self.tiers[0].above else self
+
+    def under(self, service: str) -> Price:
+        """The price that holds in a service tier; this one where none is known for it."""
+        own = self.services.get(service)
+        return self if own is None or own._rates is None else own
+
+    def asked(self, service: str) -> Price | None:
+        """The price to plan with when a call asks for a service tier.
+
+        One that nobody knows the price of is unknown, but "batch" and "flex" are never dearer than usual.
+        """
+        own = self.under(service)
+        return None if own is self and service and service not in _CHEAPER else own
 
     def estimate(self, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> int | None:
         """Picodollars for a call of this size, `cached_tokens` of its input read from a cache; None = price unknown."""
@@ -101,41 +167,62 @@ class Price:
         saved = (rates[0] - rates[2]) * min(cached_tokens, input_tokens) if cached_tokens else 0
         return rates[0] * input_tokens + rates[1] * output_tokens + self._fixed - saved
 
-    def worst(self, input_tokens: int, output_tokens: int) -> int | None:
-        """Picodollars that such a call can come to: what a budget reserves. None when the price is unknown.
+    def worst(
+        self, input_tokens: int, output_tokens: int, *, media: Collection[str] = (), service: str = ""
+    ) -> int | None:
+        """Picodollars that such a call can come to at most: what a budget reserves. None when it is unknown.
 
-        The input is an estimate, so a quarter is added; it is priced at the dearer of the input and the
-        cache-writing rate, of the tier that the larger input falls into. Audio rates are not foreseen.
+        The input is an estimate, so a quarter is added. Every input token is taken for one of the dearest
+        kind that the call can hold (`media`: its attached parts, "audio" or "image"; writes to a cache
+        always), in the dearest tier up to that size. A call that asks for a `service` may be served under it or as
+        usual; a service that nobody knows the price of is dearer than usual, unless it is "batch" or "flex".
         """
-        rates, size = self._rates, input_tokens + input_tokens // 4
-        if rates is None:
+        size = input_tokens + input_tokens // 4
+        if not service:
+            return self._worst(size, output_tokens, media)
+        own = self.asked(service)
+        if own is None:
             return None
-        if self.tiers and size > self.tiers[0].above:
-            return self._tier(size).worst(input_tokens, output_tokens)
-        return max(rates[0], rates[3]) * size + rates[1] * output_tokens + self._fixed
+        parts = [price._worst(size, output_tokens, media) for price in (self, own)]
+        return None if None in parts else max(part for part in parts if part is not None)
 
-    def cost(self, usage: Usage) -> int | None:
-        """Picodollars for these tokens; None when the price is unknown."""
+    def _worst(self, size: int, output_tokens: int, media: Collection[str]) -> int | None:
         rates = self._rates
         if rates is None:
             return None
-        if self.tiers and usage.input_tokens > self.tiers[0].above:
-            return self._tier(usage.input_tokens).cost(usage)
-        special = usage.cache_read_tokens + usage.cache_creation_tokens + usage.input_audio_tokens
-        plain_in = max(usage.input_tokens - special, 0)
-        plain_out = max(usage.output_tokens - usage.output_audio_tokens, 0)
-        return (
-            rates[0] * plain_in + rates[1] * plain_out
-            + rates[2] * usage.cache_read_tokens + rates[3] * usage.cache_creation_tokens
-            + rates[4] * usage.input_audio_tokens + rates[5] * usage.output_audio_tokens + self._fixed
-        )  # fmt: skip
+        dearest, out = self._dearest
+        if media:
+            dearest = max(dearest, *(rates[i] for kind in media for i in _OF_MEDIA.get(kind, ())))
+        most = dearest * size + out * output_tokens + self._fixed
+        for tier in self.tiers:
+            if size <= tier.above:
+                break
+            own = tier.price._worst(size, output_tokens, media)
+            if own is None:
+                return None
+            most = max(most, own)
+        return most
+
+    def cost(self, usage: Usage) -> int | None:
+        """Picodollars for these tokens; None when the price is unknown."""
+        price = self.under(usage.service_tier) if usage.service_tier else self
+        if price.tiers and usage.input_tokens > price.tiers[0].above:
+            price = price._tier(usage.input_tokens)
+        rates = price._rates
+        if rates is None:
+            return None
+        tokens: int = sum(map(mul, rates, _by_kind(usage)))
+        return tokens + price._fixed
 
     def _tier(self, input_tokens: int) -> Price:
         return [t for t in self.tiers if input_tokens > t.above][-1].price
 
     @classmethod
     def parse(cls, value: Price | Mapping[str, Any]) -> Price:
-        """A Price from a mapping of its fields (`tiers: [{above, price}]`); unknown keys raise ConfigError."""
+        """A Price from a mapping of its fields (`tiers: [{above, price}]`, `services: {batch: price}`).
+
+        Unknown keys raise ConfigError.
+        """
         if isinstance(value, Price):
             return value
         known = {f.name for f in fields(cls) if f.init}
@@ -143,10 +230,45 @@ class Price:
             odd = sorted(set(value) - known) if isinstance(value, Mapping) else value
             raise ConfigError(f"price: unknown {odd!r}; known: {', '.join(sorted(known))}")
         tiers = tuple(Tier(int(t["above"]), cls.parse(t["price"])) for t in value.get("tiers", ()))
-        return cls(**{**value, "tiers": tiers})
+        services = value.get("services") or {}
+        if not isinstance(services, Mapping):
+            raise ConfigError(f"price.services must be a mapping of {', '.join(SERVICE_TIERS)} to prices")
+        return cls(**{**value, "tiers": tiers, "services": {name: cls.parse(own) for name, own in services.items()}})
 
 
-_RATES = (
-    "input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok",
-    "input_audio_mtok", "output_audio_mtok", "per_request",
+_AMOUNTS = (
+    "input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok", "cache_write_1h_mtok",
+    "input_audio_mtok", "output_audio_mtok", "cache_audio_read_mtok",
+    "input_image_mtok", "output_image_mtok", "cache_image_read_mtok", "per_request",
 )  # fmt: skip
+_CHEAPER = ("batch", "flex")
+_OF_MEDIA = {"audio": (5, 7), "image": (8, 10)}  # places in Rates
+
+
+def _rate(usd_per_mtok: Number | None, otherwise: int = 0) -> int:
+    if usd_per_mtok is None:
+        return otherwise
+    return int((Decimal(str(usd_per_mtok)) * _PICO_PER_TOKEN).to_integral_value(ROUND_HALF_EVEN))
+
+
+def _by_kind(usage: Usage) -> tuple[int, ...]:
+    """Each token once, in the order of Rates.
+
+    Not every provider tells how much of its audio or images was read from a cache: parts that together
+    are more than the whole overlap at least that much.
+    """
+    read, write = usage.cache_read_tokens, usage.cache_creation_tokens
+    audio, image = usage.input_audio_tokens, usage.input_image_tokens
+    audio_read, image_read = usage.cache_audio_read_tokens, usage.cache_image_read_tokens
+    plain = usage.input_tokens - read - write - audio - image + audio_read + image_read
+    if plain < 0:
+        both = max(min(-plain, image - image_read, read - audio_read - image_read), 0)
+        image_read, plain = image_read + both, plain + both
+        both = max(min(-plain, audio - audio_read, read - audio_read - image_read), 0)
+        audio_read, plain = audio_read + both, max(plain + both, 0)
+    audio_out, image_out = usage.output_audio_tokens, usage.output_image_tokens
+    return (
+        plain, max(usage.output_tokens - audio_out - image_out, 0), read - audio_read - image_read,
+        write - usage.cache_creation_1h_tokens, usage.cache_creation_1h_tokens,
+        audio - audio_read, audio_out, audio_read, image - image_read, image_out, image_read,
+    )  # fmt: skip

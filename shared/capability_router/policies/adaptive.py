@@ -26,6 +26,7 @@ _JUST_BELOW = 1.0 - 1e-9  # of a corner price, where its dearer pick is taken
 _STIFFNESS = 20.0  # a mean off by 0.01 moves the price by a fifth
 _TARGETS_KEPT = 64
 _QUALITY = attrgetter("quality")
+_UNPRICED = 10**10  # picodollars: an unknown cost among free models is not free
 _BELOW_FLOOR = -10.0  # behind every model that reaches the floor
 
 
@@ -100,7 +101,7 @@ class Adaptive:
         """Lambda for this request, in quality points per USD."""
         target = self._wanted(scene)
         if target is None:
-            reference = self._strong_usd or max(points, key=lambda p: p.quality).usd
+            reference = self._strong_usd or max(points, key=_QUALITY).usd
             return self._cost_weight / reference if reference > 0 else 0.0
         with self._lock:
             return self._for_target(target, self._open(list(points)))
@@ -131,7 +132,7 @@ class Adaptive:
 
     def reason(self, scene: Scene, best: Row) -> str:
         """The trade that was made, against the strongest candidate."""
-        strong = max(scene.rows, key=lambda row: row.quality)
+        strong = max(scene.rows, key=_QUALITY)
         own = f"quality {best.quality:.2f} at {told_cost(best)}"
         if strong.card.id == best.card.id:
             return f"strongest, and worth it: {own}"
@@ -144,24 +145,23 @@ class Adaptive:
 
 
 def _scored(point: Point, price: float, floor: float | None, stays: bool) -> Scored:
-    cost, wait = -price * point.usd, point.utility - point.quality
-    terms: Terms = (("quality", point.quality), ("cost", cost), ("latency", wait))
+    quality, utility, cost = point.quality, point.utility, -price * point.usd
+    wait = utility - quality
+    terms: Terms = (("quality", quality), ("cost", cost), ("latency", wait))
     if stays:
         terms = (*terms[:2], ("latency", wait - STAYING), ("staying", STAYING))
-    if floor is not None and point.quality < floor:
-        return point.utility + cost + _BELOW_FLOOR, (*terms, ("below_min_quality", _BELOW_FLOOR))
-    return point.utility + cost, terms
+    if floor is not None and quality < floor:
+        return utility + cost + _BELOW_FLOOR, (*terms, ("below_min_quality", _BELOW_FLOOR))
+    return utility + cost, terms
 
 
 def _points(rows: Sequence[Row], mu: float) -> list[Point]:
     """Unknown cost or latency counts as the dearest or slowest among the candidates: it never wins by it."""
-    dearest = max((r.cost_pico for r in rows if r.cost_pico is not None), default=0)
-    slowest = max((r.latency_s for r in rows if r.latency_s is not None), default=0.0)
-    return [
-        Point(
-            (dearest if r.cost_pico is None else r.cost_pico) / 1e12,
-            r.quality - mu * ((slowest if r.latency_s is None else r.latency_s) + r.queue_s) + STAYING * r.stays,
-            r.quality,
-        )
-        for r in rows
-    ]
+    dearest = max([r.cost_pico for r in rows if r.cost_pico is not None], default=0) or _UNPRICED
+    slowest = max([r.latency_s for r in rows if r.latency_s is not None], default=0.0)
+    points: list[Point] = []
+    for r in rows:
+        quality, cost, wait = r.quality, r.cost_pico, r.latency_s
+        utility = quality - mu * ((slowest if wait is None else wait) + r.queue_s) + STAYING * r.stays
+        points.append(Point((dearest if cost is None else cost) / 1e12, utility, quality))
+    return points

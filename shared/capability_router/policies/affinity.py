@@ -66,16 +66,19 @@ class Affinity:
         turn = Turn(model, at, cached_tokens)
         keys = _prefixes(request.texts)[-1:] + _sessions(request)
         with self._lock:
-            _keep(self._calls, ((id, model) for id in reply.tool_call_ids), self._keep)
-            _keep(self._turns, ((key, turn) for key in keys), self._keep)
+            if reply.tool_call_ids:
+                _keep(self._calls, reply.tool_call_ids, model, self._keep)
+            _keep(self._turns, keys, turn, self._keep)
 
     def of(self, request: Request, now: float) -> Stay:
         """With which model the request's conversation is."""
-        follows, before = request.follows, _prefixes(request.texts[:-1])
+        follows, before, sessions = request.follows, _prefixes(request.texts[:-1]), _sessions(request)
+        if not (follows or before or sessions or request.answered_by):
+            return NOWHERE
         with self._lock:
             maker = _latest(self._calls, follows)
             turn = _latest(self._turns, before)
-            session = _latest(self._turns, _sessions(request)) if turn is None else None
+            session = _latest(self._turns, sessions) if turn is None else None
         said = request.answered_by if request.answered_by in self._models else ""
         known = turn or session
         # Of tool calls the message itself knows best: some servers number theirs anew in each conversation.
@@ -89,7 +92,10 @@ class Affinity:
 def cached_after(provider: str, usage: Usage) -> int:
     """How many tokens of a prompt its provider has cached, once it has answered; 0 where it is too short."""
     told = usage.cache_read_tokens + usage.cache_creation_tokens
-    cached = told if canonical(provider) in _CACHES_MARKED_ONLY else max(told, usage.input_tokens)
+    most = max(told, usage.input_tokens)
+    if most < LEAST_CACHED:
+        return 0
+    cached = told if canonical(provider) in _CACHES_MARKED_ONLY else most
     return cached if cached >= LEAST_CACHED else 0
 
 
@@ -110,11 +116,15 @@ def _sessions(request: Request) -> list[Hashable]:
 
 
 def _latest(known: OrderedDict[Hashable, V], keys: Sequence[Hashable]) -> V | None:
-    return next((known[key] for key in reversed(keys) if key in known), None)
+    for key in reversed(keys):
+        found = known.get(key)
+        if found is not None:
+            return found
+    return None
 
 
-def _keep(known: OrderedDict[Hashable, V], entries: Iterable[tuple[Hashable, V]], most: int) -> None:
-    for key, value in entries:
+def _keep(known: OrderedDict[Hashable, V], keys: Iterable[Hashable], value: V, most: int) -> None:
+    for key in keys:
         known[key] = value
         known.move_to_end(key)
     while len(known) > most:

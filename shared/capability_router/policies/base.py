@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from capability_router.catalog.card import ModelCard
@@ -13,12 +14,14 @@ Terms = tuple[tuple[str, float], ...]
 Scored = tuple[float, Terms]
 
 
-class Row(NamedTuple):
-    """One eligible model and what is predicted of it for this request.
+@dataclass(slots=True)
+class Row:
+    """One eligible model and what is predicted of it for this request. Read, never changed.
 
-    `cost_pico` in picodollars, `latency_s` and `queue_s` in seconds, None = unknown. `load` is the
-    calls in flight, `pressure_s` the recent peak of waits times the calls that would share it. `held` =
-    why it can't be used just now, "" = it can. `stays` = the conversation is with it.
+    `cost_pico` in picodollars, `fallback_pico` of it for another model in case this one fails, `latency_s` and
+    `queue_s` in seconds, None = unknown. `load` is the calls in flight, `pressure_s` the recent peak of waits
+    times the calls that would share it. `held` = why it can't be used just now, "" = it can. `stays` = the
+    conversation is with it.
     """
 
     card: ModelCard
@@ -30,6 +33,7 @@ class Row(NamedTuple):
     held: str
     stays: bool = False
     pressure_s: float = 0.0
+    fallback_pico: int = 0
 
 
 class Scene(NamedTuple):

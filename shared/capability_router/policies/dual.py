@@ -8,17 +8,18 @@ still meets a target is found by walking the sorted corners: no search, no numer
 
 from __future__ import annotations
 
-import itertools
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 WINDOW = 200
 _ROUNDING = 1e-12
 
 
-class Point(NamedTuple):
+@dataclass(slots=True)
+class Point:
     """One candidate of one request: USD, utility before cost (quality - mu * seconds), quality."""
 
     usd: float
@@ -83,19 +84,24 @@ class Dual:
 
 def hull(points: Sequence[Point]) -> tuple[float, list[Step]]:
     """Quality of the cheapest useful point, and the steps up the hull from there."""
-    corners: list[Point] = []
-    for point in sorted(points, key=lambda p: (p.usd, -p.utility)):
-        if corners and point.utility <= corners[-1].utility:
+    cheapest, *others = sorted(points, key=_usd_and_utility)
+    corners = [cheapest]
+    prices: list[float] = []  # between each two corners: above it the cheaper one is the better
+    for point in others:
+        last = corners[-1]
+        if point.utility <= last.utility:  # of points at the same cost the best came first
             continue
-        while len(corners) > 1 and _price(corners[-1], point) >= _price(corners[-2], corners[-1]):
+        price = (point.utility - last.utility) / (point.usd - last.usd)
+        while prices and price >= prices[-1]:
             corners.pop()
-        if corners and point.usd == corners[-1].usd:
-            corners.pop()
+            prices.pop()
+            last = corners[-1]
+            price = (point.utility - last.utility) / (point.usd - last.usd)
         corners.append(point)
-    steps = [Step(_price(a, b), b.quality - a.quality) for a, b in itertools.pairwise(corners)]
-    return corners[0].quality, steps
+        prices.append(price)
+    steps = [Step(price, b.quality - a.quality) for price, a, b in zip(prices, corners, corners[1:], strict=False)]
+    return cheapest.quality, steps
 
 
-def _price(cheap: Point, dear: Point) -> float:
-    spread = dear.usd - cheap.usd
-    return (dear.utility - cheap.utility) / spread if spread > 0 else float("inf")
+def _usd_and_utility(point: Point) -> tuple[float, float]:
+    return point.usd, -point.utility

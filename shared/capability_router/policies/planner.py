@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import NamedTuple, Protocol
 
 from capability_router.catalog.aliases import lacking
@@ -19,8 +20,11 @@ from capability_router.plan import Candidate, Plan
 from capability_router.policies.affinity import NOWHERE, Stay
 from capability_router.policies.balance import Balance
 from capability_router.policies.base import Judgement, Policy, Row, Scene, Scored
+from capability_router.policies.expectation import remarks, shown, with_fallbacks
 from capability_router.policies.sizing import Sizing, sizing_of
 from capability_router.request import Request
+
+_HELD = attrgetter("held")
 
 
 class Condition(Protocol):
@@ -41,6 +45,7 @@ class Health(Protocol):
 
     def condition(self, id: str, now: float) -> Condition: ...
     def barred(self, now: float) -> Mapping[str, str]: ...
+    def failing(self, now: float) -> Mapping[str, float]: ...
 
 
 class Names(Protocol):
@@ -85,48 +90,65 @@ class Planner:
         if ask.pin is not None and not any(card.id == ask.pin for card in self.registry.cards):
             told = f"pinned to {ask.pin!r}, which is not registered"
             eligible = eligible._replace(refusals=[Refusal(r.model, "pin", told) for r in eligible.refusals])
-        rows = self._rows(eligible.cards, found, now, stay, sizing)
+        rows = self._rows(eligible.cards, found, now, stay, request.service, sizing)
+        failing = self.health.failing(now)
         scene = Scene(request, found, rows)
+        if failing and len(rows) > 1:
+            scene = self._expecting(scene, stay, failing)
+            eligible = eligible._replace(notes=(*eligible.notes, *remarks(scene.rows, failing)))
         return Decision(self._plan(scene, eligible, stay, ask.learned, sizing), scene)
+
+    def _expecting(self, scene: Scene, stay: Stay, failing: Mapping[str, float]) -> Scene:
+        """The scene with the cost of fallbacks, by whom this policy would ask next."""
+        ranked = _ranked(scene, self.policy.judge(scene).scores, stay, {}, {})
+        return scene._replace(rows=with_fallbacks(scene.rows, [row for _, row in ranked], failing))
 
     def _ask(self, request: Request, found: Features, sizing: Sizing | None, now: float) -> Ask:
         terms = request.routing
         own = self.tenants.get(terms.tenant) if self.tenants else None
         margin, learned = MARGIN if found.bucket else 0.0, self.windows.known
-        if terms.pin is None and not terms.allow and not terms.deny and own is None:
+        if own is None and not terms.binding:
             return Ask(
-                request, found.input_tokens, int(request.needs), margin=margin, sizes=sizing, learned=learned, now=now
-            )
+                request, found.input_tokens, int(request.needs), binding=False, margin=margin, sizes=sizing,
+                learned=learned, now=now,
+            )  # fmt: skip
         pin = None if terms.pin is None else self.registry.resolve(terms.pin) or terms.pin
         tenant = None if own is None else self._meant(own)
         return Ask(
             request, found.input_tokens, int(request.needs), pin,
-            self._meant(terms.allow), self._meant(terms.deny), tenant, margin, sizing, learned, now,
+            self._meant(terms.allow), self._meant(terms.deny), tenant, True, margin, sizing, learned, now,
         )  # fmt: skip
 
     def _meant(self, names: Sequence[str]) -> frozenset[str]:
         return frozenset(id for name in names for id in self.registry.matches(name) or (name,))
 
     def _rows(
-        self, cards: Sequence[ModelCard], found: Features, now: float, stay: Stay, sizing: Sizing | None
-    ) -> list[Row]:
+        self, cards: Sequence[ModelCard], found: Features, now: float, stay: Stay, service: str = "",
+        sizing: Sizing | None = None,
+    ) -> list[Row]:  # fmt: skip
         tokens_in, tokens_out, task, hardness = found[:4]
         believed, condition = self.prior.on(task), self.health.condition
         factors, common = self.lengths.on(task)
+        balancing, staying = bool(self.balance), stay.model
         rows: list[Row] = []
         for card in cards:
-            level, when_easy, when_hard = believed[card.id]
+            id, price = card.id, card.price
+            level, when_easy, when_hard = believed[id]
             quality = level + hardness * (when_easy if hardness < 0.0 else when_hard)
             quality = 0.01 if quality < 0.01 else 0.99 if quality > 0.99 else quality
-            state = condition(card.id, now)
-            expected = int(tokens_out * factors.get(card.id, common))
-            stays = card.id == stay.model
+            state = condition(id, now)
+            expected = int(tokens_out * factors.get(id, common))
+            stays = id == staying
             cached = stay.cached_tokens if stays else 0
             if sizing is not None:
                 tokens_in = sizing.tokens(card)
-            cost = card.price.estimate(tokens_in, expected, cached) if card.price is not None else None
-            latency = None if state.ttft_s is None else state.ttft_s + expected * (state.s_per_token or 0.0)
-            pressure = state.pressure_s(now) if self.balance else 0.0
+            if (tier := service or card.service_tier) and price is not None:
+                price = price.asked(tier)
+            cost = None if price is None else price.estimate(tokens_in, expected, cached)
+            latency = state.ttft_s
+            if latency is not None:
+                latency += expected * (state.s_per_token or 0.0)
+            pressure = state.pressure_s(now) if balancing else 0.0
             rows.append(Row(card, quality, cost, latency, state.queue_s, state.in_flight, state.held, stays, pressure))
         return rows
 
@@ -140,21 +162,14 @@ class Planner:
         if self.balance and not self.policy.ordered:
             self.balance.arranged(ranked)
         reason = self._reason(scene, ranked[0][1], stay) if ranked else "no eligible model"
+        if without or stay.cached_tokens:
+            eligible = eligible._replace(notes=(*eligible.notes, *_remarks(without, stay, scene)))
         return Plan(
-            request_id=request.id,
-            policy=self.policy.name,
-            candidates=tuple([_candidate(row, scored, learned, found.input_tokens, sizing) for scored, row in ranked]),
-            refusals=tuple(eligible.refusals),
-            reason=reason,
-            input_tokens=found.input_tokens,
-            output_tokens=found.output_tokens,
-            task=found.task,
-            needs=_needs(request),
-            bucket="" if request.media or request.model else found.bucket,
-            notes=(*eligible.notes, *_remarks(without, stay, scene)),
-            settings=judged.settings,
-        )
-
+            request.id, self.policy.name,
+            tuple([_candidate(row, scored, learned, found.input_tokens, sizing) for scored, row in ranked]),
+            tuple(eligible.refusals), reason, found.input_tokens, found.output_tokens, found.task, _needs(request),
+            eligible.notes, judged.settings, bucket="" if request.media or request.model else found.bucket,
+        )  # fmt: skip
 
     def _reason(self, scene: Scene, best: Row, stay: Stay) -> str:
         if not best.stays:
@@ -170,16 +185,20 @@ def _ranked(
 
     all tools, then by score and load.
 
-    Ties keep the registry's order.
+    Of equal scores an unknown price comes last; ties keep the registry's order.
     """
     pairs = list(zip(scores, scene.rows, strict=True))
+    pairs.sort(key=_score_and_load)
     bound = stay.model if stay.binding else ""
-    pairs.sort(
-        key=lambda p: (p[1].held != "", p[1].card.id != bound, p[1].card.id in without, -p[0][0], p[1].load)
-    )  # fmt: skip
+    if bound or without or any(map(_HELD, scene.rows)):
+        pairs.sort(key=lambda pair: (pair[1].held != "", pair[1].card.id != bound, pair[1].card.id in without))
     if tight:
-        pairs.sort(key=lambda p: (p[1].held != "", p[1].card.id != bound, p[1].card.id in tight))
+        pairs.sort(key=lambda pair: (pair[1].held != "", pair[1].card.id != bound, pair[1].card.id in tight))
     return pairs
+
+
+def _score_and_load(pair: tuple[Scored, Row]) -> tuple[float, bool, int]:
+    return -pair[0][0], pair[1].cost_pico is None, pair[1].load
 
 
 def _without(scene: Scene) -> dict[str, tuple[str, ...]]:
@@ -199,15 +218,16 @@ def _candidate(
     row: Row, scored: Scored, learned: Mapping[str, Learned] | None, tokens: int, sizing: Sizing | None
 ) -> Candidate:
     card, scale = row.card, 1.0
+    score, terms = shown(scored, row) if row.fallback_pico else scored
     if sizing is not None:
         tokens, scale = sizing.tokens(card), sizing.scale(card).factor
     window = card.context_window if card.max_input_tokens is None else card.max_input_tokens
     if learned and card.id in learned:
-        shown = window_of(card, learned)
-        window = shown if window is None or (shown is not None and shown < window) else window
+        told = window_of(card, learned)
+        window = told if window is None or (told is not None and told < window) else window
     return Candidate(
-        card.id, card.provider, card.name, scored[0], row.quality, row.cost_pico,
-        row.latency_s, row.queue_s, scored[1], row.held, window, tokens, scale,
+        card.id, card.provider, card.model or card.name, score, row.quality, row.cost_pico,
+        row.latency_s, row.queue_s, terms, row.held, window, row.fallback_pico, tokens, scale,
     )  # fmt: skip
 
 

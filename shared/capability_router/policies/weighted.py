@@ -19,22 +19,21 @@ class Weighted(Static):
         odd = sorted(set(weights) - set(DEFAULT_WEIGHTS))
         if odd:
             raise ConfigError(f"policy.weights: unknown {odd[0]!r}; known: {', '.join(DEFAULT_WEIGHTS)}")
-        self._weights = {name: float(weights.get(name, 0.0)) for name in DEFAULT_WEIGHTS}
+        self._weights = tuple((name, float(weights.get(name, 0.0))) for name in DEFAULT_WEIGHTS)
 
     def judge(self, scene: Scene) -> Judgement:
         """The weighted sum; an unknown cost or latency counts as the worst among the candidates."""
-        w, rows = self._weights, scene.rows
+        rows, (for_quality, for_cost, for_latency, for_queue) = scene.rows, [weight for _, weight in self._weights]
         costs = _scaled([row.cost_pico for row in rows])
         times = _scaled([row.latency_s for row in rows])
         queues = _scaled([row.queue_s for row in rows])
         scored: list[Scored] = []
         for row, cost, time, queue in zip(rows, costs, times, queues, strict=True):
-            terms = (
-                ("quality", w["quality"] * row.quality), ("cost", -w["cost"] * cost),
-                ("latency", -w["latency"] * time), ("queue", -w["queue"] * queue),
-            )  # fmt: skip
-            scored.append((sum(value for _, value in terms), terms))
-        return Judgement(scored, tuple(w.items()))
+            quality, paid = for_quality * row.quality, -for_cost * cost
+            waited, queued = -for_latency * time, -for_queue * queue
+            terms = (("quality", quality), ("cost", paid), ("latency", waited), ("queue", queued))
+            scored.append((quality + paid + waited + queued, terms))
+        return Judgement(scored, self._weights)
 
     def reason(self, scene: Scene, best: Row) -> str:
         """What the best row offers."""
@@ -42,5 +41,5 @@ class Weighted(Static):
 
 
 def _scaled(values: Sequence[float | None]) -> list[float]:
-    most = max((v for v in values if v is not None), default=0.0) or 1.0
+    most = max([v for v in values if v is not None], default=0.0) or 1.0
     return [1.0 if v is None else v / most for v in values]

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, PlainValidator, field_validator, mod
 from capability_router.execution.effects import Timeouts
 from capability_router.health.breaker import BreakerConfig
 from capability_router.money.budget import BudgetSpec, OnExceed
+from capability_router.nearest import nearest
 from capability_router.policies.adaptive import COST_WEIGHT, LATENCY_WEIGHT
 from capability_router.policies.rules import CONDITIONS, RuleSpec
 from capability_router.policies.weighted import DEFAULT_WEIGHTS
@@ -17,9 +18,9 @@ from capability_router.request import Need
 from capability_router.settings.problems import unknown
 from capability_router.settings.units import choice, flag, number, seconds, shown, text, texts, whole
 from capability_router.settings.wait import Wait, backoff
+from capability_router.stores.opening import SCHEMES
 
 POLICIES = ("single", "rules", "cheapest", "fastest", "weighted", "adaptive")
-STORES = ("memory", "sqlite", "redis", "rediss", "unix")
 USES = {
     "quality_target": ("adaptive",), "min_quality": ("adaptive",), "cost_weight": ("adaptive",),
     "latency_weight": ("adaptive",), "exploration": ("adaptive",), "weights": ("weighted",), "rules": ("rules",),
@@ -225,6 +226,47 @@ class Tokens(Block):
     counter: Annotated[Any, PlainValidator(_counter)] = "estimate"
 
 
+class Kept(Block):
+    """Where and how long the ledger keeps single calls; the totals are kept for ever.
+
+    `store`: its own, absent = the router's. `keep_calls` absent = 10,000 in memory, any number in a file.
+    """
+
+    store: Text | None = None
+    keep_days: Annotated[float, PlainValidator(number(0, 36_500, above=True))] = 90.0
+    keep_calls: Annotated[int, PlainValidator(whole(0))] | None = None
+
+    @field_validator("store")
+    @classmethod
+    def _stored(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("memory://", "sqlite://")):
+            raise ValueError("must be memory:// or a URL such as sqlite:///ledger.db")
+        return value
+
+
+class Store(Block):
+    """Where money and what is learned are kept. A URL alone stands for the block.
+
+    `lease_s`: how long a process that has gone keeps what it was lent. `when_away`: whether calls under a cap go
+    on while the store can't be asked.
+    """
+
+    url: Text = "memory://"
+    lease_s: Seconds = 30.0
+    when_away: Annotated[Literal["fail_closed", "fail_open"], PlainValidator(choice("fail_closed", "fail_open"))] = (
+        "fail_closed"
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _stored(cls, value: str) -> str:
+        scheme, mark, rest = value.partition("://")
+        if not mark or scheme not in SCHEMES or (scheme == "sqlite" and not rest.startswith("/")):
+            hint = nearest(scheme, SCHEMES, "")
+            raise ValueError(f"must be a URL such as memory://, sqlite:///router.db or redis://host/0{hint}")
+        return value
+
+
 class Words(Block):
     """A whole router.yaml."""
 
@@ -243,7 +285,8 @@ class Words(Block):
     ] = "prefer_known"
     resume: Flag = False
     on_partial: Annotated[Literal["fallback", "raise"], PlainValidator(choice("fallback", "raise"))] = "fallback"
-    store: Text = "memory://"
+    store: Store = Store()
+    ledger: Kept = Kept()
     telemetry: Telemetry = Telemetry()
     annotate: Flag = True
     tokens: Tokens = Tokens()
@@ -252,11 +295,12 @@ class Words(Block):
     @model_validator(mode="before")
     @classmethod
     def _short(cls, values: Any) -> Any:
-        """`policy: cheapest`, `hedge: true` and `token_counter=f` are short for the blocks."""
+        """`policy: cheapest`, `hedge: true`, `store: redis://...`, `token_counter=f` are short for the blocks."""
         if not isinstance(values, Mapping):
             return values
-        policy, hedge = values.get("policy"), values.get("hedge")
+        policy, hedge, store = values.get("policy"), values.get("hedge"), values.get("store")
         short: dict[str, Any] = {"policy": {"name": policy}} if isinstance(policy, str) else {}
+        short |= {"store": {"url": store}} if isinstance(store, str) else {}
         counter = values.get("token_counter")
         if counter is not None:
             values = {name: value for name, value in values.items() if name != "token_counter"}
@@ -269,11 +313,3 @@ class Words(Block):
         if isinstance(value, (str, Mapping)):
             raise ValueError(f"must be a list of models, got {shown(value)}")
         return tuple(value) if isinstance(value, Iterable) else value
-
-    @field_validator("store")
-    @classmethod
-    def _stored(cls, value: str) -> str:
-        scheme, mark, _ = value.partition("://")
-        if not mark or scheme.partition("+")[0] not in STORES:
-            raise ValueError("must be a URL such as memory://, sqlite:///router.db or redis://host/0")
-        return value

@@ -2,7 +2,8 @@
 
 What it answers is told by the request: a model whose name starts with `fail-` answers 429, `dead-` 500,
 `cut-` breaks its stream off after the first, empty chunk, `half-` after its first text, `bad-` answers
-schemas with what fits none. With tools bound and the last message from the user, or a forced
+schemas with what fits none, `filtered-` and `long-` end with these reasons.
+With tools bound and the last message from the user, or a forced
 tool_choice, it calls a tool with arguments made from the tool's schema.
 """
 
@@ -16,6 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 FAILURES = {"fail": (429, "rate_limit_exceeded"), "dead": (500, "server_error"), "auth": (401, "invalid_api_key")}
+REASONS = {"filtered": "content_filter", "long": "length"}
 USAGE = {"prompt_tokens": 10, "completion_tokens": 3, "total_tokens": 13}
 
 
@@ -116,7 +118,7 @@ class Server:
             _stream(http, body, kind)
         else:
             message = {"role": "assistant", "content": None, **_answer(body)}
-            reason = "tool_calls" if message.get("tool_calls") else "stop"
+            reason = REASONS.get(kind) or ("tool_calls" if message.get("tool_calls") else "stop")
             choice = {"index": 0, "message": message, "finish_reason": reason, "logprobs": None}
             _send(http, 200, {**_head(body, "chat.completion"), "choices": [choice], "usage": USAGE})
 
@@ -167,7 +169,7 @@ def _events(body: dict[str, Any], kind: str) -> Iterator[str]:
         yield chunk({"content": word if i == 0 else f" {word}"})
         if kind == "half":
             return
-    yield chunk({}, "tool_calls" if message.get("tool_calls") else "stop")
+    yield chunk({}, REASONS.get(kind) or ("tool_calls" if message.get("tool_calls") else "stop"))
     if (body.get("stream_options") or {}).get("include_usage"):
         yield json.dumps({**head, "choices": [], "usage": USAGE})
     yield "[DONE]"

@@ -97,3 +97,27 @@ def test_one_key_at_one_url_is_one_account() -> None:
     assert first.model != second.model
     without = [describe(ChatOllama(model=name, base_url="http://h")) for name in ("a", "b")]
     assert len({described.address.credential for described in without if described}) == 2
+
+
+def test_a_router_within_a_router_is_where_its_models_are() -> None:
+    def inner(url: str, key: str = "k") -> ChatRouter:
+        return router(ChatOpenAI(model="m", base_url=url, api_key=key))
+
+    urls = ("http://east/v1", "http://east/v1", "http://west/v1")
+    east, twin, west = (described.address for url in urls if (described := describe(inner(url))))
+    assert east == twin
+    other = describe(inner("http://east/v1", "another"))
+    assert other is not None
+    assert len({east.base_url, west.base_url, other.address.base_url}) == 3  # also apart as domains of a hedge
+
+
+def test_two_routers_over_models_of_one_name_have_a_health_each() -> None:
+    class Elsewhere(Scripted):
+        base_url: str = ""
+
+    east = router(Elsewhere(name_="m", base_url="http://east/v1", script=[ConnectionError("gone")]))
+    west = router(Elsewhere(name_="m", base_url="http://west/v1"))
+    outer = ChatRouter(models=[east, west], policy="single", health={"consecutive": 1})
+    for _ in range(3):
+        assert outer.invoke("x").response_metadata["router"]["model"] == "router/router#2"
+    assert [row["state"] for row in outer.router.health()] == ["open", "closed"]

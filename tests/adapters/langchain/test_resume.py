@@ -12,12 +12,26 @@ from adapters.provider_server import ProviderServer
 from fakes import Recorder, Scripted
 from langchain_anthropic import ChatAnthropic
 from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessageChunk
+from langchain_core.messages.tool import tool_call_chunk
+from langchain_core.outputs import ChatGenerationChunk
 from langchain_openai import ChatOpenAI
 from openai_server import Server
 
 from langchain_router import ChatEndpoint, ChatRouter, StreamInterrupted
+from langchain_router.seam import Seam
 
 ABLE = {"assistant_prefill": True}
+
+
+class BreakingCall(Scripted):
+    """Breaks off within a tool call."""
+
+    def _stream(self, *_: Any, **__: Any) -> Iterator[ChatGenerationChunk]:
+        call = tool_call_chunk(name="look", args='{"a', id="1", index=0)
+        yield ChatGenerationChunk(message=AIMessageChunk(content="I look. "))
+        yield ChatGenerationChunk(message=AIMessageChunk(content="", tool_call_chunks=[call]))
+        raise ConnectionError("gone")
 
 
 @pytest.fixture
@@ -57,6 +71,84 @@ async def test_it_goes_on(spare: Any, server: Server, providers: ProviderServer,
     assert (last["role"], last["content"]) in [("assistant", "a"), ("assistant", [{"type": "text", "text": "a"}])]
 
 
+@pytest.mark.filterwarnings("ignore:The v3 streaming protocol")
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_so_it_does_as_v3_events(
+    spare: Any, server: Server, providers: ProviderServer, asynchronous: bool
+) -> None:  # fmt: skip
+    router = ChatRouter(models=[gpt(server, "half-x"), (spare, ABLE)], policy="single", resume=True)
+    if asynchronous:
+        stream = await router.astream_events("hi", version="v3")
+        events, whole = [event async for event in stream], await stream
+    else:
+        stream = router.stream_events("hi", version="v3")
+        events, whole = list(stream), stream.output
+    assert whole.text == "aa b c"
+    assert (whole.response_metadata["router"]["resumed"], whole.response_metadata["router"]["attempts"]) == (1, 2)
+    assert whole.usage_metadata["output_tokens"] > 0
+    kinds = [event["event"] for event in events]
+    assert (kinds.count("message-start"), kinds.count("message-finish"), kinds[-1]) == (1, 1, "message-finish")
+    assert one_lifecycle_each(events) == ["a", "a b c"]
+    assert turns(server, providers)[-1]["role"] == "assistant"
+
+
+def one_lifecycle_each(events: list[Any]) -> list[str]:
+    """The texts of the blocks, each of which was opened, filled and closed once, in this order."""
+    texts: dict[int, list[str]] = {}
+    closed: dict[int, str] = {}
+    for event in events:
+        if event["event"] == "content-block-start":
+            assert event["index"] not in texts
+            texts[event["index"]] = []
+        elif event["event"] == "content-block-delta":
+            assert event["index"] not in closed
+            texts[event["index"]].append(event["delta"]["text"])
+        elif event["event"] == "content-block-finish":
+            assert event["index"] not in closed
+            closed[event["index"]] = event["content"]["text"]
+    assert closed == {index: "".join(pieces) for index, pieces in texts.items()}
+    return [closed[index] for index in sorted(closed)]
+
+
+@pytest.mark.filterwarnings("ignore:The v3 streaming protocol")
+def test_a_block_that_a_broken_connection_left_open_is_closed() -> None:
+    models = [Scripted(name_="x", script=["one  !"]), (Scripted(name_="y", script=[" two"]), ABLE)]
+    router = ChatRouter(models=models, policy="single", resume=True)
+    stream = router.stream_events("hi", version="v3")
+    assert one_lifecycle_each(list(stream)) == ["one ", "two"]
+    assert stream.output.text == "one two"
+
+
+@pytest.mark.filterwarnings("ignore:The v3 streaming protocol")
+def test_v3_events_are_not_gone_on_with_without_being_asked_nor_once_a_tool_call_has_begun(server: Server) -> None:
+    unasked = ChatRouter(models=[gpt(server, "half-x"), (gpt(server, "ok-y"), ABLE)], policy="single")
+    models = [BreakingCall(name_="x"), (Scripted(name_="y"), ABLE)]
+    for router in (unasked, ChatRouter(models=models, policy="single", resume=True)):
+        with pytest.raises(StreamInterrupted):
+            list(router.stream_events("hi", version="v3"))
+
+
+@pytest.mark.filterwarnings("ignore:The v3 streaming protocol")
+@pytest.mark.parametrize("settings", [{"timeouts": {"first_token": 20, "between_tokens": 20}}, {"hedge": {"on": True}}])
+def test_so_it_does_in_threads(server: Server, settings: dict[str, Any]) -> None:
+    models = [gpt(server, "half-x"), (gpt(server, "ok-y"), ABLE)]
+    router = ChatRouter(models=models, policy="single", resume=True, **settings)
+    assert one_lifecycle_each(list(router.stream_events("hi", version="v3"))) == ["a", "a b c"]
+    assert reduce(add, router.stream("hi")).text == "aa b c"
+
+
+async def test_v2_events_show_both_parts_and_say_so_at_the_end(server: Server) -> None:
+    router = ChatRouter(models=[gpt(server, "half-x"), (gpt(server, "ok-y"), ABLE)], policy="single", resume=True)
+    events = [event async for event in router.astream_events("hi", version="v2")]
+    own = [event for event in events if not event["parent_ids"]]
+    parts = [event for event in events if event["event"] == "on_chat_model_stream"]
+    shown = [event["data"]["chunk"] for event in own if event["event"] == "on_chain_stream"]
+    assert "".join(chunk.text for chunk in shown) == "".join(e["data"]["chunk"].text for e in parts) == "aa b c"
+    assert len({event["run_id"] for event in parts}) == 2
+    assert reduce(add, shown).response_metadata["router"]["resumed"] == 1
+    assert own[-1]["event"] == "on_chain_end"
+
+
 def test_the_trace_has_both_attempts_and_the_books_too(server: Server) -> None:
     router = ChatRouter(models=[gpt(server, "half-x"), (gpt(server, "ok-y"), ABLE)], policy="single", resume=True)
     tracer = Recorder()
@@ -80,3 +172,30 @@ def test_spaces_are_not_doubled_where_the_parts_meet() -> None:
     router = ChatRouter(models=models, policy="single", resume=True)
     assert "".join(c.content for c in router.stream("hi")) == "one two three"
     assert models[1][0].calls[-1][-1].content == "one"
+
+
+def test_nor_where_the_text_comes_in_blocks() -> None:
+    seam = Seam("one ")
+    pieces = [[], [{"type": "text", "text": " ", "index": 0}], [{"type": "text", "text": " two", "index": 0}, "x"]]
+    joined = [seam.joined(AIMessageChunk(content=content)).content for content in pieces]
+    text = {"type": "text", "index": 0}
+    assert joined == [[], [{**text, "text": ""}], [{**text, "text": "two"}, "x"]]
+    assert seam.joined(AIMessageChunk(content=" three")).content == " three"
+
+
+@pytest.mark.parametrize("provider", ["mistral", "deepseek", "openai"])
+def test_the_beginning_is_marked_where_a_provider_wants_that(server: Server, provider: str) -> None:
+    spare = ChatEndpoint(base_url=server.url, model=f"ok-{provider}", provider=provider)
+    list(ChatRouter(models=[gpt(server, "half-x"), (spare, ABLE)], policy="single", resume=True).stream("hi"))
+    mark = {} if provider == "openai" else {"prefix": True}
+    assert server.seen[-1][1]["messages"][-1] == {"role": "assistant", "content": "a", **mark}
+
+
+def test_one_that_cannot_be_continued_again_says_by_whom_it_was(server: Server) -> None:
+    models = [gpt(server, "half-x"), (gpt(server, "half-y"), ABLE)]
+    router = ChatRouter(models=models, policy="single", resume=True, max_retries=1)
+    words = "half-y, which continued the answer of openai/half-x, broke off"
+    with pytest.raises(StreamInterrupted, match=words) as told:
+        list(router.stream("hi"))
+    assert told.value.partial == "aa"
+    assert "not tried" not in str(told.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from langchain_openai import ChatOpenAI
 from openai_server import Server
 from pydantic import BaseModel
 
+from capability_router.testing import assert_books_balanced
 from langchain_router import AllCandidatesFailed, ChatRouter
 
 
@@ -52,8 +54,7 @@ def test_generate_gives_what_models_put_beside_their_answers(server: Server) -> 
     plain = ChatOpenAI(model="ok-x", base_url=server.url, api_key="k", use_responses_api=False)
     prompts = [[HumanMessage("hi")], [HumanMessage("ho")]]
     expected, given = plain.generate(prompts), ChatRouter(models=[plain], policy="single").generate(prompts)
-    assert expected.llm_output is not None
-    assert given.llm_output == {key: expected.llm_output[key] for key in ("token_usage", "model_name")}
+    assert given.llm_output == expected.llm_output
     assert [g[0].generation_info for g in given.generations] == [g[0].generation_info for g in expected.generations]
 
 
@@ -68,3 +69,21 @@ def test_a_stream_can_be_explained() -> None:
     router = ChatRouter(models=[(Scripted(name_="x"), {"streaming": False}), Scripted(name_="y")], policy="single")
     assert router.explain("hi").chosen.id == "fake/x"
     assert router.explain("hi", stream=True).chosen.id == "fake/y"
+
+
+@pytest.mark.parametrize("error", [TypeError("no"), AttributeError("no"), KeyError("no")])
+async def test_a_mistake_in_a_models_own_code_after_its_first_text_surfaces_as_itself(error: Exception) -> None:
+    class Mistaken(Scripted):
+        def _stream(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
+            yield from [*super()._stream(*args, **kwargs)][:1]
+            raise error
+
+    spare = Scripted(name_="y")
+    router = ChatRouter(models=[Mistaken(name_="x"), spare], policy="single")
+    with pytest.raises(type(error)) as caught:
+        list(router.stream("hi"))
+    assert caught.value is error
+    with pytest.raises(type(error)):
+        _ = [chunk async for chunk in router.astream("hi")]
+    assert spare.calls == []
+    assert_books_balanced(router.router)

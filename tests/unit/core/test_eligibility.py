@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from capability_router import ModelCard, Need, Price, Request, routing
 from capability_router.catalog.card import CAPABILITIES
-from capability_router.eligibility import Ask, Eligible, screen
+from capability_router.eligibility import RULES, Ask, Eligible, screen
 
 
 def card(id: str = "m", **fields: Any) -> ModelCard:
@@ -157,3 +157,37 @@ def test_needs_that_no_model_is_known_to_meet_together_are_told_so() -> None:
     assert all("known to have all that is needed" in note for note in found.notes)
     allowed = screen(ask(needs=Need.TOOL_CALLING), [card("a")], unknown="allow")
     assert "unknown models are allowed" in allowed.notes[0]
+
+
+_sizes = st.one_of(st.none(), st.integers(min_value=1, max_value=40))
+_cards = st.lists(st.tuples(_sizes, _sizes, _sizes, _sizes), min_size=1, max_size=4)
+
+
+@given(_cards, st.integers(min_value=0, max_value=40), st.one_of(st.none(), st.integers(min_value=1, max_value=40)))
+def test_leaving_rules_of_size_out_changes_no_verdict(sizes: Any, tokens: int, max_tokens: int | None) -> None:
+    names = ("context_window", "max_input_tokens", "max_output_tokens", "output_reserve")
+    cards = [card(f"m{i}", **dict(zip(names, each, strict=True))) for i, each in enumerate(sizes)]
+    asked = ask(tokens, max_tokens=max_tokens)
+    of_size = [rule for rule in RULES if rule.name in ("max_input_tokens", "context_window", "max_output_tokens")]
+    expected = [
+        next(((c.id, rule.name, told) for rule in of_size if (told := rule.check(asked, c)) is not None), None)
+        for c in cards
+    ]
+    assert [tuple(refusal) for refusal in screen(asked, cards).refusals] == [e for e in expected if e is not None]
+
+
+TERMS: list[dict[str, Any]] = [
+    {"pin": "m"}, {"allow": ["m"]}, {"deny": ["m"]}, {"require_tags": ["t"]}, {"data": {"regions": ["eu"]}},
+    {"data": {"retention": "zero"}}, {"data": {"training": False}},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("terms", TERMS)
+def test_each_term_that_may_forbid_a_model_says_so(terms: dict[str, Any]) -> None:
+    with routing(**terms) as bound:
+        assert bound.binding
+
+
+def test_terms_that_only_attribute_forbid_nothing() -> None:
+    with routing(tenant="acme", tags=["nightly"], max_cost_usd=1, deadline_s=2, data={"training": True}) as stated:
+        assert not stated.binding

@@ -61,7 +61,7 @@ def test_a_stream_closed_by_the_garbage_collector_waits_for_no_lock() -> None:
             cycle.append(cycle)
             del chunks, cycle, endpoint
             router.ledger.total(by=("tenant",))
-            router.budgets.rows(0.0)
+            router.budgets.rows()
 
     gc.set_threshold(3, 2, 2)
     try:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -93,11 +94,11 @@ def test_a_whole_reply_is_one_delta() -> None:
     delta = delta_from(body)
     assert delta == Delta(
         "", "hm", (ToolCallDelta(0, "a", "f", "{}"), ToolCallDelta(1, "b", "g", '{"x": 1}')), Finish.TOOL_CALLS,
-        "tool_calls", Usage(100, 40, 64, 0, 30, 3, 2), "m-1", "c1", "", 0.0012, body,
+        "tool_calls", Usage(100, 40, 64, 0, 30, 3, 2), "m-1", "c1", "", Decimal("0.0012"), body,
     )  # fmt: skip
     reply = reply_from(body, {"retry-after": "1"})
     assert (reply.tool_calls, reply.malformed_tool_calls, reply.cost_usd, reply.finish, reply.tool_call_ids) == (
-        2, 0, 0.0012, Finish.TOOL_CALLS, ("a", "b"),
+        2, 0, Decimal("0.0012"), Finish.TOOL_CALLS, ("a", "b"),
     )  # fmt: skip
     assert reply.headers == {"retry-after": "1"}
 

@@ -79,6 +79,12 @@ def test_the_deadline(play: Any, stream: bool) -> None:
     assert models["b"].calls == 0
 
 
+def test_a_stream_that_the_deadline_ends_says_so(play: Any) -> None:
+    models = {"a": GatedModel(("", "a1", "a2"), shut=(2,)), "b": GatedModel(("", "b"))}
+    with pytest.raises(StreamInterrupted, match=r"whole answer: after 0\.\d+ s, when deadline_s was over"):
+        play(models, deadline_s=SHORT, timeouts={"total": 20})
+
+
 def test_a_stream_in_time_is_left_alone(play: Any) -> None:
     models = {"a": GatedModel(("", "a1", "a2", "a3"))}
     text, _ = play(models, timeouts={"first_token": 20, "between_tokens": 20, "total": 20}, deadline_s=20)
@@ -101,6 +107,19 @@ def test_without_a_clock_there_is_no_thread() -> None:
         request = Request(("hi",), stream=True)
     assert "".join(router.start(request, GatedEndpoint(models, stream=True))) == "a"
     assert seen == [threading.current_thread().name, "router attempt 1"]
+
+
+def test_nor_for_a_whole_reply_under_the_clocks_of_streams() -> None:
+    seen: list[str] = []
+
+    class Named(GatedModel):
+        def begin(self) -> None:
+            super().begin()
+            seen.append(threading.current_thread().name)
+
+    router = scripted_router({"a": ["ok"]}, timeouts={"first_token": 20, "between_tokens": 20})
+    assert "".join(router.start(Request(("hi",)), GatedEndpoint({"a": Named(("a",))}, stream=False))) == "a"
+    assert seen == [threading.current_thread().name]
 
 
 def test_a_thread_that_was_given_up_ends_by_itself_and_closes_its_call() -> None:

@@ -112,6 +112,13 @@ def test_no_launch_after_the_deadline_and_the_error_says_so() -> None:
     assert sum(m.calls for m in models.values()) == 2
 
 
+def test_a_filter_that_ends_the_request_is_named_and_not_the_attempts() -> None:
+    router = scripted_router({"a": ["content_filtered"], "b": ["ok"]})
+    with pytest.raises(AllCandidatesFailed, match=r'No other model was tried: on_content_filter is "return"') as caught:
+        ask(router)
+    assert "attempts:" not in str(caught.value)
+
+
 def test_the_first_attempts_exception_is_the_cause() -> None:
     first = RuntimeError("the first")
     router = scripted_router({"a": [Fault("overloaded", error=first)], "b": ["auth"]})

@@ -44,6 +44,12 @@ def kind(
         (Reply(text="{", finish=Finish.STOP, parse_error="ValidationError"), False, True, "unparsable"),
         (Reply(finish=Finish.STOP, parse_error="ValidationError"), False, True, "unparsable"),
         (Reply(text="{", parse_error="ValidationError"), True, True, "truncated"),
+        (Reply(hollow=True), True, False, "truncated"),
+        (Reply(hollow=True, cached=True), True, False, ""),
+        (Reply(hollow=True), False, False, "empty"),
+        (Reply(cached=True, parse_error="E"), False, True, "unparsable"),
+        (Reply(tool_calls=1, malformed_tool_calls=1, parse_error="E"), False, True, "unparsable"),
+        (Reply(malformed_tool_calls=-1, text="x", finish=Finish.STOP), False, True, ""),
     ],
 )
 def test_the_verdict(reply: Reply, streaming: bool, gives_reason: bool, expected: str) -> None:
@@ -67,6 +73,30 @@ def test_the_parsers_message_stays_out() -> None:
     fault = judge(Reply(parse_error="1 validation error: input_value='my secret'"), streaming=False, gives_reason=True)
     assert fault is not None
     assert "secret" not in fault.told
+
+
+@pytest.mark.parametrize(
+    ("reply", "detail"),
+    [
+        (Reply(), "the stream ended without a terminal reason"),
+        (Reply(finish=Finish.STOP), "no text and no tool call"),
+        (Reply(finish=Finish.REFUSAL), "finish reason refusal"),
+        (Reply(finish=Finish.TOOL_CALLS, malformed_tool_calls=1), "1 tool call, none with valid arguments"),
+        (Reply(finish=Finish.TOOL_CALLS, malformed_tool_calls=2), "2 tool calls, none with valid arguments"),
+        (Reply(finish=Finish.STOP, text="{", parse_error="pydantic.ValidationError"), "pydantic.ValidationError"),
+        (Reply(finish=Finish.STOP, text="{", parse_error="_" + "e" * 63), "_" + "e" * 63),
+        (Reply(finish=Finish.STOP, text="{", parse_error="e" * 65), ""),
+        (Reply(finish=Finish.STOP, text="{", parse_error="3 errors"), ""),
+    ],
+)
+def test_what_it_tells(reply: Reply, detail: str) -> None:
+    fault = judge(reply, streaming=True, gives_reason=True, on_content_filter="fallback")
+    assert fault is not None
+    assert fault.detail == detail
+
+
+def test_a_filtered_reply_is_returned_unless_said_otherwise() -> None:
+    assert judge(Reply(finish=Finish.CONTENT_FILTER), streaming=True, gives_reason=True) is None
 
 
 @given(

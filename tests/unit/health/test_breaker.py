@@ -31,17 +31,37 @@ def fail_probe(made: Breaker) -> float:
 
 def test_doubts_from_the_second_failure_in_a_row_until_a_good_call():
     made = breaker()
+    for _ in range(8):
+        made.good(made.epoch, 1.0)
     made.failed(made.epoch, 1.0)
     assert made.doubted_until == 0.0
     made.failed(made.epoch, 2.0)
-    assert (made.state, made.doubted_until) == (CLOSED, 4.5)
-    made.failed(made.epoch, 5.0)
-    assert made.doubted_until == 7.5
-    made.good(made.epoch, 6.0)
+    assert (made.state, made.doubted_until, made.doubt) == (CLOSED, 4.5, "2 failures in a row")
+    made.good(made.epoch, 3.0)
     assert made.doubted_until == 0.0
     for _ in range(5):
         made.failed(made.epoch, 7.0)
     assert (made.state, made.doubted_until) == (OPEN, 0.0)
+
+
+def test_doubts_when_a_quarter_of_the_calls_fail_however_many_go_well_between():
+    made = breaker()
+    made.failed(made.epoch, 1.0)
+    for _ in range(6):
+        made.good(made.epoch, 1.0)
+    assert made.doubted_until == 0.0
+    made.failed(made.epoch, 2.0)
+    assert (made.doubted_until, made.doubt) == (4.5, "2 of 8 calls failed")
+    made.good(made.epoch, 3.0)
+    assert made.doubted_until == 0.0, "less than a quarter by now"
+    made.failed(made.epoch, 4.0)
+    made.good(made.epoch, 5.0)
+    assert (made.doubted_until, made.doubt) == (6.5, "3 of 10 calls failed")
+    for _ in range(2):
+        made.good(made.epoch, 5.0)
+    made.good(made.epoch, 35.0)
+    made.failed(made.epoch, 35.0)
+    assert made.doubted_until == 0.0, "the earlier failures are out of the window"
 
 
 def test_opens_on_five_failures_in_a_row_and_not_on_four():
@@ -67,6 +87,23 @@ def test_opens_on_half_of_ten_in_the_window():
     assert made.why.startswith("5 of 10 calls failed")
 
 
+def test_less_than_half_of_ten_is_borne():
+    made = breaker()
+    for n in range(10):
+        (made.failed if n % 3 == 2 else made.good)(made.epoch, 0.0)
+    made.failed(made.epoch, 0.0)
+    assert (made.state, made.window.failed, made.window.calls) == (CLOSED, 4, 11)
+
+
+def test_a_good_call_never_opens_it_whatever_share_has_failed():
+    made = breaker()
+    for failed in (True, False, True, False, True, False, True, True):
+        (made.failed if failed else made.good)(made.epoch, 0.0)
+    made.good(made.epoch, 0.0)
+    made.good(made.epoch, 0.0)
+    assert (made.state, made.window.failed, made.window.calls) == (CLOSED, 5, 10)
+
+
 def test_failures_older_than_the_window_do_not_count():
     made = breaker()
     for n in range(8):
@@ -86,12 +123,31 @@ def test_opens_on_slow_calls_even_when_they_succeed():
     assert made.why.startswith("8 of 10 calls were slow")
 
 
+def test_a_few_slow_calls_are_borne_and_a_failed_one_is_slow_only_where_that_is_said():
+    made = breaker(slow_after_s=2.0)
+    for n in range(10):
+        made.good(made.epoch, 0.0, slow=n < 7)
+    made.failed(made.epoch, 0.0)
+    assert (made.state, made.window.slow, made.window.calls) == (CLOSED, 7, 11)
+    made.failed(made.epoch, 0.0, slow=True)
+    assert made.window.slow == 8
+
+
 def test_slow_is_the_wait_for_the_first_token_where_it_is_known():
     made = breaker(slow_after_s=2.0)
     assert made.is_slow(None, 2.0)
     assert not made.is_slow(0.5, 60.0)
     assert not made.is_slow(None, None)
     assert not breaker().is_slow(100.0, 100.0)
+
+
+def test_a_closed_one_lets_everything_through_and_nothing_is_a_probe():
+    made = breaker()
+    epoch = made.epoch
+    for _ in range(5):
+        assert made.held_until(7.0) == 0.0
+        assert made.enter(7.0) is False
+    assert (made.state, made.epoch, made.probing) == (CLOSED, epoch, 0)
 
 
 def test_holds_until_the_open_time_ends_then_lets_two_probes_in():
@@ -148,9 +204,11 @@ def test_a_good_probe_forgets_the_failed_ones():
         fail_probe(made)
     made.enter(made.until)
     made.good(made.epoch, made.until, probe=True)
+    assert (made.until, made.why) == (0.0, "")
     for _ in range(5):
         made.failed(made.epoch, 10_000.0)
     assert made.until == 10_005.0
+    assert [fail_probe(made) for _ in range(3)] == [5.0, 5.0, 10.0]
 
 
 @pytest.mark.parametrize(("draw", "length"), [(0.0, 2.5), (0.5, 3.75), (1.0, 5.0)])
@@ -165,6 +223,16 @@ def test_an_abandoned_probe_gives_its_permit_back():
     made.neutral(made.epoch, probe=True)
     assert made.held_until(5.0) == 0.0
     assert made.state == HALF_OPEN
+
+
+def test_a_forced_call_beside_a_probe_takes_nothing_from_it():
+    made = tripped(half_open_permits=1, slow_after_s=1.0)
+    made.enter(5.0)
+    made.neutral(made.epoch)
+    made.failed(made.epoch, 6.0)
+    made.good(made.epoch, 6.0, slow=True)
+    assert (made.state, made.probing, made.failed_probes) == (HALF_OPEN, 1, 0)
+    assert made.held_until(6.0) == 7.0
 
 
 def test_probes_that_never_report_lose_their_permits():
@@ -198,11 +266,32 @@ def test_a_forced_call_closes_when_good_and_changes_nothing_when_failed():
 def test_isolated_lets_nothing_through_until_reset():
     made = breaker()
     made.isolate()
-    made.good(made.epoch, 1.0)
-    made.failed(made.epoch, 1.0)
+    for report in (made.good, made.failed):
+        report(made.epoch, 1.0)
+        report(made.epoch, 1.0, probe=True)
     assert (made.state, made.held_until(1e9)) == (ISOLATED, math.inf)
     made.reset()
     assert (made.state, made.held_until(0.0)) == (CLOSED, 0.0)
+
+
+def test_its_states_have_the_names_that_health_shows():
+    made = breaker()
+    shown = [made.state]
+    for _ in range(5):
+        made.failed(made.epoch, 0.0)
+    shown.append(made.state)
+    made.enter(made.until)
+    shown.append(made.state)
+    made.isolate()
+    assert [*shown, made.state] == ["closed", "open", "half_open", "isolated"]
+    assert made.why == "isolated by an operator"
+    assert repr(made) == f"Breaker(isolated, epoch={made.epoch}, probing=0)"
+
+
+def test_settings_at_their_limits_are_possible():
+    least = BreakerConfig(1, 1e-9, 1, 1e-9, 1e-9, 1e-9, 1e-9, 1e-9, 1)
+    assert BreakerConfig(window_s=1e9, failure_rate=1, slow_rate=1.0).window_s == 1e9
+    assert least.open_s == 1e-9
 
 
 @pytest.mark.parametrize(
@@ -210,6 +299,7 @@ def test_isolated_lets_nothing_through_until_reset():
     [
         {"consecutive": 0}, {"consecutive": 2.5}, {"min_calls": True}, {"failure_rate": 0.0}, {"failure_rate": 1.1},
         {"slow_rate": float("nan")}, {"window_s": 0}, {"open_s": -1}, {"max_open_s": float("inf")},
+        {"window_s": 1.5e9}, {"open_s": "5"}, {"slow_rate": None},
         {"slow_after_s": 0.0}, {"half_open_permits": "2"},
     ],
 )  # fmt: skip

@@ -29,8 +29,18 @@ def test_share_is_none_without_calls_and_forgotten_when_cleared():
     for failed in (True, False, False, False):
         window.add(1.0, failed=failed)
     assert window.share_failed() == 0.25
+    assert window.slow == 0, "a call is slow only where that is said"
     window.clear()
     assert (window.calls, window.failed, window.share_failed()) == (0, 0, None)
+
+
+@given(st.integers(0, 9), st.integers(10, 60))
+def test_nothing_outlives_the_window_however_long_nobody_called(first: int, slices: int):
+    window = Window(30.0)
+    for each in range(first, 10):
+        window.add(3.0 * each, failed=True, slow=True)
+    window.slide(3.0 * (9 + slices))
+    assert (window.calls, window.failed, window.slow) == (0, 0, 0)
 
 
 def test_a_time_that_runs_backwards_counts_as_the_newest():

@@ -1,12 +1,39 @@
+"""Caps in one process: what is reserved, refused, told."""
+
+from __future__ import annotations
+
+import logging
 import threading
 
 import pytest
 
 from capability_router import ConfigError
-from capability_router.money.budget import Budgets, BudgetSpec, Hold, window_id
+from capability_router.clock import ManualClock
+from capability_router.money.budget import BudgetEvent, Budgets, BudgetSpec, Denial, Hold
+from capability_router.money.window import span
 
 DAY = 1_800_000_000.0
 ONE = 10**12
+
+
+class Caps(Budgets):
+    """Budgets in memory under a clock that the test moves; `spend` reserves and settles."""
+
+    def __init__(self, *specs: BudgetSpec, **options: object) -> None:
+        self.clock = ManualClock()
+        super().__init__(specs, clock=self.clock, **options)  # type: ignore[arg-type]
+
+    def spend(self, scopes: list[str], amount: int, cost: int | None = None) -> bool:
+        hold = self.reserve(scopes, amount)
+        if isinstance(hold, Hold):
+            self.settle(hold, amount if cost is None else cost)
+        return isinstance(hold, Hold)
+
+
+def denial(budgets: Budgets, scopes: list[str], amount: int | None) -> Denial:
+    found = budgets.reserve(scopes, amount)
+    assert isinstance(found, Denial)
+    return found
 
 
 def test_spent_and_reserved_never_exceed_the_cap() -> None:
@@ -16,11 +43,11 @@ def test_spent_and_reserved_never_exceed_the_cap() -> None:
 
     def work() -> None:
         for _ in range(50):
-            hold = budgets.reserve(["global"], ONE // 100, DAY)
+            hold = budgets.reserve(["global"], ONE // 100)
             if isinstance(hold, Hold):
                 with lock:
                     held.append(hold)
-                budgets.settle(hold, ONE // 100, DAY)
+                budgets.settle(hold, ONE // 100)
 
     threads = [threading.Thread(target=work) for _ in range(8)]
     [t.start() for t in threads]
@@ -30,71 +57,244 @@ def test_spent_and_reserved_never_exceed_the_cap() -> None:
 
 
 def test_a_reservation_blocks_until_it_is_settled_for_less() -> None:
-    budgets = Budgets([BudgetSpec("tenant:acme", 1.0)])
-    first = budgets.reserve(["tenant:acme"], ONE, DAY)
+    budgets = Caps(BudgetSpec("tenant:acme", 1.0))
+    first = budgets.reserve(["tenant:acme"], ONE)
     assert isinstance(first, Hold)
-    assert not isinstance(budgets.reserve(["tenant:acme"], 1, DAY), Hold)
-    budgets.settle(first, ONE // 2, DAY)
-    assert isinstance(budgets.reserve(["tenant:acme"], ONE // 2, DAY), Hold)
+    assert not budgets.spend(["tenant:acme"], 1)
+    budgets.settle(first, ONE // 2)
+    assert budgets.spend(["tenant:acme"], ONE // 2)
+    assert not budgets.spend(["tenant:acme"], 1)
+
+
+def test_a_hold_is_settled_once() -> None:
+    budgets = Caps(BudgetSpec("global", 1.0))
+    hold = budgets.reserve(["global"], ONE // 2)
+    assert isinstance(hold, Hold)
+    for _ in range(3):
+        budgets.settle(hold, ONE // 4)
+    (row,) = budgets.rows()
+    assert (row["spent_usd"], row["reserved_usd"], row["left_usd"]) == (0.25, 0.0, 0.75)
+
+
+def test_a_call_that_cost_more_than_was_reserved_counts_whole() -> None:
+    budgets = Caps(BudgetSpec("global", 1.0))
+    assert budgets.spend(["global"], ONE // 2, ONE * 3 // 4)
+    assert not budgets.spend(["global"], ONE // 2)
+    assert budgets.spend(["global"], ONE // 4)
+
+
+def test_a_call_that_runs_for_hours_keeps_its_reservation() -> None:
+    budgets = Caps(BudgetSpec("global", 1.0))
+    hold = budgets.reserve(["global"], ONE)
+    budgets.clock.advance(36_000)
+    assert not budgets.spend(["global"], 1)
+    budgets.settle(hold, 0)  # type: ignore[arg-type]
+    assert budgets.spend(["global"], ONE)
 
 
 def test_tenants_do_not_share() -> None:
-    budgets = Budgets([BudgetSpec("tenant:a", 0.0), BudgetSpec("tenant:b", 1.0)])
-    assert not isinstance(budgets.reserve(["tenant:a"], 1, DAY), Hold)
-    assert isinstance(budgets.reserve(["tenant:b"], 1, DAY), Hold)
+    budgets = Caps(BudgetSpec("tenant:a", 0.0), BudgetSpec("tenant:b", 1.0))
+    assert not budgets.spend(["tenant:a"], 1)
+    assert budgets.spend(["tenant:b"], 1)
 
 
-def test_windows_turn() -> None:
-    budgets = Budgets([BudgetSpec("global", 1.0, "day"), BudgetSpec("global", 10.0, "rolling:60")])
-    hold = budgets.reserve(["global"], ONE, DAY)
-    budgets.settle(hold, ONE, DAY)  # type: ignore[arg-type]
-    assert not isinstance(budgets.reserve(["global"], 1, DAY), Hold)
-    assert isinstance(budgets.reserve(["global"], 1, DAY + 86_400), Hold)
+def test_a_cap_for_each_tenant_counts_each_by_itself_but_those_named_elsewhere() -> None:
+    budgets = Caps(BudgetSpec("tenant:*", 1.0), BudgetSpec("tenant:vip", 5.0), BudgetSpec("tag:*", 0.5))
+    assert budgets.spend(["tenant:a"], ONE)
+    assert not budgets.spend(["tenant:a"], 1)
+    assert budgets.spend(["tenant:b"], ONE)
+    assert budgets.spend(["tenant:vip"], 5 * ONE)
+    assert budgets.spend(["tenant:"], ONE)
+    assert not budgets.spend(["tenant:"], 1)
+    assert budgets.spend(["tag:x", "tag:y"], ONE // 2)
+    assert not budgets.spend(["tag:y", "tag:z"], 1)
+    assert {(row["scope"], row["left_usd"]) for row in budgets.rows()} == {
+        ("tenant:", 0.0), ("tenant:a", 0.0), ("tenant:b", 0.0), ("tenant:vip", 0.0), ("tag:x", 0.0), ("tag:y", 0.0),
+        ("tag:z", 0.5),
+    }  # fmt: skip
 
 
-def test_rolling_window_forgets() -> None:
-    budgets = Budgets([BudgetSpec("global", 1.0, "rolling:60")])
-    budgets.settle(budgets.reserve(["global"], ONE, DAY), ONE, DAY)  # type: ignore[arg-type]
-    assert not isinstance(budgets.reserve(["global"], 1, DAY + 59), Hold)
-    assert isinstance(budgets.reserve(["global"], ONE, DAY + 61), Hold)
+def test_a_tenant_sees_its_own_rows_only() -> None:
+    budgets = Caps(BudgetSpec("tenant:*", 1.0, "day"), BudgetSpec("tenant:b", 2.0), BudgetSpec("global", 9.0))
+    budgets.spend(["global", "tenant:a"], ONE // 4)
+    budgets.spend(["global", "tenant:b"], ONE // 2)
+    (row,) = budgets.rows(tenant="a")
+    assert row == {
+        "scope": "tenant:a", "window": "day", "on_exceed": "refuse", "limit_usd": 1.0, "spent_usd": 0.25,
+        "reserved_usd": 0.0, "left_usd": 0.75, "resets_at": "2027-01-16T00:00:00Z",
+    }  # fmt: skip
+    assert [row["spent_usd"] for row in budgets.rows(tenant="b")] == [0.5, 0.5]
+    assert budgets.rows(tenant="c") == []
 
 
-def test_all_or_nothing_over_several_budgets() -> None:
-    budgets = Budgets([BudgetSpec("global", 1.0), BudgetSpec("tag:x", 0.1)])
-    assert not isinstance(budgets.reserve(["global", "tag:x"], ONE // 2, DAY), Hold)
-    assert budgets.reserved == 0
-
-
-def test_unknown_price_under_a_cap_is_denied_but_warn_lets_it_through() -> None:
-    denied = Budgets([BudgetSpec("global", 1.0)]).reserve(["global"], None, DAY)
-    assert "unknown" in denied.told
-    assert isinstance(Budgets([BudgetSpec("global", 1.0, on_exceed="warn")]).reserve(["global"], None, DAY), Hold)
+def test_a_tenant_is_not_told_what_others_spent() -> None:
+    budgets = Caps(BudgetSpec("global", 1.0, "day"), BudgetSpec("tenant:b", 5.0))
+    budgets.spend(["global", "tenant:a"], ONE * 3 // 4)
+    told = denial(budgets, ["global", "tenant:b"], ONE // 2)
+    assert told.private
+    assert "0.25" not in told.told
+    assert "$1" not in told.told
+    assert "2027-01-16T00:00:00Z" in told.told
+    own = denial(budgets, ["global", "tenant:"], ONE // 2)
+    assert (own.private, own.left, own.spent, own.limit) == (False, ONE // 4, ONE * 3 // 4, ONE)
+    assert "$0.25 of $1 left (day)" in own.told
 
 
 @pytest.mark.parametrize(
-    "bad",
-    [{"scope": "tennant:a"}, {"scope": "tenant"}, {"window": "fortnight"}, {"limit_usd": -1}, {"on_exceed": "explode"}],
+    ("window", "seconds"), [("minute", 60), ("hour", 3_600), ("day", 86_400), ("week", 604_800), ("month", 31 * 86_400)]
 )
-def test_bad_specs(bad: dict) -> None:
-    with pytest.raises(ConfigError):
-        BudgetSpec(**{"scope": "global", "limit_usd": 1.0, **bad})
+def test_windows_turn(window: str, seconds: int) -> None:
+    budgets = Caps(BudgetSpec("global", 1.0, window), BudgetSpec("global", 10.0, "rolling:60"))
+    assert budgets.spend(["global"], ONE)
+    assert not budgets.spend(["global"], 1)
+    ends = span(window, budgets.clock.unix()).ends
+    budgets.clock.advance(ends - budgets.clock.unix() - 0.001)  # type: ignore[operator]
+    assert not budgets.spend(["global"], 1)
+    budgets.clock.advance(0.001)
+    assert budgets.spend(["global"], ONE)
+    assert span(window, budgets.clock.unix()).ends == pytest.approx(budgets.clock.unix() + seconds, abs=3 * 86_400)
 
 
-def test_window_ids() -> None:
-    assert window_id("month", DAY) == "2027-01"
-    assert window_id("day", DAY) == "2027-01-15"
-    assert window_id("minute", DAY) != window_id("minute", DAY + 60)
+def test_a_call_counts_in_the_window_in_which_it_began() -> None:
+    budgets = Caps(BudgetSpec("global", 1.0, "day"))
+    hold = budgets.reserve(["global"], ONE)
+    budgets.clock.advance(86_400)
+    assert budgets.spend(["global"], ONE // 2)
+    budgets.settle(hold, ONE)  # type: ignore[arg-type]
+    assert [row["left_usd"] for row in budgets.rows()] == [0.5]
+    assert budgets.reserved == 0
+
+
+def test_a_rolling_window_forgets() -> None:
+    budgets = Caps(BudgetSpec("global", 1.0, "rolling:60"))
+    assert budgets.spend(["global"], ONE)
+    budgets.clock.advance(59)
+    assert not budgets.spend(["global"], 1)
+    budgets.clock.advance(2)
+    assert budgets.spend(["global"], ONE)
+
+
+def test_all_or_nothing_over_several_budgets() -> None:
+    budgets = Caps(BudgetSpec("global", 1.0), BudgetSpec("tag:x", 0.1))
+    assert not budgets.spend(["global", "tag:x"], ONE // 2)
+    assert budgets.reserved == 0
+    assert [row["reserved_usd"] for row in budgets.rows()] == [0.0, 0.0]
+
+
+def test_an_unknown_price_under_a_cap_is_denied_but_warn_lets_it_through() -> None:
+    told = denial(Caps(BudgetSpec("global", 1.0)), ["global"], None)
+    assert "unknown" in told.told
+    assert told.on_exceed == "degrade"
+    assert isinstance(Caps(BudgetSpec("global", 1.0, on_exceed="warn")).reserve(["global"], None), Hold)
+
+
+def test_thresholds_are_told_once_per_window(caplog: pytest.LogCaptureFixture) -> None:
+    budgets = Caps(BudgetSpec("tenant:*", 1.0, "day", "warn"))
+    heard: list[BudgetEvent] = []
+    budgets.on_event(heard.append)
+    with caplog.at_level(logging.WARNING, "capability_router"):
+        for cost in (45, 5, 29, 1, 40, 40):
+            budgets.spend(["tenant:a"], cost * ONE // 100)
+    assert [(e.kind, e.scope, e.share, e.resets_at) for e in heard] == [
+        ("threshold", "tenant:a", share, "2027-01-16T00:00:00Z") for share in (0.5, 0.8, 1.0)
+    ]
+    assert [str(e.spent_usd.normalize()) for e in heard] == ["0.5", "0.8", "1.2"]
+    assert "budget tenant:a (day): 80% passed, $0.8 of $1 spent" in caplog.text
+    budgets.spend(["tenant:b"], ONE)
+    assert [e.share for e in heard[3:]] == [0.5, 0.8, 1.0]
+    budgets.clock.advance(86_400)
+    budgets.spend(["tenant:a"], ONE // 2)
+    assert [(e.scope, e.share) for e in heard[6:]] == [("tenant:a", 0.5)]
+
+
+def test_a_listener_that_raises_stops_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    budgets = Caps(BudgetSpec("global", 1.0))
+    heard: list[BudgetEvent] = []
+
+    def raises(event: BudgetEvent) -> None:
+        raise ValueError("no")
+
+    budgets.on_event(raises)
+    budgets.on_event(heard.append)
+    assert budgets.spend(["global"], ONE)
+    assert len(heard) == 3
+    assert "failed" in caplog.text
+
+
+def test_a_listener_may_ask_the_budgets() -> None:
+    budgets = Caps(BudgetSpec("global", 1.0))
+    left: list[float] = []
+    budgets.on_event(lambda event: left.append(budgets.rows()[0]["left_usd"]))
+    budgets.spend(["global"], ONE // 2)
+    assert left == [0.5]
+
+
+def test_what_would_fit_reserves_nothing() -> None:
+    budgets = Caps(BudgetSpec("global", 1.0), BudgetSpec("tag:x", 0.1, on_exceed="warn"))
+    assert budgets.fits(["global", "tag:x"], ONE) is None
+    assert budgets.spend(["global"], ONE // 2)
+    assert budgets.fits(["global"], ONE // 2) is None
+    told = budgets.fits(["global"], ONE // 2 + 1)
+    assert told is not None
+    assert told.left == ONE // 2
+    assert budgets.fits(["global"], None) is not None
+    assert budgets.reserved == 0
+
+
+@pytest.mark.parametrize(
+    ("bad", "told"),
+    [
+        ({"scope": "tennant:a"}, "did you mean 'tenant'"),
+        ({"scope": "tenant"}, "as 'tenant:acme'"),
+        ({"scope": "global:x"}, "write 'global'"),
+        ({"scope": "tenant:"}, "or 'tenant:\\*' for each"),
+        ({"window": "months"}, "did you mean 'month'"),
+        ({"limit_usd": -1}, "0 or more"),
+        ({"limit_usd": float("nan")}, "0 or more"),
+        ({"limit_usd": float("inf")}, "0 or more"),
+        ({"on_exceed": "explode"}, "refuse, degrade or warn"),
+    ],
+)
+def test_bad_specs(bad: dict[str, object], told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        BudgetSpec(**{"scope": "global", "limit_usd": 1.0, **bad})  # type: ignore[arg-type]
+
+
+def test_two_caps_on_the_same_are_one_too_many_unless_they_do_different_things() -> None:
+    with pytest.raises(ConfigError, match="global has two caps per day with refuse; keep one"):
+        Budgets([BudgetSpec("global", 1.0, "day"), BudgetSpec("global", 2.0, "day")])
+    budgets = Caps(BudgetSpec("global", 1.0, "day", "warn"), BudgetSpec("global", 2.0, "day"))
+    assert budgets.spend(["global"], 2 * ONE)
+    assert not budgets.spend(["global"], 1)
+
+
+def test_windows_have_names_and_ends() -> None:
+    assert span("minute", DAY)[:1] == ("2027-01-15T08:00",)
+    assert span("month", DAY) == ("2027-01", 1_798_761_600.0, 1_801_440_000.0)
+    assert span("day", DAY) == ("2027-01-15", 1_799_971_200.0, 1_800_057_600.0)
+    assert span("week", DAY) == ("2027-W02", 1_799_625_600.0, 1_800_230_400.0)
+    assert span("week", 1_609_459_200.0).id == "2020-W53"  # the first of January 2021
+    assert span("total", DAY) == span("rolling:60", DAY) == ("", None, None)
 
 
 def test_a_cap_on_a_model_reaches_it_by_any_of_its_names() -> None:
     meant = {"openai:gpt": ["openai/gpt", "openai/gpt#2"]}
     budgets = Budgets([BudgetSpec("model:openai:gpt", 1.0)], lambda name: meant.get(name, ()))
-    assert isinstance(budgets.reserve(["global", "model:openai/gpt"], ONE, DAY), Hold)
-    assert not isinstance(budgets.reserve(["global", "model:openai/gpt#2"], 1, DAY), Hold)
-    assert isinstance(budgets.reserve(["global", "model:other"], ONE, DAY), Hold)
+    assert isinstance(budgets.reserve(["global", "model:openai/gpt"], ONE), Hold)
+    assert not isinstance(budgets.reserve(["global", "model:openai/gpt#2"], 1), Hold)
+    assert isinstance(budgets.reserve(["global", "model:other"], ONE), Hold)
 
 
 @pytest.mark.parametrize("window", ["rolling:0", "rolling:", "rolling:.", "rolling:²", "rolling:-5"])
 def test_a_rolling_window_has_a_length(window: str) -> None:
     with pytest.raises(ConfigError, match="above 0"):
         BudgetSpec("global", 1.0, window)
+
+
+def test_tenants_that_come_once_are_not_kept_for_ever() -> None:
+    budgets = Caps(BudgetSpec("tenant:*", 1.0, "minute"))
+    for n in range(5_000):
+        assert budgets.spend([f"tenant:{n}"], ONE)
+        budgets.clock.advance(1.0)
+    assert len(budgets._coverage.purses()) < 1_000
+    assert len(budgets.room._pots) < 1_000  # type: ignore[attr-defined]

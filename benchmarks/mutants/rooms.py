@@ -1,0 +1,53 @@
+"""Which files are changed, and which tests must notice: quick ones that cover the file, the narrowest first."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Room(NamedTuple):
+    """A file of the core and the tests that watch over it, as pytest takes them."""
+
+    file: str
+    tests: tuple[str, ...]
+
+    @property
+    def module(self) -> str:
+        return "capability_router." + self.file.removesuffix(".py").replace("/", ".")
+
+
+_MACHINE = (
+    "tests/unit/execution/test_transitions.py", "tests/unit/execution/test_endings.py",
+    "tests/unit/execution/test_machine.py", "tests/property/test_execution.py",
+)  # fmt: skip
+_DRIVERS = (
+    "tests/unit/execution/test_hedge.py", "tests/unit/execution/test_clocks.py", "tests/unit/execution/test_resume.py",
+    "tests/property/test_execution.py",
+)  # fmt: skip
+_BREAKER = (
+    "tests/unit/health/test_breaker.py", "tests/unit/health/test_board.py", "tests/property/test_health_machine.py",
+)  # fmt: skip
+_WINDOW = ("tests/unit/health/test_window.py", *_BREAKER)
+_CLASSIFIER = (
+    "tests/unit/faults/test_evidence.py", "tests/unit/faults/test_corpus.py", "tests/unit/faults/test_passing.py",
+    "tests/unit/faults/test_hints.py", "tests/unit/faults/test_classify.py",
+)  # fmt: skip
+_LEDGER = ("tests/unit/money/test_ledger.py", "tests/unit/money/test_budget.py", "tests/property/test_execution.py")
+
+ROOMS = (
+    Room("execution/machine.py", _MACHINE),
+    Room("execution/running.py", ("tests/unit/execution/test_running.py", "tests/unit/execution/test_transitions.py")),
+    Room("execution/endings.py", ("tests/unit/execution/test_endings.py", "tests/unit/execution/test_transitions.py")),
+    Room("execution/performance.py", ("tests/unit/execution/test_performance.py", *_DRIVERS)),
+    Room("execution/race.py", _DRIVERS),
+    Room("execution/retry.py", ("tests/unit/execution/test_retry.py",)),
+    Room("execution/limits.py", ("tests/unit/execution/test_transitions.py",)),
+    Room("health/breaker.py", _BREAKER),
+    Room("health/window.py", _WINDOW),
+    Room("health/permit.py", ("tests/unit/health/test_permit.py", *_BREAKER)),
+    Room("faults/classify.py", _CLASSIFIER),
+    Room("faults/evidence.py", _CLASSIFIER),
+    Room("faults/completeness.py", ("tests/unit/faults/test_completeness.py",)),
+    Room("money/ledger.py", _LEDGER),
+    Room("money/account.py", _LEDGER),
+)

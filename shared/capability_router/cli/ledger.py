@@ -1,0 +1,170 @@
+"""`capability-router ledger total|series|calls|export`: what was spent, by whom, read from the router's store."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+import click
+
+from capability_router.errors import ConfigError
+
+if TYPE_CHECKING:
+    from capability_router.money.call import Call
+    from capability_router.money.ledger import Ledger
+    from capability_router.money.table import Table
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_CALLS = ("at (UTC)", "tenant", "chain", "task", "tags", "model", "ended", "tokens in", "tokens out", "USD")
+
+
+@click.group()
+def ledger() -> None:
+    """What was spent, by whom: totals, series and single calls, read from the store that routers write."""
+
+
+def _reads(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that every subcommand has."""
+    options: tuple[Callable[[Any], Any], ...] = (
+        click.option("--store", help="The store, such as sqlite:///router.db; else that of --config."),
+        click.option("--config", type=_FILE, default=Path("router.yaml"), show_default=True),
+        click.option(
+            "--where", multiple=True, metavar="NAME=VALUE", help="Only these, such as tenant=acme; may be repeated."
+        ),
+        click.option("--since", help="From then on: an age (90m, 24h, 7d) or an ISO date, UTC."),
+        click.option("--until", help="Up to then."),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+_BY = click.option("--by", default="", metavar="NAMES", help="Dimensions, such as tenant,model.")
+_JSON = click.option("--json", "as_json", is_flag=True, help="As JSON, with exact amounts.")
+
+
+@ledger.command()
+@_reads
+@_BY
+@_JSON
+def total(store: str | None, config: Path, by: str, as_json: bool, **span: Any) -> None:
+    """Sums, one for each combination of --by."""
+    found = _opened(store, config).total(by=_names(by), **_narrowed(span))
+    _show(found.rows(), found.table(), as_json)
+
+
+@ledger.command()
+@_reads
+@_BY
+@click.option("--step", default="day", show_default=True, help="hour, day, week or month, UTC.")
+@_JSON
+def series(store: str | None, config: Path, by: str, step: str, as_json: bool, **span: Any) -> None:
+    """Sums per step of time."""
+    found = _opened(store, config).series(by=_names(by), step=step, **_narrowed(span))
+    _show(found.rows(), found.table(), as_json)
+
+
+@ledger.command()
+@_reads
+@click.option("--last", type=click.IntRange(1), default=20, show_default=True, help="How many of the newest.")
+@_JSON
+def calls(store: str | None, config: Path, last: int, as_json: bool, **span: Any) -> None:
+    """The newest calls, one line each."""
+    from capability_router.money.export import row_of
+    from capability_router.money.table import Table
+
+    found = _opened(store, config).calls(last, **_narrowed(span))
+    table = Table(_CALLS, tuple(map(_line, found)), 7, whole=(0,), spare=("tags", "task", "chain"))
+    _show([row_of(call) for call in found], table, as_json)
+
+
+@ledger.command()
+@_reads
+@click.option("-o", "--output", required=True, help='.jsonl, .csv or .parquet; "-" is standard output.')
+@click.option("--format", "form", type=click.Choice(["jsonl", "csv", "parquet"]), help="By the ending, if left out.")
+def export(store: str | None, config: Path, output: str, form: Any, **span: Any) -> None:
+    """Write the kept calls to a file, exact amounts in picodollars included."""
+    if output == "-":
+        out: IO[Any] = sys.stdout.buffer if form == "parquet" else sys.stdout
+        _opened(store, config).export(out, form, **_narrowed(span))
+        return
+    count = _opened(store, config).export(output, form, **_narrowed(span))
+    click.echo(f"{output}: {count:,} calls")
+
+
+def _opened(store: str | None, config: Path) -> Ledger:
+    """The ledger in a store that is there; a misspelt path makes no new file."""
+    from capability_router.clock import SystemClock
+    from capability_router.money.journal import Journal
+    from capability_router.money.ledger import Ledger
+    from capability_router.stores.opening import open_store
+
+    url = store or _of_config(config)
+    scheme, _, rest = url.partition("://")
+    if scheme != "sqlite":
+        raise ConfigError(
+            f"a {scheme} store keeps no ledger to be read from outside; set `store: sqlite:///router.db`, or "
+            "`ledger: {store: sqlite:///ledger.db}`, in router.yaml, or give --store"
+        )
+    path = Path(unquote(rest[1:]))
+    if rest[1:] and not path.is_file():
+        raise ConfigError(f"no store at {str(path)!r} ({url}); routers make it with their first call")
+    room = open_store(url, SystemClock()).calls
+    if room is None:
+        raise ConfigError(f"the store {url} keeps no ledger")
+    return Ledger(books=Journal(room, unix=SystemClock.unix))
+
+
+def _of_config(config: Path) -> str:
+    from capability_router.config import load
+
+    if not config.exists():
+        raise ConfigError(f"no {config} here; give --store sqlite:///router.db, or --config with a router.yaml")
+    settings = load(config)
+    return settings.ledger.store or settings.store
+
+
+def _names(by: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in by.split(",") if name.strip())
+
+
+def _narrowed(span: dict[str, Any]) -> dict[str, Any]:
+    where: dict[str, list[str]] = {}
+    for pair in span.pop("where"):
+        name, sign, value = pair.partition("=")
+        if not sign:
+            raise ConfigError(f"--where {pair!r}: write NAME=VALUE, such as tenant=acme")
+        where.setdefault(name.strip(), []).append(value)
+    return {**span, "where": where}
+
+
+def _line(call: Call) -> tuple[str, ...]:
+    from datetime import UTC, datetime
+
+    from capability_router.money.table import dollars, plain
+
+    at = f"{datetime.fromtimestamp(call.at, UTC):%m-%d %H:%M:%S}"
+    cost = "unknown" if call.cost_usd is None else f"{'~' if call.estimated else ''}{dollars(call.cost_usd)}"
+    texts = (call.tenant, call.chain, call.task, ",".join(call.tags), call.model, call.fault or call.outcome)
+    return (at, *map(plain, texts), f"{call.input_tokens:,}", f"{call.output_tokens:,}", cost)
+
+
+def _show(rows: list[dict[str, Any]], table: Table, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+    elif rows:
+        click.echo(table.text(shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else _width()))
+    else:
+        click.echo("no calls are booked there, in this time and with this filter", err=True)
+
+
+def _width() -> int:
+    """Of a pipe or a file: COLUMNS if set, else as wide as the table is."""
+    import os
+
+    return int(os.environ["COLUMNS"]) if os.environ.get("COLUMNS", "").isdigit() else 10_000

@@ -1,0 +1,93 @@
+"""What LangChain's messages say of tokens and cost -> Usage and the provider's bill.
+
+Here because both adapters read such messages (RouterLLM takes LangChain's models, too); plain mappings, no framework.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from capability_router.money.bill import billed
+from capability_router.request import Usage, service_tier
+
+_MARKED = ("priority", "flex")
+_KEPT = ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")
+
+
+def counted(told: Mapping[str, Any]) -> Usage:
+    """The counts of a message or chunk. (A chunk's may be negative: Gemini corrects what it said before.)"""
+    into, out = told.get("input_token_details"), told.get("output_token_details")
+    if not into and not out:
+        return Usage(int(told.get("input_tokens") or 0), int(told.get("output_tokens") or 0))
+    return _detailed(told, into or {}, out or {})
+
+
+def _detailed(told: Mapping[str, Any], into: Mapping[str, Any], out: Mapping[str, Any]) -> Usage:
+    tier = next((tier for tier in _MARKED if tier in into or tier in out), "")
+    if tier:  # ChatOpenAI marks the other counts with it
+        into, out = _unmarked(into, f"{tier}_"), _unmarked(out, f"{tier}_")
+    hour, reasoning = into.get(_KEPT[1]) or 0, out.get("reasoning") or 0
+    # Anthropic states either the sum of what is written or its parts.
+    return Usage(
+        int(told.get("input_tokens") or 0), int(told.get("output_tokens") or 0) + _beside(told, out, reasoning),
+        into.get("cache_read") or 0, into.get("cache_creation") or (into.get(_KEPT[0]) or 0) + hour, reasoning,
+        into.get("audio") or 0, out.get("audio") or 0, hour, into.get("cached_audio") or 0,
+        into.get("cached_image") or 0, into.get("image") or 0, out.get("image") or 0, tier,
+    )  # fmt: skip
+
+
+def _unmarked(details: Mapping[str, Any], mark: str) -> dict[str, Any]:
+    return {name.removeprefix(mark): count for name, count in details.items()}
+
+
+def details(usage: Usage) -> tuple[dict[str, int], dict[str, int]]:
+    """The input's and the output's details under LangChain's names, and under ours where it has none."""
+    hour = usage.cache_creation_1h_tokens
+    parts = {_KEPT[0]: usage.cache_creation_tokens - hour, _KEPT[1]: hour}  # ChatAnthropic puts them in the sum's place
+    into = {
+        "cache_read": usage.cache_read_tokens, "audio": usage.input_audio_tokens,
+        "image": usage.input_image_tokens, "cached_audio": usage.cache_audio_read_tokens,
+        "cached_image": usage.cache_image_read_tokens,
+        **(parts if hour else {"cache_creation": usage.cache_creation_tokens}),
+    }  # fmt: skip
+    out = {"reasoning": usage.reasoning_tokens, "audio": usage.output_audio_tokens, "image": usage.output_image_tokens}
+    return {k: v for k, v in into.items() if v}, {k: v for k, v in out.items() if v}
+
+
+def tier_of(metadata: Mapping[str, Any]) -> str:
+    """The service tier in a `response_metadata`: beside the counts, or, Anthropic's, among them."""
+    word = metadata.get("service_tier") or metadata.get("serviceTier")
+    if word is None and isinstance(inner := metadata.get("usage"), Mapping):
+        word = inner.get("service_tier")
+    return service_tier(word) if word else ""
+
+
+def under(usage: Usage | None, tier: str) -> Usage | None:
+    """The counts under the tier that was told apart from them."""
+    return usage if usage is None or not tier or usage.service_tier else replace(usage, service_tier=tier)
+
+
+def cost_of(metadata: Mapping[str, Any], headers: Mapping[str, str], *, stream: bool) -> Decimal | None:
+    """The provider's own bill in a `response_metadata`; None = it states none.
+
+    ChatOpenRouter: `cost` and `cost_details`; ChatLiteLLM: `response_cost`; ChatOpenAI: `token_usage`, but not of
+    a stream. ChatPerplexity leaves it out.
+    """
+    if headers and (by_header := billed({}, headers, stream=stream)) is not None:
+        return by_header
+    for name in ("cost", "response_cost"):
+        if metadata.get(name) is not None:
+            return billed(metadata if name == "cost" else {"cost": metadata[name]})
+    counts = metadata.get("token_usage")
+    return billed(counts) if isinstance(counts, Mapping) else None
+
+
+def _beside(told: Mapping[str, Any], details: Mapping[str, Any], reasoning: int) -> int:
+    """What the output leaves out: xAI's reasoning, which the total has; ChatPerplexity's, and its citations."""
+    if details.get("citation_tokens") is not None:
+        return int(details["citation_tokens"]) + reasoning
+    in_all = (told.get("input_tokens") or 0) + (told.get("output_tokens") or 0) + reasoning
+    return reasoning if reasoning and told.get("total_tokens") == in_all else 0

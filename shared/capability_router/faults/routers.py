@@ -1,0 +1,23 @@
+"""What it means when a candidate that is itself a router had no answer."""
+
+from __future__ import annotations
+
+from capability_router.errors import AllCandidatesFailed, NoEligibleModel, RouterBusy
+from capability_router.faults.kinds import KINDS, Fault
+
+_ALONE = {"auth": "server_error", "quota_exhausted": "overloaded", "not_found": "server_error"}
+"""What a fault that would be held against an account or a model is, of a router's models: they have their own."""
+
+
+def of_router(error: BaseException) -> Fault | None:
+    """The fault of that candidate; None for an error that isn't a router's."""
+    if isinstance(error, NoEligibleModel):
+        return Fault("unsupported", "none of its models can take the request", error=error)
+    if not isinstance(error, (AllCandidatesFailed, RouterBusy)):
+        return None
+    first = error.failures[0].fault if isinstance(error, AllCandidatesFailed) and error.failures else "overloaded"
+    kind = first if first in KINDS else "unknown"
+    if kind not in _ALONE:
+        return Fault(kind, "all of its models failed", error=error)
+    detail = f"all of its models failed; the first one {KINDS[kind].words} ({kind})"
+    return Fault(_ALONE[kind], detail, again=False, error=error)  # a repetition would find it no better

@@ -1,0 +1,106 @@
+"""A thread that keeps a shared store informed: what was spent, which loans go on, what is given back.
+
+It is woken by each settlement and waits a moment after each round, so that calls in quick succession make one round.
+What a process that is killed had spent within that moment is not told any more.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+import weakref
+from queue import Empty, SimpleQueue
+
+from capability_router.money.budget import Budgets
+
+log = logging.getLogger("capability_router")
+PAUSE_S = 0.01
+ROUND_S = 1.0
+
+
+class Teller:
+    """Runs while `budgets` are in use; ends with them, with the process, or with `close`."""
+
+    def __init__(self, budgets: Budgets) -> None:
+        self._budgets = budgets
+        self._begin()
+        budgets.wake = self._woken
+        _TELLERS.add(self)
+
+    def _begin(self) -> None:
+        self._bell: SimpleQueue[bool] = SimpleQueue()  # may be rung from within the garbage collector
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+
+    def _woken(self) -> None:
+        self._bell.put(True)
+
+    def start(self) -> None:
+        """Begin, if it has not begun; not to be called from a settlement."""
+        if self._thread is None:
+            with self._starting:
+                if self._thread is None:
+                    args = (self._bell, weakref.ref(self._budgets))
+                    self._thread = threading.Thread(target=_run, args=args, name="router teller", daemon=True)
+                    self._thread.start()
+
+    def close(self) -> None:
+        """Tell all, give all back that no call under way holds. The budgets can go on being used."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._bell.put(False)
+            thread.join()
+            self._bell = SimpleQueue()
+        self._budgets.settle_up(final=True)
+
+    def forked(self) -> None:
+        """In the child of a fork there is no thread."""
+        self._begin()
+        self._budgets.forked()
+
+
+def _run(bell: SimpleQueue[bool], budgets: weakref.ref[Budgets]) -> None:
+    pause = threading.Event()
+    goes_on = True
+    while goes_on:
+        goes_on = _rung(bell, ROUND_S)
+        if (found := budgets()) is None:
+            return
+        try:
+            found.settle_up()
+        except Exception:  # a defect: what was not told is kept, and the next round tries again
+            log.exception("the store could not be told what was spent")
+        del found
+        if goes_on:
+            pause.wait(PAUSE_S)
+
+
+def _rung(bell: SimpleQueue[bool], patience_s: float) -> bool:
+    """Wait for the bell, and take all that was rung by now; False = it is to end."""
+    try:
+        goes_on = bell.get(timeout=patience_s)
+        while goes_on:
+            goes_on = bell.get_nowait()
+    except Empty:
+        return True
+    return goes_on
+
+
+_TELLERS: weakref.WeakSet[Teller] = weakref.WeakSet()
+
+
+def _at_exit() -> None:
+    for teller in list(_TELLERS):
+        teller.close()
+
+
+def _in_child() -> None:
+    for teller in list(_TELLERS):
+        teller.forked()
+
+
+atexit.register(_at_exit)
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_in_child)

@@ -1,0 +1,49 @@
+"""The windows of budgets: calendar units in UTC, all time, or the last so many seconds."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+WINDOWS = ("minute", "hour", "day", "week", "month", "total")
+_FIXED = {"minute": 60, "hour": 3_600, "day": 86_400}
+
+
+class Span(NamedTuple):
+    """A window: its name, and from when to when it lasts in Unix seconds; None = always."""
+
+    id: str
+    starts: float | None = None
+    ends: float | None = None
+
+    def holds(self, unix: float) -> bool:
+        """Whether this moment is in it."""
+        return (self.starts is None or unix >= self.starts) and (self.ends is None or unix < self.ends)
+
+
+ALWAYS = Span("")
+
+
+def rolling_s(window: str) -> float | None:
+    """60.0 of 'rolling:60'; None = another window, or no number of seconds."""
+    kind, _, seconds = window.partition(":")
+    plain = seconds.isascii() and seconds.replace(".", "", 1).isdigit()
+    return float(seconds) if kind == "rolling" and plain else None
+
+
+def span(window: str, unix: float) -> Span:
+    """The window of this kind that holds this moment."""
+    if window in _FIXED:
+        starts = unix // _FIXED[window] * _FIXED[window]
+        return Span(f"{datetime.fromtimestamp(starts, UTC):{_NAMES[window]}}", starts, starts + _FIXED[window])
+    if window not in ("week", "month"):
+        return ALWAYS
+    day = datetime.fromtimestamp(unix, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    if window == "week":
+        first = day - timedelta(days=day.weekday())
+        return Span("{}-W{:02}".format(*day.isocalendar()[:2]), first.timestamp(), (first + timedelta(7)).timestamp())
+    first = day.replace(day=1)
+    return Span(f"{first:%Y-%m}", first.timestamp(), (first + timedelta(32)).replace(day=1).timestamp())
+
+
+_NAMES = {"minute": "%Y-%m-%dT%H:%M", "hour": "%Y-%m-%dT%H", "day": "%Y-%m-%d"}

@@ -1,0 +1,52 @@
+"""What a call is expected to cost before it is made: its own price, and the next model's in case it fails.
+
+The first ranking says who would be asked next. Each model's cost is then raised by that of the rest of the
+line, weighted with the share of its calls that failed lately, and the policy judges again. While nothing
+fails there is nothing to add, and one judgement is all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from capability_router.policies.base import Row, Scored
+
+
+def with_fallbacks(rows: Sequence[Row], order: Iterable[Row], failing: Mapping[str, float]) -> list[Row]:
+    """The rows, in their own order, with the expected cost of what follows them in `order` if they fail.
+
+    `failing`: id -> chance of a failure, 0 to 1; who isn't named does not fail. An unknown price stays
+    unknown, and adds nothing to those before it.
+    """
+    raised: dict[str, Row] = {}
+    rest = 0.0
+    for row in reversed(list(order)):
+        chance, own = failing.get(row.card.id, 0.0), row.cost_pico
+        extra = int(chance * rest)
+        if own is not None and not row.held:
+            raised[row.card.id] = replace(row, cost_pico=own + extra, fallback_pico=extra) if extra else row
+            rest = own + chance * rest
+    return [raised.get(row.card.id, row) for row in rows]
+
+
+def shown(scored: Scored, row: Row) -> Scored:
+    """The score with the fallback's part of its cost as a term of its own."""
+    score, terms = scored
+    if not row.fallback_pico or not row.cost_pico:
+        return scored
+    share = row.fallback_pico / row.cost_pico
+    split: list[tuple[str, float]] = []
+    for name, value in terms:
+        split += [(name, value * (1 - share)), ("fallback", value * share)] if name == "cost" else [(name, value)]
+    return score, tuple(split)
+
+
+def remarks(rows: Iterable[Row], failing: Mapping[str, float]) -> list[str]:
+    """Why a model's expected cost is above its own, one line for each."""
+    return [
+        f"{row.card.id}: ${row.fallback_pico / 1e12:.6f} of its expected cost is other models', "
+        f"at {failing[row.card.id]:.0%} for a failure"
+        for row in rows
+        if row.fallback_pico
+    ]

@@ -1,0 +1,124 @@
+"""What a store is: rooms that are independent of each other, behind one URL.
+
+Every method may do I/O, may be called from any thread, and raises StoreError when the store can't be reached,
+read or written. Money is in picodollars, times are in Unix seconds of the store's own clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple, Protocol
+
+from capability_router.stores.calls import CallRoom
+
+
+class Pot(NamedTuple):
+    """One budget in one window: what is spent and reserved together never exceeds `limit`.
+
+    `budget` names scope and window, `window` the calendar unit ("2026-11-25", "" for a rolling one or all time).
+    `starts`, `ends`: its span, None = always. `rolls_s`: the length of a rolling window.
+    """
+
+    budget: str
+    window: str
+    limit: int
+    starts: float | None = None
+    ends: float | None = None
+    rolls_s: float | None = None
+
+
+class Claim(NamedTuple):
+    """What a holder (one process) tells of a pot, and what it asks for; saying it again changes nothing.
+
+    `spent`: all that this holder has spent of the pot so far. `kept`: reserved by its calls under way. `least`:
+    what it must be lent to go on, `wish`: what it would like, none of which is spent yet. A loan ends `lease_s`
+    after the claim. `final`: the holder won't be heard of again.
+    """
+
+    pot: Pot
+    holder: str
+    spent: int
+    kept: int = 0
+    least: int = 0
+    wish: int = 0
+    lease_s: float = 30.0
+    final: bool = False
+
+
+class Grant(NamedTuple):
+    """What a holder has been lent (`lent` >= the claim's `least`: it may go on), and how the pot stands now.
+
+    `spent` and `reserved` are everybody's, `at` is the store's time; `frees_at`: when some of a rolling window's
+    money is free again.
+    """
+
+    lent: int
+    spent: int
+    reserved: int
+    at: float
+    frees_at: float | None = None
+
+
+class Standing(NamedTuple):
+    """A pot as a reader sees it. `limit` is that of the last claim."""
+
+    budget: str
+    window: str
+    limit: int
+    spent: int
+    reserved: int
+    at: float
+    ends: float | None = None
+
+
+class BudgetRoom(Protocol):
+    """Caps that hold across processes: holders are lent parts of a pot, spend them, and tell."""
+
+    inline: bool
+    """Whether a claim is mere arithmetic in this process, so that it needs no thread and no lease."""
+
+    def claim(self, claim: Claim) -> Grant:
+        """Book what was spent since the holder's last claim, and lend; see `lending.lend`."""
+        ...
+
+    def standings(self, budgets: Iterable[str] = ()) -> list[Standing]:
+        """The pots of the windows that hold now, of these budgets or of all."""
+        ...
+
+
+class State(NamedTuple):
+    """A named text and its version, which grows by one with each change."""
+
+    text: str
+    version: int
+
+
+class StateRoom(Protocol):
+    """Named texts (JSON) for what is learned: read whole, replaced whole."""
+
+    def get(self, name: str) -> State | None:
+        """The text of this name; None = there is none."""
+        ...
+
+    def put(self, name: str, text: str, version: int) -> bool:
+        """Replace the text if its version is still this one (0 = there is none yet); False = somebody was faster."""
+        ...
+
+
+class Store(Protocol):
+    """One place. `name` is its URL without a password, for errors and logs."""
+
+    name: str
+
+    @property
+    def budgets(self) -> BudgetRoom: ...
+    @property
+    def states(self) -> StateRoom: ...
+    @property
+    def calls(self) -> CallRoom | None:
+        """Where the ledger is kept; None = not in this kind of store."""
+        ...
+
+    def close(self) -> None:
+        """Give connections back; the store can go on being used."""
+        ...

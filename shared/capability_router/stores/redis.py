@@ -1,0 +1,171 @@
+"""The store in a Redis or Valkey server: for processes on many machines.
+
+Each operation is one script, so that it happens whole or not, and can be repeated. A pot is one hash, its key's
+hash tag the budget, so that a cluster keeps a budget's windows together. Time-outs are short and a small breaker
+stands before the server: a router may be told that its store is away, but it doesn't wait for it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import quote
+
+from capability_router.errors import ConfigError, StoreError
+from capability_router.stores.address import shown_url
+from capability_router.stores.base import Claim, Grant, Pot, Standing, State
+from capability_router.stores.fuse import Fuse
+from capability_router.stores.lending import BUCKETS, FINAL_S, KEPT_S, PAST_S, SHARE, Loan, Till, open_at
+from capability_router.stores.redis_scripts import CLAIM, PUT
+
+try:
+    import redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+except ModuleNotFoundError as missing:
+    raise ImportError('a store in Redis needs its client: pip install "capability-router[redis]"') from missing
+
+PREFIX = "capability-router"
+TIMEOUT_S = 0.05
+SCAN = 500
+
+
+class Server:
+    """The client, with short time-outs and a fuse; `asked()` turns what goes wrong into StoreError."""
+
+    def __init__(self, url: str, now: Callable[[], float], timeout_s: float) -> None:
+        self.name, self._fuse = shown_url(url), Fuse(now)
+        lost = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError)
+        once_more = Retry(NoBackoff(), 1, supported_errors=lost)  # whatever is asked here may be asked twice
+        try:
+            self.client: Any = redis.Redis.from_url(
+                url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, retry=once_more,
+                decode_responses=True,
+            )  # fmt: skip
+        except ValueError as error:
+            raise ConfigError(f"store: {self.name} is no URL that Redis' client reads: redis://host:6379/0") from error
+
+    @contextmanager
+    def asked(self) -> Iterator[Any]:
+        """The client, unless the server was away a moment ago."""
+        if self._fuse.blown:
+            raise StoreError(f"the store {self.name} is away ({self._fuse.why}); it is asked again in a moment")
+        try:
+            yield self.client
+        except redis.exceptions.RedisError as error:
+            why = type(error).__name__  # its text may hold the URL
+            self._fuse.blow(why)
+            raise StoreError(f"the store {self.name} can't be used: {why}") from None
+        self._fuse.mend()
+
+
+class RedisBudgets:
+    """Pots as hashes. `unix` in the place of the server's clock is for tests of windows."""
+
+    inline = False
+
+    def __init__(self, server: Server, unix: Callable[[], float] | None = None) -> None:
+        self._server, self._unix = server, unix
+        self._claim = server.client.register_script(CLAIM)
+
+    def claim(self, claim: Claim) -> Grant:
+        """See BudgetRoom."""
+        with self._server.asked():
+            lent, spent, reserved, at, frees = self._claim(keys=[_key(claim.pot)], args=self._words(claim))
+        return Grant(int(lent), int(spent), int(reserved), float(at), float(frees) if frees else None)
+
+    def _words(self, claim: Claim) -> list[str | int | float]:
+        pot = claim.pot
+        known_s = FINAL_S if claim.final else claim.lease_s + KEPT_S
+        return [
+            claim.holder, claim.spent, claim.kept, claim.least, claim.wish, claim.lease_s, pot.limit,
+            _some(pot.rolls_s), _some(pot.starts), _some(pot.ends), SHARE, BUCKETS, known_s, PAST_S,
+            "" if self._unix is None else repr(self._unix()), json.dumps(pot),
+        ]  # fmt: skip
+
+    def standings(self, budgets: Iterable[str] = ()) -> list[Standing]:
+        """See BudgetRoom. It walks through the server's keys: for a look from time to time."""
+        names = set(budgets)
+        with self._server.asked() as client:
+            now = _seconds(client.time()) if self._unix is None else self._unix()
+            keys = sorted(client.scan_iter(match=f"{PREFIX}:b1:*", count=SCAN))
+            found = [client.hgetall(key) for key in keys]
+        rows = []
+        for fields in found:
+            pot = Pot(*json.loads(fields["pot"])) if "pot" in fields else None
+            if pot is not None and open_at(pot, now) and (not names or pot.budget in names):
+                till = _till(fields)
+                till.turn(pot, now)
+                total, reserved = till.total(), till.reserved(now)
+                rows.append(Standing(pot.budget, pot.window, pot.limit, total, reserved, now, pot.ends))
+        return rows
+
+
+def _key(pot: Pot) -> str:
+    """The hash tag in braces holds no brace of its own."""
+    return f"{PREFIX}:b1:{{{quote(pot.budget, safe=':|*=~@ ')}}}:{pot.window}"
+
+
+def _some(number: float | None) -> str | float:
+    return "" if number is None else number
+
+
+def _seconds(time: tuple[int, int]) -> float:
+    return time[0] + time[1] / 1e6
+
+
+def _till(fields: Mapping[str, str]) -> Till:
+    till = Till()
+    for name, value in fields.items():
+        if name.startswith("s"):
+            till.spent[int(name[1:])] = int(value)
+        elif name.startswith("h"):
+            amount, spent, ends, known = value.split()
+            till.loans[name[1:]] = Loan(int(amount), int(spent), float(ends), float(known))
+    return till
+
+
+class RedisStates:
+    """Named texts as hashes."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._put = server.client.register_script(PUT)
+
+    def get(self, name: str) -> State | None:
+        """See StateRoom."""
+        with self._server.asked() as client:
+            text, version = client.hmget(self._key(name), "text", "version")
+        return None if version is None else State(text, int(version))
+
+    def put(self, name: str, text: str, version: int) -> bool:
+        """See StateRoom."""
+        with self._server.asked():
+            return bool(self._put(keys=[self._key(name)], args=[text, version]))
+
+    def _key(self, name: str) -> str:
+        return f"{PREFIX}:state1:{{{quote(name, safe=':')}}}"
+
+
+class RedisStore:
+    """`redis://host:6379/0`, `rediss://` over TLS, `unix:///path`; a password in the URL is shown nowhere."""
+
+    calls = None  # a ledger only grows: give it a file with `ledger: {store: sqlite:///...}`
+
+    def __init__(
+        self, url: str, now: Callable[[], float], *, timeout_s: float = TIMEOUT_S,
+        unix: Callable[[], float] | None = None,
+    ) -> None:  # fmt: skip
+        self.server = Server(url, now, timeout_s)
+        self.name = self.server.name
+        self.budgets = RedisBudgets(self.server, unix)
+        self.states = RedisStates(self.server)
+
+    def close(self) -> None:
+        """Close the connections; the next use opens them again."""
+        self.server.client.close()
+
+    def __repr__(self) -> str:
+        return f"<RedisStore {self.name}>"

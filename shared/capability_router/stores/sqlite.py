@@ -1,0 +1,121 @@
+"""The store in an SQLite file: for the processes of one machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from capability_router.stores.base import Claim, Grant, Pot, Standing, State
+from capability_router.stores.database import CorruptStore, Database
+from capability_router.stores.lending import PAST_S, Loan, Till, lend, open_at
+from capability_router.stores.sqlite_calls import SqliteCalls
+
+_BUDGETS = (
+    "CREATE TABLE pots (budget TEXT NOT NULL, window TEXT NOT NULL, pot TEXT NOT NULL, till TEXT NOT NULL, "
+    "ends REAL, PRIMARY KEY (budget, window)) WITHOUT ROWID",
+    "CREATE INDEX pots_ends ON pots (ends)",
+)
+_STATES = ("CREATE TABLE states (name TEXT PRIMARY KEY, text TEXT NOT NULL, version INTEGER NOT NULL) WITHOUT ROWID",)
+
+
+class SqliteBudgets:
+    """Pots as rows; a claim is one transaction."""
+
+    inline = False
+
+    def __init__(self, database: Database, unix: Callable[[], float]) -> None:
+        self._database, self._unix = database, unix
+        database.room("budgets", 1, _BUDGETS)
+
+    def claim(self, claim: Claim) -> Grant:
+        """See BudgetRoom."""
+        pot = claim.pot
+        with self._database.writing() as connection:
+            now = self._unix()
+            row = connection.execute(
+                "SELECT till FROM pots WHERE budget = ? AND window = ?", (pot.budget, pot.window)
+            ).fetchone()
+            if row is None:
+                connection.execute("DELETE FROM pots WHERE ends < ?", (now - PAST_S,))
+            till = Till() if row is None else _till(row[0])
+            grant = lend(till, claim, now)
+            connection.execute(
+                "INSERT OR REPLACE INTO pots VALUES (?, ?, ?, ?, ?)",
+                (pot.budget, pot.window, json.dumps(pot), _text(till), pot.ends),
+            )
+        return grant
+
+    def standings(self, budgets: Iterable[str] = ()) -> list[Standing]:
+        """See BudgetRoom."""
+        names = sorted(set(budgets))
+        some = f" WHERE budget IN ({', '.join('?' * len(names))})" if names else ""
+        with self._database.reading() as connection:
+            found = connection.execute(f"SELECT pot, till FROM pots{some} ORDER BY budget", names).fetchall()  # noqa: S608 - question marks only
+        now, rows = self._unix(), []
+        for pot, till in ((Pot(*json.loads(p)), _till(t)) for p, t in found):
+            if open_at(pot, now):
+                till.turn(pot, now)
+                total, reserved = till.total(), till.reserved(now)
+                rows.append(Standing(pot.budget, pot.window, pot.limit, total, reserved, now, pot.ends))
+        return rows
+
+
+def _text(till: Till) -> str:
+    loans = {name: (loan.amount, loan.spent, loan.ends, loan.known) for name, loan in till.loans.items()}
+    return json.dumps({"spent": till.spent, "loans": loans}, separators=(",", ":"))
+
+
+def _till(text: str) -> Till:
+    try:
+        found = json.loads(text)
+        spent = {int(bucket): int(amount) for bucket, amount in found["spent"].items()}
+        return Till(spent, {name: Loan(*loan) for name, loan in found["loans"].items()})
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise CorruptStore(f"a budget's row in the store can't be read: {text[:40]!r}") from error
+
+
+class SqliteStates:
+    """Named texts as rows."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        database.room("states", 1, _STATES)
+
+    def get(self, name: str) -> State | None:
+        """See StateRoom."""
+        with self._database.reading() as connection:
+            row: Sequence[object] | None = connection.execute(
+                "SELECT text, version FROM states WHERE name = ?", (name,)
+            ).fetchone()
+        return State(str(row[0]), int(str(row[1]))) if row else None
+
+    def put(self, name: str, text: str, version: int) -> bool:
+        """See StateRoom."""
+        with self._database.writing() as connection:
+            if version == 0:
+                done = connection.execute("INSERT OR IGNORE INTO states VALUES (?, ?, 1)", (name, text))
+            else:
+                done = connection.execute(
+                    "UPDATE states SET text = ?, version = version + 1 WHERE name = ? AND version = ?",
+                    (text, name, version),
+                )
+            return done.rowcount == 1
+
+
+class SqliteStore:
+    """`sqlite:///router.db` (from the working directory), `sqlite:////var/lib/router.db`."""
+
+    def __init__(self, path: Path, unix: Callable[[], float]) -> None:
+        self.name = f"sqlite:///{path}"
+        self.database = Database(path.absolute())  # a process may change its directory
+        self.budgets = SqliteBudgets(self.database, unix)
+        self.states = SqliteStates(self.database)
+        self.calls = SqliteCalls(self.database)
+
+    def close(self) -> None:
+        """Close this process's connections; the next use opens them again."""
+        self.database.close()
+
+    def __repr__(self) -> str:
+        return f"<SqliteStore {self.name}>"

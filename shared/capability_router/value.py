@@ -1,0 +1,42 @@
+"""Frozen values that are quick to make: every request makes a dozen of them.
+
+The `__init__` that `@dataclass(frozen=True)` writes goes through `object.__setattr__`, which looks each name up anew.
+The one written here calls the slots' own setters: half the time, and the value is as frozen as before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import MISSING, Field, fields
+from typing import Any, TypeVar
+
+V = TypeVar("V")
+
+
+def quickly_made(cls: type[V]) -> type[V]:
+    """Above `@dataclass(frozen=True, slots=True)`; for classes without `__post_init__` and fields left out of init."""
+    own = fields(cls)  # type: ignore[arg-type]  # a dataclass, by the decorator below this one
+    names: dict[str, Any] = {"_absent": MISSING}
+    for each in own:
+        names[f"_set_{each.name}"] = cls.__dict__[each.name].__set__
+        names[f"_given_{each.name}"] = each.default
+        names[f"_make_{each.name}"] = each.default_factory
+    head = ", ".join(["self", *map(_parameter, own)])
+    exec("\n".join([f"def __init__({head}):", *map(_assignment, own)]), names)  # noqa: S102 - of the class's own field names, as dataclass itself does
+    made: Callable[..., None] = names["__init__"]
+    made.__qualname__, made.__module__ = f"{cls.__qualname__}.__init__", cls.__module__
+    made.__annotations__ = {**cls.__init__.__annotations__}
+    cls.__init__ = made  # type: ignore[method-assign]  # the same signature, taken from the fields
+    return cls
+
+
+def _parameter(field: Field[Any]) -> str:
+    if field.default_factory is not MISSING:
+        return f"{field.name}=_absent"
+    return field.name if field.default is MISSING else f"{field.name}=_given_{field.name}"
+
+
+def _assignment(field: Field[Any]) -> str:
+    name = field.name
+    value = name if field.default_factory is MISSING else f"_make_{name}() if {name} is _absent else {name}"
+    return f"    _set_{name}(self, {value})"

@@ -1,0 +1,84 @@
+"""What a reply is and says, whichever verb asked for it."""
+
+from __future__ import annotations
+
+import pytest
+from fakes import Scripted
+from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.rate_limiters import BaseRateLimiter
+from routers import DOWN, router
+
+
+def test_the_reply_says_what_became_of_the_request() -> None:
+    reply = router(Scripted(name_="x", script=[DOWN]), Scripted(name_="y")).invoke("hi")
+    told = reply.response_metadata["router"]
+    assert len(told.pop("request_id")) == 32
+    assert told.pop("reason").startswith("fallback: fake/x")
+    assert told == {
+        "model": "fake/y", "provider": "fake", "attempts": 2, "fallback": True, "policy": "single", "cost_usd": None,
+    }  # fmt: skip
+    assert reply.content == "a b c"
+    assert reply.response_metadata["model_name"] == "y"
+
+
+def test_a_stream_carries_the_annotation_on_its_last_chunk_alone() -> None:
+    chunks = list(router(Scripted()).stream("hi"))
+    assert ["router" in c.response_metadata for c in chunks] == [False] * (len(chunks) - 1) + [True]
+    whole = chunks[0]
+    for chunk in chunks[1:]:
+        whole += chunk
+    assert whole.content == "a b c"
+    assert whole.response_metadata["router"]["attempts"] == 1
+    assert whole.usage_metadata["total_tokens"] == 13
+
+
+def test_annotate_false_leaves_the_message_as_it_was() -> None:
+    model = router(Scripted(), annotate=False)
+    assert "router" not in model.invoke("hi").response_metadata
+    assert all("router" not in c.response_metadata for c in model.stream("hi"))
+
+
+def test_the_models_own_message_is_not_changed() -> None:
+    message = AIMessage(content="a")
+    router(Scripted(script=[message])).invoke("hi")
+    assert message.response_metadata == {}
+
+
+async def test_every_verb_answers() -> None:
+    model = router(Scripted(script=[DOWN], name_="x"), Scripted(name_="y"))
+    assert (await model.ainvoke("hi")).content == "a b c"
+    assert [m.content for m in model.batch(["a", "b"])] == ["a b c"] * 2
+    assert [m.content for m in await model.abatch(["a", "b"])] == ["a b c"] * 2
+    assert "".join([c.content async for c in model.astream("hi")]) == "a b c"
+    result = model.generate([[HumanMessage("a")], [HumanMessage("b")]])
+    assert [g[0].text for g in result.generations] == ["a b c"] * 2
+    assert len(result.run) == 2
+    assert len((await model.agenerate([[HumanMessage("a")]])).generations) == 1
+    assert model.generate_prompt([model._convert_input("hi")]).generations[0][0].text == "a b c"
+    assert "".join(c.content for c in model.transform(iter(["hi"]))) == "a b c"
+
+
+def test_generate_has_no_second_path() -> None:
+    with pytest.raises(NotImplementedError, match="invoke, stream"):
+        router(Scripted())._generate([HumanMessage("hi")])
+
+
+def test_streaming_switched_off_gives_one_message() -> None:
+    for off in ({"streaming": False}, {"disable_streaming": True}):
+        (message,) = router(Scripted(), **off).stream("hi")
+        assert message.content == "a b c"
+
+
+def test_a_rate_limiter_is_honoured() -> None:
+    class Limiter(BaseRateLimiter):
+        taken: int = 0
+
+        def acquire(self, *, blocking: bool = True) -> bool:
+            Limiter.taken += 1
+            return True
+
+        async def aacquire(self, *, blocking: bool = True) -> bool:
+            return self.acquire()
+
+    router(Scripted(), rate_limiter=Limiter()).invoke("hi")
+    assert Limiter.taken == 1

@@ -1,0 +1,78 @@
+"""How a ChatRouter is made, and what it says of itself."""
+
+from __future__ import annotations
+
+import pytest
+from fakes import Scripted
+from langchain_core.messages import HumanMessage
+from langchain_core.runnables import ConfigurableField
+from openai_server import Server
+from routers import add, router
+
+from langchain_router import AllCandidatesFailed, ChatEndpoint, ChatRouter, ConfigError
+
+
+def test_bad_construction_says_what_to_change() -> None:
+    with pytest.raises(ConfigError, match="models"):
+        ChatRouter(models=[])
+    with pytest.raises(ConfigError, match="policy"):
+        ChatRouter(models=[Scripted()], polcy="single")
+    with pytest.raises(ConfigError, match="cache"):
+        ChatRouter(models=[Scripted()], cache=True)
+    with pytest.raises(ConfigError, match="router="):
+        ChatRouter(models=[Scripted()], router=router(Scripted()).router)
+
+
+def test_a_router_is_shared_and_built_from_a_config(server: Server) -> None:
+    config = {"models": [{"id": "m", "endpoint": {"base_url": server.url, "model": "ok-m"}}], "policy": "cheapest"}
+    model = ChatRouter.from_config(config, temperature=0.2)
+    assert model.invoke("hi").content == "a b c"
+    assert server.seen[-1][1]["temperature"] == 0.2
+    again = ChatRouter(router=model.router)
+    again.invoke("hi")
+    assert len(model.router.ledger.calls()) == 2
+
+
+def test_attempts_of_a_shared_router_are_not_changed_unnoticed() -> None:
+    made = ChatRouter(models=[Scripted()], max_retries=1)
+    assert ChatRouter(router=made.router, max_retries=1).max_retries == 1
+    with pytest.raises(ConfigError, match="max_retries"):
+        ChatRouter(router=made.router, max_retries=0)
+    both = ChatRouter(models=[Scripted()], max_retries=1, retry={"attempts": 3})
+    assert ChatRouter(router=both.router, max_retries=both.max_retries).max_retries == 2
+    configurable = made.configurable_fields(max_retries=ConfigurableField(id="again"))
+    assert configurable.invoke("x").content == "a b c"
+    with pytest.raises(ConfigError, match="max_retries"):
+        configurable.with_config(configurable={"again": 0}).invoke("x")
+
+
+def test_secrets_are_nowhere() -> None:
+    child = ChatEndpoint(base_url="http://127.0.0.1:9/v1", model="m", api_key="sk-secret")
+    model = ChatRouter(models=[child], api_key="sk-other")
+    with pytest.raises(AllCandidatesFailed) as caught:
+        model.invoke("hi")
+    texts = [repr(model), str(model), repr(model.router), repr(model.fleet), str(model.asdict()), str(caught.value)]
+    texts += [repr(child) for _, child in model.fleet]
+    assert not any("sk-" in text for text in texts)
+
+
+def test_profile_promises_what_every_model_can() -> None:
+    model = router(
+        (Scripted(name_="x"), {"tool_calling": True, "structured_output": True, "max_input_tokens": 1000}),
+        (Scripted(name_="y"), {"tool_calling": True, "structured_output": False, "max_input_tokens": 500}),
+    )
+    assert model.profile == {"tool_calling": True, "structured_output": False, "max_input_tokens": 500}
+
+
+def test_tokens_are_counted_without_a_download() -> None:
+    assert 5 < router(Scripted()).get_num_tokens("one two three four five six seven") < 12
+    assert router(Scripted()).get_num_tokens_from_messages([HumanMessage("hello")], tools=[add]) > 20
+
+
+def test_importing_the_package_loads_no_framework() -> None:
+    import subprocess
+    import sys
+
+    code = "import sys, langchain_router; print('langchain_core' in sys.modules, 'pydantic' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603 - our own
+    assert ran.stdout == "False False\n"

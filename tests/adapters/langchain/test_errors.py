@@ -1,0 +1,70 @@
+"""The errors that a ChatRouter raises are LangChain's own, too, and survive copies."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import pickle
+from typing import Any
+
+import pytest
+from fakes import Scripted
+from langchain_core import exceptions as core
+from langchain_core.messages import HumanMessage
+from routers import DOWN, add, router
+
+from langchain_router import AllCandidatesFailed, ChatRouter, NoEligibleModel
+
+
+class RateLimited(core.ModelRateLimitError):
+    status_code = 429
+
+
+def test_all_failed_is_also_the_model_error_of_the_first_fault() -> None:
+    slow, down = Scripted(script=[RateLimited("slow down")]), Scripted(script=[DOWN], name_="y")
+    model = router(slow, down, retry={"attempts": 2})
+    with pytest.raises(core.ModelRateLimitError) as caught:
+        model.invoke("hi")
+    error = caught.value
+    assert isinstance(error, AllCandidatesFailed)
+    assert error.is_retryable
+    assert [f.fault for f in error.failures] == ["rate_limited", "connection"]
+    assert isinstance(error.__cause__, RateLimited)
+
+
+def test_no_eligible_model_is_a_context_overflow_if_every_window_is_too_small() -> None:
+    with pytest.raises(core.ContextOverflowError) as caught:
+        router((Scripted(), {"context_window": 100})).invoke("word " * 500)
+    assert isinstance(caught.value, NoEligibleModel)
+    with pytest.raises(core.ModelInvalidRequestError):
+        router((Scripted(), {"tool_calling": False})).bind_tools([add]).invoke("hi")
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda e: pickle.loads(pickle.dumps(e))])  # noqa: S301 - its own bytes
+def test_errors_survive_copies_and_other_processes(duplicate: Any) -> None:
+    router = ChatRouter(models=[{"id": "a", "endpoint": {"base_url": "http://127.0.0.1:9/v1", "model": "m"}}])
+    with pytest.raises(AllCandidatesFailed) as caught:
+        router.invoke("hi")
+    again = duplicate(caught.value)
+    assert str(again) == str(caught.value)
+    assert [f.model for f in again.failures] == ["a", "a"]
+    assert isinstance(again, core.ModelConnectionError)
+    with pytest.raises(NoEligibleModel) as none:
+        router.invoke("hi", config={"configurable": {"router": {"pin": "b"}}})
+    assert duplicate(none.value).refusals == none.value.refusals
+
+
+async def test_an_error_of_one_list_leaves_no_other_call_under_way() -> None:
+    class Twofold(Scripted):
+        async def _agenerate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Any:
+            for _ in range(20 if messages[0].content == "long" else 0):
+                await asyncio.sleep(0)
+            if messages[0].content == "bad":
+                raise DOWN
+            return self._generate(messages, stop)
+
+    model = router(Twofold(), retry={"attempts": 1})
+    with pytest.raises(AllCandidatesFailed):
+        await model.agenerate([[HumanMessage("bad")], [HumanMessage("long")]])
+    assert model.router.ledger.unsettled == 0
+    assert sorted(str(c.fault) for c in model.router.ledger.calls()) == ["None", "connection"]

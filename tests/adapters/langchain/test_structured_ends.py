@@ -1,0 +1,100 @@
+"""Structured answers that OpenAI's SDK itself rejects, because they were filtered or cut at their length limit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import openai
+import pytest
+from langchain_openai import ChatOpenAI
+from openai_server import USAGE, Server
+from pydantic import BaseModel
+
+from capability_router.testing import assert_books_balanced
+from langchain_router import AllCandidatesFailed, ChatRouter
+
+ENDS = [
+    ("filtered-x", openai.ContentFilterFinishReasonError, "content_filtered"),
+    ("long-x", openai.LengthFinishReasonError, "length"),
+]
+
+
+class Joke(BaseModel):
+    """A joke."""
+
+    setup: str
+
+
+def gpt(server: Server, name: str) -> ChatOpenAI:
+    return ChatOpenAI(model=name, base_url=server.url, api_key="k", use_responses_api=False)
+
+
+async def asked(router: ChatRouter, way: str) -> Any:
+    structured = router.with_structured_output(Joke, method="json_schema")
+    if way == "invoke":
+        return structured.invoke("tell")
+    if way == "ainvoke":
+        return await structured.ainvoke("tell")
+    return router.invoke("tell", response_format=Joke).additional_kwargs["parsed"]
+
+
+pytestmark = pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")  # of older versions of langchain-openai
+WAYS = ("invoke", "ainvoke", "response_format")
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("name", "raised", "fault"), ENDS)
+async def test_without_a_better_model_the_caller_gets_what_the_sdk_raised(
+    server: Server, name: str, raised: type[Exception], fault: str, way: str
+) -> None:
+    router = ChatRouter(models=[gpt(server, name)], policy="single")
+    with pytest.raises(raised):
+        await asked(router, way)
+    assert [call.fault for call in router.router.ledger.calls()] == [fault]
+    assert router.router.health()[0]["success_share"] == 1.0
+    assert_books_balanced(router.router)
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_filtered_one_is_returned_unless_a_fallback_is_asked_for(server: Server, way: str) -> None:
+    models = [gpt(server, "filtered-x"), gpt(server, "ok-y")]
+    before = server.calls("ok-y")
+    with pytest.raises(openai.ContentFilterFinishReasonError):
+        await asked(ChatRouter(models=models, policy="single"), way)
+    assert server.calls("ok-y") == before
+    moved = ChatRouter(models=models, policy="single", on_content_filter="fallback")
+    assert await asked(moved, way) == Joke(setup="test")
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_one_that_was_too_long_is_followed_by_the_next_model(server: Server, way: str) -> None:
+    router = ChatRouter(models=[gpt(server, "long-x"), gpt(server, "ok-y")], policy="single")
+    assert await asked(router, way) == Joke(setup="test")
+    assert [call.fault for call in router.router.ledger.calls()] == ["length", None]
+
+
+def test_one_that_was_too_long_is_what_is_left_when_the_others_fail(server: Server) -> None:
+    router = ChatRouter(models=[gpt(server, "long-x"), gpt(server, "fail-y")], policy="single")
+    with pytest.raises(openai.LengthFinishReasonError):
+        router.with_structured_output(Joke, method="json_schema").invoke("tell")
+
+
+def test_its_tokens_are_booked_as_the_sdk_tells_them(server: Server) -> None:
+    router = ChatRouter(models=[gpt(server, "long-x")], policy="single")
+    with pytest.raises(openai.LengthFinishReasonError):
+        router.with_structured_output(Joke, method="json_schema").invoke("tell")
+    (call,) = router.router.ledger.calls()
+    assert (call.usage.input_tokens, call.usage.output_tokens) == (USAGE["prompt_tokens"], USAGE["completion_tokens"])
+    assert not call.usage.estimated
+
+
+def test_an_error_answer_that_tells_of_a_filter_is_told_with_what_to_change() -> None:
+    from fakes import Scripted
+
+    class Filtered(Exception):
+        status_code = 400
+        code = "content_filter"
+
+    router = ChatRouter(models=[Scripted(name_="x", script=[Filtered()]), Scripted(name_="y")], policy="single")
+    with pytest.raises(AllCandidatesFailed, match='on_content_filter is "return"'):
+        router.invoke("tell")

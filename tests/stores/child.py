@@ -1,0 +1,49 @@
+"""A process of its own that spends from a shared cap: python child.py URL LIMIT CALLS END [CONFIG]
+
+It prints a line for each settled call, and "refused" for each that the cap left no room for. END: "close" gives back
+what is lent, "exit" leaves that to the end of the process, "hang" reserves once more, prints "holding" and waits to
+be killed. The cost of a call is 0.0001 USD, of which 0.0003 are reserved.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from capability_router.clock import SystemClock
+from capability_router.money.budget import Budgets, BudgetSpec, Hold, Short, Terms
+from capability_router.money.teller import Teller
+from capability_router.stores.opening import open_store
+
+COST = 10**8
+
+
+def hold(budgets: Budgets) -> bool | Hold:
+    found = budgets.reserve(["global"], 3 * COST)
+    found = budgets.borrow(found) if isinstance(found, Short) else found
+    return found if isinstance(found, Hold) else False
+
+
+def main(url: str, limit: str, calls: str, end: str) -> None:
+    clock = SystemClock()
+    store = open_store(url, clock)
+    budgets = Budgets(
+        [BudgetSpec("global", float(limit))], room=store.budgets, clock=clock, terms=Terms(store.name, 2.0)
+    )
+    teller = Teller(budgets)
+    teller.start()
+    for _ in range(int(calls)):
+        found = hold(budgets)
+        if isinstance(found, Hold):
+            budgets.settle(found, COST)
+        print("spent" if found else "refused", flush=True)
+    if end == "close":
+        teller.close()
+    if end == "hang":
+        budgets.settle_up()
+        print("holding" if hold(budgets) else "refused", flush=True)
+        time.sleep(600)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

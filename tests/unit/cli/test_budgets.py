@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from capability_router import routing
+from capability_router.cli.main import main
+from capability_router.testing import ask, scripted_router
+
+CAPS = [
+    {"scope": "tenant:*", "limit_usd": 1, "on_exceed": "degrade"},
+    {"scope": "global", "limit_usd": 5},
+]
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """A store in which two tenants have spent 0.000016 USD a call."""
+    url = f"sqlite:///{tmp_path / 'router.db'}"
+    router = scripted_router({"a": ["ok"]}, store=url, budgets=CAPS)
+    for tenant, calls in (("acme", 1), ("umbrella", 2)):
+        with routing(tenant=tenant):
+            [ask(router) for _ in range(calls)]
+    router.close()
+    return url
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(main, ["budgets", *words])
+
+
+def test_a_configuration_s_caps_are_shown_as_they_stand(url: str, tmp_path: Path) -> None:
+    config = tmp_path / "router.yaml"
+    model = {"id": "a", "endpoint": {"base_url": "http://127.0.0.1:9/v1", "model": "m"}}
+    config.write_text(json.dumps({"models": [model], "store": url, "budgets": CAPS}))
+    found = run("--config", str(config), "--json")
+    assert found.exit_code == 0, found.output
+    rows = json.loads(found.stdout)
+    assert [(r["scope"], r["window"], r["spent_usd"], r["left_usd"], r["on_exceed"]) for r in rows] == [
+        ("tenant:acme", "total", 0.000016, 0.999984, "degrade"),
+        ("tenant:umbrella", "total", 0.000032, 0.999968, "degrade"),
+        ("global", "total", 0.000048, 4.999952, "refuse"),
+    ]
+    own = json.loads(run("--config", str(config), "--tenant", "acme", "--json").stdout)
+    assert [r["scope"] for r in own] == ["tenant:acme"]
+    assert run("--config", str(config)).output.splitlines()[0].split() == [
+        "scope", "window", "at", "limit", "limit", "spent", "reserved", "left", "resets", "at",
+    ]  # fmt: skip
+
+
+def test_a_store_says_what_it_knows(url: str) -> None:
+    table = run("--store", url).output
+    assert [line.split()[0] for line in table.splitlines()[1:]] == ["global", "tenant:acme", "tenant:umbrella"]
+    assert "$0.000048" in table
+    own = run("--store", url, "--tenant", "acme").output
+    assert "tenant:acme" in own
+    assert "0.000032" not in own
+    assert run("--store", url, "--tenant", "nobody").output == "no budgets\n"
+
+
+def test_a_store_that_cannot_be_read_is_one_line_without_its_password() -> None:
+    found = run("--store", "redis://me:geheim@127.0.0.1:1/0")
+    assert found.exit_code == 1
+    assert found.output == "Error: the store redis://me:***@127.0.0.1:1/0 can't be used: ConnectionError\n"

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import copy
+import inspect
+import pickle
+from dataclasses import FrozenInstanceError, dataclass, field, fields, replace
+
+import pytest
+
+from capability_router.plan import Plan
+from capability_router.request import AttemptRecord, Outcome, Reply, Request, Usage
+from capability_router.value import quickly_made
+
+QUICK = (Usage, Reply, Request, AttemptRecord, Outcome, Plan)
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    name: str
+    count: int = 3
+    items: list[int] = field(default_factory=list)
+
+
+@quickly_made
+@dataclass(frozen=True, slots=True)
+class Quick:
+    name: str
+    count: int = 3
+    items: list[int] = field(default_factory=list)
+
+
+def test_made_as_the_plain_class_is() -> None:
+    assert inspect.signature(Quick).parameters.keys() == inspect.signature(Plain).parameters.keys()
+    for args, keywords in ((("a",), {}), (("a", 4), {}), (("a",), {"items": [1]}), ((), {"name": "a", "count": 0})):
+        plain, quick = Plain(*args, **keywords), Quick(*args, **keywords)
+        assert [getattr(quick, f.name) for f in fields(quick)] == [getattr(plain, f.name) for f in fields(plain)]
+    assert repr(Quick("a")) == repr(Plain("a")).replace("Plain", "Quick")
+
+
+def test_each_has_its_own_default() -> None:
+    assert Quick("a").items is not Quick("a").items
+
+
+@pytest.mark.parametrize("args", [(), ("a", 1, [], "too many")])
+def test_wrong_arguments_are_refused(args: tuple[object, ...]) -> None:
+    with pytest.raises(TypeError, match="argument"):
+        Quick(*args)  # type: ignore[arg-type]  # what is tested
+
+
+@pytest.mark.parametrize("kind", QUICK)
+def test_what_the_core_gives_is_frozen(kind: type) -> None:
+    made = kind(**{f.name: f.name for f in fields(kind)})
+    for each in fields(kind):
+        assert getattr(made, each.name) == each.name
+        with pytest.raises(FrozenInstanceError):
+            setattr(made, each.name, "changed")
+    assert replace(made) == made == copy.copy(made) == pickle.loads(pickle.dumps(made))  # noqa: S301 - made here

@@ -1,0 +1,304 @@
+"""What the drivers share, without a driver: which chunks are held, which attempts still count, how long to wait."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from unit.execution.staged import HEDGE
+
+from capability_router import AllCandidatesFailed, Request, Usage
+from capability_router.clock import ManualClock
+from capability_router.execution.effects import Launch
+from capability_router.execution.performance import Performance, Rang
+from capability_router.faults.kinds import Fault
+from capability_router.request import Finish, Reply
+from capability_router.testing import assert_books_balanced, scripted_router
+
+
+class Spoken:
+    """An attempt whose chunks the test hands over itself; "" is no content."""
+
+    keeps_time = True
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.seen: list[str] = []
+        self.aborted = 0
+
+    def commits(self, chunk: str) -> bool:
+        self.seen.append(chunk)
+        return bool(chunk)
+
+    def abort(self) -> None:
+        self.aborted += 1
+
+    def reply(self) -> Reply:
+        return Reply(text="".join(self.seen) or "not shown", usage=Usage(10, self.index), finish=Finish.STOP)
+
+
+class Failed(Exception):
+    """A provider's fault of that kind."""
+
+    def __init__(self, kind: str, cause: BaseException | None = None) -> None:
+        super().__init__(kind)
+        self.kind, self.cause = kind, cause
+
+
+class Shown:
+    """A performance of one request over models of these letters. `broken`: what starting an attempt raises."""
+
+    def __init__(self, ids: str = "ab", *, stream: bool = True, broken: Any = None, **settings: Any) -> None:
+        self.clock = ManualClock()
+        self.clock.sleep(100.0)
+        self.router = scripted_router({id: ["ok"] for id in ids}, clock=self.clock, **settings)
+        self.run = self.router.start(Request(("hello",), stream=stream), self)  # type: ignore[arg-type]
+        self.show: Performance[str] = Performance(self.run._machine, self, self.clock)  # type: ignore[arg-type]
+        self.broken: dict[int, Exception] = broken or {}
+        self.attempts: dict[int, Spoken] = {}
+        self.show.begin()
+
+    def start(self, launch: Launch) -> Spoken:
+        if launch.attempt in self.broken:
+            raise self.broken[launch.attempt]
+        return self.attempts.setdefault(launch.attempt, Spoken(launch.attempt))
+
+    def fault(self, error: BaseException) -> Fault | None:
+        return Fault(error.kind, error=error.cause) if isinstance(error, Failed) else None
+
+    def started(self) -> list[int]:
+        return [index for index, _ in self.show.started()]
+
+    def faults(self) -> list[tuple[str, str | None]]:
+        assert_books_balanced(self.router)
+        return [(r.model, r.fault) for r in self.run._machine.records]
+
+
+def test_chunks_are_held_until_one_has_content_and_then_given_once() -> None:
+    it = Shown()
+    assert it.started() == [1]
+    assert it.show.took(1, "") is False
+    assert it.show.took(1, "") is False
+    assert it.show.took(1, "text") is True
+    assert it.show.delivering == 1
+    assert it.show.held() == ["", "", "text"]
+    assert not it.show.held()
+    it.show.goes_on(1, "more")
+    it.show.ended(1)
+    assert it.attempts[1].seen == ["", "", "text", "more"]
+    assert not it.show.running
+    it.show.check()
+    assert it.faults() == [("a", None)]
+
+
+def test_a_whole_reply_is_held_until_it_has_ended() -> None:
+    it = Shown(stream=False)
+    it.started()
+    assert it.show.took(1, "text") is False
+    it.show.ended(1)
+    assert (it.show.held(), it.show.running) == (["text"], False)
+    assert it.run.outcome.usage == Usage(10, 1)
+
+
+def test_what_comes_of_an_attempt_that_is_over_is_not_taken_in() -> None:
+    it = Shown()
+    it.started()
+    it.show.raised(1, Failed("overloaded"))
+    assert not it.show.in_flight(1)
+    assert it.started() == [2]
+    assert it.show.took(1, "late") is False
+    it.show.ended(1)
+    assert it.show.took(2, "text") is True
+    assert it.show.held() == ["text"]
+    it.show.ended(2)
+    assert it.faults() == [("a", "overloaded"), ("b", None)]
+
+
+def test_what_had_been_seen_of_a_failed_attempt_is_booked() -> None:
+    it = Shown()
+    it.started()
+    it.show.raised(1, Failed("overloaded"))
+    assert it.run._machine.records[0].usage == Usage(10, 1)
+
+
+def test_an_attempt_that_cannot_be_started_is_a_fault_and_the_next_is_started() -> None:
+    it = Shown(broken={1: Failed("auth")})
+    assert it.started() == [2]
+    it.show.took(2, "text")
+    it.show.ended(2)
+    assert it.faults() == [("a", "auth"), ("b", None)]
+    assert it.run._machine.records[0].usage == Usage()
+
+
+def test_a_mistake_in_the_callers_code_passes_through_and_leaves_nothing() -> None:
+    it = Shown(broken={1: KeyError("mine")})
+    with pytest.raises(KeyError, match="mine"):
+        it.started()
+    assert not it.show.running
+    assert it.faults() == [("a", "cancelled")]
+    it.show.check()
+
+
+def test_the_end_of_the_program_is_no_fault() -> None:
+    it = Shown()
+    it.started()
+    with pytest.raises(KeyboardInterrupt):
+        it.show.raised(1, KeyboardInterrupt())
+    assert it.faults() == [("a", "cancelled")]
+    assert it.attempts[1].aborted == 1
+    blaming = Shown()
+    blaming.fault = lambda error: Fault("unknown", error=error)  # type: ignore[method-assign]  # blames models for all
+    blaming.started()
+    with pytest.raises(KeyboardInterrupt):
+        blaming.show.raised(1, KeyboardInterrupt())
+    assert blaming.faults() == [("a", "cancelled")]
+
+
+def test_the_error_that_was_raised_is_the_cause_unless_the_fault_knows_a_better() -> None:
+    cause = ValueError("the provider's own")
+    for better in (None, cause):
+        it = Shown("a", retry={"per_target": 0})
+        it.started()
+        error = Failed("overloaded", better)
+        it.show.raised(1, error)
+        with pytest.raises(AllCandidatesFailed) as caught:
+            it.show.check()
+        assert caught.value.__cause__ is (better or error)
+
+
+def test_the_attempt_that_loses_is_stopped_and_what_it_had_used_is_booked() -> None:
+    it = Shown("abc", hedge=HEDGE)
+    it.started()
+    it.clock.sleep(2.0)
+    it.show.rang()
+    assert it.started() == [2]
+    assert it.show.took(1, "") is False
+    assert it.show.took(2, "text") is True
+    assert (it.attempts[1].aborted, it.attempts[2].aborted) == (1, 0)
+    assert (it.show.in_flight(1), it.show.in_flight(2)) == (False, True)
+    assert it.show.took(1, "late") is False
+    assert it.show.held() == ["text"]
+    it.show.ended(2)
+    assert it.faults() == [("a", "cancelled"), ("b", None)]
+    assert [r.usage for r in it.run._machine.records] == [Usage(10, 1), Usage(10, 2)]
+
+
+def test_what_the_other_had_used_is_booked_however_the_answer_comes() -> None:
+    for stream, end in ((False, "ended"), (True, "ended"), (True, "raised")):
+        it = Shown("abc", stream=stream, hedge=HEDGE)
+        it.started()
+        it.clock.sleep(2.0)
+        it.show.rang()
+        it.started()
+        if end == "ended":
+            it.show.ended(2)
+        else:
+            it.show.raised(2, Failed("bad_request"))
+        assert it.faults() == [("a", "cancelled"), ("b", None if end == "ended" else "bad_request")]
+        assert [r.usage for r in it.run._machine.records] == [Usage(10, 1), Usage(10, 2)]
+        assert it.attempts[1].aborted == 1
+
+
+def test_an_alarm_ends_an_attempt_with_what_it_had_used() -> None:
+    it = Shown(timeouts={"first_token": 3.0})
+    it.started()
+    it.clock.sleep(3.0)
+    it.show.rang()
+    assert it.run._machine.records[0].usage == Usage(10, 1)
+    assert (it.attempts[1].aborted, it.started()) == (1, [2])
+
+
+def test_a_caller_who_goes_away_stops_all_and_starts_none() -> None:
+    waiting = Shown()
+    waiting.show.cancel()
+    assert waiting.started() == []
+    it = Shown("abc", hedge=HEDGE)
+    it.started()
+    it.clock.sleep(2.0)
+    it.show.rang()
+    it.started()
+    it.show.cancel()
+    it.show.cancel()
+    assert [a.aborted for a in it.attempts.values()] == [1, 1]
+    assert [r.usage for r in it.run._machine.records] == [Usage(10, 1), Usage(10, 2)]
+    assert (it.show.running, it.faults()) == (False, [("a", "cancelled"), ("b", "cancelled")])
+
+
+def test_patience_lasts_until_the_alarm() -> None:
+    it = Shown(timeouts={"first_token": 3.0})
+    assert (it.show.alarm, it.show.patience_s(), it.show.timed) == (103.0, 3.0, True)
+    it.clock.sleep(2.0)
+    assert it.show.patience_s() == 1.0
+    it.clock.sleep(5.0)
+    assert it.show.patience_s() == 0.0
+
+
+def test_the_alarm_stays_while_a_whole_reply_is_read_and_goes_with_its_end() -> None:
+    it = Shown(stream=False, timeouts={"total": 3.0})
+    it.started()
+    for chunk in ("one", "two"):
+        assert it.show.took(1, chunk) is False
+        assert it.show.alarm == 103.0
+    it.show.ended(1)
+    assert (it.show.alarm, it.show.patience_s()) == (None, None)
+
+
+def test_between_tokens_patience_is_the_shorter_of_the_two() -> None:
+    it = Shown(timeouts={"between_tokens": 4.0, "total": 10.0})
+    it.started()
+    assert it.show.patience_s() == 10.0
+    it.show.took(1, "text")
+    assert it.show.patience_s() == 4.0
+    it.clock.sleep(7.0)
+    assert it.show.patience_s() == 3.0
+
+
+def test_the_next_tokens_clock_runs_without_another() -> None:
+    it = Shown(timeouts={"between_tokens": 4.0})
+    it.started()
+    assert (it.show.patience_s(), it.show.timed) == (None, True)
+    it.show.took(1, "text")
+    assert (it.show.patience_s(), it.show.alarm) == (4.0, None)
+
+
+def test_without_a_clock_patience_is_endless() -> None:
+    broke = Shown("a", budgets=[{"scope": "global", "limit_usd": 0.0}], timeouts={"between_tokens": 1.0})
+    for it in (Shown(), broke):
+        assert (it.show.patience_s(), it.show.timed) == (None, False)
+    assert not broke.show.running
+
+
+def test_a_stream_beyond_its_alarm_is_interrupted_a_whole_reply_is_not() -> None:
+    it = Shown(timeouts={"total": 3.0})
+    it.clock.sleep(2.9)
+    it.show.in_time()
+    it.clock.sleep(0.1)
+    assert it.clock.now() == 103.0
+    with pytest.raises(Rang):
+        it.show.in_time()
+    whole = Shown(stream=False, timeouts={"total": 3.0})
+    whole.clock.sleep(9.0)
+    whole.show.in_time()
+    Shown().show.in_time()
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_a_turn_is_waited_for_on_the_clock(asynchronous: bool) -> None:
+    it = Shown("a", retry={"wait": {"fixed": 2.5}})
+    it.started()
+    it.show.raised(1, Failed("overloaded"))
+    assert it.show.alarm == 102.5
+    if asynchronous:
+        await it.show.await_turn()
+    else:
+        it.show.wait_turn()
+    assert (it.clock.now(), it.started()) == (102.5, [2])
+    late = Shown("a", retry={"wait": {"fixed": 2.5}})
+    late.started()
+    late.show.raised(1, Failed("overloaded"))
+    late.clock.sleep(9.0)
+    if asynchronous:
+        await late.show.await_turn()
+    else:
+        late.show.wait_turn()
+    assert (late.clock.now(), late.started()) == (109.0, [2])

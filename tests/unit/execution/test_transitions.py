@@ -1,0 +1,624 @@
+"""What the machine wants done after each event, to the second: launches, alarms, aborts, the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from unit.execution.staged import CUT, GOOD, HEDGE, NO_CLOCK, Stage, told
+
+from capability_router import AllCandidatesFailed, Reply, RouterBusy, StreamInterrupted, Usage, routing
+from capability_router.execution.effects import Timeouts
+from capability_router.faults.kinds import Fault
+from capability_router.request import Finish
+
+LAUNCHED = ("launch", 1, "a", "")
+FELL_BACK = ("launch", 2, "b", "overloaded")
+HEDGED = ("launch", 2, "b", "silence")
+
+
+# -- one attempt ----------------------------------------------------------------------------------
+
+
+def test_it_launches_the_first_and_the_first_content_makes_it_the_answer() -> None:
+    stage = Stage()
+    assert told(stage.begin()) == [LAUNCHED, ("alarm", None)]
+    assert (stage.machine.candidate, stage.run.attempt, stage.machine.hedged_after) == (None, None, None)
+    assert told(stage.chunk(101.5)) == [("deliver", 1), ("alarm", None)]
+    assert (stage.machine.candidate.id, stage.run.attempt, stage.run.begun) == ("a", 1, (0, ""))
+    assert stage.chunk(101.6) == ()
+    assert told(stage.completed(104.0)) == [("finish", "a")]
+    assert (stage.machine.candidate.id, stage.machine.reply) == ("a", GOOD)
+    outcome = stage.outcome
+    assert (outcome.elapsed_s, outcome.ttft_s, outcome.finish, outcome.usage) == (4.0, 1.5, Finish.STOP, Usage(10, 3))
+    assert (outcome.provider, outcome.policy, outcome.reason) == ("scripted", "single", stage.run.plan.reason)
+    assert (outcome.request_id, outcome.resumed, stage.error) == (stage.run.plan.request_id, 0, None)
+    (record,) = stage.records
+    assert (record.started_s, record.elapsed_s, record.ttft_s, record.detail) == (0.0, 4.0, 1.5, "")
+    assert (record.cost_pico, outcome.cost_pico) == (16_000_000, 16_000_000)
+
+
+def test_a_whole_reply_is_the_answer_only_when_it_is_complete() -> None:
+    stage = Stage(stream=False)
+    stage.begin()
+    assert stage.chunk(101.5) == ()
+    assert stage.machine.candidate is None
+    assert told(stage.completed(104.0)) == [("deliver", 1), ("finish", "a")]
+    assert (stage.outcome.ttft_s, stage.records[0].ttft_s) == (1.5, 1.5)
+
+
+def test_a_stream_without_content_is_handed_on_when_it_ends() -> None:
+    stage = Stage()
+    stage.begin()
+    calls = Reply(tool_calls=1, usage=Usage(1, 1), finish=Finish.TOOL_CALLS)
+    assert told(stage.completed(101.0, reply=calls)) == [("deliver", 1), ("finish", "a")]
+    assert stage.outcome.ttft_s is None
+
+
+def test_nothing_moves_it_after_the_end() -> None:
+    stage = Stage()
+    stage.begin()
+    stage.completed(101.0)
+    before = stage.outcome
+    for again in (stage.begin, stage.chunk, stage.completed, stage.faulted, stage.rang, stage.cancelled):
+        assert again(102.0) == ()
+    assert stage.outcome is before
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_what_an_ended_attempt_still_says_changes_nothing(stream: bool) -> None:
+    stage = Stage(stream=stream, timeouts={"total": 9.0})
+    stage.begin()
+    assert told(stage.faulted(101.0)) == [FELL_BACK, ("alarm", 110.0)]
+    assert stage.chunk(101.5, 1) == ()
+    for late in (stage.completed, stage.faulted):
+        assert told(late(102.0, 1)) == [("alarm", 110.0)]
+    assert [r.fault for r in stage.records] == ["overloaded"]
+    stage.completed(103.0, 2)
+    assert stage.outcome.model == "b"
+
+
+# -- clocks ---------------------------------------------------------------------------------------
+
+
+def test_an_attempt_gets_what_is_left_of_the_deadline_and_no_more_than_its_own_limit() -> None:
+    stage = Stage(deadline_s=20.0, timeouts={"total": 15.0, "connect": 1.0})
+    launch, _ = stage.begin()
+    assert launch.timeouts == Timeouts(connect=1.0, total=15.0)
+    launch, alarm = stage.faulted(112.0)
+    assert (launch.timeouts, alarm.at) == (Timeouts(connect=1.0, total=8.0, total_by="deadline_s"), 120.0)
+    assert told(stage.rang(120.0)) == [("abort", 2), ("finish", None)]
+    assert "deadline of 20 s is over" in str(stage.error)
+    assert [r.model for r in stage.records] == ["a", "b"]
+    told_by = "timed out waiting for the whole answer: after 8.00 s, when deadline_s was over"
+    assert stage.records[1].detail == told_by
+
+
+def test_a_time_out_of_the_attempts_own_names_no_deadline() -> None:
+    stage = Stage(deadline_s=20.0, timeouts={"total": 15.0, "first_token": 5.0})
+    assert told(stage.begin())[1] == ("alarm", 105.0)
+    stage.rang(105.0)
+    assert stage.records[0].detail == "timed out waiting for the first token: after 5.00 s"
+    whole = Stage(deadline_s=20.0, timeouts={"total": 15.0})
+    whole.begin()
+    whole.rang(115.0)
+    assert whole.records[0].detail == "timed out waiting for the whole answer: after 15.00 s"
+    shared = Stage(deadline_s=20.0, timeouts={"first_token": 5.0})
+    shared.begin()
+    shared.rang(105.0)
+    assert shared.records[0].detail == "timed out waiting for the first token: after 5.00 s"
+
+
+def test_the_deadline_alone_bounds_an_attempt() -> None:
+    launch, alarm = Stage(deadline_s=20.0).begin()
+    assert (launch.timeouts, alarm.at) == (Timeouts(total=20.0, total_by="deadline_s"), 120.0)
+    launch, alarm = Stage().begin()
+    assert (launch.timeouts, alarm.at) == (NO_CLOCK, None)
+    launch, _ = Stage(deadline_s=20.0, timeouts={"total": 20.0}).begin()
+    assert launch.timeouts == Timeouts(total=20.0), "its own limit is named where both are the same"
+
+
+def test_a_requests_own_deadline_goes_before_the_routers_and_changes_nothing_else() -> None:
+    with routing(deadline_s=7.0):
+        stage = Stage(deadline_s=20.0, timeouts={"connect": 1.0}, retry={"attempts": 2, "max_wait_s": 3.0})
+    launch, alarm = stage.begin()
+    assert (launch.timeouts, alarm.at) == (Timeouts(connect=1.0, total=7.0, total_by="deadline_s"), 107.0)
+    stage.faulted(101.0)
+    assert told(stage.faulted(102.0, 2)) == [("finish", None)]
+
+
+def test_at_the_deadline_nothing_more_is_launched() -> None:
+    late = Stage(deadline_s=20.0)
+    late.begin()
+    assert told(late.faulted(120.0)) == [("finish", None)]
+    in_time = Stage(deadline_s=20.0)
+    in_time.begin()
+    assert told(in_time.faulted(119.9))[0] == FELL_BACK
+
+
+def test_a_silent_attempt_is_given_up_when_its_time_is_over_and_not_before() -> None:
+    stage = Stage(timeouts={"first_token": 5.0})
+    assert told(stage.begin()) == [LAUNCHED, ("alarm", 105.0)]
+    assert told(stage.rang(104.99)) == [("alarm", 105.0)]
+    seen = Reply(text="", usage=Usage(10, 0))
+    assert told(stage.rang(104.9995, _1=seen)) == [("abort", 1), ("launch", 2, "b", "timeout"), ("alarm", 109.9995)]
+    (record,) = stage.records
+    assert record.detail == "timed out waiting for the first token: after 5.00 s"
+    assert record.usage == Usage(10, 0)
+
+
+def test_an_alarm_a_little_early_rings_and_one_millisecond_more_does_not() -> None:
+    stage = Stage(timeouts={"first_token": 5.0})
+    stage.begin(0.0)
+    assert told(stage.rang(4.9985)) == [("alarm", 5.0)]
+    assert told(stage.rang(4.999))[0] == ("abort", 1)
+    hedging = Stage(hedge=HEDGE)
+    hedging.begin(0.0)
+    assert told(hedging.rang(1.9985)) == [("alarm", 2.0)]
+    assert told(hedging.rang(1.999)) == [HEDGED, ("alarm", None)]
+
+
+def test_a_first_token_ends_the_wait_for_it_and_the_whole_answers_clock_runs_on() -> None:
+    stage = Stage(timeouts={"first_token": 5.0, "total": 30.0})
+    assert told(stage.begin())[1] == ("alarm", 105.0)
+    assert told(stage.chunk(103.0)) == [("deliver", 1), ("alarm", 130.0)]
+    assert told(stage.rang(130.0, _1=Reply(text="so far"))) == [("abort", 1), ("finish", None)]
+    assert isinstance(stage.error, StreamInterrupted)
+    assert (stage.error.partial, stage.machine.candidate) == ("so far", None)
+    outcome = stage.outcome
+    assert (outcome.model, outcome.ttft_s, outcome.reason) == (None, None, stage.run.plan.reason)
+    assert outcome.usage == stage.records[0].usage
+    assert "waiting for the whole answer" in stage.records[0].detail
+
+
+def test_the_first_token_of_a_whole_reply_is_not_waited_for() -> None:
+    assert told(Stage(stream=False, timeouts={"first_token": 5.0, "total": 30.0}).begin())[1] == ("alarm", 130.0)
+
+
+def test_a_delivering_stream_that_falls_silent_misses_its_next_token() -> None:
+    stage = Stage(timeouts={"first_token": 5.0, "between_tokens": 1.0})
+    stage.begin()
+    stage.chunk(101.0)
+    assert told(stage.rang(102.0)) == [("abort", 1), ("finish", None)]
+    assert stage.records[0].detail == "timed out waiting for the next token: after 2.00 s"
+
+
+# -- fallback, waits, the end ---------------------------------------------------------------------
+
+
+def test_attempts_are_counted_from_the_first() -> None:
+    stage = Stage(retry={"attempts": 2})
+    stage.begin()
+    stage.faulted(101.0)
+    assert told(stage.faulted(102.0, 2)) == [("finish", None)]
+    assert isinstance(stage.error, AllCandidatesFailed)
+    outcome = stage.outcome
+    assert (outcome.model, outcome.provider, outcome.ttft_s, outcome.elapsed_s) == (None, "", None, 2.0)
+    assert outcome.reason == stage.run.plan.reason
+    assert stage.error.elapsed_s == 2.0
+
+
+def test_a_gated_model_is_waited_for_from_when_nothing_was_in_flight() -> None:
+    stage = Stage("a", retry={"max_wait_s": 10.0})
+    stage.begin()
+    resting = Fault("rate_limited", retry_after_s=9.5)
+    assert told(stage.faulted(150.0, fault=resting)) == [("alarm", 159.5)]
+    assert told(stage.rang(159.0)) == [("alarm", 159.5)]
+    assert told(stage.rang(159.5)) == [("launch", 2, "a", "rate_limited"), ("alarm", None)]
+
+
+def test_a_wait_of_just_the_allowed_length_is_waited() -> None:
+    stage = Stage("a", retry={"max_wait_s": 10.0})
+    stage.begin()
+    assert told(stage.faulted(150.0, fault=Fault("rate_limited", retry_after_s=10.0))) == [("alarm", 160.0)]
+
+
+def test_a_longer_wait_than_allowed_ends_it_at_once() -> None:
+    stage = Stage("a", retry={"max_wait_s": 10.0})
+    stage.begin()
+    assert told(stage.faulted(101.0, fault=Fault("rate_limited", retry_after_s=10.5))) == [("finish", None)]
+
+
+def test_nobody_waits_beyond_the_deadline() -> None:
+    stage = Stage("a", deadline_s=8.0)
+    stage.begin()
+    assert told(stage.faulted(101.0, fault=Fault("rate_limited", retry_after_s=7.5))) == [("finish", None)]
+
+
+def test_a_first_wait_counts_from_the_beginning() -> None:
+    stage = Stage("a", retry={"max_wait_s": 10.0}, card_a={"limits": {"concurrency": 1}})
+    other = stage.router.board.admit("a", 100.0)
+    alarm = stage.begin()[-1]
+    assert 100.0 < alarm.at <= 100.1
+    at = 100.0
+    while stage.machine.over is None and at < 120.0:
+        at = stage.rang(at + 0.1) and at + 0.1
+    assert isinstance(stage.error, RouterBusy)
+    assert 108.0 < at <= 110.0
+    assert not stage.records
+    assert other.id == "a"
+
+
+def test_a_poor_reply_is_kept_until_something_better_is_found() -> None:
+    better = Stage("ab", stream=False)
+    better.begin()
+    poor = Reply(usage=Usage(10, 0), finish=Finish.STOP)
+    assert told(better.completed(101.0, reply=poor))[0] == ("launch", 2, "b", "empty")
+    assert told(better.completed(102.0, 2)) == [("deliver", 2), ("finish", "b")]
+    assert better.outcome.reason == "fallback: a gave an empty answer: no text and no tool call"
+
+
+def test_the_first_poor_reply_is_handed_on_when_nothing_better_is_found() -> None:
+    stage = Stage("ab", stream=False, retry={"per_target": 0})
+    stage.begin()
+    poor = Reply(usage=Usage(10, 1), finish=Finish.STOP)
+    stage.completed(101.0, reply=poor)
+    worse = Reply(usage=Usage(10, 2), finish=Finish.STOP)
+    assert told(stage.completed(102.0, 2, reply=worse)) == [("deliver", 1), ("finish", "a")]
+    outcome = stage.outcome
+    assert (outcome.usage, stage.machine.reply, stage.run.attempt) == (Usage(10, 1), poor, 1)
+    assert outcome.reason == "nothing better was found: a gave an empty answer: no text and no tool call"
+
+
+def test_a_cut_off_reply_is_no_poor_one() -> None:
+    stage = Stage("ab", retry={"per_target": 0})
+    stage.router._reason_givers.add("a")
+    stage.begin()
+    effects = stage.completed(101.0, reply=Reply(text="", usage=Usage(10, 0)))
+    assert told(effects)[0] == ("launch", 2, "b", "truncated")
+    assert told(stage.faulted(102.0, 2)) == [("finish", None)]
+    assert isinstance(stage.error, AllCandidatesFailed)
+
+
+def test_who_gave_a_reason_once_is_held_to_it() -> None:
+    stage = Stage()
+    stage.begin()
+    assert not stage.router._reason_givers
+    stage.chunk(101.0)
+    stage.completed(102.0)
+    assert stage.router._reason_givers == {"a"}
+    silent = Stage()
+    silent.begin()
+    silent.chunk(101.0)
+    silent.completed(102.0, reply=Reply(text="text", usage=Usage(1, 1)))
+    assert silent.outcome.model == "a"
+    assert not silent.router._reason_givers
+
+
+def test_a_committed_stream_without_its_reason_is_told_with_its_text() -> None:
+    stage = Stage()
+    stage.router._reason_givers.add("a")
+    stage.begin()
+    stage.chunk(101.0)
+    assert told(stage.completed(102.0, reply=Reply(text="half", usage=Usage(1, 1)))) == [("finish", None)]
+    assert isinstance(stage.error, StreamInterrupted)
+    assert stage.error.partial == "half"
+
+
+def test_a_committed_answer_that_is_merely_malformed_is_an_answer() -> None:
+    stage = Stage()
+    stage.begin()
+    stage.chunk(101.0)
+    malformed = Reply(text="text", malformed_tool_calls=1, usage=Usage(1, 1), finish=Finish.TOOL_CALLS)
+    assert told(stage.completed(102.0, reply=malformed)) == [("finish", "a")]
+
+
+@pytest.mark.parametrize("kind", ["content_filtered", "refusal"])
+@pytest.mark.parametrize("wish", ["return", "fallback"])
+def test_filtered_content_moves_on_only_where_that_is_wanted(kind: str, wish: str) -> None:
+    stage = Stage(on_content_filter=wish)
+    stage.begin()
+    effects = told(stage.faulted(101.0, fault=kind))
+    assert effects[0] == (("launch", 2, "b", kind) if wish == "fallback" else ("finish", None))
+
+
+@pytest.mark.parametrize("kind", ["length", "malformed_tool_call"])
+def test_other_faults_of_that_sort_move_on_whatever_is_wished_of_filters(kind: str) -> None:
+    stage = Stage()
+    stage.begin()
+    assert told(stage.faulted(101.0, fault=kind))[0] == ("launch", 2, "b", kind)
+
+
+def test_limits_that_a_provider_tells_are_noted_but_not_from_a_cancelled_attempt(monkeypatch: Any) -> None:
+    noted: list[tuple[str, float]] = []
+    stage = Stage()
+    monkeypatch.setattr(stage.router.board, "note_limits", lambda id, headers, now: noted.append((id, now)))
+    headers = {"x-ratelimit-remaining-requests": "3"}
+    stage.begin()
+    stage.faulted(101.0, reply=Reply(headers=headers))
+    assert noted == [("a", 101.0)]
+    stage.faulted(102.0, 2)
+    assert noted == [("a", 101.0)]
+    stage.cancelled(103.0, _3=Reply(headers=headers))
+    assert noted == [("a", 101.0)]
+    assert [r.fault for r in stage.records] == ["overloaded", "overloaded", "cancelled"]
+
+
+def test_a_model_without_a_price_makes_the_whole_cost_unknown() -> None:
+    stage = Stage(card_b={"price": None})
+    stage.begin()
+    stage.faulted(101.0, reply=Reply(usage=Usage(10, 3)))
+    stage.completed(102.0, 2)
+    assert [r.cost_pico for r in stage.records] == [16_000_000, None]
+    assert stage.outcome.cost_pico is None
+
+
+def test_the_cost_is_that_of_all_attempts() -> None:
+    stage = Stage()
+    stage.begin()
+    stage.faulted(101.0, reply=Reply(usage=Usage(10, 3)))
+    stage.completed(102.0, 2)
+    assert stage.outcome.cost_pico == 32_000_000
+
+
+def test_content_that_came_is_booked_although_the_attempt_then_failed() -> None:
+    stage = Stage(stream=False)
+    stage.begin()
+    stage.chunk(100.5)
+    stage.faulted(101.0, fault="server_error")
+    assert stage.records[0].usage.estimated
+    assert stage.records[0].usage.input_tokens > 0
+
+
+def test_a_caller_who_goes_away_gives_everything_back() -> None:
+    stage = Stage()
+    stage.begin()
+    assert told(stage.cancelled(103.0, _1=Reply(usage=Usage(10, 2)))) == [("abort", 1), ("finish", None)]
+    assert stage.error is None
+    (record,) = stage.records
+    assert (record.fault, record.detail, record.usage) == ("cancelled", "cancelled", Usage(10, 2))
+    assert stage.router.health()[0]["neutral"] == 1
+    assert (stage.outcome.ttft_s, stage.outcome.usage) == (None, Usage(10, 2))
+
+
+def test_a_caller_who_goes_away_before_the_first_launch_leaves_nothing() -> None:
+    stage = Stage("a", card_a={"limits": {"concurrency": 1}})
+    other = stage.router.board.admit("a", 100.0)
+    stage.begin()
+    assert len(stage.router.line) == 1
+    assert told(stage.cancelled(100.1)) == [("finish", None)]
+    assert (len(stage.router.line), stage.machine.records, stage.machine.over.outcome.usage) == (0, [], Usage())
+    assert other.id == "a"
+
+
+# -- budgets --------------------------------------------------------------------------------------
+
+
+def test_a_model_that_a_budget_forbids_is_passed_over() -> None:
+    stage = Stage(budgets=[{"scope": "model:a", "limit_usd": 0.0, "on_exceed": "degrade"}])
+    assert told(stage.begin())[0] == ("launch", 1, "b", "")
+    stage.completed(101.0)
+    assert stage.outcome.model == "b"
+
+
+# -- hedges ---------------------------------------------------------------------------------------
+
+
+def test_a_silent_attempt_gets_a_second_beside_it_and_the_first_to_speak_is_the_answer() -> None:
+    stage = Stage(hedge=HEDGE)
+    assert stage.machine.races
+    assert told(stage.begin()) == [LAUNCHED, ("alarm", 102.0)]
+    assert told(stage.rang(101.9)) == [("alarm", 102.0)]
+    assert told(stage.rang(101.9995)) == [HEDGED, ("alarm", None)]
+    seen = Reply(usage=Usage(10, 1))
+    assert told(stage.chunk(103.0, 2, _1=seen)) == [("abort", 1), ("deliver", 2), ("alarm", None)]
+    assert stage.machine.candidate.id == "b"
+    assert told(stage.completed(104.0, 2)) == [("finish", "b")]
+    assert stage.outcome.reason == "hedge: a was silent for 2.00 s"
+    lost, won = stage.records
+    assert (lost.fault, lost.detail, lost.usage) == ("cancelled", "cancelled: attempt 2 was faster", Usage(10, 1))
+    assert (won.started_s, won.ttft_s, won.detail) == (pytest.approx(1.9995), pytest.approx(1.0005), "")
+    assert stage.outcome.ttft_s == pytest.approx(1.0005)
+    assert stage.machine.hedged_after == pytest.approx(1.9995)
+
+
+def test_the_first_may_speak_before_its_hedge() -> None:
+    stage = Stage(hedge=HEDGE)
+    stage.begin()
+    stage.rang(102.0)
+    assert told(stage.chunk(102.5, 1)) == [("abort", 2), ("deliver", 1), ("alarm", None)]
+    stage.completed(103.0, 1)
+    assert (stage.outcome.reason, stage.machine.hedged_after) == (stage.run.plan.reason, None)
+
+
+def test_the_first_whole_reply_of_two_is_the_answer() -> None:
+    stage = Stage(stream=False, hedge=HEDGE)
+    stage.begin()
+    stage.rang(102.0)
+    assert stage.chunk(102.5, 1) == ()
+    effects = stage.completed(103.0, 2, _1=Reply(usage=Usage(10, 1)))
+    assert told(effects) == [("abort", 1), ("deliver", 2), ("finish", "b")]
+    assert [r.fault for r in stage.records] == ["cancelled", None]
+    assert stage.records[0].usage == Usage(10, 1)
+
+
+def test_one_that_speaks_in_time_is_not_hedged() -> None:
+    stage = Stage(hedge=HEDGE, timeouts={"total": 60.0})
+    stage.begin()
+    assert told(stage.chunk(101.0)) == [("deliver", 1), ("alarm", 160.0)]
+
+
+def test_of_two_in_flight_a_failed_one_leaves_the_other_to_go_on() -> None:
+    stage = Stage(hedge=HEDGE)
+    stage.begin()
+    stage.rang(102.0)
+    assert told(stage.faulted(102.5, 2)) == [("alarm", None)]
+    assert told(stage.faulted(103.0, 1)) == [("launch", 3, "c", "overloaded"), ("alarm", 105.0)]
+    assert told(stage.rang(105.0)) == [("alarm", None)], "nobody is left to hedge with"
+
+
+def test_a_hedge_is_not_hedged() -> None:
+    stage = Stage(hedge={**HEDGE, "extra": 1.0})
+    for _ in range(9):
+        stage.router._hedging.earn()
+    stage.begin()
+    assert told(stage.rang(102.0)) == [HEDGED, ("alarm", None)]
+    assert told(stage.rang(109.0)) == [("alarm", None)]
+
+
+def test_a_request_that_none_can_answer_ends_both() -> None:
+    stage = Stage(hedge=HEDGE)
+    stage.begin()
+    stage.rang(102.0)
+    effects = stage.faulted(103.0, 2, "bad_request", _1=Reply(usage=Usage(10, 1)))
+    assert told(effects) == [("abort", 1), ("finish", None)]
+    assert [(r.fault, r.usage) for r in stage.records] == [("cancelled", Usage(10, 1)), ("bad_request", Usage())]
+    assert [f.fault for f in stage.error.failures] == ["cancelled", "bad_request"]
+
+
+def test_both_may_run_out_of_time_at_once() -> None:
+    stage = Stage(hedge=HEDGE, deadline_s=10.0)
+    stage.begin()
+    assert told(stage.rang(102.0)) == [HEDGED, ("alarm", 110.0)]
+    replies = {"_1": Reply(usage=Usage(10, 1)), "_2": Reply(usage=Usage(10, 2))}
+    assert told(stage.rang(110.0, **replies)) == [("abort", 1), ("abort", 2), ("finish", None)]
+    assert [(r.fault, r.usage) for r in stage.records] == [("timeout", Usage(10, 1)), ("timeout", Usage(10, 2))]
+
+
+def test_one_that_runs_out_of_time_leaves_its_hedge_alone() -> None:
+    stage = Stage(hedge=HEDGE, timeouts={"first_token": 5.0})
+    stage.begin()
+    assert told(stage.rang(102.0)) == [HEDGED, ("alarm", 105.0)]
+    assert told(stage.rang(105.0)) == [("abort", 1), ("alarm", 107.0)]
+    assert told(stage.chunk(106.0, 2)) == [("deliver", 2), ("alarm", None)]
+
+
+def test_an_attempt_that_times_out_when_its_hedge_is_due_is_followed_not_hedged() -> None:
+    stage = Stage(hedge=HEDGE, timeouts={"first_token": 2.0})
+    stage.begin()
+    assert told(stage.rang(102.0)) == [("abort", 1), ("launch", 2, "b", "timeout"), ("alarm", 104.0)]
+    assert told(stage.rang(103.0)) == [("alarm", 104.0)]
+
+
+def test_nobody_is_hedged_when_the_silent_one_has_been_given_up_and_the_next_is_waited_for() -> None:
+    stage = Stage("ab", hedge=HEDGE, timeouts={"first_token": 2.0}, card_b={"limits": {"concurrency": 1}})
+    stage.router.board.admit("b", 100.0)
+    stage.begin()
+    (abort, alarm) = told(stage.rang(102.0))
+    assert (abort, alarm[0]) == (("abort", 1), "alarm")
+    assert 102.0 < alarm[1] <= 102.1
+
+
+def test_the_alarm_is_the_soonest_of_all_clocks() -> None:
+    assert told(Stage(hedge=HEDGE, timeouts={"first_token": 1.0}).begin())[-1] == ("alarm", 101.0)
+    assert told(Stage(timeouts={"first_token": 5.0, "total": 3.0}).begin())[-1] == ("alarm", 103.0)
+    stage = Stage(hedge=HEDGE, timeouts={"first_token": 5.0}, deadline_s=6.0)
+    stage.begin()
+    assert told(stage.rang(102.0)) == [HEDGED, ("alarm", 105.0)]
+    stage.faulted(102.5, 1)
+    assert told(stage.rang(103.0)) == [("alarm", 106.0)]
+
+
+def test_a_model_of_which_too_little_is_known_is_not_hedged() -> None:
+    assert told(Stage(hedge={"on": True, "extra": 1.0}).begin()) == [LAUNCHED, ("alarm", None)]
+
+
+def test_no_hedge_beyond_the_attempts() -> None:
+    stage = Stage(hedge=HEDGE, retry={"attempts": 1})
+    stage.begin()
+    assert told(stage.rang(102.0)) == [("alarm", None)]
+    two = Stage(hedge=HEDGE, retry={"attempts": 2})
+    two.begin()
+    assert told(two.rang(102.0)) == [HEDGED, ("alarm", None)]
+
+
+def test_no_hedge_on_what_a_budget_forbids_and_its_permit_is_given_back() -> None:
+    stage = Stage("ab", hedge=HEDGE, budgets=[{"scope": "model:b", "limit_usd": 0.0, "on_exceed": "degrade"}])
+    stage.begin()
+    assert told(stage.rang(102.0)) == [("alarm", None)]
+    stage.completed(103.0)
+    assert [r.model for r in stage.records] == ["a"]
+    assert stage.outcome.model == "a"
+
+
+def test_cancelling_ends_both() -> None:
+    stage = Stage(hedge=HEDGE)
+    stage.begin()
+    stage.rang(102.0)
+    replies = {"_1": Reply(usage=Usage(10, 1)), "_2": Reply(usage=Usage(10, 2))}
+    assert told(stage.cancelled(103.0, **replies)) == [("abort", 1), ("abort", 2), ("finish", None)]
+    assert [(r.fault, r.detail, r.usage) for r in stage.records] == [
+        ("cancelled", "cancelled", Usage(10, 1)), ("cancelled", "cancelled", Usage(10, 2)),
+    ]  # fmt: skip
+
+
+# -- resuming -------------------------------------------------------------------------------------
+
+
+def resuming(able: str = "bc", **settings: Any) -> Stage:
+    stage = Stage(resumable=True, able=able, **{"resume": True, **settings})
+    stage.begin()
+    stage.chunk(101.0)
+    return stage
+
+
+def test_a_cut_answer_is_continued_and_its_continuation_delivered() -> None:
+    stage = resuming()
+    effects = stage.faulted(102.0, fault=CUT, reply=Reply(text="one ", usage=Usage(10, 1)))
+    assert told(effects) == [("launch", 2, "b", "connection"), ("deliver", 2), ("alarm", None)]
+    assert (effects[0].prefix, stage.run.attempt, stage.machine.candidate.id) == ("one ", 2, "b")
+    assert stage.run.begun == (1, "one ")
+    assert told(stage.chunk(103.0, 2)) == [("deliver", 2), ("alarm", None)]
+    effects = stage.faulted(104.0, 2, CUT, Reply(text="two ", usage=Usage(11, 1)))
+    assert (told(effects)[0], effects[0].prefix) == (("launch", 3, "c", "connection"), "one two ")
+    stage.completed(105.0, 3, Reply(text="three", usage=Usage(12, 1), finish=Finish.STOP))
+    outcome = stage.outcome
+    assert (outcome.model, outcome.resumed, outcome.usage) == ("c", 2, Usage(33, 3))
+    assert outcome.reason == "resumed on c: b could not be reached: reset"
+    assert told_faults(stage) == [("a", "connection"), ("b", "connection"), ("c", None)]
+
+
+def told_faults(stage: Stage) -> list[tuple[str, str | None]]:
+    return [(r.model, r.fault) for r in stage.records]
+
+
+def test_a_continuation_is_not_hedged_whatever_rings_later() -> None:
+    stage = resuming(hedge=HEDGE, timeouts={"total": 20.0})
+    effects = stage.faulted(102.0, fault=CUT, reply=Reply(text="one "))
+    assert told(effects) == [("launch", 2, "b", "connection"), ("deliver", 2), ("alarm", 122.0)]
+    effects = stage.rang(122.0, _2=Reply(text="two "))
+    assert told(effects) == [("abort", 2), ("launch", 3, "c", "timeout"), ("deliver", 3), ("alarm", 142.0)]
+
+
+def test_an_answer_that_falls_silent_is_continued_and_not_hedged_beside_that() -> None:
+    """Two attempts in flight behind a commitment would mix two models' texts."""
+    stage = resuming(hedge=HEDGE)
+    effects = stage.rang(110.0, _1=Reply(text="one "))
+    assert told(effects) == [("abort", 1), ("launch", 2, "b", "timeout"), ("deliver", 2), ("alarm", None)]
+
+
+@pytest.mark.parametrize(
+    ("fault", "reply"),
+    [
+        (CUT, Reply(text=" \n")), (CUT, Reply(text="one ", tool_calls=1)),
+        (CUT, Reply(text="one ", malformed_tool_calls=1)), (Fault("content_filtered"), Reply(text="one ")),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_continued_ends_with_its_text(fault: Fault, reply: Reply) -> None:
+    stage = resuming()
+    assert told(stage.faulted(102.0, fault=fault, reply=reply)) == [("finish", None)]
+    assert stage.error.partial == reply.text
+    assert stage.outcome.resumed == 0
+
+
+@pytest.mark.parametrize(("at", "resumes"), [(104.9, True), (105.0, False)])
+def test_nothing_is_continued_at_the_deadline(at: float, resumes: bool) -> None:
+    stage = resuming(deadline_s=5.0)
+    effects = told(stage.faulted(at, fault=CUT, reply=Reply(text="one ")))
+    assert (effects[0][0] == "launch") is resumes
+
+
+def test_an_answer_is_continued_as_often_as_there_are_attempts() -> None:
+    stage = resuming(retry={"attempts": 2})
+    assert told(stage.faulted(102.0, fault=CUT, reply=Reply(text="one ")))[0][0] == "launch"
+    assert told(stage.faulted(103.0, 2, CUT, Reply(text="two "))) == [("finish", None)]
+    assert stage.error.partial == "one two "
+    outcome = stage.outcome
+    assert (outcome.model, outcome.resumed) == (None, 0)
+
+
+def test_a_continuation_that_a_budget_forbids_ends_with_the_text_and_holds_nothing() -> None:
+    stage = resuming("b", budgets=[{"scope": "model:b", "limit_usd": 0.0, "on_exceed": "degrade"}])
+    assert told(stage.faulted(102.0, fault=CUT, reply=Reply(text="one "))) == [("finish", None)]
+    assert stage.error.partial == "one "
+    assert stage.outcome.model is None
