@@ -19,7 +19,7 @@ from capability_router.request import Request
 from capability_router.tokens.estimate import estimate_tokens
 
 _SHORT = 2_000  # characters: whatever a window holds, they fit or are far from it
-_NEAR = 0.7, 1.4  # times the estimate: between them the tokenizer is asked
+_NEAR = 0.5, 1.6  # times the estimate: between them the tokenizer is asked
 
 
 def counted(texts: Sequence[str], tools: str, cards: Sequence[ModelCard], max_tokens: int | None) -> int | None:
