@@ -133,6 +133,42 @@ def test_a_call_that_outlives_its_lease_is_renewed_or_booked_late(room: Moody, c
     assert [row["spent_usd"] for row in other.budgets.rows()] == [1.25]
 
 
+def test_a_process_that_rests_for_days_is_not_booked_twice(room: Moody, clock: ManualClock) -> None:
+    spec = BudgetSpec("global", 1.0)
+    one, two = Process(room, clock, spec), Process(room, clock, spec)
+    assert one.spend(ONE // 4)
+    assert one.budgets.settle_up()
+    clock.advance(3 * 86_400)
+    assert two.spend(ONE // 8)  # the store forgets who has long gone
+    assert one.spend(ONE // 8)
+    for process in (one, two):
+        assert process.budgets.settle_up()
+    assert [row["spent_usd"] for row in one.budgets.rows()] == [0.5]
+
+
+def test_a_machine_that_was_asleep_does_not_spend_what_others_were_lent_meanwhile(
+    room: Moody, clock: ManualClock
+) -> None:
+    class Asleep(ManualClock):
+        """A monotonic clock stands still while the machine sleeps, as Linux' does; the wall clock goes on."""
+
+        now = staticmethod(lambda: 0.0)
+
+    sleeper = Asleep()
+    one, two = Process(room, sleeper), Process(room, clock)
+    one.hold(ONE // 100)
+    assert one.spend(ONE // 100)
+    assert one.spend(ONE // 100)
+    claims = room.claims
+    assert one.spend(ONE // 100)
+    assert room.claims == claims  # it had been lent more
+    sleeper.advance(40)
+    clock.advance(40)
+    assert two.spend(ONE)
+    assert not one.spend(ONE // 100)
+    assert room.claims == claims + 2
+
+
 def test_the_window_turns_under_a_loan(room: Moody, clock: ManualClock) -> None:
     one, two = Process(room, clock), Process(room, clock)
     assert one.spend(ONE // 2)
