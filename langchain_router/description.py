@@ -14,6 +14,7 @@ from langchain_router.dialects import Dialect, dialect_of
 _PROFILE_FIELDS = (
     "max_input_tokens", "max_output_tokens", "tool_calling", "tool_choice", "structured_output",
     "image_inputs", "pdf_inputs", "audio_inputs", "video_inputs", "reasoning_output",
+    "reasoning_effort_levels",
 )  # fmt: skip
 
 

@@ -39,7 +39,7 @@ _BY_FAULT: dict[str, type[Exception]] = {
     "context_overflow": core.ContextOverflowError, "bad_request": core.ModelInvalidRequestError,
     "unsupported": core.ModelInvalidRequestError, "content_filtered": _Refusal, "refusal": _Refusal,
 }  # fmt: skip
-_MISTAKES = (ValueError, TypeError, NotImplementedError, KeyError, AttributeError)
+_MISTAKES = (ValueError, TypeError, NotImplementedError, KeyError)  # an AttributeError's layout can't be taken on
 _PARSE_FAULTS = ("unparsable", "malformed_tool_call")
 
 

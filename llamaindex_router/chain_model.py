@@ -16,7 +16,7 @@ from capability_router.catalog.registry import Registry
 
 _PROFILE = (
     "max_input_tokens", "max_output_tokens", "tool_calling", "tool_choice", "structured_output",
-    "image_inputs", "pdf_inputs", "audio_inputs", "video_inputs", "reasoning_output",
+    "image_inputs", "pdf_inputs", "audio_inputs", "video_inputs", "reasoning_output", "reasoning_effort_levels",
 )  # fmt: skip
 _LIMITS = ("max_tokens", "max_output_tokens", "num_predict", "max_completion_tokens")
 _URLS = ("openai_api_base", "azure_endpoint", "anthropic_api_url", "groq_api_base", "base_url", "endpoint_url")

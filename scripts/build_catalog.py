@@ -1,224 +1,206 @@
-"""Builds the catalog's snapshot (shared/capability_router/catalog/data/models.json) from wheels.
+"""Builds the catalog's snapshot (shared/capability_router/catalog/data) from wheels.
 
     python -m pip download litellm --no-deps -d wheels
-    python -m pip download langchain-openai --no-deps -d wheels       # and the other partner packages
-    python scripts/build_catalog.py wheels --as-of 2026-11-23
+    python -m pip download langchain-openai --no-deps -d wheels       # the other partner packages, genai-prices
+    python scripts/build_catalog.py wheels --as-of 2026-11-25 --published litellm=2026-11-20 ...
 
 Prices, limits and flags come from litellm's price file; the partner packages' model profiles (from
-models.dev) give further windows and flags. Both are read as data, never imported. What
-neither states stays out, which means unknown.
+models.dev) give further windows, flags and effort levels; genai-prices is the second opinion on prices, and names
+models that the others lack. All are read as data, never imported. What nobody states stays out: unknown.
+`--missing` lists what the others know and the catalog doesn't.
 """
 
 from __future__ import annotations
 
 import argparse
-import ast
 import json
 import re
+import sys
 import zipfile
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from decimal import Decimal
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-DATA = Path(__file__).parent.parent / "shared" / "capability_router" / "catalog" / "data" / "models.json"
-Fields = dict[str, Any]
-Models = dict[str, dict[str, Fields]]
-Profiles = Mapping[str, Mapping[str, Any]]
+sys.path.insert(0, str(Path(__file__).parent))  # its neighbours, when it is not run as a script
 
-PROVIDERS = {
-    "openai": ("openai", ""), "anthropic": ("anthropic", ""), "gemini": ("google", "gemini/"),
-    "vertex_ai-anthropic_models": ("google", "vertex_ai/"), "mistral": ("mistral", "mistral/"),
-    "groq": ("groq", "groq/"), "deepseek": ("deepseek", "deepseek/"), "xai": ("xai", "xai/"),
-    "cohere_chat": ("cohere", ""), "bedrock": ("bedrock", ""), "bedrock_converse": ("bedrock", ""),
-    "azure": ("azure", "azure/"), "azure_ai": ("azure", "azure_ai/"), "together_ai": ("together", "together_ai/"),
-    "fireworks_ai": ("fireworks", "fireworks_ai/"), "perplexity": ("perplexity", "perplexity/"),
-    "moonshot": ("moonshot", "moonshot/"), "dashscope": ("alibaba", "dashscope/"), "zai": ("zai", "zai/"),
-    "cerebras": ("cerebras", "cerebras/"), "minimax": ("minimax", "minimax/"),
-}  # fmt: skip
-"""litellm's provider -> (ours, the prefix of its keys)."""
+import langchain_profiles
+import second_opinion
 
-PARTNERS = {
-    "langchain_openai": "openai", "langchain_anthropic": "anthropic", "langchain_google_genai": "google",
-    "langchain_mistralai": "mistral", "langchain_groq": "groq", "langchain_deepseek": "deepseek",
-    "langchain_xai": "xai", "langchain_aws": "bedrock", "langchain_fireworks": "fireworks",
-    "langchain_perplexity": "perplexity", "langchain_openrouter": "openrouter",
-}  # fmt: skip
-"""Partner package -> our provider."""
+from capability_router.catalog import document
+from capability_router.catalog.aliases import spellings
+from capability_router.catalog.document import Book, Source
+from capability_router.catalog.sources import litellm
+from capability_router.catalog.sources.listing import Fields
+from capability_router.catalog.statement import Known, Statement, settle
 
-FLAGS = {
-    "supports_function_calling": "tool_calling", "supports_tool_choice": "tool_choice",
-    "supports_response_schema": "structured_output", "supports_vision": "image_inputs",
-    "supports_pdf_input": "pdf_inputs", "supports_audio_input": "audio_inputs",
-    "supports_video_input": "video_inputs", "supports_reasoning": "reasoning_output",
-}  # fmt: skip
-RATES = {
-    "input_cost_per_token": "input_mtok", "output_cost_per_token": "output_mtok",
-    "cache_read_input_token_cost": "cache_read_mtok", "cache_creation_input_token_cost": "cache_write_mtok",
-    "input_cost_per_audio_token": "input_audio_mtok", "output_cost_per_audio_token": "output_audio_mtok",
-}  # fmt: skip
-_SAME = 0.98  # windows nearer than this differ only in how they were rounded
-_ABOVE = re.compile(r"^(.+)_above_(\d+)k_tokens$")
-_PRIVATE = re.compile(r"^(ft:gpt-3|together-ai-|.*(-exp-|lyria|robotics|deep-research|/container$))")
-_DATE = re.compile(r"[-@](\d{4}-\d{2}-\d{2}|20\d{6})$")
-_REGION = re.compile(r"^(us|eu|apac|au|jp|ca|us-gov|global)\.")
+DATA = Path(__file__).parent.parent / "shared" / "capability_router" / "catalog" / "data"
+KEPT = (
+    "openai", "anthropic", "google", "mistral", "groq", "deepseek", "xai", "cohere", "bedrock", "azure", "together",
+    "fireworks", "perplexity", "moonshot", "alibaba", "zai", "cerebras", "minimax", "openrouter", "meta", "ai21",
+    "nvidia", "huggingface", "sambanova", "deepinfra", "nebius", "baseten", "databricks", "cloudflare", "watsonx",
+    "tencent", "volcengine", "xiaomi", "inception", "arcee", "bigmodel", "sarvam", "gigachat", "cognition",
+    "novita", "hyperbolic", "scaleway", "wandb", "friendliai", "lambda_ai", "nscale", "crusoe", "snowflake", "oci",
+    "morph", "v0",
+)  # fmt: skip
+"""The providers of the snapshot."""
+_DATE = re.compile(r"-(\d{4}-\d{2}-\d{2}|20\d{6})$")
 
 
-def litellm_models(wheel: Path) -> Models:
-    """Every chat model of the providers above, in card fields."""
+class Wheel(NamedTuple):
+    """A downloaded package."""
+
+    name: str
+    version: str
+    path: Path
+
+
+class Told(NamedTuple):
+    """What one source says of one provider's models."""
+
+    source: str
+    models: Mapping[str, Fields]
+
+    def of(self, model: str) -> Fields:
+        """What it says of a model; a profile also holds for the same model with or without its date."""
+        if model in self.models or not self.source.startswith("langchain-"):
+            return self.models.get(model, {})
+        plain = next((name for name in spellings(model) if name in self.models), None)
+        dated = max((name for name in self.models if _DATE.sub("", name) == model), default=None)
+        return self.models.get(plain or dated or "", {})
+
+
+def wheels_in(folder: Path) -> dict[str, Wheel]:
+    """Package (with underscores) -> its wheel."""
+    found = {}
+    for path in sorted(folder.rglob("*.whl")):
+        name, version, *_ = path.name.split("-")
+        found[name] = Wheel(name.replace("_", "-"), version, path)
+    return found
+
+
+def litellm_models(wheel: Path) -> dict[str, dict[str, Fields]]:
+    """litellm's list, as it lies in its wheel."""
     with zipfile.ZipFile(wheel) as archive:
-        listed = json.loads(archive.read("litellm/model_prices_and_context_window_backup.json"))
-    models: Models = {}
-    for key, said in listed.items():
-        provider, prefix = PROVIDERS.get(said.get("litellm_provider", ""), ("", ""))
-        if provider and said.get("mode") in ("chat", "responses") and not _PRIVATE.match(key):
-            name = key.removeprefix(prefix)
-            if "/" not in name or provider in ("groq", "together", "fireworks", "perplexity"):
-                models.setdefault(provider, {}).setdefault(name, _from_litellm(said))
-    return models
+        return litellm.read(json.loads(archive.read("litellm/model_prices_and_context_window_backup.json")))
 
 
-def _from_litellm(said: Mapping[str, Any]) -> Fields:
-    fields: Fields = {"context_window": _tokens(said, "max_input_tokens", "max_tokens")}
-    fields["max_output_tokens"] = _tokens(said, "max_output_tokens")
-    fields |= {ours: said[theirs] for theirs, ours in FLAGS.items() if isinstance(said.get(theirs), bool)}
-    if said.get("supports_native_streaming") is False:
-        fields["streaming"] = False
-    fields["price"] = _price(said)
-    return {name: value for name, value in fields.items() if value is not None}
+def gathered(found: Mapping[str, Wheel]) -> dict[str, list[Told]]:
+    """Provider -> what each source says of its models, the most trusted first."""
+    told: dict[str, list[Told]] = {name: [] for name in KEPT}
+    for provider, models in litellm_models(found["litellm"].path).items():
+        if provider in told:
+            told[provider].append(Told("litellm", models))
+    for package, provider in langchain_profiles.PARTNERS.items():
+        if package in found:
+            told[provider].append(Told(found[package].name, langchain_profiles.read(found[package].path)))
+    return told
 
 
-def _tokens(said: Mapping[str, Any], *names: str) -> int | None:
-    found = (said.get(name) for name in names)
-    return next((int(value) for value in found if isinstance(value, (int, float)) and value > 0), None)
+def statements(sources: list[Told], model: str) -> dict[str, list[Statement]]:
+    """Field -> what is said of it."""
+    said: dict[str, list[Statement]] = {}
+    for told in sources:
+        for name, value in told.of(model).items():
+            said.setdefault(name, []).append(Statement(told.source, value))
+    return said
 
 
-def _price(said: Mapping[str, Any]) -> Fields | None:
-    """USD per million tokens; None when a side is missing, or both are 0 (which there means: not told)."""
-    steps = said.get("tiered_pricing")
-    plain = _rates({**steps[0], **said} if steps and "input_cost_per_token" not in said else said)
-    if not {"input_mtok", "output_mtok"} <= plain.keys() or not (plain["input_mtok"] or plain["output_mtok"]):
-        return None
-    tiers = dict(_stepped(steps, plain)) if steps else dict(_tiers(said, plain))
-    told = [{"above": above, "price": price} for above, price in sorted(tiers.items()) if price != plain]
-    return {**plain, "tiers": told} if told else plain
+def reseller(told: Mapping[str, list[Told]], provider: str, model: str) -> list[Statement]:
+    """What OpenRouter's profile says of an OpenAI model's window: the two packages mean different ones."""
+    if provider != "openai":
+        return []
+    resold = next((t for t in told.get("openrouter", ()) if t.source == "langchain-openrouter"), None)
+    window = resold.models.get(f"openai/{model}", {}).get("window") if resold else None
+    return [Statement("langchain-openrouter", window)] if resold and window else []
 
 
-def _rates(said: Mapping[str, Any]) -> Fields:
-    """A cached token for 0 USD is taken as not told; so it falls back to the plain input price."""
-    found = {ours: _mtok(said[theirs]) for theirs, ours in RATES.items() if isinstance(said.get(theirs), (int, float))}
-    return {name: value for name, value in found.items() if value or name in ("input_mtok", "output_mtok")}
+def hear_on_price(said: dict[str, list[Statement]], fields: Fields | None) -> None:
+    """genai-prices is heard on the price; on the window only where nobody else says one."""
+    for name, value in (fields or {}).items():
+        if name == "price" or name not in said:
+            said.setdefault(name, []).append(Statement("genai-prices", value))
 
 
-def _mtok(per_token: float) -> float | int:
-    value = (Decimal(str(per_token)) * 1_000_000).quantize(Decimal("0.000001")).normalize()
-    return int(value) if value == value.to_integral_value() else float(value)
+def book(told: Mapping[str, list[Told]], prices: second_opinion.Prices | None) -> Book:
+    """Everything that is known, settled, without copies under dates and regions."""
+    made: Book = {}
+    for provider, sources in told.items():
+        known: dict[str, Known] = {}
+        for model in sorted({name for t in sources for name in t.models}):
+            if not copied(sources, model):
+                said = statements(sources, model)
+                said.setdefault("window", []).extend(reseller(told, provider, model))
+                if prices:
+                    hear_on_price(said, prices.said(provider, model))
+                known[model] = settle({name: told_ for name, told_ in said.items() if told_})
+        loose = {_loose(name) for name in known}
+        for model, fields in prices.own(provider) if prices else ():
+            if not any(_loose(name) in loose for name in spellings(model)):
+                known[model] = settle({name: [Statement("genai-prices", v)] for name, v in fields.items()})
+        made[provider] = {name: k for name, k in known.items() if k.fields}
+    return {provider: models for provider, models in made.items() if models}
 
 
-def _tiers(said: Mapping[str, Any], plain: Fields) -> Iterator[tuple[int, Fields]]:
-    stepped: dict[int, Fields] = {}
-    for name, value in said.items():
-        found = _ABOVE.match(name)
-        if found and found[1] in RATES and value:
-            stepped.setdefault(int(found[2]) * 1_000, dict(plain))[RATES[found[1]]] = _mtok(value)
-    yield from stepped.items()
+def copied(sources: list[Told], model: str) -> bool:
+    """Whether the sources say of this dated or regional name just what they say of the plain one."""
+    own, names = _lasting(sources, model), {name for t in sources for name in t.models}
+    plain = (name for name in spellings(model) if name != model and name in names and not name.endswith("-latest"))
+    return any(_lasting(sources, name) == own for name in plain)
 
 
-def _stepped(steps: list[Mapping[str, Any]], plain: Fields) -> Iterator[tuple[int, Fields]]:
-    for step in steps[1:]:
-        yield int(step["range"][0]), {**plain, **_rates(step)}
+def _lasting(sources: list[Told], model: str) -> dict[str, list[Statement]]:
+    return {name: told for name, told in statements(sources, model).items() if name != "retires"}
 
 
-def profiles(wheel: Path) -> dict[str, Mapping[str, Any]]:
-    """A partner package's model profiles, read as a literal."""
-    with zipfile.ZipFile(wheel) as archive:
-        name = next(n for n in archive.namelist() if n.endswith("data/_profiles.py"))
-        tree = ast.parse(archive.read(name))
-    value = next(node.value for node in tree.body if isinstance(node, ast.AnnAssign) and node.value is not None)
-    found: dict[str, Mapping[str, Any]] = ast.literal_eval(value)
-    return {key: said for key, said in found.items() if said.get("text_outputs") is not False}
+def aliases(models: Mapping[str, Known], provider: str, prices: second_opinion.Prices | None) -> dict[str, str]:
+    """Further names of models, as genai-prices holds them, where no spelling leads there anyway."""
+    loose = {_loose(name) for name in models}
+    named = {name: model for name, model in prices.names(provider) if model in models} if prices else {}
+    found = (n for n in named if not any(s in models or _loose(s) in loose for s in spellings(n)))
+    return {name: named[name] for name in sorted(found)}
 
 
-def overlay(fields: Fields, said: Mapping[str, Any], *windows: int | None) -> Fields:
-    """The fields and a profile together; where they disagree on a flag, it is unknown.
-
-    (But a disputed choice of tools counts as no: unknown would follow from tool calling.) `windows` are
-    other statements of the window.
-    """
-    laid = dict(fields)
-    for name in FLAGS.values():
-        told, known = said.get(name), fields.get(name)
-        if isinstance(told, bool):
-            agreed = told if known in (None, told) else (False if name == "tool_choice" else None)
-            laid[name] = agreed
-    laid.update(_windows(fields.get("context_window"), _tokens(said, "max_input_tokens"), *windows))
-    laid.setdefault("max_output_tokens", _tokens(said, "max_output_tokens"))
-    return {name: value for name, value in laid.items() if value is not None}
+def _loose(name: str) -> str:
+    return name.lower().replace(".", "-").replace("_", "-")
 
 
-def _windows(*stated: int | None) -> Fields:
-    """One source states the total window, another what it accepts as input: the largest and the smallest."""
-    known = [value for value in stated if value]
-    if not known or min(known) >= _SAME * max(known):
-        return {"context_window": min(known, default=None)}
-    return {"context_window": max(known), "max_input_tokens": min(known)}
+def missing(made: Book, told: Mapping[str, list[Told]], prices: second_opinion.Prices) -> Iterator[str]:
+    """What a source names and no spelling of the catalog answers to."""
+    for provider in KEPT:
+        names = {name: "langchain" for t in told[provider] for name in t.models}
+        names |= {model["id"]: "genai-prices" for model in prices.models.get(provider, ())}
+        for name, source in sorted(names.items()):
+            if not {_loose(spelled) for spelled in spellings(name)} & {_loose(n) for n in made.get(provider, {})}:
+                why = prices.left_out(provider, name) if source == "genai-prices" else ""
+                yield f"{provider}:{name} ({source}: {why or 'not explained'})"
 
 
-def profile(models: dict[str, Fields], profiled: Profiles, elsewhere: Profiles) -> dict[str, Fields]:
-    """One provider's models with its profiles; `elsewhere` = a reseller's, for the windows alone.
-
-    Dated names that say the same as their undated one are left out when that one is profiled:
-    look-ups find it.
-    """
-    plain = {name: _DATE.sub("", name) for name in models}
-    copies = {n for n, p in plain.items() if p != n and p in profiled and models.get(p) == models[n]}
-    made = {name: fields for name, fields in models.items() if name not in copies}
-    for name, said in profiled.items():
-        if name not in copies:
-            resold = elsewhere.get(f"openai/{name}", {})
-            made[name] = overlay(made.get(name, {}), said, _tokens(resold, "max_input_tokens"))
-    return made
-
-
-def without_copies(models: dict[str, Fields]) -> dict[str, Fields]:
-    """Without empty entries and regional names that say the same as their plain one."""
-
-    def copy(name: str, fields: Fields) -> bool:
-        plain = _REGION.sub("", name)
-        return plain != name and models.get(plain) == fields
-
-    return {name: fields for name, fields in models.items() if fields and not copy(name, fields)}
+def write(made: Book, named: Mapping[str, dict[str, str]], sources: list[Source], as_of: str, out: Path) -> int:
+    """One file per provider and an index; what was there is replaced. Gives the bytes written."""
+    out.mkdir(parents=True, exist_ok=True)
+    for old in out.glob("*.json"):
+        old.unlink()
+    index: dict[str, Any] = {**document.head(as_of, sources), "providers": {p: len(m) for p, m in sorted(made.items())}}
+    (out / "index.json").write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
+    for provider, models in made.items():
+        part = {**document.stored(models), "aliases": named[provider]}
+        text = "\n".join(document.lines(part)) + "\n"
+        json.loads(text)
+        (out / f"{provider}.json").write_text(text, encoding="utf-8")
+    return sum(path.stat().st_size for path in out.glob("*.json"))
 
 
-def build(wheels: Path, as_of: str) -> dict[str, Any]:
-    """The snapshot from the wheels in this folder."""
-    found = {path.name.split("-")[0]: path for path in sorted(wheels.rglob("*.whl"))}
-    models = litellm_models(found["litellm"])
-    told = {provider: profiles(found[package]) for package, provider in PARTNERS.items() if package in found}
-    for provider, profiled in told.items():
-        elsewhere = told.get("openrouter", {}) if provider == "openai" else {}
-        models[provider] = profile(models.get(provider, {}), profiled, elsewhere)
-    used = {name: path.name.split("-")[1] for name, path in found.items() if name == "litellm" or name in PARTNERS}
-    return {
-        "schema": 1, "as_of": as_of, "sources": {name.replace("_", "-"): version for name, version in used.items()},
-        "models": {provider: without_copies(models[provider]) for provider in sorted(models)},
-    }  # fmt: skip
-
-
-def lines(snapshot: Mapping[str, Any]) -> Iterator[str]:
-    """JSON with one model per line, so that an update reads as a diff."""
-    head = {name: value for name, value in snapshot.items() if name != "models"}
-    yield json.dumps(head, sort_keys=True)[:-1] + ', "models": {'
-    for i, (provider, models) in enumerate(snapshot["models"].items()):
-        yield f"{',' if i else ''}{json.dumps(provider)}: {{"
-        rows = [
-            f"{json.dumps(n)}: {json.dumps(f, sort_keys=True, separators=(',', ':'))}"
-            for n, f in sorted(models.items())
-        ]
-        yield ",\n".join(rows)
-        yield "}"
-    yield "}}"
+def sources_of(
+    found: Mapping[str, Wheel], told: Mapping[str, list[Told]], made: Book, days: Mapping[str, str], as_of: str
+) -> list[Source]:
+    """The packages that were used, with the days on which they were published."""
+    counts = {"genai-prices": sum(1 for p in made.values() for k in p.values() if "genai-prices" in k.sources("price"))}
+    for provider in told.values():
+        for source, models in provider:
+            counts[source] = counts.get(source, 0) + len(models)
+    versions = {wheel.name: wheel.version for wheel in found.values()}
+    return [Source(n, versions[n], days.get(n, as_of), c) for n, c in sorted(counts.items()) if n in versions]
 
 
 def main() -> None:
@@ -226,15 +208,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("wheels", type=Path, help="the folder with the downloaded wheels")
     parser.add_argument("--as-of", default=f"{datetime.now(UTC):%Y-%m-%d}", help="the day the wheels were taken")
+    parser.add_argument(
+        "--published", nargs="*", default=[], metavar="PACKAGE=DAY", help="when a package was published"
+    )
     parser.add_argument("--out", type=Path, default=DATA)
+    parser.add_argument("--missing", action="store_true", help="list what the sources name and the catalog lacks")
     given = parser.parse_args()
-    snapshot = build(given.wheels, given.as_of)
-    text = "\n".join(lines(snapshot)) + "\n"
-    json.loads(text)
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(text, encoding="utf-8")
-    count = sum(map(len, snapshot["models"].values()))
-    print(f"{count:,} models of {len(snapshot['models'])} providers, {len(text):,} characters -> {given.out}")
+    found = wheels_in(given.wheels)
+    told = gathered(found)
+    prices = (
+        second_opinion.Prices(found["genai_prices"].path, date.fromisoformat(given.as_of))
+        if "genai_prices" in found
+        else None
+    )
+    made = book(told, prices)
+    days = dict(pair.split("=", 1) for pair in given.published)
+    named = {provider: aliases(models, provider, prices) for provider, models in made.items()}
+    size = write(made, named, sources_of(found, told, made, days, given.as_of), given.as_of, given.out)
+    print(f"{sum(map(len, made.values())):,} models of {len(made)} providers, {size:,} bytes -> {given.out}")
+    for line in missing(made, told, prices) if given.missing and prices else ():
+        print("lacks", line)
 
 
 if __name__ == "__main__":

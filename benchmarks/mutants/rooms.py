@@ -17,9 +17,12 @@ class Room(NamedTuple):
 
 
 _MACHINE = (
-    "tests/unit/execution/test_transitions.py", "tests/unit/execution/test_machine.py",
-    "tests/unit/execution/test_hedge.py", "tests/unit/execution/test_resume.py", "tests/unit/execution/test_clocks.py",
-    "tests/unit/execution/test_line.py", "tests/property/test_execution.py",
+    "tests/unit/execution/test_transitions.py", "tests/unit/execution/test_endings.py",
+    "tests/unit/execution/test_machine.py", "tests/property/test_execution.py",
+)  # fmt: skip
+_DRIVERS = (
+    "tests/unit/execution/test_hedge.py", "tests/unit/execution/test_clocks.py", "tests/unit/execution/test_resume.py",
+    "tests/property/test_execution.py",
 )  # fmt: skip
 _BREAKER = (
     "tests/unit/health/test_breaker.py", "tests/unit/health/test_board.py", "tests/property/test_health_machine.py",
@@ -33,12 +36,12 @@ _LEDGER = ("tests/unit/money/test_ledger.py", "tests/unit/money/test_budget.py",
 
 ROOMS = (
     Room("execution/machine.py", _MACHINE),
-    Room("execution/running.py", _MACHINE),
-    Room("execution/endings.py", _MACHINE),
-    Room("execution/performance.py", ("tests/unit/execution/test_performance.py", *_MACHINE)),
-    Room("execution/race.py", _MACHINE),
+    Room("execution/running.py", ("tests/unit/execution/test_running.py", "tests/unit/execution/test_transitions.py")),
+    Room("execution/endings.py", ("tests/unit/execution/test_endings.py", "tests/unit/execution/test_transitions.py")),
+    Room("execution/performance.py", ("tests/unit/execution/test_performance.py", *_DRIVERS)),
+    Room("execution/race.py", _DRIVERS),
     Room("execution/retry.py", ("tests/unit/execution/test_retry.py",)),
-    Room("execution/limits.py", _MACHINE),
+    Room("execution/limits.py", ("tests/unit/execution/test_transitions.py",)),
     Room("health/breaker.py", _BREAKER),
     Room("health/window.py", _WINDOW),
     Room("health/permit.py", ("tests/unit/health/test_permit.py", *_BREAKER)),

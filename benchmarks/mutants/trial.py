@@ -1,12 +1,13 @@
 """One mutant, one process: the tests run in a child that imports the changed file instead of the true one.
 
-The child is forked from a parent that has imported what the tests need of other packages, but nothing of the
-core, so that a trial costs the tests and little more. The files in the checkout are never touched.
+The child is forked from a parent that has imported what the tests need, but nothing that imports the changed file,
+so that a trial costs the tests and little more. Each room has a parent of its own. No file is ever changed on disk.
 """
 
 from __future__ import annotations
 
 import ast
+import gc
 import importlib.util
 import os
 import resource
@@ -23,6 +24,10 @@ from typing import NoReturn
 import hypothesis
 import pytest
 
+from benchmarks.mutants.rooms import Room
+
+_CORE = "capability_router"
+_OURS = frozenset({"langchain_router", "llamaindex_router", "unit", "property", "tests", "benchmarks", "__main__"})
 CORE = Path(__file__).parents[2] / "shared" / "capability_router"
 _OPTIONS = (
     "-x", "-q", "--tb=no", "-p", "no:cacheprovider", "--disable-plugin-autoload", "-p", "pytest_asyncio.plugin",
@@ -59,27 +64,54 @@ def quietly() -> None:
     hypothesis.settings.load_profile("mutants")
 
 
-def warm(tests: Sequence[str]) -> None:
-    """Import what the tests import, but for the core, the tests and pytest's plug-ins that know of a run."""
+def warm(room: Room) -> float:
+    """Run the tests on the true file, then import what they did, but for themselves and what leads to that file.
+
+    The seconds that they took; raises SystemExit if they fail.
+    """
+    sys.dont_write_bytecode = False
+    began = time.monotonic()
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         _hushed()
-        pytest.main([*_OPTIONS, "--collect-only", *tests])
-        os.write(writer, "\n".join(filter(_foreign, sys.modules)).encode())
-        os._exit(0)
+        failed = _failed(room.tests)
+        os.write(writer, "\n".join(_untouched(room.module)).encode())
+        os._exit(failed)
     os.close(writer)
     with os.fdopen(reader) as told:
         names = told.read().split()
-    os.waitpid(child, 0)
+    if os.waitpid(child, 0)[1]:
+        raise SystemExit(f"{room.file}: its tests fail without any change")
+    took = time.monotonic() - began
     for name in names:
         _imported(name)
+    gc.freeze()  # what is here already isn't looked through for garbage in each trial
+    return took
 
 
-def _foreign(name: str) -> bool:
-    top = name.partition(".")[0]
-    ours = ("capability_router", "langchain_router", "llamaindex_router", "unit", "property", "tests", "benchmarks")
-    return top not in (*ours, "__main__", "conftest") and getattr(sys.modules[name], "__spec__", None) is not None
+def _failed(tests: Sequence[str]) -> bool:
+    """File by file: most trials end with the first."""
+    return any(pytest.main([*_OPTIONS, test]) for test in tests)
+
+
+def _untouched(module: str) -> list[str]:
+    loaded = [name for name, loaded in sys.modules.items() if getattr(loaded, "__spec__", None) is not None]
+    core = [name for name in loaded if name.startswith(_CORE)]
+    imports = {name: _imports(name) for name in core}
+    leads = {module}
+    while more := [name for name in core if name not in leads and imports[name] & leads]:
+        leads.update(more)
+    return [n for n in loaded if n not in leads and n.partition(".")[0] not in _OURS]
+
+
+def _imports(name: str) -> set[str]:
+    """The modules that a module of the core imports when it is imported itself, and the package around it."""
+    found = {name.rpartition(".")[0]}
+    for node in ast.parse(Path(sys.modules[name].__file__ or "").read_text()).body:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
 
 
 def _imported(name: str) -> None:
@@ -90,14 +122,14 @@ def _imported(name: str) -> None:
 
 
 def tried(tests: Sequence[str], finder: Changed, seconds: float) -> str:
-    """The verdict, "killed" or "survived"; "slow" = the tests did not end in `seconds` of work, thrice that of time."""
+    """The verdict, "killed" or "survived"; "slow" = the tests did not end in `seconds` of work, twice that of time."""
     child = os.fork()
     if child == 0:
         try:
             _run(tests, finder, seconds)
         finally:
             os._exit(1)
-    status = _awaited(child, 3 * seconds)
+    status = _awaited(child, 2 * seconds)
     if status is None or os.WIFSIGNALED(status):
         return "slow"
     return "killed" if os.WEXITSTATUS(status) else "survived"
@@ -108,7 +140,7 @@ def _run(tests: Sequence[str], finder: Changed, seconds: float) -> NoReturn:
     resource.setrlimit(resource.RLIMIT_CPU, (int(seconds) + 1, int(seconds) + 2))
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     sys.meta_path.insert(0, finder)
-    os._exit(int(pytest.main([*_OPTIONS, *tests])))
+    os._exit(_failed(tests))
 
 
 def _hushed() -> None:

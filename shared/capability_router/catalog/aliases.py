@@ -21,6 +21,10 @@ _PROVIDERS = {
     "together_ai": "together", "togetherai": "together", "fireworks_ai": "fireworks",
     "moonshot_ai": "moonshot", "moonshotai": "moonshot", "cohere_chat": "cohere", "open_router": "openrouter",
     "dashscope": "alibaba", "qwen": "alibaba", "tongyi": "alibaba", "zhipuai": "zai", "z_ai": "zai",
+    "meta_llama": "meta", "xiaomi_mimo": "xiaomi", "mimo": "xiaomi", "nvidia_nim": "nvidia",
+    "nvidia_ai_endpoints": "nvidia", "nv_ai": "nvidia", "hf": "huggingface", "kimi": "moonshot", "hunyuan": "tencent",
+    "ark": "volcengine", "doubao": "volcengine", "bytedance": "volcengine", "ibm": "watsonx", "watsonx_ai": "watsonx",
+    "cloudflare_workers_ai": "cloudflare", "workers_ai": "cloudflare", "databricks_model_serving": "databricks",
 }  # fmt: skip
 
 KEY_VARIABLES: dict[str, tuple[str, ...]] = {

@@ -20,6 +20,9 @@ from capability_router.routing import DATA_TERMS
 CAPABILITIES: dict[str, Need] = {need.name.lower(): need for need in Need if need.name and need}
 """Card field -> the need it answers: tool_calling, tool_choice, structured_output, json_mode, ..."""
 
+FLAGS = (*CAPABILITIES, "assistant_prefill", "parallel_tool_calling")
+"""Every card field that is True, False or None."""
+
 _IMPLIED = {"tool_choice": "tool_calling", "json_mode": "structured_output", "streaming": "id"}
 # What nobody states follows from what is: tools imply a choice among them, a schema implies JSON,
 # and every model streams unless its card says no.
@@ -33,7 +36,8 @@ class ModelCard:
     """One model. Windows in tokens, `latency` in seconds and tokens per second, `quality` 0 to 1 by task.
 
     `output_reserve` is the wrapped model's own max_tokens. `assistant_prefill`: it goes on with an answer
-    whose beginning is given as the last message. `limits`: rpm, tpm, concurrency. `data`:
+    whose beginning is given as the last message. `reasoning_effort_levels`: the words that it takes for how much
+    it should reason; () = none or unknown. `limits`: rpm, tpm, concurrency. `data`:
     regions, retention ("zero", "30d", ...), training.
     `tenants`: if given, only these tenants may use the model. `endpoint`: how the built-in client
     reaches it (base_url, model, api_key_env, headers). Raises ConfigError for impossible values.
@@ -57,6 +61,8 @@ class ModelCard:
     reasoning_output: bool | None = None
     streaming: bool | None = None
     assistant_prefill: bool | None = None
+    parallel_tool_calling: bool | None = None
+    reasoning_effort_levels: tuple[str, ...] = ()
     price: Price | None = None
     limits: Mapping[str, int] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -74,7 +80,7 @@ class ModelCard:
             raise ConfigError("a model card needs an id, such as 'openai/gpt-5-mini'")
         if isinstance(self.price, Mapping):
             put(self, "price", Price.parse(self.price))
-        for name in ("tags", "tenants"):
+        for name in ("tags", "tenants", "reasoning_effort_levels"):
             value = getattr(self, name)
             put(self, name, (value,) if isinstance(value, str) else tuple(value))
         if isinstance(self.data.get("regions"), str):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -42,13 +42,15 @@ Describe = Callable[[Any], Description | None]
 class Entry:
     """A registered model. `source` makes its calls: a framework's model, a 'provider:model' string,
 
-    or None, when the built-in client reaches `card.endpoint`. `gives_reason`: see Description.
+    or None, when the built-in client reaches `card.endpoint`. `gives_reason`: see Description. `sources`: card
+    field -> 'user', 'profile' or 'catalog litellm 1.110.2 (2026-11-20)'.
     """
 
     card: ModelCard
     source: Any
     address: Address
     gives_reason: bool = False
+    sources: Mapping[str, str] = field(default_factory=dict, compare=False, hash=False)
 
     def __repr__(self) -> str:
         via = self.source if isinstance(self.source, str) else type(self.source).__name__

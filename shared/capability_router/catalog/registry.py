@@ -11,7 +11,7 @@ from typing import Any
 
 from capability_router.catalog import prices, snapshot
 from capability_router.catalog.aliases import canonical
-from capability_router.catalog.card import CAPABILITIES, ModelCard, card_fields
+from capability_router.catalog.card import FLAGS, ModelCard, card_fields
 from capability_router.catalog.entry import FORMS, Describe, Description, Draft, Entry, read
 from capability_router.errors import ConfigError
 
@@ -19,7 +19,7 @@ __all__ = ["Description", "Entry", "Registry"]
 
 _NOTHING: tuple[Any, ...] = (None, "", (), [], {})
 _TEXTS = ("provider", "model")
-_LISTS = ("tags", "tenants")
+_LISTS = ("tags", "tenants", "reasoning_effort_levels")
 _MAPPINGS = ("limits", "data", "quality", "latency")
 
 
@@ -117,10 +117,7 @@ def _free(draft: Draft, taken: dict[str, str]) -> str:
 
 def _settled(draft: Draft, id: str) -> Entry:
     """The entry, its card filled from all that is known of it."""
-    fields: dict[str, Any] = {"provider": draft.provider, "model": draft.model}
-    catalog = snapshot.lookup(draft.provider, draft.model) or {}
-    for known in (draft.stated, _accepted(draft.told, catalog), catalog):
-        fields.update({k: v for k, v in known.items() if v is not None and fields.get(k) in _NOTHING})
+    fields, sources = _overlaid(draft)
     try:
         _check_kinds(card_fields(fields, id), id)
         fields["price"] = prices.parse(fields.get("price"), id)
@@ -129,16 +126,35 @@ def _settled(draft: Draft, id: str) -> Entry:
         raise ConfigError(f"{draft.where}: {error}") from None
     address = draft.address if draft.address.model else draft.address._replace(model=draft.model or id)
     by_protocol = draft.source is None or isinstance(draft.source, str)  # the built-in or a provider's own client
-    return Entry(card, draft.source, address, by_protocol or draft.gives_reason)
+    return Entry(card, draft.source, address, by_protocol or draft.gives_reason, sources)
+
+
+def _overlaid(draft: Draft) -> tuple[dict[str, Any], dict[str, str]]:
+    """The card's fields, each from the first that states it, and field -> where it is from."""
+    fields: dict[str, Any] = {"provider": draft.provider, "model": draft.model}
+    sources: dict[str, str] = {}
+    catalog = snapshot.lookup(draft.provider, draft.model) or {}
+    for origin, said in (("user", draft.stated), ("profile", _accepted(draft.told, catalog)), ("catalog", catalog)):
+        for name, value in said.items():
+            if value is not None and fields.get(name) in _NOTHING:
+                fields[name], sources[name] = value, origin
+    return fields, {name: _source(draft, name, origin) for name, origin in sources.items()}
+
+
+def _source(draft: Draft, field: str, origin: str) -> str:
+    """'user', 'profile', or the catalog's own source: 'catalog litellm 1.110.2 (2026-11-20)'."""
+    found = snapshot.find(draft.provider, draft.model) if origin == "catalog" else None
+    return origin if found is None else found.source(field)
 
 
 def _accepted(told: Mapping[str, Any], catalog: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What the model says, but with the catalog's input limit where that is smaller.
+    """What the model says, but for an input limit of which the catalog knows a smaller one.
 
     LangChain's profiles give the total window as `max_input_tokens` for some models.
     """
     own, known = told.get("max_input_tokens"), catalog.get("max_input_tokens")
-    return {**told, "max_input_tokens": known} if own and known and known < own else told
+    told_too_large = own and known and known < own
+    return {name: v for name, v in told.items() if name != "max_input_tokens"} if told_too_large else told
 
 
 def _check_kinds(fields: Mapping[str, Any], id: str) -> None:
@@ -147,7 +163,7 @@ def _check_kinds(fields: Mapping[str, Any], id: str) -> None:
         (_TEXTS, lambda v: isinstance(v, str), "a text"),
         (_LISTS, _is_texts, "a list of texts"),
         (_MAPPINGS, lambda v: isinstance(v, Mapping), "a mapping"),
-        (tuple(CAPABILITIES), lambda v: isinstance(v, bool), "true or false (leave it out when unknown)"),
+        (FLAGS, lambda v: isinstance(v, bool), "true or false (leave it out when unknown)"),
     )
     for names, fits, wanted in kinds:
         for name in names:

@@ -1,68 +1,185 @@
-"""The built-in catalog: what is publicly stated about known models, as of a day.
+"""Look-ups: what is publicly stated about a model, by the user's updated catalog or the built-in one.
 
-Built by scripts/build_catalog.py; read at the first look-up, never at import and never over the network.
+The built-in catalog is made by scripts/build_catalog.py; the user's by `capability-router catalog update`. Both
+are read at the first look-up, never at import and never over the network. A model that both know is taken
+from the one that states it for the newer day.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import re
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from capability_router.catalog import userfile
 from capability_router.catalog.aliases import canonical, spellings
+from capability_router.catalog.document import Document, Source
+from capability_router.catalog.statement import Known
+from capability_router.errors import ConfigError
 from capability_router.money.price import Price
 
 _DATED = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8}|\d{4})$")
 _REMEMBERED = 1_024
+_READING = threading.Lock()
+log = logging.getLogger("capability_router")
 
 
 class Provenance(NamedTuple):
-    """The day on which the snapshot was taken (YYYY-MM-DD), and from which packages: name -> version."""
+    """The day on which the built-in catalog was made, its sources by name, its number of models."""
 
     as_of: str
-    sources: Mapping[str, str]
+    sources: Mapping[str, Source]
     models: int
+
+
+class Found(NamedTuple):
+    """A model in a catalog: under which name it is there, and what is known of it."""
+
+    document: Document
+    provider: str
+    model: str
+    known: Known
+
+    def source(self, field: str) -> str:
+        """Where a field is from, as it is shown: 'catalog litellm 1.110.2 (2026-11-20)'."""
+        return f"catalog {self.document.label(self.known, field)}"
+
+    def as_of(self, field: str) -> str:
+        """The day for which a field was stated; '' when that is not known."""
+        lead = next(iter(self.known.sources(field)), "")
+        return self.document.sources[lead].as_of if lead in self.document.sources else ""
+
+    def price(self) -> Price | None:
+        """Its price with source and day; None = unknown. One that can't be read is told in the log and unknown."""
+        stated = self.known.fields.get("price")
+        if stated is None:
+            return None
+        source = self.document.label(self.known, "price").rpartition(" (")[0]
+        try:
+            return Price.parse({**stated, "as_of": self.as_of("price") or None, "source": source})
+        except (ConfigError, AttributeError, KeyError, TypeError, ValueError) as error:
+            log.warning("the catalog's price of %s:%s can't be read (%s): unknown", self.provider, self.model, error)
+            return None
+
+
+@lru_cache(_REMEMBERED)
+def find(provider: str, model: str) -> Found | None:
+    """The model in the catalogs; None = in none.
+
+    Providers go by any of their names; a model also without its date, its region or '-latest', in other
+    letter case, with '-' for '.'. Of two catalogs the closer name counts, then the newer day, then the user's.
+    """
+    name, found = canonical(provider), []
+    for doc in documents() if provider and model else ():
+        hit = next(_hits(doc, name, model), None)
+        if hit is not None:
+            known = doc.known(name, hit[1])
+            found.append((hit[0], doc.day(known), Found(doc, name, hit[1], known)))
+    closest = [item for item in found if item[0] == min(rank for rank, _, _ in found)]
+    return max(closest, key=lambda item: item[1])[2] if closest else None
 
 
 @lru_cache(_REMEMBERED)
 def lookup(provider: str, model: str) -> Mapping[str, Any] | None:
     """Card fields known of this model (windows, capabilities, price); None = not in the catalog.
 
-    Providers go by any of their names; a model also without its date, its region, or '-latest'. A
-    field that is missing is unknown.
+    A field that is missing is unknown.
     """
-    models = _read()["models"].get(canonical(provider), {}) if provider and model else {}
-    found = next((models[name] for name in spellings(model) if name in models), None)
-    if found is None and model.endswith("-latest"):
-        found = _newest(models, model.removesuffix("-latest"))
-    return None if found is None else MappingProxyType({**found, "price": _price(found.get("price"))})
+    found = find(provider, model)
+    return None if found is None else MappingProxyType({**found.known.fields, "price": found.price()})
 
 
-def provenance() -> Provenance:
-    """Where the snapshot is from, and how old it is."""
-    read = _read()
-    return Provenance(read["as_of"], MappingProxyType(read["sources"]), sum(map(len, read["models"].values())))
+def _hits(doc: Document, provider: str, model: str) -> Iterator[tuple[int, str]]:
+    """Names in a catalog that may stand for this model, the surest first, each with how far it is from it."""
+    models = doc.models(provider)
+    for rank, name in enumerate(spellings(model)):
+        if name in models:
+            yield rank, name
+    named = doc.alias(provider, model)
+    if named is not None and named in models:
+        yield 10, named
+    if not model.startswith("ft:"):
+        for rank, name in enumerate(spellings(model), 11):
+            if alike := _loosely(doc, provider).get(_loose(name)):
+                yield rank, alike
+    if model.endswith("-latest"):
+        base = model.removesuffix("-latest")
+        yield from ((20, name) for name in _dated(models, base))
+
+
+def _loose(name: str) -> str:
+    return name.lower().replace(".", "-").replace("_", "-")
 
 
 @cache
-def _read() -> dict[str, Any]:
-    from importlib import resources  # takes longer to import than the file to parse
-
-    text = resources.files("capability_router.catalog").joinpath("data", "models.json").read_text("utf-8")
-    read: dict[str, Any] = json.loads(text)
-    return read
-
-
-def _newest(models: Mapping[str, Any], base: str) -> Any:
-    dated = [name for name in models if name.startswith(f"{base}-") and _DATED.sub("", name) == base]
-    return models[max(dated)] if dated else None
+def _loosely(doc: Document, provider: str) -> dict[str, str | None]:
+    """Names without letter case and dots -> the one name that is meant; None where there are several."""
+    names: dict[str, str | None] = {}
+    for name in doc.models(provider):
+        names[_loose(name)] = None if _loose(name) in names else name
+    return names
 
 
-def _price(stated: Mapping[str, Any] | None) -> Price | None:
-    if stated is None:
-        return None
-    read = _read()
-    return Price.parse({**stated, "as_of": read["as_of"], "source": f"litellm {read['sources'].get('litellm', '')}"})
+def _dated(models: Mapping[str, Any], base: str) -> list[str]:
+    return sorted((n for n in models if n.startswith(f"{base}-") and _DATED.sub("", n) == base), reverse=True)
+
+
+def documents() -> tuple[Document, ...]:
+    """The catalogs that are in use: the user's, when there is one that can be read, then the built-in one."""
+    with _READING:  # so that a file that can't be read is told once, however many threads ask first
+        return _documents()
+
+
+@cache
+def _documents() -> tuple[Document, ...]:
+    users = userfile.load()
+    return (builtin(),) if users is None else (users, builtin())
+
+
+@cache
+def builtin() -> Document:
+    """The catalog that comes with the package; a provider's part is read when one of its models is asked for."""
+    index = json.loads(_text("index"))
+    sources = {name: Source(name, s.get("version", ""), s["as_of"], s.get("models", 0))
+               for name, s in index["sources"].items()}  # fmt: skip
+    counts = index["providers"]
+    return Document(
+        index["as_of"], sources, tuple(counts), lambda name: json.loads(_text(name)) if name in counts else None
+    )
+
+
+def _text(name: str) -> str:
+    from pkgutil import get_data  # like importlib.resources, which takes longer to import than the file to parse
+
+    raw = get_data("capability_router.catalog", f"data/{name}.json")
+    if raw is None:
+        raise FileNotFoundError(f"the installed package has no catalog part {name!r}")
+    return raw.decode("utf-8")
+
+
+def provenance() -> Provenance:
+    """Where the built-in catalog is from, and how old it is."""
+    doc = builtin()
+    return Provenance(doc.as_of, MappingProxyType(dict(doc.sources)), sum(len(doc.models(p)) for p in doc.providers))
+
+
+def forget() -> None:
+    """Read the catalogs anew at the next look-up: after the user's file was changed."""
+    for held in (find, lookup, _documents):
+        held.cache_clear()
+
+
+def providers() -> tuple[str, ...]:
+    """Every provider of the catalogs in use."""
+    return tuple(sorted({name for doc in documents() for name in doc.providers}))
+
+
+def listed(provider: str) -> dict[str, Found]:
+    """A provider's models in the catalogs in use by name."""
+    names = sorted({name for doc in documents() for name in doc.models(canonical(provider))})
+    return {name: found for name in names if (found := find(provider, name)) is not None}

@@ -26,14 +26,19 @@ import click
 @click.option("--max-tokens", type=click.IntRange(1), help="The longest answer that is asked for.")
 @click.option("--tenant", help="For whom.")
 @click.option("--task", help="What kind of task; recognised from the prompt if left out.")
-@click.option("--json", "as_json", is_flag=True, help="The plan as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="The plan as JSON, and where each card has its fields from.")
 def explain(prompt: str, config: Path, as_json: bool, **stated: Any) -> None:
     """Print the plan for PROMPT ("-" reads it from standard input): the ranking, and why not each other model."""
     from capability_router.router import Router
 
     text = sys.stdin.read() if prompt == "-" else prompt
-    plan = Router.from_config(config, telemetry={}).explain(_request(text, **stated))
-    click.echo(json.dumps(plan.to_dict(), indent=2) if as_json else plan.render())
+    router = Router.from_config(config, telemetry={})
+    plan = router.explain(_request(text, **stated))
+    if as_json:
+        sources = {entry.card.id: dict(entry.sources) for entry in router.registry}
+        click.echo(json.dumps({**plan.to_dict(), "sources": sources}, indent=2))
+    else:
+        click.echo(plan.render())
     if not plan.candidates:
         raise SystemExit(1)
 

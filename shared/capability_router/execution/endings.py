@@ -33,8 +33,7 @@ def failure(
         advice = 'No other model was tried: on_content_filter is "return"; with "fallback" the next one is.'
     elif late:
         advice = f"The deadline of {limits.deadline_s:g} s is over; raise deadline_s. {advice}".strip()
-    failures = [r for r in records if r.fault]
-    error = AllCandidatesFailed(failures, tenant=tenant, elapsed_s=elapsed_s, advice=advice)
+    error = AllCandidatesFailed(records, tenant=tenant, elapsed_s=elapsed_s, advice=advice)
     error.__cause__ = next((f.error for f in faults if f.error is not None), None)
     return error
 
@@ -82,9 +81,9 @@ def _amount(denial: Denial, name: str) -> Decimal | None:
     return None if value is None else usd(max(value, 0))
 
 
-def interrupted(parts: Sequence[AttemptRecord], fault: Fault, text: str, tenant: str) -> StreamInterrupted:
+def interrupted(parts: Sequence[AttemptRecord], fault: Fault, text: str) -> StreamInterrupted:
     """The answer, given by these attempts, broke off when its caller had seen this much of it."""
-    error = StreamInterrupted(parts, tenant=tenant)
+    error = StreamInterrupted(parts)
     error.partial = text
     error.__cause__ = fault.error
     return error
@@ -92,8 +91,6 @@ def interrupted(parts: Sequence[AttemptRecord], fault: Fault, text: str, tenant:
 
 def together(parts: Sequence[AttemptRecord]) -> Usage:
     """The tokens of an answer that several attempts gave, one after the other."""
-    if len(parts) == 1:
-        return parts[0].usage
     return Usage.together(part.usage for part in parts)
 
 

@@ -217,8 +217,6 @@ class Execution:
         run.first_at = event.at
         if not self.streaming:
             return NOTHING
-        if self.committed is not None:  # it goes on with an answer that is being given
-            return (Deliver(run.index),)
         return (*self._won(run, event.at, event.others), Deliver(run.index))
 
     def _won(self, run: Running, at: float, others: Replies) -> tuple[Effect, ...]:
@@ -285,7 +283,7 @@ class Execution:
             return (found,)
         self._broken = None
         if found is None:
-            error = rejected(fault) or interrupted(self._told(run), fault, text, self._books.tenant)
+            error = rejected(fault) or interrupted(self._told(run), fault, text)
             return self._end(at, None, error)
         self._prefix = text
         self._parts.append(run.index)
@@ -307,10 +305,9 @@ class Execution:
             return self._next(at)
         for run in self._overdue(at):
             reply = event.replies.get(run.index, Reply())
-            others = {index: r for index, r in event.replies.items() if index != run.index}
             fault = Fault("timeout", run.told(at), clock=run.clock(at))
-            effects = (*effects, Abort(run.index), *self._faulted(at, run.index, fault, reply, others))
-        if self.over is None and self._hedge_at is not None and at >= self._hedge_at - _EARLY_S:
+            effects = (*effects, Abort(run.index), *self._faulted(at, run.index, fault, reply, event.replies))
+        if self._hedge_at is not None and at >= self._hedge_at - _EARLY_S:
             effects = (*effects, *self._hedge(at))
         return effects
 
@@ -342,23 +339,23 @@ class Execution:
         self._targets.leave()
         records = self.records
         last = self.launched if self.committed is None else self.committed
-        answer = self._records.get(last)
-        answered = answer is not None and candidate is not None
+        ended = self._records.get(last)
+        answer = ended if candidate else None
         parts = self._parts
-        usage = answer.usage if answer else Usage()
+        usage = ended.usage if ended else Usage()
         outcome = Outcome(
             self._plan.request_id,
             candidate.id if candidate else None,
             candidate.provider if candidate else "",
             tuple(records),
-            self._why(records, answer if answered else None),
+            self._why(records, answer),
             self._plan.policy,
             _summed([r.cost_pico for r in records]),
             at - self._start,
-            answer.ttft_s if answer and candidate else None,
-            together([self._records[i] for i in (*parts, last)]) if answer and parts else usage,
+            answer.ttft_s if answer else None,
+            together([self._records[i] for i in (*parts, last)]) if parts else usage,
             self.reply.finish,
-            len(parts) if answered else 0,
+            len(parts) if answer else 0,
         )
         self.over = Finish(outcome, error)
         return (self.over,)

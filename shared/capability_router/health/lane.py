@@ -81,8 +81,8 @@ class Lane:
         seen.queue_s = self.limiter.queue_s(now, self.latency.service_s())
         doubted = self.breaker.doubted_until
         if hold is None and doubted > now:
-            failures, left = self.breaker.in_a_row, _seconds(doubted - now)
-            seen.held, seen.until = f"{failures} failures in a row, others first for another {left}", doubted
+            why, left = self.breaker.doubt, _seconds(doubted - now)
+            seen.held, seen.until = f"{why}, others first for another {left}", doubted
         self.calm = not seen.held and not seen.queue_s and self.breaker.state == CLOSED
 
     def hold(self, now: float, tokens: int, *, probe: bool = False) -> Hold | None:

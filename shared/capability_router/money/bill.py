@@ -47,6 +47,8 @@ def _upstream(usage: Mapping[str, Any], fee: Decimal) -> Decimal:
 
 def _amount(value: Any) -> Decimal | None:
     """A number, a text of one, or an object with a total; None for anything else, NaN and negative ones included."""
+    if value is None:
+        return None
     if isinstance(value, Mapping):
         value = value.get("total_cost")
     if isinstance(value, bool) or not isinstance(value, (int, float, str, Decimal)):

@@ -283,6 +283,22 @@ def test_the_user_comes_before_the_model_before_the_catalog():
 
 
 @pytest.mark.usefixtures("catalog")
+def test_each_field_says_where_it_is_from():
+    entry = only((FakeChat(), {"context_window": 5_000, "tags": ["x"]}), describe=describe)
+    assert entry.sources == {
+        "context_window": "user", "tags": "user", "tool_calling": "profile", "pdf_inputs": "catalog",
+    }  # fmt: skip
+
+
+def test_the_catalogs_own_source_and_its_day_are_named():
+    entry = only({"model": "openai:gpt-5-mini", "reasoning_effort_levels": ["low"]})
+    source = snapshot.builtin().sources["litellm"]
+    assert entry.sources["price"] == f"catalog litellm {source.version} ({source.as_of})"
+    assert (entry.card.reasoning_effort_levels, entry.sources["reasoning_effort_levels"]) == (("low",), "user")
+    assert only("openai:gpt-5-mini").card.reasoning_effort_levels == ("minimal", "low", "medium", "high")
+
+
+@pytest.mark.usefixtures("catalog")
 def test_a_stated_no_is_not_filled():
     card = only(("openai:gpt-x", {"tool_calling": False, "price": {"input_mtok": 9, "output_mtok": 9}})).card
     assert card.tool_calling is False

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import gzip
-import json
 import subprocess
 import sys
 from importlib import resources
 
 import pytest
 
-from capability_router.catalog import snapshot
+from capability_router.catalog import document, snapshot
 from capability_router.catalog.aliases import canonical, provider_of, spellings
 from capability_router.catalog.card import ModelCard
 from capability_router.catalog.prices import price_of
@@ -22,7 +21,7 @@ DATA = resources.files("capability_router.catalog") / "data"
 
 @pytest.fixture(scope="module")
 def stored():
-    return json.loads((DATA / "models.json").read_text("utf-8"))
+    return {name: snapshot.builtin().models(name) for name in snapshot.builtin().providers}
 
 
 def test_what_a_known_model_can_and_costs():
@@ -37,7 +36,7 @@ def test_what_a_known_model_can_and_costs():
     assert known["audio_inputs"] is False
     price = known["price"]
     assert (price.input_mtok, price.output_mtok, price.cache_read_mtok) == (0.25, 2, 0.025)
-    assert price.as_of == snapshot.provenance().as_of
+    assert price.as_of == snapshot.provenance().sources["litellm"].as_of
     assert price.source.startswith("litellm 1.")
 
 
@@ -74,15 +73,38 @@ def test_one_model_under_many_names(provider, model, same):
     assert found == snapshot.lookup(*same)
 
 
+def stands_in(monkeypatch, models, **beside):
+    part = {"models": models, **beside}
+    sources = {"s": {"as_of": "2026-11-01"}}
+    stated = {"schema": 2, "as_of": "2026-11-01", "sources": sources, "providers": {"acme": part}}
+    monkeypatch.setattr(snapshot, "documents", lambda: (document.parsed(stated, "test"),))
+
+
+@pytest.fixture
+def fresh():
+    snapshot.forget()
+    yield
+    for held in (snapshot.find, snapshot.lookup):
+        held.cache_clear()
+
+
+@pytest.mark.usefixtures("fresh")
 def test_latest_is_the_newest_dated_one(monkeypatch):
     models = {"m-2401": {"context_window": 1}, "m-2512": {"context_window": 2}, "m-big-2601": {"context_window": 3}}
-    monkeypatch.setattr(snapshot, "_read", lambda: {"as_of": "", "sources": {}, "models": {"acme": models}})
-    snapshot.lookup.cache_clear()
-    try:
-        assert snapshot.lookup("acme", "m-latest")["context_window"] == 2
-        assert snapshot.lookup("acme", "n-latest") is None
-    finally:
-        snapshot.lookup.cache_clear()
+    stands_in(monkeypatch, models)
+    assert snapshot.lookup("acme", "m-latest")["context_window"] == 2
+    assert snapshot.lookup("acme", "n-latest") is None
+
+
+@pytest.mark.usefixtures("fresh")
+def test_a_name_in_other_case_or_with_dashes_for_dots_is_known_unless_two_could_be_meant(monkeypatch):
+    models = {"Mini-M2.1": {"context_window": 1}, "a.b": {"context_window": 2}, "a-b": {"context_window": 3}}
+    stands_in(monkeypatch, models, aliases={"mini": "Mini-M2.1", "lost": "nothing"})
+    for name in ("mini-m2.1", "MINI-M2-1", "mini-m2.1-2026-01-01", "mini"):
+        assert snapshot.lookup("acme", name)["context_window"] == 1
+    assert snapshot.lookup("acme", "a.b")["context_window"] == 2
+    assert snapshot.lookup("acme", "A.B") is None
+    assert snapshot.lookup("acme", "lost") is None
 
 
 @pytest.mark.parametrize(
@@ -109,7 +131,8 @@ def test_a_look_up_can_not_be_changed():
 
 
 def test_every_stored_model_makes_a_card_and_no_price_is_free(stored):
-    for provider, models in stored["models"].items():
+    assert len(stored) >= 24
+    for provider, models in stored.items():
         assert canonical(provider) == provider
         for name in models:
             fields = snapshot.lookup(provider, name)
@@ -120,29 +143,49 @@ def test_every_stored_model_makes_a_card_and_no_price_is_free(stored):
                 assert card.max_input_tokens < card.context_window
 
 
+def test_every_field_of_a_stored_model_has_a_source_with_a_day(stored):
+    for provider, models in stored.items():
+        for name in models:
+            found = snapshot.find(provider, name)
+            assert found.model == name
+            assert all(found.as_of(field) for field in found.known.fields), (provider, name)
+            for field in found.known.doubts:
+                assert found.known.confidence(field) == "conflict"
+
+
+def test_every_alias_leads_to_a_model(stored):
+    for provider in stored:
+        aliases = snapshot.builtin().parts[provider].get("aliases", {})
+        assert all(target in stored[provider] for target in aliases.values())
+    assert sum(len(snapshot.builtin().parts[p].get("aliases", {})) for p in stored) > 20
+    assert snapshot.find("xai", "grok-4").model == "grok-4-0709"
+
+
 @pytest.mark.parametrize(
     "provider", ["openai", "anthropic", "google", "mistral", "groq", "deepseek", "xai", "cohere", "bedrock", "azure"]
 )
 def test_the_providers_people_use_are_there_with_prices(stored, provider):
-    priced = [
-        fields for fields in stored["models"][provider].values() if "price" in fields and "context_window" in fields
-    ]
+    priced = [fields for fields in stored[provider].values() if "price" in fields and "context_window" in fields]
     assert len(priced) >= 5
 
 
-def test_the_file_is_small_and_says_where_it_is_from(stored):
-    assert len(gzip.compress((DATA / "models.json").read_bytes())) <= 60_000
-    assert set(stored["sources"]) >= {"litellm", "langchain-openai"}
+def test_the_files_are_small_and_say_where_they_are_from():
+    files = [part.read_bytes() for part in DATA.iterdir() if part.name.endswith(".json")]
+    assert len(files) == len(snapshot.builtin().providers) + 1
+    assert sum(len(gzip.compress(part)) for part in files) <= 100_000
+    assert max(map(len, files)) <= 200_000  # a look-up parses one of them
+    told = snapshot.provenance()
+    assert told.sources.keys() >= {"litellm", "langchain-openai", "genai-prices"}
     assert "MIT" in (DATA / "NOTICE").read_text("utf-8")
-    assert snapshot.provenance().models > 1_000
+    assert told.models > 2_000
 
 
-def test_nothing_is_read_before_the_first_look_up():
+def test_only_the_asked_providers_part_is_read_and_nothing_before():
     code = (
         "from capability_router.catalog import registry, snapshot\n"
-        "assert snapshot._read.cache_info().currsize == 0\n"
+        "assert snapshot.builtin.cache_info().currsize == 0\n"
         "registry.Registry.build(['openai:gpt-5-mini'])\n"
-        "assert snapshot._read.cache_info().currsize == 1\n"
+        "assert snapshot.builtin().parts.keys() == {'openai'}\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)  # noqa: S603 - our own code
 

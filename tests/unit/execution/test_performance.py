@@ -82,7 +82,7 @@ def test_chunks_are_held_until_one_has_content_and_then_given_once() -> None:
     assert it.show.took(1, "text") is True
     assert it.show.delivering == 1
     assert it.show.held() == ["", "", "text"]
-    assert it.show.held() == []
+    assert not it.show.held()
     it.show.goes_on(1, "more")
     it.show.ended(1)
     assert it.attempts[1].seen == ["", "", "text", "more"]
@@ -146,6 +146,12 @@ def test_the_end_of_the_program_is_no_fault() -> None:
         it.show.raised(1, KeyboardInterrupt())
     assert it.faults() == [("a", "cancelled")]
     assert it.attempts[1].aborted == 1
+    blaming = Shown()
+    blaming.fault = lambda error: Fault("unknown", error=error)  # type: ignore[method-assign]  # blames models for all
+    blaming.started()
+    with pytest.raises(KeyboardInterrupt):
+        blaming.show.raised(1, KeyboardInterrupt())
+    assert blaming.faults() == [("a", "cancelled")]
 
 
 def test_the_error_that_was_raised_is_the_cause_unless_the_fault_knows_a_better() -> None:
@@ -227,6 +233,16 @@ def test_patience_lasts_until_the_alarm() -> None:
     assert it.show.patience_s() == 0.0
 
 
+def test_the_alarm_stays_while_a_whole_reply_is_read_and_goes_with_its_end() -> None:
+    it = Shown(stream=False, timeouts={"total": 3.0})
+    it.started()
+    for chunk in ("one", "two"):
+        assert it.show.took(1, chunk) is False
+        assert it.show.alarm == 103.0
+    it.show.ended(1)
+    assert (it.show.alarm, it.show.patience_s()) == (None, None)
+
+
 def test_between_tokens_patience_is_the_shorter_of_the_two() -> None:
     it = Shown(timeouts={"between_tokens": 4.0, "total": 10.0})
     it.started()
@@ -246,8 +262,10 @@ def test_the_next_tokens_clock_runs_without_another() -> None:
 
 
 def test_without_a_clock_patience_is_endless() -> None:
-    it = Shown()
-    assert (it.show.patience_s(), it.show.timed) == (None, False)
+    broke = Shown("a", budgets=[{"scope": "global", "limit_usd": 0.0}], timeouts={"between_tokens": 1.0})
+    for it in (Shown(), broke):
+        assert (it.show.patience_s(), it.show.timed) == (None, False)
+    assert not broke.show.running
 
 
 def test_a_stream_beyond_its_alarm_is_interrupted_a_whole_reply_is_not() -> None:
@@ -275,3 +293,12 @@ async def test_a_turn_is_waited_for_on_the_clock(asynchronous: bool) -> None:
     else:
         it.show.wait_turn()
     assert (it.clock.now(), it.started()) == (102.5, [2])
+    late = Shown("a", retry={"wait": {"fixed": 2.5}})
+    late.started()
+    late.show.raised(1, Failed("overloaded"))
+    late.clock.sleep(9.0)
+    if asynchronous:
+        await late.show.await_turn()
+    else:
+        late.show.wait_turn()
+    assert (late.clock.now(), late.started()) == (109.0, [2])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from unit.execution.staged import CUT, GOOD, HEDGE, NO_CLOCK, Stage, told
 
-from capability_router import AllCandidatesFailed, Reply, RouterBusy, StreamInterrupted, Usage
+from capability_router import AllCandidatesFailed, Reply, RouterBusy, StreamInterrupted, Usage, routing
 from capability_router.execution.effects import Timeouts
 from capability_router.faults.kinds import Fault
 from capability_router.request import Finish
@@ -25,7 +25,7 @@ def test_it_launches_the_first_and_the_first_content_makes_it_the_answer() -> No
     assert told(stage.begin()) == [LAUNCHED, ("alarm", None)]
     assert (stage.machine.candidate, stage.run.attempt, stage.machine.hedged_after) == (None, None, None)
     assert told(stage.chunk(101.5)) == [("deliver", 1), ("alarm", None)]
-    assert (stage.machine.candidate.id, stage.run.attempt) == ("a", 1)
+    assert (stage.machine.candidate.id, stage.run.attempt, stage.run.begun) == ("a", 1, (0, ""))
     assert stage.chunk(101.6) == ()
     assert told(stage.completed(104.0)) == [("finish", "a")]
     assert (stage.machine.candidate.id, stage.machine.reply) == ("a", GOOD)
@@ -90,6 +90,23 @@ def test_an_attempt_gets_what_is_left_of_the_deadline_and_no_more_than_its_own_l
     assert told(stage.rang(120.0)) == [("abort", 2), ("finish", None)]
     assert "deadline of 20 s is over" in str(stage.error)
     assert [r.model for r in stage.records] == ["a", "b"]
+    told_by = "timed out waiting for the whole answer: after 8.00 s, when deadline_s was over"
+    assert stage.records[1].detail == told_by
+
+
+def test_a_time_out_of_the_attempts_own_names_no_deadline() -> None:
+    stage = Stage(deadline_s=20.0, timeouts={"total": 15.0, "first_token": 5.0})
+    assert told(stage.begin())[1] == ("alarm", 105.0)
+    stage.rang(105.0)
+    assert stage.records[0].detail == "timed out waiting for the first token: after 5.00 s"
+    whole = Stage(deadline_s=20.0, timeouts={"total": 15.0})
+    whole.begin()
+    whole.rang(115.0)
+    assert whole.records[0].detail == "timed out waiting for the whole answer: after 15.00 s"
+    shared = Stage(deadline_s=20.0, timeouts={"first_token": 5.0})
+    shared.begin()
+    shared.rang(105.0)
+    assert shared.records[0].detail == "timed out waiting for the first token: after 5.00 s"
 
 
 def test_the_deadline_alone_bounds_an_attempt() -> None:
@@ -97,6 +114,17 @@ def test_the_deadline_alone_bounds_an_attempt() -> None:
     assert (launch.timeouts, alarm.at) == (Timeouts(total=20.0, total_by="deadline_s"), 120.0)
     launch, alarm = Stage().begin()
     assert (launch.timeouts, alarm.at) == (NO_CLOCK, None)
+    launch, _ = Stage(deadline_s=20.0, timeouts={"total": 20.0}).begin()
+    assert launch.timeouts == Timeouts(total=20.0), "its own limit is named where both are the same"
+
+
+def test_a_requests_own_deadline_goes_before_the_routers_and_changes_nothing_else() -> None:
+    with routing(deadline_s=7.0):
+        stage = Stage(deadline_s=20.0, timeouts={"connect": 1.0}, retry={"attempts": 2, "max_wait_s": 3.0})
+    launch, alarm = stage.begin()
+    assert (launch.timeouts, alarm.at) == (Timeouts(connect=1.0, total=7.0, total_by="deadline_s"), 107.0)
+    stage.faulted(101.0)
+    assert told(stage.faulted(102.0, 2)) == [("finish", None)]
 
 
 def test_at_the_deadline_nothing_more_is_launched() -> None:
@@ -124,6 +152,10 @@ def test_an_alarm_a_little_early_rings_and_one_millisecond_more_does_not() -> No
     stage.begin(0.0)
     assert told(stage.rang(4.9985)) == [("alarm", 5.0)]
     assert told(stage.rang(4.999))[0] == ("abort", 1)
+    hedging = Stage(hedge=HEDGE)
+    hedging.begin(0.0)
+    assert told(hedging.rang(1.9985)) == [("alarm", 2.0)]
+    assert told(hedging.rang(1.999)) == [HEDGED, ("alarm", None)]
 
 
 def test_a_first_token_ends_the_wait_for_it_and_the_whole_answers_clock_runs_on() -> None:
@@ -133,6 +165,9 @@ def test_a_first_token_ends_the_wait_for_it_and_the_whole_answers_clock_runs_on(
     assert told(stage.rang(130.0, _1=Reply(text="so far"))) == [("abort", 1), ("finish", None)]
     assert isinstance(stage.error, StreamInterrupted)
     assert (stage.error.partial, stage.machine.candidate) == ("so far", None)
+    outcome = stage.outcome
+    assert (outcome.model, outcome.ttft_s, outcome.reason) == (None, None, stage.run.plan.reason)
+    assert outcome.usage == stage.records[0].usage
     assert "waiting for the whole answer" in stage.records[0].detail
 
 
@@ -455,6 +490,29 @@ def test_an_attempt_that_times_out_when_its_hedge_is_due_is_followed_not_hedged(
     assert told(stage.rang(103.0)) == [("alarm", 104.0)]
 
 
+def test_nobody_is_hedged_when_the_silent_one_has_been_given_up_and_the_next_is_waited_for() -> None:
+    stage = Stage("ab", hedge=HEDGE, timeouts={"first_token": 2.0}, card_b={"limits": {"concurrency": 1}})
+    stage.router.board.admit("b", 100.0)
+    stage.begin()
+    (abort, alarm) = told(stage.rang(102.0))
+    assert (abort, alarm[0]) == (("abort", 1), "alarm")
+    assert 102.0 < alarm[1] <= 102.1
+
+
+def test_the_alarm_is_the_soonest_of_all_clocks() -> None:
+    assert told(Stage(hedge=HEDGE, timeouts={"first_token": 1.0}).begin())[-1] == ("alarm", 101.0)
+    assert told(Stage(timeouts={"first_token": 5.0, "total": 3.0}).begin())[-1] == ("alarm", 103.0)
+    stage = Stage(hedge=HEDGE, timeouts={"first_token": 5.0}, deadline_s=6.0)
+    stage.begin()
+    assert told(stage.rang(102.0)) == [HEDGED, ("alarm", 105.0)]
+    stage.faulted(102.5, 1)
+    assert told(stage.rang(103.0)) == [("alarm", 106.0)]
+
+
+def test_a_model_of_which_too_little_is_known_is_not_hedged() -> None:
+    assert told(Stage(hedge={"on": True, "extra": 1.0}).begin()) == [LAUNCHED, ("alarm", None)]
+
+
 def test_no_hedge_beyond_the_attempts() -> None:
     stage = Stage(hedge=HEDGE, retry={"attempts": 1})
     stage.begin()
@@ -499,6 +557,7 @@ def test_a_cut_answer_is_continued_and_its_continuation_delivered() -> None:
     effects = stage.faulted(102.0, fault=CUT, reply=Reply(text="one ", usage=Usage(10, 1)))
     assert told(effects) == [("launch", 2, "b", "connection"), ("deliver", 2), ("alarm", None)]
     assert (effects[0].prefix, stage.run.attempt, stage.machine.candidate.id) == ("one ", 2, "b")
+    assert stage.run.begun == (1, "one ")
     assert told(stage.chunk(103.0, 2)) == [("deliver", 2), ("alarm", None)]
     effects = stage.faulted(104.0, 2, CUT, Reply(text="two ", usage=Usage(11, 1)))
     assert (told(effects)[0], effects[0].prefix) == (("launch", 3, "c", "connection"), "one two ")

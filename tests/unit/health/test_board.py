@@ -255,7 +255,8 @@ def test_an_answer_that_is_the_requests_fault_is_a_sign_of_health(blame: str):
         call(made, "a", DOWN, 10.0)
     call(made, "a", Verdict(False, blame=blame, elapsed_s=0.01), 10.0)
     call(made, "a", DOWN, 10.0)
-    assert free(made, 10.0) == ["a", "b", "c", "d"]
+    assert made._lanes["a"].breaker.state == "closed", "five failures, not in a row"
+    assert made.condition("a", 10.0).held == "5 of 6 calls failed, others first for another 2.5 s"
     assert made.condition("a", 10.0).ttft_s is None
 
 

@@ -31,17 +31,37 @@ def fail_probe(made: Breaker) -> float:
 
 def test_doubts_from_the_second_failure_in_a_row_until_a_good_call():
     made = breaker()
+    for _ in range(8):
+        made.good(made.epoch, 1.0)
     made.failed(made.epoch, 1.0)
     assert made.doubted_until == 0.0
     made.failed(made.epoch, 2.0)
-    assert (made.state, made.doubted_until) == (CLOSED, 4.5)
-    made.failed(made.epoch, 5.0)
-    assert made.doubted_until == 7.5
-    made.good(made.epoch, 6.0)
+    assert (made.state, made.doubted_until, made.doubt) == (CLOSED, 4.5, "2 failures in a row")
+    made.good(made.epoch, 3.0)
     assert made.doubted_until == 0.0
     for _ in range(5):
         made.failed(made.epoch, 7.0)
     assert (made.state, made.doubted_until) == (OPEN, 0.0)
+
+
+def test_doubts_when_a_quarter_of_the_calls_fail_however_many_go_well_between():
+    made = breaker()
+    made.failed(made.epoch, 1.0)
+    for _ in range(6):
+        made.good(made.epoch, 1.0)
+    assert made.doubted_until == 0.0
+    made.failed(made.epoch, 2.0)
+    assert (made.doubted_until, made.doubt) == (4.5, "2 of 8 calls failed")
+    made.good(made.epoch, 3.0)
+    assert made.doubted_until == 0.0, "less than a quarter by now"
+    made.failed(made.epoch, 4.0)
+    made.good(made.epoch, 5.0)
+    assert (made.doubted_until, made.doubt) == (6.5, "3 of 10 calls failed")
+    for _ in range(2):
+        made.good(made.epoch, 5.0)
+    made.good(made.epoch, 35.0)
+    made.failed(made.epoch, 35.0)
+    assert made.doubted_until == 0.0, "the earlier failures are out of the window"
 
 
 def test_opens_on_five_failures_in_a_row_and_not_on_four():

@@ -94,6 +94,23 @@ def test_threads_book_exactly(path: Path) -> None:
     assert len(ledger.calls(None)) == 3_200
 
 
+def written(ledger: Ledger) -> bool:
+    """Whether the line gets empty without being read."""
+    for _ in range(1_000):
+        if not ledger.unwritten:
+            return True
+        SystemClock.sleep(0.01)
+    return False
+
+
+def test_calls_are_written_without_being_asked_for(path: Path) -> None:
+    ledger = in_file(path)
+    for seed in range(3):
+        book(ledger, some(seed, 10))
+        assert written(ledger)
+    assert in_file(path).total().calls == 30
+
+
 def test_large_sums_are_exact(path: Path) -> None:
     ledger = book(in_file(path), [call(str(n), cost=10**16 - 1, at=T0 + 3_600 * (n % 900)) for n in range(2_000)])
     assert ledger.total().to_dict()["cost_pico"] == 2_000 * (10**16 - 1)
@@ -272,6 +289,27 @@ def test_a_forked_child_writes_its_own_and_not_its_parents(path: Path) -> None:
     book(ledger, some(3, 20))
     assert os.waitpid(child, 0)[1] == 0
     assert ledger.total() == book(Ledger(), [*some(1, 40), *some(2, 30), *some(3, 20)]).total()
+
+
+@USUAL
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_what_waits_for_a_store_is_not_written_by_the_child_too(path: Path) -> None:
+    ledger, room = fragile(path)
+    room.away = True
+    book(ledger, some(1, 40))
+    with pytest.raises(StoreError):
+        ledger.total()
+    book(ledger, some(3, 10))
+    ledger._books._failing = True  # type: ignore[attr-defined]  # as its thread finds out
+    child = os.fork()
+    if child == 0:
+        room.away = False
+        book(ledger, some(2, 30))
+        ledger.close()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    room.away = False
+    assert ledger.total().calls == 80
 
 
 def _child(ledger: Ledger) -> None:

@@ -17,7 +17,8 @@ def fixed(usd: float) -> dict[str, Any]:
 
 
 def router_with(failures: dict[str, int], cards: dict[str, dict[str, Any]], policy: Any = "cheapest", **settings: Any):
-    """A router whose models have lately failed so often (short of what opens their breakers)."""
+    """A router whose models have lately failed so often (short of what opens a breaker); no longer doubted."""
+    clock = settings.setdefault("clock", ManualClock())
     router = scripted_router({id: ["ok"] for id in cards}, cards=cards, policy=policy, **settings)
     for id, count in failures.items():
         for _ in range(count):
@@ -25,6 +26,7 @@ def router_with(failures: dict[str, int], cards: dict[str, dict[str, Any]], poli
             router.board.settle(permit, Verdict(False, blame="breaker"), router.clock.now())
             good = router.board.admit(id, router.clock.now())
             router.board.settle(good, Verdict(True, elapsed_s=0.1), router.clock.now())
+    clock.advance(3)
     return router
 
 

@@ -1,0 +1,85 @@
+"""What a person who runs a router should know of its models' cards: prices missing, old or in conflict; unknowns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import date
+from typing import Any, NamedTuple
+
+from capability_router.catalog import snapshot
+from capability_router.catalog.card import CAPABILITIES
+from capability_router.catalog.entry import Entry
+from capability_router.catalog.snapshot import Found
+
+SOON_DAYS = 30
+
+
+class Finding(NamedTuple):
+    """One remark on one model. `grave`: a check fails for it; others are for information."""
+
+    model: str
+    kind: str
+    detail: str
+    grave: bool
+
+
+def audit(entries: Iterable[Entry], today: date, max_age_days: float) -> list[Finding]:
+    """The findings, model by model in the order of the entries."""
+    found: list[Finding] = []
+    for entry in entries:
+        listed = snapshot.find(entry.card.provider, entry.card.model)
+        for check in (_price, _conflict, _retired, _unknown):
+            found += check(entry, listed, today, max_age_days)
+    return found
+
+
+def age_days(as_of: str, today: date) -> int | None:
+    """Days since then; None when that is no day."""
+    try:
+        return (today - date.fromisoformat(as_of)).days
+    except ValueError:
+        return None
+
+
+def _price(entry: Entry, _: Found | None, today: date, max_age_days: float) -> Iterator[Finding]:
+    price, source = entry.card.price, entry.sources.get("price", "unknown")
+    if price is None or not price.known:
+        yield Finding(
+            entry.card.id, "price missing", "nobody states one: it never wins 'cheapest', no cap lets it pass", True
+        )
+        return
+    age = age_days(price.as_of or "", today)
+    if age is not None and age > max_age_days:
+        yield Finding(entry.card.id, "price stale", f"of {price.as_of}, {age} days old ({source})", True)
+
+
+def _conflict(entry: Entry, listed: Found | None, *_: Any) -> Iterator[Finding]:
+    taken = entry.sources.get("price", "").startswith("catalog")
+    doubts = listed.known.doubts.get("price", {}) if listed and taken else {}
+    for source, rates in doubts.items():
+        ours = (listed.known.fields if listed else {}).get("price", {})
+        told = ", ".join(f"{name} {rate:g} instead of {ours.get(name, 0):g}" for name, rate in rates.items())
+        yield Finding(entry.card.id, "price conflict", f"{source} says {told}", True)
+
+
+def _retired(entry: Entry, listed: Found | None, today: date, _: float) -> Iterator[Finding]:
+    day = listed.known.retires if listed else ""
+    past = age_days(day, today)
+    if past is not None and past >= -SOON_DAYS:
+        told = f"switched off on {day}" if past >= 0 else f"will be switched off on {day}, in {-past} days"
+        yield Finding(entry.card.id, "retired" if past >= 0 else "retires soon", told, past >= 0)
+
+
+def _unknown(entry: Entry, listed: Found | None, *_: Any) -> Iterator[Finding]:
+    card = entry.card
+    names = [name for name, need in CAPABILITIES.items() if not need & (card.can | card.cannot)]
+    names += [name for name in ("context_window",) if card.context_window is None and card.max_input_tokens is None]
+    if names:
+        told = ", ".join(name + _dispute(listed, name) for name in names)
+        yield Finding(card.id, "unknown", told, False)
+
+
+def _dispute(listed: Found | None, name: str) -> str:
+    doubts = listed.known.doubts.get(name, {}) if listed else {}
+    said = ", ".join(f"{source}: {'yes' if value else 'no'}" for source, value in doubts.items())
+    return f" ({said})" if said else ""

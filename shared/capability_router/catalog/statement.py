@@ -1,0 +1,171 @@
+"""Several sources' statements of one model, settled into what is taken as known, with its origins and doubts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+TOGETHER = "+"  # between the sources that say the same
+WINDOW = "window"  # a source that doesn't say whether it means the whole window or its input part
+_WINDOWS = ("context_window", "max_input_tokens")
+_SAME = 0.98  # numbers of tokens nearer than this differ only in how they were rounded
+_CENT = 0.005  # prices nearer than this are the same
+RATES = (
+    "input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok", "cache_write_1h_mtok",
+    "input_audio_mtok", "output_audio_mtok",
+)  # fmt: skip
+_VAGUE = ("litellm", "langchain-", "genai-prices")
+
+
+class Statement(NamedTuple):
+    """What one source says of one field."""
+
+    source: str
+    value: Any
+
+
+Statements = Mapping[str, Sequence[Statement]]
+"""Field -> its statements, the most trusted source first. `window` stands beside the fields of the card."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a model: card fields (a price as a mapping), and where each is from.
+
+    `origins`: field -> the sources that say so, joined by '+'. `doubts`: field -> source -> what it says
+    otherwise; a field with doubts alone is unknown, because its sources disagree. `retires`: the day on
+    which it is switched off, or ''.
+    """
+
+    fields: Mapping[str, Any]
+    origins: Mapping[str, str] = field(default_factory=dict)
+    doubts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    retires: str = ""
+
+    def sources(self, name: str) -> tuple[str, ...]:
+        """The sources of a field, the leading one first; () when nobody states it."""
+        return tuple(filter(None, self.origins.get(name, "").split(TOGETHER)))
+
+    def confidence(self, name: str) -> str:
+        """'conflict' (sources disagree), 'confirmed' (two or more say so), 'single' or 'unknown'."""
+        if name in self.doubts:
+            return "conflict"
+        count = len(self.sources(name))
+        return "confirmed" if count > 1 else "single" if count else "unknown"
+
+
+class _Verdict(NamedTuple):
+    value: Any
+    agreed: tuple[str, ...]
+    dissent: Mapping[str, Any]
+
+
+def settle(statements: Statements) -> Known:
+    """What these statements come to.
+
+    A flag goes by the majority; where there is none it is unknown (but a disputed choice of tools counts as
+    no: unknown would follow from tool calling). Of numbers, levels and prices the most trusted is taken;
+    a price is completed by those who agree with it.
+    """
+    verdicts = dict(_windows(statements))
+    for name, told in statements.items():
+        if name not in (WINDOW, "retires", *_WINDOWS) and told:
+            verdicts[name] = _judge(name, told)
+    retires = next((str(told.value) for told in statements.get("retires", ())), "")
+    found = {name: v for name, v in sorted(verdicts.items()) if v.value is not None}
+    return Known(
+        {name: v.value for name, v in found.items()},
+        {name: TOGETHER.join(v.agreed) for name, v in found.items()},
+        {name: dict(v.dissent) for name, v in sorted(verdicts.items()) if v.dissent},
+        retires,
+    )
+
+
+def unsettled(known: Known) -> dict[str, list[Statement]]:
+    """The statements that are kept in what was settled, so that a further source can be heard."""
+    told: dict[str, list[Statement]] = {}
+    for name, value in known.fields.items():
+        for source in known.sources(name):
+            told.setdefault(_as_told(name, source), []).append(Statement(source, value))
+    for name, dissent in known.doubts.items():
+        for source, value in dissent.items():
+            told.setdefault(name, []).append(Statement(source, _whole(known, name, value)))
+    if known.retires:
+        told["retires"] = [Statement("", known.retires)]
+    return told
+
+
+def _as_told(name: str, source: str) -> str:
+    return WINDOW if name in _WINDOWS and source.startswith(_VAGUE) else name
+
+
+def _whole(known: Known, name: str, value: Any) -> Any:
+    """Of a price that is told otherwise only the rates that differ are kept."""
+    return {**known.fields.get(name, {}), **value} if name == "price" else value
+
+
+def _judge(name: str, told: Sequence[Statement]) -> _Verdict:
+    first = told[0].value
+    if isinstance(first, bool):
+        return _majority(name, told)
+    differs = _price_differs if name == "price" else _differs
+    odd = {s.source: diff for s in told[1:] if (diff := differs(first, s.value)) is not None}
+    agreed = [s for s in told if s.source not in odd]
+    value = _completed(first, agreed[1:]) if name == "price" else first
+    return _Verdict(value, tuple(s.source for s in agreed), odd)
+
+
+def _completed(price: Mapping[str, Any], others: Sequence[Statement]) -> dict[str, Any]:
+    """The price with what it leaves out (a cached token, tiers, service tiers) as those say who agree with it."""
+    whole = dict(price)
+    for statement in others:
+        whole = {**statement.value, **whole}
+    return whole
+
+
+def _majority(name: str, told: Sequence[Statement]) -> _Verdict:
+    yes = [s.source for s in told if s.value is True]
+    no = [s.source for s in told if s.value is False]
+    undecided = False if name == "tool_choice" else None
+    value = undecided if len(yes) == len(no) else len(yes) > len(no)
+    agreed = yes if value else no if value is False else []
+    return _Verdict(value, tuple(agreed), {s.source: s.value for s in told if s.source not in agreed})
+
+
+def _differs(ours: Any, theirs: Any) -> Any:
+    """What they say, if it is something else."""
+    if isinstance(ours, list):
+        return None if sorted(ours) == sorted(theirs) else theirs
+    near = isinstance(ours, int) and isinstance(theirs, int) and _near(ours, theirs)
+    return None if near or ours == theirs else theirs
+
+
+def _near(one: int, other: int) -> bool:
+    return min(one, other) >= _SAME * max(one, other)
+
+
+def _price_differs(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Their rates, as far as both state them and they differ."""
+    odd = {
+        rate: theirs[rate]
+        for rate in RATES
+        if rate in ours and rate in theirs and abs(ours[rate] - theirs[rate]) > _CENT * max(ours[rate], theirs[rate])
+    }
+    return odd or None
+
+
+def _windows(statements: Statements) -> Iterator[tuple[str, _Verdict]]:
+    """One source states the whole window, another what it takes as input: the largest and the smallest."""
+    vague, whole, part = (list(statements.get(name, ())) for name in (WINDOW, *_WINDOWS))
+    if not vague and not whole and not part:
+        return
+    largest = whole[0].value if whole else max((s.value for s in vague), default=None)
+    smallest = part[0].value if part else min((s.value for s in vague), default=None)
+    if largest is not None and smallest is not None and smallest >= _SAME * largest:
+        largest, smallest = min(largest, smallest), None
+    for name, value, own in (("context_window", largest, whole), ("max_input_tokens", smallest, part)):
+        if value is not None:
+            agreed = [s.source for s in (*own, *vague) if _near(s.value, value)]
+            odd = {s.source: s.value for s in own if not _near(s.value, value)}
+            yield name, _Verdict(value, tuple(dict.fromkeys(agreed)), odd)

@@ -1,0 +1,187 @@
+"""`capability-router catalog show | diff | update | check`: what is known of models, how old it is, how to renew it."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from capability_router.errors import ConfigError
+
+_AGE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(h|d|w)?\s*$")
+_DAYS = {"h": 1 / 24, "d": 1.0, "w": 7.0, None: 1.0}
+_SHOWN = 40
+_AS_JSON = click.option("--json", "as_json", is_flag=True, help="For a program.")
+_DAY = click.option(
+    "--as-of", type=click.DateTime(["%Y-%m-%d"]), help="The day for which the list holds, if it is older."
+)
+_EVERY = click.option("--every-provider", is_flag=True, help="Also providers that the built-in catalog does not have.")
+
+
+@click.group()
+def catalog() -> None:
+    """What models can do, hold and cost, from a dated catalog. Only `update` and `diff` may use the network."""
+
+
+def today() -> date:
+    """The day in UTC."""
+    from capability_router.clock import SystemClock
+
+    return datetime.fromtimestamp(SystemClock().unix(), UTC).date()
+
+
+@catalog.command()
+@click.argument("what", required=False)
+@_AS_JSON
+def show(what: str | None, as_json: bool) -> None:
+    """Print the providers, a PROVIDER's models, one PROVIDER:MODEL field by field, or every model with this text."""
+    from capability_router.catalog import snapshot
+    from capability_router.cli import catalog_view
+
+    if what is None:
+        rows = {provider: snapshot.listed(provider) for provider in snapshot.providers()}
+        click.echo(json.dumps({p: sorted(m) for p, m in rows.items()})) if as_json else catalog_view.overview(rows)
+        return
+    single = snapshot.find(*what.split(":", 1)) if ":" in what else None
+    found = [single] if single else _searched(what)
+    if as_json:
+        click.echo(json.dumps([catalog_view.as_json(item) for item in found], indent=2))
+    elif len(found) == 1:
+        catalog_view.model(found[0])
+    else:
+        catalog_view.listing(found)
+
+
+def _searched(what: str) -> list[Any]:
+    """A provider's models, or those that have the text in their name; raises ConfigError when there is none."""
+    from capability_router.catalog import snapshot
+    from capability_router.catalog.aliases import canonical
+    from capability_router.nearest import nearest
+
+    if canonical(what) in snapshot.providers():
+        return list(snapshot.listed(what).values())
+    every = {f"{p}:{name}": found for p in snapshot.providers() for name, found in snapshot.listed(p).items()}
+    hits = [found for name, found in every.items() if what.lower() in name.lower()]
+    if not hits:
+        raise ConfigError(f"the catalog has no model {what!r}{nearest(what, [*snapshot.providers(), *every], '')}")
+    return hits
+
+
+@catalog.command()
+@click.argument("source")
+@_DAY
+@_EVERY
+@_AS_JSON
+def diff(source: str, as_of: datetime | None, every_provider: bool, as_json: bool) -> None:
+    """Print what an update from SOURCE (models.dev, litellm, openrouter, a file or a URL) would change."""
+    offer = _offer(source, as_of, every_provider)
+    _tell(_revised(offer), as_json)
+
+
+@catalog.command()
+@click.option("--from", "source", required=True, help="models.dev, litellm, openrouter, a file or a URL.")
+@click.option(
+    "--to", type=click.Path(dir_okay=False, path_type=Path), help="Write there instead of your own catalog file."
+)
+@click.option("--allow-shrink", is_flag=True, help="Take a list that names far fewer models than the last one.")
+@_DAY
+@_EVERY
+@_AS_JSON
+def update(
+    source: str, to: Path | None, allow_shrink: bool, as_of: datetime | None, every_provider: bool, as_json: bool
+) -> None:
+    """Bring your own catalog file up to date, and print what changed. The old file stays if anything is wrong."""
+    from capability_router.catalog import document, revision, snapshot, userfile
+
+    place = to or userfile.path()
+    if place is None:
+        raise ConfigError(f"{userfile.VARIABLE} says that you want no catalog file; unset it, or give --to FILE")
+    offer, old = _offer(source, as_of, every_provider), _old(place)
+    if not allow_shrink:
+        revision.check_size(offer, old)
+    made = revision.revised(offer, old, snapshot.builtin())
+    userfile.replace(place, document.text(today().isoformat(), made.sources.values(), made.book))
+    snapshot.forget()
+    _tell(made, as_json, place)
+
+
+def _offer(source: str, as_of: datetime | None, every_provider: bool) -> Any:
+    from capability_router.catalog import offer, snapshot
+    from capability_router.catalog.aliases import KEY_VARIABLES
+    from capability_router.catalog.sources.fetch import fetch
+
+    got = fetch(source, today())
+    stated = as_of.date() if as_of else got.as_of
+    if stated > today():
+        raise ConfigError(f"--as-of {stated} is in the future")
+    made = offer.offered(got.data, got.origin, stated, today())
+    own = isinstance(got.data, dict) and "schema" in got.data
+    kept = made if every_provider or own else made.of(frozenset({*snapshot.builtin().providers, *KEY_VARIABLES}))
+    if not len(kept):
+        raise ConfigError(
+            f"{got.origin}: names no model of a provider that the catalog has; --every-provider takes all"
+        )
+    return kept
+
+
+def _old(place: Path) -> Any:
+    """The user's catalog as it is; one that can't be read is told and written anew."""
+    from capability_router.catalog import userfile
+
+    try:
+        return userfile.read(place)
+    except ConfigError as error:
+        click.echo(f"{error}; it is written anew", err=True)
+        return None
+
+
+def _revised(offer: Any) -> Any:
+    from capability_router.catalog import revision, snapshot, userfile
+
+    place = userfile.path()
+    return revision.revised(offer, _old(place) if place else None, snapshot.builtin())
+
+
+def _tell(made: Any, as_json: bool, place: Path | None = None) -> None:
+    from capability_router.cli import catalog_changes
+
+    if as_json:
+        click.echo(json.dumps(catalog_changes.as_json(made, place), indent=2))
+    else:
+        catalog_changes.show(made, place)
+
+
+@catalog.command()
+@click.option("--max-age", default="30d", show_default=True, help="Older prices are stale: 12h, 30d, 2w.")
+@click.option(
+    "--config", type=click.Path(dir_okay=False, path_type=Path),
+    help="A router.yaml whose models are looked at; without it, the catalog as a whole.",
+)  # fmt: skip
+@click.option("--strict", is_flag=True, help="What is unknown and what retires soon fails the check, too.")
+@_AS_JSON
+def check(max_age: str, config: Path | None, strict: bool, as_json: bool) -> None:
+    """Say which prices are stale, in conflict or missing, and what is unknown. Exit code 1 if a price is not sure."""
+    from capability_router.catalog import audit
+    from capability_router.cli import catalog_findings
+
+    days = _days(max_age)
+    if config is None:
+        raise SystemExit(catalog_findings.whole(today(), days, as_json))
+    from capability_router.router import Router
+
+    registry = Router.from_config(config, telemetry={}).registry
+    found = audit.audit(registry, today(), days)
+    catalog_findings.show(found, registry, as_json)
+    raise SystemExit(1 if any(finding.grave or strict for finding in found) else 0)
+
+
+def _days(age: str) -> float:
+    found = _AGE.match(age)
+    days = float(found[1]) * _DAYS[found[2]] if found else 0
+    if not days:
+        raise ConfigError(f"--max-age must be a duration above 0 such as 12h, 30d or 2w, got {age!r}")
+    return days

@@ -1,0 +1,88 @@
+"""Several sources' statements of one model, settled."""
+
+from __future__ import annotations
+
+import pytest
+
+from capability_router.catalog.statement import Known, Statement, settle, unsettled
+
+
+def said(**fields: list[tuple[str, object]]) -> dict[str, list[Statement]]:
+    return {name: [Statement(*one) for one in told] for name, told in fields.items()}
+
+
+def test_who_agrees_is_named_and_who_differs_is_kept():
+    known = settle(said(max_output_tokens=[("a", 100), ("b", 99), ("c", 50)]))
+    assert known.fields == {"max_output_tokens": 100}
+    assert known.sources("max_output_tokens") == ("a", "b")
+    assert known.doubts == {"max_output_tokens": {"c": 50}}
+    assert known.confidence("max_output_tokens") == "conflict"
+    assert known.confidence("price") == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("votes", "value", "doubts"),
+    [
+        ([("a", True), ("b", True)], True, {}),
+        ([("a", True), ("b", False)], None, {"a": True, "b": False}),
+        ([("a", True), ("b", False), ("c", False)], False, {"a": True}),
+    ],
+)
+def test_a_flag_goes_by_the_majority(votes, value, doubts):
+    known = settle(said(image_inputs=votes))
+    assert known.fields.get("image_inputs") is value
+    assert known.doubts.get("image_inputs", {}) == doubts
+
+
+def test_a_disputed_choice_of_tools_is_no_and_is_told():
+    known = settle(said(tool_choice=[("a", True), ("b", False)]))
+    assert (known.fields, known.origins) == ({"tool_choice": False}, {"tool_choice": "b"})
+    assert known.doubts == {"tool_choice": {"a": True}}
+
+
+def test_of_a_price_the_rates_that_differ_are_kept():
+    ours = {"input_mtok": 1, "output_mtok": 2, "cache_read_mtok": 0.1}
+    near = {"input_mtok": 1.001, "output_mtok": 2, "cache_write_mtok": 9}
+    known = settle(said(price=[("a", ours), ("b", near), ("c", {"input_mtok": 1, "output_mtok": 3})]))
+    assert known.sources("price") == ("a", "b")
+    assert known.doubts["price"] == {"c": {"output_mtok": 3}}
+
+
+def test_a_price_is_completed_by_who_agrees_with_it_and_by_nobody_else():
+    tiers = [{"above": 5, "price": {"input_mtok": 2, "output_mtok": 4}}]
+    agrees = {"input_mtok": 1, "output_mtok": 2, "cache_read_mtok": 0.1, "tiers": tiers}
+    differs = {"input_mtok": 9, "output_mtok": 2, "cache_write_mtok": 7}
+    plain = {"input_mtok": 1, "output_mtok": 2}
+    known = settle(said(price=[("a", plain), ("b", agrees), ("c", differs)]))
+    assert known.fields["price"] == {**plain, "cache_read_mtok": 0.1, "tiers": tiers}
+
+
+@pytest.mark.parametrize(
+    ("statements", "fields"),
+    [
+        (said(window=[("litellm", 100)]), {"context_window": 100}),
+        (said(window=[("litellm", 272), ("langchain-openai", 400)]), {"context_window": 400, "max_input_tokens": 272}),
+        (said(window=[("litellm", 100), ("langchain-openai", 99)]), {"context_window": 99}),
+        (said(window=[("litellm", 272)], context_window=[("models.dev", 400)]),
+         {"context_window": 400, "max_input_tokens": 272}),
+        (said(window=[("litellm", 400)], context_window=[("models.dev", 400)], max_input_tokens=[("models.dev", 300)]),
+         {"context_window": 400, "max_input_tokens": 300}),
+        (said(max_input_tokens=[("a", 300)]), {"max_input_tokens": 300}),
+    ],
+)  # fmt: skip
+def test_the_whole_window_and_its_input_part(statements, fields):
+    known = settle(statements)
+    assert known.fields == fields
+    assert settle(unsettled(known)).fields == fields
+
+
+def test_what_was_settled_can_be_heard_again():
+    statements = said(
+        window=[("litellm", 272), ("langchain-openai", 400)], tool_calling=[("litellm", True), ("x", False)],
+        price=[("litellm", {"input_mtok": 1, "output_mtok": 2}), ("genai-prices", {"input_mtok": 1, "output_mtok": 3})],
+        reasoning_effort_levels=[("x", ["low", "high"])], max_output_tokens=[("litellm", 5), ("x", 9)],
+    )  # fmt: skip
+    known = settle(statements)
+    assert settle(unsettled(known)) == known
+    again = settle(unsettled(Known({}, {}, {}, "2027-01-01")))
+    assert again.retires == "2027-01-01"

@@ -1,0 +1,173 @@
+"""How a request that got no answer is told: what happened, what was not tried, what to change."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from unit.execution.staged import CUT, Stage
+
+from capability_router import (
+    AllCandidatesFailed,
+    BudgetExceeded,
+    Reply,
+    RouterBusy,
+    StreamInterrupted,
+    Usage,
+    routing,
+)
+from capability_router.execution.endings import together, why
+from capability_router.faults.kinds import Fault
+from capability_router.request import AttemptRecord
+
+
+def ended(*faults: Fault | str, at: float = 101.0, **settings: Any) -> BaseException:
+    """The error of a request whose attempts failed like that, all at the same time."""
+    stage = Stage(**settings)
+    stage.begin()
+    for attempt, fault in enumerate(faults, start=1):
+        stage.faulted(at, attempt, fault)
+    assert stage.error is not None
+    return stage.error
+
+
+def test_attempts_that_are_used_up() -> None:
+    with routing(tenant="acme"):
+        told = str(ended("overloaded", "auth", retry={"attempts": 2}))
+    assert told == (
+        'no answer for tenant "acme" after 2 attempts in 1.0 s: a overloaded (after 1.0 s); '
+        "b rejected the credential (after 0.0 s). Not reached within 2 attempts: c."
+    )
+
+
+def test_a_request_that_fails_everywhere() -> None:
+    told = str(ended("bad_request"))
+    assert told.endswith("No other model was tried: the same request fails everywhere; mend the request.")
+
+
+@pytest.mark.parametrize("kind", ["content_filtered", "refusal"])
+def test_filtered_content_that_is_to_be_returned(kind: str) -> None:
+    hint = 'No other model was tried: on_content_filter is "return"; with "fallback" the next one is.'
+    assert str(ended(kind)).endswith(hint)
+    assert "on_content_filter" not in str(ended(kind, kind, kind, on_content_filter="fallback"))
+
+
+@pytest.mark.parametrize(("at", "late"), [(105.0, True), (106.0, True), (104.9, False)])
+def test_a_deadline(at: float, late: bool) -> None:
+    told = str(ended("overloaded", at=at, deadline_s=5.0, retry={"attempts": 1}))
+    end = "The deadline of 5 s is over; raise deadline_s. Not reached in that time: b, c."
+    assert told.endswith(end if late else "Not reached within 1 attempts: b, c.")
+
+
+def test_the_first_exception_is_the_cause() -> None:
+    first, second = ValueError("one"), ValueError("two")
+    faults = (Fault("overloaded"), Fault("overloaded", error=first), Fault("overloaded", error=second))
+    error = ended(*faults, retry={"per_target": 0})
+    assert error.__cause__ is first
+    assert len(error.failures) == 3  # type: ignore[attr-defined]  # AllCandidatesFailed
+    assert ended("auth", "auth", "auth").__cause__ is None
+
+
+def test_what_an_sdk_raised_over_an_answer_is_raised_where_such_answers_are_returned() -> None:
+    own = ValueError("finish reason content_filter")
+    for kind in ("content_filtered", "refusal"):
+        assert ended(Fault(kind, answered=True, error=own)) is own
+        assert isinstance(ended(Fault(kind, error=own)), AllCandidatesFailed)
+        moved = ended(*[Fault(kind, answered=True, error=own)] * 3, on_content_filter="fallback")
+        assert isinstance(moved, AllCandidatesFailed)
+
+
+def test_an_answer_cut_at_its_length_is_raised_when_nothing_better_came() -> None:
+    own = ValueError("finish reason length")
+    cut = Fault("length", answered=True, error=own)
+    assert ended("overloaded", cut, "overloaded", retry={"per_target": 0}) is own
+    other = Fault("overloaded", answered=True, error=own)
+    assert isinstance(ended(other, other, other, retry={"per_target": 0}), AllCandidatesFailed)
+    assert isinstance(ended(*[Fault("length", error=own)] * 3), AllCandidatesFailed)
+
+
+def test_no_budget_is_left() -> None:
+    caps = [
+        {"scope": "model:a", "limit_usd": 0.0, "on_exceed": "degrade"},
+        {"scope": "model:b", "limit_usd": 0.000001, "on_exceed": "degrade"},
+    ]
+    stage = Stage("ab", budgets=caps)
+    stage.begin()
+    assert isinstance(stage.error, BudgetExceeded)
+    assert (stage.error.scope, stage.error.left_usd) == ("model:b", Decimal("0.000001")), "the one that leaves most"
+    told = str(stage.error)
+    assert told.startswith("the budget leaves no room for this request; nothing was sent. a: model:a: ")
+    assert "; b: model:b: " in told
+
+
+def test_of_a_budget_that_is_used_up_nothing_is_left() -> None:
+    stage = Stage("a", budgets=[{"scope": "global", "limit_usd": 0.0}])
+    stage.begin()
+    assert isinstance(stage.error, BudgetExceeded)
+    assert stage.error.left_usd == 0
+
+
+def test_no_model_is_free() -> None:
+    stage = Stage("a", retry={"max_wait_s": 0.0}, card_a={"limits": {"concurrency": 1}})
+    stage.router.board.admit("a", 100.0)
+    stage.begin()
+    assert isinstance(stage.error, RouterBusy)
+    told = str(stage.error)
+    assert told.startswith("no model is free (a: ")
+    assert told.endswith(
+        "). Waited 0.0 s; nothing was sent. Raise limits.concurrency or retry.max_wait_s, or add a model."
+    )
+
+
+def test_no_time_is_left() -> None:
+    with routing(deadline_s=0.0):
+        stage = Stage("a")
+    stage.begin()
+    assert str(stage.error) == (
+        "the deadline of 0 s is over (none is left). Waited 0.0 s; nothing was sent. "
+        "Raise deadline_s, or add a model."
+    )
+
+
+def test_an_answer_that_breaks_off_tells_all_who_gave_it_and_why() -> None:
+    cause = ConnectionResetError()
+    stage = Stage(resume=True, resumable=True, able="b", retry={"attempts": 2})
+    stage.begin()
+    stage.chunk(100.5)
+    stage.faulted(101.0, 1, CUT, Reply(text="one "))
+    stage.faulted(102.0, 2, Fault("connection", "gone", error=cause), Reply(text="two "))
+    error = stage.error
+    assert isinstance(error, StreamInterrupted)
+    assert (error.partial, [f.model for f in error.failures], error.__cause__) == ("one two ", ["a", "b"], cause)
+
+
+def test_what_an_sdk_raised_over_an_answer_that_was_being_given_is_raised_as_it_is() -> None:
+    own = ValueError("finish reason length")
+    stage = Stage()
+    stage.begin()
+    stage.chunk(100.5)
+    stage.faulted(101.0, 1, Fault("length", answered=True, error=own), Reply(text="one "))
+    assert stage.error is own
+
+
+def record(index: int, model: str, *, usage: Usage | None = None, fault: str | None = "overloaded") -> AttemptRecord:
+    return AttemptRecord(index, model, "p", fault, f"of {model}", 0.0, 1.0, None, usage or Usage(), 0, None)
+
+
+def test_the_tokens_of_the_parts_are_added() -> None:
+    parts = [record(1, "a", usage=Usage(1, 2, estimated=True)), record(2, "b", usage=Usage(3, 4))]
+    assert together(parts) == Usage(4, 6, estimated=True)
+
+
+def test_why_the_answer_is_from_whom_it_is() -> None:
+    a, b, good = record(1, "a"), record(2, "b"), record(3, "c", fault=None)
+    first = record(1, "a", fault=None)
+    assert why("as planned", [first], first, None, False) == "as planned"
+    assert why("as planned", [a, b, good], good, None, False) == "fallback: a of a"
+    again = record(2, "a", fault=None)
+    assert why("as planned", [a, again], again, None, False) == "again after: of a"
+    assert why("as planned", [a, good], good, 1.25, False) == "hedge: a was silent for 1.25 s"
+    assert why("as planned", [a, good], good, 0.0, False) == "hedge: a was silent for 0.00 s"
+    assert why("as planned", [a, b], b, 1.25, False) == "nothing better was found: b of b"
+    assert why("as planned", [a, b, good], good, 1.25, True) == "resumed on c: b of b"
