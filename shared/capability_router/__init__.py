@@ -35,9 +35,9 @@ _LAZY = {
 }  # fmt: skip
 
 __all__ = [
-    "AllCandidatesFailed", "BudgetEvent", "BudgetExceeded", "Candidate", "ConfigError", "ModelCard", "Need", "NoEligibleModel",
-    "Outcome", "Plan", "Price", "Refusal", "Registry", "Reply", "Request", "Router", "RouterBusy", "RouterError",
-    "Routing", "StoreError", "StreamInterrupted", "Tier", "Usage", "current_routing", "routing",
+    "AllCandidatesFailed", "BudgetEvent", "BudgetExceeded", "Candidate", "ConfigError", "ModelCard", "Need",
+    "NoEligibleModel", "Outcome", "Plan", "Price", "Refusal", "Registry", "Reply", "Request", "Router", "RouterBusy",
+    "RouterError", "Routing", "StoreError", "StreamInterrupted", "Tier", "Usage", "current_routing", "routing",
 ]  # fmt: skip
 
 

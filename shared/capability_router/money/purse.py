@@ -49,7 +49,7 @@ class Purse:
 
     def free(self, now: float, unix: float) -> int:
         """What may be held now without asking."""
-        return self.lent - (self.spent - self.told) - self.held if True and unix < self.ends else 0
+        return self.lent - (self.spent - self.told) - self.held if now < self.until and unix < self.ends else 0
 
     def hold(self, amount: int, now: float) -> None:
         """Reserve."""
