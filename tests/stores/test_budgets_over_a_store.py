@@ -146,26 +146,52 @@ def test_a_process_that_rests_for_days_is_not_booked_twice(room: Moody, clock: M
     assert [row["spent_usd"] for row in one.budgets.rows()] == [0.5]
 
 
-def test_a_machine_that_was_asleep_does_not_spend_what_others_were_lent_meanwhile(
-    room: Moody, clock: ManualClock
-) -> None:
-    class Asleep(ManualClock):
-        """A monotonic clock stands still while the machine sleeps, as Linux' does; the wall clock goes on."""
+def test_a_call_that_is_under_way_when_its_process_closes_is_booked_once(room: Moody, clock: ManualClock) -> None:
+    one, two = Process(room, clock), Process(room, clock)
+    assert one.spend(ONE // 4)
+    hold = one.hold(ONE // 4)
+    assert one.budgets.settle_up(final=True)
+    clock.advance(700)
+    assert two.spend(ONE // 4)
+    one.budgets.settle(hold, ONE // 4)  # type: ignore[arg-type]
+    for process in (one, two):
+        assert process.budgets.settle_up(final=True)
+    assert [(row["spent_usd"], row["reserved_usd"]) for row in one.budgets.rows()] == [(0.75, 0.0)]
 
-        now = staticmethod(lambda: 0.0)
 
-    sleeper = Asleep()
-    one, two = Process(room, sleeper), Process(room, clock)
-    one.hold(ONE // 100)
+class Asleep(ManualClock):
+    """The monotonic clock stands still while the machine sleeps, as Linux' does."""
+
+    def now(self) -> float:
+        return 0.0
+
+
+class SetBack(ManualClock):
+    """The wall clock is set back all the time."""
+
+    def unix(self) -> float:
+        return 1_800_000_000.0
+
+
+@pytest.mark.parametrize("odd", [Asleep, SetBack])
+def test_a_loan_ends_by_both_clocks(room: Moody, clock: ManualClock, odd: type[ManualClock]) -> None:
+    own = odd()
+    one, two = Process(room, own), Process(room, clock)
     assert one.spend(ONE // 100)
-    assert one.spend(ONE // 100)
+    (purse,) = one.budgets.purses()
+    while purse.free(0.0, 0.0) < ONE // 1_000:
+        assert one.spend(ONE // 100)
     claims = room.claims
-    assert one.spend(ONE // 100)
+    assert one.spend(ONE // 1_000)
     assert room.claims == claims  # it had been lent more
-    sleeper.advance(40)
+    while purse.free(0.0, 0.0) < ONE // 1_000:
+        assert one.spend(ONE // 100)
+    claims = room.claims
+    own.advance(40)
     clock.advance(40)
-    assert two.spend(ONE)
-    assert not one.spend(ONE // 100)
+    (row,) = two.budgets.rows()
+    assert two.spend(round(row["left_usd"] * ONE))
+    assert not one.spend(ONE // 1_000)
     assert room.claims == claims + 2
 
 
