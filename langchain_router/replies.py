@@ -10,8 +10,8 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk
 
+from capability_router.endpoints.chain_usage import cost_of, counted, tier_of, under
 from capability_router.request import Finish, Reply, Usage
-from langchain_router.usage import cost_of, counted, tier_of, under
 
 _FINISHES: dict[str, Finish] = {
     "stop": Finish.STOP, "end_turn": Finish.STOP, "stop_sequence": Finish.STOP, "completed": Finish.STOP,

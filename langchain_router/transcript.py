@@ -20,9 +20,9 @@ from langchain_core.messages import (
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
 from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
 
+from capability_router.endpoints.chain_usage import details
 from capability_router.endpoints.wire import Delta, ToolCallDelta
 from capability_router.request import Usage
-from langchain_router.usage import details
 
 _ROLES: dict[type[BaseMessage], str] = {HumanMessage: "user", SystemMessage: "system", AIMessage: "assistant"}
 _FOREIGN = {

@@ -16,6 +16,8 @@ from llama_index.core.base.llms.types import (
     ToolCallBlock,
 )
 
+from capability_router.endpoints.chain_usage import cost_of, counted
+from capability_router.endpoints.usage import written_out
 from llamaindex_router.chat_completions import message_dicts
 
 _FINISHES = ("finish_reason", "stop_reason", "done_reason", "stopReason", "status")
@@ -83,19 +85,14 @@ def _raw(message: Any, used: Mapping[str, Any] | None) -> dict[str, Any]:
     raw = {
         "model": next((str(told[name]) for name in _NAMES if told.get(name)), None),
         "finish_reason": next((str(told[name]) for name in _FINISHES if told.get(name)), None),
-        "usage": _usage(used),
+        "usage": _usage(used, told),
     }
     return {**told, **{name: value for name, value in raw.items() if value is not None}}
 
 
-def _usage(used: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def _usage(used: Mapping[str, Any] | None, told: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The counts so far, with the provider's own bill if it was passed on; 0 for what came from a cache."""
     if not used:
         return None
-    read, given = used.get("input_token_details") or {}, used.get("output_token_details") or {}
-    return {
-        "prompt_tokens": used["input_tokens"],
-        "completion_tokens": used["output_tokens"],
-        "total_tokens": used["total_tokens"],
-        "prompt_tokens_details": {"cached_tokens": read.get("cache_read") or 0},
-        "completion_tokens_details": {"reasoning_tokens": given.get("reasoning") or 0},
-    }
+    bill = 0 if used.get("total_cost") == 0 else cost_of(told, {}, stream=False)
+    return {**written_out(counted(used)), **({} if bill is None else {"cost": float(bill)})}

@@ -14,10 +14,12 @@ from llama_index.core.utils import get_tokenizer
 
 from capability_router.catalog.card import ModelCard
 from capability_router.eligibility import default_reserve
-from capability_router.features import estimate_tokens
+from capability_router.features import framing
+from capability_router.request import Request
+from capability_router.tokens.estimate import estimate_tokens
 
 _SHORT = 2_000  # characters: whatever a window holds, they fit or are far from it
-_NEAR = 0.7, 1.4  # times the estimate: between them the tokenizer is asked
+_NEAR = 0.5, 1.6  # times the estimate: between them the tokenizer is asked
 
 
 def counted(texts: Sequence[str], tools: str, cards: Sequence[ModelCard], max_tokens: int | None) -> int | None:
@@ -31,6 +33,12 @@ def counted(texts: Sequence[str], tools: str, cards: Sequence[ModelCard], max_to
         return None
     tokenizer: Any = get_tokenizer()
     return sum(len(tokenizer(part)) for part in texts) + beside
+
+
+def tokens_of(request: Request) -> int:
+    """A request's messages by LlamaIndex's tokenizer."""
+    tokenizer: Any = get_tokenizer()
+    return sum(len(tokenizer(text)) for text in request.texts) + framing(request)
 
 
 def _rooms(card: ModelCard, max_tokens: int | None) -> list[int]:

@@ -14,7 +14,7 @@ from typing import Any
 from capability_router.errors import ConfigError
 from capability_router.money.price import Price
 from capability_router.nearest import nearest
-from capability_router.request import Need
+from capability_router.request import Need, service_tier
 from capability_router.routing import DATA_TERMS
 
 CAPABILITIES: dict[str, Need] = {need.name.lower(): need for need in Need if need.name and need}
@@ -35,7 +35,8 @@ _LIMITS = ("rpm", "tpm", "concurrency")
 class ModelCard:
     """One model. Windows in tokens, `latency` in seconds and tokens per second, `quality` 0 to 1 by task.
 
-    `output_reserve` is the wrapped model's own max_tokens. `assistant_prefill`: it goes on with an answer
+    `output_reserve` is the wrapped model's own max_tokens, `service_tier` what its calls ask for by themselves
+    ("batch", "flex", "priority"; "" = the usual). `assistant_prefill`: it goes on with an answer
     whose beginning is given as the last message. `reasoning_effort_levels`: the words that it takes for how much
     it should reason; () = none or unknown. `limits`: rpm, tpm, concurrency. `data`:
     regions, retention ("zero", "30d", ...), training.
@@ -50,6 +51,7 @@ class ModelCard:
     max_input_tokens: int | None = None
     max_output_tokens: int | None = None
     output_reserve: int | None = None
+    service_tier: str = ""
     tool_calling: bool | None = None
     tool_choice: bool | None = None
     structured_output: bool | None = None
@@ -78,6 +80,7 @@ class ModelCard:
         put = object.__setattr__
         if not self.id or not isinstance(self.id, str):
             raise ConfigError("a model card needs an id, such as 'openai/gpt-5-mini'")
+        put(self, "service_tier", service_tier(self.service_tier))
         if isinstance(self.price, Mapping):
             put(self, "price", Price.parse(self.price))
         for name in ("tags", "tenants", "reasoning_effort_levels"):

@@ -18,7 +18,7 @@ from capability_router.errors import ConfigError
 __all__ = ["Description", "Entry", "Registry"]
 
 _NOTHING: tuple[Any, ...] = (None, "", (), [], {})
-_TEXTS = ("provider", "model")
+_TEXTS = ("provider", "model", "service_tier")
 _LISTS = ("tags", "tenants", "reasoning_effort_levels")
 _MAPPINGS = ("limits", "data", "quality", "latency")
 

@@ -46,6 +46,28 @@ def usage_from(usage: Mapping[str, Any], tier: object = None) -> Usage:
     )
 
 
+def written_out(usage: Usage) -> dict[str, Any]:
+    """The counts as OpenAI writes them, for `usage_from` to read; details that are zero are left out."""
+    hour = usage.cache_creation_1h_tokens
+    kept = {"ephemeral_1h_input_tokens": hour, "ephemeral_5m_input_tokens": usage.cache_creation_tokens - hour}
+    cached = {"audio_tokens": usage.cache_audio_read_tokens, "image_tokens": usage.cache_image_read_tokens}
+    before = {
+        "audio_tokens": usage.input_audio_tokens, "image_tokens": usage.input_image_tokens,
+        "cache_write_tokens": usage.cache_creation_tokens, "cache_creation_token_details": kept if hour else 0,
+        "cached_tokens_details": cached if any(cached.values()) else 0,
+    }  # fmt: skip
+    after = {"audio_tokens": usage.output_audio_tokens, "image_tokens": usage.output_image_tokens}
+    return {
+        "prompt_tokens": usage.input_tokens, "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.input_tokens + usage.output_tokens,
+        "prompt_tokens_details": {"cached_tokens": usage.cache_read_tokens, **{k: v for k, v in before.items() if v}},
+        "completion_tokens_details": {
+            "reasoning_tokens": usage.reasoning_tokens, **{k: v for k, v in after.items() if v},
+        },
+        **({"service_tier": usage.service_tier} if usage.service_tier else {}),
+    }  # fmt: skip
+
+
 def _output(usage: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[int, int]:
     """All output, and what of it was reasoning."""
     completion, reasoning = _count(usage, "completion_tokens"), _count(after, "reasoning_tokens")

@@ -381,4 +381,5 @@ class Execution:
             fault.kind if fault else "cancelled" if cancelled else None,
             fault.told if fault else f"cancelled{told}" if cancelled else "",
             run.started - self._start, elapsed, ttft, usage, cost, reply.finish,
+            fault.window if fault else None,
         )  # fmt: skip

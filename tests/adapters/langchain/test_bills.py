@@ -162,3 +162,17 @@ def test_the_tier_that_a_call_asks_for_is_planned_with(server: BillingServer) ->
     (call,) = router.router.ledger.calls()
     assert call.cost_usd == WIRES["openai, priority"].costs()
     assert replace(call.usage, service_tier="") == replace(WIRES["openai, priority"].usage, service_tier="")
+
+
+@pytest.mark.parametrize("make", [
+    lambda url: ChatOpenAI(base_url=url, model="m", service_tier="priority", **KEY),
+    lambda url: ChatOpenAI(base_url=url, model="m", extra_body={"service_tier": "priority"}, **KEY),
+    lambda url: ChatEndpoint(base_url=url, model="m", extra_body={"service_tier": "priority"}, **KEY),
+])  # fmt: skip
+def test_a_model_that_asks_for_a_tier_by_itself_is_planned_with_it(
+    server: BillingServer, make: Callable[[str], Any]
+) -> None:
+    usual = ChatRouter(models=[(ChatOpenAI(base_url=server.url, model="m", **KEY), {"id": "m", "price": PRICE})])
+    router = ChatRouter(models=[(make(server.url), {"id": "m", "price": PRICE})])
+    assert router.router.registry.entry("m").card.service_tier == "priority"
+    assert router.explain("hi").chosen.cost_usd == pytest.approx(3 * usual.explain("hi").chosen.cost_usd)

@@ -128,6 +128,15 @@ def test_v3_events_are_not_gone_on_with_without_being_asked_nor_once_a_tool_call
             list(router.stream_events("hi", version="v3"))
 
 
+@pytest.mark.filterwarnings("ignore:The v3 streaming protocol")
+@pytest.mark.parametrize("settings", [{"timeouts": {"first_token": 20, "between_tokens": 20}}, {"hedge": {"on": True}}])
+def test_so_it_does_in_threads(server: Server, settings: dict[str, Any]) -> None:
+    models = [gpt(server, "half-x"), (gpt(server, "ok-y"), ABLE)]
+    router = ChatRouter(models=models, policy="single", resume=True, **settings)
+    assert one_lifecycle_each(list(router.stream_events("hi", version="v3"))) == ["a", "a b c"]
+    assert reduce(add, router.stream("hi")).text == "aa b c"
+
+
 async def test_v2_events_show_both_parts_and_say_so_at_the_end(server: Server) -> None:
     router = ChatRouter(models=[gpt(server, "half-x"), (gpt(server, "ok-y"), ABLE)], policy="single", resume=True)
     events = [event async for event in router.astream_events("hi", version="v2")]

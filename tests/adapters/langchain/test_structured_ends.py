@@ -38,6 +38,7 @@ async def asked(router: ChatRouter, way: str) -> Any:
     return router.invoke("tell", response_format=Joke).additional_kwargs["parsed"]
 
 
+pytestmark = pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")  # of older versions of langchain-openai
 WAYS = ("invoke", "ainvoke", "response_format")
 
 

@@ -7,8 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from adapters.billing_server import GEMINI, PRICE, PROXY_WIRES, RAW_WIRES, WIRES, BillingServer, Wire
+from adapters.billing_server import CLAUDE, GEMINI, PRICE, PROXY_WIRES, RAW_WIRES, WIRES, BillingServer, Wire
 from google.genai import types
+from langchain_anthropic import ChatAnthropic
+from langchain_core.caches import InMemoryCache
+from langchain_openai import ChatOpenAI
 from llama_index.core.llms import ChatMessage
 from llama_index.llms.google_genai import GoogleGenAI
 from llama_index.llms.openai_like import OpenAILike
@@ -119,3 +122,27 @@ def test_raw_replies(raw: Any, usage: Usage) -> None:
 def test_the_litellm_package_keeps_its_bill_beside_the_reply() -> None:
     raw = Raw(usage={"prompt_tokens": 10, "completion_tokens": 5}, _hidden_params={"response_cost": 0.02})
     assert bill_of(raw, counts_of(raw)) == Decimal("0.02")
+
+
+@pytest.mark.parametrize("verb", ["chat", "stream_chat"])
+@pytest.mark.parametrize("name", [name for name in WIRES if name not in PROXY])
+def test_a_langchain_model_under_it(server: BillingServer, name: str, verb: str) -> None:
+    """Of a stream ChatOpenAI passes no bill on: then the tokens are priced."""
+    wire = WIRES[name] if verb == "chat" else WIRES[name]._replace(bill=None)
+    model = ChatOpenAI(base_url=server.url, model="m", stream_usage=True, api_key="k")
+    call = booked(server, model, wire, verb)
+    assert (call.usage, call.cost_usd) == (wire.usage, wire.costs())
+
+
+def test_claude_by_langchain_under_it(server: BillingServer) -> None:
+    call = booked(server, ChatAnthropic(model="m", base_url=server.root, api_key="k"), CLAUDE, "chat")
+    assert (call.usage, call.cost_usd) == (CLAUDE.usage, CLAUDE.costs())
+
+
+def test_what_comes_from_langchains_cache_costs_nothing(server: BillingServer) -> None:
+    server.wire = WIRES["openrouter"]
+    model = ChatOpenAI(base_url=server.url, model="m", api_key="k", cache=InMemoryCache())
+    router = RouterLLM(models=[(model, {"id": "m", "price": PRICE})])
+    for _ in range(2):
+        router.chat([ChatMessage(content="hi")])
+    assert [call.cost_usd for call in router.router.ledger.calls()] == [Decimal("0.0123"), 0]

@@ -96,6 +96,18 @@ async def test_it_goes_on(
     assert last["content"] in ("one two", [{"type": "text", "text": "one two"}])
 
 
+@pytest.mark.parametrize("settings", [{"timeouts": {"first_token": 20, "between_tokens": 20}}, {"hedge": {"on": True}}])
+@pytest.mark.parametrize("way", CHATS)
+async def test_so_it_does_in_threads(
+    gpt: Callable[[str], OpenAI], server: ChatServer, settings: dict[str, Any], way: str
+) -> None:
+    server.script(FIRST, Cut(after=2))
+    llm = RouterLLM(models=[gpt(FIRST), (gpt(SPARE), ABLE)], policy="single", resume=True, **settings)
+    chunks = await gathered(llm, way)
+    assert words(chunks[-1]) == "".join(c.delta or "" for c in chunks) == "one twohello world"
+    assert chunks[-1].additional_kwargs["router"]["resumed"] == 1
+
+
 async def test_each_chunk_says_so_from_there_on(gpt: Callable[[str], OpenAI], server: ChatServer) -> None:
     server.script(FIRST, Cut(after=1))
     llm = RouterLLM(models=[gpt(FIRST), (gpt(SPARE), ABLE)], policy="single", resume=True)

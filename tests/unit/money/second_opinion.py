@@ -68,10 +68,8 @@ def catalog_pairs() -> list[Pair]:
 
 def catalog_prices() -> Iterator[tuple[str, str, Price]]:
     """Provider, model and price of all that our catalog prices."""
-    names = getattr(snapshot, "listed", None)
-    listed = {p: names(p) for p in snapshot.providers()} if names else snapshot._read()["models"]
-    for provider, models in listed.items():
-        for model in models:
+    for provider in snapshot.providers():
+        for model in snapshot.listed(provider):
             price = (snapshot.lookup(provider, model) or {}).get("price")
             if price is not None and price.known:
                 yield provider, model, price

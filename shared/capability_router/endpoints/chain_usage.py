@@ -1,4 +1,7 @@
-"""What LangChain's messages say of tokens and cost -> the core's Usage and the provider's bill."""
+"""What LangChain's messages say of tokens and cost -> Usage and the provider's bill.
+
+Here because both adapters read such messages (RouterLLM takes LangChain's models, too); plain mappings, no framework.
+"""
 
 from __future__ import annotations
 
