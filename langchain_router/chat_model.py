@@ -23,10 +23,11 @@ from langchain_core.runnables.config import ensure_config
 from langchain_core.tools import BaseTool
 from pydantic import BaseModel, Field, SecretStr
 
-from capability_router.features import estimate_tokens, features
+from capability_router.features import features
 from capability_router.plan import Plan
 from capability_router.router import Router
 from capability_router.routing import check_keywords, current_routing
+from capability_router.tokens.estimate import estimate_tokens
 from langchain_router.bindings import BOUND, Structured, Tools
 from langchain_router.call import IN_CONFIG, Call, Mode, check_terms, split_terms, stated_terms, stream_mode
 from langchain_router.construction import (

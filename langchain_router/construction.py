@@ -35,7 +35,9 @@ def fields_of(
         _check_beside(router, models, own, settings)
     key = own.get("api_key")
     plain = key.get_secret_value() if isinstance(key, SecretStr) else key
-    return {**own, "router": router, "fleet": own.get("fleet") or Fleet(router.registry, api_key=plain)}
+    fleet = own.get("fleet") or Fleet(router.registry, api_key=plain)
+    router.count_with(fleet.tokens, "of the first model")
+    return {**own, "router": router, "fleet": fleet}
 
 
 def _check_beside(

@@ -28,7 +28,7 @@ __all__ = [
     "StreamInterrupted", "as_model_error",
 ]  # fmt: skip
 
-_WINDOW_RULES = {"context_window", "max_input_tokens"}
+_WINDOW_RULES = {"context_window", "max_input_tokens", "learned_window"}
 _Refusal = getattr(core, "ModelRefusalError", core.ModelError)  # core 1.7.5 and later
 
 _BY_FAULT: dict[str, type[Exception]] = {

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import BaseMessage
 
 from capability_router.catalog.registry import Registry
 from capability_router.closed_loops import Loops
+from capability_router.request import Request
 from langchain_router.copies import retries_left, with_defaults, without_retries
 from langchain_router.sources import model_of
 
@@ -41,6 +43,13 @@ class Fleet:
             known.loops = Loops(known._models.values())
             self._under[defaults] = known
         return known
+
+    def tokens(self, request: Request) -> int | None:
+        """A LangChain call's messages as the first model counts them; None for another framework's call."""
+        messages = getattr(request.payload, "messages", None)
+        if not isinstance(messages, list) or not all(isinstance(message, BaseMessage) for message in messages):
+            return None
+        return next(iter(self._models.values())).get_num_tokens_from_messages(messages)
 
     def __getitem__(self, id: str) -> BaseChatModel:
         return self._models[id]

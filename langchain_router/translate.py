@@ -14,6 +14,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMe
 from capability_router.catalog.card import ModelCard
 from capability_router.request import Need, Request, asked_service
 from capability_router.routing import Routing
+from capability_router.tokens.attached import Attached, attached_block
 from langchain_router.bindings import Structured, Tools, describe_tools
 from langchain_router.call import Call
 from langchain_router.dialects import MAX_TOKENS
@@ -37,13 +38,15 @@ _NO_REASONING = (None, "", "none", False, 0)
 
 def to_request(call: Call, routing: Routing, cards: Sequence[ModelCard], *, shown_live: bool = False) -> Request:
     """What the core has to know of a call. `shown_live`: others see its answer as it is made."""
-    texts, media = _read(call.messages)
+    texts, attached = _read(call.messages)
+    media = tuple(part.kind for part in attached)
     schemas, names = _tools(call)
     follows = _follows(call.messages)
     return Request(
         texts=texts,
         needs=_needs(call, media, cards),
         media=media,
+        attached=attached,
         tools=schemas,
         tool_names=names,
         provider_tools=provider_tools(call.tools),
@@ -62,9 +65,9 @@ def to_request(call: Call, routing: Routing, cards: Sequence[ModelCard], *, show
     )
 
 
-def _read(messages: Iterable[BaseMessage]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _read(messages: Iterable[BaseMessage]) -> tuple[tuple[str, ...], tuple[Attached, ...]]:
     texts: list[str] = []
-    media: list[str] = []
+    media: list[Attached] = []
     for message in messages:
         content = message.content
         if isinstance(content, str):
@@ -76,15 +79,15 @@ def _read(messages: Iterable[BaseMessage]) -> tuple[tuple[str, ...], tuple[str, 
     return tuple(texts), tuple(media)
 
 
-def _walk(blocks: Iterable[Any], media: list[str]) -> Iterator[str]:
-    """The texts of content blocks; the kinds of the others are added to `media`."""
+def _walk(blocks: Iterable[Any], media: list[Attached]) -> Iterator[str]:
+    """The texts of content blocks; the others are added to `media`."""
     for block in blocks:
         if isinstance(block, str):
             yield block
         elif isinstance(block, Mapping):
             kind = media_kind(block)
             if kind:
-                media.append(kind)
+                media.append(attached_block(kind, block))
             nested = block.get("content")
             if isinstance(nested, list):
                 yield from _walk(nested, media)

@@ -31,6 +31,7 @@ from llamaindex_router.endpoint_llm import EndpointLLM
 from llamaindex_router.event_handler import announce
 from llamaindex_router.handover import Origins
 from llamaindex_router.routed import Routed
+from llamaindex_router.tokens import tokens_of
 
 if TYPE_CHECKING:
     from capability_router.router import Router
@@ -104,8 +105,11 @@ def _router(recipe: Recipe) -> Router:
     from capability_router.router import Router
 
     if recipe.config is not None:
-        return Router.from_config(recipe.config, describe=describe, **recipe.settings)
-    return Router(recipe.models, describe=describe, **recipe.settings)
+        router = Router.from_config(recipe.config, describe=describe, **recipe.settings)
+    else:
+        router = Router(recipe.models, describe=describe, **recipe.settings)
+    router.count_with(tokens_of, "of LlamaIndex")
+    return router
 
 
 def _recipe_of(router: Router, recipe: Recipe) -> Recipe:

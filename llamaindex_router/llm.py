@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from capability_router.request import Request
     from capability_router.router import Router
 
+_SETTLED = ("temperature", "max_tokens", "context_window")
 _CALL_DEFAULTS = ("temperature", "max_tokens", "top_p", "stop", "timeout")
 
 
@@ -104,6 +105,16 @@ class RouterLLM(FunctionCallingLLM):
     def from_config(cls, source: str | Path | Mapping[str, Any], **overrides: Any) -> RouterLLM:
         """From router.yaml (a path) or the same as a dict; keywords override. Raises ConfigError."""
         return cls(_config=dict(source) if isinstance(source, Mapping) else str(source), **overrides)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Raises ConfigError for what its models and its window were made of."""
+        if name in _SETTLED and value != getattr(self, name):
+            way = f"give {name}= to the call, or " if name != "context_window" else ""
+            raise ConfigError(
+                f"{name} went into the router's models when they were made, so setting it would have no effect; "
+                f"{way}make a RouterLLM with it"
+            )
+        super().__setattr__(name, value)
 
     @classmethod
     def class_name(cls) -> str:

@@ -14,10 +14,13 @@ from llama_index.core.utils import get_tokenizer
 
 from capability_router.catalog.card import ModelCard
 from capability_router.eligibility import default_reserve
-from capability_router.features import estimate_tokens
+from capability_router.features import framing
+from capability_router.request import Request
+from capability_router.tokens.estimate import estimate_tokens
 
 _SHORT = 2_000  # characters: whatever a window holds, they fit or are far from it
-_NEAR = 0.7, 1.4  # times the estimate: between them the tokenizer is asked
+_NEAR = 0.5, 1.6  # times the estimate: between them the tokenizer is asked
+_OVERPACKED = 1.025  # "simple_summarize" does not count what it joins its passages with
 
 
 def counted(texts: Sequence[str], tools: str, cards: Sequence[ModelCard], max_tokens: int | None) -> int | None:
@@ -30,7 +33,21 @@ def counted(texts: Sequence[str], tools: str, cards: Sequence[ModelCard], max_to
     if not any(least < room < most for card in cards for room in _rooms(card, max_tokens)):
         return None
     tokenizer: Any = get_tokenizer()
-    return sum(len(tokenizer(part)) for part in texts) + beside
+    tokens = sum(len(tokenizer(part)) for part in texts) + beside
+    return tokens if max_tokens else _as_packed(tokens, cards)
+
+
+def tokens_of(request: Request) -> int:
+    """A request's messages by LlamaIndex's tokenizer."""
+    tokenizer: Any = get_tokenizer()
+    return sum(len(tokenizer(text)) for text in request.texts) + framing(request)
+
+
+def _as_packed(tokens: int, cards: Sequence[ModelCard]) -> int:
+    """The tokens; or the room that they overrun by a little, at the cost of a reserve that nobody asked for."""
+    windows = ((card, card.context_window) for card in cards if card.context_window and not card.output_reserve)
+    soft = sorted(window - default_reserve(card) for card, window in windows)
+    return next((room for room in soft if room < tokens <= _OVERPACKED * room), tokens)
 
 
 def _rooms(card: ModelCard, max_tokens: int | None) -> list[int]:

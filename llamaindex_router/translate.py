@@ -11,6 +11,7 @@ from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from capability_router.catalog.card import ModelCard
 from capability_router.request import Need, Request, asked_service
 from capability_router.routing import Routing
+from capability_router.tokens.attached import Attached, attached
 from llamaindex_router.call import Call
 from llamaindex_router.continuation import CONTINUED
 from llamaindex_router.handover import answered_keys
@@ -34,13 +35,15 @@ def request_of(
     `cards`: the models whose windows the prompt may fill; near one it is counted, else the core estimates.
     """
     messages = [m for m in call.messages if isinstance(m, ChatMessage)]
-    media = tuple(kind for m in messages for kind in _media(m.blocks))
+    parts = tuple(part for m in messages for part in _media(m.blocks))
+    media = tuple(part.kind for part in parts)
     texts = tuple(m if isinstance(m, str) else text_of(m) for m in call.messages)
     tools, longest = _schemas(call), _max_tokens(call.kwargs, max_tokens)
     return Request(
         texts=texts,
         needs=_needs(call, media),
         media=media,
+        attached=parts,
         tools=tools,
         tool_names=tuple(str(tool.metadata.name) for tool in call.tools),
         max_tokens=longest,
@@ -86,13 +89,19 @@ def _raw_calls(message: ChatMessage) -> tuple[str, ...]:
     return tuple(str(call) for call in calls) if isinstance(calls, list) else ()
 
 
-def _media(blocks: Sequence[Any]) -> Iterator[str]:
+def _media(blocks: Sequence[Any]) -> Iterator[Attached]:
     for block in blocks_of(blocks):
         kind = getattr(block, "block_type", "")
         if kind in ("image", "audio", "video"):
-            yield kind
+            yield attached(kind, getattr(block, kind, None) or _data_url(block), getattr(block, "detail", None))
         elif kind == "document" and not str(block.document_mimetype or "").startswith("text/"):
-            yield "pdf"
+            yield attached("pdf", block.data)
+
+
+def _data_url(block: Any) -> str | None:
+    """Some give an image as a data URL; what is behind another one is not looked at."""
+    url = str(getattr(block, "url", None) or "")
+    return url if url.startswith("data:") else None
 
 
 def _needs(call: Call[Any], media: Sequence[str]) -> Need:

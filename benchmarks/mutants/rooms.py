@@ -18,7 +18,7 @@ class Room(NamedTuple):
 
 _MACHINE = (
     "tests/unit/execution/test_transitions.py", "tests/unit/execution/test_endings.py",
-    "tests/unit/execution/test_machine.py", "tests/property/test_execution.py",
+    "tests/property/test_machine_events.py", "tests/unit/execution/test_machine.py", "tests/property/test_execution.py",
 )  # fmt: skip
 _DRIVERS = (
     "tests/unit/execution/test_hedge.py", "tests/unit/execution/test_clocks.py", "tests/unit/execution/test_resume.py",
@@ -32,7 +32,10 @@ _CLASSIFIER = (
     "tests/unit/faults/test_evidence.py", "tests/unit/faults/test_corpus.py", "tests/unit/faults/test_passing.py",
     "tests/unit/faults/test_hints.py", "tests/unit/faults/test_classify.py",
 )  # fmt: skip
-_LEDGER = ("tests/unit/money/test_ledger.py", "tests/unit/money/test_budget.py", "tests/property/test_execution.py")
+_LEDGER = (
+    "tests/unit/money/test_ledger.py", "tests/unit/money/test_budget.py", "tests/unit/money/test_reading.py",
+    "tests/property/test_execution.py",
+)  # fmt: skip
 
 ROOMS = (
     Room("execution/machine.py", _MACHINE),
@@ -41,7 +44,7 @@ ROOMS = (
     Room("execution/performance.py", ("tests/unit/execution/test_performance.py", *_DRIVERS)),
     Room("execution/race.py", _DRIVERS),
     Room("execution/retry.py", ("tests/unit/execution/test_retry.py",)),
-    Room("execution/limits.py", ("tests/unit/execution/test_transitions.py",)),
+    Room("execution/limits.py", ("tests/unit/execution/test_transitions.py", "tests/unit/execution/test_endings.py")),
     Room("health/breaker.py", _BREAKER),
     Room("health/window.py", _WINDOW),
     Room("health/permit.py", ("tests/unit/health/test_permit.py", *_BREAKER)),

@@ -14,6 +14,7 @@ import resource
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder, SourceLoader
 from importlib.machinery import ModuleSpec
@@ -116,7 +117,8 @@ def _imports(name: str) -> set[str]:
 
 def _imported(name: str) -> None:
     try:
-        importlib.import_module(name)
+        with warnings.catch_warnings(action="ignore"):
+            importlib.import_module(name)
     except ImportError:
         return  # a name that only its own package can give; the child imports it then
 

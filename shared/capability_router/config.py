@@ -34,7 +34,8 @@ class Settings:
     `policy`: name, quality_target, min_quality, cost_weight, latency_weight, weights, exploration,
     seed. `retry`: attempts, per_target, budget_ratio, budget_floor, wait(n), max_wait_s. `hedge`: on,
     after_s, extra. `telemetry`: jsonl, log, capture_content. `tenants`: tenant -> the only models it
-    may use. `store`: its URL. `warnings`: what is allowed but hardly meant.
+    may use. `store`: its URL. `counter` of tokens: "estimate", "tiktoken", "model", or a function of a text.
+    `warnings`: what is allowed but hardly meant.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Settings:
     telemetry: Telemetry
     annotate: bool
     tenants: Mapping[str, tuple[str, ...]]
+    counter: Any = "estimate"
     warnings: tuple[str, ...] = ()
 
     @classmethod
@@ -133,7 +135,7 @@ def _settled(written: Mapping[str, Any], named: str) -> Settings:
         on_partial=words.on_partial,
         store=words.store.url, store_lease_s=words.store.lease_s, store_away=words.store.when_away,
         ledger=words.ledger, telemetry=words.telemetry, annotate=words.annotate,
-        tenants=MappingProxyType(dict(words.tenants)),
+        tenants=MappingProxyType(dict(words.tenants)), counter=words.tokens.counter,
         warnings=(*(f"policy.{name} is not read by policy {words.policy.name!r}" for name in unread), *_idle(words)),
     )  # fmt: skip
 

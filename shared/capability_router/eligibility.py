@@ -7,20 +7,23 @@ Hard means hard: no score and no prompt text reaches this module.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 from capability_router.catalog.card import CAPABILITIES, ModelCard
+from capability_router.learning.sizes import Scale
+from capability_router.learning.windows import Learned
 from capability_router.money.price import usd
 from capability_router.request import Request
 from capability_router.routing import retention_days
-from capability_router.value import quickly_made
 
 UnknownMode = Literal["prefer_known", "allow", "refuse"]
 RESERVE_TOKENS = 1_024
 _ENDLESS = 1 << 60
+_SURELY = 1.2  # times a bound that only an estimate tells: from there on it is believed
 
 
 class Refusal(NamedTuple):
@@ -31,10 +34,19 @@ class Refusal(NamedTuple):
     detail: str
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """A request as the rules see it; made once per request. Tokens are estimates of the input."""
+class Sizes(Protocol):
+    """How models count one request, where they may count differently."""
+
+    def tokens(self, card: ModelCard) -> int: ...
+    def scale(self, card: ModelCard) -> Scale: ...
+
+
+class Ask(NamedTuple):
+    """A request as the rules see it; made once per request. Tokens are those of the input.
+
+    `margin`: by which share they may be more, as an estimate; 0 = they were counted. `sizes`: how each model counts
+    them, if not all alike. `learned`: the windows that models have shown, at `now`.
+    """
 
     request: Request
     input_tokens: int
@@ -45,6 +57,18 @@ class Ask:
     tenant_models: frozenset[str] | None = None
     binding: bool = True
     """Whether any term of the request, beside its cost cap, may forbid models."""
+    margin: float = 0.0
+    sizes: Sizes | None = None
+    learned: Mapping[str, Learned] | None = None
+    now: float = 0.0
+
+    def tokens(self, card: ModelCard) -> int:
+        """Input tokens as this model will count them."""
+        return self.input_tokens if self.sizes is None else self.sizes.tokens(card)
+
+    def margin_of(self, card: ModelCard) -> float:
+        """By which share they may be more."""
+        return self.margin if self.sizes is None else self.sizes.scale(card).margin
 
 
 class Roster:
@@ -68,11 +92,15 @@ def _room(card: ModelCard) -> int:
 
 
 class Eligible(NamedTuple):
-    """The models that may be used, in registry order, the refusals of the others, and remarks."""
+    """The models that may be used, in registry order, the refusals of the others, and remarks.
+
+    `tight`: those of the usable that the request fits only if it is not much larger than estimated, and the numbers.
+    """
 
     cards: list[ModelCard]
     refusals: list[Refusal]
     notes: tuple[str, ...]
+    tight: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,21 +131,65 @@ def longest(request: Request, card: ModelCard) -> int:
     return request.max_tokens or card.output_reserve or card.max_output_tokens or default_reserve(card)
 
 
+def window_of(card: ModelCard, learned: Mapping[str, Learned] | None) -> int | None:
+    """Tokens that the model holds, by its card or, if that is less or says nothing, by its own word."""
+    told = learned[card.id].told if learned and card.id in learned else None
+    stated = card.context_window
+    return stated if told is None or (stated is not None and stated < told) else told
+
+
+def _needs(ask: Ask, card: ModelCard, tokens: int) -> str:
+    """'needs about 41,200 input tokens (estimated, +12 %)'; the share only where it was added."""
+    if not ask.margin:
+        return f"needs {tokens:,} input tokens"
+    added = f", +{ask.margin_of(card):.0%}".replace("%", " %") if tokens > ask.tokens(card) else ""
+    return f"needs about {tokens:,} input tokens (estimated{added})"
+
+
 def _input(ask: Ask, card: ModelCard) -> str | None:
+    return _over_input(ask, card, ask.tokens(card))
+
+
+def _over_input(ask: Ask, card: ModelCard, tokens: int) -> str | None:
     most = card.max_input_tokens
-    if most is None or ask.input_tokens <= most:
+    if most is None or tokens <= most:
         return None
-    return f"needs {ask.input_tokens:,} input tokens, accepts at most {most:,}"
+    return f"{_needs(ask, card, tokens)}, accepts at most {most:,}"
 
 
 def _window(ask: Ask, card: ModelCard) -> str | None:
-    window = card.context_window
+    return _over_window(ask, card, ask.tokens(card))
+
+
+def _over_window(ask: Ask, card: ModelCard, tokens: int) -> str | None:
+    window = window_of(card, ask.learned)
     if window is None:
         return None
-    kept = reserve(ask, card)
-    if ask.input_tokens + kept <= window:
+    kept = ask.request.max_tokens or card.output_reserve or min(default_reserve(card), window // 4)
+    if tokens + kept <= window:
         return None
-    return f"needs {ask.input_tokens:,} input tokens and {kept:,} for the output, window {window:,}"
+    told = f"window {window:,}" + (" by its own word" if window != card.context_window else "")
+    return f"{_needs(ask, card, tokens)} and {kept:,} for the output, {told}"
+
+
+def _learned(ask: Ask, card: ModelCard) -> str | None:
+    return _over_bound(ask, card, int(ask.tokens(card) / _SURELY))
+
+
+def _over_bound(ask: Ask, card: ModelCard, tokens: int) -> str | None:
+    """Against a prompt that the model found too long without saying how much it holds."""
+    seen = ask.learned.get(card.id) if ask.learned else None
+    limit = seen.limit(ask.now) if seen else None
+    if limit is None or tokens < limit:
+        return None
+    return f"{_needs(ask, card, ask.tokens(card))}, found about {limit:,} too many before"
+
+
+def _tight(ask: Ask, card: ModelCard) -> str | None:
+    """Why the request may not fit after all, if it is larger than estimated."""
+    tokens = ask.tokens(card)
+    most = math.ceil(tokens * (1 + ask.margin_of(card)))
+    return _over_input(ask, card, most) or _over_window(ask, card, most) or _over_bound(ask, card, tokens)
 
 
 def _output(ask: Ask, card: ModelCard) -> str | None:
@@ -130,14 +202,15 @@ def _output(ask: Ask, card: ModelCard) -> str | None:
 def _max_cost(ask: Ask, card: ModelCard) -> str | None:
     cap = ask.request.routing.max_cost_usd or 0.0
     kept = reserve(ask, card)
+    tokens = ask.tokens(card)
     price = card.price.asked(ask.request.service or card.service_tier) if card.price else None
-    cost = price.estimate(ask.input_tokens, kept) if price else None
+    cost = price.estimate(tokens, kept) if price else None
     if cost is None:
         return f"price unknown, cap ${cap:g} (an unknown price never passes a cap)"
     if cost <= cap * 1e12:
         return None
     told = f"may cost ${usd(cost).normalize():f}"
-    return f"{told} ({ask.input_tokens:,} input and up to {kept:,} output tokens), cap ${cap:g}"
+    return f"{told} ({tokens:,} input and up to {kept:,} output tokens), cap ${cap:g}"
 
 
 def _regions(ask: Ask, card: ModelCard) -> str | None:
@@ -191,10 +264,12 @@ def _tenant(ask: Ask, card: ModelCard) -> str | None:
 
 
 def _may_be_tight(ask: Ask, roster: Roster) -> bool:
-    wanted = ask.request.max_tokens
+    if ask.sizes is not None or ask.learned:
+        return True
+    tokens, wanted = ask.input_tokens * (1 + ask.margin), ask.request.max_tokens
     if not wanted:
-        return ask.input_tokens > roster.smallest_room
-    return ask.input_tokens > roster.smallest_input or ask.input_tokens + wanted > roster.smallest_window
+        return tokens > roster.smallest_room
+    return tokens > roster.smallest_input or tokens + wanted > roster.smallest_window
 
 
 _BY_TERMS: tuple[Rule, ...] = (
@@ -210,6 +285,7 @@ _BY_TERMS: tuple[Rule, ...] = (
 _BY_SIZE: tuple[Rule, ...] = (
     Rule("max_input_tokens", _may_be_tight, _input),
     Rule("context_window", _may_be_tight, _window),
+    Rule("learned_window", lambda a, _: bool(a.learned), _learned),
     Rule("max_output_tokens", lambda a, r: (a.request.max_tokens or 0) > r.smallest_output, _output),
     Rule("max_cost", lambda a, _: a.request.routing.max_cost_usd is not None, _max_cost),
 )
@@ -242,9 +318,20 @@ def screen(
         else:
             refusals.append(refusal)
     needs = ask.needs
-    if not needs or all(needs & card.can == needs for card in passed):
-        return Eligible(passed, refusals, ())
-    return _unknowns(needs, passed, refusals, unknown)
+    if needs and not all(needs & card.can == needs for card in passed):
+        found = _unknowns(needs, passed, refusals, unknown)
+    else:
+        found = Eligible(passed, refusals, ())
+    return _marked(ask, found) if (ask.margin or ask.learned) and _may_be_tight(ask, roster) else found
+
+
+def _marked(ask: Ask, found: Eligible) -> Eligible:
+    """With those that the request may turn out too large for; they are tried after the others, none is refused."""
+    tight = {card.id: why for card in found.cards if (why := _tight(ask, card)) is not None}
+    if not tight:
+        return found
+    notes = (f"{id}: {why}; tried after those that surely hold it" for id, why in tight.items())
+    return found._replace(notes=(*found.notes, *notes), tight=tight)
 
 
 def _refusal(ask: Ask, card: ModelCard, active: Sequence[Active], barred: Mapping[str, str]) -> Refusal | None:

@@ -1,87 +1,68 @@
 """What can be told of a request by looking: its size in tokens, its task, how hard it looks.
 
-Linear time, bounded input, standard library only. The token estimate is a byte-class model: counts
-of character classes times the tokens that each costs in current BPE vocabularies (fitted against
-o200k on prose in 17 languages, code, data and logs; mean error 7.5 %, see docs).
+Linear time, bounded input, standard library only. How tokens are estimated: `tokens/estimate.py`.
 """
 
 from __future__ import annotations
 
 import math
 import string
+from collections.abc import Callable
 from typing import NamedTuple
 
 from capability_router.request import Need, Request
+from capability_router.tokens.attached import Attached
+from capability_router.tokens.estimate import estimate_tokens, measure
+from capability_router.tokens.families import media_tokens
 
-SAMPLE_ABOVE = 16_384
-_SAMPLES, _SAMPLE_BYTES = 8, 1_024
 _LOOK = 4_096  # characters looked at for task and hardness, from the end of the text
-MESSAGE_TOKENS = 4
+MESSAGE_TOKENS, REPLY_TOKENS = 4, 3  # around each message; that open the answer (OpenAI's form, others are near it)
 MOST_HARDNESS = 0.15
-MEDIA_TOKENS = {"image": 1_000, "pdf": 3_000, "audio": 1_500, "video": 5_000}
-"""Tokens counted for an attached part whose size nobody states; deliberately on the high side."""
 
 
 class Features(NamedTuple):
-    """`input_tokens` and `output_tokens` are estimates; `hardness` is in -0.15..0.15, 0 = average."""
+    """`input_tokens` and `output_tokens` are estimates; `hardness` is in -0.15..0.15, 0 = average.
+
+    Of the input, `text_tokens` are the messages, `tool_tokens` the tools' JSON; the rest is attached. `bucket`: what
+    the text consists of, "" = the input was counted by the caller and is exact.
+    """
 
     input_tokens: int
     output_tokens: int
     task: str
     hardness: float
+    text_tokens: int = 0
+    tool_tokens: int = 0
+    bucket: str = ""
 
 
-_LOWER, _UPPER = string.ascii_lowercase.encode(), string.ascii_uppercase.encode()
-_DIGITS, _PUNCT = string.digits.encode(), string.punctuation.encode()
-_ASCII_COST = ((_LOWER, 0.194), (_UPPER, 0.313), (_DIGITS, 0.515), (_PUNCT, 0.480), (b"\n", 0.846))
-_WORD, _SPACE, _LONG_RUN, _LONG = 0.221, 0.082, 0.477, 24
-_LEAD_COST = (
-    (bytes(range(0xC3, 0xD0)), 0.915),  # Latin with marks, Greek
-    (bytes((0xD0, 0xD1, 0xD2, 0xD3)), 0.229),  # Cyrillic
-    (bytes(range(0xD4, 0xE0)), 0.318),  # Armenian, Hebrew, Arabic
-    (b"\xe0\xe1", 0.9),  # Indic scripts, Thai, Georgian
-    (b"\xe2\xef", 0.801),  # symbols, full-width forms
-    (b"\xe3", 0.707),  # kana, CJK punctuation
-    (bytes(range(0xE4, 0xEA)), 0.845),  # Han
-    (bytes(range(0xEA, 0xEE)), 0.9),  # Hangul
-    (bytes(range(0xF0, 0xF5)), 2.45),  # emoji and other four-byte characters
-)
+def framing(request: Request) -> int:
+    """Tokens around the messages."""
+    return MESSAGE_TOKENS * len(request.texts) + REPLY_TOKENS
 
 
-def estimate_tokens(text: str) -> int:
-    """Tokens that the text will take, estimated in linear time; long texts are sampled."""
-    data = text.encode("utf-8", "replace")
-    size = len(data)
-    if size <= SAMPLE_ABOVE:
-        return math.ceil(_weigh(data, text.isascii()))
-    step = (size - _SAMPLE_BYTES) // (_SAMPLES - 1)
-    sample = b" ".join(data[i * step : i * step + _SAMPLE_BYTES] for i in range(_SAMPLES))
-    return math.ceil(_weigh(sample, sample.isascii()) * size / len(sample))
+def features(request: Request, count: Callable[[Request], int | None] | None = None) -> Features:
+    """The features of a request. What the caller states (task, token count) is taken as it is.
 
-
-def _weigh(data: bytes, ascii_only: bool) -> float:
-    size = len(data)
-    tokens = sum(cost * (size - len(data.translate(None, chars))) for chars, cost in _ASCII_COST)
-    if not ascii_only:
-        tokens += sum(cost * (size - len(data.translate(None, lead))) for lead, cost in _LEAD_COST)
-    words = data.split()
-    tokens += _WORD * len(words) + _SPACE * max(data.count(b" ") - len(words) + 1, 0)
-    if words and len(max(words, key=len)) > _LONG:
-        tokens += _LONG_RUN * 0.25 * sum(len(w) - _LONG for w in words if len(w) > _LONG and w.isascii())
-    return max(tokens, float(len(words)))  # no word takes less than a token
-
-
-def features(request: Request) -> Features:
-    """The features of a request. What the caller states (task, token count) is taken as it is."""
+    `count` counts the messages in the estimate's place, and gives None where it can't.
+    """
     text = "\n".join(request.texts)
-    tokens = request.input_tokens
-    if tokens is None:
-        media = sum(MEDIA_TOKENS.get(kind, 1_000) for kind in request.media)
-        tools = estimate_tokens(request.tools) if request.tools else 0
-        tokens = estimate_tokens(text) + tools + media + MESSAGE_TOKENS * len(request.texts)
     look = text[-_LOOK:].lower()
     task = request.routing.task or _task(request, look)
-    return Features(tokens, _output_tokens(request, task), task, _hardness(look))
+    output = _output_tokens(request, task)
+    if request.input_tokens is not None:
+        return Features(request.input_tokens, output, task, _hardness(look), request.input_tokens)
+    tokens, bucket = measure(text)
+    counted = None if count is None else count(request)
+    texts = math.ceil(tokens) + framing(request) if counted is None else counted
+    tools = estimate_tokens(request.tools) if request.tools else 0
+    media = media_tokens(attached_parts(request), "other", "") if request.media else 0
+    return Features(texts + tools + media, output, task, _hardness(look), texts, tools, bucket)
+
+
+def attached_parts(request: Request) -> tuple[Attached, ...]:
+    """What is attached, with its sizes as far as they are known."""
+    return request.attached or tuple(Attached(kind) for kind in request.media)
 
 
 _TASK_WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -112,6 +93,9 @@ def _output_tokens(request: Request, task: str) -> int:
 
 
 _HARD_WORDS = ("prove", "derive", "step by step", "explain why", "trade-off", "compare", "not ", "except", "calculate")
+
+
+_DIGITS = string.digits.encode()
 
 
 def _hardness(look: str) -> float:

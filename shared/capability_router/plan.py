@@ -24,7 +24,8 @@ class Candidate(NamedTuple):
     `fallback_pico` is the part of `cost_pico` for other models, in case this one fails as it lately did.
 
     `terms` are the summands of `score`. `held` says why it can't be used just now ("" = it can);
-    held candidates rank behind the others and are tried only when those have failed.
+    held candidates rank behind the others and are tried only when those have failed. `input_tokens`: the request's,
+    as this model counts, estimated; `scale` of it was learned.
     """
 
     id: str
@@ -39,6 +40,8 @@ class Candidate(NamedTuple):
     held: str
     window: int | None
     fallback_pico: int = 0
+    input_tokens: int = 0
+    scale: float = 1.0
 
     @property
     def cost_usd(self) -> float | None:
@@ -59,7 +62,11 @@ class Candidate(NamedTuple):
 @quickly_made
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A decision before anything is sent. `candidates` are ranked, best first."""
+    """A decision before anything is sent. `candidates` are ranked, best first.
+
+    `input_tokens`: before what is particular about a model. `bucket`: what the text consists of, if what the
+    models count for it is to be learned.
+    """
 
     request_id: str
     policy: str
@@ -73,6 +80,7 @@ class Plan:
     notes: tuple[str, ...] = ()
     settings: tuple[tuple[str, float], ...] = ()
     propensity: float = 1.0
+    bucket: str = ""
 
     @property
     def chosen(self) -> Candidate:

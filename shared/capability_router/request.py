@@ -14,6 +14,7 @@ from enum import IntFlag, StrEnum
 from typing import Any, NamedTuple
 
 from capability_router.routing import Routing, current_routing
+from capability_router.tokens.attached import Attached
 from capability_router.value import quickly_made
 
 
@@ -60,21 +61,21 @@ def _new_id() -> str:
 class Request:
     """One request in no framework's terms.
 
-    `texts` are the message texts in order (read for features, never stored), `media` the kinds of
-    the attached parts ("image", "pdf", "audio", "video"), `tools` the tools' JSON schemas as text
-    (counted as input), `provider_tools` those among them that only some providers have, `follows` the
-    ids of the tool calls that it answers, `answered_by` the candidate that gave the conversation's last
-    answer as its messages say, `input_tokens` an exact count if the caller has one, `model` the name of
-    another model that the caller asks the provider for (its price counts, not the candidate's),
-    `resumable` whether a stream that was cut off can be continued by another model from the text so far,
-    `shown_live` whether others see the answer of a call that is no stream as it is made (two attempts at once
-    would be seen mixed), `payload` whatever the endpoint needs to make the call, `service` the service tier that
-    it asks for (see `service_tier()`).
+    `texts` are the message texts in order (read for features, never stored), `media` the kinds of the attached parts
+    ("image", "pdf", "audio", "video"), `attached` the same with their sizes, `tools` the tools' JSON schemas as text
+    (counted as input), `provider_tools` those among them that only some providers have, `follows` the ids of the tool
+    calls that it answers, `answered_by` the candidate that gave the conversation's last answer as its messages say,
+    `input_tokens` an exact count if the caller has one, `model` the name of another model that the caller asks the
+    provider for (its price counts, not the candidate's), `resumable` whether a stream that was cut off can be
+    continued by another model from the text so far, `shown_live` whether others see the answer of a call that is no
+    stream as it is made (two attempts at once would be seen mixed), `payload` whatever the endpoint needs to make the
+    call, `service` the service tier that it asks for (see `service_tier()`).
     """
 
     texts: tuple[str, ...]
     needs: Need = Need.NONE
     media: tuple[str, ...] = ()
+    attached: tuple[Attached, ...] = ()
     tools: str = ""
     tool_names: tuple[str, ...] = ()
     provider_tools: tuple[ProviderTool, ...] = ()
@@ -203,7 +204,10 @@ class Reply:
 @quickly_made
 @dataclass(frozen=True, slots=True)
 class AttemptRecord:
-    """One attempt, ended. `fault` is None for the one that answered; times in seconds."""
+    """One attempt, ended. `fault` is None for the one that answered; times in seconds.
+
+    `window`: tokens that the model holds by its own word, when it found the input too long.
+    """
 
     index: int
     model: str
@@ -216,6 +220,7 @@ class AttemptRecord:
     usage: Usage
     cost_pico: int | None
     finish: str | None = None
+    window: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe; holds no prompt or completion text."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,6 +12,7 @@ from capability_router.catalog.entry import Describe
 from capability_router.catalog.prices import price_of
 from capability_router.catalog.registry import Registry
 from capability_router.clock import Clock, SystemClock
+from capability_router.counter import Count, Counter, counter_of
 from capability_router.eligibility import Roster, default_reserve, longest
 from capability_router.errors import ConfigError, NoEligibleModel
 from capability_router.execution.endpoint import Endpoint
@@ -91,7 +93,7 @@ class Router:
         policy = choose_policy(s.policy, registry.matches)
         self.planner = Planner(
             registry, Roster(registry.cards), policy, Prior(_stated(registry)), Lengths(), self.board,
-            Balance(registry.cards), s.unknown, s.tenants,
+            Balance(registry.cards), s.unknown, s.tenants, count=counter_of(s.counter),
         )  # fmt: skip
         self._limits = Limits(
             s.retry.attempts, s.retry.per_target, s.retry.wait, s.retry.max_wait_s, s.deadline_s, s.timeouts,
@@ -173,8 +175,12 @@ class Router:
         self.sinks.add(sink)
 
     def health(self) -> list[dict[str, Any]]:
-        """One JSON-safe row per model: breaker, gates, calls in flight, latency, success."""
-        return self.board.snapshot(self.clock.now())
+        """One JSON-safe row per model: breaker, gates, calls in flight, latency, success, what it showed of its window.
+
+        `window`: tokens by its own word; `too_long`: input tokens that it found too many; None = it did neither.
+        """
+        now = self.clock.now()
+        return [{**row, **self.planner.windows.shown(row["model"], now)} for row in self.board.snapshot(now)]
 
     def on_health(self, listener: Callable[[HealthEvent], None]) -> None:
         """Call `listener` at each change of a model's health; what it raises is logged and goes no further."""
@@ -196,6 +202,11 @@ class Router:
         """As new: its breaker closed, its gate open, credential and model enabled. By id or name."""
         for id in self._meant(model):
             self.board.reset(id, self.clock.now())
+
+    def count_with(self, count: Count, name: str) -> None:
+        """Count tokens so, if `tokens.counter` asks for the model's own: an adapter knows how. The first one stays."""
+        if self.settings.counter == "model" and self.planner.count is None:
+            self.planner = replace(self.planner, count=Counter(count, name))
 
     def probe(self, id: str) -> None:
         """Ask a model with an `endpoint` for one token; raises AllCandidatesFailed, RouterBusy or NoEligibleModel."""
@@ -239,9 +250,10 @@ class Router:
                 return None
             card = self.registry.entry(model).card
             tier = request.service or card.service_tier
-            return price.worst(plan.input_tokens, longest(request, card), media=request.media, service=tier)
+            size = sizes.get(model, plan.input_tokens)
+            return price.worst(size, longest(request, card), media=request.media, service=tier)
 
-        prices = self._prices
+        prices, sizes = self._prices, {c.id: c.input_tokens for c in plan.candidates}
         if request.model:  # another model than the candidates': what the catalog says of it, else unknown
             prices = {card.id: price_of(card.provider, request.model) for card in self.registry.cards}
         return Account(
@@ -268,6 +280,7 @@ class Router:
         outcome, request = run.outcome, run.request
         if outcome is None:
             return
+        self._sized(run.plan, request, outcome)
         if outcome.model:
             cached = cached_after(outcome.provider, outcome.usage)
             self._affinity.note(request, run.reply, outcome.model, cached, self.clock.now())
@@ -283,6 +296,23 @@ class Router:
                 listener(request, outcome)
             except Exception:  # whatever a listener raises, the call it is told of has gone well
                 log.exception("listener %r failed", listener)
+
+    def _sized(self, plan: Plan, request: Request, outcome: Outcome) -> None:
+        """Learn windows and how models count; nothing where another model was asked for than the candidate."""
+        if request.model:
+            return
+        planned, usage = {c.id: c for c in plan.candidates}, outcome.usage
+        for attempt in outcome.attempts:
+            if attempt.fault == "context_overflow":
+                tokens = planned[attempt.model].input_tokens
+                self.planner.windows.turned_away(attempt.model, tokens, attempt.window, self.clock.now())
+        if outcome.model is None or usage.estimated or outcome.resumed:
+            return
+        self.planner.windows.held(outcome.model, usage.input_tokens)
+        if plan.bucket:
+            chosen = planned[outcome.model]
+            foreseen = round(chosen.input_tokens / chosen.scale)
+            self.planner.sizes.learn(outcome.model, plan.bucket, foreseen, usage.input_tokens)
 
     def _meant(self, model: str) -> Sequence[str]:
         found = self.registry.matches(model)

@@ -9,6 +9,7 @@ from typing import Any
 from capability_router.errors import ConfigError
 from capability_router.request import Need, Request, asked_service
 from capability_router.routing import RoutingTerms, current_routing
+from capability_router.tokens.attached import Attached, attached_block
 
 _TERMS = frozenset(RoutingTerms.__annotations__)
 _MEDIA = {
@@ -38,12 +39,14 @@ def request_from_chat(
     terms = {name: options.pop(name) for name in _TERMS & options.keys()}
     stated: dict[str, Any] = {"tools": list(tools), "tool_choice": tool_choice, "response_format": response_format}
     body = {"messages": chat, **{name: value for name, value in stated.items() if value}, **options}
-    media = tuple(kind for message in chat for kind in _media(message.get("content")))
+    attached = tuple(part for message in chat for part in _media(message.get("content")))
+    media = tuple(part.kind for part in attached)
     follows = _follows(chat)
     return Request(
         texts=tuple(" ".join(_texts(message)) for message in chat),
         needs=_needs(body, media, stream=stream),
         media=media,
+        attached=attached,
         tools=json.dumps(body["tools"]) if tools else "",
         tool_names=tuple(_tool_name(tool) for tool in tools),
         max_tokens=_max_tokens(options),
@@ -95,10 +98,10 @@ def _texts(message: Mapping[str, Any]) -> Iterator[str]:
         yield f"{function.get('name', '')} {function.get('arguments', '')}"
 
 
-def _media(content: Any) -> Iterator[str]:
+def _media(content: Any) -> Iterator[Attached]:
     for part in content if isinstance(content, (list, tuple)) else ():
         if isinstance(part, Mapping) and part.get("type") in _MEDIA:
-            yield _kind(part)
+            yield attached_block(_kind(part), part)
 
 
 def _kind(part: Mapping[str, Any]) -> str:

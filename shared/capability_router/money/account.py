@@ -13,12 +13,12 @@ from dataclasses import replace
 from typing import Protocol
 
 from capability_router.errors import ConfigError
-from capability_router.features import estimate_tokens
 from capability_router.money.allowance import Limit, Loans
 from capability_router.money.budget import Budgets, Denial, Hold, Short
 from capability_router.money.ledger import Booked, Call, Ledger, Line
 from capability_router.money.price import Price, pico
 from capability_router.request import Reply, Usage
+from capability_router.tokens.estimate import estimate_tokens
 
 log = logging.getLogger("capability_router")
 _BEGUN = frozenset(

@@ -9,15 +9,19 @@ from typing import NamedTuple, Protocol
 
 from capability_router.catalog.aliases import lacking
 from capability_router.catalog.card import CAPABILITIES, ModelCard
-from capability_router.eligibility import Ask, Refusal, Roster, UnknownMode, screen
+from capability_router.counter import Count
+from capability_router.eligibility import Ask, Eligible, Refusal, Roster, UnknownMode, screen, window_of
 from capability_router.features import Features, features
 from capability_router.learning.lengths import Lengths
 from capability_router.learning.prior import Prior
+from capability_router.learning.sizes import MARGIN, Sizes
+from capability_router.learning.windows import Learned, Windows
 from capability_router.plan import Candidate, Plan
 from capability_router.policies.affinity import NOWHERE, Stay
 from capability_router.policies.balance import Balance
 from capability_router.policies.base import Judgement, Policy, Row, Scene, Scored
 from capability_router.policies.expectation import remarks, shown, with_fallbacks
+from capability_router.policies.sizing import Sizing, sizing_of
 from capability_router.request import Request
 
 _HELD = attrgetter("held")
@@ -73,47 +77,56 @@ class Planner:
     balance: Balance
     unknown: UnknownMode = "prefer_known"
     tenants: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    sizes: Sizes = field(default_factory=Sizes)
+    windows: Windows = field(default_factory=Windows)
+    count: Count | None = None
 
     def decide(self, request: Request, now: float, *, stay: Stay = NOWHERE) -> Decision:
         """Rank the eligible models; one that binds the conversation goes first if it is eligible and usable."""
-        found = features(request)
-        ask = self._ask(request, found)
+        found = features(request, self.count)
+        sizing = sizing_of(request, found, self.sizes.on(found.bucket))
+        ask = self._ask(request, found, sizing, now)
         eligible = screen(ask, self.roster, unknown=self.unknown, barred=self.health.barred(now))
-        refusals = eligible.refusals
         if ask.pin is not None and not any(card.id == ask.pin for card in self.registry.cards):
-            refusals = [Refusal(r.model, "pin", f"pinned to {ask.pin!r}, which is not registered") for r in refusals]
-        rows = self._rows(eligible.cards, found, now, stay, request.service)
+            told = f"pinned to {ask.pin!r}, which is not registered"
+            eligible = eligible._replace(refusals=[Refusal(r.model, "pin", told) for r in eligible.refusals])
+        rows = self._rows(eligible.cards, found, now, stay, request.service, sizing)
         failing = self.health.failing(now)
-        scene, notes = Scene(request, found, rows), eligible.notes
+        scene = Scene(request, found, rows)
         if failing and len(rows) > 1:
             scene = self._expecting(scene, stay, failing)
-            notes = (*notes, *remarks(scene.rows, failing))
-        return Decision(self._plan(scene, refusals, notes, stay), scene)
+            eligible = eligible._replace(notes=(*eligible.notes, *remarks(scene.rows, failing)))
+        return Decision(self._plan(scene, eligible, stay, ask.learned, sizing), scene)
 
     def _expecting(self, scene: Scene, stay: Stay, failing: Mapping[str, float]) -> Scene:
         """The scene with the cost of fallbacks, by whom this policy would ask next."""
-        ranked = _ranked(scene, self.policy.judge(scene).scores, stay, {})
+        ranked = _ranked(scene, self.policy.judge(scene).scores, stay, {}, {})
         return scene._replace(rows=with_fallbacks(scene.rows, [row for _, row in ranked], failing))
 
-    def _ask(self, request: Request, found: Features) -> Ask:
+    def _ask(self, request: Request, found: Features, sizing: Sizing | None, now: float) -> Ask:
         terms = request.routing
         own = self.tenants.get(terms.tenant) if self.tenants else None
+        margin, learned = MARGIN if found.bucket else 0.0, self.windows.known
         if own is None and not terms.binding:
-            return Ask(request, found.input_tokens, int(request.needs), binding=False)
+            return Ask(
+                request, found.input_tokens, int(request.needs), binding=False, margin=margin, sizes=sizing,
+                learned=learned, now=now,
+            )  # fmt: skip
         pin = None if terms.pin is None else self.registry.resolve(terms.pin) or terms.pin
         tenant = None if own is None else self._meant(own)
         return Ask(
             request, found.input_tokens, int(request.needs), pin,
-            self._meant(terms.allow), self._meant(terms.deny), tenant,
+            self._meant(terms.allow), self._meant(terms.deny), tenant, True, margin, sizing, learned, now,
         )  # fmt: skip
 
     def _meant(self, names: Sequence[str]) -> frozenset[str]:
         return frozenset(id for name in names for id in self.registry.matches(name) or (name,))
 
     def _rows(
-        self, cards: Sequence[ModelCard], found: Features, now: float, stay: Stay, service: str = ""
-    ) -> list[Row]:
-        tokens_in, tokens_out, task, hardness = found
+        self, cards: Sequence[ModelCard], found: Features, now: float, stay: Stay, service: str = "",
+        sizing: Sizing | None = None,
+    ) -> list[Row]:  # fmt: skip
+        tokens_in, tokens_out, task, hardness = found[:4]
         believed, condition = self.prior.on(task), self.health.condition
         factors, common = self.lengths.on(task)
         balancing, staying = bool(self.balance), stay.model
@@ -127,6 +140,8 @@ class Planner:
             expected = int(tokens_out * factors.get(id, common))
             stays = id == staying
             cached = stay.cached_tokens if stays else 0
+            if sizing is not None:
+                tokens_in = sizing.tokens(card)
             if (tier := service or card.service_tier) and price is not None:
                 price = price.asked(tier)
             cost = None if price is None else price.estimate(tokens_in, expected, cached)
@@ -137,19 +152,23 @@ class Planner:
             rows.append(Row(card, quality, cost, latency, state.queue_s, state.in_flight, state.held, stays, pressure))
         return rows
 
-    def _plan(self, scene: Scene, refusals: list[Refusal], notes: tuple[str, ...], stay: Stay) -> Plan:
+    def _plan(
+        self, scene: Scene, eligible: Eligible, stay: Stay, learned: Mapping[str, Learned] | None, sizing: Sizing | None
+    ) -> Plan:
         judged = self.policy.judge(scene) if scene.rows else Judgement([])
         request, found = scene.request, scene.features
         without = _without(scene) if request.provider_tools else {}
-        ranked = _ranked(scene, judged.scores, stay, without)
+        ranked = _ranked(scene, judged.scores, stay, without, eligible.tight)
         if self.balance and not self.policy.ordered:
             self.balance.arranged(ranked)
         reason = self._reason(scene, ranked[0][1], stay) if ranked else "no eligible model"
         if without or stay.cached_tokens:
-            notes = (*notes, *_remarks(without, stay, scene))
+            eligible = eligible._replace(notes=(*eligible.notes, *_remarks(without, stay, scene)))
         return Plan(
-            request.id, self.policy.name, tuple([_candidate(row, scored) for scored, row in ranked]), tuple(refusals),
-            reason, found.input_tokens, found.output_tokens, found.task, _needs(request), notes, judged.settings,
+            request.id, self.policy.name,
+            tuple([_candidate(row, scored, learned, found.input_tokens, sizing) for scored, row in ranked]),
+            tuple(eligible.refusals), reason, found.input_tokens, found.output_tokens, found.task, _needs(request),
+            eligible.notes, judged.settings, bucket="" if request.media or request.model else found.bucket,
         )  # fmt: skip
 
     def _reason(self, scene: Scene, best: Row, stay: Stay) -> str:
@@ -160,9 +179,11 @@ class Planner:
 
 
 def _ranked(
-    scene: Scene, scores: list[Scored], stay: Stay, without: Mapping[str, tuple[str, ...]]
+    scene: Scene, scores: list[Scored], stay: Stay, without: Mapping[str, tuple[str, ...]], tight: Mapping[str, str]
 ) -> list[tuple[Scored, Row]]:
-    """Usable before held, then whom the conversation is bound to, then who has all tools, then by score and load.
+    """Usable before held, then whom the conversation is bound to, then who surely holds the request, then who has
+
+    all tools, then by score and load.
 
     Of equal scores an unknown price comes last; ties keep the registry's order.
     """
@@ -171,6 +192,8 @@ def _ranked(
     bound = stay.model if stay.binding else ""
     if bound or without or any(map(_HELD, scene.rows)):
         pairs.sort(key=lambda pair: (pair[1].held != "", pair[1].card.id != bound, pair[1].card.id in without))
+    if tight:
+        pairs.sort(key=lambda pair: (pair[1].held != "", pair[1].card.id != bound, pair[1].card.id in tight))
     return pairs
 
 
@@ -191,13 +214,20 @@ def _remarks(without: Mapping[str, tuple[str, ...]], stay: Stay, scene: Scene) -
     return told
 
 
-def _candidate(row: Row, scored: Scored) -> Candidate:
-    card = row.card
+def _candidate(
+    row: Row, scored: Scored, learned: Mapping[str, Learned] | None, tokens: int, sizing: Sizing | None
+) -> Candidate:
+    card, scale = row.card, 1.0
     score, terms = shown(scored, row) if row.fallback_pico else scored
+    if sizing is not None:
+        tokens, scale = sizing.tokens(card), sizing.scale(card).factor
     window = card.context_window if card.max_input_tokens is None else card.max_input_tokens
+    if learned and card.id in learned:
+        told = window_of(card, learned)
+        window = told if window is None or (told is not None and told < window) else window
     return Candidate(
         card.id, card.provider, card.model or card.name, score, row.quality, row.cost_pico,
-        row.latency_s, row.queue_s, terms, row.held, window, row.fallback_pico,
+        row.latency_s, row.queue_s, terms, row.held, window, row.fallback_pico, tokens, scale,
     )  # fmt: skip
 
 

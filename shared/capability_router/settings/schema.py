@@ -34,6 +34,11 @@ Count = Annotated[int, PlainValidator(whole(1))]
 Flag = Annotated[bool, PlainValidator(flag)]
 Text = Annotated[str, PlainValidator(text)]
 Texts = Annotated[tuple[str, ...], PlainValidator(texts)]
+_COUNTER = choice("estimate", "tiktoken", "model")
+
+
+def _counter(value: Any) -> Any:
+    return value if callable(value) else _COUNTER(value)
 
 
 class Block(BaseModel):
@@ -215,6 +220,12 @@ class Cap(Block):
         return BudgetSpec(**dict(self))
 
 
+class Tokens(Block):
+    """What counts tokens before a call: "estimate", "tiktoken" (if it is on disk), "model", or a function."""
+
+    counter: Annotated[Any, PlainValidator(_counter)] = "estimate"
+
+
 class Kept(Block):
     """Where and how long the ledger keeps single calls; the totals are kept for ever.
 
@@ -278,17 +289,22 @@ class Words(Block):
     ledger: Kept = Kept()
     telemetry: Telemetry = Telemetry()
     annotate: Flag = True
+    tokens: Tokens = Tokens()
     tenants: Mapping[str, Texts] = {}
 
     @model_validator(mode="before")
     @classmethod
     def _short(cls, values: Any) -> Any:
-        """`policy: cheapest`, `hedge: true` and `store: redis://...` are short for the blocks."""
+        """`policy: cheapest`, `hedge: true`, `store: redis://...`, `token_counter=f` are short for the blocks."""
         if not isinstance(values, Mapping):
             return values
         policy, hedge, store = values.get("policy"), values.get("hedge"), values.get("store")
         short: dict[str, Any] = {"policy": {"name": policy}} if isinstance(policy, str) else {}
         short |= {"store": {"url": store}} if isinstance(store, str) else {}
+        counter = values.get("token_counter")
+        if counter is not None:
+            values = {name: value for name, value in values.items() if name != "token_counter"}
+            short["tokens"] = {"counter": counter}
         return {**values, **short, **({"hedge": {"on": hedge}} if isinstance(hedge, bool) else {})}
 
     @field_validator("models", mode="before")

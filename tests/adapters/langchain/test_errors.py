@@ -68,3 +68,11 @@ async def test_an_error_of_one_list_leaves_no_other_call_under_way() -> None:
         await model.agenerate([[HumanMessage("bad")], [HumanMessage("long")]])
     assert model.router.ledger.unsettled == 0
     assert sorted(str(c.fault) for c in model.router.ledger.calls()) == ["None", "connection"]
+
+
+@pytest.mark.parametrize("mistake", [ValueError, TypeError, NotImplementedError, KeyError, AttributeError])
+def test_a_mistake_within_a_package_is_told_as_such(mistake: type[Exception]) -> None:
+    with pytest.raises(AllCandidatesFailed) as raised:
+        ChatRouter(models=[Scripted(script=[mistake("odd")])]).invoke("hello")
+    assert isinstance(raised.value, mistake) == (mistake is not AttributeError)
+    assert type(raised.value.__cause__) is mistake

@@ -13,7 +13,7 @@ from llama_index.core.llms import CompletionResponse, CustomLLM, LLMMetadata, Mo
 from llama_index.core.prompts import ChatPromptTemplate
 from llama_index.core.prompts.default_prompt_selectors import DEFAULT_TEXT_QA_PROMPT_SEL
 
-from llamaindex_router import EndpointLLM, RouterLLM
+from llamaindex_router import ConfigError, EndpointLLM, RouterLLM
 
 HI = [ChatMessage(content="hi")]
 WAYS = [f"{way}{kind}" for way in ("", "a", "stream_", "astream_") for kind in ("chat", "complete")]
@@ -104,3 +104,20 @@ async def test_after_the_first_text_they_surface_as_themselves(error: Exception,
         await drained()
     assert caught.value is error
     assert router.router.ledger.unsettled == 0
+
+
+# -- what may be set on one that exists
+
+
+@pytest.mark.parametrize(("name", "given"), [("temperature", 0.9), ("max_tokens", 7), ("context_window", 4_000)])
+def test_what_went_into_its_models_can_not_be_changed(pair: RouterLLM, name: str, given: Any) -> None:
+    before = getattr(pair, name)
+    with pytest.raises(ConfigError, match=rf"{name}.*make a RouterLLM with it"):
+        setattr(pair, name, given)
+    assert getattr(pair, name) == before
+    setattr(pair, name, before)  # the same may be said again
+
+
+def test_what_is_read_at_each_call_has_its_effect(pair: RouterLLM) -> None:
+    pair.annotate = False
+    assert "router" not in pair.chat(HI).additional_kwargs

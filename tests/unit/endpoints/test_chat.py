@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from capability_router.errors import ConfigError
 from capability_router.faults.kinds import Fault
 from capability_router.request import Need, Request
 from capability_router.routing import routing
+from capability_router.tokens.attached import Attached
 
 TOOL = {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object"}}}
 
@@ -118,3 +120,11 @@ def test_calls_need_a_body_and_an_endpoint() -> None:
         ChatCalls(Request(texts=("x",)), {}, lambda error: Fault("unknown"))
     with pytest.raises(ConfigError, match="'a' has no endpoint"):
         ChatCalls(request_from_chat("x"), {}, lambda error: Fault("unknown")).start(Launch())
+
+
+def test_the_size_of_an_image_is_read_from_its_data_url() -> None:
+    head = b"\x89PNG\r\n\x1a\n" + (13).to_bytes(4) + b"IHDR" + (800).to_bytes(4) + (600).to_bytes(4)
+    url = f"data:image/png;base64,{base64.b64encode(head + bytes(9)).decode()}"
+    block = {"type": "image_url", "image_url": {"url": url, "detail": "high"}}
+    request = request_from_chat([{"role": "user", "content": [{"type": "text", "text": "look"}, block]}])
+    assert request.attached == (Attached("image", 800, 600, detail="high"),)

@@ -1,0 +1,1 @@
+"""How well the token estimate meets a real tokenizer: see __main__."""

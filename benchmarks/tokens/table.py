@@ -1,0 +1,63 @@
+"""Errors of an estimate against a tokenizer, by kind of text and by group of kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+
+from benchmarks.tokens.found import FILES, LANGUAGES
+from benchmarks.tokens.generated import KINDS
+from benchmarks.tokens.sample import Sample
+
+Errors = Mapping[str, Sequence[float]]
+GROUPS = ("prose", "English documents", "code", "data and markup", "generated", *dict.fromkeys(LANGUAGES.values()))
+_PROSE = ("markdown", "restructured text", "plain text", "change logs", "manuals en")
+_CODE = ("python", "python stubs", "javascript", "typescript", "C", "perl", "shell", "vimscript", "cmake", "SQL", "CSS")
+
+
+def group(kind: str) -> str:
+    """The group of a kind."""
+    if kind in _PROSE:
+        return "English documents"
+    if kind.startswith("prose "):
+        return "prose"
+    if kind in _CODE:
+        return "code"
+    if kind in FILES:
+        return "data and markup"
+    return "generated" if kind in KINDS else LANGUAGES[kind.removeprefix("manuals ")]
+
+
+def errors(samples: Sequence[Sample], estimates: Sequence[float], tokens: Sequence[int]) -> dict[str, list[float]]:
+    """Relative errors by kind; below zero where too few were estimated."""
+    found: dict[str, list[float]] = {}
+    for sample, guess, true in zip(samples, estimates, tokens, strict=True):
+        found.setdefault(sample.kind, []).append(guess / true - 1)
+    return found
+
+
+def lines(by_kind: Errors) -> list[str]:
+    """A line for each kind, each group, and all."""
+    told = [f"{'kind':26}{'n':>6}{'mean':>8}{'bias':>8}{'p95':>8}{'worst under':>13}"]
+    for name in GROUPS:
+        kinds = sorted(kind for kind in by_kind if group(kind) == name)
+        if not kinds:
+            told.append(f"{name.upper():26} MISSING: no text of this group was found on the machine")
+            continue
+        told += [_line(f"  {kind}", by_kind[kind]) for kind in kinds]
+        told.append(_line(name.upper(), [e for kind in kinds for e in by_kind[kind]]))
+    return [*told, _line("ALL", [e for found in by_kind.values() for e in found])]
+
+
+def mean(by_kind: Errors) -> float:
+    """The mean absolute error over all samples."""
+    return fmean(abs(e) for found in by_kind.values() for e in found)
+
+
+def _line(name: str, found: Sequence[float]) -> str:
+    sizes = sorted(map(abs, found))
+    p95 = sizes[min(int(0.95 * len(sizes)), len(sizes) - 1)]
+    figures = (fmean(sizes), fmean(found), p95, min(*found, 0.0))
+    return f"{name:26}{len(found):6}" + "".join(
+        f"{100 * f:{w}.1f}" for f, w in zip(figures, (8, 8, 8, 13), strict=True)
+    )

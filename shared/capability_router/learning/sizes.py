@@ -1,0 +1,73 @@
+"""How many tokens a model really counts, against what was estimated, by what the text consists of.
+
+Vocabularies differ, and how far depends on the text: one scalar per model would not help on mixed traffic
+(measured), one per model and bucket does. How wrong the estimate still is then makes the margin that is kept
+below a window; it shrinks from a fifth to what was seen as answers come in.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Mapping
+from threading import Lock
+from typing import NamedTuple
+
+ALPHA, PRIOR_WEIGHT = 0.1, 3.0
+MARGIN, LEAST_MARGIN = 0.2, 0.01
+_MARGIN_WEIGHT = 10.0  # answers that the first margin is worth
+_LEAST_TOKENS = 64  # in smaller prompts what is laid around the messages outweighs the text
+_MOST = math.log(3.0)  # no vocabulary is further away: such a count is another thing's, or nonsense
+_KEPT, _MODELS_KEPT = 64, 1_000
+
+
+class Scale(NamedTuple):
+    """`factor`: the model's tokens over those estimated. `margin`: by which share they may be still more."""
+
+    factor: float = 1.0
+    margin: float = MARGIN
+
+
+UNSEEN = Scale()
+_NONE: Mapping[str, Scale] = {}
+
+
+class _Seen:
+    __slots__ = ("mean", "number", "ratios")
+
+    def __init__(self) -> None:
+        self.mean, self.number = 0.0, 0
+        self.ratios: deque[float] = deque(maxlen=_KEPT)  # logarithms of what was counted over what was estimated
+
+    def learn(self, ratio: float) -> Scale:
+        self.ratios.append(ratio)
+        self.number += 1
+        self.mean += max(ALPHA, 1 / (self.number + PRIOR_WEIGHT)) * (ratio - self.mean)
+        ranked = sorted(self.ratios)
+        p95 = math.expm1(max(ranked[min(int(0.95 * len(ranked)), len(ranked) - 1)] - self.mean, 0.0))
+        weight = self.number / (self.number + _MARGIN_WEIGHT)
+        return Scale(math.exp(self.mean), max(MARGIN + weight * (p95 - MARGIN), LEAST_MARGIN))
+
+
+class Sizes:
+    """Scales by bucket and model, learned from the usage that answers report. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[str, str], _Seen] = {}
+        self._scales: dict[str, dict[str, Scale]] = {}
+        self._lock = Lock()
+
+    def on(self, bucket: str) -> Mapping[str, Scale]:
+        """The scales by model for such text; models not yet seen are missing. Read, never change."""
+        return self._scales.get(bucket, _NONE)
+
+    def learn(self, model: str, bucket: str, estimated: int, actual: int) -> None:
+        """A model reported `actual` input tokens where `estimated` had been counted, unscaled."""
+        if estimated < _LEAST_TOKENS or actual <= 0:
+            return
+        ratio = math.log(actual / estimated)
+        if abs(ratio) > _MOST or ((model, bucket) not in self._seen and len(self._seen) >= _MODELS_KEPT):
+            return
+        with self._lock:
+            scale = self._seen.setdefault((model, bucket), _Seen()).learn(ratio)
+            self._scales[bucket] = {**self._scales.get(bucket, _NONE), model: scale}

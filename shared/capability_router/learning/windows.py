@@ -1,0 +1,68 @@
+"""The true windows of models, learned from what they turned away as too long.
+
+A provider that names its window is believed, until it takes more. Where none is named, the size of the
+prompt is the only evidence: nothing as large will fit. That size is an estimate, so the bound loosens with time,
+and goes when a larger prompt is answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from threading import Lock
+
+LOOSENS = 0.1  # of a bound that nobody named, per hour
+FORGOTTEN_S = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """`told`: the whole window, by the provider's own word. Else `bound`: input tokens that were too many, at `at`."""
+
+    told: int | None = None
+    bound: int | None = None
+    at: float = 0.0
+
+    def limit(self, now: float) -> int | None:
+        """Input tokens from which on prompts are thought to be too long; None = no such bound is left."""
+        age = now - self.at
+        if self.bound is None or age > FORGOTTEN_S:
+            return None
+        return int(self.bound * (1 + LOOSENS * max(age, 0.0) / 3_600))
+
+
+class Windows:
+    """What was learned, by model. Thread-safe; times in the router's seconds, sizes in the models' tokens."""
+
+    def __init__(self) -> None:
+        self.known: Mapping[str, Learned] = {}
+        self._lock = Lock()
+
+    def turned_away(self, model: str, tokens: int, told: int | None, now: float) -> None:
+        """The model found about `tokens` of input too long, and named its window or did not."""
+        with self._lock:
+            before = self.known.get(model, Learned())
+            if told is not None:
+                learned = Learned(told=told)
+            elif before.told is not None and before.told <= tokens:
+                return  # the window that it named explains it
+            else:
+                bound = before.limit(now)
+                learned = Learned(before.told, tokens if bound is None else min(bound, tokens), now)
+            self.known = {**self.known, model: learned}
+
+    def held(self, model: str, tokens: int) -> None:
+        """The model answered a prompt that it counted as `tokens`: what was learned and says less is wrong."""
+        if model not in self.known:
+            return
+        with self._lock:
+            before = self.known[model]
+            told = before.told if before.told is None or before.told >= tokens else None
+            bound = before.bound if before.bound is None or before.bound > tokens else None
+            rest = {id: learned for id, learned in self.known.items() if id != model}
+            self.known = {**rest, **({model: Learned(told, bound, before.at)} if told or bound else {})}
+
+    def shown(self, model: str, now: float) -> dict[str, int | None]:
+        """For a row about the model: `window` by its own word, `too_long` for a prompt."""
+        learned = self.known.get(model, Learned())
+        return {"window": learned.told, "too_long": learned.limit(now)}

@@ -1,0 +1,52 @@
+"""What one request takes of each model's window: text by its learned scale, parts and tools by its maker's rule."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from capability_router.catalog.aliases import canonical
+from capability_router.catalog.card import ModelCard
+from capability_router.features import Features, attached_parts
+from capability_router.learning.sizes import UNSEEN, Scale
+from capability_router.request import Request
+from capability_router.tokens.families import Family, family_of, media_tokens, tool_tokens
+
+
+class Sizing:
+    """Made only where models may count differently: with parts, tools, or something learned of their vocabularies."""
+
+    __slots__ = ("_found", "_media", "_parts", "_request", "_scales", "_tools")
+
+    def __init__(self, request: Request, found: Features, scales: Mapping[str, Scale]) -> None:
+        self._request, self._found, self._scales = request, found, scales
+        self._parts = attached_parts(request) if request.media else ()
+        self._tools: dict[Family, int] = {}
+        self._media: dict[tuple[Family, str], int] = {}
+
+    def tokens(self, card: ModelCard) -> int:
+        """Input tokens as this model will count them."""
+        family = family_of(canonical(card.provider), card.name)
+        text = self._found.text_tokens + (self._tools_for(family) if self._request.tools else 0)
+        scaled = math.ceil(text * self.scale(card).factor) if self._scales else text
+        return scaled + (self._media_for(family, card.name) if self._parts else 0)
+
+    def scale(self, card: ModelCard) -> Scale:
+        """What was learned of the model for such text."""
+        return self._scales.get(card.id, UNSEEN)
+
+    def _tools_for(self, family: Family) -> int:
+        if family not in self._tools:
+            self._tools[family] = tool_tokens(self._request.tools, family, self._found.tool_tokens)
+        return self._tools[family]
+
+    def _media_for(self, family: Family, name: str) -> int:
+        if (family, name) not in self._media:
+            self._media[family, name] = media_tokens(self._parts, family, name)
+        return self._media[family, name]
+
+
+def sizing_of(request: Request, found: Features, scales: Mapping[str, Scale]) -> Sizing | None:
+    """None where every model is thought to count alike, as most requests are."""
+    counted = not found.bucket
+    return None if counted or not (scales or request.media or request.tools) else Sizing(request, found, scales)

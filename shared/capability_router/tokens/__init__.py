@@ -1,0 +1,1 @@
+"""Tokens before a call: of text, of attached parts, of tools and messages."""

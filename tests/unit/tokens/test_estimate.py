@@ -1,0 +1,131 @@
+"""The estimate against a real vocabulary, on texts that it was not fitted on, and what holds for every text."""
+
+from __future__ import annotations
+
+import base64
+import inspect
+import json
+import random
+from collections.abc import Callable
+from importlib.resources import files
+from statistics import fmean
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from capability_router.tokens.estimate import COSTS, COSTS_BEYOND, SAMPLE_ABOVE, counts, estimate_tokens, measure
+
+ENGLISH = (
+    "The committee met on Tuesday to decide whether the bridge should be closed while its bearings are replaced. "
+    "Nobody objected, but two members asked for the ferry to run until midnight, as those on the night shift have "
+    "no other way home."
+)
+LANGUAGES = {
+    "de": "Der Ausschuss trat am Dienstag zusammen, um zu entscheiden, ob die Brücke dann gesperrt wird.",
+    "fr": "Le comité s'est réuni mardi pour décider si le pont devait être fermé pendant les travaux de réparation.",
+    "es": "El comité se reunió el martes para decidir si el puente debía cerrarse mientras duran las obras.",
+    "ru": "Комитет собрался во вторник, чтобы решить, нужно ли закрывать мост на время ремонтных работ этой осенью.",
+    "el": "Η επιτροπή συνεδρίασε την Τρίτη για να αποφασίσει αν η γέφυρα πρέπει να κλείσει κατά τις εργασίες.",
+    "ar": "اجتمعت اللجنة يوم الثلاثاء لتقرر ما إذا كان يجب إغلاق الجسر أثناء أعمال الإصلاح في هذا الخريف.",
+    "hi": "समिति ने मंगलवार को बैठक की ताकि यह तय किया जा सके कि मरम्मत के दौरान पुल को बंद किया जाए या नहीं।",
+    "th": "คณะกรรมการประชุมเมื่อวันอังคารเพื่อตัดสินใจว่าควรปิดสะพานระหว่างการซ่อมแซมหรือไม่",
+    "zh": "委员会星期二开会，讨论在维修期间是否应该关闭这座桥。没有人反对，但有两名成员要求渡轮运行到午夜。",
+    "ja": "委員会は火曜日に会合を開き、修理の間その橋を閉鎖すべきかどうかを決めた。反対する人はいなかった。",
+    "ko": "위원회는 화요일에 모여 수리하는 동안 다리를 폐쇄해야 하는지 결정했다. 아무도 반대하지 않았다.",
+}
+
+
+@pytest.fixture(scope="module")
+def true_count() -> Callable[[str], int]:
+    """o200k, by the copy that llama-index-core ships."""
+    tiktoken = pytest.importorskip("tiktoken")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TIKTOKEN_CACHE_DIR", str(files("llama_index.core").joinpath("_static", "tiktoken_cache")))
+        encoding = tiktoken.get_encoding("o200k_base")
+    return lambda text: len(encoding.encode_ordinary(text))
+
+
+def texts() -> dict[str, str]:
+    dice = random.Random(3)
+    rows = [{"id": dice.randrange(10**6), "name": "Ann Lee", "tags": ["new", "vip"], "ok": True} for _ in range(20)]
+    return {
+        "english": ENGLISH, **LANGUAGES,
+        "python": inspect.getsource(argparse_module())[:6_000], "json": json.dumps(rows),
+        "json, indented": json.dumps(rows, indent=4),
+        "csv": "\n".join(f"{i},{dice.random():.3f},{dice.choice('abc')},2026-01-{i:02}" for i in range(1, 28)),
+        "base64": base64.b64encode(dice.randbytes(900)).decode(), "hex": dice.randbytes(500).hex(),
+        "digits": "".join(dice.choices("0123456789", k=600)),
+        "indented": "\n".join(" " * 4 * (i % 7) + "return None" for i in range(60)),
+        "camel": " ".join("getCustomerOrderHistory setShippingAddress" for _ in range(20)),
+    }  # fmt: skip
+
+
+def argparse_module() -> object:
+    import textwrap
+
+    return textwrap
+
+
+def test_the_mean_error_is_at_most_eight_percent(true_count: Callable[[str], int]) -> None:
+    errors = {name: estimate_tokens(text) / true_count(text) - 1 for name, text in texts().items()}
+    assert fmean(map(abs, errors.values())) <= 0.08, errors
+
+
+@pytest.mark.parametrize(
+    "name", ["english", "python", "json", "base64", "hex", "digits", "indented", "zh", "ko", "hi", "ru"]
+)
+def test_no_usual_kind_is_far_off(name: str, true_count: Callable[[str], int]) -> None:
+    text = texts()[name]
+    assert estimate_tokens(text) == pytest.approx(true_count(text), rel=0.2)
+
+
+def test_a_long_text_is_sampled_without_much_loss(true_count: Callable[[str], int]) -> None:
+    parts = list(texts().values())
+    random.Random(1).shuffle(parts)
+    text = "\n\n".join(parts * 12)
+    assert len(text) > 10 * SAMPLE_ABOVE
+    assert estimate_tokens(text) == pytest.approx(true_count(text), rel=0.15)
+
+
+def test_nothing_takes_nothing_and_anything_takes_a_token() -> None:
+    assert estimate_tokens("") == 0
+    assert estimate_tokens(" ") == estimate_tokens("a") == 1
+
+
+@given(st.text(max_size=300))
+def test_every_text_takes_between_one_token_and_its_bytes(text: str) -> None:
+    size = len(text.encode("utf-8", "replace"))
+    assert 0 <= estimate_tokens(text) <= max(3 * size, 1)
+    assert (estimate_tokens(text) == 0) == (text == "")
+
+
+@given(st.text(max_size=200), st.text(max_size=200))
+def test_a_longer_text_takes_about_as_many_more(one: str, two: str) -> None:
+    together = measure(f"{one}\n{two}").tokens
+    assert together <= measure(one).tokens + measure(two).tokens + 90
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8"), max_size=200))
+def test_there_is_a_cost_for_everything_counted(text: str) -> None:
+    plain, beyond = counts(text)
+    assert len(plain) == len(COSTS)
+    assert len(beyond) == (0 if text.isascii() else len(COSTS_BEYOND))
+    assert min((*plain, *beyond), default=0) >= 0
+
+
+def test_lone_surrogates_are_counted_not_refused() -> None:
+    assert estimate_tokens("a\ud800b") >= 1
+
+
+@pytest.mark.parametrize(
+    ("text", "bucket"),
+    [
+        (ENGLISH, "ascii"), (ENGLISH.replace("'", "\u2019") + "\u2019", "ascii"), (LANGUAGES["de"], "latin_ext"),
+        (LANGUAGES["ru"], "other_script"), (LANGUAGES["hi"], "other_script"), (LANGUAGES["ko"], "cjk"),
+        (LANGUAGES["zh"], "cjk"), ('{"a": [1, 2.5, {"b": null}], "c": "x"}', "structured"),
+        ("1,2,3\n4,5,6", "structured"),
+    ],
+)  # fmt: skip
+def test_the_bucket_tells_what_a_text_consists_of(text: str, bucket: str) -> None:
+    assert measure(text).bucket == bucket
