@@ -79,7 +79,6 @@ class Budgets:
         self._skew = 0.0  # how far the store's clock is ahead of this one
         self._listeners: list[Callable[[BudgetEvent], None]] = []
         self.wake: Callable[[], None] | None = None  # called when there is something to tell the store
-        self.warnings = 0
         self.away = ""  # why the store could not be asked the last time; "" = it could
         self._begin()
 
@@ -126,9 +125,8 @@ class Budgets:
                     continue
                 if amount is None:
                     return unpriced(purse, names)
-                if purse.level is None:
-                    self._told(purse)
-                if amount > (purse.limit if purse.level is None else purse.left):
+                self._told(purse)
+                if amount > purse.left:
                     return denied(purse, amount, names)
         return None
 
@@ -197,10 +195,10 @@ class Budgets:
         short: list[Purse] = []
         for purse in purses:
             if purse.spec.on_exceed == "warn":
-                self.warnings += (amount or 0) > purse.left
-            elif amount is None:
+                continue
+            if amount is None:
                 return unpriced(purse, names)
-            elif purse.free(now) < amount:
+            if purse.free(now) < amount:
                 short.append(purse)
         if short and not self.room.inline:
             return short
