@@ -33,6 +33,7 @@ _CLASSIFIER = (
     "tests/unit/faults/test_hints.py", "tests/unit/faults/test_classify.py",
 )  # fmt: skip
 _LEDGER = ("tests/unit/money/test_ledger.py",)
+_ACCOUNT = ("tests/unit/money/test_account.py",)
 _BUDGET = ("tests/unit/money/test_lent_budgets.py", "tests/unit/money/test_budget.py")
 
 ROOMS = (
@@ -50,5 +51,8 @@ ROOMS = (
     Room("faults/evidence.py", _CLASSIFIER),
     Room("faults/completeness.py", ("tests/unit/faults/test_completeness.py",)),
     Room("money/ledger.py", _LEDGER),
+    Room("money/account.py", _ACCOUNT),
+    Room("money/allowance.py", _ACCOUNT),
     Room("money/budget.py", _BUDGET),
+    Room("money/price.py", ("tests/unit/money/test_price.py", "tests/unit/money/test_worst.py")),
 )
