@@ -160,7 +160,7 @@ class Budgets:
             done = self._asked(claims, now)
             with self._postbox:
                 for cap in self._coverage.caps:
-                    for purse in [p for p, claim in claims if done and claim.final and p.at_rest]:
+                    for purse in [p for p, claim in claims if claim.final and p.at_rest]:
                         if cap.purses.get(purse.name) is purse:
                             del cap.purses[purse.name]
         self._announce()
@@ -202,8 +202,9 @@ class Budgets:
                 short.append(purse)
         if short and not self.room.inline:
             return short
-        refused = self._lent(short, amount or 0, now)
-        return self._held(purses, amount or 0, now) if refused is None else denied(refused, amount or 0, names)
+        known = amount or 0  # unknown only where no cap forbids it
+        refused = self._lent(short, known, now)
+        return self._held(purses, known, now) if refused is None else denied(refused, known, names)
 
     def _held(self, purses: list[Purse], amount: int, now: float) -> Hold:
         for purse in purses:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Callable
 
@@ -203,6 +204,7 @@ def test_thresholds_are_told_once_per_window(caplog: pytest.LogCaptureFixture) -
     ]
     assert [str(e.spent_usd.normalize()) for e in heard] == ["0.5", "0.8", "1.2"]
     assert "budget tenant:a (day): 80% passed, $0.8 of $1 spent" in caplog.text
+    assert {record.name for record in caplog.records} == {"capability_router"}
     budgets.spend(["tenant:b"], ONE)
     assert [e.share for e in heard[3:]] == [0.5, 0.8, 1.0]
     budgets.clock.advance(86_400)
@@ -274,6 +276,28 @@ def test_a_scope_given_twice_is_reserved_once() -> None:
     assert repr(hold) == f"<Hold {ONE} in 1 budgets, settled>"
 
 
+def test_nothing_stays_reserved_once_nothing_is_held() -> None:
+    budgets = Caps(BudgetSpec("global", 1.0))
+    hold = budgets.reserve(["global"], ONE // 2)
+    assert not budgets.spend(["global"], ONE * 3 // 5)
+    budgets.settle(hold, ONE // 10)  # type: ignore[arg-type]
+    assert [(row["reserved_usd"], row["left_usd"]) for row in budgets.rows()] == [(0.0, 0.9)]
+
+
+def test_windows_that_are_over_are_not_kept() -> None:
+    budgets = Caps(BudgetSpec("global", 1.0, "day"))
+    for _ in range(3):
+        assert budgets.spend(["global"], ONE)
+        budgets.clock.advance(86_400)
+    assert len(budgets.purses()) == 1
+
+
+def test_a_cap_on_a_model_without_a_registry_is_on_that_name() -> None:
+    budgets = Caps(BudgetSpec("model:a", 1.0))
+    assert not budgets.spend(["model:a"], ONE + 1)
+    assert budgets.spend(["model:b"], ONE + 1)
+
+
 def test_no_caps_are_no_budgets() -> None:
     assert not Budgets()
     assert Budgets([BudgetSpec("global", 1.0)])
@@ -296,6 +320,7 @@ def test_a_refused_call_names_the_first_cap_without_room() -> None:
     budgets = Caps(BudgetSpec("tag:x", 2.0), BudgetSpec("tag:x", 0.5, "day"), BudgetSpec("global", 0.1))
     told = denial(budgets, ["tag:x", "global"], ONE)
     assert (told.scope, told.window, told.left) == ("tag:x", "day", ONE // 2)
+    assert "$0.5 of $0.5 left (day), the call may cost up to $1 (" in told.told
 
 
 class Interrupted(MemoryBudgets):
@@ -303,9 +328,11 @@ class Interrupted(MemoryBudgets):
 
     def __init__(self, clock: ManualClock) -> None:
         super().__init__(clock.unix)
+        self.claims: list[Claim] = []
         self.happens: list[Callable[[], None]] = []
 
     def claim(self, claim: Claim) -> Grant:
+        self.claims.append(claim)
         if self.happens:
             self.happens.pop()()
         return super().claim(claim)
@@ -325,6 +352,16 @@ def interrupted() -> tuple[Budgets, Interrupted, list[tuple[float, int]]]:
 
     budgets.on_event(listens)
     return budgets, room, heard
+
+
+def test_the_only_process_is_lent_the_whole_cap_for_ever() -> None:
+    clock = ManualClock()
+    room = Interrupted(clock)
+    budgets = Budgets([BudgetSpec("global", 1.0)], room=room, clock=clock, terms=Terms(lease_s=5.0))
+    for _ in range(20):
+        budgets.settle(budgets.reserve(["global"], ONE // 20), ONE // 20)  # type: ignore[arg-type]
+        clock.advance(4.0)
+    assert [(claim.wish, claim.lease_s) for claim in room.claims] == [(ONE, math.inf)]
 
 
 def test_what_is_settled_in_the_midst_of_a_reservation_is_told_after_it(

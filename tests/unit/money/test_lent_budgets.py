@@ -103,7 +103,7 @@ def test_the_last_word_gives_back_what_is_lent_ahead(one: Process, lender: Lende
 def test_a_last_word_that_does_not_arrive_forgets_nothing(one: Process, lender: Lender) -> None:
     one.spend(ONE // 4)
     lender.away = True
-    assert not one.settle_up(final=True)
+    assert one.settle_up(final=True) is False
     assert len(one.purses()) == 1
     lender.away = False
     assert one.settle_up()
@@ -196,6 +196,7 @@ def test_the_store_is_told_away_once_and_back_once(one: Process, lender: Lender)
     assert isinstance(found, Denial)
     assert (found.store, found.private, found.on_exceed) == (True, True, "refuse")
     assert found.told.startswith("global: no answer (`store:")
+    assert [event.kind for event in one.heard] == ["store_away"]
     assert not one.spend(1)
     lender.away = False
     assert one.settle_up()  # has nothing to ask, so nothing is known
@@ -215,7 +216,10 @@ def test_an_open_budget_lets_all_through_while_the_store_is_away(lender: Lender,
     lender.away = True
     holds = [one.held(ONE) for _ in range(3)]
     assert one.reserved == 3 * ONE
-    assert [(event.kind, event.scope) for event in one.heard] == [("store_away", "there")]
+    lender.away = False
+    assert [(row["reserved_usd"], row["left_usd"]) for row in one.rows()] == [(1.0, 0.0)]
+    lender.away = True
+    assert [(event.kind, event.scope) for event in one.heard] == [("store_away", "there"), ("store_back", "there")]
     for hold in holds:
         one.settle(hold, ONE)
     lender.away = False
@@ -320,3 +324,76 @@ def test_a_late_call_is_told_even_when_its_loan_has_ended(one: Process, lender: 
     assert one.settle_up()
     assert two.settle_up()
     assert [row["spent_usd"] for row in two.rows()] == [1.5]
+
+
+def test_the_last_word_leaves_the_purses_of_other_caps_alone(lender: Lender, clock: ManualClock) -> None:
+    one = Process(lender, clock, BudgetSpec("tag:*", 1.0), BudgetSpec("global", 1.0), BudgetSpec("tag:*", 1.0, "day"))
+    assert one.spend(1, "tag:x")
+    hold = one.held(5, "global", "tag:y")
+    assert one.settle_up(final=True)
+    assert sorted(purse.name for purse in one.purses()) == ["global", "tag:y", "tag:y"]
+    one.settle(hold, 1)
+    assert one.settle_up(final=True)
+    assert one.purses() == []
+
+
+def test_what_others_gave_back_meanwhile_is_taken_without_asking(one: Process, lender: Lender) -> None:
+    first, second = one.reserve(["global"], ONE // 4), one.reserve(["global"], ONE // 4)
+    assert isinstance(first, Short)
+    assert isinstance(second, Short)
+    one.settle(one.borrow(first), 0)  # type: ignore[arg-type]
+    assert isinstance(one.borrow(second), Hold)
+    assert len(lender.claims) == 1
+
+
+def test_what_is_settled_while_the_store_is_told_is_told_next(
+    one: Process, lender: Lender, clock: ManualClock
+) -> None:
+    late, later = one.held(ONE // 4), one.held(ONE // 4)
+    clock.advance(DAY_ENDS_IN)
+    assert one.spend(1)
+    one.settle(late, ONE // 8)
+    lender.after = lender.once(lambda: one.settle(later, ONE // 16))
+    assert one.settle_up()
+    assert one.settle_up()
+    old = [claim.spent for claim in lender.claims if claim.pot.window == "2027-01-15"]
+    assert max(old) == ONE // 8 + ONE // 16
+
+
+def test_what_is_held_in_a_window_that_is_over_stays_reserved(
+    one: Process, lender: Lender, clock: ManualClock
+) -> None:
+    one.held(ONE // 4)
+    clock.advance(DAY_ENDS_IN)
+    assert one.spend(1)
+    assert one.settle_up()
+    assert one.reserved == ONE // 4
+
+
+def test_what_was_told_is_not_told_again_while_another_call_runs(one: Process, lender: Lender) -> None:
+    one.held(ONE // 4)
+    one.spend(ONE // 4)
+    assert one.settle_up()
+    asked = len(lender.claims)
+    assert one.settle_up()
+    assert len(lender.claims) == asked
+
+
+def test_what_others_spend_is_heard_of_with_the_next_answer(lender: Lender, clock: ManualClock) -> None:
+    one, other = Process(lender, clock), Process(lender, clock)
+    one.held(1)
+    assert other.spend(ONE * 3 // 5)
+    assert other.settle_up()
+    clock.advance(25.0)
+    assert one.heard == []
+    assert one.settle_up()
+    assert [(event.kind, event.share) for event in one.heard] == [("threshold", 0.5)]
+
+
+def test_a_refusal_is_believed_whatever_this_clock_says(one: Process, lender: Lender) -> None:
+    lender.ahead = 2 * 86_400.0
+    assert one.spend(ONE)
+    asked = len(lender.claims)
+    found = one.got(1)
+    assert isinstance(found, Denial)
+    assert (found.store, found.left, len(lender.claims)) == (False, 0, asked + 1)
