@@ -35,6 +35,7 @@ _CLASSIFIER = (
 _LEDGER = ("tests/unit/money/test_ledger.py",)
 _ACCOUNT = ("tests/unit/money/test_account.py",)
 _BUDGET = ("tests/unit/money/test_lent_budgets.py", "tests/unit/money/test_budget.py")
+_PROPERTY = "tests/property/test_money.py"
 
 ROOMS = (
     Room("execution/machine.py", _MACHINE),
@@ -53,6 +54,8 @@ ROOMS = (
     Room("money/ledger.py", _LEDGER),
     Room("money/account.py", _ACCOUNT),
     Room("money/allowance.py", _ACCOUNT),
-    Room("money/budget.py", _BUDGET),
+    Room("money/budget.py", (*_BUDGET, _PROPERTY)),
+    Room("money/purse.py", (*_BUDGET, _PROPERTY)),
     Room("money/price.py", ("tests/unit/money/test_price.py", "tests/unit/money/test_worst.py")),
+    Room("money/reading.py", ("tests/unit/money/test_reading.py", _PROPERTY)),
 )

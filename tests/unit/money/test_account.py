@@ -59,9 +59,7 @@ class Till:
         self, reply: Reply = NOTHING, fault: Fault | None = None, *, attempt: int = 1, model: str = "a",
         had_content: bool = False, cancelled: bool = False,
     ) -> tuple[Usage, int | None]:  # fmt: skip
-        return self.account.close(
-            attempt, Model(model), fault, reply, had_content=had_content, cancelled=cancelled
-        )
+        return self.account.close(attempt, Model(model), fault, reply, had_content=had_content, cancelled=cancelled)
 
     def charged(self, reply: Reply = NOTHING, fault: Fault | None = None, **rest: Any) -> tuple[Usage, int | None]:
         """Open and close."""
@@ -158,7 +156,11 @@ def test_a_launch_without_a_token_costs_nothing_whatever_a_call_costs() -> None:
 def test_a_bill_that_is_no_amount_is_told_and_the_price_taken(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "capability_router"):
         assert Till().charged(Reply(COUNTED, cost_usd="lots"))[1] == 20 * 10**6
-    assert "a reported a cost that is no amount of USD" in caplog.text
+        told = [(record.name, record.getMessage()) for record in caplog.records]
+        assert told == [("capability_router", "a reported a cost that is no amount of USD; its price is taken instead")]
+        caplog.clear()
+        Till().charged(Reply(COUNTED))
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize(
@@ -301,6 +303,16 @@ def test_what_was_lent_and_not_used_is_given_back(till: Till) -> None:
     assert till.left == [1.0]
 
 
+def test_a_refused_loan_leaves_nothing_to_give_back(till: Till, lender: Lender) -> None:
+    lender.away = True
+    short = till.open()
+    assert isinstance(short, Short)
+    till.account.borrow(1, short)
+    till.account.forgo()
+    assert isinstance(till.open(), Short)
+    assert till.budgets.reserved == 0
+
+
 def test_what_nobody_waited_for_is_not_borrowed(till: Till, lender: Lender) -> None:
     till.account.borrow(1, Short(("global",), 1))
     till.account.forgo()
@@ -348,6 +360,17 @@ def test_after_a_cost_that_nobody_knows_nothing_more_is_allowed() -> None:
     assert isinstance(told, Denial)
     assert (told.left, told.spent, told.window) == (0, None, "request")
     assert "an unknown part is spent" in told.told
+
+
+def test_what_is_known_later_does_not_make_up_for_what_is_not() -> None:
+    till = Till(limit=Limit(ONE, {"a": CENT, "unpriced": CENT}.get))
+    assert till.open(1, "unpriced") is None
+    assert till.open(2) is None
+    till.close(Reply(COUNTED), attempt=1, model="unpriced")
+    till.close(Reply(COUNTED), attempt=2)
+    told = till.open(3)
+    assert isinstance(told, Denial)
+    assert told.spent is None
 
 
 def test_a_call_whose_cost_nobody_foresees_is_not_allowed() -> None:

@@ -133,9 +133,7 @@ def test_a_window_that_is_over_is_told_of_until_nothing_is_held_in_it(
     assert len(one.purses()) == 1
 
 
-def test_a_window_that_is_over_and_was_told_is_not_told_again(
-    one: Process, lender: Lender, clock: ManualClock
-) -> None:
+def test_a_window_that_is_over_and_was_told_is_not_told_again(one: Process, lender: Lender, clock: ManualClock) -> None:
     one.spend(ONE // 2)
     assert one.settle_up()
     clock.advance(DAY_ENDS_IN)
@@ -346,9 +344,7 @@ def test_what_others_gave_back_meanwhile_is_taken_without_asking(one: Process, l
     assert len(lender.claims) == 1
 
 
-def test_what_is_settled_while_the_store_is_told_is_told_next(
-    one: Process, lender: Lender, clock: ManualClock
-) -> None:
+def test_what_is_settled_while_the_store_is_told_is_told_next(one: Process, lender: Lender, clock: ManualClock) -> None:
     late, later = one.held(ONE // 4), one.held(ONE // 4)
     clock.advance(DAY_ENDS_IN)
     assert one.spend(1)
@@ -360,9 +356,7 @@ def test_what_is_settled_while_the_store_is_told_is_told_next(
     assert max(old) == ONE // 8 + ONE // 16
 
 
-def test_what_is_held_in_a_window_that_is_over_stays_reserved(
-    one: Process, lender: Lender, clock: ManualClock
-) -> None:
+def test_what_is_held_in_a_window_that_is_over_stays_reserved(one: Process, lender: Lender, clock: ManualClock) -> None:
     one.held(ONE // 4)
     clock.advance(DAY_ENDS_IN)
     assert one.spend(1)
