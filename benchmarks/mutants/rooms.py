@@ -56,6 +56,6 @@ ROOMS = (
     Room("money/allowance.py", _ACCOUNT),
     Room("money/budget.py", (*_BUDGET, _PROPERTY)),
     Room("money/purse.py", ("tests/unit/money/test_purse.py", *_BUDGET)),
-    Room("money/price.py", ("tests/unit/money/test_price.py", "tests/unit/money/test_worst.py")),
+    Room("money/price.py", ("tests/unit/money/test_rates.py", "tests/unit/money/test_price.py")),
     Room("money/reading.py", ("tests/unit/money/test_reading.py", _PROPERTY)),
 )

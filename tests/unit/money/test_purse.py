@@ -11,7 +11,9 @@ from capability_router.stores.base import Grant, Pot
 LIMIT = 1_000
 
 
-def purse(window: str = "", starts: float | None = None, ends: float | None = None, rolls: float | None = None) -> Purse:
+def purse(
+    window: str = "", starts: float | None = None, ends: float | None = None, rolls: float | None = None
+) -> Purse:
     return Purse(BudgetSpec("global", LIMIT / 1e12), "global", Pot("total|global", window, LIMIT, starts, ends, rolls))
 
 
@@ -175,7 +177,6 @@ def test_what_this_process_has_spent_itself_before_it_asked_is_news() -> None:
 
 def test_a_rolling_window_tells_again_when_it_had_come_to_rest() -> None:
     found = lent(purse(rolls=60.0), LIMIT)
-    told = []
-    for spent in (500, 800, 600, 800, 499, 500, 1_000, 850, 1_000):
-        told.append(lent(found, LIMIT, spent=spent).passed())
+    spendings = (500, 800, 600, 800, 499, 500, 1_000, 850, 1_000)
+    told = [lent(found, LIMIT, spent=spent).passed() for spent in spendings]
     assert told == [[0.5], [0.8], [], [], [], [0.5], [0.8, 1.0], [], []]
