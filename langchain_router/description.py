@@ -60,8 +60,9 @@ def _address(model: BaseChatModel, dialect: Dialect, provider: str, name: str) -
 
 
 def _base_url(model: BaseChatModel, dialect: Dialect, provider: str) -> str:
-    client = getattr(model, "root_client", None)  # of the classes on OpenAI's SDK, which knows its default
-    urls = (*(getattr(model, name, None) for name in dialect.url_fields), getattr(client, "base_url", None))
+    clients = (getattr(model, name, None) for name in ("root_client", "client"))  # some SDKs' know their default
+    stated = (getattr(model, name, None) for name in dialect.url_fields)
+    urls = (*stated, *(getattr(client, "base_url", None) for client in clients))
     url = next((str(url) for url in urls if url and "://" in str(url)), "")
     return url.rstrip("/") or f"sdk:{provider or type(model).__name__}"
 

@@ -95,6 +95,18 @@ def _groq_clients(model: Any) -> None:
             setattr(model, leaf, sdk.with_options(max_retries=0).chat.completions)
 
 
+def _perplexity_clients(model: Any) -> None:
+    for name in ("client", "async_client"):
+        if (client := getattr(model, name, None)) is not None:
+            setattr(model, name, client.with_options(max_retries=0))
+
+
+def _openrouter_client(model: Any) -> None:
+    """Of a client built with no retries the SDK's own default holds, which is an hour of them."""
+    model.client = model._build_client()
+    model.client.sdk_configuration.retry_config = None
+
+
 def _cached_clients(model: Any) -> None:
     """Cached properties, built anew from the copy's own fields."""
     for name in ("_client", "_async_client", "_client_params"):
@@ -146,8 +158,14 @@ DIALECTS: tuple[Dialect, ...] = (
     Dialect("langchain_google_vertexai", "ChatVertexAI", ("google_vertexai",)),
     Dialect("langchain_huggingface", "ChatHuggingFace", ("huggingface",)),
     Dialect("langchain_nvidia_ai_endpoints", "ChatNVIDIA", ("nvidia",)),
-    Dialect("langchain_openrouter", "ChatOpenRouter", ("openrouter",)),
-    Dialect("langchain_perplexity", "ChatPerplexity", ("perplexity",)),
+    Dialect(
+        "langchain_openrouter", "ChatOpenRouter", ("openrouter",), retries=Retries(0, _openrouter_client),
+        url_fields=("openrouter_api_base",),
+    ),
+    Dialect(
+        "langchain_perplexity", "ChatPerplexity", ("perplexity",), retries=Retries(0, _perplexity_clients),
+        url_fields=(),  # its clients know
+    ),
     Dialect("langchain_router", "ChatEndpoint", keeps_time=True, gives_reason=True),
     Dialect("langchain_router", "ChatRouter", routes=True),
 )  # fmt: skip

@@ -13,8 +13,11 @@ from langchain_groq import ChatGroq
 from langchain_mistralai import ChatMistralAI
 from langchain_ollama import ChatOllama
 from langchain_openai import ChatOpenAI
+from langchain_openrouter import ChatOpenRouter
+from langchain_perplexity import ChatPerplexity
 from llama_index.llms.openai import OpenAI
 from llama_index.llms.openai_like import OpenAILike
+from perplexity import AsyncPerplexity, Perplexity
 
 from langchain_router import AllCandidatesFailed, ChatEndpoint, ChatRouter
 from llamaindex_router import EndpointLLM, RouterLLM
@@ -25,6 +28,14 @@ from .loopback import Server
 ATTEMPTS = 3
 SETTINGS: dict[str, Any] = {"retry": {"attempts": ATTEMPTS, "per_target": ATTEMPTS, "wait": "none", "budget_floor": 99}}
 Make = Callable[[str, str], Any]
+
+
+def _perplexity(url: str, model: str) -> ChatPerplexity:
+    where = {"base_url": url, "api_key": "k"}
+    clients = {"client": Perplexity(**where), "async_client": AsyncPerplexity(**where)}
+    return ChatPerplexity(model=model, api_key="k", **clients)
+
+
 LANGCHAIN: dict[str, Make] = {
     "ChatOpenAI": lambda url, model: ChatOpenAI(model=model, base_url=f"{url}/v1", api_key="k"),
     "ChatOpenAI responses": lambda url, model: ChatOpenAI(
@@ -35,6 +46,8 @@ LANGCHAIN: dict[str, Make] = {
     "ChatMistralAI": lambda url, model: ChatMistralAI(model=model, base_url=f"{url}/v1", api_key="k"),
     "ChatGoogleGenerativeAI": lambda url, model: ChatGoogleGenerativeAI(model=model, base_url=url, api_key="k"),
     "ChatOllama": lambda url, model: ChatOllama(model=model, base_url=url),
+    "ChatOpenRouter": lambda url, model: ChatOpenRouter(model=model, base_url=f"{url}/v1", api_key="k"),
+    "ChatPerplexity": lambda url, model: _perplexity(f"{url}/v1", model),
     "ChatEndpoint": lambda url, model: ChatEndpoint(model=model, base_url=f"{url}/v1", api_key="k"),
 }
 LLAMAINDEX: dict[str, Make] = {

@@ -32,4 +32,4 @@ def test_no_supported_model_retries_beside_the_router() -> None:
     command = [sys.executable, "-m", "benchmarks.figures", "retries"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - this interpreter, our own module
     assert run.returncode == 0, run.stdout + run.stderr
-    assert "44 children and verbs" in run.stdout
+    assert "52 children and verbs" in run.stdout

@@ -65,5 +65,5 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A shared store's URL, for real processes under the real clock."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'router.db'}"
-    found: str = request.getfixturevalue("redis_url")
-    return found
+    patient = "socket_timeout=10&socket_connect_timeout=10"  # however busy this machine is
+    return f"{request.getfixturevalue('redis_url')}?{patient}"

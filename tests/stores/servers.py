@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from importlib.util import find_spec
@@ -39,11 +40,19 @@ def running(folder: Path, *options: str, port: int | None = None) -> Iterator[st
     assert server is not None
     command = [server, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder), *options]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 - our own words
-    patient = redis.retry.Retry(redis.backoff.ConstantBackoff(0.05), 200)
     try:
-        with closing(redis.Redis(port=port, retry=patient)) as client, suppress(redis.exceptions.AuthenticationError):
-            client.ping()
+        with closing(redis.Redis(port=port)) as client, suppress(redis.exceptions.AuthenticationError):
+            _awaited(client)
         yield f"redis://127.0.0.1:{port}/0"
     finally:
         process.kill()
         process.wait()
+
+
+def _awaited(client: redis.Redis) -> None:
+    for _ in range(200):
+        with suppress(redis.exceptions.ConnectionError, redis.exceptions.TimeoutError):
+            client.ping()
+            return
+        time.sleep(0.05)
+    raise AssertionError("the server does not come up")

@@ -133,6 +133,68 @@ def test_a_call_that_outlives_its_lease_is_renewed_or_booked_late(room: Moody, c
     assert [row["spent_usd"] for row in other.budgets.rows()] == [1.25]
 
 
+def test_a_process_that_rests_for_days_is_not_booked_twice(room: Moody, clock: ManualClock) -> None:
+    spec = BudgetSpec("global", 1.0)
+    one, two = Process(room, clock, spec), Process(room, clock, spec)
+    assert one.spend(ONE // 4)
+    assert one.budgets.settle_up()
+    clock.advance(3 * 86_400)
+    assert two.spend(ONE // 8)  # the store forgets who has long gone
+    assert one.spend(ONE // 8)
+    for process in (one, two):
+        assert process.budgets.settle_up()
+    assert [row["spent_usd"] for row in one.budgets.rows()] == [0.5]
+
+
+def test_a_call_that_is_under_way_when_its_process_closes_is_booked_once(room: Moody, clock: ManualClock) -> None:
+    one, two = Process(room, clock), Process(room, clock)
+    assert one.spend(ONE // 4)
+    hold = one.hold(ONE // 4)
+    assert one.budgets.settle_up(final=True)
+    clock.advance(700)
+    assert two.spend(ONE // 4)
+    one.budgets.settle(hold, ONE // 4)  # type: ignore[arg-type]
+    for process in (one, two):
+        assert process.budgets.settle_up(final=True)
+    assert [(row["spent_usd"], row["reserved_usd"]) for row in one.budgets.rows()] == [(0.75, 0.0)]
+
+
+class Asleep(ManualClock):
+    """The monotonic clock stands still while the machine sleeps, as Linux' does."""
+
+    def now(self) -> float:
+        return 0.0
+
+
+class SetBack(ManualClock):
+    """The wall clock is set back all the time."""
+
+    def unix(self) -> float:
+        return 1_800_000_000.0
+
+
+@pytest.mark.parametrize("odd", [Asleep, SetBack])
+def test_a_loan_ends_by_both_clocks(room: Moody, clock: ManualClock, odd: type[ManualClock]) -> None:
+    own = odd()
+    one, two = Process(room, own), Process(room, clock)
+    assert one.spend(ONE // 100)
+    (purse,) = one.budgets.purses()
+    while purse.free(0.0, 0.0) < ONE // 1_000:
+        assert one.spend(ONE // 100)
+    claims = room.claims
+    assert one.spend(ONE // 1_000)
+    assert room.claims == claims  # it had been lent more
+    while purse.free(0.0, 0.0) < ONE // 1_000:
+        assert one.spend(ONE // 100)
+    claims = room.claims
+    own.advance(40)
+    clock.advance(40)
+    (row,) = two.budgets.rows()
+    assert two.spend(round(row["left_usd"] * ONE))
+    assert not one.spend(ONE // 1_000)
+    assert room.claims == claims + 2
+
+
 def test_the_window_turns_under_a_loan(room: Moody, clock: ManualClock) -> None:
     one, two = Process(room, clock), Process(room, clock)
     assert one.spend(ONE // 2)

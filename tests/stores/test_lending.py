@@ -20,9 +20,11 @@ from capability_router.stores.sqlite import SqliteStore
 
 NUMBERS = count()
 AMOUNTS = st.one_of(st.integers(0, 2_000), st.integers(0, 10**19))
-Step = tuple[str, int, int, int, int, float, bool]
+Step = tuple[str, int, int, int, int, float, bool, int]
 STEPS = st.lists(
-    st.tuples(st.sampled_from("abc"), AMOUNTS, AMOUNTS, AMOUNTS, AMOUNTS, st.floats(0, 40), st.booleans()),
+    st.tuples(
+        st.sampled_from("abc"), AMOUNTS, AMOUNTS, AMOUNTS, AMOUNTS, st.floats(0, 40), st.booleans(), st.integers(1, 4)
+    ),
     min_size=1, max_size=12,
 )  # fmt: skip
 POTS = st.sampled_from(
@@ -34,9 +36,9 @@ POTS = st.sampled_from(
 
 
 def _stepped(pot: Pot, step: Step, told: dict[str, int]) -> Claim:
-    holder, more, kept, least, wish, _, final = step
+    holder, more, kept, least, wish, _, final, number = step
     told[holder] = told.get(holder, 0) + more
-    return Claim(pot, holder, told[holder], kept, kept + least, kept + least + wish, 30.0, final)
+    return Claim(pot, holder, told[holder], kept, kept + least, kept + least + wish, 30.0, final, number)
 
 
 @settings(max_examples=200, deadline=None)

@@ -30,6 +30,15 @@ def test_a_claim_said_twice_changes_nothing(store: Store) -> None:
     assert store.budgets.claim(claim)[:3] == store.budgets.claim(claim)[:3] == (200, 300, 200)
 
 
+def test_a_claim_that_a_later_one_has_overtaken_changes_no_loan_but_what_it_tells_is_booked(store: Store) -> None:
+    early, late = Claim(POT, "a", 5, number=1), Claim(POT, "a", 3, kept=0, least=100, wish=100, number=2)
+    assert store.budgets.claim(late).lent == 100
+    overtaken = store.budgets.claim(early)
+    assert (overtaken.lent, overtaken.spent, overtaken.reserved) == (100, 5, 100)
+    assert store.budgets.claim(Claim(POT, "b", 0, least=896)).lent == 0
+    assert store.budgets.claim(Claim(POT, "a", 5, number=3)).reserved == 0
+
+
 def test_who_wants_more_than_he_needs_gets_a_part_of_what_is_left(store: Store) -> None:
     share = 1 if store.budgets.inline else SHARE
     assert store.budgets.claim(Claim(POT, "a", 0, least=200, wish=1_000)).lent == 200 + 800 // share

@@ -48,7 +48,8 @@ class Admission:
         return None
 
     def leave(self, at: float) -> None:
-        """Give back the pick that is kept, and what was lent for it."""
+        """The request is over: stand in no line, give back the pick that is kept and what was lent for it."""
+        self._targets.leave()
         kept, self._kept = self._kept, None
         if kept is not None:
             self._books.forgo()

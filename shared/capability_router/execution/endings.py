@@ -89,6 +89,16 @@ def interrupted(parts: Sequence[AttemptRecord], fault: Fault, text: str) -> Stre
     return error
 
 
+def summed(costs: Sequence[int | None]) -> int | None:
+    """None as soon as one part is unknown: an unknown cost is not zero."""
+    total = 0
+    for cost in costs:
+        if cost is None:
+            return None
+        total += cost
+    return total
+
+
 def together(parts: Sequence[AttemptRecord]) -> Usage:
     """The tokens of an answer that several attempts gave, one after the other."""
     return Usage.together(part.usage for part in parts)

@@ -37,7 +37,7 @@ from typing import Protocol
 from capability_router.execution.admission import Admission
 from capability_router.execution.books import Books, verdict
 from capability_router.execution.effects import Abort, Deliver, Effect, Finish, Fund, Launch, SetAlarm, Timeouts
-from capability_router.execution.endings import failure, interrupted, rejected, together, why
+from capability_router.execution.endings import failure, interrupted, rejected, summed, together, why
 from capability_router.execution.events import (
     AlarmRang,
     Began,
@@ -336,7 +336,6 @@ class Execution:
     def _end(self, at: float, candidate: Candidate | None, error: Exception | None) -> tuple[Effect, ...]:
         self._answered = candidate
         self._admission.leave(at)
-        self._targets.leave()
         records = self.records
         last = self.launched if self.committed is None else self.committed
         ended = self._records.get(last)
@@ -350,7 +349,7 @@ class Execution:
             tuple(records),
             self._why(records, answer),
             self._plan.policy,
-            _summed([r.cost_pico for r in records]),
+            summed([r.cost_pico for r in records]),
             at - self._start,
             answer.ttft_s if answer else None,
             together([self._records[i] for i in (*parts, last)]) if parts else usage,
@@ -384,13 +383,3 @@ class Execution:
             run.started - self._start, elapsed, ttft, usage, cost, reply.finish,
             fault.window if fault else None,
         )  # fmt: skip
-
-
-def _summed(costs: list[int | None]) -> int | None:
-    """None as soon as one part is unknown: an unknown cost is not zero."""
-    total = 0
-    for cost in costs:
-        if cost is None:
-            return None
-        total += cost
-    return total

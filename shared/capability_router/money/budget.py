@@ -154,9 +154,9 @@ class Budgets:
                     self._told(purse)
             return True
         with self._counter:
-            now = self._clock.now()
+            now, unix = self._clock.now(), self._clock.unix()
             with self._postbox:
-                claims = [(p, p.tells(now, self._lease_s, final=final)) for p in self._due(now, final)]
+                claims = [(p, p.tells(now, unix, self._lease_s, final=final)) for p in self._due(now, final)]
             done = self._asked(claims, now)
             with self._postbox:
                 for cap in self._coverage.caps:
@@ -190,7 +190,7 @@ class Budgets:
 
     def _reserved(self, names: tuple[str, ...], amount: int | None) -> Hold | Denial | list[Purse]:
         """A hold; else why not; else the purses that lack money."""
-        now = self._clock.now()
+        now, unix = self._clock.now(), self._clock.unix()
         purses = self._covering(names)
         short: list[Purse] = []
         for purse in purses:
@@ -198,7 +198,7 @@ class Budgets:
                 continue
             if amount is None:
                 return unpriced(purse, names)
-            if purse.free(now) < amount:
+            if purse.free(now, unix) < amount:
                 short.append(purse)
         if short and not self.room.inline:
             return short
@@ -213,10 +213,11 @@ class Budgets:
 
     def _lent(self, short: list[Purse], amount: int, now: float) -> Purse | None:
         """Ask a store that answers at once; gives the first purse that can't be filled, after which none is."""
+        unix = self._clock.unix()
         for purse in short:
-            claim = purse.asks(amount, now, self._lease_s, whole=True)
+            claim = purse.asks(amount, now, unix, self._lease_s, whole=True)
             grant = self.room.claim(claim)
-            purse.granted(claim, grant, now)
+            purse.granted(claim, grant, now, unix)
             if grant.lent < claim.least:
                 return purse
         return None
@@ -224,18 +225,18 @@ class Budgets:
     def _told(self, purse: Purse) -> None:
         """Let a store that answers at once know how a purse stands, and have back what is not held."""
         if self.room.inline:
-            now = self._clock.now()
-            claim = purse.tells(now, self._lease_s, final=True)
-            purse.granted(claim, self.room.claim(claim), now)
+            now, unix = self._clock.now(), self._clock.unix()
+            claim = purse.tells(now, unix, self._lease_s, final=True)
+            purse.granted(claim, self.room.claim(claim), now, unix)
 
     def _borrowed(self, short: Short) -> Hold | Denial:
         for _ in range(_TRIES):
-            now = self._clock.now()
+            now, unix = self._clock.now(), self._clock.unix()
             with self._postbox:
                 found = self._reserved(short.scopes, short.amount)
                 if not isinstance(found, list):
                     return found
-                claims = [(purse, purse.asks(short.amount, now, self._lease_s)) for purse in found]
+                claims = [(purse, purse.asks(short.amount, now, unix, self._lease_s)) for purse in found]
             if not self._asked(claims, now):
                 return self._without(short, claims[0][0])
             with self._postbox:
@@ -266,14 +267,14 @@ class Budgets:
                 return False
             self._skew = grant.at - before
             with self._postbox:
-                self._taken_in(purse, claim, grant, now)
+                self._taken_in(purse, claim, grant, now, before)
         if claims and self.away:
             self._news.append(BudgetEvent("store_back", self.terms.store))
             self.away = ""
         return True
 
-    def _taken_in(self, purse: Purse, claim: Claim, grant: Grant, now: float) -> None:
-        purse.granted(claim, grant, now)
+    def _taken_in(self, purse: Purse, claim: Claim, grant: Grant, now: float, unix: float) -> None:
+        purse.granted(claim, grant, now, unix)
         if purse.spent == purse.told and (self._is_open(purse) or not purse.held):
             self._untold.discard(purse)
         self._noticed(purse)

@@ -9,6 +9,7 @@ from capability_router.money.cap import BudgetSpec
 from capability_router.stores.base import Claim, Grant, Pot
 
 BUSY_S = 1.0  # who asks again within this time is lent more than he needs
+FORGETS_S = 3_600.0  # after which a purse at rest begins as a new holder, long before a store forgets the old one
 THRESHOLDS = (0.5, 0.8, 1.0)
 _MOST = 1 << 62
 _NEVER = float("inf")
@@ -18,13 +19,13 @@ class Purse:
     """One pot's money in this process. Not thread-safe: used under the lock of Budgets. Picodollars.
 
     `lent` is what the store last lent beyond the `told` part of `spent`; it may be used until `until` (seconds of
-    the router's clock). `held` is reserved by calls under way. `all_spent`, `all_reserved`: everybody's, when the
-    store was last asked.
+    the router's clock) and `ends` (Unix seconds). `held` is reserved by calls under way. `all_spent`,
+    `all_reserved`: everybody's, when the store was last asked.
     """
 
     __slots__ = (
-        "_next", "all_reserved", "all_spent", "block", "frees_at", "held", "holder", "lent", "level", "limit", "lost",
-        "name", "pot", "spec", "spent", "told", "until", "used",
+        "_next", "all_reserved", "all_spent", "asked", "block", "claims", "ends", "frees_at", "held", "holder", "lent",
+        "level", "limit", "lost", "name", "pot", "spec", "spent", "told", "until", "used",
     )  # fmt: skip
 
     def __init__(self, spec: BudgetSpec, name: str, pot: Pot) -> None:
@@ -32,6 +33,8 @@ class Purse:
         self.holder = uuid.uuid4().hex[:16]
         self.spent = self.told = self.lent = self.held = 0
         self.until = self.used = float("-inf")
+        self.ends = self.asked = float("-inf")  # by the wall clock, which goes on while a machine is asleep
+        self.claims = 0
         self.block = 0
         self.all_spent = self.all_reserved = 0
         self.frees_at: float | None = None
@@ -44,9 +47,9 @@ class Purse:
         pot = self.pot
         return (pot.ends is None or unix < pot.ends) and (pot.starts is None or unix >= pot.starts)
 
-    def free(self, now: float) -> int:
+    def free(self, now: float, unix: float) -> int:
         """What may be held now without asking."""
-        return self.lent - (self.spent - self.told) - self.held if now < self.until else 0
+        return self.lent - (self.spent - self.told) - self.held if now < self.until and unix < self.ends else 0
 
     def hold(self, amount: int, now: float) -> None:
         """Reserve."""
@@ -58,25 +61,36 @@ class Purse:
         self.held -= amount
         self.spent += cost
 
-    def asks(self, amount: int, now: float, lease_s: float, *, whole: bool = False) -> Claim:
+    def asks(self, amount: int, now: float, unix: float, lease_s: float, *, whole: bool = False) -> Claim:
         """A claim for what a further call needs, and for more if calls follow each other closely, or with `whole`."""
         self.block = min(2 * max(self.block, amount), _MOST) if now - self.used < BUSY_S else 0
         least = self.held + amount
         wish = self.limit if whole else least + self.block
-        return Claim(self.pot, self.holder, self.spent, self.held, least, wish, lease_s)
+        self._numbered(unix)
+        return Claim(self.pot, self.holder, self.spent, self.held, least, wish, lease_s, number=self.claims)
 
-    def tells(self, now: float, lease_s: float, *, final: bool = False) -> Claim:
+    def tells(self, now: float, unix: float, lease_s: float, *, final: bool = False) -> Claim:
         """A claim for no more than what is held and soon used again; `final`: the last one, if nothing is held."""
         if final or now - self.used >= BUSY_S:
             self.block = 0
-        held = self.held
-        return Claim(self.pot, self.holder, self.spent, held, held, held + self.block, lease_s, final and not held)
+        held, wish, last = self.held, self.held + self.block, final and not self.held
+        self._numbered(unix)
+        return Claim(self.pot, self.holder, self.spent, held, held, wish, lease_s, last, self.claims)
 
-    def granted(self, claim: Claim, grant: Grant, asked_at: float) -> None:
-        """Take in what the store answered; `asked_at`: the router's time when it was asked."""
+    def _numbered(self, unix: float) -> None:
+        """Count the claim. A store forgets a holder in time, and would book its total again: begin as another."""
+        if unix - self.asked > FORGETS_S and unix > self.ends and self.spent == self.told and not self.held:
+            self.holder, self.claims = uuid.uuid4().hex[:16], 0
+            self.spent = self.told = self.lent = 0
+        self.asked = unix
+        self.claims += 1
+
+    def granted(self, claim: Claim, grant: Grant, now: float, unix: float) -> None:
+        """Take in what the store answered; `now`, `unix`: when it was asked."""
         if self.level is None:
             self._pass(self._level(grant.spent - claim.spent))
-        self.told, self.lent, self.until = claim.spent, grant.lent, asked_at + claim.lease_s
+        self.told, self.lent = claim.spent, grant.lent
+        self.until, self.ends = now + claim.lease_s, unix + claim.lease_s
         self.all_spent, self.all_reserved, self.frees_at = grant.spent, grant.reserved, grant.frees_at
 
     @property

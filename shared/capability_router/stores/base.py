@@ -32,7 +32,8 @@ class Claim(NamedTuple):
 
     `spent`: all that this holder has spent of the pot so far. `kept`: reserved by its calls under way. `least`:
     what it must be lent to go on, `wish`: what it would like, none of which is spent yet. A loan ends `lease_s`
-    after the claim. `final`: the holder won't be heard of again.
+    after the claim. `final`: the holder won't be heard of again. `number` grows with each claim of a holder: one that
+    was overtaken on its way by a later one lends nothing.
     """
 
     pot: Pot
@@ -43,6 +44,7 @@ class Claim(NamedTuple):
     wish: int = 0
     lease_s: float = 30.0
     final: bool = False
+    number: int = 0
 
 
 class Grant(NamedTuple):

@@ -20,12 +20,13 @@ PAST_S = 7 * 86_400.0  # how long a window that is over can still be told of
 
 @dataclass(slots=True)
 class Loan:
-    """What a holder has been lent until `ends`, what it has told to have spent, and until when it is known."""
+    """What a holder has been lent until `ends`, has told to have spent, until when it is known, and its last claim."""
 
     amount: int
     spent: int
     ends: float
     known: float
+    number: int = 0
 
 
 @dataclass(slots=True)
@@ -78,7 +79,9 @@ def lend(till: Till, claim: Claim, now: float, share: int = SHARE) -> Grant:
         here = bucket(pot, now)
         till.spent[here] = till.spent.get(here, 0) + claim.spent - loan.spent
         loan.spent = claim.spent
-    loan.amount = 0
+    if claim.number < loan.number:
+        return Grant(loan.amount, till.total(), till.reserved(now), now, till.frees_at(pot))
+    loan.amount, loan.number = 0, claim.number
     room = max(pot.limit - till.total() - till.reserved(now), 0)
     loan.amount = _amount(claim, room, share) if open_at(pot, now) else min(claim.kept, room)
     loan.ends = now + claim.lease_s

@@ -83,6 +83,7 @@ class RedisBudgets:
             claim.holder, claim.spent, claim.kept, claim.least, claim.wish, claim.lease_s, pot.limit,
             _some(pot.rolls_s), _some(pot.starts), _some(pot.ends), SHARE, BUCKETS, known_s, PAST_S,
             "" if self._unix is None else repr(self._unix()), json.dumps(pot),
+            claim.number,
         ]  # fmt: skip
 
     def standings(self, budgets: Iterable[str] = ()) -> list[Standing]:
@@ -122,8 +123,8 @@ def _till(fields: Mapping[str, str]) -> Till:
         if name.startswith("s"):
             till.spent[int(name[1:])] = int(value)
         elif name.startswith("h"):
-            amount, spent, ends, known = value.split()
-            till.loans[name[1:]] = Loan(int(amount), int(spent), float(ends), float(known))
+            amount, spent, ends, known, number = value.split()
+            till.loans[name[1:]] = Loan(int(amount), int(spent), float(ends), float(known), int(number))
     return till
 
 

@@ -36,6 +36,7 @@ local function smaller(a, b) if less(a, b) then return a end return b end
 local told, kept, least, wish = num(ARGV[2]), num(ARGV[3]), num(ARGV[4]), num(ARGV[5])
 local lease, limit, rolls = tonumber(ARGV[6]), num(ARGV[7]), tonumber(ARGV[8])
 local starts, ends, share = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
+local number, last, mine = tonumber(ARGV[17]), 0, {0, 0}
 local buckets, known_s, past_s, now = tonumber(ARGV[12]), tonumber(ARGV[13]), tonumber(ARGV[14]), tonumber(ARGV[15])
 if not now then
   local time = redis.call('TIME')
@@ -61,11 +62,12 @@ for i = 1, #fields, 2 do
       if not oldest or bucket < oldest then oldest = bucket end
     end
   elseif kind == 'h' then
-    local amount, paid, until_, known = string.match(value, '(%d+) (%d+) (%S+) (%S+)')
+    local amount, paid, until_, known, latest = string.match(value, '(%d+) (%d+) (%S+) (%S+) (%d+)')
     if tonumber(known) <= now then
       redis.call('HDEL', pot, name)
     elseif name == holder then
-      seen = num(paid)
+      seen, last = num(paid), tonumber(latest)
+      if tonumber(until_) > now then mine = num(amount) end
     elseif tonumber(until_) > now then
       lent = add(lent, num(amount))
     end
@@ -78,6 +80,15 @@ if less(seen, told) then
   if not oldest or here < oldest then oldest = here end
 end
 
+local frees = ''
+if rolls and oldest then frees = string.format('%.17g', (oldest + 1) * (rolls / buckets) + rolls) end
+if number < last then  -- a later claim was faster: what was spent is booked above, the loan stays
+  local known = redis.call('HGET', pot, holder)
+  local amount, _, rest = string.match(known, '(%d+) (%d+) (.*)')
+  redis.call('HSET', pot, holder, amount .. ' ' .. text(seen) .. ' ' .. rest)
+  return {amount, text(spent), text(add(lent, mine)), string.format('%.17g', now), frees}
+end
+
 local room, amount = sub(sub(limit, spent), lent), nil
 local over = (starts and now < starts) or (ends and now >= ends)
 if over or less(room, least) then
@@ -85,15 +96,13 @@ if over or less(room, least) then
 else
   amount = add(least, smaller(sub(wish, least), part(sub(room, least), share)))
 end
-local loan = string.format('%s %s %.17g %.17g', text(amount), text(seen), now + lease, now + known_s)
+local loan = string.format('%s %s %.17g %.17g %.0f', text(amount), text(seen), now + lease, now + known_s, number)
 redis.call('HSET', pot, holder, loan, 'pot', ARGV[16])
 if rolls then
   redis.call('PEXPIRE', pot, math.ceil((rolls * 2 + past_s) * 1000))
 elseif ends then
   redis.call('PEXPIRE', pot, math.ceil(math.max(ends - now, 0) * 1000 + past_s * 1000))
 end
-local frees = ''
-if rolls and oldest then frees = string.format('%.17g', (oldest + 1) * (rolls / buckets) + rolls) end
 return {text(amount), text(spent), text(add(lent, amount)), string.format('%.17g', now), frees}
 """
 

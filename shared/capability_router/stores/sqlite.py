@@ -62,7 +62,7 @@ class SqliteBudgets:
 
 
 def _text(till: Till) -> str:
-    loans = {name: (loan.amount, loan.spent, loan.ends, loan.known) for name, loan in till.loans.items()}
+    loans = {name: (loan.amount, loan.spent, loan.ends, loan.known, loan.number) for name, loan in till.loans.items()}
     return json.dumps({"spent": till.spent, "loans": loans}, separators=(",", ":"))
 
 

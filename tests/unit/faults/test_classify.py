@@ -397,3 +397,12 @@ def test_what_the_built_in_client_knows_of_sending_outweighs_a_name() -> None:
     assert classify(odd(name="x:ConnectError", sent=True), NOW).sent
     assert not classify(odd(name="x:ReadError", sent=False), NOW).sent
     assert not classify(odd(name="x:ConnectError"), NOW).sent
+
+
+def test_an_answer_that_came_and_ended_badly_is_told_from_one_that_never_came() -> None:
+    for name in ("ContentFilterFinishReasonError", "LengthFinishReasonError"):
+        ended = odd(name=f"openai:{name}")
+        assert classify(ended, NOW).answered
+        assert classify(odd(name="x:Wrapped", cause=ended), NOW).answered
+        assert not classify(odd(name=f"openai:{name}", status_code=400), NOW).answered
+    assert not classify(odd(), NOW).answered

@@ -441,3 +441,21 @@ def test_tenants_that_come_once_are_not_kept_for_ever() -> None:
         budgets.clock.advance(1.0)
     assert len(budgets._coverage.purses()) < 1_000
     assert len(budgets.room._pots) < 1_000  # type: ignore[attr-defined]
+
+
+def test_a_threshold_of_a_rolling_window_is_told_again_once_less_than_half_is_spent() -> None:
+    budgets = Caps(BudgetSpec("global", 1.0, "rolling:60", "warn"))
+    heard: list[BudgetEvent] = []
+    budgets.on_event(heard.append)
+    budgets.spend(["global"], ONE * 3 // 10)
+    budgets.clock.advance(30)
+    budgets.spend(["global"], ONE // 2)
+    assert [event.share for event in heard] == [0.5, 0.8]
+    budgets.clock.advance(31)  # the first has left: half is spent
+    budgets.spend(["global"], 1, 0)
+    budgets.spend(["global"], ONE * 3 // 10)
+    assert len(heard) == 2
+    budgets.clock.advance(31)
+    budgets.spend(["global"], 1, 0)
+    budgets.spend(["global"], ONE // 4)
+    assert [event.share for event in heard[2:]] == [0.5]
