@@ -202,4 +202,7 @@ def test_pandas() -> None:
     frame = ledger.total(by=("tenant", "day")).to_pandas()
     assert isinstance(frame, pandas.DataFrame)
     assert sum(frame["cost_usd"]) == ledger.total().cost_usd
-    assert len(ledger.to_pandas()) == sum(ledger.series(step="hour").to_pandas()["calls"]) == 10
+    frame = ledger.to_pandas()
+    assert list(frame["estimated"]) == [c.estimated for c in CALLS[:10]]
+    assert list(frame["cost_usd"]) == [c.cost_usd for c in CALLS[:10]]
+    assert len(frame) == sum(ledger.series(step="hour").to_pandas()["calls"]) == 10
