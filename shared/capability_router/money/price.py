@@ -269,7 +269,7 @@ def _by_kind(usage: Usage) -> tuple[int, ...]:
         both = max(min(-plain, image - image_read, read - audio_read - image_read), 0)
         image_read, plain = image_read + both, plain + both
         both = max(min(-plain, audio - audio_read, read - audio_read - image_read), 0)
-        audio_read, plain = audio_read + both, max(plain + both, 0)
+        audio_read, plain = audio_read + both, 0
     audio_out, image_out = usage.output_audio_tokens, usage.output_image_tokens
     return (
         plain, max(usage.output_tokens - audio_out - image_out, 0), read - audio_read - image_read,

@@ -63,6 +63,7 @@ def test_a_service_without_a_known_price_is_priced_as_usual_and_planned_for_as_u
     assert SERVED.asked("") is SERVED
     assert SERVED.asked("flex") is SERVED.under("flex")
     assert SERVED.asked("batch") is SERVED
+    assert Price(1, 2).asked("flex") == Price(1, 2).asked("batch") == Price(1, 2)
     assert SERVED.asked("priority") is SERVED.asked("strange") is None
 
 
@@ -147,6 +148,9 @@ PARTS = (
         ((5, 0, 4, 0, 0, 4, 1, 0), 30_100_100), ((5, 0, 4, 0, 0, 0, 0, 4, 1), 30_100_000_100),
         ((5, 0, 5, 0, 0, 3, 2, 2, 1), 20_030_000_000),
         ((5, 0, 4, 0, 0, 1, 0, 1), 10_000_100_300),
+        ((2, 0, 2, 0, 0, 0, 0, 4, 1), 20_200_000_000), ((3, 0, 3, 0, 0, 2, 2, 4), 10_320_000_000),
+        ((1, 0, 5, 0, 0, 2, 1), 20_000_300), ((1, 0, 3, 0, 0, 4, 0, 2, 2), 20_010_300_000),
+        ((1, 0, 3, 0, 0, 4, 2), 30_100_000),
         # Counts that fit into nothing are taken as they are.
         ((1, 0, 0, 0, 0, 4), 400_000), ((1, 0, 0, 0, 0, 0, 0, 4), 400_000_000),
     ],
