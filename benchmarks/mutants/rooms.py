@@ -18,7 +18,8 @@ class Room(NamedTuple):
 
 _MACHINE = (
     "tests/unit/execution/test_transitions.py", "tests/unit/execution/test_endings.py",
-    "tests/property/test_machine_events.py", "tests/unit/execution/test_machine.py", "tests/property/test_execution.py",
+    "tests/unit/execution/test_lent.py", "tests/property/test_machine_events.py",
+    "tests/unit/execution/test_machine.py", "tests/property/test_execution.py",
 )  # fmt: skip
 _DRIVERS = (
     "tests/unit/execution/test_hedge.py", "tests/unit/execution/test_clocks.py", "tests/unit/execution/test_resume.py",
@@ -39,6 +40,7 @@ _LEDGER = (
 
 ROOMS = (
     Room("execution/machine.py", _MACHINE),
+    Room("execution/admission.py", ("tests/unit/execution/test_lent.py", "tests/unit/execution/test_transitions.py")),
     Room("execution/running.py", ("tests/unit/execution/test_running.py", "tests/unit/execution/test_transitions.py")),
     Room("execution/endings.py", ("tests/unit/execution/test_endings.py", "tests/unit/execution/test_transitions.py")),
     Room("execution/performance.py", ("tests/unit/execution/test_performance.py", *_DRIVERS)),
