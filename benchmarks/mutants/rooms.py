@@ -44,7 +44,7 @@ ROOMS = (
     Room("execution/running.py", ("tests/unit/execution/test_running.py", "tests/unit/execution/test_transitions.py")),
     Room("execution/endings.py", ("tests/unit/execution/test_endings.py", "tests/unit/execution/test_transitions.py")),
     Room("execution/performance.py", ("tests/unit/execution/test_performance.py", *_DRIVERS)),
-    Room("execution/race.py", _DRIVERS),
+    Room("execution/race.py", ("tests/unit/execution/test_race.py", "tests/unit/execution/test_hedge.py")),
     Room("execution/retry.py", ("tests/unit/execution/test_retry.py",)),
     Room("execution/limits.py", ("tests/unit/execution/test_transitions.py", "tests/unit/execution/test_endings.py")),
     Room("health/breaker.py", _BREAKER),
