@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from unit.execution.staged import Lender
+
 from capability_router import Request, Usage
 from capability_router.clock import ManualClock
 from capability_router.execution.effects import Launch
@@ -43,12 +45,19 @@ class Failed(Exception):
 
 
 class Shown:
-    """A performance of one request over models of these letters. `broken`: what starting an attempt raises."""
+    """A performance of one request over models of these letters.
 
-    def __init__(self, ids: str = "ab", *, stream: bool = True, broken: Any = None, **settings: Any) -> None:
+    `broken`: what starting an attempt raises; `lent`: its money comes from a store.
+    """
+
+    def __init__(
+        self, ids: str = "ab", *, stream: bool = True, broken: Any = None, lent: bool = False, **settings: Any
+    ) -> None:
         self.clock = ManualClock()
         self.clock.sleep(100.0)
         self.router = scripted_router({id: ["ok"] for id in ids}, clock=self.clock, **settings)
+        if lent:
+            Lender(self.router.budgets)
         self.run = self.router.start(Request(("hello",), stream=stream), self)  # type: ignore[arg-type]
         self.show: Performance[str] = Performance(self.run._machine, self, self.clock)  # type: ignore[arg-type]
         self.broken: dict[int, Exception] = broken or {}

@@ -6,7 +6,7 @@ import pytest
 from unit.execution.shown import Failed, Shown
 from unit.execution.staged import HEDGE
 
-from capability_router import AllCandidatesFailed, Usage
+from capability_router import AllCandidatesFailed, StreamInterrupted, Usage
 from capability_router.execution.performance import Rang
 from capability_router.faults.kinds import Fault
 
@@ -26,6 +26,13 @@ def test_chunks_are_held_until_one_has_content_and_then_given_once() -> None:
     assert not it.show.running
     it.show.check()
     assert it.faults() == [("a", None)]
+
+
+def test_a_request_under_way_has_no_error() -> None:
+    it = Shown()
+    it.started()
+    it.show.check()
+    assert it.show.running
 
 
 def test_a_whole_reply_is_held_until_it_has_ended() -> None:
@@ -74,6 +81,42 @@ def test_a_mistake_in_the_callers_code_passes_through_and_leaves_nothing() -> No
     assert not it.show.running
     assert it.faults() == [("a", "cancelled")]
     it.show.check()
+
+
+BARE = Fault("unsupported")
+
+
+@pytest.mark.parametrize("fault", [BARE, Fault("unsupported", status=400), Fault("unsupported", code="no_tools")])
+def test_a_request_that_a_model_does_not_support_goes_to_the_next(fault: Fault) -> None:
+    it = Shown()
+    it.fault = lambda error: fault  # type: ignore[method-assign]  # whatever is raised
+    it.started()
+    it.show.raised(1, ValueError("no"))
+    assert it.started() == [2]
+    it.show.ended(2)
+    assert it.faults() == [("a", "unsupported"), ("b", None)]
+
+
+@pytest.mark.parametrize(
+    ("fault", "mistaken"),
+    [
+        (BARE, True), (Fault("unsupported", status=400), False), (Fault("unsupported", code="no_tools"), False),
+        (Fault("overloaded"), False),
+    ],
+)  # fmt: skip
+def test_what_a_package_cannot_do_with_an_answer_that_has_begun_is_its_mistake(fault: Fault, mistaken: bool) -> None:
+    it = Shown()
+    it.fault = lambda error: fault  # type: ignore[method-assign]  # whatever is raised
+    it.started()
+    it.show.took(1, "text")
+    if mistaken:
+        with pytest.raises(ValueError, match="no"):
+            it.show.raised(1, ValueError("no"))
+    else:
+        it.show.raised(1, ValueError("no"))
+        with pytest.raises(StreamInterrupted):
+            it.show.check()
+    assert it.faults() == [("a", "cancelled" if mistaken else fault.kind)]
 
 
 def test_the_end_of_the_program_is_no_fault() -> None:
@@ -239,3 +282,35 @@ async def test_a_turn_is_waited_for_on_the_clock(asynchronous: bool) -> None:
     else:
         late.show.wait_turn()
     assert (late.clock.now(), late.started()) == (109.0, [2])
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_what_has_to_be_paid_for_first_is_started_then(asynchronous: bool) -> None:
+    it = Shown("ab", lent=True, budgets=[{"scope": f"model:{id}", "limit_usd": 1.0} for id in "ab"])
+    for number, model in enumerate("ab", start=1):
+        assert it.started() == []
+        if asynchronous:
+            await it.show.await_turn()
+        else:
+            it.show.wait_turn()
+        assert it.started() == [number], model
+        it.show.raised(number, Failed("auth"))
+    with pytest.raises(AllCandidatesFailed):
+        it.show.check()
+    assert (it.clock.now(), it.faults()) == (100.0, [("a", "auth"), ("b", "auth")])
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_what_is_paid_for_is_no_longer_waited_for(asynchronous: bool) -> None:
+    caps = [{"scope": "global", "limit_usd": 1.0}]
+    it = Shown("a", lent=True, budgets=caps, retry={"wait": {"fixed": 2.5}})
+    for at, started in ((100.0, [1]), (102.5, []), (102.5, [2])):  # its turn comes first, then its money
+        if asynchronous:
+            await it.show.await_turn()
+        else:
+            it.show.wait_turn()
+        assert (it.clock.now(), it.started()) == (at, started)
+        if started == [1]:
+            it.show.raised(1, Failed("overloaded"))
+    it.show.ended(2)
+    assert it.faults() == [("a", "overloaded"), ("a", None)]
