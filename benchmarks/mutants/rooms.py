@@ -29,10 +29,8 @@ _BREAKER = (
     "tests/unit/health/test_breaker.py", "tests/unit/health/test_board.py", "tests/property/test_health_machine.py",
 )  # fmt: skip
 _WINDOW = ("tests/unit/health/test_window.py", *_BREAKER)
-_CLASSIFIER = (
-    "tests/unit/faults/test_evidence.py", "tests/unit/faults/test_corpus.py", "tests/unit/faults/test_passing.py",
-    "tests/unit/faults/test_hints.py", "tests/unit/faults/test_classify.py",
-)  # fmt: skip
+_CORPUS, _EVIDENCE = "tests/unit/faults/test_corpus.py", "tests/unit/faults/test_evidence.py"
+_CLASSIFIER = ("tests/unit/faults/test_passing.py", "tests/unit/faults/test_classify.py")
 _LEDGER = (
     "tests/unit/money/test_ledger.py", "tests/unit/money/test_budget.py", "tests/unit/money/test_reading.py",
     "tests/property/test_execution.py",
@@ -50,8 +48,8 @@ ROOMS = (
     Room("health/breaker.py", _BREAKER),
     Room("health/window.py", _WINDOW),
     Room("health/permit.py", ("tests/unit/health/test_permit.py", *_BREAKER)),
-    Room("faults/classify.py", _CLASSIFIER),
-    Room("faults/evidence.py", _CLASSIFIER),
+    Room("faults/classify.py", (_CORPUS, *_CLASSIFIER, _EVIDENCE)),
+    Room("faults/evidence.py", (_EVIDENCE, _CORPUS, *_CLASSIFIER)),
     Room("faults/completeness.py", ("tests/unit/faults/test_completeness.py",)),
     Room("money/ledger.py", _LEDGER),
     Room("money/account.py", _LEDGER),
