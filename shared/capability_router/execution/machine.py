@@ -277,7 +277,8 @@ class Execution:
         return self._resumed(at, pick, run, fault, text)
 
     def _resumed(self, at: float, pick: Pick | None, run: Running, fault: Fault, text: str) -> tuple[Effect, ...]:
-        found = self._admission.continuing(pick, at, self.launched + 1)
+        in_time = at < self._deadline  # money may have come late
+        found = self._admission.continuing(pick, at, self.launched + 1) if in_time else None
         if isinstance(found, Fund):
             self._broken = run, fault, text
             return (found,)

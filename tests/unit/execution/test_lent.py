@@ -136,3 +136,17 @@ def test_who_goes_away_before_a_continuation_is_paid_for_leaves_nothing() -> Non
     assert told(stage.cancelled(102.0)) == [("finish", None)]
     assert [r.fault for r in stage.records] == ["connection"]
     assert stage.outcome.model is None
+
+
+@pytest.mark.parametrize(("at", "continued"), [(104.9, True), (105.0, False), (106.0, False)])
+def test_a_cut_answer_that_is_paid_for_after_the_deadline_is_not_continued(at: float, continued: bool) -> None:
+    stage, _ = resuming(deadline_s=5.0)
+    effects = stage.funded(at, stage.faulted(101.0, 1, CUT, Reply(text="one ")))
+    if continued:
+        assert told(effects)[0] == ("launch", 2, "b", "connection")
+        stage.cancelled(105.0)
+    else:
+        assert told(effects) == [("finish", None)]
+        assert isinstance(stage.error, StreamInterrupted)
+        assert stage.error.partial == "one "
+    assert stage.outcome.model is None
