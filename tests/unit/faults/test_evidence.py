@@ -47,7 +47,7 @@ def test_a_status_is_found_in_each_of_its_places(attrs: dict[str, Any]) -> None:
     ("value", "status"),
     [
         (300, 300), (299, None), (599, 599), (600, None), ("500", 500), ("50", None), ("5000", None), ("5x0", None),
-        ("५००", None), (429.0, None), ("", None),
+        ("0500", None), ("५००", None), (429.0, None), ("", None),
     ],
 )  # fmt: skip
 def test_a_status_is_a_whole_number_of_three_digits(value: object, status: int | None) -> None:
@@ -124,8 +124,8 @@ def test_what_is_no_object_is_no_body(held: object) -> None:
     assert only(body=held).bodies == ()
 
 
-@pytest.mark.parametrize("content", [b"<html>", b"[" * 60_000, b'"text"', b"\xff\xfe", "not bytes", None])
-def test_an_answer_that_is_no_json_is_no_body(content: Any) -> None:
+@pytest.mark.parametrize("content", [b"<html>", b"[" * 60_000, b'"text"', b"\xff\xfe", '{"code": "busy"}', False, None])
+def test_an_answer_that_is_not_loaded_or_no_json_is_no_body(content: Any) -> None:
     assert only(response=loaded(content)).bodies == ()
 
 
