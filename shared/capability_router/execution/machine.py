@@ -88,7 +88,7 @@ class Execution:
         self._plan, self._limits, self._targets, self._gate, self._books = plan, limits, targets, gate, books
         self.streaming, self._givers, self._hedging = streaming, reason_givers, hedging
         self._admission = Admission(targets, books)
-        self._broken: tuple[Running, Fault, str] | None = None  # what is to be gone on with, once it is paid for
+        self._broken: tuple[Running, Fault, str] | None = None  # what was last to be gone on with, once paid for
         self._runs: dict[int, Running] = {}
         self._records: dict[int, AttemptRecord] = {}
         self._faults: list[Fault] = []
@@ -282,7 +282,6 @@ class Execution:
         if isinstance(found, Fund):
             self._broken = run, fault, text
             return (found,)
-        self._broken = None
         if found is None:
             error = rejected(fault) or interrupted(self._told(run), fault, text)
             return self._end(at, None, error)

@@ -606,6 +606,8 @@ def test_nothing_is_continued_at_the_deadline(at: float, resumes: bool) -> None:
     stage = resuming(deadline_s=5.0)
     effects = told(stage.faulted(at, fault=CUT, reply=Reply(text="one ")))
     assert (effects[0][0] == "launch") is resumes
+    stage.cancelled(at)
+    assert stage.outcome.model is None
 
 
 def test_an_answer_is_continued_as_often_as_there_are_attempts() -> None:
