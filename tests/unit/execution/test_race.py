@@ -221,6 +221,14 @@ def test_a_lone_attempt_is_raced_to_its_own_end_and_what_follows_is_left_to_the_
     assert (first.closed.wait(TIMEOUT_S), second.given) == (True, 0)
 
 
+def test_a_lone_attempt_is_read_to_its_end_however_long() -> None:
+    texts = [f"{n} " for n in range(3 * AHEAD)]
+    it, _ = showing(texts)
+    (lone,) = it.show.started()
+    assert list(race(it.show, lone)) == texts
+    assert it.faults() == [("a", None)]
+
+
 def test_a_reader_who_leaves_stops_the_thread() -> None:
     gone = threading.Event()
     it, (first,) = showing(["one", gone, *["x"] * 9])
