@@ -29,6 +29,10 @@ def test_a_garbled_body_shows_behind_a_wrapper() -> None:
     assert classify(wrapper.__cause__, NOW).kind == "server_error"
 
 
+def test_a_clients_own_class_with_those_words_is_not_a_stumble() -> None:
+    assert classify(odd("null value for 'choices'"), NOW).kind == "unknown"
+
+
 def test_a_mistake_stays_one_whatever_its_text_says() -> None:
     """A class of the caller's own, which no provider raises."""
     for text in ("too many requests", "prompt is too long", "credit balance is too low"):
@@ -48,6 +52,8 @@ def test_only_a_time_out_tells_a_clock() -> None:
     assert classify(odd(name="x:ReadTimeout", clock="first_token"), NOW).clock == "first token"
     assert classify(odd(name="x:ConnectTimeout"), NOW).clock == "connection"
     assert classify(odd(status_code=500, clock="first_token"), NOW).clock == ""
+    unreadable = classify(odd(name="x:ReadTimeout", clock=["first_token"]), NOW)
+    assert (unreadable.kind, unreadable.clock) == ("timeout", "")
 
 
 def test_an_error_event_in_a_stream_says_that_the_answer_had_begun() -> None:
@@ -80,6 +86,11 @@ def test_an_empty_account_is_told_by_text_although_the_code_says_less() -> None:
 def test_one_of_our_own_errors_is_told_on_as_far_as_it_is_short(length: int, kept: int) -> None:
     error = EndpointReplyError("w" * length)
     assert classify(error, NOW).detail == "w" * kept
+
+
+def test_the_model_that_one_of_our_own_errors_begins_with_is_not_told_twice() -> None:
+    for model, told in (("m", "sent a page"), ("other", "m sent a page"), ("", "m sent a page")):
+        assert classify(EndpointReplyError("m sent a page", model=model), NOW).detail == told
 
 
 def test_of_two_codes_and_more_the_first_two_are_told() -> None:
