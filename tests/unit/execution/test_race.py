@@ -183,6 +183,26 @@ def test_the_first_that_speaks_is_the_answer_and_the_other_is_heard_no_more(asyn
     assert it.faults() == [("a", "cancelled"), ("b", None)]
 
 
+def test_what_the_loser_had_given_before_it_was_stopped_is_passed_over() -> None:
+    go, put = threading.Event(), threading.Event()
+
+    class Patient(Spoke):
+        """Becomes the answer only when the other's chunk waits to be read."""
+
+        def commits(self, chunk: str) -> bool:
+            go.set()
+            assert put.wait(TIMEOUT_S)
+            return super().commits(chunk)
+
+    it, (first,) = showing([go, "", put.set], hedge=HEDGE)
+    it.attempts[2] = Patient(2, ["one", "two"])
+    it.run._machine._hedge_at = it.show.alarm = 100.0
+    it.show.rang()
+    assert raced(it, asynchronous=False) == ["one", "two"]
+    assert first.closed.wait(TIMEOUT_S)
+    assert it.faults() == [("a", "cancelled"), ("b", None)]
+
+
 @pytest.mark.parametrize("asynchronous", [False, True])
 def test_each_that_fails_is_followed_by_the_next_after_its_turn_has_come(asynchronous: bool) -> None:
     retry = {"wait": {"fixed": 2.5}, "attempts": 4}

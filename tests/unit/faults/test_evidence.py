@@ -214,6 +214,11 @@ def test_what_was_being_handled_is_not_behind_a_broken_connection(by: str) -> No
         assert named(error) == ([name, "Behind"] if follows else [name])
 
 
+def test_one_name_of_its_classes_says_that_no_answer_came() -> None:
+    assert links(build({"classes": ["x:ReadTimeout", "x:TransportError", "builtins:Exception"]}))[0].transport
+    assert not links(ValueError())[0].transport
+
+
 def test_a_broken_connection_further_up_counts_too() -> None:
     broken = chain(odd(name="x:ConnectError"), odd(name="x:Middle"))
     broken.__cause__.__context__ = odd(name="x:Earlier")  # type: ignore[union-attr]  # set by chain
