@@ -149,7 +149,8 @@ def test_a_fault_and_a_silence_go_to_the_machine_and_hand_nothing_on() -> None:
     assert list(heard(it.show, None)) == []
     assert it.started() == [3]
     assert list(heard(it.show, Given(2, "late"))) == []
-    assert list(heard(it.show, Given(2, error=Failed("auth")))) == []
+    for late in (Failed("auth"), KeyError("of one that nobody waits for")):
+        assert list(heard(it.show, Given(2, error=late))) == []
     assert list(heard(it.show, Given(3, "text"))) == ["text"]
     heard(it.show, Given(3))
     assert it.faults() == [("a", "auth"), ("b", "timeout"), ("c", None)]

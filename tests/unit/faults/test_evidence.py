@@ -156,6 +156,12 @@ def test_an_equal_text_is_kept_once() -> None:
     assert only("Told", message="told", body={"message": "more"}).texts == ("told", "more")
 
 
+def test_arguments_of_a_class_that_has_made_them_something_else_are_not_read() -> None:
+    for held in ({"code": "busy"}, "busy", 3):
+        (link,) = links(type("Own", (Exception,), {"args": held})())
+        assert (link.bodies, link.texts) == ((), ())
+
+
 # -- names ----------------------------------------------------------------------------------------
 
 
