@@ -52,14 +52,17 @@ class Batch(NamedTuple):
 class Journal:
     """See Books. `keep_days`, `keep_calls`: how long, and how many, single calls are kept; the sums stay.
 
+    `sleep`: how its thread waits, by default in real time even where a Router's own clock is virtual: the
+    thread would move that clock.
+
     One of a Router; several, in any processes, may share a store.
     """
 
     def __init__(
         self, room: CallRoom, *, unix: Callable[[], float], keep_days: float = DAYS_KEPT,
-        keep_calls: int | None = None, line: int = LINE_KEPT,
+        keep_calls: int | None = None, line: int = LINE_KEPT, sleep: Callable[[float], None] = SystemClock.sleep,
     ) -> None:  # fmt: skip
-        self._room, self._unix, self._line = room, unix, line
+        self._room, self._unix, self._line, self._sleep = room, unix, line, sleep
         self._keep_days, self._keep_calls = keep_days, keep_calls
         self._begin()
         _journals.add(self)
@@ -112,9 +115,9 @@ class Journal:
         me, patience = threading.current_thread(), _PATIENCE_S[0]
         while True:
             self._bell.get()
-            SystemClock.sleep(_PAUSE_S)
+            self._sleep(_PAUSE_S)
             while not self._written():
-                SystemClock.sleep(patience)
+                self._sleep(patience)
                 patience = min(2 * patience, _PATIENCE_S[1])
             patience = _PATIENCE_S[0]
             self._tidy()
