@@ -18,6 +18,7 @@ from capability_router.errors import (
     NoEligibleModel,
     RouterBusy,
     RouterError,
+    StoreError,
     StreamInterrupted,
 )
 from capability_router.faults.kinds import Fault
@@ -32,6 +33,7 @@ __all__ = [
     "NoEligibleModel",
     "RouterBusy",
     "RouterError",
+    "StoreError",
     "StreamInterrupted",
     "fault_of",
 ]

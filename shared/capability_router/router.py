@@ -79,7 +79,7 @@ class Router:
         self._books_store = open_store(own, self.clock, mend=True) if own else self.store
         self._opened = False
         self.ledger = self._books(s.ledger)
-        terms = Terms(self.store.name, s.store_lease_s, s.store_away == "fail_open")
+        terms = Terms(self.store.name, s.store_lease_s, s.when_away)
         self.budgets = Budgets(s.budgets, registry.matches, room=self.store.budgets, clock=self.clock, terms=terms)
         self._teller = Teller(self.budgets) if s.budgets and not self.store.budgets.inline else None
         self.board = Board(s.health, seed=s.policy.seed, learns_limits=s.learns_limits, on_event=self._tell)

@@ -11,7 +11,15 @@ from typing import Any
 
 import pytest
 
-from capability_router import AllCandidatesFailed, BudgetExceeded, ConfigError, Request, StoreError, routing
+from capability_router import (
+    AllCandidatesFailed,
+    BudgetEvent,
+    BudgetExceeded,
+    ConfigError,
+    Request,
+    StoreError,
+    routing,
+)
 from capability_router.clock import ManualClock
 from capability_router.execution.effects import Effect, Fund, Launch
 from capability_router.execution.events import AlarmRang, Began, Cancelled, Faulted, Funded
@@ -157,10 +165,14 @@ def test_max_cost_counts_every_attempt_of_a_request() -> None:
 def test_redis_that_is_away_refuses_or_lets_through_as_asked() -> None:
     url = "redis://me:geheim@127.0.0.1:1/0"
     closed, opened = shared_router(url), shared_router("", store={"url": url, "when_away": "fail_open"})
+    heard: list[BudgetEvent] = []
+    closed.on_budget(heard.append)
     with pytest.raises(
         BudgetExceeded, match=r"budgets can't be asked; nothing was sent\..*redis://me:\*\*\*@127"
     ) as caught:
         ask(closed)
+    assert [(event.kind, event.scope) for event in heard] == [("store_away", "redis://me:***@127.0.0.1:1/0")]
+    assert "geheim" not in str(heard) + heard[0].told
     assert "geheim" not in str(caught.value) + repr(closed) + repr(closed.store) + repr(closed.settings)
     assert ask(opened).outcome.model == "a"
     with pytest.raises(StoreError, match="away"):

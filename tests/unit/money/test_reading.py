@@ -124,13 +124,15 @@ def test_a_tenant_sees_its_own_and_nothing_else(ledger: Ledger) -> None:
 
 @pytest.mark.parametrize(("ask", "told"), [
     (lambda r: r.total(by=("tennant",)), "did you mean 'tenant'"),
-    (lambda r: r.total(by=("session",)), "not kept by session"),
+    (lambda r: r.total(by=("session",)), "not kept by session, but by tenant, tag, .*, month; calls"),
+    (lambda r: r.total(by=("tennant",)), "there are tenant, tag, task, .*, month$"),
+    (lambda r: r.total(where={"x": "a"}), "there are tenant, tag, .*, session, request_id$"),
     (lambda r: r.total(where={"tennant": "a"}), "did you mean 'tenant'"),
     (lambda r: r.total(where={"session": "a"}), "not kept by session"),
     (lambda r: r.total(where={"tenant": 3}), "give a text"),
     (lambda r: r.total(where={"outcome": "broken"}), "answered, failed, cancelled"),
     (lambda r: r.series(step="minute"), "is no step"),
-    (lambda r: r.series(by=("day",)), "is no dimension"),
+    (lambda r: r.series(by=("day",)), "is no dimension of the ledger; there are tenant, tag, task, .*, fault$"),
     (lambda r: r.total(since="yesterdy"), "is no point in time"),
     (lambda r: r.total(since=float("nan")), "is no point in time"),
     (lambda r: r.total(since=True), "is no point in time"),
