@@ -251,7 +251,7 @@ class Router:
             card = self.registry.entry(model).card
             tier = request.service or card.service_tier
             size = sizes.get(model, plan.input_tokens)
-            return price.worst(size, longest(request, card), media=request.media, service=tier)
+            return price.worst(size, longest(request, card, size), media=request.media, service=tier)
 
         prices, sizes = self._prices, {c.id: c.input_tokens for c in plan.candidates}
         if request.model:  # another model than the candidates': what the catalog says of it, else unknown

@@ -80,7 +80,8 @@ def passed(purse: Purse, share: float) -> BudgetEvent:
 def denied(purse: Purse, amount: int, scopes: Sequence[str]) -> Denial:
     """The cap leaves no room for a call that may cost so much."""
     spec, left = purse.spec, purse.left
-    most = f"the call may cost up to {dollars(usd(amount))} (give max_tokens to reserve less)"
+    most = f"the call may cost up to {dollars(usd(amount))} "
+    most += "(to reserve less, state max_tokens on the call or max_output_tokens on the card)"
     resets = moment(purse.resets_at)
     until = f"; resets at {resets}" if resets else ""
     if private := _others_too(purse, scopes):
