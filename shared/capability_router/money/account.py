@@ -108,11 +108,10 @@ class Account:
             self._loans.forgo()
 
     def _denied(self, denial: Denial, candidate: Payee) -> Denial:
-        if denial.on_exceed != "refuse":
+        if not denial.final:
             return denial
-        others = () if denial.store else [c.id for c in self._candidates if c.id != candidate.id]
-        costs = {id: self._most(id) for id in others}
-        fits = tuple(id for id, cost in costs.items() if cost is not None and cost <= denial.left)
+        others = () if denial.store else [c for c in self._candidates if c.id != candidate.id]
+        fits = tuple(c.id for c in others if self._most(c.id) is not None and self.foreseen(c) is None)
         self._refused = denial._replace(fits=fits)
         return self._refused
 

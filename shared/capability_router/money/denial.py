@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -32,6 +32,17 @@ class Denial(NamedTuple):
     private: bool = False
     store: bool = False
     fits: tuple[str, ...] = ()
+
+    @property
+    def final(self) -> bool:
+        """Whether no other model is to be tried: a cap on one model or provider leaves the others free."""
+        return self.on_exceed == "refuse" and not self.scope.startswith(("model:", "provider:"))
+
+
+def each_once(denials: Mapping[str, Denial]) -> str:
+    """'a: ...; b: ...'. One that ended the request stands for all models, and is told of the first that met it."""
+    first = {denial: model for model, denial in reversed(denials.items())}
+    return "; ".join(f"{model}: {denial.told}" for model, denial in denials.items() if first[denial] == model)
 
 
 class BudgetEvent(NamedTuple):
