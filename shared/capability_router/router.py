@@ -77,7 +77,10 @@ class Router:
         self.store = open_store(s.store, self.clock, mend=not binding)
         self.ledger = self._books(s.ledger)
         terms = Terms(self.store.name, s.store_lease_s, s.store_away == "fail_open")
-        self.budgets = Budgets(s.budgets, registry.matches, room=self.store.budgets, clock=self.clock, terms=terms)
+        self.budgets = Budgets(
+            s.budgets, registry.matches, room=self.store.budgets, clock=self.clock, terms=terms,
+            providers=registry.spellings,
+        )  # fmt: skip
         self._teller = Teller(self.budgets) if s.budgets and not self.store.budgets.inline else None
         self.board = Board(s.health, seed=s.policy.seed, learns_limits=s.learns_limits, on_event=self._tell)
         self._watchers: list[Callable[[HealthEvent], None]] = []

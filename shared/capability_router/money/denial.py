@@ -41,8 +41,10 @@ class Denial(NamedTuple):
 
 def each_once(denials: Mapping[str, Denial]) -> str:
     """'a: ...; b: ...'. One that ended the request stands for all models, and is told of the first that met it."""
-    first = {denial: model for model, denial in reversed(denials.items())}
-    return "; ".join(f"{model}: {denial.told}" for model, denial in denials.items() if first[denial] == model)
+    first: dict[Denial, str] = {}
+    for model, denial in denials.items():
+        first.setdefault(denial, model)
+    return "; ".join(f"{model}: {denial.told}" for denial, model in first.items())
 
 
 class BudgetEvent(NamedTuple):
