@@ -19,6 +19,7 @@ from capability_router.errors import ConfigError
 from capability_router.execution.effects import Timeouts
 from capability_router.health.breaker import BreakerConfig
 from capability_router.money.budget import BudgetSpec
+from capability_router.nearest import nearest
 from capability_router.policies.rules import RuleSpec
 from capability_router.settings.problems import config_error
 from capability_router.settings.schema import Hedge, Kept, Policy, Retry, Telemetry, Words
@@ -172,9 +173,18 @@ def _unpriced(settings: Settings, cards: Iterable[ModelCard]) -> list[str]:
 
 
 def _strangers(settings: Settings, registry: Registry) -> list[str]:
-    """Names of models, in budgets, rules and tenants, that mean none of the registered."""
-    scopes = [spec.scope for spec in settings.budgets if spec.scope.startswith("model:")]
-    named = [(f"budgets: {scope}", scope.partition(":")[2]) for scope in scopes]
+    """Names of models and providers, in budgets, rules and tenants, that mean none of the registered."""
+    caps = [(spec.kind, spec.scope.partition(":")[2]) for spec in settings.budgets if not spec.each]
+    named = [(f"budgets: model:{name}", name) for kind, name in caps if kind == "model"]
     named += [(f"policy.rules[{i}].then", model) for i, rule in enumerate(settings.rules) for model in rule.then]
     named += [(f"tenants.{tenant}", model) for tenant, models in settings.tenants.items() for model in models]
-    return [f"{where} names {name!r}, which is not registered" for where, name in named if not registry.matches(name)]
+    makers = dict.fromkeys(card.provider for card in registry.cards if card.provider)
+    lost = [name for kind, name in caps if kind == "provider" and not registry.spellings(name)]
+    return [
+        *(_stranger(where, name, registry.entries) for where, name in named if not registry.matches(name)),
+        *(_stranger(f"budgets: provider:{name}", name, makers) for name in lost),
+    ]
+
+
+def _stranger(where: str, name: str, known: Iterable[str]) -> str:
+    return f"{where} names {name!r}, which is not registered{nearest(name, known)}"

@@ -22,6 +22,7 @@ from capability_router.routing import retention_days
 
 UnknownMode = Literal["prefer_known", "allow", "refuse"]
 RESERVE_TOKENS = 1_024
+UNSTATED_TOKENS = 131_072  # taken for the longest answer of a model of which neither a limit nor a window is known
 _ENDLESS = 1 << 60
 _SURELY = 1.2  # times a bound that only an estimate tells: from there on it is believed
 
@@ -130,9 +131,18 @@ def reserve(ask: Ask, card: ModelCard) -> int:
     return ask.request.max_tokens or card.output_reserve or default_reserve(card)
 
 
-def longest(request: Request, card: ModelCard) -> int:
-    """Output tokens that the call can come to: its own limit, the wrapped model's, or all that the model can give."""
-    return request.max_tokens or card.output_reserve or card.max_output_tokens or default_reserve(card)
+def longest(request: Request, card: ModelCard, input_tokens: int) -> int:
+    """Output tokens that the call can come to: its own limit, the wrapped model's, or all that the model can give.
+
+    Where no such limit is known: what the window leaves beside the input, which is an estimate and may be a quarter
+    less; without a window, 131,072.
+    """
+    stated = request.max_tokens or card.output_reserve or card.max_output_tokens
+    if stated:
+        return stated
+    if card.context_window is None:
+        return UNSTATED_TOKENS
+    return max(card.context_window - input_tokens * 3 // 4, default_reserve(card))
 
 
 def window_of(card: ModelCard, learned: Mapping[str, Learned] | None) -> int | None:

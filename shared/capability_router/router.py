@@ -80,7 +80,10 @@ class Router:
         self._opened = False
         self.ledger = self._books(s.ledger)
         terms = Terms(self.store.name, s.store_lease_s, s.when_away)
-        self.budgets = Budgets(s.budgets, registry.matches, room=self.store.budgets, clock=self.clock, terms=terms)
+        self.budgets = Budgets(
+            s.budgets, registry.matches, room=self.store.budgets, clock=self.clock, terms=terms,
+            providers=registry.spellings,
+        )  # fmt: skip
         self._teller = Teller(self.budgets) if s.budgets and not self.store.budgets.inline else None
         self.board = Board(s.health, seed=s.policy.seed, learns_limits=s.learns_limits, on_event=self._tell)
         self._watchers: list[Callable[[HealthEvent], None]] = []
@@ -263,7 +266,7 @@ class Router:
             card = self.registry.entry(model).card
             tier = request.service or card.service_tier
             size = sizes.get(model, plan.input_tokens)
-            return price.worst(size, longest(request, card), media=request.media, service=tier)
+            return price.worst(size, longest(request, card, size), media=request.media, service=tier)
 
         prices, sizes = self._prices, {c.id: c.input_tokens for c in plan.candidates}
         if request.model:  # another model than the candidates': what the catalog says of it, else unknown

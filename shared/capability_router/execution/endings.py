@@ -10,7 +10,7 @@ from capability_router.execution.limits import Limits
 from capability_router.execution.targets import Targets
 from capability_router.faults.kinds import Fault
 from capability_router.money.budget import Denial
-from capability_router.money.denial import moment
+from capability_router.money.denial import each_once, moment
 from capability_router.money.price import usd
 from capability_router.request import AttemptRecord, Usage
 
@@ -65,7 +65,7 @@ def _nothing_sent(targets: Targets, limits: Limits, late: bool, at: float, elaps
 def _over_budget(denials: Mapping[str, Denial]) -> BudgetExceeded:
     """The cap that leaves most, unless its numbers are not the asking tenant's alone."""
     most = max(denials.values(), key=lambda denial: denial.left)
-    told = "; ".join(f"{model}: {denial.told}" for model, denial in denials.items())
+    told = each_once(denials)
     store = any(denial.store for denial in denials.values())
     what = "the budgets can't be asked" if store else "the budget leaves no room for this request"
     fits = next((denial.fits for denial in denials.values() if denial.fits), ())

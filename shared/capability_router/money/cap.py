@@ -19,7 +19,9 @@ EACH = "*"
 
 @dataclass(frozen=True, slots=True)
 class BudgetSpec:
-    """One cap. `refuse`: the request fails; `degrade`: only models that fit are tried; `warn`: it is told.
+    """One cap. `refuse`: the request fails (a cap on a model or provider: that one is left out); `degrade`: only
+
+    models that fit are tried; `warn`: it is told.
 
     `scope`: "global", "tenant:acme", or "tenant:*" for each tenant by itself, but for those named elsewhere.
     """
@@ -30,13 +32,15 @@ class BudgetSpec:
     on_exceed: OnExceed = "refuse"
 
     def __post_init__(self) -> None:
-        kind, _, name = self.scope.partition(":")
+        kind, _, name = (part.strip() for part in self.scope.partition(":"))
         if kind not in SCOPES or (kind != "global") != bool(name):
             hint = nearest(kind, SCOPES, "") if kind not in SCOPES else ""
             raise ConfigError(
                 f"budget scope {self.scope!r}: write 'global' or one of {', '.join(SCOPES[1:])} as 'tenant:acme', "
                 f"or 'tenant:*' for each by itself{hint}"
             )
+        if EACH in name and name != EACH:
+            raise ConfigError(f"budget scope {self.scope!r}: '*' stands alone, as '{kind}:*', for each by itself")
         if self.window not in WINDOWS and not rolling_s(self.window):
             raise ConfigError(
                 f"budget window {self.window!r}: one of {', '.join(WINDOWS)} or 'rolling:<seconds>' above 0"
@@ -46,6 +50,7 @@ class BudgetSpec:
             hint = nearest(self.on_exceed, ON_EXCEED, "")
             raise ConfigError(f"budget on_exceed {self.on_exceed!r}: write one of {', '.join(ON_EXCEED)}{hint}")
         pico(self.limit_usd)
+        object.__setattr__(self, "scope", f"{kind}:{name}" if name else kind)
 
     @property
     def kind(self) -> str:

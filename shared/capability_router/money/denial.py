@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -32,6 +32,19 @@ class Denial(NamedTuple):
     private: bool = False
     store: bool = False
     fits: tuple[str, ...] = ()
+
+    @property
+    def final(self) -> bool:
+        """Whether no other model is to be tried: a cap on one model or provider leaves the others free."""
+        return self.on_exceed == "refuse" and not self.scope.startswith(("model:", "provider:"))
+
+
+def each_once(denials: Mapping[str, Denial]) -> str:
+    """'a: ...; b: ...'. One that ended the request stands for all models, and is told of the first that met it."""
+    first: dict[Denial, str] = {}
+    for model, denial in denials.items():
+        first.setdefault(denial, model)
+    return "; ".join(f"{model}: {denial.told}" for denial, model in first.items())
 
 
 class BudgetEvent(NamedTuple):
@@ -80,7 +93,8 @@ def passed(purse: Purse, share: float) -> BudgetEvent:
 def denied(purse: Purse, amount: int, scopes: Sequence[str]) -> Denial:
     """The cap leaves no room for a call that may cost so much."""
     spec, left = purse.spec, purse.left
-    most = f"the call may cost up to {dollars(usd(amount))} (give max_tokens to reserve less)"
+    most = f"the call may cost up to {dollars(usd(amount))} "
+    most += "(to reserve less, state max_tokens on the call or max_output_tokens on the card)"
     resets = moment(purse.resets_at)
     until = f"; resets at {resets}" if resets else ""
     if private := _others_too(purse, scopes):
