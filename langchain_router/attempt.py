@@ -20,7 +20,8 @@ from langchain_core.prompt_values import ChatPromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import set_config_context
 
-from capability_router.execution.effects import Launch
+from capability_router.closed_loops import Loops
+from capability_router.execution.effects import GRACE_S, Launch
 from capability_router.request import Reply
 from capability_router.sdk_streams import aclosing_all, closing_all
 from capability_router.stale_connection import past_stale
@@ -48,14 +49,16 @@ class ModelAttempt:
     """One call of one model. Its chunks are the model's own: a message, message chunks or v3 events."""
 
     __slots__ = (
-        "_call", "_config", "_copied", "_dialect", "_kwargs", "_launch", "_model", "_prompt", "_reader", "_seam",
-        "_shown", "_void", "doorkeeper",
+        "_call", "_config", "_copied", "_dialect", "_kwargs", "_launch", "_loops", "_model", "_prompt", "_reader",
+        "_seam", "_shown", "_void", "doorkeeper",
     )  # fmt: skip
 
-    def __init__(self, model: BaseChatModel, call: Call, config: RunnableConfig, launch: Launch) -> None:
+    def __init__(
+        self, model: BaseChatModel, call: Call, config: RunnableConfig, launch: Launch, loops: Loops
+    ) -> None:
         self._model, self._kwargs = with_keywords(model, call.kwargs)
         self._dialect = dialect_of(model)
-        self._call, self._config, self._launch = call, config, launch
+        self._call, self._config, self._launch, self._loops = call, config, launch, loops
         self._reader: Reader | EventReader = EventReader() if call.mode == "events" else Reader()
         self._copied = self._model is not model
         self.doorkeeper: Doorkeeper | None = None
@@ -99,10 +102,8 @@ class ModelAttempt:
 
     @property
     def keeps_time(self) -> bool:
-        """Whether the model ends a blocking call in time: the built-in client by every clock, a few by the last one."""
-        if self._dialect.keeps_time:
-            return True
-        return self._call.mode == "invoke" and "timeout" in self._keywords()
+        """Whether the model ends a blocking call in time; a `timeout` of each read, which many take, does not."""
+        return self._dialect.keeps_time
 
     def chunks(self) -> Iterator[Any]:
         """Make the call in this thread."""
@@ -125,6 +126,7 @@ class ModelAttempt:
             manager: Any = self._config["callbacks"]
             await manager.on_custom_event(VOIDED, self._voided(self._void), run_id=manager.parent_run_id)
         runnable, kwargs = self._bound(), self._kwargs
+        self._loops.enter()
         with set_config_context(self._config) as context:
             if self._call.mode == "invoke":
                 call = partial(runnable.ainvoke, self._prompt, self._config, **kwargs)
@@ -196,11 +198,11 @@ class ModelAttempt:
         return replay(self._model, self._launch.candidate.provider)
 
     def _keywords(self) -> Mapping[str, Any]:
-        """The call's keywords, and the time left where the model takes it. In async the core keeps the time."""
+        """The call's keywords, and where the model takes it a time-out that ends the thread of a call given up."""
         left, kwargs = self._launch.timeouts.total, self._kwargs
         if left is None or self._model.cache or get_llm_cache() is not None:  # a keyword is part of the cache's key
             return kwargs
-        return {"timeout": left, **kwargs} if self._dialect.takes_timeout else kwargs
+        return {"timeout": left + GRACE_S, **kwargs} if self._dialect.takes_timeout else kwargs
 
     def _pieces(self, runnable: Runnable[Any, Any], kwargs: Mapping[str, Any]) -> Generator[Any, None, None]:
         if self._call.mode == "stream":

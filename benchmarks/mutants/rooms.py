@@ -32,10 +32,10 @@ _WINDOW = ("tests/unit/health/test_window.py", *_BREAKER)
 _CORPUS, _EVIDENCE = "tests/unit/faults/test_corpus.py", "tests/unit/faults/test_evidence.py"
 _ODD = "tests/unit/faults/test_unknown_clients.py"
 _CLASSIFIER = (_CORPUS, "tests/unit/faults/test_passing.py", "tests/unit/faults/test_classify.py")
-_LEDGER = (
-    "tests/unit/money/test_ledger.py", "tests/unit/money/test_budget.py", "tests/unit/money/test_reading.py",
-    "tests/property/test_execution.py",
-)  # fmt: skip
+_LEDGER = ("tests/unit/money/test_ledger.py",)
+_ACCOUNT = ("tests/unit/money/test_account.py",)
+_BUDGET = ("tests/unit/money/test_lent_budgets.py", "tests/unit/money/test_budget.py")
+_PROPERTY = "tests/property/test_money.py"
 
 ROOMS = (
     Room("execution/machine.py", _MACHINE),
@@ -53,5 +53,10 @@ ROOMS = (
     Room("faults/evidence.py", (_EVIDENCE, _ODD, *_CLASSIFIER)),
     Room("faults/completeness.py", ("tests/unit/faults/test_completeness.py",)),
     Room("money/ledger.py", _LEDGER),
-    Room("money/account.py", _LEDGER),
+    Room("money/account.py", _ACCOUNT),
+    Room("money/allowance.py", _ACCOUNT),
+    Room("money/budget.py", (*_BUDGET, _PROPERTY)),
+    Room("money/purse.py", ("tests/unit/money/test_purse.py", *_BUDGET)),
+    Room("money/price.py", ("tests/unit/money/test_rates.py", "tests/unit/money/test_price.py")),
+    Room("money/reading.py", ("tests/unit/money/test_reading.py", _PROPERTY)),
 )

@@ -242,7 +242,7 @@ class Execution:
             reply, streaming=self.streaming, gives_reason=name in self._givers,
             on_content_filter=self._limits.on_content_filter,
         )  # fmt: skip
-        if fault is not None and (self.committed is None or fault.kind == "truncated"):
+        if fault is not None and (self.committed is None or fault.row.blame == "breaker"):
             whole = fault.row.blame == "quality"
             return self._faulted(event.at, run.index, fault, reply, event.others, whole=whole)
         late = NOTHING if self.committed == run.index else (Deliver(run.index),)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from capability_router.faults import KINDS, judge
-from capability_router.request import Finish, Reply
+from capability_router.request import Finish, Reply, Usage
 
 
 def kind(
@@ -33,9 +33,17 @@ def kind(
         (Reply(finish=Finish.STOP), True, True, "empty"),
         (Reply(finish=Finish.STOP), False, True, "empty"),
         (Reply(cached=True, finish=Finish.STOP), False, True, ""),
-        (Reply(finish=Finish.LENGTH), False, True, ""),
+        (Reply(finish=Finish.LENGTH), False, True, "empty"),
+        (Reply(finish=Finish.LENGTH, carried=True), False, True, ""),
+        (Reply(finish=Finish.LENGTH, usage=Usage(output_tokens=9, reasoning_tokens=9)), True, True, ""),
+        (Reply(finish=Finish.ERROR), False, True, "server_error"),
+        (Reply(text="cut", finish=Finish.ERROR), True, True, "server_error"),
+        (Reply(text="cut", finish=Finish.OVERLOADED), False, True, "overloaded"),
+        (Reply(finish=Finish.MALFORMED_CALL), False, True, "malformed_tool_call"),
+        (Reply(text="cut", finish=Finish.MALFORMED_CALL), False, True, ""),
+        (Reply(finish=Finish.OTHER, carried=True), True, True, ""),
         (Reply(finish=Finish.TOOL_CALLS), False, True, ""),
-        (Reply(finish=Finish.OTHER), True, True, ""),
+        (Reply(finish=Finish.OTHER), True, True, "empty"),
         (Reply(text="cut", finish=Finish.LENGTH), True, True, ""),
         (Reply(tool_calls=1, finish=Finish.TOOL_CALLS), True, True, ""),
         (Reply(tool_calls=1, malformed_tool_calls=1, finish=Finish.TOOL_CALLS), True, True, ""),
@@ -115,7 +123,7 @@ def test_rules_that_hold_for_any_reply(reply: Reply, streaming: bool, gives_reas
         assert reply.finish is None
     if told == "empty":
         assert not reply.text.strip()
-        assert reply.finish in (None, Finish.STOP)
+        assert reply.finish in (None, Finish.STOP, Finish.LENGTH, Finish.OTHER)
     if told == "malformed_tool_call":
         assert reply.tool_calls == 0
     if reply.tool_calls and not reply.parse_error and reply.finish is Finish.TOOL_CALLS:
