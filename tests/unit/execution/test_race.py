@@ -196,7 +196,7 @@ def test_what_the_loser_had_given_before_it_was_stopped_is_passed_over() -> None
             return super().commits(chunk)
 
     it, (first,) = showing([go, "", put.set], hedge=HEDGE)
-    it.attempts[2] = Patient(2, ["one", "two"])
+    it.attempts[2] = Patient(2, ["one", put, "two"])  # what follows is put behind it
     it.run._machine._hedge_at = it.show.alarm = 100.0
     it.show.rang()
     assert raced(it, asynchronous=False) == ["one", "two"]
