@@ -20,6 +20,7 @@ from langchain_core.prompt_values import ChatPromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import set_config_context
 
+from capability_router.closed_loops import Loops
 from capability_router.execution.effects import Launch
 from capability_router.request import Reply
 from capability_router.sdk_streams import aclosing_all, closing_all
@@ -48,14 +49,16 @@ class ModelAttempt:
     """One call of one model. Its chunks are the model's own: a message, message chunks or v3 events."""
 
     __slots__ = (
-        "_call", "_config", "_copied", "_dialect", "_kwargs", "_launch", "_model", "_prompt", "_reader", "_seam",
-        "_shown", "_void", "doorkeeper",
+        "_call", "_config", "_copied", "_dialect", "_kwargs", "_launch", "_loops", "_model", "_prompt", "_reader",
+        "_seam", "_shown", "_void", "doorkeeper",
     )  # fmt: skip
 
-    def __init__(self, model: BaseChatModel, call: Call, config: RunnableConfig, launch: Launch) -> None:
+    def __init__(
+        self, model: BaseChatModel, call: Call, config: RunnableConfig, launch: Launch, loops: Loops
+    ) -> None:
         self._model, self._kwargs = with_keywords(model, call.kwargs)
         self._dialect = dialect_of(model)
-        self._call, self._config, self._launch = call, config, launch
+        self._call, self._config, self._launch, self._loops = call, config, launch, loops
         self._reader: Reader | EventReader = EventReader() if call.mode == "events" else Reader()
         self._copied = self._model is not model
         self.doorkeeper: Doorkeeper | None = None
@@ -125,6 +128,7 @@ class ModelAttempt:
             manager: Any = self._config["callbacks"]
             await manager.on_custom_event(VOIDED, self._voided(self._void), run_id=manager.parent_run_id)
         runnable, kwargs = self._bound(), self._kwargs
+        self._loops.enter()
         with set_config_context(self._config) as context:
             if self._call.mode == "invoke":
                 call = partial(runnable.ainvoke, self._prompt, self._config, **kwargs)

@@ -41,7 +41,9 @@ class Attempts:
         config = attempt_config(self._run, self._config, launch)
         void, self._shown = self._shown, Shown()
         model, structured = self._fleet[launch.candidate.id], isinstance(self._call.bound, Structured)
-        attempt = (StructuredAttempt if structured else ModelAttempt)(model, self._call, config, launch)
+        attempt = (StructuredAttempt if structured else ModelAttempt)(
+            model, self._call, config, launch, self._fleet.loops
+        )
         may_show = self._may_show(model)
         if may_show and (structured or self._call.mode == "invoke"):
             attempt.watch(self._shown, void)

@@ -10,6 +10,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 
 from capability_router.catalog.registry import Registry
+from capability_router.closed_loops import Loops
 from capability_router.request import Request
 from langchain_router.copies import retries_left, with_defaults, without_retries
 from langchain_router.sources import model_of
@@ -25,6 +26,7 @@ class Fleet:
     def __init__(self, registry: Registry, *, api_key: str | None = None) -> None:
         self._models = {entry.card.id: without_retries(model_of(entry, api_key)) for entry in registry}
         self._under: dict[Defaults, Fleet] = {}
+        self.loops = Loops(self._models.values())
         for id, model in self:
             if left := retries_left(model):
                 log.warning("%s retries up to %d times by itself, beside the router; set its max_retries=0", id, left)
@@ -38,6 +40,7 @@ class Fleet:
             known = Fleet.__new__(Fleet)
             known._models = {id: with_defaults(model, dict(defaults)) for id, model in self._models.items()}
             known._under = {}
+            known.loops = Loops(known._models.values())
             self._under[defaults] = known
         return known
 

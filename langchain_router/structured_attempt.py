@@ -12,6 +12,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableConfig
 from pydantic import BaseModel
 
+from capability_router.closed_loops import Loops
 from capability_router.endpoints.usage import usage_from
 from capability_router.execution.effects import Launch
 from capability_router.request import Finish, Reply, Usage
@@ -39,8 +40,10 @@ class StructuredAttempt(ModelAttempt):
 
     __slots__ = ("_heard", "_parse_error", "_parsed", "_told")
 
-    def __init__(self, model: BaseChatModel, call: Call, config: RunnableConfig, launch: Launch) -> None:
-        super().__init__(model, call, config, launch)
+    def __init__(
+        self, model: BaseChatModel, call: Call, config: RunnableConfig, launch: Launch, loops: Loops
+    ) -> None:
+        super().__init__(model, call, config, launch, loops)
         self._heard = Overheard()
         config["callbacks"].add_handler(self._heard, inherit=True)  # type: ignore[union-attr]  # a child manager
         self._parse_error = ""

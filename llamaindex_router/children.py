@@ -16,6 +16,7 @@ from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms.llm import LLM
 
 from capability_router.catalog.aliases import KEY_VARIABLES, canonical
+from capability_router.closed_loops import Loops
 from capability_router.endpoints.providers import known, spec_for
 from capability_router.errors import ConfigError
 from llamaindex_router.chain_model import is_chat_model
@@ -53,6 +54,7 @@ class Children:
 
     def __init__(self, registry: Registry, defaults: Mapping[str, Any], api_key: str | None = None) -> None:
         self._llms = {entry.card.id: _made(entry, defaults, api_key) for entry in registry}
+        self.loops = Loops(self._llms.values())
         self._own = {name: list(llm.callback_manager.handlers) for name, llm in self._llms.items()}
         self._extras = {
             name: {k: v for k, v in defaults.items() if k not in type(llm).model_fields and k != "timeout"}

@@ -17,6 +17,7 @@ from llama_index.core.llms.llm import LLM
 from capability_router.address import Address, fingerprint
 from capability_router.catalog.aliases import provider_of
 from capability_router.catalog.entry import Description
+from capability_router.closed_loops import Loops
 from capability_router.execution.effects import Launch
 from capability_router.faults.kinds import Fault
 from capability_router.money.bill import billed
@@ -31,6 +32,7 @@ from llamaindex_router.endpoint_llm import EndpointLLM
 from llamaindex_router.errors import fault_of, note_terms
 from llamaindex_router.handover import Origins
 from llamaindex_router.passage import Passage, taken
+from llamaindex_router.told_usage import ASKED, counts_alone, wants_asking
 from llamaindex_router.tracing import tagged, tapping
 from llamaindex_router.transcript import ObjectTranscript, Transcript
 
@@ -127,7 +129,10 @@ class LlamaEndpoint:
         call = going_on(call, llm, prefix, launch.candidate.provider) if prefix else call
         args, kwargs = call.arguments(self._origins.rewrite(candidate, home_of(llm)))
         kwargs = _with_extras(call, kwargs, self._children.extras(candidate))
-        return LlamaAttempt(llm, call, args, kwargs, launch, Seam(prefix, self._call) if prefix else None)
+        asks = call.stream and wants_asking(llm, kwargs, kwargs.get("llm_kwargs"))
+        kwargs = _with_extras(call, kwargs, ASKED) if asks else kwargs
+        seam = Seam(prefix, self._call) if prefix else None
+        return LlamaAttempt(llm, call, args, kwargs, launch, self._children.loops, seam, asks=asks)
 
     def fault(self, error: BaseException) -> Fault | None:
         """What the error means; None = no provider's fault."""
@@ -148,14 +153,15 @@ def _with_extras(call: Call[Any], kwargs: dict[str, Any], extras: Mapping[str, A
 class LlamaAttempt:
     """One call on one LLM."""
 
-    __slots__ = ("_args", "_call", "_kwargs", "_launch", "_llm", "_passage", "_seam", "_seen")
+    __slots__ = ("_args", "_asks", "_call", "_kwargs", "_launch", "_llm", "_loops", "_passage", "_seam", "_seen")
 
     def __init__(
-        self, llm: LLM, call: Call[Any], args: list[Any], kwargs: dict[str, Any], launch: Launch,
-        seam: Seam | None = None,
+        self, llm: LLM, call: Call[Any], args: list[Any], kwargs: dict[str, Any], launch: Launch, loops: Loops,
+        seam: Seam | None = None, *, asks: bool = False,
     ) -> None:  # fmt: skip
         self._llm, self._call, self._args, self._kwargs, self._launch = llm, call, args, kwargs, launch
-        self._passage, self._seam = Passage(launch.timeouts), seam
+        self._passage, self._loops, self._seam = Passage(launch.timeouts), loops, seam
+        self._asks = asks
         self._seen: Transcript | ObjectTranscript = ObjectTranscript(call.args[0]) if call.structured else Transcript()
 
     @property
@@ -175,12 +181,14 @@ class LlamaAttempt:
         steps = iter(answer)
         try:
             while (chunk := self._stepped(lambda: next(steps, _END))) is not _END:
-                yield self._joined(chunk)
+                if not self._for_us(chunk):
+                    yield self._joined(chunk)
         finally:
             _close(answer)
 
     async def achunks(self) -> AsyncGenerator[Any, None]:
         """The same, asynchronously."""
+        self._loops.enter()
         if not self._call.stream:
             with self._underway():
                 answer = await past_stale(self._method(is_async=True))
@@ -189,13 +197,21 @@ class LlamaAttempt:
         answer, chunk = await past_stale(self._opened)
         try:
             while chunk is not _END:
-                yield self._joined(chunk)
+                if not self._for_us(chunk):
+                    yield self._joined(chunk)
                 chunk = await self._astepped(answer)
         finally:
             await _aclose(answer)
 
     def _joined(self, chunk: Any) -> Any:
         return chunk if self._seam is None else self._seam.joined(chunk)
+
+    def _for_us(self, chunk: Any) -> bool:
+        """Whether it is only what the router asked for beside the caller's call; it is read then."""
+        alone = self._asks and counts_alone(chunk)
+        if alone:
+            self._seen.take(chunk)
+        return alone
 
     def abort(self) -> None:
         """Closing its chunks closes the stream."""

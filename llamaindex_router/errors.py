@@ -7,6 +7,7 @@ request the first one is the `__cause__` of AllCandidatesFailed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from types import TracebackType
 
 from pydantic import ValidationError
@@ -67,12 +68,29 @@ def fault_of(error: BaseException, *, structured: bool = False) -> Fault | None:
         return None
     if isinstance(error, CutShort):
         return Fault("truncated", detail=str(error), error=error)
-    told = _told_by_integration(error)
+    told = _told_by_integration(error) or _without_choices(error)
     if told is not None:
         return told
     if structured and _misparsed(error):
         return Fault("unparsable", detail=type(error).__name__, error=error)
     return None if is_programming_error(error) else classify(error)
+
+
+def _without_choices(error: BaseException) -> Fault | None:
+    """A 200 whose body holds an error and no choices: LlamaIndex's OpenAI stumbles over what is missing."""
+    from capability_router.faults import classify
+
+    step = error.__traceback__ if isinstance(error, TypeError) else None
+    while step is not None and step.tb_next is not None:
+        step = step.tb_next
+    if step is None or not str(step.tb_frame.f_globals.get("__name__")).startswith("llama_index.llms.openai."):
+        return None
+    response = step.tb_frame.f_locals.get("response")
+    if getattr(response, "choices", ()) is not None:
+        return None
+    body = getattr(response, "error", None)
+    told = classify(ValueError(body)) if isinstance(body, dict) else Fault("server_error", detail="no choices")
+    return replace(told, error=error)
 
 
 def _told_by_integration(error: BaseException) -> Fault | None:

@@ -127,7 +127,8 @@ def _unread(node: ast.AST, inside: bool) -> bool:
         return isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
     if isinstance(node, ast.Assign) and not inside:
         name = ast.unparse(node.targets[0])
-        return name == "__slots__" or (name.isalpha() and isinstance(node.value, ast.Subscript | ast.BinOp))
+        alias = name.isalpha() and isinstance(node.value, ast.Subscript | ast.BinOp)
+        return alias or name in ("__slots__", "__all__")
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _TYPING
 
 

@@ -32,10 +32,10 @@ _CLASSIFIER = (
     "tests/unit/faults/test_evidence.py", "tests/unit/faults/test_corpus.py", "tests/unit/faults/test_passing.py",
     "tests/unit/faults/test_hints.py", "tests/unit/faults/test_classify.py",
 )  # fmt: skip
-_LEDGER = (
-    "tests/unit/money/test_ledger.py", "tests/unit/money/test_budget.py", "tests/unit/money/test_reading.py",
-    "tests/property/test_execution.py",
-)  # fmt: skip
+_LEDGER = ("tests/unit/money/test_ledger.py",)
+_ACCOUNT = ("tests/unit/money/test_account.py",)
+_BUDGET = ("tests/unit/money/test_lent_budgets.py", "tests/unit/money/test_budget.py")
+_PROPERTY = "tests/property/test_money.py"
 
 ROOMS = (
     Room("execution/machine.py", _MACHINE),
@@ -52,5 +52,10 @@ ROOMS = (
     Room("faults/evidence.py", _CLASSIFIER),
     Room("faults/completeness.py", ("tests/unit/faults/test_completeness.py",)),
     Room("money/ledger.py", _LEDGER),
-    Room("money/account.py", _LEDGER),
+    Room("money/account.py", _ACCOUNT),
+    Room("money/allowance.py", _ACCOUNT),
+    Room("money/budget.py", (*_BUDGET, _PROPERTY)),
+    Room("money/purse.py", ("tests/unit/money/test_purse.py", *_BUDGET)),
+    Room("money/price.py", ("tests/unit/money/test_rates.py", "tests/unit/money/test_price.py")),
+    Room("money/reading.py", ("tests/unit/money/test_reading.py", _PROPERTY)),
 )

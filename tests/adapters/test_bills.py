@@ -244,7 +244,7 @@ async def test_hedged_resumed_and_stored_calls_too(
 
 async def test_a_streams_tokens_that_nobody_told_are_estimated(fleet: Fleet, clients: Clients) -> None:
     llm = router_llm(fleet, clients, told={}, policy="single")
-    list(llm.stream_complete(ASK))
+    list(llm.stream_complete("The harbour lies open to the west, and ships wait there for the tide. " * 20 + ASK))
     (line,), (row,) = llm.router.ledger.calls(), fleet.log()
     assert (line.fault, line.estimated) == (None, True)
     assert 0.7 < (line.cost_pico or 0) / row.cost_pico < 1.3

@@ -84,7 +84,7 @@ def _fault(error: BaseException, now_unix: float) -> Fault:
         clock=_clock(evidence) if kind == "timeout" else "",
         again=not forbids_retry(headers_of(evidence)),
         sent=_sent(evidence),
-        started=any(not link.status and link.names and link.names[0] in IN_STREAM for link in evidence),
+        started=any(map(_in_reply, evidence)),
         answered=any(not link.status and not ENDED.isdisjoint(link.names) for link in evidence),
         error=error,
     )
@@ -123,6 +123,17 @@ def _named(link: Link) -> str:
 
 def _loose(link: Link) -> str:
     return "" if _plain(link) else told_by(link.texts, loose_rules())
+
+
+def _in_reply(link: Link) -> bool:
+    """Whether it came in a reply that had begun well: an event in a stream, or the body of a 200.
+
+    ChatOpenAI raises the latter as a ValueError that holds it. A status inside says that it was a refusal after all.
+    """
+    if link.status:
+        return False
+    in_body = type(link.error) is ValueError and bool(link.bodies)
+    return in_body or bool(link.names and link.names[0] in IN_STREAM)
 
 
 def _garbled(link: Link) -> bool:

@@ -80,7 +80,6 @@ class Budgets:
         self._skew = 0.0  # how far the store's clock is ahead of this one
         self._listeners: list[Callable[[BudgetEvent], None]] = []
         self.wake: Callable[[], None] | None = None  # called when there is something to tell the store
-        self.warnings = 0
         self.away = ""  # why the store could not be asked the last time; "" = it could
         self._begin()
 
@@ -127,9 +126,8 @@ class Budgets:
                     continue
                 if amount is None:
                     return unpriced(purse, names)
-                if purse.level is None:
-                    self._told(purse)
-                if amount > (purse.limit if purse.level is None else purse.left):
+                self._told(purse)
+                if amount > purse.left:
                     return denied(purse, amount, names)
         return None
 
@@ -163,7 +161,7 @@ class Budgets:
             done = self._asked(claims, now)
             with self._postbox:
                 for cap in self._coverage.caps:
-                    for purse in [p for p, claim in claims if done and claim.final and p.at_rest]:
+                    for purse in [p for p, claim in claims if claim.final and p.at_rest]:
                         if cap.purses.get(purse.name) is purse:
                             del cap.purses[purse.name]
         self._announce()
@@ -198,15 +196,16 @@ class Budgets:
         short: list[Purse] = []
         for purse in purses:
             if purse.spec.on_exceed == "warn":
-                self.warnings += (amount or 0) > purse.left
-            elif amount is None:
+                continue
+            if amount is None:
                 return unpriced(purse, names)
-            elif purse.free(now, unix) < amount:
+            if purse.free(now, unix) < amount:
                 short.append(purse)
         if short and not self.room.inline:
             return short
-        refused = self._lent(short, amount or 0, now)
-        return self._held(purses, amount or 0, now) if refused is None else denied(refused, amount or 0, names)
+        known = amount or 0  # unknown only where no cap forbids it
+        refused = self._lent(short, known, now)
+        return self._held(purses, known, now) if refused is None else denied(refused, known, names)
 
     def _held(self, purses: list[Purse], amount: int, now: float) -> Hold:
         for purse in purses:

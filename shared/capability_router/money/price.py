@@ -37,8 +37,8 @@ def _decimal(name: str, value: Any) -> Decimal:
     try:
         number = value if isinstance(value, Decimal) else Decimal(str(value))
     except InvalidOperation:
-        number = Decimal("NaN")
-    if isinstance(value, bool) or not number.is_finite() or number < 0:
+        number = Decimal("NaN")  # a bool too
+    if not number.is_finite() or number < 0:
         raise ConfigError(f"{name} must be a finite number of USD, 0 or more; got {value!r}")
     return number
 
@@ -94,9 +94,9 @@ class Price:
     output_image_mtok: Number | None = None
     cache_image_read_mtok: Number | None = None
     services: Mapping[str, Price] = field(default_factory=dict, hash=False)
-    _rates: Rates | None = field(init=False, repr=False, compare=False, default=None)
-    _fixed: int = field(init=False, repr=False, compare=False, default=0)
-    _dearest: tuple[int, int] = field(init=False, repr=False, compare=False, default=(0, 0))
+    _rates: Rates | None = field(init=False, repr=False, compare=False)
+    _fixed: int = field(init=False, repr=False, compare=False)
+    _dearest: tuple[int, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for name in _AMOUNTS:
@@ -105,9 +105,7 @@ class Price:
                 _decimal(f"price.{name}", value)
         rates = self._per_token()
         object.__setattr__(self, "_rates", rates)
-        if rates is not None:
-            dearest = max(rates.input, rates.read, rates.write, rates.write_1h)
-            object.__setattr__(self, "_dearest", (dearest, max(rates.output, rates.audio_out, rates.image_out)))
+        object.__setattr__(self, "_dearest", (0, 0) if rates is None else _dearest(rates))
         object.__setattr__(self, "_fixed", 0 if self.per_request is None else pico(self.per_request))
         object.__setattr__(self, "tiers", tuple(sorted(self.tiers, key=lambda t: t.above)))
         for name in self.services:
@@ -245,6 +243,12 @@ _CHEAPER = ("batch", "flex")
 _OF_MEDIA = {"audio": (5, 7), "image": (8, 10)}  # places in Rates
 
 
+def _dearest(rates: Rates) -> tuple[int, int]:
+    """Of a token of input without media, and of one of output."""
+    plain = max(rates.input, rates.read, rates.write, rates.write_1h)
+    return plain, max(rates.output, rates.audio_out, rates.image_out)
+
+
 def _rate(usd_per_mtok: Number | None, otherwise: int = 0) -> int:
     if usd_per_mtok is None:
         return otherwise
@@ -265,7 +269,7 @@ def _by_kind(usage: Usage) -> tuple[int, ...]:
         both = max(min(-plain, image - image_read, read - audio_read - image_read), 0)
         image_read, plain = image_read + both, plain + both
         both = max(min(-plain, audio - audio_read, read - audio_read - image_read), 0)
-        audio_read, plain = audio_read + both, max(plain + both, 0)
+        audio_read, plain = audio_read + both, 0
     audio_out, image_out = usage.output_audio_tokens, usage.output_image_tokens
     return (
         plain, max(usage.output_tokens - audio_out - image_out, 0), read - audio_read - image_read,

@@ -66,7 +66,8 @@ def measure(text: str) -> Measured:
         tokens += sum(map(mul, beyond, _COSTS_BEYOND))
     if size > SAMPLE_ABOVE:
         tokens *= size / len(text)
-    return Measured(tokens if tokens > 1.0 else 1.0, _bucket(plain, beyond, len(text)))
+    most = size if not beyond else 4 * size  # a token is at least a byte
+    return Measured(min(max(tokens, 1.0), most), _bucket(plain, beyond, len(text)))
 
 
 def counts(text: str) -> tuple[Sequence[int], Sequence[int]]:

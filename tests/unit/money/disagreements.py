@@ -38,6 +38,8 @@ def differences(pair: Pair) -> list[Difference]:
 def _found(ours: Price, theirs: Price) -> Iterator[tuple[str, Any, Any]]:
     for kind, key in KINDS.items():
         stated = getattr(ours, key), getattr(theirs, key)
+        if kind == "audio_read" and stated == (None, None):  # follows from the price of audio, if one is stated
+            stated = ours.input_audio_mtok, theirs.input_audio_mtok
         if stated != (None, None) and getattr(ours.rates, kind) != getattr(theirs.rates, kind):
             yield kind, *stated
     if (ours.per_request or 0) != (theirs.per_request or 0):

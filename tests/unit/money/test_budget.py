@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
+from collections.abc import Callable
 
 import pytest
 
 from capability_router import ConfigError
 from capability_router.clock import ManualClock
-from capability_router.money.budget import BudgetEvent, Budgets, BudgetSpec, Denial, Hold
+from capability_router.money.budget import BudgetEvent, Budgets, BudgetSpec, Denial, Hold, Terms
 from capability_router.money.window import span
+from capability_router.stores.base import Claim, Grant
+from capability_router.stores.memory import MemoryBudgets
 
 DAY = 1_800_000_000.0
 ONE = 10**12
@@ -202,6 +206,7 @@ def test_thresholds_are_told_once_per_window(caplog: pytest.LogCaptureFixture) -
     ]
     assert [str(e.spent_usd.normalize()) for e in heard] == ["0.5", "0.8", "1.2"]
     assert "budget tenant:a (day): 80% passed, $0.8 of $1 spent" in caplog.text
+    assert {record.name for record in caplog.records} == {"capability_router"}
     budgets.spend(["tenant:b"], ONE)
     assert [e.share for e in heard[3:]] == [0.5, 0.8, 1.0]
     budgets.clock.advance(86_400)
@@ -241,6 +246,144 @@ def test_what_would_fit_reserves_nothing() -> None:
     assert told.left == ONE // 2
     assert budgets.fits(["global"], None) is not None
     assert budgets.reserved == 0
+
+
+def test_what_would_fit_in_a_rolling_window_is_what_would_be_reserved() -> None:
+    budgets = Caps(BudgetSpec("global", 1.0, "rolling:60"))
+    assert budgets.spend(["global"], ONE)
+    assert budgets.fits(["global"], 1) is not None
+    budgets.clock.advance(62)
+    assert budgets.fits(["global"], ONE) is None
+    assert budgets.spend(["global"], ONE)
+
+
+def test_what_fits_is_known_of_tenants_whose_purse_was_put_away() -> None:
+    budgets = Caps(BudgetSpec("tenant:*", 1.0))
+    assert budgets.spend(["tenant:a"], ONE)
+    budgets.clock.advance(1_000)
+    for n in range(100):
+        assert budgets.spend([f"tenant:{n}"], 1)
+    assert not [purse for purse in budgets.purses() if purse.name == "tenant:a"]
+    assert budgets.fits(["tenant:a"], 1) is not None
+    assert not budgets.spend(["tenant:a"], 1)
+
+
+def test_a_scope_given_twice_is_reserved_once() -> None:
+    budgets = Caps(BudgetSpec("tag:x", 1.0))
+    hold = budgets.reserve(["tag:x", "tag:x"], ONE)
+    assert isinstance(hold, Hold)
+    assert budgets.reserved == ONE
+    assert repr(hold) == f"<Hold {ONE} in 1 budgets>"
+    budgets.settle(hold, 0)
+    assert repr(hold) == f"<Hold {ONE} in 1 budgets, settled>"
+
+
+def test_nothing_stays_reserved_once_nothing_is_held() -> None:
+    budgets = Caps(BudgetSpec("global", 1.0))
+    hold = budgets.reserve(["global"], ONE // 2)
+    assert not budgets.spend(["global"], ONE * 3 // 5)
+    budgets.settle(hold, ONE // 10)  # type: ignore[arg-type]
+    assert [(row["reserved_usd"], row["left_usd"]) for row in budgets.rows()] == [(0.0, 0.9)]
+
+
+def test_windows_that_are_over_are_not_kept() -> None:
+    budgets = Caps(BudgetSpec("global", 1.0, "day"))
+    for _ in range(3):
+        assert budgets.spend(["global"], ONE)
+        budgets.clock.advance(86_400)
+    assert len(budgets.purses()) == 1
+
+
+def test_a_cap_on_a_model_without_a_registry_is_on_that_name() -> None:
+    budgets = Caps(BudgetSpec("model:a", 1.0))
+    assert not budgets.spend(["model:a"], ONE + 1)
+    assert budgets.spend(["model:b"], ONE + 1)
+
+
+def test_no_caps_are_no_budgets() -> None:
+    assert not Budgets()
+    assert Budgets([BudgetSpec("global", 1.0)])
+    assert Budgets().rows() == []
+
+
+def test_a_store_that_answers_at_once_is_never_away_and_has_no_leases() -> None:
+    budgets = Caps(BudgetSpec("global", 1.0), terms=Terms("memory://", 5.0))
+    hold = budgets.reserve(["global"], ONE)
+    budgets.clock.advance(60.0)
+    assert budgets.settle_up()
+    assert not budgets.spend(["global"], 1)
+    budgets.forked()  # it has no parent's money: all is a copy
+    assert not budgets.spend(["global"], 1)
+    budgets.settle(hold, ONE // 2)  # type: ignore[arg-type]
+    assert [row["left_usd"] for row in budgets.rows()] == [0.5]
+
+
+def test_a_refused_call_names_the_first_cap_without_room() -> None:
+    budgets = Caps(BudgetSpec("tag:x", 2.0), BudgetSpec("tag:x", 0.5, "day"), BudgetSpec("global", 0.1))
+    told = denial(budgets, ["tag:x", "global"], ONE)
+    assert (told.scope, told.window, told.left) == ("tag:x", "day", ONE // 2)
+    assert "$0.5 of $0.5 left (day), the call may cost up to $1 (" in told.told
+
+
+class Interrupted(MemoryBudgets):
+    """Something is settled while the lock is held, as by the garbage collector."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__(clock.unix)
+        self.claims: list[Claim] = []
+        self.happens: list[Callable[[], None]] = []
+
+    def claim(self, claim: Claim) -> Grant:
+        self.claims.append(claim)
+        if self.happens:
+            self.happens.pop()()
+        return super().claim(claim)
+
+
+@pytest.fixture
+def interrupted() -> tuple[Budgets, Interrupted, list[tuple[float, int]]]:
+    """Budgets, their room, and what a listener hears, who asks what is reserved."""
+    clock = ManualClock()
+    room = Interrupted(clock)
+    budgets = Budgets([BudgetSpec("tenant:*", 1.0), BudgetSpec("global", 9.0, "rolling:60")], room=room, clock=clock)
+    heard: list[tuple[float, int]] = []
+
+    def listens(event: BudgetEvent) -> None:
+        assert not budgets._postbox.busy  # else asking would wait for ever
+        heard.append((event.share, budgets.reserved))
+
+    budgets.on_event(listens)
+    return budgets, room, heard
+
+
+def test_the_only_process_is_lent_the_whole_cap_for_ever() -> None:
+    clock = ManualClock()
+    room = Interrupted(clock)
+    budgets = Budgets([BudgetSpec("global", 1.0)], room=room, clock=clock, terms=Terms(lease_s=5.0))
+    for _ in range(20):
+        budgets.settle(budgets.reserve(["global"], ONE // 20), ONE // 20)  # type: ignore[arg-type]
+        clock.advance(4.0)
+    assert [(claim.wish, claim.lease_s) for claim in room.claims] == [(ONE, math.inf)]
+
+
+def test_what_is_settled_in_the_midst_of_a_reservation_is_told_after_it(
+    interrupted: tuple[Budgets, Interrupted, list[tuple[float, int]]],
+) -> None:
+    budgets, room, heard = interrupted
+    hold = budgets.reserve(["tenant:a"], ONE // 2)
+    room.happens.append(lambda: budgets.settle(hold, ONE // 2))  # type: ignore[arg-type]
+    assert isinstance(budgets.reserve(["tenant:b"], 5), Hold)
+    assert heard == [(0.5, 5)]
+
+
+def test_what_is_settled_in_the_midst_of_a_settlement_is_told_after_it(
+    interrupted: tuple[Budgets, Interrupted, list[tuple[float, int]]],
+) -> None:
+    budgets, room, heard = interrupted
+    one, two = budgets.reserve(["tenant:a", "global"], ONE // 2), budgets.reserve(["tenant:b"], ONE * 4 // 5)
+    room.happens.append(lambda: budgets.settle(two, ONE * 4 // 5))  # type: ignore[arg-type]
+    budgets.settle(one, ONE // 2)  # type: ignore[arg-type]
+    assert heard == [(0.5, 0), (0.5, 0), (0.8, 0)]
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from io import StringIO
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -122,6 +124,17 @@ def test_a_tenant_sees_its_own_and_nothing_else(ledger: Ledger) -> None:
     assert "globex" not in repr(own) + own._repr_html_()
 
 
+@pytest.mark.parametrize("asked", [
+    {"where": {"tenant": "acme"}}, {"since": T0 + 5_000}, {"until": T0 + 5_000}, {"where": {"fault": "timeout"}},
+])  # fmt: skip
+def test_each_way_to_single_calls_gives_those_that_are_asked_for(ledger: Ledger, asked: dict[str, Any]) -> None:
+    calls, target = ledger.calls(**asked), StringIO()
+    assert 0 < len(calls) < len(CALLS)
+    assert list(ledger.each_call(**asked)) == calls
+    assert ledger.export(target, "jsonl", **asked) == len(calls)
+    assert [json.loads(line)["request_id"] for line in target.getvalue().splitlines()] == [c.request_id for c in calls]
+
+
 @pytest.mark.parametrize(("ask", "told"), [
     (lambda r: r.total(by=("tennant",)), "did you mean 'tenant'"),
     (lambda r: r.total(by=("session",)), "not kept by session, but by tenant, tag, .*, month; calls"),
@@ -191,4 +204,7 @@ def test_pandas() -> None:
     frame = ledger.total(by=("tenant", "day")).to_pandas()
     assert isinstance(frame, pandas.DataFrame)
     assert sum(frame["cost_usd"]) == ledger.total().cost_usd
-    assert len(ledger.to_pandas()) == sum(ledger.series(step="hour").to_pandas()["calls"]) == 10
+    frame = ledger.to_pandas()
+    assert list(frame["estimated"]) == [c.estimated for c in CALLS[:10]]
+    assert list(frame["cost_usd"]) == [c.cost_usd for c in CALLS[:10]]
+    assert len(frame) == sum(ledger.series(step="hour").to_pandas()["calls"]) == 10

@@ -1,0 +1,128 @@
+"""`asyncio.run` again and again over the same models: every request at the provider is a call in the ledger."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from adapters.llamaindex.chat_server import ChatServer, Say
+from adapters.llamaindex.provider_llms import need_anthropic
+from adapters.provider_server import ProviderServer
+from adapters.test_bills import FLEET
+
+from capability_router.simulator import Fleet
+
+_AT_ONCE, _LOOPS = 3, 3
+_MODELS = {
+    "ChatOpenAI": "from langchain_openai import ChatOpenAI\nmodel = ChatOpenAI(model='ok', api_key='k', base_url=url)",
+    "ChatAnthropic": "from langchain_anthropic import ChatAnthropic\n"
+    "model = ChatAnthropic(model='ok', api_key='k', base_url=url)",
+    "ChatGroq": "from langchain_groq import ChatGroq\nmodel = ChatGroq(model='ok', api_key='k', base_url=url)",
+    "ChatMistralAI": "from langchain_mistralai import ChatMistralAI\n"
+    "model = ChatMistralAI(model='ok', api_key='k', endpoint=url)",
+    "ChatOllama": "from langchain_ollama import ChatOllama\nmodel = ChatOllama(model='ok', base_url=url)",
+    "ChatGoogleGenerativeAI": "from langchain_google_genai import ChatGoogleGenerativeAI\n"
+    "model = ChatGoogleGenerativeAI(model='ok', api_key='k', base_url=url)",
+    "OpenAI": "from llama_index.llms.openai import OpenAI\n"
+    "model = OpenAI(model='gpt-4o-mini', api_key='k', api_base=url)",
+    "OpenAILike": "from llama_index.llms.openai_like import OpenAILike\n"
+    "model = OpenAILike(model='ok', api_key='k', api_base=url, is_chat_model=True)",
+    "Ollama": "from llama_index.llms.ollama import Ollama\n"
+    "model = Ollama(model='ok', base_url=url, context_window=9_000)",
+    "GoogleGenAI": "from llama_index.llms.google_genai import GoogleGenAI\n"
+    "model = GoogleGenAI(model='gemini-2.5-flash', api_key='k', http_options={'base_url': url})",
+    "Anthropic": "from llama_index.llms.anthropic import Anthropic\n"
+    "model = Anthropic(model='claude-sonnet-4-5', api_key='k', base_url=url)",
+}
+_CHAT = ("ChatOpenAI", "ChatGroq", "ChatMistralAI", "OpenAI", "OpenAILike")
+_SCRIPT = """
+import asyncio, json, sys
+url, at_once, loops, router = sys.argv[1:]
+%s
+card = (model, {"id": "first", "price": {"input_mtok": 1, "output_mtok": 2}})
+if router == "langchain":
+    from langchain_router import ChatRouter
+    llm = ChatRouter(models=[card], policy="single")
+    call = lambda: llm.ainvoke("hi")
+else:
+    from llamaindex_router import RouterLLM
+    llm = RouterLLM(models=[card], policy="single")
+    call = lambda: llm.acomplete("hi")
+
+async def all_at_once():
+    await asyncio.gather(*[call() for _ in range(int(at_once))])
+
+for _ in range(int(loops)):
+    asyncio.run(all_at_once())
+total = llm.router.ledger.total().to_dict()
+print(json.dumps([total["calls"], total["cost_pico"]]))
+"""
+
+
+def _ran(name: str, url: str, at_once: int, router: str) -> list[int]:
+    """Calls and picodollars in the ledger."""
+    command = [sys.executable, "-c", _SCRIPT % _MODELS[name], url, str(at_once), str(_LOOPS), router]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own code
+    assert ran.returncode == 0, ran.stderr[-2_000:]
+    told: list[int] = json.loads(ran.stdout)
+    return told
+
+
+def _slowly(_: dict[str, Any]) -> Say:
+    time.sleep(0.05)  # so that each call has a connection of its own
+    return Say("one two")
+
+
+class Counted:
+    """Both servers, and how many requests they have had."""
+
+    def __init__(self) -> None:
+        self.chat, self.others = ChatServer(), ProviderServer()
+        for model in ("ok", "gpt-4o-mini"):
+            self.chat.script(model, _slowly)
+
+    def url(self, name: str) -> str:
+        return self.chat.url if name in _CHAT else f"{self.others.url}/ok"
+
+    @property
+    def requests(self) -> int:
+        return len(self.chat.requests) + len(self.others.seen)
+
+
+@pytest.fixture
+def counted() -> Iterator[Counted]:
+    both = Counted()
+    yield both
+    both.chat.close()
+    both.others.close()
+
+
+@pytest.mark.parametrize("name", list(_MODELS))
+def test_the_provider_gets_each_request_once(counted: Counted, name: str) -> None:
+    if name == "Anthropic":
+        need_anthropic()
+    router = "langchain" if name.startswith("Chat") else "llamaindex"
+    calls, _ = _ran(name, counted.url(name), _AT_ONCE, router)
+    assert (calls, counted.requests) == (_AT_ONCE * _LOOPS, _AT_ONCE * _LOOPS)
+
+
+def test_a_chain_model_behind_llamaindex_too(counted: Counted) -> None:
+    calls, _ = _ran("ChatOpenAI", counted.chat.url, _AT_ONCE, "llamaindex")
+    assert (calls, counted.requests) == (_AT_ONCE * _LOOPS, _AT_ONCE * _LOOPS)
+
+
+@pytest.mark.parametrize("name", ["ChatOpenAI", "OpenAILike"])
+def test_the_ledger_has_every_bill(name: str) -> None:
+    fleet_config = {**FLEET, "providers": [{"name": "a", "models": [{"name": "ok", "skill": 1, "ttft_s": 0.2, "price": {
+        "input_mtok": 1, "output_mtok": 2}}]}]}  # fmt: skip
+    with Fleet.from_config(fleet_config) as fleet:
+        (entry,) = fleet.router_config()["models"]
+        router = "langchain" if name.startswith("Chat") else "llamaindex"
+        _, booked = _ran(name, str(entry["endpoint"]["base_url"]), _AT_ONCE, router)
+        rows = fleet.log()
+    assert (len(rows), sum(row.cost_pico or 0 for row in rows)) == (_AT_ONCE * _LOOPS, booked)

@@ -1,0 +1,132 @@
+"""Connections of closed loops leave the pools; those of open ones stay, and unknown shapes are not touched."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import httpx
+import pytest
+
+from capability_router import closed_loops
+from capability_router.closed_loops import Loops, drop_dead
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    seen: list[int]
+
+    def log_message(self, *_: Any) -> None:
+        """Quiet."""
+
+    def do_GET(self) -> None:
+        self.seen.append(self.client_address[1])
+        self.send_response(200)
+        self.send_header("content-length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+
+class Model:
+    """Keeps its client three steps below, as the SDKs' models do."""
+
+    def __init__(self, client: Any) -> None:
+        self.async_client = type("Resource", (), {})()
+        self.async_client._client = type("Sdk", (), {})()
+        self.async_client._client._client = client
+
+
+@pytest.fixture
+def ports() -> Iterator[tuple[str, list[int]]]:
+    """The server's address, and the client's port of each request."""
+    seen: list[int] = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"seen": seen}))
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", seen
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_closed_loops_connection_is_replaced_and_the_running_ones_is_kept(ports: tuple[str, list[int]]) -> None:
+    url, seen = ports
+    client = httpx.AsyncClient(trust_env=False)
+    loops = Loops([Model(client)])
+
+    async def twice(*, close: bool) -> None:
+        for _ in range(2):
+            loops.enter()
+            assert (await client.get(url)).text == "ok"
+        if close:
+            await client.aclose()
+
+    asyncio.run(twice(close=False))
+    asyncio.run(twice(close=True))
+    first, second, third, fourth = seen
+    assert first == second
+    assert third == fourth
+    assert first != third
+
+
+def test_a_loop_that_is_open_in_another_thread_keeps_its_connection(ports: tuple[str, list[int]]) -> None:
+    url, seen = ports
+    client = httpx.AsyncClient(trust_env=False)
+    loops = Loops([Model(client)])
+    other = asyncio.new_event_loop()
+    thread = threading.Thread(target=other.run_forever)
+    thread.start()
+
+    def there(work: Any) -> Any:
+        future: Future[Any] = asyncio.run_coroutine_threadsafe(work, other)
+        return future.result(10)
+
+    async def get() -> str:
+        loops.enter()
+        return (await client.get(url)).text
+
+    async def entered() -> int:
+        loops.enter()
+        return drop_dead(Model(client))
+
+    assert there(get()) == "ok"
+    assert asyncio.run(entered()) == 0
+    assert there(get()) == "ok"
+    assert seen[0] == seen[1]
+    there(client.aclose())
+    other.call_soon_threadsafe(other.stop)
+    thread.join()
+    other.close()
+
+
+def test_looks_only_when_a_loop_is_new_or_a_known_one_was_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[object] = []
+    monkeypatch.setattr(closed_loops, "drop_dead", looked.append)
+    loops = Loops(["model"])
+
+    async def enter() -> None:
+        loops.enter()
+
+    def entered(loop: asyncio.AbstractEventLoop) -> int:
+        loop.run_until_complete(enter())
+        return len(looked)
+
+    first, second = asyncio.new_event_loop(), asyncio.new_event_loop()
+    assert [entered(loop) for loop in (first, first, second, first, second)] == [1, 1, 2, 2, 2]
+    second.close()
+    assert [entered(first), entered(first)] == [3, 3]
+    first.close()
+
+
+class Strange:
+    @property
+    def connections(self) -> list[object]:
+        raise RuntimeError("another shape")
+
+
+@pytest.mark.parametrize("model", [object(), Model(None), Model(Strange()), Model({"a": 1}), Model([Strange()])])
+def test_what_nobody_knows_is_left_alone(model: object) -> None:
+    assert drop_dead(model) == 0

@@ -1,0 +1,388 @@
+"""What one request is charged, and what its launches may cost."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import pytest
+from unit.money.lender import ONE, Lender, Process
+
+from capability_router import Usage
+from capability_router.clock import ManualClock
+from capability_router.features import estimate_tokens
+from capability_router.money.account import Account
+from capability_router.money.allowance import Limit
+from capability_router.money.budget import Budgets, BudgetSpec, Denial, Short
+from capability_router.money.ledger import Booked, Call, Ledger
+from capability_router.money.price import Price
+from capability_router.request import Reply
+
+CENT = ONE // 100
+COUNTED = Usage(10, 5)
+PRICE = Price(1, 2, services={"flex": Price(0.5, 1)})
+NOTHING = Reply()
+
+
+class Model(NamedTuple):
+    id: str
+    provider: str = "p"
+
+
+class Fault(NamedTuple):
+    kind: str = "timeout"
+    sent: bool = True
+    started: bool = False
+    status: int | None = None
+
+
+class Till:
+    """An account of request "r" of tenant t with what it is booked in."""
+
+    def __init__(
+        self, *specs: BudgetSpec, budgets: Budgets | None = None, most: Mapping[str, int | None] | None = None,
+        **rest: Any,
+    ) -> None:  # fmt: skip
+        self.ledger, self.clock = Ledger(), ManualClock()
+        self.budgets = Budgets(specs, clock=self.clock) if budgets is None else budgets
+        prices = {"a": PRICE, "b": PRICE, "unpriced": None}
+        self.account = Account(
+            "r", Booked("t", "chat", ("x", "y"), "c", "langchain", "s"), 100, ledger=self.ledger, budgets=self.budgets,
+            prices=prices, most=(most or {"a": CENT, "b": CENT}).get, unix=lambda: 5.0, **rest,
+        )  # fmt: skip
+
+    def open(self, attempt: int = 1, model: str = "a") -> Denial | Short | None:
+        return self.account.open(attempt, Model(model))
+
+    def close(
+        self, reply: Reply = NOTHING, fault: Fault | None = None, *, attempt: int = 1, model: str = "a",
+        had_content: bool = False, cancelled: bool = False,
+    ) -> tuple[Usage, int | None]:  # fmt: skip
+        return self.account.close(attempt, Model(model), fault, reply, had_content=had_content, cancelled=cancelled)
+
+    def charged(self, reply: Reply = NOTHING, fault: Fault | None = None, **rest: Any) -> tuple[Usage, int | None]:
+        """Open and close."""
+        assert self.open(model=rest.get("model", "a")) is None
+        return self.close(reply, fault, **rest)
+
+    @property
+    def left(self) -> list[float]:
+        return [row["left_usd"] for row in self.budgets.rows()]
+
+
+# -- what a launch is charged -----------------------------------------------------------------------
+
+
+def test_a_launch_is_booked_whole() -> None:
+    till = Till(credentials={"a": "key-1"})
+    assert till.charged(Reply(COUNTED)) == (COUNTED, 20 * 10**6)
+    assert till.ledger.calls() == [
+        Call(
+            "r", 1, "a", "p", "t", "chat", ("x", "y"), "c", "langchain", None, COUNTED, 20 * 10**6, 5.0, "key-1", "s"
+        )
+    ]  # fmt: skip
+    assert (till.ledger.unsettled, till.account.tenant) == (0, "t")
+
+
+def test_a_key_without_a_mark_is_booked_under_none() -> None:
+    till = Till()
+    till.charged()
+    assert [call.credential for call in till.ledger.calls()] == [""]
+
+
+@pytest.mark.parametrize(
+    ("fault", "cancelled", "booked"),
+    [(None, False, None), (Fault("server"), False, "server"), (Fault("server"), True, "cancelled"),
+     (None, True, "cancelled")],
+)  # fmt: skip
+def test_how_a_launch_ended(fault: Fault | None, cancelled: bool, booked: str | None) -> None:
+    till = Till()
+    till.charged(Reply(COUNTED), fault, cancelled=cancelled)
+    assert [call.fault for call in till.ledger.calls()] == [booked]
+
+
+GUESS = Usage(100, 0, estimated=True)
+
+
+@pytest.mark.parametrize(
+    ("fault", "had_content", "usage"),
+    [
+        (None, False, GUESS),
+        (Fault("timeout"), False, GUESS), (Fault("connection"), False, GUESS), (Fault("truncated"), False, GUESS),
+        (Fault("empty"), False, GUESS), (Fault("malformed_tool_call"), False, GUESS),
+        (Fault("unparsable"), False, GUESS), (Fault("content_filtered"), False, GUESS),
+        (Fault("refusal"), False, GUESS),
+        (Fault("timeout", sent=False), False, Usage()), (Fault("server"), False, Usage()),
+        (Fault("timeout", status=400), False, Usage()), (Fault("timeout", status=399), False, GUESS),
+        (Fault("rate_limited", status=429), False, Usage()),
+        (Fault("server", started=True), False, GUESS), (Fault("server", sent=False, started=True), False, GUESS),
+        (Fault("server", started=True, status=500), False, GUESS), (Fault("server"), True, GUESS),
+    ],
+)  # fmt: skip
+def test_what_is_guessed_where_the_provider_counted_nothing(
+    fault: Fault | None, had_content: bool, usage: Usage
+) -> None:
+    charged = Till().charged(NOTHING, fault, had_content=had_content)
+    assert charged == (usage, 100 * 10**6 if usage.estimated else 0)
+
+
+def test_the_text_that_came_is_guessed_too() -> None:
+    usage, _ = Till().charged(Reply(text="word " * 40), Fault("server"))
+    assert usage == Usage(100, estimate_tokens("word " * 40), estimated=True)
+
+
+@pytest.mark.parametrize(
+    ("reply", "model", "cost"),
+    [
+        (Reply(COUNTED), "a", 20 * 10**6), (Reply(COUNTED), "unpriced", None), (Reply(COUNTED), "stranger", None),
+        (Reply(COUNTED, cached=True, cost_usd=1), "a", 0), (Reply(COUNTED, cached=True), "unpriced", 0),
+        (Reply(COUNTED, cost_usd="0.25"), "unpriced", ONE // 4), (Reply(COUNTED, cost_usd=0), "a", 0),
+        (Reply(Usage()), "unpriced", 0), (Reply(Usage(1)), "unpriced", None), (Reply(Usage(0, 1)), "unpriced", None),
+        (Reply(Usage(1)), "a", 10**6), (Reply(Usage(0, 1)), "a", 2 * 10**6),
+    ],
+)  # fmt: skip
+def test_what_a_launch_costs(reply: Reply, model: str, cost: int | None) -> None:
+    assert Till().charged(reply, model=model)[1] == cost
+
+
+def test_a_launch_without_a_token_costs_nothing_whatever_a_call_costs() -> None:
+    till = Till()
+    till.account._prices = {"a": Price(1, 2, per_request=0.5)}
+    assert till.charged(Reply(Usage()))[1] == 0
+    assert till.charged(Reply(Usage(1)))[1] == ONE // 2 + 10**6
+
+
+def test_a_bill_that_is_no_amount_is_told_and_the_price_taken(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "capability_router"):
+        assert Till().charged(Reply(COUNTED, cost_usd="lots"))[1] == 20 * 10**6
+        told = [(record.name, record.getMessage()) for record in caplog.records]
+        assert told == [("capability_router", "a reported a cost that is no amount of USD; its price is taken instead")]
+        caplog.clear()
+        Till().charged(Reply(COUNTED))
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("reply", "model", "estimated"),
+    [
+        (Reply(Usage(10, 5, service_tier="priority")), "a", True),
+        (Reply(Usage(10, 5, service_tier="flex")), "a", False), (Reply(COUNTED), "a", False),
+        (Reply(Usage(10, 5, service_tier="priority"), cost_usd=1), "a", False),
+        (Reply(Usage(10, 5, service_tier="priority"), cached=True), "a", False),
+        (Reply(Usage(10, 5, service_tier="priority")), "unpriced", False),
+    ],
+)  # fmt: skip
+def test_a_service_without_a_known_price_is_an_estimate_in_the_ledger_only(
+    reply: Reply, model: str, estimated: bool
+) -> None:
+    till = Till()
+    assert till.charged(reply, model=model)[0] == reply.usage
+    assert [call.estimated for call in till.ledger.calls()] == [estimated]
+
+
+# -- what budgets allow -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "scope", ["global", "tenant:t", "task:chat", "chain:c", "model:a", "provider:p", "tag:x", "tag:y"]
+)
+def test_every_scope_of_a_request_is_held_and_paid(scope: str) -> None:
+    till = Till(BudgetSpec(scope, 0.02))
+    assert till.open() is None
+    assert till.budgets.reserved == CENT
+    till.close(Reply(COUNTED, cost_usd="0.005"))
+    assert (till.budgets.reserved, till.left) == (0, [0.015])
+    assert till.open(2) is None
+    assert isinstance(till.open(3), Denial)
+    assert till.ledger.unsettled == 1
+
+
+def test_what_costs_an_unknown_amount_gives_its_reservation_back() -> None:
+    till = Till(BudgetSpec("global", 0.02), most={"unpriced": CENT})
+    assert till.charged(Reply(COUNTED), model="unpriced")[1] is None
+    assert (till.budgets.reserved, till.left) == (0, [0.02])
+
+
+def test_a_refusal_stands_for_the_request_and_names_the_models_that_fit() -> None:
+    models = [Model("a"), Model("b"), Model("same"), Model("unknown"), Model("dear")]
+    most = {"a": 2 * CENT, "b": CENT // 2, "same": CENT, "unknown": None, "dear": CENT + 1}
+    till = Till(BudgetSpec("global", 0.01), most=most, candidates=models)
+    refused = till.open()
+    assert isinstance(refused, Denial)
+    assert (refused.on_exceed, refused.fits) == ("refuse", ("b", "same"))
+    assert till.open(2, "b") is refused
+    assert (till.ledger.unsettled, till.budgets.reserved) == (0, 0)
+
+
+def test_the_refused_model_itself_never_fits() -> None:
+    costs = iter([CENT + 1, CENT])
+    till = Till(BudgetSpec("global", 0.01), candidates=[Model("a")])
+    till.account._most = lambda id: next(costs)  # what it may cost has changed meanwhile
+    refused = till.open()
+    assert isinstance(refused, Denial)
+    assert refused.fits == ()
+
+
+def test_a_cap_that_degrades_lets_the_next_model_try() -> None:
+    most = {"a": 2 * CENT, "b": CENT}
+    till = Till(BudgetSpec("global", 0.01, on_exceed="degrade"), most=most, candidates=[Model("b")])
+    told = till.open()
+    assert isinstance(told, Denial)
+    assert (told.on_exceed, told.fits) == ("degrade", ())
+    assert till.open(2, "b") is None
+
+
+def test_what_is_foreseen_reserves_nothing() -> None:
+    till = Till(BudgetSpec("provider:p", 0.01), most={"a": CENT + 1, "b": CENT})
+    told = till.account.foreseen(Model("a"))
+    assert told is not None
+    assert told.scope == "provider:p"
+    assert till.account.foreseen(Model("b")) is None
+    assert till.account.foreseen(Model("a", "another")) is None
+    assert till.budgets.reserved == 0
+
+
+def test_without_budgets_nobody_asks_what_a_call_may_cost() -> None:
+    till = Till()
+    till.account._most = None  # type: ignore[assignment]  # it would fail
+    assert till.charged(Reply(COUNTED))[1] == 20 * 10**6
+
+
+# -- what a store lends -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def lender(clock: ManualClock) -> Lender:
+    return Lender(clock)
+
+
+@pytest.fixture
+def till(lender: Lender, clock: ManualClock) -> Till:
+    return Till(budgets=Process(lender, clock), candidates=[Model("a"), Model("b")])
+
+
+def test_a_loan_is_waited_for_and_used_once(till: Till, lender: Lender) -> None:
+    short = till.open()
+    assert isinstance(short, Short)
+    assert till.ledger.unsettled == 0
+    till.account.borrow(1, short)
+    assert till.open() is None
+    assert (till.ledger.unsettled, till.budgets.reserved, len(lender.claims)) == (1, CENT, 1)
+    till.account.forgo()
+    assert till.budgets.reserved == CENT
+    till.close(Reply(COUNTED, cost_usd="0.005"))
+    assert (till.budgets.reserved, till.left) == (0, [0.995])
+
+
+def test_a_loan_is_for_its_own_launch(till: Till, clock: ManualClock) -> None:
+    one, two = till.open(1), till.open(2, "b")
+    assert isinstance(one, Short)
+    assert isinstance(two, Short)
+    till.account.borrow(2, two)
+    clock.advance(100.0)
+    assert isinstance(till.open(1), Short)
+    assert till.open(2, "b") is None
+
+
+def test_what_was_lent_and_not_used_is_given_back(till: Till) -> None:
+    short = till.open()
+    assert isinstance(short, Short)
+    till.account.borrow(1, short)
+    assert till.budgets.reserved == CENT
+    till.account.forgo()
+    assert till.budgets.reserved == 0
+    till.account.borrow(2, short)  # its answer comes when the request is over
+    assert till.budgets.reserved == 0
+    till.account.forgo()
+    assert till.left == [1.0]
+
+
+def test_a_refused_loan_leaves_nothing_to_give_back(till: Till, lender: Lender) -> None:
+    lender.away = True
+    short = till.open()
+    assert isinstance(short, Short)
+    till.account.borrow(1, short)
+    till.account.forgo()
+    assert isinstance(till.open(), Short)
+    assert till.budgets.reserved == 0
+
+
+def test_what_nobody_waited_for_is_not_borrowed(till: Till, lender: Lender) -> None:
+    till.account.borrow(1, Short(("global",), 1))
+    till.account.forgo()
+    assert lender.claims == []
+
+
+def test_while_the_store_is_away_no_model_is_said_to_fit(till: Till, lender: Lender) -> None:
+    lender.away = True
+    short = till.open()
+    assert isinstance(short, Short)
+    till.account.borrow(1, short)
+    till.account._most = {"a": CENT, "b": 0}.get
+    told = till.open()
+    assert isinstance(told, Denial)
+    assert (told.store, told.fits) == (True, ())
+
+
+# -- what the caller allows -------------------------------------------------------------------------
+
+
+def test_a_request_s_own_limit_counts_what_is_under_way_and_what_was_spent() -> None:
+    till = Till(limit=Limit(3 * CENT, {"a": CENT}.get))
+    assert till.open(1) is None
+    assert till.open(2) is None
+    assert till.open(3) is None
+    over = till.open(4)
+    assert isinstance(over, Denial)
+    assert (over.scope, over.left, over.limit, over.spent, over.reserved, over.on_exceed) == (
+        "request", 0, 3 * CENT, 0, 3 * CENT, "degrade"
+    )  # fmt: skip
+    assert "max_cost_usd $0.03: $0 is spent by this request, a call for $0.01 is too much" in over.told
+    till.close(Reply(COUNTED, cost_usd="0.005"), attempt=1)
+    over = till.open(4)
+    assert isinstance(over, Denial)
+    assert (over.left, over.spent, over.reserved) == (CENT // 2, CENT // 2, 2 * CENT)
+    till.close(Reply(COUNTED, cost_usd="0.005"), attempt=2)
+    assert till.open(4) is None
+    assert till.ledger.unsettled == 2
+
+
+def test_after_a_cost_that_nobody_knows_nothing_more_is_allowed() -> None:
+    till = Till(limit=Limit(ONE, {"a": CENT, "unpriced": CENT}.get))
+    assert till.charged(Reply(COUNTED), model="unpriced")[1] is None
+    told = till.open(2)
+    assert isinstance(told, Denial)
+    assert (told.left, told.spent, told.window) == (0, None, "request")
+    assert "an unknown part is spent" in told.told
+
+
+def test_what_is_known_later_does_not_make_up_for_what_is_not() -> None:
+    till = Till(limit=Limit(ONE, {"a": CENT, "unpriced": CENT}.get))
+    assert till.open(1, "unpriced") is None
+    assert till.open(2) is None
+    till.close(Reply(COUNTED), attempt=1, model="unpriced")
+    till.close(Reply(COUNTED), attempt=2)
+    told = till.open(3)
+    assert isinstance(told, Denial)
+    assert told.spent is None
+
+
+def test_a_call_whose_cost_nobody_foresees_is_not_allowed() -> None:
+    told = Till(limit=Limit(ONE, {"a": CENT}.get)).open(1, "unpriced")
+    assert isinstance(told, Denial)
+    assert (told.left, told.spent) == (ONE, 0)
+    assert "a call of unknown price is too much" in told.told
+
+
+def test_a_limit_that_was_passed_leaves_nothing() -> None:
+    till = Till(limit=Limit(CENT, {"a": CENT}.get))
+    till.charged(Reply(COUNTED, cost_usd=1))
+    told = till.open(2)
+    assert isinstance(told, Denial)
+    assert (told.left, told.spent) == (0, ONE)
