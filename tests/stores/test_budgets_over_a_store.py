@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import time
+import weakref
 from collections.abc import Iterable
 from decimal import Decimal
 
@@ -365,3 +368,25 @@ def test_terms_reach_the_error(clock: ManualClock) -> None:
     assert (error.left_usd, error.reserved_usd, error.resets_at) == (Decimal("0.05"), 0, "2027-01-16T00:00:00Z")
     assert error.fits == ("cheap",)
     assert "What is left would do for cheap" in str(error)
+
+
+def test_what_was_spent_is_told_also_if_nobody_holds_the_router_any_more(shared: Store, clock: ManualClock) -> None:
+    from capability_router.money.teller import Teller
+
+    def spent() -> weakref.ref[Teller]:
+        budgets = Budgets([CAP], room=shared.budgets, clock=clock, terms=Terms("shared"))
+        teller = Teller(budgets)
+        found = budgets.reserve(["global"], ONE // 2)
+        assert isinstance(found, Short)
+        hold = budgets.borrow(found)
+        assert isinstance(hold, Hold)
+        budgets.settle(hold, ONE // 4)
+        teller.start()
+        return weakref.ref(teller)
+
+    gone = spent()
+    gc.collect()
+    while gone() is not None:  # its thread tells, and lets go
+        time.sleep(0.001)
+        gc.collect()
+    assert [row.spent for row in shared.budgets.standings()] == [ONE // 4]

@@ -8,10 +8,11 @@ that holds another program's tables is left as it is.
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
@@ -198,7 +199,7 @@ class Database:
             raise StoreError(f"the store {self.path} can't be used: {error.strerror or error}") from error
 
     def _unreadable(self, error: sqlite3.DatabaseError) -> StoreError:
-        if is_foreign(self.path):
+        if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_NOTADB and is_foreign(self.path):
             return StoreError(
                 f"the store {self.path} can't be used: it is no SQLite database, and was left as it was; "
                 "name another file"
@@ -212,5 +213,11 @@ class Database:
 
 
 def _made(path: Path) -> None:
-    """Make the file before SQLite does, for its owner alone; one that is there keeps its mode."""
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    """Make the file before SQLite does, for its owner alone; one that is there keeps its mode, and isn't opened.
+
+    For to close a file gives up all locks that this process has on it, those of its other connections included.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
