@@ -22,6 +22,7 @@ from langchain_core.runnables.config import set_config_context
 
 from capability_router.closed_loops import Loops
 from capability_router.execution.effects import GRACE_S, Launch
+from capability_router.execution.outer import bound_inside
 from capability_router.request import Reply
 from capability_router.sdk_streams import aclosing_all, closing_all
 from capability_router.stale_connection import past_stale
@@ -113,6 +114,7 @@ class ModelAttempt:
         runnable, kwargs = self._bound(), self._keywords()
         with set_config_context(self._config) as context:
             context.run(TIMEOUTS.set, self._launch.timeouts)
+            context.run(bound_inside, self._launch.timeouts)
             if self._call.mode == "invoke":
                 yield self._whole(context.run(runnable.invoke, self._prompt, self._config, **kwargs))
                 return
@@ -128,6 +130,7 @@ class ModelAttempt:
         runnable, kwargs = self._bound(), self._kwargs
         self._loops.enter()
         with set_config_context(self._config) as context:
+            context.run(bound_inside, self._launch.timeouts)
             if self._call.mode == "invoke":
                 call = partial(runnable.ainvoke, self._prompt, self._config, **kwargs)
                 yield self._whole(await past_stale(lambda: inside(context, call())))

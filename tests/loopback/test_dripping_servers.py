@@ -11,7 +11,7 @@ from langchain_anthropic import ChatAnthropic
 from langchain_openai import ChatOpenAI
 from llama_index.core.llms import ChatMessage
 from llama_index.llms.openai import OpenAI
-from loopback.chat_server import ChatServer, Wire, completion, reply
+from loopback.chat_server import ChatServer, Wire, completion, reply, stall
 
 from capability_router import AllCandidatesFailed
 from capability_router.endpoints import lanes
@@ -98,3 +98,18 @@ def test_the_deadline_ends_the_request_and_is_named(call: Any, model: Any, drip:
         assert "raise deadline_s" in str(caught.value)
         assert "when deadline_s was over" in str(caught.value)
         assert sound.seen == []
+
+
+@pytest.mark.parametrize(("call", "model"), CLIENTS)
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [({"timeouts": {"total": SHORT}}, "waiting for the whole answer"), ({"deadline_s": SHORT}, "raise deadline_s")],
+)
+def test_of_a_silent_server_too_the_error_names_the_clock(
+    call: Any, model: Any, settings: dict[str, Any], told: str
+) -> None:
+    """The client's own time-out comes later: it knows nothing of the setting."""
+    with ChatServer(stall) as slow, pytest.raises(AllCandidatesFailed) as caught:
+        call(model, slow, slow, retry={"attempts": 1}, **settings)
+    assert told in str(caught.value)
+    assert "OpenAITimeoutError" not in str(caught.value)
