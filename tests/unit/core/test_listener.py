@@ -32,7 +32,7 @@ def test_by_class_and_place_without_message_and_context(caplog: pytest.LogCaptur
         except ValueError:
             router.isolate("a")
             router.reset("a")
-        endpoint = GatedEndpoint({"a": GatedModel(("hi",))})
+        endpoint = GatedEndpoint({"a": GatedModel(("hi",))}, stream=False)
         list(router.start(Request(("hi",)), endpoint))
     told = [record.getMessage() for record in caplog.records if "listener" in record.getMessage()]
     assert len(told) >= 3
