@@ -93,7 +93,7 @@ def _without_choices(error: BaseException) -> Fault | None:
 
 def _hollow(response: object) -> bool:
     """A Chat Completions body without choices, or whose first one has no message."""
-    choices = getattr(response, "choices", _UNTOLD)
+    choices: Any = getattr(response, "choices", _UNTOLD)
     if choices is _UNTOLD:
         return False
     return not choices or getattr(choices[0], "message", _UNTOLD) is None

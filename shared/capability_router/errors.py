@@ -121,19 +121,37 @@ class AllCandidatesFailed(RouterError):
 
 
 class StreamInterrupted(AllCandidatesFailed):
-    """The answer broke off after text had reached the caller, so no other model may continue it."""
+    """The answer broke off after a part of it had reached the caller, and no model went on with it.
+
+    `failures`: the attempts that gave a part, and those that were to go on with it and failed, in order.
+    """
 
     partial: str = ""
 
+    def __init__(
+        self, failures: Sequence[Failed], *, parts: Sequence[Failed] = (), text: bool = True, advice: str = ""
+    ) -> None:
+        self._parts = tuple(parts or failures)
+        self._given = "text" if text else "a part of it that is no text"
+        super().__init__(failures, advice=advice)
+
     def _text(self, tenant: str, advice: str) -> str:
-        *before, last = self.failures
+        *before, last = self._parts
         begun = f", which continued the answer of {', '.join(f.model for f in before)}," if before else ""
+        vain = [f for f in self.failures if f not in self._parts]
         why = (
-            "nothing could continue it once more."
-            if before
-            else "another model was not tried, because two models' texts are never mixed in one answer."
+            "another model was not tried, because two models' texts are never mixed in one answer."
+            if not before and not vain
+            else "nothing could continue it" + (" once more" if before else "") + _told(vain)
         )
+        kept = "The partial text is in `.partial`; " if self._given == "text" else "There is no partial text; "
+        how = (last.detail or last.fault or "").replace("could not be reached", "the connection broke", 1)
         return (
-            f"the stream of {last.model}{begun} broke off after text had been delivered: {last.detail or last.fault}. "
-            f"The partial text is in `.partial`; {why}"
+            f"the stream of {last.model}{begun} broke off after {self._given} had been delivered: {how}. "
+            f"{kept}{why}{f' {advice}' if advice else ''}"
         )
+
+
+def _told(vain: Sequence[Failed]) -> str:
+    told = "; ".join(f"{f.model} {f.detail or f.fault}" for f in vain)
+    return f": {told}." if told else "."

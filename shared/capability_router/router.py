@@ -28,6 +28,7 @@ from capability_router.health.board import Board, HealthEvent
 from capability_router.learning.lengths import Lengths
 from capability_router.learning.outcomes import Answered, Outcomes
 from capability_router.learning.prior import Prior, Stated
+from capability_router.listener import failed
 from capability_router.money.account import Account
 from capability_router.money.allowance import Limit
 from capability_router.money.budget import BudgetEvent, Budgets, Terms
@@ -309,8 +310,8 @@ class Router:
         for listener in self._listeners:
             try:
                 listener(request, outcome)
-            except Exception:  # whatever a listener raises, the call it is told of has gone well
-                log.exception("listener %r failed", listener)
+            except Exception as error:  # noqa: BLE001 - whatever a listener raises, the call it is told of has gone well
+                failed(log, listener, error)
 
     def _sized(self, plan: Plan, request: Request, outcome: Outcome) -> None:
         """Learn windows and how models count; nothing where another model was asked for than the candidate."""
@@ -340,8 +341,8 @@ class Router:
         for watcher in self._watchers:
             try:
                 watcher(event)
-            except Exception:  # whatever it raises, the call that brought the change about goes on
-                log.exception("listener %r failed", watcher)
+            except Exception as error:  # noqa: BLE001 - whatever it raises, the call that brought the change about goes on
+                failed(log, watcher, error)
 
     def __repr__(self) -> str:
         return f"<Router {self.name!r} policy={self.planner.policy.name} models={list(self.registry.entries)}>"

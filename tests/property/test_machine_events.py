@@ -13,6 +13,7 @@ from capability_router.faults.kinds import KINDS, Fault
 from capability_router.request import Finish
 
 REPLIES = (GOOD, Reply(), Reply(text="half", usage=Usage(10, 2)), Reply(tool_calls=1, finish=Finish.TOOL_CALLS))
+HOLDING = {"auth", "quota_exhausted", "not_found", "rate_limited", "context_overflow"}  # may concern other models too
 steps = st.tuples(
     st.sampled_from(["chunk", "chunk", "completed", "faulted", "faulted", "rang", "rang", "cancelled"]),
     st.sampled_from([0.0, 0.4, 1.0, 2.0, 6.0, 6.0]),  # seconds since the step before
@@ -34,11 +35,13 @@ about = st.fixed_dictionaries(
 class Watch:
     """What the effects so far amount to; each new one is held against it."""
 
-    def __init__(self) -> None:
+    def __init__(self, able: str = "") -> None:
         self.flying: list[int] = []
         self.launched = self.finished = 0
         self.answer: int | None = None
         self.continuing = False
+        self.models: list[str] = []
+        self.able = able  # who can go on with an answer and stays usable until asked
 
     def see(self, effect: Any, now: float) -> None:
         assert not self.finished, "something is wanted after the end"
@@ -49,6 +52,11 @@ class Watch:
             assert self.answer is None or (effect.prefix and not self.flying), "an attempt beside the answer"
             assert bool(effect.prefix) == (self.answer is not None)
             self.continuing = bool(effect.prefix)
+            model = effect.candidate.id
+            if self.continuing and model in self.models:
+                assert set(self.able) <= set(self.models), "one is asked again while another was not asked at all"
+            self.models.append(model)
+            assert self.models.count(model) <= 2 + 1, "beyond per_target, and one more for a hedge that was aborted"
             self.flying.append(effect.attempt)
         elif kind == "Abort":
             self.flying.remove(effect.attempt)
@@ -66,7 +74,9 @@ class Watch:
 def test_attempts_end_once_one_answer_is_given_and_nothing_is_left(
     about: dict[str, Any], script: list[Any], first: list[Any]
 ) -> None:
-    stage, watch, now = Stage(**about), Watch(), 100.0
+    kinds = {kind for what, _, _, kind, _ in script if what == "faulted"}
+    able = "" if kinds & HOLDING else "".join(set(about["ids"]) & set(about["able"]))
+    stage, watch, now = Stage(**about), Watch(able), 100.0
     for effect in stage.begin(now):
         watch.see(effect, now)
     for what, gap, which, kind, reply in [*first, *script, ("cancelled", 0.0, 0, "", GOOD)]:

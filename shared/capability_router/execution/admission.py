@@ -33,11 +33,6 @@ class Admission:
             pick = self._targets.pick(at)
         return pick
 
-    def continuing(self, pick: Pick | None, at: float, number: int) -> Pick | Fund | None:
-        """A target that can go on with an answer, if its call may be paid for; after a Fund the kept one."""
-        pick, self._kept = self._kept or pick, None
-        return None if pick is None else self._opened(pick, at, number)
-
     def beside(self, pick: Pick | None, at: float, number: int) -> Pick | None:
         """A target for a hedge, if the money is at hand."""
         found = None if pick is None else self._opened(pick, at, number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import NamedTuple
 
 from capability_router.errors import AllCandidatesFailed, BudgetExceeded, RouterBusy, RouterError, StreamInterrupted
 from capability_router.execution.limits import Limits
@@ -27,7 +28,7 @@ def failure(
     if own is not None:
         return own
     why = "in that time" if late else f"within {limits.attempts} attempts"
-    advice = targets.advice(at, why)
+    advice = targets.left(at, why) or "Add another candidate, or look at router.health()."
     if faults[-1].row.other == "no":
         advice = "No other model was tried: the same request fails everywhere; mend the request."
     elif limits.keeps(faults[-1]):
@@ -82,11 +83,20 @@ def _amount(denial: Denial, name: str) -> Decimal | None:
     return None if value is None else usd(max(value, 0))
 
 
-def interrupted(parts: Sequence[AttemptRecord], fault: Fault, text: str) -> StreamInterrupted:
-    """The answer, given by these attempts, broke off when its caller had seen this much of it."""
-    error = StreamInterrupted(parts)
-    error.partial = text
-    error.__cause__ = fault.error
+class Cut(NamedTuple):
+    """An answer that broke off: how its last part did, the text so far, the attempts that gave a part of it."""
+
+    fault: Fault
+    text: str
+    parts: frozenset[int]
+
+
+def interrupted(records: Sequence[AttemptRecord], cut: Cut, advice: str) -> StreamInterrupted:
+    """The answer, given and sought by these attempts, broke off when its caller had seen this much of it."""
+    gave = [record for record in records if record.index in cut.parts]
+    error = StreamInterrupted(records, parts=gave, text=bool(cut.text), advice=advice)
+    error.partial = cut.text
+    error.__cause__ = cut.fault.error
     return error
 
 
@@ -106,12 +116,12 @@ def together(parts: Sequence[AttemptRecord]) -> Usage:
 
 
 def why(
-    planned: str, records: Sequence[AttemptRecord], answer: AttemptRecord, hedged_after: float | None, resumed: bool
-) -> str:
-    """Why the answer is from whom it is: the plan's reason, unless something came between."""
+    planned: str, records: Sequence[AttemptRecord], answer: AttemptRecord, hedged_after: float | None,
+    cut: AttemptRecord | None,
+) -> str:  # fmt: skip
+    """Why the answer is from whom it is: the plan's reason, unless something came between. `cut`: what it continues."""
     first = records[0]
-    if resumed:
-        cut = records[-2]
+    if cut is not None:
         return f"resumed on {answer.model}: {cut.model} {cut.detail}"
     if answer.fault:
         return f"nothing better was found: {answer.model} {answer.detail}"

@@ -23,7 +23,9 @@ Theory of operation
 * A reply that is merely poor (empty, malformed) is kept; when nothing better is found it is delivered,
   as it would have been without a router.
 * Where resuming is on, an answer that breaks off after its commitment is continued, from the text so far, by
-  a target that can do that. Its record says so; without such a target it ends as any other.
+  a target that can do that, chosen by the same rules. What such an attempt gives is held until its first content:
+  one that fails before it is followed by the next. Without such a target the answer ends as any other.
+* A stream that broke after its terminal reason was whole.
 * After Finish, `feed` returns nothing.
 
 Everything that decides a transition lives here; this file knows no provider and no framework.
@@ -37,7 +39,7 @@ from typing import Protocol
 from capability_router.execution.admission import Admission
 from capability_router.execution.books import Books, verdict
 from capability_router.execution.effects import Abort, Deliver, Effect, Finish, Fund, Launch, SetAlarm, Timeouts
-from capability_router.execution.endings import failure, interrupted, rejected, summed, together, why
+from capability_router.execution.endings import Cut, failure, interrupted, rejected, summed, together, why
 from capability_router.execution.events import (
     AlarmRang,
     Began,
@@ -58,9 +60,11 @@ from capability_router.faults.kinds import Fault
 from capability_router.health.board import Permit, Verdict
 from capability_router.plan import Candidate, Plan
 from capability_router.request import AttemptRecord, Outcome, Reply, Usage
+from capability_router.request import Finish as Reason
 
 NOTHING: tuple[Effect, ...] = ()
 _NOT_YET = Reply()
+_NO_END = (None, Reason.OTHER)  # no terminal reason, or one that may be the failure itself
 _EARLY_S = 0.001  # an alarm may ring by so much too early
 _ENDLESS = float("inf")
 
@@ -76,7 +80,7 @@ class Execution:
     """The machine of one request. See the module's text for its theory."""
 
     __slots__ = (
-        "_admission", "_answered", "_books", "_broken", "_deadline", "_faults", "_gate", "_givers", "_hedge_at",
+        "_admission", "_answered", "_books", "_cut", "_deadline", "_faults", "_gate", "_givers", "_hedge_at",
         "_hedging", "_idle_since", "_limits", "_parts", "_plan", "_poor", "_prefix", "_records", "_runs", "_start",
         "_targets", "_until", "committed", "hedged_after", "launched", "over", "reply", "streaming",
     )  # fmt: skip
@@ -88,7 +92,7 @@ class Execution:
         self._plan, self._limits, self._targets, self._gate, self._books = plan, limits, targets, gate, books
         self.streaming, self._givers, self._hedging = streaming, reason_givers, hedging
         self._admission = Admission(targets, books)
-        self._broken: tuple[Running, Fault, str] | None = None  # what was last to be gone on with, once paid for
+        self._cut: Fault | None = None  # how the last of the answer's parts broke off
         self._runs: dict[int, Running] = {}
         self._records: dict[int, AttemptRecord] = {}
         self._faults: list[Fault] = []
@@ -148,7 +152,7 @@ class Execution:
         if isinstance(event, Began):
             return self._began(event.at)
         if isinstance(event, Funded):
-            return self._next(event.at) if self._broken is None else self._resumed(event.at, None, *self._broken)
+            return self._next(event.at)
         return self._alarm(event) if isinstance(event, AlarmRang) else self._cancelled(event)  # type: ignore[arg-type]  # the last kind left
 
     def _alarm_at(self) -> float | None:
@@ -184,19 +188,20 @@ class Execution:
         return NOTHING
 
     def _launch(
-        self, at: float, candidate: Candidate, permit: Permit, after: str, hedged_after: float | None = None,
-        prefix: str = "",
-    ) -> tuple[Effect, ...]:  # fmt: skip
+        self, at: float, candidate: Candidate, permit: Permit, after: str, hedged_after: float | None = None
+    ) -> tuple[Effect, ...]:
         self.launched += 1
         index, clocks = self.launched, self._limits.timeouts
         left = self._deadline - at
         if left < _ENDLESS and (clocks.total is None or left < clocks.total):
             clocks = Timeouts(clocks.connect, clocks.first_token, clocks.between_tokens, left, "deadline_s")
         self._runs[index] = Running(index, candidate, permit, at, clocks, hedged_after)
-        if self._hedging is not None and hedged_after is None and not prefix:
+        if self.committed is not None:
+            self.committed = index
+        elif self._hedging is not None and hedged_after is None:
             delay = self._hedging.delay_s(candidate.id)
             self._hedge_at = None if delay is None else at + delay
-        return (Launch(index, candidate, clocks, after, prefix),)
+        return (Launch(index, candidate, clocks, after, self._prefix),)
 
     def _hedge(self, at: float) -> tuple[Effect, ...]:
         """A second attempt beside the silent one, if another failure domain, the books and the budget allow."""
@@ -224,7 +229,10 @@ class Execution:
         self.committed, self.hedged_after, self._hedge_at = run.index, run.hedged_after, None
         if len(self._runs) < 2:
             return NOTHING
-        return self._aborted([other for other in self._runs.values() if other is not run], at, others)
+        beaten = [other for other in self._runs.values() if other is not run]
+        for other in beaten:
+            self._targets.spared(other.candidate)
+        return self._aborted(beaten, at, others)
 
     def _aborted(self, runs: list[Running], at: float, replies: Replies) -> tuple[Effect, ...]:
         for run in runs:
@@ -242,10 +250,11 @@ class Execution:
             reply, streaming=self.streaming, gives_reason=name in self._givers,
             on_content_filter=self._limits.on_content_filter,
         )  # fmt: skip
-        if fault is not None and (self.committed is None or fault.row.blame == "breaker"):
+        begun = self.committed is not None and run.first_at is not None
+        if fault is not None and (not begun or fault.row.blame == "breaker"):
             whole = fault.row.blame == "quality"
             return self._faulted(event.at, run.index, fault, reply, event.others, whole=whole)
-        late = NOTHING if self.committed == run.index else (Deliver(run.index),)
+        late = NOTHING if begun else (Deliver(run.index),)
         aborted = self._won(run, event.at, event.others)
         self._settle(run, event.at, None, reply)
         self.reply = reply
@@ -257,6 +266,8 @@ class Execution:
         run = self._runs.get(attempt)
         if run is None:
             return NOTHING
+        if run.first_at is not None and fault.row.blame == "breaker" and reply.finish not in _NO_END:
+            return self._completed(Completed(at, attempt, reply, others))
         self._faults.append(fault)
         self._settle(run, at, fault, reply)
         if self.committed is not None:
@@ -272,32 +283,29 @@ class Execution:
 
     def _broken_off(self, at: float, run: Running, fault: Fault, reply: Reply) -> tuple[Effect, ...]:
         """The answer that is being given ends too early: go on with it elsewhere, or tell its caller."""
-        text = self._prefix + reply.text
-        pick = self._targets.continuing(at, run.candidate) if self._may_resume(at, fault, reply, text) else None
-        return self._resumed(at, pick, run, fault, text)
+        silent = run.first_at is None
+        if not silent:
+            self._prefix += reply.text
+            self._parts.append(run.index)
+            self._cut = fault
+        if not self._may_resume(fault, reply, silent=silent):
+            return self._end(at, None, rejected(fault) or self._interrupted(at))
+        self._targets.failed(run.candidate, fault, at, gave=not silent)
+        self._targets.keep_continuing()
+        return self._next(at)
 
-    def _resumed(self, at: float, pick: Pick | None, run: Running, fault: Fault, text: str) -> tuple[Effect, ...]:
-        in_time = at < self._deadline  # money may have come late
-        found = self._admission.continuing(pick, at, self.launched + 1) if in_time else None
-        if isinstance(found, Fund):
-            self._broken = run, fault, text
-            return (found,)
-        if found is None:
-            error = rejected(fault) or interrupted(self._told(run), fault, text)
-            return self._end(at, None, error)
-        self._prefix = text
-        self._parts.append(run.index)
-        launch = self._launch(at, found.candidate, found.permit, fault.kind, prefix=text)
-        self.committed = self.launched
-        return (*launch, Deliver(self.launched))
+    def _may_resume(self, fault: Fault, reply: Reply, *, silent: bool) -> bool:
+        """A request that a model has begun to answer is sound: what a further one has against it is its own matter."""
+        whole = reply.tool_calls or reply.malformed_tool_calls or not self._prefix.strip()
+        if whole or self._limits.keeps(fault) or rejected(fault) is not None:
+            return False
+        return silent or fault.row.blame == "breaker"
 
-    def _told(self, run: Running) -> list[AttemptRecord]:
-        return [self._records[index] for index in (*self._parts, run.index)]
-
-    def _may_resume(self, at: float, fault: Fault, reply: Reply, text: str) -> bool:
-        whole = reply.tool_calls or reply.malformed_tool_calls or not text.strip()
-        left = self.launched < self._limits.attempts and at < self._deadline
-        return fault.row.blame == "breaker" and not whole and left
+    def _interrupted(self, at: float) -> Exception:
+        begun = self._parts[0]
+        records = [r for r in self.records if r.index >= begun and r.fault != "cancelled"]
+        cut = Cut(self._cut or self._faults[-1], self._prefix, frozenset(self._parts))
+        return interrupted(records, cut, self._targets.left(at, f"within {self._limits.attempts} attempts"))
 
     def _alarm(self, event: AlarmRang) -> tuple[Effect, ...]:
         at, effects = event.at, NOTHING
@@ -325,6 +333,8 @@ class Execution:
     # -- endings ----------------------------------------------------------------------------------
 
     def _give_up(self, at: float) -> tuple[Effect, ...]:
+        if self.committed is not None:
+            return self._end(at, None, self._interrupted(at))
         if self._poor is not None:
             run, self.reply = self._poor
             self.committed, self.hedged_after = run.index, run.hedged_after
@@ -352,7 +362,7 @@ class Execution:
             summed([r.cost_pico for r in records]),
             at - self._start,
             answer.ttft_s if answer else None,
-            together([self._records[i] for i in (*parts, last)]) if parts else usage,
+            together([self._records[i] for i in dict.fromkeys((*parts, last))]) if parts else usage,
             self.reply.finish,
             len(parts) if answer else 0,
         )
@@ -361,7 +371,10 @@ class Execution:
 
     def _why(self, records: list[AttemptRecord], answer: AttemptRecord | None) -> str:
         planned = self._targets.degraded() or self._plan.reason
-        return planned if answer is None else why(planned, records, answer, self.hedged_after, bool(self._parts))
+        if answer is None:
+            return planned
+        cut = self._records[self._parts[-1]] if self._parts else None
+        return why(planned, records, answer, self.hedged_after, cut)
 
     def _settle(self, run: Running, at: float, fault: Fault | None, reply: Reply, *, cancelled: bool = False) -> None:
         """Give back the permit and close the line in the books: the one place where a launch ends."""

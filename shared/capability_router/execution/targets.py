@@ -64,7 +64,7 @@ class Targets:
         self, candidates: tuple[Candidate, ...], gate: Gate, limits: Limits, budget: RetryBudget, tokens: int, *,
         line: Line, priority: str = "interactive", continues: Collection[str] = (),
     ) -> None:  # fmt: skip
-        self._continues = [c for c in candidates if c.id in continues] if continues else []
+        self._continues = continues
         self._line, self._priority = line, priority
         self._place: Place | None = None
         self._turned_away = False
@@ -141,24 +141,26 @@ class Targets:
             return None
         return None
 
-    def continuing(self, at: float, failed: Candidate) -> Pick | None:
-        """A target that can go on with a given beginning, another than the failed one if possible."""
-        for candidate in sorted(self._continues, key=lambda c: c.id == failed.id):
-            permit = self._admit(candidate.id, at)
-            if not isinstance(permit, Permit):
-                continue
-            if candidate.id != failed.id or self._budget.spend():
-                return Pick(candidate, permit)
-            self._gate.settle(permit, _NEUTRAL, at)
-        return None
+    def keep_continuing(self) -> None:
+        """From now on only those that can go on with a given beginning."""
+        self._fresh = [c for c in self._fresh if c.id in self._continues]
+        self._again = [a for a in self._again if a.candidate.id in self._continues]
 
-    def failed(self, candidate: Candidate, fault: Fault, at: float) -> None:
-        """Drop what the fault rules out and note whether the target may be tried again."""
+    def spared(self, candidate: Candidate) -> None:
+        """It was aborted, not found wanting: it may yet be needed."""
+        self._fresh.append(candidate)
+
+    def failed(self, candidate: Candidate, fault: Fault, at: float, *, gave: bool = False) -> None:
+        """Drop what the fault rules out and note whether the target may be tried again.
+
+        `gave`: it gave a part of the answer, so that what it would be asked next is another question.
+        """
         row = fault.row
         if row.other == "larger_window":
             self._fresh = [c for c in self._fresh if _may_hold_more(c, candidate, fault, self._tokens)]
         done = self._repeats.get(candidate.id, 0)
-        if row.same == "never" or done >= self._limits.per_target:
+        never = row.same == "never" and not (gave and row.is_retryable)
+        if never or done >= self._limits.per_target:
             return
         self._repeats[candidate.id] = done + 1
         self._again.append(Again(candidate, at + self._pause(fault, done + 1)))
@@ -174,7 +176,7 @@ class Targets:
         self._fresh.append(pick.candidate)
 
     def _pause(self, fault: Fault, repetition: int) -> float:
-        if fault.row.same == "at_once":
+        if fault.row.same in ("at_once", "never"):
             return 0.0
         return max(self._limits.wait(repetition), fault.retry_after_s or 0.0)
 
@@ -212,22 +214,31 @@ class Targets:
         """'a: breaker open for another 12 s; b: full', for error texts."""
         told = [f"{model}: {hold.reason}" for model, hold in self._held.items()]
         if self._turned_away:
-            told.append(f"the line is full, {len(self._line):,} requests wait")
+            told.append(self._turned())
         return "; ".join(told) or "none is left"
+
+    def _turned(self) -> str:
+        count = len(self._line)
+        return f"the line is full, {count:,} request{' waits' if count == 1 else 's wait'}"
 
     def degraded(self) -> str:
         """'the budget leaves out a: ...': why the first choice was not taken; '' = no budget had a say."""
         told = each_once(self.denials)
         return f"the budget leaves out {told}" if told else ""
 
-    def advice(self, at: float, bound: str) -> str:
-        """What was not tried, and why. `bound`: what ended the request, 'within 4 attempts'."""
-        denied = f"{each_once(self.denials)}." if self.denials else ""
-        held = f"Not tried: {self.told_held(at)}." if self._held else ""
-        left = [c.id for c in self._fresh if c.id not in self._held]
-        more = f"Not reached {bound}: {', '.join(left)}." if left else ""
-        told = " ".join(part for part in (held, more, denied) if part)
-        return told or "Add another candidate, or look at router.health()."
+    def left(self, at: float, bound: str) -> str:
+        """What was not tried, and why; '' = all were. `bound`: what ended the request, 'within 4 attempts'."""
+        denied = f" {each_once(self.denials)}." if self.denials else ""
+        fresh = [c.id for c in self._fresh]
+        held = "; ".join(f"{id}: {hold.reason}" for id, hold in self._held.items() if id in fresh)
+        again = "; ".join(f"{id}: {hold.reason}" for id, hold in self._held.items() if id not in fresh)
+        more = ", ".join(id for id in fresh if id not in self._held)
+        parts = (
+            f"Not tried: {held}." if held else "", f"Not tried again: {again}." if again else "",
+            f"{self._turned()}." if self._turned_away else "",
+            f"Not reached {bound}: {more}." if more else "", denied.strip(),
+        )  # fmt: skip
+        return " ".join(part for part in parts if part)
 
 
 def _may_hold_more(other: Candidate, failed: Candidate, fault: Fault, tokens: int) -> bool:

@@ -17,6 +17,7 @@ from typing import Literal, NamedTuple
 
 from capability_router.clock import Clock, SystemClock
 from capability_router.errors import StoreError
+from capability_router.listener import failed
 from capability_router.money.cap import BudgetSpec, OnExceed
 from capability_router.money.coverage import Coverage, Meant
 from capability_router.money.denial import BudgetEvent, Denial, denied, passed, unpriced, withheld
@@ -311,8 +312,8 @@ class Budgets:
             for listener in self._listeners:
                 try:
                     listener(event)
-                except Exception:  # whatever it raises, the call that brought the event about goes on
-                    log.exception("listener %r failed", listener)
+                except Exception as error:  # noqa: BLE001 - whatever it raises, the call that brought the event about goes on
+                    failed(log, listener, error)
 
     def _covering(self, names: tuple[str, ...]) -> list[Purse]:
         """The purses of all caps on these scopes, each once."""

@@ -24,6 +24,7 @@ class Spoken:
         self.index = index
         self.seen: list[str] = []
         self.aborted = 0
+        self.finish: Finish | None = Finish.STOP
 
     def commits(self, chunk: str) -> bool:
         self.seen.append(chunk)
@@ -33,7 +34,7 @@ class Spoken:
         self.aborted += 1
 
     def reply(self) -> Reply:
-        return Reply(text="".join(self.seen) or "not shown", usage=Usage(10, self.index), finish=Finish.STOP)
+        return Reply(text="".join(self.seen) or "not shown", usage=Usage(10, self.index), finish=self.finish)
 
 
 class Failed(Exception):

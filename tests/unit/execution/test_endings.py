@@ -189,6 +189,7 @@ def test_an_answer_that_breaks_off_tells_all_who_gave_it_and_why() -> None:
     stage.begin()
     stage.chunk(100.5)
     stage.faulted(101.0, 1, CUT, Reply(text="one "))
+    stage.chunk(101.5, 2)
     stage.faulted(102.0, 2, Fault("connection", "gone", error=cause), Reply(text="two "))
     error = stage.error
     assert isinstance(error, StreamInterrupted)
@@ -216,11 +217,11 @@ def test_the_tokens_of_the_parts_are_added() -> None:
 def test_why_the_answer_is_from_whom_it_is() -> None:
     a, b, good = record(1, "a"), record(2, "b"), record(3, "c", fault=None)
     first = record(1, "a", fault=None)
-    assert why("as planned", [first], first, None, False) == "as planned"
-    assert why("as planned", [a, b, good], good, None, False) == "fallback: a of a"
+    assert why("as planned", [first], first, None, None) == "as planned"
+    assert why("as planned", [a, b, good], good, None, None) == "fallback: a of a"
     again = record(2, "a", fault=None)
-    assert why("as planned", [a, again], again, None, False) == "again after: of a"
-    assert why("as planned", [a, good], good, 1.25, False) == "hedge: a was silent for 1.25 s"
-    assert why("as planned", [a, good], good, 0.0, False) == "hedge: a was silent for 0.00 s"
-    assert why("as planned", [a, b], b, 1.25, False) == "nothing better was found: b of b"
-    assert why("as planned", [a, b, good], good, 1.25, True) == "resumed on c: b of b"
+    assert why("as planned", [a, again], again, None, None) == "again after: of a"
+    assert why("as planned", [a, good], good, 1.25, None) == "hedge: a was silent for 1.25 s"
+    assert why("as planned", [a, good], good, 0.0, None) == "hedge: a was silent for 0.00 s"
+    assert why("as planned", [a, b], b, 1.25, None) == "nothing better was found: b of b"
+    assert why("as planned", [a, b, good], good, 1.25, b) == "resumed on c: b of b"

@@ -105,7 +105,6 @@ def test_a_cut_answer_is_continued_when_that_is_paid_for() -> None:
     stage, _ = resuming()
     effects = stage.faulted(101.0, 1, CUT, Reply(text="one "))
     assert told(effects) == [("fund",), ("alarm", None)]
-    assert stage.run.begun == (0, "")
     effects = stage.funded(102.0, effects)
     assert told(effects) == [("launch", 2, "b", "connection"), ("deliver", 2), ("alarm", None)]
     assert (effects[0].prefix, stage.run.begun) == ("one ", (1, "one "))
@@ -122,7 +121,9 @@ def test_a_cut_answer_that_cannot_be_paid_for_ends_with_its_text_and_its_cause()
     cause = ConnectionResetError()
     effects = stage.faulted(101.0, 1, Fault("connection", "gone", error=cause), Reply(text="one "))
     lender.away = True
-    assert told(stage.funded(102.0, effects)) == [("finish", None)]
+    while told(effects)[0] == ("fund",):  # each that could go on with it is asked for in turn
+        effects = stage.funded(102.0, effects)
+    assert told(effects) == [("finish", None)]
     error = stage.error
     assert isinstance(error, StreamInterrupted)
     assert (error.partial, error.__cause__, [f.model for f in error.failures]) == ("one ", cause, ["a"])

@@ -87,7 +87,7 @@ async def test_a_full_line_refuses_at_once() -> None:
         await asyncio.sleep(0.001)
     tasks.append(asyncio.create_task(asked(router, models, order, "one")))
     await _waiting(router, 1)
-    with pytest.raises(RouterBusy, match="the line is full, 1 requests wait"):
+    with pytest.raises(RouterBusy, match="the line is full, 1 request waits"):
         await asked(router, models, order, "two")
     models["a"].open()
     await asyncio.gather(*tasks)

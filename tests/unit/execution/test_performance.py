@@ -108,6 +108,7 @@ def test_what_a_package_cannot_do_with_an_answer_that_has_begun_is_its_mistake(f
     it = Shown()
     it.fault = lambda error: fault  # type: ignore[method-assign]  # whatever is raised
     it.started()
+    it.attempts[1].finish = None
     it.show.took(1, "text")
     if mistaken:
         with pytest.raises(ValueError, match="no"):

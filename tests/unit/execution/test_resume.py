@@ -13,7 +13,7 @@ from capability_router import Request, StreamInterrupted, Usage
 from capability_router.execution.effects import Launch
 from capability_router.execution.run import Run
 from capability_router.faults.kinds import Fault
-from capability_router.request import Reply
+from capability_router.request import Finish, Reply
 from capability_router.router import Router
 from capability_router.testing import assert_books_balanced, scripted_router
 
@@ -101,3 +101,69 @@ def test_a_tool_call_that_has_begun_is_not_continued(play: Any, monkeypatch: pyt
 def test_without_a_cut_nothing_is_flagged(play: Any) -> None:
     _, run, _ = play(routed("a", able="a"), {"a": GatedModel(("", "one"))})
     assert "resumed" not in run.outcome.annotation()
+
+
+TEXT = ("", "one ", CUT)
+
+
+@pytest.mark.parametrize("kind", ["rate_limited", "auth", "bad_request", "server_error", "timeout", "empty", "unknown"])
+def test_one_that_gives_nothing_is_followed_by_the_next_and_named_nowhere(play: Any, kind: str) -> None:
+    models = {"a": GatedModel(TEXT), "b": GatedModel(("", Fault(kind))), "c": GatedModel(("", "two"))}
+    router = routed("a", "b", "c", able="abc")
+    text, run, launches = play(router, models)
+    assert (text, [launch.candidate.id for launch in launches]) == ("one two", ["a", "b", "c"])
+    assert run.outcome.reason == "resumed on c: a could not be reached"
+    assert run.outcome.resumed == 1
+    assert_books_balanced(router)
+
+
+def test_who_has_not_been_asked_goes_before_who_broke_off(play: Any) -> None:
+    models = {"a": GatedModel(TEXT), "b": GatedModel(("", "two ", CUT)), "c": GatedModel(("", "three"))}
+    text, run, launches = play(routed("a", "b", "c", able="abc"), models)
+    assert (text, [launch.candidate.id for launch in launches]) == ("one two three", ["a", "b", "c"])
+    assert run.outcome.resumed == 2
+
+
+def test_one_is_asked_again_no_more_often_than_a_model_may_be(play: Any) -> None:
+    models = {"a": GatedModel(TEXT), "b": GatedModel(("", Fault("auth")))}
+    router = routed("a", "b", able="ab", retry={"attempts": 9, "per_target": 1})
+    with pytest.raises(StreamInterrupted) as caught:
+        play(router, models)
+    assert [failed.model for failed in caught.value.failures] == ["a", "b", "a"]
+    told = str(caught.value)
+    assert told.startswith("the stream of a, which continued the answer of a, broke off after text had been delivered")
+    assert "nothing could continue it once more: b rejected the credential." in told
+    assert caught.value.partial == "one one "
+    assert_books_balanced(router)
+
+
+def test_an_empty_continuation_is_no_answer(play: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ended(self: Any) -> Reply:
+        return Reply(text="".join(self._seen), usage=Usage(1, 1), finish=None if self._seen[1:] else Finish.STOP)
+
+    monkeypatch.setattr("unit.execution.gated.GatedAttempt.reply", ended)
+    models = {"a": GatedModel(TEXT), "b": GatedModel(("",))}
+    router = routed("a", "b", able="b", retry={"per_target": 0})
+    with pytest.raises(StreamInterrupted, match=r"nothing could continue it: b gave an empty answer") as caught:
+        play(router, models)
+    assert (caught.value.partial, [f.fault for f in caught.value.failures]) == ("one ", ["connection", "empty"])
+
+
+@pytest.mark.parametrize("finish", [Finish.STOP, Finish.LENGTH, Finish.OTHER, None])
+def test_what_breaks_after_its_terminal_reason_was_whole(
+    play: Any, monkeypatch: pytest.MonkeyPatch, finish: Finish | None
+) -> None:
+    def ended(self: Any) -> Reply:
+        return Reply(text="".join(self._seen), finish=finish)
+
+    monkeypatch.setattr("unit.execution.gated.GatedAttempt.reply", ended)
+    router = routed("a", able="", resume=False)
+    if finish in (None, Finish.OTHER):
+        with pytest.raises(StreamInterrupted):
+            play(router, {"a": GatedModel(TEXT)})
+        return
+    text, run, _ = play(router, {"a": GatedModel(TEXT)})
+    assert (text, run.outcome.finish, run.outcome.attempts[0].fault) == ("one ", finish, None)
+    assert run.outcome.usage.estimated
+    assert run.outcome.usage.output_tokens > 0
+    assert_books_balanced(router)

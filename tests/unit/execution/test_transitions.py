@@ -564,7 +564,7 @@ def resuming(able: str = "bc", **settings: Any) -> Stage:
 def test_a_cut_answer_is_continued_and_its_continuation_delivered() -> None:
     stage = resuming()
     effects = stage.faulted(102.0, fault=CUT, reply=Reply(text="one ", usage=Usage(10, 1)))
-    assert told(effects) == [("launch", 2, "b", "connection"), ("deliver", 2), ("alarm", None)]
+    assert told(effects) == [("launch", 2, "b", "connection"), ("alarm", None)]
     assert (effects[0].prefix, stage.run.attempt, stage.machine.candidate.id) == ("one ", 2, "b")
     assert stage.run.begun == (1, "one ")
     assert told(stage.chunk(103.0, 2)) == [("deliver", 2), ("alarm", None)]
@@ -584,16 +584,17 @@ def told_faults(stage: Stage) -> list[tuple[str, str | None]]:
 def test_a_continuation_is_not_hedged_whatever_rings_later() -> None:
     stage = resuming(hedge=HEDGE, timeouts={"total": 20.0})
     effects = stage.faulted(102.0, fault=CUT, reply=Reply(text="one "))
-    assert told(effects) == [("launch", 2, "b", "connection"), ("deliver", 2), ("alarm", 122.0)]
+    assert told(effects) == [("launch", 2, "b", "connection"), ("alarm", 122.0)]
+    stage.chunk(103.0, 2)
     effects = stage.rang(122.0, _2=Reply(text="two "))
-    assert told(effects) == [("abort", 2), ("launch", 3, "c", "timeout"), ("deliver", 3), ("alarm", 142.0)]
+    assert told(effects) == [("abort", 2), ("launch", 3, "c", "timeout"), ("alarm", 142.0)]
 
 
 def test_an_answer_that_falls_silent_is_continued_and_not_hedged_beside_that() -> None:
     """Two attempts in flight behind a commitment would mix two models' texts."""
     stage = resuming(hedge=HEDGE)
     effects = stage.rang(110.0, _1=Reply(text="one "))
-    assert told(effects) == [("abort", 1), ("launch", 2, "b", "timeout"), ("deliver", 2), ("alarm", None)]
+    assert told(effects) == [("abort", 1), ("launch", 2, "b", "timeout"), ("alarm", None)]
 
 
 @pytest.mark.parametrize(
@@ -622,6 +623,7 @@ def test_nothing_is_continued_at_the_deadline(at: float, resumes: bool) -> None:
 def test_an_answer_is_continued_as_often_as_there_are_attempts() -> None:
     stage = resuming(retry={"attempts": 2})
     assert told(stage.faulted(102.0, fault=CUT, reply=Reply(text="one ")))[0][0] == "launch"
+    stage.chunk(102.5, 2)
     assert told(stage.faulted(103.0, 2, CUT, Reply(text="two "))) == [("finish", None)]
     assert stage.error.partial == "one two "
     outcome = stage.outcome
