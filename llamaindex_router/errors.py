@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from traceback import walk_tb
 from types import TracebackType
+from typing import Any
 
 from pydantic import ValidationError
 
