@@ -41,16 +41,15 @@ class Denial(NamedTuple):
 
 def each_once(denials: Mapping[str, Denial]) -> str:
     """'a: ...; b: ...'. One that ended the request stands for all models, and is told of the first that met it."""
-    first: dict[Denial, str] = {}
-    for model, denial in denials.items():
-        first.setdefault(denial, model)
-    return "; ".join(f"{model}: {denial.told}" for denial, model in first.items())
+    last = {denial: model for model, denial in list(denials.items())[::-1]}
+    return "; ".join(f"{m}: {denial.told}" for m, denial in denials.items() if not denial.final or last[denial] == m)
 
 
 class BudgetEvent(NamedTuple):
     """Something about a cap that its owner should hear of; amounts in USD.
 
-    `kind`: "threshold" (`share` of the limit is spent: 0.5, 0.8, 1.0), "store_away", "store_back".
+    `kind`: "threshold" (`share` of the limit is spent: 0.5, 0.8, 1.0), "refusing" (the first call of the window that the
+    cap leaves no room for), "store_away", "store_back".
     """
 
     kind: str
@@ -66,10 +65,11 @@ class BudgetEvent(NamedTuple):
     @property
     def told(self) -> str:
         """One line for a log."""
-        if self.kind != "threshold":
+        if self.kind not in ("threshold", "refusing"):
             return f"budgets: {self.kind.replace('_', ' ')}: {self.scope} {self.detail}".strip()
         spent, limit = dollars(self.spent_usd), dollars(self.limit_usd)
-        return f"budget {self.scope} ({self.window}): {self.share:.0%} passed, {spent} of {limit} spent"
+        news = f"{self.share:.0%} passed" if self.kind == "threshold" else f"refusing, {self.detail}"
+        return f"budget {self.scope} ({self.window}): {news}, {spent} of {limit} spent"
 
 
 def dollars(amount: Decimal) -> str:
@@ -88,6 +88,11 @@ def passed(purse: Purse, share: float) -> BudgetEvent:
         "threshold", purse.name, purse.spec.window, share, usd(purse.limit), usd(purse.known_spent), usd(purse.left),
         moment(purse.resets_at),
     )  # fmt: skip
+
+
+def refusing(purse: Purse, amount: int) -> BudgetEvent:
+    """A call has been the first that found no room."""
+    return passed(purse, 0.0)._replace(kind="refusing", detail=f"no room for a call of up to {dollars(usd(amount))}")
 
 
 def denied(purse: Purse, amount: int, scopes: Sequence[str]) -> Denial:
