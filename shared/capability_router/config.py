@@ -58,7 +58,7 @@ class Settings:
     store: str
     ledger: Kept
     store_lease_s: float
-    store_away: Literal["fail_closed", "fail_open"]
+    when_away: Literal["fail_closed", "fail_open"]
     telemetry: Telemetry
     annotate: bool
     tenants: Mapping[str, tuple[str, ...]]
@@ -134,7 +134,7 @@ def _settled(written: Mapping[str, Any], named: str) -> Settings:
         deadline_s=words.deadline_s, hedge=words.hedge, budgets=tuple(cap.config() for cap in words.budgets),
         resume=words.resume, on_content_filter=words.on_content_filter, unknown=words.unknown,
         on_partial=words.on_partial,
-        store=words.store.url, store_lease_s=words.store.lease_s, store_away=words.store.when_away,
+        store=words.store.url, store_lease_s=words.store.lease_s, when_away=words.store.when_away,
         ledger=words.ledger, telemetry=words.telemetry, annotate=words.annotate,
         tenants=MappingProxyType(dict(words.tenants)), counter=words.tokens.counter,
         warnings=(*(f"policy.{name} is not read by policy {words.policy.name!r}" for name in unread), *_idle(words)),

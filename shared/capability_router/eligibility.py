@@ -106,9 +106,13 @@ class Eligible(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A named question. `asks`: does it concern this request, of these models? `check`: None or why not."""
+    """A named question. `asks`: does it concern this request, of these models? `check`: None or why not.
+
+    `term`: the field of Routing that it is about; "" for one about sizes. See RULES for where a row goes.
+    """
 
     name: str
+    term: str
     asks: Callable[[Ask, Roster], bool]
     check: Callable[[Ask, ModelCard], str | None]
 
@@ -283,26 +287,29 @@ def _may_be_tight(ask: Ask, roster: Roster) -> bool:
 
 
 _BY_TERMS: tuple[Rule, ...] = (
-    Rule("pin", lambda a, _: a.pin is not None, _pin),
-    Rule("allow", lambda a, _: bool(a.request.routing.allow), _allow),
-    Rule("deny", lambda a, _: bool(a.deny), _deny),
-    Rule("tenant", lambda a, r: r.has_tenants or a.tenant_models is not None, _tenant),
-    Rule("require_tags", lambda a, _: bool(a.request.routing.require_tags), _require_tags),
-    Rule("data.regions", lambda a, _: bool(a.request.routing.regions), _regions),
-    Rule("data.retention", lambda a, _: a.request.routing.retention is not None, _retention),
-    Rule("data.training", lambda a, _: a.request.routing.training is False, _training),
+    Rule("pin", "pin", lambda a, _: a.pin is not None, _pin),
+    Rule("allow", "allow", lambda a, _: bool(a.request.routing.allow), _allow),
+    Rule("deny", "deny", lambda a, _: bool(a.deny), _deny),
+    Rule("tenant", "tenant", lambda a, r: r.has_tenants or a.tenant_models is not None, _tenant),
+    Rule("require_tags", "require_tags", lambda a, _: bool(a.request.routing.require_tags), _require_tags),
+    Rule("data.regions", "regions", lambda a, _: bool(a.request.routing.regions), _regions),
+    Rule("data.retention", "retention", lambda a, _: a.request.routing.retention is not None, _retention),
+    Rule("data.training", "training", lambda a, _: a.request.routing.training is False, _training),
 )
 _BY_SIZE: tuple[Rule, ...] = (
-    Rule("max_input_tokens", _may_be_tight, _input),
-    Rule("context_window", _may_be_tight, _window),
-    Rule("learned_window", lambda a, _: bool(a.learned), _learned),
-    Rule("max_output_tokens", lambda a, r: (a.request.max_tokens or 0) > r.smallest_output, _output),
-    Rule("max_cost", lambda a, _: a.request.routing.max_cost_usd is not None, _max_cost),
+    Rule("max_input_tokens", "", _may_be_tight, _input),
+    Rule("context_window", "", _may_be_tight, _window),
+    Rule("learned_window", "", lambda a, _: bool(a.learned), _learned),
+    Rule("max_output_tokens", "", lambda a, r: (a.request.max_tokens or 0) > r.smallest_output, _output),
+    Rule("max_cost", "max_cost_usd", lambda a, _: a.request.routing.max_cost_usd is not None, _max_cost),
 )
 RULES = _BY_TERMS + _BY_SIZE
 """The rules with numbers, in the order in which the first that fails is named. Capabilities follow them.
 
-Most requests state no terms; of those only the rules of size are asked.
+Where a row goes: one about a term goes into `_BY_TERMS`, whose rows are asked only of requests for which
+`Routing.binding` says that a term may forbid models, so its term must be one of those that `binding` names (a test
+tells). `tenant` alone is asked otherwise: where a card or the configuration names tenants. Everything else goes
+into `_BY_SIZE`, which is asked of every request.
 """
 
 

@@ -10,7 +10,7 @@ from capability_router.execution.limits import Limits
 from capability_router.execution.targets import Targets
 from capability_router.faults.kinds import Fault
 from capability_router.money.budget import Denial
-from capability_router.money.denial import each_once
+from capability_router.money.denial import each_once, moment
 from capability_router.money.price import usd
 from capability_router.request import AttemptRecord, Usage
 
@@ -72,7 +72,7 @@ def _over_budget(denials: Mapping[str, Denial]) -> BudgetExceeded:
     hint = f". What is left would do for {', '.join(fits)}" if fits else ""
     return BudgetExceeded(
         f"{what}; nothing was sent. {told}{hint}",
-        scope=most.scope, window=most.window, resets_at=most.resets_at, fits=fits,
+        scope=most.scope, window=most.window, resets_at=moment(most.resets_at), fits=fits,
         **{f"{name}_usd": _amount(most, name) for name in ("limit", "spent", "reserved", "left")},
     )  # fmt: skip
 

@@ -13,7 +13,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from threading import Lock
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from capability_router.clock import Clock, SystemClock
 from capability_router.errors import StoreError
@@ -26,8 +26,9 @@ from capability_router.postbox import Postbox
 from capability_router.stores.base import BudgetRoom, Claim, Grant
 from capability_router.stores.memory import MemoryBudgets
 
-__all__ = ["BudgetEvent", "BudgetSpec", "Budgets", "Denial", "Hold", "OnExceed", "Short", "Terms"]
+__all__ = ["BudgetEvent", "BudgetSpec", "Budgets", "Denial", "Hold", "OnExceed", "Short", "Terms", "WhenAway"]
 log = logging.getLogger("capability_router")
+WhenAway = Literal["fail_closed", "fail_open"]
 _TRIES = 20  # between which other threads may have taken what was lent for this call
 
 
@@ -36,11 +37,11 @@ def _by_itself(name: str) -> Sequence[str]:
 
 
 class Terms(NamedTuple):
-    """How a store is dealt with: its name, how long a loan lasts, whether calls go on without it."""
+    """How a store is dealt with: its name, how long a loan lasts, whether calls go on while it is away."""
 
     store: str = "memory://"
     lease_s: float = 30.0
-    fail_open: bool = False
+    when_away: WhenAway = "fail_closed"
 
 
 class Short(NamedTuple):
@@ -256,7 +257,7 @@ class Budgets:
 
     def _without(self, short: Short, purse: Purse) -> Hold | Denial:
         """The store is away: nothing goes, or with `fail_open` everything, to be told to it when it is back."""
-        if not self.terms.fail_open:
+        if self.terms.when_away == "fail_closed":
             return withheld(purse, f"{self.away} (`store: {{url: ..., when_away: fail_open}}` lets calls through)")
         with self._postbox:
             return self._held(self._covering(short.scopes), short.amount, self._clock.now())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from capability_router.errors import ConfigError
 from capability_router.money.price import pico
@@ -12,6 +12,7 @@ from capability_router.money.window import WINDOWS, rolling_s
 from capability_router.nearest import nearest
 
 OnExceed = Literal["refuse", "degrade", "warn"]
+ON_EXCEED: tuple[OnExceed, ...] = get_args(OnExceed)
 SCOPES = ("global", "tenant", "tag", "task", "chain", "model", "provider")
 EACH = "*"
 
@@ -45,8 +46,9 @@ class BudgetSpec:
                 f"budget window {self.window!r}: one of {', '.join(WINDOWS)} or 'rolling:<seconds>' above 0"
                 f"{nearest(self.window, WINDOWS, '')}"
             )
-        if self.on_exceed not in ("refuse", "degrade", "warn"):
-            raise ConfigError(f"budget on_exceed {self.on_exceed!r}: refuse, degrade or warn")
+        if self.on_exceed not in ON_EXCEED:
+            hint = nearest(self.on_exceed, ON_EXCEED, "")
+            raise ConfigError(f"budget on_exceed {self.on_exceed!r}: write one of {', '.join(ON_EXCEED)}{hint}")
         pico(self.limit_usd)
         object.__setattr__(self, "scope", f"{kind}:{name}" if name else kind)
 

@@ -78,7 +78,7 @@ def dollars(amount: Decimal) -> str:
 
 
 def moment(unix: float | None) -> str | None:
-    """'2026-11-26T00:00:00Z'; None = never."""
+    """How users are told a moment, in errors, events and rows: '2026-11-26T00:00:00Z'; None = never."""
     return None if unix is None else f"{datetime.fromtimestamp(unix, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
@@ -105,7 +105,7 @@ def denied(purse: Purse, amount: int, scopes: Sequence[str]) -> Denial:
     if private := _others_too(purse, scopes):
         told = f"{purse.name}: no room is left ({spec.window}), {most}{until}"
     else:
-        told = f"{purse.name}: {dollars(usd(left))} of ${spec.limit_usd:g} left ({spec.window}), {most}{until}"
+        told = f"{purse.name}: {dollars(usd(left))} of {dollars(usd(purse.limit))} left ({spec.window}), {most}{until}"
     reserved = max(purse.limit - purse.known_spent - left, 0)
     return Denial(
         purse.name, left, told, spec.on_exceed, spec.window, purse.limit, purse.known_spent, reserved,
@@ -115,7 +115,10 @@ def denied(purse: Purse, amount: int, scopes: Sequence[str]) -> Denial:
 
 def unpriced(purse: Purse, scopes: Sequence[str]) -> Denial:
     """What the model costs is not known; another one's price may be."""
-    told = f"{purse.name}: the model's price is unknown, a budget needs one"
+    told = (
+        f"{purse.name}: the model's price is unknown, a budget needs one: say `price:` on its card, or "
+        "run `capability-router catalog update --from models.dev`"
+    )
     return Denial(
         purse.name, purse.left, told, "degrade", purse.spec.window, purse.limit, purse.known_spent,
         resets_at=purse.resets_at, private=_others_too(purse, scopes),
