@@ -133,7 +133,7 @@ class Budgets:
         return None
 
     def on_event(self, listener: Callable[[BudgetEvent], None]) -> None:
-        """Call `listener` when a threshold is passed, a cap begins to refuse, or the store is away or back. What it raises is logged."""
+        """Call `listener` with each BudgetEvent. What it raises is logged."""
         self._listeners.append(listener)
 
     # -- with the store ---------------------------------------------------------------------------

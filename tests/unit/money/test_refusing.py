@@ -71,7 +71,8 @@ def test_a_refusal_by_a_store_is_told_too(tmp_path: Path) -> None:
 
 
 def test_a_router_tells_its_listeners() -> None:
-    router, events = scripted_router({"a": ["ok"]}, budgets=[{"scope": "tenant:*", "limit_usd": 0}]), list[BudgetEvent]()
+    router = scripted_router({"a": ["ok"]}, budgets=[{"scope": "tenant:*", "limit_usd": 0}])
+    events = list[BudgetEvent]()
     router.on_budget(events.append)
     for _ in range(2):
         with routing(tenant="acme"), pytest.raises(BudgetExceeded):
