@@ -18,6 +18,7 @@ from capability_router.faults.routers import of_router
 from capability_router.routing import TERMS, how_to_say
 from langchain_router.call import IN_CONFIG
 from langchain_router.dialects import DIALECTS
+from langchain_router.stumbles import stumbled
 
 _KINDS: tuple[tuple[str, str], ...] = (
     ("ModelRateLimitError", "rate_limited"), ("ModelTimeoutError", "timeout"), ("ModelConnectionError", "connection"),
@@ -48,7 +49,7 @@ def fault_of(error: BaseException, keywords: Collection[str] = ()) -> Fault | No
     if isinstance(error, ValueError) and str(error).startswith(_NO_CHUNKS):
         return Fault("truncated", "the stream ended before its first chunk", error=error)
     if is_programming_error(error):  # a keyword, a content block or a method that this model's package doesn't know
-        return Fault("unsupported", _mistake(error, keywords), error=error)
+        return stumbled(error) or Fault("unsupported", _mistake(error, keywords), error=error)
     fault = classify(error)
     named = next((kind for cls, kind in _BY_CLASS if isinstance(error, cls)), None) if fault.kind == "unknown" else None
     return replace(fault, kind=named) if named else fault

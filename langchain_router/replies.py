@@ -74,8 +74,8 @@ class Reader:
     """Collects a reply from messages or chunks, in order. Cheap per chunk: nothing is merged."""
 
     __slots__ = (
-        "_calls", "_cost", "_finish", "_headers", "_malformed", "_model", "_seen", "_streamed", "_texts", "_tier",
-        "_usage", "cached", "carried",
+        "_calls", "_cost", "_finish", "_headers", "_malformed", "_model", "_refused", "_seen", "_streamed", "_texts",
+        "_tier", "_usage", "cached", "carried",
     )  # fmt: skip
 
     def __init__(self, *, streamed: bool = False) -> None:
@@ -88,6 +88,7 @@ class Reader:
         self._usage: Usage | None = None
         self._finish: Finish | None = None
         self._model = ""
+        self._refused = False
         self._cost: Decimal | None = None
         self._headers: Mapping[str, str] = {}
         self.cached = False
@@ -103,7 +104,7 @@ class Reader:
         if message.response_metadata:
             self._note(message.response_metadata, self._streamed or isinstance(message, AIMessageChunk))
         if message.additional_kwargs.get("refusal"):
-            self._finish = Finish.REFUSAL
+            self._refused = True  # a stream's last chunk says "stop" all the same
         self._take_calls(message)
         carries = carries_content(message)
         self.carried = self.carried or carries
@@ -142,8 +143,10 @@ class Reader:
         calls = self._calls.values()
         broken = sum(not _parses(parts[1:]) for parts in calls) if calls and self._finish else 0
         ids = tuple([parts[0] for parts in calls if parts[0]])
+        refused = self._refused and self._finish in (None, Finish.STOP)
         return Reply(
-            under(self._usage, self._tier), self._finish, "".join(self._texts), len(calls) - broken + len(self._seen),
+            under(self._usage, self._tier), Finish.REFUSAL if refused else self._finish, "".join(self._texts),
+            len(calls) - broken + len(self._seen),
             self._malformed + broken, ids + tuple(self._seen), self._model, self._cost, self.cached, self._headers,
             parse_error, carried=self.carried,
         )  # fmt: skip

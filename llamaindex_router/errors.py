@@ -7,7 +7,7 @@ request the first one is the `__cause__` of AllCandidatesFailed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from traceback import walk_tb
 from types import TracebackType
 
 from pydantic import ValidationError
@@ -77,20 +77,29 @@ def fault_of(error: BaseException, *, structured: bool = False) -> Fault | None:
 
 
 def _without_choices(error: BaseException) -> Fault | None:
-    """A 200 whose body holds an error and no choices: LlamaIndex's OpenAI stumbles over what is missing."""
-    from capability_router.faults import classify
+    """A 200 whose body is no reply: LlamaIndex's OpenAI stumbles over the choices or the message that is missing."""
+    from capability_router.faults.no_reply import STUMBLES, no_reply
 
-    step = error.__traceback__ if isinstance(error, TypeError) else None
-    while step is not None and step.tb_next is not None:
-        step = step.tb_next
-    if step is None or not str(step.tb_frame.f_globals.get("__name__")).startswith("llama_index.llms.openai."):
+    if not isinstance(error, STUMBLES):
         return None
-    response = step.tb_frame.f_locals.get("response")
-    if getattr(response, "choices", ()) is not None:
-        return None
-    body = getattr(response, "error", None)
-    told = classify(ValueError(body)) if isinstance(body, dict) else Fault("server_error", detail="no choices")
-    return replace(told, error=error)
+    for frame, _ in walk_tb(error.__traceback__):
+        if str(frame.f_globals.get("__name__")).startswith("llama_index.llms.openai."):
+            response = frame.f_locals.get("response")
+            if response is not None and _hollow(response):
+                extra = getattr(response, "model_extra", None) or {}
+                return no_reply(extra.get("error") or ("message" in extra and extra), error)
+    return None
+
+
+def _hollow(response: object) -> bool:
+    """A Chat Completions body without choices, or whose first one has no message."""
+    choices = getattr(response, "choices", _UNTOLD)
+    if choices is _UNTOLD:
+        return False
+    return not choices or getattr(choices[0], "message", _UNTOLD) is None
+
+
+_UNTOLD = object()
 
 
 def _told_by_integration(error: BaseException) -> Fault | None:

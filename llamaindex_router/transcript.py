@@ -12,7 +12,7 @@ from llama_index.core.bridge.pydantic import BaseModel
 from capability_router.request import Finish, Reply, Usage
 from llamaindex_router.handover import key_of
 from llamaindex_router.tool_calls import tool_calls_of
-from llamaindex_router.usage import bill_of, counts_of, field, finish_of, tier_of, usage_of
+from llamaindex_router.usage import bill_of, counts_of, field, finish_of, refuses, tier_of, usage_of
 from llamaindex_router.wording import Response, Wording, words_of
 
 _SILENT = ("text", "cache")
@@ -21,7 +21,9 @@ _SILENT = ("text", "cache")
 class Transcript:
     """Reads chat and completion responses; keeps the last text, message, terminal reason and counts."""
 
-    __slots__ = ("_bill", "_carried", "_counts", "_finish", "_message", "_model", "_tier", "_worded", "_wording")
+    __slots__ = (
+        "_bill", "_carried", "_counts", "_finish", "_message", "_model", "_refused", "_tier", "_worded", "_wording",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self._bill: Decimal | None = None
@@ -29,7 +31,7 @@ class Transcript:
         self._finish: Finish | None = None
         self._message: ChatMessage | None = None
         self._model, self._tier, self._wording = "", "", Wording()
-        self._carried = self._worded = False
+        self._carried = self._refused = self._worded = False
 
     def take(self, response: Response) -> bool:
         """Note what this chunk adds; True when it carries text, reasoning, a tool call or other content."""
@@ -42,6 +44,7 @@ class Transcript:
         self._model = self._model or str(field(raw, "model") or "")
         self._wording.take(response)
         self._worded = self._worded or _chunked(raw)
+        self._refused = self._refused or refuses(raw)
         carries = bool(response.delta) or bool(words_of(response)) or self._speaks(response)
         self._carried = self._carried or carries
         return carries
@@ -73,8 +76,9 @@ class Transcript:
 
     @property
     def finish(self) -> Finish | None:
-        """The terminal reason; None while there is none."""
-        return self._finish
+        """The terminal reason; None while there is none. A refusal in words of its own ends with "stop"."""
+        refused = self._refused and self._finish is Finish.STOP
+        return Finish.REFUSAL if refused else self._finish
 
     @property
     def _hollow(self) -> bool:
@@ -88,7 +92,7 @@ class Transcript:
         broken = sum(call.malformed for call in calls) if self._finish else 0
         return Reply(
             usage=self.usage,
-            finish=self._finish,
+            finish=self.finish,
             text=self._wording.text or self._other_content(),
             tool_calls=len(calls) - broken,
             malformed_tool_calls=broken,

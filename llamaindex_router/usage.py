@@ -67,6 +67,14 @@ def _held(raw: Any) -> Iterator[Any]:
         yield from inner[:1] if isinstance(inner, (list, tuple)) else (() if inner is None else (inner,))
 
 
+def refuses(raw: Any) -> bool:
+    """Whether the raw reply or chunk holds OpenAI's refusal, which stands beside the content."""
+    choices = field(raw, "choices") if raw is not None else None
+    choice = choices[0] if isinstance(choices, (list, tuple)) and choices else None
+    told = (field(choice, name) for name in ("message", "delta")) if choice is not None else ()
+    return any(part is not None and isinstance(field(part, "refusal"), str) and field(part, "refusal") for part in told)
+
+
 def counts_of(raw: Any, *kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """The counts this response reports, under the provider's own names; {} when it reports none."""
     for place in filter(None, (raw, *kwargs)):

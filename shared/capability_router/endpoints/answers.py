@@ -127,7 +127,8 @@ def _error_of(parsed: Any) -> Any:
 
 def _from_error(kind: type[EndpointError], what: str, error: Any, status: int | None) -> Told:
     if not isinstance(error, Mapping):
-        return Told(kind, what, error if isinstance(error, str) else "", status=status)
+        says = error if isinstance(error, str) else ""
+        return Told(kind, what, says, code=says if says.isidentifier() else None, status=status)
     says = error.get("message") or error.get("detail") or ""
     # Google writes its word under `status` ("RESOURCE_EXHAUSTED") and the number under `code`.
     word = error.get("status") if isinstance(error.get("status"), str) else None

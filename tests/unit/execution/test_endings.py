@@ -128,7 +128,7 @@ def test_the_cap_that_leaves_most_is_told_in_full() -> None:
     most = cap("global", 2 * USD, spent=4 * USD, reserved=3 * USD, resets_at=86_400.0)
     for denials in ({"a": most, "b": cap("model:b", USD)}, {"a": cap("model:b", USD), "b": most}):
         error = refused(**denials)
-        assert (error.scope, error.window, error.resets_at) == ("global", "day", 86_400.0)
+        assert (error.scope, error.window, error.resets_at) == ("global", "day", "1970-01-02T00:00:00Z")
         assert (error.limit_usd, error.spent_usd, error.reserved_usd, error.left_usd) == (9, 4, 3, 2)
 
 

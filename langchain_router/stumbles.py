@@ -1,0 +1,40 @@
+"""Which of a package's own errors mean that the body of a 200 was no reply, told by where they were raised."""
+
+from __future__ import annotations
+
+from traceback import walk_tb
+from types import FrameType
+
+from capability_router.faults.kinds import Fault
+from capability_router.faults.no_reply import STUMBLES, no_reply
+
+_READERS = (
+    "_create_chat_result", "_format_output", "_convert_chunk_to_generation_chunk",
+    "_make_message_chunk_from_anthropic_event",
+)  # fmt: skip
+"""The functions of the packages that are handed what a server sent. They see nothing of the request."""
+_CORE = "langchain_core.language_models.chat_models"
+
+
+def stumbled(error: BaseException) -> Fault | None:
+    """The fault of a server that sent no reply; None if the error came from anything else."""
+    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+    reader = next((frame for frame in frames if _reads(frame)), None)
+    if reader is not None and type(error) is ValueError:  # ChatOpenAI raises so what stands under `error`
+        return no_reply(error.args[0] if error.args else None, error)
+    if not isinstance(error, STUMBLES):
+        return None
+    if reader is not None:
+        return no_reply(_error_in(reader), error)
+    hollow = isinstance(error, IndexError) and frames and frames[-1].f_globals.get("__name__") == _CORE
+    return no_reply(None, error) if hollow else None  # a result without a single generation
+
+
+def _reads(frame: FrameType) -> bool:
+    return frame.f_code.co_name in _READERS and str(frame.f_globals.get("__name__")).startswith("langchain_")
+
+
+def _error_in(frame: FrameType) -> object:
+    """What the body has under `error`: ChatAnthropic's client keeps it beside its fields."""
+    found = (getattr(frame.f_locals.get(name), "error", None) for name in ("data", "response"))
+    return next((told for told in found if told), None)
