@@ -196,7 +196,9 @@ class Router:
         self._watchers.append(listener)
 
     def on_budget(self, listener: Callable[[BudgetEvent], None]) -> None:
-        """Call `listener` when a cap is spent to 50, 80 or 100 %, once per window, and when its store is away or back.
+        """Call `listener` when a cap is spent to 50, 80 or 100 % or begins to refuse, once each per window, and
+
+        when its store is away or back.
 
         What it raises is logged and goes no further.
         """

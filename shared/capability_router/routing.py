@@ -208,7 +208,7 @@ def _texts(name: str, value: Any) -> tuple[str, ...]:
 
 def _number(name: str, value: Any, most: float | None) -> float:
     try:
-        number = float(value)
+        number = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"routing term {name!r} must be a number, got {value!r}") from error
     if not 0 <= number < float("inf") or (most is not None and number > most):

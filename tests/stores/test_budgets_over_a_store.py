@@ -108,7 +108,9 @@ def test_spending_survives_the_process(room: Moody, clock: ManualClock) -> None:
     second = Process(room, clock)
     assert not second.spend(ONE // 2 + 1)
     assert second.spend(ONE // 2)
-    assert [event.share for event in second.heard] == [0.8, 1.0]
+    assert [(event.kind, event.share) for event in second.heard] == [
+        ("refusing", 0.0), ("threshold", 0.8), ("threshold", 1.0),
+    ]  # fmt: skip
 
 
 def test_a_process_that_was_killed_holds_nothing_beyond_its_lease(room: Moody, clock: ManualClock) -> None:

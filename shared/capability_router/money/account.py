@@ -17,7 +17,7 @@ from capability_router.errors import ConfigError
 from capability_router.money.allowance import Limit, Loans
 from capability_router.money.budget import Budgets, Denial, Hold, Short
 from capability_router.money.ledger import Booked, Call, Ledger, Line
-from capability_router.money.price import Price, pico
+from capability_router.money.price import Number, Price, pico
 from capability_router.request import Reply, Usage
 from capability_router.tokens.estimate import estimate_tokens
 
@@ -27,6 +27,8 @@ _BEGUN = frozenset(
 )
 _NOTHING = Usage()
 _RUNS = count(1)
+_MOST = 10**16  # picodollars of one bill, as in the books of a store: what is above 10,000 USD is no bill
+_MOST_TOKENS = 10**9  # of one call: what is above is no count
 _UNMARKED: Mapping[str, str] = {}
 
 
@@ -55,6 +57,15 @@ class Broken(Protocol):
 def _may_be_billed(fault: Broken) -> bool:
     turned_away = fault.status is not None and fault.status >= 400
     return fault.started or (fault.sent and not turned_away and fault.kind in _BEGUN)
+
+
+def _billed(amount: Number) -> int | None:
+    """A reported cost; None for what is no amount that a call may come to."""
+    try:
+        bill = pico(amount)
+    except ConfigError:
+        return None
+    return bill if bill < _MOST else None
 
 
 class Account:
@@ -150,7 +161,7 @@ class Account:
         return replace(usage, estimated=True)
 
     def _usage(self, fault: Broken | None, reply: Reply, had_content: bool) -> Usage:
-        if reply.usage is not None:
+        if reply.usage is not None and max(reply.usage.input_tokens, reply.usage.output_tokens) <= _MOST_TOKENS:
             return reply.usage
         begun = had_content or bool(reply.text) or fault is None or _may_be_billed(fault)
         if not begun:
@@ -161,10 +172,10 @@ class Account:
         if reply.cached:
             return 0
         if reply.cost_usd is not None:
-            try:
-                return pico(reply.cost_usd)
-            except ConfigError:
-                log.warning("%s reported a cost that is no amount of USD; its price is taken instead", model)
+            bill = _billed(reply.cost_usd)
+            if bill is not None:
+                return bill
+            log.warning("%s reported a cost that is no amount of USD; its price is taken instead", model)
         if not (usage.input_tokens or usage.output_tokens):
             return 0
         price = self._prices.get(model)

@@ -20,7 +20,7 @@ from capability_router.errors import StoreError
 from capability_router.listener import failed
 from capability_router.money.cap import BudgetSpec, OnExceed
 from capability_router.money.coverage import Coverage, Meant
-from capability_router.money.denial import BudgetEvent, Denial, denied, passed, unpriced, withheld
+from capability_router.money.denial import BudgetEvent, Denial, denied, passed, refusing, unpriced, withheld
 from capability_router.money.purse import Purse
 from capability_router.money.statement import Statement, statement
 from capability_router.postbox import Postbox
@@ -134,7 +134,7 @@ class Budgets:
         return None
 
     def on_event(self, listener: Callable[[BudgetEvent], None]) -> None:
-        """Call `listener` when a threshold is passed, or the store is away or back. What it raises is logged."""
+        """Call `listener` with each BudgetEvent. What it raises is logged."""
         self._listeners.append(listener)
 
     # -- with the store ---------------------------------------------------------------------------
@@ -207,7 +207,12 @@ class Budgets:
             return short
         known = amount or 0  # unknown only where no cap forbids it
         refused = self._lent(short, known, now)
-        return self._held(purses, known, now) if refused is None else denied(refused, known, names)
+        return self._held(purses, known, now) if refused is None else self._denied(refused, known, names)
+
+    def _denied(self, purse: Purse, amount: int, names: Sequence[str]) -> Denial:
+        if purse.begins_to_refuse(self._clock.unix()):
+            self._news.append(refusing(purse, amount))
+        return denied(purse, amount, names)
 
     def _held(self, purses: list[Purse], amount: int, now: float) -> Hold:
         for purse in purses:
@@ -248,7 +253,7 @@ class Budgets:
                 if not isinstance(found, list):
                     return found
                 if refused is not None:
-                    return denied(refused, short.amount, short.scopes)
+                    return self._denied(refused, short.amount, short.scopes)
         return withheld(claims[0][0], "other calls were faster each time; try again")
 
     def _without(self, short: Short, purse: Purse) -> Hold | Denial:

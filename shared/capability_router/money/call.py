@@ -88,3 +88,8 @@ class Booked(NamedTuple):
     def of(cls, terms: Routing, task: str) -> Booked:
         """From a request's terms; `task` is the stated or the recognised one."""
         return cls(terms.tenant, task, terms.tags, terms.chain, terms.framework, terms.session)
+
+
+def sound(text: str) -> str:
+    """Without halves of surrogate pairs, which no file can hold."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

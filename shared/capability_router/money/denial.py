@@ -41,16 +41,15 @@ class Denial(NamedTuple):
 
 def each_once(denials: Mapping[str, Denial]) -> str:
     """'a: ...; b: ...'. One that ended the request stands for all models, and is told of the first that met it."""
-    first: dict[Denial, str] = {}
-    for model, denial in denials.items():
-        first.setdefault(denial, model)
-    return "; ".join(f"{model}: {denial.told}" for denial, model in first.items())
+    last = {denial: model for model, denial in list(denials.items())[::-1]}
+    return "; ".join(f"{m}: {denial.told}" for m, denial in denials.items() if not denial.final or last[denial] == m)
 
 
 class BudgetEvent(NamedTuple):
     """Something about a cap that its owner should hear of; amounts in USD.
 
-    `kind`: "threshold" (`share` of the limit is spent: 0.5, 0.8, 1.0), "store_away", "store_back".
+    `kind`: "threshold" (`share` of the limit is spent: 0.5, 0.8, 1.0), "refusing" (the first call of the window that
+    the cap leaves no room for), "store_away", "store_back".
     """
 
     kind: str
@@ -66,10 +65,16 @@ class BudgetEvent(NamedTuple):
     @property
     def told(self) -> str:
         """One line for a log."""
-        if self.kind != "threshold":
+        if self.kind not in ("threshold", "refusing"):
             return f"budgets: {self.kind.replace('_', ' ')}: {self.scope} {self.detail}".strip()
         spent, limit = dollars(self.spent_usd), dollars(self.limit_usd)
-        return f"budget {self.scope} ({self.window}): {self.share:.0%} passed, {spent} of {limit} spent"
+        news = f"{self.share:.0%} passed" if self.kind == "threshold" else f"refusing, {self.detail}"
+        return f"budget {named(self.scope)} ({self.window}): {news}, {spent} of {limit} spent"
+
+
+def named(scope: str) -> str:
+    """'tenant:acme'; 'tenant:(none)' for those without one, as `tenant:*` has them."""
+    return f"{scope}(none)" if scope.endswith(":") else scope
 
 
 def dollars(amount: Decimal) -> str:
@@ -90,17 +95,22 @@ def passed(purse: Purse, share: float) -> BudgetEvent:
     )  # fmt: skip
 
 
+def refusing(purse: Purse, amount: int) -> BudgetEvent:
+    """A call has been the first that found no room."""
+    return passed(purse, 0.0)._replace(kind="refusing", detail=f"no room for a call of up to {dollars(usd(amount))}")
+
+
 def denied(purse: Purse, amount: int, scopes: Sequence[str]) -> Denial:
     """The cap leaves no room for a call that may cost so much."""
-    spec, left = purse.spec, purse.left
+    spec, left, name = purse.spec, purse.left, named(purse.name)
     most = f"the call may cost up to {dollars(usd(amount))} "
     most += "(to reserve less, state max_tokens on the call or max_output_tokens on the card)"
     resets = moment(purse.resets_at)
     until = f"; resets at {resets}" if resets else ""
     if private := _others_too(purse, scopes):
-        told = f"{purse.name}: no room is left ({spec.window}), {most}{until}"
+        told = f"{name}: no room is left ({spec.window}), {most}{until}"
     else:
-        told = f"{purse.name}: {dollars(usd(left))} of {dollars(usd(purse.limit))} left ({spec.window}), {most}{until}"
+        told = f"{name}: {dollars(usd(left))} of {dollars(usd(purse.limit))} left ({spec.window}), {most}{until}"
     reserved = max(purse.limit - purse.known_spent - left, 0)
     return Denial(
         purse.name, left, told, spec.on_exceed, spec.window, purse.limit, purse.known_spent, reserved,
@@ -111,7 +121,7 @@ def denied(purse: Purse, amount: int, scopes: Sequence[str]) -> Denial:
 def unpriced(purse: Purse, scopes: Sequence[str]) -> Denial:
     """What the model costs is not known; another one's price may be."""
     told = (
-        f"{purse.name}: the model's price is unknown, a budget needs one: say `price:` on its card, or "
+        f"{named(purse.name)}: the model's price is unknown, a budget needs one: say `price:` on its card, or "
         "run `capability-router catalog update --from models.dev`"
     )
     return Denial(
@@ -122,7 +132,7 @@ def unpriced(purse: Purse, scopes: Sequence[str]) -> Denial:
 
 def withheld(purse: Purse, why: str) -> Denial:
     """The store can't be asked."""
-    return Denial(purse.name, 0, f"{purse.name}: {why}", "refuse", purse.spec.window, private=True, store=True)
+    return Denial(purse.name, 0, f"{named(purse.name)}: {why}", "refuse", purse.spec.window, private=True, store=True)
 
 
 def _others_too(purse: Purse, scopes: Sequence[str]) -> bool:

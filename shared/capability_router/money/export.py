@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from capability_router.errors import ConfigError
-from capability_router.money.call import ANSWERED, Call
+from capability_router.money.call import ANSWERED, Call, sound
 from capability_router.nearest import nearest
 from capability_router.request import Usage
 
@@ -140,7 +140,9 @@ def _chunks(calls: Iterable[Call]) -> Iterator[list[Mapping[str, Any]]]:
 
 
 def _typed(call: Call) -> Mapping[str, Any]:
-    return {**row_of(call), "at": datetime.fromtimestamp(call.at, UTC), "cost_usd": call.cost_usd}
+    row = {name: sound(v) if isinstance(v, str) else v for name, v in row_of(call).items()}
+    tags = [sound(tag) for tag in call.tags]
+    return {**row, "tags": tags, "at": datetime.fromtimestamp(call.at, UTC), "cost_usd": call.cost_usd}
 
 
 def _schema(pyarrow: Any) -> Any:

@@ -21,7 +21,7 @@ from capability_router.clock import SystemClock
 from capability_router.errors import StoreError
 from capability_router.lifetime import Lasting, watch
 from capability_router.money.books import DAYS_KEPT, Row
-from capability_router.money.call import ANSWERED, Call
+from capability_router.money.call import ANSWERED, Call, sound
 from capability_router.money.cells import DAY_S, HOUR_S, Cells, book, hour_of
 from capability_router.postbox import Postbox
 from capability_router.request import Usage
@@ -75,7 +75,7 @@ class Journal(Lasting):
         self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()  # ringing it never waits, not even for itself
         self._rung = self._retired = self._failing = False
         self._thread: threading.Thread | None = None
-        self._tidied = 0.0
+        self._tidied, self._untidy = 0.0, False
         self.dropped = 0
 
     # -- settling: in the caller's thread, maybe in the midst of a garbage collection ---------------
@@ -151,6 +151,7 @@ class Journal(Lasting):
     def _write(self, batch: Batch) -> None:
         try:
             self._room.append(self._writer, batch.number, batch.calls, batch.cells)
+            self._untidy = True
         except StoreError:
             raise
         except Exception:  # whatever is wrong with it: it would be so again, and the calls behind it wait
@@ -179,7 +180,7 @@ class Journal(Lasting):
         now = self._unix()
         if 0 <= now - self._tidied < HOUR_S:
             return
-        self._tidied = now
+        self._tidied, self._untidy = now, False
         try:
             self._room.tidy(now - self._keep_days * DAY_S, self._keep_calls)
         except StoreError as error:
@@ -204,7 +205,13 @@ class Journal(Lasting):
         return len(self._pending) + (stuck.size if stuck else 0)
 
     def close(self) -> None:
-        """Write the line; what can't be written is told, and stays in it."""
+        """Write the line, and leave no more calls than are kept; what can't be written is told, and stays in it."""
+        self._write_out()
+        if self._untidy and self._keep_calls is not None:
+            self._tidied = 0.0
+            self._tidy()
+
+    def _write_out(self) -> None:
         try:
             self.flush()
         except StoreError as error:
@@ -212,13 +219,13 @@ class Journal(Lasting):
 
     def at_exit(self) -> None:
         """Write the line before the process ends."""
-        if self.unwritten or self._spilled:
+        if self.unwritten or self._spilled or self._untidy:
             self.close()
 
     def before_fork(self) -> None:
         """Write the line, which the child is not to write again; a fork doesn't wait for a store that is away."""
         if not self._failing:
-            self.close()
+            self._write_out()
 
     def after_fork(self) -> None:
         """The child has written nothing yet."""
@@ -240,21 +247,16 @@ def _bookable(call: Call) -> bool:
 
 def _key(key: tuple[Any, ...]) -> tuple[str, ...]:
     tenant, tags, *rest = key
-    return (_sound(tenant), json.dumps(tags), *map(_sound, rest))
-
-
-def _sound(text: str) -> str:
-    """Without halves of surrogate pairs, which no file can hold."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+    return (sound(tenant), json.dumps(tags), *map(sound, rest))
 
 
 def _row(call: Call) -> tuple[Any, ...]:
     usage = call.usage
     rest = {name: value for name in _REST if (value := getattr(usage, name))}
     return (
-        call.at, _sound(call.request_id), call.attempt, _sound(call.tenant), json.dumps(call.tags),
-        *map(_sound, (call.task, call.chain, call.framework, call.model, call.provider, call.credential)),
-        call.fault or ANSWERED, _sound(call.session), usage.input_tokens, usage.output_tokens,
+        call.at, sound(call.request_id), call.attempt, sound(call.tenant), json.dumps(call.tags),
+        *map(sound, (call.task, call.chain, call.framework, call.model, call.provider, call.credential)),
+        call.fault or ANSWERED, sound(call.session), usage.input_tokens, usage.output_tokens,
         usage.cache_read_tokens, usage.reasoning_tokens, int(usage.estimated), json.dumps(rest), call.cost_pico,
     )  # fmt: skip
 

@@ -8,7 +8,7 @@ multiplications.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from operator import mul
@@ -108,6 +108,9 @@ class Price:
         object.__setattr__(self, "_dearest", (0, 0) if rates is None else _dearest(rates))
         object.__setattr__(self, "_fixed", 0 if self.per_request is None else pico(self.per_request))
         object.__setattr__(self, "tiers", tuple(sorted(self.tiers, key=lambda t: t.above)))
+        bounds = [tier.above for tier in self.tiers]
+        if len({*bounds}) < len(bounds) or min(bounds, default=0) < 0:
+            raise ConfigError(f"price.tiers: above must be 0 or more, and each another; got {bounds}")
         for name in self.services:
             if name not in SERVICE_TIERS:
                 raise ConfigError(f"price.services: unknown {name!r}{nearest(name, SERVICE_TIERS)}")
@@ -227,7 +230,7 @@ class Price:
         if not isinstance(value, Mapping) or set(value) - known:
             odd = sorted(set(value) - known) if isinstance(value, Mapping) else value
             raise ConfigError(f"price: unknown {odd!r}; known: {', '.join(sorted(known))}")
-        tiers = tuple(Tier(int(t["above"]), cls.parse(t["price"])) for t in value.get("tiers", ()))
+        tiers = _tiers(value.get("tiers") or ())
         services = value.get("services") or {}
         if not isinstance(services, Mapping):
             raise ConfigError(f"price.services must be a mapping of {', '.join(SERVICE_TIERS)} to prices")
@@ -244,6 +247,20 @@ AMOUNTS = (*RATES, "per_request")
 """All fields of a Price that are USD."""
 _CHEAPER = ("batch", "flex")
 _OF_MEDIA = {"audio": (5, 7), "image": (8, 10)}  # places in Rates
+
+
+def _tiers(value: Any) -> tuple[Tier, ...]:
+    if isinstance(value, (str, Mapping)) or not isinstance(value, Iterable):
+        raise ConfigError(f"price.tiers must be a list of {{above: tokens, price: ...}}, got {value!r}")
+    return tuple(tier if isinstance(tier, Tier) else _one_tier(tier) for tier in value)
+
+
+def _one_tier(value: Any) -> Tier:
+    whole = isinstance(value, Mapping) and set(value) == {"above", "price"}
+    above = value["above"] if whole else None
+    if isinstance(above, bool) or not str(above).removeprefix("-").isdecimal():
+        raise ConfigError(f"price.tiers: each is {{above: whole tokens, price: ...}}, got {value!r}")
+    return Tier(int(str(above)), Price.parse(value["price"]))
 
 
 def _dearest(rates: Rates) -> tuple[int, int]:

@@ -25,7 +25,7 @@ class Purse:
 
     __slots__ = (
         "_next", "all_reserved", "all_spent", "asked", "block", "claims", "ends", "frees_at", "held", "holder", "lent",
-        "level", "limit", "lost", "name", "pot", "spec", "spent", "told", "until", "used",
+        "level", "limit", "lost", "name", "pot", "refuses", "spec", "spent", "told", "until", "used",
     )  # fmt: skip
 
     def __init__(self, spec: BudgetSpec, name: str, pot: Pot) -> None:
@@ -40,6 +40,7 @@ class Purse:
         self.frees_at: float | None = None
         self.level: int | None = None  # how many thresholds have been told; None = the store has not been asked
         self._next = _NEVER  # the spending that passes the next threshold
+        self.refuses = float("-inf")  # since when, by the wall clock
         self.lost = False  # it belongs to the process that this one was forked from
 
     def holds(self, unix: float) -> bool:
@@ -108,6 +109,13 @@ class Purse:
     def resets_at(self) -> float | None:
         """When the window ends, or a rolling one has forgotten something."""
         return self.pot.ends if self.pot.rolls_s is None else self.frees_at
+
+    def begins_to_refuse(self, unix: float) -> bool:
+        """Whether this refusal is the first of the window, or of as long a time as a rolling one looks back."""
+        first = unix - self.refuses >= (self.pot.rolls_s or _NEVER)
+        if first:
+            self.refuses = unix
+        return first
 
     @property
     def at_rest(self) -> bool:

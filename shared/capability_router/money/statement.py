@@ -8,14 +8,14 @@ from typing import TypedDict
 from capability_router.money.cap import BudgetSpec
 from capability_router.money.denial import moment
 from capability_router.money.price import pico
-from capability_router.money.window import span
+from capability_router.money.window import rolling_s, span
 from capability_router.stores.base import Standing
 
 
 class Statement(TypedDict):
     """One cap, JSON-safe. `reserved_usd` is what calls under way, and other processes, may still spend.
 
-    `resets_at`: "2026-11-26T00:00:00Z"; None = never, or bit by bit.
+    `resets_at`: "2026-11-26T00:00:00Z"; None = never. A rolling window: when some of it is free again.
     """
 
     scope: str
@@ -62,7 +62,7 @@ def known(standings: Iterable[Standing], tenant: str | None) -> list[Statement]:
 
 def _row(spec: BudgetSpec, scope: str, row: Standing | None, unix: float) -> Statement:
     spent, reserved = (row.spent, row.reserved) if row is not None else (0, 0)
-    ends = span(spec.window, unix).ends
+    ends = span(spec.window, unix).ends if row is None or not rolling_s(spec.window) else row.ends
     return _told(scope, spec.window, spec.on_exceed, pico(spec.limit_usd), spent, reserved, ends)
 
 

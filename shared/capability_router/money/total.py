@@ -57,14 +57,17 @@ def total_of(sums: Sequence[int]) -> Total:
 def _table(columns: Sequence[str], rows: Sequence[tuple[Sequence[str], Total]]) -> Table:
     """Rows of texts and a total each."""
     shown = [n for n in _SHOWN if n not in _SOMETIMES or any(getattr(total, n) for _, total in rows)]
-    figures = [[_figure(getattr(total, name)) for name in shown] for _, total in rows]
+    figures = [[_figure(total, name) for name in shown] for _, total in rows]
     cells = tuple((*map(plain, texts), *numbers) for (texts, _), numbers in zip(rows, figures, strict=True))
     whole = tuple(i for i, name in enumerate(columns) if name in STEPS or name.endswith("(UTC)"))
     spare = tuple(_SHOWN[name] for name in _SPARE if name in shown)
     return Table((*columns, *(_SHOWN[name] for name in shown)), cells, len(columns), whole, spare)
 
 
-def _figure(value: int | Decimal) -> str:
+def _figure(total: Total, name: str) -> str:
+    value: int | Decimal = getattr(total, name)
+    if name == "cost_usd" and total.unpriced and not value:
+        return "unknown"
     return dollars(value) if isinstance(value, Decimal) else f"{value:,}"
 
 

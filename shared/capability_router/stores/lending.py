@@ -60,6 +60,11 @@ class Till:
         return (min(self.spent) + 1) * (pot.rolls_s / BUCKETS) + pot.rolls_s
 
 
+    def resets_at(self, pot: Pot) -> float | None:
+        """When the window ends, or a rolling one has forgotten something."""
+        return pot.ends if pot.rolls_s is None else self.frees_at(pot)
+
+
 def bucket(pot: Pot, now: float) -> int:
     """Where money spent now is put."""
     return 0 if pot.rolls_s is None else int(now // (pot.rolls_s / BUCKETS))

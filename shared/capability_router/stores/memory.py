@@ -37,7 +37,7 @@ class MemoryBudgets:
             if (not names or pot.budget in names) and open_at(pot, now):
                 till.turn(pot, now)
                 total, reserved = till.total(), till.reserved(now)
-                rows.append(Standing(pot.budget, pot.window, pot.limit, total, reserved, now, pot.ends))
+                rows.append(Standing(pot.budget, pot.window, pot.limit, total, reserved, now, till.resets_at(pot)))
         return rows
 
     def _forget(self, now: float) -> None:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from capability_router.errors import ConfigError, StoreError
 from capability_router.stores.address import shown_url
@@ -37,6 +37,9 @@ class Server:
 
     def __init__(self, url: str, now: Callable[[], float], timeout_s: float) -> None:
         self.name, self._fuse = shown_url(url), Fuse(now)
+        parts = urlsplit(url)
+        if parts.scheme != "unix" and not (parts.path.strip("/") or "0").isdecimal():  # the client would take 0
+            raise ConfigError(f"store: {self.name} names no database by its number: redis://host:6379/0")
         lost = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError)
         once_more = Retry(NoBackoff(), 1, supported_errors=lost)  # whatever is asked here may be asked twice
         try:
@@ -100,7 +103,7 @@ class RedisBudgets:
                 till = _till(fields)
                 till.turn(pot, now)
                 total, reserved = till.total(), till.reserved(now)
-                rows.append(Standing(pot.budget, pot.window, pot.limit, total, reserved, now, pot.ends))
+                rows.append(Standing(pot.budget, pot.window, pot.limit, total, reserved, now, till.resets_at(pot)))
         return rows
 
 

@@ -58,7 +58,7 @@ class SqliteBudgets:
             if open_at(pot, now):
                 till.turn(pot, now)
                 total, reserved = till.total(), till.reserved(now)
-                rows.append(Standing(pot.budget, pot.window, pot.limit, total, reserved, now, pot.ends))
+                rows.append(Standing(pot.budget, pot.window, pot.limit, total, reserved, now, till.resets_at(pot)))
         return rows
 
 
