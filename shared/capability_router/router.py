@@ -45,6 +45,7 @@ from capability_router.request import Outcome, Request
 from capability_router.stores.opening import open_store
 from capability_router.telemetry.records import decision_record, feedback_record
 from capability_router.telemetry.sinks import Sink, Sinks, configured_sinks
+from capability_router.tokens.estimate import most_tokens
 
 if TYPE_CHECKING:
     from capability_router.config import Settings
@@ -250,10 +251,11 @@ class Router:
                 return None
             card = self.registry.entry(model).card
             tier = request.service or card.service_tier
-            size = sizes.get(model, plan.input_tokens)
+            size = max(sizes.get(model, plan.input_tokens), unlike)
             return price.worst(size, longest(request, card), media=request.media, service=tier)
 
         prices, sizes = self._prices, {c.id: c.input_tokens for c in plan.candidates}
+        unlike = most_tokens(request.texts) if request.input_tokens is None else 0
         if request.model:  # another model than the candidates': what the catalog says of it, else unknown
             prices = {card.id: price_of(card.provider, request.model) for card in self.registry.cards}
         return Account(
