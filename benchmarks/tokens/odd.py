@@ -34,8 +34,11 @@ def _capital_words(dice: random.Random, size: int) -> str:
 
 
 def _rules(dice: random.Random, size: int) -> str:
+    share, longest = dice.uniform(0.3, 1), dice.choice((79, 79, 400))
     rows = (
-        dice.choice("-=*#_~") * dice.randint(10, 79) if dice.random() < 0.5 else " ".join(dice.choices(_NAMES, k=4))
+        dice.choice("-=*#_~") * dice.randint(10, longest)
+        if dice.random() < share
+        else " ".join(dice.choices(_NAMES, k=4))
         for _ in range(size // 35)
     )
     return "\n".join(rows)
