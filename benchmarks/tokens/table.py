@@ -16,15 +16,6 @@ GROUPS = (
     "prose", "English documents", "code", "data and markup", "generated", "unlike text", "short",
     *dict.fromkeys(LANGUAGES.values()),
 )  # fmt: skip
-    "prose",
-    "English documents",
-    "code",
-    "data and markup",
-    "generated",
-    "unlike text",
-    "short",
-    *dict.fromkeys(LANGUAGES.values()),
-)
 _PROSE = ("markdown", "restructured text", "plain text", "change logs", "manuals en")
 _CODE = ("python", "python stubs", "javascript", "typescript", "C", "perl", "shell", "vimscript", "cmake", "SQL", "CSS")
 

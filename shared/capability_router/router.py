@@ -251,11 +251,11 @@ class Router:
                 return None
             card = self.registry.entry(model).card
             tier = request.service or card.service_tier
+            unlike = most_tokens(request.texts) if request.input_tokens is None else 0
             size = max(sizes.get(model, plan.input_tokens), unlike)
             return price.worst(size, longest(request, card), media=request.media, service=tier)
 
         prices, sizes = self._prices, {c.id: c.input_tokens for c in plan.candidates}
-        unlike = most_tokens(request.texts) if request.input_tokens is None else 0
         if request.model:  # another model than the candidates': what the catalog says of it, else unknown
             prices = {card.id: price_of(card.provider, request.model) for card in self.registry.cards}
         return Account(
