@@ -11,7 +11,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, AIMessageChunk
 
 from capability_router.endpoints.chain_usage import cost_of, counted, tier_of, under
-from capability_router.request import Finish, Reply, Usage
+from capability_router.request import BROKEN_ENDS, Finish, Reply, Usage
 
 _FINISHES: dict[str, Finish] = {
     "stop": Finish.STOP, "end_turn": Finish.STOP, "stop_sequence": Finish.STOP, "completed": Finish.STOP,
@@ -25,6 +25,7 @@ _FINISHES: dict[str, Finish] = {
     "recitation": Finish.CONTENT_FILTER, "blocklist": Finish.CONTENT_FILTER, "spii": Finish.CONTENT_FILTER,
     "prohibited_content": Finish.CONTENT_FILTER, "image_safety": Finish.CONTENT_FILTER,
     "refusal": Finish.REFUSAL,
+    **BROKEN_ENDS,
 }  # fmt: skip
 _NONE = Usage()
 _REASON_KEYS = ("finish_reason", "stop_reason", "done_reason", "stopReason")
@@ -144,7 +145,7 @@ class Reader:
         return Reply(
             under(self._usage, self._tier), self._finish, "".join(self._texts), len(calls) - broken + len(self._seen),
             self._malformed + broken, ids + tuple(self._seen), self._model, self._cost, self.cached, self._headers,
-            parse_error,
+            parse_error, carried=self.carried,
         )  # fmt: skip
 
 
@@ -205,6 +206,7 @@ class EventReader:
         return replace(
             self._reader.reply(), text="".join(self._texts), tool_calls=calls,
             malformed_tool_calls=self._malformed, tool_call_ids=tuple(filter(None, self._calls)),
+            carried=self.carried,
         )  # fmt: skip
 
 

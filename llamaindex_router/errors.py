@@ -19,6 +19,7 @@ from capability_router.errors import (
     NoEligibleModel,
     RouterBusy,
     RouterError,
+    StoreError,
     StreamInterrupted,
 )
 from capability_router.faults.kinds import Fault
@@ -33,6 +34,7 @@ __all__ = [
     "NoEligibleModel",
     "RouterBusy",
     "RouterError",
+    "StoreError",
     "StreamInterrupted",
     "fault_of",
 ]

@@ -96,6 +96,7 @@ class Transcript:
             model=self._model,
             cost_usd=self._bill,
             hollow=self._hollow,
+            carried=self._carried,
         )
 
     def _other_content(self) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from capability_router.endpoints.usage import usage_from
 from capability_router.money.bill import billed
-from capability_router.request import Finish, Usage, service_tier
+from capability_router.request import BROKEN_ENDS, Finish, Usage, service_tier
 
 _INPUT = ("prompt_tokens", "input_tokens", "prompt_token_count", "inputTokens", "prompt_eval_count")
 _OUTPUT = ("completion_tokens", "output_tokens", "candidates_token_count", "outputTokens", "eval_count")
@@ -33,7 +33,7 @@ _WORDS = {
     ),
     Finish.REFUSAL: ("refusal",),
 }  # fmt: skip
-_FINISH = {word: finish for finish, words in _WORDS.items() for word in words}
+_FINISH = {word: finish for finish, words in _WORDS.items() for word in words} | BROKEN_ENDS
 _REASONS = ("finish_reason", "stop_reason", "done_reason", "stopReason", "finishReason")
 _HOLDERS = ("choices", "candidates", "delta", "messageStop")
 

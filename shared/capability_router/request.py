@@ -50,6 +50,17 @@ class Finish(StrEnum):
     CONTENT_FILTER = "content_filter"
     REFUSAL = "refusal"
     OTHER = "other"
+    ERROR = "error"
+    OVERLOADED = "overloaded"
+    MALFORMED_CALL = "malformed_tool_call"
+
+
+BROKEN_ENDS = {
+    "error": Finish.ERROR, "abort": Finish.ERROR, "aborted": Finish.ERROR,
+    "insufficient_system_resource": Finish.OVERLOADED,
+    "malformed_function_call": Finish.MALFORMED_CALL, "unexpected_tool_call": Finish.MALFORMED_CALL,
+}  # fmt: skip
+"""The providers' words for an end that is a fault of theirs, in lower case."""
 
 
 def _new_id() -> str:
@@ -180,6 +191,7 @@ class Reply:
     `finish` is None when the provider gave no terminal reason. `cost_usd` is the provider's own
     bill when it sends one. `text` is kept only as far as it was seen.
     `hollow`: the chunks so far held neither content nor a terminal reason, which this format always gives.
+    `carried`: it held content, if only reasoning or a block that is no text.
     """
 
     usage: Usage | None = None
@@ -194,6 +206,7 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     parse_error: str = ""
     hollow: bool = False
+    carried: bool = False
 
     @property
     def empty(self) -> bool:

@@ -90,6 +90,12 @@ def error_event(error: Any) -> Told:
     return _from_error(EndpointStreamError, "sent an error in place of its reply", error, status)
 
 
+def bare_error(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The body itself, where it has an error's parts and a reply's neither: an `event: error` often has no more."""
+    told = any(isinstance(body.get(name), str) and body[name] for name in ("message", "detail", "code"))
+    return body if told and not body.get("choices") else None
+
+
 def not_a_reply(what: str) -> Told:
     """A 2xx answer of the wrong form."""
     return Told(EndpointReplyError, f"answered with {what} instead of a Chat Completions reply")

@@ -128,6 +128,7 @@ class Assembly:
             model=self.model,
             cost_usd=self._cost if by_header is None else by_header,
             headers=headers or {},
+            carried=bool(self._text or self._reasoning or self._refusal or self.calls),
         )
 
 

@@ -19,7 +19,7 @@ from capability_router.endpoints.errors import EndpointConnectionError, Endpoint
 from capability_router.endpoints.lanes import Server, async_lanes, lanes
 from capability_router.endpoints.sse import DONE, SseParser
 from capability_router.endpoints.wire import BROKEN_FINISHES, Delta, delta_from
-from capability_router.request import Finish, Reply
+from capability_router.request import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -179,19 +179,10 @@ class Exchange:
             if payload == DONE:
                 self._done = True
                 self._patience.linger(LINGER_S)
-                out += self._said_done()
                 break
             if payload:
                 out.append(self._delta(self._parsed(payload)))
         return out
-
-    def _said_done(self) -> list[Delta]:
-        """A server that gives no finish reason but does say that it is done has ended its answer."""
-        if self.assembly.finish is not None:
-            return []
-        end = Delta(finish=Finish.OTHER, finish_raw="done")
-        self.assembly.add(end)
-        return [end]
 
     def _parsed(self, payload: bytes) -> dict[str, Any]:
         try:
@@ -200,8 +191,8 @@ class Exchange:
             body = None
         if not isinstance(body, dict):
             raise self._tell(answers.not_a_reply(answers.kind_of(payload)))
-        if body.get("error"):
-            raise self._tell(answers.error_event(body["error"]))
+        if error := body.get("error") or answers.bare_error(body):
+            raise self._tell(answers.error_event(error))
         return body
 
     def _delta(self, body: dict[str, Any]) -> Delta:
@@ -209,8 +200,8 @@ class Exchange:
             delta = delta_from(body)
         except (AttributeError, TypeError, KeyError, IndexError):
             raise self._tell(answers.not_a_reply("JSON of another shape")) from None
-        if delta.finish_raw in BROKEN_FINISHES:
-            raise self._tell(answers.error_event({"type": BROKEN_FINISHES[delta.finish_raw]}))
+        if delta.finish in BROKEN_FINISHES:
+            raise self._tell(answers.error_event({"type": BROKEN_FINISHES[delta.finish]}))
         self.assembly.add(delta)
         self._patience.event(delta.carries)
         return delta

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from capability_router.endpoints.usage import usage_from
 from capability_router.money.bill import billed
-from capability_router.request import Finish, Usage
+from capability_router.request import BROKEN_ENDS, Finish, Usage
 
 FINISHES: dict[str, Finish] = {
     "stop": Finish.STOP, "end_turn": Finish.STOP, "stop_sequence": Finish.STOP, "eos": Finish.STOP,
@@ -23,10 +23,11 @@ FINISHES: dict[str, Finish] = {
     "content_filter": Finish.CONTENT_FILTER, "safety": Finish.CONTENT_FILTER,
     "prohibited_content": Finish.CONTENT_FILTER, "recitation": Finish.CONTENT_FILTER,
     "refusal": Finish.REFUSAL,
+    **BROKEN_ENDS,
 }  # fmt: skip
 
-BROKEN_FINISHES = {"error": "server_error", "insufficient_system_resource": "overloaded_error"}
-"""Finish reasons that are faults of the provider, and the error type they stand for."""
+BROKEN_FINISHES = {Finish.ERROR: "server_error", Finish.OVERLOADED: "overloaded_error"}
+"""Ends that are faults of the provider, and the error type they stand for."""
 
 
 class ToolCallDelta(NamedTuple):

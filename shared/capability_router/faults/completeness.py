@@ -9,6 +9,7 @@ from capability_router.request import Finish, Reply
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,63}")
 _FILTERED = {Finish.CONTENT_FILTER: "content_filtered", Finish.REFUSAL: "refusal"}
+_BROKEN = {Finish.ERROR: "server_error", Finish.OVERLOADED: "overloaded"}
 
 
 def judge(reply: Reply, *, streaming: bool, gives_reason: bool, on_content_filter: str = "return") -> Fault | None:
@@ -17,12 +18,15 @@ def judge(reply: Reply, *, streaming: bool, gives_reason: bool, on_content_filte
     `gives_reason`: the model is known to say why it stopped, so that silence means a stream cut short.
     `on_content_filter`: "return" hands a filtered or refused reply to the caller, "fallback" makes it a fault.
     A reply from a cache (`reply.cached`) is judged by its content only where no model is to blame: never as
-    truncated or empty. Output that reached its length limit is an answer; `reply.finish` is the flag.
+    truncated or empty. Output that reached its length limit is an answer; `reply.finish` is the flag. An end that
+    the provider itself calls an error is one, whatever came before it.
     """
     if streaming and gives_reason and reply.finish is None and not reply.cached:
         return Fault("truncated", "the stream ended without a terminal reason")
     if streaming and reply.hollow and not reply.cached:
         return Fault("truncated", "the stream ended before any content and without a terminal reason")
+    if reply.finish in _BROKEN:
+        return Fault(_BROKEN[reply.finish], f"finish reason {reply.finish}")
     if reply.finish in _FILTERED:
         fault = Fault(_FILTERED[reply.finish], f"finish reason {reply.finish}")
         return fault if on_content_filter == "fallback" else None
@@ -34,10 +38,23 @@ def _empty(reply: Reply, streaming: bool) -> Fault | None:
 
     callers of LlamaIndex rely on empty streams, and a model known to give reasons was judged truncated.
     """
-    ended = reply.finish is Finish.STOP or (reply.finish is None and not streaming)
-    if reply.cached or not ended or not reply.empty or reply.parse_error:
+    if reply.cached or not reply.empty or reply.parse_error:
         return None
-    return Fault("empty", "no text and no tool call")
+    ended = reply.finish is Finish.STOP or (reply.finish is None and not streaming)
+    if ended or (reply.finish in _NOTHING and _bare(reply)):
+        return Fault(_NOTHING.get(reply.finish, "empty"), "no text and no tool call")
+    return None
+
+
+_NOTHING: dict[Finish | None, str] = {
+    Finish.LENGTH: "empty", Finish.OTHER: "empty", Finish.MALFORMED_CALL: "malformed_tool_call",
+}  # fmt: skip
+"""What an answer of nothing at all is that was cut short, by why it was."""
+
+
+def _bare(reply: Reply) -> bool:
+    """Not even reasoning, shown or counted: the limit was spent on that, or there is content of another kind."""
+    return not reply.carried and not (reply.usage and reply.usage.reasoning_tokens)
 
 
 def _malformed(reply: Reply) -> Fault | None:

@@ -17,7 +17,7 @@ _EPOCH_S, _EPOCH_MS = 1e9, 1e11
 
 
 def wait_s(told: str, now_unix: float) -> float | None:
-    """Seconds from now, >= 0; None if the text is no wait, or one of more than a day.
+    """Seconds from now, >= 0; None if the text is no wait. One of more than a day is told as a day.
 
     A plain number is seconds, a large one a time stamp in seconds or milliseconds.
     """
@@ -27,7 +27,7 @@ def wait_s(told: str, now_unix: float) -> float | None:
     for reading in (_number, _written, _stamp, _http_date):
         wait = reading(text, now_unix)
         if wait is not None:
-            return wait if wait <= A_DAY_S else None
+            return min(wait, A_DAY_S) if math.isfinite(wait) else None
     return None
 
 
@@ -43,7 +43,7 @@ def _number(text: str, now_unix: float) -> float | None:
     except ValueError:
         return None
     if not math.isfinite(value):
-        return math.inf  # said, and beyond any wait that we would keep
+        return math.inf  # no wait, whatever else it may be read as
     if value < _EPOCH_S:
         return value
     return max((value / 1000 if value > _EPOCH_MS else value) - now_unix, 0.0)

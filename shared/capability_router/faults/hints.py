@@ -23,7 +23,7 @@ Source = BaseException | Evidence | Mapping[str, str]  # an error, what it shows
 
 
 def retry_after_s(source: Source, now_unix: float) -> float | None:
-    """Seconds to wait before another try, >= 0; None if nothing tells, or more than a day is told.
+    """Seconds to wait before another try, >= 0; None if nothing tells. More than a day is told as a day.
 
     An explicit wait comes first (`pushback_s`), then the reset of the limit that is used up.
     """

@@ -6,13 +6,12 @@ What a process that is killed had spent within that moment is not told any more.
 
 from __future__ import annotations
 
-import atexit
 import logging
-import os
 import threading
 import weakref
 from queue import Empty, SimpleQueue
 
+from capability_router.lifetime import Lasting, watch
 from capability_router.money.budget import Budgets
 
 log = logging.getLogger("capability_router")
@@ -20,14 +19,14 @@ PAUSE_S = 0.01
 ROUND_S = 1.0
 
 
-class Teller:
+class Teller(Lasting):
     """Runs while `budgets` are in use; ends with them, with the process, or with `close`."""
 
     def __init__(self, budgets: Budgets) -> None:
         self._budgets = budgets
         self._begin()
         budgets.wake = self._woken
-        _TELLERS.add(self)
+        watch(self)
 
     def _begin(self) -> None:
         self._bell: SimpleQueue[bool] = SimpleQueue()  # may be rung from within the garbage collector
@@ -55,7 +54,11 @@ class Teller:
             self._bell = SimpleQueue()
         self._budgets.settle_up(final=True)
 
-    def forked(self) -> None:
+    def at_exit(self) -> None:
+        """Tell all before the process ends."""
+        self.close()
+
+    def after_fork(self) -> None:
         """In the child of a fork there is no thread."""
         self._begin()
         self._budgets.forked()
@@ -87,20 +90,3 @@ def _rung(bell: SimpleQueue[bool], patience_s: float) -> bool:
         return True
     return goes_on
 
-
-_TELLERS: weakref.WeakSet[Teller] = weakref.WeakSet()
-
-
-def _at_exit() -> None:
-    for teller in list(_TELLERS):
-        teller.close()
-
-
-def _in_child() -> None:
-    for teller in list(_TELLERS):
-        teller.forked()
-
-
-atexit.register(_at_exit)
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_in_child)

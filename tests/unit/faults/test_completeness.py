@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from capability_router.faults import KINDS, judge
-from capability_router.request import Finish, Reply
+from capability_router.request import Finish, Reply, Usage
 
 
 def kind(
@@ -33,9 +33,17 @@ def kind(
         (Reply(finish=Finish.STOP), True, True, "empty"),
         (Reply(finish=Finish.STOP), False, True, "empty"),
         (Reply(cached=True, finish=Finish.STOP), False, True, ""),
-        (Reply(finish=Finish.LENGTH), False, True, ""),
+        (Reply(finish=Finish.LENGTH), False, True, "empty"),
+        (Reply(finish=Finish.LENGTH, carried=True), False, True, ""),
+        (Reply(finish=Finish.LENGTH, usage=Usage(output_tokens=9, reasoning_tokens=9)), True, True, ""),
+        (Reply(finish=Finish.ERROR), False, True, "server_error"),
+        (Reply(text="cut", finish=Finish.ERROR), True, True, "server_error"),
+        (Reply(text="cut", finish=Finish.OVERLOADED), False, True, "overloaded"),
+        (Reply(finish=Finish.MALFORMED_CALL), False, True, "malformed_tool_call"),
+        (Reply(text="cut", finish=Finish.MALFORMED_CALL), False, True, ""),
+        (Reply(finish=Finish.OTHER, carried=True), True, True, ""),
         (Reply(finish=Finish.TOOL_CALLS), False, True, ""),
-        (Reply(finish=Finish.OTHER), True, True, ""),
+        (Reply(finish=Finish.OTHER), True, True, "empty"),
         (Reply(text="cut", finish=Finish.LENGTH), True, True, ""),
         (Reply(tool_calls=1, finish=Finish.TOOL_CALLS), True, True, ""),
         (Reply(tool_calls=1, malformed_tool_calls=1, finish=Finish.TOOL_CALLS), True, True, ""),
