@@ -23,6 +23,7 @@ import tiktoken
 from benchmarks.tokens import found
 from benchmarks.tokens.fit import fitted
 from benchmarks.tokens.generated import generated
+from benchmarks.tokens.odd import odd, shortened, spread
 from benchmarks.tokens.prose import prose
 from benchmarks.tokens.sample import Sample, drawn
 from benchmarks.tokens.table import errors, lines, mean
@@ -36,7 +37,8 @@ def corpus(seed: int, roots: tuple[Path, ...] = (Path("/"),)) -> list[Sample]:
     dice = random.Random(seed)
     texts = [sample for kind in found.FILES for sample in found.from_files(kind, dice)]
     texts += [*found.manuals(dice), *found.translations(dice), *prose(dice, roots), *generated(seed)]
-    return list(drawn(texts, seed))
+    natural = list(drawn(texts, seed))
+    return [*natural, *drawn([*shortened(natural, seed), *spread(natural), *odd(seed)], seed)]
 
 
 def tokenizer(name: str) -> Callable[[str], int]:

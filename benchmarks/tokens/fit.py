@@ -8,23 +8,32 @@ from typing import Any
 import numpy as np
 
 from benchmarks.tokens.found import LANGUAGES
+from benchmarks.tokens.odd import KINDS as ODD
+from benchmarks.tokens.odd import SHORT
 from benchmarks.tokens.sample import Sample
 from capability_router.tokens.estimate import COSTS, COSTS_BEYOND, counts
 
 _ROUNDS, _SWEEPS = 6, 3_000
 _CLOSE = 0.03  # relative errors below this count alike
 _LANGUAGE_WEIGHT, _WEIGHT = 0.4, 1.5  # what programs say in a language is less like prompts than prose is
+_ODD_WEIGHT = 0.9
 
 
 def fitted(samples: Sequence[Sample], tokens: Sequence[int]) -> dict[str, float]:
     """Tokens for each thing counted, by its name in COSTS and COSTS_BEYOND."""
     rows = np.array([_row(sample.text) for sample in samples], float) / np.array(tokens, float)[:, None]
-    weights = np.array([_LANGUAGE_WEIGHT if s.kind in LANGUAGES else _WEIGHT for s in samples]) ** 0.5
+    weights = np.array([_weight(s.kind) for s in samples]) ** 0.5
     costs = _nnls(rows * weights[:, None], weights)
     for _ in range(_ROUNDS):
         near = weights / np.sqrt(np.maximum(np.abs(rows @ costs - 1), _CLOSE))
         costs = _nnls(rows * near[:, None], near)
     return dict(zip((*COSTS, *COSTS_BEYOND), map(float, costs), strict=True))
+
+
+def _weight(kind: str) -> float:
+    if kind in ODD:
+        return _ODD_WEIGHT
+    return _LANGUAGE_WEIGHT if kind.removeprefix(SHORT) in LANGUAGES else _WEIGHT
 
 
 def _row(text: str) -> list[int]:

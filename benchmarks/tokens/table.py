@@ -7,10 +7,15 @@ from statistics import fmean
 
 from benchmarks.tokens.found import FILES, LANGUAGES
 from benchmarks.tokens.generated import KINDS
+from benchmarks.tokens.odd import KINDS as ODD
+from benchmarks.tokens.odd import SHORT
 from benchmarks.tokens.sample import Sample
 
 Errors = Mapping[str, Sequence[float]]
-GROUPS = ("prose", "English documents", "code", "data and markup", "generated", *dict.fromkeys(LANGUAGES.values()))
+GROUPS = (
+    "prose", "English documents", "code", "data and markup", "generated", "unlike text", "short",
+    *dict.fromkeys(LANGUAGES.values()),
+)  # fmt: skip
 _PROSE = ("markdown", "restructured text", "plain text", "change logs", "manuals en")
 _CODE = ("python", "python stubs", "javascript", "typescript", "C", "perl", "shell", "vimscript", "cmake", "SQL", "CSS")
 
@@ -19,6 +24,8 @@ def group(kind: str) -> str:
     """The group of a kind."""
     if kind in _PROSE:
         return "English documents"
+    if kind in ODD or (kind.startswith(SHORT) and kind not in KINDS):
+        return "unlike text" if kind in ODD else "short"
     if kind.startswith("prose "):
         return "prose"
     if kind in _CODE:

@@ -46,6 +46,7 @@ from capability_router.request import Outcome, Request
 from capability_router.stores.opening import open_store
 from capability_router.telemetry.records import decision_record, feedback_record
 from capability_router.telemetry.sinks import Sink, Sinks, configured_sinks
+from capability_router.tokens.estimate import most_tokens
 
 if TYPE_CHECKING:
     from capability_router.config import Settings
@@ -269,7 +270,8 @@ class Router:
             card = self.registry.entry(model).card
             tier = request.service or card.service_tier
             size = sizes.get(model, plan.input_tokens)
-            return price.worst(size, longest(request, card, size), media=request.media, service=tier)
+            unlike = most_tokens(request.texts) if request.input_tokens is None else 0
+            return price.worst(max(size, unlike), longest(request, card, size), media=request.media, service=tier)
 
         prices, sizes = self._prices, {c.id: c.input_tokens for c in plan.candidates}
         if request.model:  # another model than the candidates': what the catalog says of it, else unknown

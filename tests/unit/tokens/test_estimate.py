@@ -14,7 +14,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capability_router.tokens.estimate import COSTS, COSTS_BEYOND, SAMPLE_ABOVE, counts, estimate_tokens, measure
+from capability_router.tokens.estimate import (
+    COSTS,
+    COSTS_BEYOND,
+    SAMPLE_ABOVE,
+    counts,
+    estimate_tokens,
+    measure,
+    most_tokens,
+)
 
 ENGLISH = (
     "The committee met on Tuesday to decide whether the bridge should be closed while its bearings are replaced. "
@@ -129,3 +137,40 @@ def test_lone_surrogates_are_counted_not_refused() -> None:
 )  # fmt: skip
 def test_the_bucket_tells_what_a_text_consists_of(text: str, bucket: str) -> None:
     assert measure(text).bucket == bucket
+
+
+def unlike_text() -> dict[str, str]:
+    dice = random.Random(11)
+
+    def of(letters: str, size: int = 600) -> str:
+        return "".join(dice.choices(letters, k=size))
+
+    return {
+        "protein": of("ACDEFGHIKLMNPQRSTVWY"), "DNA": of("ACGT"), "small letters": of("abcdefghijklmnopqrstuvwxyz"),
+        "FASTA": ">P1 chain A\n" + "\n".join(of("ACDEFGHIKLMNPQRSTVWY", 60) for _ in range(12)),
+        "base32": base64.b32encode(dice.randbytes(400)).decode(),
+        "base85": base64.b85encode(dice.randbytes(400)).decode(),
+        "Amharic": "ኮሚቴው ማክሰኞ ዕለት ተሰብስቦ ድልድዩ መዘጋት እንዳለበት ወሰነ", "newlines": "\n" * 500, "tabs": "\t" * 500,
+        "rule": "-" * 1000, "marks": "".join(c + "\u0316\u0342\u0323" for c in "every letter has three marks"),
+        "tree": "\n".join(f"│   ├── part{i}.py" for i in range(40)) + "\n" + "─" * 60,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(unlike_text()))
+def test_what_is_no_text_is_not_estimated_as_one(name: str, true_count: Callable[[str], int]) -> None:
+    text = unlike_text()[name]
+    assert estimate_tokens(text) == pytest.approx(true_count(text), rel=0.3)
+
+
+@pytest.mark.parametrize("name", ["protein", "DNA", "small letters", "base32", "FASTA"])
+def test_money_for_letters_without_spaces_is_reserved_by_their_bytes(
+    name: str, true_count: Callable[[str], int]
+) -> None:
+    text = unlike_text()[name]
+    assert most_tokens([text]) >= len(text) / 1.875
+    assert 1.25 * most_tokens([text[:100], text[100:]]) >= true_count(text)
+
+
+@pytest.mark.parametrize("text", ["", ENGLISH, *LANGUAGES.values()])
+def test_text_with_spaces_and_other_scripts_reserve_what_is_estimated(text: str) -> None:
+    assert most_tokens([text]) <= measure(text).tokens
