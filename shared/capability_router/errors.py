@@ -145,7 +145,8 @@ class StreamInterrupted(AllCandidatesFailed):
         )
         kept = "The partial text is in `.partial`; " if self._given == "text" else "There is no partial text; "
         return (
-            f"the stream of {last.model}{begun} broke off after {self._given} had been delivered: {last.detail or last.fault}. "
+            f"the stream of {last.model}{begun} broke off after {self._given} had been delivered: "
+            f"{last.detail or last.fault}. "
             f"{kept}{why}{f' {advice}' if advice else ''}"
         )
 

@@ -202,7 +202,8 @@ class Lane:
         wait = self.limiter.budget_wait_s(tokens, now) if self.metered else 0.0
         if not wait:
             return None
-        return Hold(f"full: its limit per minute for another {_seconds(wait)}", now + wait, "full", "raise limits.rpm or limits.tpm")
+        told = f"full: its limit per minute for another {_seconds(wait)}"
+        return Hold(told, now + wait, "full", "raise limits.rpm or limits.tpm")
 
     def _grant(self, now: float, tokens: int, *, forced: bool = False) -> Permit:
         breaker, before = self.breaker, self.breaker.state

@@ -37,8 +37,8 @@ def test_attempts_that_are_used_up() -> None:
         told = str(ended("overloaded", "auth", retry={"attempts": 2}))
     assert told == (
         'no answer for tenant "acme" after 2 attempts in 1.0 s: a overloaded (after 1.0 s); '
-        "b rejected the credential (after 0.0 s). Check the API key of b, as given to it or in the environment variable "
-        "that its client reads. Not reached within 2 attempts: c."
+        "b rejected the credential (after 0.0 s). Check the API key of b, as given to it or in the environment "
+        "variable that its client reads. Not reached within 2 attempts: c."
     )
 
 
