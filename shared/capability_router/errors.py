@@ -145,9 +145,9 @@ class StreamInterrupted(AllCandidatesFailed):
             else "nothing could continue it" + (" once more" if before else "") + _told(vain)
         )
         kept = "The partial text is in `.partial`; " if self._given == "text" else "There is no partial text; "
-        how = (last.detail or last.fault or "").replace("could not be reached", "the connection broke", 1)
         return (
-            f"the stream of {last.model}{begun} broke off after {self._given} had been delivered: {how}. "
+            f"the stream of {last.model}{begun} broke off after {self._given} had been delivered: "
+            f"{last.detail or last.fault}. "
             f"{kept}{why}{f' {advice}' if advice else ''}"
         )
 

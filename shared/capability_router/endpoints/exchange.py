@@ -188,9 +188,9 @@ class Exchange:
         try:
             body = json.loads(payload)
         except ValueError:
-            body = None
+            raise self._tell(answers.not_a_reply(answers.kind_of(payload))) from None
         if not isinstance(body, dict):
-            raise self._tell(answers.not_a_reply(answers.kind_of(payload)))
+            raise self._tell(answers.not_a_reply("JSON that is no object"))
         if error := body.get("error") or answers.bare_error(body):
             raise self._tell(answers.error_event(error))
         return body

@@ -35,9 +35,26 @@ def failure(
         advice = 'No other model was tried: on_content_filter is "return"; with "fallback" the next one is.'
     elif late:
         advice = f"The deadline of {limits.deadline_s:g} s is over; raise deadline_s. {advice}".strip()
+    advice = " ".join([*_mends(records), advice])
     error = AllCandidatesFailed(records, tenant=tenant, elapsed_s=elapsed_s, advice=advice)
     error.__cause__ = next((f.error for f in faults if f.error is not None), None)
     return error
+
+
+_MENDS = {
+    "auth": "Check the API key of {}, as given to it or in the environment variable that its client reads.",
+    "quota_exhausted": "Check the plan and balance of the account whose API key {} has.",
+    "not_found": "Check the model name and base_url of {}.",
+}
+
+
+def _mends(records: Sequence[AttemptRecord]) -> list[str]:
+    """What to look at where the credential or the name of a model is wrong."""
+    told = []
+    for kind, advice in _MENDS.items():
+        models = dict.fromkeys(record.model for record in records if record.fault == kind)
+        told += [advice.format(", ".join(models))] if models else []
+    return told
 
 
 def rejected(fault: Fault) -> Exception | None:
@@ -57,9 +74,11 @@ def _nothing_sent(targets: Targets, limits: Limits, late: bool, at: float, elaps
     if denials:
         return _over_budget(denials)
     why = f"the deadline of {limits.deadline_s:g} s is over" if late else "no model is free"
-    mend = "deadline_s" if late else "limits.concurrency or retry.max_wait_s"
+    soon = limits.deadline_s is not None and limits.deadline_s < limits.max_wait_s
+    mends = ["raise deadline_s"] if late else targets.mends("deadline_s" if soon else "retry.max_wait_s")
+    mend = ", or ".join([*mends, "add a model"])
     return RouterBusy(
-        f"{why} ({targets.told_held(at)}). Waited {elapsed_s:.1f} s; nothing was sent. Raise {mend}, or add a model."
+        f"{why} ({targets.told_held(at)}). Waited {elapsed_s:.1f} s; nothing was sent. {mend[0].upper()}{mend[1:]}."
     )
 
 

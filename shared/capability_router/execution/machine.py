@@ -389,10 +389,11 @@ class Execution:
             run.index, run.candidate, fault, reply, had_content=run.first_at is not None, cancelled=cancelled
         )
         told = f": attempt {self.committed} was faster" if self.committed not in (None, run.index) else ""
+        said = "" if fault is None else fault.told if run.first_at is None else fault.told_begun
         self._records[run.index] = AttemptRecord(
             run.index, run.candidate.id, run.candidate.provider,
             fault.kind if fault else "cancelled" if cancelled else None,
-            fault.told if fault else f"cancelled{told}" if cancelled else "",
+            said or (f"cancelled{told}" if cancelled else ""),
             run.started - self._start, elapsed, ttft, usage, cost, reply.finish,
             fault.window if fault else None,
         )  # fmt: skip

@@ -108,7 +108,7 @@ class Targets:
         if not ahead or ahead < self._gate.free(id, at):
             return self._gate.admit(id, at, self._tokens)
         turn = at + max(self._gate.wait_s(id, at), POLL_S) * (ahead + 1)
-        return Hold(f"full: {ahead} request{'s' * (ahead > 1)} wait before this one", turn, "full")
+        return Hold(f"full: {ahead} request{'s wait' if ahead > 1 else ' waits'} before this one", turn, "full")
 
     def _stand(self, at: float, turn: float | None) -> Wait:
         """Stand in the line, if a target will be free and there is room."""
@@ -216,6 +216,15 @@ class Targets:
         if self._turned_away:
             told.append(self._turned())
         return "; ".join(told) or "none is left"
+
+    def mends(self, longer: str) -> list[str]:
+        """What would let a held target be called, "raise limits.rpm". `longer`: the setting that ended the wait."""
+        found = [hold.mend for hold in self._held.values() if hold.mend]
+        if self._turned_away:
+            found.append("raise retry.max_waiting")
+        elif any(hold.kind in ("full", "gate", "breaker") for hold in self._held.values()):
+            found.append(f"raise {longer}")
+        return list(dict.fromkeys(found))
 
     def _turned(self) -> str:
         count = len(self._line)

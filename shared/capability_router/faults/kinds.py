@@ -96,6 +96,14 @@ class Fault:
     @property
     def told(self) -> str:
         """A clause for error texts: 'overloaded (529): detail'."""
+        return self._clause(self.row.words)
+
+    @property
+    def told_begun(self) -> str:
+        """The same of an attempt that had given a part of its answer: so it was reached."""
+        return self._clause("lost its connection" if self.kind == "connection" else self.row.words)
+
+    def _clause(self, words: str) -> str:
         code = f" ({self.status})" if self.status else ""
         clock = f" waiting for the {self.clock}" if self.clock else ""
-        return f"{self.row.words}{code}{clock}" + (f": {self.detail}" if self.detail else "")
+        return f"{words}{code}{clock}" + (f": {self.detail}" if self.detail else "")

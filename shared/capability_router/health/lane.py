@@ -169,9 +169,12 @@ class Lane:
 
     def _stopped(self, now: float) -> Hold | None:
         if self.breaker.state == ISOLATED:
-            return Hold(self.breaker.why, None, "isolated")
+            return Hold(self.breaker.why, None, "isolated", f"call router.reset({self.id!r})")
         ban = self.bans.of(self.address, now)
-        return None if ban is None else Hold(ban.reason, _finite(ban.until), "disabled")
+        if ban is None:
+            return None
+        mend = f"mend the key or name of {self.id} and call router.reset({self.id!r})"
+        return Hold(ban.reason, _finite(ban.until), "disabled", mend)
 
     def _paused(self, now: float, probe: bool = False) -> Hold | None:
         """The one of breaker and gate that holds longer."""
@@ -192,13 +195,15 @@ class Lane:
             return None
         wait = self.limiter.queue_s(now, self.latency.service_s())
         count = self.limiter.in_flight
-        return Hold(f"full: {count} calls in flight, limit {self.limiter.most}", now + max(wait, _LEAST_WAIT_S), "full")
+        told = f"full: {count} calls in flight, limit {self.limiter.most}"
+        return Hold(told, now + max(wait, _LEAST_WAIT_S), "full", "raise limits.concurrency")
 
     def _no_budget(self, now: float, tokens: int) -> Hold | None:
         wait = self.limiter.budget_wait_s(tokens, now) if self.metered else 0.0
         if not wait:
             return None
-        return Hold(f"full: its limit per minute for another {_seconds(wait)}", now + wait, "full")
+        told = f"full: its limit per minute for another {_seconds(wait)}"
+        return Hold(told, now + wait, "full", "raise limits.rpm or limits.tpm")
 
     def _grant(self, now: float, tokens: int, *, forced: bool = False) -> Permit:
         breaker, before = self.breaker, self.breaker.state

@@ -11,11 +11,15 @@ HoldKind = Literal["breaker", "gate", "full", "disabled", "isolated"]
 
 
 class Hold(NamedTuple):
-    """Why a model can't be called now. `until`: monotonic seconds; None = until someone resets it."""
+    """Why a model can't be called now. `until`: monotonic seconds; None = until someone resets it.
+
+    `mend`: what its user can do about it, "raise limits.rpm"; "" = wait.
+    """
 
     reason: str
     until: float | None
     kind: HoldKind
+    mend: str = ""
 
 
 class Permit:

@@ -40,7 +40,8 @@ def test_attempts_that_are_used_up() -> None:
         told = str(ended("overloaded", "auth", retry={"attempts": 2}))
     assert told == (
         'no answer for tenant "acme" after 2 attempts in 1.0 s: a overloaded (after 1.0 s); '
-        "b rejected the credential (after 0.0 s). Not reached within 2 attempts: c."
+        "b rejected the credential (after 0.0 s). Check the API key of b, as given to it or in the environment "
+        "variable that its client reads. Not reached within 2 attempts: c."
     )
 
 
@@ -169,7 +170,7 @@ def test_no_model_is_free() -> None:
     told = str(stage.error)
     assert told.startswith("no model is free (a: ")
     assert told.endswith(
-        "). Waited 0.0 s; nothing was sent. Raise limits.concurrency or retry.max_wait_s, or add a model."
+        "). Waited 0.0 s; nothing was sent. Raise limits.concurrency, or raise retry.max_wait_s, or add a model."
     )
 
 
@@ -225,3 +226,23 @@ def test_why_the_answer_is_from_whom_it_is() -> None:
     assert why("as planned", [a, good], good, 0.0, None) == "hedge: a was silent for 0.00 s"
     assert why("as planned", [a, b], b, 1.25, None) == "nothing better was found: b of b"
     assert why("as planned", [a, b, good], good, 1.25, b) == "resumed on c: b of b"
+
+
+def test_what_would_let_a_held_model_be_called_is_named() -> None:
+    stage = Stage("a")
+    stage.router.isolate("a")
+    stage.begin()
+    assert str(stage.error).endswith("Call router.reset('a'), or add a model.")
+    stage = Stage("a", deadline_s=1.0, retry={"max_wait_s": 30.0}, card_a={"limits": {"rpm": 1}})
+    stage.router.board.admit("a", 100.0)
+    stage.begin()
+    assert str(stage.error).endswith("Raise limits.rpm or limits.tpm, or raise deadline_s, or add a model.")
+
+
+def test_one_that_was_tried_is_not_said_to_be_untried() -> None:
+    stage = Stage("a", health={"consecutive": 1})
+    stage.begin()
+    stage.faulted(101.0, 1, CUT)
+    told = str(stage.error)
+    assert "Not tried again: a: breaker open" in told
+    assert "Not tried:" not in told

@@ -106,12 +106,14 @@ def test_a_cut_answer_is_continued_when_that_is_paid_for() -> None:
     effects = stage.faulted(101.0, 1, CUT, Reply(text="one "))
     assert told(effects) == [("fund",), ("alarm", None)]
     effects = stage.funded(102.0, effects)
-    assert told(effects) == [("launch", 2, "b", "connection"), ("deliver", 2), ("alarm", None)]
+    assert told(effects) == [("launch", 2, "b", "connection"), ("alarm", None)]
     assert (effects[0].prefix, stage.run.begun) == ("one ", (1, "one "))
+    stage.chunk(102.5, 2)
     effects = stage.faulted(103.0, 2, CUT, Reply(text="two "))
     assert told(effects) == [("fund",), ("alarm", None)]
     effects = stage.funded(104.0, effects)
     assert (told(effects)[0], effects[0].prefix) == (("launch", 3, "c", "connection"), "one two ")
+    stage.chunk(104.5, 3)
     stage.completed(105.0, 3)
     assert (stage.outcome.model, stage.outcome.resumed) == ("c", 2)
 

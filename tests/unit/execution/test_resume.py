@@ -49,7 +49,7 @@ def test_another_model_goes_on_from_the_text_so_far(play: Any) -> None:
     assert [(la.candidate.id, la.prefix, la.after) for la in launches] == [("a", "", ""), ("c", "one ", "connection")]
     assert [(a.model, a.fault) for a in run.outcome.attempts] == [("a", "connection"), ("c", None)]
     assert run.outcome.annotation()["resumed"] == 1
-    assert run.outcome.reason == "resumed on c: a could not be reached"
+    assert run.outcome.reason == "resumed on c: a lost its connection"
     assert "one" not in repr(launches)
     assert_books_balanced(router)
 
@@ -112,7 +112,7 @@ def test_one_that_gives_nothing_is_followed_by_the_next_and_named_nowhere(play: 
     router = routed("a", "b", "c", able="abc")
     text, run, launches = play(router, models)
     assert (text, [launch.candidate.id for launch in launches]) == ("one two", ["a", "b", "c"])
-    assert run.outcome.reason == "resumed on c: a could not be reached"
+    assert run.outcome.reason == "resumed on c: a lost its connection"
     assert run.outcome.resumed == 1
     assert_books_balanced(router)
 

@@ -573,7 +573,7 @@ def test_a_cut_answer_is_continued_and_its_continuation_delivered() -> None:
     stage.completed(105.0, 3, Reply(text="three", usage=Usage(12, 1), finish=Finish.STOP))
     outcome = stage.outcome
     assert (outcome.model, outcome.resumed, outcome.usage) == ("c", 2, Usage(33, 3))
-    assert outcome.reason == "resumed on c: b could not be reached: reset"
+    assert outcome.reason == "resumed on c: b lost its connection: reset"
     assert told_faults(stage) == [("a", "connection"), ("b", "connection"), ("c", None)]
 
 

@@ -131,7 +131,8 @@ def test_a_rejected_credential_disables_all_behind_it_at_that_place():
     call(made, "a", Verdict(False, blame="credential", detail="rejected the credential (401)"), 10.0)
     reason = "credential disabled: rejected the credential (401)"
     assert made.barred(10.0) == {"a": reason, "c": reason}
-    assert hold(made, "c", 10.0) == Hold(reason, None, "disabled")
+    mend = "mend the key or name of c and call router.reset('c')"
+    assert hold(made, "c", 10.0) == Hold(reason, None, "disabled", mend)
     assert made.condition("c", 10.0).until == math.inf
     assert isinstance(made.force("c", 10.0), Hold)
     assert free(made, 1e6) == ["b", "d"]
@@ -239,9 +240,9 @@ def test_a_probe_that_meets_another_fault_gives_its_permit_back(blame: str):
 def test_isolated_is_not_to_be_forced():
     made, told = board()
     made.isolate("a", 5.0)
-    held = Hold("isolated by an operator", None, "isolated")
+    held = Hold("isolated by an operator", None, "isolated", "call router.reset('a')")
     assert made.admit("a", 1e9) == held
-    assert made.force("b", 1e9) == held
+    assert made.force("b", 1e9) == held._replace(mend="call router.reset('b')")
     assert made.barred(1e9) == {}
     made.reset("b", 6.0)
     call(made, "a", OK, 7.0)
