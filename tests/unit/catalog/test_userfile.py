@@ -139,3 +139,44 @@ def test_a_replacement_makes_its_folder(tmp_path):
     place = tmp_path / "a" / "b" / "catalog.json"
     userfile.replace(place, "new")
     assert place.read_text() == "new"
+
+
+def test_a_row_with_a_price_alone_leaves_the_built_in_windows_and_capabilities_with_their_own_sources(file):
+    (before,) = Registry.build(["openai:gpt-5-mini"])
+    price = {"input_mtok": 0.01, "output_mtok": 0.02}
+    file.write_text(text(models={"gpt-5-mini": {"price": price}}))
+    snapshot.forget()
+    (entry,) = Registry.build(["openai:gpt-5-mini"])
+    assert entry.card.price == Price(0.01, 0.02, as_of="2030-01-01", source="acme 3")
+    for name in ("context_window", "max_input_tokens", "max_output_tokens", "tool_calling", "audio_inputs"):
+        assert getattr(entry.card, name) == getattr(before.card, name) is not None
+        assert entry.sources[name] == before.sources[name] != entry.sources["price"]
+    built_in = snapshot.builtin().known("openai", "gpt-5-mini")
+    assert snapshot.find("openai", "gpt-5-mini").known.retires == built_in.retires
+
+
+def test_a_row_that_states_a_window_states_all_sizes(file):
+    file.write_text(text(models={"gpt-5-mini": {"context_window": 7}, "gpt-5": {"max_output_tokens": 9}}))
+    mini, large = Registry.build(["openai:gpt-5-mini", "openai:gpt-5"]).cards
+    assert (mini.context_window, mini.max_input_tokens, mini.max_output_tokens) == (7, None, None)
+    assert (large.context_window, large.max_input_tokens, large.max_output_tokens) == (400_000, 272_000, 9)
+    assert mini.price is not None
+    assert mini.tool_calling is True
+
+
+def test_a_field_in_conflict_in_the_users_row_is_not_filled(file):
+    row = {"price": {"input_mtok": 1, "output_mtok": 2}, "doubts": {"tool_calling": {"acme": True, "b": False}}}
+    file.write_text(text(models={"gpt-5-mini": row}))
+    assert "tool_calling" not in snapshot.lookup("openai", "gpt-5-mini")
+
+
+def test_a_source_that_both_catalogs_name_keeps_its_day_in_each(file):
+    told = {"litellm": {"as_of": "2030-01-01", "version": "9"}}
+    models = {"gpt-5-mini": {"price": {"input_mtok": 1, "output_mtok": 2}}}
+    stated = {"schema": 2, "as_of": "2030-01-01", "sources": told, "providers": {"openai": {"models": models}}}
+    file.write_text(json.dumps(stated))
+    found = snapshot.find("openai", "gpt-5-mini")
+    assert found.source("price") == "catalog litellm 9 (2030-01-01)"
+    built_in = {str(source) for source in snapshot.builtin().sources.values()}
+    assert found.source("context_window").removeprefix("catalog ") in built_in
+    assert found.as_of("context_window") < "2030"
