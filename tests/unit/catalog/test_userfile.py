@@ -22,6 +22,13 @@ def text(as_of: str = "2030-01-01", models: dict[str, Any] | None = None) -> str
     return json.dumps({"schema": 2, "as_of": as_of, "sources": sources, "providers": {"openai": part}})
 
 
+def deep_price(depth: int) -> dict[str, Any]:
+    price: dict[str, Any] = {"input_mtok": 1}
+    for _ in range(depth):
+        price = {"input_mtok": 1, "services": {"batch": price}}
+    return price
+
+
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     place = tmp_path / "catalog.json"
@@ -60,7 +67,7 @@ def test_an_exact_name_is_closer_than_a_newer_look_alike(file):
         "{", "[]", "{}", '"text"', '{"schema": 1}', '{"schema": 2}', "\x00", text().replace("2030-01-01", "soon"),
         text(models={"m": 5}), text(models={"m": {"origins": []}}),
         text(models={"m": {"doubts": {"price": 5}}}), text(models={"m": {"retires": 5}}),
-        '{"schema": 2, "as_of": "2026-01-01", "sources": [], "providers": {}}',
+        '{"schema": 2, "as_of": "2026-01-01", "sources": [], "providers": {}}', "[" * 200_000 + "]" * 200_000,
     ],
 )  # fmt: skip
 def test_a_broken_file_is_told_once_and_the_built_in_catalog_is_used(file, broken, caplog):
@@ -180,3 +187,9 @@ def test_a_source_that_both_catalogs_name_keeps_its_day_in_each(file):
     built_in = {str(source) for source in snapshot.builtin().sources.values()}
     assert found.source("context_window").removeprefix("catalog ") in built_in
     assert found.as_of("context_window") < "2030"
+
+
+def test_a_price_nested_without_end_is_passed_over(file):
+    file.write_text(text(models={"gpt-own": {"context_window": 9, "price": deep_price(400)}}))
+    (card,) = Registry.build(["openai:gpt-own"]).cards
+    assert (card.context_window, card.price) == (9, None)
