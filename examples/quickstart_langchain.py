@@ -14,7 +14,7 @@ RULES = "Returns are accepted for 30 days. Gift cards are valid for three years.
 
 def main() -> None:
     with Fleet.from_config() as fleet:
-        # llm = ChatOpenAI(model="gpt-5-mini")
+        # llm = ChatOpenAI(model="gpt-5.4-mini")
         llm = ChatRouter.from_config(fleet.router_config())
 
         prompt = ChatPromptTemplate.from_template("{rules}\n\nQuestion: {question}")

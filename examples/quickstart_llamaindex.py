@@ -17,7 +17,7 @@ PAGES = (
 
 def main() -> None:
     with Fleet.from_config() as fleet:
-        # Settings.llm = OpenAI(model="gpt-5-mini")
+        # Settings.llm = OpenAI(model="gpt-5.4-mini")
         Settings.llm = RouterLLM.from_config(fleet.router_config())
 
         index = SummaryIndex.from_documents([Document(text=page) for page in PAGES])

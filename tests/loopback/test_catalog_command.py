@@ -329,3 +329,13 @@ def test_explain_tells_where_each_card_has_its_fields_from(tmp_path):
     sources = json.loads(done.output)["sources"]["openai/gpt-5-mini"]
     assert sources["context_window"] == "user"
     assert sources["price"].startswith("catalog litellm 1.")
+
+
+def test_a_list_nested_deeper_than_can_be_read_is_refused_in_words_and_the_old_file_stays(tmp_path, file):
+    given = tmp_path / "deep.json"
+    given.write_text("[" * 200_000 + "]" * 200_000)
+    for words in (("update", "--from", str(given)), ("diff", str(given))):
+        told = run(*words)
+        assert (told.exit_code, isinstance(told.exception, SystemExit)) == (1, True)
+        assert "deep.json: it is no JSON" in told.output
+    assert not file.exists()

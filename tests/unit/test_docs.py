@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 
+from capability_router.catalog import snapshot
 from capability_router.settings.schema import Block, Words
 from capability_router.settings.wait import WORDS
 
@@ -58,3 +60,24 @@ def test_what_a_page_refers_to_is_there(page: Path) -> None:
         assert target.exists(), f"{page.name} refers to {name}"
         heads = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.MULTILINE) if anchor else []
         assert not anchor or anchor in {re.sub(r"[^\w -]", "", h).strip().lower().replace(" ", "-") for h in heads}
+
+
+def named_models(page: Path) -> set[str]:
+    """Every model of the catalog's providers that a page names, as provider:model or as a framework's `model=`."""
+    text = page.read_text(encoding="utf-8")
+    providers = "|".join(snapshot.providers())
+    found = re.findall(rf"\b({providers})[:/]([a-z][\w.-]*\d[\w.-]*)(?![\w/-])", text)
+    named = {f"{provider}:{model}" for provider, model in found}
+    return named | {f"openai:{name}" for name in re.findall(r'OpenAI\(model="([^"]+)"', text)}
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/catalog.md", "docs/money.md", "docs/reliability.md",
+                                  "examples/quickstart_langchain.py", "examples/quickstart_llamaindex.py"])  # fmt: skip
+def test_the_models_in_examples_are_known_and_not_about_to_be_switched_off(name: str) -> None:
+    last = date.fromisoformat(snapshot.provenance().as_of) + timedelta(days=60)
+    named = named_models(ROOT / name)
+    assert named, f"{name} names no model: is it read as it is written?"
+    for model in sorted(named):
+        found = snapshot.find(*model.split(":", 1))
+        assert found is not None, f"{name}: the catalog has no {model}"
+        assert not found.known.retires or found.known.retires > last.isoformat(), f"{name}: {model} retires"

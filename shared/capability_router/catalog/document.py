@@ -29,6 +29,7 @@ STORED = (*_TOKENS, *FLAGS, "reasoning_effort_levels", "price")
 """The fields of a card that a catalog holds."""
 BESIDE = ("origins", "doubts", "retires")
 """What stands beside them in a row."""
+_NESTED = 2  # a service's price has tiers; a file that goes on deeper must not exhaust the stack
 _DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$")
 Book = dict[str, dict[str, Known]]
 """Provider -> model -> what is known of it."""
@@ -112,17 +113,21 @@ def _holds(name: str, value: Any) -> bool:
     return name == "price" and _is_price(value)
 
 
-def _is_price(value: Any) -> bool:
-    if not isinstance(value, Mapping):
+def _is_price(value: Any, within: int = _NESTED) -> bool:
+    if not isinstance(value, Mapping) or within < 0:
         return False
     tiers, services = value.get("tiers", []), value.get("services", {})
     return (
         all(_is_number(value.get(name, 0)) for name in AMOUNTS)
         and isinstance(tiers, list)
-        and all(isinstance(t, Mapping) and _is_number(t.get("above")) and _is_price(t.get("price")) for t in tiers)
+        and all(_is_tier(tier, within - 1) for tier in tiers)
         and isinstance(services, Mapping)
-        and all(map(_is_price, services.values()))
+        and all(_is_price(price, within - 1) for price in services.values())
     )
+
+
+def _is_tier(value: Any, within: int) -> bool:
+    return isinstance(value, Mapping) and _is_number(value.get("above")) and _is_price(value.get("price"), within)
 
 
 def _is_number(value: Any) -> bool:

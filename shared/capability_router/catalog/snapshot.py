@@ -2,7 +2,7 @@
 
 The built-in catalog is made by scripts/build_catalog.py; the user's by `capability-router catalog update`. Both
 are read at the first look-up, never at import and never over the network. A model that both know is taken
-from the one that states it for the newer day.
+from the one that states it for the newer day; what the user's row leaves out stays as the built-in one says.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -24,6 +24,7 @@ from capability_router.money.price import Price
 
 _REMEMBERED = 1_024
 _READING = threading.Lock()
+_SIZES = ("context_window", "max_input_tokens", "max_output_tokens")
 log = logging.getLogger("capability_router")
 
 
@@ -36,28 +37,40 @@ class Provenance(NamedTuple):
 
 
 class Found(NamedTuple):
-    """A model in a catalog: under which name it is there, and what is known of it."""
+    """A model in a catalog: under which name it is there, and what is known of it.
+
+    `filled`: the fields that its row leaves out, known from the catalog `beneath`.
+    """
 
     document: Document
     provider: str
     model: str
     known: Known
+    beneath: Document | None = None
+    filled: frozenset[str] = frozenset()
+
+    def label(self, field: str) -> str:
+        """The leading source of a field, with its day: 'litellm 1.110.2 (2026-11-20)'."""
+        return self._teller(field).label(self.known, field)
 
     def source(self, field: str) -> str:
         """Where a field is from, as it is shown: 'catalog litellm 1.110.2 (2026-11-20)'."""
-        return f"catalog {self.document.label(self.known, field)}"
+        return f"catalog {self.label(field)}"
 
     def as_of(self, field: str) -> str:
         """The day for which a field was stated; '' when that is not known."""
-        lead = next(iter(self.known.sources(field)), "")
-        return self.document.sources[lead].as_of if lead in self.document.sources else ""
+        lead, sources = next(iter(self.known.sources(field)), ""), self._teller(field).sources
+        return sources[lead].as_of if lead in sources else ""
+
+    def _teller(self, field: str) -> Document:
+        return self.beneath if self.beneath is not None and field in self.filled else self.document
 
     def price(self) -> Price | None:
         """Its price with source and day; None = unknown. One that can't be read is told in the log and unknown."""
         stated = self.known.fields.get("price")
         if stated is None:
             return None
-        source = self.document.label(self.known, "price").rpartition(" (")[0]
+        source = self.label("price").rpartition(" (")[0]
         try:
             return Price.parse({**stated, "as_of": self.as_of("price") or None, "source": source})
         except (ConfigError, AttributeError, KeyError, TypeError, ValueError) as error:
@@ -79,7 +92,29 @@ def find(provider: str, model: str) -> Found | None:
             known = doc.known(name, hit[1])
             found.append((hit[0], doc.day(known), Found(doc, name, hit[1], known)))
     closest = [item for item in found if item[0] == min(rank for rank, _, _ in found)]
-    return max(closest, key=lambda item: item[1])[2] if closest else None
+    best = max(closest, key=lambda item: item[1])[2] if closest else None
+    return _completed(best, found[-1][2]) if best and best.document is not found[-1][2].document else best
+
+
+def _completed(users: Found, other: Found) -> Found:
+    """The user's row with the fields that it leaves out from the built-in one: a price alone takes no window away.
+
+    A row that states a window states all sizes: those of two catalogs need not fit together.
+    """
+    row, own, under = users.document.models(users.provider)[users.model], users.known, other.known
+    stated = {*row, *own.doubts, *(_SIZES if any(name in row for name in _SIZES[:2]) else ())}
+    lacks = (under.fields.keys() | under.doubts.keys()) - stated
+    known = Known(
+        {**own.fields, **_only(under.fields, lacks)},
+        {**own.origins, **_only(under.origins, lacks)},
+        {**own.doubts, **_only(under.doubts, lacks)},
+        own.retires or under.retires,
+    )
+    return users._replace(known=known, beneath=other.document, filled=frozenset(lacks))
+
+
+def _only(told: Mapping[str, Any], names: Set[str]) -> dict[str, Any]:
+    return {name: value for name, value in told.items() if name in names}
 
 
 @lru_cache(_REMEMBERED)

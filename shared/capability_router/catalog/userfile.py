@@ -68,7 +68,7 @@ def read(place: Path) -> Document | None:
         raise ConfigError(f"the catalog file {str(place)!r} can't be read: {reason or error}") from error
     try:
         data = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # the latter: nested deeper than the reader follows
         raise ConfigError(f"the catalog file {str(place)!r} is no JSON: {error}") from None
     return document.parsed(data, f"the catalog file {str(place)!r}")
 

@@ -30,7 +30,7 @@ def overview(rows: Mapping[str, Mapping[str, Found]]) -> None:
         known = [found.known for found in models.values()]
         stated = [sum(field in k.fields for k in known) for field in ("price", "context_window")]
         doubted = sum("price" in k.doubts for k in known)
-        newest = max((found.document.day(found.known) for found in models.values()), default="")
+        newest = max((found.as_of(field) for found in models.values() for field in found.known.fields), default="")
         table.add(provider, *(f"{count:,}" for count in (len(models), *stated, doubted)), newest)
     table.show()
     click.echo()
@@ -65,7 +65,7 @@ def model(found: Found) -> None:
     table = Table(*head, flex=(1, 2, 4) if known.doubts else (1, 2))
     for name in _FIELDS:
         other = "; ".join(f"{source}: {_dissent(name, said)}" for source, said in known.doubts.get(name, {}).items())
-        source = found.document.label(known, name) if name in known.fields else ""
+        source = found.label(name) if name in known.fields else ""
         cells = (name, shown(name, known.fields.get(name)), source, known.confidence(name), other)
         table.add(*cells[: len(head)])
     table.show()

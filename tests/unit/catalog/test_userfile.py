@@ -22,6 +22,13 @@ def text(as_of: str = "2030-01-01", models: dict[str, Any] | None = None) -> str
     return json.dumps({"schema": 2, "as_of": as_of, "sources": sources, "providers": {"openai": part}})
 
 
+def deep_price(depth: int) -> dict[str, Any]:
+    price: dict[str, Any] = {"input_mtok": 1}
+    for _ in range(depth):
+        price = {"input_mtok": 1, "services": {"batch": price}}
+    return price
+
+
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     place = tmp_path / "catalog.json"
@@ -60,7 +67,7 @@ def test_an_exact_name_is_closer_than_a_newer_look_alike(file):
         "{", "[]", "{}", '"text"', '{"schema": 1}', '{"schema": 2}', "\x00", text().replace("2030-01-01", "soon"),
         text(models={"m": 5}), text(models={"m": {"origins": []}}),
         text(models={"m": {"doubts": {"price": 5}}}), text(models={"m": {"retires": 5}}),
-        '{"schema": 2, "as_of": "2026-01-01", "sources": [], "providers": {}}',
+        '{"schema": 2, "as_of": "2026-01-01", "sources": [], "providers": {}}', "[" * 200_000 + "]" * 200_000,
     ],
 )  # fmt: skip
 def test_a_broken_file_is_told_once_and_the_built_in_catalog_is_used(file, broken, caplog):
@@ -139,3 +146,50 @@ def test_a_replacement_makes_its_folder(tmp_path):
     place = tmp_path / "a" / "b" / "catalog.json"
     userfile.replace(place, "new")
     assert place.read_text() == "new"
+
+
+def test_a_row_with_a_price_alone_leaves_the_built_in_windows_and_capabilities_with_their_own_sources(file):
+    (before,) = Registry.build(["openai:gpt-5-mini"])
+    price = {"input_mtok": 0.01, "output_mtok": 0.02}
+    file.write_text(text(models={"gpt-5-mini": {"price": price}}))
+    snapshot.forget()
+    (entry,) = Registry.build(["openai:gpt-5-mini"])
+    assert entry.card.price == Price(0.01, 0.02, as_of="2030-01-01", source="acme 3")
+    for name in ("context_window", "max_input_tokens", "max_output_tokens", "tool_calling", "audio_inputs"):
+        assert getattr(entry.card, name) == getattr(before.card, name) is not None
+        assert entry.sources[name] == before.sources[name] != entry.sources["price"]
+    built_in = snapshot.builtin().known("openai", "gpt-5-mini")
+    assert snapshot.find("openai", "gpt-5-mini").known.retires == built_in.retires
+
+
+def test_a_row_that_states_a_window_states_all_sizes(file):
+    file.write_text(text(models={"gpt-5-mini": {"context_window": 7}, "gpt-5": {"max_output_tokens": 9}}))
+    mini, large = Registry.build(["openai:gpt-5-mini", "openai:gpt-5"]).cards
+    assert (mini.context_window, mini.max_input_tokens, mini.max_output_tokens) == (7, None, None)
+    assert (large.context_window, large.max_input_tokens, large.max_output_tokens) == (400_000, 272_000, 9)
+    assert mini.price is not None
+    assert mini.tool_calling is True
+
+
+def test_a_field_in_conflict_in_the_users_row_is_not_filled(file):
+    row = {"price": {"input_mtok": 1, "output_mtok": 2}, "doubts": {"tool_calling": {"acme": True, "b": False}}}
+    file.write_text(text(models={"gpt-5-mini": row}))
+    assert "tool_calling" not in snapshot.lookup("openai", "gpt-5-mini")
+
+
+def test_a_source_that_both_catalogs_name_keeps_its_day_in_each(file):
+    told = {"litellm": {"as_of": "2030-01-01", "version": "9"}}
+    models = {"gpt-5-mini": {"price": {"input_mtok": 1, "output_mtok": 2}}}
+    stated = {"schema": 2, "as_of": "2030-01-01", "sources": told, "providers": {"openai": {"models": models}}}
+    file.write_text(json.dumps(stated))
+    found = snapshot.find("openai", "gpt-5-mini")
+    assert found.source("price") == "catalog litellm 9 (2030-01-01)"
+    built_in = {str(source) for source in snapshot.builtin().sources.values()}
+    assert found.source("context_window").removeprefix("catalog ") in built_in
+    assert found.as_of("context_window") < "2030"
+
+
+def test_a_price_nested_without_end_is_passed_over(file):
+    file.write_text(text(models={"gpt-own": {"context_window": 9, "price": deep_price(400)}}))
+    (card,) = Registry.build(["openai:gpt-own"]).cards
+    assert (card.context_window, card.price) == (9, None)

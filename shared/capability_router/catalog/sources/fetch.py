@@ -78,7 +78,7 @@ def _body(response: Any, url: str) -> bytes:
 def _parsed(raw: bytes, origin: str) -> Any:
     try:
         return json.loads(raw)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # the latter: nested deeper than the reader follows
         raise ConfigError(f"{origin}: it is no JSON ({error})") from None
 
 
