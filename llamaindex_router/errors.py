@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from traceback import walk_tb
 from types import TracebackType
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -91,7 +92,7 @@ def _without_choices(error: BaseException) -> Fault | None:
 
 def _hollow(response: object) -> bool:
     """A Chat Completions body without choices, or whose first one has no message."""
-    choices = getattr(response, "choices", _UNTOLD)
+    choices: Any = getattr(response, "choices", _UNTOLD)
     if choices is _UNTOLD:
         return False
     return not choices or getattr(choices[0], "message", _UNTOLD) is None
