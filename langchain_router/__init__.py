@@ -16,8 +16,10 @@ if TYPE_CHECKING:
         NoEligibleModel,
         RouterBusy,
         RouterError,
+        StoreError,
         StreamInterrupted,
     )
+    from capability_router.money.denial import BudgetEvent
     from capability_router.routing import routing
     from langchain_router.callback import RouterCallbackHandler, router_costs
     from langchain_router.chat_endpoint import ChatEndpoint
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AllCandidatesFailed",
+    "BudgetEvent",
     "BudgetExceeded",
     "ChatEndpoint",
     "ChatRouter",
@@ -33,6 +36,7 @@ __all__ = [
     "RouterBusy",
     "RouterCallbackHandler",
     "RouterError",
+    "StoreError",
     "StreamInterrupted",
     "router_costs",
     "routing",
@@ -43,6 +47,7 @@ _HOMES = {
     "ChatEndpoint": "langchain_router.chat_endpoint",
     "RouterCallbackHandler": "langchain_router.callback",
     "router_costs": "langchain_router.callback",
+    "BudgetEvent": "capability_router.money.denial",
     "routing": "capability_router.routing",
 }
 

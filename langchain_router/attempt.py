@@ -21,7 +21,8 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import set_config_context
 
 from capability_router.closed_loops import Loops
-from capability_router.execution.effects import Launch
+from capability_router.execution.effects import GRACE_S, Launch
+from capability_router.execution.outer import bound_inside
 from capability_router.request import Reply
 from capability_router.sdk_streams import aclosing_all, closing_all
 from capability_router.stale_connection import past_stale
@@ -102,10 +103,8 @@ class ModelAttempt:
 
     @property
     def keeps_time(self) -> bool:
-        """Whether the model ends a blocking call in time: the built-in client by every clock, a few by the last one."""
-        if self._dialect.keeps_time:
-            return True
-        return self._call.mode == "invoke" and "timeout" in self._keywords()
+        """Whether the model ends a blocking call in time; a `timeout` of each read, which many take, does not."""
+        return self._dialect.keeps_time
 
     def chunks(self) -> Iterator[Any]:
         """Make the call in this thread."""
@@ -115,6 +114,7 @@ class ModelAttempt:
         runnable, kwargs = self._bound(), self._keywords()
         with set_config_context(self._config) as context:
             context.run(TIMEOUTS.set, self._launch.timeouts)
+            context.run(bound_inside, self._launch.timeouts)
             if self._call.mode == "invoke":
                 yield self._whole(context.run(runnable.invoke, self._prompt, self._config, **kwargs))
                 return
@@ -130,6 +130,7 @@ class ModelAttempt:
         runnable, kwargs = self._bound(), self._kwargs
         self._loops.enter()
         with set_config_context(self._config) as context:
+            context.run(bound_inside, self._launch.timeouts)
             if self._call.mode == "invoke":
                 call = partial(runnable.ainvoke, self._prompt, self._config, **kwargs)
                 yield self._whole(await past_stale(lambda: inside(context, call())))
@@ -200,11 +201,11 @@ class ModelAttempt:
         return replay(self._model, self._launch.candidate.provider)
 
     def _keywords(self) -> Mapping[str, Any]:
-        """The call's keywords, and the time left where the model takes it. In async the core keeps the time."""
+        """The call's keywords, and where the model takes it a time-out that ends the thread of a call given up."""
         left, kwargs = self._launch.timeouts.total, self._kwargs
         if left is None or self._model.cache or get_llm_cache() is not None:  # a keyword is part of the cache's key
             return kwargs
-        return {"timeout": left, **kwargs} if self._dialect.takes_timeout else kwargs
+        return {"timeout": left + GRACE_S, **kwargs} if self._dialect.takes_timeout else kwargs
 
     def _pieces(self, runnable: Runnable[Any, Any], kwargs: Mapping[str, Any]) -> Generator[Any, None, None]:
         if self._call.mode == "stream":

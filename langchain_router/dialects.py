@@ -34,7 +34,8 @@ class Dialect:
     that stand for it, `makes`: the class that is then made, if it is another one, `late_keys`: the environment
     variables that hold its key, where a missing one shows only at the first call.
     `retries`: how its own retries are switched off; None = it has none, or it isn't known how.
-    `takes_timeout`: a call takes the keyword `timeout`, in seconds. `keeps_time`: it keeps all four clocks itself.
+    `takes_timeout`: a call takes the keyword `timeout`, the seconds that a read of its socket may take.
+    `keeps_time`: it keeps all four clocks itself.
     `gathers`: its `invoke` reads a stream, and takes one that was cut off for a whole answer.
     `gives_reason`: its streams end with a terminal reason whenever the provider sent all.
     `no_chunks`: how its ValueError over a stream without a chunk begins.

@@ -18,6 +18,7 @@ from capability_router.errors import (
     NoEligibleModel,
     RouterBusy,
     RouterError,
+    StoreError,
     StreamInterrupted,
     remade,
 )
@@ -25,7 +26,7 @@ from capability_router.faults.kinds import KINDS
 
 __all__ = [
     "AllCandidatesFailed", "BudgetExceeded", "ConfigError", "NoEligibleModel", "RouterBusy", "RouterError",
-    "StreamInterrupted", "as_model_error",
+    "StoreError", "StreamInterrupted", "as_model_error",
 ]  # fmt: skip
 
 _WINDOW_RULES = {"context_window", "max_input_tokens", "learned_window"}

@@ -1,5 +1,6 @@
 """capability-router for LlamaIndex: RouterLLM is an LLM that query engines, chat engines and agents accept."""
 
+from capability_router.money.denial import BudgetEvent
 from capability_router.routing import routing
 from llamaindex_router.endpoint_llm import EndpointLLM
 from llamaindex_router.errors import (
@@ -9,6 +10,7 @@ from llamaindex_router.errors import (
     NoEligibleModel,
     RouterBusy,
     RouterError,
+    StoreError,
     StreamInterrupted,
 )
 from llamaindex_router.event_handler import RouterEventHandler
@@ -16,6 +18,7 @@ from llamaindex_router.llm import RouterLLM
 
 __all__ = [
     "AllCandidatesFailed",
+    "BudgetEvent",
     "BudgetExceeded",
     "ConfigError",
     "EndpointLLM",
@@ -24,6 +27,7 @@ __all__ = [
     "RouterError",
     "RouterEventHandler",
     "RouterLLM",
+    "StoreError",
     "StreamInterrupted",
     "routing",
 ]

@@ -18,7 +18,7 @@ from capability_router.address import Address, fingerprint
 from capability_router.catalog.aliases import provider_of
 from capability_router.catalog.entry import Description
 from capability_router.closed_loops import Loops
-from capability_router.execution.effects import Launch
+from capability_router.execution.effects import GRACE_S, Launch
 from capability_router.faults.kinds import Fault
 from capability_router.money.bill import billed
 from capability_router.request import Reply, own_service
@@ -166,10 +166,8 @@ class LlamaAttempt:
 
     @property
     def keeps_time(self) -> bool:
-        """Whether the LLM ends a blocking call in time: the built-in client by every clock, a few by the last one."""
-        if isinstance(self._llm, EndpointLLM):
-            return True
-        return not self._call.stream and home_of(self._llm) in _BOUNDABLE
+        """Whether the LLM ends a blocking call in time; a `timeout` of each read, which many take, does not."""
+        return isinstance(self._llm, EndpointLLM)
 
     def chunks(self) -> Generator[Any, None, None]:
         """Make the call; a call without a stream is a stream of one."""
@@ -253,11 +251,11 @@ class LlamaAttempt:
             return await anext(answer, _END)
 
     def _bound(self) -> None:
-        """In a thread nobody can interrupt a read, so the attempt's clock is given to SDKs that take one per call."""
+        """Nobody can interrupt a read: a time-out, for SDKs that take one per call, ends the thread of one given up."""
         clocks = self._launch.timeouts
         limit = (clocks.first_token or clocks.total) if self._call.stream else clocks.total
         if limit is not None and home_of(self._llm) in _BOUNDABLE:
-            self._kwargs = _with_extras(self._call, self._kwargs, {"timeout": limit})
+            self._kwargs = _with_extras(self._call, self._kwargs, {"timeout": limit + GRACE_S})
 
     @contextmanager
     def _underway(self) -> Iterator[None]:

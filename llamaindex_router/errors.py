@@ -20,6 +20,7 @@ from capability_router.errors import (
     NoEligibleModel,
     RouterBusy,
     RouterError,
+    StoreError,
     StreamInterrupted,
 )
 from capability_router.faults.kinds import Fault
@@ -34,6 +35,7 @@ __all__ = [
     "NoEligibleModel",
     "RouterBusy",
     "RouterError",
+    "StoreError",
     "StreamInterrupted",
     "fault_of",
 ]

@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from capability_router.execution.effects import Timeouts
+from capability_router.execution.outer import bound_inside, unbound
 
 
 class Passage:
@@ -30,10 +31,11 @@ _current: ContextVar[Passage | None] = ContextVar("llamaindex_router_passage", d
 @contextmanager
 def taken(passage: Passage) -> Iterator[None]:
     """Calls made inside belong to this attempt. Never held over a yield."""
-    token = _current.set(passage)
+    token, bound = _current.set(passage), bound_inside(passage.timeouts)
     try:
         yield
     finally:
+        unbound(bound)
         _current.reset(token)
 
 

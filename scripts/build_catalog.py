@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -28,11 +27,11 @@ import langchain_profiles
 import second_opinion
 
 from capability_router.catalog import document
-from capability_router.catalog.aliases import spellings
+from capability_router.catalog.aliases import loose, spellings, undated
 from capability_router.catalog.document import Book, Source
 from capability_router.catalog.sources import litellm
 from capability_router.catalog.sources.listing import Fields
-from capability_router.catalog.statement import Known, Statement, settle
+from capability_router.catalog.statement import Known, Statement, is_copy, settle
 
 DATA = Path(__file__).parent.parent / "shared" / "capability_router" / "catalog" / "data"
 KEPT = (
@@ -44,7 +43,6 @@ KEPT = (
     "morph", "v0",
 )  # fmt: skip
 """The providers of the snapshot."""
-_DATE = re.compile(r"-(\d{4}-\d{2}-\d{2}|20\d{6})$")
 
 
 class Wheel(NamedTuple):
@@ -66,7 +64,7 @@ class Told(NamedTuple):
         if model in self.models or not self.source.startswith("langchain-"):
             return self.models.get(model, {})
         plain = next((name for name in spellings(model) if name in self.models), None)
-        dated = max((name for name in self.models if _DATE.sub("", name) == model), default=None)
+        dated = max((name for name in self.models if undated(name) == model), default=None)
         return self.models.get(plain or dated or "", {})
 
 
@@ -127,42 +125,27 @@ def book(told: Mapping[str, list[Told]], prices: second_opinion.Prices | None) -
     made: Book = {}
     for provider, sources in told.items():
         known: dict[str, Known] = {}
-        for model in sorted({name for t in sources for name in t.models}):
-            if not copied(sources, model):
-                said = statements(sources, model)
-                said.setdefault("window", []).extend(reseller(told, provider, model))
-                if prices:
-                    hear_on_price(said, prices.said(provider, model))
-                known[model] = settle({name: told_ for name, told_ in said.items() if told_})
-        loose = {_loose(name) for name in known}
+        every = {model: statements(sources, model) for model in sorted({name for t in sources for name in t.models})}
+        for model in [name for name in every if not is_copy(every, name)]:
+            said = every[model]
+            said.setdefault("window", []).extend(reseller(told, provider, model))
+            if prices:
+                hear_on_price(said, prices.said(provider, model))
+            known[model] = settle({name: told_ for name, told_ in said.items() if told_})
+        named = {loose(name) for name in known}
         for model, fields in prices.own(provider) if prices else ():
-            if not any(_loose(name) in loose for name in spellings(model)):
+            if not any(loose(name) in named for name in spellings(model)):
                 known[model] = settle({name: [Statement("genai-prices", v)] for name, v in fields.items()})
         made[provider] = {name: k for name, k in known.items() if k.fields}
     return {provider: models for provider, models in made.items() if models}
 
 
-def copied(sources: list[Told], model: str) -> bool:
-    """Whether the sources say of this dated or regional name just what they say of the plain one."""
-    own, names = _lasting(sources, model), {name for t in sources for name in t.models}
-    plain = (name for name in spellings(model) if name != model and name in names and not name.endswith("-latest"))
-    return any(_lasting(sources, name) == own for name in plain)
-
-
-def _lasting(sources: list[Told], model: str) -> dict[str, list[Statement]]:
-    return {name: told for name, told in statements(sources, model).items() if name != "retires"}
-
-
 def aliases(models: Mapping[str, Known], provider: str, prices: second_opinion.Prices | None) -> dict[str, str]:
     """Further names of models, as genai-prices holds them, where no spelling leads there anyway."""
-    loose = {_loose(name) for name in models}
+    alike = {loose(name) for name in models}
     named = {name: model for name, model in prices.names(provider) if model in models} if prices else {}
-    found = (n for n in named if not any(s in models or _loose(s) in loose for s in spellings(n)))
+    found = (n for n in named if not any(s in models or loose(s) in alike for s in spellings(n)))
     return {name: named[name] for name in sorted(found)}
-
-
-def _loose(name: str) -> str:
-    return name.lower().replace(".", "-").replace("_", "-")
 
 
 def missing(made: Book, told: Mapping[str, list[Told]], prices: second_opinion.Prices) -> Iterator[str]:
@@ -171,7 +154,7 @@ def missing(made: Book, told: Mapping[str, list[Told]], prices: second_opinion.P
         names = {name: "langchain" for t in told[provider] for name in t.models}
         names |= {model["id"]: "genai-prices" for model in prices.models.get(provider, ())}
         for name, source in sorted(names.items()):
-            if not {_loose(spelled) for spelled in spellings(name)} & {_loose(n) for n in made.get(provider, {})}:
+            if not {loose(spelled) for spelled in spellings(name)} & {loose(n) for n in made.get(provider, {})}:
                 why = prices.left_out(provider, name) if source == "genai-prices" else ""
                 yield f"{provider}:{name} ({source}: {why or 'not explained'})"
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from capability_router.catalog.sources.listing import Fields, known, mtok, priced
+from capability_router.money.price import RATES
 
 _OWN_NAMES = (
     "anthropic", "arcee", "azure", "baseten", "cerebras", "cloudflare", "cohere", "databricks", "deepseek", "fireworks",
@@ -25,10 +26,6 @@ PROVIDERS = {
 }  # fmt: skip
 """Their provider -> ours."""
 
-_RATES = (
-    "input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok", "cache_write_1h_mtok", "input_audio_mtok",
-    "output_audio_mtok", "cache_audio_read_mtok", "input_image_mtok", "output_image_mtok",
-)  # fmt: skip
 _SERVICES = {
     ("processing", "batch"): "batch", ("service_tier", "flex"): "flex", ("service_tier", "priority"): "priority",
 }  # fmt: skip
@@ -139,7 +136,7 @@ def _base(rate: Any) -> float:
 
 
 def _price(prices: Mapping[str, Any]) -> Fields | None:
-    told = {name: prices[name] for name in _RATES if prices.get(name) is not None}
+    told = {name: prices[name] for name in RATES if prices.get(name) is not None}
     plain = priced({name: mtok(_base(rate), per=1_000_000) for name, rate in told.items()})
     if plain is None:
         return None

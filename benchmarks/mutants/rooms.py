@@ -18,7 +18,8 @@ class Room(NamedTuple):
 
 _MACHINE = (
     "tests/unit/execution/test_transitions.py", "tests/unit/execution/test_endings.py",
-    "tests/property/test_machine_events.py", "tests/unit/execution/test_machine.py", "tests/property/test_execution.py",
+    "tests/unit/execution/test_lent.py", "tests/property/test_machine_events.py",
+    "tests/unit/execution/test_machine.py", "tests/property/test_execution.py",
 )  # fmt: skip
 _DRIVERS = (
     "tests/unit/execution/test_hedge.py", "tests/unit/execution/test_clocks.py", "tests/unit/execution/test_resume.py",
@@ -28,10 +29,9 @@ _BREAKER = (
     "tests/unit/health/test_breaker.py", "tests/unit/health/test_board.py", "tests/property/test_health_machine.py",
 )  # fmt: skip
 _WINDOW = ("tests/unit/health/test_window.py", *_BREAKER)
-_CLASSIFIER = (
-    "tests/unit/faults/test_evidence.py", "tests/unit/faults/test_corpus.py", "tests/unit/faults/test_passing.py",
-    "tests/unit/faults/test_hints.py", "tests/unit/faults/test_classify.py",
-)  # fmt: skip
+_CORPUS, _EVIDENCE = "tests/unit/faults/test_corpus.py", "tests/unit/faults/test_evidence.py"
+_ODD = "tests/unit/faults/test_unknown_clients.py"
+_CLASSIFIER = (_CORPUS, "tests/unit/faults/test_passing.py", "tests/unit/faults/test_classify.py")
 _LEDGER = ("tests/unit/money/test_ledger.py",)
 _ACCOUNT = ("tests/unit/money/test_account.py",)
 _BUDGET = ("tests/unit/money/test_lent_budgets.py", "tests/unit/money/test_budget.py")
@@ -39,17 +39,18 @@ _PROPERTY = "tests/property/test_money.py"
 
 ROOMS = (
     Room("execution/machine.py", _MACHINE),
+    Room("execution/admission.py", ("tests/unit/execution/test_lent.py", "tests/unit/execution/test_transitions.py")),
     Room("execution/running.py", ("tests/unit/execution/test_running.py", "tests/unit/execution/test_transitions.py")),
     Room("execution/endings.py", ("tests/unit/execution/test_endings.py", "tests/unit/execution/test_transitions.py")),
     Room("execution/performance.py", ("tests/unit/execution/test_performance.py", *_DRIVERS)),
-    Room("execution/race.py", _DRIVERS),
+    Room("execution/race.py", ("tests/unit/execution/test_race.py", "tests/unit/execution/test_hedge.py")),
     Room("execution/retry.py", ("tests/unit/execution/test_retry.py",)),
     Room("execution/limits.py", ("tests/unit/execution/test_transitions.py", "tests/unit/execution/test_endings.py")),
     Room("health/breaker.py", _BREAKER),
     Room("health/window.py", _WINDOW),
     Room("health/permit.py", ("tests/unit/health/test_permit.py", *_BREAKER)),
-    Room("faults/classify.py", _CLASSIFIER),
-    Room("faults/evidence.py", _CLASSIFIER),
+    Room("faults/classify.py", (_ODD, _EVIDENCE, *_CLASSIFIER)),
+    Room("faults/evidence.py", (_EVIDENCE, _ODD, *_CLASSIFIER)),
     Room("faults/completeness.py", ("tests/unit/faults/test_completeness.py",)),
     Room("money/ledger.py", _LEDGER),
     Room("money/account.py", _ACCOUNT),

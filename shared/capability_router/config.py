@@ -19,6 +19,7 @@ from capability_router.errors import ConfigError
 from capability_router.execution.effects import Timeouts
 from capability_router.health.breaker import BreakerConfig
 from capability_router.money.budget import BudgetSpec
+from capability_router.nearest import nearest
 from capability_router.policies.rules import RuleSpec
 from capability_router.settings.problems import config_error
 from capability_router.settings.schema import Hedge, Kept, Policy, Retry, Telemetry, Words
@@ -57,7 +58,7 @@ class Settings:
     store: str
     ledger: Kept
     store_lease_s: float
-    store_away: Literal["fail_closed", "fail_open"]
+    when_away: Literal["fail_closed", "fail_open"]
     telemetry: Telemetry
     annotate: bool
     tenants: Mapping[str, tuple[str, ...]]
@@ -133,7 +134,7 @@ def _settled(written: Mapping[str, Any], named: str) -> Settings:
         deadline_s=words.deadline_s, hedge=words.hedge, budgets=tuple(cap.config() for cap in words.budgets),
         resume=words.resume, on_content_filter=words.on_content_filter, unknown=words.unknown,
         on_partial=words.on_partial,
-        store=words.store.url, store_lease_s=words.store.lease_s, store_away=words.store.when_away,
+        store=words.store.url, store_lease_s=words.store.lease_s, when_away=words.store.when_away,
         ledger=words.ledger, telemetry=words.telemetry, annotate=words.annotate,
         tenants=MappingProxyType(dict(words.tenants)), counter=words.tokens.counter,
         warnings=(*(f"policy.{name} is not read by policy {words.policy.name!r}" for name in unread), *_idle(words)),
@@ -172,9 +173,18 @@ def _unpriced(settings: Settings, cards: Iterable[ModelCard]) -> list[str]:
 
 
 def _strangers(settings: Settings, registry: Registry) -> list[str]:
-    """Names of models, in budgets, rules and tenants, that mean none of the registered."""
-    scopes = [spec.scope for spec in settings.budgets if spec.scope.startswith("model:")]
-    named = [(f"budgets: {scope}", scope.partition(":")[2]) for scope in scopes]
+    """Names of models and providers, in budgets, rules and tenants, that mean none of the registered."""
+    caps = [(spec.kind, spec.scope.partition(":")[2]) for spec in settings.budgets if not spec.each]
+    named = [(f"budgets: model:{name}", name) for kind, name in caps if kind == "model"]
     named += [(f"policy.rules[{i}].then", model) for i, rule in enumerate(settings.rules) for model in rule.then]
     named += [(f"tenants.{tenant}", model) for tenant, models in settings.tenants.items() for model in models]
-    return [f"{where} names {name!r}, which is not registered" for where, name in named if not registry.matches(name)]
+    makers = dict.fromkeys(card.provider for card in registry.cards if card.provider)
+    lost = [name for kind, name in caps if kind == "provider" and not registry.spellings(name)]
+    return [
+        *(_stranger(where, name, registry.entries) for where, name in named if not registry.matches(name)),
+        *(_stranger(f"budgets: provider:{name}", name, makers) for name in lost),
+    ]
+
+
+def _stranger(where: str, name: str, known: Iterable[str]) -> str:
+    return f"{where} names {name!r}, which is not registered{nearest(name, known)}"

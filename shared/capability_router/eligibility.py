@@ -22,6 +22,7 @@ from capability_router.routing import retention_days
 
 UnknownMode = Literal["prefer_known", "allow", "refuse"]
 RESERVE_TOKENS = 1_024
+UNSTATED_TOKENS = 131_072  # taken for the longest answer of a model of which neither a limit nor a window is known
 _ENDLESS = 1 << 60
 _SURELY = 1.2  # times a bound that only an estimate tells: from there on it is believed
 
@@ -105,9 +106,13 @@ class Eligible(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A named question. `asks`: does it concern this request, of these models? `check`: None or why not."""
+    """A named question. `asks`: does it concern this request, of these models? `check`: None or why not.
+
+    `term`: the field of Routing that it is about; "" for one about sizes. See RULES for where a row goes.
+    """
 
     name: str
+    term: str
     asks: Callable[[Ask, Roster], bool]
     check: Callable[[Ask, ModelCard], str | None]
 
@@ -126,9 +131,18 @@ def reserve(ask: Ask, card: ModelCard) -> int:
     return ask.request.max_tokens or card.output_reserve or default_reserve(card)
 
 
-def longest(request: Request, card: ModelCard) -> int:
-    """Output tokens that the call can come to: its own limit, the wrapped model's, or all that the model can give."""
-    return request.max_tokens or card.output_reserve or card.max_output_tokens or default_reserve(card)
+def longest(request: Request, card: ModelCard, input_tokens: int) -> int:
+    """Output tokens that the call can come to: its own limit, the wrapped model's, or all that the model can give.
+
+    Where no such limit is known: what the window leaves beside the input, which is an estimate and may be a quarter
+    less; without a window, 131,072.
+    """
+    stated = request.max_tokens or card.output_reserve or card.max_output_tokens
+    if stated:
+        return stated
+    if card.context_window is None:
+        return UNSTATED_TOKENS
+    return max(card.context_window - input_tokens * 3 // 4, default_reserve(card))
 
 
 def window_of(card: ModelCard, learned: Mapping[str, Learned] | None) -> int | None:
@@ -273,26 +287,29 @@ def _may_be_tight(ask: Ask, roster: Roster) -> bool:
 
 
 _BY_TERMS: tuple[Rule, ...] = (
-    Rule("pin", lambda a, _: a.pin is not None, _pin),
-    Rule("allow", lambda a, _: bool(a.request.routing.allow), _allow),
-    Rule("deny", lambda a, _: bool(a.deny), _deny),
-    Rule("tenant", lambda a, r: r.has_tenants or a.tenant_models is not None, _tenant),
-    Rule("require_tags", lambda a, _: bool(a.request.routing.require_tags), _require_tags),
-    Rule("data.regions", lambda a, _: bool(a.request.routing.regions), _regions),
-    Rule("data.retention", lambda a, _: a.request.routing.retention is not None, _retention),
-    Rule("data.training", lambda a, _: a.request.routing.training is False, _training),
+    Rule("pin", "pin", lambda a, _: a.pin is not None, _pin),
+    Rule("allow", "allow", lambda a, _: bool(a.request.routing.allow), _allow),
+    Rule("deny", "deny", lambda a, _: bool(a.deny), _deny),
+    Rule("tenant", "tenant", lambda a, r: r.has_tenants or a.tenant_models is not None, _tenant),
+    Rule("require_tags", "require_tags", lambda a, _: bool(a.request.routing.require_tags), _require_tags),
+    Rule("data.regions", "regions", lambda a, _: bool(a.request.routing.regions), _regions),
+    Rule("data.retention", "retention", lambda a, _: a.request.routing.retention is not None, _retention),
+    Rule("data.training", "training", lambda a, _: a.request.routing.training is False, _training),
 )
 _BY_SIZE: tuple[Rule, ...] = (
-    Rule("max_input_tokens", _may_be_tight, _input),
-    Rule("context_window", _may_be_tight, _window),
-    Rule("learned_window", lambda a, _: bool(a.learned), _learned),
-    Rule("max_output_tokens", lambda a, r: (a.request.max_tokens or 0) > r.smallest_output, _output),
-    Rule("max_cost", lambda a, _: a.request.routing.max_cost_usd is not None, _max_cost),
+    Rule("max_input_tokens", "", _may_be_tight, _input),
+    Rule("context_window", "", _may_be_tight, _window),
+    Rule("learned_window", "", lambda a, _: bool(a.learned), _learned),
+    Rule("max_output_tokens", "", lambda a, r: (a.request.max_tokens or 0) > r.smallest_output, _output),
+    Rule("max_cost", "max_cost_usd", lambda a, _: a.request.routing.max_cost_usd is not None, _max_cost),
 )
 RULES = _BY_TERMS + _BY_SIZE
 """The rules with numbers, in the order in which the first that fails is named. Capabilities follow them.
 
-Most requests state no terms; of those only the rules of size are asked.
+Where a row goes: one about a term goes into `_BY_TERMS`, whose rows are asked only of requests for which
+`Routing.binding` says that a term may forbid models, so its term must be one of those that `binding` names (a test
+tells). `tenant` alone is asked otherwise: where a card or the configuration names tenants. Everything else goes
+into `_BY_SIZE`, which is asked of every request.
 """
 
 

@@ -79,13 +79,14 @@ class BudgetExceeded(RouterError):
     """A spending cap leaves no room for the request, or its store can't be asked. Nothing was sent.
 
     `limit_usd = spent_usd + reserved_usd + left_usd`; all are None where they would tell a tenant of others.
-    `resets_at`: when the window ends, in Unix seconds; None = never. `fits`: the models that would fit.
+    `resets_at`: when the window ends, as rows() and events say it ("2026-11-26T00:00:00Z"); None = never. `fits`: the
+    models that would fit.
     """
 
     def __init__(
         self, message: str, *, scope: str = "", window: str = "", limit_usd: Decimal | None = None,
         spent_usd: Decimal | None = None, reserved_usd: Decimal | None = None, left_usd: Decimal | None = None,
-        resets_at: float | None = None, fits: Sequence[str] = (),
+        resets_at: str | None = None, fits: Sequence[str] = (),
     ) -> None:  # fmt: skip
         self.scope, self.window, self.limit_usd, self.spent_usd = scope, window, limit_usd, spent_usd
         self.reserved_usd, self.left_usd, self.resets_at, self.fits = reserved_usd, left_usd, resets_at, tuple(fits)

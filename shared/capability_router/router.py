@@ -74,10 +74,16 @@ class Router:
         self.clock: Clock = clock or SystemClock()
         self.name: str = s.name
         binding = any(spec.on_exceed != "warn" for spec in s.budgets)
-        self.store = open_store(s.store, self.clock, mend=not binding)
+        self.store = open_store(s.store, self.clock, mend=not binding)  # its file is made when it is first used
+        own = s.ledger.store
+        self._books_store = open_store(own, self.clock, mend=True) if own else self.store
+        self._opened = False
         self.ledger = self._books(s.ledger)
-        terms = Terms(self.store.name, s.store_lease_s, s.store_away == "fail_open")
-        self.budgets = Budgets(s.budgets, registry.matches, room=self.store.budgets, clock=self.clock, terms=terms)
+        terms = Terms(self.store.name, s.store_lease_s, s.when_away)
+        self.budgets = Budgets(
+            s.budgets, registry.matches, room=self.store.budgets, clock=self.clock, terms=terms,
+            providers=registry.spellings,
+        )  # fmt: skip
         self._teller = Teller(self.budgets) if s.budgets and not self.store.budgets.inline else None
         self.board = Board(s.health, seed=s.policy.seed, learns_limits=s.learns_limits, on_event=self._tell)
         self._watchers: list[Callable[[HealthEvent], None]] = []
@@ -135,13 +141,15 @@ class Router:
         return within_budgets(plan, self._account(request, plan).foreseen) if self.budgets else plan
 
     def start(self, request: Request, endpoint: Endpoint[C], *, gate: Gate | None = None) -> Run[C]:
-        """Decide, and give the Run to iterate; raises NoEligibleModel before anything is sent.
+        """Decide, and give the Run to iterate; raises NoEligibleModel, or StoreError, before anything is sent.
 
         `gate` admits the calls in the health board's place (a probe's does so with precedence).
         """
         plan, scene = self._decide(request)
         if not plan.candidates:
             raise NoEligibleModel(plan.refusals)
+        if not self._opened:
+            self._open()
         if self._teller is not None:
             self._teller.start()
         self.planner.policy.observe(scene)
@@ -227,17 +235,24 @@ class Router:
         if self._teller is not None:
             self._teller.close()
         self.store.close()
+        self._books_store.close()
+
+    def _open(self) -> None:
+        """The first request: whatever is wrong with the stores is told now, and not in a thread's log."""
+        self.store.open()
+        self._books_store.open()
+        self._opened = True
 
     def _books(self, kept: Kept) -> Ledger:
         """The ledger, in the store if that keeps one."""
-        store = open_store(kept.store, self.clock, mend=True) if kept.store else self.store
-        if store.calls is None:
+        room = self._books_store.calls
+        if room is None:
             keep = CALLS_KEPT if kept.keep_calls is None else kept.keep_calls
             return Ledger(keep, days=kept.keep_days, unix=self.clock.unix)
         from capability_router.money.journal import Journal  # here, because few need its thread
 
         days, calls, unix = kept.keep_days, kept.keep_calls, self.clock.unix
-        return Ledger(unix=unix, books=Journal(store.calls, unix=unix, keep_days=days, keep_calls=calls))
+        return Ledger(unix=unix, books=Journal(room, unix=unix, keep_days=days, keep_calls=calls))
 
     def _decide(self, request: Request) -> Decision:
         now = self.clock.now()
@@ -251,7 +266,7 @@ class Router:
             card = self.registry.entry(model).card
             tier = request.service or card.service_tier
             size = sizes.get(model, plan.input_tokens)
-            return price.worst(size, longest(request, card), media=request.media, service=tier)
+            return price.worst(size, longest(request, card, size), media=request.media, service=tier)
 
         prices, sizes = self._prices, {c.id: c.input_tokens for c in plan.candidates}
         if request.model:  # another model than the candidates': what the catalog says of it, else unknown

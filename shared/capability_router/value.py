@@ -8,14 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import MISSING, Field, fields
+from inspect import signature
 from typing import Any, TypeVar
 
 V = TypeVar("V")
 
 
 def quickly_made(cls: type[V]) -> type[V]:
-    """Above `@dataclass(frozen=True, slots=True)`; for classes without `__post_init__` and fields left out of init."""
+    """Above `@dataclass(frozen=True, slots=True)`.
+
+    Raises TypeError for a class with a `__post_init__`, which would never run, or with a field that its `__init__` is
+    not to take (`init=False`, `InitVar`, `kw_only`).
+    """
     own = fields(cls)  # type: ignore[arg-type]  # a dataclass, by the decorator below this one
+    _check(cls, own)
     names: dict[str, Any] = {"_absent": MISSING}
     for each in own:
         names[f"_set_{each.name}"] = cls.__dict__[each.name].__set__
@@ -28,6 +34,14 @@ def quickly_made(cls: type[V]) -> type[V]:
     made.__annotations__ = {**cls.__init__.__annotations__}
     cls.__init__ = made  # type: ignore[method-assign]  # the same signature, taken from the fields
     return cls
+
+
+def _check(cls: type[Any], own: tuple[Field[Any], ...]) -> None:
+    if hasattr(cls, "__post_init__"):
+        raise TypeError(f"{cls.__qualname__} has a __post_init__, which would never run: leave out quickly_made")
+    taken = [field.name for field in own if field.init and not field.kw_only]
+    if taken != [field.name for field in own] or taken != list(signature(cls).parameters):
+        raise TypeError(f"{cls.__qualname__}: quickly_made is for classes whose __init__ takes each field in its order")
 
 
 def _parameter(field: Field[Any]) -> str:

@@ -290,6 +290,32 @@ def test_the_catalog_as_a_whole_fails_when_no_price_is_new(host):
     assert {row["stale"] for row in json.loads(done.output)["sources"]} == {True, False}
 
 
+def test_check_says_that_it_does_not_look_at_the_configuration_in_this_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run("check", "--max-age", "52w").stderr == ""
+    (tmp_path / "router.yaml").write_text(CONFIG)
+    done = run("check", "--max-age", "52w", "--json")
+    assert done.stderr.startswith("looks at the whole catalog; at the models of ./router.yaml with --config")
+    assert json.loads(done.stdout)["ok"] is True
+
+
+def test_a_conflict_of_any_part_of_a_price_is_told(tmp_path, monkeypatch):
+    said = {"input_image_mtok": 50, "services": {"batch": {"input_mtok": 9, "output_mtok": 9}}}
+    row = {"price": {"input_mtok": 1, "output_mtok": 2, "input_image_mtok": 5}, "doubts": {"price": {"other": said}}}
+    book = {
+        "schema": 2, "as_of": "2026-11-25", "sources": {"acme": {"as_of": "2026-11-25"}},
+        "providers": {"deepseek": {"models": {"house": row}}},
+    }  # fmt: skip
+    (tmp_path / "own.json").write_text(json.dumps(book))
+    monkeypatch.setenv("CAPABILITY_ROUTER_CATALOG", str(tmp_path / "own.json"))
+    snapshot.forget()
+    place = tmp_path / "router.yaml"
+    place.write_text("models: ['deepseek:house']")
+    _, found = findings("--config", str(place))
+    assert found["deepseek/house", "price conflict"] == "other says input_image_mtok 50 instead of 5, other services"
+    assert "other: 50 input image, other services" in " ".join(run("show", "deepseek:house").output.split())
+
+
 @pytest.mark.parametrize("age", ["soon", "0d", "-3d", "3 years"])
 def test_an_age_that_is_none_is_told(age):
     failed = run("check", f"--max-age={age}")

@@ -24,14 +24,18 @@ def hold(budgets: Budgets) -> bool | Hold:
     return found if isinstance(found, Hold) else False
 
 
-def main(url: str, limit: str, calls: str, end: str) -> None:
+def opened(url: str, limit: float, lease_s: float = 2.0) -> tuple[Budgets, Teller]:
     clock = SystemClock()
     store = open_store(url, clock)
-    budgets = Budgets(
-        [BudgetSpec("global", float(limit))], room=store.budgets, clock=clock, terms=Terms(store.name, 2.0)
-    )
+    terms = Terms(store.name, lease_s)
+    budgets = Budgets([BudgetSpec("global", limit)], room=store.budgets, clock=clock, terms=terms)
     teller = Teller(budgets)
     teller.start()
+    return budgets, teller
+
+
+def main(url: str, limit: str, calls: str, end: str) -> None:
+    budgets, teller = opened(url, float(limit))
     for _ in range(int(calls)):
         found = hold(budgets)
         if isinstance(found, Hold):

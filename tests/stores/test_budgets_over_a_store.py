@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import time
+import weakref
 from collections.abc import Iterable
 from decimal import Decimal
 
@@ -11,7 +14,7 @@ import pytest
 
 from capability_router import BudgetExceeded, Request, StoreError, routing
 from capability_router.clock import ManualClock
-from capability_router.money.budget import BudgetEvent, Budgets, BudgetSpec, Denial, Hold, Short, Terms
+from capability_router.money.budget import BudgetEvent, Budgets, BudgetSpec, Denial, Hold, Short, Terms, WhenAway
 from capability_router.stores.base import Claim, Grant, Standing, Store
 from capability_router.stores.redis import RedisStore
 
@@ -40,8 +43,10 @@ class Moody:
 class Process:
     """What one process does with its budgets."""
 
-    def __init__(self, room: Moody, clock: ManualClock, *specs: BudgetSpec, fail_open: bool = False) -> None:
-        self.budgets = Budgets(specs or [CAP], room=room, clock=clock, terms=Terms("shared", 30.0, fail_open))
+    def __init__(
+        self, room: Moody, clock: ManualClock, *specs: BudgetSpec, when_away: WhenAway = "fail_closed"
+    ) -> None:
+        self.budgets = Budgets(specs or [CAP], room=room, clock=clock, terms=Terms("shared", 30.0, when_away))
         self.heard: list[BudgetEvent] = []
         self.budgets.on_event(self.heard.append)
 
@@ -240,7 +245,7 @@ def test_what_was_lent_can_be_spent_while_the_store_is_away(room: Moody, clock: 
 
 
 def test_fail_open_lets_calls_through_and_tells_them_later(room: Moody, clock: ManualClock) -> None:
-    one = Process(room, clock, fail_open=True)
+    one = Process(room, clock, when_away="fail_open")
     room.away = True
     for _ in range(3):
         assert one.spend(ONE // 2)
@@ -360,6 +365,28 @@ def test_terms_reach_the_error(clock: ManualClock) -> None:
         ask(router, Request(("hi",), max_tokens=1_000))
     error = caught.value
     assert (error.scope, error.window, error.limit_usd, error.spent_usd) == ("tenant:acme", "day", Decimal("0.05"), 0)
-    assert (error.left_usd, error.reserved_usd, error.resets_at) == (Decimal("0.05"), 0, 1_800_057_600.0)
+    assert (error.left_usd, error.reserved_usd, error.resets_at) == (Decimal("0.05"), 0, "2027-01-16T00:00:00Z")
     assert error.fits == ("cheap",)
     assert "What is left would do for cheap" in str(error)
+
+
+def test_what_was_spent_is_told_also_if_nobody_holds_the_router_any_more(shared: Store, clock: ManualClock) -> None:
+    from capability_router.money.teller import Teller
+
+    def spent() -> weakref.ref[Teller]:
+        budgets = Budgets([CAP], room=shared.budgets, clock=clock, terms=Terms("shared"))
+        teller = Teller(budgets)
+        found = budgets.reserve(["global"], ONE // 2)
+        assert isinstance(found, Short)
+        hold = budgets.borrow(found)
+        assert isinstance(hold, Hold)
+        budgets.settle(hold, ONE // 4)
+        teller.start()
+        return weakref.ref(teller)
+
+    gone = spent()
+    gc.collect()
+    while gone() is not None:  # its thread tells, and lets go
+        time.sleep(0.001)
+        gc.collect()
+    assert [row.spent for row in shared.budgets.standings()] == [ONE // 4]

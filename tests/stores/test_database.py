@@ -44,7 +44,9 @@ def test_a_file_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
     path = tmp_path / "router.db"
     path.touch(0o640)
     path.chmod(0o640)
-    SqliteStore(path, ManualClock().unix).close()
+    store = SqliteStore(path, ManualClock().unix)
+    store.open()
+    store.close()
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
@@ -84,6 +86,7 @@ def test_reading_goes_on_beside_a_writer(database: Database) -> None:
 
 
 def test_a_file_that_another_process_keeps_busy_is_a_store_error(database: Database) -> None:
+    database.open()
     other = sqlite3.connect(database.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreError, match=r"x\.db can't be used: database is locked"), database.writing():
@@ -96,19 +99,58 @@ def test_a_file_that_another_process_keeps_busy_is_a_store_error(database: Datab
 
 
 def test_a_newer_version_of_a_room_is_left_alone(database: Database) -> None:
-    database.room("counts", 1, COUNTS)
-    with pytest.raises(StoreError, match="keeps its counts in version 1, this capability-router knows version 2"):
-        database.room("counts", 2, COUNTS)
+    database.open()
     database.close()
+    newer = Database(database.path)
+    newer.room("counts", 2, COUNTS)
+    with pytest.raises(StoreError, match="keeps its counts in version 1, this capability-router knows version 2"):
+        newer.open()
+    newer.close()
 
 
-@pytest.mark.parametrize("text", [b"nonsense" * 200, b"SQLite format 3\x00" + b"\xff" * 4000])
-def test_a_damaged_file_is_told(tmp_path: Path, text: bytes) -> None:
+def test_a_file_whose_head_is_broken_is_told(tmp_path: Path) -> None:
     path = tmp_path / "router.db"
-    path.write_bytes(text)
-    with pytest.raises(CorruptStore, match=r"router\.db is damaged, or no store"):
-        SqliteStore(path, ManualClock().unix)
-    assert path.read_bytes() == text
+    path.write_bytes(b"SQLite format 3\x00" + b"\xff" * 4000)
+    store = SqliteStore(path, ManualClock().unix, mend=True)
+    with pytest.raises(CorruptStore, match=r"router\.db is damaged"):
+        store.open()
+    assert path.read_bytes() == b"SQLite format 3\x00" + b"\xff" * 4000
+
+
+def test_a_store_is_made_at_its_first_use(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "router.db", ManualClock().unix)
+    assert list(tmp_path.iterdir()) == []
+    assert store.budgets.standings() == []
+    assert (tmp_path / "router.db").exists()
+    store.close()
+
+
+def test_a_file_that_is_taken_away_between_two_uses_is_made_again(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "router.db", ManualClock().unix)
+    store.budgets.claim(Claim(POT, "a", 1))
+    store.close()
+    (tmp_path / "router.db").unlink()
+    assert store.budgets.claim(Claim(POT, "a", 1)).spent == 1
+    assert stat.S_IMODE((tmp_path / "router.db").stat().st_mode) == 0o600
+    store.close()
+
+
+def test_a_reader_writes_nothing_and_leaves_no_companions(tmp_path: Path) -> None:
+    path = tmp_path / "router.db"
+    reader = SqliteStore(path, ManualClock().unix, reads_only=True)
+    with pytest.raises(StoreError, match="can't be used"):
+        reader.open()
+    assert list(tmp_path.iterdir()) == []
+    writer = SqliteStore(path, ManualClock().unix)
+    writer.budgets.claim(Claim(POT, "a", 1))
+    assert [row.spent for row in reader.budgets.standings()] == [1]  # beside the writer
+    writer.close()
+    reader.close()
+    assert [row.spent for row in reader.budgets.standings()] == [1]  # and without it
+    with pytest.raises(StoreError, match="readonly"):
+        reader.budgets.claim(Claim(POT, "a", 2))
+    reader.close()
+    assert [p.name for p in tmp_path.iterdir()] == ["router.db"]
 
 
 def test_a_damaged_row_is_told(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from capability_router.stores.base import Standing
 from capability_router.stores.opening import open_store
 
 CHILD = Path(__file__).with_name("child.py")
+FAMILY = Path(__file__).with_name("family.py")
+METHODS = ["inherited", *multiprocessing.get_all_start_methods()]
 PATIENCE_S = 60.0
 
 
@@ -49,6 +52,17 @@ def test_processes_spend_the_cap_whole_and_never_more(url: str, end: str) -> Non
     assert (row.spent, row.reserved) == (told["spent"] * COST, 0)
     assert row.spent <= row.limit
     assert row.limit - row.spent < 3 * COST * (1 + 4 / 16) + row.limit // 16
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_child_of_multiprocessing_tells_what_it_spent_and_gives_back_the_rest(url: str, method: str) -> None:
+    if method in ("inherited", "fork") and not hasattr(os, "fork"):
+        pytest.skip("this system has no fork")
+    environment = {**os.environ, "PYTHONPATH": str(FAMILY.parents[1])}
+    command = [sys.executable, str(FAMILY), url, method, "50"]
+    done = subprocess.run(command, env=environment, timeout=PATIENCE_S, check=False)  # noqa: S603 - our own words
+    assert done.returncode == 0
+    assert (standing(url).spent, standing(url).reserved) == (51 * COST, 0)
 
 
 def test_what_is_left_when_all_have_ended_can_be_spent_to_within_one_call(url: str) -> None:

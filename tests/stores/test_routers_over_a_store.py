@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,7 +11,15 @@ from typing import Any
 
 import pytest
 
-from capability_router import AllCandidatesFailed, BudgetExceeded, ConfigError, Request, StoreError, routing
+from capability_router import (
+    AllCandidatesFailed,
+    BudgetEvent,
+    BudgetExceeded,
+    ConfigError,
+    Request,
+    StoreError,
+    routing,
+)
 from capability_router.clock import ManualClock
 from capability_router.execution.effects import Effect, Fund, Launch
 from capability_router.execution.events import AlarmRang, Began, Cancelled, Faulted, Funded
@@ -156,10 +165,14 @@ def test_max_cost_counts_every_attempt_of_a_request() -> None:
 def test_redis_that_is_away_refuses_or_lets_through_as_asked() -> None:
     url = "redis://me:geheim@127.0.0.1:1/0"
     closed, opened = shared_router(url), shared_router("", store={"url": url, "when_away": "fail_open"})
+    heard: list[BudgetEvent] = []
+    closed.on_budget(heard.append)
     with pytest.raises(
         BudgetExceeded, match=r"budgets can't be asked; nothing was sent\..*redis://me:\*\*\*@127"
     ) as caught:
         ask(closed)
+    assert [(event.kind, event.scope) for event in heard] == [("store_away", "redis://me:***@127.0.0.1:1/0")]
+    assert "geheim" not in str(heard) + heard[0].told
     assert "geheim" not in str(caught.value) + repr(closed) + repr(closed.store) + repr(closed.settings)
     assert ask(opened).outcome.model == "a"
     with pytest.raises(StoreError, match="away"):
@@ -169,23 +182,96 @@ def test_redis_that_is_away_refuses_or_lets_through_as_asked() -> None:
         router.close()
 
 
+def damaged(path: Path) -> bytes:
+    """A store of our own of which a page is lost."""
+    router = scripted_router({"a": ["ok"]}, store=f"sqlite:///{path}")
+    ask(router)
+    router.close()
+    path.write_bytes(path.read_bytes()[:4096] + b"\xa5" * 40_960)
+    return path.read_bytes()
+
+
 def test_a_damaged_file_is_an_error_under_a_cap_and_moved_aside_without(tmp_path: Path) -> None:
     path = tmp_path / "router.db"
-    path.write_bytes(b"this is no database, whatever its name says" * 100)
-    url = f"sqlite:///{path}"
-    with pytest.raises(CorruptStore, match=r"router.db is damaged, or no store.*restore it from a copy"):
-        shared_router(url)
+    held, url = damaged(path), f"sqlite:///{path}"
+    router = shared_router(url)
+    with pytest.raises(CorruptStore, match=r"router.db is damaged.*restore it from a copy"):
+        ask(router)
+    assert path.read_bytes() == held
+    assert router.budgets.reserved == 0
     router = shared_router(url, budgets=[])
     assert ask(router).outcome.model == "a"
     router.close()
-    assert [p.name.partition(".damaged-")[0] for p in tmp_path.glob("*.damaged-*")] == ["router.db"]
+    (aside,) = tmp_path.glob("router.db.damaged-*")
+    assert aside.read_bytes() == held
+    assert router.ledger.total().calls == 1
+
+
+def test_zeros_that_a_crash_left_are_moved_aside_too(tmp_path: Path) -> None:
+    path = tmp_path / "router.db"
+    path.write_bytes(bytes(8192))
+    router = shared_router(f"sqlite:///{path}", budgets=[])
+    ask(router)
+    router.close()
+    assert [p.read_bytes() for p in tmp_path.glob("*.damaged-*")] == [bytes(8192)]
+
+
+def diary(path: Path) -> None:
+    path.write_text("dear diary, " * 99)
+
+
+def invoices(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE invoices (id INTEGER)")
+    connection.close()
+
+
+def broken_invoices(path: Path) -> None:
+    invoices(path)
+    path.write_bytes(path.read_bytes()[:100] + b"\xa5" * 4000)
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        (diary, "is no SQLite database.*left as it was"), (invoices, "another program's tables.*left as it was"),
+        (broken_invoices, "is damaged"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("budgets", [[], [{"scope": "global", "limit_usd": 1}]])
+def test_somebody_else_s_file_is_neither_moved_nor_written(tmp_path: Path, made: Any, told: str, budgets: Any) -> None:
+    path = tmp_path / "router.db"
+    made(path)
+    held = path.read_bytes()
+    router = shared_router(f"sqlite:///{path}", budgets=budgets)
+    with pytest.raises(StoreError, match=told):
+        ask(router)
+    router.close()
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"router.db": held}
 
 
 def test_a_file_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"no/router.db can't be used: No such file"):
-        shared_router(f"sqlite:///{tmp_path / 'no' / 'router.db'}")
+        ask(shared_router(f"sqlite:///{tmp_path / 'no' / 'router.db'}"))
     with pytest.raises(StoreError, match="Is a directory"):
-        shared_router(f"sqlite:///{tmp_path}")
+        ask(shared_router(f"sqlite:///{tmp_path}"))
+
+
+def test_a_router_makes_its_files_with_its_first_request(tmp_path: Path) -> None:
+    router = shared_router(f"sqlite:///{tmp_path / 'r.db'}", ledger={"store": f"sqlite:///{tmp_path / 'l.db'}"})
+    router.explain(REQUEST)
+    assert list(tmp_path.iterdir()) == []
+    ask(router)
+    assert {"r.db", "l.db"} <= {path.name for path in tmp_path.iterdir()}
+    router.close()
+
+
+@pytest.mark.parametrize("use", [lambda r: r.budgets.rows(), lambda r: r.ledger.total()])
+def test_a_router_that_is_only_read_makes_its_file_then(tmp_path: Path, use: Any) -> None:
+    router = shared_router(f"sqlite:///{tmp_path / 'r.db'}")
+    use(router)
+    assert (tmp_path / "r.db").exists()
+    router.close()
 
 
 @pytest.mark.parametrize(

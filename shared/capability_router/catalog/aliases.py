@@ -51,6 +51,7 @@ _HOSTS = {
 }  # fmt: skip
 
 _DATE = re.compile(r"[-@](\d{4}-\d{2}-\d{2}|20\d{6})$")
+_SHORT_DATE = re.compile(r"-\d{4}$")  # 'mistral-large-2411', 'grok-4-0709'; may be something else
 _BEDROCK_REGION = re.compile(r"^(us|eu|apac|au|jp|ca|us-gov|global)\.")
 
 
@@ -85,6 +86,17 @@ def lacking(provider: str, tools: Iterable[ProviderTool]) -> tuple[str, ...]:
     return tuple(tool.name for tool in tools if name not in tool.homes)
 
 
+def undated(model: str, *, short: bool = False) -> str:
+    """The name without the date at its end; `short`: nor four digits, which often are a date."""
+    plain = _DATE.sub("", model)
+    return _SHORT_DATE.sub("", model) if short and plain == model else plain
+
+
+def loose(model: str) -> str:
+    """The name without what spellings differ in: letter case, '.' and '_' for '-'."""
+    return model.lower().replace(".", "-").replace("_", "-")
+
+
 def spellings(model: str) -> Iterator[str]:
     """The names under which a catalog may know this model, the surest first.
 
@@ -96,7 +108,6 @@ def spellings(model: str) -> Iterator[str]:
         yield ":".join(plain.split(":")[:2])
         return
     local = _BEDROCK_REGION.sub("", plain)
-    undated = _DATE.sub("", local)
-    for name in (local, local.removesuffix("-latest"), undated, f"{undated}-latest"):
+    for name in (local, local.removesuffix("-latest"), undated(local), f"{undated(local)}-latest"):
         if name != plain:
             yield name

@@ -58,8 +58,13 @@ def _conflict(entry: Entry, listed: Found | None, *_: Any) -> Iterator[Finding]:
     doubts = listed.known.doubts.get("price", {}) if listed and taken else {}
     for source, rates in doubts.items():
         ours = (listed.known.fields if listed else {}).get("price", {})
-        told = ", ".join(f"{name} {rate:g} instead of {ours.get(name, 0):g}" for name, rate in rates.items())
+        told = ", ".join(_otherwise(name, said, ours.get(name, 0)) for name, said in rates.items())
         yield Finding(entry.card.id, "price conflict", f"{source} says {told}", True)
+
+
+def _otherwise(name: str, said: Any, ours: Any) -> str:
+    """'input_mtok 5 instead of 3'; of tiers and services, which are prices of their own, that they differ."""
+    return f"{name} {said:g} instead of {ours:g}" if isinstance(said, (int, float)) else f"other {name}"
 
 
 def _retired(entry: Entry, listed: Found | None, today: date, _: float) -> Iterator[Finding]:

@@ -19,8 +19,9 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from capability_router.catalog.card import FLAGS
-from capability_router.catalog.statement import RATES, Known
+from capability_router.catalog.statement import Known
 from capability_router.errors import ConfigError
+from capability_router.money.price import AMOUNTS
 
 SCHEMA = 2
 _TOKENS = ("context_window", "max_input_tokens", "max_output_tokens")
@@ -112,8 +113,20 @@ def _holds(name: str, value: Any) -> bool:
 
 
 def _is_price(value: Any) -> bool:
-    rates = (value.get(name, 0) for name in RATES) if isinstance(value, Mapping) else (None,)
-    return all(isinstance(rate, (int, float)) for rate in rates)
+    if not isinstance(value, Mapping):
+        return False
+    tiers, services = value.get("tiers", []), value.get("services", {})
+    return (
+        all(_is_number(value.get(name, 0)) for name in AMOUNTS)
+        and isinstance(tiers, list)
+        and all(isinstance(t, Mapping) and _is_number(t.get("above")) and _is_price(t.get("price")) for t in tiers)
+        and isinstance(services, Mapping)
+        and all(map(_is_price, services.values()))
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def parsed(data: Any, origin: str) -> Document:

@@ -67,6 +67,11 @@ class Registry:
         """Every id meant by this name, in order: what `deny`, budgets and `rules` reach."""
         return self._names.get(name) or self._names.get(_plain(name)) or ()
 
+    def spellings(self, provider: str) -> tuple[str, ...]:
+        """How the cards write a provider that is meant by any of its names: 'gemini' may be 'google_genai' here."""
+        meant = canonical(provider)
+        return tuple(dict.fromkeys(c.provider for c in self.cards if c.provider and canonical(c.provider) == meant))
+
     def __iter__(self) -> Iterator[Entry]:
         return iter(self.entries.values())
 

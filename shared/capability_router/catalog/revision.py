@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from capability_router.catalog.aliases import spellings
 from capability_router.catalog.document import Book, Document, Source
 from capability_router.catalog.offer import Offer, Said
-from capability_router.catalog.statement import Known, Statement, settle, unsettled
+from capability_router.catalog.statement import Known, Statement, is_copy, settle, unsettled
 from capability_router.errors import ConfigError
 
 _FEW = 4  # from so few on a list may shrink as it likes
@@ -57,7 +57,7 @@ def revised(offer: Offer, old: Document | None, builtin: Document) -> Revision:
             before = _newest(docs, provider, model)
             base = before or _plain(docs, provider, model)
             after = settle(_heard(said, base, offer, sources))
-            if before is None and (_copy(models, model) or after.fields == base.fields):
+            if before is None and (is_copy(models, model) or after.fields == base.fields):
                 continue
             book.setdefault(provider, {})[model] = after
             change = _change(provider, model, before, after)
@@ -100,16 +100,6 @@ def _plain(docs: list[Document], provider: str, model: str) -> Known:
     named = (name for name in spellings(model) if not name.endswith("-latest"))
     found = next((known for name in named if (known := _newest(docs, provider, name))), _NOTHING)
     return replace(found, retires="")
-
-
-def _copy(models: Mapping[str, Said], model: str) -> bool:
-    """Whether the offer says of this dated or regional name just what it says of the plain one."""
-    plain = (models[name] for name in spellings(model) if name != model and name in models)
-    return any(_lasting(said) == _lasting(models[model]) for said in plain)
-
-
-def _lasting(said: Said) -> Said:
-    return {name: statements for name, statements in said.items() if name != "retires"}
 
 
 def _heard(said: Said, before: Known, offer: Offer, sources: Mapping[str, Source]) -> Said:

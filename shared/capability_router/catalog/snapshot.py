@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import threading
 from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache
@@ -17,13 +16,12 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from capability_router.catalog import userfile
-from capability_router.catalog.aliases import canonical, spellings
+from capability_router.catalog.aliases import canonical, loose, spellings, undated
 from capability_router.catalog.document import Document, Source
 from capability_router.catalog.statement import Known
 from capability_router.errors import ConfigError
 from capability_router.money.price import Price
 
-_DATED = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8}|\d{4})$")
 _REMEMBERED = 1_024
 _READING = threading.Lock()
 log = logging.getLogger("capability_router")
@@ -105,15 +103,11 @@ def _hits(doc: Document, provider: str, model: str) -> Iterator[tuple[int, str]]
         yield 10, named
     if not model.startswith("ft:"):
         for rank, name in enumerate(spellings(model), 11):
-            if alike := _loosely(doc, provider).get(_loose(name)):
+            if alike := _loosely(doc, provider).get(loose(name)):
                 yield rank, alike
     if model.endswith("-latest"):
         base = model.removesuffix("-latest")
         yield from ((20, name) for name in _dated(models, base))
-
-
-def _loose(name: str) -> str:
-    return name.lower().replace(".", "-").replace("_", "-")
 
 
 @cache
@@ -121,12 +115,12 @@ def _loosely(doc: Document, provider: str) -> dict[str, str | None]:
     """Names without letter case and dots -> the one name that is meant; None where there are several."""
     names: dict[str, str | None] = {}
     for name in doc.models(provider):
-        names[_loose(name)] = None if _loose(name) in names else name
+        names[loose(name)] = None if loose(name) in names else name
     return names
 
 
 def _dated(models: Mapping[str, Any], base: str) -> list[str]:
-    return sorted((n for n in models if n.startswith(f"{base}-") and _DATED.sub("", n) == base), reverse=True)
+    return sorted((n for n in models if n.startswith(f"{base}-") and undated(n, short=True) == base), reverse=True)
 
 
 def documents() -> tuple[Document, ...]:

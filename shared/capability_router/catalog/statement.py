@@ -6,15 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from capability_router.catalog.aliases import spellings
+from capability_router.money.price import AMOUNTS
+
 TOGETHER = "+"  # between the sources that say the same
 WINDOW = "window"  # a source that doesn't say whether it means the whole window or its input part
 _WINDOWS = ("context_window", "max_input_tokens")
 _SAME = 0.98  # numbers of tokens nearer than this differ only in how they were rounded
 _CENT = 0.005  # prices nearer than this are the same
-RATES = (
-    "input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok", "cache_write_1h_mtok",
-    "input_audio_mtok", "output_audio_mtok",
-)  # fmt: skip
 _VAGUE = ("litellm", "langchain-", "genai-prices")
 
 
@@ -82,6 +81,16 @@ def settle(statements: Statements) -> Known:
     )
 
 
+def is_copy(models: Mapping[str, Statements], model: str) -> bool:
+    """Whether just what is said of this dated or regional name is said of the plain one; `retires` aside."""
+    plain = (name for name in spellings(model) if name != model and not name.endswith("-latest"))
+    return any(_lasting(models[name]) == _lasting(models[model]) for name in plain if name in models)
+
+
+def _lasting(said: Statements) -> Statements:
+    return {name: told for name, told in said.items() if name != "retires"}
+
+
 def unsettled(known: Known) -> dict[str, list[Statement]]:
     """The statements that are kept in what was settled, so that a further source can be heard."""
     told: dict[str, list[Statement]] = {}
@@ -146,13 +155,26 @@ def _near(one: int, other: int) -> bool:
 
 
 def _price_differs(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Their rates, as far as both state them and they differ."""
-    odd = {
-        rate: theirs[rate]
-        for rate in RATES
-        if rate in ours and rate in theirs and abs(ours[rate] - theirs[rate]) > _CENT * max(ours[rate], theirs[rate])
+    """Their amounts, tiers and services, as far as both state them and they differ."""
+    odd: dict[str, Any] = {
+        name: theirs[name]
+        for name in AMOUNTS
+        if name in ours and name in theirs and abs(ours[name] - theirs[name]) > _CENT * max(ours[name], theirs[name])
     }
+    if ours.get("tiers") and theirs.get("tiers") and _tiers_differ(ours["tiers"], theirs["tiers"]):
+        odd["tiers"] = theirs["tiers"]
+    own, others = ours.get("services", {}), theirs.get("services", {})
+    if any(_price_differs(own[name], others[name]) for name in own.keys() & others.keys()):
+        odd["services"] = others
     return odd or None
+
+
+def _tiers_differ(ours: Sequence[Mapping[str, Any]], theirs: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether they begin elsewhere, or cost something else."""
+    steps = zip(*(sorted(tiers, key=lambda tier: tier["above"]) for tiers in (ours, theirs)), strict=False)
+    return len(ours) != len(theirs) or any(
+        not _near(one["above"], other["above"]) or _price_differs(one["price"], other["price"]) for one, other in steps
+    )
 
 
 def _windows(statements: Statements) -> Iterator[tuple[str, _Verdict]]:

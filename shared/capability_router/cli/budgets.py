@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from capability_router.cli.store import NoStore, existing
+from capability_router.cli.table import Table
+
 if TYPE_CHECKING:
     from capability_router.money.statement import Statement
 
 _HEAD = ("scope", "window", "at limit", "limit", "spent", "reserved", "left", "resets at")
+_AMOUNTS = range(3, 7)
 
 
 @click.command()
@@ -25,40 +29,39 @@ def budgets(config: Path | None, url: str | None, tenant: str | None, as_json: b
     rows = _stored(url, tenant) if url and config is None else _configured(config or Path("router.yaml"), url, tenant)
     if as_json:
         click.echo(json.dumps(rows, indent=2))
+    elif rows:
+        _table(rows).show()
     else:
-        click.echo(_table(rows) if rows else "no budgets")
+        click.echo("no budgets")
 
 
 def _configured(config: Path, url: str | None, tenant: str | None) -> list[Statement]:
+    """Where nothing has been spent yet, the caps are whole; but a store that was asked for by name must be there."""
     from capability_router.clock import SystemClock
     from capability_router.config import load
     from capability_router.money.budget import Budgets
-    from capability_router.stores.opening import open_store
 
-    settings, clock = load(config), SystemClock()
-    store = open_store(url or settings.store, clock)
+    settings, room = load(config), None
     try:
-        return Budgets(settings.budgets, room=store.budgets, clock=clock).rows(tenant)
-    finally:
-        store.close()
+        room = existing(url or settings.store).budgets
+    except NoStore as none:
+        if url:
+            raise
+        click.echo(f"nothing is known to be spent: {none}", err=True)
+    return Budgets(settings.budgets, room=room, clock=SystemClock()).rows(tenant)
 
 
 def _stored(url: str, tenant: str | None) -> list[Statement]:
-    from capability_router.clock import SystemClock
     from capability_router.money.statement import known
-    from capability_router.stores.opening import open_store
 
-    store = open_store(url, SystemClock())
-    try:
-        return known(store.budgets.standings(), tenant)
-    finally:
-        store.close()
+    return known(existing(url).budgets.standings(), tenant)
 
 
-def _table(rows: Sequence[Statement]) -> str:
-    told = [_HEAD, *(_cells(row) for row in rows)]
-    widths = [max(len(cells[i]) for cells in told) for i in range(len(_HEAD))]
-    return "\n".join("  ".join(c.ljust(w) for c, w in zip(cells, widths, strict=True)).rstrip() for cells in told)
+def _table(rows: Sequence[Statement]) -> Table:
+    table = Table(*_HEAD, right=_AMOUNTS, flex=(0,))
+    for row in rows:
+        table.add(*_cells(row))
+    return table
 
 
 def _cells(row: Statement) -> tuple[str, ...]:

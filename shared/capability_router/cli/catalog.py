@@ -159,7 +159,7 @@ def _tell(made: Any, as_json: bool, place: Path | None = None) -> None:
 @click.option("--max-age", default="30d", show_default=True, help="Older prices are stale: 12h, 30d, 2w.")
 @click.option(
     "--config", type=click.Path(dir_okay=False, path_type=Path),
-    help="A router.yaml whose models are looked at; without it, the catalog as a whole.",
+    help="A router.yaml whose models are looked at; without it, the catalog as a whole, never ./router.yaml by itself.",
 )  # fmt: skip
 @click.option("--strict", is_flag=True, help="What is unknown and what retires soon fails the check, too.")
 @_AS_JSON
@@ -170,6 +170,8 @@ def check(max_age: str, config: Path | None, strict: bool, as_json: bool) -> Non
 
     days = _days(max_age)
     if config is None:
+        if Path("router.yaml").exists():
+            click.echo("looks at the whole catalog; at the models of ./router.yaml with --config router.yaml", err=True)
         raise SystemExit(catalog_findings.whole(today(), days, as_json))
     from capability_router.router import Router
 

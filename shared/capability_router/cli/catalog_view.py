@@ -64,7 +64,7 @@ def model(found: Found) -> None:
     head = ("field", "value", "source", "confidence", *(["otherwise"] if known.doubts else []))
     table = Table(*head, flex=(1, 2, 4) if known.doubts else (1, 2))
     for name in _FIELDS:
-        other = "; ".join(f"{source}: {shown(name, value)}" for source, value in known.doubts.get(name, {}).items())
+        other = "; ".join(f"{source}: {_dissent(name, said)}" for source, said in known.doubts.get(name, {}).items())
         source = found.document.label(known, name) if name in known.fields else ""
         cells = (name, shown(name, known.fields.get(name)), source, known.confidence(name), other)
         table.add(*cells[: len(head)])
@@ -107,6 +107,14 @@ def shown(name: str, value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value))
     return f"{value:,}" if isinstance(value, int) and not name.startswith("price") else str(value)
+
+
+def _dissent(name: str, said: Any) -> str:
+    """What is said otherwise; of a price each amount that differs, and whether its tiers or services do."""
+    if not isinstance(said, Mapping):
+        return shown(name, said)
+    words = {key: _RATES.get(key, key.removesuffix("_mtok").replace("_", " ")) for key in said}
+    return ", ".join(f"{_usd(v)} {words[k]}" if isinstance(v, (int, float)) else f"other {k}" for k, v in said.items())
 
 
 def _mark(flag: bool | None, mark: str) -> str:

@@ -8,10 +8,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 import click
 
+from capability_router.cli.store import existing
 from capability_router.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -102,21 +102,15 @@ def _opened(store: str | None, config: Path) -> Ledger:
     from capability_router.clock import SystemClock
     from capability_router.money.journal import Journal
     from capability_router.money.ledger import Ledger
-    from capability_router.stores.opening import open_store
 
     url = store or _of_config(config)
-    scheme, _, rest = url.partition("://")
-    if scheme != "sqlite":
+    scheme = url.partition("://")[0]
+    room = existing(url).calls if scheme == "sqlite" else None
+    if room is None:
         raise ConfigError(
             f"a {scheme} store keeps no ledger to be read from outside; set `store: sqlite:///router.db`, or "
             "`ledger: {store: sqlite:///ledger.db}`, in router.yaml, or give --store"
         )
-    path = Path(unquote(rest[1:]))
-    if rest[1:] and not path.is_file():
-        raise ConfigError(f"no store at {str(path)!r} ({url}); routers make it with their first call")
-    room = open_store(url, SystemClock()).calls
-    if room is None:
-        raise ConfigError(f"the store {url} keeps no ledger")
     return Ledger(books=Journal(room, unix=SystemClock.unix))
 
 

@@ -23,6 +23,13 @@ class Timeouts(NamedTuple):
     total_by: str = "timeouts.total"
 
 
+GRACE_S = 0.25
+"""How much later than its attempt's clock a client's own time-out is set, so that the error names the setting.
+
+That time-out bounds each read of a socket and never the whole: it ends the thread of an attempt that was given up.
+"""
+
+
 class Launch(NamedTuple):
     """Start this attempt. `after` is the previous attempt's fault, "" for the first, "silence" for a hedge.
 

@@ -10,6 +10,7 @@ from capability_router.execution.limits import Limits
 from capability_router.execution.targets import Targets
 from capability_router.faults.kinds import Fault
 from capability_router.money.budget import Denial
+from capability_router.money.denial import each_once, moment
 from capability_router.money.price import usd
 from capability_router.request import AttemptRecord, Usage
 
@@ -64,14 +65,14 @@ def _nothing_sent(targets: Targets, limits: Limits, late: bool, at: float, elaps
 def _over_budget(denials: Mapping[str, Denial]) -> BudgetExceeded:
     """The cap that leaves most, unless its numbers are not the asking tenant's alone."""
     most = max(denials.values(), key=lambda denial: denial.left)
-    told = "; ".join(f"{model}: {denial.told}" for model, denial in denials.items())
+    told = each_once(denials)
     store = any(denial.store for denial in denials.values())
     what = "the budgets can't be asked" if store else "the budget leaves no room for this request"
     fits = next((denial.fits for denial in denials.values() if denial.fits), ())
     hint = f". What is left would do for {', '.join(fits)}" if fits else ""
     return BudgetExceeded(
         f"{what}; nothing was sent. {told}{hint}",
-        scope=most.scope, window=most.window, resets_at=most.resets_at, fits=fits,
+        scope=most.scope, window=most.window, resets_at=moment(most.resets_at), fits=fits,
         **{f"{name}_usd": _amount(most, name) for name in ("limit", "spent", "reserved", "left")},
     )  # fmt: skip
 

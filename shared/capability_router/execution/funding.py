@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from capability_router.lifetime import Lasting, watch
+
 _THREADS = 8
-_pools: dict[int, ThreadPoolExecutor] = {}  # by process: a forked child has none of its parent's threads
 
 
-def _pool() -> ThreadPoolExecutor:
+class Pool(Lasting):
     """Threads of our own: a loop's default ones may all be busy with calls that take minutes."""
-    pool = _pools.get(os.getpid())
-    return pool or _pools.setdefault(os.getpid(), ThreadPoolExecutor(_THREADS, "router funding"))
+
+    def __init__(self) -> None:
+        self.after_fork()
+        watch(self)
+
+    def after_fork(self) -> None:
+        """The child has none of its parent's threads."""
+        self.threads = ThreadPoolExecutor(_THREADS, "router funding")
+
+
+_pool = Pool()
 
 
 async def beside_the_loop(work: Callable[[], None]) -> None:
     """Do the work in a thread; a caller that goes away doesn't stop it."""
-    await asyncio.get_running_loop().run_in_executor(_pool(), work)
+    await asyncio.get_running_loop().run_in_executor(_pool.threads, work)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from capability_router.execution.effects import Timeouts
+from capability_router.execution.outer import sooner
 from capability_router.faults.kinds import Fault
 from capability_router.value import quickly_made
 
@@ -33,8 +34,9 @@ class Limits:
         return fault.kind in ("content_filtered", "refusal") and self.on_content_filter != "fallback"
 
     def under(self, deadline_s: float | None) -> Limits:
-        """These limits with a request's own deadline, if it has one."""
-        if deadline_s is None:
+        """These limits with a request's own deadline, if it has one, and within the time of an attempt around it."""
+        deadline_s = sooner(self.deadline_s if deadline_s is None else deadline_s)
+        if deadline_s == self.deadline_s:
             return self
         return Limits(
             self.attempts, self.per_target, self.wait, self.max_wait_s, deadline_s, self.timeouts,

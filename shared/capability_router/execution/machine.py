@@ -88,7 +88,7 @@ class Execution:
         self._plan, self._limits, self._targets, self._gate, self._books = plan, limits, targets, gate, books
         self.streaming, self._givers, self._hedging = streaming, reason_givers, hedging
         self._admission = Admission(targets, books)
-        self._broken: tuple[Running, Fault, str] | None = None  # what is to be gone on with, once it is paid for
+        self._broken: tuple[Running, Fault, str] | None = None  # what was last to be gone on with, once paid for
         self._runs: dict[int, Running] = {}
         self._records: dict[int, AttemptRecord] = {}
         self._faults: list[Fault] = []
@@ -277,11 +277,11 @@ class Execution:
         return self._resumed(at, pick, run, fault, text)
 
     def _resumed(self, at: float, pick: Pick | None, run: Running, fault: Fault, text: str) -> tuple[Effect, ...]:
-        found = self._admission.continuing(pick, at, self.launched + 1)
+        in_time = at < self._deadline  # money may have come late
+        found = self._admission.continuing(pick, at, self.launched + 1) if in_time else None
         if isinstance(found, Fund):
             self._broken = run, fault, text
             return (found,)
-        self._broken = None
         if found is None:
             error = rejected(fault) or interrupted(self._told(run), fault, text)
             return self._end(at, None, error)

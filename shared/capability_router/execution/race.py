@@ -137,13 +137,10 @@ async def arace(show: Performance[C]) -> AsyncGenerator[C, None]:
 
 
 async def _ataken(box: asyncio.Queue[Given], patience_s: float | None) -> Given | None:
-    try:
-        async with asyncio.timeout(patience_s) as scope:
+    with suppress(TimeoutError):  # the scope's own: a box raises none
+        async with asyncio.timeout(patience_s):
             return await box.get()
-    except TimeoutError:
-        if scope.expired():
-            return None
-        raise
+    return None
 
 
 async def _arun(index: int, attempt: Attempt[C], box: asyncio.Queue[Given]) -> None:

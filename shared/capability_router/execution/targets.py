@@ -11,6 +11,7 @@ from capability_router.execution.retry import RetryBudget
 from capability_router.faults.kinds import Fault
 from capability_router.health.board import Hold, Permit, Verdict
 from capability_router.money.budget import Denial
+from capability_router.money.denial import each_once
 from capability_router.plan import Candidate
 
 POLL_S = 0.02  # between looks at a full target that can't say when it will be free
@@ -216,16 +217,16 @@ class Targets:
 
     def degraded(self) -> str:
         """'the budget leaves out a: ...': why the first choice was not taken; '' = no budget had a say."""
-        told = "; ".join(f"{model}: {denial.told}" for model, denial in self.denials.items())
+        told = each_once(self.denials)
         return f"the budget leaves out {told}" if told else ""
 
     def advice(self, at: float, bound: str) -> str:
         """What was not tried, and why. `bound`: what ended the request, 'within 4 attempts'."""
-        denied = "".join(f" {model}: {denial.told}." for model, denial in self.denials.items())
+        denied = f"{each_once(self.denials)}." if self.denials else ""
         held = f"Not tried: {self.told_held(at)}." if self._held else ""
         left = [c.id for c in self._fresh if c.id not in self._held]
         more = f"Not reached {bound}: {', '.join(left)}." if left else ""
-        told = " ".join(part for part in (held, more, denied.strip()) if part)
+        told = " ".join(part for part in (held, more, denied) if part)
         return told or "Add another candidate, or look at router.health()."
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 from typing import Protocol
 
 from capability_router.errors import ConfigError
@@ -25,6 +26,7 @@ _BEGUN = frozenset(
     {"timeout", "connection", "truncated", "empty", "malformed_tool_call", "unparsable", "content_filtered", "refusal"}
 )
 _NOTHING = Usage()
+_RUNS = count(1)
 _UNMARKED: Mapping[str, str] = {}
 
 
@@ -70,6 +72,7 @@ class Account:
         self._request_id, self._booked, self._input_tokens = request_id, booked, input_tokens
         self._ledger, self._budgets, self._prices, self._most, self._unix = ledger, budgets, prices, most, unix
         self._credentials = credentials
+        self._run = next(_RUNS)
         self._holds: dict[int, Hold] = {}
         self._refused: Denial | None = None
         self._limit, self._candidates = limit, candidates
@@ -90,7 +93,7 @@ class Account:
             if isinstance(hold, Denial):
                 return self._denied(hold, candidate)
             self._holds[attempt] = hold
-        self._ledger.open(Line(self._request_id, attempt))
+        self._ledger.open(Line(self._request_id, attempt, self._run))
         return None
 
     def foreseen(self, candidate: Payee) -> Denial | None:
@@ -108,11 +111,10 @@ class Account:
             self._loans.forgo()
 
     def _denied(self, denial: Denial, candidate: Payee) -> Denial:
-        if denial.on_exceed != "refuse":
+        if not denial.final:
             return denial
-        others = () if denial.store else [c.id for c in self._candidates if c.id != candidate.id]
-        costs = {id: self._most(id) for id in others}
-        fits = tuple(id for id, cost in costs.items() if cost is not None and cost <= denial.left)
+        others = () if denial.store else [c for c in self._candidates if c.id != candidate.id]
+        fits = tuple(c.id for c in others if self._most(c.id) is not None and self.foreseen(c) is None)
         self._refused = denial._replace(fits=fits)
         return self._refused
 
@@ -135,7 +137,8 @@ class Account:
                 self._request_id, attempt, candidate.id, candidate.provider, booked.tenant, booked.task, booked.tags,
                 booked.chain, booked.framework, ended, usage, cost, now,
                 self._credentials.get(candidate.id, ""), booked.session,
-            )
+            ),
+            self._run,
         )  # fmt: skip
         return told, cost
 

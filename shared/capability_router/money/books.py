@@ -49,7 +49,7 @@ class MemoryBooks:
 
     dropped = unwritten = 0
 
-    def __init__(self, lock: Postbox[Call], keep: int = CALLS_KEPT, days: float = DAYS_KEPT) -> None:
+    def __init__(self, lock: Postbox[Any], keep: int = CALLS_KEPT, days: float = DAYS_KEPT) -> None:
         self._lock, self._days_s = lock, days * DAY_S
         self._calls: deque[Call] = deque(maxlen=keep)
         self._hour, self._now = 0, Cells()  # the cells of the hour that it is; they are in none of the others

@@ -13,7 +13,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from threading import Lock
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from capability_router.clock import Clock, SystemClock
 from capability_router.errors import StoreError
@@ -26,8 +26,9 @@ from capability_router.postbox import Postbox
 from capability_router.stores.base import BudgetRoom, Claim, Grant
 from capability_router.stores.memory import MemoryBudgets
 
-__all__ = ["BudgetEvent", "BudgetSpec", "Budgets", "Denial", "Hold", "OnExceed", "Short", "Terms"]
+__all__ = ["BudgetEvent", "BudgetSpec", "Budgets", "Denial", "Hold", "OnExceed", "Short", "Terms", "WhenAway"]
 log = logging.getLogger("capability_router")
+WhenAway = Literal["fail_closed", "fail_open"]
 _TRIES = 20  # between which other threads may have taken what was lent for this call
 
 
@@ -36,11 +37,11 @@ def _by_itself(name: str) -> Sequence[str]:
 
 
 class Terms(NamedTuple):
-    """How a store is dealt with: its name, how long a loan lasts, whether calls go on without it."""
+    """How a store is dealt with: its name, how long a loan lasts, whether calls go on while it is away."""
 
     store: str = "memory://"
     lease_s: float = 30.0
-    fail_open: bool = False
+    when_away: WhenAway = "fail_closed"
 
 
 class Short(NamedTuple):
@@ -65,17 +66,18 @@ class Hold:
 class Budgets:
     """All caps of a router; thread-safe. `meant` gives the ids of the models that a cap's scope names.
 
+    `providers` gives how the models' cards write the provider that a scope names.
     `room` keeps the money: this process's memory, unless a store is given. Amounts are picodollars.
     """
 
     def __init__(
         self, specs: Sequence[BudgetSpec] = (), meant: Meant = _by_itself, *, room: BudgetRoom | None = None,
-        clock: Clock | None = None, terms: Terms | None = None,
+        clock: Clock | None = None, terms: Terms | None = None, providers: Meant = _by_itself,
     ) -> None:  # fmt: skip
         self._clock, self.terms = clock or SystemClock(), terms or Terms()
         self.room: BudgetRoom = MemoryBudgets(self._clock.unix) if room is None else room
         self._lease_s = math.inf if self.room.inline else self.terms.lease_s
-        self._coverage = Coverage(specs, meant)
+        self._coverage = Coverage(specs, {"model": meant, "provider": providers})
         self._skew = 0.0  # how far the store's clock is ahead of this one
         self._listeners: list[Callable[[BudgetEvent], None]] = []
         self.wake: Callable[[], None] | None = None  # called when there is something to tell the store
@@ -250,7 +252,7 @@ class Budgets:
 
     def _without(self, short: Short, purse: Purse) -> Hold | Denial:
         """The store is away: nothing goes, or with `fail_open` everything, to be told to it when it is back."""
-        if not self.terms.fail_open:
+        if self.terms.when_away == "fail_closed":
             return withheld(purse, f"{self.away} (`store: {{url: ..., when_away: fail_open}}` lets calls through)")
         with self._postbox:
             return self._held(self._covering(short.scopes), short.amount, self._clock.now())

@@ -67,10 +67,11 @@ def outcome_of(fault: str) -> str:
 
 
 class Line(NamedTuple):
-    """A launch that is under way."""
+    """A launch that is under way. `run` tells those of one Request apart that was started more than once."""
 
     request_id: str
     attempt: int
+    run: int = 0
 
 
 class Booked(NamedTuple):

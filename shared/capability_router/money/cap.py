@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from capability_router.errors import ConfigError
 from capability_router.money.price import pico
@@ -12,13 +12,16 @@ from capability_router.money.window import WINDOWS, rolling_s
 from capability_router.nearest import nearest
 
 OnExceed = Literal["refuse", "degrade", "warn"]
+ON_EXCEED: tuple[OnExceed, ...] = get_args(OnExceed)
 SCOPES = ("global", "tenant", "tag", "task", "chain", "model", "provider")
 EACH = "*"
 
 
 @dataclass(frozen=True, slots=True)
 class BudgetSpec:
-    """One cap. `refuse`: the request fails; `degrade`: only models that fit are tried; `warn`: it is told.
+    """One cap. `refuse`: the request fails (a cap on a model or provider: that one is left out); `degrade`: only
+
+    models that fit are tried; `warn`: it is told.
 
     `scope`: "global", "tenant:acme", or "tenant:*" for each tenant by itself, but for those named elsewhere.
     """
@@ -29,21 +32,25 @@ class BudgetSpec:
     on_exceed: OnExceed = "refuse"
 
     def __post_init__(self) -> None:
-        kind, _, name = self.scope.partition(":")
+        kind, _, name = (part.strip() for part in self.scope.partition(":"))
         if kind not in SCOPES or (kind != "global") != bool(name):
             hint = nearest(kind, SCOPES, "") if kind not in SCOPES else ""
             raise ConfigError(
                 f"budget scope {self.scope!r}: write 'global' or one of {', '.join(SCOPES[1:])} as 'tenant:acme', "
                 f"or 'tenant:*' for each by itself{hint}"
             )
+        if EACH in name and name != EACH:
+            raise ConfigError(f"budget scope {self.scope!r}: '*' stands alone, as '{kind}:*', for each by itself")
         if self.window not in WINDOWS and not rolling_s(self.window):
             raise ConfigError(
                 f"budget window {self.window!r}: one of {', '.join(WINDOWS)} or 'rolling:<seconds>' above 0"
                 f"{nearest(self.window, WINDOWS, '')}"
             )
-        if self.on_exceed not in ("refuse", "degrade", "warn"):
-            raise ConfigError(f"budget on_exceed {self.on_exceed!r}: refuse, degrade or warn")
+        if self.on_exceed not in ON_EXCEED:
+            hint = nearest(self.on_exceed, ON_EXCEED, "")
+            raise ConfigError(f"budget on_exceed {self.on_exceed!r}: write one of {', '.join(ON_EXCEED)}{hint}")
         pico(self.limit_usd)
+        object.__setattr__(self, "scope", f"{kind}:{name}" if name else kind)
 
     @property
     def kind(self) -> str:

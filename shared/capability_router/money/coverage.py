@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from capability_router.money.cap import BudgetSpec, keys
 from capability_router.money.price import pico
@@ -13,18 +13,18 @@ from capability_router.stores.base import Pot
 REST_S = 300.0  # a purse that nobody has used for so long is put away
 
 Meant = Callable[[str], Sequence[str]]
-"""The ids that a model's name may mean."""
+"""The ids that a model's name may mean, or the registered providers' names that a provider's may."""
 
 
 class Budget:
     """One cap, and the purses of those whom it covers: one, or with "tenant:*" one for each."""
 
-    def __init__(self, spec: BudgetSpec, key: str, meant: Meant) -> None:
+    def __init__(self, spec: BudgetSpec, key: str, meant: Mapping[str, Meant]) -> None:
         self.spec, self.key, self.limit = spec, key, pico(spec.limit_usd)
         self.rolls_s = rolling_s(spec.window)
         name = spec.scope.partition(":")[2]
-        ids = meant(name) if spec.kind == "model" and not spec.each else ()
-        self.scopes = (spec.scope, *(f"model:{id}" for id in ids))
+        names = meant[spec.kind](name) if spec.kind in meant and not spec.each else ()
+        self.scopes = (spec.scope, *(f"{spec.kind}:{own}" for own in names))
         self.purses: dict[str, Purse] = {}
         self.named: frozenset[str] = frozenset()  # where it is for each: scopes with a cap of their own
         self._swept = 64  # so many purses are looked through for some to put away
@@ -57,7 +57,7 @@ class Budget:
 class Coverage:
     """All caps of a router, by what they cover."""
 
-    def __init__(self, specs: Sequence[BudgetSpec], meant: Meant) -> None:
+    def __init__(self, specs: Sequence[BudgetSpec], meant: Mapping[str, Meant]) -> None:
         self.caps = [Budget(spec, key, meant) for spec, key in zip(specs, keys(specs), strict=True)]
         self._named: dict[str, list[Budget]] = {}
         self._each: dict[str, list[Budget]] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -32,6 +32,19 @@ class Denial(NamedTuple):
     private: bool = False
     store: bool = False
     fits: tuple[str, ...] = ()
+
+    @property
+    def final(self) -> bool:
+        """Whether no other model is to be tried: a cap on one model or provider leaves the others free."""
+        return self.on_exceed == "refuse" and not self.scope.startswith(("model:", "provider:"))
+
+
+def each_once(denials: Mapping[str, Denial]) -> str:
+    """'a: ...; b: ...'. One that ended the request stands for all models, and is told of the first that met it."""
+    first: dict[Denial, str] = {}
+    for model, denial in denials.items():
+        first.setdefault(denial, model)
+    return "; ".join(f"{model}: {denial.told}" for denial, model in first.items())
 
 
 class BudgetEvent(NamedTuple):
@@ -65,7 +78,7 @@ def dollars(amount: Decimal) -> str:
 
 
 def moment(unix: float | None) -> str | None:
-    """'2026-11-26T00:00:00Z'; None = never."""
+    """How users are told a moment, in errors, events and rows: '2026-11-26T00:00:00Z'; None = never."""
     return None if unix is None else f"{datetime.fromtimestamp(unix, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
@@ -80,13 +93,14 @@ def passed(purse: Purse, share: float) -> BudgetEvent:
 def denied(purse: Purse, amount: int, scopes: Sequence[str]) -> Denial:
     """The cap leaves no room for a call that may cost so much."""
     spec, left = purse.spec, purse.left
-    most = f"the call may cost up to {dollars(usd(amount))} (give max_tokens to reserve less)"
+    most = f"the call may cost up to {dollars(usd(amount))} "
+    most += "(to reserve less, state max_tokens on the call or max_output_tokens on the card)"
     resets = moment(purse.resets_at)
     until = f"; resets at {resets}" if resets else ""
     if private := _others_too(purse, scopes):
         told = f"{purse.name}: no room is left ({spec.window}), {most}{until}"
     else:
-        told = f"{purse.name}: {dollars(usd(left))} of ${spec.limit_usd:g} left ({spec.window}), {most}{until}"
+        told = f"{purse.name}: {dollars(usd(left))} of {dollars(usd(purse.limit))} left ({spec.window}), {most}{until}"
     reserved = max(purse.limit - purse.known_spent - left, 0)
     return Denial(
         purse.name, left, told, spec.on_exceed, spec.window, purse.limit, purse.known_spent, reserved,
@@ -96,7 +110,10 @@ def denied(purse: Purse, amount: int, scopes: Sequence[str]) -> Denial:
 
 def unpriced(purse: Purse, scopes: Sequence[str]) -> Denial:
     """What the model costs is not known; another one's price may be."""
-    told = f"{purse.name}: the model's price is unknown, a budget needs one"
+    told = (
+        f"{purse.name}: the model's price is unknown, a budget needs one: say `price:` on its card, or "
+        "run `capability-router catalog update --from models.dev`"
+    )
     return Denial(
         purse.name, purse.left, told, "degrade", purse.spec.window, purse.limit, purse.known_spent,
         resets_at=purse.resets_at, private=_others_too(purse, scopes),

@@ -27,10 +27,17 @@ def checked(by: Sequence[str] | str | None, *, steps: Sequence[str] = STEPS) -> 
     names = (by,) if isinstance(by, str) else tuple(by or ())
     for name in names:
         if name in OF_CALLS:
-            raise ConfigError(f"by={name!r}: totals are not kept by {name}; calls(where=...) and exports know it")
+            known = ", ".join((*DIMENSIONS, *steps))
+            raise ConfigError(
+                f"by={name!r}: totals are not kept by {name}, but by {known}; calls(where=...) and exports know it"
+            )
         if name not in DIMENSIONS and name not in steps:
-            raise ConfigError(f"by={name!r} is no dimension of the ledger{nearest(name, (*DIMENSIONS, *steps))}")
+            raise _unknown(f"by={name!r}", name, (*DIMENSIONS, *steps))
     return names
+
+
+def _unknown(said: str, name: str, known: Sequence[str]) -> ConfigError:
+    return ConfigError(f"{said} is no dimension of the ledger{nearest(name, known, '')}; there are {', '.join(known)}")
 
 
 def columns_of(names: Collection[str]) -> set[str]:
@@ -49,7 +56,7 @@ class Filter:
         wanted = dict(self.wanted)
         for name, value in (where or {}).items():
             if name not in DIMENSIONS and name not in OF_CALLS:
-                raise ConfigError(f"where={{{name!r}: ...}}{nearest(name, (*DIMENSIONS, *OF_CALLS))}")
+                raise _unknown(f"where={{{name!r}: ...}}", name, (*DIMENSIONS, *OF_CALLS))
             values = _values(name, value)
             wanted[name] = wanted[name] & values if name in wanted else values
         return Filter(wanted)

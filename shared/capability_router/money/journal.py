@@ -7,15 +7,11 @@ whole or not at all, and once, also when it is not known whether it was: its num
 
 from __future__ import annotations
 
-import atexit
 import json
 import logging
-import os
 import queue
-import sys
 import threading
 import uuid
-import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
@@ -23,6 +19,7 @@ from typing import Any, NamedTuple
 
 from capability_router.clock import SystemClock
 from capability_router.errors import StoreError
+from capability_router.lifetime import Lasting, watch
 from capability_router.money.books import DAYS_KEPT, Row
 from capability_router.money.call import ANSWERED, Call
 from capability_router.money.cells import DAY_S, HOUR_S, Cells, book, hour_of
@@ -49,20 +46,23 @@ class Batch(NamedTuple):
     size: int
 
 
-class Journal:
+class Journal(Lasting):
     """See Books. `keep_days`, `keep_calls`: how long, and how many, single calls are kept; the sums stay.
+
+    `sleep`: how its thread waits, by default in real time even where a Router's own clock is virtual: the
+    thread would move that clock.
 
     One of a Router; several, in any processes, may share a store.
     """
 
     def __init__(
         self, room: CallRoom, *, unix: Callable[[], float], keep_days: float = DAYS_KEPT,
-        keep_calls: int | None = None, line: int = LINE_KEPT,
+        keep_calls: int | None = None, line: int = LINE_KEPT, sleep: Callable[[float], None] = SystemClock.sleep,
     ) -> None:  # fmt: skip
-        self._room, self._unix, self._line = room, unix, line
+        self._room, self._unix, self._line, self._sleep = room, unix, line, sleep
         self._keep_days, self._keep_calls = keep_days, keep_calls
         self._begin()
-        _journals.add(self)
+        watch(self)
 
     def _begin(self) -> None:
         """As a process that has written nothing yet; a forked child's line is its parent's to write."""
@@ -103,7 +103,6 @@ class Journal:
             except RuntimeError:  # the interpreter is ending; what is in the line is written at exit
                 return
             self._thread = thread
-            _written_by_children()
         self._bell.put(None)
 
     # -- writing ------------------------------------------------------------------------------------
@@ -112,9 +111,9 @@ class Journal:
         me, patience = threading.current_thread(), _PATIENCE_S[0]
         while True:
             self._bell.get()
-            SystemClock.sleep(_PAUSE_S)
+            self._sleep(_PAUSE_S)
             while not self._written():
-                SystemClock.sleep(patience)
+                self._sleep(patience)
                 patience = min(2 * patience, _PATIENCE_S[1])
             patience = _PATIENCE_S[0]
             self._tidy()
@@ -211,6 +210,20 @@ class Journal:
         except StoreError as error:
             log.warning("%d calls of the ledger could not be written: %s", self.unwritten, error)
 
+    def at_exit(self) -> None:
+        """Write the line before the process ends."""
+        if self.unwritten or self._spilled:
+            self.close()
+
+    def before_fork(self) -> None:
+        """Write the line, which the child is not to write again; a fork doesn't wait for a store that is away."""
+        if not self._failing:
+            self.close()
+
+    def after_fork(self) -> None:
+        """The child has written nothing yet."""
+        self._begin()
+
     def retire(self) -> None:
         """Have the thread write the line and end."""
         self._retired = True
@@ -254,38 +267,3 @@ def _call(row: Mapping[str, Any]) -> Call:
         row["request_id"], row["attempt"], row["model"], row["provider"], row["tenant"], row["task"], row["tags"],
         row["chain"], row["framework"], fault, usage, row["cost_pico"], row["at"], row["credential"], row["session"],
     )  # fmt: skip
-
-
-# -- the ends of a process --------------------------------------------------------------------------
-
-_journals: weakref.WeakSet[Journal] = weakref.WeakSet()
-
-
-def _close_all() -> None:
-    for journal in list(_journals):
-        if journal.unwritten or journal._spilled:
-            journal.close()
-
-
-def _before_fork() -> None:
-    for journal in list(_journals):
-        if not journal._failing:  # a fork doesn't wait for a store that is away
-            journal.close()
-
-
-def _begin_all() -> None:
-    for journal in list(_journals):
-        journal._begin()
-
-
-def _written_by_children() -> None:
-    """A child of `multiprocessing` ends without `atexit`; it has a way of its own."""
-    util = sys.modules.get("multiprocessing.util")
-    process = sys.modules.get("multiprocessing.process")
-    if util is not None and process is not None and process.parent_process() is not None:
-        util.Finalize(None, _close_all, exitpriority=10)
-
-
-atexit.register(_close_all)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_child=_begin_all)

@@ -6,6 +6,7 @@ tokens and is counted in `Total.unpriced`; its cost is not taken for zero.
 
 from __future__ import annotations
 
+import logging
 import weakref
 from collections.abc import Callable
 
@@ -21,6 +22,7 @@ __all__ = [
     "CALLS_KEPT", "DAYS_KEPT", "DIMENSIONS", "Booked", "Call", "Ledger", "Line", "Point", "Reading", "Series", "Total",
     "Totals",
 ]  # fmt: skip
+log = logging.getLogger("capability_router")
 
 
 class Ledger(Reading):
@@ -34,29 +36,37 @@ class Ledger(Reading):
         books: Books | None = None,
     ) -> None:  # fmt: skip
         self._open: set[Line] = set()
-        self._postbox: Postbox[Call] = Postbox(self._book)
+        self._postbox: Postbox[tuple[Call, int]] = Postbox(self._book)
         kept = books or MemoryBooks(self._postbox, keep, days)
         super().__init__(kept, unix, Filter())
         self._take = kept.take
         weakref.finalize(self, kept.retire).atexit = False
-        self.refused_settlements = 0
+        self.refused_settlements = self._told_refused = 0
 
     def open(self, line: Line) -> None:
         """A launch begins."""
+        if self.refused_settlements > self._told_refused:
+            self._tell_refused()
         with self._postbox:
             self._open.add(line)
 
-    def settle(self, call: Call) -> None:
+    def settle(self, call: Call, run: int = 0) -> None:
         """Book a launch's end, without waiting. A second settlement of the same launch is refused and counted."""
-        self._postbox.post(call)
+        self._postbox.post((call, run))
 
-    def _book(self, call: Call) -> None:
-        line = Line(call.request_id, call.attempt)
+    def _book(self, settled: tuple[Call, int]) -> None:
+        call, run = settled
+        line = Line(call.request_id, call.attempt, run)
         if line not in self._open:
             self.refused_settlements += 1
             return
         self._open.remove(line)
         self._take(call)
+
+    def _tell_refused(self) -> None:
+        """Not where they are refused: the garbage collector may have come there, in the middle of anything."""
+        self._told_refused = self.refused_settlements
+        log.warning("the ledger has refused %d settlements of launches that were settled before", self._told_refused)
 
     @property
     def unsettled(self) -> int:
@@ -76,6 +86,8 @@ class Ledger(Reading):
 
     def close(self) -> None:
         """Write what is not yet written; the ledger can go on being used."""
+        if self.refused_settlements > self._told_refused:
+            self._tell_refused()
         self._books.close()
 
     def __repr__(self) -> str:

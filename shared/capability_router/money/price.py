@@ -99,7 +99,7 @@ class Price:
     _dearest: tuple[int, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        for name in _AMOUNTS:
+        for name in AMOUNTS:
             value = getattr(self, name)
             if value is not None:
                 _decimal(f"price.{name}", value)
@@ -234,11 +234,14 @@ class Price:
         return cls(**{**value, "tiers": tiers, "services": {name: cls.parse(own) for name, own in services.items()}})
 
 
-_AMOUNTS = (
+RATES = (
     "input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok", "cache_write_1h_mtok",
     "input_audio_mtok", "output_audio_mtok", "cache_audio_read_mtok",
-    "input_image_mtok", "output_image_mtok", "cache_image_read_mtok", "per_request",
+    "input_image_mtok", "output_image_mtok", "cache_image_read_mtok",
 )  # fmt: skip
+"""The fields of a Price that are USD per million tokens of one kind."""
+AMOUNTS = (*RATES, "per_request")
+"""All fields of a Price that are USD."""
 _CHEAPER = ("batch", "flex")
 _OF_MEDIA = {"audio": (5, 7), "image": (8, 10)}  # places in Rates
 

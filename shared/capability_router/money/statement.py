@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import TypedDict
 
 from capability_router.money.cap import BudgetSpec
+from capability_router.money.denial import moment
 from capability_router.money.price import pico
 from capability_router.money.window import span
 from capability_router.stores.base import Standing
@@ -15,7 +15,7 @@ from capability_router.stores.base import Standing
 class Statement(TypedDict):
     """One cap, JSON-safe. `reserved_usd` is what calls under way, and other processes, may still spend.
 
-    `resets_at`: UTC; None = never, or bit by bit.
+    `resets_at`: "2026-11-26T00:00:00Z"; None = never, or bit by bit.
     """
 
     scope: str
@@ -73,5 +73,5 @@ def _told(
         "scope": scope, "window": window, "on_exceed": on_exceed, "limit_usd": limit / 1e12,
         "spent_usd": spent / 1e12, "reserved_usd": reserved / 1e12,
         "left_usd": max(limit - spent - reserved, 0) / 1e12,
-        "resets_at": None if ends is None else f"{datetime.fromtimestamp(ends, UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "resets_at": moment(ends),
     }  # fmt: skip

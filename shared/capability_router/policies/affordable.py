@@ -12,18 +12,20 @@ from capability_router.plan import Candidate, Plan
 def within_budgets(plan: Plan, foreseen: Callable[[Candidate], Denial | None]) -> Plan:
     """The plan with a remark for each model that a budget would forbid, and those behind the others.
 
-    Where the first one's budget refuses rather than degrades, the request would fail: a note says so.
+    Where the first whose turn it is meets a budget that refuses rather than degrades, a note says that the request
+    would fail.
     """
     denials = {c.id: denial for c in plan.candidates if (denial := foreseen(c)) is not None}
     if not denials:
         return plan
     first = denials.get(plan.candidates[0].id)
+    turn = next((c.id for c in plan.candidates if c.id not in denials or denials[c.id].final), plan.candidates[0].id)
     fits = [c for c in plan.candidates if c.id not in denials]
     rest = [c._replace(held=f"budget: {denials[c.id].told}") for c in plan.candidates if c.id in denials]
     if first is None:
         return replace(plan, candidates=(*fits, *rest))
-    if first.on_exceed == "refuse" or not fits:
-        note = f"a budget would refuse the request: {first.told}"
+    if turn in denials:
+        note = f"a budget would refuse the request: {denials[turn].told}"
         return replace(plan, candidates=(*rest, *fits), notes=(*plan.notes, note))
     reason = f"the budget leaves out {plan.candidates[0].id}: {first.told}"
     return replace(plan, candidates=(*fits, *rest), reason=reason)

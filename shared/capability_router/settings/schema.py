@@ -82,7 +82,10 @@ def _condition(name: str, value: Any) -> Any:
 
 
 class Policy(Block):
-    """How models are ranked. Weights are 0 or more; `cost_weight` and `latency_weight` belong to adaptive."""
+    """How models are ranked. Weights are 0 or more; `cost_weight` and `latency_weight` belong to adaptive.
+
+    `exploration` is accepted and idle.
+    """
 
     name: Annotated[str, PlainValidator(choice(*POLICIES))] = "adaptive"
     quality_target: Share | None = None
@@ -190,7 +193,7 @@ class Hedge(Block):
 
 
 class Telemetry(Block):
-    """Where decision records go. Texts are in them only with `capture_content`."""
+    """Where decision records go. No text is in them; `capture_content` is accepted and idle."""
 
     jsonl: Text | None = None
     log: Flag = False

@@ -121,6 +121,10 @@ class Store(Protocol):
         """Where the ledger is kept; None = not in this kind of store."""
         ...
 
+    def open(self) -> None:
+        """Make it ready, as its first use would; raises StoreError for a file that can't be used."""
+        ...
+
     def close(self) -> None:
         """Give connections back; the store can go on being used."""
         ...

@@ -2,26 +2,38 @@
 
 One connection to write with and one to read with, each under a lock; both are opened anew after a fork, for
 SQLite forbids to carry a connection into a child. Each room has tables and a schema version of its own. The
-file is made with mode 0600, and its companions (-wal, -shm) get the same from SQLite.
+file is made at its first use, with mode 0600, and its companions (-wal, -shm) get the same from SQLite. A file
+that holds another program's tables is left as it is.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
+from typing import NamedTuple
 
 from capability_router.errors import StoreError
+from capability_router.stores.damage import APPLICATION, is_foreign
 
 BUSY_S = 5.0
 _ROOMS = "CREATE TABLE IF NOT EXISTS rooms (name TEXT PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID"
 
 
 class CorruptStore(StoreError):
-    """The file is no SQLite database, or a damaged one."""
+    """The file is damaged."""
+
+
+class Room(NamedTuple):
+    """Tables that belong together, and the version of their schema."""
+
+    name: str
+    version: int
+    schema: Sequence[str]
 
 
 class _Desk:
@@ -39,30 +51,28 @@ class _Desk:
 class Database:
     """`with database.writing() as c:` is one transaction; `with database.reading() as c:` sees one state.
 
-    Raises StoreError, CorruptStore among them, for whatever SQLite finds wrong in these blocks.
+    Raises StoreError, CorruptStore among them, for whatever SQLite finds wrong in these blocks. `aside` moves a damaged
+    file out of the way, or gives False and lets it be. `reads_only`: nothing is made, changed or moved.
     """
 
-    def __init__(self, path: Path, *, busy_s: float = BUSY_S) -> None:
-        self.path, self._busy_s = path, busy_s
+    def __init__(
+        self, path: Path, *, busy_s: float = BUSY_S, aside: Callable[[Path], bool] | None = None,
+        reads_only: bool = False,
+    ) -> None:  # fmt: skip
+        self.path, self._busy_s, self._aside, self._reads_only = path, busy_s, aside, reads_only
+        self._rooms: list[Room] = []
+        self._opening = Lock()
         self._left: list[_Desk] = []  # a parent process's, to be neither used nor closed here
         self._pid, self._writer, self._reader = os.getpid(), _Desk(), _Desk()
-        with self._told():
-            _made(path)
 
     def room(self, name: str, version: int, schema: Sequence[str]) -> None:
-        """Create a room's tables if it has none; raises StoreError for another version than this one."""
-        with self.writing() as connection:
-            connection.execute(_ROOMS)
-            row = connection.execute("SELECT version FROM rooms WHERE name = ?", (name,)).fetchone()
-            if row is None:
-                for statement in schema:
-                    connection.execute(statement)
-                connection.execute("INSERT INTO rooms VALUES (?, ?)", (name, version))
-            elif row[0] != version:
-                raise StoreError(
-                    f"the store {self.path} keeps its {name} in version {row[0]}, this capability-router knows "
-                    f"version {version}; use the release that wrote it, or another file"
-                )
+        """Have a room: its tables are made with the file's first use, if they are not there."""
+        self._rooms.append(Room(name, version, schema))
+
+    def open(self) -> None:
+        """What the first use does: make the file and its tables. Raises StoreError for another version of one."""
+        with self.reading():
+            pass
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -91,7 +101,7 @@ class Database:
         """A forked child leaves its parent's connections alone and opens its own."""
         if os.getpid() != self._pid:
             self._left += [self._writer, self._reader]
-            self._pid, self._writer, self._reader = os.getpid(), _Desk(), _Desk()
+            self._pid, self._writer, self._reader, self._opening = os.getpid(), _Desk(), _Desk(), Lock()
 
     @contextmanager
     def _transaction(self, desk: _Desk, begin: str) -> Iterator[sqlite3.Connection]:
@@ -109,16 +119,73 @@ class Database:
                 raise
 
     def _opened(self) -> sqlite3.Connection:
+        with self._opening:
+            try:
+                return self._connected()
+            except sqlite3.OperationalError:
+                raise
+            except sqlite3.DatabaseError:
+                if self._aside is None or not self._aside(self.path):
+                    raise
+            return self._connected()
+
+    def _connected(self) -> sqlite3.Connection:
+        if not self._reads_only:
+            _made(self.path)
         connection = sqlite3.connect(
-            self.path, timeout=self._busy_s, isolation_level=None, check_same_thread=False, cached_statements=64
-        )
+            f"{self.path.as_uri()}?mode=rw", uri=True, timeout=self._busy_s, isolation_level=None,
+            check_same_thread=False, cached_statements=64,
+        )  # fmt: skip
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-        except sqlite3.Error:
+            self._recognised(connection)
+            self._furnished(connection)
+        except BaseException:  # whatever it was, nobody else closes it
             connection.close()
             raise
         return connection
+
+    def _recognised(self, connection: sqlite3.Connection) -> None:
+        """Before anything is changed: raises StoreError for what is no store of ours."""
+        if self._reads_only:
+            connection.execute("PRAGMA query_only = ON")
+        names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master ORDER BY name")]
+        if names and [row[1] for row in connection.execute("PRAGMA table_info(rooms)")] != ["name", "version"]:
+            raise StoreError(
+                f"the store {self.path} can't be used: it holds another program's tables ({names[0]!r}, ...) and was "
+                "left as it was; name another file"
+            )
+        if self._reads_only:
+            return
+        if not names:
+            connection.execute(f"PRAGMA application_id = {APPLICATION}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+
+    def _furnished(self, connection: sqlite3.Connection) -> None:
+        """See that each room is there, in the version that is known here."""
+        missing = self._missing(connection)
+        if missing and self._reads_only:
+            raise StoreError(f"the store {self.path} holds nothing yet: a router fills it with its first request")
+        if not missing:
+            return
+        connection.execute("BEGIN IMMEDIATE")  # it ends with the connection if anything is raised
+        connection.execute(_ROOMS)
+        for room in self._missing(connection):  # another process may have been faster
+            for statement in room.schema:
+                connection.execute(statement)
+            connection.execute("INSERT INTO rooms VALUES (?, ?)", (room.name, room.version))
+        connection.execute("COMMIT")
+
+    def _missing(self, connection: sqlite3.Connection) -> list[Room]:
+        there = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'rooms'").fetchone()
+        found = dict(connection.execute("SELECT name, version FROM rooms").fetchall()) if there else {}
+        for room in self._rooms:
+            if found.get(room.name, room.version) != room.version:
+                raise StoreError(
+                    f"the store {self.path} keeps its {room.name} in version {found[room.name]}, this "
+                    f"capability-router knows version {room.version}; use the release that wrote it, or another file"
+                )
+        return [room for room in self._rooms if room.name not in found]
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -127,17 +194,30 @@ class Database:
         except sqlite3.OperationalError as error:  # locked, full, read-only, not there
             raise StoreError(f"the store {self.path} can't be used: {error}") from error
         except sqlite3.DatabaseError as error:
-            raise CorruptStore(
-                f"the store {self.path} is damaged, or no store: {error}; restore it from a copy, or move it away "
-                "to begin afresh"
-            ) from error
+            raise self._unreadable(error) from error
         except OSError as error:
             raise StoreError(f"the store {self.path} can't be used: {error.strerror or error}") from error
+
+    def _unreadable(self, error: sqlite3.DatabaseError) -> StoreError:
+        if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_NOTADB and is_foreign(self.path):
+            return StoreError(
+                f"the store {self.path} can't be used: it is no SQLite database, and was left as it was; "
+                "name another file"
+            )
+        return CorruptStore(
+            f"the store {self.path} is damaged: {error}; restore it from a copy, or move it away to begin afresh"
+        )
 
     def __repr__(self) -> str:
         return f"<Database {self.path}>"
 
 
 def _made(path: Path) -> None:
-    """Make the file before SQLite does, for its owner alone; one that is there keeps its mode."""
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    """Make the file before SQLite does, for its owner alone; one that is there keeps its mode, and isn't opened.
+
+    For to close a file gives up all locks that this process has on it, those of its other connections included.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))

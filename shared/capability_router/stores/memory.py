@@ -78,6 +78,9 @@ class MemoryStore:
         self.budgets = MemoryBudgets(unix)
         self.states = MemoryStates()
 
+    def open(self) -> None:
+        """There is nothing to make ready."""
+
     def close(self) -> None:
         """There is nothing to close."""
 

@@ -164,6 +164,9 @@ class RedisStore:
         self.budgets = RedisBudgets(self.server, unix)
         self.states = RedisStates(self.server)
 
+    def open(self) -> None:
+        """The server is not asked before it is needed."""
+
     def close(self) -> None:
         """Close the connections; the next use opens them again."""
         self.server.client.close()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from capability_router.stores.base import Claim, Grant, Pot, Standing, State
+from capability_router.stores.damage import set_aside
 from capability_router.stores.database import CorruptStore, Database
 from capability_router.stores.lending import PAST_S, Loan, Till, lend, open_at
 from capability_router.stores.sqlite_calls import SqliteCalls
@@ -104,14 +105,24 @@ class SqliteStates:
 
 
 class SqliteStore:
-    """`sqlite:///router.db` (from the working directory), `sqlite:////var/lib/router.db`."""
+    """`sqlite:///router.db` (from the working directory), `sqlite:////var/lib/router.db`.
 
-    def __init__(self, path: Path, unix: Callable[[], float]) -> None:
+    `mend`: a damaged file of ours is moved aside. `reads_only`: nothing is made, changed or moved.
+    """
+
+    def __init__(
+        self, path: Path, unix: Callable[[], float], *, mend: bool = False, reads_only: bool = False
+    ) -> None:
         self.name = f"sqlite:///{path}"
-        self.database = Database(path.absolute())  # a process may change its directory
+        aside = (lambda file: set_aside(file, unix())) if mend else None
+        self.database = Database(path.absolute(), aside=aside, reads_only=reads_only)  # a process may change directory
         self.budgets = SqliteBudgets(self.database, unix)
         self.states = SqliteStates(self.database)
         self.calls = SqliteCalls(self.database)
+
+    def open(self) -> None:
+        """Make the file, if there is none. Raises StoreError for what is no store, CorruptStore for damage."""
+        self.database.open()
 
     def close(self) -> None:
         """Close this process's connections; the next use opens them again."""

@@ -107,6 +107,20 @@ def test_litellms_audio_image_and_service_tiers_and_its_own_word_before_a_resell
     }
 
 
+def test_a_write_for_an_hour_changes_in_a_service_tier_as_the_plain_write_does():
+    write, plain = "cache_creation_input_token_cost", {"input_cost_per_token": 3e-6, "output_cost_per_token": 1.5e-5}
+    row = {
+        "litellm_provider": "anthropic", "mode": "chat", **plain, write: 3.75e-6, f"{write}_above_1hr": 6e-6,
+        f"{write}_above_200k_tokens": 7.5e-6, f"{write}_above_1hr_above_200k_tokens": 1.2e-5,
+        "input_cost_per_token_batches": 1.5e-6, f"{write}_batches": 1.875e-6,
+        f"{write}_above_200k_tokens_batches": 3e-6, "input_cost_per_token_priority": 6e-6,
+    }  # fmt: skip
+    services = litellm.read({"m": row})["anthropic"]["m"]["price"]["services"]
+    assert services["batch"]["cache_write_1h_mtok"] == 3
+    assert services["batch"]["tiers"][0]["price"]["cache_write_1h_mtok"] == 4.8
+    assert services["priority"]["cache_write_1h_mtok"] == 6
+
+
 def test_litellms_effort_levels_are_taken_from_flags_when_each_is_told():
     flags = {f"supports_{name}_reasoning_effort": name != "minimal" for name in ("none", "minimal", "xhigh", "max")}
     row = {"litellm_provider": "openai", "mode": "chat", "supports_reasoning": True, **flags}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from capability_router.catalog.statement import Known, Statement, settle, unsettled
+from capability_router.catalog.sources import litellm, models_dev, openrouter
+from capability_router.catalog.statement import Known, Statement, is_copy, settle, unsettled
+from capability_router.money.price import AMOUNTS
 
 
 def said(**fields: list[tuple[str, object]]) -> dict[str, list[Statement]]:
@@ -86,3 +88,47 @@ def test_what_was_settled_can_be_heard_again():
     assert settle(unsettled(known)) == known
     again = settle(unsettled(Known({}, {}, {}, "2027-01-01")))
     assert again.retires == "2027-01-01"
+
+
+PLAIN = {"input_mtok": 1, "output_mtok": 2}
+TIER = {"above": 200_000, "price": {"input_mtok": 2, "output_mtok": 4}}
+OTHERS: list[tuple[dict[str, object], dict[str, object]]] = [
+    *(({rate: 5}, {rate: 50}) for rate in AMOUNTS),
+    ({"tiers": [TIER]}, {"tiers": [{**TIER, "price": {"input_mtok": 2, "output_mtok": 5}}]}),
+    ({"tiers": [TIER]}, {"tiers": [{**TIER, "above": 100_000}]}),
+    ({"tiers": [TIER]}, {"tiers": [TIER, {**TIER, "above": 500_000}]}),
+    ({"services": {"batch": PLAIN}}, {"services": {"batch": {**PLAIN, "output_mtok": 1}}}),
+    ({"services": {"batch": {**PLAIN, "tiers": [TIER]}}},
+     {"services": {"flex": PLAIN, "batch": {**PLAIN, "tiers": [{**TIER, "above": 5}]}}}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("ours", "theirs"), OTHERS)
+def test_whatever_two_prices_differ_in_is_a_doubt(ours, theirs):
+    known = settle(said(price=[("a", {**PLAIN, **ours}), ("b", {**PLAIN, **theirs})]))
+    assert known.fields["price"] == {**PLAIN, **ours}
+    assert known.doubts == {"price": {"b": theirs}}
+    assert known.confidence("price") == "conflict"
+    assert settle(unsettled(known)) == known
+
+
+def test_what_only_one_of_two_prices_states_is_no_doubt():
+    more = {**PLAIN, "tiers": [TIER], "services": {"batch": PLAIN}, "input_image_mtok": 5}
+    near = {**PLAIN, "tiers": [{**TIER, "above": 200_001}], "services": {"flex": PLAIN}}
+    known = settle(said(price=[("a", more), ("b", PLAIN), ("c", near)]))
+    assert (known.doubts, known.confidence("price")) == ({}, "confirmed")
+
+
+@pytest.mark.parametrize(
+    ("names", "copy"),
+    [(["m", "m-2026-01-02"], True), (["m-latest", "m-2026-01-02"], False), (["n", "m-2026-01-02"], False)],
+)
+def test_a_dated_name_of_which_nothing_else_is_said_is_a_copy(names, copy):
+    same = said(price=[("a", PLAIN)])
+    models = dict.fromkeys(names, same) | {"m-2026-01-02": {**same, **said(retires=[("a", "2027-01-01")])}}
+    assert is_copy(models, "m-2026-01-02") is copy
+
+
+@pytest.mark.parametrize("reader", [litellm, models_dev, openrouter])
+def test_the_readers_rates_are_those_of_a_price(reader):
+    assert set(reader._RATES.values()) <= set(AMOUNTS)

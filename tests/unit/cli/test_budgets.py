@@ -65,3 +65,15 @@ def test_a_store_that_cannot_be_read_is_one_line_without_its_password() -> None:
     found = run("--store", "redis://me:geheim@127.0.0.1:1/0")
     assert found.exit_code == 1
     assert found.output == "Error: the store redis://me:***@127.0.0.1:1/0 can't be used: ConnectionError\n"
+
+
+def test_a_caller_s_name_neither_breaks_nor_steers_the_terminal(tmp_path: Path) -> None:
+    url, name = f"sqlite:///{tmp_path / 'router.db'}", "acme\n\x1b[2Jglobal\u202e"
+    router = scripted_router({"a": ["ok"]}, store=url, budgets=CAPS)
+    with routing(tenant=name):
+        ask(router)
+    router.close()
+    shown = run("--store", url).output
+    assert [line.split()[0] for line in shown.splitlines()[1:]] == ["global", "tenant:acme??[2Jglobal?"]
+    assert shown.replace("\n", "").isprintable()
+    assert name in [r["scope"].partition(":")[2] for r in json.loads(run("--store", url, "--json").stdout)]

@@ -122,7 +122,7 @@ def test_without_store_or_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_nothing_booked(tmp_path: Path, store: str) -> None:
-    in_file(tmp_path / "empty.db")
+    in_file(tmp_path / "empty.db").total()  # which makes it
     for found in (run("total", "--store", f"sqlite:///{tmp_path}/empty.db"),
                   run("calls", "--store", store, "--where", "tenant=nobody")):  # fmt: skip
         assert found.exit_code == 0

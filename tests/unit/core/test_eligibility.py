@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import Field, fields
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 
 from capability_router import ModelCard, Need, Price, Request, routing
 from capability_router.catalog.card import CAPABILITIES
-from capability_router.eligibility import RULES, Ask, Eligible, screen
+from capability_router.eligibility import _BY_SIZE, _BY_TERMS, RULES, Ask, Eligible, Rule, screen
+from capability_router.routing import Routing
 
 
 def card(id: str = "m", **fields: Any) -> ModelCard:
@@ -193,3 +195,29 @@ def test_each_term_that_may_forbid_a_model_says_so(terms: dict[str, Any]) -> Non
 def test_terms_that_only_attribute_forbid_nothing() -> None:
     with routing(tenant="acme", tags=["nightly"], max_cost_usd=1, deadline_s=2, data={"training": True}) as stated:
         assert not stated.binding
+
+
+def some(field: Field[Any]) -> Any:
+    """A value that states this term."""
+    words = str(field.type)
+    return ("x",) if words.startswith("tuple") else False if words.startswith("bool") else "x"
+
+
+@pytest.mark.parametrize("rule", _BY_TERMS, ids=lambda rule: rule.name)
+def test_a_rule_that_is_only_asked_of_binding_terms_is_about_one_of_them(rule: Rule) -> None:
+    by_name = {f.name: f for f in fields(Routing)}
+    assert rule.term in by_name
+    if rule.term == "tenant":  # asked where cards or the configuration name tenants: the test of names, above
+        return
+    assert Routing(**{rule.term: some(by_name[rule.term])}).binding
+
+
+@pytest.mark.parametrize("rule", _BY_SIZE, ids=lambda rule: rule.name)
+def test_a_rule_on_sizes_is_asked_of_every_request(rule: Rule) -> None:
+    assert rule.term in ("", "max_cost_usd")
+    assert rule in RULES
+
+
+def test_the_terms_of_the_table_are_all_that_bind() -> None:
+    bind = {f.name for f in fields(Routing) if f.default in ((), None) and Routing(**{f.name: some(f)}).binding}
+    assert bind == {rule.term for rule in _BY_TERMS} - {"tenant"}

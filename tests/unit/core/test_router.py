@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
+from datetime import datetime
 from typing import Any
 
 import pytest
 
-from capability_router import BudgetExceeded, Request, routing
+from capability_router import BudgetEvent, BudgetExceeded, Request, routing
 from capability_router.request import Reply
 from capability_router.router import Router
 from capability_router.testing import ask, scripted_router
@@ -75,3 +76,35 @@ def test_a_prompt_or_messages_stand_for_a_request() -> None:
     assert made.explain("hello").chosen.id == "a"
     tool = {"type": "function", "function": {"name": "add", "parameters": {}}}
     assert made.explain([{"role": "user", "content": "hello"}], tools=[tool], tenant="acme").chosen.id == "b"
+
+
+def test_on_budget_tells_each_threshold_in_the_words_of_rows_and_errors() -> None:
+    cap = {"scope": "global", "limit_usd": 50e-6, "window": "day"}  # an answer costs 16e-6, and may cost 30e-6
+    router = scripted_router({"a": ["ok"]}, budgets=[cap])
+    heard: list[BudgetEvent] = []
+    router.on_budget(heard.append)
+    request = Request(("hi",), max_tokens=10)
+    for _ in range(2):
+        ask(router, request)
+    assert [(e.kind, e.scope, e.window, e.share) for e in heard] == [("threshold", "global", "day", 0.5)]
+    with pytest.raises(BudgetExceeded) as caught:
+        ask(router, request)
+    assert "$0.000018 of $0.00005 left" in str(caught.value)
+    (row,) = router.budgets.rows()
+    assert heard[0].resets_at == caught.value.resets_at == row["resets_at"]
+    assert datetime.fromisoformat(str(row["resets_at"])).timestamp() > router.clock.unix()
+
+
+def test_on_budget_goes_on_when_a_listener_raises(caplog: pytest.LogCaptureFixture) -> None:
+    router = scripted_router({"a": ["ok"]}, budgets=[{"scope": "global", "limit_usd": 16e-6, "on_exceed": "warn"}])
+    heard: list[float] = []
+
+    def fails(event: BudgetEvent) -> None:
+        heard.append(event.share)
+        raise ValueError("my own mistake")
+
+    router.on_budget(fails)
+    router.on_budget(lambda event: heard.append(-event.share))
+    assert ask(router).outcome.model == "a"
+    assert heard == [0.5, -0.5, 0.8, -0.8, 1.0, -1.0]
+    assert "my own mistake" in caplog.text

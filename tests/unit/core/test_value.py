@@ -3,7 +3,7 @@ from __future__ import annotations
 import copy
 import inspect
 import pickle
-from dataclasses import FrozenInstanceError, dataclass, field, fields, replace
+from dataclasses import FrozenInstanceError, InitVar, dataclass, field, fields, replace
 
 import pytest
 
@@ -55,3 +55,53 @@ def test_what_the_core_gives_is_frozen(kind: type) -> None:
         with pytest.raises(FrozenInstanceError):
             setattr(made, each.name, "changed")
     assert replace(made) == made == copy.copy(made) == pickle.loads(pickle.dumps(made))  # noqa: S301 - made here
+
+
+class _Checks:
+    __slots__ = ()
+
+    def __post_init__(self) -> None:
+        raise AssertionError("never run by quickly_made")
+
+
+@dataclass(frozen=True, slots=True)
+class WithInherited(_Checks):
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class WithPost:
+    name: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", self.name.strip())
+
+
+@pytest.mark.parametrize("kind", [WithPost, WithInherited])
+def test_a_post_init_that_would_never_run_is_refused(kind: type) -> None:
+    with pytest.raises(TypeError, match=f"{kind.__name__} has a __post_init__"):
+        quickly_made(kind)
+
+
+@dataclass(frozen=True, slots=True)
+class WithOwnField:
+    name: str
+    size: int = field(init=False, default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class WithInitVar:
+    name: str
+    seed: InitVar[int]
+
+
+@dataclass(frozen=True, slots=True)
+class WithKeywordOnly:
+    name: str = ""
+    size: int = field(kw_only=True)
+
+
+@pytest.mark.parametrize("kind", [WithOwnField, WithInitVar, WithKeywordOnly])
+def test_fields_that_init_does_not_take_in_order_are_refused(kind: type) -> None:
+    with pytest.raises(TypeError, match=f"{kind.__name__}: quickly_made is for classes whose __init__ takes each"):
+        quickly_made(kind)

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from capability_router import Request, Usage
-from capability_router.execution.effects import Effect, Timeouts
-from capability_router.execution.events import AlarmRang, Began, Cancelled, ChunkArrived, Completed, Event, Faulted
+from capability_router import Request, StoreError, Usage
+from capability_router.execution.effects import Effect, Fund, Timeouts
+from capability_router.execution.events import (
+    AlarmRang,
+    Began,
+    Cancelled,
+    ChunkArrived,
+    Completed,
+    Event,
+    Faulted,
+    Funded,
+)
 from capability_router.faults.kinds import Fault
+from capability_router.money.budget import Budgets
 from capability_router.request import AttemptRecord, Finish, Outcome, Reply
+from capability_router.stores.base import Claim, Grant, Standing
 from capability_router.testing import ScriptedEndpoint, assert_books_balanced, scripted_router
 
 NO_CLOCK = Timeouts()
@@ -48,6 +60,12 @@ class Stage:
         fault = Fault(fault) if isinstance(fault, str) else fault
         return self.feed(Faulted(at, attempt, fault, reply, _numbered(others)))
 
+    def funded(self, at: float, effects: tuple[Effect, ...]) -> tuple[Effect, ...]:
+        """Perform the Fund that is first among these, and say so."""
+        assert isinstance(effects[0], Fund)
+        effects[0].borrow()
+        return self.feed(Funded(at))
+
     def rang(self, at: float, **replies: Reply) -> tuple[Effect, ...]:
         return self.feed(AlarmRang(at, _numbered(replies)))
 
@@ -71,13 +89,34 @@ class Stage:
         return self.machine.records
 
 
+class Lender:
+    """A room of money that is asked as one far away is: not while a launch is being decided. `away` = it fails."""
+
+    inline = False
+
+    def __init__(self, budgets: Budgets) -> None:
+        self._room, self.away, self.asked = budgets.room, False, 0
+        budgets.room = self
+
+    def claim(self, claim: Claim) -> Grant:
+        self.asked += 1
+        if self.away:
+            raise StoreError("away")
+        return self._room.claim(claim)
+
+    def standings(self, budgets: Iterable[str] = ()) -> list[Standing]:
+        return self._room.standings(budgets)
+
+
 def _numbered(replies: dict[str, Reply]) -> dict[int, Reply]:
     """`_2=reply` -> {2: reply}."""
     return {int(name[1:]): reply for name, reply in replies.items()}
 
 
 def told(effects: tuple[Effect, ...]) -> list[Any]:
-    """Effects as ("launch", 1, "a", "timeout"), ("alarm", 105.0), ("deliver", 1), ("abort", 1), ("finish", "a")."""
+    """Effects as ("launch", 1, "a", "timeout"), ("alarm", 105.0), ("deliver", 1), ("abort", 1),
+    ("fund",), ("finish", "a").
+    """
     return [_told(effect) for effect in effects]
 
 
@@ -87,4 +126,6 @@ def _told(effect: Any) -> tuple[Any, ...]:
         return ("launch", effect.attempt, effect.candidate.id, effect.after)
     if name == "Finish":
         return ("finish", effect.outcome.model)
+    if name == "Fund":
+        return ("fund",)
     return ({"SetAlarm": "alarm"}.get(name, name.lower()), effect[0])

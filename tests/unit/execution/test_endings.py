@@ -17,9 +17,12 @@ from capability_router import (
     Usage,
     routing,
 )
-from capability_router.execution.endings import together, why
+from capability_router.execution.endings import failure, together, why
 from capability_router.faults.kinds import Fault
+from capability_router.money.budget import Denial
 from capability_router.request import AttemptRecord
+
+USD = 10**12  # picodollars
 
 
 def ended(*faults: Fault | str, at: float = 101.0, **settings: Any) -> BaseException:
@@ -106,6 +109,56 @@ def test_of_a_budget_that_is_used_up_nothing_is_left() -> None:
     stage.begin()
     assert isinstance(stage.error, BudgetExceeded)
     assert stage.error.left_usd == 0
+
+
+def refused(**denials: Denial) -> BudgetExceeded:
+    """The error of a request whose models were all forbidden like that."""
+    machine = Stage("ab").machine
+    machine._targets.denials.update(denials)
+    error = failure((), (), machine._targets, machine._limits, "acme", 100.0, 0.0)
+    assert isinstance(error, BudgetExceeded)
+    return error
+
+
+def cap(scope: str, left: int, **more: Any) -> Denial:
+    return Denial(scope, left, f"of {scope}", "degrade", "day", **{"limit": 9 * USD, **more})
+
+
+def test_the_cap_that_leaves_most_is_told_in_full() -> None:
+    most = cap("global", 2 * USD, spent=4 * USD, reserved=3 * USD, resets_at=86_400.0)
+    for denials in ({"a": most, "b": cap("model:b", USD)}, {"a": cap("model:b", USD), "b": most}):
+        error = refused(**denials)
+        assert (error.scope, error.window, error.resets_at) == ("global", "day", "1970-01-02T00:00:00Z")
+        assert (error.limit_usd, error.spent_usd, error.reserved_usd, error.left_usd) == (9, 4, 3, 2)
+
+
+def test_what_is_not_known_of_a_cap_is_none_and_an_overdrawn_one_leaves_nothing() -> None:
+    error = refused(a=cap("global", -USD, limit=None, spent=0))
+    assert (error.limit_usd, error.spent_usd, error.reserved_usd, error.left_usd) == (None, 0, None, 0)
+    assert error.resets_at is None
+
+
+def test_numbers_that_are_others_too_stay_with_them() -> None:
+    error = refused(a=cap("global", USD, spent=USD, reserved=USD, private=True))
+    assert (error.limit_usd, error.spent_usd, error.reserved_usd, error.left_usd) == (None, None, None, None)
+    assert (error.scope, error.window) == ("global", "day")
+
+
+def test_models_for_which_there_is_room_are_named() -> None:
+    fits = cap("model:b", USD, fits=("small", "tiny"))
+    for denials in ({"a": cap("global", USD), "b": fits}, {"a": fits, "b": cap("global", USD)}):
+        error = refused(**denials)
+        assert error.fits == ("small", "tiny")
+        assert str(error).endswith(". What is left would do for small, tiny")
+    none = refused(a=cap("global", USD))
+    assert (none.fits, str(none)) == (
+        (), "the budget leaves no room for this request; nothing was sent. a: of global",
+    )  # fmt: skip
+
+
+def test_one_store_that_cannot_be_asked_is_the_reason() -> None:
+    error = refused(a=cap("global", USD), b=cap("model:b", 0, store=True))
+    assert str(error) == "the budgets can't be asked; nothing was sent. a: of global; b: of model:b"
 
 
 def test_no_model_is_free() -> None:

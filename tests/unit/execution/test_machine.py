@@ -207,7 +207,8 @@ def test_a_budget_refuses_before_anything_is_sent() -> None:
 
 
 def test_a_degrading_budget_takes_the_cheaper_model() -> None:
-    cards = {"dear": {"price": {"input_mtok": 500, "output_mtok": 500}}, "cheap": {}}
+    dear = {"price": {"input_mtok": 500, "output_mtok": 500}, "max_output_tokens": 1_024}
+    cards = {"dear": dear, "cheap": {"max_output_tokens": 1_024}}
     budget = [{"scope": "global", "limit_usd": 0.05, "on_exceed": "degrade"}]
     router = scripted_router({"dear": ["ok"], "cheap": ["ok"]}, cards=cards, budgets=budget)
     assert ask(router).outcome.model == "cheap"

@@ -2,76 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
+from unit.execution.shown import Failed, Shown
 from unit.execution.staged import HEDGE
 
-from capability_router import AllCandidatesFailed, Request, Usage
-from capability_router.clock import ManualClock
-from capability_router.execution.effects import Launch
-from capability_router.execution.performance import Performance, Rang
+from capability_router import AllCandidatesFailed, StreamInterrupted, Usage
+from capability_router.execution.performance import Rang
 from capability_router.faults.kinds import Fault
-from capability_router.request import Finish, Reply
-from capability_router.testing import assert_books_balanced, scripted_router
-
-
-class Spoken:
-    """An attempt whose chunks the test hands over itself; "" is no content."""
-
-    keeps_time = True
-
-    def __init__(self, index: int) -> None:
-        self.index = index
-        self.seen: list[str] = []
-        self.aborted = 0
-
-    def commits(self, chunk: str) -> bool:
-        self.seen.append(chunk)
-        return bool(chunk)
-
-    def abort(self) -> None:
-        self.aborted += 1
-
-    def reply(self) -> Reply:
-        return Reply(text="".join(self.seen) or "not shown", usage=Usage(10, self.index), finish=Finish.STOP)
-
-
-class Failed(Exception):
-    """A provider's fault of that kind."""
-
-    def __init__(self, kind: str, cause: BaseException | None = None) -> None:
-        super().__init__(kind)
-        self.kind, self.cause = kind, cause
-
-
-class Shown:
-    """A performance of one request over models of these letters. `broken`: what starting an attempt raises."""
-
-    def __init__(self, ids: str = "ab", *, stream: bool = True, broken: Any = None, **settings: Any) -> None:
-        self.clock = ManualClock()
-        self.clock.sleep(100.0)
-        self.router = scripted_router({id: ["ok"] for id in ids}, clock=self.clock, **settings)
-        self.run = self.router.start(Request(("hello",), stream=stream), self)  # type: ignore[arg-type]
-        self.show: Performance[str] = Performance(self.run._machine, self, self.clock)  # type: ignore[arg-type]
-        self.broken: dict[int, Exception] = broken or {}
-        self.attempts: dict[int, Spoken] = {}
-        self.show.begin()
-
-    def start(self, launch: Launch) -> Spoken:
-        if launch.attempt in self.broken:
-            raise self.broken[launch.attempt]
-        return self.attempts.setdefault(launch.attempt, Spoken(launch.attempt))
-
-    def fault(self, error: BaseException) -> Fault | None:
-        return Fault(error.kind, error=error.cause) if isinstance(error, Failed) else None
-
-    def started(self) -> list[int]:
-        return [index for index, _ in self.show.started()]
-
-    def faults(self) -> list[tuple[str, str | None]]:
-        assert_books_balanced(self.router)
-        return [(r.model, r.fault) for r in self.run._machine.records]
 
 
 def test_chunks_are_held_until_one_has_content_and_then_given_once() -> None:
@@ -89,6 +26,13 @@ def test_chunks_are_held_until_one_has_content_and_then_given_once() -> None:
     assert not it.show.running
     it.show.check()
     assert it.faults() == [("a", None)]
+
+
+def test_a_request_under_way_has_no_error() -> None:
+    it = Shown()
+    it.started()
+    it.show.check()
+    assert it.show.running
 
 
 def test_a_whole_reply_is_held_until_it_has_ended() -> None:
@@ -137,6 +81,42 @@ def test_a_mistake_in_the_callers_code_passes_through_and_leaves_nothing() -> No
     assert not it.show.running
     assert it.faults() == [("a", "cancelled")]
     it.show.check()
+
+
+BARE = Fault("unsupported")
+
+
+@pytest.mark.parametrize("fault", [BARE, Fault("unsupported", status=400), Fault("unsupported", code="no_tools")])
+def test_a_request_that_a_model_does_not_support_goes_to_the_next(fault: Fault) -> None:
+    it = Shown()
+    it.fault = lambda error: fault  # type: ignore[method-assign]  # whatever is raised
+    it.started()
+    it.show.raised(1, ValueError("no"))
+    assert it.started() == [2]
+    it.show.ended(2)
+    assert it.faults() == [("a", "unsupported"), ("b", None)]
+
+
+@pytest.mark.parametrize(
+    ("fault", "mistaken"),
+    [
+        (BARE, True), (Fault("unsupported", status=400), False), (Fault("unsupported", code="no_tools"), False),
+        (Fault("overloaded"), False),
+    ],
+)  # fmt: skip
+def test_what_a_package_cannot_do_with_an_answer_that_has_begun_is_its_mistake(fault: Fault, mistaken: bool) -> None:
+    it = Shown()
+    it.fault = lambda error: fault  # type: ignore[method-assign]  # whatever is raised
+    it.started()
+    it.show.took(1, "text")
+    if mistaken:
+        with pytest.raises(ValueError, match="no"):
+            it.show.raised(1, ValueError("no"))
+    else:
+        it.show.raised(1, ValueError("no"))
+        with pytest.raises(StreamInterrupted):
+            it.show.check()
+    assert it.faults() == [("a", "cancelled" if mistaken else fault.kind)]
 
 
 def test_the_end_of_the_program_is_no_fault() -> None:
@@ -302,3 +282,35 @@ async def test_a_turn_is_waited_for_on_the_clock(asynchronous: bool) -> None:
     else:
         late.show.wait_turn()
     assert (late.clock.now(), late.started()) == (109.0, [2])
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_what_has_to_be_paid_for_first_is_started_then(asynchronous: bool) -> None:
+    it = Shown("ab", lent=True, budgets=[{"scope": f"model:{id}", "limit_usd": 1.0} for id in "ab"])
+    for number, model in enumerate("ab", start=1):
+        assert it.started() == []
+        if asynchronous:
+            await it.show.await_turn()
+        else:
+            it.show.wait_turn()
+        assert it.started() == [number], model
+        it.show.raised(number, Failed("auth"))
+    with pytest.raises(AllCandidatesFailed):
+        it.show.check()
+    assert (it.clock.now(), it.faults()) == (100.0, [("a", "auth"), ("b", "auth")])
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_what_is_paid_for_is_no_longer_waited_for(asynchronous: bool) -> None:
+    caps = [{"scope": "global", "limit_usd": 1.0}]
+    it = Shown("a", lent=True, budgets=caps, retry={"wait": {"fixed": 2.5}})
+    for at, started in ((100.0, [1]), (102.5, []), (102.5, [2])):  # its turn comes first, then its money
+        if asynchronous:
+            await it.show.await_turn()
+        else:
+            it.show.wait_turn()
+        assert (it.clock.now(), it.started()) == (at, started)
+        if started == [1]:
+            it.show.raised(1, Failed("overloaded"))
+    it.show.ended(2)
+    assert it.faults() == [("a", "overloaded"), ("a", None)]

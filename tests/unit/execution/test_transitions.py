@@ -389,6 +389,15 @@ def test_a_model_that_a_budget_forbids_is_passed_over() -> None:
     assert told(stage.begin())[0] == ("launch", 1, "b", "")
     stage.completed(101.0)
     assert stage.outcome.model == "b"
+    assert stage.outcome.reason.startswith("the budget leaves out a: model:a: ")
+
+
+def test_a_window_that_a_provider_told_stands_in_its_record() -> None:
+    stage = Stage()
+    stage.begin()
+    stage.faulted(101.0, 1, Fault("context_overflow", window=8_192))
+    record = stage.records[0]
+    assert (record.fault, record.window) == ("context_overflow", 8_192)
 
 
 # -- hedges ---------------------------------------------------------------------------------------
@@ -606,6 +615,8 @@ def test_nothing_is_continued_at_the_deadline(at: float, resumes: bool) -> None:
     stage = resuming(deadline_s=5.0)
     effects = told(stage.faulted(at, fault=CUT, reply=Reply(text="one ")))
     assert (effects[0][0] == "launch") is resumes
+    stage.cancelled(at)
+    assert stage.outcome.model is None
 
 
 def test_an_answer_is_continued_as_often_as_there_are_attempts() -> None:

@@ -47,7 +47,7 @@ def test_a_status_is_found_in_each_of_its_places(attrs: dict[str, Any]) -> None:
     ("value", "status"),
     [
         (300, 300), (299, None), (599, 599), (600, None), ("500", 500), ("50", None), ("5000", None), ("5x0", None),
-        ("५००", None), (429.0, None), ("", None),
+        ("0500", None), ("५००", None), (429.0, None), ("", None),
     ],
 )  # fmt: skip
 def test_a_status_is_a_whole_number_of_three_digits(value: object, status: int | None) -> None:
@@ -124,8 +124,8 @@ def test_what_is_no_object_is_no_body(held: object) -> None:
     assert only(body=held).bodies == ()
 
 
-@pytest.mark.parametrize("content", [b"<html>", b"[" * 60_000, b'"text"', b"\xff\xfe", "not bytes", None])
-def test_an_answer_that_is_no_json_is_no_body(content: Any) -> None:
+@pytest.mark.parametrize("content", [b"<html>", b"[" * 60_000, b'"text"', b"\xff\xfe", '{"code": "busy"}', False, None])
+def test_an_answer_that_is_not_loaded_or_no_json_is_no_body(content: Any) -> None:
     assert only(response=loaded(content)).bodies == ()
 
 
@@ -154,6 +154,12 @@ def test_a_text_is_found_in_each_of_its_places_and_read_for_four_kilobytes(error
 
 def test_an_equal_text_is_kept_once() -> None:
     assert only("Told", message="told", body={"message": "more"}).texts == ("told", "more")
+
+
+def test_arguments_of_a_class_that_has_made_them_something_else_are_not_read() -> None:
+    for held in ({"code": "busy"}, "busy", 3):
+        (link,) = links(type("Own", (Exception,), {"args": held})())
+        assert (link.bodies, link.texts) == ((), ())
 
 
 # -- names ----------------------------------------------------------------------------------------
@@ -212,6 +218,11 @@ def test_what_was_being_handled_is_not_behind_a_broken_connection(by: str) -> No
         assert links(error)[0].transport is transport
         follows = by == "__cause__" or not transport
         assert named(error) == ([name, "Behind"] if follows else [name])
+
+
+def test_one_name_of_its_classes_says_that_no_answer_came() -> None:
+    assert links(build({"classes": ["x:ReadTimeout", "x:TransportError", "builtins:Exception"]}))[0].transport
+    assert not links(ValueError())[0].transport
 
 
 def test_a_broken_connection_further_up_counts_too() -> None:

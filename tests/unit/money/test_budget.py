@@ -188,6 +188,8 @@ def test_all_or_nothing_over_several_budgets() -> None:
 def test_an_unknown_price_under_a_cap_is_denied_but_warn_lets_it_through() -> None:
     told = denial(Caps(BudgetSpec("global", 1.0)), ["global"], None)
     assert "unknown" in told.told
+    assert "`price:` on its card" in told.told
+    assert "catalog update --from" in told.told
     assert told.on_exceed == "degrade"
     assert isinstance(Caps(BudgetSpec("global", 1.0, on_exceed="warn")).reserve(["global"], None), Hold)
 
@@ -395,7 +397,8 @@ def test_what_is_settled_in_the_midst_of_a_settlement_is_told_after_it(
         ({"limit_usd": -1}, "0 or more"),
         ({"limit_usd": float("nan")}, "0 or more"),
         ({"limit_usd": float("inf")}, "0 or more"),
-        ({"on_exceed": "explode"}, "refuse, degrade or warn"),
+        ({"on_exceed": "explode"}, "write one of refuse, degrade, warn"),
+        ({"on_exceed": "degrad"}, "did you mean 'degrade'"),
     ],
 )
 def test_bad_specs(bad: dict[str, object], told: str) -> None:

@@ -138,6 +138,20 @@ def test_a_store_that_is_away_costs_a_call_nothing_and_loses_nothing(
     assert [r.levelname for r in caplog.records if "it is away" in r.message] == ["WARNING"]
 
 
+def test_each_wait_for_a_store_that_is_away_is_longer_than_the_last(path: Path) -> None:
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        room.away = len(waits) < 9
+
+    ledger, room = fragile(path, sleep=sleep)
+    room.away = True
+    book(ledger, some(1, 1))
+    assert written(ledger)
+    assert waits == [0.1, 0.5, 1, 2, 4, 8, 16, 30, 30]
+
+
 def test_when_the_line_is_full_the_sums_go_on(path: Path) -> None:
     ledger, room = fragile(path, line=20)
     room.away = True

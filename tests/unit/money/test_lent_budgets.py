@@ -210,7 +210,7 @@ def test_the_store_is_told_away_once_and_back_once(one: Process, lender: Lender)
 
 
 def test_an_open_budget_lets_all_through_while_the_store_is_away(lender: Lender, clock: ManualClock) -> None:
-    one = Process(lender, clock, terms=Terms("there", 30.0, fail_open=True))
+    one = Process(lender, clock, terms=Terms("there", 30.0, "fail_open"))
     lender.away = True
     holds = [one.held(ONE) for _ in range(3)]
     assert one.reserved == 3 * ONE

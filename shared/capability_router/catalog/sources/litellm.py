@@ -50,6 +50,7 @@ _RATE = re.compile(
 )
 _OUT = re.compile(r"^(together-ai-|.*(-exp-|lyria|-tts|/container$|/sam-))")
 _NO_SERVICE = ""
+_WRITES = ("cache_write_mtok", "cache_write_1h_mtok")
 
 Steps = dict[int, Fields]
 """Input tokens above which they hold -> rates."""
@@ -154,11 +155,19 @@ def _tiers(steps: Steps, plain: Fields) -> list[Fields]:
 
 def _service(standard: Steps, own: Steps, plain: Fields) -> Fields | None:
     """A service tier's price. What it does not name costs what it costs without it, in each tier."""
-    base = priced({**plain, **own.get(0, {})})
+    base = priced(_under(plain, own.get(0, {})))
     if base is None or not {"input_mtok", "output_mtok"} & own.get(0, {}).keys():
         return None
-    steps = {above: {**standard.get(above, {}), **own.get(above, {})} for above in _bounds(standard, own)}
+    steps = {above: _under(standard.get(above, {}), own.get(above, {})) for above in _bounds(standard, own)}
     return known({**base, "tiers": _tiers(steps, base)})
+
+
+def _under(usual: Fields, own: Fields) -> Fields:
+    """The usual rates under a service's own; a write for an hour that it does not name changes as the plain one."""
+    rates, (write, hour) = {**usual, **own}, (usual.get(name) for name in _WRITES)
+    if write and hour and _WRITES[0] in own and _WRITES[1] not in own:
+        rates[_WRITES[1]] = mtok(hour * own[_WRITES[0]] / write, per=1_000_000)
+    return rates
 
 
 def _bounds(*steps: Steps) -> Iterator[int]:

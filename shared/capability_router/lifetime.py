@@ -1,0 +1,90 @@
+"""The ends and the forks of a process, for what has threads and something to tell before it is too late.
+
+A process ends in one of two ways that can be heard: by `atexit`, or, if `multiprocessing` began it by a fork, by that
+package's own finalizers, for it leaves without `atexit`. One that is killed ends unheard.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import sys
+import weakref
+
+log = logging.getLogger("capability_router")
+
+
+class Lasting:
+    """What is told of ends and forks once it is watched; each method may be left out."""
+
+    def at_exit(self) -> None:
+        """The process ends."""
+
+    def before_fork(self) -> None:
+        """A child is about to be made; it is to find nothing half done."""
+
+    def after_fork(self) -> None:
+        """This is the child: threads are gone, locks may be held for ever, what the parent does is the parent's."""
+
+
+def watch(owner: Lasting) -> None:
+    """Tell it from now on, as long as somebody holds it."""
+    _owners.add(owner)
+    _heard_by_multiprocessing()
+
+
+_owners: weakref.WeakSet[Lasting] = weakref.WeakSet()
+
+
+class _Ends:
+    """Which process has its finalizer. `multiprocessing` holds this weakly: it lasts as long as the module."""
+
+    def __init__(self) -> None:
+        self.asked = False  # a forked child inherits what was asked for, and the answer
+        self.pid: int | None = None
+
+    def finalized(self) -> None:
+        """Have `multiprocessing` call at the end of this process, which it began."""
+        if self.pid != os.getpid():
+            self.pid = os.getpid()
+            sys.modules["multiprocessing.util"].Finalize(None, _at_exit, exitpriority=10)
+
+
+_ends = _Ends()
+
+
+def _heard_by_multiprocessing() -> None:
+    """A child first forgets all finalizers, then calls what was to be called after a fork: it is asked for both."""
+    util = sys.modules.get("multiprocessing.util")
+    if util is None:
+        return
+    if not _ends.asked:
+        _ends.asked = True
+        util.register_after_fork(_ends, _Ends.finalized)
+    if sys.modules["multiprocessing.process"].parent_process() is not None:
+        _ends.finalized()
+
+
+def _at_exit() -> None:
+    for owner in list(_owners):
+        try:
+            owner.at_exit()
+        except Exception:  # a defect of one; the others still have something to tell
+            log.exception("%r could not end well", owner)
+
+
+def _before_fork() -> None:
+    for owner in list(_owners):
+        owner.before_fork()
+
+
+def _after_fork() -> None:
+    for owner in list(_owners):
+        owner.after_fork()
+    _heard_by_multiprocessing()
+
+
+atexit.register(_at_exit)
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(before=_before_fork, after_in_child=_after_fork)

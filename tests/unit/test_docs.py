@@ -1,0 +1,60 @@
+"""What the pages list is what there is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from capability_router.settings.schema import Block, Words
+from capability_router.settings.wait import WORDS
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+
+
+def rows(page: str) -> dict[str, str]:
+    """First name of a table's row -> the whole row."""
+    return {found[1]: line for line in page.splitlines() if (found := re.match(r"\| `(\w+)`", line))}
+
+
+def blocks(kind: Any) -> Iterator[type[Block]]:
+    """The blocks in an annotation: its own, a tuple's."""
+    if isinstance(kind, type) and issubclass(kind, Block):
+        yield kind
+    for part in get_args(kind):
+        yield from blocks(part)
+
+
+def settings() -> Iterator[tuple[str, str]]:
+    """Every block of router.yaml with every key in it, and the blocks within."""
+    for name, field in Words.model_fields.items():
+        yield name, name
+        waiting = list(blocks(field.annotation))
+        while waiting:
+            for key, inner in waiting.pop().model_fields.items():
+                yield name, key
+                waiting += blocks(inner.annotation)
+
+
+@pytest.mark.parametrize(("block", "key"), sorted(set(settings())))
+def test_each_setting_is_in_the_row_of_its_block(block: str, key: str) -> None:
+    assert re.search(rf"[`{{ ,]{key}[`:, (}}]", rows(PAGE)[block]), f"docs/configuration.md: {block} has no {key}"
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_each_word_of_a_wait_is_listed(word: str) -> None:
+    assert f"`{word}`" in PAGE
+
+
+@pytest.mark.parametrize("page", sorted(p for p in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"))), ids=lambda p: p.name)
+def test_what_a_page_refers_to_is_there(page: Path) -> None:
+    found = re.findall(r"\]\(([^)#:\s]+)(?:#([\w-]+))?\)", page.read_text(encoding="utf-8"))
+    for name, anchor in found:
+        target = page.parent / name
+        assert target.exists(), f"{page.name} refers to {name}"
+        heads = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.MULTILINE) if anchor else []
+        assert not anchor or anchor in {re.sub(r"[^\w -]", "", h).strip().lower().replace(" ", "-") for h in heads}
