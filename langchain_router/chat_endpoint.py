@@ -34,7 +34,7 @@ from langchain_router.structured import (
     with_parser,
 )
 from langchain_router.timeouts import TIMEOUTS
-from langchain_router.transcript import Chunks, message_from, to_chat
+from langchain_router.transcript import Chunks, limits_in, message_from, to_chat
 
 _SENT = ("temperature", "max_tokens", "top_p", "seed", "reasoning_effort")
 _PROFILE = tuple(name for name in FIELDS if name in ModelProfile.__annotations__)
@@ -123,8 +123,9 @@ class ChatEndpoint(BaseChatModel):
         self, messages: list[BaseMessage], stop: list[str] | None = None,
         run_manager: CallbackManagerForLLMRun | None = None, **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:  # fmt: skip
-        chunks = Chunks(self.provider)
-        with closing(cast("Any", self._start(messages, stop, kwargs, stream=True).chunks())) as deltas:
+        exchange = self._start(messages, stop, kwargs, stream=True)
+        chunks = Chunks(self.provider, exchange)
+        with closing(cast("Any", exchange.chunks())) as deltas:
             for delta in deltas:
                 chunk = ChatGenerationChunk(message=chunks.of(delta))
                 if run_manager:
@@ -135,8 +136,9 @@ class ChatEndpoint(BaseChatModel):
         self, messages: list[BaseMessage], stop: list[str] | None = None,
         run_manager: AsyncCallbackManagerForLLMRun | None = None, **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:  # fmt: skip
-        chunks = Chunks(self.provider)
-        async with aclosing(cast("Any", self._start(messages, stop, kwargs, stream=True).achunks())) as deltas:
+        exchange = self._start(messages, stop, kwargs, stream=True)
+        chunks = Chunks(self.provider, exchange)
+        async with aclosing(cast("Any", exchange.achunks())) as deltas:
             async for delta in deltas:
                 chunk = ChatGenerationChunk(message=chunks.of(delta))
                 if run_manager:
@@ -161,6 +163,7 @@ class ChatEndpoint(BaseChatModel):
         by_header = billed({}, headers)
         whole = deltas[0] if by_header is None else deltas[0]._replace(cost=by_header)
         message = message_from(whole, self.provider)
+        message.response_metadata |= limits_in(headers)
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     # -- bindings ---------------------------------------------------------------------------------

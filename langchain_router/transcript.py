@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 from langchain_core.messages import (
     AIMessage,
@@ -110,6 +110,18 @@ def message_from(delta: Delta, provider: str) -> AIMessage:
     )
 
 
+class Answered(Protocol):
+    """A call under way, with the headers of its answer."""
+
+    headers: dict[str, str]
+
+
+def limits_in(headers: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """The rate limits an answer tells of, as metadata under `headers`, where ChatOpenAI puts them too; {} for none."""
+    kept = {name: value for name, value in headers.items() if "ratelimit-" in name}
+    return {"headers": kept} if kept else {}
+
+
 class Chunks:
     """The message chunks of one streamed reply.
 
@@ -117,10 +129,10 @@ class Chunks:
     so that each chunk gets what is new.
     """
 
-    def __init__(self, provider: str) -> None:
-        self._provider = provider
+    def __init__(self, provider: str, source: Answered | None = None) -> None:
+        self._provider, self._source = provider, source
         self._used = Usage()
-        self._ended = self._billed = False
+        self._ended = self._billed = self._headed = False
 
     def of(self, delta: Delta) -> AIMessageChunk:
         """The chunk. What is said of the reply as a whole comes with the terminal reason, the bill then or after."""
@@ -143,6 +155,9 @@ class Chunks:
     def _metadata(self, delta: Delta) -> dict[str, Any]:
         self._ended = self._ended or delta.finish is not None
         told = _metadata(delta, self._provider) if delta.finish else {}
+        if delta.finish and not self._headed and self._source is not None:
+            self._headed = True  # once: LangChain joins what chunks repeat
+            told |= limits_in(self._source.headers)
         if delta.cost is not None and self._ended and not self._billed:
             self._billed, told["cost"] = True, float(delta.cost)
         return told

@@ -353,7 +353,8 @@ def _marked(ask: Ask, found: Eligible) -> Eligible:
 
 def _refusal(ask: Ask, card: ModelCard, active: Sequence[Active], barred: Mapping[str, str]) -> Refusal | None:
     if barred and card.id in barred:
-        return Refusal(card.id, "credential", barred[card.id])
+        rule = "model" if barred[card.id].startswith("model ") else "credential"
+        return Refusal(card.id, rule, barred[card.id])
     for name, check in active:
         detail = check(ask, card)
         if detail is not None:

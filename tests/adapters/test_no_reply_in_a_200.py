@@ -44,6 +44,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = (said if isinstance(said, str) else json.dumps(said)).encode()
         self.send_response(200)
         self.send_header("content-type", "text/event-stream" if isinstance(said, str) else "application/json")
+        self.send_header("x-ratelimit-remaining-tokens", "7")
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -197,3 +198,21 @@ def test_so_is_a_streamed_one(serve: Callable[[Any], str], make: Callable[[str],
     llm = make(serve(_chunk(role="assistant", refusal="no way") + _chunk("stop") + _DONE))
     assert _stream(llm) == ""
     assert _faults(llm) == [None]
+
+
+@pytest.mark.parametrize("ask", [_ask, _stream])
+def test_the_rate_limits_of_an_answer_of_the_built_in_client_are_heard(
+    serve: Callable[[Any], str], ask: Callable[[Any], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = _whole(content="fine") if ask is _ask else _chunk(role="assistant", content="fine") + _chunk("stop") + _DONE
+    llm = _built_in(serve(body))
+    heard: list[tuple[str, str | None]] = []
+    note = llm.router.board.note_limits
+
+    def noted(id: str, headers: Any, now: float) -> None:
+        heard.append((id, headers.get("x-ratelimit-remaining-tokens")))
+        note(id, headers, now)
+
+    monkeypatch.setattr(llm.router.board, "note_limits", noted)
+    assert ask(llm) == "fine"
+    assert heard == [("a", "7")]

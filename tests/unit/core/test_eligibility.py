@@ -128,6 +128,8 @@ def test_names_tags_and_tenants() -> None:
 
 def test_barred_models_are_refused_with_the_reason() -> None:
     assert one(screen(ask(), [card("a")], barred={"a": "key rejected (401)"})) == ("credential", "key rejected (401)")
+    unknown = "model disabled: does not know the model (404)"
+    assert one(screen(ask(), [card("a")], barred={"a": unknown})) == ("model", unknown)
 
 
 cards = st.builds(
