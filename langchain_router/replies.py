@@ -10,7 +10,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk
 
-from capability_router.endpoints.chain_usage import cost_of, counted, tier_of, under
+from capability_router.endpoints.chain_usage import cost_of, counted, states, tier_of, under, with_cached
 from capability_router.request import BROKEN_ENDS, Finish, Reply, Usage
 
 _FINISHES: dict[str, Finish] = {
@@ -125,12 +125,15 @@ class Reader:
     def _count(self, told: Mapping[str, Any]) -> None:
         self.cached = told.get("total_cost") == 0
         now = counted(told)
+        if not self.cached and not states(now):
+            return
         self._usage = now if self._usage is None else Usage.together((self._usage, now))
 
     def _note(self, metadata: Mapping[str, Any], stream: bool) -> None:
         self._finish = finish_of(metadata) or self._finish
         self._model = str(metadata.get("model_name") or metadata.get("model") or self._model)
         self._tier = tier_of(metadata) or self._tier
+        self._usage = with_cached(self._usage, metadata)
         headers = metadata.get("headers")
         if headers and isinstance(headers, Mapping):
             self._headers = {str(name).lower(): str(value) for name, value in headers.items()}

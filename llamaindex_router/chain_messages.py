@@ -16,7 +16,7 @@ from llama_index.core.base.llms.types import (
     ToolCallBlock,
 )
 
-from capability_router.endpoints.chain_usage import cost_of, counted
+from capability_router.endpoints.chain_usage import cost_of, counted, states, with_cached
 from capability_router.endpoints.usage import written_out
 from llamaindex_router.chat_completions import message_dicts
 
@@ -94,5 +94,8 @@ def _usage(used: Mapping[str, Any] | None, told: Mapping[str, Any]) -> dict[str,
     """The counts so far, with the provider's own bill if it was passed on; 0 for what came from a cache."""
     if not used:
         return None
-    bill = 0 if used.get("total_cost") == 0 else cost_of(told, {}, stream=False)
-    return {**written_out(counted(used)), **({} if bill is None else {"cost": float(bill)})}
+    kept, usage = used.get("total_cost") == 0, counted(used)
+    if not kept and not states(usage):
+        return None
+    bill = 0 if kept else cost_of(told, {}, stream=False)
+    return {**written_out(with_cached(usage, told) or usage), **({} if bill is None else {"cost": float(bill)})}

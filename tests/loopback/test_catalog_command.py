@@ -339,3 +339,22 @@ def test_a_list_nested_deeper_than_can_be_read_is_refused_in_words_and_the_old_f
         assert (told.exit_code, isinstance(told.exception, SystemExit)) == (1, True)
         assert "deep.json: it is no JSON" in told.output
     assert not file.exists()
+
+
+@pytest.mark.parametrize("marks", [
+    ("anthropic/claude-sonnet-4-5", "anthropic:claude-sonnet-4-5"),
+    ("google_genai/gemini-2.5-pro", "google:gemini-2.5-pro"),
+    ("openrouter/openai/gpt-4o", "openrouter:openai/gpt-4o"),
+])  # fmt: skip
+def test_a_model_is_shown_by_its_id_with_a_slash_as_with_a_colon(marks: tuple[str, str], file: Path) -> None:
+    by_id, by_colon = (run("show", what) for what in marks)
+    assert (by_id.exit_code, by_id.output) == (0, by_colon.output)
+    assert by_id.output.startswith(marks[1])
+
+
+def test_a_slash_that_is_part_of_a_models_name_still_searches(file: Path) -> None:
+    told = run("show", "meta-llama/llama-3", "--json")
+    assert told.exit_code == 0
+    names = [row["model"].lower() for row in json.loads(told.output)]
+    assert len(names) > 1
+    assert all("meta-llama/llama-3" in name for name in names)

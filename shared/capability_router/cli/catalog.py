@@ -38,7 +38,10 @@ def today() -> date:
 @click.argument("what", required=False)
 @_AS_JSON
 def show(what: str | None, as_json: bool) -> None:
-    """Print the providers, a PROVIDER's models, one PROVIDER:MODEL field by field, or every model with this text."""
+    """Print the providers, a PROVIDER's models, one PROVIDER:MODEL field by field, or every model with this text.
+
+    PROVIDER/MODEL names a model, too, as the ids of a router's entries do.
+    """
     from capability_router.catalog import snapshot
     from capability_router.cli import catalog_view
 
@@ -46,7 +49,7 @@ def show(what: str | None, as_json: bool) -> None:
         rows = {provider: snapshot.listed(provider) for provider in snapshot.providers()}
         click.echo(json.dumps({p: sorted(m) for p, m in rows.items()})) if as_json else catalog_view.overview(rows)
         return
-    single = snapshot.find(*what.split(":", 1)) if ":" in what else None
+    single = _named(what)
     found = [single] if single else _searched(what)
     if as_json:
         click.echo(json.dumps([catalog_view.as_json(item) for item in found], indent=2))
@@ -54,6 +57,14 @@ def show(what: str | None, as_json: bool) -> None:
         catalog_view.model(found[0])
     else:
         catalog_view.listing(found)
+
+
+def _named(what: str) -> Any:
+    """The model that 'provider:model' or an entry's id, 'provider/model', names; None = it names none."""
+    from capability_router.catalog import snapshot
+
+    pairs = (what.split(mark, 1) for mark in (":", "/") if mark in what)
+    return next((found for provider, model in pairs if (found := snapshot.find(provider, model))), None)
 
 
 def _searched(what: str) -> list[Any]:

@@ -10,8 +10,9 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from capability_router.endpoints.usage import usage_from
 from capability_router.money.bill import billed
-from capability_router.request import Usage, service_tier
+from capability_router.request import TOKENS, Usage, service_tier
 
 _MARKED = ("priority", "flex")
 _KEPT = ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")
@@ -23,6 +24,28 @@ def counted(told: Mapping[str, Any]) -> Usage:
     if not into and not out:
         return Usage(int(told.get("input_tokens") or 0), int(told.get("output_tokens") or 0))
     return _detailed(told, into or {}, out or {})
+
+
+def states(usage: Usage) -> bool:
+    """Whether it counts anything: ChatOpenAI makes zeros of a `usage` that the provider left empty."""
+    return any(getattr(usage, name) for name in TOKENS)
+
+
+def with_cached(usage: Usage | None, metadata: Mapping[str, Any]) -> Usage | None:
+    """The counts with what only the provider's own words in a `response_metadata` say of its cache.
+
+    ChatOpenAI passes over the names of DeepSeek, Moonshot and LiteLLM's proxy; of a stream it does not pass them on.
+    """
+    counts = metadata.get("token_usage")
+    if usage is None or not isinstance(counts, Mapping) or (usage.cache_read_tokens and usage.cache_creation_tokens):
+        return usage
+    own = usage_from(counts)
+    read = usage.cache_read_tokens or own.cache_read_tokens
+    written = usage.cache_creation_tokens or own.cache_creation_tokens
+    if own.input_tokens != usage.input_tokens or not 0 < read + written <= usage.input_tokens:
+        return usage
+    hour = min(usage.cache_creation_1h_tokens or own.cache_creation_1h_tokens, written)
+    return replace(usage, cache_read_tokens=read, cache_creation_tokens=written, cache_creation_1h_tokens=hour)
 
 
 def _detailed(told: Mapping[str, Any], into: Mapping[str, Any], out: Mapping[str, Any]) -> Usage:

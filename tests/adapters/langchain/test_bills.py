@@ -176,3 +176,21 @@ def test_a_model_that_asks_for_a_tier_by_itself_is_planned_with_it(
     router = ChatRouter(models=[(make(server.url), {"id": "m", "price": PRICE})])
     assert router.router.registry.entry("m").card.service_tier == "priority"
     assert router.explain("hi").chosen.cost_usd == pytest.approx(3 * usual.explain("hi").chosen.cost_usd)
+
+
+@pytest.mark.parametrize("name", PROXY_WIRES)
+def test_the_dialects_of_a_cache_are_read_from_what_chat_openai_passes_on(server: BillingServer, name: str) -> None:
+    wire = PROXY_WIRES[name]
+    call = booked(server, ChatOpenAI(base_url=server.url, model="m", max_retries=0, **KEY), wire, "invoke")
+    assert call.usage == wire.usage
+    assert call.cost_usd == wire.costs()
+
+
+@pytest.mark.parametrize("verb", ["invoke", "stream"])
+def test_counts_that_are_left_empty_are_estimated(server: BillingServer, verb: str) -> None:
+    empty = Wire({}, Usage())
+    call = booked(server, ChatOpenAI(base_url=server.url, model="m", max_retries=0, **KEY), empty, verb)
+    assert call.usage.estimated
+    assert call.usage.input_tokens > 0
+    assert call.usage.output_tokens > 0
+    assert call.cost_usd

@@ -146,3 +146,14 @@ def test_what_comes_from_langchains_cache_costs_nothing(server: BillingServer) -
     for _ in range(2):
         router.chat([ChatMessage(content="hi")])
     assert [call.cost_usd for call in router.router.ledger.calls()] == [Decimal("0.0123"), 0]
+
+
+def test_chat_openais_cache_in_another_dialect_and_its_empty_counts(server: BillingServer) -> None:
+    model = ChatOpenAI(base_url=server.url, model="m", max_retries=0, api_key="k")
+    wire = Wire({"prompt_tokens": 1_000, "completion_tokens": 500, "total_tokens": 1_500,
+                 "prompt_cache_hit_tokens": 300}, Usage(1_000, 500, 300))  # fmt: skip
+    call = booked(server, model, wire, "chat")
+    assert (call.usage, call.cost_usd) == (wire.usage, wire.costs())
+    empty = booked(server, model, Wire({}, Usage()), "chat")
+    assert empty.usage.estimated
+    assert empty.cost_usd
