@@ -48,7 +48,14 @@ class Bans:
         """What keeps this address off now; None = nothing."""
         if not self._credentials and not self._models:
             return None
+        return self.of_credential(address, now) or self.of_model(address, now)
+
+    def of_credential(self, address: Address, now: float) -> Ban | None:
+        """What keeps its credential off now."""
         found = self._credentials.get((address.base_url, address.credential))
-        if found is None or found.until <= now:
-            found = self._models.get((address.base_url, address.model))
+        return None if found is None or found.until <= now else found
+
+    def of_model(self, address: Address, now: float) -> Ban | None:
+        """What keeps its model off now."""
+        found = self._models.get((address.base_url, address.model))
         return None if found is None or found.until <= now else found

@@ -258,10 +258,10 @@ class Lane:
     def _ban(self, verdict: Verdict, now: float) -> None:
         hint = verdict.retry_after_s
         until = now + hint if hint is not None and hint > 0 else math.inf
-        fresh = self.bans.of(self.address, now) is None
         credential = verdict.blame == "credential"
+        known = (self.bans.of_credential if credential else self.bans.of_model)(self.address, now)
         (self.bans.ban_credential if credential else self.bans.ban_model)(self.address, verdict.detail, until)
-        if fresh:
+        if known is None:  # others share what is off now, and may not share what was
             self._wake("credential_disabled" if credential else "model_disabled", verdict.detail, now)
 
     def _gated(self, was_open: bool, now: float) -> None:

@@ -249,6 +249,21 @@ def test_isolated_is_not_to_be_forced():
     assert [(e.kind, e.model, e.at) for e in told] == [("isolated", "a", 5.0), ("reset", "b", 6.0)]
 
 
+def test_a_credential_that_is_rejected_after_its_model_was_takes_the_others_behind_it_too():
+    made = Board()
+    for id, model in (("a", "m"), ("b", "n")):
+        made.register(id, Address(URL, model, "key"))
+        call(made, id, OK, 1.0)
+    first, second = made.admit("a", 1.0), made.admit("a", 1.0)
+    assert isinstance(first, Permit)
+    assert isinstance(second, Permit)
+    made.settle(first, Verdict(False, blame="model"), 1.0)
+    assert (list(made.barred(1.0)), made.condition("b", 1.0).held) == (["a"], "")
+    made.settle(second, Verdict(False, blame="credential"), 1.0)
+    assert list(made.barred(1.0)) == ["a", "b"]
+    assert isinstance(made.admit("b", 1.0), Hold)
+
+
 @pytest.mark.parametrize("blame", ["none", "quality"])
 def test_an_answer_that_is_the_requests_fault_is_a_sign_of_health(blame: str):
     made, _ = board()
