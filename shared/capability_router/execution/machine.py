@@ -64,7 +64,8 @@ from capability_router.request import Finish as Reason
 
 NOTHING: tuple[Effect, ...] = ()
 _NOT_YET = Reply()
-_NO_END = (None, Reason.OTHER)  # no terminal reason, or one that may be the failure itself
+_NO_END = (None, Reason.OTHER, Reason.ERROR, Reason.OVERLOADED, Reason.MALFORMED_CALL)
+"""No terminal reason, one that may be the failure itself, and those that are."""
 _EARLY_S = 0.001  # an alarm may ring by so much too early
 _ENDLESS = float("inf")
 
