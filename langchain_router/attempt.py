@@ -5,6 +5,7 @@ So its cache, rate limiter, callbacks, tracing names and streaming behave as if 
 
 from __future__ import annotations
 
+import asyncio
 import warnings
 from collections.abc import AsyncGenerator, Generator, Iterator, Mapping, Sequence
 from contextlib import aclosing
@@ -129,6 +130,8 @@ class ModelAttempt:
             await manager.on_custom_event(VOIDED, self._voided(self._void), run_id=manager.parent_run_id)
         runnable, kwargs = self._bound(), self._kwargs
         self._loops.enter()
+        if self._dialect.fields_only:  # a copy that was dropped may be about to close the client it shared
+            await asyncio.sleep(0)
         with set_config_context(self._config) as context:
             context.run(bound_inside, self._launch.timeouts)
             if self._call.mode == "invoke":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -27,6 +28,9 @@ from capability_router import Usage
 from capability_router.money.ledger import Call
 from langchain_router import ChatEndpoint, ChatRouter
 
+OLD_OPENAI = version("langchain-openai").startswith("1.1.")
+"""It leaves out what was written to a cache in streams, and can't read the counts of a service tier."""
+OLD_GOOGLE = version("langchain-google-genai").startswith("4.2.")
 ALL = {**WIRES, **RAW_WIRES, **PROXY_WIRES}
 KEY = {"api_key": "k"}
 
@@ -80,6 +84,8 @@ def test_a_chain_that_reads_the_answer_sees_the_counts_once(server: BillingServe
 @pytest.mark.parametrize("verb", ["invoke", "stream"])
 @pytest.mark.parametrize("name", WIRES)
 def test_chat_openai(server: BillingServer, name: str, verb: str) -> None:
+    if OLD_OPENAI and (name in ("openai, priority", "openai, flex") or (name, verb) == ("openai, written", "stream")):
+        pytest.skip("langchain-openai 1.1 loses these counts")
     """Of a stream ChatOpenAI passes no bill on: then the tokens are priced."""
     wire = WIRES[name]
     model = ChatOpenAI(base_url=server.url, model="m", stream_usage=True, include_response_headers=True, **KEY)
@@ -132,6 +138,7 @@ def test_anthropic_tells_its_service_tier_among_the_counts(server: BillingServer
 
 
 @pytest.mark.parametrize("verb", ["invoke", "stream"])
+@pytest.mark.skipif(OLD_GOOGLE, reason="langchain-google-genai 4.2 counts thoughts and tools otherwise")
 def test_chat_google(server: BillingServer, verb: str) -> None:
     """ChatGoogleGenerativeAI tells no modalities: all tokens that are not cached are plain."""
     model = ChatGoogleGenerativeAI(model="m", base_url=server.root, **KEY)
@@ -152,6 +159,7 @@ def test_what_comes_from_langchains_cache_costs_nothing(server: BillingServer, m
     assert [call.cost_usd for call in router.router.ledger.calls()] == [Decimal("0.0123"), 0]
 
 
+@pytest.mark.skipif(OLD_OPENAI, reason="langchain-openai 1.1 can't read the counts of a service tier")
 def test_the_tier_that_a_call_asks_for_is_planned_with(server: BillingServer) -> None:
     server.wire = WIRES["openai, priority"]
     router = ChatRouter(models=[(ChatOpenAI(base_url=server.url, model="m", **KEY), {"id": "m", "price": PRICE})])
