@@ -17,7 +17,8 @@ class Room(NamedTuple):
 
 
 _MACHINE = (
-    "tests/unit/execution/test_transitions.py", "tests/unit/execution/test_endings.py",
+    "tests/unit/execution/test_transitions.py", "tests/unit/execution/test_second_attempts.py",
+    "tests/unit/execution/test_endings.py",
     "tests/unit/execution/test_lent.py", "tests/property/test_machine_events.py",
     "tests/unit/execution/test_machine.py", "tests/property/test_execution.py",
 )  # fmt: skip
