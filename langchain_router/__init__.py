@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         StoreError,
         StreamInterrupted,
     )
-    from capability_router.money.denial import BudgetEvent
+    from capability_router.money.budget.denial import BudgetEvent
     from capability_router.routing import routing
     from langchain_router.callback import RouterCallbackHandler, router_costs
     from langchain_router.chat_endpoint import ChatEndpoint
@@ -47,7 +47,7 @@ _HOMES = {
     "ChatEndpoint": "langchain_router.chat_endpoint",
     "RouterCallbackHandler": "langchain_router.callback",
     "router_costs": "langchain_router.callback",
-    "BudgetEvent": "capability_router.money.denial",
+    "BudgetEvent": "capability_router.money.budget.denial",
     "routing": "capability_router.routing",
 }
 

@@ -55,9 +55,7 @@ class ModelAttempt:
         "_seam", "_shown", "_void", "doorkeeper",
     )  # fmt: skip
 
-    def __init__(
-        self, model: BaseChatModel, call: Call, config: RunnableConfig, launch: Launch, loops: Loops
-    ) -> None:
+    def __init__(self, model: BaseChatModel, call: Call, config: RunnableConfig, launch: Launch, loops: Loops) -> None:
         self._model, self._kwargs = with_keywords(model, call.kwargs)
         self._dialect = dialect_of(model)
         self._call, self._config, self._launch, self._loops = call, config, launch, loops

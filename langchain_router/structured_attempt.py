@@ -40,9 +40,7 @@ class StructuredAttempt(ModelAttempt):
 
     __slots__ = ("_heard", "_parse_error", "_parsed", "_told")
 
-    def __init__(
-        self, model: BaseChatModel, call: Call, config: RunnableConfig, launch: Launch, loops: Loops
-    ) -> None:
+    def __init__(self, model: BaseChatModel, call: Call, config: RunnableConfig, launch: Launch, loops: Loops) -> None:
         super().__init__(model, call, config, launch, loops)
         self._heard = Overheard()
         config["callbacks"].add_handler(self._heard, inherit=True)  # type: ignore[union-attr]  # a child manager

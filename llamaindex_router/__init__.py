@@ -1,6 +1,6 @@
 """capability-router for LlamaIndex: RouterLLM is an LLM that query engines, chat engines and agents accept."""
 
-from capability_router.money.denial import BudgetEvent
+from capability_router.money.budget.denial import BudgetEvent
 from capability_router.routing import routing
 from llamaindex_router.endpoint_llm import EndpointLLM
 from llamaindex_router.errors import (

@@ -80,9 +80,7 @@ class Core:
                 _routers.add(self.router)
                 self.router.on_outcome(_told)
 
-    def start(
-        self, call: Call[R], request: Request, manager: CallbackManager, *, annotate: bool
-    ) -> Routed[R]:
+    def start(self, call: Call[R], request: Request, manager: CallbackManager, *, annotate: bool) -> Routed[R]:
         """Plan a call; raises NoEligibleModel or BudgetExceeded before anything is sent."""
         endpoint = LlamaEndpoint(call, self.children, manager, self.origins)
         run = self.router.start(request, endpoint)

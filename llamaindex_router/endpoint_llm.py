@@ -187,9 +187,7 @@ class EndpointLLM(FunctionCallingLLM):
         return stream_chat_to_completion_decorator(lambda messages, **kw: self._stream(messages, kw))(prompt, **kwargs)
 
     @llm_completion_callback()
-    async def astream_complete(
-        self, prompt: str, formatted: bool = False, **kwargs: Any
-    ) -> CompletionResponseAsyncGen:
+    async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
         """The prompt as a user's message, streamed."""
 
         async def opened(messages: Sequence[ChatMessage], **kw: Any) -> ChatResponseAsyncGen:

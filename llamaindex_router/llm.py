@@ -185,9 +185,7 @@ class RouterLLM(FunctionCallingLLM):
         return self._routed(calls.complete(prompt, formatted, kwargs, stream=True)).stream()
 
     @unspanned
-    async def astream_complete(
-        self, prompt: str, formatted: bool = False, **kwargs: Any
-    ) -> CompletionResponseAsyncGen:
+    async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
         """Completion, routed and streamed."""
         return await self._routed(calls.complete(prompt, formatted, kwargs, stream=True)).astream()
 

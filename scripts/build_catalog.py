@@ -26,12 +26,12 @@ sys.path.insert(0, str(Path(__file__).parent))  # its neighbours, when it is not
 import langchain_profiles
 import second_opinion
 
-from capability_router.catalog import document
 from capability_router.catalog.aliases import loose, spellings, undated
-from capability_router.catalog.document import Book, Source
-from capability_router.catalog.sources import litellm
-from capability_router.catalog.sources.listing import Fields
-from capability_router.catalog.statement import Known, Statement, is_copy, settle
+from capability_router.catalog.known import document
+from capability_router.catalog.known.document import Book, Source
+from capability_router.catalog.known.statement import Known, Statement, is_copy, settle
+from capability_router.catalog.updates.sources import litellm
+from capability_router.catalog.updates.sources.listing import Fields
 
 DATA = Path(__file__).parent.parent / "shared" / "capability_router" / "catalog" / "data"
 KEPT = (

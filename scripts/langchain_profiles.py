@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from capability_router.catalog.sources.listing import Fields, known, tokens
+from capability_router.catalog.updates.sources.listing import Fields, known, tokens
 
 PARTNERS = {
     "langchain_openai": "openai", "langchain_anthropic": "anthropic", "langchain_google_genai": "google",

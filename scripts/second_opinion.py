@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from capability_router.catalog.sources.listing import Fields, known, mtok, priced
+from capability_router.catalog.updates.sources.listing import Fields, known, mtok, priced
 from capability_router.money.price import RATES
 
 _OWN_NAMES = (

@@ -15,8 +15,10 @@ from typing import Any
 
 from capability_router.clock import Clock, SystemClock
 from capability_router.execution.effects import Launch
-from capability_router.money.journal import Journal
-from capability_router.money.ledger import DIMENSIONS, Ledger, Total
+from capability_router.money.ledger.dimension import DIMENSIONS
+from capability_router.money.ledger.journal import Journal
+from capability_router.money.ledger.ledger import Ledger
+from capability_router.money.ledger.total import Total
 from capability_router.request import Usage
 from capability_router.router import Router
 from capability_router.stores.opening import open_store

@@ -33,9 +33,9 @@ _WINDOW = ("tests/unit/health/test_window.py", *_BREAKER)
 _CORPUS, _EVIDENCE = "tests/unit/faults/test_corpus.py", "tests/unit/faults/test_evidence.py"
 _ODD = "tests/unit/faults/test_unknown_clients.py"
 _CLASSIFIER = (_CORPUS, "tests/unit/faults/test_passing.py", "tests/unit/faults/test_classify.py")
-_LEDGER = ("tests/unit/money/test_ledger.py",)
+_LEDGER = ("tests/unit/money/ledger/test_ledger.py",)
 _ACCOUNT = ("tests/unit/money/test_account.py",)
-_BUDGET = ("tests/unit/money/test_lent_budgets.py", "tests/unit/money/test_budget.py")
+_BUDGET = ("tests/unit/money/budget/test_lent_budgets.py", "tests/unit/money/budget/test_budget.py")
 _PROPERTY = "tests/property/test_money.py"
 
 ROOMS = (
@@ -53,11 +53,11 @@ ROOMS = (
     Room("faults/classify.py", (_ODD, _EVIDENCE, *_CLASSIFIER)),
     Room("faults/evidence.py", (_EVIDENCE, _ODD, *_CLASSIFIER)),
     Room("faults/completeness.py", ("tests/unit/faults/test_completeness.py",)),
-    Room("money/ledger.py", _LEDGER),
+    Room("money/ledger/ledger.py", _LEDGER),
     Room("money/account.py", _ACCOUNT),
     Room("money/allowance.py", _ACCOUNT),
-    Room("money/budget.py", (*_BUDGET, _PROPERTY)),
-    Room("money/purse.py", ("tests/unit/money/test_purse.py", *_BUDGET)),
+    Room("money/budget/budgets.py", (*_BUDGET, _PROPERTY)),
+    Room("money/budget/purse.py", ("tests/unit/money/budget/test_purse.py", *_BUDGET)),
     Room("money/price.py", ("tests/unit/money/test_rates.py", "tests/unit/money/test_price.py")),
-    Room("money/reading.py", ("tests/unit/money/test_reading.py", _PROPERTY)),
+    Room("money/ledger/reading.py", ("tests/unit/money/ledger/test_reading.py", _PROPERTY)),
 )

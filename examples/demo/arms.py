@@ -44,4 +44,3 @@ def incidents(duration_s: float) -> list[str]:
 def _fresh(log: Path) -> Path:
     log.unlink(missing_ok=True)
     return log
-

@@ -25,12 +25,12 @@ from capability_router.routing import Routing, current_routing, routing
 if TYPE_CHECKING:
     from capability_router.catalog.registry import Registry
     from capability_router.eligibility import Refusal
-    from capability_router.money.denial import BudgetEvent
+    from capability_router.money.budget.denial import BudgetEvent
     from capability_router.plan import Candidate, Plan
     from capability_router.router import Router
 
 _LAZY = {
-    "BudgetEvent": "money.denial", "Candidate": "plan", "Plan": "plan", "Refusal": "eligibility",
+    "BudgetEvent": "money.budget.denial", "Candidate": "plan", "Plan": "plan", "Refusal": "eligibility",
     "Registry": "catalog.registry", "Router": "router",
 }  # fmt: skip
 

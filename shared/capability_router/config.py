@@ -18,7 +18,7 @@ from capability_router.catalog.registry import Registry
 from capability_router.errors import ConfigError
 from capability_router.execution.effects import Timeouts
 from capability_router.health.breaker import BreakerConfig
-from capability_router.money.budget import BudgetSpec
+from capability_router.money.budget.cap import BudgetSpec
 from capability_router.nearest import nearest
 from capability_router.policies.rules import RuleSpec
 from capability_router.settings.problems import config_error

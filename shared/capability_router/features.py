@@ -116,4 +116,3 @@ def _hardness(look: str) -> float:
         + 0.3 * code
     )
     return MOST_HARDNESS * math.tanh(raw - 0.4)
-

@@ -31,10 +31,13 @@ from capability_router.learning.prior import Prior, Stated
 from capability_router.listener import failed
 from capability_router.money.account import Account
 from capability_router.money.allowance import Limit
-from capability_router.money.budget import BudgetEvent, Budgets, Terms
-from capability_router.money.ledger import CALLS_KEPT, Booked, Ledger
+from capability_router.money.budget.budgets import Budgets, Terms
+from capability_router.money.budget.denial import BudgetEvent
+from capability_router.money.budget.teller import Teller
+from capability_router.money.ledger.books import CALLS_KEPT
+from capability_router.money.ledger.call import Booked
+from capability_router.money.ledger.ledger import Ledger
 from capability_router.money.price import Price, pico
-from capability_router.money.teller import Teller
 from capability_router.nearest import nearest
 from capability_router.plan import Plan
 from capability_router.policies.affinity import Affinity, cached_after
@@ -253,7 +256,7 @@ class Router:
         if room is None:
             keep = CALLS_KEPT if kept.keep_calls is None else kept.keep_calls
             return Ledger(keep, days=kept.keep_days, unix=self.clock.unix)
-        from capability_router.money.journal import Journal  # here, because few need its thread
+        from capability_router.money.ledger.journal import Journal  # here, because few need its thread
 
         days, calls, unix = kept.keep_days, kept.keep_calls, self.clock.unix
         return Ledger(unix=unix, books=Journal(room, unix=unix, keep_days=days, keep_calls=calls))

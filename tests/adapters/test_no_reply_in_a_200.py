@@ -88,9 +88,7 @@ def _built_in(url: str) -> Any:
 
 def _llamaindex(url: str) -> Any:
     pairs = (("a", "bad"), ("b", "good"))
-    models = [
-        (OpenAILike(model=name, api_key="k", api_base=url, is_chat_model=True), {"id": id}) for id, name in pairs
-    ]
+    models = [(OpenAILike(model=name, api_key="k", api_base=url, is_chat_model=True), {"id": id}) for id, name in pairs]
     return RouterLLM(models=models, policy="single")
 
 

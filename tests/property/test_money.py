@@ -7,14 +7,16 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from unit.money.calls import T0, call
-from unit.money.lender import Lender, Process
+from unit.money.budget.lender import Lender, Process
+from unit.money.ledger.calls import T0, call
 
 from capability_router import Usage
 from capability_router.clock import ManualClock
-from capability_router.money.budget import Budgets, BudgetSpec, Hold, Short
-from capability_router.money.ledger import Ledger, Line
-from capability_router.money.window import span
+from capability_router.money.budget.budgets import Budgets, Hold, Short
+from capability_router.money.budget.cap import BudgetSpec
+from capability_router.money.budget.window import span
+from capability_router.money.ledger.call import Line
+from capability_router.money.ledger.ledger import Ledger
 
 LIMIT = 1_000
 CAP = LIMIT / 10**12

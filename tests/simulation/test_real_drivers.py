@@ -16,7 +16,11 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize(
     ("name", "scale"),
     [
-        ("streams", 0.01), ("traces", 0.005), ("threads", 0.01), ("budgets", 0.01), ("cancellation", 0.5),
+        ("streams", 0.01),
+        ("traces", 0.005),
+        ("threads", 0.01),
+        ("budgets", 0.01),
+        ("cancellation", 0.5),
         ("classification", 1),
     ],
 )

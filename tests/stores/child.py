@@ -11,8 +11,9 @@ import sys
 import time
 
 from capability_router.clock import SystemClock
-from capability_router.money.budget import Budgets, BudgetSpec, Hold, Short, Terms
-from capability_router.money.teller import Teller
+from capability_router.money.budget.budgets import Budgets, Hold, Short, Terms
+from capability_router.money.budget.cap import BudgetSpec
+from capability_router.money.budget.teller import Teller
 from capability_router.stores.opening import open_store
 
 COST = 10**8

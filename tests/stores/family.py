@@ -11,7 +11,7 @@ import sys
 
 from stores.child import COST, hold, opened
 
-from capability_router.money.budget import Hold
+from capability_router.money.budget.budgets import Hold
 
 
 def spend(url: str, calls: int) -> None:

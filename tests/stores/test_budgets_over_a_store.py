@@ -14,7 +14,9 @@ import pytest
 
 from capability_router import BudgetExceeded, Request, StoreError, routing
 from capability_router.clock import ManualClock
-from capability_router.money.budget import BudgetEvent, Budgets, BudgetSpec, Denial, Hold, Short, Terms, WhenAway
+from capability_router.money.budget.budgets import Budgets, Hold, Short, Terms, WhenAway
+from capability_router.money.budget.cap import BudgetSpec
+from capability_router.money.budget.denial import BudgetEvent, Denial
 from capability_router.stores.base import Claim, Grant, Standing, Store
 from capability_router.stores.redis import RedisStore
 
@@ -373,7 +375,7 @@ def test_terms_reach_the_error(clock: ManualClock) -> None:
 
 
 def test_what_was_spent_is_told_also_if_nobody_holds_the_router_any_more(shared: Store, clock: ManualClock) -> None:
-    from capability_router.money.teller import Teller
+    from capability_router.money.budget.teller import Teller
 
     def spent() -> weakref.ref[Teller]:
         budgets = Budgets([CAP], room=shared.budgets, clock=clock, terms=Terms("shared"))

@@ -14,7 +14,8 @@ import pytest
 from stores.child import COST
 
 from capability_router.clock import SystemClock
-from capability_router.money.budget import Budgets, BudgetSpec, Hold, Short, Terms
+from capability_router.money.budget.budgets import Budgets, Hold, Short, Terms
+from capability_router.money.budget.cap import BudgetSpec
 from capability_router.stores.base import Standing
 from capability_router.stores.opening import open_store
 
@@ -97,7 +98,7 @@ def test_a_forked_child_borrows_for_itself(url: str) -> None:
     store = open_store(url, clock)
     spec = BudgetSpec("global", 0.01)
     budgets = Budgets([spec], room=store.budgets, clock=clock, terms=Terms(store.name, 30.0))
-    from capability_router.money.teller import Teller
+    from capability_router.money.budget.teller import Teller
 
     teller = Teller(budgets)
     teller.start()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from capability_router.clock import ManualClock
-from capability_router.money.window import span
+from capability_router.money.budget.window import span
 from capability_router.stores.base import Claim, Pot, Store
 from capability_router.stores.lending import KEPT_S, SHARE
 

@@ -25,7 +25,7 @@ from capability_router.execution.effects import Effect, Fund, Launch
 from capability_router.execution.events import AlarmRang, Began, Cancelled, Faulted, Funded
 from capability_router.execution.machine import Execution
 from capability_router.faults.kinds import Fault
-from capability_router.money.budget import Budgets
+from capability_router.money.budget.budgets import Budgets
 from capability_router.request import Reply
 from capability_router.router import Router
 from capability_router.stores.base import Claim, Grant, Standing

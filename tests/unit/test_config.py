@@ -14,7 +14,7 @@ from capability_router.catalog.card import ModelCard
 from capability_router.catalog.registry import Registry
 from capability_router.config import Settings, load
 from capability_router.errors import ConfigError
-from capability_router.money.budget import BudgetSpec
+from capability_router.money.budget.cap import BudgetSpec
 from capability_router.policies.rules import RuleSpec
 from capability_router.router import Router
 

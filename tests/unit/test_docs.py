@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 import pytest
 
-from capability_router.catalog import snapshot
+from capability_router.catalog.known import snapshot
 from capability_router.settings.schema import Block, Words
 from capability_router.settings.wait import WORDS
 

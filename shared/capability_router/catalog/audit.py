@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import Any, NamedTuple
 
-from capability_router.catalog import snapshot
 from capability_router.catalog.card import CAPABILITIES
 from capability_router.catalog.entry import Entry
-from capability_router.catalog.snapshot import Found
+from capability_router.catalog.known import snapshot
+from capability_router.catalog.known.snapshot import Found
 
 SOON_DAYS = 30
 

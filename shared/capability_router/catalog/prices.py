@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from capability_router.catalog import snapshot
+from capability_router.catalog.known import snapshot
 from capability_router.errors import ConfigError
 from capability_router.money.price import Price
 

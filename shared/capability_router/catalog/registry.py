@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from capability_router.catalog import prices, snapshot
+from capability_router.catalog import prices
 from capability_router.catalog.aliases import canonical
 from capability_router.catalog.card import FLAGS, ModelCard, card_fields
 from capability_router.catalog.entry import FORMS, Describe, Description, Draft, Entry, read
+from capability_router.catalog.known import snapshot
 from capability_router.errors import ConfigError
 
 __all__ = ["Description", "Entry", "Registry"]

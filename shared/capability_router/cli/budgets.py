@@ -13,7 +13,7 @@ from capability_router.cli.store import NoStore, existing
 from capability_router.cli.table import Table
 
 if TYPE_CHECKING:
-    from capability_router.money.statement import Statement
+    from capability_router.money.budget.statement import Statement
 
 _HEAD = ("scope", "window", "at limit", "limit", "spent", "reserved", "left", "resets at")
 _AMOUNTS = range(3, 7)
@@ -39,7 +39,7 @@ def _configured(config: Path, url: str | None, tenant: str | None) -> list[State
     """Where nothing has been spent yet, the caps are whole; but a store that was asked for by name must be there."""
     from capability_router.clock import SystemClock
     from capability_router.config import load
-    from capability_router.money.budget import Budgets
+    from capability_router.money.budget.budgets import Budgets
 
     settings, room = load(config), None
     try:
@@ -52,7 +52,7 @@ def _configured(config: Path, url: str | None, tenant: str | None) -> list[State
 
 
 def _stored(url: str, tenant: str | None) -> list[Statement]:
-    from capability_router.money.statement import known
+    from capability_router.money.budget.statement import known
 
     return known(existing(url).budgets.standings(), tenant)
 

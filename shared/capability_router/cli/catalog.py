@@ -42,7 +42,7 @@ def show(what: str | None, as_json: bool) -> None:
 
     PROVIDER/MODEL names a model, too, as the ids of a router's entries do.
     """
-    from capability_router.catalog import snapshot
+    from capability_router.catalog.known import snapshot
     from capability_router.cli import catalog_view
 
     if what is None:
@@ -61,7 +61,7 @@ def show(what: str | None, as_json: bool) -> None:
 
 def _named(what: str) -> Any:
     """The model that 'provider:model' or an entry's id, 'provider/model', names; None = it names none."""
-    from capability_router.catalog import snapshot
+    from capability_router.catalog.known import snapshot
 
     pairs = (what.split(mark, 1) for mark in (":", "/") if mark in what)
     return next((found for provider, model in pairs if (found := snapshot.find(provider, model))), None)
@@ -69,8 +69,8 @@ def _named(what: str) -> Any:
 
 def _searched(what: str) -> list[Any]:
     """A provider's models, or those that have the text in their name; raises ConfigError when there is none."""
-    from capability_router.catalog import snapshot
     from capability_router.catalog.aliases import canonical
+    from capability_router.catalog.known import snapshot
     from capability_router.nearest import nearest
 
     if canonical(what) in snapshot.providers():
@@ -106,7 +106,8 @@ def update(
     source: str, to: Path | None, allow_shrink: bool, as_of: datetime | None, every_provider: bool, as_json: bool
 ) -> None:
     """Bring your own catalog file up to date, and print what changed. The old file stays if anything is wrong."""
-    from capability_router.catalog import document, revision, snapshot, userfile
+    from capability_router.catalog.known import document, snapshot, userfile
+    from capability_router.catalog.updates import revision
 
     place = to or userfile.path()
     if place is None:
@@ -121,9 +122,10 @@ def update(
 
 
 def _offer(source: str, as_of: datetime | None, every_provider: bool) -> Any:
-    from capability_router.catalog import offer, snapshot
     from capability_router.catalog.aliases import KEY_VARIABLES
-    from capability_router.catalog.sources.fetch import fetch
+    from capability_router.catalog.known import snapshot
+    from capability_router.catalog.updates import offer
+    from capability_router.catalog.updates.sources.fetch import fetch
 
     got = fetch(source, today())
     stated = as_of.date() if as_of else got.as_of
@@ -141,7 +143,7 @@ def _offer(source: str, as_of: datetime | None, every_provider: bool) -> Any:
 
 def _old(place: Path) -> Any:
     """The user's catalog as it is; one that can't be read is told and written anew."""
-    from capability_router.catalog import userfile
+    from capability_router.catalog.known import userfile
 
     try:
         return userfile.read(place)
@@ -151,7 +153,8 @@ def _old(place: Path) -> Any:
 
 
 def _revised(offer: Any) -> Any:
-    from capability_router.catalog import revision, snapshot, userfile
+    from capability_router.catalog.known import snapshot, userfile
+    from capability_router.catalog.updates import revision
 
     place = userfile.path()
     return revision.revised(offer, _old(place) if place else None, snapshot.builtin())

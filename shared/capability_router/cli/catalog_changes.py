@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from capability_router.catalog.revision import Change, Revision
+from capability_router.catalog.updates.revision import Change, Revision
 from capability_router.cli.catalog_view import shown
 from capability_router.cli.table import Table, printable
 

@@ -8,8 +8,8 @@ from datetime import date
 
 import click
 
-from capability_router.catalog import snapshot
 from capability_router.catalog.audit import Finding, age_days
+from capability_router.catalog.known import snapshot
 from capability_router.catalog.registry import Registry
 from capability_router.cli.table import Table
 

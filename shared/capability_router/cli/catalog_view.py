@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from capability_router.catalog import snapshot
 from capability_router.catalog.card import FLAGS
-from capability_router.catalog.snapshot import Found
+from capability_router.catalog.known import snapshot
+from capability_router.catalog.known.snapshot import Found
 from capability_router.cli.table import Table, printable
 
 _MARKS = {

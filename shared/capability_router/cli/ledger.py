@@ -15,9 +15,9 @@ from capability_router.cli.store import existing
 from capability_router.errors import ConfigError
 
 if TYPE_CHECKING:
-    from capability_router.money.call import Call
-    from capability_router.money.ledger import Ledger
-    from capability_router.money.table import Table
+    from capability_router.money.ledger.call import Call
+    from capability_router.money.ledger.ledger import Ledger
+    from capability_router.money.ledger.table import Table
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _CALLS = ("at (UTC)", "tenant", "chain", "task", "tags", "model", "ended", "tokens in", "tokens out", "USD")
@@ -75,8 +75,8 @@ def series(store: str | None, config: Path, by: str, step: str, as_json: bool, *
 @_JSON
 def calls(store: str | None, config: Path, last: int, as_json: bool, **span: Any) -> None:
     """The newest calls, one line each."""
-    from capability_router.money.export import row_of
-    from capability_router.money.table import Table
+    from capability_router.money.ledger.export import row_of
+    from capability_router.money.ledger.table import Table
 
     found = _opened(store, config).calls(last, **_narrowed(span))
     table = Table(_CALLS, tuple(map(_line, found)), 7, whole=(0,), spare=("tags", "task", "chain"))
@@ -100,8 +100,8 @@ def export(store: str | None, config: Path, output: str, form: Any, **span: Any)
 def _opened(store: str | None, config: Path) -> Ledger:
     """The ledger in a store that is there; a misspelt path makes no new file."""
     from capability_router.clock import SystemClock
-    from capability_router.money.journal import Journal
-    from capability_router.money.ledger import Ledger
+    from capability_router.money.ledger.journal import Journal
+    from capability_router.money.ledger.ledger import Ledger
 
     url = store or _of_config(config)
     scheme = url.partition("://")[0]
@@ -140,7 +140,7 @@ def _narrowed(span: dict[str, Any]) -> dict[str, Any]:
 def _line(call: Call) -> tuple[str, ...]:
     from datetime import UTC, datetime
 
-    from capability_router.money.table import dollars, plain
+    from capability_router.money.ledger.table import dollars, plain
 
     at = f"{datetime.fromtimestamp(call.at, UTC):%m-%d %H:%M:%S}"
     cost = "unknown" if call.cost_usd is None else f"{'~' if call.estimated else ''}{dollars(call.cost_usd)}"

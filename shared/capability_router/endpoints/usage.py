@@ -1,11 +1,11 @@
 """The counts of a Chat Completions reply, in its dialects.
 
-    OpenAI, Groq, xAI     prompt_tokens_details {cached_tokens, audio_tokens, image_tokens, cache_write_tokens}
-    DeepSeek, Moonshot    prompt_cache_hit_tokens, cached_tokens
-    LiteLLM's proxy       cache_creation_tokens, and by time to live cache_creation_token_details
-    Databricks            cache_read_input_tokens, which are among the prompt's here
-    xAI, Google           reasoning beside the completion, in the total alone
-    Perplexity            reasoning_tokens and citation_tokens beside the completion and the total
+OpenAI, Groq, xAI     prompt_tokens_details {cached_tokens, audio_tokens, image_tokens, cache_write_tokens}
+DeepSeek, Moonshot    prompt_cache_hit_tokens, cached_tokens
+LiteLLM's proxy       cache_creation_tokens, and by time to live cache_creation_token_details
+Databricks            cache_read_input_tokens, which are among the prompt's here
+xAI, Google           reasoning beside the completion, in the total alone
+Perplexity            reasoning_tokens and citation_tokens beside the completion and the total
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from functools import partial
 from capability_router.execution.books import Books
 from capability_router.execution.effects import Fund
 from capability_router.execution.targets import Pick, Targets, Wait
-from capability_router.money.budget import Short
+from capability_router.money.budget.budgets import Short
 
 
 class Admission:

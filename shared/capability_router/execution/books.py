@@ -6,7 +6,8 @@ from typing import Protocol
 
 from capability_router.faults.kinds import Fault
 from capability_router.health.board import Verdict
-from capability_router.money.budget import Denial, Short
+from capability_router.money.budget.budgets import Short
+from capability_router.money.budget.denial import Denial
 from capability_router.plan import Candidate
 from capability_router.request import Reply, Usage
 

@@ -10,8 +10,7 @@ from capability_router.errors import AllCandidatesFailed, BudgetExceeded, Router
 from capability_router.execution.limits import Limits
 from capability_router.execution.targets import Targets
 from capability_router.faults.kinds import Fault
-from capability_router.money.budget import Denial
-from capability_router.money.denial import each_once, moment
+from capability_router.money.budget.denial import Denial, each_once, moment
 from capability_router.money.price import usd
 from capability_router.request import AttemptRecord, Usage
 

@@ -10,8 +10,7 @@ from capability_router.execution.line import Line, Place
 from capability_router.execution.retry import RetryBudget
 from capability_router.faults.kinds import Fault
 from capability_router.health.board import Hold, Permit, Verdict
-from capability_router.money.budget import Denial
-from capability_router.money.denial import each_once
+from capability_router.money.budget.denial import Denial, each_once
 from capability_router.plan import Candidate
 
 POLL_S = 0.02  # between looks at a full target that can't say when it will be free

@@ -150,6 +150,7 @@ def status_kind(status: int) -> str:
     broad = "server_error" if status >= 500 else "bad_request" if status >= 400 else "unknown"
     return _STATUSES.get(status, broad)
 
+
 ENDED = frozenset(map(normal, ("ContentFilterFinishReasonError", "LengthFinishReasonError")))
 """Classes that an SDK raises over an answer that came, for how it ended."""
 

@@ -246,9 +246,7 @@ class Board:
         self._after()
         return rows
 
-    def _new_lane(
-        self, id: str, address: Address, limits: Mapping[str, int], latency: Mapping[str, float]
-    ) -> Lane:
+    def _new_lane(self, id: str, address: Address, limits: Mapping[str, int], latency: Mapping[str, float]) -> Lane:
         url, model, credential, region = address
         breaker = self._breakers.get((url, model, region))
         if breaker is None:

@@ -23,9 +23,7 @@ class Condition:
 
     __slots__ = ("_peak", "held", "in_flight", "queue_s", "s_per_token", "ttft_s", "until")
 
-    def __init__(
-        self, ttft_s: float | None = None, s_per_token: float | None = None, peak: Peak | None = None
-    ) -> None:
+    def __init__(self, ttft_s: float | None = None, s_per_token: float | None = None, peak: Peak | None = None) -> None:
         self._peak = peak or Peak()
         self.held = ""
         self.until = 0.0

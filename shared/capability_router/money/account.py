@@ -15,8 +15,10 @@ from typing import Protocol
 
 from capability_router.errors import ConfigError
 from capability_router.money.allowance import Limit, Loans
-from capability_router.money.budget import Budgets, Denial, Hold, Short
-from capability_router.money.ledger import Booked, Call, Ledger, Line
+from capability_router.money.budget.budgets import Budgets, Hold, Short
+from capability_router.money.budget.denial import Denial
+from capability_router.money.ledger.call import Booked, Call, Line
+from capability_router.money.ledger.ledger import Ledger
 from capability_router.money.price import Number, Price, pico
 from capability_router.request import Reply, Usage
 from capability_router.tokens.estimate import estimate_tokens

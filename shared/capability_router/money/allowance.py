@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from capability_router.money.budget import Budgets, Denial, Hold, Short
-from capability_router.money.denial import dollars
+from capability_router.money.budget.budgets import Budgets, Hold, Short
+from capability_router.money.budget.denial import Denial, dollars
 from capability_router.money.price import usd
 
 

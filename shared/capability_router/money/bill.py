@@ -1,11 +1,11 @@
 """What a provider says that a call cost: its own bill goes before every price.
 
-    OpenRouter, gateways   usage.cost; with the user's own key at the model's maker (`is_byok`) that is
-                           OpenRouter's fee alone, and cost_details.upstream_inference_cost is due beside it
-    Perplexity             usage.cost.total_cost
-    xAI                    usage.cost_in_usd_ticks, 10,000,000,000 of which are one USD
-    LiteLLM's proxy        the header x-litellm-response-cost. It goes out before a stream has begun,
-                           so that of a stream it says nothing
+OpenRouter, gateways   usage.cost; with the user's own key at the model's maker (`is_byok`) that is
+                       OpenRouter's fee alone, and cost_details.upstream_inference_cost is due beside it
+Perplexity             usage.cost.total_cost
+xAI                    usage.cost_in_usd_ticks, 10,000,000,000 of which are one USD
+LiteLLM's proxy        the header x-litellm-response-cost. It goes out before a stream has begun,
+                       so that of a stream it says nothing
 """
 
 from __future__ import annotations

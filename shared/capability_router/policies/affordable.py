@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from capability_router.money.budget import Denial
+from capability_router.money.budget.denial import Denial
 from capability_router.plan import Candidate, Plan
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, PlainValidator, field_validator, mod
 
 from capability_router.execution.effects import Timeouts
 from capability_router.health.breaker import BreakerConfig
-from capability_router.money.budget import BudgetSpec, OnExceed
+from capability_router.money.budget.cap import BudgetSpec, OnExceed
 from capability_router.nearest import nearest
 from capability_router.policies.adaptive import COST_WEIGHT, LATENCY_WEIGHT
 from capability_router.policies.rules import CONDITIONS, RuleSpec

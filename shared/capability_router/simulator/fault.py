@@ -1,8 +1,8 @@
 """One scripted fault: what goes wrong, where, when and how often; read from a short text or a mapping.
 
-    outage:cedar@30s+60s                     refuse connections from second 30 for a minute
-    429:birch/birch-large@0s+10s,retry_after=2
-    cut:*,share=0.2,after_chunks=3           one stream in five breaks off after three pieces
+outage:cedar@30s+60s                     refuse connections from second 30 for a minute
+429:birch/birch-large@0s+10s,retry_after=2
+cut:*,share=0.2,after_chunks=3           one stream in five breaks off after three pieces
 """
 
 from __future__ import annotations

@@ -59,7 +59,6 @@ class Till:
             return None
         return (min(self.spent) + 1) * (pot.rolls_s / BUCKETS) + pot.rolls_s
 
-
     def resets_at(self, pot: Pot) -> float | None:
         """When the window ends, or a rolling one has forgotten something."""
         return pot.ends if pot.rolls_s is None else self.frees_at(pot)

@@ -110,9 +110,7 @@ class SqliteStore:
     `mend`: a damaged file of ours is moved aside. `reads_only`: nothing is made, changed or moved.
     """
 
-    def __init__(
-        self, path: Path, unix: Callable[[], float], *, mend: bool = False, reads_only: bool = False
-    ) -> None:
+    def __init__(self, path: Path, unix: Callable[[], float], *, mend: bool = False, reads_only: bool = False) -> None:
         self.name = f"sqlite:///{path}"
         aside = (lambda file: set_aside(file, unix())) if mend else None
         self.database = Database(path.absolute(), aside=aside, reads_only=reads_only)  # a process may change directory

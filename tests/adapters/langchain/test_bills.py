@@ -25,7 +25,7 @@ from langchain_google_genai import ChatGoogleGenerativeAI
 from langchain_openai import ChatOpenAI
 
 from capability_router import Usage
-from capability_router.money.ledger import Call
+from capability_router.money.ledger.call import Call
 from langchain_router import ChatEndpoint, ChatRouter
 
 OLD_OPENAI = version("langchain-openai").startswith("1.1.")

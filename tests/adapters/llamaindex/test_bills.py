@@ -18,7 +18,7 @@ from llama_index.llms.google_genai import GoogleGenAI
 from llama_index.llms.openai_like import OpenAILike
 
 from capability_router import Usage
-from capability_router.money.ledger import Call
+from capability_router.money.ledger.call import Call
 from llamaindex_router import EndpointLLM, RouterLLM
 from llamaindex_router.usage import bill_of, counts_of, tier_of, usage_of
 

@@ -176,9 +176,7 @@ async def test_extractors(same: Same, kind: str) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_ingestion_pipelines_with_workers(
-    built_in: Callable[..., Any], server: ChatServer, workers: int
-) -> None:
+def test_ingestion_pipelines_with_workers(built_in: Callable[..., Any], server: ChatServer, workers: int) -> None:
     """With two, the router is pickled, made again in each process, and falls back there."""
     server.script("a", Refuse(429))
     server.script("b", Say("a title"))

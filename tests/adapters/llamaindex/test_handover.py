@@ -148,9 +148,7 @@ def two_calls() -> list[ChatMessage]:
 
 
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
-def test_parallel_calls_without_ids_get_different_ones(
-    make: Make, sent: Callable[[str], Any], provider: str
-) -> None:
+def test_parallel_calls_without_ids_get_different_ones(make: Make, sent: Callable[[str], Any], provider: str) -> None:
     llm = RouterLLM(models=[make(provider)])
     history = two_calls()
     llm.chat_with_tools([TOOL], chat_history=history)
@@ -172,9 +170,7 @@ def test_arguments_that_are_text_are_read_also_in_a_history_of_unknown_origin(
 
 
 @pytest.mark.parametrize("provider", list(NAMES))
-def test_cache_points_go_only_where_they_mean_something(
-    make: Make, sent: Callable[[str], Any], provider: str
-) -> None:
+def test_cache_points_go_only_where_they_mean_something(make: Make, sent: Callable[[str], Any], provider: str) -> None:
     llm = RouterLLM(models=[make(provider)])
     llm.chat([ChatMessage(blocks=[TextBlock(text="long text"), EPHEMERAL])])
     assert ("cache_control" in json.dumps(sent(provider))) == (provider == "anthropic")

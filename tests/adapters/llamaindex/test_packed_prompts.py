@@ -63,7 +63,6 @@ def test_auto_leaves_a_fallback_for_a_full_prompt_and_max_does_not(
             assert "large" not in asked
 
 
-
 CODE = "def f(x: int) -> dict[str, int]:\n    return {'a[%d]': x ** 2, **g(x, *args)}  # §4.2 {0!r:>{width}}\n"
 TEXTS = {
     "prose": "The breaker opens after five failures in a row, waits, and then lets two probes through. ",
@@ -87,9 +86,7 @@ def test_a_prompt_packed_to_the_brim_fits_the_model_it_was_packed_for(
     assert {body["model"] for body in server.requests} == {"small"}
 
 
-def test_a_lone_model_can_be_given_all_that_is_packed_for_it(
-    built_in: Callable[..., Any], server: ChatServer
-) -> None:
+def test_a_lone_model_can_be_given_all_that_is_packed_for_it(built_in: Callable[..., Any], server: ChatServer) -> None:
     llm = RouterLLM(models=[built_in("only", context_window=4_000)])
     nodes = [NodeWithScore(node=TextNode(text=f"{i} " + TEXTS["prose"] * 12)) for i in range(40)]
     synthesizer = get_response_synthesizer(llm=llm, response_mode=ResponseMode.TREE_SUMMARIZE)

@@ -128,7 +128,7 @@ async def test_agent_workflow_hands_over(pair: RouterLLM, server: ChatServer) ->
         handed = any(m["role"] == "tool" for m in body["messages"])
         if "handoff" in names and not handed:
             return Say(tools=(("handoff", {"to_agent": "sums", "reason": "it multiplies"}),))
-        return Say("it is 42") if "multiply" not in names or '42' in json.dumps(body["messages"]) else ASK
+        return Say("it is 42") if "multiply" not in names or "42" in json.dumps(body["messages"]) else ASK
 
     server.script("a", steps)
     front = FunctionAgent(name="front", description="greets", llm=pair, can_handoff_to=["sums"], tools=[])

@@ -126,9 +126,7 @@ def settings_manager() -> Iterator[None]:
 @pytest.mark.usefixtures("settings_manager")
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("way", list(NAMES))
-async def test_tokens_are_counted_once(
-    child: Callable[..., Any], server: ChatServer, when: str, way: str
-) -> None:
+async def test_tokens_are_counted_once(child: Callable[..., Any], server: ChatServer, when: str, way: str) -> None:
     counter = TokenCountingHandler(tokenizer=str.split)
     manager = CallbackManager([counter])
     if when == "before":
@@ -161,9 +159,7 @@ class Strict(TokenCountingHandler):
 
 
 @pytest.mark.parametrize("way", ["chat", "achat"])
-async def test_a_handlers_error_passes_and_counts_against_nobody(
-    pair: RouterLLM, server: ChatServer, way: str
-) -> None:
+async def test_a_handlers_error_passes_and_counts_against_nobody(pair: RouterLLM, server: ChatServer, way: str) -> None:
     pair.callback_manager = CallbackManager([Strict(tokenizer=str.split)])
     with pytest.raises(ValueError, match="Token budget exceeded"):
         await ask(pair, way)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from capability_router.catalog import document
+from capability_router.catalog.known import document
 
 SCRIPT = Path(__file__).parents[3] / "scripts" / "build_catalog.py"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from capability_router.catalog import document
+from capability_router.catalog.known import document
 from capability_router.money.price import AMOUNTS
 
 PLAIN = {"input_mtok": 1, "output_mtok": 2}

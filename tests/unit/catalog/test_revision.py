@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from unit.catalog.lists import LITELLM, MODELS_DEV
 
-from capability_router.catalog import document
-from capability_router.catalog.document import Document
-from capability_router.catalog.offer import Offer, offered
-from capability_router.catalog.revision import Revision, check_size, revised
+from capability_router.catalog.known import document
+from capability_router.catalog.known.document import Document
+from capability_router.catalog.updates.offer import Offer, offered
+from capability_router.catalog.updates.revision import Revision, check_size, revised
 from capability_router.errors import ConfigError
 
 TODAY = date(2026, 11, 25)

@@ -9,9 +9,9 @@ from importlib import resources
 
 import pytest
 
-from capability_router.catalog import document, snapshot
 from capability_router.catalog.aliases import canonical, provider_of, spellings
 from capability_router.catalog.card import ModelCard
+from capability_router.catalog.known import document, snapshot
 from capability_router.catalog.prices import price_of
 from capability_router.catalog.registry import Registry
 from capability_router.request import Need, Usage
@@ -182,7 +182,8 @@ def test_the_files_are_small_and_say_where_they_are_from():
 
 def test_only_the_asked_providers_part_is_read_and_nothing_before():
     code = (
-        "from capability_router.catalog import registry, snapshot\n"
+        "from capability_router.catalog import registry\n"
+        "from capability_router.catalog.known import snapshot\n"
         "assert snapshot.builtin.cache_info().currsize == 0\n"
         "registry.Registry.build(['openai:gpt-5-mini'])\n"
         "assert snapshot.builtin().parts.keys() == {'openai'}\n"

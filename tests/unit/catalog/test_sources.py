@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from unit.catalog.lists import LITELLM, MODELS_DEV, OPENROUTER
 
-from capability_router.catalog.sources import litellm, models_dev, openrouter
-from capability_router.catalog.sources.formats import listing
-from capability_router.catalog.sources.listing import mtok
+from capability_router.catalog.updates.sources import litellm, models_dev, openrouter
+from capability_router.catalog.updates.sources.formats import listing
+from capability_router.catalog.updates.sources.listing import mtok
 from capability_router.errors import ConfigError
 from capability_router.money.price import Price
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from capability_router.catalog.sources import litellm, models_dev, openrouter
-from capability_router.catalog.statement import Known, Statement, is_copy, settle, unsettled
+from capability_router.catalog.known.statement import Known, Statement, is_copy, settle, unsettled
+from capability_router.catalog.updates.sources import litellm, models_dev, openrouter
 from capability_router.money.price import AMOUNTS
 
 

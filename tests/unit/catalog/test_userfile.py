@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from capability_router.catalog import snapshot, userfile
+from capability_router.catalog.known import snapshot, userfile
 from capability_router.catalog.registry import Registry
 from capability_router.errors import ConfigError
 from capability_router.money.price import Price

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from unit.money.calls import book, call, in_file, some
+from unit.money.ledger.calls import book, call, in_file, some
 
 from capability_router.cli.main import main
 

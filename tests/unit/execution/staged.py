@@ -18,7 +18,7 @@ from capability_router.execution.events import (
     Funded,
 )
 from capability_router.faults.kinds import Fault
-from capability_router.money.budget import Budgets
+from capability_router.money.budget.budgets import Budgets
 from capability_router.request import AttemptRecord, Finish, Outcome, Reply
 from capability_router.stores.base import Claim, Grant, Standing
 from capability_router.testing import ScriptedEndpoint, assert_books_balanced, scripted_router

@@ -19,7 +19,7 @@ from capability_router import (
 )
 from capability_router.execution.endings import failure, together, why
 from capability_router.faults.kinds import Fault
-from capability_router.money.budget import Denial
+from capability_router.money.budget.denial import Denial
 from capability_router.request import AttemptRecord
 
 USD = 10**12  # picodollars
@@ -179,8 +179,7 @@ def test_no_time_is_left() -> None:
         stage = Stage("a")
     stage.begin()
     assert str(stage.error) == (
-        "the deadline of 0 s is over (none is left). Waited 0.0 s; nothing was sent. "
-        "Raise deadline_s, or add a model."
+        "the deadline of 0 s is over (none is left). Waited 0.0 s; nothing was sent. Raise deadline_s, or add a model."
     )
 
 

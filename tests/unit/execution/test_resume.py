@@ -74,7 +74,9 @@ def test_it_may_be_cut_again_and_the_same_model_may_go_on(play: Any) -> None:
 @pytest.mark.parametrize(
     ("able", "settings", "about"),
     [
-        ("", {}, {}), ("b", {"resume": False}, {}), ("b", {}, {"resumable": False}),
+        ("", {}, {}),
+        ("b", {"resume": False}, {}),
+        ("b", {}, {"resumable": False}),
         ("b", {"retry": {"attempts": 1}}, {}),
     ],
 )

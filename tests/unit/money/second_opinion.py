@@ -14,7 +14,7 @@ from genai_prices.types import ModelInfo, ModelPrice, Provider, TieredPrices
 from genai_prices.types import Usage as TheirUsage
 
 from capability_router import Price, Tier, Usage
-from capability_router.catalog import snapshot
+from capability_router.catalog.known import snapshot
 
 CONTEXTS = {
     "": None, "batch": {"processing": "batch"}, "flex": {"service_tier": "flex"},

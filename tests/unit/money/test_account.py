@@ -7,15 +7,18 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import pytest
-from unit.money.lender import ONE, Lender, Process
+from unit.money.budget.lender import ONE, Lender, Process
 
 from capability_router import Usage
 from capability_router.clock import ManualClock
 from capability_router.features import estimate_tokens
 from capability_router.money.account import Account
 from capability_router.money.allowance import Limit
-from capability_router.money.budget import Budgets, BudgetSpec, Denial, Short
-from capability_router.money.ledger import Booked, Call, Ledger
+from capability_router.money.budget.budgets import Budgets, Short
+from capability_router.money.budget.cap import BudgetSpec
+from capability_router.money.budget.denial import Denial
+from capability_router.money.ledger.call import Booked, Call
+from capability_router.money.ledger.ledger import Ledger
 from capability_router.money.price import Price
 from capability_router.request import Reply
 

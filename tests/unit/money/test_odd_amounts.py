@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from unit.money.calls import book, call, in_file
+from unit.money.ledger.calls import book, call, in_file
 
 from capability_router import BudgetExceeded, ConfigError, Usage, routing
 from capability_router.clock import ManualClock
-from capability_router.money.budget import Budgets, BudgetSpec, Hold
-from capability_router.money.ledger import Ledger
+from capability_router.money.budget.budgets import Budgets, Hold
+from capability_router.money.budget.cap import BudgetSpec
+from capability_router.money.ledger.ledger import Ledger
 from capability_router.money.price import Price
 from capability_router.request import Reply
 from capability_router.stores.opening import open_store

@@ -7,10 +7,11 @@ import threading
 from decimal import Decimal
 
 import pytest
-from unit.money.calls import call
+from unit.money.ledger.calls import call
 
 from capability_router import Usage
-from capability_router.money.ledger import Ledger, Line
+from capability_router.money.ledger.call import Line
+from capability_router.money.ledger.ledger import Ledger
 from capability_router.request import Request
 from capability_router.testing import ScriptedEndpoint, ScriptedModel, ask, assert_books_balanced, scripted_router
 

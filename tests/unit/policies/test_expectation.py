@@ -113,4 +113,3 @@ def test_the_expected_length_is_learned_by_task_and_model() -> None:
     after = costs(router)
     assert after["terse"] < before["terse"] < after["wordy"]
     assert after["wordy"] == pytest.approx(2_000e-6, rel=0.5)
-

@@ -1,0 +1,1 @@
+"""How the user's own catalog is renewed: other lists read, their offers settled with what was known."""

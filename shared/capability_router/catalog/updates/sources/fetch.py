@@ -1,0 +1,88 @@
+"""A list of models from where it is published, an address or a file: only when the user asks for it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from capability_router.catalog.updates.sources.formats import FORMATS
+from capability_router.errors import ConfigError
+from capability_router.nearest import nearest
+
+MOST_BYTES = 64 * 2**20
+TIMEOUT_S = 30.0
+
+
+class Fetched(NamedTuple):
+    """The JSON, what it is called in messages, and the day for which it holds."""
+
+    data: Any
+    origin: str
+    as_of: date
+
+
+def fetch(origin: str, today: date) -> Fetched:
+    """The JSON behind a source's name (models.dev, litellm, openrouter), a URL or a file.
+
+    What an address gives holds for today, a file for the day on which it was last changed. Raises
+    ConfigError when nothing can be had, or it is no JSON.
+    """
+    if origin in FORMATS:
+        return Fetched(_parsed(_downloaded(FORMATS[origin].url), origin), origin, today)
+    if urlsplit(origin).scheme in ("http", "https"):
+        return Fetched(_parsed(_downloaded(origin), _shown(origin)), _shown(origin), today)
+    return _from_file(Path(origin).expanduser(), today)
+
+
+def _from_file(path: Path, today: date) -> Fetched:
+    if not path.exists():
+        hint = nearest(str(path), FORMATS, f"; known sources: {', '.join(FORMATS)}")
+        raise ConfigError(f"{str(path)!r} is no file, no http(s) address and no source that is known{hint}")
+    try:
+        raw, changed = path.read_bytes(), path.stat().st_mtime
+    except OSError as error:
+        raise ConfigError(f"{str(path)!r} can't be read: {error.strerror or error}") from error
+    day = datetime.fromtimestamp(changed, UTC).date()
+    return Fetched(_parsed(raw, str(path)), str(path), min(day, today))
+
+
+def _downloaded(url: str) -> bytes:
+    import httpx  # takes long to import, and only this needs it
+
+    try:
+        with httpx.stream("GET", url, timeout=TIMEOUT_S, follow_redirects=True) as response:
+            if response.status_code != 200:
+                raise ConfigError(f"{_shown(url)} answers with status {response.status_code}")
+            return _body(response, url)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        reason = str(error) or type(error).__name__
+        raise ConfigError(
+            f"{_shown(url)} can't be reached: {reason}; give a file instead if there is no network"
+        ) from error
+
+
+def _body(response: Any, url: str) -> bytes:
+    """At most MOST_BYTES of it: an endless answer must not fill the memory."""
+    parts, size = [], 0
+    for part in response.iter_bytes():
+        size += len(part)
+        if size > MOST_BYTES:
+            raise ConfigError(f"{_shown(url)} gives more than {MOST_BYTES // 2**20} MiB, which no list of models is")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _parsed(raw: bytes, origin: str) -> Any:
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError) as error:  # the latter: nested deeper than the reader follows
+        raise ConfigError(f"{origin}: it is no JSON ({error})") from None
+
+
+def _shown(url: str) -> str:
+    """The address without a user, a password or a query."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()

@@ -1,0 +1,76 @@
+"""One cap as it is written: whose spending, how much, over which window, and what happens at the limit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from capability_router.errors import ConfigError
+from capability_router.money.budget.window import WINDOWS, rolling_s
+from capability_router.money.price import pico
+from capability_router.nearest import nearest
+
+OnExceed = Literal["refuse", "degrade", "warn"]
+ON_EXCEED: tuple[OnExceed, ...] = get_args(OnExceed)
+SCOPES = ("global", "tenant", "tag", "task", "chain", "model", "provider")
+EACH = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetSpec:
+    """One cap. `refuse`: the request fails (a cap on a model or provider: that one is left out); `degrade`: only
+
+    models that fit are tried; `warn`: it is told.
+
+    `scope`: "global", "tenant:acme", or "tenant:*" for each tenant by itself, but for those named elsewhere.
+    """
+
+    scope: str
+    limit_usd: float
+    window: str = "total"
+    on_exceed: OnExceed = "refuse"
+
+    def __post_init__(self) -> None:
+        kind, _, name = (part.strip() for part in self.scope.partition(":"))
+        if kind not in SCOPES or (kind != "global") != bool(name):
+            hint = nearest(kind, SCOPES, "") if kind not in SCOPES else ""
+            raise ConfigError(
+                f"budget scope {self.scope!r}: write 'global' or one of {', '.join(SCOPES[1:])} as 'tenant:acme', "
+                f"or 'tenant:*' for each by itself{hint}"
+            )
+        if EACH in name and name != EACH:
+            raise ConfigError(f"budget scope {self.scope!r}: '*' stands alone, as '{kind}:*', for each by itself")
+        if self.window not in WINDOWS and not rolling_s(self.window):
+            raise ConfigError(
+                f"budget window {self.window!r}: one of {', '.join(WINDOWS)} or 'rolling:<seconds>' above 0"
+                f"{nearest(self.window, WINDOWS, '')}"
+            )
+        if self.on_exceed not in ON_EXCEED:
+            hint = nearest(self.on_exceed, ON_EXCEED, "")
+            raise ConfigError(f"budget on_exceed {self.on_exceed!r}: write one of {', '.join(ON_EXCEED)}{hint}")
+        pico(self.limit_usd)
+        object.__setattr__(self, "scope", f"{kind}:{name}" if name else kind)
+
+    @property
+    def kind(self) -> str:
+        """'tenant' of 'tenant:acme'."""
+        return self.scope.partition(":")[0]
+
+    @property
+    def each(self) -> bool:
+        """Whether it holds for each tenant (tag, ...) by itself."""
+        return self.scope.endswith(f":{EACH}")
+
+
+def keys(specs: Sequence[BudgetSpec]) -> list[str]:
+    """The names under which a store keeps these caps; raises ConfigError for two that would be one."""
+    names: list[str] = []
+    seen: set[tuple[str, str, str]] = set()
+    for spec in specs:
+        name = f"{spec.window}|{spec.scope}"
+        names.append(f"{spec.window}~{spec.on_exceed}|{spec.scope}" if name in names else name)
+        if (spec.scope, spec.window, spec.on_exceed) in seen:
+            raise ConfigError(f"budgets: {spec.scope} has two caps per {spec.window} with {spec.on_exceed}; keep one")
+        seen.add((spec.scope, spec.window, spec.on_exceed))
+    return names

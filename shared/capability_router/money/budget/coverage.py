@@ -1,0 +1,89 @@
+"""Which caps cover a call, and the purses that this process has for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from capability_router.money.budget.cap import BudgetSpec, keys
+from capability_router.money.budget.purse import Purse
+from capability_router.money.budget.window import rolling_s, span
+from capability_router.money.price import pico
+from capability_router.stores.base import Pot
+
+REST_S = 300.0  # a purse that nobody has used for so long is put away
+
+Meant = Callable[[str], Sequence[str]]
+"""The ids that a model's name may mean, or the registered providers' names that a provider's may."""
+
+
+class Budget:
+    """One cap, and the purses of those whom it covers: one, or with "tenant:*" one for each."""
+
+    def __init__(self, spec: BudgetSpec, key: str, meant: Mapping[str, Meant]) -> None:
+        self.spec, self.key, self.limit = spec, key, pico(spec.limit_usd)
+        self.rolls_s = rolling_s(spec.window)
+        name = spec.scope.partition(":")[2]
+        names = meant[spec.kind](name) if spec.kind in meant and not spec.each else ()
+        self.scopes = (spec.scope, *(f"{spec.kind}:{own}" for own in names))
+        self.purses: dict[str, Purse] = {}
+        self.named: frozenset[str] = frozenset()  # where it is for each: scopes with a cap of their own
+        self._swept = 64  # so many purses are looked through for some to put away
+
+    def purse(self, scope: str, unix: float) -> tuple[Purse, Purse | None]:
+        """The purse of the window that holds now, and the one whose window is over, if it has just turned."""
+        name = scope if self.spec.each else self.spec.scope
+        old = self.purses.get(name)
+        if old is not None and old.holds(unix):
+            return old, None
+        new = self.purses[name] = Purse(self.spec, name, self._pot(name, unix))
+        return new, old
+
+    def _pot(self, name: str, unix: float) -> Pot:
+        now = span(self.spec.window, unix)
+        key = f"{self.key}={name.partition(':')[2]}" if self.spec.each else self.key
+        return Pot(key, now.id, self.limit, now.starts, now.ends, self.rolls_s)
+
+    def sweep(self, now: float, rest: Callable[[Purse], None]) -> None:
+        """Put away, from time to time, the purses that nobody has used for a while. `rest` gives their loans back."""
+        if len(self.purses) >= self._swept:
+            for name, purse in list(self.purses.items()):
+                if not purse.held and now - purse.used > REST_S:
+                    rest(purse)
+                    if purse.at_rest:
+                        del self.purses[name]
+            self._swept = 2 * len(self.purses) + 64
+
+
+class Coverage:
+    """All caps of a router, by what they cover."""
+
+    def __init__(self, specs: Sequence[BudgetSpec], meant: Mapping[str, Meant]) -> None:
+        self.caps = [Budget(spec, key, meant) for spec, key in zip(specs, keys(specs), strict=True)]
+        self._named: dict[str, list[Budget]] = {}
+        self._each: dict[str, list[Budget]] = {}
+        for cap in self.caps:
+            if cap.spec.each:
+                self._each.setdefault(cap.spec.kind, []).append(cap)
+                cap.named = frozenset(s for c in self.caps if _instead(c.spec, cap.spec) for s in c.scopes)
+            for scope in () if cap.spec.each else cap.scopes:
+                self._named.setdefault(scope, []).append(cap)
+
+    def of(self, scopes: Sequence[str]) -> Iterator[tuple[Budget, str]]:
+        """The caps on a call with these scopes, and by which scope; a cap may come more than once."""
+        for scope in scopes:
+            for cap in self._named.get(scope, ()):
+                yield cap, scope
+            if self._each:
+                kind, _, name = scope.partition(":")
+                for cap in self._each.get(kind, ()):
+                    if scope not in cap.named and (name or kind == "tenant"):
+                        yield cap, scope
+
+    def purses(self) -> list[Purse]:
+        """All purses that there are."""
+        return [purse for cap in self.caps for purse in cap.purses.values()]
+
+
+def _instead(one: BudgetSpec, each: BudgetSpec) -> bool:
+    """Whether a cap takes the place of one for each: same kind, same window."""
+    return not one.each and one.kind == each.kind and one.window == each.window

@@ -1,0 +1,94 @@
+"""The ledger: every launch booked exactly once, totals by who asked and who answered.
+
+Amounts are integer picodollars; totals are exact sums. A call whose price is unknown counts its
+tokens and is counted in `Total.unpriced`; its cost is not taken for zero.
+"""
+
+from __future__ import annotations
+
+import logging
+import weakref
+from collections.abc import Callable
+
+from capability_router.clock import SystemClock
+from capability_router.money.ledger.books import CALLS_KEPT, DAYS_KEPT, Books, MemoryBooks
+from capability_router.money.ledger.call import Booked, Call, Line
+from capability_router.money.ledger.dimension import DIMENSIONS, Filter
+from capability_router.money.ledger.reading import Reading
+from capability_router.money.ledger.total import Point, Series, Total, Totals
+from capability_router.postbox import Postbox
+
+__all__ = [
+    "CALLS_KEPT", "DAYS_KEPT", "DIMENSIONS", "Booked", "Call", "Ledger", "Line", "Point", "Reading", "Series", "Total",
+    "Totals",
+]  # fmt: skip
+log = logging.getLogger("capability_router")
+
+
+class Ledger(Reading):
+    """Thread-safe; one per Router. In memory totals are exact for ever, single calls kept for the newest `keep`.
+
+    `books` keeps the calls elsewhere (journal.py: in a store), together with other ledgers' there.
+    """
+
+    def __init__(
+        self, keep: int = CALLS_KEPT, *, days: float = DAYS_KEPT, unix: Callable[[], float] = SystemClock.unix,
+        books: Books | None = None,
+    ) -> None:  # fmt: skip
+        self._open: set[Line] = set()
+        self._postbox: Postbox[tuple[Call, int]] = Postbox(self._book)
+        kept = books or MemoryBooks(self._postbox, keep, days)
+        super().__init__(kept, unix, Filter())
+        self._take = kept.take
+        weakref.finalize(self, kept.retire).atexit = False
+        self.refused_settlements = self._told_refused = 0
+
+    def open(self, line: Line) -> None:
+        """A launch begins."""
+        if self.refused_settlements > self._told_refused:
+            self._tell_refused()
+        with self._postbox:
+            self._open.add(line)
+
+    def settle(self, call: Call, run: int = 0) -> None:
+        """Book a launch's end, without waiting. A second settlement of the same launch is refused and counted."""
+        self._postbox.post((call, run))
+
+    def _book(self, settled: tuple[Call, int]) -> None:
+        call, run = settled
+        line = Line(call.request_id, call.attempt, run)
+        if line not in self._open:
+            self.refused_settlements += 1
+            return
+        self._open.remove(line)
+        self._take(call)
+
+    def _tell_refused(self) -> None:
+        """Not where they are refused: the garbage collector may have come there, in the middle of anything."""
+        self._told_refused = self.refused_settlements
+        log.warning("the ledger has refused %d settlements of launches that were settled before", self._told_refused)
+
+    @property
+    def unsettled(self) -> int:
+        """Launches under way."""
+        with self._postbox:
+            return len(self._open)
+
+    @property
+    def unwritten(self) -> int:
+        """Calls that are settled, but not yet in the store; 0 in memory."""
+        return self._books.unwritten
+
+    @property
+    def dropped(self) -> int:
+        """Calls that count in the totals, but could not be kept singly, because the store was away for too long."""
+        return self._books.dropped
+
+    def close(self) -> None:
+        """Write what is not yet written; the ledger can go on being used."""
+        if self.refused_settlements > self._told_refused:
+            self._tell_refused()
+        self._books.close()
+
+    def __repr__(self) -> str:
+        return f"<Ledger {self._books!r}, {self.unsettled} under way>"

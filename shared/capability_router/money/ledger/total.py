@@ -1,0 +1,141 @@
+"""Sums of the ledger: one, one per group, or one per group and step of time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from capability_router.money.ledger.table import Table, dollars, plain
+from capability_router.money.ledger.when import STEPS
+from capability_router.money.price import usd
+
+_SHOWN = {
+    "calls": "calls", "input_tokens": "tokens in", "cache_read_tokens": "cached", "output_tokens": "tokens out",
+    "cost_usd": "USD", "estimated_usd": "estimated", "unpriced": "unpriced",
+}  # fmt: skip
+_SPARE = ("cache_read_tokens", "input_tokens", "output_tokens")  # left out where there is no room
+_SOMETIMES = ("cache_read_tokens", "estimated_usd", "unpriced")  # shown when there is any
+
+
+class Total(NamedTuple):
+    """A sum. `estimated_usd` is the part of `cost_usd` whose tokens were estimated; `unpriced` counts the calls
+
+    whose price is unknown and which are therefore not in `cost_usd`. `cache_read_tokens` are among
+    `input_tokens`, `reasoning_tokens` among `output_tokens`.
+    """
+
+    cost_usd: Decimal = Decimal(0)
+    input_tokens: int = 0
+    output_tokens: int = 0
+    calls: int = 0
+    estimated_usd: Decimal = Decimal(0)
+    unpriced: int = 0
+    cache_read_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-safe; amounts as exact decimal texts and as integer picodollars."""
+        return {
+            "cost_usd": f"{self.cost_usd:f}", "cost_pico": int(self.cost_usd.scaleb(12)),
+            "estimated_usd": f"{self.estimated_usd:f}", "calls": self.calls, "unpriced": self.unpriced,
+            "input_tokens": self.input_tokens, "output_tokens": self.output_tokens,
+            "cache_read_tokens": self.cache_read_tokens, "reasoning_tokens": self.reasoning_tokens,
+        }  # fmt: skip
+
+    def _repr_html_(self) -> str:
+        return _table((), [((), self)]).html()
+
+
+def total_of(sums: Sequence[int]) -> Total:
+    """From the sums of a cell."""
+    cost, tokens_in, tokens_out, calls, estimated, unpriced, cached, reasoned = sums
+    return Total(usd(cost), tokens_in, tokens_out, calls, usd(estimated), unpriced, cached, reasoned)
+
+
+def _table(columns: Sequence[str], rows: Sequence[tuple[Sequence[str], Total]]) -> Table:
+    """Rows of texts and a total each."""
+    shown = [n for n in _SHOWN if n not in _SOMETIMES or any(getattr(total, n) for _, total in rows)]
+    figures = [[_figure(total, name) for name in shown] for _, total in rows]
+    cells = tuple((*map(plain, texts), *numbers) for (texts, _), numbers in zip(rows, figures, strict=True))
+    whole = tuple(i for i, name in enumerate(columns) if name in STEPS or name.endswith("(UTC)"))
+    spare = tuple(_SHOWN[name] for name in _SPARE if name in shown)
+    return Table((*columns, *(_SHOWN[name] for name in shown)), cells, len(columns), whole, spare)
+
+
+def _figure(total: Total, name: str) -> str:
+    value: int | Decimal = getattr(total, name)
+    if name == "cost_usd" and total.unpriced and not value:
+        return "unknown"
+    return dollars(value) if isinstance(value, Decimal) else f"{value:,}"
+
+
+def _frame(rows: list[dict[str, Any]]) -> Any:
+    import pandas  # type: ignore[import-untyped, import-not-found, unused-ignore]  # optional, not a dependency
+
+    return pandas.DataFrame(rows)
+
+
+class Totals(dict[tuple[str, ...], Total]):
+    """Group -> Total, in the order of the groups' names; `by` are the dimensions of the groups."""
+
+    def __init__(self, by: tuple[str, ...], totals: dict[tuple[str, ...], Total]) -> None:
+        super().__init__(totals)
+        self.by = by
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One JSON-safe dict per group: its dimensions, then its figures."""
+        return [{**dict(zip(self.by, group, strict=True)), **total.to_dict()} for group, total in self.items()]
+
+    def table(self) -> Table:
+        """To be shown; the dearest group comes first, unless the groups are of time."""
+        items = list(self.items())
+        if not set(STEPS) & set(self.by):
+            items.sort(key=lambda item: -item[1].cost_usd)
+        return _table(self.by, items)
+
+    def to_pandas(self) -> Any:
+        """A DataFrame, a row per group, `cost_usd` and `estimated_usd` as Decimal; needs pandas."""
+        return _frame([{**dict(zip(self.by, g, strict=True)), **t._asdict()} for g, t in self.items()])
+
+    def _repr_html_(self) -> str:
+        return self.table().html()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Totals, (self.by, dict(self))
+
+
+class Point(NamedTuple):
+    """What one group came to in one step: `at` is when the step began, UTC."""
+
+    at: datetime
+    group: tuple[str, ...]
+    total: Total
+
+
+class Series(list[Point]):
+    """Points in order of time, then of group. A step in which a group had no call has no point."""
+
+    def __init__(self, by: tuple[str, ...], step: str, points: Sequence[Point] = ()) -> None:
+        super().__init__(points)
+        self.by, self.step = by, step
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One JSON-safe dict per point: `at` (ISO), its dimensions, its figures."""
+        return [{"at": p.at.isoformat(), **dict(zip(self.by, p.group, strict=True)), **p.total.to_dict()} for p in self]
+
+    def table(self) -> Table:
+        """To be shown, in order of time."""
+        form = "%Y-%m-%d %H:%M" if self.step == "hour" else "%Y-%m-%d"
+        return _table((f"{self.step} (UTC)", *self.by), [((f"{p.at:{form}}", *p.group), p.total) for p in self])
+
+    def to_pandas(self) -> Any:
+        """A DataFrame, a row per point; needs pandas."""
+        return _frame([{"at": p.at, **dict(zip(self.by, p.group, strict=True)), **p.total._asdict()} for p in self])
+
+    def _repr_html_(self) -> str:
+        return self.table().html()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Series, (self.by, self.step, list(self))

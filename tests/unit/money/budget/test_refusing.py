@@ -1,0 +1,82 @@
+"""The owner of a cap hears of the first call that it refuses, once per window."""
+
+from __future__ import annotations
+
+import logging
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from capability_router import BudgetExceeded, routing
+from capability_router.clock import ManualClock
+from capability_router.money.budget.budgets import Budgets, Short
+from capability_router.money.budget.cap import BudgetSpec
+from capability_router.money.budget.denial import BudgetEvent, Denial
+from capability_router.stores.opening import open_store
+from capability_router.testing import ask, scripted_router
+
+ONE = 10**12
+
+
+def heard(*specs: BudgetSpec, clock: ManualClock | None = None) -> tuple[Budgets, list[BudgetEvent]]:
+    budgets, events = Budgets(specs, clock=clock or ManualClock()), list[BudgetEvent]()
+    budgets.on_event(events.append)
+    return budgets, events
+
+
+@pytest.mark.parametrize("on_exceed", ["refuse", "degrade"])
+def test_the_first_refusal_is_told_once(on_exceed: str, caplog: pytest.LogCaptureFixture) -> None:
+    budgets, events = heard(BudgetSpec("global", 1.0, "day", on_exceed))  # type: ignore[arg-type]  # a parametrised Literal
+    with caplog.at_level(logging.WARNING, "capability_router"):
+        for _ in range(3):
+            assert isinstance(budgets.reserve(["global"], 2 * ONE), Denial)
+    (event,) = events
+    assert (event.kind, event.scope, event.window, event.left_usd) == ("refusing", "global", "day", Decimal(1))
+    assert event.resets_at is not None
+    assert [r.getMessage() for r in caplog.records] == [
+        "budget global (day): refusing, no room for a call of up to $2, $0 of $1 spent"
+    ]
+
+
+@pytest.mark.parametrize("window", ["minute", "rolling:60"])
+def test_it_is_told_again_in_the_next_window(window: str) -> None:
+    clock = ManualClock()
+    budgets, events = heard(BudgetSpec("tenant:*", 1.0, window), clock=clock)
+    for scope in ("tenant:a", "tenant:b"):
+        budgets.reserve([scope], 2 * ONE)
+    assert [event.scope for event in events] == ["tenant:a", "tenant:b"]
+    clock.advance(60.0)
+    budgets.reserve(["tenant:a"], 2 * ONE)
+    budgets.reserve(["tenant:a"], 2 * ONE)
+    assert [event.scope for event in events] == ["tenant:a", "tenant:b", "tenant:a"]
+
+
+def test_explaining_and_unpriced_calls_tell_nothing() -> None:
+    budgets, events = heard(BudgetSpec("global", 1.0))
+    assert budgets.fits(["global"], 2 * ONE) is not None
+    assert isinstance(budgets.reserve(["global"], None), Denial)
+    assert events == []
+
+
+def test_a_refusal_by_a_store_is_told_too(tmp_path: Path) -> None:
+    clock, events = ManualClock(), list[BudgetEvent]()
+    store = open_store(f"sqlite:///{tmp_path / 'caps.db'}", clock)
+    budgets = Budgets([BudgetSpec("global", 1.0)], room=store.budgets, clock=clock)
+    budgets.on_event(events.append)
+    for _ in range(2):
+        short = budgets.reserve(["global"], 2 * ONE)
+        assert isinstance(short, Short)
+        assert isinstance(budgets.borrow(short), Denial)
+    assert [event.kind for event in events] == ["refusing"]
+    store.close()
+
+
+def test_a_router_tells_its_listeners() -> None:
+    router = scripted_router({"a": ["ok"]}, budgets=[{"scope": "tenant:*", "limit_usd": 0}])
+    events = list[BudgetEvent]()
+    router.on_budget(events.append)
+    for _ in range(2):
+        with routing(tenant="acme"), pytest.raises(BudgetExceeded):
+            ask(router)
+    assert [(event.kind, event.scope) for event in events] == [("refusing", "tenant:acme")]
