@@ -279,7 +279,7 @@ ledger = book(in_file(sys.argv[1]), some(int(sys.argv[2]), 500))
 
 
 def run(path: Path, seed: int, more: str = "") -> subprocess.Popen[bytes]:
-    tests = Path(__file__).parents[2]
+    tests = Path(__file__).parents[3]
     return subprocess.Popen([sys.executable, "-c", PROGRAM + more, str(path), str(seed)], cwd=tests)  # noqa: S603 - this file's own text
 
 
