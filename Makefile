@@ -39,6 +39,7 @@ check: lint types arrows
 
 lint: .venv/.test-installed
 	$(BIN)/ruff check .
+	$(BIN)/python scripts/house.py
 
 types: .venv/.test-installed
 	$(BIN)/mypy

@@ -84,7 +84,7 @@ def langchain(verb: str, script: tuple[str, ...], hedged: bool) -> Case:
     steps = zip(NAMES, (Steps([step]) for step in script), strict=True)
     models = [HangingChat(name_=name, base_url=home(name), steps=own) for name, own in steps]
     made = ChatRouter(models=[(m, {"id": m.name_, "price": PRICE}) for m in models], **_settings(hedged))
-    made.router._reason_givers.update(NAMES)
+    made.router._dispatch.reason_givers.update(NAMES)
     calls: dict[str, Callable[[], Any]] = {
         "ainvoke": lambda: made.ainvoke("hi"),
         "astream": lambda: _drained(made.astream("hi")),
@@ -99,7 +99,7 @@ def llamaindex(verb: str, script: tuple[str, ...], hedged: bool) -> Case:
     steps = zip(NAMES, (Steps([step]) for step in script), strict=True)
     models = [HangingLLM(name_=name, api_base=home(name), steps=own) for name, own in steps]
     made = RouterLLM(models=[(m, {"id": m.name_, "price": PRICE}) for m in models], **_settings(hedged))
-    made.router._reason_givers.update(NAMES)
+    made.router._dispatch.reason_givers.update(NAMES)
     prompt: Any = [ChatMessage(content="hi")] if "chat" in verb else "hi"
 
     async def streamed() -> None:

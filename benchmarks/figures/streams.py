@@ -76,7 +76,7 @@ def core(*, asynchronous: bool) -> Play:
     texts = {name: ("", *[f"{name} "] * PIECES) for name in NAMES}
     router = scripted_router({n: ScriptedModel(["ok"], chunks=texts[n]) for n in NAMES}, **SETTINGS)
     models = router.scripted  # type: ignore[attr-defined]  # set by scripted_router
-    router._reason_givers.update(NAMES)
+    router._dispatch.reason_givers.update(NAMES)
 
     async def play(cut: Cut) -> AsyncIterator[str]:
         for name, step in zip(NAMES, cut.steps, strict=True):
@@ -102,7 +102,7 @@ def langchain(*, asynchronous: bool) -> Play:
     """ChatRouter over LangChain models."""
     models = [FakeChat(name_=name, base_url=home(name)) for name in NAMES]
     router = ChatRouter(models=models, **SETTINGS)
-    router.router._reason_givers.update(router.router.registry.entries)
+    router.router._dispatch.reason_givers.update(router.router.registry.entries)
 
     async def play(cut: Cut) -> AsyncIterator[str]:
         _scripted(models, cut)
@@ -120,7 +120,7 @@ def llamaindex(*, asynchronous: bool) -> Play:
     """RouterLLM over LlamaIndex LLMs."""
     models = [FakeLLM(name_=name, api_base=home(name)) for name in NAMES]
     llm = RouterLLM(models=models, **SETTINGS)
-    llm.router._reason_givers.update(llm.router.registry.entries)
+    llm.router._dispatch.reason_givers.update(llm.router.registry.entries)
 
     async def play(cut: Cut) -> AsyncIterator[str]:
         _scripted(models, cut)

@@ -44,7 +44,7 @@ class Verb:
     ) -> None:  # fmt: skip
         self.name, self.router, self._models, self._ask = name, router, models, ask
         self._outcome: Outcome | None = None
-        router._reason_givers.update(router.registry.entries)
+        router._dispatch.reason_givers.update(router.registry.entries)
         router.on_outcome(self._heard)
 
     def _heard(self, _: Request, outcome: Outcome) -> None:

@@ -9,51 +9,39 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from capability_router.catalog.entry import Describe
-from capability_router.catalog.prices import price_of
 from capability_router.catalog.registry import Registry
 from capability_router.clock import Clock, SystemClock
 from capability_router.counter import Count, Counter, counter_of
-from capability_router.eligibility import Roster, default_reserve, longest
+from capability_router.dispatch import Dispatch
+from capability_router.eligibility import Roster
 from capability_router.errors import ConfigError, NoEligibleModel
+from capability_router.execution.accounts import Accounts
 from capability_router.execution.endpoint import Endpoint
-from capability_router.execution.hedge import Hedging
-from capability_router.execution.limits import Limits
-from capability_router.execution.line import Line
-from capability_router.execution.machine import Execution
 from capability_router.execution.probing import PROBE_S, PROBE_TAG, ProbeGate, Prober
-from capability_router.execution.retry import RetryBudget
 from capability_router.execution.run import Run
-from capability_router.execution.targets import Gate, Targets
+from capability_router.execution.targets import Gate
 from capability_router.health.board import Board, HealthEvent
 from capability_router.learning.lengths import Lengths
-from capability_router.learning.outcomes import Answered, Outcomes
+from capability_router.learning.outcomes import Outcomes
 from capability_router.learning.prior import Prior, Stated
 from capability_router.listener import failed
-from capability_router.money.account import Account
-from capability_router.money.allowance import Limit
-from capability_router.money.budget.budgets import Budgets, Terms
 from capability_router.money.budget.denial import BudgetEvent
-from capability_router.money.budget.teller import Teller
-from capability_router.money.ledger.books import CALLS_KEPT
-from capability_router.money.ledger.call import Booked
-from capability_router.money.ledger.ledger import Ledger
-from capability_router.money.price import Price, pico
 from capability_router.nearest import nearest
 from capability_router.plan import Plan
-from capability_router.policies.affinity import Affinity, cached_after
+from capability_router.policies.affinity import Affinity
 from capability_router.policies.affordable import within_budgets
 from capability_router.policies.balance import Balance
 from capability_router.policies.choice import choose_policy
+from capability_router.policies.lessons import Lessons
 from capability_router.policies.planner import Decision, Planner
 from capability_router.request import Outcome, Request
-from capability_router.stores.opening import open_store
+from capability_router.stores.base import Store
 from capability_router.telemetry.records import decision_record, feedback_record
 from capability_router.telemetry.sinks import Sink, Sinks, configured_sinks
-from capability_router.tokens.estimate import most_tokens
+from capability_router.treasury import Treasury
 
 if TYPE_CHECKING:
     from capability_router.config import Settings
-    from capability_router.settings.schema import Kept
 
 C = TypeVar("C")
 log = logging.getLogger("capability_router")
@@ -78,18 +66,9 @@ class Router:
             log.warning("%s", told)
         self.clock: Clock = clock or SystemClock()
         self.name: str = s.name
-        binding = any(spec.on_exceed != "warn" for spec in s.budgets)
-        self.store = open_store(s.store, self.clock, mend=not binding)  # its file is made when it is first used
-        own = s.ledger.store
-        self._books_store = open_store(own, self.clock, mend=True) if own else self.store
-        self._opened = False
-        self.ledger = self._books(s.ledger)
-        terms = Terms(self.store.name, s.store_lease_s, s.when_away)
-        self.budgets = Budgets(
-            s.budgets, registry.matches, room=self.store.budgets, clock=self.clock, terms=terms,
-            providers=registry.spellings,
-        )  # fmt: skip
-        self._teller = Teller(self.budgets) if s.budgets and not self.store.budgets.inline else None
+        self._treasury = Treasury(s, registry, self.clock)
+        self.ledger, self.budgets = self._treasury.ledger, self._treasury.budgets
+        self._accounts = Accounts(registry, self.ledger, self.budgets, self.clock.unix)
         self.board = Board(s.health, seed=s.policy.seed, learns_limits=s.learns_limits, on_event=self._tell)
         self._watchers: list[Callable[[HealthEvent], None]] = []
         self.sinks = Sinks(configured_sinks(s.telemetry.jsonl, s.telemetry.log))
@@ -106,19 +85,12 @@ class Router:
             registry, Roster(registry.cards), policy, Prior(_stated(registry)), Lengths(), self.board,
             Balance(registry.cards), s.unknown, s.tenants, count=counter_of(s.counter),
         )  # fmt: skip
-        self._limits = Limits(
-            s.retry.attempts, s.retry.per_target, s.retry.wait, s.retry.max_wait_s, s.deadline_s, s.timeouts,
-            s.on_content_filter,
-        )  # fmt: skip
-        self._prices = {card.id: card.price for card in registry.cards}
-        self._credentials = {entry.card.id: entry.address.credential for entry in registry}
-        self.line = Line(s.retry.max_waiting)
-        self._retries = RetryBudget(s.retry.budget_ratio, s.retry.budget_floor)
-        self._continuing = {card.id for card in registry.cards if s.resume and card.assistant_prefill}
-        self._hedging = Hedging(s.hedge.after_s, s.hedge.extra, self.board.ttft_p95_s) if s.hedge.on else None
-        self._reason_givers = {entry.card.id for entry in registry if entry.gives_reason}
-        self._affinity = Affinity(registry.entries)
-        self._outcomes = Outcomes()
+        self._dispatch = Dispatch(s, registry, self.board)
+        self.line = self._dispatch.line
+        learnt = self.planner
+        self._lessons = Lessons(
+            learnt.lengths, learnt.sizes, learnt.windows, learnt.prior, Affinity(registry.entries), Outcomes()
+        )
         self._listeners: list[Callable[[Request, Outcome], None]] = []
 
     @classmethod
@@ -143,7 +115,7 @@ class Router:
 
             request = request_from_chat(request, **options)
         plan = self._decide(request).plan
-        return within_budgets(plan, self._account(request, plan).foreseen) if self.budgets else plan
+        return within_budgets(plan, self._accounts.open(request, plan).foreseen) if self.budgets else plan
 
     def start(self, request: Request, endpoint: Endpoint[C], *, gate: Gate | None = None) -> Run[C]:
         """Decide, and give the Run to iterate; raises NoEligibleModel, or StoreError, before anything is sent.
@@ -153,30 +125,15 @@ class Router:
         plan, scene = self._decide(request)
         if not plan.candidates:
             raise NoEligibleModel(plan.refusals)
-        if not self._opened:
-            self._open()
-        if self._teller is not None:
-            self._teller.start()
+        self._treasury.open()
         self.planner.policy.observe(scene)
         self.planner.balance.took_turn()
-        self._retries.earn()
-        if self._hedging is not None:
-            self._hedging.earn()
-        limits = self._limits.under(request.routing.deadline_s)
-        targets = Targets(
-            plan.candidates, gate or self.board, limits, self._retries, plan.input_tokens, line=self.line,
-            priority=request.routing.priority, continues=self._continuing if request.resumable else (),
-        )  # fmt: skip
-        machine = Execution(
-            plan, limits, targets, self.board, self._account(request, plan), streaming=request.stream,
-            reason_givers=self._reason_givers, hedging=None if request.shown_live else self._hedging,
-        )  # fmt: skip
+        machine = self._dispatch.machine(request, plan, self._accounts.open(request, plan), gate)
         return Run(request, plan, machine, endpoint, self.clock, self._ended)
 
     def feedback(self, request_id: str, score: float) -> None:
         """Teach the policy what an answer was worth, 0 to 1. Raises ConfigError for a bad score or unknown id."""
-        answered = self._outcomes.scored(request_id, score)
-        self.planner.prior.learn(answered.model, answered.task, float(score))
+        answered = self._lessons.scored(request_id, score)
         self.sinks.write(feedback_record(request_id, answered.model, float(score), at=self.clock.unix()))
 
     def on_outcome(self, listener: Callable[[Request, Outcome], None]) -> None:
@@ -218,6 +175,11 @@ class Router:
         for id in self._meant(model):
             self.board.reset(id, self.clock.now())
 
+    @property
+    def store(self) -> Store:
+        """Where budgets are kept, and the ledger if it has no store of its own."""
+        return self._treasury.store
+
     def count_with(self, count: Count, name: str) -> None:
         """Count tokens so, if `tokens.counter` asks for the model's own: an adapter knows how. The first one stays."""
         if self.settings.counter == "model" and self.planner.count is None:
@@ -237,80 +199,18 @@ class Router:
 
     def close(self) -> None:
         """Write the ledger, close the sinks, give back what a store has lent; the router can go on being used."""
-        self.ledger.close()
+        self._treasury.close()
         self.sinks.close()
-        if self._teller is not None:
-            self._teller.close()
-        self.store.close()
-        self._books_store.close()
-
-    def _open(self) -> None:
-        """The first request: whatever is wrong with the stores is told now, and not in a thread's log."""
-        self.store.open()
-        self._books_store.open()
-        self._opened = True
-
-    def _books(self, kept: Kept) -> Ledger:
-        """The ledger, in the store if that keeps one."""
-        room = self._books_store.calls
-        if room is None:
-            keep = CALLS_KEPT if kept.keep_calls is None else kept.keep_calls
-            return Ledger(keep, days=kept.keep_days, unix=self.clock.unix)
-        from capability_router.money.ledger.journal import Journal  # here, because few need its thread
-
-        days, calls, unix = kept.keep_days, kept.keep_calls, self.clock.unix
-        return Ledger(unix=unix, books=Journal(room, unix=unix, keep_days=days, keep_calls=calls))
 
     def _decide(self, request: Request) -> Decision:
         now = self.clock.now()
-        return self.planner.decide(request, now, stay=self._affinity.of(request, now))
-
-    def _account(self, request: Request, plan: Plan) -> Account:
-        def most(model: str) -> int | None:
-            price = prices[model]
-            if price is None:
-                return None
-            card = self.registry.entry(model).card
-            tier = request.service or card.service_tier
-            size = sizes.get(model, plan.input_tokens)
-            unlike = most_tokens(request.texts) if request.input_tokens is None else 0
-            return price.worst(max(size, unlike), longest(request, card, size), media=request.media, service=tier)
-
-        prices, sizes = self._prices, {c.id: c.input_tokens for c in plan.candidates}
-        if request.model:  # another model than the candidates': what the catalog says of it, else unknown
-            prices = {card.id: price_of(card.provider, request.model) for card in self.registry.cards}
-        return Account(
-            request.id, Booked.of(request.routing, plan.task), plan.input_tokens, ledger=self.ledger,
-            budgets=self.budgets, prices=prices, most=most, unix=self.clock.unix, credentials=self._credentials,
-            limit=self._request_limit(request, plan, prices), candidates=plan.candidates,
-        )  # fmt: skip
-
-    def _request_limit(self, request: Request, plan: Plan, prices: Mapping[str, Price | None]) -> Limit | None:
-        """`max_cost_usd` for all attempts together, each foreseen as eligibility foresees it."""
-        limit = request.routing.max_cost_usd
-        if limit is None:
-            return None
-
-        def likely(model: str) -> int | None:
-            card, stated = self.registry.entry(model).card, prices[model]
-            price = stated.asked(request.service or card.service_tier) if stated else None
-            tokens = request.max_tokens or card.output_reserve or default_reserve(card)
-            return price.estimate(plan.input_tokens, tokens) if price else None
-
-        return Limit(pico(limit), likely)
+        return self.planner.decide(request, now, stay=self._lessons.affinity.of(request, now))
 
     def _ended(self, run: Run[Any]) -> None:
         outcome, request = run.outcome, run.request
         if outcome is None:
             return
-        self._sized(run.plan, request, outcome)
-        if outcome.model:
-            cached = cached_after(outcome.provider, outcome.usage)
-            self._affinity.note(request, run.reply, outcome.model, cached, self.clock.now())
-            self._outcomes.note(request.id, Answered(outcome.model, run.plan.task))
-            if not outcome.usage.estimated and outcome.finish != "length":
-                tokens = outcome.usage.output_tokens
-                self.planner.lengths.learn(outcome.model, run.plan.task, run.plan.output_tokens, tokens)
+        self._lessons.ended(request, run.plan, outcome, run.reply, self.clock.now())
         if self.sinks:
             record = decision_record(request, run.plan, outcome, at=self.clock.unix(), router=self.name)
             self.sinks.write(record)
@@ -319,23 +219,6 @@ class Router:
                 listener(request, outcome)
             except Exception as error:  # noqa: BLE001 - whatever a listener raises, the call it is told of has gone well
                 failed(log, listener, error)
-
-    def _sized(self, plan: Plan, request: Request, outcome: Outcome) -> None:
-        """Learn windows and how models count; nothing where another model was asked for than the candidate."""
-        if request.model:
-            return
-        planned, usage = {c.id: c for c in plan.candidates}, outcome.usage
-        for attempt in outcome.attempts:
-            if attempt.fault == "context_overflow":
-                tokens = planned[attempt.model].input_tokens
-                self.planner.windows.turned_away(attempt.model, tokens, attempt.window, self.clock.now())
-        if outcome.model is None or usage.estimated or outcome.resumed:
-            return
-        self.planner.windows.held(outcome.model, usage.input_tokens)
-        if plan.bucket:
-            chosen = planned[outcome.model]
-            foreseen = round(chosen.input_tokens / chosen.scale)
-            self.planner.sizes.learn(outcome.model, plan.bucket, foreseen, usage.input_tokens)
 
     def _meant(self, model: str) -> Sequence[str]:
         found = self.registry.matches(model)

@@ -46,7 +46,7 @@ def test_a_denied_or_foreign_pin_leaves_nothing() -> None:
 
 def test_a_tool_loop_stays_and_says_only_that() -> None:
     router = scripted_router({"a": ["ok"], "b": ["ok"]}, policy="cheapest")
-    router._affinity.note(Request(("hi",)), Reply(tool_call_ids=("call-1",)), "b", 0, 0.0)
+    router._lessons.affinity.note(Request(("hi",)), Reply(tool_call_ids=("call-1",)), "b", 0, 0.0)
     plan = router.explain(Request(("hi", "", "3"), follows=("call-1",)))
     assert (plan.chosen.id, plan.reason) == ("b", "stays on the conversation's model")
 

@@ -75,7 +75,7 @@ def test_of_two_in_flight_a_failed_one_leaves_the_other_to_go_on() -> None:
 def test_a_hedge_is_not_hedged() -> None:
     stage = Stage(hedge={**HEDGE, "extra": 1.0})
     for _ in range(9):
-        stage.router._hedging.earn()
+        stage.router._dispatch.hedging.earn()
     stage.begin()
     assert told(stage.rang(102.0)) == [HEDGED, ("alarm", None)]
     assert told(stage.rang(109.0)) == [("alarm", None)]

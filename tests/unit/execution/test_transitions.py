@@ -262,7 +262,7 @@ def test_the_first_poor_reply_is_handed_on_when_nothing_better_is_found() -> Non
 
 def test_a_cut_off_reply_is_no_poor_one() -> None:
     stage = Stage("ab", retry={"per_target": 0})
-    stage.router._reason_givers.add("a")
+    stage.router._dispatch.reason_givers.add("a")
     stage.begin()
     effects = stage.completed(101.0, reply=Reply(text="", usage=Usage(10, 0)))
     assert told(effects)[0] == ("launch", 2, "b", "truncated")
@@ -273,21 +273,21 @@ def test_a_cut_off_reply_is_no_poor_one() -> None:
 def test_who_gave_a_reason_once_is_held_to_it() -> None:
     stage = Stage()
     stage.begin()
-    assert not stage.router._reason_givers
+    assert not stage.router._dispatch.reason_givers
     stage.chunk(101.0)
     stage.completed(102.0)
-    assert stage.router._reason_givers == {"a"}
+    assert stage.router._dispatch.reason_givers == {"a"}
     silent = Stage()
     silent.begin()
     silent.chunk(101.0)
     silent.completed(102.0, reply=Reply(text="text", usage=Usage(1, 1)))
     assert silent.outcome.model == "a"
-    assert not silent.router._reason_givers
+    assert not silent.router._dispatch.reason_givers
 
 
 def test_a_committed_stream_without_its_reason_is_told_with_its_text() -> None:
     stage = Stage()
-    stage.router._reason_givers.add("a")
+    stage.router._dispatch.reason_givers.add("a")
     stage.begin()
     stage.chunk(101.0)
     assert told(stage.completed(102.0, reply=Reply(text="half", usage=Usage(1, 1)))) == [("finish", None)]

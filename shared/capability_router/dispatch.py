@@ -1,0 +1,52 @@
+"""Makes a request's machine from its plan: what all requests of one router share in being carried out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from capability_router.catalog.registry import Registry
+from capability_router.execution.books import Books
+from capability_router.execution.hedge import Hedging
+from capability_router.execution.limits import Limits
+from capability_router.execution.line import Line
+from capability_router.execution.machine import Execution
+from capability_router.execution.retry import RetryBudget
+from capability_router.execution.targets import Gate, Targets
+from capability_router.health.board import Board
+from capability_router.plan import Plan
+from capability_router.request import Request
+
+if TYPE_CHECKING:
+    from capability_router.config import Settings
+
+
+class Dispatch:
+    """The limits, the line of those who wait, and the budgets for second attempts."""
+
+    def __init__(self, settings: Settings, registry: Registry, board: Board) -> None:
+        s, retry = settings, settings.retry
+        self._board = board
+        self._limits = Limits(
+            retry.attempts, retry.per_target, retry.wait, retry.max_wait_s, s.deadline_s, s.timeouts,
+            s.on_content_filter,
+        )  # fmt: skip
+        self.line = Line(retry.max_waiting)
+        self._retries = RetryBudget(retry.budget_ratio, retry.budget_floor)
+        self.hedging = Hedging(s.hedge.after_s, s.hedge.extra, board.ttft_p95_s) if s.hedge.on else None
+        self._continuing = {card.id for card in registry.cards if s.resume and card.assistant_prefill}
+        self.reason_givers = {entry.card.id for entry in registry if entry.gives_reason}
+
+    def machine(self, request: Request, plan: Plan, books: Books, gate: Gate | None = None) -> Execution:
+        """For one request, which earns its share of second attempts. `gate` admits in the board's place."""
+        self._retries.earn()
+        if self.hedging is not None:
+            self.hedging.earn()
+        limits = self._limits.under(request.routing.deadline_s)
+        targets = Targets(
+            plan.candidates, gate or self._board, limits, self._retries, plan.input_tokens, line=self.line,
+            priority=request.routing.priority, continues=self._continuing if request.resumable else (),
+        )  # fmt: skip
+        return Execution(
+            plan, limits, targets, self._board, books, streaming=request.stream,
+            reason_givers=self.reason_givers, hedging=None if request.shown_live else self.hedging,
+        )  # fmt: skip

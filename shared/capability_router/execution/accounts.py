@@ -1,0 +1,68 @@
+"""Opens each request's account: what its launches may cost at most, and what is likely."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from capability_router.catalog.prices import price_of
+from capability_router.catalog.registry import Registry
+from capability_router.eligibility import default_reserve, longest
+from capability_router.money.account import Account
+from capability_router.money.allowance import Limit
+from capability_router.money.budget.budgets import Budgets
+from capability_router.money.ledger.call import Booked
+from capability_router.money.ledger.ledger import Ledger
+from capability_router.money.price import Price, pico
+from capability_router.plan import Plan
+from capability_router.request import Request
+from capability_router.tokens.estimate import most_tokens
+
+
+class Accounts:
+    """Knows the registry's prices and credentials, and the books and budgets that accounts are kept in."""
+
+    def __init__(self, registry: Registry, ledger: Ledger, budgets: Budgets, unix: Callable[[], float]) -> None:
+        self._registry, self._ledger, self._budgets, self._unix = registry, ledger, budgets, unix
+        self._prices = {card.id: card.price for card in registry.cards}
+        self._credentials = {entry.card.id: entry.address.credential for entry in registry}
+
+    def open(self, request: Request, plan: Plan) -> Account:
+        """For one request; nothing is reserved before its first launch."""
+        prices: Mapping[str, Price | None] = self._prices
+        if request.model:  # another model than the candidates': what the catalog says of it, else unknown
+            prices = {card.id: price_of(card.provider, request.model) for card in self._registry.cards}
+        return Account(
+            request.id, Booked.of(request.routing, plan.task), plan.input_tokens, ledger=self._ledger,
+            budgets=self._budgets, prices=prices, most=self._most(request, plan, prices), unix=self._unix,
+            credentials=self._credentials, limit=self._limit(request, plan, prices), candidates=plan.candidates,
+        )  # fmt: skip
+
+    def _most(self, request: Request, plan: Plan, prices: Mapping[str, Price | None]) -> Callable[[str], int | None]:
+        """What one launch may cost at most, in picodollars: what a cap reserves. None: its price is unknown."""
+        sizes = {candidate.id: candidate.input_tokens for candidate in plan.candidates}
+
+        def most(model: str) -> int | None:
+            price = prices[model]
+            if price is None:
+                return None
+            card = self._registry.entry(model).card
+            tier = request.service or card.service_tier
+            size = sizes.get(model, plan.input_tokens)
+            unlike = most_tokens(request.texts) if request.input_tokens is None else 0
+            return price.worst(max(size, unlike), longest(request, card, size), media=request.media, service=tier)
+
+        return most
+
+    def _limit(self, request: Request, plan: Plan, prices: Mapping[str, Price | None]) -> Limit | None:
+        """`max_cost_usd` for all attempts together, each foreseen as eligibility foresees it."""
+        limit = request.routing.max_cost_usd
+        if limit is None:
+            return None
+
+        def likely(model: str) -> int | None:
+            card, stated = self._registry.entry(model).card, prices[model]
+            price = stated.asked(request.service or card.service_tier) if stated else None
+            tokens = request.max_tokens or card.output_reserve or default_reserve(card)
+            return price.estimate(plan.input_tokens, tokens) if price else None
+
+        return Limit(pico(limit), likely)

@@ -1,0 +1,57 @@
+"""What a finished request teaches: windows, token counts, answers' lengths, where its conversation is at home."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from capability_router.learning.lengths import Lengths
+from capability_router.learning.outcomes import Answered, Outcomes
+from capability_router.learning.prior import Prior
+from capability_router.learning.sizes import Sizes
+from capability_router.learning.windows import Windows
+from capability_router.plan import Candidate, Plan
+from capability_router.policies.affinity import Affinity, cached_after
+from capability_router.request import AttemptRecord, Outcome, Reply, Request
+
+
+class Lessons(NamedTuple):
+    """Where each lesson goes; the next plans are made from these."""
+
+    lengths: Lengths
+    sizes: Sizes
+    windows: Windows
+    prior: Prior
+    affinity: Affinity
+    outcomes: Outcomes
+
+    def ended(self, request: Request, plan: Plan, outcome: Outcome, reply: Reply, now: float) -> None:
+        """A request has ended; nothing of its text is kept."""
+        planned = {candidate.id: candidate for candidate in plan.candidates}
+        if not request.model:  # where another model was asked for, the candidate learns nothing of itself
+            self._turned_away(outcome.attempts, planned, now)
+        if outcome.model is None:
+            return
+        self.affinity.note(request, reply, outcome.model, cached_after(outcome.provider, outcome.usage), now)
+        self.outcomes.note(request.id, Answered(outcome.model, plan.task))
+        if outcome.usage.estimated:
+            return
+        if outcome.finish != "length":
+            self.lengths.learn(outcome.model, plan.task, plan.output_tokens, outcome.usage.output_tokens)
+        if not request.model and not outcome.resumed:
+            self._held(plan, planned[outcome.model], outcome.usage.input_tokens)
+
+    def scored(self, request_id: str, score: float) -> Answered:
+        """What an answer was worth, 0 to 1. Raises ConfigError for a bad score or unknown id."""
+        answered = self.outcomes.scored(request_id, score)
+        self.prior.learn(answered.model, answered.task, float(score))
+        return answered
+
+    def _turned_away(self, attempts: tuple[AttemptRecord, ...], planned: dict[str, Candidate], now: float) -> None:
+        for attempt in attempts:
+            if attempt.fault == "context_overflow":
+                self.windows.turned_away(attempt.model, planned[attempt.model].input_tokens, attempt.window, now)
+
+    def _held(self, plan: Plan, chosen: Candidate, tokens: int) -> None:
+        self.windows.held(chosen.id, tokens)
+        if plan.bucket:
+            self.sizes.learn(chosen.id, plan.bucket, round(chosen.input_tokens / chosen.scale), tokens)

@@ -1,0 +1,64 @@
+"""The money of one router: the stores it is kept in, the ledger, the budgets, and the thread that tells the store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from capability_router.catalog.registry import Registry
+from capability_router.clock import Clock
+from capability_router.money.budget.budgets import Budgets, Terms
+from capability_router.money.budget.teller import Teller
+from capability_router.money.ledger.books import CALLS_KEPT
+from capability_router.money.ledger.ledger import Ledger
+from capability_router.stores.base import Store
+from capability_router.stores.opening import open_store
+
+if TYPE_CHECKING:
+    from capability_router.config import Settings
+    from capability_router.settings.schema import Kept
+
+
+class Treasury:
+    """No store is touched, and no thread begun, before the first request (`open`)."""
+
+    def __init__(self, settings: Settings, registry: Registry, clock: Clock) -> None:
+        binding = any(spec.on_exceed != "warn" for spec in settings.budgets)
+        own = settings.ledger.store
+        self.store = open_store(settings.store, clock, mend=not binding)
+        self._books_store = open_store(own, clock, mend=True) if own else self.store
+        self._opened = False
+        self.ledger = _ledger(self._books_store, settings.ledger, clock)
+        terms = Terms(self.store.name, settings.store_lease_s, settings.when_away)
+        self.budgets = Budgets(
+            settings.budgets, registry.matches, room=self.store.budgets, clock=clock, terms=terms,
+            providers=registry.spellings,
+        )  # fmt: skip
+        told = settings.budgets and not self.store.budgets.inline
+        self._teller = Teller(self.budgets) if told else None
+
+    def open(self) -> None:
+        """Whatever is wrong with the stores is told now, at the first request, and not in a thread's log."""
+        if not self._opened:
+            self.store.open()
+            self._books_store.open()
+            self._opened = True
+        if self._teller is not None:
+            self._teller.start()
+
+    def close(self) -> None:
+        """Write the ledger, give back what a store has lent; it opens again with the next request."""
+        self.ledger.close()
+        if self._teller is not None:
+            self._teller.close()
+        self.store.close()
+        self._books_store.close()
+
+
+def _ledger(store: Store, kept: Kept, clock: Clock) -> Ledger:
+    """In the store, if that keeps one."""
+    room, unix = store.calls, clock.unix
+    if room is None:
+        return Ledger(CALLS_KEPT if kept.keep_calls is None else kept.keep_calls, days=kept.keep_days, unix=unix)
+    from capability_router.money.ledger.journal import Journal  # here, because few need its thread
+
+    return Ledger(unix=unix, books=Journal(room, unix=unix, keep_days=kept.keep_days, keep_calls=kept.keep_calls))
