@@ -11,6 +11,7 @@ import gc
 import logging
 import sys
 import time
+import traceback
 from importlib import import_module
 
 NAMES = (
@@ -32,9 +33,13 @@ def main() -> int:
         began = time.monotonic()
         figure = import_module(f"benchmarks.figures.{name}")
         gc.freeze()  # what was imported isn't looked through for garbage again and again
-        for finding in figure.measure(given.scale, given.seed):
-            print(finding.line(), flush=True)
-            missed += not finding.met
+        try:
+            for finding in figure.measure(given.scale, given.seed):
+                print(finding.line(), flush=True)
+                missed += not finding.met
+        except Exception:  # noqa: BLE001 - told at once, counted as missed; the other figures are to be seen too
+            traceback.print_exc()
+            missed += 1
         print(f"        {name}: {time.monotonic() - began:.1f} s", flush=True)
     return min(missed, 1)
 
