@@ -6,9 +6,12 @@ their callers. Simulated are the providers and the time; routing, machine, healt
 
 from __future__ import annotations
 
+import logging
+import os
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from multiprocessing import get_context
 from random import Random
 from typing import Any
 
@@ -20,6 +23,7 @@ from .virtual_fleet import NEEDS_OPERATOR, WEATHERS, Provider, Spell
 from .virtual_time import Ask, Simulation
 
 SEEDS, REQUESTS, MOST_S = 1_000, 1_000, 90
+A_FEW = 20  # seeds that are not worth a process for each core
 POLICIES = ("single", "cheapest", "fastest", "weighted", "adaptive")
 TENANTS = ("acme", "umbrella", "")
 PROMPTS = ("What is the capital of France?", "Summarise the key points of this report in three sentences.",
@@ -92,14 +96,14 @@ def measure(scale: float, seed: int) -> Iterator[Finding]:
     seeds = range(seed, seed + scaled(SEEDS, scale))
     seen: Counter[str] = Counter()
     bad: list[str] = []
-    began = time.process_time()
-    for each in seeds:
-        try:
-            seen.update(_counts(simulated(each, REQUESTS)))
-        except AssertionError as error:
-            bad.append(f"seed {each}: {error}")
+    began, worked = time.monotonic(), 0.0
+    for each, (counts, broken, cpu_s) in zip(seeds, _each(seeds), strict=True):
+        seen.update(counts)
+        worked += cpu_s
+        if broken:
+            bad.append(f"seed {each}: {broken}")
             save_regression({"figure": "fleet", "seed": each, "requests": REQUESTS})
-    took = time.process_time() - began
+    took = time.monotonic() - began
     told = f"{seeds.start}-{seeds.stop - 1}"
     yield Finding(
         "nothing lost", "; ".join(bad) or f"{seen['asked']:,} requests, each ended once ({_told(seen)})",
@@ -115,12 +119,36 @@ def measure(scale: float, seed: int) -> Iterator[Finding]:
         "hard budgets", f"0 of {seen['capped']:,} launches under a cap went above it", "overshoot 0",
         not bad and (seen["capped"] > 0 or scale < 0.01), told,
     )  # fmt: skip
-    each_us = took / max(seen["asked"], 1) * 1e6
-    most_us = MOST_S / (SEEDS * REQUESTS) * 1e6
+    each_us = worked / max(seen["asked"], 1) * 1e6
+    most_s = MOST_S * len(seeds) / SEEDS
     yield Finding(
-        "speed of the simulation", f"{took:.0f} s of one core, {each_us:.0f} us per request",
-        f"<= {MOST_S} s for 1,000,000, {most_us:.0f} us each", each_us <= most_us, told,
+        "speed of the simulation",
+        f"{took:.0f} s on {_cores(len(seeds))} cores, {each_us:.0f} us of processor time per request",
+        f"<= {MOST_S} s for 1,000,000 requests", took <= most_s, told,
     )  # fmt: skip
+
+
+def _each(seeds: Sequence[int]) -> Iterator[tuple[dict[str, int], str, float]]:
+    """Each seed's counts, what it broke, and its seconds of processor time; seeds know nothing of each other."""
+    if (cores := _cores(len(seeds))) == 1:
+        yield from map(_one, seeds)
+        return
+    with get_context("spawn").Pool(cores) as pool:
+        yield from pool.imap(_one, seeds, chunksize=4)
+
+
+def _cores(seeds: int) -> int:
+    return 1 if seeds < A_FEW else os.cpu_count() or 1
+
+
+def _one(seed: int) -> tuple[dict[str, int], str, float]:
+    logging.getLogger("capability_router").setLevel(logging.ERROR)
+    began = time.process_time()
+    try:
+        counts, broken = _counts(simulated(seed, REQUESTS)), ""
+    except AssertionError as error:
+        counts, broken = {}, str(error) or repr(error)
+    return counts, broken, time.process_time() - began
 
 
 def _told(seen: Counter[str]) -> str:
