@@ -1,0 +1,71 @@
+"""How far predictions can be trusted, measured where they were not fitted.
+
+Each source (the ridge, the neighbours) is weighted by least squares with no weight below zero. The models' own
+deviations are then drawn in along the directions in which they move together: along one in which the predictions
+foretell nothing (as most do, with many models) they are dropped, else the best of many noisy estimates would be the
+most overrated one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from capability_router.learning.quality.outcomes import Split
+from capability_router.learning.quality.sketch import Matrix
+
+_ROUNDS, _DOUBT = 100, 1.0  # standard errors that a direction has to prove
+
+
+class Blend(NamedTuple):
+    """`shared` (sources): weights for what is shared. `own` (sources, models, models): rows of deviations @ own[i]."""
+
+    shared: Matrix
+    own: Matrix
+
+    def apply(self, sources: Sequence[Matrix]) -> Matrix:
+        """From each source's (rows, 1 + models), shared first: (rows, 1 + models) likewise."""
+        shared = sum(weight * source[:, :1] for weight, source in zip(self.shared, sources, strict=True))
+        own = sum(source[:, 1:] @ matrix for matrix, source in zip(self.own, sources, strict=True))
+        return np.hstack((shared, own)).astype(np.float32)
+
+
+def blend(sources: Sequence[Matrix], true: Split) -> Blend:
+    """Fitted on predictions (rows, 1 + models) that did not see these outcomes."""
+    seen = true.there.any(1)
+    shared = _weights(np.column_stack([s[seen, 0] for s in sources]), true.shared[seen, 0])
+    at = true.there > 0
+    mixed = _weights(np.column_stack([s[:, 1:][at] for s in sources]), true.own[at])
+    together = sum(weight * source[:, 1:] for weight, source in zip(mixed, sources, strict=True))
+    drawn = _directions(np.asarray(together), true)
+    return Blend(shared.astype(np.float32), np.stack([weight * drawn for weight in mixed]).astype(np.float32))
+
+
+def _directions(predicted: Matrix, true: Split) -> Matrix:
+    """The matrix that keeps of deviations what they foretell along each of their principal directions."""
+    _, axes = np.linalg.eigh((predicted.T @ predicted).astype(np.float64))
+    along = predicted @ axes
+    weights = np.array(
+        [_trust((along[:, i : i + 1] * axes[:, i])[true.there > 0], true.own[true.there > 0]) for i in range(len(axes))]
+    )
+    return np.asarray((axes * weights) @ axes.T, np.float32)
+
+
+def _trust(predicted: Matrix, true: Matrix) -> float:
+    """The share, 0 to 1, of a prediction that comes true, less what may be chance."""
+    square = float(predicted @ predicted)
+    error = float(np.sqrt(np.square(predicted * (true - predicted)).sum()))
+    return float(np.clip((predicted @ true - _DOUBT * error) / square, 0.0, 1.0)) if square > 0.0 else 0.0
+
+
+def _weights(columns: Matrix, true: Matrix) -> Matrix:
+    """Least squares with no weight below 0, a coordinate at a time."""
+    square = (columns.T @ columns).astype(np.float64) + 1e-3 * np.eye(columns.shape[1])
+    moment = (columns.T @ true).astype(np.float64)
+    weights = np.full(len(square), 0.5)
+    for _ in range(_ROUNDS):
+        for i, row in enumerate(square):
+            weights[i] = max(0.0, weights[i] + (moment[i] - row @ weights) / row[i])
+    return weights.astype(np.float32)

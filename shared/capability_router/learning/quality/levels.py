@@ -1,0 +1,67 @@
+"""Each model's level: what its scores come to beyond what was foreseen of the requests, the newer ones weighing more.
+
+A model that changes (its provider puts another version behind the same name) shows in a run of scores that are
+all better or all worse than foreseen; what was believed of its level is then mostly forgotten, and for a while new
+scores count for more.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+FADE, FADE_CHANGED = 0.999, 0.98  # per score of the model; the second for CHANGED scores after an alarm
+CHANGED, KEPT = 200, 10.0  # scores; of what was known before an alarm this many are kept
+_SLACK, _ALARM, _LEAST = 0.25, 9.0, 30  # standard deviations: per score, in all; scores before any alarm
+_SPREAD = 0.2  # variance of a score at first
+_FOLLOWS = 0.01  # of the variance, per score
+
+
+@dataclass(slots=True)
+class Level:
+    """`total` and `count` fade; `above`, `below`: the run of surprises; `changed`: scores that are still to count more."""
+
+    total: float = 0.0
+    count: float = 0.0
+    variance: float = _SPREAD
+    above: float = 0.0
+    below: float = 0.0
+    changed: int = 0
+    alarms: int = 0
+
+    @property
+    def mean(self) -> float:
+        """0 while nothing was seen."""
+        return self.total / self.count if self.count else 0.0
+
+    def learn(self, beyond: float, surprise: float, weight: float = 1.0) -> bool:
+        """A score was so far `beyond` what the request alone lets expect, `surprise` beyond the whole prediction.
+
+        True = an alarm: the model seems to have changed.
+        """
+        alarm = self._alarmed(surprise * weight)
+        fade = FADE_CHANGED if self.changed else FADE
+        self.changed = max(self.changed - 1, 0)
+        self.total, self.count = fade * self.total + weight * beyond, fade * self.count + weight
+        self.variance += _FOLLOWS * weight * (surprise * surprise - self.variance)
+        return alarm
+
+    def set(self, mean: float, count: float) -> None:
+        """From many scores at once."""
+        self.total, self.count = mean * count, count
+
+    def _alarmed(self, surprise: float) -> bool:
+        z = surprise / math.sqrt(max(self.variance, 1e-3))
+        self.above, self.below = max(self.above + z - _SLACK, 0.0), max(self.below - z - _SLACK, 0.0)
+        if self.count < _LEAST or max(self.above, self.below) < _ALARM:
+            return False
+        kept = min(1.0, KEPT / self.count)
+        self.total, self.count = self.total * kept, self.count * kept
+        self.above = self.below = 0.0
+        self.changed, self.alarms = CHANGED, self.alarms + 1
+        return True
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-safe."""
+        return asdict(self)

@@ -1,0 +1,88 @@
+"""The scored requests that are remembered: at most 8,000, the newest the most likely."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+from zlib import crc32
+
+import numpy as np
+
+from capability_router.learning.quality.fit import PARTS, Table
+from capability_router.learning.quality.neighbours import KEY, keys
+from capability_router.learning.quality.sketch import Matrix, Sketch, unpacked
+
+MOST = 8_000
+
+
+class Remembered(NamedTuple):
+    """One request: its id, unique among all processes, and what was seen of it."""
+
+    id: str
+    sketch: Sketch
+
+
+class Memory:
+    """Rows and the scores of models on them. Not thread-safe but for readers of `keys[:size]`."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self.most = most
+        self.models: list[str] = []
+        self.rows: list[Remembered] = []
+        self._at: dict[str, int] = {}
+        self.keys = np.zeros((0, KEY), np.float32)
+        self.scores = np.zeros((0, 0), np.float32)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def column(self, model: str) -> int:
+        """The model's column; a new one is added."""
+        if model not in self.models:
+            self.models.append(model)
+            gap = np.full((len(self.scores), 1), np.nan, np.float32)
+            self.scores = np.hstack((self.scores, gap))
+        return self.models.index(model)
+
+    def add(self, row: Remembered, scores: Mapping[str, float]) -> int:
+        """The place of the row; scores of a request that is already there join the others."""
+        columns = [(self.column(model), score) for model, score in scores.items()]
+        at = self._at.get(row.id)
+        if at is None:
+            at = self._place(row)
+        for column, score in columns:
+            self.scores[at, column] = score
+        return at
+
+    def _place(self, row: Remembered) -> int:
+        if len(self.rows) < self.most:
+            at = len(self.rows)
+            self._reserve(at + 1)
+            self.rows.append(row)
+        else:  # whom it replaces is drawn by its id: the older a row, the likelier it has met its turn
+            at = crc32(row.id.encode()) % self.most
+            del self._at[self.rows[at].id]
+            self.rows[at] = row
+        self._at[row.id] = at
+        self.scores[at] = np.nan
+        self.keys[at] = keys(unpacked([row.sketch])[0])[0]
+        return at
+
+    def _reserve(self, rows: int) -> None:
+        if rows <= len(self.keys):
+            return
+        room = min(max(2 * rows, 64), self.most)
+        self.keys = _grown(self.keys, (room, KEY), 0.0)
+        self.scores = _grown(self.scores, (room, len(self.models)), np.nan)
+
+    def table(self) -> Table:
+        """A copy to fit on. Requests of the same words are in the same part."""
+        bags, surfaces = unpacked([row.sketch for row in self.rows])
+        parts = np.array([crc32(row.sketch.places.tobytes()) % PARTS for row in self.rows], np.intp)
+        return Table(bags, surfaces, self.scores[: len(self.rows)].copy(), parts)
+
+
+def _grown(old: Matrix, shape: tuple[int, int], fill: float) -> Matrix:
+    new = np.full(shape, fill, np.float32)
+    new[: len(old)] = old
+    return new

@@ -1,0 +1,183 @@
+"""The learned model of quality: q = level + what the request does to all + what it does to this one.
+
+What was believed before (cards, prices, the hand heuristic) counts as so many scored answers and fades as real ones
+come in. Until the first fit only the levels are learned. Scores are learned at once; what the words teach, by `refit`,
+which takes seconds and is never called while a request waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from threading import Lock
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from capability_router.learning.quality.fit import Fit, fitted, rows_of
+from capability_router.learning.quality.levels import Level
+from capability_router.learning.quality.memory import MOST, Memory, Remembered
+from capability_router.learning.quality.neighbours import drawn, keys, nearest
+from capability_router.learning.quality.outcomes import parted
+from capability_router.learning.quality.sketch import Matrix, Sketch, unpacked
+from capability_router.learning.quality.traits import Traits
+
+BELIEVED = 20.0  # scores that a card's word is worth
+SHARED_BELIEVED = 200.0  # requests, before what others did with one is believed of a model that was never asked
+LEAST = 50  # requests, before words are read anything into
+_GROWTH, _MOST_NEW = 0.35, 1_000  # a refit is due after this share of new requests, or so many
+
+
+class Expected(NamedTuple):
+    """`quality` and its standard error, per model asked for; `shared`: by how much this request is easier than others."""
+
+    quality: NDArray[np.float64]
+    error: NDArray[np.float64]
+    shared: float
+
+
+class _Read(NamedTuple):
+    """What a fit says of one request: beyond the models' levels, for all and (models) for each."""
+
+    shared: float
+    own: Matrix
+
+
+class _View(NamedTuple):
+    """A fit and what the remembered requests are worth to it, swapped as one."""
+
+    fit: Fit
+    values: Matrix
+    there: Matrix
+
+
+class Quality:
+    """Learned from scored requests. Thread-safe."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self.memory = Memory(most)
+        self.levels: dict[str, Level] = {}
+        self._view: _View | None = None
+        self._scored = 0  # requests, ever
+        self._new = 0  # since the last fit
+        self._lock = Lock()
+
+    @property
+    def scored(self) -> int:
+        """Requests that were scored, ever."""
+        return self._scored
+
+    @property
+    def fit(self) -> Fit | None:
+        """What was made of the words so far."""
+        return None if self._view is None else self._view.fit
+
+    @property
+    def due(self) -> bool:
+        """Whether enough is new that a refit would teach something."""
+        fitted_on = 0 if self.fit is None else len(self.fit.split.shared)
+        return len(self.memory) >= LEAST and self._new >= min(max(_GROWTH * fitted_on, LEAST), _MOST_NEW)
+
+    def expect(self, seen: Traits, believed: Sequence[tuple[str, float]]) -> Expected:
+        """Of models (id, quality believed of it for this request before anything was learned), in their order."""
+        read, fit = self._read(seen), self.fit
+        known = [self.levels.get(model) for model, _ in believed]
+        before = np.array([quality for _, quality in believed])
+        learned = np.array([level.mean if level else 0.0 for level in known]) + read.shared + self._own(read, believed)
+        if fit is not None:
+            learned = fit.calibration.of(learned)
+        count = np.array([level.count if level else 0.0 for level in known])
+        trusted = self._scored / (self._scored + SHARED_BELIEVED)
+        weight = count / (count + BELIEVED)
+        quality = weight * learned + (1.0 - weight) * (before + trusted * read.shared)
+        variance = np.array([level.variance if level else 0.2 for level in known])
+        return Expected(np.clip(quality, 0.01, 0.99), np.sqrt(variance / (count + BELIEVED)), read.shared)
+
+    def _own(self, read: _Read, believed: Sequence[tuple[str, float]]) -> NDArray[np.float64]:
+        columns = {model: column for column, model in enumerate(self.memory.models[: len(read.own)])}
+        return np.array([float(read.own[columns[m]]) if m in columns else 0.0 for m, _ in believed])
+
+    def _read(self, seen: Traits) -> _Read:
+        if self._view is None:
+            return _NOTHING
+        fit, values, there = self._view
+        bag, surface = seen.bag.astype(np.float32), seen.surface.astype(np.float32)
+        straight = fit.scale.features(bag, surface) @ fit.weights
+        rows, weights = nearest(self.memory.keys[: min(len(self.memory), len(values))], keys(bag[None])[0])
+        near = drawn(weights, values[rows], there[rows])
+        parts = fit.blend.apply((straight[None], near[None]))[0]
+        return _Read(float(parts[0]), parts[1:])
+
+    def learn(self, row: Remembered, scores: Mapping[str, float], weight: float = 1.0) -> list[str]:
+        """What models scored, 0 to 1, on a request; below 1, `weight` is how much such a score tells.
+
+        Gives the models that seem to have changed.
+        """
+        read = self._read(seen_of(row.sketch))
+        with self._lock:
+            changed = [model for model, score in scores.items() if self._level(model, score, read, weight)]
+            at = self.memory.add(row, scores)
+            self._scored, self._new = self._scored + 1, self._new + 1
+            self._value(at, read.shared)
+        return changed
+
+    def study(self, rows: Iterable[tuple[Remembered, Mapping[str, float]]]) -> None:
+        """Learn from a log at once, whose order tells nothing of when a model changed."""
+        with self._lock:
+            for row, scores in rows:
+                self.memory.add(row, scores)
+                self._scored, self._new = self._scored + 1, self._new + 1
+        self.refit()
+
+    def _level(self, model: str, score: float, read: _Read, weight: float) -> bool:
+        column = self.memory.column(model)
+        level = self.levels.setdefault(model, Level())
+        own = float(read.own[column]) if column < len(read.own) else 0.0
+        beyond = score - read.shared - own
+        return level.learn(beyond, beyond - level.mean if level.count else 0.0, weight)
+
+    def _value(self, at: int, foreseen: float) -> None:
+        """What the row at a place is worth to its neighbours."""
+        if self._view is None:
+            return
+        fit, values, there = self._view
+        means = np.array([self.levels[m].mean if m in self.levels else 0.0 for m in self.memory.models], np.float32)
+        worth = parted(self.memory.scores[at : at + 1], means, np.full((1, 1), foreseen, np.float32))
+        if at >= len(values):
+            more = np.zeros((max(64, len(values) // 2), values.shape[1]), np.float32)
+            values, there = np.vstack((values, more)), np.vstack((there, more))
+            self._view = _View(fit, values, there)
+        row, present = rows_of(worth)
+        values[at], there[at] = row[0, : values.shape[1]], present[0, : values.shape[1]]
+
+    def refit(self) -> None:
+        """Learn from the words of everything remembered. Seconds of one core for 8,000 requests; others may go on."""
+        with self._lock:
+            if not len(self.memory):
+                return
+            table, self._new = self.memory.table(), 0
+            ids = [row.id for row in self.memory.rows]
+        found = fitted(table)
+        values, there = rows_of(found.split)
+        with self._lock:
+            for column, model in enumerate(self.memory.models[: len(found.levels)]):
+                self._settle(model, float(found.levels[column]), float(found.split.there[:, column].sum()))
+            self._view = _View(found, values, there)
+            for at, row in enumerate(self.memory.rows):
+                if at >= len(ids) or ids[at] != row.id:
+                    self._value(at, 0.0)
+
+    def _settle(self, model: str, mean: float, count: float) -> None:
+        """A level as the fit sees it, unless its model has changed since the remembered scores."""
+        level = self.levels.setdefault(model, Level())
+        if not level.alarms:
+            level.set(mean, max(level.count, min(count, 1_000.0)) if count else 0.0)
+
+
+def seen_of(sketch: Sketch) -> Traits:
+    """The traits that a sketch was made of, nearly."""
+    bags, surfaces = unpacked([sketch])
+    return Traits(bags[0].astype(np.float64), surfaces[0].astype(np.float64))
+
+
+_NOTHING = _Read(0.0, np.zeros(0, np.float32))
