@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from capability_router.learning.quality.blend import Blend, blend
 from capability_router.learning.quality.calibration import Calibration, calibrated
+from capability_router.learning.quality.lengths import Lengths, lengths
 from capability_router.learning.quality.neighbours import estimates, keys
 from capability_router.learning.quality.outcomes import Split, split
 from capability_router.learning.quality.ridge import Line, Parts, line
@@ -19,14 +21,15 @@ PARTS = 3
 
 
 class Table(NamedTuple):
-    """`bags` (rows, BAG), `surfaces` (rows, SIZE), `scores` (rows, models; NaN = not asked), `parts` (rows; 0, 1, 2).
+    """`bags` (rows, BAG), `surfaces` (rows, SIZE), `scores`, `tokens` of answers (rows, models), `parts` (rows: 0, 1, 2).
 
-    Requests with the same words belong to the same part.
+    NaN stands for what is not known. Requests with the same words belong to the same part.
     """
 
     bags: Matrix
     surfaces: Matrix
     scores: Matrix
+    tokens: Matrix
     parts: Parts
 
 
@@ -44,10 +47,14 @@ class Scale(NamedTuple):
 
 @dataclass(frozen=True)
 class Fit:
-    """Everything that predictions are made with; `split` is what the remembered rows were worth."""
+    """Everything that predictions are made with; `split` is what the remembered rows were worth.
+
+    `weights` (BAG + SIZE, 1 + models): the shared part of scores, then the models' own; `lengths` likewise.
+    """
 
     scale: Scale
     weights: Matrix
+    lengths: Lengths
     blend: Blend
     calibration: Calibration
     split: Split
@@ -65,13 +72,14 @@ def fitted(table: Table) -> Fit:
     true = split(table.scores)
     if not true.there.all():
         true = split(table.scores, line(x, true.shared, table.parts).unseen)
-    straight = _lines(x, true, table.parts)
+    logs = split(np.log(np.maximum(table.tokens, 1.0)))
+    straight, long = _lines(x, (true, logs), table.parts)
     sources = (straight.unseen, _by_neighbours(known, true, table.parts))
     found = blend(sources, true)
     there = true.there > 0
     predicted = _together(true.levels, found.apply(sources))
     return Fit(
-        scale, straight.weights, found,
+        scale, straight.weights, lengths(long, logs, table.tokens), found,
         calibrated(predicted[there].astype(np.float64), table.scores[there].astype(np.float64)), true,
     )  # fmt: skip
 
@@ -86,9 +94,10 @@ def _together(levels: Matrix, parts: Matrix) -> Matrix:
     return np.asarray(levels + parts[:, :1] + parts[:, 1:], np.float32)
 
 
-def _lines(x: Matrix, true: Split, parts: Parts) -> Line:
+def _lines(x: Matrix, wholes: Sequence[Split], parts: Parts) -> list[Line]:
     """Of what is shared and of each model's own; targets that are there for the same rows are solved together."""
-    values, there = rows_of(true)
+    columns = [rows_of(whole) for whole in wholes]
+    values, there = (np.hstack(matrices) for matrices in zip(*columns, strict=True))
     weights, unseen = np.zeros((x.shape[1], values.shape[1]), np.float32), np.zeros_like(values)
     groups: dict[bytes, list[int]] = {}
     for column, rows_there in enumerate(there.T):
@@ -98,7 +107,8 @@ def _lines(x: Matrix, true: Split, parts: Parts) -> Line:
         if len(rows):
             found = line(x[rows], values[np.ix_(rows, group)], parts[rows])
             weights[:, group], unseen[np.ix_(rows, group)] = found
-    return Line(weights, unseen)
+    ends = np.cumsum([len(value.T) for value, _ in columns])[:-1]
+    return [Line(*halves) for halves in zip(np.split(weights, ends, 1), np.split(unseen, ends, 1), strict=True)]
 
 
 def _by_neighbours(known: Matrix, true: Split, parts: Parts) -> Matrix:

@@ -20,7 +20,7 @@ _FOLLOWS = 0.01  # of the variance, per score
 
 @dataclass(slots=True)
 class Level:
-    """`total` and `count` fade; `above`, `below`: the run of surprises; `changed`: scores that are still to count more."""
+    """`total` and `count` fade; `above`, `below`: the run of surprises; `changed`: scores still to count for more."""
 
     total: float = 0.0
     count: float = 0.0

@@ -22,8 +22,15 @@ class Remembered(NamedTuple):
     sketch: Sketch
 
 
+class Result(NamedTuple):
+    """What a model made of a request: a score from 0 to 1, and the tokens of its answer where they are known."""
+
+    score: float
+    tokens: int | None = None
+
+
 class Memory:
-    """Rows and the scores of models on them. Not thread-safe but for readers of `keys[:size]`."""
+    """Rows, and what models made of them. Not thread-safe but for readers of `keys[:size]`."""
 
     def __init__(self, most: int = MOST) -> None:
         self.most = most
@@ -32,6 +39,7 @@ class Memory:
         self._at: dict[str, int] = {}
         self.keys = np.zeros((0, KEY), np.float32)
         self.scores = np.zeros((0, 0), np.float32)
+        self.tokens = np.zeros((0, 0), np.float32)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -41,17 +49,18 @@ class Memory:
         if model not in self.models:
             self.models.append(model)
             gap = np.full((len(self.scores), 1), np.nan, np.float32)
-            self.scores = np.hstack((self.scores, gap))
+            self.scores, self.tokens = np.hstack((self.scores, gap)), np.hstack((self.tokens, gap))
         return self.models.index(model)
 
-    def add(self, row: Remembered, scores: Mapping[str, float]) -> int:
-        """The place of the row; scores of a request that is already there join the others."""
-        columns = [(self.column(model), score) for model, score in scores.items()]
+    def add(self, row: Remembered, results: Mapping[str, Result]) -> int:
+        """The place of the row; results of a request that is already there join the others."""
+        columns = [(self.column(model), result) for model, result in results.items()]
         at = self._at.get(row.id)
         if at is None:
             at = self._place(row)
-        for column, score in columns:
+        for column, (score, tokens) in columns:
             self.scores[at, column] = score
+            self.tokens[at, column] = np.nan if tokens is None else tokens
         return at
 
     def _place(self, row: Remembered) -> int:
@@ -64,7 +73,7 @@ class Memory:
             del self._at[self.rows[at].id]
             self.rows[at] = row
         self._at[row.id] = at
-        self.scores[at] = np.nan
+        self.scores[at] = self.tokens[at] = np.nan
         self.keys[at] = keys(unpacked([row.sketch])[0])[0]
         return at
 
@@ -74,12 +83,14 @@ class Memory:
         room = min(max(2 * rows, 64), self.most)
         self.keys = _grown(self.keys, (room, KEY), 0.0)
         self.scores = _grown(self.scores, (room, len(self.models)), np.nan)
+        self.tokens = _grown(self.tokens, (room, len(self.models)), np.nan)
 
     def table(self) -> Table:
         """A copy to fit on. Requests of the same words are in the same part."""
         bags, surfaces = unpacked([row.sketch for row in self.rows])
         parts = np.array([crc32(row.sketch.places.tobytes()) % PARTS for row in self.rows], np.intp)
-        return Table(bags, surfaces, self.scores[: len(self.rows)].copy(), parts)
+        rows = slice(len(self.rows))
+        return Table(bags, surfaces, self.scores[rows].copy(), self.tokens[rows].copy(), parts)
 
 
 def _grown(old: Matrix, shape: tuple[int, int], fill: float) -> Matrix:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from capability_router.learning.quality.fit import Fit, fitted, rows_of
 from capability_router.learning.quality.levels import Level
-from capability_router.learning.quality.memory import MOST, Memory, Remembered
+from capability_router.learning.quality.memory import MOST, Memory, Remembered, Result
 from capability_router.learning.quality.neighbours import drawn, keys, nearest
 from capability_router.learning.quality.outcomes import parted
 from capability_router.learning.quality.sketch import Matrix, Sketch, unpacked
@@ -28,19 +28,23 @@ LEAST = 50  # requests, before words are read anything into
 _GROWTH, _MOST_NEW = 0.35, 1_000  # a refit is due after this share of new requests, or so many
 
 
-class Expected(NamedTuple):
-    """`quality` and its standard error, per model asked for; `shared`: by how much this request is easier than others."""
+_Values = NDArray[np.float64]
 
-    quality: NDArray[np.float64]
-    error: NDArray[np.float64]
-    shared: float
+
+class Expected(NamedTuple):
+    """Per model asked for `quality`, its standard error, and `tokens` of an answer (NaN = not known)."""
+
+    quality: _Values
+    error: _Values
+    tokens: _Values
 
 
 class _Read(NamedTuple):
-    """What a fit says of one request: beyond the models' levels, for all and (models) for each."""
+    """What a fit says of one request: beyond the models' levels, for all and (models) for each; tokens (models)."""
 
     shared: float
-    own: Matrix
+    own: _Values
+    tokens: _Values
 
 
 class _View(NamedTuple):
@@ -83,7 +87,8 @@ class Quality:
         read, fit = self._read(seen), self.fit
         known = [self.levels.get(model) for model, _ in believed]
         before = np.array([quality for _, quality in believed])
-        learned = np.array([level.mean if level else 0.0 for level in known]) + read.shared + self._own(read, believed)
+        own, tokens = self._own(read, believed)
+        learned = np.array([level.mean if level else 0.0 for level in known]) + read.shared + own
         if fit is not None:
             learned = fit.calibration.of(learned)
         count = np.array([level.count if level else 0.0 for level in known])
@@ -91,41 +96,44 @@ class Quality:
         weight = count / (count + BELIEVED)
         quality = weight * learned + (1.0 - weight) * (before + trusted * read.shared)
         variance = np.array([level.variance if level else 0.2 for level in known])
-        return Expected(np.clip(quality, 0.01, 0.99), np.sqrt(variance / (count + BELIEVED)), read.shared)
+        return Expected(np.clip(quality, 0.01, 0.99), np.sqrt(variance / (count + BELIEVED)), tokens)
 
-    def _own(self, read: _Read, believed: Sequence[tuple[str, float]]) -> NDArray[np.float64]:
+    def _own(self, read: _Read, believed: Sequence[tuple[str, float]]) -> tuple[_Values, _Values]:
+        """The models' own deviations and tokens; nothing is known of those that the fit does not have."""
         columns = {model: column for column, model in enumerate(self.memory.models[: len(read.own)])}
-        return np.array([float(read.own[columns[m]]) if m in columns else 0.0 for m, _ in believed])
+        places = [columns.get(model, len(read.own)) for model, _ in believed]
+        return np.append(read.own, 0.0)[places], np.append(read.tokens, np.nan)[places]
 
     def _read(self, seen: Traits) -> _Read:
         if self._view is None:
             return _NOTHING
         fit, values, there = self._view
         bag, surface = seen.bag.astype(np.float32), seen.surface.astype(np.float32)
-        straight = fit.scale.features(bag, surface) @ fit.weights
+        features = fit.scale.features(bag, surface)
+        straight = features @ fit.weights
         rows, weights = nearest(self.memory.keys[: min(len(self.memory), len(values))], keys(bag[None])[0])
         near = drawn(weights, values[rows], there[rows])
         parts = fit.blend.apply((straight[None], near[None]))[0]
-        return _Read(float(parts[0]), parts[1:])
+        return _Read(float(parts[0]), parts[1:].astype(np.float64), fit.lengths.of(features))
 
-    def learn(self, row: Remembered, scores: Mapping[str, float], weight: float = 1.0) -> list[str]:
+    def learn(self, row: Remembered, results: Mapping[str, Result], weight: float = 1.0) -> list[str]:
         """What models scored, 0 to 1, on a request; below 1, `weight` is how much such a score tells.
 
         Gives the models that seem to have changed.
         """
         read = self._read(seen_of(row.sketch))
         with self._lock:
-            changed = [model for model, score in scores.items() if self._level(model, score, read, weight)]
-            at = self.memory.add(row, scores)
+            changed = [model for model, result in results.items() if self._level(model, result.score, read, weight)]
+            at = self.memory.add(row, results)
             self._scored, self._new = self._scored + 1, self._new + 1
             self._value(at, read.shared)
         return changed
 
-    def study(self, rows: Iterable[tuple[Remembered, Mapping[str, float]]]) -> None:
+    def study(self, rows: Iterable[tuple[Remembered, Mapping[str, Result]]]) -> None:
         """Learn from a log at once, whose order tells nothing of when a model changed."""
         with self._lock:
-            for row, scores in rows:
-                self.memory.add(row, scores)
+            for row, results in rows:
+                self.memory.add(row, results)
                 self._scored, self._new = self._scored + 1, self._new + 1
         self.refit()
 
@@ -180,4 +188,4 @@ def seen_of(sketch: Sketch) -> Traits:
     return Traits(bags[0].astype(np.float64), surfaces[0].astype(np.float64))
 
 
-_NOTHING = _Read(0.0, np.zeros(0, np.float32))
+_NOTHING = _Read(0.0, np.zeros(0), np.zeros(0))

@@ -1,0 +1,118 @@
+"""How well the product routes, on recorded outcomes of real models: python -m benchmarks.quality --shared ../shared
+
+The evaluators and the data are not part of the repository (`--shared` is where `eval/` and `data/routing/` are); what is
+learned from and judged on is cut from the train files alone. The evaluators also take this module's factories:
+
+    python routing_quality.py DATA --train TRAIN --predictor benchmarks.quality:predictor   (or :cold_start)
+    python routing_online.py DATA --policy benchmarks.quality:policy
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from capability_router import Request
+from capability_router.features import features
+from capability_router.learning.prior import Prior, Stated
+from capability_router.learning.quality.memory import Remembered, Result
+from capability_router.learning.quality.model import Quality
+from capability_router.learning.quality.sketch import sketch
+from capability_router.learning.quality.traits import traits
+from capability_router.tokens.estimate import estimate_tokens
+
+Row = Mapping[str, Any]
+UNSEEN = 0.6  # what is believed of a model before any of its outcomes; every model here has hundreds
+
+
+class Bill:
+    """What one model's answers cost, as its recorded bills show: USD per token in and out, and how the input is counted."""
+
+    def __init__(self, estimated: Sequence[float], outcomes: Sequence[Row]) -> None:
+        entered = np.array([o.get("input_tokens") or 0.0 for o in outcomes])
+        self.out = np.array([o.get("output_tokens") or np.nan for o in outcomes])
+        told = not np.isnan(self.out).any()
+        usd = np.array([o.get("cost_usd") or 0.0 for o in outcomes])
+        columns = np.column_stack((entered, self.out if told else np.ones(len(entered))))
+        self.per_input, self.per_output = np.linalg.lstsq(columns, usd, rcond=None)[0]
+        self.usual = float(self.out.mean()) if told else 1.0  # without counts the second price is that of an answer
+        self.counted = np.linalg.lstsq(np.column_stack((estimated, np.ones(len(entered)))), entered, rcond=None)[0]
+
+    def usd(self, estimated: float, answer: float) -> float:
+        """Of a prompt of so many estimated tokens and an answer of so many (NaN = as long as usual)."""
+        entered = self.counted[0] * estimated + self.counted[1]
+        return float(self.per_input * entered + self.per_output * (self.usual if np.isnan(answer) else answer))
+
+
+class Learned:
+    """The learned model of quality after a log, and what each model charges by the same log."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self.models = sorted(set.intersection(*(set(r["outcomes"]) for r in rows)))
+        self.quality = Quality()
+        self.quality.study((_remembered(i, row["prompt"]), _results(row, self.models)) for i, row in enumerate(rows))
+        sizes = [estimate_tokens(row["prompt"]) for row in rows]
+        self.bills = [Bill(sizes, [row["outcomes"][m] for row in rows]) for m in self.models]
+        self._asked = [(model, UNSEEN) for model in self.models]
+
+    def predict(self, prompts: Sequence[str]) -> list[dict[str, float]]:
+        found = (self.quality.expect(traits(Request((prompt,))), self._asked) for prompt in prompts)
+        return [dict(zip(self.models, expected.quality.tolist(), strict=True)) for expected in found]
+
+    def predict_cost(self, prompts: Sequence[str]) -> list[dict[str, float]]:
+        return [self._costs(prompt) for prompt in prompts]
+
+    def _costs(self, prompt: str) -> dict[str, float]:
+        tokens = self.quality.expect(traits(Request((prompt,))), self._asked).tokens
+        size = estimate_tokens(prompt)
+        priced = zip(self.models, self.bills, tokens.tolist(), strict=True)
+        return {model: bill.usd(size, answer) for model, bill, answer in priced}
+
+
+class Cold:
+    """The card priors and the hand heuristic: models are told apart by their prices alone."""
+
+    def __init__(self, mean_usd: Mapping[str, float]) -> None:
+        self._prior = Prior([Stated(model, {}, round(usd * 1e12)) for model, usd in mean_usd.items()])
+
+    def predict(self, prompts: Sequence[str]) -> list[dict[str, float]]:
+        return [self.of(prompt) for prompt in prompts]
+
+    def of(self, prompt: str) -> dict[str, float]:
+        found = features(Request((prompt,)))
+        believed = self._prior.on(found.task).items()
+        return {model: _believed(belief, found.hardness) for model, belief in believed}
+
+
+def _believed(belief: Any, hardness: float) -> float:
+    slope = belief.when_easy if hardness < 0.0 else belief.when_hard
+    return min(max(belief.level + hardness * slope, 0.01), 0.99)
+
+
+def predictor(train_rows: Sequence[Row]) -> Learned:
+    """For routing_quality.py --predictor."""
+    return Learned(train_rows)
+
+
+def cold_start(train_rows: Sequence[Row]) -> Cold:
+    """For routing_quality.py --predictor: of the rows it takes the models' names and their mean costs, no score."""
+    models = sorted(set.intersection(*(set(r["outcomes"]) for r in train_rows)))
+    return Cold({m: float(np.mean([r["outcomes"][m].get("cost_usd") or 0.0 for r in train_rows])) for m in models})
+
+
+def _remembered(number: int, prompt: str) -> Remembered:
+    return Remembered(str(number), sketch(traits(Request((prompt,)))))
+
+
+def _results(row: Row, models: Sequence[str]) -> dict[str, Result]:
+    outcomes = row["outcomes"]
+    return {m: Result(outcomes[m]["score"], outcomes[m].get("output_tokens")) for m in models}
+
+
+if __name__ == "__main__":
+    from benchmarks.quality_table import main
+
+    sys.exit(main())
