@@ -23,7 +23,7 @@ PARTS = 3
 class Table(NamedTuple):
     """`bags` (rows, BAG), `surfaces` (rows, SIZE), `scores`, `tokens` of answers (rows, models), `parts` (rows: 0, 1, 2).
 
-    NaN stands for what is not known. Requests with the same words belong to the same part.
+    NaN stands for what is not known.
     """
 
     bags: Matrix

@@ -13,6 +13,7 @@ from capability_router.learning.quality.neighbours import KEY, keys
 from capability_router.learning.quality.sketch import Matrix, Sketch, unpacked
 
 MOST = 8_000
+FORMER = " (former)"
 
 
 class Remembered(NamedTuple):
@@ -40,6 +41,8 @@ class Memory:
         self.keys = np.zeros((0, KEY), np.float32)
         self.scores = np.zeros((0, 0), np.float32)
         self.tokens = np.zeros((0, 0), np.float32)
+        self.order = np.zeros(0, np.int64)  # when each row came, counted
+        self._came = 0
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -72,7 +75,8 @@ class Memory:
             at = crc32(row.id.encode()) % self.most
             del self._at[self.rows[at].id]
             self.rows[at] = row
-        self._at[row.id] = at
+        self._at[row.id], self._came = at, self._came + 1
+        self.order[at] = self._came
         self.scores[at] = self.tokens[at] = np.nan
         self.keys[at] = keys(unpacked([row.sketch])[0])[0]
         return at
@@ -81,14 +85,27 @@ class Memory:
         if rows <= len(self.keys):
             return
         room = min(max(2 * rows, 64), self.most)
+        self.order = np.append(self.order, np.zeros(room - len(self.order), np.int64))
         self.keys = _grown(self.keys, (room, KEY), 0.0)
         self.scores = _grown(self.scores, (room, len(self.models)), np.nan)
         self.tokens = _grown(self.tokens, (room, len(self.models)), np.nan)
 
+    def retire(self, model: str, keep: int) -> None:
+        """Behind this name is another model now: but the newest, its results are those of a former one.
+
+        What they tell of the requests stays true. Of more than one former model only the last is kept.
+        """
+        now, former = self.column(model), self.column(f"{model}{FORMER}")
+        scored = np.flatnonzero(~np.isnan(self.scores[: len(self.rows), now]))
+        old = scored[np.argsort(self.order[scored])][: max(len(scored) - keep, 0)]
+        for matrix in (self.scores, self.tokens):
+            matrix[:, former] = np.nan
+            matrix[old, former], matrix[old, now] = matrix[old, now], np.nan
+
     def table(self) -> Table:
-        """A copy to fit on. Requests of the same words are in the same part."""
+        """A copy to fit on. The parts are drawn by id: a request that comes again and again is to be believed."""
         bags, surfaces = unpacked([row.sketch for row in self.rows])
-        parts = np.array([crc32(row.sketch.places.tobytes()) % PARTS for row in self.rows], np.intp)
+        parts = np.array([crc32(row.id.encode()) // 7 % PARTS for row in self.rows], np.intp)
         rows = slice(len(self.rows))
         return Table(bags, surfaces, self.scores[rows].copy(), self.tokens[rows].copy(), parts)
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capability_router.learning.quality.fit import Fit, fitted, rows_of
-from capability_router.learning.quality.levels import Level
+from capability_router.learning.quality.levels import KEPT, Level
 from capability_router.learning.quality.memory import MOST, Memory, Remembered, Result
 from capability_router.learning.quality.neighbours import drawn, keys, nearest
 from capability_router.learning.quality.outcomes import parted
@@ -79,8 +79,12 @@ class Quality:
     @property
     def due(self) -> bool:
         """Whether enough is new that a refit would teach something."""
-        fitted_on = 0 if self.fit is None else len(self.fit.split.shared)
-        return len(self.memory) >= LEAST and self._new >= min(max(_GROWTH * fitted_on, LEAST), _MOST_NEW)
+        known = 0 if self.fit is None or self._changing() else len(self.fit.split.shared)
+        return len(self.memory) >= LEAST and self._new >= min(max(_GROWTH * known, LEAST), _MOST_NEW)
+
+    def _changing(self) -> bool:
+        """Whether what the words taught of some model is no longer true."""
+        return any(level.changed for level in self.levels.values())
 
     def expect(self, seen: Traits, believed: Sequence[tuple[str, float]]) -> Expected:
         """Of models (id, quality believed of it for this request before anything was learned), in their order."""
@@ -125,6 +129,8 @@ class Quality:
         with self._lock:
             changed = [model for model, result in results.items() if self._level(model, result.score, read, weight)]
             at = self.memory.add(row, results)
+            for model in changed:
+                self.memory.retire(model, round(KEPT))
             self._scored, self._new = self._scored + 1, self._new + 1
             self._value(at, read.shared)
         return changed
@@ -176,10 +182,10 @@ class Quality:
                     self._value(at, 0.0)
 
     def _settle(self, model: str, mean: float, count: float) -> None:
-        """A level as the fit sees it, unless its model has changed since the remembered scores."""
+        """A level as the fit sees it; what was believed of it before an alarm is no longer among the scores."""
         level = self.levels.setdefault(model, Level())
-        if not level.alarms:
-            level.set(mean, max(level.count, min(count, 1_000.0)) if count else 0.0)
+        if count and not level.changed:
+            level.set(mean, max(level.count, min(count, 1_000.0)))
 
 
 def seen_of(sketch: Sketch) -> Traits:
