@@ -1,7 +1,7 @@
 """How well the product routes, on recorded outcomes of real models: python -m benchmarks.quality --shared ../shared
 
-The evaluators and the data are not part of the repository (`--shared` is where `eval/` and `data/routing/` are); what is
-learned from and judged on is cut from the train files alone. The evaluators also take this module's factories:
+The evaluators and the data are not part of the repository (`--shared` is where `eval/` and `data/routing/` are); what
+is learned from and judged on is cut from the train files alone. The evaluators also take this module's factories:
 
     python routing_quality.py DATA --train TRAIN --predictor benchmarks.quality:predictor   (or :cold_start)
     python routing_online.py DATA --policy benchmarks.quality:policy
@@ -29,7 +29,7 @@ UNSEEN = 0.6  # what is believed of a model before any of its outcomes; every mo
 
 
 class Bill:
-    """What one model's answers cost, as its recorded bills show: USD per token in and out, and how the input is counted."""
+    """What one model's answers cost, as its recorded bills show: USD per token in and out, and how it counts."""
 
     def __init__(self, estimated: Sequence[float], outcomes: Sequence[Row]) -> None:
         entered = np.array([o.get("input_tokens") or 0.0 for o in outcomes])

@@ -15,13 +15,16 @@ from capability_router.learning.quality.neighbours import estimates, keys
 from capability_router.learning.quality.outcomes import Split, split
 from capability_router.learning.quality.ridge import Line, Parts, line
 from capability_router.learning.quality.sketch import Matrix
+from capability_router.learning.quality.surface import SIZE
+from capability_router.learning.quality.traits import BAG
 
 _SURFACE_WEIGHS, _MOST = 0.5, 4.0  # of a surface number's standard deviation; standard deviations it may be away
 PARTS = 3
+FEATURES = BAG + SIZE
 
 
 class Table(NamedTuple):
-    """`bags` (rows, BAG), `surfaces` (rows, SIZE), `scores`, `tokens` of answers (rows, models), `parts` (rows: 0, 1, 2).
+    """`bags` (rows, BAG), `surfaces` (rows, SIZE), `scores`, `tokens` of answers (rows, models), `parts` (rows).
 
     NaN stands for what is not known.
     """

@@ -7,7 +7,8 @@ which takes seconds and is never called while a request waits.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from threading import Lock
 from typing import NamedTuple
 
@@ -16,13 +17,13 @@ from numpy.typing import NDArray
 
 from capability_router.learning.quality.fit import Fit, fitted, rows_of
 from capability_router.learning.quality.levels import KEPT, Level
-from capability_router.learning.quality.memory import MOST, Memory, Remembered, Result
+from capability_router.learning.quality.memory import Memory, Remembered, Result
 from capability_router.learning.quality.neighbours import drawn, keys, nearest
 from capability_router.learning.quality.outcomes import parted
 from capability_router.learning.quality.sketch import Matrix, Sketch, unpacked
 from capability_router.learning.quality.traits import Traits
 
-BELIEVED = 20.0  # scores that a card's word is worth
+BELIEVED = 20.0  # scores that what is believed before any is worth, unless told otherwise
 SHARED_BELIEVED = 200.0  # requests, before what others did with one is believed of a model that was never asked
 LEAST = 50  # requests, before words are read anything into
 _GROWTH, _MOST_NEW = 0.35, 1_000  # a refit is due after this share of new requests, or so many
@@ -47,8 +48,8 @@ class _Read(NamedTuple):
     tokens: _Values
 
 
-class _View(NamedTuple):
-    """A fit and what the remembered requests are worth to it, swapped as one."""
+class View(NamedTuple):
+    """A fit and what the remembered requests are worth to it (rows, 1 + models), swapped as one."""
 
     fit: Fit
     values: Matrix
@@ -58,11 +59,14 @@ class _View(NamedTuple):
 class Quality:
     """Learned from scored requests. Thread-safe."""
 
-    def __init__(self, most: int = MOST) -> None:
-        self.memory = Memory(most)
-        self.levels: dict[str, Level] = {}
-        self._view: _View | None = None
-        self._scored = 0  # requests, ever
+    def __init__(
+        self, memory: Memory | None = None, levels: dict[str, Level] | None = None, view: View | None = None,
+        scored: int = 0,
+    ) -> None:  # fmt: skip
+        self.memory = Memory() if memory is None else memory
+        self.levels: dict[str, Level] = levels or {}
+        self._view = view
+        self._scored = scored  # requests, ever
         self._new = 0  # since the last fit
         self._lock = Lock()
 
@@ -70,6 +74,17 @@ class Quality:
     def scored(self) -> int:
         """Requests that were scored, ever."""
         return self._scored
+
+    @property
+    def view(self) -> View | None:
+        """The fit in use, with the worth of each remembered request."""
+        return self._view
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """Nothing is learned meanwhile."""
+        with self._lock:
+            yield
 
     @property
     def fit(self) -> Fit | None:
@@ -86,8 +101,11 @@ class Quality:
         """Whether what the words taught of some model is no longer true."""
         return any(level.changed for level in self.levels.values())
 
-    def expect(self, seen: Traits, believed: Sequence[tuple[str, float]]) -> Expected:
-        """Of models (id, quality believed of it for this request before anything was learned), in their order."""
+    def expect(self, seen: Traits, believed: Sequence[tuple[str, float]], worth: float = BELIEVED) -> Expected:
+        """Of models (id, quality believed of it for this request before anything was learned), in their order.
+
+        `worth`: the scores that what is believed counts for.
+        """
         read, fit = self._read(seen), self.fit
         known = [self.levels.get(model) for model, _ in believed]
         before = np.array([quality for _, quality in believed])
@@ -97,10 +115,10 @@ class Quality:
             learned = fit.calibration.of(learned)
         count = np.array([level.count if level else 0.0 for level in known])
         trusted = self._scored / (self._scored + SHARED_BELIEVED)
-        weight = count / (count + BELIEVED)
+        weight = count / (count + worth)
         quality = weight * learned + (1.0 - weight) * (before + trusted * read.shared)
         variance = np.array([level.variance if level else 0.2 for level in known])
-        return Expected(np.clip(quality, 0.01, 0.99), np.sqrt(variance / (count + BELIEVED)), tokens)
+        return Expected(np.clip(quality, 0.01, 0.99), np.sqrt(variance / (count + worth)), tokens)
 
     def _own(self, read: _Read, believed: Sequence[tuple[str, float]]) -> tuple[_Values, _Values]:
         """The models' own deviations and tokens; nothing is known of those that the fit does not have."""
@@ -160,7 +178,7 @@ class Quality:
         if at >= len(values):
             more = np.zeros((max(64, len(values) // 2), values.shape[1]), np.float32)
             values, there = np.vstack((values, more)), np.vstack((there, more))
-            self._view = _View(fit, values, there)
+            self._view = View(fit, values, there)
         row, present = rows_of(worth)
         values[at], there[at] = row[0, : values.shape[1]], present[0, : values.shape[1]]
 
@@ -176,7 +194,7 @@ class Quality:
         with self._lock:
             for column, model in enumerate(self.memory.models[: len(found.levels)]):
                 self._settle(model, float(found.levels[column]), float(found.split.there[:, column].sum()))
-            self._view = _View(found, values, there)
+            self._view = View(found, values, there)
             for at, row in enumerate(self.memory.rows):
                 if at >= len(ids) or ids[at] != row.id:
                     self._value(at, 0.0)

@@ -1,0 +1,176 @@
+"""What was learned, as JSON: with a version and a checksum, never pickled.
+
+It holds hashed words, scores and the weights made of them; no text and no names but the models' ids. Rows have their
+requests' ids, so the states of several processes are merged by taking each request once.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import fields
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+
+from capability_router.learning.quality.arrays import Unreadable, array, finite, packed
+from capability_router.learning.quality.blend import Blend
+from capability_router.learning.quality.calibration import Calibration
+from capability_router.learning.quality.fit import FEATURES, Fit, Scale
+from capability_router.learning.quality.lengths import Lengths
+from capability_router.learning.quality.levels import Level
+from capability_router.learning.quality.memory import Memory, Remembered, Result
+from capability_router.learning.quality.model import Quality, View
+from capability_router.learning.quality.outcomes import Split
+from capability_router.learning.quality.sketch import Sketch
+from capability_router.learning.quality.surface import SIZE
+from capability_router.learning.quality.traits import BAG
+
+SCHEMA = 1
+_NAME = "capability-router quality"
+
+
+def dumped(quality: Quality) -> str:
+    """The whole state as one JSON text."""
+    with quality.still():
+        memory, view = quality.memory, quality.view
+        body = {
+            "models": memory.models,
+            "scored": quality.scored,
+            "levels": {model: level.to_dict() for model, level in quality.levels.items()},
+            "rows": _rows(memory),
+            "fit": None if view is None else _fit(view, np.argsort(memory.order[: len(memory)])),
+        }
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return json.dumps({"state": _NAME, "schema": SCHEMA, "checksum": _checksum(text), "body": body}, allow_nan=False)
+
+
+def loaded(text: str) -> Quality:
+    """From such a text; raises Unreadable for what is damaged, of another version, or no such state."""
+    try:
+        told = json.loads(text)
+    except ValueError as error:
+        raise Unreadable("no JSON") from error
+    if not isinstance(told, Mapping) or told.get("state") != _NAME:
+        raise Unreadable("no state of the learned model")
+    if told.get("schema") != SCHEMA:
+        raise Unreadable(f"schema {told.get('schema')!r}, this version reads {SCHEMA}")
+    body: Any = told.get("body")
+    if told.get("checksum") != _checksum(json.dumps(body, sort_keys=True, separators=(",", ":"))):
+        raise Unreadable("the checksum does not match")
+    try:
+        return _quality(body)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise error if isinstance(error, Unreadable) else Unreadable(f"{type(error).__name__} in it") from error
+
+
+def merged(into: Quality, other: Quality) -> None:
+    """Take in what another process remembers; a request that both know counts once. Ends with a refit."""
+    memory = other.memory
+    known = {row.id for row in into.memory.rows}
+    into.study((row, _results(memory, at)) for at, row in enumerate(memory.rows) if row.id not in known)
+
+
+def _checksum(text: str) -> str:
+    return blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _results(memory: Memory, at: int) -> dict[str, Result]:
+    found = zip(memory.models, memory.scores[at].tolist(), memory.tokens[at].tolist(), strict=True)
+    return {
+        m: Result(score, None if math.isnan(tokens) else round(tokens)) for m, score, tokens in found if score == score
+    }
+
+
+def _rows(memory: Memory) -> dict[str, Any]:
+    """In the order in which they came."""
+    order = np.argsort(memory.order[: len(memory)])
+    sketches = [memory.rows[at].sketch for at in order]
+    empty = [np.zeros(0, np.int64)]
+    return {
+        "ids": [memory.rows[at].id for at in order],
+        "sizes": packed(np.array([len(s.places) for s in sketches]), "i4"),
+        "places": packed(np.concatenate([s.places for s in sketches] or empty), "u2"),
+        "values": packed(np.concatenate([s.values for s in sketches] or empty), "i1"),
+        "surfaces": packed(np.array([s.surface for s in sketches]).reshape(-1, SIZE), "f4"),
+        "scores": packed(memory.scores[: len(memory)][order], "f4"),
+        "tokens": packed(memory.tokens[: len(memory)][order], "f4"),
+    }
+
+
+def _fit(view: View, order: Any) -> dict[str, Any]:
+    fit = view.fit
+    return {
+        "scale": [packed(each, "f4") for each in fit.scale],
+        "weights": packed(fit.weights, "f4"),
+        "blend": [packed(each, "f4") for each in fit.blend],
+        "calibration": [list(fit.calibration.predicted), list(fit.calibration.realised)],
+        "lengths": [packed(np.nan_to_num(each), "f4") for each in fit.lengths],
+        "levels": packed(fit.levels, "f4"),
+        "values": packed(view.values[order], "f4"),
+        "there": packed(view.there[order], "i1"),
+    }
+
+
+def _quality(body: Mapping[str, Any]) -> Quality:
+    models, scored = [str(model) for model in body["models"]], int(body["scored"])
+    memory = _memory(body["rows"], models)
+    names = {field.name for field in fields(Level)}
+    levels = {str(model): Level(**{n: _number(told[n]) for n in names}) for model, told in body["levels"].items()}
+    view = None if body["fit"] is None else _view(body["fit"], len(memory), len(models))
+    return Quality(memory, levels, view, scored)
+
+
+def _number(value: object) -> Any:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise Unreadable("a level holds what is no number")
+    return value
+
+
+def _memory(told: Mapping[str, Any], models: list[str]) -> Memory:
+    ids = [str(id) for id in told["ids"]]
+    sizes = array(told["sizes"], len(ids))
+    ends = np.cumsum(sizes)
+    places, values = array(told["places"], None), array(told["values"], None)
+    surfaces = finite(told["surfaces"], len(ids), SIZE)
+    scores, tokens = (array(told[name], len(ids), len(models)).tolist() for name in ("scores", "tokens"))
+    if len(set(ids)) < len(ids) or (sizes < 0).any() or len(places) != sizes.sum() or len(values) != sizes.sum():
+        raise Unreadable("rows that do not fit together")
+    if (places >= BAG).any():
+        raise Unreadable("a row beyond the bag")
+    memory = Memory()
+    for model in models:
+        memory.column(model)
+    for at, id in enumerate(ids):
+        own = slice(ends[at] - sizes[at], ends[at])
+        found = zip(models, scores[at], tokens[at], strict=True)
+        memory.add(
+            Remembered(id, Sketch(places[own], values[own], surfaces[at])),
+            {m: Result(s, None if math.isnan(t) else round(t)) for m, s, t in found if 0.0 <= s <= 1.0},
+        )
+    return memory
+
+
+def _view(told: Mapping[str, Any], rows: int, most: int) -> View:
+    levels = finite(told["levels"], None)
+    models = len(levels)
+    if models > most:
+        raise Unreadable("a fit of unknown models")
+    centre, spread = (finite(each, SIZE) for each in told["scale"])
+    shared, own = told["blend"]
+    middle, factors, longest, weights = told["lengths"]
+    values, there = finite(told["values"], rows, 1 + models), finite(told["there"], rows, 1 + models)
+    known = finite(factors, models)
+    lengths = Lengths(
+        finite(middle, models), np.where(known > 0, known, np.nan).astype(np.float32), finite(longest, models),
+        finite(weights, FEATURES, 1 + models),
+    )  # fmt: skip
+    predicted, realised = ([float(_number(x)) for x in each] for each in told["calibration"])
+    fit = Fit(
+        Scale(centre, spread), finite(told["weights"], FEATURES, 1 + models), lengths,
+        Blend(finite(shared, 2), finite(own, 2, models, models)), Calibration(tuple(predicted), tuple(realised)),
+        Split(levels, values[:, :1], values[:, 1:], there[:, 1:]),
+    )  # fmt: skip
+    return View(fit, values, there)
