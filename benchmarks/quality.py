@@ -14,17 +14,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from capability_router import Request
+from capability_router.clock import seeded
 from capability_router.features import features
 from capability_router.learning.prior import Prior, Stated
+from capability_router.learning.quality.exploration import drawn_quality
 from capability_router.learning.quality.memory import Remembered, Result
-from capability_router.learning.quality.model import Quality
-from capability_router.learning.quality.sketch import sketch
+from capability_router.learning.quality.model import Expected, Quality
+from capability_router.learning.quality.sketch import Sketch, sketch
 from capability_router.learning.quality.traits import traits
 from capability_router.tokens.estimate import estimate_tokens
 
 Row = Mapping[str, Any]
+LIKE_THE_MEAN = 1_000  # stands for the tokens of an answer that costs what the model's mean answer does
+PRICED = 5.0  # scored answers that a guess from the price is worth
 UNSEEN = 0.6  # what is believed of a model before any of its outcomes; every model here has hundreds
 
 
@@ -92,6 +97,40 @@ def _believed(belief: Any, hardness: float) -> float:
     return min(max(belief.level + hardness * slope, 0.01), 0.99)
 
 
+class Online:
+    """Learns while it chooses, from the chosen models' outcomes alone; starts with prices and the hand heuristic."""
+
+    def __init__(self, models: Sequence[str], mean_usd: Mapping[str, float], price: float, seed: int = 0) -> None:
+        self.models, self.price = list(models), price
+        self._usd = np.array([mean_usd[model] for model in models])
+        self._cold, self._quality = Cold({model: mean_usd[model] for model in models}), Quality()
+        self._dice, self._frozen, self._asked = seeded(seed), False, 0
+        self._sketch: Sketch | None = None
+
+    def choose(self, prompt: str) -> str:
+        seen, before = traits(Request((prompt,))), self._cold.of(prompt)
+        expected = self._quality.expect(seen, [(model, before[model]) for model in self.models], PRICED)
+        quality = expected.quality if self._frozen else drawn_quality(expected, self._dice)
+        self._sketch = sketch(seen)
+        return self.models[int((quality - self.price * self._costs(expected)).argmax())]
+
+    def _costs(self, expected: Expected) -> NDArray[np.float64]:
+        """The mean of each model, corrected for how long this request's answers are."""
+        return self._usd * np.clip(np.nan_to_num(expected.tokens / LIKE_THE_MEAN, nan=1.0), 0.1, 10.0)
+
+    def update(self, prompt: str, model: str, score: float, cost: float) -> None:
+        usual, self._asked = float(self._usd[self.models.index(model)]), self._asked + 1
+        long = round(LIKE_THE_MEAN * cost / usual) if usual > 0.0 else None
+        assert self._sketch is not None
+        self._quality.learn(Remembered(str(self._asked), self._sketch), {model: Result(score, long)})
+        if self._quality.due:
+            self._quality.refit()
+
+    def freeze(self) -> None:
+        self._frozen = True
+        self._quality.refit()
+
+
 def predictor(train_rows: Sequence[Row]) -> Learned:
     """For routing_quality.py --predictor."""
     return Learned(train_rows)
@@ -101,6 +140,11 @@ def cold_start(train_rows: Sequence[Row]) -> Cold:
     """For routing_quality.py --predictor: of the rows it takes the models' names and their mean costs, no score."""
     models = sorted(set.intersection(*(set(r["outcomes"]) for r in train_rows)))
     return Cold({m: float(np.mean([r["outcomes"][m].get("cost_usd") or 0.0 for r in train_rows])) for m in models})
+
+
+def policy(models: Sequence[str], mean_cost: Mapping[str, float], price: float) -> Online:
+    """For routing_online.py --policy."""
+    return Online(models, mean_cost, price)
 
 
 def _remembered(number: int, prompt: str) -> Remembered:
