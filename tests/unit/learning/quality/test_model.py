@@ -1,0 +1,124 @@
+"""What the model of quality finds in scored requests whose structure is known."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("numpy", reason="the learned model needs numpy (the extra `learn`)")
+import numpy as np
+from unit.learning.quality.world import CHANCE, KINDS, MODELS, NOTHING_BELIEVED, TOKENS, World, predicted
+
+from capability_router.learning.quality.model import Quality
+from capability_router.learning.quality.traits import traits
+from capability_router.request import Request
+
+
+def taught(size: int, share: float = 1.0, seed: int = 1) -> Quality:
+    quality = Quality()
+    quality.study(World(seed).log(size, share))
+    return quality
+
+
+@pytest.mark.parametrize("share", [1.0, 0.4])
+def test_each_trade_goes_to_the_model_that_knows_it(share: float) -> None:
+    quality, new = taught(900, share), World(2)
+    law, bug, hard, easy = (predicted(quality, kind, new) for kind in ("contract", "bug", "integral", "poem"))
+    assert law["lawyer"] > law["coder"] + 0.2
+    assert bug["coder"] > bug["lawyer"] + 0.2
+    assert max(hard.values()) < min(easy.values())
+
+
+def test_predictions_come_true_on_average() -> None:
+    quality, new = taught(1_200), World(3)
+    for kind in KINDS:
+        for model, value in predicted(quality, kind, new).items():
+            assert value == pytest.approx(CHANCE[kind][model], abs=0.15), (kind, model)
+
+
+def test_before_anything_was_scored_what_is_believed_stands() -> None:
+    found = Quality().expect(traits(Request(("anything",))), [("a", 0.7), ("b", 0.4)])
+    assert found.quality.tolist() == [0.7, 0.4]
+    assert np.isnan(found.tokens).all()
+
+
+def test_a_model_that_was_never_asked_is_believed_but_for_what_the_request_does_to_all() -> None:
+    quality, new = taught(900), World(4)
+    asked = [*NOTHING_BELIEVED, ("new", 0.6)]
+    hard, easy = (
+        float(quality.expect(traits(Request((new.prompt(kind),))), asked).quality[-1]) for kind in ("integral", "poem")
+    )
+    assert hard < 0.5 < 0.7 < easy
+
+
+def test_the_card_counts_for_twenty_scores_and_fades() -> None:
+    world, quality = World(), Quality()
+    for _ in range(20):
+        quality.learn(world.row("hello"), {"a": world.result("poem", "cheap")._replace(score=1.0)})
+    found = quality.expect(traits(Request(("hello",))), [("a", 0.2)])
+    assert float(found.quality[0]) == pytest.approx(0.6, abs=0.03)
+
+
+def test_answers_are_foreseen_in_their_length_by_model_and_request() -> None:
+    quality, new = taught(600), World(5)
+    tokens = {
+        kind: quality.expect(traits(Request((new.prompt(kind),))), NOTHING_BELIEVED).tokens for kind in ("bug", "poem")
+    }
+    for at, model in enumerate(MODELS):
+        assert tokens["bug"][at] == pytest.approx(TOKENS[model], rel=0.25)
+        assert tokens["poem"][at] == pytest.approx(2 * TOKENS[model], rel=0.25)
+
+
+def test_nonsense_teaches_nothing_about_words() -> None:
+    world, quality = World(6), Quality()
+    rows = [(world.row(world.prompt(world.kind())), {m: world.result("bug", m) for m in MODELS}) for _ in range(600)]
+    quality.study(rows)
+    spread = [predicted(quality, kind, world) for kind in KINDS]
+    for model in MODELS:
+        values = [each[model] for each in spread]
+        assert max(values) - min(values) < 0.15
+
+
+def test_a_model_that_changes_is_noticed_and_followed() -> None:
+    world, quality = World(7), Quality()
+    changed: list[str] = []
+    for number in range(700):
+        kind = world.kind()
+        result = world.result(kind, "coder" if number < 400 else "cheap")
+        changed += quality.learn(world.row(world.prompt(kind)), {"coder": result})
+        if quality.due:
+            quality.refit()
+    assert "coder" in changed
+    assert predicted(quality, "bug", world)["coder"] < 0.7
+
+
+def test_a_label_tells_what_the_words_do_not() -> None:
+    from capability_router.learning.quality.memory import Remembered, Result
+    from capability_router.learning.quality.sketch import sketch
+    from capability_router.routing import Routing
+
+    def asked(tag: str) -> Request:
+        return Request(("please go on with it",), routing=Routing(tags=(tag,)))
+
+    quality = Quality()
+    quality.study(
+        (Remembered(f"{tag} {n}", sketch(traits(asked(tag)))), {"a": Result(good), "b": Result(1.0 - good)})
+        for n in range(100)
+        for tag, good in (("easy", 1.0), ("hard", 0.0))
+    )
+    easy, hard = (quality.expect(traits(asked(tag)), [("a", 0.5), ("b", 0.5)]).quality for tag in ("easy", "hard"))
+    assert easy[0] > 0.7 > 0.3 > easy[1]
+    assert hard[1] > 0.7 > 0.3 > hard[0]
+
+
+def test_no_more_is_remembered_than_there_is_room_for_and_the_newest_the_most() -> None:
+    from capability_router.learning.quality.memory import Memory
+
+    world = World(8)
+    memory = Memory(most=100)
+    rows = [(world.row("the same words"), {"a": world.result("poem", "cheap")}) for _ in range(1_000)]
+    for row, results in rows:
+        memory.add(row, results)
+    kept = {row.id for row in memory.rows}
+    assert len(memory) == len(kept) == 100
+    newer = sum(row.id in kept for row, _ in rows[-200:])
+    assert newer > 70

@@ -1,0 +1,91 @@
+"""The learned state as JSON: what is written is read again, what is damaged is refused, what is merged counts once."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+pytest.importorskip("numpy", reason="the learned model needs numpy (the extra `learn`)")
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from unit.learning.quality.world import KINDS, MODELS, World, predicted
+
+from capability_router.learning.quality.arrays import Unreadable
+from capability_router.learning.quality.model import Quality
+from capability_router.learning.quality.state import dumped, loaded, merged
+
+
+def taught(size: int, seed: int = 1) -> Quality:
+    quality = Quality()
+    quality.study(World(seed).log(size, 0.6))
+    return quality
+
+
+STATE = dumped(taught(120))
+
+
+def test_what_is_written_is_read_again() -> None:
+    quality = taught(300)
+    again = loaded(dumped(quality))
+    for kind in KINDS:
+        before, after = (predicted(q, kind, World(9)) for q in (quality, again))
+        assert after == pytest.approx(before, abs=1e-5)
+    assert dumped(again) == dumped(quality)
+    assert again.scored == 300
+
+
+def test_a_state_goes_on_learning() -> None:
+    again, world = loaded(STATE), World(3)
+    again.learn(world.row("and now"), {"new model": world.result("poem", "cheap")})
+    again.refit()
+    assert "new model" in loaded(dumped(again)).levels
+
+
+def test_no_text_is_in_it() -> None:
+    words = {word for text in KINDS.values() for word in text.split() if len(word) > 4}
+    assert not [word for word in words if word in STATE]
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_a_damaged_state_is_refused(data: st.DataObject) -> None:
+    at = data.draw(st.integers(0, len(STATE) - 1))
+    other = data.draw(st.sampled_from('0aZ"}{, '))
+    damaged = STATE[:at] + other + STATE[at + 1 :]
+    if json_of(damaged) == json.loads(STATE):
+        return
+    with pytest.raises(Unreadable):
+        loaded(damaged)
+
+
+def json_of(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+NEWER = STATE.replace('"schema": 1', '"schema": 2')
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "null", STATE[: len(STATE) // 2], NEWER])
+def test_what_is_no_such_state_is_refused(text: str) -> None:
+    with pytest.raises(Unreadable):
+        loaded(text)
+
+
+def test_a_request_that_two_processes_remember_counts_once() -> None:
+    world = World(4)
+    shared, first, second = world.log(80), world.log(60), world.log(70)
+    one, two = Quality(), Quality()
+    one.study([*shared, *first])
+    two.study([*shared, *second])
+    merged(one, two)
+    assert len(one.memory) == 210
+    asked = sum(len(results) for _, results in [*shared, *first, *second])
+    assert sum(level.count for level in one.levels.values()) == asked
+    again = sorted(row.id for row in one.memory.rows)
+    merged(one, two)
+    assert sorted(row.id for row in one.memory.rows) == again
+    assert set(one.levels) == set(MODELS)
