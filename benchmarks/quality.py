@@ -58,7 +58,7 @@ class Learned:
     def __init__(self, rows: Sequence[Row]) -> None:
         self.models = sorted(set.intersection(*(set(r["outcomes"]) for r in rows)))
         self.quality = Quality()
-        self.quality.study((_remembered(i, row["prompt"]), _results(row, self.models)) for i, row in enumerate(rows))
+        self.quality.study((remembered(i, row["prompt"]), _results(row, self.models)) for i, row in enumerate(rows))
         sizes = [estimate_tokens(row["prompt"]) for row in rows]
         self.bills = [Bill(sizes, [row["outcomes"][m] for row in rows]) for m in self.models]
         self._asked = [(model, UNSEEN) for model in self.models]
@@ -147,7 +147,7 @@ def policy(models: Sequence[str], mean_cost: Mapping[str, float], price: float) 
     return Online(models, mean_cost, price)
 
 
-def _remembered(number: int, prompt: str) -> Remembered:
+def remembered(number: int, prompt: str) -> Remembered:
     return Remembered(str(number), sketch(traits(Request((prompt,)))))
 
 

@@ -11,14 +11,18 @@ from functools import cached_property
 from hashlib import blake2b
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from benchmarks import quality
-from capability_router import Request
-from capability_router.learning.quality.traits import traits
+from capability_router import Price, Request
+from capability_router.learning.quality.memory import Result as Scored
+from capability_router.learning.quality.model import Quality
+from capability_router.learning.quality.state import dumped
+from capability_router.testing import scripted_router
 
 Rows = list[dict[str, Any]]
 HELD = 0.3  # of the questions
@@ -190,18 +194,31 @@ def calibration(bench: Bench) -> Iterator[Finding]:
 
 
 def decision_time(bench: Bench) -> Iterator[Finding]:
-    rows = bench.rows("mmlu_pro")
-    learned = quality.predictor([*rows, *({**row, "id": f"{row['id']}'"} for row in rows)][:8_000])
-    asked = [(model, quality.UNSEEN) for model in learned.models[:10]]
+    """A whole plan for 10 models, eligibility and ranking included, with 8,000 requests remembered."""
+    rows = [*bench.rows("mmlu_pro"), *bench.rows("zeroeval")][:8_000]
+    models = sorted(rows[0]["outcomes"])[:10]
+    learned = Quality()
+    learned.study((quality.remembered(i, row["prompt"]), _results(row, models)) for i, row in enumerate(rows))
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "state.json"
+        path.write_text(dumped(learned), encoding="utf-8")
+        cards = {model: {"price": Price(1 + i, 2)} for i, model in enumerate(models)}
+        policy = {"name": "adaptive", "state": str(path)}
+        router = scripted_router({model: ["ok"] for model in models}, cards=cards, policy=policy)
     times = []
-    for row in rows[:400]:
+    for row in rows[:1_000]:
+        request = Request((row["prompt"],))
         began = time.perf_counter()
-        learned.quality.expect(traits(Request((row["prompt"],))), asked)
+        router.explain(request)
         times.append((time.perf_counter() - began) * 1e3)
-    size = len(learned.quality.memory)
     for share, target, stretch in ((50, 2.0, 1.0), (95, 4.0, 2.0)):
-        what = f"prediction for 10 models, {size:,} rows: p{share}, ms"
+        what = f"adaptive's plan, 10 models, {len(learned.memory):,} rows: p{share}, ms"
         yield Finding("10", what, float(np.percentile(times, share)), 0.0, target, stretch, least=False)
+
+
+def _results(row: dict[str, Any], models: list[str]) -> dict[str, Scored]:
+    known = ((model, row["outcomes"].get(model)) for model in models)
+    return {model: Scored(found["score"], found.get("output_tokens")) for model, found in known if found}
 
 
 def online(bench: Bench) -> Iterator[Finding]:

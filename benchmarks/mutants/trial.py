@@ -163,4 +163,3 @@ def _awaited(child: int, seconds: float) -> int | None:
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     return None
-

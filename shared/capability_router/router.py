@@ -31,6 +31,7 @@ from capability_router.plan import Plan
 from capability_router.policies.affinity import Affinity
 from capability_router.policies.affordable import within_budgets
 from capability_router.policies.balance import Balance
+from capability_router.policies.base import Knowledge
 from capability_router.policies.choice import choose_policy
 from capability_router.policies.lessons import Lessons
 from capability_router.policies.planner import Decision, Planner
@@ -84,13 +85,15 @@ class Router:
         self.planner = Planner(
             registry, Roster(registry.cards), policy, Prior(_stated(registry)), Lengths(), self.board,
             Balance(registry.cards), s.unknown, s.tenants, count=counter_of(s.counter),
+            learned=_learner(s.policy.state if s.policy.name == "adaptive" else None),
         )  # fmt: skip
         self._dispatch = Dispatch(s, registry, self.board)
         self.line = self._dispatch.line
         learnt = self.planner
         self._lessons = Lessons(
-            learnt.lengths, learnt.sizes, learnt.windows, learnt.prior, Affinity(registry.entries), Outcomes()
-        )
+            learnt.lengths, learnt.sizes, learnt.windows, learnt.prior, Affinity(registry.entries), Outcomes(),
+            learnt.learned,
+        )  # fmt: skip
         self._listeners: list[Callable[[Request, Outcome], None]] = []
 
     @classmethod
@@ -198,7 +201,11 @@ class Router:
             pass
 
     def close(self) -> None:
-        """Write the ledger, close the sinks, give back what a store has lent; the router can go on being used."""
+        """Write the ledger and what was learned, close the sinks, give back what a store has lent.
+
+        The router can go on being used."""
+        if self.planner.learned is not None:
+            self.planner.learned.save()
         self._treasury.close()
         self.sinks.close()
 
@@ -248,6 +255,17 @@ class Router:
     def __reduce__(self) -> tuple[Any, ...]:
         """Models and settings alone: in another process breakers, books and learning start afresh."""
         return _remade, (self.registry, self.settings)
+
+
+def _learner(path: str | None) -> Knowledge | None:
+    """What was learned by a file; ConfigError where numpy is not installed."""
+    if path is None:
+        return None
+    try:
+        from capability_router.learning.learner import Learner  # here, because it loads numpy
+    except ModuleNotFoundError as error:
+        raise ConfigError("policy.state needs numpy: install capability-router[learn]") from error
+    return Learner.open(Path(path))
 
 
 def _remade(registry: Registry, settings: Settings) -> Router:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from threading import RLock
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from capability_router.errors import ConfigError
 
@@ -12,10 +12,12 @@ KEPT = 10_000
 
 
 class Answered(NamedTuple):
-    """Who answered, and what kind of task it was."""
+    """Who answered, what kind of task it was, and, where words are learned from, its sketch and the answer's tokens."""
 
     model: str
     task: str
+    sketch: Any = None
+    tokens: int | None = None
 
 
 class Outcomes:

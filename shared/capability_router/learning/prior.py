@@ -18,6 +18,7 @@ from capability_router.features import MOST_HARDNESS
 
 UNSTATED = 0.6
 CARD_WEIGHT = 20.0  # scored outcomes that a card's word is worth
+PRICE_WEIGHT = 5.0  # and that a guess from the price is worth to the learned model
 _TASKS_KEPT = 1_000
 FADE = 0.995  # per outcome of the same model and task: half-life about 140 outcomes
 _NARROWED = 2 / 3  # of the gap to the best model, at the easiest
@@ -39,6 +40,11 @@ class Belief(NamedTuple):
     level: float
     when_easy: float
     when_hard: float
+
+    def of(self, hardness: float) -> float:
+        """For a request of this hardness, within 0.01 to 0.99."""
+        quality = self.level + hardness * (self.when_easy if hardness < 0.0 else self.when_hard)
+        return min(max(quality, 0.01), 0.99)
 
 
 class Prior:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from capability_router.catalog.card import ModelCard
 from capability_router.features import Features
@@ -49,6 +49,26 @@ class Judgement(NamedTuple):
 
     scores: list[Scored]
     settings: Terms = ()
+
+
+class Judged(Protocol):
+    """What was learned of a model for one request; `tokens` of its answer, None = not known."""
+
+    @property
+    def quality(self) -> float: ...
+    @property
+    def tokens(self) -> int | None: ...
+
+
+class Knowledge(Protocol):
+    """The learned model as far as requests and their scores need it."""
+
+    def judge(
+        self, request: Request, believed: Sequence[tuple[str, float]], worth: Sequence[float]
+    ) -> Sequence[Judged]: ...
+    def sketch(self, request: Request) -> Any: ...
+    def scored(self, request_id: str, seen: Any, model: str, score: float, tokens: int | None) -> None: ...
+    def save(self) -> None: ...
 
 
 class Policy(Protocol):

@@ -11,6 +11,7 @@ from capability_router.learning.sizes import Sizes
 from capability_router.learning.windows import Windows
 from capability_router.plan import Candidate, Plan
 from capability_router.policies.affinity import Affinity, cached_after
+from capability_router.policies.base import Knowledge
 from capability_router.request import AttemptRecord, Outcome, Reply, Request
 
 
@@ -23,6 +24,7 @@ class Lessons(NamedTuple):
     prior: Prior
     affinity: Affinity
     outcomes: Outcomes
+    learned: Knowledge | None = None
 
     def ended(self, request: Request, plan: Plan, outcome: Outcome, reply: Reply, now: float) -> None:
         """A request has ended; nothing of its text is kept."""
@@ -32,7 +34,7 @@ class Lessons(NamedTuple):
         if outcome.model is None:
             return
         self.affinity.note(request, reply, outcome.model, cached_after(outcome.provider, outcome.usage), now)
-        self.outcomes.note(request.id, Answered(outcome.model, plan.task))
+        self.outcomes.note(request.id, self._answered(request, plan, outcome, outcome.model))
         if outcome.usage.estimated:
             return
         if outcome.finish != "length":
@@ -43,8 +45,17 @@ class Lessons(NamedTuple):
     def scored(self, request_id: str, score: float) -> Answered:
         """What an answer was worth, 0 to 1. Raises ConfigError for a bad score or unknown id."""
         answered = self.outcomes.scored(request_id, score)
-        self.prior.learn(answered.model, answered.task, float(score))
+        if self.learned is None or answered.sketch is None:
+            self.prior.learn(answered.model, answered.task, float(score))
+        else:  # it knows what was believed before, and the score must not count twice
+            self.learned.scored(request_id, answered.sketch, answered.model, float(score), answered.tokens)
         return answered
+
+    def _answered(self, request: Request, plan: Plan, outcome: Outcome, model: str) -> Answered:
+        if self.learned is None or request.model:
+            return Answered(model, plan.task)
+        tokens = None if outcome.usage.estimated or outcome.finish == "length" else outcome.usage.output_tokens
+        return Answered(model, plan.task, self.learned.sketch(request), tokens)
 
     def _turned_away(self, attempts: tuple[AttemptRecord, ...], planned: dict[str, Candidate], now: float) -> None:
         for attempt in attempts:

@@ -13,13 +13,13 @@ from capability_router.counter import Count
 from capability_router.eligibility import Ask, Eligible, Refusal, Roster, UnknownMode, screen, window_of
 from capability_router.features import Features, features
 from capability_router.learning.lengths import Lengths
-from capability_router.learning.prior import Prior
+from capability_router.learning.prior import CARD_WEIGHT, PRICE_WEIGHT, Belief, Prior
 from capability_router.learning.sizes import MARGIN, Sizes
 from capability_router.learning.windows import Learned, Windows
 from capability_router.plan import Candidate, Plan
 from capability_router.policies.affinity import NOWHERE, Stay
 from capability_router.policies.balance import Balance
-from capability_router.policies.base import Judgement, Policy, Row, Scene, Scored
+from capability_router.policies.base import Judged, Judgement, Knowledge, Policy, Row, Scene, Scored
 from capability_router.policies.expectation import remarks, shown, with_fallbacks
 from capability_router.policies.sizing import Sizing, sizing_of
 from capability_router.request import Request
@@ -80,6 +80,7 @@ class Planner:
     sizes: Sizes = field(default_factory=Sizes)
     windows: Windows = field(default_factory=Windows)
     count: Count | None = None
+    learned: Knowledge | None = None
 
     def decide(self, request: Request, now: float, *, stay: Stay = NOWHERE) -> Decision:
         """Rank the eligible models; one that binds the conversation goes first if it is eligible and usable."""
@@ -90,7 +91,7 @@ class Planner:
         if ask.pin is not None and not any(card.id == ask.pin for card in self.registry.cards):
             told = f"pinned to {ask.pin!r}, which is not registered"
             eligible = eligible._replace(refusals=[Refusal(r.model, "pin", told) for r in eligible.refusals])
-        rows = self._rows(eligible.cards, found, now, stay, request.service, sizing)
+        rows = self._rows(eligible.cards, found, now, stay, request, sizing)
         failing = self.health.failing(now)
         scene = Scene(request, found, rows)
         if failing and len(rows) > 1:
@@ -123,13 +124,14 @@ class Planner:
         return frozenset(id for name in names for id in self.registry.matches(name) or (name,))
 
     def _rows(
-        self, cards: Sequence[ModelCard], found: Features, now: float, stay: Stay, service: str = "",
+        self, cards: Sequence[ModelCard], found: Features, now: float, stay: Stay, request: Request,
         sizing: Sizing | None = None,
     ) -> list[Row]:  # fmt: skip
         tokens_in, tokens_out, task, hardness = found[:4]
         believed, condition = self.prior.on(task), self.health.condition
         factors, common = self.lengths.on(task)
-        balancing, staying = bool(self.balance), stay.model
+        balancing, staying, service = bool(self.balance), stay.model, request.service
+        judged = None if self.learned is None else self._judged(self.learned, request, cards, believed, hardness)
         rows: list[Row] = []
         for card in cards:
             id, price = card.id, card.price
@@ -138,6 +140,8 @@ class Planner:
             quality = 0.01 if quality < 0.01 else 0.99 if quality > 0.99 else quality
             state = condition(id, now)
             expected = int(tokens_out * factors.get(id, common))
+            if judged is not None:
+                quality, expected = judged[id].quality, judged[id].tokens or expected
             stays = id == staying
             cached = stay.cached_tokens if stays else 0
             if sizing is not None:
@@ -151,6 +155,16 @@ class Planner:
             pressure = state.pressure_s(now) if balancing else 0.0
             rows.append(Row(card, quality, cost, latency, state.queue_s, state.in_flight, state.held, stays, pressure))
         return rows
+
+    def _judged(
+        self, learned: Knowledge, request: Request, cards: Sequence[ModelCard], believed: Mapping[str, Belief],
+        hardness: float,
+    ) -> dict[str, Judged]:  # fmt: skip
+        """What was learned of each model, starting from what its card and the hand heuristic say."""
+        before = [(card.id, believed[card.id].of(hardness)) for card in cards]
+        worth = [CARD_WEIGHT if card.quality else PRICE_WEIGHT for card in cards]
+        found = learned.judge(request, before, worth)
+        return {card.id: judged for card, judged in zip(cards, found, strict=True)}
 
     def _plan(
         self, scene: Scene, eligible: Eligible, stay: Stay, learned: Mapping[str, Learned] | None, sizing: Sizing | None

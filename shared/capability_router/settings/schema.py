@@ -23,7 +23,8 @@ from capability_router.stores.opening import SCHEMES
 POLICIES = ("single", "rules", "cheapest", "fastest", "weighted", "adaptive")
 USES = {
     "quality_target": ("adaptive",), "min_quality": ("adaptive",), "cost_weight": ("adaptive",),
-    "latency_weight": ("adaptive",), "exploration": ("adaptive",), "weights": ("weighted",), "rules": ("rules",),
+    "latency_weight": ("adaptive",), "exploration": ("adaptive",), "state": ("adaptive",), "weights": ("weighted",),
+    "rules": ("rules",),
 }  # fmt: skip
 """Policy setting -> the policies that read it."""
 
@@ -84,7 +85,7 @@ def _condition(name: str, value: Any) -> Any:
 class Policy(Block):
     """How models are ranked. Weights are 0 or more; `cost_weight` and `latency_weight` belong to adaptive.
 
-    `exploration` is accepted and idle.
+    `exploration` is accepted and idle. `state`: the file of what adaptive has learned; without it, cards and levels.
     """
 
     name: Annotated[str, PlainValidator(choice(*POLICIES))] = "adaptive"
@@ -95,7 +96,13 @@ class Policy(Block):
     weights: Mapping[str, Weight] = DEFAULT_WEIGHTS
     rules: tuple[Rule, ...] = ()
     exploration: Share = 0.0
+    state: Text | None = None
     seed: Annotated[int, PlainValidator(whole(0))] | None = None
+
+    @field_validator("state", mode="before")
+    @classmethod
+    def _path(cls, value: Any) -> Any:
+        return str(value) if hasattr(value, "__fspath__") else value
 
     @field_validator("weights")
     @classmethod

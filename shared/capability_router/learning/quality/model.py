@@ -101,10 +101,12 @@ class Quality:
         """Whether what the words taught of some model is no longer true."""
         return any(level.changed for level in self.levels.values())
 
-    def expect(self, seen: Traits, believed: Sequence[tuple[str, float]], worth: float = BELIEVED) -> Expected:
+    def expect(
+        self, seen: Traits, believed: Sequence[tuple[str, float]], worth: float | Sequence[float] = BELIEVED
+    ) -> Expected:
         """Of models (id, quality believed of it for this request before anything was learned), in their order.
 
-        `worth`: the scores that what is believed counts for.
+        `worth`: the scores that what is believed counts for, of all models or of each.
         """
         read, fit = self._read(seen), self.fit
         known = [self.levels.get(model) for model, _ in believed]
@@ -115,10 +117,10 @@ class Quality:
             learned = fit.calibration.of(learned)
         count = np.array([level.count if level else 0.0 for level in known])
         trusted = self._scored / (self._scored + SHARED_BELIEVED)
-        weight = count / (count + worth)
+        weight = count / (count + np.asarray(worth))
         quality = weight * learned + (1.0 - weight) * (before + trusted * read.shared)
         variance = np.array([level.variance if level else 0.2 for level in known])
-        return Expected(np.clip(quality, 0.01, 0.99), np.sqrt(variance / (count + worth)), tokens)
+        return Expected(np.clip(quality, 0.01, 0.99), np.sqrt(variance / (count + np.asarray(worth))), tokens)
 
     def _own(self, read: _Read, believed: Sequence[tuple[str, float]]) -> tuple[_Values, _Values]:
         """The models' own deviations and tokens; nothing is known of those that the fit does not have."""

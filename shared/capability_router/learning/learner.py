@@ -1,0 +1,96 @@
+"""The learned model at work in a router: asked for each plan, taught by scores, kept in a file.
+
+Scores are taken in at once; what their words teach is worked out in a thread of its own, while requests go on with what
+was known before.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Lock, Thread
+from typing import NamedTuple
+
+from capability_router.learning.quality.arrays import Unreadable
+from capability_router.learning.quality.memory import Remembered, Result
+from capability_router.learning.quality.model import Quality
+from capability_router.learning.quality.sketch import Sketch, sketch
+from capability_router.learning.quality.state import dumped, loaded
+from capability_router.learning.quality.traits import traits
+from capability_router.request import Request
+
+log = logging.getLogger("capability_router")
+
+
+class Judged(NamedTuple):
+    """What is expected of a model on a request: its quality, and its answer's tokens (None = not known)."""
+
+    quality: float
+    tokens: int | None
+
+
+class Learner:
+    """Thread-safe. The file is written by `save`, and only if something was learned since."""
+
+    def __init__(self, path: Path, quality: Quality, *, damaged: bool = False) -> None:
+        self.path, self.quality = path, quality
+        self._damaged, self._unsaved = damaged, False
+        self._busy = Lock()  # while the words are worked out
+        self._writing = Lock()
+
+    @classmethod
+    def open(cls, path: Path) -> Learner:
+        """From its file; fresh where there is none, or where it can't be read, which is logged."""
+        try:
+            return cls(path, loaded(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return cls(path, Quality())
+        except (Unreadable, UnicodeDecodeError) as error:
+            log.warning("the learned state %s is damaged (%s): learning starts afresh", path, error)
+            return cls(path, Quality(), damaged=True)
+
+    def judge(self, request: Request, believed: Sequence[tuple[str, float]], worth: Sequence[float]) -> list[Judged]:
+        """Per model (id, quality believed without having learned), which counts for so many scored answers."""
+        quality, _, tokens = self.quality.expect(traits(request), believed, worth)
+        found = zip(quality.tolist(), tokens.tolist(), strict=True)
+        return [Judged(q, max(1, round(t)) if t == t else None) for q, t in found]
+
+    def sketch(self, request: Request) -> Sketch:
+        """What is kept of a request until its score comes."""
+        return sketch(traits(request))
+
+    def scored(self, request_id: str, seen: Sketch, model: str, score: float, tokens: int | None) -> None:
+        """An answer of this model, of so many tokens, was worth this score.
+
+        Words are worked out in the background when enough is new.
+        """
+        for changed in self.quality.learn(Remembered(request_id, seen), {model: Result(score, tokens)}):
+            log.warning("%s: its scores are no longer what they were; what was learned of it counts for less", changed)
+        self._unsaved = True
+        if self.quality.due and self._busy.acquire(blocking=False):
+            Thread(target=self._refit, name="capability-router-learning", daemon=True).start()
+
+    def _refit(self) -> None:
+        try:
+            self.quality.refit()
+            self.save()
+        except OSError as error:
+            log.warning("the learned state %s can't be written: %s", self.path, error)
+        finally:
+            self._busy.release()
+
+    def save(self) -> None:
+        """Write the file, whole or not at all; raises OSError. A damaged one is moved aside first."""
+        with self._writing:
+            if not self._unsaved:
+                return
+            self._unsaved = False
+            text = dumped(self.quality)
+            if self._damaged and self.path.exists():
+                self.path.rename(self.path.with_name(f"{self.path.name}.damaged"))
+                self._damaged = False
+            draft = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+            draft.write_text(text, encoding="utf-8")
+            os.replace(draft, self.path)
