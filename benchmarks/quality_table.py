@@ -131,9 +131,12 @@ def cut(rows: Rows) -> tuple[Rows, Rows]:
 
 
 def _drawn(prompt: str) -> float:
+    return int(blake2b(_stem(prompt).encode(), digest_size=4).hexdigest(), 16) / 2**32
+
+
+def _stem(prompt: str) -> str:
     stem = re.split(r"\n[A-J][.)] ", prompt)[0]
-    plain = re.sub(r"[\W_]+", " ", stem.lower()).strip()
-    return int(blake2b(plain.encode(), digest_size=4).hexdigest(), 16) / 2**32
+    return re.sub(r"[\W_]+", " ", stem.lower()).strip()
 
 
 def _of(metrics: dict[str, tuple[float, float]], number: str, name: str, wanted: dict[str, Any]) -> Iterator[Finding]:
@@ -151,8 +154,10 @@ def two_models(bench: Bench) -> Iterator[Finding]:
 
 
 def few_labels(bench: Bench) -> Iterator[Finding]:
-    train, held = cut(bench.rows("routellm_mmlu"))
-    found = Result(bench, train[:1_500], held).metrics
+    """The first 1,500 rows of the file, judged on all other questions of it."""
+    rows = bench.rows("routellm_mmlu")
+    known = {_stem(row["prompt"]) for row in rows[:1_500]}
+    found = Result(bench, rows[:1_500], [row for row in rows[1_500:] if _stem(row["prompt"]) not in known]).metrics
     yield from _of(found, "3", "mmlu, 1,500 labels", {"APGR": (0.63, 0.65)})
 
 
@@ -208,12 +213,13 @@ def decision_time(bench: Bench) -> Iterator[Finding]:
     times = []
     for row in rows[:1_000]:
         request = Request((row["prompt"],))
-        began = time.perf_counter()
+        began = time.perf_counter(), time.thread_time()
         router.explain(request)
-        times.append((time.perf_counter() - began) * 1e3)
-    for share, target, stretch in ((50, 2.0, 1.0), (95, 4.0, 2.0)):
-        what = f"adaptive's plan, 10 models, {len(learned.memory):,} rows: p{share}, ms"
-        yield Finding("10", what, float(np.percentile(times, share)), 0.0, target, stretch, least=False)
+        times.append((time.perf_counter() - began[0], time.thread_time() - began[1]))
+    for kind, taken in zip(("", " of CPU"), np.array(times).T * 1e3, strict=True):  # the second on a machine shared
+        for share, target, stretch in ((50, 2.0, 1.0), (95, 4.0, 2.0)):
+            what = f"adaptive's plan, 10 models, {len(learned.memory):,} rows: p{share}, ms{kind}"
+            yield Finding("10", what, float(np.percentile(taken, share)), 0.0, target, stretch, least=False)
 
 
 def _results(row: dict[str, Any], models: list[str]) -> dict[str, Scored]:

@@ -18,7 +18,7 @@ from capability_router.learning.quality.sketch import Matrix
 from capability_router.learning.quality.surface import SIZE
 from capability_router.learning.quality.traits import BAG
 
-_SURFACE_WEIGHS, _MOST = 0.5, 4.0  # of a surface number's standard deviation; standard deviations it may be away
+_SURFACE_WEIGHS, _MOST = 0.25, 4.0  # of a surface number's standard deviation; standard deviations it may be away
 PARTS = 3
 FEATURES = BAG + SIZE
 
