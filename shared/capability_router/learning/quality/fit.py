@@ -12,7 +12,7 @@ from capability_router.learning.quality.blend import Blend, blend
 from capability_router.learning.quality.calibration import Calibration, calibrated
 from capability_router.learning.quality.lengths import Lengths, lengths
 from capability_router.learning.quality.neighbours import estimates, keys
-from capability_router.learning.quality.outcomes import Split, split
+from capability_router.learning.quality.outcomes import Split, parted, slopes, split
 from capability_router.learning.quality.ridge import Line, Parts, line
 from capability_router.learning.quality.sketch import Matrix
 from capability_router.learning.quality.surface import SIZE
@@ -52,13 +52,15 @@ class Scale(NamedTuple):
 class Fit:
     """Everything that predictions are made with; `split` is what the remembered rows were worth.
 
-    `weights` (BAG + SIZE, 1 + models): the shared part of scores, then the models' own; `lengths` likewise.
+    `slopes` (models): what is shared counts for each as so many times itself. `weights` (BAG + SIZE, 1 + models): the
+    shared part of scores, then the models' own; `lengths` likewise.
     """
 
     scale: Scale
     weights: Matrix
     lengths: Lengths
     blend: Blend
+    slopes: Matrix
     calibration: Calibration
     split: Split
 
@@ -72,17 +74,20 @@ def fitted(table: Table) -> Fit:
     """A table of at least one row."""
     scale = scale_of(table.surfaces)
     x, known = scale.features(table.bags, table.surfaces), keys(table.bags)
-    true = split(table.scores)
-    if not true.there.all():
-        true = split(table.scores, line(x, true.shared, table.parts).unseen)
+    true, slope = split(table.scores), np.ones(table.scores.shape[1], np.float32)
+    if not true.there.all():  # else each model's own part holds its slope
+        foreseen = line(x, true.shared, table.parts).unseen
+        levels = split(table.scores, foreseen).levels
+        slope = slopes(table.scores, levels, foreseen)
+        true = parted(table.scores, levels, foreseen, slope)
     logs = split(np.log(np.maximum(table.tokens, 1.0)))
     straight, long = _lines(x, (true, logs), table.parts)
     sources = (straight.unseen, _by_neighbours(known, true, table.parts))
     found = blend(sources, true)
     there = true.there > 0
-    predicted = _together(true.levels, found.apply(sources))
+    predicted = true.levels + sloped(slope, found.apply(sources))[:, 1:]
     return Fit(
-        scale, straight.weights, lengths(long, logs, table.tokens), found,
+        scale, straight.weights, lengths(long, logs, table.tokens), found, slope,
         calibrated(predicted[there].astype(np.float64), table.scores[there].astype(np.float64)), true,
     )  # fmt: skip
 
@@ -93,8 +98,9 @@ def scale_of(surfaces: Matrix) -> Scale:
     return Scale(surfaces.mean(0), np.where(spread > 1e-6, spread, 1e6).astype(np.float32))
 
 
-def _together(levels: Matrix, parts: Matrix) -> Matrix:
-    return np.asarray(levels + parts[:, :1] + parts[:, 1:], np.float32)
+def sloped(slope: Matrix, parts: Matrix) -> Matrix:
+    """Of (rows, 1 + models), shared first and then each model's own: the same, with the shared part in each model's."""
+    return np.hstack((parts[:, :1], slope * parts[:, :1] + parts[:, 1:]))
 
 
 def _lines(x: Matrix, wholes: Sequence[Split], parts: Parts) -> list[Line]:

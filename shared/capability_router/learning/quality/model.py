@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from capability_router.learning.quality.fit import Fit, fitted, rows_of
+from capability_router.learning.quality.fit import Fit, fitted, rows_of, sloped
 from capability_router.learning.quality.levels import KEPT, Level
 from capability_router.learning.quality.memory import Memory, Remembered, Result
 from capability_router.learning.quality.neighbours import drawn, keys, nearest
@@ -41,7 +41,7 @@ class Expected(NamedTuple):
 
 
 class _Read(NamedTuple):
-    """What a fit says of one request: beyond the models' levels, for all and (models) for each; tokens (models)."""
+    """What a fit says of one request, beyond the levels: of a model like any, and of each (models); tokens (models)."""
 
     shared: float
     own: _Values
@@ -112,7 +112,7 @@ class Quality:
         known = [self.levels.get(model) for model, _ in believed]
         before = np.array([quality for _, quality in believed])
         own, tokens = self._own(read, believed)
-        learned = np.array([level.mean if level else 0.0 for level in known]) + read.shared + own
+        learned = np.array([level.mean if level else 0.0 for level in known]) + own
         if fit is not None:
             learned = fit.calibration.of(learned)
         count = np.array([level.count if level else 0.0 for level in known])
@@ -123,10 +123,10 @@ class Quality:
         return Expected(np.clip(quality, 0.01, 0.99), np.sqrt(variance / (count + np.asarray(worth))), tokens)
 
     def _own(self, read: _Read, believed: Sequence[tuple[str, float]]) -> tuple[_Values, _Values]:
-        """The models' own deviations and tokens; nothing is known of those that the fit does not have."""
+        """What the request does to each model, and tokens; those that the fit does not have are like any."""
         columns = {model: column for column, model in enumerate(self.memory.models[: len(read.own)])}
         places = [columns.get(model, len(read.own)) for model, _ in believed]
-        return np.append(read.own, 0.0)[places], np.append(read.tokens, np.nan)[places]
+        return np.append(read.own, read.shared)[places], np.append(read.tokens, np.nan)[places]
 
     def _read(self, seen: Traits) -> _Read:
         if self._view is None:
@@ -137,7 +137,7 @@ class Quality:
         straight = features @ fit.weights
         rows, weights = nearest(self.memory.keys[: min(len(self.memory), len(values))], keys(bag[None])[0])
         near = drawn(weights, values[rows], there[rows])
-        parts = fit.blend.apply((straight[None], near[None]))[0]
+        parts = sloped(fit.slopes, fit.blend.apply((straight[None], near[None])))[0]
         return _Read(float(parts[0]), parts[1:].astype(np.float64), fit.lengths.of(features))
 
     def learn(self, row: Remembered, results: Mapping[str, Result], weight: float = 1.0) -> list[str]:
@@ -166,8 +166,7 @@ class Quality:
     def _level(self, model: str, score: float, read: _Read, weight: float) -> bool:
         column = self.memory.column(model)
         level = self.levels.setdefault(model, Level())
-        own = float(read.own[column]) if column < len(read.own) else 0.0
-        beyond = score - read.shared - own
+        beyond = score - (float(read.own[column]) if column < len(read.own) else read.shared)
         return level.learn(beyond, beyond - level.mean if level.count else 0.0, weight)
 
     def _value(self, at: int, foreseen: float) -> None:
@@ -176,7 +175,8 @@ class Quality:
             return
         fit, values, there = self._view
         means = np.array([self.levels[m].mean if m in self.levels else 0.0 for m in self.memory.models], np.float32)
-        worth = parted(self.memory.scores[at : at + 1], means, np.full((1, 1), foreseen, np.float32))
+        slope = np.append(fit.slopes, np.ones(len(means) - len(fit.slopes), np.float32))
+        worth = parted(self.memory.scores[at : at + 1], means, np.full((1, 1), foreseen, np.float32), slope)
         if at >= len(values):
             more = np.zeros((max(64, len(values) // 2), values.shape[1]), np.float32)
             values, there = np.vstack((values, more)), np.vstack((there, more))

@@ -8,6 +8,7 @@ import numpy as np
 
 from capability_router.learning.quality.sketch import Matrix
 
+_EVEN = 1.0  # squared foreseen effects, summed, that an even slope is worth
 
 class Split(NamedTuple):
     """Scores = levels (models) + shared (rows, 1) + own (rows, models); `there`: 1 where there is one, 0 in gaps."""
@@ -27,8 +28,18 @@ def split(scores: Matrix, foreseen: Matrix | None = None) -> Split:
     return parted(scores, levels, before)
 
 
-def parted(scores: Matrix, levels: Matrix, foreseen: Matrix) -> Split:
-    """The same with the levels given.
+def slopes(scores: Matrix, levels: Matrix, foreseen: Matrix) -> Matrix:
+    """Per model, by how much more (or less) than others it suffers from what was foreseen of a request; at first 1."""
+    there = ~np.isnan(scores)
+    beyond = np.where(there, scores - levels, 0.0)
+    square = (np.square(foreseen) * there).sum(0)
+    return np.asarray(
+        np.clip((foreseen * beyond).sum(0) + _EVEN, 0.0, 2.0 * (square + _EVEN)) / (square + _EVEN), np.float32
+    )
+
+
+def parted(scores: Matrix, levels: Matrix, foreseen: Matrix, slope: Matrix | float = 1.0) -> Split:
+    """The same with the levels given, and the slopes.
 
     Where all were asked, what is shared is seen. Where one was, a low score may be the request's doing or the
     model's, and only what was foreseen of the request tells.
@@ -38,5 +49,5 @@ def parted(scores: Matrix, levels: Matrix, foreseen: Matrix) -> Split:
     count = there.sum(1, keepdims=True)
     shared = beyond.sum(1, keepdims=True) / np.maximum(count, 1.0)
     share = np.clip((count - 1.0) / max(scores.shape[1] - 1, 1), 0.0, 1.0)
-    own = (beyond - share * shared - (1.0 - share) * foreseen) * there
+    own = (beyond - slope * (share * shared + (1.0 - share) * foreseen)) * there
     return Split(levels.astype(np.float32), shared.astype(np.float32), own.astype(np.float32), there)

@@ -105,6 +105,7 @@ def _fit(view: View, order: Any) -> dict[str, Any]:
     return {
         "scale": [packed(each, "f4") for each in fit.scale],
         "weights": packed(fit.weights, "f4"),
+        "slopes": packed(fit.slopes, "f4"),
         "blend": [packed(each, "f4") for each in fit.blend],
         "calibration": [list(fit.calibration.predicted), list(fit.calibration.realised)],
         "lengths": [packed(np.nan_to_num(each), "f4") for each in fit.lengths],
@@ -170,7 +171,8 @@ def _view(told: Mapping[str, Any], rows: int, most: int) -> View:
     predicted, realised = ([float(_number(x)) for x in each] for each in told["calibration"])
     fit = Fit(
         Scale(centre, spread), finite(told["weights"], FEATURES, 1 + models), lengths,
-        Blend(finite(shared, 2), finite(own, 2, models, models)), Calibration(tuple(predicted), tuple(realised)),
+        Blend(finite(shared, 2), finite(own, 2, models, models)), finite(told["slopes"], models),
+        Calibration(tuple(predicted), tuple(realised)),
         Split(levels, values[:, :1], values[:, 1:], there[:, 1:]),
     )  # fmt: skip
     return View(fit, values, there)
