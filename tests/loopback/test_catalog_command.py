@@ -313,7 +313,7 @@ def test_a_conflict_of_any_part_of_a_price_is_told(tmp_path, monkeypatch):
     place.write_text("models: ['deepseek:house']")
     _, found = findings("--config", str(place))
     assert found["deepseek/house", "price conflict"] == "other says input_image_mtok 50 instead of 5, other services"
-    assert "other: 50 input image, other services" in " ".join(run("show", "deepseek:house").output.split())
+    assert "price other 50 input image, other services" in " ".join(run("show", "deepseek:house").output.split())
 
 
 @pytest.mark.parametrize("age", ["soon", "0d", "-3d", "3 years"])
@@ -358,3 +358,34 @@ def test_a_slash_that_is_part_of_a_models_name_still_searches(file: Path) -> Non
     names = [row["model"].lower() for row in json.loads(told.output)]
     assert len(names) > 1
     assert all("meta-llama/llama-3" in name for name in names)
+
+
+# ------------------------------------------------------------------ widths
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("show",), ("show", "fireworks"), ("show", "gpt-5"), ("show", "openai:gpt-6.1-terra"),
+        ("show", "openai:gpt-realtime-2.1"), ("show", "mistral:mistral-large-latest"), ("check", "--max-age", "52w"),
+        ("diff", "{host}/litellm.json"), ("diff", "{host}/models"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_every_table_and_what_stands_below_it_fits(host: str, words: tuple[str, ...], columns: int) -> None:
+    snapshot.forget()
+    runner = CliRunner(env={"COLUMNS": str(columns)})
+    shown = runner.invoke(main, ["catalog", *(word.format(host=host) for word in words)])
+    assert shown.exit_code == 0, shown.output
+    assert max(map(len, shown.output.splitlines())) <= columns
+
+
+def test_a_long_name_is_shown_whole_in_however_many_lines(file: Path) -> None:
+    runner = CliRunner(env={"COLUMNS": "60"})
+    told = "".join(runner.invoke(main, ["catalog", "show", "fireworks"]).output.split())
+    names = json.loads(run("show", "--json").output)["fireworks"]
+    longest = max(names, key=len)
+    rows = [line.split("  ")[0] for line in runner.invoke(main, ["catalog", "show", "fireworks"]).output.splitlines()]
+    assert longest in "".join(rows).replace(" ", "")
+    assert "noroomfor:output" in told
