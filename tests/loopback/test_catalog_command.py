@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Iterator
@@ -30,9 +31,16 @@ PAGES: dict[str, tuple[int, bytes]] = {
 }
 
 
+OVER = threading.Event()  # lets the slow answers end when the tests do
+
+
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        status, body = PAGES.get(self.path.partition("?")[0], (500, b""))
+        page = self.path.partition("?")[0]
+        if page in SLOW:
+            SLOW[page](self)
+            return
+        status, body = PAGES.get(page, (500, b""))
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -41,12 +49,47 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: Any) -> None: ...
 
 
+def drip(self: BaseHTTPRequestHandler) -> None:
+    """A byte at a time, for as long as somebody listens."""
+    with contextlib.suppress(OSError):
+        while not OVER.wait(0.02):
+            self.wfile.write(b" ")
+
+
+def drip_the_body(self: BaseHTTPRequestHandler) -> None:
+    self.send_response(200)
+    self.end_headers()
+    drip(self)
+
+
+def drip_the_head(self: BaseHTTPRequestHandler) -> None:
+    self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Filler: ")
+    drip(self)
+
+
+def say_nothing(self: BaseHTTPRequestHandler) -> None:
+    OVER.wait()
+
+
+def redirect(self: BaseHTTPRequestHandler) -> None:
+    """In a circle, each time after a moment."""
+    OVER.wait(0.05)
+    self.send_response(302)
+    self.send_header("Location", self.path)
+    self.send_header("Content-Length", "0")
+    self.end_headers()
+
+
+SLOW = {"/body": drip_the_body, "/head": drip_the_head, "/silence": say_nothing, "/circle": redirect}
+
+
 @pytest.fixture(scope="module")
 def host() -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
+    OVER.set()
     server.shutdown()
     server.server_close()
     thread.join()
@@ -164,6 +207,29 @@ def test_a_list_that_shrank_is_refused_unless_it_is_wanted(tmp_path, file):
     assert file.read_bytes() == before
     assert run("update", "--from", str(given), "--allow-shrink").exit_code == 0
     assert list(snapshot.documents()[0].models("openai")) == ["m1"]
+
+
+@pytest.mark.parametrize("page", SLOW)
+def test_an_answer_that_takes_too_long_in_all_is_given_up_and_the_old_file_stays(host, file, page):
+    run("update", "--from", f"{host}/litellm.json")
+    before = file.read_bytes()
+    for words in (("update", "--from", f"{host}{page}?key=secret"), ("diff", f"{host}{page}?key=secret")):
+        failed = run(*words, "--timeout", "200ms")
+        assert failed.exit_code == 1
+        told = "has given no whole answer within 0.2 s; give it longer with --timeout, or a file instead"
+        assert failed.output == f"Error: {host}{page} {told}\n"
+    assert file.read_bytes() == before
+
+
+def test_an_answer_in_time_is_taken_with_a_timeout_as_without(host, file):
+    assert run("update", "--from", f"{host}/litellm.json", "--timeout", "2m").exit_code == 0
+    assert "60s" in run("update", "--help").output
+
+
+@pytest.mark.parametrize("timeout", ["0", "-1", "soon", "nan", "inf", ""])
+def test_a_timeout_that_is_none_is_told(host, timeout):
+    failed = run("diff", f"{host}/litellm.json", f"--timeout={timeout}")
+    assert (failed.exit_code, "--timeout must be a duration above 0" in failed.output) == (1, True)
 
 
 def test_an_endless_answer_is_cut_off(host, monkeypatch):
