@@ -290,6 +290,26 @@ def test_show_takes_other_names_texts_and_providers():
     assert (failed.exit_code, "has no model" in failed.output) == (1, True)
 
 
+@pytest.mark.parametrize(("what", "told"), [
+    ("anthropic:gpt-5-mini", "openai"), ("openai:gpt-5-minni", "did you mean 'openai:gpt-5-mini'?"),
+    ("antropic:claude-sonnet-4-5", "did you mean 'anthropic:claude-sonnet-4-5'?"),
+])  # fmt: skip
+def test_a_misspelt_name_or_provider_is_told_with_what_may_be_meant(what: str, told: str) -> None:
+    failed = run("show", what)
+    assert (failed.exit_code, told in failed.output.partition(repr(what))[2]) == (1, True)
+
+
+@pytest.mark.parametrize("what", ["gpt-99-turbo-of-dreams", "banana", "acme:banana", "openai:house-1", "my-model"])
+def test_nothing_is_suggested_for_a_name_like_none(what: str) -> None:
+    assert run("show", what).output == f"Error: the catalog has no model {what!r}\n"
+
+
+def test_a_text_is_looked_for_under_any_of_a_provider_s_names() -> None:
+    names = {row["model"] for row in json.loads(run("show", "gemini:gemini-2.5-f", "--json").output)}
+    assert "gemini-2.5-flash" in names
+    assert all("gemini-2.5-f" in name for name in names)
+
+
 # ------------------------------------------------------------------ check
 
 CONFIG = """
@@ -323,6 +343,15 @@ def test_check_passes_what_is_stated_and_names_what_is_not(config):
     assert "context_window" in found["bare", "unknown"]
     told = run("check", "--config", str(config))
     assert "1 grave remarks (!)" in told.output
+
+
+def test_check_tells_whose_a_model_without_a_price_is(config):
+    config.write_text(
+        "models: ['anthropic:gpt-5-mini', {id: house, endpoint: {base_url: 'http://127.0.0.1:9/v1', model: gpt-5}}]"
+    )
+    _, found = findings("--config", str(config))
+    assert "openai" in found["anthropic/gpt-5-mini", "price missing"]
+    assert found["house", "price missing"].endswith("no cap lets it pass")
 
 
 def test_what_is_only_unknown_fails_when_that_is_asked_for(config):

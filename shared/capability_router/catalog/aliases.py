@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from capability_router.request import ProviderTool
 
-_PROVIDERS = {
+OTHER_NAMES = {
     "gemini": "google", "google_genai": "google", "google_vertexai": "google", "vertexai": "google",
     "vertex_ai": "google", "googlegenai": "google", "google_ai": "google", "gcp.gemini": "google",
     "mistralai": "mistral", "mistral_ai": "mistral", "x_ai": "xai", "grok": "xai",
@@ -26,6 +26,7 @@ _PROVIDERS = {
     "ark": "volcengine", "doubao": "volcengine", "bytedance": "volcengine", "ibm": "watsonx", "watsonx_ai": "watsonx",
     "cloudflare_workers_ai": "cloudflare", "workers_ai": "cloudflare", "databricks_model_serving": "databricks",
 }  # fmt: skip
+"""A further name of a provider, as `canonical` folds it -> our name."""
 
 KEY_VARIABLES: dict[str, tuple[str, ...]] = {
     "openai": ("OPENAI_API_KEY",), "anthropic": ("ANTHROPIC_API_KEY",),
@@ -58,7 +59,7 @@ _BEDROCK_REGION = re.compile(r"^(us|eu|apac|au|jp|ca|us-gov|global)\.")
 def canonical(provider: str) -> str:
     """One name per provider: 'google_genai' and 'gemini' are both 'google'."""
     name = provider.strip().lower().replace("-", "_").replace(" ", "_")
-    return _PROVIDERS.get(name, name)
+    return OTHER_NAMES.get(name, name)
 
 
 def provider_of(base_url: str) -> str:

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import Any, NamedTuple
 
+from capability_router.catalog.aliases import canonical
 from capability_router.catalog.card import CAPABILITIES
 from capability_router.catalog.entry import Entry
+from capability_router.catalog.hint import hint
 from capability_router.catalog.known import snapshot
 from capability_router.catalog.known.snapshot import Found
 
@@ -41,16 +43,21 @@ def age_days(as_of: str, today: date) -> int | None:
         return None
 
 
-def _price(entry: Entry, _: Found | None, today: date, max_age_days: float) -> Iterator[Finding]:
+def _price(entry: Entry, listed: Found | None, today: date, max_age_days: float) -> Iterator[Finding]:
     price, source = entry.card.price, entry.sources.get("price", "unknown")
     if price is None or not price.known:
-        yield Finding(
-            entry.card.id, "price missing", "nobody states one: it never wins 'cheapest', no cap lets it pass", True
-        )
+        told = f"nobody states one: it never wins 'cheapest', no cap lets it pass{_misnamed(entry, listed)}"
+        yield Finding(entry.card.id, "price missing", told, True)
         return
     age = age_days(price.as_of or "", today)
     if age is not None and age > max_age_days:
         yield Finding(entry.card.id, "price stale", f"of {price.as_of}, {age} days old ({source})", True)
+
+
+def _misnamed(entry: Entry, listed: Found | None) -> str:
+    """What may be meant by the name of a model that the catalog's part of its provider does not have."""
+    known = not listed and canonical(entry.card.provider) in snapshot.providers()
+    return hint(f"{entry.card.provider}:{entry.card.model}") if known else ""
 
 
 def _conflict(entry: Entry, listed: Found | None, *_: Any) -> Iterator[Finding]:

@@ -73,15 +73,17 @@ def _named(what: str) -> Any:
 def _searched(what: str) -> list[Any]:
     """A provider's models, or those that have the text in their name; raises ConfigError when there is none."""
     from capability_router.catalog.aliases import canonical
+    from capability_router.catalog.hint import hint
     from capability_router.catalog.known import snapshot
-    from capability_router.nearest import nearest
 
     if canonical(what) in snapshot.providers():
         return list(snapshot.listed(what).values())
     every = {f"{p}:{name}": found for p in snapshot.providers() for name, found in snapshot.listed(p).items()}
-    hits = [found for name, found in every.items() if what.lower() in name.lower()]
+    provider, colon, rest = what.partition(":")
+    text = f"{canonical(provider)}:{rest}" if colon else what
+    hits = [found for name, found in every.items() if text.lower() in name.lower()]
     if not hits:
-        raise ConfigError(f"the catalog has no model {what!r}{nearest(what, [*snapshot.providers(), *every], '')}")
+        raise ConfigError(f"the catalog has no model {what!r}{hint(what)}")
     return hits
 
 
