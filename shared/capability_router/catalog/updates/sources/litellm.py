@@ -19,6 +19,9 @@ _PROVIDERS = {
     "bedrock_converse": ("bedrock", ""),
     "amazon_nova": ("bedrock", "amazon-nova/"),
     "codestral": ("mistral", "codestral/"),
+    "bedrock_mantle": ("bedrock", "bedrock_mantle/"),
+    "qwencloud": ("alibaba", "qwencloud/"),
+    "qwen_ai_platform": ("alibaba", "qwen_ai_platform/"),
 }
 """litellm's provider -> (ours, the prefix of its keys), where they are not simply its canonical name and itself."""
 
