@@ -12,6 +12,7 @@ from capability_router.catalog.entry import Entry
 from capability_router.catalog.hint import hint
 from capability_router.catalog.known import snapshot
 from capability_router.catalog.known.snapshot import Found
+from capability_router.catalog.known.statement import is_resold
 
 SOON_DAYS = 30
 
@@ -30,7 +31,7 @@ def audit(entries: Iterable[Entry], today: date, max_age_days: float) -> list[Fi
     found: list[Finding] = []
     for entry in entries:
         listed = snapshot.find(entry.card.provider, entry.card.model)
-        for check in (_price, _conflict, _retired, _unknown):
+        for check in (_price, _conflict, _retired, _unknown, _resold):
             found += check(entry, listed, today, max_age_days)
     return found
 
@@ -89,6 +90,13 @@ def _unknown(entry: Entry, listed: Found | None, *_: Any) -> Iterator[Finding]:
     if names:
         told = ", ".join(name + _dispute(listed, name) for name in names)
         yield Finding(card.id, "unknown", told, False)
+
+
+def _resold(entry: Entry, listed: Found | None, *_: Any) -> Iterator[Finding]:
+    known = listed.known.origins if listed else {}
+    names = [name for name, source in entry.sources.items() if source.startswith("catalog") and is_resold(known, name)]
+    if names:
+        yield Finding(entry.card.id, "resold", f"{', '.join(names)}: as a reseller has it, not its maker", False)
 
 
 def _dispute(listed: Found | None, name: str) -> str:

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from capability_router.catalog.aliases import canonical
 from capability_router.catalog.card import FLAGS
-from capability_router.catalog.known.statement import Known
+from capability_router.catalog.known.statement import RESOLD, Known
 from capability_router.errors import ConfigError
 from capability_router.money.price import AMOUNTS
 
@@ -185,6 +185,8 @@ def stored(models: Mapping[str, Known]) -> dict[str, Any]:
     counts: dict[str, Counter[str]] = {}
     for known in models.values():
         for name, origin in known.origins.items():
+            if origin.startswith(RESOLD):
+                continue  # it is said at each model, so that it is never taken for the maker's own
             counts.setdefault(name, Counter())[origin] += 1
     usual = {name: max(sorted(seen), key=seen.__getitem__) for name, seen in sorted(counts.items())}
     return {"origins": usual, "models": {name: _row(known, usual) for name, known in sorted(models.items())}}
