@@ -169,6 +169,8 @@ def _day(value: Any) -> str:
 
 
 def _check(part: Any) -> None:
+    if not isinstance(part, Mapping) or not isinstance(part.get("models"), Mapping):
+        raise ValueError("a provider has `models`, a mapping of their names to rows")
     for beside in ("origins", "aliases"):
         named = part.get(beside, {})
         if not isinstance(named, Mapping) or not all(isinstance(text, str) for text in named.values()):
