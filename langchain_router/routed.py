@@ -19,15 +19,15 @@ from capability_router.execution.run import Run
 from capability_router.request import Outcome
 from capability_router.routing import Routing, current_routing
 from langchain_router.annotation import annotated, is_last, not_last
-from langchain_router.attempts import Attempts
+from langchain_router.attempts.endpoint import Attempts
+from langchain_router.attempts.listeners import shown_live
+from langchain_router.attempts.structured import Unparsed
 from langchain_router.bindings import Structured
 from langchain_router.call import Call, stated_terms
 from langchain_router.callback import RouterCallbackHandler, without_routers
-from langchain_router.dialects import dialect_of
 from langchain_router.errors import as_model_error
-from langchain_router.listeners import shown_live
-from langchain_router.splice import Splice
-from langchain_router.structured_attempt import Unparsed
+from langchain_router.messages.splice import Splice
+from langchain_router.partners.dialects import dialect_of
 from langchain_router.tracing import ChainRun, Local, caller_tags, chain_name, configured, facts_of, note
 from langchain_router.translate import to_request
 

@@ -27,16 +27,16 @@ from capability_router.execution.outer import bound_inside
 from capability_router.request import Reply
 from capability_router.sdk_streams import aclosing_all, closing_all
 from capability_router.stale_connection import past_stale
+from langchain_router.attempts.doorkeeper import Doorkeeper
+from langchain_router.attempts.inside import inside
+from langchain_router.attempts.listeners import Shown
+from langchain_router.attempts.seam import Seam
 from langchain_router.call import Call
-from langchain_router.copies import with_keywords
-from langchain_router.dialects import dialect_of
-from langchain_router.doorkeeper import Doorkeeper
-from langchain_router.handover import continued, handed_over
-from langchain_router.inside import inside
-from langchain_router.listeners import Shown
-from langchain_router.provider_tools import portable
-from langchain_router.replies import EventReader, Reader, finish_of
-from langchain_router.seam import Seam
+from langchain_router.fleet.copies import with_keywords
+from langchain_router.messages.handover import continued, handed_over
+from langchain_router.messages.provider_tools import portable
+from langchain_router.messages.replies import EventReader, Reader, finish_of
+from langchain_router.partners.dialects import dialect_of
 from langchain_router.timeouts import TIMEOUTS
 
 VOIDED = "router_voided"

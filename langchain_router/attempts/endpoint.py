@@ -10,14 +10,14 @@ from langchain_core.runnables import RunnableConfig
 from capability_router.execution.effects import Launch
 from capability_router.faults.kinds import KINDS, Fault
 from capability_router.request import Outcome
-from langchain_router.attempt import CutShort, ModelAttempt
+from langchain_router.attempts.attempt import CutShort, ModelAttempt
+from langchain_router.attempts.fault_notes import FaultNotes, tracers_of
+from langchain_router.attempts.faults import fault_of, unsupported
+from langchain_router.attempts.listeners import Shown
+from langchain_router.attempts.structured import StructuredAttempt
 from langchain_router.bindings import Structured
 from langchain_router.call import Call
-from langchain_router.fault_notes import FaultNotes, tracers_of
-from langchain_router.faults import fault_of, unsupported
-from langchain_router.fleet import Fleet
-from langchain_router.listeners import Shown
-from langchain_router.structured_attempt import StructuredAttempt
+from langchain_router.fleet.fleet import Fleet
 from langchain_router.tracing import ChainRun, attempt_config
 
 

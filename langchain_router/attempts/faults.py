@@ -17,8 +17,8 @@ from capability_router.faults.passing import is_programming_error, passes_throug
 from capability_router.faults.routers import of_router
 from capability_router.routing import TERMS, how_to_say
 from langchain_router.call import IN_CONFIG
-from langchain_router.dialects import DIALECTS
-from langchain_router.stumbles import stumbled
+from langchain_router.partners.dialects import DIALECTS
+from langchain_router.partners.stumbles import stumbled
 
 _KINDS: tuple[tuple[str, str], ...] = (
     ("ModelRateLimitError", "rate_limited"), ("ModelTimeoutError", "timeout"), ("ModelConnectionError", "connection"),

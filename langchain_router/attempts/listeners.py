@@ -9,7 +9,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import LLMResult
 
-from langchain_router.replies import carries_content
+from langchain_router.messages.replies import carries_content
 
 _STREAMING = {"_StreamingCallbackHandler", "_V2StreamingCallbackHandler"}
 """The marks, by name, of handlers for which langchain-core makes an `invoke` stream."""

@@ -16,11 +16,11 @@ from capability_router.closed_loops import Loops
 from capability_router.endpoints.usage import usage_from
 from capability_router.execution.effects import Launch
 from capability_router.request import Finish, Reply, Usage
-from langchain_router.attempt import CutShort, ModelAttempt
+from langchain_router.attempts.attempt import CutShort, ModelAttempt
+from langchain_router.attempts.faults import by_handler
+from langchain_router.attempts.listeners import Overheard
 from langchain_router.call import Call
-from langchain_router.faults import by_handler
-from langchain_router.listeners import Overheard
-from langchain_router.replies import Reader
+from langchain_router.messages.replies import Reader
 
 _REFUSED: tuple[type[Exception], ...] = tuple(filter(None, (getattr(exceptions, "ModelRefusalError", None),)))
 """langchain-core 1.7.5 and later: what a parser raises over a refusal."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 
-from langchain_router.dialects import dialect_of
+from langchain_router.partners.dialects import dialect_of
 
 
 def without_retries(model: BaseChatModel) -> BaseChatModel:

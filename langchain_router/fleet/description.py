@@ -10,7 +10,7 @@ from langchain_core.language_models import BaseChatModel
 from capability_router.address import Address, fingerprint, joint
 from capability_router.catalog.entry import Description
 from capability_router.request import own_service
-from langchain_router.dialects import Dialect, dialect_of
+from langchain_router.partners.dialects import Dialect, dialect_of
 
 _PROFILE_FIELDS = (
     "max_input_tokens", "max_output_tokens", "tool_calling", "tool_choice", "structured_output",

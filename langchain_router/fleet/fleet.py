@@ -12,8 +12,8 @@ from langchain_core.messages import BaseMessage
 from capability_router.catalog.registry import Registry
 from capability_router.closed_loops import Loops
 from capability_router.request import Request
-from langchain_router.copies import retries_left, with_defaults, without_retries
-from langchain_router.sources import model_of
+from langchain_router.fleet.copies import retries_left, with_defaults, without_retries
+from langchain_router.fleet.sources import model_of
 
 log = logging.getLogger("langchain_router")
 

@@ -13,7 +13,7 @@ from langchain_core.language_models import BaseChatModel
 from capability_router.catalog.card import ModelCard
 from capability_router.catalog.entry import Entry
 from capability_router.errors import ConfigError
-from langchain_router.dialects import dialect_for
+from langchain_router.partners.dialects import dialect_for
 
 
 def model_of(entry: Entry, api_key: str | None) -> BaseChatModel:

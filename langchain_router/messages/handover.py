@@ -13,7 +13,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 
 from capability_router.catalog.aliases import canonical, marks_beginnings
-from langchain_router.dialects import DIALECTS, dialect_of
+from langchain_router.partners.dialects import DIALECTS, dialect_of
 
 _SHARED = {"text", "tool_use", "tool_call", "tool_call_chunk", "input_json_delta"}
 """Blocks of an assistant's turn that every provider's package can write; all others are their provider's own."""

@@ -15,7 +15,7 @@ from llama_index.core.llms.llm import LLM
 from capability_router.catalog.aliases import marks_beginnings
 from capability_router.execution.run import Run
 from llamaindex_router.call import Call
-from llamaindex_router.wording import Response, Wording
+from llamaindex_router.messages.wording import Response, Wording
 
 CONTINUED = ("chat", "complete", "chat_with_tools")
 """The methods whose streams can be gone on with; an object that grows can't."""

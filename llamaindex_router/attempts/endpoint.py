@@ -24,17 +24,17 @@ from capability_router.money.bill import billed
 from capability_router.request import Reply, own_service
 from capability_router.sdk_streams import sdk_streams
 from capability_router.stale_connection import past_stale
+from llamaindex_router.attempts.continuation import Seam, going_on
+from llamaindex_router.attempts.seen import ObjectTranscript, Transcript
+from llamaindex_router.attempts.told_usage import ASKED, counts_alone, wants_asking
 from llamaindex_router.call import Call, fresh
-from llamaindex_router.chain_model import address_of_router, described, is_chat_model
-from llamaindex_router.children import Children
-from llamaindex_router.continuation import Seam, going_on
 from llamaindex_router.endpoint_llm import EndpointLLM
 from llamaindex_router.errors import fault_of, note_terms
-from llamaindex_router.handover import Origins
+from llamaindex_router.fleet.chain_model import address_of_router, described, is_chat_model
+from llamaindex_router.fleet.children import Children
+from llamaindex_router.messages.handover import Origins
 from llamaindex_router.passage import Passage, taken
-from llamaindex_router.told_usage import ASKED, counts_alone, wants_asking
 from llamaindex_router.tracing import tagged, tapping
-from llamaindex_router.transcript import ObjectTranscript, Transcript
 
 _log = logging.getLogger(__name__)
 _HOME = "llama_index.llms."

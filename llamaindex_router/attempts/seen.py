@@ -10,10 +10,10 @@ from llama_index.core.base.llms.types import ChatMessage, ChatResponse
 from llama_index.core.bridge.pydantic import BaseModel
 
 from capability_router.request import Finish, Reply, Usage
-from llamaindex_router.handover import key_of
-from llamaindex_router.tool_calls import tool_calls_of
-from llamaindex_router.usage import bill_of, counts_of, field, finish_of, refuses, tier_of, usage_of
-from llamaindex_router.wording import Response, Wording, words_of
+from llamaindex_router.messages.handover import key_of
+from llamaindex_router.messages.tool_calls import tool_calls_of
+from llamaindex_router.messages.usage import bill_of, counts_of, field, finish_of, refuses, tier_of, usage_of
+from llamaindex_router.messages.wording import Response, Wording, words_of
 
 _SILENT = ("text", "cache")
 

@@ -33,12 +33,12 @@ from llama_index.core.llms.llm import ToolSelection
 from pydantic import Field, PrivateAttr
 
 from capability_router.catalog.entry import Description
-from llamaindex_router.chain_messages import chain_messages, response_of
-from llamaindex_router.chain_model import described, is_a, quieted
 from llamaindex_router.errors import CutShort
+from llamaindex_router.fleet.chain_model import described, is_a, quieted
+from llamaindex_router.messages.chain_messages import chain_messages, response_of
+from llamaindex_router.messages.tool_calls import tool_calls_of
+from llamaindex_router.messages.usage import finish_of
 from llamaindex_router.passage import current_passage
-from llamaindex_router.tool_calls import tool_calls_of
-from llamaindex_router.usage import finish_of
 
 if TYPE_CHECKING:
     from llama_index.core.tools.types import BaseTool

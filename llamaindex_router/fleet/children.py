@@ -19,8 +19,8 @@ from capability_router.catalog.aliases import KEY_VARIABLES, canonical
 from capability_router.closed_loops import Loops
 from capability_router.endpoints.providers import known, spec_for
 from capability_router.errors import ConfigError
-from llamaindex_router.chain_model import is_chat_model
-from llamaindex_router.overheard import OverheardClient
+from llamaindex_router.fleet.chain_model import is_chat_model
+from llamaindex_router.fleet.overheard import OverheardClient
 
 if TYPE_CHECKING:
     from capability_router.catalog.entry import Entry
@@ -130,7 +130,7 @@ def wrapped(model: Any, candidate: str) -> LLM:
             f"model {candidate!r} is a {type(model).__module__}.{type(model).__name__}; RouterLLM calls LlamaIndex "
             "LLMs, LangChain chat models, 'provider:model' and `endpoint` entries"
         )
-    from llamaindex_router.chain_llm import ChainLLM  # here, because it is seldom needed
+    from llamaindex_router.fleet.chain_llm import ChainLLM  # here, because it is seldom needed
 
     return ChainLLM(model)
 

@@ -18,7 +18,7 @@ from llama_index.core.base.llms.types import (
 
 from capability_router.endpoints.chain_usage import cost_of, counted, states, with_cached
 from capability_router.endpoints.usage import written_out
-from llamaindex_router.chat_completions import message_dicts
+from llamaindex_router.messages.chat_completions import message_dicts
 
 _FINISHES = ("finish_reason", "stop_reason", "done_reason", "stopReason", "status")
 _NAMES = ("model_name", "model")

@@ -19,7 +19,7 @@ from llama_index.core.base.llms.types import (
 
 from capability_router.endpoints.assembly import Assembly
 from capability_router.endpoints.wire import Delta
-from llamaindex_router.tool_calls import tool_calls_of
+from llamaindex_router.messages.tool_calls import tool_calls_of
 
 _ROLES = {MessageRole.CHATBOT: "assistant", MessageRole.MODEL: "assistant", MessageRole.FUNCTION: "tool"}
 _UNSENT = ("thinking", "cache", "tool_call")  # another provider's own, or sent beside the content

@@ -19,7 +19,7 @@ from typing import Any
 from llama_index.core.base.llms.types import ChatMessage, MessageRole, ThinkingBlock, ToolCallBlock
 
 from llamaindex_router.call import Rewrite
-from llamaindex_router.tool_calls import ToolCall, arguments_of, tool_calls_of
+from llamaindex_router.messages.tool_calls import ToolCall, arguments_of, tool_calls_of
 
 _KEPT = 8_192
 _FOREIGN = ("thinking", "cache")
