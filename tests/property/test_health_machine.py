@@ -73,8 +73,8 @@ class HealthMachine(RuleBasedStateMachine):
     def force(self, id: str) -> None:
         lane = self.lane(id)
         barred = id in self.board.barred(self.now)
-        found = self.board.force(id, self.now)
         tried = lane.bans.on_trial(lane.address, self.now) is not None
+        found = self.board.force(id, self.now)
         stopped = barred or tried or lane.breaker.state == ISOLATED or lane.limiter.full
         assert isinstance(found, Permit) or stopped
         if isinstance(found, Permit):
