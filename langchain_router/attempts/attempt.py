@@ -37,6 +37,7 @@ from langchain_router.messages.handover import continued, handed_over
 from langchain_router.messages.provider_tools import portable
 from langchain_router.messages.replies import EventReader, Reader, finish_of
 from langchain_router.partners.dialects import dialect_of
+from langchain_router.refusals import with_refusal
 from langchain_router.timeouts import TIMEOUTS
 
 VOIDED = "router_voided"
@@ -119,7 +120,8 @@ class ModelAttempt:
                 return
             pieces = context.run(self._pieces, runnable, kwargs)
             with closing_all(pieces):
-                yield from map(self._joined, _steps(pieces, context))
+                for piece in _steps(pieces, context):
+                    yield self._given(piece, pieces)
 
     async def achunks(self) -> AsyncGenerator[Any, None]:
         """Make the call in this task."""
@@ -139,7 +141,7 @@ class ModelAttempt:
             pieces, piece = await past_stale(lambda: self._opened(runnable, kwargs, context))
             async with aclosing_all(pieces):
                 while piece is not _END:
-                    yield self._joined(piece)
+                    yield self._given(piece, pieces)
                     piece = await inside(context, anext(pieces, _END))
 
     async def _opened(self, runnable: Runnable[Any, Any], kwargs: Mapping[str, Any], context: Context) -> Any:
@@ -151,8 +153,13 @@ class ModelAttempt:
             async with aclosing_all(pieces):
                 raise
 
-    def _joined(self, piece: Any) -> Any:
-        return piece if self._seam is None else self._seam.joined(piece)
+    def _given(self, piece: Any, pieces: Any) -> Any:
+        """What is given on of a piece that `pieces` has just given."""
+        if self._seam is not None:
+            return self._seam.joined(piece)
+        if self._dialect.drops_refusals and not self._reader.carried:
+            return with_refusal(piece, pieces)
+        return piece
 
     def abort(self) -> None:
         """Show no more of it: one in a thread goes on until its next token."""

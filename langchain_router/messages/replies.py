@@ -62,9 +62,19 @@ def carries_content(message: AIMessage) -> bool:
     return bool(message.additional_kwargs.get("reasoning_content") or message.invalid_tool_calls)
 
 
+def _refuses(block: Any) -> bool:
+    """Whether it is a refusal of OpenAI's Responses API, as such or as a standard block that wraps it."""
+    if not isinstance(block, Mapping):
+        return False
+    inner = block.get("value") if block.get("type") == "non_standard" else block
+    return isinstance(inner, Mapping) and inner.get("type") == "refusal"
+
+
 def _full(block: Any) -> bool:
     if not isinstance(block, dict):
         return bool(block)
+    if _refuses(block) or (block.get("type") == "non_standard" and not block.get("value")):
+        return False  # the latter begins a block of which only the end will tell what it is
     values = (block.get(key) for key in ("text", "thinking", "reasoning"))
     told = [value for value in values if isinstance(value, str)]
     return any(told) if told or block.get("type") in ("text", "thinking", "reasoning") else True
@@ -103,7 +113,9 @@ class Reader:
             self._count(message.usage_metadata)
         if message.response_metadata:
             self._note(message.response_metadata, self._streamed or isinstance(message, AIMessageChunk))
-        if message.additional_kwargs.get("refusal"):
+        if message.additional_kwargs.get("refusal") or (
+            not isinstance(message.content, str) and any(map(_refuses, message.content))
+        ):
             self._refused = True  # a stream's last chunk says "stop" all the same
         self._take_calls(message)
         carries = carries_content(message)
@@ -200,6 +212,8 @@ class EventReader:
 
     def _block(self, block: Mapping[str, Any]) -> bool:
         kind = block.get("type")
+        if _refuses(block):
+            self._reader.see(AIMessage(content=[dict(block)]))
         if kind == "tool_call":
             self._calls.append(str(block.get("id") or ""))
         elif kind == "invalid_tool_call":

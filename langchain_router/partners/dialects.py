@@ -38,6 +38,7 @@ class Dialect:
     `keeps_time`: it keeps all four clocks itself.
     `gathers`: its `invoke` reads a stream, and takes one that was cut off for a whole answer.
     `gives_reason`: its streams end with a terminal reason whenever the provider sent all.
+    `drops_refusals`: of a streamed refusal, which OpenAI sends beside the content, it hands on empty chunks.
     `no_chunks`: how its ValueError over a stream without a chunk begins.
     `fields`: the fields in which it keeps LangChain's common words, where they may have other names.
     `fields_only`: the common words that it takes as fields and as no keyword of a call.
@@ -57,6 +58,7 @@ class Dialect:
     keeps_time: bool = False
     gathers: bool = False
     gives_reason: bool = False
+    drops_refusals: bool = False
     no_chunks: str = ""
     fields: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: {"max_tokens": MAX_TOKENS})
     fields_only: tuple[str, ...] = ()
@@ -118,7 +120,7 @@ def _cached_clients(model: Any) -> None:
 
 _OPENAI = Dialect(
     "langchain_openai", "BaseChatOpenAI", retries=Retries(0, _openai_clients), takes_timeout=True, gives_reason=True,
-    url_fields=("openai_api_base", "azure_endpoint"),
+    drops_refusals=True, url_fields=("openai_api_base", "azure_endpoint"),
 )  # fmt: skip
 """What it does its derived classes do too, in whichever package."""
 
