@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from capability_router.catalog.prices import price_of
 from capability_router.catalog.registry import Registry
-from capability_router.eligibility import default_reserve, longest
+from capability_router.eligibility import answers, default_reserve, longest
 from capability_router.money.account import Account
 from capability_router.money.allowance import Limit
 from capability_router.money.budget.budgets import Budgets
@@ -39,7 +39,7 @@ class Accounts:
 
     def _most(self, request: Request, plan: Plan, prices: Mapping[str, Price | None]) -> Callable[[str], int | None]:
         """What one launch may cost at most, in picodollars: what a cap reserves. None: its price is unknown."""
-        sizes = {candidate.id: candidate.input_tokens for candidate in plan.candidates}
+        sizes = _sizes(plan)
 
         def most(model: str) -> int | None:
             price = prices[model]
@@ -49,7 +49,8 @@ class Accounts:
             tier = request.service or card.service_tier
             size = sizes.get(model, plan.input_tokens)
             unlike = most_tokens(request.texts) if request.input_tokens is None else 0
-            return price.worst(max(size, unlike), longest(request, card, size), media=request.media, service=tier)
+            output = longest(request, card, size) * answers(request, card)
+            return price.worst(max(size, unlike), output, media=request.media, service=tier)
 
         return most
 
@@ -58,11 +59,18 @@ class Accounts:
         limit = request.routing.max_cost_usd
         if limit is None:
             return None
+        sizes = _sizes(plan)
 
         def likely(model: str) -> int | None:
             card, stated = self._registry.entry(model).card, prices[model]
             price = stated.asked(request.service or card.service_tier) if stated else None
             tokens = request.max_tokens or card.output_reserve or default_reserve(card)
-            return price.estimate(plan.input_tokens, tokens) if price else None
+            size = sizes.get(model, plan.input_tokens)
+            return price.estimate(size, tokens * answers(request, card)) if price else None
 
         return Limit(pico(limit), likely)
+
+
+def _sizes(plan: Plan) -> dict[str, int]:
+    """Input tokens as each candidate counts them."""
+    return {candidate.id: candidate.input_tokens for candidate in plan.candidates}
