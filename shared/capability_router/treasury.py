@@ -29,10 +29,7 @@ class Treasury:
         self._opened = False
         self.ledger = _ledger(self._books_store, settings.ledger, clock)
         terms = Terms(self.store.name, settings.store_lease_s, settings.when_away)
-        self.budgets = Budgets(
-            settings.budgets, registry.matches, room=self.store.budgets, clock=clock, terms=terms,
-            providers=registry.spellings,
-        )  # fmt: skip
+        self.budgets = Budgets(settings.budgets, registry.matches, room=self.store.budgets, clock=clock, terms=terms)
         told = settings.budgets and not self.store.budgets.inline
         self._teller = Teller(self.budgets) if told else None
 

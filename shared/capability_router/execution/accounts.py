@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from capability_router.catalog.aliases import canonical
 from capability_router.catalog.prices import price_of
 from capability_router.catalog.registry import Registry
 from capability_router.eligibility import answers, default_reserve, longest
@@ -24,6 +25,7 @@ class Accounts:
     def __init__(self, registry: Registry, ledger: Ledger, budgets: Budgets, unix: Callable[[], float]) -> None:
         self._registry, self._ledger, self._budgets, self._unix = registry, ledger, budgets, unix
         self._prices = {card.id: card.price for card in registry.cards}
+        self._providers = {card.id: canonical(card.provider) for card in registry.cards}
         self._credentials = {entry.card.id: entry.address.credential for entry in registry}
 
     def open(self, request: Request, plan: Plan) -> Account:
@@ -34,7 +36,8 @@ class Accounts:
         return Account(
             request.id, Booked.of(request.routing, plan.task), plan.input_tokens, ledger=self._ledger,
             budgets=self._budgets, prices=prices, most=self._most(request, plan, prices), unix=self._unix,
-            credentials=self._credentials, limit=self._limit(request, plan, prices), candidates=plan.candidates,
+            credentials=self._credentials, providers=self._providers, limit=self._limit(request, plan, prices),
+            candidates=plan.candidates,
         )  # fmt: skip
 
     def _most(self, request: Request, plan: Plan, prices: Mapping[str, Price | None]) -> Callable[[str], int | None]:

@@ -73,18 +73,20 @@ def _billed(amount: Number) -> int | None:
 class Account:
     """Books one request. `prices`: model id -> Price or None; `most`: model id -> what a call may cost at most;
 
-    `credentials`: model id -> the mark of the key that pays.
+    `credentials`: model id -> the mark of the key that pays. `providers`: model id -> the one name of its provider,
+    where it goes by several.
     """
 
     def __init__(
         self, request_id: str, booked: Booked, input_tokens: int, *, ledger: Ledger, budgets: Budgets,
         prices: Mapping[str, Price | None], most: Callable[[str], int | None], unix: Callable[[], float],
-        credentials: Mapping[str, str] = _UNMARKED, limit: Limit | None = None, candidates: Sequence[Payee] = (),
+        credentials: Mapping[str, str] = _UNMARKED, providers: Mapping[str, str] = _UNMARKED,
+        limit: Limit | None = None, candidates: Sequence[Payee] = (),
     ) -> None:  # fmt: skip
         self.tenant = booked.tenant
         self._request_id, self._booked, self._input_tokens = request_id, booked, input_tokens
         self._ledger, self._budgets, self._prices, self._most, self._unix = ledger, budgets, prices, most, unix
-        self._credentials = credentials
+        self._credentials, self._providers = credentials, providers
         self._run = next(_RUNS)
         self._holds: dict[int, Hold] = {}
         self._refused: Denial | None = None
@@ -191,6 +193,6 @@ class Account:
             f"task:{b.task}",
             f"chain:{b.chain}",
             f"model:{candidate.id}",
-            f"provider:{candidate.provider}",
+            f"provider:{self._providers.get(candidate.id, candidate.provider)}",
             *(f"tag:{t}" for t in b.tags),
         ]

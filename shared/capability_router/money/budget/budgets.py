@@ -67,18 +67,17 @@ class Hold:
 class Budgets:
     """All caps of a router; thread-safe. `meant` gives the ids of the models that a cap's scope names.
 
-    `providers` gives how the models' cards write the provider that a scope names.
     `room` keeps the money: this process's memory, unless a store is given. Amounts are picodollars.
     """
 
     def __init__(
         self, specs: Sequence[BudgetSpec] = (), meant: Meant = _by_itself, *, room: BudgetRoom | None = None,
-        clock: Clock | None = None, terms: Terms | None = None, providers: Meant = _by_itself,
+        clock: Clock | None = None, terms: Terms | None = None,
     ) -> None:  # fmt: skip
         self._clock, self.terms = clock or SystemClock(), terms or Terms()
         self.room: BudgetRoom = MemoryBudgets(self._clock.unix) if room is None else room
         self._lease_s = math.inf if self.room.inline else self.terms.lease_s
-        self._coverage = Coverage(specs, {"model": meant, "provider": providers})
+        self._coverage = Coverage(specs, {"model": meant})
         self._skew = 0.0  # how far the store's clock is ahead of this one
         self._listeners: list[Callable[[BudgetEvent], None]] = []
         self.wake: Callable[[], None] | None = None  # called when there is something to tell the store
