@@ -183,6 +183,12 @@ def _strangers(settings: Settings, registry: Registry) -> list[str]:
     return [
         *(_stranger(where, name, registry.entries) for where, name in named if not registry.matches(name)),
         *(_stranger(f"budgets: provider:{name}", name, makers) for name in lost),
+        *(
+            f"budgets: credential:{name}: no model's key has this mark, or is in a variable of this name; "
+            "`capability-router ledger total --by credential` shows the marks that were used"
+            for kind, name in caps
+            if kind == "credential" and not registry.marks(name)
+        ),
     ]
 
 

@@ -29,7 +29,10 @@ class Treasury:
         self._opened = False
         self.ledger = _ledger(self._books_store, settings.ledger, clock)
         terms = Terms(self.store.name, settings.store_lease_s, settings.when_away)
-        self.budgets = Budgets(settings.budgets, registry.matches, room=self.store.budgets, clock=clock, terms=terms)
+        self.budgets = Budgets(
+            settings.budgets, registry.matches, room=self.store.budgets, clock=clock, terms=terms,
+            marks=registry.marks,
+        )  # fmt: skip
         told = settings.budgets and not self.store.budgets.inline
         self._teller = Teller(self.budgets) if told else None
 

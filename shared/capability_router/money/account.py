@@ -194,5 +194,6 @@ class Account:
             f"chain:{b.chain}",
             f"model:{candidate.id}",
             f"provider:{self._providers.get(candidate.id, candidate.provider)}",
+            f"credential:{self._credentials.get(candidate.id, '')}",
             *(f"tag:{t}" for t in b.tags),
         ]

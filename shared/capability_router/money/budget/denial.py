@@ -35,8 +35,8 @@ class Denial(NamedTuple):
 
     @property
     def final(self) -> bool:
-        """Whether no other model is to be tried: a cap on one model or provider leaves the others free."""
-        return self.on_exceed == "refuse" and not self.scope.startswith(("model:", "provider:"))
+        """Whether no other model is to be tried: a cap on one model, provider or key leaves the others free."""
+        return self.on_exceed == "refuse" and not self.scope.startswith(("model:", "provider:", "credential:"))
 
 
 def each_once(denials: Mapping[str, Denial]) -> str:
