@@ -142,9 +142,11 @@ def longest(request: Request, card: ModelCard, input_tokens: int) -> int:
     Where no such limit is known: what the window leaves beside the input, which is an estimate and may be a quarter
     less; without a window, 131,072.
     """
-    stated = request.max_tokens or card.output_reserve or card.max_output_tokens
-    if stated:
-        return stated
+    return request.max_tokens or card.output_limit or unlimited(card, input_tokens)
+
+
+def unlimited(card: ModelCard, input_tokens: int = 0) -> int:
+    """Output tokens that an answer can come to where nobody states a limit."""
     if card.context_window is None:
         return UNSTATED_TOKENS
     return max(card.context_window - input_tokens * 3 // 4, default_reserve(card))

@@ -104,6 +104,11 @@ class ModelCard:
         """The model's name at its provider."""
         return self.model or self.id.rpartition("/")[2]
 
+    @property
+    def output_limit(self) -> int | None:
+        """Output tokens of an answer by the wrapped model's limit, else the model's own; None = nobody states one."""
+        return self.output_reserve or self.max_output_tokens
+
     def unknown(self) -> tuple[str, ...]:
         """The capabilities, windows and price that nobody has stated."""
         stated = (*CAPABILITIES, *_WINDOWS[:2], "price")

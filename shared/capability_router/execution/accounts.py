@@ -37,7 +37,7 @@ class Accounts:
             request.id, Booked.of(request.routing, plan.task), plan.input_tokens, ledger=self._ledger,
             budgets=self._budgets, prices=prices, most=self._most(request, plan, prices), unix=self._unix,
             credentials=self._credentials, providers=self._providers, limit=self._limit(request, plan, prices),
-            candidates=plan.candidates,
+            candidates=plan.candidates, unlimited=self._unlimited(request, plan),
         )  # fmt: skip
 
     def _most(self, request: Request, plan: Plan, prices: Mapping[str, Price | None]) -> Callable[[str], int | None]:
@@ -56,6 +56,17 @@ class Accounts:
             return price.worst(max(size, unlike), output, media=request.media, service=tier)
 
         return most
+
+    def _unlimited(self, request: Request, plan: Plan) -> Callable[[str], int | None]:
+        """Output tokens that a cap reserves because nobody states a limit; None: somebody does."""
+
+        def unlimited(model: str) -> int | None:
+            card = self._registry.entry(model).card
+            if request.max_tokens or card.output_limit:
+                return None
+            return longest(request, card, _sizes(plan).get(model, plan.input_tokens)) * answers(request, card)
+
+        return unlimited
 
     def _limit(self, request: Request, plan: Plan, prices: Mapping[str, Price | None]) -> Limit | None:
         """`max_cost_usd` for all attempts together, each foreseen as eligibility foresees it."""

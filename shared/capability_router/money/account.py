@@ -56,6 +56,10 @@ class Broken(Protocol):
     def status(self) -> int | None: ...
 
 
+def _limited(_: str) -> None:
+    """Somebody states how long its answers can be."""
+
+
 def _may_be_billed(fault: Broken) -> bool:
     turned_away = fault.status is not None and fault.status >= 400
     return fault.started or (fault.sent and not turned_away and fault.kind in _BEGUN)
@@ -74,7 +78,8 @@ class Account:
     """Books one request. `prices`: model id -> Price or None; `most`: model id -> what a call may cost at most;
 
     `credentials`: model id -> the mark of the key that pays. `providers`: model id -> the one name of its provider,
-    where it goes by several.
+    where it goes by several. `unlimited`: model id -> the output tokens that are reserved because nobody states
+    how long its answers can be; None = somebody does.
     """
 
     def __init__(
@@ -82,6 +87,7 @@ class Account:
         prices: Mapping[str, Price | None], most: Callable[[str], int | None], unix: Callable[[], float],
         credentials: Mapping[str, str] = _UNMARKED, providers: Mapping[str, str] = _UNMARKED,
         limit: Limit | None = None, candidates: Sequence[Payee] = (),
+        unlimited: Callable[[str], int | None] = _limited,
     ) -> None:  # fmt: skip
         self.tenant = booked.tenant
         self._request_id, self._booked, self._input_tokens = request_id, booked, input_tokens
@@ -90,7 +96,7 @@ class Account:
         self._run = next(_RUNS)
         self._holds: dict[int, Hold] = {}
         self._refused: Denial | None = None
-        self._limit, self._candidates = limit, candidates
+        self._limit, self._candidates, self._unlimited = limit, candidates, unlimited
         self._loans: Loans | None = None
 
     def open(self, attempt: int, candidate: Payee) -> Denial | Short | None:
@@ -106,14 +112,15 @@ class Account:
                 self._loans = self._loans or Loans(self._budgets)
                 return hold
             if isinstance(hold, Denial):
-                return self._denied(hold, candidate)
+                return self._denied(self._advised(hold, candidate), candidate)
             self._holds[attempt] = hold
         self._ledger.open(Line(self._request_id, attempt, self._run))
         return None
 
     def foreseen(self, candidate: Payee) -> Denial | None:
         """The budget that would forbid this model now, as far as it is known without asking a store."""
-        return self._budgets.fits(self._scopes(candidate), self._most(candidate.id))
+        found = self._budgets.fits(self._scopes(candidate), self._most(candidate.id))
+        return None if found is None else self._advised(found, candidate)
 
     def borrow(self, attempt: int, short: Short) -> None:
         """Have a store lend what is lacking, for the next `open` of the attempt. Waits for the store."""
@@ -124,6 +131,19 @@ class Account:
         """Give back what was lent, or still will be, and not used."""
         if self._loans is not None:
             self._loans.forgo()
+
+    def _advised(self, denial: Denial, candidate: Payee) -> Denial:
+        """With what would let the call pass. A model whose answers nobody limits ends no request: others may fit."""
+        if denial.store or self._most(candidate.id) is None:
+            return denial
+        tokens = self._unlimited(candidate.id)
+        if tokens is None:
+            return denial._replace(told=f"{denial.told} (to reserve less, state a smaller max_tokens on the call)")
+        told = (
+            f"{denial.told} ({tokens:,} output tokens are reserved, for nobody states how long an answer of "
+            f"{candidate.id} can be: set max_output_tokens or output_reserve on its entry, or max_tokens on the call)"
+        )
+        return denial._replace(on_exceed="degrade", told=told)
 
     def _denied(self, denial: Denial, candidate: Payee) -> Denial:
         if not denial.final:

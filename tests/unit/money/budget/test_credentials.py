@@ -1,4 +1,4 @@
-"""Caps on a credential: named by the mark that the ledger shows, or by the variable that holds the key, never by the key."""
+"""Caps on a credential: named by its mark in the ledger or by the variable that holds the key, never by the key."""
 
 from __future__ import annotations
 
