@@ -41,6 +41,10 @@ class Payee(Protocol):
     def id(self) -> str: ...
     @property
     def provider(self) -> str: ...
+    @property
+    def input_tokens(self) -> int:
+        """The request's, as this model counts; 0 = as the request says."""
+        ...
 
 
 class Broken(Protocol):
@@ -157,7 +161,7 @@ class Account:
         self, attempt: int, candidate: Payee, fault: Broken | None, reply: Reply, *, had_content: bool, cancelled: bool
     ) -> tuple[Usage, int | None]:
         """Settle the line and the reservation; the tokens booked and their cost."""
-        usage = self._usage(fault, reply, had_content)
+        usage = self._usage(candidate, fault, reply, had_content)
         cost = self._cost(candidate.id, usage, reply)
         told, usage = usage, self._doubted(candidate.id, usage, reply)
         now = self._unix()
@@ -184,13 +188,14 @@ class Account:
             return usage
         return replace(usage, estimated=True)
 
-    def _usage(self, fault: Broken | None, reply: Reply, had_content: bool) -> Usage:
+    def _usage(self, candidate: Payee, fault: Broken | None, reply: Reply, had_content: bool) -> Usage:
         if reply.usage is not None and max(reply.usage.input_tokens, reply.usage.output_tokens) <= _MOST_TOKENS:
             return reply.usage
         begun = had_content or bool(reply.text) or fault is None or _may_be_billed(fault)
         if not begun:
             return _NOTHING
-        return Usage(self._input_tokens, estimate_tokens(reply.text) if reply.text else 0, estimated=True)
+        tokens = candidate.input_tokens or self._input_tokens
+        return Usage(tokens, estimate_tokens(reply.text) if reply.text else 0, estimated=True)
 
     def _cost(self, model: str, usage: Usage, reply: Reply) -> int | None:
         if reply.cached:
