@@ -203,6 +203,8 @@ class Budgets:
             if amount is None:
                 return unpriced(purse, names)
             if purse.free(now, unix) < amount:
+                if not self.room.inline and purse.is_dry(amount, now):
+                    return self._denied(purse, amount, names)
                 short.append(purse)
         if short and not self.room.inline:
             return short
