@@ -25,8 +25,9 @@ class Purse:
     """
 
     __slots__ = (
-        "_dry", "_dry_until", "_next", "all_reserved", "all_spent", "asked", "block", "claims", "ends", "frees_at", "held",
-        "holder", "lent", "level", "limit", "lost", "name", "pot", "refuses", "spec", "spent", "told", "until", "used",
+        "_dry", "_dry_until", "_next", "all_reserved", "all_spent", "asked", "block", "claims", "ends", "frees_at",
+        "held", "holder", "lent", "level", "limit", "lost", "name", "pot", "refuses", "spec", "spent", "told", "until",
+        "used",
     )  # fmt: skip
 
     def __init__(self, spec: BudgetSpec, name: str, pot: Pot) -> None:
