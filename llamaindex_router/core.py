@@ -71,6 +71,7 @@ class Core:
     def __init__(self, recipe: Recipe, router: Router | None = None, token: str | None = None) -> None:
         self._recipe = recipe if router is None else _recipe_of(router, recipe)
         self.router = router if router is not None else _router(recipe)
+        self.router.count_with(tokens_of, "of LlamaIndex")
         self.children = Children(self.router.registry, recipe.defaults, recipe.api_key)
         self.origins = Origins()
         self._token = token or uuid.uuid4().hex
@@ -103,11 +104,8 @@ def _router(recipe: Recipe) -> Router:
     from capability_router.router import Router
 
     if recipe.config is not None:
-        router = Router.from_config(recipe.config, describe=describe, **recipe.settings)
-    else:
-        router = Router(recipe.models, describe=describe, **recipe.settings)
-    router.count_with(tokens_of, "of LlamaIndex")
-    return router
+        return Router.from_config(recipe.config, describe=describe, **recipe.settings)
+    return Router(recipe.models, describe=describe, **recipe.settings)
 
 
 def _recipe_of(router: Router, recipe: Recipe) -> Recipe:

@@ -9,7 +9,7 @@ from langchain_core.language_models import BaseChatModel
 
 from capability_router.address import Address, fingerprint, joint
 from capability_router.catalog.entry import Description
-from capability_router.request import own_service
+from capability_router.request import own_answers, own_service
 from langchain_router.partners.dialects import Dialect, dialect_of
 
 _PROFILE_FIELDS = (
@@ -27,7 +27,7 @@ def describe(model: Any) -> Description | None:
     provider, name = ("router", "router") if dialect.routes else _traced_as(model)
     profile = model.profile or {}
     fields: dict[str, Any] = {"provider": provider, "model": name, "output_reserve": _reserve(model, dialect)}
-    fields["service_tier"] = own_service(model) or None
+    fields["service_tier"], fields["answers"] = own_service(model) or None, own_answers(model)
     fields.update({key: profile[key] for key in _PROFILE_FIELDS if profile.get(key) is not None})  # type: ignore[literal-required]  # keys of a TypedDict, from a list
     stated = getattr(model, "card", None)  # a ChatEndpoint has a whole card, and knows its address
     if isinstance(stated, Mapping):

@@ -21,7 +21,7 @@ from capability_router.closed_loops import Loops
 from capability_router.execution.effects import GRACE_S, Launch
 from capability_router.faults.kinds import Fault
 from capability_router.money.bill import billed
-from capability_router.request import Reply, own_service
+from capability_router.request import Reply, own_answers, own_service
 from capability_router.sdk_streams import sdk_streams
 from capability_router.stale_connection import past_stale
 from llamaindex_router.attempts.continuation import Seam, going_on
@@ -87,7 +87,7 @@ def _known(llm: LLM, metadata: LLMMetadata | None) -> dict[str, Any]:
     fields: dict[str, Any] = dict(_BLIND) if isinstance(llm, CustomLLM) else {}
     reserve = getattr(llm, "max_tokens", None)
     fields["output_reserve"] = reserve if isinstance(reserve, int) and reserve > 0 else None
-    fields["service_tier"] = own_service(llm) or None
+    fields["service_tier"], fields["answers"] = own_service(llm) or None, own_answers(llm)
     if metadata is None:
         return fields
     stated = metadata.context_window != DEFAULT_CONTEXT_WINDOW or "context_window" in llm.model_fields_set

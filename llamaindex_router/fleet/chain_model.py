@@ -13,7 +13,7 @@ from typing import Any
 from capability_router.address import Address, fingerprint, joint
 from capability_router.catalog.entry import Description
 from capability_router.catalog.registry import Registry
-from capability_router.request import own_service
+from capability_router.request import own_answers, own_service
 
 _PROFILE = (
     "max_input_tokens", "max_output_tokens", "tool_calling", "tool_choice", "structured_output",
@@ -46,7 +46,7 @@ def described(model: Any) -> Description:
     provider, name = str(named.get("ls_provider") or ""), str(named.get("ls_model_name") or "")
     profile: Mapping[str, Any] = getattr(model, "profile", None) or {}
     fields: dict[str, Any] = {"provider": provider, "model": name, "output_reserve": _reserve(model)}
-    fields["service_tier"] = own_service(model) or None
+    fields["service_tier"], fields["answers"] = own_service(model) or None, own_answers(model)
     if not calls_tools(model):
         fields["tool_calling"] = False
     fields.update({key: profile[key] for key in _PROFILE if profile.get(key) is not None})

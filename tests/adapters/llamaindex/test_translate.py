@@ -241,3 +241,16 @@ def test_malformed_arguments_are_counted() -> None:
     seen.take(ChatResponse(message=ChatMessage(role="assistant", blocks=blocks), raw={"stop_reason": "tool_use"}))
     reply = seen.reply()
     assert (reply.tool_calls, reply.malformed_tool_calls, reply.tool_call_ids) == (1, 1, ("0", "1"))
+
+
+def test_how_many_answers_a_call_asks_for_and_a_model_by_itself() -> None:
+    from llama_index.llms.openai import OpenAI
+
+    from llamaindex_router.attempts.endpoint import describe
+
+    assert asked().answers is None
+    assert asked(n=3).answers == 3
+    assert asked(llm_kwargs={"n": 2}).answers == 2
+    told = describe(OpenAI(model="gpt-4o-mini", api_key="k", additional_kwargs={"n": 4}))
+    assert told is not None
+    assert told.fields["answers"] == 4
