@@ -36,6 +36,7 @@ _CLASSIFIER = (_CORPUS, "tests/unit/faults/test_passing.py", "tests/unit/faults/
 _LEDGER = ("tests/unit/money/ledger/test_ledger.py",)
 _ACCOUNT = ("tests/unit/money/test_account.py",)
 _BUDGET = ("tests/unit/money/budget/test_lent_budgets.py", "tests/unit/money/budget/test_budget.py")
+_JOURNAL = ("tests/unit/money/ledger/test_journal_steps.py", "tests/unit/money/ledger/test_journal.py")
 _PROPERTY = "tests/property/test_money.py"
 
 ROOMS = (
@@ -45,6 +46,7 @@ ROOMS = (
     Room("execution/endings.py", ("tests/unit/execution/test_endings.py", "tests/unit/execution/test_transitions.py")),
     Room("execution/performance.py", ("tests/unit/execution/test_performance.py", *_DRIVERS)),
     Room("execution/race.py", ("tests/unit/execution/test_race.py", "tests/unit/execution/test_hedge.py")),
+    Room("execution/accounts.py", ("tests/unit/execution/test_accounts.py",)),
     Room("execution/retry.py", ("tests/unit/execution/test_retry.py",)),
     Room("execution/limits.py", ("tests/unit/execution/test_transitions.py", "tests/unit/execution/test_endings.py")),
     Room("health/breaker.py", _BREAKER),
@@ -54,10 +56,13 @@ ROOMS = (
     Room("faults/evidence.py", (_EVIDENCE, _ODD, *_CLASSIFIER)),
     Room("faults/completeness.py", ("tests/unit/faults/test_completeness.py",)),
     Room("money/ledger/ledger.py", _LEDGER),
+    Room("money/ledger/journal.py", _JOURNAL),
     Room("money/account.py", _ACCOUNT),
     Room("money/allowance.py", _ACCOUNT),
     Room("money/budget/budgets.py", (*_BUDGET, _PROPERTY)),
     Room("money/budget/purse.py", ("tests/unit/money/budget/test_purse.py", *_BUDGET)),
+    Room("money/budget/teller.py", ("tests/unit/money/budget/test_teller.py",)),
     Room("money/price.py", ("tests/unit/money/test_rates.py", "tests/unit/money/test_price.py")),
     Room("money/ledger/reading.py", ("tests/unit/money/ledger/test_reading.py", _PROPERTY)),
+    Room("policies/lessons.py", ("tests/unit/policies/test_lessons.py",)),
 )
