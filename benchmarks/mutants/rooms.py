@@ -16,10 +16,10 @@ class Room(NamedTuple):
         return "capability_router." + self.file.removesuffix(".py").replace("/", ".")
 
 
+_STEPS = ("tests/unit/execution/test_transitions.py", "tests/unit/execution/test_second_attempts.py")
 _MACHINE = (
-    "tests/unit/execution/test_transitions.py", "tests/unit/execution/test_second_attempts.py",
-    "tests/unit/execution/test_endings.py",
-    "tests/unit/execution/test_lent.py", "tests/property/test_machine_events.py",
+    *_STEPS, "tests/unit/execution/test_endings.py", "tests/unit/execution/test_lent.py",
+    "tests/property/test_machine_events.py",
     "tests/unit/execution/test_machine.py", "tests/property/test_execution.py",
 )  # fmt: skip
 _DRIVERS = (
@@ -41,14 +41,14 @@ _PROPERTY = "tests/property/test_money.py"
 
 ROOMS = (
     Room("execution/machine.py", _MACHINE),
-    Room("execution/admission.py", ("tests/unit/execution/test_lent.py", "tests/unit/execution/test_transitions.py")),
-    Room("execution/running.py", ("tests/unit/execution/test_running.py", "tests/unit/execution/test_transitions.py")),
-    Room("execution/endings.py", ("tests/unit/execution/test_endings.py", "tests/unit/execution/test_transitions.py")),
+    Room("execution/admission.py", ("tests/unit/execution/test_lent.py", *_STEPS)),
+    Room("execution/running.py", ("tests/unit/execution/test_running.py", *_STEPS)),
+    Room("execution/endings.py", ("tests/unit/execution/test_endings.py", *_STEPS)),
     Room("execution/performance.py", ("tests/unit/execution/test_performance.py", *_DRIVERS)),
     Room("execution/race.py", ("tests/unit/execution/test_race.py", "tests/unit/execution/test_hedge.py")),
     Room("execution/accounts.py", ("tests/unit/execution/test_accounts.py",)),
     Room("execution/retry.py", ("tests/unit/execution/test_retry.py",)),
-    Room("execution/limits.py", ("tests/unit/execution/test_transitions.py", "tests/unit/execution/test_endings.py")),
+    Room("execution/limits.py", (*_STEPS, "tests/unit/execution/test_endings.py")),
     Room("health/breaker.py", _BREAKER),
     Room("health/window.py", _WINDOW),
     Room("health/permit.py", ("tests/unit/health/test_permit.py", *_BREAKER)),

@@ -321,6 +321,16 @@ def test_what_has_given_nothing_is_not_whole_whatever_its_reason() -> None:
     assert told(stage.faulted(102.0, 1, CUT, Reply(finish=Finish.STOP)))[0] == ("launch", 2, "b", "connection")
 
 
+def test_a_connection_that_broke_before_any_content_was_never_reached() -> None:
+    stage = Stage()
+    stage.begin()
+    stage.faulted(101.0, 1, CUT)
+    assert stage.records[0].detail == "could not be reached: reset"
+    stage.chunk(102.0, 2)
+    stage.faulted(103.0, 2, CUT)
+    assert stage.records[1].detail == "lost its connection: reset"
+
+
 def test_what_a_filter_has_cut_is_not_whole_whatever_its_reason() -> None:
     stage = Stage()
     stage.begin()
