@@ -12,13 +12,13 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
 from capability_router.catalog.card import ModelCard
-from capability_router.request import Need, Request, asked_service
+from capability_router.request import Need, Request, asked_answers, asked_service
 from capability_router.routing import Routing
 from capability_router.tokens.attached import Attached, attached_block
 from langchain_router.bindings import Structured, Tools, describe_tools
 from langchain_router.call import Call
-from langchain_router.dialects import MAX_TOKENS
-from langchain_router.provider_tools import provider_tools
+from langchain_router.messages.provider_tools import provider_tools
+from langchain_router.partners.dialects import MAX_TOKENS
 
 _KINDS = {
     "image": "image", "image_url": "image", "input_image": "image",
@@ -41,7 +41,7 @@ def to_request(call: Call, routing: Routing, cards: Sequence[ModelCard], *, show
     texts, attached = _read(call.messages)
     media = tuple(part.kind for part in attached)
     schemas, names = _tools(call)
-    follows = _follows(call.messages)
+    follows, keywords = _follows(call.messages), _keywords(call)
     return Request(
         texts=texts,
         needs=_needs(call, media, cards),
@@ -51,7 +51,8 @@ def to_request(call: Call, routing: Routing, cards: Sequence[ModelCard], *, show
         tool_names=names,
         provider_tools=provider_tools(call.tools),
         max_tokens=_max_tokens(call),
-        service=_service(call),
+        service=asked_service(keywords) if keywords else "",
+        answers=asked_answers(keywords) if keywords else None,
         stream=call.mode != "invoke",
         resumable=call.mode != "invoke" and not isinstance(call.bound, Structured),
         turns=[isinstance(m, HumanMessage) for m in call.messages].count(True) or 1,
@@ -153,9 +154,8 @@ def _max_tokens(call: Call) -> int | None:
     return found or call.max_tokens
 
 
-def _service(call: Call) -> str:
-    keywords = call.kwargs if call.bound is None else {**getattr(call.bound, "kwargs", {}), **call.kwargs}
-    return asked_service(keywords) if keywords else ""
+def _keywords(call: Call) -> Mapping[str, Any]:
+    return call.kwargs if call.bound is None else {**getattr(call.bound, "kwargs", {}), **call.kwargs}
 
 
 def _needs(call: Call, media: tuple[str, ...], cards: Sequence[ModelCard]) -> Need:

@@ -26,7 +26,7 @@ class Candidate(NamedTuple):
 
     `terms` are the summands of `score`. `held` says why it can't be used just now ("" = it can);
     held candidates rank behind the others and are tried only when those have failed. `input_tokens`: the request's,
-    as this model counts, estimated; `scale` of it was learned.
+    as this model counts, estimated; `scale` of it was learned. `answers`: how many it gives at once.
     """
 
     id: str
@@ -43,6 +43,7 @@ class Candidate(NamedTuple):
     fallback_pico: int = 0
     input_tokens: int = 0
     scale: float = 1.0
+    answers: int = 1
 
     @property
     def cost_usd(self) -> float | None:
@@ -65,8 +66,8 @@ class Candidate(NamedTuple):
 class Plan:
     """A decision before anything is sent. `candidates` are ranked, best first.
 
-    `input_tokens`: before what is particular about a model. `bucket`: what the text consists of, if what the
-    models count for it is to be learned.
+    `input_tokens`: before what is particular about a model. `output_tokens`: of one answer. `bucket`: what the text
+    consists of, if what the models count for it is to be learned.
     """
 
     request_id: str

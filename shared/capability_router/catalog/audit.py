@@ -15,6 +15,7 @@ from capability_router.catalog.known.snapshot import Found
 from capability_router.catalog.known.statement import is_resold
 
 SOON_DAYS = 30
+_RESERVED = "nobody states one: a cap reserves all that the window leaves, for each call without max_tokens"
 
 
 class Finding(NamedTuple):
@@ -26,13 +27,15 @@ class Finding(NamedTuple):
     grave: bool
 
 
-def audit(entries: Iterable[Entry], today: date, max_age_days: float) -> list[Finding]:
-    """The findings, model by model in the order of the entries."""
+def audit(entries: Iterable[Entry], today: date, max_age_days: float, *, capped: bool = False) -> list[Finding]:
+    """The findings, model by model in the order of the entries. `capped`: budgets may refuse their calls."""
     found: list[Finding] = []
     for entry in entries:
         listed = snapshot.find(entry.card.provider, entry.card.model)
         for check in (_price, _conflict, _retired, _unknown, _resold):
             found += check(entry, listed, today, max_age_days)
+        if capped and entry.card.output_limit is None:
+            found.append(Finding(entry.card.id, "output limit missing", _RESERVED, False))
     return found
 
 

@@ -197,8 +197,9 @@ def check(max_age: str, config: Path | None, strict: bool, as_json: bool) -> Non
         raise SystemExit(catalog_findings.whole(today(), days, as_json))
     from capability_router.router import Router
 
-    registry = Router.from_config(config, telemetry={}).registry
-    found = audit.audit(registry, today(), days)
+    router = Router.from_config(config, telemetry={})
+    registry, capped = router.registry, any(cap.on_exceed != "warn" for cap in router.settings.budgets)
+    found = audit.audit(registry, today(), days, capped=capped)
     catalog_findings.show(found, registry, as_json)
     raise SystemExit(1 if any(finding.grave or strict for finding in found) else 0)
 

@@ -36,7 +36,8 @@ class Lessons(NamedTuple):
         if outcome.usage.estimated:
             return
         if outcome.finish != "length":
-            self.lengths.learn(outcome.model, plan.task, plan.output_tokens, outcome.usage.output_tokens)
+            predicted = plan.output_tokens * planned[outcome.model].answers
+            self.lengths.learn(outcome.model, plan.task, predicted, outcome.usage.output_tokens)
         if not request.model and not outcome.resumed:
             self._held(plan, planned[outcome.model], outcome.usage.input_tokens)
 

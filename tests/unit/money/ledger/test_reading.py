@@ -191,6 +191,7 @@ def test_tables_fit_and_hold_no_markup() -> None:
     assert "&lt;b&gt;" in totals._repr_html_()
     assert "0.001000" in ledger.series().table().text(80)
     assert "0.001000" in ledger.total()._repr_html_()
+    assert "openai/mmm" in ledger._repr_html_(), "a ledger shows what each model has cost"
 
 
 def test_rows_have_exact_amounts() -> None:
