@@ -19,7 +19,6 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.prompt_values import ChatPromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
-from langchain_core.runnables.config import set_config_context
 
 from capability_router.closed_loops import Loops
 from capability_router.execution.effects import GRACE_S, Launch
@@ -38,6 +37,7 @@ from langchain_router.provider_tools import portable
 from langchain_router.replies import EventReader, Reader, finish_of
 from langchain_router.seam import Seam
 from langchain_router.timeouts import TIMEOUTS
+from langchain_router.tracing import attempt_context
 
 VOIDED = "router_voided"
 """The custom event that says: tokens of this message were shown, and another model answers in its place."""
@@ -111,7 +111,7 @@ class ModelAttempt:
             manager: Any = self._config["callbacks"]
             manager.on_custom_event(VOIDED, self._voided(self._void), run_id=manager.parent_run_id)
         runnable, kwargs = self._bound(), self._keywords()
-        with set_config_context(self._config) as context:
+        with attempt_context(self._config) as context:
             context.run(TIMEOUTS.set, self._launch.timeouts)
             context.run(bound_inside, self._launch.timeouts)
             if self._call.mode == "invoke":
@@ -130,7 +130,7 @@ class ModelAttempt:
         self._loops.enter()
         if self._dialect.fields_only:  # a copy that was dropped may be about to close the client it shared
             await asyncio.sleep(0)
-        with set_config_context(self._config) as context:
+        with attempt_context(self._config) as context:
             context.run(bound_inside, self._launch.timeouts)
             if self._call.mode == "invoke":
                 call = partial(runnable.ainvoke, self._prompt, self._config, **kwargs)

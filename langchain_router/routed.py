@@ -28,7 +28,18 @@ from langchain_router.errors import as_model_error
 from langchain_router.listeners import shown_live
 from langchain_router.splice import Splice
 from langchain_router.structured_attempt import Unparsed
-from langchain_router.tracing import ChainRun, Local, caller_tags, chain_name, configured, facts_of, note
+from langchain_router.tracing import (
+    ChainRun,
+    Local,
+    abegun,
+    aended,
+    afailed,
+    caller_tags,
+    chain_name,
+    configured,
+    facts_of,
+    note,
+)
 from langchain_router.translate import to_request
 
 if TYPE_CHECKING:
@@ -60,7 +71,7 @@ class RoutedCall:
     def chunks(self) -> Generator[Any, None, None]:
         """Make the call in this thread; gives what the chosen model gives."""
         manager = configured(CallbackManager, self._config, self._local)
-        traced = manager.on_chain_start(*self._start_args(), **self._start_options())
+        traced = manager.on_chain_start(None, self._inputs(), **self._start_options())
         try:
             if self._model.rate_limiter:
                 self._model.rate_limiter.acquire(blocking=True)
@@ -79,7 +90,7 @@ class RoutedCall:
     async def achunks(self) -> AsyncGenerator[Any, None]:
         """Make the call in this task; gives what the chosen model gives."""
         manager = configured(AsyncCallbackManager, self._config, self._local)
-        traced = await manager.on_chain_start(*self._start_args(), **self._start_options())
+        traced = await abegun(manager, self._inputs(), **self._start_options())
         try:
             if self._model.rate_limiter:
                 await self._model.rate_limiter.aacquire(blocking=True)
@@ -89,18 +100,18 @@ class RoutedCall:
                         for ready in self._ready(part):
                             yield ready
         except BaseException as error:
-            await traced.on_chain_error(self._end_failed(traced, error))
+            await afailed(traced, self._end_failed(traced, error))
             raise
         try:
             for chunk in self._end_well(traced):
                 yield chunk
         finally:  # also for a caller who stops at the last chunk: the call was over
-            await traced.on_chain_end(self._outputs())
+            await aended(traced, self._outputs())
 
     # -- the run ----------------------------------------------------------------------------------
 
-    def _start_args(self) -> tuple[Any, Any]:
-        return (None, {"messages": self._call.messages})
+    def _inputs(self) -> dict[str, Any]:
+        return {"messages": self._call.messages}
 
     def _start_options(self) -> dict[str, Any]:
         name = self._config.get("run_name") or self._model.get_name()
@@ -121,7 +132,9 @@ class RoutedCall:
         """The terms in force, with those of the config over them and attribution filled in."""
         config, configurable = self._config, self._config.get("configurable") or {}
         routing = current_routing().merged({**self._call.terms, **stated_terms(config)})
-        session = next((str(configurable[key]) for key in _SESSIONS if configurable.get(key)), "")
+        session = ""
+        if configurable:
+            session = next((str(configurable[key]) for key in _SESSIONS if configurable.get(key)), "")
         tags = dict.fromkeys((*routing.tags, *caller_tags(config), *(self._local.tags or ())))
         return routing.attributed(
             framework=routing.framework or "langchain",

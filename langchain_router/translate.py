@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.messages import BaseMessage
 
 from capability_router.catalog.card import ModelCard
 from capability_router.request import Need, Request, asked_service
@@ -18,6 +18,7 @@ from capability_router.tokens.attached import Attached, attached_block
 from langchain_router.bindings import Structured, Tools, describe_tools
 from langchain_router.call import Call
 from langchain_router.dialects import MAX_TOKENS
+from langchain_router.message_kinds import is_ai, is_human, is_tool
 from langchain_router.provider_tools import provider_tools
 
 _KINDS = {
@@ -39,7 +40,7 @@ _NO_REASONING = (None, "", "none", False, 0)
 def to_request(call: Call, routing: Routing, cards: Sequence[ModelCard], *, shown_live: bool = False) -> Request:
     """What the core has to know of a call. `shown_live`: others see its answer as it is made."""
     texts, attached = _read(call.messages)
-    media = tuple(part.kind for part in attached)
+    media = tuple([part.kind for part in attached]) if attached else ()
     schemas, names = _tools(call)
     follows = _follows(call.messages)
     return Request(
@@ -54,7 +55,7 @@ def to_request(call: Call, routing: Routing, cards: Sequence[ModelCard], *, show
         service=_service(call),
         stream=call.mode != "invoke",
         resumable=call.mode != "invoke" and not isinstance(call.bound, Structured),
-        turns=[isinstance(m, HumanMessage) for m in call.messages].count(True) or 1,
+        turns=[is_human(type(m)) for m in call.messages].count(True) or 1,
         in_tool_loop=bool(follows),
         follows=follows,
         answered_by=_answered_by(call.messages),
@@ -74,8 +75,8 @@ def _read(messages: Iterable[BaseMessage]) -> tuple[tuple[str, ...], tuple[Attac
             texts.append(content)
         else:
             texts.append(" ".join(_walk(content, media)))
-        if isinstance(message, AIMessage) and message.tool_calls:
-            texts.append(" ".join(f"{tool['name']} {tool['args']}" for tool in message.tool_calls))
+        if is_ai(type(message)) and message.tool_calls:  # type: ignore[attr-defined]  # a model's message
+            texts.append(" ".join(f"{tool['name']} {tool['args']}" for tool in message.tool_calls))  # type: ignore[attr-defined]  # likewise
     return tuple(texts), tuple(media)
 
 
@@ -130,16 +131,16 @@ def _follows(messages: Sequence[BaseMessage]) -> tuple[str, ...]:
     """The ids of the tool calls whose results end the conversation."""
     ids: list[str] = []
     for message in reversed(messages):
-        if not isinstance(message, ToolMessage):
+        if not is_tool(type(message)):
             break
-        ids.append(message.tool_call_id)
+        ids.append(message.tool_call_id)  # type: ignore[attr-defined]  # a tool's message
     return tuple(reversed(ids))
 
 
 def _answered_by(messages: Sequence[BaseMessage]) -> str:
     """The candidate that gave the last answer, as the router wrote it there; '' = none did, or another model."""
     for message in reversed(messages):
-        if isinstance(message, AIMessage):
+        if is_ai(type(message)):
             told = message.response_metadata.get("router")
             return str(told.get("model") or "") if isinstance(told, Mapping) else ""
     return ""
@@ -159,7 +160,9 @@ def _service(call: Call) -> str:
 
 
 def _needs(call: Call, media: tuple[str, ...], cards: Sequence[ModelCard]) -> Need:
-    needs = Need.NONE
+    needs = Need.NONE if call.mode == "invoke" else Need.STREAMING
+    if not (call.kwargs or call.bound or media):  # as most calls are; to join flags is slow
+        return needs
     for kind in media:
         needs |= _MEDIA_NEEDS[kind]
     options = {**call.bound.kwargs, **call.kwargs} if isinstance(call.bound, Tools) else call.kwargs
@@ -172,7 +175,7 @@ def _needs(call: Call, media: tuple[str, ...], cards: Sequence[ModelCard]) -> Ne
         needs |= _schema_need(call.bound, cards)
     if _reasons(options):
         needs |= Need.REASONING_OUTPUT
-    return needs if call.mode == "invoke" else needs | Need.STREAMING
+    return needs
 
 
 def _format_need(response_format: Any) -> Need:
