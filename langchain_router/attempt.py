@@ -86,10 +86,10 @@ class ModelAttempt:
 
     def _without(self, provider: str) -> tuple[str, ...]:
         """The names of the tools that this provider lacks; those among the keywords are taken out of them."""
-        call = self._call
-        if not call.tools:
+        call, given = self._call, self._call.tools
+        if not given:
             return ()
-        kept, options, tools = portable(call.tools, self._kwargs, provider)
+        kept, options, tools = portable(given, self._kwargs, provider)
         if tools and call.bound is None:
             self._kwargs = {**options, "tools": kept} if kept else {k: v for k, v in options.items() if k != "tools"}
         return tools

@@ -184,15 +184,15 @@ class RoutedCall:
 
     def _record(self, traced: ChainRun, refusals: Sequence[Any] = ()) -> None:
         """Write the decision and its cost on the router's run, and tell the handlers that add costs up."""
-        plan = self._run.plan if self._run is not None else None
+        outcome, plan = self.outcome, self._run.plan if self._run is not None else None
         if traced.handlers:
-            note(traced, facts_of(self.outcome, plan, refusals))
-        if self._attempts is not None and self.outcome is not None:
-            self._attempts.end(self.outcome)
+            note(traced, facts_of(outcome, plan, refusals))
+        if self._attempts is not None and outcome is not None:
+            self._attempts.end(outcome)
         handlers = [handler for handler in traced.handlers if isinstance(handler, RouterCallbackHandler)]
-        if self.outcome is None or not handlers:
+        if outcome is None or not handlers:
             return
-        own = without_routers(self.outcome, {id for id, model in self._model.fleet if dialect_of(model).routes})
+        own = without_routers(outcome, {id for id, model in self._model.fleet if dialect_of(model).routes})
         if own is not None:
             for handler in handlers:
                 handler.on_routed(own, self._routing)

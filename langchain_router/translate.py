@@ -41,7 +41,8 @@ def to_request(call: Call, routing: Routing, cards: Sequence[ModelCard], *, show
     """What the core has to know of a call. `shown_live`: others see its answer as it is made."""
     texts, attached = _read(call.messages)
     media = tuple([part.kind for part in attached]) if attached else ()
-    schemas, names = _tools(call)
+    tools = call.tools
+    schemas, names = _tools(call, tools)
     follows = _follows(call.messages)
     return Request(
         texts=texts,
@@ -50,7 +51,7 @@ def to_request(call: Call, routing: Routing, cards: Sequence[ModelCard], *, show
         attached=attached,
         tools=schemas,
         tool_names=names,
-        provider_tools=provider_tools(call.tools),
+        provider_tools=provider_tools(tools) if tools else (),
         max_tokens=_max_tokens(call),
         service=_service(call),
         stream=call.mode != "invoke",
@@ -121,10 +122,10 @@ def _mime(block: Mapping[str, Any]) -> str:
     return ""
 
 
-def _tools(call: Call) -> tuple[str, tuple[str, ...]]:
+def _tools(call: Call, tools: Sequence[Any]) -> tuple[str, tuple[str, ...]]:
     if call.bound is not None:
         return call.bound.described
-    return describe_tools(call.tools) if call.tools else ("", ())
+    return describe_tools(tools) if tools else ("", ())
 
 
 def _follows(messages: Sequence[BaseMessage]) -> tuple[str, ...]:

@@ -39,7 +39,6 @@ class Accounts:
 
     def _most(self, request: Request, plan: Plan, prices: Mapping[str, Price | None]) -> Callable[[str], int | None]:
         """What one launch may cost at most, in picodollars: what a cap reserves. None: its price is unknown."""
-        sizes = {candidate.id: candidate.input_tokens for candidate in plan.candidates}
 
         def most(model: str) -> int | None:
             price = prices[model]
@@ -47,7 +46,7 @@ class Accounts:
                 return None
             card = self._registry.entry(model).card
             tier = request.service or card.service_tier
-            size = sizes.get(model, plan.input_tokens)
+            size = next((c.input_tokens for c in plan.candidates if c.id == model), plan.input_tokens)
             unlike = most_tokens(request.texts) if request.input_tokens is None else 0
             return price.worst(max(size, unlike), longest(request, card, size), media=request.media, service=tier)
 
