@@ -19,7 +19,6 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.prompt_values import ChatPromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
-from langchain_core.runnables.config import set_config_context
 
 from capability_router.closed_loops import Loops
 from capability_router.execution.effects import GRACE_S, Launch
@@ -39,6 +38,7 @@ from langchain_router.messages.replies import EventReader, Reader, finish_of
 from langchain_router.partners.dialects import dialect_of
 from langchain_router.refusals import with_refusal
 from langchain_router.timeouts import TIMEOUTS
+from langchain_router.tracing import attempt_context
 
 VOIDED = "router_voided"
 """The custom event that says: tokens of this message were shown, and another model answers in its place."""
@@ -87,10 +87,10 @@ class ModelAttempt:
 
     def _without(self, provider: str) -> tuple[str, ...]:
         """The names of the tools that this provider lacks; those among the keywords are taken out of them."""
-        call = self._call
-        if not call.tools:
+        call, given = self._call, self._call.tools
+        if not given:
             return ()
-        kept, options, tools = portable(call.tools, self._kwargs, provider)
+        kept, options, tools = portable(given, self._kwargs, provider)
         if tools and call.bound is None:
             self._kwargs = {**options, "tools": kept} if kept else {k: v for k, v in options.items() if k != "tools"}
         return tools
@@ -112,7 +112,7 @@ class ModelAttempt:
             manager: Any = self._config["callbacks"]
             manager.on_custom_event(VOIDED, self._voided(self._void), run_id=manager.parent_run_id)
         runnable, kwargs = self._bound(), self._keywords()
-        with set_config_context(self._config) as context:
+        with attempt_context(self._config) as context:
             context.run(TIMEOUTS.set, self._launch.timeouts)
             context.run(bound_inside, self._launch.timeouts)
             if self._call.mode == "invoke":
@@ -132,7 +132,7 @@ class ModelAttempt:
         self._loops.enter()
         if self._dialect.fields_only:  # a copy that was dropped may be about to close the client it shared
             await asyncio.sleep(0)
-        with set_config_context(self._config) as context:
+        with attempt_context(self._config) as context:
             context.run(bound_inside, self._launch.timeouts)
             if self._call.mode == "invoke":
                 call = partial(runnable.ainvoke, self._prompt, self._config, **kwargs)

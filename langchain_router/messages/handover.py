@@ -13,6 +13,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 
 from capability_router.catalog.aliases import canonical, marks_beginnings
+from langchain_router.messages.kinds import is_ai
 from langchain_router.partners.dialects import DIALECTS, dialect_of
 
 _SHARED = {"text", "tool_use", "tool_call", "tool_call_chunk", "input_json_delta"}
@@ -41,18 +42,18 @@ def handed_over(
     dropped = 0
     out: list[BaseMessage] = []
     for message in messages:
-        if not isinstance(message, AIMessage) or isinstance(message.content, str) or _own(message, provider, model):
+        if not is_ai(type(message)) or isinstance(message.content, str) or _own(message, provider, model):
             out.append(message)
             continue
         foreign = sum(not _shared(block) for block in message.content)
         dropped += foreign
         kept = [own for block in message.content if (own := _plain(block)) is not None]
-        if kept or message.tool_calls:  # a turn of which nothing is left has no valid form anywhere
+        if kept or message.tool_calls:  # type: ignore[attr-defined]  # a model's. A turn of which nothing is left has no valid form anywhere
             out.append(message.model_copy(update={"content": kept}) if foreign else message)
     return out, dropped
 
 
-def _own(message: AIMessage, provider: str, model: BaseChatModel | None) -> bool:
+def _own(message: BaseMessage, provider: str, model: BaseChatModel | None) -> bool:
     """Whether it is that provider's own turn; True also where nobody says whose it is."""
     author = message.response_metadata.get("model_provider")
     if not isinstance(author, str) or not provider or dialect_of(model).routes:

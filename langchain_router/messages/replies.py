@@ -8,10 +8,11 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages import AIMessage
 
 from capability_router.endpoints.chain_usage import cost_of, counted, states, tier_of, under, with_cached
 from capability_router.request import BROKEN_ENDS, Finish, Reply, Usage
+from langchain_router.messages.kinds import is_chunk
 
 _FINISHES: dict[str, Finish] = {
     "stop": Finish.STOP, "end_turn": Finish.STOP, "stop_sequence": Finish.STOP, "completed": Finish.STOP,
@@ -57,7 +58,7 @@ def carries_content(message: AIMessage) -> bool:
             return True
     elif any(_full(block) for block in content):
         return True
-    if message.tool_calls or (isinstance(message, AIMessageChunk) and message.tool_call_chunks):
+    if message.tool_calls or (is_chunk(type(message)) and message.tool_call_chunks):  # type: ignore[attr-defined]  # a chunk
         return True
     return bool(message.additional_kwargs.get("reasoning_content") or message.invalid_tool_calls)
 
@@ -112,7 +113,7 @@ class Reader:
         if message.usage_metadata:
             self._count(message.usage_metadata)
         if message.response_metadata:
-            self._note(message.response_metadata, self._streamed or isinstance(message, AIMessageChunk))
+            self._note(message.response_metadata, self._streamed or is_chunk(type(message)))
         if message.additional_kwargs.get("refusal") or (
             not isinstance(message.content, str) and any(map(_refuses, message.content))
         ):
@@ -123,12 +124,12 @@ class Reader:
         return carries
 
     def _take_calls(self, message: AIMessage) -> None:
-        if not isinstance(message, AIMessageChunk):
+        if not is_chunk(type(message)):
             if message.tool_calls:
                 self._seen.update((tool["id"] or f"#{i}", True) for i, tool in enumerate(message.tool_calls))
             self._malformed += len(message.invalid_tool_calls)
             return
-        for piece in message.tool_call_chunks:
+        for piece in message.tool_call_chunks:  # type: ignore[attr-defined]  # a chunk
             key = piece["index"] if piece["index"] is not None else piece["id"] or len(self._calls)
             parts = self._calls.setdefault(key, [""])
             parts[0] = parts[0] or piece["id"] or ""
