@@ -15,7 +15,7 @@ _SHOWN = {
     "calls": "calls", "input_tokens": "tokens in", "cache_read_tokens": "cached", "output_tokens": "tokens out",
     "cost_usd": "USD", "estimated_usd": "estimated", "unpriced": "unpriced",
 }  # fmt: skip
-_SPARE = ("cache_read_tokens", "input_tokens", "output_tokens")  # left out where there is no room
+_SPARE = ("cache_read_tokens", "input_tokens", "output_tokens", "estimated_usd", "calls")  # left out without room
 _SOMETIMES = ("cache_read_tokens", "estimated_usd", "unpriced")  # shown when there is any
 
 
