@@ -359,6 +359,17 @@ def test_check_tells_whose_a_model_without_a_price_is(config):
     assert found["house", "price missing"].endswith("no cap lets it pass")
 
 
+def test_check_tells_what_is_known_from_resellers_alone_unless_it_is_stated(config):
+    model = "model: 'deepseek:deepseek-v4.1-flash', price: {input_mtok: 1, output_mtok: 2}"
+    config.write_text(f"models: [{{{model}}}]")
+    code, found = findings("--config", str(config))
+    told = found["deepseek/deepseek-v4.1-flash", "resold"]
+    assert (code, "context_window" in told, "tool_calling" in told) == (0, True, True)
+    config.write_text(f"models: [{{{model}, context_window: 5000}}]")
+    assert "context_window" not in findings("--config", str(config))[1]["deepseek/deepseek-v4.1-flash", "resold"]
+    assert run("check", "--config", str(config), "--strict").exit_code == 1
+
+
 def test_what_is_only_unknown_fails_when_that_is_asked_for(config):
     config.write_text(CONFIG.replace("image_inputs: false, ", ""))
     assert findings("--config", str(config)) == (0, {("good", "unknown"): "image_inputs"})
