@@ -39,7 +39,8 @@ class Total(NamedTuple):
         """JSON-safe; amounts as exact decimal texts and as integer picodollars."""
         return {
             "cost_usd": f"{self.cost_usd:f}", "cost_pico": pico(self.cost_usd),
-            "estimated_usd": f"{self.estimated_usd:f}", "estimated_pico": pico(self.estimated_usd), "calls": self.calls, "unpriced": self.unpriced,
+            "estimated_usd": f"{self.estimated_usd:f}", "estimated_pico": pico(self.estimated_usd),
+            "calls": self.calls, "unpriced": self.unpriced,
             "input_tokens": self.input_tokens, "output_tokens": self.output_tokens,
             "cache_read_tokens": self.cache_read_tokens, "reasoning_tokens": self.reasoning_tokens,
         }  # fmt: skip
