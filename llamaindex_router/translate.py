@@ -38,7 +38,8 @@ def request_of(
     parts = tuple(part for m in messages for part in _media(m.blocks))
     media = tuple(part.kind for part in parts)
     texts = tuple(m if isinstance(m, str) else text_of(m) for m in call.messages)
-    tools, longest, said = _schemas(call), _max_tokens(call.kwargs, max_tokens), _said(call.kwargs)
+    said = _said(call.kwargs)
+    tools, longest = _schemas(call), _max_tokens(said, max_tokens)
     return Request(
         texts=texts,
         needs=_needs(call, media),
