@@ -152,6 +152,5 @@ def _tool_text(metadata: Any) -> str:
 
 
 def _max_tokens(keywords: Mapping[str, Any], default: int | None) -> int | None:
-    given = {**(keywords.get("llm_kwargs") or {}), **keywords}
-    stated = (given.get(name) for name in OUTPUT_LIMITS)
+    stated = (keywords.get(name) for name in OUTPUT_LIMITS)
     return next((n for n in stated if isinstance(n, int) and n > 0), default)
