@@ -12,9 +12,9 @@ from capability_router.catalog.card import ModelCard
 from capability_router.request import Need, Request, asked_answers, asked_service
 from capability_router.routing import Routing
 from capability_router.tokens.attached import Attached, attached
+from llamaindex_router.attempts.continuation import CONTINUED
 from llamaindex_router.call import Call
-from llamaindex_router.continuation import CONTINUED
-from llamaindex_router.handover import answered_keys
+from llamaindex_router.messages.handover import answered_keys
 from llamaindex_router.tokens import counted
 
 MEDIA_NEEDS = {

@@ -35,6 +35,14 @@ class Refusal(NamedTuple):
     detail: str
 
 
+class Bar(Protocol):
+    """What keeps a model out of use: its "credential" or its "model", told for a person."""
+
+    @property
+    def what(self) -> str: ...
+    def told(self, id: str, now: float) -> str: ...
+
+
 class Sizes(Protocol):
     """How models count one request, where they may count differently."""
 
@@ -327,9 +335,9 @@ def screen(
     models: Roster | Sequence[ModelCard],
     *,
     unknown: UnknownMode = "prefer_known",
-    barred: Mapping[str, str] = MappingProxyType({}),
+    barred: Mapping[str, Bar] = MappingProxyType({}),
 ) -> Eligible:
-    """Split the cards. `barred` are models out of use (credential or model disabled), with the reason."""
+    """Split the cards. `barred` are models out of use (credential or model disabled)."""
     roster = models if isinstance(models, Roster) else Roster(models)
     rules = RULES if ask.binding or roster.has_tenants else _BY_SIZE
     active = [(rule.name, rule.check) for rule in rules if rule.asks(ask, roster)]
@@ -360,10 +368,10 @@ def _marked(ask: Ask, found: Eligible) -> Eligible:
     return found._replace(notes=(*found.notes, *notes), tight=tight)
 
 
-def _refusal(ask: Ask, card: ModelCard, active: Sequence[Active], barred: Mapping[str, str]) -> Refusal | None:
+def _refusal(ask: Ask, card: ModelCard, active: Sequence[Active], barred: Mapping[str, Bar]) -> Refusal | None:
     if barred and card.id in barred:
-        rule = "model" if barred[card.id].startswith("model ") else "credential"
-        return Refusal(card.id, rule, barred[card.id])
+        bar = barred[card.id]
+        return Refusal(card.id, bar.what, bar.told(card.id, ask.now))
     for name, check in active:
         detail = check(ask, card)
         if detail is not None:

@@ -42,7 +42,6 @@ class Accounts:
 
     def _most(self, request: Request, plan: Plan, prices: Mapping[str, Price | None]) -> Callable[[str], int | None]:
         """What one launch may cost at most, in picodollars: what a cap reserves. None: its price is unknown."""
-        sizes = _sizes(plan)
 
         def most(model: str) -> int | None:
             price = prices[model]
@@ -50,7 +49,7 @@ class Accounts:
                 return None
             card = self._registry.entry(model).card
             tier = request.service or card.service_tier
-            size = sizes.get(model, plan.input_tokens)
+            size = _size(plan, model)
             unlike = most_tokens(request.texts) if request.input_tokens is None else 0
             output = longest(request, card, size) * answers(request, card)
             return price.worst(max(size, unlike), output, media=request.media, service=tier)
@@ -64,7 +63,7 @@ class Accounts:
             card = self._registry.entry(model).card
             if request.max_tokens or card.output_limit:
                 return None
-            return longest(request, card, _sizes(plan).get(model, plan.input_tokens)) * answers(request, card)
+            return longest(request, card, _size(plan, model)) * answers(request, card)
 
         return unlimited
 
@@ -73,18 +72,16 @@ class Accounts:
         limit = request.routing.max_cost_usd
         if limit is None:
             return None
-        sizes = _sizes(plan)
 
         def likely(model: str) -> int | None:
             card, stated = self._registry.entry(model).card, prices[model]
             price = stated.asked(request.service or card.service_tier) if stated else None
             tokens = request.max_tokens or card.output_reserve or default_reserve(card)
-            size = sizes.get(model, plan.input_tokens)
-            return price.estimate(size, tokens * answers(request, card)) if price else None
+            return price.estimate(_size(plan, model), tokens * answers(request, card)) if price else None
 
         return Limit(pico(limit), likely)
 
 
-def _sizes(plan: Plan) -> dict[str, int]:
-    """Input tokens as each candidate counts them."""
-    return {candidate.id: candidate.input_tokens for candidate in plan.candidates}
+def _size(plan: Plan, model: str) -> int:
+    """Input tokens as this candidate counts them; mostly it is the first: no index is made for every request."""
+    return next((candidate.input_tokens for candidate in plan.candidates if candidate.id == model), plan.input_tokens)

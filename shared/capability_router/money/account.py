@@ -153,7 +153,7 @@ class Account:
         if not denial.final:
             return denial
         others = () if denial.store else [c for c in self._candidates if c.id != candidate.id]
-        fits = tuple(c.id for c in others if self._most(c.id) is not None and self.foreseen(c) is None)
+        fits = tuple(c.id for c in others if self.foreseen(c) is None)
         self._refused = denial._replace(fits=fits)
         return self._refused
 

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 from capability_router.catalog.aliases import lacking
 from capability_router.catalog.card import CAPABILITIES, ModelCard
 from capability_router.counter import Count
-from capability_router.eligibility import Ask, Eligible, Refusal, Roster, UnknownMode, answers, screen, window_of
+from capability_router.eligibility import Ask, Bar, Eligible, Refusal, Roster, UnknownMode, answers, screen, window_of
 from capability_router.features import Features, features
 from capability_router.learning.lengths import Lengths
 from capability_router.learning.prior import Prior
@@ -44,7 +44,7 @@ class Health(Protocol):
     """The health board as far as planning reads it."""
 
     def condition(self, id: str, now: float) -> Condition: ...
-    def barred(self, now: float) -> Mapping[str, str]: ...
+    def barred(self, now: float) -> Mapping[str, Bar]: ...
     def failing(self, now: float) -> Mapping[str, float]: ...
 
 

@@ -11,7 +11,7 @@ from langchain_openai import ChatOpenAI
 
 from capability_router import BudgetExceeded, ModelCard, Price
 from langchain_router import ChatRouter
-from langchain_router.description import describe
+from langchain_router.fleet.description import describe
 
 CARD = ModelCard(id="x", max_output_tokens=100, price=Price(input_mtok=0, output_mtok=1))
 

@@ -168,6 +168,26 @@ def test_a_bill_that_is_no_amount_is_told_and_the_price_taken(caplog: pytest.Log
 
 
 @pytest.mark.parametrize(
+    ("bill", "cost"), [("9999.999999999999", 10**16 - 1), (10_000, 20 * 10**6), ("1e30", 20 * 10**6)]
+)
+def test_from_ten_thousand_dollars_on_a_bill_is_none_and_the_price_is_taken(
+    bill: Any, cost: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert Till().charged(Reply(COUNTED, cost_usd=bill))[1] == cost
+    assert ("a reported a cost that is no amount of USD" in caplog.text) is (cost == 20 * 10**6)
+
+
+@pytest.mark.parametrize(
+    ("counted", "believed"),
+    [(Usage(10**9, 10**9), True), (Usage(10**9 + 1, 5), False), (Usage(5, 10**9 + 1), False)],
+)
+def test_above_a_thousand_million_tokens_a_count_is_none_and_the_usual_guess_is_taken(
+    counted: Usage, believed: bool
+) -> None:
+    assert Till().charged(Reply(counted))[0] == (counted if believed else GUESS)
+
+
+@pytest.mark.parametrize(
     ("reply", "model", "estimated"),
     [
         (Reply(Usage(10, 5, service_tier="priority")), "a", True),
