@@ -103,9 +103,9 @@ def _router(recipe: Recipe) -> Router:
     from capability_router.router import Router
 
     if recipe.config is not None:
-        router = Router.from_config(recipe.config, describe=describe, **recipe.settings)
+        router = Router.from_config(recipe.config, describe=describe, api_key=recipe.api_key, **recipe.settings)
     else:
-        router = Router(recipe.models, describe=describe, **recipe.settings)
+        router = Router(recipe.models, describe=describe, api_key=recipe.api_key, **recipe.settings)
     router.count_with(tokens_of, "of LlamaIndex")
     return router
 

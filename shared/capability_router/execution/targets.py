@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from capability_router.execution.limits import Limits
@@ -16,6 +17,7 @@ from capability_router.plan import Candidate
 POLL_S = 0.02  # between looks at a full target that can't say when it will be free
 LOOK_S = 0.1  # between looks at one that can: a call may end earlier than calls do on average
 LONG_WAIT_S = 1.0  # a shorter wait for a sound target beats forcing a broken one
+NO_KEYS: Mapping[str, str] = MappingProxyType({})
 _NEUTRAL = Verdict(ok=False, neutral=True)
 
 
@@ -52,17 +54,18 @@ class Again(NamedTuple):
 
 
 class Targets:
-    """The candidates of one request and what is left of them."""
+    """The candidates of one request and what is left of them. `keys`: the environment variables of their API keys."""
 
     __slots__ = (
         "_again", "_budget", "_continues", "_fresh", "_gate", "_held", "_limits", "_line", "_place", "_priority",
-        "_repeats", "_tokens", "_turned_away", "denials",
+        "_repeats", "_tokens", "_turned_away", "denials", "keys",
     )  # fmt: skip
 
     def __init__(
         self, candidates: tuple[Candidate, ...], gate: Gate, limits: Limits, budget: RetryBudget, tokens: int, *,
-        line: Line, priority: str = "interactive", continues: Collection[str] = (),
+        line: Line, priority: str = "interactive", continues: Collection[str] = (), keys: Mapping[str, str] = NO_KEYS,
     ) -> None:  # fmt: skip
+        self.keys = keys
         self._continues = continues
         self._line, self._priority = line, priority
         self._place: Place | None = None
