@@ -219,3 +219,21 @@ def test_named_models_are_called_with_the_routers_key(monkeypatch: pytest.Monkey
 def test_where_none_was_given_it_is_the_one_that_is_looked_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GROQ_API_KEY", raising=False)
     assert Registry.build(["groq:llama-3.3-70b"]).entry("groq/llama-3.3-70b").key_variable == "GROQ_API_KEY"
+
+
+def test_several_dead_keys_that_are_due_at_once_cost_a_request_one_attempt() -> None:
+    with ChatServer(REFUSALS["rejected"][0]) as dead, ChatServer(reply(completion())) as well:
+        keys = [(dead, "k1"), (dead, "k2"), (dead, "k3"), (well, "k4")]
+        models = [ChatOpenAI(model=key, base_url=server.base_url, api_key=key) for server, key in keys]
+        llm = ChatRouter(models=models, policy="single", max_retries=2, hedge=True)
+        ask = Asking(llm, lambda: llm.invoke("hi").content)
+        with pytest.raises(RouterError, match="Not reached within 3 attempts: openai/k4"):
+            ask()
+        for due in (1, 2, 3):
+            ask.clock.advance(4000.0)
+            assert ask() == "hello"
+            assert len(dead.seen) == 3 + due
+        ask.router.isolate("openai/k4")
+        with pytest.raises(RouterError):
+            ask()  # nothing else is left: the other two are tried after all
+        assert len(dead.seen) == 8

@@ -58,7 +58,7 @@ class Targets:
 
     __slots__ = (
         "_again", "_budget", "_continues", "_fresh", "_gate", "_held", "_limits", "_line", "_place", "_priority",
-        "_repeats", "_tokens", "_turned_away", "denials", "keys",
+        "_repeats", "_tokens", "_tried", "_turned_away", "denials", "keys",
     )  # fmt: skip
 
     def __init__(
@@ -69,7 +69,7 @@ class Targets:
         self._continues = continues
         self._line, self._priority = line, priority
         self._place: Place | None = None
-        self._turned_away = False
+        self._turned_away = self._tried = False
         self._fresh = list(candidates)
         self._again: list[Again] = []
         self._repeats: dict[str, int] = {}
@@ -96,13 +96,28 @@ class Targets:
             self._place = None
 
     def _admitted(self, at: float) -> Pick | None:
+        """The first that is let through. After one trial others come last: they would use the request's attempts up."""
+        late = []
         for candidate in self._fresh:
             permit = self._admit(candidate.id, at)
+            if not isinstance(permit, Permit):
+                self._held[candidate.id] = permit
+            elif permit.trial and self._tried:
+                self._gate.settle(permit, _NEUTRAL, at)
+                late.append(candidate)
+            else:
+                return self._taken(candidate, permit)
+        for candidate in late:
+            permit = self._admit(candidate.id, at)
             if isinstance(permit, Permit):
-                self._fresh.remove(candidate)
-                return Pick(candidate, permit)
+                return self._taken(candidate, permit)
             self._held[candidate.id] = permit
         return None
+
+    def _taken(self, candidate: Candidate, permit: Permit) -> Pick:
+        self._fresh.remove(candidate)
+        self._tried = self._tried or permit.trial
+        return Pick(candidate, permit)
 
     def _admit(self, id: str, at: float) -> Permit | Hold:
         """A permit, unless there is room only for those who stand before this request."""
@@ -136,11 +151,12 @@ class Targets:
             permit = self._gate.admit(candidate.id, at, self._tokens)
             if not isinstance(permit, Permit):
                 continue
-            if may():
+            if not permit.trial and may():
                 self._fresh.remove(candidate)
                 return Pick(candidate, permit)
             self._gate.settle(permit, _NEUTRAL, at)
-            return None
+            if not permit.trial:
+                return None
         return None
 
     def keep_continuing(self) -> None:
