@@ -72,8 +72,8 @@ _LACKING = re.compile(
 _NO_ROUTE = re.compile(r"no endpoints found (?:that support|matching)")
 _THING = r"(?:file|item|previous response|container|conversation|thread|vector store|prompt)"
 _STALE = re.compile(
-    rf"no such {_THING}|\b{_THING}(?: with id)? ['\"`]?[\w-]{{1,80}}['\"`]? (?:was )?not found|\bfile not found: file[_-]"
-    r"|previous_response_not_found"
+    rf"no such {_THING}|\b{_THING}(?: with id)? ['\"`]?[\w-]{{1,80}}['\"`]? (?:was )?not found"
+    r"|\bfile not found: file[_-]|previous_response_not_found"
 )
 """What a request refers to by its id and the account doesn't hold: no word about the model."""
 _LOOSE = (
