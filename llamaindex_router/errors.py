@@ -26,7 +26,7 @@ from capability_router.errors import (
 from capability_router.faults.kinds import Fault
 from capability_router.request import Finish
 from capability_router.routing import TERMS, how_to_say
-from llamaindex_router.usage import finish_word
+from llamaindex_router.messages.usage import finish_word
 
 __all__ = [
     "AllCandidatesFailed",

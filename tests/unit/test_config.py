@@ -357,7 +357,8 @@ def test_settings_show_no_secrets(monkeypatch):
 
 def test_a_cap_over_a_model_without_a_price_is_warned_of():
     local = {"id": "local", "endpoint": {"base_url": "http://h/v1", "model": "m"}}
-    priced = {**local, "id": "priced", "price": {"input_mtok": 1, "output_mtok": 2}}
+    price = {"input_mtok": 1, "output_mtok": 2}
+    priced = {**local, "id": "priced", "price": price, "max_output_tokens": 9}
     cap = {"scope": "global", "limit_usd": 1}
     (told,) = load({"models": [local, priced], "budgets": [cap]}).warnings
     assert "the price of local is unknown" in told

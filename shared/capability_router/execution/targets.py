@@ -254,8 +254,7 @@ class Targets:
 
     def degraded(self) -> str:
         """'the budget leaves out a: ...': why the first choice was not taken; '' = no budget had a say."""
-        told = each_once(self.denials)
-        return f"the budget leaves out {told}" if told else ""
+        return f"the budget leaves out {each_once(self.denials)}" if self.denials else ""
 
     def left(self, at: float, bound: str) -> str:
         """What was not tried, and why; '' = all were. `bound`: what ended the request, 'within 4 attempts'."""

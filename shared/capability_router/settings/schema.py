@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, PlainValidator, field_validator, model_validator
 
+from capability_router.catalog.aliases import canonical
 from capability_router.execution.effects import Timeouts
 from capability_router.health.breaker import BreakerConfig
 from capability_router.money.budget.cap import BudgetSpec, OnExceed
@@ -224,8 +226,10 @@ class Cap(Block):
         return self
 
     def config(self) -> BudgetSpec:
-        """As the budgets read it; raises ConfigError for a scope or window that is none."""
-        return BudgetSpec(**dict(self))
+        """As the budgets read it, a provider under its one name; raises ConfigError for what is no scope or window."""
+        spec = BudgetSpec(**dict(self))
+        kind, _, name = spec.scope.partition(":")
+        return replace(spec, scope=f"{kind}:{canonical(name)}") if kind == "provider" else spec
 
 
 class Tokens(Block):
