@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -11,13 +12,16 @@ import pytest
 from langchain_anthropic import ChatAnthropic
 from langchain_openai import ChatOpenAI
 from llama_index.llms.openai import OpenAI
-from loopback.chat_server import ChatServer, Step, Wire, completion, reply
+from loopback import chat_server
+from loopback.chat_server import ChatServer, Step, Wire, completion
 
 from capability_router import NoEligibleModel, RouterError
 from capability_router.catalog.registry import Registry
 from capability_router.clock import ManualClock
 from langchain_router import ChatEndpoint, ChatRouter
 from llamaindex_router import RouterLLM
+
+reply = partial(chat_server.reply, headers=["connection: close"])  # event loops end with their test
 
 
 def refusal(status: int, code: str) -> Step:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessageChunk
 from langchain_openai import ChatOpenAI
-from loopback.chat_server import USAGE, ChatServer, completion, piece, reply, sse
+from loopback import chat_server
+from loopback.chat_server import USAGE, ChatServer, completion, piece, reply
 from routers import add
 
 from langchain_router import ChatRouter
 
+sse = partial(chat_server.sse, headers=["connection: close"])  # event loops end with their test
 Read = Callable[[Any], list[AIMessageChunk]]
 
 
