@@ -22,8 +22,10 @@ import tiktoken
 
 from benchmarks.tokens import found
 from benchmarks.tokens.fit import fitted
+from benchmarks.tokens.formats import formats
 from benchmarks.tokens.generated import generated
 from benchmarks.tokens.odd import odd, shortened, spread
+from benchmarks.tokens.packages import packages
 from benchmarks.tokens.prose import prose
 from benchmarks.tokens.sample import Sample, drawn
 from benchmarks.tokens.table import errors, lines, mean
@@ -38,7 +40,8 @@ def corpus(seed: int, roots: tuple[Path, ...] = (Path("/"),)) -> list[Sample]:
     texts = [sample for kind in found.FILES for sample in found.from_files(kind, dice)]
     texts += [*found.manuals(dice), *found.translations(dice), *prose(dice, roots), *generated(seed)]
     natural = list(drawn(texts, seed))
-    return [*natural, *drawn([*shortened(natural, seed), *spread(natural), *odd(seed)], seed)]
+    others = [*formats(seed), *(sample for root in roots[1:] for sample in packages(random.Random(seed), root))]
+    return [*natural, *drawn([*shortened(natural, seed), *spread(natural), *odd(seed)], seed), *drawn(others, seed)]
 
 
 def tokenizer(name: str) -> Callable[[str], int]:

@@ -33,7 +33,8 @@ def fitted(samples: Sequence[Sample], tokens: Sequence[int]) -> dict[str, float]
 def _weight(kind: str) -> float:
     if kind in ODD:
         return _ODD_WEIGHT
-    return _LANGUAGE_WEIGHT if kind.removeprefix(SHORT) in LANGUAGES else _WEIGHT
+    said = kind.removeprefix(SHORT) in LANGUAGES or kind.startswith("messages")
+    return _LANGUAGE_WEIGHT if said else _WEIGHT
 
 
 def _row(text: str) -> list[int]:

@@ -1,0 +1,93 @@
+"""What is countable of a text that is not all ASCII: letters with marks, and the leading bytes of other scripts.
+
+Where a leading byte stands for several scripts, what follows it tells them apart; they are looked for, the most usual
+first, until all are found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+COSTS_BEYOND: dict[str, float] = {}
+
+
+def _leads(*bounds: int) -> bytes:
+    return b"".join(bytes(range(first, after)) for first, after in zip(bounds[::2], bounds[1::2], strict=True))
+
+
+def _after(lead: int, *bounds: int) -> tuple[bytes, ...]:
+    return tuple(bytes((lead, follows)) for follows in _leads(*bounds))
+
+
+_LATIN = bytes(range(0xCA))  # ASCII, what follows a lead, and the leads of marked Latin letters
+_MARKED = _leads(0xC3, 0xCA)
+_FAR = (
+    _leads(0xCE, 0xD0), _leads(0xCA, 0xCE), _leads(0xD0, 0xD4), _leads(0xD2, 0xD4), _leads(0xD4, 0xD6), _leads(0xD6, 0xD8),
+    _leads(0xD8, 0xDC), _leads(0xDC, 0xE0), b"\xe0", b"\xe1", b"\xe2", b"\xe3", _leads(0xE4, 0xEA), b"\xea", _leads(0xEB, 0xEE),
+    b"\xef", _leads(0xF0, 0xF5),
+)  # fmt: skip
+_E0 = (
+    _after(0xE0, 0xA4, 0xA6), _after(0xE0, 0xB8, 0xBA), _after(0xE0, 0xA6, 0xA8), _after(0xE0, 0xAE, 0xB0),
+    _after(0xE0, 0xB0, 0xB2), _after(0xE0, 0xAA, 0xAC), _after(0xE0, 0xB4, 0xB6), _after(0xE0, 0xB2, 0xB4),
+    _after(0xE0, 0xA8, 0xAA), _after(0xE0, 0xB6, 0xB8), _after(0xE0, 0xBA, 0xBC), _after(0xE0, 0xAC, 0xAE),
+)  # fmt: skip
+_E1 = (
+    _after(0xE1, 0xBA, 0xBC), _after(0xE1, 0x83, 0x84), _after(0xE1, 0x80, 0x83), _after(0xE1, 0x9E, 0xA0),
+    _after(0xE1, 0x88, 0x8E),
+)  # fmt: skip
+_E2 = (_after(0xE2, 0x80, 0x81), _after(0xE2, 0x94, 0x96), _after(0xE2, 0x86, 0x8C), _after(0xE2, 0xB4, 0xC0))
+_BARS = tuple(4 * sign.encode() for sign in "─═")
+_TRADITIONAL = tuple(sign.encode() for sign in "無個這為檔")  # often in traditional Chinese, never in simplified
+_YERU, _JE = "ы".encode(), "ј".encode()  # often in Russian, often in Serbian
+_EASTERN = ("ț".encode(), "ţ".encode(), "ė".encode())
+_HORN = "ư".encode()  # often in Vietnamese, in no other language
+_NONE_FAR = (0,) * 43
+
+
+def beyond(data: bytes, small: float) -> Sequence[float]:
+    """What COSTS_BEYOND names, counted, in its order; of UTF-8 with so many small ASCII letters."""
+    marked, western = len(data) - len(data.translate(None, _MARKED)), data.count(b"\xc3")
+    leads = data.translate(None, _LATIN)
+    return (
+        data.count(b"\xc2"), western,
+        max(marked - western - 40 * data.count(_HORN), 0),
+        max(min(25 * marked, small) - 150 * data.count(b" de "), 0),
+        min(40 * sum(map(data.count, _EASTERN)), small) if marked else 0,
+        *(_far(data, leads) if leads else _NONE_FAR),
+    )  # fmt: skip
+
+
+def _far(data: bytes, leads: bytes) -> Sequence[float]:
+    size = len(leads)
+    greek, combining, cyrillic, asian, armenian, hebrew, arabic, syriac, e0, e1, e2, kana, han, ea, hangul, forms, four = [
+        size - len(leads.translate(None, members)) for members in _FAR
+    ]
+    not_russian = max(cyrillic - 80 * data.count(_YERU), 0) if cyrillic else 0
+    serbian = min(40 * data.count(_JE), cyrillic) if cyrillic else 0
+    *indic, tibetan = _split(data, e0, _E0)
+    vietnamese, georgian, burmese, khmer, ethiopic, rare = _split(data, e1, _E1)
+    marks, box, maths, african, symbols = _split(data, e2, _E2)
+    bars = sum(map(data.count, _BARS)) if box else 0
+    stops = data.count(b"\xe3\x80") if kana else 0
+    traditional = min(60 * sum(map(data.count, _TRADITIONAL)), han) if han > 10 * kana else 0
+    yi = ea if ea > hangul else 0  # Korean has fewer of these than of its others
+    emoji = data.count(b"\xf0\x9f") if four else 0
+    selectors = data.count(b"\xef\xb8\x8f") if forms else 0
+    return (
+        greek, combining, cyrillic, asian, not_russian, serbian, armenian, hebrew, arabic, syriac, *indic, tibetan,
+        vietnamese, georgian, burmese, khmer, ethiopic, rare + african + yi, marks, box - 4 * bars, bars, maths, symbols,
+        kana - stops, stops, han, traditional, ea + hangul - yi, selectors, forms - selectors, emoji, four - emoji,
+    )  # fmt: skip
+
+
+def _split(data: bytes, size: int, scripts: Iterable[Sequence[bytes]]) -> list[int]:
+    """How many of so many letters are of each script, and how many of none."""
+    found = []
+    for pairs in scripts:
+        found.append(sum(map(data.count, pairs)) if size > 0 else 0)
+        size -= found[-1]
+    return [*found, max(size, 0)]
+
+
+NAMES = """C2|western mark|eastern mark|letter among marked|Romanian, Lithuanian|Greek|combining mark|Cyrillic|Cyrillic of Asia|Cyrillic, not Russian|Cyrillic, Serbian|Armenian|Hebrew|Arabic|Syriac, Thaana|Devanagari|Thai|Bengali|Tamil|Telugu|Gujarati|Malayalam|Kannada|Gurmukhi|Sinhala|Lao|Oriya|Tibetan|Vietnamese|Georgian|Burmese|Khmer|Ethiopic|rare script|mark of a sentence|box|four of a line|sign of mathematics|symbol|kana|stop|Han|traditional Han|Hangul|selector|form|emoji|four bytes"""
+COSTS_BEYOND.update(dict.fromkeys(NAMES.split("|"), 0.0))
