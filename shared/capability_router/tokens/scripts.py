@@ -6,7 +6,7 @@ first, until all are found.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 COSTS_BEYOND: dict[str, float] = {}
 
@@ -22,10 +22,11 @@ def _after(lead: int, *bounds: int) -> tuple[bytes, ...]:
 _LATIN = bytes(range(0xCA))  # ASCII, what follows a lead, and the leads of marked Latin letters
 _MARKED = _leads(0xC3, 0xCA)
 _FAR = (
-    _leads(0xCE, 0xD0), _leads(0xCA, 0xCE), _leads(0xD0, 0xD4), _leads(0xD2, 0xD4), _leads(0xD4, 0xD6), _leads(0xD6, 0xD8),
+    _leads(0xCE, 0xD0), _leads(0xCA, 0xCE), _leads(0xD0, 0xD2), _leads(0xD2, 0xD4), _leads(0xD4, 0xD6), _leads(0xD6, 0xD8),
     _leads(0xD8, 0xDC), _leads(0xDC, 0xE0), b"\xe0", b"\xe1", b"\xe2", b"\xe3", _leads(0xE4, 0xEA), b"\xea", _leads(0xEB, 0xEE),
     b"\xef", _leads(0xF0, 0xF5),
 )  # fmt: skip
+_KIND = bytes(next((kind for kind, leads in enumerate(_FAR) if byte in leads), 255) for byte in range(256))
 _E0 = (
     _after(0xE0, 0xA4, 0xA6), _after(0xE0, 0xB8, 0xBA), _after(0xE0, 0xA6, 0xA8), _after(0xE0, 0xAE, 0xB0),
     _after(0xE0, 0xB0, 0xB2), _after(0xE0, 0xAA, 0xAC), _after(0xE0, 0xB4, 0xB6), _after(0xE0, 0xB2, 0xB4),
@@ -44,28 +45,28 @@ _HORN = "ư".encode()  # often in Vietnamese, in no other language
 _NONE_FAR = (0,) * 43
 
 
-def beyond(data: bytes, small: float) -> Sequence[float]:
-    """What COSTS_BEYOND names, counted, in its order; of UTF-8 with so many small ASCII letters."""
+def beyond(data: bytes) -> Sequence[float]:
+    """What COSTS_BEYOND names, counted, in its order."""
     marked, western = len(data) - len(data.translate(None, _MARKED)), data.count(b"\xc3")
-    leads = data.translate(None, _LATIN)
+    leads, horns = data.translate(None, _LATIN), data.count(_HORN)
     return (
-        data.count(b"\xc2"), western,
-        max(marked - western - 40 * data.count(_HORN), 0),
-        max(min(25 * marked, small) - 150 * data.count(b" de "), 0),
-        min(40 * sum(map(data.count, _EASTERN)), small) if marked else 0,
+        data.count(b"\xc2"), max(western - 40 * horns, 0),
+        max(marked - western - 40 * horns, 0),
+        max(min(25 * marked, len(data)) - 150 * data.count(b" de "), 0),
+        min(40 * sum(map(data.count, _EASTERN)), len(data)) if marked else 0,
         *(_far(data, leads) if leads else _NONE_FAR),
     )  # fmt: skip
 
 
 def _far(data: bytes, leads: bytes) -> Sequence[float]:
-    size = len(leads)
-    greek, combining, cyrillic, asian, armenian, hebrew, arabic, syriac, e0, e1, e2, kana, han, ea, hangul, forms, four = [
-        size - len(leads.translate(None, members)) for members in _FAR
-    ]
+    kinds = leads.translate(_KIND)
+    (
+        greek, combining, russian, asian, armenian, hebrew, arabic, syriac, e0, e1, e2, kana, han, ea, hangul, forms, four,
+    ) = [kinds.count(kind) for kind in range(len(_FAR))]  # fmt: skip
+    cyrillic = russian + asian
     not_russian = max(cyrillic - 80 * data.count(_YERU), 0) if cyrillic else 0
     serbian = min(40 * data.count(_JE), cyrillic) if cyrillic else 0
-    *indic, tibetan = _split(data, e0, _E0)
-    vietnamese, georgian, burmese, khmer, ethiopic, rare = _split(data, e1, _E1)
+    indic, (vietnamese, *asians, rare) = _split(data, e0, _E0), _split(data, e1, _E1)
     marks, box, maths, african, symbols = _split(data, e2, _E2)
     bars = sum(map(data.count, _BARS)) if box else 0
     stops = data.count(b"\xe3\x80") if kana else 0
@@ -74,14 +75,16 @@ def _far(data: bytes, leads: bytes) -> Sequence[float]:
     emoji = data.count(b"\xf0\x9f") if four else 0
     selectors = data.count(b"\xef\xb8\x8f") if forms else 0
     return (
-        greek, combining, cyrillic, asian, not_russian, serbian, armenian, hebrew, arabic, syriac, *indic, tibetan,
-        vietnamese, georgian, burmese, khmer, ethiopic, rare + african + yi, marks, box - 4 * bars, bars, maths, symbols,
+        greek, combining, cyrillic, asian, not_russian, serbian, armenian, hebrew, arabic, syriac, *indic, vietnamese,
+        *asians, rare + african + yi, marks, box - 4 * bars, bars, maths, symbols,
         kana - stops, stops, han, traditional, ea + hangul - yi, selectors, forms - selectors, emoji, four - emoji,
     )  # fmt: skip
 
 
-def _split(data: bytes, size: int, scripts: Iterable[Sequence[bytes]]) -> list[int]:
+def _split(data: bytes, size: int, scripts: Sequence[Sequence[bytes]]) -> Sequence[int]:
     """How many of so many letters are of each script, and how many of none."""
+    if not size:
+        return (0,) * (len(scripts) + 1)
     found = []
     for pairs in scripts:
         found.append(sum(map(data.count, pairs)) if size > 0 else 0)
