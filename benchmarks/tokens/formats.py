@@ -15,8 +15,12 @@ from collections.abc import Callable, Iterator
 from benchmarks.tokens.sample import FIT, JUDGE, Sample
 
 Make = Callable[[random.Random, int], str]
-_FIT_WORDS = "Bridge river Engine Manager load start stop open close write read flush parse build node shard lease".split()
-_WORDS = "harbour Ticket Parser checkout replica backup volume mount probe kernel driver socket scale retry cron".split()
+_FIT_WORDS = (
+    "Bridge river Engine Manager load start stop open close write read flush parse build node shard lease".split()
+)
+_WORDS = (
+    "harbour Ticket Parser checkout replica backup volume mount probe kernel driver socket scale retry cron".split()
+)
 
 
 def _rows(row: Callable[[random.Random], str], width: int) -> Make:
@@ -84,7 +88,9 @@ def _listing(dice: random.Random) -> str:
 
 
 def _tabs(dice: random.Random) -> str:
-    return "\t".join((dice.choice(_WORDS), str(dice.randint(1, 10**6)), f"{dice.random():.5f}", dice.choice(("NA", "+", "-"))))
+    return "\t".join(
+        (dice.choice(_WORDS), str(dice.randint(1, 10**6)), f"{dice.random():.5f}", dice.choice(("NA", "+", "-")))
+    )
 
 
 # -- dumps and packed data --------------------------------------------------------------------------
@@ -115,7 +121,10 @@ def _pem(dice: random.Random, size: int) -> str:
 
 
 def _token(dice: random.Random) -> str:
-    parts = (json.dumps({"alg": "RS256", "kid": f"{dice.getrandbits(64):x}"}), json.dumps({"sub": dice.choice(_WORDS), "exp": dice.getrandbits(30)}))
+    parts = (
+        json.dumps({"alg": "RS256", "kid": f"{dice.getrandbits(64):x}"}),
+        json.dumps({"sub": dice.choice(_WORDS), "exp": dice.getrandbits(30)}),
+    )
     head = ".".join(base64.urlsafe_b64encode(part.encode()).decode().rstrip("=") for part in parts)
     return f"Bearer {head}.{base64.urlsafe_b64encode(dice.randbytes(256)).decode().rstrip('=')}"
 
@@ -160,7 +169,9 @@ _MATHS = "∀∃∈∉⊂⊆∪∩∧∨¬⇒⇔→↦∂∇∑∏∫√∞≈�
 
 
 def _maths(dice: random.Random) -> str:
-    terms = (dice.choice(_MATHS) + dice.choice((" ", "x", "(", " n", ") ", " = ", "f")) for _ in range(dice.randint(6, 20)))
+    terms = (
+        dice.choice(_MATHS) + dice.choice((" ", "x", "(", " n", ") ", " = ", "f")) for _ in range(dice.randint(6, 20))
+    )
     return "".join(terms)
 
 
@@ -198,6 +209,6 @@ def formats(seed: int) -> Iterator[Sample]:
         for side, makes in sides.items():
             for i in range(_EACH):
                 dice = random.Random(f"{seed} {side} {kind} {i}")
-                yield Sample(kind, f"{side}{kind} {i}", makes[i % len(makes)](dice, int(100 * 32 ** dice.random()))[:3_200])
-
-
+                yield Sample(
+                    kind, f"{side}{kind} {i}", makes[i % len(makes)](dice, int(100 * 32 ** dice.random()))[:3_200]
+                )

@@ -41,7 +41,9 @@ def packages(dice: random.Random, root: Path) -> Iterator[Sample]:
         for path in _some(root, patterns, dice):
             text = read(path)
             if len(text) >= _LEAST:
-                yield cut(kind, f"{path.parent.name}/{path.stem}", _packed(text) if kind == "packed JSON" else text, dice)
+                yield cut(
+                    kind, f"{path.parent.name}/{path.stem}", _packed(text) if kind == "packed JSON" else text, dice
+                )
     yield from _formulas(dice, root)
     yield from _catalogs(dice, root)
     yield from _declarations(dice, root)
@@ -86,7 +88,9 @@ def _catalogs(dice: random.Random, root: Path) -> Iterator[Sample]:
             name = script(text)
             seen[name] = seen.get(name, 0) + 1
             for _ in range(1 if name == "Latin" else 4):
-                yield cut(f"messages, {name}", f"{(FIT, JUDGE)[seen[name] % 2]}{program} {lang} {path.stem}", text, dice)
+                yield cut(
+                    f"messages, {name}", f"{(FIT, JUDGE)[seen[name] % 2]}{program} {lang} {path.stem}", text, dice
+                )
 
 
 def script(text: str) -> str:
@@ -141,9 +145,13 @@ def _dialogs(dice: random.Random, root: Path) -> Iterator[Sample]:
     """Small talk and sentences in many languages, each some dozen of characters; only judged."""
     for path in sorted(root.glob("wheels/chatterbot_corpus/**/data/*/*.yml")):
         said = re.findall(r"^ *-(?: -)? +(.{4,})$", read(path), re.MULTILINE)
-        yield from _shorts(f"dialogs, {'English' if path.parent.name == 'english' else 'others'}", said, path.parent.name, dice)
+        yield from _shorts(
+            f"dialogs, {'English' if path.parent.name == 'english' else 'others'}", said, path.parent.name, dice
+        )
     for path in sorted(root.glob("wheels/spacy/spacy/lang/*/examples.py")):
-        said = [n.value for n in ast.walk(ast.parse(read(path))) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+        said = [
+            n.value for n in ast.walk(ast.parse(read(path))) if isinstance(n, ast.Constant) and isinstance(n.value, str)
+        ]
         yield from _shorts("sentences", [s for s in said if ">>>" not in s and len(s) > 9], path.parent.name, dice)
 
 
@@ -176,5 +184,7 @@ def _emoji(dice: random.Random, root: Path) -> Iterator[Sample]:
         rows = [(r["unicode"], r["label"]) for r in json.loads(path.read_text())]
         for _ in range(2):
             some = dice.sample(rows, dice.randint(5, 60))
-            yield Sample("named emoji", f"{JUDGE}{path.parent.name}", "\n".join(f"{sign} {name}" for sign, name in some))
+            yield Sample(
+                "named emoji", f"{JUDGE}{path.parent.name}", "\n".join(f"{sign} {name}" for sign, name in some)
+            )
             yield Sample("only emoji", f"{JUDGE}{path.parent.name}", "".join(sign for sign, _ in some))

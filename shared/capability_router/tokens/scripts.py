@@ -8,7 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-COSTS_BEYOND: dict[str, float] = {}
+COSTS_BEYOND: dict[str, float] = {
+    "C2": 1.883, "western mark": 0.894, "eastern mark": 0.703, "letter among marked": 0.022,
+    "Romanian, Lithuanian": 0.086, "Greek": 0.398, "combining mark": 2.201, "Cyrillic": 0.260,
+    "Cyrillic of Asia": 1.144, "Cyrillic, not Russian": 0.124, "Cyrillic, Serbian": 0.039, "Armenian": 0.376,
+    "Hebrew": 0.446, "Arabic": 0.349, "Syriac, Thaana": 2.208, "Devanagari": 0.414, "Thai": 0.468, "Bengali": 0.437,
+    "Tamil": 0.371, "Telugu": 0.515, "Gujarati": 0.458, "Malayalam": 0.395, "Kannada": 0.429, "Gurmukhi": 0.673,
+    "Sinhala": 0.618, "Lao": 1.891, "Oriya": 1.083, "Tibetan": 1.526, "Vietnamese": 0.080, "Georgian": 0.374,
+    "Burmese": 0.551, "Khmer": 0.486, "Ethiopic": 2.246, "rare script": 3.228, "mark of a sentence": 0.911,
+    "box": 0.916, "four of a line": 0.527, "sign of mathematics": 2.269, "symbol": 2.813, "kana": 0.693, "stop": 1.202,
+    "Han": 0.704, "traditional Han": 0.252, "Hangul": 0.696, "selector": 5.614, "form": 0.944, "emoji": 1.015,
+    "four bytes": 4.198,
+}  # fmt: skip
+"""Tokens for each, in text that is not all ASCII."""
 
 
 def _leads(*bounds: int) -> bytes:
@@ -19,12 +31,13 @@ def _after(lead: int, *bounds: int) -> tuple[bytes, ...]:
     return tuple(bytes((lead, follows)) for follows in _leads(*bounds))
 
 
-_LATIN = bytes(range(0xCA))  # ASCII, what follows a lead, and the leads of marked Latin letters
+ASCII = bytes(range(0x80))
+_LATIN = bytes(range(0x80, 0xCA))  # what follows a lead, and the leads of marked Latin letters
 _MARKED = _leads(0xC3, 0xCA)
 _FAR = (
-    _leads(0xCE, 0xD0), _leads(0xCA, 0xCE), _leads(0xD0, 0xD2), _leads(0xD2, 0xD4), _leads(0xD4, 0xD6), _leads(0xD6, 0xD8),
-    _leads(0xD8, 0xDC), _leads(0xDC, 0xE0), b"\xe0", b"\xe1", b"\xe2", b"\xe3", _leads(0xE4, 0xEA), b"\xea", _leads(0xEB, 0xEE),
-    b"\xef", _leads(0xF0, 0xF5),
+    _leads(0xCE, 0xD0), _leads(0xCA, 0xCE), _leads(0xD0, 0xD2), _leads(0xD2, 0xD4), _leads(0xD4, 0xD6),
+    _leads(0xD6, 0xD8), _leads(0xD8, 0xDC), _leads(0xDC, 0xE0), b"\xe0", b"\xe1", b"\xe2", b"\xe3",
+    _leads(0xE4, 0xEA), b"\xea", _leads(0xEB, 0xEE), b"\xef", _leads(0xF0, 0xF5),
 )  # fmt: skip
 _KIND = bytes(next((kind for kind, leads in enumerate(_FAR) if byte in leads), 255) for byte in range(256))
 _E0 = (
@@ -42,38 +55,38 @@ _TRADITIONAL = tuple(sign.encode() for sign in "無個這為檔")  # often in tr
 _YERU, _JE = "ы".encode(), "ј".encode()  # often in Russian, often in Serbian
 _EASTERN = ("ț".encode(), "ţ".encode(), "ė".encode())
 _HORN = "ư".encode()  # often in Vietnamese, in no other language
-_NONE_FAR = (0,) * 43
 
 
 def beyond(data: bytes) -> Sequence[float]:
-    """What COSTS_BEYOND names, counted, in its order."""
-    marked, western = len(data) - len(data.translate(None, _MARKED)), data.count(b"\xc3")
-    leads, horns = data.translate(None, _LATIN), data.count(_HORN)
+    """What COSTS_BEYOND names, counted, in its order; only the first five where all letters are Latin."""
+    high = data.translate(None, ASCII)
+    leads, western, horns = high.translate(None, _LATIN), high.count(b"\xc3"), high.count(_HORN)
+    marked = len(high) - len(high.translate(None, _MARKED))
     return (
-        data.count(b"\xc2"), max(western - 40 * horns, 0),
-        max(marked - western - 40 * horns, 0),
-        max(min(25 * marked, len(data)) - 150 * data.count(b" de "), 0),
-        min(40 * sum(map(data.count, _EASTERN)), len(data)) if marked else 0,
-        *(_far(data, leads) if leads else _NONE_FAR),
+        high.count(b"\xc2"), max(western - 40 * horns, 0), max(marked - western - 40 * horns, 0),
+        max(min(25 * marked, len(data)) - 150 * data.count(b" de "), 0) if marked else 0,
+        min(40 * sum(map(high.count, _EASTERN)), len(data)) if marked > western else 0,
+        *(_far(high, leads) if leads else ()),
     )  # fmt: skip
 
 
-def _far(data: bytes, leads: bytes) -> Sequence[float]:
+def _far(high: bytes, leads: bytes) -> Sequence[float]:
     kinds = leads.translate(_KIND)
     (
-        greek, combining, russian, asian, armenian, hebrew, arabic, syriac, e0, e1, e2, kana, han, ea, hangul, forms, four,
+        greek, combining, russian, asian, armenian, hebrew, arabic, syriac, e0, e1, e2, kana,
+        han, ea, hangul, forms, four,
     ) = [kinds.count(kind) for kind in range(len(_FAR))]  # fmt: skip
     cyrillic = russian + asian
-    not_russian = max(cyrillic - 80 * data.count(_YERU), 0) if cyrillic else 0
-    serbian = min(40 * data.count(_JE), cyrillic) if cyrillic else 0
-    indic, (vietnamese, *asians, rare) = _split(data, e0, _E0), _split(data, e1, _E1)
-    marks, box, maths, african, symbols = _split(data, e2, _E2)
-    bars = sum(map(data.count, _BARS)) if box else 0
-    stops = data.count(b"\xe3\x80") if kana else 0
-    traditional = min(60 * sum(map(data.count, _TRADITIONAL)), han) if han > 10 * kana else 0
+    not_russian = max(cyrillic - 80 * high.count(_YERU), 0) if cyrillic else 0
+    serbian = min(40 * high.count(_JE), cyrillic) if cyrillic else 0
+    indic, (vietnamese, *asians, rare) = _split(high, e0, _E0), _split(high, e1, _E1)
+    marks, box, maths, african, symbols = _split(high, e2, _E2)
+    bars = sum(map(high.count, _BARS)) if box else 0
+    stops = high.count(b"\xe3\x80") if kana else 0
+    traditional = min(60 * sum(map(high.count, _TRADITIONAL)), han) if han > 10 * kana else 0
     yi = ea if ea > hangul else 0  # Korean has fewer of these than of its others
-    emoji = data.count(b"\xf0\x9f") if four else 0
-    selectors = data.count(b"\xef\xb8\x8f") if forms else 0
+    emoji = high.count(b"\xf0\x9f") if four else 0
+    selectors = high.count(b"\xef\xb8\x8f") if forms else 0
     return (
         greek, combining, cyrillic, asian, not_russian, serbian, armenian, hebrew, arabic, syriac, *indic, vietnamese,
         *asians, rare + african + yi, marks, box - 4 * bars, bars, maths, symbols,
@@ -81,16 +94,12 @@ def _far(data: bytes, leads: bytes) -> Sequence[float]:
     )  # fmt: skip
 
 
-def _split(data: bytes, size: int, scripts: Sequence[Sequence[bytes]]) -> Sequence[int]:
+def _split(high: bytes, size: int, scripts: Sequence[Sequence[bytes]]) -> Sequence[int]:
     """How many of so many letters are of each script, and how many of none."""
     if not size:
         return (0,) * (len(scripts) + 1)
     found = []
     for pairs in scripts:
-        found.append(sum(map(data.count, pairs)) if size > 0 else 0)
+        found.append(sum(map(high.count, pairs)) if size > 0 else 0)
         size -= found[-1]
     return [*found, max(size, 0)]
-
-
-NAMES = """C2|western mark|eastern mark|letter among marked|Romanian, Lithuanian|Greek|combining mark|Cyrillic|Cyrillic of Asia|Cyrillic, not Russian|Cyrillic, Serbian|Armenian|Hebrew|Arabic|Syriac, Thaana|Devanagari|Thai|Bengali|Tamil|Telugu|Gujarati|Malayalam|Kannada|Gurmukhi|Sinhala|Lao|Oriya|Tibetan|Vietnamese|Georgian|Burmese|Khmer|Ethiopic|rare script|mark of a sentence|box|four of a line|sign of mathematics|symbol|kana|stop|Han|traditional Han|Hangul|selector|form|emoji|four bytes"""
-COSTS_BEYOND.update(dict.fromkeys(NAMES.split("|"), 0.0))
