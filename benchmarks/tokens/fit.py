@@ -11,7 +11,8 @@ from benchmarks.tokens.found import LANGUAGES
 from benchmarks.tokens.odd import KINDS as ODD
 from benchmarks.tokens.odd import SHORT
 from benchmarks.tokens.sample import Sample
-from capability_router.tokens.estimate import COSTS, COSTS_BEYOND, counts
+from capability_router.tokens.estimate import COSTS, counts
+from capability_router.tokens.scripts import COSTS_BEYOND
 
 _ROUNDS, _SWEEPS = 6, 3_000
 _CLOSE = 0.03  # relative errors below this count alike

@@ -19,8 +19,8 @@ GROUPS = (
     *dict.fromkeys(LANGUAGES.values()),
 )  # fmt: skip
 OTHERS = (
-    "other code", "packed sources", "English books", "formulas", "rare words", "messages", "declaration", "mixed with English",
-    "dialogs", "emoji", "other formats", "blanks and repetitions",
+    "other code", "packed sources", "English books", "formulas", "rare words", "messages", "declaration",
+    "mixed with English", "dialogs", "emoji", "other formats", "blanks and repetitions",
 )  # fmt: skip
 """Groups of the texts that downloaded packages and other generators give."""
 
