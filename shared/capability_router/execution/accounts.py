@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 
 from capability_router.catalog.prices import price_of
 from capability_router.catalog.registry import Registry
@@ -41,6 +42,10 @@ class Accounts:
         """What one launch may cost at most, in picodollars: what a cap reserves. None: its price is unknown."""
         sizes = {candidate.id: candidate.input_tokens for candidate in plan.candidates}
 
+        @cache  # the texts may be long, and each launch asks
+        def least() -> int:
+            return most_tokens(request.texts) if request.input_tokens is None else 0
+
         def most(model: str) -> int | None:
             price = prices[model]
             if price is None:
@@ -48,8 +53,7 @@ class Accounts:
             card = self._registry.entry(model).card
             tier = request.service or card.service_tier
             size = sizes.get(model, plan.input_tokens)
-            unlike = most_tokens(request.texts) if request.input_tokens is None else 0
-            return price.worst(max(size, unlike), longest(request, card, size), media=request.media, service=tier)
+            return price.worst(max(size, least()), longest(request, card, size), media=request.media, service=tier)
 
         return most
 
