@@ -3,7 +3,8 @@
 A tokenizer cuts where letters, digits, signs and spaces meet, so what is counted are mostly such meetings:
 a word after a space, a word after a sign, every third digit, a capital inside a word. Rare letters, marks
 and other scripts cost extra. The costs were fitted by non-negative least squares against o200k on one half of
-what is installed on a machine and judged on the other half: `python -m benchmarks.tokens`.
+what is installed on a machine and of packages that are fetched, and judged on the other half:
+`python -m benchmarks.tokens`. What is not ASCII is counted in scripts.py.
 
 Every byte is translated to a byte of flags; the translated text, read as one long integer, is then asked for
 all its meetings at once: `first & second >> 8` has a bit for each. That takes half the time of
