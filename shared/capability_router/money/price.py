@@ -74,7 +74,7 @@ class Price:
 
     What is missing falls back: the price of a special kind of token to the plain input or output price (a
     write that is kept for an hour to the plain write's, cached audio and images to their own uncached
-    price, else to the cached one). `per_request` is USD for each call. `tiers` and `services` (prices of "batch",
+    price where that is not the text's, else to the cached one). `per_request` is USD for each call. `tiers` and `services` (prices of "batch",
     "flex", "priority") stand for themselves: what they leave out falls back to their own plain price. Raises
     ConfigError for NaN or negative.
     """
@@ -127,9 +127,9 @@ class Price:
         return Rates(
             plain, out, read, write, _rate(self.cache_write_1h_mtok, write),
             audio, _rate(self.output_audio_mtok, out),
-            _rate(self.cache_audio_read_mtok, read if self.input_audio_mtok is None else audio),
+            _rate(self.cache_audio_read_mtok, read if audio == plain else audio),
             image, _rate(self.output_image_mtok, out),
-            _rate(self.cache_image_read_mtok, read if self.input_image_mtok is None else image),
+            _rate(self.cache_image_read_mtok, read if image == plain else image),
         )  # fmt: skip
 
     @property
