@@ -38,8 +38,8 @@ from langchain_router.construction import (
     parted,
     with_attempts,
 )
-from langchain_router.description import describe
-from langchain_router.fleet import Fleet
+from langchain_router.fleet.description import describe
+from langchain_router.fleet.fleet import Fleet
 from langchain_router.generations import configs_of, result_of
 from langchain_router.profile import common_profile
 from langchain_router.routed import RoutedCall

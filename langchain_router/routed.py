@@ -18,16 +18,16 @@ from capability_router.errors import NoEligibleModel
 from capability_router.execution.run import Run
 from capability_router.request import Outcome
 from capability_router.routing import Routing, current_routing
-from langchain_router.annotation import annotated, is_last, not_last
-from langchain_router.attempts import Attempts
+from langchain_router.annotation import annotated, ending, is_last, not_last
+from langchain_router.attempts.endpoint import Attempts
+from langchain_router.attempts.listeners import shown_live
+from langchain_router.attempts.structured import Unparsed
 from langchain_router.bindings import Structured
 from langchain_router.call import Call, stated_terms
 from langchain_router.callback import RouterCallbackHandler, without_routers
-from langchain_router.dialects import dialect_of
 from langchain_router.errors import as_model_error
-from langchain_router.listeners import shown_live
-from langchain_router.splice import Splice
-from langchain_router.structured_attempt import Unparsed
+from langchain_router.messages.splice import Splice
+from langchain_router.partners.dialects import dialect_of
 from langchain_router.tracing import (
     ChainRun,
     Local,
@@ -60,6 +60,7 @@ class RoutedCall:
         self._run: Run[Any] | None = None
         self._attempts: Attempts | None = None
         self._held: Any = _NOTHING
+        self._open: AIMessageChunk | None = None  # the last chunk, while none has ended the stream
         self._traced: list[Any] | None = None
         self._splice = Splice() if call.mode == "events" and model.router.settings.resume else None
 
@@ -161,13 +162,16 @@ class RoutedCall:
             before = not_last(self._held)
         self._held = _NOTHING
         if self._call.mode == "invoke" or is_last(chunk):
-            self._held = chunk
+            self._held, self._open = chunk, None
             return before
+        self._open = chunk if isinstance(chunk, AIMessageChunk) else None
         return (*before, chunk)
 
     def _end_well(self, traced: ChainRun) -> Sequence[Any]:
         """Record the call; gives the chunk that was kept, with its annotation."""
         self._record(traced)
+        if self._open is not None:  # it broke off after its terminal reason, before its last chunk
+            self._held = ending(self._open)
         if self._held is _NOTHING:
             return ()
         outcome = self.outcome

@@ -27,7 +27,7 @@ from langchain_core.utils.uuid import uuid7
 from capability_router.execution.effects import Launch
 from capability_router.plan import Plan
 from capability_router.request import Outcome
-from langchain_router.fault_notes import add_metadata, tracers_of
+from langchain_router.attempts.fault_notes import add_metadata, tracers_of
 
 ManagerT = TypeVar("ManagerT", CallbackManager, AsyncCallbackManager)
 ChainRun = CallbackManagerForChainRun | AsyncCallbackManagerForChainRun

@@ -12,14 +12,14 @@ from typing import Any
 from langchain_core.messages import BaseMessage
 
 from capability_router.catalog.card import ModelCard
-from capability_router.request import Need, Request, asked_service
+from capability_router.request import Need, Request, asked_answers, asked_service
 from capability_router.routing import Routing
 from capability_router.tokens.attached import Attached, attached_block
 from langchain_router.bindings import Structured, Tools, describe_tools
 from langchain_router.call import Call
-from langchain_router.dialects import MAX_TOKENS
-from langchain_router.message_kinds import is_ai, is_human, is_tool
-from langchain_router.provider_tools import provider_tools
+from langchain_router.messages.kinds import is_ai, is_human, is_tool
+from langchain_router.messages.provider_tools import provider_tools
+from langchain_router.partners.dialects import MAX_TOKENS
 
 _KINDS = {
     "image": "image", "image_url": "image", "input_image": "image",
@@ -43,7 +43,7 @@ def to_request(call: Call, routing: Routing, cards: Sequence[ModelCard], *, show
     media = tuple([part.kind for part in attached]) if attached else ()
     tools = call.tools
     schemas, names = _tools(call, tools)
-    follows = _follows(call.messages)
+    follows, keywords = _follows(call.messages), _keywords(call)
     return Request(
         texts=texts,
         needs=_needs(call, media, cards),
@@ -52,8 +52,9 @@ def to_request(call: Call, routing: Routing, cards: Sequence[ModelCard], *, show
         tools=schemas,
         tool_names=names,
         provider_tools=provider_tools(tools) if tools else (),
-        max_tokens=_max_tokens(call),
-        service=_service(call),
+        max_tokens=_max_tokens(call, keywords),
+        service=asked_service(keywords) if keywords else "",
+        answers=asked_answers(keywords) if keywords else None,
         stream=call.mode != "invoke",
         resumable=call.mode != "invoke" and not isinstance(call.bound, Structured),
         turns=[is_human(type(m)) for m in call.messages].count(True) or 1,
@@ -147,17 +148,16 @@ def _answered_by(messages: Sequence[BaseMessage]) -> str:
     return ""
 
 
-def _max_tokens(call: Call) -> int | None:
-    if not call.kwargs:
+def _max_tokens(call: Call, keywords: Mapping[str, Any]) -> int | None:
+    if not keywords:
         return call.max_tokens
-    stated = (call.kwargs.get(name) for name in MAX_TOKENS)
+    stated = (keywords.get(name) for name in MAX_TOKENS)
     found = next((n for n in stated if isinstance(n, int) and n > 0), None)
     return found or call.max_tokens
 
 
-def _service(call: Call) -> str:
-    keywords = call.kwargs if call.bound is None else {**getattr(call.bound, "kwargs", {}), **call.kwargs}
-    return asked_service(keywords) if keywords else ""
+def _keywords(call: Call) -> Mapping[str, Any]:
+    return call.kwargs if call.bound is None else {**getattr(call.bound, "kwargs", {}), **call.kwargs}
 
 
 def _needs(call: Call, media: tuple[str, ...], cards: Sequence[ModelCard]) -> Need:

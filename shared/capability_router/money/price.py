@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from operator import mul
 from typing import Any, NamedTuple
 
@@ -18,19 +18,20 @@ from capability_router.errors import ConfigError
 from capability_router.nearest import nearest
 from capability_router.request import SERVICE_TIERS, Usage
 
-PICO_PER_USD = 10**12
-_PICO_PER_TOKEN = 10**6  # of a price of 1 USD per million tokens
+PICO_PER_USD = Decimal(10**12)
+_PICO_PER_TOKEN = Decimal(10**6)  # of a price of 1 USD per million tokens
+_EXACT = Context(prec=100)  # the caller's own may round
 Number = int | float | str | Decimal
 
 
 def usd(pico: int) -> Decimal:
     """Picodollars as exact USD."""
-    return Decimal(pico).scaleb(-12)
+    return Decimal(f"{pico}e-12")
 
 
 def pico(amount: Number) -> int:
     """USD as picodollars; raises ConfigError for what is not a finite amount >= 0."""
-    return int((_decimal("amount", amount) * PICO_PER_USD).to_integral_value(ROUND_HALF_EVEN))
+    return int(_EXACT.multiply(_decimal("amount", amount), PICO_PER_USD).to_integral_value(ROUND_HALF_EVEN))
 
 
 def _decimal(name: str, value: Any) -> Decimal:
@@ -272,7 +273,7 @@ def _dearest(rates: Rates) -> tuple[int, int]:
 def _rate(usd_per_mtok: Number | None, otherwise: int = 0) -> int:
     if usd_per_mtok is None:
         return otherwise
-    return int((Decimal(str(usd_per_mtok)) * _PICO_PER_TOKEN).to_integral_value(ROUND_HALF_EVEN))
+    return int(_EXACT.multiply(Decimal(str(usd_per_mtok)), _PICO_PER_TOKEN).to_integral_value(ROUND_HALF_EVEN))
 
 
 def _by_kind(usage: Usage) -> tuple[int, ...]:

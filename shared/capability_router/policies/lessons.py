@@ -34,10 +34,12 @@ class Lessons(NamedTuple):
         self.outcomes.note(request.id, Answered(outcome.model, plan.task))
         if outcome.usage.estimated:
             return
+        chosen = _planned(plan, outcome.model)
         if outcome.finish != "length":
-            self.lengths.learn(outcome.model, plan.task, plan.output_tokens, outcome.usage.output_tokens)
+            predicted = plan.output_tokens * chosen.answers
+            self.lengths.learn(outcome.model, plan.task, predicted, outcome.usage.output_tokens)
         if not request.model and not outcome.resumed:
-            self._held(plan, _planned(plan, outcome.model), outcome.usage.input_tokens)
+            self._held(plan, chosen, outcome.usage.input_tokens)
 
     def scored(self, request_id: str, score: float) -> Answered:
         """What an answer was worth, 0 to 1. Raises ConfigError for a bad score or unknown id."""
