@@ -74,9 +74,9 @@ class Price:
 
     What is missing falls back: the price of a special kind of token to the plain input or output price (a
     write that is kept for an hour to the plain write's, cached audio and images to their own uncached price
-    where that is not the text's, else to the cached one). `per_request` is USD for each call. `tiers` and `services` (prices of "batch",
-    "flex", "priority") stand for themselves: what they leave out falls back to their own plain price. Raises
-    ConfigError for NaN or negative.
+    where that is not the text's, else to the cached one). `per_request` is USD for each call. `tiers` and
+    `services` (prices of "batch", "flex", "priority") stand for themselves: what they leave out falls back to
+    their own plain price. Raises ConfigError for NaN or negative.
     """
 
     input_mtok: Number | None = None
