@@ -14,7 +14,6 @@ from capability_router.clock import ManualClock
 from capability_router.money.budget.budgets import Budgets, Hold
 from capability_router.money.budget.cap import BudgetSpec
 from capability_router.money.ledger.ledger import Ledger
-from capability_router.money.price import Price
 from capability_router.request import Reply
 from capability_router.stores.opening import open_store
 from capability_router.testing import ScriptedModel, ask, scripted_router
@@ -39,19 +38,6 @@ def test_a_count_that_no_call_comes_to_is_none() -> None:
     (booked,) = router.ledger.calls()
     assert booked.usage.estimated
     assert booked.usage.input_tokens < 100
-
-
-@pytest.mark.parametrize(
-    "tiers",
-    [
-        "x", 7, {"above": 1}, ["x"], [{"above": 5}], [{"price": {}}], [{"above": True, "price": {}}],
-        [{"above": "many", "price": {}}], [{"above": -1, "price": {}}],
-        [{"above": 5, "price": {}}, {"above": 5, "price": {}}],
-    ],
-)  # fmt: skip
-def test_tiers_that_are_none(tiers: Any) -> None:
-    with pytest.raises(ConfigError, match=r"price\.tiers"):
-        Price.parse({"input_mtok": 1, "output_mtok": 1, "tiers": tiers})
 
 
 def test_true_is_no_amount() -> None:

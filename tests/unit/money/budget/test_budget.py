@@ -127,7 +127,8 @@ def test_a_tenant_sees_its_own_rows_only() -> None:
     (row,) = budgets.rows(tenant="a")
     assert row == {
         "scope": "tenant:a", "window": "day", "on_exceed": "refuse", "limit_usd": 1.0, "spent_usd": 0.25,
-        "reserved_usd": 0.0, "left_usd": 0.75, "resets_at": "2027-01-16T00:00:00Z",
+        "reserved_usd": 0.0, "left_usd": 0.75, "limit_pico": ONE, "spent_pico": ONE // 4, "reserved_pico": 0,
+        "left_pico": 3 * ONE // 4, "resets_at": "2027-01-16T00:00:00Z",
     }  # fmt: skip
     assert [row["spent_usd"] for row in budgets.rows(tenant="b")] == [0.5, 0.5]
     assert budgets.rows(tenant="c") == []
@@ -324,7 +325,7 @@ def test_a_refused_call_names_the_first_cap_without_room() -> None:
     budgets = Caps(BudgetSpec("tag:x", 2.0), BudgetSpec("tag:x", 0.5, "day"), BudgetSpec("global", 0.1))
     told = denial(budgets, ["tag:x", "global"], ONE)
     assert (told.scope, told.window, told.left) == ("tag:x", "day", ONE // 2)
-    assert "$0.5 of $0.5 left (day), the call may cost up to $1 (" in told.told
+    assert "$0.5 of $0.5 left (day), the call may cost up to $1;" in told.told
 
 
 class Interrupted(MemoryBudgets):

@@ -54,6 +54,11 @@ def test_a_loan_ends_by_the_wall_clock_too_which_goes_on_in_a_sleep() -> None:
     assert [found.free(0.0, unix) for unix in (0.0, 29.9, 30.0)] == [100, 100, 0]
 
 
+def test_a_loan_ends_by_the_routers_clock_too() -> None:
+    found = lent(purse(), 100)
+    assert [found.free(now, 0.0) for now in (0.0, 29.9, 30.0)] == [100, 100, 0]
+
+
 def test_claims_are_numbered_so_that_a_late_one_is_known() -> None:
     found = purse()
     assert [found.asks(1, 0.0, 0.0, 30.0).number, found.tells(0.0, 0.0, 30.0).number] == [1, 2]
@@ -86,6 +91,27 @@ def test_a_purse_whose_loan_goes_on_is_no_other_holder() -> None:
     found = lent(purse(), 100)
     found.granted(found.tells(0.0, 0.0, 9_000.0), Grant(0, 0, 0, 0.0), 0.0, 0.0)
     assert found.tells(5_000.0, 5_000.0, 30.0).number == 3
+
+
+def test_a_purse_whose_loan_ends_this_moment_is_no_other_holder() -> None:
+    found = lent(purse(), 100)
+    found.granted(found.tells(0.0, 0.0, 5_000.0), Grant(0, 0, 0, 0.0), 0.0, 0.0)
+    assert found.tells(5_000.0, 5_000.0, 30.0).number == 3
+
+
+def test_a_purse_has_rested_since_it_last_asked() -> None:
+    found = lent(purse(), 0, now=2_000.0)
+    assert found.asks(1, 5_600.0, 5_600.0, 30.0).number == 2
+    assert found.asks(1, 9_200.1, 9_200.1, 30.0).number == 1
+
+
+def test_a_refusal_is_the_first_once_in_a_window_and_once_in_the_time_of_a_rolling_one() -> None:
+    assert [purse("w", 0.0, 9e9).begins_to_refuse(at) for at in (0.0, 8e9)] == [True, True]
+    found = purse("w", 0.0, 9e9)
+    assert [found.begins_to_refuse(at) for at in (0.0, 1.0, 8e9)] == [True, False, False]
+    rolling = purse(rolls=60.0)
+    times = (100.0, 130.0, 159.9, 160.0, 219.0, 220.0)
+    assert [rolling.begins_to_refuse(at) for at in times] == [True, False, False, True, False, True]
 
 
 def test_calls_within_a_second_borrow_ahead_twice_as_much_each_time() -> None:
