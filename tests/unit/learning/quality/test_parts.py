@@ -61,7 +61,7 @@ def test_directions_in_which_nothing_is_foretold_are_dropped_and_others_kept() -
     real = dice.normal(size=(2_000, 1)) * np.array([[1.0, -1.0, 0.0, 0.0]])
     chance = dice.normal(size=(2_000, 1)) * np.array([[0.0, 0.0, 1.0, -1.0]])
     scores = (0.5 + 0.1 * real + 0.1 * dice.normal(size=(2_000, 4))).astype(np.float32)
-    guess = np.hstack((np.zeros((2_000, 1)), 0.1 * (real + chance))).astype(np.float32)
+    guess = np.hstack((np.zeros((2_000, 1)), 0.1 * real + 0.05 * chance)).astype(np.float32)
     found = blend((guess,), split(scores)).apply((guess,))[:, 1:]
     kept, dropped = (found[:, i] - found[:, i + 1] for i in (0, 2))
     told, chatter = (guess[:, i + 1] - guess[:, i + 2] for i in (0, 2))
