@@ -9,8 +9,8 @@ from pydantic import SecretStr
 
 from capability_router.errors import ConfigError
 from capability_router.router import Router
-from langchain_router.description import describe
-from langchain_router.fleet import Fleet
+from langchain_router.fleet.description import describe
+from langchain_router.fleet.fleet import Fleet
 
 if TYPE_CHECKING:
     from langchain_router.chat_model import ChatRouter

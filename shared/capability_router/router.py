@@ -246,12 +246,15 @@ class Router:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Models and settings alone: in another process breakers, books and learning start afresh."""
-        return _remade, (self.registry, self.settings)
+        """Models, settings and the models' own token counter: breakers, books and learning start afresh elsewhere."""
+        return _remade, (self.registry, self.settings, self.planner.count if self.settings.counter == "model" else None)
 
 
-def _remade(registry: Registry, settings: Settings) -> Router:
-    return Router(registry, settings=settings)
+def _remade(registry: Registry, settings: Settings, count: Count | None) -> Router:
+    router = Router(registry, settings=settings)
+    if count is not None:
+        router.planner = replace(router.planner, count=count)
+    return router
 
 
 def _from_keywords(keywords: Mapping[str, Any]) -> Settings:

@@ -31,7 +31,7 @@ class Treasury:
         terms = Terms(self.store.name, settings.store_lease_s, settings.when_away)
         self.budgets = Budgets(
             settings.budgets, registry.matches, room=self.store.budgets, clock=clock, terms=terms,
-            providers=registry.spellings,
+            marks=registry.marks,
         )  # fmt: skip
         told = settings.budgets and not self.store.budgets.inline
         self._teller = Teller(self.budgets) if told else None

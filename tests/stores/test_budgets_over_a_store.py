@@ -100,6 +100,7 @@ def test_what_a_lone_call_does_not_need_is_given_back_with_the_next_word(room: M
     assert one.spend(ONE, ONE // 10)
     assert not two.spend(ONE * 9 // 10)
     assert one.budgets.settle_up()
+    clock.advance(0.1)  # for so long a refusal holds
     assert two.spend(ONE * 9 // 10)
 
 

@@ -6,9 +6,11 @@ itself, the catalog. What nobody states stays unknown.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from capability_router.address import fingerprint
 from capability_router.catalog import prices
 from capability_router.catalog.aliases import canonical
 from capability_router.catalog.card import FLAGS, ModelCard, card_fields
@@ -67,6 +69,11 @@ class Registry:
     def matches(self, name: str) -> tuple[str, ...]:
         """Every id meant by this name, in order: what `deny`, budgets and `rules` reach."""
         return self._names.get(name) or self._names.get(_plain(name)) or ()
+
+    def marks(self, credential: str) -> tuple[str, ...]:
+        """The marks, among those of the entries' keys, meant by a mark or by the variable that holds the key."""
+        meant = (credential, fingerprint(os.environ.get(credential)))
+        return tuple(mark for mark in meant if mark and any(e.address.credential == mark for e in self))
 
     def spellings(self, provider: str) -> tuple[str, ...]:
         """How the cards write a provider that is meant by any of its names: 'gemini' may be 'google_genai' here."""

@@ -82,7 +82,7 @@ class Targets:
             free = self._free_at(at)
             pick = self._least_bad(at) if free is None or free > at + LONG_WAIT_S else None
             if pick is None:
-                return self._stand(at, free)
+                return self._stand(at, self._tried_at(at) if free is None else free)
         self.leave()
         return pick
 
@@ -209,6 +209,10 @@ class Targets:
         times += [again.at for again in self._again]
         return max(min(times), at + 0.001) if times else None
 
+    def _tried_at(self, at: float) -> float | None:
+        """When to look again at a target that another request's call is trying; None = none is tried."""
+        return at + LOOK_S if any(hold.kind == "trial" for hold in self._held.values()) else None
+
     def told_held(self, at: float) -> str:
         """'a: breaker open for another 12 s; b: full', for error texts."""
         told = [f"{model}: {hold.reason}" for model, hold in self._held.items()]
@@ -231,8 +235,7 @@ class Targets:
 
     def degraded(self) -> str:
         """'the budget leaves out a: ...': why the first choice was not taken; '' = no budget had a say."""
-        told = each_once(self.denials)
-        return f"the budget leaves out {told}" if told else ""
+        return f"the budget leaves out {each_once(self.denials)}" if self.denials else ""
 
     def left(self, at: float, bound: str) -> str:
         """What was not tried, and why; '' = all were. `bound`: what ended the request, 'within 4 attempts'."""

@@ -24,7 +24,7 @@ from capability_router.clock import seeded
 from capability_router.errors import ConfigError
 from capability_router.health.breaker import OPEN, Breaker, BreakerConfig
 from capability_router.health.condition import Condition, HealthEvent
-from capability_router.health.credentials import Bans
+from capability_router.health.credentials import Ban, Bans
 from capability_router.health.gates import Gate
 from capability_router.health.lane import Lane, Shared
 from capability_router.health.permit import Hold, Permit, Verdict
@@ -70,8 +70,8 @@ class Board:
         self._kin: dict[str, list[Lane]] = {}
         self._breakers: dict[tuple[str, str, str], Breaker] = {}
         self._gates: dict[tuple[str, str, str], Gate] = {}
-        self._bans = Bans()
-        self._barred: Mapping[str, str] = _NOTHING
+        self._bans = Bans(self.config, self._random.random)
+        self._barred: Mapping[str, Ban] = _NOTHING
         self._barred_until = float("inf")
         self._line: deque[tuple[Permit, Verdict, float]] = deque()
         self._events: deque[HealthEvent] = deque()
@@ -112,8 +112,8 @@ class Board:
             self._after()
         return lane.condition
 
-    def barred(self, now: float) -> Mapping[str, str]:
-        """The candidates whose credential or model is disabled, with the reason."""
+    def barred(self, now: float) -> Mapping[str, Ban]:
+        """The candidates whose credential or model is disabled, until one call may try it again."""
         if now >= self._barred_until:
             with self._lock:
                 self._work_off()
@@ -152,7 +152,7 @@ class Board:
         """A permit though the candidate is held: for when all are.
 
         Passes an open breaker, a closed gate and a spent limit per minute; never a disabled credential
-        or model, an isolated breaker or the concurrency limit.
+        or model before its trial is due, an isolated breaker or the concurrency limit.
         """
         lane = self._lanes[id]
         with self._lock:
@@ -202,9 +202,15 @@ class Board:
                 self._lanes[id].probed = True
 
     def reopens_at(self, id: str) -> float | None:
-        """When an open breaker lets a call through; None = it isn't open."""
-        breaker = self._lanes[id].breaker
-        return breaker.until if breaker.state == OPEN else None
+        """When an open breaker lets a call through, or a disabled credential or model; None = none is closed."""
+        lane = self._lanes[id]
+        with self._lock:
+            self._work_off()
+            times = [ban.until for ban in lane.bans.of(lane.address)]
+        self._after()
+        if lane.breaker.state == OPEN:
+            times.append(lane.breaker.until)
+        return max(times, default=None)
 
     def free(self, id: str, now: float) -> float:
         """How many calls of usual size the candidate's limits would let begin now."""
@@ -263,8 +269,8 @@ class Board:
         self._events.append(event)
 
     def _count_barred(self, now: float) -> None:
-        bans = {lane.id: ban for lane in self._lanes.values() if (ban := self._bans.of(lane.address, now))}
-        self._barred = MappingProxyType({id: ban.reason for id, ban in bans.items()}) if bans else _NOTHING
+        bans = {lane.id: ban for lane in self._lanes.values() if (ban := self._bans.off(lane.address, now))}
+        self._barred = MappingProxyType(bans) if bans else _NOTHING
         self._barred_until = min((ban.until for ban in bans.values()), default=float("inf"))
 
     def _work_off(self) -> None:

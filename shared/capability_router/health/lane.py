@@ -16,7 +16,7 @@ from capability_router.address import Address
 from capability_router.health.bearing import Bearing
 from capability_router.health.breaker import CLOSED, HALF_OPEN, ISOLATED, OPEN, Breaker
 from capability_router.health.condition import Condition, EventKind, HealthEvent, Tell
-from capability_router.health.credentials import Bans
+from capability_router.health.credentials import Bans, What
 from capability_router.health.gates import Gate
 from capability_router.health.latency import Latency
 from capability_router.health.limiter import Limiter
@@ -25,8 +25,12 @@ from capability_router.health.permit import Hold, Permit, Verdict
 _STATE_EVENTS: dict[str, EventKind] = {
     OPEN: "breaker_opened", HALF_OPEN: "breaker_half_open", CLOSED: "breaker_closed", ISOLATED: "isolated",
 }  # fmt: skip
+_DISABLED: dict[What, EventKind] = {"credential": "credential_disabled", "model": "model_disabled"}
+_ENABLED: dict[What, EventKind] = {"credential": "credential_enabled", "model": "model_enabled"}
 _PROBE_S = 5.0
 """For so long after an open time the first call is left to the probe."""
+_TRIAL_LOOK_S = 1.0
+"""A model that one call is trying again is looked at no later."""
 _LEAST_WAIT_S = 0.001
 """A full model is never looked at again in the same instant, however short its calls are."""
 
@@ -83,11 +87,13 @@ class Lane:
         if hold is None and doubted > now:
             why, left = self.breaker.doubt, _seconds(doubted - now)
             seen.held, seen.until = f"{why}, others first for another {left}", doubted
-        self.calm = not seen.held and not seen.queue_s and self.breaker.state == CLOSED
+        quiet = self.breaker.state == CLOSED and not self.bans.of(self.address)
+        self.calm = quiet and not seen.held and not seen.queue_s
 
     def hold(self, now: float, tokens: int, *, probe: bool = False) -> Hold | None:
         """What keeps a call of this many tokens from being made now."""
-        return self._stopped(now) or self._paused(now, probe) or self._no_slot(now) or self._no_budget(now, tokens)
+        away = self._stopped(now, probe) or self._paused(now, probe)
+        return away or self._no_slot(now) or self._no_budget(now, tokens)
 
     def enter(self, now: float, tokens: int, *, probe: bool = False) -> Permit | Hold:
         """A permit for one call, or why not."""
@@ -113,6 +119,9 @@ class Lane:
         self.ended[how] += 1
         if how in ("neutral", "refused", "disabled"):
             self.breaker.neutral(permit.epoch, probe=permit.half_open)
+        if self.bans:
+            for ban in list(self.bans.ended(self.address, verdict, permit.taken_at)):
+                self._wake(_ENABLED[ban.what], f"answered after {ban.reason}", now)
         if self.bearing is not None and how != "neutral":
             self._borne(self.bearing, permit, verdict, how, now)
         self.limiter.leave(permit.tokens, _used(permit, verdict, how), now, sent=how != "neutral")
@@ -156,7 +165,7 @@ class Lane:
         """A JSON-safe row for people and dashboards."""
         self.look(now)
         self.breaker.window.slide(now)
-        seen, ban, failed = self.condition, self.bans.of(self.address, now), self.breaker.window.share_failed()
+        seen, bans, failed = self.condition, self.bans.of(self.address), self.breaker.window.share_failed()
         return {
             "model": self.id, "state": self.breaker.state, "held": seen.held,
             "held_for_s": _finite(seen.until - now) if seen.held else 0.0,
@@ -164,17 +173,26 @@ class Lane:
             "ttft_p95_s": self.latency.p95_s(), "s_per_token": seen.s_per_token,
             "success_share": None if failed is None else 1.0 - failed,
             "concurrency_limit": None if self.limiter.most == sys.maxsize else self.limiter.most,
-            "disabled_why": ban.reason if ban else "", "calls": self.calls, **self.ended,
+            "disabled_why": "; ".join(ban.reason for ban in bans), "calls": self.calls, **self.ended,
         }  # fmt: skip
 
-    def _stopped(self, now: float) -> Hold | None:
+    def _stopped(self, now: float, probe: bool = False) -> Hold | None:
         if self.breaker.state == ISOLATED:
             return Hold(self.breaker.why, None, "isolated", f"call router.reset({self.id!r})")
-        ban = self.bans.of(self.address, now)
-        if ban is None:
-            return None
+        return self._banned(now, probe) if self.bans else None
+
+    def _banned(self, now: float, probe: bool) -> Hold | None:
         mend = f"mend the key or name of {self.id} and call router.reset({self.id!r})"
-        return Hold(ban.reason, _finite(ban.until), "disabled", mend)
+        ban = self.bans.off(self.address, now)
+        if ban is not None:
+            return Hold(ban.held(now), ban.until, "disabled", mend)
+        ban = self.bans.on_trial(self.address, now)
+        if ban is not None:
+            return Hold(ban.held(now), min(now + _TRIAL_LOOK_S, ban.tried_until), "trial", mend)
+        grace = [] if probe or not self.probed else [ban.until + _PROBE_S for ban in self.bans.of(self.address)]
+        if grace and now < max(grace):
+            return Hold("its probe is about to try it again", max(grace), "trial", mend)
+        return None
 
     def _paused(self, now: float, probe: bool = False) -> Hold | None:
         """The one of breaker and gate that holds longer."""
@@ -209,6 +227,8 @@ class Lane:
         breaker, before = self.breaker, self.breaker.state
         probe = before != CLOSED and not breaker.held_until(now) and breaker.enter(now)
         self.limiter.enter(tokens, now)
+        if self.bans:
+            self.bans.trying(self.address, now)
         self.calls += 1
         self._loaded()
         if breaker.state != before:
@@ -228,7 +248,7 @@ class Lane:
             self.gate.refused(now, permit.taken_at, verdict.retry_after_s)
             self._gated(was_open, now)
             return "refused"
-        self._ban(verdict, now)
+        self._ban("credential" if verdict.blame == "credential" else "model", permit, verdict, now)
         return "disabled"
 
     def _answered(self, permit: Permit, verdict: Verdict, now: float) -> None:
@@ -255,14 +275,10 @@ class Lane:
             if lane.breaker is self.breaker:
                 lane.calm = False
 
-    def _ban(self, verdict: Verdict, now: float) -> None:
-        hint = verdict.retry_after_s
-        until = now + hint if hint is not None and hint > 0 else math.inf
-        credential = verdict.blame == "credential"
-        known = (self.bans.of_credential if credential else self.bans.of_model)(self.address, now)
-        (self.bans.ban_credential if credential else self.bans.ban_model)(self.address, verdict.detail, until)
-        if known is None:  # others share what is off now, and may not share what was
-            self._wake("credential_disabled" if credential else "model_disabled", verdict.detail, now)
+    def _ban(self, what: What, permit: Permit, verdict: Verdict, now: float) -> None:
+        ban = self.bans.refused(what, self.address, verdict, permit.taken_at, now)
+        if ban is not None:  # others share what is off now, and may not share what was
+            self._wake(_DISABLED[what], ban.held(now), now)
 
     def _gated(self, was_open: bool, now: float) -> None:
         if was_open and self.gate.until > now:

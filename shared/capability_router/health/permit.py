@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 if TYPE_CHECKING:
     from capability_router.health.lane import Lane
 
-HoldKind = Literal["breaker", "gate", "full", "disabled", "isolated"]
+HoldKind = Literal["breaker", "gate", "full", "disabled", "trial", "isolated"]
 
 
 class Hold(NamedTuple):
     """Why a model can't be called now. `until`: monotonic seconds; None = until someone resets it.
 
+    `kind` "trial": its credential or name was refused, and one call is trying it again.
     `mend`: what its user can do about it, "raise limits.rpm"; "" = wait.
     """
 

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 from capability_router.catalog.aliases import lacking
 from capability_router.catalog.card import CAPABILITIES, ModelCard
 from capability_router.counter import Count
-from capability_router.eligibility import Ask, Eligible, Refusal, Roster, UnknownMode, screen, window_of
+from capability_router.eligibility import Ask, Bar, Eligible, Refusal, Roster, UnknownMode, answers, screen, window_of
 from capability_router.features import Features, features
 from capability_router.learning.lengths import Lengths
 from capability_router.learning.prior import Prior
@@ -44,7 +44,7 @@ class Health(Protocol):
     """The health board as far as planning reads it."""
 
     def condition(self, id: str, now: float) -> Condition: ...
-    def barred(self, now: float) -> Mapping[str, str]: ...
+    def barred(self, now: float) -> Mapping[str, Bar]: ...
     def failing(self, now: float) -> Mapping[str, float]: ...
 
 
@@ -90,7 +90,7 @@ class Planner:
         if ask.pin is not None and not any(card.id == ask.pin for card in self.registry.cards):
             told = f"pinned to {ask.pin!r}, which is not registered"
             eligible = eligible._replace(refusals=[Refusal(r.model, "pin", told) for r in eligible.refusals])
-        rows = self._rows(eligible.cards, found, now, stay, request.service, sizing)
+        rows = self._rows(eligible.cards, found, now, stay, request, sizing)
         failing = self.health.failing(now)
         scene = Scene(request, found, rows)
         if failing and len(rows) > 1:
@@ -123,13 +123,13 @@ class Planner:
         return frozenset(id for name in names for id in self.registry.matches(name) or (name,))
 
     def _rows(
-        self, cards: Sequence[ModelCard], found: Features, now: float, stay: Stay, service: str = "",
-        sizing: Sizing | None = None,
+        self, cards: Sequence[ModelCard], found: Features, now: float, stay: Stay, request: Request,
+        sizing: Sizing | None,
     ) -> list[Row]:  # fmt: skip
         tokens_in, tokens_out, task, hardness = found[:4]
         believed, condition = self.prior.on(task), self.health.condition
         factors, common = self.lengths.on(task)
-        balancing, staying = bool(self.balance), stay.model
+        balancing, staying, service = bool(self.balance), stay.model, request.service
         rows: list[Row] = []
         for card in cards:
             id, price = card.id, card.price
@@ -144,7 +144,7 @@ class Planner:
                 tokens_in = sizing.tokens(card)
             if (tier := service or card.service_tier) and price is not None:
                 price = price.asked(tier)
-            cost = None if price is None else price.estimate(tokens_in, expected, cached)
+            cost = None if price is None else price.estimate(tokens_in, expected * answers(request, card), cached)
             latency = state.ttft_s
             if latency is not None:
                 latency += expected * (state.s_per_token or 0.0)
@@ -166,7 +166,7 @@ class Planner:
             eligible = eligible._replace(notes=(*eligible.notes, *_remarks(without, stay, scene)))
         return Plan(
             request.id, self.policy.name,
-            tuple([_candidate(row, scored, learned, found.input_tokens, sizing) for scored, row in ranked]),
+            tuple([_candidate(request, row, scored, learned, found.input_tokens, sizing) for scored, row in ranked]),
             tuple(eligible.refusals), reason, found.input_tokens, found.output_tokens, found.task, _needs(request),
             eligible.notes, judged.settings, bucket="" if request.media or request.model else found.bucket,
         )  # fmt: skip
@@ -215,7 +215,12 @@ def _remarks(without: Mapping[str, tuple[str, ...]], stay: Stay, scene: Scene) -
 
 
 def _candidate(
-    row: Row, scored: Scored, learned: Mapping[str, Learned] | None, tokens: int, sizing: Sizing | None
+    request: Request,
+    row: Row,
+    scored: Scored,
+    learned: Mapping[str, Learned] | None,
+    tokens: int,
+    sizing: Sizing | None,
 ) -> Candidate:
     card, scale = row.card, 1.0
     score, terms = shown(scored, row) if row.fallback_pico else scored
@@ -228,6 +233,7 @@ def _candidate(
     return Candidate(
         card.id, card.provider, card.model or card.name, score, row.quality, row.cost_pico,
         row.latency_s, row.queue_s, terms, row.held, window, row.fallback_pico, tokens, scale,
+        answers(request, card),
     )  # fmt: skip
 
 

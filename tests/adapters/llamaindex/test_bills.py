@@ -20,7 +20,7 @@ from llama_index.llms.openai_like import OpenAILike
 from capability_router import Usage
 from capability_router.money.ledger.call import Call
 from llamaindex_router import EndpointLLM, RouterLLM
-from llamaindex_router.usage import bill_of, counts_of, tier_of, usage_of
+from llamaindex_router.messages.usage import bill_of, counts_of, tier_of, usage_of
 
 ALL = {**WIRES, **RAW_WIRES, **PROXY_WIRES}
 PROXY = [name for name, wire in ALL.items() if wire.headers]

@@ -249,3 +249,15 @@ def test_odd_values_in_a_row_are_unknown_not_an_error():
     assert models_dev.read({"p": {"id": "p", "models": {"m": {"limit": 5, "cost": [], "modalities": "text"}}}}) == {
         "p": {"m": {}}
     }
+
+
+def test_of_two_providers_of_models_dev_that_are_one_of_ours_the_one_of_our_name_counts():
+    def listed(window):
+        return {"models": {"m": {"id": "m", "limit": {"context": window}}}}
+
+    data = {
+        "zhipuai": {"id": "zhipuai", **listed(1)},
+        "zai": {"id": "zai", **listed(2)},
+        "z-ai": {"id": "x", **listed(3)},
+    }
+    assert models_dev.read(data) == {"zai": {"m": {"context_window": 2}}}

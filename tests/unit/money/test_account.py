@@ -31,6 +31,7 @@ NOTHING = Reply()
 class Model(NamedTuple):
     id: str
     provider: str = "p"
+    input_tokens: int = 0
 
 
 class Fault(NamedTuple):
@@ -409,3 +410,26 @@ def test_a_limit_that_was_passed_leaves_nothing() -> None:
     told = till.open(2)
     assert isinstance(told, Denial)
     assert (told.left, told.spent) == (0, ONE)
+
+
+def test_what_nobody_tells_is_estimated_as_the_model_counts() -> None:
+    """An image takes 85 tokens of one maker's window and 1,600 of another's."""
+    till = Till()
+    for attempt, tokens in ((1, 85), (2, 1_600), (3, 0)):
+        model = Model("a", input_tokens=tokens)
+        till.account.open(attempt, model)
+        usage, _ = till.account.close(attempt, model, Fault(), NOTHING, had_content=False, cancelled=False)
+        assert usage == Usage(tokens or 100, 0, estimated=True)
+
+
+def test_a_routers_candidates_are_booked_as_they_count() -> None:
+    from capability_router import Request
+    from capability_router.testing import ask, scripted_router
+
+    makers = {"a": {"provider": "openai"}, "b": {"provider": "anthropic"}}
+    router = scripted_router({"a": ["timeout"], "b": ["ok"]}, cards=makers, retry={"per_target": 0})
+    run = ask(router, Request(("what is this?",), media=("image",)))
+    planned = {candidate.id: candidate.input_tokens for candidate in run.plan.candidates}
+    booked = router.ledger.calls()[0]
+    assert booked.model == "a"
+    assert booked.usage.input_tokens == planned["a"] != run.plan.input_tokens

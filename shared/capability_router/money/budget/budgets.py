@@ -65,20 +65,21 @@ class Hold:
 
 
 class Budgets:
-    """All caps of a router; thread-safe. `meant` gives the ids of the models that a cap's scope names.
+    """All caps of a router; thread-safe. `meant` gives the ids of the models that a cap's scope names, `marks` the
 
-    `providers` gives how the models' cards write the provider that a scope names.
+    marks of the credential that one names.
+
     `room` keeps the money: this process's memory, unless a store is given. Amounts are picodollars.
     """
 
     def __init__(
         self, specs: Sequence[BudgetSpec] = (), meant: Meant = _by_itself, *, room: BudgetRoom | None = None,
-        clock: Clock | None = None, terms: Terms | None = None, providers: Meant = _by_itself,
+        clock: Clock | None = None, terms: Terms | None = None, marks: Meant = _by_itself,
     ) -> None:  # fmt: skip
         self._clock, self.terms = clock or SystemClock(), terms or Terms()
         self.room: BudgetRoom = MemoryBudgets(self._clock.unix) if room is None else room
         self._lease_s = math.inf if self.room.inline else self.terms.lease_s
-        self._coverage = Coverage(specs, {"model": meant, "provider": providers})
+        self._coverage = Coverage(specs, {"model": meant, "credential": marks})
         self._skew = 0.0  # how far the store's clock is ahead of this one
         self._listeners: list[Callable[[BudgetEvent], None]] = []
         self.wake: Callable[[], None] | None = None  # called when there is something to tell the store
@@ -202,6 +203,8 @@ class Budgets:
             if amount is None:
                 return unpriced(purse, names)
             if purse.free(now, unix) < amount:
+                if not self.room.inline and purse.is_dry(amount, now):
+                    return self._denied(purse, amount, names)
                 short.append(purse)
         if short and not self.room.inline:
             return short

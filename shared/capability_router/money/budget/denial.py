@@ -35,8 +35,8 @@ class Denial(NamedTuple):
 
     @property
     def final(self) -> bool:
-        """Whether no other model is to be tried: a cap on one model or provider leaves the others free."""
-        return self.on_exceed == "refuse" and not self.scope.startswith(("model:", "provider:"))
+        """Whether no other model is to be tried: a cap on one model, provider or key leaves the others free."""
+        return self.on_exceed == "refuse" and not self.scope.startswith(("model:", "provider:", "credential:"))
 
 
 def each_once(denials: Mapping[str, Denial]) -> str:
@@ -103,8 +103,7 @@ def refusing(purse: Purse, amount: int) -> BudgetEvent:
 def denied(purse: Purse, amount: int, scopes: Sequence[str]) -> Denial:
     """The cap leaves no room for a call that may cost so much."""
     spec, left, name = purse.spec, purse.left, named(purse.name)
-    most = f"the call may cost up to {dollars(usd(amount))} "
-    most += "(to reserve less, state max_tokens on the call or max_output_tokens on the card)"
+    most = f"the call may cost up to {dollars(usd(amount))}"
     resets = moment(purse.resets_at)
     until = f"; resets at {resets}" if resets else ""
     if private := _others_too(purse, scopes):

@@ -70,7 +70,7 @@ class Journal(Lasting):
         self._pending: deque[Call] = deque()
         self._spilled: dict[int, Cells] = {}
         self._beyond: Postbox[Call] = Postbox(self._spill)
-        self._writing = threading.Lock()
+        self._writing, self._tidying = threading.Lock(), threading.Lock()
         self._stuck: Batch | None = None
         self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()  # ringing it never waits, not even for itself
         self._rung = self._retired = self._failing = False
@@ -177,14 +177,15 @@ class Journal(Lasting):
 
     def _tidy(self) -> None:
         """Once an hour: drop what is kept no longer."""
-        now = self._unix()
-        if 0 <= now - self._tidied < HOUR_S:
-            return
-        self._tidied, self._untidy = now, False
-        try:
-            self._room.tidy(now - self._keep_days * DAY_S, self._keep_calls)
-        except StoreError as error:
-            log.warning("old calls of the ledger can't be dropped: %s", error)
+        with self._tidying:
+            now = self._unix()
+            if 0 <= now - self._tidied < HOUR_S:
+                return
+            self._tidied, self._untidy = now, False
+            try:
+                self._room.tidy(now - self._keep_days * DAY_S, self._keep_calls)
+            except StoreError as error:
+                log.warning("old calls of the ledger can't be dropped: %s", error)
 
     # -- reading ------------------------------------------------------------------------------------
 
@@ -205,10 +206,14 @@ class Journal(Lasting):
         return len(self._pending) + (stuck.size if stuck else 0)
 
     def close(self) -> None:
-        """Write the line, and leave no more calls than are kept; what can't be written is told, and stays in it."""
+        """Write the line, and leave no more calls than are kept; what can't be written is told, and stays in it.
+
+        All is done that its thread would do: this one's turn may come when the file is another's, or damaged.
+        """
         self._write_out()
         if self._untidy and self._keep_calls is not None:
             self._tidied = 0.0
+        if self._thread is not None or self._untidy:
             self._tidy()
 
     def _write_out(self) -> None:

@@ -7,9 +7,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from capability_router.money.ledger.table import Table, dollars, plain
 from capability_router.money.ledger.when import STEPS
 from capability_router.money.price import usd
+from capability_router.table import Table
 
 _SHOWN = {
     "calls": "calls", "input_tokens": "tokens in", "cache_read_tokens": "cached", "output_tokens": "tokens out",
@@ -58,10 +58,13 @@ def _table(columns: Sequence[str], rows: Sequence[tuple[Sequence[str], Total]]) 
     """Rows of texts and a total each."""
     shown = [n for n in _SHOWN if n not in _SOMETIMES or any(getattr(total, n) for _, total in rows)]
     figures = [[_figure(total, name) for name in shown] for _, total in rows]
-    cells = tuple((*map(plain, texts), *numbers) for (texts, _), numbers in zip(rows, figures, strict=True))
-    whole = tuple(i for i, name in enumerate(columns) if name in STEPS or name.endswith("(UTC)"))
-    spare = tuple(_SHOWN[name] for name in _SPARE if name in shown)
-    return Table((*columns, *(_SHOWN[name] for name in shown)), cells, len(columns), whole, spare)
+    cells = ((*map(told, texts), *numbers) for (texts, _), numbers in zip(rows, figures, strict=True))
+    texts = len(columns)
+    return Table(
+        *columns, *(_SHOWN[name] for name in shown), rows=cells, right=range(texts, texts + len(shown)),
+        cut=(i for i, name in enumerate(columns) if name not in STEPS and not name.endswith("(UTC)")),
+        spare=tuple(texts + shown.index(name) for name in _SPARE if name in shown),
+    )  # fmt: skip
 
 
 def _figure(total: Total, name: str) -> str:
@@ -69,6 +72,17 @@ def _figure(total: Total, name: str) -> str:
     if name == "cost_usd" and total.unpriced and not value:
         return "unknown"
     return dollars(value) if isinstance(value, Decimal) else f"{value:,}"
+
+
+def told(text: str) -> str:
+    """A name in a table; "-" for none."""
+    return text or "-"
+
+
+def dollars(amount: Decimal) -> str:
+    """USD with six decimals; what is smaller is told as such. Exports have all twelve."""
+    least = Decimal("0.000001")
+    return f"<{least}" if 0 < amount < least / 2 else f"{amount:,.6f}"
 
 
 def _frame(rows: list[dict[str, Any]]) -> Any:

@@ -324,7 +324,7 @@ def test_a_refused_call_names_the_first_cap_without_room() -> None:
     budgets = Caps(BudgetSpec("tag:x", 2.0), BudgetSpec("tag:x", 0.5, "day"), BudgetSpec("global", 0.1))
     told = denial(budgets, ["tag:x", "global"], ONE)
     assert (told.scope, told.window, told.left) == ("tag:x", "day", ONE // 2)
-    assert "$0.5 of $0.5 left (day), the call may cost up to $1 (" in told.told
+    assert "$0.5 of $0.5 left (day), the call may cost up to $1;" in told.told
 
 
 class Interrupted(MemoryBudgets):

@@ -68,6 +68,7 @@ def test_a_refusal_by_a_store_is_told_too(tmp_path: Path) -> None:
         short = budgets.reserve(["global"], 2 * ONE)
         assert isinstance(short, Short)
         assert isinstance(budgets.borrow(short), Denial)
+        clock.advance(1.0)  # for so long it isn't asked again
     assert [event.kind for event in events] == ["refusing"]
     store.close()
 

@@ -271,6 +271,31 @@ def test_a_call_settled_in_the_midst_of_anything_waits_for_no_lock(path: Path) -
     assert ledger.total().calls == 10
 
 
+def test_a_closed_ledger_leaves_its_store_alone(path: Path) -> None:
+    """Its thread may have its turn long after: the file may be another's by then, or damaged, or gone."""
+    turn, touched = threading.Event(), list[str]()
+
+    class Watched(Away):
+        def append(self, *batch: Any) -> None:
+            touched.append("append")
+            super().append(*batch)
+
+        def __getattr__(self, name: str) -> Any:
+            touched.append(name)
+            return super().__getattr__(name)
+
+    room = Watched(open_store(f"sqlite:///{path}", CLOCK).calls)
+    ledger = Ledger(unix=CLOCK.unix, books=Journal(room, unix=CLOCK.unix, sleep=lambda _: turn.wait(30) and None))
+    thread = book(ledger, some(1, 20))._books._thread  # type: ignore[attr-defined]  # to see it end
+    ledger.close()
+    assert touched == ["append", "tidy"]
+    ledger._books.retire()  # type: ignore[attr-defined]  # so that its thread ends after its turn
+    turn.set()
+    thread.join(30)
+    assert not thread.is_alive()
+    assert touched == ["append", "tidy"]
+
+
 PROGRAM = """
 import sys
 from unit.money.ledger.calls import book, in_file, some

@@ -305,10 +305,13 @@ def test_closing_leaves_no_more_calls_than_are_kept(made: Callable[..., Journal]
         assert len(room.tidied) == closed, "nothing was written since"
 
 
-def test_closing_drops_nothing_where_all_are_kept(journal: Journal, room: Room) -> None:
-    take(journal, 1)
-    journal.close()
-    assert (singly(room), room.tidied) == ([1], [])
+def test_closing_drops_what_is_old_where_any_number_is_kept_and_no_more_than_once_an_hour(
+    journal: Journal, room: Room
+) -> None:
+    for _ in range(2):
+        take(journal, 1)
+        journal.close()
+    assert (singly(room), room.tidied) == ([1, 1], [(T0 - 90 * DAY_S, None)])
 
 
 def test_closing_tells_what_could_not_be_written(

@@ -19,6 +19,8 @@ _PROVIDERS = {
     "bedrock_converse": ("bedrock", ""),
     "amazon_nova": ("bedrock", "amazon-nova/"),
     "codestral": ("mistral", "codestral/"),
+    "qwencloud": ("alibaba", "qwencloud/"),
+    "qwen_ai_platform": ("alibaba", "qwen_ai_platform/"),
 }
 """litellm's provider -> (ours, the prefix of its keys), where they are not simply its canonical name and itself."""
 
@@ -48,7 +50,7 @@ _SERVICES = {"batches": "batch", "flex": "flex", "priority": "priority"}
 _RATE = re.compile(
     rf"^({'|'.join(sorted(_RATES, key=len, reverse=True))})(?:_above_(\d+)k_tokens)?(?:_({'|'.join(_SERVICES)}))?$"
 )
-_OUT = re.compile(r"^(together-ai-|.*(-exp-|lyria|-tts|/container$|/sam-))")
+_OUT = re.compile(r"^(together-ai-|bedrock_mantle/|.*(-exp-|lyria|-tts|/container$|/sam-))")
 _NO_SERVICE = ""
 _WRITES = ("cache_write_mtok", "cache_write_1h_mtok")
 

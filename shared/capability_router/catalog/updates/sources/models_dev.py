@@ -28,13 +28,13 @@ def fits(data: Any) -> bool:
 
 
 def read(data: Mapping[str, Any]) -> Models:
-    """Every model that writes text."""
+    """Every model that writes text; where two of their providers are one of ours, the one of our name counts."""
     models: Models = {}
-    for key, provider in data.items():
+    for key, provider in sorted(data.items(), key=lambda item: canonical(item[0]) != item[0]):
         listed = provider.get("models") if isinstance(provider, Mapping) else None
         for name, said in (listed or {}).items():
             if isinstance(said, Mapping) and _writes(name, said):
-                models.setdefault(canonical(key), {})[name] = _fields(said)
+                models.setdefault(canonical(key), {}).setdefault(name, _fields(said))
     return models
 
 
