@@ -36,6 +36,7 @@ from langchain_router.construction import (
     core_settings,
     fields_of,
     parted,
+    plain_key,
     with_attempts,
 )
 from langchain_router.fleet.description import describe
@@ -79,7 +80,8 @@ class ChatRouter(Wrappable):
     def from_config(cls, source: str | Path | Mapping[str, Any], **overrides: Any) -> ChatRouter:
         """From router.yaml (a path) or the same as a dict; keywords override it. Raises ConfigError."""
         own, settings = parted(overrides, cls.model_fields)
-        router = Router.from_config(source, describe=describe, **core_settings(own, settings))
+        made = core_settings(own, settings)
+        router = Router.from_config(source, describe=describe, api_key=plain_key(own), **made)
         return cls(router=router, **with_attempts(own, router))
 
     def __repr__(self) -> str:

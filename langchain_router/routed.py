@@ -78,8 +78,7 @@ class RoutedCall:
                 self._model.rate_limiter.acquire(blocking=True)
             with closing(iter(self._begin(manager, traced))) as chunks:
                 for chunk in chunks:
-                    for part in self._spliced(chunk):
-                        yield from self._ready(part)
+                    yield from self._handed(chunk)
         except BaseException as error:
             traced.on_chain_error(self._end_failed(traced, error))
             raise
@@ -97,9 +96,8 @@ class RoutedCall:
                 await self._model.rate_limiter.aacquire(blocking=True)
             async with aclosing(aiter(self._begin(manager, traced))) as chunks:
                 async for chunk in chunks:
-                    for part in self._spliced(chunk):
-                        for ready in self._ready(part):
-                            yield ready
+                    for ready in self._handed(chunk):
+                        yield ready
         except BaseException as error:
             await afailed(traced, self._end_failed(traced, error))
             raise
@@ -146,11 +144,12 @@ class RoutedCall:
 
     # -- what the caller gets ---------------------------------------------------------------------
 
-    def _spliced(self, chunk: Any) -> Sequence[Any]:
-        """v3 events as they fit into one message, should the answer be gone on with."""
+    def _handed(self, chunk: Any) -> Sequence[Any]:
+        """What may be handed on now; v3 events as they fit into one message, should the answer be gone on with."""
         if self._splice is None or self._run is None:
-            return (chunk,)
-        return self._splice.take(chunk, self._run.begun[0])
+            return self._ready(chunk)
+        parts = self._splice.take(chunk, self._run.begun[0])
+        return [ready for part in parts for ready in self._ready(part)]
 
     def _ready(self, chunk: Any) -> Sequence[Any]:
         """What may be handed on now: all but the last chunk, which is kept for its annotation."""

@@ -52,7 +52,7 @@ def to_request(call: Call, routing: Routing, cards: Sequence[ModelCard], *, show
         tools=schemas,
         tool_names=names,
         provider_tools=provider_tools(tools) if tools else (),
-        max_tokens=_max_tokens(call),
+        max_tokens=_max_tokens(call, keywords),
         service=asked_service(keywords) if keywords else "",
         answers=asked_answers(keywords) if keywords else None,
         stream=call.mode != "invoke",
@@ -148,10 +148,10 @@ def _answered_by(messages: Sequence[BaseMessage]) -> str:
     return ""
 
 
-def _max_tokens(call: Call) -> int | None:
-    if not call.kwargs:
+def _max_tokens(call: Call, keywords: Mapping[str, Any]) -> int | None:
+    if not keywords:
         return call.max_tokens
-    stated = (call.kwargs.get(name) for name in MAX_TOKENS)
+    stated = (keywords.get(name) for name in MAX_TOKENS)
     found = next((n for n in stated if isinstance(n, int) and n > 0), None)
     return found or call.max_tokens
 

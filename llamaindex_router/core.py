@@ -104,8 +104,8 @@ def _router(recipe: Recipe) -> Router:
     from capability_router.router import Router
 
     if recipe.config is not None:
-        return Router.from_config(recipe.config, describe=describe, **recipe.settings)
-    return Router(recipe.models, describe=describe, **recipe.settings)
+        return Router.from_config(recipe.config, describe=describe, api_key=recipe.api_key, **recipe.settings)
+    return Router(recipe.models, describe=describe, api_key=recipe.api_key, **recipe.settings)
 
 
 def _recipe_of(router: Router, recipe: Recipe) -> Recipe:

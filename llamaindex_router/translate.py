@@ -38,7 +38,8 @@ def request_of(
     parts = tuple(part for m in messages for part in _media(m.blocks))
     media = tuple(part.kind for part in parts)
     texts = tuple(m if isinstance(m, str) else text_of(m) for m in call.messages)
-    tools, longest, said = _schemas(call), _max_tokens(call.kwargs, max_tokens), _said(call.kwargs)
+    said = _said(call.kwargs)
+    tools, longest = _schemas(call), _max_tokens(said, max_tokens)
     return Request(
         texts=texts,
         needs=_needs(call, media),
@@ -151,6 +152,5 @@ def _tool_text(metadata: Any) -> str:
 
 
 def _max_tokens(keywords: Mapping[str, Any], default: int | None) -> int | None:
-    given = {**(keywords.get("llm_kwargs") or {}), **keywords}
-    stated = (given.get(name) for name in OUTPUT_LIMITS)
+    stated = (keywords.get(name) for name in OUTPUT_LIMITS)
     return next((n for n in stated if isinstance(n, int) and n > 0), default)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import warnings
 from collections.abc import AsyncGenerator, Generator, Iterator, Mapping, Sequence
-from contextlib import aclosing
 from contextvars import Context
 from dataclasses import replace
 from functools import partial
@@ -22,6 +21,7 @@ from langchain_core.runnables import Runnable, RunnableConfig
 
 from capability_router.closed_loops import Loops
 from capability_router.execution.effects import GRACE_S, Launch
+from capability_router.execution.endpoint import aclosable, closable
 from capability_router.execution.outer import bound_inside
 from capability_router.request import Reply
 from capability_router.sdk_streams import aclosing_all, closing_all
@@ -146,7 +146,7 @@ class ModelAttempt:
 
     async def _opened(self, runnable: Runnable[Any, Any], kwargs: Mapping[str, Any], context: Context) -> Any:
         """A stream and its first piece: before that is asked for nothing is sent."""
-        pieces = self._apieces(runnable, kwargs)
+        pieces = context.run(self._apieces, runnable, kwargs)
         try:
             return pieces, await inside(context, anext(pieces, _END))
         except BaseException:
@@ -216,20 +216,18 @@ class ModelAttempt:
         return {"timeout": left + GRACE_S, **kwargs} if self._dialect.takes_timeout else kwargs
 
     def _pieces(self, runnable: Runnable[Any, Any], kwargs: Mapping[str, Any]) -> Generator[Any, None, None]:
-        if self._call.mode == "stream":
-            yield from runnable.stream(self._prompt, self._config, **kwargs)
-            return
+        if self._call.mode == "stream":  # the model's own generator: one around it would cost each chunk
+            return closable(runnable.stream(self._prompt, self._config, **kwargs))
         with warnings.catch_warnings(action="ignore"):  # the caller has had the beta warning from the router
             stream: Any = runnable.stream_events(self._prompt, self._config, version="v3", **kwargs)
-        yield from stream
+        return closable(iter(stream))
 
-    async def _apieces(self, runnable: Runnable[Any, Any], kwargs: Mapping[str, Any]) -> AsyncGenerator[Any, None]:
+    def _apieces(self, runnable: Runnable[Any, Any], kwargs: Mapping[str, Any]) -> AsyncGenerator[Any, None]:
         if self._call.mode == "stream":
-            source: Any = runnable.astream(self._prompt, self._config, **kwargs)
-            async with aclosing(source):
-                async for piece in source:
-                    yield piece
-            return
+            return aclosable(runnable.astream(self._prompt, self._config, **kwargs))
+        return self._aevents(runnable, kwargs)
+
+    async def _aevents(self, runnable: Runnable[Any, Any], kwargs: Mapping[str, Any]) -> AsyncGenerator[Any, None]:
         with warnings.catch_warnings(action="ignore"):
             waited: Any = runnable.astream_events(self._prompt, self._config, version="v3", **kwargs)
             stream = await waited

@@ -101,8 +101,10 @@ def _plain(counts: Any) -> dict[str, Any]:
 
 def tier_of(raw: Any) -> str:
     """The service tier in a raw reply or chunk: beside its counts or among them."""
-    places = (raw, *(field(raw, name) for name in _PARTS))
-    told = (field(place, name) for place in places if place is not None for name in _TIERS)
+    if raw is None:
+        return ""
+    places = [raw, *[part for name in _PARTS if (part := field(raw, name)) is not None]]
+    told = [word for place in places for name in _TIERS if (word := field(place, name)) is not None]
     return next((tier for word in told if (tier := service_tier(word))), "")
 
 

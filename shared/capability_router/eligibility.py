@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple, Protocol
 from capability_router.catalog.card import CAPABILITIES, ModelCard
 from capability_router.learning.sizes import Scale
 from capability_router.learning.windows import Learned
-from capability_router.money.price import usd
+from capability_router.money.price import pico, usd
 from capability_router.request import Request
 from capability_router.routing import retention_days
 
@@ -237,7 +237,7 @@ def _max_cost(ask: Ask, card: ModelCard) -> str | None:
     cost = price.estimate(tokens, kept) if price else None
     if cost is None:
         return f"price unknown, cap ${cap:g} (an unknown price never passes a cap)"
-    if cost <= cap * 1e12:
+    if cost <= pico(cap):
         return None
     told = f"may cost ${usd(cost).normalize():f}"
     of = f" in {several} answers" if several > 1 else ""

@@ -52,14 +52,17 @@ class Router:
     """Decides, carries out, accounts for and records requests. One Router may serve both adapters.
 
     `models`: see Registry.build. `settings`: the words of router.yaml as keywords (policy, health,
-    retry, timeouts, budgets, on_content_filter, unknown, telemetry, ...). Raises ConfigError.
+    retry, timeouts, budgets, on_content_filter, unknown, telemetry, ...). `api_key`: the key that
+    'provider:model' entries are called with; only its mark is kept. Raises ConfigError.
     """
 
     def __init__(
         self, models: Iterable[Any] | Registry, *, describe: Describe | None = None, clock: Clock | None = None,
-        settings: Settings | None = None, **keywords: Any,
+        settings: Settings | None = None, api_key: str | None = None, **keywords: Any,
     ) -> None:  # fmt: skip
-        registry = models if isinstance(models, Registry) else Registry.build(models, describe=describe)
+        if not isinstance(models, Registry):
+            models = Registry.build(models, describe=describe, api_key=api_key)
+        registry = models
         s = (settings or _from_keywords(keywords)).reviewed(registry)
         self.settings, self.registry = s, registry
         for told in s.warnings:
@@ -96,13 +99,13 @@ class Router:
     @classmethod
     def from_config(
         cls, source: str | Path | Mapping[str, Any], *, describe: Describe | None = None, clock: Clock | None = None,
-        **overrides: Any,
+        api_key: str | None = None, **overrides: Any,
     ) -> Router:  # fmt: skip
         """From router.yaml (a path) or the same as a dict; keywords lay over it, block by block."""
         from capability_router.config import load  # here, because it loads pydantic and PyYAML
 
         settings = load(source, **overrides)
-        return cls(settings.models, describe=describe, clock=clock, settings=settings)
+        return cls(settings.models, describe=describe, clock=clock, settings=settings, api_key=api_key)
 
     def explain(self, request: Request | str | Sequence[Mapping[str, Any]], **options: Any) -> Plan:
         """What would be decided now; nothing is sent, booked, learned or recorded.

@@ -75,6 +75,7 @@ def test_one_that_names_a_status_was_turned_away_and_costs_nothing(
     assert (first.model, first.fault, first.cost_pico) == ("a", "server_error", 0)
 
 
+CLOSE = ["connection: close"]  # event loops end with their test
 BEGUN = {
     "type": "message_start",
     "message": {
@@ -94,8 +95,11 @@ SAID = {
 def test_an_event_of_anthropics_stream_is_what_it_says_and_its_input_is_booked(word: str, later: bool) -> None:
     error = {"type": "error", "error": {"type": word, "message": "no"}, "request_id": "r"}
     events = [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode() for event in (BEGUN, error)]
-    good = loopback.sse(loopback.piece("one two"), loopback.piece(finish="stop"))
-    with loopback.ChatServer(loopback.sse(*events, end="clean")) as bad, loopback.ChatServer(good) as well:
+    good = loopback.sse(loopback.piece("one two"), loopback.piece(finish="stop"), headers=CLOSE)
+    with (
+        loopback.ChatServer(loopback.sse(*events, end="clean", headers=CLOSE)) as bad,
+        loopback.ChatServer(good) as well,
+    ):
         model = ChatAnthropic(model="claude-haiku-4-5", base_url=bad.base_url.removesuffix("/v1"), api_key="k")
         other = ChatOpenAI(model="m", base_url=well.base_url, api_key="k")
         llm = ChatRouter(models=[(model, {"id": "a", **PRICE}), (other, {"id": "b", **PRICE})], policy="single")

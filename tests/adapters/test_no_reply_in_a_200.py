@@ -46,6 +46,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("content-type", "text/event-stream" if isinstance(said, str) else "application/json")
         self.send_header("x-ratelimit-remaining-tokens", "7")
+        self.send_header("connection", "close")  # event loops end with their test
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import count
 from typing import Any
 
 import pytest
+from langchain_anthropic import ChatAnthropic
 from langchain_openai import ChatOpenAI
 from llama_index.llms.openai import OpenAI
-from loopback.chat_server import ChatServer, Step, Wire, completion, reply
+from loopback import chat_server
+from loopback.chat_server import ChatServer, Step, Wire, completion
 
 from capability_router import NoEligibleModel, RouterError
+from capability_router.catalog.registry import Registry
 from capability_router.clock import ManualClock
-from langchain_router import ChatRouter
+from langchain_router import ChatEndpoint, ChatRouter
 from llamaindex_router import RouterLLM
+
+reply = partial(chat_server.reply, headers=["connection: close"])  # event loops end with their test
 
 
 def refusal(status: int, code: str) -> Step:
@@ -155,3 +161,83 @@ class Shifted(ManualClock):
 
     async def asleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+
+KEY = "sk-0123456789abcdef"
+OWN = {"base_url": "", "model": "m", "api_key_env": "MY_GATEWAY_KEY"}
+
+
+def models_of(url: str) -> dict[str, tuple[Any, str]]:
+    """How an entry may come by its key, and what is to be said of it."""
+    mine = "in the environment variable MY_GATEWAY_KEY"
+    somewhere = "as given to it or in the environment variable that its client reads"
+    anthropic = url.removesuffix("/v1")
+    return {
+        "read by ChatOpenAI": (ChatOpenAI(model="m", base_url=url), "in the environment variable OPENAI_API_KEY"),
+        "read by ChatAnthropic": (
+            ChatAnthropic(model="m", base_url=anthropic), "in the environment variable ANTHROPIC_API_KEY"
+        ),
+        "given": (ChatOpenAI(model="m", base_url=url, api_key="sk-another"), somewhere),
+        "of an endpoint": ({"id": "m", "endpoint": {**OWN, "base_url": url}}, mine),
+        "of a ChatEndpoint": (ChatEndpoint(**{**OWN, "base_url": url}), mine),
+        "of no key": ({"id": "m", "endpoint": {"base_url": url, "model": "m"}}, somewhere),
+    }  # fmt: skip
+
+
+HOWS = ("read by ChatOpenAI", "read by ChatAnthropic", "given", "of an endpoint", "of a ChatEndpoint", "of no key")
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_the_advice_names_the_variable_that_the_key_was_read_from(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "MY_GATEWAY_KEY"):
+        monkeypatch.setenv(name, KEY)
+    with ChatServer(REFUSALS["rejected"][0]) as server:
+        model, where = models_of(server.base_url)[how]
+        llm = ChatRouter(models=[model])
+        with pytest.raises(RouterError) as caught:
+            llm.invoke("hi")
+    id = llm.router.registry.cards[0].id
+    assert f"Check the API key of {id}, {where}." in str(caught.value)
+    assert KEY not in str(caught.value)
+
+
+def test_so_it_does_for_llamaindex(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with ChatServer(REFUSALS["rejected"][0]) as server:
+        llm = RouterLLM(models=[OpenAI(model="gpt-4o-mini", api_base=server.base_url)])
+        with pytest.raises(RouterError, match="openai/gpt-4o-mini, in the environment variable OPENAI_API_KEY"):
+            llm.complete("hi")
+
+
+def test_named_models_are_called_with_the_routers_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    for make in (ChatRouter, RouterLLM):
+        monkeypatch.setenv("OPENAI_API_KEY", KEY)
+        read = make(models=["openai:gpt-4o-mini"]).router.registry.entry("openai/gpt-4o-mini")
+        given = make(models=["openai:gpt-4o-mini"], api_key="sk-mine").router.registry.entry("openai/gpt-4o-mini")
+        assert (read.key_variable, given.key_variable) == ("OPENAI_API_KEY", "")
+        assert read.address.credential != given.address.credential
+        configured = make.from_config({"models": ["openai:gpt-4o-mini"]}, api_key="sk-mine")
+        assert configured.router.registry.entry("openai/gpt-4o-mini").address == given.address
+
+
+def test_where_none_was_given_it_is_the_one_that_is_looked_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GROQ_API_KEY", raising=False)
+    assert Registry.build(["groq:llama-3.3-70b"]).entry("groq/llama-3.3-70b").key_variable == "GROQ_API_KEY"
+
+
+def test_several_dead_keys_that_are_due_at_once_cost_a_request_one_attempt() -> None:
+    with ChatServer(REFUSALS["rejected"][0]) as dead, ChatServer(reply(completion())) as well:
+        keys = [(dead, "k1"), (dead, "k2"), (dead, "k3"), (well, "k4")]
+        models = [ChatOpenAI(model=key, base_url=server.base_url, api_key=key) for server, key in keys]
+        llm = ChatRouter(models=models, policy="single", max_retries=2, hedge=True)
+        ask = Asking(llm, lambda: llm.invoke("hi").content)
+        with pytest.raises(RouterError, match="Not reached within 3 attempts: openai/k4"):
+            ask()
+        for due in (1, 2, 3):
+            ask.clock.advance(4000.0)
+            assert ask() == "hello"
+            assert len(dead.seen) == 3 + due
+        ask.router.isolate("openai/k4")
+        with pytest.raises(RouterError):
+            ask()  # nothing else is left: the other two are tried after all
+        assert len(dead.seen) == 8

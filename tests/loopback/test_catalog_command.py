@@ -183,6 +183,9 @@ def test_providers_that_the_catalog_does_not_have_are_taken_when_asked_for(host,
         ("nowhere.json", "is no file, no http(s) address and no source that is known"),
         ("litelm", "did you mean 'litellm'?"),
         (".", "can't be read"),
+        ("ftp://host/list", "'ftp://host/list' is no file, no http(s) address"),
+        ("http://[::1", "http://[::1 can't be reached"),
+        ("https://", "can't be reached"),
     ],
 )
 def test_what_can_not_be_taken_is_told_in_one_line_and_the_old_file_stays(host, file, source, told):
@@ -232,8 +235,10 @@ def test_a_timeout_that_is_none_is_told(host, timeout):
     assert (failed.exit_code, "--timeout must be a duration above 0" in failed.output) == (1, True)
 
 
-def test_an_endless_answer_is_cut_off(host, monkeypatch):
+def test_an_endless_answer_or_file_is_cut_off(host, monkeypatch, tmp_path):
     monkeypatch.setattr(fetch, "MOST_BYTES", 100)
+    (tmp_path / "long.json").write_text(json.dumps(LITELLM))
+    assert "long.json gives more than" in run("diff", str(tmp_path / "long.json")).output
     failed = run("diff", f"{host}/litellm.json")
     assert (failed.exit_code, "which no list of models is" in failed.output) == (1, True)
 
@@ -352,6 +357,17 @@ def test_check_tells_whose_a_model_without_a_price_is(config):
     _, found = findings("--config", str(config))
     assert "openai" in found["anthropic/gpt-5-mini", "price missing"]
     assert found["house", "price missing"].endswith("no cap lets it pass")
+
+
+def test_check_tells_what_is_known_from_resellers_alone_unless_it_is_stated(config):
+    model = "model: 'deepseek:deepseek-v4.1-flash', price: {input_mtok: 1, output_mtok: 2}"
+    config.write_text(f"models: [{{{model}}}]")
+    code, found = findings("--config", str(config))
+    told = found["deepseek/deepseek-v4.1-flash", "resold"]
+    assert (code, "context_window" in told, "tool_calling" in told) == (0, True, True)
+    config.write_text(f"models: [{{{model}, context_window: 5000}}]")
+    assert "context_window" not in findings("--config", str(config))[1]["deepseek/deepseek-v4.1-flash", "resold"]
+    assert run("check", "--config", str(config), "--strict").exit_code == 1
 
 
 def test_what_is_only_unknown_fails_when_that_is_asked_for(config):

@@ -37,7 +37,7 @@ def today() -> date:
     return datetime.fromtimestamp(SystemClock().unix(), UTC).date()
 
 
-@catalog.command()
+@catalog.command(short_help="The providers, the models of one, or a model field by field.")
 @click.argument("what", required=False)
 @_AS_JSON
 def show(what: str | None, as_json: bool) -> None:
@@ -87,7 +87,7 @@ def _searched(what: str) -> list[Any]:
     return hits
 
 
-@catalog.command()
+@catalog.command(short_help="What an update would change.")
 @click.argument("source")
 @_DAY
 @_EVERY
@@ -99,7 +99,7 @@ def diff(source: str, as_of: datetime | None, every_provider: bool, timeout: str
     _tell(_revised(offer), as_json)
 
 
-@catalog.command()
+@catalog.command(short_help="Bring your own catalog file up to date.")
 @click.option("--from", "source", required=True, help="models.dev, litellm, openrouter, a file or a URL.")
 @click.option(
     "--to", type=click.Path(dir_okay=False, path_type=Path), help="Write there instead of your own catalog file."
@@ -177,7 +177,7 @@ def _tell(made: Any, as_json: bool, place: Path | None = None) -> None:
         catalog_changes.show(made, place)
 
 
-@catalog.command()
+@catalog.command(short_help="Are the prices fresh, known and undisputed?")
 @click.option("--max-age", default="30d", show_default=True, help="Older prices are stale: 12h, 30d, 2w.")
 @click.option(
     "--config", type=click.Path(dir_okay=False, path_type=Path),

@@ -79,7 +79,7 @@ def calls(store: str | None, config: Path, last: int, as_json: bool, **span: Any
     from capability_router.table import Table
 
     found = _opened(store, config).calls(last, **_narrowed(span))
-    spare = tuple(map(_CALLS.index, ("tags", "task", "chain")))
+    spare = tuple(map(_CALLS.index, ("tags", "task", "chain", "tokens in", "tokens out")))
     table = Table(*_CALLS, rows=map(_line, found), right=range(7, 10), cut=range(1, 7), spare=spare)
     _show([row_of(call) for call in found], table, as_json)
 

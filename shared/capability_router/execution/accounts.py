@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 
 from capability_router.catalog.aliases import canonical
 from capability_router.catalog.prices import price_of
@@ -43,6 +44,10 @@ class Accounts:
     def _most(self, request: Request, plan: Plan, prices: Mapping[str, Price | None]) -> Callable[[str], int | None]:
         """What one launch may cost at most, in picodollars: what a cap reserves. None: its price is unknown."""
 
+        @cache  # the texts may be long, and each launch asks
+        def least() -> int:
+            return most_tokens(request.texts) if request.input_tokens is None else 0
+
         def most(model: str) -> int | None:
             price = prices[model]
             if price is None:
@@ -50,9 +55,8 @@ class Accounts:
             card = self._registry.entry(model).card
             tier = request.service or card.service_tier
             size = _size(plan, model)
-            unlike = most_tokens(request.texts) if request.input_tokens is None else 0
             output = longest(request, card, size) * answers(request, card)
-            return price.worst(max(size, unlike), output, media=request.media, service=tier)
+            return price.worst(max(size, least()), output, media=request.media, service=tier)
 
         return most
 

@@ -25,7 +25,7 @@ Theory of operation
 * Where resuming is on, an answer that breaks off after its commitment is continued, from the text so far, by
   a target that can do that, chosen by the same rules. What such an attempt gives is held until its first content:
   one that fails before it is followed by the next. Without such a target the answer ends as any other.
-* A stream that broke after its terminal reason was whole.
+* A stream that broke after its terminal reason was whole, also one that was filtered before its first content.
 * After Finish, `feed` returns nothing.
 
 Everything that decides a transition lives here; this file knows no provider and no framework.
@@ -66,6 +66,8 @@ NOTHING: tuple[Effect, ...] = ()
 _NOT_YET = Reply()
 _NO_END = (None, Reason.OTHER, Reason.ERROR, Reason.OVERLOADED, Reason.MALFORMED_CALL)
 """No terminal reason, one that may be the failure itself, and those that are."""
+_WITHHELD = (Reason.CONTENT_FILTER, Reason.REFUSAL)
+"""Ends that are an answer without any content, too."""
 _EARLY_S = 0.001  # an alarm may ring by so much too early
 _ENDLESS = float("inf")
 
@@ -267,7 +269,8 @@ class Execution:
         run = self._runs.get(attempt)
         if run is None:
             return NOTHING
-        if run.first_at is not None and fault.row.blame == "breaker" and reply.finish not in _NO_END:
+        ended = run.first_at is not None and reply.finish not in _NO_END
+        if fault.row.blame == "breaker" and (ended or reply.finish in _WITHHELD):
             return self._completed(Completed(at, attempt, reply, others))
         self._faults.append(fault)
         self._settle(run, at, fault, reply)

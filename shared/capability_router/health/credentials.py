@@ -88,10 +88,12 @@ class Bans:
         """What another call is trying."""
         return next((ban for ban in self.of(address) if now < ban.tried_until), None)
 
-    def trying(self, address: Address, now: float) -> None:
-        """A call for this address begins: all that is off of it is on trial."""
-        for ban in self.of(address):
+    def trying(self, address: Address, now: float) -> bool:
+        """A call for this address begins: all that is off of it is on trial. Whether anything is."""
+        tried = self.of(address)
+        for ban in tried:
             ban.tried_until = now + _REFUSED_IN_S
+        return bool(tried)
 
     def refused(self, what: What, address: Address, verdict: Verdict, taken_at: float, now: float) -> Ban | None:
         """A call sent at `taken_at` was refused for its credential or model: the ban, if that is news."""

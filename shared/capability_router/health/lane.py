@@ -227,13 +227,12 @@ class Lane:
         breaker, before = self.breaker, self.breaker.state
         probe = before != CLOSED and not breaker.held_until(now) and breaker.enter(now)
         self.limiter.enter(tokens, now)
-        if self.bans:
-            self.bans.trying(self.address, now)
+        trial = bool(self.bans) and self.bans.trying(self.address, now)
         self.calls += 1
         self._loaded()
         if breaker.state != before:
             self._turned(before, now)
-        return Permit(self, breaker.epoch, probe, tokens, now, forced)
+        return Permit(self, breaker.epoch, probe, tokens, now, forced, trial)
 
     def _judge(self, permit: Permit, verdict: Verdict, now: float) -> str:
         """Lay the blame where it belongs; how the call ended, in the words of `ended`."""

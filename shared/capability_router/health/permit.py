@@ -27,14 +27,16 @@ class Permit:
     """The right to make one call: a pass through the breaker and a slot of the limiter.
 
     `tokens` is the estimate it was let in with, `taken_at` monotonic seconds. To be settled exactly
-    once; `forced` = passed an open breaker or a closed gate because every model was held.
+    once; `forced` = passed an open breaker or a closed gate because every model was held; `trial` = tries a
+    credential or model that was refused.
     """
 
-    __slots__ = ("epoch", "forced", "half_open", "id", "lane", "settled", "taken_at", "tokens")
+    __slots__ = ("epoch", "forced", "half_open", "id", "lane", "settled", "taken_at", "tokens", "trial")
 
     def __init__(
-        self, lane: Lane, epoch: int, half_open: bool, tokens: int, taken_at: float, forced: bool = False
-    ) -> None:
+        self, lane: Lane, epoch: int, half_open: bool, tokens: int, taken_at: float, forced: bool = False,
+        trial: bool = False,
+    ) -> None:  # fmt: skip
         self.lane = lane
         self.id = lane.id
         self.epoch = epoch
@@ -42,10 +44,11 @@ class Permit:
         self.tokens = tokens
         self.taken_at = taken_at
         self.forced = forced
+        self.trial = trial
         self.settled = False
 
     def __repr__(self) -> str:
-        marks = "".join(f", {name}" for name in ("half_open", "forced", "settled") if getattr(self, name))
+        marks = "".join(f", {name}" for name in ("half_open", "forced", "trial", "settled") if getattr(self, name))
         return f"Permit({self.id!r}, epoch={self.epoch}{marks})"
 
 

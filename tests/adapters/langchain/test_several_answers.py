@@ -50,3 +50,10 @@ def test_what_a_call_of_several_answers_is_expected_to_cost() -> None:
     one = llm.explain("hi").chosen.cost_pico
     assert one
     assert llm.explain("hi", n=3).chosen.cost_pico == 3 * one
+
+
+def test_an_output_limit_that_is_bound_with_tools_is_what_a_cap_reserves() -> None:
+    llm = router()
+    llm.bind_tools([], max_tokens=80).bind(n=3).invoke("hi")
+    with pytest.raises(BudgetExceeded):
+        llm.bind_tools([], max_tokens=90).bind(n=3).invoke("hi")

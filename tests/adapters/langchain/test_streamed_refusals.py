@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessageChunk
 from langchain_openai import ChatOpenAI
-from loopback.chat_server import USAGE, ChatServer, completion, piece, reply, sse
+from loopback import chat_server
+from loopback.chat_server import USAGE, ChatServer, completion, piece, reply
 from routers import add
 
 from langchain_router import ChatRouter
 
+sse = partial(chat_server.sse, headers=["connection: close"])  # event loops end with their test
 Read = Callable[[Any], list[AIMessageChunk]]
 
 
@@ -140,3 +143,19 @@ def test_a_refusal_in_a_response_is_one_too(read: Callable[[Any], Any], version:
             llm = ChatRouter(models=[model, other], policy="single", **settings)
             read(llm)
             assert [call.fault for call in llm.router.ledger.calls()] == faults
+
+
+FILTERED = (ROLE, piece(finish="content_filter"))
+
+
+@pytest.mark.parametrize("read", READS)
+@pytest.mark.parametrize("parts", [REFUSES[:4], FILTERED], ids=["refused", "filtered"])
+def test_one_whose_connection_breaks_after_it_is_not_asked_for_elsewhere(read: Read, parts: Any) -> None:
+    well = sse(ROLE, piece("well"), piece(finish="stop"))
+    with ChatServer(sse(*parts, end="cut")) as first, ChatServer(well) as second:
+        returned, fallen = (routed((first, second), on_content_filter=how) for how in ("return", "fallback"))
+        assert sum((chunks := read(returned))[1:], chunks[0]).response_metadata["router"]["attempts"] == 1
+        assert not second.seen
+        assert sum((chunks := read(fallen))[1:], chunks[0]).content == "well"
+    kinds = [[call.fault for call in llm.router.ledger.calls()] for llm in (returned, fallen)]
+    assert kinds in ([[None], ["refusal", None]], [[None], ["content_filtered", None]])

@@ -71,6 +71,12 @@ def test_openai_like(server: BillingServer, name: str, verb: str) -> None:
     assert (call.usage, call.cost_usd) == (wire.usage, wire.costs())
 
 
+def test_openai_like_passes_no_headers_on_so_a_proxys_call_is_priced(server: BillingServer) -> None:
+    wire = ALL["litellm's proxy"]
+    call = booked(server, OpenAILike(model="m", api_base=server.url, api_key="k", is_chat_model=True), wire, "chat")
+    assert (call.usage, call.cost_usd) == (wire.usage, wire._replace(bill=None).costs())
+
+
 @pytest.mark.parametrize("verb", ["chat", "stream_chat"])
 def test_google(server: BillingServer, verb: str) -> None:
     llm = GoogleGenAI(

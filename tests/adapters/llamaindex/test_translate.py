@@ -251,6 +251,7 @@ def test_how_many_answers_a_call_asks_for_and_a_model_by_itself() -> None:
     assert asked().answers is None
     assert asked(n=3).answers == 3
     assert asked(llm_kwargs={"n": 2}).answers == 2
+    assert asked(llm_kwargs={"max_tokens": 7}).max_tokens == 7
     told = describe(OpenAI(model="gpt-4o-mini", api_key="k", additional_kwargs={"n": 4}))
     assert told is not None
     assert told.fields["answers"] == 4

@@ -41,7 +41,7 @@ def test_totals_as_a_table(store: str) -> None:
 @pytest.mark.parametrize("words", [
     ("total", "--by", "tenant,model,chain"), ("series", "--by", "tenant,model", "--step", "hour"), ("calls",),
 ])  # fmt: skip
-@pytest.mark.parametrize("columns", [80, 120, 200])
+@pytest.mark.parametrize("columns", [60, 80, 120, 200])
 def test_tables_fit(store: str, words: tuple[str, ...], columns: int) -> None:
     result = run(words[0], "--store", store, *words[1:], columns=columns)
     assert result.exit_code == 0

@@ -242,3 +242,13 @@ def test_what_is_parsed() -> None:
     })  # fmt: skip
     assert found == Price(1, 2, tiers=(Tier(200, DEAR),), services={"flex": Price(0.5, 1)})
     assert Price.parse({"services": None}) == Price()
+
+
+@pytest.mark.parametrize(
+    ("kind", "tokens"), [("image", "cache_image_read_tokens"), ("audio", "cache_audio_read_tokens")]
+)
+@pytest.mark.parametrize(("own", "cents"), [(None, 2), (10, 2), (40, 40)])
+def test_cached_media_that_are_priced_as_text_cost_what_cached_text_costs(kind, tokens, own, cents):
+    price = Price(input_mtok=10, output_mtok=1, cache_read_mtok=2, **{f"input_{kind}_mtok": own})
+    usage = Usage(1, 0, cache_read_tokens=1, **{tokens: 1, f"input_{kind}_tokens": 1})
+    assert price.cost(usage) == cents * 1_000_000

@@ -169,12 +169,19 @@ def _day(value: Any) -> str:
 
 
 def _check(part: Any) -> None:
+    if not isinstance(part, Mapping) or not isinstance(part.get("models"), Mapping):
+        raise ValueError("a provider has `models`, a mapping of their names to rows")
+    for beside in ("origins", "aliases"):
+        named = part.get(beside, {})
+        if not isinstance(named, Mapping) or not all(isinstance(text, str) for text in named.values()):
+            raise ValueError(f"{beside} of a provider are a mapping of texts")
     for name, said in part["models"].items():
         if not isinstance(said, Mapping):
             raise ValueError(f"model {name!r} is a {type(said).__name__} instead of a mapping")
         origins, doubts = said.get("origins", {}), said.get("doubts", {})
-        nested = (*doubts.values(), *doubts.get("price", {}).values()) if isinstance(doubts, Mapping) else (None,)
-        if not all(isinstance(part, Mapping) for part in (origins, *nested)):
+        nested = (*doubts.values(),) if isinstance(doubts, Mapping) else (None,)
+        fits = all(isinstance(part, Mapping) for part in (origins, *nested))
+        if not fits or not all(map(_is_price, doubts.get("price", {}).values())):
             raise ValueError(f"model {name!r}: origins and doubts are mappings, and so is what doubts hold of a field")
         if not all(isinstance(text, str) for text in (*origins.values(), said.get("retires", ""))):
             raise ValueError(f"model {name!r}: origins and retires are texts")

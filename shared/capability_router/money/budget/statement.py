@@ -13,8 +13,9 @@ from capability_router.stores.base import Standing
 
 
 class Statement(TypedDict):
-    """One cap, JSON-safe. `reserved_usd` is what calls under way, and other processes, may still spend.
+    """One cap, JSON-safe. `reserved_*` is what calls under way, and other processes, may still spend.
 
+    Whole picodollars (1e-12 USD) are exact; the same in USD are floats, right to 15 digits.
     `resets_at`: "2026-11-26T00:00:00Z"; None = never. A rolling window: when some of it is free again.
     """
 
@@ -25,6 +26,10 @@ class Statement(TypedDict):
     spent_usd: float
     reserved_usd: float
     left_usd: float
+    limit_pico: int
+    spent_pico: int
+    reserved_pico: int
+    left_pico: int
     resets_at: str | None
 
 
@@ -69,9 +74,10 @@ def _row(spec: BudgetSpec, scope: str, row: Standing | None, unix: float) -> Sta
 def _told(
     scope: str, window: str, on_exceed: str, limit: int, spent: int, reserved: int, ends: float | None
 ) -> Statement:
+    left = max(limit - spent - reserved, 0)
     return {
         "scope": scope, "window": window, "on_exceed": on_exceed, "limit_usd": limit / 1e12,
-        "spent_usd": spent / 1e12, "reserved_usd": reserved / 1e12,
-        "left_usd": max(limit - spent - reserved, 0) / 1e12,
+        "spent_usd": spent / 1e12, "reserved_usd": reserved / 1e12, "left_usd": left / 1e12,
+        "limit_pico": limit, "spent_pico": spent, "reserved_pico": reserved, "left_pico": left,
         "resets_at": moment(ends),
     }  # fmt: skip

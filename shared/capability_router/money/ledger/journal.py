@@ -32,6 +32,7 @@ LINE_KEPT = 100_000  # calls that wait for the store at most
 _BATCH = 1_000
 _PAUSE_S = 0.1  # for which calls are gathered, so that one transaction takes many
 _PATIENCE_S = (0.5, 30.0)  # between two attempts when the store is away: at first, at most
+_LAST_TRIES = 3  # before calls are given up: others may keep a file locked for longer than one try waits
 _MOST = 10**16  # 10,000 USD for one call, or as many tokens: no provider means that
 _OWN = ("input_tokens", "output_tokens", "cache_read_tokens", "reasoning_tokens", "estimated")
 _REST = tuple(f.name for f in fields(Usage) if f.name not in _OWN)
@@ -210,17 +211,20 @@ class Journal(Lasting):
 
         All is done that its thread would do: this one's turn may come when the file is another's, or damaged.
         """
-        self._write_out()
+        self._write_out(_LAST_TRIES)
         if self._untidy and self._keep_calls is not None:
             self._tidied = 0.0
         if self._thread is not None or self._untidy:
             self._tidy()
 
-    def _write_out(self) -> None:
-        try:
-            self.flush()
-        except StoreError as error:
-            log.warning("%d calls of the ledger could not be written: %s", self.unwritten, error)
+    def _write_out(self, tries: int = 1) -> None:
+        for left in reversed(range(tries)):
+            try:
+                self.flush()
+                break
+            except StoreError as error:
+                if not left:
+                    log.warning("%d calls of the ledger could not be written: %s", self.unwritten, error)
 
     def at_exit(self) -> None:
         """Write the line before the process ends."""

@@ -8,14 +8,14 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from capability_router.money.ledger.when import STEPS
-from capability_router.money.price import usd
+from capability_router.money.price import pico, usd
 from capability_router.table import Table
 
 _SHOWN = {
     "calls": "calls", "input_tokens": "tokens in", "cache_read_tokens": "cached", "output_tokens": "tokens out",
     "cost_usd": "USD", "estimated_usd": "estimated", "unpriced": "unpriced",
 }  # fmt: skip
-_SPARE = ("cache_read_tokens", "input_tokens", "output_tokens")  # left out where there is no room
+_SPARE = ("cache_read_tokens", "input_tokens", "output_tokens", "estimated_usd", "calls")  # left out without room
 _SOMETIMES = ("cache_read_tokens", "estimated_usd", "unpriced")  # shown when there is any
 
 
@@ -38,8 +38,9 @@ class Total(NamedTuple):
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe; amounts as exact decimal texts and as integer picodollars."""
         return {
-            "cost_usd": f"{self.cost_usd:f}", "cost_pico": int(self.cost_usd.scaleb(12)),
-            "estimated_usd": f"{self.estimated_usd:f}", "calls": self.calls, "unpriced": self.unpriced,
+            "cost_usd": f"{self.cost_usd:f}", "cost_pico": pico(self.cost_usd),
+            "estimated_usd": f"{self.estimated_usd:f}", "estimated_pico": pico(self.estimated_usd),
+            "calls": self.calls, "unpriced": self.unpriced,
             "input_tokens": self.input_tokens, "output_tokens": self.output_tokens,
             "cache_read_tokens": self.cache_read_tokens, "reasoning_tokens": self.reasoning_tokens,
         }  # fmt: skip

@@ -127,7 +127,8 @@ def test_a_tenant_sees_its_own_rows_only() -> None:
     (row,) = budgets.rows(tenant="a")
     assert row == {
         "scope": "tenant:a", "window": "day", "on_exceed": "refuse", "limit_usd": 1.0, "spent_usd": 0.25,
-        "reserved_usd": 0.0, "left_usd": 0.75, "resets_at": "2027-01-16T00:00:00Z",
+        "reserved_usd": 0.0, "left_usd": 0.75, "limit_pico": ONE, "spent_pico": ONE // 4, "reserved_pico": 0,
+        "left_pico": 3 * ONE // 4, "resets_at": "2027-01-16T00:00:00Z",
     }  # fmt: skip
     assert [row["spent_usd"] for row in budgets.rows(tenant="b")] == [0.5, 0.5]
     assert budgets.rows(tenant="c") == []

@@ -296,6 +296,25 @@ def test_a_closed_ledger_leaves_its_store_alone(path: Path) -> None:
     assert touched == ["append", "tidy"]
 
 
+def test_a_ledger_that_ends_while_others_keep_the_file_locked_tries_again(path: Path) -> None:
+    class Busy(Away):
+        tries = 0
+
+        def append(self, *batch: Any) -> None:
+            self.tries += 1
+            self.away = self.tries < 3
+            super().append(*batch)
+
+    room = Busy(open_store(f"sqlite:///{path}", CLOCK).calls)
+    still = threading.Event()
+    ledger = Ledger(unix=CLOCK.unix, books=Journal(room, unix=CLOCK.unix, sleep=lambda _: still.wait(30) and None))
+    book(ledger, some(1, 20))
+    ledger._books.at_exit()  # type: ignore[attr-defined]  # as the process does
+    still.set()
+    assert (room.tries, ledger.unwritten) == (3, 0)
+    assert in_file(path).total().calls == 20
+
+
 PROGRAM = """
 import sys
 from unit.money.ledger.calls import book, in_file, some
