@@ -142,10 +142,12 @@ def test_what_is_settled_in_a_moment_is_written_together_and_the_thread_rests_ag
     assert room.batches == []
     pace.go.set()
     assert comes(lambda: not journal.unwritten)
+    thread = journal._thread
     take(journal, 1)
     assert comes(lambda: singly(room) == [3, 1])
     assert comes(lambda: journal._bell.empty())
     assert pace.waits == [0.1, 0.1]
+    assert journal._thread is thread
 
 
 def test_the_thread_is_no_reason_for_a_process_to_last(journal: Journal) -> None:
