@@ -46,7 +46,9 @@ ROOMS = (
     Room("execution/endings.py", ("tests/unit/execution/test_endings.py", *_STEPS)),
     Room("execution/performance.py", ("tests/unit/execution/test_performance.py", *_DRIVERS)),
     Room("execution/race.py", ("tests/unit/execution/test_race.py", "tests/unit/execution/test_hedge.py")),
-    Room("execution/accounts.py", ("tests/unit/execution/test_accounts.py",)),
+    Room(
+        "execution/accounts.py", ("tests/unit/execution/test_accounts.py", "tests/unit/money/test_several_answers.py")
+    ),
     Room("execution/retry.py", ("tests/unit/execution/test_retry.py",)),
     Room("execution/limits.py", (*_STEPS, "tests/unit/execution/test_endings.py")),
     Room("health/breaker.py", _BREAKER),

@@ -142,10 +142,12 @@ def test_what_is_settled_in_a_moment_is_written_together_and_the_thread_rests_ag
     assert room.batches == []
     pace.go.set()
     assert comes(lambda: not journal.unwritten)
+    thread = journal._thread
     take(journal, 1)
     assert comes(lambda: singly(room) == [3, 1])
     assert comes(lambda: journal._bell.empty())
     assert pace.waits == [0.1, 0.1]
+    assert journal._thread is thread
 
 
 def test_the_thread_is_no_reason_for_a_process_to_last(journal: Journal) -> None:
@@ -241,7 +243,7 @@ def test_a_store_that_goes_and_comes_is_told_once_each_time(
                 caplog.text.count("the ledger is written again; 0 calls could not be kept singly") == times
             )
         )
-    assert len(caplog.records) == 4
+    assert [record.name for record in caplog.records] == ["capability_router"] * 4
 
 
 def test_after_a_time_away_the_waits_begin_anew(journal: Journal, room: Room, pace: Pace) -> None:
