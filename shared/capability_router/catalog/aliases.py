@@ -24,7 +24,6 @@ _NAMES = {
     "azure_ai_inference az_ai_inference azure_foundry azure_ai_foundry",
     "together": "together_ai togetherai togethercomputer",
     "fireworks": "fireworks_ai fireworksai",
-    "lmstudio": "lm_studio",
     "moonshot": "moonshot_ai moonshotai kimi",
     "cohere": "cohere_chat",
     "ai21": "ai21_chat",
