@@ -326,6 +326,24 @@ def test_closing_tells_what_could_not_be_written(
     assert journal.unwritten == 3
 
 
+@pytest.mark.parametrize(("fails", "lost"), [(2, 0), (3, 2)])
+def test_closing_tries_three_times(
+    made: Callable[..., Journal], room: Room, fails: int, lost: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    journal, append, tried = made(), room.append, []
+
+    def busy(*batch: Any) -> None:
+        tried.append(batch)
+        if len(tried) <= fails:
+            raise StoreError("it is locked")
+        append(*batch)
+
+    room.append = busy  # type: ignore[method-assign]  # others keep the file locked
+    take(journal, 2)
+    journal.close()
+    assert (len(tried), journal.unwritten, "2 calls of the ledger" in caplog.text) == (3, lost, bool(lost))
+
+
 # -- ends and forks -------------------------------------------------------------------------------
 
 
