@@ -326,6 +326,20 @@ def test_closing_tells_what_could_not_be_written(
     assert journal.unwritten == 3
 
 
+def test_calls_that_come_while_it_is_tidied_are_not_told_as_lost(
+    journal: Journal, room: Room, pace: Pace, caplog: pytest.LogCaptureFixture
+) -> None:
+    def tidy(before: float, keep: int | None) -> int:
+        take(journal, 1)
+        return 0
+
+    room.tidy = tidy  # type: ignore[method-assign]  # while the thread is at it
+    take(journal, 2)
+    pace.go.set()
+    assert comes(lambda: singly(room) == [2, 1])
+    assert caplog.records == []
+
+
 @pytest.mark.parametrize(("fails", "lost"), [(2, 0), (3, 2)])
 def test_closing_tries_three_times(
     made: Callable[..., Journal], room: Room, fails: int, lost: int, caplog: pytest.LogCaptureFixture
