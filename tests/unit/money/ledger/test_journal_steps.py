@@ -326,6 +326,22 @@ def test_closing_tells_what_could_not_be_written(
     assert journal.unwritten == 3
 
 
+def test_of_two_threads_that_were_begun_at_once_one_goes_on(journal: Journal, room: Room, pace: Pace) -> None:
+    take(journal, 1)
+    first = journal._thread
+    assert first is not None
+    assert comes(lambda: len(pace.waits) == 1)
+    journal._thread, journal._rung = None, False  # as another caller has found it at the same moment
+    take(journal, 1)
+    assert comes(lambda: len(pace.waits) == 2)
+    pace.go.set()
+    first.join(30)
+    assert not first.is_alive()
+    assert journal._thread.is_alive()
+    take(journal, 1)
+    assert comes(lambda: sum(singly(room)) == 3)
+
+
 def test_calls_that_come_while_it_is_tidied_are_not_told_as_lost(
     journal: Journal, room: Room, pace: Pace, caplog: pytest.LogCaptureFixture
 ) -> None:
