@@ -64,7 +64,10 @@ ROOMS = (
     Room("money/budget/budgets.py", (*_BUDGET, _PROPERTY)),
     Room("money/budget/purse.py", ("tests/unit/money/budget/test_purse.py", *_BUDGET)),
     Room("money/budget/teller.py", ("tests/unit/money/budget/test_teller.py",)),
-    Room("money/price.py", ("tests/unit/money/test_rates.py", "tests/unit/money/test_price.py")),
+    Room(
+        "money/price.py",
+        ("tests/unit/money/test_rates.py", "tests/unit/money/test_price.py", "tests/unit/money/test_exact_amounts.py"),
+    ),
     Room("money/ledger/reading.py", ("tests/unit/money/ledger/test_reading.py", _PROPERTY)),
     Room("policies/lessons.py", ("tests/unit/policies/test_lessons.py",)),
 )
