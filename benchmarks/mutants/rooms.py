@@ -46,12 +46,16 @@ ROOMS = (
     Room("execution/endings.py", ("tests/unit/execution/test_endings.py", *_STEPS)),
     Room("execution/performance.py", ("tests/unit/execution/test_performance.py", *_DRIVERS)),
     Room("execution/race.py", ("tests/unit/execution/test_race.py", "tests/unit/execution/test_hedge.py")),
-    Room("execution/accounts.py", ("tests/unit/execution/test_accounts.py",)),
+    Room(
+        "execution/accounts.py", ("tests/unit/execution/test_accounts.py", "tests/unit/money/test_several_answers.py")
+    ),
     Room("execution/retry.py", ("tests/unit/execution/test_retry.py",)),
     Room("execution/limits.py", (*_STEPS, "tests/unit/execution/test_endings.py")),
     Room("health/breaker.py", _BREAKER),
     Room("health/window.py", _WINDOW),
     Room("health/permit.py", ("tests/unit/health/test_permit.py", *_BREAKER)),
+    Room("health/credentials.py", ("tests/unit/health/test_board.py", "tests/property/test_health_machine.py")),
+    Room("health/bearing.py", ("tests/unit/health/test_bearing.py", "tests/unit/health/test_busy_caller.py")),
     Room("faults/classify.py", (_ODD, _EVIDENCE, *_CLASSIFIER)),
     Room("faults/evidence.py", (_EVIDENCE, _ODD, *_CLASSIFIER)),
     Room("faults/completeness.py", ("tests/unit/faults/test_completeness.py",)),
@@ -62,7 +66,10 @@ ROOMS = (
     Room("money/budget/budgets.py", (*_BUDGET, _PROPERTY)),
     Room("money/budget/purse.py", ("tests/unit/money/budget/test_purse.py", *_BUDGET)),
     Room("money/budget/teller.py", ("tests/unit/money/budget/test_teller.py",)),
-    Room("money/price.py", ("tests/unit/money/test_rates.py", "tests/unit/money/test_price.py")),
+    Room(
+        "money/price.py",
+        ("tests/unit/money/test_rates.py", "tests/unit/money/test_price.py", "tests/unit/money/test_exact_amounts.py"),
+    ),
     Room("money/ledger/reading.py", ("tests/unit/money/ledger/test_reading.py", _PROPERTY)),
     Room("policies/lessons.py", ("tests/unit/policies/test_lessons.py",)),
 )

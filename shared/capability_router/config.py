@@ -25,7 +25,7 @@ from capability_router.money.price import usd
 from capability_router.nearest import nearest
 from capability_router.policies.rules import RuleSpec
 from capability_router.settings.problems import config_error
-from capability_router.settings.schema import Hedge, Kept, Policy, Retry, Telemetry, Words
+from capability_router.settings.schema import Hedge, LedgerBlock, Policy, Retry, Telemetry, Words
 from capability_router.settings.source import read
 
 __all__ = ["Settings", "load"]
@@ -59,7 +59,7 @@ class Settings:
     unknown: Literal["prefer_known", "allow", "refuse"]
     on_partial: Literal["fallback", "raise"]
     store: str
-    ledger: Kept
+    ledger: LedgerBlock
     store_lease_s: float
     when_away: Literal["fail_closed", "fail_open"]
     telemetry: Telemetry

@@ -73,7 +73,10 @@ class Router:
         self._treasury = Treasury(s, registry, self.clock)
         self.ledger, self.budgets = self._treasury.ledger, self._treasury.budgets
         self._accounts = Accounts(registry, self.ledger, self.budgets, self.clock.unix)
-        self.board = Board(s.health, seed=s.policy.seed, learns_limits=s.learns_limits, on_event=self._tell)
+        self.board = Board(
+            s.health, seed=s.policy.seed, learns_limits=s.learns_limits, on_event=self._tell,
+            worked=self.clock.worked,
+        )  # fmt: skip
         self._watchers: list[Callable[[HealthEvent], None]] = []
         self.sinks = Sinks(configured_sinks(s.telemetry.jsonl, s.telemetry.log))
         for entry in registry:

@@ -13,7 +13,7 @@ from capability_router.cli.store import NoStore, existing
 from capability_router.table import Table
 
 if TYPE_CHECKING:
-    from capability_router.money.budget.statement import Statement
+    from capability_router.money.budget.standing import CapRow
 
 _HEAD = ("scope", "window", "at limit", "limit", "spent", "reserved", "left", "resets (UTC)")
 _AMOUNTS = range(3, 7)
@@ -37,7 +37,7 @@ def budgets(config: Path | None, url: str | None, tenant: str | None, as_json: b
         click.echo("no budgets")
 
 
-def _configured(config: Path, url: str | None, tenant: str | None) -> list[Statement]:
+def _configured(config: Path, url: str | None, tenant: str | None) -> list[CapRow]:
     """Where nothing has been spent yet, the caps are whole; but a store that was asked for by name must be there."""
     from capability_router.clock import SystemClock
     from capability_router.config import load
@@ -53,13 +53,13 @@ def _configured(config: Path, url: str | None, tenant: str | None) -> list[State
     return Budgets(settings.budgets, room=room, clock=SystemClock()).rows(tenant)
 
 
-def _stored(url: str, tenant: str | None) -> list[Statement]:
-    from capability_router.money.budget.statement import known
+def _stored(url: str, tenant: str | None) -> list[CapRow]:
+    from capability_router.money.budget.standing import known
 
     return known(existing(url).budgets.standings(), tenant)
 
 
-def _cells(row: Statement) -> tuple[str, ...]:
+def _cells(row: CapRow) -> tuple[str, ...]:
     amounts = map(_usd, (row["spent_usd"], row["reserved_usd"], row["left_usd"]))
     day, _, time = (row["resets_at"] or "never").partition("T")
     limit = f"${row['limit_usd']:,.6f}".rstrip("0").rstrip(".")

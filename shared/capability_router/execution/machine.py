@@ -37,7 +37,7 @@ from collections.abc import Mapping, MutableSet
 from typing import Protocol
 
 from capability_router.execution.admission import Admission
-from capability_router.execution.books import Books, verdict
+from capability_router.execution.bookkeeper import Bookkeeper, verdict
 from capability_router.execution.effects import Abort, Deliver, Effect, Finish, Fund, Launch, SetAlarm, Timeouts
 from capability_router.execution.endings import Cut, failure, interrupted, rejected, summed, together, why
 from capability_router.execution.events import (
@@ -89,7 +89,7 @@ class Execution:
     )  # fmt: skip
 
     def __init__(
-        self, plan: Plan, limits: Limits, targets: Targets, gate: Settles, books: Books, *,
+        self, plan: Plan, limits: Limits, targets: Targets, gate: Settles, books: Bookkeeper, *,
         streaming: bool, reason_givers: MutableSet[str], hedging: Hedging | None = None,
     ) -> None:  # fmt: skip
         self._plan, self._limits, self._targets, self._gate, self._books = plan, limits, targets, gate, books

@@ -32,6 +32,12 @@ from capability_router.health.permit import Hold, Permit, Verdict
 __all__ = ["Board", "BreakerConfig", "Condition", "HealthEvent", "Hold", "Permit", "Verdict"]
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+def _idle() -> float:
+    return 0.0
+
+
 _GONE_WELL = 3
 _UNTIMED_GATE_S = 1.0
 """How long a provider's "nothing left" holds when it doesn't say until when."""
@@ -49,7 +55,7 @@ class Board:
     credential, model) and bans; limits and latency are each candidate's own. Methods that take an id
     raise ConfigError when it isn't registered. `on_event` is called for every change of state, in the
     thread that brought it about; what it raises is logged, never passed on. `learns_limits`: how many
-    calls at once a model bears is learned (bearing.py).
+    calls at once a model bears is learned (bearing.py). `worked`: this process's processor seconds.
     """
 
     def __init__(
@@ -59,11 +65,12 @@ class Board:
         seed: int | None = None,
         learns_limits: bool = True,
         on_event: Callable[[HealthEvent], None] | None = None,
+        worked: Callable[[], float] = _idle,
     ) -> None:
         self.config = config or BreakerConfig()
         self.settled_twice = 0
         self._on_event = on_event
-        self._learns_limits = learns_limits
+        self._worked = worked if learns_limits else None
         self._random = seeded(seed)
         self._lock = Lock()
         self._lanes = _Lanes()
@@ -259,7 +266,7 @@ class Board:
             breaker = self._breakers[url, model, region] = Breaker(self.config, self._random.random)
         gate = self._gates.setdefault((url, credential, model), Gate())
         kin = self._kin.setdefault(url, [])
-        shared = Shared(breaker, gate, self._bans, kin, self._tell, self._learns_limits)
+        shared = Shared(breaker, gate, self._bans, kin, self._tell, self._worked)
         lane = Lane(id, address, limits, latency, shared)
         kin.append(lane)
         return lane

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from capability_router.address import Address
@@ -29,6 +29,8 @@ _DISABLED: dict[What, EventKind] = {"credential": "credential_disabled", "model"
 _ENABLED: dict[What, EventKind] = {"credential": "credential_enabled", "model": "model_enabled"}
 _PROBE_S = 5.0
 """For so long after an open time the first call is left to the probe."""
+_BUSY = 0.25
+"""A process that works for more than this share of a wait may be what the wait is due to."""
 _TRIAL_LOOK_S = 1.0
 """A model that one call is trying again is looked at no later."""
 _LEAST_WAIT_S = 0.001
@@ -36,14 +38,17 @@ _LEAST_WAIT_S = 0.001
 
 
 class Shared(NamedTuple):
-    """What a lane has in common with others. `kin`: every lane of the same base URL, itself included."""
+    """What a lane has in common with others. `kin`: every lane of the same base URL, itself included.
+
+    `worked`: processor seconds of this process; None = how many calls a model bears is not learned.
+    """
 
     breaker: Breaker
     gate: Gate
     bans: Bans
     kin: list[Lane]
     tell: Tell
-    learns_limits: bool = True
+    worked: Callable[[], float] | None = None
 
 
 class Lane:
@@ -51,19 +56,19 @@ class Lane:
 
     __slots__ = (
         "address", "bans", "bearing", "breaker", "calls", "calm", "condition", "ended", "gate", "id", "kin", "latency",
-        "limiter", "metered", "probed", "tell",
+        "limiter", "metered", "probed", "tell", "worked",
     )  # fmt: skip
 
     def __init__(
         self, id: str, address: Address, limits: Mapping[str, int], latency: Mapping[str, float], shared: Shared
     ) -> None:
         self.id, self.address = id, address
-        self.breaker, self.gate, self.bans, self.kin, self.tell, _ = shared
+        self.breaker, self.gate, self.bans, self.kin, self.tell, self.worked = shared
         self.calls = 0
         self.probed = False
         self.ended = {"answered": 0, "failed": 0, "refused": 0, "disabled": 0, "neutral": 0}
         self.limiter = Limiter(limits)
-        self.bearing = Bearing() if shared.learns_limits else None
+        self.bearing = Bearing() if self.worked is not None else None
         self.metered = self.limiter.metered
         self.latency = Latency(latency)
         self.condition = Condition(self.latency.ttft.value, self.latency.token.value, self.latency.peak)
@@ -133,8 +138,14 @@ class Lane:
         if verdict.overloaded:
             bearing.refused(self.limiter.in_flight, permit.taken_at, now)
         elif how == "answered":
-            bearing.answered(self.limiter.in_flight, verdict.ttft_s, permit.taken_at, now)
+            bearing.answered(self.limiter.in_flight, self._waited(permit, verdict, now), permit.taken_at, now)
         self.limiter.bear(bearing.limit)
+
+    def _waited(self, permit: Permit, verdict: Verdict, now: float) -> float | None:
+        """The wait for the first token; None where this process was busy meanwhile: it may have been late itself."""
+        if self.worked is None or self.worked() - permit.worked > _BUSY * (now - permit.taken_at):
+            return None
+        return verdict.ttft_s
 
     def left(self, requests: int | None, tokens: int | None, wait_s: float, now: float) -> None:
         """The provider's own count of what is left; `wait_s` > 0 closes the gate."""
@@ -232,7 +243,8 @@ class Lane:
         self._loaded()
         if breaker.state != before:
             self._turned(before, now)
-        return Permit(self, breaker.epoch, probe, tokens, now, forced, trial)
+        worked = 0.0 if self.worked is None else self.worked()
+        return Permit(self, breaker.epoch, probe, tokens, now, forced, trial, worked)
 
     def _judge(self, permit: Permit, verdict: Verdict, now: float) -> str:
         """Lay the blame where it belongs; how the call ended, in the words of `ended`."""

@@ -28,14 +28,14 @@ class Permit:
 
     `tokens` is the estimate it was let in with, `taken_at` monotonic seconds. To be settled exactly
     once; `forced` = passed an open breaker or a closed gate because every model was held; `trial` = tries a
-    credential or model that was refused.
+    credential or model that was refused. `worked`: processor seconds that this process had had by then.
     """
 
-    __slots__ = ("epoch", "forced", "half_open", "id", "lane", "settled", "taken_at", "tokens", "trial")
+    __slots__ = ("epoch", "forced", "half_open", "id", "lane", "settled", "taken_at", "tokens", "trial", "worked")
 
     def __init__(
         self, lane: Lane, epoch: int, half_open: bool, tokens: int, taken_at: float, forced: bool = False,
-        trial: bool = False,
+        trial: bool = False, worked: float = 0.0,
     ) -> None:  # fmt: skip
         self.lane = lane
         self.id = lane.id
@@ -45,6 +45,7 @@ class Permit:
         self.taken_at = taken_at
         self.forced = forced
         self.trial = trial
+        self.worked = worked
         self.settled = False
 
     def __repr__(self) -> str:

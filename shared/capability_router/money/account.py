@@ -15,7 +15,7 @@ from typing import Protocol
 
 from capability_router.errors import ConfigError
 from capability_router.money.allowance import Limit, Loans
-from capability_router.money.budget.budgets import Budgets, Hold, Short
+from capability_router.money.budget.budgets import Budgets, Reservation, Short
 from capability_router.money.budget.denial import Denial
 from capability_router.money.ledger.call import Booked, Call, Line
 from capability_router.money.ledger.ledger import Ledger
@@ -98,7 +98,7 @@ class Account:
         self._ledger, self._budgets, self._prices, self._most, self._unix = ledger, budgets, prices, most, unix
         self._credentials, self._providers = credentials, providers
         self._run = next(_RUNS)
-        self._holds: dict[int, Hold] = {}
+        self._holds: dict[int, Reservation] = {}
         self._refused: Denial | None = None
         self._limit, self._candidates, self._unlimited = limit, candidates, unlimited
         self._loans: Loans | None = None

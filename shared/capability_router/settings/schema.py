@@ -245,7 +245,7 @@ class Tokens(Block):
     counter: Annotated[Any, PlainValidator(_counter)] = "estimate"
 
 
-class Kept(Block):
+class LedgerBlock(Block):
     """Where and how long the ledger keeps single calls; the totals are kept for ever.
 
     `store`: its own, absent = the router's. `keep_calls` absent = 10,000 in memory, any number in a file.
@@ -305,7 +305,7 @@ class Words(Block):
     resume: Flag = False
     on_partial: Annotated[Literal["fallback", "raise"], PlainValidator(choice("fallback", "raise"))] = "fallback"
     store: Store = Store()
-    ledger: Kept = Kept()
+    ledger: LedgerBlock = LedgerBlock()
     telemetry: Telemetry = Telemetry()
     annotate: Flag = True
     tokens: Tokens = Tokens()

@@ -99,6 +99,42 @@ def test_a_model_of_unknown_price_has_no_place_under_a_cap() -> None:
     assert router.budgets.reserved == 0
 
 
+def refused(card: dict[str, Any], *, scope: str = "global", limit_usd: float = 0.0001, **request: Any) -> Denial:
+    """Why a cap forbids a launch of "a"; "b" has the same card, but answers of at most 10 tokens."""
+    router = scripted_router(
+        {"a": ["ok"], "b": ["ok"]}, cards={"a": card, "b": {**card, "max_output_tokens": 10}},
+        budgets=[{"scope": scope, "limit_usd": limit_usd}],
+    )  # fmt: skip
+    asked = Request(**{"texts": ("say hello to the world",), **request})
+    denial = paid(router, asked, input_tokens=40).open(1, router.explain(Request(("hi",), max_tokens=1)).chosen)
+    assert isinstance(denial, Denial)
+    return denial
+
+
+def test_all_answers_of_a_call_are_reserved() -> None:
+    assert reserved({"price": ONE_EACH}, answers=3) == (500 + 300) * TOKEN
+    assert reserved({"price": ONE_EACH, "answers": 2}) == (500 + 200) * TOKEN
+
+
+def test_a_refusal_names_the_models_that_would_fit() -> None:
+    assert refused({"price": ONE_EACH, "max_output_tokens": 1_000}).fits == ("b",)
+
+
+def test_a_refusal_says_where_nobody_states_how_long_an_answer_can_be() -> None:
+    assert "(131,072 output tokens are reserved, for nobody states" in refused({"price": ONE_EACH}).told
+    assert "(393,216 output tokens are reserved, for nobody states" in refused({"price": ONE_EACH}, answers=3).told
+    small = {"price": ONE_EACH, "context_window": 3_000}
+    assert "(2,970 output tokens are reserved, for nobody states" in refused(small).told, "beside 40 of input"
+    for stated, request in (({"max_output_tokens": 900}, {}), ({"output_reserve": 900}, {}), ({}, {"max_tokens": 900})):
+        told = refused({"price": ONE_EACH, **stated}, **request).told
+        assert told.endswith("(to reserve less, state a smaller max_tokens on the call)")
+
+
+def test_a_cap_on_a_provider_holds_whatever_its_models_call_it() -> None:
+    denial = refused({"price": ONE_EACH, "provider": "google_genai"}, scope="provider:google", max_tokens=900)
+    assert denial.scope == "provider:google"
+
+
 # -- a request's own limit ------------------------------------------------------------------------
 
 
@@ -119,6 +155,7 @@ def allowed(card: dict[str, Any], limit_usd: float, **request: Any) -> bool:
         ({"context_window": 2_000}, {}, WHOLE + 500),
         ({"output_reserve": 50}, {}, WHOLE + 50),
         ({"output_reserve": 50}, {"max_tokens": 70}, WHOLE + 70),
+        ({"output_reserve": 50}, {"answers": 3}, WHOLE + 150),
         ({"service_tier": "priority"}, {"max_tokens": 100}, 3 * (WHOLE + 100)),
         ({"service_tier": "priority"}, {"max_tokens": 100, "service": "flex"}, WHOLE + 100),
     ],

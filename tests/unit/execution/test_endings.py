@@ -50,6 +50,18 @@ def test_where_all_were_tried_another_model_is_advised() -> None:
     assert told.endswith("a overloaded (after 1.0 s). Add another candidate, or look at router.health().")
 
 
+def test_keys_are_to_be_looked_at_where_they_come_from() -> None:
+    stage = Stage("abc")
+    stage.machine._targets.keys = {"a": "TEAM_KEY", "c": "TEAM_KEY"}
+    stage.begin()
+    for attempt in (1, 2, 3):
+        stage.faulted(101.0, attempt, "auth")
+    assert (
+        " Check the API key of a, c, in the environment variable TEAM_KEY. Check the API key of b, as given to it or "
+        "in the environment variable that its client reads. Add another candidate"
+    ) in str(stage.error)
+
+
 @pytest.mark.parametrize(
     ("kind", "advice"),
     [

@@ -321,6 +321,29 @@ def test_what_has_given_nothing_is_not_whole_whatever_its_reason() -> None:
     assert told(stage.faulted(102.0, 1, CUT, Reply(finish=Finish.STOP)))[0] == ("launch", 2, "b", "connection")
 
 
+@pytest.mark.parametrize("reason", [Finish.CONTENT_FILTER, Finish.REFUSAL])
+@pytest.mark.parametrize("wish", ["return", "fallback"])
+def test_what_was_withheld_before_its_first_content_is_an_answer_though_its_stream_breaks(
+    reason: Finish, wish: str
+) -> None:
+    stage = Stage(on_content_filter=wish)
+    stage.begin()
+    effects = told(stage.faulted(102.0, 1, CUT, Reply(usage=Usage(10, 0), finish=reason)))
+    if wish == "return":
+        assert effects == [("deliver", 1), ("finish", "a")]
+        assert (stage.error, stage.outcome.finish) == (None, reason)
+    else:
+        assert effects[0][:3] == ("launch", 2, "b")
+        assert effects[0][3] in ("content_filtered", "refusal")
+
+
+def test_what_the_model_itself_is_to_blame_for_is_judged_by_its_fault() -> None:
+    stage = Stage()
+    stage.begin()
+    effects = told(stage.faulted(102.0, 1, "auth", Reply(finish=Finish.CONTENT_FILTER)))
+    assert effects[0] == ("launch", 2, "b", "auth")
+
+
 def test_a_connection_that_broke_before_any_content_was_never_reached() -> None:
     stage = Stage()
     stage.begin()

@@ -239,6 +239,38 @@ def test_a_refusal_stands_for_the_request_and_names_the_models_that_fit() -> Non
     assert (till.ledger.unsettled, till.budgets.reserved) == (0, 0)
 
 
+LESS = " (to reserve less, state a smaller max_tokens on the call)"
+
+
+def test_a_refusal_advises_to_reserve_less_where_that_would_help() -> None:
+    till = Till(BudgetSpec("global", 0.01), most={"a": 2 * CENT, "unpriced": None})
+    for told in (till.account.foreseen(Model("a")), till.open()):
+        assert isinstance(told, Denial)
+        assert (told.told.count(LESS), told.told.endswith(LESS), told.on_exceed) == (1, True, "refuse")
+    unpriced = Till(BudgetSpec("global", 0.01), most={"unpriced": None}).open(model="unpriced")
+    assert isinstance(unpriced, Denial)
+    assert LESS not in unpriced.told
+    assert "are reserved" not in unpriced.told
+
+
+def test_a_model_whose_answers_nobody_limits_ends_no_request_and_is_told_what_it_lacks() -> None:
+    lacking = {"a": 1_000, "unpriced": 1_000}.get
+    till = Till(BudgetSpec("global", 0.01), most={"a": 2 * CENT, "b": CENT, "unpriced": None}, unlimited=lacking)
+    told = till.open()
+    assert isinstance(told, Denial)
+    assert (told.on_exceed, told.fits) == ("degrade", ())
+    assert told.told.endswith(
+        " (1,000 output tokens are reserved, for nobody states how long an answer of a can be: set max_output_tokens "
+        "or output_reserve on its entry, or max_tokens on the call)"
+    )
+    unpriced = till.open(2, "unpriced")
+    assert isinstance(unpriced, Denial)
+    assert "are reserved" not in unpriced.told
+    other = Till(BudgetSpec("global", 0.01), most={"a": 2 * CENT, "b": CENT}, unlimited=lacking)
+    other.open()
+    assert other.open(2, "b") is None
+
+
 def test_the_refused_model_itself_never_fits() -> None:
     costs = iter([CENT + 1, CENT])
     till = Till(BudgetSpec("global", 0.01), candidates=[Model("a")])
@@ -351,7 +383,7 @@ def test_while_the_store_is_away_no_model_is_said_to_fit(till: Till, lender: Len
     till.account._most = {"a": CENT, "b": 0}.get
     told = till.open()
     assert isinstance(told, Denial)
-    assert (told.store, told.fits) == (True, ())
+    assert (told.store, told.fits, LESS in told.told) == (True, (), False)
 
 
 # -- what the caller allows -------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from unit.money.ledger.calls import book, call, in_file
 
 from capability_router import BudgetExceeded, ConfigError, Usage, routing
 from capability_router.clock import ManualClock
-from capability_router.money.budget.budgets import Budgets, Hold
+from capability_router.money.budget.budgets import Budgets, Reservation
 from capability_router.money.budget.cap import BudgetSpec
 from capability_router.money.ledger.ledger import Ledger
 from capability_router.request import Reply
@@ -50,7 +50,7 @@ def test_a_rolling_window_says_when_some_of_it_is_free() -> None:
     budgets = Budgets([BudgetSpec("global", 1.0, "rolling:64")], clock=clock)
     assert budgets.rows()[0]["resets_at"] is None
     hold = budgets.reserve(["global"], 10**12)
-    assert isinstance(hold, Hold)
+    assert isinstance(hold, Reservation)
     budgets.settle(hold, 10**12)
     denial = budgets.reserve(["global"], 1)
     (row,) = budgets.rows()

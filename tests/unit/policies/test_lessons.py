@@ -85,6 +85,12 @@ def test_answers_teach_their_length_where_they_end_by_themselves(lessons: Lesson
     assert 1.0 < lessons.lengths.on("chat").common < lessons.lengths.on("chat").by_model["a"] < 2.0
 
 
+def test_of_several_answers_the_length_of_one_is_learned(lessons: Lessons, plan: Plan) -> None:
+    three = tuple(candidate._replace(answers=3) for candidate in plan.candidates)
+    ended(lessons, replace(plan, candidates=three), usage=Usage(2_000, 900))
+    assert lessons.lengths.on("chat").by_model == {"a": 1.0}
+
+
 def test_models_teach_how_they_count_against_what_was_estimated_without_what_was_learned(
     lessons: Lessons, plan: Plan
 ) -> None:

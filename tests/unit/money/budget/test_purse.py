@@ -169,6 +169,40 @@ def test_the_last_word_is_one_only_if_nothing_is_held() -> None:
     assert not found.tells(0.0, 0.0, 30.0, final=True).final
 
 
+def answered(found: Purse, amount: int, spent: int, reserved: int = 0, lent: int = 0, at: float = 5.0) -> Purse:
+    """The store is asked for so much, and says how the pot stands."""
+    found.granted(found.asks(amount, at, at, 30.0), Grant(lent, spent, reserved, 0.0), at, at)
+    return found
+
+
+def test_what_a_store_has_no_room_for_is_not_asked_for_again_for_a_second() -> None:
+    found = answered(purse(), 51, spent=950)
+    assert [found.is_dry(51, at) for at in (5.0, 5.999, 6.0)] == [True, True, False]
+    assert [found.is_dry(amount, 5.0) for amount in (50, 51, 52)] == [False, True, True]
+    found.hold(30, 5.0)
+    assert [found.is_dry(amount, 5.0) for amount in (20, 21)] == [False, True]
+    assert not answered(purse(), 50, spent=950).is_dry(50, 5.0)
+    assert not purse().is_dry(10**9, 0.0)
+
+
+@pytest.mark.parametrize(("spent", "reserved", "until"), [(900, 1, 5.1), (901, 0, 6.0), (500, 450, 5.1)])
+def test_what_is_only_lent_may_come_back_sooner(spent: int, reserved: int, until: float) -> None:
+    found = answered(purse(), 100, spent, reserved)
+    assert [found.is_dry(100, at) for at in (until - 0.001, until)] == [True, False]
+
+
+def test_what_is_lent_to_oneself_is_room() -> None:
+    assert answered(purse(), 51, spent=500, reserved=490, lent=40).is_dry(51, 5.0)
+    assert not answered(purse(), 50, spent=500, reserved=490, lent=40).is_dry(50, 5.0)
+
+
+@pytest.mark.parametrize(("spent", "dry"), [(939, True), (938, False)])
+def test_a_pot_that_has_room_again_is_asked_at_once(spent: int, dry: bool) -> None:
+    found = answered(purse(), 51, spent=950)
+    answered(found, 10, spent, reserved=21, lent=10)  # leaves 50 or 51
+    assert found.is_dry(51, 5.5) is dry
+
+
 def test_what_is_left_is_what_nobody_has() -> None:
     found = lent(purse(), 100, spent=300, reserved=250)  # 150 of it other processes'
     assert (found.left, found.known_spent) == (550, 300)

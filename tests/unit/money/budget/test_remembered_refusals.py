@@ -8,7 +8,7 @@ import pytest
 from unit.money.budget.lender import ONE, Lender, Process
 
 from capability_router.clock import ManualClock
-from capability_router.money.budget.budgets import Hold, Short
+from capability_router.money.budget.budgets import Reservation, Short
 from capability_router.money.budget.cap import BudgetSpec
 from capability_router.money.budget.denial import Denial
 
@@ -23,7 +23,7 @@ def lender(clock: ManualClock) -> Lender:
     return Lender(clock)
 
 
-def emptied(lender: Lender, clock: ManualClock, *specs: BudgetSpec) -> tuple[Process, Process, Hold]:
+def emptied(lender: Lender, clock: ManualClock, *specs: BudgetSpec) -> tuple[Process, Process, Reservation]:
     """Another process holds all but a tenth; this one was refused once."""
     one, other = Process(lender, clock, *specs), Process(lender, clock, *specs)
     hold = other.held(9 * ONE // 10)

@@ -195,6 +195,7 @@ def test_a_defect_is_logged_and_the_next_round_tells_it(
     teller.start()
     budgets.settle(hold, 10)
     assert comes(lambda: "could not be told" in caplog.text)
+    assert [record.name for record in caplog.records] == ["capability_router"]
     assert budgets.spend(10)
     assert comes(lambda: heard(lender) == 20)
 
@@ -232,3 +233,18 @@ def test_a_last_round_is_made_before_the_end(budgets: Process, lender: Lender) -
     assert heard(lender) == 0
     tellers._run(rung(teller, None), weakref.ref(teller))
     assert heard(lender) == 10
+
+
+def test_it_rests_a_moment_after_each_round_but_the_last(budgets: Process, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls in quick succession make one round."""
+    teller = Teller(budgets)
+    bell, rests = rung(teller), []
+
+    class Pause:
+        def wait(self, seconds: float) -> None:
+            rests.append(seconds)
+            bell.put(None)
+
+    monkeypatch.setattr(tellers.threading, "Event", Pause)
+    tellers._run(bell, weakref.ref(teller))
+    assert rests == [0.01]

@@ -386,6 +386,25 @@ def test_a_child_of_multiprocessing_writes_before_it_ends(path: Path) -> None:
     assert ledger.total().calls == 70
 
 
+def _parent(ledger: Ledger) -> None:
+    book(ledger, some(3, 20))
+    process = multiprocessing.get_context("fork").Process(target=_child, args=(ledger,))
+    process.start()
+    process.join(60)
+    assert process.exitcode == 0
+
+
+@USUAL
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
+def test_so_does_the_child_of_such_a_child(path: Path) -> None:
+    ledger = book(in_file(path), some(1, 40))
+    process = multiprocessing.get_context("fork").Process(target=_parent, args=(ledger,))
+    process.start()
+    process.join(60)
+    assert process.exitcode == 0
+    assert ledger.total() == book(Ledger(), [*some(1, 40), *some(2, 30), *some(3, 20)]).total()
+
+
 def test_a_router_keeps_its_ledger_in_its_store(path: Path) -> None:
     scripts: Any = {"a": ["overloaded", "ok"], "b": ["ok", "cut:2"]}
 

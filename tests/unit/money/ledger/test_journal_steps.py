@@ -142,10 +142,12 @@ def test_what_is_settled_in_a_moment_is_written_together_and_the_thread_rests_ag
     assert room.batches == []
     pace.go.set()
     assert comes(lambda: not journal.unwritten)
+    thread = journal._thread
     take(journal, 1)
     assert comes(lambda: singly(room) == [3, 1])
     assert comes(lambda: journal._bell.empty())
     assert pace.waits == [0.1, 0.1]
+    assert journal._thread is thread
 
 
 def test_the_thread_is_no_reason_for_a_process_to_last(journal: Journal) -> None:
@@ -241,7 +243,7 @@ def test_a_store_that_goes_and_comes_is_told_once_each_time(
                 caplog.text.count("the ledger is written again; 0 calls could not be kept singly") == times
             )
         )
-    assert len(caplog.records) == 4
+    assert [record.name for record in caplog.records] == ["capability_router"] * 4
 
 
 def test_after_a_time_away_the_waits_begin_anew(journal: Journal, room: Room, pace: Pace) -> None:
@@ -322,6 +324,54 @@ def test_closing_tells_what_could_not_be_written(
     journal.close()
     assert "3 calls of the ledger could not be written: it is away" in caplog.text
     assert journal.unwritten == 3
+
+
+def test_of_two_threads_that_were_begun_at_once_one_goes_on(journal: Journal, room: Room, pace: Pace) -> None:
+    take(journal, 1)
+    first = journal._thread
+    assert first is not None
+    assert comes(lambda: len(pace.waits) == 1)
+    journal._thread, journal._rung = None, False  # as another caller has found it at the same moment
+    take(journal, 1)
+    assert comes(lambda: len(pace.waits) == 2)
+    pace.go.set()
+    first.join(30)
+    assert not first.is_alive()
+    assert journal._thread.is_alive()
+    take(journal, 1)
+    assert comes(lambda: sum(singly(room)) == 3)
+
+
+def test_calls_that_come_while_it_is_tidied_are_not_told_as_lost(
+    journal: Journal, room: Room, pace: Pace, caplog: pytest.LogCaptureFixture
+) -> None:
+    def tidy(before: float, keep: int | None) -> int:
+        take(journal, 1)
+        return 0
+
+    room.tidy = tidy  # type: ignore[method-assign]  # while the thread is at it
+    take(journal, 2)
+    pace.go.set()
+    assert comes(lambda: singly(room) == [2, 1])
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(("fails", "lost"), [(2, 0), (3, 2)])
+def test_closing_tries_three_times(
+    made: Callable[..., Journal], room: Room, fails: int, lost: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    journal, append, tried = made(), room.append, []
+
+    def busy(*batch: Any) -> None:
+        tried.append(batch)
+        if len(tried) <= fails:
+            raise StoreError("it is locked")
+        append(*batch)
+
+    room.append = busy  # type: ignore[method-assign]  # others keep the file locked
+    take(journal, 2)
+    journal.close()
+    assert (len(tried), journal.unwritten, "2 calls of the ledger" in caplog.text) == (3, lost, bool(lost))
 
 
 # -- ends and forks -------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from capability_router.request import Reply, Usage
 _UNTOLD = Usage()
 
 
-class Books(Protocol):
+class Bookkeeper(Protocol):
     """The money side of one request. Every `open` that returned None is followed by exactly one `close`."""
 
     tenant: str

@@ -12,7 +12,7 @@ from capability_router.money.price import pico
 from capability_router.stores.base import Standing
 
 
-class Statement(TypedDict):
+class CapRow(TypedDict):
     """One cap, JSON-safe. `reserved_*` is what calls under way, and other processes, may still spend.
 
     Whole picodollars (1e-12 USD) are exact; the same in USD are floats, right to 15 digits.
@@ -33,12 +33,12 @@ class Statement(TypedDict):
     resets_at: str | None
 
 
-def statement(
+def cap_rows(
     caps: Sequence[tuple[BudgetSpec, str]], standings: Iterable[Standing], unix: float, tenant: str | None
-) -> list[Statement]:
+) -> list[CapRow]:
     """One row per cap, and one for each that a cap "for each" has met; with `tenant`, only that tenant's own."""
     by_key = {row.budget: row for row in standings}
-    rows: list[Statement] = []
+    rows: list[CapRow] = []
     for spec, key in caps:
         for scope, row in _met(spec, key, by_key) if spec.each else [(spec.scope, by_key.get(key))]:
             if tenant is None or scope == f"tenant:{tenant}":
@@ -52,9 +52,9 @@ def _met(spec: BudgetSpec, key: str, by_key: Mapping[str, Standing]) -> list[tup
     return [*sorted(own)] or [(spec.scope, None)]
 
 
-def known(standings: Iterable[Standing], tenant: str | None) -> list[Statement]:
+def known(standings: Iterable[Standing], tenant: str | None) -> list[CapRow]:
     """One row per pot that a store knows, where no configuration says what it is for."""
-    rows: list[Statement] = []
+    rows: list[CapRow] = []
     for s in standings:
         head, _, scope = s.budget.partition("|")
         window, _, on_exceed = head.partition("~")
@@ -65,15 +65,13 @@ def known(standings: Iterable[Standing], tenant: str | None) -> list[Statement]:
     return sorted(rows, key=lambda row: (row["scope"], row["window"]))
 
 
-def _row(spec: BudgetSpec, scope: str, row: Standing | None, unix: float) -> Statement:
+def _row(spec: BudgetSpec, scope: str, row: Standing | None, unix: float) -> CapRow:
     spent, reserved = (row.spent, row.reserved) if row is not None else (0, 0)
     ends = span(spec.window, unix).ends if row is None or not rolling_s(spec.window) else row.ends
     return _told(scope, spec.window, spec.on_exceed, pico(spec.limit_usd), spent, reserved, ends)
 
 
-def _told(
-    scope: str, window: str, on_exceed: str, limit: int, spent: int, reserved: int, ends: float | None
-) -> Statement:
+def _told(scope: str, window: str, on_exceed: str, limit: int, spent: int, reserved: int, ends: float | None) -> CapRow:
     left = max(limit - spent - reserved, 0)
     return {
         "scope": scope, "window": window, "on_exceed": on_exceed, "limit_usd": limit / 1e12,
