@@ -37,6 +37,7 @@ from langchain_router.messages.provider_tools import portable
 from langchain_router.messages.replies import EventReader, Reader, finish_of
 from langchain_router.partners.dialects import dialect_of
 from langchain_router.refusals import with_refusal
+from langchain_router.runs import stop_hearing
 from langchain_router.timeouts import TIMEOUTS
 from langchain_router.tracing import attempt_context
 
@@ -114,6 +115,7 @@ class ModelAttempt:
         runnable, kwargs = self._bound(), self._keywords()
         with attempt_context(self._config) as context:
             context.run(TIMEOUTS.set, self._launch.timeouts)
+            context.run(stop_hearing)
             context.run(bound_inside, self._launch.timeouts)
             if self._call.mode == "invoke":
                 yield self._whole(context.run(runnable.invoke, self._prompt, self._config, **kwargs))
@@ -133,6 +135,7 @@ class ModelAttempt:
         if self._dialect.fields_only:  # a copy that was dropped may be about to close the client it shared
             await asyncio.sleep(0)
         with attempt_context(self._config) as context:
+            context.run(stop_hearing)
             context.run(bound_inside, self._launch.timeouts)
             if self._call.mode == "invoke":
                 call = partial(runnable.ainvoke, self._prompt, self._config, **kwargs)
