@@ -20,6 +20,7 @@ from langchain_core.prompt_values import ChatPromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from capability_router.closed_loops import Loops
+from capability_router.endpoints.chain_usage import under
 from capability_router.execution.effects import GRACE_S, Launch
 from capability_router.execution.endpoint import aclosable, closable
 from capability_router.execution.outer import bound_inside
@@ -28,7 +29,7 @@ from capability_router.sdk_streams import aclosing_all, closing_all
 from capability_router.stale_connection import past_stale
 from langchain_router.attempts.doorkeeper import Doorkeeper
 from langchain_router.attempts.inside import inside
-from langchain_router.attempts.listeners import Shown
+from langchain_router.attempts.listeners import Counted, Shown
 from langchain_router.attempts.seam import Seam
 from langchain_router.call import Call
 from langchain_router.fleet.copies import with_keywords
@@ -53,21 +54,25 @@ class ModelAttempt:
     """One call of one model. Its chunks are the model's own: a message, message chunks or v3 events."""
 
     __slots__ = (
-        "_call", "_config", "_copied", "_dialect", "_kwargs", "_launch", "_loops", "_model", "_prompt", "_reader",
-        "_seam", "_shown", "_void", "doorkeeper",
+        "_call", "_config", "_copied", "_counted", "_dialect", "_kwargs", "_launch", "_loops", "_model", "_prompt",
+        "_reader", "_seam", "_shown", "_void", "doorkeeper",
     )  # fmt: skip
 
     def __init__(self, model: BaseChatModel, call: Call, config: RunnableConfig, launch: Launch, loops: Loops) -> None:
         self._model, self._kwargs = with_keywords(model, call.kwargs)
         self._dialect = dialect_of(model)
         self._call, self._config, self._launch, self._loops = call, config, launch, loops
-        self._reader: Reader | EventReader = EventReader() if call.mode == "events" else Reader()
+        self._reader: Reader | EventReader = EventReader() if call.mode == "events" else Reader(self._dialect.counting)
+        self._counted: Counted | None = None
         self._copied = self._model is not model
         self.doorkeeper: Doorkeeper | None = None
         self._seam = Seam(launch.prefix) if launch.prefix else None
         self._shown: Shown | None = None
         self._void: Shown | None = None
         self._prompt = call.prompt
+        if call.mode == "events":
+            self._counted = Counted(self._dialect.counting)
+            config["callbacks"].add_handler(self._counted, inherit=True)  # type: ignore[union-attr]  # a child manager
         self._hand_over(launch.candidate.provider)
 
     def _hand_over(self, provider: str) -> None:
@@ -98,7 +103,7 @@ class ModelAttempt:
 
     def watch(self, shown: Shown, before: Shown) -> None:
         """Note in `shown` what others see of the answer as it is made; `before` is what they saw of the last one."""
-        self._shown = shown
+        self._shown = self._counted = shown
         self._config["callbacks"].add_handler(shown, inherit=True)  # type: ignore[union-attr]  # a child manager
         self._void = before if before.tokens else None
 
@@ -176,6 +181,8 @@ class ModelAttempt:
     def reply(self) -> Reply:
         """What has been seen so far. A stream of nothing is hollow; core itself raises for one without chunks."""
         reply = self._reader.reply()
+        if self._counted is not None and reply.usage is not None and (told := self._counted.recounted()) is not None:
+            reply = replace(reply, usage=under(told, reply.usage.service_tier))
         nothing = self._call.mode != "invoke" and reply.empty and reply.finish is None and not self._reader.carried
         return replace(reply, hollow=True) if nothing else reply
 

@@ -18,6 +18,7 @@ from langchain_router.attempts.structured import StructuredAttempt
 from langchain_router.bindings import Structured
 from langchain_router.call import Call
 from langchain_router.fleet.fleet import Fleet
+from langchain_router.partners.dialects import dialect_of
 from langchain_router.tracing import ChainRun, attempt_config
 
 
@@ -39,8 +40,8 @@ class Attempts:
         if launch.after in KINDS:  # else it is a hedge beside an attempt that nobody has judged
             self._over(launch.after)
         config = attempt_config(self._run, self._config, launch)
-        void, self._shown = self._shown, Shown()
         model, structured = self._fleet[launch.candidate.id], isinstance(self._call.bound, Structured)
+        void, self._shown = self._shown, Shown(dialect_of(model).counting)
         attempt = (StructuredAttempt if structured else ModelAttempt)(
             model, self._call, config, launch, self._fleet.loops
         )

@@ -42,7 +42,7 @@ class StructuredAttempt(ModelAttempt):
 
     def __init__(self, model: BaseChatModel, call: Call, config: RunnableConfig, launch: Launch, loops: Loops) -> None:
         super().__init__(model, call, config, launch, loops)
-        self._heard = Overheard()
+        self._heard = Overheard(self._dialect.counting)
         config["callbacks"].add_handler(self._heard, inherit=True)  # type: ignore[union-attr]  # a child manager
         self._parse_error = ""
         self._parsed = False

@@ -10,7 +10,16 @@ from typing import Any
 
 from langchain_core.messages import AIMessage
 
-from capability_router.endpoints.chain_usage import cost_of, counted, states, tier_of, under, with_cached
+from capability_router.endpoints.chain_usage import (
+    Counting,
+    Tally,
+    cost_of,
+    counted,
+    states,
+    tier_of,
+    under,
+    with_cached,
+)
 from capability_router.request import BROKEN_ENDS, Finish, Reply, Usage
 from langchain_router.messages.kinds import is_chunk
 
@@ -85,18 +94,18 @@ class Reader:
     """Collects a reply from messages or chunks, in order. Cheap per chunk: nothing is merged."""
 
     __slots__ = (
-        "_calls", "_cost", "_finish", "_headers", "_malformed", "_model", "_refused", "_seen", "_streamed", "_texts",
-        "_tier", "_usage", "cached", "carried",
+        "_calls", "_cost", "_finish", "_headers", "_malformed", "_model", "_refused", "_seen", "_streamed", "_tally",
+        "_texts", "_tier", "cached", "carried",
     )  # fmt: skip
 
-    def __init__(self, *, streamed: bool = False) -> None:
+    def __init__(self, counting: Counting = "", *, streamed: bool = False) -> None:
         self._streamed = streamed
+        self._tally = Tally(counting)
         self._tier = ""
         self._texts: list[str] = []
         self._calls: dict[Any, list[str]] = {}  # by index: [id, pieces of the arguments, ...]
         self._seen: dict[str, bool] = {}  # whole tool calls by id
         self._malformed = 0
-        self._usage: Usage | None = None
         self._finish: Finish | None = None
         self._model = ""
         self._refused = False
@@ -111,7 +120,7 @@ class Reader:
         if text:
             self._texts.append(text)
         if message.usage_metadata:
-            self._count(message.usage_metadata)
+            self._count(message.usage_metadata, part=is_chunk(type(message)))
         if message.response_metadata:
             self._note(message.response_metadata, self._streamed or is_chunk(type(message)))
         if message.additional_kwargs.get("refusal") or (
@@ -135,18 +144,21 @@ class Reader:
             parts[0] = parts[0] or piece["id"] or ""
             parts.append(piece["args"] or "")
 
-    def _count(self, told: Mapping[str, Any]) -> None:
+    def _count(self, told: Mapping[str, Any], *, part: bool) -> None:
         self.cached = told.get("total_cost") == 0
         now = counted(told)
         if not self.cached and not states(now):
             return
-        self._usage = now if self._usage is None else Usage.together((self._usage, now))
+        if part or self._tally.usage is None:
+            self._tally.take(now)
+        else:  # another message
+            self._tally.usage = Usage.together((self._tally.usage, now))
 
     def _note(self, metadata: Mapping[str, Any], stream: bool) -> None:
         self._finish = finish_of(metadata) or self._finish
         self._model = str(metadata.get("model_name") or metadata.get("model") or self._model)
         self._tier = tier_of(metadata) or self._tier
-        self._usage = with_cached(self._usage, metadata)
+        self._tally.usage = with_cached(self._tally.usage, metadata)
         headers = metadata.get("headers")
         if headers and isinstance(headers, Mapping):
             self._headers = {str(name).lower(): str(value) for name, value in headers.items()}
@@ -161,7 +173,7 @@ class Reader:
         ids = tuple([parts[0] for parts in calls if parts[0]])
         refused = self._refused and self._finish in (None, Finish.STOP)
         return Reply(
-            under(self._usage, self._tier), Finish.REFUSAL if refused else self._finish, "".join(self._texts),
+            under(self._tally.usage, self._tier), Finish.REFUSAL if refused else self._finish, "".join(self._texts),
             len(calls) - broken + len(self._seen),
             self._malformed + broken, ids + tuple(self._seen), self._model, self._cost, self.cached, self._headers,
             parse_error, carried=self.carried,
