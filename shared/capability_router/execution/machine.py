@@ -317,7 +317,7 @@ class Execution:
             return self._next(at)
         for run in self._overdue(at):
             reply = event.replies.get(run.index, Reply())
-            fault = Fault("timeout", run.told(at), clock=run.clock(at))
+            fault = Fault("timeout", run.told(at, event.late_s), clock=run.clock(at), late_s=event.late_s)
             effects = (*effects, Abort(run.index), *self._faulted(at, run.index, fault, reply, event.replies))
         if self._hedge_at is not None and at >= self._hedge_at - _EARLY_S:
             effects = (*effects, *self._hedge(at))
