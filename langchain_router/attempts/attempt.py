@@ -35,6 +35,7 @@ from langchain_router.call import Call
 from langchain_router.fleet.copies import with_keywords
 from langchain_router.messages.handover import continued, handed_over
 from langchain_router.messages.provider_tools import portable
+from langchain_router.messages.raw_calls import RawCall, unrepaired
 from langchain_router.messages.replies import EventReader, Reader, finish_of
 from langchain_router.partners.dialects import dialect_of
 from langchain_router.refusals import with_refusal
@@ -48,6 +49,10 @@ VOIDED = "router_voided"
 
 class CutShort(ConnectionError):
     """A model's stream ended without a terminal reason, before its caller had seen any of it."""
+
+
+class Garbled(ValueError):
+    """A model's stream ended with a tool call whose arguments are no JSON, and langchain-core repaired them."""
 
 
 class ModelAttempt:
@@ -200,8 +205,15 @@ class ModelAttempt:
 
     def _whole(self, answer: Any) -> Any:
         """The answer, unless its model gathered it from a stream that did not come to its end."""
-        self._check_gathered((answer,) if isinstance(answer, AIMessage) else ())
-        return answer
+        if not isinstance(answer, AIMessage):
+            return answer
+        self._check_gathered((answer,))
+        broken = self._broken()
+        return unrepaired(answer, broken) if broken else answer
+
+    def _broken(self) -> list[RawCall]:
+        """The tool calls that break off in the stream from which the model gathered its answer."""
+        return [] if self._shown is None else self._shown.calls.broken()
 
     def _check_gathered(self, messages: Sequence[AIMessage]) -> None:
         if self._gathers() and any(finish_of(message.response_metadata) is None for message in messages):

@@ -7,11 +7,12 @@ from typing import Any
 from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, ToolCallChunk
 from langchain_core.outputs import LLMResult
 
 from capability_router.endpoints.chain_usage import Counting, Tally, counted, states
 from capability_router.request import Usage
+from langchain_router.messages.raw_calls import RawCalls
 from langchain_router.messages.replies import carries_content
 from langchain_router.messages.transcript import usage_metadata
 
@@ -70,7 +71,7 @@ class Shown(Counted):
     """What of an answer has reached others through callbacks while it was still being made.
 
     `streamed`: the model has gathered it from a stream. `tokens` with content were handed out, under
-    the message id `message_id`.
+    the message id `message_id`. `calls`: the tool calls in the run that was heard last, as they were written.
     """
 
     def __init__(self, counting: Counting = "") -> None:
@@ -78,18 +79,27 @@ class Shown(Counted):
         self.streamed = False
         self.tokens = 0
         self.message_id = ""
+        self.calls, self._run = RawCalls(), None
 
     def on_llm_new_token(self, token: Any, *, chunk: Any = None, run_id: UUID | None = None, **_: Any) -> None:
         """A chunk has been handed out."""
         super().on_llm_new_token(token, chunk=chunk, run_id=run_id)
         message = getattr(chunk, "message", None)
         self._note(carries_content(message) if isinstance(message, AIMessage) else bool(token))
+        if pieces := getattr(message, "tool_call_chunks", None):
+            self._hear(pieces, run_id)
         self.message_id = getattr(message, "id", None) or f"lc_run--{run_id}"
 
     def on_stream_event(self, event: Mapping[str, Any], *, run_id: Any = None, **_: Any) -> None:
         """An event of the v3 protocol has been handed out."""
         self._note(event.get("event") == "content-block-delta")
         self.message_id = self.message_id or str(event.get("id") or f"lc_run--{run_id}")
+
+    def _hear(self, pieces: Iterable[ToolCallChunk], run: Any) -> None:
+        """Of a router below, the last run is the one that answers."""
+        if run != self._run:
+            self.calls, self._run = RawCalls(), run
+        self.calls.take(pieces)
 
     def _note(self, content: bool) -> None:
         self.streamed = True

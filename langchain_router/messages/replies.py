@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -22,6 +21,7 @@ from capability_router.endpoints.chain_usage import (
 )
 from capability_router.request import BROKEN_ENDS, Finish, Reply, Usage
 from langchain_router.messages.kinds import is_chunk
+from langchain_router.messages.raw_calls import RawCalls
 
 _FINISHES: dict[str, Finish] = {
     "stop": Finish.STOP, "end_turn": Finish.STOP, "stop_sequence": Finish.STOP, "completed": Finish.STOP,
@@ -103,7 +103,7 @@ class Reader:
         self._tally = Tally(counting)
         self._tier = ""
         self._texts: list[str] = []
-        self._calls: dict[Any, list[str]] = {}  # by index: [id, pieces of the arguments, ...]
+        self._calls = RawCalls()
         self._seen: dict[str, bool] = {}  # whole tool calls by id
         self._malformed = 0
         self._finish: Finish | None = None
@@ -138,11 +138,8 @@ class Reader:
                 self._seen.update((tool["id"] or f"#{i}", True) for i, tool in enumerate(message.tool_calls))
             self._malformed += len(message.invalid_tool_calls)
             return
-        for piece in message.tool_call_chunks:  # type: ignore[attr-defined]  # a chunk
-            key = piece["index"] if piece["index"] is not None else piece["id"] or len(self._calls)
-            parts = self._calls.setdefault(key, [""])
-            parts[0] = parts[0] or piece["id"] or ""
-            parts.append(piece["args"] or "")
+        if pieces := message.tool_call_chunks:  # type: ignore[attr-defined]  # a chunk
+            self._calls.take(pieces)
 
     def _count(self, told: Mapping[str, Any], *, part: bool) -> None:
         self.cached = told.get("total_cost") == 0
@@ -168,9 +165,9 @@ class Reader:
     def reply(self, parse_error: str = "") -> Reply:
         """What has been seen so far."""
         # A call cut off in the middle is not malformed: only an ended reply is judged.
-        calls = self._calls.values()
-        broken = sum(not _parses(parts[1:]) for parts in calls) if calls and self._finish else 0
-        ids = tuple([parts[0] for parts in calls if parts[0]])
+        calls = self._calls.whole() if self._calls else []
+        broken = sum(call.broken for call in calls) if self._finish else 0
+        ids = tuple([call.id for call in calls if call.id])
         refused = self._refused and self._finish in (None, Finish.STOP)
         return Reply(
             under(self._tally.usage, self._tier), Finish.REFUSAL if refused else self._finish, "".join(self._texts),
@@ -241,11 +238,3 @@ class EventReader:
             malformed_tool_calls=self._malformed, tool_call_ids=tuple(filter(None, self._calls)),
             carried=self.carried,
         )  # fmt: skip
-
-
-def _parses(pieces: Iterable[str]) -> bool:
-    text = "".join(pieces).strip()
-    try:
-        return not text or isinstance(json.loads(text), dict)
-    except ValueError:
-        return False

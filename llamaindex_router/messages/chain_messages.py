@@ -72,7 +72,17 @@ def _reasoning(message: Any) -> str:
 
 
 def _calls(message: Any) -> Iterator[tuple[dict[str, Any], Any]]:
-    """Each call as Chat Completions writes it, with its arguments as a mapping, or as text if they are broken."""
+    """Each call as Chat Completions writes it, with its arguments as a mapping, or as text if they are broken.
+
+    A message put together from chunks has them repaired; its own `tool_call_chunks` have them as they were written.
+    """
+    pieces = getattr(message, "tool_call_chunks", None)
+    if pieces:
+        for piece in pieces:
+            text = piece["args"] or ""
+            function = {"name": piece["name"] or "", "arguments": text}
+            yield {"id": piece["id"], "type": "function", "function": function}, _mapping(text)
+        return
     whole = [(c.get("id"), c["name"], c["args"]) for c in message.tool_calls]
     broken = [(c.get("id"), c.get("name") or "", c.get("args") or "") for c in message.invalid_tool_calls]
     for id, name, args in (*whole, *broken):
@@ -87,6 +97,15 @@ def _tallied(delta: Any, tally: Tally | None) -> Usage | None:
     if delta.usage_metadata and states(now := counted(delta.usage_metadata)):
         tally.take(now)
     return tally.usage if tally.again else None
+
+
+def _mapping(text: str) -> Any:
+    """The arguments as a mapping; the text itself while it is none."""
+    try:
+        read = json.loads(text) if text.strip() else {}
+    except ValueError:
+        return text
+    return read if isinstance(read, dict) else text
 
 
 def _raw(message: Any, used: Mapping[str, Any] | None, tallied: Usage | None) -> dict[str, Any]:
