@@ -15,6 +15,11 @@ def is_last(chunk: Any) -> bool:
     return isinstance(chunk, AIMessage) or (isinstance(chunk, Mapping) and chunk.get("event") == "message-finish")
 
 
+def ending(chunk: AIMessageChunk) -> AIMessageChunk:
+    """What langchain-core ends a stream with whose model didn't, for one that gave this chunk last."""
+    return AIMessageChunk(content="" if isinstance(chunk.content, str) else [], id=chunk.id, chunk_position="last")
+
+
 def not_last(chunk: Any) -> tuple[Any, ...]:
     """What is handed on of a chunk that was to end a stream, when the stream goes on: it was cut off and resumed."""
     if not isinstance(chunk, AIMessageChunk):

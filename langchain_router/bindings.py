@@ -16,7 +16,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
-from langchain_router.provider_tools import portable
+from langchain_router.messages.provider_tools import portable
 
 BOUND = "router_bound"
 """The call keyword under which a binding travels from `bind_tools` to `invoke`."""

@@ -24,7 +24,7 @@ from capability_router.endpoints.spec import EndpointSpec
 from capability_router.endpoints.wire import Delta
 from capability_router.errors import ConfigError
 from capability_router.money.bill import billed
-from langchain_router.structured import (
+from langchain_router.messages.schema import (
     METHODS,
     Method,
     bound_to,
@@ -33,8 +33,8 @@ from langchain_router.structured import (
     tool_choice_of,
     with_parser,
 )
+from langchain_router.messages.transcript import Chunks, limits_in, message_from, to_chat
 from langchain_router.timeouts import TIMEOUTS
-from langchain_router.transcript import Chunks, limits_in, message_from, to_chat
 
 _SENT = ("temperature", "max_tokens", "top_p", "seed", "reasoning_effort")
 _PROFILE = tuple(name for name in FIELDS if name in ModelProfile.__annotations__)

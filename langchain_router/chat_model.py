@@ -36,10 +36,11 @@ from langchain_router.construction import (
     core_settings,
     fields_of,
     parted,
+    plain_key,
     with_attempts,
 )
-from langchain_router.description import describe
-from langchain_router.fleet import Fleet
+from langchain_router.fleet.description import describe
+from langchain_router.fleet.fleet import Fleet
 from langchain_router.generations import configs_of, result_of
 from langchain_router.profile import common_profile
 from langchain_router.routed import RoutedCall
@@ -79,7 +80,8 @@ class ChatRouter(Wrappable):
     def from_config(cls, source: str | Path | Mapping[str, Any], **overrides: Any) -> ChatRouter:
         """From router.yaml (a path) or the same as a dict; keywords override it. Raises ConfigError."""
         own, settings = parted(overrides, cls.model_fields)
-        router = Router.from_config(source, describe=describe, **core_settings(own, settings))
+        made = core_settings(own, settings)
+        router = Router.from_config(source, describe=describe, api_key=plain_key(own), **made)
         return cls(router=router, **with_attempts(own, router))
 
     def __repr__(self) -> str:
@@ -281,11 +283,12 @@ class ChatRouter(Wrappable):
         return RoutedCall(self, self._call(input, stop, kwargs, mode), ensure_config(config))
 
     def _call(self, input: LanguageModelInput, stop: list[str] | None, kwargs: Mapping[str, Any], mode: Mode) -> Call:
-        check_keywords(kwargs, IN_CONFIG)
         prompt = self._prompt(input)
         messages = prompt.to_messages()
-        options = dict(kwargs)
-        bound = options.pop(BOUND, None)
+        options, bound = dict(kwargs), None
+        if kwargs:
+            check_keywords(kwargs, IN_CONFIG)
+            bound = options.pop(BOUND, None)
         stops = self.stop if stop is None else stop
         if stops:
             options["stop"] = [stops] if isinstance(stops, str) else stops
@@ -300,7 +303,7 @@ class ChatRouter(Wrappable):
     def _prompt(self, input: LanguageModelInput) -> ChatPromptValue:
         """The prompt with its messages made, else every attempt would make them anew."""
         if isinstance(input, str):
-            return ChatPromptValue(messages=[HumanMessage(input)])
+            return ChatPromptValue.model_construct(messages=[HumanMessage(input)])
         prompt = self._convert_input(input)
         if isinstance(prompt, ChatPromptValue):
             return prompt

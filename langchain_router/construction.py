@@ -9,8 +9,8 @@ from pydantic import SecretStr
 
 from capability_router.errors import ConfigError
 from capability_router.router import Router
-from langchain_router.description import describe
-from langchain_router.fleet import Fleet
+from langchain_router.fleet.description import describe
+from langchain_router.fleet.fleet import Fleet
 
 if TYPE_CHECKING:
     from langchain_router.chat_model import ChatRouter
@@ -29,15 +29,19 @@ def fields_of(
     if own.get("cache"):
         raise ConfigError("ChatRouter takes no cache=; give the cache to the models, which serve it themselves")
     if router is None:
-        router = Router(models or (), describe=describe, **core_settings(own, settings))
+        router = Router(models or (), describe=describe, api_key=plain_key(own), **core_settings(own, settings))
         own = with_attempts(own, router)
     else:
         _check_beside(router, models, own, settings)
-    key = own.get("api_key")
-    plain = key.get_secret_value() if isinstance(key, SecretStr) else key
-    fleet = own.get("fleet") or Fleet(router.registry, api_key=plain)
+    fleet = own.get("fleet") or Fleet(router.registry, api_key=plain_key(own))
     router.count_with(fleet.tokens, "of the first model")
     return {**own, "router": router, "fleet": fleet}
+
+
+def plain_key(own: Mapping[str, Any]) -> str | None:
+    """The key of "provider:model" entries, if one was given."""
+    key = own.get("api_key")
+    return key.get_secret_value() if isinstance(key, SecretStr) else key
 
 
 def _check_beside(

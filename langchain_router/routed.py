@@ -18,17 +18,28 @@ from capability_router.errors import NoEligibleModel
 from capability_router.execution.run import Run
 from capability_router.request import Outcome
 from capability_router.routing import Routing, current_routing
-from langchain_router.annotation import annotated, is_last, not_last
-from langchain_router.attempts import Attempts
+from langchain_router.annotation import annotated, ending, is_last, not_last
+from langchain_router.attempts.endpoint import Attempts
+from langchain_router.attempts.listeners import shown_live
+from langchain_router.attempts.structured import Unparsed
 from langchain_router.bindings import Structured
 from langchain_router.call import Call, stated_terms
 from langchain_router.callback import RouterCallbackHandler, without_routers
-from langchain_router.dialects import dialect_of
 from langchain_router.errors import as_model_error
-from langchain_router.listeners import shown_live
-from langchain_router.splice import Splice
-from langchain_router.structured_attempt import Unparsed
-from langchain_router.tracing import ChainRun, Local, caller_tags, chain_name, configured, facts_of, note
+from langchain_router.messages.splice import Splice
+from langchain_router.partners.dialects import dialect_of
+from langchain_router.tracing import (
+    ChainRun,
+    Local,
+    abegun,
+    aended,
+    afailed,
+    caller_tags,
+    chain_name,
+    configured,
+    facts_of,
+    note,
+)
 from langchain_router.translate import to_request
 
 if TYPE_CHECKING:
@@ -49,6 +60,7 @@ class RoutedCall:
         self._run: Run[Any] | None = None
         self._attempts: Attempts | None = None
         self._held: Any = _NOTHING
+        self._open: AIMessageChunk | None = None  # the last chunk, while none has ended the stream
         self._traced: list[Any] | None = None
         self._splice = Splice() if call.mode == "events" and model.router.settings.resume else None
 
@@ -60,14 +72,13 @@ class RoutedCall:
     def chunks(self) -> Generator[Any, None, None]:
         """Make the call in this thread; gives what the chosen model gives."""
         manager = configured(CallbackManager, self._config, self._local)
-        traced = manager.on_chain_start(*self._start_args(), **self._start_options())
+        traced = manager.on_chain_start(None, self._inputs(), **self._start_options())
         try:
             if self._model.rate_limiter:
                 self._model.rate_limiter.acquire(blocking=True)
             with closing(iter(self._begin(manager, traced))) as chunks:
                 for chunk in chunks:
-                    for part in self._spliced(chunk):
-                        yield from self._ready(part)
+                    yield from self._handed(chunk)
         except BaseException as error:
             traced.on_chain_error(self._end_failed(traced, error))
             raise
@@ -79,28 +90,27 @@ class RoutedCall:
     async def achunks(self) -> AsyncGenerator[Any, None]:
         """Make the call in this task; gives what the chosen model gives."""
         manager = configured(AsyncCallbackManager, self._config, self._local)
-        traced = await manager.on_chain_start(*self._start_args(), **self._start_options())
+        traced = await abegun(manager, self._inputs(), **self._start_options())
         try:
             if self._model.rate_limiter:
                 await self._model.rate_limiter.aacquire(blocking=True)
             async with aclosing(aiter(self._begin(manager, traced))) as chunks:
                 async for chunk in chunks:
-                    for part in self._spliced(chunk):
-                        for ready in self._ready(part):
-                            yield ready
+                    for ready in self._handed(chunk):
+                        yield ready
         except BaseException as error:
-            await traced.on_chain_error(self._end_failed(traced, error))
+            await afailed(traced, self._end_failed(traced, error))
             raise
         try:
             for chunk in self._end_well(traced):
                 yield chunk
         finally:  # also for a caller who stops at the last chunk: the call was over
-            await traced.on_chain_end(self._outputs())
+            await aended(traced, self._outputs())
 
     # -- the run ----------------------------------------------------------------------------------
 
-    def _start_args(self) -> tuple[Any, Any]:
-        return (None, {"messages": self._call.messages})
+    def _inputs(self) -> dict[str, Any]:
+        return {"messages": self._call.messages}
 
     def _start_options(self) -> dict[str, Any]:
         name = self._config.get("run_name") or self._model.get_name()
@@ -121,7 +131,9 @@ class RoutedCall:
         """The terms in force, with those of the config over them and attribution filled in."""
         config, configurable = self._config, self._config.get("configurable") or {}
         routing = current_routing().merged({**self._call.terms, **stated_terms(config)})
-        session = next((str(configurable[key]) for key in _SESSIONS if configurable.get(key)), "")
+        session = ""
+        if configurable:
+            session = next((str(configurable[key]) for key in _SESSIONS if configurable.get(key)), "")
         tags = dict.fromkeys((*routing.tags, *caller_tags(config), *(self._local.tags or ())))
         return routing.attributed(
             framework=routing.framework or "langchain",
@@ -132,11 +144,12 @@ class RoutedCall:
 
     # -- what the caller gets ---------------------------------------------------------------------
 
-    def _spliced(self, chunk: Any) -> Sequence[Any]:
-        """v3 events as they fit into one message, should the answer be gone on with."""
+    def _handed(self, chunk: Any) -> Sequence[Any]:
+        """What may be handed on now; v3 events as they fit into one message, should the answer be gone on with."""
         if self._splice is None or self._run is None:
-            return (chunk,)
-        return self._splice.take(chunk, self._run.begun[0])
+            return self._ready(chunk)
+        parts = self._splice.take(chunk, self._run.begun[0])
+        return [ready for part in parts for ready in self._ready(part)]
 
     def _ready(self, chunk: Any) -> Sequence[Any]:
         """What may be handed on now: all but the last chunk, which is kept for its annotation."""
@@ -149,13 +162,16 @@ class RoutedCall:
             before = not_last(self._held)
         self._held = _NOTHING
         if self._call.mode == "invoke" or is_last(chunk):
-            self._held = chunk
+            self._held, self._open = chunk, None
             return before
+        self._open = chunk if isinstance(chunk, AIMessageChunk) else None
         return (*before, chunk)
 
     def _end_well(self, traced: ChainRun) -> Sequence[Any]:
         """Record the call; gives the chunk that was kept, with its annotation."""
         self._record(traced)
+        if self._open is not None:  # it broke off after its terminal reason, before its last chunk
+            self._held = ending(self._open)
         if self._held is _NOTHING:
             return ()
         outcome = self.outcome
@@ -171,15 +187,15 @@ class RoutedCall:
 
     def _record(self, traced: ChainRun, refusals: Sequence[Any] = ()) -> None:
         """Write the decision and its cost on the router's run, and tell the handlers that add costs up."""
-        plan = self._run.plan if self._run is not None else None
+        outcome, plan = self.outcome, self._run.plan if self._run is not None else None
         if traced.handlers:
-            note(traced, facts_of(self.outcome, plan, refusals))
-        if self._attempts is not None and self.outcome is not None:
-            self._attempts.end(self.outcome)
+            note(traced, facts_of(outcome, plan, refusals))
+        if self._attempts is not None and outcome is not None:
+            self._attempts.end(outcome)
         handlers = [handler for handler in traced.handlers if isinstance(handler, RouterCallbackHandler)]
-        if self.outcome is None or not handlers:
+        if outcome is None or not handlers:
             return
-        own = without_routers(self.outcome, {id for id, model in self._model.fleet if dialect_of(model).routes})
+        own = without_routers(outcome, {id for id, model in self._model.fleet if dialect_of(model).routes})
         if own is not None:
             for handler in handlers:
                 handler.on_routed(own, self._routing)

@@ -7,6 +7,8 @@ tracer, and stamps its own name on the models that really answered.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import Context, copy_context
 from typing import Any, TypeVar
 
 from langchain_core.callbacks import (
@@ -18,12 +20,14 @@ from langchain_core.callbacks import (
     CallbackManagerForChainRun,
 )
 from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import set_config_context, var_child_runnable_config
 from langchain_core.tracers.base import BaseTracer
+from langchain_core.utils.uuid import uuid7
 
 from capability_router.execution.effects import Launch
 from capability_router.plan import Plan
 from capability_router.request import Outcome
-from langchain_router.fault_notes import add_metadata, tracers_of
+from langchain_router.attempts.fault_notes import add_metadata, tracers_of
 
 ManagerT = TypeVar("ManagerT", CallbackManager, AsyncCallbackManager)
 ChainRun = CallbackManagerForChainRun | AsyncCallbackManagerForChainRun
@@ -59,6 +63,31 @@ def configured(kind: type[ManagerT], config: RunnableConfig, local: Local) -> Ma
     return manager
 
 
+async def abegun(
+    manager: AsyncCallbackManager, inputs: Any, *, name: str, run_id: Any
+) -> AsyncCallbackManagerForChainRun:
+    """The chain run, begun. Where nobody hears of it core would still wait two turns of the event loop to tell them."""
+    if manager.handlers:
+        return await manager.on_chain_start(None, inputs, name=name, run_id=run_id)
+    return AsyncCallbackManagerForChainRun(
+        run_id=run_id or uuid7(), handlers=manager.handlers, inheritable_handlers=manager.inheritable_handlers,
+        parent_run_id=manager.parent_run_id, tags=manager.tags, inheritable_tags=manager.inheritable_tags,
+        metadata=manager.metadata, inheritable_metadata=manager.inheritable_metadata,
+    )  # fmt: skip
+
+
+async def aended(run: AsyncCallbackManagerForChainRun, outputs: Mapping[str, Any]) -> None:
+    """The chain run has ended well. Where nobody hears of it core would still make a task to tell them."""
+    if run.handlers:
+        await run.on_chain_end(outputs)
+
+
+async def afailed(run: AsyncCallbackManagerForChainRun, error: BaseException) -> None:
+    """The chain run has ended with an error; likewise."""
+    if run.handlers:
+        await run.on_chain_error(error)
+
+
 def attempt_config(run: ChainRun, config: RunnableConfig, launch: Launch) -> RunnableConfig:
     """The config of one attempt: a child of the router's run, with the facts known before it is made."""
     facts: dict[str, Any] = {"router_attempt": launch.attempt, "router_candidate": launch.candidate.id}
@@ -70,6 +99,18 @@ def attempt_config(run: ChainRun, config: RunnableConfig, launch: Launch) -> Run
     if "max_concurrency" in config:
         child["max_concurrency"] = config["max_concurrency"]
     return child
+
+
+def attempt_context(config: RunnableConfig) -> AbstractContextManager[Context]:
+    """The context for an attempt's steps: what its model calls is below its run.
+
+    Without handlers there is no tracer to tell of it, and nothing to clear up: the context is a copy, thrown away.
+    """
+    if config["callbacks"].handlers:  # type: ignore[union-attr]  # a child manager
+        return set_config_context(config)
+    context = copy_context()
+    context.run(var_child_runnable_config.set, config)
+    return nullcontext(context)
 
 
 def facts_of(outcome: Outcome | None, plan: Plan | None, refusals: Sequence[Any] = ()) -> dict[str, Any]:

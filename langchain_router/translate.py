@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.messages import BaseMessage
 
 from capability_router.catalog.card import ModelCard
-from capability_router.request import Need, Request, asked_service
+from capability_router.request import Need, Request, asked_answers, asked_service
 from capability_router.routing import Routing
 from capability_router.tokens.attached import Attached, attached_block
 from langchain_router.bindings import Structured, Tools, describe_tools
 from langchain_router.call import Call
-from langchain_router.dialects import MAX_TOKENS
-from langchain_router.provider_tools import provider_tools
+from langchain_router.messages.kinds import is_ai, is_human, is_tool
+from langchain_router.messages.provider_tools import provider_tools
+from langchain_router.partners.dialects import MAX_TOKENS
 
 _KINDS = {
     "image": "image", "image_url": "image", "input_image": "image",
@@ -39,9 +40,10 @@ _NO_REASONING = (None, "", "none", False, 0)
 def to_request(call: Call, routing: Routing, cards: Sequence[ModelCard], *, shown_live: bool = False) -> Request:
     """What the core has to know of a call. `shown_live`: others see its answer as it is made."""
     texts, attached = _read(call.messages)
-    media = tuple(part.kind for part in attached)
-    schemas, names = _tools(call)
-    follows = _follows(call.messages)
+    media = tuple([part.kind for part in attached]) if attached else ()
+    tools = call.tools
+    schemas, names = _tools(call, tools)
+    follows, keywords = _follows(call.messages), _keywords(call)
     return Request(
         texts=texts,
         needs=_needs(call, media, cards),
@@ -49,12 +51,13 @@ def to_request(call: Call, routing: Routing, cards: Sequence[ModelCard], *, show
         attached=attached,
         tools=schemas,
         tool_names=names,
-        provider_tools=provider_tools(call.tools),
-        max_tokens=_max_tokens(call),
-        service=_service(call),
+        provider_tools=provider_tools(tools) if tools else (),
+        max_tokens=_max_tokens(call, keywords),
+        service=asked_service(keywords) if keywords else "",
+        answers=asked_answers(keywords) if keywords else None,
         stream=call.mode != "invoke",
         resumable=call.mode != "invoke" and not isinstance(call.bound, Structured),
-        turns=[isinstance(m, HumanMessage) for m in call.messages].count(True) or 1,
+        turns=[is_human(type(m)) for m in call.messages].count(True) or 1,
         in_tool_loop=bool(follows),
         follows=follows,
         answered_by=_answered_by(call.messages),
@@ -74,8 +77,8 @@ def _read(messages: Iterable[BaseMessage]) -> tuple[tuple[str, ...], tuple[Attac
             texts.append(content)
         else:
             texts.append(" ".join(_walk(content, media)))
-        if isinstance(message, AIMessage) and message.tool_calls:
-            texts.append(" ".join(f"{tool['name']} {tool['args']}" for tool in message.tool_calls))
+        if is_ai(type(message)) and message.tool_calls:  # type: ignore[attr-defined]  # a model's message
+            texts.append(" ".join(f"{tool['name']} {tool['args']}" for tool in message.tool_calls))  # type: ignore[attr-defined]  # likewise
     return tuple(texts), tuple(media)
 
 
@@ -120,46 +123,47 @@ def _mime(block: Mapping[str, Any]) -> str:
     return ""
 
 
-def _tools(call: Call) -> tuple[str, tuple[str, ...]]:
+def _tools(call: Call, tools: Sequence[Any]) -> tuple[str, tuple[str, ...]]:
     if call.bound is not None:
         return call.bound.described
-    return describe_tools(call.tools) if call.tools else ("", ())
+    return describe_tools(tools) if tools else ("", ())
 
 
 def _follows(messages: Sequence[BaseMessage]) -> tuple[str, ...]:
     """The ids of the tool calls whose results end the conversation."""
     ids: list[str] = []
     for message in reversed(messages):
-        if not isinstance(message, ToolMessage):
+        if not is_tool(type(message)):
             break
-        ids.append(message.tool_call_id)
+        ids.append(message.tool_call_id)  # type: ignore[attr-defined]  # a tool's message
     return tuple(reversed(ids))
 
 
 def _answered_by(messages: Sequence[BaseMessage]) -> str:
     """The candidate that gave the last answer, as the router wrote it there; '' = none did, or another model."""
     for message in reversed(messages):
-        if isinstance(message, AIMessage):
+        if is_ai(type(message)):
             told = message.response_metadata.get("router")
             return str(told.get("model") or "") if isinstance(told, Mapping) else ""
     return ""
 
 
-def _max_tokens(call: Call) -> int | None:
-    if not call.kwargs:
+def _max_tokens(call: Call, keywords: Mapping[str, Any]) -> int | None:
+    if not keywords:
         return call.max_tokens
-    stated = (call.kwargs.get(name) for name in MAX_TOKENS)
+    stated = (keywords.get(name) for name in MAX_TOKENS)
     found = next((n for n in stated if isinstance(n, int) and n > 0), None)
     return found or call.max_tokens
 
 
-def _service(call: Call) -> str:
-    keywords = call.kwargs if call.bound is None else {**getattr(call.bound, "kwargs", {}), **call.kwargs}
-    return asked_service(keywords) if keywords else ""
+def _keywords(call: Call) -> Mapping[str, Any]:
+    return call.kwargs if call.bound is None else {**getattr(call.bound, "kwargs", {}), **call.kwargs}
 
 
 def _needs(call: Call, media: tuple[str, ...], cards: Sequence[ModelCard]) -> Need:
-    needs = Need.NONE
+    needs = Need.NONE if call.mode == "invoke" else Need.STREAMING
+    if not (call.kwargs or call.bound or media):  # as most calls are; to join flags is slow
+        return needs
     for kind in media:
         needs |= _MEDIA_NEEDS[kind]
     options = {**call.bound.kwargs, **call.kwargs} if isinstance(call.bound, Tools) else call.kwargs
@@ -172,7 +176,7 @@ def _needs(call: Call, media: tuple[str, ...], cards: Sequence[ModelCard]) -> Ne
         needs |= _schema_need(call.bound, cards)
     if _reasons(options):
         needs |= Need.REASONING_OUTPUT
-    return needs if call.mode == "invoke" else needs | Need.STREAMING
+    return needs
 
 
 def _format_need(response_format: Any) -> Need:

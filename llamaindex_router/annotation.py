@@ -8,8 +8,8 @@ from typing import Any
 from llama_index.core.base.llms.types import ChatResponse, CompletionResponse
 
 from capability_router.execution.run import Run
-from llamaindex_router.endpoint import LlamaEndpoint
-from llamaindex_router.usage import finish_of
+from llamaindex_router.attempts.endpoint import LlamaEndpoint
+from llamaindex_router.messages.usage import finish_of
 
 KEY = "router"
 _RESPONSES = (ChatResponse, CompletionResponse)

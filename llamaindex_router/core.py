@@ -23,13 +23,13 @@ from capability_router.catalog.registry import Registry
 from capability_router.errors import ConfigError
 from capability_router.request import Outcome, Request
 from llamaindex_router.annotation import Annotator, Unannotated
+from llamaindex_router.attempts.endpoint import LlamaEndpoint, describe
 from llamaindex_router.call import Call, R
-from llamaindex_router.chain_model import is_chat_model
-from llamaindex_router.children import Children
-from llamaindex_router.endpoint import LlamaEndpoint, describe
 from llamaindex_router.endpoint_llm import EndpointLLM
 from llamaindex_router.event_handler import announce
-from llamaindex_router.handover import Origins
+from llamaindex_router.fleet.chain_model import is_chat_model
+from llamaindex_router.fleet.children import Children
+from llamaindex_router.messages.handover import Origins
 from llamaindex_router.routed import Routed
 from llamaindex_router.tokens import tokens_of
 
@@ -71,6 +71,7 @@ class Core:
     def __init__(self, recipe: Recipe, router: Router | None = None, token: str | None = None) -> None:
         self._recipe = recipe if router is None else _recipe_of(router, recipe)
         self.router = router if router is not None else _router(recipe)
+        self.router.count_with(tokens_of, "of LlamaIndex")
         self.children = Children(self.router.registry, recipe.defaults, recipe.api_key)
         self.origins = Origins()
         self._token = token or uuid.uuid4().hex
@@ -103,11 +104,8 @@ def _router(recipe: Recipe) -> Router:
     from capability_router.router import Router
 
     if recipe.config is not None:
-        router = Router.from_config(recipe.config, describe=describe, **recipe.settings)
-    else:
-        router = Router(recipe.models, describe=describe, **recipe.settings)
-    router.count_with(tokens_of, "of LlamaIndex")
-    return router
+        return Router.from_config(recipe.config, describe=describe, api_key=recipe.api_key, **recipe.settings)
+    return Router(recipe.models, describe=describe, api_key=recipe.api_key, **recipe.settings)
 
 
 def _recipe_of(router: Router, recipe: Recipe) -> Recipe:

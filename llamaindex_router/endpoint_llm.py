@@ -37,9 +37,9 @@ from pydantic import Field, PrivateAttr
 from capability_router.catalog.aliases import provider_of
 from capability_router.catalog.card import FIELDS, ModelCard
 from capability_router.catalog.entry import Description
-from llamaindex_router.chat_completions import json_schema, message_dicts, response_of, tool_choice
+from llamaindex_router.messages.chat_completions import json_schema, message_dicts, response_of, tool_choice
+from llamaindex_router.messages.tool_calls import tool_calls_of
 from llamaindex_router.passage import current_passage
-from llamaindex_router.tool_calls import tool_calls_of
 
 if TYPE_CHECKING:
     from llama_index.core.tools.types import BaseTool

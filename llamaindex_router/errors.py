@@ -26,7 +26,7 @@ from capability_router.errors import (
 from capability_router.faults.kinds import Fault
 from capability_router.request import Finish
 from capability_router.routing import TERMS, how_to_say
-from llamaindex_router.usage import finish_word
+from llamaindex_router.messages.usage import finish_word
 
 __all__ = [
     "AllCandidatesFailed",
@@ -45,7 +45,10 @@ _UNSENDABLE = ("Unsupported content block type", "Unsupported block type")
 _SYNC_ONLY_OUTSIDE = "asyncio.run() cannot be called from a running event loop"
 _ENDED_EARLY = "Response was terminated early: "  # GoogleGenAI's, before the provider's own word
 _UNREACHED = "Failed to connect to Ollama"
-_HOLLOW = ("No generation chunks were returned", "No data received from Ollama stream")  # LangChain's
+_HOLLOW = (
+    "No generation chunks were returned", "No data received from Ollama stream",  # LangChain's
+    "1 validation error for LLMCompletionEndEvent\nresponse",  # LlamaIndex' own, of a completion without a chunk
+)  # fmt: skip
 _NOTHING = "Response has no candidates"  # GoogleGenAI's, for a prompt that was blocked
 
 

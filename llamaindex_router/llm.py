@@ -32,12 +32,12 @@ from capability_router.errors import ConfigError
 from capability_router.routing import Routing, RoutingTerms, check_keywords, current_routing
 from llamaindex_router import call as calls
 from llamaindex_router.annotation import producer_of
+from llamaindex_router.attempts.endpoint import metadata_of
 from llamaindex_router.call import R
 from llamaindex_router.core import Core, Recipe
-from llamaindex_router.endpoint import metadata_of
+from llamaindex_router.messages.tool_calls import tool_calls_of
 from llamaindex_router.routed import Routed
 from llamaindex_router.structured import extended, formatted
-from llamaindex_router.tool_calls import tool_calls_of
 from llamaindex_router.tracing import unspanned
 from llamaindex_router.translate import request_of
 from llamaindex_router.window import ContextWindow, checked, metadata_for

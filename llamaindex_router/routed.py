@@ -10,9 +10,9 @@ from llama_index.core.base.llms.types import ChatResponse
 
 from capability_router.execution.run import Run
 from llamaindex_router.annotation import Annotator
+from llamaindex_router.attempts.continuation import Carrier
 from llamaindex_router.call import Call, R
-from llamaindex_router.continuation import Carrier
-from llamaindex_router.handover import Origins
+from llamaindex_router.messages.handover import Origins
 from llamaindex_router.tracing import RouterCall
 
 _END: Any = object()

@@ -9,12 +9,12 @@ from typing import Any
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
 from capability_router.catalog.card import ModelCard
-from capability_router.request import Need, Request, asked_service
+from capability_router.request import Need, Request, asked_answers, asked_service
 from capability_router.routing import Routing
 from capability_router.tokens.attached import Attached, attached
+from llamaindex_router.attempts.continuation import CONTINUED
 from llamaindex_router.call import Call
-from llamaindex_router.continuation import CONTINUED
-from llamaindex_router.handover import answered_keys
+from llamaindex_router.messages.handover import answered_keys
 from llamaindex_router.tokens import counted
 
 MEDIA_NEEDS = {
@@ -38,7 +38,8 @@ def request_of(
     parts = tuple(part for m in messages for part in _media(m.blocks))
     media = tuple(part.kind for part in parts)
     texts = tuple(m if isinstance(m, str) else text_of(m) for m in call.messages)
-    tools, longest = _schemas(call), _max_tokens(call.kwargs, max_tokens)
+    said = _said(call.kwargs)
+    tools, longest = _schemas(call), _max_tokens(said, max_tokens)
     return Request(
         texts=texts,
         needs=_needs(call, media),
@@ -47,7 +48,8 @@ def request_of(
         tools=tools,
         tool_names=tuple(str(tool.metadata.name) for tool in call.tools),
         max_tokens=longest,
-        service=_service(call.kwargs),
+        service=asked_service(said),
+        answers=asked_answers(said),
         input_tokens=None if media else counted(texts, tools, cards, longest),
         stream=call.stream,
         resumable=call.stream and call.method in CONTINUED,
@@ -118,8 +120,8 @@ def _needs(call: Call[Any], media: Sequence[str]) -> Need:
     return needs | _format(keywords.get("response_format"))
 
 
-def _service(keywords: Mapping[str, Any]) -> str:
-    return asked_service({**(keywords.get("llm_kwargs") or {}), **keywords}) if keywords else ""
+def _said(keywords: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**(keywords.get("llm_kwargs") or {}), **keywords} if keywords else keywords
 
 
 def _choice(keywords: Mapping[str, Any]) -> Need:
@@ -150,6 +152,5 @@ def _tool_text(metadata: Any) -> str:
 
 
 def _max_tokens(keywords: Mapping[str, Any], default: int | None) -> int | None:
-    given = {**(keywords.get("llm_kwargs") or {}), **keywords}
-    stated = (given.get(name) for name in OUTPUT_LIMITS)
+    stated = (keywords.get(name) for name in OUTPUT_LIMITS)
     return next((n for n in stated if isinstance(n, int) and n > 0), default)

@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 sys.path.insert(0, str(Path(__file__).parent))  # its neighbours, when it is not run as a script
 
 import langchain_profiles
+import resold
 import second_opinion
 
 from capability_router.catalog.aliases import loose, spellings, undated
@@ -137,7 +138,20 @@ def book(told: Mapping[str, list[Told]], prices: second_opinion.Prices | None) -
             if not any(loose(name) in named for name in spellings(model)):
                 known[model] = settle({name: [Statement("genai-prices", v)] for name, v in fields.items()})
         made[provider] = {name: k for name, k in known.items() if k.fields}
+    for maker, models in resold.added(made, _resellers_word(told, prices), made).items():
+        made[maker] |= models
     return {provider: models for provider, models in made.items() if models}
+
+
+def _resellers_word(told: Mapping[str, list[Told]], prices: second_opinion.Prices | None) -> resold.Said:
+    """What all sources say of a reseller's model."""
+
+    def said(reseller: str, model: str) -> dict[str, list[Statement]]:
+        found = statements(told[reseller], model)
+        hear_on_price(found, prices.said(reseller, model) if prices else None)
+        return found
+
+    return said
 
 
 def aliases(models: Mapping[str, Known], provider: str, prices: second_opinion.Prices | None) -> dict[str, str]:

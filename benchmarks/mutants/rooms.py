@@ -16,10 +16,10 @@ class Room(NamedTuple):
         return "capability_router." + self.file.removesuffix(".py").replace("/", ".")
 
 
+_STEPS = ("tests/unit/execution/test_transitions.py", "tests/unit/execution/test_second_attempts.py")
 _MACHINE = (
-    "tests/unit/execution/test_transitions.py", "tests/unit/execution/test_second_attempts.py",
-    "tests/unit/execution/test_endings.py",
-    "tests/unit/execution/test_lent.py", "tests/property/test_machine_events.py",
+    *_STEPS, "tests/unit/execution/test_endings.py", "tests/unit/execution/test_lent.py",
+    "tests/property/test_machine_events.py",
     "tests/unit/execution/test_machine.py", "tests/property/test_execution.py",
 )  # fmt: skip
 _DRIVERS = (
@@ -36,28 +36,40 @@ _CLASSIFIER = (_CORPUS, "tests/unit/faults/test_passing.py", "tests/unit/faults/
 _LEDGER = ("tests/unit/money/ledger/test_ledger.py",)
 _ACCOUNT = ("tests/unit/money/test_account.py",)
 _BUDGET = ("tests/unit/money/budget/test_lent_budgets.py", "tests/unit/money/budget/test_budget.py")
+_JOURNAL = ("tests/unit/money/ledger/test_journal_steps.py", "tests/unit/money/ledger/test_journal.py")
 _PROPERTY = "tests/property/test_money.py"
 
 ROOMS = (
     Room("execution/machine.py", _MACHINE),
-    Room("execution/admission.py", ("tests/unit/execution/test_lent.py", "tests/unit/execution/test_transitions.py")),
-    Room("execution/running.py", ("tests/unit/execution/test_running.py", "tests/unit/execution/test_transitions.py")),
-    Room("execution/endings.py", ("tests/unit/execution/test_endings.py", "tests/unit/execution/test_transitions.py")),
+    Room("execution/admission.py", ("tests/unit/execution/test_lent.py", *_STEPS)),
+    Room("execution/running.py", ("tests/unit/execution/test_running.py", *_STEPS)),
+    Room("execution/endings.py", ("tests/unit/execution/test_endings.py", *_STEPS)),
     Room("execution/performance.py", ("tests/unit/execution/test_performance.py", *_DRIVERS)),
     Room("execution/race.py", ("tests/unit/execution/test_race.py", "tests/unit/execution/test_hedge.py")),
+    Room(
+        "execution/accounts.py", ("tests/unit/execution/test_accounts.py", "tests/unit/money/test_several_answers.py")
+    ),
     Room("execution/retry.py", ("tests/unit/execution/test_retry.py",)),
-    Room("execution/limits.py", ("tests/unit/execution/test_transitions.py", "tests/unit/execution/test_endings.py")),
+    Room("execution/limits.py", (*_STEPS, "tests/unit/execution/test_endings.py")),
     Room("health/breaker.py", _BREAKER),
     Room("health/window.py", _WINDOW),
     Room("health/permit.py", ("tests/unit/health/test_permit.py", *_BREAKER)),
+    Room("health/credentials.py", ("tests/unit/health/test_board.py", "tests/property/test_health_machine.py")),
+    Room("health/bearing.py", ("tests/unit/health/test_bearing.py", "tests/unit/health/test_busy_caller.py")),
     Room("faults/classify.py", (_ODD, _EVIDENCE, *_CLASSIFIER)),
     Room("faults/evidence.py", (_EVIDENCE, _ODD, *_CLASSIFIER)),
     Room("faults/completeness.py", ("tests/unit/faults/test_completeness.py",)),
     Room("money/ledger/ledger.py", _LEDGER),
+    Room("money/ledger/journal.py", _JOURNAL),
     Room("money/account.py", _ACCOUNT),
     Room("money/allowance.py", _ACCOUNT),
     Room("money/budget/budgets.py", (*_BUDGET, _PROPERTY)),
     Room("money/budget/purse.py", ("tests/unit/money/budget/test_purse.py", *_BUDGET)),
-    Room("money/price.py", ("tests/unit/money/test_rates.py", "tests/unit/money/test_price.py")),
+    Room("money/budget/teller.py", ("tests/unit/money/budget/test_teller.py",)),
+    Room(
+        "money/price.py",
+        ("tests/unit/money/test_rates.py", "tests/unit/money/test_price.py", "tests/unit/money/test_exact_amounts.py"),
+    ),
     Room("money/ledger/reading.py", ("tests/unit/money/ledger/test_reading.py", _PROPERTY)),
+    Room("policies/lessons.py", ("tests/unit/policies/test_lessons.py",)),
 )

@@ -92,7 +92,7 @@ def from_files(kind: str, dice: random.Random) -> Iterator[Sample]:
     names = {path: _package(path, roots) for path in paths}
     few = len(set(names.values())) < _FEW
     for path in paths:
-        text = _read(path)
+        text = read(path)
         if len(text) >= _LEAST:
             yield cut(kind, f"{path.parent.name}/{path.stem}" if few else names[path], text, dice)
 
@@ -104,7 +104,8 @@ def _package(path: Path, roots: tuple[str, ...]) -> str:
     return re.split(r"[-.]", top)[0].lower()
 
 
-def _read(path: Path) -> str:
+def read(path: Path) -> str:
+    """The file's first characters; nothing where it can't be read as UTF-8."""
     try:
         if not path.is_file() or path.stat().st_size > 20 * _MOST_BYTES:
             return ""
@@ -119,7 +120,7 @@ def manuals(dice: random.Random) -> Iterator[Sample]:
     """Manual pages without their typesetting commands: plain prose with many names of options."""
     for lang, folder in _MANUALS.items():
         for path in sorted(Path("/usr/share/man", folder).glob("*.gz")):
-            text = _plain_roff(_read(path))
+            text = _plain_roff(read(path))
             if len(text) >= 4 * _LEAST:
                 yield cut(f"manuals {lang}", path.name.partition(".")[0], text, dice)
 
@@ -133,14 +134,15 @@ def translations(dice: random.Random) -> Iterator[Sample]:
     """What programs say in other languages: the longer messages, put together; the source is the program."""
     for lang in LANGUAGES:
         for path in sorted(Path("/usr/share/locale", lang, "LC_MESSAGES").glob("*.mo")):
-            said = _messages(path)
+            said = messages(path)
             dice.shuffle(said)
             text = "\n".join(said)
             for _ in range(min(len(text) // 1_500, 3)):
                 yield cut(lang, path.stem, text, dice)
 
 
-def _messages(path: Path) -> list[str]:
+def messages(path: Path) -> list[str]:
+    """What a compiled catalog of translations says, without what is short or full of formats."""
     try:
         with path.open("rb") as file:
             catalog = gettext.GNUTranslations(file)._catalog  # type: ignore[attr-defined]  # no public way to list it

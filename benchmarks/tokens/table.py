@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
+from benchmarks.tokens.formats import KINDS as FORMATS
 from benchmarks.tokens.found import FILES, LANGUAGES
 from benchmarks.tokens.generated import KINDS
 from benchmarks.tokens.odd import KINDS as ODD
 from benchmarks.tokens.odd import SHORT
+from benchmarks.tokens.packages import CODE, PACKED
 from benchmarks.tokens.sample import Sample
 
 Errors = Mapping[str, Sequence[float]]
@@ -16,12 +18,27 @@ GROUPS = (
     "prose", "English documents", "code", "data and markup", "generated", "unlike text", "short",
     *dict.fromkeys(LANGUAGES.values()),
 )  # fmt: skip
+OTHERS = (
+    "other code", "packed sources", "English books", "formulas", "rare words", "messages", "declaration",
+    "mixed with English", "dialogs", "emoji", "other formats", "blanks and repetitions",
+)  # fmt: skip
+"""Groups of the texts that downloaded packages and other generators give."""
+
+_OTHER = {
+    **dict.fromkeys(CODE, "other code"), **dict.fromkeys(PACKED, "packed sources"),
+    **dict.fromkeys(("LaTeX", "drawn formulas", "molecules"), "formulas"), "sentences": "dialogs",
+    **dict.fromkeys(("named emoji", "only emoji"), "emoji"),
+    **dict.fromkeys(("runs of blanks", "runs of a sign", "repetitions"), "blanks and repetitions"),
+}  # fmt: skip
 _PROSE = ("markdown", "restructured text", "plain text", "change logs", "manuals en")
 _CODE = ("python", "python stubs", "javascript", "typescript", "C", "perl", "shell", "vimscript", "cmake", "SQL", "CSS")
 
 
 def group(kind: str) -> str:
     """The group of a kind."""
+    head = kind.partition(",")[0]
+    if kind in _OTHER or head in OTHERS or kind in FORMATS:
+        return _OTHER.get(kind, "other formats" if kind in FORMATS else head)
     if kind in _PROSE:
         return "English documents"
     if kind in ODD or (kind.startswith(SHORT) and kind not in KINDS):
@@ -46,14 +63,22 @@ def errors(samples: Sequence[Sample], estimates: Sequence[float], tokens: Sequen
 def lines(by_kind: Errors) -> list[str]:
     """A line for each kind, each group, and all."""
     told = [f"{'kind':26}{'n':>6}{'mean':>8}{'bias':>8}{'p95':>8}{'worst under':>13}"]
-    for name in GROUPS:
+    for groups, total in ((GROUPS, "ALL OF THE MACHINE"), (OTHERS, "ALL OTHERS")):
+        told += _section(by_kind, groups, total)
+    return [*told, _line("ALL", [e for found in by_kind.values() for e in found])]
+
+
+def _section(by_kind: Errors, groups: Sequence[str], total: str) -> list[str]:
+    told: list[str] = []
+    for name in groups:
         kinds = sorted(kind for kind in by_kind if group(kind) == name)
         if not kinds:
             told.append(f"{name.upper():26} MISSING: no text of this group was found on the machine")
             continue
         told += [_line(f"  {kind}", by_kind[kind]) for kind in kinds]
         told.append(_line(name.upper(), [e for kind in kinds for e in by_kind[kind]]))
-    return [*told, _line("ALL", [e for found in by_kind.values() for e in found])]
+    known = [e for kind, found in by_kind.items() if group(kind) in groups for e in found]
+    return [*told, _line(total, known)] if known else told
 
 
 def mean(by_kind: Errors) -> float:

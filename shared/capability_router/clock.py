@@ -13,10 +13,11 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Monotonic seconds for intervals, Unix seconds for stamps, and the two ways to wait."""
+    """Monotonic seconds for intervals, Unix seconds for stamps, this process's work, and the two ways to wait."""
 
     def now(self) -> float: ...
     def unix(self) -> float: ...
+    def worked(self) -> float: ...
     def sleep(self, seconds: float) -> None: ...
     async def asleep(self, seconds: float) -> None: ...
 
@@ -26,6 +27,7 @@ class SystemClock:
 
     now = staticmethod(time.monotonic)
     unix = staticmethod(time.time)
+    worked = staticmethod(time.process_time)
     sleep = staticmethod(time.sleep)
 
     async def asleep(self, seconds: float) -> None:
@@ -46,6 +48,9 @@ class ManualClock:
 
     def unix(self) -> float:
         return 1_800_000_000.0 + self._now
+
+    def worked(self) -> float:
+        return 0.0
 
     def advance(self, seconds: float) -> None:
         self._now += seconds

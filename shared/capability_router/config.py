@@ -14,15 +14,18 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from capability_router.catalog.card import ModelCard
+from capability_router.catalog.entry import Entry
 from capability_router.catalog.registry import Registry
+from capability_router.eligibility import unlimited
 from capability_router.errors import ConfigError
 from capability_router.execution.effects import Timeouts
 from capability_router.health.breaker import BreakerConfig
 from capability_router.money.budget.cap import BudgetSpec
+from capability_router.money.price import usd
 from capability_router.nearest import nearest
 from capability_router.policies.rules import RuleSpec
 from capability_router.settings.problems import config_error
-from capability_router.settings.schema import Hedge, Kept, Policy, Retry, Telemetry, Words
+from capability_router.settings.schema import Hedge, LedgerBlock, Policy, Retry, Telemetry, Words
 from capability_router.settings.source import read
 
 __all__ = ["Settings", "load"]
@@ -56,7 +59,7 @@ class Settings:
     unknown: Literal["prefer_known", "allow", "refuse"]
     on_partial: Literal["fallback", "raise"]
     store: str
-    ledger: Kept
+    ledger: LedgerBlock
     store_lease_s: float
     when_away: Literal["fail_closed", "fail_open"]
     telemetry: Telemetry
@@ -72,7 +75,13 @@ class Settings:
 
     def reviewed(self, registry: Registry) -> Settings:
         """These settings with warnings about the models they name and the prices they rely on."""
-        found = [*self.warnings, *_unpriced(self, registry.cards), *_strangers(self, registry), *_forgetful(self)]
+        found = [
+            *self.warnings,
+            *_unpriced(self, registry.cards),
+            *_unlimited(self, registry),
+            *_strangers(self, registry),
+            *_forgetful(self),
+        ]
         return replace(self, warnings=tuple(dict.fromkeys(found)))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -172,6 +181,30 @@ def _unpriced(settings: Settings, cards: Iterable[ModelCard]) -> list[str]:
     ]
 
 
+def _unlimited(settings: Settings, registry: Registry) -> list[str]:
+    """A cap reserves much for a model of which nobody states how long an answer can be."""
+    caps = [spec for spec in settings.budgets if spec.on_exceed != "warn" and spec.limit_usd]
+    found = []
+    for entry in registry if caps else ():
+        tokens = unlimited(entry.card)
+        most = None if entry.card.output_limit or not entry.card.price else entry.card.price.worst(0, tokens)
+        if most and any(_covers(spec, entry, registry) for spec in caps):
+            found.append(
+                f"budgets are set, but nobody states how long an answer of {entry.card.id} can be, so a call without "
+                f"max_tokens reserves {tokens:,} output tokens, ${usd(most).normalize():f}; set max_output_tokens or "
+                "output_reserve on its entry"
+            )
+    return found
+
+
+def _covers(spec: BudgetSpec, entry: Entry, registry: Registry) -> bool:
+    """Whether the cap may cover calls of this model."""
+    name, card = spec.scope.partition(":")[2], entry.card
+    meant = {"model": registry.matches, "provider": registry.spellings, "credential": registry.marks}
+    own = {"model": card.id, "provider": card.provider, "credential": entry.address.credential}
+    return spec.each or spec.kind not in meant or own[spec.kind] in meant[spec.kind](name)
+
+
 def _strangers(settings: Settings, registry: Registry) -> list[str]:
     """Names of models and providers, in budgets, rules and tenants, that mean none of the registered."""
     caps = [(spec.kind, spec.scope.partition(":")[2]) for spec in settings.budgets if not spec.each]
@@ -183,6 +216,12 @@ def _strangers(settings: Settings, registry: Registry) -> list[str]:
     return [
         *(_stranger(where, name, registry.entries) for where, name in named if not registry.matches(name)),
         *(_stranger(f"budgets: provider:{name}", name, makers) for name in lost),
+        *(
+            f"budgets: credential:{name}: no model's key has this mark, or is in a variable of this name; "
+            "`capability-router ledger total --by credential` shows the marks that were used"
+            for kind, name in caps
+            if kind == "credential" and not registry.marks(name)
+        ),
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from capability_router.catalog.registry import Registry
-from capability_router.execution.books import Books
+from capability_router.execution.bookkeeper import Bookkeeper
 from capability_router.execution.hedge import Hedging
 from capability_router.execution.limits import Limits
 from capability_router.execution.line import Line
@@ -34,9 +34,10 @@ class Dispatch:
         self._retries = RetryBudget(retry.budget_ratio, retry.budget_floor)
         self.hedging = Hedging(s.hedge.after_s, s.hedge.extra, board.ttft_p95_s) if s.hedge.on else None
         self._continuing = {card.id for card in registry.cards if s.resume and card.assistant_prefill}
+        self._keys = {entry.card.id: entry.key_variable for entry in registry if entry.key_variable}
         self.reason_givers = {entry.card.id for entry in registry if entry.gives_reason}
 
-    def machine(self, request: Request, plan: Plan, books: Books, gate: Gate | None = None) -> Execution:
+    def machine(self, request: Request, plan: Plan, books: Bookkeeper, gate: Gate | None = None) -> Execution:
         """For one request, which earns its share of second attempts. `gate` admits in the board's place."""
         self._retries.earn()
         if self.hedging is not None:
@@ -45,6 +46,7 @@ class Dispatch:
         targets = Targets(
             plan.candidates, gate or self._board, limits, self._retries, plan.input_tokens, line=self.line,
             priority=request.routing.priority, continues=self._continuing if request.resumable else (),
+            keys=self._keys,
         )  # fmt: skip
         return Execution(
             plan, limits, targets, self._board, books, streaming=request.stream,

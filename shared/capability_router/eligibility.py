@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple, Protocol
 from capability_router.catalog.card import CAPABILITIES, ModelCard
 from capability_router.learning.sizes import Scale
 from capability_router.learning.windows import Learned
-from capability_router.money.price import usd
+from capability_router.money.price import pico, usd
 from capability_router.request import Request
 from capability_router.routing import retention_days
 
@@ -33,6 +33,14 @@ class Refusal(NamedTuple):
     model: str
     rule: str
     detail: str
+
+
+class Bar(Protocol):
+    """What keeps a model out of use: its "credential" or its "model", told for a person."""
+
+    @property
+    def what(self) -> str: ...
+    def told(self, id: str, now: float) -> str: ...
 
 
 class Sizes(Protocol):
@@ -131,15 +139,22 @@ def reserve(ask: Ask, card: ModelCard) -> int:
     return ask.request.max_tokens or card.output_reserve or default_reserve(card)
 
 
+def answers(request: Request, card: ModelCard) -> int:
+    """How many answers the call asks for at once: by its own word, else by the wrapped model's. Each is paid for."""
+    return request.answers or card.answers or 1
+
+
 def longest(request: Request, card: ModelCard, input_tokens: int) -> int:
-    """Output tokens that the call can come to: its own limit, the wrapped model's, or all that the model can give.
+    """Output tokens that an answer can come to: the call's limit, the wrapped model's, or all that the model can give.
 
     Where no such limit is known: what the window leaves beside the input, which is an estimate and may be a quarter
     less; without a window, 131,072.
     """
-    stated = request.max_tokens or card.output_reserve or card.max_output_tokens
-    if stated:
-        return stated
+    return request.max_tokens or card.output_limit or unlimited(card, input_tokens)
+
+
+def unlimited(card: ModelCard, input_tokens: int = 0) -> int:
+    """Output tokens that an answer can come to where nobody states a limit."""
     if card.context_window is None:
         return UNSTATED_TOKENS
     return max(card.context_window - input_tokens * 3 // 4, default_reserve(card))
@@ -215,16 +230,18 @@ def _output(ask: Ask, card: ModelCard) -> str | None:
 
 def _max_cost(ask: Ask, card: ModelCard) -> str | None:
     cap = ask.request.routing.max_cost_usd or 0.0
-    kept = reserve(ask, card)
+    several = answers(ask.request, card)
+    kept = reserve(ask, card) * several
     tokens = ask.tokens(card)
     price = card.price.asked(ask.request.service or card.service_tier) if card.price else None
     cost = price.estimate(tokens, kept) if price else None
     if cost is None:
         return f"price unknown, cap ${cap:g} (an unknown price never passes a cap)"
-    if cost <= cap * 1e12:
+    if cost <= pico(cap):
         return None
     told = f"may cost ${usd(cost).normalize():f}"
-    return f"{told} ({tokens:,} input and up to {kept:,} output tokens), cap ${cap:g}"
+    of = f" in {several} answers" if several > 1 else ""
+    return f"{told} ({tokens:,} input and up to {kept:,} output tokens{of}), cap ${cap:g}"
 
 
 def _regions(ask: Ask, card: ModelCard) -> str | None:
@@ -318,9 +335,9 @@ def screen(
     models: Roster | Sequence[ModelCard],
     *,
     unknown: UnknownMode = "prefer_known",
-    barred: Mapping[str, str] = MappingProxyType({}),
+    barred: Mapping[str, Bar] = MappingProxyType({}),
 ) -> Eligible:
-    """Split the cards. `barred` are models out of use (credential or model disabled), with the reason."""
+    """Split the cards. `barred` are models out of use (credential or model disabled)."""
     roster = models if isinstance(models, Roster) else Roster(models)
     rules = RULES if ask.binding or roster.has_tenants else _BY_SIZE
     active = [(rule.name, rule.check) for rule in rules if rule.asks(ask, roster)]
@@ -351,10 +368,10 @@ def _marked(ask: Ask, found: Eligible) -> Eligible:
     return found._replace(notes=(*found.notes, *notes), tight=tight)
 
 
-def _refusal(ask: Ask, card: ModelCard, active: Sequence[Active], barred: Mapping[str, str]) -> Refusal | None:
+def _refusal(ask: Ask, card: ModelCard, active: Sequence[Active], barred: Mapping[str, Bar]) -> Refusal | None:
     if barred and card.id in barred:
-        rule = "model" if barred[card.id].startswith("model ") else "credential"
-        return Refusal(card.id, rule, barred[card.id])
+        bar = barred[card.id]
+        return Refusal(card.id, bar.what, bar.told(card.id, ask.now))
     for name, check in active:
         detail = check(ask, card)
         if detail is not None:

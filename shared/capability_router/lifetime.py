@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 import weakref
+from typing import Any
 
 log = logging.getLogger("capability_router")
 
@@ -38,17 +39,22 @@ _owners: weakref.WeakSet[Lasting] = weakref.WeakSet()
 
 
 class _Ends:
-    """Which process has its finalizer. `multiprocessing` holds this weakly: it lasts as long as the module."""
+    """Which process has its finalizer. `multiprocessing` holds this weakly: it lasts as long as the module.
+
+    The child of a child hears twice of its beginning: of the fork, then of `multiprocessing`, which has forgotten
+    meanwhile what it was asked for at the first.
+    """
 
     def __init__(self) -> None:
         self.asked = False  # a forked child inherits what was asked for, and the answer
         self.pid: int | None = None
+        self._kept: Any = None
 
     def finalized(self) -> None:
-        """Have `multiprocessing` call at the end of this process, which it began."""
-        if self.pid != os.getpid():
+        """Have `multiprocessing` call at the end of this process, which it began, unless it still means to."""
+        if self.pid != os.getpid() or not self._kept.still_active():
             self.pid = os.getpid()
-            sys.modules["multiprocessing.util"].Finalize(None, _at_exit, exitpriority=10)
+            self._kept = sys.modules["multiprocessing.util"].Finalize(None, _at_exit, exitpriority=10)
 
 
 _ends = _Ends()

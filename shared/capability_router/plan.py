@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from capability_router.eligibility import Refusal
 from capability_router.errors import NoEligibleModel
+from capability_router.table import Table, folded
 from capability_router.value import quickly_made
 
 SCHEMA_VERSION = 1
@@ -25,7 +26,7 @@ class Candidate(NamedTuple):
 
     `terms` are the summands of `score`. `held` says why it can't be used just now ("" = it can);
     held candidates rank behind the others and are tried only when those have failed. `input_tokens`: the request's,
-    as this model counts, estimated; `scale` of it was learned.
+    as this model counts, estimated; `scale` of it was learned. `answers`: how many it gives at once.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Candidate(NamedTuple):
     fallback_pico: int = 0
     input_tokens: int = 0
     scale: float = 1.0
+    answers: int = 1
 
     @property
     def cost_usd(self) -> float | None:
@@ -64,8 +66,8 @@ class Candidate(NamedTuple):
 class Plan:
     """A decision before anything is sent. `candidates` are ranked, best first.
 
-    `input_tokens`: before what is particular about a model. `bucket`: what the text consists of, if what the
-    models count for it is to be learned.
+    `input_tokens`: before what is particular about a model. `output_tokens`: of one answer. `bucket`: what the text
+    consists of, if what the models count for it is to be learned.
     """
 
     request_id: str
@@ -104,28 +106,27 @@ class Plan:
         """One line; equal plans give equal text."""
         return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
 
-    def render(self) -> str:
-        """A table for a person: the ranking, then why not each other model."""
-        ranking = ["", *_ranking(self.candidates)] if self.candidates else []
-        return "\n".join([_headline(self), *ranking, *_why_not(self)])
+    def render(self, width: int | None = None) -> str:
+        """A table for a person: the ranking, then why not each other model; in lines of at most `width`."""
+        ranking = ["", *_ranking(self.candidates).lines(width)] if self.candidates else []
+        above, below = ([line for text in told for line in folded(text, width)] for told in (_head(self), _tail(self)))
+        return "\n".join([*above, *ranking, *below])
 
 
 def _round(value: float | None, digits: int = 6) -> float | None:
     return None if value is None else round(value, digits)
 
 
-def _headline(plan: Plan) -> str:
+def _head(plan: Plan) -> tuple[str, str]:
     needs = f", needs {', '.join(plan.needs)}" if plan.needs else ""
     size = f"{plan.input_tokens:,} input tokens, about {plan.output_tokens:,} out{needs}"
     chosen = f"{plan.candidates[0].id}  ({plan.policy}: {plan.reason})" if plan.candidates else plan.reason
-    return f"{chosen}\n{size}, task {plan.task}"
+    return chosen, f"{size}, task {plan.task}"
 
 
-def _ranking(candidates: Sequence[Candidate]) -> list[str]:
+def _ranking(candidates: Sequence[Candidate]) -> Table:
     head = ("", "model", "score", "quality", "cost", "latency", "queue", "remark")
-    rows = [head, *(_row(i, c) for i, c in enumerate(candidates, 1))]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-    return ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return Table(*head, rows=(_row(i, c) for i, c in enumerate(candidates, 1)), fold=(1, 7), spare=(6, 2))
 
 
 def _row(rank: int, c: Candidate) -> tuple[str, ...]:
@@ -146,7 +147,7 @@ def _terms(c: Candidate) -> str:
     return " ".join(f"{name} {_figure(value)}" for name, value in c.terms)
 
 
-def _why_not(plan: Plan) -> list[str]:
+def _tail(plan: Plan) -> list[str]:
     lines = ["", "not eligible:"] if plan.refusals else []
     lines += [f"  {r.model}: {r.rule}: {r.detail}" for r in plan.refusals]
     return lines + [f"note: {note}" for note in plan.notes]

@@ -80,7 +80,8 @@ class Request:
     provider for (its price counts, not the candidate's), `resumable` whether a stream that was cut off can be
     continued by another model from the text so far, `shown_live` whether others see the answer of a call that is no
     stream as it is made (two attempts at once would be seen mixed), `payload` whatever the endpoint needs to make the
-    call, `service` the service tier that it asks for (see `service_tier()`).
+    call, `service` the service tier that it asks for (see `service_tier()`), `answers` how many answers it asks for
+    at once (`n`; None = it doesn't say).
     """
 
     texts: tuple[str, ...]
@@ -104,6 +105,7 @@ class Request:
     id: str = field(default_factory=_new_id)
     payload: Any = field(default=None, repr=False, compare=False)
     service: str = ""
+    answers: int | None = None
 
     def __repr__(self) -> str:
         size = sum(map(len, self.texts))
@@ -123,10 +125,28 @@ def asked_service(keywords: Mapping[str, Any]) -> str:
 
 def own_service(model: object) -> str:
     """The service tier that a framework's model asks for by itself: in a field, or among what it adds to each call."""
-    named = getattr(model, "service_tier", None)
+    return next((tier for place in _of_its_own(model, "service_tier") if (tier := asked_service(place))), "")
+
+
+def asked_answers(keywords: Mapping[str, Any]) -> int | None:
+    """How many answers a call's keywords ask for at once (OpenAI's `n`, Google's `candidate_count`); None = unsaid."""
+    nested = (keywords.get(name) for name in ("extra_body", "generation_config"))
+    places = (keywords, *(place for place in nested if isinstance(place, Mapping)))
+    stated = (place.get(word) for place in places for word in _ANSWERS)
+    return next((n for n in stated if isinstance(n, int) and not isinstance(n, bool) and n > 0), None)
+
+
+def own_answers(model: object) -> int | None:
+    """How many answers a framework's model asks for by itself, as `own_service` finds it."""
+    return next((n for place in _of_its_own(model, *_ANSWERS) if (n := asked_answers(place))), None)
+
+
+_ANSWERS = ("n", "candidate_count")
+
+
+def _of_its_own(model: object, *fields: str) -> list[Mapping[str, Any]]:
     added = (getattr(model, name, None) for name in ("model_kwargs", "additional_kwargs", "extra_body"))
-    places = ({"service_tier": named}, *(place for place in added if isinstance(place, Mapping)))
-    return next((tier for place in places if (tier := asked_service(place))), "")
+    return [{name: getattr(model, name, None) for name in fields}, *(p for p in added if isinstance(p, Mapping))]
 
 
 def service_tier(word: object) -> str:

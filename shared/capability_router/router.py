@@ -53,14 +53,17 @@ class Router:
     """Decides, carries out, accounts for and records requests. One Router may serve both adapters.
 
     `models`: see Registry.build. `settings`: the words of router.yaml as keywords (policy, health,
-    retry, timeouts, budgets, on_content_filter, unknown, telemetry, ...). Raises ConfigError.
+    retry, timeouts, budgets, on_content_filter, unknown, telemetry, ...). `api_key`: the key that
+    'provider:model' entries are called with; only its mark is kept. Raises ConfigError.
     """
 
     def __init__(
         self, models: Iterable[Any] | Registry, *, describe: Describe | None = None, clock: Clock | None = None,
-        settings: Settings | None = None, **keywords: Any,
+        settings: Settings | None = None, api_key: str | None = None, **keywords: Any,
     ) -> None:  # fmt: skip
-        registry = models if isinstance(models, Registry) else Registry.build(models, describe=describe)
+        if not isinstance(models, Registry):
+            models = Registry.build(models, describe=describe, api_key=api_key)
+        registry = models
         s = (settings or _from_keywords(keywords)).reviewed(registry)
         self.settings, self.registry = s, registry
         for told in s.warnings:
@@ -70,7 +73,10 @@ class Router:
         self._treasury = Treasury(s, registry, self.clock)
         self.ledger, self.budgets = self._treasury.ledger, self._treasury.budgets
         self._accounts = Accounts(registry, self.ledger, self.budgets, self.clock.unix)
-        self.board = Board(s.health, seed=s.policy.seed, learns_limits=s.learns_limits, on_event=self._tell)
+        self.board = Board(
+            s.health, seed=s.policy.seed, learns_limits=s.learns_limits, on_event=self._tell,
+            worked=self.clock.worked,
+        )  # fmt: skip
         self._watchers: list[Callable[[HealthEvent], None]] = []
         self.sinks = Sinks(configured_sinks(s.telemetry.jsonl, s.telemetry.log))
         for entry in registry:
@@ -99,13 +105,13 @@ class Router:
     @classmethod
     def from_config(
         cls, source: str | Path | Mapping[str, Any], *, describe: Describe | None = None, clock: Clock | None = None,
-        **overrides: Any,
+        api_key: str | None = None, **overrides: Any,
     ) -> Router:  # fmt: skip
         """From router.yaml (a path) or the same as a dict; keywords lay over it, block by block."""
         from capability_router.config import load  # here, because it loads pydantic and PyYAML
 
         settings = load(source, **overrides)
-        return cls(settings.models, describe=describe, clock=clock, settings=settings)
+        return cls(settings.models, describe=describe, clock=clock, settings=settings, api_key=api_key)
 
     def explain(self, request: Request | str | Sequence[Mapping[str, Any]], **options: Any) -> Plan:
         """What would be decided now; nothing is sent, booked, learned or recorded.
@@ -253,8 +259,8 @@ class Router:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Models and settings alone: in another process breakers, books and learning start afresh."""
-        return _remade, (self.registry, self.settings)
+        """Models, settings and the models' own token counter: breakers, books and learning start afresh elsewhere."""
+        return _remade, (self.registry, self.settings, self.planner.count if self.settings.counter == "model" else None)
 
 
 def _learner(path: str | None) -> Knowledge | None:
@@ -268,8 +274,11 @@ def _learner(path: str | None) -> Knowledge | None:
     return Learner.open(Path(path))
 
 
-def _remade(registry: Registry, settings: Settings) -> Router:
-    return Router(registry, settings=settings)
+def _remade(registry: Registry, settings: Settings, count: Count | None) -> Router:
+    router = Router(registry, settings=settings)
+    if count is not None:
+        router.planner = replace(router.planner, count=count)
+    return router
 
 
 def _from_keywords(keywords: Mapping[str, Any]) -> Settings:

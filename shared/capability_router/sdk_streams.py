@@ -1,9 +1,12 @@
-"""The SDK's own stream below a framework's generator, closed when the generator is.
+"""The SDK's own stream below a framework's generator: closed when the generator is, and what it said last.
 
 An integration reads `for chunk in client.create(stream=True)` and never closes what it reads. The SDK's stream
 refers to itself, so that of a stream that is left early the connection goes back only when the garbage
 collector comes by: perhaps in the middle of the same connection pool's work, under its lock, where giving the
 connection back waits for that lock for ever.
+
+Nor does an integration hand on all that it reads. A generator that is suspended still holds the SDK's chunk of
+which it made its own.
 """
 
 from __future__ import annotations
@@ -16,20 +19,31 @@ from typing import Any
 
 _KINDS = ("Stream", "AsyncStream")  # openai's and anthropic's
 _MOST = 64  # objects looked at: a generator within a generator, a few deep
+_MOST_FOR_CHUNKS = 512  # bound tools and configs are generators, too
 
 
 def sdk_streams(generator: Any) -> list[Any]:
     """The streams that a suspended generator, or one that it reads, is reading."""
-    found: list[Any] = []
+    below = _below(generator, _MOST)
+    return [held for held in below if type(held).__name__ in _KINDS and callable(getattr(held, "close", None))]
+
+
+def sdk_chunk(generator: Any, key: str) -> dict[Any, Any] | None:
+    """The chunk, a plain dict with that key, from which a suspended generator made what it gave last; None = unseen."""
+    below = _below(generator, _MOST_FOR_CHUNKS)
+    return next((held for held in below if type(held) is dict and key in held), None)
+
+
+def _below(generator: Any, most: int) -> Iterator[Any]:
+    """What the generator holds, and those that it reads."""
     todo, seen = [generator], 0
-    while todo and seen < _MOST:
+    while todo and seen < most:
         for held in gc.get_referents(todo.pop()):
             seen += 1
             if isinstance(held, (GeneratorType, AsyncGeneratorType)):
                 todo.append(held)
-            elif type(held).__name__ in _KINDS and callable(getattr(held, "close", None)):
-                found.append(held)
-    return found
+            else:
+                yield held
 
 
 @contextmanager

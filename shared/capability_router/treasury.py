@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from capability_router.catalog.registry import Registry
 from capability_router.clock import Clock
-from capability_router.money.budget.budgets import Budgets, Terms
+from capability_router.money.budget.budgets import Budgets, StoreTerms
 from capability_router.money.budget.teller import Teller
 from capability_router.money.ledger.books import CALLS_KEPT
 from capability_router.money.ledger.ledger import Ledger
@@ -15,7 +15,7 @@ from capability_router.stores.opening import open_store
 
 if TYPE_CHECKING:
     from capability_router.config import Settings
-    from capability_router.settings.schema import Kept
+    from capability_router.settings.schema import LedgerBlock
 
 
 class Treasury:
@@ -28,10 +28,10 @@ class Treasury:
         self._books_store = open_store(own, clock, mend=True) if own else self.store
         self._opened = False
         self.ledger = _ledger(self._books_store, settings.ledger, clock)
-        terms = Terms(self.store.name, settings.store_lease_s, settings.when_away)
+        terms = StoreTerms(self.store.name, settings.store_lease_s, settings.when_away)
         self.budgets = Budgets(
             settings.budgets, registry.matches, room=self.store.budgets, clock=clock, terms=terms,
-            providers=registry.spellings,
+            marks=registry.marks,
         )  # fmt: skip
         told = settings.budgets and not self.store.budgets.inline
         self._teller = Teller(self.budgets) if told else None
@@ -54,7 +54,7 @@ class Treasury:
         self._books_store.close()
 
 
-def _ledger(store: Store, kept: Kept, clock: Clock) -> Ledger:
+def _ledger(store: Store, kept: LedgerBlock, clock: Clock) -> Ledger:
     """In the store, if that keeps one."""
     room, unix = store.calls, clock.unix
     if room is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -45,6 +46,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("content-type", "text/event-stream" if isinstance(said, str) else "application/json")
         self.send_header("x-ratelimit-remaining-tokens", "7")
+        self.send_header("connection", "close")  # event loops end with their test
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -214,3 +216,14 @@ def test_the_rate_limits_of_an_answer_of_the_built_in_client_are_heard(
     monkeypatch.setattr(llm.router.board, "note_limits", noted)
     assert ask(llm) == "fine"
     assert heard == [("a", "7")]
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_a_completion_whose_stream_holds_nothing_was_cut_off(serve: Callable[[Any], str], later: bool) -> None:
+    async def read() -> str:
+        return "".join([chunk.delta or "" async for chunk in await llm.astream_complete("hi")])
+
+    llm = _llamaindex(serve(_DONE))
+    text = asyncio.run(read()) if later else "".join(chunk.delta or "" for chunk in llm.stream_complete("hi"))
+    assert text == "good"
+    assert _faults(llm) == ["truncated", None]

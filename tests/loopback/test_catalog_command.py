@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Iterator
@@ -30,9 +31,16 @@ PAGES: dict[str, tuple[int, bytes]] = {
 }
 
 
+OVER = threading.Event()  # lets the slow answers end when the tests do
+
+
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        status, body = PAGES.get(self.path.partition("?")[0], (500, b""))
+        page = self.path.partition("?")[0]
+        if page in SLOW:
+            SLOW[page](self)
+            return
+        status, body = PAGES.get(page, (500, b""))
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -41,12 +49,47 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: Any) -> None: ...
 
 
+def drip(self: BaseHTTPRequestHandler) -> None:
+    """A byte at a time, for as long as somebody listens."""
+    with contextlib.suppress(OSError):
+        while not OVER.wait(0.02):
+            self.wfile.write(b" ")
+
+
+def drip_the_body(self: BaseHTTPRequestHandler) -> None:
+    self.send_response(200)
+    self.end_headers()
+    drip(self)
+
+
+def drip_the_head(self: BaseHTTPRequestHandler) -> None:
+    self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Filler: ")
+    drip(self)
+
+
+def say_nothing(self: BaseHTTPRequestHandler) -> None:
+    OVER.wait()
+
+
+def redirect(self: BaseHTTPRequestHandler) -> None:
+    """In a circle, each time after a moment."""
+    OVER.wait(0.05)
+    self.send_response(302)
+    self.send_header("Location", self.path)
+    self.send_header("Content-Length", "0")
+    self.end_headers()
+
+
+SLOW = {"/body": drip_the_body, "/head": drip_the_head, "/silence": say_nothing, "/circle": redirect}
+
+
 @pytest.fixture(scope="module")
 def host() -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
+    OVER.set()
     server.shutdown()
     server.server_close()
     thread.join()
@@ -140,6 +183,9 @@ def test_providers_that_the_catalog_does_not_have_are_taken_when_asked_for(host,
         ("nowhere.json", "is no file, no http(s) address and no source that is known"),
         ("litelm", "did you mean 'litellm'?"),
         (".", "can't be read"),
+        ("ftp://host/list", "'ftp://host/list' is no file, no http(s) address"),
+        ("http://[::1", "http://[::1 can't be reached"),
+        ("https://", "can't be reached"),
     ],
 )
 def test_what_can_not_be_taken_is_told_in_one_line_and_the_old_file_stays(host, file, source, told):
@@ -166,8 +212,33 @@ def test_a_list_that_shrank_is_refused_unless_it_is_wanted(tmp_path, file):
     assert list(snapshot.documents()[0].models("openai")) == ["m1"]
 
 
-def test_an_endless_answer_is_cut_off(host, monkeypatch):
+@pytest.mark.parametrize("page", SLOW)
+def test_an_answer_that_takes_too_long_in_all_is_given_up_and_the_old_file_stays(host, file, page):
+    run("update", "--from", f"{host}/litellm.json")
+    before = file.read_bytes()
+    for words in (("update", "--from", f"{host}{page}?key=secret"), ("diff", f"{host}{page}?key=secret")):
+        failed = run(*words, "--timeout", "200ms")
+        assert failed.exit_code == 1
+        told = "has given no whole answer within 0.2 s; give it longer with --timeout, or a file instead"
+        assert failed.output == f"Error: {host}{page} {told}\n"
+    assert file.read_bytes() == before
+
+
+def test_an_answer_in_time_is_taken_with_a_timeout_as_without(host, file):
+    assert run("update", "--from", f"{host}/litellm.json", "--timeout", "2m").exit_code == 0
+    assert "60s" in run("update", "--help").output
+
+
+@pytest.mark.parametrize("timeout", ["0", "-1", "soon", "nan", "inf", ""])
+def test_a_timeout_that_is_none_is_told(host, timeout):
+    failed = run("diff", f"{host}/litellm.json", f"--timeout={timeout}")
+    assert (failed.exit_code, "--timeout must be a duration above 0" in failed.output) == (1, True)
+
+
+def test_an_endless_answer_or_file_is_cut_off(host, monkeypatch, tmp_path):
     monkeypatch.setattr(fetch, "MOST_BYTES", 100)
+    (tmp_path / "long.json").write_text(json.dumps(LITELLM))
+    assert "long.json gives more than" in run("diff", str(tmp_path / "long.json")).output
     failed = run("diff", f"{host}/litellm.json")
     assert (failed.exit_code, "which no list of models is" in failed.output) == (1, True)
 
@@ -224,6 +295,26 @@ def test_show_takes_other_names_texts_and_providers():
     assert (failed.exit_code, "has no model" in failed.output) == (1, True)
 
 
+@pytest.mark.parametrize(("what", "told"), [
+    ("anthropic:gpt-5-mini", "openai"), ("openai:gpt-5-minni", "did you mean 'openai:gpt-5-mini'?"),
+    ("antropic:claude-sonnet-4-5", "did you mean 'anthropic:claude-sonnet-4-5'?"),
+])  # fmt: skip
+def test_a_misspelt_name_or_provider_is_told_with_what_may_be_meant(what: str, told: str) -> None:
+    failed = run("show", what)
+    assert (failed.exit_code, told in failed.output.partition(repr(what))[2]) == (1, True)
+
+
+@pytest.mark.parametrize("what", ["gpt-99-turbo-of-dreams", "banana", "acme:banana", "openai:house-1", "my-model"])
+def test_nothing_is_suggested_for_a_name_like_none(what: str) -> None:
+    assert run("show", what).output == f"Error: the catalog has no model {what!r}\n"
+
+
+def test_a_text_is_looked_for_under_any_of_a_provider_s_names() -> None:
+    names = {row["model"] for row in json.loads(run("show", "gemini:gemini-2.5-f", "--json").output)}
+    assert "gemini-2.5-flash" in names
+    assert all("gemini-2.5-f" in name for name in names)
+
+
 # ------------------------------------------------------------------ check
 
 CONFIG = """
@@ -257,6 +348,26 @@ def test_check_passes_what_is_stated_and_names_what_is_not(config):
     assert "context_window" in found["bare", "unknown"]
     told = run("check", "--config", str(config))
     assert "1 grave remarks (!)" in told.output
+
+
+def test_check_tells_whose_a_model_without_a_price_is(config):
+    config.write_text(
+        "models: ['anthropic:gpt-5-mini', {id: house, endpoint: {base_url: 'http://127.0.0.1:9/v1', model: gpt-5}}]"
+    )
+    _, found = findings("--config", str(config))
+    assert "openai" in found["anthropic/gpt-5-mini", "price missing"]
+    assert found["house", "price missing"].endswith("no cap lets it pass")
+
+
+def test_check_tells_what_is_known_from_resellers_alone_unless_it_is_stated(config):
+    model = "model: 'deepseek:deepseek-v4.1-flash', price: {input_mtok: 1, output_mtok: 2}"
+    config.write_text(f"models: [{{{model}}}]")
+    code, found = findings("--config", str(config))
+    told = found["deepseek/deepseek-v4.1-flash", "resold"]
+    assert (code, "context_window" in told, "tool_calling" in told) == (0, True, True)
+    config.write_text(f"models: [{{{model}, context_window: 5000}}]")
+    assert "context_window" not in findings("--config", str(config))[1]["deepseek/deepseek-v4.1-flash", "resold"]
+    assert run("check", "--config", str(config), "--strict").exit_code == 1
 
 
 def test_what_is_only_unknown_fails_when_that_is_asked_for(config):
@@ -313,7 +424,7 @@ def test_a_conflict_of_any_part_of_a_price_is_told(tmp_path, monkeypatch):
     place.write_text("models: ['deepseek:house']")
     _, found = findings("--config", str(place))
     assert found["deepseek/house", "price conflict"] == "other says input_image_mtok 50 instead of 5, other services"
-    assert "other: 50 input image, other services" in " ".join(run("show", "deepseek:house").output.split())
+    assert "price other 50 input image, other services" in " ".join(run("show", "deepseek:house").output.split())
 
 
 @pytest.mark.parametrize("age", ["soon", "0d", "-3d", "3 years"])
@@ -358,3 +469,34 @@ def test_a_slash_that_is_part_of_a_models_name_still_searches(file: Path) -> Non
     names = [row["model"].lower() for row in json.loads(told.output)]
     assert len(names) > 1
     assert all("meta-llama/llama-3" in name for name in names)
+
+
+# ------------------------------------------------------------------ widths
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("show",), ("show", "fireworks"), ("show", "gpt-5"), ("show", "openai:gpt-6.1-terra"),
+        ("show", "openai:gpt-realtime-2.1"), ("show", "mistral:mistral-large-latest"), ("check", "--max-age", "52w"),
+        ("diff", "{host}/litellm.json"), ("diff", "{host}/models"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_every_table_and_what_stands_below_it_fits(host: str, words: tuple[str, ...], columns: int) -> None:
+    snapshot.forget()
+    runner = CliRunner(env={"COLUMNS": str(columns)})
+    shown = runner.invoke(main, ["catalog", *(word.format(host=host) for word in words)])
+    assert shown.exit_code == 0, shown.output
+    assert max(map(len, shown.output.splitlines())) <= columns
+
+
+def test_a_long_name_is_shown_whole_in_however_many_lines(file: Path) -> None:
+    runner = CliRunner(env={"COLUMNS": "60"})
+    told = "".join(runner.invoke(main, ["catalog", "show", "fireworks"]).output.split())
+    names = json.loads(run("show", "--json").output)["fireworks"]
+    longest = max(names, key=len)
+    rows = [line.split("  ")[0] for line in runner.invoke(main, ["catalog", "show", "fireworks"]).output.splitlines()]
+    assert longest in "".join(rows).replace(" ", "")
+    assert "noroomfor:output" in told

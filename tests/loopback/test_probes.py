@@ -37,13 +37,15 @@ class Watched:
             health={"consecutive": 2, "open_s": 0.05, "max_open_s": 0.05, **health},
         )  # fmt: skip
         self.events: list[HealthEvent] = []
-        self.closed = threading.Event()
+        self.closed, self.enabled = threading.Event(), threading.Event()
         self.router.on_health(self._heard)
 
     def _heard(self, event: HealthEvent) -> None:
         self.events.append(event)
         if event.kind == "breaker_closed":
             self.closed.set()
+        if event.kind == "credential_enabled":
+            self.enabled.set()
 
     def ask(self) -> str:
         request = request_from_chat("hi", tags=["mine"])
@@ -69,6 +71,20 @@ def test_a_probe_closes_the_breaker_and_is_booked() -> None:
     booked = watched.router.ledger.total(by=("tag",))
     assert {tag: total.calls for (tag,), total in booked.items()} == {"router:probe": 2, "mine": 3}
     assert_books_balanced(watched.router)
+
+
+def test_a_probe_finds_out_whether_a_key_is_taken_again() -> None:
+    refused = reply({"error": {"message": "no", "code": "invalid_api_key"}}, 401)
+    with ChatServer(refused, refused, reply(completion())) as server:
+        watched = Watched(server, probe=True, disabled_s=0.1, max_disabled_s=0.1)
+        with pytest.raises(AllCandidatesFailed):
+            watched.ask()
+        assert watched.enabled.wait(20)
+        assert [e.kind for e in watched.events] == ["credential_disabled", "credential_disabled", "credential_enabled"]
+        assert [seen.body["max_tokens"] for seen in server.seen[1:]] == [1, 1]
+        assert watched.ask() == "hello"
+    booked = watched.router.ledger.total(by=("tag",))
+    assert {tag: total.calls for (tag,), total in booked.items()} == {"router:probe": 2, "mine": 2}
 
 
 def test_without_it_nothing_is_sent() -> None:

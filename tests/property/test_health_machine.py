@@ -73,11 +73,13 @@ class HealthMachine(RuleBasedStateMachine):
     def force(self, id: str) -> None:
         lane = self.lane(id)
         barred = id in self.board.barred(self.now)
+        tried = lane.bans.on_trial(lane.address, self.now) is not None
         found = self.board.force(id, self.now)
-        stopped = barred or lane.breaker.state == ISOLATED or lane.limiter.full
+        stopped = barred or tried or lane.breaker.state == ISOLATED or lane.limiter.full
         assert isinstance(found, Permit) or stopped
         if isinstance(found, Permit):
             assert not barred
+            assert not tried
             self.take(found)
 
     @rule(id=ids, verdict=verdicts, probes=st.integers(0, 3))
@@ -212,9 +214,10 @@ class HealthMachine(RuleBasedStateMachine):
             return
         for permit in self.out:
             self.board.settle(permit, Verdict(False, neutral=True), self.now)
-        self.now += 4000.0
+        self.now += 90_000.0
         for id in ADDRESSES:
-            if self.lane(id).breaker.state != ISOLATED and id not in self.board.barred(self.now):
+            assert id not in self.board.barred(self.now)
+            if self.lane(id).breaker.state != ISOLATED:
                 permit = self.board.admit(id, self.now, 100)
                 assert isinstance(permit, Permit), (id, permit)
                 self.board.settle(permit, Verdict(False, neutral=True), self.now)

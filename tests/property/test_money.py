@@ -12,7 +12,7 @@ from unit.money.ledger.calls import T0, call
 
 from capability_router import Usage
 from capability_router.clock import ManualClock
-from capability_router.money.budget.budgets import Budgets, Hold, Short
+from capability_router.money.budget.budgets import Budgets, Reservation, Short
 from capability_router.money.budget.cap import BudgetSpec
 from capability_router.money.budget.window import span
 from capability_router.money.ledger.call import Line
@@ -43,15 +43,15 @@ class World:
         lender = Lender(self.clock)
         alone = Budgets(SPECS, clock=self.clock)
         self.budgets: list[Budgets] = [Process(lender, self.clock, *SPECS) for _ in "12"] if shared else [alone, alone]
-        self.open: list[tuple[Budgets, Hold, set[str], int]] = []
-        self.closed: list[tuple[Budgets, Hold]] = []
+        self.open: list[tuple[Budgets, Reservation, set[str], int]] = []
+        self.closed: list[tuple[Budgets, Reservation]] = []
         self.spent: Counter[str] = Counter()
 
     def reserve(self, who: int, scopes: list[str], amount: int) -> None:
         budgets = self.budgets[who]
         found = budgets.reserve(scopes, amount)
         found = budgets.borrow(found) if isinstance(found, Short) else found
-        if isinstance(found, Hold):
+        if isinstance(found, Reservation):
             self.open.append((budgets, found, set(scopes), amount))
 
     def settle(self, which: int, share: float, again: bool) -> None:

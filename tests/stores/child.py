@@ -11,7 +11,7 @@ import sys
 import time
 
 from capability_router.clock import SystemClock
-from capability_router.money.budget.budgets import Budgets, Hold, Short, Terms
+from capability_router.money.budget.budgets import Budgets, Reservation, Short, StoreTerms
 from capability_router.money.budget.cap import BudgetSpec
 from capability_router.money.budget.teller import Teller
 from capability_router.stores.opening import open_store
@@ -19,16 +19,16 @@ from capability_router.stores.opening import open_store
 COST = 10**8
 
 
-def hold(budgets: Budgets) -> bool | Hold:
+def hold(budgets: Budgets) -> bool | Reservation:
     found = budgets.reserve(["global"], 3 * COST)
     found = budgets.borrow(found) if isinstance(found, Short) else found
-    return found if isinstance(found, Hold) else False
+    return found if isinstance(found, Reservation) else False
 
 
 def opened(url: str, limit: float, lease_s: float = 2.0) -> tuple[Budgets, Teller]:
     clock = SystemClock()
     store = open_store(url, clock)
-    terms = Terms(store.name, lease_s)
+    terms = StoreTerms(store.name, lease_s)
     budgets = Budgets([BudgetSpec("global", limit)], room=store.budgets, clock=clock, terms=terms)
     teller = Teller(budgets)
     teller.start()
@@ -39,7 +39,7 @@ def main(url: str, limit: str, calls: str, end: str) -> None:
     budgets, teller = opened(url, float(limit))
     for _ in range(int(calls)):
         found = hold(budgets)
-        if isinstance(found, Hold):
+        if isinstance(found, Reservation):
             budgets.settle(found, COST)
         print("spent" if found else "refused", flush=True)
     if end == "close":

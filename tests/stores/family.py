@@ -11,21 +11,21 @@ import sys
 
 from stores.child import COST, hold, opened
 
-from capability_router.money.budget.budgets import Hold
+from capability_router.money.budget.budgets import Reservation
 
 
 def spend(url: str, calls: int) -> None:
     budgets, _ = opened(url, 1.0)
     for _ in range(calls):
         found = hold(budgets)
-        assert isinstance(found, Hold)
+        assert isinstance(found, Reservation)
         budgets.settle(found, COST)
 
 
 def main(url: str, method: str, calls: str) -> None:
     budgets, teller = opened(url, 1.0)
     own = hold(budgets)
-    assert isinstance(own, Hold)
+    assert isinstance(own, Reservation)
     process = multiprocessing.get_context(method).Process(target=spend, args=(url, int(calls)))
     process.start()
     process.join()
@@ -38,13 +38,13 @@ def inherit(url: str, calls: str) -> None:
     """The same with the parent's own budgets, carried into a forked child."""
     budgets, teller = opened(url, 1.0)
     own = hold(budgets)
-    assert isinstance(own, Hold)
+    assert isinstance(own, Reservation)
 
     def go_on() -> None:
         teller.start()
         for _ in range(int(calls)):
             found = hold(budgets)
-            assert isinstance(found, Hold)
+            assert isinstance(found, Reservation)
             budgets.settle(found, COST)
 
     process = multiprocessing.get_context("fork").Process(target=go_on)

@@ -14,7 +14,7 @@ import pytest
 
 from capability_router import BudgetExceeded, Request, StoreError, routing
 from capability_router.clock import ManualClock
-from capability_router.money.budget.budgets import Budgets, Hold, Short, Terms, WhenAway
+from capability_router.money.budget.budgets import Budgets, Reservation, Short, StoreTerms, WhenAway
 from capability_router.money.budget.cap import BudgetSpec
 from capability_router.money.budget.denial import BudgetEvent, Denial
 from capability_router.stores.base import Claim, Grant, Standing, Store
@@ -48,19 +48,19 @@ class Process:
     def __init__(
         self, room: Moody, clock: ManualClock, *specs: BudgetSpec, when_away: WhenAway = "fail_closed"
     ) -> None:
-        self.budgets = Budgets(specs or [CAP], room=room, clock=clock, terms=Terms("shared", 30.0, when_away))
+        self.budgets = Budgets(specs or [CAP], room=room, clock=clock, terms=StoreTerms("shared", 30.0, when_away))
         self.heard: list[BudgetEvent] = []
         self.budgets.on_event(self.heard.append)
 
-    def hold(self, amount: int, *scopes: str) -> Hold | Denial:
+    def hold(self, amount: int, *scopes: str) -> Reservation | Denial:
         found = self.budgets.reserve(scopes or ["global"], amount)
         return self.budgets.borrow(found) if isinstance(found, Short) else found
 
     def spend(self, amount: int, cost: int | None = None, *scopes: str) -> bool:
         hold = self.hold(amount, *scopes)
-        if isinstance(hold, Hold):
+        if isinstance(hold, Reservation):
             self.budgets.settle(hold, amount if cost is None else cost)
-        return isinstance(hold, Hold)
+        return isinstance(hold, Reservation)
 
 
 @pytest.fixture
@@ -100,6 +100,7 @@ def test_what_a_lone_call_does_not_need_is_given_back_with_the_next_word(room: M
     assert one.spend(ONE, ONE // 10)
     assert not two.spend(ONE * 9 // 10)
     assert one.budgets.settle_up()
+    clock.advance(0.1)  # for so long a refusal holds
     assert two.spend(ONE * 9 // 10)
 
 
@@ -119,7 +120,7 @@ def test_a_process_that_was_killed_holds_nothing_beyond_its_lease(room: Moody, c
     killed, other = Process(room, clock), Process(room, clock)
     assert killed.spend(ONE // 10)
     assert killed.budgets.settle_up()
-    assert isinstance(killed.hold(ONE * 9 // 10), Hold)
+    assert isinstance(killed.hold(ONE * 9 // 10), Reservation)
     assert not other.spend(1)
     clock.advance(29.9)
     assert not other.spend(1)
@@ -263,7 +264,7 @@ def test_a_cap_that_only_warns_never_waits_for_the_store(room: Moody, clock: Man
     one = Process(room, clock, BudgetSpec("global", 1.0, on_exceed="warn"))
     room.away = True
     for _ in range(3):
-        assert isinstance(one.budgets.reserve(["global"], ONE // 2), Hold)
+        assert isinstance(one.budgets.reserve(["global"], ONE // 2), Reservation)
     assert room.claims == 0
 
 
@@ -315,7 +316,7 @@ class Crowd:
             self._settled(n, await asyncio.to_thread(budgets.borrow, found) if isinstance(found, Short) else found)
 
     def _settled(self, n: int, hold: object) -> None:
-        if isinstance(hold, Hold):
+        if isinstance(hold, Reservation):
             self.routers[n % 2].settle(hold, self.cost)
             self.done[n] += 1
 
@@ -378,12 +379,12 @@ def test_what_was_spent_is_told_also_if_nobody_holds_the_router_any_more(shared:
     from capability_router.money.budget.teller import Teller
 
     def spent() -> weakref.ref[Teller]:
-        budgets = Budgets([CAP], room=shared.budgets, clock=clock, terms=Terms("shared"))
+        budgets = Budgets([CAP], room=shared.budgets, clock=clock, terms=StoreTerms("shared"))
         teller = Teller(budgets)
         found = budgets.reserve(["global"], ONE // 2)
         assert isinstance(found, Short)
         hold = budgets.borrow(found)
-        assert isinstance(hold, Hold)
+        assert isinstance(hold, Reservation)
         budgets.settle(hold, ONE // 4)
         teller.start()
         return weakref.ref(teller)

@@ -219,3 +219,29 @@ def test_memory_loads_neither_sqlite_nor_redis() -> None:
         "sys.exit(bool({'sqlite3', 'redis'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0  # noqa: S603 - our own words
+
+
+def test_a_file_that_another_process_is_just_making_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite's own waiting leaves out the change to WAL while somebody writes: it says 'locked' at once."""
+    path, held = tmp_path / "new.db", list[threading.Timer]()
+
+    class Meeting(sqlite3.Connection):
+        def execute(self, sql: str, *values: object) -> sqlite3.Cursor:  # type: ignore[override]  # as it is called here
+            if "journal_mode" in sql and not held:
+                other = sqlite3.Connection(path, isolation_level=None, check_same_thread=False)
+                other.execute("BEGIN IMMEDIATE")
+                held.append(threading.Timer(0.2, lambda: (other.execute("COMMIT"), other.close())))
+                held[0].start()
+            return super().execute(sql, *values)
+
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *args, **named: connect(*args, **named, factory=Meeting))
+    database = Database(path)
+    database.room("things", 1, ("CREATE TABLE things (name TEXT)",))
+    database.open()
+    held[0].join()
+    with database.writing() as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    database.close()

@@ -14,7 +14,7 @@ import pytest
 from stores.child import COST
 
 from capability_router.clock import SystemClock
-from capability_router.money.budget.budgets import Budgets, Hold, Short, Terms
+from capability_router.money.budget.budgets import Budgets, Reservation, Short, StoreTerms
 from capability_router.money.budget.cap import BudgetSpec
 from capability_router.stores.base import Standing
 from capability_router.stores.opening import open_store
@@ -97,7 +97,7 @@ def test_a_forked_child_borrows_for_itself(url: str) -> None:
     clock = SystemClock()
     store = open_store(url, clock)
     spec = BudgetSpec("global", 0.01)
-    budgets = Budgets([spec], room=store.budgets, clock=clock, terms=Terms(store.name, 30.0))
+    budgets = Budgets([spec], room=store.budgets, clock=clock, terms=StoreTerms(store.name, 30.0))
     from capability_router.money.budget.teller import Teller
 
     teller = Teller(budgets)
@@ -105,7 +105,7 @@ def test_a_forked_child_borrows_for_itself(url: str) -> None:
     found = budgets.reserve(["global"], 30 * COST)
     assert isinstance(found, Short)
     hold = budgets.borrow(found)
-    assert isinstance(hold, Hold)
+    assert isinstance(hold, Reservation)
     pid = os.fork()
     if pid == 0:  # the child: what its parent holds is not its own, and so is what is left
         code = 1
@@ -114,7 +114,7 @@ def test_a_forked_child_borrows_for_itself(url: str) -> None:
             mine = budgets.borrow(small) if isinstance(small, Short) else small
             more = budgets.reserve(["global"], COST)
             too_much = budgets.borrow(more) if isinstance(more, Short) else more
-            if isinstance(mine, Hold) and not isinstance(too_much, Hold):
+            if isinstance(mine, Reservation) and not isinstance(too_much, Reservation):
                 budgets.settle(mine, 70 * COST)
                 code = 0 if budgets.settle_up(final=True) else 2
         finally:

@@ -208,6 +208,7 @@ def test_everything_wrong_is_told_at_once():
         ({"health": {"consecutive": 1.5}}, "health.consecutive must be a whole number"),
         ({"health": {"failure_rate": 0}}, "health.failure_rate must be a number, above 0 and at most 1"),
         ({"health": {"open_s": 9, "max_open_s": 8}}, "health has max_open_s 8 below open_s 9"),
+        ({"health": {"disabled_s": "2h"}}, "health has max_disabled_s 3600 below disabled_s 7200"),
         ({"retry": {"attempts": 0}}, "retry.attempts must be a whole number from 1"),
         ({"retry": {"budget_ratio": 2}}, "retry.budget_ratio"),
         ({"retry": {"wait": {"exponetial": {}}}}, "did you mean 'exponential'"),
@@ -356,7 +357,8 @@ def test_settings_show_no_secrets(monkeypatch):
 
 def test_a_cap_over_a_model_without_a_price_is_warned_of():
     local = {"id": "local", "endpoint": {"base_url": "http://h/v1", "model": "m"}}
-    priced = {**local, "id": "priced", "price": {"input_mtok": 1, "output_mtok": 2}}
+    price = {"input_mtok": 1, "output_mtok": 2}
+    priced = {**local, "id": "priced", "price": price, "max_output_tokens": 9}
     cap = {"scope": "global", "limit_usd": 1}
     (told,) = load({"models": [local, priced], "budgets": [cap]}).warnings
     assert "the price of local is unknown" in told

@@ -11,21 +11,48 @@ from urllib.parse import urlsplit
 
 from capability_router.request import ProviderTool
 
-_PROVIDERS = {
-    "gemini": "google", "google_genai": "google", "google_vertexai": "google", "vertexai": "google",
-    "vertex_ai": "google", "googlegenai": "google", "google_ai": "google", "gcp.gemini": "google",
-    "mistralai": "mistral", "mistral_ai": "mistral", "x_ai": "xai", "grok": "xai",
-    "amazon_bedrock": "bedrock", "bedrock_converse": "bedrock", "anthropic_bedrock": "bedrock",
-    "aws_bedrock": "bedrock", "aws.bedrock": "bedrock", "amazon_nova": "bedrock",
-    "azure_openai": "azure", "azure_ai": "azure", "azure_ai_openai": "azure", "az.ai.openai": "azure",
-    "together_ai": "together", "togetherai": "together", "fireworks_ai": "fireworks",
-    "moonshot_ai": "moonshot", "moonshotai": "moonshot", "cohere_chat": "cohere", "open_router": "openrouter",
-    "dashscope": "alibaba", "qwen": "alibaba", "tongyi": "alibaba", "zhipuai": "zai", "z_ai": "zai",
-    "meta_llama": "meta", "xiaomi_mimo": "xiaomi", "mimo": "xiaomi", "nvidia_nim": "nvidia",
-    "nvidia_ai_endpoints": "nvidia", "nv_ai": "nvidia", "hf": "huggingface", "kimi": "moonshot", "hunyuan": "tencent",
-    "ark": "volcengine", "doubao": "volcengine", "bytedance": "volcengine", "ibm": "watsonx", "watsonx_ai": "watsonx",
-    "cloudflare_workers_ai": "cloudflare", "workers_ai": "cloudflare", "databricks_model_serving": "databricks",
-}  # fmt: skip
+_NAMES = {
+    "openai": "text_completion_openai",
+    "anthropic": "anthropic_text claude",
+    "google": "gemini google_genai googlegenai google_ai google_ai_studio google_gla google_vertex google_vertexai "
+    "vertexai vertex vertex_ai vertex_ai_beta google_anthropic_vertex gcp_gemini gcp_gen_ai gcp_vertex_ai palm",
+    "mistral": "mistralai mistral_ai codestral text_completion_codestral",
+    "xai": "x_ai grok",
+    "bedrock": "amazon aws amazon_bedrock aws_bedrock amazon_nova bedrock_converse anthropic_bedrock bedrock_mantle "
+    "bedrock_mantle_anthropic bedrock_mantle_openai",
+    "azure": "azure_openai azureopenai azure_text azure_ai azure_ai_openai az_ai_openai azure_inference "
+    "azure_ai_inference az_ai_inference azure_foundry azure_ai_foundry",
+    "together": "together_ai togetherai togethercomputer",
+    "fireworks": "fireworks_ai fireworksai",
+    "moonshot": "moonshot_ai moonshotai kimi",
+    "cohere": "cohere_chat",
+    "ai21": "ai21_chat",
+    "deepseek": "deepseek_ai",
+    "perplexity": "perplexity_ai pplx",
+    "openrouter": "open_router",
+    "alibaba": "dashscope qwen qwencloud qwen_ai_platform tongyi alibabacloud alibaba_cloud aliyun bailian",
+    "zai": "z_ai zai_org zhipu zhipuai zhipu_ai chatglm",
+    "meta": "meta_llama meta_ai",
+    "minimax": "minimaxai minimax_ai",
+    "xiaomi": "xiaomi_mimo xiaomimimo mimo",
+    "inception": "inceptionlabs inception_labs text_completion_inception",
+    "arcee": "arcee_ai",
+    "nvidia": "nvidia_nim nvidia_ai_endpoints nv_ai nim",
+    "huggingface": "hf hugging_face huggingface_api",
+    "tencent": "hunyuan tencent_cloud",
+    "volcengine": "ark doubao bytedance bytedance_seed byteplus",
+    "watsonx": "ibm watsonx_ai watsonx_text ibm_watsonx_ai ibm_granite",
+    "cloudflare": "cloudflare_workers_ai workers_ai",
+    "databricks": "databricks_model_serving",
+    "snowflake": "snowflake_cortex cortex",
+    "friendliai": "friendli",
+    "gigachat": "gigachat_ru",
+    "lambda_ai": "lambda",
+    "oci": "oci_genai oracle",
+    "sambanova": "sambanovacloud sambanovasystems",
+}
+OTHER_NAMES = {name: provider for provider, names in _NAMES.items() for name in names.split()}
+"""A further name of a provider, as `canonical` folds it -> our name."""
 
 KEY_VARIABLES: dict[str, tuple[str, ...]] = {
     "openai": ("OPENAI_API_KEY",), "anthropic": ("ANTHROPIC_API_KEY",),
@@ -56,9 +83,9 @@ _BEDROCK_REGION = re.compile(r"^(us|eu|apac|au|jp|ca|us-gov|global)\.")
 
 
 def canonical(provider: str) -> str:
-    """One name per provider: 'google_genai' and 'gemini' are both 'google'."""
-    name = provider.strip().lower().replace("-", "_").replace(" ", "_")
-    return _PROVIDERS.get(name, name)
+    """One name per provider: 'google_genai' and 'gemini' are both 'google', 'z.ai' and 'zhipuai' both 'zai'."""
+    name = provider.strip().lower().replace("-", "_").replace(" ", "_").replace(".", "_")
+    return OTHER_NAMES.get(name, name)
 
 
 def provider_of(base_url: str) -> str:

@@ -6,12 +6,16 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import Any, NamedTuple
 
+from capability_router.catalog.aliases import canonical
 from capability_router.catalog.card import CAPABILITIES
 from capability_router.catalog.entry import Entry
+from capability_router.catalog.hint import hint
 from capability_router.catalog.known import snapshot
 from capability_router.catalog.known.snapshot import Found
+from capability_router.catalog.known.statement import is_resold
 
 SOON_DAYS = 30
+_RESERVED = "nobody states one: a cap reserves all that the window leaves, for each call without max_tokens"
 
 
 class Finding(NamedTuple):
@@ -23,13 +27,15 @@ class Finding(NamedTuple):
     grave: bool
 
 
-def audit(entries: Iterable[Entry], today: date, max_age_days: float) -> list[Finding]:
-    """The findings, model by model in the order of the entries."""
+def audit(entries: Iterable[Entry], today: date, max_age_days: float, *, capped: bool = False) -> list[Finding]:
+    """The findings, model by model in the order of the entries. `capped`: budgets may refuse their calls."""
     found: list[Finding] = []
     for entry in entries:
         listed = snapshot.find(entry.card.provider, entry.card.model)
-        for check in (_price, _conflict, _retired, _unknown):
+        for check in (_price, _conflict, _retired, _unknown, _resold):
             found += check(entry, listed, today, max_age_days)
+        if capped and entry.card.output_limit is None:
+            found.append(Finding(entry.card.id, "output limit missing", _RESERVED, False))
     return found
 
 
@@ -41,16 +47,21 @@ def age_days(as_of: str, today: date) -> int | None:
         return None
 
 
-def _price(entry: Entry, _: Found | None, today: date, max_age_days: float) -> Iterator[Finding]:
+def _price(entry: Entry, listed: Found | None, today: date, max_age_days: float) -> Iterator[Finding]:
     price, source = entry.card.price, entry.sources.get("price", "unknown")
     if price is None or not price.known:
-        yield Finding(
-            entry.card.id, "price missing", "nobody states one: it never wins 'cheapest', no cap lets it pass", True
-        )
+        told = f"nobody states one: it never wins 'cheapest', no cap lets it pass{_misnamed(entry, listed)}"
+        yield Finding(entry.card.id, "price missing", told, True)
         return
     age = age_days(price.as_of or "", today)
     if age is not None and age > max_age_days:
         yield Finding(entry.card.id, "price stale", f"of {price.as_of}, {age} days old ({source})", True)
+
+
+def _misnamed(entry: Entry, listed: Found | None) -> str:
+    """What may be meant by the name of a model that the catalog's part of its provider does not have."""
+    known = not listed and canonical(entry.card.provider) in snapshot.providers()
+    return hint(f"{entry.card.provider}:{entry.card.model}") if known else ""
 
 
 def _conflict(entry: Entry, listed: Found | None, *_: Any) -> Iterator[Finding]:
@@ -82,6 +93,13 @@ def _unknown(entry: Entry, listed: Found | None, *_: Any) -> Iterator[Finding]:
     if names:
         told = ", ".join(name + _dispute(listed, name) for name in names)
         yield Finding(card.id, "unknown", told, False)
+
+
+def _resold(entry: Entry, listed: Found | None, *_: Any) -> Iterator[Finding]:
+    known = listed.known.origins if listed else {}
+    names = [name for name, source in entry.sources.items() if source.startswith("catalog") and is_resold(known, name)]
+    if names:
+        yield Finding(entry.card.id, "resold", f"{', '.join(names)}: as a reseller has it, not its maker", False)
 
 
 def _dispute(listed: Found | None, name: str) -> str:

@@ -35,8 +35,8 @@ _LIMITS = ("rpm", "tpm", "concurrency")
 class ModelCard:
     """One model. Windows in tokens, `latency` in seconds and tokens per second, `quality` 0 to 1 by task.
 
-    `output_reserve` is the wrapped model's own max_tokens, `service_tier` what its calls ask for by themselves
-    ("batch", "flex", "priority"; "" = the usual). `assistant_prefill`: it goes on with an answer
+    `output_reserve` is the wrapped model's own max_tokens, `answers` its own `n`, `service_tier` what its calls ask
+    for by themselves ("batch", "flex", "priority"; "" = the usual). `assistant_prefill`: it goes on with an answer
     whose beginning is given as the last message. `reasoning_effort_levels`: the words that it takes for how much
     it should reason; () = none or unknown. `limits`: rpm, tpm, concurrency. `data`:
     regions, retention ("zero", "30d", ...), training.
@@ -51,6 +51,7 @@ class ModelCard:
     max_input_tokens: int | None = None
     max_output_tokens: int | None = None
     output_reserve: int | None = None
+    answers: int | None = None
     service_tier: str = ""
     tool_calling: bool | None = None
     tool_choice: bool | None = None
@@ -103,6 +104,11 @@ class ModelCard:
         """The model's name at its provider."""
         return self.model or self.id.rpartition("/")[2]
 
+    @property
+    def output_limit(self) -> int | None:
+        """Output tokens of an answer by the wrapped model's limit, else the model's own; None = nobody states one."""
+        return self.output_reserve or self.max_output_tokens
+
     def unknown(self) -> tuple[str, ...]:
         """The capabilities, windows and price that nobody has stated."""
         stated = (*CAPABILITIES, *_WINDOWS[:2], "price")
@@ -132,10 +138,11 @@ def card_fields(values: Mapping[str, Any], owner: str) -> dict[str, Any]:
 
 
 def _check_windows(card: ModelCard) -> None:
-    for name in _WINDOWS:
+    for name in (*_WINDOWS, "answers"):
         value = getattr(card, name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value <= 0):
-            raise ConfigError(f"model {card.id!r}: {name} must be a whole number of tokens above 0, got {value!r}")
+            of = "" if name == "answers" else " of tokens"
+            raise ConfigError(f"model {card.id!r}: {name} must be a whole number{of} above 0, got {value!r}")
 
 
 def _check_limits(card: ModelCard) -> None:

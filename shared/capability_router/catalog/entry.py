@@ -43,7 +43,8 @@ class Entry:
     """A registered model. `source` makes its calls: a framework's model, a 'provider:model' string,
 
     or None, when the built-in client reaches `card.endpoint`. `gives_reason`: see Description. `sources`: card
-    field -> 'user', 'profile' or 'catalog litellm 1.110.2 (2026-11-20)'.
+    field -> 'user', 'profile' or 'catalog litellm 1.110.2 (2026-11-20)'. `key_variable`: the environment variable that
+    its key was read from, or would have been; '' = none, or it isn't known.
     """
 
     card: ModelCard
@@ -51,6 +52,7 @@ class Entry:
     address: Address
     gives_reason: bool = False
     sources: Mapping[str, str] = field(default_factory=dict, compare=False, hash=False)
+    key_variable: str = ""
 
     def __repr__(self) -> str:
         via = self.source if isinstance(self.source, str) else type(self.source).__name__
@@ -84,6 +86,25 @@ class Draft:
         """`provider/model`, else the model, else the class of the model object."""
         known = "/".join(part for part in (self.provider, self.model) if part) if self.model else ""
         return known or type(self.source).__name__
+
+
+def key_variable(draft: Draft) -> str:
+    """The environment variable that holds the key which the draft goes by, or that its provider's clients look in."""
+    own = draft.source if draft.stated.get("endpoint") is None else draft.stated["endpoint"]
+    named = own.get("api_key_env") if isinstance(own, Mapping) else getattr(own, "api_key_env", None)
+    variables = (named,) if isinstance(named, str) else KEY_VARIABLES.get(canonical(draft.provider), ())
+    mark = draft.address.credential
+    if mark:
+        return next((name for name in variables if fingerprint(os.environ.get(name)) == mark), "")
+    asks = not isinstance(own, Mapping) and not hasattr(own, "api_key_env")  # the built-in client looks in none
+    return variables[0] if variables and asks else ""
+
+
+def keyed(draft: Draft, api_key: str | None) -> Draft:
+    """The draft with the key that the router was given for its 'provider:model' entries."""
+    if not api_key or not isinstance(draft.source, str):
+        return draft
+    return replace(draft, address=draft.address._replace(credential=fingerprint(api_key)))
 
 
 def read(item: Any, where: str, describe: Describe | None) -> Draft:

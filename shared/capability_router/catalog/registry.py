@@ -6,13 +6,15 @@ itself, the catalog. What nobody states stays unknown.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from capability_router.address import fingerprint
 from capability_router.catalog import prices
 from capability_router.catalog.aliases import canonical
 from capability_router.catalog.card import FLAGS, ModelCard, card_fields
-from capability_router.catalog.entry import FORMS, Describe, Description, Draft, Entry, read
+from capability_router.catalog.entry import FORMS, Describe, Description, Draft, Entry, key_variable, keyed, read
 from capability_router.catalog.known import snapshot
 from capability_router.errors import ConfigError
 
@@ -33,15 +35,16 @@ class Registry:
         self._names = _index(self.cards)
 
     @classmethod
-    def build(cls, models: Iterable[Any], *, describe: Describe | None = None) -> Registry:
+    def build(cls, models: Iterable[Any], *, describe: Describe | None = None, api_key: str | None = None) -> Registry:
         """A registry of these models (each a model object, 'provider:model', a ModelCard, a pair or a mapping).
 
-        `describe` is the adapter's hook. Raises ConfigError for no models, equal explicit ids, what
+        `describe` is the adapter's hook, `api_key` the key of 'provider:model' entries, if it isn't their variable's.
+        Raises ConfigError for no models, equal explicit ids, what
         is no entry, and impossible card values; each names the entry's position.
         """
         if isinstance(models, (str, Mapping, ModelCard)) or not isinstance(models, Iterable):
             raise ConfigError(f"models must be a list, got a {type(models).__name__}; write models=[...]")
-        drafts = [read(item, f"models[{i}]", describe) for i, item in enumerate(models)]
+        drafts = [keyed(read(item, f"models[{i}]", describe), api_key) for i, item in enumerate(models)]
         if not drafts:
             raise ConfigError(f"models is empty, so nothing can be routed to; give at least one entry: {FORMS}")
         return cls([_settled(draft, name) for draft, name in zip(drafts, _ids(drafts), strict=True)])
@@ -67,6 +70,11 @@ class Registry:
     def matches(self, name: str) -> tuple[str, ...]:
         """Every id meant by this name, in order: what `deny`, budgets and `rules` reach."""
         return self._names.get(name) or self._names.get(_plain(name)) or ()
+
+    def marks(self, credential: str) -> tuple[str, ...]:
+        """The marks, among those of the entries' keys, meant by a mark or by the variable that holds the key."""
+        meant = (credential, fingerprint(os.environ.get(credential)))
+        return tuple(mark for mark in meant if mark and any(e.address.credential == mark for e in self))
 
     def spellings(self, provider: str) -> tuple[str, ...]:
         """How the cards write a provider that is meant by any of its names: 'gemini' may be 'google_genai' here."""
@@ -132,7 +140,8 @@ def _settled(draft: Draft, id: str) -> Entry:
         raise ConfigError(f"{draft.where}: {error}") from None
     address = draft.address if draft.address.model else draft.address._replace(model=draft.model or id)
     by_protocol = draft.source is None or isinstance(draft.source, str)  # the built-in or a provider's own client
-    return Entry(card, draft.source, address, by_protocol or draft.gives_reason, sources)
+    gives_reason = by_protocol or draft.gives_reason
+    return Entry(card, draft.source, address, gives_reason, sources, key_variable(draft))
 
 
 def _overlaid(draft: Draft) -> tuple[dict[str, Any], dict[str, str]]:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from capability_router.cli import screen
 from capability_router.cli.store import NoStore, existing
-from capability_router.cli.table import Table
+from capability_router.table import Table
 
 if TYPE_CHECKING:
-    from capability_router.money.budget.statement import Statement
+    from capability_router.money.budget.standing import CapRow
 
-_HEAD = ("scope", "window", "at limit", "limit", "spent", "reserved", "left", "resets at")
+_HEAD = ("scope", "window", "at limit", "limit", "spent", "reserved", "left", "resets (UTC)")
 _AMOUNTS = range(3, 7)
+_CENTS_FROM = 1_000
+_SPARE = (5, 2, 7)  # what is reserved is what is neither spent nor left of the limit
 
 
 @click.command()
@@ -30,12 +32,12 @@ def budgets(config: Path | None, url: str | None, tenant: str | None, as_json: b
     if as_json:
         click.echo(json.dumps(rows, indent=2))
     elif rows:
-        _table(rows).show()
+        screen.show(Table(*_HEAD, rows=map(_cells, rows), right=_AMOUNTS, fold=(0,), spare=_SPARE))
     else:
         click.echo("no budgets")
 
 
-def _configured(config: Path, url: str | None, tenant: str | None) -> list[Statement]:
+def _configured(config: Path, url: str | None, tenant: str | None) -> list[CapRow]:
     """Where nothing has been spent yet, the caps are whole; but a store that was asked for by name must be there."""
     from capability_router.clock import SystemClock
     from capability_router.config import load
@@ -51,19 +53,19 @@ def _configured(config: Path, url: str | None, tenant: str | None) -> list[State
     return Budgets(settings.budgets, room=room, clock=SystemClock()).rows(tenant)
 
 
-def _stored(url: str, tenant: str | None) -> list[Statement]:
-    from capability_router.money.budget.statement import known
+def _stored(url: str, tenant: str | None) -> list[CapRow]:
+    from capability_router.money.budget.standing import known
 
     return known(existing(url).budgets.standings(), tenant)
 
 
-def _table(rows: Sequence[Statement]) -> Table:
-    table = Table(*_HEAD, right=_AMOUNTS, flex=(0,))
-    for row in rows:
-        table.add(*_cells(row))
-    return table
+def _cells(row: CapRow) -> tuple[str, ...]:
+    amounts = map(_usd, (row["spent_usd"], row["reserved_usd"], row["left_usd"]))
+    day, _, time = (row["resets_at"] or "never").partition("T")
+    limit = f"${row['limit_usd']:,.6f}".rstrip("0").rstrip(".")
+    return (row["scope"], row["window"], row["on_exceed"], limit, *amounts, f"{day[5:]} {time[:5]}" if time else day)
 
 
-def _cells(row: Statement) -> tuple[str, ...]:
-    amounts = (f"${row['limit_usd']:g}", *(f"${row[n]:.6f}" for n in ("spent_usd", "reserved_usd", "left_usd")))
-    return (row["scope"], row["window"], row["on_exceed"], *amounts, row["resets_at"] or "never")
+def _usd(amount: float) -> str:
+    """From 1,000 USD on in cents; --json has all of it."""
+    return f"${amount:,.2f}" if amount >= _CENTS_FROM else f"${amount:.6f}"

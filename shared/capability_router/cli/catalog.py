@@ -19,6 +19,9 @@ _AS_JSON = click.option("--json", "as_json", is_flag=True, help="For a program."
 _DAY = click.option(
     "--as-of", type=click.DateTime(["%Y-%m-%d"]), help="The day for which the list holds, if it is older."
 )
+_TIMEOUT = click.option(
+    "--timeout", default="60s", show_default=True, help="For all of the download: 30s, 2m. A file takes none."
+)
 _EVERY = click.option("--every-provider", is_flag=True, help="Also providers that the built-in catalog does not have.")
 
 
@@ -34,7 +37,7 @@ def today() -> date:
     return datetime.fromtimestamp(SystemClock().unix(), UTC).date()
 
 
-@catalog.command()
+@catalog.command(short_help="The providers, the models of one, or a model field by field.")
 @click.argument("what", required=False)
 @_AS_JSON
 def show(what: str | None, as_json: bool) -> None:
@@ -70,30 +73,33 @@ def _named(what: str) -> Any:
 def _searched(what: str) -> list[Any]:
     """A provider's models, or those that have the text in their name; raises ConfigError when there is none."""
     from capability_router.catalog.aliases import canonical
+    from capability_router.catalog.hint import hint
     from capability_router.catalog.known import snapshot
-    from capability_router.nearest import nearest
 
     if canonical(what) in snapshot.providers():
         return list(snapshot.listed(what).values())
     every = {f"{p}:{name}": found for p in snapshot.providers() for name, found in snapshot.listed(p).items()}
-    hits = [found for name, found in every.items() if what.lower() in name.lower()]
+    provider, colon, rest = what.partition(":")
+    text = f"{canonical(provider)}:{rest}" if colon else what
+    hits = [found for name, found in every.items() if text.lower() in name.lower()]
     if not hits:
-        raise ConfigError(f"the catalog has no model {what!r}{nearest(what, [*snapshot.providers(), *every], '')}")
+        raise ConfigError(f"the catalog has no model {what!r}{hint(what)}")
     return hits
 
 
-@catalog.command()
+@catalog.command(short_help="What an update would change.")
 @click.argument("source")
 @_DAY
 @_EVERY
+@_TIMEOUT
 @_AS_JSON
-def diff(source: str, as_of: datetime | None, every_provider: bool, as_json: bool) -> None:
+def diff(source: str, as_of: datetime | None, every_provider: bool, timeout: str, as_json: bool) -> None:
     """Print what an update from SOURCE (models.dev, litellm, openrouter, a file or a URL) would change."""
-    offer = _offer(source, as_of, every_provider)
+    offer = _offer(source, as_of, every_provider, timeout)
     _tell(_revised(offer), as_json)
 
 
-@catalog.command()
+@catalog.command(short_help="Bring your own catalog file up to date.")
 @click.option("--from", "source", required=True, help="models.dev, litellm, openrouter, a file or a URL.")
 @click.option(
     "--to", type=click.Path(dir_okay=False, path_type=Path), help="Write there instead of your own catalog file."
@@ -101,10 +107,12 @@ def diff(source: str, as_of: datetime | None, every_provider: bool, as_json: boo
 @click.option("--allow-shrink", is_flag=True, help="Take a list that names far fewer models than the last one.")
 @_DAY
 @_EVERY
+@_TIMEOUT
 @_AS_JSON
 def update(
-    source: str, to: Path | None, allow_shrink: bool, as_of: datetime | None, every_provider: bool, as_json: bool
-) -> None:
+    source: str, to: Path | None, allow_shrink: bool, as_of: datetime | None, every_provider: bool, timeout: str,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Bring your own catalog file up to date, and print what changed. The old file stays if anything is wrong."""
     from capability_router.catalog.known import document, snapshot, userfile
     from capability_router.catalog.updates import revision
@@ -112,7 +120,7 @@ def update(
     place = to or userfile.path()
     if place is None:
         raise ConfigError(f"{userfile.VARIABLE} says that you want no catalog file; unset it, or give --to FILE")
-    offer, old = _offer(source, as_of, every_provider), _old(place)
+    offer, old = _offer(source, as_of, every_provider, timeout), _old(place)
     if not allow_shrink:
         revision.check_size(offer, old)
     made = revision.revised(offer, old, snapshot.builtin())
@@ -121,13 +129,13 @@ def update(
     _tell(made, as_json, place)
 
 
-def _offer(source: str, as_of: datetime | None, every_provider: bool) -> Any:
+def _offer(source: str, as_of: datetime | None, every_provider: bool, timeout: str) -> Any:
     from capability_router.catalog.aliases import KEY_VARIABLES
     from capability_router.catalog.known import snapshot
     from capability_router.catalog.updates import offer
     from capability_router.catalog.updates.sources.fetch import fetch
 
-    got = fetch(source, today())
+    got = fetch(source, today(), _seconds(timeout))
     stated = as_of.date() if as_of else got.as_of
     if stated > today():
         raise ConfigError(f"--as-of {stated} is in the future")
@@ -169,7 +177,7 @@ def _tell(made: Any, as_json: bool, place: Path | None = None) -> None:
         catalog_changes.show(made, place)
 
 
-@catalog.command()
+@catalog.command(short_help="Are the prices fresh, known and undisputed?")
 @click.option("--max-age", default="30d", show_default=True, help="Older prices are stale: 12h, 30d, 2w.")
 @click.option(
     "--config", type=click.Path(dir_okay=False, path_type=Path),
@@ -189,10 +197,20 @@ def check(max_age: str, config: Path | None, strict: bool, as_json: bool) -> Non
         raise SystemExit(catalog_findings.whole(today(), days, as_json))
     from capability_router.router import Router
 
-    registry = Router.from_config(config, telemetry={}).registry
-    found = audit.audit(registry, today(), days)
+    router = Router.from_config(config, telemetry={})
+    registry, capped = router.registry, any(cap.on_exceed != "warn" for cap in router.settings.budgets)
+    found = audit.audit(registry, today(), days, capped=capped)
     catalog_findings.show(found, registry, as_json)
     raise SystemExit(1 if any(finding.grave or strict for finding in found) else 0)
+
+
+def _seconds(timeout: str) -> float:
+    from capability_router.settings.units import seconds
+
+    try:
+        return seconds(timeout)
+    except ValueError as error:
+        raise ConfigError(f"--timeout {error}") from None
 
 
 def _days(age: str) -> float:

@@ -9,8 +9,9 @@ from typing import Any
 import click
 
 from capability_router.catalog.updates.revision import Change, Revision
+from capability_router.cli import screen
 from capability_router.cli.catalog_view import shown
-from capability_router.cli.table import Table, printable
+from capability_router.table import Table
 
 _WORDS = {"added": "new", "changed": "changed", "unlisted": "no longer listed"}
 _LISTED = 200  # lines, so that a first update can be read
@@ -20,19 +21,19 @@ _NAMED = 5
 def show(made: Revision, place: Path | None) -> None:
     """What changes, then what is new, then how many; with `place`, where the catalog was written."""
     told = [line for kind in ("changed", "added") for c in made.changes if c.kind == kind for line in _lines(c)]
-    table = Table("", "model", "field", "before", "after", flex=(3, 4))
+    table = Table("", "model", "field", "before", "after", fold=(1, 2, 3, 4))
     for line in told[:_LISTED]:
         table.add(*line)
     if told:
-        table.show()
+        screen.show(table)
     if len(told) > _LISTED:
-        click.echo(f"... and {len(told) - _LISTED:,} further lines; --json has them all")
+        screen.tell(f"... and {len(told) - _LISTED:,} further lines; --json has them all")
     gone = [f"{c.provider}:{c.model}" for c in made.changes if c.kind == "unlisted"]
     if gone:
-        click.echo(printable(f"no longer listed: {', '.join(gone[:_NAMED])}{', ...' if len(gone) > _NAMED else ''}"))
+        screen.tell(f"no longer listed: {', '.join(gone[:_NAMED])}{', ...' if len(gone) > _NAMED else ''}")
     counts = Counter(change.kind for change in made.changes)
     kinds = [f"{counts[kind]:,} {word}" for kind, word in _WORDS.items()] + [f"{made.confirmed:,} as before"]
-    click.echo(f"{', '.join(map(str, made.told))}: {', '.join(kinds)}")
+    screen.tell(f"{', '.join(map(str, made.told))}: {', '.join(kinds)}")
     if place is not None:
         click.echo(f"written: {place}")
 

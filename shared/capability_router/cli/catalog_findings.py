@@ -11,7 +11,8 @@ import click
 from capability_router.catalog.audit import Finding, age_days
 from capability_router.catalog.known import snapshot
 from capability_router.catalog.registry import Registry
-from capability_router.cli.table import Table
+from capability_router.cli import screen
+from capability_router.table import Table
 
 
 def show(found: Sequence[Finding], registry: Registry, as_json: bool) -> None:
@@ -20,13 +21,13 @@ def show(found: Sequence[Finding], registry: Registry, as_json: bool) -> None:
         sources = {entry.card.id: dict(entry.sources) for entry in registry}
         click.echo(json.dumps({"findings": [f._asdict() for f in found], "sources": sources}, indent=2))
         return
-    table = Table("", "model", "what", "detail", flex=(3,))
+    table = Table("", "model", "what", "detail", fold=(1, 3))
     for finding in found:
         table.add("!" if finding.grave else "", finding.model, finding.kind, finding.detail)
     if found:
-        table.show()
+        screen.show(table)
     grave = sum(finding.grave for finding in found)
-    click.echo(f"{len(registry)} models, {grave} grave remarks (!), {len(found) - grave} for information")
+    screen.tell(f"{len(registry)} models, {grave} grave remarks (!), {len(found) - grave} for information")
 
 
 def whole(today: date, max_age_days: float, as_json: bool) -> int:
@@ -50,11 +51,11 @@ def whole(today: date, max_age_days: float, as_json: bool) -> int:
         rows = [{"source": s, "age_days": ages[s], "prices": counts[s], "stale": ages[s] > max_age_days} for s in ages]
         click.echo(json.dumps({"sources": rows, "missing": missing, "conflicts": conflicts, "ok": not fails}, indent=2))
         return int(fails)
-    table = Table("", "source of prices", "age in days", "prices", right=(2, 3))
+    table = Table("", "source of prices", "age in days", "prices", fold=(1,), right=(2, 3))
     for label in sorted(ages, key=ages.__getitem__):
         table.add("!" if ages[label] > max_age_days else "", label, str(ages[label]), f"{counts[label]:,}")
-    table.show()
+    screen.show(table)
     click.echo(f"{missing:,} models without a price, {conflicts:,} prices in conflict")
     if fails:
-        click.echo("no price is new enough: capability-router catalog update --from litellm")
+        screen.tell("no price is new enough: capability-router catalog update --from litellm")
     return int(fails)

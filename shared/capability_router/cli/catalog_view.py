@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import click
@@ -10,16 +10,19 @@ import click
 from capability_router.catalog.card import FLAGS
 from capability_router.catalog.known import snapshot
 from capability_router.catalog.known.snapshot import Found
-from capability_router.cli.table import Table, printable
+from capability_router.cli import screen
+from capability_router.table import Table
 
 _MARKS = {
     "tool_calling": "T", "structured_output": "S", "image_inputs": "I", "pdf_inputs": "P", "audio_inputs": "A",
     "video_inputs": "V", "reasoning_output": "R",
 }  # fmt: skip
-_LEGEND = """can: T tools, S structured output, I image, P pdf, A audio, V video, R reasoning;
-- no, ? unknown. Prices in USD per million tokens; confirmed by a second source,
-single, conflict or unknown."""
+_LEGEND = (
+    "can: T tools, S structured output, I image, P pdf, A audio, V video, R reasoning; - no, ? unknown. Prices in "
+    "USD per million tokens; confirmed by a second source, single, conflict or unknown."
+)
 _FIELDS = ("context_window", "max_input_tokens", "max_output_tokens", *FLAGS, "reasoning_effort_levels", "price")
+_BESIDE = 5  # rates, in columns
 _RATES = {"input_mtok": "in", "output_mtok": "out"}
 
 
@@ -32,11 +35,11 @@ def overview(rows: Mapping[str, Mapping[str, Found]]) -> None:
         doubted = sum("price" in k.doubts for k in known)
         newest = max((found.as_of(field) for found in models.values() for field in found.known.fields), default="")
         table.add(provider, *(f"{count:,}" for count in (len(models), *stated, doubted)), newest)
-    table.show()
+    screen.show(table)
     click.echo()
     for doc, name in zip(reversed(snapshot.documents()), ("built-in", "your own"), strict=False):
         told = ", ".join(map(str, doc.sources.values()))
-        click.echo(f"{name} catalog of {doc.as_of}: {told}")
+        screen.tell(f"{name} catalog of {doc.as_of}: {told}")
 
 
 def listing(found: Iterable[Found]) -> None:
@@ -44,7 +47,7 @@ def listing(found: Iterable[Found]) -> None:
     items = list(found)
     one = len({item.provider for item in items}) == 1  # its name need not stand on each line
     head = (f"model of {items[0].provider}" if one else "model", "window", "output", "can", "in", "out", "price")
-    table = Table(*head, right=(1, 2, 4, 5), flex=(0,))
+    table = Table(*head, right=(1, 2, 4, 5), fold=(0,), spare=(2,))
     for item in items:
         fields, price = item.known.fields, item.known.fields.get("price", {})
         able = "".join(_mark(fields.get(name), mark) for name, mark in _MARKS.items())
@@ -52,36 +55,60 @@ def listing(found: Iterable[Found]) -> None:
         rates = (_usd(price.get(name)) for name in ("input_mtok", "output_mtok"))
         name = item.model if one else f"{item.provider}:{item.model}"
         table.add(name, *sizes, able, *rates, item.known.confidence("price"))
-    table.show()
-    click.echo(f"\n{_LEGEND}")
+    screen.show(table)
+    click.echo()
+    screen.tell(_LEGEND)
 
 
 def model(found: Found) -> None:
     """One model: each field with its value, its source and day, how sure it is, and what is said otherwise."""
     known = found.known
     retires = f"  (switched off on {known.retires})" if known.retires else ""
-    click.echo(printable(f"{found.provider}:{found.model}{retires}"))
-    head = ("field", "value", "source", "confidence", *(["otherwise"] if known.doubts else []))
-    table = Table(*head, flex=(1, 2, 4) if known.doubts else (1, 2))
-    for name in _FIELDS:
-        other = "; ".join(f"{source}: {_dissent(name, said)}" for source, said in known.doubts.get(name, {}).items())
-        source = found.label(name) if name in known.fields else ""
-        cells = (name, shown(name, known.fields.get(name)), source, known.confidence(name), other)
-        table.add(*cells[: len(head)])
-    table.show()
+    screen.tell(f"{found.provider}:{found.model}{retires}")
+    table = _stated(found, found.label)
+    if screen.fits(table):
+        screen.show(table)
+    else:
+        screen.show(_stated(found, lambda name: known.sources(name)[0]))
+        screen.tell(f"sources: {', '.join(sorted({found.label(name) for name in known.fields}))}")
+    if known.doubts:
+        click.echo()
+        _otherwise(known.doubts)
     if price := known.fields.get("price"):
         click.echo()
         _prices(price)
 
 
+def _stated(found: Found, source: Callable[[str], str]) -> Table:
+    """A line per field; `source`: how the source of one that is known is written."""
+    known = found.known
+    table = Table("field", "value", "source", "confidence", fold=(1, 2))
+    for name in _FIELDS:
+        by = source(name) if known.sources(name) else ""
+        table.add(name, shown(name, known.fields.get(name)), by, known.confidence(name))
+    return table
+
+
+def _otherwise(doubts: Mapping[str, Mapping[str, Any]]) -> None:
+    """What other sources say of these fields."""
+    table = Table("said otherwise", "by", "", fold=(1, 2))
+    for name, dissent in doubts.items():
+        for source, said in dissent.items():
+            table.add(name, source, _dissent(name, said))
+    screen.show(table)
+
+
 def _prices(price: Mapping[str, Any]) -> None:
-    """Every rate in USD per million tokens: plain, by tier, by service."""
-    names = sorted({name for _, rates in _variants(price) for name in rates})
-    head = [name.removesuffix("_mtok") for name in names]
-    table = Table("USD per million tokens", *head, right=range(1, len(names) + 1))
-    for label, rates in _variants(price):
-        table.add(label, *(_usd(rates.get(name)) for name in names))
-    table.show()
+    """Every rate in USD per million tokens: plain, by tier, by service. Many rates are shown one below the other."""
+    variants = _variants(price)
+    names = sorted({name for _, rates in variants for name in rates})
+    heads = [name.removesuffix("_mtok").replace("_", " ") for name in names]
+    rows = [(label, *(_usd(rates.get(name)) for name in names)) for label, rates in variants]
+    if len(names) > _BESIDE:
+        labels, *columns = zip(*rows, strict=True)
+        heads, rows = list(labels), [(head, *column) for head, column in zip(heads, columns, strict=True)]
+    right = range(1, len(heads) + 1)
+    screen.show(Table("USD per million tokens", *heads, rows=rows, right=right, fold=(0,)))
 
 
 def _variants(price: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:

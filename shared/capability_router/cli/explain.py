@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from capability_router.cli import screen
+
 
 @click.command()
 @click.argument("prompt")
@@ -38,7 +40,7 @@ def explain(prompt: str, config: Path, as_json: bool, **stated: Any) -> None:
         sources = {entry.card.id: dict(entry.sources) for entry in router.registry}
         click.echo(json.dumps({**plan.to_dict(), "sources": sources}, indent=2))
     else:
-        click.echo(plan.render())
+        click.echo(plan.render(screen.width()))
     if not plan.candidates:
         raise SystemExit(1)
 

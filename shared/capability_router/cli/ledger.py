@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,13 +10,14 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from capability_router.cli import screen
 from capability_router.cli.store import existing
 from capability_router.errors import ConfigError
 
 if TYPE_CHECKING:
     from capability_router.money.ledger.call import Call
     from capability_router.money.ledger.ledger import Ledger
-    from capability_router.money.ledger.table import Table
+    from capability_router.table import Table
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _CALLS = ("at (UTC)", "tenant", "chain", "task", "tags", "model", "ended", "tokens in", "tokens out", "USD")
@@ -76,10 +76,11 @@ def series(store: str | None, config: Path, by: str, step: str, as_json: bool, *
 def calls(store: str | None, config: Path, last: int, as_json: bool, **span: Any) -> None:
     """The newest calls, one line each."""
     from capability_router.money.ledger.export import row_of
-    from capability_router.money.ledger.table import Table
+    from capability_router.table import Table
 
     found = _opened(store, config).calls(last, **_narrowed(span))
-    table = Table(_CALLS, tuple(map(_line, found)), 7, whole=(0,), spare=("tags", "task", "chain"))
+    spare = tuple(map(_CALLS.index, ("tags", "task", "chain", "tokens in", "tokens out")))
+    table = Table(*_CALLS, rows=map(_line, found), right=range(7, 10), cut=range(1, 7), spare=spare)
     _show([row_of(call) for call in found], table, as_json)
 
 
@@ -140,25 +141,18 @@ def _narrowed(span: dict[str, Any]) -> dict[str, Any]:
 def _line(call: Call) -> tuple[str, ...]:
     from datetime import UTC, datetime
 
-    from capability_router.money.ledger.table import dollars, plain
+    from capability_router.money.ledger.total import dollars, told
 
     at = f"{datetime.fromtimestamp(call.at, UTC):%m-%d %H:%M:%S}"
     cost = "unknown" if call.cost_usd is None else f"{'~' if call.estimated else ''}{dollars(call.cost_usd)}"
     texts = (call.tenant, call.chain, call.task, ",".join(call.tags), call.model, call.fault or call.outcome)
-    return (at, *map(plain, texts), f"{call.input_tokens:,}", f"{call.output_tokens:,}", cost)
+    return (at, *map(told, texts), f"{call.input_tokens:,}", f"{call.output_tokens:,}", cost)
 
 
 def _show(rows: list[dict[str, Any]], table: Table, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=2))
     elif rows:
-        click.echo(table.text(shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else _width()))
+        screen.show(table)
     else:
         click.echo("no calls are booked there, in this time and with this filter", err=True)
-
-
-def _width() -> int:
-    """Of a pipe or a file: COLUMNS if set, else as wide as the table is."""
-    import os
-
-    return int(os.environ["COLUMNS"]) if os.environ.get("COLUMNS", "").isdigit() else 10_000

@@ -10,7 +10,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from capability_router.endpoints.usage import usage_from
+from capability_router.endpoints.usage import cached_in, usage_from
 from capability_router.money.bill import billed
 from capability_router.request import TOKENS, Usage, service_tier
 
@@ -39,12 +39,14 @@ def with_cached(usage: Usage | None, metadata: Mapping[str, Any]) -> Usage | Non
     counts = metadata.get("token_usage")
     if usage is None or not isinstance(counts, Mapping) or (usage.cache_read_tokens and usage.cache_creation_tokens):
         return usage
-    own = usage_from(counts)
-    read = usage.cache_read_tokens or own.cache_read_tokens
-    written = usage.cache_creation_tokens or own.cache_creation_tokens
-    if own.input_tokens != usage.input_tokens or not 0 < read + written <= usage.input_tokens:
+    own_read, own_written, own_hour = cached_in(counts)
+    if not (own_read or own_written):  # as of most calls
         return usage
-    hour = min(usage.cache_creation_1h_tokens or own.cache_creation_1h_tokens, written)
+    read, written = usage.cache_read_tokens or own_read, usage.cache_creation_tokens or own_written
+    same = usage_from(counts).input_tokens == usage.input_tokens
+    if not same or not 0 < read + written <= usage.input_tokens:
+        return usage
+    hour = min(usage.cache_creation_1h_tokens or own_hour, written)
     return replace(usage, cache_read_tokens=read, cache_creation_tokens=written, cache_creation_1h_tokens=hour)
 
 

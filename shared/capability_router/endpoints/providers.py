@@ -30,6 +30,10 @@ PROVIDERS: dict[str, Provider] = {
     "cerebras": Provider("https://api.cerebras.ai/v1", "CEREBRAS_API_KEY"),
     "perplexity": Provider("https://api.perplexity.ai", "PERPLEXITY_API_KEY"),
     "nvidia": Provider("https://integrate.api.nvidia.com/v1", "NVIDIA_API_KEY"),
+    "moonshot": Provider("https://api.moonshot.ai/v1", "MOONSHOT_API_KEY"),
+    "zai": Provider("https://api.z.ai/api/paas/v4", "ZAI_API_KEY"),
+    "alibaba": Provider("https://dashscope-intl.aliyuncs.com/compatible-mode/v1", "DASHSCOPE_API_KEY"),
+    "minimax": Provider("https://api.minimax.io/v1", "MINIMAX_API_KEY"),
     "huggingface": Provider("https://router.huggingface.co/v1", "HF_TOKEN"),
     "ollama": Provider("http://127.0.0.1:11434/v1"),
     "vllm": Provider("http://127.0.0.1:8000/v1"),
@@ -40,13 +44,15 @@ PROVIDERS: dict[str, Provider] = {
 ALIASES = {
     "mistralai": "mistral", "google_genai": "google", "gemini": "google", "grok": "xai", "togetherai": "together",
     "fireworks_ai": "fireworks", "hf": "huggingface", "lm_studio": "lmstudio",
+    "moonshotai": "moonshot", "moonshot_ai": "moonshot", "kimi": "moonshot", "z_ai": "zai", "zhipu": "zai",
+    "zhipuai": "zai", "qwen": "alibaba", "dashscope": "alibaba",
 }  # fmt: skip
 """Other frameworks' words for the same provider."""
 
 
 def known(provider: str) -> Provider | None:
     """The provider's row, or None."""
-    name = provider.lower().replace("-", "_")
+    name = provider.lower().replace("-", "_").replace(".", "_")
     return PROVIDERS.get(ALIASES.get(name, name))
 
 

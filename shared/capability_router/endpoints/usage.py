@@ -28,11 +28,11 @@ def usage_from(usage: Mapping[str, Any], tier: object = None) -> Usage:
     after = usage.get("completion_tokens_details") or _NOTHING
     cached = before.get("cached_tokens_details") or _NOTHING
     completion, reasoning = _output(usage, after)
-    written, hour = _written(usage, before)
+    read, written, hour = cached_in(usage)
     return Usage(
         input_tokens=_count(usage, "prompt_tokens"),
         output_tokens=completion,
-        cache_read_tokens=_first(_count(before, "cached_tokens"), usage, *_READ),
+        cache_read_tokens=read,
         cache_creation_tokens=written,
         reasoning_tokens=reasoning,
         input_audio_tokens=_count(before, "audio_tokens"),
@@ -44,6 +44,12 @@ def usage_from(usage: Mapping[str, Any], tier: object = None) -> Usage:
         output_image_tokens=_count(after, "image_tokens"),
         service_tier=service_tier(tier or usage.get("service_tier")),
     )
+
+
+def cached_in(usage: Mapping[str, Any]) -> tuple[int, int, int]:
+    """Of the input: tokens read from a cache, tokens written to one, and those of them that are kept for an hour."""
+    before = usage.get("prompt_tokens_details") or _NOTHING
+    return (_first(_count(before, "cached_tokens"), usage, *_READ), *_written(usage, before))
 
 
 def written_out(usage: Usage) -> dict[str, Any]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 
+from capability_router.catalog.aliases import canonical
 from capability_router.catalog.prices import price_of
 from capability_router.catalog.registry import Registry
-from capability_router.eligibility import default_reserve, longest
+from capability_router.eligibility import answers, default_reserve, longest
 from capability_router.money.account import Account
 from capability_router.money.allowance import Limit
 from capability_router.money.budget.budgets import Budgets
@@ -24,6 +26,7 @@ class Accounts:
     def __init__(self, registry: Registry, ledger: Ledger, budgets: Budgets, unix: Callable[[], float]) -> None:
         self._registry, self._ledger, self._budgets, self._unix = registry, ledger, budgets, unix
         self._prices = {card.id: card.price for card in registry.cards}
+        self._providers = {card.id: canonical(card.provider) for card in registry.cards}
         self._credentials = {entry.card.id: entry.address.credential for entry in registry}
 
     def open(self, request: Request, plan: Plan) -> Account:
@@ -34,12 +37,16 @@ class Accounts:
         return Account(
             request.id, Booked.of(request.routing, plan.task), plan.input_tokens, ledger=self._ledger,
             budgets=self._budgets, prices=prices, most=self._most(request, plan, prices), unix=self._unix,
-            credentials=self._credentials, limit=self._limit(request, plan, prices), candidates=plan.candidates,
+            credentials=self._credentials, providers=self._providers, limit=self._limit(request, plan, prices),
+            candidates=plan.candidates, unlimited=self._unlimited(request, plan),
         )  # fmt: skip
 
     def _most(self, request: Request, plan: Plan, prices: Mapping[str, Price | None]) -> Callable[[str], int | None]:
         """What one launch may cost at most, in picodollars: what a cap reserves. None: its price is unknown."""
-        sizes = {candidate.id: candidate.input_tokens for candidate in plan.candidates}
+
+        @cache  # the texts may be long, and each launch asks
+        def least() -> int:
+            return most_tokens(request.texts) if request.input_tokens is None else 0
 
         def most(model: str) -> int | None:
             price = prices[model]
@@ -47,11 +54,22 @@ class Accounts:
                 return None
             card = self._registry.entry(model).card
             tier = request.service or card.service_tier
-            size = sizes.get(model, plan.input_tokens)
-            unlike = most_tokens(request.texts) if request.input_tokens is None else 0
-            return price.worst(max(size, unlike), longest(request, card, size), media=request.media, service=tier)
+            size = _size(plan, model)
+            output = longest(request, card, size) * answers(request, card)
+            return price.worst(max(size, least()), output, media=request.media, service=tier)
 
         return most
+
+    def _unlimited(self, request: Request, plan: Plan) -> Callable[[str], int | None]:
+        """Output tokens that a cap reserves because nobody states a limit; None: somebody does."""
+
+        def unlimited(model: str) -> int | None:
+            card = self._registry.entry(model).card
+            if request.max_tokens or card.output_limit:
+                return None
+            return longest(request, card, _size(plan, model)) * answers(request, card)
+
+        return unlimited
 
     def _limit(self, request: Request, plan: Plan, prices: Mapping[str, Price | None]) -> Limit | None:
         """`max_cost_usd` for all attempts together, each foreseen as eligibility foresees it."""
@@ -63,6 +81,11 @@ class Accounts:
             card, stated = self._registry.entry(model).card, prices[model]
             price = stated.asked(request.service or card.service_tier) if stated else None
             tokens = request.max_tokens or card.output_reserve or default_reserve(card)
-            return price.estimate(plan.input_tokens, tokens) if price else None
+            return price.estimate(_size(plan, model), tokens * answers(request, card)) if price else None
 
         return Limit(pico(limit), likely)
+
+
+def _size(plan: Plan, model: str) -> int:
+    """Input tokens as this candidate counts them; mostly it is the first: no index is made for every request."""
+    return next((candidate.input_tokens for candidate in plan.candidates if candidate.id == model), plan.input_tokens)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from capability_router.execution.books import Books
+from capability_router.execution.bookkeeper import Bookkeeper
 from capability_router.execution.effects import Fund
 from capability_router.execution.targets import Pick, Targets, Wait
 from capability_router.money.budget.budgets import Short
@@ -19,7 +19,7 @@ class Admission:
 
     __slots__ = ("_books", "_kept", "_targets")
 
-    def __init__(self, targets: Targets, books: Books) -> None:
+    def __init__(self, targets: Targets, books: Bookkeeper) -> None:
         self._targets, self._books = targets, books
         self._kept: Pick | None = None
 

@@ -10,8 +10,9 @@ attempt where two may be in flight at once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing, closing
+from types import coroutine
 from typing import Any, TypeVar
 
 from capability_router.clock import Clock
@@ -23,26 +24,28 @@ from capability_router.execution.race import arace, race
 C = TypeVar("C")
 
 
-def drive(machine: Execution, endpoint: Endpoint[C], clock: Clock) -> Generator[C, None, None]:
-    """Perform an execution in the caller's thread."""
+def drive(
+    machine: Execution, endpoint: Endpoint[C], clock: Clock, on_end: Callable[[], None]
+) -> Generator[C, None, None]:
+    """Perform an execution in the caller's thread; `on_end` is called when it is over, however it ends."""
     show: Performance[C] = Performance(machine, endpoint, clock)
     try:
         show.begin()
-        yield from race(show) if machine.races else _alone(show)
+        if machine.races:
+            yield from race(show)
+        while show.running:
+            if not show.launches:
+                show.wait_turn()
+            for index, attempt in show.started():
+                alone = attempt.keeps_time or not show.timed
+                yield from _attempt(show, index, attempt) if alone else race(show, (index, attempt))
         yield from show.held()
         show.check()
     finally:
-        show.cancel()
-
-
-def _alone(show: Performance[C]) -> Generator[C, None, None]:
-    """One attempt after the other."""
-    while show.running:
-        if not show.launches:
-            show.wait_turn()
-        for index, attempt in show.started():
-            alone = attempt.keeps_time or not show.timed
-            yield from _attempt(show, index, attempt) if alone else race(show, (index, attempt))
+        try:
+            show.cancel()
+        finally:
+            on_end()
 
 
 def _attempt(show: Performance[C], index: int, attempt: Attempt[C]) -> Generator[C, None, None]:
@@ -65,29 +68,35 @@ def _attempt(show: Performance[C], index: int, attempt: Attempt[C]) -> Generator
         show.ended(index)
 
 
-async def adrive(machine: Execution, endpoint: Endpoint[C], clock: Clock) -> AsyncGenerator[C, None]:
-    """Perform an execution in the caller's task; every wait is bounded by the machine's alarm."""
+async def adrive(
+    machine: Execution, endpoint: Endpoint[C], clock: Clock, on_end: Callable[[], None]
+) -> AsyncGenerator[C, None]:
+    """Perform an execution in the caller's task; every wait is bounded by the machine's alarm.
+
+    Written in one piece as far as can be: each async generator within another costs every call and every chunk.
+    """
     show: Performance[C] = Performance(machine, endpoint, clock)
     try:
         show.begin()
-        async with aclosing(arace(show) if machine.races else _aalone(show)) as chunks:
-            async for chunk in chunks:
-                yield chunk
+        if machine.races:
+            async with aclosing(arace(show)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        while show.running:
+            if not show.launches:
+                await show.await_turn()
+            for index, attempt in show.started():
+                async with aclosing(_aattempt(show, index, attempt)) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
         for chunk in show.held():
             yield chunk
         show.check()
     finally:
-        show.cancel()
-
-
-async def _aalone(show: Performance[C]) -> AsyncGenerator[C, None]:
-    while show.running:
-        if not show.launches:
-            await show.await_turn()
-        for index, attempt in show.started():
-            async with aclosing(_aattempt(show, index, attempt)) as answer:
-                async for chunk in answer:
-                    yield chunk
+        try:
+            show.cancel()
+        finally:
+            on_end()
 
 
 async def _aattempt(show: Performance[C], index: int, attempt: Attempt[C]) -> AsyncGenerator[C, None]:
@@ -117,10 +126,31 @@ async def _within(show: Performance[C], chunks: AsyncGenerator[C, None]) -> C:
     limit = show.patience_s()
     if limit is None:
         return await anext(chunks, _END)
+    step: Any = anext(chunks, _END)
+    try:
+        awaited = step.send(None)
+    except StopIteration as there:  # nothing to wait for, as within a burst: no timer
+        return there.value  # type: ignore[no-any-return]  # a chunk, or the end
     try:
         async with asyncio.timeout(limit) as scope:
-            return await anext(chunks, _END)
+            return await _resumed(step, awaited)  # type: ignore[no-any-return]  # likewise
     except TimeoutError:
         if scope.expired():
             raise Rang from None
         raise
+
+
+@coroutine
+def _resumed(step: Any, awaited: Any) -> Generator[Any, Any, Any]:
+    """Go on with an awaitable that was sent its first None, and waits for `awaited`."""
+    while True:
+        try:
+            sent = yield awaited
+        except BaseException as error:  # noqa: BLE001 - thrown into the step, which raises it again or not
+            resume, value = step.throw, error
+        else:
+            resume, value = step.send, sent
+        try:
+            awaited = resume(value)
+        except StopIteration as end:
+            return end.value

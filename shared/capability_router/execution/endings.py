@@ -34,26 +34,38 @@ def failure(
         advice = 'No other model was tried: on_content_filter is "return"; with "fallback" the next one is.'
     elif late:
         advice = f"The deadline of {limits.deadline_s:g} s is over; raise deadline_s. {advice}".strip()
-    advice = " ".join([*_mends(records), advice])
+    advice = " ".join([*_mends(records, targets.keys), advice])
     error = AllCandidatesFailed(records, tenant=tenant, elapsed_s=elapsed_s, advice=advice)
     error.__cause__ = next((f.error for f in faults if f.error is not None), None)
     return error
 
 
 _MENDS = {
-    "auth": "Check the API key of {}, as given to it or in the environment variable that its client reads.",
     "quota_exhausted": "Check the plan and balance of the account whose API key {} has.",
     "not_found": "Check the model name and base_url of {}.",
 }
 
 
-def _mends(records: Sequence[AttemptRecord]) -> list[str]:
+def _mends(records: Sequence[AttemptRecord], keys: Mapping[str, str]) -> list[str]:
     """What to look at where the credential or the name of a model is wrong."""
-    told = []
+    told = _keys([record.model for record in records if record.fault == "auth"], keys)
     for kind, advice in _MENDS.items():
         models = dict.fromkeys(record.model for record in records if record.fault == kind)
         told += [advice.format(", ".join(models))] if models else []
     return told
+
+
+def _keys(models: Sequence[str], keys: Mapping[str, str]) -> list[str]:
+    """By where each of the models has its key from, as far as that is known."""
+    told = []
+    for variable in dict.fromkeys(keys.get(model, "") for model in models):
+        names = ", ".join(dict.fromkeys(model for model in models if keys.get(model, "") == variable))
+        where = f"in the environment variable {variable}" if variable else _SOMEWHERE
+        told.append(f"Check the API key of {names}, {where}.")
+    return told
+
+
+_SOMEWHERE = "as given to it or in the environment variable that its client reads"
 
 
 def rejected(fault: Fault) -> Exception | None:

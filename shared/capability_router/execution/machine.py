@@ -25,7 +25,7 @@ Theory of operation
 * Where resuming is on, an answer that breaks off after its commitment is continued, from the text so far, by
   a target that can do that, chosen by the same rules. What such an attempt gives is held until its first content:
   one that fails before it is followed by the next. Without such a target the answer ends as any other.
-* A stream that broke after its terminal reason was whole.
+* A stream that broke after its terminal reason was whole, also one that was filtered before its first content.
 * After Finish, `feed` returns nothing.
 
 Everything that decides a transition lives here; this file knows no provider and no framework.
@@ -37,7 +37,7 @@ from collections.abc import Mapping, MutableSet
 from typing import Protocol
 
 from capability_router.execution.admission import Admission
-from capability_router.execution.books import Books, verdict
+from capability_router.execution.bookkeeper import Bookkeeper, verdict
 from capability_router.execution.effects import Abort, Deliver, Effect, Finish, Fund, Launch, SetAlarm, Timeouts
 from capability_router.execution.endings import Cut, failure, interrupted, rejected, summed, together, why
 from capability_router.execution.events import (
@@ -66,6 +66,8 @@ NOTHING: tuple[Effect, ...] = ()
 _NOT_YET = Reply()
 _NO_END = (None, Reason.OTHER, Reason.ERROR, Reason.OVERLOADED, Reason.MALFORMED_CALL)
 """No terminal reason, one that may be the failure itself, and those that are."""
+_WITHHELD = (Reason.CONTENT_FILTER, Reason.REFUSAL)
+"""Ends that are an answer without any content, too."""
 _EARLY_S = 0.001  # an alarm may ring by so much too early
 _ENDLESS = float("inf")
 
@@ -87,7 +89,7 @@ class Execution:
     )  # fmt: skip
 
     def __init__(
-        self, plan: Plan, limits: Limits, targets: Targets, gate: Settles, books: Books, *,
+        self, plan: Plan, limits: Limits, targets: Targets, gate: Settles, books: Bookkeeper, *,
         streaming: bool, reason_givers: MutableSet[str], hedging: Hedging | None = None,
     ) -> None:  # fmt: skip
         self._plan, self._limits, self._targets, self._gate, self._books = plan, limits, targets, gate, books
@@ -267,7 +269,8 @@ class Execution:
         run = self._runs.get(attempt)
         if run is None:
             return NOTHING
-        if run.first_at is not None and fault.row.blame == "breaker" and reply.finish not in _NO_END:
+        ended = run.first_at is not None and reply.finish not in _NO_END
+        if fault.row.blame == "breaker" and (ended or reply.finish in _WITHHELD):
             return self._completed(Completed(at, attempt, reply, others))
         self._faults.append(fault)
         self._settle(run, at, fault, reply)

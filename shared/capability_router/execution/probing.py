@@ -21,6 +21,7 @@ from capability_router.health.board import HealthEvent, Hold, Permit, Verdict
 log = logging.getLogger("capability_router")
 PROBE_TAG = "router:probe"
 PROBE_S = 10.0  # for so long its answer is awaited
+_SHUT = ("breaker_opened", "credential_disabled", "model_disabled")
 _LOOK_S = 0.5  # between looks whether an operator has reset what is open, or the router is gone
 
 
@@ -73,8 +74,8 @@ class Prober:
         self._running = False
 
     def heard(self, event: HealthEvent) -> None:
-        """A change of health: a breaker that opened is probed."""
-        if event.kind != "breaker_opened" or event.model not in self._able:
+        """A change of health: what was shut off is probed."""
+        if event.kind not in _SHUT or event.model not in self._able:
             return
         with self._lock:
             self._open.add(event.model)

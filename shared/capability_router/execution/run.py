@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import aclosing
 from typing import Generic, TypeVar
 
 from capability_router.clock import Clock
@@ -32,19 +31,14 @@ class Run(Generic[C]):
 
     def __iter__(self) -> Generator[C, None, None]:
         self._begin()
-        try:
-            yield from drive(self._machine, self._endpoint, self._clock)
-        finally:
-            self._on_end(self)
+        return drive(self._machine, self._endpoint, self._clock, self._over)
 
-    async def __aiter__(self) -> AsyncGenerator[C, None]:
+    def __aiter__(self) -> AsyncGenerator[C, None]:
         self._begin()
-        try:
-            async with aclosing(adrive(self._machine, self._endpoint, self._clock)) as chunks:
-                async for chunk in chunks:
-                    yield chunk
-        finally:
-            self._on_end(self)
+        return adrive(self._machine, self._endpoint, self._clock, self._over)
+
+    def _over(self) -> None:
+        self._on_end(self)
 
     def _begin(self) -> None:
         if self._begun:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from capability_router.execution.limits import Limits
@@ -16,6 +17,7 @@ from capability_router.plan import Candidate
 POLL_S = 0.02  # between looks at a full target that can't say when it will be free
 LOOK_S = 0.1  # between looks at one that can: a call may end earlier than calls do on average
 LONG_WAIT_S = 1.0  # a shorter wait for a sound target beats forcing a broken one
+NO_KEYS: Mapping[str, str] = MappingProxyType({})
 _NEUTRAL = Verdict(ok=False, neutral=True)
 
 
@@ -52,21 +54,22 @@ class Again(NamedTuple):
 
 
 class Targets:
-    """The candidates of one request and what is left of them."""
+    """The candidates of one request and what is left of them. `keys`: the environment variables of their API keys."""
 
     __slots__ = (
         "_again", "_budget", "_continues", "_fresh", "_gate", "_held", "_limits", "_line", "_place", "_priority",
-        "_repeats", "_tokens", "_turned_away", "denials",
+        "_repeats", "_tokens", "_tried", "_turned_away", "denials", "keys",
     )  # fmt: skip
 
     def __init__(
         self, candidates: tuple[Candidate, ...], gate: Gate, limits: Limits, budget: RetryBudget, tokens: int, *,
-        line: Line, priority: str = "interactive", continues: Collection[str] = (),
+        line: Line, priority: str = "interactive", continues: Collection[str] = (), keys: Mapping[str, str] = NO_KEYS,
     ) -> None:  # fmt: skip
+        self.keys = keys
         self._continues = continues
         self._line, self._priority = line, priority
         self._place: Place | None = None
-        self._turned_away = False
+        self._turned_away = self._tried = False
         self._fresh = list(candidates)
         self._again: list[Again] = []
         self._repeats: dict[str, int] = {}
@@ -82,7 +85,7 @@ class Targets:
             free = self._free_at(at)
             pick = self._least_bad(at) if free is None or free > at + LONG_WAIT_S else None
             if pick is None:
-                return self._stand(at, free)
+                return self._stand(at, self._tried_at(at) if free is None else free)
         self.leave()
         return pick
 
@@ -93,13 +96,28 @@ class Targets:
             self._place = None
 
     def _admitted(self, at: float) -> Pick | None:
+        """The first that is let through. After one trial others come last: they would use the request's attempts up."""
+        late = []
         for candidate in self._fresh:
             permit = self._admit(candidate.id, at)
+            if not isinstance(permit, Permit):
+                self._held[candidate.id] = permit
+            elif permit.trial and self._tried:
+                self._gate.settle(permit, _NEUTRAL, at)
+                late.append(candidate)
+            else:
+                return self._taken(candidate, permit)
+        for candidate in late:
+            permit = self._admit(candidate.id, at)
             if isinstance(permit, Permit):
-                self._fresh.remove(candidate)
-                return Pick(candidate, permit)
+                return self._taken(candidate, permit)
             self._held[candidate.id] = permit
         return None
+
+    def _taken(self, candidate: Candidate, permit: Permit) -> Pick:
+        self._fresh.remove(candidate)
+        self._tried = self._tried or permit.trial
+        return Pick(candidate, permit)
 
     def _admit(self, id: str, at: float) -> Permit | Hold:
         """A permit, unless there is room only for those who stand before this request."""
@@ -133,11 +151,12 @@ class Targets:
             permit = self._gate.admit(candidate.id, at, self._tokens)
             if not isinstance(permit, Permit):
                 continue
-            if may():
+            if not permit.trial and may():
                 self._fresh.remove(candidate)
                 return Pick(candidate, permit)
             self._gate.settle(permit, _NEUTRAL, at)
-            return None
+            if not permit.trial:
+                return None
         return None
 
     def keep_continuing(self) -> None:
@@ -209,6 +228,10 @@ class Targets:
         times += [again.at for again in self._again]
         return max(min(times), at + 0.001) if times else None
 
+    def _tried_at(self, at: float) -> float | None:
+        """When to look again at a target that another request's call is trying; None = none is tried."""
+        return at + LOOK_S if any(hold.kind == "trial" for hold in self._held.values()) else None
+
     def told_held(self, at: float) -> str:
         """'a: breaker open for another 12 s; b: full', for error texts."""
         told = [f"{model}: {hold.reason}" for model, hold in self._held.items()]
@@ -231,8 +254,7 @@ class Targets:
 
     def degraded(self) -> str:
         """'the budget leaves out a: ...': why the first choice was not taken; '' = no budget had a say."""
-        told = each_once(self.denials)
-        return f"the budget leaves out {told}" if told else ""
+        return f"the budget leaves out {each_once(self.denials)}" if self.denials else ""
 
     def left(self, at: float, bound: str) -> str:
         """What was not tried, and why; '' = all were. `bound`: what ended the request, 'within 4 attempts'."""

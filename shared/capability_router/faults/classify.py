@@ -128,10 +128,13 @@ def _loose(link: Link) -> str:
 def _in_reply(link: Link) -> bool:
     """Whether it came in a reply that had begun well: an event in a stream, or the body of a 200.
 
-    ChatOpenAI raises the latter as a ValueError that holds it. A status inside says that it was a refusal after all.
+    ChatOpenAI raises the latter as a ValueError that holds it, Anthropic's SDK the former with the stream's own
+    status. A status inside says that it was a refusal after all.
     """
     if link.status:
         return False
+    if read(link.error, "status_code") == 200:
+        return True
     in_body = type(link.error) is ValueError and bool(link.bodies)
     return in_body or bool(link.names and link.names[0] in IN_STREAM)
 

@@ -46,6 +46,7 @@ _MONEY = re.compile(
     r"credit balance is too low|insufficient[ _](?:balance|credits|funds)|(?:used|use) all available credits"
     r"|credits are depleted|monthly included credits|requires more credits|spending (?:cap|limit)"
     r"|reached your specified api usage limits|billing hard limit|call volume quota"
+    r"|(?:does not|doesn't) have any credits"
 )
 _QUOTA = re.compile(r"insufficient_quota|exceeded your current quota|payment required")
 _FILTER = re.compile(
@@ -58,7 +59,7 @@ _KEY = re.compile(
     r"|no auth credentials|illegal header value|user location is not supported|organization has been disabled"
 )
 _MODEL = re.compile(
-    r"(?:don't|do not|does not) have access to (?:the )?model|provided model identifier is invalid"
+    r"(?:don't|do not|does not) (?:have|allow) access to (?:the |this )?model|provided model identifier is invalid"
     r"|on-demand throughput isn.t supported|model has reached the end of its life|model has been decommissioned"
     r"|is not a valid model id|permission to (?:use|access) (?:the |this )?model"
 )
@@ -69,6 +70,12 @@ _LACKING = re.compile(
     r"|maximum allowed number of output tokens|supports at most|--enable-auto-tool-choice"
 )
 _NO_ROUTE = re.compile(r"no endpoints found (?:that support|matching)")
+_THING = r"(?:file|item|previous response|container|conversation|thread|vector store|prompt)"
+_STALE = re.compile(
+    rf"no such {_THING}|\b{_THING}(?: with id)? ['\"`]?[\w-]{{1,80}}['\"`]? (?:was )?not found"
+    r"|\bfile not found: file[_-]|previous_response_not_found"
+)
+"""What a request refers to by its id and the account doesn't hold: no word about the model."""
 _LOOSE = (
     (re.compile(r"rate[ _]limit|too many requests"), "rate_limited"),
     (re.compile(r"overloaded|temporarily unavailable|service unavailable|no healthy upstream"), "overloaded"),
@@ -88,17 +95,17 @@ _OPEN = (
     (_TOOL, "malformed_tool_call"),
     (_LACKING, "unsupported"),
 )
-_ASKED = frozenset({400, 402, 403, 413, 422, 429})
+_ASKED = frozenset({400, 402, 403, 412, 413, 422, 429})
 Rules = tuple[tuple[re.Pattern[str], str], ...]
 
 
 def rules_for(status: int | None, *, money: bool = False) -> Rules:
     """The rules that may be asked at a status; none where the status tells enough. `money`: only those that
 
-    no code overrules, because a per-minute limit and an empty account may share it.
+    no code overrules, because a per-minute limit and an empty account may share it, as may a model and a file at 404.
     """
     if status == 404:
-        return () if money else ((_NO_ROUTE, "unsupported"),)
+        return ((_STALE, "unsupported"),) if money else ((_NO_ROUTE, "unsupported"),)
     if status is not None and status not in _ASKED:
         return ()
     return MONEY if money else _OPEN

@@ -51,7 +51,8 @@ TELLING = _kinds(
             budget_exceeded""",
         "not_found": """
             not_found model_not_found model_not_exist resource_not_found deployment_not_found unknown_model
-            invalid_model model_decommissioned model_deprecated""",
+            invalid_model model_decommissioned model_deprecated model_not_available model_permission_blocked_org
+            model_permission_blocked_project""",
         "context_overflow": """
             context_length_exceeded context_window_exceeded model_context_window_exceeded context_overflow
             exceed_context_size request_too_large tokens_limit_reached string_above_max_length prompt_too_long
@@ -61,7 +62,7 @@ TELLING = _kinds(
             prohibited_content safety moderation_blocked data_inspection_failed""",
         "unsupported": """
             unsupported unsupported_parameter unsupported_value unknown_parameter unsupported_api_for_model
-            array_above_max_length extra_forbidden unimplemented""",
+            array_above_max_length extra_forbidden unimplemented previous_response_not_found""",
         "malformed_tool_call": "tool_use_failed malformed_function_call",
         "unparsable": "json_validate_failed",
     }

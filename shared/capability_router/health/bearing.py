@@ -3,8 +3,9 @@
 Nothing is limited until something is seen. A refusal (429, 529) of one of more than four calls cuts the
 number to four fifths of what was in flight; answers at the limit raise it by one per round, as TCP does.
 When first tokens take twice as long as they use to while several calls are in flight, the queue is at the
-provider: then it is cut too. It is never below four: what refuses so few is short of something else.
-Five minutes without a cut end the limit.
+provider: then it is cut too. Waits in which the caller's own process was busy don't count, for a busy event
+loop sees every token late. It is never below four: what refuses so few is short of something else. Five
+minutes without a cut end the limit.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from capability_router.clock import seeded
 from capability_router.errors import ConfigError
 from capability_router.health.breaker import OPEN, Breaker, BreakerConfig
 from capability_router.health.condition import Condition, HealthEvent
-from capability_router.health.credentials import Bans
+from capability_router.health.credentials import Ban, Bans
 from capability_router.health.gates import Gate
 from capability_router.health.lane import Lane, Shared
 from capability_router.health.permit import Hold, Permit, Verdict
@@ -32,6 +32,12 @@ from capability_router.health.permit import Hold, Permit, Verdict
 __all__ = ["Board", "BreakerConfig", "Condition", "HealthEvent", "Hold", "Permit", "Verdict"]
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+def _idle() -> float:
+    return 0.0
+
+
 _GONE_WELL = 3
 _UNTIMED_GATE_S = 1.0
 """How long a provider's "nothing left" holds when it doesn't say until when."""
@@ -49,7 +55,7 @@ class Board:
     credential, model) and bans; limits and latency are each candidate's own. Methods that take an id
     raise ConfigError when it isn't registered. `on_event` is called for every change of state, in the
     thread that brought it about; what it raises is logged, never passed on. `learns_limits`: how many
-    calls at once a model bears is learned (bearing.py).
+    calls at once a model bears is learned (bearing.py). `worked`: this process's processor seconds.
     """
 
     def __init__(
@@ -59,19 +65,20 @@ class Board:
         seed: int | None = None,
         learns_limits: bool = True,
         on_event: Callable[[HealthEvent], None] | None = None,
+        worked: Callable[[], float] = _idle,
     ) -> None:
         self.config = config or BreakerConfig()
         self.settled_twice = 0
         self._on_event = on_event
-        self._learns_limits = learns_limits
+        self._worked = worked if learns_limits else None
         self._random = seeded(seed)
         self._lock = Lock()
         self._lanes = _Lanes()
         self._kin: dict[str, list[Lane]] = {}
         self._breakers: dict[tuple[str, str, str], Breaker] = {}
         self._gates: dict[tuple[str, str, str], Gate] = {}
-        self._bans = Bans()
-        self._barred: Mapping[str, str] = _NOTHING
+        self._bans = Bans(self.config, self._random.random)
+        self._barred: Mapping[str, Ban] = _NOTHING
         self._barred_until = float("inf")
         self._line: deque[tuple[Permit, Verdict, float]] = deque()
         self._events: deque[HealthEvent] = deque()
@@ -112,8 +119,8 @@ class Board:
             self._after()
         return lane.condition
 
-    def barred(self, now: float) -> Mapping[str, str]:
-        """The candidates whose credential or model is disabled, with the reason."""
+    def barred(self, now: float) -> Mapping[str, Ban]:
+        """The candidates whose credential or model is disabled, until one call may try it again."""
         if now >= self._barred_until:
             with self._lock:
                 self._work_off()
@@ -152,7 +159,7 @@ class Board:
         """A permit though the candidate is held: for when all are.
 
         Passes an open breaker, a closed gate and a spent limit per minute; never a disabled credential
-        or model, an isolated breaker or the concurrency limit.
+        or model before its trial is due, an isolated breaker or the concurrency limit.
         """
         lane = self._lanes[id]
         with self._lock:
@@ -202,9 +209,15 @@ class Board:
                 self._lanes[id].probed = True
 
     def reopens_at(self, id: str) -> float | None:
-        """When an open breaker lets a call through; None = it isn't open."""
-        breaker = self._lanes[id].breaker
-        return breaker.until if breaker.state == OPEN else None
+        """When an open breaker lets a call through, or a disabled credential or model; None = none is closed."""
+        lane = self._lanes[id]
+        with self._lock:
+            self._work_off()
+            times = [ban.until for ban in lane.bans.of(lane.address)]
+        self._after()
+        if lane.breaker.state == OPEN:
+            times.append(lane.breaker.until)
+        return max(times, default=None)
 
     def free(self, id: str, now: float) -> float:
         """How many calls of usual size the candidate's limits would let begin now."""
@@ -253,7 +266,7 @@ class Board:
             breaker = self._breakers[url, model, region] = Breaker(self.config, self._random.random)
         gate = self._gates.setdefault((url, credential, model), Gate())
         kin = self._kin.setdefault(url, [])
-        shared = Shared(breaker, gate, self._bans, kin, self._tell, self._learns_limits)
+        shared = Shared(breaker, gate, self._bans, kin, self._tell, self._worked)
         lane = Lane(id, address, limits, latency, shared)
         kin.append(lane)
         return lane
@@ -263,8 +276,8 @@ class Board:
         self._events.append(event)
 
     def _count_barred(self, now: float) -> None:
-        bans = {lane.id: ban for lane in self._lanes.values() if (ban := self._bans.of(lane.address, now))}
-        self._barred = MappingProxyType({id: ban.reason for id, ban in bans.items()}) if bans else _NOTHING
+        bans = {lane.id: ban for lane in self._lanes.values() if (ban := self._bans.off(lane.address, now))}
+        self._barred = MappingProxyType(bans) if bans else _NOTHING
         self._barred_until = min((ban.until for ban in bans.values()), default=float("inf"))
 
     def _work_off(self) -> None:

@@ -55,7 +55,8 @@ class BreakerConfig:
 
     Opens on `consecutive` failures in a row, or on a share of `failure_rate` failures among at least
     `min_calls` in `window_s`, or on a share of `slow_rate` calls slower than `slow_after_s` (to the
-    first token; None = never slow). Raises ConfigError for impossible values.
+    first token; None = never slow). `disabled_s`: for how long a refused credential or model is left alone at
+    first, doubled with each further refusal up to `max_disabled_s`. Raises ConfigError for impossible values.
     """
 
     consecutive: int = 5
@@ -67,13 +68,15 @@ class BreakerConfig:
     open_s: float = 5.0
     max_open_s: float = 300.0
     half_open_permits: int = 2
+    disabled_s: float = 60.0
+    max_disabled_s: float = 3600.0
 
     def __post_init__(self) -> None:
         for name in ("consecutive", "min_calls", "half_open_permits"):
             _check(name, getattr(self, name), 1, math.inf, "a whole number, 1 or more")
         for name in ("failure_rate", "slow_rate"):
             _check(name, getattr(self, name), 1e-9, 1, "above 0 and at most 1")
-        for name in ("window_s", "open_s", "max_open_s", "slow_after_s"):
+        for name in ("window_s", "open_s", "max_open_s", "slow_after_s", "disabled_s", "max_disabled_s"):
             if name != "slow_after_s" or self.slow_after_s is not None:
                 _check(name, getattr(self, name), 1e-9, 1e9, "a finite number of seconds above 0")
 

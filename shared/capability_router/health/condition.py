@@ -9,7 +9,7 @@ from capability_router.health.latency import Peak
 
 EventKind = Literal[
     "breaker_opened", "breaker_half_open", "breaker_closed", "credential_disabled", "model_disabled",
-    "gate_closed", "isolated", "reset",
+    "credential_enabled", "model_enabled", "gate_closed", "isolated", "reset",
 ]  # fmt: skip
 
 

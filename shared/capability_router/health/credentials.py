@@ -1,61 +1,139 @@
-"""Which credentials and models are switched off, why, and until when.
+"""Which credentials and models are switched off, why, and when one call may try again.
 
 A rejected key or an empty account fails for every model behind it at that base URL, so the pair
 (base_url, credential) is switched off; a model its provider doesn't know is switched off as
-(base_url, model). Both stay so until `allow`, unless the provider named a time.
+(base_url, model).
+
+    state     a call for it        refused again           answered     anything else   an operator
+    off       none, until `until`  (in flight before) -    -            -               on, by `reset`
+    due       one, on trial        -                       -            -               on
+    on trial  no other             off, for longer         on           due             on
+
+Keys are rotated and accounts topped up, and nobody tells the router. So a trial is let through after
+a time that doubles with each refusal, half of it drawn by lot: a dead key costs a few calls in its first
+hour and at most two in each later one. A time that the provider named is never cut short. Calls that were sent
+before it was last switched off say nothing new, whatever becomes of them. A trial that has not been refused
+after some seconds holds up nobody: a further call may try then, too.
 """
 
 from __future__ import annotations
 
-import math
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Literal
 
 from capability_router.address import Address
+from capability_router.health.breaker import BreakerConfig
+from capability_router.health.permit import Verdict
+
+What = Literal["credential", "model"]
+_REFUSED_IN_S = 10.0
+"""Refusals come at once: after so long a trial may be an answer that takes its time, and others are let through."""
+_UNTOLD = {"credential": "rejected by the provider", "model": "unknown to the provider"}
 
 
-class Ban(NamedTuple):
-    """Why something is off, and until when (monotonic seconds; infinity = until someone resets it)."""
+class Ban:
+    """One credential or model that is off. Times are monotonic seconds.
 
-    reason: str
-    until: float
+    `what`: which of them; `until`: when a trial is due; `tried_until`: until when one is waited for, 0.0 = none is
+    under way; `since`: when it was last refused; `refusals`: how often in a row.
+    """
+
+    __slots__ = ("reason", "refusals", "since", "tried_until", "until", "what")
+
+    def __init__(self, what: What) -> None:
+        self.what = what
+        self.reason = ""
+        self.refusals = 0
+        self.since = self.until = self.tried_until = 0.0
+
+    def __repr__(self) -> str:
+        return f"Ban({self.what}, refusals={self.refusals}, until={self.until:g})"
+
+    def held(self, now: float) -> str:
+        """Why no call is let through, and when one is."""
+        if now < self.until:
+            return f"{self.reason}; tried again in {_wait(self.until - now)}"
+        return f"{self.reason}; one call is trying it again"
+
+    def told(self, id: str, now: float) -> str:
+        """The same, with what its user can do about it."""
+        return f"{self.held(now)}, or at once after router.reset({id!r})"
 
 
 class Bans:
-    """What is switched off. Pure; the board locks."""
+    """What is switched off. Pure; the board locks. `draw` gives a random number from 0 to 1 for each length."""
 
-    __slots__ = ("_credentials", "_models")
+    __slots__ = ("_config", "_draw", "_found")
 
-    def __init__(self) -> None:
-        self._credentials: dict[tuple[str, str], Ban] = {}
-        self._models: dict[tuple[str, str], Ban] = {}
+    def __init__(self, config: BreakerConfig, draw: Callable[[], float]) -> None:
+        self._config, self._draw = config, draw
+        self._found: dict[tuple[str, str, str], Ban] = {}
 
-    def ban_credential(self, address: Address, detail: str, until: float = math.inf) -> None:
-        """Switch the credential off for every model at this base URL."""
-        ban = Ban(f"credential disabled: {detail or 'rejected by the provider'}", until)
-        self._credentials[address.base_url, address.credential] = ban
+    def __bool__(self) -> bool:
+        return bool(self._found)
 
-    def ban_model(self, address: Address, detail: str, until: float = math.inf) -> None:
-        """Switch the model off at this base URL, whatever the credential."""
-        ban = Ban(f"model disabled: {detail or 'unknown to the provider'}", until)
-        self._models[address.base_url, address.model] = ban
+    def of(self, address: Address) -> list[Ban]:
+        """What is off of this address, be it due or not."""
+        if not self._found:
+            return []
+        keys = (_key(address, "credential"), _key(address, "model"))
+        return [ban for key in keys if (ban := self._found.get(key)) is not None]
+
+    def off(self, address: Address, now: float) -> Ban | None:
+        """What keeps this address off for longest; None = nothing does, or a trial is due or under way."""
+        standing = [ban for ban in self.of(address) if now < ban.until]
+        return max(standing, key=lambda ban: ban.until, default=None)
+
+    def on_trial(self, address: Address, now: float) -> Ban | None:
+        """What another call is trying."""
+        return next((ban for ban in self.of(address) if now < ban.tried_until), None)
+
+    def trying(self, address: Address, now: float) -> bool:
+        """A call for this address begins: all that is off of it is on trial. Whether anything is."""
+        tried = self.of(address)
+        for ban in tried:
+            ban.tried_until = now + _REFUSED_IN_S
+        return bool(tried)
+
+    def refused(self, what: What, address: Address, verdict: Verdict, taken_at: float, now: float) -> Ban | None:
+        """A call sent at `taken_at` was refused for its credential or model: the ban, if that is news."""
+        key = _key(address, what)
+        ban, hint = self._found.get(key), verdict.retry_after_s or 0.0
+        if ban is not None and taken_at <= ban.since:
+            ban.until = max(ban.until, now + hint)
+            return None
+        if ban is None:
+            ban = self._found[key] = Ban(what)
+        ban.refusals += 1
+        ban.reason = f"{what} disabled: {verdict.detail or _UNTOLD[what]}"
+        length = hint if hint > 0 and ban.refusals == 1 else max(hint, self._length(ban.refusals))
+        ban.since, ban.until, ban.tried_until = now, now + length, 0.0
+        return ban
+
+    def ended(self, address: Address, verdict: Verdict, taken_at: float) -> Iterator[Ban]:
+        """A call sent at `taken_at` is over, and what it tried. Gives what it found sound, which is on again."""
+        good = not verdict.neutral and (verdict.ok or verdict.blame == "quality")
+        for ban in self.of(address):
+            if taken_at > ban.since:
+                ban.tried_until = 0.0
+                if good:
+                    del self._found[_key(address, ban.what)]
+                    yield ban
 
     def allow(self, address: Address) -> None:
         """Switch credential and model on again."""
-        self._credentials.pop((address.base_url, address.credential), None)
-        self._models.pop((address.base_url, address.model), None)
+        for ban in self.of(address):
+            del self._found[_key(address, ban.what)]
 
-    def of(self, address: Address, now: float) -> Ban | None:
-        """What keeps this address off now; None = nothing."""
-        if not self._credentials and not self._models:
-            return None
-        return self.of_credential(address, now) or self.of_model(address, now)
+    def _length(self, refusals: int) -> float:
+        config = self._config
+        full = min(config.disabled_s * 2.0 ** min(refusals - 1, 64), config.max_disabled_s)
+        return full * (0.5 + 0.5 * self._draw())
 
-    def of_credential(self, address: Address, now: float) -> Ban | None:
-        """What keeps its credential off now."""
-        found = self._credentials.get((address.base_url, address.credential))
-        return None if found is None or found.until <= now else found
 
-    def of_model(self, address: Address, now: float) -> Ban | None:
-        """What keeps its model off now."""
-        found = self._models.get((address.base_url, address.model))
-        return None if found is None or found.until <= now else found
+def _key(address: Address, what: What) -> tuple[str, str, str]:
+    return what, address.base_url, address.credential if what == "credential" else address.model
+
+
+def _wait(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from capability_router.address import Address
 from capability_router.health.bearing import Bearing
 from capability_router.health.breaker import CLOSED, HALF_OPEN, ISOLATED, OPEN, Breaker
 from capability_router.health.condition import Condition, EventKind, HealthEvent, Tell
-from capability_router.health.credentials import Bans
+from capability_router.health.credentials import Bans, What
 from capability_router.health.gates import Gate
 from capability_router.health.latency import Latency
 from capability_router.health.limiter import Limiter
@@ -25,21 +25,30 @@ from capability_router.health.permit import Hold, Permit, Verdict
 _STATE_EVENTS: dict[str, EventKind] = {
     OPEN: "breaker_opened", HALF_OPEN: "breaker_half_open", CLOSED: "breaker_closed", ISOLATED: "isolated",
 }  # fmt: skip
+_DISABLED: dict[What, EventKind] = {"credential": "credential_disabled", "model": "model_disabled"}
+_ENABLED: dict[What, EventKind] = {"credential": "credential_enabled", "model": "model_enabled"}
 _PROBE_S = 5.0
 """For so long after an open time the first call is left to the probe."""
+_BUSY = 0.25
+"""A process that works for more than this share of a wait may be what the wait is due to."""
+_TRIAL_LOOK_S = 1.0
+"""A model that one call is trying again is looked at no later."""
 _LEAST_WAIT_S = 0.001
 """A full model is never looked at again in the same instant, however short its calls are."""
 
 
 class Shared(NamedTuple):
-    """What a lane has in common with others. `kin`: every lane of the same base URL, itself included."""
+    """What a lane has in common with others. `kin`: every lane of the same base URL, itself included.
+
+    `worked`: processor seconds of this process; None = how many calls a model bears is not learned.
+    """
 
     breaker: Breaker
     gate: Gate
     bans: Bans
     kin: list[Lane]
     tell: Tell
-    learns_limits: bool = True
+    worked: Callable[[], float] | None = None
 
 
 class Lane:
@@ -47,19 +56,19 @@ class Lane:
 
     __slots__ = (
         "address", "bans", "bearing", "breaker", "calls", "calm", "condition", "ended", "gate", "id", "kin", "latency",
-        "limiter", "metered", "probed", "tell",
+        "limiter", "metered", "probed", "tell", "worked",
     )  # fmt: skip
 
     def __init__(
         self, id: str, address: Address, limits: Mapping[str, int], latency: Mapping[str, float], shared: Shared
     ) -> None:
         self.id, self.address = id, address
-        self.breaker, self.gate, self.bans, self.kin, self.tell, _ = shared
+        self.breaker, self.gate, self.bans, self.kin, self.tell, self.worked = shared
         self.calls = 0
         self.probed = False
         self.ended = {"answered": 0, "failed": 0, "refused": 0, "disabled": 0, "neutral": 0}
         self.limiter = Limiter(limits)
-        self.bearing = Bearing() if shared.learns_limits else None
+        self.bearing = Bearing() if self.worked is not None else None
         self.metered = self.limiter.metered
         self.latency = Latency(latency)
         self.condition = Condition(self.latency.ttft.value, self.latency.token.value, self.latency.peak)
@@ -83,11 +92,13 @@ class Lane:
         if hold is None and doubted > now:
             why, left = self.breaker.doubt, _seconds(doubted - now)
             seen.held, seen.until = f"{why}, others first for another {left}", doubted
-        self.calm = not seen.held and not seen.queue_s and self.breaker.state == CLOSED
+        quiet = self.breaker.state == CLOSED and not self.bans.of(self.address)
+        self.calm = quiet and not seen.held and not seen.queue_s
 
     def hold(self, now: float, tokens: int, *, probe: bool = False) -> Hold | None:
         """What keeps a call of this many tokens from being made now."""
-        return self._stopped(now) or self._paused(now, probe) or self._no_slot(now) or self._no_budget(now, tokens)
+        away = self._stopped(now, probe) or self._paused(now, probe)
+        return away or self._no_slot(now) or self._no_budget(now, tokens)
 
     def enter(self, now: float, tokens: int, *, probe: bool = False) -> Permit | Hold:
         """A permit for one call, or why not."""
@@ -113,6 +124,9 @@ class Lane:
         self.ended[how] += 1
         if how in ("neutral", "refused", "disabled"):
             self.breaker.neutral(permit.epoch, probe=permit.half_open)
+        if self.bans:
+            for ban in list(self.bans.ended(self.address, verdict, permit.taken_at)):
+                self._wake(_ENABLED[ban.what], f"answered after {ban.reason}", now)
         if self.bearing is not None and how != "neutral":
             self._borne(self.bearing, permit, verdict, how, now)
         self.limiter.leave(permit.tokens, _used(permit, verdict, how), now, sent=how != "neutral")
@@ -124,8 +138,14 @@ class Lane:
         if verdict.overloaded:
             bearing.refused(self.limiter.in_flight, permit.taken_at, now)
         elif how == "answered":
-            bearing.answered(self.limiter.in_flight, verdict.ttft_s, permit.taken_at, now)
+            bearing.answered(self.limiter.in_flight, self._waited(permit, verdict, now), permit.taken_at, now)
         self.limiter.bear(bearing.limit)
+
+    def _waited(self, permit: Permit, verdict: Verdict, now: float) -> float | None:
+        """The wait for the first token; None where this process was busy meanwhile: it may have been late itself."""
+        if self.worked is None or self.worked() - permit.worked > _BUSY * (now - permit.taken_at):
+            return None
+        return verdict.ttft_s
 
     def left(self, requests: int | None, tokens: int | None, wait_s: float, now: float) -> None:
         """The provider's own count of what is left; `wait_s` > 0 closes the gate."""
@@ -156,7 +176,7 @@ class Lane:
         """A JSON-safe row for people and dashboards."""
         self.look(now)
         self.breaker.window.slide(now)
-        seen, ban, failed = self.condition, self.bans.of(self.address, now), self.breaker.window.share_failed()
+        seen, bans, failed = self.condition, self.bans.of(self.address), self.breaker.window.share_failed()
         return {
             "model": self.id, "state": self.breaker.state, "held": seen.held,
             "held_for_s": _finite(seen.until - now) if seen.held else 0.0,
@@ -164,17 +184,26 @@ class Lane:
             "ttft_p95_s": self.latency.p95_s(), "s_per_token": seen.s_per_token,
             "success_share": None if failed is None else 1.0 - failed,
             "concurrency_limit": None if self.limiter.most == sys.maxsize else self.limiter.most,
-            "disabled_why": ban.reason if ban else "", "calls": self.calls, **self.ended,
+            "disabled_why": "; ".join(ban.reason for ban in bans), "calls": self.calls, **self.ended,
         }  # fmt: skip
 
-    def _stopped(self, now: float) -> Hold | None:
+    def _stopped(self, now: float, probe: bool = False) -> Hold | None:
         if self.breaker.state == ISOLATED:
             return Hold(self.breaker.why, None, "isolated", f"call router.reset({self.id!r})")
-        ban = self.bans.of(self.address, now)
-        if ban is None:
-            return None
+        return self._banned(now, probe) if self.bans else None
+
+    def _banned(self, now: float, probe: bool) -> Hold | None:
         mend = f"mend the key or name of {self.id} and call router.reset({self.id!r})"
-        return Hold(ban.reason, _finite(ban.until), "disabled", mend)
+        ban = self.bans.off(self.address, now)
+        if ban is not None:
+            return Hold(ban.held(now), ban.until, "disabled", mend)
+        ban = self.bans.on_trial(self.address, now)
+        if ban is not None:
+            return Hold(ban.held(now), min(now + _TRIAL_LOOK_S, ban.tried_until), "trial", mend)
+        grace = [] if probe or not self.probed else [ban.until + _PROBE_S for ban in self.bans.of(self.address)]
+        if grace and now < max(grace):
+            return Hold("its probe is about to try it again", max(grace), "trial", mend)
+        return None
 
     def _paused(self, now: float, probe: bool = False) -> Hold | None:
         """The one of breaker and gate that holds longer."""
@@ -209,11 +238,13 @@ class Lane:
         breaker, before = self.breaker, self.breaker.state
         probe = before != CLOSED and not breaker.held_until(now) and breaker.enter(now)
         self.limiter.enter(tokens, now)
+        trial = bool(self.bans) and self.bans.trying(self.address, now)
         self.calls += 1
         self._loaded()
         if breaker.state != before:
             self._turned(before, now)
-        return Permit(self, breaker.epoch, probe, tokens, now, forced)
+        worked = 0.0 if self.worked is None else self.worked()
+        return Permit(self, breaker.epoch, probe, tokens, now, forced, trial, worked)
 
     def _judge(self, permit: Permit, verdict: Verdict, now: float) -> str:
         """Lay the blame where it belongs; how the call ended, in the words of `ended`."""
@@ -228,7 +259,7 @@ class Lane:
             self.gate.refused(now, permit.taken_at, verdict.retry_after_s)
             self._gated(was_open, now)
             return "refused"
-        self._ban(verdict, now)
+        self._ban("credential" if verdict.blame == "credential" else "model", permit, verdict, now)
         return "disabled"
 
     def _answered(self, permit: Permit, verdict: Verdict, now: float) -> None:
@@ -255,14 +286,10 @@ class Lane:
             if lane.breaker is self.breaker:
                 lane.calm = False
 
-    def _ban(self, verdict: Verdict, now: float) -> None:
-        hint = verdict.retry_after_s
-        until = now + hint if hint is not None and hint > 0 else math.inf
-        credential = verdict.blame == "credential"
-        known = (self.bans.of_credential if credential else self.bans.of_model)(self.address, now)
-        (self.bans.ban_credential if credential else self.bans.ban_model)(self.address, verdict.detail, until)
-        if known is None:  # others share what is off now, and may not share what was
-            self._wake("credential_disabled" if credential else "model_disabled", verdict.detail, now)
+    def _ban(self, what: What, permit: Permit, verdict: Verdict, now: float) -> None:
+        ban = self.bans.refused(what, self.address, verdict, permit.taken_at, now)
+        if ban is not None:  # others share what is off now, and may not share what was
+            self._wake(_DISABLED[what], ban.held(now), now)
 
     def _gated(self, was_open: bool, now: float) -> None:
         if was_open and self.gate.until > now:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 if TYPE_CHECKING:
     from capability_router.health.lane import Lane
 
-HoldKind = Literal["breaker", "gate", "full", "disabled", "isolated"]
+HoldKind = Literal["breaker", "gate", "full", "disabled", "trial", "isolated"]
 
 
 class Hold(NamedTuple):
     """Why a model can't be called now. `until`: monotonic seconds; None = until someone resets it.
 
+    `kind` "trial": its credential or name was refused, and one call is trying it again.
     `mend`: what its user can do about it, "raise limits.rpm"; "" = wait.
     """
 
@@ -26,14 +27,16 @@ class Permit:
     """The right to make one call: a pass through the breaker and a slot of the limiter.
 
     `tokens` is the estimate it was let in with, `taken_at` monotonic seconds. To be settled exactly
-    once; `forced` = passed an open breaker or a closed gate because every model was held.
+    once; `forced` = passed an open breaker or a closed gate because every model was held; `trial` = tries a
+    credential or model that was refused. `worked`: processor seconds that this process had had by then.
     """
 
-    __slots__ = ("epoch", "forced", "half_open", "id", "lane", "settled", "taken_at", "tokens")
+    __slots__ = ("epoch", "forced", "half_open", "id", "lane", "settled", "taken_at", "tokens", "trial", "worked")
 
     def __init__(
-        self, lane: Lane, epoch: int, half_open: bool, tokens: int, taken_at: float, forced: bool = False
-    ) -> None:
+        self, lane: Lane, epoch: int, half_open: bool, tokens: int, taken_at: float, forced: bool = False,
+        trial: bool = False, worked: float = 0.0,
+    ) -> None:  # fmt: skip
         self.lane = lane
         self.id = lane.id
         self.epoch = epoch
@@ -41,10 +44,12 @@ class Permit:
         self.tokens = tokens
         self.taken_at = taken_at
         self.forced = forced
+        self.trial = trial
+        self.worked = worked
         self.settled = False
 
     def __repr__(self) -> str:
-        marks = "".join(f", {name}" for name in ("half_open", "forced", "settled") if getattr(self, name))
+        marks = "".join(f", {name}" for name in ("half_open", "forced", "trial", "settled") if getattr(self, name))
         return f"Permit({self.id!r}, epoch={self.epoch}{marks})"
 
 

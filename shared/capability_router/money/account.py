@@ -15,7 +15,7 @@ from typing import Protocol
 
 from capability_router.errors import ConfigError
 from capability_router.money.allowance import Limit, Loans
-from capability_router.money.budget.budgets import Budgets, Hold, Short
+from capability_router.money.budget.budgets import Budgets, Reservation, Short
 from capability_router.money.budget.denial import Denial
 from capability_router.money.ledger.call import Booked, Call, Line
 from capability_router.money.ledger.ledger import Ledger
@@ -41,6 +41,10 @@ class Payee(Protocol):
     def id(self) -> str: ...
     @property
     def provider(self) -> str: ...
+    @property
+    def input_tokens(self) -> int:
+        """The request's, as this model counts; 0 = as the request says."""
+        ...
 
 
 class Broken(Protocol):
@@ -54,6 +58,10 @@ class Broken(Protocol):
     def started(self) -> bool: ...
     @property
     def status(self) -> int | None: ...
+
+
+def _limited(_: str) -> None:
+    """Somebody states how long its answers can be."""
 
 
 def _may_be_billed(fault: Broken) -> bool:
@@ -73,22 +81,26 @@ def _billed(amount: Number) -> int | None:
 class Account:
     """Books one request. `prices`: model id -> Price or None; `most`: model id -> what a call may cost at most;
 
-    `credentials`: model id -> the mark of the key that pays.
+    `credentials`: model id -> the mark of the key that pays. `providers`: model id -> the one name of its provider,
+    where it goes by several. `unlimited`: model id -> the output tokens that are reserved because nobody states
+    how long its answers can be; None = somebody does.
     """
 
     def __init__(
         self, request_id: str, booked: Booked, input_tokens: int, *, ledger: Ledger, budgets: Budgets,
         prices: Mapping[str, Price | None], most: Callable[[str], int | None], unix: Callable[[], float],
-        credentials: Mapping[str, str] = _UNMARKED, limit: Limit | None = None, candidates: Sequence[Payee] = (),
+        credentials: Mapping[str, str] = _UNMARKED, providers: Mapping[str, str] = _UNMARKED,
+        limit: Limit | None = None, candidates: Sequence[Payee] = (),
+        unlimited: Callable[[str], int | None] = _limited,
     ) -> None:  # fmt: skip
         self.tenant = booked.tenant
         self._request_id, self._booked, self._input_tokens = request_id, booked, input_tokens
         self._ledger, self._budgets, self._prices, self._most, self._unix = ledger, budgets, prices, most, unix
-        self._credentials = credentials
+        self._credentials, self._providers = credentials, providers
         self._run = next(_RUNS)
-        self._holds: dict[int, Hold] = {}
+        self._holds: dict[int, Reservation] = {}
         self._refused: Denial | None = None
-        self._limit, self._candidates = limit, candidates
+        self._limit, self._candidates, self._unlimited = limit, candidates, unlimited
         self._loans: Loans | None = None
 
     def open(self, attempt: int, candidate: Payee) -> Denial | Short | None:
@@ -104,14 +116,15 @@ class Account:
                 self._loans = self._loans or Loans(self._budgets)
                 return hold
             if isinstance(hold, Denial):
-                return self._denied(hold, candidate)
+                return self._denied(self._advised(hold, candidate), candidate)
             self._holds[attempt] = hold
         self._ledger.open(Line(self._request_id, attempt, self._run))
         return None
 
     def foreseen(self, candidate: Payee) -> Denial | None:
         """The budget that would forbid this model now, as far as it is known without asking a store."""
-        return self._budgets.fits(self._scopes(candidate), self._most(candidate.id))
+        found = self._budgets.fits(self._scopes(candidate), self._most(candidate.id))
+        return None if found is None else self._advised(found, candidate)
 
     def borrow(self, attempt: int, short: Short) -> None:
         """Have a store lend what is lacking, for the next `open` of the attempt. Waits for the store."""
@@ -123,11 +136,24 @@ class Account:
         if self._loans is not None:
             self._loans.forgo()
 
+    def _advised(self, denial: Denial, candidate: Payee) -> Denial:
+        """With what would let the call pass. A model whose answers nobody limits ends no request: others may fit."""
+        if denial.store or self._most(candidate.id) is None:
+            return denial
+        tokens = self._unlimited(candidate.id)
+        if tokens is None:
+            return denial._replace(told=f"{denial.told} (to reserve less, state a smaller max_tokens on the call)")
+        told = (
+            f"{denial.told} ({tokens:,} output tokens are reserved, for nobody states how long an answer of "
+            f"{candidate.id} can be: set max_output_tokens or output_reserve on its entry, or max_tokens on the call)"
+        )
+        return denial._replace(on_exceed="degrade", told=told)
+
     def _denied(self, denial: Denial, candidate: Payee) -> Denial:
         if not denial.final:
             return denial
         others = () if denial.store else [c for c in self._candidates if c.id != candidate.id]
-        fits = tuple(c.id for c in others if self._most(c.id) is not None and self.foreseen(c) is None)
+        fits = tuple(c.id for c in others if self.foreseen(c) is None)
         self._refused = denial._replace(fits=fits)
         return self._refused
 
@@ -135,7 +161,7 @@ class Account:
         self, attempt: int, candidate: Payee, fault: Broken | None, reply: Reply, *, had_content: bool, cancelled: bool
     ) -> tuple[Usage, int | None]:
         """Settle the line and the reservation; the tokens booked and their cost."""
-        usage = self._usage(fault, reply, had_content)
+        usage = self._usage(candidate, fault, reply, had_content)
         cost = self._cost(candidate.id, usage, reply)
         told, usage = usage, self._doubted(candidate.id, usage, reply)
         now = self._unix()
@@ -162,13 +188,14 @@ class Account:
             return usage
         return replace(usage, estimated=True)
 
-    def _usage(self, fault: Broken | None, reply: Reply, had_content: bool) -> Usage:
+    def _usage(self, candidate: Payee, fault: Broken | None, reply: Reply, had_content: bool) -> Usage:
         if reply.usage is not None and max(reply.usage.input_tokens, reply.usage.output_tokens) <= _MOST_TOKENS:
             return reply.usage
         begun = had_content or bool(reply.text) or fault is None or _may_be_billed(fault)
         if not begun:
             return _NOTHING
-        return Usage(self._input_tokens, estimate_tokens(reply.text) if reply.text else 0, estimated=True)
+        tokens = candidate.input_tokens or self._input_tokens
+        return Usage(tokens, estimate_tokens(reply.text) if reply.text else 0, estimated=True)
 
     def _cost(self, model: str, usage: Usage, reply: Reply) -> int | None:
         if reply.cached:
@@ -191,6 +218,7 @@ class Account:
             f"task:{b.task}",
             f"chain:{b.chain}",
             f"model:{candidate.id}",
-            f"provider:{candidate.provider}",
+            f"provider:{self._providers.get(candidate.id, candidate.provider)}",
+            f"credential:{self._credentials.get(candidate.id, '')}",
             *(f"tag:{t}" for t in b.tags),
         ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from capability_router.money.budget.budgets import Budgets, Hold, Short
+from capability_router.money.budget.budgets import Budgets, Reservation, Short
 from capability_router.money.budget.denial import Denial, dollars
 from capability_router.money.price import usd
 
@@ -44,7 +44,7 @@ class Loans:
 
     def __init__(self, budgets: Budgets) -> None:
         self._budgets = budgets
-        self._found: dict[int, Hold | Denial] = {}
+        self._found: dict[int, Reservation | Denial] = {}
         self._over = False
 
     def borrow(self, attempt: int, short: Short) -> None:
@@ -53,7 +53,7 @@ class Loans:
         if self._over:  # the request was given up meanwhile
             self._give_back()
 
-    def taken(self, attempt: int) -> Hold | Denial | None:
+    def taken(self, attempt: int) -> Reservation | Denial | None:
         """The answer for this launch, once."""
         return self._found.pop(attempt, None) if self._found else None
 
@@ -68,5 +68,5 @@ class Loans:
                 _, found = self._found.popitem()
             except KeyError:  # the other thread was faster
                 return
-            if isinstance(found, Hold):
+            if isinstance(found, Reservation):
                 self._budgets.settle(found, 0)

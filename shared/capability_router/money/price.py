@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from operator import mul
 from typing import Any, NamedTuple
 
@@ -18,19 +18,20 @@ from capability_router.errors import ConfigError
 from capability_router.nearest import nearest
 from capability_router.request import SERVICE_TIERS, Usage
 
-PICO_PER_USD = 10**12
-_PICO_PER_TOKEN = 10**6  # of a price of 1 USD per million tokens
+PICO_PER_USD = Decimal(10**12)
+_PICO_PER_TOKEN = Decimal(10**6)  # of a price of 1 USD per million tokens
+_EXACT = Context(prec=100)  # the caller's own may round
 Number = int | float | str | Decimal
 
 
 def usd(pico: int) -> Decimal:
     """Picodollars as exact USD."""
-    return Decimal(pico).scaleb(-12)
+    return Decimal(f"{pico}e-12")
 
 
 def pico(amount: Number) -> int:
     """USD as picodollars; raises ConfigError for what is not a finite amount >= 0."""
-    return int((_decimal("amount", amount) * PICO_PER_USD).to_integral_value(ROUND_HALF_EVEN))
+    return int(_EXACT.multiply(_decimal("amount", amount), PICO_PER_USD).to_integral_value(ROUND_HALF_EVEN))
 
 
 def _decimal(name: str, value: Any) -> Decimal:
@@ -72,10 +73,10 @@ class Price:
     """USD per million tokens; None = unknown, which is never taken for free.
 
     What is missing falls back: the price of a special kind of token to the plain input or output price (a
-    write that is kept for an hour to the plain write's, cached audio and images to their own uncached
-    price, else to the cached one). `per_request` is USD for each call. `tiers` and `services` (prices of "batch",
-    "flex", "priority") stand for themselves: what they leave out falls back to their own plain price. Raises
-    ConfigError for NaN or negative.
+    write that is kept for an hour to the plain write's, cached audio and images to their own uncached price
+    where that is not the text's, else to the cached one). `per_request` is USD for each call. `tiers` and
+    `services` (prices of "batch", "flex", "priority") stand for themselves: what they leave out falls back to
+    their own plain price. Raises ConfigError for NaN or negative.
     """
 
     input_mtok: Number | None = None
@@ -126,9 +127,9 @@ class Price:
         return Rates(
             plain, out, read, write, _rate(self.cache_write_1h_mtok, write),
             audio, _rate(self.output_audio_mtok, out),
-            _rate(self.cache_audio_read_mtok, read if self.input_audio_mtok is None else audio),
+            _rate(self.cache_audio_read_mtok, read if audio == plain else audio),
             image, _rate(self.output_image_mtok, out),
-            _rate(self.cache_image_read_mtok, read if self.input_image_mtok is None else image),
+            _rate(self.cache_image_read_mtok, read if image == plain else image),
         )  # fmt: skip
 
     @property
@@ -272,7 +273,7 @@ def _dearest(rates: Rates) -> tuple[int, int]:
 def _rate(usd_per_mtok: Number | None, otherwise: int = 0) -> int:
     if usd_per_mtok is None:
         return otherwise
-    return int((Decimal(str(usd_per_mtok)) * _PICO_PER_TOKEN).to_integral_value(ROUND_HALF_EVEN))
+    return int(_EXACT.multiply(Decimal(str(usd_per_mtok)), _PICO_PER_TOKEN).to_integral_value(ROUND_HALF_EVEN))
 
 
 def _by_kind(usage: Usage) -> tuple[int, ...]:

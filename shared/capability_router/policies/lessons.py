@@ -28,19 +28,20 @@ class Lessons(NamedTuple):
 
     def ended(self, request: Request, plan: Plan, outcome: Outcome, reply: Reply, now: float) -> None:
         """A request has ended; nothing of its text is kept."""
-        planned = {candidate.id: candidate for candidate in plan.candidates}
         if not request.model:  # where another model was asked for, the candidate learns nothing of itself
-            self._turned_away(outcome.attempts, planned, now)
+            self._turned_away(outcome.attempts, plan, now)
         if outcome.model is None:
             return
         self.affinity.note(request, reply, outcome.model, cached_after(outcome.provider, outcome.usage), now)
         self.outcomes.note(request.id, self._answered(request, plan, outcome, outcome.model))
         if outcome.usage.estimated:
             return
+        chosen = _planned(plan, outcome.model)
         if outcome.finish != "length":
-            self.lengths.learn(outcome.model, plan.task, plan.output_tokens, outcome.usage.output_tokens)
+            predicted = plan.output_tokens * chosen.answers
+            self.lengths.learn(outcome.model, plan.task, predicted, outcome.usage.output_tokens)
         if not request.model and not outcome.resumed:
-            self._held(plan, planned[outcome.model], outcome.usage.input_tokens)
+            self._held(plan, chosen, outcome.usage.input_tokens)
 
     def scored(self, request_id: str, score: float) -> Answered:
         """What an answer was worth, 0 to 1. Raises ConfigError for a bad score or unknown id."""
@@ -54,15 +55,22 @@ class Lessons(NamedTuple):
     def _answered(self, request: Request, plan: Plan, outcome: Outcome, model: str) -> Answered:
         if self.learned is None or request.model:
             return Answered(model, plan.task)
-        tokens = None if outcome.usage.estimated or outcome.finish == "length" else outcome.usage.output_tokens
+        counted = not outcome.usage.estimated and outcome.finish != "length"
+        tokens = outcome.usage.output_tokens // _planned(plan, model).answers if counted else None
         return Answered(model, plan.task, self.learned.sketch(request), tokens)
 
-    def _turned_away(self, attempts: tuple[AttemptRecord, ...], planned: dict[str, Candidate], now: float) -> None:
+    def _turned_away(self, attempts: tuple[AttemptRecord, ...], plan: Plan, now: float) -> None:
         for attempt in attempts:
             if attempt.fault == "context_overflow":
-                self.windows.turned_away(attempt.model, planned[attempt.model].input_tokens, attempt.window, now)
+                tokens = _planned(plan, attempt.model).input_tokens
+                self.windows.turned_away(attempt.model, tokens, attempt.window, now)
 
     def _held(self, plan: Plan, chosen: Candidate, tokens: int) -> None:
         self.windows.held(chosen.id, tokens)
         if plan.bucket:
             self.sizes.learn(chosen.id, plan.bucket, round(chosen.input_tokens / chosen.scale), tokens)
+
+
+def _planned(plan: Plan, model: str) -> Candidate:
+    """Mostly the first: no index is made of them for every request."""
+    return next(candidate for candidate in plan.candidates if candidate.id == model)

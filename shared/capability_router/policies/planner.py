@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 from capability_router.catalog.aliases import lacking
 from capability_router.catalog.card import CAPABILITIES, ModelCard
 from capability_router.counter import Count
-from capability_router.eligibility import Ask, Eligible, Refusal, Roster, UnknownMode, screen, window_of
+from capability_router.eligibility import Ask, Bar, Eligible, Refusal, Roster, UnknownMode, answers, screen, window_of
 from capability_router.features import Features, features
 from capability_router.learning.lengths import Lengths
 from capability_router.learning.prior import CARD_WEIGHT, PRICE_WEIGHT, Belief, Prior
@@ -44,7 +44,7 @@ class Health(Protocol):
     """The health board as far as planning reads it."""
 
     def condition(self, id: str, now: float) -> Condition: ...
-    def barred(self, now: float) -> Mapping[str, str]: ...
+    def barred(self, now: float) -> Mapping[str, Bar]: ...
     def failing(self, now: float) -> Mapping[str, float]: ...
 
 
@@ -125,7 +125,7 @@ class Planner:
 
     def _rows(
         self, cards: Sequence[ModelCard], found: Features, now: float, stay: Stay, request: Request,
-        sizing: Sizing | None = None,
+        sizing: Sizing | None,
     ) -> list[Row]:  # fmt: skip
         tokens_in, tokens_out, task, hardness = found[:4]
         believed, condition = self.prior.on(task), self.health.condition
@@ -148,7 +148,7 @@ class Planner:
                 tokens_in = sizing.tokens(card)
             if (tier := service or card.service_tier) and price is not None:
                 price = price.asked(tier)
-            cost = None if price is None else price.estimate(tokens_in, expected, cached)
+            cost = None if price is None else price.estimate(tokens_in, expected * answers(request, card), cached)
             latency = state.ttft_s
             if latency is not None:
                 latency += expected * (state.s_per_token or 0.0)
@@ -180,7 +180,7 @@ class Planner:
             eligible = eligible._replace(notes=(*eligible.notes, *_remarks(without, stay, scene)))
         return Plan(
             request.id, self.policy.name,
-            tuple([_candidate(row, scored, learned, found.input_tokens, sizing) for scored, row in ranked]),
+            tuple([_candidate(request, row, scored, learned, found.input_tokens, sizing) for scored, row in ranked]),
             tuple(eligible.refusals), reason, found.input_tokens, found.output_tokens, found.task, _needs(request),
             eligible.notes, judged.settings, bucket="" if request.media or request.model else found.bucket,
         )  # fmt: skip
@@ -229,7 +229,12 @@ def _remarks(without: Mapping[str, tuple[str, ...]], stay: Stay, scene: Scene) -
 
 
 def _candidate(
-    row: Row, scored: Scored, learned: Mapping[str, Learned] | None, tokens: int, sizing: Sizing | None
+    request: Request,
+    row: Row,
+    scored: Scored,
+    learned: Mapping[str, Learned] | None,
+    tokens: int,
+    sizing: Sizing | None,
 ) -> Candidate:
     card, scale = row.card, 1.0
     score, terms = shown(scored, row) if row.fallback_pico else scored
@@ -242,6 +247,7 @@ def _candidate(
     return Candidate(
         card.id, card.provider, card.model or card.name, score, row.quality, row.cost_pico,
         row.latency_s, row.queue_s, terms, row.held, window, row.fallback_pico, tokens, scale,
+        answers(request, card),
     )  # fmt: skip
 
 

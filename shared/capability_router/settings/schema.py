@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, PlainValidator, field_validator, model_validator
 
+from capability_router.catalog.aliases import canonical
 from capability_router.execution.effects import Timeouts
 from capability_router.health.breaker import BreakerConfig
 from capability_router.money.budget.cap import BudgetSpec, OnExceed
@@ -133,6 +135,7 @@ _BOARDS = ("learns_limits", "probe")  # of the health block, what the breaker do
 class Health(Block):
     """When a model's breaker opens and for how long; whether the calls that it bears at once are learned.
 
+    `disabled_s`, `max_disabled_s`: how long a refused credential or model is left alone before one call tries it.
     `probe`: whether a request of one token finds out if it may close (models with an `endpoint` only).
     """
 
@@ -145,13 +148,17 @@ class Health(Block):
     open_s: Seconds = 5.0
     max_open_s: Seconds = 300.0
     half_open_permits: Count = 2
+    disabled_s: Seconds = 60.0
+    max_disabled_s: Seconds = 3600.0
     learns_limits: Flag = True
     probe: Flag = False
 
     @model_validator(mode="after")
     def _ordered(self) -> Health:
-        if self.max_open_s < self.open_s:
-            raise ValueError(f"has max_open_s {self.max_open_s:g} below open_s {self.open_s:g}; raise max_open_s")
+        for least, most in (("open_s", "max_open_s"), ("disabled_s", "max_disabled_s")):
+            low, high = getattr(self, least), getattr(self, most)
+            if high < low:
+                raise ValueError(f"has {most} {high:g} below {least} {low:g}; raise {most}")
         return self
 
     def config(self) -> BreakerConfig:
@@ -226,8 +233,10 @@ class Cap(Block):
         return self
 
     def config(self) -> BudgetSpec:
-        """As the budgets read it; raises ConfigError for a scope or window that is none."""
-        return BudgetSpec(**dict(self))
+        """As the budgets read it, a provider under its one name; raises ConfigError for what is no scope or window."""
+        spec = BudgetSpec(**dict(self))
+        kind, _, name = spec.scope.partition(":")
+        return replace(spec, scope=f"{kind}:{canonical(name)}") if kind == "provider" else spec
 
 
 class Tokens(Block):
@@ -236,7 +245,7 @@ class Tokens(Block):
     counter: Annotated[Any, PlainValidator(_counter)] = "estimate"
 
 
-class Kept(Block):
+class LedgerBlock(Block):
     """Where and how long the ledger keeps single calls; the totals are kept for ever.
 
     `store`: its own, absent = the router's. `keep_calls` absent = 10,000 in memory, any number in a file.
@@ -296,7 +305,7 @@ class Words(Block):
     resume: Flag = False
     on_partial: Annotated[Literal["fallback", "raise"], PlainValidator(choice("fallback", "raise"))] = "fallback"
     store: Store = Store()
-    ledger: Kept = Kept()
+    ledger: LedgerBlock = LedgerBlock()
     telemetry: Telemetry = Telemetry()
     annotate: Flag = True
     tokens: Tokens = Tokens()

@@ -21,6 +21,7 @@ from capability_router.errors import StoreError
 from capability_router.stores.damage import APPLICATION, is_foreign
 
 BUSY_S = 5.0
+_MEETINGS = 100  # with others who make the same file
 _ROOMS = "CREATE TABLE IF NOT EXISTS rooms (name TEXT PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID"
 
 
@@ -158,7 +159,7 @@ class Database:
             return
         if not names:
             connection.execute(f"PRAGMA application_id = {APPLICATION}")
-        connection.execute("PRAGMA journal_mode = WAL")
+        _write_ahead(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
 
     def _furnished(self, connection: sqlite3.Connection) -> None:
@@ -210,6 +211,20 @@ class Database:
 
     def __repr__(self) -> str:
         return f"<Database {self.path}>"
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """SQLite doesn't wait for whoever writes while the mode is changed, as several processes do that make the file."""
+    for _ in range(_MEETINGS):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
+        connection.execute("BEGIN IMMEDIATE")  # for this it waits, for `busy_s`
+        connection.execute("COMMIT")
+    connection.execute("PRAGMA journal_mode = WAL")
 
 
 def _made(path: Path) -> None:

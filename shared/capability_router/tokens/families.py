@@ -7,6 +7,7 @@ figure, so that they are not called too small to hold what they can't.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Literal, NamedTuple
@@ -54,43 +55,70 @@ def _tiles(base: int, tile: int) -> Callable[[Attached], int]:
     return rule
 
 
-def _patches(factor: float) -> Callable[[Attached], int]:
-    """OpenAI's newer rule: patches of 32 x 32, at most 1,536, times the model's factor."""
+def _patches(factor: float, most: int = 1_536) -> Callable[[Attached], int]:
+    """OpenAI's newer rule: patches of 32 x 32, at most so many, times the model's factor; `detail` changes nothing."""
 
     def rule(part: Attached) -> int:
-        return math.ceil(factor * min(math.ceil(part.width / 32) * math.ceil(part.height / 32), 1_536))
+        return math.ceil(factor * min(math.ceil(part.width / 32) * math.ceil(part.height / 32), most))
 
     return rule
 
 
-def _claude_image(part: Attached) -> int:
-    width, height = _fit(part.width, part.height, 1_568)
-    return min(math.ceil(width * height / 750), 1_600)
+def _visual(long: int, most: int) -> Callable[[Attached], int]:
+    """Claude's rule: the longer side at most so long, then a token for each patch of 28 x 28, at most so many."""
+
+    def rule(part: Attached) -> int:
+        width, height = _fit(part.width, part.height, long)
+        return min(math.ceil(width / 28) * math.ceil(height / 28), most)
+
+    return rule
 
 
-def _gemini_image(part: Attached) -> int:
+def _crops(part: Attached) -> int:
+    """Gemini 1 and 2: a price for each 768 x 768, small images whole."""
     if part.width <= 384 and part.height <= 384:
         return 258
     return 258 * math.ceil(part.width / 768) * math.ceil(part.height / 768)
 
 
+def _same(part: Attached) -> int:
+    """Gemini 3: as many for every image."""
+    return 1_120
+
+
+_CLAUDE_4, _CLAUDE_5 = _visual(1_568, 1_568), _visual(2_576, 4_784)
+
+
 def _dearest(part: Attached) -> int:
-    return max(rule(part) for rule in (_tiles(85, 170), _claude_image, _gemini_image))
+    return max(rule(part) for rule in (_tiles(85, 170), _CLAUDE_4, _crops))
 
 
 _OPENAI: tuple[tuple[tuple[str, ...], Media], ...] = (
     (("gpt-4o-mini",), Media(_tiles(2_833, 5_667), 36_835, 1_200, 10.0)),
     (("gpt-4.1-nano",), Media(_patches(2.46), 3_779, 1_200, 10.0)),
-    (("gpt-4.1-mini", "gpt-5-mini", "gpt-5-nano", "o4-mini"), Media(_patches(1.72), 2_642, 1_200, 10.0)),
+    (("gpt-4.1-mini", "gpt-5-mini", "gpt-5-nano"), Media(_patches(1.62), 2_489, 1_200, 10.0)),
+    (("o4-mini", "codex-mini"), Media(_patches(1.72), 2_642, 1_200, 10.0)),
     (("o1", "o3", "o4"), Media(_tiles(75, 150), 975, 1_200, 10.0)),
+    (("gpt-5.1",), Media(_tiles(70, 140), 1_190, 1_200, 10.0)),
+    (("gpt-5.2", "gpt-5.3", "gpt-5.4"), Media(_patches(1.2, 2_500), 3_000, 1_200, 10.0)),
+    (("gpt-5.",), Media(_patches(1.2, 10_000), 12_000, 1_200, 10.0)),
     (("gpt-5",), Media(_tiles(70, 140), 1_190, 1_200, 10.0)),
+    (("gpt-6", "gpt-7"), Media(_patches(1.2, 50_000), 12_000, 1_200, 10.0)),
     (("",), Media(_tiles(85, 170), 1_445, 1_200, 10.0)),
 )  # fmt: skip
 _OTHERS: dict[Family, Media] = {
-    "anthropic": Media(_claude_image, 1_600, 2_400, 32.0),
-    "google": Media(_gemini_image, 1_120, 560, 32.0),
+    "anthropic": Media(_CLAUDE_5, 4_784, 2_400, 32.0),
+    "google": Media(_same, 1_120, 560, 32.0),
     "other": Media(_dearest, 1_600, 2_400, 32.0),
 }
+_BEFORE: tuple[tuple[re.Pattern[str], Media], ...] = (
+    (
+        re.compile(r"claude-(?:instant|[1-4]|sonnet-4|haiku-4|opus-4(?![-.][78]))"),
+        Media(_CLAUDE_4, 1_568, 2_400, 32.0),
+    ),
+    (re.compile(r"gemini-(?:pro|[12])"), Media(_crops, 1_548, 258, 32.0)),
+)
+"""Models before Claude Opus 4.7 and before Gemini 3."""
 
 
 _TOOLS_FIXED: dict[Family, int] = {"openai": 12, "anthropic": 346, "google": 0, "other": 0}
@@ -112,10 +140,10 @@ def family_of(provider: str, model: str) -> Family:
 
 @lru_cache(1_024)
 def media_of(family: Family, model: str) -> Media:
-    """The maker's rule for attached parts; OpenAI's differs by model."""
-    if family != "openai":
-        return _OTHERS[family]
+    """The maker's rule for attached parts; it differs by model."""
     name = model.lower().rpartition("/")[2]
+    if family != "openai":
+        return next((media for known, media in _BEFORE if known.search(name)), _OTHERS[family])
     return next(media for prefixes, media in _OPENAI if name.startswith(prefixes))
 
 

@@ -11,7 +11,7 @@ from langchain_ollama import ChatOllama
 from langchain_openai import ChatOpenAI
 
 from langchain_router import AllCandidatesFailed, ChatRouter
-from langchain_router.description import describe
+from langchain_router.fleet.description import describe
 
 
 class Rejected(core.ModelAuthenticationError):

@@ -94,6 +94,16 @@ def test_chat_openai(server: BillingServer, name: str, verb: str) -> None:
     assert call.cost_usd == (wire.costs() if verb == "invoke" else replaced(wire).costs())
 
 
+@pytest.mark.parametrize(("headers", "cost"), [(True, "0.0456"), (False, None)])
+def test_chat_openai_passes_a_proxys_bill_on_only_with_the_headers(
+    server: BillingServer, headers: bool, cost: str | None
+) -> None:
+    wire = ALL["litellm's proxy"]
+    model = ChatOpenAI(base_url=server.url, model="m", include_response_headers=headers, **KEY)
+    call = booked(server, model, wire, "invoke")
+    assert call.cost_usd == (Decimal(cost) if cost else replaced(wire).costs())
+
+
 def replaced(wire: Wire) -> Wire:
     return wire._replace(bill=None)
 

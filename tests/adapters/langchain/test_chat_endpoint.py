@@ -13,7 +13,7 @@ from pydantic import BaseModel, SecretStr
 from capability_router import ModelCard
 from capability_router.endpoints.errors import EndpointError, EndpointStatusError, EndpointTimeout
 from langchain_router import ChatEndpoint, ConfigError
-from langchain_router.transcript import to_chat
+from langchain_router.messages.transcript import to_chat
 
 
 class Joke(BaseModel):

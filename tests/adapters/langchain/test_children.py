@@ -15,9 +15,9 @@ from langchain_openai import ChatOpenAI
 from openai_server import Server
 
 from langchain_router import AllCandidatesFailed, ChatEndpoint, ChatRouter, ConfigError
-from langchain_router.copies import retries_left, with_defaults, without_retries
-from langchain_router.description import describe
-from langchain_router.sources import named
+from langchain_router.fleet.copies import retries_left, with_defaults, without_retries
+from langchain_router.fleet.description import describe
+from langchain_router.fleet.sources import named
 
 
 def test_a_partner_model_says_what_it_can_and_where_it_calls() -> None:

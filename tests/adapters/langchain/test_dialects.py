@@ -20,9 +20,9 @@ from langchain_ollama import ChatOllama
 from langchain_openai import AzureChatOpenAI, ChatOpenAI
 
 from langchain_router import ChatEndpoint, ChatRouter
-from langchain_router.copies import with_keywords
-from langchain_router.description import describe
-from langchain_router.dialects import DIALECTS, UNKNOWN, Dialect, dialect_for, dialect_of
+from langchain_router.fleet.copies import with_keywords
+from langchain_router.fleet.description import describe
+from langchain_router.partners.dialects import DIALECTS, UNKNOWN, Dialect, dialect_for, dialect_of
 
 INSTALLED = [d for d in DIALECTS if find_spec(d.package)]
 
@@ -101,7 +101,7 @@ def test_a_router_is_known_as_one() -> None:
 
 def test_no_partner_package_is_loaded_to_know_it() -> None:
     packages = sorted({d.package for d in DIALECTS} - {"langchain_router"})
-    code = f"import sys, langchain_router.dialects; print([p for p in {packages!r} if p in sys.modules])"
+    code = f"import sys, langchain_router.partners.dialects; print([p for p in {packages!r} if p in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603 - our own code
     assert done.stdout.strip() == "[]"
 

@@ -12,7 +12,7 @@ from langchain_core import exceptions as core
 from routers import DOWN, router
 
 from langchain_router import AllCandidatesFailed, StreamInterrupted
-from langchain_router.replies import Reader
+from langchain_router.messages.replies import Reader
 
 
 def test_a_stream_that_breaks_before_its_first_text_is_replaced() -> None:

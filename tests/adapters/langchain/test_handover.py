@@ -7,7 +7,7 @@ from fakes import Recorder, Scripted, metadata
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
 from langchain_router import ChatRouter
-from langchain_router.handover import handed_over
+from langchain_router.messages.handover import handed_over
 
 CALL = {"name": "add", "args": {"a": 1}, "id": "c1", "type": "tool_call"}
 TURN = AIMessage(

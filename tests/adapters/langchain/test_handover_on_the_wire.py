@@ -16,7 +16,7 @@ from langchain_openai import AzureChatOpenAI, ChatOpenAI
 from openai_server import Server
 
 from langchain_router import ChatEndpoint, ChatRouter
-from langchain_router.handover import handed_over
+from langchain_router.messages.handover import handed_over
 
 CALL = {"name": "add", "args": {"a": 1}, "id": "call_1", "type": "tool_call"}
 

@@ -8,7 +8,7 @@ from contextvars import ContextVar, copy_context
 
 import pytest
 
-from langchain_router.inside import inside
+from langchain_router.attempts.inside import inside
 
 word: ContextVar[str] = ContextVar("word", default="outside")
 

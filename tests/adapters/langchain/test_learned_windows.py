@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import pickle
 import struct
 import threading
 from collections.abc import Iterator
@@ -132,15 +133,27 @@ def test_an_image_counts_by_its_size_and_by_each_models_maker() -> None:
     assert tokens(url="https://example.org/a.png") - tokens(url=picture(1_024, 1_024)) == 1_445 - 765
 
 
-def test_a_models_own_counter_is_asked_where_that_is_wanted(caplog: pytest.LogCaptureFixture) -> None:
-    class Counting(FakeListChatModel):
-        def get_num_tokens_from_messages(self, messages: Any, tools: Any = None) -> int:
-            if "fail" in messages[0].content:
-                raise ValueError("no tokenizer")
-            return 4_321
+class Counting(FakeListChatModel):
+    def get_num_tokens_from_messages(self, messages: Any, tools: Any = None) -> int:
+        if "fail" in messages[0].content:
+            raise ValueError("no tokenizer")
+        return 4_321
 
+
+def test_a_models_own_counter_is_asked_where_that_is_wanted(caplog: pytest.LogCaptureFixture) -> None:
     llm = ChatRouter(models=[(Counting(responses=["a"]), {"id": "a"})], tokens={"counter": "model"})
     assert llm.explain("hello there").input_tokens == 4_321
     assert llm.explain("fail now").input_tokens < 20
     assert llm.explain("fail now").input_tokens < 20
     assert caplog.text.count("failed") == 1
+
+
+def test_it_is_asked_after_a_pickle_too() -> None:
+    llm = ChatRouter(models=[(Counting(responses=["a"]), {"id": "a"})], tokens={"counter": "model"})
+    twin = pickle.loads(pickle.dumps(llm))  # noqa: S301 - our own bytes
+    assert twin.router is not llm.router
+    assert twin.explain("hello there").input_tokens == 4_321
+    alone = pickle.loads(pickle.dumps(llm.router))  # noqa: S301 - our own bytes
+    assert ChatRouter(router=alone).explain("hello there").input_tokens == 4_321
+    usual = ChatRouter(models=[(Counting(responses=["a"]), {"id": "a"})])
+    assert pickle.loads(pickle.dumps(usual)).explain("hello there").input_tokens < 20  # noqa: S301 - our own bytes

@@ -15,7 +15,7 @@ from openai_server import Server
 from pydantic import BaseModel
 
 from langchain_router import ChatEndpoint, ChatRouter
-from langchain_router.provider_tools import portable, provider_tool
+from langchain_router.messages.provider_tools import portable, provider_tool
 
 CLAUDE_SEARCH = {"type": "web_search_20250305", "name": "web_search", "max_uses": 3}
 GPT_SEARCH = {"type": "web_search"}

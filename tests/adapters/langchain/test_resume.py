@@ -19,7 +19,7 @@ from langchain_openai import ChatOpenAI
 from openai_server import Server
 
 from langchain_router import ChatEndpoint, ChatRouter, StreamInterrupted
-from langchain_router.seam import Seam
+from langchain_router.attempts.seam import Seam
 
 ABLE = {"assistant_prefill": True}
 

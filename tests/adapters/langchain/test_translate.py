@@ -15,7 +15,7 @@ from capability_router import ModelCard
 from capability_router.request import Finish, Need
 from capability_router.routing import Routing
 from langchain_router.bindings import Structured, Tools
-from langchain_router.replies import Reader, carries_content, finish_of
+from langchain_router.messages.replies import Reader, carries_content, finish_of
 from langchain_router.translate import Call, media_kind, to_request
 
 B64 = "aGk="

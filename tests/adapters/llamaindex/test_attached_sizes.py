@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import struct
 
 import pytest
@@ -9,6 +10,7 @@ from llama_index.core.base.llms.types import AudioBlock, ChatMessage, DocumentBl
 from llama_index.core.llms.mock import MockLLM
 from llama_index.core.utils import get_tokenizer
 
+from capability_router.router import Router
 from capability_router.routing import Routing
 from capability_router.tokens.attached import Attached
 from llamaindex_router import RouterLLM
@@ -39,3 +41,11 @@ def test_llamaindexs_tokenizer_counts_where_that_is_wanted() -> None:
     text = "antidisestablishmentarianism " * 20
     llm = RouterLLM(models=[MockLLM()], tokens={"counter": "model"})
     assert llm.explain(text).input_tokens == len(get_tokenizer()(text)) + 7
+
+
+def test_also_over_a_router_that_is_given_and_after_a_pickle() -> None:
+    text = "antidisestablishmentarianism " * 20
+    given = RouterLLM(models=[MockLLM()], tokens={"counter": "model"}).router
+    made = Router(given.registry, tokens={"counter": "model"})
+    for router in (made, pickle.loads(pickle.dumps(Router(given.registry, tokens={"counter": "model"})))):  # noqa: S301 - our own bytes
+        assert RouterLLM(router=router).explain(text).input_tokens == len(get_tokenizer()(text)) + 7

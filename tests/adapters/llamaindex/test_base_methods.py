@@ -13,7 +13,7 @@ from adapters.llamaindex.chat_server import ChatServer, Cut, Refuse, Say
 from llama_index.core.llms import ChatMessage
 
 from llamaindex_router import AllCandidatesFailed, EndpointLLM, NoEligibleModel, RouterLLM, StreamInterrupted, routing
-from llamaindex_router.transcript import Transcript
+from llamaindex_router.attempts.seen import Transcript
 
 ALWAYS = {"request_id", "model", "provider", "attempts", "fallback"}
 ALL = ALWAYS | {"reason", "cost_usd", "policy"}

@@ -20,7 +20,7 @@ from llama_index.llms.openai_like import OpenAILike
 from capability_router import Usage
 from capability_router.money.ledger.call import Call
 from llamaindex_router import EndpointLLM, RouterLLM
-from llamaindex_router.usage import bill_of, counts_of, tier_of, usage_of
+from llamaindex_router.messages.usage import bill_of, counts_of, tier_of, usage_of
 
 ALL = {**WIRES, **RAW_WIRES, **PROXY_WIRES}
 PROXY = [name for name, wire in ALL.items() if wire.headers]
@@ -69,6 +69,12 @@ def test_openai_like(server: BillingServer, name: str, verb: str) -> None:
     )  # fmt: skip
     call = booked(server, llm, wire, verb)
     assert (call.usage, call.cost_usd) == (wire.usage, wire.costs())
+
+
+def test_openai_like_passes_no_headers_on_so_a_proxys_call_is_priced(server: BillingServer) -> None:
+    wire = ALL["litellm's proxy"]
+    call = booked(server, OpenAILike(model="m", api_base=server.url, api_key="k", is_chat_model=True), wire, "chat")
+    assert (call.usage, call.cost_usd) == (wire.usage, wire._replace(bill=None).costs())
 
 
 @pytest.mark.parametrize("verb", ["chat", "stream_chat"])

@@ -24,7 +24,7 @@ from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.tools import FunctionTool
 
 from llamaindex_router import RouterLLM, routing
-from llamaindex_router.handover import Origins, common
+from llamaindex_router.messages.handover import Origins, common
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The model .* is deprecated:DeprecationWarning"),  # the SDK's

@@ -26,9 +26,9 @@ from llama_index.core.tools import FunctionTool
 from capability_router.request import Finish, Need
 from capability_router.routing import Routing
 from llamaindex_router import call as calls
-from llamaindex_router.transcript import Transcript
+from llamaindex_router.attempts.seen import Transcript
+from llamaindex_router.messages.usage import counts_of, finish_of, usage_of
 from llamaindex_router.translate import request_of
-from llamaindex_router.usage import counts_of, finish_of, usage_of
 
 IMAGE = ImageBlock(url="http://127.0.0.1/x.png")
 TOOL = FunctionTool.from_defaults(lambda a: a, name="lookup", description="looks up")
@@ -241,3 +241,17 @@ def test_malformed_arguments_are_counted() -> None:
     seen.take(ChatResponse(message=ChatMessage(role="assistant", blocks=blocks), raw={"stop_reason": "tool_use"}))
     reply = seen.reply()
     assert (reply.tool_calls, reply.malformed_tool_calls, reply.tool_call_ids) == (1, 1, ("0", "1"))
+
+
+def test_how_many_answers_a_call_asks_for_and_a_model_by_itself() -> None:
+    from llama_index.llms.openai import OpenAI
+
+    from llamaindex_router.attempts.endpoint import describe
+
+    assert asked().answers is None
+    assert asked(n=3).answers == 3
+    assert asked(llm_kwargs={"n": 2}).answers == 2
+    assert asked(llm_kwargs={"max_tokens": 7}).max_tokens == 7
+    told = describe(OpenAI(model="gpt-4o-mini", api_key="k", additional_kwargs={"n": 4}))
+    assert told is not None
+    assert told.fields["answers"] == 4

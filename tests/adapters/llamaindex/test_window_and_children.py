@@ -15,8 +15,8 @@ from llama_index.llms.openai_like import OpenAILike
 
 from capability_router.catalog.card import ModelCard
 from llamaindex_router import EndpointLLM, RouterLLM
-from llamaindex_router.children import prepared
-from llamaindex_router.endpoint import describe
+from llamaindex_router.attempts.endpoint import describe
+from llamaindex_router.fleet.children import prepared
 from llamaindex_router.window import metadata_for
 
 

@@ -40,6 +40,19 @@ PRICES = {
     "eu.p.m-v1:0": {"litellm_provider": "bedrock_converse", "mode": "chat", "max_input_tokens": 6},
 }  # fmt: skip
 
+MERCURY = {
+    "litellm_provider": "openrouter", "mode": "chat", "max_input_tokens": 1_000, "max_output_tokens": 900,
+    "input_cost_per_token": 1e-6, "output_cost_per_token": 1e-6, "supports_function_calling": True,
+    "supports_vision": False, "supports_tool_choice": True, "supports_response_schema": True,
+    "reasoning_effort_levels": ["low"], "deprecation_date": "2027-01-01",
+}  # fmt: skip
+RESOLD = ("mercury-8", "mercury-8-2026-10-01", "mercury-9", "mercury-9:free", "mercury-9.1-preview", "mercury-10",
+          "mercury-10-05-2026", "coder-9")  # fmt: skip
+PRICES |= {f"openrouter/inception/{name}": MERCURY for name in RESOLD}
+PRICES |= {f"openrouter/{name}": MERCURY for name in ("acme/mercury-9", "mercury-9", "google/gemma-9")}
+PRICES["inception/mercury-8"] = {"litellm_provider": "inception", "mode": "chat", "max_input_tokens": 5}
+PRICES["oci/cohere.command-a-9-08-2026"] = {**MERCURY, "litellm_provider": "oci", "max_input_tokens": 7}
+
 PRICES["big-2025-08-07"] = PRICES["big"]
 PRICES["big-2026-08-07"] = {**PRICES["big"], "output_cost_per_token": 3e-06}
 
@@ -197,6 +210,32 @@ def test_a_region_is_kept_only_when_it_differs(built):
     assert set(built["bedrock"]) == {"p.m-v1:0", "eu.p.m-v1:0"}
 
 
+def test_a_model_that_only_a_reseller_names_is_in_its_maker_s_part_with_what_is_true_of_it_anywhere(built):
+    assert set(built["inception"]) == {"mercury-8", "mercury-9", "mercury-9.1-preview", "mercury-10-05-2026"}
+    nine = built["inception"]["mercury-9"]
+    assert nine.fields == {"context_window": 1_000, "tool_calling": True}
+    assert nine.retires == ""
+    assert nine.origins["context_window"] == "resold:litellm"
+    assert (nine.sources("context_window"), nine.confidence("context_window")) == (("litellm",), "resold")
+    assert nine.confidence("price") == "unknown"
+    assert built["cohere"]["command-a-9-08-2026"].fields == {"context_window": 7, "tool_calling": True}
+    assert built["openrouter"]["inception/mercury-9"].fields["price"]["input_mtok"] == 1
+
+
+def test_what_a_maker_s_part_has_is_not_taken_from_a_reseller(built):
+    eight = built["inception"]["mercury-8"]
+    assert eight.fields == {"context_window": 5}
+    assert eight.confidence("context_window") == "single"
+    assert "gemma-9" not in built["google"]
+    assert "acme" not in built
+
+
+def test_what_a_reseller_says_is_never_a_part_s_usual_source(script, built):
+    part = document.stored(built["inception"])
+    assert part["origins"] == {"context_window": "litellm"}
+    assert part["models"]["mercury-9"]["origins"]["context_window"] == "resold:litellm"
+
+
 def test_a_provider_is_a_file_with_one_model_per_line_and_reads_back_as_it_was(script, wheels, built, monkeypatch):
     out = wheels / "out"
     monkeypatch.setattr("sys.argv", ["build_catalog.py", str(wheels), "--as-of", "2026-11-23", "--out", str(out),
@@ -206,7 +245,7 @@ def test_a_provider_is_a_file_with_one_model_per_line_and_reads_back_as_it_was(s
     assert any(line.startswith('"big": {') for line in text.splitlines())
     assert json.loads(text)["aliases"] == {"big-old-name": "big"}
     index = json.loads((out / "index.json").read_text("utf-8"))
-    assert index["sources"]["litellm"] == {"version": "1.2.3", "as_of": "2026-11-20", "models": 10}
+    assert index["sources"]["litellm"] == {"version": "1.2.3", "as_of": "2026-11-20", "models": 23}
     assert index["sources"]["langchain-openai"]["as_of"] == "2026-11-23"
     whole = {**index, "providers": {name: json.loads((out / f"{name}.json").read_text("utf-8")) for name in built}}
     assert document.parsed(whole, "test").book() == built

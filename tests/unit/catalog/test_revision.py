@@ -164,3 +164,30 @@ def test_a_list_that_shrank_to_less_than_half_is_refused():
     with pytest.raises(ConfigError, match=r"names 4 models, at the last update 10.*--allow-shrink"):
         check_size(offer({f"m{i}": LITELLM["gpt-5-mini"] for i in range(4)}), old)
     check_size(offer(MODELS_DEV), old)
+
+
+def test_what_resellers_say_is_neither_lost_nor_no_longer_listed_by_an_update_that_is_silent_on_it():
+    rows = {
+        "big": {"context_window": 9_000, "tool_calling": True, "image_inputs": True},
+        "other": {"context_window": 7_000},
+    }
+    resold = document.parsed(
+        {
+            "schema": 2, "as_of": "2026-11-20", "sources": {"litellm": {"version": "1.0", "as_of": "2026-11-20"}},
+            "providers": {"openai": {"models": {
+                name: {**row, "origins": dict.fromkeys(row, "resold:litellm")} for name, row in rows.items()
+            }}},
+        },
+        "built in",
+    )  # fmt: skip
+    row = {"litellm_provider": "openai", "mode": "chat", "max_input_tokens": 10_000, "supports_vision": True,
+           "input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6}  # fmt: skip
+    made = revised(offer({"big": row}), None, resold)
+    (change,) = made.changes
+    assert (change.model, change.kind) == ("big", "changed")
+    assert change.fields == {
+        "context_window": (9_000, 10_000), "price.input_mtok": (None, 1), "price.output_mtok": (None, 2),
+    }  # fmt: skip
+    known = made.book["openai"]["big"]
+    assert known.confidence("image_inputs") == known.confidence("context_window") == "single"
+    assert "tool_calling" not in known.fields, "it stays in the built-in catalog, as resold"

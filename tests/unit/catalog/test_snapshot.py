@@ -204,3 +204,22 @@ def test_only_the_asked_providers_part_is_read_and_nothing_before():
 )
 def test_a_host_names_its_provider(url, provider):
     assert provider_of(url) == provider
+
+
+RESOLD = (
+    "cohere:command-a-reasoning-08-2025", "cohere:command-a-vision-07-2025", "deepseek:deepseek-v4.1-flash",
+    "alibaba:qwen3.6-plus", "zhipu:glm-5-turbo", "xiaomi:mimo-v2.5", "inception:mercury-3", "tencent:hy3",
+    "meta:muse-spark-open",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RESOLD)
+def test_a_model_that_only_resellers_list_has_a_window_and_what_it_can_but_no_price(name):
+    provider, model = name.split(":")
+    (entry,) = Registry.build([name])
+    assert entry.card.context_window
+    assert entry.card.price is None
+    assert entry.sources["context_window"].endswith(", resold")
+    found = snapshot.find(provider, model)
+    assert found.known.confidence("context_window") == "resold"
+    assert found.as_of("context_window")

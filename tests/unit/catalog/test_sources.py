@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 from unit.catalog.lists import LITELLM, MODELS_DEV, OPENROUTER
 
+from capability_router.catalog.known import document
+from capability_router.catalog.updates.offer import offered
+from capability_router.catalog.updates.revision import revised
 from capability_router.catalog.updates.sources import litellm, models_dev, openrouter
 from capability_router.catalog.updates.sources.formats import listing
 from capability_router.catalog.updates.sources.listing import mtok
@@ -249,3 +254,71 @@ def test_odd_values_in_a_row_are_unknown_not_an_error():
     assert models_dev.read({"p": {"id": "p", "models": {"m": {"limit": 5, "cost": [], "modalities": "text"}}}}) == {
         "p": {"m": {}}
     }
+
+
+def test_of_two_providers_of_models_dev_that_are_one_of_ours_the_one_of_our_name_counts():
+    def listed(window):
+        return {"models": {"m": {"id": "m", "limit": {"context": window}}}}
+
+    data = {
+        "zhipuai": {"id": "zhipuai", **listed(1)},
+        "zai": {"id": "zai", **listed(2)},
+        "z-ai": {"id": "x", **listed(3)},
+    }
+    assert models_dev.read(data) == {"zai": {"m": {"context_window": 2}}}
+
+
+ODD = (
+    None, True, False, 0, -1, 1.5, 1e400, float("nan"), 10**30, "", "x", "1e-6", "2026-13-45", [], [1], ["x"], [None],
+    [[]], [{}], {}, {"a": 1}, [{"range": "abc"}], [{"range": []}], [{"range": [None, 5]}],
+    [{"tier": {"type": "context", "size": "x"}}],
+)  # fmt: skip
+HOUSE = {
+    "context_window": 32768, "tool_calling": True, "reasoning_effort_levels": ["low"], "retires": "2027-01-01",
+    "origins": {"price": "acme"}, "doubts": {"price": {"acme": {"input_mtok": 3}}, "tool_calling": {"acme": False}},
+    "price": {"input_mtok": 0.1, "output_mtok": 0.2, "services": {"batch": {"input_mtok": 1, "output_mtok": 1}},
+              "tiers": [{"above": 5, "price": {"input_mtok": 1, "output_mtok": 2}}]},
+}  # fmt: skip
+OWN = {
+    "schema": 2, "as_of": "2026-11-25", "sources": {"acme": {"as_of": "2026-11-25", "version": "1", "models": 1}},
+    "providers": {"acme": {"origins": {"tool_calling": "acme"}, "aliases": {"h": "house"}, "models": {"house": HOUSE}}},
+}  # fmt: skip
+STEPPED = {**LITELLM, "stepped": {
+    "litellm_provider": "openai", "mode": "chat", "supported_modalities": ["text", "image"],
+    "tiered_pricing": [{"range": [0, 5], "input_cost_per_token": 1e-6, "output_cost_per_token": 1e-6}],
+}}  # fmt: skip
+
+
+def spots(value, path=()):
+    """Every place in a list, from the outside inwards."""
+    yield path
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, part in inner:
+        yield from spots(part, (*path, key))
+
+
+def put(data, path, odd):
+    """The list with something else at that place."""
+    if not path:
+        return odd
+    made = data.copy()
+    made[path[0]] = put(data[path[0]], path[1:], odd)
+    return made
+
+
+@pytest.mark.parametrize(
+    "data", [STEPPED, MODELS_DEV, OPENROUTER, OWN], ids=["litellm", "models.dev", "openrouter", "own"]
+)
+def test_a_list_with_anything_anywhere_is_taken_or_refused_in_words(data):
+    day, taken, told = date(2026, 11, 25), 0, []
+    for path in spots(data):
+        for odd in ODD:
+            try:
+                offer = offered(put(data, path, odd), "a list", day, day)
+                book = revised(offer, None, document.parsed({**OWN, "providers": {}}, "none")).book
+                document.text("2026-11-25", offer.sources.values(), book)
+                taken += 1
+            except ConfigError as error:
+                told.append(str(error))
+    assert taken > 100
+    assert all("a list" in words for words in told)

@@ -132,3 +132,12 @@ def test_a_dated_name_of_which_nothing_else_is_said_is_a_copy(names, copy):
 @pytest.mark.parametrize("reader", [litellm, models_dev, openrouter])
 def test_the_readers_rates_are_those_of_a_price(reader):
     assert set(reader._RATES.values()) <= set(AMOUNTS)
+
+
+def test_what_is_said_of_a_resold_model_has_its_sources_and_stands_back_when_the_maker_s_is_spoken_of():
+    origins = {"context_window": "resold:a+b", "tool_calling": "resold:a", "max_output_tokens": "c"}
+    fields = {"context_window": 10, "tool_calling": True, "max_output_tokens": 5}
+    known = Known(fields, origins, {"context_window": {"d": 7}, "image_inputs": {"c": True}})
+    assert known.sources("context_window") == ("a", "b")
+    assert [known.confidence(name) for name in fields] == ["conflict", "resold", "single"]
+    assert unsettled(known) == said(max_output_tokens=[("c", 5)], image_inputs=[("c", True)])

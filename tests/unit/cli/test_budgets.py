@@ -47,7 +47,7 @@ def test_a_configuration_s_caps_are_shown_as_they_stand(url: str, tmp_path: Path
     own = json.loads(run("--config", str(config), "--tenant", "acme", "--json").stdout)
     assert [r["scope"] for r in own] == ["tenant:acme"]
     assert run("--config", str(config)).output.splitlines()[0].split() == [
-        "scope", "window", "at", "limit", "limit", "spent", "reserved", "left", "resets", "at",
+        "scope", "window", "at", "limit", "limit", "spent", "reserved", "left", "resets", "(UTC)",
     ]  # fmt: skip
 
 
@@ -77,3 +77,24 @@ def test_a_caller_s_name_neither_breaks_nor_steers_the_terminal(tmp_path: Path) 
     assert [line.split()[0] for line in shown.splitlines()[1:]] == ["global", "tenant:acme??[2Jglobal?"]
     assert shown.replace("\n", "").isprintable()
     assert name in [r["scope"].partition(":")[2] for r in json.loads(run("--store", url, "--json").stdout)]
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_the_table_fits(tmp_path: Path, columns: int) -> None:
+    caps = [
+        {"scope": "tenant:*", "limit_usd": 1, "on_exceed": "degrade"},
+        {"scope": "global", "limit_usd": 1_234.5, "window": "rolling:86400"},
+    ]
+    name = "globex international corporation"
+    router = scripted_router({"a": ["ok"]}, store=f"sqlite:///{tmp_path / 'router.db'}", budgets=caps)
+    with routing(tenant=name):
+        ask(router)
+    router.close()
+    command = ["budgets", "--store", f"sqlite:///{tmp_path / 'router.db'}"]
+    shown = CliRunner(env={"COLUMNS": str(columns)}).invoke(main, command).output
+    assert max(map(len, shown.splitlines())) <= columns
+    words = " ".join(shown.split())
+    for sure in ("$0.000016", "$0.999984", "$1,234.5", "$1,234.50", "globex", "rolling:86400"):
+        assert sure in words
+    assert ("no room for" in words) is (columns < 100)
+    assert ("01-16 08:15" in words) is (columns >= 80)  # when the first of the last day's is a day old

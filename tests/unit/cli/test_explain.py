@@ -71,3 +71,17 @@ def test_a_missing_config_is_told_in_one_line(tmp_path: Path) -> None:
     assert told.exit_code == 1
     assert "none.yaml" in told.output
     assert "Traceback" not in told.output
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_what_is_told_fits(config: Path, columns: int) -> None:
+    text = (
+        CONFIG
+        + '  - {id: a-model-with-a-long-name-of-its-own, endpoint: {base_url: "http://127.0.0.1:9/v1", model: l}}\n'
+    )
+    config.write_text(text + "budgets: [{scope: global, limit_usd: 1}]\n")
+    command = ["explain", "hello", "--tokens", "5000", "--config", str(config)]
+    shown = CliRunner(env={"COLUMNS": str(columns)}).invoke(main, command)
+    assert max(map(len, shown.stdout.splitlines())) <= columns
+    words = shown.stdout.replace("\n", "").replace(" ", "")
+    assert "small:context_window:needs5,000inputtokens" in words

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import Field, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
@@ -126,10 +126,17 @@ def test_names_tags_and_tenants() -> None:
     assert [x.id for x in screen(ask(pin="b"), [a, b]).cards] == ["b"]
 
 
+class Bar(NamedTuple):
+    what: str
+
+    def told(self, id: str, now: float) -> str:
+        return f"{id!r} disabled at {now:g}"
+
+
 def test_barred_models_are_refused_with_the_reason() -> None:
-    assert one(screen(ask(), [card("a")], barred={"a": "key rejected (401)"})) == ("credential", "key rejected (401)")
-    unknown = "model disabled: does not know the model (404)"
-    assert one(screen(ask(), [card("a")], barred={"a": unknown})) == ("model", unknown)
+    for what in ("credential", "model"):
+        found = screen(ask(now=12.0), [card("a")], barred={"a": Bar(what)})
+        assert one(found) == (what, "'a' disabled at 12")
 
 
 cards = st.builds(

@@ -188,7 +188,7 @@ def test_parts_and_tools_count_by_each_models_maker() -> None:
     plain = router.explain(Request(("hi",))).candidates
     assert plain[0].input_tokens == plain[1].input_tokens
     with_image = router.explain(Request(("hi",), media=("image",))).candidates
-    assert [c.input_tokens - plain[0].input_tokens for c in with_image] == [1_445, 1_600]
+    assert [c.input_tokens - plain[0].input_tokens for c in with_image] == [1_445, 4_784]
     tools = '{"name": "search", "description": "Search the web for pages", "parameters": {"q": {"type": "string"}}}'
     with_tools = router.explain(Request(("hi",), tools=tools)).candidates
     assert with_tools[0].input_tokens < with_tools[1].input_tokens - 340

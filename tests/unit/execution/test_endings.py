@@ -45,6 +45,34 @@ def test_attempts_that_are_used_up() -> None:
     )
 
 
+def test_where_all_were_tried_another_model_is_advised() -> None:
+    told = str(ended("overloaded", ids="a", retry={"per_target": 0}))
+    assert told.endswith("a overloaded (after 1.0 s). Add another candidate, or look at router.health().")
+
+
+def test_keys_are_to_be_looked_at_where_they_come_from() -> None:
+    stage = Stage("abc")
+    stage.machine._targets.keys = {"a": "TEAM_KEY", "c": "TEAM_KEY"}
+    stage.begin()
+    for attempt in (1, 2, 3):
+        stage.faulted(101.0, attempt, "auth")
+    assert (
+        " Check the API key of a, c, in the environment variable TEAM_KEY. Check the API key of b, as given to it or "
+        "in the environment variable that its client reads. Add another candidate"
+    ) in str(stage.error)
+
+
+@pytest.mark.parametrize(
+    ("kind", "advice"),
+    [
+        ("quota_exhausted", "Check the plan and balance of the account whose API key a has."),
+        ("not_found", "Check the model name and base_url of a."),
+    ],
+)
+def test_what_is_wrong_with_an_account_or_a_name_is_to_be_looked_at(kind: str, advice: str) -> None:
+    assert f" {advice} " in str(ended(kind, ids="a", retry={"per_target": 0}))
+
+
 def test_a_request_that_fails_everywhere() -> None:
     told = str(ended("bad_request"))
     assert told.endswith("No other model was tried: the same request fails everywhere; mend the request.")
@@ -196,6 +224,35 @@ def test_an_answer_that_breaks_off_tells_all_who_gave_it_and_why() -> None:
     assert (error.partial, [f.model for f in error.failures], error.__cause__) == ("one two ", ["a", "b"], cause)
 
 
+def broken_off(reply: Reply, **settings: Any) -> str:
+    """What is told of an answer that broke off so."""
+    stage = Stage(**settings)
+    stage.begin()
+    stage.chunk(100.5)
+    stage.faulted(101.0, 1, CUT, reply)
+    return str(stage.error)
+
+
+def test_an_answer_that_breaks_off_tells_whether_there_is_text_and_what_was_not_tried() -> None:
+    told = broken_off(Reply(text="one "), resume=True, resumable=True, able="bc", retry={"attempts": 1})
+    assert "broke off after text had been delivered: lost its connection: reset. The partial text is in" in told
+    assert told.endswith("Not reached within 1 attempts: b, c.")
+    of_a_call = broken_off(Reply(tool_calls=1))
+    assert "broke off after a part of it that is no text had been delivered" in of_a_call
+    assert "There is no partial text" in of_a_call
+
+
+def test_an_answer_that_breaks_off_is_told_of_those_who_gave_it_and_then_of_who_could_not_go_on() -> None:
+    stage = Stage(resume=True, resumable=True, able="b")
+    stage.begin()
+    stage.chunk(100.5)
+    stage.faulted(101.0, 1, CUT, Reply(text="one "))
+    stage.faulted(102.0, 2, "auth")
+    told = str(stage.error)
+    assert told.startswith("the stream of a broke off after text had been delivered: lost its connection: reset.")
+    assert "nothing could continue it: b rejected the credential." in told
+
+
 def test_what_an_sdk_raised_over_an_answer_that_was_being_given_is_raised_as_it_is() -> None:
     own = ValueError("finish reason length")
     stage = Stage()
@@ -232,10 +289,11 @@ def test_what_would_let_a_held_model_be_called_is_named() -> None:
     stage.router.isolate("a")
     stage.begin()
     assert str(stage.error).endswith("Call router.reset('a'), or add a model.")
-    stage = Stage("a", deadline_s=1.0, retry={"max_wait_s": 30.0}, card_a={"limits": {"rpm": 1}})
-    stage.router.board.admit("a", 100.0)
-    stage.begin()
-    assert str(stage.error).endswith("Raise limits.rpm or limits.tpm, or raise deadline_s, or add a model.")
+    for deadline_s, longer in ((1.0, "deadline_s"), (2.0, "retry.max_wait_s")):
+        stage = Stage("a", deadline_s=deadline_s, retry={"max_wait_s": 1.5}, card_a={"limits": {"rpm": 1}})
+        stage.router.board.admit("a", 100.0)
+        stage.begin()
+        assert str(stage.error).endswith(f"Raise limits.rpm or limits.tpm, or raise {longer}, or add a model.")
 
 
 def test_one_that_was_tried_is_not_said_to_be_untried() -> None:

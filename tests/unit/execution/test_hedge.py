@@ -115,7 +115,7 @@ def test_never_to_what_fails_together_with_it(play: Play) -> None:
 
 def test_hedges_are_a_share_of_the_requests(play: Play) -> None:
     models = {"a": GatedModel(("", "a")), "b": GatedModel(("", "b"))}
-    router = router_of(models, hedge={"on": True, "after_s": 0.003, "extra": 0.25}, timeouts={"first_token": 0.03})
+    router = router_of(models, hedge={"on": True, "after_s": 0.003, "extra": 0.25}, timeouts={"first_token": 0.15})
     hedged = 0
     for _ in range(8):
         slow = {"a": GatedModel(("", "a"), shut=(0,)), "b": GatedModel(("", "b"))}

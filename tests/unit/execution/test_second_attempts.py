@@ -197,6 +197,80 @@ def told_faults(stage: Stage) -> list[tuple[str, str | None]]:
     return [(r.model, r.fault) for r in stage.records]
 
 
+def test_a_continuation_that_ends_before_its_first_content_is_followed_by_the_next() -> None:
+    stage = resuming()
+    stage.faulted(102.0, fault=CUT, reply=Reply(text="one "))
+    effects = stage.completed(103.0, 2, Reply(usage=Usage(10, 0), finish=Finish.STOP))
+    assert told(effects) == [("launch", 3, "c", "empty"), ("alarm", None)]
+    assert effects[0].prefix == "one "
+    stage.chunk(104.0, 3)
+    assert told(stage.completed(105.0, 3)) == [("finish", "c")]
+    assert (stage.outcome.resumed, told_faults(stage)) == (1, [("a", "connection"), ("b", "empty"), ("c", None)])
+
+
+def test_what_broke_the_answer_off_is_the_cause_and_not_why_a_continuation_failed_before_its_first_content() -> None:
+    stage = resuming("b")
+    cause = ConnectionResetError()
+    stage.faulted(102.0, fault=Fault("connection", "gone", error=cause), reply=Reply(text="one "))
+    assert told(stage.faulted(103.0, 2, Fault("auth", error=PermissionError()))) == [("finish", None)]
+    assert stage.error.__cause__ is cause
+    assert ([f.model for f in stage.error.failures], stage.run.begun) == (["a", "b"], (1, "one "))
+    assert str(stage.error).startswith("the stream of a broke off")
+
+
+def test_who_gave_a_part_may_go_on_with_it_and_who_gave_none_is_not_asked_again() -> None:
+    """A time-out rules its model out for the same question; a further part of an answer is another one."""
+    stage = resuming("a")
+    effects = stage.faulted(102.0, fault="timeout", reply=Reply(text="one "))
+    assert told(effects)[0] == ("launch", 2, "a", "timeout")
+    silent = resuming("b")
+    silent.faulted(102.0, fault=CUT, reply=Reply(text="one "))
+    assert told(silent.faulted(103.0, 2, "timeout")) == [("finish", None)]
+
+
+@pytest.mark.parametrize("wish", ["return", "fallback"])
+def test_a_continuation_that_is_filtered_is_followed_only_where_that_is_wanted(wish: str) -> None:
+    stage = resuming(on_content_filter=wish)
+    stage.faulted(102.0, fault=CUT, reply=Reply(text="one "))
+    effects = told(stage.faulted(103.0, 2, "content_filtered"))
+    assert effects[0] == (("launch", 3, "c", "content_filtered") if wish == "fallback" else ("finish", None))
+
+
+def test_what_an_sdk_raised_over_a_whole_continuation_reaches_the_caller() -> None:
+    stage = resuming()
+    own = ValueError("finish reason length")
+    stage.faulted(102.0, fault=CUT, reply=Reply(text="one "))
+    assert told(stage.faulted(103.0, 2, Fault("length", answered=True, error=own))) == [("finish", None)]
+    assert stage.error is own
+
+
+def test_an_interrupted_answer_names_those_that_gave_it_and_neither_who_failed_before_nor_who_was_slower() -> None:
+    after_another = Stage("ab")
+    after_another.begin()
+    after_another.faulted(101.0)
+    after_another.chunk(102.0, 2)
+    after_another.faulted(103.0, 2, CUT, Reply(text="one "))
+    assert [f.model for f in after_another.error.failures] == ["b"]
+    raced = Stage("ab", hedge=HEDGE)
+    raced.begin()
+    raced.rang(102.0)
+    raced.chunk(103.0, 1)
+    raced.faulted(104.0, 1, CUT, Reply(text="one "))
+    assert [f.model for f in raced.error.failures] == ["a"]
+    assert told_faults(raced) == [("a", "connection"), ("b", "cancelled")]
+
+
+def test_the_one_that_was_slower_may_go_on_with_the_answer_of_the_one_that_was_faster() -> None:
+    stage = Stage("ab", resumable=True, resume=True, able="a", hedge=HEDGE)
+    stage.begin()
+    stage.rang(102.0)
+    assert told(stage.chunk(103.0, 2))[:2] == [("abort", 1), ("deliver", 2)]
+    assert told(stage.faulted(104.0, 2, CUT, Reply(text="one ")))[0] == ("launch", 3, "a", "connection")
+    stage.chunk(105.0, 3)
+    stage.completed(106.0, 3)
+    assert (stage.outcome.model, stage.outcome.resumed) == ("a", 1)
+
+
 def test_a_continuation_is_not_hedged_whatever_rings_later() -> None:
     stage = resuming(hedge=HEDGE, timeouts={"total": 20.0})
     effects = stage.faulted(102.0, fault=CUT, reply=Reply(text="one "))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from unit.execution.staged import GOOD, HEDGE, NO_CLOCK, Stage, told
+from unit.execution.staged import CUT, GOOD, HEDGE, NO_CLOCK, Stage, told
 
 from capability_router import AllCandidatesFailed, Reply, RouterBusy, StreamInterrupted, Usage, routing
 from capability_router.execution.effects import Timeouts
@@ -293,6 +293,74 @@ def test_a_committed_stream_without_its_reason_is_told_with_its_text() -> None:
     assert told(stage.completed(102.0, reply=Reply(text="half", usage=Usage(1, 1)))) == [("finish", None)]
     assert isinstance(stage.error, StreamInterrupted)
     assert stage.error.partial == "half"
+
+
+@pytest.mark.parametrize("reason", [Finish.STOP, Finish.LENGTH, Finish.TOOL_CALLS])
+def test_a_stream_that_breaks_after_its_terminal_reason_was_whole(reason: Finish) -> None:
+    stage = Stage()
+    stage.begin()
+    stage.chunk(101.0)
+    whole = Reply(text="text", usage=Usage(10, 3), finish=reason)
+    assert told(stage.faulted(102.0, 1, CUT, whole)) == [("finish", "a")]
+    assert (stage.error, stage.outcome.finish, stage.machine.reply) == (None, reason, whole)
+    assert [r.fault for r in stage.records] == [None]
+
+
+@pytest.mark.parametrize("reason", [None, Finish.OTHER, Finish.ERROR, Finish.OVERLOADED, Finish.MALFORMED_CALL])
+def test_a_stream_that_breaks_without_one_or_with_one_that_may_be_the_failure_was_not(reason: Finish | None) -> None:
+    stage = Stage()
+    stage.begin()
+    stage.chunk(101.0)
+    assert told(stage.faulted(102.0, 1, CUT, Reply(text="half", finish=reason))) == [("finish", None)]
+    assert isinstance(stage.error, StreamInterrupted)
+
+
+def test_what_has_given_nothing_is_not_whole_whatever_its_reason() -> None:
+    stage = Stage()
+    stage.begin()
+    assert told(stage.faulted(102.0, 1, CUT, Reply(finish=Finish.STOP)))[0] == ("launch", 2, "b", "connection")
+
+
+@pytest.mark.parametrize("reason", [Finish.CONTENT_FILTER, Finish.REFUSAL])
+@pytest.mark.parametrize("wish", ["return", "fallback"])
+def test_what_was_withheld_before_its_first_content_is_an_answer_though_its_stream_breaks(
+    reason: Finish, wish: str
+) -> None:
+    stage = Stage(on_content_filter=wish)
+    stage.begin()
+    effects = told(stage.faulted(102.0, 1, CUT, Reply(usage=Usage(10, 0), finish=reason)))
+    if wish == "return":
+        assert effects == [("deliver", 1), ("finish", "a")]
+        assert (stage.error, stage.outcome.finish) == (None, reason)
+    else:
+        assert effects[0][:3] == ("launch", 2, "b")
+        assert effects[0][3] in ("content_filtered", "refusal")
+
+
+def test_what_the_model_itself_is_to_blame_for_is_judged_by_its_fault() -> None:
+    stage = Stage()
+    stage.begin()
+    effects = told(stage.faulted(102.0, 1, "auth", Reply(finish=Finish.CONTENT_FILTER)))
+    assert effects[0] == ("launch", 2, "b", "auth")
+
+
+def test_a_connection_that_broke_before_any_content_was_never_reached() -> None:
+    stage = Stage()
+    stage.begin()
+    stage.faulted(101.0, 1, CUT)
+    assert stage.records[0].detail == "could not be reached: reset"
+    stage.chunk(102.0, 2)
+    stage.faulted(103.0, 2, CUT)
+    assert stage.records[1].detail == "lost its connection: reset"
+
+
+def test_what_a_filter_has_cut_is_not_whole_whatever_its_reason() -> None:
+    stage = Stage()
+    stage.begin()
+    stage.chunk(101.0)
+    filtered = Fault("content_filtered")
+    assert told(stage.faulted(102.0, 1, filtered, Reply(text="half", finish=Finish.STOP))) == [("finish", None)]
+    assert isinstance(stage.error, StreamInterrupted)
 
 
 def test_a_committed_answer_that_is_merely_malformed_is_an_answer() -> None:

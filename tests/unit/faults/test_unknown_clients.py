@@ -65,6 +65,18 @@ def test_an_error_event_in_a_stream_says_that_the_answer_had_begun() -> None:
     assert not classify(odd(name="x:Odd"), NOW).started
 
 
+def test_the_body_of_a_good_reply_that_is_raised_bare_says_that_the_answer_had_begun() -> None:
+    """As ChatOpenAI raises an error that came in a 200."""
+    body = {"message": "the upstream is gone", "code": "upstream_gone"}
+    assert classify(ValueError(body), NOW).started
+    assert classify(odd(name="x:Wrapped", cause=ValueError(body)), NOW).started
+    assert not classify(ValueError("the upstream is gone"), NOW).started
+    assert not classify(odd(body), NOW).started
+    assert not classify(build({"classes": ["x:Odd", "builtins:ValueError"], "args": [body]}), NOW).started
+    refused = classify(ValueError({**body, "code": 429}), NOW)
+    assert (refused.status, refused.started) == (429, False), "turned away after all"
+
+
 def test_a_wrappers_name_may_settle_what_the_answer_leaves_open() -> None:
     answer = odd("no", status_code=400)
     assert classify(odd(name="x:ContentPolicyViolationError", cause=answer), NOW).kind == "content_filtered"

@@ -31,6 +31,7 @@ NOTHING = Reply()
 class Model(NamedTuple):
     id: str
     provider: str = "p"
+    input_tokens: int = 0
 
 
 class Fault(NamedTuple):
@@ -167,6 +168,26 @@ def test_a_bill_that_is_no_amount_is_told_and_the_price_taken(caplog: pytest.Log
 
 
 @pytest.mark.parametrize(
+    ("bill", "cost"), [("9999.999999999999", 10**16 - 1), (10_000, 20 * 10**6), ("1e30", 20 * 10**6)]
+)
+def test_from_ten_thousand_dollars_on_a_bill_is_none_and_the_price_is_taken(
+    bill: Any, cost: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert Till().charged(Reply(COUNTED, cost_usd=bill))[1] == cost
+    assert ("a reported a cost that is no amount of USD" in caplog.text) is (cost == 20 * 10**6)
+
+
+@pytest.mark.parametrize(
+    ("counted", "believed"),
+    [(Usage(10**9, 10**9), True), (Usage(10**9 + 1, 5), False), (Usage(5, 10**9 + 1), False)],
+)
+def test_above_a_thousand_million_tokens_a_count_is_none_and_the_usual_guess_is_taken(
+    counted: Usage, believed: bool
+) -> None:
+    assert Till().charged(Reply(counted))[0] == (counted if believed else GUESS)
+
+
+@pytest.mark.parametrize(
     ("reply", "model", "estimated"),
     [
         (Reply(Usage(10, 5, service_tier="priority")), "a", True),
@@ -216,6 +237,38 @@ def test_a_refusal_stands_for_the_request_and_names_the_models_that_fit() -> Non
     assert (refused.on_exceed, refused.fits) == ("refuse", ("b", "same"))
     assert till.open(2, "b") is refused
     assert (till.ledger.unsettled, till.budgets.reserved) == (0, 0)
+
+
+LESS = " (to reserve less, state a smaller max_tokens on the call)"
+
+
+def test_a_refusal_advises_to_reserve_less_where_that_would_help() -> None:
+    till = Till(BudgetSpec("global", 0.01), most={"a": 2 * CENT, "unpriced": None})
+    for told in (till.account.foreseen(Model("a")), till.open()):
+        assert isinstance(told, Denial)
+        assert (told.told.count(LESS), told.told.endswith(LESS), told.on_exceed) == (1, True, "refuse")
+    unpriced = Till(BudgetSpec("global", 0.01), most={"unpriced": None}).open(model="unpriced")
+    assert isinstance(unpriced, Denial)
+    assert LESS not in unpriced.told
+    assert "are reserved" not in unpriced.told
+
+
+def test_a_model_whose_answers_nobody_limits_ends_no_request_and_is_told_what_it_lacks() -> None:
+    lacking = {"a": 1_000, "unpriced": 1_000}.get
+    till = Till(BudgetSpec("global", 0.01), most={"a": 2 * CENT, "b": CENT, "unpriced": None}, unlimited=lacking)
+    told = till.open()
+    assert isinstance(told, Denial)
+    assert (told.on_exceed, told.fits) == ("degrade", ())
+    assert told.told.endswith(
+        " (1,000 output tokens are reserved, for nobody states how long an answer of a can be: set max_output_tokens "
+        "or output_reserve on its entry, or max_tokens on the call)"
+    )
+    unpriced = till.open(2, "unpriced")
+    assert isinstance(unpriced, Denial)
+    assert "are reserved" not in unpriced.told
+    other = Till(BudgetSpec("global", 0.01), most={"a": 2 * CENT, "b": CENT}, unlimited=lacking)
+    other.open()
+    assert other.open(2, "b") is None
 
 
 def test_the_refused_model_itself_never_fits() -> None:
@@ -330,7 +383,7 @@ def test_while_the_store_is_away_no_model_is_said_to_fit(till: Till, lender: Len
     till.account._most = {"a": CENT, "b": 0}.get
     told = till.open()
     assert isinstance(told, Denial)
-    assert (told.store, told.fits) == (True, ())
+    assert (told.store, told.fits, LESS in told.told) == (True, (), False)
 
 
 # -- what the caller allows -------------------------------------------------------------------------
@@ -389,3 +442,26 @@ def test_a_limit_that_was_passed_leaves_nothing() -> None:
     told = till.open(2)
     assert isinstance(told, Denial)
     assert (told.left, told.spent) == (0, ONE)
+
+
+def test_what_nobody_tells_is_estimated_as_the_model_counts() -> None:
+    """An image takes 85 tokens of one maker's window and 1,600 of another's."""
+    till = Till()
+    for attempt, tokens in ((1, 85), (2, 1_600), (3, 0)):
+        model = Model("a", input_tokens=tokens)
+        till.account.open(attempt, model)
+        usage, _ = till.account.close(attempt, model, Fault(), NOTHING, had_content=False, cancelled=False)
+        assert usage == Usage(tokens or 100, 0, estimated=True)
+
+
+def test_a_routers_candidates_are_booked_as_they_count() -> None:
+    from capability_router import Request
+    from capability_router.testing import ask, scripted_router
+
+    makers = {"a": {"provider": "openai"}, "b": {"provider": "anthropic"}}
+    router = scripted_router({"a": ["timeout"], "b": ["ok"]}, cards=makers, retry={"per_target": 0})
+    run = ask(router, Request(("what is this?",), media=("image",)))
+    planned = {candidate.id: candidate.input_tokens for candidate in run.plan.candidates}
+    booked = router.ledger.calls()[0]
+    assert booked.model == "a"
+    assert booked.usage.input_tokens == planned["a"] != run.plan.input_tokens

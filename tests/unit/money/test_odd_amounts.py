@@ -11,10 +11,9 @@ from unit.money.ledger.calls import book, call, in_file
 
 from capability_router import BudgetExceeded, ConfigError, Usage, routing
 from capability_router.clock import ManualClock
-from capability_router.money.budget.budgets import Budgets, Hold
+from capability_router.money.budget.budgets import Budgets, Reservation
 from capability_router.money.budget.cap import BudgetSpec
 from capability_router.money.ledger.ledger import Ledger
-from capability_router.money.price import Price
 from capability_router.request import Reply
 from capability_router.stores.opening import open_store
 from capability_router.testing import ScriptedModel, ask, scripted_router
@@ -41,19 +40,6 @@ def test_a_count_that_no_call_comes_to_is_none() -> None:
     assert booked.usage.input_tokens < 100
 
 
-@pytest.mark.parametrize(
-    "tiers",
-    [
-        "x", 7, {"above": 1}, ["x"], [{"above": 5}], [{"price": {}}], [{"above": True, "price": {}}],
-        [{"above": "many", "price": {}}], [{"above": -1, "price": {}}],
-        [{"above": 5, "price": {}}, {"above": 5, "price": {}}],
-    ],
-)  # fmt: skip
-def test_tiers_that_are_none(tiers: Any) -> None:
-    with pytest.raises(ConfigError, match=r"price\.tiers"):
-        Price.parse({"input_mtok": 1, "output_mtok": 1, "tiers": tiers})
-
-
 def test_true_is_no_amount() -> None:
     with pytest.raises(ConfigError, match="max_cost_usd"), routing(max_cost_usd=True):
         pass
@@ -64,7 +50,7 @@ def test_a_rolling_window_says_when_some_of_it_is_free() -> None:
     budgets = Budgets([BudgetSpec("global", 1.0, "rolling:64")], clock=clock)
     assert budgets.rows()[0]["resets_at"] is None
     hold = budgets.reserve(["global"], 10**12)
-    assert isinstance(hold, Hold)
+    assert isinstance(hold, Reservation)
     budgets.settle(hold, 10**12)
     denial = budgets.reserve(["global"], 1)
     (row,) = budgets.rows()

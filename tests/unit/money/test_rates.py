@@ -204,6 +204,36 @@ def test_what_is_no_price(given: Any, told: str) -> None:
         Price.parse(given)
 
 
+ABOVE_5 = {"above": 5, "price": {}}
+
+
+@pytest.mark.parametrize(
+    ("tiers", "told"),
+    [
+        ("x", "must be a list of .*, got 'x'"), (7, "must be a list of .*, got 7"),
+        (ABOVE_5, "must be a list of .*, got {'above': 5"),
+        (["x"], "each is .*, got 'x'"), ([7], "each is .*, got 7"), ([["above", "price"]], "each is .*, got "),
+        ([{"above": 5}], "each is"), ([{"price": {}}], "each is"), ([{**ABOVE_5, "until": 9}], "each is"),
+        ([{"above": True, "price": {}}], "each is"), ([{"above": "many", "price": {}}], "each is"),
+        ([{"above": 1.5, "price": {}}], "each is"), ([{"above": None, "price": {}}], "each is"),
+        ([{"above": -1, "price": {}}], r"0 or more, and each another; got \[-1\]"),
+        ([{"above": -1, "price": {}}, {"above": 7, "price": {}}], r"0 or more, and each another; got \[-1, 7\]"),
+        ([ABOVE_5, {"above": "5", "price": {}}], r"0 or more, and each another; got \[5, 5\]"),
+    ],
+)  # fmt: skip
+def test_tiers_that_are_none(tiers: Any, told: str) -> None:
+    with pytest.raises(ConfigError, match=rf"price\.tiers:? {told}|price\.tiers: above must be {told}"):
+        Price.parse({"input_mtok": 1, "output_mtok": 1, "tiers": tiers})
+
+
+def test_a_tier_may_begin_with_the_first_token_and_be_one_already() -> None:
+    found = Price.parse({"input_mtok": 1, "output_mtok": 2, "tiers": iter([Tier(200, DEARER), Tier(0, DEAR)])})
+    assert found == Price(1, 2, tiers=(Tier(0, DEAR), Tier(200, DEARER)))
+    assert found.at(1) is DEAR
+    assert found.at(0) is found
+    assert Price.parse({"input_mtok": 1, "output_mtok": 2, "tiers": None}) == Price(1, 2)
+
+
 def test_what_is_parsed() -> None:
     assert Price.parse(DEAR) is DEAR
     found = Price.parse({
@@ -212,3 +242,13 @@ def test_what_is_parsed() -> None:
     })  # fmt: skip
     assert found == Price(1, 2, tiers=(Tier(200, DEAR),), services={"flex": Price(0.5, 1)})
     assert Price.parse({"services": None}) == Price()
+
+
+@pytest.mark.parametrize(
+    ("kind", "tokens"), [("image", "cache_image_read_tokens"), ("audio", "cache_audio_read_tokens")]
+)
+@pytest.mark.parametrize(("own", "cents"), [(None, 2), (10, 2), (40, 40)])
+def test_cached_media_that_are_priced_as_text_cost_what_cached_text_costs(kind, tokens, own, cents):
+    price = Price(input_mtok=10, output_mtok=1, cache_read_mtok=2, **{f"input_{kind}_mtok": own})
+    usage = Usage(1, 0, cache_read_tokens=1, **{tokens: 1, f"input_{kind}_tokens": 1})
+    assert price.cost(usage) == cents * 1_000_000

@@ -22,10 +22,23 @@ def image(width: int = 0, height: int = 0, detail: str = "") -> Attached:
         ("gpt-4o-mini", image(128, 64), 8_500),  # measured, less the text beside it: 8,512
         ("gpt-4.1-2025-04-14", image(128, 64), 255),
         ("o3-2025-04-16", image(128, 64), 225),
-        ("gpt-4.1-mini", image(2_400, 1_800), 2_642),
-        ("claude-sonnet-4-5", image(1_092, 1_092), 1_590),  # Anthropic's guide: "about 1,590"
-        ("claude-sonnet-4-5", image(200, 200), 54),
-        ("claude-sonnet-4-5", image(8_000, 8_000), 1_600),
+        ("gpt-4.1-mini", image(2_400, 1_800), 2_489),
+        ("gpt-5.4-mini", image(1_600, 1_600), 3_000),  # measured
+        ("gpt-5.5", image(512, 512), 308),  # this and what follows are published measurements, less the text beside it
+        ("gpt-5.5", image(3_840, 2_160), 9_792),
+        ("gpt-6-astra", image(1_024, 1_024), 1_229),
+        ("gpt-6-astra", image(4_032, 3_024), 14_364),
+        ("claude-opus-5-5", image(256, 256), 100),
+        ("claude-opus-5-5", image(1_280, 720), 1_196),
+        ("claude-sonnet-5-5", image(1_920, 1_080), 2_691),
+        ("claude-sonnet-5-5", image(2_000, 1_500), 3_888),
+        ("claude-haiku-4-5", image(768, 768), 784),
+        ("claude-haiku-4-5", image(1_920, 1_080), 1_568),  # measured: 1,560
+        ("anthropic/claude-opus-4.6", image(8_000, 8_000), 1_568),
+        ("anthropic.claude-opus-4-20250514-v1:0", image(8_000, 8_000), 1_568),
+        ("claude-opus-4-7", image(8_000, 8_000), 4_784),
+        ("gemini-3.8-flash", image(256, 256), 1_120),  # measured: 1,065 to 1,101, with the text
+        ("gemini-3.8-flash", image(4_032, 3_024), 1_120),
         ("gemini-2.5-pro", image(384, 384), 258),  # Google's guide
         ("gemini-2.5-pro", image(1_536, 768), 516),
     ],
@@ -35,7 +48,7 @@ def test_images(model: str, part: Attached, tokens: int) -> None:
 
 
 def test_an_image_of_unknown_size_counts_as_a_large_one() -> None:
-    for model in ("gpt-4o", "gpt-4o-mini", "gpt-5", "claude-opus-5", "gemini-3-pro", "qwen3-vl"):
+    for model in ("gpt-4o", "gpt-4o-mini", "gpt-5", "gpt-6-sol", "claude-opus-5", "gemini-3-pro", "qwen3-vl"):
         family = family_of("", model)
         assert media_tokens([image()], family, model) >= media_tokens([image(700, 700)], family, model)
 
@@ -43,7 +56,7 @@ def test_an_image_of_unknown_size_counts_as_a_large_one() -> None:
 @pytest.mark.parametrize(
     ("part", "openai", "claude", "gemini"),
     [
-        (Attached("pdf", pages=10), 12_000, 24_000, 5_600),
+        (Attached("pdf", pages=10), 12_000, 24_000, 2_580),
         (Attached("audio", seconds=30), 300, 960, 960),
     ],
 )

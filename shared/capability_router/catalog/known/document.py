@@ -18,8 +18,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from capability_router.catalog.aliases import canonical
 from capability_router.catalog.card import FLAGS
-from capability_router.catalog.known.statement import Known
+from capability_router.catalog.known.statement import RESOLD, Known
 from capability_router.errors import ConfigError
 from capability_router.money.price import AMOUNTS
 
@@ -153,9 +154,11 @@ def _parsed(data: Any) -> Document:
         raise ValueError(f"its schema is {data.get('schema')!r}")
     sources = {name: Source(name, said.get("version", ""), _day(said["as_of"]), said.get("models", 0))
                for name, said in data["sources"].items()}  # fmt: skip
-    parts = data["providers"]
-    for part in parts.values():
+    parts: dict[str, Any] = {}
+    for name, part in data["providers"].items():
         _check(part)
+        if parts.setdefault(canonical(name), part) is not part:
+            raise ValueError(f"provider {canonical(name)!r} is there more than once, also as {name!r}")
     return Document(_day(data["as_of"]), sources, tuple(parts), parts.get)
 
 
@@ -166,12 +169,19 @@ def _day(value: Any) -> str:
 
 
 def _check(part: Any) -> None:
+    if not isinstance(part, Mapping) or not isinstance(part.get("models"), Mapping):
+        raise ValueError("a provider has `models`, a mapping of their names to rows")
+    for beside in ("origins", "aliases"):
+        named = part.get(beside, {})
+        if not isinstance(named, Mapping) or not all(isinstance(text, str) for text in named.values()):
+            raise ValueError(f"{beside} of a provider are a mapping of texts")
     for name, said in part["models"].items():
         if not isinstance(said, Mapping):
             raise ValueError(f"model {name!r} is a {type(said).__name__} instead of a mapping")
         origins, doubts = said.get("origins", {}), said.get("doubts", {})
-        nested = (*doubts.values(), *doubts.get("price", {}).values()) if isinstance(doubts, Mapping) else (None,)
-        if not all(isinstance(part, Mapping) for part in (origins, *nested)):
+        nested = (*doubts.values(),) if isinstance(doubts, Mapping) else (None,)
+        fits = all(isinstance(part, Mapping) for part in (origins, *nested))
+        if not fits or not all(map(_is_price, doubts.get("price", {}).values())):
             raise ValueError(f"model {name!r}: origins and doubts are mappings, and so is what doubts hold of a field")
         if not all(isinstance(text, str) for text in (*origins.values(), said.get("retires", ""))):
             raise ValueError(f"model {name!r}: origins and retires are texts")
@@ -182,6 +192,8 @@ def stored(models: Mapping[str, Known]) -> dict[str, Any]:
     counts: dict[str, Counter[str]] = {}
     for known in models.values():
         for name, origin in known.origins.items():
+            if origin.startswith(RESOLD):
+                continue  # it is said at each model, so that it is never taken for the maker's own
             counts.setdefault(name, Counter())[origin] += 1
     usual = {name: max(sorted(seen), key=seen.__getitem__) for name, seen in sorted(counts.items())}
     return {"origins": usual, "models": {name: _row(known, usual) for name, known in sorted(models.items())}}

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from capability_router.catalog.aliases import canonical, loose, spellings, undated
 from capability_router.catalog.known import userfile
 from capability_router.catalog.known.document import Document, Source
-from capability_router.catalog.known.statement import Known
+from capability_router.catalog.known.statement import Known, is_resold
 from capability_router.errors import ConfigError
 from capability_router.money.price import Price
 
@@ -54,8 +54,9 @@ class Found(NamedTuple):
         return self._teller(field).label(self.known, field)
 
     def source(self, field: str) -> str:
-        """Where a field is from, as it is shown: 'catalog litellm 1.110.2 (2026-11-20)'."""
-        return f"catalog {self.label(field)}"
+        """Where a field is from, as it is shown: 'catalog litellm 1.110.2 (2026-11-20)', with ', resold' if it is."""
+        resold = ", resold" if is_resold(self.known.origins, field) else ""
+        return f"catalog {self.label(field)}{resold}"
 
     def as_of(self, field: str) -> str:
         """The day for which a field was stated; '' when that is not known."""

@@ -10,6 +10,7 @@ from capability_router.catalog.aliases import spellings
 from capability_router.money.price import AMOUNTS
 
 TOGETHER = "+"  # between the sources that say the same
+RESOLD = "resold:"  # before the sources of a field that is said of the model as a reseller serves it
 WINDOW = "window"  # a source that doesn't say whether it means the whole window or its input part
 _WINDOWS = ("context_window", "max_input_tokens")
 _SAME = 0.98  # numbers of tokens nearer than this differ only in how they were rounded
@@ -44,14 +45,24 @@ class Known:
 
     def sources(self, name: str) -> tuple[str, ...]:
         """The sources of a field, the leading one first; () when nobody states it."""
-        return tuple(filter(None, self.origins.get(name, "").split(TOGETHER)))
+        return tuple(filter(None, self.origins.get(name, "").removeprefix(RESOLD).split(TOGETHER)))
 
     def confidence(self, name: str) -> str:
-        """'conflict' (sources disagree), 'confirmed' (two or more say so), 'single' or 'unknown'."""
+        """'conflict' (sources disagree), 'resold' (said of the model as resellers serve it), 'confirmed' (two or more
+
+        say so), 'single' or 'unknown'.
+        """
         if name in self.doubts:
             return "conflict"
+        if is_resold(self.origins, name):
+            return "resold"
         count = len(self.sources(name))
         return "confirmed" if count > 1 else "single" if count else "unknown"
+
+
+def is_resold(origins: Mapping[str, str], name: str) -> bool:
+    """Whether a field is said of the model as resellers serve it, not by its maker or of its maker's service."""
+    return origins.get(name, "").startswith(RESOLD)
 
 
 class _Verdict(NamedTuple):
@@ -92,13 +103,17 @@ def _lasting(said: Statements) -> Statements:
 
 
 def unsettled(known: Known) -> dict[str, list[Statement]]:
-    """The statements that are kept in what was settled, so that a further source can be heard."""
+    """The statements that are kept in what was settled, so that a further source can be heard.
+
+    Those of resellers are not: they stand back as soon as somebody speaks of the maker's own model.
+    """
     told: dict[str, list[Statement]] = {}
-    for name, value in known.fields.items():
+    own = {name: value for name, value in known.fields.items() if not is_resold(known.origins, name)}
+    for name, value in own.items():
         for source in known.sources(name):
             told.setdefault(_as_told(name, source), []).append(Statement(source, value))
     for name, dissent in known.doubts.items():
-        for source, value in dissent.items():
+        for source, value in dissent.items() if name in own or name not in known.fields else ():
             told.setdefault(name, []).append(Statement(source, _whole(known, name, value)))
     if known.retires:
         told["retires"] = [Statement("", known.retires)]

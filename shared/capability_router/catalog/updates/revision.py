@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from capability_router.catalog.aliases import spellings
 from capability_router.catalog.known.document import Book, Document, Source
-from capability_router.catalog.known.statement import Known, Statement, is_copy, settle, unsettled
+from capability_router.catalog.known.statement import Known, Statement, is_copy, is_resold, settle, unsettled
 from capability_router.catalog.updates.offer import Offer, Said
 from capability_router.errors import ConfigError
 
@@ -118,7 +118,11 @@ def _age(statement: Statement, sources: Mapping[str, Source]) -> str:
 def _change(provider: str, model: str, before: Known | None, after: Known) -> Change | None:
     if before is None:
         return Change(provider, model, "added", {name: (None, value) for name, value in _flat(after).items()})
-    old, new = _flat(before), _flat(after)
+    new, silent = (
+        _flat(after),
+        {name for name in before.fields if is_resold(before.origins, name)} - after.fields.keys(),
+    )
+    old = {name: value for name, value in _flat(before).items() if name not in silent}  # what stays in the built-in one
     fields = {n: (old.get(n), new.get(n)) for n in sorted({*old, *new}) if old.get(n) != new.get(n)}
     return Change(provider, model, "changed", fields) if fields else None
 
@@ -137,7 +141,8 @@ def _unlisted(offer: Offer, docs: list[Document]) -> Iterator[Change]:
         for provider, models in offer.models.items():
             for model in doc.models(provider).keys() - models.keys():
                 known = doc.known(provider, model)
-                told = any(name in known.sources(field) for field in known.fields for name in offer.sources)
+                own = [field for field in known.fields if not is_resold(known.origins, field)]
+                told = any(name in known.sources(field) for field in own for name in offer.sources)
                 if told and (provider, model) not in seen:
                     seen.add((provider, model))
                     yield Change(provider, model, "unlisted", {})

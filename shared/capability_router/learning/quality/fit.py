@@ -20,6 +20,7 @@ from capability_router.learning.quality.traits import BAG
 
 _SURFACE_WEIGHS, _MOST = 0.25, 4.0  # of a surface number's standard deviation; standard deviations it may be away
 PARTS = 3
+_DOUBTED = 200.0  # scores of its own, below which a model's deviation is doubted where there are gaps
 FEATURES = BAG + SIZE
 
 
@@ -83,13 +84,20 @@ def fitted(table: Table) -> Fit:
     logs = split(np.log(np.maximum(table.tokens, 1.0)))
     straight, long = _lines(x, (true, logs), table.parts)
     sources = (straight.unseen, _by_neighbours(known, true, table.parts))
-    found = blend(sources, true)
+    found = _cautious(blend(sources, true), true)
     there = true.there > 0
     predicted = true.levels + sloped(slope, found.apply(sources))[:, 1:]
     return Fit(
         scale, straight.weights, lengths(long, logs, table.tokens), found, slope,
         calibrated(predicted[there].astype(np.float64), table.scores[there].astype(np.float64)), true,
     )  # fmt: skip
+
+
+def _cautious(found: Blend, true: Split) -> Blend:
+    """Where models were asked by choice, few of their scores say how they would do on what others were asked."""
+    gaps = 1.0 - float(true.there.mean())
+    number = true.there.sum(0)
+    return found._replace(own=(found.own * (number / (number + _DOUBTED * gaps + 1e-9))).astype(np.float32))
 
 
 def scale_of(surfaces: Matrix) -> Scale:

@@ -13,7 +13,7 @@ from typing import Any
 
 FADE, FADE_CHANGED = 0.999, 0.98  # per score of the model; the second for CHANGED scores after an alarm
 CHANGED, KEPT = 200, 10.0  # scores; of what was known before an alarm this many are kept
-_SLACK, _ALARM, _LEAST = 0.25, 12.0, 30  # standard deviations: per score, in all; scores before any alarm
+_SLACK, _ALARM, _LEAST = 0.25, 18.0, 30  # standard deviations: per score, in all; scores before any alarm
 _SPREAD = 0.2  # variance of a score at first
 _FOLLOWS = 0.01  # of the variance, per score
 

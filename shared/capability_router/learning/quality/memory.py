@@ -66,6 +66,11 @@ class Memory:
             self.tokens[at, column] = np.nan if tokens is None else tokens
         return at
 
+    def has(self, id: str, model: str) -> bool:
+        """Whether a score of this model on this request is remembered."""
+        at = self._at.get(id)
+        return at is not None and model in self.models and not np.isnan(self.scores[at, self.column(model)])
+
     def _place(self, row: Remembered) -> int:
         if len(self.rows) < self.most:
             at = len(self.rows)

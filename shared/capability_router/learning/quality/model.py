@@ -143,15 +143,17 @@ class Quality:
     def learn(self, row: Remembered, results: Mapping[str, Result], weight: float = 1.0) -> list[str]:
         """What models scored, 0 to 1, on a request; below 1, `weight` is how much such a score tells.
 
-        Gives the models that seem to have changed.
+        Gives the models that seem to have changed. A second score of the same answer takes the first one's place among
+        what is remembered, and counts no further.
         """
         read = self._read(seen_of(row.sketch))
         with self._lock:
-            changed = [model for model, result in results.items() if self._level(model, result.score, read, weight)]
+            first = {model: result for model, result in results.items() if not self.memory.has(row.id, model)}
+            changed = [model for model, result in first.items() if self._level(model, result.score, read, weight)]
             at = self.memory.add(row, results)
             for model in changed:
                 self.memory.retire(model, round(KEPT))
-            self._scored, self._new = self._scored + 1, self._new + 1
+            self._scored, self._new = self._scored + bool(first), self._new + bool(first)
             self._value(at, read.shared)
         return changed
 

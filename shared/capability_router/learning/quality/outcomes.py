@@ -10,6 +10,7 @@ from capability_router.learning.quality.sketch import Matrix
 
 _EVEN = 1.0  # squared foreseen effects, summed, that an even slope is worth
 
+
 class Split(NamedTuple):
     """Scores = levels (models) + shared (rows, 1) + own (rows, models); `there`: 1 where there is one, 0 in gaps."""
 

@@ -22,12 +22,22 @@ from capability_router.money.budget.cap import BudgetSpec, OnExceed
 from capability_router.money.budget.coverage import Coverage, Meant
 from capability_router.money.budget.denial import BudgetEvent, Denial, denied, passed, refusing, unpriced, withheld
 from capability_router.money.budget.purse import Purse
-from capability_router.money.budget.statement import Statement, statement
+from capability_router.money.budget.standing import CapRow, cap_rows
 from capability_router.postbox import Postbox
 from capability_router.stores.base import BudgetRoom, Claim, Grant
 from capability_router.stores.memory import MemoryBudgets
 
-__all__ = ["BudgetEvent", "BudgetSpec", "Budgets", "Denial", "Hold", "OnExceed", "Short", "Terms", "WhenAway"]
+__all__ = [
+    "BudgetEvent",
+    "BudgetSpec",
+    "Budgets",
+    "Denial",
+    "OnExceed",
+    "Reservation",
+    "Short",
+    "StoreTerms",
+    "WhenAway",
+]
 log = logging.getLogger("capability_router")
 WhenAway = Literal["fail_closed", "fail_open"]
 _TRIES = 20  # between which other threads may have taken what was lent for this call
@@ -37,7 +47,7 @@ def _by_itself(name: str) -> Sequence[str]:
     return (name,)
 
 
-class Terms(NamedTuple):
+class StoreTerms(NamedTuple):
     """How a store is dealt with: its name, how long a loan lasts, whether calls go on while it is away."""
 
     store: str = "memory://"
@@ -52,7 +62,7 @@ class Short(NamedTuple):
     amount: int
 
 
-class Hold:
+class Reservation:
     """Money reserved for one launch, in every budget that covers it. It is settled once, whoever tries again."""
 
     __slots__ = ("amount", "purses", "settled")
@@ -61,24 +71,25 @@ class Hold:
         self.purses, self.amount, self.settled = purses, amount, False
 
     def __repr__(self) -> str:
-        return f"<Hold {self.amount} in {len(self.purses)} budgets{', settled' if self.settled else ''}>"
+        return f"<Reservation {self.amount} in {len(self.purses)} budgets{', settled' if self.settled else ''}>"
 
 
 class Budgets:
-    """All caps of a router; thread-safe. `meant` gives the ids of the models that a cap's scope names.
+    """All caps of a router; thread-safe. `meant` gives the ids of the models that a cap's scope names, `marks` the
 
-    `providers` gives how the models' cards write the provider that a scope names.
+    marks of the credential that one names.
+
     `room` keeps the money: this process's memory, unless a store is given. Amounts are picodollars.
     """
 
     def __init__(
         self, specs: Sequence[BudgetSpec] = (), meant: Meant = _by_itself, *, room: BudgetRoom | None = None,
-        clock: Clock | None = None, terms: Terms | None = None, providers: Meant = _by_itself,
+        clock: Clock | None = None, terms: StoreTerms | None = None, marks: Meant = _by_itself,
     ) -> None:  # fmt: skip
-        self._clock, self.terms = clock or SystemClock(), terms or Terms()
+        self._clock, self.terms = clock or SystemClock(), terms or StoreTerms()
         self.room: BudgetRoom = MemoryBudgets(self._clock.unix) if room is None else room
         self._lease_s = math.inf if self.room.inline else self.terms.lease_s
-        self._coverage = Coverage(specs, {"model": meant, "provider": providers})
+        self._coverage = Coverage(specs, {"model": meant, "credential": marks})
         self._skew = 0.0  # how far the store's clock is ahead of this one
         self._listeners: list[Callable[[BudgetEvent], None]] = []
         self.wake: Callable[[], None] | None = None  # called when there is something to tell the store
@@ -86,7 +97,7 @@ class Budgets:
         self._begin()
 
     def _begin(self) -> None:
-        self._postbox: Postbox[tuple[Hold, int]] = Postbox(self._settle)
+        self._postbox: Postbox[tuple[Reservation, int]] = Postbox(self._settle)
         self._counter = Lock()  # one claim at a time, so that the store hears them in their order
         self._untold: set[Purse] = set()
         self._news: deque[BudgetEvent] = deque()
@@ -96,7 +107,7 @@ class Budgets:
 
     # -- without I/O ------------------------------------------------------------------------------
 
-    def reserve(self, scopes: Iterable[str], amount: int | None) -> Hold | Denial | Short:
+    def reserve(self, scopes: Iterable[str], amount: int | None) -> Reservation | Denial | Short:
         """Reserve in every budget that covers the scopes, or in none: then why, or that a store has to be asked."""
         names = tuple(scopes)
         with self._postbox:
@@ -105,7 +116,7 @@ class Budgets:
             self._announce()
         return Short(names, amount or 0) if isinstance(found, list) else found
 
-    def settle(self, hold: Hold, cost: int) -> None:
+    def settle(self, hold: Reservation, cost: int) -> None:
         """Give the reservation back and book what was spent, without waiting. Only the first time counts."""
         self._postbox.post((hold, cost))
         if self._news and not self._postbox.busy:  # the collector may have called, in the middle of anything
@@ -139,7 +150,7 @@ class Budgets:
 
     # -- with the store ---------------------------------------------------------------------------
 
-    def borrow(self, short: Short) -> Hold | Denial:
+    def borrow(self, short: Short) -> Reservation | Denial:
         """Ask the store for what the call lacks, and reserve; takes as long as the store does."""
         with self._counter:
             found = self._borrowed(short)
@@ -169,7 +180,7 @@ class Budgets:
         self._announce()
         return done
 
-    def rows(self, tenant: str | None = None) -> list[Statement]:
+    def rows(self, tenant: str | None = None) -> list[CapRow]:
         """How each cap stands now, everybody's spending told; with `tenant`, that tenant's own caps only.
 
         Raises StoreError when the store can't be read.
@@ -178,7 +189,7 @@ class Budgets:
         with self._postbox:
             caps = [(cap.spec, cap.key) for cap in self._coverage.caps]
         names = [] if any(spec.each for spec, _ in caps) else [key for _, key in caps]
-        return statement(caps, self.room.standings(names) if caps else [], self._clock.unix() + self._skew, tenant)
+        return cap_rows(caps, self.room.standings(names) if caps else [], self._clock.unix() + self._skew, tenant)
 
     def forked(self) -> None:
         """In the child of a fork: what the parent was lent, and its calls under way, are the parent's."""
@@ -191,7 +202,7 @@ class Budgets:
 
     # -- how --------------------------------------------------------------------------------------
 
-    def _reserved(self, names: tuple[str, ...], amount: int | None) -> Hold | Denial | list[Purse]:
+    def _reserved(self, names: tuple[str, ...], amount: int | None) -> Reservation | Denial | list[Purse]:
         """A hold; else why not; else the purses that lack money."""
         now, unix = self._clock.now(), self._clock.unix()
         purses = self._covering(names)
@@ -202,6 +213,8 @@ class Budgets:
             if amount is None:
                 return unpriced(purse, names)
             if purse.free(now, unix) < amount:
+                if not self.room.inline and purse.is_dry(amount, now):
+                    return self._denied(purse, amount, names)
                 short.append(purse)
         if short and not self.room.inline:
             return short
@@ -214,10 +227,10 @@ class Budgets:
             self._news.append(refusing(purse, amount))
         return denied(purse, amount, names)
 
-    def _held(self, purses: list[Purse], amount: int, now: float) -> Hold:
+    def _held(self, purses: list[Purse], amount: int, now: float) -> Reservation:
         for purse in purses:
             purse.hold(amount, now)
-        return Hold(purses, amount)
+        return Reservation(purses, amount)
 
     def _lent(self, short: list[Purse], amount: int, now: float) -> Purse | None:
         """Ask a store that answers at once; gives the first purse that can't be filled, after which none is."""
@@ -237,7 +250,7 @@ class Budgets:
             claim = purse.tells(now, unix, self._lease_s, final=True)
             purse.granted(claim, self.room.claim(claim), now, unix)
 
-    def _borrowed(self, short: Short) -> Hold | Denial:
+    def _borrowed(self, short: Short) -> Reservation | Denial:
         for _ in range(_TRIES):
             now, unix = self._clock.now(), self._clock.unix()
             with self._postbox:
@@ -256,7 +269,7 @@ class Budgets:
                     return self._denied(refused, short.amount, short.scopes)
         return withheld(claims[0][0], "other calls were faster each time; try again")
 
-    def _without(self, short: Short, purse: Purse) -> Hold | Denial:
+    def _without(self, short: Short, purse: Purse) -> Reservation | Denial:
         """The store is away: nothing goes, or with `fail_open` everything, to be told to it when it is back."""
         if self.terms.when_away == "fail_closed":
             return withheld(purse, f"{self.away} (`store: {{url: ..., when_away: fail_open}}` lets calls through)")
@@ -290,7 +303,7 @@ class Budgets:
     def _is_open(self, purse: Purse) -> bool:
         return purse.holds(self._clock.unix() + self._skew)
 
-    def _settle(self, settled: tuple[Hold, int]) -> None:
+    def _settle(self, settled: tuple[Reservation, int]) -> None:
         hold, cost = settled
         if hold.settled:
             return

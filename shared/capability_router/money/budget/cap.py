@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -13,17 +14,19 @@ from capability_router.nearest import nearest
 
 OnExceed = Literal["refuse", "degrade", "warn"]
 ON_EXCEED: tuple[OnExceed, ...] = get_args(OnExceed)
-SCOPES = ("global", "tenant", "tag", "task", "chain", "model", "provider")
+SCOPES = ("global", "tenant", "tag", "task", "chain", "model", "provider", "credential")
 EACH = "*"
+_CREDENTIAL = re.compile(r"[0-9a-f]{12}|[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")  # no provider's key looks like this
 
 
 @dataclass(frozen=True, slots=True)
 class BudgetSpec:
-    """One cap. `refuse`: the request fails (a cap on a model or provider: that one is left out); `degrade`: only
+    """One cap. `refuse`: the request fails (a cap on a model, provider or credential: that one is left out);
 
-    models that fit are tried; `warn`: it is told.
+    `degrade`: only models that fit are tried; `warn`: it is told.
 
-    `scope`: "global", "tenant:acme", or "tenant:*" for each tenant by itself, but for those named elsewhere.
+    `scope`: "global", "tenant:acme", or "tenant:*" for each tenant by itself, but for those named elsewhere. A
+    credential is named by its mark in the ledger, or by the environment variable that holds the key.
     """
 
     scope: str
@@ -38,6 +41,12 @@ class BudgetSpec:
             raise ConfigError(
                 f"budget scope {self.scope!r}: write 'global' or one of {', '.join(SCOPES[1:])} as 'tenant:acme', "
                 f"or 'tenant:*' for each by itself{hint}"
+            )
+        if kind == "credential" and name != EACH and not _CREDENTIAL.fullmatch(name):  # not quoted: it may be the key
+            raise ConfigError(
+                "budget scope 'credential:...': name a key by its mark in the ledger (12 hexadecimal digits; "
+                "`capability-router ledger total --by credential`), or by the variable that holds it, as in "
+                "'credential:OPENAI_API_KEY'; 'credential:*' is each by itself"
             )
         if EACH in name and name != EACH:
             raise ConfigError(f"budget scope {self.scope!r}: '*' stands alone, as '{kind}:*', for each by itself")

@@ -13,7 +13,7 @@ from capability_router.stores.base import Pot
 REST_S = 300.0  # a purse that nobody has used for so long is put away
 
 Meant = Callable[[str], Sequence[str]]
-"""The ids that a model's name may mean, or the registered providers' names that a provider's may."""
+"""The ids that a model's name may mean, or the marks that a credential's may."""
 
 
 class Budget:

@@ -35,8 +35,8 @@ class Denial(NamedTuple):
 
     @property
     def final(self) -> bool:
-        """Whether no other model is to be tried: a cap on one model or provider leaves the others free."""
-        return self.on_exceed == "refuse" and not self.scope.startswith(("model:", "provider:"))
+        """Whether no other model is to be tried: a cap on one model, provider or key leaves the others free."""
+        return self.on_exceed == "refuse" and not self.scope.startswith(("model:", "provider:", "credential:"))
 
 
 def each_once(denials: Mapping[str, Denial]) -> str:
@@ -103,15 +103,15 @@ def refusing(purse: Purse, amount: int) -> BudgetEvent:
 def denied(purse: Purse, amount: int, scopes: Sequence[str]) -> Denial:
     """The cap leaves no room for a call that may cost so much."""
     spec, left, name = purse.spec, purse.left, named(purse.name)
-    most = f"the call may cost up to {dollars(usd(amount))} "
-    most += "(to reserve less, state max_tokens on the call or max_output_tokens on the card)"
+    reserved = max(purse.limit - purse.known_spent - left, 0)
+    most = f"the call may cost up to {dollars(usd(amount))}"
     resets = moment(purse.resets_at)
     until = f"; resets at {resets}" if resets else ""
     if private := _others_too(purse, scopes):
         told = f"{name}: no room is left ({spec.window}), {most}{until}"
     else:
-        told = f"{name}: {dollars(usd(left))} of {dollars(usd(purse.limit))} left ({spec.window}), {most}{until}"
-    reserved = max(purse.limit - purse.known_spent - left, 0)
+        held = f", {dollars(usd(reserved))} held by calls under way" if 0 < reserved >= amount - left else ""
+        told = f"{name}: {dollars(usd(left))} of {dollars(usd(purse.limit))} left{held} ({spec.window}), {most}{until}"
     return Denial(
         purse.name, left, told, spec.on_exceed, spec.window, purse.limit, purse.known_spent, reserved,
         purse.resets_at, private,

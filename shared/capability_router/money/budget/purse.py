@@ -8,6 +8,7 @@ from math import ceil
 from capability_router.money.budget.cap import BudgetSpec
 from capability_router.stores.base import Claim, Grant, Pot
 
+SPENT_S, LENT_S = 1.0, 0.1  # so long a store's word holds that a pot has no room: what is spent stays so, loans end
 BUSY_S = 1.0  # who asks again within this time is lent more than he needs
 FORGETS_S = 3_600.0  # after which a purse at rest begins as a new holder, long before a store forgets the old one
 THRESHOLDS = (0.5, 0.8, 1.0)
@@ -24,8 +25,9 @@ class Purse:
     """
 
     __slots__ = (
-        "_next", "all_reserved", "all_spent", "asked", "block", "claims", "ends", "frees_at", "held", "holder", "lent",
-        "level", "limit", "lost", "name", "pot", "refuses", "spec", "spent", "told", "until", "used",
+        "_dry", "_dry_until", "_next", "all_reserved", "all_spent", "asked", "block", "claims", "ends", "frees_at",
+        "held", "holder", "lent", "level", "limit", "lost", "name", "pot", "refuses", "spec", "spent", "told", "until",
+        "used",
     )  # fmt: skip
 
     def __init__(self, spec: BudgetSpec, name: str, pot: Pot) -> None:
@@ -41,6 +43,7 @@ class Purse:
         self.level: int | None = None  # how many thresholds have been told; None = the store has not been asked
         self._next = _NEVER  # the spending that passes the next threshold
         self.refuses = float("-inf")  # since when, by the wall clock
+        self._dry, self._dry_until = _MOST, float("-inf")  # what the store had no room for, and until when that holds
         self.lost = False  # it belongs to the process that this one was forked from
 
     def holds(self, unix: float) -> bool:
@@ -51,6 +54,10 @@ class Purse:
     def free(self, now: float, unix: float) -> int:
         """What may be held now without asking."""
         return self.lent - (self.spent - self.told) - self.held if now < self.until and unix < self.ends else 0
+
+    def is_dry(self, amount: int, now: float) -> bool:
+        """Whether the store has just said that there is no room for so much. Money that comes back here ends it."""
+        return self.held + amount >= self._dry and now < self._dry_until
 
     def hold(self, amount: int, now: float) -> None:
         """Reserve."""
@@ -93,6 +100,12 @@ class Purse:
         self.told, self.lent = claim.spent, grant.lent
         self.until, self.ends = now + claim.lease_s, unix + claim.lease_s
         self.all_spent, self.all_reserved, self.frees_at = grant.spent, grant.reserved, grant.frees_at
+        room = self.limit - grant.spent - grant.reserved + grant.lent
+        if room < claim.least:
+            spent = self.limit - grant.spent < claim.least
+            self._dry, self._dry_until = claim.least, now + (SPENT_S if spent else LENT_S)
+        elif room >= self._dry:
+            self._dry = _MOST
 
     @property
     def known_spent(self) -> int:

@@ -32,6 +32,7 @@ LINE_KEPT = 100_000  # calls that wait for the store at most
 _BATCH = 1_000
 _PAUSE_S = 0.1  # for which calls are gathered, so that one transaction takes many
 _PATIENCE_S = (0.5, 30.0)  # between two attempts when the store is away: at first, at most
+_LAST_TRIES = 3  # before calls are given up: others may keep a file locked for longer than one try waits
 _MOST = 10**16  # 10,000 USD for one call, or as many tokens: no provider means that
 _OWN = ("input_tokens", "output_tokens", "cache_read_tokens", "reasoning_tokens", "estimated")
 _REST = tuple(f.name for f in fields(Usage) if f.name not in _OWN)
@@ -70,7 +71,7 @@ class Journal(Lasting):
         self._pending: deque[Call] = deque()
         self._spilled: dict[int, Cells] = {}
         self._beyond: Postbox[Call] = Postbox(self._spill)
-        self._writing = threading.Lock()
+        self._writing, self._tidying = threading.Lock(), threading.Lock()
         self._stuck: Batch | None = None
         self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()  # ringing it never waits, not even for itself
         self._rung = self._retired = self._failing = False
@@ -177,14 +178,15 @@ class Journal(Lasting):
 
     def _tidy(self) -> None:
         """Once an hour: drop what is kept no longer."""
-        now = self._unix()
-        if 0 <= now - self._tidied < HOUR_S:
-            return
-        self._tidied, self._untidy = now, False
-        try:
-            self._room.tidy(now - self._keep_days * DAY_S, self._keep_calls)
-        except StoreError as error:
-            log.warning("old calls of the ledger can't be dropped: %s", error)
+        with self._tidying:
+            now = self._unix()
+            if 0 <= now - self._tidied < HOUR_S:
+                return
+            self._tidied, self._untidy = now, False
+            try:
+                self._room.tidy(now - self._keep_days * DAY_S, self._keep_calls)
+            except StoreError as error:
+                log.warning("old calls of the ledger can't be dropped: %s", error)
 
     # -- reading ------------------------------------------------------------------------------------
 
@@ -205,17 +207,24 @@ class Journal(Lasting):
         return len(self._pending) + (stuck.size if stuck else 0)
 
     def close(self) -> None:
-        """Write the line, and leave no more calls than are kept; what can't be written is told, and stays in it."""
-        self._write_out()
+        """Write the line, and leave no more calls than are kept; what can't be written is told, and stays in it.
+
+        All is done that its thread would do: this one's turn may come when the file is another's, or damaged.
+        """
+        self._write_out(_LAST_TRIES)
         if self._untidy and self._keep_calls is not None:
             self._tidied = 0.0
+        if self._thread is not None or self._untidy:
             self._tidy()
 
-    def _write_out(self) -> None:
-        try:
-            self.flush()
-        except StoreError as error:
-            log.warning("%d calls of the ledger could not be written: %s", self.unwritten, error)
+    def _write_out(self, tries: int = 1) -> None:
+        for left in reversed(range(tries)):
+            try:
+                self.flush()
+                break
+            except StoreError as error:
+                if not left:
+                    log.warning("%d calls of the ledger could not be written: %s", self.unwritten, error)
 
     def at_exit(self) -> None:
         """Write the line before the process ends."""

@@ -12,7 +12,7 @@ from capability_router.money.ledger.books import CALLS_KEPT, Books, columns
 from capability_router.money.ledger.call import Call
 from capability_router.money.ledger.dimension import Filter, Where, checked, columns_of, grouping
 from capability_router.money.ledger.total import Point, Series, Total, Totals, total_of
-from capability_router.money.ledger.when import STEPS, Moment, beginning, span
+from capability_router.money.ledger.when import STEPS, Moment, beginning, period
 from capability_router.nearest import nearest
 from capability_router.stores.calls import Asked
 
@@ -91,7 +91,7 @@ class Reading:
     def _groups(
         self, names: tuple[str, ...], step: str | None, narrow: Filter, since: Moment | None, until: Moment | None
     ) -> Iterator[tuple[int, Iterator[tuple[str, ...]], Sequence[int]]]:
-        begin, end = span(since, until, self._unix())
+        begin, end = period(since, until, self._unix())
         timed = step if step in (None, "hour") else "day"
         asked = Asked(columns_of(names) | narrow.columns, timed, begin, end, narrow.exact)
         groups = grouping(names, narrow)
@@ -120,7 +120,7 @@ class Reading:
         self, where: Where | None, since: Moment | None, until: Moment | None, *, newest_first: bool = False
     ) -> Iterator[Call]:
         narrow = self._narrow.narrowed(where)
-        begin, end = span(since, until, self._unix())
+        begin, end = period(since, until, self._unix())
         asked = Asked(since=begin, until=end, equal=narrow.exact)
         found = self._books.calls(asked, newest_first=newest_first)
         return (call for call in found if narrow.lets_through(columns(call))) if narrow.wanted else found

@@ -7,15 +7,15 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from capability_router.money.ledger.table import Table, dollars, plain
 from capability_router.money.ledger.when import STEPS
-from capability_router.money.price import usd
+from capability_router.money.price import pico, usd
+from capability_router.table import Table
 
 _SHOWN = {
     "calls": "calls", "input_tokens": "tokens in", "cache_read_tokens": "cached", "output_tokens": "tokens out",
     "cost_usd": "USD", "estimated_usd": "estimated", "unpriced": "unpriced",
 }  # fmt: skip
-_SPARE = ("cache_read_tokens", "input_tokens", "output_tokens")  # left out where there is no room
+_SPARE = ("cache_read_tokens", "input_tokens", "output_tokens", "estimated_usd", "calls")  # left out without room
 _SOMETIMES = ("cache_read_tokens", "estimated_usd", "unpriced")  # shown when there is any
 
 
@@ -38,8 +38,9 @@ class Total(NamedTuple):
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe; amounts as exact decimal texts and as integer picodollars."""
         return {
-            "cost_usd": f"{self.cost_usd:f}", "cost_pico": int(self.cost_usd.scaleb(12)),
-            "estimated_usd": f"{self.estimated_usd:f}", "calls": self.calls, "unpriced": self.unpriced,
+            "cost_usd": f"{self.cost_usd:f}", "cost_pico": pico(self.cost_usd),
+            "estimated_usd": f"{self.estimated_usd:f}", "estimated_pico": pico(self.estimated_usd),
+            "calls": self.calls, "unpriced": self.unpriced,
             "input_tokens": self.input_tokens, "output_tokens": self.output_tokens,
             "cache_read_tokens": self.cache_read_tokens, "reasoning_tokens": self.reasoning_tokens,
         }  # fmt: skip
@@ -58,10 +59,13 @@ def _table(columns: Sequence[str], rows: Sequence[tuple[Sequence[str], Total]]) 
     """Rows of texts and a total each."""
     shown = [n for n in _SHOWN if n not in _SOMETIMES or any(getattr(total, n) for _, total in rows)]
     figures = [[_figure(total, name) for name in shown] for _, total in rows]
-    cells = tuple((*map(plain, texts), *numbers) for (texts, _), numbers in zip(rows, figures, strict=True))
-    whole = tuple(i for i, name in enumerate(columns) if name in STEPS or name.endswith("(UTC)"))
-    spare = tuple(_SHOWN[name] for name in _SPARE if name in shown)
-    return Table((*columns, *(_SHOWN[name] for name in shown)), cells, len(columns), whole, spare)
+    cells = ((*map(told, texts), *numbers) for (texts, _), numbers in zip(rows, figures, strict=True))
+    texts = len(columns)
+    return Table(
+        *columns, *(_SHOWN[name] for name in shown), rows=cells, right=range(texts, texts + len(shown)),
+        cut=(i for i, name in enumerate(columns) if name not in STEPS and not name.endswith("(UTC)")),
+        spare=tuple(texts + shown.index(name) for name in _SPARE if name in shown),
+    )  # fmt: skip
 
 
 def _figure(total: Total, name: str) -> str:
@@ -69,6 +73,17 @@ def _figure(total: Total, name: str) -> str:
     if name == "cost_usd" and total.unpriced and not value:
         return "unknown"
     return dollars(value) if isinstance(value, Decimal) else f"{value:,}"
+
+
+def told(text: str) -> str:
+    """A name in a table; "-" for none."""
+    return text or "-"
+
+
+def dollars(amount: Decimal) -> str:
+    """USD with six decimals; what is smaller is told as such. Exports have all twelve."""
+    least = Decimal("0.000001")
+    return f"<{least}" if 0 < amount < least / 2 else f"{amount:,.6f}"
 
 
 def _frame(rows: list[dict[str, Any]]) -> Any:

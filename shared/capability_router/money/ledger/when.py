@@ -44,7 +44,7 @@ def _seconds(moment: Moment, now: float) -> float:
     return math.nan if isinstance(moment, bool) else float(moment)
 
 
-def span(since: Moment | None, until: Moment | None, now: float) -> tuple[float | None, float | None]:
+def period(since: Moment | None, until: Moment | None, now: float) -> tuple[float | None, float | None]:
     """Both ends as Unix seconds; raises ConfigError when the end comes first."""
     begin, end = unix_of("since", since, now), unix_of("until", until, now)
     if begin is not None and end is not None and end < begin:

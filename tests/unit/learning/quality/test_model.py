@@ -58,6 +58,16 @@ def test_the_card_counts_for_twenty_scores_and_fades() -> None:
     assert float(found.quality[0]) == pytest.approx(0.6, abs=0.03)
 
 
+def test_an_answer_that_is_scored_again_counts_once() -> None:
+    world, quality = World(), Quality()
+    row = world.row("hello")
+    for score in (0.0, 1.0, 1.0):
+        quality.learn(row, {"a": world.result("poem", "cheap")._replace(score=score)})
+    assert quality.scored == 1
+    assert quality.levels["a"].count == 1
+    assert quality.memory.scores[0, 0] == 1.0
+
+
 def test_answers_are_foreseen_in_their_length_by_model_and_request() -> None:
     quality, new = taught(600), World(5)
     tokens = {

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from capability_router import StoreError
 from capability_router.clock import ManualClock
-from capability_router.money.budget.budgets import Budgets, Hold, Short, Terms
+from capability_router.money.budget.budgets import Budgets, Reservation, Short, StoreTerms
 from capability_router.money.budget.cap import BudgetSpec
 from capability_router.money.budget.denial import BudgetEvent, Denial
 from capability_router.stores.base import Claim, Grant, Standing
@@ -57,18 +57,18 @@ def _nothing() -> None: ...
 class Process(Budgets):
     """Budgets of one process that shares a lender with others."""
 
-    def __init__(self, lender: Lender, clock: ManualClock, *specs: BudgetSpec, terms: Terms | None = None) -> None:
+    def __init__(self, lender: Lender, clock: ManualClock, *specs: BudgetSpec, terms: StoreTerms | None = None) -> None:
         super().__init__(specs or [BudgetSpec("global", 1.0, "day")], room=lender, clock=clock, terms=terms)
         self.heard: list[BudgetEvent] = []
         self.on_event(self.heard.append)
 
-    def held(self, amount: int, *scopes: str) -> Hold:
+    def held(self, amount: int, *scopes: str) -> Reservation:
         """A hold, which there must be."""
         found = self.got(amount, *scopes)
-        assert isinstance(found, Hold)
+        assert isinstance(found, Reservation)
         return found
 
-    def got(self, amount: int, *scopes: str) -> Hold | Denial:
+    def got(self, amount: int, *scopes: str) -> Reservation | Denial:
         """Reserve, and borrow where that takes it."""
         found = self.reserve(scopes or ["global"], amount)
         return self.borrow(found) if isinstance(found, Short) else found
@@ -76,6 +76,6 @@ class Process(Budgets):
     def spend(self, amount: int, *scopes: str) -> bool:
         """Reserve and settle; whether that was allowed."""
         found = self.got(amount, *scopes)
-        if isinstance(found, Hold):
+        if isinstance(found, Reservation):
             self.settle(found, amount)
-        return isinstance(found, Hold)
+        return isinstance(found, Reservation)

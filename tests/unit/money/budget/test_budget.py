@@ -11,7 +11,7 @@ import pytest
 
 from capability_router import ConfigError
 from capability_router.clock import ManualClock
-from capability_router.money.budget.budgets import Budgets, Hold, Terms
+from capability_router.money.budget.budgets import Budgets, Reservation, StoreTerms
 from capability_router.money.budget.cap import BudgetSpec
 from capability_router.money.budget.denial import BudgetEvent, Denial
 from capability_router.money.budget.window import span
@@ -31,9 +31,9 @@ class Caps(Budgets):
 
     def spend(self, scopes: list[str], amount: int, cost: int | None = None) -> bool:
         hold = self.reserve(scopes, amount)
-        if isinstance(hold, Hold):
+        if isinstance(hold, Reservation):
             self.settle(hold, amount if cost is None else cost)
-        return isinstance(hold, Hold)
+        return isinstance(hold, Reservation)
 
 
 def denial(budgets: Budgets, scopes: list[str], amount: int | None) -> Denial:
@@ -44,13 +44,13 @@ def denial(budgets: Budgets, scopes: list[str], amount: int | None) -> Denial:
 
 def test_spent_and_reserved_never_exceed_the_cap() -> None:
     budgets = Budgets([BudgetSpec("global", 1.0)])
-    held: list[Hold] = []
+    held: list[Reservation] = []
     lock = threading.Lock()
 
     def work() -> None:
         for _ in range(50):
             hold = budgets.reserve(["global"], ONE // 100)
-            if isinstance(hold, Hold):
+            if isinstance(hold, Reservation):
                 with lock:
                     held.append(hold)
                 budgets.settle(hold, ONE // 100)
@@ -65,7 +65,7 @@ def test_spent_and_reserved_never_exceed_the_cap() -> None:
 def test_a_reservation_blocks_until_it_is_settled_for_less() -> None:
     budgets = Caps(BudgetSpec("tenant:acme", 1.0))
     first = budgets.reserve(["tenant:acme"], ONE)
-    assert isinstance(first, Hold)
+    assert isinstance(first, Reservation)
     assert not budgets.spend(["tenant:acme"], 1)
     budgets.settle(first, ONE // 2)
     assert budgets.spend(["tenant:acme"], ONE // 2)
@@ -75,7 +75,7 @@ def test_a_reservation_blocks_until_it_is_settled_for_less() -> None:
 def test_a_hold_is_settled_once() -> None:
     budgets = Caps(BudgetSpec("global", 1.0))
     hold = budgets.reserve(["global"], ONE // 2)
-    assert isinstance(hold, Hold)
+    assert isinstance(hold, Reservation)
     for _ in range(3):
         budgets.settle(hold, ONE // 4)
     (row,) = budgets.rows()
@@ -127,7 +127,8 @@ def test_a_tenant_sees_its_own_rows_only() -> None:
     (row,) = budgets.rows(tenant="a")
     assert row == {
         "scope": "tenant:a", "window": "day", "on_exceed": "refuse", "limit_usd": 1.0, "spent_usd": 0.25,
-        "reserved_usd": 0.0, "left_usd": 0.75, "resets_at": "2027-01-16T00:00:00Z",
+        "reserved_usd": 0.0, "left_usd": 0.75, "limit_pico": ONE, "spent_pico": ONE // 4, "reserved_pico": 0,
+        "left_pico": 3 * ONE // 4, "resets_at": "2027-01-16T00:00:00Z",
     }  # fmt: skip
     assert [row["spent_usd"] for row in budgets.rows(tenant="b")] == [0.5, 0.5]
     assert budgets.rows(tenant="c") == []
@@ -193,7 +194,7 @@ def test_an_unknown_price_under_a_cap_is_denied_but_warn_lets_it_through() -> No
     assert "`price:` on its card" in told.told
     assert "catalog update --from" in told.told
     assert told.on_exceed == "degrade"
-    assert isinstance(Caps(BudgetSpec("global", 1.0, on_exceed="warn")).reserve(["global"], None), Hold)
+    assert isinstance(Caps(BudgetSpec("global", 1.0, on_exceed="warn")).reserve(["global"], None), Reservation)
 
 
 def test_thresholds_are_told_once_per_window(caplog: pytest.LogCaptureFixture) -> None:
@@ -273,11 +274,11 @@ def test_what_fits_is_known_of_tenants_whose_purse_was_put_away() -> None:
 def test_a_scope_given_twice_is_reserved_once() -> None:
     budgets = Caps(BudgetSpec("tag:x", 1.0))
     hold = budgets.reserve(["tag:x", "tag:x"], ONE)
-    assert isinstance(hold, Hold)
+    assert isinstance(hold, Reservation)
     assert budgets.reserved == ONE
-    assert repr(hold) == f"<Hold {ONE} in 1 budgets>"
+    assert repr(hold) == f"<Reservation {ONE} in 1 budgets>"
     budgets.settle(hold, 0)
-    assert repr(hold) == f"<Hold {ONE} in 1 budgets, settled>"
+    assert repr(hold) == f"<Reservation {ONE} in 1 budgets, settled>"
 
 
 def test_nothing_stays_reserved_once_nothing_is_held() -> None:
@@ -309,7 +310,7 @@ def test_no_caps_are_no_budgets() -> None:
 
 
 def test_a_store_that_answers_at_once_is_never_away_and_has_no_leases() -> None:
-    budgets = Caps(BudgetSpec("global", 1.0), terms=Terms("memory://", 5.0))
+    budgets = Caps(BudgetSpec("global", 1.0), terms=StoreTerms("memory://", 5.0))
     hold = budgets.reserve(["global"], ONE)
     budgets.clock.advance(60.0)
     assert budgets.settle_up()
@@ -324,7 +325,7 @@ def test_a_refused_call_names_the_first_cap_without_room() -> None:
     budgets = Caps(BudgetSpec("tag:x", 2.0), BudgetSpec("tag:x", 0.5, "day"), BudgetSpec("global", 0.1))
     told = denial(budgets, ["tag:x", "global"], ONE)
     assert (told.scope, told.window, told.left) == ("tag:x", "day", ONE // 2)
-    assert "$0.5 of $0.5 left (day), the call may cost up to $1 (" in told.told
+    assert "$0.5 of $0.5 left (day), the call may cost up to $1;" in told.told
 
 
 class Interrupted(MemoryBudgets):
@@ -361,7 +362,7 @@ def interrupted() -> tuple[Budgets, Interrupted, list[tuple[float, int]]]:
 def test_the_only_process_is_lent_the_whole_cap_for_ever() -> None:
     clock = ManualClock()
     room = Interrupted(clock)
-    budgets = Budgets([BudgetSpec("global", 1.0)], room=room, clock=clock, terms=Terms(lease_s=5.0))
+    budgets = Budgets([BudgetSpec("global", 1.0)], room=room, clock=clock, terms=StoreTerms(lease_s=5.0))
     for _ in range(20):
         budgets.settle(budgets.reserve(["global"], ONE // 20), ONE // 20)  # type: ignore[arg-type]
         clock.advance(4.0)
@@ -374,7 +375,7 @@ def test_what_is_settled_in_the_midst_of_a_reservation_is_told_after_it(
     budgets, room, heard = interrupted
     hold = budgets.reserve(["tenant:a"], ONE // 2)
     room.happens.append(lambda: budgets.settle(hold, ONE // 2))  # type: ignore[arg-type]
-    assert isinstance(budgets.reserve(["tenant:b"], 5), Hold)
+    assert isinstance(budgets.reserve(["tenant:b"], 5), Reservation)
     assert heard == [(0.5, 5)]
 
 
@@ -428,9 +429,9 @@ def test_windows_have_names_and_ends() -> None:
 def test_a_cap_on_a_model_reaches_it_by_any_of_its_names() -> None:
     meant = {"openai:gpt": ["openai/gpt", "openai/gpt#2"]}
     budgets = Budgets([BudgetSpec("model:openai:gpt", 1.0)], lambda name: meant.get(name, ()))
-    assert isinstance(budgets.reserve(["global", "model:openai/gpt"], ONE), Hold)
-    assert not isinstance(budgets.reserve(["global", "model:openai/gpt#2"], 1), Hold)
-    assert isinstance(budgets.reserve(["global", "model:other"], ONE), Hold)
+    assert isinstance(budgets.reserve(["global", "model:openai/gpt"], ONE), Reservation)
+    assert not isinstance(budgets.reserve(["global", "model:openai/gpt#2"], 1), Reservation)
+    assert isinstance(budgets.reserve(["global", "model:other"], ONE), Reservation)
 
 
 @pytest.mark.parametrize("window", ["rolling:0", "rolling:", "rolling:.", "rolling:²", "rolling:-5"])

@@ -6,7 +6,7 @@ import pytest
 from unit.money.budget.lender import ONE, Lender, Process
 
 from capability_router.clock import ManualClock
-from capability_router.money.budget.budgets import Budgets, Hold, Short, Terms
+from capability_router.money.budget.budgets import Budgets, Reservation, Short, StoreTerms
 from capability_router.money.budget.cap import BudgetSpec
 from capability_router.money.budget.denial import Denial
 
@@ -39,7 +39,7 @@ def test_a_loan_is_spent_without_asking_until_it_ends(one: Process, lender: Lend
     assert (claim.least, claim.wish, claim.lease_s, claim.spent, claim.final) == (ONE // 2, ONE // 2, 30.0, 0, False)
     clock.advance(29.9)
     hold = one.reserve(["global"], ONE // 2)
-    assert isinstance(hold, Hold)
+    assert isinstance(hold, Reservation)
     assert one.reserved == ONE // 2
     one.settle(hold, 0)
     clock.advance(0.1)
@@ -48,7 +48,7 @@ def test_a_loan_is_spent_without_asking_until_it_ends(one: Process, lender: Lend
 
 
 def test_the_terms_say_how_long_a_loan_lasts(lender: Lender, clock: ManualClock) -> None:
-    Process(lender, clock, terms=Terms(lease_s=5.0)).held(1)
+    Process(lender, clock, terms=StoreTerms(lease_s=5.0)).held(1)
     assert [claim.lease_s for claim in lender.claims] == [5.0]
 
 
@@ -212,7 +212,7 @@ def test_the_store_is_told_away_once_and_back_once(one: Process, lender: Lender)
 
 
 def test_an_open_budget_lets_all_through_while_the_store_is_away(lender: Lender, clock: ManualClock) -> None:
-    one = Process(lender, clock, terms=Terms("there", 30.0, when_away="fail_open"))
+    one = Process(lender, clock, terms=StoreTerms("there", 30.0, when_away="fail_open"))
     lender.away = True
     holds = [one.held(ONE) for _ in range(3)]
     assert one.reserved == 3 * ONE
@@ -237,7 +237,7 @@ def test_a_call_that_may_not_be_made_anyhow_is_not_asked_for(lender: Lender, clo
 def test_a_cap_that_only_warns_holds_what_is_known_and_asks_nobody(lender: Lender, clock: ManualClock) -> None:
     one = Process(lender, clock, BudgetSpec("global", 1.0, on_exceed="warn"))
     hold = one.reserve(["global"], None)
-    assert isinstance(hold, Hold)
+    assert isinstance(hold, Reservation)
     assert (hold.amount, lender.claims) == (0, [])
     assert one.fits(["global"], None) is None
     one.settle(hold, 2 * ONE)
@@ -342,7 +342,7 @@ def test_what_others_gave_back_meanwhile_is_taken_without_asking(one: Process, l
     assert isinstance(first, Short)
     assert isinstance(second, Short)
     one.settle(one.borrow(first), 0)  # type: ignore[arg-type]
-    assert isinstance(one.borrow(second), Hold)
+    assert isinstance(one.borrow(second), Reservation)
     assert len(lender.claims) == 1
 
 

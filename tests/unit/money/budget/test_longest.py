@@ -41,7 +41,7 @@ def test_a_cap_holds_for_a_model_whose_output_limit_nobody_states(card: dict[str
     )  # fmt: skip
     for _ in range(2):
         ask(router)
-    with pytest.raises(BudgetExceeded, match=r"state max_tokens on the call or max_output_tokens on the card"):
+    with pytest.raises(BudgetExceeded, match="set max_output_tokens or output_reserve on its entry"):
         ask(router)
     (row,) = router.budgets.rows()
     assert row["spent_usd"] == pytest.approx(2 * answer / 1e6)

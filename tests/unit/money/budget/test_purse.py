@@ -54,6 +54,11 @@ def test_a_loan_ends_by_the_wall_clock_too_which_goes_on_in_a_sleep() -> None:
     assert [found.free(0.0, unix) for unix in (0.0, 29.9, 30.0)] == [100, 100, 0]
 
 
+def test_a_loan_ends_by_the_routers_clock_too() -> None:
+    found = lent(purse(), 100)
+    assert [found.free(now, 0.0) for now in (0.0, 29.9, 30.0)] == [100, 100, 0]
+
+
 def test_claims_are_numbered_so_that_a_late_one_is_known() -> None:
     found = purse()
     assert [found.asks(1, 0.0, 0.0, 30.0).number, found.tells(0.0, 0.0, 30.0).number] == [1, 2]
@@ -86,6 +91,27 @@ def test_a_purse_whose_loan_goes_on_is_no_other_holder() -> None:
     found = lent(purse(), 100)
     found.granted(found.tells(0.0, 0.0, 9_000.0), Grant(0, 0, 0, 0.0), 0.0, 0.0)
     assert found.tells(5_000.0, 5_000.0, 30.0).number == 3
+
+
+def test_a_purse_whose_loan_ends_this_moment_is_no_other_holder() -> None:
+    found = lent(purse(), 100)
+    found.granted(found.tells(0.0, 0.0, 5_000.0), Grant(0, 0, 0, 0.0), 0.0, 0.0)
+    assert found.tells(5_000.0, 5_000.0, 30.0).number == 3
+
+
+def test_a_purse_has_rested_since_it_last_asked() -> None:
+    found = lent(purse(), 0, now=2_000.0)
+    assert found.asks(1, 5_600.0, 5_600.0, 30.0).number == 2
+    assert found.asks(1, 9_200.1, 9_200.1, 30.0).number == 1
+
+
+def test_a_refusal_is_the_first_once_in_a_window_and_once_in_the_time_of_a_rolling_one() -> None:
+    assert [purse("w", 0.0, 9e9).begins_to_refuse(at) for at in (0.0, 8e9)] == [True, True]
+    found = purse("w", 0.0, 9e9)
+    assert [found.begins_to_refuse(at) for at in (0.0, 1.0, 8e9)] == [True, False, False]
+    rolling = purse(rolls=60.0)
+    times = (100.0, 130.0, 159.9, 160.0, 219.0, 220.0)
+    assert [rolling.begins_to_refuse(at) for at in times] == [True, False, False, True, False, True]
 
 
 def test_calls_within_a_second_borrow_ahead_twice_as_much_each_time() -> None:
@@ -141,6 +167,40 @@ def test_the_last_word_is_one_only_if_nothing_is_held() -> None:
     assert found.tells(0.0, 0.0, 30.0, final=True).final
     found.hold(1, 0.0)
     assert not found.tells(0.0, 0.0, 30.0, final=True).final
+
+
+def answered(found: Purse, amount: int, spent: int, reserved: int = 0, lent: int = 0, at: float = 5.0) -> Purse:
+    """The store is asked for so much, and says how the pot stands."""
+    found.granted(found.asks(amount, at, at, 30.0), Grant(lent, spent, reserved, 0.0), at, at)
+    return found
+
+
+def test_what_a_store_has_no_room_for_is_not_asked_for_again_for_a_second() -> None:
+    found = answered(purse(), 51, spent=950)
+    assert [found.is_dry(51, at) for at in (5.0, 5.999, 6.0)] == [True, True, False]
+    assert [found.is_dry(amount, 5.0) for amount in (50, 51, 52)] == [False, True, True]
+    found.hold(30, 5.0)
+    assert [found.is_dry(amount, 5.0) for amount in (20, 21)] == [False, True]
+    assert not answered(purse(), 50, spent=950).is_dry(50, 5.0)
+    assert not purse().is_dry(10**9, 0.0)
+
+
+@pytest.mark.parametrize(("spent", "reserved", "until"), [(900, 1, 5.1), (901, 0, 6.0), (500, 450, 5.1)])
+def test_what_is_only_lent_may_come_back_sooner(spent: int, reserved: int, until: float) -> None:
+    found = answered(purse(), 100, spent, reserved)
+    assert [found.is_dry(100, at) for at in (until - 0.001, until)] == [True, False]
+
+
+def test_what_is_lent_to_oneself_is_room() -> None:
+    assert answered(purse(), 51, spent=500, reserved=490, lent=40).is_dry(51, 5.0)
+    assert not answered(purse(), 50, spent=500, reserved=490, lent=40).is_dry(50, 5.0)
+
+
+@pytest.mark.parametrize(("spent", "dry"), [(939, True), (938, False)])
+def test_a_pot_that_has_room_again_is_asked_at_once(spent: int, dry: bool) -> None:
+    found = answered(purse(), 51, spent=950)
+    answered(found, 10, spent, reserved=21, lent=10)  # leaves 50 or 51
+    assert found.is_dry(51, 5.5) is dry
 
 
 def test_what_is_left_is_what_nobody_has() -> None:

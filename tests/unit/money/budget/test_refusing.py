@@ -68,6 +68,7 @@ def test_a_refusal_by_a_store_is_told_too(tmp_path: Path) -> None:
         short = budgets.reserve(["global"], 2 * ONE)
         assert isinstance(short, Short)
         assert isinstance(budgets.borrow(short), Denial)
+        clock.advance(1.0)  # for so long it isn't asked again
     assert [event.kind for event in events] == ["refusing"]
     store.close()
 
@@ -80,3 +81,17 @@ def test_a_router_tells_its_listeners() -> None:
         with routing(tenant="acme"), pytest.raises(BudgetExceeded):
             ask(router)
     assert [(event.kind, event.scope) for event in events] == [("refusing", "tenant:acme")]
+
+
+def test_what_calls_under_way_hold_is_told_where_it_would_do() -> None:
+    budgets, _ = heard(BudgetSpec("tenant:a", 1.0))
+    budgets.reserve(["tenant:a"], 6 * ONE // 10)
+    told = budgets.fits(["tenant:a"], ONE // 2)
+    assert told is not None
+    assert "$0.4 of $1 left, $0.6 held by calls under way (total)" in told.told
+    told = budgets.fits(["tenant:a"], 2 * ONE)
+    assert told is not None
+    assert "held" not in told.told
+    told = budgets.fits(["tenant:b", "tenant:a"], ONE // 2)
+    assert told is not None
+    assert "$0.6" not in told.told

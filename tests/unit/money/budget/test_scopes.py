@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from capability_router import BudgetExceeded, ConfigError, Router
+from capability_router import BudgetExceeded, ConfigError, Router, routing
 from capability_router.money.budget.cap import BudgetSpec
 from capability_router.testing import ask, scripted_router
 
@@ -73,3 +73,32 @@ def test_all_of_it_holds_in_a_router() -> None:
     router = scripted_router({"g": ["ok"], "o": ["ok"]}, cards=CARDS, budgets=caps)
     with pytest.raises(BudgetExceeded):
         ask(router)
+
+
+SPELLINGS = {"g": {"provider": "google_genai"}, "v": {"provider": "vertexai"}, "h": {"provider": "Gemini"}}
+
+
+def test_each_provider_has_one_pot_however_its_models_spell_it() -> None:
+    router = scripted_router(
+        {name: ["ok"] for name in SPELLINGS}, cards=SPELLINGS, budgets=[{"scope": "provider:*", "limit_usd": 1.0}]
+    )
+    for name in SPELLINGS:
+        with routing(pin=name):
+            ask(router)
+    (row,) = router.budgets.rows()
+    assert (row["scope"], row["spent_usd"]) == ("provider:google", pytest.approx(3 * 16e-6))
+
+
+def test_a_named_provider_has_one_name_in_rows_errors_and_stores() -> None:
+    router = capped("provider:Google-GenAI")
+    with routing(pin="g"), pytest.raises(BudgetExceeded) as caught:
+        ask(router)
+    assert caught.value.scope == "provider:google"
+    assert [row["scope"] for row in router.budgets.rows()] == ["provider:google"]
+    assert [row["scope"] for row in capped("provider:google").budgets.rows()] == ["provider:google"]
+
+
+def test_two_spellings_of_one_provider_are_two_caps_on_it() -> None:
+    caps = [{"scope": "provider:gemini", "limit_usd": 1.0}, {"scope": "provider:google", "limit_usd": 2.0}]
+    with pytest.raises(ConfigError, match="provider:google has two caps"):
+        scripted_router({"g": ["ok"]}, cards=CARDS, budgets=caps)

@@ -271,6 +271,50 @@ def test_a_call_settled_in_the_midst_of_anything_waits_for_no_lock(path: Path) -
     assert ledger.total().calls == 10
 
 
+def test_a_closed_ledger_leaves_its_store_alone(path: Path) -> None:
+    """Its thread may have its turn long after: the file may be another's by then, or damaged, or gone."""
+    turn, touched = threading.Event(), list[str]()
+
+    class Watched(Away):
+        def append(self, *batch: Any) -> None:
+            touched.append("append")
+            super().append(*batch)
+
+        def __getattr__(self, name: str) -> Any:
+            touched.append(name)
+            return super().__getattr__(name)
+
+    room = Watched(open_store(f"sqlite:///{path}", CLOCK).calls)
+    ledger = Ledger(unix=CLOCK.unix, books=Journal(room, unix=CLOCK.unix, sleep=lambda _: turn.wait(30) and None))
+    thread = book(ledger, some(1, 20))._books._thread  # type: ignore[attr-defined]  # to see it end
+    ledger.close()
+    assert touched == ["append", "tidy"]
+    ledger._books.retire()  # type: ignore[attr-defined]  # so that its thread ends after its turn
+    turn.set()
+    thread.join(30)
+    assert not thread.is_alive()
+    assert touched == ["append", "tidy"]
+
+
+def test_a_ledger_that_ends_while_others_keep_the_file_locked_tries_again(path: Path) -> None:
+    class Busy(Away):
+        tries = 0
+
+        def append(self, *batch: Any) -> None:
+            self.tries += 1
+            self.away = self.tries < 3
+            super().append(*batch)
+
+    room = Busy(open_store(f"sqlite:///{path}", CLOCK).calls)
+    still = threading.Event()
+    ledger = Ledger(unix=CLOCK.unix, books=Journal(room, unix=CLOCK.unix, sleep=lambda _: still.wait(30) and None))
+    book(ledger, some(1, 20))
+    ledger._books.at_exit()  # type: ignore[attr-defined]  # as the process does
+    still.set()
+    assert (room.tries, ledger.unwritten) == (3, 0)
+    assert in_file(path).total().calls == 20
+
+
 PROGRAM = """
 import sys
 from unit.money.ledger.calls import book, in_file, some
@@ -340,6 +384,25 @@ def test_a_child_of_multiprocessing_writes_before_it_ends(path: Path) -> None:
     process.join(60)
     assert process.exitcode == 0
     assert ledger.total().calls == 70
+
+
+def _parent(ledger: Ledger) -> None:
+    book(ledger, some(3, 20))
+    process = multiprocessing.get_context("fork").Process(target=_child, args=(ledger,))
+    process.start()
+    process.join(60)
+    assert process.exitcode == 0
+
+
+@USUAL
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
+def test_so_does_the_child_of_such_a_child(path: Path) -> None:
+    ledger = book(in_file(path), some(1, 40))
+    process = multiprocessing.get_context("fork").Process(target=_parent, args=(ledger,))
+    process.start()
+    process.join(60)
+    assert process.exitcode == 0
+    assert ledger.total() == book(Ledger(), [*some(1, 40), *some(2, 30), *some(3, 20)]).total()
 
 
 def test_a_router_keeps_its_ledger_in_its_store(path: Path) -> None:

@@ -184,13 +184,14 @@ def test_tables_fit_and_hold_no_markup() -> None:
     totals = ledger.total(by=("tenant", "model", "chain", "day"))
     text = totals.table().text(80)
     assert max(map(len, text.splitlines())) <= 80
-    assert len(text.splitlines()) == 3
+    assert [line[:9] for line in text.splitlines()[2:]] == ["<b>??[2J ", "(no room "]
     assert "2026-11-25" in text
     assert "\x1b" not in text
     assert "<b>" not in totals._repr_html_()
     assert "&lt;b&gt;" in totals._repr_html_()
     assert "0.001000" in ledger.series().table().text(80)
     assert "0.001000" in ledger.total()._repr_html_()
+    assert "openai/mmm" in ledger._repr_html_(), "a ledger shows what each model has cost"
 
 
 def test_rows_have_exact_amounts() -> None:

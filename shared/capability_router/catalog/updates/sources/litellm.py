@@ -19,6 +19,8 @@ _PROVIDERS = {
     "bedrock_converse": ("bedrock", ""),
     "amazon_nova": ("bedrock", "amazon-nova/"),
     "codestral": ("mistral", "codestral/"),
+    "qwencloud": ("alibaba", "qwencloud/"),
+    "qwen_ai_platform": ("alibaba", "qwen_ai_platform/"),
 }
 """litellm's provider -> (ours, the prefix of its keys), where they are not simply its canonical name and itself."""
 
@@ -48,7 +50,7 @@ _SERVICES = {"batches": "batch", "flex": "flex", "priority": "priority"}
 _RATE = re.compile(
     rf"^({'|'.join(sorted(_RATES, key=len, reverse=True))})(?:_above_(\d+)k_tokens)?(?:_({'|'.join(_SERVICES)}))?$"
 )
-_OUT = re.compile(r"^(together-ai-|.*(-exp-|lyria|-tts|/container$|/sam-))")
+_OUT = re.compile(r"^(together-ai-|bedrock_mantle/|.*(-exp-|lyria|-tts|/container$|/sam-))")
 _NO_SERVICE = ""
 _WRITES = ("cache_write_mtok", "cache_write_1h_mtok")
 
@@ -76,7 +78,7 @@ def read(data: Mapping[str, Any]) -> Models:
 
 def _of_another(item: tuple[str, Any]) -> bool:
     """Whether it is another door to a provider's models: its word counts only where the provider's own has none."""
-    return isinstance(item[1], Mapping) and item[1].get("litellm_provider") in _PROVIDERS
+    return isinstance(item[1], Mapping) and str(item[1].get("litellm_provider")) in _PROVIDERS
 
 
 def _home(key: str, theirs: str) -> tuple[str, str]:
@@ -89,7 +91,7 @@ def _home(key: str, theirs: str) -> tuple[str, str]:
 def _fields(said: Mapping[str, Any]) -> Fields:
     flags = {ours: said[theirs] for theirs, ours in _FLAGS.items() if isinstance(said.get(theirs), bool)}
     listed = said.get("supported_modalities")
-    inputs = {_MODALITIES[kind]: True for kind in listed if kind in _MODALITIES} if isinstance(listed, list) else {}
+    inputs = {ours: True for kind, ours in _MODALITIES.items() if isinstance(listed, list) and kind in listed}
     return known({
         "window": tokens(said.get("max_input_tokens")) or tokens(said.get("max_tokens")),
         "max_output_tokens": tokens(said.get("max_output_tokens")),
@@ -137,14 +139,23 @@ def _flat(said: Mapping[str, Any]) -> dict[str, Steps]:
 def _stepped(said: Mapping[str, Any]) -> dict[str, Steps]:
     """A list of ranges instead of keys; {} when there is none. What stands beside it holds for the first range."""
     listed = said.get("tiered_pricing")
-    if not isinstance(listed, list) or not all(isinstance(step, Mapping) and step.get("range") for step in listed):
+    if not isinstance(listed, list) or not all(
+        isinstance(step, Mapping) and _begins(step) is not None for step in listed
+    ):
         return {}
     own: Steps = {}
     for step in listed:
-        own[int(step["range"][0])] = {_RATES[k]: mtok(v) for k, v in step.items() if k in _RATES}
+        own[_begins(step) or 0] = {_RATES[k]: mtok(v) for k, v in step.items() if k in _RATES}
     beside = _flat(said).get(_NO_SERVICE, {}).get(0, {})
     own[0] = {**own.get(0, {}), **beside}
     return {_NO_SERVICE: own}
+
+
+def _begins(step: Mapping[str, Any]) -> int | None:
+    """Where its range begins; None for what is no range."""
+    span = step.get("range")
+    first = span[0] if isinstance(span, list) and span else None
+    return tokens(first) or 0 if first == 0 or tokens(first) else None
 
 
 def _tiers(steps: Steps, plain: Fields) -> list[Fields]:

@@ -28,13 +28,13 @@ def fits(data: Any) -> bool:
 
 
 def read(data: Mapping[str, Any]) -> Models:
-    """Every model that writes text."""
+    """Every model that writes text; where two of their providers are one of ours, the one of our name counts."""
     models: Models = {}
-    for key, provider in data.items():
+    for key, provider in sorted(data.items(), key=lambda item: canonical(item[0]) != item[0]):
         listed = provider.get("models") if isinstance(provider, Mapping) else None
-        for name, said in (listed or {}).items():
+        for name, said in listed.items() if isinstance(listed, Mapping) else ():
             if isinstance(said, Mapping) and _writes(name, said):
-                models.setdefault(canonical(key), {})[name] = _fields(said)
+                models.setdefault(canonical(key), {}).setdefault(name, _fields(said))
     return models
 
 
@@ -82,9 +82,10 @@ def _rates(cost: Mapping[str, Any]) -> Fields:
 
 def _tiers(cost: Mapping[str, Any], plain: Fields) -> list[Fields]:
     """Tiers by the size of the context; an older list has only the one above 200,000 tokens."""
+    stepped = cost.get("tiers")
     listed = [
         (tokens(step["tier"].get("size")), step)
-        for step in cost.get("tiers") or ()
+        for step in (stepped if isinstance(stepped, list) else ())
         if isinstance(step, Mapping) and isinstance(step.get("tier"), Mapping) and step["tier"].get("type") == "context"
     ]
     over = cost.get("context_over_200k")

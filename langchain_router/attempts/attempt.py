@@ -1,0 +1,245 @@
+"""One call of one LangChain model: an ordinary call of its own public method, as a child of the router's run.
+
+So its cache, rate limiter, callbacks, tracing names and streaming behave as if nobody stood before it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from collections.abc import AsyncGenerator, Generator, Iterator, Mapping, Sequence
+from contextvars import Context
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from langchain_core.globals import get_llm_cache
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage
+from langchain_core.prompt_values import ChatPromptValue
+from langchain_core.runnables import Runnable, RunnableConfig
+
+from capability_router.closed_loops import Loops
+from capability_router.execution.effects import GRACE_S, Launch
+from capability_router.execution.endpoint import aclosable, closable
+from capability_router.execution.outer import bound_inside
+from capability_router.request import Reply
+from capability_router.sdk_streams import aclosing_all, closing_all
+from capability_router.stale_connection import past_stale
+from langchain_router.attempts.doorkeeper import Doorkeeper
+from langchain_router.attempts.inside import inside
+from langchain_router.attempts.listeners import Shown
+from langchain_router.attempts.seam import Seam
+from langchain_router.call import Call
+from langchain_router.fleet.copies import with_keywords
+from langchain_router.messages.handover import continued, handed_over
+from langchain_router.messages.provider_tools import portable
+from langchain_router.messages.replies import EventReader, Reader, finish_of
+from langchain_router.partners.dialects import dialect_of
+from langchain_router.refusals import with_refusal
+from langchain_router.timeouts import TIMEOUTS
+from langchain_router.tracing import attempt_context
+
+VOIDED = "router_voided"
+"""The custom event that says: tokens of this message were shown, and another model answers in its place."""
+
+
+class CutShort(ConnectionError):
+    """A model's stream ended without a terminal reason, before its caller had seen any of it."""
+
+
+class ModelAttempt:
+    """One call of one model. Its chunks are the model's own: a message, message chunks or v3 events."""
+
+    __slots__ = (
+        "_call", "_config", "_copied", "_dialect", "_kwargs", "_launch", "_loops", "_model", "_prompt", "_reader",
+        "_seam", "_shown", "_void", "doorkeeper",
+    )  # fmt: skip
+
+    def __init__(self, model: BaseChatModel, call: Call, config: RunnableConfig, launch: Launch, loops: Loops) -> None:
+        self._model, self._kwargs = with_keywords(model, call.kwargs)
+        self._dialect = dialect_of(model)
+        self._call, self._config, self._launch, self._loops = call, config, launch, loops
+        self._reader: Reader | EventReader = EventReader() if call.mode == "events" else Reader()
+        self._copied = self._model is not model
+        self.doorkeeper: Doorkeeper | None = None
+        self._seam = Seam(launch.prefix) if launch.prefix else None
+        self._shown: Shown | None = None
+        self._void: Shown | None = None
+        self._prompt = call.prompt
+        self._hand_over(launch.candidate.provider)
+
+    def _hand_over(self, provider: str) -> None:
+        """Leave out what only other providers understand, and say so on the attempt's run."""
+        call, left_out = self._call, []
+        messages, dropped = handed_over(call.messages, provider, self._model)
+        if dropped:
+            self._prompt = ChatPromptValue(messages=messages)
+            left_out.append(f"{dropped} blocks that only their own provider understands")
+        prefix = self._launch.prefix
+        if prefix:
+            messages = [*messages, continued(prefix, provider)]
+            self._prompt = ChatPromptValue(messages=messages)
+        if tools := self._without(provider):
+            left_out.append(f"tools that its provider does not have: {', '.join(tools)}")
+        if left_out:
+            self._config["metadata"]["router_left_out"] = "; ".join(left_out)
+
+    def _without(self, provider: str) -> tuple[str, ...]:
+        """The names of the tools that this provider lacks; those among the keywords are taken out of them."""
+        call, given = self._call, self._call.tools
+        if not given:
+            return ()
+        kept, options, tools = portable(given, self._kwargs, provider)
+        if tools and call.bound is None:
+            self._kwargs = {**options, "tools": kept} if kept else {k: v for k, v in options.items() if k != "tools"}
+        return tools
+
+    def watch(self, shown: Shown, before: Shown) -> None:
+        """Note in `shown` what others see of the answer as it is made; `before` is what they saw of the last one."""
+        self._shown = shown
+        self._config["callbacks"].add_handler(shown, inherit=True)  # type: ignore[union-attr]  # a child manager
+        self._void = before if before.tokens else None
+
+    @property
+    def keeps_time(self) -> bool:
+        """Whether the model ends a blocking call in time; a `timeout` of each read, which many take, does not."""
+        return self._dialect.keeps_time
+
+    def chunks(self) -> Iterator[Any]:
+        """Make the call in this thread."""
+        if self._void is not None:
+            manager: Any = self._config["callbacks"]
+            manager.on_custom_event(VOIDED, self._voided(self._void), run_id=manager.parent_run_id)
+        runnable, kwargs = self._bound(), self._keywords()
+        with attempt_context(self._config) as context:
+            context.run(TIMEOUTS.set, self._launch.timeouts)
+            context.run(bound_inside, self._launch.timeouts)
+            if self._call.mode == "invoke":
+                yield self._whole(context.run(runnable.invoke, self._prompt, self._config, **kwargs))
+                return
+            pieces = context.run(self._pieces, runnable, kwargs)
+            with closing_all(pieces):
+                for piece in _steps(pieces, context):
+                    yield self._given(piece, pieces)
+
+    async def achunks(self) -> AsyncGenerator[Any, None]:
+        """Make the call in this task."""
+        if self._void is not None:
+            manager: Any = self._config["callbacks"]
+            await manager.on_custom_event(VOIDED, self._voided(self._void), run_id=manager.parent_run_id)
+        runnable, kwargs = self._bound(), self._kwargs
+        self._loops.enter()
+        if self._dialect.fields_only:  # a copy that was dropped may be about to close the client it shared
+            await asyncio.sleep(0)
+        with attempt_context(self._config) as context:
+            context.run(bound_inside, self._launch.timeouts)
+            if self._call.mode == "invoke":
+                call = partial(runnable.ainvoke, self._prompt, self._config, **kwargs)
+                yield self._whole(await past_stale(lambda: inside(context, call())))
+                return
+            pieces, piece = await past_stale(lambda: self._opened(runnable, kwargs, context))
+            async with aclosing_all(pieces):
+                while piece is not _END:
+                    yield self._given(piece, pieces)
+                    piece = await inside(context, anext(pieces, _END))
+
+    async def _opened(self, runnable: Runnable[Any, Any], kwargs: Mapping[str, Any], context: Context) -> Any:
+        """A stream and its first piece: before that is asked for nothing is sent."""
+        pieces = context.run(self._apieces, runnable, kwargs)
+        try:
+            return pieces, await inside(context, anext(pieces, _END))
+        except BaseException:
+            async with aclosing_all(pieces):
+                raise
+
+    def _given(self, piece: Any, pieces: Any) -> Any:
+        """What is given on of a piece that `pieces` has just given."""
+        if self._seam is not None:
+            return self._seam.joined(piece)
+        if self._dialect.drops_refusals and not self._reader.carried:
+            return with_refusal(piece, pieces)
+        return piece
+
+    def abort(self) -> None:
+        """Show no more of it: one in a thread goes on until its next token."""
+        if self.doorkeeper is not None:
+            self.doorkeeper.close()
+
+    def commits(self, chunk: Any) -> bool:
+        """Whether it carries content; usage and terminal reason are read on the way."""
+        return self._reader.see(chunk)
+
+    def reply(self) -> Reply:
+        """What has been seen so far. A stream of nothing is hollow; core itself raises for one without chunks."""
+        reply = self._reader.reply()
+        nothing = self._call.mode != "invoke" and reply.empty and reply.finish is None and not self._reader.carried
+        return replace(reply, hollow=True) if nothing else reply
+
+    def _voided(self, void: Shown) -> dict[str, Any]:
+        """What the event says to who shows tokens as they come: which message is void, and who answers instead."""
+        launch = self._launch
+        return {
+            "message_id": void.message_id, "tokens": void.tokens, "after": launch.after,
+            "attempt": launch.attempt, "candidate": launch.candidate.id,
+        }  # fmt: skip
+
+    def by_parser(self, error: Exception) -> bool:
+        """Whether a parser raised it, after the model's run had ended well."""
+        return False
+
+    def _whole(self, answer: Any) -> Any:
+        """The answer, unless its model gathered it from a stream that did not come to its end."""
+        self._check_gathered((answer,) if isinstance(answer, AIMessage) else ())
+        return answer
+
+    def _check_gathered(self, messages: Sequence[AIMessage]) -> None:
+        if self._gathers() and any(finish_of(message.response_metadata) is None for message in messages):
+            raise CutShort("the model's stream ended without a terminal reason")
+
+    def _gathers(self) -> bool:
+        streamed = self._shown is not None and self._shown.streamed
+        return self._dialect.gathers or (streamed and self._dialect.gives_reason)
+
+    def _bound(self) -> Runnable[Any, Any]:
+        bound = self._call.bound
+        if bound is None:
+            return self._model
+        replay = bound.replay if self._copied else bound.on  # a copy is of this call alone: its replay is not kept
+        return replay(self._model, self._launch.candidate.provider)
+
+    def _keywords(self) -> Mapping[str, Any]:
+        """The call's keywords, and where the model takes it a time-out that ends the thread of a call given up."""
+        left, kwargs = self._launch.timeouts.total, self._kwargs
+        if left is None or self._model.cache or get_llm_cache() is not None:  # a keyword is part of the cache's key
+            return kwargs
+        return {"timeout": left + GRACE_S, **kwargs} if self._dialect.takes_timeout else kwargs
+
+    def _pieces(self, runnable: Runnable[Any, Any], kwargs: Mapping[str, Any]) -> Generator[Any, None, None]:
+        if self._call.mode == "stream":  # the model's own generator: one around it would cost each chunk
+            return closable(runnable.stream(self._prompt, self._config, **kwargs))
+        with warnings.catch_warnings(action="ignore"):  # the caller has had the beta warning from the router
+            stream: Any = runnable.stream_events(self._prompt, self._config, version="v3", **kwargs)
+        return closable(iter(stream))
+
+    def _apieces(self, runnable: Runnable[Any, Any], kwargs: Mapping[str, Any]) -> AsyncGenerator[Any, None]:
+        if self._call.mode == "stream":
+            return aclosable(runnable.astream(self._prompt, self._config, **kwargs))
+        return self._aevents(runnable, kwargs)
+
+    async def _aevents(self, runnable: Runnable[Any, Any], kwargs: Mapping[str, Any]) -> AsyncGenerator[Any, None]:
+        with warnings.catch_warnings(action="ignore"):
+            waited: Any = runnable.astream_events(self._prompt, self._config, version="v3", **kwargs)
+            stream = await waited
+        async with stream:
+            async for event in stream:
+                yield event
+
+
+_END: Any = object()
+
+
+def _steps(pieces: Iterator[Any], context: Context) -> Iterator[Any]:
+    """Each step of an iterator, taken inside the attempt's context."""
+    while (piece := context.run(next, pieces, _END)) is not _END:
+        yield piece

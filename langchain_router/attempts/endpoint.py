@@ -1,0 +1,109 @@
+"""The attempts of one routed call on the router's models: what the core calls an Endpoint."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables import RunnableConfig
+
+from capability_router.execution.effects import Launch
+from capability_router.faults.kinds import KINDS, Fault
+from capability_router.request import Outcome
+from langchain_router.attempts.attempt import CutShort, ModelAttempt
+from langchain_router.attempts.fault_notes import FaultNotes, tracers_of
+from langchain_router.attempts.faults import fault_of, unsupported
+from langchain_router.attempts.listeners import Shown
+from langchain_router.attempts.structured import StructuredAttempt
+from langchain_router.bindings import Structured
+from langchain_router.call import Call
+from langchain_router.fleet.fleet import Fleet
+from langchain_router.tracing import ChainRun, attempt_config
+
+
+class Attempts:
+    """Makes them one after the other, or two at once when the core hedges."""
+
+    __slots__ = ("_call", "_config", "_fleet", "_notes", "_one_answer", "_run", "_shown", "_tracers")
+
+    def __init__(
+        self, fleet: Fleet, call: Call, run: ChainRun, config: RunnableConfig, *, on_partial: str = "fallback"
+    ) -> None:
+        self._fleet, self._call, self._run, self._config = fleet, call, run, config
+        self._one_answer = on_partial == "raise"
+        self._shown = Shown()
+        self._tracers, self._notes = tracers_of(run.handlers), dict[int, FaultNotes]()
+
+    def start(self, launch: Launch) -> ModelAttempt:
+        """An attempt on the launch's candidate."""
+        if launch.after in KINDS:  # else it is a hedge beside an attempt that nobody has judged
+            self._over(launch.after)
+        config = attempt_config(self._run, self._config, launch)
+        void, self._shown = self._shown, Shown()
+        model, structured = self._fleet[launch.candidate.id], isinstance(self._call.bound, Structured)
+        attempt = (StructuredAttempt if structured else ModelAttempt)(
+            model, self._call, config, launch, self._fleet.loops
+        )
+        may_show = self._may_show(model)
+        if may_show and (structured or self._call.mode == "invoke"):
+            attempt.watch(self._shown, void)
+        if may_show:
+            self._notes[launch.attempt] = notes = FaultNotes(self._tracers, lambda error: self._kind(attempt, error))
+            notes.watch(config["callbacks"])  # type: ignore[arg-type]  # a child manager
+            attempt.doorkeeper = notes
+        return attempt
+
+    def _over(self, fault: str) -> None:
+        """No attempt is in flight; the last one to end had that fault. Which that was is plain where there is one."""
+        self._close()
+        if len(self._notes) == 1:
+            self._judged(next(iter(self._notes)), fault)
+
+    def _may_show(self, model: BaseChatModel) -> bool:
+        """Whether anybody may see an answer while it is made, or the model gathers it from a stream."""
+        return bool(self._one_answer or self._run.handlers or model.callbacks or _streams(model))
+
+    def end(self, outcome: Outcome) -> None:
+        """The request is over, and so are its attempts."""
+        self._close()
+        for record in outcome.attempts:
+            self._judged(record.index, record.fault or "")
+
+    def _close(self) -> None:
+        for notes in self._notes.values():
+            notes.close()
+
+    def _judged(self, attempt: int, fault: str) -> None:
+        notes = self._notes.pop(attempt, None)
+        if notes is not None:
+            notes.judged(fault)
+
+    def _kind(self, attempt: ModelAttempt, error: BaseException) -> str | None:
+        if not isinstance(error, Exception):
+            return None
+        if attempt.by_parser(error):
+            return "unparsable"
+        fault = self.fault(error)
+        return fault.kind if fault is not None else None
+
+    def fault(self, error: BaseException) -> Fault | None:
+        """What the error means; None = it is no provider's and passes to the caller."""
+        if self._one_answer and self._shown.tokens:
+            return None  # its text has been shown, so no other model may answer
+        if isinstance(error, CutShort):
+            return Fault("truncated", str(error))
+        fault = fault_of(error, self._call.keywords)
+        if fault is not None and fault.kind == "unparsable" and not self._call.wants_schema:
+            return unsupported(fault, error, self._call.keywords)  # a package's own check of one: nothing was asked
+        return fault
+
+
+def _streams(model: BaseChatModel) -> bool:
+    """Whether it gathers its answers from streams. (To ask pydantic for a field that is not there is slow.)"""
+    return _may_stream(type(model)) and bool(getattr(model, "streaming", False))
+
+
+@lru_cache(maxsize=256)
+def _may_stream(kind: type[BaseChatModel]) -> bool:
+    takes_any = kind.model_config.get("extra") == "allow"
+    return takes_any or "streaming" in kind.model_fields or hasattr(kind, "streaming")

@@ -1,0 +1,150 @@
+"""The fault class on the model's run of each attempt that failed, so that a trace can be searched for it.
+
+A model's run ends before the router has judged the attempt. An exception is judged on the spot, by a handler
+that stands before the tracers and so speaks before they send the run. Whether an answer is one (it may be
+empty, or no parser may read it) and what an interruption was (a timeout, or the caller left) is known a moment
+later: until then LangSmith's tracer is kept from sending the end of the run. To send it twice would not do,
+its client may take the second for the first; and an OpenTelemetry span that has ended takes nothing more.
+A run that nobody has ended, as LangChain leaves those of cancelled `ainvoke`s, is ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from typing import Any
+from uuid import UUID
+
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.tracers.base import AsyncBaseTracer, BaseTracer
+from langchain_core.tracers.schemas import Run
+
+from langchain_router.attempts.doorkeeper import Doorkeeper
+
+FAULT = "router_fault"
+"""The metadata key: one of the names in `capability_router.faults.kinds.KINDS`, or "cancelled"."""
+
+_WITHHELD = "__disabled"
+"""The mark in `Run.extra` by which LangChainTracer leaves a run unsent."""
+
+Tracer = BaseTracer | AsyncBaseTracer
+log = logging.getLogger("langchain_router")
+
+
+def tracers_of(handlers: Sequence[BaseCallbackHandler]) -> list[Tracer]:
+    """The handlers that keep runs."""
+    return [handler for handler in handlers if isinstance(handler, Tracer)]
+
+
+def add_metadata(run: Run, facts: Mapping[str, Any]) -> None:
+    """Write facts on a run. Its metadata is replaced, not changed: a manager may hold the same dict."""
+    extra = run.extra or {}
+    run.extra = {**extra, "metadata": {**(extra.get("metadata") or {}), **facts}}
+
+
+class FaultNotes(Doorkeeper):
+    """Watches the runs of one attempt. `kind_of` names the fault that an exception is, None = it is none."""
+
+    def __init__(self, tracers: Sequence[Tracer], kind_of: Callable[[BaseException], str | None]) -> None:
+        super().__init__()
+        self._tracers, self._kind_of = tracers, kind_of
+        self._open: dict[UUID, None] = {}
+        self._unjudged: list[tuple[Run, bool]] = []  # models' runs that have ended, and whether they are withheld
+        self._cut: dict[UUID, list[tuple[Tracer, Run]]] = {}  # runs that were ended here, before their own thread does
+
+    def on_chat_model_start(self, serialized: Any, messages: Any, *, run_id: UUID, **_: Any) -> None:
+        """A model's run has begun."""
+        self._check()
+        self._open[run_id] = None
+
+    def on_chain_start(self, serialized: Any, inputs: Any, *, run_id: UUID, **_: Any) -> None:
+        """A run around a model, or after it, has begun."""
+        self._open[run_id] = None
+
+    def on_llm_end(self, response: Any, *, run_id: UUID, **_: Any) -> None:
+        """A model's run is about to end well; its answer may yet be found to be none."""
+        self._ends_late(run_id)
+        self._model_ends(run_id)
+
+    def on_llm_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
+        """A model's run is about to end with an exception."""
+        self._ends_late(run_id)
+        if not self._named(run_id, error):
+            self._model_ends(run_id)
+
+    def on_chain_end(self, outputs: Any, *, run_id: UUID, **_: Any) -> None:
+        """A run around a model is about to end well."""
+        self._ends_late(run_id)
+        self._open.pop(run_id, None)
+
+    def on_chain_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
+        """A run around a model, or after it, is about to end with an exception."""
+        self._ends_late(run_id)
+        self._named(run_id, error)
+
+    def judged(self, fault: str) -> None:
+        """The attempt is over and has been judged ("" = no fault): its models' runs say so, and may be sent."""
+        left, self._open = list(self._open), {}
+        for run_id in reversed(left):
+            self._cut[run_id] = self._traced(run_id)
+            for tracer, run in self._cut[run_id]:
+                add_metadata(run, {FAULT: fault or "cancelled"})
+                _sending(_ended, tracer, run)
+        ended, self._unjudged = self._unjudged, []
+        for run, withheld in ended:
+            if fault and FAULT not in run.metadata:
+                add_metadata(run, {FAULT: fault})
+            if withheld:
+                run.extra = {key: value for key, value in run.extra.items() if key != _WITHHELD}
+                _sending(run.patch)
+
+    def _ends_late(self, run_id: UUID) -> None:
+        """Tracers that have ended the run get a copy to end, unsent: they warn of runs that they do not know."""
+        for tracer, run in self._cut.pop(run_id, ()):
+            late = copy(run)
+            late.extra = {**(run.extra or {}), _WITHHELD: True}
+            tracer.run_map.setdefault(str(run_id), late)
+
+    def _named(self, run_id: UUID, error: BaseException) -> bool:
+        """Whether the error is a fault, which the run then says. A router within this one may have said it."""
+        self._open.pop(run_id, None)
+        kind = self._kind_of(error)
+        if kind is None:
+            return False
+        for _, run in self._traced(run_id):
+            if FAULT not in run.metadata:
+                add_metadata(run, {FAULT: kind})
+        return True
+
+    def _model_ends(self, run_id: UUID) -> None:
+        self._open.pop(run_id, None)
+        for tracer, run in self._traced(run_id):
+            withheld = _sends(tracer) and _WITHHELD not in run.extra
+            if withheld:
+                run.extra = {**run.extra, _WITHHELD: True}
+            self._unjudged.append((run, withheld))
+
+    def _traced(self, run_id: UUID) -> list[tuple[Tracer, Run]]:
+        found = ((tracer, tracer.run_map.get(str(run_id))) for tracer in self._tracers)
+        return [(tracer, run) for tracer, run in found if run is not None]
+
+
+def _sends(tracer: Tracer) -> bool:
+    from langchain_core.tracers.langchain import LangChainTracer  # here, because it loads LangSmith's client
+
+    return isinstance(tracer, LangChainTracer)
+
+
+def _ended(tracer: Tracer, run: Run) -> None:
+    if isinstance(tracer, BaseTracer):
+        over = tracer.on_llm_error if run.run_type == "llm" else tracer.on_chain_error
+        over(asyncio.CancelledError(), run_id=run.id)
+
+
+def _sending(send: Callable[..., None], *what: Any) -> None:
+    try:
+        send(*what)
+    except Exception as error:  # noqa: BLE001 - what becomes of a trace is no business of the call
+        log.warning("the end of a model's run could not be traced: %s", type(error).__name__)

@@ -1,0 +1,93 @@
+"""Which exceptions of a LangChain model are faults of its provider, and which."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import replace
+from traceback import walk_tb
+
+from langchain_core import exceptions as core
+from langchain_core.callbacks import manager
+from pydantic import ValidationError
+
+from capability_router.faults.classify import classify
+from capability_router.faults.kinds import Fault
+from capability_router.faults.passing import is_programming_error, passes_through
+from capability_router.faults.routers import of_router
+from capability_router.routing import TERMS, how_to_say
+from langchain_router.call import IN_CONFIG
+from langchain_router.partners.dialects import DIALECTS
+from langchain_router.partners.stumbles import stumbled
+
+_KINDS: tuple[tuple[str, str], ...] = (
+    ("ModelRateLimitError", "rate_limited"), ("ModelTimeoutError", "timeout"), ("ModelConnectionError", "connection"),
+    ("ModelAPIError", "server_error"), ("ModelAuthenticationError", "auth"), ("ModelPermissionDeniedError", "auth"),
+    ("ModelNotFoundError", "not_found"), ("ContextOverflowError", "context_overflow"),
+    ("ModelRefusalError", "refusal"), ("ModelInvalidRequestError", "bad_request"),
+)  # fmt: skip
+# A class newer than the installed langchain-core is simply absent.
+_BY_CLASS = tuple((getattr(core, name), kind) for name, kind in _KINDS if hasattr(core, name))
+
+
+_NO_CHUNKS = ("No generation chunks were returned", *(dialect.no_chunks for dialect in DIALECTS if dialect.no_chunks))
+"""How the ValueErrors begin by which langchain-core and some packages tell of a stream without a single chunk."""
+
+
+def fault_of(error: BaseException, keywords: Collection[str] = ()) -> Fault | None:
+    """What an exception raised by a model means; None = it passes to the caller unchanged.
+
+    `keywords` are the names of those that the call has; the fault names the ones that a package doesn't take.
+    """
+    inner = of_router(error)
+    if inner is not None:
+        return inner
+    if passes_through(error) or isinstance(error, Warning):  # a warning that the caller made an error
+        return None
+    if by_handler(error):
+        return None
+    if isinstance(error, ValueError) and str(error).startswith(_NO_CHUNKS):
+        return Fault("truncated", "the stream ended before its first chunk", error=error)
+    if is_programming_error(error):  # a keyword, a content block or a method that this model's package doesn't know
+        return stumbled(error) or Fault("unsupported", _mistake(error, keywords), error=error)
+    fault = classify(error)
+    named = next((kind for cls, kind in _BY_CLASS if isinstance(error, cls)), None) if fault.kind == "unknown" else None
+    return replace(fault, kind=named) if named else fault
+
+
+def unsupported(fault: Fault, error: BaseException, keywords: Collection[str] = ()) -> Fault:
+    """The same fault, of a model whose package would not make the call."""
+    return replace(fault, kind="unsupported", detail=_mistake(error, keywords))
+
+
+def _mistake(error: BaseException, keywords: Collection[str]) -> str:
+    """'TypeError over the keyword seed'. Of the exception's text, which may quote the prompt, no word but the names."""
+    named = sorted(_named_by(error).intersection(keywords))
+    kind = type(error).__name__
+    term = next((f" ({how_to_say(name, IN_CONFIG)}, if the router is meant)" for name in named if name in TERMS), "")
+    return f"{kind} over the keyword{'s' * (len(named) > 1)} {', '.join(named)}{term}" if named else kind
+
+
+_NAMES = re.compile(r"['\"`](\w+)['\"`]|\b(\w+)=")  # as Python itself and the packages write a keyword
+
+
+def _named_by(error: BaseException) -> set[str]:
+    """What may be the names of keywords in an exception: where pydantic says it happened, else quoted words."""
+    if isinstance(error, ValidationError):
+        places = (
+            detail["loc"] for detail in error.errors(include_url=False, include_context=False, include_input=False)
+        )
+        return {str(place[0]) for place in places if place}
+    return {name for found in _NAMES.findall(str(error)) for name in found if name}
+
+
+def by_handler(error: BaseException) -> bool:
+    """Whether a callback handler with `raise_error` raised it: the caller's own way to stop a call, no model's fault.
+
+    langchain-core marks such errors in no way but their traceback, which goes through its dispatch.
+    """
+    codes = (frame.f_code for frame, _ in walk_tb(error.__traceback__))
+    return any(code.co_name in _DISPATCH and code.co_filename == manager.__file__ for code in codes)
+
+
+_DISPATCH = ("handle_event", "_ahandle_event_for_handler")

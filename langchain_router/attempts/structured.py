@@ -1,0 +1,113 @@
+"""An attempt bound to a schema: its chunks are parsed values, and a parser may find that there is none."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any
+
+from langchain_core import exceptions
+from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables import RunnableConfig
+from pydantic import BaseModel
+
+from capability_router.closed_loops import Loops
+from capability_router.endpoints.usage import usage_from
+from capability_router.execution.effects import Launch
+from capability_router.request import Finish, Reply, Usage
+from langchain_router.attempts.attempt import CutShort, ModelAttempt
+from langchain_router.attempts.faults import by_handler
+from langchain_router.attempts.listeners import Overheard
+from langchain_router.call import Call
+from langchain_router.messages.replies import Reader
+
+_REFUSED: tuple[type[Exception], ...] = tuple(filter(None, (getattr(exceptions, "ModelRefusalError", None),)))
+"""langchain-core 1.7.5 and later: what a parser raises over a refusal."""
+
+
+class Unparsed:
+    """Stands for the answer of a structured call that could not be parsed; `error` is what the parser raised."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
+class StructuredAttempt(ModelAttempt):
+    """A call of a model bound to a schema: its chunks are parsed values. The messages are overheard."""
+
+    __slots__ = ("_heard", "_parse_error", "_parsed", "_told")
+
+    def __init__(self, model: BaseChatModel, call: Call, config: RunnableConfig, launch: Launch, loops: Loops) -> None:
+        super().__init__(model, call, config, launch, loops)
+        self._heard = Overheard()
+        config["callbacks"].add_handler(self._heard, inherit=True)  # type: ignore[union-attr]  # a child manager
+        self._parse_error = ""
+        self._parsed = False
+        self._told: Usage | None = None
+
+    def chunks(self) -> Iterator[Any]:
+        """As any attempt's; a parser's exception becomes a last chunk that stands for it."""
+        try:
+            yield from super().chunks()
+        except Exception as error:  # noqa: BLE001 - what no parser raised is raised again
+            yield self._stand_in(error)
+
+    async def achunks(self) -> AsyncGenerator[Any, None]:
+        """The same, asynchronously."""
+        try:
+            async with aclosing(super().achunks()) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        except Exception as error:  # noqa: BLE001 - what no parser raised is raised again
+            yield self._stand_in(error)
+
+    def _stand_in(self, error: Exception) -> Unparsed:
+        if not self.by_parser(error):
+            self._told = _usage_of(error)
+            raise error
+        self._check_gathered(self._heard.messages)  # half an answer is its provider's fault, not its own
+        return Unparsed(error)
+
+    def by_parser(self, error: Exception) -> bool:
+        """The model's run has ended well and something raised after it."""
+        ours = not isinstance(error, exceptions.ModelError) or isinstance(error, _REFUSED)
+        return ours and bool(self._heard.messages) and not isinstance(error, CutShort) and not by_handler(error)
+
+    def _whole(self, answer: Any) -> Any:
+        self._check_gathered(self._heard.messages)
+        return answer
+
+    def commits(self, chunk: Any) -> bool:
+        """Whether something was parsed: until then another model may still answer."""
+        if isinstance(chunk, Unparsed):
+            self._parse_error = type(chunk.error).__name__
+            return False
+        value = chunk
+        if self._call.include_raw and isinstance(chunk, Mapping):
+            value = chunk.get("parsed")
+            failed = chunk.get("parsing_error")
+            self._parse_error = type(failed).__name__ if failed is not None else self._parse_error
+        self._parsed = self._parsed or value is not None
+        return value is not None
+
+    def reply(self) -> Reply:
+        """From the messages that the model's own run ended with."""
+        reader = Reader()
+        for message in self._heard.messages:
+            reader.see(message)
+        error = self._parse_error or ("" if self._parsed else "no structured answer")
+        reply = reader.reply(error if self._heard.messages else "")
+        if not self._heard.messages:
+            return replace(reply, usage=self._told)
+        # Who asked for a structure can do nothing with a refusal: it is an answer that doesn't fit, as any other.
+        return replace(reply, finish=Finish.STOP) if error and reply.finish is Finish.REFUSAL else reply
+
+
+def _usage_of(error: Exception) -> Usage | None:
+    """The tokens of an answer that OpenAI's SDK rejects for its length, which it holds."""
+    usage = getattr(getattr(error, "completion", None), "usage", None)
+    told = usage.model_dump() if isinstance(usage, BaseModel) else None
+    return usage_from(told) if told else None

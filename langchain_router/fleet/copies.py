@@ -1,0 +1,52 @@
+"""Copies of the models that the user handed over, made ready for the router's calls. The originals are never changed.
+
+A child runs with its own retries off, because the router retries; its cache, rate limiter, callbacks
+and tags stay in force.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+
+from langchain_router.partners.dialects import dialect_of
+
+
+def without_retries(model: BaseChatModel) -> BaseChatModel:
+    """A copy with its own retries off; the model itself if it has none, or none that is known how to stop."""
+    retries = dialect_of(model).retries
+    if retries is None or getattr(model, "max_retries", retries.off) == retries.off:
+        return model
+    copy = model.model_copy(update={"max_retries": retries.off})
+    retries.heed(copy)
+    return copy
+
+
+def retries_left(model: BaseChatModel) -> int:
+    """Retries that the model still does by itself, as far as it tells."""
+    retries = dialect_of(model).retries
+    stated = getattr(model, "max_retries", 0)
+    if not isinstance(stated, int):
+        return 0
+    return max(stated - (retries.off if retries else 0), 0)
+
+
+def with_defaults(model: BaseChatModel, defaults: Mapping[str, Any]) -> BaseChatModel:
+    """A copy with temperature, max_tokens, ... in this model's fields; those for which it has none are left out."""
+    known, dialect = type(model).model_fields, dialect_of(model)
+    update = {}
+    for word, value in defaults.items():
+        name = next((name for name in dialect.field_names(word) if name in known), None)
+        if name is not None:
+            update[name] = value
+    return model.model_copy(update=update) if update else model
+
+
+def with_keywords(model: BaseChatModel, kwargs: Mapping[str, Any]) -> tuple[BaseChatModel, Mapping[str, Any]]:
+    """The model and a call's keywords; those that its class takes in no call are in the fields of a copy instead."""
+    moved = {word: kwargs[word] for word in dialect_of(model).fields_only if word in kwargs} if kwargs else {}
+    if not moved:
+        return model, kwargs
+    return with_defaults(model, moved), {word: value for word, value in kwargs.items() if word not in moved}

@@ -1,0 +1,77 @@
+"""What a LangChain chat model says of itself: the fields of its card, and where its calls go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+
+from capability_router.address import Address, fingerprint, joint
+from capability_router.catalog.entry import Description
+from capability_router.request import own_answers, own_service
+from langchain_router.partners.dialects import Dialect, dialect_of
+
+_PROFILE_FIELDS = (
+    "max_input_tokens", "max_output_tokens", "tool_calling", "tool_choice", "structured_output",
+    "image_inputs", "pdf_inputs", "audio_inputs", "video_inputs", "reasoning_output",
+    "reasoning_effort_levels",
+)  # fmt: skip
+
+
+def describe(model: Any) -> Description | None:
+    """What a LangChain chat model says of itself; None for what is none."""
+    if not isinstance(model, BaseChatModel):
+        return None
+    dialect = dialect_of(model)
+    provider, name = ("router", "router") if dialect.routes else _traced_as(model)
+    profile = model.profile or {}
+    fields: dict[str, Any] = {"provider": provider, "model": name, "output_reserve": _reserve(model, dialect)}
+    fields["service_tier"], fields["answers"] = own_service(model) or None, own_answers(model)
+    fields.update({key: profile[key] for key in _PROFILE_FIELDS if profile.get(key) is not None})  # type: ignore[literal-required]  # keys of a TypedDict, from a list
+    stated = getattr(model, "card", None)  # a ChatEndpoint has a whole card, and knows its address
+    if isinstance(stated, Mapping):
+        fields.update({key: value for key, value in stated.items() if key != "id"})
+    address = getattr(getattr(model, "client", None), "address", None)
+    if not isinstance(address, Address):
+        address = _address(model, dialect, provider, name)
+    return Description(fields, address, dialect.gives_reason)
+
+
+def _traced_as(model: BaseChatModel) -> tuple[str, str]:
+    """The provider and the model's name, as LangSmith gets them."""
+    params: Mapping[str, Any] = model._get_ls_params()
+    return str(params.get("ls_provider") or ""), str(params.get("ls_model_name") or "")
+
+
+def _reserve(model: BaseChatModel, dialect: Dialect) -> int | None:
+    stated = (getattr(model, name, None) for name in dialect.field_names("max_tokens"))
+    return next((n for n in stated if isinstance(n, int) and not isinstance(n, bool) and n > 0), None)
+
+
+def _address(model: BaseChatModel, dialect: Dialect, provider: str, name: str) -> Address:
+    """Its failure domain. A credential that can't be seen is one of its own, so that no other model answers for it."""
+    registry = getattr(getattr(model, "router", None), "registry", None) if dialect.routes else None
+    if registry is not None:
+        return joint(entry.address for entry in registry)
+    region = next((str(region) for key in dialect.region_fields if (region := getattr(model, key, None))), "")
+    account = _key(model, dialect) or f"unseen {name} {region}"
+    return Address(_base_url(model, dialect, provider), name, fingerprint(account), region)
+
+
+def _base_url(model: BaseChatModel, dialect: Dialect, provider: str) -> str:
+    clients = (getattr(model, name, None) for name in ("root_client", "client"))  # some SDKs' know their default
+    stated = (getattr(model, name, None) for name in dialect.url_fields)
+    urls = (*stated, *(getattr(client, "base_url", None) for client in clients))
+    url = next((str(url) for url in urls if url and "://" in str(url)), "")
+    return url.rstrip("/") or f"sdk:{provider or type(model).__name__}"
+
+
+def _key(model: BaseChatModel, dialect: Dialect) -> str | None:
+    for name in type(model).model_fields:
+        if name.endswith(dialect.key_endings):
+            value = getattr(model, name, None)
+            reveal = getattr(value, "get_secret_value", None)
+            if callable(reveal) and reveal():
+                return str(reveal())
+    return None

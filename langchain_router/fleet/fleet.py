@@ -1,0 +1,70 @@
+"""The fleet: the LangChain models that make a router's calls, by candidate id."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import BaseMessage
+
+from capability_router.catalog.registry import Registry
+from capability_router.closed_loops import Loops
+from capability_router.request import Request
+from langchain_router.fleet.copies import retries_left, with_defaults, without_retries
+from langchain_router.fleet.sources import model_of
+
+log = logging.getLogger("langchain_router")
+
+Defaults = tuple[tuple[str, Any], ...]
+
+
+class Fleet:
+    """The children of a router by candidate id. Shared by every copy of the ChatRouter that made it."""
+
+    def __init__(self, registry: Registry, *, api_key: str | None = None) -> None:
+        self._models = {entry.card.id: without_retries(model_of(entry, api_key)) for entry in registry}
+        self._under: dict[Defaults, Fleet] = {}
+        self.loops = Loops(self._models.values())
+        for id, model in self:
+            if left := retries_left(model):
+                log.warning("%s retries up to %d times by itself, beside the router; set its max_retries=0", id, left)
+
+    def under(self, defaults: Defaults) -> Fleet:
+        """The same children with these values in their fields, made once."""
+        if not defaults:
+            return self
+        known = self._under.get(defaults)
+        if known is None:
+            known = Fleet.__new__(Fleet)
+            known._models = {id: with_defaults(model, dict(defaults)) for id, model in self._models.items()}
+            known._under = {}
+            known.loops = Loops(known._models.values())
+            self._under[defaults] = known
+        return known
+
+    def tokens(self, request: Request) -> int | None:
+        """A LangChain call's messages as the first model counts them; None for another framework's call."""
+        messages = getattr(request.payload, "messages", None)
+        if not isinstance(messages, list) or not all(isinstance(message, BaseMessage) for message in messages):
+            return None
+        return next(iter(self._models.values())).get_num_tokens_from_messages(messages)
+
+    def __getitem__(self, id: str) -> BaseChatModel:
+        return self._models[id]
+
+    @property
+    def provider(self) -> str:
+        """By what name all of the children's messages go; '' if they differ. LangChain's summarization compares it."""
+        names = {str(model._get_ls_params().get("ls_provider") or "") for model in self._models.values()}
+        return names.pop() if len(names) == 1 else ""
+
+    def __iter__(self) -> Iterator[tuple[str, BaseChatModel]]:
+        return iter(self._models.items())
+
+    def __deepcopy__(self, _: dict[int, Any]) -> Fleet:
+        return self
+
+    def __repr__(self) -> str:
+        return f"<Fleet {', '.join(self._models)}>"

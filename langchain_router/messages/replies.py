@@ -1,0 +1,239 @@
+"""What a LangChain model gave -> the core's Reply. Reads messages and chunks, changes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from langchain_core.messages import AIMessage
+
+from capability_router.endpoints.chain_usage import cost_of, counted, states, tier_of, under, with_cached
+from capability_router.request import BROKEN_ENDS, Finish, Reply, Usage
+from langchain_router.messages.kinds import is_chunk
+
+_FINISHES: dict[str, Finish] = {
+    "stop": Finish.STOP, "end_turn": Finish.STOP, "stop_sequence": Finish.STOP, "completed": Finish.STOP,
+    "complete": Finish.STOP, "eos": Finish.STOP, "eos_token": Finish.STOP, "finished": Finish.STOP,
+    "length": Finish.LENGTH, "max_tokens": Finish.LENGTH, "max_output_tokens": Finish.LENGTH,
+    "model_length": Finish.LENGTH, "model_context_window_exceeded": Finish.LENGTH,
+    "tool_calls": Finish.TOOL_CALLS, "tool_use": Finish.TOOL_CALLS, "function_call": Finish.TOOL_CALLS,
+    "tool_call": Finish.TOOL_CALLS,
+    "content_filter": Finish.CONTENT_FILTER, "content_filtered": Finish.CONTENT_FILTER,
+    "guardrail_intervened": Finish.CONTENT_FILTER, "safety": Finish.CONTENT_FILTER,
+    "recitation": Finish.CONTENT_FILTER, "blocklist": Finish.CONTENT_FILTER, "spii": Finish.CONTENT_FILTER,
+    "prohibited_content": Finish.CONTENT_FILTER, "image_safety": Finish.CONTENT_FILTER,
+    "refusal": Finish.REFUSAL,
+    **BROKEN_ENDS,
+}  # fmt: skip
+_NONE = Usage()
+_REASON_KEYS = ("finish_reason", "stop_reason", "done_reason", "stopReason")
+
+
+def finish_of(metadata: Mapping[str, Any]) -> Finish | None:
+    """The terminal reason in a `response_metadata`, by whichever of its names; None = none given."""
+    for key in _REASON_KEYS:
+        if word := metadata.get(key):
+            return _FINISHES.get(str(word).lower(), Finish.OTHER)
+    return _responses_finish(metadata)
+
+
+def _responses_finish(metadata: Mapping[str, Any]) -> Finish | None:
+    """OpenAI's Responses API says `status` and, of incomplete answers, why."""
+    status = metadata.get("status")
+    if status == "incomplete":
+        details = metadata.get("incomplete_details")
+        why = details.get("reason") if isinstance(details, Mapping) else None
+        return _FINISHES.get(str(why), Finish.OTHER)
+    return Finish.STOP if status == "completed" else None
+
+
+def carries_content(message: AIMessage) -> bool:
+    """Whether it holds text, reasoning or a tool call (and not just a role, an id or usage)."""
+    content = message.content
+    if isinstance(content, str):
+        if content:
+            return True
+    elif any(_full(block) for block in content):
+        return True
+    if message.tool_calls or (is_chunk(type(message)) and message.tool_call_chunks):  # type: ignore[attr-defined]  # a chunk
+        return True
+    return bool(message.additional_kwargs.get("reasoning_content") or message.invalid_tool_calls)
+
+
+def _refuses(block: Any) -> bool:
+    """Whether it is a refusal of OpenAI's Responses API, as such or as a standard block that wraps it."""
+    if not isinstance(block, Mapping):
+        return False
+    inner = block.get("value") if block.get("type") == "non_standard" else block
+    return isinstance(inner, Mapping) and inner.get("type") == "refusal"
+
+
+def _full(block: Any) -> bool:
+    if not isinstance(block, dict):
+        return bool(block)
+    if _refuses(block) or (block.get("type") == "non_standard" and not block.get("value")):
+        return False  # the latter begins a block of which only the end will tell what it is
+    values = (block.get(key) for key in ("text", "thinking", "reasoning"))
+    told = [value for value in values if isinstance(value, str)]
+    return any(told) if told or block.get("type") in ("text", "thinking", "reasoning") else True
+
+
+class Reader:
+    """Collects a reply from messages or chunks, in order. Cheap per chunk: nothing is merged."""
+
+    __slots__ = (
+        "_calls", "_cost", "_finish", "_headers", "_malformed", "_model", "_refused", "_seen", "_streamed", "_texts",
+        "_tier", "_usage", "cached", "carried",
+    )  # fmt: skip
+
+    def __init__(self, *, streamed: bool = False) -> None:
+        self._streamed = streamed
+        self._tier = ""
+        self._texts: list[str] = []
+        self._calls: dict[Any, list[str]] = {}  # by index: [id, pieces of the arguments, ...]
+        self._seen: dict[str, bool] = {}  # whole tool calls by id
+        self._malformed = 0
+        self._usage: Usage | None = None
+        self._finish: Finish | None = None
+        self._model = ""
+        self._refused = False
+        self._cost: Decimal | None = None
+        self._headers: Mapping[str, str] = {}
+        self.cached = False
+        self.carried = False  # whether anything seen so far held content
+
+    def see(self, message: AIMessage) -> bool:
+        """Take in a message or chunk; whether it carries content."""
+        text = message.content if isinstance(message.content, str) else str(message.text)
+        if text:
+            self._texts.append(text)
+        if message.usage_metadata:
+            self._count(message.usage_metadata)
+        if message.response_metadata:
+            self._note(message.response_metadata, self._streamed or is_chunk(type(message)))
+        if message.additional_kwargs.get("refusal") or (
+            not isinstance(message.content, str) and any(map(_refuses, message.content))
+        ):
+            self._refused = True  # a stream's last chunk says "stop" all the same
+        self._take_calls(message)
+        carries = carries_content(message)
+        self.carried = self.carried or carries
+        return carries
+
+    def _take_calls(self, message: AIMessage) -> None:
+        if not is_chunk(type(message)):
+            if message.tool_calls:
+                self._seen.update((tool["id"] or f"#{i}", True) for i, tool in enumerate(message.tool_calls))
+            self._malformed += len(message.invalid_tool_calls)
+            return
+        for piece in message.tool_call_chunks:  # type: ignore[attr-defined]  # a chunk
+            key = piece["index"] if piece["index"] is not None else piece["id"] or len(self._calls)
+            parts = self._calls.setdefault(key, [""])
+            parts[0] = parts[0] or piece["id"] or ""
+            parts.append(piece["args"] or "")
+
+    def _count(self, told: Mapping[str, Any]) -> None:
+        self.cached = told.get("total_cost") == 0
+        now = counted(told)
+        if not self.cached and not states(now):
+            return
+        self._usage = now if self._usage is None else Usage.together((self._usage, now))
+
+    def _note(self, metadata: Mapping[str, Any], stream: bool) -> None:
+        self._finish = finish_of(metadata) or self._finish
+        self._model = str(metadata.get("model_name") or metadata.get("model") or self._model)
+        self._tier = tier_of(metadata) or self._tier
+        self._usage = with_cached(self._usage, metadata)
+        headers = metadata.get("headers")
+        if headers and isinstance(headers, Mapping):
+            self._headers = {str(name).lower(): str(value) for name, value in headers.items()}
+        cost = cost_of(metadata, self._headers, stream=stream)
+        self._cost = self._cost if cost is None else cost
+
+    def reply(self, parse_error: str = "") -> Reply:
+        """What has been seen so far."""
+        # A call cut off in the middle is not malformed: only an ended reply is judged.
+        calls = self._calls.values()
+        broken = sum(not _parses(parts[1:]) for parts in calls) if calls and self._finish else 0
+        ids = tuple([parts[0] for parts in calls if parts[0]])
+        refused = self._refused and self._finish in (None, Finish.STOP)
+        return Reply(
+            under(self._usage, self._tier), Finish.REFUSAL if refused else self._finish, "".join(self._texts),
+            len(calls) - broken + len(self._seen),
+            self._malformed + broken, ids + tuple(self._seen), self._model, self._cost, self.cached, self._headers,
+            parse_error, carried=self.carried,
+        )  # fmt: skip
+
+
+class EventReader:
+    """Collects a reply from the events of the v3 protocol, in order."""
+
+    __slots__ = ("_begun", "_calls", "_malformed", "_reader", "_texts", "carried")
+
+    def __init__(self) -> None:
+        self._begun = 0
+        self._reader = Reader(streamed=True)
+        self._texts: list[str] = []
+        self._calls: list[str] = []
+        self._malformed = 0
+        self.carried = False
+
+    def see(self, event: Mapping[str, Any]) -> bool:
+        """Take in an event; whether it carries content."""
+        carries = self._take(event)
+        self.carried = self.carried or carries
+        return carries
+
+    def _take(self, event: Mapping[str, Any]) -> bool:
+        kind = event.get("event")
+        if kind == "content-block-delta":
+            return self._delta(event.get("delta") or {})
+        if kind == "content-block-start":
+            return self._start(event.get("content") or {})
+        if kind == "content-block-finish":
+            return self._block(event.get("content") or {})
+        if kind == "message-finish":
+            metadata = dict(event.get("metadata") or {})
+            metadata.setdefault("finish_reason", event.get("reason"))
+            self._reader.see(AIMessage(content="", usage_metadata=event.get("usage"), response_metadata=metadata))
+        return False
+
+    def _start(self, block: Mapping[str, Any]) -> bool:
+        self._begun += block.get("type") in ("tool_call", "tool_call_chunk")
+        return _full(block) and block.get("type") != "text"
+
+    def _delta(self, delta: Mapping[str, Any]) -> bool:
+        text = delta.get("text")
+        if isinstance(text, str):
+            self._texts.append(text)
+        return any(delta.get(key) for key in ("text", "reasoning", "args", "data", "fields"))
+
+    def _block(self, block: Mapping[str, Any]) -> bool:
+        kind = block.get("type")
+        if _refuses(block):
+            self._reader.see(AIMessage(content=[dict(block)]))
+        if kind == "tool_call":
+            self._calls.append(str(block.get("id") or ""))
+        elif kind == "invalid_tool_call":
+            self._malformed += 1
+        return kind in ("tool_call", "invalid_tool_call") or _full(block)
+
+    def reply(self) -> Reply:
+        """What has been seen so far."""
+        calls = max(len(self._calls), self._begun - self._malformed)  # also those that were cut off
+        return replace(
+            self._reader.reply(), text="".join(self._texts), tool_calls=calls,
+            malformed_tool_calls=self._malformed, tool_call_ids=tuple(filter(None, self._calls)),
+            carried=self.carried,
+        )  # fmt: skip
+
+
+def _parses(pieces: Iterable[str]) -> bool:
+    text = "".join(pieces).strip()
+    try:
+        return not text or isinstance(json.loads(text), dict)
+    except ValueError:
+        return False

@@ -1,0 +1,197 @@
+"""What the router knows of each partner class: one record per class, and a default for all others.
+
+To support a new partner package, add its record to `DIALECTS`. A class is known by its name and its
+package, and so are the classes derived from it. No partner package is imported here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+MAX_TOKENS = ("max_tokens", "max_output_tokens", "num_predict", "max_completion_tokens")
+"""The names of a limit of the answer's tokens, the common one first."""
+
+_URLS = (
+    "openai_api_base", "azure_endpoint", "anthropic_api_url", "groq_api_base", "endpoint", "base_url", "endpoint_url",
+)  # fmt: skip
+
+
+class Retries(NamedTuple):
+    """How a class is kept from retrying: the `max_retries` that means so, and what makes a copy of a model heed it."""
+
+    off: int
+    heed: Callable[[Any], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One class of chat models, and what is particular about it. The defaults are safe for a class that nobody knows.
+
+    `package`, `class_name`: where it is defined. `providers`: the names before the colon of "provider:model"
+    that stand for it, `makes`: the class that is then made, if it is another one, `late_keys`: the environment
+    variables that hold its key, where a missing one shows only at the first call.
+    `retries`: how its own retries are switched off; None = it has none, or it isn't known how.
+    `takes_timeout`: a call takes the keyword `timeout`, the seconds that a read of its socket may take.
+    `keeps_time`: it keeps all four clocks itself.
+    `gathers`: its `invoke` reads a stream, and takes one that was cut off for a whole answer.
+    `gives_reason`: its streams end with a terminal reason whenever the provider sent all.
+    `drops_refusals`: of a streamed refusal, which OpenAI sends beside the content, it hands on empty chunks.
+    `no_chunks`: how its ValueError over a stream without a chunk begins.
+    `fields`: the fields in which it keeps LangChain's common words, where they may have other names.
+    `fields_only`: the common words that it takes as fields and as no keyword of a call.
+    `url_fields`, `region_fields`, `key_endings`: where its base URL, its region and (by how the field's name
+    ends) its key are found.
+    `provider`, `author`: the provider that it states, and the one that its messages name, where they differ.
+    `routes`: it is a router itself.
+    """
+
+    package: str = ""
+    class_name: str = ""
+    providers: tuple[str, ...] = ()
+    makes: str = ""
+    late_keys: tuple[str, ...] = ()
+    retries: Retries | None = None
+    takes_timeout: bool = False
+    keeps_time: bool = False
+    gathers: bool = False
+    gives_reason: bool = False
+    drops_refusals: bool = False
+    no_chunks: str = ""
+    fields: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: {"max_tokens": MAX_TOKENS})
+    fields_only: tuple[str, ...] = ()
+    url_fields: tuple[str, ...] = _URLS
+    region_fields: tuple[str, ...] = ("region_name", "location")  # Bedrock's classes, Vertex's
+    key_endings: tuple[str, ...] = ("api_key", "auth_token")
+    provider: str = ""
+    author: str = ""
+    routes: bool = False
+
+    def field_names(self, word: str) -> tuple[str, ...]:
+        """Under which names the class may keep one of LangChain's common words, the likeliest first."""
+        return self.fields.get(word, (word,))
+
+
+# -- how copies of models heed a changed `max_retries` --------------------------------------------
+
+
+def _at_each_call(_: Any) -> None:
+    """The class reads it at each call."""
+
+
+def _openai_clients(model: Any) -> None:
+    """The SDK clients were built with the retries; `with_options` shares their connections."""
+    for root, leaf in (("root_client", "client"), ("root_async_client", "async_client")):
+        client = getattr(model, root, None)
+        if client is not None:
+            silent = client.with_options(max_retries=0)
+            setattr(model, root, silent)
+            setattr(model, leaf, silent.chat.completions)
+
+
+def _groq_clients(model: Any) -> None:
+    for leaf in ("client", "async_client"):
+        sdk = getattr(getattr(model, leaf, None), "_client", None)
+        if sdk is not None:
+            setattr(model, leaf, sdk.with_options(max_retries=0).chat.completions)
+
+
+def _perplexity_clients(model: Any) -> None:
+    for name in ("client", "async_client"):
+        if (client := getattr(model, name, None)) is not None:
+            setattr(model, name, client.with_options(max_retries=0))
+
+
+def _openrouter_client(model: Any) -> None:
+    """Of a client built with no retries the SDK's own default holds, which is an hour of them."""
+    model.client = model._build_client()
+    model.client.sdk_configuration.retry_config = None
+
+
+def _cached_clients(model: Any) -> None:
+    """Cached properties, built anew from the copy's own fields."""
+    for name in ("_client", "_async_client", "_client_params"):
+        model.__dict__.pop(name, None)
+
+
+# -- the records ----------------------------------------------------------------------------------
+
+_OPENAI = Dialect(
+    "langchain_openai", "BaseChatOpenAI", retries=Retries(0, _openai_clients), takes_timeout=True, gives_reason=True,
+    drops_refusals=True, url_fields=("openai_api_base", "azure_endpoint"),
+)  # fmt: skip
+"""What it does its derived classes do too, in whichever package."""
+
+DIALECTS: tuple[Dialect, ...] = (
+    replace(_OPENAI, providers=("openai",), makes="ChatOpenAI"),
+    replace(_OPENAI, class_name="AzureChatOpenAI", providers=("azure_openai",), provider="azure", author="openai"),
+    replace(_OPENAI, class_name="_ChatOpenAICodex", provider="openai_codex", author="openai"),
+    replace(_OPENAI, package="langchain_deepseek", class_name="ChatDeepSeek", providers=("deepseek",)),
+    replace(_OPENAI, package="langchain_together", class_name="ChatTogether", providers=("together",)),
+    replace(_OPENAI, package="langchain_xai", class_name="ChatXAI", providers=("xai",)),
+    Dialect(
+        "langchain_anthropic", "ChatAnthropic", ("anthropic",), late_keys=("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
+        retries=Retries(0, _cached_clients), takes_timeout=True, gives_reason=True, url_fields=("anthropic_api_url",),
+    ),
+    Dialect(
+        "langchain_google_genai", "ChatGoogleGenerativeAI", ("google_genai", "google", "gemini"),
+        retries=Retries(1, _at_each_call),  # it counts attempts; 0 means the SDK's own default
+        gives_reason=True, fields_only=("max_tokens",), url_fields=("base_url",),
+    ),
+    Dialect(
+        "langchain_groq", "ChatGroq", ("groq",), retries=Retries(0, _groq_clients), takes_timeout=True,
+        gives_reason=True, url_fields=("groq_api_base",),
+    ),
+    Dialect(
+        "langchain_mistralai", "ChatMistralAI", ("mistralai", "mistral"),
+        retries=Retries(1, _at_each_call),  # tenacity's stop_after_attempt
+        gives_reason=True, url_fields=("endpoint",),
+    ),
+    Dialect(
+        "langchain_ollama", "ChatOllama", ("ollama",), gathers=True, gives_reason=True,
+        no_chunks="No data received from Ollama stream", fields_only=("temperature", "max_tokens"),
+        url_fields=("base_url",),
+    ),
+    Dialect("langchain_aws", "ChatBedrock", ("bedrock",)),
+    Dialect("langchain_aws", "ChatBedrockConverse", ("bedrock_converse",)),
+    Dialect("langchain_cohere", "ChatCohere", ("cohere",)),
+    Dialect("langchain_fireworks", "ChatFireworks", ("fireworks",)),
+    Dialect("langchain_google_vertexai", "ChatVertexAI", ("google_vertexai",)),
+    Dialect("langchain_huggingface", "ChatHuggingFace", ("huggingface",)),
+    Dialect("langchain_nvidia_ai_endpoints", "ChatNVIDIA", ("nvidia",)),
+    Dialect(
+        "langchain_openrouter", "ChatOpenRouter", ("openrouter",), retries=Retries(0, _openrouter_client),
+        url_fields=("openrouter_api_base",),
+    ),
+    Dialect(
+        "langchain_perplexity", "ChatPerplexity", ("perplexity",), retries=Retries(0, _perplexity_clients),
+        url_fields=(),  # its clients know
+    ),
+    Dialect("langchain_router", "ChatEndpoint", keeps_time=True, gives_reason=True),
+    Dialect("langchain_router", "ChatRouter", routes=True),
+)  # fmt: skip
+
+UNKNOWN = Dialect()
+"""Any other class."""
+
+_BY_CLASS = {(dialect.package, dialect.class_name): dialect for dialect in DIALECTS}
+_BY_PROVIDER = {provider: dialect for dialect in DIALECTS for provider in dialect.providers}
+
+
+def dialect_of(model: object) -> Dialect:
+    """What is known of the model's class, or of the nearest of its bases."""
+    kind: Any = type(model)
+    return _dialect(kind)
+
+
+@lru_cache(maxsize=256)
+def _dialect(kind: type) -> Dialect:
+    homes = ((base.__module__.partition(".")[0], base.__name__) for base in kind.__mro__)
+    return next((known for home in homes if (known := _BY_CLASS.get(home)) is not None), UNKNOWN)
+
+
+def dialect_for(provider: str) -> Dialect:
+    """What is known of the class that makes the models of "provider:model"."""
+    return _BY_PROVIDER.get(provider.strip().lower().replace("-", "_"), UNKNOWN)

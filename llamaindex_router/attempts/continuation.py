@@ -1,0 +1,105 @@
+"""Going on with an answer that broke off: the call that asks for the rest, and chunks that hold the whole of it.
+
+LlamaIndex's chunks hold the text so far, so those of the rest have to hold the beginning, too; their `delta`
+stays what is new.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse, MessageRole, TextBlock
+from llama_index.core.llms.llm import LLM
+
+from capability_router.catalog.aliases import marks_beginnings
+from capability_router.execution.run import Run
+from llamaindex_router.call import Call
+from llamaindex_router.messages.wording import Response, Wording
+
+CONTINUED = ("chat", "complete", "chat_with_tools")
+"""The methods whose streams can be gone on with; an object that grows can't."""
+
+
+def going_on(call: Call[Any], llm: LLM, prefix: str, provider: str) -> Call[Any]:
+    """The call that asks for the rest: the beginning is its last message, or stands behind its prompt.
+
+    Without spaces at its end, which Anthropic refuses there.
+    """
+    marked = {"prefix": True} if marks_beginnings(provider) else {}
+    begun = ChatMessage(role=MessageRole.ASSISTANT, content=prefix.rstrip(), additional_kwargs=marked)
+    if call.method == "chat":
+        return replace(call, args=([*call.args[0], begun],))
+    if call.method == "chat_with_tools":
+        given = {name: value for name, value in call.kwargs.items() if name not in ("user_msg", "chat_history")}
+        return replace(call, kwargs={**given, "chat_history": [*call.messages, begun]})
+    (prompt,), given = call.args, {name: value for name, value in call.kwargs.items() if name != "formatted"}
+    if _chats(llm):
+        asked = ChatMessage(role=MessageRole.USER, content=prompt)
+        return replace(call, method="chat", args=([asked, begun],), kwargs=given)
+    formatter = None if call.kwargs.get("formatted") else llm.completion_to_prompt
+    whole = formatter(prompt) if formatter is not None else prompt
+    return replace(call, args=(whole + prefix.rstrip(),), kwargs={**given, "formatted": True})
+
+
+def _chats(llm: LLM) -> bool:
+    try:
+        return llm.metadata.is_chat_model
+    except Exception:  # noqa: BLE001 - whatever a client raises for a name it doesn't know: such names are of chat models
+        return True
+
+
+class Seam:
+    """Where the rest begins: without spaces there, if the beginning has ended with some."""
+
+    __slots__ = ("_blank", "_completes", "_wording")
+
+    def __init__(self, prefix: str, call: Call[Any]) -> None:
+        self._blank = prefix != prefix.rstrip()
+        self._wording = Wording() if self._blank else None
+        self._completes = call.method == "complete"
+
+    def joined(self, chunk: Any) -> Any:
+        """The chunk as the caller's method gives it."""
+        if self._wording is not None:
+            delta = (chunk.delta or "").lstrip() if self._blank else chunk.delta
+            self._blank = self._blank and not delta
+            chunk = _reworded(chunk, self._wording.take(chunk).lstrip(), delta)
+        return completion_of(chunk) if self._completes and isinstance(chunk, ChatResponse) else chunk
+
+
+class Carrier:
+    """Puts what earlier attempts have given of an answer before what comes of it."""
+
+    __slots__ = ("_attempt", "_prefix", "_run", "_wording")
+
+    def __init__(self, run: Run[Any]) -> None:
+        self._run, self._attempt = run, run.attempt
+        self._prefix = ""
+        self._wording = Wording()
+
+    def whole(self, chunk: Any) -> Any:
+        """The chunk, with all of the text."""
+        if self._run.attempt != self._attempt:
+            self._attempt, (_, self._prefix), self._wording = self._run.attempt, self._run.begun, Wording()
+        return _reworded(chunk, self._prefix + self._wording.take(chunk), chunk.delta) if self._prefix else chunk
+
+
+def completion_of(chunk: ChatResponse) -> CompletionResponse:
+    """As LlamaIndex itself makes completions of chats."""
+    told = {**chunk.message.additional_kwargs, **(chunk.additional_kwargs or {})}
+    return CompletionResponse(
+        text=chunk.message.content or "", delta=chunk.delta, raw=chunk.raw, additional_kwargs=told
+    )  # fmt: skip
+
+
+def _reworded(chunk: Response, text: str, delta: str | None) -> Response:
+    """A copy with another text; blocks that are no text stay where they are."""
+    if isinstance(chunk, CompletionResponse):
+        return chunk.model_copy(update={"text": text, "delta": delta})
+    blocks, said = list(chunk.message.blocks), TextBlock(text=text)
+    places = [i for i, block in enumerate(blocks) if isinstance(block, TextBlock)]
+    kept = [block for i, block in enumerate(blocks) if i not in places]
+    at = places[0] if places else sum(block.block_type == "thinking" for block in blocks)
+    message = chunk.message.model_copy(update={"blocks": [*kept[:at], said, *kept[at:]]})
+    return chunk.model_copy(update={"message": message, "delta": delta})

@@ -1,0 +1,284 @@
+"""A LlamaIndex LLM as the core sees it: a description to plan on, and attempts to carry out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from typing import Any
+
+from llama_index.core.base.llms.types import LLMMetadata
+from llama_index.core.callbacks import CallbackManager
+from llama_index.core.constants import DEFAULT_CONTEXT_WINDOW
+from llama_index.core.llms import CustomLLM
+from llama_index.core.llms.llm import LLM
+
+from capability_router.address import Address, fingerprint
+from capability_router.catalog.aliases import provider_of
+from capability_router.catalog.entry import Description
+from capability_router.closed_loops import Loops
+from capability_router.execution.effects import GRACE_S, Launch
+from capability_router.faults.kinds import Fault
+from capability_router.money.bill import billed
+from capability_router.request import Reply, own_answers, own_service
+from capability_router.sdk_streams import sdk_streams
+from capability_router.stale_connection import past_stale
+from llamaindex_router.attempts.continuation import Seam, going_on
+from llamaindex_router.attempts.seen import ObjectTranscript, Transcript
+from llamaindex_router.attempts.told_usage import ASKED, counts_alone, wants_asking
+from llamaindex_router.call import Call, fresh
+from llamaindex_router.endpoint_llm import EndpointLLM
+from llamaindex_router.errors import fault_of, note_terms
+from llamaindex_router.fleet.chain_model import address_of_router, described, is_chat_model
+from llamaindex_router.fleet.children import Children
+from llamaindex_router.messages.handover import Origins
+from llamaindex_router.passage import Passage, taken
+from llamaindex_router.tracing import tagged, tapping
+
+_log = logging.getLogger(__name__)
+_HOME = "llama_index.llms."
+_URLS = ("api_base", "base_url", "azure_endpoint", "endpoint")
+_REGIONS = ("region_name", "region", "location")
+_BOUNDABLE = ("openai", "openai_like", "anthropic", "openrouter", "groq", "deepseek")
+_REASONED = ("OpenAI", "Anthropic", "GoogleGenAI", "Ollama")
+_BLIND = {"image_inputs": False, "pdf_inputs": False, "audio_inputs": False, "video_inputs": False}
+
+
+def describe(llm: Any) -> Description | None:
+    """What an LLM, or a LangChain chat model, says of itself and where it calls; None for what is neither."""
+    if not isinstance(llm, LLM):
+        return described(llm) if is_chat_model(llm) else None
+    own = getattr(llm, "description", None)
+    if isinstance(own, Description):
+        return own
+    metadata = metadata_of(llm)
+    model = str(getattr(llm, "model", None) or (metadata.model_name if metadata else "") or "")
+    model = "" if model == "unknown" else model
+    url = next((str(v) for name in _URLS if (v := getattr(llm, name, None))), "")
+    fields = {"provider": provider_of(url) or home_of(llm), "model": model, **_known(llm, metadata)}
+    key = getattr(llm, "api_key", None)
+    region = next((str(v) for name in _REGIONS if (v := getattr(llm, name, None))), "")
+    address = address_of_router(llm)
+    address = address or Address(url or f"sdk:{type(llm).__name__}", model or type(llm).__name__, _mark(key), region)
+    return Description(fields, address, _gives_reason(llm))
+
+
+def _gives_reason(llm: LLM) -> bool:
+    """Whether its streams end with a terminal reason whenever the provider sent all."""
+    kinds = ((kind.__module__, kind.__name__) for kind in type(llm).__mro__)
+    return any(module.startswith(_HOME) and name in _REASONED for module, name in kinds)
+
+
+def metadata_of(llm: LLM) -> LLMMetadata | None:
+    """The LLM's metadata; None when it can't tell.
+
+    OpenAI's and Anthropic's raise for names they don't know; Ollama's asks its server, which may be down.
+    """
+    try:
+        return llm.metadata
+    except Exception as error:  # noqa: BLE001 - whatever a client raises: the window is unknown, and calls may still work
+        _log.info("%s doesn't tell its window (%s)", type(llm).__name__, type(error).__name__)
+        return None
+
+
+def _known(llm: LLM, metadata: LLMMetadata | None) -> dict[str, Any]:
+    """Only what is stated: LlamaIndex's default window of 3,900 stands for 'not known'."""
+    fields: dict[str, Any] = dict(_BLIND) if isinstance(llm, CustomLLM) else {}
+    reserve = getattr(llm, "max_tokens", None)
+    fields["output_reserve"] = reserve if isinstance(reserve, int) and reserve > 0 else None
+    fields["service_tier"], fields["answers"] = own_service(llm) or None, own_answers(llm)
+    if metadata is None:
+        return fields
+    stated = metadata.context_window != DEFAULT_CONTEXT_WINDOW or "context_window" in llm.model_fields_set
+    calls = metadata.is_function_calling_model
+    return {
+        **fields,
+        "context_window": metadata.context_window if stated and metadata.context_window > 0 else None,
+        "tool_calling": calls,
+        "structured_output": True if calls else None,
+    }
+
+
+def home_of(llm: LLM) -> str:
+    """The integration it comes from: 'openai' for llama_index.llms.openai and what is derived from it."""
+    modules = (kind.__module__ for kind in type(llm).__mro__)
+    homes = [m[len(_HOME) :].partition(".")[0] for m in modules if m.startswith(_HOME)]
+    return homes[0] if homes else ""
+
+
+def _mark(key: Any) -> str:
+    secret = key.get_secret_value() if hasattr(key, "get_secret_value") else key
+    return fingerprint(secret if isinstance(secret, str) else None)
+
+
+class LlamaEndpoint:
+    """Makes the attempts of one call. `launched` are the candidates tried, in order."""
+
+    __slots__ = ("_call", "_children", "_manager", "_origins", "launched")
+
+    def __init__(self, call: Call[Any], children: Children, manager: CallbackManager, origins: Origins) -> None:
+        self._call, self._children, self._manager, self._origins = call, children, manager, origins
+        self.launched: list[str] = []
+
+    def start(self, launch: Launch) -> LlamaAttempt:
+        """An attempt on the launch's candidate; nothing is sent before its chunks are asked for."""
+        candidate = launch.candidate.id
+        self.launched.append(candidate)
+        llm, call, prefix = self._children.ready(candidate, self._manager), self._call, launch.prefix
+        call = going_on(call, llm, prefix, launch.candidate.provider) if prefix else call
+        args, kwargs = call.arguments(self._origins.rewrite(candidate, home_of(llm)))
+        kwargs = _with_extras(call, kwargs, self._children.extras(candidate))
+        asks = call.stream and wants_asking(llm, kwargs, kwargs.get("llm_kwargs"))
+        kwargs = _with_extras(call, kwargs, ASKED) if asks else kwargs
+        seam = Seam(prefix, self._call) if prefix else None
+        return LlamaAttempt(llm, call, args, kwargs, launch, self._children.loops, seam, asks=asks)
+
+    def fault(self, error: BaseException) -> Fault | None:
+        """What the error means; None = no provider's fault."""
+        fault = fault_of(error, structured=self._call.structured)
+        if fault is None:
+            note_terms(error, self._call.kwargs)
+        return fault
+
+
+def _with_extras(call: Call[Any], kwargs: dict[str, Any], extras: Mapping[str, Any]) -> dict[str, Any]:
+    if not extras:
+        return kwargs
+    if call.structured:
+        return {**kwargs, "llm_kwargs": {**extras, **(kwargs.get("llm_kwargs") or {})}}
+    return {**extras, **kwargs}
+
+
+class LlamaAttempt:
+    """One call on one LLM."""
+
+    __slots__ = ("_args", "_asks", "_call", "_kwargs", "_launch", "_llm", "_loops", "_passage", "_seam", "_seen")
+
+    def __init__(
+        self, llm: LLM, call: Call[Any], args: list[Any], kwargs: dict[str, Any], launch: Launch, loops: Loops,
+        seam: Seam | None = None, *, asks: bool = False,
+    ) -> None:  # fmt: skip
+        self._llm, self._call, self._args, self._kwargs, self._launch = llm, call, args, kwargs, launch
+        self._passage, self._loops, self._seam = Passage(launch.timeouts), loops, seam
+        self._asks = asks
+        self._seen: Transcript | ObjectTranscript = ObjectTranscript(call.args[0]) if call.structured else Transcript()
+
+    @property
+    def keeps_time(self) -> bool:
+        """Whether the LLM ends a blocking call in time; a `timeout` of each read, which many take, does not."""
+        return isinstance(self._llm, EndpointLLM)
+
+    def chunks(self) -> Generator[Any, None, None]:
+        """Make the call; a call without a stream is a stream of one."""
+        self._bound()
+        answer = self._stepped(self._method(is_async=False))
+        if not self._call.stream:
+            yield answer
+            return
+        steps = iter(answer)
+        try:
+            while (chunk := self._stepped(lambda: next(steps, _END))) is not _END:
+                if not self._for_us(chunk):
+                    yield self._joined(chunk)
+        finally:
+            _close(answer)
+
+    async def achunks(self) -> AsyncGenerator[Any, None]:
+        """The same, asynchronously."""
+        self._loops.enter()
+        if not self._call.stream:
+            with self._underway():
+                answer = await past_stale(self._method(is_async=True))
+            yield answer
+            return
+        answer, chunk = await past_stale(self._opened)
+        try:
+            while chunk is not _END:
+                if not self._for_us(chunk):
+                    yield self._joined(chunk)
+                chunk = await self._astepped(answer)
+        finally:
+            await _aclose(answer)
+
+    def _joined(self, chunk: Any) -> Any:
+        return chunk if self._seam is None else self._seam.joined(chunk)
+
+    def _for_us(self, chunk: Any) -> bool:
+        """Whether it is only what the router asked for beside the caller's call; it is read then."""
+        alone = self._asks and counts_alone(chunk)
+        if alone:
+            self._seen.take(chunk)
+        return alone
+
+    def abort(self) -> None:
+        """Closing its chunks closes the stream."""
+
+    async def _opened(self) -> tuple[Any, Any]:
+        """A stream and its first chunk: some integrations send only when that is asked for."""
+        with self._underway():
+            answer = await self._method(is_async=True)()
+        try:
+            return answer, await self._astepped(answer)
+        except BaseException:
+            await _aclose(answer)
+            raise
+
+    def commits(self, chunk: Any) -> bool:
+        """Whether the chunk carries anything a caller would see."""
+        return self._seen.take(chunk)
+
+    def reply(self) -> Reply:
+        """What has been seen so far."""
+        if self._passage.end is not None:
+            self._seen.ended(self._passage.end)
+        reply, headers = self._seen.reply(), self._passage.headers
+        if not headers:
+            return reply
+        bill = billed({}, headers, stream=self._call.stream)
+        return replace(reply, headers=headers, cost_usd=reply.cost_usd if bill is None else bill)
+
+    def _method(self, *, is_async: bool) -> Callable[[], Any]:
+        method = getattr(self._llm, self._call.name(is_async=is_async))
+        return lambda: method(*fresh(self._args), **fresh(self._kwargs))  # it may be called again
+
+    def _stepped(self, step: Callable[[], Any]) -> Any:
+        with self._underway():
+            return step()
+
+    async def _astepped(self, answer: Any) -> Any:
+        with self._underway():
+            return await anext(answer, _END)
+
+    def _bound(self) -> None:
+        """Nobody can interrupt a read: a time-out, for SDKs that take one per call, ends the thread of one given up."""
+        clocks = self._launch.timeouts
+        limit = (clocks.first_token or clocks.total) if self._call.stream else clocks.total
+        if limit is not None and home_of(self._llm) in _BOUNDABLE:
+            self._kwargs = _with_extras(self._call, self._kwargs, {"timeout": limit + GRACE_S})
+
+    @contextmanager
+    def _underway(self) -> Iterator[None]:
+        """What belongs to this attempt while the candidate works. Never held over a yield."""
+        tap = tapping(self._seen.tapped) if isinstance(self._seen, ObjectTranscript) else nullcontext()
+        with tagged(self._launch), taken(self._passage), tap:
+            yield
+
+
+_END: Any = object()
+
+
+def _close(stream: Any) -> None:
+    below = sdk_streams(stream)
+    if callable(getattr(stream, "close", None)):
+        stream.close()
+    for read in below:
+        read.close()
+
+
+async def _aclose(stream: Any) -> None:
+    below = sdk_streams(stream)
+    if callable(getattr(stream, "aclose", None)):
+        await stream.aclose()
+    for read in below:
+        await read.close()

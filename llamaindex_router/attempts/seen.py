@@ -1,0 +1,170 @@
+"""What has been seen of one attempt's answer: chunk by chunk, then as the core's Reply."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse
+from llama_index.core.bridge.pydantic import BaseModel
+
+from capability_router.request import Finish, Reply, Usage
+from llamaindex_router.messages.handover import key_of
+from llamaindex_router.messages.tool_calls import tool_calls_of
+from llamaindex_router.messages.usage import bill_of, counts_of, field, finish_of, refuses, tier_of, usage_of
+from llamaindex_router.messages.wording import Response, Wording, words_of
+
+_SILENT = ("text", "cache")
+
+
+class Transcript:
+    """Reads chat and completion responses; keeps the last text, message, terminal reason and counts."""
+
+    __slots__ = (
+        "_bill", "_carried", "_counts", "_finish", "_message", "_model", "_refused", "_tier", "_worded", "_wording",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self._bill: Decimal | None = None
+        self._counts: dict[str, Any] = {}
+        self._finish: Finish | None = None
+        self._message: ChatMessage | None = None
+        self._model, self._tier, self._wording = "", "", Wording()
+        self._carried = self._refused = self._worded = False
+
+    def take(self, response: Response) -> bool:
+        """Note what this chunk adds; True when it carries text, reasoning, a tool call or other content."""
+        raw, kwargs = response.raw, [response.additional_kwargs or {}]
+        if isinstance(response, ChatResponse):
+            self._message = response.message
+            kwargs.append(response.message.additional_kwargs)
+        self._take_counts(raw, *kwargs)
+        self._finish = finish_of(raw, *kwargs) or self._finish
+        self._model = self._model or str(field(raw, "model") or "")
+        self._wording.take(response)
+        self._worded = self._worded or _chunked(raw)
+        self._refused = self._refused or refuses(raw)
+        carries = bool(response.delta) or bool(words_of(response)) or self._speaks(response)
+        self._carried = self._carried or carries
+        return carries
+
+    def ended(self, raw: Any) -> None:
+        """Note the raw end of a stream that its integration kept to itself."""
+        self._take_counts(raw)
+        self._finish = finish_of(raw) or self._finish
+
+    def _take_counts(self, raw: Any, *kwargs: Mapping[str, Any]) -> None:
+        self._counts.update(counts_of(raw, *kwargs))
+        self._tier = tier_of(raw) or self._tier
+        bill = bill_of(raw, self._counts)
+        self._bill = self._bill if bill is None else bill
+
+    def _speaks(self, response: Response) -> bool:
+        message = self._message
+        told = (response.additional_kwargs, message.additional_kwargs if message is not None else None)
+        if any(kwargs and kwargs.get("thinking_delta") for kwargs in told):
+            return True
+        if message is None:
+            return False
+        return bool(message.additional_kwargs.get("tool_calls")) or any(map(_full, message.blocks))
+
+    @property
+    def usage(self) -> Usage | None:
+        """The tokens reported so far; None when nothing was."""
+        return usage_of(self._counts, self._tier)
+
+    @property
+    def finish(self) -> Finish | None:
+        """The terminal reason; None while there is none. A refusal in words of its own ends with "stop"."""
+        refused = self._refused and self._finish is Finish.STOP
+        return Finish.REFUSAL if refused else self._finish
+
+    @property
+    def _hollow(self) -> bool:
+        """Chat Completions chunks without content and without a terminal reason, which that format always gives."""
+        return self._worded and not self._carried and self._finish is None
+
+    def reply(self) -> Reply:
+        """What has been seen, in the core's terms."""
+        calls = tool_calls_of(self._message) if self._message is not None else []
+        # A call cut off in the middle is not malformed: only an ended reply is judged.
+        broken = sum(call.malformed for call in calls) if self._finish else 0
+        return Reply(
+            usage=self.usage,
+            finish=self.finish,
+            text=self._wording.text or self._other_content(),
+            tool_calls=len(calls) - broken,
+            malformed_tool_calls=broken,
+            tool_call_ids=tuple(map(key_of, calls)),
+            model=self._model,
+            cost_usd=self._bill,
+            hollow=self._hollow,
+            carried=self._carried,
+        )
+
+    def _other_content(self) -> str:
+        """A mark for an answer of images or sound alone: it isn't empty."""
+        blocks = self._message.blocks if self._message is not None else ()
+        return "".join(f"[{b.block_type}]" for b in blocks if b.block_type in ("image", "audio", "video", "document"))
+
+
+class ObjectTranscript:
+    """Reads the objects of a structured call; the tokens come from the responses tapped underneath."""
+
+    __slots__ = ("_kind", "_object", "tapped")
+
+    def __init__(self, kind: type[Any]) -> None:
+        self._kind = kind
+        self._object: Any = None
+        self.tapped: list[Response] = []
+
+    def take(self, value: Any) -> bool:
+        """Note the object so far; True once one of its fields is known."""
+        self._object = value
+        known = value.model_fields_set if isinstance(value, BaseModel) else ()
+        return not isinstance(value, BaseModel) or any(getattr(value, name) is not None for name in known)
+
+    def ended(self, raw: Any) -> None:
+        """Nothing: the object itself shows whether it is whole."""
+
+    def reply(self) -> Reply:
+        """Complete when there is an object of the class asked for: it has passed validation.
+
+        While it grows it is one of a looser class, in which every field may be missing.
+        """
+        seen = [_replied(response) for response in self.tapped]
+        last = seen[-1] if seen else Reply()
+        objects = self._object if isinstance(self._object, list) and self._object else [self._object]
+        found = all(isinstance(value, self._kind) for value in objects)
+        kind = type(objects[0]).__name__
+        return Reply(
+            usage=_total([r.usage for r in seen if r.usage is not None]),
+            finish=Finish.STOP if found else last.finish,
+            text=last.text or (kind if found else ""),
+            model=last.model,
+            cost_usd=last.cost_usd,
+            parse_error="" if found or self._object is None else f"gave_{kind}",
+        )
+
+
+def _replied(response: Response) -> Reply:
+    transcript = Transcript()
+    transcript.take(response)
+    return transcript.reply()
+
+
+def _total(usages: list[Usage]) -> Usage | None:
+    return Usage.together(usages) if usages else None
+
+
+def _chunked(raw: Any) -> bool:
+    """Whether it is a Chat Completions chunk; a choice with a message is a whole reply, given in one step."""
+    choices = field(raw, "choices")
+    whole = isinstance(choices, (list, tuple)) and any(field(choice, "message") is not None for choice in choices)
+    return choices is not None and not whole
+
+
+def _full(block: Any) -> bool:
+    kind = block.block_type
+    return bool(block.content) if kind == "thinking" else kind not in _SILENT

@@ -1,0 +1,230 @@
+"""ChainLLM: a LangChain chat model as a LlamaIndex LLM, for entries that are at hand only as such.
+
+Tools, streams, async, token counts and terminal reasons come through. Retries of the model's own are off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from llama_index.core.base.llms.generic_utils import (
+    achat_to_completion_decorator,
+    astream_chat_to_completion_decorator,
+    chat_to_completion_decorator,
+    stream_chat_to_completion_decorator,
+)
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    ChatResponse,
+    ChatResponseAsyncGen,
+    ChatResponseGen,
+    CompletionResponse,
+    CompletionResponseAsyncGen,
+    CompletionResponseGen,
+    LLMMetadata,
+    MessageRole,
+    ToolCallBlock,
+)
+from llama_index.core.constants import DEFAULT_CONTEXT_WINDOW
+from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
+from llama_index.core.llms.function_calling import FunctionCallingLLM
+from llama_index.core.llms.llm import ToolSelection
+from pydantic import Field, PrivateAttr
+
+from capability_router.catalog.entry import Description
+from llamaindex_router.errors import CutShort
+from llamaindex_router.fleet.chain_model import described, is_a, quieted
+from llamaindex_router.messages.chain_messages import chain_messages, response_of
+from llamaindex_router.messages.tool_calls import tool_calls_of
+from llamaindex_router.messages.usage import finish_of
+from llamaindex_router.passage import current_passage
+
+if TYPE_CHECKING:
+    from llama_index.core.tools.types import BaseTool
+
+_OPTIONS = ("temperature", "max_tokens", "top_p", "stop")
+_NAMES = {"max_tokens": ("max_tokens", "max_output_tokens", "num_predict")}
+_TIMED = ("BaseChatOpenAI", "ChatAnthropic", "ChatGroq")  # they take `timeout` in seconds with a call
+_GATHERS = "ChatOllama"  # its invoke() reads a stream, and takes one that was cut off for a whole answer
+
+
+class ChainLLM(FunctionCallingLLM):
+    """A LangChain chat model, called through its own `invoke`, `stream` and their async siblings."""
+
+    temperature: float | None = Field(default=None, description="Sampling temperature.")
+    max_tokens: int | None = Field(default=None, gt=0, description="Limit of the answer in tokens.")
+    top_p: float | None = Field(default=None, description="Nucleus sampling.")
+    stop: list[str] | None = Field(default=None, description="Texts at which the answer ends.")
+    _model: Any = PrivateAttr()
+    _described: Description = PrivateAttr()
+
+    def __init__(self, model: Any, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._model = quieted(model)
+        self._described = described(model)
+
+    @classmethod
+    def class_name(cls) -> str:
+        """The name in payloads and dumps."""
+        return "ChainLLM"
+
+    @property
+    def description(self) -> Description:
+        """What a router reads of it."""
+        return self._described
+
+    @property
+    def metadata(self) -> LLMMetadata:
+        """What the model's profile tells; tools are assumed when its class can be given some."""
+        fields = self._described.fields
+        return LLMMetadata(
+            context_window=fields.get("max_input_tokens") or DEFAULT_CONTEXT_WINDOW,
+            num_output=self.max_tokens or fields.get("output_reserve") or -1,
+            is_chat_model=True,
+            is_function_calling_model=fields.get("tool_calling") is not False,
+            model_name=str(fields.get("model") or "unknown"),
+        )
+
+    def to_payload(self) -> dict[str, Any]:
+        """What observability may show of it. Made here, not in a base class: 0.14.5's has no such method."""
+        metadata = self.metadata
+        return {"class_name": self.class_name(), **metadata.model_dump(), "model": metadata.model_name}
+
+    # -- chat and complete -------------------------------------------------------------------------
+
+    @llm_chat_callback()
+    def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        """One call."""
+        return self._answer(messages, kwargs)
+
+    @llm_chat_callback()
+    async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        """One call."""
+        return await self._aanswer(messages, kwargs)
+
+    @llm_chat_callback()
+    def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
+        """One streamed call; sent when the first chunk is asked for."""
+        return self._stream(messages, kwargs)
+
+    @llm_chat_callback()
+    async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
+        """One streamed call; sent when the first chunk is asked for."""
+        return self._astream(messages, kwargs)
+
+    @llm_completion_callback()
+    def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        """The prompt as a user's message."""
+        return chat_to_completion_decorator(lambda messages, **kw: self._answer(messages, kw))(prompt, **kwargs)
+
+    @llm_completion_callback()
+    async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        """The prompt as a user's message."""
+        return await achat_to_completion_decorator(lambda messages, **kw: self._aanswer(messages, kw))(prompt, **kwargs)
+
+    @llm_completion_callback()
+    def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
+        """The prompt as a user's message, streamed."""
+        return stream_chat_to_completion_decorator(lambda messages, **kw: self._stream(messages, kw))(prompt, **kwargs)
+
+    @llm_completion_callback()
+    async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
+        """The prompt as a user's message, streamed."""
+
+        async def opened(messages: Sequence[ChatMessage], **kw: Any) -> ChatResponseAsyncGen:
+            return self._astream(messages, kw)
+
+        return await astream_chat_to_completion_decorator(opened)(prompt, **kwargs)
+
+    def _answer(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponse:
+        runnable, options = self._bound(kwargs)
+        return self._whole(runnable.invoke(chain_messages(messages), **options))
+
+    async def _aanswer(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponse:
+        runnable, options = self._bound(kwargs)
+        return self._whole(await runnable.ainvoke(chain_messages(messages), **options))
+
+    def _stream(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponseGen:
+        runnable, options = self._bound(kwargs)
+        whole = None
+        for chunk in runnable.stream(chain_messages(messages), **options):
+            whole = chunk if whole is None else whole + chunk
+            yield response_of(whole, chunk)
+
+    async def _astream(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponseAsyncGen:
+        runnable, options = self._bound(kwargs)
+        whole = None
+        async for chunk in runnable.astream(chain_messages(messages), **options):
+            whole = chunk if whole is None else whole + chunk
+            yield response_of(whole, chunk)
+
+    def _whole(self, message: Any) -> ChatResponse:
+        response = response_of(message)
+        if is_a(self._model, _GATHERS) and finish_of(response.raw) is None:
+            raise CutShort("the model's stream ended without a terminal reason")
+        return response
+
+    def _bound(self, kwargs: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """The model with the call's options and tools, and what is left to be passed on."""
+        options = {name: value for name, value in kwargs.items() if value is not None and name != "parallel_tool_calls"}
+        tools, choice = options.pop("tools", None), options.pop("tool_choice", None)
+        model = self._tuned(options)
+        clocks = current_passage().timeouts
+        if clocks is not None and clocks.total is not None and is_a(model, *_TIMED):
+            options.setdefault("timeout", clocks.total)
+        asked = {"tool_choice": choice} if choice not in (None, "auto") else {}
+        return (model.bind_tools(tools, **asked) if tools else model), options
+
+    def _tuned(self, options: dict[str, Any]) -> Any:
+        """The model with temperature and the like in its own fields; they are taken out of the options."""
+        update = {}
+        for name in _OPTIONS:
+            value = options.get(name, getattr(self, name))
+            field = next((n for n in _NAMES.get(name, (name,)) if n in type(self._model).model_fields), None)
+            if value is not None and field is not None:
+                update[field] = value
+                options.pop(name, None)
+        return self._model.model_copy(update=update) if update else self._model
+
+    # -- tools -----------------------------------------------------------------------------------------
+
+    def _prepare_chat_with_tools(
+        self,
+        tools: Sequence[BaseTool],
+        user_msg: str | ChatMessage | None = None,
+        chat_history: list[ChatMessage] | None = None,
+        verbose: bool = False,
+        allow_parallel_tool_calls: bool = False,
+        tool_required: bool = False,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """The tools in the form that every LangChain model takes; the caller's list stays as it is."""
+        asked = ChatMessage(role=MessageRole.USER, content=user_msg) if isinstance(user_msg, str) else user_msg
+        messages = [*(chat_history or ()), *((asked,) if asked is not None else ())]
+        specs = [tool.metadata.to_openai_tool(skip_length_check=True) for tool in tools]
+        choice = kwargs.pop("tool_choice", None) or ("any" if tool_required else None)
+        choice = "any" if choice == "required" else choice
+        if not specs:
+            return {"messages": messages, **kwargs}
+        return {"messages": messages, "tools": specs, "tool_choice": choice, **kwargs}
+
+    def _validate_chat_with_tools_response(
+        self, response: ChatResponse, tools: Sequence[BaseTool], allow_parallel_tool_calls: bool = False, **kwargs: Any
+    ) -> ChatResponse:
+        """Without parallel calls only the first is kept, as LlamaIndex's own integrations do."""
+        calls = [b for b in response.message.blocks if isinstance(b, ToolCallBlock)]
+        if not allow_parallel_tool_calls and len(calls) > 1:
+            others = [b for b in response.message.blocks if not isinstance(b, ToolCallBlock)]
+            response.message.blocks = [*others, calls[0]]
+            response.message.additional_kwargs["tool_calls"] = response.message.additional_kwargs["tool_calls"][:1]
+        return response
+
+    def get_tool_calls_from_response(
+        self, response: ChatResponse, error_on_no_tool_call: bool = True, **kwargs: Any
+    ) -> list[ToolSelection]:
+        """The calls. Raises ValueError when there is none and `error_on_no_tool_call`."""
+        found = [call.selection() for call in tool_calls_of(response.message)]
+        if not found and error_on_no_tool_call:
+            raise ValueError("Expected at least one tool call, but got 0 tool calls.")
+        return found

@@ -1,0 +1,117 @@
+"""What a LangChain chat model says of itself, and a copy of it with its own retries off.
+
+Nothing here imports LangChain: a model that is given shows that it is loaded. The adapter for LangChain
+has its own, richer code for the same; the two adapters don't know each other.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from capability_router.address import Address, fingerprint, joint
+from capability_router.catalog.entry import Description
+from capability_router.catalog.registry import Registry
+from capability_router.request import own_answers, own_service
+
+_PROFILE = (
+    "max_input_tokens", "max_output_tokens", "tool_calling", "tool_choice", "structured_output",
+    "image_inputs", "pdf_inputs", "audio_inputs", "video_inputs", "reasoning_output", "reasoning_effort_levels",
+)  # fmt: skip
+_LIMITS = ("max_tokens", "max_output_tokens", "num_predict", "max_completion_tokens")
+_URLS = ("openai_api_base", "azure_endpoint", "anthropic_api_url", "groq_api_base", "base_url", "endpoint_url")
+_KEYS = ("openai_api_key", "anthropic_api_key", "google_api_key", "groq_api_key", "mistral_api_key", "api_key")
+_REASONED = ("BaseChatOpenAI", "ChatAnthropic", "ChatGroq", "ChatMistralAI", "ChatOllama", "ChatGoogleGenerativeAI",
+             "ChatEndpoint")  # fmt: skip
+_ATTEMPTS_COUNTED = ("ChatGoogleGenerativeAI", "ChatMistralAI")  # their max_retries counts the first attempt too
+_CLIENTS = (("root_client", "client"), ("root_async_client", "async_client"))
+_CACHED = ("_client", "_async_client", "_client_params")  # Anthropic's, made anew from the copy's own fields
+
+
+def is_chat_model(model: Any) -> bool:
+    """Whether it is a LangChain chat model."""
+    base = getattr(sys.modules.get("langchain_core.language_models"), "BaseChatModel", None)
+    return base is not None and isinstance(model, base)
+
+
+def is_a(model: Any, *names: str) -> bool:
+    """Whether its class, or one that it is derived from, has one of these names."""
+    return any(kind.__name__ in names for kind in type(model).__mro__)
+
+
+def described(model: Any) -> Description:
+    """Card fields and address of a LangChain chat model."""
+    named: Mapping[str, Any] = model._get_ls_params()
+    provider, name = str(named.get("ls_provider") or ""), str(named.get("ls_model_name") or "")
+    profile: Mapping[str, Any] = getattr(model, "profile", None) or {}
+    fields: dict[str, Any] = {"provider": provider, "model": name, "output_reserve": _reserve(model)}
+    fields["service_tier"], fields["answers"] = own_service(model) or None, own_answers(model)
+    if not calls_tools(model):
+        fields["tool_calling"] = False
+    fields.update({key: profile[key] for key in _PROFILE if profile.get(key) is not None})
+    stated = getattr(model, "card", None)  # an endpoint of ours has a whole card, and knows its address
+    if isinstance(stated, Mapping):
+        fields.update({key: value for key, value in stated.items() if key != "id"})
+    address = getattr(getattr(model, "client", None), "address", None)
+    if not isinstance(address, Address):
+        address = address_of_router(model) or Address(_url(model, provider), name, fingerprint(_key(model)))
+    return Description(fields, address, is_a(model, *_REASONED))
+
+
+def address_of_router(model: Any) -> Address | None:
+    """Where a router of either framework is: where its models are. None for what is none."""
+    registry = getattr(getattr(model, "router", None), "registry", None)
+    return joint(entry.address for entry in registry) if isinstance(registry, Registry) else None
+
+
+def calls_tools(model: Any) -> bool:
+    """Whether its class knows how to be given tools; the base class's method only raises."""
+    method = getattr(type(model), "bind_tools", None)
+    return method is not None and method.__qualname__ != "BaseChatModel.bind_tools"
+
+
+def _reserve(model: Any) -> int | None:
+    stated = (getattr(model, name, None) for name in _LIMITS)
+    return next((n for n in stated if isinstance(n, int) and not isinstance(n, bool) and n > 0), None)
+
+
+def _url(model: Any, provider: str) -> str:
+    client = getattr(model, "root_client", None)
+    urls = (*(getattr(model, name, None) for name in _URLS), getattr(client, "base_url", None))
+    url = next((str(url) for url in urls if url and "://" in str(url)), "")
+    return url.rstrip("/") or f"sdk:{provider or type(model).__name__}"
+
+
+def _key(model: Any) -> str | None:
+    values: Iterator[Any] = (getattr(model, name, None) for name in _KEYS)
+    texts = (v.get_secret_value() if hasattr(v, "get_secret_value") else v for v in values)
+    return next((text for text in texts if isinstance(text, str) and text), None)
+
+
+def quieted(model: Any) -> Any:
+    """A copy with its own retries off; the model itself if it has none. A router's attempts are its own matter."""
+    if "max_retries" not in type(model).model_fields or address_of_router(model) is not None:
+        return model
+    none = 1 if is_a(model, *_ATTEMPTS_COUNTED) else 0
+    if model.max_retries == none:
+        return model
+    copied = model.model_copy(update={"max_retries": none})
+    for root, leaf in _CLIENTS:
+        _quiet_client(copied, root, leaf)
+    for name in _CACHED:
+        copied.__dict__.pop(name, None)
+    return copied
+
+
+def _quiet_client(model: Any, root: str, leaf: str) -> None:
+    """SDK clients were built with the retries; `with_options` shares their connections."""
+    client: Any = getattr(model, root, None)
+    inner: Any = getattr(getattr(model, leaf, None), "_client", None)
+    sdk = client if client is not None else inner
+    if not hasattr(sdk, "with_options"):
+        return
+    silent = sdk.with_options(max_retries=0)
+    if client is not None:
+        setattr(model, root, silent)
+    setattr(model, leaf, silent.chat.completions)

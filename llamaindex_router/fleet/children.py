@@ -1,0 +1,185 @@
+"""The LLM behind each candidate: the user's (of LlamaIndex or LangChain), one made from a name, or the built-in client.
+
+Retries belong to the router, so a candidate that has its own is called through a copy with them
+switched off; the user's object is never changed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from llama_index.core.callbacks import CallbackManager
+from llama_index.core.llms.llm import LLM
+
+from capability_router.catalog.aliases import KEY_VARIABLES, canonical
+from capability_router.closed_loops import Loops
+from capability_router.endpoints.providers import known, spec_for
+from capability_router.errors import ConfigError
+from llamaindex_router.fleet.chain_model import is_chat_model
+from llamaindex_router.fleet.overheard import OverheardClient
+
+if TYPE_CHECKING:
+    from capability_router.catalog.entry import Entry
+    from capability_router.catalog.registry import Registry
+
+PACKAGES = {
+    "openai": ("llama_index.llms.openai", "OpenAI"),
+    "anthropic": ("llama_index.llms.anthropic", "Anthropic"),
+    "google": ("llama_index.llms.google_genai", "GoogleGenAI"),
+    "ollama": ("llama_index.llms.ollama", "Ollama"),
+    "mistral": ("llama_index.llms.mistralai", "MistralAI"),
+    "groq": ("llama_index.llms.groq", "Groq"),
+    "deepseek": ("llama_index.llms.deepseek", "DeepSeek"),
+    "openrouter": ("llama_index.llms.openrouter", "OpenRouter"),
+    "bedrock": ("llama_index.llms.bedrock_converse", "BedrockConverse"),
+    "cohere": ("llama_index.llms.cohere", "Cohere"),
+}
+"""Provider -> the integration's module and class; used when it is installed."""
+
+_CLIENTS = ("_client", "_aclient", "_async_client")
+_HALF_HEARD = "llama_index.llms.google_genai"
+_RETRIES = "max_retries"
+
+
+class Children:
+    """The candidates' LLMs by candidate id, all made when the router is made.
+
+    `defaults` are the caller's temperature, max_tokens, timeout and the like: set on the copies of
+    the LLMs that have such a field, sent along with the call to the others (`extras`).
+    """
+
+    def __init__(self, registry: Registry, defaults: Mapping[str, Any], api_key: str | None = None) -> None:
+        self._llms = {entry.card.id: _made(entry, defaults, api_key) for entry in registry}
+        self.loops = Loops(self._llms.values())
+        self._own = {name: list(llm.callback_manager.handlers) for name, llm in self._llms.items()}
+        self._extras = {
+            name: {k: v for k, v in defaults.items() if k not in type(llm).model_fields and k != "timeout"}
+            for name, llm in self._llms.items()
+        }
+
+    def get(self, candidate: str) -> LLM | None:
+        """The candidate's LLM; None for an unknown id."""
+        return self._llms.get(candidate)
+
+    def extras(self, candidate: str) -> Mapping[str, Any]:
+        """Defaults that this LLM takes only with the call."""
+        return self._extras[candidate]
+
+    def ready(self, candidate: str, manager: CallbackManager) -> LLM:
+        """The candidate's LLM, carrying the router's callback handlers beside its own.
+
+        Looked at before every call: engines give the router another manager after it was made.
+        """
+        llm = self._llms[candidate]
+        wanted = _carrying(manager, self._own[candidate])
+        if llm.callback_manager is not wanted:
+            llm.callback_manager = wanted
+        return llm
+
+    def __repr__(self) -> str:
+        return f"<Children {', '.join(f'{name}: {type(llm).__name__}' for name, llm in self._llms.items())}>"
+
+
+def _carrying(manager: CallbackManager, own: list[Any]) -> CallbackManager:
+    lacking = [h for h in own if not any(h is other for other in manager.handlers)]
+    if not lacking:
+        return manager
+    both = CallbackManager()
+    both.set_handlers([*manager.handlers, *lacking])
+    return both
+
+
+def _made(entry: Entry, defaults: Mapping[str, Any], api_key: str | None) -> LLM:
+    source = entry.source
+    if source is None:
+        from llamaindex_router.endpoint_llm import EndpointLLM
+
+        return prepared(EndpointLLM.from_card(entry.card), defaults)
+    if isinstance(source, str):
+        return prepared(_named(source, entry.card.id, api_key), defaults)
+    return prepared(source if isinstance(source, LLM) else wrapped(source, entry.card.id), defaults)
+
+
+def prepared(llm: LLM, defaults: Mapping[str, Any]) -> LLM:
+    """The LLM with its own retries off, the defaults set and its streams' ends heard; itself if nothing changes."""
+    changes = {name: value for name, value in defaults.items() if name in type(llm).model_fields}
+    if getattr(llm, _RETRIES, 0):
+        changes[_RETRIES] = 0
+    half_heard = any(kind.__module__.startswith(_HALF_HEARD) for kind in type(llm).__mro__)
+    if not changes and not half_heard:
+        return llm
+    copied = llm.model_copy(update=changes)
+    if half_heard:
+        copied._client = OverheardClient(copied._client)  # type: ignore[attr-defined]  # GoogleGenAI's own attribute
+    options = {name: changes[name] for name in (_RETRIES, "timeout") if name in changes}
+    for name in _CLIENTS:
+        renew = getattr(getattr(copied, name, None), "with_options", None)
+        if options and renew is not None:
+            setattr(copied, name, renew(**options))
+    return copied
+
+
+def wrapped(model: Any, candidate: str) -> LLM:
+    """A LangChain chat model as a LlamaIndex LLM; raises ConfigError for what neither framework can call."""
+    if not is_chat_model(model):
+        raise ConfigError(
+            f"model {candidate!r} is a {type(model).__module__}.{type(model).__name__}; RouterLLM calls LlamaIndex "
+            "LLMs, LangChain chat models, 'provider:model' and `endpoint` entries"
+        )
+    from llamaindex_router.fleet.chain_llm import ChainLLM  # here, because it is seldom needed
+
+    return ChainLLM(model)
+
+
+def _named(source: str, candidate: str, api_key: str | None) -> LLM:
+    provider, _, model = source.partition(":")
+    provider = canonical(provider)
+    module, name = PACKAGES.get(provider, ("", ""))
+    if module and find_spec("llama_index.llms") is not None and find_spec(module) is not None:
+        return _integration(module, name, model, candidate, api_key)
+    if known(provider) is not None:
+        return _built_in(f"{provider}:{model}", api_key)
+    package = f"install {module.replace('.', '-').replace('_', '-')}, or " if module else ""
+    raise ConfigError(
+        f"model {candidate!r}: no LlamaIndex integration for the provider {provider!r} is here; {package}"
+        "give an LLM object or an `endpoint: {base_url, model}`"
+    )
+
+
+def _integration(module: str, name: str, model: str, candidate: str, api_key: str | None) -> LLM:
+    key = {"api_key": api_key} if api_key else {}
+    if not key:
+        _check_key(module, candidate)
+    try:
+        made: LLM = getattr(import_module(module), name)(model=model, **key)
+    except Exception as error:  # each package has its own for a missing key, and some call their server at once
+        # The text may quote settings; the class and the cause say enough.
+        kind = type(error).__name__
+        raise ConfigError(f"model {candidate!r}: {module}.{name} refused its settings ({kind})") from error
+    return made
+
+
+_KEYED = ("openai", "anthropic", "groq", "mistral", "deepseek", "openrouter")
+
+
+def _check_key(module: str, candidate: str) -> None:
+    """Some of the classes are built without a key, and fail at their first call without saying what is missing."""
+    provider = next((name for name in _KEYED if PACKAGES[name][0] == module), "")
+    names = KEY_VARIABLES.get(provider, ())
+    if names and not any(os.environ.get(variable) for variable in names):
+        raise ConfigError(
+            f"model {candidate!r} takes its key from the environment variable {names[0]}, which is not set; set it, "
+            "give api_key=, or give an LLM object"
+        )
+
+
+def _built_in(name: str, api_key: str | None) -> LLM:
+    from llamaindex_router.endpoint_llm import EndpointLLM
+
+    spec = spec_for(name, api_key=api_key)
+    spec.key()  # a missing key is an error now, not at the first call
+    return EndpointLLM.over(spec)

@@ -1,0 +1,68 @@
+"""Tool calls in whichever of the forms an integration leaves them: blocks, dicts, objects, selections."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from llama_index.core.base.llms.types import ChatMessage, ToolCallBlock
+from llama_index.core.llms.llm import ToolSelection
+from llama_index.core.llms.utils import parse_partial_json
+
+from llamaindex_router.messages.usage import field
+
+
+class ToolCall(NamedTuple):
+    """One call; `arguments` is a mapping, or the JSON text the model wrote."""
+
+    id: str
+    name: str
+    arguments: Any
+
+    @property
+    def malformed(self) -> bool:
+        """Whether the arguments are a text that isn't a JSON object."""
+        if not isinstance(self.arguments, str) or not self.arguments.strip():
+            return False
+        try:
+            return not isinstance(json.loads(self.arguments), dict)
+        except ValueError:
+            return True
+
+    def selection(self) -> ToolSelection:
+        """The call as agents take it; arguments that are still incomplete are repaired as far as they go."""
+        return ToolSelection(tool_id=self.id, tool_name=self.name, tool_kwargs=arguments_of(self.arguments))
+
+
+def arguments_of(arguments: Any) -> dict[str, Any]:
+    """The arguments as a mapping; {} when they can't be read."""
+    if not isinstance(arguments, str):
+        return dict(arguments) if isinstance(arguments, Mapping) else {}
+    try:
+        parsed = parse_partial_json(arguments)
+    except (ValueError, TypeError):
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def tool_calls_of(message: ChatMessage) -> list[ToolCall]:
+    """The calls in a message: its blocks, else what its kwargs hold."""
+    blocks = [b for b in message.blocks if isinstance(b, ToolCallBlock)]
+    if blocks:
+        return [ToolCall(b.tool_call_id or "", b.tool_name, b.tool_kwargs) for b in blocks]
+    return list(_from_kwargs(message.additional_kwargs.get("tool_calls")))
+
+
+def _from_kwargs(calls: Any) -> Iterator[ToolCall]:
+    for call in calls if isinstance(calls, (list, tuple)) else ():
+        if isinstance(call, ToolSelection):
+            yield ToolCall(call.tool_id, call.tool_name, call.tool_kwargs)
+            continue
+        function = field(call, "function") or call
+        arguments = field(function, "arguments")
+        yield ToolCall(
+            str(field(call, "id") or ""),
+            str(field(function, "name") or ""),
+            field(function, "args") or field(function, "input") if arguments is None else arguments,
+        )

@@ -1,0 +1,179 @@
+"""Tokens and terminal reasons, wherever a LlamaIndex integration leaves them.
+
+OpenAI: `raw.usage`; Anthropic: the stream's last raw events and `message.additional_kwargs`; Google:
+`raw["usage_metadata"]`; Ollama: `raw["usage"]` and `done_reason`; Bedrock: camelCase.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+from capability_router.endpoints.usage import usage_from
+from capability_router.money.bill import billed
+from capability_router.request import BROKEN_ENDS, Finish, Usage, service_tier
+
+_INPUT = ("prompt_tokens", "input_tokens", "prompt_token_count", "inputTokens", "prompt_eval_count")
+_OUTPUT = ("completion_tokens", "output_tokens", "candidates_token_count", "outputTokens", "eval_count")
+_READ = ("cache_read_input_tokens", "cacheReadInputTokens")  # not part of the input count
+_WRITTEN = ("cache_creation_input_tokens", "cacheWriteInputTokens")  # likewise
+_PARTS = ("usage", "usage_metadata", "usageMetadata")
+_TIERS = ("service_tier", "serviceTier", "traffic_type")
+_MODALITIES = {"AUDIO": "audio", "IMAGE": "image", "DOCUMENT": "image"}
+_WHOLE_RAW = ("prompt_token_count", "prompt_eval_count")  # some integrations put the counts into raw itself
+
+_WORDS = {
+    Finish.STOP: ("stop", "end_turn", "stop_sequence", "eos", "complete", "end", "pause_turn"),
+    Finish.LENGTH: ("length", "max_tokens", "model_length", "model_context_window_exceeded"),
+    Finish.TOOL_CALLS: ("tool_calls", "tool_use", "function_call", "tool_call"),
+    Finish.CONTENT_FILTER: (
+        "content_filter", "content_filtered", "safety", "recitation", "blocklist", "prohibited_content", "spii",
+        "guardrail_intervened",
+    ),
+    Finish.REFUSAL: ("refusal",),
+}  # fmt: skip
+_FINISH = {word: finish for finish, words in _WORDS.items() for word in words} | BROKEN_ENDS
+_REASONS = ("finish_reason", "stop_reason", "done_reason", "stopReason", "finishReason")
+_HOLDERS = ("choices", "candidates", "delta", "messageStop")
+
+
+def field(thing: Any, name: str) -> Any:
+    """An item of a mapping or an attribute of an object; None when it has none."""
+    if type(thing) is dict:
+        return thing.get(name)
+    return thing.get(name) if isinstance(thing, Mapping) else getattr(thing, name, None)
+
+
+def finish_word(word: Any) -> Finish | None:
+    """A provider's word for why it stopped, folded; None when there is no word."""
+    text = getattr(word, "name", word)  # Google's is an enum
+    return _FINISH.get(text.lower(), Finish.OTHER) if isinstance(text, str) and text else None
+
+
+def finish_of(raw: Any, *kwargs: Mapping[str, Any]) -> Finish | None:
+    """The terminal reason in a raw reply or chunk, or in the response's own kwargs."""
+    for place in filter(None, (raw, *_held(raw), *kwargs)):
+        for name in _REASONS:
+            finish = finish_word(field(place, name))
+            if finish is not None:
+                return finish
+    return Finish.STOP if raw is not None and field(raw, "done") is True else None  # Ollama's, before it gave reasons
+
+
+def _held(raw: Any) -> Iterator[Any]:
+    for name in _HOLDERS if raw is not None else ():
+        inner = field(raw, name)
+        yield from inner[:1] if isinstance(inner, (list, tuple)) else (() if inner is None else (inner,))
+
+
+def refuses(raw: Any) -> bool:
+    """Whether the raw reply or chunk holds OpenAI's refusal, which stands beside the content."""
+    choices = field(raw, "choices") if raw is not None else None
+    choice = choices[0] if isinstance(choices, (list, tuple)) and choices else None
+    told = (field(choice, name) for name in ("message", "delta")) if choice is not None else ()
+    return any(part is not None and isinstance(field(part, "refusal"), str) and field(part, "refusal") for part in told)
+
+
+def counts_of(raw: Any, *kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The counts this response reports, under the provider's own names; {} when it reports none."""
+    for place in filter(None, (raw, *kwargs)):
+        for name in _PARTS:
+            counts = _plain(field(place, name))
+            if counts:
+                return counts
+    flat = next((k for k in kwargs if any(isinstance(k.get(n), int) for n in _INPUT)), None)
+    if flat is not None:
+        return {n: v for n, v in flat.items() if n in _INPUT or n in _OUTPUT}
+    if raw is None or not any(field(raw, name) for name in _WHOLE_RAW):
+        return {}
+    return {name: count for name in (*_INPUT, *_OUTPUT) if (count := field(raw, name)) is not None}
+
+
+def _plain(counts: Any) -> dict[str, Any]:
+    if counts is None or isinstance(counts, (str, bytes)):
+        return {}
+    # What a client's class doesn't know, such as a gateway's bill, stands apart from its fields.
+    extra = getattr(counts, "model_extra", None) or {}
+    found = counts if isinstance(counts, Mapping) else {**(getattr(counts, "__dict__", None) or {}), **extra}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def tier_of(raw: Any) -> str:
+    """The service tier in a raw reply or chunk: beside its counts or among them."""
+    if raw is None:
+        return ""
+    places = [raw, *[part for name in _PARTS if (part := field(raw, name)) is not None]]
+    told = [word for place in places for name in _TIERS if (word := field(place, name)) is not None]
+    return next((tier for word in told if (tier := service_tier(word))), "")
+
+
+def bill_of(raw: Any, counts: Mapping[str, Any]) -> Decimal | None:
+    """The provider's own bill: among the counts, or where the litellm package keeps it."""
+    hidden = field(raw, "_hidden_params")
+    return billed({"cost": field(hidden, "response_cost")} if hidden else counts)
+
+
+def usage_of(counts: Mapping[str, Any], tier: str = "") -> Usage | None:
+    """The counts under our names: the input with cached tokens, the output with reasoning. None for none."""
+    chat = "prompt_tokens" in counts and "prompt_token_count" not in counts
+    usage = usage_from(_deeply_plain(counts), tier) if chat else _other(counts, tier)
+    return usage if usage.input_tokens or usage.output_tokens else None
+
+
+def _deeply_plain(counts: Mapping[str, Any]) -> dict[str, Any]:
+    """As JSON: the details of a client's class as mappings."""
+    plain = (int, float, str, bool, list, tuple)
+    return {k: v if isinstance(v, plain) else _deeply_plain(_plain(v)) for k, v in counts.items() if v is not None}
+
+
+def _other(counts: Mapping[str, Any], tier: str) -> Usage:
+    """Anthropic's, Google's, Bedrock's, Ollama's, and those of OpenAI's Responses."""
+    read, written = _first(counts, _READ), _first(counts, _WRITTEN)
+    before = field(counts, "prompt_tokens_details") or field(counts, "input_tokens_details")
+    after = field(counts, "candidates_tokens_details") or field(counts, "output_tokens_details")
+    cached, thoughts = field(counts, "cache_tokens_details"), _number(counts, "thoughts_token_count")
+    return Usage(
+        input_tokens=_first(counts, _INPUT) + read + written + _number(counts, "tool_use_prompt_token_count"),
+        output_tokens=_first(counts, _OUTPUT) + thoughts,
+        cache_read_tokens=read or _number(before, "cached_tokens") or _number(counts, "cached_content_token_count"),
+        cache_creation_tokens=written or _number(before, "cache_write_tokens"),
+        reasoning_tokens=thoughts or _number(after, "reasoning_tokens") or _number(after, "thinking_tokens"),
+        input_audio_tokens=_kind(before, "audio"),
+        output_audio_tokens=_kind(after, "audio"),
+        cache_creation_1h_tokens=_hour(counts),
+        cache_audio_read_tokens=_kind(cached, "audio"),
+        cache_image_read_tokens=_kind(cached, "image"),
+        input_image_tokens=_kind(before, "image"),
+        output_image_tokens=_kind(after, "image"),
+        service_tier=tier,
+    )
+
+
+def _kind(details: Any, kind: str) -> int:
+    """OpenAI: `audio_tokens`; Google: a list of {modality, token_count}, where a document counts as images."""
+    if not isinstance(details, (list, tuple)):
+        return _number(details, f"{kind}_tokens")
+    return sum(_number(part, "token_count") for part in details if _MODALITIES.get(_word(part)) == kind)
+
+
+def _word(part: Any) -> str:
+    modality = field(part, "modality")
+    return str(getattr(modality, "value", modality)).upper()
+
+
+def _hour(counts: Mapping[str, Any]) -> int:
+    """Tokens that are kept in a cache for an hour: Anthropic's, and Bedrock's by time to live."""
+    told = _number(field(counts, "cache_creation"), "ephemeral_1h_input_tokens")
+    parts = field(counts, "cacheDetails")
+    listed = parts if isinstance(parts, (list, tuple)) else ()
+    return told or sum(_number(part, "inputTokens") for part in listed if field(part, "ttl") == "1h")
+
+
+def _first(counts: Mapping[str, Any], names: tuple[str, ...]) -> int:
+    return next((number for name in names if (number := _number(counts, name))), 0)
+
+
+def _number(thing: Any, name: str) -> int:
+    value = None if thing is None else field(thing, name)
+    return int(value) if isinstance(value, (int, float)) and value > 0 else 0

@@ -1,0 +1,67 @@
+"""What the machine asks of money, and how an ended attempt reads to the health board."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from capability_router.faults.kinds import Fault
+from capability_router.health.board import Verdict
+from capability_router.money.budget.budgets import Short
+from capability_router.money.budget.denial import Denial
+from capability_router.plan import Candidate
+from capability_router.request import Reply, Usage
+
+_UNTOLD = Usage()
+
+
+class Bookkeeper(Protocol):
+    """The money side of one request. Every `open` that returned None is followed by exactly one `close`."""
+
+    tenant: str
+
+    def open(self, attempt: int, candidate: Candidate) -> Denial | Short | None:
+        """Open a line, reserving what the call may cost; else the budget that forbids it, or what is lacking."""
+        ...
+
+    def borrow(self, attempt: int, short: Short) -> None:
+        """Have a store lend what is lacking; the next `open` of the attempt uses it. Waits for the store."""
+        ...
+
+    def forgo(self) -> None:
+        """Give back what was lent, or still will be, and not used."""
+        ...
+
+    def close(
+        self,
+        attempt: int,
+        candidate: Candidate,
+        fault: Fault | None,
+        reply: Reply,
+        *,
+        had_content: bool,
+        cancelled: bool,
+    ) -> tuple[Usage, int | None]:
+        """Settle the line; the tokens booked and their cost in picodollars (None = price unknown)."""
+        ...
+
+
+def verdict(fault: Fault | None, reply: Reply, cancelled: bool, ttft: float | None, elapsed: float) -> Verdict:
+    """An ended attempt in the board's terms."""
+    if cancelled:
+        return Verdict(ok=False, neutral=True)
+    usage = reply.usage or _UNTOLD
+    output_tokens, tokens = usage.output_tokens, usage.input_tokens + usage.output_tokens
+    if fault is None:
+        return Verdict(True, False, "none", None, ttft, elapsed, output_tokens, tokens)
+    return Verdict(
+        ok=False,
+        blame=fault.row.blame,
+        retry_after_s=fault.retry_after_s,
+        ttft_s=ttft,
+        elapsed_s=elapsed,
+        output_tokens=output_tokens,
+        tokens=tokens,
+        detail=fault.told,
+        slow=fault.kind == "timeout",
+        overloaded=fault.kind in ("overloaded", "rate_limited"),
+    )

@@ -1,0 +1,105 @@
+"""What is countable of a text that is not all ASCII: letters with marks, and the leading bytes of other scripts.
+
+Where a leading byte stands for several scripts, what follows it tells them apart; they are looked for, the most usual
+first, until all are found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+COSTS_BEYOND: dict[str, float] = {
+    "C2": 1.912, "western mark": 0.907, "eastern mark": 0.626, "letter among marked": 0.025,
+    "Romanian, Lithuanian": 0.094, "Greek": 0.398, "combining mark": 2.201, "Cyrillic": 0.258,
+    "Cyrillic of Asia": 0.935, "Cyrillic, not Russian": 0.107, "Cyrillic, Serbian": 0.066, "Armenian": 0.376,
+    "Hebrew": 0.451, "Arabic": 0.348, "Syriac, Thaana": 2.209, "Devanagari": 0.419, "Thai": 0.466, "Bengali": 0.437,
+    "Tamil": 0.374, "Telugu": 0.515, "Gujarati": 0.461, "Malayalam": 0.394, "Kannada": 0.425, "Gurmukhi": 0.674,
+    "Sinhala": 0.616, "Lao": 1.892, "Oriya": 1.083, "Tibetan": 1.526, "Vietnamese": 0.043, "Georgian": 0.375,
+    "Burmese": 0.553, "Khmer": 0.482, "Ethiopic": 2.246, "rare script": 3.228, "mark of a sentence": 0.958,
+    "box": 0.922, "four of a line": 0.523, "sign of mathematics": 2.314, "symbol": 2.679, "kana": 0.697, "stop": 1.179,
+    "Han": 0.705, "traditional Han": 0.258, "Hangul": 0.698, "selector": 5.655, "form": 1.022, "emoji": 1.016,
+    "four bytes": 4.194,
+}  # fmt: skip
+"""Tokens for each, in text that is not all ASCII."""
+
+
+def _leads(*bounds: int) -> bytes:
+    return b"".join(bytes(range(first, after)) for first, after in zip(bounds[::2], bounds[1::2], strict=True))
+
+
+def _after(lead: int, *bounds: int) -> tuple[bytes, ...]:
+    return tuple(bytes((lead, follows)) for follows in _leads(*bounds))
+
+
+ASCII = bytes(range(0x80))
+_LATIN = bytes(range(0x80, 0xCA))  # what follows a lead, and the leads of marked Latin letters
+_MARKED = _leads(0xC3, 0xCA)
+_FAR = (
+    _leads(0xCE, 0xD0), _leads(0xCA, 0xCE), _leads(0xD0, 0xD2), _leads(0xD2, 0xD4), _leads(0xD4, 0xD6),
+    _leads(0xD6, 0xD8), _leads(0xD8, 0xDC), _leads(0xDC, 0xE0), b"\xe0", b"\xe1", b"\xe2", b"\xe3",
+    _leads(0xE4, 0xEA), b"\xea", _leads(0xEB, 0xEE), b"\xef", _leads(0xF0, 0xF5),
+)  # fmt: skip
+_KIND = bytes(next((kind for kind, leads in enumerate(_FAR) if byte in leads), 255) for byte in range(256))
+_E0 = (
+    _after(0xE0, 0xA4, 0xA6), _after(0xE0, 0xB8, 0xBA), _after(0xE0, 0xA6, 0xA8), _after(0xE0, 0xAE, 0xB0),
+    _after(0xE0, 0xB0, 0xB2), _after(0xE0, 0xAA, 0xAC), _after(0xE0, 0xB4, 0xB6), _after(0xE0, 0xB2, 0xB4),
+    _after(0xE0, 0xA8, 0xAA), _after(0xE0, 0xB6, 0xB8), _after(0xE0, 0xBA, 0xBC), _after(0xE0, 0xAC, 0xAE),
+)  # fmt: skip
+_E1 = (
+    _after(0xE1, 0xBA, 0xBC), _after(0xE1, 0x83, 0x84), _after(0xE1, 0x80, 0x83), _after(0xE1, 0x9E, 0xA0),
+    _after(0xE1, 0x88, 0x8E),
+)  # fmt: skip
+_E2 = (_after(0xE2, 0x80, 0x81), _after(0xE2, 0x94, 0x96), _after(0xE2, 0x86, 0x8C), _after(0xE2, 0xB4, 0xC0))
+_BARS = tuple(4 * sign.encode() for sign in "─═")
+_TRADITIONAL = tuple(sign.encode() for sign in "無個這為檔")  # often in traditional Chinese, never in simplified
+_YERU, _JE = "ы".encode(), "ј".encode()  # often in Russian, often in Serbian
+_EASTERN = ("ț".encode(), "ţ".encode(), "ė".encode())
+_HORN = "ư".encode()  # often in Vietnamese, in no other language
+
+
+def beyond(data: bytes) -> Sequence[float]:
+    """What COSTS_BEYOND names, counted, in its order; only the first five where all letters are Latin."""
+    high = data.translate(None, ASCII)
+    leads, western, horns = high.translate(None, _LATIN), high.count(b"\xc3"), high.count(_HORN)
+    marked = len(high) - len(high.translate(None, _MARKED))
+    return (
+        high.count(b"\xc2"), max(western - 40 * horns, 0), max(marked - western - 40 * horns, 0),
+        max(min(25 * marked, len(data)) - 150 * data.count(b" de "), 0) if marked else 0,
+        min(40 * sum(map(high.count, _EASTERN)), len(data)) if marked > western else 0,
+        *(_far(high, leads) if leads else ()),
+    )  # fmt: skip
+
+
+def _far(high: bytes, leads: bytes) -> Sequence[float]:
+    kinds = leads.translate(_KIND)
+    (
+        greek, combining, russian, asian, armenian, hebrew, arabic, syriac, e0, e1, e2, kana,
+        han, ea, hangul, forms, four,
+    ) = [kinds.count(kind) for kind in range(len(_FAR))]  # fmt: skip
+    cyrillic = russian + asian
+    not_russian = max(cyrillic - 80 * high.count(_YERU), 0) if cyrillic else 0
+    serbian = min(40 * high.count(_JE), cyrillic) if cyrillic else 0
+    indic, (vietnamese, *asians, rare) = _split(high, e0, _E0), _split(high, e1, _E1)
+    marks, box, maths, african, symbols = _split(high, e2, _E2)
+    bars = sum(map(high.count, _BARS)) if box else 0
+    stops = high.count(b"\xe3\x80") if kana else 0
+    traditional = min(60 * sum(map(high.count, _TRADITIONAL)), han) if han > 10 * kana else 0
+    yi = ea if ea > hangul else 0  # Korean has fewer of these than of its others
+    emoji = high.count(b"\xf0\x9f") if four else 0
+    selectors = high.count(b"\xef\xb8\x8f") if forms else 0
+    return (
+        greek, combining, cyrillic, asian, not_russian, serbian, armenian, hebrew, arabic, syriac, *indic, vietnamese,
+        *asians, rare + african + yi, marks, box - 4 * bars, bars, maths, symbols,
+        kana - stops, stops, han, traditional, ea + hangul - yi, selectors, forms - selectors, emoji, four - emoji,
+    )  # fmt: skip
+
+
+def _split(high: bytes, size: int, scripts: Sequence[Sequence[bytes]]) -> Sequence[int]:
+    """How many of so many letters are of each script, and how many of none."""
+    if not size:
+        return (0,) * (len(scripts) + 1)
+    found = []
+    for pairs in scripts:
+        found.append(sum(map(high.count, pairs)) if size > 0 else 0)
+        size -= found[-1]
+    return [*found, max(size, 0)]

@@ -1,0 +1,69 @@
+"""What an awaited call of the router costs the event loop: no more tasks and callbacks than its model's own call."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from adapters.langchain.fakes import Scripted
+from langchain_core.callbacks import AsyncCallbackHandler
+
+from langchain_router import AllCandidatesFailed, ChatRouter
+
+
+class Loop(asyncio.SelectorEventLoop):
+    """Counts the callbacks that it is given, and the tasks among them."""
+
+    callbacks = tasks = 0
+
+    def call_soon(self, *given: Any, **options: Any) -> asyncio.Handle:
+        self.callbacks += 1
+        return super().call_soon(*given, **options)
+
+    def create_task(self, *given: Any, **options: Any) -> asyncio.Task[Any]:
+        self.tasks += 1
+        return super().create_task(*given, **options)
+
+
+@pytest.fixture
+def loop() -> Any:
+    made = Loop()
+    yield made
+    made.run_until_complete(made.shutdown_asyncgens())
+    made.close()
+
+
+def counted(loop: Loop, model: Any) -> tuple[int, int]:
+    """Callbacks and tasks of its second call; the first one makes what stays."""
+    loop.run_until_complete(model.ainvoke("hi"))
+    loop.callbacks = loop.tasks = 0
+    assert loop.run_until_complete(model.ainvoke("hi")).content == "a b c"
+    return loop.callbacks, loop.tasks
+
+
+@pytest.mark.parametrize("settings", [{}, {"timeouts": {"total": 20}}], ids=["no clock", "a clock"])
+def test_as_many_as_the_model_alone(loop: Loop, settings: dict[str, Any]) -> None:
+    assert counted(loop, ChatRouter([Scripted()], **settings)) == counted(loop, Scripted())
+
+
+def test_whoever_listens_is_told_all_the_same(loop: Loop) -> None:
+    class Listener(AsyncCallbackHandler):
+        def __init__(self) -> None:
+            self.heard: list[str] = []
+
+        async def on_chain_start(self, *_: Any, **__: Any) -> None:
+            self.heard.append("start")
+
+        async def on_chain_end(self, *_: Any, **__: Any) -> None:
+            self.heard.append("end")
+
+        async def on_chain_error(self, *_: Any, **__: Any) -> None:
+            self.heard.append("error")
+
+    good, bad = Listener(), Listener()
+    loop.run_until_complete(ChatRouter([Scripted()]).ainvoke("hi", {"callbacks": [good]}))
+    broken = ChatRouter([Scripted(script=[ValueError("broken")])])
+    with pytest.raises(AllCandidatesFailed):
+        loop.run_until_complete(broken.ainvoke("hi", {"callbacks": [bad]}))
+    assert (good.heard, bad.heard) == (["start", "end"], ["start", "error"])

@@ -1,0 +1,71 @@
+"""A refusal is held against what it is about: one request, one model or a whole account. Through the real clients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from langchain_anthropic import ChatAnthropic
+from langchain_openai import ChatOpenAI
+from loopback.chat_server import ChatServer, completion, reply
+
+from langchain_router import AllCandidatesFailed, ChatRouter
+
+
+def told(message: str, code: str | None = None, kind: str = "invalid_request_error") -> dict[str, Any]:
+    return {"error": {"message": message, "type": kind, "param": None, "code": code}}
+
+
+ITEM = "Item with id 'rs_68' not found. Items are not persisted when `store` is set to false."
+RESPONSE = "Previous response with id 'resp_1' not found."
+MODEL = "The model `gpt-9` does not exist or you do not have access to it."
+BROKE = "Account acme is suspended, possibly due to reaching the monthly spending limit."
+TIER = "Your subscription tier does not allow access to this model"
+XAI = {"code": "The caller does not have permission", "error": "Your newly created team doesn't have any credits yet."}
+OPENAI = {
+    "a file": (404, told("No such File object: file-abc"), "unsupported"),
+    "a response": (404, told(RESPONSE, "previous_response_not_found"), "unsupported"),
+    "a response, 400": (400, told(RESPONSE, "previous_response_not_found"), "unsupported"),
+    "an item": (404, told(ITEM), "unsupported"),
+    "a container": (404, told("Container with id 'cntr_1' not found."), "unsupported"),
+    "a model": (404, told(MODEL, "model_not_found"), "not_found"),
+    "a model of few words": (404, told("Not found"), "not_found"),
+    "a wrong address": (404, told("File not found: /v1/chat/completions"), "not_found"),
+    "Groq, by organisation": (403, told("Blocked.", "model_permission_blocked_org", "permissions_error"), "not_found"),
+    "Groq, by project": (403, told("Blocked.", "model_permission_blocked_project", "permissions_error"), "not_found"),
+    "Mistral, by tier": (403, told(TIER, "1500"), "not_found"),
+    "Together": (403, told("Unable to access model m.", "model_not_available"), "not_found"),
+    "an empty account, 403": (403, XAI, "quota_exhausted"),
+    "an account in arrears, 412": (412, told(BROKE, "precondition_failed"), "quota_exhausted"),
+    "a condition, 412": (412, told("The entity tag does not match.", "precondition_failed"), "bad_request"),
+}  # fmt: skip
+ANTHROPIC = {"a file": ("File not found: file_011", "unsupported"), "a model": ("model: claude-9", "not_found")}
+BARS = {"unsupported": "", "bad_request": "", "not_found": "model", "quota_exhausted": "credential"}
+
+
+def judged(first: Any, well: ChatServer) -> tuple[str | None, str]:
+    """The fault of the first model's call, and what it is barred by since."""
+    llm = ChatRouter(models=[first, ChatOpenAI(model="b", base_url=well.base_url, api_key="k2")], policy="single")
+    try:
+        assert llm.invoke("hi").content == "hello"
+    except AllCandidatesFailed:
+        assert not well.seen
+    refusals = [refusal.rule for refusal in llm.explain("hi").refusals]
+    return llm.router.ledger.calls()[0].fault, "".join(refusals)
+
+
+@pytest.mark.parametrize("what", OPENAI)
+def test_by_openais_client(what: str) -> None:
+    status, body, kind = OPENAI[what]
+    with ChatServer(reply(body, status)) as bad, ChatServer(reply(completion())) as well:
+        first = ChatOpenAI(model="a", base_url=bad.base_url, api_key="k")
+        assert judged(first, well) == (kind, BARS[kind])
+
+
+@pytest.mark.parametrize("what", ANTHROPIC)
+def test_by_anthropics_client(what: str) -> None:
+    message, kind = ANTHROPIC[what]
+    body = {"type": "error", "error": {"type": "not_found_error", "message": message}}
+    with ChatServer(reply(body, 404)) as bad, ChatServer(reply(completion())) as well:
+        first = ChatAnthropic(model="a", base_url=bad.base_url.removesuffix("/v1"), api_key="k")
+        assert judged(first, well) == (kind, BARS[kind])

@@ -1,0 +1,109 @@
+"""A caller that is itself short of processor time is no reason to send a model fewer calls."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+from capability_router.address import Address
+from capability_router.clock import SystemClock
+from capability_router.health.board import Board
+from capability_router.health.permit import Permit, Verdict
+from capability_router.request import Finish, Reply, Request, Usage
+from capability_router.testing import scripted_router
+
+
+class Working:
+    """A model that answers after 5 ms, and whose answer takes its caller some milliseconds of work to read."""
+
+    keeps_time = False
+
+    def __init__(self, work_s: float) -> None:
+        self._work_s = work_s
+
+    def abort(self) -> None:
+        """It holds nothing."""
+
+    async def achunks(self) -> AsyncIterator[str]:
+        await asyncio.sleep(0.005)
+        until = time.thread_time() + self._work_s
+        while time.thread_time() < until:
+            pass
+        yield "text"
+
+    def chunks(self) -> Iterator[str]:
+        raise AssertionError("only awaited")
+
+    def commits(self, chunk: str) -> bool:
+        return True
+
+    def reply(self) -> Reply:
+        return Reply(Usage(10, 1), Finish.STOP, "text")
+
+
+class Endpoint:
+    def __init__(self, *, busy: bool) -> None:
+        self.busy = busy
+
+    def start(self, launch: Any) -> Working:
+        return Working(0.02 if self.busy else 0.0)
+
+    def fault(self, error: BaseException) -> None:
+        return None
+
+
+async def test_a_busy_event_loop_is_not_taken_for_a_busy_provider() -> None:
+    router = scripted_router({"a": ["ok"], "b": ["ok"]}, clock=SystemClock(), policy="single")
+
+    async def ask(*, busy: bool = False) -> None:
+        async for _ in router.start(Request(("hi",), stream=True), Endpoint(busy=busy)):
+            pass
+
+    for _ in range(60):
+        await ask()
+    await asyncio.gather(*(ask(busy=True) for _ in range(60)))
+    row = router.health()[0]
+    assert (row["concurrency_limit"], row["calls"]) == (None, 120)
+
+
+class Late:
+    """A board whose calls get their first tokens ten times as late as before, all of a sudden."""
+
+    def __init__(self, own_share: float) -> None:
+        self.now = self.worked = 0.0
+        self.own_share = own_share
+        self.board = Board(seed=1, worked=lambda: self.worked)
+        self.board.register("a", Address("https://a.example/v1", "k", "a"))
+
+    @property
+    def limit(self) -> int | None:
+        return self.board.snapshot(self.now)[0]["concurrency_limit"]
+
+    def take(self) -> Permit:
+        permit = self.board.admit("a", self.now)
+        assert isinstance(permit, Permit)
+        return permit
+
+    def pass_by(self, seconds: float) -> None:
+        self.now += seconds
+        self.worked += seconds * self.own_share
+
+    def calls(self, rounds: int, at_once: int, ttft_s: float) -> None:
+        for _ in range(rounds):
+            permits = [self.take() for _ in range(at_once if self.limit is None else self.limit)]
+            self.pass_by(ttft_s)
+            for permit in permits:
+                self.board.settle(permit, Verdict(True, ttft_s=ttft_s, elapsed_s=ttft_s), self.now)
+
+
+@pytest.mark.parametrize(("own_share", "learned"), [(0.0, True), (0.2, True), (0.4, False), (1.8, False)])
+def test_waits_in_which_this_process_was_busy_are_not_held_against_the_model(own_share, learned):
+    late = Late(0.0)
+    late.calls(80, 1, 0.1)
+    late.own_share = own_share
+    late.calls(3, 20, 1.0)
+    assert (late.limit is not None) is learned

@@ -1,0 +1,110 @@
+"""The parts of the learned model, each by itself."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+pytest.importorskip("numpy", reason="the learned model needs numpy (the extra `learn`)")
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from capability_router.clock import seeded
+from capability_router.learning.quality.blend import blend
+from capability_router.learning.quality.calibration import LEAST, calibrated
+from capability_router.learning.quality.exploration import drawn_quality
+from capability_router.learning.quality.levels import Level
+from capability_router.learning.quality.model import Expected
+from capability_router.learning.quality.outcomes import slopes, split
+from capability_router.learning.quality.ridge import line
+
+
+def test_unseen_rows_are_foretold_by_the_others_whichever_way_it_is_solved() -> None:
+    dice = np.random.default_rng(1)
+    true = dice.normal(size=(40, 2)).astype(np.float32)
+    for rows in (30, 400):  # fewer and more than features
+        x = dice.normal(size=(rows, 40)).astype(np.float32)
+        y = (x @ true).astype(np.float32)
+        parts = np.arange(rows) % 3
+        found = line(x, y, parts)
+        for part in range(3):
+            alone = line(x[parts != part], y[parts != part], np.zeros((parts != part).sum(), np.intp))
+            assert found.unseen[parts == part] == pytest.approx(x[parts == part] @ alone.weights, abs=1e-2)
+
+
+def test_scores_fall_into_levels_what_is_shared_and_what_is_own() -> None:
+    scores = np.array([[0.9, 0.5], [0.5, 0.3]], np.float32)
+    found = split(scores)
+    assert found.levels == pytest.approx([0.7, 0.4])
+    assert found.levels + found.shared + found.own == pytest.approx(scores, abs=1e-6)
+
+
+def test_where_one_model_was_asked_what_was_foreseen_of_the_request_is_not_held_against_it() -> None:
+    scores = np.array([[1.0, np.nan], [0.0, np.nan], [np.nan, 1.0], [np.nan, 0.0]], np.float32)
+    foreseen = np.array([[0.5], [-0.5], [0.5], [-0.5]], np.float32)
+    assert split(scores, foreseen).own == pytest.approx(np.zeros((4, 2)), abs=1e-6)
+    assert np.abs(split(scores).own).max() == pytest.approx(0.5)
+
+
+def test_a_model_that_suffers_more_has_a_steeper_slope() -> None:
+    foreseen = np.linspace(-0.4, 0.4, 100, dtype=np.float32)[:, None]
+    scores = (0.5 + foreseen * np.array([[0.5, 1.5]])).astype(np.float32)
+    found = slopes(scores, np.array([0.5, 0.5], np.float32), foreseen)
+    assert 0.5 < found[0] < 0.75 < 1.25 < found[1] < 1.5
+
+
+def test_directions_in_which_nothing_is_foretold_are_dropped_and_others_kept() -> None:
+    dice = np.random.default_rng(2)
+    real = dice.normal(size=(2_000, 1)) * np.array([[1.0, -1.0, 0.0, 0.0]])
+    chance = dice.normal(size=(2_000, 1)) * np.array([[0.0, 0.0, 1.0, -1.0]])
+    scores = (0.5 + 0.1 * real + 0.1 * dice.normal(size=(2_000, 4))).astype(np.float32)
+    guess = np.hstack((np.zeros((2_000, 1)), 0.1 * real + 0.05 * chance)).astype(np.float32)
+    found = blend((guess,), split(scores)).apply((guess,))[:, 1:]
+    kept, dropped = (found[:, i] - found[:, i + 1] for i in (0, 2))
+    told, chatter = (guess[:, i + 1] - guess[:, i + 2] for i in (0, 2))
+    assert float(kept @ told) > 0.3 * float(told @ told)
+    assert float(np.abs(dropped).mean()) < 0.05 * float(np.abs(chatter).mean())
+
+
+@given(st.integers(0, 2**32), st.floats(0.2, 3.0), st.floats(-0.3, 0.3))
+@settings(max_examples=40, deadline=None)
+def test_calibration_never_turns_two_predictions_round(seed: int, slope: float, shift: float) -> None:
+    dice = np.random.default_rng(seed)
+    predicted = dice.random(LEAST + seed % 50)
+    realised = (dice.random(len(predicted)) < slope * predicted + shift).astype(float)
+    found = calibrated(predicted, realised).of(np.linspace(0.02, 0.98, 200))
+    assert (np.diff(found) >= -1e-12).all()
+    assert found.min() >= 0.01
+    assert found.max() <= 0.99
+
+
+def test_overconfident_predictions_are_drawn_in() -> None:
+    dice = np.random.default_rng(3)
+    true = dice.uniform(0.3, 0.7, 4_000)
+    shown = 0.5 + 2.0 * (true - 0.5)
+    found = calibrated(shown, (dice.random(4_000) < true).astype(float)).of(np.array([0.15, 0.85]))
+    assert found == pytest.approx([0.325, 0.675], abs=0.08)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_steady_scores_raise_no_alarm_in_a_thousand_and_a_fall_raises_one_soon(seed: int) -> None:
+    dice, level = random.Random(seed), Level()
+    assert not any(_scored(level, dice, 0.8) for _ in range(1_000))
+    waited = next(n for n in range(300) if _scored(level, dice, 0.5))
+    assert waited < 150
+    assert level.mean < 0.8
+
+
+def _scored(level: Level, dice: random.Random, chance: float) -> bool:
+    score = float(dice.random() < chance)
+    return level.learn(score, score - level.mean if level.count else 0.0)
+
+
+def test_exploration_is_seeded_and_leaves_what_is_well_known() -> None:
+    expected = Expected(np.array([0.5, 0.5]), np.array([0.2, 0.001]), np.array([np.nan, np.nan]))
+    first, second = (drawn_quality(expected, seeded(1)).tolist() for _ in range(2))
+    assert first == second
+    assert abs(first[1] - 0.5) < 0.005 < abs(first[0] - 0.5)
