@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
 from capability_router.cli.table import Table, printable
-from capability_router.learning.comparison.contest import USUAL, WEIGHTS, Contest, Figure, Point
+from capability_router.learning.comparison.contest import USUAL, Contest, Figure, Point
 from capability_router.learning.comparison.panel import Panel
 from capability_router.learning.comparison.verdict import Verdict, remarks
 from capability_router.learning.logs.reading import Log
@@ -25,7 +25,7 @@ FIGURES = {
     "cpt80": ("CPT 80 %", "likewise, four fifths"),
     "gap": ("gap closed", "from the best mix of models that looks at no request, to knowing all outcomes beforehand"),
     "saved": ("cost saved", "at the best fixed model's score"),
-    "gain": ("gain", f"score less cost, above the best fixed model's, mean of the cost weights {WEIGHTS[0]:g} to 1"),
+    "gain": ("gain", "score less weighted cost, above the model that is best at that weight; mean of weights 0 to 1"),
     "ece": ("ECE", "how far predicted quality is from what came of it, on average"),
 }
 """Figure -> its name in the table, what it means."""
@@ -42,23 +42,34 @@ class Finding:
     verdict: Verdict
 
 
-def tell(log: Log, found: list[Finding], output: Path | None, written: Path | None, as_json: bool) -> None:
-    """Print everything."""
+class State(NamedTuple):
+    """A state that was asked for; `written`: it was, from so many requests."""
+
+    path: Path
+    requests: int
+    written: bool
+
+
+def tell(log: Log, found: list[Finding], states: list[State], *, together: bool, as_json: bool) -> None:
+    """Print everything. `together`: groups that have little in common were learned from at once."""
     if as_json:
-        click.echo(json.dumps(_json(log, found, written), indent=2))
+        click.echo(json.dumps(_json(log, found, states), indent=2))
         return
     for finding in found:
         _group(finding)
+    if together:
+        click.echo("note: the groups are learned from together, as one state; --each learns from each by itself\n")
     if any(finding.contest for finding in found):
         _legend()
     if not log.rows:
         click.echo("Nothing to learn from: the logs hold no request with a model and a score.")
     for reason, count in log.omissions:
         click.echo(f"left out: {count:,} {printable(reason)}", err=True)
-    if written is not None:
-        click.echo(f"{written}: learned from {len(log.rows):,} requests; in router.yaml: policy: {{state: {written}}}")
-    elif output is not None:
-        click.echo(f"{output} is not written: the logs don't support routing; --anyway writes it nonetheless")
+    for path, requests, written in states:
+        if written:
+            click.echo(f"{path}: learned from {requests:,} requests; in router.yaml: policy: {{state: {path}}}")
+        else:
+            click.echo(f"{path} is not written: the logs don't support routing; --anyway writes it nonetheless")
 
 
 def _group(finding: Finding) -> None:
@@ -112,13 +123,13 @@ def _legend() -> None:
     click.echo("± is a standard error over requests; the learned router is judged on requests it has not seen.\n")
 
 
-def _json(log: Log, found: list[Finding], written: Path | None) -> dict[str, Any]:
+def _json(log: Log, found: list[Finding], states: list[State]) -> dict[str, Any]:
     return {
         "requests": len(log.rows),
         "left_out": [{"reason": reason, "count": count} for reason, count in log.omissions],
         "routes": any(finding.verdict.routes for finding in found),
         "groups": [_group_json(finding) for finding in found],
-        "state": None if written is None else str(written),
+        "states": [str(state.path) for state in states if state.written],
     }
 
 
@@ -155,10 +166,11 @@ def drawn(found: Iterable[Finding]) -> str:
 
 def _plane(contest: Contest, finding: Finding) -> Plane:
     title = finding.panel.name or "All requests"
-    asked = f"{len(finding.panel.rows):,} requests. Blue: learned, cross-validated. Dashed: mixing single models. "
+    note = f"{len(finding.panel.rows):,} requests. Blue: learned, cross-validated. Dashed: mixing single models. "
+    note += "Routing pays." if finding.verdict.routes else f"Use {finding.verdict.use} always."
     models = [_place(p)._replace(error=e) for p, e in zip(contest.models, contest.errors, strict=True)]
     mixed, learned = ([_place(point) for point in line] for line in (contest.mixed, contest.learned))
-    return Plane(title, asked + told(finding.verdict), models, mixed, learned, _place(contest.usual))
+    return Plane(title, note, models, mixed, learned, _place(contest.usual))
 
 
 def _place(point: Point) -> Place:

@@ -14,6 +14,7 @@ _LEFT, _TOP, _WIDE, _HIGH, _EACH = 66.0, 46.0, WIDTH - 66.0 - 190.0, 290.0, 400.
 _LINE = 13.0  # between two labels, one above the other
 _STYLE = """
 text { font: 12px system-ui, -apple-system, "Segoe UI", sans-serif; fill: #16191d; }
+text { paint-order: stroke; stroke: #ffffff; stroke-width: 3px; stroke-linejoin: round; }
 .title { font-size: 15px; font-weight: 650; } .quiet, .tick { fill: #59616b; font-size: 11.5px; }
 .paper { fill: #ffffff; } .grid { stroke: #e4e7eb; } .axis { stroke: #59616b; }
 .model { fill: #7b838d; } .whisker { stroke: #7b838d; stroke-opacity: .6; }
@@ -21,7 +22,7 @@ text { font: 12px system-ui, -apple-system, "Segoe UI", sans-serif; fill: #16191
 .learned { fill: none; stroke: #2a78d6; stroke-width: 2.5; } .usual { fill: #2a78d6; }
 .told { fill: #2a78d6; font-weight: 650; }
 @media (prefers-color-scheme: dark) {
-text { fill: #e9ecef; } .quiet, .tick { fill: #a2abb5; } .paper { fill: #1b1e23; } .grid { stroke: #2f353c; }
+text { fill: #e9ecef; stroke: #1b1e23; } .quiet, .tick { fill: #a2abb5; } .paper { fill: #1b1e23; } .grid { stroke: #2f353c; }
 .axis { stroke: #a2abb5; } .model { fill: #8d96a1; } .learned { stroke: #5b9df0; } .usual, .told { fill: #5b9df0; } }
 """
 
@@ -144,7 +145,7 @@ def _name(name: str, place: Place, scales: _Scales, taken: list[tuple[float, flo
     x, y = scales.x(place.usd) + 9.0, scales.y(place.score) + 4.0
     text = clipped(name, WIDTH - x - 4.0)
     long = CHARACTER * len(text)
-    moves = (0.0, *(sign * _LINE * i for i in range(1, 12) for sign in (1.0, -1.0)))
+    moves = (-11.0 if class_ else 0.0, *(sign * _LINE * i for i in range(1, 12) for sign in (1.0, -1.0)))
     free = (y + move for move in moves if _TOP - 4.0 < y + move < _TOP + _HIGH and _clear(x, y + move, long, taken))
     at = next(free, y)
     taken.append((x, at, long))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from hashlib import blake2b
 from typing import NamedTuple
-from zlib import crc32
 
 import numpy as np
 
@@ -13,7 +13,6 @@ from capability_router.learning.comparison.panel import Matrix, Panel
 from capability_router.learning.logs.row import Answer, Row
 from capability_router.learning.quality.memory import Remembered, Result
 from capability_router.learning.quality.model import Quality, seen_of
-from capability_router.learning.quality.traits import WORDS
 
 _UNSEEN = 0.6  # what is believed of a model of which nothing is known
 STUDYING = 2_000
@@ -37,7 +36,7 @@ def studied(rows: Iterable[Row]) -> Quality:
 
 
 def foresight(panels: Sequence[Panel], rows: Sequence[Row], folds: int, tick: Tick) -> list[Foresight]:
-    """Of each panel; requests with the same words are in the same fold. `tick` is told of rows that are done."""
+    """Of each panel. `tick` is told of rows that are done."""
     parts = {row.id: fold_of(row, folds) for row in rows}
     found = [Foresight(*np.full((2, len(p.rows), len(p.models)), np.nan)) for p in panels]
     for fold in range(folds):
@@ -51,12 +50,8 @@ def foresight(panels: Sequence[Panel], rows: Sequence[Row], folds: int, tick: Ti
 
 
 def fold_of(row: Row, folds: int) -> int:
-    """By its words; by its id where there are none."""
-    places = row.sketch.places
-    told = (
-        places.tobytes() + row.sketch.values.tobytes() if (places < WORDS).any() else row.id.encode("utf-8", "replace")
-    )
-    return crc32(told) % folds
+    """By its id: who asks the same again is to be foreseen, in a log as in traffic."""
+    return int.from_bytes(blake2b(row.id.encode("utf-8", "replace"), digest_size=8).digest(), "little") % folds
 
 
 def _foretell(
