@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -12,7 +13,7 @@ from capability_router.cli.progress import progress
 from capability_router.errors import ConfigError
 
 if TYPE_CHECKING:
-    from capability_router.cli.train_view import Finding
+    from capability_router.cli.train_view import Finding, State
     from capability_router.learning.logs.reading import Log
     from capability_router.learning.logs.row import Row
 
@@ -27,14 +28,13 @@ _IS_STATE, _IS_SVG = b'"state": "capability-router quality"', b"<svg"
 @click.option("-o", "--output", type=_FILE, help="The state to write, for `policy: {state: ...}`; left out: only look.")
 @click.option("--plot", type=_FILE, help="Also draw cost and quality into this SVG file.")
 @click.option("--key", help="The LangSmith feedback that counts, if the runs have several kinds.")
-@click.option(
-    "--folds", type=click.IntRange(2, 20), default=5, show_default=True, help="Parts of the cross-validation."
-)
+@click.option("--folds", type=click.IntRange(2, 20), default=5, show_default=True, help="Of the cross-validation.")
+@click.option("--each", is_flag=True, help="Learn from each group of rows by itself; the states are STATE.GROUP.json.")
 @click.option("--anyway", is_flag=True, help="Write the state even if the logs don't support routing.")
 @click.option("--json", "as_json", is_flag=True, help="For a program.")
 def train(
-    logs: tuple[Path, ...], output: Path | None, plot: Path | None, key: str | None, folds: int, anyway: bool,
-    as_json: bool,
+    logs: tuple[Path, ...], output: Path | None, plot: Path | None, key: str | None, folds: int, each: bool,
+    anyway: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Learn from LOGS which model is good enough for which request, and tell whether routing by it pays.
 
@@ -51,15 +51,45 @@ def train(
     from capability_router.cli import train_view
 
     log = _read(logs, key)
-    found = _compared(log, folds)
-    routes = any(each.verdict.routes for each in found)
-    written = output if output is not None and log.rows and (routes or anyway) else None
-    if written is not None:
-        _write(written, _state(log.rows))
+    lots = _lots(log.rows, output, each)
+    for lot in lots:
+        _check(lot.output, _IS_STATE, "no learned state")
+    findings = [(lot, _compared(lot.rows, folds)) for lot in lots]
+    states = [_kept(lot.output, lot.rows, found, anyway) for lot, found in findings if lot.output is not None]
+    every = [finding for _, found in findings for finding in found]
     if plot is not None:
-        _write(plot, train_view.drawn(found))
-    train_view.tell(log, found, output, written, as_json)
-    click.get_current_context().exit(0 if routes else NO_ROUTING)
+        _write(plot, train_view.drawn(every))
+    train_view.tell(log, every, states, together=len(every) > len(lots), as_json=as_json)
+    click.get_current_context().exit(0 if any(finding.verdict.routes for finding in every) else NO_ROUTING)
+
+
+class _Lot(NamedTuple):
+    """Rows that are learned from together, and where to write what they teach."""
+
+    rows: list[Row]
+    output: Path | None
+
+
+def _lots(rows: list[Row], output: Path | None, each: bool) -> list[_Lot]:
+    groups = list(dict.fromkeys(row.group for row in rows))
+    if not each or len(groups) < 2:
+        return [_Lot(rows, output)]
+    names = [re.sub(r"[^A-Za-z0-9_-]+", "-", group) or "rest" for group in groups]
+    if output is not None and len(set(names)) < len(names):
+        raise ConfigError("two groups would be written to one file: train on their logs one after the other")
+    return [
+        _Lot([row for row in rows if row.group == group], output and output.with_suffix(f".{name}{output.suffix}"))
+        for group, name in zip(groups, names, strict=True)
+    ]
+
+
+def _kept(output: Path, rows: list[Row], found: list[Finding], anyway: bool) -> State:
+    from capability_router.cli.train_view import State
+
+    writes = bool(rows) and (anyway or any(finding.verdict.routes for finding in found))
+    if writes:
+        _write(output, _state(rows))
+    return State(output, len(rows), writes)
 
 
 def _check(path: Path | None, mark: bytes, what: str) -> None:
@@ -82,20 +112,20 @@ def _read(logs: tuple[Path, ...], key: str | None) -> Log:
         return read(logs, key=key, tick=tick)
 
 
-def _compared(log: Log, folds: int) -> list[Finding]:
-    """A finding per group of the log's rows."""
+def _compared(rows: list[Row], folds: int) -> list[Finding]:
+    """A finding per group of the rows."""
     from capability_router.cli.train_view import Finding
     from capability_router.learning.comparison.contest import contest
     from capability_router.learning.comparison.foresight import STUDYING, foresight
     from capability_router.learning.comparison.panel import panels
     from capability_router.learning.comparison.verdict import verdict, without_contest
 
-    settled = [(panel, without_contest(panel)) for panel in panels(log.rows)]
+    settled = [(panel, without_contest(panel)) for panel in panels(rows)]
     found = [Finding(panel, None, told) for panel, told in settled if told is not None]
     unsettled = [panel for panel, told in settled if told is None]
     if unsettled:
         with progress(folds * STUDYING + sum(len(panel.rows) for panel in unsettled), "validating") as tick:
-            foreseen = foresight(unsettled, log.rows, folds, tick)
+            foreseen = foresight(unsettled, rows, folds, tick)
         contests = [contest(panel, seen) for panel, seen in zip(unsettled, foreseen, strict=True)]
         found = [*(Finding(each.panel, each, verdict(each)) for each in contests), *found]
     return found

@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 
 import click
 
-from capability_router.cli.table import Table, printable
+from capability_router.cli import screen
 from capability_router.learning.comparison.contest import USUAL, Contest, Figure, Point
 from capability_router.learning.comparison.panel import Panel
 from capability_router.learning.comparison.verdict import Verdict, remarks
 from capability_router.learning.logs.reading import Log
+from capability_router.table import Table, printable
 from capability_router.telemetry.frontier import Place, Plane, frontiers
 
 FIGURES = {
@@ -57,19 +58,23 @@ def tell(log: Log, found: list[Finding], states: list[State], *, together: bool,
         return
     for finding in found:
         _group(finding)
-    if together:
-        click.echo("note: the groups are learned from together, as one state; --each learns from each by itself\n")
     if any(finding.contest for finding in found):
         _legend()
+    if together:
+        click.echo("note: the groups are learned from together, as one state; --each learns from each by itself\n")
     if not log.rows:
         click.echo("Nothing to learn from: the logs hold no request with a model and a score.")
     for reason, count in log.omissions:
         click.echo(f"left out: {count:,} {printable(reason)}", err=True)
-    for path, requests, written in states:
-        if written:
-            click.echo(f"{path}: learned from {requests:,} requests; in router.yaml: policy: {{state: {path}}}")
-        else:
-            click.echo(f"{path} is not written: the logs don't support routing; --anyway writes it nonetheless")
+    for state in states:
+        click.echo(_kept(state))
+
+
+def _kept(state: State) -> str:
+    path = state.path
+    if state.written:
+        return f"{path}: learned from {state.requests:,} requests; in router.yaml: policy: {{state: {path}}}"
+    return f"{path} is not written: the logs don't support routing; --anyway writes it nonetheless"
 
 
 def _group(finding: Finding) -> None:
@@ -78,7 +83,7 @@ def _group(finding: Finding) -> None:
     many = f"{len(panel.models)} models, {asked}" if len(panel.models) > 1 else "one model or none with enough outcomes"
     click.echo(f"{printable(panel.name) or 'all requests'}: {len(panel.rows):,} scored requests, {many}")
     if contest is not None:
-        _table(contest).show()
+        screen.show(_table(contest))
         for name, detail in contest.details.items():
             if detail:
                 click.echo(f"  {name}: {printable(detail)}")
