@@ -23,7 +23,8 @@ text { paint-order: stroke; stroke: #ffffff; stroke-width: 3px; stroke-linejoin:
 .told { fill: #2a78d6; font-weight: 650; }
 @media (prefers-color-scheme: dark) {
 text { fill: #e9ecef; stroke: #1b1e23; } .quiet, .tick { fill: #a2abb5; } .paper { fill: #1b1e23; }
-.grid { stroke: #2f353c; } .axis { stroke: #a2abb5; } .model { fill: #8d96a1; } .learned { stroke: #5b9df0; } .usual, .told { fill: #5b9df0; } }
+.grid { stroke: #2f353c; }
+.axis { stroke: #a2abb5; } .model { fill: #8d96a1; } .learned { stroke: #5b9df0; } .usual, .told { fill: #5b9df0; } }
 """
 
 

@@ -7,6 +7,7 @@ import io
 import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -31,15 +32,17 @@ class Source:
         self.path, self.omissions, self._tick = path, omissions, tick
         self._told = 0
 
-    def open(self) -> IO[bytes]:
+    @contextmanager
+    def open(self) -> Iterator[IO[bytes]]:
         """Its bytes, unpacked. Raises ConfigError where it can't be opened."""
         try:
             file = self.path.open("rb")
         except OSError as error:
             raise ConfigError(f"cannot read the log {str(self.path)!r}: {error.strerror or error}") from error
-        packed = file.peek(2)[:2] == _GZIP
-        self._raw = file
-        return io.BufferedReader(gzip.GzipFile(fileobj=file)) if packed else file
+        with file:
+            self._raw = file
+            packed = file.peek(2)[:2] == _GZIP
+            yield io.BufferedReader(gzip.GzipFile(fileobj=file)) if packed else file
 
     def told(self) -> None:
         """Tell how far the file was read."""

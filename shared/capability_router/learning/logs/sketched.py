@@ -8,21 +8,23 @@ from typing import Any
 import numpy as np
 
 from capability_router.learning.quality.arrays import Unreadable, array, finite, packed
-from capability_router.learning.quality.sketch import Sketch
+from capability_router.learning.quality.sketch import Sketch, sketch
 from capability_router.learning.quality.surface import SIZE
-from capability_router.learning.quality.traits import BAG
+from capability_router.learning.quality.traits import BAG, traits
+from capability_router.request import Request
 
 
-def written(sketch: Sketch) -> dict[str, Any]:
-    """JSON-safe, about a kilobyte and a half."""
+def hashed(request: Request) -> dict[str, Any]:
+    """What is seen of a request, JSON-safe: its words as hashes, which can't be read but can be compared."""
+    seen = sketch(traits(request))
     return {
-        "places": packed(sketch.places, "u2"), "values": packed(sketch.values, "i1"),
-        "surface": packed(sketch.surface, "f4"),
+        "places": packed(seen.places, "u2"), "values": packed(seen.values, "i1"),
+        "surface": packed(seen.surface, "f4"),
     }  # fmt: skip
 
 
 def sketched(told: object) -> Sketch | None:
-    """What `written` wrote; None for what is no such thing."""
+    """What `hashed` gave; None for what is no such thing."""
     if not isinstance(told, Mapping):
         return None
     try:
