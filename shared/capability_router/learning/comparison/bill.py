@@ -8,11 +8,11 @@ import numpy as np
 
 from capability_router.learning.logs.row import Answer
 
-_LEAST = 30
+_LEAST, _LEAST_PART = 30, 0.02  # bills; of the mean one, that any comes to
 
 
 class Bill:
-    """Of one model. NaN for everything where no cost was logged; the mean cost where it does not follow the tokens."""
+    """Of one model. NaN for everything where no cost was logged; the mean cost where few were logged."""
 
     def __init__(self, sizes: Sequence[float], answers: Sequence[Answer]) -> None:
         usd = np.array([np.nan if a.cost_usd is None else a.cost_usd for a in answers])
@@ -26,13 +26,12 @@ class Bill:
         self._prices: tuple[float, float] | None = None
         if counted.sum() >= _LEAST:
             columns = np.column_stack((size[counted], out[counted]))
-            each, answer = np.linalg.lstsq(columns, usd[counted], rcond=None)[0]
-            self._prices = (float(each), float(answer)) if each >= 0.0 and answer >= 0.0 else None
+            each, answer = np.linalg.lstsq(columns, usd[counted], rcond=None)[0].tolist()
+            self._prices = (each, answer)  # where all answers are alike the second one also mends the estimated sizes
 
     def usd(self, size: float, tokens: float) -> float:
         """Of a prompt of so many tokens and an answer of so many (NaN = as long as usual)."""
         if self._prices is None:
             return self._mean
-        return self._prices[0] * size + self._prices[1] * (
-            tokens if tokens == tokens and self._usual != 1.0 else self._usual
-        )
+        long = self._usual if tokens != tokens or self._usual == 1.0 else tokens
+        return max(self._prices[0] * size + self._prices[1] * long, _LEAST_PART * self._mean)

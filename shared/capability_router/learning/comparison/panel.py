@@ -46,7 +46,7 @@ def _panel(name: str, rows: list[Row]) -> Panel:
     counts = Counter(model for row in rows for model in row.answers)
     models = sorted(model for model, count in counts.items() if count >= LEAST_ANSWERS)
     few = sorted(counts.keys() - set(models))
-    kept = [row for row in rows if any(model in row.answers for model in models)]
+    kept = [row for row in rows if not models or any(model in row.answers for model in models)]
     full = [row for row in kept if all(model in row.answers for model in models)]
     whole = bool(models) and len(full) >= _WHOLE * len(kept)
     kept = full if whole else kept

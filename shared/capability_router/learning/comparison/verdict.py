@@ -8,6 +8,8 @@ from capability_router.learning.comparison.contest import Contest
 from capability_router.learning.comparison.panel import LEAST_ANSWERS, Panel, never_together
 from capability_router.learning.quality.model import LEAST
 
+_NOTHING = 1e-6  # points: what is less is rounding
+
 
 class Verdict(NamedTuple):
     """`routes`: it pays. `use`: the model to use always if it does not ("" = the logs don't tell). `reason`: a code."""
@@ -38,7 +40,7 @@ def verdict(found: Contest) -> Verdict:
     told = f"{gain.value:+.4f} ± {gain.error:.4f} points against the best fixed model at each of six cost weights"
     if not found.priced:
         told = f"{gain.value:+.4f} ± {gain.error:.4f} points against the best fixed model; no costs are logged"
-    if gain.value > gain.error and gain.value > 0.0:
+    if gain.value > max(gain.error, _NOTHING):
         return Verdict(True, "", "gain", told)
     return Verdict(False, _enough(found), "no_gain", f"no gain beyond one standard error: {told}")
 
