@@ -49,7 +49,11 @@ class LangSmith:
     def take(self, item: Mapping[str, Any]) -> None:
         """A run or a piece of feedback."""
         if "run_type" not in item:
-            self._feedback(name_of(item.get("run_id")), name_of(item.get("key")), item.get("score"))
+            self._feedback(
+                name_of(item.get("run_id")) or name_of(item.get("trace_id")),
+                name_of(item.get("key")),
+                item.get("score"),
+            )
             return
         id = name_of(item.get("id")) or name_of(item.get("run_id"))
         if not id:
@@ -79,9 +83,12 @@ class LangSmith:
             for above in self._above(id):
                 below[above].append(id)
         every = {**self._of_attempts(scores), **scores}
-        told = {id: found for id in asked if (found := self._score(id, every, below)) is not None}
-        self._omissions.note("runs without feedback", len(asked) - len(told))
-        yield from (_row(id, asked[id], score) for id, score in told.items())
+        places = {id: place for id in asked if (place := self._scored_at(id, every))}
+        alone = {id: place for id, place in places.items() if len(below.get(place, ())) <= 1}
+        self._omissions.note("runs without feedback", len(asked) - len(places))
+        whole = "runs of a trace that was scored as a whole, with other models in it"
+        self._omissions.note(whole, len(places) - len(alone))
+        yield from (_row(id, asked[id], fmean(every[place])) for id, place in alone.items())
 
     def _chosen(self) -> Mapping[str, list[float]]:
         if self._key is None and len(self._scores) > 1:
@@ -107,15 +114,9 @@ class LangSmith:
             id, above = above.parent, self._runs.get(above.parent)
         return ""
 
-    def _score(self, id: str, scores: Mapping[str, list[float]], below: Mapping[str, list[str]]) -> float | None:
-        """Its own, else that of the nearest run around it that was scored, if it asked no other model."""
-        for place in (id, *self._above(id)):
-            if found := scores.get(place):
-                if len(below.get(place, ())) <= 1:
-                    return fmean(found)
-                self._omissions.note("runs of a trace that was scored as a whole, with other models in it")
-                return None
-        return None
+    def _scored_at(self, id: str, scores: Mapping[str, list[float]]) -> str:
+        """Itself, else the nearest run around it that was scored; "" where none was."""
+        return next((place for place in (id, *self._above(id)) if scores.get(place)), "")
 
     def _of_attempts(self, scores: Mapping[str, list[float]]) -> dict[str, list[float]]:
         """By router's run, what was said of the attempt that answered."""
