@@ -64,8 +64,12 @@ def _slope(low: tuple[float, float], high: tuple[float, float]) -> float:
 
 
 def mean_score(corners: Matrix, cheapest: float, dearest: float) -> float:
-    """The mean score of a hull over the logarithm of cost; nothing below its cheapest corner."""
-    usd = np.geomspace(max(cheapest, 1e-12), max(dearest, 1.0001e-12), _STEPS)
+    """The mean score of a hull over the logarithm of cost; nothing below its cheapest corner.
+
+    What is free counts as a thousandth of the dearest.
+    """
+    low = max(cheapest, dearest / 1_000.0, 1e-12)
+    usd = np.geomspace(low, max(dearest, 1.0001 * low), _STEPS)
     return float(np.interp(usd, corners[:, 0], corners[:, 1], left=0.0).mean())
 
 
