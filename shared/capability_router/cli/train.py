@@ -99,8 +99,11 @@ def _check(path: Path | None, mark: bytes, what: str) -> None:
     if not path.parent.is_dir():
         raise ConfigError(f"cannot write {str(path)!r}: there is no folder {str(path.parent)!r}")
     if path.exists():
-        with path.open("rb") as file:
-            head = file.read(200)
+        try:
+            with path.open("rb") as file:
+                head = file.read(200)
+        except OSError as error:
+            raise ConfigError(f"cannot read {str(path)!r}, which is there: {error.strerror or error}") from error
         if head and mark not in head:
             raise ConfigError(f"{str(path)!r} is {what} and is left as it is; choose another path, or remove it")
 

@@ -32,6 +32,8 @@ FIGURES = {
 """Figure -> its name in the table, what it means."""
 _PER = 1_000.0
 _NONE = "–"
+_SHOWN = 30  # groups
+_SPARE = ("random", "length")  # columns, where there is no room
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,9 @@ def tell(log: Log, found: list[Finding], states: list[State], *, together: bool,
     if as_json:
         click.echo(json.dumps(_json(log, found, states), indent=2))
         return
-    for finding in found:
-        _group(finding)
-    if any(finding.contest for finding in found):
-        _legend()
+    _groups(found)
     if together:
-        click.echo("note: the groups are learned from together, as one state; --each learns from each by itself\n")
+        screen.tell("note: the groups are learned from together, as one state; --each learns from each by itself")
     if not log.rows:
         click.echo("Nothing to learn from: the logs hold no request with a model and a score.")
     for reason, count in log.omissions:
@@ -77,6 +76,15 @@ def _kept(state: State) -> str:
     return f"{path} is not written: the logs don't support routing; --anyway writes it nonetheless"
 
 
+def _groups(found: list[Finding]) -> None:
+    for finding in found[:_SHOWN]:
+        _group(finding)
+    if len(found) > _SHOWN:
+        click.echo(f"and {len(found) - _SHOWN:,} smaller groups (--json has them all)\n")
+    if any(finding.contest for finding in found):
+        _legend()
+
+
 def _group(finding: Finding) -> None:
     panel, contest = finding.panel, finding.contest
     asked = "each asked for every request" if panel.whole else "asked for some requests each"
@@ -86,10 +94,11 @@ def _group(finding: Finding) -> None:
         screen.show(_table(contest))
         for name, detail in contest.details.items():
             if detail:
-                click.echo(f"  {name}: {printable(detail)}")
+                screen.tell(f"{name}: {detail}")
     for remark in remarks(panel):
-        click.echo(f"  note: {printable(remark)}")
-    click.echo(f"=> {told(finding.verdict)}\n")
+        screen.tell(f"note: {remark}")
+    screen.tell(f"=> {told(finding.verdict)}")
+    click.echo()
 
 
 def told(verdict: Verdict) -> str:
@@ -103,7 +112,7 @@ def told(verdict: Verdict) -> str:
 
 def _table(contest: Contest) -> Table:
     names = list(contest.figures)
-    table = Table("", *names, right=range(1, len(names) + 1))
+    table = Table("", *names, right=range(1, len(names) + 1), spare=[names.index(n) + 1 for n in _SPARE])
     for key, (label, _) in FIGURES.items():
         cells = [_cell(key, contest.figures[name].get(key)) for name in names]
         if any(cell != _NONE for cell in cells):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from capability_router.learning.logs.omissions import Omissions
-from capability_router.learning.logs.row import Answer, Row, name_of, number_of, score_of, tokens_of
+from capability_router.learning.logs.row import TOO_MANY, Answer, Row, hold, name_of, number_of, score_of, tokens_of
 from capability_router.learning.logs.seen import Seen, terms_of, without_text
 from capability_router.learning.logs.sketched import sketched
 
@@ -56,7 +56,8 @@ class Decisions:
         row = Row(id, name_of(item.get("router")), seen.sketch, seen.size, seen.worded, kind, chance)
         cut = item.get("finish") == "length"
         tokens = None if cut else tokens_of(item.get("output_tokens"))
-        self._rows[id] = (row, model, Answer(0.0, tokens, number_of(item.get("cost_usd"))))
+        decided = (row, model, Answer(0.0, tokens, number_of(item.get("cost_usd"))))
+        self._omissions.note(TOO_MANY, hold(self._rows, id, decided))
 
     def rows(self) -> Iterator[Row]:
         """The decisions that were scored."""

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from capability_router.errors import ConfigError
 from capability_router.learning.logs.omissions import Omissions
-from capability_router.learning.logs.row import Answer, Row, name_of, number_of, score_of, tokens_of
+from capability_router.learning.logs.row import TOO_MANY, Answer, Row, hold, name_of, number_of, score_of, tokens_of
 from capability_router.learning.logs.seen import Seen, terms_of, texts_of, with_text, without_text
 
 _DEEP = 100  # runs around runs
@@ -59,7 +59,7 @@ class LangSmith:
         if not id:
             self._omissions.note("runs without an id")
             return
-        self._runs[id] = _run(item)
+        self._omissions.note(TOO_MANY, hold(self._runs, id, _run(item)))
         stats = item.get("feedback_stats")
         for key, told in stats.items() if isinstance(stats, Mapping) else ():
             if isinstance(told, Mapping) and told.get("avg") is not None:

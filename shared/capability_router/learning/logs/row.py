@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from capability_router.learning.quality.sketch import Sketch
 
 MOST_OF_A_NAME = 200
+MOST_HELD = 500_000
+TOO_MANY = "requests beyond the newest 500,000 of a kind of log"
+T = TypeVar("T")
 
 
 class Answer(NamedTuple):
@@ -35,6 +38,15 @@ class Row:
     kind: str = ""
     chance: float | None = None
     answers: dict[str, Answer] = field(default_factory=dict)
+
+
+def hold(held: dict[str, T], id: str, item: T) -> int:
+    """Keep an item among the newest 500,000; how many older ones had to go."""
+    held[id] = item
+    if len(held) <= MOST_HELD:
+        return 0
+    del held[next(iter(held))]
+    return 1
 
 
 def score_of(value: object) -> float | None:

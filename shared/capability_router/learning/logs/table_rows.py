@@ -7,7 +7,7 @@ from hashlib import blake2b
 from typing import Any
 
 from capability_router.learning.logs.omissions import Omissions
-from capability_router.learning.logs.row import Answer, Row, name_of, number_of, score_of, tokens_of
+from capability_router.learning.logs.row import TOO_MANY, Answer, Row, hold, name_of, number_of, score_of, tokens_of
 from capability_router.learning.logs.seen import Seen, terms_of, texts_of, with_text, without_text
 
 NEEDED = ("model", "score")
@@ -58,7 +58,7 @@ class TableRows:
             seen = _seen(item, terms, texts)
             kind = name_of(item.get("task")) or name_of(terms.get("task"))
             row = Row(id, name_of(item.get("dataset")), seen.sketch, seen.size, seen.worded, kind)
-            self._rows[id] = row
+            self._omissions.note(TOO_MANY, hold(self._rows, id, row))
         row.answers.update({name_of(model): answer for model, answer in answers.items()})
 
     def rows(self) -> Iterator[Row]:

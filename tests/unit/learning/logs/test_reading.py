@@ -170,6 +170,14 @@ def test_a_flood_of_models_is_bounded(tmp_path: Path) -> None:
     assert sum(count for _, count in log.omissions) == 400 - 2 * MOST_MODELS
 
 
+def test_of_too_many_requests_the_newest_are_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("capability_router.learning.logs.row.MOST_HELD", 3)
+    many = [{"id": str(i), "prompt": "p", "model": "m", "score": 1} for i in range(5)]
+    log = read([lines(tmp_path / "log.jsonl", *many)])
+    assert [row.id for row in log.rows] == ["2", "3", "4"]
+    assert [count for _, count in log.omissions] == [2]
+
+
 def test_the_same_request_in_two_files_is_one_row_with_its_words(tmp_path: Path) -> None:
     id, *_ = logged(tmp_path / "log.jsonl")
     table = lines(tmp_path / "table.jsonl", {"id": id, "prompt": PROMPT, "model": "b", "score": 0.5})
