@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 pytest.importorskip("numpy", reason="the learned model needs numpy (the extra `learn`)")
 
 import numpy as np
-from unit.learning.comparison.made_up import one_each, outcomes
+from unit.learning.comparison.made_up import HARD, one_each, outcomes
 
 from capability_router.learning.comparison.bill import Bill
 from capability_router.learning.comparison.contest import Contest, contest
@@ -20,6 +21,9 @@ from capability_router.learning.comparison.panel import panels
 from capability_router.learning.comparison.verdict import remarks, verdict, without_contest
 from capability_router.learning.logs.reading import read
 from capability_router.learning.logs.row import Answer, Row
+
+
+HARD_WORDS = tuple(what.split()[0] for what in HARD)
 
 
 def rows_of(tmp_path: Path, told: list[dict[str, Any]]) -> list[Row]:
@@ -73,6 +77,23 @@ def test_one_outcome_per_request_leads_to_the_same_end(tmp_path: Path) -> None:
     assert abs(estimated.value - true.value) < 4 * estimated.error
     assert "gap" not in found.figures["learned"]  # what nobody saw can't be closed
     assert any("estimated" in told for told in remarks(found.panel))
+
+
+@pytest.mark.parametrize("pays", [True, False])
+def test_a_log_in_which_hard_requests_went_to_the_strong_model_does_not_praise_the_weak_one(
+    tmp_path: Path, pays: bool
+) -> None:
+    dice, told, every = Random(3), [], outcomes(800, pays=pays)
+    for row in every:
+        model = "strong" if dice.random() < (0.8 if row["prompt"].startswith(HARD_WORDS) else 0.2) else "weak"
+        told.append({**row, "outcomes": {model: row["outcomes"][model]}})
+    scores = [row["outcomes"]["weak"]["score"] for row in told if "weak" in row["outcomes"]]
+    true = np.mean([row["outcomes"]["weak"]["score"] for row in every])
+    found = judged(tmp_path, told)
+    (weak,) = (point for point in found.models if point.name == "weak")
+    assert abs(weak.score - true) < 0.1
+    assert not pays or abs(np.mean(scores) - true) > 0.2  # what a plain mean would have said
+    assert verdict(found).routes == pays
 
 
 def test_a_log_whose_kinds_each_know_one_model_says_so(tmp_path: Path) -> None:
