@@ -22,7 +22,6 @@ from capability_router.learning.comparison.verdict import remarks, verdict, with
 from capability_router.learning.logs.reading import read
 from capability_router.learning.logs.row import Answer, Row
 
-
 HARD_WORDS = tuple(what.split()[0] for what in HARD)
 
 
@@ -91,8 +90,9 @@ def test_a_log_in_which_hard_requests_went_to_the_strong_model_does_not_praise_t
     true = np.mean([row["outcomes"]["weak"]["score"] for row in every])
     found = judged(tmp_path, told)
     (weak,) = (point for point in found.models if point.name == "weak")
-    assert abs(weak.score - true) < 0.1
-    assert not pays or abs(np.mean(scores) - true) > 0.2  # what a plain mean would have said
+    plain = abs(np.mean(scores) - true)  # what a mean of the weak model's own scores would be off by
+    assert plain > 0.2 or not pays
+    assert abs(weak.score - true) < max(plain / 2, 0.05)
     assert verdict(found).routes == pays
 
 
