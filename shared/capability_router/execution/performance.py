@@ -103,6 +103,8 @@ class Performance(Generic[C]):
             raise error
         attempt = self._attempts.pop(index, None)
         reply = attempt.reply() if attempt is not None else Reply()
+        if fault.usage is not None:
+            reply = replace(reply, usage=fault.usage)
         fault = fault if fault.error is not None else replace(fault, error=error)
         self._perform(self._machine.feed(Faulted(self._clock.now(), index, fault, reply, self._others(index))))
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from capability_router.request import Usage
 from capability_router.value import quickly_made
 
 Same = Literal["never", "at_once", "backoff", "pushback"]
@@ -71,6 +72,7 @@ class Fault:
     `sent` is False if the request surely never reached the provider, so nothing can be billed;
     `started` is True if an answer had begun when it came (an error event inside a 200 stream).
     `answered` is True if an answer came to its end, and its SDK raised over how it ended.
+    `usage` are the tokens that the provider told all the same, where only the exception shows them.
     `error` is the exception that was raised, for `__cause__` only; it never reaches telemetry.
     """
 
@@ -85,6 +87,7 @@ class Fault:
     sent: bool = True
     started: bool = False
     answered: bool = False
+    usage: Usage | None = None
     error: BaseException | None = field(default=None, repr=False, compare=False)
 
     @property
