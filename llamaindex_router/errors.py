@@ -26,7 +26,7 @@ from capability_router.errors import (
 from capability_router.faults.kinds import Fault
 from capability_router.request import Finish
 from capability_router.routing import TERMS, how_to_say
-from llamaindex_router.messages.usage import finish_word
+from llamaindex_router.messages.usage import counts_of, finish_word, tier_of, usage_of
 
 __all__ = [
     "AllCandidatesFailed",
@@ -91,7 +91,8 @@ def _without_choices(error: BaseException) -> Fault | None:
             response = frame.f_locals.get("response")
             if response is not None and _hollow(response):
                 extra = getattr(response, "model_extra", None) or {}
-                return no_reply(extra.get("error") or ("message" in extra and extra), error)
+                usage = usage_of(counts_of(response), tier_of(response))
+                return no_reply(extra.get("error") or ("message" in extra and extra), error, usage)
     return None
 
 

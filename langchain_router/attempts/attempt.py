@@ -15,7 +15,7 @@ from typing import Any
 
 from langchain_core.globals import get_llm_cache
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.prompt_values import ChatPromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
 
@@ -25,7 +25,7 @@ from capability_router.execution.effects import GRACE_S, Launch
 from capability_router.execution.endpoint import aclosable, closable
 from capability_router.execution.outer import bound_inside
 from capability_router.request import Reply
-from capability_router.sdk_streams import aclosing_all, closing_all
+from capability_router.sdk_streams import aclosing_all, closing_all, sdk_chunk
 from capability_router.stale_connection import past_stale
 from langchain_router.attempts.doorkeeper import Doorkeeper
 from langchain_router.attempts.inside import inside
@@ -168,11 +168,20 @@ class ModelAttempt:
 
     def _given(self, piece: Any, pieces: Any) -> Any:
         """What is given on of a piece that `pieces` has just given."""
+        if self._call.mode == "stream" and self._dialect.drops_refusals:
+            self._note_tier(piece, pieces)
         if self._seam is not None:
             return self._seam.joined(piece)
         if self._dialect.drops_refusals and not self._reader.carried:
             return with_refusal(piece, pieces)
         return piece
+
+    def _note_tier(self, piece: Any, pieces: Any) -> None:
+        """Of a chunk without a choice, which brings the counts, ChatOpenAI hands on no service tier but two."""
+        if isinstance(piece, AIMessageChunk) and piece.usage_metadata and not piece.content:
+            told = sdk_chunk(pieces, "service_tier")
+            if told is not None and isinstance(self._reader, Reader):
+                self._reader.served(told["service_tier"])
 
     def abort(self) -> None:
         """Show no more of it: one in a thread goes on until its next token."""

@@ -19,7 +19,7 @@ from capability_router.endpoints.chain_usage import (
     under,
     with_cached,
 )
-from capability_router.request import BROKEN_ENDS, Finish, Reply, Usage
+from capability_router.request import BROKEN_ENDS, Finish, Reply, Usage, service_tier
 from langchain_router.messages.kinds import is_chunk
 from langchain_router.messages.raw_calls import RawCalls
 
@@ -161,6 +161,10 @@ class Reader:
             self._headers = {str(name).lower(): str(value) for name, value in headers.items()}
         cost = cost_of(metadata, self._headers, stream=stream)
         self._cost = self._cost if cost is None else cost
+
+    def served(self, word: object) -> None:
+        """Note the service tier that the provider's own chunk tells, where the package leaves it out."""
+        self._tier = service_tier(word) or self._tier
 
     def reply(self, parse_error: str = "") -> Reply:
         """What has been seen so far."""

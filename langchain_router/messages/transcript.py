@@ -22,7 +22,7 @@ from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call
 
 from capability_router.endpoints.chain_usage import details
 from capability_router.endpoints.wire import Delta, ToolCallDelta
-from capability_router.request import Usage
+from capability_router.request import Usage, service_tier
 
 _ROLES: dict[type[BaseMessage], str] = {HumanMessage: "user", SystemMessage: "system", AIMessage: "assistant"}
 _FOREIGN = {
@@ -133,6 +133,7 @@ class Chunks:
         self._provider, self._source = provider, source
         self._used = Usage()
         self._ended = self._billed = self._headed = False
+        self._tier, self._placed = "", False
 
     def of(self, delta: Delta) -> AIMessageChunk:
         """The chunk. What is said of the reply as a whole comes with the terminal reason, the bill then or after."""
@@ -155,12 +156,27 @@ class Chunks:
     def _metadata(self, delta: Delta) -> dict[str, Any]:
         self._ended = self._ended or delta.finish is not None
         told = _metadata(delta, self._provider) if delta.finish else {}
+        told.pop("service_tier", None)
+        told |= self._served(delta)
         if delta.finish and not self._headed and self._source is not None:
             self._headed = True  # once: LangChain joins what chunks repeat
             told |= limits_in(self._source.headers)
         if delta.cost is not None and self._ended and not self._billed:
             self._billed, told["cost"] = True, float(delta.cost)
         return told
+
+    def _served(self, delta: Delta) -> dict[str, str]:
+        """The service tier, once: with the counts, which may come after the terminal reason and name another.
+
+        One that has a price of its own is told with the terminal reason, for the counts may be left out.
+        """
+        word = delta.raw.get("service_tier")
+        self._tier = word if isinstance(word, str) and word else self._tier
+        due = self._ended and (delta.usage is not None or bool(service_tier(self._tier)))
+        if self._placed or not due or not self._tier:
+            return {}
+        self._placed = True
+        return {"service_tier": self._tier}
 
 
 def _extras(delta: Delta) -> dict[str, Any]:

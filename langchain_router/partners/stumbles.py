@@ -5,8 +5,10 @@ from __future__ import annotations
 from traceback import walk_tb
 from types import FrameType
 
+from capability_router.endpoints.usage import impossible, usage_from
 from capability_router.faults.kinds import Fault
 from capability_router.faults.no_reply import STUMBLES, no_reply
+from capability_router.request import Usage
 
 _READERS = (
     "_create_chat_result", "_format_output", "_convert_chunk_to_generation_chunk",
@@ -25,13 +27,20 @@ def stumbled(error: BaseException) -> Fault | None:
     if not isinstance(error, STUMBLES):
         return None
     if reader is not None:
-        return no_reply(_error_in(reader), error)
+        return no_reply(_error_in(reader), error, _usage_in(reader))
     hollow = isinstance(error, IndexError) and frames and frames[-1].f_globals.get("__name__") == _CORE
     return no_reply(None, error) if hollow else None  # a result without a single generation
 
 
 def _reads(frame: FrameType) -> bool:
     return frame.f_code.co_name in _READERS and str(frame.f_globals.get("__name__")).startswith("langchain_")
+
+
+def _usage_in(reader: FrameType) -> Usage | None:
+    """The tokens in a body that ChatOpenAI has as a dict."""
+    body = reader.f_locals.get("response_dict")
+    told = body.get("usage") if isinstance(body, dict) else None
+    return usage_from(told) if isinstance(told, dict) and not impossible(told) else None
 
 
 def _error_in(frame: FrameType) -> object:

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from capability_router.errors import RouterError
+from capability_router.request import Usage
 
 
 class Answer(NamedTuple):
@@ -30,7 +31,10 @@ class EndpointError(RouterError):
 
     `status_code` is None when no status tells of the fault. `code`, `type` and `param` are the
     provider's own words, "" if it gave none. `headers` holds only rate-limit and retry hints.
+    `usage`: the tokens that it told before or beside; None = none.
     """
+
+    usage: Usage | None = None
 
     def __init__(
         self, message: str, *, model: str = "", status_code: int | None = None, code: str = "", type: str = "",

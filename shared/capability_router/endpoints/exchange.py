@@ -217,6 +217,8 @@ class Exchange:
             return self._refused(body)
         reply = self._parsed(body)
         if not reply.get("choices"):
+            if reply.get("usage"):
+                self._delta(reply)
             raise self._tell(answers.not_a_reply("JSON without choices"))
         return [self._delta(reply)]
 
@@ -251,7 +253,10 @@ class Exchange:
         return {"model": self._caller.model, "headers": self.headers, "request_id": self.request_id}
 
     def _tell(self, answer: answers.Told) -> EndpointError:
-        return answer.error(self._caller.model, self._sent, self._key, self.status, self.headers, self.request_id)
+        known = self._caller.model, self._sent, self._key, self.status, self.headers, self.request_id
+        error = answer.error(*known)
+        error.usage = self.assembly.usage
+        return error
 
     # What the drivers ask
 

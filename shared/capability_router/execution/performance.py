@@ -106,6 +106,8 @@ class Performance(Generic[C]):
             raise error
         attempt = self._attempts.pop(index, None)
         reply = attempt.reply() if attempt is not None else Reply()
+        if fault.usage is not None:
+            reply = replace(reply, usage=fault.usage)
         if fault.error is None or fault.kind == "timeout":
             late_s = self._late_s() if fault.kind == "timeout" else 0.0
             fault = replace(fault, error=fault.error or error, late_s=late_s)

@@ -33,6 +33,7 @@ from capability_router.faults.vocabulary import (
     normal,
     status_kind,
 )  # fmt: skip
+from capability_router.request import Usage
 
 _IDENTIFIER = re.compile(rf"[A-Za-z0-9_.-]{{1,{LONGEST_WORD}}}")
 _KEY_LIKE = re.compile(r"(?:sk|pk|gsk|xai|hf|key|tok|bearer|akia|asia|aiza|eyj)[-_0-9]", re.IGNORECASE)
@@ -85,8 +86,9 @@ def _fault(error: BaseException, now_unix: float) -> Fault:
         clock=_clock(evidence) if kind == "timeout" else "",
         again=not forbids_retry(headers_of(evidence)),
         sent=_sent(evidence),
-        started=any(map(_in_reply, evidence)),
+        started=any(map(_in_reply, evidence)) or _no_json(evidence),
         answered=any(not link.status and not ENDED.isdisjoint(link.names) for link in evidence),
+        usage=_usage(evidence),
         error=error,
     )
 
@@ -138,6 +140,18 @@ def _in_reply(link: Link) -> bool:
         return True
     in_body = type(link.error) is ValueError and bool(link.bodies)
     return in_body or bool(link.names and link.names[0] in IN_STREAM)
+
+
+def _no_json(evidence: Evidence) -> bool:
+    """Whether the body of a 200 was no reply: an SDK stumbled over it, or could not even read it."""
+    unread = not any(link.status for link in evidence) and any("jsondecode" in link.names for link in evidence)
+    return unread or any(map(_garbled, evidence))
+
+
+def _usage(evidence: Evidence) -> Usage | None:
+    """The tokens that the built-in client had read before it raised."""
+    told = (read(link.error, "usage") for link in evidence)
+    return next((usage for usage in told if isinstance(usage, Usage)), None)
 
 
 def _garbled(link: Link) -> bool:

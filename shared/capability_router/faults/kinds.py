@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from capability_router.request import Usage
 from capability_router.value import quickly_made
 
 Same = Literal["never", "at_once", "backoff", "pushback"]
@@ -72,6 +73,7 @@ class Fault:
     `started` is True if an answer had begun when it came (an error event inside a 200 stream).
     `answered` is True if an answer came to its end, and its SDK raised over how it ended.
     `late_s`: by so much this process was late for a clock that ran out, so it may be its own delay; 0 = it was not.
+    `usage` are the tokens that the provider told all the same, where only the exception shows them.
     `error` is the exception that was raised, for `__cause__` only; it never reaches telemetry.
     """
 
@@ -87,6 +89,7 @@ class Fault:
     started: bool = False
     answered: bool = False
     late_s: float = 0.0
+    usage: Usage | None = None
     error: BaseException | None = field(default=None, repr=False, compare=False)
 
     @property
