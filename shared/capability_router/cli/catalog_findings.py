@@ -58,7 +58,7 @@ def whole(today: date, max_age_days: float, as_json: bool) -> int:
     click.echo(f"{missing:,} models without a price, {conflicts:,} prices in conflict")
     if fails:
         screen.tell(
-            f"{stale:,} of {every:,} prices are older than {max_age_days:g} days: capability-router catalog update --from "
-            "litellm; to judge the models you use alone: --config router.yaml"
+            f"{stale:,} of {every:,} prices are older than {max_age_days:g} days: capability-router catalog update "
+            "--from litellm; to judge the models you use alone: --config router.yaml"
         )
     return int(fails)
