@@ -28,6 +28,7 @@ PAGES: dict[str, tuple[int, bytes]] = {
     "/page.html": (200, b"<html>sign in</html>"),
     "/gone": (404, b"no"),
     "/other.json": (200, b'{"hello": "world"}'),
+    "/cut": (200, b'{"hello": '),
 }
 
 
@@ -42,7 +43,7 @@ class Handler(BaseHTTPRequestHandler):
             return
         status, body = PAGES.get(page, (500, b""))
         self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", str(len(body) + (100 if page == "/cut" else 0)))
         self.end_headers()
         self.wfile.write(body)
 
@@ -391,14 +392,35 @@ def test_check_tells_old_prices_those_in_conflict_and_models_that_are_gone(confi
     assert ("openai/gpt-5-mini", "price stale") not in findings("--config", str(config), "--max-age", "8w")[1]
 
 
-def test_the_catalog_as_a_whole_fails_when_no_price_is_new(host):
+def test_the_catalog_as_a_whole_fails_when_most_prices_are_old(host):
     old = run("check", "--max-age", "30d")
-    assert (old.exit_code, "no price is new enough" in old.output) == (1, True)
+    assert (old.exit_code, "prices are older than 30 days" in " ".join(old.output.split())) == (1, True)
     assert run("check", "--max-age", "52w").exit_code == 0
-    run("update", "--from", f"{host}/litellm.json")
-    done = run("check", "--json")
-    assert done.exit_code == 0
-    assert {row["stale"] for row in json.loads(done.output)["sources"]} == {True, False}
+    run("update", "--from", f"{host}/litellm.json")  # a few new prices beside thousands of old ones
+    few = run("check", "--json")
+    assert (few.exit_code, json.loads(few.output)["ok"]) == (1, False)
+    assert {row["stale"] for row in json.loads(few.output)["sources"]} == {True, False}
+    assert run("check", "--max-age", "45d").exit_code == 0  # of litellm's day, which has most of them
+
+
+def test_a_list_by_its_sources_name_is_compared_with_the_built_in_one_at_first(host, file, monkeypatch):
+    row = formats.FORMATS["litellm"]
+    monkeypatch.setitem(formats.FORMATS, "litellm", row._replace(url=f"{host}/litellm.json"))
+    refused = run("update", "--from", "litellm")
+    assert (refused.exit_code, "in the built-in catalog 2," in refused.output) == (1, True)
+    assert not file.exists()
+    assert run("update", "--from", "litellm", "--allow-shrink").exit_code == 0
+    assert run("update", "--from", "litellm").exit_code == 0
+
+
+def test_no_text_is_no_name():
+    assert (run("show", "").exit_code, "name a provider" in run("show", " ").output) == (1, True)
+
+
+def test_a_server_that_says_no_or_breaks_off_was_reached(host):
+    assert run("diff", f"{host}/gone?key=secret").output == f"Error: {host}/gone answers with status 404\n"
+    cut = run("diff", f"{host}/cut").output
+    assert cut == f"Error: {host}/cut broke off before its answer was whole; try again, or give a file\n"
 
 
 def test_check_says_that_it_does_not_look_at_the_configuration_in_this_folder(tmp_path, monkeypatch):

@@ -19,6 +19,7 @@ _HEAD = ("scope", "window", "at limit", "limit", "spent", "reserved", "left", "r
 _AMOUNTS = range(3, 7)
 _CENTS_FROM = 1_000
 _SPARE = (5, 2, 7)  # what is reserved is what is neither spent nor left of the limit
+_AT_LIMIT = 2
 
 
 @click.command()
@@ -32,7 +33,8 @@ def budgets(config: Path | None, url: str | None, tenant: str | None, as_json: b
     if as_json:
         click.echo(json.dumps(rows, indent=2))
     elif rows:
-        screen.show(Table(*_HEAD, rows=map(_cells, rows), right=_AMOUNTS, fold=(0,), spare=_SPARE))
+        spare = _SPARE if any(row["on_exceed"] for row in rows) else sorted(_SPARE, key=_AT_LIMIT.__ne__)
+        screen.show(Table(*_HEAD, rows=map(_cells, rows), right=_AMOUNTS, fold=(0,), spare=spare))
     else:
         click.echo("no budgets")
 
@@ -61,8 +63,8 @@ def _stored(url: str, tenant: str | None) -> list[CapRow]:
 
 def _cells(row: CapRow) -> tuple[str, ...]:
     amounts = map(_usd, (row["spent_usd"], row["reserved_usd"], row["left_usd"]))
-    day, _, time = (row["resets_at"] or "never").partition("T")
     limit = f"${row['limit_usd']:,.6f}".rstrip("0").rstrip(".")
+    day, _, time = (row["resets_at"] or "never").partition("T")
     return (row["scope"], row["window"], row["on_exceed"], limit, *amounts, f"{day[5:]} {time[:5]}" if time else day)
 
 

@@ -52,6 +52,10 @@ def show(what: str | None, as_json: bool) -> None:
         rows = {provider: snapshot.listed(provider) for provider in snapshot.providers()}
         click.echo(json.dumps({p: sorted(m) for p, m in rows.items()})) if as_json else catalog_view.overview(rows)
         return
+    if not what.strip():
+        raise ConfigError(
+            "catalog show: name a provider, a model or a part of a name; without one it shows the providers"
+        )
     single = _named(what)
     found = [single] if single else _searched(what)
     if as_json:
@@ -116,13 +120,14 @@ def update(
     """Bring your own catalog file up to date, and print what changed. The old file stays if anything is wrong."""
     from capability_router.catalog.known import document, snapshot, userfile
     from capability_router.catalog.updates import revision
+    from capability_router.catalog.updates.sources.formats import FORMATS
 
     place = to or userfile.path()
     if place is None:
         raise ConfigError(f"{userfile.VARIABLE} says that you want no catalog file; unset it, or give --to FILE")
     offer, old = _offer(source, as_of, every_provider, timeout), _old(place)
     if not allow_shrink:
-        revision.check_size(offer, old)
+        revision.check_size(offer, old, snapshot.builtin() if source in FORMATS else None)  # a file may be a part
     made = revision.revised(offer, old, snapshot.builtin())
     userfile.replace(place, document.text(today().isoformat(), made.sources.values(), made.book))
     snapshot.forget()

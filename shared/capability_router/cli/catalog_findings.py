@@ -33,7 +33,7 @@ def show(found: Sequence[Finding], registry: Registry, as_json: bool) -> None:
 def whole(today: date, max_age_days: float, as_json: bool) -> int:
     """The age of every source of a price, and how many prices stand on it; gives the exit code.
 
-    It fails when the newest is too old: one list of prices that is fresh is what an update brings.
+    It fails when more than half of all prices are too old: a list of a few that are new makes no catalog fresh.
     """
     ages: dict[str, int] = {}
     counts: dict[str, int] = {}
@@ -45,8 +45,8 @@ def whole(today: date, max_age_days: float, as_json: bool) -> int:
             conflicts += "price" in found.known.doubts
             if age is not None:
                 ages[label], counts[label] = age, counts.get(label, 0) + 1
-    fresh = min(ages.values(), default=None)
-    fails = fresh is None or fresh > max_age_days
+    stale, every = sum(counts[label] for label in ages if ages[label] > max_age_days), sum(counts.values())
+    fails = stale * 2 >= every
     if as_json:
         rows = [{"source": s, "age_days": ages[s], "prices": counts[s], "stale": ages[s] > max_age_days} for s in ages]
         click.echo(json.dumps({"sources": rows, "missing": missing, "conflicts": conflicts, "ok": not fails}, indent=2))
@@ -57,5 +57,8 @@ def whole(today: date, max_age_days: float, as_json: bool) -> int:
     screen.show(table)
     click.echo(f"{missing:,} models without a price, {conflicts:,} prices in conflict")
     if fails:
-        screen.tell("no price is new enough: capability-router catalog update --from litellm")
+        screen.tell(
+            f"{stale:,} of {every:,} prices are older than {max_age_days:g} days: capability-router catalog update "
+            "--from litellm; to judge the models you use alone: --config router.yaml"
+        )
     return int(fails)

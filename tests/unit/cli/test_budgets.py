@@ -61,6 +61,14 @@ def test_a_store_says_what_it_knows(url: str) -> None:
     assert run("--store", url, "--tenant", "nobody").output == "no budgets\n"
 
 
+def test_a_narrow_terminal_drops_what_a_store_does_not_know_first(url: str) -> None:
+    shown = [
+        CliRunner(env={"COLUMNS": str(width)}).invoke(main, ["budgets", "--store", url]).output
+        for width in range(100, 50, -1)
+    ]
+    assert next(text for text in shown if "no room for" in text).endswith("(no room for: at limit)\n")
+
+
 def test_a_store_that_cannot_be_read_is_one_line_without_its_password() -> None:
     found = run("--store", "redis://me:geheim@127.0.0.1:1/0")
     assert found.exit_code == 1

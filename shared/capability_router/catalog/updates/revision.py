@@ -69,13 +69,19 @@ def revised(offer: Offer, old: Document | None, builtin: Document) -> Revision:
     return Revision(told, _used(sources, book), book, tuple(sorted(changes, key=lambda c: c[:3])), confirmed)
 
 
-def check_size(offer: Offer, old: Document | None) -> None:
-    """Raises ConfigError when a source names fewer than half of the models that it named at the last update."""
+def check_size(offer: Offer, old: Document | None, builtin: Document | None = None) -> None:
+    """Raises ConfigError when a source names fewer than half of the models that it named at the last update.
+
+    At a first one: than in the built-in catalog, where that is given.
+    """
     for name, source in offer.sources.items():
-        before = old.sources[name].models if old and name in old.sources else 0
+        known = (
+            (doc, when) for doc, when in ((old, "at the last update"), (builtin, "in the built-in catalog")) if doc
+        )
+        before, when = next(((doc.sources[name].models, when) for doc, when in known if name in doc.sources), (0, ""))
         if before >= _FEW and source.models * 2 < before:
             raise ConfigError(
-                f"{name} names {source.models:,} models, at the last update {before:,}: this looks like a part of the "
+                f"{name} names {source.models:,} models, {when} {before:,}: this looks like a part of the "
                 "list. The old file is kept; --allow-shrink takes it all the same"
             )
 

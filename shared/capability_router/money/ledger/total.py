@@ -22,11 +22,12 @@ _SOMETIMES = ("cache_read_tokens", "estimated_usd", "unpriced")  # shown when th
 class Total(NamedTuple):
     """A sum. `estimated_usd` is the part of `cost_usd` whose tokens were estimated; `unpriced` counts the calls
 
-    whose price is unknown and which are therefore not in `cost_usd`. `cache_read_tokens` are among
-    `input_tokens`, `reasoning_tokens` among `output_tokens`.
+    whose price is unknown and which are therefore not in `cost_usd`: it is a lower bound then, and None (unknown)
+    where nothing else was spent. `cache_read_tokens` are among `input_tokens`, `reasoning_tokens` among
+    `output_tokens`.
     """
 
-    cost_usd: Decimal = Decimal(0)
+    cost_usd: Decimal | None = Decimal(0)
     input_tokens: int = 0
     output_tokens: int = 0
     calls: int = 0
@@ -36,9 +37,10 @@ class Total(NamedTuple):
     reasoning_tokens: int = 0
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-safe; amounts as exact decimal texts and as integer picodollars."""
+        """JSON-safe; amounts as exact decimal texts and as integer picodollars, None = unknown."""
+        cost = self.cost_usd
         return {
-            "cost_usd": f"{self.cost_usd:f}", "cost_pico": pico(self.cost_usd),
+            "cost_usd": None if cost is None else f"{cost:f}", "cost_pico": None if cost is None else pico(cost),
             "estimated_usd": f"{self.estimated_usd:f}", "estimated_pico": pico(self.estimated_usd),
             "calls": self.calls, "unpriced": self.unpriced,
             "input_tokens": self.input_tokens, "output_tokens": self.output_tokens,
@@ -52,7 +54,8 @@ class Total(NamedTuple):
 def total_of(sums: Sequence[int]) -> Total:
     """From the sums of a cell."""
     cost, tokens_in, tokens_out, calls, estimated, unpriced, cached, reasoned = sums
-    return Total(usd(cost), tokens_in, tokens_out, calls, usd(estimated), unpriced, cached, reasoned)
+    known = None if unpriced and not cost else usd(cost)
+    return Total(known, tokens_in, tokens_out, calls, usd(estimated), unpriced, cached, reasoned)
 
 
 def _table(columns: Sequence[str], rows: Sequence[tuple[Sequence[str], Total]]) -> Table:
@@ -69,8 +72,8 @@ def _table(columns: Sequence[str], rows: Sequence[tuple[Sequence[str], Total]]) 
 
 
 def _figure(total: Total, name: str) -> str:
-    value: int | Decimal = getattr(total, name)
-    if name == "cost_usd" and total.unpriced and not value:
+    value: int | Decimal | None = getattr(total, name)
+    if value is None:
         return "unknown"
     return dollars(value) if isinstance(value, Decimal) else f"{value:,}"
 
@@ -107,11 +110,11 @@ class Totals(dict[tuple[str, ...], Total]):
         """To be shown; the dearest group comes first, unless the groups are of time."""
         items = list(self.items())
         if not set(STEPS) & set(self.by):
-            items.sort(key=lambda item: -item[1].cost_usd)
+            items.sort(key=lambda item: -(item[1].cost_usd or 0))
         return _table(self.by, items)
 
     def to_pandas(self) -> Any:
-        """A DataFrame, a row per group, `cost_usd` and `estimated_usd` as Decimal; needs pandas."""
+        """A DataFrame, a row per group, amounts as Decimal, None = unknown; needs pandas."""
         return _frame([{**dict(zip(self.by, g, strict=True)), **t._asdict()} for g, t in self.items()])
 
     def _repr_html_(self) -> str:

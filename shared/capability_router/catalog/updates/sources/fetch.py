@@ -66,6 +66,10 @@ def _downloaded(url: str, timeout_s: float) -> bytes:
             f"{_shown(url)} has given no whole answer within {timeout_s:g} s; give it longer with --timeout, or a file "
             "instead"
         ) from None
+    except ConfigError:  # it was reached, and says why it gives nothing
+        raise
+    except (httpx.ReadError, httpx.RemoteProtocolError) as error:
+        raise ConfigError(f"{_shown(url)} broke off before its answer was whole; try again, or give a file") from error
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         reason = str(error) or type(error).__name__
         raise ConfigError(
