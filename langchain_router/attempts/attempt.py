@@ -179,7 +179,12 @@ class ModelAttempt:
         """What has been seen so far. A stream of nothing is hollow; core itself raises for one without chunks."""
         reply = self._reader.reply()
         nothing = self._call.mode != "invoke" and reply.empty and reply.finish is None and not self._reader.carried
-        return replace(reply, hollow=True) if nothing else reply
+        return replace(reply, hollow=True) if nothing else self._muted(reply)
+
+    def _muted(self, reply: Reply) -> Reply:
+        """Some packages (langchain-perplexity) tell why a stream ended, and of a whole reply nothing."""
+        silent = self._call.mode == "invoke" and reply.finish is None and not self._dialect.gives_reason
+        return replace(reply, mute=True) if silent else reply
 
     def _voided(self, void: Shown) -> dict[str, Any]:
         """What the event says to who shows tokens as they come: which message is void, and who answers instead."""

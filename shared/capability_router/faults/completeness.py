@@ -35,7 +35,7 @@ def judge(reply: Reply, *, streaming: bool, gives_reason: bool, on_content_filte
 
 def _said(reply: Reply, streaming: bool) -> bool:
     """Whether the missing reason is what is wrong: a whole reply of nothing, or of no object, is that in any case."""
-    return streaming or not (reply.empty or reply.parse_error)
+    return streaming or not (reply.mute or reply.empty or reply.parse_error)
 
 
 def _empty(reply: Reply, streaming: bool) -> Fault | None:

@@ -25,6 +25,7 @@ def kind(
         (Reply(text="hi"), True, False, ""),
         (Reply(text="hi"), False, True, "truncated"),
         (Reply(text="hi"), False, False, ""),
+        (Reply(text="hi", mute=True), False, True, ""),
         (Reply(text="hi", cached=True), False, True, ""),
         (Reply(tool_calls=1), False, True, "truncated"),
         (Reply(text="{", parse_error="ValidationError"), False, True, "unparsable"),
