@@ -75,6 +75,8 @@ def fault_of(error: BaseException, *, structured: bool = False) -> Fault | None:
     told = _told_by_integration(error) or _without_choices(error)
     if told is not None:
         return told
+    if structured and _names_no_tool(error):
+        return Fault("malformed_tool_call", detail="a call of a tool that was not offered", error=error)
     if structured and _misparsed(error):
         return Fault("unparsable", detail=type(error).__name__, error=error)
     return None if is_programming_error(error) else classify(error)
@@ -147,6 +149,15 @@ def note_terms(error: BaseException, keywords: Iterable[str]) -> None:
 
 _MANAGER = "llama_index.core.callbacks.base"
 _PARSERS = ("llama_index.core.program", "llama_index.core.output_parsers", "llama_index.core.llms.llm")
+
+
+def _names_no_tool(error: BaseException) -> bool:
+    """Whether LlamaIndex looked for the tool of a call and had none of that name."""
+    *_, last = ("", ""), *_frames(error)
+    return isinstance(error, KeyError) and last in _LOOKS_UP
+
+
+_LOOKS_UP = [("llama_index.core.tools.calling", f"{a}call_tool_with_selection") for a in ("", "a")]
 
 
 def _misparsed(error: BaseException) -> bool:

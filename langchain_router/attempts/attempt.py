@@ -198,7 +198,12 @@ class ModelAttempt:
         if self._counted is not None and reply.usage is not None and (told := self._counted.recounted()) is not None:
             reply = replace(reply, usage=under(told, reply.usage.service_tier))
         nothing = self._call.mode != "invoke" and reply.empty and reply.finish is None and not self._reader.carried
-        return replace(reply, hollow=True) if nothing else reply
+        return replace(reply, hollow=True) if nothing else self._muted(reply)
+
+    def _muted(self, reply: Reply) -> Reply:
+        """Some packages (langchain-perplexity) tell why a stream ended, and of a whole reply nothing."""
+        silent = self._call.mode == "invoke" and reply.finish is None and not self._dialect.gives_reason
+        return replace(reply, mute=True) if silent else reply
 
     def _voided(self, void: Shown) -> dict[str, Any]:
         """What the event says to who shows tokens as they come: which message is void, and who answers instead."""

@@ -108,7 +108,7 @@ class StructuredAttempt(ModelAttempt):
         if not self._heard.messages:
             return replace(reply, usage=self._told)
         # Who asked for a structure can do nothing with a refusal: it is an answer that doesn't fit, as any other.
-        return replace(reply, finish=Finish.STOP) if error and reply.finish is Finish.REFUSAL else reply
+        return replace(reply, finish=Finish.STOP) if error and reply.finish is Finish.REFUSAL else self._muted(reply)
 
 
 def _usage_of(error: Exception) -> Usage | None:

@@ -43,9 +43,13 @@ _REASON_KEYS = ("finish_reason", "stop_reason", "done_reason", "stopReason")
 
 def finish_of(metadata: Mapping[str, Any]) -> Finish | None:
     """The terminal reason in a `response_metadata`, by whichever of its names; None = none given."""
+    if metadata.get("done_reason") == "load":
+        return None  # Ollama has loaded the model and answered nothing
     for key in _REASON_KEYS:
         if word := metadata.get(key):
             return _FINISHES.get(str(word).lower(), Finish.OTHER)
+    if metadata.get("done") is True:
+        return Finish.STOP  # Ollama's, before it gave reasons
     return _responses_finish(metadata)
 
 

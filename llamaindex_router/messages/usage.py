@@ -53,6 +53,8 @@ def finish_word(word: Any) -> Finish | None:
 
 def finish_of(raw: Any, *kwargs: Mapping[str, Any]) -> Finish | None:
     """The terminal reason in a raw reply or chunk, or in the response's own kwargs."""
+    if raw is not None and field(raw, "done_reason") == "load":
+        return None  # Ollama has loaded the model and answered nothing
     for place in filter(None, (raw, *_held(raw), *kwargs)):
         for name in _REASONS:
             finish = finish_word(field(place, name))

@@ -212,6 +212,7 @@ class Reply:
     bill when it sends one. `text` is kept only as far as it was seen.
     `hollow`: the chunks so far held neither content nor a terminal reason, which this format always gives.
     `carried`: it held content, if only reasoning or a block that is no text.
+    `mute`: it is whole, and its client may have kept the terminal reason to itself.
     """
 
     usage: Usage | None = None
@@ -227,6 +228,7 @@ class Reply:
     parse_error: str = ""
     hollow: bool = False
     carried: bool = False
+    mute: bool = False
 
     @property
     def empty(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from langchain_core.runnables import RunnableLambda
 from langchain_openai import ChatOpenAI
+from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools import FunctionTool
 from llama_index.llms.openai_like import OpenAILike
 from loopback import chat_server
@@ -175,3 +176,26 @@ def test_a_whole_answer_goes_on(two: Any, make: Make) -> None:
     answer = llm.chat_with_tools([TOOL], "hi") if make in INDEX else llm.bind_tools([search]).invoke("hi")
     assert answer is not None
     assert faults(llm) == ["malformed_tool_call", None]
+
+
+@pytest.mark.parametrize("later", [False, True])
+@pytest.mark.parametrize("make", [_like, _endpoint])
+def test_a_streamed_object_that_does_not_fit_in_the_end_is_told(two: Any, make: Make, later: bool) -> None:
+    class Two(BaseModel):
+        """Two fields."""
+
+        q: str
+        n: int
+
+    def said(text: str) -> Any:
+        call = {"index": 0, "id": "t1", "type": "function", "function": {"name": "Two", "arguments": text}}
+        role = piece(None, role="assistant", content=text, tool_calls=[call])
+        return sse(role, piece(finish="stop"))
+
+    async def read(llm: RouterLLM) -> Any:
+        return [part async for part in await llm.astream_structured_predict(Two, PromptTemplate("hi"))]
+
+    llm = routed(make, *two(said('{"q": "x"}'), said('{"q": "x", "n": 1}')))
+    with pytest.raises(StreamInterrupted):
+        asyncio.run(read(llm)) if later else list(llm.stream_structured_predict(Two, PromptTemplate("hi")))
+    assert faults(llm) == ["unparsable"]

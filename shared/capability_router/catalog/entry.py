@@ -26,7 +26,7 @@ FORMS = "a model object, 'provider:model', a ModelCard, (model, card or override
 class Description(NamedTuple):
     """What a framework's model says of itself: card fields, where it calls.
 
-    `gives_reason`: whether its streams always end with a terminal reason, so that a missing one is a fault.
+    `gives_reason`: whether its answers always end with a terminal reason, so that a missing one is a fault.
     """
 
     fields: Mapping[str, Any]

@@ -20,9 +20,9 @@ Theory of operation
 * A target that was tried is tried again only when no fresh one is usable, at most `per_target` times,
   within the retry budget, after its back-off.
 * When every target is held by its breaker, the least bad is forced: an answer may still come.
-* A reply that is merely poor (empty, malformed) is kept; when nothing better is found it is delivered,
-  as it would have been without a router. A stream that ends malformed after its commitment is told as broken off:
-  half a tool call, put together by a framework, would pass for a whole one.
+* A reply that is merely poor (empty, malformed, without a terminal reason) is kept; when nothing better is found it
+  is delivered, as it would have been without a router. A stream that ends malformed after its commitment is told as
+  broken off: half a tool call, put together by a framework, would pass for a whole one.
 * Where resuming is on, an answer that breaks off after its commitment is continued, from the text so far, by
   a target that can do that, chosen by the same rules. What such an attempt gives is held until its first content:
   one that fails before it is followed by the next. Without such a target the answer ends as any other.
@@ -258,7 +258,7 @@ class Execution:
         )  # fmt: skip
         begun = self.committed is not None and run.first_at is not None
         if fault is not None and (not begun or fault.row.blame == "breaker" or fault.kind in _UNUSABLE):
-            whole = fault.row.blame == "quality"
+            whole = fault.row.blame == "quality" or (fault.kind == "truncated" and not self.streaming)
             return self._faulted(event.at, run.index, fault, reply, event.others, whole=whole)
         late = NOTHING if begun else (Deliver(run.index),)
         aborted = self._won(run, event.at, event.others)
@@ -279,7 +279,7 @@ class Execution:
         self._settle(run, at, fault, reply)
         if self.committed is not None:
             return self._broken_off(at, run, fault, reply)
-        if whole and self._poor is None:
+        if whole and (self._poor is None or (self._poor[1].empty and not reply.empty)):
             self._poor = (run, reply)
         other = fault.row.other
         if other == "no" or (other == "if_allowed" and self._limits.keeps(fault)):

@@ -15,14 +15,14 @@ _BROKEN = {Finish.ERROR: "server_error", Finish.OVERLOADED: "overloaded"}
 def judge(reply: Reply, *, streaming: bool, gives_reason: bool, on_content_filter: str = "return") -> Fault | None:
     """What is wrong with a reply that came to its end; None = it is an answer.
 
-    `gives_reason`: the model is known to say why it stopped, so that silence means a stream cut short.
+    `gives_reason`: the model is known to say why it stopped, so that silence means an answer cut short.
     `on_content_filter`: "return" hands a filtered or refused reply to the caller, "fallback" makes it a fault.
     A reply from a cache (`reply.cached`) is judged by its content only where no model is to blame: never as
     truncated or empty. Output that reached its length limit is an answer; `reply.finish` is the flag. An end that
     the provider itself calls an error is one, whatever came before it.
     """
-    if streaming and gives_reason and reply.finish is None and not reply.cached:
-        return Fault("truncated", "the stream ended without a terminal reason")
+    if gives_reason and reply.finish is None and not reply.cached and _said(reply, streaming):
+        return Fault("truncated", f"the {'stream' if streaming else 'reply'} ended without a terminal reason")
     if streaming and reply.hollow and not reply.cached:
         return Fault("truncated", "the stream ended before any content and without a terminal reason")
     if reply.finish in _BROKEN:
@@ -31,6 +31,11 @@ def judge(reply: Reply, *, streaming: bool, gives_reason: bool, on_content_filte
         fault = Fault(_FILTERED[reply.finish], f"finish reason {reply.finish}")
         return fault if on_content_filter == "fallback" else None
     return _empty(reply, streaming) or _malformed(reply, streaming) or _unparsable(reply)
+
+
+def _said(reply: Reply, streaming: bool) -> bool:
+    """Whether the missing reason is what is wrong: a whole reply of nothing, or of no object, is that in any case."""
+    return streaming or not (reply.mute or reply.empty or reply.parse_error)
 
 
 def _empty(reply: Reply, streaming: bool) -> Fault | None:

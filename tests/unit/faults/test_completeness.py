@@ -23,7 +23,12 @@ def kind(
         (Reply(text="hi", finish=Finish.STOP), True, True, ""),
         (Reply(text="hi"), True, True, "truncated"),
         (Reply(text="hi"), True, False, ""),
-        (Reply(text="hi"), False, True, ""),
+        (Reply(text="hi"), False, True, "truncated"),
+        (Reply(text="hi"), False, False, ""),
+        (Reply(text="hi", mute=True), False, True, ""),
+        (Reply(text="hi", cached=True), False, True, ""),
+        (Reply(tool_calls=1), False, True, "truncated"),
+        (Reply(text="{", parse_error="ValidationError"), False, True, "unparsable"),
         (Reply(text="hi", cached=True), True, True, ""),
         (Reply(), True, True, "truncated"),
         (Reply(), True, False, ""),
@@ -120,7 +125,7 @@ def test_rules_that_hold_for_any_reply(reply: Reply, streaming: bool, gives_reas
     told = kind(reply, streaming=streaming, gives_reason=gives_reason, on_content_filter=on_filter)
     assert not told or told in KINDS
     if told == "truncated":
-        assert streaming
+        assert streaming or not reply.empty
         assert gives_reason
         assert reply.finish is None
     if told == "empty":
