@@ -190,8 +190,8 @@ def test_money_is_reserved_for_as_much_as_a_text_takes(text: str, true_count: Ca
 
 
 @pytest.mark.parametrize("text", ["", ENGLISH, *LANGUAGES.values()])
-def test_for_usual_text_no_more_than_three_times_as_much_is_reserved(text: str) -> None:
-    assert most_tokens([text]) <= 3 * measure(text).tokens
+def test_for_usual_text_little_more_than_three_times_as_much_is_reserved_at_most(text: str) -> None:
+    assert most_tokens([text]) <= 3.1 * measure(text).tokens  # Hindi: 0.37 for each of a letter's three bytes
 
 
 def test_long_runs_and_repetitions_take_few_tokens(true_count: Callable[[str], int]) -> None:
