@@ -56,7 +56,7 @@ _BARS = tuple(4 * sign.encode() for sign in "─═")
 _TRADITIONAL = tuple(sign.encode() for sign in "無個這為檔")  # often in traditional Chinese, never in simplified
 _YERU, _JE, _SHORT_U = "ы".encode(), "ј".encode(), "ў".encode()  # often in Russian, in Serbian, in Belarusian
 _CAPITALS = bytes(1 if 0x90 <= byte < 0xB0 else 2 * (byte == 0xD0) for byte in range(256))  # of Cyrillic, if after 2
-_HINDI = tuple(word.encode() for word in ("है", "के"))
+_HINDI = tuple(word.encode() for word in ("है", "में", "के"))
 _URDU, _KURDISH = "ے".encode(), tuple(map(str.encode, "ێۆ"))  # often in these, else seldom
 _EASTERN, _SLOVAK = tuple(map(str.encode, "țţăė")), "ľ".encode()
 _HORN = "ư".encode()  # often in Vietnamese, in no other language
@@ -130,7 +130,7 @@ def _arabic(high: bytes, letters: int) -> tuple[int, ...]:
 
 
 def _not_hindi(high: bytes, letters: int) -> int:
-    return max(letters - 30 * sum(map(high.count, _HINDI)), 0) if letters else 0
+    return max(letters - 24 * sum(map(high.count, _HINDI)), 0) if letters else 0
 
 
 def _split(high: bytes, size: int, scripts: Sequence[Sequence[bytes]]) -> Sequence[int]:
