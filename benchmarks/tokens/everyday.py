@@ -1,7 +1,7 @@
 """Everyday prose in many languages: sentences of news and other pages of the web, and single ones that spaCy brings.
 
-Those of the web are of as many pages as there are sentences; a half of them is fitted on, for each language. The halves are
-the seed's: of the costs that were fitted with seed 7, only seed 7 judges by these sentences. spaCy's are never fitted on. `_SIZES` is that of a message or a paragraph; English is known well from other texts, and only judged.
+Those of the web are of as many pages as there are sentences; for each language a half of them is fitted on. The halves
+are the seed's: of costs that were fitted with seed 7, only seed 7 judges by these sentences. spaCy's are only judged.
 """
 
 from __future__ import annotations
