@@ -26,6 +26,7 @@ class Gate(Protocol):
 
     def admit(self, id: str, now: float, tokens: int = 0) -> Permit | Hold: ...
     def force(self, id: str, now: float) -> Permit | Hold: ...
+    def surpass(self, id: str, now: float, tokens: int = 0) -> Permit | Hold: ...
     def settle(self, permit: Permit, verdict: Verdict, now: float) -> None: ...
     def domain(self, id: str) -> tuple[str, str]: ...
     def wait_s(self, id: str, now: float) -> float: ...
@@ -88,6 +89,15 @@ class Targets:
                 return self._stand(at, self._tried_at(at) if free is None else free)
         self.leave()
         return pick
+
+    def over(self, at: float) -> Pick | None:
+        """A target that is full by what was learned of it alone: the last resort before a refusal."""
+        for candidate in [c for c in self._fresh if c.id in self._held and self._held[c.id].kind == "full"]:
+            permit = self._gate.surpass(candidate.id, at, self._tokens)
+            if isinstance(permit, Permit):
+                self.leave()
+                return self._taken(candidate, permit)
+        return None
 
     def leave(self) -> None:
         """Stand in the line no more."""
