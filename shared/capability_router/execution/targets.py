@@ -58,7 +58,7 @@ class Targets:
     """The candidates of one request and what is left of them. `keys`: the environment variables of their API keys."""
 
     __slots__ = (
-        "_again", "_budget", "_continues", "_fresh", "_gate", "_held", "_limits", "_line", "_place", "_priority",
+        "_again", "_budget", "_continues", "_fresh", "_gate", "_held", "_limits", "_line", "_ousted", "_place", "_priority",
         "_repeats", "_tokens", "_tried", "_turned_away", "denials", "keys",
     )  # fmt: skip
 
@@ -70,7 +70,7 @@ class Targets:
         self._continues = continues
         self._line, self._priority = line, priority
         self._place: Place | None = None
-        self._turned_away = self._tried = False
+        self._turned_away = self._tried = self._ousted = False
         self._fresh = list(candidates)
         self._again: list[Again] = []
         self._repeats: dict[str, int] = {}
@@ -141,7 +141,8 @@ class Targets:
         """Stand in the line, if a target will be free and there is room."""
         if turn is None:
             return Wait(at, None)
-        place = self._place or self._line.place(self._priority)
+        self._ousted = self._place is not None and not self._line.keeps(self._place)
+        place = None if self._ousted else self._place or self._line.place(self._priority)
         if place is None:
             self._turned_away = True
             return Wait(at, None)
@@ -260,6 +261,8 @@ class Targets:
 
     def _turned(self) -> str:
         count = len(self._line)
+        if self._ousted:
+            return f"the line is full, and its place went to a request of higher priority; {count:,} wait"
         return f"the line is full, {count:,} request{' waits' if count == 1 else 's wait'}"
 
     def degraded(self) -> str:
