@@ -58,8 +58,8 @@ class Targets:
     """The candidates of one request and what is left of them. `keys`: the environment variables of their API keys."""
 
     __slots__ = (
-        "_again", "_budget", "_continues", "_fresh", "_gate", "_held", "_limits", "_line", "_ousted", "_place", "_priority",
-        "_repeats", "_tokens", "_tried", "_turned_away", "denials", "keys",
+        "_again", "_budget", "_continues", "_fresh", "_gate", "_held", "_limits", "_line", "_ousted", "_place",
+        "_priority", "_repeats", "_tokens", "_tried", "_turned_away", "denials", "keys",
     )  # fmt: skip
 
     def __init__(
