@@ -11,9 +11,14 @@ import random
 import time
 from typing import Protocol
 
+from capability_router.absence import away_s
+
 
 class Clock(Protocol):
-    """Monotonic seconds for intervals, Unix seconds for stamps, this process's work, and the two ways to wait."""
+    """Monotonic seconds for intervals, Unix seconds for stamps, the two ways to wait, and `worked`:
+
+    seconds in which this process worked, or kept an event loop from its calls.
+    """
 
     def now(self) -> float: ...
     def unix(self) -> float: ...
@@ -27,8 +32,10 @@ class SystemClock:
 
     now = staticmethod(time.monotonic)
     unix = staticmethod(time.time)
-    worked = staticmethod(time.process_time)
     sleep = staticmethod(time.sleep)
+
+    def worked(self) -> float:
+        return time.process_time() + away_s()
 
     async def asleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,7 +15,7 @@ from llama_index.core.llms import ChatMessage
 from llama_index.llms.openai import OpenAI
 from loopback.chat_server import ChatServer, Wire, completion, reply, stall
 
-from capability_router import AllCandidatesFailed
+from capability_router import AllCandidatesFailed, unread
 from capability_router.endpoints import lanes
 from langchain_router import ChatEndpoint, ChatRouter
 from llamaindex_router import EndpointLLM, RouterLLM
@@ -113,3 +115,38 @@ def test_of_a_silent_server_too_the_error_names_the_clock(
         call(model, slow, slow, retry={"attempts": 1}, **settings)
     assert told in str(caught.value)
     assert "OpenAITimeoutError" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("call", "model"), CLIENTS)
+def test_who_was_given_up_keeps_no_thread_and_no_connection(call: Any, model: Any) -> None:
+    left = threading.Event()
+
+    def endless(wire: Wire) -> bool:
+        wire.send(HEAD + b"\r\n")
+        try:
+            for _ in range(200):
+                wire.chunk(b"\n")
+                wire.pause(GAP)
+        except OSError:
+            left.set()
+        return False
+
+    with ChatServer(endless) as slow, ChatServer(reply(completion("sound"))) as sound:
+        for _ in range(3):
+            assert call(model, slow, sound, timeouts={"total": 0.6}).content == "sound"
+        for thread in [one for one in threading.enumerate() if one.name.startswith("router attempt")]:
+            thread.join(2)
+            assert not thread.is_alive()
+        assert left.wait(5)
+        assert len(slow.seen) == 3  # and none was sent again
+
+
+def test_a_socket_that_waits_for_no_response_is_left_alone() -> None:
+    here, there = socket.socketpair()
+    with here, there:
+        thread = threading.Thread(target=here.recv, args=(1,))
+        thread.start()
+        assert not unread.shut(thread)
+        there.send(b"x")
+        thread.join()
+        assert not unread.shut(thread)

@@ -33,6 +33,11 @@ class Admission:
             pick = self._targets.pick(at)
         return pick
 
+    def over(self, at: float, number: int) -> Pick | Fund | None:
+        """A target beyond what was learned of its limits, if the money is there."""
+        pick = self._targets.over(at)
+        return None if pick is None else self._opened(pick, at, number)
+
     def beside(self, pick: Pick | None, at: float, number: int) -> Pick | None:
         """A target for a hedge, if the money is at hand."""
         found = None if pick is None else self._opened(pick, at, number)

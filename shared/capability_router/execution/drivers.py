@@ -16,6 +16,7 @@ from functools import partial
 from types import coroutine
 from typing import Any, TypeVar
 
+from capability_router.absence import watch
 from capability_router.bell import Bell
 from capability_router.clock import Clock
 from capability_router.execution.endpoint import Attempt, Endpoint, aclosable, closable
@@ -78,6 +79,8 @@ async def adrive(
     Written in one piece as far as can be: each async generator within another costs every call and every chunk.
     """
     show: Performance[C] = Performance(machine, endpoint, clock)
+    seen = watch()
+    seen.enter()
     try:
         show.begin()
         if machine.races:
@@ -98,6 +101,7 @@ async def adrive(
         try:
             show.cancel()
         finally:
+            seen.leave()
             on_end()
 
 

@@ -2,7 +2,8 @@
 
 A request joins it only when nothing else is left to try, and stands in it for the models that are full or
 gated for it. Who comes later, or with a lower priority, may not take a place at a model for which
-somebody stands. A line that is full, or in which a turn can't come in time, is refused at once.
+somebody stands. A line that is full, or in which a turn can't come in time, is refused at once; but who comes with
+a higher priority takes the place of the last of the lowest.
 """
 
 from __future__ import annotations
@@ -40,8 +41,19 @@ class Line:
         return len(self._stands)
 
     def place(self, priority: str) -> Place | None:
-        """A new place, to be taken by `stand`; None when the line is full."""
-        return None if len(self._stands) >= self._most else Place(PRIORITIES.index(priority), next(self._numbers))
+        """A new place, to be taken by `stand`; None when the line is full of others as high."""
+        rank = PRIORITIES.index(priority)
+        with self._lock:
+            if len(self._stands) >= self._most:
+                last = max(self._stands, default=None)
+                if last is None or last.rank <= rank:
+                    return None
+                self._quit(last)
+            return Place(rank, next(self._numbers))
+
+    def keeps(self, place: Place) -> bool:
+        """Whether a place that was stood in is there still: it may have been given to somebody else."""
+        return place in self._stands or len(self._stands) < self._most
 
     def stand(self, place: Place, models: Iterable[str], until: float) -> None:
         """Wait for these models, and look again at that time."""

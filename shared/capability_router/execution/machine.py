@@ -55,7 +55,7 @@ from capability_router.execution.events import (
 from capability_router.execution.hedge import Hedging
 from capability_router.execution.limits import Limits
 from capability_router.execution.running import Running
-from capability_router.execution.targets import Pick, Targets
+from capability_router.execution.targets import Pick, Targets, Wait
 from capability_router.faults.completeness import judge
 from capability_router.faults.kinds import Fault
 from capability_router.health.board import Permit, Verdict
@@ -182,13 +182,15 @@ class Execution:
     def _next(self, at: float) -> tuple[Effect, ...]:
         if self.launched >= self._limits.attempts or at >= self._deadline:
             return self._give_up(at)
-        pick = self._admission.pick(at, self.launched + 1)
+        pick: Pick | Wait | Fund | None = self._admission.pick(at, self.launched + 1)
+        latest = min(self._deadline, self._idle_since + self._limits.max_wait_s)
+        if isinstance(pick, Wait) and (pick.turn is None or pick.turn > latest):
+            pick = self._admission.over(at, self.launched + 1)
         if isinstance(pick, Pick):
             return self._launch(at, pick.candidate, pick.permit, self._faults[-1].kind if self._faults else "")
         if isinstance(pick, Fund):
             return (pick,)
-        latest = min(self._deadline, self._idle_since + self._limits.max_wait_s)
-        if pick.turn is None or pick.turn > latest:
+        if pick is None:
             return self._give_up(at)
         self._until = pick.look
         return NOTHING

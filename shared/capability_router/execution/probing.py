@@ -48,7 +48,7 @@ class ProbeGate:
         """A probe's permit, or why not now."""
         return self._board.admit(id, now, tokens, probe=True)
 
-    force = admit
+    force = surpass = admit
 
 
 class Owner(Protocol):

@@ -1,8 +1,8 @@
 """Attempts that run beside the driver, so that it can hear of two at once, and of the time.
 
 Each attempt has a runner, a thread or a task, that puts what comes into one box; the driver takes it
-out, or hears the alarm. A task can be cancelled. A thread can't: one whose attempt is given up reads on
-until the next chunk or its own client's time-out, and closes it then.
+out, or hears the alarm. A task can be cancelled. A thread can't: the connection of one whose attempt is given
+up is shut where that can be (unread.py), else it reads on until the next chunk or its own client's time-out.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from capability_router.bell import Bell, Lateness
 from capability_router.execution.endpoint import Attempt, aclosable, closable
 from capability_router.execution.performance import Performance
+from capability_router.unread import UNREAD
 
 C = TypeVar("C")
 _AHEAD = 64  # chunks that a runner may be ahead of its reader
@@ -46,15 +47,18 @@ class Runner(Generic[C]):
 
     def __init__(self, index: int, attempt: Attempt[C], box: Box) -> None:
         self._index, self._attempt, self._box = index, attempt, box
-        self._stopped = False
+        self._stopped = self._ended = False
         self.room = threading.Semaphore(_AHEAD)
         run = copy_context().run
-        threading.Thread(target=run, args=(self._run,), name=f"router attempt {index}", daemon=True).start()
+        self._thread = threading.Thread(target=run, args=(self._run,), name=f"router attempt {index}", daemon=True)
+        self._thread.start()
 
     def stop(self) -> None:
-        """Let it end by itself; what it still gives is not read."""
+        """What it still gives is not read; it ends by itself, at once where its connection can be shut."""
         self._stopped = True
         self.room.release()
+        if not self._ended:
+            UNREAD.add(self._thread)
 
     def _run(self) -> None:
         try:
@@ -65,8 +69,10 @@ class Runner(Generic[C]):
                         return
                     self._box.put(Given(self._index, chunk))
         except BaseException as error:  # noqa: BLE001 - sorted by the driver, which raises what is no provider's fault
+            self._ended = True
             self._box.put(Given(self._index, error=error))
         else:
+            self._ended = True
             self._box.put(Given(self._index))
 
 

@@ -26,6 +26,7 @@ class Gate(Protocol):
 
     def admit(self, id: str, now: float, tokens: int = 0) -> Permit | Hold: ...
     def force(self, id: str, now: float) -> Permit | Hold: ...
+    def surpass(self, id: str, now: float, tokens: int = 0) -> Permit | Hold: ...
     def settle(self, permit: Permit, verdict: Verdict, now: float) -> None: ...
     def domain(self, id: str) -> tuple[str, str]: ...
     def wait_s(self, id: str, now: float) -> float: ...
@@ -57,8 +58,8 @@ class Targets:
     """The candidates of one request and what is left of them. `keys`: the environment variables of their API keys."""
 
     __slots__ = (
-        "_again", "_budget", "_continues", "_fresh", "_gate", "_held", "_limits", "_line", "_place", "_priority",
-        "_repeats", "_tokens", "_tried", "_turned_away", "denials", "keys",
+        "_again", "_budget", "_continues", "_fresh", "_gate", "_held", "_limits", "_line", "_ousted", "_place",
+        "_priority", "_repeats", "_tokens", "_tried", "_turned_away", "denials", "keys",
     )  # fmt: skip
 
     def __init__(
@@ -69,7 +70,7 @@ class Targets:
         self._continues = continues
         self._line, self._priority = line, priority
         self._place: Place | None = None
-        self._turned_away = self._tried = False
+        self._turned_away = self._tried = self._ousted = False
         self._fresh = list(candidates)
         self._again: list[Again] = []
         self._repeats: dict[str, int] = {}
@@ -88,6 +89,15 @@ class Targets:
                 return self._stand(at, self._tried_at(at) if free is None else free)
         self.leave()
         return pick
+
+    def over(self, at: float) -> Pick | None:
+        """A target that is full by what was learned of it alone: the last resort before a refusal."""
+        for candidate in [c for c in self._fresh if c.id in self._held and self._held[c.id].kind == "full"]:
+            permit = self._gate.surpass(candidate.id, at, self._tokens)
+            if isinstance(permit, Permit):
+                self.leave()
+                return self._taken(candidate, permit)
+        return None
 
     def leave(self) -> None:
         """Stand in the line no more."""
@@ -131,7 +141,8 @@ class Targets:
         """Stand in the line, if a target will be free and there is room."""
         if turn is None:
             return Wait(at, None)
-        place = self._place or self._line.place(self._priority)
+        self._ousted = self._place is not None and not self._line.keeps(self._place)
+        place = None if self._ousted else self._place or self._line.place(self._priority)
         if place is None:
             self._turned_away = True
             return Wait(at, None)
@@ -250,6 +261,8 @@ class Targets:
 
     def _turned(self) -> str:
         count = len(self._line)
+        if self._ousted:
+            return f"the line is full, and its place went to a request of higher priority; {count:,} wait"
         return f"the line is full, {count:,} request{' waits' if count == 1 else 's wait'}"
 
     def degraded(self) -> str:

@@ -3,8 +3,8 @@
 Nothing is limited until something is seen. A refusal (429, 529) of one of more than four calls cuts the
 number to four fifths of what was in flight; answers at the limit raise it by one per round, as TCP does.
 When first tokens take twice as long as they use to while several calls are in flight, the queue is at the
-provider: then it is cut too. Waits in which the caller's own process was busy don't count, for a busy event
-loop sees every token late. It is never below four: what refuses so few is short of something else. Five
+provider: then it is cut too. Waits in which the caller's own process was busy, or kept its event loop, don't
+count: then every token is seen late. It is never below four: what refuses so few is short of something else. Five
 minutes without a cut end the limit.
 """
 
@@ -21,10 +21,11 @@ _FORGOTTEN_S = 300.0
 class Bearing:
     """One candidate's learned limit of calls in flight; `limit` is infinite while none is known. Pure."""
 
-    __slots__ = ("_cut_at", "_fast", "_seen", "_slow", "limit")
+    __slots__ = ("_cut_at", "_fast", "_seen", "_slow", "limit", "why")
 
     def __init__(self) -> None:
         self.limit = math.inf
+        self.why = ""  # what it was learned from
         self._cut_at = -math.inf
         self._fast = self._slow = 0.0
         self._seen = 0
@@ -32,7 +33,7 @@ class Bearing:
     def refused(self, in_flight: int, sent_at: float, now: float) -> None:
         """The provider had too much to do; a call sent before the last cut says nothing new."""
         if in_flight > _LEAST and sent_at >= self._cut_at:
-            self._cut(min(self.limit, in_flight) * _CUT, now)
+            self._cut(min(self.limit, in_flight) * _CUT, now, "refusals (429, 529) under load")
 
     def answered(self, in_flight: int, ttft_s: float | None, sent_at: float, now: float) -> None:
         """A call went well with so many in flight, itself included."""
@@ -47,14 +48,14 @@ class Bearing:
             self._fast = ttft_s if first else self._fast + (ttft_s - self._fast) * _FAST
             self._slow = ttft_s if first else self._slow + (ttft_s - self._slow) * _SLOW
             if in_flight > _LEAST and sent_at >= self._cut_at and self._late:
-                self._cut(min(self.limit, in_flight) * _LATE_CUT, now)
+                self._cut(min(self.limit, in_flight) * _LATE_CUT, now, "first tokens that came late under load")
 
     @property
     def _late(self) -> bool:
         return self._seen >= _ENOUGH and self._fast > _LATE * self._slow + _LATE_BY_S
 
-    def _cut(self, limit: float, now: float) -> None:
-        self.limit, self._cut_at = max(limit, float(_LEAST)), now
+    def _cut(self, limit: float, now: float, why: str) -> None:
+        self.limit, self._cut_at, self.why = max(limit, float(_LEAST)), now, why
 
     def __repr__(self) -> str:
         return f"<Bearing {self.limit:.1f} at once>"

@@ -168,6 +168,15 @@ class Board:
         self._after()
         return found
 
+    def surpass(self, id: str, now: float, tokens: int = 0) -> Permit | Hold:
+        """A permit past a limit of calls at once that is only learned, for when there is nothing else; else why not."""
+        lane = self._lanes[id]
+        with self._lock:
+            self._work_off()
+            found = lane.surpass(now, tokens)
+        self._after()
+        return found
+
     def settle(self, permit: Permit, verdict: Verdict, now: float) -> None:
         """Give a permit back and say how the call ended. A second time is counted and ignored."""
         self._line.append((permit, verdict, now))

@@ -118,6 +118,13 @@ class Lane:
         forced = self._paused(now) is not None
         return self._grant(now, 0, forced=forced)
 
+    def surpass(self, now: float, tokens: int) -> Permit | Hold:
+        """A permit past a limit of calls at once that is only learned."""
+        hold = self._stopped(now) or self._paused(now) or self._no_budget(now, tokens)
+        if hold is None and self.limiter.in_flight >= self.limiter.stated:
+            hold = self._no_slot(now)
+        return self._grant(now, tokens) if hold is None else hold
+
     def settle(self, permit: Permit, verdict: Verdict, now: float) -> None:
         """Take the permit back and learn from how the call ended."""
         before = self.breaker.state
@@ -224,8 +231,12 @@ class Lane:
         if not self.limiter.full:
             return None
         wait = self.limiter.queue_s(now, self.latency.service_s())
-        count = self.limiter.in_flight
-        told = f"full: {count} calls in flight, limit {self.limiter.most}"
+        count, limiter = self.limiter.in_flight, self.limiter
+        if self.bearing is not None and count < limiter.stated:
+            told = f"full: {count} calls in flight, limit {limiter.most}, learned from {self.bearing.why}"
+            mend = "switch learned limits off (health: {learns_limits: false})"
+            return Hold(told, now + max(wait, _LEAST_WAIT_S), "full", mend)
+        told = f"full: {count} calls in flight, limit {limiter.stated}"
         return Hold(told, now + max(wait, _LEAST_WAIT_S), "full", "raise limits.concurrency")
 
     def _no_budget(self, now: float, tokens: int) -> Hold | None:

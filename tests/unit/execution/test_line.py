@@ -94,6 +94,26 @@ async def test_a_full_line_refuses_at_once() -> None:
     assert_books_balanced(router)
 
 
+async def test_a_line_full_of_batch_makes_room_for_interactive_requests() -> None:
+    router, models = busy(retry={"max_waiting": 2})
+    order: list[str] = []
+    tasks = [asyncio.create_task(asked(router, models, order, "zero"))]
+    while models["a"].calls == 0:  # noqa: ASYNC110 - the model knows no event
+        await asyncio.sleep(0.001)
+    for count in (1, 2):
+        tasks.append(asyncio.create_task(asked(router, models, order, f"b{count}", priority="batch")))
+        await _waiting(router, count)
+    interactive = asyncio.create_task(asked(router, models, order, "i"))
+    with pytest.raises(RouterBusy, match="its place went to a request of higher priority; 2 wait"):
+        await tasks.pop()
+    with pytest.raises(RouterBusy, match="the line is full, 2 requests wait"):
+        await asked(router, models, order, "b3", priority="batch")
+    models["a"].open()
+    await asyncio.gather(*tasks, interactive)
+    assert order == ["zero", "i", "b1"]
+    assert_books_balanced(router)
+
+
 def test_a_turn_that_comes_too_late_is_not_waited_for() -> None:
     """Calls last 40 s here, as far as is known: a request that has 5 s is told at once."""
     clock = ManualClock()

@@ -88,18 +88,18 @@ async def test_answers_that_were_there_in_time_are_answers(stream: bool, hedge: 
 
 
 async def test_the_time_that_the_loop_was_away_is_given_back_but_not_of_a_deadline() -> None:
-    async def told(**settings: Any) -> list[str]:
+    async def told(after_s: float, **settings: Any) -> list[str]:
         router = scripted_router({"a": ["ok"], "b": ["ok"]}, clock=SystemClock(), policy="single", **settings)
-        return await answers(router, Endpoint(a=0.35, b=0.0), away_s=0.3, stream=True)
+        return await answers(router, Endpoint(a=after_s, b=0.0), away_s=0.3, stream=True)
 
-    assert await told(timeouts={"total": 0.15}) == ["a"] * 12
+    assert await told(0.35, timeouts={"total": 0.15}) == ["a"] * 12
     with pytest.raises(AllCandidatesFailed, match="late, for this program kept its event loop busy"):
-        await told(deadline_s=0.15)
+        await told(9.0, deadline_s=0.15)
 
 
 async def test_a_delay_of_our_own_opens_no_breaker() -> None:
     router = scripted_router({"a": ["ok"], "b": ["ok"]}, clock=SystemClock(), policy="single", timeouts={"total": 0.1})
-    endpoint = Endpoint(a=0.5, b=0.0)
+    endpoint = Endpoint(a=9.0, b=0.0)
     assert await answers(router, endpoint, away_s=0.3, stream=True) == ["b"] * 12
     row = router.health()[0]
     assert (row["state"], row["failed"], row["neutral"]) == ("closed", 0, 12)
@@ -109,5 +109,5 @@ async def test_a_delay_of_our_own_opens_no_breaker() -> None:
 
 async def test_a_model_that_is_silent_is_blamed_as_ever_when_the_loop_was_there() -> None:
     router = scripted_router({"a": ["ok"], "b": ["ok"]}, clock=SystemClock(), policy="single", timeouts={"total": 0.1})
-    assert await answers(router, Endpoint(a=0.5, b=0.0), away_s=0.0, stream=True) == ["b"] * 12
+    assert await answers(router, Endpoint(a=9.0, b=0.0), away_s=0.0, stream=True) == ["b"] * 12
     assert router.health()[0]["failed"] >= 5

@@ -98,7 +98,7 @@ def test_the_board_admits_no_more_than_is_borne_and_reset_forgets_it() -> None:
         board.settle(permit, Verdict(ok=False, neutral=True), 1.0)
     taken = [board.admit("a", 2.0) for _ in range(9)]
     assert isinstance(taken[-1], Hold)
-    assert taken[-1].reason == "full: 8 calls in flight, limit 8"
+    assert taken[-1].reason == "full: 8 calls in flight, limit 8, learned from refusals (429, 529) under load"
     assert board.snapshot(2.0)[0]["concurrency_limit"] == 8
     board.reset("a", 2.0)
     assert not isinstance(board.admit("a", 2.0), Hold)

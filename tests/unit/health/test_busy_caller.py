@@ -76,6 +76,24 @@ async def test_a_busy_event_loop_is_not_taken_for_a_busy_provider() -> None:
     assert (row["concurrency_limit"], row["calls"]) == (None, 120)
 
 
+async def test_nor_is_one_that_waits_for_something_else() -> None:
+    router = scripted_router({"a": ["ok"], "b": ["ok"]}, clock=SystemClock(), policy="single")
+
+    async def ask() -> None:
+        async for _ in router.start(Request(("hi",), stream=True), Endpoint(busy=False)):
+            pass
+
+    for _ in range(60):
+        await ask()
+    for _ in range(3):
+        asked = [asyncio.create_task(ask()) for _ in range(12)]
+        await asyncio.sleep(0.001)
+        time.sleep(0.4)  # noqa: ASYNC251 - a blocking call of the application, which uses no processor time
+        await asyncio.gather(*asked)
+    row = router.health()[0]
+    assert (row["concurrency_limit"], row["calls"]) == (None, 96)
+
+
 class Late:
     """A board whose calls get their first tokens ten times as late as before, all of a sudden."""
 

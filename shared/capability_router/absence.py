@@ -1,0 +1,87 @@
+"""How long event loops of this process were away: blocked by their application, whether it worked or waited.
+
+A loop that is away hears of its answers late, and what it measures of a model is its own delay. It is looked at only
+while two calls or more are awaited in it: one that is awaited alone costs no timer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from threading import RLock
+from weakref import WeakKeyDictionary, ref
+
+_LOOK_S = 0.05
+_LATE_S = 0.02  # less is the loop's usual work
+
+
+class Watch:
+    """One loop's timer, and how late it comes."""
+
+    __slots__ = ("_calls", "_due", "_handle", "_loop")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = ref(loop)
+        self._calls, self._due = 0, 0.0
+        self._handle: asyncio.TimerHandle | None = None
+
+    def enter(self) -> None:
+        """One more call is awaited in this loop."""
+        self._calls += 1
+        loop = self._loop()
+        if self._calls == 2 and loop is not None:
+            self._look_again(loop)
+
+    def leave(self) -> None:
+        """One call less; the garbage collector may end it, when the loop is gone."""
+        self._calls -= 1
+        loop = self._loop()
+        if self._calls < 2 and self._handle is not None and loop is not None:
+            _add(self.pending_s(loop.time()))
+            self._handle.cancel()
+            self._handle = None
+
+    def pending_s(self, now: float) -> float:
+        """By how much the timer that is set is late by now."""
+        late = now - self._due if self._handle is not None else 0.0
+        return late if late > _LATE_S else 0.0
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        late = self.pending_s(loop.time())
+        self._handle = None
+        if late:
+            _add(late)
+        self._look_again(loop)
+
+    def _look_again(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._due = loop.time() + _LOOK_S
+        self._handle = loop.call_at(self._due, self._look, loop)
+
+
+_WATCHES: WeakKeyDictionary[asyncio.AbstractEventLoop, Watch] = WeakKeyDictionary()
+_LOCK = RLock()  # the garbage collector may end a call in the middle of another's
+_away_s = 0.0
+
+
+def _add(seconds: float) -> None:
+    global _away_s
+    with _LOCK:
+        _away_s += seconds
+
+
+def watch() -> Watch:
+    """The running loop's."""
+    loop = asyncio.get_running_loop()
+    found = _WATCHES.get(loop)
+    if found is None:
+        found = _WATCHES[loop] = Watch(loop)
+    return found
+
+
+def away_s() -> float:
+    """Seconds in all by which loops were late, up to now for the running one. Never less than before."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:  # in a thread without one
+        return _away_s
+    found = _WATCHES.get(loop)
+    return _away_s if found is None else _away_s + found.pending_s(loop.time())
