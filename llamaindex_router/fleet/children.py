@@ -85,6 +85,7 @@ class Children:
         """The same LLMs as copies over the same clients: a manager set on these is not set on the callers' own."""
         twin = copy(self)
         twin._llms = {name: llm.model_copy() for name, llm in self._llms.items()}
+        twin.loops = Loops(twin._llms.values())  # a client that is made at its first call is each copy's own
         return twin
 
     def __repr__(self) -> str:
