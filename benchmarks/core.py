@@ -3,7 +3,8 @@
 Median and 99th percentile in microseconds, a prompt of 84 characters, cards with windows, prices,
 capabilities, quality and latency. "decide" is eligibility, prediction and ranking; "start" adds the
 run's machine and account; "whole" also carries out a scripted call that answers at once, books it and
-settles it. A shadow decides in "start". The last column is "decide" over a bare loop that reads ten attributes per model.
+settles it. A shadow decides in "start". The last column is "decide" over a bare loop that reads ten
+attributes per model.
 """
 
 from __future__ import annotations

@@ -69,6 +69,7 @@ class ShadowCalls:
         except RuntimeError:
             loop = None
         with self._lock:
+            self._under_way = {each for each in self._under_way if _alive(each)}
             if len(self._under_way) >= MOST:
                 return
             if loop is None:
@@ -104,6 +105,11 @@ class ShadowCalls:
         outcome = run.outcome
         if outcome is not None and outcome.attempts and self._sinks and not _cancelled(run):
             self._sinks.write(shadow_record(of, outcome, at=self._clock.unix(), router=self._name))
+
+
+def _alive(call: Thread | asyncio.Task[None]) -> bool:
+    """Whether it can still come to its end: a closed loop's can't, nor a thread that a fork left behind."""
+    return call.is_alive() if isinstance(call, Thread) else not call.get_loop().is_closed()
 
 
 def due(run: Run[Any], aside: Aside) -> bool:

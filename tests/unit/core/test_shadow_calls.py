@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import pickle
 import threading
 from collections.abc import Iterator
@@ -123,6 +124,21 @@ def test_at_most_so_many_are_under_way_and_nobody_waits_for_them() -> None:
     assert small_calls(router) == MOST
     assert not router._shadow_calls._under_way
     assert_books_balanced(router)
+
+
+def test_what_a_closed_loop_has_left_hinders_nobody() -> None:
+    router, loop = made(), asyncio.new_event_loop()
+    left = [loop.create_task(asyncio.Event().wait()) for _ in range(MOST)]
+    loop.run_until_complete(asyncio.sleep(0))
+    router._shadow_calls._under_way.update(left)  # type: ignore[arg-type]  # only whether they are over is asked
+    ask(router, lambda: endpoint(router))
+    assert small_calls(router) == 0
+    for task in left:
+        task.cancel()
+    loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+    loop.close()
+    ask(router, lambda: endpoint(router))
+    assert small_calls(router) == 1
 
 
 def test_a_router_with_both_can_be_pickled() -> None:
