@@ -83,6 +83,7 @@ class Router:
         )  # fmt: skip
         self._watchers: list[Callable[[HealthEvent], None]] = []
         self.sinks = Sinks(configured_sinks(s.telemetry.jsonl, s.telemetry.log))
+        self._hashed = _hasher() if s.telemetry.hashed_words else None
         for entry in registry:
             card = entry.card
             self.board.register(card.id, entry.address, limits=card.limits, latency=card.latency)
@@ -91,7 +92,7 @@ class Router:
             self.board.probes(able)
             self._watchers.append(Prober(self, able).heard)
         learned = cache(_learner)  # once for each file, whoever reads it
-        self.planner = Planner(
+        self.planner = learnt = Planner(
             registry, Roster(registry.cards), choose_policy(s.policy, registry.matches), Prior(_stated(registry)),
             Lengths(), self.board, Balance(registry.cards), s.unknown, s.tenants, count=counter_of(s.counter),
             learned=learned(s.policy.state if s.policy.name == "adaptive" else None),
@@ -100,7 +101,6 @@ class Router:
         self._dispatch = Dispatch(s, registry, self.board)
         self.line = self._dispatch.line
         self._shadow_calls = ShadowCalls(self._accounts, self._dispatch, self.clock, self.sinks, s.name)
-        learnt = self.planner
         self._lessons = Lessons(
             learnt.lengths, learnt.sizes, learnt.windows, learnt.prior, Affinity(registry.entries), Outcomes(),
             learnt.learned,
@@ -237,6 +237,8 @@ class Router:
         self._lessons.ended(request, run.plan, outcome, run.reply, self.clock.now())
         if self.sinks:
             record = decision_record(request, run.plan, outcome, at=self.clock.unix(), router=self.name, aside=aside)
+            if self._hashed is not None:
+                record["traits"] = self._hashed(request)
             self.sinks.write(record)
         for listener in self._listeners:
             try:
@@ -285,6 +287,15 @@ def _learner(path: str | None) -> Knowledge | None:
     except ModuleNotFoundError as error:
         raise ConfigError("policy.state needs numpy: install capability-router[learn]") from error
     return Learner.open(Path(path))
+
+
+def _hasher() -> Callable[[Request], dict[str, Any]]:
+    """What is seen of a request, for its decision record; ConfigError where numpy is not installed."""
+    try:
+        from capability_router.learning.logs.sketched import hashed  # here, because it loads numpy
+    except ModuleNotFoundError as error:
+        raise ConfigError("telemetry.hashed_words needs numpy: install capability-router[learn]") from error
+    return hashed
 
 
 def _remade(registry: Registry, settings: Settings, count: Count | None) -> Router:

@@ -135,7 +135,7 @@ class Planner:
         tokens_in, tokens_out, task, hardness = found[:4]
         believed, condition = self.prior.on(task), self.health.condition
         factors, common = self.lengths.on(task)
-        balancing, staying, service = bool(self.balance), stay.model, request.service
+        balancing, staying, service, asked = bool(self.balance), stay.model, request.service, request.max_tokens
         judged = None if self.learned is None else self._judged(self.learned, request, cards, believed, hardness)
         rows: list[Row] = []
         for card in cards:
@@ -147,6 +147,11 @@ class Planner:
             expected = int(tokens_out * factors.get(id, common))
             if judged is not None:
                 quality, expected = judged[id].quality, judged[id].tokens or expected
+            limit, most = asked or card.output_reserve, card.max_output_tokens
+            if limit and expected > limit:
+                expected = limit
+            if most and expected > most:
+                expected = most
             stays = id == staying
             cached = stay.cached_tokens if stays else 0
             if sizing is not None:
