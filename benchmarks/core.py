@@ -3,7 +3,8 @@
 Median and 99th percentile in microseconds, a prompt of 84 characters, cards with windows, prices,
 capabilities, quality and latency. "decide" is eligibility, prediction and ranking; "start" adds the
 run's machine and account; "whole" also carries out a scripted call that answers at once, books it and
-settles it. The last column is "decide" over a bare loop that reads ten attributes per model.
+settles it. A shadow decides in "start". The last column is "decide" over a bare loop that reads ten
+attributes per model.
 """
 
 from __future__ import annotations
@@ -53,12 +54,16 @@ def bare(made: Any) -> Callable[[], object]:
     return lambda: [[getattr(card, name) for name in names] for card in made.registry.cards]
 
 
-def row(count: int, policy: Any) -> str:
-    made = scripted_router({name: ["ok"] for name in cards(count)}, cards=cards(count), policy=policy)
+TRIALS: dict[str, Any] = {"shadow": "adaptive", "canary": {"name": "adaptive", "share": 0.5}}
+
+
+def row(count: int, policy: Any, **trial: Any) -> str:
+    made = scripted_router({name: ["ok"] for name in cards(count)}, cards=cards(count), policy=policy, **trial)
     request = Request((PROMPT,))
     decide, start = timed(lambda: made.explain(request)), timed(lambda: made.start(request, None))
     whole, floor = timed(lambda: ask(made, request)), timed(bare(made))
     name = policy if isinstance(policy, str) else " ".join(f"{v}" for v in list(policy.values())[:1]) + " *"
+    name = f"+ {next(iter(trial))}" if trial else name
     figures = "".join(f"{p50:8.1f} /{p99:7.1f}" for p50, p99 in (decide, start, whole))
     return f"{count:6} {name:12}{figures}{decide[0] / floor[0]:8.1f} x"
 
@@ -68,6 +73,8 @@ def main() -> None:
     print(f"{'models':>6} {'policy':12}{'decide':>17}{'start':>17}{'whole':>17}{'ratio':>10}")
     for policy in POLICIES:
         print(row(10, policy))
+    for name, trial in TRIALS.items():
+        print(row(10, "adaptive", **{name: trial}))
     for count in (2, 50, 200):
         print(row(count, "adaptive"))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import aclosing, closing
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.callbacks import AsyncCallbackManager, BaseCallbackManager, CallbackManager
@@ -124,8 +125,14 @@ class RoutedCall:
         on_partial = router.settings.on_partial
         attempts = Attempts(self._model.children, self._call, traced, self._config, on_partial=on_partial)
         self._attempts = attempts
-        self._run = router.start(request, attempts)
+        self._run = router.start(request, attempts, again=partial(self._unheard, type(traced)))
         return self._run
+
+    def _unheard(self, kind: type[ChainRun]) -> Attempts:
+        """The same call once more, for a shadow: no handler and no tracer of the caller's hears of it."""
+        config = RunnableConfig(callbacks=None, recursion_limit=self._config["recursion_limit"])
+        config["configurable"] = self._config["configurable"]
+        return Attempts(self._model.children, self._call, kind.get_noop_manager(), config)
 
     def _terms(self, manager: BaseCallbackManager) -> Routing:
         """The terms in force, with those of the config over them and attribution filled in."""

@@ -73,6 +73,7 @@ class Core:
         self.router = router if router is not None else _router(recipe)
         self.router.count_with(tokens_of, "of LlamaIndex")
         self.children = Children(self.router.registry, recipe.defaults, recipe.api_key)
+        self._unheard_children: Children | None = None
         self.origins = Origins()
         self._token = token or uuid.uuid4().hex
         _cores[self._token] = self
@@ -84,8 +85,14 @@ class Core:
     def start(self, call: Call[R], request: Request, manager: CallbackManager, *, annotate: bool) -> Routed[R]:
         """Plan a call; raises NoEligibleModel or BudgetExceeded before anything is sent."""
         endpoint = LlamaEndpoint(call, self.children, manager, self.origins)
-        run = self.router.start(request, endpoint)
+        run = self.router.start(request, endpoint, again=lambda: self._unheard(call))
         return Routed(call, run, (Annotator if annotate else Unannotated)(run, endpoint), self.origins)
+
+    def _unheard(self, call: Call[Any]) -> LlamaEndpoint:
+        """The same call once more, for a shadow: no callback handler of the caller's hears of it."""
+        if self._unheard_children is None:
+            self._unheard_children = self.children.unheard()
+        return LlamaEndpoint(call, self._unheard_children, CallbackManager([]), self.origins)
 
     def __copy__(self) -> Core:
         return self

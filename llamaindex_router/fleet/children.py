@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from copy import copy
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -79,6 +80,13 @@ class Children:
         if llm.callback_manager is not wanted:
             llm.callback_manager = wanted
         return llm
+
+    def unheard(self) -> Children:
+        """The same LLMs as copies over the same clients: a manager set on these is not set on the callers' own."""
+        twin = copy(self)
+        twin._llms = {name: llm.model_copy() for name, llm in self._llms.items()}
+        twin.loops = Loops(twin._llms.values())  # a client that is made at its first call is each copy's own
+        return twin
 
     def __repr__(self) -> str:
         return f"<Children {', '.join(f'{name}: {type(llm).__name__}' for name, llm in self._llms.items())}>"

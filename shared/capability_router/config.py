@@ -5,7 +5,7 @@ This module loads pydantic, tenacity and PyYAML; the router imports it when it i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -25,7 +25,7 @@ from capability_router.money.price import usd
 from capability_router.nearest import nearest
 from capability_router.policies.rules import RuleSpec
 from capability_router.settings.problems import config_error
-from capability_router.settings.schema import Hedge, LedgerBlock, Policy, Retry, Telemetry, Words
+from capability_router.settings.schema import Canary, Hedge, LedgerBlock, Policy, Retry, Shadow, Telemetry, Words
 from capability_router.settings.source import read
 
 __all__ = ["Settings", "load"]
@@ -39,7 +39,7 @@ class Settings:
     seed. `retry`: attempts, per_target, budget_ratio, budget_floor, wait(n), max_wait_s. `hedge`: on,
     after_s, extra. `telemetry`: jsonl, log, hashed_words, capture_content. `tenants`: tenant -> the only models it
     may use. `store`: its URL. `counter` of tokens: "estimate", "tiktoken", "model", or a function of a text.
-    `warnings`: what is allowed but hardly meant.
+    `shadow`, `canary`: second policies. `warnings`: what is allowed but hardly meant.
     """
 
     name: str
@@ -66,6 +66,8 @@ class Settings:
     annotate: bool
     tenants: Mapping[str, tuple[str, ...]]
     counter: Any = "estimate"
+    shadow: Shadow | None = None
+    canary: Canary | None = None
     warnings: tuple[str, ...] = ()
 
     @classmethod
@@ -127,7 +129,7 @@ def _overlaid(written: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[
 
 
 def _long(name: str, value: Any) -> Any:
-    return {"name": value} if name == "policy" and isinstance(value, str) else value
+    return {"name": value} if name in ("policy", "shadow") and isinstance(value, str) else value
 
 
 def _settled(written: Mapping[str, Any], named: str) -> Settings:
@@ -135,18 +137,23 @@ def _settled(written: Mapping[str, Any], named: str) -> Settings:
         words = Words.model_validate(written)
     except ValidationError as error:
         raise config_error(error, Words, named) from None
-    unread = words.policy.unread()
+    seconds = {"policy": words.policy, "shadow": words.shadow, "canary": words.canary}
+    unread = [(place, block, name) for place, block in seconds.items() if block for name in block.unread()]
+    caps = (*(cap.config() for cap in words.budgets), *(words.shadow.caps() if words.shadow else ()))
     return Settings(
         name=words.name, models=words.models, policy=words.policy, rules=words.policy.specs(),
         health=words.health.config(), learns_limits=words.health.learns_limits,
         probe=words.health.probe, retry=words.retry, timeouts=words.timeouts.config(),
-        deadline_s=words.deadline_s, hedge=words.hedge, budgets=tuple(cap.config() for cap in words.budgets),
+        deadline_s=words.deadline_s, hedge=words.hedge, budgets=caps,
         resume=words.resume, on_content_filter=words.on_content_filter, unknown=words.unknown,
         on_partial=words.on_partial,
         store=words.store.url, store_lease_s=words.store.lease_s, when_away=words.store.when_away,
         ledger=words.ledger, telemetry=words.telemetry, annotate=words.annotate,
         tenants=MappingProxyType(dict(words.tenants)), counter=words.tokens.counter,
-        warnings=(*(f"policy.{name} is not read by policy {words.policy.name!r}" for name in unread), *_idle(words)),
+        shadow=words.shadow, canary=words.canary,
+        warnings=(
+            *(f"{place}.{name} is not read by policy {block.name!r}" for place, block, name in unread), *_idle(words),
+        ),
     )  # fmt: skip
 
 
@@ -209,7 +216,13 @@ def _strangers(settings: Settings, registry: Registry) -> list[str]:
     """Names of models and providers, in budgets, rules and tenants, that mean none of the registered."""
     caps = [(spec.kind, spec.scope.partition(":")[2]) for spec in settings.budgets if not spec.each]
     named = [(f"budgets: model:{name}", name) for kind, name in caps if kind == "model"]
-    named += [(f"policy.rules[{i}].then", model) for i, rule in enumerate(settings.rules) for model in rule.then]
+    ruled = {"policy": settings.rules, "shadow": _rules(settings.shadow), "canary": _rules(settings.canary)}
+    named += [
+        (f"{place}.rules[{i}].then", model)
+        for place, rules in ruled.items()
+        for i, rule in enumerate(rules)
+        for model in rule.then
+    ]
     named += [(f"tenants.{tenant}", model) for tenant, models in settings.tenants.items() for model in models]
     makers = dict.fromkeys(card.provider for card in registry.cards if card.provider)
     lost = [name for kind, name in caps if kind == "provider" and not registry.spellings(name)]
@@ -223,6 +236,10 @@ def _strangers(settings: Settings, registry: Registry) -> list[str]:
             if kind == "credential" and not registry.marks(name)
         ),
     ]
+
+
+def _rules(block: Policy | None) -> Sequence[RuleSpec]:
+    return block.specs() if block else ()
 
 
 def _stranger(where: str, name: str, known: Iterable[str]) -> str:

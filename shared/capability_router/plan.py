@@ -68,6 +68,7 @@ class Plan:
 
     `input_tokens`: before what is particular about a model. `output_tokens`: of one answer. `bucket`: what the text
     consists of, if what the models count for it is to be learned.
+    `canary`: whether the canary decided; None = there is none, or the request is pinned.
     """
 
     request_id: str
@@ -83,6 +84,7 @@ class Plan:
     settings: tuple[tuple[str, float], ...] = ()
     propensity: float = 1.0
     bucket: str = ""
+    canary: bool | None = None
 
     @property
     def chosen(self) -> Candidate:
@@ -100,6 +102,7 @@ class Plan:
             "needs": list(self.needs), "settings": dict(self.settings), "propensity": self.propensity,
             "candidates": [c.to_dict() for c in self.candidates],
             "refusals": [r._asdict() for r in self.refusals], "notes": list(self.notes),
+            **({} if self.canary is None else {"canary": self.canary}),
         }  # fmt: skip
 
     def to_json(self) -> str:

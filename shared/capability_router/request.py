@@ -276,6 +276,7 @@ class Outcome:
     """What became of one request: who answered, after which attempts, at what cost.
 
     `resumed`: how often the answer, cut off, was continued by a further attempt; `usage` is then of all of them.
+    `canary`: whether the canary decided; None = the router has none.
     """
 
     request_id: str
@@ -290,6 +291,7 @@ class Outcome:
     usage: Usage
     finish: str | None = None
     resumed: int = 0
+    canary: bool | None = None
 
     @property
     def ok(self) -> bool:
@@ -303,7 +305,9 @@ class Outcome:
 
     def annotation(self) -> dict[str, Any]:
         """What the adapters write as `["router"]` on the reply: flat and JSON-safe."""
-        flag = {"resumed": self.resumed} if self.resumed else {}
+        flag: dict[str, Any] = {"resumed": self.resumed} if self.resumed else {}
+        if self.canary is not None:
+            flag["canary"] = self.canary
         return {
             "request_id": self.request_id, "model": self.model, "provider": self.provider,
             "attempts": len(self.attempts), "fallback": self.fallback, "reason": self.reason,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -34,12 +35,15 @@ from capability_router.policies.balance import Balance
 from capability_router.policies.base import Knowledge
 from capability_router.policies.choice import choose_policy
 from capability_router.policies.lessons import Lessons
-from capability_router.policies.planner import Decision, Planner
+from capability_router.policies.planner import Planner
+from capability_router.policies.shadow import Aside
 from capability_router.request import Outcome, Request
+from capability_router.shadow_calls import Again, ShadowCalls
 from capability_router.stores.base import Store
 from capability_router.telemetry.records import decision_record, feedback_record
 from capability_router.telemetry.sinks import Sink, Sinks, configured_sinks
 from capability_router.treasury import Treasury
+from capability_router.trials import Decided, Trials
 
 if TYPE_CHECKING:
     from capability_router.config import Settings
@@ -81,22 +85,22 @@ class Router:
         self.sinks = Sinks(configured_sinks(s.telemetry.jsonl, s.telemetry.log))
         self._hashed = _hasher() if s.telemetry.hashed_words else None
         for entry in registry:
-            self.board.register(
-                entry.card.id, entry.address, limits=entry.card.limits, latency=entry.card.latency
-            )  # fmt: skip
+            card = entry.card
+            self.board.register(card.id, entry.address, limits=card.limits, latency=card.latency)
         if s.probe:
             able = [card.id for card in registry.cards if card.endpoint is not None]
             self.board.probes(able)
             self._watchers.append(Prober(self, able).heard)
-        policy = choose_policy(s.policy, registry.matches)
-        self.planner = Planner(
-            registry, Roster(registry.cards), policy, Prior(_stated(registry)), Lengths(), self.board,
-            Balance(registry.cards), s.unknown, s.tenants, count=counter_of(s.counter),
-            learned=_learner(s.policy.state if s.policy.name == "adaptive" else None),
+        learned = cache(_learner)  # once for each file, whoever reads it
+        self.planner = learnt = Planner(
+            registry, Roster(registry.cards), choose_policy(s.policy, registry.matches), Prior(_stated(registry)),
+            Lengths(), self.board, Balance(registry.cards), s.unknown, s.tenants, count=counter_of(s.counter),
+            learned=learned(s.policy.state if s.policy.name == "adaptive" else None),
         )  # fmt: skip
+        self._trials = Trials(s, registry.matches, learned)
         self._dispatch = Dispatch(s, registry, self.board)
         self.line = self._dispatch.line
-        learnt = self.planner
+        self._shadow_calls = ShadowCalls(self._accounts, self._dispatch, self.clock, self.sinks, s.name)
         self._lessons = Lessons(
             learnt.lengths, learnt.sizes, learnt.windows, learnt.prior, Affinity(registry.entries), Outcomes(),
             learnt.learned,
@@ -127,19 +131,23 @@ class Router:
         plan = self._decide(request).plan
         return within_budgets(plan, self._accounts.open(request, plan).foreseen) if self.budgets else plan
 
-    def start(self, request: Request, endpoint: Endpoint[C], *, gate: Gate | None = None) -> Run[C]:
+    def start(
+        self, request: Request, endpoint: Endpoint[C], *, gate: Gate | None = None, again: Again | None = None
+    ) -> Run[C]:  # fmt: skip
         """Decide, and give the Run to iterate; raises NoEligibleModel, or StoreError, before anything is sent.
 
-        `gate` admits the calls in the health board's place (a probe's does so with precedence).
+        `gate` admits the calls in the health board's place (a probe's does so with precedence). `again` makes the
+        endpoint of a shadow's call; without it, shadows decide and are not executed.
         """
-        plan, scene = self._decide(request)
+        plan, scene, policy, aside = self._decide(request, alongside=gate is None)
         if not plan.candidates:
             raise NoEligibleModel(plan.refusals)
         self._treasury.open()
-        self.planner.policy.observe(scene)
+        policy.observe(scene)
         self.planner.balance.took_turn()
         machine = self._dispatch.machine(request, plan, self._accounts.open(request, plan), gate)
-        return Run(request, plan, machine, endpoint, self.clock, self._ended)
+        ended = self._ended if aside is None else partial(self._ended, aside=aside, again=again)
+        return Run(request, plan, machine, endpoint, self.clock, ended)
 
     def feedback(self, request_id: str, score: float) -> None:
         """Teach the policy what an answer was worth, 0 to 1. Raises ConfigError for a bad score or unknown id."""
@@ -208,25 +216,27 @@ class Router:
             pass
 
     def close(self) -> None:
-        """Write the ledger and what was learned, close the sinks, give back what a store has lent.
+        """Wait for shadows' calls, write the ledger and what was learned, close the sinks, give back what was lent.
 
         The router can go on being used."""
+        self._shadow_calls.close()
         if self.planner.learned is not None:
             self.planner.learned.save()
         self._treasury.close()
         self.sinks.close()
 
-    def _decide(self, request: Request) -> Decision:
+    def _decide(self, request: Request, *, alongside: bool = False) -> Decided:
         now = self.clock.now()
-        return self.planner.decide(request, now, stay=self._lessons.affinity.of(request, now))
+        stay = self._lessons.affinity.of(request, now)
+        return self._trials.decide(self.planner, request, now, stay, alongside=alongside)
 
-    def _ended(self, run: Run[Any]) -> None:
+    def _ended(self, run: Run[Any], aside: Aside | None = None, again: Again | None = None) -> None:
         outcome, request = run.outcome, run.request
         if outcome is None:
             return
         self._lessons.ended(request, run.plan, outcome, run.reply, self.clock.now())
         if self.sinks:
-            record = decision_record(request, run.plan, outcome, at=self.clock.unix(), router=self.name)
+            record = decision_record(request, run.plan, outcome, at=self.clock.unix(), router=self.name, aside=aside)
             if self._hashed is not None:
                 record["traits"] = self._hashed(request)
             self.sinks.write(record)
@@ -235,6 +245,8 @@ class Router:
                 listener(request, outcome)
             except Exception as error:  # noqa: BLE001 - whatever a listener raises, the call it is told of has gone well
                 failed(log, listener, error)
+        if aside is not None and again is not None:
+            self._shadow_calls.after(run, aside, again)
 
     def _meant(self, model: str) -> Sequence[str]:
         found = self.registry.matches(model)

@@ -11,7 +11,7 @@ from typing import Any, get_args
 import pytest
 
 from capability_router.catalog.known import snapshot
-from capability_router.settings.schema import Block, Words
+from capability_router.settings.schema import Block, Policy, Words
 from capability_router.settings.wait import WORDS
 
 ROOT = Path(__file__).parents[2]
@@ -31,13 +31,19 @@ def blocks(kind: Any) -> Iterator[type[Block]]:
         yield from blocks(part)
 
 
+def own(block: type[Block]) -> dict[str, Any]:
+    """Its keys without those of the block that it extends, which stand in that one's row."""
+    below = getattr(block.__base__, "model_fields", {})
+    return {key: inner for key, inner in block.model_fields.items() if key not in below}
+
+
 def settings() -> Iterator[tuple[str, str]]:
     """Every block of router.yaml with every key in it, and the blocks within."""
     for name, field in Words.model_fields.items():
         yield name, name
         waiting = list(blocks(field.annotation))
         while waiting:
-            for key, inner in waiting.pop().model_fields.items():
+            for key, inner in own(waiting.pop()).items():
                 yield name, key
                 waiting += blocks(inner.annotation)
 
@@ -45,6 +51,13 @@ def settings() -> Iterator[tuple[str, str]]:
 @pytest.mark.parametrize(("block", "key"), sorted(set(settings())))
 def test_each_setting_is_in_the_row_of_its_block(block: str, key: str) -> None:
     assert re.search(rf"[`{{ ,]{key}[`:, (}}]", rows(PAGE)[block]), f"docs/configuration.md: {block} has no {key}"
+
+
+@pytest.mark.parametrize("block", ["shadow", "canary"])
+def test_a_second_policy_has_the_keys_of_the_first(block: str) -> None:
+    (kind,) = blocks(Words.model_fields[block].annotation)
+    assert issubclass(kind, Policy)
+    assert "the keys of `policy`" in rows(PAGE)[block]
 
 
 @pytest.mark.parametrize("word", WORDS)

@@ -374,6 +374,7 @@ class Execution:
             together([self._records[i] for i in dict.fromkeys((*parts, last))]) if parts else usage,
             self.reply.finish,
             len(parts) if answer else 0,
+            self._plan.canary,
         )
         self.over = Finish(outcome, error)
         return (self.over,)

@@ -82,9 +82,14 @@ class Planner:
     count: Count | None = None
     learned: Knowledge | None = None
 
-    def decide(self, request: Request, now: float, *, stay: Stay = NOWHERE) -> Decision:
-        """Rank the eligible models; one that binds the conversation goes first if it is eligible and usable."""
-        found = features(request, self.count)
+    def decide(
+        self, request: Request, now: float, *, stay: Stay = NOWHERE, found: Features | None = None
+    ) -> Decision:  # fmt: skip
+        """Rank the eligible models; one that binds the conversation goes first if it is eligible and usable.
+
+        `found`: the request's features, if they are known already.
+        """
+        found = found or features(request, self.count)
         sizing = sizing_of(request, found, self.sizes.on(found.bucket))
         ask = self._ask(request, found, sizing, now)
         eligible = screen(ask, self.roster, unknown=self.unknown, barred=self.health.barred(now))

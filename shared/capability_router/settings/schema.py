@@ -15,6 +15,7 @@ from capability_router.money.budget.cap import BudgetSpec, OnExceed
 from capability_router.nearest import nearest
 from capability_router.policies.adaptive import COST_WEIGHT, LATENCY_WEIGHT
 from capability_router.policies.rules import CONDITIONS, RuleSpec
+from capability_router.policies.shadow import SHADOW_TAG
 from capability_router.policies.weighted import DEFAULT_WEIGHTS
 from capability_router.request import Need
 from capability_router.settings.problems import unknown
@@ -127,6 +128,44 @@ class Policy(Block):
     def unread(self) -> list[str]:
         """Settings that are written, but not for this policy."""
         return [name for name in USES if name in self.model_fields_set and self.name not in USES[name]]
+
+
+class Canary(Policy):
+    """A second policy that decides `share` of the sessions, 0 to 1; without a session, of the requests."""
+
+    share: Share
+
+    @model_validator(mode="after")
+    def _named(self) -> Canary:
+        if "name" not in self.model_fields_set:
+            raise ValueError("needs the name of its policy, such as {name: cheapest, share: 0.1}")
+        return self
+
+
+class Shadow(Policy):
+    """A second policy that decides alongside. `execute`: the share of requests whose shadow is called as well,
+
+    for at most `budget_usd` per `window`.
+    """
+
+    execute: Share = 0.0
+    budget_usd: Annotated[float, PlainValidator(number(0))] | None = None
+    window: Text = "day"
+
+    @model_validator(mode="after")
+    def _named(self) -> Shadow:
+        if "name" not in self.model_fields_set:
+            raise ValueError("needs the name of its policy, such as {name: cheapest}")
+        if self.execute and self.budget_usd is None:
+            raise ValueError("needs budget_usd, the most that executed calls may cost per window, for execute")
+        self.caps()
+        return self
+
+    def caps(self) -> tuple[BudgetSpec, ...]:
+        """The cap on the calls that it makes; raises ConfigError for what is no window."""
+        if self.budget_usd is None:
+            return ()
+        return (BudgetSpec(scope=f"tag:{SHADOW_TAG}", limit_usd=self.budget_usd, window=self.window),)
 
 
 _BOARDS = ("learns_limits", "probe")  # of the health block, what the breaker doesn't read
@@ -314,15 +353,18 @@ class Words(Block):
     annotate: Flag = True
     tokens: Tokens = Tokens()
     tenants: Mapping[str, Texts] = {}
+    shadow: Shadow | None = None
+    canary: Canary | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _short(cls, values: Any) -> Any:
-        """`policy: cheapest`, `hedge: true`, `store: redis://...`, `token_counter=f` are short for the blocks."""
+        """`policy: cheapest`, `shadow: NAME`, `hedge: true`, `store: URL`, `token_counter=f` stand for the blocks."""
         if not isinstance(values, Mapping):
             return values
-        policy, hedge, store = values.get("policy"), values.get("hedge"), values.get("store")
-        short: dict[str, Any] = {"policy": {"name": policy}} if isinstance(policy, str) else {}
+        hedge, store = values.get("hedge"), values.get("store")
+        named = ((name, values.get(name)) for name in ("policy", "shadow"))
+        short: dict[str, Any] = {name: {"name": value} for name, value in named if isinstance(value, str)}
         short |= {"store": {"url": store}} if isinstance(store, str) else {}
         counter = values.get("token_counter")
         if counter is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,11 +14,15 @@ _NEEDED = ("at", "request_id", "elapsed_s", "attempts")
 
 
 class DecisionLog(NamedTuple):
-    """`decisions` and `feedback` are records (telemetry/records.py); `unreadable` counts the other lines."""
+    """`decisions`, `feedback` and `shadows` are records (telemetry/records.py); `unreadable` counts the other lines.
+
+    `shadows`: calls that a shadow made.
+    """
 
     decisions: list[dict[str, Any]]
     feedback: list[dict[str, Any]]
     unreadable: int = 0
+    shadows: Sequence[dict[str, Any]] = ()
 
 
 def read_log(path: str | Path) -> DecisionLog:
@@ -35,16 +39,16 @@ def read_log(path: str | Path) -> DecisionLog:
 
 def parse_log(lines: Iterable[str]) -> DecisionLog:
     """The log in these lines; empty ones are skipped."""
-    decisions: list[dict[str, Any]] = []
-    feedback: list[dict[str, Any]] = []
+    kinds: dict[str, list[dict[str, Any]]] = {"decision": [], "feedback": [], "shadow": []}
     unreadable = 0
     for line in lines:
         record = _record(line) if line.strip() else {}
         if record is None:
             unreadable += 1
         elif record:
-            (decisions if record["kind"] == "decision" else feedback).append(record)
-    return DecisionLog(sorted(decisions, key=lambda r: float(r["at"])), feedback, unreadable)
+            kinds[record["kind"]].append(record)
+    decisions = sorted(kinds["decision"], key=lambda r: float(r["at"]))
+    return DecisionLog(decisions, kinds["feedback"], unreadable, kinds["shadow"])
 
 
 def _record(line: str) -> dict[str, Any] | None:
@@ -58,7 +62,8 @@ def _record(line: str) -> dict[str, Any] | None:
 def _known(record: Mapping[str, Any]) -> bool:
     if record.get("schema_version") != SCHEMA_VERSION:
         return False
-    return record.get("kind") == "feedback" or (record.get("kind") == "decision" and _whole(record))
+    kind = record.get("kind")
+    return kind == "feedback" or (kind in ("decision", "shadow") and _whole(record))
 
 
 def _whole(record: Mapping[str, Any]) -> bool:

@@ -15,9 +15,18 @@ class Planned(Protocol):
     def to_dict(self) -> dict[str, Any]: ...
 
 
-def decision_record(request: Request, plan: Planned, outcome: Outcome, *, at: float, router: str) -> dict[str, Any]:
-    """One request: who asked, what was planned, each attempt, what it cost. `at` is Unix seconds."""
-    terms = request.routing
+def decision_record(
+    request: Request, plan: Planned, outcome: Outcome, *, at: float, router: str, aside: Planned | None = None
+) -> dict[str, Any]:  # fmt: skip
+    """One request: who asked, what was planned, each attempt, what it cost. `at` is Unix seconds.
+
+    With a canary: whether that decided (`canary`). `aside`: what the shadow would have done (`shadow`).
+    """
+    terms, trial = request.routing, dict[str, Any]()
+    if outcome.canary is not None:
+        trial["canary"] = outcome.canary
+    if aside is not None:
+        trial["shadow"] = aside.to_dict()
     return {
         "schema_version": SCHEMA_VERSION, "kind": "decision", "at": round(at, 6), "router": router,
         "request_id": outcome.request_id,
@@ -31,6 +40,18 @@ def decision_record(request: Request, plan: Planned, outcome: Outcome, *, at: fl
         "cost_usd": None if outcome.cost_pico is None else outcome.cost_pico / 1e12,
         "cost_pico": outcome.cost_pico,
         "attempts": [attempt.to_dict() for attempt in outcome.attempts], "plan": plan.to_dict(),
+        **trial,
+    }  # fmt: skip
+
+
+def shadow_record(request_id: str, outcome: Outcome, *, at: float, router: str) -> dict[str, Any]:
+    """What became of a shadow's call: made beside the request of this id, shown to nobody."""
+    return {
+        "schema_version": SCHEMA_VERSION, "kind": "shadow", "at": round(at, 6), "router": router,
+        "request_id": request_id, "shadow_id": outcome.request_id, "model": outcome.model, "policy": outcome.policy,
+        "finish": outcome.finish, "elapsed_s": round(outcome.elapsed_s, 6), "cost_pico": outcome.cost_pico,
+        "input_tokens": outcome.usage.input_tokens, "output_tokens": outcome.usage.output_tokens,
+        "attempts": [attempt.to_dict() for attempt in outcome.attempts],
     }  # fmt: skip
 
 

@@ -1,0 +1,27 @@
+"""A canary: a second policy that decides a share of the traffic, a session always or never."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from capability_router.plan import Plan
+from capability_router.policies.draw import drawn
+from capability_router.policies.second import Second
+from capability_router.request import Request
+
+
+class Canary:
+    """`share` of the sessions, 0 to 1; a request without one counts as a session of its own."""
+
+    def __init__(self, second: Second, share: float, seed: int | None = None) -> None:
+        self.second = second
+        self._share, self._seed = share, seed
+
+    def takes(self, request: Request) -> bool:
+        """Whether this request is the second policy's. A larger share keeps the sessions of a smaller one."""
+        return drawn(request, "canary", self._seed, sticky=True) < self._share
+
+    @staticmethod
+    def marked(plan: Plan, *, taken: bool) -> Plan:
+        """The plan, which says whose it is."""
+        return replace(plan, canary=taken, reason=f"canary: {plan.reason}" if taken else plan.reason)

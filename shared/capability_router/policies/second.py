@@ -1,0 +1,33 @@
+"""A second policy beside the router's own: it plans the same requests from the same facts, with its own memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from capability_router.policies.affinity import Stay
+from capability_router.policies.base import Knowledge, Policy
+from capability_router.policies.planner import Decision, Planner
+from capability_router.request import Request
+
+
+class Second:
+    """`policy` and what it has learned (`learned`, None = cards and levels) in the place of the planner's own."""
+
+    def __init__(self, policy: Policy, learned: Knowledge | None = None) -> None:
+        self.policy, self._learned = policy, learned
+        self._made: tuple[Planner, Planner] | None = None
+
+    def decide(
+        self, planner: Planner, request: Request, now: float, stay: Stay, *, like: Decision | None = None
+    ) -> Decision:
+        """What it would decide where `planner` decides; `like`: a decision of the same request, already sized up."""
+        found = None if like is None else like.scene.features
+        return self._on(planner).decide(request, now, stay=stay, found=found)
+
+    def _on(self, planner: Planner) -> Planner:
+        """Made once for each planner; the pair is kept as one value, since threads decide at the same time."""
+        made = self._made
+        if made is None or made[0] is not planner:
+            own = replace(planner, policy=self.policy, learned=self._learned)
+            self._made = made = (planner, own)
+        return made[1]

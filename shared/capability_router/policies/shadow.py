@@ -1,0 +1,75 @@
+"""A shadow: a second policy that decides alongside and is written down; what it chose is not executed,
+
+but for a sampled share, for paired outcomes.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from capability_router.plan import Plan
+from capability_router.policies.affinity import Stay
+from capability_router.policies.draw import drawn
+from capability_router.policies.planner import Decision, Planner
+from capability_router.policies.second import Second
+from capability_router.request import Request
+
+SHADOW_TAG = "router:shadow"
+"""The tag under which the calls of a shadow are booked."""
+
+log = logging.getLogger("capability_router")
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """What the shadow would have done. `plan` is None where it failed, by an error of the class `error`.
+
+    `chosen`: whom the router's own policy put first. `sampled`: whether the request is among those whose shadow is
+    executed, if it differs and may be.
+    """
+
+    policy: str
+    chosen: str
+    plan: Plan | None
+    sampled: bool = False
+    error: str = ""
+
+    @property
+    def differs(self) -> bool:
+        """Whether it would have asked another model first."""
+        return self.plan is not None and bool(self.plan.candidates) and self.plan.chosen.id != self.chosen
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-safe; of the model that it would have asked first: predicted quality, 0 to 1, cost and time."""
+        if self.plan is None or not self.plan.candidates:
+            return {"policy": self.policy, "chosen": None, "error": self.error or "no eligible model"}
+        told = self.plan.chosen.to_dict()
+        return {
+            "policy": self.policy, "chosen": told["id"], "differs": self.differs, "sampled": self.sampled,
+            "reason": self.plan.reason, "settings": dict(self.plan.settings),
+            **{name: told[name] for name in ("quality", "cost_usd", "latency_s", "score")},
+        }  # fmt: skip
+
+
+class Shadow:
+    """`execute`: the share of requests, 0 to 1, whose shadow is executed too."""
+
+    def __init__(self, second: Second, execute: float = 0.0, seed: int | None = None) -> None:
+        self.second = second
+        self._execute, self._seed = execute, seed
+
+    def beside(self, decision: Decision, planner: Planner, now: float, stay: Stay) -> Aside:
+        """Decide the same request at the same moment. Whatever goes wrong, the request goes on without it."""
+        request, chosen, name = decision.scene.request, decision.plan.chosen.id, self.second.policy.name
+        try:
+            other = self.second.decide(planner, request, now, stay, like=decision)
+            self.second.policy.observe(other.scene)
+        except Exception as error:  # noqa: BLE001 - whatever a policy on trial raises, no call may suffer from it
+            log.error("shadow policy %s failed: %s", name, type(error).__name__)
+            return Aside(name, chosen, None, error=type(error).__name__)
+        return Aside(name, chosen, other.plan, sampled=self._samples(request))
+
+    def _samples(self, request: Request) -> bool:
+        return self._execute > 0 and drawn(request, "shadow", self._seed, sticky=False) < self._execute

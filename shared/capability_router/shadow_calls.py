@@ -1,0 +1,140 @@
+"""The calls of a shadow, for paired outcomes: each made when the request itself is over, shown to nobody."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextvars import Context
+from dataclasses import replace
+from functools import partial
+from threading import Lock, Thread, current_thread
+from typing import Any
+
+from capability_router.clock import Clock
+from capability_router.dispatch import Dispatch
+from capability_router.errors import RouterError
+from capability_router.execution.accounts import Accounts
+from capability_router.execution.endpoint import Endpoint
+from capability_router.execution.run import Run
+from capability_router.plan import Plan
+from capability_router.policies.shadow import SHADOW_TAG, Aside
+from capability_router.request import Request
+from capability_router.telemetry.records import shadow_record
+from capability_router.telemetry.sinks import Sinks
+
+MOST = 8
+"""Calls of shadows under way at once; a sampled request beyond them has none."""
+DEADLINE_S = 60.0  # where the request states none: nobody waits who would give up
+log = logging.getLogger("capability_router")
+
+Again = Callable[[], Endpoint[Any]]
+"""Makes another endpoint for the same call, which no handler of the caller's hears of."""
+
+
+class ShadowCalls:
+    """They are booked under a tag of their own, wait behind everybody else, and teach the router nothing but health."""
+
+    def __init__(self, accounts: Accounts, dispatch: Dispatch, clock: Clock, sinks: Sinks, name: str) -> None:
+        self._accounts, self._dispatch, self._clock, self._sinks, self._name = accounts, dispatch, clock, sinks, name
+        self._lock = Lock()
+        self._under_way: set[Thread | asyncio.Task[None]] = set()
+
+    def after(self, run: Run[Any], aside: Aside, again: Again) -> None:
+        """Make the shadow's call, if this request is to have one; returns at once and raises nothing."""
+        if aside.plan is None or not due(run, aside):
+            return
+        try:
+            self._begin(self._run(run.request, aside.plan, again()))
+        except Exception as error:  # noqa: BLE001 - whatever hinders the shadow, the request itself has gone well
+            log.warning("a shadow's call could not be made: %s", type(error).__name__)
+
+    def close(self) -> None:
+        """Wait for those in threads. (Those in an event loop end with it.)"""
+        with self._lock:
+            threads = [each for each in self._under_way if isinstance(each, Thread)]
+        for thread in threads:
+            thread.join()
+
+    def _run(self, request: Request, plan: Plan, endpoint: Endpoint[Any]) -> Run[Any]:
+        own = _as_shadow(request)
+        plan = replace(plan, request_id=own.id)
+        machine = self._dispatch.machine(own, plan, self._accounts.open(own, plan))
+        return Run(own, plan, machine, endpoint, self._clock, partial(self._ended, of=request.id))
+
+    def _begin(self, run: Run[Any]) -> None:
+        """In a thread, or in the loop that the request was awaited in; without the caller's context either way."""
+        try:
+            loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
+        except RuntimeError:
+            loop = None
+        with self._lock:
+            self._under_way = {each for each in self._under_way if _alive(each)}
+            if len(self._under_way) >= MOST:
+                return
+            if loop is None:
+                thread = Thread(target=Context().run, args=(self._to_its_end, run), name="router shadow")
+                thread.start()
+                self._under_way.add(thread)  # before it can be over: that takes the lock
+            else:
+                task = loop.create_task(self._ato_its_end(run), context=Context())
+                self._under_way.add(task)
+                task.add_done_callback(self._over)
+
+    def _to_its_end(self, run: Run[Any]) -> None:
+        try:
+            for _ in run:
+                pass
+        except Exception as error:  # noqa: BLE001 - nobody waits for it; the record tells how it ended
+            _told(error)
+        finally:
+            self._over(current_thread())
+
+    async def _ato_its_end(self, run: Run[Any]) -> None:
+        try:
+            async for _ in run:
+                pass
+        except Exception as error:  # noqa: BLE001 - nobody waits for it; the record tells how it ended
+            _told(error)
+
+    def _over(self, done: Thread | asyncio.Task[None]) -> None:
+        with self._lock:
+            self._under_way.discard(done)
+
+    def _ended(self, run: Run[Any], *, of: str) -> None:
+        outcome = run.outcome
+        if outcome is not None and outcome.attempts and self._sinks and not _cancelled(run):
+            self._sinks.write(shadow_record(of, outcome, at=self._clock.unix(), router=self._name))
+
+
+def _alive(call: Thread | asyncio.Task[None]) -> bool:
+    """Whether it can still come to its end: a closed loop's can't, nor a thread that a fork left behind."""
+    return call.is_alive() if isinstance(call, Thread) else not call.get_loop().is_closed()
+
+
+def due(run: Run[Any], aside: Aside) -> bool:
+    """Whether the shadow's call is to be made: sampled, with another model first, of a request that may be made twice.
+
+    No stream (it may be the garbage collector that ends one, and nothing may be begun then), nothing within a tool
+    loop (the calls answered are another model's), no tool that runs at its provider, no other model's name.
+    """
+    request = run.request
+    twice = not (request.stream or request.in_tool_loop or request.follows or request.provider_tools or request.model)
+    return aside.sampled and aside.differs and twice and run.outcome is not None and not _cancelled(run)
+
+
+def _cancelled(run: Run[Any]) -> bool:
+    """Whether somebody gave up, rather than that it came to its end."""
+    outcome = run.outcome
+    return outcome is None or any(attempt.fault == "cancelled" for attempt in outcome.attempts)
+
+
+def _as_shadow(request: Request) -> Request:
+    terms = request.routing
+    own = replace(terms, tags=(*terms.tags, SHADOW_TAG), priority="batch", deadline_s=terms.deadline_s or DEADLINE_S)
+    return replace(request, id=f"{request.id}-shadow", routing=own)
+
+
+def _told(error: Exception) -> None:
+    level = logging.DEBUG if isinstance(error, RouterError) else logging.WARNING
+    log.log(level, "a shadow's call ended with %s", type(error).__name__)

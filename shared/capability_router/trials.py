@@ -1,0 +1,70 @@
+"""The second policies of a router: who decides a request, and who decides it alongside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from capability_router.errors import ConfigError
+from capability_router.plan import Plan
+from capability_router.policies.affinity import Stay
+from capability_router.policies.base import Knowledge, Policy, Scene
+from capability_router.policies.canary import Canary
+from capability_router.policies.choice import choose_policy
+from capability_router.policies.planner import Decision, Planner
+from capability_router.policies.second import Second
+from capability_router.policies.shadow import Aside, Shadow
+from capability_router.request import Request
+
+if TYPE_CHECKING:
+    from capability_router.config import Settings
+    from capability_router.settings.schema import Policy as PolicyBlock
+
+Learn = Callable[[str | None], Knowledge | None]
+"""From the path of a learned state to what it knows."""
+
+
+class Decided(NamedTuple):
+    """A decision, the policy that made it, and what the shadow says to it."""
+
+    plan: Plan
+    scene: Scene
+    policy: Policy
+    aside: Aside | None = None
+
+
+class Trials:
+    """The canary and the shadow that the settings name, if any."""
+
+    def __init__(self, settings: Settings, matches: Callable[[str], Sequence[str]], learner: Learn) -> None:
+        def second(place: str, block: PolicyBlock) -> Second:
+            try:
+                policy = choose_policy(block, matches)
+            except ConfigError as error:
+                raise ConfigError(str(error).replace("policy.", f"{place}.", 1)) from None
+            return Second(policy, learner(block.state if block.name == "adaptive" else None))
+
+        canary, shadow = settings.canary, settings.shadow
+        self._canary = Canary(second("canary", canary), canary.share, canary.seed) if canary else None
+        self._shadow = Shadow(second("shadow", shadow), shadow.execute, shadow.seed) if shadow else None
+
+    def decide(self, planner: Planner, request: Request, now: float, stay: Stay, *, alongside: bool) -> Decided:
+        """By the canary if the request is its, else by the router's own policy, with the shadow beside it.
+
+        The shadow compares itself with the router's own policy alone. A pinned request tells of no policy.
+        """
+        if request.routing.pin is not None:  # nobody has a choice here
+            return Decided(*planner.decide(request, now, stay=stay), planner.policy)
+        canary = self._canary
+        if canary is not None and canary.takes(request):
+            plan, scene = canary.second.decide(planner, request, now, stay)
+            return Decided(Canary.marked(plan, taken=True), scene, canary.second.policy)
+        decision = planner.decide(request, now, stay=stay)
+        plan, scene = decision
+        aside = self._aside(decision, planner, now, stay) if alongside else None
+        return Decided(plan if canary is None else Canary.marked(plan, taken=False), scene, planner.policy, aside)
+
+    def _aside(self, decision: Decision, planner: Planner, now: float, stay: Stay) -> Aside | None:
+        if self._shadow is None or not decision.plan.candidates:
+            return None
+        return self._shadow.beside(decision, planner, now, stay)
