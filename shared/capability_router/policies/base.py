@@ -21,7 +21,7 @@ class Row:
     `cost_pico` in picodollars, `fallback_pico` of it for another model in case this one fails, `latency_s` and
     `queue_s` in seconds, None = unknown. `load` is the calls in flight, `pressure_s` the recent peak of waits
     times the calls that would share it. `held` = why it can't be used just now, "" = it can. `stays` = the
-    conversation is with it.
+    conversation is with it. `believed`: its quality without what was learned of requests, None = nothing was.
     """
 
     card: ModelCard
@@ -34,6 +34,7 @@ class Row:
     stays: bool = False
     pressure_s: float = 0.0
     fallback_pico: int = 0
+    believed: float | None = None
 
 
 class Scene(NamedTuple):

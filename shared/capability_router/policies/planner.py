@@ -140,8 +140,9 @@ class Planner:
             quality = 0.01 if quality < 0.01 else 0.99 if quality > 0.99 else quality
             state = condition(id, now)
             expected = int(tokens_out * factors.get(id, common))
+            before = None
             if judged is not None:
-                quality, expected = judged[id].quality, judged[id].tokens or expected
+                before, quality, expected = quality, judged[id].quality, judged[id].tokens or expected
             stays = id == staying
             cached = stay.cached_tokens if stays else 0
             if sizing is not None:
@@ -153,7 +154,12 @@ class Planner:
             if latency is not None:
                 latency += expected * (state.s_per_token or 0.0)
             pressure = state.pressure_s(now) if balancing else 0.0
-            rows.append(Row(card, quality, cost, latency, state.queue_s, state.in_flight, state.held, stays, pressure))
+            rows.append(
+                Row(
+                    card, quality, cost, latency, state.queue_s, state.in_flight, state.held, stays, pressure,
+                    believed=before,
+                )
+            )  # fmt: skip
         return rows
 
     def _judged(

@@ -42,6 +42,29 @@ def test_a_learned_state_sends_each_trade_to_its_model(tmp_path: Path) -> None:
         assert plans[0].chosen.quality > plans[0].candidates[1].quality + 0.15
 
 
+def test_what_was_learned_tells_in_numbers_how_it_moved_a_decision(tmp_path: Path) -> None:
+    cards: dict[str, dict[str, Any]] = {
+        "lawyer": {"price": Price(1, 2), "quality": {"default": 0.8}},
+        "coder": {"price": Price(2, 8), "quality": {"default": 0.7}},
+    }
+    policy = {"name": "adaptive", "state": str(written(tmp_path / "state.json"))}
+    router, world = scripted_router({name: ["x"] for name in MODELS}, cards=cards, policy=policy), World(2)
+    plan = router.explain(Request((world.prompt("bug"),)))
+    first, second = plan.candidates
+    price = dict(plan.settings)["price_of_quality"]
+    numbers = (
+        f"learned: quality {first.quality:.2f} at ${first.cost_usd:.6f}; next lawyer has {second.quality:.2f} at "
+        f"${second.cost_usd:.6f}; a dollar counts {price:.3g} quality points"
+    )
+    assert (first.id, plan.reason) == ("coder", f"{numbers}; unlearned it would be lawyer")
+    assert plan.reason in plan.render()
+    law = router.explain(Request((world.prompt("contract"),)))
+    assert law.chosen.id == "lawyer"
+    assert law.reason.startswith("learned: quality 0.9")
+    assert "unlearned" not in law.reason, "its card puts it first anyhow"
+    assert "learned" not in scripted_plan("hello").reason
+
+
 def test_a_learned_length_is_what_the_cost_is_made_of(tmp_path: Path) -> None:
     router, world = made(written(tmp_path / "state.json")), World(2)
     plan = router.explain(Request((world.prompt("bug"),)))
