@@ -21,6 +21,7 @@ from capability_router.execution.probing import PROBE_S, PROBE_TAG, ProbeGate, P
 from capability_router.execution.run import Run
 from capability_router.execution.targets import Gate
 from capability_router.health.board import Board, HealthEvent
+from capability_router.learning.guard import Guard
 from capability_router.learning.lengths import Lengths
 from capability_router.learning.outcomes import Outcomes
 from capability_router.learning.prior import Prior, Stated
@@ -88,17 +89,18 @@ class Router:
             self.board.probes(able)
             self._watchers.append(Prober(self, able).heard)
         policy = choose_policy(s.policy, registry.matches)
+        learned = _learner(s.policy.state if s.policy.name == "adaptive" else None)
         self.planner = Planner(
             registry, Roster(registry.cards), policy, Prior(_stated(registry)), Lengths(), self.board,
             Balance(registry.cards), s.unknown, s.tenants, count=counter_of(s.counter),
-            learned=_learner(s.policy.state if s.policy.name == "adaptive" else None),
+            learned=learned, guard=None if learned is None else Guard(),
         )  # fmt: skip
         self._dispatch = Dispatch(s, registry, self.board)
         self.line = self._dispatch.line
         learnt = self.planner
         self._lessons = Lessons(
             learnt.lengths, learnt.sizes, learnt.windows, learnt.prior, Affinity(registry.entries), Outcomes(),
-            learnt.learned,
+            learnt.learned, learnt.guard,
         )  # fmt: skip
         self._listeners: list[Callable[[Request, Outcome], None]] = []
 

@@ -12,6 +12,7 @@ from capability_router.catalog.card import CAPABILITIES, ModelCard
 from capability_router.counter import Count
 from capability_router.eligibility import Ask, Bar, Eligible, Refusal, Roster, UnknownMode, answers, screen, window_of
 from capability_router.features import Features, features
+from capability_router.learning.guard import Guard
 from capability_router.learning.lengths import Lengths
 from capability_router.learning.prior import CARD_WEIGHT, PRICE_WEIGHT, Belief, Prior
 from capability_router.learning.sizes import MARGIN, Sizes
@@ -81,6 +82,7 @@ class Planner:
     windows: Windows = field(default_factory=Windows)
     count: Count | None = None
     learned: Knowledge | None = None
+    guard: Guard | None = None
 
     def decide(self, request: Request, now: float, *, stay: Stay = NOWHERE) -> Decision:
         """Rank the eligible models; one that binds the conversation goes first if it is eligible and usable."""
@@ -181,7 +183,8 @@ class Planner:
         ranked = _ranked(scene, judged.scores, stay, without, eligible.tight)
         if self.balance and not self.policy.ordered:
             self.balance.arranged(ranked)
-        reason = self._reason(scene, ranked[0][1], stay) if ranked else "no eligible model"
+        guarded = self._guarded(ranked, request, stay, {*without, *eligible.tight})
+        reason = guarded or (self._reason(scene, ranked[0][1], stay) if ranked else "no eligible model")
         if without or stay.cached_tokens:
             eligible = eligible._replace(notes=(*eligible.notes, *_remarks(without, stay, scene)))
         return Plan(
@@ -190,6 +193,21 @@ class Planner:
             tuple(eligible.refusals), reason, found.input_tokens, found.output_tokens, found.task, _needs(request),
             eligible.notes, judged.settings, bucket="" if request.media or request.model else found.bucket,
         )  # fmt: skip
+
+    def _guarded(self, ranked: list[tuple[Scored, Row]], request: Request, stay: Stay, doubtful: set[str]) -> str:
+        """Puts the best fixed model first while learned picks are worth less than it; why, "" = nothing is moved."""
+        fixed = None if self.guard is None or stay.binding or request.model else self.guard.fixed
+        if self.guard is None or fixed is None or fixed in doubtful:
+            return ""
+        at = next((at for at, (_, row) in enumerate(ranked) if row.card.id == fixed and not row.held), 0)
+        if at == 0:
+            return ""
+        ranked.insert(0, ranked.pop(at))
+        points, error, count = self.guard.told
+        return (
+            f"{fixed} always was worth {points:.3f} +- {error:.3f} quality points more than learned picks "
+            f"({count} scores)"
+        )
 
     def _reason(self, scene: Scene, best: Row, stay: Stay) -> str:
         if not best.stays:
