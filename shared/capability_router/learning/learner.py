@@ -54,19 +54,27 @@ class Learner:
     def judge(self, request: Request, believed: Sequence[tuple[str, float]], worth: Sequence[float]) -> list[Judged]:
         """Per model (id, quality believed without having learned), which counts for so many scored answers."""
         quality, _, tokens = self.quality.expect(traits(request), believed, worth)
-        found = zip(quality.tolist(), tokens.tolist(), strict=True)
-        return [Judged(q, max(1, round(t)) if t == t else None) for q, t in found]
+        bounded, tenant = self.quality.tenants.bounded, request.routing.tenant
+        found = zip(believed, worth, quality.tolist(), tokens.tolist(), strict=True)
+        return [
+            Judged(bounded(tenant, model, q, before, counted), max(1, round(t)) if t == t else None)
+            for (model, before), counted, q, t in found
+        ]
 
     def sketch(self, request: Request) -> Sketch:
         """What is kept of a request until its score comes."""
         return sketch(traits(request))
 
-    def scored(self, request_id: str, seen: Sketch, model: str, score: float, tokens: int | None) -> None:
-        """An answer of this model, of so many tokens, was worth this score.
+    def scored(
+        self, request_id: str, seen: Sketch, model: str, score: float, tokens: int | None, tenant: str = ""
+    ) -> None:
+        """An answer of this model, of so many tokens, was worth this score to this tenant.
 
         Words are worked out in the background when enough is new.
         """
-        for changed in self.quality.learn(Remembered(request_id, seen), {model: Result(score, tokens)}):
+        again = self.quality.memory.has(request_id, model)
+        weight = 1.0 if again else self.quality.tenants.note(tenant, model, score)
+        for changed in self.quality.learn(Remembered(request_id, seen), {model: Result(score, tokens)}, weight):
             log.warning("%s: its scores are no longer what they were; what was learned of it counts for less", changed)
         self._unsaved = True
         if self.quality.due and self._busy.acquire(blocking=False):

@@ -23,6 +23,7 @@ class Answered(NamedTuple):
     sketch: Any = None
     tokens: int | None = None
     foreseen: Foreseen | None = None
+    tenant: str = ""
 
 
 class Outcomes:

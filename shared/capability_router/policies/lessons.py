@@ -51,7 +51,8 @@ class Lessons(NamedTuple):
         if self.learned is None or answered.sketch is None:
             self.prior.learn(answered.model, answered.task, float(score))
         else:  # it knows what was believed before, and the score must not count twice
-            self.learned.scored(request_id, answered.sketch, answered.model, float(score), answered.tokens)
+            seen, tokens = answered.sketch, answered.tokens
+            self.learned.scored(request_id, seen, answered.model, float(score), tokens, answered.tenant)
             if self.guard is not None and answered.foreseen is not None and self.outcomes.first(request_id):
                 self.guard.note(answered.foreseen, answered.model, float(score))
         return answered
@@ -61,7 +62,8 @@ class Lessons(NamedTuple):
             return Answered(model, plan.task)
         counted = not outcome.usage.estimated and outcome.finish != "length"
         tokens = outcome.usage.output_tokens // _planned(plan, model).answers if counted else None
-        return Answered(model, plan.task, self.learned.sketch(request), tokens, _foreseen(plan))
+        seen, tenant = self.learned.sketch(request), request.routing.tenant
+        return Answered(model, plan.task, seen, tokens, _foreseen(plan), tenant)
 
     def _turned_away(self, attempts: tuple[AttemptRecord, ...], plan: Plan, now: float) -> None:
         for attempt in attempts:

@@ -22,6 +22,7 @@ from capability_router.learning.quality.neighbours import drawn, keys, nearest
 from capability_router.learning.quality.outcomes import parted
 from capability_router.learning.quality.sketch import Matrix, Sketch, unpacked
 from capability_router.learning.quality.traits import Traits
+from capability_router.learning.tenants import Tenants
 
 BELIEVED = 20.0  # scores that what is believed before any is worth, unless told otherwise
 SHARED_BELIEVED = 200.0  # requests, before what others did with one is believed of a model that was never asked
@@ -61,10 +62,11 @@ class Quality:
 
     def __init__(
         self, memory: Memory | None = None, levels: dict[str, Level] | None = None, view: View | None = None,
-        scored: int = 0,
+        scored: int = 0, tenants: Tenants | None = None,
     ) -> None:  # fmt: skip
         self.memory = Memory() if memory is None else memory
         self.levels: dict[str, Level] = levels or {}
+        self.tenants = Tenants() if tenants is None else tenants
         self._view = view
         self._scored = scored  # requests, ever
         self._new = 0  # since the last fit
