@@ -34,6 +34,7 @@ from capability_router.policies.affordable import within_budgets
 from capability_router.policies.balance import Balance
 from capability_router.policies.base import Knowledge
 from capability_router.policies.choice import choose_policy
+from capability_router.policies.explorer import explorer_of
 from capability_router.policies.lessons import Lessons
 from capability_router.policies.planner import Decision, Planner
 from capability_router.request import Outcome, Request
@@ -94,6 +95,7 @@ class Router:
             registry, Roster(registry.cards), policy, Prior(_stated(registry)), Lengths(), self.board,
             Balance(registry.cards), s.unknown, s.tenants, count=counter_of(s.counter),
             learned=learned, guard=None if learned is None else Guard(),
+            explorer=None if learned is None else explorer_of(s.policy),
         )  # fmt: skip
         self._dispatch = Dispatch(s, registry, self.board)
         self.line = self._dispatch.line
@@ -133,12 +135,14 @@ class Router:
 
         `gate` admits the calls in the health board's place (a probe's does so with precedence).
         """
-        plan, scene = self._decide(request)
+        plan, scene, tried = self._decide(request)
         if not plan.candidates:
             raise NoEligibleModel(plan.refusals)
         self._treasury.open()
         self.planner.policy.observe(scene)
         self.planner.balance.took_turn()
+        if self.planner.explorer is not None:
+            self.planner.explorer.took(tried.extra_pico, self.clock.now())
         machine = self._dispatch.machine(request, plan, self._accounts.open(request, plan), gate)
         return Run(request, plan, machine, endpoint, self.clock, self._ended)
 

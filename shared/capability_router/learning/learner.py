@@ -25,10 +25,14 @@ log = logging.getLogger("capability_router")
 
 
 class Judged(NamedTuple):
-    """What is expected of a model on a request: its quality, and its answer's tokens (None = not known)."""
+    """What is expected of a model on a request: its quality, its answer's tokens (None = not known), and the quality's
+
+    standard error.
+    """
 
     quality: float
     tokens: int | None
+    error: float = 0.0
 
 
 class Learner:
@@ -53,12 +57,12 @@ class Learner:
 
     def judge(self, request: Request, believed: Sequence[tuple[str, float]], worth: Sequence[float]) -> list[Judged]:
         """Per model (id, quality believed without having learned), which counts for so many scored answers."""
-        quality, _, tokens = self.quality.expect(traits(request), believed, worth)
+        quality, errors, tokens = self.quality.expect(traits(request), believed, worth)
         bounded, tenant = self.quality.tenants.bounded, request.routing.tenant
-        found = zip(believed, worth, quality.tolist(), tokens.tolist(), strict=True)
+        found = zip(believed, worth, quality.tolist(), tokens.tolist(), errors.tolist(), strict=True)
         return [
-            Judged(bounded(tenant, model, q, before, counted), max(1, round(t)) if t == t else None)
-            for (model, before), counted, q, t in found
+            Judged(bounded(tenant, model, q, before, counted), max(1, round(t)) if t == t else None, error)
+            for (model, before), counted, q, t, error in found
         ]
 
     def sketch(self, request: Request) -> Sketch:

@@ -22,6 +22,7 @@ class Row:
     `queue_s` in seconds, None = unknown. `load` is the calls in flight, `pressure_s` the recent peak of waits
     times the calls that would share it. `held` = why it can't be used just now, "" = it can. `stays` = the
     conversation is with it. `believed`: its quality without what was learned of requests, None = nothing was.
+    `error`: the standard error of `quality`, as far as it was learned.
     """
 
     card: ModelCard
@@ -35,6 +36,7 @@ class Row:
     pressure_s: float = 0.0
     fallback_pico: int = 0
     believed: float | None = None
+    error: float = 0.0
 
 
 class Scene(NamedTuple):
@@ -53,10 +55,12 @@ class Judgement(NamedTuple):
 
 
 class Judged(Protocol):
-    """What was learned of a model for one request; `tokens` of its answer, None = not known."""
+    """What was learned of a model for one request; `tokens` of its answer, None = not known; `error` of the quality."""
 
     @property
     def quality(self) -> float: ...
+    @property
+    def error(self) -> float: ...
     @property
     def tokens(self) -> int | None: ...
 
