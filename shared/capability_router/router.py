@@ -34,7 +34,7 @@ from capability_router.policies.affordable import within_budgets
 from capability_router.policies.balance import Balance
 from capability_router.policies.base import Knowledge
 from capability_router.policies.choice import choose_policy
-from capability_router.policies.explorer import explorer_of
+from capability_router.policies.explorer import Explorer, explorer_of
 from capability_router.policies.lessons import Lessons
 from capability_router.policies.planner import Decision, Planner
 from capability_router.request import Outcome, Request
@@ -45,6 +45,7 @@ from capability_router.treasury import Treasury
 
 if TYPE_CHECKING:
     from capability_router.config import Settings
+    from capability_router.settings.schema import Policy
 
 C = TypeVar("C")
 log = logging.getLogger("capability_router")
@@ -90,12 +91,11 @@ class Router:
             self.board.probes(able)
             self._watchers.append(Prober(self, able).heard)
         policy = choose_policy(s.policy, registry.matches)
-        learned = _learner(s.policy.state if s.policy.name == "adaptive" else None)
+        learned, guard, explorer = _learning(s.policy)
         self.planner = Planner(
             registry, Roster(registry.cards), policy, Prior(_stated(registry)), Lengths(), self.board,
             Balance(registry.cards), s.unknown, s.tenants, count=counter_of(s.counter),
-            learned=learned, guard=None if learned is None else Guard(),
-            explorer=None if learned is None else explorer_of(s.policy),
+            learned=learned, guard=guard, explorer=explorer,
         )  # fmt: skip
         self._dispatch = Dispatch(s, registry, self.board)
         self.line = self._dispatch.line
@@ -267,6 +267,12 @@ class Router:
     def __reduce__(self) -> tuple[Any, ...]:
         """Models, settings and the models' own token counter: breakers, books and learning start afresh elsewhere."""
         return _remade, (self.registry, self.settings, self.planner.count if self.settings.counter == "model" else None)
+
+
+def _learning(policy: Policy) -> tuple[Knowledge | None, Guard | None, Explorer | None]:
+    """What was learned by the policy's file, what watches over it, and what tries models for it."""
+    learned = _learner(policy.state if policy.name == "adaptive" else None)
+    return (None, None, None) if learned is None else (learned, Guard(), explorer_of(policy))
 
 
 def _learner(path: str | None) -> Knowledge | None:

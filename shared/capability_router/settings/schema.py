@@ -89,7 +89,8 @@ class Policy(Block):
     """How models are ranked. Weights are 0 or more; `cost_weight` and `latency_weight` belong to adaptive.
 
     `exploration`: of requests, the share that may try a model which may be better than the pick (with `state` alone),
-    `exploration_usd_per_day`: for so much above the picks' cost. `state`: the file of what adaptive has learned; without it, cards and levels.
+    `exploration_usd_per_day`: for so much above the picks' cost. `state`: the file of what adaptive has learned;
+    without it, cards and levels.
     """
 
     name: Annotated[str, PlainValidator(choice(*POLICIES))] = "adaptive"
