@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import Lock, Thread
 from typing import NamedTuple
 
+from capability_router.learning.drift import Drift, Standing
 from capability_router.learning.quality.arrays import Unreadable
 from capability_router.learning.quality.memory import Remembered, Result
 from capability_router.learning.quality.model import Quality
@@ -41,6 +42,7 @@ class Learner:
     def __init__(self, path: Path, quality: Quality, *, damaged: bool = False) -> None:
         self.path, self.quality = path, quality
         self._damaged, self._unsaved = damaged, False
+        self._drift = Drift()
         self._busy = Lock()  # while the words are worked out
         self._writing = Lock()
 
@@ -66,8 +68,13 @@ class Learner:
         ]
 
     def sketch(self, request: Request) -> Sketch:
-        """What is kept of a request until its score comes."""
-        return sketch(traits(request))
+        """What is kept of an answered request until its score comes; tells if its tenant's requests have moved."""
+        seen, fit = traits(request), self.quality.fit
+        if fit is not None:
+            tenant = request.routing.tenant
+            for moved in self._drift.note(tenant, Standing(*self.quality.standing(seen)), fit):
+                log.warning("the requests of tenant %r are %s; what was learned may not hold for them", tenant, moved)
+        return sketch(seen)
 
     def scored(
         self, request_id: str, seen: Sketch, model: str, score: float, tokens: int | None, tenant: str = ""
