@@ -28,6 +28,7 @@ from capability_router.execution.effects import Launch
 from capability_router.plan import Plan
 from capability_router.request import Outcome
 from langchain_router.attempts.fault_notes import add_metadata, tracers_of
+from langchain_router.runs import RUNS, given, without_runs
 
 ManagerT = TypeVar("ManagerT", CallbackManager, AsyncCallbackManager)
 ChainRun = CallbackManagerForChainRun | AsyncCallbackManagerForChainRun
@@ -58,6 +59,7 @@ def configured(kind: type[ManagerT], config: RunnableConfig, local: Local) -> Ma
     manager = kind.configure(
         config.get("callbacks"), None, verbose=local.verbose, inheritable_tags=tags, inheritable_metadata=metadata
     )
+    without_runs(manager)
     for handler in local.handlers:
         manager.add_handler(handler, inherit=True)
     return manager
@@ -159,26 +161,27 @@ def note(run: ChainRun, facts: Mapping[str, Any]) -> None:
 
 
 def chain_name(parent: BaseCallbackManager, config: RunnableConfig) -> str:
-    """Under which chain a call is booked: its own run name, else the root run's if a tracer knows it.
+    """Under which chain a call is booked: its own run name, else that of the outermost named run above it.
 
-    LangChain doesn't hand a chain's run name down to its steps, so without a tracer it is known only on
-    the model's own config, in `metadata` and in `routing(chain=...)`.
+    Below a model's own run (a router within a router) only tracers know what is above.
     """
     if config.get("run_name"):
         return str(config["run_name"])
+    if name := RUNS.outermost(parent.parent_run_id):
+        return name
     for handler in parent.handlers:
         if isinstance(handler, BaseTracer):
-            name = _root_name(handler, parent.parent_run_id)
+            name = _outermost(handler, parent.parent_run_id)
             if name:
                 return name
     metadata = config.get("metadata") or {}
     return str(metadata.get("lc_agent_name") or metadata.get("langgraph_node") or "")
 
 
-def _root_name(tracer: BaseTracer, run_id: Any) -> str:
+def _outermost(tracer: BaseTracer, run_id: Any) -> str:
     name = ""
     while run_id is not None and (run := tracer.run_map.get(str(run_id))) is not None:
-        name, run_id = run.name, run.parent_run_id
+        name, run_id = given(run.name) or name, run.parent_run_id
     return name
 
 

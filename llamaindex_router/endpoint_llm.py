@@ -133,7 +133,7 @@ class EndpointLLM(FunctionCallingLLM):
         """What a router reads of it."""
         own = {name: getattr(self._card, name) for name in FIELDS if name not in ("id", "endpoint")}
         stated = {name: value for name, value in own.items() if value not in (None, "", (), {})}
-        return Description({"output_reserve": self.max_tokens, **stated}, self._client.address)
+        return Description({"output_reserve": self.max_tokens, **stated}, self._client.address, gives_reason=True)
 
     def blueprint(self) -> dict[str, Any]:
         """The keywords that make it again, without its key and its headers."""

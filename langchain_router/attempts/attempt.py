@@ -20,6 +20,7 @@ from langchain_core.prompt_values import ChatPromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from capability_router.closed_loops import Loops
+from capability_router.endpoints.chain_usage import under
 from capability_router.execution.effects import GRACE_S, Launch
 from capability_router.execution.endpoint import aclosable, closable
 from capability_router.execution.outer import bound_inside
@@ -28,15 +29,17 @@ from capability_router.sdk_streams import aclosing_all, closing_all
 from capability_router.stale_connection import past_stale
 from langchain_router.attempts.doorkeeper import Doorkeeper
 from langchain_router.attempts.inside import inside
-from langchain_router.attempts.listeners import Shown
+from langchain_router.attempts.listeners import Counted, Shown
 from langchain_router.attempts.seam import Seam
 from langchain_router.call import Call
 from langchain_router.fleet.copies import with_keywords
 from langchain_router.messages.handover import continued, handed_over
 from langchain_router.messages.provider_tools import portable
+from langchain_router.messages.raw_calls import RawCall, unrepaired
 from langchain_router.messages.replies import EventReader, Reader, finish_of
 from langchain_router.partners.dialects import dialect_of
 from langchain_router.refusals import with_refusal
+from langchain_router.runs import stop_hearing
 from langchain_router.timeouts import TIMEOUTS
 from langchain_router.tracing import attempt_context
 
@@ -48,25 +51,33 @@ class CutShort(ConnectionError):
     """A model's stream ended without a terminal reason, before its caller had seen any of it."""
 
 
+class Garbled(ValueError):
+    """A model's stream ended with a tool call whose arguments are no JSON, and langchain-core repaired them."""
+
+
 class ModelAttempt:
     """One call of one model. Its chunks are the model's own: a message, message chunks or v3 events."""
 
     __slots__ = (
-        "_call", "_config", "_copied", "_dialect", "_kwargs", "_launch", "_loops", "_model", "_prompt", "_reader",
-        "_seam", "_shown", "_void", "doorkeeper",
+        "_call", "_config", "_copied", "_counted", "_dialect", "_kwargs", "_launch", "_loops", "_model", "_prompt",
+        "_reader", "_seam", "_shown", "_void", "doorkeeper",
     )  # fmt: skip
 
     def __init__(self, model: BaseChatModel, call: Call, config: RunnableConfig, launch: Launch, loops: Loops) -> None:
         self._model, self._kwargs = with_keywords(model, call.kwargs)
         self._dialect = dialect_of(model)
         self._call, self._config, self._launch, self._loops = call, config, launch, loops
-        self._reader: Reader | EventReader = EventReader() if call.mode == "events" else Reader()
+        self._reader: Reader | EventReader = EventReader() if call.mode == "events" else Reader(self._dialect.counting)
+        self._counted: Counted | None = None
         self._copied = self._model is not model
         self.doorkeeper: Doorkeeper | None = None
         self._seam = Seam(launch.prefix) if launch.prefix else None
         self._shown: Shown | None = None
         self._void: Shown | None = None
         self._prompt = call.prompt
+        if call.mode == "events":
+            self._counted = Counted(self._dialect.counting)
+            config["callbacks"].add_handler(self._counted, inherit=True)  # type: ignore[union-attr]  # a child manager
         self._hand_over(launch.candidate.provider)
 
     def _hand_over(self, provider: str) -> None:
@@ -97,7 +108,7 @@ class ModelAttempt:
 
     def watch(self, shown: Shown, before: Shown) -> None:
         """Note in `shown` what others see of the answer as it is made; `before` is what they saw of the last one."""
-        self._shown = shown
+        self._shown = self._counted = shown
         self._config["callbacks"].add_handler(shown, inherit=True)  # type: ignore[union-attr]  # a child manager
         self._void = before if before.tokens else None
 
@@ -114,6 +125,7 @@ class ModelAttempt:
         runnable, kwargs = self._bound(), self._keywords()
         with attempt_context(self._config) as context:
             context.run(TIMEOUTS.set, self._launch.timeouts)
+            context.run(stop_hearing)
             context.run(bound_inside, self._launch.timeouts)
             if self._call.mode == "invoke":
                 yield self._whole(context.run(runnable.invoke, self._prompt, self._config, **kwargs))
@@ -133,6 +145,7 @@ class ModelAttempt:
         if self._dialect.fields_only:  # a copy that was dropped may be about to close the client it shared
             await asyncio.sleep(0)
         with attempt_context(self._config) as context:
+            context.run(stop_hearing)
             context.run(bound_inside, self._launch.timeouts)
             if self._call.mode == "invoke":
                 call = partial(runnable.ainvoke, self._prompt, self._config, **kwargs)
@@ -173,6 +186,8 @@ class ModelAttempt:
     def reply(self) -> Reply:
         """What has been seen so far. A stream of nothing is hollow; core itself raises for one without chunks."""
         reply = self._reader.reply()
+        if self._counted is not None and reply.usage is not None and (told := self._counted.recounted()) is not None:
+            reply = replace(reply, usage=under(told, reply.usage.service_tier))
         nothing = self._call.mode != "invoke" and reply.empty and reply.finish is None and not self._reader.carried
         return replace(reply, hollow=True) if nothing else reply
 
@@ -190,8 +205,15 @@ class ModelAttempt:
 
     def _whole(self, answer: Any) -> Any:
         """The answer, unless its model gathered it from a stream that did not come to its end."""
-        self._check_gathered((answer,) if isinstance(answer, AIMessage) else ())
-        return answer
+        if not isinstance(answer, AIMessage):
+            return answer
+        self._check_gathered((answer,))
+        broken = self._broken()
+        return unrepaired(answer, broken) if broken else answer
+
+    def _broken(self) -> list[RawCall]:
+        """The tool calls that break off in the stream from which the model gathered its answer."""
+        return [] if self._shown is None else self._shown.calls.broken()
 
     def _check_gathered(self, messages: Sequence[AIMessage]) -> None:
         if self._gathers() and any(finish_of(message.response_metadata) is None for message in messages):

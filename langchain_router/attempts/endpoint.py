@@ -10,7 +10,7 @@ from langchain_core.runnables import RunnableConfig
 from capability_router.execution.effects import Launch
 from capability_router.faults.kinds import KINDS, Fault
 from capability_router.request import Outcome
-from langchain_router.attempts.attempt import CutShort, ModelAttempt
+from langchain_router.attempts.attempt import CutShort, Garbled, ModelAttempt
 from langchain_router.attempts.fault_notes import FaultNotes, tracers_of
 from langchain_router.attempts.faults import fault_of, unsupported
 from langchain_router.attempts.listeners import Shown
@@ -18,6 +18,7 @@ from langchain_router.attempts.structured import StructuredAttempt
 from langchain_router.bindings import Structured
 from langchain_router.call import Call
 from langchain_router.fleet.fleet import Fleet
+from langchain_router.partners.dialects import dialect_of
 from langchain_router.tracing import ChainRun, attempt_config
 
 
@@ -39,8 +40,8 @@ class Attempts:
         if launch.after in KINDS:  # else it is a hedge beside an attempt that nobody has judged
             self._over(launch.after)
         config = attempt_config(self._run, self._config, launch)
-        void, self._shown = self._shown, Shown()
         model, structured = self._fleet[launch.candidate.id], isinstance(self._call.bound, Structured)
+        void, self._shown = self._shown, Shown(dialect_of(model).counting)
         attempt = (StructuredAttempt if structured else ModelAttempt)(
             model, self._call, config, launch, self._fleet.loops
         )
@@ -92,6 +93,8 @@ class Attempts:
             return None  # its text has been shown, so no other model may answer
         if isinstance(error, CutShort):
             return Fault("truncated", str(error))
+        if isinstance(error, Garbled):
+            return Fault("malformed_tool_call", str(error))
         fault = fault_of(error, self._call.keywords)
         if fault is not None and fault.kind == "unparsable" and not self._call.wants_schema:
             return unsupported(fault, error, self._call.keywords)  # a package's own check of one: nothing was asked

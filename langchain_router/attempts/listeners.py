@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
+from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, ToolCallChunk
 from langchain_core.outputs import LLMResult
 
+from capability_router.endpoints.chain_usage import Counting, Tally, counted, states
+from capability_router.request import Usage
+from langchain_router.messages.raw_calls import RawCalls
 from langchain_router.messages.replies import carries_content
+from langchain_router.messages.transcript import usage_metadata
 
 _STREAMING = {"_StreamingCallbackHandler", "_V2StreamingCallbackHandler"}
 """The marks, by name, of handlers for which langchain-core makes an `invoke` stream."""
@@ -20,46 +25,81 @@ def shown_live(handlers: Iterable[BaseCallbackHandler]) -> bool:
     return any(kind.__name__ in _STREAMING for handler in handlers for kind in type(handler).__mro__)
 
 
-class Overheard(BaseCallbackHandler):
-    """Keeps the messages with which the model's runs end, for their usage and terminal reason."""
+class Counted(BaseCallbackHandler):
+    """Reads the counts of the chunks of which an answer is made where the attempt sees only the whole of it.
 
-    run_inline = True
-
-    def __init__(self) -> None:
-        self.messages: list[AIMessage] = []
-
-    def on_llm_end(self, response: LLMResult, **_: Any) -> None:
-        """A model's run has ended well."""
-        for generations in response.generations:
-            message = getattr(generations[0], "message", None) if generations else None
-            if isinstance(message, AIMessage):
-                self.messages.append(message)
-
-
-class Shown(BaseCallbackHandler):
-    """What of an answer has reached others through callbacks while it was still being made.
-
-    `streamed`: the model has gathered it from a stream. `tokens` with content were handed out, under
-    the message id `message_id`.
+    LangChain adds up what chunks say, also where a later one says it again.
     """
 
     run_inline = True
 
-    def __init__(self) -> None:
+    def __init__(self, counting: Counting = "") -> None:
+        self._counting = counting
+        self._tallies: dict[UUID | None, Tally] = {}
+
+    def on_llm_new_token(self, token: Any, *, chunk: Any = None, run_id: UUID | None = None, **_: Any) -> None:
+        """A chunk has been handed out."""
+        told = getattr(getattr(chunk, "message", None), "usage_metadata", None)
+        if told and states(now := counted(told)):
+            self._tallies.setdefault(run_id, Tally(self._counting)).take(now)
+
+    def recounted(self, run_id: UUID | None = None) -> Usage | None:
+        """The counts of a run (None: of the last one), if their sum is wrong."""
+        last = next(reversed(self._tallies), None) if run_id is None else run_id
+        tally = self._tallies.get(last)
+        return tally.usage if tally is not None and tally.again else None
+
+
+class Overheard(Counted):
+    """Keeps the messages with which the model's runs end, for their usage and terminal reason."""
+
+    def __init__(self, counting: Counting = "") -> None:
+        super().__init__(counting)
+        self.messages: list[AIMessage] = []
+
+    def on_llm_end(self, response: LLMResult, *, run_id: UUID | None = None, **_: Any) -> None:
+        """A model's run has ended well."""
+        for generations in response.generations:
+            message = getattr(generations[0], "message", None) if generations else None
+            if isinstance(message, AIMessage):
+                usage = self.recounted(run_id)
+                told = {"usage_metadata": usage_metadata(usage)} if usage is not None else {}
+                self.messages.append(message.model_copy(update=told) if told else message)
+
+
+class Shown(Counted):
+    """What of an answer has reached others through callbacks while it was still being made.
+
+    `streamed`: the model has gathered it from a stream. `tokens` with content were handed out, under
+    the message id `message_id`. `calls`: the tool calls in the run that was heard last, as they were written.
+    """
+
+    def __init__(self, counting: Counting = "") -> None:
+        super().__init__(counting)
         self.streamed = False
         self.tokens = 0
         self.message_id = ""
+        self.calls, self._run = RawCalls(), None
 
-    def on_llm_new_token(self, token: Any, *, chunk: Any = None, run_id: Any = None, **_: Any) -> None:
+    def on_llm_new_token(self, token: Any, *, chunk: Any = None, run_id: UUID | None = None, **_: Any) -> None:
         """A chunk has been handed out."""
+        super().on_llm_new_token(token, chunk=chunk, run_id=run_id)
         message = getattr(chunk, "message", None)
         self._note(carries_content(message) if isinstance(message, AIMessage) else bool(token))
+        if pieces := getattr(message, "tool_call_chunks", None):
+            self._hear(pieces, run_id)
         self.message_id = getattr(message, "id", None) or f"lc_run--{run_id}"
 
     def on_stream_event(self, event: Mapping[str, Any], *, run_id: Any = None, **_: Any) -> None:
         """An event of the v3 protocol has been handed out."""
         self._note(event.get("event") == "content-block-delta")
         self.message_id = self.message_id or str(event.get("id") or f"lc_run--{run_id}")
+
+    def _hear(self, pieces: Iterable[ToolCallChunk], run: Any) -> None:
+        """Of a router below, the last run is the one that answers."""
+        if run != self._run:
+            self.calls, self._run = RawCalls(), run
+        self.calls.take(pieces)
 
     def _note(self, content: bool) -> None:
         self.streamed = True

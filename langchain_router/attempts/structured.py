@@ -16,7 +16,7 @@ from capability_router.closed_loops import Loops
 from capability_router.endpoints.usage import usage_from
 from capability_router.execution.effects import Launch
 from capability_router.request import Finish, Reply, Usage
-from langchain_router.attempts.attempt import CutShort, ModelAttempt
+from langchain_router.attempts.attempt import CutShort, Garbled, ModelAttempt
 from langchain_router.attempts.faults import by_handler
 from langchain_router.attempts.listeners import Overheard
 from langchain_router.call import Call
@@ -42,7 +42,7 @@ class StructuredAttempt(ModelAttempt):
 
     def __init__(self, model: BaseChatModel, call: Call, config: RunnableConfig, launch: Launch, loops: Loops) -> None:
         super().__init__(model, call, config, launch, loops)
-        self._heard = Overheard()
+        self._heard = Overheard(self._dialect.counting)
         config["callbacks"].add_handler(self._heard, inherit=True)  # type: ignore[union-attr]  # a child manager
         self._parse_error = ""
         self._parsed = False
@@ -74,10 +74,14 @@ class StructuredAttempt(ModelAttempt):
     def by_parser(self, error: Exception) -> bool:
         """The model's run has ended well and something raised after it."""
         ours = not isinstance(error, exceptions.ModelError) or isinstance(error, _REFUSED)
-        return ours and bool(self._heard.messages) and not isinstance(error, CutShort) and not by_handler(error)
+        return (
+            ours and bool(self._heard.messages) and not isinstance(error, (CutShort, Garbled)) and not by_handler(error)
+        )
 
     def _whole(self, answer: Any) -> Any:
         self._check_gathered(self._heard.messages)
+        if self._broken():
+            raise Garbled("a tool call whose arguments are no JSON")
         return answer
 
     def commits(self, chunk: Any) -> bool:
@@ -98,7 +102,8 @@ class StructuredAttempt(ModelAttempt):
         reader = Reader()
         for message in self._heard.messages:
             reader.see(message)
-        error = self._parse_error or ("" if self._parsed else "no structured answer")
+        # What was parsed last stands for all: a stream's caller has it, and gets the parser's own error behind it.
+        error = "" if self._parsed else self._parse_error or "no structured answer"
         reply = reader.reply(error if self._heard.messages else "")
         if not self._heard.messages:
             return replace(reply, usage=self._told)

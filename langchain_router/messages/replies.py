@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from langchain_core.messages import AIMessage
 
-from capability_router.endpoints.chain_usage import cost_of, counted, states, tier_of, under, with_cached
+from capability_router.endpoints.chain_usage import (
+    Counting,
+    Tally,
+    cost_of,
+    counted,
+    states,
+    tier_of,
+    under,
+    with_cached,
+)
 from capability_router.request import BROKEN_ENDS, Finish, Reply, Usage
 from langchain_router.messages.kinds import is_chunk
+from langchain_router.messages.raw_calls import RawCalls
 
 _FINISHES: dict[str, Finish] = {
     "stop": Finish.STOP, "end_turn": Finish.STOP, "stop_sequence": Finish.STOP, "completed": Finish.STOP,
@@ -85,18 +94,18 @@ class Reader:
     """Collects a reply from messages or chunks, in order. Cheap per chunk: nothing is merged."""
 
     __slots__ = (
-        "_calls", "_cost", "_finish", "_headers", "_malformed", "_model", "_refused", "_seen", "_streamed", "_texts",
-        "_tier", "_usage", "cached", "carried",
+        "_calls", "_cost", "_finish", "_headers", "_malformed", "_model", "_refused", "_seen", "_streamed", "_tally",
+        "_texts", "_tier", "cached", "carried",
     )  # fmt: skip
 
-    def __init__(self, *, streamed: bool = False) -> None:
+    def __init__(self, counting: Counting = "", *, streamed: bool = False) -> None:
         self._streamed = streamed
+        self._tally = Tally(counting)
         self._tier = ""
         self._texts: list[str] = []
-        self._calls: dict[Any, list[str]] = {}  # by index: [id, pieces of the arguments, ...]
+        self._calls = RawCalls()
         self._seen: dict[str, bool] = {}  # whole tool calls by id
         self._malformed = 0
-        self._usage: Usage | None = None
         self._finish: Finish | None = None
         self._model = ""
         self._refused = False
@@ -111,7 +120,7 @@ class Reader:
         if text:
             self._texts.append(text)
         if message.usage_metadata:
-            self._count(message.usage_metadata)
+            self._count(message.usage_metadata, part=is_chunk(type(message)))
         if message.response_metadata:
             self._note(message.response_metadata, self._streamed or is_chunk(type(message)))
         if message.additional_kwargs.get("refusal") or (
@@ -129,24 +138,24 @@ class Reader:
                 self._seen.update((tool["id"] or f"#{i}", True) for i, tool in enumerate(message.tool_calls))
             self._malformed += len(message.invalid_tool_calls)
             return
-        for piece in message.tool_call_chunks:  # type: ignore[attr-defined]  # a chunk
-            key = piece["index"] if piece["index"] is not None else piece["id"] or len(self._calls)
-            parts = self._calls.setdefault(key, [""])
-            parts[0] = parts[0] or piece["id"] or ""
-            parts.append(piece["args"] or "")
+        if pieces := message.tool_call_chunks:  # type: ignore[attr-defined]  # a chunk
+            self._calls.take(pieces)
 
-    def _count(self, told: Mapping[str, Any]) -> None:
+    def _count(self, told: Mapping[str, Any], *, part: bool) -> None:
         self.cached = told.get("total_cost") == 0
         now = counted(told)
         if not self.cached and not states(now):
             return
-        self._usage = now if self._usage is None else Usage.together((self._usage, now))
+        if part or self._tally.usage is None:
+            self._tally.take(now)
+        else:  # another message
+            self._tally.usage = Usage.together((self._tally.usage, now))
 
     def _note(self, metadata: Mapping[str, Any], stream: bool) -> None:
         self._finish = finish_of(metadata) or self._finish
         self._model = str(metadata.get("model_name") or metadata.get("model") or self._model)
         self._tier = tier_of(metadata) or self._tier
-        self._usage = with_cached(self._usage, metadata)
+        self._tally.usage = with_cached(self._tally.usage, metadata)
         headers = metadata.get("headers")
         if headers and isinstance(headers, Mapping):
             self._headers = {str(name).lower(): str(value) for name, value in headers.items()}
@@ -156,12 +165,12 @@ class Reader:
     def reply(self, parse_error: str = "") -> Reply:
         """What has been seen so far."""
         # A call cut off in the middle is not malformed: only an ended reply is judged.
-        calls = self._calls.values()
-        broken = sum(not _parses(parts[1:]) for parts in calls) if calls and self._finish else 0
-        ids = tuple([parts[0] for parts in calls if parts[0]])
+        calls = self._calls.whole() if self._calls else []
+        broken = sum(call.broken for call in calls) if self._finish else 0
+        ids = tuple([call.id for call in calls if call.id])
         refused = self._refused and self._finish in (None, Finish.STOP)
         return Reply(
-            under(self._usage, self._tier), Finish.REFUSAL if refused else self._finish, "".join(self._texts),
+            under(self._tally.usage, self._tier), Finish.REFUSAL if refused else self._finish, "".join(self._texts),
             len(calls) - broken + len(self._seen),
             self._malformed + broken, ids + tuple(self._seen), self._model, self._cost, self.cached, self._headers,
             parse_error, carried=self.carried,
@@ -229,11 +238,3 @@ class EventReader:
             malformed_tool_calls=self._malformed, tool_call_ids=tuple(filter(None, self._calls)),
             carried=self.carried,
         )  # fmt: skip
-
-
-def _parses(pieces: Iterable[str]) -> bool:
-    text = "".join(pieces).strip()
-    try:
-        return not text or isinstance(json.loads(text), dict)
-    except ValueError:
-        return False

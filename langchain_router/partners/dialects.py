@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from capability_router.endpoints.chain_usage import Counting
+
 MAX_TOKENS = ("max_tokens", "max_output_tokens", "num_predict", "max_completion_tokens")
 """The names of a limit of the answer's tokens, the common one first."""
 
@@ -39,6 +41,8 @@ class Dialect:
     `gathers`: its `invoke` reads a stream, and takes one that was cut off for a whole answer.
     `gives_reason`: its streams end with a terminal reason whenever the provider sent all.
     `drops_refusals`: of a streamed refusal, which OpenAI sends beside the content, it hands on empty chunks.
+    `counting`: what the counts of a stream's later chunks are ("anew" = of all so far, "on" = what came since);
+    "" = it shows by them.
     `no_chunks`: how its ValueError over a stream without a chunk begins.
     `fields`: the fields in which it keeps LangChain's common words, where they may have other names.
     `fields_only`: the common words that it takes as fields and as no keyword of a call.
@@ -59,6 +63,7 @@ class Dialect:
     gathers: bool = False
     gives_reason: bool = False
     drops_refusals: bool = False
+    counting: Counting = ""
     no_chunks: str = ""
     fields: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: {"max_tokens": MAX_TOKENS})
     fields_only: tuple[str, ...] = ()
@@ -120,7 +125,7 @@ def _cached_clients(model: Any) -> None:
 
 _OPENAI = Dialect(
     "langchain_openai", "BaseChatOpenAI", retries=Retries(0, _openai_clients), takes_timeout=True, gives_reason=True,
-    drops_refusals=True, url_fields=("openai_api_base", "azure_endpoint"),
+    drops_refusals=True, counting="anew", url_fields=("openai_api_base", "azure_endpoint"),
 )  # fmt: skip
 """What it does its derived classes do too, in whichever package."""
 
@@ -133,12 +138,13 @@ DIALECTS: tuple[Dialect, ...] = (
     replace(_OPENAI, package="langchain_xai", class_name="ChatXAI", providers=("xai",)),
     Dialect(
         "langchain_anthropic", "ChatAnthropic", ("anthropic",), late_keys=("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
-        retries=Retries(0, _cached_clients), takes_timeout=True, gives_reason=True, url_fields=("anthropic_api_url",),
+        retries=Retries(0, _cached_clients), takes_timeout=True, gives_reason=True, counting="on",
+        url_fields=("anthropic_api_url",),
     ),
     Dialect(
         "langchain_google_genai", "ChatGoogleGenerativeAI", ("google_genai", "google", "gemini"),
         retries=Retries(1, _at_each_call),  # it counts attempts; 0 means the SDK's own default
-        gives_reason=True, fields_only=("max_tokens",), url_fields=("base_url",),
+        gives_reason=True, counting="on", fields_only=("max_tokens",), url_fields=("base_url",),
     ),
     Dialect(
         "langchain_groq", "ChatGroq", ("groq",), retries=Retries(0, _groq_clients), takes_timeout=True,
@@ -167,9 +173,9 @@ DIALECTS: tuple[Dialect, ...] = (
     ),
     Dialect(
         "langchain_perplexity", "ChatPerplexity", ("perplexity",), retries=Retries(0, _perplexity_clients),
-        url_fields=(),  # its clients know
+        counting="on", url_fields=(),  # its clients know
     ),
-    Dialect("langchain_router", "ChatEndpoint", keeps_time=True, gives_reason=True),
+    Dialect("langchain_router", "ChatEndpoint", keeps_time=True, gives_reason=True, counting="on"),
     Dialect("langchain_router", "ChatRouter", routes=True),
 )  # fmt: skip
 

@@ -94,7 +94,7 @@ class Transcript:
             usage=self.usage,
             finish=self.finish,
             text=self._wording.text or self._other_content(),
-            tool_calls=len(calls) - broken,
+            tool_calls=0 if broken else len(calls),  # agents take the broken ones with the sound, and repair them
             malformed_tool_calls=broken,
             tool_call_ids=tuple(map(key_of, calls)),
             model=self._model,

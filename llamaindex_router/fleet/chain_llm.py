@@ -33,8 +33,9 @@ from llama_index.core.llms.llm import ToolSelection
 from pydantic import Field, PrivateAttr
 
 from capability_router.catalog.entry import Description
+from capability_router.endpoints.chain_usage import Tally
 from llamaindex_router.errors import CutShort
-from llamaindex_router.fleet.chain_model import described, is_a, quieted
+from llamaindex_router.fleet.chain_model import counting_of, described, is_a, quieted
 from llamaindex_router.messages.chain_messages import chain_messages, response_of
 from llamaindex_router.messages.tool_calls import tool_calls_of
 from llamaindex_router.messages.usage import finish_of
@@ -147,17 +148,17 @@ class ChainLLM(FunctionCallingLLM):
 
     def _stream(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponseGen:
         runnable, options = self._bound(kwargs)
-        whole = None
+        whole, tally = None, Tally(counting_of(self._model))
         for chunk in runnable.stream(chain_messages(messages), **options):
             whole = chunk if whole is None else whole + chunk
-            yield response_of(whole, chunk)
+            yield response_of(whole, chunk, tally)
 
     async def _astream(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponseAsyncGen:
         runnable, options = self._bound(kwargs)
-        whole = None
+        whole, tally = None, Tally(counting_of(self._model))
         async for chunk in runnable.astream(chain_messages(messages), **options):
             whole = chunk if whole is None else whole + chunk
-            yield response_of(whole, chunk)
+            yield response_of(whole, chunk, tally)
 
     def _whole(self, message: Any) -> ChatResponse:
         response = response_of(message)

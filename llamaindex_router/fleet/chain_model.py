@@ -13,6 +13,7 @@ from typing import Any
 from capability_router.address import Address, fingerprint, joint
 from capability_router.catalog.entry import Description
 from capability_router.catalog.registry import Registry
+from capability_router.endpoints.chain_usage import Counting
 from capability_router.request import own_answers, own_service
 
 _PROFILE = (
@@ -25,6 +26,7 @@ _KEYS = ("openai_api_key", "anthropic_api_key", "google_api_key", "groq_api_key"
 _REASONED = ("BaseChatOpenAI", "ChatAnthropic", "ChatGroq", "ChatMistralAI", "ChatOllama", "ChatGoogleGenerativeAI",
              "ChatEndpoint")  # fmt: skip
 _ATTEMPTS_COUNTED = ("ChatGoogleGenerativeAI", "ChatMistralAI")  # their max_retries counts the first attempt too
+_COUNT_ON = ("ChatAnthropic", "ChatGoogleGenerativeAI", "ChatPerplexity", "ChatEndpoint")
 _CLIENTS = (("root_client", "client"), ("root_async_client", "async_client"))
 _CACHED = ("_client", "_async_client", "_client_params")  # Anthropic's, made anew from the copy's own fields
 
@@ -38,6 +40,11 @@ def is_chat_model(model: Any) -> bool:
 def is_a(model: Any, *names: str) -> bool:
     """Whether its class, or one that it is derived from, has one of these names."""
     return any(kind.__name__ in names for kind in type(model).__mro__)
+
+
+def counting_of(model: Any) -> Counting:
+    """What the counts of a later chunk of its streams are, where that is known."""
+    return "anew" if is_a(model, "BaseChatOpenAI") else "on" if is_a(model, *_COUNT_ON) else ""
 
 
 def described(model: Any) -> Description:

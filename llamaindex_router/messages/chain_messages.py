@@ -16,8 +16,9 @@ from llama_index.core.base.llms.types import (
     ToolCallBlock,
 )
 
-from capability_router.endpoints.chain_usage import cost_of, counted, states, with_cached
+from capability_router.endpoints.chain_usage import Tally, cost_of, counted, states, with_cached
 from capability_router.endpoints.usage import written_out
+from capability_router.request import Usage
 from llamaindex_router.messages.chat_completions import message_dicts
 
 _FINISHES = ("finish_reason", "stop_reason", "done_reason", "stopReason", "status")
@@ -31,8 +32,8 @@ def chain_messages(messages: Sequence[ChatMessage]) -> list[Any]:
     return convert_to_messages(message_dicts(messages))
 
 
-def response_of(message: Any, delta: Any = None) -> ChatResponse:
-    """A LangChain reply (so far) as a response; `delta` is the newest chunk of a stream."""
+def response_of(message: Any, delta: Any = None, tally: Tally | None = None) -> ChatResponse:
+    """A LangChain reply (so far) as a response; `delta` is the newest chunk of a stream, `tally` reads its counts."""
     calls = list(_calls(message))
     thinking = _reasoning(message)
     blocks: list[ContentBlock] = [ThinkingBlock(content=thinking)] if thinking else []
@@ -44,7 +45,7 @@ def response_of(message: Any, delta: Any = None) -> ChatResponse:
     return ChatResponse(
         message=ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=kwargs),
         delta=None if delta is None else _text(delta),
-        raw=_raw(message if delta is None else delta, message.usage_metadata),
+        raw=_raw(message if delta is None else delta, message.usage_metadata, _tallied(delta, tally)),
         additional_kwargs={"thinking_delta": newest} if newest else {},
     )
 
@@ -71,7 +72,17 @@ def _reasoning(message: Any) -> str:
 
 
 def _calls(message: Any) -> Iterator[tuple[dict[str, Any], Any]]:
-    """Each call as Chat Completions writes it, with its arguments as a mapping, or as text if they are broken."""
+    """Each call as Chat Completions writes it, with its arguments as a mapping, or as text if they are broken.
+
+    A message put together from chunks has them repaired; its own `tool_call_chunks` have them as they were written.
+    """
+    pieces = getattr(message, "tool_call_chunks", None)
+    if pieces:
+        for piece in pieces:
+            text = piece["args"] or ""
+            function = {"name": piece["name"] or "", "arguments": text}
+            yield {"id": piece["id"], "type": "function", "function": function}, _mapping(text)
+        return
     whole = [(c.get("id"), c["name"], c["args"]) for c in message.tool_calls]
     broken = [(c.get("id"), c.get("name") or "", c.get("args") or "") for c in message.invalid_tool_calls]
     for id, name, args in (*whole, *broken):
@@ -79,22 +90,42 @@ def _calls(message: Any) -> Iterator[tuple[dict[str, Any], Any]]:
         yield {"id": id, "type": "function", "function": {"name": name, "arguments": text}}, args
 
 
-def _raw(message: Any, used: Mapping[str, Any] | None) -> dict[str, Any]:
+def _tallied(delta: Any, tally: Tally | None) -> Usage | None:
+    """The counts so far, if LangChain's sum of what the chunks say is not these."""
+    if tally is None or delta is None:
+        return None
+    if delta.usage_metadata and states(now := counted(delta.usage_metadata)):
+        tally.take(now)
+    return tally.usage if tally.again else None
+
+
+def _mapping(text: str) -> Any:
+    """The arguments as a mapping; the text itself while it is none."""
+    try:
+        read = json.loads(text) if text.strip() else {}
+    except ValueError:
+        return text
+    return read if isinstance(read, dict) else text
+
+
+def _raw(message: Any, used: Mapping[str, Any] | None, tallied: Usage | None) -> dict[str, Any]:
     """What token counters and tracers read: the model, why it stopped, the tokens so far."""
     told: Mapping[str, Any] = message.response_metadata
     raw = {
         "model": next((str(told[name]) for name in _NAMES if told.get(name)), None),
         "finish_reason": next((str(told[name]) for name in _FINISHES if told.get(name)), None),
-        "usage": _usage(used, told),
+        "usage": _usage(used, told, tallied),
     }
     return {**told, **{name: value for name, value in raw.items() if value is not None}}
 
 
-def _usage(used: Mapping[str, Any] | None, told: Mapping[str, Any]) -> dict[str, Any] | None:
+def _usage(
+    used: Mapping[str, Any] | None, told: Mapping[str, Any], tallied: Usage | None
+) -> dict[str, Any] | None:  # fmt: skip
     """The counts so far, with the provider's own bill if it was passed on; 0 for what came from a cache."""
     if not used:
         return None
-    kept, usage = used.get("total_cost") == 0, counted(used)
+    kept, usage = used.get("total_cost") == 0, tallied or counted(used)
     if not kept and not states(usage):
         return None
     bill = 0 if kept else cost_of(told, {}, stream=False)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from capability_router.endpoints.usage import usage_from
+from capability_router.endpoints.usage import impossible, usage_from
 from capability_router.money.bill import billed
 from capability_router.request import BROKEN_ENDS, Finish, Usage, service_tier
 
@@ -116,6 +116,8 @@ def bill_of(raw: Any, counts: Mapping[str, Any]) -> Decimal | None:
 
 def usage_of(counts: Mapping[str, Any], tier: str = "") -> Usage | None:
     """The counts under our names: the input with cached tokens, the output with reasoning. None for none."""
+    if impossible(counts, *_INPUT, *_OUTPUT):
+        return None
     chat = "prompt_tokens" in counts and "prompt_token_count" not in counts
     usage = usage_from(_deeply_plain(counts), tier) if chat else _other(counts, tier)
     return usage if usage.input_tokens or usage.output_tokens else None

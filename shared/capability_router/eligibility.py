@@ -134,9 +134,10 @@ def default_reserve(card: ModelCard) -> int:
     return min(card.max_output_tokens or RESERVE_TOKENS, RESERVE_TOKENS, quarter)
 
 
-def reserve(ask: Ask, card: ModelCard) -> int:
-    """Output tokens that must fit beside the input."""
-    return ask.request.max_tokens or card.output_reserve or default_reserve(card)
+def reserve(request: Request, card: ModelCard) -> int:
+    """Output tokens foreseen for an answer, at most: as the call says, else the wrapped model, else usual."""
+    asked = request.max_tokens or card.output_reserve or default_reserve(card)
+    return min(asked, card.max_output_tokens or asked)
 
 
 def answers(request: Request, card: ModelCard) -> int:
@@ -231,7 +232,7 @@ def _output(ask: Ask, card: ModelCard) -> str | None:
 def _max_cost(ask: Ask, card: ModelCard) -> str | None:
     cap = ask.request.routing.max_cost_usd or 0.0
     several = answers(ask.request, card)
-    kept = reserve(ask, card) * several
+    kept = reserve(ask.request, card) * several
     tokens = ask.tokens(card)
     price = card.price.asked(ask.request.service or card.service_tier) if card.price else None
     cost = price.estimate(tokens, kept) if price else None

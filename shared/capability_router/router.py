@@ -82,6 +82,7 @@ class Router:
         )  # fmt: skip
         self._watchers: list[Callable[[HealthEvent], None]] = []
         self.sinks = Sinks(configured_sinks(s.telemetry.jsonl, s.telemetry.log))
+        self._hashed = _hasher() if s.telemetry.hashed_words else None
         for entry in registry:
             self.board.register(
                 entry.card.id, entry.address, limits=entry.card.limits, latency=entry.card.latency
@@ -90,8 +91,7 @@ class Router:
             able = [card.id for card in registry.cards if card.endpoint is not None]
             self.board.probes(able)
             self._watchers.append(Prober(self, able).heard)
-        policy = choose_policy(s.policy, registry.matches)
-        learned, guard, explorer = _learning(s.policy)
+        policy, (learned, guard, explorer) = choose_policy(s.policy, registry.matches), _learning(s.policy)
         self.planner = Planner(
             registry, Roster(registry.cards), policy, Prior(_stated(registry)), Lengths(), self.board,
             Balance(registry.cards), s.unknown, s.tenants, count=counter_of(s.counter),
@@ -232,6 +232,8 @@ class Router:
         self._lessons.ended(request, run.plan, outcome, run.reply, self.clock.now())
         if self.sinks:
             record = decision_record(request, run.plan, outcome, at=self.clock.unix(), router=self.name)
+            if self._hashed is not None:
+                record["traits"] = self._hashed(request)
             self.sinks.write(record)
         for listener in self._listeners:
             try:
@@ -284,6 +286,15 @@ def _learner(path: str | None) -> Knowledge | None:
     except ModuleNotFoundError as error:
         raise ConfigError("policy.state needs numpy: install capability-router[learn]") from error
     return Learner.open(Path(path))
+
+
+def _hasher() -> Callable[[Request], dict[str, Any]]:
+    """What is seen of a request, for its decision record; ConfigError where numpy is not installed."""
+    try:
+        from capability_router.learning.logs.sketched import hashed  # here, because it loads numpy
+    except ModuleNotFoundError as error:
+        raise ConfigError("telemetry.hashed_words needs numpy: install capability-router[learn]") from error
+    return hashed
 
 
 def _remade(registry: Registry, settings: Settings, count: Count | None) -> Router:

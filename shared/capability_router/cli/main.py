@@ -19,6 +19,7 @@ COMMANDS = {
     "ledger": "capability_router.cli.ledger:ledger",
     "report": "capability_router.cli.report:report",
     "simulate": "capability_router.cli.simulate:simulate",
+    "train": "capability_router.cli.train:train",
 }
 """Subcommand -> module:attribute of its click command."""
 

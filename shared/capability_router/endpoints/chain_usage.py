@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from capability_router.endpoints.usage import cached_in, usage_from
 from capability_router.money.bill import billed
@@ -24,6 +24,40 @@ def counted(told: Mapping[str, Any]) -> Usage:
     if not into and not out:
         return Usage(int(told.get("input_tokens") or 0), int(told.get("output_tokens") or 0))
     return _detailed(told, into or {}, out or {})
+
+
+Counting = Literal["anew", "on", ""]
+"""What a later chunk's counts are: those of all so far ("anew"), what came since ("on"); "" = nobody knows."""
+
+
+class Tally:
+    """The counts of one streamed answer, from what its chunks tell one after the other.
+
+    Servers that tell their counts with every chunk, as vLLM, SGLang and Perplexity can, or twice at the end, tell
+    those of all so far; some packages hand on only what is new. Where it isn't known which, a chunk that counts
+    the whole input again is of the first kind: an input is read once. `again`: counts were told that may not be added.
+    """
+
+    __slots__ = ("_counting", "again", "usage")
+
+    def __init__(self, counting: Counting = "") -> None:
+        self._counting = counting
+        self.usage: Usage | None = None
+        self.again = False
+
+    def take(self, now: Usage) -> None:
+        """A chunk's counts, in order."""
+        before = self.usage
+        if before is None:
+            self.usage = now
+        elif self._anew(before, now):
+            self.usage, self.again = now, True
+        else:
+            self.usage = Usage.together((before, now))
+
+    def _anew(self, before: Usage, now: Usage) -> bool:
+        by_shape = 0 < before.input_tokens <= now.input_tokens
+        return self._counting == "anew" or (by_shape and not self._counting)
 
 
 def states(usage: Usage) -> bool:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
+from capability_router.bell import Lateness
 from capability_router.errors import ConfigError
 
 
@@ -80,7 +81,7 @@ class Patience:
     response, which a timeout fixed at its start cannot.
     """
 
-    __slots__ = ("_end", "_fresh", "_now", "_step_end", "_total_by", "clocks", "step", "stream")
+    __slots__ = ("_end", "_fresh", "_now", "_step_end", "_total_by", "clocks", "lateness", "step", "stream")
 
     def __init__(
         self, clocks: Clocks, *, stream: bool, now: Callable[[], float], total_by: str = "timeouts.total"
@@ -92,6 +93,7 @@ class Patience:
         first = clocks.first_token if stream else None
         self._step_end = math.inf if first is None else start + first
         self._fresh = False
+        self.lateness = Lateness(hard=total_by == "deadline_s")
 
     def left(self) -> float | None:
         """Seconds until the nearest of the running clocks; None = no limit. May be 0 or less."""

@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import httpcore
 
+from capability_router.bell import Bell, Lateness
 from capability_router.endpoints.clocks import Patience
 
 Limit = Patience | float | None
@@ -122,9 +124,10 @@ class AsyncSocket(asyncio.Protocol, httpcore.AsyncNetworkStream):
             self._waiter.set_result(None)
 
     async def _wait(self, limit: Limit) -> None:
-        left = seconds(limit)
+        left = limit.left() if isinstance(limit, Patience) else limit
+        lateness = limit.lateness if isinstance(limit, Patience) else Lateness()
         waiter = self._waiter = self._loop.create_future()
-        alarm = None if left is None else self._loop.call_later(left, _expire, waiter)
+        alarm = None if left is None else Bell(left, partial(_expire, waiter), lateness)
         try:
             await waiter
         finally:

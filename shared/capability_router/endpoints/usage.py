@@ -46,6 +46,12 @@ def usage_from(usage: Mapping[str, Any], tier: object = None) -> Usage:
     )
 
 
+def impossible(usage: Mapping[str, Any], *names: str) -> bool:
+    """Whether one of these counts is below 0: then none of them tells anything."""
+    counts = (usage.get(name) for name in names or ("prompt_tokens", "completion_tokens"))
+    return any(isinstance(count, (int, float)) and count < 0 for count in counts)
+
+
 def cached_in(usage: Mapping[str, Any]) -> tuple[int, int, int]:
     """Of the input: tokens read from a cache, tokens written to one, and those of them that are kept for an hour."""
     before = usage.get("prompt_tokens_details") or _NOTHING

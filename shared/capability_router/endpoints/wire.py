@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from capability_router.endpoints.usage import usage_from
+from capability_router.endpoints.usage import impossible, usage_from
 from capability_router.money.bill import billed
 from capability_router.request import BROKEN_ENDS, Finish, Usage
 
@@ -99,7 +99,7 @@ def delta_from(chunk: Mapping[str, Any]) -> Delta:
         _tool_calls(calls) if calls else (),
         finish_from(raw_finish) if raw_finish else None,
         raw_finish,
-        usage_from(usage, chunk.get("service_tier")) if usage else None,
+        usage_from(usage, chunk.get("service_tier")) if usage and not impossible(usage) else None,
         chunk.get("model") or "",
         chunk.get("id") or "",
         told.get("refusal") or "",

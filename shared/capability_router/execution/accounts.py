@@ -8,7 +8,7 @@ from functools import cache
 from capability_router.catalog.aliases import canonical
 from capability_router.catalog.prices import price_of
 from capability_router.catalog.registry import Registry
-from capability_router.eligibility import answers, default_reserve, longest
+from capability_router.eligibility import answers, longest, reserve
 from capability_router.money.account import Account
 from capability_router.money.allowance import Limit
 from capability_router.money.budget.budgets import Budgets
@@ -80,8 +80,8 @@ class Accounts:
         def likely(model: str) -> int | None:
             card, stated = self._registry.entry(model).card, prices[model]
             price = stated.asked(request.service or card.service_tier) if stated else None
-            tokens = request.max_tokens or card.output_reserve or default_reserve(card)
-            return price.estimate(_size(plan, model), tokens * answers(request, card)) if price else None
+            output = reserve(request, card) * answers(request, card)
+            return price.estimate(_size(plan, model), output) if price else None
 
         return Limit(pico(limit), likely)
 

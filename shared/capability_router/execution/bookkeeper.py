@@ -63,5 +63,6 @@ def verdict(fault: Fault | None, reply: Reply, cancelled: bool, ttft: float | No
         tokens=tokens,
         detail=fault.told,
         slow=fault.kind == "timeout",
+        late=fault.late_s > 0.0,
         overloaded=fault.kind in ("overloaded", "rate_limited"),
     )

@@ -12,9 +12,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing, closing
+from functools import partial
 from types import coroutine
 from typing import Any, TypeVar
 
+from capability_router.bell import Bell
 from capability_router.clock import Clock
 from capability_router.execution.endpoint import Attempt, Endpoint, aclosable, closable
 from capability_router.execution.machine import Execution
@@ -132,8 +134,12 @@ async def _within(show: Performance[C], chunks: AsyncGenerator[C, None]) -> C:
     except StopIteration as there:  # nothing to wait for, as within a burst: no timer
         return there.value  # type: ignore[no-any-return]  # a chunk, or the end
     try:
-        async with asyncio.timeout(limit) as scope:
-            return await _resumed(step, awaited)  # type: ignore[no-any-return]  # likewise
+        async with asyncio.timeout(None) as scope:
+            bell = Bell(limit, partial(scope.reschedule, 0.0), show.lateness)
+            try:
+                return await _resumed(step, awaited)  # type: ignore[no-any-return]  # likewise
+            finally:
+                bell.cancel()
     except TimeoutError:
         if scope.expired():
             raise Rang from None

@@ -27,7 +27,7 @@ def failure(
     if own is not None:
         return own
     why = "in that time" if late else f"within {limits.attempts} attempts"
-    advice = targets.left(at, why) or "Add another candidate, or look at router.health()."
+    advice = targets.left(at, why) or _otherwise(faults[-1], limits)
     if faults[-1].row.other == "no":
         advice = "No other model was tried: the same request fails everywhere; mend the request."
     elif limits.keeps(faults[-1]):
@@ -38,6 +38,18 @@ def failure(
     error = AllCandidatesFailed(records, tenant=tenant, elapsed_s=elapsed_s, advice=advice)
     error.__cause__ = next((f.error for f in faults if f.error is not None), None)
     return error
+
+
+def _otherwise(last: Fault, limits: Limits) -> str:
+    """What helps where no model is left to try."""
+    if last.kind == "context_overflow":
+        size = f"above {last.window:,} tokens" if last.window else "larger than theirs"
+        return f"Add a model with a window {size}."
+    wait = last.retry_after_s
+    if wait is not None and wait > limits.max_wait_s:
+        told = f"It asks to be left alone for {wait:g} s, retry.max_wait_s is {limits.max_wait_s:g} s."
+        return f"{told} Raise that, or add another candidate."
+    return "Add another candidate, or look at router.health()."
 
 
 _MENDS = {

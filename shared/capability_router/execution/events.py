@@ -64,10 +64,11 @@ class Funded(NamedTuple):
 
 
 class AlarmRang(NamedTuple):
-    """The time asked for by SetAlarm has come."""
+    """The time asked for by SetAlarm has come; `late_s`: so long ago, for this process was away."""
 
     at: float
     replies: Replies = NONE
+    late_s: float = 0.0
 
 
 Event = Began | ChunkArrived | Completed | Faulted | Cancelled | AlarmRang | Funded

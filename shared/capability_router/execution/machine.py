@@ -21,7 +21,8 @@ Theory of operation
   within the retry budget, after its back-off.
 * When every target is held by its breaker, the least bad is forced: an answer may still come.
 * A reply that is merely poor (empty, malformed) is kept; when nothing better is found it is delivered,
-  as it would have been without a router.
+  as it would have been without a router. A stream that ends malformed after its commitment is told as broken off:
+  half a tool call, put together by a framework, would pass for a whole one.
 * Where resuming is on, an answer that breaks off after its commitment is continued, from the text so far, by
   a target that can do that, chosen by the same rules. What such an attempt gives is held until its first content:
   one that fails before it is followed by the next. Without such a target the answer ends as any other.
@@ -66,6 +67,8 @@ NOTHING: tuple[Effect, ...] = ()
 _NOT_YET = Reply()
 _NO_END = (None, Reason.OTHER, Reason.ERROR, Reason.OVERLOADED, Reason.MALFORMED_CALL)
 """No terminal reason, one that may be the failure itself, and those that are."""
+_UNUSABLE = ("malformed_tool_call", "unparsable")
+"""What an answer ends with that nobody may go on with as it is, however much of it has been seen."""
 _WITHHELD = (Reason.CONTENT_FILTER, Reason.REFUSAL)
 """Ends that are an answer without any content, too."""
 _EARLY_S = 0.001  # an alarm may ring by so much too early
@@ -254,7 +257,7 @@ class Execution:
             on_content_filter=self._limits.on_content_filter,
         )  # fmt: skip
         begun = self.committed is not None and run.first_at is not None
-        if fault is not None and (not begun or fault.row.blame == "breaker"):
+        if fault is not None and (not begun or fault.row.blame == "breaker" or fault.kind in _UNUSABLE):
             whole = fault.row.blame == "quality"
             return self._faulted(event.at, run.index, fault, reply, event.others, whole=whole)
         late = NOTHING if begun else (Deliver(run.index),)
@@ -317,7 +320,7 @@ class Execution:
             return self._next(at)
         for run in self._overdue(at):
             reply = event.replies.get(run.index, Reply())
-            fault = Fault("timeout", run.told(at), clock=run.clock(at))
+            fault = Fault("timeout", run.told(at, event.late_s), clock=run.clock(at), late_s=event.late_s)
             effects = (*effects, Abort(run.index), *self._faulted(at, run.index, fault, reply, event.replies))
         if self._hedge_at is not None and at >= self._hedge_at - _EARLY_S:
             effects = (*effects, *self._hedge(at))

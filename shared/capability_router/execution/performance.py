@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Generic, TypeVar
 
+from capability_router.bell import Lateness
 from capability_router.clock import Clock
 from capability_router.execution.effects import Abort, Deliver, Effect, Fund, Launch, SetAlarm
 from capability_router.execution.endpoint import Attempt, Endpoint
@@ -40,7 +41,8 @@ class Performance(Generic[C]):
     """The machine, the attempts in flight, the held chunks."""
 
     __slots__ = (
-        "_attempts", "_between", "_clock", "_endpoint", "_fund", "_held", "_machine", "alarm", "delivering", "launches",
+        "_attempts", "_between", "_clock", "_endpoint", "_fund", "_held", "_machine", "alarm", "delivering", "lateness",
+        "launches",
     )  # fmt: skip
 
     def __init__(self, machine: Execution, endpoint: Endpoint[C], clock: Clock) -> None:
@@ -52,6 +54,7 @@ class Performance(Generic[C]):
         self.launches: list[Launch] = []
         self.delivering = 0
         self._between: float | None = None
+        self.lateness = Lateness()
 
     def begin(self) -> None:
         """Feed the first event."""
@@ -103,12 +106,21 @@ class Performance(Generic[C]):
             raise error
         attempt = self._attempts.pop(index, None)
         reply = attempt.reply() if attempt is not None else Reply()
-        fault = fault if fault.error is not None else replace(fault, error=error)
+        if fault.error is None or fault.kind == "timeout":
+            late_s = self._late_s() if fault.kind == "timeout" else 0.0
+            fault = replace(fault, error=fault.error or error, late_s=late_s)
         self._perform(self._machine.feed(Faulted(self._clock.now(), index, fault, reply, self._others(index))))
 
     def rang(self) -> None:
         """The alarm's time has come."""
-        self._perform(self._machine.feed(AlarmRang(self._clock.now(), self._replies())))
+        self._perform(self._machine.feed(AlarmRang(self._clock.now(), self._replies(), self.lateness.by_s)))
+
+    def _late_s(self) -> float:
+        """By how much this process was late for the clock of the attempt whose own client has timed out."""
+        if self.alarm is not None:
+            now = self._clock.now()
+            self.lateness.excuses(now - self.alarm, 0.0, now)
+        return self.lateness.by_s
 
     def cancel(self) -> None:
         """The caller went away; nothing happens if the machine is over."""
@@ -192,6 +204,7 @@ class Performance(Generic[C]):
             elif isinstance(effect, Launch):
                 self.launches.append(effect)
                 self._between = effect.timeouts.between_tokens
+                self.lateness = Lateness(hard=effect.timeouts.total_by == "deadline_s")
             elif isinstance(effect, Deliver):
                 self.delivering = effect.attempt
             elif isinstance(effect, Abort):

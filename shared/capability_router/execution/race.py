@@ -13,8 +13,10 @@ import threading
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import aclosing, closing, suppress
 from contextvars import copy_context
+from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from capability_router.bell import Bell, Lateness
 from capability_router.execution.endpoint import Attempt, aclosable, closable
 from capability_router.execution.performance import Performance
 
@@ -125,7 +127,7 @@ async def arace(show: Performance[C]) -> AsyncGenerator[C, None]:
             if not any(show.in_flight(index) for index in runners):
                 await show.await_turn()
                 continue
-            for chunk in heard(show, await _ataken(box, show.patience_s())):
+            for chunk in heard(show, await _ataken(box, show.patience_s(), show.lateness)):
                 yield chunk
             for index, task in runners.items():
                 if not show.in_flight(index):
@@ -136,10 +138,15 @@ async def arace(show: Performance[C]) -> AsyncGenerator[C, None]:
         await asyncio.gather(*runners.values(), return_exceptions=True)
 
 
-async def _ataken(box: asyncio.Queue[Given], patience_s: float | None) -> Given | None:
+async def _ataken(box: asyncio.Queue[Given], patience_s: float | None, lateness: Lateness) -> Given | None:
     with suppress(TimeoutError):  # the scope's own: a box raises none
-        async with asyncio.timeout(patience_s):
-            return await box.get()
+        async with asyncio.timeout(None) as scope:
+            bell = None if patience_s is None else Bell(patience_s, partial(scope.reschedule, 0.0), lateness)
+            try:
+                return await box.get()
+            finally:
+                if bell is not None:
+                    bell.cancel()
     return None
 
 

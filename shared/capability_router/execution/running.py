@@ -39,7 +39,8 @@ class Running:
             return "whole answer"
         return "first token" if self.first_at is None else "next token"
 
-    def told(self, at: float) -> str:
-        """'after 2.00 s', and whose time it was where that is not the attempt's own."""
+    def told(self, at: float, late_s: float = 0.0) -> str:
+        """'after 2.00 s', and whose time it was where that is not the attempt's own, or whose delay."""
         shared = self.timeouts.total_by == "deadline_s" and self.clock(at) == "whole answer"
-        return f"after {at - self.started:.2f} s{', when deadline_s was over' if shared else ''}"
+        own = f", {late_s:.2f} s late, for this program kept its event loop busy" if late_s else ""
+        return f"after {at - self.started:.2f} s{own}{', when deadline_s was over' if shared else ''}"

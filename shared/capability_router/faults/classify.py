@@ -24,6 +24,7 @@ from capability_router.faults.vocabulary import (
     FRAGMENTS,
     GARBLED,
     IN_STREAM,
+    ITS_OWN,
     LONGEST_WORD,
     NAMES,
     REPLY_PARTS,
@@ -108,7 +109,7 @@ def _answered(link: Link, texts: bool) -> str:
     codes = tuple(map(normal, link.codes))
     return (
         _looked_up(link.names, DECISIVE_NAMES)
-        or (told_by(link.texts, rules_for(link.status, money=True)) if texts else "")
+        or (told_by(link.texts, rules_for(link.status, money=True)) if texts and ITS_OWN.isdisjoint(codes) else "")
         or _looked_up(codes, TELLING)
         or (told_by(link.texts, rules_for(link.status)) if texts else "")
         or (status_kind(link.status) if link.status is not None else "")

@@ -30,7 +30,7 @@ def judge(reply: Reply, *, streaming: bool, gives_reason: bool, on_content_filte
     if reply.finish in _FILTERED:
         fault = Fault(_FILTERED[reply.finish], f"finish reason {reply.finish}")
         return fault if on_content_filter == "fallback" else None
-    return _empty(reply, streaming) or _malformed(reply) or _unparsable(reply)
+    return _empty(reply, streaming) or _malformed(reply, streaming) or _unparsable(reply)
 
 
 def _empty(reply: Reply, streaming: bool) -> Fault | None:
@@ -57,12 +57,16 @@ def _bare(reply: Reply) -> bool:
     return not reply.carried and not (reply.usage and reply.usage.reasoning_tokens)
 
 
-def _malformed(reply: Reply) -> Fault | None:
-    """Only when no call can be used: beside a sound one, the caller gets both and decides."""
+def _malformed(reply: Reply, streaming: bool) -> Fault | None:
+    """Only when no call can be used: beside a sound one, the caller gets both and decides.
+
+    A stream's caller can't: what puts the chunks together repairs arguments that break off.
+    """
     count = reply.malformed_tool_calls
-    if reply.tool_calls or count <= 0:
+    if count <= 0 or (reply.tool_calls and not streaming):
         return None
-    return Fault("malformed_tool_call", f"{count} tool call{'s' if count > 1 else ''}, none with valid arguments")
+    told = "with broken arguments" if reply.tool_calls else "none with valid arguments"
+    return Fault("malformed_tool_call", f"{count} tool call{'s' if count > 1 else ''}, {told}")
 
 
 def _unparsable(reply: Reply) -> Fault | None:

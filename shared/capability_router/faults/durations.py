@@ -10,9 +10,12 @@ A_DAY_S = 86_400.0
 _LONGEST = 64
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _PART = r"\d{1,9}(?:\.\d{1,12})? ?(?:ms|milliseconds?|s|seconds?|secs?|m|minutes?|mins?|h|hours?|d|days?)"
-_WRITTEN = re.compile(rf"(?:{_PART} ?){{1,4}}")
+_PARTS = rf"{_PART}(?:(?:,? and |, ?| )?{_PART}){{0,3}}"
+_WRITTEN = re.compile(_PARTS)
 _PIECE = re.compile(r"(\d{1,9}(?:\.\d{1,12})?) ?(ms|mil|s|m|h|d)")
-_IN_TEXT = re.compile(rf"(?:try again|retry)(?: your request)? (?:in|after) ((?:{_PART} ?){{1,4}})\b")
+_AGAIN = r"(?:try again|retry(?:ing)?|available again|come back)(?: your request)?(?: later)?(?: or)? (?:in|after)"
+_IN_TEXT = re.compile(rf"(?:{_AGAIN}|\bwait(?: for)?|\bretry-after:?)(?: about| at least| another)? ({_PARTS})\b")
+_BARE = re.compile(r"\bretry[-_ ]after[:=]? ?(\d{1,9})(?![\w.])")
 _EPOCH_S, _EPOCH_MS = 1e9, 1e11
 
 
@@ -33,7 +36,7 @@ def wait_s(told: str, now_unix: float) -> float | None:
 
 def found_wait(text: str) -> float | None:
     """The wait in a sentence ("Please try again in 6m0s."); `text` is lower case and bounded."""
-    found = _IN_TEXT.search(text)
+    found = _IN_TEXT.search(text) or _BARE.search(text)
     return wait_s(found[1], 0.0) if found else None
 
 

@@ -9,12 +9,18 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from capability_router.faults.durations import found_wait, wait_s
+from capability_router.faults.durations import A_DAY_S, found_wait, wait_s
 from capability_router.faults.evidence import Evidence, Link, details, links, read
 from capability_router.faults.limits import rate_limits
 from capability_router.faults.phrases import WINDOWS
 
-_KEPT = ("retry-after", "x-should-retry", "x-ratelimit-", "anthropic-ratelimit-", "ratelimit-")
+_KEPT = (
+    "retry-after", "x-retry-after", "x-ms-retry-after", "x-should-retry", "x-ratelimit-", "anthropic-ratelimit-",
+    "ratelimit",
+)  # fmt: skip
+_WAITS = (("retry-after-ms", "ms"), ("x-ms-retry-after-ms", "ms"), ("retry-after", ""), ("x-retry-after", ""))
+_BODY_WAITS = (("retry_after_ms", "ms"), ("retry_after", ""), ("retry_after_seconds", ""), ("retryAfter", ""))
+"""Where a wait stands outright, and the unit of its number ("" = seconds, or as written)."""
 _MOST_HEADERS = 200
 _LONGEST_VALUE = 128
 _SANE_WINDOW = range(64, 1_000_000_001)
@@ -34,9 +40,7 @@ def retry_after_s(source: Source, now_unix: float) -> float | None:
 def pushback_s(source: Source, now_unix: float) -> float | None:
     """The wait that is asked for outright: `retry-after(-ms)`, Google's RetryInfo, "try again in 20s"."""
     headers = _headers(source)
-    told = wait_s(headers.get("retry-after-ms", "") + "ms", now_unix)
-    if told is None:
-        told = wait_s(headers.get("retry-after", ""), now_unix)
+    told = _wait_in(headers, _WAITS, now_unix)
     if told is not None or not isinstance(source, BaseException | tuple):
         return told
     return next((wait for wait in _told_waits(_evidence(source), now_unix) if wait is not None), None)
@@ -93,12 +97,28 @@ def _kept(pairs: list[tuple[Any, Any]]) -> dict[str, str]:
 
 
 def _told_waits(evidence: Evidence, now_unix: float) -> Iterator[float | None]:
-    for link in evidence:
-        for detail in (detail for body in link.bodies for detail in details(body)):
-            delay = detail.get("retryDelay")
-            yield wait_s(delay, now_unix) if isinstance(delay, str) else None
+    bodies = [body for link in evidence for body in link.bodies]
+    for detail in (detail for body in bodies for detail in details(body)):
+        yield _delay(detail.get("retryDelay"), now_unix)
+    for body in bodies:
+        yield _wait_in(body, _BODY_WAITS, now_unix)
     for link in evidence:
         yield from map(found_wait, link.texts)
+
+
+def _wait_in(told: Mapping[Any, Any], names: tuple[tuple[str, str], ...], now_unix: float) -> float | None:
+    values = ((told.get(name), unit) for name, unit in names)
+    texts = (f"{value}".strip(" \"'") + unit for value, unit in values if type(value) in (str, int, float))
+    return next((wait for text in texts if (wait := wait_s(text, now_unix)) is not None), None)
+
+
+def _delay(told: object, now_unix: float) -> float | None:
+    """Google's duration, as text ("7.5s") or as an object of seconds and nanoseconds."""
+    if isinstance(told, dict):
+        parts = [told.get("seconds", 0), told.get("nanos", 0)]
+        whole, nanos = (float(part) if str(part).isdigit() and len(str(part)) <= 9 else 0.0 for part in parts)
+        return min(whole + nanos * 1e-9, A_DAY_S)
+    return wait_s(told, now_unix) if isinstance(told, str) else None
 
 
 def _until_reset(headers: dict[str, str], now_unix: float) -> float | None:

@@ -71,6 +71,7 @@ class Fault:
     `sent` is False if the request surely never reached the provider, so nothing can be billed;
     `started` is True if an answer had begun when it came (an error event inside a 200 stream).
     `answered` is True if an answer came to its end, and its SDK raised over how it ended.
+    `late_s`: by so much this process was late for a clock that ran out, so it may be its own delay; 0 = it was not.
     `error` is the exception that was raised, for `__cause__` only; it never reaches telemetry.
     """
 
@@ -85,6 +86,7 @@ class Fault:
     sent: bool = True
     started: bool = False
     answered: bool = False
+    late_s: float = 0.0
     error: BaseException | None = field(default=None, repr=False, compare=False)
 
     @property

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from capability_router.clock import SystemClock
@@ -10,7 +11,10 @@ from capability_router.faults.durations import wait_s
 
 
 class RateLimits(NamedTuple):
-    """What is left and when it is filled up again, in seconds from now; None = not told."""
+    """What is left and when it is filled up again, in seconds from now; None = not told.
+
+    Of several limits of one kind (per minute and per day, tokens in and out) the one with least left.
+    """
 
     remaining_requests: int | None = None
     remaining_tokens: int | None = None
@@ -20,44 +24,86 @@ class RateLimits(NamedTuple):
     reset_tokens_s: float | None = None
 
 
-_SPANS = {"requests": ("", "-minute", "-day"), "tokens": ("", "-minute", "-day")}
-_OURS_TO_ANTHROPIC = {"requests": ("requests",), "tokens": ("tokens", "input-tokens", "output-tokens")}
+class _Limit(NamedTuple):
+    """One limit as told: each part may be missing."""
+
+    remaining: int | None
+    limit: int | None
+    reset_s: float | None
 
 
-def _names(fact: str, of: str) -> tuple[str, ...]:
-    """Where a fact ("remaining") of a resource ("tokens") may stand, the most usual name first."""
-    plain = (f"x-ratelimit-{fact}", f"ratelimit-{fact}") if of == "requests" else ()
-    return (
-        *(f"x-ratelimit-{fact}-{of}{span}" for span in _SPANS[of]),
-        *(f"anthropic-ratelimit-{theirs}-{fact}" for theirs in _OURS_TO_ANTHROPIC[of]),
-        *plain,
-    )
-
-
-_NAMES = {(fact, of): _names(fact, of) for fact in ("remaining", "limit", "reset") for of in _SPANS}
+_FACTS = ("remaining", "limit", "reset")
+_SPANS = ("", "-second", "-minute", "-hour", "-day", "-month")
+_PLAIN = ("x-ratelimit-{}", "ratelimit-{}")
+_REQUESTS = (
+    *(f"x-ratelimit-{{}}-{word}{span}" for span in _SPANS for word in ("requests", "req")),
+    "anthropic-ratelimit-requests-{}", *_PLAIN,
+)  # fmt: skip
+_TOKENS = (
+    *(f"x-ratelimit-{{}}-tokens{span}" for span in _SPANS),
+    *(f"anthropic-ratelimit-{kind}-{{}}" for kind in ("tokens", "input-tokens", "output-tokens")),
+    "ratelimitbysize-{}",
+)  # fmt: skip
+_NAMES = {
+    kind: tuple(tuple(name.format(fact) for fact in _FACTS) for name in names)
+    for kind, names in (("requests", _REQUESTS), ("tokens", _TOKENS))
+}
+_IETF = {
+    "remaining": re.compile(r"(?:^|[;,]) ?(?:remaining|r) ?= ?(\d{1,12})\b"),
+    "limit": re.compile(r"(?:^|[;,]) ?(?:limit|q) ?= ?(\d{1,12})\b"),
+    "reset": re.compile(r"(?:^|[;,]) ?(?:reset|t) ?= ?(\d{1,12})\b"),
+}
+"""`RateLimit: limit=100, remaining=0, reset=50` and `RateLimit: "default";r=0;t=50`."""
 
 
 def rate_limits(headers: Mapping[str, str], now_unix: float | None = None) -> RateLimits:
-    """Read `x-ratelimit-*` and `anthropic-ratelimit-*`; header names in lower case, or in a case-blind mapping.
+    """Read `x-ratelimit-*`, `anthropic-ratelimit-*` and `ratelimit*`.
 
+    Header names in lower case, or a case-blind mapping.
     `now_unix` (default: the machine's clock) turns reset dates into seconds.
     """
     now = SystemClock.unix() if now_unix is None else now_unix
+    requests = _tightest([*_told(headers, "requests", now), *_combined(headers), *_unified(headers, now)])
+    tokens = _tightest(_told(headers, "tokens", now))
     return RateLimits(
-        remaining_requests=_count(headers, _NAMES["remaining", "requests"]),
-        remaining_tokens=_count(headers, _NAMES["remaining", "tokens"]),
-        limit_requests=_count(headers, _NAMES["limit", "requests"]),
-        limit_tokens=_count(headers, _NAMES["limit", "tokens"]),
-        reset_requests_s=_wait(headers, _NAMES["reset", "requests"], now),
-        reset_tokens_s=_wait(headers, _NAMES["reset", "tokens"], now),
+        requests.remaining, tokens.remaining, requests.limit, tokens.limit, requests.reset_s, tokens.reset_s
     )
 
 
-def _count(headers: Mapping[str, str], names: tuple[str, ...]) -> int | None:
+def _tightest(limits: list[_Limit]) -> _Limit:
+    """The one with least left, of equals the one that lasts longest; those that don't tell what is left come last."""
+    unknown = float("inf")
+    return min(
+        limits,
+        key=lambda one: (unknown if one.remaining is None else one.remaining, -(one.reset_s or 0.0)),
+        default=_Limit(None, None, None),
+    )
+
+
+def _told(headers: Mapping[str, str], kind: str, now: float) -> list[_Limit]:
+    found = []
+    for remaining, limit, reset in _NAMES[kind]:
+        if remaining in headers or limit in headers or reset in headers:
+            wait = wait_s(headers[reset], now) if reset in headers else None
+            found.append(_Limit(_count(headers.get(remaining)), _count(headers.get(limit)), wait))
+    return found
+
+
+def _combined(headers: Mapping[str, str]) -> Iterator[_Limit]:
+    """The IETF's one header for all three."""
+    said = headers.get("ratelimit", "").lower()
+    if said:
+        remaining, limit, reset = (found[1] if (found := _IETF[fact].search(said)) else None for fact in _FACTS)
+        yield _Limit(_count(remaining), _count(limit), None if reset is None else float(reset))
+
+
+def _unified(headers: Mapping[str, str], now: float) -> Iterator[_Limit]:
+    """Anthropic's limit of a subscription: it tells whether it is used up, and no number."""
+    if headers.get("anthropic-ratelimit-unified-status", "").strip().lower() == "rejected":
+        yield _Limit(0, None, wait_s(headers.get("anthropic-ratelimit-unified-reset", ""), now))
+
+
+def _count(told: str | None) -> int | None:
     """A count; -1, which some send for "no limit", is nothing told."""
-    told = next((headers[name] for name in names if name in headers), "").strip()
-    return int(told) if told.isascii() and told.isdigit() and len(told) <= 12 else None
-
-
-def _wait(headers: Mapping[str, str], names: tuple[str, ...], now: float) -> float | None:
-    return next((wait_s(headers[name], now) for name in names if name in headers), None)
+    text = (told or "").strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 12 else None

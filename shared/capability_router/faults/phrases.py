@@ -31,6 +31,7 @@ WINDOWS = tuple(
         r"input length should be \[\d{1,4}, ?COUNT",
         r"`max_new_tokens` must be <= COUNT",
         r"max size: COUNT tokens",
+        r"too long to fit into the model \(context length COUNT",
     )
 )
 
@@ -40,18 +41,22 @@ _OVERFLOW = re.compile(
     r"|exceeds? the (?:model'?s )?(?:maximum )?context length|greater than the context length"
     r"|context size has been exceeded|too many input tokens|exceeds? the maximum number of tokens"
     r"|reduce the length of the (?:messages|prompt|input)|input length and `max_tokens` exceed"
-    r"|prompt exceeds (?:the )?max"
+    r"|prompt exceeds (?:the )?max|too long to fit into the model"
 )
 _MONEY = re.compile(
     r"credit balance is too low|insufficient[ _](?:balance|credits|funds)|(?:used|use) all available credits"
     r"|credits are depleted|monthly included credits|requires more credits|spending (?:cap|limit)"
-    r"|reached your specified api usage limits|billing hard limit|call volume quota"
-    r"|(?:does not|doesn't) have any credits"
+    r"|reached your specified (?:workspace )?api usage limits|billing hard limit|call volume quota"
+    r"|(?:does not|doesn't) have any credits|key limit exceeded"
 )
-_QUOTA = re.compile(r"insufficient_quota|exceeded your current quota|payment required")
+_QUOTA = re.compile(
+    r"insufficient_quota|exceeded your current quota|payment required"
+    r"|trial key, which is limited to [\d,]{1,12} api calls / month"
+)
 _FILTER = re.compile(
     r"content management policy|content filtering policy|content[_ ]filter|content policy|responsibleaipolicyviolation"
     r"|flagged as potentially|blocked by (?:our |the )?safety|requires moderation|input was flagged|content exists risk"
+    r"|potentially unsafe or sensitive content"
 )
 _KEY = re.compile(
     r"api[_ ]key (?:is )?(?:not valid|invalid|expired|not found)|(?:invalid|incorrect|missing) (?:x-)?api[-_ ]key"
@@ -82,9 +87,14 @@ _LOOSE = (
     (re.compile(r"timed out|time-?out exceeded"), "timeout"),
     (re.compile(r"connection (?:refused|reset|aborted|closed|error)"), "connection"),
     (re.compile(r"internal server error|bad gateway"), "server_error"),
+    (re.compile(r"runner (?:process )?(?:has )?(?:terminated|unexpectedly stopped|failed)"), "server_error"),
+    (re.compile(r"error was encountered while running the model"), "server_error"),
 )
 
 MONEY = ((_MONEY, "quota_exhausted"),)
+_CLOUDFLARE = re.compile(r"attention required! \| cloudflare|<title>just a moment\.\.\.|cf-chl-|error code: 10\d\d")
+_CHALLENGE = ((_CLOUDFLARE, "server_error"),)
+"""A page that a network puts before the provider's: no word about the key."""
 _OPEN = (
     *((window, "context_overflow") for window in WINDOWS),
     (_OVERFLOW, "context_overflow"),
@@ -108,6 +118,8 @@ def rules_for(status: int | None, *, money: bool = False) -> Rules:
         return ((_STALE, "unsupported"),) if money else ((_NO_ROUTE, "unsupported"),)
     if status is not None and status not in _ASKED:
         return ()
+    if status == 403 and money:
+        return (*_CHALLENGE, *MONEY)
     return MONEY if money else _OPEN
 
 

@@ -37,7 +37,8 @@ TELLING = _kinds(
             provisioned_throughput_exceeded""",
         "overloaded": """
             overloaded model_overloaded server_overloaded engine_overloaded server_is_overloaded unavailable
-            service_unavailable model_not_ready capacity_exceeded insufficient_capacity no_capacity""",
+            service_unavailable model_not_ready capacity_exceeded insufficient_capacity no_capacity
+            resource_unavailable""",
         "timeout": "timeout request_timeout gateway_timeout model_timeout deadline_exceeded",
         "auth": """
             authentication invalid_authentication unauthenticated unauthorized invalid_api_key incorrect_api_key
@@ -48,7 +49,7 @@ TELLING = _kinds(
         "quota_exhausted": """
             insufficient_quota quota_exceeded service_quota_exceeded exceeded_current_quota billing billing_not_active
             billing_hard_limit_reached insufficient_funds insufficient_balance insufficient_credits payment_required
-            budget_exceeded""",
+            budget_exceeded arrearage""",
         "not_found": """
             not_found model_not_found model_not_exist resource_not_found deployment_not_found unknown_model
             invalid_model model_decommissioned model_deprecated model_not_available model_permission_blocked_org
@@ -65,8 +66,13 @@ TELLING = _kinds(
             array_above_max_length extra_forbidden unimplemented previous_response_not_found""",
         "malformed_tool_call": "tool_use_failed malformed_function_call",
         "unparsable": "json_validate_failed",
+        "bad_request": """
+            invalid_image invalid_image_format invalid_image_url invalid_base64_image image_parse_error""",
     }
 )
+
+ITS_OWN = frozenset(map(normal, ["invalid_value", "invalid_type", "missing_required_parameter"]))
+"""Codes about one request's own values: the text beside them may quote any of it."""
 
 # Codes too broad to overrule a status; they speak where there is none, as inside a stream.
 BROAD = _kinds(

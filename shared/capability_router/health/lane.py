@@ -55,8 +55,8 @@ class Lane:
     """One candidate's health. Pure, unlocked: the board locks. Times are monotonic seconds."""
 
     __slots__ = (
-        "address", "bans", "bearing", "breaker", "calls", "calm", "condition", "ended", "gate", "id", "kin", "latency",
-        "limiter", "metered", "probed", "tell", "worked",
+        "_late_at", "address", "bans", "bearing", "breaker", "calls", "calm", "condition", "ended", "gate", "id", "kin",
+        "latency", "limiter", "metered", "probed", "tell", "worked",
     )  # fmt: skip
 
     def __init__(
@@ -73,6 +73,7 @@ class Lane:
         self.latency = Latency(latency)
         self.condition = Condition(self.latency.ttft.value, self.latency.token.value, self.latency.peak)
         self.calm = False
+        self._late_at: float | None = None  # when this process was last late for a time limit
 
     def relimit(self, limits: Mapping[str, int]) -> None:
         """Take new limits; what is in flight stays so."""
@@ -120,7 +121,7 @@ class Lane:
     def settle(self, permit: Permit, verdict: Verdict, now: float) -> None:
         """Take the permit back and learn from how the call ended."""
         before = self.breaker.state
-        how = "neutral" if verdict.neutral else self._judge(permit, verdict, now)
+        how = self._judge(permit, verdict, now)
         self.ended[how] += 1
         if how in ("neutral", "refused", "disabled"):
             self.breaker.neutral(permit.epoch, probe=permit.half_open)
@@ -129,7 +130,7 @@ class Lane:
                 self._wake(_ENABLED[ban.what], f"answered after {ban.reason}", now)
         if self.bearing is not None and how != "neutral":
             self._borne(self.bearing, permit, verdict, how, now)
-        self.limiter.leave(permit.tokens, _used(permit, verdict, how), now, sent=how != "neutral")
+        self.limiter.leave(permit.tokens, _used(permit, verdict, how), now, sent=not verdict.neutral)
         self._loaded()
         self.condition.ttft_s, self.condition.s_per_token = self.latency.ttft.value, self.latency.token.value
         self._turned(before, now)
@@ -248,6 +249,8 @@ class Lane:
 
     def _judge(self, permit: Permit, verdict: Verdict, now: float) -> str:
         """Lay the blame where it belongs; how the call ended, in the words of `ended`."""
+        if verdict.neutral or (verdict.late and self._excused(permit, now)):
+            return "neutral"
         if verdict.ok or verdict.blame not in ("breaker", "gate", "credential", "model"):
             self._answered(permit, verdict, now)
             return "answered"
@@ -261,6 +264,11 @@ class Lane:
             return "refused"
         self._ban("credential" if verdict.blame == "credential" else "model", permit, verdict, now)
         return "disabled"
+
+    def _excused(self, permit: Permit, now: float) -> bool:
+        """Of calls that one delay of this process cut off only the first may count, and of the first delay none."""
+        before, self._late_at = self._late_at, now
+        return before is None or permit.taken_at < before
 
     def _answered(self, permit: Permit, verdict: Verdict, now: float) -> None:
         """Rejections of the request and poor answers prove health too, but teach nothing of speed."""
@@ -314,7 +322,7 @@ class Lane:
 
 def _used(permit: Permit, verdict: Verdict, how: str) -> int | None:
     """Tokens the provider will have counted; None = take the estimate."""
-    if how in ("neutral", "refused"):
+    if verdict.neutral or how == "refused":
         return 0
     return verdict.tokens if verdict.tokens > 0 else None
 

@@ -58,8 +58,8 @@ class Verdict(NamedTuple):
 
     `blame` is the fault's (`FaultKind.blame`); `ok` wins over it. `neutral`: it was never sent or its
     caller went away, so it says nothing. `tokens`: input and output together. `slow`: a time limit cut
-    it off, so it counts as slow however short it was. `overloaded`: the provider had too much to do.
-    `detail` holds no prompt and no key.
+    it off, so it counts as slow however short it was. `late`: this process was late for that limit.
+    `overloaded`: the provider had too much to do. `detail` holds no prompt and no key.
     """
 
     ok: bool
@@ -73,3 +73,4 @@ class Verdict(NamedTuple):
     detail: str = ""
     slow: bool = False
     overloaded: bool = False
+    late: bool = False

@@ -69,6 +69,10 @@ def _may_be_billed(fault: Broken) -> bool:
     return fault.started or (fault.sent and not turned_away and fault.kind in _BEGUN)
 
 
+def _possible(usage: Usage) -> bool:
+    return all(0 <= count <= _MOST_TOKENS for count in (usage.input_tokens, usage.output_tokens))
+
+
 def _billed(amount: Number) -> int | None:
     """A reported cost; None for what is no amount that a call may come to."""
     try:
@@ -189,7 +193,7 @@ class Account:
         return replace(usage, estimated=True)
 
     def _usage(self, candidate: Payee, fault: Broken | None, reply: Reply, had_content: bool) -> Usage:
-        if reply.usage is not None and max(reply.usage.input_tokens, reply.usage.output_tokens) <= _MOST_TOKENS:
+        if reply.usage is not None and _possible(reply.usage):
             return reply.usage
         begun = had_content or bool(reply.text) or fault is None or _may_be_billed(fault)
         if not begun:

@@ -135,7 +135,7 @@ class Planner:
         tokens_in, tokens_out, task, hardness = found[:4]
         believed, condition = self.prior.on(task), self.health.condition
         factors, common = self.lengths.on(task)
-        balancing, staying, service = bool(self.balance), stay.model, request.service
+        balancing, staying, service, asked = bool(self.balance), stay.model, request.service, request.max_tokens
         judged = None if self.learned is None else self._judged(self.learned, request, cards, believed, hardness)
         rows: list[Row] = []
         for card in cards:
@@ -149,6 +149,11 @@ class Planner:
             if judged is not None:
                 before, (quality, error) = quality, (judged[id].quality, judged[id].error)
                 expected = judged[id].tokens or expected
+            limit, most = asked or card.output_reserve, card.max_output_tokens
+            if limit and expected > limit:
+                expected = limit
+            if most and expected > most:
+                expected = most
             stays = id == staying
             cached = stay.cached_tokens if stays else 0
             if sizing is not None:
@@ -160,12 +165,9 @@ class Planner:
             if latency is not None:
                 latency += expected * (state.s_per_token or 0.0)
             pressure = state.pressure_s(now) if balancing else 0.0
-            rows.append(
-                Row(
-                    card, quality, cost, latency, state.queue_s, state.in_flight, state.held, stays, pressure,
-                    believed=before, error=error,
-                )
-            )  # fmt: skip
+            load = state.in_flight
+            row = Row(card, quality, cost, latency, state.queue_s, load, state.held, stays, pressure, 0, before, error)
+            rows.append(row)
         return rows
 
     def _judged(

@@ -211,11 +211,15 @@ class Hedge(Block):
 
 
 class Telemetry(Block):
-    """Where decision records go. No text is in them; `capture_content` is accepted and idle."""
+    """Where decision records go. No text is in them; `capture_content` is accepted and idle.
+
+    `hashed_words`: they have the request's words as hashes, for `capability-router train`.
+    """
 
     jsonl: Text | None = None
     log: Flag = False
     capture_content: Flag = False
+    hashed_words: Flag = False
 
     @field_validator("jsonl", mode="before")
     @classmethod

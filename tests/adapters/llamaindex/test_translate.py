@@ -240,7 +240,7 @@ def test_malformed_arguments_are_counted() -> None:
     assert seen.reply().malformed_tool_calls == 0  # it may still be coming
     seen.take(ChatResponse(message=ChatMessage(role="assistant", blocks=blocks), raw={"stop_reason": "tool_use"}))
     reply = seen.reply()
-    assert (reply.tool_calls, reply.malformed_tool_calls, reply.tool_call_ids) == (1, 1, ("0", "1"))
+    assert (reply.tool_calls, reply.malformed_tool_calls, reply.tool_call_ids) == (0, 1, ("0", "1"))
 
 
 def test_how_many_answers_a_call_asks_for_and_a_model_by_itself() -> None:

@@ -50,6 +50,18 @@ def test_where_all_were_tried_another_model_is_advised() -> None:
     assert told.endswith("a overloaded (after 1.0 s). Add another candidate, or look at router.health().")
 
 
+@pytest.mark.parametrize(("fault", "advice"), [
+    (Fault("context_overflow", window=8_192), "Add a model with a window above 8,192 tokens."),
+    (Fault("context_overflow"), "Add a model with a window larger than theirs."),
+    (Fault("rate_limited", retry_after_s=600.0), "It asks to be left alone for 600 s, retry.max_wait_s is 2 s. "
+     "Raise that, or add another candidate."),
+    (Fault("rate_limited", retry_after_s=2.0), "Add another candidate, or look at router.health()."),
+])  # fmt: skip
+def test_what_would_have_helped_is_told(fault: Fault, advice: str) -> None:
+    told = str(ended(fault, ids="a", retry={"per_target": 0, "max_wait_s": 2.0}))
+    assert told.endswith(f"). {advice}")
+
+
 def test_keys_are_to_be_looked_at_where_they_come_from() -> None:
     stage = Stage("abc")
     stage.machine._targets.keys = {"a": "TEAM_KEY", "c": "TEAM_KEY"}

@@ -363,12 +363,23 @@ def test_what_a_filter_has_cut_is_not_whole_whatever_its_reason() -> None:
     assert isinstance(stage.error, StreamInterrupted)
 
 
-def test_a_committed_answer_that_is_merely_malformed_is_an_answer() -> None:
+@pytest.mark.parametrize("flaw", [{"malformed_tool_calls": 1}, {"parse_error": "E"}])
+def test_a_committed_answer_that_nobody_may_use_is_told_and_its_model_stays_in_health(flaw: dict[str, Any]) -> None:
     stage = Stage()
     stage.begin()
     stage.chunk(101.0)
-    malformed = Reply(text="text", malformed_tool_calls=1, usage=Usage(1, 1), finish=Finish.TOOL_CALLS)
-    assert told(stage.completed(102.0, reply=malformed)) == [("finish", "a")]
+    reply = Reply(text="text", usage=Usage(1, 1), finish=Finish.TOOL_CALLS, **flaw)
+    assert told(stage.completed(102.0, reply=reply)) == [("finish", None)]
+    assert isinstance(stage.error, StreamInterrupted)
+    assert stage.error.partial == "text"
+    assert [row["failed"] for row in stage.router.health() if row["model"] == "a"] == [0]
+
+
+def test_one_that_is_merely_empty_is_an_answer() -> None:
+    stage = Stage()
+    stage.begin()
+    stage.chunk(101.0)
+    assert told(stage.completed(102.0, reply=Reply(finish=Finish.STOP))) == [("finish", "a")]
 
 
 @pytest.mark.parametrize("kind", ["content_filtered", "refusal"])

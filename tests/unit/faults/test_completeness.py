@@ -46,7 +46,8 @@ def kind(
         (Reply(finish=Finish.OTHER), True, True, "empty"),
         (Reply(text="cut", finish=Finish.LENGTH), True, True, ""),
         (Reply(tool_calls=1, finish=Finish.TOOL_CALLS), True, True, ""),
-        (Reply(tool_calls=1, malformed_tool_calls=1, finish=Finish.TOOL_CALLS), True, True, ""),
+        (Reply(tool_calls=1, malformed_tool_calls=1, finish=Finish.TOOL_CALLS), False, True, ""),
+        (Reply(tool_calls=1, malformed_tool_calls=1, finish=Finish.TOOL_CALLS), True, True, "malformed_tool_call"),
         (Reply(malformed_tool_calls=1, finish=Finish.TOOL_CALLS), True, True, "malformed_tool_call"),
         (Reply(malformed_tool_calls=1, text="x", finish=Finish.STOP), False, True, "malformed_tool_call"),
         (Reply(text="{", finish=Finish.STOP, parse_error="ValidationError"), False, True, "unparsable"),
@@ -91,6 +92,7 @@ def test_the_parsers_message_stays_out() -> None:
         (Reply(finish=Finish.REFUSAL), "finish reason refusal"),
         (Reply(finish=Finish.TOOL_CALLS, malformed_tool_calls=1), "1 tool call, none with valid arguments"),
         (Reply(finish=Finish.TOOL_CALLS, malformed_tool_calls=2), "2 tool calls, none with valid arguments"),
+        (Reply(finish=Finish.TOOL_CALLS, malformed_tool_calls=1, tool_calls=1), "1 tool call, with broken arguments"),
         (Reply(finish=Finish.STOP, text="{", parse_error="pydantic.ValidationError"), "pydantic.ValidationError"),
         (Reply(finish=Finish.STOP, text="{", parse_error="_" + "e" * 63), "_" + "e" * 63),
         (Reply(finish=Finish.STOP, text="{", parse_error="e" * 65), ""),
@@ -125,6 +127,7 @@ def test_rules_that_hold_for_any_reply(reply: Reply, streaming: bool, gives_reas
         assert not reply.text.strip()
         assert reply.finish in (None, Finish.STOP, Finish.LENGTH, Finish.OTHER)
     if told == "malformed_tool_call":
-        assert reply.tool_calls == 0
-    if reply.tool_calls and not reply.parse_error and reply.finish is Finish.TOOL_CALLS:
+        assert streaming or reply.tool_calls == 0
+    sound = reply.tool_calls and not reply.malformed_tool_calls
+    if sound and not reply.parse_error and reply.finish is Finish.TOOL_CALLS:
         assert told == ""

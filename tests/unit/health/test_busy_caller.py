@@ -56,8 +56,14 @@ class Endpoint:
         return None
 
 
+class Own(SystemClock):
+    """The processor is all ours: on a busy machine others take their part of the wait."""
+
+    worked = staticmethod(time.monotonic)
+
+
 async def test_a_busy_event_loop_is_not_taken_for_a_busy_provider() -> None:
-    router = scripted_router({"a": ["ok"], "b": ["ok"]}, clock=SystemClock(), policy="single")
+    router = scripted_router({"a": ["ok"], "b": ["ok"]}, clock=Own(), policy="single")
 
     async def ask(*, busy: bool = False) -> None:
         async for _ in router.start(Request(("hi",), stream=True), Endpoint(busy=busy)):

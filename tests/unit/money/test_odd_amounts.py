@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,19 @@ def test_a_rolling_window_says_when_some_of_it_is_free() -> None:
     (row,) = budgets.rows()
     assert row["resets_at"] is not None
     assert f"resets at {row['resets_at']}" in denial.told  # type: ignore[union-attr]  # a Denial: nothing is left
+
+
+@pytest.mark.parametrize("past_s", [0.0, 0.25, 0.5, 0.999])
+def test_who_waits_until_a_rolling_window_says_finds_room(past_s: float) -> None:
+    clock = ManualClock()
+    clock.advance(past_s)
+    budgets = Budgets([BudgetSpec("global", 1.0, "rolling:2")], clock=clock)
+    hold = budgets.reserve(["global"], 10**12)
+    assert isinstance(hold, Reservation)
+    budgets.settle(hold, 10**12)
+    resets = datetime.fromisoformat(str(budgets.rows()[0]["resets_at"])).timestamp()
+    clock.advance(resets - clock.unix())
+    assert isinstance(budgets.reserve(["global"], 10**12), Reservation)
 
 
 def test_who_has_no_tenant_is_told_so() -> None:

@@ -10,6 +10,8 @@ from capability_router.money.budget.window import rolling_s, span
 from capability_router.money.price import pico
 from capability_router.stores.base import Pot
 
+NAMELESS = ("tenant", "chain")
+"""Kinds of which nameless calls have a pot too under "tenant:*"; else to leave the name out were a way around."""
 REST_S = 300.0  # a purse that nobody has used for so long is put away
 
 Meant = Callable[[str], Sequence[str]]
@@ -76,7 +78,7 @@ class Coverage:
             if self._each:
                 kind, _, name = scope.partition(":")
                 for cap in self._each.get(kind, ()):
-                    if scope not in cap.named and (name or kind == "tenant"):
+                    if scope not in cap.named and (name or kind in NAMELESS):
                         yield cap, scope
 
     def purses(self) -> list[Purse]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from math import ceil
 from typing import NamedTuple
 
 from capability_router.money.budget.cap import OnExceed
@@ -83,8 +84,11 @@ def dollars(amount: Decimal) -> str:
 
 
 def moment(unix: float | None) -> str | None:
-    """How users are told a moment, in errors, events and rows: '2026-11-26T00:00:00Z'; None = never."""
-    return None if unix is None else f"{datetime.fromtimestamp(unix, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    """How users are told when a window resets, in errors, events and rows: '2026-11-26T00:00:00Z'; None = never.
+
+    Up to the whole second: who waits until then must not find it refused still.
+    """
+    return None if unix is None else f"{datetime.fromtimestamp(ceil(unix), UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def passed(purse: Purse, share: float) -> BudgetEvent:

@@ -1,0 +1,74 @@
+"""A timer of an event loop that knows when it rings late.
+
+A loop whose application blocks it hears of a time limit and of the answer in the same turn, and of the limit first.
+When a bell rings much later than it was due, the loop was away: what has arrived meanwhile is read first, and a model
+is given the time back, once, that the loop was away: its request may not have been sent before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+_LATE_S, _LATE_SHARE = 0.05, 0.1  # later than this, and than so much of the time that was to be waited
+_TURNS, _TURN_S, _GRACE_S = 8, 0.001, 0.02  # turns of the loop, and seconds, in which to read what has arrived
+_MOST_S = 0.1  # within which the rest of it is to be read, however often something comes
+
+
+class Lateness:
+    """By how many seconds this process was late for the clocks of one attempt; 0 = it was not.
+
+    `hard`: its time is its caller's deadline, which is kept: nothing is given back.
+    """
+
+    __slots__ = ("_hard", "_until", "by_s", "grace_s")
+
+    def __init__(self, *, hard: bool = False) -> None:
+        self._hard = hard
+        self.by_s = 0.0
+        self._until = 0.0
+        self.grace_s = _GRACE_S  # for which to wait on
+
+    def excuses(self, by_s: float, waited_s: float, now: float) -> bool:
+        """Whether a limit over by so much, for which so long was to be waited, may wait for what has arrived."""
+        if by_s <= max(_LATE_S, _LATE_SHARE * waited_s):
+            return False
+        if not self.by_s:
+            self.by_s = by_s
+            if not self._hard:
+                self.grace_s = max(_GRACE_S, min(by_s, waited_s))
+            self._until = now + self.grace_s + _MOST_S
+            return True
+        self.grace_s = _GRACE_S
+        return now < self._until
+
+
+class Bell:
+    """Calls `ring` in this many seconds (below 0: so long ago), unless it is cancelled before."""
+
+    __slots__ = ("_due", "_grace_s", "_handle", "_heard_at", "_lateness", "_loop", "_ring", "_turns", "_waited_s")
+
+    def __init__(self, seconds: float, ring: Callable[[], None], lateness: Lateness) -> None:
+        self._loop, self._ring, self._lateness = asyncio.get_running_loop(), ring, lateness
+        self._waited_s = max(seconds, 0.0)
+        self._turns, self._heard_at, self._grace_s = 0, 0.0, 0.0
+        self._due = self._loop.time() + seconds
+        self._handle = self._loop.call_at(self._due, self._rings)
+
+    def cancel(self) -> None:
+        """Ring no more."""
+        self._handle.cancel()
+
+    def _rings(self) -> None:
+        now = self._loop.time()
+        if not self._turns:
+            self._heard_at = now
+            if not self._lateness.excuses(now - self._due, self._waited_s, now):
+                return self._ring()
+            self._grace_s = self._lateness.grace_s
+        left = self._grace_s - (now - self._heard_at)
+        if self._turns >= _TURNS and left <= 0.0:
+            return self._ring()
+        self._turns += 1
+        self._handle = self._loop.call_later(_TURN_S if self._turns <= _TURNS else left, self._rings)
+        return None

@@ -1,0 +1,158 @@
+"""`capability-router train LOG... -o state.json`: what logs teach of models, and whether it pays to route by it."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from capability_router.cli.progress import progress
+from capability_router.errors import ConfigError
+
+if TYPE_CHECKING:
+    from capability_router.cli.train_view import Finding, State
+    from capability_router.learning.logs.reading import Log
+    from capability_router.learning.logs.row import Row
+
+NO_ROUTING = 3
+"""Exit status where the logs don't support routing."""
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_IS_STATE, _IS_SVG = b'"state": "capability-router quality"', b"<svg"
+
+
+@click.command()
+@click.argument("logs", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("-o", "--output", type=_FILE, help="The state to write, for `policy: {state: ...}`; left out: only look.")
+@click.option("--plot", type=_FILE, help="Also draw cost and quality into this SVG file.")
+@click.option("--key", help="The LangSmith feedback that counts, if the runs have several kinds.")
+@click.option("--folds", type=click.IntRange(2, 20), default=5, show_default=True, help="Of the cross-validation.")
+@click.option("--each", is_flag=True, help="Learn from each group of rows by itself; the states are STATE.GROUP.json.")
+@click.option("--anyway", is_flag=True, help="Write the state even if the logs don't support routing.")
+@click.option("--json", "as_json", is_flag=True, help="For a program.")
+def train(
+    logs: tuple[Path, ...], output: Path | None, plot: Path | None, key: str | None, folds: int, each: bool,
+    anyway: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Learn from LOGS which model is good enough for which request, and tell whether routing by it pays.
+
+    A log is a decision log with feedback, a LangSmith export (runs and feedback), a table of outcomes as JSONL, CSV or
+    Parquet; gzip or not. Exit status: 0 = routing pays and the state is written, 3 = it does not ("use X always"),
+    1 = an error.
+    """
+    _check(output, _IS_STATE, "no learned state")
+    _check(plot, _IS_SVG, "no SVG file")
+    try:
+        import numpy  # noqa: F401 - told before the logs are read
+    except ModuleNotFoundError as missing:
+        raise ConfigError('train needs numpy: pip install "capability-router[learn]"') from missing
+    from capability_router.cli import train_view
+
+    log = _read(logs, key)
+    lots = _lots(log.rows, output, each)
+    for lot in lots:
+        _check(lot.output, _IS_STATE, "no learned state")
+    findings = [(lot, _compared(lot.rows, folds)) for lot in lots]
+    states = [_kept(lot.output, lot.rows, found, anyway) for lot, found in findings if lot.output is not None]
+    every = [finding for _, found in findings for finding in found]
+    if plot is not None:
+        _write(plot, train_view.drawn(every))
+    train_view.tell(log, every, states, together=len(every) > len(lots), as_json=as_json)
+    click.get_current_context().exit(0 if any(finding.verdict.routes for finding in every) else NO_ROUTING)
+
+
+class _Lot(NamedTuple):
+    """Rows that are learned from together, and where to write what they teach."""
+
+    rows: list[Row]
+    output: Path | None
+
+
+def _lots(rows: list[Row], output: Path | None, each: bool) -> list[_Lot]:
+    groups = list(dict.fromkeys(row.group for row in rows))
+    if not each or len(groups) < 2:
+        return [_Lot(rows, output)]
+    names = [re.sub(r"[^A-Za-z0-9_-]+", "-", group) or "rest" for group in groups]
+    if output is not None and len(set(names)) < len(names):
+        raise ConfigError("two groups would be written to one file: train on their logs one after the other")
+    return [
+        _Lot([row for row in rows if row.group == group], output and output.with_suffix(f".{name}{output.suffix}"))
+        for group, name in zip(groups, names, strict=True)
+    ]
+
+
+def _kept(output: Path, rows: list[Row], found: list[Finding], anyway: bool) -> State:
+    from capability_router.cli.train_view import State
+
+    writes = bool(rows) and (anyway or any(finding.verdict.routes for finding in found))
+    if writes:
+        _write(output, _state(rows))
+    return State(output, len(rows), writes)
+
+
+def _check(path: Path | None, mark: bytes, what: str) -> None:
+    """A file that is something else is not written over, and what can't be written is told before the work begins."""
+    if path is None:
+        return
+    if not path.parent.is_dir():
+        raise ConfigError(f"cannot write {str(path)!r}: there is no folder {str(path.parent)!r}")
+    if path.exists():
+        try:
+            with path.open("rb") as file:
+                head = file.read(200)
+        except OSError as error:
+            raise ConfigError(f"cannot read {str(path)!r}, which is there: {error.strerror or error}") from error
+        if head and mark not in head:
+            raise ConfigError(f"{str(path)!r} is {what} and is left as it is; choose another path, or remove it")
+
+
+def _read(logs: tuple[Path, ...], key: str | None) -> Log:
+    from capability_router.learning.logs.reading import read
+
+    with progress(sum(path.stat().st_size for path in logs), "reading   ") as tick:
+        return read(logs, key=key, tick=tick)
+
+
+def _compared(rows: list[Row], folds: int) -> list[Finding]:
+    """A finding per group of the rows."""
+    from capability_router.cli.train_view import Finding
+    from capability_router.learning.comparison.contest import contest
+    from capability_router.learning.comparison.foresight import STUDYING, foresight
+    from capability_router.learning.comparison.panel import panels
+    from capability_router.learning.comparison.verdict import verdict, without_contest
+
+    settled = [(panel, without_contest(panel)) for panel in panels(rows)]
+    found = [Finding(panel, None, told) for panel, told in settled if told is not None]
+    unsettled = [panel for panel, told in settled if told is None]
+    if unsettled:
+        with progress(folds * STUDYING + sum(len(panel.rows) for panel in unsettled), "validating") as tick:
+            foreseen = foresight(unsettled, rows, folds, tick)
+        contests = [contest(panel, seen) for panel, seen in zip(unsettled, foreseen, strict=True)]
+        found = [*(Finding(each.panel, each, verdict(each)) for each in contests), *found]
+    return found
+
+
+def _state(rows: list[Row]) -> str:
+    from capability_router.learning.comparison.foresight import studied
+    from capability_router.learning.quality.state import dumped
+
+    with progress(1, "learning  ") as tick:
+        text = dumped(studied(rows))
+        tick(1)
+    return text
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        with beside.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise ConfigError(f"cannot write {str(path)!r}: {error.strerror or error}; choose another path") from error

@@ -1,0 +1,191 @@
+"""What `train` found, as tables, as JSON and as a drawing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+
+from capability_router.cli import screen
+from capability_router.learning.comparison.contest import USUAL, Contest, Figure, Point
+from capability_router.learning.comparison.panel import Panel
+from capability_router.learning.comparison.verdict import Verdict, remarks
+from capability_router.learning.logs.reading import Log
+from capability_router.table import Table, printable
+from capability_router.telemetry.frontier import Place, Plane, frontiers
+
+FIGURES = {
+    "score": ("score", f"mean score at the usual cost weight ({USUAL:g})"),
+    "usd": ("USD per 1,000", "requests, likewise"),
+    "apgr": ("APGR", "part of the best model's lead over the cheapest that is kept, over all shares of calls to it"),
+    "cpt50": ("CPT 50 %", "least share of calls to the best model that keeps half of its lead"),
+    "cpt80": ("CPT 80 %", "likewise, four fifths"),
+    "gap": ("gap closed", "from the best mix of models that looks at no request, to knowing all outcomes beforehand"),
+    "saved": ("cost saved", "at the best fixed model's score"),
+    "gain": ("gain", "score less weighted cost, above the model that is best at that weight; mean of weights 0 to 1"),
+    "ece": ("ECE", "how far predicted quality is from what came of it, on average"),
+}
+"""Figure -> its name in the table, what it means."""
+_PER = 1_000.0
+_NONE = "–"
+_SHOWN = 30  # groups
+_SPARE = ("random", "length")  # columns, where there is no room
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A group, the contest in it (None = too little for one), and the verdict."""
+
+    panel: Panel
+    contest: Contest | None
+    verdict: Verdict
+
+
+class State(NamedTuple):
+    """A state that was asked for; `written`: it was, from so many requests."""
+
+    path: Path
+    requests: int
+    written: bool
+
+
+def tell(log: Log, found: list[Finding], states: list[State], *, together: bool, as_json: bool) -> None:
+    """Print everything. `together`: groups that have little in common were learned from at once."""
+    if as_json:
+        click.echo(json.dumps(_json(log, found, states), indent=2))
+        return
+    _groups(found)
+    if together:
+        screen.tell("note: the groups are learned from together, as one state; --each learns from each by itself")
+    if not log.rows:
+        click.echo("Nothing to learn from: the logs hold no request with a model and a score.")
+    for reason, count in log.omissions:
+        click.echo(f"left out: {count:,} {printable(reason)}", err=True)
+    for state in states:
+        click.echo(_kept(state))
+
+
+def _kept(state: State) -> str:
+    path = state.path
+    if state.written:
+        return f"{path}: learned from {state.requests:,} requests; in router.yaml: policy: {{state: {path}}}"
+    return f"{path} is not written: the logs don't support routing; --anyway writes it nonetheless"
+
+
+def _groups(found: list[Finding]) -> None:
+    for finding in found[:_SHOWN]:
+        _group(finding)
+    if len(found) > _SHOWN:
+        click.echo(f"and {len(found) - _SHOWN:,} smaller groups (--json has them all)\n")
+    if any(finding.contest for finding in found):
+        _legend()
+
+
+def _group(finding: Finding) -> None:
+    panel, contest = finding.panel, finding.contest
+    asked = "each asked for every request" if panel.whole else "asked for some requests each"
+    many = f"{len(panel.models)} models, {asked}" if len(panel.models) > 1 else "one model or none with enough outcomes"
+    click.echo(f"{printable(panel.name) or 'all requests'}: {len(panel.rows):,} scored requests, {many}")
+    if contest is not None:
+        screen.show(_table(contest))
+        for name, detail in contest.details.items():
+            if detail:
+                screen.tell(f"{name}: {detail}")
+    for remark in remarks(panel):
+        screen.tell(f"note: {remark}")
+    screen.tell(f"=> {told(finding.verdict)}")
+    click.echo()
+
+
+def told(verdict: Verdict) -> str:
+    """The verdict in a sentence."""
+    if verdict.routes:
+        return f"Routing pays: {verdict.why}."
+    if not verdict.use:
+        return f"The logs don't support routing: {verdict.why}."
+    return f"Use {printable(verdict.use)} always: {verdict.why}."
+
+
+def _table(contest: Contest) -> Table:
+    names = list(contest.figures)
+    table = Table("", *names, right=range(1, len(names) + 1), spare=[names.index(n) + 1 for n in _SPARE])
+    for key, (label, _) in FIGURES.items():
+        cells = [_cell(key, contest.figures[name].get(key)) for name in names]
+        if any(cell != _NONE for cell in cells):
+            table.add(label, *cells)
+    return table
+
+
+def _cell(key: str, figure: Figure | None) -> str:
+    if figure is None or figure.value != figure.value:
+        return _NONE
+    if key == "usd":
+        return f"{_PER * figure.value:.4g} ± {_PER * figure.error:.2g}"
+    if key == "gain":
+        return f"{figure.value:+.4f} ± {figure.error:.4f}"
+    return f"{figure.value:.3f} ± {figure.error:.3f}" if figure.error else f"{figure.value:.3f}"
+
+
+def _legend() -> None:
+    wide = max(len(label) for label, _ in FIGURES.values())
+    for label, meaning in FIGURES.values():
+        click.echo(f"{label.ljust(wide)}  {meaning}")
+    click.echo("± is a standard error over requests; the learned router is judged on requests it has not seen.\n")
+
+
+def _json(log: Log, found: list[Finding], states: list[State]) -> dict[str, Any]:
+    return {
+        "requests": len(log.rows),
+        "left_out": [{"reason": reason, "count": count} for reason, count in log.omissions],
+        "routes": any(finding.verdict.routes for finding in found),
+        "groups": [_group_json(finding) for finding in found],
+        "states": [str(state.path) for state in states if state.written],
+    }
+
+
+def _group_json(finding: Finding) -> dict[str, Any]:
+    panel, contest = finding.panel, finding.contest
+    told = {
+        "group": panel.name, "requests": len(panel.rows), "models": panel.models, "left_out": panel.few,
+        "every_model_asked": panel.whole, "verdict": finding.verdict._asdict(), "notes": remarks(panel),
+    }  # fmt: skip
+    if contest is None:
+        return {**told, "figures": {}}
+    single = [
+        {"model": point.name, "usd": point.usd if contest.priced else None, "score": point.score, "error": error}
+        for point, error in zip(contest.models, contest.errors, strict=True)
+    ]
+    return {
+        **told,
+        "best_fixed": contest.best,
+        "cheapest": contest.cheapest or None,
+        "figures": {name: _figures(figures) for name, figures in contest.figures.items()},
+        "single": single,
+    }
+
+
+def _figures(figures: Mapping[str, Figure]) -> dict[str, Any]:
+    known = {name: figure for name, figure in figures.items() if figure.value == figure.value}
+    return {name: {"value": f.value, "error": f.error if f.error == f.error else None} for name, f in known.items()}
+
+
+def drawn(found: Iterable[Finding]) -> str:
+    """The SVG of all groups whose costs are known."""
+    return frontiers([_plane(f.contest, f) for f in found if f.contest is not None and f.contest.priced])
+
+
+def _plane(contest: Contest, finding: Finding) -> Plane:
+    title = finding.panel.name or "All requests"
+    note = f"{len(finding.panel.rows):,} requests. Blue: learned, cross-validated. Dashed: mixing single models. "
+    note += "Routing pays." if finding.verdict.routes else f"Use {finding.verdict.use} always."
+    models = [_place(p)._replace(error=e) for p, e in zip(contest.models, contest.errors, strict=True)]
+    mixed, learned = ([_place(point) for point in line] for line in (contest.mixed, contest.learned))
+    return Plane(title, note, models, mixed, learned, _place(contest.usual))
+
+
+def _place(point: Point) -> Place:
+    return Place(point.name, _PER * point.usd, point.score)

@@ -1,0 +1,81 @@
+"""What the learned model says of rows that it has not seen: learned from the others, fold by fold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import blake2b
+from typing import NamedTuple
+
+import numpy as np
+
+from capability_router.learning.comparison.bill import Bill
+from capability_router.learning.comparison.panel import Matrix, Panel
+from capability_router.learning.logs.row import Answer, Row
+from capability_router.learning.quality.memory import Remembered, Result
+from capability_router.learning.quality.model import Quality, seen_of
+
+_UNSEEN = 0.6  # what is believed of a model of which nothing is known
+STUDYING = 2_000
+"""What working out the words of a log counts for, in rows of progress."""
+
+Tick = Callable[[int], None]
+
+
+class Foresight(NamedTuple):
+    """Per row and model of a panel, the chance that it does well and its cost in USD (NaN = no cost is logged)."""
+
+    quality: Matrix
+    usd: Matrix
+
+
+def studied(rows: Iterable[Row]) -> Quality:
+    """The learned model after these rows."""
+    quality = Quality()
+    quality.study((Remembered(row.id, row.sketch), _results(row)) for row in rows)
+    return quality
+
+
+def foresight(panels: Sequence[Panel], rows: Sequence[Row], folds: int, tick: Tick) -> list[Foresight]:
+    """Of each panel. `tick` is told of rows that are done."""
+    parts = {row.id: fold_of(row, folds) for row in rows}
+    found = [Foresight(*np.full((2, len(p.rows), len(p.models)), np.nan)) for p in panels]
+    for fold in range(folds):
+        others = [row for row in rows if parts[row.id] != fold]
+        quality, bills = studied(others), _bills(others)
+        tick(STUDYING)
+        for panel, told in zip(panels, found, strict=True):
+            at = [i for i, row in enumerate(panel.rows) if parts[row.id] == fold]
+            _foretell(panel, at, told, quality, bills, tick)
+    return found
+
+
+def fold_of(row: Row, folds: int) -> int:
+    """By its id: who asks the same again is to be foreseen, in a log as in traffic."""
+    return int.from_bytes(blake2b(row.id.encode("utf-8", "replace"), digest_size=8).digest(), "little") % folds
+
+
+def _foretell(
+    panel: Panel, at: Sequence[int], told: Foresight, quality: Quality, bills: dict[str, Bill], tick: Tick
+) -> None:  # fmt: skip
+    asked, none = [(model, _UNSEEN) for model in panel.models], Bill([], [])
+    for i in at:
+        row = panel.rows[i]
+        expected = quality.expect(seen_of(row.sketch), asked)
+        told.quality[i] = expected.quality
+        pairs = zip(panel.models, expected.tokens.tolist(), strict=True)
+        told.usd[i] = [bills.get(model, none).usd(row.size, tokens) for model, tokens in pairs]
+        tick(1)
+
+
+def _bills(rows: Sequence[Row]) -> dict[str, Bill]:
+    sizes: dict[str, list[float]] = {}
+    answers: dict[str, list[Answer]] = {}
+    for row in rows:
+        for model, answer in row.answers.items():
+            sizes.setdefault(model, []).append(row.size)
+            answers.setdefault(model, []).append(answer)
+    return {model: Bill(sizes[model], answers[model]) for model in sizes}
+
+
+def _results(row: Row) -> dict[str, Result]:
+    return {model: Result(answer.score, answer.tokens) for model, answer in row.answers.items()}

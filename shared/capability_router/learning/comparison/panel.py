@@ -1,0 +1,84 @@
+"""Scored requests of one group and the models that they were put to, as matrices."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from capability_router.learning.logs.row import Row
+
+Matrix = NDArray[np.float64]
+
+LEAST_ANSWERS = 30
+"""Outcomes, below which a model is not compared."""
+_WHOLE = 0.8  # of the rows have every model's outcome: the others are left out, and all is seen
+_KNOWN, _LEAST_CHANCE = 5.0, 0.02  # requests of a kind that the overall shares count for; never believed to be rarer
+
+
+class Panel(NamedTuple):
+    """`scores`, `usd` (rows, models), NaN = not asked, not known; `whole`: every model was asked for every row.
+
+    `few`: the models that were left out for too few outcomes.
+    """
+
+    name: str
+    rows: list[Row]
+    models: list[str]
+    scores: Matrix
+    usd: Matrix
+    whole: bool
+    few: list[str]
+
+
+def panels(rows: Sequence[Row]) -> list[Panel]:
+    """One per group, the largest first."""
+    groups: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row.group].append(row)
+    return [_panel(name, groups[name]) for name in sorted(groups, key=lambda g: (-len(groups[g]), g))]
+
+
+def _panel(name: str, rows: list[Row]) -> Panel:
+    counts = Counter(model for row in rows for model in row.answers)
+    models = sorted(model for model, count in counts.items() if count >= LEAST_ANSWERS)
+    few = sorted(counts.keys() - set(models))
+    kept = [row for row in rows if not models or any(model in row.answers for model in models)]
+    full = [row for row in kept if all(model in row.answers for model in models)]
+    whole = bool(models) and len(full) >= _WHOLE * len(kept)
+    kept = full if whole else kept
+    scores, usd = np.full((2, len(kept), len(models)), np.nan)
+    for at, row in enumerate(kept):
+        for column, model in enumerate(models):
+            if (answer := row.answers.get(model)) is not None:
+                scores[at, column] = answer.score
+                usd[at, column] = np.nan if answer.cost_usd is None else answer.cost_usd
+    return Panel(name, kept, models, scores, usd, whole, few)
+
+
+def chances(panel: Panel) -> Matrix:
+    """With which chance each model was asked for each row (rows, models): its share among requests of the same kind.
+
+    What the log itself says of the chosen model's chance is taken instead.
+    """
+    asked = ~np.isnan(panel.scores)
+    overall = asked.mean(0)
+    kinds = np.unique([row.kind for row in panel.rows], return_inverse=True)[1]
+    size = np.bincount(kinds)[:, None]
+    shares = np.column_stack([np.bincount(kinds, column, len(size)) for column in asked.T])
+    found = ((shares + _KNOWN * overall) / (size + _KNOWN))[kinds]
+    for at, row in enumerate(panel.rows):
+        if row.chance is not None and 0.0 < row.chance < 1.0:
+            found[at, asked[at]] = row.chance
+    return np.asarray(np.maximum(found, _LEAST_CHANCE))
+
+
+def never_together(panel: Panel) -> float:
+    """The share of rows of a kind for which only one model was ever asked: of the others nothing is known there."""
+    asked: dict[str, set[str]] = defaultdict(set)
+    for row in panel.rows:
+        asked[row.kind].update(row.answers)
+    return float(np.mean([len(asked[row.kind]) < 2 for row in panel.rows])) if panel.rows else 0.0

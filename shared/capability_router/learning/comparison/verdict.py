@@ -1,0 +1,78 @@
+"""Whether the logs support routing, in words: if not, which model to use always, and why."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from capability_router.learning.comparison.contest import Contest
+from capability_router.learning.comparison.panel import LEAST_ANSWERS, Panel, never_together
+from capability_router.learning.quality.model import LEAST
+
+_NOTHING = 1e-6  # points: what is less is rounding
+
+
+class Verdict(NamedTuple):
+    """`routes`: it pays. `use`: the model to use always if it does not ("" = the logs don't tell). `reason`: a code."""
+
+    routes: bool
+    use: str
+    reason: str
+    why: str
+
+
+def without_contest(panel: Panel) -> Verdict | None:
+    """Of a panel that is too small to compare anything; None = it is not."""
+    models = [*panel.models, *panel.few]
+    if len(models) == 1:
+        return Verdict(False, models[0], "one_model", "the logs hold outcomes of no other model")
+    if len(panel.rows) < LEAST:
+        told = f"{len(panel.rows):,} scored requests; at least {LEAST} are needed"
+        return Verdict(False, _leader(panel), "too_few_outcomes", told)
+    if len(panel.models) < 2:
+        told = f"no other model has {LEAST_ANSWERS} scored answers"
+        return Verdict(False, panel.models[0] if panel.models else "", "too_few_outcomes", told)
+    return None
+
+
+def verdict(found: Contest) -> Verdict:
+    """Routing pays where it gains more than one standard error over the best fixed model."""
+    gain = found.figures["learned"]["gain"]
+    told = f"{gain.value:+.4f} ± {gain.error:.4f} points against the best fixed model at each of six cost weights"
+    if not found.priced:
+        told = f"{gain.value:+.4f} ± {gain.error:.4f} points against the best fixed model; no costs are logged"
+    if gain.value > max(gain.error, _NOTHING):
+        return Verdict(True, "", "gain", told)
+    return Verdict(False, _enough(found), "no_gain", f"no gain beyond one standard error: {told}")
+
+
+def _enough(found: Contest) -> str:
+    """The cheapest model whose score is within a standard error of the best one's."""
+    if not found.priced:
+        return found.best
+    near = [p for p in found.models if found.behind[p.name].value <= found.behind[p.name].error]
+    return min(near, key=lambda point: point.usd).name
+
+
+def _leader(panel: Panel) -> str:
+    """The model with the best mean of all outcomes; "" where there are none."""
+    sums: dict[str, tuple[float, int]] = {}
+    for row in panel.rows:
+        for model, answer in row.answers.items():
+            total, count = sums.get(model, (0.0, 0))
+            sums[model] = (total + answer.score, count + 1)
+    return max(sums, key=lambda model: sums[model][0] / sums[model][1], default="")
+
+
+def remarks(panel: Panel) -> list[str]:
+    """What whoever reads the figures should know."""
+    told = []
+    if panel.few:
+        told.append(f"left out, with fewer than {LEAST_ANSWERS} outcomes: {', '.join(panel.few[:10])}")
+    if not panel.whole and len(panel.models) > 1:
+        told.append(
+            "not every model was asked for every request: what the others would have scored is estimated, from what "
+            "was foreseen and from how often each model was asked for such requests"
+        )
+        if (alone := never_together(panel)) > 0.0:
+            told.append(f"{alone:.0%} of the requests are of kinds for which only one model was ever asked")
+    return told

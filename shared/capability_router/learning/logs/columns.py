@@ -1,0 +1,61 @@
+"""CSV and Parquet: a line per answer, with the columns that docs/learning.md names."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Any
+
+from capability_router.errors import ConfigError
+from capability_router.learning.logs.items import LONGEST, Source
+from capability_router.learning.logs.table_rows import NEEDED
+from capability_router.nearest import nearest
+
+COLUMNS = (
+    "id", "prompt", "messages", "model", "score", "input_tokens", "output_tokens", "cost_usd", "tenant", "task", "tags",
+    "chain", "dataset",
+)  # fmt: skip
+_BATCH = 1_000
+
+
+def csv_lines(source: Source) -> Iterator[dict[str, Any]]:
+    """The lines of a CSV file as far as it goes. Raises ConfigError where a needed column is missing."""
+    csv.field_size_limit(LONGEST)
+    with source.open() as file:
+        texts = (
+            line.decode("utf-8-sig" if i == 0 else "utf-8", "replace") for i, line in enumerate(source.lines(file))
+        )
+        reader = csv.DictReader(texts)
+        try:
+            _check(source, reader.fieldnames or ())
+            for line in reader:
+                yield {name: line[name] for name in COLUMNS if line.get(name)}
+        except csv.Error:
+            source.omissions.note("the rest of a file that breaks off or is damaged")
+
+
+def parquet_lines(source: Source) -> Iterator[dict[str, Any]]:
+    """The lines of a Parquet file. Raises ConfigError without pyarrow or a needed column."""
+    try:
+        import pyarrow  # type: ignore[import-untyped, import-not-found, unused-ignore]  # optional, without types
+        import pyarrow.parquet  # type: ignore[import-untyped, import-not-found, unused-ignore]  # as above
+    except ModuleNotFoundError as missing:
+        raise ConfigError('Parquet needs pyarrow: pip install "capability-router[parquet]"') from missing
+    with source.open() as file:
+        try:  # a Parquet file is read from its end, so gzip around it is taken off first
+            whole = pyarrow.parquet.ParquetFile(io.BytesIO(file.read()))
+            _check(source, whole.schema_arrow.names)
+            known = [name for name in COLUMNS if name in whole.schema_arrow.names]
+            for batch in whole.iter_batches(_BATCH, columns=known):
+                yield from batch.to_pylist()
+        except (pyarrow.ArrowException, OSError, EOFError):
+            source.omissions.note("the rest of a file that breaks off or is damaged")
+        source.told()
+
+
+def _check(source: Source, names: Any) -> None:
+    missing = [name for name in NEEDED if name not in names]
+    if names and missing:
+        near = nearest(missing[0], [str(name) for name in names])
+        raise ConfigError(f"{str(source.path)!r} has no column {missing[0]!r}{near}; columns: {', '.join(COLUMNS)}")

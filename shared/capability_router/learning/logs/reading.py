@@ -1,0 +1,91 @@
+"""Logs of any known kind, of several files at once, as rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from capability_router.learning.logs import decisions, langsmith, table_rows
+from capability_router.learning.logs.columns import csv_lines, parquet_lines
+from capability_router.learning.logs.items import Source, Tick
+from capability_router.learning.logs.omissions import Omissions
+from capability_router.learning.logs.row import Row
+from capability_router.learning.logs.seen import completed
+
+MOST_ROWS, MOST_MODELS = 100_000, 64
+_FEW = "of models with too few outcomes beside 64 others"
+
+
+class Log(NamedTuple):
+    """`rows`: the scored requests, at most 100,000, of at most 64 models; `omissions`: reasons and their counts."""
+
+    rows: list[Row]
+    omissions: list[tuple[str, int]]
+
+
+def read(paths: Sequence[Path], *, key: str | None = None, tick: Tick = lambda _: None) -> Log:
+    """The logs as far as they go; `key` names the LangSmith feedback that counts, `tick` is told of bytes read.
+
+    Raises ConfigError for a file that can't be opened, a table without its columns, several kinds of feedback.
+    """
+    reader = _Reader(key)
+    for path in paths:
+        reader.read(Source(path, reader.omissions, tick))
+    rows = reader.rows()
+    completed(rows)
+    return Log(rows, reader.omissions.listed())
+
+
+class _Reader:
+    def __init__(self, key: str | None) -> None:
+        self.omissions = Omissions()
+        self._decisions = decisions.Decisions(self.omissions)
+        self._langsmith = langsmith.LangSmith(self.omissions, key)
+        self._table = table_rows.TableRows(self.omissions)
+
+    def read(self, source: Source) -> None:
+        endings = [ending.lower() for ending in source.path.suffixes if ending.lower() != ".gz"]
+        last = endings[-1] if endings else ""
+        lines = {".csv": csv_lines, ".parquet": parquet_lines}.get(last)
+        for item in source.items() if lines is None else lines(source):
+            self._take(item, source.path.name)
+
+    def _take(self, item: Mapping[str, Any], source: str) -> None:
+        if decisions.is_one(item):
+            self._decisions.take(item)
+        elif langsmith.is_one(item):
+            self._langsmith.take(item)
+        elif table_rows.is_one(item):
+            self._table.take(item, source)
+        else:
+            self.omissions.note("JSON objects of no known kind")
+
+    def rows(self) -> list[Row]:
+        """Of all kinds; the same request in two logs is one row, with its words if either has them."""
+        found: dict[str, Row] = {}
+        for kind in (self._table, self._decisions, self._langsmith):
+            for row in kind.rows():
+                known = found.setdefault(row.id, row)
+                if known is not row:
+                    _join(known, row)
+        return self._bounded(list(found.values()))
+
+    def _bounded(self, rows: list[Row]) -> list[Row]:
+        self.omissions.note("requests beyond the newest 100,000", max(len(rows) - MOST_ROWS, 0))
+        kept = rows[-MOST_ROWS:]
+        counts = Counter(model for row in kept for model in row.answers)
+        if len(counts) <= MOST_MODELS:
+            return kept
+        known = {model for model, _ in counts.most_common(MOST_MODELS)}
+        self.omissions.note(f"outcomes {_FEW}", sum(n for model, n in counts.items() if model not in known))
+        for row in kept:
+            row.answers = {model: answer for model, answer in row.answers.items() if model in known}
+        return [row for row in kept if row.answers]
+
+
+def _join(known: Row, more: Row) -> None:
+    known.answers.update(more.answers)
+    if more.worded and not known.worded:
+        known.sketch, known.size, known.worded = more.sketch, more.size, True

@@ -1,0 +1,85 @@
+"""One scored request of a log: what was seen of it, and what each model that was asked made of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeVar
+
+from capability_router.learning.quality.sketch import Sketch
+
+MOST_OF_A_NAME = 200
+MOST_HELD = 500_000
+TOO_MANY = "requests beyond the newest 500,000 of a kind of log"
+T = TypeVar("T")
+
+
+class Answer(NamedTuple):
+    """A score from 0 to 1; the answer's tokens and its cost in USD where they are known."""
+
+    score: float
+    tokens: int | None = None
+    cost_usd: float | None = None
+
+
+@dataclass(slots=True)
+class Row:
+    """`size`: input tokens, estimated; `worded`: its words were seen; `kind`: what the application calls such requests.
+
+    `group`: rows of one group are compared among themselves. `chance`: with which the model that answered had been
+    chosen, where the log says so.
+    """
+
+    id: str
+    group: str
+    sketch: Sketch
+    size: float
+    worded: bool
+    kind: str = ""
+    chance: float | None = None
+    answers: dict[str, Answer] = field(default_factory=dict)
+
+
+def hold(held: dict[str, T], id: str, item: T) -> int:
+    """Keep an item among the newest 500,000; how many older ones had to go."""
+    held[id] = item
+    if len(held) <= MOST_HELD:
+        return 0
+    del held[next(iter(held))]
+    return 1
+
+
+def score_of(value: object) -> float | None:
+    """A score as it was written; None for what is no number from 0 to 1."""
+    number = float(value) if isinstance(value, bool) else number_of(value)
+    return number if number is not None and number <= 1.0 else None
+
+
+def number_of(value: object) -> float | None:
+    """A number of at least 0, also one written as text; None for anything else."""
+    if isinstance(value, bool) or value is None:
+        return None
+    try:
+        number = float(value)  # type: ignore[arg-type]  # whatever it is, it is a number or it is not
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) and number >= 0.0 else None
+
+
+def tokens_of(value: object) -> int | None:
+    """A count of at most ten million; None for what is none."""
+    number = number_of(value)
+    return round(number) if number is not None and number <= 1e7 else None
+
+
+def name_of(value: object) -> str:
+    """A name or an id, at most 200 characters of it; "" for what is none."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value) if abs(value) < 1 << 64 else ""
+    return value[:MOST_OF_A_NAME] if isinstance(value, str) else ""
+
+
+def names_of(value: object) -> tuple[str, ...]:
+    """A list of names; of a text, its parts between commas."""
+    parts: Any = value.split(",") if isinstance(value, str) else value if isinstance(value, (list, tuple)) else ()
+    return tuple(name for part in parts if (name := name_of(part).strip()))

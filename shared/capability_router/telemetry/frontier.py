@@ -1,0 +1,157 @@
+"""Cost and quality on a plane: single models, what mixing them reaches, what routing reaches; an SVG of its own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from capability_router.telemetry.markup import Markup, element, join
+from capability_router.telemetry.svg import CHARACTER, WIDTH, clipped, dot, rule, ticks, words
+
+_LEFT, _TOP, _WIDE, _HIGH, _EACH = 66.0, 46.0, WIDTH - 66.0 - 190.0, 290.0, 400.0
+_LINE = 13.0  # between two labels, one above the other
+_STYLE = """
+text { font: 12px system-ui, -apple-system, "Segoe UI", sans-serif; fill: #16191d; }
+text { paint-order: stroke; stroke: #ffffff; stroke-width: 3px; stroke-linejoin: round; }
+.title { font-size: 15px; font-weight: 650; } .quiet, .tick { fill: #59616b; font-size: 11.5px; }
+.paper { fill: #ffffff; } .grid { stroke: #e4e7eb; } .axis { stroke: #59616b; }
+.model { fill: #7b838d; } .whisker { stroke: #7b838d; stroke-opacity: .6; }
+.mixed { fill: none; stroke: #7b838d; stroke-width: 1.5; stroke-dasharray: 5 4; }
+.learned { fill: none; stroke: #2a78d6; stroke-width: 2.5; } .usual { fill: #2a78d6; }
+.told { fill: #2a78d6; font-weight: 650; }
+@media (prefers-color-scheme: dark) {
+text { fill: #e9ecef; stroke: #1b1e23; } .quiet, .tick { fill: #a2abb5; } .paper { fill: #1b1e23; }
+.grid { stroke: #2f353c; }
+.axis { stroke: #a2abb5; } .model { fill: #8d96a1; } .learned { stroke: #5b9df0; } .usual, .told { fill: #5b9df0; } }
+"""
+
+
+class Place(NamedTuple):
+    """USD per 1,000 requests, mean score, and its standard error."""
+
+    name: str
+    usd: float
+    score: float
+    error: float = 0.0
+
+
+class Plane(NamedTuple):
+    """`mixed`, `learned`: corners of lines, in the order of cost; `usual`: where the learned router is by default."""
+
+    title: str
+    note: str
+    models: Sequence[Place]
+    mixed: Sequence[Place]
+    learned: Sequence[Place]
+    usual: Place
+
+
+def frontiers(planes: Sequence[Plane]) -> str:
+    """An SVG file with a chart per plane, one below the other."""
+    height = _EACH * max(len(planes), 1)
+    charts = [element("g", _chart(plane), transform=f"translate(0 {_EACH * i:g})") for i, plane in enumerate(planes)]
+    drawing = element(
+        "svg", element("title", "Cost and quality"), element("style", Markup(_STYLE)),
+        element("rect", width=WIDTH, height=height, class_="paper"), *charts,
+        xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {WIDTH:g} {height:g}", width=f"{WIDTH:g}",
+        height=f"{height:g}", role="img",
+    )  # fmt: skip
+    return f"{drawing}\n"
+
+
+class _Scales:
+    """Cost on a logarithmic axis, the score on a straight one, both with a little room around what is shown."""
+
+    def __init__(self, places: Sequence[Place]) -> None:
+        usd = [place.usd for place in places if place.usd > 0.0] or [1.0]
+        self.low, self.high = math.log10(min(usd)) - 0.08, math.log10(max(usd)) + 0.08
+        step = ticks(max(max(p.score for p in places) - min(p.score for p in places), 0.05))[1]
+        first = math.floor(min(p.score - p.error for p in places) / step)
+        last = math.ceil(max(p.score + p.error for p in places) / step)
+        self.marks = [step * i for i in range(first, max(last, first + 1) + 1)]
+
+    def x(self, usd: float) -> float:
+        share = (math.log10(usd) - self.low) / (self.high - self.low) if usd > 0.0 else 0.0
+        return _LEFT + _WIDE * min(max(share, 0.0), 1.0)
+
+    def y(self, score: float) -> float:
+        return _TOP + _HIGH * (1.0 - (score - self.marks[0]) / (self.marks[-1] - self.marks[0]))
+
+    def costs(self) -> list[float]:
+        """Round values within the axis: 1, 2 and 5 times powers of ten, or powers alone where there are many."""
+        powers = range(math.floor(self.low), math.ceil(self.high) + 1)
+        steps = (1, 2, 5) if self.high - self.low < 2.5 else (1,)
+        every = (m * 10.0**power for power in powers for m in steps)
+        return [usd for usd in every if self.low <= math.log10(usd) <= self.high]
+
+
+def _chart(plane: Plane) -> Markup:
+    scales = _Scales([*plane.models, *plane.learned, plane.usual])
+    told = f"learned router at the usual cost weight: {_figures(plane.usual)}"
+    return join(
+        words(_LEFT, 18, clipped(plane.title, WIDTH - 100), "title"),
+        words(_LEFT, 35, clipped(plane.note, WIDTH - 40), "quiet"),
+        _axes(scales), _line(plane.mixed, scales, "mixed"), _line(plane.learned, scales, "learned"),
+        *(_model(model, scales) for model in plane.models),
+        dot(scales.x(plane.usual.usd), scales.y(plane.usual.score), 5.5, "usual", told),
+        _names(plane, scales),
+    )  # fmt: skip
+
+
+def _axes(scales: _Scales) -> Markup:
+    bottom, right = _TOP + _HIGH, _LEFT + _WIDE
+    across = [rule(_LEFT, scales.y(v), right, scales.y(v), "grid") for v in scales.marks]
+    scores = [words(_LEFT - 8, scales.y(v) + 4, f"{v:.3g}", "tick", "end") for v in scales.marks]
+    up = [rule(scales.x(usd), _TOP, scales.x(usd), bottom, "grid") for usd in scales.costs()]
+    costs = [words(scales.x(usd), bottom + 16, f"${usd:g}", "tick", "middle") for usd in scales.costs()]
+    under = words(_LEFT + _WIDE / 2, bottom + 34, "USD per 1,000 requests (logarithmic)", "quiet", "middle")
+    return join(*across, *up, rule(_LEFT, bottom, right, bottom, "axis"), *scores, *costs, under)
+
+
+def _line(corners: Sequence[Place], scales: _Scales, class_: str) -> Markup:
+    """Mixing is straight in USD, so bent on this axis: each stretch is drawn in pieces."""
+    points = [(scales.x(p.usd), scales.y(p.score)) for p in _pieces(corners)]
+    return element("polyline", points=" ".join(f"{x:.1f},{y:.1f}" for x, y in points), class_=class_)
+
+
+def _pieces(corners: Sequence[Place], count: int = 24) -> Iterable[Place]:
+    for low, high in pairwise(corners):
+        for i in range(count):
+            part = i / count
+            yield Place("", low.usd + part * (high.usd - low.usd), low.score + part * (high.score - low.score))
+    yield from corners[-1:]
+
+
+def _model(model: Place, scales: _Scales) -> Markup:
+    x, y = scales.x(model.usd), scales.y(model.score)
+    whisker = rule(x, scales.y(model.score - model.error), x, scales.y(model.score + model.error), "whisker")
+    return join(whisker, dot(x, y, 4.0, "model", f"{model.name}: {_figures(model)}"))
+
+
+def _figures(place: Place) -> str:
+    return f"score {place.score:.3f}, ${place.usd:.4g} per 1,000 requests"
+
+
+def _names(plane: Plane, scales: _Scales) -> Markup:
+    """A name beside each model and the router, moved up or down until it covers none that is there already."""
+    taken: list[tuple[float, float, float]] = []
+    parts = [_name("learned router", plane.usual, scales, taken, "told")]
+    parts += [_name(m.name, m, scales, taken, "") for m in sorted(plane.models, key=lambda m: -m.score)]
+    return join(*parts)
+
+
+def _name(name: str, place: Place, scales: _Scales, taken: list[tuple[float, float, float]], class_: str) -> Markup:
+    x, y = scales.x(place.usd) + 9.0, scales.y(place.score) + 4.0
+    text = clipped(name, WIDTH - x - 4.0)
+    long = CHARACTER * len(text)
+    moves = (-11.0 if class_ else 0.0, *(sign * _LINE * i for i in range(1, 12) for sign in (1.0, -1.0)))
+    free = (y + move for move in moves if _TOP - 4.0 < y + move < _TOP + _HIGH and _clear(x, y + move, long, taken))
+    at = next(free, y)
+    taken.append((x, at, long))
+    return words(x, at, text, class_)
+
+
+def _clear(x: float, y: float, long: float, taken: Sequence[tuple[float, float, float]]) -> bool:
+    return all(abs(y - other) >= _LINE - 1.0 or x > left + wide or left > x + long for left, other, wide in taken)

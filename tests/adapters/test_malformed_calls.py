@@ -1,0 +1,177 @@
+"""A tool call whose arguments break off is never handed over as a sound one, whoever puts the stream together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+from langchain_core.runnables import RunnableLambda
+from langchain_openai import ChatOpenAI
+from llama_index.core.tools import FunctionTool
+from llama_index.llms.openai_like import OpenAILike
+from loopback import chat_server
+from loopback.chat_server import ChatServer, completion, piece, reply
+from pydantic import BaseModel
+
+from langchain_router import ChatEndpoint, ChatRouter
+from llamaindex_router import EndpointLLM, RouterLLM, StreamInterrupted
+
+sse = partial(chat_server.sse, headers=["connection: close"])  # event loops end with their test
+
+
+def search(q: str) -> str:
+    """Search."""
+    return q
+
+
+class Search(BaseModel):
+    """A search."""
+
+    q: str
+
+
+TOOL = FunctionTool.from_defaults(search)
+
+
+def calls(arguments: str, name: str = "search") -> Any:
+    """A step that calls a tool, streamed or not as it is asked."""
+    told = {"index": 0, "id": "t1", "type": "function", "function": {"name": name, "arguments": ""}}
+    bits = [arguments[i : i + 3] for i in range(0, len(arguments), 3)]
+    pieces = [piece(tool_calls=[{"index": 0, "function": {"arguments": bit}}]) for bit in bits]
+    role = piece(None, role="assistant", content=None, tool_calls=[told])
+    return sse(role, *pieces, piece(finish="tool_calls"))
+
+
+def whole(arguments: str, name: str = "search") -> Any:
+    call = {"id": "t1", "type": "function", "function": {"name": name, "arguments": arguments}}
+    message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    return reply(completion("", message=message, finish_reason="tool_calls"), headers=["connection: close"])
+
+
+BROKEN, SOUND = '{"q": "x', '{"q": "y"}'
+Make = Callable[..., Any]
+
+
+def _openai(url: str, id: str) -> Any:
+    return ChatOpenAI(model=id, base_url=url, api_key="k"), {"id": id}
+
+
+def _built_in(url: str, id: str) -> Any:
+    return ChatEndpoint(base_url=url, model="m", api_key="k", id=id)
+
+
+def _like(url: str, id: str) -> Any:
+    like = OpenAILike(model="m", api_base=url, api_key="k", is_chat_model=True, is_function_calling_model=True)
+    return like, {"id": id, "tool_calling": True}
+
+
+def _endpoint(url: str, id: str) -> Any:
+    return EndpointLLM(base_url=url, model="m", api_key="k"), {"id": id, "tool_calling": True}
+
+
+def _chained(url: str, id: str) -> Any:
+    return ChatOpenAI(model=id, base_url=url, api_key="k"), {"id": id, "tool_calling": True}
+
+
+CHAIN, INDEX = [_openai, _built_in], [_like, _endpoint, _chained]
+
+
+def routed(make: Make, *servers: ChatServer) -> Any:
+    models = [make(server.base_url, id) for id, server in zip("ab", servers, strict=False)]
+    return (ChatRouter if make in CHAIN else RouterLLM)(models=models, policy="single")
+
+
+@pytest.fixture
+def two() -> Iterator[Callable[[Any, Any], tuple[ChatServer, ChatServer]]]:
+    running: list[ChatServer] = []
+
+    def started(first: Any, second: Any) -> tuple[ChatServer, ChatServer]:
+        running.extend((ChatServer(first), ChatServer(second)))
+        return running[-2], running[-1]
+
+    yield started
+    for server in running:
+        server.__exit__()
+
+
+def streamed(llm: Any, *, later: bool) -> Any:
+    async def read() -> Any:
+        if isinstance(llm, RouterLLM):
+            return [chunk async for chunk in await llm.astream_chat_with_tools([TOOL], "hi")]
+        return [chunk async for chunk in llm.bind_tools([search]).astream("hi")]
+
+    if later:
+        return asyncio.run(read())
+    if isinstance(llm, RouterLLM):
+        return list(llm.stream_chat_with_tools([TOOL], "hi"))
+    return list(llm.bind_tools([search]).stream("hi"))
+
+
+def faults(llm: Any) -> list[str | None]:
+    return [call.fault for call in llm.router.ledger.calls()]
+
+
+@pytest.mark.parametrize("later", [False, True])
+@pytest.mark.parametrize("make", [*CHAIN, *INDEX])
+def test_a_stream_that_ends_so_is_told(two: Any, make: Make, later: bool) -> None:
+    llm = routed(make, *two(calls(BROKEN), calls(SOUND)))
+    with pytest.raises(StreamInterrupted, match="malformed tool call"):
+        streamed(llm, later=later)
+    assert faults(llm) == ["malformed_tool_call"]
+
+
+@pytest.mark.parametrize("make", [*CHAIN, *INDEX])
+@pytest.mark.parametrize(("arguments", "expected"), [(SOUND, {"q": "y"}), ("", {}), ("{}", {})])
+def test_arguments_that_end_whole_stay(two: Any, make: Make, arguments: str, expected: Any) -> None:
+    llm = routed(make, *two(calls(arguments), calls(SOUND)))
+    chunks = streamed(llm, later=False)
+    if make in CHAIN:
+        assert [call["args"] for call in sum(chunks[1:], chunks[0]).tool_calls] == [expected]
+    else:
+        assert [call.tool_kwargs for call in llm.get_tool_calls_from_response(chunks[-1])] == [expected]
+    assert faults(llm) == [None]
+
+
+def under_events(llm: Any) -> Any:
+    async def node(text: str) -> Any:
+        return await llm.ainvoke(text)
+
+    async def read() -> Any:
+        events = [event async for event in RunnableLambda(node).astream_events("hi", version="v2")]
+        return events[-1]["data"]["output"]
+
+    return asyncio.run(read())
+
+
+@pytest.mark.parametrize("make", CHAIN)
+def test_an_answer_that_is_gathered_for_a_handler_goes_on(two: Any, make: Make) -> None:
+    llm = routed(make, *two(calls(BROKEN), calls(SOUND)))
+    message = under_events(llm.bind_tools([search]))
+    assert [call["args"] for call in message.tool_calls] == [{"q": "y"}]
+    assert faults(llm) == ["malformed_tool_call", None]
+
+
+@pytest.mark.parametrize("make", CHAIN)
+def test_when_nothing_better_comes_its_call_is_an_invalid_one(two: Any, make: Make) -> None:
+    llm = routed(make, *two(calls(BROKEN), calls(BROKEN)))
+    message = under_events(llm.bind_tools([search]))
+    assert message.tool_calls == []
+    assert [call["args"] for call in message.invalid_tool_calls] == [BROKEN]
+
+
+@pytest.mark.parametrize("make", CHAIN)
+def test_no_object_is_made_of_one(two: Any, make: Make) -> None:
+    llm = routed(make, *two(calls(BROKEN, "Search"), calls(SOUND, "Search")))
+    assert under_events(llm.with_structured_output(Search, method="function_calling")) == Search(q="y")
+    assert faults(llm) == ["malformed_tool_call", None]
+
+
+@pytest.mark.parametrize("make", [*CHAIN, *INDEX])
+def test_a_whole_answer_goes_on(two: Any, make: Make) -> None:
+    llm = routed(make, *two(whole(BROKEN), whole(SOUND)))
+    answer = llm.chat_with_tools([TOOL], "hi") if make in INDEX else llm.bind_tools([search]).invoke("hi")
+    assert answer is not None
+    assert faults(llm) == ["malformed_tool_call", None]

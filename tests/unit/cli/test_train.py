@@ -1,0 +1,182 @@
+"""`capability-router train` as a person and a script meet it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from click.testing import CliRunner, Result
+
+pytest.importorskip("numpy", reason="train needs numpy (the extra `learn`)")
+
+from unit.learning.comparison.made_up import HARD, one_each, outcomes
+
+from capability_router import Price, Request, routing
+from capability_router.cli.main import main
+from capability_router.learning.quality.state import loaded
+from capability_router.testing import ask, scripted_router
+
+DATA = Path(os.environ.get("ROUTING_SHARED", Path(__file__).parents[3].parent / "shared")) / "data" / "routing"
+
+
+def run(*words: object) -> Result:
+    return CliRunner().invoke(main, ["train", *map(str, words)])
+
+
+def logged(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def paying(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return logged(tmp_path_factory.mktemp("logs") / "paying.jsonl", outcomes(400, pays=True))
+
+
+def test_where_routing_pays_the_state_routes(paying: Path, tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    found = run(paying, "-o", state)
+    assert found.exit_code == 0, found.output
+    assert "=> Routing pays: +" in found.output
+    assert f"{state}: learned from 400 requests" in found.output
+    cards = {"strong": {"price": Price(50, 100)}, "weak": {"price": Price(5, 10)}}
+    policy = {"name": "adaptive", "state": str(state)}
+    router = scripted_router({"strong": ["x"], "weak": ["x"]}, cards=cards, policy=policy)
+    picks = [router.explain(Request((f"{what} of Ann 7",))).chosen.id for what in (HARD[0], "greet the guest")]
+    assert picks == ["strong", "weak"]
+
+
+def test_the_table_has_each_figure_with_its_error(paying: Path) -> None:
+    found = run(paying)
+    head = next(line for line in found.output.splitlines() if "learned" in line).split("  ")
+    assert [cell.strip() for cell in head if cell.strip()] == ["learned", "best fixed", "cheapest", "random", "length"]
+    for name in ("APGR", "CPT 50 %", "CPT 80 %", "gap closed", "cost saved", "gain", "ECE"):
+        line = next(line for line in found.output.splitlines() if line.startswith(name))
+        assert line.count("±") >= 1, line
+    assert "best fixed: strong" in found.output
+
+
+def test_where_it_does_not_pay_the_model_is_named_and_nothing_written(tmp_path: Path) -> None:
+    log, state = logged(tmp_path / "log.jsonl", outcomes(300, pays=False)), tmp_path / "state.json"
+    found = run(log, "-o", state)
+    assert found.exit_code == 3
+    assert "=> Use strong always: no gain beyond one standard error" in found.output
+    assert not state.exists()
+    assert run(log, "-o", state, "--anyway").exit_code == 3
+    assert loaded(state.read_text(encoding="utf-8")).scored == 300
+
+
+def test_a_log_of_live_traffic_with_hashed_words(tmp_path: Path) -> None:
+    """Decisions and feedback as routers write them, one model per request."""
+    rows = one_each(outcomes(600, pays=True))
+    telemetry = {"jsonl": str(tmp_path / "log.jsonl"), "hashed_words": True}
+    router = scripted_router({"strong": ["x"] * 600, "weak": ["x"] * 600}, telemetry=telemetry)
+    for row in rows:
+        ((model, outcome),) = row["outcomes"].items()
+        with routing(pin=model):
+            finished = ask(router, row["prompt"])
+        router.feedback(finished.outcome.request_id, score=outcome["score"])
+    router.close()
+    found = run(tmp_path / "log.jsonl", "--json")
+    told = json.loads(found.stdout)
+    (group,) = told["groups"]
+    assert (found.exit_code, told["requests"], told["left_out"], group["every_model_asked"]) == (0, 600, [], False)
+    assert group["figures"]["learned"]["apgr"]["value"] > 0.65
+    assert "theorem" not in (tmp_path / "log.jsonl").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("rows", "told"), [
+    ([], "Nothing to learn from"),
+    (outcomes(20, pays=True), "=> Use strong always: 20 scored requests; at least 50 are needed"),
+    ([{**row, "outcomes": {"weak": row["outcomes"]["weak"]}} for row in outcomes(60, pays=True)],
+     "=> Use weak always: the logs hold outcomes of no other model"),
+])  # fmt: skip
+def test_too_little_is_told_without_a_table(tmp_path: Path, rows: list[dict[str, Any]], told: str) -> None:
+    found = run(logged(tmp_path / "log.jsonl", rows), "-o", tmp_path / "state.json")
+    assert (found.exit_code, "APGR" in found.output) == (3, False)
+    assert told in found.output
+    assert not (tmp_path / "state.json").exists()
+
+
+def test_what_is_left_out_is_told(tmp_path: Path) -> None:
+    log = logged(tmp_path / "log.jsonl", outcomes(10, pays=True))
+    with log.open("a", encoding="utf-8") as file:
+        file.write('{"id": "torn", "outco')
+    found = run(log)
+    assert "left out: 1 lines that are no JSON" in found.stderr
+
+
+@pytest.mark.parametrize("option", ["-o", "--plot"])
+def test_a_file_of_another_kind_is_not_written_over(paying: Path, tmp_path: Path, option: str) -> None:
+    precious = logged(tmp_path / "precious.json", [{"keep": "me"}])
+    found = run(paying, option, precious)
+    assert (found.exit_code, "left as it is" in found.output) == (1, True)
+    assert json.loads(precious.read_text(encoding="utf-8")) == {"keep": "me"}
+    assert run(paying, option, paying).exit_code == 1
+    assert run(paying, option, tmp_path / "no" / "folder").exit_code == 1
+
+
+def test_an_older_state_is_replaced_whole(paying: Path, tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    few = logged(tmp_path / "few.jsonl", outcomes(60, pays=True, seed=5))
+    run(few, "-o", state, "--anyway")
+    assert loaded(state.read_text(encoding="utf-8")).scored == 60
+    assert run(paying, "-o", state).exit_code == 0
+    assert loaded(state.read_text(encoding="utf-8")).scored == 400
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["few.jsonl", "state.json"]
+
+
+def test_groups_are_learned_from_together_or_each_by_itself(tmp_path: Path) -> None:
+    rows = [{**row, "dataset": "good one"} for row in outcomes(400, pays=True)]
+    rows += [{**row, "dataset": "bad"} for row in outcomes(200, pays=False, seed=1)]
+    log, state = logged(tmp_path / "log.jsonl", rows), tmp_path / "state.json"
+    together = run(log, "-o", state)
+    assert "--each learns from each by itself" in together.output
+    assert loaded(state.read_text(encoding="utf-8")).scored == 600
+    each = run(log, "-o", state, "--each", "--json")
+    told = json.loads(each.stdout)
+    assert [(group["group"], group["verdict"]["routes"]) for group in told["groups"]] == [
+        ("good one", True),
+        ("bad", False),
+    ]
+    assert told["states"] == [str(tmp_path / "state.good-one.json")]
+    assert loaded((tmp_path / "state.good-one.json").read_text(encoding="utf-8")).scored == 400
+
+
+def test_the_drawing_is_a_file_of_its_own_with_hostile_names_escaped(tmp_path: Path) -> None:
+    rows = [
+        {**row, "outcomes": {"<script>": row["outcomes"]["weak"], "st&rong": row["outcomes"]["strong"]}}
+        for row in outcomes(300, pays=True)
+    ]
+    plot = tmp_path / "plot.svg"
+    assert run(logged(tmp_path / "log.jsonl", rows), "--plot", plot).exit_code == 0
+    root = ElementTree.fromstring(plot.read_text(encoding="utf-8"))  # noqa: S314 - written by the command just now
+    words = [node.text for node in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"<script>", "st&rong", "learned router"} <= set(words)
+    learned, mixed = (
+        next(n for n in root.iter("{http://www.w3.org/2000/svg}polyline") if n.get("class") == c)
+        for c in ("learned", "mixed")
+    )
+    highest = [min(float(point.split(",")[1]) for point in n.get("points", "").split()) for n in (learned, mixed)]
+    assert highest[0] < highest[1]  # up is down in SVG: routing reaches above what mixing does
+    assert run(logged(tmp_path / "log.jsonl", rows), "--plot", plot).exit_code == 0  # over the older drawing
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason=f"NOT MEASURED: no recorded outcomes in {DATA}")
+def test_on_recorded_outcomes_of_real_models(tmp_path: Path) -> None:
+    """A part of each of two sets, of which one is known to be worth routing."""
+    for name, size in (("llmrouter_uiuc", 1_500), ("llmdrift", 400)):
+        with gzip.open(DATA / f"{name}.train.jsonl.gz", "rt", encoding="utf-8") as lines:
+            (tmp_path / f"{name}.jsonl").write_text("".join(line for line, _ in zip(lines, range(size), strict=False)))
+        found = run(tmp_path / f"{name}.jsonl", "--folds", "3", "--json")
+        (group,) = json.loads(found.stdout)["groups"]
+        learned, chance = group["figures"]["learned"], group["figures"]["random"]
+        assert learned["apgr"]["value"] > chance["apgr"]["value"] + 2 * learned["apgr"]["error"]
+        assert learned["gap"]["value"] > 0.05
+        assert learned["ece"]["value"] < 0.05
+        assert (found.exit_code, group["verdict"]["reason"]) == (0, "gain")

@@ -1,0 +1,111 @@
+"""Hints and refusals in the words of further providers, gateways and local servers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from capability_router.faults import classify
+from capability_router.faults.hints import retry_after_s
+from capability_router.faults.limits import rate_limits
+
+NOW = 1_790_000_000.0
+
+
+class Response:
+    def __init__(self, status: int, headers: dict[str, str]) -> None:
+        self.status_code, self.headers = status, headers
+
+
+class Refused(Exception):
+    """As the SDKs raise a status: the body's `error` object, or the text of a page."""
+
+    def __init__(self, status: int | None, text: str = "", body: Any = None, **headers: str) -> None:
+        super().__init__(text or str(body))
+        self.status_code, self.body = status, body
+        self.response = Response(status, headers) if status else None
+
+
+def refusal(status: int | None, text: str, **error: Any) -> Refused:
+    return Refused(status, text, {"error": {"message": text, **error}})
+
+
+@pytest.mark.parametrize(("text", "seconds"), [
+    ("Please wait 42 seconds before retrying.", 42), ("Too many requests, wait 10s", 10),
+    ("please wait 1m0s and try again", 60), ("It is available again in 30s.", 30),
+    ("Try again in about 20 seconds", 20), ("Try again in 5 minutes and 30 seconds", 330),
+    ("Please slow down. Retry-After: 30", 30), ("Please try again later or in 20s", 20),
+    ("Your request waited 10s in the queue", None), ("retry-after: 30.5.1", None), ("wait a moment", None),
+])  # fmt: skip
+def test_a_wait_in_a_sentence(text: str, seconds: float | None) -> None:
+    assert classify(refusal(429, text), NOW).retry_after_s == seconds
+
+
+@pytest.mark.parametrize(("headers", "seconds"), [
+    ({"retry-after": '"30"'}, 30), ({"x-ms-retry-after-ms": "30000"}, 30), ({"x-retry-after": "30"}, 30),
+    ({"ratelimit": "limit=100, remaining=0, reset=50"}, 50), ({"ratelimit": '"default";r=0;t=50'}, 50),
+    ({"ratelimit": "nonsense"}, None), ({"ratelimitbysize-remaining": "0", "ratelimitbysize-reset": "25"}, 25),
+    ({"x-ratelimit-remaining-requests-hour": "0", "x-ratelimit-reset-requests-hour": "1800"}, 1800),
+    ({"anthropic-ratelimit-unified-status": "rejected", "anthropic-ratelimit-unified-reset": str(int(NOW) + 90)}, 90),
+    ({"anthropic-ratelimit-unified-status": "allowed", "anthropic-ratelimit-unified-reset": str(int(NOW) + 90)}, None),
+])  # fmt: skip
+def test_a_wait_in_a_header(headers: dict[str, str], seconds: float | None) -> None:
+    assert retry_after_s(headers, NOW) == seconds
+
+
+@pytest.mark.parametrize(("error", "seconds"), [
+    ({"retry_after": 30}, 30), ({"retry_after": "7.5"}, 7.5), ({"retry_after_seconds": 30}, 30),
+    ({"retry_after_ms": 1500}, 1.5), ({"retryAfter": "30s"}, 30), ({"retry_after": True}, None),
+    ({"details": [{"retryDelay": {"seconds": "7", "nanos": 500_000_000}}]}, 7.5),
+    ({"details": [{"retryDelay": {"seconds": -1, "nanos": "many"}}]}, 0),
+])  # fmt: skip
+def test_a_wait_in_a_body(error: dict[str, Any], seconds: float | None) -> None:
+    assert classify(refusal(429, "slow", **error), NOW).retry_after_s == seconds
+
+
+def test_of_several_limits_the_tightest_counts() -> None:
+    day = {"x-ratelimit-remaining-requests-day": "0", "x-ratelimit-reset-requests-day": "3600"}
+    minute = {"x-ratelimit-remaining-requests-minute": "5", "x-ratelimit-reset-requests-minute": "10"}
+    said = rate_limits({**minute, **day}, NOW)
+    assert (said.remaining_requests, said.reset_requests_s) == (0, 3600)
+    kinds = {
+        "anthropic-ratelimit-input-tokens-remaining": "50000", "anthropic-ratelimit-input-tokens-reset": "5s",
+        "anthropic-ratelimit-output-tokens-remaining": "0", "anthropic-ratelimit-output-tokens-reset": "40s",
+    }  # fmt: skip
+    said = rate_limits(kinds, NOW)
+    assert (said.remaining_tokens, said.reset_tokens_s) == (0, 40)
+
+
+@pytest.mark.parametrize(("error", "kind"), [
+    (refusal(403, "Key limit exceeded (monthly limit). Manage it in your settings", code=403), "quota_exhausted"),
+    (refusal(400, "You have reached your specified workspace API usage limits."), "quota_exhausted"),
+    (refusal(400, "Access denied, please keep your account in good standing.", code="Arrearage"), "quota_exhausted"),
+    (Refused(429, "", {"message": "You are using a Trial key, which is limited to 1000 API calls / month."}),
+     "quota_exhausted"),
+    (refusal(400, "The prompt (total length 5000) is too long to fit into the model (context length 4096)."),
+     "context_overflow"),
+    (refusal(400, "System detected potentially unsafe or sensitive content in input", code="1301"), "content_filtered"),
+    (refusal(400, "You uploaded an unsupported image.", code="invalid_image_format"), "bad_request"),
+    (refusal(429, "Resource Unavailable", code="resource_unavailable"), "overloaded"),
+    (Refused(403, "<html><head><title>Attention Required! | Cloudflare</title></head></html>"), "server_error"),
+    (Refused(403, "<html><head><title>Just a moment...</title></head></html>"), "server_error"),
+    (Refused(403, "<html><head><title>403 Forbidden</title></head></html>"), "auth"),
+    (Refused(None, "llama runner process has terminated: exit status 2"), "server_error"),
+    (Refused(None, "an error was encountered while running the model: unexpected EOF"), "server_error"),
+    (Refused(None, "model runner has unexpectedly stopped, this may be due to resource limitations"), "server_error"),
+    (Refused(None, "mlx runner failed"), "server_error"),
+], ids=lambda one: str(one)[:40])  # fmt: skip
+def test_what_it_means(error: Refused, kind: str) -> None:
+    assert classify(error, NOW).kind == kind
+
+
+def test_a_request_that_quotes_a_refusal_does_not_ban_the_key() -> None:
+    quoting = "Invalid 'messages[0].name': 'insufficient credits' does not match the pattern."
+    assert classify(refusal(400, quoting, code="invalid_value"), NOW).kind == "bad_request"
+    assert classify(refusal(400, "Insufficient credits"), NOW).kind == "quota_exhausted"
+
+
+def test_the_window_is_read_where_a_prompt_does_not_fit() -> None:
+    told = "The prompt (total length 5000) is too long to fit into the model (context length 4096)."
+    assert classify(refusal(400, told), NOW).window == 4096

@@ -1,0 +1,245 @@
+"""Logs as they are found: of real routers, torn, mixed, hostile."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("numpy", reason="what is read is looked at with numpy (the extra `learn`)")
+
+import numpy as np
+
+from capability_router import ConfigError, Request, routing
+from capability_router.learning.logs import decisions
+from capability_router.learning.logs.reading import MOST_MODELS, Log, read
+from capability_router.learning.logs.row import Answer
+from capability_router.learning.quality.sketch import sketch
+from capability_router.learning.quality.surface import NAMES
+from capability_router.learning.quality.traits import LABELS, WORDS, traits
+from capability_router.telemetry.records import SCHEMA_VERSION, feedback_record
+from capability_router.testing import ask, scripted_router
+
+PROMPT = "the secret recipe, in 3 steps"
+
+
+def logged(path: Path, *, prompts: int = 1, **telemetry: Any) -> list[str]:
+    """A real router's decision log, each answer scored 0.25; the requests' ids."""
+    router = scripted_router({"a": ["fine"] * prompts}, telemetry={"jsonl": str(path), **telemetry})
+    ids = []
+    for i in range(prompts):
+        with routing(tenant="acme", tags=["nightly"]):
+            request = Request((f"{PROMPT} {i}",))
+        ask(router, request)
+        router.feedback(request.id, score=0.25)
+        ids.append(request.id)
+    router.close()
+    return ids
+
+
+def reasons(log: Log) -> dict[str, int]:
+    return dict(log.omissions)
+
+
+def lines(path: Path, *items: object) -> Path:
+    path.write_text("".join(f"{json.dumps(item)}\n" for item in items), encoding="utf-8")
+    return path
+
+
+def decided(id: str, **fields: Any) -> dict[str, Any]:
+    return {
+        "schema_version": 1,
+        "kind": "decision",
+        "request_id": id,
+        "model": "a",
+        "router": "r",
+        "plan": {},
+        **fields,
+    }
+
+
+def test_a_router_s_own_log_gives_its_scored_requests(tmp_path: Path) -> None:
+    id, *_ = logged(tmp_path / "log.jsonl", prompts=2)
+    log = read([tmp_path / "log.jsonl"])
+    row = next(row for row in log.rows if row.id == id)
+    assert (len(log.rows), log.omissions, row.worded, row.group) == (2, [], False, "router")
+    assert row.answers["a"].score == 0.25
+    assert row.answers["a"].cost_usd is not None
+    assert row.answers["a"].cost_usd > 0
+    assert row.size > 5
+
+
+def test_without_words_the_labels_are_those_of_live_requests(tmp_path: Path) -> None:
+    logged(tmp_path / "log.jsonl")
+    (row,) = read([tmp_path / "log.jsonl"]).rows
+    with routing(tenant="acme", tags=["nightly"]):
+        live = sketch(traits(Request((PROMPT,))))
+    labels = live.places[live.places >= WORDS]
+    assert row.sketch.places.tolist() == labels.tolist()
+    assert len(labels) == 2
+    assert LABELS > 2
+    length = NAMES.index("characters")
+    assert abs(row.sketch.surface[length] - live.surface[length]) < 1.0
+
+
+def test_hashed_words_are_what_a_live_request_shows(tmp_path: Path) -> None:
+    logged(tmp_path / "log.jsonl", hashed_words=True)
+    text = (tmp_path / "log.jsonl").read_text(encoding="utf-8")
+    assert "recipe" not in text
+    (row,) = read([tmp_path / "log.jsonl"]).rows
+    with routing(tenant="acme", tags=["nightly"]):
+        live = sketch(traits(Request((f"{PROMPT} 0",))))
+    assert row.worded
+    assert all(np.array_equal(ours, theirs) for ours, theirs in zip(row.sketch, live, strict=True))
+
+
+def test_the_version_read_is_the_one_written() -> None:
+    assert decisions.SCHEMA_VERSION == SCHEMA_VERSION
+
+
+def test_the_last_feedback_counts_whatever_the_order(tmp_path: Path) -> None:
+    scores = [feedback_record("x", "a", score, at=at) for score, at in ((0.9, 20.0), (0.1, 10.0))]
+    (row,) = read([lines(tmp_path / "f.jsonl", *scores), lines(tmp_path / "d.jsonl", decided("x"))]).rows
+    assert row.answers["a"].score == 0.9
+
+
+def test_what_is_left_out_is_counted_by_its_reason(tmp_path: Path) -> None:
+    path = lines(
+        tmp_path / "log.jsonl",
+        decided("good"), feedback_record("good", "a", 1.0, at=1.0),
+        decided("new", schema_version=7), decided("silent"), decided("failed", model=None),
+        feedback_record("nobody", "a", 1.0, at=1.0), feedback_record("good", "a", 1.5, at=2.0),
+        {"schema_version": 1, "kind": "feedback", "request_id": "good", "score": True},
+        {"kind": "something else"}, [1, 2], "text",
+    )  # fmt: skip
+    with path.open("a", encoding="utf-8") as file:
+        file.write('{"schema_version": 1, "kind": "feedback", "request_id": "good", "score": NaN}\n{"torn": ')
+    log = read([path])
+    assert [row.id for row in log.rows] == ["good"]
+    assert reasons(log) == {
+        "records of another version (7)": 1, "decisions without feedback": 1, "decisions without an answer": 1,
+        "feedback without a decision": 1, "scores that are no number from 0 to 1": 2,
+        "JSON objects of no known kind": 1, "JSON that is no object": 2, "lines that are no JSON": 1,
+    }  # fmt: skip
+
+
+def test_a_gzip_that_breaks_off_is_read_up_to_there(tmp_path: Path) -> None:
+    rows = [{"id": str(i), "prompt": f"{i} {i * i}", "outcomes": {"a": {"score": 1}}} for i in range(5_000)]
+    packed = gzip.compress("".join(f"{json.dumps(row)}\n" for row in rows).encode())
+    (tmp_path / "log.jsonl.gz").write_bytes(packed[: len(packed) // 2])
+    log = read([tmp_path / "log.jsonl.gz"])
+    assert 500 < len(log.rows) < 4_900
+    assert reasons(log) == {"the rest of a file that breaks off or is damaged": 1}
+
+
+def test_a_document_that_breaks_off_is_read_up_to_there(tmp_path: Path) -> None:
+    rows = [{"id": str(i), "prompt": "x", "model": "a", "score": 1} for i in range(3)]
+    (tmp_path / "log.json").write_text(json.dumps(rows, indent=1)[:-20], encoding="utf-8")
+    log = read([tmp_path / "log.json"])
+    assert [row.id for row in log.rows] == ["0", "1"]
+    assert reasons(log) == {"the rest of a JSON document that breaks off or is damaged": 1}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"[" * 100_000, b'{"a":' * 50_000, b"\x00\xff\xfe", b'{"outcomes": {"a": {"score": 1e999}}}',
+        b'{"outcomes": {"": {"score": 1}, "b": 3}}',
+        b'{"kind": "decision", "request_id": {"a": 1}, "schema_version": 1}',
+        b'{"run_type": "llm", "id": "r", "parent_run_id": "r", "inputs": {"messages": [[[[[]]]]]}}',
+        b'{"run_type": "llm", "id": 3, "extra": 7, "tags": {"a": 1}, "feedback_stats": [1]}',
+        b'{"model": "a", "score": 1, "id": ' + b"9" * 5_000 + b"}", b'{"run_id": null, "key": [], "score": "x"}',
+    ],
+)  # fmt: skip
+def test_a_hostile_line_costs_only_itself(tmp_path: Path, line: bytes) -> None:
+    good = json.dumps({"id": "good", "prompt": "p", "outcomes": {"a": {"score": 1, "cost_usd": 0.5}}}).encode()
+    (tmp_path / "log.jsonl").write_bytes(good + b"\n" + line + b"\n" + good.replace(b"good", b"also") + b"\n")
+    rows = {row.id: row for row in read([tmp_path / "log.jsonl"]).rows}
+    assert rows["good"].answers == {"a": Answer(1.0, None, 0.5)}
+    assert "also" in rows
+
+
+def test_a_flood_of_models_is_bounded(tmp_path: Path) -> None:
+    many = [{"id": str(i), "prompt": "p", "model": f"m{i // 2}", "score": 1} for i in range(400)]
+    log = read([lines(tmp_path / "log.jsonl", *many)])
+    assert len({model for row in log.rows for model in row.answers}) == MOST_MODELS
+    assert sum(count for _, count in log.omissions) == 400 - 2 * MOST_MODELS
+
+
+def test_of_too_many_requests_the_newest_are_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("capability_router.learning.logs.row.MOST_HELD", 3)
+    many = [{"id": str(i), "prompt": "p", "model": "m", "score": 1} for i in range(5)]
+    log = read([lines(tmp_path / "log.jsonl", *many)])
+    assert [row.id for row in log.rows] == ["2", "3", "4"]
+    assert [count for _, count in log.omissions] == [2]
+
+
+def test_the_same_request_in_two_files_is_one_row_with_its_words(tmp_path: Path) -> None:
+    id, *_ = logged(tmp_path / "log.jsonl")
+    table = lines(tmp_path / "table.jsonl", {"id": id, "prompt": PROMPT, "model": "b", "score": 0.5})
+    (row,) = read([tmp_path / "log.jsonl", table, tmp_path / "log.jsonl"]).rows
+    assert ({model: answer.score for model, answer in row.answers.items()}, row.worded) == ({"a": 0.25, "b": 0.5}, True)
+
+
+def test_a_table_s_task_is_no_label(tmp_path: Path) -> None:
+    told = {"id": "1", "prompt": "p", "task": "algebra", "outcomes": {"a": {"score": 1}}}
+    plain, routed = read([lines(tmp_path / "t.jsonl", told, {**told, "id": "2", "routing": {"task": "algebra"}})]).rows
+    assert not (plain.sketch.places >= WORDS).any()
+    assert (routed.sketch.places >= WORDS).sum() == 1
+
+
+def written_csv(path: Path, rows: list[dict[str, Any]]) -> Path:
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        out = csv.DictWriter(file, list(rows[0]))
+        out.writeheader()
+        out.writerows(rows)
+    return path
+
+
+ANSWERS: list[dict[str, Any]] = [
+    {"prompt": 'say "hi",\nplease', "model": "a", "score": 1.0, "output_tokens": 7, "cost_usd": 0.001, "tags": "x,y"},
+    {"prompt": 'say "hi",\nplease', "model": "b", "score": 0.5, "output_tokens": None, "cost_usd": None, "tags": "x,y"},
+    {"prompt": "long " * 50_000, "model": "a", "score": 0.0, "output_tokens": 9, "cost_usd": 0.002, "tags": ""},
+]
+
+
+def test_csv_and_parquet_tell_the_same(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(pyarrow.Table.from_pylist(ANSWERS), tmp_path / "t.parquet")
+    found = [read([path]) for path in (written_csv(tmp_path / "t.csv", ANSWERS), tmp_path / "t.parquet")]
+    for log in found:
+        assert log.omissions == []
+        assert [row.answers for row in log.rows] == [
+            {"a": Answer(1.0, 7, 0.001), "b": Answer(0.5)}, {"a": Answer(0.0, 9, 0.002)},
+        ]  # fmt: skip
+        assert (log.rows[0].sketch.places >= WORDS).sum() == 2
+    assert [row.id for row in found[0].rows] == [row.id for row in found[1].rows]
+
+
+def test_a_damaged_parquet_file_is_left_out(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    (tmp_path / "t.parquet").write_bytes(b"PAR1 and then nothing")
+    log = read([tmp_path / "t.parquet"])
+    assert (log.rows, reasons(log)) == ([], {"the rest of a file that breaks off or is damaged": 1})
+
+
+def test_a_table_without_a_needed_column_names_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no column 'score'.*'scores'"):
+        read([written_csv(tmp_path / "t.csv", [{"prompt": "p", "model": "a", "scores": 1}])])
+
+
+def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot read the log"):
+        read([tmp_path / "none.jsonl"])
+
+
+def test_reading_tells_how_far_it_is(tmp_path: Path) -> None:
+    logged(tmp_path / "log.jsonl", prompts=5)
+    told: list[int] = []
+    read([tmp_path / "log.jsonl"], tick=told.append)
+    assert sum(told) == (tmp_path / "log.jsonl").stat().st_size
