@@ -35,11 +35,12 @@ __all__ = ["Settings", "load"]
 class Settings:
     """Everything a router is told but its adapter. Durations in seconds, money in USD.
 
-    `policy`: name, quality_target, min_quality, cost_weight, latency_weight, weights, exploration,
-    seed. `retry`: attempts, per_target, budget_ratio, budget_floor, wait(n), max_wait_s. `hedge`: on,
-    after_s, extra. `telemetry`: jsonl, log, hashed_words, capture_content. `tenants`: tenant -> the only models it
-    may use. `store`: its URL. `counter` of tokens: "estimate", "tiktoken", "model", or a function of a text.
-    `shadow`, `canary`: second policies. `warnings`: what is allowed but hardly meant.
+        `policy`: name, quality_target, min_quality, cost_weight, latency_weight, weights, exploration,
+        exploration_usd_per_day, state, seed. `retry`: attempts, per_target, budget_ratio, budget_floor,
+    wait(n), max_wait_s. `hedge`: on, after_s, extra. `telemetry`: jsonl, log, hashed_words, capture_content.
+    `tenants`: tenant -> the only models it may use. `store`: its URL. `counter` of tokens: "estimate",
+    "tiktoken", "model", or a function of a text. `shadow`, `canary`: second policies.
+    `warnings`: what is allowed but hardly meant.
     """
 
     name: str
@@ -170,10 +171,15 @@ def _forgetful(settings: Settings) -> list[str]:
 def _idle(words: Words) -> list[str]:
     """Settings that are understood, but that nothing heeds yet."""
     asked = {
-        "policy.exploration": words.policy.exploration > 0,
+        "policy.exploration": words.policy.exploration > 0 and words.policy.state is None,
         "telemetry.capture_content": words.telemetry.capture_content,
     }  # fmt: skip
-    return [f"{name} is set, but has no effect in this version" for name, wanted in asked.items() if wanted]
+    why = {"policy.exploration": "without policy.state"}
+    return [
+        f"{name} is set, but has no effect {why.get(name, 'in this version')}"
+        for name, wanted in asked.items()
+        if wanted
+    ]
 
 
 def _unpriced(settings: Settings, cards: Iterable[ModelCard]) -> list[str]:

@@ -22,6 +22,7 @@ from capability_router.execution.probing import PROBE_S, PROBE_TAG, ProbeGate, P
 from capability_router.execution.run import Run
 from capability_router.execution.targets import Gate
 from capability_router.health.board import Board, HealthEvent
+from capability_router.learning.guard import Guard
 from capability_router.learning.lengths import Lengths
 from capability_router.learning.outcomes import Outcomes
 from capability_router.learning.prior import Prior, Stated
@@ -34,6 +35,7 @@ from capability_router.policies.affordable import within_budgets
 from capability_router.policies.balance import Balance
 from capability_router.policies.base import Knowledge
 from capability_router.policies.choice import choose_policy
+from capability_router.policies.explorer import explorer_of
 from capability_router.policies.lessons import Lessons
 from capability_router.policies.planner import Planner
 from capability_router.policies.shadow import Aside
@@ -92,18 +94,15 @@ class Router:
             self.board.probes(able)
             self._watchers.append(Prober(self, able).heard)
         learned = cache(_learner)  # once for each file, whoever reads it
-        self.planner = learnt = Planner(
-            registry, Roster(registry.cards), choose_policy(s.policy, registry.matches), Prior(_stated(registry)),
-            Lengths(), self.board, Balance(registry.cards), s.unknown, s.tenants, count=counter_of(s.counter),
-            learned=learned(s.policy.state if s.policy.name == "adaptive" else None),
-        )  # fmt: skip
+        known = learned(s.policy.state if s.policy.name == "adaptive" else None)
+        self.planner = learnt = _planner(registry, s, self.board, known)
         self._trials = Trials(s, registry.matches, learned)
         self._dispatch = Dispatch(s, registry, self.board)
         self.line = self._dispatch.line
         self._shadow_calls = ShadowCalls(self._accounts, self._dispatch, self.clock, self.sinks, s.name)
         self._lessons = Lessons(
             learnt.lengths, learnt.sizes, learnt.windows, learnt.prior, Affinity(registry.entries), Outcomes(),
-            learnt.learned,
+            learnt.learned, learnt.guard,
         )  # fmt: skip
         self._listeners: list[Callable[[Request, Outcome], None]] = []
 
@@ -139,12 +138,14 @@ class Router:
         `gate` admits the calls in the health board's place (a probe's does so with precedence). `again` makes the
         endpoint of a shadow's call; without it, shadows decide and are not executed.
         """
-        plan, scene, policy, aside = self._decide(request, alongside=gate is None)
+        plan, scene, policy, aside, tried = self._decide(request, alongside=gate is None)
         if not plan.candidates:
             raise NoEligibleModel(plan.refusals)
         self._treasury.open()
         policy.observe(scene)
         self.planner.balance.took_turn()
+        if self.planner.explorer is not None:
+            self.planner.explorer.took(tried.extra_pico, self.clock.now())
         machine = self._dispatch.machine(request, plan, self._accounts.open(request, plan), gate)
         ended = self._ended if aside is None else partial(self._ended, aside=aside, again=again)
         return Run(request, plan, machine, endpoint, self.clock, ended)
@@ -276,6 +277,15 @@ class Router:
     def __reduce__(self) -> tuple[Any, ...]:
         """Models, settings and the models' own token counter: breakers, books and learning start afresh elsewhere."""
         return _remade, (self.registry, self.settings, self.planner.count if self.settings.counter == "model" else None)
+
+
+def _planner(registry: Registry, s: Settings, board: Board, known: Knowledge | None) -> Planner:
+    guard, explorer = (None, None) if known is None else (Guard(), explorer_of(s.policy))
+    return Planner(
+        registry, Roster(registry.cards), choose_policy(s.policy, registry.matches), Prior(_stated(registry)),
+        Lengths(), board, Balance(registry.cards), s.unknown, s.tenants, count=counter_of(s.counter),
+        learned=known, guard=guard, explorer=explorer,
+    )  # fmt: skip
 
 
 def _learner(path: str | None) -> Knowledge | None:

@@ -11,6 +11,7 @@ from capability_router.policies.affinity import Stay
 from capability_router.policies.base import Knowledge, Policy, Scene
 from capability_router.policies.canary import Canary
 from capability_router.policies.choice import choose_policy
+from capability_router.policies.explorer import PICKED, Tried
 from capability_router.policies.planner import Decision, Planner
 from capability_router.policies.second import Second
 from capability_router.policies.shadow import Aside, Shadow
@@ -25,12 +26,13 @@ Learn = Callable[[str | None], Knowledge | None]
 
 
 class Decided(NamedTuple):
-    """A decision, the policy that made it, and what the shadow says to it."""
+    """A decision, the policy that made it, what the shadow says to it, and what was tried in it."""
 
     plan: Plan
     scene: Scene
     policy: Policy
     aside: Aside | None = None
+    tried: Tried = PICKED
 
 
 class Trials:
@@ -54,15 +56,17 @@ class Trials:
         The shadow compares itself with the router's own policy alone. A pinned request tells of no policy.
         """
         if request.routing.pin is not None:  # nobody has a choice here
-            return Decided(*planner.decide(request, now, stay=stay), planner.policy)
+            plan, scene, tried = planner.decide(request, now, stay=stay)
+            return Decided(plan, scene, planner.policy, tried=tried)
         canary = self._canary
         if canary is not None and canary.takes(request):
-            plan, scene = canary.second.decide(planner, request, now, stay)
+            plan, scene, _ = canary.second.decide(planner, request, now, stay)
             return Decided(Canary.marked(plan, taken=True), scene, canary.second.policy)
         decision = planner.decide(request, now, stay=stay)
-        plan, scene = decision
+        plan, scene, tried = decision
         aside = self._aside(decision, planner, now, stay) if alongside else None
-        return Decided(plan if canary is None else Canary.marked(plan, taken=False), scene, planner.policy, aside)
+        marked = plan if canary is None else Canary.marked(plan, taken=False)
+        return Decided(marked, scene, planner.policy, aside, tried)
 
     def _aside(self, decision: Decision, planner: Planner, now: float, stay: Stay) -> Aside | None:
         if self._shadow is None or not decision.plan.candidates:

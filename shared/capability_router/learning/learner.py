@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import Lock, Thread
 from typing import NamedTuple
 
+from capability_router.learning.drift import Drift, Standing
 from capability_router.learning.quality.arrays import Unreadable
 from capability_router.learning.quality.memory import Remembered, Result
 from capability_router.learning.quality.model import Quality
@@ -25,10 +26,14 @@ log = logging.getLogger("capability_router")
 
 
 class Judged(NamedTuple):
-    """What is expected of a model on a request: its quality, and its answer's tokens (None = not known)."""
+    """What is expected of a model on a request: its quality, its answer's tokens (None = not known), and the quality's
+
+    standard error.
+    """
 
     quality: float
     tokens: int | None
+    error: float = 0.0
 
 
 class Learner:
@@ -37,6 +42,7 @@ class Learner:
     def __init__(self, path: Path, quality: Quality, *, damaged: bool = False) -> None:
         self.path, self.quality = path, quality
         self._damaged, self._unsaved = damaged, False
+        self._drift = Drift()
         self._busy = Lock()  # while the words are worked out
         self._writing = Lock()
 
@@ -53,20 +59,33 @@ class Learner:
 
     def judge(self, request: Request, believed: Sequence[tuple[str, float]], worth: Sequence[float]) -> list[Judged]:
         """Per model (id, quality believed without having learned), which counts for so many scored answers."""
-        quality, _, tokens = self.quality.expect(traits(request), believed, worth)
-        found = zip(quality.tolist(), tokens.tolist(), strict=True)
-        return [Judged(q, max(1, round(t)) if t == t else None) for q, t in found]
+        quality, errors, tokens = self.quality.expect(traits(request), believed, worth)
+        bounded, tenant = self.quality.tenants.bounded, request.routing.tenant
+        found = zip(believed, worth, quality.tolist(), tokens.tolist(), errors.tolist(), strict=True)
+        return [
+            Judged(bounded(tenant, model, q, before, counted), max(1, round(t)) if t == t else None, error)
+            for (model, before), counted, q, t, error in found
+        ]
 
     def sketch(self, request: Request) -> Sketch:
-        """What is kept of a request until its score comes."""
-        return sketch(traits(request))
+        """What is kept of an answered request until its score comes; tells if its tenant's requests have moved."""
+        seen, fit = traits(request), self.quality.fit
+        if fit is not None:
+            tenant = request.routing.tenant
+            for moved in self._drift.note(tenant, Standing(*self.quality.standing(seen)), fit):
+                log.warning("the requests of tenant %r are %s; what was learned may not hold for them", tenant, moved)
+        return sketch(seen)
 
-    def scored(self, request_id: str, seen: Sketch, model: str, score: float, tokens: int | None) -> None:
-        """An answer of this model, of so many tokens, was worth this score.
+    def scored(
+        self, request_id: str, seen: Sketch, model: str, score: float, tokens: int | None, tenant: str = ""
+    ) -> None:
+        """An answer of this model, of so many tokens, was worth this score to this tenant.
 
         Words are worked out in the background when enough is new.
         """
-        for changed in self.quality.learn(Remembered(request_id, seen), {model: Result(score, tokens)}):
+        again = self.quality.memory.has(request_id, model)
+        weight = 1.0 if again else self.quality.tenants.note(tenant, model, score)
+        for changed in self.quality.learn(Remembered(request_id, seen), {model: Result(score, tokens)}, weight):
             log.warning("%s: its scores are no longer what they were; what was learned of it counts for less", changed)
         self._unsaved = True
         if self.quality.due and self._busy.acquire(blocking=False):

@@ -7,17 +7,23 @@ from threading import RLock
 from typing import Any, NamedTuple
 
 from capability_router.errors import ConfigError
+from capability_router.learning.guard import Foreseen
 
 KEPT = 10_000
 
 
 class Answered(NamedTuple):
-    """Who answered, what kind of task it was, and, where words are learned from, its sketch and the answer's tokens."""
+    """Who answered, what kind of task it was, and, where words are learned from, its sketch, the answer's tokens and
+
+    what was foreseen of each model.
+    """
 
     model: str
     task: str
     sketch: Any = None
     tokens: int | None = None
+    foreseen: Foreseen | None = None
+    tenant: str = ""
 
 
 class Outcomes:
@@ -26,6 +32,7 @@ class Outcomes:
     def __init__(self, keep: int = KEPT) -> None:
         self._answered: OrderedDict[str, Answered] = OrderedDict()
         self._keep = keep
+        self._scored: set[str] = set()
         self._lock = RLock()  # the garbage collector may end a request in the middle of another's
 
     def note(self, request_id: str, answered: Answered) -> None:
@@ -33,7 +40,14 @@ class Outcomes:
         with self._lock:
             self._answered[request_id] = answered
             if len(self._answered) > self._keep:
-                self._answered.popitem(last=False)
+                self._scored.discard(self._answered.popitem(last=False)[0])
+
+    def first(self, request_id: str) -> bool:
+        """True the first time that this request is named."""
+        with self._lock:
+            known = request_id in self._scored
+            self._scored.add(request_id)
+        return not known
 
     def scored(self, request_id: str, score: float) -> Answered:
         """Who answered the request that got this score; raises ConfigError for a bad score or id."""

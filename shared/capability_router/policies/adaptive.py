@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from threading import Lock
 
 from capability_router.policies.base import Judgement, Row, Scene, Scored, Terms, told_cost
@@ -26,6 +26,8 @@ _JUST_BELOW = 1.0 - 1e-9  # of a corner price, where its dearer pick is taken
 _STIFFNESS = 20.0  # a mean off by 0.01 moves the price by a fifth
 _TARGETS_KEPT = 64
 _QUALITY = attrgetter("quality")
+_FIRST = itemgetter(0)
+_SEEN = 0.005
 _UNPRICED = 10**10  # picodollars: an unknown cost among free models is not free
 _BELOW_FLOOR = -10.0  # behind every model that reaches the floor
 
@@ -131,17 +133,41 @@ class Adaptive:
         return Judgement(scored, self._settings(price, self._wanted(scene)))
 
     def reason(self, scene: Scene, best: Row) -> str:
-        """The trade that was made, against the strongest candidate."""
+        """The trade that was made: against the next best where scores were learned from, else against the strongest."""
+        learned = self._learned(scene, best)
+        if learned:
+            return learned
         strong = max(scene.rows, key=_QUALITY)
         own = f"quality {best.quality:.2f} at {told_cost(best)}"
         if strong.card.id == best.card.id:
             return f"strongest, and worth it: {own}"
         return f"{own}; {strong.card.id} has {strong.quality:.2f} at {told_cost(strong)}"
 
+    def _learned(self, scene: Scene, best: Row) -> str:
+        """What decided, in numbers, where scores of requests have a say; and who it would be but for them."""
+        rows = [row for row in scene.rows if not row.held or row is best]
+        if len(rows) < 2 or not any(_taught(row) for row in rows):
+            return ""
+        points = _points(rows, self._mu)
+        price = self.price_of_quality(scene, points)
+        worth = [(p.utility - price * p.usd, row) for p, row in zip(points, rows, strict=True)]
+        _, before = max(((w - row.quality + (row.believed or 0.0), row) for w, row in worth), key=_FIRST)
+        _, other = max(((w, row) for w, row in worth if row is not best), key=_FIRST)
+        moved = "" if before is best else f"; unlearned it would be {before.card.id}"
+        return (
+            f"learned: quality {best.quality:.2f} at {told_cost(best)}; next {other.card.id} has {other.quality:.2f} "
+            f"at {told_cost(other)}; a dollar counts {price:.3g} quality points{moved}"
+        )
+
     def _settings(self, price: float, wanted: float | None) -> Terms:
         target = () if wanted is None else (("quality_target", wanted),)
         weights = (("cost_weight", self._cost_weight), ("latency_weight", self._mu))
         return (("price_of_quality", round(price, 6)), *weights, *target)
+
+
+def _taught(row: Row) -> bool:
+    """Whether scores moved its quality by what can be seen in two digits."""
+    return row.believed is not None and abs(row.quality - row.believed) >= _SEEN
 
 
 def _scored(point: Point, price: float, floor: float | None, stays: bool) -> Scored:

@@ -21,7 +21,8 @@ class Row:
     `cost_pico` in picodollars, `fallback_pico` of it for another model in case this one fails, `latency_s` and
     `queue_s` in seconds, None = unknown. `load` is the calls in flight, `pressure_s` the recent peak of waits
     times the calls that would share it. `held` = why it can't be used just now, "" = it can. `stays` = the
-    conversation is with it.
+    conversation is with it. `believed`: its quality without what was learned of requests, None = nothing was.
+    `error`: the standard error of `quality`, as far as it was learned.
     """
 
     card: ModelCard
@@ -34,6 +35,8 @@ class Row:
     stays: bool = False
     pressure_s: float = 0.0
     fallback_pico: int = 0
+    believed: float | None = None
+    error: float = 0.0
 
 
 class Scene(NamedTuple):
@@ -52,10 +55,12 @@ class Judgement(NamedTuple):
 
 
 class Judged(Protocol):
-    """What was learned of a model for one request; `tokens` of its answer, None = not known."""
+    """What was learned of a model for one request; `tokens` of its answer, None = not known; `error` of the quality."""
 
     @property
     def quality(self) -> float: ...
+    @property
+    def error(self) -> float: ...
     @property
     def tokens(self) -> int | None: ...
 
@@ -67,7 +72,7 @@ class Knowledge(Protocol):
         self, request: Request, believed: Sequence[tuple[str, float]], worth: Sequence[float]
     ) -> Sequence[Judged]: ...
     def sketch(self, request: Request) -> Any: ...
-    def scored(self, request_id: str, seen: Any, model: str, score: float, tokens: int | None) -> None: ...
+    def scored(self, request_id: str, seen: Any, model: str, score: float, tokens: int | None, tenant: str) -> None: ...
     def save(self) -> None: ...
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from capability_router.learning.guard import Foreseen, Guard
 from capability_router.learning.lengths import Lengths
 from capability_router.learning.outcomes import Answered, Outcomes
 from capability_router.learning.prior import Prior
@@ -25,6 +26,7 @@ class Lessons(NamedTuple):
     affinity: Affinity
     outcomes: Outcomes
     learned: Knowledge | None = None
+    guard: Guard | None = None
 
     def ended(self, request: Request, plan: Plan, outcome: Outcome, reply: Reply, now: float) -> None:
         """A request has ended; nothing of its text is kept."""
@@ -49,7 +51,10 @@ class Lessons(NamedTuple):
         if self.learned is None or answered.sketch is None:
             self.prior.learn(answered.model, answered.task, float(score))
         else:  # it knows what was believed before, and the score must not count twice
-            self.learned.scored(request_id, answered.sketch, answered.model, float(score), answered.tokens)
+            seen, tokens = answered.sketch, answered.tokens
+            self.learned.scored(request_id, seen, answered.model, float(score), tokens, answered.tenant)
+            if self.guard is not None and answered.foreseen is not None and self.outcomes.first(request_id):
+                self.guard.note(answered.foreseen, answered.model, float(score))
         return answered
 
     def _answered(self, request: Request, plan: Plan, outcome: Outcome, model: str) -> Answered:
@@ -57,7 +62,8 @@ class Lessons(NamedTuple):
             return Answered(model, plan.task)
         counted = not outcome.usage.estimated and outcome.finish != "length"
         tokens = outcome.usage.output_tokens // _planned(plan, model).answers if counted else None
-        return Answered(model, plan.task, self.learned.sketch(request), tokens)
+        seen, tenant = self.learned.sketch(request), request.routing.tenant
+        return Answered(model, plan.task, seen, tokens, _foreseen(plan), tenant)
 
     def _turned_away(self, attempts: tuple[AttemptRecord, ...], plan: Plan, now: float) -> None:
         for attempt in attempts:
@@ -69,6 +75,16 @@ class Lessons(NamedTuple):
         self.windows.held(chosen.id, tokens)
         if plan.bucket:
             self.sizes.learn(chosen.id, plan.bucket, round(chosen.input_tokens / chosen.scale), tokens)
+
+
+def _foreseen(plan: Plan) -> Foreseen | None:
+    """None where there was nothing to choose. The pick is the best by score, whoever was put before it."""
+    known = [(c.id, c.quality, c.score - c.quality) for c in plan.candidates if c.quality is not None and not c.held]
+    if len(known) < 2:
+        return None
+    models, quality, rest = zip(*known, strict=True)
+    pick, _, _ = max(known, key=lambda each: each[1] + each[2])
+    return Foreseen(pick, models, quality, rest)
 
 
 def _planned(plan: Plan, model: str) -> Candidate:

@@ -12,6 +12,7 @@ from capability_router.catalog.card import CAPABILITIES, ModelCard
 from capability_router.counter import Count
 from capability_router.eligibility import Ask, Bar, Eligible, Refusal, Roster, UnknownMode, answers, screen, window_of
 from capability_router.features import Features, features
+from capability_router.learning.guard import Guard
 from capability_router.learning.lengths import Lengths
 from capability_router.learning.prior import CARD_WEIGHT, PRICE_WEIGHT, Belief, Prior
 from capability_router.learning.sizes import MARGIN, Sizes
@@ -21,6 +22,7 @@ from capability_router.policies.affinity import NOWHERE, Stay
 from capability_router.policies.balance import Balance
 from capability_router.policies.base import Judged, Judgement, Knowledge, Policy, Row, Scene, Scored
 from capability_router.policies.expectation import remarks, shown, with_fallbacks
+from capability_router.policies.explorer import PICKED, Explorer, Tried
 from capability_router.policies.sizing import Sizing, sizing_of
 from capability_router.request import Request
 
@@ -58,10 +60,11 @@ class Names(Protocol):
 
 
 class Decision(NamedTuple):
-    """A plan and the scene it was made from."""
+    """A plan, the scene it was made from, and what was tried in it."""
 
     plan: Plan
     scene: Scene
+    tried: Tried = PICKED
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,8 @@ class Planner:
     windows: Windows = field(default_factory=Windows)
     count: Count | None = None
     learned: Knowledge | None = None
+    guard: Guard | None = None
+    explorer: Explorer | None = None
 
     def decide(
         self, request: Request, now: float, *, stay: Stay = NOWHERE, found: Features | None = None
@@ -102,7 +107,7 @@ class Planner:
         if failing and len(rows) > 1:
             scene = self._expecting(scene, stay, failing)
             eligible = eligible._replace(notes=(*eligible.notes, *remarks(scene.rows, failing)))
-        return Decision(self._plan(scene, eligible, stay, ask.learned, sizing), scene)
+        return self._decision(scene, eligible, stay, ask, sizing)
 
     def _expecting(self, scene: Scene, stay: Stay, failing: Mapping[str, float]) -> Scene:
         """The scene with the cost of fallbacks, by whom this policy would ask next."""
@@ -145,8 +150,10 @@ class Planner:
             quality = 0.01 if quality < 0.01 else 0.99 if quality > 0.99 else quality
             state = condition(id, now)
             expected = int(tokens_out * factors.get(id, common))
+            before, error = None, 0.0
             if judged is not None:
-                quality, expected = judged[id].quality, judged[id].tokens or expected
+                before, (quality, error) = quality, (judged[id].quality, judged[id].error)
+                expected = judged[id].tokens or expected
             limit, most = asked or card.output_reserve, card.max_output_tokens
             if limit and expected > limit:
                 expected = limit
@@ -163,7 +170,9 @@ class Planner:
             if latency is not None:
                 latency += expected * (state.s_per_token or 0.0)
             pressure = state.pressure_s(now) if balancing else 0.0
-            rows.append(Row(card, quality, cost, latency, state.queue_s, state.in_flight, state.held, stays, pressure))
+            load = state.in_flight
+            row = Row(card, quality, cost, latency, state.queue_s, load, state.held, stays, pressure, 0, before, error)
+            rows.append(row)
         return rows
 
     def _judged(
@@ -176,24 +185,48 @@ class Planner:
         found = learned.judge(request, before, worth)
         return {card.id: judged for card, judged in zip(cards, found, strict=True)}
 
-    def _plan(
-        self, scene: Scene, eligible: Eligible, stay: Stay, learned: Mapping[str, Learned] | None, sizing: Sizing | None
-    ) -> Plan:
+    def _decision(self, scene: Scene, eligible: Eligible, stay: Stay, ask: Ask, sizing: Sizing | None) -> Decision:
         judged = self.policy.judge(scene) if scene.rows else Judgement([])
-        request, found = scene.request, scene.features
+        request, found, learned = scene.request, scene.features, ask.learned
         without = _without(scene) if request.provider_tools else {}
         ranked = _ranked(scene, judged.scores, stay, without, eligible.tight)
         if self.balance and not self.policy.ordered:
             self.balance.arranged(ranked)
-        reason = self._reason(scene, ranked[0][1], stay) if ranked else "no eligible model"
+        guarded = self._guarded(ranked, request, stay, {*without, *eligible.tight})
+        tried = self._tried(ranked, request, stay, ask.now) if not (without or eligible.tight) else PICKED
+        reason = tried.reason or guarded or (self._reason(scene, ranked[0][1], stay) if ranked else "no eligible model")
         if without or stay.cached_tokens:
             eligible = eligible._replace(notes=(*eligible.notes, *_remarks(without, stay, scene)))
-        return Plan(
+        plan = Plan(
             request.id, self.policy.name,
             tuple([_candidate(request, row, scored, learned, found.input_tokens, sizing) for scored, row in ranked]),
             tuple(eligible.refusals), reason, found.input_tokens, found.output_tokens, found.task, _needs(request),
-            eligible.notes, judged.settings, bucket="" if request.media or request.model else found.bucket,
+            eligible.notes, judged.settings, tried.propensity, "" if request.media or request.model else found.bucket,
         )  # fmt: skip
+        return Decision(plan, scene, tried)
+
+    def _tried(self, ranked: list[tuple[Scored, Row]], request: Request, stay: Stay, now: float) -> Tried:
+        """Puts a model first that is to be tried, but not into a conversation, nor where another was asked for."""
+        if self.explorer is None or stay.model or request.model:
+            return PICKED
+        tried = self.explorer.choose(request.id, ranked, now)
+        ranked.insert(0, ranked.pop(tried.at))
+        return tried
+
+    def _guarded(self, ranked: list[tuple[Scored, Row]], request: Request, stay: Stay, doubtful: set[str]) -> str:
+        """Puts the best fixed model first while learned picks are worth less than it; why, "" = nothing is moved."""
+        fixed = None if self.guard is None or stay.binding or request.model else self.guard.fixed
+        if self.guard is None or fixed is None or fixed in doubtful:
+            return ""
+        at = next((at for at, (_, row) in enumerate(ranked) if row.card.id == fixed and not row.held), 0)
+        if at == 0:
+            return ""
+        ranked.insert(0, ranked.pop(at))
+        points, error, count = self.guard.told
+        return (
+            f"{fixed} always was worth {points:.3f} +- {error:.3f} quality points more than learned picks "
+            f"({count} scores)"
+        )
 
     def _reason(self, scene: Scene, best: Row, stay: Stay) -> str:
         if not best.stays:

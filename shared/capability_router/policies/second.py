@@ -28,6 +28,6 @@ class Second:
         """Made once for each planner; the pair is kept as one value, since threads decide at the same time."""
         made = self._made
         if made is None or made[0] is not planner:
-            own = replace(planner, policy=self.policy, learned=self._learned)
+            own = replace(planner, policy=self.policy, learned=self._learned, guard=None, explorer=None)
             self._made = made = (planner, own)
         return made[1]

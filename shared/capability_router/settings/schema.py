@@ -26,7 +26,8 @@ from capability_router.stores.opening import SCHEMES
 POLICIES = ("single", "rules", "cheapest", "fastest", "weighted", "adaptive")
 USES = {
     "quality_target": ("adaptive",), "min_quality": ("adaptive",), "cost_weight": ("adaptive",),
-    "latency_weight": ("adaptive",), "exploration": ("adaptive",), "state": ("adaptive",), "weights": ("weighted",),
+    "latency_weight": ("adaptive",), "exploration": ("adaptive",),
+    "exploration_usd_per_day": ("adaptive",), "state": ("adaptive",), "weights": ("weighted",),
     "rules": ("rules",),
 }  # fmt: skip
 """Policy setting -> the policies that read it."""
@@ -88,7 +89,9 @@ def _condition(name: str, value: Any) -> Any:
 class Policy(Block):
     """How models are ranked. Weights are 0 or more; `cost_weight` and `latency_weight` belong to adaptive.
 
-    `exploration` is accepted and idle. `state`: the file of what adaptive has learned; without it, cards and levels.
+    `exploration`: of requests, the share that may try a model which may be better than the pick (with `state` alone),
+    `exploration_usd_per_day`: for so much above the picks' cost. `state`: the file of what adaptive has learned;
+    without it, cards and levels.
     """
 
     name: Annotated[str, PlainValidator(choice(*POLICIES))] = "adaptive"
@@ -99,6 +102,7 @@ class Policy(Block):
     weights: Mapping[str, Weight] = DEFAULT_WEIGHTS
     rules: tuple[Rule, ...] = ()
     exploration: Share = 0.0
+    exploration_usd_per_day: Weight = 1.0
     state: Text | None = None
     seed: Annotated[int, PlainValidator(whole(0))] | None = None
 

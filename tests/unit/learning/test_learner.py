@@ -13,7 +13,8 @@ pytest.importorskip("numpy", reason="the learned model needs numpy (the extra `l
 
 from unit.learning.quality.world import World
 
-from capability_router import ConfigError, Price, Request, Router
+from capability_router import ConfigError, Price, Request, Router, routing
+from capability_router.learning.guard import LEAST, Foreseen
 from capability_router.learning.learner import Learner
 from capability_router.learning.quality.state import dumped
 from capability_router.testing import ask, scripted_router
@@ -40,6 +41,60 @@ def test_a_learned_state_sends_each_trade_to_its_model(tmp_path: Path) -> None:
         plans = [router.explain(Request((world.prompt(kind),))) for _ in range(5)]
         assert [plan.chosen.id for plan in plans] == [model] * 5
         assert plans[0].chosen.quality > plans[0].candidates[1].quality + 0.15
+
+
+def test_what_was_learned_tells_in_numbers_how_it_moved_a_decision(tmp_path: Path) -> None:
+    cards: dict[str, dict[str, Any]] = {
+        "lawyer": {"price": Price(1, 2), "quality": {"default": 0.8}},
+        "coder": {"price": Price(2, 8), "quality": {"default": 0.7}},
+    }
+    policy = {"name": "adaptive", "state": str(written(tmp_path / "state.json"))}
+    router, world = scripted_router({name: ["x"] for name in MODELS}, cards=cards, policy=policy), World(2)
+    plan = router.explain(Request((world.prompt("bug"),)))
+    first, second = plan.candidates
+    price = dict(plan.settings)["price_of_quality"]
+    numbers = (
+        f"learned: quality {first.quality:.2f} at ${first.cost_usd:.6f}; next lawyer has {second.quality:.2f} at "
+        f"${second.cost_usd:.6f}; a dollar counts {price:.3g} quality points"
+    )
+    assert (first.id, plan.reason) == ("coder", f"{numbers}; unlearned it would be lawyer")
+    assert plan.reason in plan.render()
+    law = router.explain(Request((world.prompt("contract"),)))
+    assert law.chosen.id == "lawyer"
+    assert law.reason.startswith("learned: quality 0.9")
+    assert "unlearned" not in law.reason, "its card puts it first anyhow"
+    assert "learned" not in scripted_plan("hello").reason
+
+
+def test_a_fixed_model_goes_first_while_learned_picks_are_worth_less(tmp_path: Path) -> None:
+    router, world = made(written(tmp_path / "state.json")), World(2)
+    guard = router.planner.guard
+    assert guard is not None
+    for number in range(LEAST):  # contracts, the lawyer's trade, have become the coder's
+        guard.note(Foreseen("lawyer", MODELS, (0.9, 0.5), (0.0, 0.0)), MODELS[number % 2], float(number % 2))
+    assert guard.fixed == "coder"
+    plan = router.explain(Request((world.prompt("contract"),)))
+    assert plan.chosen.id == "coder"
+    assert plan.reason == "coder always was worth 1.000 +- 0.000 quality points more than learned picks (40 scores)"
+    assert plan.candidates[1].score > plan.chosen.score
+    with routing(deny=["coder"]):
+        assert router.explain(Request((world.prompt("contract"),))).chosen.id == "lawyer"
+
+
+def test_scores_reach_the_guard_once_for_each_request(tmp_path: Path) -> None:
+    router, world = made(written(tmp_path / "state.json")), World(2)
+    guard = router.planner.guard
+    assert guard is not None
+    for _ in range(LEAST - 1):
+        request = Request((world.prompt("contract"),))
+        ask(router, request)
+        router.feedback(request.id, 1.0)
+        router.feedback(request.id, 0.0)
+    assert guard.told.requests == 0
+    request = Request((world.prompt("contract"),))
+    ask(router, request)
+    router.feedback(request.id, 1.0)
+    assert guard.told.requests == LEAST
 
 
 def test_a_learned_length_is_what_the_cost_is_made_of(tmp_path: Path) -> None:

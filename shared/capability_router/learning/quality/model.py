@@ -22,6 +22,7 @@ from capability_router.learning.quality.neighbours import drawn, keys, nearest
 from capability_router.learning.quality.outcomes import parted
 from capability_router.learning.quality.sketch import Matrix, Sketch, unpacked
 from capability_router.learning.quality.traits import Traits
+from capability_router.learning.tenants import Tenants
 
 BELIEVED = 20.0  # scores that what is believed before any is worth, unless told otherwise
 SHARED_BELIEVED = 200.0  # requests, before what others did with one is believed of a model that was never asked
@@ -41,11 +42,15 @@ class Expected(NamedTuple):
 
 
 class _Read(NamedTuple):
-    """What a fit says of one request, beyond the levels: of a model like any, and of each (models); tokens (models)."""
+    """What a fit says of one request, beyond the levels: of a model like any, and of each (models); tokens (models);
+
+    and the likeness of the nearest row.
+    """
 
     shared: float
     own: _Values
     tokens: _Values
+    likeness: float = 0.0
 
 
 class View(NamedTuple):
@@ -61,10 +66,11 @@ class Quality:
 
     def __init__(
         self, memory: Memory | None = None, levels: dict[str, Level] | None = None, view: View | None = None,
-        scored: int = 0,
+        scored: int = 0, tenants: Tenants | None = None,
     ) -> None:  # fmt: skip
         self.memory = Memory() if memory is None else memory
         self.levels: dict[str, Level] = levels or {}
+        self.tenants = Tenants() if tenants is None else tenants
         self._view = view
         self._scored = scored  # requests, ever
         self._new = 0  # since the last fit
@@ -138,7 +144,14 @@ class Quality:
         rows, weights = nearest(self.memory.keys[: min(len(self.memory), len(values))], keys(bag[None])[0])
         near = drawn(weights, values[rows], there[rows])
         parts = sloped(fit.slopes, fit.blend.apply((straight[None], near[None])))[0]
-        return _Read(float(parts[0]), parts[1:].astype(np.float64), fit.lengths.of(features))
+        return _Read(
+            float(parts[0]), parts[1:].astype(np.float64), fit.lengths.of(features), float(weights.max(initial=0.0))
+        )
+
+    def standing(self, seen: Traits) -> tuple[float, float]:
+        """What the request does to all models' quality, and its likeness, 0 to 1, to the nearest remembered one."""
+        read = self._read(seen)
+        return read.shared, read.likeness
 
     def learn(self, row: Remembered, results: Mapping[str, Result], weight: float = 1.0) -> list[str]:
         """What models scored, 0 to 1, on a request; below 1, `weight` is how much such a score tells.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from hashlib import blake2b
 from typing import Any
@@ -27,6 +27,7 @@ from capability_router.learning.quality.outcomes import Split
 from capability_router.learning.quality.sketch import Sketch
 from capability_router.learning.quality.surface import SIZE
 from capability_router.learning.quality.traits import BAG
+from capability_router.learning.tenants import Own, Tenants
 
 SCHEMA = 1
 _NAME = "capability-router quality"
@@ -39,6 +40,7 @@ def dumped(quality: Quality) -> str:
         body = {
             "models": memory.models,
             "scored": quality.scored,
+            "askers": quality.tenants.kept(),
             "levels": {model: level.to_dict() for model, level in quality.levels.items()},
             "rows": _rows(memory),
             "fit": None if view is None else _fit(view, np.argsort(memory.order[: len(memory)])),
@@ -70,6 +72,8 @@ def merged(into: Quality, other: Quality) -> None:
     """Take in what another process remembers; a request that both know counts once. Ends with a refit."""
     memory = other.memory
     known = {row.id for row in into.memory.rows}
+    for name, mass, levels in other.tenants.kept():
+        into.tenants.put(name, Own(levels, mass))
     into.study((row, _results(memory, at)) for at, row in enumerate(memory.rows) if row.id not in known)
 
 
@@ -121,7 +125,16 @@ def _quality(body: Mapping[str, Any]) -> Quality:
     names = {field.name for field in fields(Level)}
     levels = {str(model): Level(**{n: _number(told[n]) for n in names}) for model, told in body["levels"].items()}
     view = None if body["fit"] is None else _view(body["fit"], len(memory), len(models))
-    return Quality(memory, levels, view, scored)
+    return Quality(memory, levels, view, scored, _tenants(body.get("askers", [])))
+
+
+def _tenants(told: Sequence[Any]) -> Tenants:
+    """None in a state that was made before there were any."""
+    tenants = Tenants()
+    for name, mass, levels in told:
+        own = {str(model): (_number(total), _number(count)) for model, (total, count) in levels.items()}
+        tenants.put(str(name), Own(own, _number(mass)))
+    return tenants
 
 
 def _number(value: object) -> Any:

@@ -1,0 +1,56 @@
+"""Whether a tenant's requests move away from what was learned from: less like any of it, or of another difficulty.
+
+Each tenant is compared with itself since the last fit, by a running sum of surprises, so whoever was always different
+is not told of; whoever begins to be, by intent or not, is.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from threading import Lock
+from typing import NamedTuple
+
+from capability_router.learning.quality.levels import Level
+from capability_router.learning.tenants import hashed
+
+KEPT = 1_000
+_SPREAD = 0.02  # variance of both at first
+
+
+class Standing(NamedTuple):
+    """Where a request stands: foreseen effect on all models' quality; likeness, 0 to 1, to the nearest remembered."""
+
+    effect: float
+    likeness: float
+
+
+class Drift:
+    """The 1,000 tenants seen last; thread-safe. Of another fit than before, all begin anew."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, tuple[Level, Level]] = OrderedDict()
+        self._fit: object = None
+        self._lock = Lock()
+
+    def note(self, tenant: str, standing: Standing, fit: object) -> list[str]:
+        """A request of a tenant, by this fit; what has moved, in words."""
+        with self._lock:
+            if fit is not self._fit:
+                self._known.clear()
+                self._fit = fit
+            effect, likeness = self._levels(hashed(tenant))
+            moved = ["harder or easier than before"] if _learned(effect, standing.effect) else []
+            less = _learned(likeness, standing.likeness)
+            likeness.above = 0.0  # who becomes more like it has not moved away
+            return [*moved, "less like those that were learned from"] if less else moved
+
+    def _levels(self, name: str) -> tuple[Level, Level]:
+        levels = self._known.setdefault(name, (Level(variance=_SPREAD), Level(variance=_SPREAD)))
+        self._known.move_to_end(name)
+        if len(self._known) > KEPT:
+            self._known.popitem(last=False)
+        return levels
+
+
+def _learned(level: Level, value: float) -> bool:
+    return level.learn(value, value - level.mean if level.count else 0.0)

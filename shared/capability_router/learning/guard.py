@@ -1,0 +1,142 @@
+"""Never below the best fixed model: whether learned picks are worth less than one model always would have been.
+
+Scores of the newest requests are replayed. What a model that was not asked would have got is what was predicted of it,
+corrected by how far its predictions were off where it was asked. A model is compared only if it was asked often enough.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import deque
+from collections.abc import Mapping, Sequence
+from threading import Lock
+from typing import NamedTuple
+
+WINDOW = 200  # scored requests that are replayed
+LEAST = 40  # of them, before anything is said
+_ASKED = 20  # answers of a model in the window, before it may stand for all
+_EVERY = 8  # scores, between two replays
+
+log = logging.getLogger("capability_router")
+
+
+class Foreseen(NamedTuple):
+    """One plan: the pick by what was learned, and per model its predicted quality and the rest of its score.
+
+    The rest is cost at the price of quality, latency and so on, in quality points.
+    """
+
+    pick: str
+    models: tuple[str, ...]
+    quality: tuple[float, ...]
+    rest: tuple[float, ...]
+
+
+class Shortfall(NamedTuple):
+    """Quality points per request by which learned picks fall short of a fixed model, its standard error, requests."""
+
+    points: float
+    error: float
+    requests: int
+
+
+class _Scored(NamedTuple):
+    pick: str
+    asked: str
+    score: float
+    foreseen: Mapping[str, tuple[float, float]]  # model -> quality, rest
+
+
+class _Offset(NamedTuple):
+    """Realised less predicted: mean, variance of the mean, answers."""
+
+    mean: float
+    variance: float
+    answers: int
+
+
+_UNASKED = _Offset(0.0, 0.0, 0)
+
+
+class Guard:
+    """Thread-safe. `fixed` is the model to use in place of learned picks, None = they hold."""
+
+    def __init__(self) -> None:
+        self.fixed: str | None = None
+        self.told = Shortfall(0.0, 0.0, 0)
+        self._scored: deque[_Scored] = deque(maxlen=WINDOW)
+        self._since = 0
+        self._lock = Lock()
+
+    def note(self, foreseen: Foreseen, asked: str, score: float) -> None:
+        """A request of which this was foreseen was answered by `asked`, which was worth `score`."""
+        by_model = dict(zip(foreseen.models, zip(foreseen.quality, foreseen.rest, strict=True), strict=True))
+        if len(by_model) < 2 or asked not in by_model:
+            return
+        with self._lock:
+            self._scored.append(_Scored(foreseen.pick, asked, score, by_model))
+            self._since += 1
+            if self._since >= _EVERY and len(self._scored) >= LEAST:
+                self._since = 0
+                self._replay()
+
+    def _replay(self) -> None:
+        before = self.fixed
+        self.fixed, self.told = verdict(self._scored)
+        if self.fixed is not None and before is None:
+            log.warning(
+                "learned picks are worth %.3f +- %.3f quality points less than %s always: it is used instead",
+                *self.told[:2], self.fixed,
+            )  # fmt: skip
+        elif self.fixed is None and before is not None:
+            log.info("learned picks no longer fall short of %s: they are used again", before)
+
+
+def verdict(scored: Sequence[_Scored]) -> tuple[str | None, Shortfall]:
+    """The fixed model that learned picks fall short of by more than a standard error, and by how much."""
+    offsets = _offsets(scored)
+    known = [model for model, offset in offsets.items() if offset.answers >= _ASKED]
+    found = [(_shortfall(scored, model, offsets), model) for model in known]
+    if not found:
+        return None, Shortfall(0.0, 0.0, len(scored))
+    most, model = max(found)
+    return (model if most.points > most.error else None), most
+
+
+def _offsets(scored: Sequence[_Scored]) -> dict[str, _Offset]:
+    beyond: dict[str, list[float]] = {}
+    for each in scored:
+        beyond.setdefault(each.asked, []).append(each.score - each.foreseen[each.asked][0])
+    return {model: _offset(values) for model, values in beyond.items()}
+
+
+def _offset(values: Sequence[float]) -> _Offset:
+    mean = sum(values) / len(values)
+    spread = sum((value - mean) ** 2 for value in values) / max(len(values) - 1, 1)
+    return _Offset(mean, spread / len(values), len(values))
+
+
+def _shortfall(scored: Sequence[_Scored], model: str, offsets: Mapping[str, _Offset]) -> Shortfall:
+    """Where the model could not have been asked, or was the pick, nothing is gained or lost."""
+    gains = [_value(each, model, offsets) - _value(each, each.pick, offsets) for each in scored if model in each[3]]
+    mean = sum(gains) / len(scored)
+    spread = sum((gain - mean) ** 2 for gain in gains) / max(len(scored) - 1, 1) / len(scored)
+    return Shortfall(mean, math.sqrt(spread + _guessed(scored, model, offsets)), len(scored))
+
+
+def _guessed(scored: Sequence[_Scored], model: str, offsets: Mapping[str, _Offset]) -> float:
+    """The variance that comes of models' offsets, which all guesses about one model share."""
+    moves: dict[str, int] = {}
+    for each in scored:
+        if each.pick == model or model not in each.foreseen:
+            continue
+        for sign, guessed in ((1, model), (-1, each.pick)):
+            if guessed != each.asked:
+                moves[guessed] = moves.get(guessed, 0) + sign
+    return sum((n / len(scored)) ** 2 * offsets.get(m, _UNASKED).variance for m, n in moves.items())
+
+
+def _value(each: _Scored, model: str, offsets: Mapping[str, _Offset]) -> float:
+    quality, rest = each.foreseen[model]
+    return rest + (each.score if model == each.asked else quality + offsets.get(model, _UNASKED).mean)

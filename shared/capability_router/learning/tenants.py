@@ -1,0 +1,92 @@
+"""Whose scores taught what: bounds what tenants' scores do to each other.
+
+Two bounds. What one tenant sees of a model stays within `BOUND` of what cards, prices, the look of the request and its
+own scores say, whatever others score: that holds for all others together, however many they are. And a tenant whose
+scores outweigh those of all others counts, in what all share, as much as they do. While there is one tenant alone,
+neither applies. Names are kept as hashes.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from threading import Lock
+
+BOUND = 0.3  # quality points
+FADE = 0.995  # of a tenant's own scores of a model, per such score
+_SHARED_FADE = 0.999  # of the weight of everybody's scores, per score of anybody
+_GRANTED = 20.0  # scores that others are worth at first, as a card is
+KEPT = 1_000
+
+
+@dataclass(slots=True)
+class Own:
+    """One tenant's scores: `levels` model -> faded sum and count; `mass` of all of them, as of score number `at`."""
+
+    levels: dict[str, tuple[float, float]] = field(default_factory=dict)
+    mass: float = 0.0
+    at: int = 0
+
+
+class Tenants:
+    """The 1,000 tenants that scored last; thread-safe. The name "" is a tenant as any."""
+
+    def __init__(self) -> None:
+        self.known: OrderedDict[str, Own] = OrderedDict()
+        self._scores = 0
+        self._total = 0.0
+        self._lock = Lock()
+
+    def note(self, tenant: str, model: str, score: float) -> float:
+        """A tenant's score of a model; gives its weight, above 0 and at most 1, in what all learn from."""
+        with self._lock:
+            own = self._own(tenant)
+            self._scores, self._total = self._scores + 1, _SHARED_FADE * self._total + 1.0
+            own.mass = own.mass * _SHARED_FADE ** (self._scores - own.at) + 1.0
+            own.at = self._scores
+            total, count = own.levels.get(model, (0.0, 0.0))
+            own.levels[model] = (FADE * total + score, FADE * count + 1.0)
+            if len(self.known) < 2:
+                return 1.0
+            return min(1.0, (max(self._total - own.mass, 0.0) + _GRANTED) / own.mass)
+
+    def bounded(self, tenant: str, model: str, quality: float, before: float, worth: float) -> float:
+        """`quality`, brought within the bound of what the tenant has reason to believe without the others.
+
+        `before` is believed of the model before any score, and counts for `worth` of them.
+        """
+        name = hashed(tenant)
+        if not self.known or (len(self.known) == 1 and name in self.known):
+            return quality
+        own = self.known.get(name)
+        total, count = (0.0, 0.0) if own is None else own.levels.get(model, (0.0, 0.0))
+        anchor = (worth * before + total) / (worth + count)
+        return min(max(quality, anchor - BOUND), anchor + BOUND)
+
+    def kept(self) -> list[tuple[str, float, dict[str, tuple[float, float]]]]:
+        """A copy to store: hashed name, mass and levels, the newest last."""
+        with self._lock:
+            return [(name, own.mass, dict(own.levels)) for name, own in self.known.items()]
+
+    def put(self, name: str, own: Own) -> None:
+        """A tenant by its hashed name, as it was kept; who is there already stays as it is."""
+        with self._lock:
+            if name in self.known:
+                return
+            own.at = self._scores
+            self.known[name] = own
+            self._total += own.mass
+
+    def _own(self, tenant: str) -> Own:
+        name = hashed(tenant)
+        own = self.known.setdefault(name, Own(at=self._scores))
+        self.known.move_to_end(name)
+        if len(self.known) > KEPT:
+            self.known.popitem(last=False)
+        return own
+
+
+def hashed(tenant: str) -> str:
+    """What is kept of a name."""
+    return blake2b(tenant.encode("utf-8", "replace"), digest_size=8).hexdigest()

@@ -1,0 +1,108 @@
+"""Trying a model that may be better than the pick: for a share of requests, within money per day, and by seed.
+
+Whether and whom is drawn from the seed and the request's id alone, so a dry run finds what the request would. Only a
+model whose quality may, within its error, make it better than the pick is tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from threading import Lock
+from typing import NamedTuple, Protocol
+
+from capability_router.policies.base import Row, Scored
+
+ERRORS = 1.0  # standard errors on either side of a score
+_DAY_S = 86_400.0
+
+
+class Exploring(Protocol):
+    """The settings of it: a share from 0 to 1, USD per day."""
+
+    @property
+    def exploration(self) -> float: ...
+    @property
+    def exploration_usd_per_day(self) -> float: ...
+    @property
+    def seed(self) -> int | None: ...
+
+
+class Tried(NamedTuple):
+    """The place in the ranking of the model to try, 0 = the pick; the chance of this choice; its extra cost; why."""
+
+    at: int
+    propensity: float
+    extra_pico: int = 0
+    reason: str = ""
+
+
+PICKED = Tried(0, 1.0)
+
+
+class Explorer:
+    """Thread-safe. `share` of requests, 0 to 1; `most_pico` picodollars above the picks' cost, per day of the clock."""
+
+    def __init__(self, share: float, most_pico: int, seed: int | None) -> None:
+        self._share, self._most, self._seed = share, most_pico, seed or 0
+        self._day, self._spent = -1, 0
+        self._lock = Lock()
+
+    def choose(self, request_id: str, ranked: Sequence[tuple[Scored, Row]], now: float) -> Tried:
+        """Whom to ask, of a ranking whose first is the pick. `now`: seconds."""
+        left = self._left(now)
+        pick = ranked[0][1].cost_pico if ranked else None
+        if not self._share or pick is None:
+            return PICKED
+        (score, _), first = ranked[0]
+        lowest = score - ERRORS * first.error
+        able = [
+            at
+            for at, ((reached, _), row) in enumerate(ranked)
+            if at and not row.held and row.cost_pico is not None and row.cost_pico - pick <= left
+            and reached + ERRORS * row.error > lowest
+        ]  # fmt: skip
+        if not able:
+            return PICKED
+        drawn = _drawn(self._seed, request_id)
+        if drawn >= self._share:
+            return Tried(0, 1.0 - self._share)
+        at = able[int(drawn / self._share * len(able))]
+        return _trial(ranked, at, self._share / len(able))
+
+    def took(self, extra_pico: int, now: float) -> None:
+        """A trial was really made, for so much more than the pick would have cost."""
+        with self._lock:
+            self._turn(now)
+            self._spent += extra_pico
+
+    def _left(self, now: float) -> int:
+        with self._lock:
+            self._turn(now)
+            return self._most - self._spent
+
+    def _turn(self, now: float) -> None:
+        if (day := int(now // _DAY_S)) != self._day:
+            self._day, self._spent = day, 0
+
+
+def _trial(ranked: Sequence[tuple[Scored, Row]], at: int, propensity: float) -> Tried:
+    first, other = ranked[0][1], ranked[at][1]
+    told = (
+        f"tried, at a chance of {propensity:.2%}: quality {other.quality:.2f} +- {other.error:.2f} may be worth more "
+        f"than {first.card.id}'s {first.quality:.2f} +- {first.error:.2f}"
+    )
+    return Tried(at, propensity, max((other.cost_pico or 0) - (first.cost_pico or 0), 0), told)
+
+
+def _drawn(seed: int, request_id: str) -> float:
+    """Evenly from 0 to below 1, the same for the same seed and request in every process."""
+    digest = blake2b(f"{seed}\0{request_id}".encode("utf-8", "replace"), digest_size=7).digest()
+    return int.from_bytes(digest, "little") / 2.0**56
+
+
+def explorer_of(settings: Exploring) -> Explorer | None:
+    """None where nothing is to be tried."""
+    if not settings.exploration:
+        return None
+    return Explorer(settings.exploration, round(settings.exploration_usd_per_day * 1e12), settings.seed)

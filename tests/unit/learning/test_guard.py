@@ -1,0 +1,91 @@
+"""Learned picks against the best fixed model, on scores that came in."""
+
+from __future__ import annotations
+
+import logging
+from random import Random
+
+import pytest
+
+from capability_router.learning.guard import LEAST, WINDOW, Foreseen, Guard
+
+MODELS = ("cheap", "dear")
+
+
+def foreseen(pick: str, quality: float = 0.9, other: float = 0.6) -> Foreseen:
+    """The pick is thought to be better than the other; both cost nothing."""
+    qualities = [quality if model == pick else other for model in MODELS]
+    return Foreseen(pick, MODELS, tuple(qualities), (0.0, 0.0))
+
+
+def taught(guard: Guard, count: int, chance: dict[str, float], seed: int = 1) -> list[str]:
+    """Learned picks go either way by the toss of a coin; who answers is the pick, or the fixed model."""
+    dice, asked = Random(seed), []
+    for _ in range(count):
+        pick = dice.choice(MODELS)
+        model = guard.fixed or pick
+        asked.append(model)
+        guard.note(foreseen(pick), model, float(dice.random() < chance[model]))
+    return asked
+
+
+def test_picks_that_are_worse_than_one_model_always_give_way_to_it(caplog: pytest.LogCaptureFixture) -> None:
+    guard = Guard()
+    with caplog.at_level(logging.INFO, "capability_router"):
+        asked = taught(guard, WINDOW, {"cheap": 0.3, "dear": 0.9})
+    assert guard.fixed == "dear"
+    assert asked[-40:] == ["dear"] * 40
+    assert set(asked[:LEAST]) == set(MODELS), "nothing is said of few scores"
+    assert len(caplog.records) == 1
+    assert "dear" in caplog.text
+    below, error, count = guard.told
+    assert below > error > 0.0
+    assert count <= WINDOW
+
+
+def test_it_ends_when_what_showed_it_has_left_the_window(caplog: pytest.LogCaptureFixture) -> None:
+    guard = Guard()
+    taught(guard, WINDOW, {"cheap": 0.3, "dear": 0.9})
+    caplog.clear()
+    with caplog.at_level(logging.INFO, "capability_router"):
+        for _ in range(2 * WINDOW):
+            if guard.fixed is None:
+                break
+            guard.note(foreseen("cheap"), "dear", 0.6)
+    assert guard.fixed is None
+    assert [record.levelname for record in caplog.records] == ["INFO"]
+
+
+def test_picks_that_are_as_good_as_they_are_thought_stay() -> None:
+    guard = Guard()
+    taught(guard, 2 * WINDOW, {"cheap": 0.9, "dear": 0.9})
+    assert guard.fixed is None
+
+
+def test_picks_that_are_right_are_hardly_ever_held_back() -> None:
+    """Two trades, in each of which one model is better by 0.1, and known to be."""
+    dice, held, requests = Random(5), 0, 10_000
+    guard = Guard()
+    for _ in range(requests):
+        pick = dice.choice(MODELS)
+        model = guard.fixed or pick
+        held += guard.fixed is not None
+        good = 0.65 if model == pick else 0.55
+        guard.note(foreseen(pick, 0.65, 0.55), model, float(dice.random() < good))
+    assert held < 0.05 * requests
+
+
+def test_what_a_model_costs_counts_at_the_price_of_quality() -> None:
+    guard, dice = Guard(), Random(2)
+    for _ in range(WINDOW):
+        pick = dice.choice(MODELS)
+        good = {"cheap": 0.5, "dear": 0.8}[pick]
+        guard.note(foreseen(pick, 0.8, 0.7)._replace(rest=(0.0, -0.7)), pick, float(dice.random() < good))
+    assert guard.fixed == "cheap"
+
+
+def test_a_model_that_was_hardly_asked_is_no_fixed_model() -> None:
+    guard, dice = Guard(), Random(3)
+    for _ in range(WINDOW):
+        guard.note(foreseen("cheap", 0.9, 0.88), "cheap", float(dice.random() < 0.2))
+    assert guard.fixed is None, "nothing but a prediction says that the other is better"

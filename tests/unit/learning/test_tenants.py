@@ -1,0 +1,96 @@
+"""What one tenant's scores may do to another's."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("numpy", reason="the learned model needs numpy (the extra `learn`)")
+
+from pathlib import Path
+
+from unit.learning.quality.world import MODELS, World
+
+from capability_router.learning.learner import Learner
+from capability_router.learning.quality.state import dumped, loaded, merged
+from capability_router.learning.tenants import BOUND, Tenants, hashed
+from capability_router.request import Request
+from capability_router.routing import Routing
+
+BELIEVED = [(model, 0.6) for model in MODELS]
+WORTH = [20.0] * len(MODELS)
+
+
+def asked(world: World, kind: str, tenant: str) -> Request:
+    return Request((world.prompt(kind),), routing=Routing(tenant=tenant))
+
+
+def seen(learner: Learner, world: World, tenant: str) -> list[float]:
+    return [j.quality for j in learner.judge(asked(world, "bug", tenant), BELIEVED, WORTH)]
+
+
+def poison(learner: Learner, world: World, tenant: str, count: int) -> None:
+    """The good model is said to be bad, the bad one good, in the words that the others use."""
+    for number in range(count):
+        request = asked(world, "bug", tenant)
+        model = ("coder", "cheap")[number % 2]
+        learner.scored(request.id, learner.sketch(request), model, float(model == "cheap"), None, tenant)
+
+
+def honest(learner: Learner, world: World, tenant: str, count: int) -> None:
+    for number in range(count):
+        kind = world.kind()
+        request, model = asked(world, kind, tenant), MODELS[number % len(MODELS)]
+        score, tokens = world.result(kind, model)
+        learner.scored(request.id, learner.sketch(request), model, score, tokens, tenant)
+
+
+@pytest.mark.parametrize("own", [0, 30])
+@pytest.mark.parametrize("flood", [50, 600])
+def test_a_flood_of_one_tenants_scores_moves_anothers_quality_by_the_bound_at_most(
+    tmp_path: Path, own: int, flood: int
+) -> None:
+    world, learner = World(4), Learner.open(tmp_path / "state.json")
+    honest(learner, world, "victim", own)
+    poison(learner, world, "poisoner", flood)
+    with learner._busy:
+        learner.quality.refit()
+    levels = learner.quality.tenants.known.get(hashed("victim"))
+    for model, found in zip(MODELS, seen(learner, world, "victim"), strict=True):
+        total, count = levels.levels.get(model, (0.0, 0.0)) if levels else (0.0, 0.0)
+        alone = (20.0 * 0.6 + total) / (20.0 + count)
+        assert abs(found - alone) <= BOUND + 1e-9
+    good = dict(zip(MODELS, seen(learner, world, "poisoner"), strict=True))
+    assert good["cheap"] > good["coder"], "its own scores are its own affair"
+
+
+def test_one_tenant_alone_is_not_bounded() -> None:
+    tenants = Tenants()
+    assert tenants.bounded("a", "m", 0.95, 0.2, 20.0) == 0.95
+    assert tenants.note("a", "m", 1.0) == 1.0
+    assert [tenants.note("a", "m", 1.0) for _ in range(500)] == [1.0] * 500
+    assert tenants.bounded("a", "m", 0.95, 0.2, 1e9) == 0.95
+    assert tenants.bounded("b", "m", 0.95, 0.2, 20.0) == pytest.approx(0.2 + BOUND)
+
+
+def test_who_scores_more_than_all_others_counts_as_much_as_they_do() -> None:
+    tenants = Tenants()
+    for _ in range(100):
+        tenants.note("quiet", "m", 1.0)
+    flood = [tenants.note("loud", "m", 0.0) for _ in range(2_000)]
+    assert flood[:100] == [1.0] * 100
+    assert flood[-1] < 0.05
+    assert flood == sorted(flood, reverse=True)
+    assert tenants.note("quiet", "m", 1.0) == 1.0
+
+
+def test_tenants_are_kept_with_the_state_by_hash_and_merged() -> None:
+    world, learner = World(5), Learner(Path("unused"), loaded(dumped(Learner.open(Path("none")).quality)))
+    poison(learner, world, "Acme Corporation", 10)
+    poison(learner, world, "other", 4)
+    text = dumped(learner.quality)
+    assert "Acme" not in text
+    again = loaded(text)
+    assert again.tenants.kept() == learner.quality.tenants.kept()
+    fresh = loaded(dumped(Learner.open(Path("none")).quality))
+    merged(fresh, again)
+    assert list(fresh.tenants.known) == [hashed("Acme Corporation"), hashed("other")]

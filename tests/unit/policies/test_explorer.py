@@ -1,0 +1,98 @@
+"""Trials are few, cheap enough, of models that may be better, and the same whenever they are drawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("numpy", reason="the learned model needs numpy (the extra `learn`)")
+
+from capability_router import Price, Request
+from capability_router.request import Usage
+from capability_router.router import Router
+from capability_router.testing import ScriptedModel, ask, scripted_router
+
+IDS = [f"request {number}" for number in range(3_000)]
+QUALITY = {"a": 0.7, "b": 0.68, "c": 0.66, "hopeless": 0.01}
+MAY_BE_BETTER = {"b", "c"}
+
+
+def router(path: Path, price: float = 0.001, **policy: Any) -> Router:
+    prices = {name: Price(price * (1 if name == "a" else 2), price) for name in QUALITY}
+    cards = {name: {"price": prices[name], "quality": {"default": quality}} for name, quality in QUALITY.items()}
+    named = {"name": "adaptive", "state": str(path / "state.json"), "cost_weight": 0, "latency_weight": 0, **policy}
+    as_predicted = {name: ScriptedModel(["ok"] * 100, usage=Usage(8, 220)) for name in QUALITY}
+    return scripted_router(as_predicted, cards=cards, policy=named)
+
+
+def test_the_share_goes_to_those_that_may_be_better_evenly_and_each_plan_has_its_propensity(tmp_path: Path) -> None:
+    made = router(tmp_path, exploration=0.1, seed=7)
+    plans = [made.explain(Request(("hello",), id=id)) for id in IDS]
+    tried = [plan for plan in plans if plan.chosen.id != "a"]
+    assert len(tried) == pytest.approx(0.1 * len(IDS), rel=0.15)
+    assert {plan.chosen.id for plan in tried} == MAY_BE_BETTER
+    assert sum(plan.chosen.id == "b" for plan in tried) == pytest.approx(len(tried) / 2, rel=0.2)
+    assert {plan.propensity for plan in tried} == {0.05}
+    assert {plan.propensity for plan in plans if plan.chosen.id == "a"} == {0.9}
+    assert all(plan.candidates[1].id == "a" for plan in tried), "the pick is the first to fall back to"
+    assert tried[0].reason.startswith("tried, at a chance of 5.00%: quality 0.6")
+    assert sum(1.0 / plan.propensity for plan in tried if plan.chosen.id == "b") == pytest.approx(len(IDS), rel=0.25)
+
+
+def test_a_seed_and_an_id_give_the_same_trial_in_every_router(tmp_path: Path) -> None:
+    def chosen(seed: int) -> list[str]:
+        made = router(tmp_path, exploration=0.3, seed=seed)
+        return [made.explain(Request(("hello",), id=id)).chosen.id for id in IDS[:200]]
+
+    assert chosen(1) == chosen(1)
+    assert chosen(1) != chosen(2)
+
+
+def test_trials_end_when_the_days_money_is_spent_and_looking_spends_none(tmp_path: Path) -> None:
+    made = router(tmp_path, price=100.0, exploration=1.0, exploration_usd_per_day=0.01, seed=7)
+    plan = made.explain(Request(("hello",), id="x"))
+    costs = {c.id: c.cost_usd or 0.0 for c in plan.candidates}
+    extra = costs["b"] - costs["a"]
+    assert 0.0005 < extra < 0.01
+    assert all(made.explain(Request(("hello",), id=id)).chosen.id != "a" for id in IDS[:100])
+    answers = [ask(made, Request(("hello",), id=id)).outcome for id in IDS[:100]]
+    models = [answer.model for answer in answers if answer is not None]
+    few = sum(model != "a" for model in models)
+    assert few == pytest.approx(0.01 / extra, rel=0.1)
+    assert models[few:] == ["a"] * (100 - few)
+    made.clock.advance(86_400.0)  # type: ignore[attr-defined]  # the manual clock of the scripted router
+    assert made.explain(Request(("hello",), id="y")).chosen.id != "a"
+
+
+def test_off_by_default_and_the_record_tells_the_propensity(tmp_path: Path) -> None:
+    records: list[dict[str, Any]] = []
+
+    class Kept:
+        def write(self, record: dict[str, Any]) -> None:
+            records.append(record)
+
+        def close(self) -> None:
+            """Nothing to close."""
+
+    for share, propensity in ((None, 1.0), (1.0, 0.5)):
+        made = router(tmp_path, exploration=share)
+        made.add_sink(Kept())
+        ask(made, Request(("hello",)))
+        assert records.pop()["plan"]["propensity"] == propensity
+
+
+def test_a_conversation_is_not_tried_out(tmp_path: Path) -> None:
+    made = router(tmp_path, exploration=1.0)
+    first = ask(made, Request(("hello",))).outcome
+    assert first is not None
+    plans = [made.explain(Request(("hello", "ok", "and now?"), turns=2)) for _ in range(20)]
+    assert {plan.propensity for plan in plans} == {1.0}
+
+
+def test_without_money_only_what_costs_no_more_is_tried(tmp_path: Path) -> None:
+    made = router(tmp_path, exploration=1.0, exploration_usd_per_day=0)
+    free = router(tmp_path, price=0.0, exploration=1.0, exploration_usd_per_day=0)
+    assert made.explain(Request(("hello",))).chosen.id == "a"
+    assert free.explain(Request(("hello",))).chosen.id != "a"
