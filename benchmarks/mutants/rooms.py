@@ -33,9 +33,13 @@ _WINDOW = ("tests/unit/health/test_window.py", *_BREAKER)
 _CORPUS, _EVIDENCE = "tests/unit/faults/test_corpus.py", "tests/unit/faults/test_evidence.py"
 _ODD = "tests/unit/faults/test_unknown_clients.py"
 _CLASSIFIER = (_CORPUS, "tests/unit/faults/test_passing.py", "tests/unit/faults/test_classify.py")
-_LEDGER = ("tests/unit/money/ledger/test_ledger.py",)
+_LEDGER = ("tests/unit/money/ledger/test_ledger.py", "tests/unit/money/test_repeated_requests.py")
 _ACCOUNT = ("tests/unit/money/test_account.py",)
-_BUDGET = ("tests/unit/money/budget/test_lent_budgets.py", "tests/unit/money/budget/test_budget.py")
+_BUDGET = (
+    "tests/unit/money/budget/test_lent_budgets.py", "tests/unit/money/budget/test_budget.py",
+    "tests/unit/money/budget/test_refusing.py", "tests/unit/money/budget/test_remembered_refusals.py",
+    "tests/unit/money/budget/test_credentials.py",
+)  # fmt: skip
 _JOURNAL = ("tests/unit/money/ledger/test_journal_steps.py", "tests/unit/money/ledger/test_journal.py")
 _PROPERTY = "tests/property/test_money.py"
 
@@ -50,7 +54,7 @@ ROOMS = (
         "execution/accounts.py", ("tests/unit/execution/test_accounts.py", "tests/unit/money/test_several_answers.py")
     ),
     Room("execution/retry.py", ("tests/unit/execution/test_retry.py",)),
-    Room("execution/limits.py", (*_STEPS, "tests/unit/execution/test_endings.py")),
+    Room("execution/limits.py", ("tests/unit/execution/test_limits.py", *_STEPS)),
     Room("health/breaker.py", _BREAKER),
     Room("health/window.py", _WINDOW),
     Room("health/permit.py", ("tests/unit/health/test_permit.py", *_BREAKER)),

@@ -56,3 +56,16 @@ def test_refused_settlements_are_told(caplog: pytest.LogCaptureFixture) -> None:
     assert [r.getMessage() for r in caplog.records] == [
         "the ledger has refused 2 settlements of launches that were settled before"
     ]
+
+
+def test_refused_settlements_are_told_when_the_next_launch_begins_and_once(caplog: pytest.LogCaptureFixture) -> None:
+    ledger, told = Ledger(), call()
+    with caplog.at_level(logging.WARNING, "capability_router"):
+        ledger.open(Line(told.request_id, told.attempt))
+        ledger.settle(told)
+        ledger.settle(told)
+        assert not caplog.records
+        for attempt in (2, 3):
+            ledger.open(Line(told.request_id, attempt))
+        ledger.close()
+    assert len(caplog.records) == 1
