@@ -172,9 +172,14 @@ def _idle(words: Words) -> list[str]:
     """Settings that are understood, but that nothing heeds yet."""
     asked = {
         "policy.exploration": words.policy.exploration > 0 and words.policy.state is None,
+        "shadow.exploration": words.shadow is not None and words.shadow.exploration > 0,
+        "canary.exploration": words.canary is not None and words.canary.exploration > 0,
         "telemetry.capture_content": words.telemetry.capture_content,
     }  # fmt: skip
-    why = {"policy.exploration": "without policy.state"}
+    second = "in a second policy"
+    why = {
+        "policy.exploration": "without policy.state", "shadow.exploration": second, "canary.exploration": second,
+    }  # fmt: skip
     return [
         f"{name} is set, but has no effect {why.get(name, 'in this version')}"
         for name, wanted in asked.items()

@@ -53,7 +53,8 @@ class Trials:
     def decide(self, planner: Planner, request: Request, now: float, stay: Stay, *, alongside: bool) -> Decided:
         """By the canary if the request is its, else by the router's own policy, with the shadow beside it.
 
-        The shadow compares itself with the router's own policy alone. A pinned request tells of no policy.
+        The shadow compares itself with the router's own picks alone, not with a model that was explored. A pinned
+        request tells of no policy.
         """
         if request.routing.pin is not None:  # nobody has a choice here
             plan, scene, tried = planner.decide(request, now, stay=stay)
@@ -64,7 +65,7 @@ class Trials:
             return Decided(Canary.marked(plan, taken=True), scene, canary.second.policy)
         decision = planner.decide(request, now, stay=stay)
         plan, scene, tried = decision
-        aside = self._aside(decision, planner, now, stay) if alongside else None
+        aside = self._aside(decision, planner, now, stay) if alongside and not tried.at else None
         marked = plan if canary is None else Canary.marked(plan, taken=False)
         return Decided(marked, scene, planner.policy, aside, tried)
 

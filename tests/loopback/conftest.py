@@ -18,6 +18,15 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.upper(), raising=False)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _what_was_there_before() -> Iterator[None]:
+    """What other tests have left is not looked through again after each test here: it would take a second each."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 @pytest.fixture(params=[read_blocking, read_async], ids=["blocking", "asyncio"])
 def read(request: pytest.FixtureRequest) -> Iterator[Read]:
     yield request.param

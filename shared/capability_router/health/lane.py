@@ -40,7 +40,8 @@ _LEAST_WAIT_S = 0.001
 class Shared(NamedTuple):
     """What a lane has in common with others. `kin`: every lane of the same base URL, itself included.
 
-    `worked`: processor seconds of this process; None = how many calls a model bears is not learned.
+    `worked`: seconds that this process has worked or been kept from its loop; None = how many calls a model
+    bears is not learned.
     """
 
     breaker: Breaker

@@ -28,7 +28,8 @@ class Permit:
 
     `tokens` is the estimate it was let in with, `taken_at` monotonic seconds. To be settled exactly
     once; `forced` = passed an open breaker or a closed gate because every model was held; `trial` = tries a
-    credential or model that was refused. `worked`: processor seconds that this process had had by then.
+    credential or model that was refused. `worked`: seconds that this process
+    had worked, or been kept from its loop, by then.
     """
 
     __slots__ = ("epoch", "forced", "half_open", "id", "lane", "settled", "taken_at", "tokens", "trial", "worked")

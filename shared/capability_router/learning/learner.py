@@ -111,5 +111,7 @@ class Learner:
                 self.path.rename(self.path.with_name(f"{self.path.name}.damaged"))
                 self._damaged = False
             draft = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-            draft.write_text(text, encoding="utf-8")
+            owners = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(owners, "w", encoding="utf-8") as file:
+                file.write(text)
             os.replace(draft, self.path)

@@ -63,7 +63,8 @@ class Lessons(NamedTuple):
         counted = not outcome.usage.estimated and outcome.finish != "length"
         tokens = outcome.usage.output_tokens // _planned(plan, model).answers if counted else None
         seen, tenant = self.learned.sketch(request), request.routing.tenant
-        return Answered(model, plan.task, seen, tokens, _foreseen(plan), tenant)
+        foreseen = None if plan.canary else _foreseen(plan)  # another policy's picks say nothing of the own one's
+        return Answered(model, plan.task, seen, tokens, foreseen, tenant)
 
     def _turned_away(self, attempts: tuple[AttemptRecord, ...], plan: Plan, now: float) -> None:
         for attempt in attempts:

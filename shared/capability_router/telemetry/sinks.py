@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -35,7 +36,7 @@ class JsonlSink:
     def _append(self, line: str) -> None:
         if self._file is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._path.open("a", encoding="utf-8")
+            self._file = open(self._path, "a", encoding="utf-8", opener=_for_the_owner)  # noqa: SIM115 - held open
         self._file.write(line + "\n")
         self._file.flush()
 
@@ -50,11 +51,18 @@ class JsonlSink:
         return f"JsonlSink({str(self._path)!r})"
 
 
+def _for_the_owner(path: str, flags: int) -> int:
+    """A new file is for its owner alone: with `hashed_words` it tells something of the prompts."""
+    return os.open(path, flags, 0o600)
+
+
 class LogSink:
     """One INFO line per decision in the logger `capability_router`."""
 
     def write(self, record: dict[str, Any]) -> None:
-        """Log the record's headline."""
+        """Log a decision's headline; feedback and shadows' calls have none."""
+        if record.get("kind") != "decision":
+            return
         log.info(
             "%s -> %s (%s) attempts=%d cost_usd=%s elapsed_s=%.3f",
             record["request_id"], record["model"], record["reason"], len(record["attempts"]),
