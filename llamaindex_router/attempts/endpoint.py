@@ -232,11 +232,18 @@ class LlamaAttempt:
         """What has been seen so far."""
         if self._passage.end is not None:
             self._seen.ended(self._passage.end)
-        reply, headers = self._seen.reply(), self._passage.headers
+        reply, headers = self._muted(self._seen.reply()), self._passage.headers
         if not headers:
             return reply
         bill = billed({}, headers, stream=self._call.stream)
         return replace(reply, headers=headers, cost_usd=reply.cost_usd if bill is None else bill)
+
+    def _muted(self, reply: Reply) -> Reply:
+        """Of a whole reply an integration that nobody knows may not hand on why it ended."""
+        if self._call.stream or reply.finish is not None:
+            return reply
+        said = describe(self._llm)
+        return reply if said is not None and said.gives_reason else replace(reply, mute=True)
 
     def _method(self, *, is_async: bool) -> Callable[[], Any]:
         method = getattr(self._llm, self._call.name(is_async=is_async))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from decimal import Decimal
 from typing import Any
 
 from hypothesis import given, settings
@@ -153,9 +154,12 @@ def test_each_launch_is_settled_once_and_every_sum_is_that_of_its_calls(
     assert (ledger.refused_settlements, ledger.unsettled) == (len(calls) - len(booked), len(lines))
     assert ledger.calls() == booked
     whole = ledger.total()
-    assert whole.cost_usd.scaleb(12) == sum(c.cost_pico or 0 for c in booked)
+    spent = sum(c.cost_pico or 0 for c in booked)
+    assert (whole.cost_usd or Decimal(0)).scaleb(12) == spent
+    assert (whole.cost_usd is None) == (whole.unpriced > 0 and not spent)
     assert whole.estimated_usd.scaleb(12) == sum(c.cost_pico or 0 for c in booked if c.estimated)
     assert (whole.calls, whole.unpriced) == (len(booked), sum(c.cost_pico is None for c in booked))
     assert whole.input_tokens == sum(c.input_tokens for c in booked)
     for parts in (ledger.total(by=by).values(), [p.total for p in ledger.series(by, step="hour")]):
-        assert [sum(column) for column in zip(*parts, strict=True)] == list(whole) * bool(booked)
+        sums = [sum(figure or 0 for figure in column) for column in zip(*parts, strict=True)]
+        assert sums == [figure or 0 for figure in whole] * bool(booked)
