@@ -67,5 +67,6 @@ def test_refused_settlements_are_told_when_the_next_launch_begins_and_once(caplo
         assert not caplog.records
         for attempt in (2, 3):
             ledger.open(Line(told.request_id, attempt))
+            assert [record.name for record in caplog.records] == ["capability_router"]
         ledger.close()
     assert len(caplog.records) == 1
