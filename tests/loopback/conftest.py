@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import warnings
 from collections.abc import Iterator
 
 import pytest
@@ -21,7 +22,9 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _what_was_there_before() -> Iterator[None]:
     """What other tests have left is not looked through again after each test here: it would take a second each."""
-    gc.collect()
+    with warnings.catch_warnings():  # see pytest_sessionfinish: what SDKs keep on loops that are closed by now
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
     gc.freeze()
     yield
     gc.unfreeze()
