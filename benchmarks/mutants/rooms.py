@@ -27,7 +27,8 @@ _DRIVERS = (
     "tests/property/test_execution.py",
 )  # fmt: skip
 _BREAKER = (
-    "tests/unit/health/test_breaker.py", "tests/unit/health/test_board.py", "tests/property/test_health_machine.py",
+    "tests/unit/health/test_breaker.py", "tests/unit/health/test_board.py", "tests/unit/health/test_board_bans.py",
+    "tests/property/test_health_machine.py",
 )  # fmt: skip
 _WINDOW = ("tests/unit/health/test_window.py", *_BREAKER)
 _CORPUS, _EVIDENCE = "tests/unit/faults/test_corpus.py", "tests/unit/faults/test_evidence.py"
@@ -58,7 +59,7 @@ ROOMS = (
     Room("health/breaker.py", _BREAKER),
     Room("health/window.py", _WINDOW),
     Room("health/permit.py", ("tests/unit/health/test_permit.py", *_BREAKER)),
-    Room("health/credentials.py", ("tests/unit/health/test_credentials.py", "tests/unit/health/test_board.py")),
+    Room("health/credentials.py", ("tests/unit/health/test_credentials.py", "tests/unit/health/test_board_bans.py")),
     Room("health/bearing.py", ("tests/unit/health/test_bearing.py", "tests/unit/health/test_busy_caller.py")),
     Room("faults/classify.py", (_ODD, _EVIDENCE, *_CLASSIFIER)),
     Room("faults/evidence.py", (_EVIDENCE, _ODD, *_CLASSIFIER)),
