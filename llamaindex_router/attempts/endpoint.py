@@ -33,6 +33,7 @@ from llamaindex_router.errors import fault_of, note_terms
 from llamaindex_router.fleet.chain_model import address_of_router, described, is_chat_model
 from llamaindex_router.fleet.children import Children
 from llamaindex_router.messages.handover import Origins
+from llamaindex_router.messages.toolset import offered_by
 from llamaindex_router.passage import Passage, taken
 from llamaindex_router.tracing import tagged, tapping
 
@@ -150,6 +151,10 @@ def _with_extras(call: Call[Any], kwargs: dict[str, Any], extras: Mapping[str, A
     return {**extras, **kwargs}
 
 
+def _transcript(llm: LLM, call: Call[Any]) -> Transcript | ObjectTranscript:
+    return Transcript(offered_by(llm, call.tools, call.kwargs))
+
+
 class LlamaAttempt:
     """One call on one LLM."""
 
@@ -162,7 +167,7 @@ class LlamaAttempt:
         self._llm, self._call, self._args, self._kwargs, self._launch = llm, call, args, kwargs, launch
         self._passage, self._loops, self._seam = Passage(launch.timeouts), loops, seam
         self._asks = asks
-        self._seen: Transcript | ObjectTranscript = ObjectTranscript(call.args[0]) if call.structured else Transcript()
+        self._seen = ObjectTranscript(call.args[0]) if call.structured else _transcript(llm, call)
 
     @property
     def keeps_time(self) -> bool:

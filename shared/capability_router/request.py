@@ -213,6 +213,7 @@ class Reply:
     `hollow`: the chunks so far held neither content nor a terminal reason, which this format always gives.
     `carried`: it held content, if only reasoning or a block that is no text.
     `mute`: it is whole, and its client may have kept the terminal reason to itself.
+    `unoffered_tool_calls`: how many of those that are malformed are of no tool of the request.
     """
 
     usage: Usage | None = None
@@ -229,6 +230,7 @@ class Reply:
     hollow: bool = False
     carried: bool = False
     mute: bool = False
+    unoffered_tool_calls: int = 0
 
     @property
     def empty(self) -> bool:

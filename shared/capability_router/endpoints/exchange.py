@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import AsyncIterator, Iterator, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import httpcore
@@ -19,6 +20,7 @@ from capability_router.endpoints.errors import EndpointConnectionError, Endpoint
 from capability_router.endpoints.lanes import Server, async_lanes, lanes
 from capability_router.endpoints.sse import DONE, SseParser
 from capability_router.endpoints.wire import BROKEN_FINISHES, Delta, delta_from
+from capability_router.faults.offered import Offered, offered_in
 from capability_router.request import Reply
 
 if TYPE_CHECKING:
@@ -261,9 +263,18 @@ class Exchange:
     # What the drivers ask
 
     def commits(self, delta: Delta) -> bool:
-        """Whether this delta carries text, reasoning, a refusal or a tool call."""
+        """Whether this delta carries text, reasoning, a refusal or a tool call.
+
+        A call of a tool that was not offered is held: another model may still answer.
+        """
+        if delta.tool_calls and self.assembly.only_calls_of_others(self._offered):
+            return False
         return delta.carries
 
     def reply(self) -> Reply:
         """The reply so far; whole once the chunks have ended."""
-        return self.assembly.reply(self.headers, stream=self._stream)
+        return self.assembly.reply(self.headers, stream=self._stream, tools=self._offered)
+
+    @cached_property
+    def _offered(self) -> Offered:
+        return offered_in(self._body.get("tools"))

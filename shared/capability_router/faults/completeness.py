@@ -70,8 +70,14 @@ def _malformed(reply: Reply, streaming: bool) -> Fault | None:
     count = reply.malformed_tool_calls
     if count <= 0 or (reply.tool_calls and not streaming):
         return None
-    told = "with broken arguments" if reply.tool_calls else "none with valid arguments"
-    return Fault("malformed_tool_call", f"{count} tool call{'s' if count > 1 else ''}, {told}")
+    return Fault("malformed_tool_call", f"{count} tool call{'s' if count > 1 else ''}, {_wrong(reply)}")
+
+
+def _wrong(reply: Reply) -> str:
+    if reply.unoffered_tool_calls:
+        alone = reply.unoffered_tool_calls == reply.malformed_tool_calls
+        return f"{'' if alone else 'broken or '}of no tool that was offered"
+    return "with broken arguments" if reply.tool_calls else "none with valid arguments"
 
 
 def _unparsable(reply: Reply) -> Fault | None:

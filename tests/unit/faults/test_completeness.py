@@ -98,6 +98,14 @@ def test_the_parsers_message_stays_out() -> None:
         (Reply(finish=Finish.TOOL_CALLS, malformed_tool_calls=1), "1 tool call, none with valid arguments"),
         (Reply(finish=Finish.TOOL_CALLS, malformed_tool_calls=2), "2 tool calls, none with valid arguments"),
         (Reply(finish=Finish.TOOL_CALLS, malformed_tool_calls=1, tool_calls=1), "1 tool call, with broken arguments"),
+        (
+            Reply(finish=Finish.TOOL_CALLS, malformed_tool_calls=2, unoffered_tool_calls=2),
+            "2 tool calls, of no tool that was offered",
+        ),
+        (
+            Reply(finish=Finish.TOOL_CALLS, malformed_tool_calls=2, unoffered_tool_calls=1, tool_calls=1),
+            "2 tool calls, broken or of no tool that was offered",
+        ),
         (Reply(finish=Finish.STOP, text="{", parse_error="pydantic.ValidationError"), "pydantic.ValidationError"),
         (Reply(finish=Finish.STOP, text="{", parse_error="_" + "e" * 63), "_" + "e" * 63),
         (Reply(finish=Finish.STOP, text="{", parse_error="e" * 65), ""),
