@@ -6,7 +6,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessageChunk
 
-from capability_router.sdk_streams import sdk_chunk
+from capability_router.connections.sdk_streams import sdk_chunk
 
 
 def with_refusal(piece: Any, pieces: Any) -> Any:

@@ -59,7 +59,7 @@ ROOMS = (
     Room("health/breaker.py", _BREAKER),
     Room("health/window.py", _WINDOW),
     Room("health/permit.py", ("tests/unit/health/test_permit.py", *_BREAKER)),
-    Room("health/credentials.py", ("tests/unit/health/test_credentials.py", "tests/unit/health/test_board_bans.py")),
+    Room("health/bans.py", ("tests/unit/health/test_bans.py", "tests/unit/health/test_board_bans.py")),
     Room("health/bearing.py", ("tests/unit/health/test_bearing.py", "tests/unit/health/test_busy_caller.py")),
     Room("faults/classify.py", (_ODD, _EVIDENCE, *_CLASSIFIER)),
     Room("faults/evidence.py", (_EVIDENCE, _ODD, *_CLASSIFIER)),

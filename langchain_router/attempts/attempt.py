@@ -19,14 +19,14 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.prompt_values import ChatPromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
 
-from capability_router.closed_loops import Loops
+from capability_router.connections.closed_loops import Loops
+from capability_router.connections.sdk_streams import aclosing_all, closing_all, sdk_chunk
+from capability_router.connections.stale import past_stale
 from capability_router.endpoints.chain_usage import under
 from capability_router.execution.effects import GRACE_S, Launch
 from capability_router.execution.endpoint import aclosable, closable
 from capability_router.execution.outer import bound_inside
 from capability_router.request import Reply
-from capability_router.sdk_streams import aclosing_all, closing_all, sdk_chunk
-from capability_router.stale_connection import past_stale
 from langchain_router.attempts.doorkeeper import Doorkeeper
 from langchain_router.attempts.inside import inside
 from langchain_router.attempts.listeners import Counted, Shown

@@ -12,7 +12,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableConfig
 from pydantic import BaseModel
 
-from capability_router.closed_loops import Loops
+from capability_router.connections.closed_loops import Loops
 from capability_router.endpoints.usage import usage_from
 from capability_router.execution.effects import Launch
 from capability_router.request import Finish, Reply, Usage

@@ -10,7 +10,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 
 from capability_router.catalog.registry import Registry
-from capability_router.closed_loops import Loops
+from capability_router.connections.closed_loops import Loops
 from capability_router.request import Request
 from langchain_router.fleet.copies import retries_left, with_defaults, without_retries
 from langchain_router.fleet.sources import model_of

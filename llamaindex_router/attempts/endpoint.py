@@ -17,13 +17,13 @@ from llama_index.core.llms.llm import LLM
 from capability_router.address import Address, fingerprint
 from capability_router.catalog.aliases import provider_of
 from capability_router.catalog.entry import Description
-from capability_router.closed_loops import Loops
+from capability_router.connections.closed_loops import Loops
+from capability_router.connections.sdk_streams import sdk_streams
+from capability_router.connections.stale import past_stale
 from capability_router.execution.effects import GRACE_S, Launch
 from capability_router.faults.kinds import Fault
 from capability_router.money.bill import billed
 from capability_router.request import Reply, own_answers, own_service
-from capability_router.sdk_streams import sdk_streams
-from capability_router.stale_connection import past_stale
 from llamaindex_router.attempts.continuation import Seam, going_on
 from llamaindex_router.attempts.seen import ObjectTranscript, Transcript
 from llamaindex_router.attempts.told_usage import ASKED, counts_alone, wants_asking

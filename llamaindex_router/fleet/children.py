@@ -17,7 +17,7 @@ from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms.llm import LLM
 
 from capability_router.catalog.aliases import KEY_VARIABLES, canonical
-from capability_router.closed_loops import Loops
+from capability_router.connections.closed_loops import Loops
 from capability_router.endpoints.providers import known, spec_for
 from capability_router.errors import ConfigError
 from llamaindex_router.fleet.chain_model import is_chat_model

@@ -15,7 +15,8 @@ from llama_index.core.llms import ChatMessage
 from llama_index.llms.openai import OpenAI
 from loopback.chat_server import ChatServer, Wire, completion, reply, stall
 
-from capability_router import AllCandidatesFailed, unread
+from capability_router import AllCandidatesFailed
+from capability_router.connections import unread
 from capability_router.endpoints import lanes
 from langchain_router import ChatEndpoint, ChatRouter
 from llamaindex_router import EndpointLLM, RouterLLM

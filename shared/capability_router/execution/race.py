@@ -1,8 +1,9 @@
 """Attempts that run beside the driver, so that it can hear of two at once, and of the time.
 
 Each attempt has a runner, a thread or a task, that puts what comes into one box; the driver takes it
-out, or hears the alarm. A task can be cancelled. A thread can't: the connection of one whose attempt is given
-up is shut where that can be (unread.py), else it reads on until the next chunk or its own client's time-out.
+out, or hears the alarm. A task can be cancelled. A thread can't: the connection of one whose attempt is
+given up is shut where that can be (connections/unread.py), else it reads on until the next chunk or its own
+client's time-out.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from capability_router.bell import Bell, Lateness
+from capability_router.connections.unread import UNREAD
 from capability_router.execution.endpoint import Attempt, aclosable, closable
 from capability_router.execution.performance import Performance
-from capability_router.unread import UNREAD
 
 C = TypeVar("C")
 _AHEAD = 64  # chunks that a runner may be ahead of its reader

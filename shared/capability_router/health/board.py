@@ -22,9 +22,9 @@ from typing import Any
 from capability_router.address import Address
 from capability_router.clock import seeded
 from capability_router.errors import ConfigError
+from capability_router.health.bans import Ban, Bans
 from capability_router.health.breaker import OPEN, Breaker, BreakerConfig
 from capability_router.health.condition import Condition, HealthEvent
-from capability_router.health.credentials import Ban, Bans
 from capability_router.health.gates import Gate
 from capability_router.health.lane import Lane, Shared
 from capability_router.health.permit import Hold, Permit, Verdict

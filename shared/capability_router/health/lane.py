@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from capability_router.address import Address
+from capability_router.health.bans import Bans, What
 from capability_router.health.bearing import Bearing
 from capability_router.health.breaker import CLOSED, HALF_OPEN, ISOLATED, OPEN, Breaker
 from capability_router.health.condition import Condition, EventKind, HealthEvent, Tell
-from capability_router.health.credentials import Bans, What
 from capability_router.health.gates import Gate
 from capability_router.health.latency import Latency
 from capability_router.health.limiter import Limiter

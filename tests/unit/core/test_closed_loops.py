@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from capability_router import closed_loops
-from capability_router.closed_loops import Loops, drop_dead
+from capability_router.connections import closed_loops
+from capability_router.connections.closed_loops import Loops, drop_dead
 
 
 class Handler(BaseHTTPRequestHandler):

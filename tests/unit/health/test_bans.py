@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from capability_router.address import Address
+from capability_router.health.bans import Ban, Bans
 from capability_router.health.breaker import BreakerConfig
-from capability_router.health.credentials import Ban, Bans
 from capability_router.health.permit import Verdict
 
 HERE = Address("https://a.example/v1", "m", "key")
