@@ -12,6 +12,7 @@ from llama_index.core.bridge.pydantic import BaseModel
 from capability_router.faults.offered import Offered, strange
 from capability_router.request import Finish, Reply, Usage
 from llamaindex_router.messages.handover import key_of
+from llamaindex_router.messages.tapped import Tapped
 from llamaindex_router.messages.tool_calls import tool_calls_of
 from llamaindex_router.messages.usage import bill_of, counts_of, field, finish_of, refuses, tier_of, usage_of
 from llamaindex_router.messages.wording import Response, Wording, words_of
@@ -140,7 +141,7 @@ class ObjectTranscript:
     def __init__(self, kind: type[Any]) -> None:
         self._kind = kind
         self._object: Any = None
-        self.tapped: list[Response] = []
+        self.tapped = Tapped()
 
     def take(self, value: Any) -> bool:
         """Note the object so far; True once one of its fields is known."""
@@ -156,11 +157,9 @@ class ObjectTranscript:
 
         While it grows it is one of a looser class, in which every field may be missing.
         """
-        seen = [_replied(response) for response in self.tapped]
+        seen = [_replied(response) for response in self.tapped.responses]
         last = seen[-1] if seen else Reply()
-        objects = self._object if isinstance(self._object, list) and self._object else [self._object]
-        found = all(isinstance(value, self._kind) for value in objects)
-        kind = type(objects[0]).__name__
+        found, kind = self._found, type(self._objects[0]).__name__
         return Reply(
             usage=_total([r.usage for r in seen if r.usage is not None]),
             finish=Finish.STOP if found else last.finish,
@@ -169,6 +168,25 @@ class ObjectTranscript:
             cost_usd=last.cost_usd,
             parse_error="" if found or self._object is None else f"gave_{kind}",
         )
+
+    @property
+    def withheld(self) -> Finish | None:
+        """The end of the last response, if it is a refusal or a filter's, and there is no whole object."""
+        tapped = self.tapped
+        if self._found or not tapped.responses:
+            return None
+        end = _replied(tapped.responses[-1]).finish
+        if end is Finish.STOP and tapped.refused:
+            return Finish.REFUSAL
+        return end if end in (Finish.REFUSAL, Finish.CONTENT_FILTER) else None
+
+    @property
+    def _objects(self) -> list[Any]:
+        return self._object if isinstance(self._object, list) and self._object else [self._object]
+
+    @property
+    def _found(self) -> bool:
+        return all(isinstance(value, self._kind) for value in self._objects)
 
 
 def _replied(response: Response) -> Reply:
