@@ -38,7 +38,7 @@ from langchain_router.messages.provider_tools import portable
 from langchain_router.messages.raw_calls import RawCall, unrepaired
 from langchain_router.messages.replies import EventReader, Reader, finish_of
 from langchain_router.partners.dialects import dialect_of
-from langchain_router.refusals import with_refusal
+from langchain_router.refusals import Refusals, with_refusal
 from langchain_router.runs import stop_hearing
 from langchain_router.timeouts import TIMEOUTS
 from langchain_router.tracing import attempt_context
@@ -78,6 +78,7 @@ class ModelAttempt:
         if call.mode == "events":
             self._counted = Counted(self._dialect.counting)
             config["callbacks"].add_handler(self._counted, inherit=True)  # type: ignore[union-attr]  # a child manager
+            self._keep_refusals()
         self._hand_over(launch.candidate.provider)
 
     def _read(self, model: BaseChatModel) -> Reader | EventReader:
@@ -116,6 +117,11 @@ class ModelAttempt:
         self._shown = self._counted = shown
         self._config["callbacks"].add_handler(shown, inherit=True)  # type: ignore[union-attr]  # a child manager
         self._void = before if before.tokens else None
+        self._keep_refusals()
+
+    def _keep_refusals(self) -> None:
+        if self._dialect.drops_refusals:
+            self._config["callbacks"].add_handler(Refusals(), inherit=True)  # type: ignore[union-attr]  # a child manager
 
     @property
     def keeps_time(self) -> bool:

@@ -247,7 +247,12 @@ class EventReader:
         if kind == "message-finish":
             metadata = dict(event.get("metadata") or {})
             metadata.setdefault("finish_reason", event.get("reason"))
-            self._reader.see(AIMessage(content="", usage_metadata=event.get("usage"), response_metadata=metadata))
+            self._reader.see(
+                AIMessage(
+                    content="", usage_metadata=event.get("usage"), response_metadata=metadata,
+                    additional_kwargs=event.get("additional_kwargs") or {},
+                )
+            )  # fmt: skip
         return False
 
     def _start(self, block: Mapping[str, Any], index: Any) -> bool:

@@ -209,7 +209,7 @@ class LlamaAttempt:
             await _aclose(answer)
 
     def _check_withheld(self, error: Exception | None = None) -> None:
-        """Raise AnswerWithheld where a model refused or was stopped before there was an object: parsers see a misfit."""
+        """Raise AnswerWithheld if a model refused or was stopped before there was an object; parsers see a misfit."""
         end = self._seen.withheld if isinstance(self._seen, ObjectTranscript) else None
         if end is not None and (error is None or misparsed(error)):
             raise AnswerWithheld(filtered=end is Finish.CONTENT_FILTER) from error

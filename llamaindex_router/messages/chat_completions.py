@@ -146,7 +146,7 @@ def json_schema(output_cls: type[Any]) -> Mapping[str, Any]:
 
 
 def object_of(response: ChatResponse, output_cls: type[Any]) -> Any:
-    """The object that an answer in JSON is. Raises ValidationError, or AnswerWithheld where a model refuses or is stopped."""
+    """The object that an answer is. Raises ValidationError, or AnswerWithheld if the model refused or was stopped."""
     finish = finish_of(response.raw)
     filtered = finish is Finish.CONTENT_FILTER
     if filtered or finish is Finish.REFUSAL or refuses(response.raw):
