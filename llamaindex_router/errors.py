@@ -101,6 +101,8 @@ def _without_choices(error: BaseException) -> Fault | None:
         return None
     for frame, _ in walk_tb(error.__traceback__):
         if str(frame.f_globals.get("__name__")).startswith("llama_index.llms.openai."):
+            if isinstance(getattr(frame.f_locals.get("delta"), "content", None), (list, dict)):
+                return no_reply(None, error)  # it takes texts alone
             response = frame.f_locals.get("response")
             if response is not None and _hollow(response):
                 extra = getattr(response, "model_extra", None) or {}

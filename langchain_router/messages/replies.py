@@ -95,6 +95,22 @@ def _full(block: Any) -> bool:
     return any(told) if told or block.get("type") in ("text", "thinking", "reasoning") else True
 
 
+def _holds_other(message: AIMessage) -> bool:
+    """Whether it holds an image, sound or another thing that is no text: as a block, or beside the content."""
+    content, beside = message.content, message.additional_kwargs
+    if not isinstance(content, str) and any(isinstance(b, dict) and b.get("type") in _OTHER for b in content):
+        return True
+    return bool(beside and not _BESIDE.isdisjoint(beside) and any(beside.get(name) for name in _BESIDE))
+
+
+_OTHER = frozenset({
+    "image", "image_url", "output_image", "image_generation_call", "audio", "output_audio", "media", "video", "file",
+    "executable_code", "code_execution_result", "server_tool_call", "server_tool_result", "server_tool_use",
+})  # fmt: skip
+_BESIDE = frozenset({"audio", "function_call", "tool_outputs"})
+"""What ChatOpenAI puts beside the content, the old form of a tool call among it."""
+
+
 def _full_beside_calls(block: Any) -> bool:
     """Whether it carries anything but a part of a tool call, in whichever provider's form."""
     return _full(block) and not (isinstance(block, dict) and block.get("type") in _CALLS)
@@ -110,8 +126,8 @@ class Reader:
     """
 
     __slots__ = (
-        "_calls", "_cost", "_finish", "_headers", "_malformed", "_model", "_refused", "_seen", "_streamed", "_tally",
-        "_texts", "_tier", "_tools", "_unoffered", "cached", "carried",
+        "_calls", "_cost", "_finish", "_headers", "_malformed", "_model", "_other", "_refused", "_seen", "_streamed",
+        "_tally", "_texts", "_tier", "_tools", "_unoffered", "cached", "carried",
     )  # fmt: skip
 
     def __init__(self, counting: Counting = "", *, streamed: bool = False, tools: Offered = None) -> None:
@@ -125,7 +141,7 @@ class Reader:
         self._malformed = 0
         self._finish: Finish | None = None
         self._model = ""
-        self._refused = False
+        self._refused = self._other = False
         self._cost: Decimal | None = None
         self._headers: Mapping[str, str] = {}
         self.cached = False
@@ -144,6 +160,7 @@ class Reader:
             not isinstance(message.content, str) and any(map(_refuses, message.content))
         ):
             self._refused = True  # a stream's last chunk says "stop" all the same
+        self._other = self._other or _holds_other(message)
         called = self._take_calls(message)
         carries = carries_content(message) and not (called and self._only_calls_of_others(message))
         self.carried = self.carried or carries
@@ -212,18 +229,29 @@ class Reader:
             under(self._tally.usage, self._tier), Finish.REFUSAL if refused else self._finish, "".join(self._texts),
             len(calls) - broken + len(self._seen),
             self._malformed + broken, ids + tuple(self._seen), self._model, self._cost, self.cached, self._headers,
-            parse_error, carried=self.carried, unoffered_tool_calls=self._unoffered + unoffered,
+            parse_error, carried=self.carried, unoffered_tool_calls=self._unoffered + unoffered, other=self._other,
         )  # fmt: skip
 
 
 class EventReader:
     """Collects a reply from the events of the v3 protocol, in order. `tools`: the names of those that were offered."""
 
-    __slots__ = ("_begun", "_calls", "_held", "_malformed", "_reader", "_texts", "_tools", "_unoffered", "carried")
+    __slots__ = (
+        "_begun",
+        "_calls",
+        "_held",
+        "_malformed",
+        "_other",
+        "_reader",
+        "_texts",
+        "_tools",
+        "_unoffered",
+        "carried",
+    )
 
     def __init__(self, tools: Offered = None) -> None:
         self._tools, self._held, self._unoffered = tools, set[Any](), 0
-        self._begun = 0
+        self._begun, self._other = 0, False
         self._reader = Reader(streamed=True)
         self._texts: list[str] = []
         self._calls: list[str] = []
@@ -271,6 +299,7 @@ class EventReader:
 
     def _block(self, block: Mapping[str, Any]) -> bool:
         kind = block.get("type")
+        self._other = self._other or kind in _OTHER
         if _refuses(block):
             self._reader.see(AIMessage(content=[dict(block)]))
         if kind == "tool_call":
@@ -291,7 +320,7 @@ class EventReader:
         """What has been seen so far."""
         calls = max(len(self._calls), self._begun - self._malformed)  # also those that were cut off
         return replace(
-            self._reader.reply(), text="".join(self._texts), tool_calls=calls,
+            self._reader.reply(), text="".join(self._texts), tool_calls=calls, other=self._other,
             malformed_tool_calls=self._malformed, tool_call_ids=tuple(filter(None, self._calls)),
             carried=self.carried, unoffered_tool_calls=self._unoffered,
         )  # fmt: skip

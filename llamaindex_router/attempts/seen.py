@@ -115,7 +115,7 @@ class Transcript:
         return Reply(
             usage=self.usage,
             finish=self.finish,
-            text=self._wording.text or self._other_content(),
+            text=self._wording.text,
             # agents take the broken ones with the sound, and repair them
             tool_calls=0 if broken else len(calls) - unoffered,
             malformed_tool_calls=broken + unoffered,
@@ -125,12 +125,16 @@ class Transcript:
             hollow=self._hollow,
             carried=self._carried,
             unoffered_tool_calls=unoffered,
+            other=self._holds_other(),
         )
 
-    def _other_content(self) -> str:
-        """A mark for an answer of images or sound alone: it isn't empty."""
-        blocks = self._message.blocks if self._message is not None else ()
-        return "".join(f"[{b.block_type}]" for b in blocks if b.block_type in ("image", "audio", "video", "document"))
+    def _holds_other(self) -> bool:
+        """Whether it holds images, sound or documents, or a tool call in the old form: it isn't empty."""
+        message = self._message
+        if message is None:
+            return False
+        media = any(block.block_type in ("image", "audio", "video", "document") for block in message.blocks)
+        return media or bool(message.additional_kwargs.get("function_call"))
 
 
 class ObjectTranscript:

@@ -19,7 +19,7 @@ from capability_router.endpoints.clocks import Patience
 from capability_router.endpoints.errors import EndpointConnectionError, EndpointError, EndpointTimeout
 from capability_router.endpoints.lanes import Server, async_lanes, lanes
 from capability_router.endpoints.sse import DONE, SseParser
-from capability_router.endpoints.wire import BROKEN_FINISHES, Delta, delta_from
+from capability_router.endpoints.wire import BROKEN_FINISHES, Delta, delta_from, number_of
 from capability_router.faults.offered import Offered, offered_in
 from capability_router.request import Reply
 
@@ -80,6 +80,7 @@ class Exchange:
         self._events = SseParser()
         self._whole: list[bytes] | None = None
         self._size = 0
+        self._choice = 0 if self._body.get("n") not in (None, 1) else None
         self._unzip: Any = None
         self._done = False
 
@@ -189,7 +190,7 @@ class Exchange:
     def _parsed(self, payload: bytes) -> dict[str, Any]:
         try:
             body = json.loads(payload)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise self._tell(answers.not_a_reply(answers.kind_of(payload))) from None
         if not isinstance(body, dict):
             raise self._tell(answers.not_a_reply("JSON that is no object"))
@@ -199,7 +200,9 @@ class Exchange:
 
     def _delta(self, body: dict[str, Any]) -> Delta:
         try:
-            delta = delta_from(body)
+            delta = delta_from(body, self._choice)
+            if self._choice is None:  # a stream that begins with one goes on with that one
+                self._choice = number_of(body)
         except (AttributeError, TypeError, KeyError, IndexError):
             raise self._tell(answers.not_a_reply("JSON of another shape")) from None
         if delta.finish in BROKEN_FINISHES:

@@ -45,6 +45,8 @@ def _empty(reply: Reply, streaming: bool) -> Fault | None:
     """
     if reply.cached or not reply.empty or reply.parse_error:
         return None
+    if reply.finish is Finish.TOOL_CALLS and not reply.carried:
+        return Fault("malformed_tool_call", "an end for tool calls, and none")
     ended = reply.finish is Finish.STOP or (reply.finish is None and not streaming)
     if ended or (reply.finish in _NOTHING and _bare(reply)):
         return Fault(_NOTHING.get(reply.finish, "empty"), "no text and no tool call")
