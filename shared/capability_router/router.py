@@ -9,6 +9,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from capability_router.catalog.aliases import canonical
 from capability_router.catalog.entry import Describe
 from capability_router.catalog.registry import Registry
 from capability_router.clock import Clock, SystemClock
@@ -42,7 +43,7 @@ from capability_router.policies.shadow import Aside
 from capability_router.request import Outcome, Request
 from capability_router.shadow_calls import Again, ShadowCalls
 from capability_router.stores.base import Store
-from capability_router.telemetry.recorder import Recorder
+from capability_router.telemetry.recorder import Recorder, Traces
 from capability_router.telemetry.sinks import Sink, Sinks, configured_sinks
 from capability_router.treasury import Treasury
 from capability_router.trials import Decided, Trials
@@ -105,6 +106,7 @@ class Router:
             learnt.learned, learnt.guard,
         )  # fmt: skip
         self._listeners: list[Callable[[Request, Outcome], None]] = []
+        self._recorder.traces = _traces(self)
 
     @classmethod
     def from_config(
@@ -149,6 +151,8 @@ class Router:
             self.planner.explorer.took(tried.extra_pico, self.clock.now())
         machine = self._dispatch.machine(request, plan, self._accounts.open(request, plan), gate)
         ended = self._ended if aside is None else partial(self._ended, aside=aside, again=again)
+        if self._recorder.traces is not None:
+            ended = partial(ended, caller=self._recorder.traces.caller(request))
         return Run(request, plan, machine, endpoint, self.clock, ended)
 
     def feedback(self, request_id: str, score: float) -> None:
@@ -236,12 +240,12 @@ class Router:
         stay = self._lessons.affinity.of(request, now)
         return self._trials.decide(self.planner, request, now, stay, alongside=alongside)
 
-    def _ended(self, run: Run[Any], aside: Aside | None = None, again: Again | None = None) -> None:
+    def _ended(self, run: Run[Any], aside: Aside | None = None, again: Again | None = None, caller: Any = None) -> None:
         outcome, request = run.outcome, run.request
         if outcome is None:
             return
         self._lessons.ended(request, run.plan, outcome, run.reply, self.clock.now())
-        self._recorder.decided(request, run.plan, outcome, run.reply, aside)
+        self._recorder.decided(request, run.plan, outcome, run.reply, aside, caller)
         for listener in self._listeners:
             try:
                 listener(request, outcome)
@@ -304,6 +308,21 @@ def _recorder(sinks: Sinks, registry: Registry, s: Settings, clock: Clock) -> Re
     return Recorder(
         sinks, s.name, clock.unix, cards=registry.cards, policy=(s.policy.model_dump(), s.rules), seed=s.policy.seed,
         content=s.telemetry.capture_content, traits=_hasher() if s.telemetry.hashed_words else None,
+    )  # fmt: skip
+
+
+def _traces(router: Router) -> Traces | None:
+    """Spans and metrics, if they are wanted; ConfigError where OpenTelemetry's API is not installed."""
+    told = router.settings.telemetry
+    if not told.otel.on:
+        return None
+    try:
+        from capability_router.telemetry.otel.tracing import Tracing  # here, because it loads OpenTelemetry
+    except ModuleNotFoundError as error:
+        raise ConfigError("telemetry.otel needs opentelemetry-api: install capability-router[otel]") from error
+    return Tracing(
+        router, router.registry, router.sinks, attempts=told.otel.attempts, content=told.capture_content,
+        folded=canonical,
     )  # fmt: skip
 
 

@@ -1,0 +1,64 @@
+"""Makes the spans of a request when it is over, with the times at which things were."""
+
+from __future__ import annotations
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+
+from capability_router.request import AttemptRecord
+from capability_router.telemetry.otel import attributes, names
+from capability_router.telemetry.otel.instrumentors import of_an_instrumentor
+from capability_router.telemetry.otel.over import Over
+
+ATTEMPT = f"{names.OWN}.attempt"
+"""The event of an attempt on a span that is somebody else's."""
+
+
+class Spans:
+    """The spans go to the application's tracer provider, whenever it is set."""
+
+    def __init__(self, version: str) -> None:
+        self._tracer = trace.get_tracer(names.SCOPE, version, schema_url=names.SCHEMA_URL)
+
+    def tell(self, over: Over) -> None:
+        """The router's span, below the caller's, with its attempts; where those have spans, what they lack."""
+        if over.caller.seen:
+            self._enrich(trace.get_current_span(over.caller.context), over)
+            return
+        span = self._tracer.start_span(
+            f"route {over.router}", context=over.caller.context, kind=SpanKind.INTERNAL,
+            attributes=attributes.of_request(over), start_time=over.ns(0.0),
+        )  # fmt: skip
+        if over.traced:
+            within = trace.set_span_in_context(span, over.caller.context)
+            for attempt in over.outcome.attempts:
+                self._attempt(over, attempt, within)
+        else:
+            _events(span, over)
+        _judged(span, attributes.error_of(over), over.outcome.reason)
+        span.end(over.ns(over.outcome.elapsed_s))
+
+    def _attempt(self, over: Over, attempt: AttemptRecord, within: Context) -> None:
+        span = self._tracer.start_span(
+            f"{names.CHAT} {over.serves(attempt).model}", context=within, kind=SpanKind.CLIENT,
+            attributes=attributes.of_attempt(over, attempt), start_time=over.ns(attempt.started_s),
+        )  # fmt: skip
+        _judged(span, attempt.fault if attributes.is_error(attempt) else None, attempt.detail)
+        span.end(over.ns(attempt.started_s + attempt.elapsed_s))
+
+    def _enrich(self, span: Span, over: Over) -> None:
+        """The instrumentor's span of the router's call, while it is open: a stream's may have ended before."""
+        if of_an_instrumentor(span) and span.is_recording():
+            span.set_attributes(attributes.of_request(over))
+            _events(span, over)
+
+
+def _events(span: Span, over: Over) -> None:
+    for attempt in over.outcome.attempts:
+        span.add_event(ATTEMPT, attributes.own(attempt), over.ns(attempt.started_s + attempt.elapsed_s))
+
+
+def _judged(span: Span, error: str | None, why: str) -> None:
+    if error is not None:
+        span.set_status(Status(StatusCode.ERROR, why or error))
