@@ -151,7 +151,7 @@ def test_a_score_that_is_given_again_counts_once_and_a_corrected_one_as_it_was_c
     """Whoever presses a button fifty times has said one thing."""
     ended(lessons, plan)
     for score in (1.0, *[0.0] * 50):
-        lessons.scored("r", score)
+        lessons.scored(ASKED.id, score)
     assert lessons.prior.on("chat")["a"].level == pytest.approx(0.5 * 20 / 21)
 
 
@@ -160,5 +160,5 @@ def test_an_evaluator_s_numbers_are_numbers(lessons: Lessons, plan: Plan, number
     numpy = pytest.importorskip("numpy")
     kind, _, value = number.rstrip(")").partition("(")
     ended(lessons, plan)
-    lessons.scored("r", getattr(numpy, kind)(float(value)))
+    lessons.scored(ASKED.id, getattr(numpy, kind)(float(value)))
     assert lessons.prior.on("chat")["a"].level >= 0.5
