@@ -174,8 +174,9 @@ def _figures(figures: Mapping[str, Figure]) -> dict[str, Any]:
 
 
 def drawn(found: Iterable[Finding]) -> str:
-    """The SVG of all groups whose costs are known."""
-    return frontiers([_plane(f.contest, f) for f in found if f.contest is not None and f.contest.priced])
+    """The SVG of all groups whose costs are known; "" where there is none."""
+    planes = [_plane(f.contest, f) for f in found if f.contest is not None and f.contest.priced]
+    return frontiers(planes) if planes else ""
 
 
 def _plane(contest: Contest, finding: Finding) -> Plane:

@@ -180,3 +180,14 @@ def test_on_recorded_outcomes_of_real_models(tmp_path: Path) -> None:
         assert learned["gap"]["value"] > 0.05
         assert learned["ece"]["value"] < 0.05
         assert (found.exit_code, group["verdict"]["reason"]) == (0, "gain")
+
+
+def test_without_costs_nothing_is_drawn_and_that_is_told(tmp_path: Path) -> None:
+    rows = outcomes(200, pays=True)
+    for row in rows:
+        for told in row["outcomes"].values():
+            del told["cost_usd"]
+    plot = tmp_path / "plot.svg"
+    found = run(logged(tmp_path / "log.jsonl", rows), "--plot", plot)
+    assert not plot.exists()
+    assert "plot.svg is not drawn: no group has two models with enough outcomes and costs" in found.stderr
