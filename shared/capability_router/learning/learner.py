@@ -16,13 +16,14 @@ from typing import NamedTuple
 from capability_router.errors import ConfigError
 from capability_router.learning.drift import Drift, Standing
 from capability_router.learning.quality.arrays import Unreadable
-from capability_router.learning.quality.memory import Remembered, Result
+from capability_router.learning.quality.memory import FORMER, Remembered, Result
 from capability_router.learning.quality.model import Quality
 from capability_router.learning.quality.sketch import Sketch, sketch
 from capability_router.learning.quality.state import dumped, loaded
 from capability_router.learning.quality.traits import traits
 from capability_router.request import Request
 
+_NAMED = 5  # models in a warning
 log = logging.getLogger("capability_router")
 
 
@@ -66,6 +67,15 @@ class Learner:
         except (Unreadable, UnicodeDecodeError) as error:
             log.warning("the learned state %s is damaged (%s): learning starts afresh", path, error)
             return cls(path, Quality(), damaged=True)
+
+    def registered(self, models: Sequence[str]) -> None:
+        """A router asks these; it is told where nothing was learned of any of them, though of others."""
+        known = [model for model in self.quality.memory.models if not model.endswith(FORMER)]
+        if known and models and not set(known) & set(models):
+            log.warning(
+                "the learned state %s knows none of this router's models (%s), but %s: entries need the ids that its "
+                "logs have", self.path, ", ".join(models[:_NAMED]), ", ".join(known[:_NAMED]),
+            )  # fmt: skip
 
     def judge(self, request: Request, believed: Sequence[tuple[str, float]], worth: Sequence[float]) -> list[Judged]:
         """Per model (id, quality believed without having learned), which counts for so many scored answers."""

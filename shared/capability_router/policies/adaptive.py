@@ -156,13 +156,18 @@ class Adaptive:
         moved = "" if before is best else f"; unlearned it would be {before.card.id}"
         return (
             f"learned: quality {best.quality:.2f} at {told_cost(best)}; next {other.card.id} has {other.quality:.2f} "
-            f"at {told_cost(other)}; a dollar counts {price:.3g} quality points{moved}"
+            f"at {told_cost(other)}; a dollar counts {_told(price)} quality points{moved}"
         )
 
     def _settings(self, price: float, wanted: float | None) -> Terms:
         target = () if wanted is None else (("quality_target", wanted),)
         weights = (("cost_weight", self._cost_weight), ("latency_weight", self._mu))
         return (("price_of_quality", round(price, 6)), *weights, *target)
+
+
+def _told(price: float) -> str:
+    """Three digits, and none of them behind an e."""
+    return f"{price:,.0f}" if price >= 1_000.0 else f"{price:.3g}"
 
 
 def _taught(row: Row) -> bool:

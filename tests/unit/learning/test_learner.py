@@ -265,3 +265,12 @@ def test_a_state_nested_too_deep_is_damaged(tmp_path: Path, caplog: pytest.LogCa
     (tmp_path / "state.json").write_text("[" * 100_000)
     assert Learner.open(tmp_path / "state.json").quality.scored == 0
     assert "is damaged (no JSON)" in caplog.text
+
+
+def test_a_state_of_other_models_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Of logs whose models have other names than the router's entries nothing would come, and nobody know why."""
+    state = {"name": "adaptive", "state": str(written(tmp_path / "state.json"))}
+    scripted_router({"lawyer": ["x"], "new": ["x"]}, policy=state)
+    assert not caplog.records, "a new model beside known ones is nothing to tell"
+    scripted_router({"house/lawyer": ["x"], "house/coder": ["x"]}, policy=state)
+    assert "knows none of this router's models (house/lawyer, house/coder), but " in caplog.text
