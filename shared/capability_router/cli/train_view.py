@@ -73,6 +73,8 @@ def _kept(state: State) -> str:
     path = state.path
     if state.written:
         return f"{path}: learned from {state.requests:,} requests; in router.yaml: policy: {{state: {path}}}"
+    if not state.requests:
+        return f"{path} is not written: there is nothing to learn from"
     return f"{path} is not written: the logs don't support routing; --anyway writes it nonetheless"
 
 
