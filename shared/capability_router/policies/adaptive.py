@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from operator import attrgetter, itemgetter
 from threading import Lock
 
-from capability_router.policies.base import Judgement, Row, Scene, Scored, Terms, told_cost
+from capability_router.policies.base import BELOW, Judgement, Row, Scene, Scored, Terms, told_cost
 from capability_router.policies.dual import WINDOW, Dual, Point
 
 COST_WEIGHT = 0.25
@@ -182,7 +182,7 @@ def _scored(point: Point, price: float, floor: float | None, stays: bool) -> Sco
     if stays:
         terms = (*terms[:2], ("latency", wait - STAYING), ("staying", STAYING))
     if floor is not None and quality < floor:
-        return utility + cost + _BELOW_FLOOR, (*terms, ("below_min_quality", _BELOW_FLOOR))
+        return utility + cost + _BELOW_FLOOR, (*terms, (BELOW, _BELOW_FLOOR))
     return utility + cost, terms
 
 

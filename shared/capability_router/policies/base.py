@@ -12,6 +12,8 @@ from capability_router.request import Request
 
 Terms = tuple[tuple[str, float], ...]
 Scored = tuple[float, Terms]
+BELOW = "below_min_quality"
+"""The term of a model that does not reach the floor while another does."""
 
 
 @dataclass(slots=True)

@@ -83,6 +83,17 @@ def test_a_fixed_model_goes_first_while_learned_picks_are_worth_less(tmp_path: P
         assert router.explain(Request((world.prompt("contract"),))).chosen.id == "lawyer"
 
 
+def test_the_guard_puts_nobody_first_who_is_below_the_floor(tmp_path: Path) -> None:
+    router, world = made(written(tmp_path / "state.json"), min_quality=0.7), World(2)
+    guard = router.planner.guard
+    assert guard is not None
+    for number in range(LEAST):
+        guard.note(Foreseen("lawyer", MODELS, (0.9, 0.5), (0.0, 0.0)), MODELS[number % 2], float(number % 2))
+    plan = router.explain(Request((world.prompt("contract"),)))
+    assert (guard.fixed, plan.chosen.id) == ("coder", "lawyer")
+    assert plan.candidates[1].quality < 0.7 < plan.chosen.quality
+
+
 def test_scores_reach_the_guard_once_for_each_request(tmp_path: Path) -> None:
     router, world = made(written(tmp_path / "state.json")), World(2)
     guard = router.planner.guard
