@@ -1,7 +1,8 @@
 """OpenTelemetry's GenAI names, written by hand.
 
 They are those of the semantic conventions 1.41.1, the last release that holds them; status there: Development. Later
-releases call the GenAI part deprecated, because it moved to a repository of its own, which has released nothing yet.
+releases call the GenAI part deprecated, because it moved to a repository of its own, which has released nothing yet
+(`moonshot_ai` is from there).
 """
 
 from __future__ import annotations
