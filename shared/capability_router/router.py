@@ -151,9 +151,10 @@ class Router:
             self.planner.explorer.took(tried.extra_pico, self.clock.now())
         machine = self._dispatch.machine(request, plan, self._accounts.open(request, plan), gate)
         ended = self._ended if aside is None else partial(self._ended, aside=aside, again=again)
+        run = Run(request, plan, machine, endpoint, self.clock, ended)
         if self._recorder.traces is not None:
-            ended = partial(ended, caller=self._recorder.traces.caller(request))
-        return Run(request, plan, machine, endpoint, self.clock, ended)
+            run.caller = self._recorder.traces.caller(request)
+        return run
 
     def feedback(self, request_id: str, score: float) -> None:
         """Teach the policy what an answer was worth, 0 to 1. Raises ConfigError for a bad score or unknown id."""
@@ -240,12 +241,12 @@ class Router:
         stay = self._lessons.affinity.of(request, now)
         return self._trials.decide(self.planner, request, now, stay, alongside=alongside)
 
-    def _ended(self, run: Run[Any], aside: Aside | None = None, again: Again | None = None, caller: Any = None) -> None:
+    def _ended(self, run: Run[Any], aside: Aside | None = None, again: Again | None = None) -> None:
         outcome, request = run.outcome, run.request
         if outcome is None:
             return
         self._lessons.ended(request, run.plan, outcome, run.reply, self.clock.now())
-        self._recorder.decided(request, run.plan, outcome, run.reply, aside, caller)
+        self._recorder.decided(request, run.plan, outcome, run.reply, aside, run.caller)
         for listener in self._listeners:
             try:
                 listener(request, outcome)

@@ -8,7 +8,6 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from capability_router.request import AttemptRecord
 from capability_router.telemetry.otel import attributes, names
-from capability_router.telemetry.otel.instrumentors import of_an_instrumentor
 from capability_router.telemetry.otel.over import Over
 
 ATTEMPT = f"{names.OWN}.attempt"
@@ -23,15 +22,22 @@ class Spans:
 
     def tell(self, over: Over) -> None:
         """The router's span, below the caller's, with its attempts; where those have spans, what they lack."""
-        if over.caller.seen:
-            self._enrich(trace.get_current_span(over.caller.context), over)
-            return
+        caller = over.caller
+        if not caller.seen:
+            self._route(over, caller.context, attempts=over.traced)
+        elif (theirs := caller.open_span) is not None:
+            theirs.set_attributes(attributes.of_request(over))
+            _events(theirs, over)
+        elif caller.router_span is not None:
+            self._route(over, caller.below, attempts=False)
+
+    def _route(self, over: Over, context: Context, *, attempts: bool) -> None:
         span = self._tracer.start_span(
-            f"route {over.router}", context=over.caller.context, kind=SpanKind.INTERNAL,
+            f"route {over.router}", context=context, kind=SpanKind.INTERNAL,
             attributes=attributes.of_request(over), start_time=over.ns(0.0),
         )  # fmt: skip
-        if over.traced:
-            within = trace.set_span_in_context(span, over.caller.context)
+        if attempts:
+            within = trace.set_span_in_context(span, context)
             for attempt in over.outcome.attempts:
                 self._attempt(over, attempt, within)
         else:
@@ -46,12 +52,6 @@ class Spans:
         )  # fmt: skip
         _judged(span, attempt.fault if attributes.is_error(attempt) else None, attempt.detail)
         span.end(over.ns(attempt.started_s + attempt.elapsed_s))
-
-    def _enrich(self, span: Span, over: Over) -> None:
-        """The instrumentor's span of the router's call, while it is open: a stream's may have ended before."""
-        if of_an_instrumentor(span) and span.is_recording():
-            span.set_attributes(attributes.of_request(over))
-            _events(span, over)
 
 
 def _events(span: Span, over: Over) -> None:
