@@ -17,6 +17,7 @@ from llama_index.llms.openai_like import OpenAILike
 from loopback.chat_server import USAGE, ChatServer, Step, completion, piece, reply, sse
 from openinference.instrumentation.langchain import LangChainInstrumentor
 from openinference.instrumentation.llama_index import LlamaIndexInstrumentor
+from openinference.instrumentation.llama_index import _handler as handler
 from telemetry.kept import Kept, below, kept, of, summed, told
 
 from langchain_router import ChatRouter
@@ -190,16 +191,19 @@ async def test_beside_an_instrumentor_nothing_is_doubled(otel: Kept, fleet: Flee
     assert sum(c["llm.token_count.prompt"] for c in counted) == total.input_tokens > 0
     assert not any("gen_ai.usage.input_tokens" in told(s) for s in spans)
     assert summed(otel.points()["gen_ai.client.token.usage"], token_type="input") == total.input_tokens
-    (outer,) = below(app, spans)
+    (outer,) = [span for span in below(app, spans) if of(span) == instrumented]
     if fleet.kind == "langchain":
         facts = json.loads(told(outer)["metadata"])
         assert (own, facts["router_model"], facts["router_attempts"]) == ([], "second", 2)
         return
-    told_on = own[0] if "stream" in way else outer  # theirs has ended with a stream's first chunk
-    assert own == ([told_on] if "stream" in way else [])
-    assert below(outer, own) == own
+    # Its span is left alone with a stream's first chunk, and 4.6.0 showed none to anybody.
+    held = "stream" not in way and hasattr(handler, "_CurrentSpan")
+    told_on = outer if held else own[0]
+    assert own == ([] if held else [told_on])
     assert (told(told_on)["model"], told(told_on)["attempts"], told(told_on)["outcome"]) == ("second", 2, "fallback")
     assert [e.name for e in told_on.events].count("capability_router.attempt") == 2
+    if hasattr(handler, "_CurrentSpan"):
+        assert below(outer, own) == own
 
 
 @pytest.mark.filterwarnings("ignore:The `json` method is deprecated")  # as above

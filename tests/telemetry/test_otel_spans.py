@@ -13,7 +13,15 @@ from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
 from opentelemetry.trace import SpanKind, StatusCode
 from telemetry.kept import Kept, below, told
 
-from capability_router import AllCandidatesFailed, ConfigError, NoEligibleModel, Request, StreamInterrupted, routing
+from capability_router import (
+    AllCandidatesFailed,
+    BudgetExceeded,
+    ConfigError,
+    NoEligibleModel,
+    Request,
+    StreamInterrupted,
+    routing,
+)
 from capability_router.clock import SystemClock
 from capability_router.router import Router
 from capability_router.telemetry import courier
@@ -115,6 +123,15 @@ def test_no_answer_at_all_is_the_last_fault(otel: Kept) -> None:
     router.flush()
     route, *_ = otel.spans()
     assert (told(route)["outcome"], told(route)["error.type"]) == ("failed", "server_error")
+
+
+def test_what_was_never_sent_is_told_as_such(otel: Kept) -> None:
+    router = made({"a": ["ok"]}, budgets=[{"scope": "global", "limit_usd": 0}])
+    with pytest.raises(BudgetExceeded):
+        ask(router)
+    router.flush()
+    (route,) = otel.spans()
+    assert (told(route)["outcome"], told(route)["error.type"]) == ("failed", "not_sent")
 
 
 def test_a_stream_cut_after_its_first_words(otel: Kept) -> None:

@@ -23,7 +23,8 @@ def of_request(over: Over) -> Attributes:
         "router": over.router, "request_id": outcome.request_id, "policy": outcome.policy,
         "reason": outcome.reason[:_LONGEST], "model": outcome.model, "provider": outcome.provider,
         "outcome": over.ended_as, "fallback": outcome.fallback, "attempts": len(outcome.attempts),
-        "refusals": over.refusals, "stream": over.stream, "cost_usd": usd(outcome.cost_pico), "finish": outcome.finish,
+        "refusals": over.refusals, "stream": over.stream, "cost_usd": usd(outcome.cost_pico),
+        "finish": str(outcome.finish or ""),
         "tenant": terms.tenant, "task": terms.task, "tags": list(terms.tags), "chain": terms.chain,
         "resumed": outcome.resumed or None, "canary": outcome.canary, "shadow_of": over.shadow_of,
     }  # fmt: skip
@@ -36,7 +37,7 @@ def of_attempt(over: Over, attempt: AttemptRecord) -> Attributes:
     usage = attempt.usage
     told = {
         names.REQUEST_STREAM: over.stream or None,
-        names.FINISH_REASONS: [attempt.finish] if attempt.finish else None,
+        names.FINISH_REASONS: [str(attempt.finish)] if attempt.finish else None,
         names.FIRST_CHUNK: attempt.ttft_s if over.stream else None,
         names.CACHE_READ_TOKENS: usage.cache_read_tokens or None,
         names.CACHE_CREATION_TOKENS: usage.cache_creation_tokens or None,

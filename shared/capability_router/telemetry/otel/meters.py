@@ -80,7 +80,7 @@ class Meters:
     def _call(self, over: Over, attempt: AttemptRecord) -> None:
         beside = {_ROUTER: over.router, _CANDIDATE: attempt.model, **attributes.of_call(over, attempt)}
         self._duration.record(attempt.elapsed_s, beside)
-        beside.pop(names.ERROR, None)  # of the duration alone
+        beside = {name: value for name, value in beside.items() if name != names.ERROR}  # of the duration alone
         if over.stream and attempt.ttft_s is not None:
             self._first_chunk.record(attempt.ttft_s, beside)
         for kind, tokens in (("input", attempt.usage.input_tokens), ("output", attempt.usage.output_tokens)):

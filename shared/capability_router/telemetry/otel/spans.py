@@ -28,7 +28,7 @@ class Spans:
         elif (theirs := caller.open_span) is not None:
             theirs.set_attributes(attributes.of_request(over))
             _events(theirs, over)
-        elif caller.router_span is not None:
+        elif over.routing.framework != "langchain":  # whose tracers have the decision as metadata of its run
             self._route(over, caller.below, attempts=False)
 
     def _route(self, over: Over, context: Context, *, attempts: bool) -> None:
