@@ -9,6 +9,7 @@ import threading
 from typing import Any
 
 import pytest
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
 from opentelemetry.trace import SpanKind, StatusCode
 from telemetry.kept import Kept, below, told
@@ -212,6 +213,41 @@ def test_without_spans_of_attempts_they_are_events(otel: Kept) -> None:
     assert [name for name, _ in events] == ["capability_router.attempt"] * 2
     assert [e["capability_router.candidate"] for _, e in events] == ["a", "b"]
     assert events[0][1]["capability_router.fault"] == "overloaded"
+
+
+class LangchainInstrumentor(BaseInstrumentor):
+    def instrumentation_dependencies(self) -> list[str]:
+        return []
+
+    def _instrument(self, **kwargs: Any) -> None:
+        pass
+
+    def _uninstrument(self, **kwargs: Any) -> None:
+        pass
+
+
+def test_an_instrumentor_that_keeps_its_span_current_gets_the_decision_below_it(
+    otel: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scope = "opentelemetry.instrumentation.langchain"
+    monkeypatch.setitem(sys.modules, scope, sys.modules[__name__])
+    router = made({"a": ["overloaded"], "b": ["ok"]})
+    instrumentor = LangchainInstrumentor()
+    with routing(framework="langchain"):
+        instrumentor.instrument()
+        with otel.provider.get_tracer(scope).start_as_current_span("langchain.workflow") as theirs:
+            ask(router)
+        with otel.tracer.start_as_current_span("app"):  # a span that is no instrumentor's: told by metadata
+            ask(router)
+        instrumentor.uninstrument()
+        router.flush()
+        (route,) = otel.spans()
+        assert route.parent is not None
+        assert route.parent.span_id == theirs.get_span_context().span_id
+        assert [e.name for e in route.events] == ["capability_router.attempt"] * 2
+        ask(router)
+    router.flush()
+    assert "chat b" in [span.name for span in otel.spans()]  # once it is switched off
 
 
 def test_an_exporter_that_hangs_or_raises_hinders_no_call(otel: Kept, monkeypatch: pytest.MonkeyPatch) -> None:

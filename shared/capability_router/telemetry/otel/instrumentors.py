@@ -13,14 +13,16 @@ _KNOWN = {
     "langchain": (
         ("openinference.instrumentation.langchain", "LangChainInstrumentor"),
         ("opentelemetry.instrumentation.langchain", "LangchainInstrumentor"),
+        ("opentelemetry.instrumentation.langchain", "LangChainInstrumentor"),
+        ("opentelemetry.instrumentation.genai.langchain", "LangChainInstrumentor"),
     ),
     "llamaindex": (
         ("openinference.instrumentation.llama_index", "LlamaIndexInstrumentor"),
         ("opentelemetry.instrumentation.llamaindex", "LlamaIndexInstrumentor"),
     ),
 }
-"""Framework -> module and class of its instrumentors. Traceloop's are the ones under `opentelemetry`."""
-_SCOPES = ("openinference.", "opentelemetry.instrumentation.l")
+"""Framework -> module and class of its instrumentors. Under `opentelemetry`: Traceloop's, then its own."""
+_SCOPES = ("openinference.", "opentelemetry.instrumentation.")
 _YES = ("1", "true", "yes", "on")
 
 

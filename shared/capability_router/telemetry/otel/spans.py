@@ -8,6 +8,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from capability_router.request import AttemptRecord
 from capability_router.telemetry.otel import attributes, names
+from capability_router.telemetry.otel.instrumentors import of_an_instrumentor
 from capability_router.telemetry.otel.over import Over
 
 ATTEMPT = f"{names.OWN}.attempt"
@@ -28,7 +29,7 @@ class Spans:
         elif (theirs := caller.open_span) is not None:
             theirs.set_attributes(attributes.of_request(over))
             _events(theirs, over)
-        elif over.routing.framework != "langchain":  # whose tracers have the decision as metadata of its run
+        elif not _told_by_metadata(over):
             self._route(over, caller.below, attempts=False)
 
     def _route(self, over: Over, context: Context, *, attempts: bool) -> None:
@@ -52,6 +53,11 @@ class Spans:
         )  # fmt: skip
         _judged(span, attempt.fault if attributes.is_error(attempt) else None, attempt.detail)
         span.end(over.ns(attempt.started_s + attempt.elapsed_s))
+
+
+def _told_by_metadata(over: Over) -> bool:
+    """As LangChain's own kind of tracer is; one that keeps its span of the run current reads less of it."""
+    return over.routing.framework == "langchain" and not of_an_instrumentor(trace.get_current_span(over.caller.context))
 
 
 def _events(span: Span, over: Over) -> None:
