@@ -7,11 +7,11 @@ model whose quality may, within its error, make it better than the pick is tried
 from __future__ import annotations
 
 from collections.abc import Sequence
-from hashlib import blake2b
 from threading import Lock
 from typing import NamedTuple, Protocol
 
 from capability_router.policies.base import Row, Scored
+from capability_router.policies.draw import place
 
 ERRORS = 1.0  # standard errors on either side of a score
 _DAY_S = 86_400.0
@@ -64,7 +64,7 @@ class Explorer:
         ]  # fmt: skip
         if not able:
             return PICKED
-        drawn = _drawn(self._seed, request_id)
+        drawn = place(f"request\x1f{request_id}", "exploration", self._seed)
         if drawn >= self._share:
             return Tried(0, 1.0 - self._share)
         at = able[int(drawn / self._share * len(able))]
@@ -93,12 +93,6 @@ def _trial(ranked: Sequence[tuple[Scored, Row]], at: int, propensity: float) -> 
         f"than {first.card.id}'s {first.quality:.2f} +- {first.error:.2f}"
     )
     return Tried(at, propensity, max((other.cost_pico or 0) - (first.cost_pico or 0), 0), told)
-
-
-def _drawn(seed: int, request_id: str) -> float:
-    """Evenly from 0 to below 1, the same for the same seed and request in every process."""
-    digest = blake2b(f"{seed}\0{request_id}".encode("utf-8", "replace"), digest_size=7).digest()
-    return int.from_bytes(digest, "little") / 2.0**56
 
 
 def explorer_of(settings: Exploring) -> Explorer | None:
