@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -40,7 +41,7 @@ from capability_router.policies.lessons import Lessons
 from capability_router.policies.planner import Planner
 from capability_router.policies.shadow import Aside
 from capability_router.request import Outcome, Request
-from capability_router.shadow_calls import Again, ShadowCalls
+from capability_router.shadow_calls import Again, ShadowCalls, will_be_called
 from capability_router.stores.base import Store
 from capability_router.telemetry.records import decision_record, feedback_record
 from capability_router.telemetry.sinks import Sink, Sinks, configured_sinks
@@ -49,6 +50,7 @@ from capability_router.trials import Decided, Trials
 
 if TYPE_CHECKING:
     from capability_router.config import Settings
+    from capability_router.evaluation.evaluation import Ended, Evaluation
 
 C = TypeVar("C")
 log = logging.getLogger("capability_router")
@@ -99,7 +101,10 @@ class Router:
         self._trials = Trials(s, registry.matches, learned)
         self._dispatch = Dispatch(s, registry, self.board)
         self.line = self._dispatch.line
-        self._shadow_calls = ShadowCalls(self._accounts, self._dispatch, self.clock, self.sinks, s.name)
+        self._evaluation = _evaluation(s, self.clock)
+        self._shadow_calls = ShadowCalls(
+            self._accounts, self._dispatch, self.clock, self.sinks, s.name, self._evaluation
+        )  # fmt: skip
         self._lessons = Lessons(
             learnt.lengths, learnt.sizes, learnt.windows, learnt.prior, Affinity(registry.entries), Outcomes(),
             learnt.learned, learnt.guard,
@@ -138,6 +143,8 @@ class Router:
         `gate` admits the calls in the health board's place (a probe's does so with precedence). `again` makes the
         endpoint of a shadow's call; without it, shadows decide and are not executed.
         """
+        if self._evaluation is not None:
+            request = self._evaluation.marked(request)
         plan, scene, policy, aside, tried = self._decide(request, alongside=gate is None)
         if not plan.candidates:
             raise NoEligibleModel(plan.refusals)
@@ -147,13 +154,26 @@ class Router:
         if self.planner.explorer is not None:
             self.planner.explorer.took(tried.extra_pico, self.clock.now())
         machine = self._dispatch.machine(request, plan, self._accounts.open(request, plan), gate)
-        ended = self._ended if aside is None else partial(self._ended, aside=aside, again=again)
+        ended: Ended = self._ended if aside is None else partial(self._ended, aside=aside, again=again)
+        if self._evaluation is not None and gate is None:
+            paired = again is not None and aside is not None and will_be_called(request, aside)
+            if self._evaluation.takes(request, paired=paired):
+                teach = partial(self._evaluated, request.id)
+                endpoint, ended = self._evaluation.watching(request, endpoint, ended, teach)
         return Run(request, plan, machine, endpoint, self.clock, ended)
 
     def feedback(self, request_id: str, score: float) -> None:
         """Teach the policy what an answer was worth, 0 to 1. Raises ConfigError for a bad score or unknown id."""
-        answered = self._lessons.scored(request_id, score)
-        self.sinks.write(feedback_record(request_id, answered.model, float(score), at=self.clock.unix()))
+        self._taught(request_id, score, "user")
+
+    def evaluations(self) -> dict[str, Any]:
+        """What became of the answers that the evaluator was to score, JSON-safe; empty without one.
+
+        Numbers: `waiting`, `under_way`, `scored`, `no_opinion`, `failed`, `over_budget`, `dropped` (no room in the
+        line), `too_late` (a user's score was there, or the request is forgotten), `left` (their event loop or the
+        router was closed); `failures` by kind.
+        """
+        return {} if self._evaluation is None else self._evaluation.to_dict()
 
     def on_outcome(self, listener: Callable[[Request, Outcome], None]) -> None:
         """Call `listener` after each request; what it raises is logged and goes no further."""
@@ -217,14 +237,24 @@ class Router:
             pass
 
     def close(self) -> None:
-        """Wait for shadows' calls, write the ledger and what was learned, close the sinks, give back what was lent.
+        """Wait for shadows' calls and for evaluations, write the ledger and what was learned, close the sinks,
 
-        The router can go on being used."""
+        give back what was lent. The router can go on being used.
+        """
         self._shadow_calls.close()
+        if self._evaluation is not None:
+            self._evaluation.close()
         if self.planner.learned is not None:
             self.planner.learned.save()
         self._treasury.close()
         self.sinks.close()
+
+    async def aclose(self) -> None:
+        """The same, once the shadows' calls and evaluations of the running event loop are over too."""
+        await self._shadow_calls.settled()
+        if self._evaluation is not None:
+            await self._evaluation.settled()
+        await asyncio.to_thread(self.close)
 
     def _decide(self, request: Request, *, alongside: bool = False) -> Decided:
         now = self.clock.now()
@@ -248,6 +278,19 @@ class Router:
                 failed(log, listener, error)
         if aside is not None and again is not None:
             self._shadow_calls.after(run, aside, again)
+
+    def _evaluated(self, request_id: str, score: float) -> bool:
+        """The evaluator's score of an answer; False = its user has scored it, or it is no longer remembered."""
+        try:
+            return self._lessons.outcomes.source(request_id) != "user" and self._taught(request_id, score, "evaluator")
+        except ConfigError:
+            return False
+
+    def _taught(self, request_id: str, score: float, source: str) -> bool:
+        answered = self._lessons.scored(request_id, score, source)
+        record = feedback_record(request_id, answered.model, float(score), at=self.clock.unix(), source=source)
+        self.sinks.write(record)
+        return True
 
     def _meant(self, model: str) -> Sequence[str]:
         found = self.registry.matches(model)
@@ -297,6 +340,16 @@ def _learner(path: str | None) -> Knowledge | None:
     except ModuleNotFoundError as error:
         raise ConfigError("policy.state needs numpy: install capability-router[learn]") from error
     return Learner.open(Path(path))
+
+
+def _evaluation(s: Settings, clock: Clock) -> Evaluation | None:
+    """None without an evaluator; ConfigError for what is none."""
+    if s.evaluator is None:
+        return None
+    from capability_router.evaluation.evaluation import Evaluation  # here, because few need it
+    from capability_router.evaluation.evaluator import evaluator_of
+
+    return Evaluation(evaluator_of(s.evaluator), s.evaluate, s.policy.seed, clock)
 
 
 def _hasher() -> Callable[[Request], dict[str, Any]]:

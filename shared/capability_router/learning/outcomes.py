@@ -33,6 +33,7 @@ class Outcomes:
         self._answered: OrderedDict[str, Answered] = OrderedDict()
         self._keep = keep
         self._scored: set[str] = set()
+        self._sources: dict[str, str] = {}
         self._lock = RLock()  # the garbage collector may end a request in the middle of another's
 
     def note(self, request_id: str, answered: Answered) -> None:
@@ -40,7 +41,9 @@ class Outcomes:
         with self._lock:
             self._answered[request_id] = answered
             if len(self._answered) > self._keep:
-                self._scored.discard(self._answered.popitem(last=False)[0])
+                oldest = self._answered.popitem(last=False)[0]
+                self._scored.discard(oldest)
+                self._sources.pop(oldest, None)
 
     def first(self, request_id: str) -> bool:
         """True the first time that this request is named."""
@@ -49,12 +52,18 @@ class Outcomes:
             self._scored.add(request_id)
         return not known
 
-    def scored(self, request_id: str, score: float) -> Answered:
+    def source(self, request_id: str) -> str:
+        """Whose score of this request came last; "" = none did."""
+        return self._sources.get(request_id, "")
+
+    def scored(self, request_id: str, score: float, source: str = "user") -> Answered:
         """Who answered the request that got this score; raises ConfigError for a bad score or id."""
         if isinstance(score, bool) or not isinstance(score, (int, float)) or not 0 <= score <= 1:
             raise ConfigError(f"feedback score must be a number from 0 to 1, got {score!r}")
         with self._lock:
             answered = self._answered.get(request_id)
+            if answered is not None:
+                self._sources[request_id] = source
         if answered is None:
             raise ConfigError(
                 f"feedback for request {request_id!r}: no such answered request is remembered (the newest "

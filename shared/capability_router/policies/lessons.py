@@ -45,9 +45,9 @@ class Lessons(NamedTuple):
         if not request.model and not outcome.resumed:
             self._held(plan, chosen, outcome.usage.input_tokens)
 
-    def scored(self, request_id: str, score: float) -> Answered:
-        """What an answer was worth, 0 to 1. Raises ConfigError for a bad score or unknown id."""
-        answered = self.outcomes.scored(request_id, score)
+    def scored(self, request_id: str, score: float, source: str = "user") -> Answered:
+        """What an answer was worth, 0 to 1, by this source. Raises ConfigError for a bad score or unknown id."""
+        answered = self.outcomes.scored(request_id, score, source)
         if self.learned is None or answered.sketch is None:
             self.prior.learn(answered.model, answered.task, float(score))
         else:  # it knows what was believed before, and the score must not count twice

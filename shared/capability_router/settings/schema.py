@@ -18,6 +18,7 @@ from capability_router.policies.rules import CONDITIONS, RuleSpec
 from capability_router.policies.shadow import SHADOW_TAG
 from capability_router.policies.weighted import DEFAULT_WEIGHTS
 from capability_router.request import Need
+from capability_router.routing import EVALUATION_TAG
 from capability_router.settings.problems import unknown
 from capability_router.settings.units import choice, flag, number, seconds, shown, text, texts, whole
 from capability_router.settings.wait import Wait, backoff
@@ -249,6 +250,32 @@ class Hedge(Block):
     extra: Share = 0.05
 
 
+class Evaluate(Block):
+    """Of the answers that an `evaluator` scores: their `share`, how many `at_once` and `waiting`, seconds for each.
+
+    `budget_usd` per `window`: the most that it may spend through the router. `scale`: its own lowest and highest score.
+    """
+
+    share: Share = 0.1
+    budget_usd: Annotated[float, PlainValidator(number(0))] = 1.0
+    window: Text = "day"
+    at_once: Count = 4
+    waiting: Annotated[int, PlainValidator(whole(0))] = 100
+    deadline_s: Seconds = 60.0
+    scale: tuple[float, float] | None = None
+
+    @model_validator(mode="after")
+    def _sound(self) -> Evaluate:
+        if self.scale is not None and not self.scale[0] < self.scale[1]:
+            raise ValueError("needs scale: [LOW, HIGH], the lower first")
+        self.cap()
+        return self
+
+    def cap(self) -> BudgetSpec:
+        """The cap on what it asks this router for; raises ConfigError for what is no window."""
+        return BudgetSpec(scope=f"tag:{EVALUATION_TAG}", limit_usd=self.budget_usd, window=self.window)
+
+
 class Telemetry(Block):
     """Where decision records go. No text is in them; `capture_content` is accepted and idle.
 
@@ -359,6 +386,8 @@ class Words(Block):
     tenants: Mapping[str, Texts] = {}
     shadow: Shadow | None = None
     canary: Canary | None = None
+    evaluator: Any = None
+    evaluate: Evaluate = Evaluate()
 
     @model_validator(mode="before")
     @classmethod
