@@ -8,46 +8,54 @@ from contextlib import suppress
 from contextvars import Context
 from threading import Lock, Thread
 from typing import Any
+from weakref import finalize
 
 _left_behind: list[asyncio.AbstractEventLoop] = []
 """A forked child's copies of its parent's loops: to close one would take the parent's sockets out of its selector."""
 
 
 class Home:
-    """Begun when it is first asked for, and again after `stop`. Its threads never keep a process from its end."""
+    """Begun when it is first asked for, and again after `stop`. Its threads never keep a process from its end.
+
+    It has one loop for as long as it lives: evaluators' clients keep their connections in it.
+    """
 
     def __init__(self) -> None:
         self._lock = Lock()
+        self._rest: finalize[[asyncio.AbstractEventLoop], Home] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: Thread | None = None
-
-    def loop(self) -> asyncio.AbstractEventLoop:
-        """Its loop, running."""
-        with self._lock:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = Thread(target=_lived, args=(self._loop,), daemon=True, name="router evaluation")
-                self._thread.start()
-            return self._loop
 
     @property
     def known(self) -> asyncio.AbstractEventLoop | None:
         """Its loop, if it was begun."""
         return self._loop
 
-    def stop(self) -> None:
-        """End the loop and what is under way in it."""
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """Its loop, running."""
         with self._lock:
-            loop, thread, self._loop, self._thread = self._loop, self._thread, None, None
-        if loop is not None and thread is not None:
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join()
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._rest = finalize(self, _ended, self._loop)
+            if self._thread is None:
+                self._thread = Thread(target=_lived, args=(self._loop,), daemon=True, name="router evaluation")
+                self._thread.start()
+            return self._loop
+
+    def stop(self) -> None:
+        """End what is under way in the loop."""
+        with self._lock:
+            loop, thread, self._thread = self._loop, self._thread, None
+            if loop is not None and thread is not None:
+                loop.call_soon_threadsafe(loop.stop)
+                thread.join()
 
     def forget(self) -> None:
-        """In a forked child: the thread is its parent's."""
-        if self._loop is not None:
+        """In a forked child: the thread is its parent's, and so is the loop."""
+        if self._loop is not None and self._rest is not None:
+            self._rest.detach()
             _left_behind.append(self._loop)
-        self._lock, self._loop, self._thread = Lock(), None, None
+        self._lock, self._loop, self._thread, self._rest = Lock(), None, None, None
 
 
 def _lived(loop: asyncio.AbstractEventLoop) -> None:
@@ -58,9 +66,22 @@ def _lived(loop: asyncio.AbstractEventLoop) -> None:
         for task in left:
             task.cancel()
         loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
-        loop.run_until_complete(loop.shutdown_asyncgens())
     finally:
         asyncio.set_event_loop(None)
+    if loop in _over:
+        _over.discard(loop)
+        loop.close()
+
+
+_over: set[asyncio.AbstractEventLoop] = set()
+"""Loops whose home is gone while their threads have yet to notice."""
+
+
+def _ended(loop: asyncio.AbstractEventLoop) -> None:
+    if loop.is_running():
+        _over.add(loop)
+        loop.call_soon_threadsafe(loop.stop)
+    else:
         loop.close()
 
 
