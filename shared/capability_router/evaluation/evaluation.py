@@ -40,6 +40,7 @@ Teach = Callable[[float], bool]
 """Takes the score of one answer; False: it is of no use any more."""
 
 _LOOK_S = 0.01  # between two looks at what waits for room
+_GRACE_S = 5.0  # for what is given up after its deadline to be over
 log = logging.getLogger("capability_router")
 _within: ContextVar[bool] = ContextVar("capability_router_evaluating", default=False)
 
@@ -189,8 +190,8 @@ class Evaluation(lifetime.Lasting):
         with self._changed:
             self._under_way.discard(item)
             self._changed.notify_all()
-        if task.cancelled():  # its loop has ended
-            self._counts.note("left")
+        if task.cancelled():  # its loop is about to end
+            self._counts.note("left", 1 + self._drop(item.loop))
         elif (error := task.exception()) is not None:
             log.error("a score could not be learned from: %s", type(error).__name__)
         self._begin()
@@ -220,12 +221,18 @@ class Evaluation(lifetime.Lasting):
         home = self._home.known
         with self._changed:
             if home is not None:
-                self._changed.wait_for(lambda: not self._of(home), self._terms.deadline_s)
-            left = [item for item in self._line if item.loop is home]
+                self._changed.wait_for(lambda: not self._of(home), self._terms.deadline_s + _GRACE_S)
+        if home is not None:
+            self._counts.note("left", self._drop(home))
+        self._home.stop()
+
+    def _drop(self, loop: asyncio.AbstractEventLoop) -> int:
+        """Begin none of those that wait for this loop; gives their number."""
+        with self._changed:
+            left = [item for item in self._line if item.loop is loop]
             for item in left:
                 self._line.remove(item)
-        self._counts.note("left", len(left))
-        self._home.stop()
+        return len(left)
 
     def _of(self, loop: asyncio.AbstractEventLoop) -> list[_Item]:
         with self._changed:

@@ -10,12 +10,13 @@ import pickle
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from capability_router import ConfigError, Request, current_routing, routing
+from capability_router import ConfigError, Price, Request, current_routing, routing
 from capability_router.evaluation.answer import Answer
 from capability_router.request import Finish, Reply
 from capability_router.router import Router
@@ -315,7 +316,7 @@ def test_what_a_loop_leaves_is_counted_and_hinders_nobody() -> None:
         await asyncio.sleep(0.01)
 
     asyncio.run(main())
-    assert router.evaluations()["left"] == 1
+    assert router.evaluations()["left"] == 2
     _, quick = where()
     router._evaluation._evaluator = router._evaluation._evaluator._replace(ask=quick)  # type: ignore[union-attr]  # it has one
     ask(router)
@@ -377,6 +378,39 @@ def test_a_router_that_is_forgotten_leaves_no_evaluation() -> None:
     del router, evaluations
     gc.collect()
     assert len([each for each in gc.get_objects() if type(each).__name__ == "Evaluation"]) < before
+
+
+# -- a shadow's answers ---------------------------------------------------------------------------
+
+
+def test_both_answers_of_an_executed_shadow_are_scored_whatever_the_share(tmp_path: Path) -> None:
+    from capability_router.telemetry.comparison import compared
+    from capability_router.telemetry.decision_log import read_log
+
+    cards = {"a": {"price": Price(9, 9)}, "b": {"price": Price(1, 1)}}
+    shadow = {"name": "cheapest", "execute": 0.5, "budget_usd": 1}
+    router, records = made(
+        lambda request, answer: 1.0 if answer.model == "a" else 0.25, {"share": 0.0, "waiting": 1_000},
+        cards=cards, shadow=shadow, telemetry={"jsonl": tmp_path / "log.jsonl"},
+    )  # fmt: skip
+    before = router.explain(Request(("hello",))).candidates
+    for _ in range(60):
+        own = ScriptedEndpoint(router.scripted, router.clock)  # type: ignore[attr-defined]  # its script
+        run = router.start(Request(("hello",)), own, again=partial(ScriptedEndpoint, own.models, router.clock))
+        assert "".join(run) == "yes"
+        router._shadow_calls.close()
+    counted = closed(router)
+    called = {row["request_id"]: row["shadow_id"] for row in records.of("shadow")}
+    assert 15 < len(called) < 45
+    assert counted == {"scored": 2 * len(called)}
+    assert {row["request_id"]: row["score"] for row in records.of("feedback")} == dict.fromkeys(called, 1.0)
+    scored = {row["request_id"]: (row["shadow_id"], row["score"]) for row in records.of("shadow_score")}
+    assert scored == {id: (shadow_id, 0.25) for id, shadow_id in called.items()}
+    assert router.explain(Request(("hello",))).candidates[1].quality == before[1].quality, "shadows teach nothing"
+    (found,) = compared(read_log(tmp_path / "log.jsonl"))
+    (line,) = (line for line in found.lines if line.name == "score, called")
+    assert (line.now, line.other, line.requests) == (1.0, 0.25, (len(called),) * 2)
+    assert_books_balanced(router)
 
 
 # -- settings -------------------------------------------------------------------------------------
