@@ -20,8 +20,7 @@ from capability_router.execution.run import Run
 from capability_router.plan import Plan
 from capability_router.policies.shadow import SHADOW_TAG, Aside
 from capability_router.request import Request
-from capability_router.telemetry.records import shadow_record, shadow_score_record
-from capability_router.telemetry.sinks import Sinks
+from capability_router.telemetry.recorder import Recorder
 
 if TYPE_CHECKING:
     from capability_router.evaluation.evaluation import Evaluation
@@ -39,10 +38,10 @@ class ShadowCalls:
     """They are booked under a tag of their own, wait behind everybody else, and teach the router nothing but health."""
 
     def __init__(
-        self, accounts: Accounts, dispatch: Dispatch, clock: Clock, sinks: Sinks, name: str,
+        self, accounts: Accounts, dispatch: Dispatch, clock: Clock, recorder: Recorder,
         evaluation: Evaluation | None = None,
     ) -> None:  # fmt: skip
-        self._accounts, self._dispatch, self._clock, self._sinks, self._name = accounts, dispatch, clock, sinks, name
+        self._accounts, self._dispatch, self._clock, self._recorder = accounts, dispatch, clock, recorder
         self._evaluation = evaluation
         self._lock = Lock()
         self._under_way: set[Thread | asyncio.Task[None]] = set()
@@ -83,7 +82,7 @@ class ShadowCalls:
 
     def _scored(self, request_id: str, shadow_id: str, score: float) -> bool:
         """An evaluator's score of a shadow's answer: for the comparison; the router learns nothing from it."""
-        self._sinks.write(shadow_score_record(request_id, shadow_id, score, at=self._clock.unix()))
+        self._recorder.shadow_scored(request_id, shadow_id, score)
         return True
 
     def _begin(self, run: Run[Any]) -> None:
@@ -127,8 +126,8 @@ class ShadowCalls:
 
     def _ended(self, run: Run[Any], *, of: str) -> None:
         outcome = run.outcome
-        if outcome is not None and outcome.attempts and self._sinks and not _cancelled(run):
-            self._sinks.write(shadow_record(of, outcome, at=self._clock.unix(), router=self._name))
+        if outcome is not None and outcome.attempts and not _cancelled(run):
+            self._recorder.shadowed(of, outcome)
 
 
 def _alive(call: Thread | asyncio.Task[None]) -> bool:
