@@ -27,6 +27,8 @@ from capability_router.learning.guard import Guard
 from capability_router.learning.lengths import Lengths
 from capability_router.learning.outcomes import Outcomes
 from capability_router.learning.prior import Prior, Stated
+from capability_router.learning.retries import Retries
+from capability_router.learning.signs import Signs
 from capability_router.listener import failed
 from capability_router.money.budget.denial import BudgetEvent
 from capability_router.nearest import nearest
@@ -107,7 +109,7 @@ class Router:
         )  # fmt: skip
         self._lessons = Lessons(
             learnt.lengths, learnt.sizes, learnt.windows, learnt.prior, Affinity(registry.entries), Outcomes(),
-            learnt.learned, learnt.guard,
+            learnt.learned, learnt.guard, learnt.signs, None if learnt.signs is None else Retries(),
         )  # fmt: skip
         self._listeners: list[Callable[[Request, Outcome], None]] = []
 
@@ -270,8 +272,10 @@ class Router:
         outcome, request = run.outcome, run.request
         if outcome is None:
             return
-        self._lessons.ended(request, run.plan, outcome, run.reply, self.clock.now())
+        signs = self._lessons.ended(request, run.plan, outcome, run.reply, self.clock.now())
         self._recorder.decided(request, run.plan, outcome, run.reply, aside)
+        for sign in signs:
+            self._recorder.signed(*sign)
         for listener in self._listeners:
             try:
                 listener(request, outcome)
@@ -327,8 +331,13 @@ def _planner(registry: Registry, s: Settings, board: Board, known: Knowledge | N
     return Planner(
         registry, Roster(registry.cards), choose_policy(s.policy, registry.matches), Prior(_stated(registry)),
         Lengths(), board, Balance(registry.cards), s.unknown, s.tenants, count=counter_of(s.counter),
-        learned=known, guard=guard, explorer=explorer,
+        learned=known, guard=guard, explorer=explorer, signs=_signs(s),
     )  # fmt: skip
+
+
+def _signs(s: Settings) -> Signs | None:
+    """None where nobody reads them."""
+    return Signs() if s.policy.implicit and s.policy.name in ("adaptive", "weighted") else None
 
 
 def _learner(path: str | None) -> Knowledge | None:

@@ -8,6 +8,8 @@ from capability_router.learning.guard import Foreseen, Guard
 from capability_router.learning.lengths import Lengths
 from capability_router.learning.outcomes import Answered, Outcomes
 from capability_router.learning.prior import Prior
+from capability_router.learning.retries import Retries
+from capability_router.learning.signs import WEIGHTS, Sign, Signs
 from capability_router.learning.sizes import Sizes
 from capability_router.learning.windows import Windows
 from capability_router.plan import Candidate, Plan
@@ -27,27 +29,47 @@ class Lessons(NamedTuple):
     outcomes: Outcomes
     learned: Knowledge | None = None
     guard: Guard | None = None
+    signs: Signs | None = None
+    retries: Retries | None = None
 
-    def ended(self, request: Request, plan: Plan, outcome: Outcome, reply: Reply, now: float) -> None:
-        """A request has ended; nothing of its text is kept."""
+    def ended(self, request: Request, plan: Plan, outcome: Outcome, reply: Reply, now: float) -> list[Sign]:
+        """A request has ended; nothing of its text is kept. Gives the implicit signs that it brought."""
         if not request.model:  # where another model was asked for, the candidate learns nothing of itself
             self._turned_away(outcome.attempts, plan, now)
-        if outcome.model is None:
-            return
-        self.affinity.note(request, reply, outcome.model, cached_after(outcome.provider, outcome.usage), now)
-        self.outcomes.note(request.id, self._answered(request, plan, outcome, outcome.model))
+        if outcome.model is not None:
+            self._answered_by(request, plan, outcome, reply, outcome.model, now)
+        return [] if self.signs is None or request.model else self._seen(self.signs, request, outcome, reply, now)
+
+    def _seen(self, signs: Signs, request: Request, outcome: Outcome, reply: Reply, now: float) -> list[Sign]:
+        tenant, found = request.routing.tenant, list[Sign | None]()
+        for attempt in outcome.attempts:
+            kind = "refusal" if attempt.fault is None and attempt.finish == "refusal" else attempt.fault or ""
+            if not kind or kind in WEIGHTS:  # else it was no answer
+                found.append(signs.answered(tenant, request.id, attempt.model, kind))
+        told = None if self.retries is None else self.retries.ended(request, outcome, reply, now)
+        if told is not None and not self.outcomes.source(told.request_id):
+            found.append(signs.late(tenant, *told))
+        return [sign for sign in found if sign is not None]
+
+    def _answered_by(
+        self, request: Request, plan: Plan, outcome: Outcome, reply: Reply, model: str, now: float
+    ) -> None:  # fmt: skip
+        self.affinity.note(request, reply, model, cached_after(outcome.provider, outcome.usage), now)
+        self.outcomes.note(request.id, self._answered(request, plan, outcome, model))
         if outcome.usage.estimated:
             return
-        chosen = _planned(plan, outcome.model)
+        chosen = _planned(plan, model)
         if outcome.finish != "length":
             predicted = plan.output_tokens * chosen.answers
-            self.lengths.learn(outcome.model, plan.task, predicted, outcome.usage.output_tokens)
+            self.lengths.learn(model, plan.task, predicted, outcome.usage.output_tokens)
         if not request.model and not outcome.resumed:
             self._held(plan, chosen, outcome.usage.input_tokens)
 
     def scored(self, request_id: str, score: float, source: str = "user") -> Answered:
         """What an answer was worth, 0 to 1, by this source. Raises ConfigError for a bad score or unknown id."""
         answered = self.outcomes.scored(request_id, score, source)
+        if self.signs is not None:
+            self.signs.withdrawn(request_id, answered.model)
         if self.learned is None or answered.sketch is None:
             self.prior.learn(answered.model, answered.task, float(score))
         else:  # it knows what was believed before, and the score must not count twice

@@ -15,6 +15,7 @@ from capability_router.features import Features, features
 from capability_router.learning.guard import Guard
 from capability_router.learning.lengths import Lengths
 from capability_router.learning.prior import CARD_WEIGHT, PRICE_WEIGHT, Belief, Prior
+from capability_router.learning.signs import Signs
 from capability_router.learning.sizes import MARGIN, Sizes
 from capability_router.learning.windows import Learned, Windows
 from capability_router.plan import Candidate, Plan
@@ -27,6 +28,7 @@ from capability_router.policies.sizing import Sizing, sizing_of
 from capability_router.request import Request
 
 _HELD = attrgetter("held")
+_NOT_MOVED: Mapping[str, float] = {}
 
 
 class Condition(Protocol):
@@ -86,6 +88,7 @@ class Planner:
     learned: Knowledge | None = None
     guard: Guard | None = None
     explorer: Explorer | None = None
+    signs: Signs | None = None
 
     def decide(
         self, request: Request, now: float, *, stay: Stay = NOWHERE, found: Features | None = None
@@ -141,6 +144,8 @@ class Planner:
         believed, condition = self.prior.on(task), self.health.condition
         factors, common = self.lengths.on(task)
         balancing, staying, service, asked = bool(self.balance), stay.model, request.service, request.max_tokens
+        moved = _NOT_MOVED if self.signs is None else self.signs.shifts(request.routing.tenant)
+        believed = _moved(believed, moved) if moved else believed
         judged = None if self.learned is None else self._judged(self.learned, request, cards, believed, hardness)
         rows: list[Row] = []
         for card in cards:
@@ -233,6 +238,11 @@ class Planner:
             return self.policy.reason(scene, best)
         stays = "stays on the conversation's model"
         return stays if stay.binding else f"{stays}: {self.policy.reason(scene, best)}"
+
+
+def _moved(believed: Mapping[str, Belief], by: Mapping[str, float]) -> Mapping[str, Belief]:
+    """What is believed of the models, moved by so many quality points."""
+    return {id: belief._replace(level=belief.level + by.get(id, 0.0)) for id, belief in believed.items()}
 
 
 def _ranked(

@@ -29,6 +29,7 @@ USES = {
     "quality_target": ("adaptive",), "min_quality": ("adaptive",), "cost_weight": ("adaptive",),
     "latency_weight": ("adaptive",), "exploration": ("adaptive",),
     "exploration_usd_per_day": ("adaptive",), "state": ("adaptive",), "weights": ("weighted",),
+    "implicit": ("adaptive", "weighted"),
     "rules": ("rules",),
 }  # fmt: skip
 """Policy setting -> the policies that read it."""
@@ -91,8 +92,9 @@ class Policy(Block):
     """How models are ranked. Weights are 0 or more; `cost_weight` and `latency_weight` belong to adaptive.
 
     `exploration`: of requests, the share that may try a model which may be better than the pick (with `state` alone),
-    `exploration_usd_per_day`: for so much above the picks' cost. `state`: the file of what adaptive has learned;
-    without it, cards and levels.
+    `exploration_usd_per_day`: for so much above the picks' cost. `implicit`: whether refusals, answers that don't
+    parse, broken tool calls and requests asked again count against a model. `state`: the file of what adaptive has
+    learned; without it, cards and levels.
     """
 
     name: Annotated[str, PlainValidator(choice(*POLICIES))] = "adaptive"
@@ -104,6 +106,7 @@ class Policy(Block):
     rules: tuple[Rule, ...] = ()
     exploration: Share = 0.0
     exploration_usd_per_day: Weight = 1.0
+    implicit: Flag = True
     state: Text | None = None
     seed: Annotated[int, PlainValidator(whole(0))] | None = None
 

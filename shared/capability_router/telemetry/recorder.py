@@ -15,6 +15,7 @@ from capability_router.telemetry.records import (
     feedback_record,
     shadow_record,
     shadow_score_record,
+    sign_record,
 )
 from capability_router.telemetry.sinks import Sinks
 
@@ -76,6 +77,11 @@ class Recorder:
     def scored(self, request_id: str, model: str, score: float, source: str) -> None:
         """A score came for an answer of this model."""
         self.sinks.write(feedback_record(request_id, model, score, at=self._unix(), source=source))
+
+    def signed(self, request_id: str, model: str, kind: str, weight: float) -> None:
+        """A request brought an implicit sign of what an answer was worth."""
+        if self.sinks:
+            self.sinks.write(sign_record(request_id, model, kind, weight, at=self._unix()))
 
     def shadow_scored(self, request_id: str, shadow_id: str, score: float) -> None:
         """A score came for the answer that a shadow's call got."""
