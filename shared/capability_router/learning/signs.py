@@ -19,7 +19,7 @@ OWN, ALL = 0.1, 0.05  # quality points
 FADE = 0.995  # per answer of the model to the tenant
 LEAST = 20.0  # answers of a model, before its signs are looked at
 _EVEN = 50.0  # answers with the common share of signs that each model is credited with
-_LOOK = 16  # answers, until a look without a new sign
+_LOOK, _FEW = 16, 500  # answers, until a look without a new sign; from so many answers in all on
 KEPT, REMEMBERED = 1_000, 2_000  # tenants; requests whose signs a score takes back
 
 
@@ -78,7 +78,7 @@ class Signs:
             for tally in tallies:
                 tally.answered(weight)
             self._answers += 1
-            self._version += not self._answers % _LOOK
+            self._version += self._answers < _FEW or not self._answers % _LOOK
             return self._note(tallies, request_id, model, kind) if kind else None
 
     def late(self, tenant: str, request_id: str, model: str, kind: str) -> Sign:
