@@ -43,6 +43,7 @@ from capability_router.policies.lessons import Lessons
 from capability_router.policies.planner import Planner
 from capability_router.policies.shadow import Aside
 from capability_router.request import Outcome, Request
+from capability_router.routing import EVALUATION_TAG
 from capability_router.shadow_calls import Again, ShadowCalls, will_be_called
 from capability_router.stores.base import Store
 from capability_router.telemetry.recorder import Recorder
@@ -147,7 +148,8 @@ class Router:
         """
         if self._evaluation is not None:
             request = self._evaluation.marked(request)
-        plan, scene, policy, aside, tried = self._decide(request, alongside=gate is None)
+        alongside = gate is None and EVALUATION_TAG not in request.routing.tags
+        plan, scene, policy, aside, tried = self._decide(request, alongside=alongside)
         if not plan.candidates:
             self._recorder.refused(request, plan)
             raise NoEligibleModel(plan.refusals)
@@ -158,7 +160,7 @@ class Router:
             self.planner.explorer.took(tried.extra_pico, self.clock.now())
         machine = self._dispatch.machine(request, plan, self._accounts.open(request, plan), gate)
         ended: Ended = self._ended if aside is None else partial(self._ended, aside=aside, again=again)
-        if self._evaluation is not None and gate is None:
+        if self._evaluation is not None and alongside:
             paired = again is not None and aside is not None and will_be_called(request, aside)
             if self._evaluation.takes(request, paired=paired):
                 teach = partial(self._evaluated, request.id)

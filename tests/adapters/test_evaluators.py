@@ -30,7 +30,7 @@ from langchain_router import ChatRouter
 from llamaindex_router import RouterLLM
 
 ONCE = httpx.Limits(max_keepalive_connections=0)  # a connection is of one event loop, and tests have many
-PRICE = {"input_mtok": 10, "output_mtok": 10}
+PRICE, CHEAP = {"input_mtok": 10, "output_mtok": 10}, {"input_mtok": 1, "output_mtok": 1}
 CALL = {
     "content": None, "role": "assistant",
     "tool_calls": [{"id": "c", "type": "function", "function": {"name": "add", "arguments": '{"a": 1, "b": 2}'}}],
@@ -76,13 +76,13 @@ class Served:
             is_function_calling_model=True, **clients,
         )  # fmt: skip
 
-    def made(self, evaluator: Any, **evaluate: Any) -> Any:
+    def made(self, evaluator: Any, settings: Any = None, **evaluate: Any) -> Any:
         cards = [
-            (self.model(server), {"id": id, "price": PRICE, "max_output_tokens": 1_000})
-            for id, server in (("main", self.answers), ("judge", self.judge))
+            (self.model(server), {"id": id, "price": price, "max_output_tokens": 1_000})
+            for id, server, price in (("main", self.answers, PRICE), ("judge", self.judge, CHEAP))
         ]
-        kind = ChatRouter if self.chain else RouterLLM
-        llm: Any = kind(cards, policy="single", evaluator=evaluator, evaluate={"share": 1.0, **evaluate})
+        kind, given = ChatRouter if self.chain else RouterLLM, {"policy": "single", **(settings or {})}
+        llm: Any = kind(cards, evaluator=evaluator, evaluate={"share": 1.0, **evaluate}, **given)
         self.router = llm.router
         llm.router.add_sink(self)
         return llm
@@ -216,6 +216,49 @@ async def test_an_evaluator_that_asks_the_same_router_is_booked_and_not_scored(s
     assert llm.router.ledger.total(by=("tag",))[(EVALUATION_TAG,)].calls == 2
     assert llm.router.ledger.total().calls == 4
     assert_books_balanced(llm.router)
+
+
+async def test_both_answers_of_an_executed_shadow_are_scored(served: Served) -> None:
+    shadow = {"name": "cheapest", "execute": 1.0, "budget_usd": 1}
+    llm = served.made(lambda request, answer: answer.text == "42", {"shadow": shadow}, share=0.0)
+    await served.ask(llm, "6 * 7?")
+    assert served.scores == [1.0]
+    (shadows,) = (row for row in served.records if row["kind"] == "shadow_score")
+    (decided,) = (row for row in served.records if row["kind"] == "decision")
+    assert (shadows["request_id"], shadows["score"]) == (decided["request_id"], 0.0)
+    assert_books_balanced(llm.router)
+
+
+async def test_an_answer_that_does_not_parse_is_a_sign_against_its_model(served: Served) -> None:
+    from llama_index.core.prompts import PromptTemplate
+
+    unfit = {
+        **FIT,
+        "tool_calls": [{**FIT["tool_calls"][0], "function": {"name": "Sum", "arguments": '{"total": "x"}'}}],
+    }
+    served.answers.script = [reply(completion(message=unfit, finish_reason="tool_calls"))]
+    served.judge.script = [reply(completion(message=FIT, finish_reason="tool_calls"))]
+    llm = served.made(None, {"policy": {"name": "weighted", "weights": {"cost": 0, "quality": 1}}})
+    if served.chain:
+        await served.ask(llm.with_structured_output(Sum, method="function_calling"), "1 + 2?")
+    else:
+        await served.ask(llm, Sum, PromptTemplate("1 + 2?"), llama="structured_predict")
+    (sign,) = (row for row in served.records if row["kind"] == "sign")
+    assert (sign["model"], sign["sign"], sign["source"]) == ("main", "unparsable", "implicit")
+
+
+@pytest.mark.filterwarnings("ignore:.*beta")
+async def test_events_of_a_v3_stream_have_their_text() -> None:
+    async with Served("langchain", "awaited") as served:
+        served.answers.script = [sse(piece(""), piece("forty"), piece("-two"), piece(finish="stop"), USAGE)]
+        seen, judge = watching()
+        llm = served.made(judge)
+        stream = await llm.astream_events("6 * 7?", version="v3")
+        async for _ in stream:
+            pass
+        await llm.router.aclose()
+    ((_, answer),) = seen
+    assert (answer.text, answer.value) == ("forty-two", None)
 
 
 # -- their own evaluators -------------------------------------------------------------------------
