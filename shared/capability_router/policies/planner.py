@@ -29,6 +29,7 @@ from capability_router.request import Request
 
 _HELD = attrgetter("held")
 _NOT_MOVED: Mapping[str, float] = {}
+_TOLD = 0.01  # quality points, from which on it is told what moved them
 
 
 class Condition(Protocol):
@@ -110,6 +111,8 @@ class Planner:
         if failing and len(rows) > 1:
             scene = self._expecting(scene, stay, failing)
             eligible = eligible._replace(notes=(*eligible.notes, *remarks(scene.rows, failing)))
+        if self.signs is not None and (moved := _remarked(self.signs.shifts(request.routing.tenant), rows)):
+            eligible = eligible._replace(notes=(*eligible.notes, moved))
         return self._decision(scene, eligible, stay, ask, sizing)
 
     def _expecting(self, scene: Scene, stay: Stay, failing: Mapping[str, float]) -> Scene:
@@ -243,6 +246,12 @@ class Planner:
 def _moved(believed: Mapping[str, Belief], by: Mapping[str, float]) -> Mapping[str, Belief]:
     """What is believed of the models, moved by so many quality points."""
     return {id: belief._replace(level=belief.level + by.get(id, 0.0)) for id, belief in believed.items()}
+
+
+def _remarked(by: Mapping[str, float], rows: Sequence[Row]) -> str:
+    """Whom implicit signs move by a hundredth or more; "" = nobody."""
+    told = [f"{row.card.id} {by[row.card.id]:+.2f}" for row in rows if abs(by.get(row.card.id, 0.0)) >= _TOLD]
+    return f"believed quality, moved by implicit signs: {', '.join(told)}" if told else ""
 
 
 def _ranked(

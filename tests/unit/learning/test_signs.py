@@ -156,8 +156,12 @@ def test_signs_move_the_choice_and_a_score_takes_them_back() -> None:
         moved = {c.id: c.quality for c in made.router.explain(Request(("hello",))).candidates}
     assert moved["a"] < before["a"] < before["b"] < moved["b"], "its own tenant sees more of it"
     assert before["b"] - before["a"] <= 2 * ALL + 1e-9
+    assert made.router.explain(Request(("hello",))).notes == (
+        "believed quality, moved by implicit signs: a -0.05, b +0.05",
+    )
     for id in ids[:30]:
         made.router.feedback(id, 0.8)
+    assert made.router.explain(Request(("hello",))).notes == ()
     assert {m: round(by, 9) for m, by in made.router.planner.signs.shifts("acme").items()} == {"a": 0.0, "b": 0.0}  # type: ignore[union-attr]  # it has them
 
 
