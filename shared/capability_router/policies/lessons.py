@@ -41,15 +41,18 @@ class Lessons(NamedTuple):
         return [] if self.signs is None or request.model else self._seen(self.signs, request, outcome, reply, now)
 
     def _seen(self, signs: Signs, request: Request, outcome: Outcome, reply: Reply, now: float) -> list[Sign]:
-        tenant, found = request.routing.tenant, list[Sign | None]()
+        tenant = request.routing.tenant
+        found: list[Sign] = []
         for attempt in outcome.attempts:
-            kind = "refusal" if attempt.fault is None and attempt.finish == "refusal" else attempt.fault or ""
+            kind = attempt.fault or ("refusal" if attempt.finish == "refusal" else "")
             if not kind or kind in WEIGHTS:  # else it was no answer
-                found.append(signs.answered(tenant, request.id, attempt.model, kind))
-        told = None if self.retries is None else self.retries.ended(request, outcome, reply, now)
+                sign = signs.answered(tenant, request.id, attempt.model, kind)
+                if sign is not None:
+                    found.append(sign)
+        told = self.retries.ended(request, outcome, reply, now) if self.retries and request.routing.session else None
         if told is not None and not self.outcomes.source(told.request_id):
             found.append(signs.late(tenant, *told))
-        return [sign for sign in found if sign is not None]
+        return found
 
     def _answered_by(
         self, request: Request, plan: Plan, outcome: Outcome, reply: Reply, model: str, now: float
