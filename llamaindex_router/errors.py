@@ -6,7 +6,7 @@ request the first one is the `__cause__` of AllCandidatesFailed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from traceback import walk_tb
 from types import TracebackType
 from typing import Any
@@ -71,13 +71,13 @@ def fault_of(error: BaseException, *, structured: bool = False) -> Fault | None:
     None for what a callback handler raised (a token budget, say: the answer was there and paid for)
     and for programming errors that carry no HTTP status.
     """
-    from capability_router.faults import classify, is_programming_error, passes_through
+    from capability_router.faults import classify, is_programming_error
     from capability_router.faults.routers import of_router
 
     inner = of_router(error)
     if inner is not None:
         return inner
-    if passes_through(error) or raised_by_handler(error):
+    if passes(error):
         return None
     if isinstance(error, CutShort):
         return Fault("truncated", detail=str(error), error=error)
@@ -91,6 +91,27 @@ def fault_of(error: BaseException, *, structured: bool = False) -> Fault | None:
     if structured and misparsed(error):
         return Fault("unparsable", detail=type(error).__name__, error=error)
     return None if is_programming_error(error) else classify(error)
+
+
+def stumbled(error: BaseException, keywords: Collection[str]) -> Fault | None:
+    """A mistake in the code of a model's package, or a keyword that it doesn't know; None = something else."""
+    from capability_router.faults import is_programming_error
+    from capability_router.faults.passing import mistake
+
+    if passes(error) or not is_programming_error(error):
+        return None
+    return Fault("unsupported", detail=mistake(error, keywords, _of_router), error=error)
+
+
+def passes(error: BaseException) -> bool:
+    """Whether it is nobody's fault but the caller's: an interrupt, or what a handler of his raised."""
+    from capability_router.faults import passes_through
+
+    return passes_through(error) or raised_by_handler(error)
+
+
+def _of_router(name: str) -> str:
+    return f" ({how_to_say(name)}, if the router is meant)" if name in TERMS else ""
 
 
 def _without_choices(error: BaseException) -> Fault | None:

@@ -30,7 +30,7 @@ from llamaindex_router.attempts.told import told
 from llamaindex_router.attempts.told_usage import ASKED, counts_alone, wants_asking
 from llamaindex_router.call import Call, fresh
 from llamaindex_router.endpoint_llm import EndpointLLM
-from llamaindex_router.errors import AnswerWithheld, fault_of, misparsed, note_terms
+from llamaindex_router.errors import AnswerWithheld, fault_of, misparsed, note_terms, stumbled
 from llamaindex_router.fleet.chain_model import address_of_router, described, is_chat_model
 from llamaindex_router.fleet.children import Children
 from llamaindex_router.messages.handover import Origins
@@ -143,6 +143,8 @@ class LlamaEndpoint:
     def fault(self, error: BaseException) -> Fault | None:
         """What the error means; None = no provider's fault."""
         fault = fault_of(error, structured=self._call.structured)
+        if fault is None and len(self._children) > 1:  # alone, a model's mistakes reach the caller as themselves
+            fault = stumbled(error, self._call.kwargs)
         if fault is None:
             note_terms(error, self._call.kwargs)
         return fault

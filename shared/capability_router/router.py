@@ -330,6 +330,8 @@ class Router:
 
 def _planner(registry: Registry, s: Settings, board: Board, known: Knowledge | None) -> Planner:
     guard, explorer = (None, None) if known is None else (Guard(), explorer_of(s.policy))
+    if known is not None:
+        known.registered(list(registry.entries))
     return Planner(
         registry, Roster(registry.cards), choose_policy(s.policy, registry.matches), Prior(_stated(registry)),
         Lengths(), board, Balance(registry.cards), s.unknown, s.tenants, count=counter_of(s.counter),

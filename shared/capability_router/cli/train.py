@@ -58,9 +58,18 @@ def train(
     states = [_kept(lot.output, lot.rows, found, anyway) for lot, found in findings if lot.output is not None]
     every = [finding for _, found in findings for finding in found]
     if plot is not None:
-        _write(plot, train_view.drawn(every))
+        _draw(plot, every)
     train_view.tell(log, every, states, together=len(every) > len(lots), as_json=as_json)
     click.get_current_context().exit(0 if any(finding.verdict.routes for finding in every) else NO_ROUTING)
+
+
+def _draw(plot: Path, found: list[Finding]) -> None:
+    from capability_router.cli import train_view
+
+    if drawing := train_view.drawn(found):
+        _write(plot, drawing)
+    else:
+        click.echo(f"{plot} is not drawn: no group has two models with enough outcomes and costs", err=True)
 
 
 class _Lot(NamedTuple):

@@ -12,6 +12,8 @@ from capability_router.request import Request
 
 Terms = tuple[tuple[str, float], ...]
 Scored = tuple[float, Terms]
+BELOW = "below_min_quality"
+"""The term of a model that does not reach the floor while another does."""
 
 
 @dataclass(slots=True)
@@ -71,6 +73,7 @@ class Knowledge(Protocol):
     def judge(
         self, request: Request, believed: Sequence[tuple[str, float]], worth: Sequence[float]
     ) -> Sequence[Judged]: ...
+    def registered(self, models: Sequence[str]) -> None: ...
     def sketch(self, request: Request) -> Any: ...
     def scored(self, request_id: str, seen: Any, model: str, score: float, tokens: int | None, tenant: str) -> None: ...
     def save(self) -> None: ...

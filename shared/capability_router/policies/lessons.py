@@ -73,12 +73,13 @@ class Lessons(NamedTuple):
         answered = self.outcomes.scored(request_id, score, source)
         if self.signs is not None:
             self.signs.withdrawn(request_id, answered.model)
+        before = self.outcomes.before(request_id, float(score))
         if self.learned is None or answered.sketch is None:
-            self.prior.learn(answered.model, answered.task, float(score))
+            self.prior.learn(answered.model, answered.task, float(score), before)
         else:  # it knows what was believed before, and the score must not count twice
             seen, tokens = answered.sketch, answered.tokens
             self.learned.scored(request_id, seen, answered.model, float(score), tokens, answered.tenant)
-            if self.guard is not None and answered.foreseen is not None and self.outcomes.first(request_id):
+            if self.guard is not None and answered.foreseen is not None and before is None:
                 self.guard.note(answered.foreseen, answered.model, float(score))
         return answered
 

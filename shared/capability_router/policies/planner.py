@@ -21,7 +21,7 @@ from capability_router.learning.windows import Learned, Windows
 from capability_router.plan import Candidate, Plan
 from capability_router.policies.affinity import NOWHERE, Stay
 from capability_router.policies.balance import Balance
-from capability_router.policies.base import Judged, Judgement, Knowledge, Policy, Row, Scene, Scored
+from capability_router.policies.base import BELOW, Judged, Judgement, Knowledge, Policy, Row, Scene, Scored
 from capability_router.policies.expectation import remarks, shown, with_fallbacks
 from capability_router.policies.explorer import PICKED, Explorer, Tried
 from capability_router.policies.sizing import Sizing, sizing_of
@@ -227,7 +227,7 @@ class Planner:
         if self.guard is None or fixed is None or fixed in doubtful:
             return ""
         at = next((at for at, (_, row) in enumerate(ranked) if row.card.id == fixed and not row.held), 0)
-        if at == 0:
+        if at == 0 or BELOW in dict(ranked[at][0][1]):
             return ""
         ranked.insert(0, ranked.pop(at))
         points, error, count = self.guard.told

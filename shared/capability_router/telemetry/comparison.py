@@ -100,9 +100,10 @@ def _scores(rows: Iterable[Record]) -> dict[str, float]:
 def _canary(rows: Sequence[Record], scores: Mapping[str, float]) -> Comparison:
     arms = [[row for row in rows if row["canary"] is taken] for taken in (False, True)]
     sizes, sessions = [len(arm) for arm in arms], [len({_session(row) for row in arm}) for arm in arms]
+    thumbs = {scores[row["request_id"]] for row in rows if row["request_id"] in scores} <= set(_BOTH)
     figures: list[tuple[str, Figure, tuple[float, ...]]] = [
         ("cost, USD", _cost, ()), ("latency of answers, s", _latency, ()), ("answered", _answered, _BOTH),
-        ("score", lambda row: scores.get(row["request_id"]), ()),
+        ("score", lambda row: scores.get(row["request_id"]), _BOTH if thumbs else ()),  # a share, where it is 0 or 1
     ]  # fmt: skip
     lines = [_apart(name, arms, figure, pseudo) for name, figure, pseudo in figures]
     told = f"{_of(sizes[1], 'request')} of {_of(sum(sizes), 'request')} went to the canary"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import comb
 from pathlib import Path
 from random import Random
 from statistics import NormalDist, fmean, stdev
@@ -77,6 +78,23 @@ def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
     assert 0.95 - spread - 0.01 < held / 1_000 < 0.95 + spread + 0.01
 
 
+@pytest.mark.parametrize("length", [1, 20])
+@pytest.mark.parametrize("share", [0.8, 0.95, 0.995])
+def test_the_interval_of_a_share_holds_it_as_often_as_it_says_whatever_the_length_of_sessions(
+    length: int, share: float
+) -> None:
+    """A whole session fails or none of it: what a request more or less would say is nothing beside that."""
+    held = 0.0
+    for up in range(61):
+        found = mean([(str(n), float(n < up)) for n in range(60)] * length, (0.0, 1.0))
+        assert found is not None
+        span = within(found)
+        assert span.low is not None
+        assert span.high is not None
+        held += (span.low <= share <= span.high) * comb(60, up) * share**up * (1 - share) ** (60 - up)
+    assert held > 0.94
+
+
 # -- a canary -------------------------------------------------------------------------------------
 
 
@@ -114,6 +132,14 @@ def test_scores_are_those_of_the_feedback() -> None:
     found = line(only(*arms(200), feedback=feedback), "score")
     assert (found.requests, found.reads) == ((50, 50), "higher")
     assert not [line for line in only(*arms(200)).lines if line.name == "score"]
+
+
+def test_thumbs_all_up_on_a_small_side_are_no_lead() -> None:
+    """Of 25 thumbs at 0.97 all are up in every second log; the 475 others show 14 down."""
+    rows = [row(n, canary=n < 25) for n in range(500)]
+    feedback = [{"request_id": f"id-{n}", "score": float(n < 25 or n % 33 > 0)} for n in range(500)]
+    found = line(only(*rows, feedback=feedback), "score")
+    assert (found.other, found.reads) == (1.0, "no difference shown")
 
 
 def test_few_sessions_are_too_few_however_many_requests_they_have() -> None:

@@ -66,20 +66,25 @@ class Quality:
 
     def __init__(
         self, memory: Memory | None = None, levels: dict[str, Level] | None = None, view: View | None = None,
-        scored: int = 0, tenants: Tenants | None = None,
+        scored: int = 0, tenants: Tenants | None = None, new: int = 0,
     ) -> None:  # fmt: skip
         self.memory = Memory() if memory is None else memory
         self.levels: dict[str, Level] = levels or {}
         self.tenants = Tenants() if tenants is None else tenants
         self._view = view
         self._scored = scored  # requests, ever
-        self._new = 0  # since the last fit
+        self._new = new if view else len(self.memory)  # since the last fit; else short processes would never have one
         self._lock = Lock()
 
     @property
     def scored(self) -> int:
         """Requests that were scored, ever."""
         return self._scored
+
+    @property
+    def new(self) -> int:
+        """Requests that were scored since the last fit."""
+        return self._new
 
     @property
     def view(self) -> View | None:

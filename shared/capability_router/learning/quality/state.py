@@ -40,6 +40,7 @@ def dumped(quality: Quality) -> str:
         body = {
             "models": memory.models,
             "scored": quality.scored,
+            "new": quality.new,
             "askers": quality.tenants.kept(),
             "levels": {model: level.to_dict() for model, level in quality.levels.items()},
             "rows": _rows(memory),
@@ -53,7 +54,7 @@ def loaded(text: str) -> Quality:
     """From such a text; raises Unreadable for what is damaged, of another version, or no such state."""
     try:
         told = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Unreadable("no JSON") from error
     if not isinstance(told, Mapping) or told.get("state") != _NAME:
         raise Unreadable("no state of the learned model")
@@ -125,7 +126,7 @@ def _quality(body: Mapping[str, Any]) -> Quality:
     names = {field.name for field in fields(Level)}
     levels = {str(model): Level(**{n: _number(told[n]) for n in names}) for model, told in body["levels"].items()}
     view = None if body["fit"] is None else _view(body["fit"], len(memory), len(models))
-    return Quality(memory, levels, view, scored, _tenants(body.get("askers", [])))
+    return Quality(memory, levels, view, scored, _tenants(body.get("askers", [])), int(body.get("new", 0)))
 
 
 def _tenants(told: Sequence[Any]) -> Tenants:
