@@ -39,6 +39,7 @@ from capability_router.policies.explorer import explorer_of
 from capability_router.policies.lessons import Lessons
 from capability_router.policies.planner import Planner
 from capability_router.policies.shadow import Aside
+from capability_router.policies.trial_money import trial_money
 from capability_router.request import Outcome, Request
 from capability_router.shadow_calls import Again, ShadowCalls
 from capability_router.stores.base import Store
@@ -93,9 +94,11 @@ class Router:
             able = [card.id for card in registry.cards if card.endpoint is not None]
             self.board.probes(able)
             self._watchers.append(Prober(self, able).heard)
-        learned = cache(_learner)  # once for each file, whoever reads it
+        learned = cache(partial(_learner, s, self.store))  # once for each state, whoever reads it
         known = learned(s.policy.state if s.policy.name == "adaptive" else None)
-        self.planner = learnt = _planner(registry, s, self.board, known)
+        self.planner = _planner(registry, s, self.board, known)
+        self._trying(known)
+        learnt = self.planner
         self._trials = Trials(s, registry.matches, learned)
         self._dispatch = Dispatch(s, registry, self.board)
         self.line = self._dispatch.line
@@ -249,6 +252,13 @@ class Router:
         if aside is not None and again is not None:
             self._shadow_calls.after(run, aside, again)
 
+    def _trying(self, known: Knowledge | None) -> None:
+        """Trials have something to learn from; the guard hears of what other processes learn."""
+        if known is not None:
+            guard, purse = Guard(), partial(trial_money, known, self.store.budgets, self.name, self.clock)
+            known.tell(guard)
+            self.planner = replace(self.planner, guard=guard, explorer=explorer_of(self.settings.policy, purse))
+
     def _meant(self, model: str) -> Sequence[str]:
         found = self.registry.matches(model)
         if not found:
@@ -280,23 +290,22 @@ class Router:
 
 
 def _planner(registry: Registry, s: Settings, board: Board, known: Knowledge | None) -> Planner:
-    guard, explorer = (None, None) if known is None else (Guard(), explorer_of(s.policy))
     return Planner(
         registry, Roster(registry.cards), choose_policy(s.policy, registry.matches), Prior(_stated(registry)),
         Lengths(), board, Balance(registry.cards), s.unknown, s.tenants, count=counter_of(s.counter),
-        learned=known, guard=guard, explorer=explorer,
+        learned=known,
     )  # fmt: skip
 
 
-def _learner(path: str | None) -> Knowledge | None:
-    """What was learned by a file; ConfigError where numpy is not installed."""
-    if path is None:
+def _learner(s: Settings, store: Store, state: str | None) -> Knowledge | None:
+    """What was learned: in a file, or in a store that lasts. ConfigError where numpy is not installed."""
+    if state is None:
         return None
     try:
-        from capability_router.learning.learner import Learner  # here, because it loads numpy
+        from capability_router.learning.shared_learner import learner_of  # here, because it loads numpy
     except ModuleNotFoundError as error:
         raise ConfigError("policy.state needs numpy: install capability-router[learn]") from error
-    return Learner.open(Path(path))
+    return learner_of(state, s.store, store.lessons, s.name)
 
 
 def _hasher() -> Callable[[Request], dict[str, Any]]:

@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from threading import Lock, Thread
 from typing import NamedTuple
 
-from capability_router.learning.drift import Drift, Standing
+from capability_router.learning.drift import Drift, Whereabouts
+from capability_router.learning.guard import Foreseen, Guard
 from capability_router.learning.quality.arrays import Unreadable
 from capability_router.learning.quality.memory import Remembered, Result
 from capability_router.learning.quality.model import Quality
 from capability_router.learning.quality.sketch import Sketch, sketch
-from capability_router.learning.quality.state import dumped, loaded
-from capability_router.learning.quality.traits import traits
+from capability_router.learning.quality.state import body_of, dumped, loaded, text_of
+from capability_router.learning.quality.traits import Traits, traits
+from capability_router.learning.sharing.lesson import Lesson
+from capability_router.learning.tenants import hashed
+from capability_router.lifetime import Lasting, watch
 from capability_router.request import Request
 
 log = logging.getLogger("capability_router")
@@ -36,15 +41,41 @@ class Judged(NamedTuple):
     error: float = 0.0
 
 
-class Learner:
-    """Thread-safe. The file is written by `save`, and only if something was learned since."""
+class Pupil:
+    """The learned model as scores teach it, who gave them taken into account. `learn` by one thread at a time."""
 
-    def __init__(self, path: Path, quality: Quality, *, damaged: bool = False) -> None:
-        self.path, self.quality = path, quality
+    def __init__(self, quality: Quality) -> None:
+        self.quality = quality
+
+    def learn(self, lesson: Lesson) -> None:
+        """An answer was worth this score; tells of a model that is no longer what it was."""
+        quality, (id, model, score, tokens, tenant, seen, _) = self.quality, lesson
+        weight = 1.0 if quality.memory.has(id, model) else quality.tenants.told(tenant, model, score)
+        for changed in quality.learn(Remembered(id, seen), {model: Result(score, tokens)}, weight):
+            log.warning("%s: its scores are no longer what they were; what was learned of it counts for less", changed)
+
+    def told(self) -> Callable[[], str]:
+        """The state as it is now; its text is made when that is called."""
+        return partial(text_of, body_of(self.quality))
+
+    def forked(self) -> None:
+        """This is the child of a fork."""
+        self.quality.forked()
+
+
+class Learner(Lasting):
+    """Thread-safe. The file is written by `save`, and only if something was learned since.
+
+    `base`: what was known before any tenant scored, if there was something.
+    """
+
+    def __init__(self, path: Path, quality: Quality, *, damaged: bool = False, base: Quality | None = None) -> None:
+        self.path, self.quality, self.base = path, quality, base
         self._damaged, self._unsaved = damaged, False
         self._drift = Drift()
         self._busy = Lock()  # while the words are worked out
         self._writing = Lock()
+        watch(self)
 
     @classmethod
     def open(cls, path: Path) -> Learner:
@@ -59,46 +90,68 @@ class Learner:
 
     def judge(self, request: Request, believed: Sequence[tuple[str, float]], worth: Sequence[float]) -> list[Judged]:
         """Per model (id, quality believed without having learned), which counts for so many scored answers."""
-        quality, errors, tokens = self.quality.expect(traits(request), believed, worth)
-        bounded, tenant = self.quality.tenants.bounded, request.routing.tenant
-        found = zip(believed, worth, quality.tolist(), tokens.tolist(), errors.tolist(), strict=True)
+        seen, known, tenant = traits(request), self.quality, request.routing.tenant
+        quality, errors, tokens = known.expect(seen, believed, worth)
+        binds = known.tenants.bind(tenant)
+        before = self._before(seen, believed, worth) if binds else believed
+        bounded = known.tenants.bounded
+        found = zip(before, worth, quality.tolist(), tokens.tolist(), errors.tolist(), strict=True)
         return [
-            Judged(bounded(tenant, model, q, before, counted), max(1, round(t)) if t == t else None, error)
-            for (model, before), counted, q, t, error in found
-        ]
+            Judged(
+                bounded(tenant, model, q, alone, counted) if binds else q, max(1, round(t)) if t == t else None, error
+            )
+            for (model, alone), counted, q, t, error in found
+        ]  # fmt: skip
+
+    def _before(
+        self, seen: Traits, believed: Sequence[tuple[str, float]], worth: Sequence[float]
+    ) -> Sequence[tuple[str, float]]:  # fmt: skip
+        """What is believed of each model for this request without any tenant's scores."""
+        if self.base is None:
+            return believed
+        quality = self.base.expect(seen, believed, worth).quality
+        return [(model, q) for (model, _), q in zip(believed, quality.tolist(), strict=True)]
 
     def sketch(self, request: Request) -> Sketch:
         """What is kept of an answered request until its score comes; tells if its tenant's requests have moved."""
         seen, fit = traits(request), self.quality.fit
         if fit is not None:
             tenant = request.routing.tenant
-            for moved in self._drift.note(tenant, Standing(*self.quality.standing(seen)), fit):
+            for moved in self._drift.note(tenant, Whereabouts(*self.quality.standing(seen)), fit):
                 log.warning("the requests of tenant %r are %s; what was learned may not hold for them", tenant, moved)
         return sketch(seen)
 
     def scored(
-        self, request_id: str, seen: Sketch, model: str, score: float, tokens: int | None, tenant: str = ""
-    ) -> None:
+        self, request_id: str, seen: Sketch, model: str, score: float, tokens: int | None, tenant: str = "",
+        foreseen: Foreseen | None = None,
+    ) -> None:  # fmt: skip
         """An answer of this model, of so many tokens, was worth this score to this tenant.
 
-        Words are worked out in the background when enough is new.
+        `foreseen`: the plan it came of, if it is its first score. Words are worked out in the background when enough
+        is new.
         """
-        again = self.quality.memory.has(request_id, model)
-        weight = 1.0 if again else self.quality.tenants.note(tenant, model, score)
-        for changed in self.quality.learn(Remembered(request_id, seen), {model: Result(score, tokens)}, weight):
-            log.warning("%s: its scores are no longer what they were; what was learned of it counts for less", changed)
+        self._take(Lesson(request_id, model, score, tokens, hashed(tenant), seen, foreseen))
+        self._work_out()
+
+    def _take(self, lesson: Lesson) -> None:
+        Pupil(self.quality).learn(lesson)
         self._unsaved = True
+
+    def _work_out(self) -> None:
         if self.quality.due and self._busy.acquire(blocking=False):
             Thread(target=self._refit, name="capability-router-learning", daemon=True).start()
 
     def _refit(self) -> None:
         try:
             self.quality.refit()
-            self.save()
+            self._refitted()
         except OSError as error:
             log.warning("the learned state %s can't be written: %s", self.path, error)
         finally:
             self._busy.release()
+
+    def _refitted(self) -> None:
+        self.save()
 
     def save(self) -> None:
         """Write the file, whole or not at all; raises OSError. A damaged one is moved aside first."""
@@ -115,3 +168,14 @@ class Learner:
             with os.fdopen(owners, "w", encoding="utf-8") as file:
                 file.write(text)
             os.replace(draft, self.path)
+
+    def tell(self, guard: Guard) -> None:
+        """Have the guard know of other processes' scores; there are none."""
+
+    def runs(self, errand: Callable[[bool], None]) -> None:
+        """Run this in the background, where something is done there."""
+
+    def after_fork(self) -> None:
+        """The child of a fork has none of its parent's threads, which may have held the locks."""
+        self._busy, self._writing = Lock(), Lock()
+        self.quality.forked()

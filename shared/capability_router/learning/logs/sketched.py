@@ -16,7 +16,11 @@ from capability_router.request import Request
 
 def hashed(request: Request) -> dict[str, Any]:
     """What is seen of a request, JSON-safe: its words as hashes, which can't be read but can be compared."""
-    seen = sketch(traits(request))
+    return written(sketch(traits(request)))
+
+
+def written(seen: Sketch) -> dict[str, Any]:
+    """A sketch, JSON-safe."""
     return {
         "places": packed(seen.places, "u2"), "values": packed(seen.values, "i1"),
         "surface": packed(seen.surface, "f4"),
@@ -24,7 +28,7 @@ def hashed(request: Request) -> dict[str, Any]:
 
 
 def sketched(told: object) -> Sketch | None:
-    """What `hashed` gave; None for what is no such thing."""
+    """What `hashed` or `written` gave; None for what is no such thing."""
     if not isinstance(told, Mapping):
         return None
     try:

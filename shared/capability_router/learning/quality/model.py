@@ -92,6 +92,11 @@ class Quality:
         with self._lock:
             yield
 
+    def forked(self) -> None:
+        """This is the child of a fork: threads of the parent's may have held the locks."""
+        self._lock = Lock()
+        self.tenants.forked()
+
     @property
     def fit(self) -> Fit | None:
         """What was made of the words so far."""

@@ -35,16 +35,25 @@ _NAME = "capability-router quality"
 
 def dumped(quality: Quality) -> str:
     """The whole state as one JSON text."""
+    return text_of(body_of(quality))
+
+
+def body_of(quality: Quality) -> dict[str, Any]:
+    """A copy of what is known at this moment, for `text_of`."""
     with quality.still():
         memory, view = quality.memory, quality.view
-        body = {
-            "models": memory.models,
+        return {
+            "models": list(memory.models),
             "scored": quality.scored,
             "askers": quality.tenants.kept(),
             "levels": {model: level.to_dict() for model, level in quality.levels.items()},
             "rows": _rows(memory),
             "fit": None if view is None else _fit(view, np.argsort(memory.order[: len(memory)])),
         }
+
+
+def text_of(body: Mapping[str, Any]) -> str:
+    """The state as JSON, with its version and a checksum."""
     text = json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return json.dumps({"state": _NAME, "schema": SCHEMA, "checksum": _checksum(text), "body": body}, allow_nan=False)
 
