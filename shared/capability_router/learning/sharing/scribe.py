@@ -128,7 +128,7 @@ class Scribe(Lasting, Generic[P]):
         self._working = threading.Lock()  # of what was read
         self._head, self._place = Head(), NONE
         self._renew = True
-        self._damaged = self._failing = False
+        self._damaged = self._lost = self._failing = False
         self.overdue = False
         """Whether something was worked out that the next summary should hold."""
         # Holds who rang until that is told: somebody who lets go of the router at once loses nothing.
@@ -172,7 +172,10 @@ class Scribe(Lasting, Generic[P]):
         with self._working:
             self._flush()
             heard = self._read()
-            if self._head.last - max(self._head.summed, 0) >= SUMMED_AFTER or self._damaged or self._is_lost:
+            if self._lost:
+                self._void()
+                heard = self._read() or heard
+            if self._head.last - max(self._head.summed, 0) >= SUMMED_AFTER or self._damaged or self._lost:
                 self._sum_up()
             for errand in self.errands:
                 errand(False)
@@ -204,23 +207,17 @@ class Scribe(Lasting, Generic[P]):
                 heard = True
             while True:
                 head, entries = self._room.since(self.name, self._place, _PAGE)
-                if self._is_gap(head):
-                    self._renew = self._renew or head.summed != NONE
-                    self._place = NONE
-                    if not self._renew:
-                        self._head = head
-                        continue
+                if self._head.epoch not in ("", head.epoch):  # it was emptied, and is told what this process knows
+                    self._head, self._place, self._lost = Head(), NONE, True
+                    continue
+                self._renew = head.summed > self._place
+                if self._renew:  # entries have gone that were not read here
                     break
                 self._head = head
                 heard = self._heard(entries) or heard
                 if len(entries) < _PAGE:
                     return heard
         raise StoreError(f"what was learned could not be read: {self.name!r} was summed up each time")
-
-    def _is_gap(self, head: Head) -> bool:
-        """Whether entries have gone that were not read here, or the log began anew."""
-        began = self._head.epoch not in ("", head.epoch)
-        return head.summed > self._place or began
 
     def _heard(self, entries: Iterable[Entry]) -> bool:
         heard = False
@@ -236,7 +233,7 @@ class Scribe(Lasting, Generic[P]):
 
     def _legible(self, entry: Entry) -> Lesson | None:
         try:
-            return read(entry.text, self._course.packing.unpack)
+            return None if not entry.text else read(entry.text, self._course.packing.unpack)
         except Illegible as error:
             if not self._illegible:
                 log.warning("a lesson in the store is left out: %s (told once)", error)
@@ -267,7 +264,7 @@ class Scribe(Lasting, Generic[P]):
                 known.mark(self._writer, self._number)
             self._known = known
             self._course.adopted(known.pupil, list(known.recent))
-        self._place, self._head, self._renew = place, head, False
+        self._place, self._head, self._renew, self._lost = place, head, False, False
 
     def _opened(self, summary: Summary | None) -> _Known[P]:
         if summary is not None:
@@ -283,10 +280,13 @@ class Scribe(Lasting, Generic[P]):
             return self._known
         return _Known(self._course.made(None), {})
 
-    @property
-    def _is_lost(self) -> bool:
-        """Whether this process knows of a log that is no longer there."""
-        return self._head.epoch == "" and bool(self._known.marks)
+    def _void(self) -> None:
+        """An entry that says nothing: who has read all of a new log is to find that a summary goes further."""
+        with self._lock:
+            self._number += 1
+            number = self._number
+            self._known.mark(self._writer, number)
+        self._room.append(self.name, self._writer, [Line(number, "")])
 
     def _sum_up(self) -> None:
         with self._lock:
@@ -296,8 +296,10 @@ class Scribe(Lasting, Generic[P]):
         told = json.dumps({"marks": marks, "recent": lines, "text": text()}, separators=(",", ":"))
         place = max(self._place, 0)
         if self._room.sum_up(self.name, Summary(self._head.epoch, place, sealed(told)), self._head.summed):
-            self._head, self.overdue = self._head._replace(summed=place), False
-            self._place, self._damaged = place, False
+            self._head, self._place = self._head._replace(summed=place), place
+            self.overdue = self._damaged = self._lost = False
+        elif self._lost:  # another process has told what it knew
+            self._renew, self._lost = True, False
 
     # -- the thread ---------------------------------------------------------------------------------
 
