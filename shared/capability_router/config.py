@@ -25,7 +25,17 @@ from capability_router.money.price import usd
 from capability_router.nearest import nearest
 from capability_router.policies.rules import RuleSpec
 from capability_router.settings.problems import config_error
-from capability_router.settings.schema import Canary, Hedge, LedgerBlock, Policy, Retry, Shadow, Telemetry, Words
+from capability_router.settings.schema import (
+    Canary,
+    Embedding,
+    Hedge,
+    LedgerBlock,
+    Policy,
+    Retry,
+    Shadow,
+    Telemetry,
+    Words,
+)
 from capability_router.settings.source import read
 
 __all__ = ["Settings", "load"]
@@ -66,6 +76,7 @@ class Settings:
     telemetry: Telemetry
     annotate: bool
     tenants: Mapping[str, tuple[str, ...]]
+    embedding: Embedding
     counter: Any = "estimate"
     shadow: Shadow | None = None
     canary: Canary | None = None
@@ -150,7 +161,7 @@ def _settled(written: Mapping[str, Any], named: str) -> Settings:
         on_partial=words.on_partial,
         store=words.store.url, store_lease_s=words.store.lease_s, when_away=words.store.when_away,
         ledger=words.ledger, telemetry=words.telemetry, annotate=words.annotate,
-        tenants=MappingProxyType(dict(words.tenants)), counter=words.tokens.counter,
+        tenants=MappingProxyType(dict(words.tenants)), counter=words.tokens.counter, embedding=words.embedding,
         shadow=words.shadow, canary=words.canary,
         warnings=(
             *(f"{place}.{name} is not read by policy {block.name!r}" for place, block, name in unread), *_idle(words),
@@ -174,11 +185,14 @@ def _idle(words: Words) -> list[str]:
         "policy.exploration": words.policy.exploration > 0 and words.policy.state is None,
         "shadow.exploration": words.shadow is not None and words.shadow.exploration > 0,
         "canary.exploration": words.canary is not None and words.canary.exploration > 0,
+        "embedding.embedder": words.embedding.embedder is not None and words.policy.state is None,
         "telemetry.capture_content": words.telemetry.capture_content,
     }  # fmt: skip
     second = "in a second policy"
+    stateless = "without policy.state"
     why = {
-        "policy.exploration": "without policy.state", "shadow.exploration": second, "canary.exploration": second,
+        "policy.exploration": stateless, "embedding.embedder": stateless,
+        "shadow.exploration": second, "canary.exploration": second,
     }  # fmt: skip
     return [
         f"{name} is set, but has no effect {why.get(name, 'in this version')}"

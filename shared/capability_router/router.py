@@ -50,6 +50,7 @@ from capability_router.trials import Decided, Trials
 
 if TYPE_CHECKING:
     from capability_router.config import Settings
+    from capability_router.learning.meanings import Meanings
 
 C = TypeVar("C")
 log = logging.getLogger("capability_router")
@@ -94,7 +95,8 @@ class Router:
             able = [card.id for card in registry.cards if card.endpoint is not None]
             self.board.probes(able)
             self._watchers.append(Prober(self, able).heard)
-        learned = cache(partial(_learner, s, self.store))  # once for each state, whoever reads it
+        self._meanings = _meanings(s, self.clock)
+        learned = cache(partial(_learner, s, self.store, self._meanings))  # once for each state, whoever reads it
         known = learned(s.policy.state if s.policy.name == "adaptive" else None)
         self.planner = _planner(registry, s, self.board, known)
         self._trying(known)
@@ -141,6 +143,8 @@ class Router:
         `gate` admits the calls in the health board's place (a probe's does so with precedence). `again` makes the
         endpoint of a shadow's call; without it, shadows decide and are not executed.
         """
+        if self._meanings is not None:
+            self._meanings.before(request)
         plan, scene, policy, aside, tried = self._decide(request, alongside=gate is None)
         if not plan.candidates:
             raise NoEligibleModel(plan.refusals)
@@ -152,6 +156,16 @@ class Router:
         machine = self._dispatch.machine(request, plan, self._accounts.open(request, plan), gate)
         ended = self._ended if aside is None else partial(self._ended, aside=aside, again=again)
         return Run(request, plan, machine, endpoint, self.clock, ended)
+
+    @property
+    def prepares(self) -> bool:
+        """Whether there is something to wait for before `start`."""
+        return self._meanings is not None
+
+    async def prepare(self, request: Request) -> None:
+        """What `start` would wait for, without holding the event loop up."""
+        if self._meanings is not None:
+            await self._meanings.abefore(request)
 
     def feedback(self, request_id: str, score: float) -> None:
         """Teach the policy what an answer was worth, 0 to 1. Raises ConfigError for a bad score or unknown id."""
@@ -241,6 +255,8 @@ class Router:
         self._lessons.ended(request, run.plan, outcome, run.reply, self.clock.now())
         if self.sinks:
             record = decision_record(request, run.plan, outcome, at=self.clock.unix(), router=self.name, aside=aside)
+            if self._meanings is not None and (took := self._meanings.took(request.id)):
+                record["embedding"] = took
             if self._hashed is not None:
                 record["traits"] = self._hashed(request)
             self.sinks.write(record)
@@ -297,7 +313,18 @@ def _planner(registry: Registry, s: Settings, board: Board, known: Knowledge | N
     )  # fmt: skip
 
 
-def _learner(s: Settings, store: Store, state: str | None) -> Knowledge | None:
+def _meanings(s: Settings, clock: Clock) -> Meanings | None:
+    """What embeds requests for the learned model; None where nothing is set."""
+    if s.embedding.embedder is None or s.policy.state is None:
+        return None
+    try:
+        from capability_router.learning.meanings import meanings_of  # here, because it loads numpy
+    except ModuleNotFoundError as error:
+        raise ConfigError("embedder needs numpy: install capability-router[learn]") from error
+    return meanings_of(s.embedding, clock)
+
+
+def _learner(s: Settings, store: Store, meanings: Meanings | None, state: str | None) -> Knowledge | None:
     """What was learned: in a file, or in a store that lasts. ConfigError where numpy is not installed."""
     if state is None:
         return None
@@ -305,7 +332,7 @@ def _learner(s: Settings, store: Store, state: str | None) -> Knowledge | None:
         from capability_router.learning.shared_learner import learner_of  # here, because it loads numpy
     except ModuleNotFoundError as error:
         raise ConfigError("policy.state needs numpy: install capability-router[learn]") from error
-    return learner_of(state, s.store, store.lessons, s.name)
+    return learner_of(state, s.store, store.lessons, s.name, meanings)
 
 
 def _hasher() -> Callable[[Request], dict[str, Any]]:

@@ -166,7 +166,8 @@ class Trial:
         return [process.counts for process in [*self.processes, Process(self.room)]]
 
 
-STEPS = [
+Step = Callable[[Trial, Process], None]
+STEPS: list[Step] = [
     Trial.teach, Trial.round, Trial.away, Trial.back, Trial.lose, Trial.sum_up, Trial.crash, Trial.fork, Trial.join,
     Trial.empty,
 ]  # fmt: skip

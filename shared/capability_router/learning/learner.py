@@ -16,7 +16,9 @@ from typing import NamedTuple
 
 from capability_router.learning.drift import Drift, Whereabouts
 from capability_router.learning.guard import Foreseen, Guard
+from capability_router.learning.meanings import Meanings
 from capability_router.learning.quality.arrays import Unreadable
+from capability_router.learning.quality.meaning import Origin
 from capability_router.learning.quality.memory import Remembered, Result
 from capability_router.learning.quality.model import Quality
 from capability_router.learning.quality.sketch import Sketch, sketch
@@ -63,14 +65,44 @@ class Pupil:
         self.quality.forked()
 
 
+def fitting(quality: Quality, meanings: Meanings | None, path: Path) -> Meanings | None:
+    """The embedder if this state was learned with it, or is still empty; else None, which is logged."""
+    own, given = quality.origin, "" if meanings is None else meanings.embedder.name
+    if own.name != given and (own.name or quality.scored):
+        log.warning(
+            "the learned state %s was learned %s, the router has %s: decisions go by hashed words. `capability-router "
+            "train --embedder` learns a state with it", path,
+            f"with the embedder {own.name!r}" if own.name else "without an embedder",
+            f"{given!r}" if given else "none",
+        )  # fmt: skip
+        return None
+    if meanings is not None:
+        meanings.wanted, meanings.size = True, own.size or meanings.size
+    return meanings
+
+
+def agreed(quality: Quality, meanings: Meanings | None) -> Quality:
+    """The same, with no other meanings than those of this embedder."""
+    if meanings is None:
+        if quality.origin.name:
+            quality.forget_meanings()
+    elif not quality.origin.name:
+        quality.origin = Origin(meanings.embedder.name, meanings.size or 0)
+    return quality
+
+
 class Learner(Lasting):
     """Thread-safe. The file is written by `save`, and only if something was learned since.
 
-    `base`: what was known before any tenant scored, if there was something.
+    `base`: what was known before any tenant scored, if there was something. `meanings`: requests' embeddings, if the
+    model is learned with them.
     """
 
-    def __init__(self, path: Path, quality: Quality, *, damaged: bool = False, base: Quality | None = None) -> None:
-        self.path, self.quality, self.base = path, quality, base
+    def __init__(
+        self, path: Path, quality: Quality, *, damaged: bool = False, base: Quality | None = None,
+        meanings: Meanings | None = None,
+    ) -> None:  # fmt: skip
+        self.path, self.quality, self.base, self._meanings = path, quality, base, meanings
         self._damaged, self._unsaved = damaged, False
         self._drift = Drift()
         self._busy = Lock()  # while the words are worked out
@@ -78,19 +110,24 @@ class Learner(Lasting):
         watch(self)
 
     @classmethod
-    def open(cls, path: Path) -> Learner:
+    def open(cls, path: Path, meanings: Meanings | None = None) -> Learner:
         """From its file; fresh where there is none, or where it can't be read, which is logged."""
+        damaged, quality = False, Quality()
         try:
-            return cls(path, loaded(path.read_text(encoding="utf-8")))
+            quality = loaded(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            return cls(path, Quality())
+            pass
         except (Unreadable, UnicodeDecodeError) as error:
             log.warning("the learned state %s is damaged (%s): learning starts afresh", path, error)
-            return cls(path, Quality(), damaged=True)
+            damaged = True
+        meanings = fitting(quality, meanings, path)
+        learner = cls(path, agreed(quality, meanings), damaged=damaged, meanings=meanings)
+        learner._work_out()
+        return learner
 
     def judge(self, request: Request, believed: Sequence[tuple[str, float]], worth: Sequence[float]) -> list[Judged]:
         """Per model (id, quality believed without having learned), which counts for so many scored answers."""
-        seen, known, tenant = traits(request), self.quality, request.routing.tenant
+        seen, known, tenant = self._seen(request), self.quality, request.routing.tenant
         quality, errors, tokens = known.expect(seen, believed, worth)
         binds = known.tenants.bind(tenant)
         before = self._before(seen, believed, worth) if binds else believed
@@ -103,6 +140,15 @@ class Learner(Lasting):
             for (model, alone), counted, q, t, error in found
         ]  # fmt: skip
 
+    def _seen(self, request: Request) -> Traits:
+        """With its text's embedding, if that is known."""
+        seen = traits(request)
+        if self._meanings is None:
+            return seen
+        if not self.quality.origin.size and self._meanings.size:
+            self.quality.origin = Origin(self._meanings.embedder.name, self._meanings.size)
+        return seen._replace(meaning=self._meanings.of(request))
+
     def _before(
         self, seen: Traits, believed: Sequence[tuple[str, float]], worth: Sequence[float]
     ) -> Sequence[tuple[str, float]]:  # fmt: skip
@@ -114,7 +160,7 @@ class Learner(Lasting):
 
     def sketch(self, request: Request) -> Sketch:
         """What is kept of an answered request until its score comes; tells if its tenant's requests have moved."""
-        seen, fit = traits(request), self.quality.fit
+        seen, fit = self._seen(request), self.quality.fit
         if fit is not None:
             tenant = request.routing.tenant
             for moved in self._drift.note(tenant, Whereabouts(*self.quality.standing(seen)), fit):

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from capability_router.errors import ConfigError
 from capability_router.learning.guard import Foreseen, Guard
-from capability_router.learning.learner import Learner, Pupil
+from capability_router.learning.learner import Learner, Pupil, agreed, fitting
 from capability_router.learning.logs.sketched import sketched, written
+from capability_router.learning.meanings import Meanings
 from capability_router.learning.quality.arrays import Unreadable
 from capability_router.learning.quality.model import Quality
 from capability_router.learning.quality.sketch import Sketch
@@ -31,17 +32,25 @@ log = logging.getLogger("capability_router")
 class SharedLearner(Learner):
     """Thread-safe. `save` writes to the store what waits, and what was worked out."""
 
-    def __init__(self, path: Path, text: str | None, room: LessonRoom, owner: str) -> None:
+    def __init__(
+        self, path: Path, text: str | None, room: LessonRoom, owner: str, meanings: Meanings | None = None
+    ) -> None:  # fmt: skip
         """`text`: of the file, None = there is none. `owner`: whose learning it is; routers of one name share it."""
         self._text = text
+        base = Quality() if text is None else loaded(text)
+        self._meanings = meanings = fitting(base, meanings, path)
         self._guard: Guard | None = None
-        base = "" if text is None else blake2b(text.encode(), digest_size=8).hexdigest()
+        began = "" if text is None else blake2b(text.encode(), digest_size=8).hexdigest()
+        embedder = "" if meanings is None else meanings.embedder.name
         course = Course(self._made, Packing(written, sketched), self._adopted, self._hear, self._work_out)
-        self.scribe = Scribe(room, f"{owner}|{FORMAT}.{SCHEMA}|{base}", course)
-        super().__init__(path, self.scribe.pupil.quality, base=None if text is None else loaded(text))
+        self.scribe = Scribe(room, f"{owner}|{FORMAT}.{SCHEMA}|{began}|{embedder}", course)
+        known = None if text is None else agreed(base, meanings)
+        super().__init__(path, self.scribe.pupil.quality, base=known, meanings=meanings)
 
     @classmethod
-    def over(cls, path: Path | None, room: LessonRoom, owner: str) -> SharedLearner:
+    def over(
+        cls, path: Path | None, room: LessonRoom, owner: str, meanings: Meanings | None = None
+    ) -> SharedLearner:  # fmt: skip
         """On the file, if there is one; a damaged one is told and left as it is."""
         text = None
         if path is not None:
@@ -53,7 +62,7 @@ class SharedLearner(Learner):
             except (Unreadable, UnicodeDecodeError) as error:
                 log.warning("the learned state %s is damaged (%s): learning starts without it", path, error)
                 text = None
-        return cls(path or Path(), text, room, owner)
+        return cls(path or Path(), text, room, owner, meanings)
 
     def load(self) -> None:
         """Take over what the store holds; one that is away is told of."""
@@ -69,11 +78,9 @@ class SharedLearner(Learner):
         """Write to the store what waits. It raises nothing: a store that is away is told of."""
         self.scribe.close()
 
-    def _begun(self) -> Quality:
-        return Quality() if self._text is None else loaded(self._text)
-
     def _made(self, text: str | None) -> Pupil:
-        return Pupil(self._begun() if text is None else loaded(text))
+        text = self._text if text is None else text
+        return Pupil(agreed(Quality() if text is None else loaded(text), self._meanings))
 
     def tell(self, guard: Guard) -> None:
         """Have the guard know of other processes' scores, those of before included."""
@@ -110,7 +117,7 @@ IN_STORE = "store"
 """As the name of a state: it is in the router's store alone, and began with nothing."""
 
 
-def learner_of(state: str, url: str, room: LessonRoom, owner: str) -> Learner:
+def learner_of(state: str, url: str, room: LessonRoom, owner: str, meanings: Meanings | None = None) -> Learner:
     """From a state's name, a path or "store", and the router's store at this URL. Raises ConfigError.
 
     A store in memory keeps nothing: then the file is written. One that lasts is read at once, if it is there.
@@ -118,8 +125,8 @@ def learner_of(state: str, url: str, room: LessonRoom, owner: str) -> Learner:
     if url.startswith("memory"):
         if state == IN_STORE:
             raise ConfigError("policy.state: 'store' needs a store that lasts: `store: sqlite:///router.db`, or Redis")
-        return Learner.open(Path(state))
-    learner = SharedLearner.over(None if state == IN_STORE else Path(state), room, owner)
+        return Learner.open(Path(state), meanings)
+    learner = SharedLearner.over(None if state == IN_STORE else Path(state), room, owner, meanings)
     if (file := file_of(url)) is None or file.exists():
         learner.load()
     return learner
