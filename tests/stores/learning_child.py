@@ -12,17 +12,17 @@ import sys
 import time
 
 from capability_router import Price, Request, Router, routing
-from capability_router.clock import SystemClock
+from capability_router.clock import Clock, SystemClock
 from capability_router.testing import ask, scripted_router
 
 MODELS = ("lawyer", "coder")
 
 
-def made(url: str, state: str = "store", **settings: object) -> Router:
+def made(url: str, state: str = "store", clock: Clock | None = None) -> Router:
     cards = {name: {"price": Price(1, 2), "quality": {"default": 0.7}} for name in MODELS}
     policy = {"name": "adaptive", "state": state}
     scripts = {name: ["an answer"] * 2_000 for name in MODELS}
-    return scripted_router(scripts, clock=SystemClock(), cards=cards, policy=policy, store=url, **settings)
+    return scripted_router(scripts, clock=clock or SystemClock(), cards=cards, policy=policy, store=url)
 
 
 def score(router: Router, who: str, count: int) -> None:
@@ -32,7 +32,7 @@ def score(router: Router, who: str, count: int) -> None:
             request = Request((f"mend the loop of {who}, number {number}",))
         ask(router, request)
         router.feedback(request.id, float(model == "coder"))
-        print(request.id, flush=True)
+        print(f"{request.id}\n", end="", flush=True)  # in one piece: a forked child writes there too
 
 
 def main(url: str, who: str, count: str, end: str, state: str = "store") -> None:
