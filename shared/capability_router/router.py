@@ -43,7 +43,7 @@ from capability_router.policies.trial_money import trial_money
 from capability_router.request import Outcome, Request
 from capability_router.shadow_calls import Again, ShadowCalls
 from capability_router.stores.base import Store
-from capability_router.telemetry.records import decision_record, feedback_record
+from capability_router.telemetry.recorder import Recorder
 from capability_router.telemetry.sinks import Sink, Sinks, configured_sinks
 from capability_router.treasury import Treasury
 from capability_router.trials import Decided, Trials
@@ -86,8 +86,9 @@ class Router:
             worked=self.clock.worked,
         )  # fmt: skip
         self._watchers: list[Callable[[HealthEvent], None]] = []
-        self.sinks = Sinks(configured_sinks(s.telemetry.jsonl, s.telemetry.log))
-        self._hashed = _hasher() if s.telemetry.hashed_words else None
+        self.sinks = Sinks(configured_sinks(s.telemetry))
+        self._meanings = _meanings(s, self.clock)
+        self._recorder = _recorder(self.sinks, registry, s, self.clock, self._meanings)
         for entry in registry:
             card = entry.card
             self.board.register(card.id, entry.address, limits=card.limits, latency=card.latency)
@@ -95,7 +96,6 @@ class Router:
             able = [card.id for card in registry.cards if card.endpoint is not None]
             self.board.probes(able)
             self._watchers.append(Prober(self, able).heard)
-        self._meanings = _meanings(s, self.clock)
         learned = cache(partial(_learner, s, self.store, self._meanings))  # once for each state, whoever reads it
         known = learned(s.policy.state if s.policy.name == "adaptive" else None)
         self.planner = _planner(registry, s, self.board, known)
@@ -104,7 +104,7 @@ class Router:
         self._trials = Trials(s, registry.matches, learned)
         self._dispatch = Dispatch(s, registry, self.board)
         self.line = self._dispatch.line
-        self._shadow_calls = ShadowCalls(self._accounts, self._dispatch, self.clock, self.sinks, s.name)
+        self._shadow_calls = ShadowCalls(self._accounts, self._dispatch, self.clock, self._recorder)
         self._lessons = Lessons(
             learnt.lengths, learnt.sizes, learnt.windows, learnt.prior, Affinity(registry.entries), Outcomes(),
             learnt.learned, learnt.guard,
@@ -147,6 +147,7 @@ class Router:
             self._meanings.before(request)
         plan, scene, policy, aside, tried = self._decide(request, alongside=gate is None)
         if not plan.candidates:
+            self._recorder.refused(request, plan)
             raise NoEligibleModel(plan.refusals)
         self._treasury.open()
         policy.observe(scene)
@@ -170,15 +171,19 @@ class Router:
     def feedback(self, request_id: str, score: float) -> None:
         """Teach the policy what an answer was worth, 0 to 1. Raises ConfigError for a bad score or unknown id."""
         answered = self._lessons.scored(request_id, score)
-        self.sinks.write(feedback_record(request_id, answered.model, float(score), at=self.clock.unix()))
+        self._recorder.scored(request_id, answered.model, float(score))
 
     def on_outcome(self, listener: Callable[[Request, Outcome], None]) -> None:
         """Call `listener` after each request; what it raises is logged and goes no further."""
         self._listeners.append(listener)
 
-    def add_sink(self, sink: Sink) -> None:
-        """Send decision records there too."""
+    def add_sink(self, sink: Sink | Callable[[dict[str, Any]], object]) -> None:
+        """Send decision records there too: a function is called with each, in a thread that no call waits for."""
         self.sinks.add(sink)
+
+    def flush(self, timeout_s: float = 10.0) -> bool:
+        """Wait until every sink has the records of all calls so far; False = one has not within `timeout_s`."""
+        return self.sinks.flush(timeout_s)
 
     def health(self) -> list[dict[str, Any]]:
         """One JSON-safe row per model: breaker, gates, calls in flight, latency, success, what it showed of its window.
@@ -253,13 +258,7 @@ class Router:
         if outcome is None:
             return
         self._lessons.ended(request, run.plan, outcome, run.reply, self.clock.now())
-        if self.sinks:
-            record = decision_record(request, run.plan, outcome, at=self.clock.unix(), router=self.name, aside=aside)
-            if self._meanings is not None and (took := self._meanings.took(request.id)):
-                record["embedding"] = took
-            if self._hashed is not None:
-                record["traits"] = self._hashed(request)
-            self.sinks.write(record)
+        self._recorder.decided(request, run.plan, outcome, run.reply, aside)
         for listener in self._listeners:
             try:
                 listener(request, outcome)
@@ -333,6 +332,14 @@ def _learner(s: Settings, store: Store, meanings: Meanings | None, state: str | 
     except ModuleNotFoundError as error:
         raise ConfigError("policy.state needs numpy: install capability-router[learn]") from error
     return learner_of(state, s.store, store.lessons, s.name, meanings)
+
+
+def _recorder(sinks: Sinks, registry: Registry, s: Settings, clock: Clock, meanings: Meanings | None) -> Recorder:
+    return Recorder(
+        sinks, s.name, clock.unix, cards=registry.cards, policy=(s.policy.model_dump(), s.rules), seed=s.policy.seed,
+        content=s.telemetry.capture_content, traits=_hasher() if s.telemetry.hashed_words else None,
+        embedding=None if meanings is None else meanings.took,
+    )  # fmt: skip
 
 
 def _hasher() -> Callable[[Request], dict[str, Any]]:
