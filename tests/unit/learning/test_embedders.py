@@ -119,37 +119,29 @@ def test_another_embedder_than_the_states_is_told_and_words_are_used(
         assert known.quality.memory.meanings is None
 
 
-class Log:
-    """A sink that keeps records."""
-
-    def __init__(self) -> None:
-        self.records: list[dict[str, Any]] = []
-
-    def write(self, record: dict[str, Any]) -> None:
-        self.records.append(record)
-
-    def close(self) -> None:
-        """Nothing to close."""
+def recorded(router: Router) -> list[dict[str, Any]]:
+    """The records that it will write."""
+    records: list[dict[str, Any]] = []
+    router.add_sink(records.append)
+    return records
 
 
-def embeddings(router: Router, log: Log) -> list[str]:
-    return [record["embedding"]["outcome"] for record in log.records if record["kind"] == "decision"]
+def embeddings(router: Router, records: list[dict[str, Any]]) -> list[str]:
+    assert router.flush()
+    return [record["embedding"]["outcome"] for record in records if record["kind"] == "decision"]
 
 
 def test_the_record_tells_what_an_embedding_took_and_no_text(tmp_path: Path) -> None:
-    router, log = (
-        made(written(tmp_path / "s.json"), by_trade, embedding={"usd_per_mtok": 0.02, "within_ms": 20_000}),
-        Log(),
-    )
-    router.add_sink(log)
+    router = made(written(tmp_path / "s.json"), by_trade, embedding={"usd_per_mtok": 0.02, "within_ms": 20_000})
+    log = recorded(router)
     for _ in range(2):
         ask(router, "please see to the secret matter 1a")
     assert embeddings(router, log) == ["ready", "kept"]
-    first = log.records[0]["embedding"]
+    first = log[0]["embedding"]
     assert first["cost_usd"] > 0
     assert first["ms"] >= 0
-    assert "secret matter" not in json.dumps(log.records)
-    assert "cost_usd" not in log.records[1]["embedding"]
+    assert "secret matter" not in json.dumps(log)
+    assert "cost_usd" not in log[1]["embedding"]
 
 
 def test_who_is_late_is_not_waited_for_and_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -160,8 +152,8 @@ def test_who_is_late_is_not_waited_for_and_is_told_once(tmp_path: Path, caplog: 
         return by_trade(texts)
 
     late.__qualname__, late.__module__ = by_trade.__qualname__, by_trade.__module__
-    router, log = made(written(tmp_path / "s.json"), late, embedding={"within_ms": 1}), Log()
-    router.add_sink(log)
+    router = made(written(tmp_path / "s.json"), late, embedding={"within_ms": 1})
+    log = recorded(router)
     with caplog.at_level(logging.WARNING, "capability_router"):
         for number in range(12):
             ask(router, f"please see to the secret matter {number}a")
@@ -182,8 +174,8 @@ def test_what_is_no_vector_is_told_and_words_are_used(
         return answer
 
     odd.__qualname__, odd.__module__ = by_trade.__qualname__, by_trade.__module__
-    router, log = made(written(tmp_path / "s.json"), odd), Log()
-    router.add_sink(log)
+    router = made(written(tmp_path / "s.json"), odd)
+    log = recorded(router)
     with caplog.at_level(logging.WARNING, "capability_router"):
         assert ask(router, "a secret").outcome is not None
     assert embeddings(router, log) == ["failed"]
