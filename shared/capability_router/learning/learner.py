@@ -22,7 +22,7 @@ from capability_router.learning.quality.meaning import Origin
 from capability_router.learning.quality.memory import Remembered, Result
 from capability_router.learning.quality.model import Quality
 from capability_router.learning.quality.sketch import Sketch, sketch
-from capability_router.learning.quality.state import body_of, dumped, loaded, text_of
+from capability_router.learning.quality.state import base_of, body_of, dumped, loaded, text_of
 from capability_router.learning.quality.traits import Traits, traits
 from capability_router.learning.sharing.lesson import Lesson
 from capability_router.learning.tenants import hashed
@@ -104,6 +104,7 @@ class Learner(Lasting):
     ) -> None:  # fmt: skip
         self.path, self.quality, self.base, self._meanings = path, quality, base, meanings
         self._damaged, self._unsaved = damaged, False
+        self._trained: str | None = None  # the text of `base`, written with the file
         self._drift = Drift()
         self._busy = Lock()  # while the words are worked out
         self._writing = Lock()
@@ -112,9 +113,10 @@ class Learner(Lasting):
     @classmethod
     def open(cls, path: Path, meanings: Meanings | None = None) -> Learner:
         """From its file; fresh where there is none, or where it can't be read, which is logged."""
-        damaged, quality = False, Quality()
+        damaged, quality, base = False, Quality(), None
         try:
-            quality = loaded(path.read_text(encoding="utf-8"))
+            text = path.read_text(encoding="utf-8")
+            quality, base = loaded(text), base_of(text)
         except FileNotFoundError:
             pass
         except (Unreadable, UnicodeDecodeError) as error:
@@ -122,8 +124,18 @@ class Learner(Lasting):
             damaged = True
         meanings = fitting(quality, meanings, path)
         learner = cls(path, agreed(quality, meanings), damaged=damaged, meanings=meanings)
+        learner._begin(base)
         learner._work_out()
         return learner
+
+    def _begin(self, base: str | None) -> None:
+        """What was trained before anybody scored is kept beside what is learned since."""
+        if base is None:
+            return
+        try:
+            self.base, self._trained = agreed(loaded(base), self._meanings), base
+        except Unreadable as error:
+            log.warning("what the learned state %s began with is damaged (%s): it is left out", self.path, error)
 
     def judge(self, request: Request, believed: Sequence[tuple[str, float]], worth: Sequence[float]) -> list[Judged]:
         """Per model (id, quality believed without having learned), which counts for so many scored answers."""
@@ -205,7 +217,7 @@ class Learner(Lasting):
             if not self._unsaved:
                 return
             self._unsaved = False
-            text = dumped(self.quality)
+            text = dumped(self.quality, self._trained)
             if self._damaged and self.path.exists():
                 self.path.rename(self.path.with_name(f"{self.path.name}.damaged"))
                 self._damaged = False

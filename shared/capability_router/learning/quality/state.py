@@ -35,9 +35,17 @@ SCHEMA = 2
 _NAME = "capability-router quality"
 
 
-def dumped(quality: Quality) -> str:
-    """The whole state as one JSON text."""
-    return text_of(body_of(quality))
+def dumped(quality: Quality, base: str | None = None) -> str:
+    """The whole state as one JSON text; in it another one, from which it began, if there is one."""
+    return text_of(body_of(quality), base)
+
+
+def base_of(text: str) -> str | None:
+    """The state from which a readable one began: the one in it, or itself if nobody has scored since it was trained."""
+    told = json.loads(text)
+    if told.get("base") is not None:
+        return str(told["base"])
+    return text if told["body"]["scored"] and not told["body"].get("askers") else None
 
 
 def body_of(quality: Quality) -> dict[str, Any]:
@@ -55,10 +63,11 @@ def body_of(quality: Quality) -> dict[str, Any]:
         }
 
 
-def text_of(body: Mapping[str, Any]) -> str:
+def text_of(body: Mapping[str, Any], base: str | None = None) -> str:
     """The state as JSON, with its version and a checksum."""
     text = json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return json.dumps({"state": _NAME, "schema": SCHEMA, "checksum": _checksum(text), "body": body}, allow_nan=False)
+    told = {"state": _NAME, "schema": SCHEMA, "checksum": _checksum(text), "body": body}
+    return json.dumps(told if base is None else {**told, "base": base}, allow_nan=False)
 
 
 def loaded(text: str) -> Quality:
