@@ -42,6 +42,12 @@ Texts = Annotated[tuple[str, ...], PlainValidator(texts)]
 _COUNTER = choice("estimate", "tiktoken", "model")
 
 
+def _embedder(value: Any) -> Any:
+    if isinstance(value, str):
+        raise ValueError(f"must be an object or a function, given in code (a file names no code), got {shown(value)}")
+    return value
+
+
 def _counter(value: Any) -> Any:
     return value if callable(value) else _COUNTER(value)
 
@@ -255,7 +261,7 @@ class Embedding(Block):
     `cached`: texts whose vectors are kept, by digest. `usd_per_mtok`: what it costs, for the decision records.
     """
 
-    embedder: Any = None
+    embedder: Annotated[Any, PlainValidator(_embedder)] = None
     within_ms: Annotated[float, PlainValidator(number(0, 60_000, above=True))] = 100.0
     cached: Count = 2_000
     usd_per_mtok: Weight | None = None
