@@ -85,12 +85,16 @@ class Reach:
 
     def __init__(self, room: MemoryLessons) -> None:
         self._room, self.fails = room, ""
+        self.meanwhile: Callable[[], None] | None = None
 
     def append(self, name: str, writer: str, lines: Sequence[Line]) -> None:
         self._asked(lambda: self._room.append(name, writer, lines))
 
     def since(self, name: str, place: int, most: int) -> Page:
         self._away()
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
         return self._room.since(name, place, most)
 
     def summary(self, name: str) -> Summary | None:
@@ -203,6 +207,18 @@ def test_a_room_that_is_away_takes_what_waits_when_it_is_back() -> None:
     assert other.counts == one.counts == Counter(map(str, range(450)))
     assert len(other.heard) == 450
     assert one.heard == []
+
+
+def test_what_is_taught_while_an_emptied_log_is_told_of_it_all_is_told_too() -> None:
+    room = MemoryLessons()
+    one = Process(room)
+    one.teach("1")
+    assert one.round()
+    room._logs.clear()
+    one.reach.meanwhile = lambda: one.teach("2")
+    assert one.round()
+    assert one.round()
+    assert Process(room).counts == one.counts == Counter(["1", "2"])
 
 
 def test_a_long_log_is_summed_up_and_who_was_away_takes_the_summary_over() -> None:

@@ -74,8 +74,10 @@ class Course(NamedTuple, Generic[P]):
 
 
 class _Waiting(NamedTuple):
+    """`lesson` None: an entry that says nothing."""
+
     number: int
-    lesson: Lesson
+    lesson: Lesson | None
 
 
 class _Known(Generic[P]):
@@ -192,7 +194,8 @@ class Scribe(Lasting, Generic[P]):
                 batch = list(islice(self._pending, _BATCH))
             if not batch:
                 return
-            lines = [Line(number, line(lesson, self._course.packing.pack)) for number, lesson in batch]
+            pack = self._course.packing.pack
+            lines = [Line(number, "" if lesson is None else line(lesson, pack)) for number, lesson in batch]
             self._room.append(self.name, self._writer, lines)
             with self._lock:
                 while self._pending and self._pending[0].number <= batch[-1].number:
@@ -284,9 +287,9 @@ class Scribe(Lasting, Generic[P]):
         """An entry that says nothing: who has read all of a new log is to find that a summary goes further."""
         with self._lock:
             self._number += 1
-            number = self._number
-            self._known.mark(self._writer, number)
-        self._room.append(self.name, self._writer, [Line(number, "")])
+            self._pending.append(_Waiting(self._number, None))  # in line: numbers are written as they grow
+            self._known.mark(self._writer, self._number)
+        self._flush()
 
     def _sum_up(self) -> None:
         with self._lock:
