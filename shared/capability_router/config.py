@@ -28,6 +28,7 @@ from capability_router.routing import EVALUATION_TAG
 from capability_router.settings.problems import config_error
 from capability_router.settings.schema import (
     Canary,
+    Embedding,
     Evaluate,
     Hedge,
     LedgerBlock,
@@ -80,6 +81,7 @@ class Settings:
     annotate: bool
     tenants: Mapping[str, tuple[str, ...]]
     evaluate: Evaluate
+    embedding: Embedding
     counter: Any = "estimate"
     shadow: Shadow | None = None
     canary: Canary | None = None
@@ -167,7 +169,7 @@ def _settled(written: Mapping[str, Any], named: str) -> Settings:
         on_partial=words.on_partial,
         store=words.store.url, store_lease_s=words.store.lease_s, when_away=words.store.when_away,
         ledger=words.ledger, telemetry=words.telemetry, annotate=words.annotate,
-        tenants=MappingProxyType(dict(words.tenants)), counter=words.tokens.counter,
+        tenants=MappingProxyType(dict(words.tenants)), counter=words.tokens.counter, embedding=words.embedding,
         shadow=words.shadow, canary=words.canary, evaluator=words.evaluator, evaluate=words.evaluate,
         warnings=(
             *(f"{place}.{name} is not read by policy {block.name!r}" for place, block, name in unread), *_idle(words),
@@ -192,10 +194,13 @@ def _idle(words: Words) -> list[str]:
         "shadow.exploration": words.shadow is not None and words.shadow.exploration > 0,
         "canary.exploration": words.canary is not None and words.canary.exploration > 0,
         "evaluate": bool(words.evaluate.model_fields_set) and words.evaluator is None,
+        "embedding.embedder": words.embedding.embedder is not None and words.policy.state is None,
     }  # fmt: skip
     second = "in a second policy"
+    stateless = "without policy.state"
     why = {
-        "policy.exploration": "without policy.state", "shadow.exploration": second, "canary.exploration": second,
+        "policy.exploration": stateless, "embedding.embedder": stateless,
+        "shadow.exploration": second, "canary.exploration": second,
         "evaluate": "without evaluator=, which is given in code",
     }  # fmt: skip
     return [

@@ -42,6 +42,7 @@ from capability_router.policies.explorer import explorer_of
 from capability_router.policies.lessons import Lessons
 from capability_router.policies.planner import Planner
 from capability_router.policies.shadow import Aside
+from capability_router.policies.trial_money import trial_money
 from capability_router.request import Outcome, Request
 from capability_router.routing import EVALUATION_TAG
 from capability_router.shadow_calls import Again, ShadowCalls, will_be_called
@@ -54,6 +55,7 @@ from capability_router.trials import Decided, Trials
 if TYPE_CHECKING:
     from capability_router.config import Settings
     from capability_router.evaluation.evaluation import Ended, Evaluation
+    from capability_router.learning.meanings import Meanings
 
 C = TypeVar("C")
 log = logging.getLogger("capability_router")
@@ -90,7 +92,8 @@ class Router:
         )  # fmt: skip
         self._watchers: list[Callable[[HealthEvent], None]] = []
         self.sinks = Sinks(configured_sinks(s.telemetry))
-        self._recorder = _recorder(self.sinks, registry, s, self.clock)
+        self._meanings = _meanings(s, self.clock)
+        self._recorder = _recorder(self.sinks, registry, s, self.clock, self._meanings)
         for entry in registry:
             card = entry.card
             self.board.register(card.id, entry.address, limits=card.limits, latency=card.latency)
@@ -98,19 +101,17 @@ class Router:
             able = [card.id for card in registry.cards if card.endpoint is not None]
             self.board.probes(able)
             self._watchers.append(Prober(self, able).heard)
-        learned = cache(_learner)  # once for each file, whoever reads it
+        learned = cache(partial(_learner, s, self.store, self._meanings))  # once for each state, whoever reads it
         known = learned(s.policy.state if s.policy.name == "adaptive" else None)
-        self.planner = learnt = _planner(registry, s, self.board, known)
+        self.planner = _planner(registry, s, self.board, known)
+        self._trying(known)
+        self._lessons = _lessons(self.planner, registry)
         self._trials = Trials(s, registry.matches, learned)
         self._dispatch = Dispatch(s, registry, self.board)
         self.line = self._dispatch.line
         self._evaluation = _evaluation(s, self.clock)
         self._shadow_calls = ShadowCalls(
             self._accounts, self._dispatch, self.clock, self._recorder, self._evaluation
-        )  # fmt: skip
-        self._lessons = Lessons(
-            learnt.lengths, learnt.sizes, learnt.windows, learnt.prior, Affinity(registry.entries), Outcomes(),
-            learnt.learned, learnt.guard, learnt.signs, None if learnt.signs is None else Retries(),
         )  # fmt: skip
         self._listeners: list[Callable[[Request, Outcome], None]] = []
 
@@ -148,6 +149,8 @@ class Router:
         """
         if self._evaluation is not None:
             request = self._evaluation.marked(request)
+        if self._meanings is not None:
+            self._meanings.before(request)
         alongside = gate is None and EVALUATION_TAG not in request.routing.tags
         plan, scene, policy, aside, tried = self._decide(request, alongside=alongside)
         if not plan.candidates:
@@ -166,6 +169,16 @@ class Router:
                 teach = partial(self._evaluated, request.id)
                 endpoint, ended = self._evaluation.watching(request, endpoint, ended, teach)
         return Run(request, plan, machine, endpoint, self.clock, ended)
+
+    @property
+    def prepares(self) -> bool:
+        """Whether there is something to wait for before `start`."""
+        return self._meanings is not None
+
+    async def prepare(self, request: Request) -> None:
+        """What `start` would wait for, without holding the event loop up."""
+        if self._meanings is not None:
+            await self._meanings.abefore(request)
 
     def feedback(self, request_id: str, score: float) -> None:
         """Teach the policy what an answer was worth, 0 to 1. Raises ConfigError for a bad score or unknown id."""
@@ -298,6 +311,13 @@ class Router:
         self._recorder.scored(request_id, answered.model, float(score), source)
         return True
 
+    def _trying(self, known: Knowledge | None) -> None:
+        """Trials have something to learn from; the guard hears of what other processes learn."""
+        if known is not None:
+            guard, purse = Guard(), partial(trial_money, known, self.store.budgets, self.name, self.clock)
+            known.tell(guard)
+            self.planner = replace(self.planner, guard=guard, explorer=explorer_of(self.settings.policy, purse))
+
     def _meant(self, model: str) -> Sequence[str]:
         found = self.registry.matches(model)
         if not found:
@@ -329,13 +349,20 @@ class Router:
 
 
 def _planner(registry: Registry, s: Settings, board: Board, known: Knowledge | None) -> Planner:
-    guard, explorer = (None, None) if known is None else (Guard(), explorer_of(s.policy))
     if known is not None:
         known.registered(list(registry.entries))
     return Planner(
         registry, Roster(registry.cards), choose_policy(s.policy, registry.matches), Prior(_stated(registry)),
         Lengths(), board, Balance(registry.cards), s.unknown, s.tenants, count=counter_of(s.counter),
-        learned=known, guard=guard, explorer=explorer, signs=_signs(s),
+        learned=known, signs=_signs(s),
+    )  # fmt: skip
+
+
+def _lessons(known: Planner, registry: Registry) -> Lessons:
+    """What is taught is what the planner knows by."""
+    return Lessons(
+        known.lengths, known.sizes, known.windows, known.prior, Affinity(registry.entries), Outcomes(),
+        known.learned, known.guard, known.signs, None if known.signs is None else Retries(),
     )  # fmt: skip
 
 
@@ -344,15 +371,26 @@ def _signs(s: Settings) -> Signs | None:
     return Signs() if s.policy.implicit and s.policy.name in ("adaptive", "weighted") else None
 
 
-def _learner(path: str | None) -> Knowledge | None:
-    """What was learned by a file; ConfigError where numpy is not installed."""
-    if path is None:
+def _meanings(s: Settings, clock: Clock) -> Meanings | None:
+    """What embeds requests for the learned model; None where nothing is set."""
+    if s.embedding.embedder is None or s.policy.state is None:
         return None
     try:
-        from capability_router.learning.learner import Learner  # here, because it loads numpy
+        from capability_router.learning.meanings import meanings_of  # here, because it loads numpy
+    except ModuleNotFoundError as error:
+        raise ConfigError("embedder needs numpy: install capability-router[learn]") from error
+    return meanings_of(s.embedding, clock)
+
+
+def _learner(s: Settings, store: Store, meanings: Meanings | None, state: str | None) -> Knowledge | None:
+    """What was learned: in a file, or in a store that lasts. ConfigError where numpy is not installed."""
+    if state is None:
+        return None
+    try:
+        from capability_router.learning.shared_learner import learner_of  # here, because it loads numpy
     except ModuleNotFoundError as error:
         raise ConfigError("policy.state needs numpy: install capability-router[learn]") from error
-    return Learner.open(Path(path))
+    return learner_of(state, s.store, store.lessons, s.name, meanings)
 
 
 def _evaluation(s: Settings, clock: Clock) -> Evaluation | None:
@@ -365,10 +403,11 @@ def _evaluation(s: Settings, clock: Clock) -> Evaluation | None:
     return Evaluation(evaluator_of(s.evaluator), s.evaluate, s.policy.seed, clock)
 
 
-def _recorder(sinks: Sinks, registry: Registry, s: Settings, clock: Clock) -> Recorder:
+def _recorder(sinks: Sinks, registry: Registry, s: Settings, clock: Clock, meanings: Meanings | None) -> Recorder:
     return Recorder(
         sinks, s.name, clock.unix, cards=registry.cards, policy=(s.policy.model_dump(), s.rules), seed=s.policy.seed,
         content=s.telemetry.capture_content, traits=_hasher() if s.telemetry.hashed_words else None,
+        embedding=None if meanings is None else meanings.took,
     )  # fmt: skip
 
 

@@ -77,10 +77,11 @@ class Lessons(NamedTuple):
         if self.learned is None or answered.sketch is None:
             self.prior.learn(answered.model, answered.task, float(score), before)
         else:  # it knows what was believed before, and the score must not count twice
-            seen, tokens = answered.sketch, answered.tokens
-            self.learned.scored(request_id, seen, answered.model, float(score), tokens, answered.tenant)
-            if self.guard is not None and answered.foreseen is not None and before is None:
-                self.guard.note(answered.foreseen, answered.model, float(score))
+            seen, tokens, tenant = answered.sketch, answered.tokens, answered.tenant
+            foreseen = answered.foreseen if before is None else None
+            self.learned.scored(request_id, seen, answered.model, float(score), tokens, tenant, foreseen)
+            if self.guard is not None and foreseen is not None:
+                self.guard.note(foreseen, answered.model, float(score))
         return answered
 
     def _answered(self, request: Request, plan: Plan, outcome: Outcome, model: str) -> Answered:

@@ -44,6 +44,12 @@ Texts = Annotated[tuple[str, ...], PlainValidator(texts)]
 _COUNTER = choice("estimate", "tiktoken", "model")
 
 
+def _embedder(value: Any) -> Any:
+    if isinstance(value, str):
+        raise ValueError(f"must be an object or a function, given in code (a file names no code), got {shown(value)}")
+    return value
+
+
 def _counter(value: Any) -> Any:
     return value if callable(value) else _COUNTER(value)
 
@@ -279,6 +285,18 @@ class Evaluate(Block):
         return BudgetSpec(scope=f"tag:{EVALUATION_TAG}", limit_usd=self.budget_usd, window=self.window)
 
 
+class Embedding(Block):
+    """What turns texts into vectors for adaptive's learned model; a decision waits `within_ms` for it at most.
+
+    `cached`: texts whose vectors are kept, by digest. `usd_per_mtok`: what it costs, for the decision records.
+    """
+
+    embedder: Annotated[Any, PlainValidator(_embedder)] = None
+    within_ms: Annotated[float, PlainValidator(number(0, 60_000, above=True))] = 100.0
+    cached: Count = 2_000
+    usd_per_mtok: Weight | None = None
+
+
 class Telemetry(Block):
     """Where decision records go, and what is in them.
 
@@ -390,6 +408,7 @@ class Words(Block):
     telemetry: Telemetry = Telemetry()
     annotate: Flag = True
     tokens: Tokens = Tokens()
+    embedding: Embedding = Embedding()
     tenants: Mapping[str, Texts] = {}
     shadow: Shadow | None = None
     canary: Canary | None = None
@@ -399,7 +418,7 @@ class Words(Block):
     @model_validator(mode="before")
     @classmethod
     def _short(cls, values: Any) -> Any:
-        """`policy: cheapest`, `shadow: NAME`, `hedge: true`, `store: URL`, `token_counter=f` stand for the blocks."""
+        """`policy: cheapest`, `shadow: NAME`, `hedge: true`, `store: URL`, `token_counter=f`, `embedder=` are short."""
         if not isinstance(values, Mapping):
             return values
         hedge, store = values.get("hedge"), values.get("store")
@@ -410,6 +429,11 @@ class Words(Block):
         if counter is not None:
             values = {name: value for name, value in values.items() if name != "token_counter"}
             short["tokens"] = {"counter": counter}
+        embedder = values.get("embedder")
+        if embedder is not None:
+            block = values.get("embedding")
+            values = {name: value for name, value in values.items() if name != "embedder"}
+            short["embedding"] = {**(block if isinstance(block, Mapping) else {}), "embedder": embedder}
         return {**values, **short, **({"hedge": {"on": hedge}} if isinstance(hedge, bool) else {})}
 
     @field_validator("models", mode="before")

@@ -31,6 +31,7 @@ class Refused(Planned, Protocol):
 
 class Recorder:
     """`router`: its name. `traits` gives what is seen of a request, its words as hashes; None = it is not recorded.
+    `embedding` gives what a request's embedding took, by its id.
 
     `content`: messages and answers are recorded. `unix` tells the time, in seconds.
     """
@@ -38,9 +39,10 @@ class Recorder:
     def __init__(
         self, sinks: Sinks, router: str, unix: Callable[[], float], *, cards: Iterable[object], policy: object,
         seed: int | None, content: bool = False, traits: Callable[[Request], dict[str, Any]] | None = None,
+        embedding: Callable[[str], dict[str, Any] | None] | None = None,
     ) -> None:  # fmt: skip
         self.sinks, self._router, self._unix = sinks, router, unix
-        self._content, self._traits = content, traits
+        self._content, self._traits, self._embedding = content, traits, embedding
         self._cards, self._policy, self._seed = cards, policy, seed
 
     @cached_property
@@ -59,6 +61,8 @@ class Recorder:
         )
         if self._traits is not None:
             record["traits"] = self._traits(request)
+        if self._embedding is not None and (took := self._embedding(request.id)):
+            record["embedding"] = took
         if self._content:
             record["content"] = {"messages": list(request.texts), "answer": reply.text}
         self.sinks.write(record)
