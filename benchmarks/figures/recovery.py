@@ -59,7 +59,7 @@ class Recovery:
 
     def _doubted(self) -> None:
         """A short outage may end before five calls have failed: then a doubt is what keeps calls away."""
-        self.open_until = max(self.open_until, self.lame.board._lanes["m0"].breaker.doubted_until)
+        self.open_until = max(self.open_until, self.lame.board._lanes["m0"].breaker.doubt.until)
 
     def late_s(self, at: float | None) -> float:
         """Seconds from the end of the open time, or of the doubt, that was in force when it was well again."""

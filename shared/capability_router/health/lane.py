@@ -90,10 +90,10 @@ class Lane:
         seen.held = hold.reason if hold else ""
         seen.until = (math.inf if hold.until is None else hold.until) if hold else 0.0
         seen.queue_s = self.limiter.queue_s(now, self.latency.service_s())
-        doubted = self.breaker.doubted_until
-        if hold is None and doubted > now:
-            why, left = self.breaker.doubt, _seconds(doubted - now)
-            seen.held, seen.until = f"{why}, others first for another {left}", doubted
+        doubt = self.breaker.doubt
+        if hold is None and doubt.until > now:
+            left = _seconds(doubt.until - now)
+            seen.held, seen.until = f"{doubt.why}, others first for another {left}", doubt.until
         quiet = self.breaker.state == CLOSED and not self.bans.of(self.address)
         self.calm = quiet and not seen.held and not seen.queue_s
 
@@ -285,7 +285,7 @@ class Lane:
     def _answered(self, permit: Permit, verdict: Verdict, now: float) -> None:
         """Rejections of the request and poor answers prove health too, but teach nothing of speed."""
         slow = self.breaker.is_slow(verdict.ttft_s, verdict.elapsed_s)
-        self.breaker.good(permit.epoch, now, slow=slow, probe=permit.half_open)
+        self.breaker.good(permit.epoch, now, slow=slow, probe=permit.half_open, since=permit.taken_at)
         self.gate.passed(permit.taken_at)
         if verdict.ok:
             self.latency.answered(verdict.ttft_s, verdict.elapsed_s, verdict.output_tokens)
@@ -296,7 +296,8 @@ class Lane:
     def _failed(self, permit: Permit, verdict: Verdict, now: float) -> None:
         self._doubt()
         slow = verdict.slow or self.breaker.is_slow(verdict.ttft_s, verdict.elapsed_s)
-        self.breaker.failed(permit.epoch, now, slow=slow, probe=permit.half_open)
+        beside = self.limiter.in_flight
+        self.breaker.failed(permit.epoch, now, slow=slow, probe=permit.half_open, beside=beside)
         if verdict.slow and verdict.ttft_s is None and verdict.elapsed_s is not None:
             self.latency.timed_out(verdict.elapsed_s)
 

@@ -1,0 +1,255 @@
+"""When others go first: the rule of a few calls, its time, and what traffic makes of it."""
+
+import random
+
+import pytest
+
+from capability_router.health.board import Address, Board, Permit, Verdict
+from capability_router.health.doubt import Doubt
+
+OK, DOWN = Verdict(True, elapsed_s=0.1), Verdict(False, blame="breaker")
+
+
+def doubt(window_s: float = 30.0, length_s: float = 2.0, most_s: float = 300.0) -> Doubt:
+    return Doubt(window_s, length_s, most_s)
+
+
+def goods(made: Doubt, count: int, now: float, since: float | None = None) -> None:
+    for _ in range(count):
+        made.good(now if since is None else since, now)
+
+
+def test_one_failure_is_none():
+    made = doubt()
+    made.failed(1, 1.0)
+    goods(made, 7, 1.0)
+    assert (made.until, made.why) == (0.0, "")
+
+
+def test_two_of_eight_calls_are_enough_however_many_went_well_before():
+    made = doubt()
+    goods(made, 100, 1.0)
+    made.failed(1, 1.0)
+    goods(made, 6, 1.0)
+    made.failed(1, 2.0)
+    assert (made.until, made.why) == (4.0, "2 of the last 8 calls failed")
+    assert repr(made) == "Doubt('2 of the last 8 calls failed', until=4.000)"
+
+
+def test_two_of_nine_are_not():
+    made = doubt()
+    made.failed(1, 1.0)
+    goods(made, 7, 1.0)
+    made.failed(1, 2.0)
+    assert made.until == 0.0
+
+
+@pytest.mark.parametrize(
+    ("beside", "needed"), [(1, 2), (8, 2), (13, 2), (14, 3), (20, 3), (21, 4), (100, 15), (9999, 256)]
+)
+def test_where_many_are_under_way_a_share_of_them_has_to_fail(beside: int, needed: int):
+    made = doubt()
+    for _ in range(needed - 1):
+        made.failed(beside, 1.0)
+    assert made.until == 0.0
+    made.failed(beside, 1.0)
+    assert made.until == 3.0
+
+
+def test_failures_count_among_as_many_calls_as_are_under_way():
+    made = doubt()
+    for _ in range(2):
+        made.failed(20, 1.0)
+    goods(made, 17, 1.0)
+    made.failed(20, 1.0)
+    assert made.why == "3 of the last 20 calls failed"
+    made.clear()
+    for _ in range(2):
+        made.failed(20, 1.0)
+    goods(made, 18, 1.0)
+    made.failed(20, 1.0)
+    assert made.until == 0.0
+
+
+def test_failures_older_than_the_window_do_not_count():
+    made = doubt(window_s=10.0)
+    made.failed(1, 1.0)
+    made.failed(1, 11.5)
+    assert made.until == 0.0
+    made.failed(1, 21.5)
+    assert made.why == "2 of the last 3 calls failed"
+
+
+def test_each_further_failure_puts_its_end_off():
+    made = doubt()
+    made.failed(1, 1.0)
+    made.failed(1, 1.0)
+    made.failed(1, 2.5)
+    assert made.until == 4.5
+
+
+def test_a_good_call_begun_since_ends_it_once_few_have_failed_lately():
+    made = doubt()
+    made.failed(1, 1.0)
+    made.failed(1, 1.0)
+    goods(made, 20, 1.5, since=1.0)
+    assert made.until == 3.0, "they were under way"
+    goods(made, 1, 1.6)
+    assert made.until == 0.0
+
+
+def test_a_good_call_does_not_end_it_while_two_of_eight_have_failed():
+    made = doubt()
+    made.failed(1, 1.0)
+    made.failed(1, 1.0)
+    goods(made, 6, 2.0)
+    assert made.until == 3.0
+    goods(made, 1, 2.0)
+    assert made.until == 0.0
+
+
+def test_it_is_the_beginning_of_the_doubt_that_a_call_must_be_begun_after():
+    made = doubt()
+    for at in (1.0, 1.0, 2.0):
+        made.failed(1, at)
+    goods(made, 9, 2.5, since=1.5)
+    assert made.until == 0.0, "a later failure did not begin it anew"
+
+
+def test_one_that_comes_back_at_once_lasts_twice_as_long_eight_times_at_most():
+    made, at, seen = doubt(length_s=1.0, window_s=1000.0), 1.0, []
+    made.failed(1, at)
+    for _ in range(6):
+        made.failed(1, at)
+        seen.append(made.until - at)
+        at = made.until
+    assert seen == [1.0, 2.0, 4.0, 8.0, 8.0, 8.0]
+
+
+def test_it_is_never_longer_than_an_open_time_may_be():
+    made = doubt(length_s=1.0, most_s=1.5)
+    for at in (1.0, 1.0, 2.0):
+        made.failed(1, at)
+    assert made.until == 3.5
+
+
+def test_further_failures_during_it_do_not_lengthen_it():
+    made = doubt()
+    for _ in range(9):
+        made.failed(1, 1.0)
+    assert made.until == 3.0
+
+
+def test_one_that_comes_back_after_many_calls_or_much_time_is_a_new_one():
+    made = doubt()
+    made.failed(1, 1.0)
+    made.failed(1, 1.0)
+    goods(made, 7, 3.5, since=1.0)
+    for _ in range(2):
+        made.failed(1, 3.5)
+    assert made.until == 5.5, "nine calls later"
+    made = doubt(window_s=10.0)
+    for at in (1.0, 1.0, 13.5, 13.5):
+        made.failed(1, at)
+    assert made.until == 15.5, "longer ago than the window"
+    made = doubt(window_s=10.0)
+    for at in (1.0, 1.0, 13.0, 13.0):
+        made.failed(1, at)
+    assert made.until == 17.0
+
+
+def test_one_that_good_calls_ended_does_not_come_back_longer():
+    made = doubt()
+    made.failed(1, 1.0)
+    made.failed(1, 1.0)
+    goods(made, 7, 1.5)
+    assert made.until == 0.0
+    for _ in range(2):
+        made.failed(1, 1.5)
+    assert made.until == 3.5
+
+
+def test_cleared_it_is_as_new():
+    made = doubt()
+    for at in (1.0, 1.0, 3.5):
+        made.failed(1, at)
+    made.clear()
+    made.failed(1, 4.0)
+    assert (made.until, made.why) == (0.0, "")
+    made.failed(1, 4.0)
+    assert (made.until, made.why) == (6.0, "2 of the last 2 calls failed")
+
+
+class Traffic:
+    """Waves of calls over a board in virtual time; whose model is held goes elsewhere. Ends of a wave are in any order."""
+
+    def __init__(self, seed: int, share: float) -> None:
+        self.random, self.share = random.Random(seed), share
+        self.board = Board(seed=seed)
+        self.board.register("a", Address("http://a", "m"))
+        self.now = 100.0
+        self.wasted = self.away = self.asked = 0
+        self.cooldown_wasted, self.cooldown_until = 0, 0.0
+
+    def wave(self, at_once: int, pause_s: float, share: float) -> None:
+        fails = [self.random.random() < share for _ in range(at_once)]
+        ends = sorted((self.now + self.random.uniform(0.003, 0.06), failed) for failed in fails)
+        self._cooled(sum(fails))
+        self.asked += at_once
+        if self.board.condition("a", self.now).held:
+            self.away += at_once
+        else:
+            permits = [permit for _ in fails if isinstance(permit := self.board.admit("a", self.now), Permit)]
+            assert len(permits) == at_once
+            for (at, failed), permit in zip(ends, permits, strict=True):
+                self.wasted += failed
+                self.board.settle(permit, DOWN if failed else OK, at)
+        self.now += pause_s
+
+    def _cooled(self, failures: int) -> None:
+        """The rule to compare with: two failures, and nobody calls for half a minute."""
+        if self.now >= self.cooldown_until:
+            self.cooldown_wasted += failures
+            if failures >= 2 or self.cooldown_wasted >= 2:
+                self.cooldown_until = self.now + 30.0
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.8])
+@pytest.mark.parametrize(("at_once", "waves", "pause_s"), [(20, 5, 0.1), (1, 100, 0.012)])
+def test_of_a_burst_of_failures_no_more_is_wasted_than_by_two_failures_and_a_long_time_away(
+    share: float, at_once: int, waves: int, pause_s: float
+):
+    wasted, least = 0, 0
+    for seed in range(100):
+        traffic = Traffic(seed, share)
+        for _ in range(40 // at_once):
+            traffic.wave(at_once, pause_s, 0.0)
+        for _ in range(waves):
+            traffic.wave(at_once, pause_s, share)
+        wasted, least = wasted + traffic.wasted, least + traffic.cooldown_wasted
+    assert wasted <= 1.06 * least
+
+
+@pytest.mark.parametrize(("at_once", "most_away"), [(1, 0.02), (5, 0.05), (20, 0.15)])
+def test_a_busy_model_that_fails_once_in_fifty_calls_is_left_alone_for_a_small_part_of_the_time(
+    at_once: int, most_away: float
+):
+    asked = away = 0
+    for seed in range(10):
+        traffic = Traffic(seed, 0.02)
+        for _ in range(2000 // at_once):
+            traffic.wave(at_once, 1.0, 0.02)
+        asked, away = asked + traffic.asked, away + traffic.away
+    assert 0 < away < most_away * asked
+
+
+def test_a_model_that_goes_on_failing_half_of_the_time_wastes_ever_fewer_calls():
+    traffic = Traffic(1, 0.5)
+    parts = []
+    for _ in range(3):
+        before = traffic.wasted
+        for _ in range(200):
+            traffic.wave(1, 0.1, 0.5)
+        parts.append(traffic.wasted - before)
+    assert parts[0] <= 10
+    assert sum(parts[1:]) <= parts[0] * 2
