@@ -100,7 +100,7 @@ class Breaker:
     def __init__(self, config: BreakerConfig, draw: Callable[[], float]) -> None:
         self._config, self._draw = config, draw
         self.window = Window(config.window_s)
-        self.doubt = Doubt(config.window_s, _DOUBT * config.open_s, config.max_open_s)
+        self.doubt = Doubt(config.window_s, _DOUBT * config.open_s)
         self.epoch = 0
         self.failed_probes = 0
         self._turn(CLOSED)
@@ -148,14 +148,16 @@ class Breaker:
         elif probe:
             self._probe_failed(now, "a probe was slow")
 
-    def failed(self, epoch: int, now: float, *, slow: bool = False, probe: bool = False, beside: int = 1) -> None:
-        """A call failed in a way that is this failure domain's fault, when `beside` of them were under way."""
+    def failed(
+        self, epoch: int, now: float, *, slow: bool = False, probe: bool = False, since: float = 0.0, beside: int = 1
+    ) -> None:
+        """A call failed in a way that is this failure domain's fault, begun at `since`, one of `beside` under way."""
         if epoch != self.epoch or self.state == ISOLATED:
             return
         if self.state == CLOSED:
             self.in_a_row += 1
             self.window.add(now, failed=True, slow=slow)
-            self.doubt.failed(beside, now)
+            self.doubt.failed(since, beside, now)
             self._judge(now)
         elif probe:
             self._probe_failed(now, "a probe failed")

@@ -1,13 +1,13 @@
 """When others should go first, long before anything is forbidden.
 
-Theory of operation. Each doomed call costs its caller a time limit, or a second call, so a model is doubted as soon as a
-second of its last few calls has failed. Few: the last eight, or as many as are under way, so that what went well
+Theory of operation. Each doomed call costs its caller a time limit, or a second call, so a model is doubted as soon as
+a second of its last few calls has failed. Few: the last eight, or as many as are under way, so that what went well
 before an outage hides nothing, and a busy model that fails now and then is not doubted for two that fell together. Of
 many calls a share has to fail.
 
-A doubt is over after its time. A good call ends it sooner, if it was begun since: what was under way already tells of
-the time before. A doubt that comes back with the first calls after it lasts twice as long, lest a model that fails
-half of the time have two more calls wasted on it every few seconds.
+A doubt is over after its time, or once few of the last calls have failed. For that only good calls count that were
+begun after the last one that failed: what was under way with it tells of the same time. A doubt that comes back with
+the first calls after it lasts twice as long.
 """
 
 from __future__ import annotations
@@ -16,31 +16,22 @@ from collections import deque
 
 _LEAST, _NEAR, _SHARE = 2, 8, 0.15
 """So many failures, and this share, among so many calls, or among as many as are under way."""
-_DOUBLINGS = 3
 _KEPT = 256  # failures that are remembered: enough for the share of 1,700 calls at once
 
 
 class Doubt:
     """Pure: no lock, no clock. `until`: monotonic seconds, not above `now` = none. `why`: of the last doubt.
 
-    Failures older than `window_s` don't count. A doubt lasts `length_s`, and never more than `most_s`.
+    Failures older than `window_s` don't count. A doubt lasts `length_s`, and twice that when it comes back.
     """
 
     __slots__ = (
-        "_began",
-        "_ended",
-        "_failures",
-        "_latest",
-        "_length_s",
-        "_most_s",
-        "_times",
-        "_window_s",
-        "until",
+        "_again", "_beside", "_ended", "_failed_since", "_failures", "_latest", "_length_s", "_window_s", "until",
         "why",
-    )
+    )  # fmt: skip
 
-    def __init__(self, window_s: float, length_s: float, most_s: float) -> None:
-        self._window_s, self._length_s, self._most_s = window_s, length_s, most_s
+    def __init__(self, window_s: float, length_s: float) -> None:
+        self._window_s, self._length_s = window_s, length_s
         self._failures: deque[tuple[int, float]] = deque(maxlen=_KEPT)  # number of the call, time
         self.clear()
 
@@ -50,27 +41,33 @@ class Doubt:
     def clear(self) -> None:
         """Forget everything."""
         self._failures.clear()
-        self._ended = self._latest = self._times = 0
-        self._began = self.until = 0.0
+        self._ended = self._latest = self._beside = 0
+        self._failed_since = self.until = 0.0
+        self._again = False
         self.why = ""
 
     def good(self, since: float, now: float) -> None:
         """A call answered that was begun at `since`."""
         self._ended += 1
-        if self.until and since > self._began and not self._suspicion(1, now):
+        if self.until and since > self._failed_since and not self._suspicion(self._beside, now):
             self.until = 0.0
 
-    def failed(self, beside: int, now: float) -> None:
-        """A call failed when so many, itself included, were under way."""
+    def failed(self, since: float, beside: int, now: float) -> None:
+        """A call failed that was begun at `since`, when so many, itself included, were under way."""
         self._ended += 1
         self._failures.append((self._ended, now))
+        self._failed_since = max(self._failed_since, since)
         if why := self._suspicion(beside, now):
-            if now >= self.until:
-                self._times = self._times + 1 if self._returns(beside, now) else 0
-                self._began = now
-            self._latest, self.why = self._ended, why
-            length = self._length_s * 2.0 ** min(self._times, _DOUBLINGS)
-            self.until = now + min(length, self._most_s)
+            self._doubt(why, beside, now)
+
+    def _doubt(self, why: str, beside: int, now: float) -> None:
+        if now >= self.until:
+            few = self._ended - self._latest <= max(_NEAR, beside)
+            self._again = bool(self.until) and few and now - self.until <= self._window_s
+            self._beside = 0
+        self._latest, self.why = self._ended, why
+        self._beside = max(self._beside, beside)
+        self.until = now + (2.0 if self._again else 1.0) * self._length_s
 
     def _suspicion(self, beside: int, now: float) -> str:
         """Why others should go first; "" = nothing speaks for it."""
@@ -79,8 +76,3 @@ class Doubt:
         count = sum(number > first and at >= since for number, at in self._failures)
         enough = max(_LEAST, min(_SHARE * among, _KEPT))
         return f"{count} of the last {min(among, self._ended)} calls failed" if count >= enough else ""
-
-    def _returns(self, beside: int, now: float) -> bool:
-        """Whether the last doubt was over for a few calls only."""
-        few = self._ended - self._latest <= max(_NEAR, beside)
-        return bool(self.until) and few and now - self.until <= self._window_s

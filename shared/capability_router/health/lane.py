@@ -296,8 +296,8 @@ class Lane:
     def _failed(self, permit: Permit, verdict: Verdict, now: float) -> None:
         self._doubt()
         slow = verdict.slow or self.breaker.is_slow(verdict.ttft_s, verdict.elapsed_s)
-        beside = self.limiter.in_flight
-        self.breaker.failed(permit.epoch, now, slow=slow, probe=permit.half_open, beside=beside)
+        since, beside = permit.taken_at, self.limiter.in_flight
+        self.breaker.failed(permit.epoch, now, slow=slow, probe=permit.half_open, since=since, beside=beside)
         if verdict.slow and verdict.ttft_s is None and verdict.elapsed_s is not None:
             self.latency.timed_out(verdict.elapsed_s)
 

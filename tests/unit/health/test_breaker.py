@@ -40,14 +40,18 @@ def test_doubts_for_half_an_open_time_before_it_opens():
     assert (made.state, made.doubt.until, made.doubt.why) == (OPEN, 0.0, "")
 
 
-def test_what_was_under_way_when_the_doubt_began_does_not_end_it():
+def test_what_was_under_way_with_a_failure_does_not_end_a_doubt():
     made = breaker(window_s=1.0)
-    made.failed(made.epoch, 1.0)
-    made.failed(made.epoch, 2.0)
-    made.good(made.epoch, 3.5, since=1.5)
+    made.failed(made.epoch, 1.5, since=1.1)
+    made.failed(made.epoch, 2.0, since=1.2)
+    made.good(made.epoch, 3.5, since=1.2)
     assert made.doubt.until == 4.5
-    made.good(made.epoch, 3.5)
+    made.good(made.epoch, 3.5, since=1.3)
     assert made.doubt.until == 0.0
+    made.failed(made.epoch, 4.0, since=1.2)
+    made.failed(made.epoch, 4.0, since=1.2)
+    made.good(made.epoch, 5.5)
+    assert made.doubt.until == 0.0, "one of which nothing is said has begun just now"
 
 
 def test_how_many_are_under_way_tells_how_many_failures_make_it_doubt():

@@ -4,14 +4,15 @@ import random
 
 import pytest
 
-from capability_router.health.board import Address, Board, Permit, Verdict
+from capability_router.address import Address
+from capability_router.health.board import Board, Permit, Verdict
 from capability_router.health.doubt import Doubt
 
 OK, DOWN = Verdict(True, elapsed_s=0.1), Verdict(False, blame="breaker")
 
 
-def doubt(window_s: float = 30.0, length_s: float = 2.0, most_s: float = 300.0) -> Doubt:
-    return Doubt(window_s, length_s, most_s)
+def doubt(window_s: float = 30.0, length_s: float = 2.0) -> Doubt:
+    return Doubt(window_s, length_s)
 
 
 def goods(made: Doubt, count: int, now: float, since: float | None = None) -> None:
@@ -21,7 +22,7 @@ def goods(made: Doubt, count: int, now: float, since: float | None = None) -> No
 
 def test_one_failure_is_none():
     made = doubt()
-    made.failed(1, 1.0)
+    made.failed(1.0, 1, 1.0)
     goods(made, 7, 1.0)
     assert (made.until, made.why) == (0.0, "")
 
@@ -29,18 +30,18 @@ def test_one_failure_is_none():
 def test_two_of_eight_calls_are_enough_however_many_went_well_before():
     made = doubt()
     goods(made, 100, 1.0)
-    made.failed(1, 1.0)
+    made.failed(1.0, 1, 1.0)
     goods(made, 6, 1.0)
-    made.failed(1, 2.0)
+    made.failed(2.0, 1, 2.0)
     assert (made.until, made.why) == (4.0, "2 of the last 8 calls failed")
     assert repr(made) == "Doubt('2 of the last 8 calls failed', until=4.000)"
 
 
 def test_two_of_nine_are_not():
     made = doubt()
-    made.failed(1, 1.0)
+    made.failed(1.0, 1, 1.0)
     goods(made, 7, 1.0)
-    made.failed(1, 2.0)
+    made.failed(2.0, 1, 2.0)
     assert made.until == 0.0
 
 
@@ -50,138 +51,153 @@ def test_two_of_nine_are_not():
 def test_where_many_are_under_way_a_share_of_them_has_to_fail(beside: int, needed: int):
     made = doubt()
     for _ in range(needed - 1):
-        made.failed(beside, 1.0)
+        made.failed(1.0, beside, 1.0)
     assert made.until == 0.0
-    made.failed(beside, 1.0)
+    made.failed(1.0, beside, 1.0)
     assert made.until == 3.0
 
 
 def test_failures_count_among_as_many_calls_as_are_under_way():
     made = doubt()
     for _ in range(2):
-        made.failed(20, 1.0)
+        made.failed(1.0, 20, 1.0)
     goods(made, 17, 1.0)
-    made.failed(20, 1.0)
+    made.failed(1.0, 20, 1.0)
     assert made.why == "3 of the last 20 calls failed"
     made.clear()
     for _ in range(2):
-        made.failed(20, 1.0)
+        made.failed(1.0, 20, 1.0)
     goods(made, 18, 1.0)
-    made.failed(20, 1.0)
+    made.failed(1.0, 20, 1.0)
     assert made.until == 0.0
 
 
 def test_failures_older_than_the_window_do_not_count():
     made = doubt(window_s=10.0)
-    made.failed(1, 1.0)
-    made.failed(1, 11.5)
+    made.failed(1.0, 1, 1.0)
+    made.failed(11.5, 1, 11.5)
     assert made.until == 0.0
-    made.failed(1, 21.5)
+    made.failed(21.5, 1, 21.5)
     assert made.why == "2 of the last 3 calls failed"
 
 
 def test_each_further_failure_puts_its_end_off():
     made = doubt()
-    made.failed(1, 1.0)
-    made.failed(1, 1.0)
-    made.failed(1, 2.5)
+    made.failed(1.0, 1, 1.0)
+    made.failed(1.0, 1, 1.0)
+    made.failed(2.5, 1, 2.5)
     assert made.until == 4.5
 
 
-def test_a_good_call_begun_since_ends_it_once_few_have_failed_lately():
+def test_good_calls_begun_after_the_last_that_failed_end_it():
     made = doubt()
-    made.failed(1, 1.0)
-    made.failed(1, 1.0)
-    goods(made, 20, 1.5, since=1.0)
-    assert made.until == 3.0, "they were under way"
-    goods(made, 1, 1.6)
+    made.failed(0.5, 1, 1.0)
+    made.failed(0.7, 1, 1.0)
+    made.failed(0.6, 1, 1.0)
+    goods(made, 20, 1.5, since=0.7)
+    assert made.until == 3.0, "they tell of the same time"
+    goods(made, 1, 1.6, since=0.8)
     assert made.until == 0.0
 
 
 def test_a_good_call_does_not_end_it_while_two_of_eight_have_failed():
     made = doubt()
-    made.failed(1, 1.0)
-    made.failed(1, 1.0)
+    made.failed(1.0, 1, 1.0)
+    made.failed(1.0, 1, 1.0)
     goods(made, 6, 2.0)
     assert made.until == 3.0
     goods(made, 1, 2.0)
     assert made.until == 0.0
 
 
-def test_it_is_the_beginning_of_the_doubt_that_a_call_must_be_begun_after():
+def test_nor_while_too_many_have_failed_of_as_many_as_were_under_way():
     made = doubt()
-    for at in (1.0, 1.0, 2.0):
-        made.failed(1, at)
-    goods(made, 9, 2.5, since=1.5)
-    assert made.until == 0.0, "a later failure did not begin it anew"
+    made.failed(1.0, 20, 1.0)
+    for beside in (20, 20, 19):
+        made.failed(1.0, beside, 1.0)
+    goods(made, 17, 2.0)
+    assert made.until == 3.0
+    goods(made, 1, 2.0)
+    assert made.until == 0.0
 
 
-def test_one_that_comes_back_at_once_lasts_twice_as_long_eight_times_at_most():
-    made, at, seen = doubt(length_s=1.0, window_s=1000.0), 1.0, []
-    made.failed(1, at)
-    for _ in range(6):
-        made.failed(1, at)
+def test_how_many_were_under_way_is_of_this_doubt():
+    made = doubt()
+    for _ in range(3):
+        made.failed(1.0, 20, 1.0)
+    goods(made, 20, 3.5, since=1.0)
+    for _ in range(2):
+        made.failed(3.5, 1, 3.5)
+    goods(made, 7, 3.6)
+    assert made.until == 0.0
+
+
+def test_one_that_comes_back_at_once_lasts_twice_as_long():
+    made, at, seen = doubt(length_s=1.0), 1.0, []
+    made.failed(at, 1, at)
+    for _ in range(4):
+        made.failed(at, 1, at)
         seen.append(made.until - at)
         at = made.until
-    assert seen == [1.0, 2.0, 4.0, 8.0, 8.0, 8.0]
-
-
-def test_it_is_never_longer_than_an_open_time_may_be():
-    made = doubt(length_s=1.0, most_s=1.5)
-    for at in (1.0, 1.0, 2.0):
-        made.failed(1, at)
-    assert made.until == 3.5
+    assert seen == [1.0, 2.0, 2.0, 2.0]
 
 
 def test_further_failures_during_it_do_not_lengthen_it():
     made = doubt()
     for _ in range(9):
-        made.failed(1, 1.0)
+        made.failed(1.0, 1, 1.0)
     assert made.until == 3.0
 
 
 def test_one_that_comes_back_after_many_calls_or_much_time_is_a_new_one():
     made = doubt()
-    made.failed(1, 1.0)
-    made.failed(1, 1.0)
+    made.failed(1.0, 1, 1.0)
+    made.failed(1.0, 1, 1.0)
     goods(made, 7, 3.5, since=1.0)
     for _ in range(2):
-        made.failed(1, 3.5)
+        made.failed(3.5, 1, 3.5)
     assert made.until == 5.5, "nine calls later"
+    made = doubt()
+    for beside in (14, 14, 14):
+        made.failed(1.0, beside, 1.0)
+    goods(made, 11, 3.5, since=1.0)
+    for _ in range(3):
+        made.failed(3.5, 14, 3.5)
+    assert made.until == 7.5, "fourteen calls later, of fourteen"
     made = doubt(window_s=10.0)
     for at in (1.0, 1.0, 13.5, 13.5):
-        made.failed(1, at)
+        made.failed(at, 1, at)
     assert made.until == 15.5, "longer ago than the window"
     made = doubt(window_s=10.0)
     for at in (1.0, 1.0, 13.0, 13.0):
-        made.failed(1, at)
+        made.failed(at, 1, at)
     assert made.until == 17.0
 
 
 def test_one_that_good_calls_ended_does_not_come_back_longer():
     made = doubt()
-    made.failed(1, 1.0)
-    made.failed(1, 1.0)
+    made.failed(1.0, 1, 1.0)
+    made.failed(1.0, 1, 1.0)
     goods(made, 7, 1.5)
     assert made.until == 0.0
     for _ in range(2):
-        made.failed(1, 1.5)
+        made.failed(1.5, 1, 1.5)
     assert made.until == 3.5
 
 
 def test_cleared_it_is_as_new():
     made = doubt()
     for at in (1.0, 1.0, 3.5):
-        made.failed(1, at)
+        made.failed(at, 1, at)
     made.clear()
-    made.failed(1, 4.0)
+    made.failed(4.0, 1, 4.0)
     assert (made.until, made.why) == (0.0, "")
-    made.failed(1, 4.0)
+    made.failed(4.0, 1, 4.0)
     assert (made.until, made.why) == (6.0, "2 of the last 2 calls failed")
 
 
 class Traffic:
-    """Waves of calls over a board in virtual time; whose model is held goes elsewhere. Ends of a wave are in any order."""
+    """Waves of calls over a board in virtual time; whose model is held goes elsewhere. A wave ends in any order."""
 
     def __init__(self, seed: int, share: float) -> None:
         self.random, self.share = random.Random(seed), share
