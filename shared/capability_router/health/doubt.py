@@ -6,8 +6,7 @@ before an outage hides nothing, and a busy model that fails now and then is not 
 many calls a share has to fail.
 
 A doubt is over after its time, or once few of the last calls have failed. For that only good calls count that were
-begun after the last one that failed: what was under way with it tells of the same time. A doubt that comes back with
-the first calls after it lasts twice as long.
+begun after the last one that failed: what was under way with it tells of the same time.
 """
 
 from __future__ import annotations
@@ -22,13 +21,10 @@ _KEPT = 256  # failures that are remembered: enough for the share of 1,700 calls
 class Doubt:
     """Pure: no lock, no clock. `until`: monotonic seconds, not above `now` = none. `why`: of the last doubt.
 
-    Failures older than `window_s` don't count. A doubt lasts `length_s`, and twice that when it comes back.
+    Failures older than `window_s` don't count. A doubt lasts `length_s` from the last failure on.
     """
 
-    __slots__ = (
-        "_again", "_beside", "_ended", "_failed_since", "_failures", "_latest", "_length_s", "_window_s", "until",
-        "why",
-    )  # fmt: skip
+    __slots__ = ("_beside", "_ended", "_failed_since", "_failures", "_length_s", "_window_s", "until", "why")
 
     def __init__(self, window_s: float, length_s: float) -> None:
         self._window_s, self._length_s = window_s, length_s
@@ -41,9 +37,8 @@ class Doubt:
     def clear(self) -> None:
         """Forget everything."""
         self._failures.clear()
-        self._ended = self._latest = self._beside = 0
+        self._ended = self._beside = 0
         self._failed_since = self.until = 0.0
-        self._again = False
         self.why = ""
 
     def good(self, since: float, now: float) -> None:
@@ -58,16 +53,8 @@ class Doubt:
         self._failures.append((self._ended, now))
         self._failed_since = max(self._failed_since, since)
         if why := self._suspicion(beside, now):
-            self._doubt(why, beside, now)
-
-    def _doubt(self, why: str, beside: int, now: float) -> None:
-        if now >= self.until:
-            few = self._ended - self._latest <= max(_NEAR, beside)
-            self._again = bool(self.until) and few and now - self.until <= self._window_s
-            self._beside = 0
-        self._latest, self.why = self._ended, why
-        self._beside = max(self._beside, beside)
-        self.until = now + (2.0 if self._again else 1.0) * self._length_s
+            self._beside = max(self._beside, beside) if now < self.until else beside
+            self.why, self.until = why, now + self._length_s
 
     def _suspicion(self, beside: int, now: float) -> str:
         """Why others should go first; "" = nothing speaks for it."""
