@@ -73,8 +73,10 @@ def test_the_one_that_was_idle_last_is_taken_first():
     for number, work in enumerate(works):
         work.may_end.set()
         until_idle(crew, number + 1)
-    assert done(crew, Done(wait=True)).thread is works[-1].thread
+    again = done(crew, Done(wait=True))
+    assert again.thread is works[-1].thread
     assert repr(crew) == "<Crew, 2 idle>"
+    again.may_end.set()
 
 
 def test_one_that_nobody_needs_ends():
