@@ -125,11 +125,20 @@ def test_how_many_were_under_way_is_of_this_doubt():
     made = doubt()
     for _ in range(3):
         made.failed(1.0, 20, 1.0)
-    goods(made, 20, 3.5, since=1.0)
-    for _ in range(2):
-        made.failed(3.5, 1, 3.5)
-    goods(made, 7, 3.6)
+    goods(made, 20, 3.0, since=1.0)
+    for _ in range(4):
+        made.failed(3.0, 1, 3.0)
+    goods(made, 6, 3.6)
+    assert made.until == 5.0
+    goods(made, 1, 3.6)
     assert made.until == 0.0
+
+
+def test_it_remembers_as_many_failures_as_it_ever_needs():
+    made = doubt()
+    for _ in range(1000):
+        made.failed(1.0, 1, 1.0)
+    assert len(made._failures) == 256
 
 
 def test_further_failures_during_it_do_not_lengthen_it():
