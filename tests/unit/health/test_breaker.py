@@ -52,6 +52,11 @@ def test_what_was_under_way_with_a_failure_does_not_end_a_doubt():
     made.failed(made.epoch, 4.0, since=1.2)
     made.good(made.epoch, 5.5)
     assert made.doubt.until == 0.0, "one of which nothing is said has begun just now"
+    other = breaker(window_s=1.0)
+    other.failed(other.epoch, 1.0)
+    other.failed(other.epoch, 1.0)
+    other.good(other.epoch, 2.5, since=0.1)
+    assert other.doubt.until == 0.0, "and one that failed long ago"
 
 
 def test_how_many_are_under_way_tells_how_many_failures_make_it_doubt():
