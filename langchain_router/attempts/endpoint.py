@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableConfig
@@ -11,6 +13,7 @@ from capability_router.execution.effects import Launch
 from capability_router.faults.kinds import KINDS, Fault
 from capability_router.request import Outcome
 from langchain_router.attempts.attempt import CutShort, Garbled, ModelAttempt
+from langchain_router.attempts.endpoint.told import told
 from langchain_router.attempts.fault_notes import FaultNotes, tracers_of
 from langchain_router.attempts.faults import fault_of, unsupported
 from langchain_router.attempts.listeners import Shown
@@ -63,6 +66,10 @@ class Attempts:
     def _may_show(self, model: BaseChatModel) -> bool:
         """Whether anybody may see an answer while it is made, or the model gathers it from a stream."""
         return bool(self._one_answer or self._run.handlers or model.callbacks or _streams(model))
+
+    def told(self, chunks: Sequence[Any]) -> tuple[Any, str]:
+        """What the chunks of an answer come to, for an evaluator: the caller's own object, and its text."""
+        return told(self._call, chunks)
 
     def end(self, outcome: Outcome) -> None:
         """The request is over, and so are its attempts."""

@@ -11,7 +11,9 @@ import random
 import time
 from typing import Protocol
 
-from capability_router.absence import away_s
+from capability_router.absence import away_s, count_beside
+
+count_beside(time.process_time)
 
 
 class Clock(Protocol):
