@@ -183,11 +183,21 @@ def _scored(point: Point, price: float, floor: float | None, stays: bool) -> Sco
 
 def _points(rows: Sequence[Row], mu: float) -> list[Point]:
     """Unknown cost or latency counts as the dearest or slowest among the candidates: it never wins by it."""
-    dearest = max([r.cost_pico for r in rows if r.cost_pico is not None], default=0) or _UNPRICED
-    slowest = max([r.latency_s for r in rows if r.latency_s is not None], default=0.0)
+    dearest = slowest = None
     points: list[Point] = []
     for r in rows:
         quality, cost, wait = r.quality, r.cost_pico, r.latency_s
-        utility = quality - mu * ((slowest if wait is None else wait) + r.queue_s) + STAYING * r.stays
-        points.append(Point((dearest if cost is None else cost) / 1e12, utility, quality))
+        if cost is None:
+            cost = dearest = dearest or _dearest(rows)
+        if wait is None:
+            wait = slowest = _slowest(rows) if slowest is None else slowest
+        points.append(Point(cost / 1e12, quality - mu * (wait + r.queue_s) + STAYING * r.stays, quality))
     return points
+
+
+def _dearest(rows: Sequence[Row]) -> int:
+    return max([r.cost_pico for r in rows if r.cost_pico is not None], default=0) or _UNPRICED
+
+
+def _slowest(rows: Sequence[Row]) -> float:
+    return max([r.latency_s for r in rows if r.latency_s is not None], default=0.0)
