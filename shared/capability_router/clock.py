@@ -12,12 +12,14 @@ import time
 from typing import Protocol
 
 from capability_router.absence import away_s
+from capability_router.summons import Summons
 
 
 class Clock(Protocol):
     """Monotonic seconds for intervals, Unix seconds for stamps, the two ways to wait, and `worked`:
 
-    seconds in which this process worked, or kept an event loop from its calls.
+    seconds in which this process worked, or kept an event loop from its calls. `stand` waits as `sleep` does, but
+    for a summons, which may come earlier.
     """
 
     def now(self) -> float: ...
@@ -25,6 +27,8 @@ class Clock(Protocol):
     def worked(self) -> float: ...
     def sleep(self, seconds: float) -> None: ...
     async def asleep(self, seconds: float) -> None: ...
+    def stand(self, summons: Summons, seconds: float) -> None: ...
+    async def astand(self, summons: Summons, seconds: float) -> None: ...
 
 
 _FRESH_S = 0.002
@@ -51,6 +55,12 @@ class SystemClock:
 
     async def asleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+    def stand(self, summons: Summons, seconds: float) -> None:
+        summons.wait(seconds)
+
+    async def astand(self, summons: Summons, seconds: float) -> None:
+        await summons.await_(seconds)
 
     def __repr__(self) -> str:
         return "SystemClock()"
@@ -80,6 +90,12 @@ class ManualClock:
     async def asleep(self, seconds: float) -> None:
         self.advance(max(seconds, 0.0))
         await asyncio.sleep(0)
+
+    def stand(self, summons: Summons, seconds: float) -> None:
+        self.sleep(0.0 if summons.told else seconds)
+
+    async def astand(self, summons: Summons, seconds: float) -> None:
+        await self.asleep(0.0 if summons.told else seconds)
 
     def __repr__(self) -> str:
         return f"ManualClock(now={self._now:g})"

@@ -153,7 +153,11 @@ class Performance(Generic[C]):
         if self._fund is not None:
             self._fund.borrow()
             return self._funded()
-        self._clock.sleep(self.patience_s() or 0.0)
+        summons, seconds = self._machine.summons, self.patience_s() or 0.0
+        if summons is None:
+            self._clock.sleep(seconds)
+        else:
+            self._clock.stand(summons, seconds)
         return self.rang()
 
     async def await_turn(self) -> None:
@@ -161,7 +165,11 @@ class Performance(Generic[C]):
         if self._fund is not None:
             await beside_the_loop(self._fund.borrow)
             return self._funded()
-        await self._clock.asleep(self.patience_s() or 0.0)
+        summons, seconds = self._machine.summons, self.patience_s() or 0.0
+        if summons is None:
+            await self._clock.asleep(seconds)
+        else:
+            await self._clock.astand(summons, seconds)
         return self.rang()
 
     def _funded(self) -> None:

@@ -12,8 +12,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from operator import attrgetter, itemgetter
-from threading import Lock
 
+from capability_router.latch import Latch
 from capability_router.policies.base import Judgement, Row, Scene, Scored, Terms, told_cost
 from capability_router.policies.dual import WINDOW, Dual, Point
 
@@ -67,7 +67,7 @@ class Adaptive:
         self._strong_usd = 0.0  # running mean of the strongest candidate's cost
         self._aims: dict[float, Aim] = {}
         self._seen = 0
-        self._lock = Lock()
+        self._lock = Latch()
 
     def observe(self, scene: Scene) -> None:
         """Take in a request that is really carried out; explaining one leaves the window alone."""
