@@ -327,6 +327,8 @@ class Execution:
         if not self._runs:
             return self._next(at)
         for run in self._overdue(at):
+            if run.index not in self._runs:  # the one before had its whole answer, and beat it
+                continue
             reply = event.replies.get(run.index, Reply())
             fault = Fault("timeout", run.told(at, event.late_s), clock=run.clock(at), late_s=event.late_s)
             effects = (*effects, Abort(run.index), *self._faulted(at, run.index, fault, reply, event.replies))

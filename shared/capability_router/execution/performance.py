@@ -33,6 +33,10 @@ from capability_router.request import Reply
 C = TypeVar("C")
 
 
+_IN_TIME = Lateness()
+"""Of one that has launched nothing: it is never asked whether to wait on."""
+
+
 class Rang(Exception):
     """The alarm rang while a chunk was awaited, or before it came."""
 
@@ -54,7 +58,7 @@ class Performance(Generic[C]):
         self.launches: list[Launch] = []
         self.delivering = 0
         self._between: float | None = None
-        self.lateness = Lateness()
+        self.lateness = _IN_TIME
 
     def begin(self) -> None:
         """Feed the first event."""
