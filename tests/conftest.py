@@ -1,4 +1,4 @@
-"""The tests see the built-in catalog, not one that the person who runs them has updated."""
+"""The tests see the built-in catalog, not one that the person who runs them has updated, and wait for records."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import os
 import warnings
 
 from capability_router.endpoints import lanes
+from capability_router.telemetry import courier
 
 os.environ["CAPABILITY_ROUTER_CATALOG"] = "off"
+courier.PATIENCE_S = 30.0  # a busy machine may take long to wake a thread, and tests look at records right away
 
 
 def pytest_sessionfinish() -> None:

@@ -54,7 +54,7 @@ class Children:
     """
 
     def __init__(self, registry: Registry, defaults: Mapping[str, Any], api_key: str | None = None) -> None:
-        self._llms = {entry.card.id: _made(entry, defaults, api_key) for entry in registry}
+        self._llms = {entry.card.id: made(entry, defaults, api_key) for entry in registry}
         self.loops = Loops(self._llms.values())
         self._own = {name: list(llm.callback_manager.handlers) for name, llm in self._llms.items()}
         self._extras = {
@@ -101,7 +101,8 @@ def _carrying(manager: CallbackManager, own: list[Any]) -> CallbackManager:
     return both
 
 
-def _made(entry: Entry, defaults: Mapping[str, Any], api_key: str | None) -> LLM:
+def made(entry: Entry, defaults: Mapping[str, Any], api_key: str | None) -> LLM:
+    """The LLM that makes this entry's calls; raises ConfigError when there is no way to have one."""
     source = entry.source
     if source is None:
         from llamaindex_router.endpoint_llm import EndpointLLM

@@ -37,7 +37,8 @@ class Settings:
 
         `policy`: name, quality_target, min_quality, cost_weight, latency_weight, weights, exploration,
         exploration_usd_per_day, state, seed. `retry`: attempts, per_target, budget_ratio, budget_floor,
-    wait(n), max_wait_s. `hedge`: on, after_s, extra. `telemetry`: jsonl, log, hashed_words, capture_content.
+    wait(n), max_wait_s. `hedge`: on, after_s, extra. `telemetry`: jsonl, rotate_mb, keep, log, hashed_words,
+    capture_content.
     `tenants`: tenant -> the only models it may use. `store`: its URL. `counter` of tokens: "estimate",
     "tiktoken", "model", or a function of a text. `shadow`, `canary`: second policies.
     `warnings`: what is allowed but hardly meant.
@@ -174,7 +175,6 @@ def _idle(words: Words) -> list[str]:
         "policy.exploration": words.policy.exploration > 0 and words.policy.state is None,
         "shadow.exploration": words.shadow is not None and words.shadow.exploration > 0,
         "canary.exploration": words.canary is not None and words.canary.exploration > 0,
-        "telemetry.capture_content": words.telemetry.capture_content,
     }  # fmt: skip
     second = "in a second policy"
     why = {

@@ -42,7 +42,7 @@ from capability_router.policies.shadow import Aside
 from capability_router.request import Outcome, Request
 from capability_router.shadow_calls import Again, ShadowCalls
 from capability_router.stores.base import Store
-from capability_router.telemetry.records import decision_record, feedback_record
+from capability_router.telemetry.recorder import Recorder
 from capability_router.telemetry.sinks import Sink, Sinks, configured_sinks
 from capability_router.treasury import Treasury
 from capability_router.trials import Decided, Trials
@@ -84,8 +84,8 @@ class Router:
             worked=self.clock.worked,
         )  # fmt: skip
         self._watchers: list[Callable[[HealthEvent], None]] = []
-        self.sinks = Sinks(configured_sinks(s.telemetry.jsonl, s.telemetry.log))
-        self._hashed = _hasher() if s.telemetry.hashed_words else None
+        self.sinks = Sinks(configured_sinks(s.telemetry))
+        self._recorder = _recorder(self.sinks, registry, s, self.clock)
         for entry in registry:
             card = entry.card
             self.board.register(card.id, entry.address, limits=card.limits, latency=card.latency)
@@ -99,7 +99,7 @@ class Router:
         self._trials = Trials(s, registry.matches, learned)
         self._dispatch = Dispatch(s, registry, self.board)
         self.line = self._dispatch.line
-        self._shadow_calls = ShadowCalls(self._accounts, self._dispatch, self.clock, self.sinks, s.name)
+        self._shadow_calls = ShadowCalls(self._accounts, self._dispatch, self.clock, self._recorder)
         self._lessons = Lessons(
             learnt.lengths, learnt.sizes, learnt.windows, learnt.prior, Affinity(registry.entries), Outcomes(),
             learnt.learned, learnt.guard,
@@ -140,6 +140,7 @@ class Router:
         """
         plan, scene, policy, aside, tried = self._decide(request, alongside=gate is None)
         if not plan.candidates:
+            self._recorder.refused(request, plan)
             raise NoEligibleModel(plan.refusals)
         self._treasury.open()
         policy.observe(scene)
@@ -153,15 +154,19 @@ class Router:
     def feedback(self, request_id: str, score: float) -> None:
         """Teach the policy what an answer was worth, 0 to 1. Raises ConfigError for a bad score or unknown id."""
         answered = self._lessons.scored(request_id, score)
-        self.sinks.write(feedback_record(request_id, answered.model, float(score), at=self.clock.unix()))
+        self._recorder.scored(request_id, answered.model, float(score))
 
     def on_outcome(self, listener: Callable[[Request, Outcome], None]) -> None:
         """Call `listener` after each request; what it raises is logged and goes no further."""
         self._listeners.append(listener)
 
-    def add_sink(self, sink: Sink) -> None:
-        """Send decision records there too."""
+    def add_sink(self, sink: Sink | Callable[[dict[str, Any]], object]) -> None:
+        """Send decision records there too: a function is called with each, in a thread that no call waits for."""
         self.sinks.add(sink)
+
+    def flush(self, timeout_s: float = 10.0) -> bool:
+        """Wait until every sink has the records of all calls so far; False = one has not within `timeout_s`."""
+        return self.sinks.flush(timeout_s)
 
     def health(self) -> list[dict[str, Any]]:
         """One JSON-safe row per model: breaker, gates, calls in flight, latency, success, what it showed of its window.
@@ -236,11 +241,7 @@ class Router:
         if outcome is None:
             return
         self._lessons.ended(request, run.plan, outcome, run.reply, self.clock.now())
-        if self.sinks:
-            record = decision_record(request, run.plan, outcome, at=self.clock.unix(), router=self.name, aside=aside)
-            if self._hashed is not None:
-                record["traits"] = self._hashed(request)
-            self.sinks.write(record)
+        self._recorder.decided(request, run.plan, outcome, run.reply, aside)
         for listener in self._listeners:
             try:
                 listener(request, outcome)
@@ -297,6 +298,13 @@ def _learner(path: str | None) -> Knowledge | None:
     except ModuleNotFoundError as error:
         raise ConfigError("policy.state needs numpy: install capability-router[learn]") from error
     return Learner.open(Path(path))
+
+
+def _recorder(sinks: Sinks, registry: Registry, s: Settings, clock: Clock) -> Recorder:
+    return Recorder(
+        sinks, s.name, clock.unix, cards=registry.cards, policy=(s.policy.model_dump(), s.rules), seed=s.policy.seed,
+        content=s.telemetry.capture_content, traits=_hasher() if s.telemetry.hashed_words else None,
+    )  # fmt: skip
 
 
 def _hasher() -> Callable[[Request], dict[str, Any]]:

@@ -20,8 +20,7 @@ from capability_router.execution.run import Run
 from capability_router.plan import Plan
 from capability_router.policies.shadow import SHADOW_TAG, Aside
 from capability_router.request import Request
-from capability_router.telemetry.records import shadow_record
-from capability_router.telemetry.sinks import Sinks
+from capability_router.telemetry.recorder import Recorder
 
 MOST = 8
 """Calls of shadows under way at once; a sampled request beyond them has none."""
@@ -35,8 +34,8 @@ Again = Callable[[], Endpoint[Any]]
 class ShadowCalls:
     """They are booked under a tag of their own, wait behind everybody else, and teach the router nothing but health."""
 
-    def __init__(self, accounts: Accounts, dispatch: Dispatch, clock: Clock, sinks: Sinks, name: str) -> None:
-        self._accounts, self._dispatch, self._clock, self._sinks, self._name = accounts, dispatch, clock, sinks, name
+    def __init__(self, accounts: Accounts, dispatch: Dispatch, clock: Clock, recorder: Recorder) -> None:
+        self._accounts, self._dispatch, self._clock, self._recorder = accounts, dispatch, clock, recorder
         self._lock = Lock()
         self._under_way: set[Thread | asyncio.Task[None]] = set()
 
@@ -103,8 +102,8 @@ class ShadowCalls:
 
     def _ended(self, run: Run[Any], *, of: str) -> None:
         outcome = run.outcome
-        if outcome is not None and outcome.attempts and self._sinks and not _cancelled(run):
-            self._sinks.write(shadow_record(of, outcome, at=self._clock.unix(), router=self._name))
+        if outcome is not None and outcome.attempts and not _cancelled(run):
+            self._recorder.shadowed(of, outcome)
 
 
 def _alive(call: Thread | asyncio.Task[None]) -> bool:

@@ -386,8 +386,8 @@ def test_models_that_are_objects_are_reviewed_by_the_router_that_knows_them():
 
 
 def test_a_setting_without_effect_says_so_and_the_router_tells_it(caplog):
-    words = {"telemetry": {"capture_content": True}, "policy": {"exploration": 0.1}}
+    words = {"policy": {"exploration": 0.1}}
     Router([ModelCard(id="a", endpoint={"base_url": "http://127.0.0.1:9/v1", "model": "m"})], **words)
     told = [record.getMessage() for record in caplog.records]
-    assert [text.partition(" is set")[0] for text in told] == ["policy.exploration", "telemetry.capture_content"]
+    assert [text.partition(" is set")[0] for text in told] == ["policy.exploration"]
     assert told[0].endswith("but has no effect without policy.state")

@@ -195,7 +195,7 @@ def check(max_age: str, config: Path | None, strict: bool, as_json: bool) -> Non
     from capability_router.catalog import audit
     from capability_router.cli import catalog_findings
 
-    days = _days(max_age)
+    days = days_of(max_age)
     if config is None:
         if Path("router.yaml").exists():
             click.echo("looks at the whole catalog; at the models of ./router.yaml with --config router.yaml", err=True)
@@ -218,7 +218,8 @@ def _seconds(timeout: str) -> float:
         raise ConfigError(f"--timeout {error}") from None
 
 
-def _days(age: str) -> float:
+def days_of(age: str) -> float:
+    """'12h', '30d' or '2w' in days; raises ConfigError for anything else."""
     found = _AGE.match(age)
     days = float(found[1]) * _DAYS[found[2]] if found else 0
     if not days:

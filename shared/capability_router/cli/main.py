@@ -15,6 +15,7 @@ except ModuleNotFoundError as missing:
 COMMANDS = {
     "budgets": "capability_router.cli.budgets:budgets",
     "catalog": "capability_router.cli.catalog:catalog",
+    "check": "capability_router.cli.check:check",
     "explain": "capability_router.cli.explain:explain",
     "ledger": "capability_router.cli.ledger:ledger",
     "report": "capability_router.cli.report:report",

@@ -250,12 +250,16 @@ class Hedge(Block):
 
 
 class Telemetry(Block):
-    """Where decision records go. No text is in them; `capture_content` is accepted and idle.
+    """Where decision records go, and what is in them.
 
-    `hashed_words`: they have the request's words as hashes, for `capability-router train`.
+    `jsonl`: a file, which makes room for a new one at `rotate_mb` million bytes; `keep` older ones stay.
+    `capture_content`: they have the messages' and the answer's text, else none. `hashed_words`: they have the request's
+    words as hashes, for `capability-router train`.
     """
 
     jsonl: Text | None = None
+    rotate_mb: Annotated[float, PlainValidator(number(0, above=True))] | None = None
+    keep: Annotated[int, PlainValidator(whole(0, 10_000))] = 5
     log: Flag = False
     capture_content: Flag = False
     hashed_words: Flag = False

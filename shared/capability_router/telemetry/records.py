@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from capability_router.request import Outcome, Request
 
@@ -15,8 +15,17 @@ class Planned(Protocol):
     def to_dict(self) -> dict[str, Any]: ...
 
 
+class Basis(NamedTuple):
+    """What a router's decisions rest on: marks of its models' cards and of its policy's settings, and the seed."""
+
+    registry: str
+    policy: str
+    seed: int | None = None
+
+
 def decision_record(
-    request: Request, plan: Planned, outcome: Outcome, *, at: float, router: str, aside: Planned | None = None
+    request: Request, plan: Planned, outcome: Outcome, *, at: float, router: str, basis: Basis,
+    aside: Planned | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """One request: who asked, what was planned, each attempt, what it cost. `at` is Unix seconds.
 
@@ -39,8 +48,19 @@ def decision_record(
         "input_tokens": outcome.usage.input_tokens, "output_tokens": outcome.usage.output_tokens,
         "cost_usd": None if outcome.cost_pico is None else outcome.cost_pico / 1e12,
         "cost_pico": outcome.cost_pico,
+        "request": _asked(request), "basis": basis._asdict(),
         "attempts": [attempt.to_dict() for attempt in outcome.attempts], "plan": plan.to_dict(),
         **trial,
+    }  # fmt: skip
+
+
+def _asked(request: Request) -> dict[str, Any]:
+    """What the call looked like, without its text; its tokens, task and needs are the plan's."""
+    return {
+        "messages": len(request.texts), "characters": sum(map(len, request.texts)), "turns": request.turns,
+        "media": list(request.media), "tools": len(request.tool_names), "tool_characters": len(request.tools),
+        "in_tool_loop": request.in_tool_loop, "max_tokens": request.max_tokens, "answers": request.answers,
+        "service": request.service,
     }  # fmt: skip
 
 

@@ -1,65 +1,24 @@
-"""Where decision records go. A broken sink is counted and named once; it never breaks a call."""
+"""Where decision records go. A slow or broken sink is counted and told of; it neither slows nor breaks a call."""
 
 from __future__ import annotations
 
-import json
 import logging
-import os
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol, cast
 
-from capability_router.postbox import Postbox
+from capability_router.errors import ConfigError
+from capability_router.telemetry.courier import Courier, Record, Sink
+from capability_router.telemetry.jsonl import JsonlSink
+
+__all__ = ["JsonlSink", "LogSink", "Sink", "Sinks", "configured_sinks"]
 
 log = logging.getLogger("capability_router")
-
-
-class Sink(Protocol):
-    """Takes one record, quickly."""
-
-    def write(self, record: dict[str, Any]) -> None: ...
-    def close(self) -> None: ...
-
-
-class JsonlSink:
-    """One line per decision, appended and flushed; the file is opened at the first record."""
-
-    def __init__(self, path: str | Path) -> None:
-        self._path = Path(path)
-        self._file: Any = None
-        self._postbox: Postbox[str] = Postbox(self._append)
-
-    def write(self, record: dict[str, Any]) -> None:
-        """Append the record."""
-        self._postbox.post(json.dumps(record, separators=(",", ":"), ensure_ascii=False))
-
-    def _append(self, line: str) -> None:
-        if self._file is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = open(self._path, "a", encoding="utf-8", opener=_for_the_owner)  # noqa: SIM115 - held open
-        self._file.write(line + "\n")
-        self._file.flush()
-
-    def close(self) -> None:
-        """Close the file; a later record opens it again."""
-        with self._postbox:
-            if self._file is not None:
-                self._file.close()
-                self._file = None
-
-    def __repr__(self) -> str:
-        return f"JsonlSink({str(self._path)!r})"
-
-
-def _for_the_owner(path: str, flags: int) -> int:
-    """A new file is for its owner alone: with `hashed_words` it tells something of the prompts."""
-    return os.open(path, flags, 0o600)
 
 
 class LogSink:
     """One INFO line per decision in the logger `capability_router`."""
 
-    def write(self, record: dict[str, Any]) -> None:
+    def write(self, record: Record) -> None:
         """Log a decision's headline; feedback and shadows' calls have none."""
         if record.get("kind") != "decision":
             return
@@ -73,37 +32,78 @@ class LogSink:
         """Nothing to close."""
 
 
+class CallbackSink:
+    """A function of a record."""
+
+    def __init__(self, called: Callable[[Record], object]) -> None:
+        self._called = called
+
+    def write(self, record: Record) -> None:
+        """Call it."""
+        self._called(record)
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    def __repr__(self) -> str:
+        return repr(self._called)
+
+
 class Sinks:
     """All sinks of a router."""
 
     def __init__(self, sinks: Sequence[Sink] = ()) -> None:
-        self._sinks = list(sinks)
-        self.dropped = 0
+        self._couriers = [Courier(sink) for sink in sinks]
 
     def __bool__(self) -> bool:
-        return bool(self._sinks)
+        return bool(self._couriers)
 
-    def add(self, sink: Sink) -> None:
-        """Send further records there too."""
-        self._sinks.append(sink)
+    @property
+    def dropped(self) -> int:
+        """Records that a sink did not get: it failed, or was too far behind."""
+        return sum(courier.losses.count for courier in self._couriers)
 
-    def write(self, record: dict[str, Any]) -> None:
-        """Give the record to each sink; one that fails is counted and warned of once."""
-        for sink in self._sinks:
-            try:
-                sink.write(record)
-            except Exception as error:  # noqa: BLE001 - telemetry must never break a call, whatever a sink raises
-                self.dropped += 1
-                if self.dropped == 1:
-                    log.warning("decision record dropped: %r failed with %s", sink, type(error).__name__)
+    def add(self, sink: Sink | Callable[[Record], object]) -> None:
+        """Send further records there too; a function is called with each. ConfigError for what is neither."""
+        self._couriers = [*self._couriers, Courier(_as_sink(sink))]
+
+    def write(self, record: Record) -> None:
+        """Give the record to each sink."""
+        for courier in self._couriers:
+            courier.write(record)
+
+    def flush(self, timeout_s: float = 10.0) -> bool:
+        """Wait until each sink has all records so far; False = one has not within `timeout_s`."""
+        return False not in [courier.flush(timeout_s) for courier in self._couriers]  # of all, also after a slow one
 
     def close(self) -> None:
-        """Close every sink."""
-        for sink in self._sinks:
-            sink.close()
+        """Close every sink, when it has what was for it."""
+        for courier in self._couriers:
+            courier.close()
 
 
-def configured_sinks(jsonl: str | None, log_lines: bool) -> list[Sink]:
+class Wanted(Protocol):
     """The sinks that the `telemetry:` block asks for."""
-    sinks: list[Sink] = [JsonlSink(jsonl)] if jsonl else []
-    return [*sinks, LogSink()] if log_lines else sinks
+
+    @property
+    def jsonl(self) -> str | None: ...
+    @property
+    def rotate_mb(self) -> float | None: ...
+    @property
+    def keep(self) -> int: ...
+    @property
+    def log(self) -> bool: ...
+
+
+def configured_sinks(told: Wanted) -> list[Sink]:
+    """Made as they are wanted; no file is opened yet."""
+    sinks: list[Sink] = [JsonlSink(told.jsonl, told.rotate_mb, told.keep)] if told.jsonl else []
+    return [*sinks, LogSink()] if told.log else sinks
+
+
+def _as_sink(sink: Sink | Callable[[Record], object]) -> Sink:
+    if all(callable(getattr(sink, name, None)) for name in ("write", "close")):
+        return cast(Sink, sink)
+    if callable(sink):
+        return CallbackSink(sink)
+    raise ConfigError(f"a sink is a function of a record, or has write(record) and close(); got {sink!r}")

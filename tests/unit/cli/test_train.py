@@ -76,10 +76,10 @@ def test_a_log_of_live_traffic_with_hashed_words(tmp_path: Path) -> None:
     rows = one_each(outcomes(600, pays=True))
     telemetry = {"jsonl": str(tmp_path / "log.jsonl"), "hashed_words": True}
     router = scripted_router({"strong": ["x"] * 600, "weak": ["x"] * 600}, telemetry=telemetry)
-    for row in rows:
+    for number, row in enumerate(rows):
         ((model, outcome),) = row["outcomes"].items()
         with routing(pin=model):
-            finished = ask(router, row["prompt"])
+            finished = ask(router, Request((row["prompt"],), id=f"r{number}"))  # by the ids it is parted into folds
         router.feedback(finished.outcome.request_id, score=outcome["score"])
     router.close()
     found = run(tmp_path / "log.jsonl", "--json")

@@ -123,3 +123,71 @@ def test_a_stated_limit_is_never_exceeded() -> None:
         permit = board.admit("a", 2.0)
         board.settle(permit, FINE, 3.0)
     assert [isinstance(board.admit("a", 4.0), Hold) for _ in range(3)] == [False, False, True]
+
+
+def heard(*ttfts: float, in_flight: int = 20, sent_at: float = 0.0) -> Bearing:
+    bearing = Bearing()
+    for ttft in ttfts:
+        bearing.answered(in_flight, ttft, sent_at, 1.0)
+    return bearing
+
+
+def until_cut(usual: float, late: float) -> int:
+    """How many late answers it takes, after 60 that were as usual; 100 = more."""
+    return next((n for n in range(1, 100) if heard(*[usual] * 60, *[late] * n).limit < math.inf), 100)
+
+
+def test_of_less_than_fifty_answers_it_says_nothing() -> None:
+    assert heard(*[0.2] * 40, *[3.0] * 9).limit == math.inf
+    assert heard(*[0.2] * 40, *[3.0] * 10).limit == 18.0
+
+
+def test_late_is_twice_the_usual_and_a_tenth_of_a_second() -> None:
+    assert until_cut(0.01, 0.25) == 5
+    assert until_cut(0.01, 0.1) == 100
+    assert until_cut(1.0, 2.0) == 100
+
+
+def test_the_first_answer_is_the_usual_one_until_others_outweigh_it() -> None:
+    assert heard(*[1.0] * 49, 7.0).limit == math.inf
+    assert heard(*[1.0] * 49, 9.0).limit == 18.0
+    assert heard(100.0, *[1.0] * 48, 9.0).limit == math.inf
+
+
+def test_what_was_sent_before_a_cut_cuts_no_more_and_what_was_sent_with_it_does() -> None:
+    bearing = heard(*[0.2] * 60, 3.0)
+    assert bearing.limit == 18.0
+    bearing.answered(20, 3.0, 0.9, 5.0)
+    assert bearing.limit == pytest.approx(18.0 + 1 / 18)  # an answer at the limit, late or not
+    bearing.answered(20, 3.0, 1.0, 5.0)
+    assert bearing.limit == pytest.approx((18.0 + 1 / 18 + 1 / (18.0 + 1 / 18)) * 0.9)
+    refused = Bearing()
+    refused.refused(20, 0.0, 1.0)
+    refused.refused(20, 1.0, 2.0)
+    assert refused.limit == pytest.approx(12.8)
+
+
+def test_four_at_once_that_are_late_are_about_something_else() -> None:
+    late = [*[0.2] * 60, 3.0]
+    assert heard(*late, in_flight=4).limit == math.inf
+    assert heard(*late, in_flight=5).limit == 4.5
+
+
+@pytest.mark.parametrize(("in_flight", "raised"), [(6, False), (7, True), (8, True)])
+def test_only_answers_at_the_limit_raise_it(in_flight: int, raised: bool) -> None:
+    bearing = Bearing()
+    bearing.refused(10, 0.0, 1.0)
+    bearing.answered(in_flight, None, 1.0, 2.0)
+    assert bearing.limit == (8.125 if raised else 8.0)
+
+
+@pytest.mark.parametrize(("now", "limit"), [(201.0, 8.0), (500.0, 8.0), (500.1, math.inf)])
+def test_five_minutes_count_from_the_cut(now: float, limit: float) -> None:
+    bearing = Bearing()
+    bearing.refused(10, 0.0, 200.0)
+    bearing.answered(1, None, 200.0, now)
+    assert bearing.limit == limit
+
+
+def test_it_says_what_a_limit_was_learned_from() -> None:
+    assert [Bearing().why, heard(*[0.2] * 60, 3.0).why] == ["", "first tokens that came late under load"]

@@ -90,3 +90,9 @@ def test_a_call_that_costs_exactly_the_callers_limit_is_made() -> None:
         card = {"price": {"input_mtok": 0, "output_mtok": 0, "per_request": str(cents)}}
         with routing(max_cost_usd=cents):
             assert ask(scripted_router({"a": ["ok"]}, cards={"a": card})).outcome.ok
+
+
+def test_an_amount_of_any_number_of_digits_is_exact() -> None:
+    huge = "123456789012345678901234567890123456789.123456789012"
+    assert pico(huge) == int(huge.replace(".", ""))
+    assert pico(Decimal(huge)) == int(huge.replace(".", ""))

@@ -181,7 +181,7 @@ def test_an_impossible_amount_stops_no_other(path: Path, odd: dict[str, Any], ca
     ledger = book(in_file(path), [call("1"), call("2", **odd), call("3")])
     assert [c.request_id for c in ledger.calls()] == ["1", "3"]
     assert (ledger.total().calls, ledger.dropped) == (2, 1)
-    assert "impossible amounts" in caplog.text
+    assert "1 calls with impossible amounts" in caplog.text
 
 
 def test_texts_that_no_file_can_hold(path: Path) -> None:

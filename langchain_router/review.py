@@ -1,0 +1,33 @@
+"""What LangChain says of a configuration: whether its models can be made, and what they retry by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from capability_router.catalog.audit import Finding
+from capability_router.catalog.entry import Entry
+from capability_router.catalog.registry import Registry
+from capability_router.errors import ConfigError
+from langchain_router.fleet.copies import retries_left, without_retries
+from langchain_router.fleet.sources import model_of
+
+
+def review(registry: Registry) -> Iterator[Finding]:
+    """The findings, model by model; sends nothing."""
+    for entry in registry:
+        yield from _reviewed(entry)
+
+
+def _reviewed(entry: Entry) -> Iterator[Finding]:
+    id = entry.card.id
+    try:
+        model = model_of(entry, None)
+    except ConfigError as error:
+        yield Finding(id, "LangChain", str(error), True)
+        return
+    quiet, name = without_retries(model), type(model).__name__
+    if left := retries_left(quiet):
+        told = f"{name} retries up to {left} times by itself, beside the router; set its max_retries=0"
+        yield Finding(id, "hidden retries", told, True)
+    elif quiet is not model:
+        yield Finding(id, "retries", f"those of {name} itself are switched off: the router retries", False)

@@ -1,0 +1,25 @@
+"""What LlamaIndex says of a configuration: whether its models can be made, and what they retry by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from capability_router.catalog.audit import Finding
+from capability_router.catalog.registry import Registry
+from capability_router.errors import ConfigError
+from llamaindex_router.fleet.children import made
+
+
+def review(registry: Registry) -> Iterator[Finding]:
+    """The findings, model by model. (Some integrations ask their provider for the model when they are made.)"""
+    for entry in registry:
+        try:
+            llm = made(entry, {}, None)
+        except ConfigError as error:
+            yield Finding(entry.card.id, "LlamaIndex", str(error), True)
+            continue
+        if left := getattr(llm, "max_retries", 0):
+            told = (
+                f"{type(llm).__name__} retries up to {left} times by itself, beside the router; set its max_retries=0"
+            )
+            yield Finding(entry.card.id, "hidden retries", told, True)

@@ -1,0 +1,102 @@
+"""`capability-router check`: what would go wrong with a configuration, before it does."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from capability_router.cli import screen
+from capability_router.table import Table
+
+if TYPE_CHECKING:
+    from capability_router.catalog.audit import Finding
+    from capability_router.router import Router
+
+
+@click.command()
+@click.option(
+    "--config", type=click.Path(dir_okay=False, path_type=Path), default=Path("router.yaml"), show_default=True
+)
+@click.option("--max-age", default="30d", show_default=True, help="Older prices are stale: 12h, 30d, 2w.")
+@click.option("--strict", is_flag=True, help="What is only for information fails the check, too.")
+@click.option("--json", "as_json", is_flag=True, help="For a program.")
+def check(config: Path, max_age: str, strict: bool, as_json: bool) -> None:
+    """Say what is wrong or unknown: settings, keys, prices, capabilities, hidden retries, packages, store and log.
+
+    Builds the models as LangChain and LlamaIndex would, as far as these are installed; sends them nothing. Exit code 1
+    if something would fail (marked with !), 2 if the configuration can't be read.
+    """
+    from capability_router.errors import ConfigError
+    from capability_router.router import Router
+
+    with _no_log():  # what it would warn of is in the table
+        try:
+            router = Router.from_config(config)
+        except ConfigError as error:
+            click.echo(f"Error: {error}", err=True)
+            raise SystemExit(2) from error
+        found = list(_findings(router, max_age))
+    _show(found, len(router.registry), as_json)
+    raise SystemExit(1 if any(finding.grave or strict for finding in found) else 0)
+
+
+@contextmanager
+def _no_log() -> Iterator[None]:
+    def none(_: logging.LogRecord) -> bool:
+        return False
+
+    logs = [logging.getLogger(name) for name in ("capability_router", "langchain_router", "llamaindex_router")]
+    for each in logs:
+        each.addFilter(none)
+    try:
+        yield
+    finally:
+        for each in logs:
+            each.removeFilter(none)
+
+
+def _findings(router: Router, max_age: str) -> Iterator[Finding]:
+    from capability_router.catalog import audit
+    from capability_router.catalog.registry import Registry
+    from capability_router.cli.catalog import days_of, today
+    from capability_router.cli.surroundings import adapters, lacking, log_file, missing_key, packages, store, told
+
+    settings = router.settings
+    capped = any(cap.on_exceed != "warn" for cap in settings.budgets)
+    yield from told(settings.warnings)
+    keyless = lacking(router.registry)
+    yield from map(missing_key, keyless)
+    yield from audit.audit(router.registry, today(), days_of(max_age), capped=capped)
+    yield from adapters(Registry(entry for entry in router.registry if entry not in keyless))
+    yield from packages()
+    yield from store(settings.store)
+    yield from log_file(settings.telemetry.jsonl)
+
+
+def _show(found: Iterable[Finding], models: int, as_json: bool) -> None:
+    rows = sorted(found, key=lambda finding: not finding.grave)
+    grave = sum(finding.grave for finding in rows)
+    if as_json:
+        told: dict[str, Any] = {"models": models, "ok": not grave, "findings": [_as_json(row) for row in rows]}
+        click.echo(json.dumps(told, indent=2))
+        return
+    table = Table("", "where", "what", "detail", fold=(1, 3))
+    for row in rows:
+        table.add("!" if row.grave else "", row.model, row.kind, row.detail)
+    if rows:
+        screen.show(table)
+    screen.tell(f"{models} models: {_counted(grave, 'would fail')} (!), {_counted(len(rows) - grave, 'to know')}")
+
+
+def _as_json(finding: Finding) -> dict[str, Any]:
+    return {"where": finding.model, "what": finding.kind, "detail": finding.detail, "fails": finding.grave}
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count or 'nothing'} {what}"

@@ -1,0 +1,83 @@
+"""What a configuration needs around it: keys, frameworks, packages, a store, a place for the log."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.metadata import entry_points, packages_distributions
+from pathlib import Path
+
+from capability_router.catalog.audit import Finding
+from capability_router.catalog.entry import Entry
+from capability_router.catalog.registry import Registry
+from capability_router.errors import RouterError
+
+GROUP = "capability_router.adapters"
+"""Entry points: the adapter's name -> a function of a Registry that gives its findings."""
+
+_OURS = ("capability_router", "langchain_router", "llamaindex_router")
+
+
+def told(warnings: Iterable[str]) -> Iterator[Finding]:
+    """What the router itself warns of."""
+    for warning in warnings:
+        yield Finding("settings", "warning", warning, False)
+
+
+def lacking(registry: Registry) -> list[Entry]:
+    """The entries whose key is looked for in the environment and not there."""
+    return [entry for entry in registry if (name := _variable(entry)) and not os.environ.get(name)]
+
+
+def missing_key(entry: Entry) -> Finding:
+    """Such an entry, as a finding."""
+    return Finding(entry.card.id, "key missing", f"the environment variable {_variable(entry)} is not set", True)
+
+
+def _variable(entry: Entry) -> str:
+    endpoint = entry.card.endpoint
+    return str(endpoint.get("api_key_env") or "") if endpoint else entry.key_variable
+
+
+def adapters(registry: Registry) -> Iterator[Finding]:
+    """What each framework that is installed says of the models."""
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        try:
+            review = point.load()
+        except ImportError:  # that framework is not installed
+            continue
+        yield from review(registry)
+
+
+def packages(known: dict[str, Sequence[str]] | None = None) -> Iterator[Finding]:
+    """Other distributions that install modules of our names; `known`: module -> distributions, for tests."""
+    found = packages_distributions() if known is None else known
+    for module in _OURS:
+        others = sorted({name for name in found.get(module, ()) if name.replace("_", "-") != "capability-router"})
+        for other in others:
+            told = f"the package {other} installs a module {module} too: whichever came last is imported; uninstall it"
+            yield Finding(module, "clashing package", told, True)
+
+
+def store(url: str) -> Iterator[Finding]:
+    """Whether the store can be reached, if it is there already."""
+    from capability_router.cli.store import NoStore, existing
+
+    if url.startswith("memory"):
+        return
+    try:
+        existing(url).budgets.standings()
+    except NoStore as none:
+        yield Finding("store", "not there yet", str(none), False)
+    except RouterError as error:
+        yield Finding("store", "out of reach", str(error), True)
+
+
+def log_file(path: str | None) -> Iterator[Finding]:
+    """Whether the decision log can be written."""
+    if path is None:
+        return
+    place = Path(path)
+    nearest = next(parent for parent in (place, *place.absolute().parents) if parent.exists())
+    if place.is_dir() or not os.access(nearest, os.W_OK):
+        yield Finding("telemetry.jsonl", "can't be written", f"{path}: no right to write at {nearest}", True)

@@ -1,0 +1,193 @@
+"""Carries records to a sink in a thread of its own, so that no call waits for what the sink does with them.
+
+A call does wait a moment for a sink that has been prompt so far: whoever looks right after a call finds its record. A
+sink that was late once is not waited for again until many records later.
+"""
+
+from __future__ import annotations
+
+import logging
+import weakref
+from queue import SimpleQueue
+from threading import Lock, RLock, Thread, current_thread
+from typing import Any, NamedTuple, Protocol
+
+from capability_router.lifetime import Lasting, watch
+
+MOST = 10_000
+"""Records that wait for one sink; further ones are dropped and counted."""
+PATIENCE_S = 0.05  # that a call waits at most for a prompt sink; a busy machine takes so long to wake a thread
+CLOSING_S = 10.0  # that closing waits for what is under way
+_PAUSE, _LONGEST_PAUSE = 50, 3_200  # records after which a late sink is waited for again, doubled each time
+
+log = logging.getLogger("capability_router")
+Record = dict[str, Any]
+
+
+class Sink(Protocol):
+    """Takes records, one at a time, always in the same thread."""
+
+    def write(self, record: Record) -> None: ...
+    def close(self) -> None: ...
+
+
+class _Parcel(NamedTuple):
+    """A record to write, or None: only word is wanted that all before it are. `done` is a lock to be released."""
+
+    record: Record | None
+    done: Any = None
+    last: bool = False
+
+
+class Losses:
+    """Records that a sink did not get; told of at the first, the tenth, the hundredth, ..."""
+
+    def __init__(self, sink: object) -> None:
+        self.count = 0
+        self._name = repr(sink)
+        self._told_at = 1
+        self._lock = RLock()  # a stream that the garbage collector closes comes by in the middle of anything
+
+    def add(self, why: str) -> None:
+        """One more, because of this."""
+        with self._lock:
+            self.count += 1
+            tell, self._told_at = (True, self._told_at * 10) if self.count >= self._told_at else (False, self._told_at)
+        if tell:
+            log.warning("decision record dropped (%d so far): %s %s", self.count, self._name, why)
+
+
+class Courier(Lasting):
+    """Thread-safe, also where the garbage collector calls. Its thread begins with a record and ends with `close`."""
+
+    def __init__(self, sink: Sink) -> None:
+        self.sink, self.losses = sink, Losses(sink)
+        self._pace = _Pace()
+        self._route = _Route(sink, self.losses)
+        self._end = weakref.finalize(self, self._route.end)
+        self._end.atexit = False  # that is `at_exit`
+        watch(self)
+
+    def write(self, record: Record) -> None:
+        """Have it written; raises nothing."""
+        if self._route.waiting >= MOST:
+            self.losses.add(f"is behind by {MOST:,}")
+        elif self._pace.waits() and not self._route.is_own(current_thread()):
+            self._pace.seen(self._route.passed(record, PATIENCE_S))
+        else:
+            self._route.take(_Parcel(record))
+
+    def flush(self, timeout_s: float = CLOSING_S) -> bool:
+        """Wait until all records so far are written; False = they were not within `timeout_s`."""
+        return not self._route.begun or self._route.passed(None, timeout_s)
+
+    def close(self, timeout_s: float = CLOSING_S) -> None:
+        """Write what waits and close the sink; a later record opens it again."""
+        if not self._route.begun:
+            self.sink.close()
+        elif not self._route.passed(None, timeout_s, last=True):
+            log.warning("%r has not taken its records within %g s: %d wait", self.sink, timeout_s, self._route.waiting)
+
+    def at_exit(self) -> None:
+        """Write what waits."""
+        if self._route.begun:
+            self.close()
+
+    def after_fork(self) -> None:
+        """The parent writes what waited there."""
+        self._end.detach()
+        self.losses = Losses(self.sink)
+        self._route = _Route(self.sink, self.losses)
+        self._end = weakref.finalize(self, self._route.end)
+        self._end.atexit = False
+
+
+class _Pace:
+    """Whether calls wait for the sink."""
+
+    def __init__(self) -> None:
+        self._left, self._pause = 0, _PAUSE
+
+    def waits(self) -> bool:
+        if self._left:
+            self._left -= 1
+        return not self._left
+
+    def seen(self, prompt: bool) -> None:
+        if not prompt:
+            self._left, self._pause = self._pause, min(2 * self._pause, _LONGEST_PAUSE)
+
+
+class _Route:
+    """The queue and the thread that works it off. The thread holds this, and not the courier, which may go away."""
+
+    def __init__(self, sink: Sink, losses: Losses) -> None:
+        self._sink, self._losses = sink, losses
+        self._parcels: SimpleQueue[_Parcel] = SimpleQueue()  # its `put` may be interrupted by itself
+        self._beginning = Lock()
+        self._thread: Thread | None = None
+
+    @property
+    def begun(self) -> bool:
+        return self._thread is not None
+
+    @property
+    def waiting(self) -> int:
+        return self._parcels.qsize()
+
+    def is_own(self, thread: Thread) -> bool:
+        return thread is self._thread
+
+    def take(self, parcel: _Parcel) -> None:
+        self._parcels.put(parcel)
+        if self._thread is None and self._beginning.acquire(blocking=False):  # else whoever holds it begins
+            try:
+                self._begin()
+            finally:
+                self._beginning.release()
+
+    def passed(self, record: Record | None, timeout_s: float, *, last: bool = False) -> bool:
+        """Take the record; whether it, and all before it, was written within this time."""
+        done = Lock()
+        done.acquire()
+        self.take(_Parcel(record, done, last))
+        return done.acquire(timeout=timeout_s)
+
+    def end(self) -> None:
+        """Nobody can send anything any more."""
+        if self._thread is not None:
+            self._parcels.put(_Parcel(None, last=True))
+
+    def _begin(self) -> None:
+        if self._thread is None:
+            thread = Thread(target=self._work, name="router telemetry", daemon=True)
+            self._thread = thread
+            thread.start()
+
+    def _work(self) -> None:
+        while True:
+            parcel = self._parcels.get()
+            self._hand_over(parcel)
+            if parcel.last:
+                self._thread = None
+                if self._parcels.empty() or not self._resumed():
+                    return
+
+    def _resumed(self) -> bool:
+        """Something came just before the end was seen: whether this thread, and not a new one, goes on."""
+        with self._beginning:
+            if self._thread is None:
+                self._thread = current_thread()
+            return self._thread is current_thread()
+
+    def _hand_over(self, parcel: _Parcel) -> None:
+        try:
+            if parcel.record is not None:
+                self._sink.write(parcel.record)
+            if parcel.last:
+                self._sink.close()
+        except Exception as error:  # noqa: BLE001 - telemetry must never break a call, whatever a sink raises
+            self._losses.add(f"failed with {type(error).__name__}")
+        finally:
+            if parcel.done is not None:
+                parcel.done.release()

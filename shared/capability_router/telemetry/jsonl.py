@@ -1,0 +1,120 @@
+"""Decision records as lines of a file, which gives way to a new one when it is full."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from capability_router.lifetime import Lasting, watch
+
+
+class JsonlSink(Lasting):
+    """One line per record, appended in one write, so that several processes may share the file.
+
+    The file is opened at the first record, for its owner alone. When it holds `rotate_mb` million bytes it becomes
+    `<name>.1`, the one before `<name>.2`, ...; `keep` of them stay. One that somebody else has moved away, as
+    logrotate does, is begun anew. Raises OSError; what could not be written is lost, and the file tried again.
+    """
+
+    def __init__(self, path: str | Path, rotate_mb: float | None = None, keep: int = 5) -> None:
+        self._path = Path(path)
+        self._most = None if rotate_mb is None else max(1, int(rotate_mb * 1e6))
+        self._keep = keep
+        self._file: int | None = None
+        self._lock = Lock()
+        watch(self)
+
+    def write(self, record: dict[str, Any]) -> None:
+        """Append the record."""
+        line = json.dumps(record, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+        with self._lock:
+            file = self._opened()
+            while line:
+                line = line[os.write(file, line) :]  # a disk that is nearly full takes a part
+            if self._most is not None and os.fstat(file).st_size >= self._most:
+                self._rotate(self._most)
+
+    def close(self) -> None:
+        """Close the file; a later record opens it again."""
+        with self._lock:
+            self._shut()
+
+    def after_fork(self) -> None:
+        """The parent's thread may have held the lock."""
+        self._lock = Lock()
+
+    def _opened(self) -> int:
+        if self._file is not None and self._moved(self._file):
+            self._shut()
+        if self._file is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            # With `telemetry.hashed_words` it tells something of the prompts, with `capture_content` all.
+            self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _BINARY, 0o600)
+        return self._file
+
+    def _shut(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            os.close(file)
+
+    def _moved(self, file: int) -> bool:
+        """Whether what is at the path is no longer the open file."""
+        try:
+            return not os.path.samestat(os.fstat(file), os.stat(self._path))
+        except FileNotFoundError:
+            return True
+
+    def _rotate(self, most: int) -> None:
+        """Unless another process was first."""
+        with _alone(self._path):
+            if self._file is not None and not self._moved(self._file) and os.fstat(self._file).st_size >= most:
+                self._shut()
+                self._shift()
+        self._shut()
+
+    def _shift(self) -> None:
+        for number in range(self._keep, 0, -1):
+            earlier = self._path if number == 1 else self._numbered(number - 1)
+            if earlier.exists():
+                earlier.replace(self._numbered(number))
+        if not self._keep:
+            self._path.unlink()
+
+    def _numbered(self, number: int) -> Path:
+        return self._path.with_name(f"{self._path.name}.{number}")
+
+    def __repr__(self) -> str:
+        return f"JsonlSink({str(self._path)!r})"
+
+
+_BINARY = getattr(os, "O_BINARY", 0)  # Windows would write "\r\n"
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Only one process at a time, where the system can see to it (not on Windows)."""
+    try:
+        import fcntl  # here, because Windows has none
+    except ImportError:
+        yield
+        return
+    lock = os.open(path.with_name(f".{path.name}.lock"), os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)  # gives the lock back
+
+
+def rotated(path: str | Path) -> list[Path]:
+    """The files of a log, the oldest first: `<name>.2`, `<name>.1`, `<name>`, as far as they are there."""
+    whole = Path(path)
+    beside = ((found.suffix[1:], found) for found in whole.parent.glob(f"{glob.escape(whole.name)}.*"))
+    numbered = [(int(end), found) for end, found in beside if end.isdecimal()]
+    return [found for _, found in sorted(numbered, reverse=True)] + [whole]

@@ -1,0 +1,71 @@
+"""Writes down what a router does: makes the records and gives them to its sinks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from typing import Any, Protocol
+
+from capability_router.request import Outcome, Reply, Request, Usage
+from capability_router.telemetry.digest import digest
+from capability_router.telemetry.records import Basis, Planned, decision_record, feedback_record, shadow_record
+from capability_router.telemetry.sinks import Sinks
+
+
+class Refused(Planned, Protocol):
+    """A plan without a candidate."""
+
+    @property
+    def policy(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+
+
+class Recorder:
+    """`router`: its name. `traits` gives what is seen of a request, its words as hashes; None = it is not recorded.
+
+    `content`: messages and answers are recorded. `unix` tells the time, in seconds.
+    """
+
+    def __init__(
+        self, sinks: Sinks, router: str, unix: Callable[[], float], *, cards: Iterable[object], policy: object,
+        seed: int | None, content: bool = False, traits: Callable[[Request], dict[str, Any]] | None = None,
+    ) -> None:  # fmt: skip
+        self.sinks, self._router, self._unix = sinks, router, unix
+        self._content, self._traits = content, traits
+        self._cards, self._policy, self._seed = cards, policy, seed
+
+    @cached_property
+    def _basis(self) -> Basis:
+        """Made for the first record: it takes as long as some decisions."""
+        return Basis(digest(list(self._cards)), digest(self._policy), self._seed)
+
+    def decided(
+        self, request: Request, plan: Planned, outcome: Outcome, reply: Reply, aside: Planned | None = None
+    ) -> None:
+        """One request is over."""
+        if not self.sinks:
+            return
+        record = decision_record(
+            request, plan, outcome, at=self._unix(), router=self._router, basis=self._basis, aside=aside
+        )
+        if self._traits is not None:
+            record["traits"] = self._traits(request)
+        if self._content:
+            record["content"] = {"messages": list(request.texts), "answer": reply.text}
+        self.sinks.write(record)
+
+    def refused(self, request: Request, plan: Refused) -> None:
+        """No model can take the request: nothing was sent."""
+        if self.sinks:
+            nobody = Outcome(request.id, None, "", (), plan.reason, plan.policy, 0, 0.0, None, Usage())
+            self.decided(request, plan, nobody, Reply())
+
+    def shadowed(self, request_id: str, outcome: Outcome) -> None:
+        """A shadow's call, made beside the request of this id, is over."""
+        if self.sinks:
+            self.sinks.write(shadow_record(request_id, outcome, at=self._unix(), router=self._router))
+
+    def scored(self, request_id: str, model: str, score: float) -> None:
+        """A score came for an answer of this model."""
+        self.sinks.write(feedback_record(request_id, model, score, at=self._unix()))

@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from capability_router.errors import ConfigError
+from capability_router.telemetry import courier as module
+from capability_router.telemetry.courier import Courier
+from capability_router.testing import ask, scripted_router
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in the product; other rooms' tests wait for their records (tests/conftest.py)."""
+    monkeypatch.setattr(module, "PATIENCE_S", 0.02)
+
+
+class Kept:
+    """A sink that goes on only while its gate is open, and fails on what it is told to."""
+
+    def __init__(self) -> None:
+        self.records: list[dict[str, Any]] = []
+        self.threads: set[str] = set()
+        self.closed = 0
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def write(self, record: dict[str, Any]) -> None:
+        assert self.gate.wait(60)
+        if record.get("bad"):
+            raise RuntimeError("key sk-1234567890")
+        self.threads.add(threading.current_thread().name)
+        self.records.append(record)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+@contextmanager
+def shut(sink: Kept) -> Iterator[None]:
+    sink.gate.clear()
+    try:
+        yield
+    finally:
+        sink.gate.set()
+
+
+def numbers(sink: Kept) -> list[int]:
+    return [record["n"] for record in sink.records]
+
+
+def test_a_prompt_sink_has_each_record_when_its_call_returns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PATIENCE_S", 60.0)  # however busy the machine is
+    kept = Kept()
+    router = scripted_router({"a": ["ok"] * 3})
+    router.add_sink(kept)
+    for count in (1, 2, 3):
+        ask(router)
+        assert len(kept.records) == count
+    assert kept.threads == {"router telemetry"}
+    router.close()
+
+
+def test_a_sink_that_hangs_holds_no_call_up_and_gets_all_later() -> None:
+    kept = Kept()
+    sent = Courier(kept)
+    with shut(kept):
+        for n in range(300):  # each would wait for ever, were it waited for
+            sent.write({"n": n})
+        assert (kept.records, sent.flush(0.01)) == ([], False)
+    assert sent.flush()
+    assert (numbers(kept), sent.losses.count) == (list(range(300)), 0)
+    sent.close()
+
+
+def test_a_late_sink_is_waited_for_again_only_after_many_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept, waited = Kept(), list[float]()
+    sent = Courier(kept)
+    passed = module._Route.passed
+
+    def watched(route: Any, record: Any, timeout_s: float, **more: Any) -> bool:
+        waited.append(timeout_s)
+        return passed(route, record, 0.0 if record else timeout_s, **more)
+
+    monkeypatch.setattr(module._Route, "passed", watched)
+    with shut(kept):
+        for n in range(200):
+            sent.write({"n": n})
+    assert waited == [module.PATIENCE_S] * 3  # the first, the 51st, the 151st
+    sent.close()
+
+
+def test_records_beyond_the_most_are_dropped_and_counted_not_kept(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "MOST", 5)
+    kept = Kept()
+    sent = Courier(kept)
+    with shut(kept):
+        for n in range(30):
+            sent.write({"n": n})
+    sent.close()
+    assert len(kept.records) + sent.losses.count == 30
+    assert numbers(kept) == list(range(len(kept.records)))
+    assert len(kept.records) in (5, 6)  # one may be in the sink's hands
+    assert [told.getMessage().split(" dropped ")[1].split(":")[0] for told in caplog.records] == [
+        "(1 so far)", "(10 so far)",
+    ]  # fmt: skip
+
+
+def test_what_a_sink_raises_is_counted_and_told_without_its_words(caplog: pytest.LogCaptureFixture) -> None:
+    kept = Kept()
+    router = scripted_router({"a": ["ok"] * 2})
+    router.add_sink(kept)
+    router.sinks.write({"bad": True})
+    ask(router)
+    assert (len(kept.records), router.sinks.dropped) == (1, 1)
+    told = "\n".join(record.getMessage() for record in caplog.records)
+    assert "failed with RuntimeError" in told
+    assert "sk-123" not in told
+    router.close()
+
+
+def test_one_sink_that_hangs_keeps_nothing_from_another() -> None:
+    hangs, works = Kept(), Kept()
+    router = scripted_router({"a": ["ok"] * 3})
+    router.add_sink(hangs)
+    router.add_sink(works)
+    with shut(hangs):
+        for _ in range(3):
+            ask(router)
+        router.sinks._couriers[1].flush()
+        assert (len(hangs.records), len(works.records)) == (0, 3)
+    router.close()
+    assert len(hangs.records) == 3
+
+
+def test_close_gives_the_thread_back_and_a_later_record_begins_another() -> None:
+    kept = Kept()
+    sent = Courier(kept)
+    before = threading.active_count()
+    for n in range(3):
+        sent.write({"n": n})
+        sent.close()
+        assert (kept.closed, threading.active_count() <= before + 1) == (n + 1, True)
+    assert numbers(kept) == [0, 1, 2]
+
+
+def test_nothing_is_lost_while_it_is_closed_again_and_again_by_others() -> None:
+    kept = Kept()
+    sent = Courier(kept)
+
+    def closing() -> None:
+        for _ in range(200):
+            sent.close()
+
+    other = threading.Thread(target=closing)
+    other.start()
+    for n in range(2_000):
+        sent.write({"n": n})
+    other.join()
+    sent.close()
+    assert numbers(kept) == list(range(2_000))
+
+
+def test_a_courier_that_goes_away_closes_its_sink() -> None:
+    kept = Kept()
+    sent = Courier(kept)
+    sent.write({"n": 1})
+    (thread,) = (t for t in threading.enumerate() if t.name == "router telemetry" and t is sent._route._thread)
+    del sent
+    gc.collect()
+    thread.join(10)
+    assert (kept.closed, thread.is_alive()) == (1, False)
+
+
+def test_a_sink_may_route_itself() -> None:
+    asked = scripted_router({"a": ["ok"] * 20})
+    seen = list[str]()
+
+    def reviews(record: dict[str, Any]) -> None:
+        seen.append(record["request_id"])
+        if len(seen) < 5:
+            ask(asked)
+
+    asked.add_sink(reviews)
+    ask(asked)
+    for _ in range(5):
+        assert asked.flush()
+    assert len(seen) == 5
+    asked.close()
+
+
+@pytest.mark.parametrize("sink", [None, 3, "log.jsonl", type("Half", (), {"write": lambda self, record: None})()])
+def test_what_is_no_sink_is_refused_at_once(sink: Any) -> None:
+    with pytest.raises(ConfigError, match="a sink is a function of a record"):
+        scripted_router({"a": ["ok"]}).add_sink(sink)
+
+
+SLOWLY = """
+import os, sys, time
+from capability_router.testing import ask, scripted_router
+router = scripted_router({"a": ["ok"] * 9})
+path = sys.argv[1]
+def slowly(record):
+    time.sleep(0.05)
+    with open(path, "a") as file:
+        file.write(f"{os.getpid()}\\n")
+router.add_sink(slowly)
+for _ in range(4):
+    ask(router)
+if "fork" in sys.argv and os.fork() == 0:
+    ask(router)
+    sys.exit()
+elif "fork" in sys.argv:
+    os.wait()
+"""
+
+
+@pytest.mark.parametrize(("ends", "each"), [((), [4]), (("fork",), [1, 4])])
+def test_a_process_that_ends_or_forks_writes_what_waits_once(tmp_path: Path, ends: tuple[str], each: list[int]) -> None:
+    if ends and not hasattr(os, "fork"):
+        pytest.skip("no fork on this system")
+    out = tmp_path / "out"
+    subprocess.run([sys.executable, "-W", "ignore", "-c", SLOWLY, str(out), *ends], check=True, timeout=60)  # noqa: S603 - our own words
+    pids = out.read_text().split()
+    assert sorted(map(pids.count, set(pids))) == each
+
+
+def test_closing_a_sink_that_hangs_gives_up_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    kept = Kept()
+    sent = Courier(kept)
+    caplog.set_level(logging.WARNING)
+    with shut(kept):
+        sent.write({"n": 1})
+        sent.close(timeout_s=0.01)
+    assert "has not taken its records within 0.01 s" in caplog.text
+    sent.close()

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from itertools import chain
+from multiprocessing import get_context
+from pathlib import Path
+
+import pytest
+
+from capability_router.telemetry.jsonl import JsonlSink, rotated
+from capability_router.testing import ask, scripted_router
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="open files can't be moved there")
+
+
+def lines(path: Path) -> list[int]:
+    return [json.loads(line)["n"] for line in path.read_text("utf-8").splitlines()]
+
+
+def test_a_full_file_gives_way_and_the_oldest_goes(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "log.jsonl"
+    sink = JsonlSink(path, rotate_mb=100e-6, keep=2)  # 100 bytes
+    for n in range(50):
+        sink.write({"n": n, "fill": "x" * 20})
+    sink.close()
+    assert [found.name for found in rotated(path)] == ["log.jsonl.2", "log.jsonl.1", "log.jsonl"]
+    kept = [lines(found) for found in rotated(path) if found.exists()]
+    told = list(chain(*kept))
+    assert told == list(range(50 - len(told), 50))
+    assert all(len(each) == 3 for each in kept[:2])
+
+
+def test_keeping_none_begins_anew(tmp_path: Path) -> None:
+    sink = JsonlSink(tmp_path / "log", rotate_mb=1e-6, keep=0)
+    for n in range(3):
+        sink.write({"n": n})
+    assert [found for found in tmp_path.iterdir() if not found.name.startswith(".")] == []
+    sink.close()
+
+
+@posix
+def test_a_file_that_was_moved_away_is_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    sink = JsonlSink(path)
+    sink.write({"n": 1})
+    path.rename(tmp_path / "moved")
+    sink.write({"n": 2})
+    path.unlink()
+    sink.write({"n": 3})
+    sink.close()
+    assert (lines(tmp_path / "moved"), lines(path)) == ([1], [3])
+
+
+def _write(path: str, first: int) -> None:
+    sink = JsonlSink(path, rotate_mb=0.02, keep=10_000)
+    for n in range(first, first + 500):
+        sink.write({"n": n, "fill": "ü" * (n % 90)})
+    sink.close()
+
+
+def test_processes_that_share_a_file_lose_and_tear_no_line(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
+        list(pool.map(_write, [str(path)] * 4, range(0, 2_000, 500)))
+    found = [lines(each) for each in rotated(path) if each.exists()]
+    assert sorted(chain(*found)) == list(range(2_000))
+    assert len(found) > 5
+
+
+@posix
+def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
+    sink = JsonlSink(tmp_path / "log")
+    sink.write({"n": 1})
+    sink.close()
+    assert stat.S_IMODE(os.stat(tmp_path / "log").st_mode) == 0o600
+
+
+def test_a_disk_that_is_full_is_counted_and_the_calls_go_on() -> None:
+    if not os.path.exists("/dev/full"):
+        pytest.skip("this system has no full device")
+    router = scripted_router({"a": ["ok"] * 2}, telemetry={"jsonl": "/dev/full"})
+    assert [ask(router).outcome.ok for _ in range(2)] == [True, True]
+    assert router.flush()
+    assert router.sinks.dropped == 2
+    router.close()
+
+
+def test_texts_that_are_no_unicode_are_written(tmp_path: Path) -> None:
+    sink = JsonlSink(tmp_path / "log")
+    sink.write({"n": 1, "text": "\ud800"})
+    sink.close()
+    assert lines(tmp_path / "log") == [1]
