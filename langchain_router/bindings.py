@@ -16,6 +16,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
+from capability_router.faults.offered import Offered, called_as, offered
 from langchain_router.messages.provider_tools import portable
 
 BOUND = "router_bound"
@@ -80,6 +81,11 @@ class Tools(Replayed):
         """The tools' schemas as text and their names."""
         return describe_tools(self.tools)
 
+    @cached_property
+    def names(self) -> Offered:
+        """The names by which its tools are called."""
+        return offered_names(self.tools)
+
 
 @dataclass(frozen=True, eq=False)
 class Structured(Replayed):
@@ -121,6 +127,17 @@ def describe_tools(tools: Any) -> tuple[str, tuple[str, ...]]:
     shapes = [_shape(tool) for tool in tools]
     names = (shape.get("function", shape).get("name") or shape.get("type") for shape in shapes)
     return "\n".join(json.dumps(shape, default=str) for shape in shapes), tuple(str(name) for name in names if name)
+
+
+def offered_names(tools: Any) -> Offered:
+    """The names by which tools in any form that LangChain takes are called."""
+    return offered(map(_called_as, tools))
+
+
+def _called_as(tool: Any) -> str:
+    extras = getattr(tool, "extras", None)
+    own = isinstance(extras, dict) and "provider_tool_definition" in extras  # sent in the tool's place
+    return "" if own else called_as(_shape(tool))
 
 
 def _shape(tool: Any) -> dict[str, Any]:

@@ -11,10 +11,11 @@ from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import RunnableConfig
 
 from capability_router.errors import ConfigError
+from capability_router.faults.offered import Offered
 from capability_router.nearest import nearest
 from capability_router.routing import TERMS
 from capability_router.value import quickly_made
-from langchain_router.bindings import BOUND, Binding, Structured, Tools
+from langchain_router.bindings import BOUND, Binding, Structured, Tools, offered_names
 
 if TYPE_CHECKING:
     from langchain_router.chat_model import ChatRouter
@@ -45,6 +46,21 @@ class Call:
         return given if isinstance(given, (list, tuple)) else ()
 
     @property
+    def offered(self) -> Offered:
+        """The names of the tools that its answer may call; None where not all of them are known.
+
+        An answer that is to fit a schema is judged by its parser. Some messages bring tools with them.
+        """
+        bound = self.bound
+        keywords = {**bound.kwargs, **self.kwargs} if bound is not None else self.kwargs
+        beside = bound is not None and "tools" in keywords
+        if not self.tools or isinstance(bound, Structured) or beside or adds_tools(keywords, "functions"):
+            return None
+        if any(map(_brings_tools, self.messages)):
+            return None
+        return offered_names(self.tools) if bound is None else bound.names
+
+    @property
     def keywords(self) -> frozenset[str]:
         """The names of all that is said beside the messages, be it bound or given with the call."""
         bound = self.bound.kwargs if self.bound else ()
@@ -60,6 +76,20 @@ class Call:
     def include_raw(self) -> bool:
         """Whether the caller wants parse failures handed over instead of raised."""
         return isinstance(self.bound, Structured) and bool(self.bound.kwargs.get("include_raw"))
+
+
+def adds_tools(options: Mapping[str, Any], *names: str) -> bool:
+    """Whether there are tools under these names, or in what is added to a call's body."""
+    added = options.get("extra_body")
+    return any(options.get(name) for name in names) or (isinstance(added, Mapping) and "tools" in added)
+
+
+def _brings_tools(message: BaseMessage) -> bool:
+    content = message.content
+    return isinstance(content, list) and any(isinstance(b, dict) and b.get("type") in _BRINGING for b in content)
+
+
+_BRINGING = ("tool_addition", "tool_search_output", "tool_reference", "tool_search_tool_result", "mcp_list_tools")
 
 
 def stream_mode(model: ChatRouter, kwargs: Mapping[str, Any]) -> Mode:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+from types import FrameType
 from typing import Any
 
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessageChunk
 
 from capability_router.connections.sdk_streams import sdk_chunk
@@ -16,6 +19,41 @@ def with_refusal(piece: Any, pieces: Any) -> Any:
     chunk = sdk_chunk(pieces, "choices")
     refusal = _refusal(chunk) if chunk is not None else None
     return piece.model_copy(update={"additional_kwargs": {"refusal": refusal}}) if refusal else piece
+
+
+class Refusals(BaseCallbackHandler):
+    """Puts them back where the attempt does not see the chunks: of answers that are gathered from a stream, v3 events.
+
+    It is told of each chunk in the middle of the package's own reading, before anybody puts chunks together.
+    """
+
+    run_inline = True
+
+    def on_llm_new_token(self, token: Any, *, chunk: Any = None, **_: Any) -> None:
+        """A chunk has been made."""
+        message = getattr(chunk, "message", None)
+        if not isinstance(message, AIMessageChunk) or not _bare(message):
+            return
+        told = _read_from(sys._getframe(1))
+        refusal = _refusal(told) if told is not None else None
+        if refusal:
+            message.additional_kwargs["refusal"] = refusal
+
+
+_DEPTH = 32  # frames looked at; langchain-core's dispatch is some five deep
+
+
+def _read_from(frame: FrameType | None) -> dict[Any, Any] | None:
+    """The provider's chunk in the nearest reader of a stream that is at work."""
+    for _ in range(_DEPTH):
+        if frame is None:
+            return None
+        if frame.f_code.co_name in ("_stream", "_astream"):
+            chunk = frame.f_locals.get("chunk")
+            if isinstance(chunk, dict) and "choices" in chunk:
+                return chunk
+        frame = frame.f_back
+    return None
 
 
 def _bare(piece: AIMessageChunk) -> bool:

@@ -37,7 +37,7 @@ from pydantic import Field, PrivateAttr
 from capability_router.catalog.aliases import provider_of
 from capability_router.catalog.card import FIELDS, ModelCard
 from capability_router.catalog.entry import Description
-from llamaindex_router.messages.chat_completions import json_schema, message_dicts, response_of, tool_choice
+from llamaindex_router.messages.chat_completions import json_schema, message_dicts, object_of, response_of, tool_choice
 from llamaindex_router.messages.tool_calls import tool_calls_of
 from llamaindex_router.passage import current_passage
 
@@ -281,21 +281,21 @@ class EndpointLLM(FunctionCallingLLM):
         self, output_cls: type[Any], prompt: PromptTemplate, llm_kwargs: dict[str, Any] | None = None,
         **prompt_args: Any,
     ) -> Any:  # fmt: skip
-        """An object of `output_cls`. Raises pydantic's ValidationError for an answer that doesn't fit."""
+        """An object of `output_cls`. Raises ValidationError for an answer that doesn't fit, AnswerWithheld for none."""
         if not self._schema_mode:
             return super().structured_predict(output_cls, prompt, llm_kwargs=llm_kwargs, **prompt_args)
         response = self.chat(*self._asked(prompt, prompt_args), **_with_schema(llm_kwargs, output_cls))
-        return output_cls.model_validate_json(response.message.content or "")
+        return object_of(response, output_cls)
 
     async def astructured_predict(
         self, output_cls: type[Any], prompt: PromptTemplate, llm_kwargs: dict[str, Any] | None = None,
         **prompt_args: Any,
     ) -> Any:  # fmt: skip
-        """An object of `output_cls`. Raises pydantic's ValidationError for an answer that doesn't fit."""
+        """An object of `output_cls`. Raises ValidationError for an answer that doesn't fit, AnswerWithheld for none."""
         if not self._schema_mode:
             return await super().astructured_predict(output_cls, prompt, llm_kwargs=llm_kwargs, **prompt_args)
         response = await self.achat(*self._asked(prompt, prompt_args), **_with_schema(llm_kwargs, output_cls))
-        return output_cls.model_validate_json(response.message.content or "")
+        return object_of(response, output_cls)
 
     def _structured_stream_call(
         self, output_cls: type[Any], prompt: PromptTemplate, llm_kwargs: dict[str, Any] | None = None,

@@ -6,7 +6,7 @@ request the first one is the `__cause__` of AllCandidatesFailed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from traceback import walk_tb
 from types import TracebackType
 from typing import Any
@@ -30,6 +30,7 @@ from llamaindex_router.messages.usage import counts_of, finish_word, tier_of, us
 
 __all__ = [
     "AllCandidatesFailed",
+    "AnswerWithheld",
     "BudgetExceeded",
     "ConfigError",
     "NoEligibleModel",
@@ -56,30 +57,61 @@ class CutShort(ConnectionError):
     """A stream that an integration gathers ended without a terminal reason, before its caller had seen any of it."""
 
 
+class AnswerWithheld(ValueError):
+    """No object: a filter stopped the model (`filtered`), or it refused. The parser's error is the cause."""
+
+    def __init__(self, *, filtered: bool) -> None:
+        super().__init__("a content filter stopped the model" if filtered else "a refusal in the object's place")
+        self.filtered = filtered
+
+
 def fault_of(error: BaseException, *, structured: bool = False) -> Fault | None:
     """What a candidate's exception means; None = it is no provider's fault and passes to the caller.
 
     None for what a callback handler raised (a token budget, say: the answer was there and paid for)
     and for programming errors that carry no HTTP status.
     """
-    from capability_router.faults import classify, is_programming_error, passes_through
+    from capability_router.faults import classify, is_programming_error
     from capability_router.faults.routers import of_router
 
     inner = of_router(error)
     if inner is not None:
         return inner
-    if passes_through(error) or raised_by_handler(error):
+    if passes(error):
         return None
     if isinstance(error, CutShort):
         return Fault("truncated", detail=str(error), error=error)
+    if isinstance(error, AnswerWithheld):  # who asked for an object can do nothing with a refusal, so others are asked
+        return Fault("content_filtered" if error.filtered else "unparsable", detail=str(error), error=error)
     told = _told_by_integration(error) or _without_choices(error)
     if told is not None:
         return told
     if structured and _names_no_tool(error):
         return Fault("malformed_tool_call", detail="a call of a tool that was not offered", error=error)
-    if structured and _misparsed(error):
+    if structured and misparsed(error):
         return Fault("unparsable", detail=type(error).__name__, error=error)
     return None if is_programming_error(error) else classify(error)
+
+
+def stumbled(error: BaseException, keywords: Collection[str]) -> Fault | None:
+    """A mistake in the code of a model's package, or a keyword that it doesn't know; None = something else."""
+    from capability_router.faults import is_programming_error
+    from capability_router.faults.passing import mistake
+
+    if passes(error) or not is_programming_error(error):
+        return None
+    return Fault("unsupported", detail=mistake(error, keywords, _of_router), error=error)
+
+
+def passes(error: BaseException) -> bool:
+    """Whether it is nobody's fault but the caller's: an interrupt, or what a handler of his raised."""
+    from capability_router.faults import passes_through
+
+    return passes_through(error) or raised_by_handler(error)
+
+
+def _of_router(name: str) -> str:
+    return f" ({how_to_say(name)}, if the router is meant)" if name in TERMS else ""
 
 
 def _without_choices(error: BaseException) -> Fault | None:
@@ -90,6 +122,8 @@ def _without_choices(error: BaseException) -> Fault | None:
         return None
     for frame, _ in walk_tb(error.__traceback__):
         if str(frame.f_globals.get("__name__")).startswith("llama_index.llms.openai."):
+            if isinstance(getattr(frame.f_locals.get("delta"), "content", None), (list, dict)):
+                return no_reply(None, error)  # it takes texts alone
             response = frame.f_locals.get("response")
             if response is not None and _hollow(response):
                 extra = getattr(response, "model_extra", None) or {}
@@ -160,7 +194,7 @@ def _names_no_tool(error: BaseException) -> bool:
 _LOOKS_UP = [("llama_index.core.tools.calling", f"{a}call_tool_with_selection") for a in ("", "a")]
 
 
-def _misparsed(error: BaseException) -> bool:
+def misparsed(error: BaseException) -> bool:
     """Whether an answer was there and didn't fit the schema: a validation error, or one of a parser's own."""
     own = isinstance(error, (ValueError, TypeError, AssertionError)) and getattr(error, "status_code", None) is None
     if not own:

@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
-from llama_index.core.instrumentation.events.llm import LLMChatEndEvent, LLMCompletionEndEvent
 from llama_index_instrumentation import get_dispatcher
 from llama_index_instrumentation.base import BaseEvent
 from llama_index_instrumentation.dispatcher import active_instrument_tags, instrument_tags
 from llama_index_instrumentation.event_handlers import BaseEventHandler
 
 from capability_router.execution.effects import Launch
+from llamaindex_router.messages.tapped import Tapped
 
 F = TypeVar("F", bound=Callable[..., Any])
 _MARK = "__dispatcher_span_decorated__"
@@ -72,7 +72,7 @@ def tagged(launch: Launch) -> Iterator[None]:
         yield
 
 
-_tapped: ContextVar[list[Any] | None] = ContextVar("llamaindex_router_tapped", default=None)
+_tapped: ContextVar[Tapped | None] = ContextVar("llamaindex_router_tapped", default=None)
 
 
 class _Tap(BaseEventHandler):
@@ -82,16 +82,16 @@ class _Tap(BaseEventHandler):
 
     def handle(self, event: BaseEvent, **_: Any) -> None:
         sink = _tapped.get()
-        if sink is not None and isinstance(event, (LLMChatEndEvent, LLMCompletionEndEvent)) and event.response:
-            sink.append(event.response)
+        if sink is not None:
+            sink.hear(event)
 
 
 _attached = threading.Lock()
 
 
 @contextmanager
-def tapping(sink: list[Any]) -> Iterator[None]:
-    """Collect the responses of the LLM calls made inside: a structured call returns an object alone."""
+def tapping(sink: Tapped) -> Iterator[None]:
+    """Hear the LLM calls made inside: a structured call returns an object alone."""
     _attach()
     token = _tapped.set(sink)
     try:

@@ -32,13 +32,13 @@ from langchain_router.attempts.inside import inside
 from langchain_router.attempts.listeners import Counted, Shown
 from langchain_router.attempts.seam import Seam
 from langchain_router.call import Call
-from langchain_router.fleet.copies import with_keywords
+from langchain_router.fleet.copies import own_tools, with_keywords
 from langchain_router.messages.handover import continued, handed_over
 from langchain_router.messages.provider_tools import portable
 from langchain_router.messages.raw_calls import RawCall, unrepaired
 from langchain_router.messages.replies import EventReader, Reader, finish_of
 from langchain_router.partners.dialects import dialect_of
-from langchain_router.refusals import with_refusal
+from langchain_router.refusals import Refusals, with_refusal
 from langchain_router.runs import stop_hearing
 from langchain_router.timeouts import TIMEOUTS
 from langchain_router.tracing import attempt_context
@@ -67,7 +67,7 @@ class ModelAttempt:
         self._model, self._kwargs = with_keywords(model, call.kwargs)
         self._dialect = dialect_of(model)
         self._call, self._config, self._launch, self._loops = call, config, launch, loops
-        self._reader: Reader | EventReader = EventReader() if call.mode == "events" else Reader(self._dialect.counting)
+        self._reader = self._read(model)
         self._counted: Counted | None = None
         self._copied = self._model is not model
         self.doorkeeper: Doorkeeper | None = None
@@ -78,7 +78,13 @@ class ModelAttempt:
         if call.mode == "events":
             self._counted = Counted(self._dialect.counting)
             config["callbacks"].add_handler(self._counted, inherit=True)  # type: ignore[union-attr]  # a child manager
+            self._keep_refusals()
         self._hand_over(launch.candidate.provider)
+
+    def _read(self, model: BaseChatModel) -> Reader | EventReader:
+        call = self._call
+        tools = call.offered if call.tools and not own_tools(model) else None
+        return EventReader(tools) if call.mode == "events" else Reader(self._dialect.counting, tools=tools)
 
     def _hand_over(self, provider: str) -> None:
         """Leave out what only other providers understand, and say so on the attempt's run."""
@@ -111,6 +117,11 @@ class ModelAttempt:
         self._shown = self._counted = shown
         self._config["callbacks"].add_handler(shown, inherit=True)  # type: ignore[union-attr]  # a child manager
         self._void = before if before.tokens else None
+        self._keep_refusals()
+
+    def _keep_refusals(self) -> None:
+        if self._dialect.drops_refusals:
+            self._config["callbacks"].add_handler(Refusals(), inherit=True)  # type: ignore[union-attr]  # a child manager
 
     @property
     def keeps_time(self) -> bool:

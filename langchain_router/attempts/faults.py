@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from dataclasses import replace
 from traceback import walk_tb
 
 from langchain_core import exceptions as core
 from langchain_core.callbacks import manager
-from pydantic import ValidationError
 
 from capability_router.faults.classify import classify
 from capability_router.faults.kinds import Fault
-from capability_router.faults.passing import is_programming_error, passes_through
+from capability_router.faults.passing import is_programming_error, mistake, passes_through
 from capability_router.faults.routers import of_router
 from capability_router.routing import TERMS, how_to_say
 from langchain_router.call import IN_CONFIG
@@ -61,24 +59,11 @@ def unsupported(fault: Fault, error: BaseException, keywords: Collection[str] = 
 
 
 def _mistake(error: BaseException, keywords: Collection[str]) -> str:
-    """'TypeError over the keyword seed'. Of the exception's text, which may quote the prompt, no word but the names."""
-    named = sorted(_named_by(error).intersection(keywords))
-    kind = type(error).__name__
-    term = next((f" ({how_to_say(name, IN_CONFIG)}, if the router is meant)" for name in named if name in TERMS), "")
-    return f"{kind} over the keyword{'s' * (len(named) > 1)} {', '.join(named)}{term}" if named else kind
+    return mistake(error, keywords, _of_router)
 
 
-_NAMES = re.compile(r"['\"`](\w+)['\"`]|\b(\w+)=")  # as Python itself and the packages write a keyword
-
-
-def _named_by(error: BaseException) -> set[str]:
-    """What may be the names of keywords in an exception: where pydantic says it happened, else quoted words."""
-    if isinstance(error, ValidationError):
-        places = (
-            detail["loc"] for detail in error.errors(include_url=False, include_context=False, include_input=False)
-        )
-        return {str(place[0]) for place in places if place}
-    return {name for found in _NAMES.findall(str(error)) for name in found if name}
+def _of_router(name: str) -> str:
+    return f" ({how_to_say(name, IN_CONFIG)}, if the router is meant)" if name in TERMS else ""
 
 
 def by_handler(error: BaseException) -> bool:

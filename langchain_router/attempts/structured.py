@@ -9,6 +9,7 @@ from typing import Any
 
 from langchain_core import exceptions
 from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
 from pydantic import BaseModel
 
@@ -38,7 +39,7 @@ class Unparsed:
 class StructuredAttempt(ModelAttempt):
     """A call of a model bound to a schema: its chunks are parsed values. The messages are overheard."""
 
-    __slots__ = ("_heard", "_parse_error", "_parsed", "_told")
+    __slots__ = ("_heard", "_parse_error", "_parsed", "_refusing", "_told")
 
     def __init__(self, model: BaseChatModel, call: Call, config: RunnableConfig, launch: Launch, loops: Loops) -> None:
         super().__init__(model, call, config, launch, loops)
@@ -47,6 +48,7 @@ class StructuredAttempt(ModelAttempt):
         self._parse_error = ""
         self._parsed = False
         self._told: Usage | None = None
+        self._refusing: AIMessage | None = None  # over which ChatOpenAI has ended a stream in the middle
 
     def chunks(self) -> Iterator[Any]:
         """As any attempt's; a parser's exception becomes a last chunk that stands for it."""
@@ -68,14 +70,18 @@ class StructuredAttempt(ModelAttempt):
         if not self.by_parser(error):
             self._told = _usage_of(error)
             raise error
+        self._refusing = None if self._heard.messages else _refusing(error)
         self._check_gathered(self._heard.messages)  # half an answer is its provider's fault, not its own
         return Unparsed(error)
 
     def by_parser(self, error: Exception) -> bool:
-        """The model's run has ended well and something raised after it."""
+        """The model's run has ended well and something raised after it, or in the middle over what it said."""
         ours = not isinstance(error, exceptions.ModelError) or isinstance(error, _REFUSED)
         return (
-            ours and bool(self._heard.messages) and not isinstance(error, (CutShort, Garbled)) and not by_handler(error)
+            ours
+            and (bool(self._heard.messages) or _refusing(error) is not None)
+            and not isinstance(error, (CutShort, Garbled))
+            and not by_handler(error)
         )
 
     def _whole(self, answer: Any) -> Any:
@@ -100,15 +106,22 @@ class StructuredAttempt(ModelAttempt):
     def reply(self) -> Reply:
         """From the messages that the model's own run ended with."""
         reader = Reader()
-        for message in self._heard.messages:
+        messages = [self._refusing] if self._refusing is not None else self._heard.messages
+        for message in messages:
             reader.see(message)
         # What was parsed last stands for all: a stream's caller has it, and gets the parser's own error behind it.
         error = "" if self._parsed else self._parse_error or "no structured answer"
-        reply = reader.reply(error if self._heard.messages else "")
-        if not self._heard.messages:
+        reply = reader.reply(error if messages else "")
+        if not messages:
             return replace(reply, usage=self._told)
         # Who asked for a structure can do nothing with a refusal: it is an answer that doesn't fit, as any other.
         return replace(reply, finish=Finish.STOP) if error and reply.finish is Finish.REFUSAL else self._muted(reply)
+
+
+def _refusing(error: Exception) -> AIMessage | None:
+    """The message in which a model refuses or is stopped by a filter, as the error over it tells."""
+    told = getattr(error, "raw_message", None) if isinstance(error, _REFUSED) else None
+    return told if isinstance(told, AIMessage) else None
 
 
 def _usage_of(error: Exception) -> Usage | None:

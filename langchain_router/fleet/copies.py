@@ -44,6 +44,15 @@ def with_defaults(model: BaseChatModel, defaults: Mapping[str, Any]) -> BaseChat
     return model.model_copy(update=update) if update else model
 
 
+def own_tools(model: BaseChatModel) -> bool:
+    """Whether the model itself adds tools to its calls, of which the router knows nothing."""
+    added = (getattr(model, name, None) for name in ("model_kwargs", "extra_body", "kwargs"))
+    return any(isinstance(part, Mapping) and not _ADDING.isdisjoint(part) for part in added)
+
+
+_ADDING = {"tools", "functions"}
+
+
 def with_keywords(model: BaseChatModel, kwargs: Mapping[str, Any]) -> tuple[BaseChatModel, Mapping[str, Any]]:
     """The model and a call's keywords; those that its class takes in no call are in the fields of a copy instead."""
     moved = {word: kwargs[word] for word in dialect_of(model).fields_only if word in kwargs} if kwargs else {}

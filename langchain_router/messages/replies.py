@@ -19,6 +19,7 @@ from capability_router.endpoints.chain_usage import (
     under,
     with_cached,
 )
+from capability_router.faults.offered import Offered, strange
 from capability_router.request import BROKEN_ENDS, Finish, Reply, Usage, service_tier
 from langchain_router.messages.kinds import is_chunk
 from langchain_router.messages.raw_calls import RawCalls
@@ -94,16 +95,44 @@ def _full(block: Any) -> bool:
     return any(told) if told or block.get("type") in ("text", "thinking", "reasoning") else True
 
 
+def _holds_other(message: AIMessage) -> bool:
+    """Whether it holds an image, sound or another thing that is no text: as a block, or beside the content."""
+    content, beside = message.content, message.additional_kwargs
+    if not isinstance(content, str) and any(isinstance(b, dict) and b.get("type") in _OTHER for b in content):
+        return True
+    return bool(beside and not _BESIDE.isdisjoint(beside) and any(beside.get(name) for name in _BESIDE))
+
+
+_OTHER = frozenset({
+    "image", "image_url", "output_image", "image_generation_call", "audio", "output_audio", "media", "video", "file",
+    "executable_code", "code_execution_result", "server_tool_call", "server_tool_result", "server_tool_use",
+})  # fmt: skip
+_BESIDE = frozenset({"audio", "function_call", "tool_outputs"})
+"""What ChatOpenAI puts beside the content, the old form of a tool call among it."""
+
+
+def _full_beside_calls(block: Any) -> bool:
+    """Whether it carries anything but a part of a tool call, in whichever provider's form."""
+    return _full(block) and not (isinstance(block, dict) and block.get("type") in _CALLS)
+
+
+_CALLS = ("tool_call", "tool_call_chunk", "tool_use", "input_json_delta", "function_call", "custom_tool_call")
+
+
 class Reader:
-    """Collects a reply from messages or chunks, in order. Cheap per chunk: nothing is merged."""
+    """Collects a reply from messages or chunks, in order. Cheap per chunk: nothing is merged.
+
+    `tools`: the names of those that were offered. Calls of other ones are malformed, and no content on their own.
+    """
 
     __slots__ = (
-        "_calls", "_cost", "_finish", "_headers", "_malformed", "_model", "_refused", "_seen", "_streamed", "_tally",
-        "_texts", "_tier", "cached", "carried",
+        "_calls", "_cost", "_finish", "_headers", "_malformed", "_model", "_other", "_refused", "_seen", "_streamed",
+        "_tally", "_texts", "_tier", "_tools", "_unoffered", "cached", "carried",
     )  # fmt: skip
 
-    def __init__(self, counting: Counting = "", *, streamed: bool = False) -> None:
+    def __init__(self, counting: Counting = "", *, streamed: bool = False, tools: Offered = None) -> None:
         self._streamed = streamed
+        self._tools, self._unoffered = tools, 0
         self._tally = Tally(counting)
         self._tier = ""
         self._texts: list[str] = []
@@ -112,7 +141,7 @@ class Reader:
         self._malformed = 0
         self._finish: Finish | None = None
         self._model = ""
-        self._refused = False
+        self._refused = self._other = False
         self._cost: Decimal | None = None
         self._headers: Mapping[str, str] = {}
         self.cached = False
@@ -131,19 +160,36 @@ class Reader:
             not isinstance(message.content, str) and any(map(_refuses, message.content))
         ):
             self._refused = True  # a stream's last chunk says "stop" all the same
-        self._take_calls(message)
-        carries = carries_content(message)
+        self._other = self._other or _holds_other(message)
+        called = self._take_calls(message)
+        carries = carries_content(message) and not (called and self._only_calls_of_others(message))
         self.carried = self.carried or carries
         return carries
 
-    def _take_calls(self, message: AIMessage) -> None:
+    def _take_calls(self, message: AIMessage) -> bool:
+        """Whether there is a call, or a piece of one."""
         if not is_chunk(type(message)):
-            if message.tool_calls:
-                self._seen.update((tool["id"] or f"#{i}", True) for i, tool in enumerate(message.tool_calls))
+            for i, tool in enumerate(message.tool_calls):
+                self._take_call(tool["id"] or f"#{i}", tool["name"])
             self._malformed += len(message.invalid_tool_calls)
-            return
+            return bool(message.tool_calls)
         if pieces := message.tool_call_chunks:  # type: ignore[attr-defined]  # a chunk
             self._calls.take(pieces)
+        return bool(pieces)
+
+    def _take_call(self, id: str, name: str) -> None:
+        if name and not strange(name, self._tools):
+            self._seen[id] = True
+            return
+        self._malformed += 1
+        self._unoffered += bool(name)
+
+    def _only_calls_of_others(self, message: AIMessage) -> bool:
+        """Whether nothing else has come in a stream, this chunk included: then another model may still answer."""
+        if self.carried or self._texts or self._seen or not self._calls.only_of_others(self._tools):
+            return False
+        beside = message.additional_kwargs.get("reasoning_content") or any(map(_full_beside_calls, message.content))
+        return is_chunk(type(message)) and not beside
 
     def _count(self, told: Mapping[str, Any], *, part: bool) -> None:
         self.cached = told.get("total_cost") == 0
@@ -174,24 +220,38 @@ class Reader:
         """What has been seen so far."""
         # A call cut off in the middle is not malformed: only an ended reply is judged.
         calls = self._calls.whole() if self._calls else []
-        broken = sum(call.broken for call in calls) if self._finish else 0
+        ended = calls if self._finish else ()
+        unoffered = sum(not call.broken and strange(call.name, self._tools) for call in ended)
+        broken = sum(call.broken for call in ended) + unoffered
         ids = tuple([call.id for call in calls if call.id])
         refused = self._refused and self._finish in (None, Finish.STOP)
         return Reply(
             under(self._tally.usage, self._tier), Finish.REFUSAL if refused else self._finish, "".join(self._texts),
             len(calls) - broken + len(self._seen),
             self._malformed + broken, ids + tuple(self._seen), self._model, self._cost, self.cached, self._headers,
-            parse_error, carried=self.carried,
+            parse_error, carried=self.carried, unoffered_tool_calls=self._unoffered + unoffered, other=self._other,
         )  # fmt: skip
 
 
 class EventReader:
-    """Collects a reply from the events of the v3 protocol, in order."""
+    """Collects a reply from the events of the v3 protocol, in order. `tools`: the names of those that were offered."""
 
-    __slots__ = ("_begun", "_calls", "_malformed", "_reader", "_texts", "carried")
+    __slots__ = (
+        "_begun",
+        "_calls",
+        "_held",
+        "_malformed",
+        "_other",
+        "_reader",
+        "_texts",
+        "_tools",
+        "_unoffered",
+        "carried",
+    )
 
-    def __init__(self) -> None:
-        self._begun = 0
+    def __init__(self, tools: Offered = None) -> None:
+        self._tools, self._held, self._unoffered = tools, set[Any](), 0
+        self._begun, self._other = 0, False
         self._reader = Reader(streamed=True)
         self._texts: list[str] = []
         self._calls: list[str] = []
@@ -207,19 +267,28 @@ class EventReader:
     def _take(self, event: Mapping[str, Any]) -> bool:
         kind = event.get("event")
         if kind == "content-block-delta":
-            return self._delta(event.get("delta") or {})
+            return self._delta(event.get("delta") or {}) and event.get("index") not in self._held
         if kind == "content-block-start":
-            return self._start(event.get("content") or {})
+            return self._start(event.get("content") or {}, event.get("index"))
         if kind == "content-block-finish":
             return self._block(event.get("content") or {})
         if kind == "message-finish":
             metadata = dict(event.get("metadata") or {})
             metadata.setdefault("finish_reason", event.get("reason"))
-            self._reader.see(AIMessage(content="", usage_metadata=event.get("usage"), response_metadata=metadata))
+            self._reader.see(
+                AIMessage(
+                    content="", usage_metadata=event.get("usage"), response_metadata=metadata,
+                    additional_kwargs=event.get("additional_kwargs") or {},
+                )
+            )  # fmt: skip
         return False
 
-    def _start(self, block: Mapping[str, Any]) -> bool:
-        self._begun += block.get("type") in ("tool_call", "tool_call_chunk")
+    def _start(self, block: Mapping[str, Any], index: Any) -> bool:
+        calls = block.get("type") in ("tool_call", "tool_call_chunk")
+        self._begun += calls
+        if calls and strange(str(block.get("name") or ""), self._tools):
+            self._held.add(index)  # on its own it is no content: another model may still answer
+            return False
         return _full(block) and block.get("type") != "text"
 
     def _delta(self, delta: Mapping[str, Any]) -> bool:
@@ -230,19 +299,28 @@ class EventReader:
 
     def _block(self, block: Mapping[str, Any]) -> bool:
         kind = block.get("type")
+        self._other = self._other or kind in _OTHER
         if _refuses(block):
             self._reader.see(AIMessage(content=[dict(block)]))
         if kind == "tool_call":
+            return self._whole_call(block)
+        self._malformed += kind == "invalid_tool_call"
+        return kind == "invalid_tool_call" or _full(block)
+
+    def _whole_call(self, block: Mapping[str, Any]) -> bool:
+        name = str(block.get("name") or "")
+        if name and not strange(name, self._tools):
             self._calls.append(str(block.get("id") or ""))
-        elif kind == "invalid_tool_call":
-            self._malformed += 1
-        return kind in ("tool_call", "invalid_tool_call") or _full(block)
+            return True
+        self._malformed += 1
+        self._unoffered += bool(name)
+        return False
 
     def reply(self) -> Reply:
         """What has been seen so far."""
         calls = max(len(self._calls), self._begun - self._malformed)  # also those that were cut off
         return replace(
-            self._reader.reply(), text="".join(self._texts), tool_calls=calls,
+            self._reader.reply(), text="".join(self._texts), tool_calls=calls, other=self._other,
             malformed_tool_calls=self._malformed, tool_call_ids=tuple(filter(None, self._calls)),
-            carried=self.carried,
+            carried=self.carried, unoffered_tool_calls=self._unoffered,
         )  # fmt: skip

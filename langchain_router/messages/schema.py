@@ -13,6 +13,7 @@ from langchain_core.utils.function_calling import convert_to_openai_function, co
 from langchain_core.utils.pydantic import is_basemodel_subclass
 
 from capability_router.errors import ConfigError
+from langchain_router.messages.withheld import checked
 
 Method = Literal["json_schema", "function_calling", "json_mode"]
 METHODS: tuple[Method, ...] = ("json_schema", "function_calling", "json_mode")
@@ -72,9 +73,12 @@ def parser_of(schema: Any, method: Method) -> BaseOutputParser[Any]:
 
 
 def with_parser(bound: Runnable[Any, Any], parser: Runnable[Any, Any], *, include_raw: bool) -> Runnable[Any, Any]:
-    """The bound model and its parser; with `include_raw`, {raw, parsed, parsing_error} and no exception."""
+    """The bound model and its parser; with `include_raw`, {raw, parsed, parsing_error} and no exception.
+
+    A refusal, or what a content filter stopped, is an AnswerWithheld.
+    """
     if not include_raw:
-        return bound | parser
-    parsed = RunnablePassthrough.assign(parsed=itemgetter("raw") | parser, parsing_error=lambda _: None)
+        return bound | checked() | parser
+    parsed = RunnablePassthrough.assign(parsed=itemgetter("raw") | checked() | parser, parsing_error=lambda _: None)
     failed = RunnablePassthrough.assign(parsed=lambda _: None)
     return RunnableMap(raw=bound) | parsed.with_fallbacks([failed], exception_key="parsing_error")

@@ -134,11 +134,12 @@ class Chunks:
         self._used = Usage()
         self._ended = self._billed = self._headed = False
         self._tier, self._placed = "", False
+        self._names: dict[int, str] = {}
 
     def of(self, delta: Delta) -> AIMessageChunk:
         """The chunk. What is said of the reply as a whole comes with the terminal reason, the bill then or after."""
         pieces = [
-            tool_call_chunk(name=p.name or None, args=p.arguments, id=p.id or None, index=p.index)
+            tool_call_chunk(name=self._name(p), args=p.arguments, id=p.id or None, index=p.index)
             for p in delta.tool_calls
         ]
         return AIMessageChunk(
@@ -148,6 +149,14 @@ class Chunks:
             additional_kwargs=_extras(delta),
             response_metadata=self._metadata(delta),
         )
+
+    def _name(self, piece: ToolCallDelta) -> str | None:
+        """What is new of a call's name: some servers say it again with each piece, and LangChain adds names up."""
+        known = self._names.get(piece.index)
+        if piece.name and piece.name == known:
+            return None
+        self._names[piece.index] = (known or "") + piece.name
+        return piece.name or None
 
     def _counts(self, usage: Usage) -> UsageMetadata | None:
         new, self._used = usage.since(self._used), usage

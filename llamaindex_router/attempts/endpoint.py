@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
@@ -23,16 +23,18 @@ from capability_router.connections.stale import past_stale
 from capability_router.execution.effects import GRACE_S, Launch
 from capability_router.faults.kinds import Fault
 from capability_router.money.bill import billed
-from capability_router.request import Reply, own_answers, own_service
+from capability_router.request import Finish, Reply, own_answers, own_service
 from llamaindex_router.attempts.continuation import Seam, going_on
 from llamaindex_router.attempts.seen import ObjectTranscript, Transcript
+from llamaindex_router.attempts.told import told
 from llamaindex_router.attempts.told_usage import ASKED, counts_alone, wants_asking
 from llamaindex_router.call import Call, fresh
 from llamaindex_router.endpoint_llm import EndpointLLM
-from llamaindex_router.errors import fault_of, note_terms
+from llamaindex_router.errors import AnswerWithheld, fault_of, misparsed, note_terms, stumbled
 from llamaindex_router.fleet.chain_model import address_of_router, described, is_chat_model
 from llamaindex_router.fleet.children import Children
 from llamaindex_router.messages.handover import Origins
+from llamaindex_router.messages.toolset import offered_by
 from llamaindex_router.passage import Passage, taken
 from llamaindex_router.tracing import tagged, tapping
 
@@ -134,9 +136,15 @@ class LlamaEndpoint:
         seam = Seam(prefix, self._call) if prefix else None
         return LlamaAttempt(llm, call, args, kwargs, launch, self._children.loops, seam, asks=asks)
 
+    def told(self, chunks: Sequence[Any]) -> tuple[Any, str]:
+        """What the chunks of an answer come to, for an evaluator: the last one, which holds all, and its text."""
+        return told(chunks)
+
     def fault(self, error: BaseException) -> Fault | None:
         """What the error means; None = no provider's fault."""
         fault = fault_of(error, structured=self._call.structured)
+        if fault is None and len(self._children) > 1:  # alone, a model's mistakes reach the caller as themselves
+            fault = stumbled(error, self._call.kwargs)
         if fault is None:
             note_terms(error, self._call.kwargs)
         return fault
@@ -148,6 +156,10 @@ def _with_extras(call: Call[Any], kwargs: dict[str, Any], extras: Mapping[str, A
     if call.structured:
         return {**kwargs, "llm_kwargs": {**extras, **(kwargs.get("llm_kwargs") or {})}}
     return {**extras, **kwargs}
+
+
+def _transcript(llm: LLM, call: Call[Any]) -> Transcript | ObjectTranscript:
+    return Transcript(offered_by(llm, call.tools, call.kwargs))
 
 
 class LlamaAttempt:
@@ -162,7 +174,7 @@ class LlamaAttempt:
         self._llm, self._call, self._args, self._kwargs, self._launch = llm, call, args, kwargs, launch
         self._passage, self._loops, self._seam = Passage(launch.timeouts), loops, seam
         self._asks = asks
-        self._seen: Transcript | ObjectTranscript = ObjectTranscript(call.args[0]) if call.structured else Transcript()
+        self._seen = ObjectTranscript(call.args[0]) if call.structured else _transcript(llm, call)
 
     @property
     def keeps_time(self) -> bool:
@@ -181,6 +193,7 @@ class LlamaAttempt:
             while (chunk := self._stepped(lambda: next(steps, _END))) is not _END:
                 if not self._for_us(chunk):
                     yield self._joined(chunk)
+            self._check_withheld()
         finally:
             _close(answer)
 
@@ -198,8 +211,15 @@ class LlamaAttempt:
                 if not self._for_us(chunk):
                     yield self._joined(chunk)
                 chunk = await self._astepped(answer)
+            self._check_withheld()
         finally:
             await _aclose(answer)
+
+    def _check_withheld(self, error: Exception | None = None) -> None:
+        """Raise AnswerWithheld if a model refused or was stopped before there was an object; parsers see a misfit."""
+        end = self._seen.withheld if isinstance(self._seen, ObjectTranscript) else None
+        if end is not None and (error is None or misparsed(error)):
+            raise AnswerWithheld(filtered=end is Finish.CONTENT_FILTER) from error
 
     def _joined(self, chunk: Any) -> Any:
         return chunk if self._seam is None else self._seam.joined(chunk)
@@ -268,8 +288,12 @@ class LlamaAttempt:
     def _underway(self) -> Iterator[None]:
         """What belongs to this attempt while the candidate works. Never held over a yield."""
         tap = tapping(self._seen.tapped) if isinstance(self._seen, ObjectTranscript) else nullcontext()
-        with tagged(self._launch), taken(self._passage), tap:
-            yield
+        try:
+            with tagged(self._launch), taken(self._passage), tap:
+                yield
+        except Exception as error:
+            self._check_withheld(error)
+            raise
 
 
 _END: Any = object()

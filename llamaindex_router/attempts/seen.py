@@ -9,8 +9,10 @@ from typing import Any
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse
 from llama_index.core.bridge.pydantic import BaseModel
 
+from capability_router.faults.offered import Offered, strange
 from capability_router.request import Finish, Reply, Usage
 from llamaindex_router.messages.handover import key_of
+from llamaindex_router.messages.tapped import Tapped
 from llamaindex_router.messages.tool_calls import tool_calls_of
 from llamaindex_router.messages.usage import bill_of, counts_of, field, finish_of, refuses, tier_of, usage_of
 from llamaindex_router.messages.wording import Response, Wording, words_of
@@ -19,13 +21,19 @@ _SILENT = ("text", "cache")
 
 
 class Transcript:
-    """Reads chat and completion responses; keeps the last text, message, terminal reason and counts."""
+    """Reads chat and completion responses; keeps the last text, message, terminal reason and counts.
+
+    `tools`: the names of those that were offered. Calls of other ones are malformed, and in a stream no content on
+    their own: another model may still answer.
+    """
 
     __slots__ = (
-        "_bill", "_carried", "_counts", "_finish", "_message", "_model", "_refused", "_tier", "_worded", "_wording",
+        "_bill", "_carried", "_counts", "_finish", "_message", "_model", "_refused", "_tier", "_tools", "_worded",
+        "_wording",
     )  # fmt: skip
 
-    def __init__(self) -> None:
+    def __init__(self, tools: Offered = None) -> None:
+        self._tools = tools
         self._bill: Decimal | None = None
         self._counts: dict[str, Any] = {}
         self._finish: Finish | None = None
@@ -46,6 +54,7 @@ class Transcript:
         self._worded = self._worded or _chunked(raw)
         self._refused = self._refused or refuses(raw)
         carries = bool(response.delta) or bool(words_of(response)) or self._speaks(response)
+        carries = carries and (self._carried or not self._only_calls_of_others(response))
         self._carried = self._carried or carries
         return carries
 
@@ -62,12 +71,23 @@ class Transcript:
 
     def _speaks(self, response: Response) -> bool:
         message = self._message
-        told = (response.additional_kwargs, message.additional_kwargs if message is not None else None)
-        if any(kwargs and kwargs.get("thinking_delta") for kwargs in told):
+        if _thinks(response.additional_kwargs, message.additional_kwargs if message is not None else None):
             return True
         if message is None:
             return False
         return bool(message.additional_kwargs.get("tool_calls")) or any(map(_full, message.blocks))
+
+    def _only_calls_of_others(self, response: Response) -> bool:
+        """Whether all that has come are calls of tools that were not offered, by what their names are now."""
+        message, tools = self._message, self._tools
+        if tools is None or message is None or response.delta or words_of(response):
+            return False
+        if _thinks(response.additional_kwargs, message.additional_kwargs) or any(
+            map(_full_beside_calls, message.blocks)
+        ):
+            return False
+        calls = tool_calls_of(message)
+        return bool(calls) and all(strange(call.name, tools) for call in calls)
 
     @property
     def usage(self) -> Usage | None:
@@ -89,24 +109,32 @@ class Transcript:
         """What has been seen, in the core's terms."""
         calls = tool_calls_of(self._message) if self._message is not None else []
         # A call cut off in the middle is not malformed: only an ended reply is judged.
-        broken = sum(call.malformed for call in calls) if self._finish else 0
+        ended = calls if self._finish else ()
+        broken = sum(call.malformed for call in ended)
+        unoffered = sum(not call.malformed and strange(call.name, self._tools) for call in ended)
         return Reply(
             usage=self.usage,
             finish=self.finish,
-            text=self._wording.text or self._other_content(),
-            tool_calls=0 if broken else len(calls),  # agents take the broken ones with the sound, and repair them
-            malformed_tool_calls=broken,
+            text=self._wording.text,
+            # agents take the broken ones with the sound, and repair them
+            tool_calls=0 if broken else len(calls) - unoffered,
+            malformed_tool_calls=broken + unoffered,
             tool_call_ids=tuple(map(key_of, calls)),
             model=self._model,
             cost_usd=self._bill,
             hollow=self._hollow,
             carried=self._carried,
+            unoffered_tool_calls=unoffered,
+            other=self._holds_other(),
         )
 
-    def _other_content(self) -> str:
-        """A mark for an answer of images or sound alone: it isn't empty."""
-        blocks = self._message.blocks if self._message is not None else ()
-        return "".join(f"[{b.block_type}]" for b in blocks if b.block_type in ("image", "audio", "video", "document"))
+    def _holds_other(self) -> bool:
+        """Whether it holds images, sound or documents, or a tool call in the old form: it isn't empty."""
+        message = self._message
+        if message is None:
+            return False
+        media = any(block.block_type in ("image", "audio", "video", "document") for block in message.blocks)
+        return media or bool(message.additional_kwargs.get("function_call"))
 
 
 class ObjectTranscript:
@@ -117,7 +145,7 @@ class ObjectTranscript:
     def __init__(self, kind: type[Any]) -> None:
         self._kind = kind
         self._object: Any = None
-        self.tapped: list[Response] = []
+        self.tapped = Tapped()
 
     def take(self, value: Any) -> bool:
         """Note the object so far; True once one of its fields is known."""
@@ -133,11 +161,9 @@ class ObjectTranscript:
 
         While it grows it is one of a looser class, in which every field may be missing.
         """
-        seen = [_replied(response) for response in self.tapped]
+        seen = [_replied(response) for response in self.tapped.responses]
         last = seen[-1] if seen else Reply()
-        objects = self._object if isinstance(self._object, list) and self._object else [self._object]
-        found = all(isinstance(value, self._kind) for value in objects)
-        kind = type(objects[0]).__name__
+        found, kind = self._found, type(self._objects[0]).__name__
         return Reply(
             usage=_total([r.usage for r in seen if r.usage is not None]),
             finish=Finish.STOP if found else last.finish,
@@ -146,6 +172,25 @@ class ObjectTranscript:
             cost_usd=last.cost_usd,
             parse_error="" if found or self._object is None else f"gave_{kind}",
         )
+
+    @property
+    def withheld(self) -> Finish | None:
+        """The end of the last response, if it is a refusal or a filter's, and there is no whole object."""
+        tapped = self.tapped
+        if self._found or not tapped.responses:
+            return None
+        end = _replied(tapped.responses[-1]).finish
+        if end is Finish.STOP and tapped.refused:
+            return Finish.REFUSAL
+        return end if end in (Finish.REFUSAL, Finish.CONTENT_FILTER) else None
+
+    @property
+    def _objects(self) -> list[Any]:
+        return self._object if isinstance(self._object, list) and self._object else [self._object]
+
+    @property
+    def _found(self) -> bool:
+        return all(isinstance(value, self._kind) for value in self._objects)
 
 
 def _replied(response: Response) -> Reply:
@@ -163,6 +208,14 @@ def _chunked(raw: Any) -> bool:
     choices = field(raw, "choices")
     whole = isinstance(choices, (list, tuple)) and any(field(choice, "message") is not None for choice in choices)
     return choices is not None and not whole
+
+
+def _thinks(*told: Mapping[str, Any] | None) -> bool:
+    return any(kwargs and kwargs.get("thinking_delta") for kwargs in told)
+
+
+def _full_beside_calls(block: Any) -> bool:
+    return block.block_type != "tool_call" and _full(block)
 
 
 def _full(block: Any) -> bool:

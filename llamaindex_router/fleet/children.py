@@ -66,6 +66,9 @@ class Children:
         """The candidate's LLM; None for an unknown id."""
         return self._llms.get(candidate)
 
+    def __len__(self) -> int:
+        return len(self._llms)
+
     def extras(self, candidate: str) -> Mapping[str, Any]:
         """Defaults that this LLM takes only with the call."""
         return self._extras[candidate]

@@ -19,7 +19,10 @@ from llama_index.core.base.llms.types import (
 
 from capability_router.endpoints.assembly import Assembly
 from capability_router.endpoints.wire import Delta
+from capability_router.request import Finish
+from llamaindex_router.errors import AnswerWithheld
 from llamaindex_router.messages.tool_calls import tool_calls_of
+from llamaindex_router.messages.usage import finish_of, refuses
 
 _ROLES = {MessageRole.CHATBOT: "assistant", MessageRole.MODEL: "assistant", MessageRole.FUNCTION: "tool"}
 _UNSENT = ("thinking", "cache", "tool_call")  # another provider's own, or sent beside the content
@@ -140,3 +143,12 @@ def json_schema(output_cls: type[Any]) -> Mapping[str, Any]:
     """The `response_format` that asks for an object of this class."""
     name = "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "_" for c in output_cls.__name__)
     return {"type": "json_schema", "json_schema": {"name": name, "schema": output_cls.model_json_schema()}}
+
+
+def object_of(response: ChatResponse, output_cls: type[Any]) -> Any:
+    """The object that an answer is. Raises ValidationError, or AnswerWithheld if the model refused or was stopped."""
+    finish = finish_of(response.raw)
+    filtered = finish is Finish.CONTENT_FILTER
+    if filtered or finish is Finish.REFUSAL or refuses(response.raw):
+        raise AnswerWithheld(filtered=filtered)
+    return output_cls.model_validate_json(response.message.content or "")

@@ -2,11 +2,14 @@
 
 A loop that is away hears of its answers late, and what it measures of a model is its own delay. It is looked at only
 while two calls or more are awaited in it: one that is awaited alone costs no timer.
+
+Who asks adds it to the time that the process has computed, so that what was computed meanwhile is not counted here.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from threading import RLock
 from weakref import WeakKeyDictionary, ref
 
@@ -17,11 +20,11 @@ _LATE_S = 0.02  # less is the loop's usual work
 class Watch:
     """One loop's timer, and how late it comes."""
 
-    __slots__ = ("_calls", "_due", "_handle", "_loop")
+    __slots__ = ("_calls", "_computed", "_due", "_handle", "_loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = ref(loop)
-        self._calls, self._due = 0, 0.0
+        self._calls, self._due, self._computed = 0, 0.0, 0.0
         self._handle: asyncio.TimerHandle | None = None
 
     def enter(self) -> None:
@@ -41,9 +44,9 @@ class Watch:
             self._handle = None
 
     def pending_s(self, now: float) -> float:
-        """By how much the timer that is set is late by now."""
+        """By how much the timer that is set is late by now, without what the process has computed since it was set."""
         late = now - self._due if self._handle is not None else 0.0
-        return late if late > _LATE_S else 0.0
+        return max(late - (_computed_s() - self._computed), 0.0) if late > _LATE_S else 0.0
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         late = self.pending_s(loop.time())
@@ -53,13 +56,26 @@ class Watch:
         self._look_again(loop)
 
     def _look_again(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._due = loop.time() + _LOOK_S
+        self._due, self._computed = loop.time() + _LOOK_S, _computed_s()
         self._handle = loop.call_at(self._due, self._look, loop)
 
 
 _WATCHES: WeakKeyDictionary[asyncio.AbstractEventLoop, Watch] = WeakKeyDictionary()
 _LOCK = RLock()  # the garbage collector may end a call in the middle of another's
 _away_s = 0.0
+
+
+def _nothing() -> float:
+    return 0.0
+
+
+_computed_s: Callable[[], float] = _nothing
+
+
+def count_beside(computed_s: Callable[[], float]) -> None:
+    """Leave out the time that the process has computed, by this clock of its processor seconds."""
+    global _computed_s
+    _computed_s = computed_s
 
 
 def _add(seconds: float) -> None:
@@ -78,7 +94,10 @@ def watch() -> Watch:
 
 
 def away_s() -> float:
-    """Seconds in all by which loops were late, up to now for the running one. Never less than before."""
+    """Seconds in all by which loops were late without computing, up to now for the running one.
+
+    Together with what was computed, it is never less than before.
+    """
     loop = asyncio._get_running_loop()
     if loop is None or (found := _WATCHES.get(loop)) is None:
         return _away_s

@@ -11,8 +11,10 @@ import random
 import time
 from typing import Protocol
 
-from capability_router.absence import away_s
+from capability_router.absence import away_s, count_beside
 from capability_router.summons import Summons
+
+count_beside(time.process_time)
 
 
 class Clock(Protocol):

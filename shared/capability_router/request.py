@@ -226,6 +226,9 @@ class Reply:
     `hollow`: the chunks so far held neither content nor a terminal reason, which this format always gives.
     `carried`: it held content, if only reasoning or a block that is no text.
     `mute`: it is whole, and its client may have kept the terminal reason to itself.
+    `other`: it held content of another kind than text, reasoning and tool calls (an image, sound, a block of the
+    provider's own).
+    `unoffered_tool_calls`: how many of those that are malformed are of no tool of the request.
     """
 
     usage: Usage | None = None
@@ -242,11 +245,13 @@ class Reply:
     hollow: bool = False
     carried: bool = False
     mute: bool = False
+    unoffered_tool_calls: int = 0
+    other: bool = False
 
     @property
     def empty(self) -> bool:
-        """No text and no tool call."""
-        return not self.tool_calls and not self.malformed_tool_calls and not self.text.strip()
+        """No text, no tool call and no content of another kind."""
+        return not (self.tool_calls or self.malformed_tool_calls or self.other or self.text.strip())
 
 
 @quickly_made

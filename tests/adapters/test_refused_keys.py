@@ -241,3 +241,33 @@ def test_several_dead_keys_that_are_due_at_once_cost_a_request_one_attempt() -> 
         with pytest.raises(RouterError):
             ask()  # nothing else is left: the other two are tried after all
         assert len(dead.seen) == 8
+
+
+PAGE = b"<html><head><title>403 Forbidden</title></head></html>"
+BETWEEN = {
+    "page": (chat_server.reply(PAGE, 403, ["connection: close"], "text/html"), "server_error"),
+    "proxy": (
+        chat_server.reply(b"", 407, ["connection: close", "proxy-authenticate: Basic"], "text/html"),
+        "connection",
+    ),
+    "proxy's": (
+        chat_server.reply(b"", 401, ["connection: close", "proxy-authenticate: NTLM"], "text/html"),
+        "connection",
+    ),
+}
+
+
+def built_in(server: ChatServer, *, later: bool) -> Asking:
+    llm = ChatRouter(models=[ChatEndpoint(base_url=server.base_url, model="m", api_key="k")], policy="single")
+    return with_clock(llm, lambda: (asyncio.run(llm.ainvoke("hi")) if later else llm.invoke("hi")).content)
+
+
+@pytest.mark.parametrize("why", BETWEEN)
+@pytest.mark.parametrize("make", [chained, indexed, built_in])
+def test_what_stands_before_a_provider_bars_no_key(make: Any, why: str) -> None:
+    step, fault = BETWEEN[why]
+    with ChatServer(step, reply(completion())) as server:
+        ask = make(server, later=False)
+        assert ask() == "hello"  # the same model again, after its back-off
+    assert [call.fault for call in ask.router.ledger.calls()] == [fault, None]
+    assert "credential_disabled" not in ask.events

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from capability_router.address import Address
+from capability_router.faults.limits import RateLimits
 from capability_router.health.board import Board, BreakerConfig, HealthEvent, Permit, Verdict
 from capability_router.health.breaker import HALF_OPEN, ISOLATED, OPEN
 
@@ -101,7 +102,7 @@ class HealthMachine(RuleBasedStateMachine):
     @rule(id=ids, requests=counts, tokens=counts, wait=st.floats(0, 9))
     def note_limits(self, id: str, requests: int | None, tokens: int | None, wait: float) -> None:
         with self.board._lock:
-            self.lane(id).left(requests, tokens, wait, self.now)
+            self.lane(id).left(RateLimits(requests, tokens, None, None, wait, wait), wait, self.now)
 
     def take(self, permit: Permit) -> None:
         assert permit.epoch == self.lane(permit.id).breaker.epoch

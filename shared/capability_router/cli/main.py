@@ -20,6 +20,7 @@ COMMANDS = {
     "ledger": "capability_router.cli.ledger:ledger",
     "report": "capability_router.cli.report:report",
     "simulate": "capability_router.cli.simulate:simulate",
+    "tail": "capability_router.cli.tail:tail",
     "train": "capability_router.cli.train:train",
 }
 """Subcommand -> module:attribute of its click command."""

@@ -73,6 +73,8 @@ def _kept(state: State) -> str:
     path = state.path
     if state.written:
         return f"{path}: learned from {state.requests:,} requests; in router.yaml: policy: {{state: {path}}}"
+    if not state.requests:
+        return f"{path} is not written: there is nothing to learn from"
     return f"{path} is not written: the logs don't support routing; --anyway writes it nonetheless"
 
 
@@ -174,8 +176,9 @@ def _figures(figures: Mapping[str, Figure]) -> dict[str, Any]:
 
 
 def drawn(found: Iterable[Finding]) -> str:
-    """The SVG of all groups whose costs are known."""
-    return frontiers([_plane(f.contest, f) for f in found if f.contest is not None and f.contest.priced])
+    """The SVG of all groups whose costs are known; "" where there is none."""
+    planes = [_plane(f.contest, f) for f in found if f.contest is not None and f.contest.priced]
+    return frontiers(planes) if planes else ""
 
 
 def _plane(contest: Contest, finding: Finding) -> Plane:

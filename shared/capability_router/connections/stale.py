@@ -13,15 +13,18 @@ from typing import TypeVar
 
 T = TypeVar("T")
 _CLOSED = "Event loop is closed"
+_ELSEWHERE = "is bound to a different event loop"
+"""Of a connection that another running loop has made: possible in the first calls, before each has its own."""
+_FIRST_CALLS = 3
 _MOST = 100  # as many idle connections as the SDKs' pools keep; each failure drops one
 
 
-def is_stale(error: BaseException) -> bool:
-    """Whether the error, or one of its causes, comes from a connection of a closed loop."""
+def is_stale(error: BaseException, sign: str = _CLOSED) -> bool:
+    """Whether the error, or one of its causes, comes from a connection of a closed loop (by default)."""
     seen: list[BaseException] = []
     link: BaseException | None = error
     while link is not None and not any(link is other for other in seen):
-        if isinstance(link, RuntimeError) and str(link) == _CLOSED:
+        if isinstance(link, RuntimeError) and str(link).endswith(sign):
             return True
         seen.append(link)
         link = link.__cause__ or link.__context__
@@ -30,10 +33,10 @@ def is_stale(error: BaseException) -> bool:
 
 async def past_stale(step: Callable[[], Awaitable[T]]) -> T:
     """What the step gives once the pool holds no such connection any more. `step` must be repeatable."""
-    for _ in range(_MOST):
+    for tried in range(_MOST):
         try:
             return await step()
         except Exception as error:
-            if not is_stale(error):
+            if not (is_stale(error) or (tried < _FIRST_CALLS and is_stale(error, _ELSEWHERE))):
                 raise
     return await step()

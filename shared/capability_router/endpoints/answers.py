@@ -18,12 +18,12 @@ from capability_router.endpoints.scrub import identifier, scrub
 from capability_router.money.bill import COST_HEADER
 
 _HINTS = (b"x-ratelimit-", b"ratelimit-", b"anthropic-ratelimit-")
-_HINT_NAMES = {b"retry-after", b"retry-after-ms", b"x-should-retry", COST_HEADER.encode()}
+_HINT_NAMES = {b"retry-after", b"retry-after-ms", b"x-should-retry", b"proxy-authenticate", COST_HEADER.encode()}
 _REQUEST_IDS = (b"x-request-id", b"request-id", b"x-req-id", b"cf-ray")
 
 
 def hints(headers: Mapping[bytes, bytes], key: str = "") -> dict[str, str]:
-    """The rate-limit, retry and cost headers alone, in lower case; one that quotes a key is left out."""
+    """The headers for rate limits, retries, costs and proxies alone, in lower case; none that quotes a key."""
     found = {
         name.decode("latin-1"): value.decode("latin-1")
         for name, value in headers.items()
@@ -48,6 +48,7 @@ class Told(NamedTuple):
     type: Any = None
     param: Any = None
     status: int | None = None
+    page: bool = False
 
     def error(
         self, model: str, sent: bytes, key: str, status: int | None, headers: Mapping[str, str], request_id: str
@@ -55,7 +56,7 @@ class Told(NamedTuple):
         """The error to raise: no key, no prompt."""
         body = sent.decode("utf-8", "replace")
         says = scrub(self.says, body, key)
-        return self.kind(
+        error = self.kind(
             f"{model} {self.what}" + (f": {says}" if says else ""),
             model=model,
             status_code=self.status if self.kind is EndpointStreamError else self.status or status,
@@ -65,6 +66,8 @@ class Told(NamedTuple):
             headers=headers,
             request_id=request_id,
         )
+        error.page = self.page
+        return error
 
 
 def refusal(status: int, body: bytes) -> Told:
@@ -77,7 +80,8 @@ def refusal(status: int, body: bytes) -> Told:
         parsed = json.loads(body)
     except ValueError:
         plain = "" if looks_like_html(body) or not body.strip() else body.decode("utf-8", "replace")
-        return Told(EndpointStatusError, what if plain else f"{what} with {kind_of(body)}", plain, status=status)
+        what = what if plain else f"{what} with {kind_of(body)}"
+        return Told(EndpointStatusError, what, plain, status=status, page=looks_like_html(body))
     return _from_error(EndpointStatusError, what, _error_of(parsed), status)
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from capability_router.endpoints.wire import Delta, ToolCallDelta, delta_from
+from capability_router.faults.offered import Offered, strange
 from capability_router.money.bill import billed
 from capability_router.request import Finish, Reply, Usage
 
@@ -22,8 +23,10 @@ class ToolCall:
         self._pieces = [piece.arguments]
 
     def add(self, piece: ToolCallDelta) -> None:
-        """Another piece of the same call. The id and the name come whole, in one piece."""
-        self.id, self.name = self.id or piece.id, self.name or piece.name
+        """Another piece of the same call. The id comes whole; a name may come in parts, or again with each piece."""
+        self.id = self.id or piece.id
+        if piece.name != self.name:
+            self.name += piece.name
         self._pieces.append(piece.arguments)
 
     @property
@@ -90,6 +93,12 @@ class Assembly:
                 return
         self.calls.append(ToolCall(piece))
 
+    def only_calls_of_others(self, tools: Offered) -> bool:
+        """Whether all that has come are calls of tools that were not offered."""
+        if tools is None or self._text or self._reasoning or self._refusal:
+            return False
+        return bool(self.calls) and all(strange(call.name, tools) for call in self.calls)
+
     @property
     def text(self) -> str:
         """The text so far."""
@@ -111,13 +120,20 @@ class Assembly:
             message["tool_calls"] = [call.to_dict() for call in self.calls]
         return message
 
-    def reply(self, headers: Mapping[str, str] | None = None, *, stream: bool = False) -> Reply:
-        """The reply so far. A refusal without text is told as such, its words being the text."""
+    def reply(
+        self, headers: Mapping[str, str] | None = None, *, stream: bool = False, tools: Offered = None
+    ) -> Reply:  # fmt: skip
+        """The reply so far. A refusal without text is told as such, its words being the text.
+
+        `tools`: the names of those that were offered; a call of another one is malformed.
+        """
         by_header = billed({}, headers, stream=stream) if headers else None
         refusal = "".join(self._refusal)
         refused = bool(refusal) and not self._text
         # A call cut off in the middle is not malformed: only an ended reply is judged.
-        broken = sum(not call.well_formed for call in self.calls) if self.finish else 0
+        ended = self.calls if self.finish else ()
+        unoffered = sum(strange(call.name, tools) for call in ended)
+        broken = sum(not call.well_formed or strange(call.name, tools) for call in ended)
         return Reply(
             usage=self.usage,
             finish=Finish.REFUSAL if refused and self.finish is Finish.STOP else self.finish,
@@ -129,6 +145,7 @@ class Assembly:
             cost_usd=self._cost if by_header is None else by_header,
             headers=headers or {},
             carried=bool(self._text or self._reasoning or self._refusal or self.calls),
+            unoffered_tool_calls=unoffered,
         )
 
 

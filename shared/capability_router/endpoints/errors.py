@@ -31,10 +31,11 @@ class EndpointError(RouterError):
 
     `status_code` is None when no status tells of the fault. `code`, `type` and `param` are the
     provider's own words, "" if it gave none. `headers` holds only rate-limit and retry hints.
-    `usage`: the tokens that it told before or beside; None = none.
+    `usage`: the tokens that it told before or beside; None = none. `page`: it answered with a page for people.
     """
 
     usage: Usage | None = None
+    page: bool = False
 
     def __init__(
         self, message: str, *, model: str = "", status_code: int | None = None, code: str = "", type: str = "",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import AsyncIterator, Iterator, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import httpcore
@@ -18,7 +19,8 @@ from capability_router.endpoints.clocks import Patience
 from capability_router.endpoints.errors import EndpointConnectionError, EndpointError, EndpointTimeout
 from capability_router.endpoints.lanes import Server, async_lanes, lanes
 from capability_router.endpoints.sse import DONE, SseParser
-from capability_router.endpoints.wire import BROKEN_FINISHES, Delta, delta_from
+from capability_router.endpoints.wire import BROKEN_FINISHES, Delta, delta_from, number_of
+from capability_router.faults.offered import Offered, offered_in
 from capability_router.request import Reply
 
 if TYPE_CHECKING:
@@ -78,6 +80,7 @@ class Exchange:
         self._events = SseParser()
         self._whole: list[bytes] | None = None
         self._size = 0
+        self._choice = 0 if self._body.get("n") not in (None, 1) else None
         self._unzip: Any = None
         self._done = False
 
@@ -187,7 +190,7 @@ class Exchange:
     def _parsed(self, payload: bytes) -> dict[str, Any]:
         try:
             body = json.loads(payload)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise self._tell(answers.not_a_reply(answers.kind_of(payload))) from None
         if not isinstance(body, dict):
             raise self._tell(answers.not_a_reply("JSON that is no object"))
@@ -197,7 +200,9 @@ class Exchange:
 
     def _delta(self, body: dict[str, Any]) -> Delta:
         try:
-            delta = delta_from(body)
+            delta = delta_from(body, self._choice)
+            if self._choice is None:  # a stream that begins with one goes on with that one
+                self._choice = number_of(body)
         except (AttributeError, TypeError, KeyError, IndexError):
             raise self._tell(answers.not_a_reply("JSON of another shape")) from None
         if delta.finish in BROKEN_FINISHES:
@@ -261,9 +266,18 @@ class Exchange:
     # What the drivers ask
 
     def commits(self, delta: Delta) -> bool:
-        """Whether this delta carries text, reasoning, a refusal or a tool call."""
+        """Whether this delta carries text, reasoning, a refusal or a tool call.
+
+        A call of a tool that was not offered is held: another model may still answer.
+        """
+        if delta.tool_calls and self.assembly.only_calls_of_others(self._offered):
+            return False
         return delta.carries
 
     def reply(self) -> Reply:
         """The reply so far; whole once the chunks have ended."""
-        return self.assembly.reply(self.headers, stream=self._stream)
+        return self.assembly.reply(self.headers, stream=self._stream, tools=self._offered)
+
+    @cached_property
+    def _offered(self) -> Offered:
+        return offered_in(self._body.get("tools"))

@@ -1,6 +1,7 @@
 """The Chat Completions format: a request's bytes, and what a chunk or a whole reply says.
 
-Pure functions. A whole reply is read as a stream of one Delta. Only choice 0 is read; `raw` has all.
+Pure functions. A whole reply is read as a stream of one Delta. Of several choices only one is read. `raw` has all,
+unless the one that is read does not stand first: then that alone.
 """
 
 from __future__ import annotations
@@ -83,20 +84,27 @@ def request_body(body: Mapping[str, Any], *, model: str, stream: bool = False, i
         return json.dumps(whole, allow_nan=False, separators=(",", ":")).encode()
 
 
-def delta_from(chunk: Mapping[str, Any]) -> Delta:
-    """A chunk of a stream, or a whole reply, as a Delta. Missing and null fields count as absent."""
+def delta_from(chunk: Mapping[str, Any], number: int | None = None) -> Delta:
+    """A chunk of a stream, or a whole reply, as a Delta. Missing and null fields count as absent.
+
+    `number`: of the choice to be read; None = 0, else the first that is there.
+    """
     choices = chunk.get("choices")
     choice = choices[0] if choices else _NOTHING
+    if (choice.get("index") or 0) != (number or 0):
+        choice = _numbered(choices, number)
+        chunk = {**chunk, "choices": [choice] if choice else []}
     told = choice.get("delta") or choice.get("message") or _NOTHING
     content = told.get("content")
     text, thought = (content, "") if isinstance(content, str) else _parts(content)
     usage = chunk.get("usage") or _groq_usage(chunk)
+    usage = usage if isinstance(usage, Mapping) else None
     raw_finish = choice.get("finish_reason") or ""
     calls = told.get("tool_calls") or told.get("function_call")
     return Delta(
         text or choice.get("text") or "",
         told.get("reasoning_content") or told.get("reasoning") or thought,
-        _tool_calls(calls) if calls else (),
+        _tool_calls(calls, whole=not choice.get("delta")) if calls else (),
         finish_from(raw_finish) if raw_finish else None,
         raw_finish,
         usage_from(usage, chunk.get("service_tier")) if usage and not impossible(usage) else None,
@@ -109,6 +117,17 @@ def delta_from(chunk: Mapping[str, Any]) -> Delta:
 
 
 _NOTHING: Mapping[str, Any] = {}
+
+
+def _numbered(choices: Any, number: int | None) -> Mapping[str, Any]:
+    found = next((choice for choice in choices if (choice.get("index") or 0) == (number or 0)), None)
+    return found or (choices[0] if number is None and choices else _NOTHING)
+
+
+def number_of(chunk: Mapping[str, Any]) -> int | None:
+    """The number of the choice that is read of this chunk if nobody says which; None = it has none."""
+    choices = chunk.get("choices")
+    return (_numbered(choices, None).get("index") or 0) if choices else None
 
 
 def _groq_usage(chunk: Mapping[str, Any]) -> Any:
@@ -132,13 +151,13 @@ def _parts(content: Any) -> tuple[str, str]:
     return "".join(text), "".join(thought)
 
 
-def _tool_calls(calls: Any) -> tuple[ToolCallDelta, ...]:
+def _tool_calls(calls: Any, *, whole: bool) -> tuple[ToolCallDelta, ...]:
     if isinstance(calls, Mapping):  # the old function_call: one call without an id
         return (ToolCallDelta(0, "", calls.get("name") or "", _arguments(calls)),)
     out = []
     for position, call in enumerate(calls):
         function = call.get("function") or _NOTHING
-        index = call.get("index")
+        index = None if whole else call.get("index")  # some servers number all calls of a whole reply 0
         out.append(
             ToolCallDelta(
                 position if index is None else index, call.get("id") or "", function.get("name") or "",

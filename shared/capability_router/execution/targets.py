@@ -226,6 +226,8 @@ class Targets:
                 continue
             if permit.kind == "gate" and permit.until is not None:
                 self._again.append(Again(again.candidate, permit.until))
+            elif permit.kind == "full":
+                self._again.append(Again(again.candidate, at + LOOK_S))
             self._held[again.candidate.id] = permit
         return None
 
@@ -242,7 +244,7 @@ class Targets:
     def _free_at(self, at: float) -> float | None:
         """When a full, gated or resting target may next be had; None = none of these is left."""
         times = [h.until or at + POLL_S for h in self._held.values() if h.kind in ("full", "gate")]
-        times += [again.at for again in self._again]
+        times += [again.at for again in self._again if again.candidate.id not in self._held]
         return max(min(times), at + 0.001) if times else None
 
     def _tried_at(self, at: float) -> float | None:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 
 from capability_router.clock import SystemClock
 from capability_router.errors import RouterError
+from capability_router.faults.between import put_before
 from capability_router.faults.evidence import Evidence, Link, links, read
 from capability_router.faults.hints import forbids_retry, headers_of, pushback_s, retry_after_s, window_tokens
 from capability_router.faults.kinds import KINDS, Fault
@@ -111,6 +112,7 @@ def _answered(link: Link, texts: bool) -> str:
     codes = tuple(map(normal, link.codes))
     return (
         _looked_up(link.names, DECISIVE_NAMES)
+        or put_before(link)
         or (told_by(link.texts, rules_for(link.status, money=True)) if texts and ITS_OWN.isdisjoint(codes) else "")
         or _looked_up(codes, TELLING)
         or (told_by(link.texts, rules_for(link.status)) if texts else "")

@@ -45,6 +45,8 @@ def _empty(reply: Reply, streaming: bool) -> Fault | None:
     """
     if reply.cached or not reply.empty or reply.parse_error:
         return None
+    if reply.finish is Finish.TOOL_CALLS and not reply.carried:
+        return Fault("malformed_tool_call", "an end for tool calls, and none")
     ended = reply.finish is Finish.STOP or (reply.finish is None and not streaming)
     if ended or (reply.finish in _NOTHING and _bare(reply)):
         return Fault(_NOTHING.get(reply.finish, "empty"), "no text and no tool call")
@@ -70,8 +72,14 @@ def _malformed(reply: Reply, streaming: bool) -> Fault | None:
     count = reply.malformed_tool_calls
     if count <= 0 or (reply.tool_calls and not streaming):
         return None
-    told = "with broken arguments" if reply.tool_calls else "none with valid arguments"
-    return Fault("malformed_tool_call", f"{count} tool call{'s' if count > 1 else ''}, {told}")
+    return Fault("malformed_tool_call", f"{count} tool call{'s' if count > 1 else ''}, {_wrong(reply)}")
+
+
+def _wrong(reply: Reply) -> str:
+    if reply.unoffered_tool_calls:
+        alone = reply.unoffered_tool_calls == reply.malformed_tool_calls
+        return f"{'' if alone else 'broken or '}of no tool that was offered"
+    return "with broken arguments" if reply.tool_calls else "none with valid arguments"
 
 
 def _unparsable(reply: Reply) -> Fault | None:

@@ -78,6 +78,11 @@ def _header_pairs(link: Link) -> Iterator[list[tuple[Any, Any]]]:
         yield _pairs(_part(body, "metadata").get("headers"))
 
 
+def asks_for_proxy(link: Link) -> bool:
+    """Whether a proxy on the way asks for a password."""
+    return any(str(name).lower() == "proxy-authenticate" for pairs in _header_pairs(link) for name, _ in pairs)
+
+
 def _part(body: dict[Any, Any], key: str) -> dict[Any, Any]:
     value = body.get(key)
     return value if isinstance(value, dict) else {}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Collection
+
 from capability_router.errors import RouterError
 from capability_router.faults.classify import kind_of
 from capability_router.faults.evidence import class_names, links
@@ -28,3 +31,30 @@ def is_programming_error(error: BaseException) -> bool:
     (a body that is no JSON, an answer that does not fit its schema).
     """
     return isinstance(error, _MISTAKES) and kind_of(links(error), texts=False) == "unknown"
+
+
+def mistake(error: BaseException, keywords: Collection[str], term: Callable[[str], str]) -> str:
+    """'TypeError over the keyword seed', of a mistake that a call with these keywords has met.
+
+    Of the exception's text, which may quote the prompt, no word but the names. `term(name)`: what is to be said of a
+    keyword that the router may have been meant by, else "".
+    """
+    named = sorted(_named_by(error).intersection(keywords))
+    kind = type(error).__name__
+    said = next(filter(None, map(term, named)), "")
+    return f"{kind} over the keyword{'s' * (len(named) > 1)} {', '.join(named)}{said}" if named else kind
+
+
+_NAMES = re.compile(r"['\"`](\w+)['\"`]|\b(\w+)=")  # as Python itself and the packages write a keyword
+
+
+def _named_by(error: BaseException) -> set[str]:
+    """What may be the names of keywords in an exception: where pydantic says it happened, else quoted words."""
+    from pydantic import ValidationError  # at first use: the core's import stays small
+
+    if isinstance(error, ValidationError):
+        places = (
+            detail["loc"] for detail in error.errors(include_url=False, include_context=False, include_input=False)
+        )
+        return {str(place[0]) for place in places if place}
+    return {name for found in _NAMES.findall(str(error)) for name in found if name}

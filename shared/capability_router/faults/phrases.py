@@ -92,9 +92,6 @@ _LOOSE = (
 )
 
 MONEY = ((_MONEY, "quota_exhausted"),)
-_CLOUDFLARE = re.compile(r"attention required! \| cloudflare|<title>just a moment\.\.\.|cf-chl-|error code: 10\d\d")
-_CHALLENGE = ((_CLOUDFLARE, "server_error"),)
-"""A page that a network puts before the provider's: no word about the key."""
 _OPEN = (
     *((window, "context_overflow") for window in WINDOWS),
     (_OVERFLOW, "context_overflow"),
@@ -118,8 +115,6 @@ def rules_for(status: int | None, *, money: bool = False) -> Rules:
         return ((_STALE, "unsupported"),) if money else ((_NO_ROUTE, "unsupported"),)
     if status is not None and status not in _ASKED:
         return ()
-    if status == 403 and money:
-        return (*_CHALLENGE, *MONEY)
     return MONEY if money else _OPEN
 
 

@@ -145,10 +145,10 @@ FRAGMENTS = (
 
 _STATUSES = {
     401: "auth", 402: "quota_exhausted", 403: "auth", 404: "not_found", 405: "not_found", 406: "server_error",
-    407: "auth", 408: "timeout", 409: "server_error", 410: "not_found", 413: "context_overflow", 421: "server_error",
-    423: "server_error", 424: "server_error", 425: "overloaded", 426: "server_error", 429: "rate_limited",
-    451: "server_error", 498: "overloaded", 499: "server_error", 501: "unsupported", 503: "overloaded",
-    504: "timeout", 522: "timeout", 524: "timeout", 529: "overloaded",
+    407: "connection", 408: "timeout", 409: "server_error", 410: "not_found", 413: "context_overflow",
+    421: "server_error", 423: "server_error", 424: "server_error", 425: "overloaded", 426: "server_error",
+    429: "rate_limited", 451: "server_error", 498: "overloaded", 499: "server_error", 501: "unsupported",
+    503: "overloaded", 504: "timeout", 522: "timeout", 524: "timeout", 529: "overloaded",
 }  # fmt: skip
 
 

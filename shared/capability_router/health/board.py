@@ -199,7 +199,7 @@ class Board:
         if said.remaining_requests is not None or said.remaining_tokens is not None:
             with self._lock:
                 self._work_off()
-                self._lanes[id].left(said.remaining_requests, said.remaining_tokens, max(waits, default=0.0), now)
+                self._lanes[id].left(said, max(waits, default=0.0), now)
             self._after()
 
     def ttft_p95_s(self, id: str) -> float | None:
@@ -233,7 +233,7 @@ class Board:
         lane = self._lanes[id]
         with self._lock:
             self._work_off()
-            found = lane.limiter.free(now)
+            found = min(lane.limiter.free(now), max(lane.gate.requests.left(now), 0.0))
         self._after()
         return found
 

@@ -4,13 +4,67 @@ A 429 says nothing about a model's health, only that this account sent too much.
 against the breaker; it closes the gate of (base_url, credential, model) until the time the provider
 named, or, when it named none, for 1 s, 2 s, 4 s ... 60 s.
 
+Before that, answers tell in their headers how many requests and tokens are left until when. Calls that are let in are
+counted off, so that a burst does not run into the refusal. It is an estimate of another's books: where no other model
+is left, a call is made all the same (`Board.surpass`).
+
 A burst of calls in flight is refused all at once. Only a call that was sent after the gate was last
 closed says something new: the others never lengthen the guess.
 """
 
 from __future__ import annotations
 
+from math import inf
+
 _FIRST_S, _LONGEST_GUESS_S, _LONGEST_S = 1.0, 60.0, 3600.0
+_SOON_S, _LASTS_S = 0.001, 60.0  # a limit is whole again no sooner; for so long after that it is believed in
+_EPSILON = 1e-6  # below this, what is lacking is rounding
+
+
+class Allowance:
+    """What a provider says is left of a limit until it is whole again, less what is under way. Pure; monotonic seconds.
+
+    A call under way may be counted in what was said or not: it is taken off in any case, so that the answers of a burst
+    may come in any order. Where the limit is told, too, it is taken to fill up evenly, and to go on so for a minute.
+    """
+
+    __slots__ = ("_at", "_left", "_limit", "_per_s", "_under_way", "until")
+
+    def __init__(self) -> None:
+        self._left = self._limit = inf
+        self._per_s = self._at = self._under_way = 0.0
+        self.until = 0.0
+
+    def told(self, left: int, limit: int | None, whole_in_s: float, now: float) -> None:
+        """By an answer; its own call is no longer under way."""
+        whole_in_s = min(max(whole_in_s, _SOON_S), _LONGEST_S)
+        known = limit is not None and limit > left
+        self._limit = float(limit) if limit is not None and known else inf
+        # What is left is told as a whole number: one more may be there, so that less than the difference fills up.
+        self._per_s = max(self._limit - left - 1.0, 0.5) / whole_in_s if known else 0.0
+        self._left, self._at = left - self._under_way, now
+        self.until = now + whole_in_s + (_LASTS_S if known else 0.0)
+
+    def take(self, amount: float, now: float) -> None:
+        """A call of so many is let in."""
+        self._under_way += amount
+        if now < self.until:
+            self._left, self._at = self.left(now) - amount, now
+
+    def end(self, amount: float) -> None:
+        """That call is over."""
+        self._under_way -= amount
+
+    def left(self, now: float) -> float:
+        """How many are left; infinite where nobody knows."""
+        return min(self._left + (now - self._at) * self._per_s, self._limit) if now < self.until else inf
+
+    def wait_s(self, amount: float, now: float) -> float:
+        """Seconds until so many may be taken. More than the limit may be when it is whole."""
+        short = min(amount, self._limit) - self.left(now)
+        if short <= _EPSILON:
+            return 0.0
+        return min(short / self._per_s, self.until - now) if self._per_s > 0.0 else self.until - now
 
 
 class Gate:
@@ -19,9 +73,10 @@ class Gate:
     `until` 0.0 = open. A provider's hint is obeyed up to an hour, then looked at again.
     """
 
-    __slots__ = ("_closed_at", "_guesses", "until")
+    __slots__ = ("_closed_at", "_guesses", "requests", "tokens", "until")
 
     def __init__(self) -> None:
+        self.requests, self.tokens = Allowance(), Allowance()
         self.open()
 
     def __repr__(self) -> str:
@@ -30,8 +85,27 @@ class Gate:
     def open(self) -> None:
         """As new."""
         self.until = 0.0
-        self._closed_at = float("-inf")
+        self._closed_at = -inf
         self._guesses = 0
+
+    @property
+    def counts(self) -> bool:
+        """Whether the provider has told what is left."""
+        return self.requests.until > 0.0 or self.tokens.until > 0.0
+
+    def take(self, tokens: float, now: float) -> None:
+        """A call is let in."""
+        self.requests.take(1.0, now)
+        self.tokens.take(tokens, now)
+
+    def end(self, tokens: float) -> None:
+        """It is over."""
+        self.requests.end(1.0)
+        self.tokens.end(tokens)
+
+    def allowed_in_s(self, tokens: float, now: float) -> float:
+        """Seconds until what was told to be left allows a call of so many tokens."""
+        return max(self.requests.wait_s(1.0, now), self.tokens.wait_s(tokens, now))
 
     def refused(self, now: float, taken_at: float, retry_after_s: float | None) -> None:
         """A call sent at `taken_at` met the rate limit; `retry_after_s` is the provider's hint."""
@@ -45,6 +119,11 @@ class Gate:
         """Not before `seconds` from now; never opens earlier than said before."""
         self.until = max(self.until, now + min(seconds, _LONGEST_S))
         self._closed_at = now
+
+    def forget(self) -> None:
+        """Open, and nothing is known of what is left."""
+        self.open()
+        self.requests.until = self.tokens.until = 0.0
 
     def passed(self, taken_at: float) -> None:
         """A call sent at `taken_at` was answered; one sent since the gate closed proves it open."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from capability_router.address import Address
 from capability_router.health.bans import Bans, What
@@ -21,6 +21,9 @@ from capability_router.health.gates import Gate
 from capability_router.health.latency import Latency
 from capability_router.health.limiter import Limiter
 from capability_router.health.permit import Hold, Permit, Verdict
+
+if TYPE_CHECKING:
+    from capability_router.faults.limits import RateLimits
 
 _STATE_EVENTS: dict[str, EventKind] = {
     OPEN: "breaker_opened", HALF_OPEN: "breaker_half_open", CLOSED: "breaker_closed", ISOLATED: "isolated",
@@ -89,7 +92,8 @@ class Lane:
         hold, seen = self.hold(now, 1), self.condition
         seen.held = hold.reason if hold else ""
         seen.until = (math.inf if hold.until is None else hold.until) if hold else 0.0
-        seen.queue_s = self.limiter.queue_s(now, self.latency.service_s())
+        queue = self.limiter.queue_s(now, self.latency.service_s())
+        seen.queue_s = max(queue, self.gate.allowed_in_s(1.0, now)) if self.gate.counts else queue
         doubted = self.breaker.doubted_until
         if hold is None and doubted > now:
             why, left = self.breaker.doubt, _seconds(doubted - now)
@@ -100,15 +104,15 @@ class Lane:
     def hold(self, now: float, tokens: int, *, probe: bool = False) -> Hold | None:
         """What keeps a call of this many tokens from being made now."""
         away = self._stopped(now, probe) or self._paused(now, probe)
-        return away or self._no_slot(now) or self._no_budget(now, tokens)
+        return away or self._no_slot(now) or self._no_budget(now, tokens) or self._used_up(now, tokens)
 
     def enter(self, now: float, tokens: int, *, probe: bool = False) -> Permit | Hold:
         """A permit for one call, or why not."""
         hold = None
         if not self.calm:
             hold = self.hold(now, tokens, probe=probe)
-        elif self.metered:
-            hold = self._no_budget(now, tokens)
+        elif self.metered or self.gate.counts:
+            hold = self._no_budget(now, tokens) or self._used_up(now, tokens)
         return self._grant(now, tokens) if hold is None else hold
 
     def push(self, now: float) -> Permit | Hold:
@@ -120,7 +124,7 @@ class Lane:
         return self._grant(now, 0, forced=forced)
 
     def surpass(self, now: float, tokens: int) -> Permit | Hold:
-        """A permit past a limit of calls at once that is only learned."""
+        """A permit past a limit that is only learned, of calls at once or from what the provider told."""
         hold = self._stopped(now) or self._paused(now) or self._no_budget(now, tokens)
         if hold is None and self.limiter.in_flight >= self.limiter.stated:
             hold = self._no_slot(now)
@@ -138,6 +142,7 @@ class Lane:
                 self._wake(_ENABLED[ban.what], f"answered after {ban.reason}", now)
         if self.bearing is not None and how != "neutral":
             self._borne(self.bearing, permit, verdict, how, now)
+        self.gate.end(permit.tokens)
         self.limiter.leave(permit.tokens, _used(permit, verdict, how), now, sent=not verdict.neutral)
         self._loaded()
         self.condition.ttft_s, self.condition.s_per_token = self.latency.ttft.value, self.latency.token.value
@@ -156,10 +161,15 @@ class Lane:
             return None
         return verdict.ttft_s
 
-    def left(self, requests: int | None, tokens: int | None, wait_s: float, now: float) -> None:
+    def left(self, said: RateLimits, wait_s: float, now: float) -> None:
         """The provider's own count of what is left; `wait_s` > 0 closes the gate."""
-        self.limiter.left(requests, tokens, now)
+        self.limiter.left(said.remaining_requests, said.remaining_tokens, now)
+        if said.remaining_requests is not None and said.reset_requests_s is not None:
+            self.gate.requests.told(said.remaining_requests, said.limit_requests, said.reset_requests_s, now)
+        if said.remaining_tokens is not None and said.reset_tokens_s is not None:
+            self.gate.tokens.told(said.remaining_tokens, said.limit_tokens, said.reset_tokens_s, now)
         self.calm = False
+        self._counted(now)
         if wait_s > 0:
             was_open = self.gate.until <= now
             self.gate.close(now, wait_s)
@@ -174,7 +184,7 @@ class Lane:
     def reset(self, now: float) -> None:
         """Breaker closed, gate open, credential and model allowed. What is in flight stays so."""
         self.breaker.reset()
-        self.gate.open()
+        self.gate.forget()
         if self.bearing is not None:
             self.bearing = Bearing()
             self.limiter.bear(self.bearing.limit)
@@ -233,11 +243,12 @@ class Lane:
             return None
         wait = self.limiter.queue_s(now, self.latency.service_s())
         count, limiter = self.limiter.in_flight, self.limiter
+        flying = "1 call" if count == 1 else f"{count} calls"
         if self.bearing is not None and count < limiter.stated:
-            told = f"full: {count} calls in flight, limit {limiter.most}, learned from {self.bearing.why}"
+            told = f"full: {flying} in flight, limit {limiter.most}, learned from {self.bearing.why}"
             mend = "switch learned limits off (health: {learns_limits: false})"
             return Hold(told, now + max(wait, _LEAST_WAIT_S), "full", mend)
-        told = f"full: {count} calls in flight, limit {limiter.stated}"
+        told = f"full: {flying} in flight, limit {limiter.stated}"
         return Hold(told, now + max(wait, _LEAST_WAIT_S), "full", "raise limits.concurrency")
 
     def _no_budget(self, now: float, tokens: int) -> Hold | None:
@@ -247,10 +258,20 @@ class Lane:
         told = f"full: its limit per minute for another {_seconds(wait)}"
         return Hold(told, now + wait, "full", "raise limits.rpm or limits.tpm")
 
+    def _used_up(self, now: float, tokens: float) -> Hold | None:
+        wait = self.gate.allowed_in_s(max(tokens, 1.0), now) if self.gate.counts else 0.0
+        if not wait:
+            return None
+        told = f"full: by its provider's own count nothing is left for another {_seconds(wait)}"
+        return Hold(told, now + wait, "full", f"ask the provider of {self.id} for higher limits")
+
     def _grant(self, now: float, tokens: int, *, forced: bool = False) -> Permit:
         breaker, before = self.breaker, self.breaker.state
         probe = before != CLOSED and not breaker.held_until(now) and breaker.enter(now)
         self.limiter.enter(tokens, now)
+        self.gate.take(tokens, now)
+        if self.gate.counts:
+            self._counted(now)
         trial = bool(self.bans) and self.bans.trying(self.address, now)
         self.calls += 1
         self._loaded()
@@ -305,6 +326,13 @@ class Lane:
         for lane in self.kin:
             if lane.breaker is self.breaker:
                 lane.calm = False
+
+    def _counted(self, now: float) -> None:
+        """Have those who share the gate look at it again, once nothing is left."""
+        if self.gate.allowed_in_s(1.0, now):
+            for lane in self.kin:
+                if lane.gate is self.gate:
+                    lane.calm = False
 
     def _ban(self, what: What, permit: Permit, verdict: Verdict, now: float) -> None:
         ban = self.bans.refused(what, self.address, verdict, permit.taken_at, now)

@@ -81,12 +81,15 @@ class Prior:
         total, count = self._scored.get(task, {}).get(model, (0.0, 0.0))
         return (CARD_WEIGHT * level + total) / (CARD_WEIGHT + count)
 
-    def learn(self, model: str, task: str, score: float) -> None:
-        """One answer of this model on this task was worth `score` (0 to 1)."""
+    def learn(self, model: str, task: str, score: float, before: float | None = None) -> None:
+        """One answer of this model on this task was worth `score` (0 to 1); it had been given the score `before`."""
         with self._lock:
             scored = self._scored.setdefault(task, {})
             total, count = scored.get(model, (0.0, 0.0))
-            scored[model] = (FADE * total + score, FADE * count + 1.0)
+            if before is None:
+                scored[model] = (FADE * total + score, FADE * count + 1.0)
+            else:
+                scored[model] = (min(max(total + score - before, 0.0), count), count)
             if len(self._scored) > _TASKS_KEPT:
                 forgotten = next(iter(self._scored))
                 del self._scored[forgotten]

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from operator import attrgetter, itemgetter
 
 from capability_router.latch import Latch
-from capability_router.policies.base import Judgement, Row, Scene, Scored, Terms, told_cost
+from capability_router.policies.base import BELOW, Judgement, Row, Scene, Scored, Terms, told_cost
 from capability_router.policies.dual import WINDOW, Dual, Point
 
 COST_WEIGHT = 0.25
@@ -156,13 +156,18 @@ class Adaptive:
         moved = "" if before is best else f"; unlearned it would be {before.card.id}"
         return (
             f"learned: quality {best.quality:.2f} at {told_cost(best)}; next {other.card.id} has {other.quality:.2f} "
-            f"at {told_cost(other)}; a dollar counts {price:.3g} quality points{moved}"
+            f"at {told_cost(other)}; a dollar counts {_told(price)} quality points{moved}"
         )
 
     def _settings(self, price: float, wanted: float | None) -> Terms:
         target = () if wanted is None else (("quality_target", wanted),)
         weights = (("cost_weight", self._cost_weight), ("latency_weight", self._mu))
         return (("price_of_quality", round(price, 6)), *weights, *target)
+
+
+def _told(price: float) -> str:
+    """Three digits, and none of them behind an e."""
+    return f"{price:,.0f}" if price >= 1_000.0 else f"{price:.3g}"
 
 
 def _taught(row: Row) -> bool:
@@ -177,7 +182,7 @@ def _scored(point: Point, price: float, floor: float | None, stays: bool) -> Sco
     if stays:
         terms = (*terms[:2], ("latency", wait - STAYING), ("staying", STAYING))
     if floor is not None and quality < floor:
-        return utility + cost + _BELOW_FLOOR, (*terms, ("below_min_quality", _BELOW_FLOOR))
+        return utility + cost + _BELOW_FLOOR, (*terms, (BELOW, _BELOW_FLOOR))
     return utility + cost, terms
 
 

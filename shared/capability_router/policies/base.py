@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from capability_router.catalog.card import ModelCard
 from capability_router.features import Features
+from capability_router.learning.guard import Foreseen, Guard
 from capability_router.request import Request
 
 Terms = tuple[tuple[str, float], ...]
 Scored = tuple[float, Terms]
+BELOW = "below_min_quality"
+"""The term of a model that does not reach the floor while another does."""
 
 
 @dataclass(slots=True)
@@ -80,9 +83,15 @@ class Knowledge(Protocol):
     def judge(
         self, request: Request, believed: Sequence[tuple[str, float]], worth: Sequence[float]
     ) -> Sequence[Judged]: ...
+    def registered(self, models: Sequence[str]) -> None: ...
     def sketch(self, request: Request) -> Any: ...
-    def scored(self, request_id: str, seen: Any, model: str, score: float, tokens: int | None, tenant: str) -> None: ...
+    def scored(
+        self, request_id: str, seen: Any, model: str, score: float, tokens: int | None, tenant: str,
+        foreseen: Foreseen | None,
+    ) -> None: ...  # fmt: skip
     def save(self) -> None: ...
+    def tell(self, guard: Guard) -> None: ...
+    def runs(self, errand: Callable[[bool], None]) -> None: ...
 
 
 class Policy(Protocol):

@@ -12,12 +12,14 @@ from capability_router.telemetry.svg import CHARACTER, WIDTH, clipped, dot, rule
 
 _LEFT, _TOP, _WIDE, _HIGH, _EACH = 66.0, 46.0, WIDTH - 66.0 - 190.0, 290.0, 400.0
 _LINE = 13.0  # between two labels, one above the other
+_DOT = 4.0  # radius of a model's
 _STYLE = """
 text { font: 12px system-ui, -apple-system, "Segoe UI", sans-serif; fill: #16191d; }
 text { paint-order: stroke; stroke: #ffffff; stroke-width: 3px; stroke-linejoin: round; }
 .title { font-size: 15px; font-weight: 650; } .quiet, .tick { fill: #59616b; font-size: 11.5px; }
 .paper { fill: #ffffff; } .grid { stroke: #e4e7eb; } .axis { stroke: #59616b; }
 .model { fill: #7b838d; } .whisker { stroke: #7b838d; stroke-opacity: .6; }
+.lead { stroke: #7b838d; stroke-width: .8; }
 .mixed { fill: none; stroke: #7b838d; stroke-width: 1.5; stroke-dasharray: 5 4; }
 .learned { fill: none; stroke: #2a78d6; stroke-width: 2.5; } .usual { fill: #2a78d6; }
 .told { fill: #2a78d6; font-weight: 650; }
@@ -107,7 +109,8 @@ def _axes(scales: _Scales) -> Markup:
     up = [rule(scales.x(usd), _TOP, scales.x(usd), bottom, "grid") for usd in scales.costs()]
     costs = [words(scales.x(usd), bottom + 16, f"${usd:g}", "tick", "middle") for usd in scales.costs()]
     under = words(_LEFT + _WIDE / 2, bottom + 34, "USD per 1,000 requests (logarithmic)", "quiet", "middle")
-    return join(*across, *up, rule(_LEFT, bottom, right, bottom, "axis"), *scores, *costs, under)
+    beside = words(_LEFT + 6, _TOP + 13, "mean score", "quiet")
+    return join(beside, *across, *up, rule(_LEFT, bottom, right, bottom, "axis"), *scores, *costs, under)
 
 
 def _line(corners: Sequence[Place], scales: _Scales, class_: str) -> Markup:
@@ -127,7 +130,7 @@ def _pieces(corners: Sequence[Place], count: int = 24) -> Iterable[Place]:
 def _model(model: Place, scales: _Scales) -> Markup:
     x, y = scales.x(model.usd), scales.y(model.score)
     whisker = rule(x, scales.y(model.score - model.error), x, scales.y(model.score + model.error), "whisker")
-    return join(whisker, dot(x, y, 4.0, "model", f"{model.name}: {_figures(model)}"))
+    return join(whisker, dot(x, y, _DOT, "model", f"{model.name}: {_figures(model)}"))
 
 
 def _figures(place: Place) -> str:
@@ -135,8 +138,9 @@ def _figures(place: Place) -> str:
 
 
 def _names(plane: Plane, scales: _Scales) -> Markup:
-    """A name beside each model and the router, moved up or down until it covers none that is there already."""
-    taken: list[tuple[float, float, float]] = []
+    """A name beside each model and the router, moved up or down until it covers no point and no other name."""
+    points = [(scales.x(place.usd), scales.y(place.score)) for place in (*plane.models, plane.usual)]
+    taken = [(x - _DOT, y + _DOT, 2 * _DOT) for x, y in points]
     parts = [_name("learned router", plane.usual, scales, taken, "told")]
     parts += [_name(m.name, m, scales, taken, "") for m in sorted(plane.models, key=lambda m: -m.score)]
     return join(*parts)
@@ -150,7 +154,9 @@ def _name(name: str, place: Place, scales: _Scales, taken: list[tuple[float, flo
     free = (y + move for move in moves if _TOP - 4.0 < y + move < _TOP + _HIGH and _clear(x, y + move, long, taken))
     at = next(free, y)
     taken.append((x, at, long))
-    return words(x, at, text, class_)
+    leads = abs(at - y) > _LINE  # else it is seen whose it is
+    lead = rule(x - 9.0, y - 4.0, x - 2.0, at - 4.0, "lead") if leads else join()
+    return join(lead, words(x, at, text, class_))
 
 
 def _clear(x: float, y: float, long: float, taken: Sequence[tuple[float, float, float]]) -> bool:

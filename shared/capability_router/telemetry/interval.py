@@ -42,7 +42,10 @@ class Difference(NamedTuple):
 
 
 def mean(values: Iterable[Value], pseudo: tuple[float, ...] = ()) -> Mean | None:
-    """None for no values. `pseudo`: figures of made-up sessions, which widen what would be zero wide."""
+    """None for no values. `pseudo`: figures of made-up sessions, which widen what would be zero wide.
+
+    They are as long as the others on average: a single request would say nothing beside sessions of twenty.
+    """
     totals: dict[str, tuple[float, int]] = {}
     for session, figure in values:
         total, count = totals.get(session, (0.0, 0))
@@ -50,7 +53,8 @@ def mean(values: Iterable[Value], pseudo: tuple[float, ...] = ()) -> Mean | None
     if not totals:
         return None
     requests = sum(count for _, count in totals.values())
-    listed = [*totals.values(), *((figure, 1) for figure in pseudo)]
+    usual = requests / len(totals)
+    listed = [*totals.values(), *((figure * usual, usual) for figure in pseudo)]
     weight, number = sum(count for _, count in listed), len(listed)
     value = math.fsum(total for total, _ in listed) / weight
     squares = math.fsum((total - value * count) ** 2 for total, count in listed)

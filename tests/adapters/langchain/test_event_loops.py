@@ -1,4 +1,4 @@
-"""One event loop after the other over the same model, as programs have it that call `asyncio.run` now and then."""
+"""One event loop after the other over the same model, and several at the same time, each in a thread of its own."""
 
 from __future__ import annotations
 
@@ -54,4 +54,42 @@ def test_connections_of_a_closed_loop_are_no_failure_of_the_model(slow_server: C
     ran = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own code
     assert ran.returncode == 0, ran.stderr[-2_000:]
     assert int(ran.stdout) == _AT_ONCE * _LOOPS
+    assert not slow_server.of("spare")
+
+
+_AT_THE_SAME_TIME = """
+import asyncio, sys
+from concurrent.futures import ThreadPoolExecutor
+from langchain_openai import ChatOpenAI
+from langchain_router import ChatRouter
+
+kind, url, threads, rounds = sys.argv[1:]
+spare = {"id": "spare", "endpoint": {"base_url": url, "model": "spare"}}
+
+def router():
+    return ChatRouter(models=[ChatOpenAI(model="gpt-4o-mini", api_key="k", base_url=url), spare], policy="single")
+
+routers = [router() for _ in range(int(threads))]
+
+async def some(llm):  # first all in one stroke, so that each loop has connections that the others could be given
+    for _ in range(int(rounds)):
+        assert [m.content for m in await llm.abatch(["a", "b", "c"])] == ["one two"] * 3
+
+def in_a_loop(number):
+    asyncio.run(some(routers[0 if kind == "one router" else number]))
+
+with ThreadPoolExecutor(int(threads)) as pool:
+    list(pool.map(in_a_loop, range(int(threads))))
+assert not any(row["held"] for llm in routers for row in llm.router.health())
+print(sum(llm.router.ledger.total().calls for llm in routers))
+"""
+
+
+@pytest.mark.parametrize("kind", ["one router", "a router each"])  # ChatOpenAI's share one client all the same
+def test_loops_at_the_same_time_have_connections_of_their_own(slow_server: ChatServer, kind: str) -> None:
+    threads, rounds = 4, 4
+    command = [sys.executable, "-c", _AT_THE_SAME_TIME, kind, slow_server.url, str(threads), str(rounds)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)  # noqa: S603 - our own code
+    assert ran.returncode == 0, ran.stderr[-2_000:]
+    assert int(ran.stdout) == 3 * threads * rounds == len(slow_server.requests)
     assert not slow_server.of("spare")

@@ -15,7 +15,7 @@ from loopback import chat_server
 from loopback.chat_server import USAGE, ChatServer, completion, piece, reply
 from routers import add
 
-from langchain_router import ChatRouter
+from langchain_router import ChatEndpoint, ChatRouter
 
 sse = partial(chat_server.sse, headers=["connection: close"])  # event loops end with their test
 Read = Callable[[Any], list[AIMessageChunk]]
@@ -159,3 +159,41 @@ def test_one_whose_connection_breaks_after_it_is_not_asked_for_elsewhere(read: R
         assert sum((chunks := read(fallen))[1:], chunks[0]).content == "well"
     kinds = [[call.fault for call in llm.router.ledger.calls()] for llm in (returned, fallen)]
     assert kinds in ([[None], ["refusal", None]], [[None], ["content_filtered", None]])
+
+
+# -- v3 events ------------------------------------------------------------------------------------
+
+
+def v3(llm: Any) -> Any:
+    return llm.stream_events("hi", version="v3").output
+
+
+def v3_later(llm: Any) -> Any:
+    async def read() -> Any:
+        stream = await llm.astream_events("hi", version="v3")
+        async with stream:
+            return await stream.output
+
+    return asyncio.run(read())
+
+
+def _openai(url: str, name: str) -> Any:
+    return ChatOpenAI(model=name, base_url=url, api_key="k")
+
+
+def _built_in(url: str, name: str) -> Any:
+    return ChatEndpoint(model=name, base_url=url, api_key="k")
+
+
+@pytest.mark.filterwarnings("ignore:.*v3:langchain_core._api.beta_decorator.LangChainBetaWarning")
+@pytest.mark.parametrize("make", [_openai, _built_in])
+@pytest.mark.parametrize("read", [v3, v3_later])
+def test_as_events_of_the_third_version(servers: Any, read: Callable[[Any], Any], make: Any) -> None:
+    models = [make(s.base_url, name) for s, name in zip(servers, "ab", strict=True)]
+    returned = ChatRouter(models=models, policy="single")
+    message = read(returned)
+    assert (message.text, message.additional_kwargs) == ("", {"refusal": "I must not."})
+    fallen = ChatRouter(models=models, policy="single", on_content_filter="fallback")
+    assert (read(fallen).text, read(fallen).additional_kwargs) == ("well", {})
+    told = [[call.fault for call in llm.router.ledger.calls()] for llm in (returned, fallen)]
+    assert told == [[None], ["refusal", None] * 2]

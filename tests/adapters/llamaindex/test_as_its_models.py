@@ -13,7 +13,7 @@ from llama_index.core.llms import CompletionResponse, CustomLLM, LLMMetadata, Mo
 from llama_index.core.prompts import ChatPromptTemplate
 from llama_index.core.prompts.default_prompt_selectors import DEFAULT_TEXT_QA_PROMPT_SEL
 
-from llamaindex_router import ConfigError, EndpointLLM, RouterLLM
+from llamaindex_router import AllCandidatesFailed, ConfigError, EndpointLLM, RouterLLM
 
 HI = [ChatMessage(content="hi")]
 WAYS = [f"{way}{kind}" for way in ("", "a", "stream_", "astream_") for kind in ("chat", "complete")]
@@ -104,6 +104,43 @@ async def test_after_the_first_text_they_surface_as_themselves(error: Exception,
         await drained()
     assert caught.value is error
     assert router.router.ledger.unsettled == 0
+
+
+class Outdated(Plain):
+    """Of an integration that no longer fits its SDK: it stumbles before anything is sent."""
+
+    def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        raise self.error
+
+    def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> Any:
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [TypeError("no"), AttributeError("no"), NotImplementedError()])
+@pytest.mark.parametrize("way", ["complete", "acomplete", "chat", "stream_chat"])
+async def test_before_the_first_text_another_model_answers(error: Exception, way: str) -> None:
+    router = RouterLLM(models=[Outdated(error=error), MockLLM()], policy="single")
+    answer = getattr(router, way)(HI if "chat" in way else "hi")
+    answer = await answer if way.startswith("a") else list(answer)[-1] if way.startswith("stream") else answer
+    assert "hi" in str(answer)
+    outdated, mock = router.router.ledger.calls()
+    assert (outdated.fault, mock.fault) == ("unsupported", None)
+    assert not any(row["held"] for row in router.router.health())
+
+
+def test_where_none_does_the_error_tells_each_of_them() -> None:
+    error = TypeError("complete() got an unexpected keyword argument 'session'")
+    router = RouterLLM(models=[Outdated(error=error), Outdated(error=ValueError("hi"))], policy="single")
+    with pytest.raises(AllCandidatesFailed, match=r"TypeError over the keyword session \(say `with routing") as caught:
+        router.complete("hi", session="x")
+    assert caught.value.__cause__ is error
+
+
+def test_alone_it_surfaces_as_itself() -> None:
+    error = TypeError("no")
+    with pytest.raises(TypeError) as caught:
+        RouterLLM(models=[Outdated(error=error)]).complete("hi")
+    assert caught.value is error
 
 
 # -- what may be set on one that exists

@@ -180,3 +180,28 @@ def test_on_recorded_outcomes_of_real_models(tmp_path: Path) -> None:
         assert learned["gap"]["value"] > 0.05
         assert learned["ece"]["value"] < 0.05
         assert (found.exit_code, group["verdict"]["reason"]) == (0, "gain")
+
+
+def test_without_costs_nothing_is_drawn_and_that_is_told(tmp_path: Path) -> None:
+    rows = outcomes(200, pays=True)
+    for row in rows:
+        for told in row["outcomes"].values():
+            del told["cost_usd"]
+    plot = tmp_path / "plot.svg"
+    found = run(logged(tmp_path / "log.jsonl", rows), "--plot", plot)
+    assert not plot.exists()
+    assert "plot.svg is not drawn: no group has two models with enough outcomes and costs" in found.stderr
+
+
+def test_requests_that_are_not_compared_are_counted(tmp_path: Path) -> None:
+    rows = one_each(outcomes(200, pays=True))
+    rare = [{"id": f"rare-{i}", "prompt": f"p {i}", "model": "rare", "score": 1} for i in range(7)]
+    found = run(logged(tmp_path / "log.jsonl", rows + rare))
+    assert "all requests: 200 scored requests" in found.output
+    assert "note: 7 further scored requests are not compared: no model with enough outcomes was asked" in found.output
+
+
+def test_of_nothing_no_state_is_written_whatever_is_asked(tmp_path: Path) -> None:
+    found = run(logged(tmp_path / "log.jsonl", []), "-o", tmp_path / "state.json", "--anyway")
+    assert (found.exit_code, "state.json is not written: there is nothing to learn from" in found.output) == (3, True)
+    assert not (tmp_path / "state.json").exists()

@@ -102,6 +102,107 @@ def test_a_loop_that_is_open_in_another_thread_keeps_its_connection(ports: tuple
     other.close()
 
 
+class Lazy:
+    """Makes its client at its first call."""
+
+    def __init__(self) -> None:
+        self._client: httpx.AsyncClient | None = None
+
+    def client(self) -> httpx.AsyncClient:
+        if self._client is None:
+            self._client = httpx.AsyncClient(trust_env=False)
+        return self._client
+
+
+class Loop:
+    """An event loop that runs in a thread of its own."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+
+    def do(self, work: Any) -> Any:
+        future: Future[Any] = asyncio.run_coroutine_threadsafe(work, self._loop)
+        return future.result(10)
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+def closed(client: httpx.AsyncClient, one: Loop, other: Loop) -> None:
+    """Close a client in one of its loops; the other closes what it has of it."""
+
+    async def some_turns() -> None:
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+    transport: Any = client._transport
+    pool = transport._pool
+    assert pool.connections
+    one.do(client.aclose())
+    other.do(some_turns())
+    assert pool.connections == []
+
+
+@pytest.fixture
+def two_loops() -> Iterator[tuple[Loop, Loop]]:
+    both = Loop(), Loop()
+    yield both
+    for loop in both:
+        loop.close()
+
+
+def test_two_loops_never_share_a_connection(ports: tuple[str, list[int]], two_loops: tuple[Loop, Loop]) -> None:
+    url, seen = ports
+    model = Lazy()
+    loops = Loops([model])
+
+    async def get() -> str:
+        loops.enter()
+        return (await model.client().get(url)).text
+
+    one, other = two_loops
+    assert [loop.do(get()) for loop in (one, other, one, other, other, one)] == ["ok"] * 6
+    assert len(set(seen)) == 2
+    assert seen[0] == seen[2] == seen[5] != seen[1]
+    closed(model.client(), one, other)
+
+
+def test_a_client_that_is_made_late_is_divided_by_what_each_loop_has_of_it(
+    ports: tuple[str, list[int]], two_loops: tuple[Loop, Loop]
+) -> None:
+    url, seen = ports
+    model = Lazy()
+    loops = Loops([model])
+
+    async def enter() -> None:
+        loops.enter()
+
+    async def get() -> None:
+        await model.client().get(url)
+
+    async def two_at_once() -> None:
+        await asyncio.gather(get(), get())
+
+    async def enter_and_get() -> None:
+        loops.enter()
+        await get()
+
+    one, other = two_loops
+    for loop in (other, one):
+        loop.do(enter())  # there is no client yet
+    one.do(two_at_once())
+    for loop in (other, one, other, one):
+        loop.do(enter_and_get())
+    assert len(set(seen)) == 3
+    assert seen[2] == seen[4] not in seen[:2]
+    assert {seen[3], seen[5]} <= set(seen[:2])
+    closed(model.client(), one, other)
+
+
 def test_looks_only_when_a_loop_is_new_or_a_known_one_was_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[object] = []
     monkeypatch.setattr(closed_loops, "drop_dead", looked.append)

@@ -208,7 +208,7 @@ def test_a_turn_that_comes_too_late_is_not_waited_for() -> None:
     next(held)
     with routing(deadline_s=5.0):
         request = Request(("hi",))
-    with pytest.raises(RouterBusy, match="full: 1 calls in flight"):
+    with pytest.raises(RouterBusy, match="full: 1 call in flight"):
         list(router.start(request, ScriptedEndpoint(router.scripted, clock)))  # type: ignore[attr-defined]  # as above
     assert clock.now() == 0.0
     list(held)

@@ -410,6 +410,45 @@ def test_a_nearly_spent_allowance_is_seen_at_once_when_planning(monkeypatch: pyt
     assert made.condition("a", 10.0).queue_s == pytest.approx(0.5)
 
 
+LEFT = {
+    "x-ratelimit-limit-requests": "60", "x-ratelimit-remaining-requests": "2", "x-ratelimit-reset-requests": "57s",
+    "x-ratelimit-limit-tokens": "60001", "x-ratelimit-remaining-tokens": "30000", "x-ratelimit-reset-tokens": "30s",
+}  # fmt: skip
+
+
+def test_what_a_provider_says_is_left_holds_a_burst_before_it_refuses():
+    made, told = board()
+    made.register("a2", Address(URL, "big", "key-1"))
+    made.note_limits("a", LEFT, 10.0)
+    permits = [made.admit("a", 10.0), made.admit("a2", 10.0)]
+    assert all(isinstance(permit, Permit) for permit in permits)
+    for id in ("a", "a2"):
+        text = "full: by its provider's own count nothing is left for another 1.0 s"
+        assert hold(made, id, 10.0) == Hold(text, 11.0, "full", f"ask the provider of {id} for higher limits")
+        assert made.condition(id, 10.0).queue_s == 1.0
+        assert made.free(id, 10.0) == 0.0
+    assert free(made, 10.0) == ["b", "c", "d"]
+    assert not told
+    call(made, "a", OK, 11.0)
+
+
+def test_tokens_that_are_left_hold_what_is_larger():
+    made, _ = board()
+    made.note_limits("a", LEFT, 10.0)
+    assert hold(made, "a", 10.0, 31_000).until == 11.0
+    call(made, "a", OK, 10.0, 30_000)
+
+
+def test_it_is_an_estimate_that_is_passed_for_want_of_another_and_forgotten_by_a_reset():
+    made, _ = board()
+    made.note_limits("a", {**LEFT, "x-ratelimit-remaining-requests": "1"}, 10.0)
+    call(made, "a", OK, 10.0)
+    assert isinstance(made.admit("a", 10.0), Hold)
+    assert isinstance(made.surpass("a", 10.0), Permit)
+    made.reset("a", 10.0)
+    assert isinstance(made.admit("a", 10.0), Permit)
+
+
 def test_a_providers_own_headers_are_understood():
     made, _ = board()
     headers = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "1m30s"}

@@ -1,6 +1,8 @@
 """Not-before times from 429s."""
 
-from capability_router.health.gates import Gate
+import pytest
+
+from capability_router.health.gates import Allowance, Gate
 
 
 def test_the_providers_hint_is_obeyed_and_never_shortened():
@@ -50,3 +52,71 @@ def test_an_answer_to_a_later_call_opens_and_to_an_earlier_one_does_not():
     assert gate.until == 0.0
     gate.refused(200.0, 199.0, None)
     assert gate.until == 201.0
+
+
+def told(left: int, limit: int | None, whole_in_s: float, now: float = 100.0) -> Allowance:
+    allowance = Allowance()
+    allowance.told(left, limit, whole_in_s, now)
+    return allowance
+
+
+def admitted(allowance: Allowance, now: float, most: int = 50) -> int:
+    """How many calls of one are let in at once."""
+    for count in range(most):
+        if allowance.wait_s(1.0, now):
+            return count
+        allowance.take(1.0, now)
+    return most
+
+
+def test_of_what_was_told_no_more_is_let_in():
+    allowance = told(7, None, 9.0)
+    assert admitted(allowance, 101.0) == 7
+    assert allowance.wait_s(1.0, 101.0) == 8.0
+    assert admitted(allowance, 109.0) == 50
+
+
+def test_the_answers_of_a_burst_may_come_in_any_order():
+    for order in ([6, 5, 4, 3, 2, 1, 0], [0, 1, 2, 3, 4, 5, 6], [3, 6, 0, 5, 1, 4, 2]):
+        allowance = told(7, 8, 1e6)
+        assert admitted(allowance, 100.0) == 7
+        for left in order[:-1]:
+            allowance.end(1.0)
+            allowance.told(left, 8, 1e6, 100.0)
+        assert admitted(allowance, 100.0) == max(order[-2] - 1, 0)  # that one may be counted or not
+
+
+def test_where_the_limit_is_known_it_fills_up_evenly_and_goes_on_for_a_minute():
+    allowance = told(0, 11, 5.0)  # it may have been 0.99: what fills up is ten, in any case
+    assert allowance.wait_s(1.0, 100.0) == 0.5
+    assert admitted(allowance, 101.0) == 2
+    assert admitted(allowance, 140.0) == 11
+    assert allowance.wait_s(1.0, 140.0) == 0.5
+    assert admitted(allowance, 165.0) == 50
+
+
+def test_what_is_larger_than_the_limit_may_pass_when_it_is_whole():
+    allowance = told(4_000, 10_001, 6.0)
+    assert allowance.wait_s(25_000.0, 100.0) == pytest.approx(6.001)
+    assert allowance.wait_s(25_000.0, 106.002) == 0.0
+
+
+def test_one_that_is_nearly_whole_fills_up_all_the_same():
+    assert told(9, 10, 2.0).wait_s(9.5, 100.0) == 2.0
+
+
+def test_what_is_under_way_is_known_before_anything_is_told():
+    allowance = Allowance()
+    assert admitted(allowance, 100.0, most=3) == 3
+    allowance.told(5, None, 9.0, 100.0)
+    assert admitted(allowance, 100.0) == 2
+    for _ in range(5):
+        allowance.end(1.0)
+    allowance.told(5, None, 9.0, 100.0)
+    assert admitted(allowance, 100.0) == 5
+
+
+def test_a_limit_that_is_whole_says_nothing_of_its_speed():
+    allowance = told(10, 10, 0.0)
+    assert admitted(allowance, 100.0) == 10
+    assert admitted(allowance, 100.01) == 50

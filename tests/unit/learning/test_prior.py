@@ -67,3 +67,15 @@ def test_names_of_tasks_without_end_are_forgotten() -> None:
         prior.on(f"task {i}")
     assert prior.on("task 0")["a"][0] == 0.5 < prior.on("task 1499")["a"][0]
     assert max(len(prior._scored), len(prior._on)) <= 1_000
+
+
+def test_a_second_score_of_an_answer_takes_the_first_one_s_place() -> None:
+    once, twice = (Prior([Stated("a", {"default": 0.8}, 1)]) for _ in range(2))
+    once.learn("a", "chat", 0.25)
+    twice.learn("a", "chat", 1.0)
+    for before in (1.0, 0.25, 0.25):
+        twice.learn("a", "chat", 0.25, before)
+    assert twice.on("chat") == once.on("chat")
+    for _ in range(50):
+        twice.learn("a", "chat", 0.0, 1.0)
+    assert 0.7 < twice.on("chat")["a"][0] <= 0.8, "whatever is claimed of former scores, one answer is one answer"

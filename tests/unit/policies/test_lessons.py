@@ -143,3 +143,22 @@ def test_who_turned_a_prompt_away_as_too_long_is_known_for_it_though_nobody_answ
     ended(lessons, plan, None, attempts=(turned_away("a", window=8_192),))
     assert lessons.windows.shown("a", NOW) == {"window": 8_192, "too_long": None}
     assert lessons.windows.shown("b", NOW + 1_800.0)["too_long"] == 2_100, "the bound is as old as the request"
+
+
+def test_a_score_that_is_given_again_counts_once_and_a_corrected_one_as_it_was_corrected(
+    lessons: Lessons, plan: Plan
+) -> None:
+    """Whoever presses a button fifty times has said one thing."""
+    ended(lessons, plan)
+    for score in (1.0, *[0.0] * 50):
+        lessons.scored(ASKED.id, score)
+    assert lessons.prior.on("chat")["a"].level == pytest.approx(0.5 * 20 / 21)
+
+
+@pytest.mark.parametrize("number", ["float32(0.5)", "float64(0.5)", "int64(1)"])
+def test_an_evaluator_s_numbers_are_numbers(lessons: Lessons, plan: Plan, number: str) -> None:
+    numpy = pytest.importorskip("numpy")
+    kind, _, value = number.rstrip(")").partition("(")
+    ended(lessons, plan)
+    lessons.scored(ASKED.id, getattr(numpy, kind)(float(value)))
+    assert lessons.prior.on("chat")["a"].level >= 0.5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import comb
 from pathlib import Path
 from random import Random
 from statistics import NormalDist, fmean, stdev
@@ -23,8 +24,8 @@ def row(n: int, *, canary: bool | None = None, pico: int = 100, took: float = 1.
     return decision(float(n), attempt("a/one", pico=pico, took=took), request_id=f"id-{n}", **{**mark, **more})
 
 
-def only(*rows: dict[str, Any], feedback: Any = (), shadows: Any = ()) -> Comparison:
-    (found,) = compared(DecisionLog(list(rows), list(feedback), shadows=list(shadows)))
+def only(*rows: dict[str, Any], feedback: Any = (), shadows: Any = (), scores: Any = ()) -> Comparison:
+    (found,) = compared(DecisionLog(list(rows), list(feedback), shadows=list(shadows), shadow_scores=list(scores)))
     return found
 
 
@@ -77,6 +78,23 @@ def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
     assert 0.95 - spread - 0.01 < held / 1_000 < 0.95 + spread + 0.01
 
 
+@pytest.mark.parametrize("length", [1, 20])
+@pytest.mark.parametrize("share", [0.8, 0.95, 0.995])
+def test_the_interval_of_a_share_holds_it_as_often_as_it_says_whatever_the_length_of_sessions(
+    length: int, share: float
+) -> None:
+    """A whole session fails or none of it: what a request more or less would say is nothing beside that."""
+    held = 0.0
+    for up in range(61):
+        found = mean([(str(n), float(n < up)) for n in range(60)] * length, (0.0, 1.0))
+        assert found is not None
+        span = within(found)
+        assert span.low is not None
+        assert span.high is not None
+        held += (span.low <= share <= span.high) * comb(60, up) * share**up * (1 - share) ** (60 - up)
+    assert held > 0.94
+
+
 # -- a canary -------------------------------------------------------------------------------------
 
 
@@ -114,6 +132,14 @@ def test_scores_are_those_of_the_feedback() -> None:
     found = line(only(*arms(200), feedback=feedback), "score")
     assert (found.requests, found.reads) == ((50, 50), "higher")
     assert not [line for line in only(*arms(200)).lines if line.name == "score"]
+
+
+def test_thumbs_all_up_on_a_small_side_are_no_lead() -> None:
+    """Of 25 thumbs at 0.97 all are up in every second log; the 475 others show 14 down."""
+    rows = [row(n, canary=n < 25) for n in range(500)]
+    feedback = [{"request_id": f"id-{n}", "score": float(n < 25 or n % 33 > 0)} for n in range(500)]
+    found = line(only(*rows, feedback=feedback), "score")
+    assert (found.other, found.reads) == (1.0, "no difference shown")
 
 
 def test_few_sessions_are_too_few_however_many_requests_they_have() -> None:
@@ -163,6 +189,32 @@ def test_calls_of_a_shadow_are_compared_with_their_requests() -> None:
     assert (time.reads, time.difference.value) == ("lower", pytest.approx(-0.5))
     assert (answered.difference.value, answered.reads) == (0.0, "no difference shown")
     assert "The shadow was called for 30 requests where they differed." in found.told
+
+
+def test_scores_of_both_answers_are_compared_in_pairs() -> None:
+    rows = [beside(n, differs=True) for n in range(40)]
+    made = [{**row(n), "kind": "shadow"} for n in range(35)]
+    ids = [each["request_id"] for each in rows]
+    by = [{"request_id": id, "score": 0.1 + 0.8 * (n % 2), "source": "evaluator"} for n, id in enumerate(ids)]
+    scores = [{"request_id": id, "score": 0.2 + 0.7 * (n % 2)} for n, id in enumerate(ids[:32])]
+    users = [{"request_id": id, "score": 0.0, "source": "user"} for id in ids[32:]]
+    found = only(*rows, shadows=made, feedback=[*by, *users], scores=scores)
+    score = line(found, "score, called")
+    assert (score.requests, score.now, score.other) == ((32, 32), pytest.approx(0.5), pytest.approx(0.55))
+    assert score.difference.value == pytest.approx(0.05)
+    assert score.difference.low is not None
+    assert score.difference.low > -0.1, "the answers themselves are 0.8 apart"
+    assert "An evaluator scored both answers of 32 of them." in found.told
+    assert found.facts["scored"] == 32
+
+
+def test_a_users_score_is_not_paired_with_an_evaluators() -> None:
+    rows = [beside(n, differs=True) for n in range(30)]
+    made = [{**row(n), "kind": "shadow"} for n in range(30)]
+    users = [{"request_id": each["request_id"], "score": 1.0, "source": "user"} for each in rows]
+    scores = [{"request_id": each["request_id"], "score": 0.0} for each in rows]
+    found = only(*rows, shadows=made, feedback=users, scores=scores)
+    assert not [each for each in found.lines if each.name.startswith("score")]
 
 
 def test_decisions_that_failed_are_counted() -> None:

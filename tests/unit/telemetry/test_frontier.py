@@ -50,3 +50,16 @@ def test_free_and_equal_models_can_be_drawn() -> None:
 
 def test_nothing_is_an_empty_page() -> None:
     assert drawn().tag == f"{SVG}svg"
+
+
+def test_names_cover_no_point_and_lead_to_their_own() -> None:
+    crowd = [Place(f"model-number-{i}", 1.0 + 0.6 * (i % 7), 0.6 + 0.003 * i) for i in range(21)]
+    root = drawn(plane(crowd))
+    points = [(float(n.get("cx", "")), float(n.get("cy", ""))) for n in root.iter(f"{SVG}circle")]
+    for x, y, long in names(root, {place.name for place in crowd}):
+        assert not [at for at, up in points if x < at + 4 and at - 4 < x + long and y - 9 < up < y]
+    ends = {(n.get("x1"), n.get("y1")) for n in root.iter(f"{SVG}line") if n.get("class") == "lead"}
+    assert ends
+    assert {(round(float(x or ""), 1), round(float(y or ""), 1)) for x, y in ends} <= {
+        (round(x, 1), round(y, 1)) for x, y in points
+    }

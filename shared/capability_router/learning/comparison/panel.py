@@ -22,7 +22,7 @@ _KNOWN, _LEAST_CHANCE = 5.0, 0.02  # requests of a kind that the overall shares 
 class Panel(NamedTuple):
     """`scores`, `usd` (rows, models), NaN = not asked, not known; `whole`: every model was asked for every row.
 
-    `few`: the models that were left out for too few outcomes.
+    `few`: the models that were left out for too few outcomes; `beside`: the requests that were left out.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Panel(NamedTuple):
     usd: Matrix
     whole: bool
     few: list[str]
+    beside: int = 0
 
 
 def panels(rows: Sequence[Row]) -> list[Panel]:
@@ -56,7 +57,7 @@ def _panel(name: str, rows: list[Row]) -> Panel:
             if (answer := row.answers.get(model)) is not None:
                 scores[at, column] = answer.score
                 usd[at, column] = np.nan if answer.cost_usd is None else answer.cost_usd
-    return Panel(name, kept, models, scores, usd, whole, few)
+    return Panel(name, kept, models, scores, usd, whole, few, len(rows) - len(kept))
 
 
 def chances(panel: Panel) -> Matrix:

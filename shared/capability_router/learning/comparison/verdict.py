@@ -68,6 +68,9 @@ def remarks(panel: Panel) -> list[str]:
     told = []
     if panel.few:
         told.append(f"left out, with fewer than {LEAST_ANSWERS} outcomes: {', '.join(panel.few[:10])}")
+    if panel.beside:
+        why = "not every model was asked" if panel.whole else "no model with enough outcomes was asked"
+        told.append(f"{panel.beside:,} further scored requests are not compared: {why}")
     if not panel.whole and len(panel.models) > 1:
         told.append(
             "not every model was asked for every request: what the others would have scored is estimated, from what "

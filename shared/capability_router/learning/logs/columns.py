@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from capability_router.errors import ConfigError
@@ -23,16 +24,33 @@ def csv_lines(source: Source) -> Iterator[dict[str, Any]]:
     """The lines of a CSV file as far as it goes. Raises ConfigError where a needed column is missing."""
     csv.field_size_limit(LONGEST)
     with source.open() as file:
-        texts = (
-            line.decode("utf-8-sig" if i == 0 else "utf-8", "replace") for i, line in enumerate(source.lines(file))
-        )
-        reader = csv.DictReader(texts)
+        texts = (_text(line, source) for line in source.lines(file))
+        head = next(texts, "")
+        reader = csv.DictReader(chain((head,), texts), delimiter=_delimiter(head))
         try:
-            _check(source, reader.fieldnames or ())
+            reader.fieldnames = [_plain(name) for name in reader.fieldnames or ()]
+            _check(source, reader.fieldnames)
             for line in reader:
                 yield {name: line[name] for name in COLUMNS if line.get(name)}
         except csv.Error:
             source.omissions.note("the rest of a file that breaks off or is damaged")
+
+
+def _text(line: bytes, source: Source) -> str:
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError:
+        source.omissions.note("letters that are not UTF-8, in lines")
+        return line.decode("utf-8", "replace")
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower()
+
+
+def _delimiter(head: str) -> str:
+    """What the names of the columns stand between."""
+    return next((d for d in ",;\t|" if set(NEEDED) <= {_plain(name.strip('" \r\n')) for name in head.split(d)}), ",")
 
 
 def parquet_lines(source: Source) -> Iterator[dict[str, Any]]:

@@ -6,7 +6,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from capability_router.learning.logs.omissions import Omissions
-from capability_router.learning.logs.row import TOO_MANY, Answer, Row, hold, name_of, number_of, score_of, tokens_of
+from capability_router.learning.logs.row import (
+    TOO_MANY,
+    Answer,
+    Row,
+    hold,
+    name_of,
+    number_of,
+    score_of,
+    tokens_of,
+    usd_of,
+)
 from capability_router.learning.logs.seen import Seen, terms_of, without_text
 from capability_router.learning.logs.sketched import sketched
 
@@ -15,7 +25,14 @@ SCHEMA_VERSION = 1  # of decision records; telemetry/records.py writes them
 
 def is_one(item: Mapping[str, Any]) -> bool:
     """Whether an item is of a decision log."""
-    return item.get("kind") in ("decision", "feedback", "shadow") and "request_id" in item
+    return item.get("kind") in _KINDS and "request_id" in item
+
+
+_LEFT_OUT = {
+    "shadow": "calls of shadows, which nobody scored", "shadow_score": "scores of shadows' calls",
+    "sign": "implicit signs, which are no scores",
+}  # fmt: skip
+_KINDS = ("decision", "feedback", *_LEFT_OUT)
 
 
 class Decisions:
@@ -33,8 +50,8 @@ class Decisions:
             self._omissions.note(f"records of another version ({name_of(version) or 'none'})")
         elif not id:
             self._omissions.note("records without a request_id")
-        elif item["kind"] == "shadow":
-            self._omissions.note("calls of shadows, which nobody scored")
+        elif item["kind"] in _LEFT_OUT:
+            self._omissions.note(_LEFT_OUT[item["kind"]])
         elif item["kind"] == "feedback":
             self._feedback(id, item)
         else:
@@ -45,7 +62,7 @@ class Decisions:
         if score is None:
             self._omissions.note("scores that are no number from 0 to 1")
         elif at >= self._scores.get(id, (0.0, 0.0))[0]:
-            self._scores[id] = (at, score)
+            self._omissions.note(TOO_MANY, hold(self._scores, id, (at, score)))
 
     def _decision(self, id: str, item: Mapping[str, Any]) -> None:
         model, plan = name_of(item.get("model")), item.get("plan")
@@ -54,11 +71,11 @@ class Decisions:
             return
         told: Mapping[str, Any] = plan if isinstance(plan, Mapping) else {}
         seen, kind = _seen(item, told), name_of(told.get("task"))
-        chance = number_of(told.get("propensity"))
+        chance = number_of(told.get("propensity")) if told.get("chosen") == model else None  # else of whom failed
         row = Row(id, name_of(item.get("router")), seen.sketch, seen.size, seen.worded, kind, chance)
         cut = item.get("finish") == "length"
         tokens = None if cut else tokens_of(item.get("output_tokens"))
-        decided = (row, model, Answer(0.0, tokens, number_of(item.get("cost_usd"))))
+        decided = (row, model, Answer(0.0, tokens, usd_of(item.get("cost_usd"))))
         self._omissions.note(TOO_MANY, hold(self._rows, id, decided))
 
     def rows(self) -> Iterator[Row]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import json
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple, Protocol
 
 from capability_router.errors import ConfigError
 from capability_router.learning.logs.omissions import Omissions
@@ -51,33 +53,43 @@ class Source:
         self._told = at
 
     def lines(self, file: IO[bytes]) -> Iterator[bytes]:
-        """Its lines; where gzip breaks off, those before."""
+        """Its lines in UTF-8, without a mark of the byte order; where gzip breaks off, those before."""
+        yield from self._bounded(self._pieces(file))
+
+    def _pieces(self, file: IO[bytes]) -> Iterator[bytes]:
+        """Its lines, of a long one a piece after the other."""
         try:
-            while line := file.readline(LONGEST):
-                self.told()
-                if len(line) < LONGEST or line.endswith(b"\n"):
-                    yield line
-                else:
-                    self._skip(file)
+            with _in_utf8(file) as source:
+                while piece := source.readline(LONGEST):
+                    self.told()
+                    yield piece
         except (EOFError, OSError, zlib.error):
             self.omissions.note("the rest of a file that breaks off or is damaged")
 
-    def _skip(self, file: IO[bytes]) -> None:
-        while (rest := file.readline(LONGEST)) and not rest.endswith(b"\n"):
-            self.told()
-        self.omissions.note("lines of more than 16 MB")
+    def _bounded(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """Without lines that come in pieces."""
+        skipping = False
+        for piece in pieces:
+            last = len(piece) < LONGEST or piece.endswith(b"\n")
+            if last and not skipping:
+                yield piece
+            elif not skipping:
+                self.omissions.note("lines of more than 16 MB")
+            skipping = not last
 
     def items(self) -> Iterator[dict[str, Any]]:
         """Every JSON object in it."""
         with self.open() as file:
-            lines = self.lines(file)
-            first = next((line for line in lines if line.strip()), b"")
-            if first.lstrip().startswith(b"[") or first.strip() == b"{":
-                yield from self._document(first, lines)
+            pieces = self._pieces(file)
+            first = next((piece for piece in pieces if piece.strip()), b"")
+            if first.lstrip()[:1] == b"[" or (first.lstrip()[:1] == b"{" and not _whole(first)):
+                yield from self._document(first, pieces)
                 return
-            yield from self._of_line(first)
-            for line in lines:
-                yield from self._of_line(line)
+            yield from self._of_lines(chain((first,), pieces))
+
+    def _of_lines(self, pieces: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+        for line in self._bounded(pieces):
+            yield from self._of_line(line)
 
     def _of_line(self, line: bytes) -> Iterator[dict[str, Any]]:
         if not line.strip():
@@ -87,20 +99,23 @@ class Source:
         except (ValueError, RecursionError):
             self.omissions.note("lines that are no JSON")
 
-    def _document(self, first: bytes, lines: Iterator[bytes]) -> Iterator[dict[str, Any]]:
+    def _document(self, first: bytes, pieces: Iterator[bytes]) -> Iterator[dict[str, Any]]:
+        """One document in one line or many; lines, where it is none from its first object on."""
         parts, size = [first], len(first)
-        for line in lines:
-            size += len(line)
-            if size > LARGEST:
+        for piece in pieces:
+            parts.append(piece)
+            if (size := size + len(piece)) > LARGEST:
                 self.omissions.note("the rest of a JSON document of more than 512 MB")
                 break
-            parts.append(line)
         text, at = b"".join(parts).decode("utf-8", "replace"), 0
         while (at := _past(text, at)) < len(text):
             try:
                 item, at = _DECODER.raw_decode(text, at)
             except (ValueError, RecursionError):
-                self.omissions.note("the rest of a JSON document that breaks off or is damaged")
+                if first.lstrip()[:1] == b"{" and not text[:at].strip():
+                    yield from self._of_lines(chain(parts, pieces))
+                else:
+                    self.omissions.note("the rest of a JSON document that breaks off or is damaged")
                 return
             yield from self._spread(item)
 
@@ -116,6 +131,46 @@ class Source:
         for each in (each for items in lists for each in items):
             if isinstance(each, Mapping):
                 yield dict(each)
+
+
+def _whole(line: bytes) -> bool:
+    """Whether it is JSON by itself."""
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+class _Lines(Protocol):
+    """At most `size` bytes of the next line, with its end."""
+
+    def readline(self, size: int, /) -> bytes: ...
+
+
+@contextmanager
+def _in_utf8(file: IO[bytes]) -> Iterator[_Lines]:
+    """The same from here on, where a mark of the byte order is here: without it, and UTF-16 as UTF-8."""
+    head = file.peek(3)[:3] if isinstance(file, io.BufferedReader) else b""
+    if head[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        text = io.TextIOWrapper(file, "utf-16", "replace", newline="\n")
+        try:
+            yield _Recoded(text)
+        finally:
+            text.detach()  # the file is not its to close
+    else:
+        file.read(3 if head == codecs.BOM_UTF8 else 0)
+        yield file
+
+
+class _Recoded(NamedTuple):
+    """A text, line by line in UTF-8."""
+
+    text: io.TextIOWrapper
+
+    def readline(self, size: int, /) -> bytes:
+        """At most so many characters."""
+        return self.text.readline(size).encode("utf-8", "replace")
 
 
 def _past(text: str, at: int) -> int:

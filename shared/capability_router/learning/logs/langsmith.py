@@ -14,7 +14,17 @@ from typing import Any, NamedTuple
 
 from capability_router.errors import ConfigError
 from capability_router.learning.logs.omissions import Omissions
-from capability_router.learning.logs.row import TOO_MANY, Answer, Row, hold, name_of, number_of, score_of, tokens_of
+from capability_router.learning.logs.row import (
+    TOO_MANY,
+    Answer,
+    Row,
+    hold,
+    name_of,
+    number_of,
+    score_of,
+    tokens_of,
+    usd_of,
+)
 from capability_router.learning.logs.seen import Seen, terms_of, texts_of, with_text, without_text
 
 _DEEP = 100  # runs around runs
@@ -138,12 +148,12 @@ def _run(item: Mapping[str, Any]) -> Run:
     }
     parent, routed = name_of(item.get("parent_run_id")), name_of(facts.get("router_model"))
     if routed and item.get("run_type") != "llm":
-        tokens, usd = tokens_of(facts.get("router_output_tokens")), number_of(facts.get("router_cost_usd"))
+        tokens, usd = tokens_of(facts.get("router_output_tokens")), usd_of(facts.get("router_cost_usd"))
         request = name_of(facts.get("router_request_id"))
         return Run(parent, True, routed, request, Answer(0.0, tokens, usd), _seen(item, facts, extra), _kind(facts))
     model = "" if item.get("run_type") != "llm" or item.get("error") else _model(facts, extra)
     seen = _seen(item, facts, extra) if model else None
-    usd, tokens = number_of(item.get("total_cost")), _tokens(item)
+    usd, tokens = usd_of(item.get("total_cost")), _tokens(item)
     return Run(parent, False, model, "", Answer(0.0, tokens, usd), seen, _kind(facts))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any, NamedTuple, TypeVar
 
 from capability_router.learning.quality.sketch import Sketch
@@ -72,11 +73,22 @@ def tokens_of(value: object) -> int | None:
     return round(number) if number is not None and number <= 1e7 else None
 
 
+def usd_of(value: object) -> float | None:
+    """A cost of at most a million USD; None for what is none."""
+    number = number_of(value)
+    return number if number is not None and number <= 1e6 else None
+
+
 def name_of(value: object) -> str:
-    """A name or an id, at most 200 characters of it; "" for what is none."""
+    """A name or an id, in at most 200 characters; "" for what is none. A longer one ends in a digest of itself."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # a table's column of numbers with gaps
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value) if abs(value) < 1 << 64 else ""
-    return value[:MOST_OF_A_NAME] if isinstance(value, str) else ""
+    if not isinstance(value, str) or len(value) <= MOST_OF_A_NAME:
+        return value if isinstance(value, str) else ""
+    digest = blake2b(value.encode("utf-8", "replace"), digest_size=16).hexdigest()
+    return f"{value[: MOST_OF_A_NAME - len(digest) - 1]}~{digest}"
 
 
 def names_of(value: object) -> tuple[str, ...]:

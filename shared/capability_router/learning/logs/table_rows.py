@@ -7,7 +7,7 @@ from hashlib import blake2b
 from typing import Any
 
 from capability_router.learning.logs.omissions import Omissions
-from capability_router.learning.logs.row import TOO_MANY, Answer, Row, hold, name_of, number_of, score_of, tokens_of
+from capability_router.learning.logs.row import TOO_MANY, Answer, Row, hold, name_of, score_of, tokens_of, usd_of
 from capability_router.learning.logs.seen import Seen, terms_of, texts_of, with_text, without_text
 
 NEEDED = ("model", "score")
@@ -25,6 +25,8 @@ class TableRows:
     def __init__(self, omissions: Omissions) -> None:
         self._omissions = omissions
         self._rows: dict[str, Row] = {}
+        self._texts: dict[str, int] = {}  # by id, a hash
+        self._times: dict[tuple[str, str], int] = {}  # how often a text was put to a model, from the second time on
 
     def take(self, item: Mapping[str, Any], source: str) -> None:
         """One line. In a line with `outcomes`, `task` is a label for reports: a live request has none."""
@@ -34,9 +36,12 @@ class TableRows:
             terms, answers = (routing if isinstance(routing, Mapping) else {}), outcomes
         else:
             terms, answers = item, {name_of(item.get("model")): item}
-        found = {name: answer for name in answers if (answer := self._answer(name, answers[name])) is not None}
+        every = ((name, self._answer(name, told)) for name, told in answers.items())
+        found = {name_of(name): answer for name, answer in every if answer is not None}
         if found:
             self._join(item, terms, source, found)
+        elif not answers:
+            self._omissions.note("requests without outcomes")
 
     def _answer(self, model: object, told: object) -> Answer | None:
         score = score_of(told.get("score")) if isinstance(told, Mapping) else None
@@ -45,21 +50,39 @@ class TableRows:
         elif score is None:
             self._omissions.note("scores that are no number from 0 to 1")
         else:
-            return Answer(score, tokens_of(told.get("output_tokens")), number_of(told.get("cost_usd")))
+            return Answer(score, tokens_of(told.get("output_tokens")), usd_of(told.get("cost_usd")))
         return None
 
     def _join(
         self, item: Mapping[str, Any], terms: Mapping[str, Any], source: str, answers: dict[str, Answer]
     ) -> None:  # fmt: skip
         texts = texts_of(item)
-        id = name_of(item.get("id")) or _digest(texts, terms) or f"{source} {len(self._rows)}"
+        id = self._named(item, texts) or self._again(_digest(texts, terms), answers) or f"{source} {len(self._rows)}"
         row = self._rows.get(id)
         if row is None:
             seen = _seen(item, terms, texts)
             kind = name_of(item.get("task")) or name_of(terms.get("task"))
             row = Row(id, name_of(item.get("dataset")), seen.sketch, seen.size, seen.worded, kind)
             self._omissions.note(TOO_MANY, hold(self._rows, id, row))
-        row.answers.update({name_of(model): answer for model, answer in answers.items()})
+        self._omissions.note("scores before the last one of a request and model", len(row.answers.keys() & answers))
+        row.answers.update(answers)
+
+    def _named(self, item: Mapping[str, Any], texts: list[str]) -> str:
+        """The id that it has; told is if that stood for another text before."""
+        id = name_of(item.get("id"))
+        if id and texts and self._texts.setdefault(id, hash(tuple(texts))) != hash(tuple(texts)):
+            self._omissions.note("texts that differ from the first one with their id")
+        return id
+
+    def _again(self, digest: str, answers: Mapping[str, Answer]) -> str:
+        """The id of a request without one: of its text, and of the how manieth time that it was put to a model."""
+        times = 1
+        for model in answers if digest else ():
+            asked = self._rows.get(digest)
+            if asked is not None and model in asked.answers:
+                times = max(times, self._times.get((digest, model), 1) + 1)
+                self._times[digest, model] = times
+        return digest if times == 1 else f"{digest} {times}"
 
     def rows(self) -> Iterator[Row]:
         """All of them."""

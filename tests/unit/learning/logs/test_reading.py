@@ -243,3 +243,88 @@ def test_reading_tells_how_far_it_is(tmp_path: Path) -> None:
     told: list[int] = []
     read([tmp_path / "log.jsonl"], tick=told.append)
     assert sum(told) == (tmp_path / "log.jsonl").stat().st_size
+
+
+ROWS = [{"id": str(i), "prompt": f"p {i}", "model": "a", "score": 0.5} for i in range(3)]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le-with-mark"])
+@pytest.mark.parametrize("text", [json.dumps(ROWS), json.dumps(ROWS, indent=1), "\n".join(map(json.dumps, ROWS))])
+def test_a_mark_of_the_byte_order_is_none_of_the_text(tmp_path: Path, text: str, encoding: str) -> None:
+    marked = f"\ufeff{text}".encode("utf-16-le") if encoding == "utf-16-le-with-mark" else text.encode(encoding)
+    (tmp_path / "log.json").write_bytes(marked)
+    log = read([tmp_path / "log.json"])
+    assert ([row.id for row in log.rows], log.omissions) == (["0", "1", "2"], [])
+
+
+@pytest.mark.parametrize(
+    "text", [json.dumps(ROWS), json.dumps({"runs": ROWS}), f'{{"runs": [\n{json.dumps(ROWS)[1:]}}}']
+)
+def test_a_document_may_be_longer_than_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """A LangSmith export in one line is soon beyond 16 MB."""
+    monkeypatch.setattr("capability_router.learning.logs.items.LONGEST", 50)
+    (tmp_path / "runs.json").write_text(text, encoding="utf-8")
+    log = read([tmp_path / "runs.json"])
+    assert ([row.id for row in log.rows], log.omissions) == (["0", "1", "2"], [])
+
+
+def test_lines_that_are_too_long_cost_only_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("capability_router.learning.logs.items.LONGEST", 100)
+    long = {"id": "long", "prompt": "x" * 500, "model": "a", "score": 1}
+    log = read([lines(tmp_path / "log.jsonl", ROWS[0], long, ROWS[1], long)])
+    assert ([row.id for row in log.rows], reasons(log)) == (["0", "1"], {"lines of more than 16 MB": 2})
+
+
+def test_a_log_whose_first_line_is_torn_is_lines_all_the_same(tmp_path: Path) -> None:
+    path = lines(tmp_path / "log.jsonl", *ROWS)
+    path.write_bytes(b'{"id": "torn", "prom\n' + path.read_bytes())
+    log = read([path])
+    assert ([row.id for row in log.rows], reasons(log)) == (["0", "1", "2"], {"lines that are no JSON": 1})
+
+
+def test_long_names_and_ids_stay_apart(tmp_path: Path) -> None:
+    many = [{"id": f"{'i' * 300}{i}", "prompt": "p", "model": f"{'m' * 300}{i}", "score": 1} for i in range(2)]
+    log = read([lines(tmp_path / "log.jsonl", *many)])
+    assert len(log.rows) == 2
+    assert len({model for row in log.rows for model in row.answers}) == 2
+    assert max(len(row.id) for row in log.rows) == 200
+
+
+def test_without_ids_the_same_prompt_again_is_asked_again(tmp_path: Path) -> None:
+    """Of logs without ids every score counts, and those of two models are of one request wherever they can be."""
+    said = [("a", 1), ("a", 0), ("a", 1), ("b", 0), ("b", 1)]
+    log = read([lines(tmp_path / "log.jsonl", *({"prompt": "p", "model": m, "score": s} for m, s in said))])
+    told = [{model: answer.score for model, answer in row.answers.items()} for row in log.rows]
+    assert (told, log.omissions) == ([{"a": 1, "b": 0}, {"a": 0, "b": 1}, {"a": 1}], [])
+
+
+def test_an_id_that_stands_for_two_texts_is_told(tmp_path: Path) -> None:
+    clash = [{"id": 1.0, "prompt": f"p {i}", "model": "a", "score": i} for i in range(2)]
+    log = read([lines(tmp_path / "log.jsonl", *clash)])
+    assert [(row.id, row.answers["a"].score) for row in log.rows] == [("1", 1)]
+    assert reasons(log) == {
+        "texts that differ from the first one with their id": 1,
+        "scores before the last one of a request and model": 1,
+    }
+
+
+def test_the_chance_of_a_choice_is_not_that_of_whom_it_fell_back_on(tmp_path: Path) -> None:
+    """A model that was tried at 1 % and failed: the answer came of another, which is asked nearly always."""
+    tried = {"plan": {"chosen": "b", "propensity": 0.01}}
+    log = [decided("kept", **tried, model="b"), decided("fell", **tried, model="a")]
+    scores = [feedback_record(id, "a", 1.0, at=1.0) for id in ("kept", "fell")]
+    assert [row.chance for row in read([lines(tmp_path / "log.jsonl", *log, *scores)]).rows] == [0.01, None]
+
+
+@pytest.mark.parametrize("head", ["Model;Score;Prompt", '"model"\t" score "\tprompt', "model|score|prompt"])
+def test_columns_are_found_whatever_stands_between_them(tmp_path: Path, head: str) -> None:
+    between = next(each for each in ";\t|" if each in head)
+    (tmp_path / "t.csv").write_text(f"{head}\n{between.join(('a', '0.5', 'hello'))}\n", encoding="utf-8")
+    (row,) = read([tmp_path / "t.csv"]).rows
+    assert (row.answers["a"].score, row.worded) == (0.5, True)
+
+
+def test_what_is_no_utf8_and_what_has_no_outcome_is_told(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes("model,score,prompt\na,1,é\n".encode("latin-1"))
+    log = read([tmp_path / "t.csv", lines(tmp_path / "t.jsonl", {"id": "x", "prompt": "p", "outcomes": {}})])
+    assert reasons(log) == {"letters that are not UTF-8, in lines": 1, "requests without outcomes": 1}

@@ -1,0 +1,74 @@
+"""An answer in which a model refuses, or which was filtered, where a structured one was asked for: an error of its own.
+
+Without it a parser would say that the answer is no JSON, or give None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from langchain_core import exceptions
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.runnables import Runnable, RunnableGenerator
+
+from capability_router.request import Finish
+from langchain_router.messages.replies import finish_of
+
+_Refusal: Any = getattr(exceptions, "ModelRefusalError", exceptions.OutputParserException)  # core 1.7.5 and later
+
+
+class AnswerWithheld(_Refusal):  # type: ignore[misc]  # a class that depends on the version of langchain-core
+    """A structured answer that was not given. `raw_message` is what came in its place, with the words of a refusal."""
+
+    def __init__(self, told: str, raw_message: BaseMessage) -> None:
+        super().__init__(told)
+        self.raw_message = raw_message
+
+
+class _Ends:
+    """What the messages of one answer say of its end. The last one that says so stands in the error."""
+
+    def __init__(self) -> None:
+        self._told = ""
+        self._message: BaseMessage | None = None
+
+    def see(self, message: BaseMessage) -> None:
+        told = _told(message)
+        if told:
+            self._told, self._message = told, message
+
+    def check(self) -> None:
+        if self._message is not None:
+            raise AnswerWithheld(self._told, self._message)
+
+
+def _told(message: BaseMessage) -> str:
+    if not isinstance(message, AIMessage):
+        return ""
+    finish = finish_of(message.response_metadata)
+    if finish is Finish.CONTENT_FILTER:
+        return "no structured answer: a content filter stopped the model"
+    refuses = finish is Finish.REFUSAL or message.additional_kwargs.get("refusal")
+    return "no structured answer: the model refused" if refuses else ""
+
+
+def _checked(messages: Iterator[Any]) -> Iterator[Any]:
+    ends = _Ends()
+    for message in messages:
+        ends.see(message)
+        yield message
+    ends.check()
+
+
+async def _achecked(messages: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    ends = _Ends()
+    async for message in messages:
+        ends.see(message)
+        yield message
+    ends.check()
+
+
+def checked() -> Runnable[Any, Any]:
+    """Gives each message on, and raises AnswerWithheld at the end of an answer that is none."""
+    return RunnableGenerator(_checked, _achecked)

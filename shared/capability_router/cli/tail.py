@@ -1,0 +1,105 @@
+"""`capability-router tail LOG`: decisions as they are made, a line each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from capability_router.cli import screen
+from capability_router.table import folded, printable, wide
+
+_LOOK_S = 0.25
+
+
+@click.command()
+@click.argument("log", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("-n", "--lines", "last", type=click.IntRange(0), default=10, show_default=True, help="Of those there.")
+@click.option("--follow/--no-follow", default=True, show_default=True, help="Wait for more, until Ctrl-C.")
+@click.option("--model", help="Only what this model answered or failed at.")
+@click.option("--tenant", help="Only this tenant's.")
+@click.option("--troubled", is_flag=True, help="Only requests with a failed attempt, and those that none answered.")
+@click.option("--json", "as_json", is_flag=True, help="The records themselves, a line each.")
+def tail(
+    log: Path, last: int, follow: bool, model: str | None, tenant: str | None, troubled: bool, as_json: bool
+) -> None:  # fmt: skip
+    """Print the decisions in LOG (JSONL) as they are made: who answered, at what cost and after how long, and why.
+
+    Goes on with the new file when the log is rotated. What can't be read is counted.
+    """
+    from capability_router.telemetry.decision_log import parse_log
+
+    unreadable = 0
+    for line in _lines(log, last, follow):
+        read = parse_log([line.decode("utf-8", "replace")])
+        unreadable += read.unreadable
+        for record in read.decisions:
+            if _asked_for(record, model, tenant, troubled):
+                _show(record, as_json)
+    if unreadable:
+        click.echo(f"{log}: {unreadable} lines could not be read and were left out", err=True)
+
+
+def _lines(log: Path, last: int, follows: bool) -> Iterator[bytes]:
+    from capability_router.clock import SystemClock
+    from capability_router.errors import ConfigError
+    from capability_router.telemetry.following import follow
+
+    def wait() -> bool:
+        if follows:
+            SystemClock().sleep(_LOOK_S)
+        return follows
+
+    try:
+        yield from follow(log, last, wait)
+    except OSError as error:
+        raise ConfigError(f"cannot read the decision log {str(log)!r}: {error.strerror or error}") from error
+    except KeyboardInterrupt:
+        return
+
+
+def _asked_for(record: Mapping[str, Any], model: str | None, tenant: str | None, troubled: bool) -> bool:
+    attempts = record["attempts"]
+    if model is not None and model not in {record.get("model"), *(attempt["model"] for attempt in attempts)}:
+        return False
+    if tenant is not None and record.get("tenant") != tenant:
+        return False
+    return not troubled or record.get("model") is None or any(attempt.get("fault") for attempt in attempts)
+
+
+def _show(record: Mapping[str, Any], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(record, separators=(",", ":"), ensure_ascii=False))
+        return
+    line, room = printable(_told(record)), screen.width()
+    click.echo(line if room is None or wide(line) <= room else next(iter(folded(line, room - 1))) + "…")
+
+
+def _told(record: Mapping[str, Any]) -> str:
+    """One line of columns that stay where they are from request to request."""
+    from capability_router.telemetry.amounts import money, seconds, stamp
+
+    cost, took = record.get("cost_pico"), record["elapsed_s"]
+    when = stamp(record["at"])[11:19]
+    whose = " ".join(str(record[name]) for name in ("tenant", "task") if record.get(name))
+    paid = money(cost) if isinstance(cost, int) and cost >= 0 else "?"
+    return (
+        f"{when}  {record.get('model') or 'nobody'!s:<28} {paid:>11} {seconds(took):>8}  "
+        f"{whose + ': ' if whose else ''}{_why(record)}"
+    )
+
+
+def _why(record: Mapping[str, Any]) -> str:
+    """The faults on the way, else why nobody could take it, else why this model."""
+    faults = [f"{attempt['model']} {attempt['fault']}" for attempt in record["attempts"] if attempt.get("fault")]
+    if faults:
+        return f"after {', '.join(faults)}" if record.get("model") else ", ".join(faults)
+    plan = record.get("plan")
+    refusals = plan.get("refusals") if isinstance(plan, Mapping) and not record.get("model") else None
+    if isinstance(refusals, list) and refusals:
+        told = (f"{each.get('model')} {each.get('rule')}" for each in refusals if isinstance(each, Mapping))
+        return f"not eligible: {', '.join(told)}"
+    return str(record.get("reason") or "")

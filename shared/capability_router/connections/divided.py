@@ -1,0 +1,104 @@
+"""A pool for each event loop, where several loops use one client at the same time.
+
+A program that serves each thread with a loop of its own has one model for all of them, and the model one client. Its
+pool knows no loop: it gives a connection of one loop to a call in another, which fails, or waits for ever for an
+answer that wakes the first loop only. The SDKs' own retries hide most of that; the router has switched them off. So
+each loop is given a pool of its own, made as the one that is there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from copy import copy
+from threading import Lock
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from capability_router.connections.pools import loop_of, pools
+
+_KEPT = ("_connections", "_requests")  # the lists of httpcore's pools
+
+
+class Divided:
+    """Stands in the place of a pool. `owner`: the loop that has used it so far, and keeps it."""
+
+    def __init__(self, pool: Any, owner: asyncio.AbstractEventLoop) -> None:
+        self._pool = pool
+        self._shares: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary({owner: pool})
+        self._lock = Lock()
+        for connection in pool.connections:
+            loop = loop_of(connection)
+            if loop is not None and loop is not owner and not loop.is_closed():
+                pool._connections.remove(connection)
+                self._of(loop)._connections.append(connection)
+
+    @property
+    def connections(self) -> list[Any]:
+        """Of all loops."""
+        with self._lock:
+            shares = list(self._shares.values())
+        return [connection for share in shares for connection in share.connections]
+
+    async def handle_async_request(self, request: Any) -> Any:
+        """Over a connection of the loop that is running."""
+        return await self._own().handle_async_request(request)
+
+    async def aclose(self) -> None:
+        """Close all: what is another loop's that loop is asked to close, in its own time."""
+        here = asyncio.get_running_loop()
+        with self._lock:
+            shares = list(self._shares.items())
+        for loop, share in shares:
+            if loop is here:
+                await share.aclose()
+            elif loop.is_running():
+                asyncio.run_coroutine_threadsafe(share.aclose(), loop)
+
+    async def __aenter__(self) -> Divided:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def _own(self) -> Any:
+        loop = asyncio.get_running_loop()
+        return self._shares.get(loop) or self._of(loop)
+
+    def _of(self, loop: asyncio.AbstractEventLoop) -> Any:
+        with self._lock:
+            for other in [known for known in self._shares if known.is_closed()]:
+                del self._shares[other]
+            share = self._shares.get(loop)
+            if share is None:
+                share = self._shares[loop] = _another(self._pool)
+            return share
+
+    def __repr__(self) -> str:
+        return f"<Divided {self._pool!r} among {len(self._shares)} event loops>"
+
+
+def divide(model: object, owner: asyncio.AbstractEventLoop) -> int:
+    """Give each loop its own pool below a model; how many are divided. What is of another shape is left alone."""
+    count = 0
+    for pool, holder, name in pools(model):
+        if _divisible(pool) and holder is not None:
+            setattr(holder, name, Divided(pool, owner))
+            count += 1
+        count += isinstance(pool, Divided)
+    return count
+
+
+def _divisible(pool: Any) -> bool:
+    lists = all(isinstance(getattr(pool, name, None), list) for name in _KEPT)
+    return lists and hasattr(pool, "handle_async_request")
+
+
+def _another(pool: Any) -> Any:
+    """An empty pool with the same settings."""
+    share = copy(pool)
+    for name, value in vars(pool).items():
+        if name in _KEPT:
+            setattr(share, name, [])
+        elif type(value).__name__.endswith("Lock"):
+            setattr(share, name, type(value)())
+    return share

@@ -1,0 +1,81 @@
+"""The pools of connections below a model of an SDK, and the event loop that a connection belongs to.
+
+No SDK is imported: pools are found by the names under which clients are kept, and known by their shape (httpcore's,
+below httpx, below nearly every SDK).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+_WAYS = ("client", "transport", "mounts", "pool", "model", "llm", "bound", "sdk")  # in names that lead to pools
+_MOST = 200  # objects looked at below one model; an SDK's pool is some five steps away
+_LAYERS = 5  # connections around a connection: proxies, tunnels
+
+
+class Held(NamedTuple):
+    """A pool, and under which name of which object it was found; `holder` None = it was given itself."""
+
+    pool: Any
+    holder: Any = None
+    name: str = ""
+
+
+def pools(root: object) -> Iterator[Held]:
+    """Those below a model. Nothing is computed or made for being asked."""
+    todo, seen = [Held(root)], dict[int, object]()
+    while todo and len(seen) < _MOST:
+        held = todo.pop()
+        if id(held.pool) in seen:
+            continue
+        seen[id(held.pool)] = held.pool
+        if isinstance(getattr(type(held.pool), "connections", None), property):
+            yield held
+        else:
+            todo += _below(held.pool)
+
+
+def _below(held: Any) -> Iterator[Held]:
+    """What it keeps under names that may lead to a pool."""
+    if isinstance(held, dict):  # httpx keeps transports by the addresses that they are for
+        yield from (Held(value) for value in held.values() if hasattr(value, "__dict__"))
+        return
+    for names in (getattr(held, "__dict__", None), getattr(held, "__pydantic_private__", None)):
+        for name, value in names.items() if isinstance(names, dict) else ():
+            leads = any(way in name for way in _WAYS) and not isinstance(value, type)
+            if leads and (hasattr(value, "__dict__") or isinstance(value, dict)):
+                yield Held(value, held, name)
+
+
+def innermost(connection: Any) -> Any:
+    """The connection below those that stand for it."""
+    for _ in range(_LAYERS):
+        inner = getattr(connection, "_connection", None)
+        if inner is None:
+            break
+        connection = inner
+    return connection
+
+
+def socket_stream(connection: Any) -> Any:
+    """anyio's stream over a connection's socket, below httpcore's own and those of TLS."""
+    stream = getattr(getattr(innermost(connection), "_network_stream", None), "_stream", None)
+    for _ in range(_LAYERS):
+        below = getattr(stream, "transport_stream", None)
+        if below is None:
+            break
+        stream = below
+    return stream
+
+
+def loop_of(connection: Any) -> asyncio.AbstractEventLoop | None:
+    """asyncio's transports tell their loop. uvloop's don't, but anyio has waited for an answer in it."""
+    stream = socket_stream(connection)
+    waited = getattr(getattr(stream, "_protocol", None), "read_event", None)
+    for held in (getattr(stream, "_transport", None), waited):
+        loop = getattr(held, "_loop", None)
+        if isinstance(loop, asyncio.AbstractEventLoop):
+            return loop
+    return None

@@ -1,0 +1,75 @@
+"""Reading a log that is being written: its last lines, then what comes, also after it has given way to a new file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+_STEP = 1 << 16
+LONGEST = 16 << 20
+"""Bytes in which an end of a line must be found; what is longer is left out."""
+
+
+def follow(path: Path, last: int, wait: Callable[[], bool]) -> Iterator[bytes]:
+    """The last lines that are there, then each new one, without their ends. Raises OSError if there is no file yet.
+
+    `wait` passes the time between two looks; where it gives False the reading ends with what is there.
+    """
+    file: BinaryIO = path.open("rb")
+    held = _Held()
+    try:
+        file.seek(_begin(file, last))
+        yield from held.lines(file)
+        while True:
+            newer = _newer(path, file)
+            yield from held.lines(file)  # to its very end: something may have come before it was moved
+            if newer is not None:
+                file.close()
+                file, held = newer, _Held()
+            elif not wait():
+                return
+    finally:
+        file.close()
+
+
+class _Held:
+    """The beginning of a line whose end has not come yet."""
+
+    def __init__(self) -> None:
+        self._begun = b""
+
+    def lines(self, file: BinaryIO) -> Iterator[bytes]:
+        """The lines that have come to their end."""
+        while piece := file.read(_STEP):
+            *whole, begun = (self._begun + piece).split(b"\n")
+            self._begun = begun if len(begun) <= LONGEST else b""
+            yield from filter(None, whole)
+
+
+def _begin(file: BinaryIO, last: int) -> int:
+    """Where the last so many whole lines begin."""
+    at = file.seek(0, os.SEEK_END)
+    ends = last + 1  # the first of these ends the line before
+    while at > 0:
+        size = min(_STEP, at)
+        at -= size
+        file.seek(at)
+        piece = file.read(size)
+        while (found := piece.rfind(b"\n")) >= 0:
+            ends -= 1
+            if not ends:
+                return at + found + 1
+            piece = piece[:found]
+    return 0
+
+
+def _newer(path: Path, file: BinaryIO) -> BinaryIO | None:
+    """The file that is at the path now, if it is another one or was emptied; None = the same, or there is none yet."""
+    try:
+        now = os.stat(path)
+        same = os.path.samestat(now, os.fstat(file.fileno()))
+        return None if same and now.st_size >= file.tell() else path.open("rb")
+    except FileNotFoundError:
+        return None

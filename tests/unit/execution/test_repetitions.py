@@ -1,0 +1,35 @@
+"""A model that is asked once more, when something else is in the way by then."""
+
+from __future__ import annotations
+
+from unit.execution.staged import Stage, told
+
+from capability_router.health.permit import Permit, Verdict
+
+
+def test_a_model_that_is_full_when_its_turn_to_be_repeated_comes_is_waited_for() -> None:
+    stage = Stage("a", card_a={"limits": {"concurrency": 1}}, retry={"wait": 1.0})
+    stage.begin()
+    assert told(stage.faulted(101.0)) == [("alarm", 102.0)]
+    other = stage.router.board.admit("a", 101.5)
+    assert isinstance(other, Permit)
+    for now in (102.0, 102.1, 102.2):
+        ((kind, again),) = told(stage.rang(now))
+        assert (kind, round(again, 6)) == ("alarm", round(now + 0.1, 6))
+    stage.router.board.settle(other, Verdict(True), 102.25)
+    assert told(stage.rang(102.3))[0] == ("launch", 2, "a", "overloaded")
+    stage.completed(103.0, 2)
+    assert stage.outcome.model == "a"
+
+
+def test_but_not_longer_than_anything_else() -> None:
+    stage = Stage("a", card_a={"limits": {"concurrency": 1}}, retry={"wait": 1.0, "max_wait_s": 2.0})
+    stage.begin()
+    stage.faulted(101.0)
+    stage.router.board.admit("a", 101.5)
+    now = 102.0
+    while stage.machine.over is None:
+        effects = stage.rang(now)
+        now = told(effects)[0][1] if stage.machine.over is None else now
+    assert now <= 103.1
+    assert "Not tried again: a: full: 1 call" in str(stage.error)
