@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableConfig
@@ -15,11 +17,15 @@ from langchain_router.attempts.fault_notes import FaultNotes, tracers_of
 from langchain_router.attempts.faults import fault_of, unsupported
 from langchain_router.attempts.listeners import Shown
 from langchain_router.attempts.structured import StructuredAttempt
+from langchain_router.attempts.told import told
 from langchain_router.bindings import Structured
 from langchain_router.call import Call
 from langchain_router.fleet.fleet import Fleet
 from langchain_router.partners.dialects import dialect_of
 from langchain_router.tracing import ChainRun, attempt_config
+
+_UNSEEN = Shown()
+"""Of an attempt that nobody can see: no handler is told of it, so nothing is ever noted there."""
 
 
 class Attempts:
@@ -32,7 +38,7 @@ class Attempts:
     ) -> None:
         self._fleet, self._call, self._run, self._config = fleet, call, run, config
         self._one_answer = on_partial == "raise"
-        self._shown = Shown()
+        self._shown = _UNSEEN
         self._tracers, self._notes = tracers_of(run.handlers), dict[int, FaultNotes]()
 
     def start(self, launch: Launch) -> ModelAttempt:
@@ -41,11 +47,11 @@ class Attempts:
             self._over(launch.after)
         config = attempt_config(self._run, self._config, launch)
         model, structured = self._fleet[launch.candidate.id], isinstance(self._call.bound, Structured)
-        void, self._shown = self._shown, Shown(dialect_of(model).counting)
+        may_show = self._may_show(model)
+        void, self._shown = self._shown, Shown(dialect_of(model).counting) if may_show else _UNSEEN
         attempt = (StructuredAttempt if structured else ModelAttempt)(
             model, self._call, config, launch, self._fleet.loops
         )
-        may_show = self._may_show(model)
         if may_show and (structured or self._call.mode == "invoke"):
             attempt.watch(self._shown, void)
         if may_show:
@@ -63,6 +69,10 @@ class Attempts:
     def _may_show(self, model: BaseChatModel) -> bool:
         """Whether anybody may see an answer while it is made, or the model gathers it from a stream."""
         return bool(self._one_answer or self._run.handlers or model.callbacks or _streams(model))
+
+    def told(self, chunks: Sequence[Any]) -> tuple[Any, str]:
+        """What the chunks of an answer come to, for an evaluator: the caller's own object, and its text."""
+        return told(self._call, chunks)
 
     def end(self, outcome: Outcome) -> None:
         """The request is over, and so are its attempts."""

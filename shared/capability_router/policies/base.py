@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from capability_router.catalog.card import ModelCard
 from capability_router.features import Features
+from capability_router.learning.guard import Foreseen, Guard
 from capability_router.request import Request
 
 Terms = tuple[tuple[str, float], ...]
@@ -24,7 +25,7 @@ class Row:
     `queue_s` in seconds, None = unknown. `load` is the calls in flight, `pressure_s` the recent peak of waits
     times the calls that would share it. `held` = why it can't be used just now, "" = it can. `stays` = the
     conversation is with it. `believed`: its quality without what was learned of requests, None = nothing was.
-    `error`: the standard error of `quality`, as far as it was learned.
+    `error`: the standard error of `quality`, as far as it was learned. `answers`: how many are asked for at once.
     """
 
     card: ModelCard
@@ -39,6 +40,15 @@ class Row:
     fallback_pico: int = 0
     believed: float | None = None
     error: float = 0.0
+    answers: int = 1
+
+    def dearer(self, extra_pico: int) -> Row:
+        """The same with so much of another model's cost added; its own is known."""
+        cost = (self.cost_pico or 0) + extra_pico
+        return Row(
+            self.card, self.quality, cost, self.latency_s, self.queue_s, self.load, self.held, self.stays,
+            self.pressure_s, extra_pico, self.believed, self.error, self.answers,
+        )  # fmt: skip
 
 
 class Scene(NamedTuple):
@@ -75,8 +85,13 @@ class Knowledge(Protocol):
     ) -> Sequence[Judged]: ...
     def registered(self, models: Sequence[str]) -> None: ...
     def sketch(self, request: Request) -> Any: ...
-    def scored(self, request_id: str, seen: Any, model: str, score: float, tokens: int | None, tenant: str) -> None: ...
+    def scored(
+        self, request_id: str, seen: Any, model: str, score: float, tokens: int | None, tenant: str,
+        foreseen: Foreseen | None,
+    ) -> None: ...  # fmt: skip
     def save(self) -> None: ...
+    def tell(self, guard: Guard) -> None: ...
+    def runs(self, errand: Callable[[bool], None]) -> None: ...
 
 
 class Policy(Protocol):
