@@ -18,6 +18,7 @@ from loopback.chat_server import USAGE, ChatServer, Step, completion, piece, rep
 from openinference.instrumentation.langchain import LangChainInstrumentor
 from openinference.instrumentation.llama_index import LlamaIndexInstrumentor
 from openinference.instrumentation.llama_index import _handler as handler
+from opentelemetry.trace import SpanKind
 from telemetry.kept import Kept, below, kept, of, summed, told
 
 from langchain_router import ChatRouter
@@ -163,6 +164,32 @@ async def test_parallel_calls_hang_below_their_own_callers(otel: Kept, fleet: Fl
     for caller in otel.spans("the application"):
         (route,) = below(caller, spans)
         assert len(below(route, spans)) == told(route)["attempts"]
+
+
+async def test_a_router_within_a_router_tells_its_calls_once(otel: Kept, fleet: Fleet) -> None:
+    inner = fleet.made()
+    kind = ChatRouter if fleet.kind == "langchain" else RouterLLM
+    outer = kind(models=[(inner, {"id": "inner", "price": PRICE})], policy="single", telemetry={"otel": True})
+    with otel.tracer.start_as_current_span("app"):
+        await fleet.ask(outer, "whole")
+    assert inner.router.flush()
+    total, points, spans = inner.router.ledger.total(), otel.points(), otel.spans()
+    outer.router.close()
+    assert sum(told(s).get("gen_ai.usage.input_tokens", 0) for s in spans) == total.input_tokens == 9
+    assert summed(points["gen_ai.client.token.usage"], token_type="input") == total.input_tokens
+    assert summed(points["capability_router.cost"]) == pytest.approx(float(total.cost_usd))
+    assert [s.kind for s in spans if s.name == "attempt inner"] == [SpanKind.INTERNAL]
+
+
+async def test_the_calls_of_a_router_that_is_not_traced_are_told_by_the_outer_one(otel: Kept, fleet: Fleet) -> None:
+    inner = fleet.made(otel=False)
+    kind = ChatRouter if fleet.kind == "langchain" else RouterLLM
+    outer = kind(models=[(inner, {"id": "inner"})], policy="single", telemetry={"otel": True})
+    await fleet.ask(outer, "whole")
+    outer.router.close()
+    (call,) = (told(span) for span in otel.spans() if span.kind is SpanKind.CLIENT)
+    assert call["gen_ai.usage.input_tokens"] == 9
+    assert call["gen_ai.provider.name"]
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ class Meters:
 
     def __init__(self, version: str) -> None:
         meter = metrics.get_meter(names.SCOPE, version, schema_url=names.SCHEMA_URL)
-        self._watched: weakref.WeakSet[Watched] = weakref.WeakSet()
+        self._watched: weakref.WeakKeyDictionary[Watched, str] = weakref.WeakKeyDictionary()
         self._duration = meter.create_histogram(
             names.DURATION, "s", "How long a call of a model took.",
             explicit_bucket_boundaries_advisory=names.DURATION_S,
@@ -65,9 +65,13 @@ class Meters:
         )
         meter.create_observable_gauge(names.BUDGET, [self._budgets], "{USD}", "What a cap leaves, calls under way off.")
 
-    def watch(self, router: Watched) -> None:
-        """Measure its state from now on, as long as somebody holds it."""
-        self._watched.add(router)
+    def watch(self, router: Watched, place: str) -> None:
+        """Measure its state from now on, as long as somebody holds it. `place`: where it is, as another's model."""
+        self._watched[router] = place
+
+    def places(self) -> frozenset[str]:
+        """Where the routers are that are measured."""
+        return frozenset(list(self._watched.values()))
 
     def count(self, over: Over) -> None:
         """One request, or a shadow's call, with its attempts."""
@@ -75,7 +79,8 @@ class Meters:
             told = {f"{names.OWN}.outcome": over.ended_as, f"{names.OWN}.policy": over.outcome.policy}
             self._requests.add(1, {_ROUTER: over.router, **told})
         for attempt in over.outcome.attempts:
-            self._call(over, attempt)
+            if not over.told_by_itself(attempt):
+                self._call(over, attempt)
 
     def _call(self, over: Over, attempt: AttemptRecord) -> None:
         beside = {_ROUTER: over.router, _CANDIDATE: attempt.model, **attributes.of_call(over, attempt)}

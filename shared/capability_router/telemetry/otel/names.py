@@ -11,6 +11,7 @@ SCHEMA_URL = "https://opentelemetry.io/schemas/1.41.1"
 SCOPE = "capability_router"
 
 CHAT = "chat"
+UNKNOWN = "unknown"
 OPERATION = "gen_ai.operation.name"
 PROVIDER = "gen_ai.provider.name"
 REQUEST_MODEL, REQUEST_STREAM = "gen_ai.request.model", "gen_ai.request.stream"
@@ -48,4 +49,4 @@ def provider_name(provider: str, folded: str) -> str:
         return "gcp.vertex_ai"
     if folded == "azure" and any(word in told for word in ("inference", "foundry")):
         return "azure.ai.inference"
-    return _PROVIDERS.get(folded, folded)
+    return _PROVIDERS.get(folded, folded) or UNKNOWN

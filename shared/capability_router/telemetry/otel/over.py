@@ -11,20 +11,27 @@ from opentelemetry.trace import NonRecordingSpan, Span, get_current_span, set_sp
 
 from capability_router.request import AttemptRecord, Outcome
 from capability_router.routing import Routing
+from capability_router.telemetry.otel import names
 from capability_router.telemetry.otel.instrumentors import of_an_instrumentor
 
 
 class Served(NamedTuple):
-    """A candidate as OpenTelemetry names it. `provider`: by the conventions' name. `host`: "" = not known."""
+    """A candidate as OpenTelemetry names it. `provider`: by the conventions' name. `host`: "" = not known.
+
+    `router`: where it is, if it is a router.
+    """
 
     provider: str
     model: str
     host: str = ""
     port: int | None = None
+    router: str = ""
 
     @classmethod
     def at(cls, provider: str, model: str, base_url: str) -> Served:
         """With the host of its address; an SDK's own name for its endpoint has none."""
+        if base_url.startswith("router:"):
+            return cls(provider, model, router=base_url)
         try:
             parts = urlsplit(base_url)
             return cls(provider, model, parts.hostname or "", parts.port or _PORTS.get(parts.scheme))
@@ -84,6 +91,7 @@ class Over(NamedTuple):
 
     `nobody`: no model was eligible. `asked`: the name that the caller asks each provider for in the candidate's
     place. `told`: the model that answered, by its provider's word. `traced`: whether attempts get spans.
+    `tracing`: where the routers are that tell of their own calls.
     """
 
     router: str
@@ -100,6 +108,7 @@ class Over(NamedTuple):
     told: str = ""
     content: Content | None = None
     shadow_of: str = ""
+    tracing: frozenset[str] = frozenset()
 
     def ns(self, after_s: float) -> int:
         """Unix nanoseconds of a moment so many seconds after its beginning."""
@@ -117,8 +126,12 @@ class Over(NamedTuple):
 
     def serves(self, attempt: AttemptRecord) -> Served:
         """Whom this attempt asked."""
-        served = self.served.get(attempt.model) or Served(attempt.provider, attempt.model)
+        served = self.served.get(attempt.model) or Served(attempt.provider or names.UNKNOWN, attempt.model)
         return served._replace(model=self.asked) if self.asked else served
+
+    def told_by_itself(self, attempt: AttemptRecord) -> bool:
+        """Whether it asked a router that tells of its calls: their tokens and dollars are not to be counted twice."""
+        return self.serves(attempt).router in self.tracing
 
     def answering(self, attempt: AttemptRecord) -> bool:
         """Whether the answer is, or ends with, this attempt's."""

@@ -47,11 +47,15 @@ class Spans:
         span.end(over.ns(over.outcome.elapsed_s))
 
     def _attempt(self, over: Over, attempt: AttemptRecord, within: Context) -> None:
-        span = self._tracer.start_span(
-            f"{names.CHAT} {over.serves(attempt).model}", context=within, kind=SpanKind.CLIENT,
-            attributes=attributes.of_attempt(over, attempt), start_time=over.ns(attempt.started_s),
-        )  # fmt: skip
-        _judged(span, attempt.fault if attributes.is_error(attempt) else None, attempt.detail)
+        error = attempt.fault if attributes.is_error(attempt) else None
+        if over.told_by_itself(attempt):
+            name, kind, told = f"attempt {attempt.model}", SpanKind.INTERNAL, attributes.own(attempt)
+        else:
+            name, kind = f"{names.CHAT} {over.serves(attempt).model}", SpanKind.CLIENT
+            told = attributes.of_attempt(over, attempt)
+        began = over.ns(attempt.started_s)
+        span = self._tracer.start_span(name, context=within, kind=kind, attributes=told, start_time=began)
+        _judged(span, error, attempt.detail)
         span.end(over.ns(attempt.started_s + attempt.elapsed_s))
 
 

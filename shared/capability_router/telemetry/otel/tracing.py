@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from opentelemetry.context import Context, get_current
 
+from capability_router.address import joint
 from capability_router.request import Outcome, Reply, Request
 from capability_router.routing import Routing
 from capability_router.telemetry.courier import Courier, Record
@@ -45,7 +46,7 @@ class OtelSink:
 
     def write(self, record: Record) -> None:
         """Of one request that is over."""
-        over: Over = record["over"]
+        over: Over = record["over"]._replace(tracing=self._meters.places())
         self._meters.count(over)
         self._spans.tell(over)
 
@@ -70,7 +71,7 @@ class Tracing:
         self._served = dict(_served(entries, folded))
         made = _version()
         measured = meters(made)
-        measured.watch(router)
+        measured.watch(router, joint(entry.address for entry in entries).base_url)
         self._courier = Courier(OtelSink(Spans(made), measured))
         sinks.beside(self._courier)
 
