@@ -27,7 +27,7 @@ from llamaindex_router import RouterLLM
 PRICE = {"input_mtok": 1, "output_mtok": 2}
 WAYS = ("whole", "awaited", "stream", "awaited stream")
 SECRET, ANSWER = "the prompt's own words", "an answer in words"
-BUSY = reply({"error": {"message": "busy", "code": "overloaded"}}, 503)
+BUSY = reply({"error": {"message": f"busy with {SECRET}", "code": "overloaded"}}, 503)
 
 
 @pytest.fixture
