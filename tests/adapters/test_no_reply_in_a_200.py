@@ -209,9 +209,9 @@ def test_the_rate_limits_of_an_answer_of_the_built_in_client_are_heard(
     heard: list[tuple[str, str | None]] = []
     note = llm.router.board.note_limits
 
-    def noted(id: str, headers: Any, now: float) -> None:
+    def noted(id: str, headers: Any, now: float, sent_at: float) -> None:
         heard.append((id, headers.get("x-ratelimit-remaining-tokens")))
-        note(id, headers, now)
+        note(id, headers, now, sent_at)
 
     monkeypatch.setattr(llm.router.board, "note_limits", noted)
     assert ask(llm) == "fine"

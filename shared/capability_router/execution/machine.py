@@ -80,7 +80,7 @@ class Settles(Protocol):
     """The gate as far as ending an attempt needs it."""
 
     def settle(self, permit: Permit, verdict: Verdict, now: float) -> None: ...
-    def note_limits(self, id: str, headers: Mapping[str, str], now: float) -> None: ...
+    def note_limits(self, id: str, headers: Mapping[str, str], now: float, sent_at: float) -> None: ...
 
 
 class Execution:
@@ -403,7 +403,7 @@ class Execution:
         self._gate.settle(run.permit, verdict(fault, reply, cancelled, ttft, elapsed), at)
         self._targets.freed(run.candidate.id)
         if reply.headers and not cancelled:  # a cancellation may come from the garbage collector: it may not wait
-            self._gate.note_limits(run.candidate.id, reply.headers, at)
+            self._gate.note_limits(run.candidate.id, reply.headers, at, run.started)
         usage, cost = self._books.close(
             run.index, run.candidate, fault, reply, had_content=run.first_at is not None, cancelled=cancelled
         )

@@ -15,6 +15,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from math import inf
 from types import MappingProxyType
 from typing import Any
 
@@ -182,8 +183,11 @@ class Board:
         self._line.append((permit, verdict, now))
         self._after()
 
-    def note_limits(self, id: str, headers: Mapping[str, str], now: float) -> None:
-        """Learn from a provider's rate-limit headers what is left, and close the gate when nothing is."""
+    def note_limits(self, id: str, headers: Mapping[str, str], now: float, sent_at: float = inf) -> None:
+        """Learn from a provider's rate-limit headers what is left, and close the gate when nothing is.
+
+        They came with the answer to a call sent at `sent_at`; infinity: just now.
+        """
         # At first use: most providers send none of these, and the core's import stays small.
         from capability_router.faults.limits import rate_limits
 
@@ -199,7 +203,7 @@ class Board:
         if said.remaining_requests is not None or said.remaining_tokens is not None:
             with self._lock:
                 self._work_off()
-                self._lanes[id].left(said, max(waits, default=0.0), now)
+                self._lanes[id].left(said, max(waits, default=0.0), now, sent_at)
             self._after()
 
     def ttft_p95_s(self, id: str) -> float | None:

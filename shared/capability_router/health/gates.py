@@ -24,25 +24,28 @@ _EPSILON = 1e-6  # below this, what is lacking is rounding
 class Allowance:
     """What a provider says is left of a limit until it is whole again, less what is under way. Pure; monotonic seconds.
 
-    A call under way may be counted in what was said or not: it is taken off in any case, so that the answers of a burst
-    may come in any order. Where the limit is told, too, it is taken to fill up evenly, and to go on so for a minute.
+    A call under way may be counted in what was said or not: it is taken off in any case. The answers of a burst may
+    come in any order: one to a call that was sent before the last answer came may be older than that, and only lowers.
+    Where the limit is told, too, it is taken to fill up evenly, and to go on so for a minute.
     """
 
-    __slots__ = ("_at", "_left", "_limit", "_per_s", "_under_way", "until")
+    __slots__ = ("_at", "_left", "_limit", "_per_s", "_told_at", "_under_way", "until")
 
     def __init__(self) -> None:
         self._left = self._limit = inf
         self._per_s = self._at = self._under_way = 0.0
+        self._told_at = -inf
         self.until = 0.0
 
-    def told(self, left: int, limit: int | None, whole_in_s: float, now: float) -> None:
-        """By an answer; its own call is no longer under way."""
+    def told(self, left: int, limit: int | None, whole_in_s: float, now: float, sent_at: float = inf) -> None:
+        """By an answer to a call sent at `sent_at` (infinity: just now), which is no longer under way."""
+        most = inf if sent_at >= self._told_at else self.left(now)
         whole_in_s = min(max(whole_in_s, _SOON_S), _LONGEST_S)
         known = limit is not None and limit > left
         self._limit = float(limit) if limit is not None and known else inf
         # What is left is told as a whole number: one more may be there, so that less than the difference fills up.
         self._per_s = max(self._limit - left - 1.0, 0.5) / whole_in_s if known else 0.0
-        self._left, self._at = left - self._under_way, now
+        self._left, self._at, self._told_at = min(left - self._under_way, most), now, now
         self.until = now + whole_in_s + (_LASTS_S if known else 0.0)
 
     def take(self, amount: float, now: float) -> None:

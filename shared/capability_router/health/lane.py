@@ -161,13 +161,13 @@ class Lane:
             return None
         return verdict.ttft_s
 
-    def left(self, said: RateLimits, wait_s: float, now: float) -> None:
+    def left(self, said: RateLimits, wait_s: float, now: float, sent_at: float) -> None:
         """The provider's own count of what is left; `wait_s` > 0 closes the gate."""
         self.limiter.left(said.remaining_requests, said.remaining_tokens, now)
         if said.remaining_requests is not None and said.reset_requests_s is not None:
-            self.gate.requests.told(said.remaining_requests, said.limit_requests, said.reset_requests_s, now)
+            self.gate.requests.told(said.remaining_requests, said.limit_requests, said.reset_requests_s, now, sent_at)
         if said.remaining_tokens is not None and said.reset_tokens_s is not None:
-            self.gate.tokens.told(said.remaining_tokens, said.limit_tokens, said.reset_tokens_s, now)
+            self.gate.tokens.told(said.remaining_tokens, said.limit_tokens, said.reset_tokens_s, now, sent_at)
         self.calm = False
         self._counted(now)
         if wait_s > 0:

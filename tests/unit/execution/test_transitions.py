@@ -399,17 +399,17 @@ def test_other_faults_of_that_sort_move_on_whatever_is_wished_of_filters(kind: s
 
 
 def test_limits_that_a_provider_tells_are_noted_but_not_from_a_cancelled_attempt(monkeypatch: Any) -> None:
-    noted: list[tuple[str, float]] = []
+    noted: list[tuple[str, float, float]] = []
     stage = Stage()
-    monkeypatch.setattr(stage.router.board, "note_limits", lambda id, headers, now: noted.append((id, now)))
+    monkeypatch.setattr(stage.router.board, "note_limits", lambda id, _, now, sent: noted.append((id, now, sent)))
     headers = {"x-ratelimit-remaining-requests": "3"}
     stage.begin()
     stage.faulted(101.0, reply=Reply(headers=headers))
-    assert noted == [("a", 101.0)]
+    assert noted == [("a", 101.0, 100.0)]
     stage.faulted(102.0, 2)
-    assert noted == [("a", 101.0)]
+    assert noted == [("a", 101.0, 100.0)]
     stage.cancelled(103.0, _3=Reply(headers=headers))
-    assert noted == [("a", 101.0)]
+    assert noted == [("a", 101.0, 100.0)]
     assert [r.fault for r in stage.records] == ["overloaded", "overloaded", "cancelled"]
 
 

@@ -80,10 +80,20 @@ def test_the_answers_of_a_burst_may_come_in_any_order():
     for order in ([6, 5, 4, 3, 2, 1, 0], [0, 1, 2, 3, 4, 5, 6], [3, 6, 0, 5, 1, 4, 2]):
         allowance = told(7, 8, 1e6)
         assert admitted(allowance, 100.0) == 7
-        for left in order[:-1]:
+        for at, left in enumerate(order[:-1]):
             allowance.end(1.0)
-            allowance.told(left, 8, 1e6, 100.0)
-        assert admitted(allowance, 100.0) == max(order[-2] - 1, 0)  # that one may be counted or not
+            allowance.told(left, 8, 1e6, 100.0 + 1e-3 * at, sent_at=100.0)
+        assert admitted(allowance, 100.0) == 0  # none is left, whichever said so, and when
+
+
+def test_an_answer_to_a_call_sent_after_the_last_one_came_says_how_it_is_now():
+    allowance = told(2, None, 9.0)
+    allowance.told(5, None, 9.0, 101.0, sent_at=99.9)
+    assert allowance.left(101.0) == 2
+    allowance.told(1, None, 9.0, 102.0, sent_at=99.9)
+    assert allowance.left(102.0) == 1
+    allowance.told(5, None, 9.0, 103.0, sent_at=102.0)
+    assert allowance.left(103.0) == 5
 
 
 def test_where_the_limit_is_known_it_fills_up_evenly_and_goes_on_for_a_minute():
