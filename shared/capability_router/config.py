@@ -35,9 +35,9 @@ __all__ = ["Settings", "load"]
 class Settings:
     """Everything a router is told but its adapter. Durations in seconds, money in USD.
 
-        `policy`: name, quality_target, min_quality, cost_weight, latency_weight, weights, exploration,
-        exploration_usd_per_day, state, seed. `retry`: attempts, per_target, budget_ratio, budget_floor,
-    wait(n), max_wait_s. `hedge`: on, after_s, extra. `telemetry`: jsonl, rotate_mb, keep, log, hashed_words,
+    `policy`: name, quality_target, cost_target_usd, latency_target_s, budget_pacing, min_quality, cost_weight,
+    latency_weight, weights, exploration, exploration_usd_per_day, state, seed. `retry`: attempts, per_target,
+    budget_ratio, budget_floor, wait(n), max_wait_s. `hedge`: on, after_s, extra. `telemetry`: jsonl, rotate_mb, keep, log, hashed_words,
     capture_content.
     `tenants`: tenant -> the only models it may use. `store`: its URL. `counter` of tokens: "estimate",
     "tiktoken", "model", or a function of a text. `shadow`, `canary`: second policies.
@@ -87,6 +87,11 @@ class Settings:
             *_forgetful(self),
         ]
         return replace(self, warnings=tuple(dict.fromkeys(found)))
+
+    @property
+    def paced(self) -> bool:
+        """Whether any policy is to make caps last."""
+        return any(block is not None and block.budget_pacing for block in (self.policy, self.shadow, self.canary))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A read-only mapping can't be pickled, so it travels as a dict."""
@@ -188,11 +193,14 @@ def _idle(words: Words) -> list[str]:
 
 
 def _unpriced(settings: Settings, cards: Iterable[ModelCard]) -> list[str]:
-    """A cap can't hold for a model whose price nobody knows."""
-    if not settings.budgets:
+    """A cap can't hold for a model whose price nobody knows, nor can an average be kept with it."""
+    policy = settings.policy
+    set_ = ["budgets are"] if settings.budgets else []
+    set_ += ["policy.cost_target_usd is"] if policy.name == "adaptive" and policy.cost_target_usd else []
+    if not set_:
         return []
     return [
-        f"budgets are set, but the price of {card.id} is unknown, so its calls can't be counted; "
+        f"{set_[0]} set, but the price of {card.id} is unknown, so its calls can't be counted; "
         "give its card a price (input_mtok, output_mtok)"
         for card in cards
         if card.price is None or not card.price.known

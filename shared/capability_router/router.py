@@ -37,6 +37,7 @@ from capability_router.policies.base import Knowledge
 from capability_router.policies.choice import choose_policy
 from capability_router.policies.explorer import explorer_of
 from capability_router.policies.lessons import Lessons
+from capability_router.policies.pace import Pace
 from capability_router.policies.planner import Planner
 from capability_router.policies.shadow import Aside
 from capability_router.request import Outcome, Request
@@ -95,8 +96,9 @@ class Router:
             self._watchers.append(Prober(self, able).heard)
         learned = cache(_learner)  # once for each file, whoever reads it
         known = learned(s.policy.state if s.policy.name == "adaptive" else None)
-        self.planner = learnt = _planner(registry, s, self.board, known)
-        self._trials = Trials(s, registry.matches, learned)
+        self._pace = Pace(self.budgets.rests, self.clock.unix) if s.paced else None
+        self.planner = learnt = _planner(registry, s, self.board, known, self._pace)
+        self._trials = Trials(s, registry.matches, learned, self._pace)
         self._dispatch = Dispatch(s, registry, self.board)
         self.line = self._dispatch.line
         self._shadow_calls = ShadowCalls(self._accounts, self._dispatch, self.clock, self._recorder)
@@ -143,7 +145,9 @@ class Router:
             self._recorder.refused(request, plan)
             raise NoEligibleModel(plan.refusals)
         self._treasury.open()
-        policy.observe(scene)
+        policy.observe(scene, plan.candidates[0].id)
+        if self._pace is not None:
+            self._pace.arrived()
         self.planner.balance.took_turn()
         if self.planner.explorer is not None:
             self.planner.explorer.took(tried.extra_pico, self.clock.now())
@@ -240,6 +244,7 @@ class Router:
         outcome, request = run.outcome, run.request
         if outcome is None:
             return
+        self._trials.policy_of(self.planner, run.plan).settled(run.plan.candidates[0], outcome)
         self._lessons.ended(request, run.plan, outcome, run.reply, self.clock.now())
         self._recorder.decided(request, run.plan, outcome, run.reply, aside)
         for listener in self._listeners:
@@ -280,12 +285,12 @@ class Router:
         return _remade, (self.registry, self.settings, self.planner.count if self.settings.counter == "model" else None)
 
 
-def _planner(registry: Registry, s: Settings, board: Board, known: Knowledge | None) -> Planner:
+def _planner(registry: Registry, s: Settings, board: Board, known: Knowledge | None, pace: Pace | None) -> Planner:
     guard, explorer = (None, None) if known is None else (Guard(), explorer_of(s.policy))
     if known is not None:
         known.registered(list(registry.entries))
     return Planner(
-        registry, Roster(registry.cards), choose_policy(s.policy, registry.matches), Prior(_stated(registry)),
+        registry, Roster(registry.cards), choose_policy(s.policy, registry.matches, pace), Prior(_stated(registry)),
         Lengths(), board, Balance(registry.cards), s.unknown, s.tenants, count=counter_of(s.counter),
         learned=known, guard=guard, explorer=explorer,
     )  # fmt: skip

@@ -12,6 +12,7 @@ from capability_router.policies.base import Knowledge, Policy, Scene
 from capability_router.policies.canary import Canary
 from capability_router.policies.choice import choose_policy
 from capability_router.policies.explorer import PICKED, Tried
+from capability_router.policies.pace import Pace
 from capability_router.policies.planner import Decision, Planner
 from capability_router.policies.second import Second
 from capability_router.policies.shadow import Aside, Shadow
@@ -38,10 +39,12 @@ class Decided(NamedTuple):
 class Trials:
     """The canary and the shadow that the settings name, if any."""
 
-    def __init__(self, settings: Settings, matches: Callable[[str], Sequence[str]], learner: Learn) -> None:
+    def __init__(
+        self, settings: Settings, matches: Callable[[str], Sequence[str]], learner: Learn, pace: Pace | None = None
+    ) -> None:  # fmt: skip
         def second(place: str, block: PolicyBlock) -> Second:
             try:
-                policy = choose_policy(block, matches)
+                policy = choose_policy(block, matches, pace)
             except ConfigError as error:
                 raise ConfigError(str(error).replace("policy.", f"{place}.", 1)) from None
             return Second(policy, learner(block.state if block.name == "adaptive" else None))
@@ -68,6 +71,10 @@ class Trials:
         aside = self._aside(decision, planner, now, stay) if alongside and not tried.at else None
         marked = plan if canary is None else Canary.marked(plan, taken=False)
         return Decided(marked, scene, planner.policy, aside, tried)
+
+    def policy_of(self, planner: Planner, plan: Plan) -> Policy:
+        """Whose plan it is."""
+        return self._canary.second.policy if plan.canary and self._canary is not None else planner.policy
 
     def _aside(self, decision: Decision, planner: Planner, now: float, stay: Stay) -> Aside | None:
         if self._shadow is None or not decision.plan.candidates:
