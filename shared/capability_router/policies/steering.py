@@ -112,7 +112,8 @@ class Steering:
         return Allowance(self._usd, "")
 
     def _waits(self, sight: Sight, seconds: Sequence[float]) -> list[Point]:
-        price = sight.usual if self._price is None else self._price
+        free = not sight.ruled and self._usd is None and self._pace is None
+        price = sight.usual if free or self._price is None else self._price
         return [Point(s, p.utility - price * p.usd, s) for p, s in zip(sight.points, seconds, strict=True)]
 
 

@@ -119,6 +119,6 @@ class Target:
 
 
 def beyond(points: Sequence[Point]) -> float:
-    """A price at which the cheapest of these is picked."""
+    """A price at which the cheapest of these is picked, also if utilities turn out to be somewhat others."""
     _, steps = hull(points)
-    return 2.0 * steps[0].price if steps else 0.0
+    return 10.0 * steps[0].price if steps else 0.0

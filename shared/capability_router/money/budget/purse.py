@@ -131,7 +131,10 @@ class Purse:
         return max(self.limit - self.all_spent - self.all_reserved + max(mine, 0), 0)
 
     def rest(self) -> Rest | None:
-        """Of what all have left, but for a hundredth of the cap, as large a part as this process spends of all spending; None where no window ends."""
+        """Of what all have left, but for a hundredth of the cap, as large a part as this process has of all spending.
+
+        None where no window ends.
+        """
         if self.pot.ends is None or self.pot.rolls_s is not None:
             return None
         few = self.limit / 100.0  # so little tells nothing of shares yet, and is left for what calls reserve
