@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks import quality
+from benchmarks import quality, quality_plot
 from capability_router import Price, Request
 from capability_router.learning.quality.memory import Result as Scored
 from capability_router.learning.quality.model import Quality
@@ -291,6 +291,7 @@ def main() -> int:
     parser.add_argument("--shared", type=Path, default=Path("../shared"), help="where eval/ and data/routing/ are")
     parser.add_argument("--seeds", type=int, default=3, help="passes of each online measurement")
     parser.add_argument("--draws", type=int, default=40, help="bootstrap draws for the standard errors")
+    parser.add_argument("--plot", type=Path, help="where to write a drawing (SVG) of cost and quality of every set")
     given = parser.parse_args()
     if not (given.shared / "data" / "routing").is_dir() or not (given.shared / "eval").is_dir():
         print(
@@ -303,4 +304,6 @@ def main() -> int:
         for finding in PARTS[part](bench):
             print(finding.line(), flush=True)
             missed += "missed" in finding.line()
+    if given.plot is not None:
+        given.plot.write_text(quality_plot.drawn(bench, [*PAIRS, "llmdrift"]), encoding="utf-8")
     return min(missed, 1)

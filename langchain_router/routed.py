@@ -17,7 +17,7 @@ from langchain_core.runnables import RunnableConfig
 
 from capability_router.errors import NoEligibleModel
 from capability_router.execution.run import Run
-from capability_router.request import Outcome
+from capability_router.request import Outcome, Request
 from capability_router.routing import Routing, current_routing
 from langchain_router.annotation import annotated, ending, is_last, not_last
 from langchain_router.attempts.endpoint import Attempts
@@ -77,7 +77,7 @@ class RoutedCall:
         try:
             if self._model.rate_limiter:
                 self._model.rate_limiter.acquire(blocking=True)
-            with closing(iter(self._begin(manager, traced))) as chunks:
+            with closing(iter(self._begin(self._asked(manager, traced), traced))) as chunks:
                 for chunk in chunks:
                     yield from self._handed(chunk)
         except BaseException as error:
@@ -95,7 +95,10 @@ class RoutedCall:
         try:
             if self._model.rate_limiter:
                 await self._model.rate_limiter.aacquire(blocking=True)
-            async with aclosing(aiter(self._begin(manager, traced))) as chunks:
+            request = self._asked(manager, traced)
+            if self._model.router.prepares:
+                await self._model.router.prepare(request)
+            async with aclosing(aiter(self._begin(request, traced))) as chunks:
                 async for chunk in chunks:
                     for ready in self._handed(chunk):
                         yield ready
@@ -117,11 +120,14 @@ class RoutedCall:
         name = self._config.get("run_name") or self._model.get_name()
         return {"name": name, "run_id": self._config.get("run_id")}
 
-    def _begin(self, manager: BaseCallbackManager, traced: ChainRun) -> Run[Any]:
+    def _asked(self, manager: BaseCallbackManager, traced: ChainRun) -> Request:
         self._traced = [] if traced.handlers else None
         self._routing = self._terms(manager)
         router, live = self._model.router, self._call.mode == "invoke" and shown_live(traced.handlers)
-        request = to_request(self._call, self._routing, router.registry.cards, shown_live=live)
+        return to_request(self._call, self._routing, router.registry.cards, shown_live=live)
+
+    def _begin(self, request: Request, traced: ChainRun) -> Run[Any]:
+        router = self._model.router
         on_partial = router.settings.on_partial
         attempts = Attempts(self._model.children, self._call, traced, self._config, on_partial=on_partial)
         self._attempts = attempts

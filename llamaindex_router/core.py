@@ -56,9 +56,8 @@ class Recipe(NamedTuple):
 
     def scrubbed(self) -> Recipe:
         """The same without what must stay in this process."""
-        return Recipe(
-            scrubbed(self.models), scrubbed(self.config), scrubbed(dict(self.settings)), scrubbed(dict(self.defaults))
-        )
+        settings = {name: value for name, value in self.settings.items() if name != "evaluator"}  # it may hold keys
+        return Recipe(scrubbed(self.models), scrubbed(self.config), scrubbed(settings), scrubbed(dict(self.defaults)))
 
     def rebuilt(self) -> Recipe:
         """The same with what it describes of LLMs made again; raises ConfigError where that can't be."""

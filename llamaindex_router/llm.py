@@ -157,7 +157,7 @@ class RouterLLM(FunctionCallingLLM):
     @unspanned
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """Chat, routed."""
-        return await self._routed(calls.chat(messages, kwargs)).acall()
+        return await (await self._arouted(calls.chat(messages, kwargs))).acall()
 
     @unspanned
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
@@ -167,7 +167,7 @@ class RouterLLM(FunctionCallingLLM):
     @unspanned
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
         """Chat, routed and streamed; opened up to its first chunk."""
-        return await self._routed(calls.chat(messages, kwargs, stream=True)).astream()
+        return await (await self._arouted(calls.chat(messages, kwargs, stream=True))).astream()
 
     @unspanned
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
@@ -177,7 +177,7 @@ class RouterLLM(FunctionCallingLLM):
     @unspanned
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """Completion, routed as a completion."""
-        return await self._routed(calls.complete(prompt, formatted, kwargs)).acall()
+        return await (await self._arouted(calls.complete(prompt, formatted, kwargs))).acall()
 
     @unspanned
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
@@ -187,7 +187,7 @@ class RouterLLM(FunctionCallingLLM):
     @unspanned
     async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
         """Completion, routed and streamed."""
-        return await self._routed(calls.complete(prompt, formatted, kwargs, stream=True)).astream()
+        return await (await self._arouted(calls.complete(prompt, formatted, kwargs, stream=True))).astream()
 
     # -- tools: delegated to the candidate's own public methods, with the original tools -------------
 
@@ -209,7 +209,7 @@ class RouterLLM(FunctionCallingLLM):
     ) -> ChatResponse:  # fmt: skip
         """Chat with tools, routed to a model that calls tools."""
         given = _tool_terms(kwargs, verbose, allow_parallel_tool_calls, tool_required)
-        return await self._routed(calls.with_tools(tools, user_msg, chat_history, given)).acall()
+        return await (await self._arouted(calls.with_tools(tools, user_msg, chat_history, given))).acall()
 
     @unspanned
     def stream_chat_with_tools(
@@ -229,7 +229,9 @@ class RouterLLM(FunctionCallingLLM):
     ) -> ChatResponseAsyncGen:  # fmt: skip
         """Chat with tools, routed and streamed."""
         given = _tool_terms(kwargs, verbose, allow_parallel_tool_calls, tool_required)
-        return await self._routed(calls.with_tools(tools, user_msg, chat_history, given, stream=True)).astream()
+        return await (
+            await self._arouted(calls.with_tools(tools, user_msg, chat_history, given, stream=True))
+        ).astream()
 
     @unspanned
     def _prepare_chat_with_tools(
@@ -274,7 +276,7 @@ class RouterLLM(FunctionCallingLLM):
         **prompt_args: Any,
     ) -> Any:  # fmt: skip
         """An object of `output_cls`; an answer that doesn't fit goes to the next model."""
-        return await self._routed(self._structured(output_cls, prompt, llm_kwargs, prompt_args)).acall()
+        return await (await self._arouted(self._structured(output_cls, prompt, llm_kwargs, prompt_args))).acall()
 
     @unspanned
     def stream_structured_predict(
@@ -290,15 +292,25 @@ class RouterLLM(FunctionCallingLLM):
         **prompt_args: Any,
     ) -> AsyncGenerator[Any, None]:  # fmt: skip
         """The object as it grows."""
-        return await self._routed(self._structured(output_cls, prompt, llm_kwargs, prompt_args, stream=True)).astream()
+        return await (
+            await self._arouted(self._structured(output_cls, prompt, llm_kwargs, prompt_args, stream=True))
+        ).astream()
 
     # -- inside ---------------------------------------------------------------------------------------
 
     def _routed(self, call: calls.Call[R]) -> Routed[R]:
+        return self._core.start(*self._asked(call), self.callback_manager, annotate=self.annotate)
+
+    async def _arouted(self, call: calls.Call[R]) -> Routed[R]:
+        call, request = self._asked(call)
+        if self.router.prepares:
+            await self.router.prepare(request)
+        return self._core.start(call, request, self.callback_manager, annotate=self.annotate)
+
+    def _asked(self, call: calls.Call[R]) -> tuple[calls.Call[R], Request]:
         check_keywords(call.kwargs.get("llm_kwargs") or () if call.structured else call.kwargs)  # others: the prompt's
         call, routing = self._pinned(call)
-        manager = self.callback_manager
-        return self._core.start(call, self._request(call, routing), manager, annotate=self.annotate)
+        return call, self._request(call, routing)
 
     def _request(self, call: calls.Call[Any], routing: Routing) -> Request:
         return request_of(call, routing, self.max_tokens, self.router.registry.cards)

@@ -23,6 +23,7 @@ class Recovering(Provider):
     well_at: float
     back_at: float | None = None
     closed_at: float | None = None
+    doubted_until = 0.0
     probes = 0
 
     def answer(self, now: float, chance: Any) -> Script:
@@ -30,7 +31,7 @@ class Recovering(Provider):
         if breaker.state == HALF_OPEN:
             self.probes = max(self.probes, self.in_flight + 1)
         if now >= self.well_at and self.back_at is None:
-            self.back_at = now
+            self.back_at, self.doubted_until = now, breaker.doubt.until
         if now >= self.well_at and self.closed_at is None and breaker.state == CLOSED:
             self.closed_at = now
         return super().answer(now, chance)
@@ -47,7 +48,6 @@ class Recovery:
         sim = Simulation([lame, *providers[1:]], seed, policy={"name": "single", "seed": seed})
         lame.board = sim.router.board
         lame.board._on_event = self._told
-        sim.call(lame.well_at, self._doubted)
         witness = sim.run(steady(seed, int((2 * outage_s + 60) * per_s), per_s))
         witness.at_rest(sim.providers.values())
         self.most_permits = lame.board.config.half_open_permits
@@ -57,13 +57,14 @@ class Recovery:
         if event.kind == "breaker_opened" and event.model == "m0" and lame.back_at is None:
             self.open_until = lame.board._lanes["m0"].breaker.until
 
-    def _doubted(self) -> None:
-        """A short outage may end before five calls have failed: then a doubt is what keeps calls away."""
-        self.open_until = max(self.open_until, self.lame.board._lanes["m0"].breaker.doubted_until)
-
     def late_s(self, at: float | None) -> float:
-        """Seconds from the end of the open time, or of the doubt, that was in force when it was well again."""
-        return float("inf") if at is None else at - max(self.open_until, self.lame.well_at)
+        """Seconds from when it was well again, or from the end of the open time or doubt that kept calls away then.
+
+        Both may have begun since, with a call that was under way. A short outage may end before five calls have
+        failed: then a doubt is what keeps calls away.
+        """
+        lame = self.lame
+        return float("inf") if at is None else at - max(self.open_until, lame.doubted_until, lame.well_at)
 
 
 def measure(scale: float, seed: int) -> Iterator[Finding]:

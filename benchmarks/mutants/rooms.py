@@ -57,6 +57,7 @@ ROOMS = (
     Room("execution/retry.py", ("tests/unit/execution/test_retry.py",)),
     Room("execution/limits.py", ("tests/unit/execution/test_limits.py", *_STEPS)),
     Room("health/breaker.py", _BREAKER),
+    Room("health/doubt.py", ("tests/unit/health/test_doubt.py", *_BREAKER)),
     Room("health/window.py", _WINDOW),
     Room("health/permit.py", ("tests/unit/health/test_permit.py", *_BREAKER)),
     Room("health/bans.py", ("tests/unit/health/test_bans.py", "tests/unit/health/test_board_bans.py")),

@@ -72,7 +72,7 @@ class PeerProcess:
         command = [python(self.peer.environment), "-m", self.peer.module]
         process = subprocess.Popen(  # noqa: S603 - a fixed command
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True, cwd=ROOT,
-            env={**kept, **_QUIET},
+            env={**kept, **_QUIET, "PYTHONPATH": str(ROOT / "shared")},
         )  # fmt: skip
         self._process, self._lines = process, queue.Queue()
         self._pump = threading.Thread(target=_pump, args=(process.stdout, self._lines), daemon=True)

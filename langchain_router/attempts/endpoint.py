@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableConfig
@@ -15,6 +17,7 @@ from langchain_router.attempts.fault_notes import FaultNotes, tracers_of
 from langchain_router.attempts.faults import fault_of, unsupported
 from langchain_router.attempts.listeners import Shown
 from langchain_router.attempts.structured import StructuredAttempt
+from langchain_router.attempts.told import told
 from langchain_router.bindings import Structured
 from langchain_router.call import Call
 from langchain_router.fleet.fleet import Fleet
@@ -63,6 +66,10 @@ class Attempts:
     def _may_show(self, model: BaseChatModel) -> bool:
         """Whether anybody may see an answer while it is made, or the model gathers it from a stream."""
         return bool(self._one_answer or self._run.handlers or model.callbacks or _streams(model))
+
+    def told(self, chunks: Sequence[Any]) -> tuple[Any, str]:
+        """What the chunks of an answer come to, for an evaluator: the caller's own object, and its text."""
+        return told(self._call, chunks)
 
     def end(self, outcome: Outcome) -> None:
         """The request is over, and so are its attempts."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
@@ -26,6 +26,7 @@ from capability_router.money.bill import billed
 from capability_router.request import Finish, Reply, own_answers, own_service
 from llamaindex_router.attempts.continuation import Seam, going_on
 from llamaindex_router.attempts.seen import ObjectTranscript, Transcript
+from llamaindex_router.attempts.told import told
 from llamaindex_router.attempts.told_usage import ASKED, counts_alone, wants_asking
 from llamaindex_router.call import Call, fresh
 from llamaindex_router.endpoint_llm import EndpointLLM
@@ -134,6 +135,10 @@ class LlamaEndpoint:
         kwargs = _with_extras(call, kwargs, ASKED) if asks else kwargs
         seam = Seam(prefix, self._call) if prefix else None
         return LlamaAttempt(llm, call, args, kwargs, launch, self._children.loops, seam, asks=asks)
+
+    def told(self, chunks: Sequence[Any]) -> tuple[Any, str]:
+        """What the chunks of an answer come to, for an evaluator: the last one, which holds all, and its text."""
+        return told(chunks)
 
     def fault(self, error: BaseException) -> Fault | None:
         """What the error means; None = no provider's fault."""

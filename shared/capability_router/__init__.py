@@ -25,17 +25,18 @@ from capability_router.routing import Routing, current_routing, routing
 if TYPE_CHECKING:
     from capability_router.catalog.registry import Registry
     from capability_router.eligibility import Refusal
+    from capability_router.evaluation.answer import Answer
     from capability_router.money.budget.denial import BudgetEvent
     from capability_router.plan import Candidate, Plan
     from capability_router.router import Router
 
 _LAZY = {
-    "BudgetEvent": "money.budget.denial", "Candidate": "plan", "Plan": "plan", "Refusal": "eligibility",
-    "Registry": "catalog.registry", "Router": "router",
+    "Answer": "evaluation.answer", "BudgetEvent": "money.budget.denial", "Candidate": "plan", "Plan": "plan",
+    "Refusal": "eligibility", "Registry": "catalog.registry", "Router": "router",
 }  # fmt: skip
 
 __all__ = [
-    "AllCandidatesFailed", "BudgetEvent", "BudgetExceeded", "Candidate", "ConfigError", "ModelCard", "Need",
+    "AllCandidatesFailed", "Answer", "BudgetEvent", "BudgetExceeded", "Candidate", "ConfigError", "ModelCard", "Need",
     "NoEligibleModel", "Outcome", "Plan", "Price", "Refusal", "Registry", "Reply", "Request", "Router", "RouterBusy",
     "RouterError", "Routing", "StoreError", "StreamInterrupted", "Tier", "Usage", "current_routing", "routing",
 ]  # fmt: skip

@@ -24,8 +24,20 @@ from capability_router.money.budget.cap import BudgetSpec
 from capability_router.money.price import usd
 from capability_router.nearest import nearest
 from capability_router.policies.rules import RuleSpec
+from capability_router.routing import EVALUATION_TAG
 from capability_router.settings.problems import config_error
-from capability_router.settings.schema import Canary, Hedge, LedgerBlock, Policy, Retry, Shadow, Telemetry, Words
+from capability_router.settings.schema import (
+    Canary,
+    Embedding,
+    Evaluate,
+    Hedge,
+    LedgerBlock,
+    Policy,
+    Retry,
+    Shadow,
+    Telemetry,
+    Words,
+)
 from capability_router.settings.source import read
 
 __all__ = ["Settings", "load"]
@@ -41,6 +53,7 @@ class Settings:
     log, hashed_words, capture_content.
     `tenants`: tenant -> the only models it may use. `store`: its URL. `counter` of tokens: "estimate",
     "tiktoken", "model", or a function of a text. `shadow`, `canary`: second policies.
+    `evaluator`: what scores answers, as `evaluate` says; pickles leave it out.
     `warnings`: what is allowed but hardly meant.
     """
 
@@ -67,9 +80,12 @@ class Settings:
     telemetry: Telemetry
     annotate: bool
     tenants: Mapping[str, tuple[str, ...]]
+    evaluate: Evaluate
+    embedding: Embedding
     counter: Any = "estimate"
     shadow: Shadow | None = None
     canary: Canary | None = None
+    evaluator: Any = None
     warnings: tuple[str, ...] = ()
 
     @classmethod
@@ -94,8 +110,9 @@ class Settings:
         return any(block is not None and block.budget_pacing for block in (self.policy, self.shadow, self.canary))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """A read-only mapping can't be pickled, so it travels as a dict."""
-        return _thawed, ({**{f.name: getattr(self, f.name) for f in fields(self)}, "tenants": dict(self.tenants)},)
+        """A read-only mapping can't be pickled, so it travels as a dict. An evaluator may hold keys and stays here."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return _thawed, ({**values, "tenants": dict(self.tenants), "evaluator": None},)
 
     def __repr__(self) -> str:
         return f"<Settings {self.name}: {len(self.models)} models, policy {self.policy.name}>"
@@ -146,7 +163,8 @@ def _settled(written: Mapping[str, Any], named: str) -> Settings:
         raise config_error(error, Words, named) from None
     seconds = {"policy": words.policy, "shadow": words.shadow, "canary": words.canary}
     unread = [(place, block, name) for place, block in seconds.items() if block for name in block.unread()]
-    caps = (*(cap.config() for cap in words.budgets), *(words.shadow.caps() if words.shadow else ()))
+    own = (*(words.shadow.caps() if words.shadow else ()), *([words.evaluate.cap()] if words.evaluator else []))
+    caps = (*(cap.config() for cap in words.budgets), *own)
     return Settings(
         name=words.name, models=words.models, policy=words.policy, rules=words.policy.specs(),
         health=words.health.config(), learns_limits=words.health.learns_limits,
@@ -156,8 +174,8 @@ def _settled(written: Mapping[str, Any], named: str) -> Settings:
         on_partial=words.on_partial,
         store=words.store.url, store_lease_s=words.store.lease_s, when_away=words.store.when_away,
         ledger=words.ledger, telemetry=words.telemetry, annotate=words.annotate,
-        tenants=MappingProxyType(dict(words.tenants)), counter=words.tokens.counter,
-        shadow=words.shadow, canary=words.canary,
+        tenants=MappingProxyType(dict(words.tenants)), counter=words.tokens.counter, embedding=words.embedding,
+        shadow=words.shadow, canary=words.canary, evaluator=words.evaluator, evaluate=words.evaluate,
         warnings=(
             *(f"{place}.{name} is not read by policy {block.name!r}" for place, block, name in unread), *_idle(words),
         ),
@@ -180,10 +198,15 @@ def _idle(words: Words) -> list[str]:
         "policy.exploration": words.policy.exploration > 0 and words.policy.state is None,
         "shadow.exploration": words.shadow is not None and words.shadow.exploration > 0,
         "canary.exploration": words.canary is not None and words.canary.exploration > 0,
+        "evaluate": bool(words.evaluate.model_fields_set) and words.evaluator is None,
+        "embedding.embedder": words.embedding.embedder is not None and words.policy.state is None,
     }  # fmt: skip
     second = "in a second policy"
+    stateless = "without policy.state"
     why = {
-        "policy.exploration": "without policy.state", "shadow.exploration": second, "canary.exploration": second,
+        "policy.exploration": stateless, "embedding.embedder": stateless,
+        "shadow.exploration": second, "canary.exploration": second,
+        "evaluate": "without evaluator=, which is given in code",
     }  # fmt: skip
     return [
         f"{name} is set, but has no effect {why.get(name, 'in this version')}"
@@ -193,14 +216,17 @@ def _idle(words: Words) -> list[str]:
 
 
 def _unpriced(settings: Settings, cards: Iterable[ModelCard]) -> list[str]:
-    """A cap can't hold for a model whose price nobody knows, nor can an average be kept with it."""
-    policy = settings.policy
-    set_ = ["budgets are"] if settings.budgets else []
-    set_ += ["policy.cost_target_usd is"] if policy.name == "adaptive" and policy.cost_target_usd else []
-    if not set_:
+    """A cap can't hold for a model whose price nobody knows, nor can an average.
+
+    (An evaluator may well ask none of these.)
+    """
+    capped = any(spec.scope != f"tag:{EVALUATION_TAG}" for spec in settings.budgets)
+    aims = settings.policy.name == "adaptive" and settings.policy.cost_target_usd is not None
+    if not (capped or aims):
         return []
+    which = "budgets are" if capped else "policy.cost_target_usd is"
     return [
-        f"{set_[0]} set, but the price of {card.id} is unknown, so its calls can't be counted; "
+        f"{which} set, but the price of {card.id} is unknown, so its calls can't be counted; "
         "give its card a price (input_mtok, output_mtok)"
         for card in cards
         if card.price is None or not card.price.known
@@ -209,7 +235,8 @@ def _unpriced(settings: Settings, cards: Iterable[ModelCard]) -> list[str]:
 
 def _unlimited(settings: Settings, registry: Registry) -> list[str]:
     """A cap reserves much for a model of which nobody states how long an answer can be."""
-    caps = [spec for spec in settings.budgets if spec.on_exceed != "warn" and spec.limit_usd]
+    own = f"tag:{EVALUATION_TAG}"
+    caps = [s for s in settings.budgets if s.on_exceed != "warn" and s.limit_usd and s.scope != own]
     found = []
     for entry in registry if caps else ():
         tokens = unlimited(entry.card)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -26,22 +27,26 @@ from capability_router.learning.guard import Guard
 from capability_router.learning.lengths import Lengths
 from capability_router.learning.outcomes import Outcomes
 from capability_router.learning.prior import Prior, Stated
+from capability_router.learning.retries import Retries
+from capability_router.learning.signs import Signs
 from capability_router.listener import failed
 from capability_router.money.budget.denial import BudgetEvent
 from capability_router.nearest import nearest
 from capability_router.plan import Plan
 from capability_router.policies.affinity import Affinity
 from capability_router.policies.affordable import within_budgets
+from capability_router.policies.averages.pace import Pace
 from capability_router.policies.balance import Balance
 from capability_router.policies.base import Knowledge
 from capability_router.policies.choice import choose_policy
 from capability_router.policies.explorer import explorer_of
 from capability_router.policies.lessons import Lessons
-from capability_router.policies.pace import Pace
 from capability_router.policies.planner import Planner
 from capability_router.policies.shadow import Aside
+from capability_router.policies.trial_money import trial_money
 from capability_router.request import Outcome, Request
-from capability_router.shadow_calls import Again, ShadowCalls
+from capability_router.routing import EVALUATION_TAG
+from capability_router.shadow_calls import Again, ShadowCalls, will_be_called
 from capability_router.stores.base import Store
 from capability_router.telemetry.recorder import Recorder
 from capability_router.telemetry.sinks import Sink, Sinks, configured_sinks
@@ -50,6 +55,8 @@ from capability_router.trials import Decided, Trials
 
 if TYPE_CHECKING:
     from capability_router.config import Settings
+    from capability_router.evaluation.evaluation import Ended, Evaluation
+    from capability_router.learning.meanings import Meanings
 
 C = TypeVar("C")
 log = logging.getLogger("capability_router")
@@ -86,7 +93,8 @@ class Router:
         )  # fmt: skip
         self._watchers: list[Callable[[HealthEvent], None]] = []
         self.sinks = Sinks(configured_sinks(s.telemetry))
-        self._recorder = _recorder(self.sinks, registry, s, self.clock)
+        self._meanings = _meanings(s, self.clock)
+        self._recorder = _recorder(self.sinks, registry, s, self.clock, self._meanings)
         for entry in registry:
             card = entry.card
             self.board.register(card.id, entry.address, limits=card.limits, latency=card.latency)
@@ -94,17 +102,18 @@ class Router:
             able = [card.id for card in registry.cards if card.endpoint is not None]
             self.board.probes(able)
             self._watchers.append(Prober(self, able).heard)
-        learned = cache(_learner)  # once for each file, whoever reads it
+        learned = cache(partial(_learner, s, self.store, self._meanings))  # once for each state, whoever reads it
         known = learned(s.policy.state if s.policy.name == "adaptive" else None)
         self._pace = Pace(self.budgets.rests, self.clock.unix) if s.paced else None
-        self.planner = learnt = _planner(registry, s, self.board, known, self._pace)
+        self.planner = _planner(registry, s, self.board, known, self._pace)
+        self._trying(known)
+        self._lessons = _lessons(self.planner, registry)
         self._trials = Trials(s, registry.matches, learned, self._pace)
         self._dispatch = Dispatch(s, registry, self.board)
         self.line = self._dispatch.line
-        self._shadow_calls = ShadowCalls(self._accounts, self._dispatch, self.clock, self._recorder)
-        self._lessons = Lessons(
-            learnt.lengths, learnt.sizes, learnt.windows, learnt.prior, Affinity(registry.entries), Outcomes(),
-            learnt.learned, learnt.guard,
+        self._evaluation = _evaluation(s, self.clock)
+        self._shadow_calls = ShadowCalls(
+            self._accounts, self._dispatch, self.clock, self._recorder, self._evaluation
         )  # fmt: skip
         self._listeners: list[Callable[[Request, Outcome], None]] = []
 
@@ -140,7 +149,12 @@ class Router:
         `gate` admits the calls in the health board's place (a probe's does so with precedence). `again` makes the
         endpoint of a shadow's call; without it, shadows decide and are not executed.
         """
-        plan, scene, policy, aside, tried = self._decide(request, alongside=gate is None)
+        if self._evaluation is not None:
+            request = self._evaluation.marked(request)
+        if self._meanings is not None:
+            self._meanings.before(request)
+        alongside = gate is None and EVALUATION_TAG not in request.routing.tags
+        plan, scene, policy, aside, tried = self._decide(request, alongside=alongside)
         if not plan.candidates:
             self._recorder.refused(request, plan)
             raise NoEligibleModel(plan.refusals)
@@ -152,13 +166,36 @@ class Router:
         if self.planner.explorer is not None:
             self.planner.explorer.took(tried.extra_pico, self.clock.now())
         machine = self._dispatch.machine(request, plan, self._accounts.open(request, plan), gate)
-        ended = self._ended if aside is None else partial(self._ended, aside=aside, again=again)
+        ended: Ended = self._ended if aside is None else partial(self._ended, aside=aside, again=again)
+        if self._evaluation is not None and alongside:
+            paired = again is not None and aside is not None and will_be_called(request, aside)
+            if self._evaluation.takes(request, paired=paired):
+                teach = partial(self._evaluated, request.id)
+                endpoint, ended = self._evaluation.watching(request, endpoint, ended, teach)
         return Run(request, plan, machine, endpoint, self.clock, ended)
+
+    @property
+    def prepares(self) -> bool:
+        """Whether there is something to wait for before `start`."""
+        return self._meanings is not None
+
+    async def prepare(self, request: Request) -> None:
+        """What `start` would wait for, without holding the event loop up."""
+        if self._meanings is not None:
+            await self._meanings.abefore(request)
 
     def feedback(self, request_id: str, score: float) -> None:
         """Teach the policy what an answer was worth, 0 to 1. Raises ConfigError for a bad score or unknown id."""
-        answered = self._lessons.scored(request_id, score)
-        self._recorder.scored(request_id, answered.model, float(score))
+        self._taught(request_id, score, "user")
+
+    def evaluations(self) -> dict[str, Any]:
+        """What became of the answers that the evaluator was to score, JSON-safe; empty without one.
+
+        Numbers: `waiting`, `under_way`, `scored`, `no_opinion`, `failed`, `over_budget`, `dropped` (no room in the
+        line), `too_late` (a user's score was there, or the request is forgotten), `left` (their event loop or the
+        router was closed); `failures` by kind.
+        """
+        return {} if self._evaluation is None else self._evaluation.to_dict()
 
     def on_outcome(self, listener: Callable[[Request, Outcome], None]) -> None:
         """Call `listener` after each request; what it raises is logged and goes no further."""
@@ -226,14 +263,24 @@ class Router:
             pass
 
     def close(self) -> None:
-        """Wait for shadows' calls, write the ledger and what was learned, close the sinks, give back what was lent.
+        """Wait for shadows' calls and for evaluations, write the ledger and what was learned, close the sinks,
 
-        The router can go on being used."""
+        give back what was lent. The router can go on being used.
+        """
         self._shadow_calls.close()
+        if self._evaluation is not None:
+            self._evaluation.close()
         if self.planner.learned is not None:
             self.planner.learned.save()
         self._treasury.close()
         self.sinks.close()
+
+    async def aclose(self) -> None:
+        """The same, once the shadows' calls and evaluations of the running event loop are over too."""
+        await self._shadow_calls.settled()
+        if self._evaluation is not None:
+            await self._evaluation.settled()
+        await asyncio.to_thread(self.close)
 
     def _decide(self, request: Request, *, alongside: bool = False) -> Decided:
         now = self.clock.now()
@@ -245,8 +292,10 @@ class Router:
         if outcome is None:
             return
         self._trials.policy_of(self.planner, run.plan).settled(run.plan.candidates[0], outcome)
-        self._lessons.ended(request, run.plan, outcome, run.reply, self.clock.now())
+        signs = self._lessons.ended(request, run.plan, outcome, run.reply, self.clock.now())
         self._recorder.decided(request, run.plan, outcome, run.reply, aside)
+        for sign in signs:
+            self._recorder.signed(*sign)
         for listener in self._listeners:
             try:
                 listener(request, outcome)
@@ -254,6 +303,25 @@ class Router:
                 failed(log, listener, error)
         if aside is not None and again is not None:
             self._shadow_calls.after(run, aside, again)
+
+    def _evaluated(self, request_id: str, score: float) -> bool:
+        """The evaluator's score of an answer; False = its user has scored it, or it is no longer remembered."""
+        try:
+            return self._lessons.outcomes.source(request_id) != "user" and self._taught(request_id, score, "evaluator")
+        except ConfigError:
+            return False
+
+    def _taught(self, request_id: str, score: float, source: str) -> bool:
+        answered = self._lessons.scored(request_id, score, source)
+        self._recorder.scored(request_id, answered.model, float(score), source)
+        return True
+
+    def _trying(self, known: Knowledge | None) -> None:
+        """Trials have something to learn from; the guard hears of what other processes learn."""
+        if known is not None:
+            guard, purse = Guard(), partial(trial_money, known, self.store.budgets, self.name, self.clock)
+            known.tell(guard)
+            self.planner = replace(self.planner, guard=guard, explorer=explorer_of(self.settings.policy, purse))
 
     def _meant(self, model: str) -> Sequence[str]:
         found = self.registry.matches(model)
@@ -286,31 +354,65 @@ class Router:
 
 
 def _planner(registry: Registry, s: Settings, board: Board, known: Knowledge | None, pace: Pace | None) -> Planner:
-    guard, explorer = (None, None) if known is None else (Guard(), explorer_of(s.policy))
     if known is not None:
         known.registered(list(registry.entries))
     return Planner(
         registry, Roster(registry.cards), choose_policy(s.policy, registry.matches, pace), Prior(_stated(registry)),
         Lengths(), board, Balance(registry.cards), s.unknown, s.tenants, count=counter_of(s.counter),
-        learned=known, guard=guard, explorer=explorer,
+        learned=known, signs=_signs(s),
     )  # fmt: skip
 
 
-def _learner(path: str | None) -> Knowledge | None:
-    """What was learned by a file; ConfigError where numpy is not installed."""
-    if path is None:
+def _lessons(known: Planner, registry: Registry) -> Lessons:
+    """What is taught is what the planner knows by."""
+    return Lessons(
+        known.lengths, known.sizes, known.windows, known.prior, Affinity(registry.entries), Outcomes(),
+        known.learned, known.guard, known.signs, None if known.signs is None else Retries(),
+    )  # fmt: skip
+
+
+def _signs(s: Settings) -> Signs | None:
+    """None where nobody reads them."""
+    return Signs() if s.policy.implicit and s.policy.name in ("adaptive", "weighted") else None
+
+
+def _meanings(s: Settings, clock: Clock) -> Meanings | None:
+    """What embeds requests for the learned model; None where nothing is set."""
+    if s.embedding.embedder is None or s.policy.state is None:
         return None
     try:
-        from capability_router.learning.learner import Learner  # here, because it loads numpy
+        from capability_router.learning.meanings import meanings_of  # here, because it loads numpy
+    except ModuleNotFoundError as error:
+        raise ConfigError("embedder needs numpy: install capability-router[learn]") from error
+    return meanings_of(s.embedding, clock)
+
+
+def _learner(s: Settings, store: Store, meanings: Meanings | None, state: str | None) -> Knowledge | None:
+    """What was learned: in a file, or in a store that lasts. ConfigError where numpy is not installed."""
+    if state is None:
+        return None
+    try:
+        from capability_router.learning.shared_learner import learner_of  # here, because it loads numpy
     except ModuleNotFoundError as error:
         raise ConfigError("policy.state needs numpy: install capability-router[learn]") from error
-    return Learner.open(Path(path))
+    return learner_of(state, s.store, store.lessons, s.name, meanings)
 
 
-def _recorder(sinks: Sinks, registry: Registry, s: Settings, clock: Clock) -> Recorder:
+def _evaluation(s: Settings, clock: Clock) -> Evaluation | None:
+    """None without an evaluator; ConfigError for what is none."""
+    if s.evaluator is None:
+        return None
+    from capability_router.evaluation.evaluation import Evaluation  # here, because few need it
+    from capability_router.evaluation.evaluator import evaluator_of
+
+    return Evaluation(evaluator_of(s.evaluator), s.evaluate, s.policy.seed, clock)
+
+
+def _recorder(sinks: Sinks, registry: Registry, s: Settings, clock: Clock, meanings: Meanings | None) -> Recorder:
     return Recorder(
         sinks, s.name, clock.unix, cards=registry.cards, policy=(s.policy.model_dump(), s.rules), seed=s.policy.seed,
         content=s.telemetry.capture_content, traits=_hasher() if s.telemetry.hashed_words else None,
+        embedding=None if meanings is None else meanings.took,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypedDict, Unpack
 
@@ -113,6 +113,19 @@ class Routing:
         return replace(self, **_checked(terms)) if terms else self
 
 
+EVALUATION_TAG = "router:evaluation"
+"""The tag under which the calls of an evaluator are booked, as far as they go through the router."""
+
+
+def evaluating(terms: Routing, deadline_s: float) -> Routing:
+    """The terms under which an answer is evaluated: who may see its text, and who pays, stay as they are."""
+    return Routing(
+        tenant=terms.tenant, tags=(EVALUATION_TAG,), priority="batch", allow=terms.allow, deny=terms.deny,
+        require_tags=terms.require_tags, regions=terms.regions, retention=terms.retention, training=terms.training,
+        deadline_s=deadline_s,
+    )  # fmt: skip
+
+
 _NOBODY = Routing()
 _current: ContextVar[Routing] = ContextVar("capability_router_routing", default=_NOBODY)
 _NAMES = {f.name for f in fields(Routing)} - set(DATA_TERMS) | {"data"}
@@ -124,6 +137,13 @@ _NUMBERS = {"quality_target": 1.0, "max_cost_usd": None, "deadline_s": None}
 def current_routing() -> Routing:
     """The terms in force here."""
     return _current.get()
+
+
+def apart(terms: Routing) -> Context:
+    """A context in which these terms are in force, and nothing else of the caller's."""
+    context = Context()
+    context.run(_current.set, terms)
+    return context
 
 
 @contextmanager

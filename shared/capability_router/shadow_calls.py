@@ -9,7 +9,7 @@ from contextvars import Context
 from dataclasses import replace
 from functools import partial
 from threading import Lock, Thread, current_thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from capability_router.clock import Clock
 from capability_router.dispatch import Dispatch
@@ -21,6 +21,9 @@ from capability_router.plan import Plan
 from capability_router.policies.shadow import SHADOW_TAG, Aside
 from capability_router.request import Request
 from capability_router.telemetry.recorder import Recorder
+
+if TYPE_CHECKING:
+    from capability_router.evaluation.evaluation import Evaluation
 
 MOST = 8
 """Calls of shadows under way at once; a sampled request beyond them has none."""
@@ -34,8 +37,12 @@ Again = Callable[[], Endpoint[Any]]
 class ShadowCalls:
     """They are booked under a tag of their own, wait behind everybody else, and teach the router nothing but health."""
 
-    def __init__(self, accounts: Accounts, dispatch: Dispatch, clock: Clock, recorder: Recorder) -> None:
+    def __init__(
+        self, accounts: Accounts, dispatch: Dispatch, clock: Clock, recorder: Recorder,
+        evaluation: Evaluation | None = None,
+    ) -> None:  # fmt: skip
         self._accounts, self._dispatch, self._clock, self._recorder = accounts, dispatch, clock, recorder
+        self._evaluation = evaluation
         self._lock = Lock()
         self._under_way: set[Thread | asyncio.Task[None]] = set()
 
@@ -55,11 +62,28 @@ class ShadowCalls:
         for thread in threads:
             thread.join()
 
+    async def settled(self) -> None:
+        """When those in the running loop are over."""
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            tasks = [each for each in self._under_way if not isinstance(each, Thread) and each.get_loop() is loop]
+        if tasks:
+            await asyncio.wait(tasks)
+
     def _run(self, request: Request, plan: Plan, endpoint: Endpoint[Any]) -> Run[Any]:
         own = _as_shadow(request)
         plan = replace(plan, request_id=own.id)
         machine = self._dispatch.machine(own, plan, self._accounts.open(own, plan))
-        return Run(own, plan, machine, endpoint, self._clock, partial(self._ended, of=request.id))
+        ended: Callable[[Run[Any]], None] = partial(self._ended, of=request.id)
+        if self._evaluation is not None and self._evaluation.takes(request, paired=True):
+            teach = partial(self._scored, request.id, own.id)
+            endpoint, ended = self._evaluation.watching(own, endpoint, ended, teach)
+        return Run(own, plan, machine, endpoint, self._clock, ended)
+
+    def _scored(self, request_id: str, shadow_id: str, score: float) -> bool:
+        """An evaluator's score of a shadow's answer: for the comparison; the router learns nothing from it."""
+        self._recorder.shadow_scored(request_id, shadow_id, score)
+        return True
 
     def _begin(self, run: Run[Any]) -> None:
         """In a thread, or in the loop that the request was awaited in; without the caller's context either way."""
@@ -117,9 +141,13 @@ def due(run: Run[Any], aside: Aside) -> bool:
     No stream (it may be the garbage collector that ends one, and nothing may be begun then), nothing within a tool
     loop (the calls answered are another model's), no tool that runs at its provider, no other model's name.
     """
-    request = run.request
+    return will_be_called(run.request, aside) and run.outcome is not None and not _cancelled(run)
+
+
+def will_be_called(request: Request, aside: Aside) -> bool:
+    """Whether the shadow's call is to be made if nobody gives the request up."""
     twice = not (request.stream or request.in_tool_loop or request.follows or request.provider_tools or request.model)
-    return aside.sampled and aside.differs and twice and run.outcome is not None and not _cancelled(run)
+    return aside.sampled and aside.differs and twice
 
 
 def _cancelled(run: Run[Any]) -> bool:

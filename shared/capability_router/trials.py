@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from capability_router.errors import ConfigError
 from capability_router.plan import Plan
 from capability_router.policies.affinity import Stay
+from capability_router.policies.averages.pace import Pace
 from capability_router.policies.base import Knowledge, Policy, Scene
 from capability_router.policies.canary import Canary
 from capability_router.policies.choice import choose_policy
 from capability_router.policies.explorer import PICKED, Tried
-from capability_router.policies.pace import Pace
 from capability_router.policies.planner import Decision, Planner
 from capability_router.policies.second import Second
 from capability_router.policies.shadow import Aside, Shadow

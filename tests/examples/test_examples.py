@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -56,6 +57,18 @@ def test_langsmith_traces() -> None:
     assert failed[1:] == ["llm", "error:", "rate_limited", "birch-mini"]
     assert billed[1:3] == ["llm", "success"]
     assert "| failed    1 birch/birch-mini: rate_limited" in busy
+
+
+def test_an_evaluator_teaches_the_router() -> None:
+    said = _run("examples/evaluator.py")
+    rounds = [line.split(maxsplit=3) for line in said.splitlines()[1:7]]
+    answered = [dict(re.findall(r"(\S+) (\d+)", who)) for *_, who in rounds]
+    able = [sum(int(times) for name, times in each.items() if name[:5] in ("birch", "cedar")) for each in answered]
+    assert able[0] < 20, said  # at first the cheapest ones are asked, whose sums are wrong half the time
+    assert sum(able[-2:]) > 20 + 2 * able[0], said
+    scored = int(re.findall(r"evaluations: {'scored': (\d+)}", said)[0])
+    assert 80 < scored < 160
+    assert f"booked under router:evaluation: {scored} calls" in said
 
 
 def test_rag_query_engine_shows_each_call_its_model_and_why() -> None:

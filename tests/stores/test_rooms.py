@@ -129,18 +129,6 @@ def test_names_are_kept_apart_whatever_they_hold(store: Store, name: str) -> Non
     assert [row.spent for row in store.budgets.standings([odd.budget])] == [5]
 
 
-def test_a_state_is_replaced_by_whoever_read_its_last_version(store: Store) -> None:
-    assert store.states.get("learning") is None
-    assert store.states.put("learning", "{}", 0)
-    assert not store.states.put("learning", "late", 0)
-    found = store.states.get("learning")
-    assert found is not None
-    assert (found.text, found.version) == ("{}", 1)
-    assert store.states.put("learning", '{"a": 1}', found.version)
-    assert not store.states.put("learning", "late", found.version)
-    assert store.states.get("learning") == ('{"a": 1}', 2)
-
-
 def test_a_closed_store_opens_again(store: Store) -> None:
     store.budgets.claim(Claim(POT, "a", 5))
     store.close()

@@ -1,12 +1,13 @@
 # /// script
+# dependencies = ["langchain==1.4.7", "langchain-openai==1.7.3", "httpx==0.28.1", "pyyaml==6.0.4", "tenacity==9.2.1"]
 # [tool.peer]
-# environment = "."
+# environment = "langchain"
 # ours = true
 # [tool.peer.variants]
 # "ours: ChatOpenAI" = {on_content_filter = "fallback"}
 # "ours: ChatOpenAI, filter=return" = {on_content_filter = "return", only = ["filtered"]}
 # ///
-"""ChatRouter over ChatOpenAI objects."""
+"""ChatRouter over ChatOpenAI objects, in the environment of LangChain's own: the same client in the same version."""
 
 from typing import Any
 

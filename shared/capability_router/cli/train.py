@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from capability_router.cli.train_view import Finding, State
     from capability_router.learning.logs.reading import Log
     from capability_router.learning.logs.row import Row
+    from capability_router.learning.quality.meaning import Origin
 
 NO_ROUTING = 3
 """Exit status where the logs don't support routing."""
@@ -31,10 +33,15 @@ _IS_STATE, _IS_SVG = b'"state": "capability-router quality"', b"<svg"
 @click.option("--folds", type=click.IntRange(2, 20), default=5, show_default=True, help="Of the cross-validation.")
 @click.option("--each", is_flag=True, help="Learn from each group of rows by itself; the states are STATE.GROUP.json.")
 @click.option("--anyway", is_flag=True, help="Write the state even if the logs don't support routing.")
+@click.option(
+    "--embedder",
+    metavar="MODULE:OBJECT",
+    help="A LangChain or LlamaIndex embedding, or a function from texts to vectors.",
+)
 @click.option("--json", "as_json", is_flag=True, help="For a program.")
 def train(
     logs: tuple[Path, ...], output: Path | None, plot: Path | None, key: str | None, folds: int, each: bool,
-    anyway: bool, as_json: bool,
+    anyway: bool, embedder: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Learn from LOGS which model is good enough for which request, and tell whether routing by it pays.
 
@@ -50,12 +57,14 @@ def train(
         raise ConfigError('train needs numpy: pip install "capability-router[learn]"') from missing
     from capability_router.cli import train_view
 
-    log = _read(logs, key)
+    log = _read(logs, key, embedder)
     lots = _lots(log.rows, output, each)
     for lot in lots:
         _check(lot.output, _IS_STATE, "no learned state")
     findings = [(lot, _compared(lot.rows, folds)) for lot in lots]
-    states = [_kept(lot.output, lot.rows, found, anyway) for lot, found in findings if lot.output is not None]
+    states = [
+        _kept(lot.output, lot.rows, log.origin, found, anyway) for lot, found in findings if lot.output is not None
+    ]
     every = [finding for _, found in findings for finding in found]
     if plot is not None:
         _draw(plot, every)
@@ -92,12 +101,12 @@ def _lots(rows: list[Row], output: Path | None, each: bool) -> list[_Lot]:
     ]
 
 
-def _kept(output: Path, rows: list[Row], found: list[Finding], anyway: bool) -> State:
+def _kept(output: Path, rows: list[Row], origin: Origin, found: list[Finding], anyway: bool) -> State:
     from capability_router.cli.train_view import State
 
     writes = bool(rows) and (anyway or any(finding.verdict.routes for finding in found))
     if writes:
-        _write(output, _state(rows))
+        _write(output, _state(rows, origin))
     return State(output, len(rows), writes)
 
 
@@ -117,11 +126,15 @@ def _check(path: Path | None, mark: bytes, what: str) -> None:
             raise ConfigError(f"{str(path)!r} is {what} and is left as it is; choose another path, or remove it")
 
 
-def _read(logs: tuple[Path, ...], key: str | None) -> Log:
+def _read(logs: tuple[Path, ...], key: str | None, embedder: str | None) -> Log:
+    from capability_router.learning.embedder import embedder_of
     from capability_router.learning.logs.reading import read
 
+    if embedder is not None and "" not in sys.path:
+        sys.path.insert(0, "")  # a module of the working directory, as `python -m` would find it
+    named = None if embedder is None else embedder_of(embedder)
     with progress(sum(path.stat().st_size for path in logs), "reading   ") as tick:
-        return read(logs, key=key, tick=tick)
+        return read(logs, key=key, tick=tick, embedder=named)
 
 
 def _compared(rows: list[Row], folds: int) -> list[Finding]:
@@ -143,12 +156,12 @@ def _compared(rows: list[Row], folds: int) -> list[Finding]:
     return found
 
 
-def _state(rows: list[Row]) -> str:
+def _state(rows: list[Row], origin: Origin) -> str:
     from capability_router.learning.comparison.foresight import studied
     from capability_router.learning.quality.state import dumped
 
     with progress(1, "learning  ") as tick:
-        text = dumped(studied(rows))
+        text = dumped(studied(rows, origin))
         tick(1)
     return text
 

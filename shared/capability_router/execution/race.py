@@ -19,6 +19,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from capability_router.bell import Bell, Lateness
 from capability_router.connections.unread import UNREAD
+from capability_router.execution.crew import CREW
 from capability_router.execution.endpoint import Attempt, aclosable, closable
 from capability_router.execution.performance import Performance
 
@@ -44,15 +45,13 @@ Box = queue.SimpleQueue[Given]
 
 
 class Runner(Generic[C]):
-    """An attempt in a daemon thread, in a copy of the caller's context."""
+    """An attempt in a daemon thread, in a copy of the caller's context. One that is given up never runs another."""
 
     def __init__(self, index: int, attempt: Attempt[C], box: Box) -> None:
         self._index, self._attempt, self._box = index, attempt, box
         self._stopped = self._ended = False
         self.room = threading.Semaphore(_AHEAD)
-        run = copy_context().run
-        self._thread = threading.Thread(target=run, args=(self._run,), name=f"router attempt {index}", daemon=True)
-        self._thread.start()
+        self._thread = CREW.begin(f"router attempt {index}", partial(copy_context().run, self._run))
 
     def stop(self) -> None:
         """What it still gives is not read; it ends by itself, at once where its connection can be shut."""
@@ -61,20 +60,24 @@ class Runner(Generic[C]):
         if not self._ended:
             UNREAD.add(self._thread)
 
-    def _run(self) -> None:
+    def _run(self) -> bool:
+        """Whether the thread may be kept: who gives this attempt up sees that it has ended, or is seen here."""
         try:
             with closing(closable(self._attempt.chunks())) as chunks:
                 for chunk in chunks:
                     self.room.acquire()
                     if self._stopped:
-                        return
+                        return False
                     self._box.put(Given(self._index, chunk))
         except BaseException as error:  # noqa: BLE001 - sorted by the driver, which raises what is no provider's fault
-            self._ended = True
-            self._box.put(Given(self._index, error=error))
-        else:
-            self._ended = True
-            self._box.put(Given(self._index))
+            return self._end(Given(self._index, error=error))
+        return self._end(Given(self._index))
+
+    def _end(self, last: Given) -> bool:
+        self._ended = True
+        kept = not self._stopped  # asked before the last is given: then the attempt is stopped in any case
+        self._box.put(last)
+        return kept
 
 
 def race(show: Performance[C], lone: tuple[int, Attempt[C]] | None = None) -> Generator[C, None, None]:

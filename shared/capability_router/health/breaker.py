@@ -23,10 +23,8 @@ report from an earlier epoch says nothing here: it is about a state of the world
                permits` probes                    forced: nothing        back
     isolated   no call           nothing          nothing                -              closed, by `reset` only
 
-Before it opens, it *doubts*: from the second failure on, if they came in a row or are a quarter of the window's
-calls, others are planned first for half an open time, because every further doomed call costs its caller a time
-limit. Nothing is forbidden then; who has no other model to try is none the worse. A good call ends the doubt,
-unless a quarter of the calls still are failures.
+Before it opens, it *doubts* (doubt.py): from the second failure among a few calls on others are planned first for
+half an open time. Nothing is forbidden then; who has no other model to try is none the worse.
 
 A good call that was slow counts as slow when closed; a slow probe counts as failed. A *forced* call
 is one made although the breaker forbids it, because every other model was held as well; it holds no
@@ -40,11 +38,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from capability_router.errors import ConfigError
+from capability_router.health.doubt import Doubt
 from capability_router.health.window import Window
 
 CLOSED, OPEN, HALF_OPEN, ISOLATED = "closed", "open", "half_open", "isolated"
-_DOUBTED, _DOUBTED_SHARE, _DOUBT = 2, 0.25, 0.5
-"""After so many failures, in a row or among so many calls, others go first, for this share of the open time."""
+_DOUBT = 0.5
+"""For this share of the open time others go first."""
 _PATIENT_PROBES = 2
 """Failed probes in a row that do not lengthen the open time yet."""
 
@@ -95,16 +94,13 @@ class Breaker:
     """
 
     __slots__ = (
-        "_config", "_draw", "doubt", "doubted_until", "epoch", "failed_probes", "in_a_row", "probing", "state", "until",
-        "why", "window",
+        "_config", "_draw", "doubt", "epoch", "failed_probes", "in_a_row", "probing", "state", "until", "why", "window",
     )  # fmt: skip
-
-    doubt: str
-    doubted_until: float
 
     def __init__(self, config: BreakerConfig, draw: Callable[[], float]) -> None:
         self._config, self._draw = config, draw
         self.window = Window(config.window_s)
+        self.doubt = Doubt(config.window_s, _DOUBT * config.open_s)
         self.epoch = 0
         self.failed_probes = 0
         self._turn(CLOSED)
@@ -137,15 +133,14 @@ class Breaker:
         limit, wait = self._config.slow_after_s, elapsed_s if ttft_s is None else ttft_s
         return limit is not None and wait is not None and wait >= limit
 
-    def good(self, epoch: int, now: float, *, slow: bool = False, probe: bool = False) -> None:
-        """A call answered."""
+    def good(self, epoch: int, now: float, *, slow: bool = False, probe: bool = False, since: float = math.inf) -> None:
+        """A call answered, which was begun at `since` (infinity: just now)."""
         if epoch != self.epoch or self.state == ISOLATED:
             return
         if self.state == CLOSED:
             self.in_a_row = 0
             self.window.add(now, failed=False, slow=slow)
-            if self.doubted_until and not self._suspicion():
-                self.doubted_until = 0.0
+            self.doubt.good(since, now)
             if slow:
                 self._judge(now)
         elif not slow:
@@ -153,15 +148,16 @@ class Breaker:
         elif probe:
             self._probe_failed(now, "a probe was slow")
 
-    def failed(self, epoch: int, now: float, *, slow: bool = False, probe: bool = False) -> None:
-        """A call failed in a way that is this failure domain's fault."""
+    def failed(
+        self, epoch: int, now: float, *, slow: bool = False, probe: bool = False, since: float = 0.0, beside: int = 1
+    ) -> None:
+        """A call failed in a way that is this failure domain's fault, begun at `since`, one of `beside` under way."""
         if epoch != self.epoch or self.state == ISOLATED:
             return
         if self.state == CLOSED:
             self.in_a_row += 1
             self.window.add(now, failed=True, slow=slow)
-            if why := self._suspicion():
-                self.doubt, self.doubted_until = why, now + _DOUBT * self._config.open_s
+            self.doubt.failed(since, beside, now)
             self._judge(now)
         elif probe:
             self._probe_failed(now, "a probe failed")
@@ -179,13 +175,6 @@ class Breaker:
     def reset(self) -> None:
         """As new, in a new epoch."""
         self._close()
-
-    def _suspicion(self) -> str:
-        """Why others should go first; "" = nothing speaks for it."""
-        if self.in_a_row >= _DOUBTED:
-            return f"{self.in_a_row} failures in a row"
-        failed, calls = self.window.failed, self.window.calls
-        return f"{failed} of {calls} calls failed" if failed >= max(_DOUBTED, _DOUBTED_SHARE * calls) else ""
 
     def _judge(self, now: float) -> None:
         config, seen = self._config, self.window
@@ -219,5 +208,5 @@ class Breaker:
         self.state, self.until = state, until
         self.epoch += 1
         self.probing = self.in_a_row = 0
-        self.doubt, self.doubted_until = "", 0.0
+        self.doubt.clear()
         self.why = ""

@@ -94,10 +94,10 @@ class Lane:
         seen.until = (math.inf if hold.until is None else hold.until) if hold else 0.0
         queue = self.limiter.queue_s(now, self.latency.service_s())
         seen.queue_s = max(queue, self.gate.allowed_in_s(1.0, now)) if self.gate.counts else queue
-        doubted = self.breaker.doubted_until
-        if hold is None and doubted > now:
-            why, left = self.breaker.doubt, _seconds(doubted - now)
-            seen.held, seen.until = f"{why}, others first for another {left}", doubted
+        doubt = self.breaker.doubt
+        if hold is None and doubt.until > now:
+            left = _seconds(doubt.until - now)
+            seen.held, seen.until = f"{doubt.why}, others first for another {left}", doubt.until
         quiet = self.breaker.state == CLOSED and not self.bans.of(self.address)
         self.calm = quiet and not seen.held and not seen.queue_s
 
@@ -306,7 +306,7 @@ class Lane:
     def _answered(self, permit: Permit, verdict: Verdict, now: float) -> None:
         """Rejections of the request and poor answers prove health too, but teach nothing of speed."""
         slow = self.breaker.is_slow(verdict.ttft_s, verdict.elapsed_s)
-        self.breaker.good(permit.epoch, now, slow=slow, probe=permit.half_open)
+        self.breaker.good(permit.epoch, now, slow=slow, probe=permit.half_open, since=permit.taken_at)
         self.gate.passed(permit.taken_at)
         if verdict.ok:
             self.latency.answered(verdict.ttft_s, verdict.elapsed_s, verdict.output_tokens)
@@ -317,7 +317,8 @@ class Lane:
     def _failed(self, permit: Permit, verdict: Verdict, now: float) -> None:
         self._doubt()
         slow = verdict.slow or self.breaker.is_slow(verdict.ttft_s, verdict.elapsed_s)
-        self.breaker.failed(permit.epoch, now, slow=slow, probe=permit.half_open)
+        since, beside = permit.taken_at, self.limiter.in_flight
+        self.breaker.failed(permit.epoch, now, slow=slow, probe=permit.half_open, since=since, beside=beside)
         if verdict.slow and verdict.ttft_s is None and verdict.elapsed_s is not None:
             self.latency.timed_out(verdict.elapsed_s)
 

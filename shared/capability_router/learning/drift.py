@@ -17,7 +17,7 @@ KEPT = 1_000
 _SPREAD = 0.02  # variance of both at first
 
 
-class Standing(NamedTuple):
+class Whereabouts(NamedTuple):
     """Where a request stands: foreseen effect on all models' quality; likeness, 0 to 1, to the nearest remembered."""
 
     effect: float
@@ -32,15 +32,15 @@ class Drift:
         self._fit: object = None
         self._lock = Lock()
 
-    def note(self, tenant: str, standing: Standing, fit: object) -> list[str]:
+    def note(self, tenant: str, at: Whereabouts, fit: object) -> list[str]:
         """A request of a tenant, by this fit; what has moved, in words."""
         with self._lock:
             if fit is not self._fit:
                 self._known.clear()
                 self._fit = fit
             effect, likeness = self._levels(hashed(tenant))
-            moved = ["harder or easier than before"] if _learned(effect, standing.effect) else []
-            less = _learned(likeness, standing.likeness)
+            moved = ["harder or easier than before"] if _learned(effect, at.effect) else []
+            less = _learned(likeness, at.likeness)
             likeness.above = 0.0  # who becomes more like it has not moved away
             return [*moved, "less like those that were learned from"] if less else moved
 

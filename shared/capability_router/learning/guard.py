@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from threading import Lock
 from typing import NamedTuple
 
@@ -71,15 +71,28 @@ class Guard:
 
     def note(self, foreseen: Foreseen, asked: str, score: float) -> None:
         """A request of which this was foreseen was answered by `asked`, which was worth `score`."""
-        by_model = dict(zip(foreseen.models, zip(foreseen.quality, foreseen.rest, strict=True), strict=True))
-        if len(by_model) < 2 or asked not in by_model:
+        scored = _scored(foreseen, asked, score)
+        if scored is None:
             return
         with self._lock:
-            self._scored.append(_Scored(foreseen.pick, asked, score, by_model))
+            self._scored.append(scored)
             self._since += 1
             if self._since >= _EVERY and len(self._scored) >= LEAST:
                 self._since = 0
                 self._replay()
+
+    def renew(self, told: Iterable[tuple[Foreseen, str, float]]) -> None:
+        """Take these, the oldest first, for all that `note` was told of."""
+        with self._lock:
+            found = (_scored(*each) for each in told)
+            self._scored = deque((each for each in found if each is not None), WINDOW)
+            self._since = 0
+            if len(self._scored) >= LEAST:
+                self._replay()
+
+    def forked(self) -> None:
+        """This is the child of a fork: a thread of the parent's may have held the lock."""
+        self._lock = Lock()
 
     def _replay(self) -> None:
         before = self.fixed
@@ -91,6 +104,14 @@ class Guard:
             )  # fmt: skip
         elif self.fixed is None and before is not None:
             log.info("learned picks no longer fall short of %s: they are used again", before)
+
+
+def _scored(foreseen: Foreseen, asked: str, score: float) -> _Scored | None:
+    """None where there was nothing to choose."""
+    by_model = dict(zip(foreseen.models, zip(foreseen.quality, foreseen.rest, strict=True), strict=True))
+    if len(by_model) < 2 or asked not in by_model or foreseen.pick not in by_model:
+        return None
+    return _Scored(foreseen.pick, asked, score, by_model)
 
 
 def verdict(scored: Sequence[_Scored]) -> tuple[str | None, Shortfall]:

@@ -8,19 +8,26 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from threading import Lock, Thread
 from typing import NamedTuple
 
 from capability_router.errors import ConfigError
-from capability_router.learning.drift import Drift, Standing
+from capability_router.learning.drift import Drift, Whereabouts
+from capability_router.learning.guard import Foreseen, Guard
+from capability_router.learning.meanings import Meanings
 from capability_router.learning.quality.arrays import Unreadable
+from capability_router.learning.quality.meaning import Origin
 from capability_router.learning.quality.memory import FORMER, Remembered, Result
 from capability_router.learning.quality.model import Quality
 from capability_router.learning.quality.sketch import Sketch, sketch
-from capability_router.learning.quality.state import dumped, loaded
-from capability_router.learning.quality.traits import traits
+from capability_router.learning.quality.state import base_of, body_of, dumped, loaded, text_of
+from capability_router.learning.quality.traits import Traits, traits
+from capability_router.learning.sharing.lesson import Lesson
+from capability_router.learning.tenants import hashed
+from capability_router.lifetime import Lasting, watch
 from capability_router.request import Request
 
 _NAMED = 5  # models in a warning
@@ -38,35 +45,107 @@ class Judged(NamedTuple):
     error: float = 0.0
 
 
-class Learner:
-    """Thread-safe. The file is written by `save`, and only if something was learned since."""
+class Pupil:
+    """The learned model as scores teach it, who gave them taken into account. `learn` by one thread at a time."""
 
-    def __init__(self, path: Path, quality: Quality, *, damaged: bool = False) -> None:
-        self.path, self.quality = path, quality
+    def __init__(self, quality: Quality) -> None:
+        self.quality = quality
+
+    def learn(self, lesson: Lesson) -> None:
+        """An answer was worth this score; tells of a model that is no longer what it was."""
+        quality, (id, model, score, tokens, tenant, seen, _) = self.quality, lesson
+        weight = 1.0 if quality.memory.has(id, model) else quality.tenants.told(tenant, model, score)
+        for changed in quality.learn(Remembered(id, seen), {model: Result(score, tokens)}, weight):
+            log.warning("%s: its scores are no longer what they were; what was learned of it counts for less", changed)
+
+    def told(self) -> Callable[[], str]:
+        """The state as it is now; its text is made when that is called."""
+        return partial(text_of, body_of(self.quality))
+
+    def forked(self) -> None:
+        """This is the child of a fork."""
+        self.quality.forked()
+
+
+def fitting(quality: Quality, meanings: Meanings | None, path: Path) -> Meanings | None:
+    """The embedder if this state was learned with it, or is still empty; else None, which is logged."""
+    own, given = quality.origin, "" if meanings is None else meanings.embedder.name
+    if own.name != given and (own.name or quality.scored):
+        log.warning(
+            "the learned state %s was learned %s, the router has %s: decisions go by hashed words. `capability-router "
+            "train --embedder` learns a state with it", path,
+            f"with the embedder {own.name!r}" if own.name else "without an embedder",
+            f"{given!r}" if given else "none",
+        )  # fmt: skip
+        return None
+    if meanings is not None:
+        meanings.wanted, meanings.size = True, own.size or meanings.size
+    return meanings
+
+
+def agreed(quality: Quality, meanings: Meanings | None) -> Quality:
+    """The same, with no other meanings than those of this embedder."""
+    if meanings is None:
+        if quality.origin.name:
+            quality.forget_meanings()
+    elif not quality.origin.name:
+        quality.origin = Origin(meanings.embedder.name, meanings.size or 0)
+    return quality
+
+
+class Learner(Lasting):
+    """Thread-safe. The file is written by `save`, and only if something was learned since.
+
+    `base`: what was known before any tenant scored, if there was something. `meanings`: requests' embeddings, if the
+    model is learned with them.
+    """
+
+    def __init__(
+        self, path: Path, quality: Quality, *, damaged: bool = False, base: Quality | None = None,
+        meanings: Meanings | None = None,
+    ) -> None:  # fmt: skip
+        self.path, self.quality, self.base, self._meanings = path, quality, base, meanings
         self._damaged, self._unsaved = damaged, False
+        self._trained: str | None = None  # the text of `base`, written with the file
         self._drift = Drift()
         self._busy = Lock()  # while the words are worked out
         self._writing = Lock()
+        watch(self)
 
     @classmethod
-    def open(cls, path: Path) -> Learner:
+    def open(cls, path: Path, meanings: Meanings | None = None) -> Learner:
         """From its file; fresh where there is none, or where it is damaged, which is logged.
 
         Raises ConfigError where the file can't be opened, or no file can be made.
         """
+        damaged, quality, base = False, Quality(), None
         try:
-            return cls(path, loaded(path.read_text(encoding="utf-8")))
+            text = path.read_text(encoding="utf-8")
+            quality, base = loaded(text), base_of(text)
         except FileNotFoundError as error:
             if not path.parent.is_dir():
                 raise ConfigError(
                     f"policy.state: {str(path)!r} can't be made: there is no folder {str(path.parent)!r}"
                 ) from error
-            return cls(path, Quality())
         except OSError as error:
             raise ConfigError(f"policy.state: cannot read {str(path)!r}: {error.strerror or error}") from error
         except (Unreadable, UnicodeDecodeError) as error:
             log.warning("the learned state %s is damaged (%s): learning starts afresh", path, error)
-            return cls(path, Quality(), damaged=True)
+            damaged = True
+        meanings = fitting(quality, meanings, path)
+        learner = cls(path, agreed(quality, meanings), damaged=damaged, meanings=meanings)
+        learner._begin(base)
+        learner._work_out()
+        return learner
+
+    def _begin(self, base: str | None) -> None:
+        """What was trained before anybody scored is kept beside what is learned since."""
+        if base is None:
+            return
+        try:
+            self.base, self._trained = agreed(loaded(base), self._meanings), base
+        except Unreadable as error:
+            log.warning("what the learned state %s began with is damaged (%s): it is left out", self.path, error)
 
     def registered(self, models: Sequence[str]) -> None:
         """A router asks these; it is told where nothing was learned of any of them, though of others."""
@@ -79,35 +158,63 @@ class Learner:
 
     def judge(self, request: Request, believed: Sequence[tuple[str, float]], worth: Sequence[float]) -> list[Judged]:
         """Per model (id, quality believed without having learned), which counts for so many scored answers."""
-        quality, errors, tokens = self.quality.expect(traits(request), believed, worth)
-        bounded, tenant = self.quality.tenants.bounded, request.routing.tenant
-        found = zip(believed, worth, quality.tolist(), tokens.tolist(), errors.tolist(), strict=True)
+        seen, known, tenant = self._seen(request), self.quality, request.routing.tenant
+        quality, errors, tokens = known.expect(seen, believed, worth)
+        binds = known.tenants.bind(tenant)
+        before = self._before(seen, believed, worth) if binds else believed
+        bounded = known.tenants.bounded
+        found = zip(before, worth, quality.tolist(), tokens.tolist(), errors.tolist(), strict=True)
         return [
-            Judged(bounded(tenant, model, q, before, counted), max(1, round(t)) if t == t else None, error)
-            for (model, before), counted, q, t, error in found
-        ]
+            Judged(
+                bounded(tenant, model, q, alone, counted) if binds else q, max(1, round(t)) if t == t else None, error
+            )
+            for (model, alone), counted, q, t, error in found
+        ]  # fmt: skip
+
+    def _seen(self, request: Request) -> Traits:
+        """With its text's embedding, if that is known."""
+        seen = traits(request)
+        if self._meanings is None:
+            return seen
+        if not self.quality.origin.size and self._meanings.size:
+            self.quality.origin = Origin(self._meanings.embedder.name, self._meanings.size)
+        return seen._replace(meaning=self._meanings.of(request))
+
+    def _before(
+        self, seen: Traits, believed: Sequence[tuple[str, float]], worth: Sequence[float]
+    ) -> Sequence[tuple[str, float]]:  # fmt: skip
+        """What is believed of each model for this request without any tenant's scores."""
+        if self.base is None:
+            return believed
+        quality = self.base.expect(seen, believed, worth).quality
+        return [(model, q) for (model, _), q in zip(believed, quality.tolist(), strict=True)]
 
     def sketch(self, request: Request) -> Sketch:
         """What is kept of an answered request until its score comes; tells if its tenant's requests have moved."""
-        seen, fit = traits(request), self.quality.fit
+        seen, fit = self._seen(request), self.quality.fit
         if fit is not None:
             tenant = request.routing.tenant
-            for moved in self._drift.note(tenant, Standing(*self.quality.standing(seen)), fit):
+            for moved in self._drift.note(tenant, Whereabouts(*self.quality.standing(seen)), fit):
                 log.warning("the requests of tenant %r are %s; what was learned may not hold for them", tenant, moved)
         return sketch(seen)
 
     def scored(
-        self, request_id: str, seen: Sketch, model: str, score: float, tokens: int | None, tenant: str = ""
-    ) -> None:
+        self, request_id: str, seen: Sketch, model: str, score: float, tokens: int | None, tenant: str = "",
+        foreseen: Foreseen | None = None,
+    ) -> None:  # fmt: skip
         """An answer of this model, of so many tokens, was worth this score to this tenant.
 
-        Words are worked out in the background when enough is new.
+        `foreseen`: the plan it came of, if it is its first score. Words are worked out in the background when enough
+        is new.
         """
-        again = self.quality.memory.has(request_id, model)
-        weight = 1.0 if again else self.quality.tenants.note(tenant, model, score)
-        for changed in self.quality.learn(Remembered(request_id, seen), {model: Result(score, tokens)}, weight):
-            log.warning("%s: its scores are no longer what they were; what was learned of it counts for less", changed)
+        self._take(Lesson(request_id, model, score, tokens, hashed(tenant), seen, foreseen))
+        self._work_out()
+
+    def _take(self, lesson: Lesson) -> None:
+        Pupil(self.quality).learn(lesson)
         self._unsaved = True
+
+    def _work_out(self) -> None:
         if self.quality.due and self._busy.acquire(blocking=False):
             # No daemon: a thread that is ended within numpy's own code takes the whole process with it, by SIGABRT.
             Thread(target=self._refit, name="capability-router-learning").start()
@@ -115,10 +222,13 @@ class Learner:
     def _refit(self) -> None:
         try:
             self.quality.refit()
-            self._unsaved = True  # the scores may be in the file already, what their words teach is not
-            self.save()
+            self._refitted()
         finally:
             self._busy.release()
+
+    def _refitted(self) -> None:
+        self._unsaved = True  # the scores may be in the file already, what their words teach is not
+        self.save()
 
     def save(self) -> None:
         """Write the file, whole or not at all. A damaged one is moved aside first.
@@ -130,7 +240,7 @@ class Learner:
                 return
             self._unsaved = False
             try:
-                self._write(dumped(self.quality))
+                self._write(dumped(self.quality, self._trained))
             except OSError as error:
                 self._unsaved = True
                 log.error("the learned state %s can't be written: %s", self.path, error.strerror or error)
@@ -148,3 +258,14 @@ class Learner:
         except OSError:
             draft.unlink(missing_ok=True)
             raise
+
+    def tell(self, guard: Guard) -> None:
+        """Have the guard know of other processes' scores; there are none."""
+
+    def runs(self, errand: Callable[[bool], None]) -> None:
+        """Run this in the background, where something is done there."""
+
+    def after_fork(self) -> None:
+        """The child of a fork has none of its parent's threads, which may have held the locks."""
+        self._busy, self._writing = Lock(), Lock()
+        self.quality.forked()

@@ -34,6 +34,7 @@ class Outcomes:
         self._answered: OrderedDict[str, Answered] = OrderedDict()
         self._keep = keep
         self._scored: dict[str, float] = {}
+        self._sources: dict[str, str] = {}
         self._lock = RLock()  # the garbage collector may end a request in the middle of another's
 
     def note(self, request_id: str, answered: Answered) -> None:
@@ -41,7 +42,9 @@ class Outcomes:
         with self._lock:
             self._answered[request_id] = answered
             if len(self._answered) > self._keep:
-                self._scored.pop(self._answered.popitem(last=False)[0], None)
+                oldest = self._answered.popitem(last=False)[0]
+                self._scored.pop(oldest, None)
+                self._sources.pop(oldest, None)
 
     def before(self, request_id: str, score: float) -> float | None:
         """Which score the request had before this one; None = it is the first."""
@@ -51,12 +54,18 @@ class Outcomes:
                 self._scored[request_id] = score
         return known
 
-    def scored(self, request_id: str, score: float) -> Answered:
+    def source(self, request_id: str) -> str:
+        """Whose score of this request came last; "" = none did."""
+        return self._sources.get(request_id, "")
+
+    def scored(self, request_id: str, score: float, source: str = "user") -> Answered:
         """Who answered the request that got this score; raises ConfigError for a bad score or id."""
         if isinstance(score, bool) or not isinstance(score, Real) or not 0 <= score <= 1:  # numpy's numbers are Real
             raise ConfigError(f"feedback score must be a number from 0 to 1, got {score!r}")
         with self._lock:
             answered = self._answered.get(request_id)
+            if answered is not None:
+                self._sources[request_id] = source
         if answered is None:
             raise ConfigError(
                 f"feedback for request {request_id!r}: no such answered request is remembered (the newest "

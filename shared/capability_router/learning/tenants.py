@@ -40,8 +40,12 @@ class Tenants:
 
     def note(self, tenant: str, model: str, score: float) -> float:
         """A tenant's score of a model; gives its weight, above 0 and at most 1, in what all learn from."""
+        return self.told(hashed(tenant), model, score)
+
+    def told(self, name: str, model: str, score: float) -> float:
+        """The same by the hash of its name."""
         with self._lock:
-            own = self._own(tenant)
+            own = self._own(name)
             self._scores, self._total = self._scores + 1, _SHARED_FADE * self._total + 1.0
             own.mass = own.mass * _SHARED_FADE ** (self._scores - own.at) + 1.0
             own.at = self._scores
@@ -51,15 +55,19 @@ class Tenants:
                 return 1.0
             return min(1.0, (max(self._total - own.mass, 0.0) + _GRANTED) / own.mass)
 
+    def bind(self, tenant: str) -> bool:
+        """Whether anybody else has scored."""
+        known = self.known
+        return bool(known) and not (len(known) == 1 and hashed(tenant) in known)
+
     def bounded(self, tenant: str, model: str, quality: float, before: float, worth: float) -> float:
         """`quality`, brought within the bound of what the tenant has reason to believe without the others.
 
         `before` is believed of the model before any score, and counts for `worth` of them.
         """
-        name = hashed(tenant)
-        if not self.known or (len(self.known) == 1 and name in self.known):
+        if not self.bind(tenant):
             return quality
-        own = self.known.get(name)
+        own = self.known.get(hashed(tenant))
         total, count = (0.0, 0.0) if own is None else own.levels.get(model, (0.0, 0.0))
         anchor = (worth * before + total) / (worth + count)
         return min(max(quality, anchor - BOUND), anchor + BOUND)
@@ -78,8 +86,11 @@ class Tenants:
             self.known[name] = own
             self._total += own.mass
 
-    def _own(self, tenant: str) -> Own:
-        name = hashed(tenant)
+    def forked(self) -> None:
+        """This is the child of a fork: a thread of the parent's may have held the lock."""
+        self._lock = Lock()
+
+    def _own(self, name: str) -> Own:
         own = self.known.setdefault(name, Own(at=self._scores))
         self.known.move_to_end(name)
         if len(self.known) > KEPT:

@@ -4,7 +4,7 @@ lambda is the price of quality in quality points per USD. Without a target it fo
 `cost_weight` quality points for what the strongest model's mean call costs. With a `quality_target`
 it is the dual of that target over recent requests (dual.py), so money is spent where it buys
 quality. Targets of cost and of latency, and caps that are to last, set the weights likewise
-(steering.py). (A per-request "cheapest that reaches the target" closes a half to a quarter as much
+(averages/steering.py). (A per-request "cheapest that reaches the target" closes a half to a quarter as much
 of the gap to the oracle on recorded outcomes.)
 """
 
@@ -16,10 +16,10 @@ from operator import attrgetter, itemgetter
 from threading import Lock
 
 from capability_router.plan import Candidate
+from capability_router.policies.averages.pace import Pace
+from capability_router.policies.averages.steering import Sight, Steering, Weights, told
 from capability_router.policies.base import BELOW, Judgement, Row, Scene, Scored, Terms, told_cost
 from capability_router.policies.dual import WINDOW, Dual, Point
-from capability_router.policies.pace import Pace
-from capability_router.policies.steering import Sight, Steering, Weights, told
 from capability_router.request import Outcome
 
 COST_WEIGHT = 0.25

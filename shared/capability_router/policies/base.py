@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from capability_router.catalog.card import ModelCard
 from capability_router.features import Features
+from capability_router.learning.guard import Foreseen, Guard
 from capability_router.plan import Candidate
 from capability_router.request import Outcome, Request
 
@@ -76,8 +77,13 @@ class Knowledge(Protocol):
     ) -> Sequence[Judged]: ...
     def registered(self, models: Sequence[str]) -> None: ...
     def sketch(self, request: Request) -> Any: ...
-    def scored(self, request_id: str, seen: Any, model: str, score: float, tokens: int | None, tenant: str) -> None: ...
+    def scored(
+        self, request_id: str, seen: Any, model: str, score: float, tokens: int | None, tenant: str,
+        foreseen: Foreseen | None,
+    ) -> None: ...  # fmt: skip
     def save(self) -> None: ...
+    def tell(self, guard: Guard) -> None: ...
+    def runs(self, errand: Callable[[bool], None]) -> None: ...
 
 
 class Policy(Protocol):

@@ -8,10 +8,10 @@ from typing import Protocol
 from capability_router.errors import ConfigError
 from capability_router.nearest import nearest
 from capability_router.policies.adaptive import Adaptive
+from capability_router.policies.averages.pace import Pace
 from capability_router.policies.base import Policy
 from capability_router.policies.cheapest import Cheapest
 from capability_router.policies.fastest import Fastest
-from capability_router.policies.pace import Pace
 from capability_router.policies.rules import Rules, RuleSpec
 from capability_router.policies.single import Single
 from capability_router.policies.weighted import Weighted

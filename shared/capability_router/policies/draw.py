@@ -6,7 +6,7 @@ from hashlib import blake2b
 
 from capability_router.request import Request
 
-_RANGE = 2.0**64
+_BITS = 53  # as many as a float holds: with more, the highest places would round to 1
 
 
 def drawn(request: Request, name: str, seed: int | None, *, sticky: bool) -> float:
@@ -15,5 +15,16 @@ def drawn(request: Request, name: str, seed: int | None, *, sticky: bool) -> flo
     `name` and `seed` set draws apart: who is in one share is not thereby in another.
     """
     session = request.routing.session if sticky else ""
-    told = f"{name}\x1f{seed or 0}\x1f{'session' if session else 'request'}\x1f{session or request.id}"
-    return int.from_bytes(blake2b(told.encode("utf-8", "replace"), digest_size=8).digest(), "big") / _RANGE
+    return place(f"session\x1f{session}" if session else f"request\x1f{request.id}", name, seed)
+
+
+def place(who: str, name: str, seed: int | None) -> float:
+    """The same for whoever is meant by `who`."""
+    told = f"{name}\x1f{seed or 0}\x1f{who}"
+    digest = blake2b(told.encode("utf-8", "replace"), digest_size=8).digest()
+    return fraction(int.from_bytes(digest, "big"))
+
+
+def fraction(hashed: int) -> float:
+    """64 bits as a number from 0 up to, and without, 1."""
+    return (hashed >> (64 - _BITS)) / (1 << _BITS)

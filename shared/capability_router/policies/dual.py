@@ -22,8 +22,8 @@ _ROUNDING = 1e-12
 class Point:
     """One candidate of one request: USD, utility before cost (quality - mu * seconds), quality.
 
-    A target of cost or latency (target.py) has its own unit in the place of `usd`, and of `quality` too, as that is
-    what the window sums up.
+    A target of cost or latency (averages/target.py) has its own unit in the place of `usd`, and of `quality` too, as
+    that is what the window sums up.
     """
 
     usd: float

@@ -6,15 +6,14 @@ model whose quality may, within its error, make it better than the pick is tried
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from hashlib import blake2b
-from threading import Lock
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from capability_router.policies.base import Row, Scored
+from capability_router.policies.draw import place
+from capability_router.policies.trial_money import OwnMoney, TrialMoney
 
 ERRORS = 1.0  # standard errors on either side of a score
-_DAY_S = 86_400.0
 
 
 class Exploring(Protocol):
@@ -41,16 +40,14 @@ PICKED = Tried(0, 1.0)
 
 
 class Explorer:
-    """Thread-safe. `share` of requests, 0 to 1; `most_pico` picodollars above the picks' cost, per day of the clock."""
+    """Thread-safe. `share` of requests, 0 to 1; `money` above the picks' cost."""
 
-    def __init__(self, share: float, most_pico: int, seed: int | None) -> None:
-        self._share, self._most, self._seed = share, most_pico, seed or 0
-        self._day, self._spent = -1, 0
-        self._lock = Lock()
+    def __init__(self, share: float, money: TrialMoney, seed: int | None) -> None:
+        self._share, self._money, self._seed = share, money, seed or 0
 
     def choose(self, request_id: str, ranked: Sequence[tuple[Scored, Row]], now: float) -> Tried:
         """Whom to ask, of a ranking whose first is the pick. `now`: seconds."""
-        left = self._left(now)
+        left = self._money.left(now)
         pick = ranked[0][1].cost_pico if ranked else None
         if not self._share or pick is None:
             return PICKED
@@ -64,7 +61,7 @@ class Explorer:
         ]  # fmt: skip
         if not able:
             return PICKED
-        drawn = _drawn(self._seed, request_id)
+        drawn = place(f"request\x1f{request_id}", "exploration", self._seed)
         if drawn >= self._share:
             return Tried(0, 1.0 - self._share)
         at = able[int(drawn / self._share * len(able))]
@@ -72,18 +69,8 @@ class Explorer:
 
     def took(self, extra_pico: int, now: float) -> None:
         """A trial was really made, for so much more than the pick would have cost."""
-        with self._lock:
-            self._turn(now)
-            self._spent += extra_pico
-
-    def _left(self, now: float) -> int:
-        with self._lock:
-            self._turn(now)
-            return self._most - self._spent
-
-    def _turn(self, now: float) -> None:
-        if (day := int(now // _DAY_S)) != self._day:
-            self._day, self._spent = day, 0
+        if extra_pico:
+            self._money.took(extra_pico, now)
 
 
 def _trial(ranked: Sequence[tuple[Scored, Row]], at: int, propensity: float) -> Tried:
@@ -95,14 +82,8 @@ def _trial(ranked: Sequence[tuple[Scored, Row]], at: int, propensity: float) -> 
     return Tried(at, propensity, max((other.cost_pico or 0) - (first.cost_pico or 0), 0), told)
 
 
-def _drawn(seed: int, request_id: str) -> float:
-    """Evenly from 0 to below 1, the same for the same seed and request in every process."""
-    digest = blake2b(f"{seed}\0{request_id}".encode("utf-8", "replace"), digest_size=7).digest()
-    return int.from_bytes(digest, "little") / 2.0**56
-
-
-def explorer_of(settings: Exploring) -> Explorer | None:
-    """None where nothing is to be tried."""
+def explorer_of(settings: Exploring, purse: Callable[[int], TrialMoney] = OwnMoney) -> Explorer | None:
+    """None where nothing is to be tried. `purse`: from picodollars a day to who has them."""
     if not settings.exploration:
         return None
-    return Explorer(settings.exploration, round(settings.exploration_usd_per_day * 1e12), settings.seed)
+    return Explorer(settings.exploration, purse(round(settings.exploration_usd_per_day * 1e12)), settings.seed)

@@ -8,6 +8,8 @@ from capability_router.learning.guard import Foreseen, Guard
 from capability_router.learning.lengths import Lengths
 from capability_router.learning.outcomes import Answered, Outcomes
 from capability_router.learning.prior import Prior
+from capability_router.learning.retries import Retries
+from capability_router.learning.signs import WEIGHTS, Sign, Signs
 from capability_router.learning.sizes import Sizes
 from capability_router.learning.windows import Windows
 from capability_router.plan import Candidate, Plan
@@ -27,35 +29,59 @@ class Lessons(NamedTuple):
     outcomes: Outcomes
     learned: Knowledge | None = None
     guard: Guard | None = None
+    signs: Signs | None = None
+    retries: Retries | None = None
 
-    def ended(self, request: Request, plan: Plan, outcome: Outcome, reply: Reply, now: float) -> None:
-        """A request has ended; nothing of its text is kept."""
+    def ended(self, request: Request, plan: Plan, outcome: Outcome, reply: Reply, now: float) -> list[Sign]:
+        """A request has ended; nothing of its text is kept. Gives the implicit signs that it brought."""
         if not request.model:  # where another model was asked for, the candidate learns nothing of itself
             self._turned_away(outcome.attempts, plan, now)
-        if outcome.model is None:
-            return
-        self.affinity.note(request, reply, outcome.model, cached_after(outcome.provider, outcome.usage), now)
-        self.outcomes.note(request.id, self._answered(request, plan, outcome, outcome.model))
+        if outcome.model is not None:
+            self._answered_by(request, plan, outcome, reply, outcome.model, now)
+        return [] if self.signs is None or request.model else self._seen(self.signs, request, outcome, reply, now)
+
+    def _seen(self, signs: Signs, request: Request, outcome: Outcome, reply: Reply, now: float) -> list[Sign]:
+        tenant = request.routing.tenant
+        found: list[Sign] = []
+        for attempt in outcome.attempts:
+            kind = attempt.fault or ("refusal" if attempt.finish == "refusal" else "")
+            if not kind or kind in WEIGHTS:  # else it was no answer
+                sign = signs.answered(tenant, request.id, attempt.model, kind)
+                if sign is not None:
+                    found.append(sign)
+        told = self.retries.ended(request, outcome, reply, now) if self.retries and request.routing.session else None
+        if told is not None and not self.outcomes.source(told.request_id):
+            found.append(signs.late(tenant, *told))
+        return found
+
+    def _answered_by(
+        self, request: Request, plan: Plan, outcome: Outcome, reply: Reply, model: str, now: float
+    ) -> None:  # fmt: skip
+        self.affinity.note(request, reply, model, cached_after(outcome.provider, outcome.usage), now)
+        self.outcomes.note(request.id, self._answered(request, plan, outcome, model))
         if outcome.usage.estimated:
             return
-        chosen = _planned(plan, outcome.model)
+        chosen = _planned(plan, model)
         if outcome.finish != "length":
             predicted = plan.output_tokens * chosen.answers
-            self.lengths.learn(outcome.model, plan.task, predicted, outcome.usage.output_tokens)
+            self.lengths.learn(model, plan.task, predicted, outcome.usage.output_tokens)
         if not request.model and not outcome.resumed:
             self._held(plan, chosen, outcome.usage.input_tokens)
 
-    def scored(self, request_id: str, score: float) -> Answered:
-        """What an answer was worth, 0 to 1. Raises ConfigError for a bad score or unknown id."""
-        answered = self.outcomes.scored(request_id, score)
+    def scored(self, request_id: str, score: float, source: str = "user") -> Answered:
+        """What an answer was worth, 0 to 1, by this source. Raises ConfigError for a bad score or unknown id."""
+        answered = self.outcomes.scored(request_id, score, source)
+        if self.signs is not None:
+            self.signs.withdrawn(request_id, answered.model)
         before = self.outcomes.before(request_id, float(score))
         if self.learned is None or answered.sketch is None:
             self.prior.learn(answered.model, answered.task, float(score), before)
         else:  # it knows what was believed before, and the score must not count twice
-            seen, tokens = answered.sketch, answered.tokens
-            self.learned.scored(request_id, seen, answered.model, float(score), tokens, answered.tenant)
-            if self.guard is not None and answered.foreseen is not None and before is None:
-                self.guard.note(answered.foreseen, answered.model, float(score))
+            seen, tokens, tenant = answered.sketch, answered.tokens, answered.tenant
+            foreseen = answered.foreseen if before is None else None
+            self.learned.scored(request_id, seen, answered.model, float(score), tokens, tenant, foreseen)
+            if self.guard is not None and foreseen is not None:
+                self.guard.note(foreseen, answered.model, float(score))
         return answered
 
     def _answered(self, request: Request, plan: Plan, outcome: Outcome, model: str) -> Answered:

@@ -15,6 +15,7 @@ from capability_router.features import Features, features
 from capability_router.learning.guard import Guard
 from capability_router.learning.lengths import Lengths
 from capability_router.learning.prior import CARD_WEIGHT, PRICE_WEIGHT, Belief, Prior
+from capability_router.learning.signs import Signs
 from capability_router.learning.sizes import MARGIN, Sizes
 from capability_router.learning.windows import Learned, Windows
 from capability_router.plan import Candidate, Plan
@@ -27,6 +28,8 @@ from capability_router.policies.sizing import Sizing, sizing_of
 from capability_router.request import Request
 
 _HELD = attrgetter("held")
+_NOT_MOVED: Mapping[str, float] = {}
+_TOLD = 0.01  # quality points, from which on it is told what moved them
 
 
 class Condition(Protocol):
@@ -86,6 +89,7 @@ class Planner:
     learned: Knowledge | None = None
     guard: Guard | None = None
     explorer: Explorer | None = None
+    signs: Signs | None = None
 
     def decide(
         self, request: Request, now: float, *, stay: Stay = NOWHERE, found: Features | None = None
@@ -107,6 +111,8 @@ class Planner:
         if failing and len(rows) > 1:
             scene = self._expecting(scene, stay, failing)
             eligible = eligible._replace(notes=(*eligible.notes, *remarks(scene.rows, failing)))
+        if self.signs is not None and (moved := _remarked(self.signs.shifts(request.routing.tenant), rows)):
+            eligible = eligible._replace(notes=(*eligible.notes, moved))
         return self._decision(scene, eligible, stay, ask, sizing)
 
     def _expecting(self, scene: Scene, stay: Stay, failing: Mapping[str, float]) -> Scene:
@@ -141,6 +147,8 @@ class Planner:
         believed, condition = self.prior.on(task), self.health.condition
         factors, common = self.lengths.on(task)
         balancing, staying, service, asked = bool(self.balance), stay.model, request.service, request.max_tokens
+        moved = _NOT_MOVED if self.signs is None else self.signs.shifts(request.routing.tenant)
+        believed = _moved(believed, moved) if moved else believed
         judged = None if self.learned is None else self._judged(self.learned, request, cards, believed, hardness)
         rows: list[Row] = []
         for card in cards:
@@ -233,6 +241,17 @@ class Planner:
             return self.policy.reason(scene, best)
         stays = "stays on the conversation's model"
         return stays if stay.binding else f"{stays}: {self.policy.reason(scene, best)}"
+
+
+def _moved(believed: Mapping[str, Belief], by: Mapping[str, float]) -> Mapping[str, Belief]:
+    """What is believed of the models, moved by so many quality points."""
+    return {id: belief._replace(level=belief.level + by.get(id, 0.0)) for id, belief in believed.items()}
+
+
+def _remarked(by: Mapping[str, float], rows: Sequence[Row]) -> str:
+    """Whom implicit signs move by a hundredth or more; "" = nobody."""
+    told = [f"{row.card.id} {by[row.card.id]:+.2f}" for row in rows if abs(by.get(row.card.id, 0.0)) >= _TOLD]
+    return f"believed quality, moved by implicit signs: {', '.join(told)}" if told else ""
 
 
 def _ranked(

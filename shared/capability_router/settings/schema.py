@@ -19,6 +19,7 @@ from capability_router.policies.rules import CONDITIONS, RuleSpec
 from capability_router.policies.shadow import SHADOW_TAG
 from capability_router.policies.weighted import DEFAULT_WEIGHTS
 from capability_router.request import Need
+from capability_router.routing import EVALUATION_TAG
 from capability_router.settings.problems import unknown
 from capability_router.settings.units import choice, flag, number, seconds, shown, text, texts, whole
 from capability_router.settings.wait import Wait, backoff
@@ -32,6 +33,7 @@ USES = {
     "latency_weight": ("adaptive",), "cost_target_usd": ("adaptive",), "latency_target_s": ("adaptive",),
     "budget_pacing": ("adaptive",), "exploration": ("adaptive",),
     "exploration_usd_per_day": ("adaptive",), "state": ("adaptive",), "weights": ("weighted",),
+    "implicit": ("adaptive", "weighted"),
     "rules": ("rules",),
 }  # fmt: skip
 """Policy setting -> the policies that read it."""
@@ -45,6 +47,12 @@ Flag = Annotated[bool, PlainValidator(flag)]
 Text = Annotated[str, PlainValidator(text)]
 Texts = Annotated[tuple[str, ...], PlainValidator(texts)]
 _COUNTER = choice("estimate", "tiktoken", "model")
+
+
+def _embedder(value: Any) -> Any:
+    if isinstance(value, str):
+        raise ValueError(f"must be an object or a function, given in code (a file names no code), got {shown(value)}")
+    return value
 
 
 def _counter(value: Any) -> Any:
@@ -98,8 +106,9 @@ class Policy(Block):
     `budgets` are to last their windows.
 
     `exploration`: of requests, the share that may try a model which may be better than the pick (with `state` alone),
-    `exploration_usd_per_day`: for so much above the picks' cost. `state`: the file of what adaptive has learned;
-    without it, cards and levels.
+    `exploration_usd_per_day`: for so much above the picks' cost. `implicit`: whether refusals, answers that don't
+    parse, broken tool calls and requests asked again count against a model. `state`: the file of what adaptive has
+    learned; without it, cards and levels.
     """
 
     name: Annotated[str, PlainValidator(choice(*POLICIES))] = "adaptive"
@@ -114,6 +123,7 @@ class Policy(Block):
     rules: tuple[Rule, ...] = ()
     exploration: Share = 0.0
     exploration_usd_per_day: Weight = 1.0
+    implicit: Flag = True
     state: Text | None = None
     seed: Annotated[int, PlainValidator(whole(0))] | None = None
 
@@ -271,6 +281,44 @@ class Hedge(Block):
     extra: Share = 0.05
 
 
+class Evaluate(Block):
+    """Of the answers that an `evaluator` scores: their `share`, how many `at_once` and `waiting`, seconds for each.
+
+    `budget_usd` per `window`: the most that it may spend through the router. `scale`: its own lowest and highest score.
+    """
+
+    share: Share = 0.1
+    budget_usd: Annotated[float, PlainValidator(number(0))] = 1.0
+    window: Text = "day"
+    at_once: Count = 4
+    waiting: Annotated[int, PlainValidator(whole(0))] = 100
+    deadline_s: Seconds = 60.0
+    scale: tuple[float, float] | None = None
+
+    @model_validator(mode="after")
+    def _sound(self) -> Evaluate:
+        if self.scale is not None and not self.scale[0] < self.scale[1]:
+            raise ValueError("needs scale: [LOW, HIGH], the lower first")
+        self.cap()
+        return self
+
+    def cap(self) -> BudgetSpec:
+        """The cap on what it asks this router for; raises ConfigError for what is no window."""
+        return BudgetSpec(scope=f"tag:{EVALUATION_TAG}", limit_usd=self.budget_usd, window=self.window)
+
+
+class Embedding(Block):
+    """What turns texts into vectors for adaptive's learned model; a decision waits `within_ms` for it at most.
+
+    `cached`: texts whose vectors are kept, by digest. `usd_per_mtok`: what it costs, for the decision records.
+    """
+
+    embedder: Annotated[Any, PlainValidator(_embedder)] = None
+    within_ms: Annotated[float, PlainValidator(number(0, 60_000, above=True))] = 100.0
+    cached: Count = 2_000
+    usd_per_mtok: Weight | None = None
+
+
 class Telemetry(Block):
     """Where decision records go, and what is in them.
 
@@ -382,14 +430,17 @@ class Words(Block):
     telemetry: Telemetry = Telemetry()
     annotate: Flag = True
     tokens: Tokens = Tokens()
+    embedding: Embedding = Embedding()
     tenants: Mapping[str, Texts] = {}
     shadow: Shadow | None = None
     canary: Canary | None = None
+    evaluator: Any = None
+    evaluate: Evaluate = Evaluate()
 
     @model_validator(mode="before")
     @classmethod
     def _short(cls, values: Any) -> Any:
-        """`policy: cheapest`, `shadow: NAME`, `hedge: true`, `store: URL`, `token_counter=f` stand for the blocks."""
+        """`policy: cheapest`, `shadow: NAME`, `hedge: true`, `store: URL`, `token_counter=f`, `embedder=` are short."""
         if not isinstance(values, Mapping):
             return values
         hedge, store = values.get("hedge"), values.get("store")
@@ -400,6 +451,11 @@ class Words(Block):
         if counter is not None:
             values = {name: value for name, value in values.items() if name != "token_counter"}
             short["tokens"] = {"counter": counter}
+        embedder = values.get("embedder")
+        if embedder is not None:
+            block = values.get("embedding")
+            values = {name: value for name, value in values.items() if name != "embedder"}
+            short["embedding"] = {**(block if isinstance(block, Mapping) else {}), "embedder": embedder}
         return {**values, **short, **({"hedge": {"on": hedge}} if isinstance(hedge, bool) else {})}
 
     @field_validator("models", mode="before")

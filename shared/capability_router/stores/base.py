@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
 from capability_router.stores.calls import CallRoom
+from capability_router.stores.lessons import LessonRoom
 
 
 class Pot(NamedTuple):
@@ -88,25 +89,6 @@ class BudgetRoom(Protocol):
         ...
 
 
-class State(NamedTuple):
-    """A named text and its version, which grows by one with each change."""
-
-    text: str
-    version: int
-
-
-class StateRoom(Protocol):
-    """Named texts (JSON) for what is learned: read whole, replaced whole."""
-
-    def get(self, name: str) -> State | None:
-        """The text of this name; None = there is none."""
-        ...
-
-    def put(self, name: str, text: str, version: int) -> bool:
-        """Replace the text if its version is still this one (0 = there is none yet); False = somebody was faster."""
-        ...
-
-
 class Store(Protocol):
     """One place. `name` is its URL without a password, for errors and logs."""
 
@@ -115,7 +97,7 @@ class Store(Protocol):
     @property
     def budgets(self) -> BudgetRoom: ...
     @property
-    def states(self) -> StateRoom: ...
+    def lessons(self) -> LessonRoom: ...
     @property
     def calls(self) -> CallRoom | None:
         """Where the ledger is kept; None = not in this kind of store."""

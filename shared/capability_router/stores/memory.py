@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from threading import Lock
+from uuid import uuid4
 
-from capability_router.stores.base import Claim, Grant, Pot, Standing, State
+from capability_router.stores.base import Claim, Grant, Pot, Standing
 from capability_router.stores.lending import Till, lend, open_at
+from capability_router.stores.lessons import NONE, Entry, Head, Line, Page, Summary
 
 
 class MemoryBudgets:
@@ -47,25 +51,61 @@ class MemoryBudgets:
         self._many = 2 * len(self._pots) + 64
 
 
-class MemoryStates:
-    """Named texts in this process."""
+class _Log:
+    """One log of lessons."""
 
     def __init__(self) -> None:
-        self._states: dict[str, State] = {}
+        self.head = Head(uuid4().hex)
+        self.entries: deque[Entry] = deque()
+        self.numbers: dict[str, int] = {}
+        self.text = ""
+
+
+class MemoryLessons:
+    """Logs in this process."""
+
+    def __init__(self) -> None:
+        self._logs: dict[str, _Log] = {}
         self._lock = Lock()
 
-    def get(self, name: str) -> State | None:
-        """See StateRoom."""
-        return self._states.get(name)
-
-    def put(self, name: str, text: str, version: int) -> bool:
-        """See StateRoom."""
+    def append(self, name: str, writer: str, lines: Sequence[Line]) -> None:
+        """See LessonRoom."""
         with self._lock:
-            found = self._states.get(name)
-            if (found.version if found else 0) != version:
+            log = self._logs.setdefault(name, _Log())
+            for number, text in lines:
+                if number > log.numbers.get(writer, 0):
+                    log.numbers[writer] = number
+                    log.head = log.head._replace(last=log.head.last + 1)
+                    log.entries.append(Entry(log.head.last, writer, number, text))
+
+    def since(self, name: str, place: int, most: int) -> Page:
+        """See LessonRoom."""
+        with self._lock:
+            log = self._logs.get(name)
+            if log is None:
+                return Page(Head(), [])
+            return Page(log.head, list(islice((e for e in log.entries if e.place > place), most)))
+
+    def summary(self, name: str) -> Summary | None:
+        """See LessonRoom."""
+        with self._lock:
+            log = self._logs.get(name)
+            return None if log is None or log.head.summed == NONE else Summary(*_place(log.head), log.text)
+
+    def sum_up(self, name: str, summary: Summary, before: int) -> bool:
+        """See LessonRoom."""
+        with self._lock:
+            log = self._logs.setdefault(name, _Log()) if not summary.epoch else self._logs.get(name)
+            if log is None or log.head.summed != before or summary.epoch not in ("", log.head.epoch):
                 return False
-            self._states[name] = State(text, version + 1)
+            log.head, log.text = log.head._replace(summed=summary.place), summary.text
+            while log.entries and log.entries[0].place <= summary.place:
+                log.entries.popleft()
             return True
+
+
+def _place(head: Head) -> tuple[str, int]:
+    return head.epoch, head.summed
 
 
 class MemoryStore:
@@ -76,7 +116,7 @@ class MemoryStore:
 
     def __init__(self, unix: Callable[[], float]) -> None:
         self.budgets = MemoryBudgets(unix)
-        self.states = MemoryStates()
+        self.lessons = MemoryLessons()
 
     def open(self) -> None:
         """There is nothing to make ready."""

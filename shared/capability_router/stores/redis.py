@@ -15,10 +15,11 @@ from urllib.parse import quote, urlsplit
 
 from capability_router.errors import ConfigError, StoreError
 from capability_router.stores.address import shown_url
-from capability_router.stores.base import Claim, Grant, Pot, Standing, State
+from capability_router.stores.base import Claim, Grant, Pot, Standing
 from capability_router.stores.fuse import Fuse
 from capability_router.stores.lending import BUCKETS, FINAL_S, KEPT_S, PAST_S, SHARE, Loan, Till, open_at
-from capability_router.stores.redis_scripts import CLAIM, PUT
+from capability_router.stores.redis_lessons import RedisLessons
+from capability_router.stores.redis_scripts import CLAIM
 
 try:
     import redis
@@ -28,7 +29,7 @@ except ModuleNotFoundError as missing:
     raise ImportError('a store in Redis needs its client: pip install "capability-router[redis]"') from missing
 
 PREFIX = "capability-router"
-TIMEOUT_S = 0.05
+TIMEOUT_S, BULK_S = 0.05, 1.0  # the second for what is learned: no call waits for it, and it may be megabytes
 SCAN = 500
 
 
@@ -131,28 +132,6 @@ def _till(fields: Mapping[str, str]) -> Till:
     return till
 
 
-class RedisStates:
-    """Named texts as hashes."""
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
-        self._put = server.client.register_script(PUT)
-
-    def get(self, name: str) -> State | None:
-        """See StateRoom."""
-        with self._server.asked() as client:
-            text, version = client.hmget(self._key(name), "text", "version")
-        return None if version is None else State(text, int(version))
-
-    def put(self, name: str, text: str, version: int) -> bool:
-        """See StateRoom."""
-        with self._server.asked():
-            return bool(self._put(keys=[self._key(name)], args=[text, version]))
-
-    def _key(self, name: str) -> str:
-        return f"{PREFIX}:state1:{{{quote(name, safe=':')}}}"
-
-
 class RedisStore:
     """`redis://host:6379/0`, `rediss://` over TLS, `unix:///path`; a password in the URL is shown nowhere."""
 
@@ -165,7 +144,8 @@ class RedisStore:
         self.server = Server(url, now, timeout_s)
         self.name = self.server.name
         self.budgets = RedisBudgets(self.server, unix)
-        self.states = RedisStates(self.server)
+        self._bulk = Server(url, now, max(timeout_s, BULK_S))  # with a fuse of its own: calls wait for the other
+        self.lessons = RedisLessons(self._bulk, PREFIX)
 
     def open(self) -> None:
         """The server is not asked before it is needed."""
@@ -173,6 +153,7 @@ class RedisStore:
     def close(self) -> None:
         """Close the connections; the next use opens them again."""
         self.server.client.close()
+        self._bulk.client.close()
 
     def __repr__(self) -> str:
         return f"<RedisStore {self.name}>"

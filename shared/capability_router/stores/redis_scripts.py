@@ -106,9 +106,54 @@ end
 return {text(amount), text(spent), text(add(lent, amount)), string.format('%.17g', now), frees}
 """
 
-PUT = """
--- capability-router states, version 1: replaces a text whose version is the one expected
-if tonumber(redis.call('HGET', KEYS[1], 'version') or '0') ~= tonumber(ARGV[2]) then return 0 end
-redis.call('HSET', KEYS[1], 'text', ARGV[1], 'version', tonumber(ARGV[2]) + 1)
+APPEND = """
+-- capability-router lessons, version 1: adds the lines that the writer has not added before
+local head, log, writers = KEYS[1], KEYS[2], KEYS[3]
+local writer, kept = ARGV[1], tonumber(ARGV[3])
+redis.call('HSETNX', head, 'epoch', ARGV[2])
+local known = redis.call('HGET', writers, writer)
+local last = known and tonumber(string.match(known, '^%d+')) or 0
+local place = redis.call('HGET', head, 'last') or '0'
+for i = 4, #ARGV, 2 do
+  if tonumber(ARGV[i]) > last then
+    last = tonumber(ARGV[i])
+    place = string.format('%.0f', redis.call('HINCRBY', head, 'last', 1))
+    redis.call('ZADD', log, place, place .. ' ' .. writer .. ' ' .. ARGV[i] .. ' ' .. ARGV[i + 1])
+  end
+end
+redis.call('HSET', writers, writer, string.format('%.0f', last) .. ' ' .. place)
+local text = redis.call('HGET', head, 'text')
+if text then redis.call('PEXPIRE', string.gsub(head, ':head$', ':text:') .. text, kept) end
+for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, kept) end
+return 1
+"""
+
+SUM_UP = """
+-- capability-router lessons, version 1: a summary stands from now on for the entries up to its place
+local head, log, writers, pieces = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local epoch, place, before, kept = ARGV[1], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[7])
+if epoch == '' then redis.call('HSETNX', head, 'epoch', ARGV[2]) end
+local own = redis.call('HGET', head, 'epoch') or ''
+local summed = tonumber(redis.call('HGET', head, 'summed') or '-1')
+if redis.call('HGET', head, 'text') == ARGV[5] then return 1 end
+if summed ~= before or (epoch ~= '' and epoch ~= own) then
+  redis.call('DEL', pieces)
+  return 0
+end
+local old = redis.call('HGET', head, 'text')
+if old then redis.call('DEL', string.gsub(head, ':head$', ':text:') .. old) end
+redis.call('HSET', head, 'summed', place, 'text', ARGV[5], 'pieces', ARGV[6])
+redis.call('ZREMRANGEBYSCORE', log, '-inf', place)
+for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, kept) end
+local most = tonumber(ARGV[8])
+if redis.call('HLEN', writers) > most then
+  local known = {}
+  local fields = redis.call('HGETALL', writers)
+  for i = 1, #fields, 2 do
+    known[#known + 1] = {tonumber(string.match(fields[i + 1], '%d+$')), fields[i]}
+  end
+  table.sort(known, function(a, b) return a[1] > b[1] end)
+  for i = most + 1, #known do redis.call('HDEL', writers, known[i][2]) end
+end
 return 1
 """

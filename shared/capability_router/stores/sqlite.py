@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from capability_router.stores.base import Claim, Grant, Pot, Standing, State
+from capability_router.stores.base import Claim, Grant, Pot, Standing
 from capability_router.stores.damage import set_aside
 from capability_router.stores.database import CorruptStore, Database
 from capability_router.stores.lending import PAST_S, Loan, Till, lend, open_at
 from capability_router.stores.sqlite_calls import SqliteCalls
+from capability_router.stores.sqlite_lessons import SqliteLessons
 
 _BUDGETS = (
     "CREATE TABLE pots (budget TEXT NOT NULL, window TEXT NOT NULL, pot TEXT NOT NULL, till TEXT NOT NULL, "
     "ends REAL, PRIMARY KEY (budget, window)) WITHOUT ROWID",
     "CREATE INDEX pots_ends ON pots (ends)",
 )
-_STATES = ("CREATE TABLE states (name TEXT PRIMARY KEY, text TEXT NOT NULL, version INTEGER NOT NULL) WITHOUT ROWID",)
 
 
 class SqliteBudgets:
@@ -76,34 +76,6 @@ def _till(text: str) -> Till:
         raise CorruptStore(f"a budget's row in the store can't be read: {text[:40]!r}") from error
 
 
-class SqliteStates:
-    """Named texts as rows."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        database.room("states", 1, _STATES)
-
-    def get(self, name: str) -> State | None:
-        """See StateRoom."""
-        with self._database.reading() as connection:
-            row: Sequence[object] | None = connection.execute(
-                "SELECT text, version FROM states WHERE name = ?", (name,)
-            ).fetchone()
-        return State(str(row[0]), int(str(row[1]))) if row else None
-
-    def put(self, name: str, text: str, version: int) -> bool:
-        """See StateRoom."""
-        with self._database.writing() as connection:
-            if version == 0:
-                done = connection.execute("INSERT OR IGNORE INTO states VALUES (?, ?, 1)", (name, text))
-            else:
-                done = connection.execute(
-                    "UPDATE states SET text = ?, version = version + 1 WHERE name = ? AND version = ?",
-                    (text, name, version),
-                )
-            return done.rowcount == 1
-
-
 class SqliteStore:
     """`sqlite:///router.db` (from the working directory), `sqlite:////var/lib/router.db`.
 
@@ -115,7 +87,7 @@ class SqliteStore:
         aside = (lambda file: set_aside(file, unix())) if mend else None
         self.database = Database(path.absolute(), aside=aside, reads_only=reads_only)  # a process may change directory
         self.budgets = SqliteBudgets(self.database, unix)
-        self.states = SqliteStates(self.database)
+        self.lessons = SqliteLessons(self.database)
         self.calls = SqliteCalls(self.database)
 
     def open(self) -> None:

@@ -75,7 +75,8 @@ class Comparison:
 
 def compared(log: DecisionLog) -> list[Comparison]:
     """A comparison for each canary and each shadow in the log, by the names of their policies."""
-    scores = {row["request_id"]: float(row["score"]) for row in log.feedback if _number(row.get("score")) is not None}
+    scores = _scores(log.feedback)
+    evaluated = _scores(row for row in log.feedback if row.get("source") == "evaluator"), _scores(log.shadow_scores)
     arms = [row for row in log.decisions if isinstance(row.get("canary"), bool)]
     beside = [row for row in log.decisions if isinstance(row.get("shadow"), Mapping)]
     made = {row["request_id"]: row for row in log.shadows}
@@ -83,8 +84,14 @@ def compared(log: DecisionLog) -> list[Comparison]:
     found = [_canary(arms, scores)] if arms else []
     for now, other in pairs:
         rows = [r for r in beside if (_word(r, "policy"), _word(r["shadow"], "policy")) == (now, other)]
-        found.append(_shadow(rows, made, now, other))
+        found.append(_shadow(rows, made, now, other, evaluated))
     return found
+
+
+def _scores(rows: Iterable[Record]) -> dict[str, float]:
+    """By request; the last one counts."""
+    found = ((row.get("request_id"), _number(row.get("score"))) for row in rows)
+    return {str(id): score for id, score in found if score is not None}
 
 
 # -- a canary: two sets of sessions ---------------------------------------------------------------
@@ -118,21 +125,31 @@ def _apart(name: str, arms: Sequence[Sequence[Record]], figure: Figure, pseudo: 
 # -- a shadow: two figures of each request --------------------------------------------------------
 
 
-def _shadow(rows: Sequence[Record], made: Mapping[str, Record], now: str, other: str) -> Comparison:
+Scores = Mapping[str, float]
+"""Of answers, by request."""
+
+
+def _shadow(
+    rows: Sequence[Record], made: Mapping[str, Record], now: str, other: str, evaluated: tuple[Scores, Scores]
+) -> Comparison:  # fmt: skip
     decided = [row for row in rows if row["shadow"].get("chosen") is not None]
     agreed = mean(((_session(r), float(not r["shadow"].get("differs"))) for r in decided), _BOTH)
     called = [row for row in decided if row["request_id"] in made]
     lines = [_paired(f"predicted {name}", decided, _planned(key), _shadowed(key)) for name, key in _PREDICTED]
     lines += [_paired(f"{name}, called", called, *_called(of, made), pseudo) for name, of, pseudo in _CALLED]
+    own, others = (_score(scores) for scores in evaluated)
+    lines.append(_paired("score, called", called, own, others, _EITHER))
+    both = sum(own(row) is not None and others(row) is not None for row in called)
     share, facts = _agreement(decided, agreed)
     failed = Counter(str(row["shadow"].get("error")) for row in rows if row["shadow"].get("chosen") is None)
     told = [share, f"The shadow was called for {_of(len(called), 'request')} where they differed."]
+    told += [f"An evaluator scored both answers of {count(both)} of them."] * bool(both)
     told += [f"The shadow had no decision for {_of(sum(failed.values()), 'request')}: {_listed(failed)}."] * bool(
         failed
     )
     return Comparison(
         "shadow", now, other, "Student's t of paired differences over sessions", tuple(filter(None, lines)),
-        tuple(told), {**facts, "requests": len(rows), "called": len(called), "failed": dict(failed)},
+        tuple(told), {**facts, "requests": len(rows), "called": len(called), "scored": both, "failed": dict(failed)},
     )  # fmt: skip
 
 
@@ -142,6 +159,10 @@ _PREDICTED = (("cost, USD", "cost_usd"), ("quality", "quality"), ("latency, s", 
 def _called(figure: Figure, made: Mapping[str, Record]) -> tuple[Figure, Figure]:
     """A figure of the request, and the same of the call that its shadow made."""
     return figure, lambda row: figure(made[row["request_id"]])
+
+
+def _score(scores: Scores) -> Figure:
+    return lambda row: scores.get(row["request_id"])
 
 
 def _agreement(rows: Sequence[Record], found: Mean | None) -> tuple[str, dict[str, Any]]:

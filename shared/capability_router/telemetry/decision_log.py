@@ -10,19 +10,23 @@ from typing import Any, NamedTuple
 from capability_router.errors import ConfigError
 from capability_router.telemetry.records import SCHEMA_VERSION
 
+_PLAIN = ("feedback", "shadow_score", "sign")
+_KINDS = ("decision", "shadow", *_PLAIN)
 _NEEDED = ("at", "request_id", "elapsed_s", "attempts")
 
 
 class DecisionLog(NamedTuple):
     """`decisions`, `feedback` and `shadows` are records (telemetry/records.py); `unreadable` counts the other lines.
 
-    `shadows`: calls that a shadow made.
+    `shadows`: calls that a shadow made; `shadow_scores`: what their answers were worth; `signs`: implicit ones.
     """
 
     decisions: list[dict[str, Any]]
     feedback: list[dict[str, Any]]
     unreadable: int = 0
     shadows: Sequence[dict[str, Any]] = ()
+    shadow_scores: Sequence[dict[str, Any]] = ()
+    signs: Sequence[dict[str, Any]] = ()
 
 
 def read_log(path: str | Path) -> DecisionLog:
@@ -39,7 +43,7 @@ def read_log(path: str | Path) -> DecisionLog:
 
 def parse_log(lines: Iterable[str]) -> DecisionLog:
     """The log in these lines; empty ones are skipped."""
-    kinds: dict[str, list[dict[str, Any]]] = {"decision": [], "feedback": [], "shadow": []}
+    kinds: dict[str, list[dict[str, Any]]] = {kind: [] for kind in _KINDS}
     unreadable = 0
     for line in lines:
         record = _record(line) if line.strip() else {}
@@ -48,7 +52,9 @@ def parse_log(lines: Iterable[str]) -> DecisionLog:
         elif record:
             kinds[record["kind"]].append(record)
     decisions = sorted(kinds["decision"], key=lambda r: float(r["at"]))
-    return DecisionLog(decisions, kinds["feedback"], unreadable, kinds["shadow"])
+    return DecisionLog(
+        decisions, kinds["feedback"], unreadable, kinds["shadow"], kinds["shadow_score"], kinds["sign"]
+    )  # fmt: skip
 
 
 def _record(line: str) -> dict[str, Any] | None:
@@ -63,7 +69,7 @@ def _known(record: Mapping[str, Any]) -> bool:
     if record.get("schema_version") != SCHEMA_VERSION:
         return False
     kind = record.get("kind")
-    return kind == "feedback" or (kind in ("decision", "shadow") and _whole(record))
+    return kind in _PLAIN or (kind in ("decision", "shadow") and _whole(record))
 
 
 def _whole(record: Mapping[str, Any]) -> bool:

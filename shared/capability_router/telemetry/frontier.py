@@ -8,25 +8,27 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from capability_router.telemetry.markup import Markup, element, join
-from capability_router.telemetry.svg import CHARACTER, WIDTH, clipped, dot, rule, ticks, words
+from capability_router.telemetry.svg import CHARACTER, WIDTH, clipped, cross, dot, rule, ticks, words
 
 _LEFT, _TOP, _WIDE, _HIGH, _EACH = 66.0, 46.0, WIDTH - 66.0 - 190.0, 290.0, 400.0
 _LINE = 13.0  # between two labels, one above the other
-_DOT = 4.0  # radius of a model's
+_POINT, _ASIDE, _BELOW = 6.0, 9.0, 4.0  # half a point; from its middle to a label beside it, and to its base
 _STYLE = """
 text { font: 12px system-ui, -apple-system, "Segoe UI", sans-serif; fill: #16191d; }
 text { paint-order: stroke; stroke: #ffffff; stroke-width: 3px; stroke-linejoin: round; }
 .title { font-size: 15px; font-weight: 650; } .quiet, .tick { fill: #59616b; font-size: 11.5px; }
 .paper { fill: #ffffff; } .grid { stroke: #e4e7eb; } .axis { stroke: #59616b; }
-.model { fill: #7b838d; } .whisker { stroke: #7b838d; stroke-opacity: .6; }
-.lead { stroke: #7b838d; stroke-width: .8; }
+.model { fill: #7b838d; } .whisker, .leader { stroke: #7b838d; stroke-opacity: .6; } .leader { stroke-width: .75; }
 .mixed { fill: none; stroke: #7b838d; stroke-width: 1.5; stroke-dasharray: 5 4; }
+.rule { fill: none; stroke: #b0651a; stroke-width: 1.5; stroke-dasharray: 1.5 3; }
+.mark { fill: none; stroke: #b0651a; stroke-width: 1.75; } .compared { fill: #8f4f10; }
 .learned { fill: none; stroke: #2a78d6; stroke-width: 2.5; } .usual { fill: #2a78d6; }
 .told { fill: #2a78d6; font-weight: 650; }
 @media (prefers-color-scheme: dark) {
 text { fill: #e9ecef; stroke: #1b1e23; } .quiet, .tick { fill: #a2abb5; } .paper { fill: #1b1e23; }
 .grid { stroke: #2f353c; }
-.axis { stroke: #a2abb5; } .model { fill: #8d96a1; } .learned { stroke: #5b9df0; } .usual, .told { fill: #5b9df0; } }
+.axis { stroke: #a2abb5; } .rule, .mark { stroke: #e0a060; } .compared { fill: #eab47c; }
+.model { fill: #8d96a1; } .learned { stroke: #5b9df0; } .usual, .told { fill: #5b9df0; } }
 """
 
 
@@ -40,7 +42,10 @@ class Place(NamedTuple):
 
 
 class Plane(NamedTuple):
-    """`mixed`, `learned`: corners of lines, in the order of cost; `usual`: where the learned router is by default."""
+    """`mixed`, `learned`: corners of lines, in the order of cost; `usual`: where the learned router is by default.
+
+    What it is compared with: `rule`, the corners of another router's line, and `marks`, single places.
+    """
 
     title: str
     note: str
@@ -48,6 +53,8 @@ class Plane(NamedTuple):
     mixed: Sequence[Place]
     learned: Sequence[Place]
     usual: Place
+    rule: Sequence[Place] = ()
+    marks: Sequence[Place] = ()
 
 
 def frontiers(planes: Sequence[Plane]) -> str:
@@ -90,13 +97,14 @@ class _Scales:
 
 
 def _chart(plane: Plane) -> Markup:
-    scales = _Scales([*plane.models, *plane.learned, plane.usual])
+    scales = _Scales([*plane.models, *plane.learned, *plane.rule, *plane.marks, plane.usual])
     told = f"learned router at the usual cost weight: {_figures(plane.usual)}"
     return join(
         words(_LEFT, 18, clipped(plane.title, WIDTH - 100), "title"),
         words(_LEFT, 35, clipped(plane.note, WIDTH - 40), "quiet"),
-        _axes(scales), _line(plane.mixed, scales, "mixed"), _line(plane.learned, scales, "learned"),
-        *(_model(model, scales) for model in plane.models),
+        _axes(scales), _line(plane.mixed, scales, "mixed"), _line(plane.rule, scales, "rule"),
+        _line(plane.learned, scales, "learned"),
+        *(_model(model, scales) for model in plane.models), *(_mark(mark, scales) for mark in plane.marks),
         dot(scales.x(plane.usual.usd), scales.y(plane.usual.score), 5.5, "usual", told),
         _names(plane, scales),
     )  # fmt: skip
@@ -130,7 +138,11 @@ def _pieces(corners: Sequence[Place], count: int = 24) -> Iterable[Place]:
 def _model(model: Place, scales: _Scales) -> Markup:
     x, y = scales.x(model.usd), scales.y(model.score)
     whisker = rule(x, scales.y(model.score - model.error), x, scales.y(model.score + model.error), "whisker")
-    return join(whisker, dot(x, y, _DOT, "model", f"{model.name}: {_figures(model)}"))
+    return join(whisker, dot(x, y, 4.0, "model", f"{model.name}: {_figures(model)}"))
+
+
+def _mark(mark: Place, scales: _Scales) -> Markup:
+    return cross(scales.x(mark.usd), scales.y(mark.score), "mark", f"{mark.name}: {_figures(mark)}")
 
 
 def _figures(place: Place) -> str:
@@ -138,25 +150,38 @@ def _figures(place: Place) -> str:
 
 
 def _names(plane: Plane, scales: _Scales) -> Markup:
-    """A name beside each model and the router, moved up or down until it covers no point and no other name."""
-    points = [(scales.x(place.usd), scales.y(place.score)) for place in (*plane.models, plane.usual)]
-    taken = [(x - _DOT, y + _DOT, 2 * _DOT) for x, y in points]
+    """A name beside each place, moved until it covers no point, no name before it, and not the router's line."""
+    points = [plane.usual, *plane.marks, *plane.models]
+    taken = [(scales.x(p.usd) - _POINT, scales.y(p.score) + _BELOW, 2.0 * _POINT) for p in points]
+    taken += [(scales.x(p.usd) - 2.0, scales.y(p.score) + _BELOW, 4.0) for p in _pieces(plane.learned)]
     parts = [_name("learned router", plane.usual, scales, taken, "told")]
+    parts += [_name(m.name, m, scales, taken, "compared") for m in plane.marks]
     parts += [_name(m.name, m, scales, taken, "") for m in sorted(plane.models, key=lambda m: -m.score)]
     return join(*parts)
 
 
 def _name(name: str, place: Place, scales: _Scales, taken: list[tuple[float, float, float]], class_: str) -> Markup:
-    x, y = scales.x(place.usd) + 9.0, scales.y(place.score) + 4.0
-    text = clipped(name, WIDTH - x - 4.0)
+    x, y = scales.x(place.usd), scales.y(place.score)
+    text = clipped(name, WIDTH - _LEFT - 4.0)
     long = CHARACTER * len(text)
-    moves = (-11.0 if class_ else 0.0, *(sign * _LINE * i for i in range(1, 12) for sign in (1.0, -1.0)))
-    free = (y + move for move in moves if _TOP - 4.0 < y + move < _TOP + _HIGH and _clear(x, y + move, long, taken))
-    at = next(free, y)
-    taken.append((x, at, long))
-    leads = abs(at - y) > _LINE  # else it is seen whose it is
-    lead = rule(x - 9.0, y - 4.0, x - 2.0, at - 4.0, "lead") if leads else join()
-    return join(lead, words(x, at, text, class_))
+    free = (at for at in _around(x, y, long) if _inside(at, long) and _clear(*at, long, taken))
+    left, base = next(free, (x + _ASIDE, y + _BELOW))
+    taken.append((left, base, long))
+    far = abs(base - y - _BELOW) > 1.5 * _LINE
+    near = left - 2.0 if left > x else left + long + 2.0
+    return join(rule(x, y, near, base - _BELOW, "leader") if far else Markup(""), words(left, base, text, class_))
+
+
+def _around(x: float, y: float, long: float) -> Iterable[tuple[float, float]]:
+    """Places for a name (its left end, its base), the nearest first: right and left, ever farther up and down."""
+    for i in range(12):
+        for move in (-_LINE * i, _LINE * i) if i else (0.0,):
+            yield x + _ASIDE, y + _BELOW + move
+            yield x - _ASIDE - long, y + _BELOW + move
+
+
+def _inside(at: tuple[float, float], long: float) -> bool:
+    return at[0] > _LEFT and at[0] + long < WIDTH - 4.0 and _TOP - 4.0 < at[1] < _TOP + _HIGH - 4.0
 
 
 def _clear(x: float, y: float, long: float, taken: Sequence[tuple[float, float, float]]) -> bool:

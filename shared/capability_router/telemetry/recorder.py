@@ -8,7 +8,15 @@ from typing import Any, Protocol
 
 from capability_router.request import Outcome, Reply, Request, Usage
 from capability_router.telemetry.digest import digest
-from capability_router.telemetry.records import Basis, Planned, decision_record, feedback_record, shadow_record
+from capability_router.telemetry.records import (
+    Basis,
+    Planned,
+    decision_record,
+    feedback_record,
+    shadow_record,
+    shadow_score_record,
+    sign_record,
+)
 from capability_router.telemetry.sinks import Sinks
 
 
@@ -23,6 +31,7 @@ class Refused(Planned, Protocol):
 
 class Recorder:
     """`router`: its name. `traits` gives what is seen of a request, its words as hashes; None = it is not recorded.
+    `embedding` gives what a request's embedding took, by its id.
 
     `content`: messages and answers are recorded. `unix` tells the time, in seconds.
     """
@@ -30,9 +39,10 @@ class Recorder:
     def __init__(
         self, sinks: Sinks, router: str, unix: Callable[[], float], *, cards: Iterable[object], policy: object,
         seed: int | None, content: bool = False, traits: Callable[[Request], dict[str, Any]] | None = None,
+        embedding: Callable[[str], dict[str, Any] | None] | None = None,
     ) -> None:  # fmt: skip
         self.sinks, self._router, self._unix = sinks, router, unix
-        self._content, self._traits = content, traits
+        self._content, self._traits, self._embedding = content, traits, embedding
         self._cards, self._policy, self._seed = cards, policy, seed
 
     @cached_property
@@ -51,6 +61,8 @@ class Recorder:
         )
         if self._traits is not None:
             record["traits"] = self._traits(request)
+        if self._embedding is not None and (took := self._embedding(request.id)):
+            record["embedding"] = took
         if self._content:
             record["content"] = {"messages": list(request.texts), "answer": reply.text}
         self.sinks.write(record)
@@ -66,6 +78,15 @@ class Recorder:
         if self.sinks:
             self.sinks.write(shadow_record(request_id, outcome, at=self._unix(), router=self._router))
 
-    def scored(self, request_id: str, model: str, score: float) -> None:
+    def scored(self, request_id: str, model: str, score: float, source: str) -> None:
         """A score came for an answer of this model."""
-        self.sinks.write(feedback_record(request_id, model, score, at=self._unix()))
+        self.sinks.write(feedback_record(request_id, model, score, at=self._unix(), source=source))
+
+    def signed(self, request_id: str, model: str, kind: str, weight: float) -> None:
+        """A request brought an implicit sign of what an answer was worth."""
+        if self.sinks:
+            self.sinks.write(sign_record(request_id, model, kind, weight, at=self._unix()))
+
+    def shadow_scored(self, request_id: str, shadow_id: str, score: float) -> None:
+        """A score came for the answer that a shadow's call got."""
+        self.sinks.write(shadow_score_record(request_id, shadow_id, score, at=self._unix()))

@@ -75,9 +75,25 @@ def shadow_record(request_id: str, outcome: Outcome, *, at: float, router: str) 
     }  # fmt: skip
 
 
-def feedback_record(request_id: str, model: str, score: float, *, at: float) -> dict[str, Any]:
-    """A score that came later, for the request that it belongs to."""
+def feedback_record(request_id: str, model: str, score: float, *, at: float, source: str = "user") -> dict[str, Any]:
+    """A score that came later, for the request that it belongs to. `source`: "user" or "evaluator"."""
     return {
         "schema_version": SCHEMA_VERSION, "kind": "feedback", "at": round(at, 6), "request_id": request_id,
-        "model": model, "score": score,
+        "model": model, "score": score, "source": source,
+    }  # fmt: skip
+
+
+def sign_record(request_id: str, model: str, kind: str, weight: float, *, at: float) -> dict[str, Any]:
+    """An implicit sign of what this model's answer to the request was worth; see learning/signs.py."""
+    return {
+        "schema_version": SCHEMA_VERSION, "kind": "sign", "at": round(at, 6), "request_id": request_id,
+        "model": model, "sign": kind, "weight": weight, "source": "implicit",
+    }  # fmt: skip
+
+
+def shadow_score_record(request_id: str, shadow_id: str, score: float, *, at: float) -> dict[str, Any]:
+    """An evaluator's score of the answer that a shadow's call got, beside the request of this id."""
+    return {
+        "schema_version": SCHEMA_VERSION, "kind": "shadow_score", "at": round(at, 6), "request_id": request_id,
+        "shadow_id": shadow_id, "score": score, "source": "evaluator",
     }  # fmt: skip

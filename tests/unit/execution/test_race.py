@@ -302,3 +302,25 @@ def test_a_mistake_in_the_callers_code_is_raised_and_leaves_nobody(asynchronous:
         raced(it, asynchronous)
     assert first.closed.wait(TIMEOUT_S)
     assert it.faults() == [("a", "cancelled")]
+
+
+def test_its_thread_is_kept_for_the_next_unless_it_was_given_up() -> None:
+    for error in ([], [ValueError("mine")]):
+        runner, box, _ = running(["one", *error])
+        runner.room.release()
+        while not box.get(timeout=TIMEOUT_S).last:
+            pass
+        runner.stop()
+        assert runner._thread.is_alive()
+    reached, go_on = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        reached.set()
+        assert go_on.wait(TIMEOUT_S)
+
+    runner, box, _ = running([wait])
+    assert reached.wait(TIMEOUT_S)
+    runner.stop()
+    go_on.set()
+    runner._thread.join(TIMEOUT_S)
+    assert not runner._thread.is_alive()

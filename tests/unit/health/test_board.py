@@ -219,7 +219,7 @@ def test_an_answer_that_is_the_requests_fault_is_a_sign_of_health(blame: str):
     call(made, "a", Verdict(False, blame=blame, elapsed_s=0.01), 10.0)
     call(made, "a", DOWN, 10.0)
     assert made._lanes["a"].breaker.state == "closed", "five failures, not in a row"
-    assert made.condition("a", 10.0).held == "5 of 6 calls failed, others first for another 2.5 s"
+    assert made.condition("a", 10.0).held == "5 of the last 6 calls failed, others first for another 2.5 s"
     assert made.condition("a", 10.0).ttft_s is None
 
 
@@ -257,10 +257,22 @@ def test_a_doubted_model_is_planned_behind_others_and_admitted_all_the_same():
     for _ in range(2):
         call(made, "a", Verdict(False, blame="breaker"), 1.0)
     for id in ("a", "twin"):
-        assert made.condition(id, 1.0).held == "2 failures in a row, others first for another 2.5 s"
+        assert made.condition(id, 1.0).held == "2 of the last 2 calls failed, others first for another 2.5 s"
         assert not isinstance(made.admit(id, 1.0), Hold)
     assert made.condition("b", 1.0).held == ""
     assert made.condition("a", 3.6).held == ""
+
+
+def test_a_call_that_was_under_way_does_not_end_a_doubt_and_many_of_them_ask_for_more_failures():
+    made = Board(BreakerConfig(consecutive=9))
+    made.register("a", Address(URL, "m"))
+    calls = [made.admit("a", 1.0) for _ in range(20)]
+    for n, permit in enumerate(calls[:3]):
+        assert made.condition("a", 2.0).held == "", n
+        made.settle(permit, Verdict(False, blame="breaker"), 2.0)
+    for permit in calls[3:]:
+        made.settle(permit, OK, 2.5)
+    assert made.condition("a", 2.5).held.startswith("3 of the last 3 calls failed")
 
 
 def test_a_success_teaches_latency():

@@ -29,39 +29,43 @@ def fail_probe(made: Breaker) -> float:
     return made.until - at
 
 
-def test_doubts_from_the_second_failure_in_a_row_until_a_good_call():
-    made = breaker()
-    for _ in range(8):
-        made.good(made.epoch, 1.0)
+def test_doubts_for_half_an_open_time_before_it_opens():
+    made = breaker(open_s=8.0)
     made.failed(made.epoch, 1.0)
-    assert made.doubted_until == 0.0
+    assert made.doubt.until == 0.0
     made.failed(made.epoch, 2.0)
-    assert (made.state, made.doubted_until, made.doubt) == (CLOSED, 4.5, "2 failures in a row")
-    made.good(made.epoch, 3.0)
-    assert made.doubted_until == 0.0
-    for _ in range(5):
-        made.failed(made.epoch, 7.0)
-    assert (made.state, made.doubted_until) == (OPEN, 0.0)
+    assert (made.state, made.doubt.until, made.doubt.why) == (CLOSED, 6.0, "2 of the last 2 calls failed")
+    for _ in range(3):
+        made.failed(made.epoch, 3.0)
+    assert (made.state, made.doubt.until, made.doubt.why) == (OPEN, 0.0, "")
 
 
-def test_doubts_when_a_quarter_of_the_calls_fail_however_many_go_well_between():
-    made = breaker()
-    made.failed(made.epoch, 1.0)
-    for _ in range(6):
-        made.good(made.epoch, 1.0)
-    assert made.doubted_until == 0.0
-    made.failed(made.epoch, 2.0)
-    assert (made.doubted_until, made.doubt) == (4.5, "2 of 8 calls failed")
-    made.good(made.epoch, 3.0)
-    assert made.doubted_until == 0.0, "less than a quarter by now"
-    made.failed(made.epoch, 4.0)
-    made.good(made.epoch, 5.0)
-    assert (made.doubted_until, made.doubt) == (6.5, "3 of 10 calls failed")
+def test_what_was_under_way_with_a_failure_does_not_end_a_doubt():
+    made = breaker(window_s=1.0)
+    made.failed(made.epoch, 1.5, since=1.1)
+    made.failed(made.epoch, 2.0, since=1.2)
+    made.good(made.epoch, 3.5, since=1.2)
+    assert made.doubt.until == 4.5
+    made.good(made.epoch, 3.5, since=1.3)
+    assert made.doubt.until == 0.0
+    made.failed(made.epoch, 4.0, since=1.2)
+    made.failed(made.epoch, 4.0, since=1.2)
+    made.good(made.epoch, 5.5)
+    assert made.doubt.until == 0.0, "one of which nothing is said has begun just now"
+    other = breaker(window_s=1.0)
+    other.failed(other.epoch, 1.0)
+    other.failed(other.epoch, 1.0)
+    other.good(other.epoch, 2.5, since=0.1)
+    assert other.doubt.until == 0.0, "and one that failed long ago"
+
+
+def test_how_many_are_under_way_tells_how_many_failures_make_it_doubt():
+    made = breaker(consecutive=9)
     for _ in range(2):
-        made.good(made.epoch, 5.0)
-    made.good(made.epoch, 35.0)
-    made.failed(made.epoch, 35.0)
-    assert made.doubted_until == 0.0, "the earlier failures are out of the window"
+        made.failed(made.epoch, 1.0, beside=20)
+    assert made.doubt.until == 0.0
+    made.failed(made.epoch, 1.0, beside=20)
+    assert made.doubt.until == 3.5
 
 
 def test_opens_on_five_failures_in_a_row_and_not_on_four():

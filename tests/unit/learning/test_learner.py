@@ -180,9 +180,9 @@ def test_a_damaged_file_is_told_left_alone_by_looking_and_moved_aside_by_learnin
 def test_without_numpy_a_state_is_refused_with_the_extra_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in [name for name in sys.modules if name.startswith("capability_router.learning.learner")]:
+    for name in [name for name in sys.modules if name.startswith("capability_router.learning.shared_learner")]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "capability_router.learning.learner", None)
+    monkeypatch.setitem(sys.modules, "capability_router.learning.shared_learner", None)
     with pytest.raises(ConfigError, match=r"capability-router\[learn\]"):
         made(tmp_path / "state.json")
 

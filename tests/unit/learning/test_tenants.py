@@ -8,13 +8,18 @@ pytest.importorskip("numpy", reason="the learned model needs numpy (the extra `l
 
 from pathlib import Path
 
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 from unit.learning.quality.world import MODELS, World
 
 from capability_router.learning.learner import Learner
+from capability_router.learning.quality.model import Quality
 from capability_router.learning.quality.state import dumped, loaded, merged
+from capability_router.learning.shared_learner import SharedLearner
 from capability_router.learning.tenants import BOUND, Tenants, hashed
 from capability_router.request import Request
 from capability_router.routing import Routing
+from capability_router.stores.memory import MemoryLessons
 
 BELIEVED = [(model, 0.6) for model in MODELS]
 WORTH = [20.0] * len(MODELS)
@@ -94,3 +99,69 @@ def test_tenants_are_kept_with_the_state_by_hash_and_merged() -> None:
     fresh = loaded(dumped(Learner.open(Path("none")).quality))
     merged(fresh, again)
     assert list(fresh.tenants.known) == [hashed("Acme Corporation"), hashed("other")]
+
+
+def opened(path: Path, room: MemoryLessons) -> SharedLearner:
+    """One process of several."""
+    learner = SharedLearner.over(path, room, "router")
+    learner.scribe.start = lambda: None  # type: ignore[method-assign]  # rounds are the test's to make
+    learner.load()
+    return learner
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state in which the coder mends bugs, by far: cards say 0.6 of everybody."""
+    path = tmp_path_factory.mktemp("trained") / "state.json"
+    quality = Quality()
+    quality.study(World(6).log(150))
+    path.write_text(dumped(quality), encoding="utf-8")
+    return path
+
+
+@settings(
+    deadline=None, max_examples=4, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3), st.integers(1, 25)), min_size=1, max_size=4),
+    st.integers(0, 10),
+    st.booleans(),
+)
+def test_merged_scores_of_others_move_what_was_trained_by_the_bound_at_most(
+    trained: Path, floods: list[tuple[int, int, int]], own: int, refits: bool
+) -> None:
+    room, world = MemoryLessons(), World(8)
+    processes = [opened(trained, room) for _ in range(3)]
+    request = asked(world, "bug", "victim")
+    before = [judged.quality for judged in processes[0].judge(request, BELIEVED, WORTH)]
+    assert max(before) > 0.75, "the file is believed as it is while nobody else has scored"
+    honest(processes[0], world, "victim", own)
+    for process, tenant, count in floods:
+        poison(processes[process], world, f"poisoner {tenant}", count)
+    for learner in processes * 2:
+        learner.scribe.round()
+    if refits:
+        processes[1].quality.refit()
+    levels = processes[1].quality.tenants.known.get(hashed("victim"))
+    for learner in processes:
+        for model, found, alone in zip(MODELS, learner.judge(request, BELIEVED, WORTH), before, strict=True):
+            total, count = levels.levels.get(model, (0.0, 0.0)) if levels else (0.0, 0.0)
+            believed = (20.0 * alone + total) / (20.0 + count)
+            assert abs(found.quality - believed) <= BOUND + 1e-9
+
+
+def test_a_trained_file_stays_what_others_scores_are_measured_by(trained: Path, tmp_path: Path) -> None:
+    path, world = tmp_path / "state.json", World(8)
+    path.write_bytes(trained.read_bytes())
+    learner = Learner.open(path)
+    request = asked(world, "bug", "victim")
+    before = [judged.quality for judged in learner.judge(request, BELIEVED, WORTH)]
+    for _ in range(2):
+        poison(learner, world, "poisoner", 60)
+        with learner._busy:
+            learner.quality.refit()
+        learner.save()
+        learner = Learner.open(path)
+        found = [judged.quality for judged in learner.judge(request, BELIEVED, WORTH)]
+        assert max(abs(after - alone) for after, alone in zip(found, before, strict=True)) <= BOUND + 1e-9
+        assert found != before

@@ -24,8 +24,8 @@ def row(n: int, *, canary: bool | None = None, pico: int = 100, took: float = 1.
     return decision(float(n), attempt("a/one", pico=pico, took=took), request_id=f"id-{n}", **{**mark, **more})
 
 
-def only(*rows: dict[str, Any], feedback: Any = (), shadows: Any = ()) -> Comparison:
-    (found,) = compared(DecisionLog(list(rows), list(feedback), shadows=list(shadows)))
+def only(*rows: dict[str, Any], feedback: Any = (), shadows: Any = (), scores: Any = ()) -> Comparison:
+    (found,) = compared(DecisionLog(list(rows), list(feedback), shadows=list(shadows), shadow_scores=list(scores)))
     return found
 
 
@@ -189,6 +189,32 @@ def test_calls_of_a_shadow_are_compared_with_their_requests() -> None:
     assert (time.reads, time.difference.value) == ("lower", pytest.approx(-0.5))
     assert (answered.difference.value, answered.reads) == (0.0, "no difference shown")
     assert "The shadow was called for 30 requests where they differed." in found.told
+
+
+def test_scores_of_both_answers_are_compared_in_pairs() -> None:
+    rows = [beside(n, differs=True) for n in range(40)]
+    made = [{**row(n), "kind": "shadow"} for n in range(35)]
+    ids = [each["request_id"] for each in rows]
+    by = [{"request_id": id, "score": 0.1 + 0.8 * (n % 2), "source": "evaluator"} for n, id in enumerate(ids)]
+    scores = [{"request_id": id, "score": 0.2 + 0.7 * (n % 2)} for n, id in enumerate(ids[:32])]
+    users = [{"request_id": id, "score": 0.0, "source": "user"} for id in ids[32:]]
+    found = only(*rows, shadows=made, feedback=[*by, *users], scores=scores)
+    score = line(found, "score, called")
+    assert (score.requests, score.now, score.other) == ((32, 32), pytest.approx(0.5), pytest.approx(0.55))
+    assert score.difference.value == pytest.approx(0.05)
+    assert score.difference.low is not None
+    assert score.difference.low > -0.1, "the answers themselves are 0.8 apart"
+    assert "An evaluator scored both answers of 32 of them." in found.told
+    assert found.facts["scored"] == 32
+
+
+def test_a_users_score_is_not_paired_with_an_evaluators() -> None:
+    rows = [beside(n, differs=True) for n in range(30)]
+    made = [{**row(n), "kind": "shadow"} for n in range(30)]
+    users = [{"request_id": each["request_id"], "score": 1.0, "source": "user"} for each in rows]
+    scores = [{"request_id": each["request_id"], "score": 0.0} for each in rows]
+    found = only(*rows, shadows=made, feedback=users, scores=scores)
+    assert not [each for each in found.lines if each.name.startswith("score")]
 
 
 def test_decisions_that_failed_are_counted() -> None:

@@ -34,6 +34,21 @@ def test_names_cover_no_other_and_stay_on_the_page() -> None:
     assert all(x > 0 and x + long <= WIDTH for x, _, long in found)
 
 
+def test_what_is_compared_is_crossed_and_named_and_no_name_covers_a_point_or_the_routers_line() -> None:
+    models = [Place(f"model {i}", 1.0 + i, 0.4 + 0.05 * i) for i in range(8)]
+    marks = [Place("random", 4.0, 0.5), Place("another router", 4.1, 0.7)]
+    root = drawn(plane(models)._replace(rule=models[:3], marks=marks))
+    assert [n.find(f"{SVG}title").text.partition(":")[0] for n in root.iter(f"{SVG}path")] == [m.name for m in marks]  # type: ignore[union-attr]
+    assert sum(n.get("class") == "rule" for n in root.iter(f"{SVG}polyline")) == 1
+    dots = [(float(n.get("cx", "")), float(n.get("cy", ""))) for n in root.iter(f"{SVG}circle")]
+    line = next(n for n in root.iter(f"{SVG}polyline") if n.get("class") == "learned")
+    dots += [(float(x), float(y)) for x, _, y in (pair.partition(",") for pair in line.get("points", "").split())]
+    found = names(root, {place.name for place in (*models, *marks)} | {"learned router"})
+    assert len(found) == 11
+    for (x, y, long), (across, down) in ((name, dot) for name in found for dot in dots):
+        assert not (x < across < x + long and y - 9 < down < y + 3), "a name over a point"
+
+
 def test_dearer_is_further_right_and_better_is_further_up() -> None:
     root = drawn(plane([Place("low", 0.1, 0.4), Place("high", 10.0, 0.9)]))
     dots = {(n.find(f"{SVG}title").text or "").partition(":")[0]: n for n in root.iter(f"{SVG}circle")}  # type: ignore[union-attr]
@@ -58,7 +73,7 @@ def test_names_cover_no_point_and_lead_to_their_own() -> None:
     points = [(float(n.get("cx", "")), float(n.get("cy", ""))) for n in root.iter(f"{SVG}circle")]
     for x, y, long in names(root, {place.name for place in crowd}):
         assert not [at for at, up in points if x < at + 4 and at - 4 < x + long and y - 9 < up < y]
-    ends = {(n.get("x1"), n.get("y1")) for n in root.iter(f"{SVG}line") if n.get("class") == "lead"}
+    ends = {(n.get("x1"), n.get("y1")) for n in root.iter(f"{SVG}line") if n.get("class") == "leader"}
     assert ends
     assert {(round(float(x or ""), 1), round(float(y or ""), 1)) for x, y in ends} <= {
         (round(x, 1), round(y, 1)) for x, y in points

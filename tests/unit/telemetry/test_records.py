@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import chdir
 from copy import deepcopy
 from dataclasses import replace
 from importlib.resources import files
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -51,13 +53,27 @@ SCRIPTS: dict[str, tuple[dict[str, list[str]], dict[str, Any], Request]] = {
     "canary": ({"a": ["ok"], "b": ["ok"]}, {"canary": {"name": "cheapest", "share": 0.5}}, Request(("x",), answers=2)),
     "shadow": ({"a": ["ok"], "b": ["ok"]}, {"shadow": "cheapest"}, Request(("x",), max_tokens=9)),
     "content": ({"a": ["ok"]}, {"telemetry": {"capture_content": True}}, Request(("one", "two"))),
+    "embedded": (
+        {"a": ["ok"]},
+        {
+            "policy": {"name": "adaptive", "state": "state.json"},
+            "embedder": lambda texts: [[1.0, 2.0] for _ in texts],
+            "embedding": {"usd_per_mtok": 0.02, "within_ms": 20_000},
+        },
+        Request(("one", "two")),
+    ),
     "hashed": ({"a": ["ok"]}, {"telemetry": {"hashed_words": True}}, Request(("one", "two"))),
 }
 
 
 def written(name: str) -> list[dict[str, Any]]:
     scripts, settings, request = SCRIPTS[name]
-    router, kept = scripted_router(scripts, clock=ManualClock(), **deepcopy(settings)), list[dict[str, Any]]()
+    with TemporaryDirectory() as folder, chdir(folder):
+        return _records(name, scripts, deepcopy(settings), request)
+
+
+def _records(name: str, scripts: Any, settings: Mapping[str, Any], request: Request) -> list[dict[str, Any]]:
+    router, kept = scripted_router(scripts, clock=ManualClock(), **settings), list[dict[str, Any]]()
     router.add_sink(kept.append)
     try:
         with routing(tenant="acme", tags=["x"], session="s", task="chat"):

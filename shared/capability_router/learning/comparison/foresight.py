@@ -11,6 +11,7 @@ import numpy as np
 from capability_router.learning.comparison.bill import Bill
 from capability_router.learning.comparison.panel import Matrix, Panel
 from capability_router.learning.logs.row import Answer, Row
+from capability_router.learning.quality.meaning import Origin
 from capability_router.learning.quality.memory import Remembered, Result
 from capability_router.learning.quality.model import Quality, seen_of
 
@@ -18,6 +19,7 @@ _UNSEEN = 0.6  # what is believed of a model of which nothing is known
 STUDYING = 2_000
 """What working out the words of a log counts for, in rows of progress."""
 
+_NONE = Origin()
 Tick = Callable[[int], None]
 
 
@@ -28,9 +30,10 @@ class Foresight(NamedTuple):
     usd: Matrix
 
 
-def studied(rows: Iterable[Row]) -> Quality:
-    """The learned model after these rows."""
+def studied(rows: Iterable[Row], origin: Origin = _NONE) -> Quality:
+    """The learned model after these rows, whose embeddings have this origin."""
     quality = Quality()
+    quality.origin = origin
     quality.study((Remembered(row.id, row.sketch), _results(row)) for row in rows)
     return quality
 

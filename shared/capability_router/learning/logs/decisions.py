@@ -25,7 +25,14 @@ SCHEMA_VERSION = 1  # of decision records; telemetry/records.py writes them
 
 def is_one(item: Mapping[str, Any]) -> bool:
     """Whether an item is of a decision log."""
-    return item.get("kind") in ("decision", "feedback", "shadow") and "request_id" in item
+    return item.get("kind") in _KINDS and "request_id" in item
+
+
+_LEFT_OUT = {
+    "shadow": "calls of shadows, which nobody scored", "shadow_score": "scores of shadows' calls",
+    "sign": "implicit signs, which are no scores",
+}  # fmt: skip
+_KINDS = ("decision", "feedback", *_LEFT_OUT)
 
 
 class Decisions:
@@ -43,8 +50,8 @@ class Decisions:
             self._omissions.note(f"records of another version ({name_of(version) or 'none'})")
         elif not id:
             self._omissions.note("records without a request_id")
-        elif item["kind"] == "shadow":
-            self._omissions.note("calls of shadows, which nobody scored")
+        elif item["kind"] in _LEFT_OUT:
+            self._omissions.note(_LEFT_OUT[item["kind"]])
         elif item["kind"] == "feedback":
             self._feedback(id, item)
         else:

@@ -7,12 +7,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from capability_router.learning.embedder import Embedder
 from capability_router.learning.logs import decisions, langsmith, table_rows
+from capability_router.learning.logs.batch import BATCH, Batch
 from capability_router.learning.logs.columns import csv_lines, parquet_lines
 from capability_router.learning.logs.items import Source, Tick
 from capability_router.learning.logs.omissions import Omissions
 from capability_router.learning.logs.row import Row
 from capability_router.learning.logs.seen import completed
+from capability_router.learning.quality.meaning import Origin
 
 MOST_ROWS, MOST_MODELS = 100_000, 64
 _FEW = "of models with too few outcomes beside 64 others"
@@ -23,19 +26,29 @@ class Log(NamedTuple):
 
     rows: list[Row]
     omissions: list[tuple[str, int]]
+    origin: Origin = Origin()
 
 
-def read(paths: Sequence[Path], *, key: str | None = None, tick: Tick = lambda _: None) -> Log:
+def read(
+    paths: Sequence[Path], *, key: str | None = None, tick: Tick = lambda _: None, embedder: Embedder | None = None
+) -> Log:  # fmt: skip
     """The logs as far as they go; `key` names the LangSmith feedback that counts, `tick` is told of bytes read.
 
-    Raises ConfigError for a file that can't be opened, a table without its columns, several kinds of feedback.
+    With an embedder the texts get their embeddings, of `origin`. Raises ConfigError for a file that can't be opened,
+    a table without its columns, several kinds of feedback, an embedder that fails.
     """
-    reader = _Reader(key)
-    for path in paths:
-        reader.read(Source(path, reader.omissions, tick))
-    rows = reader.rows()
+    reader, batch = _Reader(key), None if embedder is None else Batch(embedder)
+    before = BATCH.set(batch)
+    try:
+        for path in paths:
+            reader.read(Source(path, reader.omissions, tick))
+        rows = reader.rows()
+    finally:
+        BATCH.reset(before)
+    if batch is not None:
+        batch.flush()
     completed(rows)
-    return Log(rows, reader.omissions.listed())
+    return Log(rows, reader.omissions.listed(), Origin() if batch is None else batch.origin)
 
 
 class _Reader:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from capability_router.learning.logs.batch import BATCH
 from capability_router.learning.logs.row import Row, name_of, names_of
 from capability_router.learning.quality.sketch import Sketch, sketch
 from capability_router.learning.quality.surface import NAMES, SIZE
@@ -43,7 +44,9 @@ def with_text(texts: Sequence[str], terms: Routing, *, tools: str = "", schema: 
     """A request whose text the log holds."""
     needs = Need.STRUCTURED_OUTPUT if schema else Need.NONE
     request = Request(tuple(texts), needs=needs, tools=tools, turns=max(turns, 1), routing=terms)
-    return Seen(sketch(traits(request)), float(estimate_tokens("\n".join(texts))), True)
+    text, batch = "\n".join(texts), BATCH.get()
+    seen = traits(request) if batch is None else traits(request)._replace(meaning=batch.take(text))
+    return Seen(sketch(seen), float(estimate_tokens(text)), True)
 
 
 def without_text(terms: Routing, tokens: float, needs: Sequence[str]) -> Seen:

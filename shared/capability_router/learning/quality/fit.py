@@ -27,7 +27,7 @@ FEATURES = BAG + SIZE
 class Table(NamedTuple):
     """`bags` (rows, BAG), `surfaces` (rows, SIZE), `scores`, `tokens` of answers (rows, models), `parts` (rows).
 
-    NaN stands for what is not known.
+    NaN stands for what is not known. `known` (rows, KEY): by what rows are like each other, None = by their words.
     """
 
     bags: Matrix
@@ -35,6 +35,7 @@ class Table(NamedTuple):
     scores: Matrix
     tokens: Matrix
     parts: Parts
+    known: Matrix | None = None
 
 
 class Scale(NamedTuple):
@@ -74,7 +75,8 @@ class Fit:
 def fitted(table: Table) -> Fit:
     """A table of at least one row."""
     scale = scale_of(table.surfaces)
-    x, known = scale.features(table.bags, table.surfaces), keys(table.bags)
+    x = scale.features(table.bags, table.surfaces)
+    known = keys(table.bags) if table.known is None else table.known
     true, slope = split(table.scores), np.ones(table.scores.shape[1], np.float32)
     if not true.there.all():  # else each model's own part holds its slope
         foreseen = line(x, true.shared, table.parts).unseen

@@ -9,7 +9,8 @@ from zlib import crc32
 import numpy as np
 
 from capability_router.learning.quality.fit import PARTS, Table
-from capability_router.learning.quality.neighbours import KEY, keys
+from capability_router.learning.quality.meaning import MEANING
+from capability_router.learning.quality.neighbours import KEY, keys, keys_of_meaning
 from capability_router.learning.quality.sketch import Matrix, Sketch, unpacked
 
 MOST = 8_000
@@ -39,6 +40,8 @@ class Memory:
         self.rows: list[Remembered] = []
         self._at: dict[str, int] = {}
         self.keys = np.zeros((0, KEY), np.float32)
+        self.meanings: Matrix | None = None
+        """The same of embeddings, once there was one."""
         self.scores = np.zeros((0, 0), np.float32)
         self.tokens = np.zeros((0, 0), np.float32)
         self.order = np.zeros(0, np.int64)  # when each row came, counted
@@ -83,8 +86,18 @@ class Memory:
         self._at[row.id], self._came = at, self._came + 1
         self.order[at] = self._came
         self.scores[at] = self.tokens[at] = np.nan
-        self.keys[at] = keys(unpacked([row.sketch])[0])[0]
+        bag = unpacked([row.sketch])[0]
+        self.keys[at] = keys(bag)[0]
+        if row.sketch.meaning is not None and self.meanings is None:
+            self.meanings = np.zeros_like(self.keys)
+        if self.meanings is not None:
+            self.meanings[at] = keys_of_meaning(meant(row.sketch), bag)[0]
         return at
+
+    def forget_meanings(self) -> None:
+        """Embeddings are compared no more, and not kept."""
+        self.meanings = None
+        self.rows = [Remembered(id, sketch._replace(meaning=None)) for id, sketch in self.rows]
 
     def _reserve(self, rows: int) -> None:
         if rows <= len(self.keys):
@@ -92,6 +105,8 @@ class Memory:
         room = min(max(2 * rows, 64), self.most)
         self.order = np.append(self.order, np.zeros(room - len(self.order), np.int64))
         self.keys = _grown(self.keys, (room, KEY), 0.0)
+        if self.meanings is not None:
+            self.meanings = _grown(self.meanings, (room, KEY), 0.0)
         self.scores = _grown(self.scores, (room, len(self.models)), np.nan)
         self.tokens = _grown(self.tokens, (room, len(self.models)), np.nan)
 
@@ -112,7 +127,13 @@ class Memory:
         bags, surfaces = unpacked([row.sketch for row in self.rows])
         parts = np.array([crc32(row.id.encode()) // 7 % PARTS for row in self.rows], np.intp)
         rows = slice(len(self.rows))
-        return Table(bags, surfaces, self.scores[rows].copy(), self.tokens[rows].copy(), parts)
+        known = None if self.meanings is None else self.meanings[rows].copy()
+        return Table(bags, surfaces, self.scores[rows].copy(), self.tokens[rows].copy(), parts, known)
+
+
+def meant(sketch: Sketch) -> Matrix:
+    """Its embedding as one row; zeros where there is none."""
+    return np.zeros((1, MEANING), np.float32) if sketch.meaning is None else sketch.meaning[None].astype(np.float32)
 
 
 def _grown(old: Matrix, shape: tuple[int, int], fill: float) -> Matrix:

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from capability_router.learning.quality.fit import Fit, fitted, rows_of, sloped
 from capability_router.learning.quality.levels import KEPT, Level
+from capability_router.learning.quality.meaning import Origin
 from capability_router.learning.quality.memory import Memory, Remembered, Result
-from capability_router.learning.quality.neighbours import drawn, keys, nearest
+from capability_router.learning.quality.neighbours import drawn, keys, keys_of_meaning, nearest
 from capability_router.learning.quality.outcomes import parted
 from capability_router.learning.quality.sketch import Matrix, Sketch, unpacked
 from capability_router.learning.quality.traits import Traits
@@ -75,6 +76,8 @@ class Quality:
         self._scored = scored  # requests, ever
         self._new = new if view else len(self.memory)  # since the last fit; else short processes would never have one
         self._lock = Lock()
+        self.origin = Origin()
+        """Of the requests' meanings."""
 
     @property
     def scored(self) -> int:
@@ -96,6 +99,11 @@ class Quality:
         """Nothing is learned meanwhile."""
         with self._lock:
             yield
+
+    def forked(self) -> None:
+        """This is the child of a fork: threads of the parent's may have held the locks."""
+        self._lock = Lock()
+        self.tenants.forked()
 
     @property
     def fit(self) -> Fit | None:
@@ -146,12 +154,26 @@ class Quality:
         bag, surface = seen.bag.astype(np.float32), seen.surface.astype(np.float32)
         features = fit.scale.features(bag, surface)
         straight = features @ fit.weights
-        rows, weights = nearest(self.memory.keys[: min(len(self.memory), len(values))], keys(bag[None])[0])
+        known, key = self._compared(seen, bag)
+        rows, weights = nearest(known[: min(len(self.memory), len(values))], key)
         near = drawn(weights, values[rows], there[rows])
         parts = sloped(fit.slopes, fit.blend.apply((straight[None], near[None])))[0]
         return _Read(
             float(parts[0]), parts[1:].astype(np.float64), fit.lengths.of(features), float(weights.max(initial=0.0))
         )
+
+    def _compared(self, seen: Traits, bag: Matrix) -> tuple[Matrix, Matrix]:
+        """The keys of what is remembered, and this request's: by meaning if both have one, else by words."""
+        meanings = self.memory.meanings
+        if seen.meaning is None or meanings is None:
+            return self.memory.keys, keys(bag[None])[0]
+        return meanings, keys_of_meaning(seen.meaning[None].astype(np.float32), bag[None])[0]
+
+    def forget_meanings(self) -> None:
+        """Go by words alone from now on; a refit is due."""
+        with self._lock:
+            self.memory.forget_meanings()
+            self.origin, self._new = Origin(), max(self._new, _MOST_NEW)
 
     def standing(self, seen: Traits) -> tuple[float, float]:
         """What the request does to all models' quality, and its likeness, 0 to 1, to the nearest remembered one."""
@@ -231,7 +253,7 @@ class Quality:
 def seen_of(sketch: Sketch) -> Traits:
     """The traits that a sketch was made of, nearly."""
     bags, surfaces = unpacked([sketch])
-    return Traits(bags[0].astype(np.float64), surfaces[0].astype(np.float64))
+    return Traits(bags[0].astype(np.float64), surfaces[0].astype(np.float64), sketch.meaning)
 
 
 _NOTHING = _Read(0.0, np.zeros(0), np.zeros(0))

@@ -23,6 +23,13 @@ def keys(bags: Matrix) -> Matrix:
     return np.hstack((folded, bags[:, WORDS:] * np.float32(_LABELS_WEIGH**0.5)))
 
 
+def keys_of_meaning(meanings: Matrix, bags: Matrix) -> Matrix:
+    """The same with embeddings, rows by FOLDED, in the words' place; a row of zeros has none."""
+    lengths = np.sqrt(np.einsum("ij,ij->i", meanings, meanings))
+    meant = meanings / np.where(lengths > 0.0, lengths, 1.0)[:, None]
+    return np.hstack((meant, bags[:, WORDS:] * np.float32(_LABELS_WEIGH**0.5)), dtype=np.float32)
+
+
 def nearest(known: Matrix, key: Matrix) -> tuple[NDArray[np.intp], Matrix]:
     """Rows of `known` that are the most similar, and their weights; both (60,) or fewer."""
     weights = known @ key

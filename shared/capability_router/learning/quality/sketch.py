@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from capability_router.learning.quality.meaning import Meaning
 from capability_router.learning.quality.surface import SIZE
 from capability_router.learning.quality.traits import BAG, WORDS, Traits
 
@@ -15,11 +16,12 @@ _STEPS = 127.0
 
 
 class Sketch(NamedTuple):
-    """The places of a bag that hold something, their values in 127ths of the largest, and the surface."""
+    """The places of a bag that hold something, their values in 127ths of the largest, the surface, the meaning."""
 
     places: NDArray[np.uint16]
     values: NDArray[np.int8]
     surface: Matrix
+    meaning: Meaning | None = None
 
 
 def sketch(seen: Traits) -> Sketch:
@@ -28,14 +30,14 @@ def sketch(seen: Traits) -> Sketch:
     kept = seen.bag[places]
     most = float(np.abs(kept).max(initial=0.0)) or 1.0
     values = np.rint(kept * (_STEPS / most)).astype(np.int8)
-    return Sketch(places.astype(np.uint16), values, seen.surface.astype(np.float32))
+    return Sketch(places.astype(np.uint16), values, seen.surface.astype(np.float32), seen.meaning)
 
 
 def unpacked(sketches: list[Sketch]) -> tuple[Matrix, Matrix]:
     """Bags, rows by BAG, words and labels of length 1 each, and surfaces, rows by SIZE."""
     bags = np.zeros((len(sketches), BAG), np.float32)
     surfaces = np.zeros((len(sketches), SIZE), np.float32)
-    for row, (places, values, surface) in enumerate(sketches):
+    for row, (places, values, surface, _) in enumerate(sketches):
         bags[row, places] = values
         surfaces[row] = surface
     return normalised(bags), surfaces

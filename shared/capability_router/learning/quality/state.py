@@ -21,7 +21,8 @@ from capability_router.learning.quality.calibration import Calibration
 from capability_router.learning.quality.fit import FEATURES, Fit, Scale
 from capability_router.learning.quality.lengths import Lengths
 from capability_router.learning.quality.levels import Level
-from capability_router.learning.quality.memory import Memory, Remembered, Result
+from capability_router.learning.quality.meaning import MEANING, Meaning, Origin
+from capability_router.learning.quality.memory import Memory, Remembered, Result, meant
 from capability_router.learning.quality.model import Quality, View
 from capability_router.learning.quality.outcomes import Split
 from capability_router.learning.quality.sketch import Sketch
@@ -29,16 +30,31 @@ from capability_router.learning.quality.surface import SIZE
 from capability_router.learning.quality.traits import BAG
 from capability_router.learning.tenants import Own, Tenants
 
-SCHEMA = 1
+SCHEMA = 2
+"""Version 1 had no embedder. It is read as well."""
 _NAME = "capability-router quality"
 
 
-def dumped(quality: Quality) -> str:
-    """The whole state as one JSON text."""
+def dumped(quality: Quality, base: str | None = None) -> str:
+    """The whole state as one JSON text; in it another one, from which it began, if there is one."""
+    return text_of(body_of(quality), base)
+
+
+def base_of(text: str) -> str | None:
+    """The state from which a readable one began: the one in it, or itself if nobody has scored since it was trained."""
+    told = json.loads(text)
+    if told.get("base") is not None:
+        return str(told["base"])
+    return text if told["body"]["scored"] and not told["body"].get("askers") else None
+
+
+def body_of(quality: Quality) -> dict[str, Any]:
+    """A copy of what is known at this moment, for `text_of`."""
     with quality.still():
         memory, view = quality.memory, quality.view
-        body = {
-            "models": memory.models,
+        return {
+            "embedder": list(quality.origin),
+            "models": list(memory.models),
             "scored": quality.scored,
             "new": quality.new,
             "askers": quality.tenants.kept(),
@@ -46,8 +62,13 @@ def dumped(quality: Quality) -> str:
             "rows": _rows(memory),
             "fit": None if view is None else _fit(view, np.argsort(memory.order[: len(memory)])),
         }
+
+
+def text_of(body: Mapping[str, Any], base: str | None = None) -> str:
+    """The state as JSON, with its version and a checksum."""
     text = json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return json.dumps({"state": _NAME, "schema": SCHEMA, "checksum": _checksum(text), "body": body}, allow_nan=False)
+    told = {"state": _NAME, "schema": SCHEMA, "checksum": _checksum(text), "body": body}
+    return json.dumps(told if base is None else {**told, "base": base}, allow_nan=False)
 
 
 def loaded(text: str) -> Quality:
@@ -58,8 +79,8 @@ def loaded(text: str) -> Quality:
         raise Unreadable("no JSON") from error
     if not isinstance(told, Mapping) or told.get("state") != _NAME:
         raise Unreadable("no state of the learned model")
-    if told.get("schema") != SCHEMA:
-        raise Unreadable(f"schema {told.get('schema')!r}, this version reads {SCHEMA}")
+    if told.get("schema") not in (1, SCHEMA):
+        raise Unreadable(f"schema {told.get('schema')!r}, this version reads 1 to {SCHEMA}")
     body: Any = told.get("body")
     if told.get("checksum") != _checksum(json.dumps(body, sort_keys=True, separators=(",", ":"))):
         raise Unreadable("the checksum does not match")
@@ -94,7 +115,11 @@ def _rows(memory: Memory) -> dict[str, Any]:
     order = np.argsort(memory.order[: len(memory)])
     sketches = [memory.rows[at].sketch for at in order]
     empty = [np.zeros(0, np.int64)]
+    meanings = (
+        {"meanings": packed(np.concatenate([meant(s) for s in sketches]), "i1")} if memory.meanings is not None else {}
+    )
     return {
+        **meanings,
         "ids": [memory.rows[at].id for at in order],
         "sizes": packed(np.array([len(s.places) for s in sketches]), "i4"),
         "places": packed(np.concatenate([s.places for s in sketches] or empty), "u2"),
@@ -126,7 +151,10 @@ def _quality(body: Mapping[str, Any]) -> Quality:
     names = {field.name for field in fields(Level)}
     levels = {str(model): Level(**{n: _number(told[n]) for n in names}) for model, told in body["levels"].items()}
     view = None if body["fit"] is None else _view(body["fit"], len(memory), len(models))
-    return Quality(memory, levels, view, scored, _tenants(body.get("askers", [])), int(body.get("new", 0)))
+    quality = Quality(memory, levels, view, scored, _tenants(body.get("askers", [])), int(body.get("new", 0)))
+    name, size = body.get("embedder", Origin())
+    quality.origin = Origin(str(name), int(size))
+    return quality
 
 
 def _tenants(told: Sequence[Any]) -> Tenants:
@@ -155,6 +183,7 @@ def _memory(told: Mapping[str, Any], models: list[str]) -> Memory:
         raise Unreadable("rows that do not fit together")
     if (places >= BAG).any():
         raise Unreadable("a row beyond the bag")
+    meanings = array(told["meanings"], len(ids), MEANING).astype(np.int8) if "meanings" in told else None
     memory = Memory()
     for model in models:
         memory.column(model)
@@ -162,10 +191,15 @@ def _memory(told: Mapping[str, Any], models: list[str]) -> Memory:
         own = slice(ends[at] - sizes[at], ends[at])
         found = zip(models, scores[at], tokens[at], strict=True)
         memory.add(
-            Remembered(id, Sketch(places[own], values[own], surfaces[at])),
+            Remembered(id, Sketch(places[own], values[own], surfaces[at], _meaning(meanings, at))),
             {m: Result(s, None if math.isnan(t) else round(t)) for m, s, t in found if 0.0 <= s <= 1.0},
         )
     return memory
+
+
+def _meaning(meanings: Any, at: int) -> Meaning | None:
+    """A row of zeros stands for none."""
+    return meanings[at] if meanings is not None and meanings[at].any() else None
 
 
 def _view(told: Mapping[str, Any], rows: int, most: int) -> View:

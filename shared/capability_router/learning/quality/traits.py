@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from capability_router.learning.quality.meaning import Meaning
 from capability_router.learning.quality.surface import surface
 from capability_router.learning.quality.words import Array, pairs, signed, words
 from capability_router.request import Request
@@ -16,10 +17,14 @@ BAG = WORDS + LABELS
 
 
 class Traits(NamedTuple):
-    """`bag`: 2,048 hashed words and pairs, signed, of length 1, then 64 labels likewise; `surface`: its 34 numbers."""
+    """`bag`: 2,048 hashed words and pairs, signed, of length 1, then 64 labels likewise; `surface`: its 34 numbers.
+
+    `meaning`: its text's embedding, folded; None where there is none.
+    """
 
     bag: Array
     surface: Array
+    meaning: Meaning | None = None
 
 
 def traits(request: Request) -> Traits:

@@ -37,7 +37,7 @@ class Words(NamedTuple):
 
 def words(text: str) -> Words:
     """The words of a text in their order; of a long text its beginning and its end."""
-    plain = np.frombuffer(_bounded(text).encode("utf-8", "replace"), np.uint8)
+    plain = np.frombuffer(bounded(text).encode("utf-8", "replace"), np.uint8)
     data = _LOWER[plain]
     kind = _KIND[data]
     before = np.empty_like(kind)
@@ -76,7 +76,8 @@ def unit(vector: Array) -> Array:
     return vector / length if length > 0.0 else vector
 
 
-def _bounded(text: str) -> str:
+def bounded(text: str) -> str:
+    """Of a long text its first 2,000 and its last 6,000 characters, without the one between."""
     if len(text) <= MOST_CHARACTERS:
         return text
     return f"{text[:_HEAD]} {text[_HEAD - MOST_CHARACTERS + 1 :]}"

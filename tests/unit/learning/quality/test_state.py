@@ -66,7 +66,7 @@ def json_of(text: str) -> object:
         return None
 
 
-NEWER = STATE.replace('"schema": 1', '"schema": 2')
+NEWER = STATE.replace('"schema": 2', '"schema": 3')
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "null", STATE[: len(STATE) // 2], NEWER])

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from capability_router.plan import Candidate
+from capability_router.policies.averages.pace import Allowance, Pace
+from capability_router.policies.averages.target import Price, Target
 from capability_router.policies.base import Row, Terms
 from capability_router.policies.dual import Point
-from capability_router.policies.pace import Allowance, Pace
-from capability_router.policies.target import Price, Target
 from capability_router.request import Outcome
 
 _TIE_S = 1e-4  # quality points per second, where time is no matter: nobody is slower for nothing

@@ -2,7 +2,7 @@
 
 The mirror of a quality target. The price of what is scarce (quality points per USD or second) is the lowest at
 which the picks of a window of recent requests come to no more than the target on average: the corner that the dual
-finds (dual.py). Requests in which nothing is to be chosen count with what they take. What requests come to, once
+finds (../dual.py). Requests in which nothing is to be chosen count with what they take. What requests come to, once
 they are over, corrects the corner by as much as predictions were wrong, and the price by what was spent beyond the
 target lately, or left over.
 """
@@ -61,7 +61,8 @@ class Target:
         if least > wanted:
             return Price(beyond(points), wanted, least, now)
         corner = self._dual.solve(wanted / wrong, points, missing) if missing else self._corner
-        return Price(corner * math.exp(_STIFFNESS * self._excess) * _JUST_ABOVE, wanted, least, now)
+        owed = min(max(self._excess, -_MOST_EXCESS), _MOST_EXCESS)
+        return Price(corner * math.exp(_STIFFNESS * owed) * _JUST_ABOVE, wanted, least, now)
 
     def took(self, wanted: float, points: Sequence[Point], amount: float | None, *, slack: bool = False) -> None:
         """A request that is carried out, and what it is expected to take, None = unknown.
@@ -101,8 +102,8 @@ class Target:
     def _add(self, amount: float, count: int, wanted: float = 0.0) -> None:
         self._mean += amount / count
         if self._dual.least() * self._wrong <= self._wanted:  # what can't be met is no debt
-            more = self._excess + (amount - wanted) / self._wanted / count
-            self._excess = min(max(more, -_MOST_EXCESS), _MOST_EXCESS)
+            more, most = self._excess + (amount - wanted) / self._wanted / count, _MOST_EXCESS * WINDOW / count
+            self._excess = min(max(more, -most), most)
 
     @property
     def _wrong(self) -> float:

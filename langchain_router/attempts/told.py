@@ -1,0 +1,34 @@
+"""What the chunks of one answer come to: the caller's own object, and in words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from langchain_core.messages import AIMessage, AIMessageChunk
+from pydantic import BaseModel
+
+from langchain_router.call import Call
+
+
+def told(call: Call, chunks: Sequence[Any]) -> tuple[Any, str]:
+    """The message, or what it was parsed to; and its text, "" where only the core has it.
+
+    The events of a v3 stream are of no use one by one: nothing is said of them.
+    """
+    if call.mode == "events":
+        return None, ""
+    first, *others = chunks
+    whole = first + others if others and isinstance(first, AIMessageChunk) else chunks[-1]
+    parsed = whole.get("parsed") if call.include_raw and isinstance(whole, Mapping) else whole
+    return whole, _worded(parsed)
+
+
+def _worded(value: Any) -> str:
+    if isinstance(value, AIMessage):
+        calls = [{"name": each["name"], "args": each["args"]} for each in value.tool_calls]
+        return str(value.text) or (json.dumps(calls, default=str) if calls else "")
+    if isinstance(value, BaseModel):
+        return value.model_dump_json()
+    return "" if value is None else json.dumps(value, default=str, ensure_ascii=False)

@@ -1,0 +1,1 @@
+"""What answers are worth, by an evaluator that is asked beside the traffic, within money, and not of itself."""

@@ -1,0 +1,256 @@
+"""A share of the answers is scored by an evaluator, when they have been given: nobody waits for it.
+
+An evaluator that is awaited works in the event loop that its request was awaited in, where its clients are at home; any
+other, and those of blocking requests, in a thread. It runs without the caller's context, but under terms that bind what
+it asks this or another router for: the tenant, who may see the text, and a tag that it is booked under and capped by.
+What is asked so is not evaluated again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import math
+from collections import deque
+from collections.abc import Callable
+from contextvars import ContextVar, copy_context
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
+from threading import Condition, RLock
+from typing import Any, Protocol
+
+from capability_router import lifetime
+from capability_router.clock import Clock
+from capability_router.errors import BudgetExceeded
+from capability_router.evaluation.answer import Keeping
+from capability_router.evaluation.counts import Counts
+from capability_router.evaluation.evaluator import Evaluator
+from capability_router.evaluation.grade import Scale, Ungraded, graded
+from capability_router.evaluation.home import Home, in_thread
+from capability_router.execution.endpoint import Endpoint
+from capability_router.execution.run import Run
+from capability_router.policies.draw import drawn
+from capability_router.request import Outcome, Request
+from capability_router.routing import EVALUATION_TAG, apart, evaluating
+
+Ended = Callable[[Run[Any]], None]
+Teach = Callable[[float], bool]
+"""Takes the score of one answer; False: it is of no use any more."""
+
+_LOOK_S = 0.01  # between two looks at what waits for room
+_GRACE_S = 5.0  # for what is given up after its deadline to be over
+log = logging.getLogger("capability_router")
+_within: ContextVar[bool] = ContextVar("capability_router_evaluating", default=False)
+
+
+class Terms(Protocol):
+    """The settings: `share` of answers, 0 to 1; `at_once` under way, `waiting` beside them; seconds for each; scale."""
+
+    @property
+    def share(self) -> float: ...
+    @property
+    def at_once(self) -> int: ...
+    @property
+    def waiting(self) -> int: ...
+    @property
+    def deadline_s(self) -> float: ...
+    @property
+    def scale(self) -> Scale | None: ...
+
+
+@dataclass(eq=False, slots=True)
+class _Item:
+    """One answer to evaluate, in `loop`; `outcome` once it has been given."""
+
+    request: Request
+    kept: Keeping[Any]
+    teach: Teach
+    loop: asyncio.AbstractEventLoop
+    run: Run[Any] | None = None
+    outcome: Outcome | None = None
+    task: asyncio.Task[None] | None = field(default=None, repr=False)
+
+
+class Evaluation(lifetime.Lasting):
+    """Thread-safe. A request may be ended by the garbage collector, so what is handed in then waits for nothing."""
+
+    def __init__(self, evaluator: Evaluator, terms: Terms, seed: int | None, clock: Clock) -> None:
+        self._evaluator, self._terms, self._seed, self._clock = evaluator, terms, seed, clock
+        self._home, self._counts = Home(), Counts()
+        self._line: deque[_Item] = deque()
+        self._under_way: set[_Item] = set()
+        self._changed = Condition(RLock())
+        self._spent_until = 0.0  # Unix seconds: before that its cap leaves no room
+        lifetime.watch(self)
+
+    def marked(self, request: Request) -> Request:
+        """The request, under the evaluator's tag if that is what asks, whatever tags are set within it."""
+        terms = request.routing
+        if not _within.get() or EVALUATION_TAG in terms.tags:
+            return request
+        return replace(request, routing=replace(terms, tags=(*terms.tags, EVALUATION_TAG)))
+
+    def takes(self, request: Request, *, paired: bool = False) -> bool:
+        """Whether the answer to this request is to be evaluated: among the share, or `paired` with a shadow's."""
+        if EVALUATION_TAG in request.routing.tags:
+            return False
+        return paired or drawn(request, "evaluation", self._seed, sticky=False) < self._terms.share
+
+    def watching(
+        self, request: Request, endpoint: Endpoint[Any], ended: Ended, teach: Teach
+    ) -> tuple[Endpoint[Any], Ended]:
+        """The endpoint and the end of a request whose answer is to be evaluated."""
+        kept: Keeping[Any] = Keeping(endpoint)
+        item = _Item(request, kept, teach, self._loop())
+        return kept, partial(self._ended, item, ended)
+
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        if self._evaluator.awaited:
+            try:
+                return asyncio.get_running_loop()
+            except RuntimeError:  # the request is not awaited
+                pass
+        return self._home.loop()
+
+    def _ended(self, item: _Item, ended: Ended, run: Run[Any]) -> None:
+        ended(run)
+        outcome = run.outcome
+        if outcome is None or not outcome.ok:
+            return
+        if self._clock.unix() < self._spent_until:
+            self._counts.note("over_budget")
+            return
+        item.run, item.outcome = run, outcome
+        with self._changed:
+            full = len(self._line) >= self._terms.waiting and len(self._under_way) >= self._terms.at_once
+            if not full:
+                self._line.append(item)
+        if full:
+            self._counts.dropped(self._terms.waiting)
+        self._begin()
+
+    def _begin(self) -> None:
+        """As many as may be under way."""
+        with self._changed:
+            for left in [each for each in self._under_way if each.loop.is_closed()]:
+                self._leave(left)
+            while self._line and len(self._under_way) < self._terms.at_once:
+                item = self._line.popleft()
+                self._under_way.add(item)
+                try:
+                    item.loop.call_soon_threadsafe(self._start, item)
+                except RuntimeError:  # its loop is closed
+                    self._leave(item)
+
+    def _leave(self, item: _Item) -> None:
+        self._under_way.discard(item)
+        self._counts.note("left")
+
+    def _start(self, item: _Item) -> None:
+        context = apart(evaluating(item.request.routing, self._terms.deadline_s))
+        context.run(_within.set, True)
+        item.task = asyncio.get_running_loop().create_task(self._judged(item), context=context)
+        item.task.add_done_callback(partial(self._over, item))
+
+    async def _judged(self, item: _Item) -> None:
+        score = await self._score(item)
+        if score is not None:
+            self._counts.note("scored" if item.teach(score) else "too_late")
+
+    async def _score(self, item: _Item) -> float | None:
+        counts = self._counts
+        try:
+            async with asyncio.timeout(self._terms.deadline_s):
+                score = graded(await self._asked(item), self._terms.scale)
+        except Ungraded as error:
+            counts.failed(error.why, str(error))
+        except BudgetExceeded as error:
+            if error.scope == f"tag:{EVALUATION_TAG}":
+                self._spent_until = _moment(error.resets_at)
+            counts.note("over_budget")
+        except Exception as error:  # noqa: BLE001 - whatever it raises, the answer was given well
+            counts.failed(type(error).__name__, f"raised {type(error).__name__}")
+        else:
+            if score is None:
+                counts.note("no_opinion")
+            return score
+        return None
+
+    async def _asked(self, item: _Item) -> Any:
+        if item.run is None or item.outcome is None:
+            return None
+        answer = item.kept.answer(item.run, item.outcome)
+        ask = partial(self._evaluator.ask, item.request, answer)
+        given = ask() if self._evaluator.awaited else await in_thread(copy_context(), ask)
+        return await given if inspect.isawaitable(given) else given
+
+    def _over(self, item: _Item, task: asyncio.Task[None]) -> None:
+        with self._changed:
+            self._under_way.discard(item)
+            self._changed.notify_all()
+        if task.cancelled():  # its loop is about to end
+            self._counts.note("left", 1 + self._drop(item.loop))
+        elif (error := task.exception()) is not None:
+            log.error("a score could not be learned from: %s", type(error).__name__)
+        self._begin()
+
+    # -- ends -------------------------------------------------------------------------------------
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-safe: how many wait, are under way, and ended how."""
+        with self._changed:
+            now = {"waiting": len(self._line), "under_way": len(self._under_way)}
+        return {**now, **self._counts.to_dict()}
+
+    async def settled(self) -> None:
+        """When those in the running loop are over."""
+        loop = asyncio.get_running_loop()
+        while not _within.get() and (mine := self._of(loop)):
+            tasks = [item.task for item in mine if item.task is not None]
+            if tasks:
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            else:
+                await asyncio.sleep(_LOOK_S)
+
+    def close(self) -> None:
+        """Wait for those in threads, as long as one of them may take. (Those in an event loop end with it.)"""
+        if _within.get():  # it is one of them that asks
+            return
+        home = self._home.known
+        with self._changed:
+            if home is not None:
+                self._changed.wait_for(lambda: not self._of(home), self._terms.deadline_s + _GRACE_S)
+        if home is not None:
+            self._counts.note("left", self._drop(home))
+        self._home.stop()
+
+    def _drop(self, loop: asyncio.AbstractEventLoop) -> int:
+        """Begin none of those that wait for this loop; gives their number."""
+        with self._changed:
+            left = [item for item in self._line if item.loop is loop]
+            for item in left:
+                self._line.remove(item)
+        return len(left)
+
+    def _of(self, loop: asyncio.AbstractEventLoop) -> list[_Item]:
+        with self._changed:
+            return [item for item in (*self._under_way, *self._line) if item.loop is loop]
+
+    def at_exit(self) -> None:
+        """The process ends: nobody waits for a score."""
+        left = len(self._line) + len(self._under_way)
+        if left:
+            log.info("%d answers were not evaluated before the process ended; router.close() waits for them", left)
+
+    def after_fork(self) -> None:
+        """What waits is the parent's."""
+        self._home.forget()
+        self._counts, self._line, self._under_way = Counts(), deque(), set()
+        self._changed = Condition(RLock())
+
+
+def _moment(told: str | None) -> float:
+    """Unix seconds; for ever where there is no such moment."""
+    return math.inf if told is None else datetime.fromisoformat(told).timestamp()

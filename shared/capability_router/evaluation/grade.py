@@ -1,0 +1,73 @@
+"""What an evaluator gave -> a score from 0 to 1."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from numbers import Real
+from typing import Any
+
+Scale = tuple[float, float]
+"""The scores that stand for worthless and for perfect."""
+
+
+class Ungraded(ValueError):
+    """It is no score. `why` is a word to count it by; the text tells what to do, and nothing of the answer."""
+
+    def __init__(self, why: str, told: str) -> None:
+        super().__init__(told)
+        self.why = why
+
+
+def graded(given: Any, scale: Scale | None = None) -> float | None:
+    """A number, True or False, a mapping or an object with a `score`; None: it has no opinion. Raises Ungraded.
+
+    Of LlamaIndex's results `passing` counts where the score is of another scale (a grade from 1 to 5) and `scale` does
+    not say so.
+    """
+    if isinstance(given, Mapping):
+        given = _of_mapping(given)
+    if given is None or isinstance(given, Real):
+        return None if given is None else _scaled(given, scale)
+    if not hasattr(given, "score"):
+        raise Ungraded("no_score", f"gave {_kind(given)}, not a number from 0 to 1, a bool or a mapping with a score")
+    if getattr(given, "invalid_result", False):
+        return None
+    score, passing = given.score, getattr(given, "passing", None)
+    if scale is None and passing is not None and not _agree(score, passing):
+        score = passing
+    return graded(score, scale)
+
+
+def _of_mapping(given: Mapping[Any, Any]) -> Any:
+    if "score" in given:
+        return given["score"]
+    results = given.get("results")
+    if not isinstance(results, (list, tuple)):
+        raise Ungraded("no_score", "gave a mapping without a 'score'")
+    if len(results) != 1:
+        raise Ungraded("several", f"gave {len(results)} results; one score of an answer can be learned from")
+    return results[0]
+
+
+def _agree(score: object, passing: object) -> bool:
+    number = isinstance(score, Real) and 0.0 <= float(score) <= 1.0
+    return number and (float(score) >= 0.5) == bool(passing)  # type: ignore[arg-type]  # it is a number
+
+
+def _scaled(given: Real, scale: Scale | None) -> float:
+    score = float(given)
+    if scale is not None and not isinstance(given, bool):
+        low, high = scale
+        score = (score - low) / (high - low)
+    if score != score:
+        raise Ungraded("nan", "gave a score that is no number (NaN)")
+    if not 0.0 <= score <= 1.0:
+        low, high = scale or (0.0, 1.0)
+        advice = "" if scale else "; if its scores have another range, say `evaluate: {scale: [LOW, HIGH]}`"
+        raise Ungraded("out_of_range", f"gave {float(given):g}, which is not from {low:g} to {high:g}{advice}")
+    return score
+
+
+def _kind(given: object) -> str:
+    name = type(given).__name__
+    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"

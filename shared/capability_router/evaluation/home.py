@@ -1,0 +1,112 @@
+"""The thread in whose event loop answers are evaluated, unless that is to be done in their callers' own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from contextvars import Context
+from threading import Lock, Thread
+from typing import Any
+from weakref import finalize
+
+_left_behind: list[asyncio.AbstractEventLoop] = []
+"""A forked child's copies of its parent's loops: to close one would take the parent's sockets out of its selector."""
+
+
+class Home:
+    """Begun when it is first asked for, and again after `stop`. Its threads never keep a process from its end.
+
+    It has one loop for as long as it lives: evaluators' clients keep their connections in it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._rest: finalize[[asyncio.AbstractEventLoop], Home] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: Thread | None = None
+
+    @property
+    def known(self) -> asyncio.AbstractEventLoop | None:
+        """Its loop, if it was begun."""
+        return self._loop
+
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """Its loop, running."""
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._rest = finalize(self, _ended, self._loop)
+            if self._thread is None:
+                self._thread = Thread(target=_lived, args=(self._loop,), daemon=True, name="router evaluation")
+                self._thread.start()
+            return self._loop
+
+    def stop(self) -> None:
+        """End what is under way in the loop."""
+        with self._lock:
+            loop, thread, self._thread = self._loop, self._thread, None
+            if loop is not None and thread is not None:
+                loop.call_soon_threadsafe(loop.stop)
+                thread.join()
+
+    def forget(self) -> None:
+        """In a forked child: the thread is its parent's, and so is the loop."""
+        if self._loop is not None and self._rest is not None:
+            self._rest.detach()
+            _left_behind.append(self._loop)
+        self._lock, self._loop, self._thread, self._rest = Lock(), None, None, None
+
+
+def _lived(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_forever()
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+    finally:
+        asyncio.set_event_loop(None)
+    if loop in _over:
+        _over.discard(loop)
+        loop.close()
+
+
+_over: set[asyncio.AbstractEventLoop] = set()
+"""Loops whose home is gone while their threads have yet to notice."""
+
+
+def _ended(loop: asyncio.AbstractEventLoop) -> None:
+    if loop.is_running():
+        _over.add(loop)
+        loop.call_soon_threadsafe(loop.stop)
+    else:
+        loop.close()
+
+
+def in_thread(context: Context, work: Callable[[], Any]) -> asyncio.Future[Any]:
+    """What `work` gives, in a thread of its own; to be awaited in the running loop."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Any] = loop.create_future()
+
+    def settle(result: Any, failed: BaseException | None) -> None:
+        if future.done():  # nobody waits any more
+            return
+        if failed is None:
+            future.set_result(result)
+        else:
+            future.set_exception(failed)
+
+    def run() -> None:
+        result, failed = None, None
+        try:
+            result = context.run(work)
+        except BaseException as error:  # noqa: BLE001 - handed to who waits; what would end the process ends this alone
+            own = isinstance(error, Exception) and not isinstance(error, StopIteration)  # which no future takes
+            failed = error if own else RuntimeError(type(error).__name__)
+        with suppress(RuntimeError):  # the loop has been closed: nobody is there to be told
+            loop.call_soon_threadsafe(settle, result, failed)
+
+    Thread(target=run, daemon=True, name="router evaluator").start()
+    return future

@@ -1,0 +1,65 @@
+"""When others should go first, long before anything is forbidden.
+
+Theory of operation. Each doomed call costs its caller a time limit, or a second call, so a model is doubted as soon as
+a second of its last few calls has failed. Few: the last eight, or as many as are under way, so that what went well
+before an outage hides nothing, and a busy model that fails now and then is not doubted for two that fell together. Of
+many calls a share has to fail.
+
+A doubt is over after its time, or once few of the last calls have failed. For that only good calls count that were
+begun after the last one that failed: what was under way with it tells of the same time.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+_LEAST, _NEAR, _SHARE = 2, 8, 0.15
+"""So many failures, and this share, among so many calls, or among as many as are under way."""
+_KEPT = 256  # failures that are remembered: enough for the share of 1,700 calls at once
+
+
+class Doubt:
+    """Pure: no lock, no clock. `until`: monotonic seconds, not above `now` = none. `why`: of the last doubt.
+
+    Failures older than `window_s` don't count. A doubt lasts `length_s` from the last failure on.
+    """
+
+    __slots__ = ("_beside", "_ended", "_failed_since", "_failures", "_length_s", "_window_s", "until", "why")
+
+    def __init__(self, window_s: float, length_s: float) -> None:
+        self._window_s, self._length_s = window_s, length_s
+        self._failures: deque[tuple[int, float]] = deque(maxlen=_KEPT)  # number of the call, time
+        self.clear()
+
+    def __repr__(self) -> str:
+        return f"Doubt({self.why!r}, until={self.until:.3f})"
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._failures.clear()
+        self._ended = self._beside = 0
+        self._failed_since = self.until = 0.0
+        self.why = ""
+
+    def good(self, since: float, now: float) -> None:
+        """A call answered that was begun at `since`."""
+        self._ended += 1
+        if self.until and since > self._failed_since and not self._suspicion(self._beside, now):
+            self.until = 0.0
+
+    def failed(self, since: float, beside: int, now: float) -> None:
+        """A call failed that was begun at `since`, when so many, itself included, were under way."""
+        self._ended += 1
+        self._failures.append((self._ended, now))
+        self._failed_since = max(self._failed_since, since)
+        if why := self._suspicion(beside, now):
+            self._beside = max(self._beside, beside) if now < self.until else beside
+            self.why, self.until = why, now + self._length_s
+
+    def _suspicion(self, beside: int, now: float) -> str:
+        """Why others should go first; "" = nothing speaks for it."""
+        among = max(_NEAR, beside)
+        first, since = self._ended - among, now - self._window_s
+        count = sum(number > first and at >= since for number, at in self._failures)
+        enough = max(_LEAST, min(_SHARE * among, _KEPT))
+        return f"{count} of the last {min(among, self._ended)} calls failed" if count >= enough else ""

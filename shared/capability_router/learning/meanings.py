@@ -1,0 +1,268 @@
+"""Requests' embeddings: asked for before a decision, within a time limit, and kept by the text's digest alone.
+
+Who is late, fails, or has just failed, is not waited for: the decision then goes by hashed words. No text is kept,
+logged or raised.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from hashlib import blake2b
+from typing import Any, NamedTuple, Protocol
+
+from capability_router.clock import Clock
+from capability_router.errors import ConfigError
+from capability_router.learning.embedder import Embedder, Vectors, embedder_of
+from capability_router.learning.quality.meaning import Meaning, folded
+from capability_router.learning.quality.words import bounded
+from capability_router.request import Request
+from capability_router.stores.fuse import Fuse
+from capability_router.tokens.estimate import estimate_tokens
+
+log = logging.getLogger("capability_router")
+_AT_ONCE = 8  # calls in threads
+_TOLD = 10_000  # requests of which is known what their embedding took
+
+
+class Terms(Protocol):
+    """The settings: what embeds, ms that a decision waits, texts kept, USD per million tokens (None = not known)."""
+
+    @property
+    def embedder(self) -> Any: ...
+    @property
+    def within_ms(self) -> float: ...
+    @property
+    def cached(self) -> int: ...
+    @property
+    def usd_per_mtok(self) -> float | None: ...
+
+
+class Took(NamedTuple):
+    """What an embedding came to: seconds, whether it was there ("ready", "kept", "late", "failed"), its cost."""
+
+    seconds: float
+    how: str
+    usd: float | None = None
+
+
+class _Call:
+    """A text's embedding on its way, for all who wait for it."""
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.failed = False
+
+
+class Meanings:
+    """Thread-safe. Nothing is asked for until somebody has `wanted` it."""
+
+    def __init__(self, embedder: Embedder, clock: Clock, terms: Terms) -> None:
+        self.embedder, self._clock, self._terms = embedder, clock, terms
+        self._within_s = terms.within_ms / 1_000
+        self.wanted = False
+        self.size: int | None = None
+        """Of a vector, once one was seen, or a state says it."""
+        self._kept: OrderedDict[bytes, Meaning] = OrderedDict()
+        self._took: OrderedDict[str, Took] = OrderedDict()
+        self._calls: dict[bytes, _Call] = {}
+        self._fuse = Fuse(clock.now)
+        self._failing = ""
+        self._lock = threading.Lock()
+
+    def of(self, request: Request) -> Meaning | None:
+        """What is known of its text; nothing is asked."""
+        if not self.wanted:
+            return None
+        with self._lock:
+            return self._kept.get(_digest(_text(request)))
+
+    def took(self, request_id: str) -> dict[str, Any] | None:
+        """What the embedding of a request came to, JSON-safe; once."""
+        with self._lock:
+            took = self._took.pop(request_id, None)
+        if took is None:
+            return None
+        cost = {} if took.usd is None else {"cost_usd": took.usd}
+        return {"embedder": self.embedder.name, "ms": round(took.seconds * 1e3, 3), "outcome": took.how, **cost}
+
+    # -- before a decision --------------------------------------------------------------------------
+
+    def before(self, request: Request) -> None:
+        """Ask for the embedding in a thread, and wait for it as long as is allowed."""
+        if not self.wanted or request.id in self._took:
+            return
+        text, began = _text(request), self._clock.now()
+        call = self._begun(text)
+        if isinstance(call, str):
+            self._note(request.id, Took(0.0, call))
+            return
+        there = call.done.wait(self._within_s)
+        self._ended(request.id, text, began, "late" if not there else "failed" if call.failed else "ready")
+
+    async def abefore(self, request: Request) -> None:
+        """The same without holding the event loop up."""
+        if not self.wanted or request.id in self._took:
+            return
+        text, began = _text(request), self._clock.now()
+        known = self._known(text)
+        if known is not None:
+            self._note(request.id, Took(0.0, known))
+            return
+        try:
+            async with asyncio.timeout(self._within_s):
+                how = await self._awaited(text)
+        except TimeoutError:
+            how = "late"
+        self._ended(request.id, text, began, how)
+
+    async def _awaited(self, text: str) -> str:
+        if self.embedder.aembed is not None:
+            return self._put(text, await _caught(self.embedder.aembed([text])))
+        call = self._begun(text)
+        if isinstance(call, str):
+            return call
+        loop, done = asyncio.get_running_loop(), asyncio.Event()
+        threading.Thread(target=_rings, args=(call.done, loop, done), daemon=True).start()
+        await done.wait()
+        return "failed" if call.failed else "ready"
+
+    def _known(self, text: str) -> str | None:
+        """How it is answered without a call."""
+        with self._lock:
+            key = _digest(text)
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return "kept"
+            return "failed" if self._fuse.blown else None
+
+    def _begun(self, text: str) -> _Call | str:
+        """A call that is under way, or how it is answered without one."""
+        known = self._known(text)
+        if known is not None:
+            return known
+        key = _digest(text)
+        with self._lock:
+            call = self._calls.get(key)
+            if call is not None:
+                return call
+            if len(self._calls) >= _AT_ONCE:
+                return "late"
+            call = self._calls[key] = _Call()
+        threading.Thread(target=self._made, args=(text, key, call), name="router embedding", daemon=True).start()
+        return call
+
+    def _made(self, text: str, key: bytes, call: _Call) -> None:
+        try:
+            call.failed = self._put(text, _tried(self.embedder, [text])) != "ready"
+        finally:
+            with self._lock:
+                del self._calls[key]
+            call.done.set()
+
+    def _put(self, text: str, found: Vectors | str) -> str:
+        """Keep what came of it; how that went."""
+        if isinstance(found, str):
+            self._failed(found)
+            return "failed"
+        try:
+            (vector,) = found
+            meaning, size = folded(vector), len(vector)
+        except (ValueError, TypeError):
+            self._failed("it gave no vector of numbers")
+            return "failed"
+        with self._lock:
+            self.size = self.size or size
+            if size != self.size:
+                self._failed(f"its vectors have {size:,} numbers, {self.size:,} were learned from")
+                return "failed"
+            self._kept[_digest(text)] = meaning
+            if len(self._kept) > self._terms.cached:
+                self._kept.popitem(last=False)
+        return "ready"
+
+    def _failed(self, why: str) -> None:
+        self._fuse.blow(why)
+        if why != self._failing:
+            log.warning("the embedder %s: %s; decisions go by hashed words meanwhile", self.embedder.name, why)
+        self._failing = why
+
+    def _ended(self, request_id: str, text: str, began: float, how: str) -> None:
+        price = self._terms.usd_per_mtok
+        usd = None if price is None else estimate_tokens(text) * price / 1e6
+        if how == "late":
+            self._failed(f"no answer within {self._terms.within_ms:g} ms")
+        elif how == "ready":
+            self._fuse.mend()
+            if self._failing:
+                log.warning("the embedder %s answers again", self.embedder.name)
+            self._failing = ""
+        self._note(request_id, Took(self._clock.now() - began, how, usd))
+
+    def _note(self, request_id: str, took: Took) -> None:
+        with self._lock:
+            self._took[request_id] = took
+            if len(self._took) > _TOLD:
+                self._took.popitem(last=False)
+
+
+def meanings_of(terms: Terms, clock: Clock) -> Meanings | None:
+    """None where no embedder is set. Raises ConfigError for what is none."""
+    return None if terms.embedder is None else Meanings(embedder_of(terms.embedder), clock, terms)
+
+
+def embedded(embedder: Embedder, texts: Sequence[str]) -> tuple[list[Meaning], int]:
+    """Of many texts at once, and their vectors' size; raises ConfigError where the embedder fails."""
+    found = _tried(embedder, [bounded(text) for text in texts])
+    if isinstance(found, str):
+        raise _unusable(embedder, found)
+    try:
+        sizes = {len(vector) for vector in found}
+        if len(found) != len(texts) or len(sizes) != 1:
+            raise ValueError
+        return [folded(vector) for vector in found], sizes.pop()
+    except (ValueError, TypeError):
+        raise _unusable(embedder, "it gave no vectors of one size, one for each text") from None
+
+
+def _unusable(embedder: Embedder, why: str) -> ConfigError:
+    return ConfigError(f"the embedder {embedder.name}: {why}")
+
+
+def _tried(embedder: Embedder, texts: list[str]) -> Vectors | str:
+    """The vectors; else why not, without the message: it may quote the text."""
+    try:
+        if embedder.embed is not None:
+            return embedder.embed(texts)
+        return asyncio.run(_run(embedder.aembed, texts)) if embedder.aembed is not None else "it can't be called"
+    except Exception as error:  # noqa: BLE001 - whatever a foreign embedder raises, a decision needs none
+        return type(error).__name__
+
+
+async def _run(aembed: Callable[[list[str]], Awaitable[Vectors]], texts: list[str]) -> Vectors:
+    return await aembed(texts)
+
+
+async def _caught(vectors: Awaitable[Vectors]) -> Vectors | str:
+    try:
+        return await vectors
+    except Exception as error:  # noqa: BLE001 - as above
+        return type(error).__name__
+
+
+def _rings(done: threading.Event, loop: asyncio.AbstractEventLoop, bell: asyncio.Event) -> None:
+    done.wait()
+    with suppress(RuntimeError):  # the loop has ended, and who waited with it
+        loop.call_soon_threadsafe(bell.set)
+
+
+def _text(request: Request) -> str:
+    return bounded("\n".join(request.texts))
+
+
+def _digest(text: str) -> bytes:
+    return blake2b(text.encode("utf-8", "replace"), digest_size=16).digest()

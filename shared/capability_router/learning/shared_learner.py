@@ -1,0 +1,138 @@
+"""The learned model of several processes: what was trained offline is in a file, what is learned online in a store.
+
+The file is read and never written. Whoever starts from another file, or from another version of what is written, learns
+in a log of its own, so that all of them can share a store.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from hashlib import blake2b
+from pathlib import Path
+
+from capability_router.errors import ConfigError
+from capability_router.learning.guard import Foreseen, Guard
+from capability_router.learning.learner import Learner, Pupil, agreed, fitting
+from capability_router.learning.logs.sketched import sketched, written
+from capability_router.learning.meanings import Meanings
+from capability_router.learning.quality.arrays import Unreadable
+from capability_router.learning.quality.model import Quality
+from capability_router.learning.quality.sketch import Sketch
+from capability_router.learning.quality.state import SCHEMA, loaded
+from capability_router.learning.sharing.lesson import FORMAT, Lesson
+from capability_router.learning.sharing.scribe import Course, Packing, Scribe
+from capability_router.request import Request
+from capability_router.stores.lessons import LessonRoom
+from capability_router.stores.opening import file_of
+
+log = logging.getLogger("capability_router")
+
+
+class SharedLearner(Learner):
+    """Thread-safe. `save` writes to the store what waits, and what was worked out."""
+
+    def __init__(
+        self, path: Path, text: str | None, room: LessonRoom, owner: str, meanings: Meanings | None = None
+    ) -> None:  # fmt: skip
+        """`text`: of the file, None = there is none. `owner`: whose learning it is; routers of one name share it."""
+        self._text = text
+        base = Quality() if text is None else loaded(text)
+        self._meanings = meanings = fitting(base, meanings, path)
+        self._guard: Guard | None = None
+        began = "" if text is None else blake2b(text.encode(), digest_size=8).hexdigest()
+        embedder = "" if meanings is None else meanings.embedder.name
+        course = Course(self._made, Packing(written, sketched), self._adopted, self._hear, self._work_out)
+        self.scribe = Scribe(room, f"{owner}|{FORMAT}.{SCHEMA}|{began}|{embedder}", course)
+        known = None if text is None else agreed(base, meanings)
+        super().__init__(path, self.scribe.pupil.quality, base=known, meanings=meanings)
+
+    @classmethod
+    def over(
+        cls, path: Path | None, room: LessonRoom, owner: str, meanings: Meanings | None = None
+    ) -> SharedLearner:  # fmt: skip
+        """On the file, if there is one; a damaged one is told and left as it is."""
+        text = None
+        if path is not None:
+            try:
+                text = path.read_text(encoding="utf-8")
+                loaded(text)
+            except FileNotFoundError:
+                text = None
+            except OSError as error:
+                raise ConfigError(f"policy.state: cannot read {str(path)!r}: {error.strerror or error}") from error
+            except (Unreadable, UnicodeDecodeError) as error:
+                log.warning("the learned state %s is damaged (%s): learning starts without it", path, error)
+                text = None
+        return cls(path or Path(), text, room, owner, meanings)
+
+    def load(self) -> None:
+        """Take over what the store holds; one that is away is told of."""
+        self.scribe.load()
+        self._work_out()
+
+    def sketch(self, request: Request) -> Sketch:
+        """See Learner; the store is looked into from the first answer on."""
+        self.scribe.start()
+        return super().sketch(request)
+
+    def save(self) -> None:
+        """Write to the store what waits. It raises nothing: a store that is away is told of."""
+        self.scribe.close()
+
+    def _made(self, text: str | None) -> Pupil:
+        text = self._text if text is None else text
+        return Pupil(agreed(Quality() if text is None else loaded(text), self._meanings))
+
+    def tell(self, guard: Guard) -> None:
+        """Have the guard know of other processes' scores, those of before included."""
+        self._guard = guard
+        guard.renew(_planned(self.scribe.recent))
+
+    def runs(self, errand: Callable[[bool], None]) -> None:
+        """Run this in the background too, from time to time; True as its argument: for the last time."""
+        self.scribe.errands.append(errand)
+
+    def _adopted(self, pupil: Pupil, recent: Iterable[Lesson]) -> None:
+        self.quality = pupil.quality
+        if self._guard is not None:
+            self._guard.renew(_planned(recent))
+
+    def _hear(self, lesson: Lesson) -> None:
+        if self._guard is not None and lesson.foreseen is not None:
+            self._guard.note(lesson.foreseen, lesson.model, lesson.score)
+
+    def _take(self, lesson: Lesson) -> None:
+        self.scribe.take(lesson)
+
+    def _refitted(self) -> None:
+        self.scribe.overdue = True
+
+    def after_fork(self) -> None:
+        """See Learner."""
+        super().after_fork()
+        if self._guard is not None:
+            self._guard.forked()
+
+
+IN_STORE = "store"
+"""As the name of a state: it is in the router's store alone, and began with nothing."""
+
+
+def learner_of(state: str, url: str, room: LessonRoom, owner: str, meanings: Meanings | None = None) -> Learner:
+    """From a state's name, a path or "store", and the router's store at this URL. Raises ConfigError.
+
+    A store in memory keeps nothing: then the file is written. One that lasts is read at once, if it is there.
+    """
+    if url.startswith("memory"):
+        if state == IN_STORE:
+            raise ConfigError("policy.state: 'store' needs a store that lasts: `store: sqlite:///router.db`, or Redis")
+        return Learner.open(Path(state), meanings)
+    learner = SharedLearner.over(None if state == IN_STORE else Path(state), room, owner, meanings)
+    if (file := file_of(url)) is None or file.exists():
+        learner.load()
+    return learner
+
+
+def _planned(lessons: Iterable[Lesson]) -> list[tuple[Foreseen, str, float]]:
+    return [(each.foreseen, each.model, each.score) for each in lessons if each.foreseen is not None]

@@ -1,0 +1,1 @@
+"""What several processes learn together, through a store."""

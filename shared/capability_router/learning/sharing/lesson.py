@@ -1,0 +1,96 @@
+"""A scored answer as one process tells it to the others, and the seal by which what was damaged is known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+from capability_router.learning.guard import Foreseen
+
+FORMAT = 1
+"""Of what is written here. Another one has logs of its own, so that two versions can share a store."""
+_SEAL = 16
+
+
+class Illegible(ValueError):
+    """What was read is damaged; the message says how, and quotes nothing."""
+
+
+class Lesson(NamedTuple):
+    """An answer of `model` was worth `score`, 0 to 1, to the tenant whose name has this hash.
+
+    `seen`: the request's sketch, None = nothing was learned from its words. `tokens` of the answer, None = not known.
+    `foreseen`: the plan it came of; None where there was nothing to choose, or it has been told before.
+    """
+
+    id: str
+    model: str
+    score: float
+    tokens: int | None
+    tenant: str
+    seen: Any = None
+    foreseen: Foreseen | None = None
+
+
+Pack = Callable[[Any], Any]
+"""From a sketch to JSON, or back; back, it gives None for what is no sketch."""
+
+
+def line(lesson: Lesson, pack: Pack) -> str:
+    """One line of text."""
+    told = lesson._replace(
+        seen=None if lesson.seen is None else pack(lesson.seen), foreseen=_short(lesson.foreseen)
+    )  # fmt: skip
+    return sealed(json.dumps(told, separators=(",", ":"), allow_nan=False))
+
+
+def read(text: str, unpack: Pack) -> Lesson:
+    """From such a line. Raises Illegible."""
+    try:
+        id, model, score, tokens, tenant, seen, foreseen = json.loads(opened(text))
+        lesson = Lesson(
+            str(id), str(model), float(score), None if tokens is None else int(tokens), str(tenant),
+            None if seen is None else unpack(seen), _long(foreseen),
+        )  # fmt: skip
+    except (ValueError, TypeError) as error:
+        if isinstance(error, Illegible):
+            raise
+        raise Illegible(f"a lesson is none: {type(error).__name__}") from None
+    if not 0.0 <= lesson.score <= 1.0 or (seen is not None and lesson.seen is None):
+        raise Illegible("a lesson holds no score, or no sketch")
+    return lesson
+
+
+def sealed(text: str) -> str:
+    """With a checksum before it."""
+    return f"{_checksum(text)}{text}"
+
+
+def opened(text: str) -> str:
+    """Without it. Raises Illegible if it does not match."""
+    seal, rest = text[:_SEAL], text[_SEAL:]
+    if seal != _checksum(rest):
+        raise Illegible("the checksum does not match")
+    return rest
+
+
+def _checksum(text: str) -> str:
+    return blake2b(text.encode("utf-8", "replace"), digest_size=_SEAL // 2).hexdigest()
+
+
+def _short(foreseen: Foreseen | None) -> Any:
+    if foreseen is None:
+        return None
+    numbers = ([round(number, 5) for number in numbers] for numbers in (foreseen.quality, foreseen.rest))
+    return [foreseen.pick, foreseen.models, *numbers]
+
+
+def _long(told: Any) -> Foreseen | None:
+    if told is None:
+        return None
+    pick, models, quality, rest = told
+    if not len(models) == len(quality) == len(rest):
+        raise Illegible("a lesson's plan does not fit together")
+    return Foreseen(str(pick), tuple(map(str, models)), tuple(map(float, quality)), tuple(map(float, rest)))

@@ -1,0 +1,394 @@
+"""Writes what this process learns into a log that processes share, and learns from the log what the others wrote.
+
+Each lesson has its writer and a number that grows, and everybody knows up to which number it has learned of each
+writer: so it counts once, whoever tells it again after a lost answer, a crash or a fork. The order is the log's, and no
+clock matters. When a log is long, whoever comes first puts a summary, its own state, in place of it; who has not read
+that far takes the summary over. All of it is done in a thread; a request meets a changed reference at most.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import weakref
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
+from queue import Empty, SimpleQueue
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from uuid import uuid4
+
+from capability_router.errors import StoreError
+from capability_router.learning.guard import WINDOW
+from capability_router.learning.sharing.lesson import Illegible, Lesson, Pack, line, opened, read, sealed
+from capability_router.lifetime import Lasting, watch
+from capability_router.stores.lessons import NONE, WRITERS_KEPT, Entry, Head, LessonRoom, Line, Summary
+
+log = logging.getLogger("capability_router")
+PENDING = 10_000
+"""Lessons that wait for the store at most; of more, the oldest stay this process's own."""
+SUMMED_AFTER = 500
+"""Entries of a log, before they are summed up."""
+_BATCH, _PAGE = 200, 200
+_PAUSE_S, _POLL_S = 0.2, 5.0  # for which lessons are gathered; between two looks at what others wrote
+_PATIENCE_S = (0.5, 30.0)  # between two attempts when the store is away: at first, at most
+_MEETINGS = 20  # with others who sum up while this process reads
+
+
+class Pupil(Protocol):
+    """What learns."""
+
+    def learn(self, lesson: Lesson) -> None: ...
+    def told(self) -> Callable[[], str]:
+        """What it knows at this moment; the text of it is made when that is called, and takes longer."""
+        ...
+
+    def forked(self) -> None:
+        """Locks may be held for ever: this is the child of a fork."""
+        ...
+
+
+P = TypeVar("P", bound=Pupil)
+
+
+class Packing(NamedTuple):
+    """How a sketch is written and read."""
+
+    pack: Pack
+    unpack: Pack
+
+
+class Course(NamedTuple, Generic[P]):
+    """Who learns: `made` from a summary's text, or from what is known without any (None), raising ValueError for one
+
+    that is damaged. `adopted` is told of a pupil that takes the place of the last one, and of the newest lessons that
+    had a plan; `heard` of each lesson that others wrote; `after` when there were some.
+    """
+
+    made: Callable[[str | None], P]
+    packing: Packing
+    adopted: Callable[[P, Iterable[Lesson]], None]
+    heard: Callable[[Lesson], None]
+    after: Callable[[], None]
+
+
+class _Waiting(NamedTuple):
+    """`lesson` None: an entry that says nothing."""
+
+    number: int
+    lesson: Lesson | None
+
+
+class _Known(Generic[P]):
+    """A pupil, up to which number it has learned of each writer, and the newest lessons that had a plan."""
+
+    def __init__(self, pupil: P, marks: Mapping[str, int], recent: Iterable[Lesson] = ()) -> None:
+        self.pupil = pupil
+        self.marks = OrderedDict(marks)
+        self.recent: deque[Lesson] = deque(recent, WINDOW)
+
+    def learn(self, writer: str, number: int, lesson: Lesson | None) -> bool:
+        """False = it was known already. None = it can't be read: it is left out."""
+        if number <= self.marks.get(writer, 0):
+            return False
+        self.mark(writer, number)
+        if lesson is None:
+            return False
+        self.pupil.learn(lesson)
+        if lesson.foreseen is not None:
+            self.recent.append(lesson._replace(seen=None))
+        return True
+
+    def mark(self, writer: str, number: int) -> None:
+        self.marks[writer] = number
+        self.marks.move_to_end(writer)
+        if len(self.marks) > WRITERS_KEPT:
+            self.marks.popitem(last=False)
+
+
+class Scribe(Lasting, Generic[P]):
+    """Thread-safe. `read` and `flush` ask the store and raise StoreError; the thread, `close` and the process's end
+
+    tell the log, once, and try again.
+    """
+
+    def __init__(self, room: LessonRoom, name: str, course: Course[P]) -> None:
+        self._room, self.name, self._course = room, name, course
+        self._known = _Known(course.made(None), {})
+        self._illegible = False
+        self.errands: list[Callable[[bool], None]] = []
+        """Run with each round, and a last time with True; may raise StoreError."""
+        self._begin()
+        watch(self)
+
+    def _begin(self) -> None:
+        """As a process that has written nothing and read nothing; what it knows by inheritance is read anew."""
+        self._writer, self._number, self.dropped = uuid4().hex, 0, 0
+        self._pending: deque[_Waiting] = deque()
+        self._lock = threading.Lock()  # of what is known
+        self._working = threading.Lock()  # of what was read
+        self._head, self._place = Head(), NONE
+        self._renew = True
+        self._damaged = self._lost = self._failing = False
+        self.overdue = False
+        """Whether something was worked out that the next summary should hold."""
+        # Holds who rang until that is told: somebody who lets go of the router at once loses nothing.
+        self._bell: SimpleQueue[Scribe[P] | None] = SimpleQueue()
+        self._ending = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+
+    @property
+    def pupil(self) -> P:
+        """Who knows all that was read."""
+        return self._known.pupil
+
+    @property
+    def recent(self) -> list[Lesson]:
+        """The newest lessons that had a plan, without their sketches."""
+        with self._lock:
+            return list(self._known.recent)
+
+    @property
+    def unwritten(self) -> int:
+        """Lessons that wait for the store."""
+        return len(self._pending)
+
+    def take(self, lesson: Lesson) -> None:
+        """Learn it now; it is written soon."""
+        with self._lock:
+            self._number += 1
+            self._pending.append(_Waiting(self._number, lesson))
+            if len(self._pending) > PENDING:
+                self._pending.popleft()
+                self.dropped += 1
+            self._known.learn(self._writer, self._number, lesson)
+        self.start()
+        self._bell.put(self)
+
+    # -- with the store -----------------------------------------------------------------------------
+
+    def round(self) -> None:
+        """Write what is new here, read what is new there, sum up if it is long."""
+        with self._working:
+            self._flush()
+            heard = self._read()
+            if self._lost:
+                self._void()
+                heard = self._read() or heard
+            if self._head.last - max(self._head.summed, 0) >= SUMMED_AFTER or self._damaged or self._lost:
+                self._sum_up()
+            for errand in self.errands:
+                errand(False)
+        if heard:
+            self._course.after()
+
+    def load(self) -> None:
+        """What the log holds, for a process that begins. A store that is away is told of."""
+        self._tried(self._read)
+
+    def _flush(self) -> None:
+        while True:
+            with self._lock:
+                batch = list(islice(self._pending, _BATCH))
+            if not batch:
+                return
+            pack = self._course.packing.pack
+            lines = [Line(number, "" if lesson is None else line(lesson, pack)) for number, lesson in batch]
+            self._room.append(self.name, self._writer, lines)
+            with self._lock:
+                while self._pending and self._pending[0].number <= batch[-1].number:
+                    self._pending.popleft()
+
+    def _read(self) -> bool:
+        """Whether there was something of others."""
+        heard = False
+        for _ in range(_MEETINGS):
+            if self._renew:
+                self._rebuild()
+                heard = True
+            while True:
+                head, entries = self._room.since(self.name, self._place, _PAGE)
+                if self._head.epoch not in ("", head.epoch):  # it was emptied, and is told what this process knows
+                    self._head, self._place, self._lost = Head(), NONE, True
+                    continue
+                self._renew = head.summed > self._place
+                if self._renew:  # entries have gone that were not read here
+                    break
+                self._head = head
+                heard = self._heard(entries) or heard
+                if len(entries) < _PAGE:
+                    return heard
+        raise StoreError(f"what was learned could not be read: {self.name!r} was summed up each time")
+
+    def _heard(self, entries: Iterable[Entry]) -> bool:
+        heard = False
+        for entry in entries:
+            lesson = self._legible(entry)
+            with self._lock:
+                known = not self._known.learn(entry.writer, entry.number, lesson)
+            self._place = entry.place
+            if lesson is not None and not known:
+                heard = True
+                self._course.heard(lesson)
+        return heard
+
+    def _legible(self, entry: Entry) -> Lesson | None:
+        try:
+            return None if not entry.text else read(entry.text, self._course.packing.unpack)
+        except Illegible as error:
+            if not self._illegible:
+                log.warning("a lesson in the store is left out: %s (told once)", error)
+            self._illegible = True
+            return None
+
+    def _rebuild(self) -> None:
+        """Whoever learns begins with the summary, reads the log behind it, and takes the place of who learned before.
+
+        What waits here to be written is in neither.
+        """
+        summary = self._room.summary(self.name)
+        known, place = self._opened(summary), NONE if summary is None else summary.place
+        while True:
+            page = self._room.since(self.name, place, _PAGE)
+            head = page.head
+            if head.summed > place or (summary is not None and summary.epoch != head.epoch):
+                return  # summed up further meanwhile: `_read` begins again
+            for entry in page.entries:
+                known.learn(entry.writer, entry.number, self._legible(entry))
+                place = entry.place
+            if len(page.entries) < _PAGE:
+                break
+        with self._lock:
+            for number, lesson in self._pending:
+                known.learn(self._writer, number, lesson)
+            if self._number:
+                known.mark(self._writer, self._number)
+            self._known = known
+            self._course.adopted(known.pupil, list(known.recent))
+        self._place, self._head, self._renew, self._lost = place, head, False, False
+
+    def _opened(self, summary: Summary | None) -> _Known[P]:
+        if summary is not None:
+            try:
+                told = json.loads(opened(summary.text))
+                marks = {str(writer): int(number) for writer, number in told["marks"].items()}
+                recent = [read(text, self._course.packing.unpack) for text in told["recent"]]
+                return _Known(self._course.made(str(told["text"])), marks, recent)
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
+                log.warning("what was learned in the store is damaged (%s): learning starts afresh", _why(error))
+                self._damaged = True
+        elif not self._known.marks:
+            return self._known
+        return _Known(self._course.made(None), {})
+
+    def _void(self) -> None:
+        """An entry that says nothing: who has read all of a new log is to find that a summary goes further."""
+        with self._lock:
+            self._number += 1
+            self._pending.append(_Waiting(self._number, None))  # in line: numbers are written as they grow
+            self._known.mark(self._writer, self._number)
+        self._flush()
+
+    def _sum_up(self) -> None:
+        with self._lock:
+            text, marks = self._known.pupil.told(), dict(self._known.marks)
+            recent = list(self._known.recent)
+        lines = [line(lesson, self._course.packing.pack) for lesson in recent]
+        told = json.dumps({"marks": marks, "recent": lines, "text": text()}, separators=(",", ":"))
+        place = max(self._place, 0)
+        if self._room.sum_up(self.name, Summary(self._head.epoch, place, sealed(told)), self._head.summed):
+            self._head, self._place = self._head._replace(summed=place), place
+            self.overdue = self._damaged = self._lost = False
+        elif self._lost:  # another process has told what it knew
+            self._renew, self._lost = True, False
+
+    # -- the thread ---------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to exchange lessons, if that has not begun."""
+        if self._thread is None:
+            with self._starting:
+                if self._thread is None:
+                    args = (self._bell, self._ending, weakref.ref(self))
+                    thread = threading.Thread(target=_run, args=args, name="router lessons", daemon=True)
+                    try:
+                        thread.start()
+                    except RuntimeError:  # the interpreter is ending; what waits is written at exit
+                        return
+                    self._thread = thread
+                    self._bell.put(self)
+
+    def _tried(self, work: Callable[[], object]) -> bool:
+        """False when the store is away, which is told once."""
+        try:
+            work()
+        except StoreError as error:
+            if not self._failing:
+                log.warning("what is learned stays in this process until its store is back: %s", error)
+            self._failing = True
+            return False
+        if self._failing:
+            log.warning("what is learned is shared again; %d scores could not be kept for it", self.dropped)
+        self._failing = False
+        return True
+
+    def close(self) -> None:
+        """Write all that waits, and what was worked out. It can go on being used."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._ending.set()
+            self._bell.put(None)
+            thread.join()
+            self._bell, self._ending = SimpleQueue(), threading.Event()
+        if self._tried(self.round):
+            self._tried(self._left)
+
+    def _left(self) -> None:
+        with self._working:
+            for errand in self.errands:
+                errand(True)
+            if self.overdue:
+                self._sum_up()
+
+    def at_exit(self) -> None:
+        """Write what waits; nothing is read any more."""
+        if self._pending:
+            with self._working:
+                self._tried(self._flush)
+
+    def after_fork(self) -> None:
+        """The child's part is its own; what its parent has not written is its parent's to write."""
+        self._known.pupil.forked()
+        self._begin()
+
+
+def _why(error: Exception) -> str:
+    return str(error) if isinstance(error, ValueError) else type(error).__name__
+
+
+def _run(bell: SimpleQueue[Scribe[Any] | None], ending: threading.Event, whose: weakref.ref[Scribe[Any]]) -> None:
+    patience = _PATIENCE_S[0]
+    while True:
+        rang = _rung(bell, _POLL_S)
+        if (found := rang or whose()) is None or ending.wait(_PAUSE_S if rang else 0.0):
+            return
+        if found._tried(found.round):
+            patience = _PATIENCE_S[0]
+        else:
+            bell.put(rang)
+            ending.wait(patience)
+            patience = min(2 * patience, _PATIENCE_S[1])
+        del found, rang
+
+
+def _rung(bell: SimpleQueue[Scribe[Any] | None], patience_s: float) -> Scribe[Any] | None:
+    """Wait for the bell, and take all that was rung by now: who rang, None = nobody."""
+    rang = None
+    try:
+        rang = bell.get(timeout=patience_s)
+        while True:
+            rang = bell.get_nowait() or rang
+    except Empty:
+        return rang

@@ -1,0 +1,145 @@
+"""Implicit signs of what answers were worth: refusals, what does not parse, broken tool calls, requests asked again.
+
+They are no scores. A model's signs are held against those of all models, answer for answer, so that one that is asked
+more is not thought worse for it, and they move what is believed of it before any score: by at most `OWN` for the tenant
+that saw them, and by at most `ALL` for everybody, whoever and however many saw them. Scores outweigh them as they
+outweigh a card. They are kept in memory alone.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from threading import RLock
+from typing import NamedTuple
+
+WEIGHTS = {"refusal": 0.5, "unparsable": 0.5, "malformed_tool_call": 0.5, "retried": 0.25, "accepted": -0.25}
+"""What a sign is of a lost answer. "accepted": after a model's answer was asked for again, this one's was not."""
+OWN, ALL = 0.1, 0.05  # quality points
+FADE = 0.995  # per answer of the model to the tenant
+LEAST = 20.0  # answers of a model, before its signs are looked at
+_EVEN = 50.0  # answers with the common share of signs that each model is credited with
+_LOOK, _FEW = 16, 500  # answers, until a look without a new sign; from so many answers in all on
+KEPT, REMEMBERED = 1_000, 2_000  # tenants; requests whose signs a score takes back
+
+
+class Sign(NamedTuple):
+    """`kind` is a word of WEIGHTS; `weight` what it counts for, negative where it speaks for the model."""
+
+    request_id: str
+    model: str
+    kind: str
+    weight: float
+
+
+class _Tally:
+    """Of one model: its answers and their signs, faded, and how many answers there ever were."""
+
+    __slots__ = ("answers", "bad", "ever")
+
+    def __init__(self) -> None:
+        self.answers, self.bad, self.ever = 0.0, 0.0, 0
+
+    def answered(self, weight: float) -> None:
+        self.answers, self.bad, self.ever = FADE * self.answers + 1.0, FADE * self.bad + weight, self.ever + 1
+
+
+class _Given(NamedTuple):
+    """A sign that may be taken back: where it went, its weight, and how many answers there were by then."""
+
+    tally: _Tally
+    weight: float
+    ever: int
+
+    def take_back(self) -> None:
+        self.tally.bad -= self.weight * FADE ** (self.tally.ever - self.ever)
+
+
+_Tallies = dict[str, _Tally]
+
+
+class Signs:
+    """Of the 1,000 tenants that asked last; thread-safe."""
+
+    def __init__(self) -> None:
+        self._all: _Tallies = {}
+        self._tenants: OrderedDict[str, _Tallies] = OrderedDict()
+        self._given: OrderedDict[tuple[str, str], list[_Given]] = OrderedDict()
+        self._shifts: dict[str, tuple[int, Mapping[str, float]]] = {}
+        self._version = self._answers = 0
+        self._any = False
+        self._lock = RLock()  # the garbage collector may end a request in the middle of another's
+
+    def answered(self, tenant: str, request_id: str, model: str, kind: str = "") -> Sign | None:
+        """This model answered a request of the tenant's, with a sign or ("") without."""
+        weight = WEIGHTS[kind] if kind else 0.0
+        with self._lock:
+            tallies = self._of(tenant, model)
+            for tally in tallies:
+                tally.answered(weight)
+            self._answers += 1
+            self._version += self._answers < _FEW or not self._answers % _LOOK
+            return self._note(tallies, request_id, model, kind) if kind else None
+
+    def late(self, tenant: str, request_id: str, model: str, kind: str) -> Sign:
+        """A sign of an answer came afterwards."""
+        with self._lock:
+            tallies = self._of(tenant, model)
+            for tally in tallies:
+                tally.bad += WEIGHTS[kind]
+            return self._note(tallies, request_id, model, kind)
+
+    def withdrawn(self, request_id: str, model: str) -> None:
+        """A score came for this answer: it counts in the place of its signs."""
+        with self._lock:
+            for given in self._given.pop((request_id, model), ()):
+                given.take_back()
+                self._version += 1
+
+    def shifts(self, tenant: str) -> Mapping[str, float]:
+        """By how many quality points the models' signs move what is believed of them; empty while there are none."""
+        if not self._any:
+            return _NONE
+        version, known = self._shifts.get(tenant, (-1, _NONE))
+        return known if version == self._version else self._look(tenant)
+
+    def _look(self, tenant: str) -> Mapping[str, float]:
+        with self._lock:
+            own, everybody = _moved(self._tenants.get(tenant, {}), OWN), _moved(self._all, ALL)
+            found = {m: own.get(m, 0.0) + everybody.get(m, 0.0) for m in (*everybody, *own)}
+            if len(self._shifts) >= KEPT:
+                self._shifts.clear()
+            self._shifts[tenant] = self._version, found
+        return found
+
+    def _note(self, tallies: tuple[_Tally, ...], request_id: str, model: str, kind: str) -> Sign:
+        weight = WEIGHTS[kind]
+        given = self._given.setdefault((request_id, model), [])
+        given += [_Given(tally, weight, tally.ever) for tally in tallies]
+        if len(self._given) > REMEMBERED:
+            self._given.popitem(last=False)
+        self._any, self._version = True, self._version + 1
+        return Sign(request_id, model, kind, weight)
+
+    def _of(self, tenant: str, model: str) -> tuple[_Tally, _Tally]:
+        own = self._tenants.get(tenant)
+        if own is None:
+            own = self._tenants[tenant] = {}
+            if len(self._tenants) > KEPT:
+                self._tenants.popitem(last=False)
+        self._tenants.move_to_end(tenant)
+        return own.setdefault(model, _Tally()), self._all.setdefault(model, _Tally())
+
+
+_NONE: Mapping[str, float] = {}
+
+
+def _moved(tallies: _Tallies, most: float) -> dict[str, float]:
+    """Per model the share of lost answers below, less that above, the share of all models together."""
+    answers = sum(tally.answers for tally in tallies.values())
+    common = sum(tally.bad for tally in tallies.values()) / answers if answers else 0.0
+    return {
+        model: min(max(common - (tally.bad + _EVEN * common) / (tally.answers + _EVEN), -most), most)
+        for model, tally in tallies.items()
+        if tally.answers >= LEAST
+    }

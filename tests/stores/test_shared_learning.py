@@ -1,0 +1,255 @@
+"""Real processes that learn together over a store: each score counts once, whatever becomes of them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("numpy", reason="the learned model needs numpy (the extra `learn`)")
+
+from stores.learning_child import MODELS, made, score
+from unit.learning.quality.world import World
+
+from capability_router import ConfigError, Request, Router, StoreError, routing
+from capability_router.clock import ManualClock
+from capability_router.learning.quality.model import Quality
+from capability_router.learning.quality.state import dumped
+from capability_router.learning.shared_learner import SharedLearner
+from capability_router.policies.trial_money import SharedMoney
+from capability_router.stores.base import Store
+from capability_router.testing import ask
+
+CHILD = Path(__file__).with_name("learning_child.py")
+PATIENCE_S = 240.0
+
+
+def child(url: str, who: str, count: int, end: str, *state: str) -> subprocess.Popen[str]:
+    command = [sys.executable, str(CHILD), url, who, str(count), end, *state]
+    alone = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # eight times all cores are too many
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=alone)  # noqa: S603 - our own words
+
+
+def go(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    process.stdin.write("go\n")
+    process.stdin.flush()
+
+
+def ended(process: subprocess.Popen[str]) -> list[str]:
+    out, _ = process.communicate("go\n", timeout=PATIENCE_S)
+    assert process.returncode == 0
+    return [word for word in out.split() if word not in ("ready", "holding")]
+
+
+def written(path: Path, seed: int = 1) -> Path:
+    """What a log of 200 requests teaches."""
+    quality = Quality()
+    quality.study(World(seed).log(200))
+    path.write_text(dumped(quality), encoding="utf-8")
+    return path
+
+
+def learner(router: Router) -> SharedLearner:
+    known = router.planner.learned
+    assert isinstance(known, SharedLearner)
+    return known
+
+
+def learned(url: str, state: str = "store") -> Counter[str]:
+    """The ids that a new process finds, and how many scores it thinks that they were."""
+    router = made(url, state)
+    quality = learner(router).quality
+    found = Counter(row.id for row in quality.memory.rows)
+    assert quality.scored == len(found)
+    router.close()
+    return found
+
+
+def test_eight_processes_learn_two_hundred_scores_each_exactly_once(url: str) -> None:
+    children = [child(url, f"tenant {number}", 200, "exit" if number % 2 else "close") for number in range(8)]
+    with ThreadPoolExecutor(8) as together:
+        told = [id for ids in together.map(ended, children) for id in ids]
+    assert len(told) == 1_600
+    assert learned(url) == Counter(told)
+    router = made(url)
+    known, marks = learner(router).quality, learner(router).scribe._known.marks
+    assert sum(marks.values()) == 1_600
+    assert len(known.tenants.known) == 8
+    assert set(known.memory.models) == set(MODELS)
+    assert [(column == column).sum() for column in known.memory.scores[:1_600].T] == [800, 800]
+    plan = router.explain("mend the loop of somebody")
+    assert plan.chosen.id == "coder"
+    router.close()
+
+
+def test_scores_are_heard_by_living_processes(url: str) -> None:
+    router = made(url)
+    assert router.explain("mend the loop").chosen.quality == pytest.approx(0.7, abs=0.1)
+    told = ended(child(url, "a tenant", 60, "close"))
+    known = learner(router)
+    known.scribe.round()
+    assert Counter(row.id for row in known.quality.memory.rows) == Counter(told)
+    chosen = router.explain("mend the loop").chosen
+    assert chosen.id == "coder"
+    router.close()
+
+
+def test_what_was_written_before_a_kill_is_kept_and_nothing_is_there_twice(url: str) -> None:
+    told: list[str] = []
+    for turn in range(4):
+        process = child(url, f"tenant {turn}", 400, "hang")
+        go(process)
+        assert process.stdout is not None
+        told += [process.stdout.readline().strip() for _ in range(40 + 60 * turn)]
+        process.kill()  # in the midst of whatever it does: telling, reading, summing up
+        told += process.stdout.read().split()
+        process.wait()
+        process.stdout.close()
+        process.stdin.close()  # type: ignore[union-attr]
+    asked = {id for id in told if id not in ("ready", "holding")}
+    found = learned(url)
+    assert set(found.values()) == {1}
+    assert set(found) <= asked
+    assert len(found) > 0
+    more = ended(child(url, "last", 20, "close"))
+    assert learned(url) == found + Counter(more)
+
+
+def test_a_forked_child_has_a_part_of_its_own(url: str) -> None:
+    told = ended(child(url, "a tenant", 30, "fork"))
+    assert len(told) == 90
+    assert learned(url) == Counter(told)
+
+
+def test_a_trained_file_is_read_and_never_written(url: str, tmp_path: Path) -> None:
+    path = written(tmp_path / "state.json")
+    before = path.read_bytes()
+    told = ended(child(url, "a tenant", 20, "close", str(path)))
+    assert path.read_bytes() == before
+    router = made(url, str(path))
+    quality = learner(router).quality
+    assert {row.id for row in quality.memory.rows} == {*told, *(f"request {n}" for n in range(1, 201))}
+    router.close()
+    assert learned(url) == Counter(), "who starts from nothing learns in a log of its own"
+    other = written(tmp_path / "newer.json", seed=7)
+    again = made(url, str(other))
+    assert not {row.id for row in learner(again).quality.memory.rows} & set(told)
+    again.close()
+
+
+def test_another_version_of_what_is_written_has_a_log_of_its_own(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = ended(child(url, "of today", 10, "close"))
+    with monkeypatch.context() as tomorrow:
+        tomorrow.setattr("capability_router.learning.shared_learner.FORMAT", 99)
+        newer = made(url)
+        score(newer, "of tomorrow", 6)
+        newer.close()
+        assert len(learned(url)) == 6
+    assert learned(url) == Counter(told)
+
+
+def test_a_store_that_can_not_be_written_is_told_once_and_requests_go_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path / 'router.db'}"
+    router = made(url)
+    score(router, "a tenant", 4)
+    room, known = router.store.lessons, learner(router)
+
+    def full(*_: object) -> None:
+        raise StoreError("the store can't be used: database or disk is full")
+
+    with caplog.at_level(logging.WARNING, "capability_router"):
+        with monkeypatch.context() as disk:
+            disk.setattr(type(room), "append", full)
+            score(router, "a tenant", 40)
+            for _ in range(3):
+                assert not known.scribe._tried(known.scribe.round)
+            assert router.explain("mend the loop").chosen.id == "coder"
+        assert caplog.text.count("stays in this process until its store is back") == 1
+        router.close()
+    assert caplog.text.count("is shared again; 0 scores could not be kept") == 1
+    assert len(learned(url)) == 44
+
+
+def test_clocks_that_differ_change_nothing(url: str) -> None:
+    routers = [made(url, clock=ManualClock(start)) for start in (0.0, 5e8, 1e9)]
+    for number, router in enumerate(routers):
+        score(router, f"tenant {number}", 10)
+    for router in routers:
+        learner(router).scribe.round()
+    for router in [*routers, *routers]:
+        learner(router).scribe.round()
+        assert learner(router).quality.scored == 30
+    for router in routers:
+        router.close()
+
+
+def test_the_guard_knows_what_other_processes_scored(url: str) -> None:
+    first = made(url)
+    guard = first.planner.guard
+    assert guard is not None
+    ended(child(url, "a tenant", 60, "close"))
+    learner(first).scribe.round()
+    assert guard.told.requests == 0, "pinned requests leave nothing to choose"
+    with routing(tenant="a tenant"):
+        for number in range(60):
+            request = Request((f"mend the loop {number}",))
+            ask(first, request)
+            first.feedback(request.id, 1.0)
+    first.close()
+    second = made(url)
+    assert second.planner.guard is not None
+    assert second.planner.guard.told.requests == 60
+    second.close()
+
+
+def test_a_damaged_summary_is_told_and_learning_begins_afresh(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    router = made(url)
+    score(router, "a tenant", 10)
+    known = learner(router)
+    known.scribe.round()
+    known.scribe.overdue = True
+    router.close()
+    head = router.store.lessons.since(known.scribe.name, 0, 1).head
+    found = router.store.lessons.summary(known.scribe.name)
+    assert found is not None
+    assert router.store.lessons.sum_up(known.scribe.name, found._replace(text=found.text[:-9] + "x" * 9), head.summed)
+    with caplog.at_level(logging.WARNING, "capability_router"):
+        again = made(url)
+    assert "what was learned in the store is damaged (the checksum does not match)" in caplog.text
+    score(again, "a tenant", 3)
+    again.close()
+    assert len(learned(url)) == 3
+
+
+def test_trials_of_all_processes_share_their_money(shared: Store, clock: ManualClock) -> None:
+    one, other = (SharedMoney(shared.budgets, "router", 1_000_000, clock.unix) for _ in range(2))
+    assert one.left(clock.now()) == 0, "nothing was lent yet"
+    spent = 0
+    for _ in range(400):
+        for money in (one, other):
+            money.renew(clock.now())
+            if (left := money.left(clock.now())) > 0:
+                money.took(min(left, 9_999), clock.now())
+                spent += min(left, 9_999)
+    assert 900_000 < spent <= 1_000_000
+    clock.advance(31.0)
+    assert (one.left(clock.now()), other.left(clock.now())) == (0, 0), "no loan is for ever"
+    clock.advance(86_400.0)
+    one.renew(clock.now())
+    assert one.left(clock.now()) > 0
+    one.renew(clock.now(), final=True)
+    assert one.left(clock.now()) == 0
+
+
+def test_without_a_store_that_lasts_there_is_nowhere_to_learn() -> None:
+    with pytest.raises(ConfigError, match="needs a store that lasts"):
+        made("memory://")
