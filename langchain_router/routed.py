@@ -7,7 +7,7 @@ A call that isn't a stream is a stream of one chunk.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Sequence
-from contextlib import aclosing, closing
+from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -77,9 +77,12 @@ class RoutedCall:
         try:
             if self._model.rate_limiter:
                 self._model.rate_limiter.acquire(blocking=True)
-            with closing(iter(self._begin(self._asked(manager, traced), traced))) as chunks:
+            chunks = iter(self._begin(self._asked(manager, traced), traced))
+            try:
                 for chunk in chunks:
                     yield from self._handed(chunk)
+            finally:
+                chunks.close()
         except BaseException as error:
             traced.on_chain_error(self._end_failed(traced, error))
             raise
@@ -143,17 +146,18 @@ class RoutedCall:
     def _terms(self, manager: BaseCallbackManager) -> Routing:
         """The terms in force, with those of the config over them and attribution filled in."""
         config, configurable = self._config, self._config.get("configurable") or {}
-        routing = current_routing().merged({**self._call.terms, **stated_terms(config)})
+        terms, stated = self._call.terms, stated_terms(config)
+        routing = current_routing().merged({**terms, **stated} if stated else terms)
         session = ""
         if configurable:
             session = next((str(configurable[key]) for key in _SESSIONS if configurable.get(key)), "")
-        tags = dict.fromkeys((*routing.tags, *caller_tags(config), *(self._local.tags or ())))
+        tags = routing.tags
+        if config.get("tags") or self._local.tags:
+            tags = tuple(dict.fromkeys((*tags, *caller_tags(config), *(self._local.tags or ()))))
         return routing.attributed(
-            framework=routing.framework or "langchain",
-            chain=routing.chain or chain_name(manager, config),
-            session=routing.session or session,
-            tags=tuple(tags),
-        )
+            framework=routing.framework or "langchain", chain=routing.chain or chain_name(manager, config),
+            session=routing.session or session, tags=tags,
+        )  # fmt: skip
 
     # -- what the caller gets ---------------------------------------------------------------------
 

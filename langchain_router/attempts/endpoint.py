@@ -24,6 +24,9 @@ from langchain_router.fleet.fleet import Fleet
 from langchain_router.partners.dialects import dialect_of
 from langchain_router.tracing import ChainRun, attempt_config
 
+_UNSEEN = Shown()
+"""Of an attempt that nobody can see: no handler is told of it, so nothing is ever noted there."""
+
 
 class Attempts:
     """Makes them one after the other, or two at once when the core hedges."""
@@ -35,7 +38,7 @@ class Attempts:
     ) -> None:
         self._fleet, self._call, self._run, self._config = fleet, call, run, config
         self._one_answer = on_partial == "raise"
-        self._shown = Shown()
+        self._shown = _UNSEEN
         self._tracers, self._notes = tracers_of(run.handlers), dict[int, FaultNotes]()
 
     def start(self, launch: Launch) -> ModelAttempt:
@@ -44,11 +47,11 @@ class Attempts:
             self._over(launch.after)
         config = attempt_config(self._run, self._config, launch)
         model, structured = self._fleet[launch.candidate.id], isinstance(self._call.bound, Structured)
-        void, self._shown = self._shown, Shown(dialect_of(model).counting)
+        may_show = self._may_show(model)
+        void, self._shown = self._shown, Shown(dialect_of(model).counting) if may_show else _UNSEEN
         attempt = (StructuredAttempt if structured else ModelAttempt)(
             model, self._call, config, launch, self._fleet.loops
         )
-        may_show = self._may_show(model)
         if may_show and (structured or self._call.mode == "invoke"):
             attempt.watch(self._shown, void)
         if may_show:

@@ -98,9 +98,7 @@ def away_s() -> float:
 
     Together with what was computed, it is never less than before.
     """
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:  # in a thread without one
+    loop = asyncio._get_running_loop()
+    if loop is None or (found := _WATCHES.get(loop)) is None:
         return _away_s
-    found = _WATCHES.get(loop)
-    return _away_s if found is None else _away_s + found.pending_s(loop.time())
+    return _away_s + found.pending_s(loop.time())

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from threading import Lock
 from typing import Generic, TypeVar
+
+from capability_router.latch import Latch
 
 T = TypeVar("T")
 
@@ -24,7 +25,7 @@ class Postbox(Generic[T]):
     def __init__(self, work: Callable[[T], object]) -> None:
         self._work = work
         self._line: deque[T] = deque()
-        self._lock = Lock()
+        self._lock = Latch()
 
     def post(self, item: T) -> None:
         """Have the item worked off under the lock: now if it is free, else by its holder, who looks again."""
@@ -37,7 +38,7 @@ class Postbox(Generic[T]):
         return self._lock.locked()
 
     def __enter__(self) -> None:
-        self._lock.acquire()
+        self._lock.__enter__()
         if not self._line:
             return
         try:
@@ -52,7 +53,7 @@ class Postbox(Generic[T]):
             self._collect()
 
     def _collect(self) -> None:
-        while self._line and self._lock.acquire(blocking=False):
+        while self._line and self._lock.take():
             try:
                 self._work_off()
             finally:

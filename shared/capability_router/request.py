@@ -7,6 +7,7 @@ core untouched and unread.
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
@@ -63,8 +64,20 @@ BROKEN_ENDS = {
 """The providers' words for an end that is a fault of theirs, in lower case."""
 
 
+_BYTES, _AT_ONCE = 16, 256
+_ids: deque[str] = deque()  # drawn, and not yet given
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_ids.clear)  # the parent gives them
+
+
 def _new_id() -> str:
-    return os.urandom(16).hex()
+    """Many are drawn at once: to ask the system lets another thread run, and this one wait for its turn."""
+    try:
+        return _ids.pop()
+    except IndexError:
+        drawn, size = os.urandom(_BYTES * _AT_ONCE).hex(), 2 * _BYTES
+        _ids.extend([drawn[at : at + size] for at in range(size, len(drawn), size)])
+        return drawn[:size]
 
 
 @quickly_made

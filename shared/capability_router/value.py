@@ -1,7 +1,8 @@
 """Frozen values that are quick to make: every request makes a dozen of them.
 
 The `__init__` that `@dataclass(frozen=True)` writes goes through `object.__setattr__`, which looks each name up anew.
-The one written here calls the slots' own setters: half the time, and the value is as frozen as before.
+The one written here fills the value while it is of a class with the same slots that is not frozen, by plain
+assignments: half the time, and whoever gets the value gets it frozen.
 """
 
 from __future__ import annotations
@@ -22,18 +23,26 @@ def quickly_made(cls: type[V]) -> type[V]:
     """
     own = fields(cls)  # type: ignore[arg-type]  # a dataclass, by the decorator below this one
     _check(cls, own)
-    names: dict[str, Any] = {"_absent": MISSING}
+    thawed = type(f"_Thawed{cls.__name__}", cls.__bases__, {"__slots__": cls.__dict__["__slots__"]})
+    names: dict[str, Any] = {"_absent": MISSING, "_turn": object.__setattr__, "_thawed": thawed, "_frozen": cls}
     for each in own:
-        names[f"_set_{each.name}"] = cls.__dict__[each.name].__set__
         names[f"_given_{each.name}"] = each.default
         names[f"_make_{each.name}"] = each.default_factory
     head = ", ".join(["self", *map(_parameter, own)])
-    exec("\n".join([f"def __init__({head}):", *map(_assignment, own)]), names)  # noqa: S102 - of the class's own field names, as dataclass itself does
+    body = ("    _turn(self, '__class__', _thawed)", *map(_assignment, own), "    self.__class__ = _frozen")
+    exec("\n".join([f"def __init__({head}):", *body]), names)  # noqa: S102 - of the class's own field names, as dataclass itself does
     made: Callable[..., None] = names["__init__"]
     made.__qualname__, made.__module__ = f"{cls.__qualname__}.__init__", cls.__module__
     made.__annotations__ = {**cls.__init__.__annotations__}
     cls.__init__ = made  # type: ignore[method-assign]  # the same signature, taken from the fields
+    cls.__init_subclass__ = classmethod(_no_heirs)  # type: ignore[assignment]  # as its name asks
     return cls
+
+
+def _no_heirs(cls: type[Any]) -> None:
+    raise TypeError(
+        f"{cls.__qualname__}: nothing can be derived from what is quickly made, its values are of one class"
+    )
 
 
 def _check(cls: type[Any], own: tuple[Field[Any], ...]) -> None:
@@ -53,4 +62,4 @@ def _parameter(field: Field[Any]) -> str:
 def _assignment(field: Field[Any]) -> str:
     name = field.name
     value = name if field.default_factory is MISSING else f"_make_{name}() if {name} is _absent else {name}"
-    return f"    _set_{name}(self, {value})"
+    return f"    self.{name} = {value}"

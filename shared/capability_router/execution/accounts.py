@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache
 
 from capability_router.catalog.aliases import canonical
 from capability_router.catalog.prices import price_of
@@ -34,58 +33,61 @@ class Accounts:
         prices: Mapping[str, Price | None] = self._prices
         if request.model:  # another model than the candidates': what the catalog says of it, else unknown
             prices = {card.id: price_of(card.provider, request.model) for card in self._registry.cards}
+        foreseen, cap = Foreseen(request, plan, prices, self._registry), request.routing.max_cost_usd
         return Account(
             request.id, Booked.of(request.routing, plan.task), plan.input_tokens, ledger=self._ledger,
-            budgets=self._budgets, prices=prices, most=self._most(request, plan, prices), unix=self._unix,
-            credentials=self._credentials, providers=self._providers, limit=self._limit(request, plan, prices),
-            candidates=plan.candidates, unlimited=self._unlimited(request, plan),
+            budgets=self._budgets, prices=prices, most=foreseen.most, unix=self._unix,
+            credentials=self._credentials, providers=self._providers,
+            limit=None if cap is None else Limit(pico(cap), foreseen.likely),
+            candidates=plan.candidates, unlimited=foreseen.unlimited,
         )  # fmt: skip
 
-    def _most(self, request: Request, plan: Plan, prices: Mapping[str, Price | None]) -> Callable[[str], int | None]:
-        """What one launch may cost at most, in picodollars: what a cap reserves. None: its price is unknown."""
 
-        @cache  # the texts may be long, and each launch asks
-        def least() -> int:
-            return most_tokens(request.texts) if request.input_tokens is None else 0
+class Foreseen:
+    """What the launches of one request may come to, by model; in picodollars, None: the price is unknown."""
 
-        def most(model: str) -> int | None:
-            price = prices[model]
-            if price is None:
-                return None
-            card = self._registry.entry(model).card
-            tier = request.service or card.service_tier
-            size = _size(plan, model)
-            output = longest(request, card, size) * answers(request, card)
-            return price.worst(max(size, least()), output, media=request.media, service=tier)
+    __slots__ = ("_least", "_plan", "_prices", "_registry", "_request")
 
-        return most
+    def __init__(
+        self, request: Request, plan: Plan, prices: Mapping[str, Price | None], registry: Registry
+    ) -> None:  # fmt: skip
+        self._request, self._plan, self._prices, self._registry = request, plan, prices, registry
+        self._least: int | None = None  # tokens, once counted: the texts may be long, and each launch asks
 
-    def _unlimited(self, request: Request, plan: Plan) -> Callable[[str], int | None]:
-        """Output tokens that a cap reserves because nobody states a limit; None: somebody does."""
-
-        def unlimited(model: str) -> int | None:
-            card = self._registry.entry(model).card
-            if request.max_tokens or card.output_limit:
-                return None
-            return longest(request, card, _size(plan, model)) * answers(request, card)
-
-        return unlimited
-
-    def _limit(self, request: Request, plan: Plan, prices: Mapping[str, Price | None]) -> Limit | None:
-        """`max_cost_usd` for all attempts together, each foreseen as eligibility foresees it."""
-        limit = request.routing.max_cost_usd
-        if limit is None:
+    def most(self, model: str) -> int | None:
+        """What one launch may cost at most: what a cap reserves."""
+        price, request = self._prices[model], self._request
+        if price is None:
             return None
+        card = self._registry.entry(model).card
+        size = self._size(model)
+        output = longest(request, card, size) * answers(request, card)
+        tier = request.service or card.service_tier
+        return price.worst(max(size, self._least_tokens()), output, media=request.media, service=tier)
 
-        def likely(model: str) -> int | None:
-            card, stated = self._registry.entry(model).card, prices[model]
-            price = stated.asked(request.service or card.service_tier) if stated else None
-            output = reserve(request, card) * answers(request, card)
-            return price.estimate(_size(plan, model), output) if price else None
+    def unlimited(self, model: str) -> int | None:
+        """Output tokens that a cap reserves because nobody states a limit; None: somebody does."""
+        card, request = self._registry.entry(model).card, self._request
+        if request.max_tokens or card.output_limit:
+            return None
+        return longest(request, card, self._size(model)) * answers(request, card)
 
-        return Limit(pico(limit), likely)
+    def likely(self, model: str) -> int | None:
+        """As eligibility foresees it: what counts against `max_cost_usd`, for all attempts together."""
+        card, stated, request = self._registry.entry(model).card, self._prices[model], self._request
+        price = stated.asked(request.service or card.service_tier) if stated else None
+        output = reserve(request, card) * answers(request, card)
+        return price.estimate(self._size(model), output) if price else None
 
+    def _least_tokens(self) -> int:
+        if self._least is None:
+            counted = self._request.input_tokens is not None
+            self._least = 0 if counted else most_tokens(self._request.texts)
+        return self._least
 
-def _size(plan: Plan, model: str) -> int:
-    """Input tokens as this candidate counts them; mostly it is the first: no index is made for every request."""
-    return next((candidate.input_tokens for candidate in plan.candidates if candidate.id == model), plan.input_tokens)
+    def _size(self, model: str) -> int:
+        """Input tokens as this candidate counts them; mostly it is the first: no index is made for every request."""
+        for candidate in self._plan.candidates:
+            if candidate.id == model:
+                return candidate.input_tokens
+        return self._plan.input_tokens

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import aclosing, closing
+from contextlib import aclosing
 from functools import partial
 from types import coroutine
 from typing import Any, TypeVar
@@ -53,7 +53,8 @@ def drive(
 
 def _attempt(show: Performance[C], index: int, attempt: Attempt[C]) -> Generator[C, None, None]:
     try:
-        with closing(closable(attempt.chunks())) as chunks:
+        chunks = closable(attempt.chunks())
+        try:
             for chunk in chunks:
                 if show.took(index, chunk):
                     yield from show.held()
@@ -63,6 +64,8 @@ def _attempt(show: Performance[C], index: int, attempt: Attempt[C]) -> Generator
                 show.goes_on(index, chunk)
                 show.in_time()
                 yield chunk
+        finally:
+            chunks.close()
     except Rang:
         show.rang()
     except BaseException as error:  # noqa: BLE001 - sorted by `raised`, which raises all that is no provider's fault

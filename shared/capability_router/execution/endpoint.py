@@ -6,6 +6,7 @@ A unary call is a stream of one chunk, so that one pair of drivers serves every 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from types import AsyncGeneratorType, GeneratorType
 from typing import Protocol, TypeVar
 
 from capability_router.execution.effects import Launch
@@ -62,9 +63,13 @@ class Endpoint(Protocol[ChunkT]):
 
 def closable(chunks: Iterator[ChunkT]) -> Generator[ChunkT, None, None]:
     """The chunks as a generator, which can be closed."""
-    return chunks if isinstance(chunks, Generator) else (chunk for chunk in chunks)
+    if type(chunks) is GeneratorType or isinstance(chunks, Generator):  # the class of most is quickly asked for
+        return chunks
+    return (chunk for chunk in chunks)
 
 
 def aclosable(chunks: AsyncIterator[ChunkT]) -> AsyncGenerator[ChunkT, None]:
     """The same, asynchronously."""
-    return chunks if isinstance(chunks, AsyncGenerator) else (chunk async for chunk in chunks)
+    if type(chunks) is AsyncGeneratorType or isinstance(chunks, AsyncGenerator):
+        return chunks
+    return (chunk async for chunk in chunks)

@@ -4,17 +4,21 @@ A request joins it only when nothing else is left to try, and stands in it for t
 gated for it. Who comes later, or with a lower priority, may not take a place at a model for which
 somebody stands. A line that is full, or in which a turn can't come in time, is refused at once; but who comes with
 a higher priority takes the place of the last of the lowest.
+
+When a call ends, the first who stands for its model is told. Whoever is not told, because a place became free in
+another way, looks by himself.
 """
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left, insort
 from collections.abc import Iterable
 from itertools import count
-from threading import RLock
 from typing import NamedTuple
 
+from capability_router.latch import InnerLatch
 from capability_router.routing import PRIORITIES
+from capability_router.summons import Summons
 
 _LATE_S = 2.0  # who looks so much later than he said has gone away without a word
 
@@ -35,7 +39,9 @@ class Line:
         self._waiting: dict[str, list[Place]] = {}
         self._looks: dict[Place, float] = {}
         self._stands: dict[Place, tuple[str, ...]] = {}
-        self._lock = RLock()  # the garbage collector may end a request in the middle of another's
+        self._summons: dict[Place, Summons] = {}  # of all that are in `_waiting`
+        self._gone_at = float("inf")  # nobody has gone away before
+        self._lock = InnerLatch()  # the garbage collector may end a request in the middle of another's
 
     def __len__(self) -> int:
         return len(self._stands)
@@ -55,14 +61,26 @@ class Line:
         """Whether a place that was stood in is there still: it may have been given to somebody else."""
         return place in self._stands or len(self._stands) < self._most
 
-    def stand(self, place: Place, models: Iterable[str], until: float) -> None:
-        """Wait for these models, and look again at that time."""
+    def stand(self, place: Place, models: Iterable[str], until: float) -> Summons:
+        """Wait for these models, and look again at that time, or when the summons is given."""
         with self._lock:
             self._quit(place)
             names = self._stands[place] = tuple(models)
             self._looks[place] = until
+            self._gone_at = min(self._gone_at, until + _LATE_S)
+            summons = self._summons[place] = Summons()
             for model in names:
                 insort(self._waiting.setdefault(model, []), place)
+        return summons
+
+    def freed(self, model: str) -> None:
+        """A call of this model has ended: the first who stands for it, and was not told yet, may look."""
+        if model in self._waiting:
+            with self._lock:
+                standing = (self._summons[place] for place in self._waiting.get(model, ()))
+                first = next((summons for summons in standing if not summons.told), None)
+                if first is not None:
+                    first.tell()
 
     def leave(self, place: Place) -> None:
         """Wait no more."""
@@ -71,14 +89,19 @@ class Line:
 
     def ahead(self, model: str, place: Place | None, priority: str, now: float) -> int:
         """How many stand for this model before that place, or before a newcomer of that priority."""
-        waiting = self._waiting.get(model)
-        if not waiting:
+        if model not in self._waiting:
             return 0
         mine = place or Place(PRIORITIES.index(priority), 1 << 62)
         with self._lock:
-            for gone in [p for p in waiting if p < mine and self._looks.get(p, now) + _LATE_S < now]:
-                self._quit(gone)
-            return sum(p < mine for p in self._waiting.get(model, ()))
+            if now > self._gone_at:
+                self._forget(mine, now)
+            return bisect_left(self._waiting.get(model, ()), mine)
+
+    def _forget(self, mine: Place, now: float) -> None:
+        """Those who did not look when they wanted to. Who looks just now is late, and here."""
+        for gone in [place for place, look in self._looks.items() if look + _LATE_S < now and place != mine]:
+            self._quit(gone)
+        self._gone_at = max(now, min(self._looks.values(), default=float("inf")) + _LATE_S)
 
     def _quit(self, place: Place) -> None:
         self._looks.pop(place, None)
@@ -88,6 +111,7 @@ class Line:
                 waiting.remove(place)
             if not waiting:
                 self._waiting.pop(model, None)
+        self._summons.pop(place, None)
 
     def __repr__(self) -> str:
         return f"<Line {len(self)} of {self._most} places taken>"

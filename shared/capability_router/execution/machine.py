@@ -62,6 +62,7 @@ from capability_router.health.board import Permit, Verdict
 from capability_router.plan import Candidate, Plan
 from capability_router.request import AttemptRecord, Outcome, Reply, Usage
 from capability_router.request import Finish as Reason
+from capability_router.summons import Summons
 
 NOTHING: tuple[Effect, ...] = ()
 _NOT_YET = Reply()
@@ -131,6 +132,11 @@ class Execution:
     def records(self) -> list[AttemptRecord]:
         """The attempts that have ended, in the order of their launch."""
         return [self._records[index] for index in sorted(self._records)]
+
+    @property
+    def summons(self) -> Summons | None:
+        """What may come before the alarm while the request stands in the line; its driver then lets it ring."""
+        return self._targets.summons
 
     @property
     def races(self) -> bool:
@@ -321,6 +327,8 @@ class Execution:
         if not self._runs:
             return self._next(at)
         for run in self._overdue(at):
+            if run.index not in self._runs:  # the one before had its whole answer, and beat it
+                continue
             reply = event.replies.get(run.index, Reply())
             fault = Fault("timeout", run.told(at, event.late_s), clock=run.clock(at), late_s=event.late_s)
             effects = (*effects, Abort(run.index), *self._faulted(at, run.index, fault, reply, event.replies))
@@ -393,6 +401,7 @@ class Execution:
         elapsed = at - run.started
         ttft = None if run.first_at is None else run.first_at - run.started
         self._gate.settle(run.permit, verdict(fault, reply, cancelled, ttft, elapsed), at)
+        self._targets.freed(run.candidate.id)
         if reply.headers and not cancelled:  # a cancellation may come from the garbage collector: it may not wait
             self._gate.note_limits(run.candidate.id, reply.headers, at)
         usage, cost = self._books.close(

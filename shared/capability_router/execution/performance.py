@@ -33,6 +33,10 @@ from capability_router.request import Reply
 C = TypeVar("C")
 
 
+_IN_TIME = Lateness()
+"""Of one that has launched nothing: it is never asked whether to wait on."""
+
+
 class Rang(Exception):
     """The alarm rang while a chunk was awaited, or before it came."""
 
@@ -54,7 +58,7 @@ class Performance(Generic[C]):
         self.launches: list[Launch] = []
         self.delivering = 0
         self._between: float | None = None
-        self.lateness = Lateness()
+        self.lateness = _IN_TIME
 
     def begin(self) -> None:
         """Feed the first event."""
@@ -153,7 +157,11 @@ class Performance(Generic[C]):
         if self._fund is not None:
             self._fund.borrow()
             return self._funded()
-        self._clock.sleep(self.patience_s() or 0.0)
+        summons, seconds = self._machine.summons, self.patience_s() or 0.0
+        if summons is None:
+            self._clock.sleep(seconds)
+        else:
+            self._clock.stand(summons, seconds)
         return self.rang()
 
     async def await_turn(self) -> None:
@@ -161,7 +169,11 @@ class Performance(Generic[C]):
         if self._fund is not None:
             await beside_the_loop(self._fund.borrow)
             return self._funded()
-        await self._clock.asleep(self.patience_s() or 0.0)
+        summons, seconds = self._machine.summons, self.patience_s() or 0.0
+        if summons is None:
+            await self._clock.asleep(seconds)
+        else:
+            await self._clock.astand(summons, seconds)
         return self.rang()
 
     def _funded(self) -> None:

@@ -5,7 +5,7 @@ Fallback to another target is not charged; it adds no load to the one that fails
 
 from __future__ import annotations
 
-from threading import Lock
+from capability_router.latch import Latch
 
 
 class RetryBudget:
@@ -14,7 +14,7 @@ class RetryBudget:
     def __init__(self, ratio: float, floor: int, cap: float = 100.0) -> None:
         self._ratio, self._cap = ratio, max(cap, float(floor))
         self._tokens = float(floor)
-        self._lock = Lock()
+        self._lock = Latch()
 
     def earn(self) -> None:
         """One request began."""

@@ -13,6 +13,7 @@ from capability_router.faults.kinds import Fault
 from capability_router.health.board import Hold, Permit, Verdict
 from capability_router.money.budget.denial import Denial, each_once
 from capability_router.plan import Candidate
+from capability_router.summons import Summons
 
 POLL_S = 0.02  # between looks at a full target that can't say when it will be free
 LOOK_S = 0.1  # between looks at one that can: a call may end earlier than calls do on average
@@ -59,7 +60,7 @@ class Targets:
 
     __slots__ = (
         "_again", "_budget", "_continues", "_fresh", "_gate", "_held", "_limits", "_line", "_ousted", "_place",
-        "_priority", "_repeats", "_tokens", "_tried", "_turned_away", "denials", "keys",
+        "_priority", "_repeats", "_tokens", "_tried", "_turned_away", "denials", "keys", "summons",
     )  # fmt: skip
 
     def __init__(
@@ -70,6 +71,7 @@ class Targets:
         self._continues = continues
         self._line, self._priority = line, priority
         self._place: Place | None = None
+        self.summons: Summons | None = None  # while it stands in the line
         self._turned_away = self._tried = self._ousted = False
         self._fresh = list(candidates)
         self._again: list[Again] = []
@@ -103,7 +105,11 @@ class Targets:
         """Stand in the line no more."""
         if self._place is not None:
             self._line.leave(self._place)
-            self._place = None
+            self._place = self.summons = None
+
+    def freed(self, model: str) -> None:
+        """A call of this model has ended: who stands in the line for it may have its place."""
+        self._line.freed(model)
 
     def _admitted(self, at: float) -> Pick | None:
         """The first that is let through. After one trial others come last: they would use the request's attempts up."""
@@ -150,7 +156,7 @@ class Targets:
         full = any(self._held[id].kind == "full" for id in busy)
         look = min(turn, at + LOOK_S) if full else turn
         self._place = place
-        self._line.stand(place, busy, look)
+        self.summons = self._line.stand(place, busy, look)
         return Wait(look, turn)
 
     def elsewhere(self, at: float, id: str, may: Callable[[], bool]) -> Pick | None:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from threading import Lock
 from types import MappingProxyType
 from typing import Any
 
@@ -28,6 +27,7 @@ from capability_router.health.condition import Condition, HealthEvent
 from capability_router.health.gates import Gate
 from capability_router.health.lane import Lane, Shared
 from capability_router.health.permit import Hold, Permit, Verdict
+from capability_router.latch import Latch
 
 __all__ = ["Board", "BreakerConfig", "Condition", "HealthEvent", "Hold", "Permit", "Verdict"]
 
@@ -72,7 +72,7 @@ class Board:
         self._on_event = on_event
         self._worked = worked if learns_limits else None
         self._random = seeded(seed)
-        self._lock = Lock()
+        self._lock = Latch()
         self._lanes = _Lanes()
         self._kin: dict[str, list[Lane]] = {}
         self._breakers: dict[tuple[str, str, str], Breaker] = {}
@@ -305,7 +305,7 @@ class Board:
 
     def _after(self) -> None:
         """Work off the line, unless somebody is at it (who then looks again), and tell of events."""
-        while self._line and self._lock.acquire(blocking=False):
+        while self._line and self._lock.take():
             try:
                 self._work_off()
             finally:

@@ -8,8 +8,9 @@ shown) is learned per model, shrunk towards the others while it has been seen li
 from __future__ import annotations
 
 import math
-from threading import Lock
 from typing import NamedTuple
+
+from capability_router.latch import Latch
 
 PRIOR_WEIGHT = 3.0  # answers that the common factor's word is worth for one model
 FADE = 0.98  # per answer
@@ -34,7 +35,7 @@ class Lengths:
     def __init__(self) -> None:
         self._sums: dict[str, dict[str, tuple[float, float]]] = {}  # task -> model -> sum of logarithms, weight
         self._factors: dict[str, Factors] = {}
-        self._lock = Lock()
+        self._lock = Latch()
 
     def on(self, task: str) -> Factors:
         """The factors of a task; 1.0 for all until something was seen. Read, never change."""

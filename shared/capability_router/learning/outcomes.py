@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from numbers import Real
-from threading import RLock
 from typing import Any, NamedTuple
 
 from capability_router.errors import ConfigError
+from capability_router.latch import InnerLatch
 from capability_router.learning.guard import Foreseen
 
 KEPT = 10_000
@@ -35,7 +35,7 @@ class Outcomes:
         self._keep = keep
         self._scored: dict[str, float] = {}
         self._sources: dict[str, str] = {}
-        self._lock = RLock()  # the garbage collector may end a request in the middle of another's
+        self._lock = InnerLatch()  # the garbage collector may end a request in the middle of another's
 
     def note(self, request_id: str, answered: Answered) -> None:
         """This request was answered so."""

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
-from threading import Lock
 from typing import NamedTuple
 
 from capability_router.features import MOST_HARDNESS
+from capability_router.latch import Latch
 
 UNSTATED = 0.6
 CARD_WEIGHT = 20.0  # scored outcomes that a card's word is worth
@@ -56,7 +56,7 @@ class Prior:
         self._default = {m.id: self._level(m) for m in models}
         self._on: dict[str, dict[str, Belief]] = {}
         self._scored: dict[str, dict[str, tuple[float, float]]] = {}  # task -> model -> sum, count
-        self._lock = Lock()
+        self._lock = Latch()
 
     def on(self, task: str) -> Mapping[str, Belief]:
         """What is believed of each model on this task."""

@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Mapping
-from threading import Lock
 from typing import NamedTuple
+
+from capability_router.latch import Latch
 
 ALPHA, PRIOR_WEIGHT = 0.1, 3.0
 MARGIN, LEAST_MARGIN = 0.2, 0.01
@@ -55,7 +56,7 @@ class Sizes:
     def __init__(self) -> None:
         self._seen: dict[tuple[str, str], _Seen] = {}
         self._scales: dict[str, dict[str, Scale]] = {}
-        self._lock = Lock()
+        self._lock = Latch()
 
     def on(self, bucket: str) -> Mapping[str, Scale]:
         """The scales by model for such text; models not yet seen are missing. Read, never change."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from threading import Lock
+
+from capability_router.latch import Latch
 
 LOOSENS = 0.1  # of a bound that nobody named, per hour
 FORGOTTEN_S = 86_400.0
@@ -36,7 +37,7 @@ class Windows:
 
     def __init__(self) -> None:
         self.known: Mapping[str, Learned] = {}
-        self._lock = Lock()
+        self._lock = Latch()
 
     def turned_away(self, model: str, tokens: int, told: int | None, now: float) -> None:
         """The model found about `tokens` of input too long, and named its window or did not."""

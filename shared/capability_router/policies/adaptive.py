@@ -13,8 +13,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from operator import attrgetter, itemgetter
-from threading import Lock
 
+from capability_router.latch import Latch
 from capability_router.plan import Candidate
 from capability_router.policies.averages.pace import Pace
 from capability_router.policies.averages.steering import Sight, Steering, Weights, told
@@ -77,7 +77,7 @@ class Adaptive:
         self._strong_usd = 0.0  # running mean of the strongest candidate's cost
         self._aims: dict[float, Aim] = {}
         self._seen = 0
-        self._lock = Lock()
+        self._lock = Latch()
         steers = not (cost_target_usd is None and latency_target_s is None and pace is None)
         self._steering = Steering(cost_target_usd, latency_target_s, pace, latency_weight) if steers else None
 
@@ -266,11 +266,21 @@ def _scored(point: Point, price: float, floor: float | None, stays: bool, below:
 
 def _points(rows: Sequence[Row], mu: float) -> list[Point]:
     """Unknown cost or latency counts as the dearest or slowest among the candidates: it never wins by it."""
-    dearest = max([r.cost_pico for r in rows if r.cost_pico is not None], default=0) or _UNPRICED
-    slowest = max([r.latency_s for r in rows if r.latency_s is not None], default=0.0)
+    dearest = slowest = None
     points: list[Point] = []
     for r in rows:
         quality, cost, wait = r.quality, r.cost_pico, r.latency_s
-        utility = quality - mu * ((slowest if wait is None else wait) + r.queue_s) + STAYING * r.stays
-        points.append(Point((dearest if cost is None else cost) / 1e12, utility, quality))
+        if cost is None:
+            cost = dearest = dearest or _dearest(rows)
+        if wait is None:
+            wait = slowest = _slowest(rows) if slowest is None else slowest
+        points.append(Point(cost / 1e12, quality - mu * (wait + r.queue_s) + STAYING * r.stays, quality))
     return points
+
+
+def _dearest(rows: Sequence[Row]) -> int:
+    return max([r.cost_pico for r in rows if r.cost_pico is not None], default=0) or _UNPRICED
+
+
+def _slowest(rows: Sequence[Row]) -> float:
+    return max([r.latency_s for r in rows if r.latency_s is not None], default=0.0)

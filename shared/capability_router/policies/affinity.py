@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Collection, Hashable, Iterable, Sequence
-from threading import RLock
 from typing import NamedTuple, TypeVar
 
 from capability_router.catalog.aliases import canonical
+from capability_router.latch import InnerLatch
 from capability_router.request import Reply, Request, Usage
 
 V = TypeVar("V")
@@ -59,7 +59,7 @@ class Affinity:
         self._calls: OrderedDict[Hashable, str] = OrderedDict()
         self._turns: OrderedDict[Hashable, Turn] = OrderedDict()
         self._keep = keep
-        self._lock = RLock()  # the garbage collector may end a request in the middle of another's
+        self._lock = InnerLatch()  # the garbage collector may end a request in the middle of another's
 
     def note(self, request: Request, reply: Reply, model: str, cached_tokens: int, at: float) -> None:
         """This model gave the reply; `at` in seconds of the router's clock."""

@@ -26,7 +26,7 @@ class Row:
     `queue_s` in seconds, None = unknown. `load` is the calls in flight, `pressure_s` the recent peak of waits
     times the calls that would share it. `held` = why it can't be used just now, "" = it can. `stays` = the
     conversation is with it. `believed`: its quality without what was learned of requests, None = nothing was.
-    `error`: the standard error of `quality`, as far as it was learned.
+    `error`: the standard error of `quality`, as far as it was learned. `answers`: how many are asked for at once.
     """
 
     card: ModelCard
@@ -41,6 +41,15 @@ class Row:
     fallback_pico: int = 0
     believed: float | None = None
     error: float = 0.0
+    answers: int = 1
+
+    def dearer(self, extra_pico: int) -> Row:
+        """The same with so much of another model's cost added; its own is known."""
+        cost = (self.cost_pico or 0) + extra_pico
+        return Row(
+            self.card, self.quality, cost, self.latency_s, self.queue_s, self.load, self.held, self.stays,
+            self.pressure_s, extra_pico, self.believed, self.error, self.answers,
+        )  # fmt: skip
 
 
 class Scene(NamedTuple):

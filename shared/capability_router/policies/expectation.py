@@ -8,7 +8,6 @@ fails there is nothing to add, and one judgement is all.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
 from capability_router.policies.base import Row, Scored
 
@@ -25,7 +24,7 @@ def with_fallbacks(rows: Sequence[Row], order: Iterable[Row], failing: Mapping[s
         chance, own = failing.get(row.card.id, 0.0), row.cost_pico
         extra = int(chance * rest)
         if own is not None and not row.held:
-            raised[row.card.id] = replace(row, cost_pico=own + extra, fallback_pico=extra) if extra else row
+            raised[row.card.id] = row.dearer(extra) if extra else row
             rest = own + chance * rest
     return [raised.get(row.card.id, row) for row in rows]
 
@@ -36,10 +35,11 @@ def shown(scored: Scored, row: Row) -> Scored:
     if not row.fallback_pico or not row.cost_pico:
         return scored
     share = row.fallback_pico / row.cost_pico
-    split: list[tuple[str, float]] = []
-    for name, value in terms:
-        split += [(name, value * (1 - share)), ("fallback", value * share)] if name == "cost" else [(name, value)]
-    return score, tuple(split)
+    at = next((at for at, (name, _) in enumerate(terms) if name == "cost"), None)
+    if at is None:
+        return scored
+    value = terms[at][1]
+    return score, (*terms[:at], ("cost", value * (1 - share)), ("fallback", value * share), *terms[at + 1 :])
 
 
 def remarks(rows: Iterable[Row], failing: Mapping[str, float]) -> list[str]:

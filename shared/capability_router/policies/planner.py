@@ -110,7 +110,8 @@ class Planner:
         scene = Scene(request, found, rows)
         if failing and len(rows) > 1:
             scene = self._expecting(scene, stay, failing)
-            eligible = eligible._replace(notes=(*eligible.notes, *remarks(scene.rows, failing)))
+            if added := remarks(scene.rows, failing):
+                eligible = Eligible(eligible.cards, eligible.refusals, (*eligible.notes, *added), eligible.tight)
         if self.signs is not None and (moved := _remarked(self.signs.shifts(request.routing.tenant), rows)):
             eligible = eligible._replace(notes=(*eligible.notes, moved))
         return self._decision(scene, eligible, stay, ask, sizing)
@@ -152,7 +153,7 @@ class Planner:
         judged = None if self.learned is None else self._judged(self.learned, request, cards, believed, hardness)
         rows: list[Row] = []
         for card in cards:
-            id, price = card.id, card.price
+            id, price, several = card.id, card.price, answers(request, card)
             level, when_easy, when_hard = believed[id]
             quality = level + hardness * (when_easy if hardness < 0.0 else when_hard)
             quality = 0.01 if quality < 0.01 else 0.99 if quality > 0.99 else quality
@@ -173,13 +174,15 @@ class Planner:
                 tokens_in = sizing.tokens(card)
             if (tier := service or card.service_tier) and price is not None:
                 price = price.asked(tier)
-            cost = None if price is None else price.estimate(tokens_in, expected * answers(request, card), cached)
+            cost = None if price is None else price.estimate(tokens_in, expected * several, cached)
             latency = state.ttft_s
             if latency is not None:
                 latency += expected * (state.s_per_token or 0.0)
             pressure = state.pressure_s(now) if balancing else 0.0
-            load = state.in_flight
-            row = Row(card, quality, cost, latency, state.queue_s, load, state.held, stays, pressure, 0, before, error)
+            row = Row(
+                card, quality, cost, latency, state.queue_s, state.in_flight, state.held, stays, pressure, 0, before,
+                error, several,
+            )  # fmt: skip
             rows.append(row)
         return rows
 
@@ -207,7 +210,7 @@ class Planner:
             eligible = eligible._replace(notes=(*eligible.notes, *_remarks(without, stay, scene)))
         plan = Plan(
             request.id, self.policy.name,
-            tuple([_candidate(request, row, scored, learned, found.input_tokens, sizing) for scored, row in ranked]),
+            tuple([_candidate(row, scored, learned, found.input_tokens, sizing) for scored, row in ranked]),
             tuple(eligible.refusals), reason, found.input_tokens, found.output_tokens, found.task, _needs(request),
             eligible.notes, judged.settings, tried.propensity, "" if request.media or request.model else found.bucket,
         )  # fmt: skip
@@ -263,18 +266,18 @@ def _ranked(
 
     Of equal scores an unknown price comes last; ties keep the registry's order.
     """
-    pairs = list(zip(scores, scene.rows, strict=True))
-    pairs.sort(key=_score_and_load)
-    bound = stay.model if stay.binding else ""
-    if bound or without or any(map(_HELD, scene.rows)):
-        pairs.sort(key=lambda pair: (pair[1].held != "", pair[1].card.id != bound, pair[1].card.id in without))
-    if tight:
-        pairs.sort(key=lambda pair: (pair[1].held != "", pair[1].card.id != bound, pair[1].card.id in tight))
-    return pairs
-
-
-def _score_and_load(pair: tuple[Scored, Row]) -> tuple[float, bool, int]:
-    return -pair[0][0], pair[1].cost_pico is None, pair[1].load
+    rows, bound = scene.rows, stay.model if stay.binding else ""
+    if bound or without or tight or any(map(_HELD, rows)):
+        keys: list[tuple[object, ...]] = [
+            (
+                row.held != "", row.card.id != bound, row.card.id in tight, row.card.id in without, -score,
+                row.cost_pico is None, row.load,
+            )
+            for (score, _), row in zip(scores, rows, strict=True)
+        ]  # fmt: skip
+    else:
+        keys = [(-score, row.cost_pico is None, row.load) for (score, _), row in zip(scores, rows, strict=True)]
+    return [(scores[at], rows[at]) for at in sorted(range(len(keys)), key=keys.__getitem__)]
 
 
 def _without(scene: Scene) -> dict[str, tuple[str, ...]]:
@@ -291,7 +294,6 @@ def _remarks(without: Mapping[str, tuple[str, ...]], stay: Stay, scene: Scene) -
 
 
 def _candidate(
-    request: Request,
     row: Row,
     scored: Scored,
     learned: Mapping[str, Learned] | None,
@@ -309,7 +311,7 @@ def _candidate(
     return Candidate(
         card.id, card.provider, card.model or card.name, score, row.quality, row.cost_pico,
         row.latency_s, row.queue_s, terms, row.held, window, row.fallback_pico, tokens, scale,
-        answers(request, card),
+        row.answers,
     )  # fmt: skip
 
 

@@ -105,3 +105,8 @@ class WithKeywordOnly:
 def test_fields_that_init_does_not_take_in_order_are_refused(kind: type) -> None:
     with pytest.raises(TypeError, match=f"{kind.__name__}: quickly_made is for classes whose __init__ takes each"):
         quickly_made(kind)
+
+
+def test_nothing_is_derived_from_it() -> None:
+    with pytest.raises(TypeError, match="nothing can be derived from what is quickly made"):
+        type("Derived", (Quick,), {"__slots__": ()})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from typing import Any
 
 import pytest
@@ -11,7 +13,9 @@ from unit.execution.gated import GatedEndpoint, GatedModel
 from capability_router import ConfigError, Request, RouterBusy, routing
 from capability_router.clock import ManualClock, SystemClock
 from capability_router.execution.line import Line
+from capability_router.faults.kinds import Fault
 from capability_router.router import Router
+from capability_router.summons import Summons
 from capability_router.testing import ScriptedEndpoint, assert_books_balanced, scripted_router
 
 
@@ -40,6 +44,87 @@ def test_it_is_bounded_and_forgets_who_went_away() -> None:
     line.leave(gone)  # it does come, after all, and leaves
     line.leave(here)
     assert (len(line), repr(line)) == (0, "<Line 0 of 2 places taken>")
+
+
+def test_the_end_of_a_call_is_told_to_the_first_who_was_not_told() -> None:
+    line = Line()
+    batch, first, other = line.place("batch"), line.place("interactive"), line.place("interactive")
+    told = [line.stand(place, names, until=1.0) for place, names in ((batch, "a"), (first, "ab"), (other, "b"))]
+    line.freed("c")
+    assert not any(summons.told for summons in told)
+    line.freed("a")
+    assert [summons.told for summons in told] == [False, True, False]
+    line.freed("b")  # the first has been told, and will look at both
+    assert [summons.told for summons in told] == [False, True, True]
+    line.freed("a")
+    line.freed("a")  # nobody is left to be told
+    assert all(summons.told for summons in told)
+    assert not line.stand(first, "ab", until=2.0).told  # it found nothing, and stands again
+
+
+def test_who_stands_after_others_have_gone_away_is_not_forgotten_with_them() -> None:
+    line = Line()
+    gone, late, here = line.place("interactive"), line.place("interactive"), line.place("interactive")
+    for place, until in ((gone, 1.0), (late, 1.5), (here, 9.0)):
+        line.stand(place, ["a"], until=until)
+    assert line.ahead("a", late, "interactive", 4.0) == 0  # late itself, but here
+    assert line.ahead("a", here, "interactive", 4.1) == 0  # it did not take its place, and has not stood again
+    line.stand(late, ["a"], until=5.0)
+    assert line.ahead("a", here, "interactive", 4.5) == 1
+    assert len(line) == 2
+
+
+class Patient(SystemClock):
+    """Who stands in the line waits for the summons, whatever the time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[bool] = []
+
+    def stand(self, summons: Summons, seconds: float) -> None:
+        summons.wait(30.0)
+        self.told.append(summons.told)
+
+    async def astand(self, summons: Summons, seconds: float) -> None:
+        await summons.await_(30.0)
+        self.told.append(summons.told)
+
+
+@pytest.mark.parametrize("first", [("", "a"), (Fault("bad_request"),)])
+async def test_who_waits_hears_of_the_end_of_a_call(first: tuple[Any, ...]) -> None:
+    clock = Patient()
+    models = {"a": GatedModel(first, shut=(len(first) - 1,))}
+    router = scripted_router({"a": ["ok"]}, cards={"a": {"limits": {"concurrency": 1}}}, clock=clock)
+    order: list[str] = []
+    tasks = [asyncio.create_task(asked(router, models, order, "zero"))]
+    while models["a"].calls == 0:  # noqa: ASYNC110 - the model knows no event
+        await asyncio.sleep(0.001)
+    for count in (1, 2):
+        tasks.append(asyncio.create_task(asked(router, models, order, f"{count}")))
+        await _waiting(router, count)
+    models["a"].open()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert clock.told == [True, True]
+    assert_books_balanced(router)
+
+
+def test_who_waits_in_a_thread_hears_of_it_too() -> None:
+    clock, model = Patient(), GatedModel(("", "a"), shut=(1,))
+    router = scripted_router({"a": ["ok"]}, cards={"a": {"limits": {"concurrency": 1}}}, clock=clock)
+
+    def ask() -> None:
+        list(router.start(Request(("hi",), stream=True), GatedEndpoint({"a": model}, stream=True)))
+
+    threads = [threading.Thread(target=ask, daemon=True) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    while len(router.line) < 2:
+        time.sleep(0.001)
+    model.open()
+    for thread in threads:
+        thread.join(30)
+    assert clock.told == [True, True]
+    assert_books_balanced(router)
 
 
 def busy(**settings: Any) -> tuple[Router, dict[str, GatedModel]]:

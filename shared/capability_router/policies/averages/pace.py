@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from threading import Lock
 from typing import NamedTuple, Protocol
+
+from capability_router.latch import Latch
 
 _REQUESTS = 200
 _FEW = 8  # before so many requests nobody knows how fast they come
@@ -38,7 +39,7 @@ class Pace:
     def __init__(self, rests: Callable[[], Sequence[Rest]], unix: Callable[[], float]) -> None:
         self._rests, self._unix = rests, unix
         self._arrived: deque[float] = deque(maxlen=_REQUESTS)
-        self._lock = Lock()
+        self._lock = Latch()
 
     def arrived(self) -> None:
         """A request is carried out."""

@@ -1,0 +1,116 @@
+"""Locks that nobody owns while he waits for the interpreter.
+
+`threading.Lock` is handed to a thread that still waits for its turn to run. Whoever runs meanwhile and wants the lock
+has to stop as well, and hands the interpreter on: from the first time that a thread loses its turn with the lock in its
+hands, each use costs changes of threads, for as long as there is work. Here who waits is only told to look again, and
+takes the lock when he runs: he may find it taken, by one who ran before him.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from threading import Lock, get_ident
+
+_LOOK_S = 1.0
+"""Who was not told looks after so long: the child of a fork inherits those who waited in its parent, and tells them."""
+
+
+class Latch:
+    """For a few instructions at a time; not re-entrant."""
+
+    __slots__ = ("_lock", "_owner", "_waiting")
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._owner = 0  # the thread that has it, where it is asked for
+        self._waiting: deque[Lock] = deque()
+
+    def locked(self) -> bool:
+        """Whether somebody has it, maybe this very thread."""
+        return self._lock.locked()
+
+    def take(self) -> bool:
+        """Take it if it is free; whether it was."""
+        return self._lock.acquire(False)
+
+    def release(self) -> None:
+        """Give it back."""
+        self._lock.release()
+        if self._waiting:
+            self._tell()
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(False):
+            self._wait()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+        if self._waiting:
+            self._tell()
+
+    def _wait(self) -> None:
+        me = get_ident()
+        while True:
+            told = Lock()
+            told.acquire()
+            self._waiting.append(told)
+            try:
+                if self._look(told, me):
+                    return
+            except BaseException:  # an interrupt: what this one may have been told is for the next
+                self._tell()
+                raise
+            finally:
+                self._leave(told)
+
+    def _look(self, told: Lock, me: int) -> bool:
+        """Take it if it is free now, by when nobody may have known who waits, or when that is told."""
+        free = self._lock.acquire(False)
+        if not free:
+            told.acquire(timeout=_LOOK_S)
+            free = self._lock.acquire(False)
+        if free:
+            self._owner = me  # before anything is made: then the garbage collector may come
+        return free
+
+    def _leave(self, told: Lock) -> None:
+        if told in self._waiting:
+            try:
+                self._waiting.remove(told)
+            except ValueError:  # told meanwhile
+                return
+
+    def _tell(self) -> None:
+        try:
+            self._waiting.popleft().release()
+        except IndexError:  # another thread told the last one
+            return
+
+
+class InnerLatch(Latch):
+    """One that its own thread may take again: the garbage collector may end a request in the middle of another's."""
+
+    __slots__ = ("_again",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._again = 0
+
+    def __enter__(self) -> None:
+        me = get_ident()
+        if self._owner == me:
+            self._again += 1
+            return
+        if self._lock.acquire(False):
+            self._owner = me
+        else:
+            self._wait()
+
+    def __exit__(self, *_: object) -> None:
+        if self._again:
+            self._again -= 1
+            return
+        self._owner = 0
+        self._lock.release()
+        if self._waiting:
+            self._tell()

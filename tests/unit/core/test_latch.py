@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from capability_router import latch as latches
+from capability_router.latch import InnerLatch, Latch
+
+KINDS = (Latch, InnerLatch)
+
+
+@pytest.fixture
+def restless() -> Iterator[None]:
+    """Threads lose their turn as often as can be."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def all_of(count: int, work: Callable[[], object]) -> None:
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert not any(thread.is_alive() for thread in threads)
+
+
+@pytest.mark.usefixtures("restless")
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_thread_at_a_time(kind: type[Latch], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(latches, "_LOOK_S", 600.0)  # who is not told hangs
+    latch, inside, seen = kind(), [0], []
+
+    def work() -> None:
+        for _ in range(2_000):
+            with latch:
+                inside[0] += 1
+                seen.append(inside[0])
+                inside[0] -= 1
+
+    all_of(8, work)
+    assert (len(seen), set(seen)) == (16_000, {1})
+    assert not latch.locked()
+    assert not latch._waiting
+
+
+def test_it_is_taken_where_it_is_free_and_not_twice() -> None:
+    latch = Latch()
+    assert latch.take()
+    assert latch.locked()
+    assert not latch.take()
+    latch.release()
+    assert not latch.locked()
+
+
+@pytest.mark.usefixtures("restless")
+def test_an_inner_latch_is_taken_again_by_its_own_thread_alone() -> None:
+    latch, depth = InnerLatch(), [0]
+
+    def work() -> None:
+        for _ in range(500):
+            with latch:
+                depth[0] += 1
+                with latch, latch:
+                    assert depth[0] == 1
+                assert latch.locked()
+                depth[0] -= 1
+
+    all_of(6, work)
+    assert (depth, latch.locked()) == ([0], False)
+
+
+class Interrupted:
+    """In the place of the lock at which a waiting thread waits: the wait is interrupted."""
+
+    def __init__(self, told: Callable[[], object]) -> None:
+        self._waits, self._told = False, told
+
+    def acquire(self, *_: Any, timeout: float = 0.0) -> bool:
+        if self._waits:
+            self._told()
+            raise KeyboardInterrupt
+        self._waits = True
+        return True
+
+    def release(self) -> None:
+        """Told, and too late."""
+
+
+def test_who_is_interrupted_hands_on_what_he_was_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lock was given back, and its next told, when the interrupt came: the one behind must hear of it."""
+    latch = Latch()
+    assert latch.take()
+    behind = threading.Lock()
+    behind.acquire()
+
+    def given_back() -> None:
+        latch._waiting.append(behind)
+        latch.release()
+
+    monkeypatch.setattr(latches, "Lock", lambda: Interrupted(given_back))
+    with pytest.raises(KeyboardInterrupt), latch:
+        raise AssertionError("never entered")
+    assert not behind.locked()
+    assert not latch.locked()
+    assert not latch._waiting
+
+
+def test_who_was_not_told_looks_by_himself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the child of a fork those are told who waited in its parent."""
+    monkeypatch.setattr(latches, "_LOOK_S", 0.001)
+    latch, entered = Latch(), threading.Event()
+    assert latch.take()
+
+    def enter() -> None:
+        with latch:
+            entered.set()
+
+    thread = threading.Thread(target=enter, daemon=True)
+    thread.start()
+    while not latch._waiting:
+        threading.Event().wait(0.001)
+    latch._lock.release()  # and nobody is told
+    assert entered.wait(30)
+    thread.join(30)
+    assert not latch._waiting
