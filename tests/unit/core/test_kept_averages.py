@@ -106,9 +106,7 @@ def test_latency_is_kept_by_what_calls_really_took() -> None:
     seconds = [o.elapsed_s for _ in range(400) if (o := ask(made, Request((TEXT,))).outcome) is not None]
     assert sum(seconds[100:]) / 300 == pytest.approx(2.0, rel=0.05)
     plan = made.explain(Request((TEXT,)))
-    assert re.search(
-        r"a second counts [0-9.]+ quality points, to keep 2 s per request: now [12][.0-9]* s", plan.reason
-    )
+    assert re.search(r"a second counts [0-9.]+ quality points, to keep 2 s per request: now [12][.0-9]* s", plan.reason)
     assert dict(plan.settings)["latency_weight"] > 0.01
 
 
@@ -164,18 +162,34 @@ def test_a_second_policy_keeps_a_target_of_its_own(place: str) -> None:
 
 
 def test_scores_that_were_learned_are_traded_at_the_targets_price(tmp_path: Path) -> None:
+    """Who is good at what is known, so what the target allows for the dear model goes to the requests that need it."""
     pytest.importorskip("numpy", reason="the learned model needs numpy (the extra `learn`)")
-    made = router(policy={"cost_target_usd": 0.0006, "state": str(tmp_path / "state.json")})
+    from unit.learning.quality.world import World
+
+    from capability_router.learning.learner import Learner
+    from capability_router.learning.quality.state import dumped
+
+    learner, path, world = Learner.open(tmp_path / "state.json"), tmp_path / "state.json", World(2)
+    learner.quality.study(World().log(600))
+    path.write_text(dumped(learner.quality), encoding="utf-8")
+    made = scripted_router(
+        {"lawyer": ScriptedModel(["ok"]), "coder": ScriptedModel(["ok"])},
+        cards={"lawyer": {"price": Price(0.1, 0.1)}, "coder": {"price": Price(10, 10)}},
+        policy={"name": "adaptive", "state": str(path), "cost_target_usd": 0.00005},
+    )  # fmt: skip
+    asked: dict[str, list[str]] = {"bug": [], "contract": []}
     costs = []
     for at in range(300):
-        run = ask(made, Request((f"{'contract law' if at % 2 else 'fix the bug'} {at}",)))
-        assert run.outcome is not None
-        costs.append(run.outcome.cost_pico or 0)
-        good = ("strong",) if at % 2 else ("middle", "strong")
-        made.feedback(run.outcome.request_id, float(run.outcome.model in good))
-    assert sum(costs[100:]) / 200 / 1e12 == pytest.approx(0.0006, rel=0.08)
-    assert "per request: now" in made.explain(Request(("fix the bug",))).reason
-    made.close()
+        kind = "bug" if at % 2 else "contract"
+        outcome = ask(made, Request((world.prompt(kind),), id=f"r{at}")).outcome
+        assert outcome is not None
+        asked[kind].append(outcome.model or "")
+        costs.append(outcome.cost_pico or 0)
+    assert sum(costs[100:]) / 200 / 1e12 == pytest.approx(0.00005, rel=0.05)
+    assert set(asked["contract"]) == {"lawyer"}
+    assert set(asked["bug"]) == {"lawyer", "coder"}
+    assert "learned: " in (reason := made.explain(Request((world.prompt("bug"),))).reason)
+    assert "per request: now" in reason
 
 
 def test_nothing_is_said_where_no_target_is_set() -> None:
