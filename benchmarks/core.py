@@ -21,6 +21,8 @@ PROMPT = "What is the capital of France, and why is it known for its museums? Pl
 POLICIES: tuple[Any, ...] = (
     "single", "cheapest", "fastest", "weighted", "adaptive",
     {"name": "adaptive", "quality_target": 0.8},
+    {"name": "adaptive", "cost_target_usd": 0.001},
+    {"name": "adaptive", "cost_target_usd": 0.001, "latency_target_s": 3},
     {"name": "rules", "rules": [{"when": {"task": "chat"}, "then": ["m3"]}]},
 )  # fmt: skip
 

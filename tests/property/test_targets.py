@@ -40,7 +40,7 @@ def observed(window: list[list[Point]], target: float) -> tuple[Target, list[lis
 @given(windows, targets)
 def test_just_within_the_target_and_at_the_most_quality(window: list[list[Point]], target: float) -> None:
     made, seen = observed(window, target)
-    price = made.price(target, window[0])
+    price = made.price(target, lambda: window[0])
     least = sum(min(p.usd for p in points) for points in seen) / len(seen)
     assert abs(price.least - least) < 1e-9
     if not price.met:
@@ -57,7 +57,7 @@ def test_just_within_the_target_and_at_the_most_quality(window: list[list[Point]
 def test_a_higher_target_has_no_higher_price(window: list[list[Point]], one: float, other: float) -> None:
     low, high = sorted((one, other))
     (strict, seen), (easy, _) = observed(window, low), observed(window, high)
-    dear, cheap = strict.price(low, window[0]), easy.price(high, window[0])
+    dear, cheap = strict.price(low, lambda: window[0]), easy.price(high, lambda: window[0])
     if dear.met:
         assert cheap.value <= dear.value * (1 + 1e-9)
         assert mean(seen, cheap.value, "utility") >= mean(seen, dear.value, "utility") - 1e-9
@@ -78,7 +78,7 @@ def test_one_who_has_seen_nothing_keeps_the_target_with_the_request_at_hand(
     points = window[0]
     cheapest, dearest = min(p.usd for p in points), max(p.usd for p in points)
     target = cheapest + share * (dearest - cheapest)
-    price = Target().price(target, points)
+    price = Target().price(target, lambda: points)
     assert picked(points, price.value * (1 + 1e-6)).usd <= target + 1e-9
 
 
@@ -90,7 +90,7 @@ def test_whatever_requests_come_to_prices_stay_finite(
     for amount in real:
         made.took(target, window[0], amount)
         made.settled(amount, amount * 3, telling=True)
-        price = made.price(target, window[0])
+        price = made.price(target, lambda: window[0])
         assert 0.0 <= price.value < 1e12
         assert price.now is not None
         assert price.now >= 0.0

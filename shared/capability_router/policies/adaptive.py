@@ -80,6 +80,7 @@ class Adaptive:
         self._lock = Latch()
         steers = not (cost_target_usd is None and latency_target_s is None and pace is None)
         self._steering = Steering(cost_target_usd, latency_target_s, pace, latency_weight) if steers else None
+        self._weighed: tuple[Sequence[Row], Weights | None] = ((), None)
 
     def observe(self, scene: Scene, chosen: str = "") -> None:
         """Take in a request that is really carried out; explaining one leaves the window alone."""
@@ -106,24 +107,27 @@ class Adaptive:
 
     def _steered(self, steering: Steering, scene: Scene, chosen: str) -> Weights:
         """Tell the targets of a request; its weights as they were before it."""
-        sight = self._sight(scene)
+        sight, weights = self._sight(scene), self._weights(scene, steering)
+        price = weights.price
+        if price is None:
+            price = self._priced(scene, _points(scene.rows, weights.mu), weights)
+        asked = next((row for row in scene.rows if row.card.id == chosen), None) or self._pick(sight, weights, price)
         with self._lock:
-            weights = steering.weights(sight)
-        points = _points(scene.rows, weights.mu)
-        price = self._priced(scene, points, weights)
-        worth = {row.card.id: (p.utility - price * p.usd, row) for p, row in zip(points, scene.rows, strict=True)}
-        _, picked = worth.get(chosen) or max((worth[row.card.id] for row in sight.rows), key=_FIRST)
-        with self._lock:
-            steering.observe(sight, weights, price, picked)
+            steering.observe(sight, weights, price, asked)
         return weights
+
+    @staticmethod
+    def _pick(sight: Sight, weights: Weights, price: float) -> Row:
+        points = _points(sight.rows, weights.mu)
+        return max(zip(points, sight.rows, strict=True), key=lambda pair: pair[0].utility - price * pair[0].usd)[1]
 
     def _sight(self, scene: Scene) -> Sight:
         """What the targets choose from: neither models that are held, nor those below the floor, unless all are."""
         rows = [row for row in scene.rows if not row.held] or scene.rows
         rows = [row for row in rows if self._floor is None or row.quality >= self._floor] or rows
-        points = _points(rows, 0.0)
-        one = self._usual(points, 1.0)
-        return Sight(rows, points, self._cost_weight * one, _TIE * one, self._wanted(scene) is not None)
+        one = self._usual(() if self._strong_usd else _points(rows, 0.0), 1.0)
+        ruled = self._wanted(scene) is not None
+        return Sight(rows, _points, usual=self._cost_weight * one, tie=_TIE * one, ruled=ruled)
 
     def _open(self, points: list[Point]) -> list[Point]:
         """Without those below the floor, unless all are."""
@@ -164,13 +168,15 @@ class Adaptive:
         price = self.price_of_quality(scene, points)
         return price if weights.wait is None else min(price, self._usual(points, _NO_MATTER))
 
-    def _weights(self, scene: Scene) -> Weights | None:
-        """Those that targets of cost or latency ask for; None = there is no such target."""
-        if self._steering is None:
-            return None
-        sight = self._sight(scene)
-        with self._lock:
-            return self._steering.weights(sight)
+    def _weights(self, scene: Scene, steering: Steering) -> Weights:
+        """Those that targets of cost or latency ask for, as they were when the request was judged."""
+        rows, weights = self._weighed
+        if weights is None or rows is not scene.rows:
+            sight = self._sight(scene)
+            with self._lock:
+                weights = steering.weights(sight)
+            self._weighed = (scene.rows, weights)  # one value, since threads judge at the same time
+        return weights
 
     def _wanted(self, scene: Scene) -> float | None:
         own = scene.request.routing.quality_target
@@ -189,7 +195,7 @@ class Adaptive:
 
     def judge(self, scene: Scene) -> Judgement:
         """The utilities; models below `min_quality` rank last unless none reaches it."""
-        weights = self._weights(scene)
+        weights = None if self._steering is None else self._weights(scene, self._steering)
         points = _points(scene.rows, self._mu if weights is None else weights.mu)
         price, floor = self._priced(scene, points, weights), self._floor
         if floor is not None and not any(p.quality >= floor for p in points):
@@ -200,7 +206,7 @@ class Adaptive:
 
     def reason(self, scene: Scene, best: Row) -> str:
         """The trade that was made: against the next best where scores were learned from, else against the strongest."""
-        weights = self._weights(scene)
+        weights = None if self._steering is None else self._weights(scene, self._steering)
         trade = self._learned(scene, best, weights) or self._traded(scene, best)
         targets = "" if weights is None else told(weights)
         return f"{trade}; {targets}" if targets else trade

@@ -7,7 +7,7 @@ sees, in the window, what the other made of the requests then.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from capability_router.plan import Candidate
@@ -19,18 +19,38 @@ from capability_router.request import Outcome
 
 _TIE_S = 1e-4  # quality points per second, where time is no matter: nobody is slower for nothing
 
+Make = Callable[[Sequence[Row], float], Sequence[Point]]
+"""The points of rows at a weight of time."""
 
-class Sight(NamedTuple):
-    """The models that a request may go to; `points`: without the time that they take.
+
+class Sight:
+    """The models that a request may go to.
 
     `usual`: the price of quality without a target, `tie`: the least; `ruled`: whether a quality target sets it.
     """
 
-    rows: Sequence[Row]
-    points: Sequence[Point]
-    usual: float
-    tie: float
-    ruled: bool
+    __slots__ = ("_points", "_seconds", "make", "rows", "ruled", "tie", "usual")
+
+    def __init__(self, rows: Sequence[Row], make: Make, *, usual: float, tie: float, ruled: bool) -> None:
+        self.rows, self.make = rows, make
+        self.usual, self.tie, self.ruled = usual, tie, ruled
+        self._points: Sequence[Point] | None = None
+        self._seconds: Sequence[float] | None = None
+
+    @property
+    def points(self) -> Sequence[Point]:
+        """Without the time that they take; made when they are first asked for, which most requests are spared."""
+        if self._points is None:
+            self._points = self.make(self.rows, 0.0)
+        return self._points
+
+    @property
+    def seconds(self) -> Sequence[float]:
+        """That time; unknown counts as the slowest."""
+        if self._seconds is None:
+            slowest = max([row.latency_s for row in self.rows if row.latency_s is not None], default=0.0)
+            self._seconds = [(slowest if r.latency_s is None else r.latency_s) + r.queue_s for r in self.rows]
+        return self._seconds
 
 
 class Weights(NamedTuple):
@@ -58,31 +78,29 @@ class Steering:
     def weights(self, sight: Sight) -> Weights:
         """For the request at hand; nothing is moved."""
         wait, mu = None, self._mu
-        seconds = _seconds(sight.rows)
         if self._seconds is not None and any(row.latency_s is not None for row in sight.rows):
-            wait = self._wait.price(self._seconds, self._waits(sight, seconds))
+            wait = self._wait.price(self._seconds, lambda: self._waits(sight))
             mu = max(wait.value, _TIE_S)
         allowed = None if sight.ruled else self._allowed()
         if allowed is None or all(row.cost_pico is None for row in sight.rows):
             return Weights(mu, None, wait, None)
-        cost = self._cost.price(allowed.usd, _costs(sight, seconds, mu))
+        cost = self._cost.price(allowed.usd, lambda: _costs(sight, mu))
         least = sight.usual if self._usd is None else sight.tie  # a cap is no wish to spend more
         slack = cost.value < least
         return Weights(mu, max(cost.value, least), wait, cost, allowed.window, slack)
 
     def observe(self, sight: Sight, weights: Weights, price: float, chosen: Row) -> None:
         """A request that is carried out with the chosen model; `price`: that of quality, whoever set it."""
-        seconds = _seconds(sight.rows)
         if self._seconds is not None:
             took = None if chosen.latency_s is None else chosen.latency_s + chosen.queue_s
-            self._wait.took(self._seconds, self._waits(sight, seconds) if weights.wait else (), took)
+            self._wait.took(self._seconds, self._waits(sight) if weights.wait else (), took)
         self._price = price
         allowed = self._allowed()
         if allowed is None:
             return
         usd = None if chosen.cost_pico is None else chosen.cost_pico / 1e12
         if weights.cost is not None:
-            points = _costs(sight, seconds, weights.mu)
+            points = _costs(sight, weights.mu)
         else:  # a request's own quality target decides
             points = [] if usd is None else [Point(usd, chosen.quality, usd)]
         self._cost.took(allowed.usd, points, usd, slack=weights.slack)
@@ -111,10 +129,10 @@ class Steering:
             return paced
         return Allowance(self._usd, "")
 
-    def _waits(self, sight: Sight, seconds: Sequence[float]) -> list[Point]:
+    def _waits(self, sight: Sight) -> list[Point]:
         free = not sight.ruled and self._usd is None and self._pace is None
         price = sight.usual if free or self._price is None else self._price
-        return [Point(s, p.utility - price * p.usd, s) for p, s in zip(sight.points, seconds, strict=True)]
+        return [Point(s, p.utility - price * p.usd, s) for p, s in zip(sight.points, sight.seconds, strict=True)]
 
 
 def told(weights: Weights) -> str:
@@ -149,11 +167,5 @@ def _figures(usd: float) -> str:
     return f"{usd:,.{places}f}"
 
 
-def _seconds(rows: Sequence[Row]) -> list[float]:
-    """Unknown counts as the slowest."""
-    slowest = max([row.latency_s for row in rows if row.latency_s is not None], default=0.0)
-    return [(slowest if row.latency_s is None else row.latency_s) + row.queue_s for row in rows]
-
-
-def _costs(sight: Sight, seconds: Sequence[float], mu: float) -> list[Point]:
-    return [Point(p.usd, p.utility - mu * s, p.usd) for p, s in zip(sight.points, seconds, strict=True)]
+def _costs(sight: Sight, mu: float) -> list[Point]:
+    return [Point(p.usd, p.utility - mu * s, p.usd) for p, s in zip(sight.points, sight.seconds, strict=True)]

@@ -10,7 +10,7 @@ target lately, or left over.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from capability_router.policies.dual import WINDOW, Dual, Point, hull
@@ -54,13 +54,14 @@ class Target:
         self._booked = self._seen = self._ended = 0
         self._expected = self._real = 0.0
 
-    def price(self, wanted: float, points: Sequence[Point]) -> Price:
-        """For a request with these candidates; their `usd`, `quality` hold the unit."""
+    def price(self, wanted: float, points: Callable[[], Sequence[Point]]) -> Price:
+        """For a request with these candidates; their `usd`, `quality` hold the unit. Mostly they are not asked for."""
         missing, wrong, now = max(COLD - len(self._dual), 0), self._wrong, self._mean if self._booked else None
-        least = self._dual.least(points, missing) * wrong
+        also = points() if missing else ()
+        least = self._dual.least(also, missing) * wrong
         if least > wanted:
-            return Price(beyond(points), wanted, least, now)
-        corner = self._dual.solve(wanted / wrong, points, missing) if missing else self._corner
+            return Price(beyond(also or points()), wanted, least, now)
+        corner = self._dual.solve(wanted / wrong, also, missing) if missing else self._corner
         owed = min(max(self._excess, -_MOST_EXCESS), _MOST_EXCESS)
         return Price(corner * math.exp(_STIFFNESS * owed) * _JUST_ABOVE, wanted, least, now)
 
