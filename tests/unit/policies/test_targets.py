@@ -20,7 +20,9 @@ from unit.policies.workloads import (
     shrinks,
 )  # fmt: skip
 
+from capability_router.policies.averages.target import Target
 from capability_router.policies.base import Row
+from capability_router.policies.dual import Point
 
 SEEDS = (1, 2)
 
@@ -60,9 +62,7 @@ def test_below_the_cheapest_everything_goes_to_the_cheapest_and_it_says_so(seed:
     assert "the cheapest, as no choice keeps $0.00000100 per request: $0.000" in told
     fast = run(fast_is_dear, seed, 400, latency_target_s=0.01)
     assert all(t.seconds == t.fastest for t in fast.took)
-    assert "the fastest, as no choice keeps 0.01 s per request: 0.6 s at best" in fast.policy.reason(
-        fast.last, fast.last.rows[4]
-    )
+    assert "the fastest, as no choice keeps 0.01 s per request: 0.5" in fast.policy.reason(fast.last, fast.last.rows[4])
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -82,6 +82,25 @@ def test_where_quality_is_equal_nobody_is_dearer_or_slower_for_nothing() -> None
         return [row(n, 0.8, 1e-4 * 4 ** (MODELS - n), 0.5) for n in range(MODELS)]
 
     assert {t.model for t in run(same, 1, 100, cost_target_usd=1.0, latency_target_s=9).took} == {"m4"}
+
+
+def test_where_quality_and_cost_are_equal_nobody_is_slower_for_nothing() -> None:
+    def same(_: random.Random, __: int) -> list[Row]:
+        return [row(n, 0.8, 1e-4, 0.5 * (MODELS - n)) for n in range(MODELS)]
+
+    assert {t.model for t in run(same, 1, 100, latency_target_s=9, cost_weight=0).took} == {"m4"}
+
+
+def test_what_another_price_leaves_over_is_not_saved_up() -> None:
+    """The usual price of quality was the higher one: that less was spent is no reason to spend more."""
+    points = [Point(usd, quality, usd) for usd, quality in ((0.0001, 0.5), (0.001, 0.7), (0.01, 0.9))]
+    thrifty, saved = Target(), Target()
+    for _ in range(300):
+        thrifty.took(0.001, points, 0.0001, slack=True)
+        saved.took(0.001, points, 0.0001)
+    corner = 0.2 / 0.0009
+    assert thrifty.price(0.001, lambda: points).value == pytest.approx(corner, rel=1e-6)
+    assert saved.price(0.001, lambda: points).value < corner / 10
 
 
 def test_one_model_is_asked_whatever_the_target() -> None:
