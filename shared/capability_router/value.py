@@ -41,7 +41,7 @@ def quickly_made(cls: type[V]) -> type[V]:
 
 def _no_heirs(cls: type[Any]) -> None:
     raise TypeError(
-        f"{cls.__qualname__}: nothing can be derived from what is quickly made, its values are of one class"
+        f"{cls.__qualname__}: nothing may be derived from what is quickly made: its values are of one class"
     )
 
 

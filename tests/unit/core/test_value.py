@@ -108,5 +108,5 @@ def test_fields_that_init_does_not_take_in_order_are_refused(kind: type) -> None
 
 
 def test_nothing_is_derived_from_it() -> None:
-    with pytest.raises(TypeError, match="nothing can be derived from what is quickly made"):
+    with pytest.raises(TypeError, match="nothing may be derived from what is quickly made"):
         type("Derived", (Quick,), {"__slots__": ()})
