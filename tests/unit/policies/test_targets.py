@@ -148,7 +148,8 @@ def test_latency_goes_before_quality_and_either_is_kept_where_both_can_be(seed: 
     slack = run(fast_is_dear, seed, 1_500, quality_target=0.55, latency_target_s=1.0)
     assert slack.mean("seconds") < 1.06
     assert slack.mean("quality") > 0.55
-    assert dict(slack.policy.judge(slack.last).settings)["price_of_quality"] < 1e5, "the two weights don't chase each other"
+    settings = dict(slack.policy.judge(slack.last).settings)
+    assert settings["price_of_quality"] < 1e5, "the two weights don't chase each other"
 
 
 @pytest.mark.parametrize("seed", SEEDS)
