@@ -103,6 +103,17 @@ def test_what_another_price_leaves_over_is_not_saved_up() -> None:
     assert saved.price(0.001, lambda: points).value < corner / 10
 
 
+def test_failed_requests_save_nothing_up() -> None:
+    points = [Point(usd, quality, usd) for usd, quality in ((0.0001, 0.5), (0.001, 0.7), (0.01, 0.9))]
+    target = Target()
+    for _ in range(300):
+        target.took(0.001, points, 0.001)
+        target.settled(0.001, 0.0, telling=False)
+    price = target.price(0.001, lambda: points)
+    assert price.value == pytest.approx(0.2 / 0.0009, rel=1e-6)
+    assert price.now == pytest.approx(0.0, abs=1e-9)
+
+
 def test_one_model_is_asked_whatever_the_target() -> None:
     done = run(alone, 1, 100, cost_target_usd=1e-6, latency_target_s=0.01)
     assert {t.model for t in done.took} == {"m2"}

@@ -81,12 +81,16 @@ class Target:
             self._excess = max(self._excess, 0.0)
 
     def settled(self, expected: float | None, real: float, *, telling: bool) -> None:
-        """What a request came to in the end. `telling`: it says something of predictions, as a failed one doesn't."""
+        """What a request came to in the end. `telling`: it says something of predictions, as a failed one doesn't.
+
+        Nor has that saved anything up by costing nothing.
+        """
         if expected is None:
             self._book(real)
             return
         if self._booked:
-            self._add(real - expected, min(self._booked, WINDOW))
+            owed = (real if telling else max(real, self._wanted)) - expected
+            self._add(real - expected, owed, min(self._booked, WINDOW))
         if telling:
             self._ended += 1
             share = 1.0 / min(self._ended, WINDOW)
@@ -98,12 +102,12 @@ class Target:
         count = min(self._booked, WINDOW)
         self._mean -= self._mean / count
         self._excess -= self._excess / count
-        self._add(amount, count, self._wanted)
+        self._add(amount, amount - self._wanted, count)
 
-    def _add(self, amount: float, count: int, wanted: float = 0.0) -> None:
+    def _add(self, amount: float, owed: float, count: int) -> None:
         self._mean += amount / count
         if self._dual.least() * self._wrong <= self._wanted:  # what can't be met is no debt
-            more, most = self._excess + (amount - wanted) / self._wanted / count, _MOST_EXCESS * WINDOW / count
+            more, most = self._excess + owed / self._wanted / count, _MOST_EXCESS * WINDOW / count
             self._excess = min(max(more, -most), most)
 
     @property
