@@ -39,7 +39,7 @@ _NO_REASONING = (None, "", "none", False, 0)
 
 def to_request(call: Call, routing: Routing, cards: Sequence[ModelCard], *, shown_live: bool = False) -> Request:
     """What the core has to know of a call. `shown_live`: others see its answer as it is made."""
-    texts, attached = _read(call.messages)
+    texts, attached, roles = _read(call.messages)
     media = tuple([part.kind for part in attached]) if attached else ()
     tools = call.tools
     schemas, names = _tools(call, tools)
@@ -65,13 +65,16 @@ def to_request(call: Call, routing: Routing, cards: Sequence[ModelCard], *, show
         shown_live=shown_live,
         model=str(call.kwargs.get("model") or ""),
         payload=call,
+        roles=roles,
     )
 
 
-def _read(messages: Iterable[BaseMessage]) -> tuple[tuple[str, ...], tuple[Attached, ...]]:
+def _read(messages: Iterable[BaseMessage]) -> tuple[tuple[str, ...], tuple[Attached, ...], tuple[str, ...]]:
     texts: list[str] = []
     media: list[Attached] = []
+    roles: list[str] = []
     for message in messages:
+        roles.append(message.type)
         content = message.content
         if isinstance(content, str):
             texts.append(content)
@@ -79,7 +82,8 @@ def _read(messages: Iterable[BaseMessage]) -> tuple[tuple[str, ...], tuple[Attac
             texts.append(" ".join(_walk(content, media)))
         if is_ai(type(message)) and message.tool_calls:  # type: ignore[attr-defined]  # a model's message
             texts.append(" ".join(f"{tool['name']} {tool['args']}" for tool in message.tool_calls))  # type: ignore[attr-defined]  # likewise
-    return tuple(texts), tuple(media)
+            roles.append(message.type)
+    return tuple(texts), tuple(media), tuple(roles)
 
 
 def _walk(blocks: Iterable[Any], media: list[Attached]) -> Iterator[str]:

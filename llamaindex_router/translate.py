@@ -59,6 +59,7 @@ def request_of(
         routing=routing,
         model=str(call.kwargs.get("model") or ""),
         payload=call,
+        roles=tuple("user" if isinstance(m, str) else m.role.value for m in call.messages),
     )
 
 

@@ -94,7 +94,7 @@ class Request:
     continued by another model from the text so far, `shown_live` whether others see the answer of a call that is no
     stream as it is made (two attempts at once would be seen mixed), `payload` whatever the endpoint needs to make the
     call, `service` the service tier that it asks for (see `service_tier()`), `answers` how many answers it asks for
-    at once (`n`; None = it doesn't say).
+    at once (`n`; None = it doesn't say), `roles` who says each of the texts, in the framework's own words.
     """
 
     texts: tuple[str, ...]
@@ -119,6 +119,7 @@ class Request:
     payload: Any = field(default=None, repr=False, compare=False)
     service: str = ""
     answers: int | None = None
+    roles: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         size = sum(map(len, self.texts))

@@ -10,6 +10,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from capability_router.catalog.aliases import canonical
 from capability_router.catalog.entry import Describe
 from capability_router.catalog.registry import Registry
 from capability_router.clock import Clock, SystemClock
@@ -48,7 +49,7 @@ from capability_router.request import Outcome, Request
 from capability_router.routing import EVALUATION_TAG
 from capability_router.shadow_calls import Again, ShadowCalls, will_be_called
 from capability_router.stores.base import Store
-from capability_router.telemetry.recorder import Recorder
+from capability_router.telemetry.recorder import Recorder, Traces
 from capability_router.telemetry.sinks import Sink, Sinks, configured_sinks
 from capability_router.treasury import Treasury
 from capability_router.trials import Decided, Trials
@@ -104,11 +105,10 @@ class Router:
             self._watchers.append(Prober(self, able).heard)
         learned = cache(partial(_learner, s, self.store, self._meanings))  # once for each state, whoever reads it
         known = learned(s.policy.state if s.policy.name == "adaptive" else None)
-        self._pace = Pace(self.budgets.rests, self.clock.unix) if s.paced else None
-        self.planner = _planner(registry, s, self.board, known, self._pace)
+        self.planner = _planner(registry, s, self.board, known, self._treasury.pace)
         self._trying(known)
         self._lessons = _lessons(self.planner, registry)
-        self._trials = Trials(s, registry.matches, learned, self._pace)
+        self._trials = Trials(s, registry.matches, learned, self._treasury.pace)
         self._dispatch = Dispatch(s, registry, self.board)
         self.line = self._dispatch.line
         self._evaluation = _evaluation(s, self.clock)
@@ -116,6 +116,7 @@ class Router:
             self._accounts, self._dispatch, self.clock, self._recorder, self._evaluation
         )  # fmt: skip
         self._listeners: list[Callable[[Request, Outcome], None]] = []
+        self._recorder.traces = _traces(self)
 
     @classmethod
     def from_config(
@@ -159,9 +160,7 @@ class Router:
             self._recorder.refused(request, plan)
             raise NoEligibleModel(plan.refusals)
         self._treasury.open()
-        policy.observe(scene, plan.candidates[0].id)
-        if self._pace is not None:
-            self._pace.arrived()
+        self._trials.carried_out(policy, scene, plan)
         self.planner.balance.took_turn()
         if self.planner.explorer is not None:
             self.planner.explorer.took(tried.extra_pico, self.clock.now())
@@ -172,7 +171,10 @@ class Router:
             if self._evaluation.takes(request, paired=paired):
                 teach = partial(self._evaluated, request.id)
                 endpoint, ended = self._evaluation.watching(request, endpoint, ended, teach)
-        return Run(request, plan, machine, endpoint, self.clock, ended)
+        run = Run(request, plan, machine, endpoint, self.clock, ended)
+        if self._recorder.traces is not None:
+            run.caller = self._recorder.traces.caller(request)
+        return run
 
     @property
     def prepares(self) -> bool:
@@ -293,7 +295,7 @@ class Router:
             return
         self._trials.policy_of(self.planner, run.plan).settled(run.plan.candidates[0], outcome)
         signs = self._lessons.ended(request, run.plan, outcome, run.reply, self.clock.now())
-        self._recorder.decided(request, run.plan, outcome, run.reply, aside)
+        self._recorder.decided(request, run.plan, outcome, run.reply, aside, run.caller)
         for sign in signs:
             self._recorder.signed(*sign)
         for listener in self._listeners:
@@ -413,6 +415,21 @@ def _recorder(sinks: Sinks, registry: Registry, s: Settings, clock: Clock, meani
         sinks, s.name, clock.unix, cards=registry.cards, policy=(s.policy.model_dump(), s.rules), seed=s.policy.seed,
         content=s.telemetry.capture_content, traits=_hasher() if s.telemetry.hashed_words else None,
         embedding=None if meanings is None else meanings.took,
+    )  # fmt: skip
+
+
+def _traces(router: Router) -> Traces | None:
+    """Spans and metrics, if they are wanted; ConfigError where OpenTelemetry's API is not installed."""
+    told = router.settings.telemetry
+    if not told.otel.on:
+        return None
+    try:
+        from capability_router.telemetry.otel.tracing import Tracing  # here, because it loads OpenTelemetry
+    except ModuleNotFoundError as error:
+        raise ConfigError("telemetry.otel needs opentelemetry-api: install capability-router[otel]") from error
+    return Tracing(
+        router, router.registry, router.sinks, attempts=told.otel.attempts, content=told.capture_content,
+        folded=canonical,
     )  # fmt: skip
 
 

@@ -49,6 +49,7 @@ class Trials:
                 raise ConfigError(str(error).replace("policy.", f"{place}.", 1)) from None
             return Second(policy, learner(block.state if block.name == "adaptive" else None))
 
+        self._pace = pace
         canary, shadow = settings.canary, settings.shadow
         self._canary = Canary(second("canary", canary), canary.share, canary.seed) if canary else None
         self._shadow = Shadow(second("shadow", shadow), shadow.execute, shadow.seed) if shadow else None
@@ -71,6 +72,12 @@ class Trials:
         aside = self._aside(decision, planner, now, stay) if alongside and not tried.at else None
         marked = plan if canary is None else Canary.marked(plan, taken=False)
         return Decided(marked, scene, planner.policy, aside, tried)
+
+    def carried_out(self, policy: Policy, scene: Scene, plan: Plan) -> None:
+        """What was decided by this policy is now done."""
+        policy.observe(scene, plan.candidates[0].id)
+        if self._pace is not None:
+            self._pace.arrived()
 
     def policy_of(self, planner: Planner, plan: Plan) -> Policy:
         """Whose plan it is."""

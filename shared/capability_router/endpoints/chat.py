@@ -58,6 +58,7 @@ def request_from_chat(
         follows=follows,
         routing=current_routing().merged(terms),
         payload=body,
+        roles=tuple(str(message.get("role", "user")) for message in chat),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Generator
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from capability_router.clock import Clock
 from capability_router.execution.drivers import adrive, drive
@@ -13,6 +13,14 @@ from capability_router.plan import Candidate, Plan
 from capability_router.request import Outcome, Reply, Request
 
 C = TypeVar("C")
+
+
+class Caller(Protocol):
+    """Who asks, as tracing knows them."""
+
+    def entered(self) -> None:
+        """The run is about to be iterated, here."""
+        ...
 
 
 class Run(Generic[C]):
@@ -28,6 +36,7 @@ class Run(Generic[C]):
         self.request, self.plan = request, plan
         self._machine, self._endpoint, self._clock, self._on_end = machine, endpoint, clock, on_end
         self._begun = False
+        self.caller: Caller | None = None  # where somebody traces
 
     def __iter__(self) -> Generator[C, None, None]:
         self._begin()
@@ -44,6 +53,8 @@ class Run(Generic[C]):
         if self._begun:
             raise RuntimeError(f"{self!r} was iterated before; start another for another answer")
         self._begun = True
+        if self.caller is not None:
+            self.caller.entered()
 
     @property
     def outcome(self) -> Outcome | None:

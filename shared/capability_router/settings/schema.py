@@ -281,6 +281,16 @@ class Hedge(Block):
     extra: Share = 0.05
 
 
+class Otel(Block):
+    """OpenTelemetry's spans and metrics. `attempts`: who makes the spans of attempts, see docs/tracing.md.
+
+    A block that is written is on, unless it says `on: false`.
+    """
+
+    on: Flag = True
+    attempts: Annotated[Literal["auto", "always", "never"], PlainValidator(choice("auto", "always", "never"))] = "auto"
+
+
 class Evaluate(Block):
     """Of the answers that an `evaluator` scores: their `share`, how many `at_once` and `waiting`, seconds for each.
 
@@ -333,6 +343,12 @@ class Telemetry(Block):
     log: Flag = False
     capture_content: Flag = False
     hashed_words: Flag = False
+    otel: Otel = Otel(on=False)
+
+    @field_validator("otel", mode="before")
+    @classmethod
+    def _switched(cls, value: Any) -> Any:
+        return {"on": value} if isinstance(value, bool) else value
 
     @field_validator("jsonl", mode="before")
     @classmethod

@@ -29,6 +29,22 @@ class Refused(Planned, Protocol):
     def reason(self) -> str: ...
 
 
+class Traces(Protocol):
+    """OpenTelemetry, where it is switched on."""
+
+    def caller(self, request: Request) -> Any:
+        """Who calls at this moment, to be given back when the request is over."""
+        ...
+
+    def over(self, request: Request, plan: Any, outcome: Outcome, reply: Reply, at: float, caller: Any) -> None:
+        """One request is over; `caller` None = it begins and ends now."""
+        ...
+
+    def shadowed(self, request_id: str, outcome: Outcome, at: float) -> None:
+        """A shadow's call is over."""
+        ...
+
+
 class Recorder:
     """`router`: its name. `traits` gives what is seen of a request, its words as hashes; None = it is not recorded.
     `embedding` gives what a request's embedding took, by its id.
@@ -42,6 +58,7 @@ class Recorder:
         embedding: Callable[[str], dict[str, Any] | None] | None = None,
     ) -> None:  # fmt: skip
         self.sinks, self._router, self._unix = sinks, router, unix
+        self.traces: Traces | None = None
         self._content, self._traits, self._embedding = content, traits, embedding
         self._cards, self._policy, self._seed = cards, policy, seed
 
@@ -51,9 +68,12 @@ class Recorder:
         return Basis(digest(list(self._cards)), digest(self._policy), self._seed)
 
     def decided(
-        self, request: Request, plan: Planned, outcome: Outcome, reply: Reply, aside: Planned | None = None
-    ) -> None:
-        """One request is over."""
+        self, request: Request, plan: Planned, outcome: Outcome, reply: Reply, aside: Planned | None = None,
+        caller: Any = None,
+    ) -> None:  # fmt: skip
+        """One request is over. `caller`: what `traces` said of it when it began."""
+        if self.traces is not None:
+            self.traces.over(request, plan, outcome, reply, self._unix(), caller)
         if not self.sinks:
             return
         record = decision_record(
@@ -69,12 +89,14 @@ class Recorder:
 
     def refused(self, request: Request, plan: Refused) -> None:
         """No model can take the request: nothing was sent."""
-        if self.sinks:
+        if self.sinks or self.traces is not None:
             nobody = Outcome(request.id, None, "", (), plan.reason, plan.policy, 0, 0.0, None, Usage())
             self.decided(request, plan, nobody, Reply())
 
     def shadowed(self, request_id: str, outcome: Outcome) -> None:
         """A shadow's call, made beside the request of this id, is over."""
+        if self.traces is not None:
+            self.traces.shadowed(request_id, outcome, self._unix())
         if self.sinks:
             self.sinks.write(shadow_record(request_id, outcome, at=self._unix(), router=self._router))
 

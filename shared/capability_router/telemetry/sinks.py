@@ -54,6 +54,7 @@ class Sinks:
 
     def __init__(self, sinks: Sequence[Sink] = ()) -> None:
         self._couriers = [Courier(sink) for sink in sinks]
+        self._beside: list[Courier] = []
 
     def __bool__(self) -> bool:
         return bool(self._couriers)
@@ -61,11 +62,19 @@ class Sinks:
     @property
     def dropped(self) -> int:
         """Records that a sink did not get: it failed, or was too far behind."""
-        return sum(courier.losses.count for courier in self._couriers)
+        return sum(courier.losses.count for courier in self._all)
 
     def add(self, sink: Sink | Callable[[Record], object]) -> None:
         """Send further records there too; a function is called with each. ConfigError for what is neither."""
         self._couriers = [*self._couriers, Courier(_as_sink(sink))]
+
+    def beside(self, courier: Courier) -> None:
+        """Count, wait for and close this one too; what it carries are no decision records."""
+        self._beside = [*self._beside, courier]
+
+    @property
+    def _all(self) -> list[Courier]:
+        return [*self._couriers, *self._beside]
 
     def write(self, record: Record) -> None:
         """Give the record to each sink."""
@@ -74,11 +83,11 @@ class Sinks:
 
     def flush(self, timeout_s: float = 10.0) -> bool:
         """Wait until each sink has all records so far; False = one has not within `timeout_s`."""
-        return False not in [courier.flush(timeout_s) for courier in self._couriers]  # of all, also after a slow one
+        return False not in [courier.flush(timeout_s) for courier in self._all]  # of all, also after a slow one
 
     def close(self) -> None:
         """Close every sink, when it has what was for it."""
-        for courier in self._couriers:
+        for courier in self._all:
             courier.close()
 
 

@@ -1,0 +1,1 @@
+"""OpenTelemetry's spans and metrics of what a router does. Needs `opentelemetry-api`; the SDK is the application's."""

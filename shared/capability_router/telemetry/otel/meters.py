@@ -1,0 +1,119 @@
+"""Measures requests that are over, and the routers' models and budgets whenever it is asked.
+
+One set of instruments for the process: OpenTelemetry wants each name once. What belongs to which router is told by
+the attribute `capability_router.router`.
+"""
+
+from __future__ import annotations
+
+import logging
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from typing import Any, Protocol
+
+from opentelemetry import metrics
+from opentelemetry.metrics import CallbackOptions, Observation
+
+from capability_router.errors import RouterError
+from capability_router.request import AttemptRecord
+from capability_router.telemetry.otel import attributes, names
+from capability_router.telemetry.otel.over import Over
+
+log = logging.getLogger("capability_router")
+STATES = {"closed": 0, "half_open": 1, "open": 2, "isolated": 3}
+_ROUTER, _CANDIDATE = f"{names.OWN}.router", f"{names.OWN}.candidate"
+
+
+class Standing(Protocol):
+    """A router's budgets."""
+
+    def rows(self) -> Sequence[Any]: ...
+
+
+class Watched(Protocol):
+    """A router, as far as its state is measured."""
+
+    name: str
+
+    @property
+    def budgets(self) -> Standing: ...
+    def health(self) -> list[dict[str, Any]]: ...
+
+
+class Meters:
+    """The instruments. They write to the application's meter provider, whenever it is set."""
+
+    def __init__(self, version: str) -> None:
+        meter = metrics.get_meter(names.SCOPE, version, schema_url=names.SCHEMA_URL)
+        self._watched: weakref.WeakKeyDictionary[Watched, str] = weakref.WeakKeyDictionary()
+        self._duration = meter.create_histogram(
+            names.DURATION, "s", "How long a call of a model took.",
+            explicit_bucket_boundaries_advisory=names.DURATION_S,
+        )  # fmt: skip
+        self._first_chunk = meter.create_histogram(
+            names.TO_FIRST_CHUNK, "s", "How long a stream's first chunk took.",
+            explicit_bucket_boundaries_advisory=names.DURATION_S,
+        )  # fmt: skip
+        self._tokens = meter.create_histogram(
+            names.TOKEN_USAGE, "{token}", "Tokens of a call.", explicit_bucket_boundaries_advisory=names.TOKENS
+        )
+        self._requests = meter.create_counter(names.REQUESTS, "{request}", "Requests that are over.")
+        self._cost = meter.create_counter(names.COST, "{USD}", "What calls cost, as far as it is known.")
+        meter.create_observable_gauge(
+            names.BREAKER, [self._breakers], "{state}", "0 closed, 1 half open, 2 open, 3 isolated."
+        )
+        meter.create_observable_gauge(names.BUDGET, [self._budgets], "{USD}", "What a cap leaves, calls under way off.")
+
+    def watch(self, router: Watched, place: str) -> None:
+        """Measure its state from now on, as long as somebody holds it. `place`: where it is, as another's model."""
+        self._watched[router] = place
+
+    def places(self) -> frozenset[str]:
+        """Where the routers are that are measured."""
+        return frozenset(list(self._watched.values()))
+
+    def count(self, over: Over) -> None:
+        """One request, or a shadow's call, with its attempts."""
+        if not over.shadow_of:
+            told = {f"{names.OWN}.outcome": over.ended_as, f"{names.OWN}.policy": over.outcome.policy}
+            self._requests.add(1, {_ROUTER: over.router, **told})
+        for attempt in over.outcome.attempts:
+            if not over.told_by_itself(attempt):
+                self._call(over, attempt)
+
+    def _call(self, over: Over, attempt: AttemptRecord) -> None:
+        beside = {_ROUTER: over.router, _CANDIDATE: attempt.model, **attributes.of_call(over, attempt)}
+        self._duration.record(attempt.elapsed_s, beside)
+        beside = {name: value for name, value in beside.items() if name != names.ERROR}  # of the duration alone
+        if over.stream and attempt.ttft_s is not None:
+            self._first_chunk.record(attempt.ttft_s, beside)
+        for kind, tokens in (("input", attempt.usage.input_tokens), ("output", attempt.usage.output_tokens)):
+            if tokens:
+                self._tokens.record(tokens, {**beside, names.TOKEN_TYPE: kind})
+        if attempt.cost_pico:
+            self._cost.add(attempt.cost_pico / 1e12, beside)
+
+    def _breakers(self, _: CallbackOptions) -> Iterable[Observation]:
+        for router in list(self._watched):
+            for row in router.health():
+                yield Observation(STATES[row["state"]], {_ROUTER: router.name, _CANDIDATE: row["model"]})
+
+    def _budgets(self, _: CallbackOptions) -> Iterable[Observation]:
+        for router in list(self._watched):
+            for row in _rows(router):
+                place = {f"{names.OWN}.scope": row["scope"], f"{names.OWN}.window": row["window"]}
+                yield Observation(row["left_usd"], {_ROUTER: router.name, **place})
+
+
+def _rows(router: Watched) -> Iterator[Any]:
+    try:
+        yield from router.budgets.rows()
+    except RouterError as error:  # its store is away; the other routers' budgets are measured all the same
+        log.debug("the budgets of %r can't be measured: %s", router.name, error)
+
+
+@cache
+def meters(version: str) -> Meters:
+    """The process's own."""
+    return Meters(version)

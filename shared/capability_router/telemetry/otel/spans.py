@@ -1,0 +1,74 @@
+"""Makes the spans of a request when it is over, with the times at which things were."""
+
+from __future__ import annotations
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+
+from capability_router.request import AttemptRecord
+from capability_router.telemetry.otel import attributes, names
+from capability_router.telemetry.otel.instrumentors import of_an_instrumentor
+from capability_router.telemetry.otel.over import Over
+
+ATTEMPT = f"{names.OWN}.attempt"
+"""The event of an attempt on a span that is somebody else's."""
+
+
+class Spans:
+    """The spans go to the application's tracer provider, whenever it is set."""
+
+    def __init__(self, version: str) -> None:
+        self._tracer = trace.get_tracer(names.SCOPE, version, schema_url=names.SCHEMA_URL)
+
+    def tell(self, over: Over) -> None:
+        """The router's span, below the caller's, with its attempts; where those have spans, what they lack."""
+        caller = over.caller
+        if not caller.seen:
+            self._route(over, caller.context, attempts=over.traced)
+        elif (theirs := caller.open_span) is not None:
+            theirs.set_attributes(attributes.of_request(over))
+            _events(theirs, over)
+        elif not _told_by_metadata(over):
+            self._route(over, caller.below, attempts=False)
+
+    def _route(self, over: Over, context: Context, *, attempts: bool) -> None:
+        span = self._tracer.start_span(
+            f"route {over.router}", context=context, kind=SpanKind.INTERNAL,
+            attributes=attributes.of_request(over), start_time=over.ns(0.0),
+        )  # fmt: skip
+        if attempts:
+            within = trace.set_span_in_context(span, context)
+            for attempt in over.outcome.attempts:
+                self._attempt(over, attempt, within)
+        else:
+            _events(span, over)
+        _judged(span, attributes.error_of(over), over.outcome.reason)
+        span.end(over.ns(over.outcome.elapsed_s))
+
+    def _attempt(self, over: Over, attempt: AttemptRecord, within: Context) -> None:
+        error = attempt.fault if attributes.is_error(attempt) else None
+        if over.told_by_itself(attempt):
+            name, kind, told = f"attempt {attempt.model}", SpanKind.INTERNAL, attributes.own(attempt)
+        else:
+            name, kind = f"{names.CHAT} {over.serves(attempt).model}", SpanKind.CLIENT
+            told = attributes.of_attempt(over, attempt)
+        began = over.ns(attempt.started_s)
+        span = self._tracer.start_span(name, context=within, kind=kind, attributes=told, start_time=began)
+        _judged(span, error, attempt.detail)
+        span.end(over.ns(attempt.started_s + attempt.elapsed_s))
+
+
+def _told_by_metadata(over: Over) -> bool:
+    """As LangChain's own kind of tracer is; one that keeps its span of the run current reads less of it."""
+    return over.routing.framework == "langchain" and not of_an_instrumentor(trace.get_current_span(over.caller.context))
+
+
+def _events(span: Span, over: Over) -> None:
+    for attempt in over.outcome.attempts:
+        span.add_event(ATTEMPT, attributes.own(attempt), over.ns(attempt.started_s + attempt.elapsed_s))
+
+
+def _judged(span: Span, error: str | None, why: str) -> None:
+    if error is not None:
+        span.set_status(Status(StatusCode.ERROR, why or error))

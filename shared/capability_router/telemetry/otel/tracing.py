@@ -1,0 +1,115 @@
+"""A router's door to OpenTelemetry: takes note of who calls, and hands on what became of it, in a thread of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Protocol
+
+from opentelemetry.context import Context, get_current
+
+from capability_router.address import joint
+from capability_router.request import Outcome, Reply, Request
+from capability_router.routing import Routing
+from capability_router.telemetry.courier import Courier, Record
+from capability_router.telemetry.otel.instrumentors import instrumented
+from capability_router.telemetry.otel.meters import Meters, Watched, meters
+from capability_router.telemetry.otel.names import provider_name
+from capability_router.telemetry.otel.over import Caller, Content, Over, Served
+from capability_router.telemetry.otel.spans import Spans
+from capability_router.telemetry.sinks import Sinks
+
+
+class Sourced(Protocol):
+    """A registered model: its `card` and its `address`."""
+
+    @property
+    def card(self) -> Any: ...
+    @property
+    def address(self) -> Any: ...
+
+
+class Decided(Protocol):
+    """A plan."""
+
+    @property
+    def candidates(self) -> tuple[Any, ...]: ...
+    @property
+    def refusals(self) -> tuple[Any, ...]: ...
+
+
+class OtelSink:
+    """Makes spans and measures. What an exporter raises, or how long it takes, is between the two of them."""
+
+    def __init__(self, spans: Spans, measured: Meters) -> None:
+        self._spans, self._meters = spans, measured
+
+    def write(self, record: Record) -> None:
+        """Of one request that is over."""
+        over: Over = record["over"]._replace(tracing=self._meters.places())
+        self._meters.count(over)
+        self._spans.tell(over)
+
+    def close(self) -> None:
+        """Nothing: the providers are the application's."""
+
+    def __repr__(self) -> str:
+        return "OpenTelemetry"
+
+
+class Tracing:
+    """`attempts`: who makes the spans of attempts, "auto" (an instrumentor, if one is at work), "always" or "never"
+
+    the router. `folded` gives a provider's one name. `content`: spans have the messages' and the answer's text.
+    """
+
+    def __init__(
+        self, router: Watched, entries: Iterable[Sourced], sinks: Sinks, *, attempts: str, content: bool,
+        folded: Callable[[str], str],
+    ) -> None:  # fmt: skip
+        self._name, self._attempts, self._content = router.name, attempts, content
+        self._served = dict(_served(entries, folded))
+        made = _version()
+        measured = meters(made)
+        measured.watch(router, joint(entry.address for entry in entries).base_url)
+        self._courier = Courier(OtelSink(Spans(made), measured))
+        sinks.beside(self._courier)
+
+    def caller(self, request: Request) -> Caller:
+        """Who calls at this moment."""
+        return Caller(get_current(), self._attempts == "auto" and instrumented(request.routing.framework))
+
+    def over(
+        self, request: Request, plan: Decided, outcome: Outcome, reply: Reply, at: float, caller: Caller | None
+    ) -> None:
+        """One request is over. `caller`: as it was at the beginning; None = it begins and ends now."""
+        told = self._told(outcome, at, caller or self.caller(request), request.routing)
+        content = Content(request.roles, request.texts, reply.text) if self._content else None
+        self._hand_on(told._replace(
+            stream=request.stream, refusals=len(plan.refusals), nobody=not plan.candidates, asked=request.model,
+            told=reply.model, content=content,
+        ))  # fmt: skip
+
+    def shadowed(self, request_id: str, outcome: Outcome, at: float) -> None:
+        """A shadow's call is over: a trace of its own, for nobody waits for it."""
+        self._hand_on(self._told(outcome, at, Caller(Context()), Routing())._replace(shadow_of=request_id))
+
+    def _told(self, outcome: Outcome, at: float, caller: Caller, routing: Routing) -> Over:
+        return Over(self._name, at, outcome, caller, self._served, routing, traced=self._attempts != "never")
+
+    def _hand_on(self, over: Over) -> None:
+        self._courier.write({"over": over})
+
+
+def _served(entries: Iterable[Sourced], folded: Callable[[str], str]) -> Iterable[tuple[str, Served]]:
+    for entry in entries:
+        card = entry.card
+        provider = provider_name(card.provider, folded(card.provider))
+        yield card.id, Served.at(provider, card.model or card.id, entry.address.base_url)
+
+
+def _version() -> str:
+    try:
+        return version("capability-router")
+    except PackageNotFoundError:  # a source folder on the path
+        return ""
