@@ -1,4 +1,4 @@
-"""The money of one router: the stores it is kept in, the ledger, the budgets, and the thread that tells the store."""
+"""The money of one router: its stores, the ledger, the budgets and the pace at which they last, the thread that tells."""
 
 from __future__ import annotations
 
