@@ -13,7 +13,7 @@ from langchain_core.utils.function_calling import convert_to_openai_function, co
 from langchain_core.utils.pydantic import is_basemodel_subclass
 
 from capability_router.errors import ConfigError
-from langchain_router.messages.withheld import checked
+from langchain_router.messages.withheld import Checked
 
 Method = Literal["json_schema", "function_calling", "json_mode"]
 METHODS: tuple[Method, ...] = ("json_schema", "function_calling", "json_mode")
@@ -78,7 +78,7 @@ def with_parser(bound: Runnable[Any, Any], parser: Runnable[Any, Any], *, includ
     A refusal, or what a content filter stopped, is an AnswerWithheld.
     """
     if not include_raw:
-        return bound | checked() | parser
-    parsed = RunnablePassthrough.assign(parsed=itemgetter("raw") | checked() | parser, parsing_error=lambda _: None)
+        return bound | Checked() | parser
+    parsed = RunnablePassthrough.assign(parsed=itemgetter("raw") | Checked() | parser, parsing_error=lambda _: None)
     failed = RunnablePassthrough.assign(parsed=lambda _: None)
     return RunnableMap(raw=bound) | parsed.with_fallbacks([failed], exception_key="parsing_error")

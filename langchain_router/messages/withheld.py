@@ -10,7 +10,7 @@ from typing import Any
 
 from langchain_core import exceptions
 from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.runnables import Runnable, RunnableGenerator
+from langchain_core.runnables import Runnable, RunnableConfig
 
 from capability_router.request import Finish
 from langchain_router.messages.replies import finish_of
@@ -53,22 +53,36 @@ def _told(message: BaseMessage) -> str:
     return "no structured answer: the model refused" if refuses else ""
 
 
-def _checked(messages: Iterator[Any]) -> Iterator[Any]:
-    ends = _Ends()
-    for message in messages:
-        ends.see(message)
-        yield message
-    ends.check()
+class Checked(Runnable[Any, Any]):
+    """Gives each message on, and raises AnswerWithheld at the end of an answer that is none. It is no run in traces."""
 
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        """The message itself."""
+        ends = _Ends()
+        ends.see(input)
+        ends.check()
+        return input
 
-async def _achecked(messages: AsyncIterator[Any]) -> AsyncIterator[Any]:
-    ends = _Ends()
-    async for message in messages:
-        ends.see(message)
-        yield message
-    ends.check()
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        """The message itself; there is nothing to wait for."""
+        return self.invoke(input)
 
+    def transform(
+        self, input: Iterator[Any], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Iterator[Any]:  # fmt: skip
+        """The messages themselves."""
+        ends = _Ends()
+        for message in input:
+            ends.see(message)
+            yield message
+        ends.check()
 
-def checked() -> Runnable[Any, Any]:
-    """Gives each message on, and raises AnswerWithheld at the end of an answer that is none."""
-    return RunnableGenerator(_checked, _achecked)
+    async def atransform(
+        self, input: AsyncIterator[Any], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[Any]:
+        """The messages themselves."""
+        ends = _Ends()
+        async for message in input:
+            ends.see(message)
+            yield message
+        ends.check()
