@@ -1,4 +1,4 @@
-"""The money of one router: its stores, the ledger, the budgets and the pace at which they last, the thread that tells."""
+"""The money of one router: its stores, the ledger, the budgets, their pace, and the thread that tells the store."""
 
 from __future__ import annotations
 

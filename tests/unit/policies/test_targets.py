@@ -70,6 +70,7 @@ def test_above_the_best_everything_goes_to_the_best(seed: int) -> None:
     done = run(mixed, seed, 400, cost_target_usd=1e3, latency_weight=0)
     best = [max(r.quality for r in rows) for rows in _same(mixed, seed, 400)]
     assert [t.quality for t in done.took] == pytest.approx(best, abs=0.001)
+    assert "the best are within $1,000 per request: now $0.0" in done.policy.reason(done.last, done.last.rows[4])
 
 
 def _same(workload: Workload, seed: int, count: int) -> list[list[Row]]:

@@ -157,6 +157,8 @@ def _cost_told(weights: Weights, cost: Price) -> str:
     if not cost.met:
         return f"the cheapest, as no choice keeps {wanted}: ${_figures(cost.least)} at best"
     now = "" if cost.now is None else f": now ${_figures(cost.now)}"
+    if weights.slack:
+        return f"the best are within {wanted}{now}"
     worth = f"a quality point may cost ${_figures(1.0 / weights.price)}" if weights.price else "quality costs nothing"
     return f"{worth}, to keep {wanted}{now}"
 
