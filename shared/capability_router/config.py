@@ -47,10 +47,10 @@ __all__ = ["Settings", "load"]
 class Settings:
     """Everything a router is told but its adapter. Durations in seconds, money in USD.
 
-        `policy`: name, quality_target, min_quality, cost_weight, latency_weight, weights, exploration,
-        exploration_usd_per_day, state, seed. `retry`: attempts, per_target, budget_ratio, budget_floor,
-    wait(n), max_wait_s. `hedge`: on, after_s, extra. `telemetry`: jsonl, rotate_mb, keep, log, hashed_words,
-    capture_content, otel(on, attempts).
+    `policy`: name, quality_target, cost_target_usd, latency_target_s, budget_pacing, min_quality, cost_weight,
+    latency_weight, weights, exploration, exploration_usd_per_day, state, seed. `retry`: attempts, per_target,
+    budget_ratio, budget_floor, wait(n), max_wait_s. `hedge`: on, after_s, extra. `telemetry`: jsonl, rotate_mb, keep,
+    log, hashed_words, capture_content, otel(on, attempts).
     `tenants`: tenant -> the only models it may use. `store`: its URL. `counter` of tokens: "estimate",
     "tiktoken", "model", or a function of a text. `shadow`, `canary`: second policies.
     `evaluator`: what scores answers, as `evaluate` says; pickles leave it out.
@@ -103,6 +103,11 @@ class Settings:
             *_forgetful(self),
         ]
         return replace(self, warnings=tuple(dict.fromkeys(found)))
+
+    @property
+    def paced(self) -> bool:
+        """Whether any policy is to make caps last."""
+        return any(block is not None and block.budget_pacing for block in (self.policy, self.shadow, self.canary))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A read-only mapping can't be pickled, so it travels as a dict. An evaluator may hold keys and stays here."""
@@ -211,11 +216,17 @@ def _idle(words: Words) -> list[str]:
 
 
 def _unpriced(settings: Settings, cards: Iterable[ModelCard]) -> list[str]:
-    """A cap can't hold for a model whose price nobody knows. (An evaluator may well ask none of these.)"""
-    if all(spec.scope == f"tag:{EVALUATION_TAG}" for spec in settings.budgets):
+    """A cap can't hold for a model whose price nobody knows, nor can an average.
+
+    (An evaluator may well ask none of these.)
+    """
+    capped = any(spec.scope != f"tag:{EVALUATION_TAG}" for spec in settings.budgets)
+    aims = settings.policy.name == "adaptive" and settings.policy.cost_target_usd is not None
+    if not (capped or aims):
         return []
+    which = "budgets are" if capped else "policy.cost_target_usd is"
     return [
-        f"budgets are set, but the price of {card.id} is unknown, so its calls can't be counted; "
+        f"{which} set, but the price of {card.id} is unknown, so its calls can't be counted; "
         "give its card a price (input_mtok, output_mtok)"
         for card in cards
         if card.price is None or not card.price.known

@@ -36,6 +36,7 @@ from capability_router.nearest import nearest
 from capability_router.plan import Plan
 from capability_router.policies.affinity import Affinity
 from capability_router.policies.affordable import within_budgets
+from capability_router.policies.averages.pace import Pace
 from capability_router.policies.balance import Balance
 from capability_router.policies.base import Knowledge
 from capability_router.policies.choice import choose_policy
@@ -104,10 +105,10 @@ class Router:
             self._watchers.append(Prober(self, able).heard)
         learned = cache(partial(_learner, s, self.store, self._meanings))  # once for each state, whoever reads it
         known = learned(s.policy.state if s.policy.name == "adaptive" else None)
-        self.planner = _planner(registry, s, self.board, known)
+        self.planner = _planner(registry, s, self.board, known, self._treasury.pace)
         self._trying(known)
         self._lessons = _lessons(self.planner, registry)
-        self._trials = Trials(s, registry.matches, learned)
+        self._trials = Trials(s, registry.matches, learned, self._treasury.pace)
         self._dispatch = Dispatch(s, registry, self.board)
         self.line = self._dispatch.line
         self._evaluation = _evaluation(s, self.clock)
@@ -159,7 +160,7 @@ class Router:
             self._recorder.refused(request, plan)
             raise NoEligibleModel(plan.refusals)
         self._treasury.open()
-        policy.observe(scene)
+        self._trials.carried_out(policy, scene, plan)
         self.planner.balance.took_turn()
         if self.planner.explorer is not None:
             self.planner.explorer.took(tried.extra_pico, self.clock.now())
@@ -292,6 +293,7 @@ class Router:
         outcome, request = run.outcome, run.request
         if outcome is None:
             return
+        self._trials.policy_of(self.planner, run.plan).settled(run.plan.candidates[0], outcome)
         signs = self._lessons.ended(request, run.plan, outcome, run.reply, self.clock.now())
         self._recorder.decided(request, run.plan, outcome, run.reply, aside, run.caller)
         for sign in signs:
@@ -353,11 +355,11 @@ class Router:
         return _remade, (self.registry, self.settings, self.planner.count if self.settings.counter == "model" else None)
 
 
-def _planner(registry: Registry, s: Settings, board: Board, known: Knowledge | None) -> Planner:
+def _planner(registry: Registry, s: Settings, board: Board, known: Knowledge | None, pace: Pace | None) -> Planner:
     if known is not None:
         known.registered(list(registry.entries))
     return Planner(
-        registry, Roster(registry.cards), choose_policy(s.policy, registry.matches), Prior(_stated(registry)),
+        registry, Roster(registry.cards), choose_policy(s.policy, registry.matches, pace), Prior(_stated(registry)),
         Lengths(), board, Balance(registry.cards), s.unknown, s.tenants, count=counter_of(s.counter),
         learned=known, signs=_signs(s),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The money of one router: the stores it is kept in, the ledger, the budgets, and the thread that tells the store."""
+"""The money of one router: its stores, the ledger, the budgets, their pace, and the thread that tells the store."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from capability_router.money.budget.budgets import Budgets, StoreTerms
 from capability_router.money.budget.teller import Teller
 from capability_router.money.ledger.books import CALLS_KEPT
 from capability_router.money.ledger.ledger import Ledger
+from capability_router.policies.averages.pace import Pace
 from capability_router.stores.base import Store
 from capability_router.stores.opening import open_store
 
@@ -33,6 +34,7 @@ class Treasury:
             settings.budgets, registry.matches, room=self.store.budgets, clock=clock, terms=terms,
             marks=registry.marks,
         )  # fmt: skip
+        self.pace = Pace(self.budgets.rests, clock.unix) if settings.paced else None
         told = settings.budgets and not self.store.budgets.inline
         self._teller = Teller(self.budgets) if told else None
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from capability_router.errors import ConfigError
 from capability_router.plan import Plan
 from capability_router.policies.affinity import Stay
+from capability_router.policies.averages.pace import Pace
 from capability_router.policies.base import Knowledge, Policy, Scene
 from capability_router.policies.canary import Canary
 from capability_router.policies.choice import choose_policy
@@ -38,14 +39,17 @@ class Decided(NamedTuple):
 class Trials:
     """The canary and the shadow that the settings name, if any."""
 
-    def __init__(self, settings: Settings, matches: Callable[[str], Sequence[str]], learner: Learn) -> None:
+    def __init__(
+        self, settings: Settings, matches: Callable[[str], Sequence[str]], learner: Learn, pace: Pace | None = None
+    ) -> None:  # fmt: skip
         def second(place: str, block: PolicyBlock) -> Second:
             try:
-                policy = choose_policy(block, matches)
+                policy = choose_policy(block, matches, pace)
             except ConfigError as error:
                 raise ConfigError(str(error).replace("policy.", f"{place}.", 1)) from None
             return Second(policy, learner(block.state if block.name == "adaptive" else None))
 
+        self._pace = pace
         canary, shadow = settings.canary, settings.shadow
         self._canary = Canary(second("canary", canary), canary.share, canary.seed) if canary else None
         self._shadow = Shadow(second("shadow", shadow), shadow.execute, shadow.seed) if shadow else None
@@ -68,6 +72,16 @@ class Trials:
         aside = self._aside(decision, planner, now, stay) if alongside and not tried.at else None
         marked = plan if canary is None else Canary.marked(plan, taken=False)
         return Decided(marked, scene, planner.policy, aside, tried)
+
+    def carried_out(self, policy: Policy, scene: Scene, plan: Plan) -> None:
+        """What was decided by this policy is now done."""
+        policy.observe(scene, plan.candidates[0].id)
+        if self._pace is not None:
+            self._pace.arrived()
+
+    def policy_of(self, planner: Planner, plan: Plan) -> Policy:
+        """Whose plan it is."""
+        return self._canary.second.policy if plan.canary and self._canary is not None else planner.policy
 
     def _aside(self, decision: Decision, planner: Planner, now: float, stay: Stay) -> Aside | None:
         if self._shadow is None or not decision.plan.candidates:

@@ -201,6 +201,28 @@ def test_everything_wrong_is_told_at_once():
         ({"policy": {"rules": [{"when": {"max_input_tokens": -1}, "then": "a"}]}}, "max_input_tokens must be a whole"),
         ({"policy": {"rules": [{"when": {}}]}}, r"policy.rules\[0\].then is missing"),
         ({"policy": {"quality_target": 1.5}}, "policy.quality_target must be a number, 0 or more and at most 1"),
+        ({"policy": {"cost_target_usd": 0}}, "policy.cost_target_usd must be a finite number, above 0"),
+        ({"policy": {"latency_target_s": -1}}, "policy.latency_target_s must be a duration above 0"),
+        ({"policy": {"quality_target": 0.8, "cost_target_usd": 0.01}}, "policy has quality_target and cost_target_usd"),
+        ({"policy": {"budget_pacing": True}}, "policy.budget_pacing needs a global cap whose window ends"),
+        (
+            {"policy": {"budget_pacing": True}, "budgets": [{"scope": "tenant:a", "limit_usd": 1, "window": "day"}]},
+            "policy.budget_pacing needs a global cap",
+        ),
+        (
+            {
+                "canary": {"name": "adaptive", "share": 0.5, "budget_pacing": True},
+                "budgets": [{"scope": "global", "limit_usd": 1, "window": "total"}],
+            },
+            "canary.budget_pacing needs a global cap",
+        ),
+        (
+            {
+                "policy": {"quality_target": 0.8, "budget_pacing": True},
+                "budgets": [{"scope": "global", "limit_usd": 1, "window": "day"}],
+            },
+            "policy has quality_target and budget_pacing",
+        ),
         ({"policy": {"min_quality": math.nan}}, "policy.min_quality"),
         ({"policy": {"cost_weight": -1}}, "policy.cost_weight"),
         ({"policy": {"weights": {"qality": 1}}}, "did you mean 'quality'"),

@@ -3,8 +3,9 @@
 lambda is the price of quality in quality points per USD. Without a target it follows the traffic:
 `cost_weight` quality points for what the strongest model's mean call costs. With a `quality_target`
 it is the dual of that target over recent requests (dual.py), so money is spent where it buys
-quality. (A per-request "cheapest that reaches the target" closes a half to a quarter as much of the
-gap to the oracle on recorded outcomes.)
+quality. Targets of cost and of latency, and caps that are to last, set the weights likewise
+(averages/steering.py). (A per-request "cheapest that reaches the target" closes a half to a quarter as much
+of the gap to the oracle on recorded outcomes.)
 """
 
 from __future__ import annotations
@@ -14,8 +15,12 @@ from collections.abc import Sequence
 from operator import attrgetter, itemgetter
 
 from capability_router.latch import Latch
+from capability_router.plan import Candidate
+from capability_router.policies.averages.pace import Pace
+from capability_router.policies.averages.steering import Sight, Steering, Weights, told
 from capability_router.policies.base import BELOW, Judgement, Row, Scene, Scored, Terms, told_cost
 from capability_router.policies.dual import WINDOW, Dual, Point
+from capability_router.request import Outcome
 
 COST_WEIGHT = 0.25
 LATENCY_WEIGHT = 0.01  # quality points per second
@@ -30,6 +35,8 @@ _FIRST = itemgetter(0)
 _SEEN = 0.005
 _UNPRICED = 10**10  # picodollars: an unknown cost among free models is not free
 _BELOW_FLOOR = -10.0  # behind every model that reaches the floor
+_NO_MATTER = 250.0  # as `cost_weight`, where quality is next to no matter
+_TIE = 1e-4  # as `cost_weight`, where cost is no matter: nobody is dearer for nothing
 
 
 class Aim:
@@ -60,6 +67,9 @@ class Adaptive:
         min_quality: float | None = None,
         cost_weight: float = COST_WEIGHT,
         latency_weight: float = LATENCY_WEIGHT,
+        cost_target_usd: float | None = None,
+        latency_target_s: float | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self._target, self._floor = quality_target, min_quality
         self._cost_weight, self._mu = cost_weight, latency_weight
@@ -68,22 +78,56 @@ class Adaptive:
         self._aims: dict[float, Aim] = {}
         self._seen = 0
         self._lock = Latch()
+        steers = not (cost_target_usd is None and latency_target_s is None and pace is None)
+        self._steering = Steering(cost_target_usd, latency_target_s, pace, latency_weight) if steers else None
+        self._weighed: tuple[Sequence[Row], Weights | None] = ((), None)
 
-    def observe(self, scene: Scene) -> None:
+    def observe(self, scene: Scene, chosen: str = "") -> None:
         """Take in a request that is really carried out; explaining one leaves the window alone."""
         rows = [row for row in scene.rows if not row.held] or scene.rows
         usd = (max(rows, key=_QUALITY).cost_pico or 0) / 1e12
         target = self._wanted(scene)
+        mu = self._mu if self._steering is None else self._steered(self._steering, scene, chosen).mu
         with self._lock:
             self._seen += 1
             self._strong_usd += (usd - self._strong_usd) / min(self._seen, WINDOW)
             if target is None and not self._aims:
                 return
-            points = self._open(_points(rows, self._mu))
+            points = self._open(_points(rows, mu))
             if target is None:
                 self._dual.observe(points)
             else:
                 self._aim(target, points)
+
+    def settled(self, chosen: Candidate, outcome: Outcome) -> None:
+        """What a request came to that was observed."""
+        if self._steering is not None:
+            with self._lock:
+                self._steering.settled(chosen, outcome)
+
+    def _steered(self, steering: Steering, scene: Scene, chosen: str) -> Weights:
+        """Tell the targets of a request; its weights as they were before it."""
+        sight, weights = self._sight(scene), self._weights(scene, steering)
+        price = weights.price
+        if price is None:
+            price = self._priced(scene, _points(scene.rows, weights.mu), weights)
+        asked = next((row for row in scene.rows if row.card.id == chosen), None) or self._pick(sight, weights, price)
+        with self._lock:
+            steering.observe(sight, weights, price, asked)
+        return weights
+
+    @staticmethod
+    def _pick(sight: Sight, weights: Weights, price: float) -> Row:
+        points = _points(sight.rows, weights.mu)
+        return max(zip(points, sight.rows, strict=True), key=lambda pair: pair[0].utility - price * pair[0].usd)[1]
+
+    def _sight(self, scene: Scene) -> Sight:
+        """What the targets choose from: neither models that are held, nor those below the floor, unless all are."""
+        rows = [row for row in scene.rows if not row.held] or scene.rows
+        rows = [row for row in rows if self._floor is None or row.quality >= self._floor] or rows
+        one = self._usual(() if self._strong_usd else _points(rows, 0.0), 1.0)
+        ruled = self._wanted(scene) is not None
+        return Sight(rows, _points, usual=self._cost_weight * one, tie=_TIE * one, ruled=ruled)
 
     def _open(self, points: list[Point]) -> list[Point]:
         """Without those below the floor, unless all are."""
@@ -103,10 +147,36 @@ class Adaptive:
         """Lambda for this request, in quality points per USD."""
         target = self._wanted(scene)
         if target is None:
-            reference = self._strong_usd or max(points, key=_QUALITY).usd
-            return self._cost_weight / reference if reference > 0 else 0.0
+            return self._usual(points, self._cost_weight)
         with self._lock:
             return self._for_target(target, self._open(list(points)))
+
+    def _usual(self, points: Sequence[Point], weight: float) -> float:
+        """The price at which the strongest model's mean call costs this many quality points."""
+        reference = self._strong_usd or max(points, key=_QUALITY).usd
+        return weight / reference if reference > 0 else 0.0
+
+    def _priced(self, scene: Scene, points: Sequence[Point], weights: Weights | None) -> float:
+        """Lambda, whoever sets it. Beside a latency target it stays finite: else both weights would rise for ever
+
+        where quality is above its target and the time is not.
+        """
+        if weights is None:
+            return self.price_of_quality(scene, points)
+        if weights.price is not None:
+            return weights.price
+        price = self.price_of_quality(scene, points)
+        return price if weights.wait is None else min(price, self._usual(points, _NO_MATTER))
+
+    def _weights(self, scene: Scene, steering: Steering) -> Weights:
+        """Those that targets of cost or latency ask for, as they were when the request was judged."""
+        rows, weights = self._weighed
+        if weights is None or rows is not scene.rows:
+            sight = self._sight(scene)
+            with self._lock:
+                weights = steering.weights(sight)
+            self._weighed = (scene.rows, weights)  # one value, since threads judge at the same time
+        return weights
 
     def _wanted(self, scene: Scene) -> float | None:
         own = scene.request.routing.quality_target
@@ -125,31 +195,36 @@ class Adaptive:
 
     def judge(self, scene: Scene) -> Judgement:
         """The utilities; models below `min_quality` rank last unless none reaches it."""
-        points = _points(scene.rows, self._mu)
-        price, floor = self.price_of_quality(scene, points), self._floor
+        weights = None if self._steering is None else self._weights(scene, self._steering)
+        points = _points(scene.rows, self._mu if weights is None else weights.mu)
+        price, floor = self._priced(scene, points, weights), self._floor
         if floor is not None and not any(p.quality >= floor for p in points):
             floor = None
-        scored = [_scored(p, price, floor, row.stays) for p, row in zip(points, scene.rows, strict=True)]
-        return Judgement(scored, self._settings(price, self._wanted(scene)))
+        below = 0.0 if floor is None else _below(points, price)
+        scored = [_scored(p, price, floor, row.stays, below) for p, row in zip(points, scene.rows, strict=True)]
+        return Judgement(scored, self._settings(price, self._wanted(scene), weights))
 
     def reason(self, scene: Scene, best: Row) -> str:
         """The trade that was made: against the next best where scores were learned from, else against the strongest."""
-        learned = self._learned(scene, best)
-        if learned:
-            return learned
+        weights = None if self._steering is None else self._weights(scene, self._steering)
+        trade = self._learned(scene, best, weights) or self._traded(scene, best)
+        targets = "" if weights is None else told(weights)
+        return f"{trade}; {targets}" if targets else trade
+
+    def _traded(self, scene: Scene, best: Row) -> str:
         strong = max(scene.rows, key=_QUALITY)
         own = f"quality {best.quality:.2f} at {told_cost(best)}"
         if strong.card.id == best.card.id:
             return f"strongest, and worth it: {own}"
         return f"{own}; {strong.card.id} has {strong.quality:.2f} at {told_cost(strong)}"
 
-    def _learned(self, scene: Scene, best: Row) -> str:
+    def _learned(self, scene: Scene, best: Row, weights: Weights | None) -> str:
         """What decided, in numbers, where scores of requests have a say; and who it would be but for them."""
         rows = [row for row in scene.rows if not row.held or row is best]
         if len(rows) < 2 or not any(_taught(row) for row in rows):
             return ""
-        points = _points(rows, self._mu)
-        price = self.price_of_quality(scene, points)
+        points = _points(rows, self._mu if weights is None else weights.mu)
+        price = self._priced(scene, points, weights)
         worth = [(p.utility - price * p.usd, row) for p, row in zip(points, rows, strict=True)]
         _, before = max(((w - row.quality + (row.believed or 0.0), row) for w, row in worth), key=_FIRST)
         _, other = max(((w, row) for w, row in worth if row is not best), key=_FIRST)
@@ -159,10 +234,13 @@ class Adaptive:
             f"at {told_cost(other)}; a dollar counts {_told(price)} quality points{moved}"
         )
 
-    def _settings(self, price: float, wanted: float | None) -> Terms:
-        target = () if wanted is None else (("quality_target", wanted),)
-        weights = (("cost_weight", self._cost_weight), ("latency_weight", self._mu))
-        return (("price_of_quality", round(price, 6)), *weights, *target)
+    def _settings(self, price: float, wanted: float | None, weights: Weights | None) -> Terms:
+        target: Terms = () if wanted is None else (("quality_target", wanted),)
+        mu = self._mu
+        if weights is not None and self._steering is not None:
+            mu, target = round(weights.mu, 6), (*target, *self._steering.settings(weights))
+        weighed = (("cost_weight", self._cost_weight), ("latency_weight", mu))
+        return (("price_of_quality", round(price, 6)), *weighed, *target)
 
 
 def _told(price: float) -> str:
@@ -175,14 +253,20 @@ def _taught(row: Row) -> bool:
     return row.believed is not None and abs(row.quality - row.believed) >= _SEEN
 
 
-def _scored(point: Point, price: float, floor: float | None, stays: bool) -> Scored:
+def _below(points: Sequence[Point], price: float) -> float:
+    """The term of a model below the floor: more than anything else can make up for."""
+    worth = [p.utility - price * p.usd for p in points]
+    return _BELOW_FLOOR - (max(worth) - min(worth))
+
+
+def _scored(point: Point, price: float, floor: float | None, stays: bool, below: float) -> Scored:
     quality, utility, cost = point.quality, point.utility, -price * point.usd
     wait = utility - quality
     terms: Terms = (("quality", quality), ("cost", cost), ("latency", wait))
     if stays:
         terms = (*terms[:2], ("latency", wait - STAYING), ("staying", STAYING))
     if floor is not None and quality < floor:
-        return utility + cost + _BELOW_FLOOR, (*terms, (BELOW, _BELOW_FLOOR))
+        return utility + cost + below, (*terms, (BELOW, below))
     return utility + cost, terms
 
 

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple, Protocol
 from capability_router.catalog.card import ModelCard
 from capability_router.features import Features
 from capability_router.learning.guard import Foreseen, Guard
-from capability_router.request import Request
+from capability_router.plan import Candidate
+from capability_router.request import Outcome, Request
 
 Terms = tuple[tuple[str, float], ...]
 Scored = tuple[float, Terms]
@@ -109,8 +110,12 @@ class Policy(Protocol):
         """Why the best row is the best, in a clause with numbers."""
         ...
 
-    def observe(self, scene: Scene) -> None:
-        """A request that is really carried out; a dry run is not told."""
+    def observe(self, scene: Scene, chosen: str = "") -> None:
+        """A request that is carried out, by the chosen model first ("" = its own pick); a dry run is not told."""
+        ...
+
+    def settled(self, chosen: Candidate, outcome: Outcome) -> None:
+        """A request is over; the chosen model was asked first."""
         ...
 
 
@@ -119,7 +124,10 @@ class Static:
 
     ordered = False
 
-    def observe(self, scene: Scene) -> None:
+    def observe(self, scene: Scene, chosen: str = "") -> None:
+        """Nothing to learn."""
+
+    def settled(self, chosen: Candidate, outcome: Outcome) -> None:
         """Nothing to learn."""
 
 

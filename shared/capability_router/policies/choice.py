@@ -8,6 +8,7 @@ from typing import Protocol
 from capability_router.errors import ConfigError
 from capability_router.nearest import nearest
 from capability_router.policies.adaptive import Adaptive
+from capability_router.policies.averages.pace import Pace
 from capability_router.policies.base import Policy
 from capability_router.policies.cheapest import Cheapest
 from capability_router.policies.fastest import Fastest
@@ -33,32 +34,41 @@ class PolicySettings(Protocol):
     @property
     def latency_weight(self) -> float: ...
     @property
+    def cost_target_usd(self) -> float | None: ...
+    @property
+    def latency_target_s(self) -> float | None: ...
+    @property
+    def budget_pacing(self) -> bool: ...
+    @property
     def weights(self) -> Mapping[str, float]: ...
     def specs(self) -> Sequence[RuleSpec]: ...
 
 
-def _adaptive(settings: PolicySettings, _: Meant) -> Policy:
+def _adaptive(settings: PolicySettings, _: Meant, pace: Pace | None) -> Policy:
     return Adaptive(
         quality_target=settings.quality_target,
         min_quality=settings.min_quality,
         cost_weight=settings.cost_weight,
         latency_weight=settings.latency_weight,
+        cost_target_usd=settings.cost_target_usd,
+        latency_target_s=settings.latency_target_s,
+        pace=pace if settings.budget_pacing else None,
     )
 
 
-POLICIES: dict[str, Callable[[PolicySettings, Meant], Policy]] = {
-    "single": lambda s, _: Single(),
-    "rules": lambda s, m: Rules(s.specs(), m),
-    "cheapest": lambda s, _: Cheapest(),
-    "fastest": lambda s, _: Fastest(),
-    "weighted": lambda s, _: Weighted(s.weights),
+POLICIES: dict[str, Callable[[PolicySettings, Meant, Pace | None], Policy]] = {
+    "single": lambda s, m, p: Single(),
+    "rules": lambda s, m, p: Rules(s.specs(), m),
+    "cheapest": lambda s, m, p: Cheapest(),
+    "fastest": lambda s, m, p: Fastest(),
+    "weighted": lambda s, m, p: Weighted(s.weights),
     "adaptive": _adaptive,
 }
 
 
-def choose_policy(settings: PolicySettings, meant: Meant) -> Policy:
-    """The policy of this name; raises ConfigError naming the nearest."""
+def choose_policy(settings: PolicySettings, meant: Meant, pace: Pace | None = None) -> Policy:
+    """The policy of this name, at the caps' pace if it is to keep it; raises ConfigError naming the nearest."""
     make = POLICIES.get(settings.name)
     if make is None:
         raise ConfigError(f"unknown policy {settings.name!r}{nearest(settings.name, POLICIES)}")
-    return make(settings, meant)
+    return make(settings, meant, pace)

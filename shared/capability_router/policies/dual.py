@@ -20,7 +20,11 @@ _ROUNDING = 1e-12
 
 @dataclass(slots=True)
 class Point:
-    """One candidate of one request: USD, utility before cost (quality - mu * seconds), quality."""
+    """One candidate of one request: USD, utility before cost (quality - mu * seconds), quality.
+
+    A target of cost or latency (averages/target.py) has its own unit in the place of `usd`, and of `quality` too, as
+    that is what the window sums up.
+    """
 
     usd: float
     utility: float
@@ -45,6 +49,11 @@ class Dual:
 
     def __len__(self) -> int:
         return len(self._requests)
+
+    def least(self, also: Sequence[Point] = (), copies: int = 0) -> float:
+        """The mean of what the window sums up if each request goes to its cheapest; `also` as in `solve`."""
+        count = len(self._requests) + copies
+        return (self._base + (copies * hull(also)[0] if copies else 0.0)) / count if count else 0.0
 
     def observe(self, points: Sequence[Point]) -> None:
         """Take one request's candidates into the window; the oldest leaves when it is full."""

@@ -65,7 +65,7 @@ class Shadow:
         request, chosen, name = decision.scene.request, decision.plan.chosen.id, self.second.policy.name
         try:
             other = self.second.decide(planner, request, now, stay, like=decision)
-            self.second.policy.observe(other.scene)
+            self.second.policy.observe(other.scene, other.plan.candidates[0].id)
         except Exception as error:  # noqa: BLE001 - whatever a policy on trial raises, no call may suffer from it
             log.error("shadow policy %s failed: %s", name, type(error).__name__)
             return Aside(name, chosen, None, error=type(error).__name__)

@@ -12,6 +12,7 @@ from capability_router.catalog.aliases import canonical
 from capability_router.execution.effects import Timeouts
 from capability_router.health.breaker import BreakerConfig
 from capability_router.money.budget.cap import BudgetSpec, OnExceed
+from capability_router.money.budget.window import WINDOWS
 from capability_router.nearest import nearest
 from capability_router.policies.adaptive import COST_WEIGHT, LATENCY_WEIGHT
 from capability_router.policies.rules import CONDITIONS, RuleSpec
@@ -24,10 +25,13 @@ from capability_router.settings.units import choice, flag, number, seconds, show
 from capability_router.settings.wait import Wait, backoff
 from capability_router.stores.opening import SCHEMES
 
+PACED = tuple(window for window in WINDOWS if window != "total")
+"""The windows of caps that can be made to last."""
 POLICIES = ("single", "rules", "cheapest", "fastest", "weighted", "adaptive")
 USES = {
     "quality_target": ("adaptive",), "min_quality": ("adaptive",), "cost_weight": ("adaptive",),
-    "latency_weight": ("adaptive",), "exploration": ("adaptive",),
+    "latency_weight": ("adaptive",), "cost_target_usd": ("adaptive",), "latency_target_s": ("adaptive",),
+    "budget_pacing": ("adaptive",), "exploration": ("adaptive",),
     "exploration_usd_per_day": ("adaptive",), "state": ("adaptive",), "weights": ("weighted",),
     "implicit": ("adaptive", "weighted"),
     "rules": ("rules",),
@@ -36,6 +40,7 @@ USES = {
 
 Seconds = Annotated[float, PlainValidator(seconds)]
 Share = Annotated[float, PlainValidator(number(0, 1))]
+Above = Annotated[float, PlainValidator(number(0, above=True))]
 Weight = Annotated[float, PlainValidator(number(0))]
 Count = Annotated[int, PlainValidator(whole(1))]
 Flag = Annotated[bool, PlainValidator(flag)]
@@ -97,6 +102,9 @@ def _condition(name: str, value: Any) -> Any:
 class Policy(Block):
     """How models are ranked. Weights are 0 or more; `cost_weight` and `latency_weight` belong to adaptive.
 
+    `cost_target_usd`, `latency_target_s`: averages per request that adaptive keeps. `budget_pacing`: the global caps of
+    `budgets` are to last their windows.
+
     `exploration`: of requests, the share that may try a model which may be better than the pick (with `state` alone),
     `exploration_usd_per_day`: for so much above the picks' cost. `implicit`: whether refusals, answers that don't
     parse, broken tool calls and requests asked again count against a model. `state`: the file of what adaptive has
@@ -108,6 +116,9 @@ class Policy(Block):
     min_quality: Share | None = None
     cost_weight: Weight = COST_WEIGHT
     latency_weight: Weight = LATENCY_WEIGHT
+    cost_target_usd: Above | None = None
+    latency_target_s: Seconds | None = None
+    budget_pacing: Flag = False
     weights: Mapping[str, Weight] = DEFAULT_WEIGHTS
     rules: tuple[Rule, ...] = ()
     exploration: Share = 0.0
@@ -133,6 +144,17 @@ class Policy(Block):
     def _ruled(self) -> Policy:
         if self.name == "rules" and not self.rules:
             raise ValueError("needs rules: [{when: {task: code}, then: [model id, ...]}, ...] for policy 'rules'")
+        return self
+
+    @model_validator(mode="after")
+    def _one_price(self) -> Policy:
+        """One thing sets the price of quality."""
+        others = [n for n in ("cost_target_usd", "budget_pacing") if self.name == "adaptive" and getattr(self, n)]
+        if self.quality_target is not None and others:
+            raise ValueError(
+                f"has quality_target and {others[0]}, which both set the price of quality; keep one "
+                "(min_quality is a floor, and goes with either)"
+            )
         return self
 
     def specs(self) -> tuple[RuleSpec, ...]:
@@ -458,3 +480,15 @@ class Words(Block):
         if isinstance(value, (str, Mapping)):
             raise ValueError(f"must be a list of models, got {shown(value)}")
         return tuple(value) if isinstance(value, Iterable) else value
+
+    @model_validator(mode="after")
+    def _paced(self) -> Words:
+        """A pace needs a cap that ends."""
+        ends = any(cap.scope == "global" and cap.window in PACED for cap in self.budgets)
+        for place, block in (("policy", self.policy), ("shadow", self.shadow), ("canary", self.canary)):
+            if block is not None and block.budget_pacing and block.name == "adaptive" and not ends:
+                raise ValueError(
+                    f"{place}.budget_pacing needs a global cap whose window ends, such as "
+                    "budgets: [{scope: global, limit_usd: 10, window: day}]"
+                )
+        return self

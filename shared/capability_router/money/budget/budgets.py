@@ -21,7 +21,7 @@ from capability_router.listener import failed
 from capability_router.money.budget.cap import BudgetSpec, OnExceed
 from capability_router.money.budget.coverage import Coverage, Meant
 from capability_router.money.budget.denial import BudgetEvent, Denial, denied, passed, refusing, unpriced, withheld
-from capability_router.money.budget.purse import Purse
+from capability_router.money.budget.purse import Purse, Rest
 from capability_router.money.budget.standing import CapRow, cap_rows
 from capability_router.postbox import Postbox
 from capability_router.stores.base import BudgetRoom, Claim, Grant
@@ -143,6 +143,12 @@ class Budgets:
                 if amount > purse.left:
                     return denied(purse, amount, names)
         return None
+
+    def rests(self) -> list[Rest]:
+        """What is left of the global caps whose windows end, as far as it is known without asking a store."""
+        with self._postbox:
+            found = [purse.rest() for purse in self._covering(("global",))]
+        return [rest for rest in found if rest is not None]
 
     def on_event(self, listener: Callable[[BudgetEvent], None]) -> None:
         """Call `listener` with each BudgetEvent. What it raises is logged."""

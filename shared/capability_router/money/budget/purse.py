@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from math import ceil
+from typing import NamedTuple
 
 from capability_router.money.budget.cap import BudgetSpec
 from capability_router.stores.base import Claim, Grant, Pot
@@ -16,6 +17,14 @@ _MOST = 1 << 62
 _NEVER = float("inf")
 
 
+class Rest(NamedTuple):
+    """What is left for this process of a cap whose window ends: picodollars, and until when in Unix seconds."""
+
+    window: str
+    left: float
+    ends: float
+
+
 class Purse:
     """One pot's money in this process. Not thread-safe: used under the lock of Budgets. Picodollars.
 
@@ -26,8 +35,8 @@ class Purse:
 
     __slots__ = (
         "_dry", "_dry_until", "_next", "all_reserved", "all_spent", "asked", "block", "claims", "ends", "frees_at",
-        "held", "holder", "lent", "level", "limit", "lost", "name", "pot", "refuses", "spec", "spent", "told", "until",
-        "used",
+        "held", "holder", "lent", "level", "limit", "lost", "met", "name", "pot", "refuses", "spec", "spent", "told",
+        "until", "used",
     )  # fmt: skip
 
     def __init__(self, spec: BudgetSpec, name: str, pot: Pot) -> None:
@@ -39,6 +48,7 @@ class Purse:
         self.claims = 0
         self.block = 0
         self.all_spent = self.all_reserved = 0
+        self.met = 0  # what others had spent when this process began to
         self.frees_at: float | None = None
         self.level: int | None = None  # how many thresholds have been told; None = the store has not been asked
         self._next = _NEVER  # the spending that passes the next threshold
@@ -90,13 +100,15 @@ class Purse:
         if unix - self.asked > FORGETS_S and unix > self.ends and self.spent == self.told and not self.held:
             self.holder, self.claims = uuid.uuid4().hex[:16], 0
             self.spent = self.told = self.lent = 0
+            self.met = self.all_spent
         self.asked = unix
         self.claims += 1
 
     def granted(self, claim: Claim, grant: Grant, now: float, unix: float) -> None:
         """Take in what the store answered; `now`, `unix`: when it was asked."""
         if self.level is None:
-            self._pass(self._level(grant.spent - claim.spent))
+            self.met = grant.spent - claim.spent
+            self._pass(self._level(self.met))
         self.told, self.lent = claim.spent, grant.lent
         self.until, self.ends = now + claim.lease_s, unix + claim.lease_s
         self.all_spent, self.all_reserved, self.frees_at = grant.spent, grant.reserved, grant.frees_at
@@ -117,6 +129,17 @@ class Purse:
         """What nobody has spent or reserved, as far as it is known here."""
         mine = self.lent - (self.spent - self.told) - self.held
         return max(self.limit - self.all_spent - self.all_reserved + max(mine, 0), 0)
+
+    def rest(self) -> Rest | None:
+        """Of what all have left, but for a hundredth of the cap, as large a part as this process has of all spending.
+
+        None where no window ends.
+        """
+        if self.pot.ends is None or self.pot.rolls_s is not None:
+            return None
+        few = self.limit / 100.0  # so little tells nothing of shares yet, and is left for what calls reserve
+        share = (self.spent + few) / (max(self.known_spent - self.met, self.spent) + few) if self.limit else 0.0
+        return Rest(self.spec.window, max(self.limit - few - self.known_spent, 0.0) * share, self.pot.ends)
 
     @property
     def resets_at(self) -> float | None:

@@ -1,0 +1,60 @@
+"""What a request may cost so that caps last their windows: what is left, by the requests that are still to come.
+
+How many those are is told from the last 200: they are taken to go on coming as fast until the window ends.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+from capability_router.latch import Latch
+
+_REQUESTS = 200
+_FEW = 8  # before so many requests nobody knows how fast they come
+
+
+class Rest(Protocol):
+    """What is left of a cap: picodollars, and until when in Unix seconds. `window`: "day"."""
+
+    @property
+    def window(self) -> str: ...
+    @property
+    def left(self) -> float: ...
+    @property
+    def ends(self) -> float: ...
+
+
+class Allowance(NamedTuple):
+    """USD that a request may cost, and the window of the cap that says so."""
+
+    usd: float
+    window: str
+
+
+class Pace:
+    """Shared by all policies of a router; thread-safe. `rests` asks no store."""
+
+    def __init__(self, rests: Callable[[], Sequence[Rest]], unix: Callable[[], float]) -> None:
+        self._rests, self._unix = rests, unix
+        self._arrived: deque[float] = deque(maxlen=_REQUESTS)
+        self._lock = Latch()
+
+    def arrived(self) -> None:
+        """A request is carried out."""
+        with self._lock:
+            self._arrived.append(self._unix())
+
+    def allowance(self) -> Allowance | None:
+        """The least that any cap allows; None while too few requests have come to tell."""
+        now = self._unix()
+        with self._lock:
+            count, first = len(self._arrived), self._arrived[0] if self._arrived else now
+        if count < _FEW:
+            return None
+        apart = max(now - first, 1.0) / count
+        allowed = [
+            Allowance(rest.left / 1e12 / max((rest.ends - now) / apart, 1.0), rest.window) for rest in self._rests()
+        ]
+        return min(allowed, default=None)

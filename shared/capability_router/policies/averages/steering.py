@@ -1,0 +1,173 @@
+"""What sets the weights of cost and time in `adaptive` where the average of either is to be kept.
+
+The weight of time is found first, with the last price of quality; then the price of quality with that weight. Each
+sees, in the window, what the other made of the requests then.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from capability_router.plan import Candidate
+from capability_router.policies.averages.pace import Allowance, Pace
+from capability_router.policies.averages.target import Price, Target
+from capability_router.policies.base import Row, Terms
+from capability_router.policies.dual import Point
+from capability_router.request import Outcome
+
+_TIE_S = 1e-4  # quality points per second, where time is no matter: nobody is slower for nothing
+
+Make = Callable[[Sequence[Row], float], Sequence[Point]]
+"""The points of rows at a weight of time."""
+
+
+class Sight:
+    """The models that a request may go to.
+
+    `usual`: the price of quality without a target, `tie`: the least; `ruled`: whether a quality target sets it.
+    """
+
+    __slots__ = ("_points", "_seconds", "make", "rows", "ruled", "tie", "usual")
+
+    def __init__(self, rows: Sequence[Row], make: Make, *, usual: float, tie: float, ruled: bool) -> None:
+        self.rows, self.make = rows, make
+        self.usual, self.tie, self.ruled = usual, tie, ruled
+        self._points: Sequence[Point] | None = None
+        self._seconds: Sequence[float] | None = None
+
+    @property
+    def points(self) -> Sequence[Point]:
+        """Without the time that they take; made when they are first asked for, which most requests are spared."""
+        if self._points is None:
+            self._points = self.make(self.rows, 0.0)
+        return self._points
+
+    @property
+    def seconds(self) -> Sequence[float]:
+        """That time; unknown counts as the slowest."""
+        if self._seconds is None:
+            slowest = max([row.latency_s for row in self.rows if row.latency_s is not None], default=0.0)
+            self._seconds = [(slowest if r.latency_s is None else r.latency_s) + r.queue_s for r in self.rows]
+        return self._seconds
+
+
+class Weights(NamedTuple):
+    """`mu` in quality points per second, `price` per USD; None = a quality target, or the usual price, decides.
+
+    `paced`: the cap's window, where it is that which sets the target. `slack`: the usual price is higher already.
+    """
+
+    mu: float
+    price: float | None
+    wait: Price | None
+    cost: Price | None
+    paced: str = ""
+    slack: bool = False
+
+
+class Steering:
+    """The targets of one policy. Used under its lock."""
+
+    def __init__(self, usd: float | None, seconds: float | None, pace: Pace | None, mu: float) -> None:
+        self._usd, self._seconds, self._pace, self._mu = usd, seconds, pace, mu
+        self._cost, self._wait = Target(), Target()
+        self._price: float | None = None
+
+    def weights(self, sight: Sight) -> Weights:
+        """For the request at hand; nothing is moved."""
+        wait, mu = None, self._mu
+        if self._seconds is not None and any(row.latency_s is not None for row in sight.rows):
+            wait = self._wait.price(self._seconds, lambda: self._waits(sight))
+            mu = max(wait.value, _TIE_S)
+        allowed = None if sight.ruled else self._allowed()
+        if allowed is None or all(row.cost_pico is None for row in sight.rows):
+            return Weights(mu, None, wait, None)
+        cost = self._cost.price(allowed.usd, lambda: _costs(sight, mu))
+        least = sight.usual if self._usd is None else sight.tie  # a cap is no wish to spend more
+        slack = cost.value < least
+        return Weights(mu, max(cost.value, least), wait, cost, allowed.window, slack)
+
+    def observe(self, sight: Sight, weights: Weights, price: float, chosen: Row) -> None:
+        """A request that is carried out with the chosen model; `price`: that of quality, whoever set it."""
+        if self._seconds is not None:
+            took = None if chosen.latency_s is None else chosen.latency_s + chosen.queue_s
+            self._wait.took(self._seconds, self._waits(sight) if weights.wait else (), took)
+        self._price = price
+        allowed = self._allowed()
+        if allowed is None:
+            return
+        usd = None if chosen.cost_pico is None else chosen.cost_pico / 1e12
+        if weights.cost is not None:
+            points = _costs(sight, weights.mu)
+        else:  # a request's own quality target decides
+            points = [] if usd is None else [Point(usd, chosen.quality, usd)]
+        self._cost.took(allowed.usd, points, usd, slack=weights.slack)
+
+    def settled(self, chosen: Candidate, outcome: Outcome) -> None:
+        """What the request came to, fallbacks included."""
+        if self._seconds is not None:
+            expected = None if chosen.latency_s is None else chosen.latency_s + chosen.queue_s
+            self._wait.settled(expected, outcome.elapsed_s, telling=outcome.ok)
+        if outcome.cost_pico is not None and (self._usd is not None or self._pace is not None):
+            self._cost.settled(chosen.cost_usd, outcome.cost_pico / 1e12, telling=outcome.ok)
+
+    def settings(self, weights: Weights) -> Terms:
+        """The targets and how they stand, for the plan."""
+        found: list[tuple[str, float]] = []
+        for name, price in (("cost_target_usd", weights.cost), ("latency_target_s", weights.wait)):
+            if price is not None:
+                found += [(name, round(price.wanted, 9)), (f"{name}_least", round(price.least, 9))]
+                found += [] if price.now is None else [(f"{name}_now", round(price.now, 9))]
+        return tuple(found)
+
+    def _allowed(self) -> Allowance | None:
+        """The lower of the target and what the caps allow; "" = the target's."""
+        paced = None if self._pace is None else self._pace.allowance()
+        if self._usd is None or (paced is not None and paced.usd < self._usd):
+            return paced
+        return Allowance(self._usd, "")
+
+    def _waits(self, sight: Sight) -> list[Point]:
+        free = not sight.ruled and self._usd is None and self._pace is None
+        price = sight.usual if free or self._price is None else self._price
+        return [Point(s, p.utility - price * p.usd, s) for p, s in zip(sight.points, sight.seconds, strict=True)]
+
+
+def told(weights: Weights) -> str:
+    """The targets in numbers, for a plan's reason."""
+    parts = []
+    if (cost := weights.cost) is not None and not (weights.paced and weights.slack):
+        parts.append(_cost_told(weights, cost))
+    if (wait := weights.wait) is not None:
+        now = "" if wait.now is None else f": now {wait.now:.3g} s"
+        if wait.met:
+            parts.append(
+                f"a second counts {weights.mu:.2g} quality points, to keep {wait.wanted:.3g} s per request{now}"
+            )
+        else:
+            parts.append(f"the fastest, as no choice keeps {wait.wanted:.3g} s per request: {wait.least:.3g} s at best")
+    return "; ".join(parts)
+
+
+def _cost_told(weights: Weights, cost: Price) -> str:
+    wanted = f"${_figures(cost.wanted)} per request"
+    wanted += f", so that the cap lasts its {weights.paced}" if weights.paced else ""
+    if not cost.met:
+        return f"the cheapest, as no choice keeps {wanted}: ${_figures(cost.least)} at best"
+    now = "" if cost.now is None else f": now ${_figures(cost.now)}"
+    if weights.slack:
+        return f"the best are within {wanted}{now}"
+    worth = f"a quality point may cost ${_figures(1.0 / weights.price)}" if weights.price else "quality costs nothing"
+    return f"{worth}, to keep {wanted}{now}"
+
+
+def _figures(usd: float) -> str:
+    """Three digits, and none of them behind an e."""
+    places = 2 if usd <= 0.0 else max(2 - math.floor(math.log10(usd)), 0)
+    return f"{usd:,.{places}f}"
+
+
+def _costs(sight: Sight, mu: float) -> list[Point]:
+    return [Point(p.usd, p.utility - mu * s, p.usd) for p, s in zip(sight.points, sight.seconds, strict=True)]
