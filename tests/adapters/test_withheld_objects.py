@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from langchain_core import exceptions
 from langchain_openai import ChatOpenAI
+from llama_index.core.program import LLMTextCompletionProgram
 from llama_index.core.prompts import PromptTemplate
+from llama_index.core.types import BasePydanticProgram
 from llama_index.llms.openai_like import OpenAILike
 from loopback import chat_server
 from loopback.chat_server import ChatServer, completion, piece, reply
@@ -145,6 +147,14 @@ def _endpoint(url: str, id: str) -> Any:
 INDEX = pytest.mark.parametrize("make", [_functions, _texts, _endpoint])
 
 
+OLD_PROGRAM = LLMTextCompletionProgram.stream_call is BasePydanticProgram.stream_call
+
+
+def _skip_if_old(make: Any, *, streamed: bool) -> None:
+    if streamed and make is _texts and OLD_PROGRAM:
+        pytest.skip("this llama-index-core streams no object from texts")
+
+
 def indexed(llm: Any, *, stream: bool, later: bool = False) -> Any:
     prompt = PromptTemplate("hi")
 
@@ -163,6 +173,7 @@ def indexed(llm: Any, *, stream: bool, later: bool = False) -> Any:
 @pytest.mark.parametrize("later", [False, True])
 @INDEX
 def test_in_llamaindex(two: Any, kind: str, stream: bool, later: bool, make: Any) -> None:
+    _skip_if_old(make, streamed=stream and not later)
     models = [make(url, id) for url, id in zip(two, "ab", strict=True)]
     returned = RouterLLM(models=models, policy="single")
     fallen = RouterLLM(models=models, policy="single", on_content_filter="fallback")
@@ -181,6 +192,7 @@ def test_in_llamaindex(two: Any, kind: str, stream: bool, later: bool, make: Any
 @both
 @INDEX
 def test_where_all_refuse_that_is_told(two: Any, stream: bool, make: Any) -> None:
+    _skip_if_old(make, streamed=stream)
     llm = RouterLLM(models=[make(two[0], "a")], policy="single")
     with pytest.raises(AllCandidatesFailed, match="a refusal in the object's place"):
         indexed(llm, stream=stream)

@@ -99,10 +99,11 @@ class HealthMachine(RuleBasedStateMachine):
         if probes and self.out and self.out[-1].id == id:
             self.board.settle(self.out.pop(), verdict, self.now)
 
-    @rule(id=ids, requests=counts, tokens=counts, wait=st.floats(0, 9))
-    def note_limits(self, id: str, requests: int | None, tokens: int | None, wait: float) -> None:
+    @rule(id=ids, requests=counts, tokens=counts, wait=st.floats(0, 9), ago=st.floats(0, 9))
+    def note_limits(self, id: str, requests: int | None, tokens: int | None, wait: float, ago: float) -> None:
         with self.board._lock:
-            self.lane(id).left(RateLimits(requests, tokens, None, None, wait, wait), wait, self.now)
+            said = RateLimits(requests, tokens, None, None, wait, wait)
+            self.lane(id).left(said, wait, self.now, self.now - ago)
 
     def take(self, permit: Permit) -> None:
         assert permit.epoch == self.lane(permit.id).breaker.epoch

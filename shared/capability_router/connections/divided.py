@@ -16,7 +16,8 @@ from weakref import WeakKeyDictionary
 
 from capability_router.connections.pools import loop_of, pools
 
-_KEPT = ("_connections", "_requests")  # the lists of httpcore's pools
+_CONNECTIONS = ("_connections", "_pool")  # the list in httpcore's pools: today's name, and that before 1.0.3
+_REQUESTS = "_requests"
 
 
 class Divided:
@@ -29,8 +30,8 @@ class Divided:
         for connection in pool.connections:
             loop = loop_of(connection)
             if loop is not None and loop is not owner and not loop.is_closed():
-                pool._connections.remove(connection)
-                self._of(loop)._connections.append(connection)
+                _listed(pool).remove(connection)
+                _listed(self._of(loop)).append(connection)
 
     @property
     def connections(self) -> list[Any]:
@@ -89,15 +90,24 @@ def divide(model: object, owner: asyncio.AbstractEventLoop) -> int:
 
 
 def _divisible(pool: Any) -> bool:
-    lists = all(isinstance(getattr(pool, name, None), list) for name in _KEPT)
-    return lists and hasattr(pool, "handle_async_request")
+    return _listed(pool) is not None and isinstance(getattr(pool, _REQUESTS, None), list) and _awaited(pool)
+
+
+def _awaited(pool: Any) -> bool:
+    return hasattr(pool, "handle_async_request")
+
+
+def _listed(pool: Any) -> Any:
+    """The pool's own list of connections; None = it is of another shape."""
+    lists = (getattr(pool, name, None) for name in _CONNECTIONS)
+    return next((found for found in lists if isinstance(found, list)), None)
 
 
 def _another(pool: Any) -> Any:
     """An empty pool with the same settings."""
-    share = copy(pool)
+    share, own = copy(pool), _listed(pool)
     for name, value in vars(pool).items():
-        if name in _KEPT:
+        if value is own or name == _REQUESTS:
             setattr(share, name, [])
         elif type(value).__name__.endswith("Lock"):
             setattr(share, name, type(value)())
