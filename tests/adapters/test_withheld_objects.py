@@ -173,7 +173,7 @@ def indexed(llm: Any, *, stream: bool, later: bool = False) -> Any:
 @pytest.mark.parametrize("later", [False, True])
 @INDEX
 def test_in_llamaindex(two: Any, kind: str, stream: bool, later: bool, make: Any) -> None:
-    _skip_if_old(make, streamed=stream and not later)
+    _skip_if_old(make, streamed=stream)
     models = [make(url, id) for url, id in zip(two, "ab", strict=True)]
     returned = RouterLLM(models=models, policy="single")
     fallen = RouterLLM(models=models, policy="single", on_content_filter="fallback")
