@@ -68,7 +68,8 @@ class Plan:
 
     `input_tokens`: before what is particular about a model. `output_tokens`: of one answer. `bucket`: what the text
     consists of, if what the models count for it is to be learned.
-    `canary`: whether the canary decided; None = there is none, or the request is pinned.
+    `canary`: whether the canary decided; None = there is none, or the request is pinned. `hardness`: how hard the
+    request looks, -0.15 to 0.15. `chances`: with exploration, of each model that could have been first.
     """
 
     request_id: str
@@ -85,6 +86,8 @@ class Plan:
     propensity: float = 1.0
     bucket: str = ""
     canary: bool | None = None
+    hardness: float = 0.0
+    chances: tuple[tuple[str, float], ...] = ()
 
     @property
     def chosen(self) -> Candidate:
@@ -99,10 +102,12 @@ class Plan:
             "schema_version": SCHEMA_VERSION, "request_id": self.request_id, "policy": self.policy,
             "chosen": self.candidates[0].id if self.candidates else None, "reason": self.reason,
             "input_tokens": self.input_tokens, "output_tokens": self.output_tokens, "task": self.task,
+            "hardness": round(self.hardness, 6), "bucket": self.bucket,
             "needs": list(self.needs), "settings": dict(self.settings), "propensity": self.propensity,
             "candidates": [c.to_dict() for c in self.candidates],
             "refusals": [r._asdict() for r in self.refusals], "notes": list(self.notes),
             **({} if self.canary is None else {"canary": self.canary}),
+            **({"chances": dict(self.chances)} if self.chances else {}),
         }  # fmt: skip
 
     def to_json(self) -> str:

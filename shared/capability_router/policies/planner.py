@@ -213,6 +213,7 @@ class Planner:
             tuple([_candidate(row, scored, learned, found.input_tokens, sizing) for scored, row in ranked]),
             tuple(eligible.refusals), reason, found.input_tokens, found.output_tokens, found.task, _needs(request),
             eligible.notes, judged.settings, tried.propensity, "" if request.media or request.model else found.bucket,
+            hardness=found.hardness, chances=tried.chances,
         )  # fmt: skip
         return Decision(plan, scene, tried)
 
