@@ -7,8 +7,9 @@ from hashlib import blake2b
 from typing import Any
 
 from capability_router.learning.logs.omissions import Omissions
-from capability_router.learning.logs.row import TOO_MANY, Answer, Row, hold, name_of, score_of, tokens_of, usd_of
+from capability_router.learning.logs.row import TOO_MANY, Answer, Row, hold
 from capability_router.learning.logs.seen import Seen, terms_of, texts_of, with_text, without_text
+from capability_router.learning.logs.values import name_of, score_of, tokens_of, usd_of
 
 NEEDED = ("model", "score")
 """Columns without which a table teaches nothing."""
