@@ -122,6 +122,10 @@ def _thawed(values: dict[str, Any]) -> Settings:
     return Settings(**{**values, "tenants": MappingProxyType(values["tenants"])})
 
 
+SILENT: Mapping[str, Any] = MappingProxyType({"jsonl": None, "log": False, "otel": False, "hashed_words": False})
+"""As `telemetry`, laid over a configuration that is only looked at: nothing is written, no extra is needed for it."""
+
+
 def load(source: str | Path | Mapping[str, Any], **overrides: Any) -> Settings:
     """Settings from a router.yaml or a mapping; keywords lay over it, block by block; None = not given.
 
