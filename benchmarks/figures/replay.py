@@ -1,8 +1,8 @@
 """Off-policy estimates: does the interval that a replay tells hold the truth as often as it says?
 
 A world whose truth is known: the simulator's models answer, right with a chance of their skill at the task. A router
-with `adaptive` explores in it and writes its decision log; the answers are scored right or wrong. Then the log is replayed
-under other policies, and what their choices are truly worth (the skills) is looked for in the intervals.
+with `adaptive` explores in it and writes its decision log; the answers are scored right or wrong. Then the log is
+replayed under other policies, and what their choices are truly worth (the skills) is looked for in the intervals.
 
     python -m benchmarks.figures replay --scale 1      200 logs of 600 requests, some minutes
 """
@@ -18,7 +18,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from capability_router.clock import ManualClock
-from capability_router.replay.estimate import Estimates, estimates
+from capability_router.replay.estimate import ESTIMATED, Estimates, estimates
 from capability_router.replay.latencies import Latencies
 from capability_router.replay.lessons import Lessons
 from capability_router.replay.opening import opened
@@ -36,7 +36,6 @@ from .finding import Finding, scaled
 
 LOGS, REQUESTS, SHARE = 200, 600, 0.25
 SURE, TELLS = 0.92, 0.5  # of the intervals hold the truth; of the replays get one
-ESTIMATES = ("IPS", "self-normalised", "doubly robust", "difference")
 PROFILES = {
     "small": ModelProfile("small", {"input_mtok": 0.1, "output_mtok": 0.4}, skill={"default": 0.72, "math": 0.5}),
     "medium": ModelProfile("medium", {"input_mtok": 0.6, "output_mtok": 2.4}, skill={"default": 0.86, "math": 0.8}),
@@ -49,7 +48,7 @@ OTHERS: dict[str, Any] = {
     "by task": {"name": "rules", "rules": [{"when": {"task": "math"}, "then": ["medium"]}, {"then": ["small"]}]},
     "adaptive, cheaper": {"name": "adaptive", "cost_weight": 1.0},
 }
-_WORDS = "harbour violin glacier ledger orchard beacon walnut meadow copper lantern thimble saddle".split()
+_WORDS = ("harbour", "violin", "glacier", "ledger", "orchard", "beacon", "walnut", "meadow", "copper", "lantern")
 
 
 class World(NamedTuple):
@@ -72,7 +71,7 @@ def prompt_of(chance: Random) -> str:
 
 def explored(seed: int, requests: int, folder: Path, *, learning: bool) -> World:
     """A router's log of so many requests. `learning`: each score comes at once, and its policy moves with them."""
-    chance, clock, path = Random(seed), ManualClock(), folder / f"{seed}.jsonl"  # noqa: S311 - a seed of a measurement
+    chance, clock, path = Random(seed), ManualClock(), folder / f"{seed}.jsonl"
     router = scripted_router(
         {name: ["ok"] for name in PROFILES}, clock=clock, cards=_cards(), telemetry={"jsonl": str(path)},
         policy={
@@ -132,9 +131,8 @@ def estimated(world: World, policy: Any, folder: Path) -> tuple[Estimates, float
     decider = opened(str(path), None, "log").decider(lessons, latencies)
     again = replayed(world.log, decider, lessons, latencies)
     drawn = samples(again, world.log.scores, decider)
-    kept = [
-        each for each, sample in zip((a for a in again if a.logged.id in world.log.scores), drawn, strict=True) if sample
-    ]
+    scored = [each for each in again if each.logged.id in world.log.scores]
+    kept = [each for each, sample in zip(scored, drawn, strict=True) if sample is not None]
     new = [_worth(each.choice.model, world.tasks[each.logged.id]) for each in kept]
     old = [_worth(each.logged.chosen, world.tasks[each.logged.id]) for each in kept]
     count = max(len(kept), 1)
@@ -159,7 +157,7 @@ def measure(scale: float, seed: int) -> Iterator[Finding]:
                 for line, truth in _told(*estimated(world, policy, Path(name))):
                     hits[line.name].append(line.low <= truth <= line.high)
                     widths[line.name].append(line.high - line.low)
-    for name in ESTIMATES:
+    for name in ESTIMATED:
         told = len(hits[name])
         held = sum(hits[name]) / told if told else math.nan
         slack = 3 * math.sqrt(0.05 * 0.95 / told) if told else 0.0  # of a few logs, chance alone may miss more
@@ -173,5 +171,5 @@ def measure(scale: float, seed: int) -> Iterator[Finding]:
 
 def _told(found: Estimates, truth: float, apart: float) -> Iterator[tuple[Any, float]]:
     for line in found.lines:
-        if line.name in ESTIMATES and line.low is not None:
+        if line.name in ESTIMATED and line.low is not None:
             yield line, apart if line.name == "difference" else truth

@@ -27,6 +27,10 @@ LEAST, LEAST_MET = 20, 10
 """Effective sessions in all, and of those whose choice changed, below which no interval is told."""
 
 
+ESTIMATED = ("IPS", "self-normalised", "doubly robust", "difference")
+"""The names of what is estimated; "logged" is what the same requests got."""
+
+
 class Sample(NamedTuple):
     """A scored request. `weight`: 0 = the new choice is another than was made. `moved`: it is not the log's own pick.
 

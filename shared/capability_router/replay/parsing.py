@@ -83,8 +83,8 @@ def _features(plan: Told, record: Told) -> Features:
     if tokens is None or output is None:
         raise Unreadable("decisions whose tokens are no numbers")
     raw, bucket = plan.get("hardness"), plan.get("bucket")
-    hardness = 0.0 if isinstance(raw, bool) or not isinstance(raw, (int, float)) else float(raw)
-    hardness = hardness if abs(hardness) <= MOST_HARDNESS else 0.0
+    known = isinstance(raw, (int, float)) and abs(raw) <= MOST_HARDNESS
+    hardness = float(raw) if known and isinstance(raw, (int, float)) else 0.0
     task = name_of(plan.get("task")) or name_of(record.get("task")) or "chat"
     kind = bucket if isinstance(bucket, str) and bucket in _BUCKETS else ""
     return Features(tokens, output, task, hardness, tokens, 0, kind)
@@ -125,7 +125,7 @@ def _routing(record: Told) -> Routing:
     said = {name: told[name] for name in _TERMS if told.get(name) is not None}
     try:
         return Routing().merged({**who, "tags": names_of(record.get("tags")), **said})
-    except ConfigError as error:
+    except (ConfigError, OverflowError) as error:
         raise Unreadable("decisions whose terms can't be read") from error
 
 

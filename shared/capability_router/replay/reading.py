@@ -36,7 +36,7 @@ def files_of(logs: Iterable[Path]) -> list[Path]:
     found: dict[Path, Path] = {}
     for log in logs:
         there = [path for path in rotated(log) if path.is_file()]
-        if not there or not log.exists():
+        if not there:
             raise ConfigError(
                 f"cannot read the decision log {str(log)!r}: no such file. The router writes one where router.yaml "
                 "says `telemetry: {jsonl: PATH}`."
