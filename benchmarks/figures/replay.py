@@ -4,7 +4,9 @@ A world whose truth is known: the simulator's models answer, right with a chance
 with `adaptive` explores in it and writes its decision log; the answers are scored right or wrong. Then the log is
 replayed under other policies, and what their choices are truly worth (the skills) is looked for in the intervals.
 
-    python -m benchmarks.figures replay --scale 1      200 logs of 600 requests, some minutes
+    python -m benchmarks.figures replay      100 logs of 600 requests, a quarter of an hour; below full scale, of 300
+
+At full scale every second router learns from each score at once, so that its policy moves while it explores.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ from capability_router.testing import ScriptedModel, ask, scripted_router
 
 from .finding import Finding, scaled
 
-LOGS, REQUESTS, SHARE = 200, 600, 0.25
+LOGS, REQUESTS, FEWER, SHARE = 100, 600, 300, 0.25
 SURE, TELLS = 0.92, 0.5  # of the intervals hold the truth; of the replays get one
 PROFILES = {
     "small": ModelProfile("small", {"input_mtok": 0.1, "output_mtok": 0.4}, skill={"default": 0.72, "math": 0.5}),
@@ -145,13 +147,13 @@ def _worth(model: str, task: str) -> float:
 
 def measure(scale: float, seed: int) -> Iterator[Finding]:
     """A line for each estimator, over all logs and policies."""
-    logs, requests = scaled(LOGS, scale, 8), REQUESTS
+    logs, requests = scaled(LOGS, scale, 6), REQUESTS if scale >= 1 else FEWER
     hits: defaultdict[str, list[bool]] = defaultdict(list)
     widths: defaultdict[str, list[float]] = defaultdict(list)
     tried = 0
     with tempfile.TemporaryDirectory() as name:
         for number in range(logs):
-            world = explored(seed + number, requests, Path(name), learning=scale >= 1)
+            world = explored(seed + number, requests, Path(name), learning=scale >= 1 and number % 2 == 1)
             for policy in OTHERS.values():
                 tried += 1
                 for line, truth in _told(*estimated(world, policy, Path(name))):

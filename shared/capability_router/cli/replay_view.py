@@ -12,6 +12,7 @@ from capability_router.table import Table
 from capability_router.telemetry.amounts import count, money, seconds, share, stamp
 
 _MOVES = 12
+_MANY = 10.0
 _NAMES = {
     "logged": "as logged", "IPS": "replayed: weighted (IPS)", "self-normalised": "replayed: self-normalised",
     "doubly robust": "replayed: doubly robust", "difference": "difference (doubly robust)",
@@ -48,7 +49,7 @@ def _part(head: str, table: Table, told: Iterable[str]) -> None:
 
 def _summary(found: Findings) -> Table:
     table = Table("", "logged", "replayed", "change", right=(1, 2, 3), fold=(0,))
-    table.add("model changes", "", f"{count(found.changed)} requests", share(found.changed, found.requests))
+    table.add("requests that change", "", count(found.changed), share(found.changed, found.requests))
     if found.cost is not None:
         _sum(table, "cost", found.cost, lambda pico: money(round(pico)), relative=True)
         each = Sums(found.cost.logged / found.cost.requests, found.cost.replayed / found.cost.requests, 1)
@@ -67,8 +68,15 @@ def _summary(found: Findings) -> Table:
 
 def _sum(table: Table, name: str, sums: Sums, spelt: Callable[[float], str], *, relative: bool) -> None:
     apart = sums.replayed - sums.logged
-    change = f"{apart:+.3f}" if not relative else f"{100 * apart / sums.logged:+.1f} %" if sums.logged else "–"
+    change = _relative(sums) if relative else f"{apart:+.3f}"
     table.add(name, spelt(sums.logged), spelt(sums.replayed), change)
+
+
+def _relative(sums: Sums) -> str:
+    if not sums.logged:
+        return "–"
+    times = sums.replayed / sums.logged
+    return f"{100 * (times - 1):+.1f} %" if times < _MANY else f"{times:,.0f} times"
 
 
 def _covered(found: Findings) -> list[str]:
@@ -104,7 +112,8 @@ def _moves(found: Findings, examples: int) -> None:
     if not found.moves:
         _part("", Table("from"), ["No request changes its model."])
         return
-    table = Table("from", "to", "requests", "cost", "now", "quality", "now", right=(2, 3, 4, 5, 6), cut=(0, 1))
+    head = ("from", "to", "requests", "cost", "cost now", "quality", "quality now")
+    table = Table(*head, right=(2, 3, 4, 5, 6), cut=(0, 1), spare=(6, 5))
     for move in found.moves[:_MOVES]:
         table.add(move.old, move.new, count(move.requests), *_pair(move.cost, _money), *_pair(move.quality, _share))
     rest = found.moves[_MOVES:]
@@ -172,6 +181,11 @@ def _scores(found: Estimates) -> None:
     told = []
     if found.why:
         told.append(f"The log does not support an estimate of the replay's score: {found.why}.")
+    if found.bounded:
+        told.append(
+            f"Too few of the changed choices were made by lot and scored (worth {found.effective_met:.1f}): what "
+            "changes may be worth anything from 0 to 1, and the intervals allow for that."
+        )
     if found.lines and found.supported < found.scored:
         told.append(
             f"It is of {count(found.supported)} of {_of(found.scored, 'scored request')}: the log gave the others' new "
@@ -179,8 +193,9 @@ def _scores(found: Estimates) -> None:
         )
     if found.lines:
         told.append(
-            f"{_of(found.moved, 'scored request')} change, {count(found.met)} of them to what the log chose by lot; "
-            f"the weights, at most {found.most_weight:.1f}, are worth {found.effective:.0f} sessions of equal weight."
+            f"{_of(found.moved, 'scored request changes', 'scored requests change')}, {count(found.met)} of them to "
+            f"what the log chose by lot; effective sample size {found.effective:.0f}, weights up to "
+            f"{found.most_weight:.1f}."
         )
     table = Table("score, 0 to 1", "value", "95 % interval", "", right=(1, 2), fold=(0, 3))
     for line in found.lines if found.moved else ():

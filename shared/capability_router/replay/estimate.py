@@ -25,6 +25,8 @@ from capability_router.telemetry.interval import mean, quantile
 
 LEAST, LEAST_MET = 20, 10
 """Effective sessions in all, and of those whose choice changed, below which no interval is told."""
+FEW_MOVED = 0.2
+"""Up to this share of changed requests, they may be worth anything where too few of them were met."""
 
 
 ESTIMATED = ("IPS", "self-normalised", "doubly robust", "difference")
@@ -63,6 +65,7 @@ class Estimates(NamedTuple):
 
     `met`: supported ones whose choice changed and was made, by lot; `effective`: how many sessions of equal weight all
     of the weights are worth, `effective_met` those of the met. `why`: what the log does not support, "" = it does.
+    `bounded`: too few were met, and the intervals allow for changed requests to be worth anything from 0 to 1.
     """
 
     scored: int
@@ -74,6 +77,7 @@ class Estimates(NamedTuple):
     most_weight: float
     lines: tuple[Estimate, ...]
     why: str
+    bounded: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe."""
@@ -86,15 +90,22 @@ def estimates(samples: Sequence[Sample | None]) -> Estimates:
     known = [each for each in samples if each is not None]
     moved = [each for each in known if each.moved]
     effective, effective_met = _effective(known), _effective(moved)
-    why = _unsupported(samples, known, moved, effective, effective_met)
-    met = sum(each.weight > 0.0 for each in moved)
-    sure = not why or not moved
-    freedom = max((effective_met if moved else effective) - 1.0, 1.0)
-    lines = _lines(known, freedom, sure=sure and effective >= LEAST) if any(each.weight for each in known) else []
+    bounded = 0 < len(moved) <= FEW_MOVED * len(known) and effective_met < LEAST_MET
+    stayed = [each for each in known if not each.moved]
+    bounded = bounded and _effective(stayed) >= LEAST
+    why = "" if bounded else _unsupported(samples, known, moved, effective, effective_met)
+    made = _bounded(known, _effective(stayed)) if bounded else _told(known, effective, effective_met, why)
     return Estimates(
-        len(samples), len(known), len(moved), met, effective, effective_met,
-        max((each.weight for each in known), default=0.0), tuple(lines), why,
+        len(samples), len(known), len(moved), sum(each.weight > 0.0 for each in moved), effective, effective_met,
+        max((each.weight for each in known), default=0.0), tuple(made), why, bounded,
     )  # fmt: skip
+
+
+def _told(known: Sequence[Sample], effective: float, met: float, why: str) -> list[Estimate]:
+    moved = any(each.moved for each in known)
+    sure = (not why or not moved) and effective >= LEAST
+    freedom = (met if moved else effective) - 1.0
+    return _lines(known, freedom, sure=sure) if any(each.weight for each in known) else []
 
 
 def _unsupported(
@@ -128,8 +139,11 @@ def _effective(samples: Iterable[Sample]) -> float:
     return math.fsum(weights.values()) ** 2 / squares if squares else 0.0
 
 
+Figure = Callable[[Sample], float]
+
+
 def _lines(samples: Sequence[Sample], freedom: float, *, sure: bool) -> list[Estimate]:
-    made = _Made(samples, freedom, sure)
+    made = _Made(samples, sure=sure)
     total = math.fsum(each.weight for each in samples)
     logged = made.line("logged", lambda each: each.score, made.sessions - 1.0, widened=0.0)
     lines = [logged, made.line("IPS", lambda each: each.weight * each.score, freedom, widened=0.0)]
@@ -148,6 +162,24 @@ def _lines(samples: Sequence[Sample], freedom: float, *, sure: bool) -> list[Est
     return lines
 
 
+def _bounded(samples: Sequence[Sample], stayed: float) -> list[Estimate]:
+    """The self-normalised one has no such bounds that are simple, and is left out."""
+    made = _Made(samples, sure=True)
+    widened = _Made([each for each in samples if not each.moved], sure=True).typical
+    lines = [made.line("logged", lambda each: each.score, made.sessions - 1.0, widened=0.0)]
+    figures: list[tuple[str, Figure, float]] = [("IPS", lambda each: each.weight * each.score, 0.0)]
+    if all(each.new is not None and each.old is not None for each in samples):
+        figures.append(("doubly robust", _robust, widened))
+    for name, figure, extra in figures:
+        lines.append(made.between(name, figure, stayed - 1.0, extra, lambda _: 0.0))
+    if len(figures) > 1:
+        apart = made.between(
+            "difference", lambda each: _robust(each) - each.score, stayed - 1.0, widened, lambda each: -each.score
+        )  # fmt: skip
+        lines.append(apart)
+    return lines
+
+
 def _robust(each: Sample) -> float:
     return (each.new or 0.0) + each.weight * (each.score - (each.old or 0.0))
 
@@ -155,7 +187,7 @@ def _robust(each: Sample) -> float:
 class _Made:
     """Lines of one set of samples. `typical`: the weight that the average of what is weighted has."""
 
-    def __init__(self, samples: Sequence[Sample], freedom: float, sure: bool) -> None:
+    def __init__(self, samples: Sequence[Sample], *, sure: bool) -> None:
         self._samples, self._sure = samples, sure
         total = math.fsum(each.weight for each in samples)
         self.typical = math.fsum(each.weight**2 for each in samples) / total
@@ -163,7 +195,7 @@ class _Made:
         self._score = math.fsum(each.weight * each.score for each in samples) / total
 
     def line(
-        self, name: str, figure: Callable[[Sample], float], freedom: float, *, widened: float, about: float = 0.0,
+        self, name: str, figure: Figure, freedom: float, *, widened: float, about: float = 0.0,
         within: float = 0.0,
     ) -> Estimate:  # fmt: skip
         """The mean of a figure, `about` added; `widened`: by a success and a failure of this weight."""
@@ -177,3 +209,17 @@ class _Made:
             return Estimate(name, value, None, None)
         reach = quantile(max(freedom, 1.0)) * found.error
         return Estimate(name, value, max(value - reach, within), min(value + reach, 1.0))
+
+    def between(self, name: str, figure: Figure, freedom: float, widened: float, least: Figure) -> Estimate:
+        """The same, where the figure of a changed request is anything from its least to 1 more."""
+        whole = self.line(name, figure, freedom, widened=widened, within=-1.0)
+        low, high = (
+            self.line(name, _with(figure, least, more), freedom, widened=widened, within=-1.0) for more in (0.0, 1.0)
+        )
+        bottom = low.low if low.low is None or name == "difference" else max(low.low, 0.0)
+        value = min(max(whole.value, low.value), high.value)
+        return Estimate(name, value, bottom, high.high)
+
+
+def _with(figure: Figure, least: Figure, more: float) -> Figure:
+    return lambda each: least(each) + more if each.moved else figure(each)

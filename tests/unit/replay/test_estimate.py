@@ -91,6 +91,31 @@ def test_too_few_that_were_met_are_told_as_such() -> None:
     assert all(line.low is None for line in found.lines)
 
 
+def test_where_little_changes_it_may_be_worth_anything_and_the_rest_is_known() -> None:
+    """A tenth changes, and is never met; where it doesn't, 8 of 10 are right."""
+    samples: list[Sample | None] = [
+        Sample(f"r{n}", float(n % 10 > 2), 0.0, True, 0.5, 0.5) if n % 10 == 3 else
+        Sample(f"r{n}", float(n % 10 > 2), 1.0, False, 0.5, 0.5) for n in range(1_000)
+    ]  # fmt: skip
+    found = estimates(samples)
+    assert found.bounded
+    assert not found.why
+    lines = {line.name: line for line in found.lines}
+    assert list(lines) == ["logged", "IPS", "doubly robust", "difference"]
+    for name in ("IPS", "doubly robust"):
+        low, high = lines[name].low, lines[name].high
+        assert low is not None
+        assert high is not None
+        assert 0.56 < low < 0.6  # 6 of 10, if none of the changed were right
+        assert 0.7 < high < 0.74  # 7 of 10, if all were
+        assert low <= lines[name].value <= high
+    apart = lines["difference"]
+    assert apart.low is not None
+    assert apart.high is not None
+    assert apart.low <= -0.1  # those that were right and might not be any more
+    assert apart.high >= 0.0
+
+
 def test_a_session_counts_as_one_observation() -> None:
     apart, together = (
         estimates(drawn(Random(3), 2_000, 0.2, 0.6)),
