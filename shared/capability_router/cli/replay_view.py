@@ -92,9 +92,11 @@ def _covered(found: Findings) -> list[str]:
         told.append(f"Cost is of {_of(costed, 'request')}: of the others one side is unknown, or nobody was asked.")
     if found.timed < found.requests:
         told.append(
-            f"Latency is of {_of(found.timed, 'request')}: of the others nobody answered, or the log has no answer of "
-            "the new model."
+            f"Latency is of {_of(found.timed, 'request')}: of the others nobody answered, or nothing is known of the "
+            "new model's."
         )
+    if found.guessed:
+        told.append(f"Of {_of(found.guessed, 'request')} it is as predicted: the log has no answer of the new model.")
     if found.unanswered:
         told.append(
             f"{_of(found.unanswered, 'request')} failed at every model in the log; a replay can't tell of that."
@@ -112,10 +114,9 @@ def _moves(found: Findings, examples: int) -> None:
     if not found.moves:
         _part("", Table("from"), ["No request changes its model."])
         return
-    head = ("from", "to", "requests", "cost", "cost now", "quality", "quality now")
-    table = Table(*head, right=(2, 3, 4, 5, 6), cut=(0, 1), spare=(6, 5))
+    table = Table("from", "to", "requests", "cost", "change", "quality", right=(2, 3, 4, 5), cut=(0, 1), spare=(5,))
     for move in found.moves[:_MOVES]:
-        table.add(move.old, move.new, count(move.requests), *_pair(move.cost, _money), *_pair(move.quality, _share))
+        table.add(move.old, move.new, count(move.requests), *_of_move(move))
     rest = found.moves[_MOVES:]
     left = f"and {_of(sum(m.requests for m in rest), 'request')} in {count(len(rest))} more moves (--json has all)"
     _part("From which model to which", table, [left] if rest else [])
@@ -130,16 +131,11 @@ def _examples(move: Move, examples: int) -> list[str]:
     return [f"{move.old} -> {move.new}, such as {ids}: {move.reason}"]
 
 
-def _pair(sums: Sums | None, spelt: Callable[[float], str]) -> tuple[str, str]:
-    return ("?", "?") if sums is None else (spelt(sums.logged), spelt(sums.replayed))
-
-
-def _money(pico: float) -> str:
-    return money(round(pico))
-
-
-def _share(value: float) -> str:
-    return f"{value:.3f}"
+def _of_move(move: Move) -> tuple[str, str, str]:
+    """What its requests cost in the log, and how that and their predicted quality change."""
+    cost, quality = move.cost, move.quality
+    paid = ("?", "?") if cost is None else (money(round(cost.logged)), _relative(cost))
+    return *paid, "?" if quality is None else f"{quality.replayed - quality.logged:+.3f}"
 
 
 def _models(found: Findings) -> Table:

@@ -21,6 +21,7 @@ from capability_router.replay.moment import Moment
 from capability_router.replay.twins import Twins
 from capability_router.request import Outcome, Usage
 from capability_router.router import Router
+from capability_router.telemetry.digest import digest
 
 
 class Configured:
@@ -45,10 +46,12 @@ class Configured:
             explorer=None, signs=None,
         )  # fmt: skip
         self._chosen: Candidate | None = None
+        self._mark, self._other_cards = digest(list(router.registry.cards)), 0
 
     def decide(self, logged: Logged) -> Choice:
         """Its plan for the request, in which its policy takes the request in as one that is carried out."""
         self.twins.meet(logged.candidates)
+        self._other_cards += logged.cards != self._mark
         self._moment.turn_to(logged, self.twins.logged)
         if self._foresight is not None:
             self._foresight.turn_to(logged, self.twins.logged)
@@ -98,7 +101,10 @@ class Configured:
         """Of its conversations, and of requests that a learned state could not judge."""
         wordless = 0 if self._foresight is None else self._foresight.wordless
         some = f"{wordless:,} requests have no words in the log: of them counts what the log predicted, not the state."
-        return [*self.conversations.told(), *([some] if wordless else [])]
+        other = "The models' cards differ from those that the log was made with; some of what changes may come of that."
+        return [
+            *self.conversations.told(), *([some] if wordless else []), *([other] if self._other_cards else []),
+        ]  # fmt: skip
 
 
 class _Lengths(Lengths):

@@ -58,9 +58,11 @@ class Times(NamedTuple):
 
 
 class Findings(NamedTuple):
-    """`refused`: by rule, requests that nobody could take, in the log and now; `unevidenced`: models that the replay
-    chose, of which the log has few answers or none. `lacks`: the log's models that the decider has not, and how many
-    requests had chosen them. `sources`: where the new choices' predicted quality is from.
+    """`trials`: changes from a model that the log tried out. `latency`: in the log and now, of `timed` requests; of
+    these `guessed` take as long as predicted, for the log has no answer of their model. `nobody`: requests that nobody
+    could take, in the log and now; `refused`: the same by rule. `chosen`: requests by model, likewise. `lacks`: the
+    log's models that the decider has not, and how many requests had chosen them. `sources`: where the new choices'
+    predicted quality is from.
     """
 
     policy: str
@@ -74,6 +76,7 @@ class Findings(NamedTuple):
     quality: Sums | None
     latency: tuple[Times, Times]
     timed: int
+    guessed: int
     refused: dict[str, tuple[int, int]]
     nobody: tuple[int, int]
     unanswered: int
@@ -92,7 +95,9 @@ class Findings(NamedTuple):
             "policy": self.policy, "requests": self.requests, "since": self.since, "until": self.until,
             "changed": self.changed, "trials": self.trials, "cost_usd": _usd(self.cost),
             "quality": None if self.quality is None else self.quality.to_dict(),
-            "latency_s": {"logged": old._asdict(), "replayed": new._asdict(), "requests": self.timed},
+            "latency_s": {
+                "logged": old._asdict(), "replayed": new._asdict(), "requests": self.timed, "predicted": self.guessed,
+            },
             "nobody": {"logged": self.nobody[0], "replayed": self.nobody[1]}, "unanswered_in_log": self.unanswered,
             "refused": {rule: {"logged": a, "replayed": b} for rule, (a, b) in self.refused.items()},
             "models": {
@@ -110,11 +115,12 @@ def found(
     """What a replay of this log came to; there is at least one request. `told`: what is to be known beside it."""
     changed = [each for each in again if each.changed]
     chosen = _chosen(again)
-    times, timed = _times(again, decider, latencies)
+    times, timed, guessed = _times(again, decider, latencies)
     return Findings(
         decider.name, len(again), min(each.logged.began for each in again), max(each.logged.at for each in again),
         len(changed), sum(each.logged.trial for each in changed), tuple(_moves(changed)), _cost(again), _quality(again),
-        times, timed, _refused(again), _nobody(again), sum(bool(a.logged.chosen) and not a.logged.model for a in again),
+        times, timed, guessed, _refused(again), _nobody(again),
+        sum(bool(each.logged.chosen) and not each.logged.model for each in again),
         {model: latencies.of(_in_log(model, decider)) for model in chosen}, chosen, _lacks(again, decider),
         dict(Counter(each.choice.source for each in again if each.choice.model)),
         estimates(samples(again, log.scores, decider)), tuple(log.omissions), tuple(told),
@@ -168,23 +174,24 @@ def _usd(cost: Sums | None) -> dict[str, Any] | None:
     return {"logged": cost.logged / 1e12, "replayed": cost.replayed / 1e12, "requests": cost.requests}
 
 
-def _times(again: Sequence[Again], decider: Decider, latencies: Latencies) -> tuple[tuple[Times, Times], int]:
-    """Of answered requests whose new choice has answers in the log, or is the old one."""
+def _times(again: Sequence[Again], decider: Decider, latencies: Latencies) -> tuple[tuple[Times, Times], int, int]:
+    """Of answered requests; those that change take as long as the new model's answers in the log, else as predicted."""
     old, new, moved = Mixture(), Mixture(), Counter[str]()
-    timed = 0
+    timed = guessed = 0
     for each in again:
-        model = _in_log(each.choice.model, decider)
-        if not each.logged.model or not each.choice.model or (each.changed and not latencies.took(model)):
+        if not each.logged.model or each.latency_s is None:
             continue
         timed += 1
         old.add(each.logged.elapsed_s)
-        if each.changed:
+        model = _in_log(each.choice.model, decider)
+        if each.changed and latencies.took(model):
             moved[model] += 1
         else:
-            new.add(each.logged.elapsed_s)
+            new.add(each.latency_s)
+            guessed += each.changed
     for model, requests in moved.items():
         new.spread(latencies.took(model), requests)
-    return (_told(old), _told(new)), timed
+    return (_told(old), _told(new)), timed, guessed
 
 
 def _told(times: Mixture) -> Times:

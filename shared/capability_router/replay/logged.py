@@ -48,6 +48,7 @@ class Logged(NamedTuple):
     `at`: Unix seconds of its end. `chosen`: whom the plan had first, "" = nobody was eligible; `model`: who answered,
     "" = nobody. `chances`: of each model that could have been first; `stated` = the record lists them all.
     `termed`: it says what the caller's terms asked; else only the refusals tell. `traits`: hashed words, if recorded.
+    `cards`: a mark of the models' cards.
     """
 
     id: str
@@ -66,6 +67,7 @@ class Logged(NamedTuple):
     cost_pico: int | None
     attempts: tuple[Attempt, ...]
     traits: Mapping[str, Any] | None = None
+    cards: str = ""
 
     @property
     def began(self) -> float:

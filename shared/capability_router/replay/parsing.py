@@ -52,7 +52,7 @@ def logged_of(record: Told, *, traits: bool = False) -> Logged:
         id, at, elapsed, name_of(record.get("router")), _request(id, record, plan), _features(plan, record),
         isinstance(record.get("terms"), Mapping), candidates, refusals, *decided, name_of(record.get("model")),
         _pico(record.get("cost_pico")), tuple(_each(record.get("attempts"), _attempt, _MOST_ATTEMPTS)),
-        told if traits and isinstance(told, Mapping) else None,
+        told if traits and isinstance(told, Mapping) else None, name_of(_mapping(record.get("basis")).get("registry")),
     )  # fmt: skip
 
 

@@ -11,7 +11,9 @@ from unit.replay.logs import CARDS, again, attempt, candidate, config, decision,
 
 from capability_router.errors import ConfigError
 from capability_router.request import Need, Request
+from capability_router.router import Router
 from capability_router.routing import Routing
+from capability_router.telemetry.digest import digest
 
 TEXTS = [
     "hello",
@@ -41,6 +43,17 @@ def test_under_its_own_configuration_nothing_changes(tmp_path: Path, name: str) 
     assert found.changed == 0
     assert found.cost is not None
     assert found.cost.logged == found.cost.replayed == sum(record["cost_pico"] for record in records(log))
+
+
+def test_whether_the_models_cards_are_the_logs_is_told(tmp_path: Path) -> None:
+    log = write(tmp_path / "log", requests(2), policy="cheapest")
+    told = records(log)
+    other = config(tmp_path / "other.yaml", "cheapest")
+    mark = digest(list(Router.from_config(other).registry.cards))
+    for record in told:
+        record["basis"]["registry"] = mark
+    assert not again(lines(tmp_path / "own", *told), other)[1].told
+    assert "cards differ" in again(log, other)[1].told[0]
 
 
 @pytest.mark.parametrize("name", ["cheapest", "fastest", "weighted", "adaptive"])
@@ -115,7 +128,11 @@ def test_a_model_that_the_log_never_saw_has_its_cards_word_and_no_evidence(tmp_p
     assert found.lacks == {"small": 6}
     assert found.sources == {"card": 6}
     assert found.evidence["new"].attempts == 0
-    assert found.timed == 0
+    assert (found.timed, found.guessed) == (0, 0)  # neither an answer nor a card tells how long it takes
+    timed = {**cards, "new": {**cards["new"], "latency": {"ttft_s": 2.0, "tokens_per_s": 1e6}}}
+    _, found = again(log, config(tmp_path / "timed.yaml", "cheapest", timed))
+    assert (found.timed, found.guessed) == (6, 6)
+    assert found.latency[1].p50 == pytest.approx(2.0, abs=0.01)
     assert "gave none of the new choices a chance" in found.scores.why or "no request" in found.scores.why
 
 
@@ -244,5 +261,7 @@ def test_what_a_configuration_has_beside_its_policy_is_told_and_needs_no_extra(
     )  # fmt: skip
     before = {path.name for path in tmp_path.iterdir()}
     _, found = again(log, other)
-    assert found.told == ("Not replayed: canary, budgets; the policy's own picks are shown.",)
+    beside, cards = found.told
+    assert beside == "Not replayed: canary, budgets; the policy's own picks are shown."
+    assert "cards differ" in cards
     assert {path.name for path in tmp_path.iterdir()} == before
