@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from sys import intern  # a long log names few models, again and again
 from typing import Any, NamedTuple, TypeVar
 
 from capability_router.eligibility import Refusal
@@ -142,7 +143,7 @@ def _seen(told: Told) -> Seen | None:
         return None
     cost, fallback = usd_of(told.get("cost_usd")), usd_of(told.get("fallback_usd"))
     return Seen(
-        id, name_of(told.get("provider")), name_of(told.get("model")),
+        intern(id), intern(name_of(told.get("provider"))), intern(name_of(told.get("model"))),
         quality if quality is not None and quality <= 1.0 else None, None if cost is None else round(cost * 1e12),
         _seconds(told.get("latency_s")), _seconds(told.get("queue_s")) or 0.0, name_of(told.get("held")),
         round((fallback or 0.0) * 1e12),
@@ -151,7 +152,8 @@ def _seen(told: Told) -> Seen | None:
 
 def _refusal(told: Told) -> Refusal | None:
     model, rule, detail = name_of(told.get("model")), name_of(told.get("rule")), told.get("detail")
-    return Refusal(model, rule, detail[:MOST_TEXT] if isinstance(detail, str) else "") if model and rule else None
+    text = detail[:MOST_TEXT] if isinstance(detail, str) else ""
+    return Refusal(intern(model), intern(rule), intern(text)) if model and rule else None
 
 
 def _attempt(told: Told) -> Attempt | None:
@@ -160,7 +162,7 @@ def _attempt(told: Told) -> Attempt | None:
         return None
     ins, out, read = (tokens_of(told.get(name)) or 0 for name in ("input_tokens", "output_tokens", "cache_read_tokens"))
     return Attempt(
-        model, name_of(told.get("fault")), elapsed, ins, out, read, told.get("estimated") is not False,
+        intern(model), name_of(told.get("fault")), elapsed, ins, out, read, told.get("estimated") is not False,
         name_of(told.get("finish")), _pico(told.get("cost_pico")),
     )  # fmt: skip
 
