@@ -33,7 +33,8 @@ class AsLogged:
     def decide(self, logged: Logged) -> Choice:
         """The candidates in the policy's order; who was refused stays refused."""
         stay = self.conversations.of(logged)
-        rows = [_row(each, stay.model) for each in logged.candidates]
+        candidates = _in_order(logged)
+        rows = [_row(each, stay.model) for each in candidates]
         scene = Scene(logged.request, logged.features, rows)
         scores = [score for score, _ in self._policy.judge(scene).scores] if rows else []
         keys = [
@@ -41,7 +42,7 @@ class AsLogged:
             for row, score in zip(rows, scores, strict=True)
         ]
         order = sorted(range(len(rows)), key=keys.__getitem__)
-        ranked = tuple(logged.candidates[at] for at in order)
+        ranked = tuple(candidates[at] for at in order)
         self._chosen = ranked[0] if ranked else None
         if self._chosen is None:
             return Choice((), logged.refusals, "no eligible model")
@@ -74,6 +75,14 @@ class AsLogged:
     def told(self) -> list[str]:
         """Of its conversations."""
         return self.conversations.told()
+
+
+def _in_order(logged: Logged) -> tuple[Seen, ...]:
+    """The candidates; ties go to the first. Where lots were drawn, in an order that does not tell what was drawn."""
+    if not logged.stated:
+        return logged.candidates
+    pick = next(iter(logged.chances))
+    return tuple(sorted(logged.candidates, key=lambda each: (each.id != pick, each.id)))
 
 
 def _row(each: Seen, staying: str) -> Row:

@@ -191,3 +191,18 @@ def test_trials_of_the_log_are_told_apart_from_changes_of_policy(tmp_path: Path)
     told = explored(1, "a", 1.0, propensity=0.1, chances={"b": 0.9, "a": 0.1})
     _, found = again(lines(tmp_path / "log", *told), "cheapest")
     assert (found.changed, found.trials) == (1, 1)
+
+
+def test_what_was_drawn_does_not_sway_a_tie(tmp_path: Path) -> None:
+    """Else the new choice would follow the lot, and the weights would be wrong."""
+    chances = {"b": 0.8, "a": 0.1, "c": 0.1}
+    told = [
+        decision(
+            n,
+            [candidate(each, 0.5, 1e-6) for each in order],
+            plan={"chances": chances, "propensity": chances[order[0]]},
+        )
+        for n, order in enumerate(("bac", "abc", "cba"))
+    ]
+    made, _ = again(lines(tmp_path / "log", *told), "cheapest")
+    assert [each.choice.model for each in made] == ["b", "b", "b"]
