@@ -17,6 +17,7 @@ from capability_router.telemetry.records import SCHEMA_VERSION
 
 MOST = 200_000
 """Decisions that are held at once."""
+_VERSIONS = 1_000_000
 _BESIDE = ("shadow", "shadow_score", "sign")  # lines that no decision is made of
 
 
@@ -72,7 +73,8 @@ class _Reader:
         if not isinstance(kind, str) or kind not in ("decision", "feedback", *_BESIDE):
             self.omissions.note("JSON that is no decision record")
         elif isinstance(version, bool) or version != SCHEMA_VERSION:
-            named = name_of(version)[:20] or "unknown"
+            whole = isinstance(version, int) and not isinstance(version, bool) and abs(version) < _VERSIONS
+            named = version if whole else "unknown"
             self.omissions.note(f"records of schema version {named}; read is {SCHEMA_VERSION}")
         elif kind == "decision":
             self._decision(item)
