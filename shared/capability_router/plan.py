@@ -114,9 +114,12 @@ class Plan:
         """One line; equal plans give equal text."""
         return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
 
-    def render(self, width: int | None = None) -> str:
-        """A table for a person: the ranking, then why not each other model; in lines of at most `width`."""
-        ranking = ["", *_ranking(self.candidates).lines(width)] if self.candidates else []
+    def render(self, width: int | None = None, *, terms: bool = True) -> str:
+        """A table for a person: the ranking, then why not each other model; in lines of at most `width`.
+
+        `terms`: of each score but the first, as remarks.
+        """
+        ranking = ["", *_ranking(self.candidates, terms).lines(width)] if self.candidates else []
         above, below = ([line for text in told for line in folded(text, width)] for told in (_head(self), _tail(self)))
         return "\n".join([*above, *ranking, *below])
 
@@ -132,17 +135,17 @@ def _head(plan: Plan) -> tuple[str, str]:
     return chosen, f"{size}, task {plan.task}"
 
 
-def _ranking(candidates: Sequence[Candidate]) -> Table:
+def _ranking(candidates: Sequence[Candidate], terms: bool) -> Table:
     head = ("", "model", "score", "quality", "cost", "latency", "queue", "remark")
-    return Table(*head, rows=(_row(i, c) for i, c in enumerate(candidates, 1)), fold=(1, 7), spare=(6, 2))
+    return Table(*head, rows=(_row(i, c, terms) for i, c in enumerate(candidates, 1)), fold=(1, 7), spare=(6, 2))
 
 
-def _row(rank: int, c: Candidate) -> tuple[str, ...]:
+def _row(rank: int, c: Candidate, terms: bool) -> tuple[str, ...]:
     return (
         str(rank), c.id, _figure(c.score), "?" if c.quality is None else f"{c.quality:.3f}",
         "?" if c.cost_usd is None else f"${c.cost_usd:.6f}",
         "?" if c.latency_s is None else f"{c.latency_s:.2f} s", f"{c.queue_s:.2f} s",
-        c.held or ("chosen" if rank == 1 else _terms(c)),
+        c.held or ("chosen" if rank == 1 else _terms(c) if terms else ""),
     )  # fmt: skip
 
 

@@ -11,17 +11,18 @@ from capability_router.catalog.registry import Registry
 from capability_router.cli import screen
 from capability_router.plan import Candidate, Plan
 from capability_router.table import Table
+from capability_router.telemetry.amounts import money
 
 
 def tell(plan: Plan, registry: Registry, service: str) -> None:
     """All of it, as wide as the screen. `service`: the tier that the request asks for, "" = the usual."""
-    click.echo(plan.render(screen.width()))
+    click.echo(plan.render(screen.width(), terms=False))
     if plan.settings:
         screen.tell("")
         screen.tell(f"{plan.policy}: {', '.join(f'{name} {value:g}' for name, value in plan.settings)}")
     for head, table in (
         ("What makes the scores", _terms(plan.candidates)),
-        ("What the costs consist of, USD", _costs(plan.candidates, registry, service)),
+        ("What the costs consist of", _costs(plan.candidates, registry, service)),
     ):
         if table.rows:
             screen.tell("")
@@ -45,8 +46,9 @@ def _figure(value: float | None) -> str:
 
 def _costs(candidates: Sequence[Candidate], registry: Registry, service: str) -> Table:
     """Input and output by the card's prices; what others would cost, in case this one fails."""
-    head = ("model", "tokens in", "input", "output", "fallback", "together", "price as of")
-    table = Table(*head, right=(1, 2, 3, 4, 5), cut=(0,), fold=(6,), spare=(6, 1))
+    dated = {each.id: _dated(registry.entry(each.id).card) for each in candidates}
+    head = ("model", "tokens in", "input", "output", "fallback", "together", *["price as of"] * any(dated.values()))
+    table = Table(*head, right=(1, 2, 3, 4, 5), cut=(0,), fold=range(6, len(head)), spare=(*range(6, len(head)), 1))
     for each in candidates:
         card = registry.entry(each.id).card
         ins = _input(each, card, service)
@@ -54,7 +56,7 @@ def _costs(candidates: Sequence[Candidate], registry: Registry, service: str) ->
         out = None if own is None or ins is None else own - ins
         table.add(
             each.id, f"{each.input_tokens:,}", _usd(ins), _usd(out), _usd(each.fallback_pico), _usd(each.cost_pico),
-            _dated(card),
+            *([dated[each.id]] if len(head) > _DATED else []),
         )  # fmt: skip
     return table
 
@@ -67,8 +69,11 @@ def _input(each: Candidate, card: ModelCard, service: str) -> int | None:
     return whole if whole is None or each.cost_pico is None else min(whole, each.cost_pico - each.fallback_pico)
 
 
+_DATED = 6  # the place of the dates
+
+
 def _usd(pico: int | None) -> str:
-    return "?" if pico is None else f"{pico / 1e12:.6f}"
+    return "?" if pico is None else money(pico)
 
 
 def _dated(card: ModelCard) -> str:
