@@ -62,10 +62,7 @@ def opened(policy: str, config: Path | None, predict: Predict | None) -> Other:
 
 def _configured(path: Path, over: dict[str, Any], predict: Predict | None) -> Other:
     if not path.exists():
-        raise ConfigError(
-            f"--policy {str(path)!r} is neither a file nor a policy{nearest(str(path), POLICIES)}; policies: "
-            f"{', '.join(POLICIES)}"
-        )
+        raise ConfigError(f"{str(path)!r} is neither a file nor a policy{nearest(str(path), POLICIES)}")
     written = load(path, **{**_OFFLINE, **over})
     block = written.policy
     wanted = block.state if block.name == "adaptive" and predict != "log" else None
