@@ -15,7 +15,7 @@ from capability_router.replay.parsing import Unreadable, logged_of
 from capability_router.telemetry.jsonl import rotated
 from capability_router.telemetry.records import SCHEMA_VERSION
 
-MOST = 200_000
+MOST = 100_000
 """Decisions that are held at once."""
 _VERSIONS = 1_000_000
 _BESIDE = ("shadow", "shadow_score", "sign")  # lines that no decision is made of
