@@ -160,10 +160,10 @@ class Router:
             self._recorder.refused(request, plan)
             raise NoEligibleModel(plan.refusals)
         self._treasury.open()
+        if self.planner.explorer is not None and not self.planner.explorer.pays(tried, self.clock.now()):
+            plan, scene, policy, aside, _ = self._decide(request, alongside=alongside, exploring=False)
         self._trials.carried_out(policy, scene, plan)
         self.planner.balance.took_turn()
-        if self.planner.explorer is not None:
-            self.planner.explorer.took(tried.extra_pico, self.clock.now())
         machine = self._dispatch.machine(request, plan, self._accounts.open(request, plan), gate)
         ended: Ended = self._ended if aside is None else partial(self._ended, aside=aside, again=again)
         if self._evaluation is not None and alongside:
@@ -284,10 +284,11 @@ class Router:
             await self._evaluation.settled()
         await asyncio.to_thread(self.close)
 
-    def _decide(self, request: Request, *, alongside: bool = False) -> Decided:
+    def _decide(self, request: Request, *, alongside: bool = False, exploring: bool = True) -> Decided:
         now = self.clock.now()
         stay = self._lessons.affinity.of(request, now)
-        return self._trials.decide(self.planner, request, now, stay, alongside=alongside)
+        planner = self.planner if exploring else replace(self.planner, explorer=None)
+        return self._trials.decide(planner, request, now, stay, alongside=alongside)
 
     def _ended(self, run: Run[Any], aside: Aside | None = None, again: Again | None = None) -> None:
         outcome, request = run.outcome, run.request

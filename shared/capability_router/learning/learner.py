@@ -195,7 +195,8 @@ class Learner(Lasting):
         if fit is not None:
             tenant = request.routing.tenant
             for moved in self._drift.note(tenant, Whereabouts(*self.quality.standing(seen)), fit):
-                log.warning("the requests of tenant %r are %s; what was learned may not hold for them", tenant, moved)
+                whose = f"the requests of tenant {tenant!r}" if tenant else "the requests that name no tenant"
+                log.warning("%s are %s; what was learned may not hold for them", whose, moved)
         return sketch(seen)
 
     def scored(

@@ -67,10 +67,9 @@ class Explorer:
         at = able[int(drawn / self._share * len(able))]
         return _trial(ranked, at, self._share / len(able))
 
-    def took(self, extra_pico: int, now: float) -> None:
-        """A trial was really made, for so much more than the pick would have cost."""
-        if extra_pico:
-            self._money.took(extra_pico, now)
+    def pays(self, tried: Tried, now: float) -> bool:
+        """Spend what this trial costs beyond the pick, before it is made; False = threads since have spent the rest."""
+        return not tried.extra_pico or self._money.took(tried.extra_pico, now)
 
 
 def _trial(ranked: Sequence[tuple[Scored, Row]], at: int, propensity: float) -> Tried:

@@ -23,8 +23,8 @@ class TrialMoney(Protocol):
         """What may be spent now."""
         ...
 
-    def took(self, amount: int, now: float) -> None:
-        """So much was."""
+    def took(self, amount: int, now: float) -> bool:
+        """Spend so much; False = it is not there any more (others may have been quicker since `left`)."""
         ...
 
 
@@ -42,11 +42,14 @@ class OwnMoney:
             self._turn(now)
             return self._most - self._spent
 
-    def took(self, amount: int, now: float) -> None:
+    def took(self, amount: int, now: float) -> bool:
         """See TrialMoney."""
         with self._lock:
             self._turn(now)
+            if self._spent + amount > self._most:
+                return False
             self._spent += amount
+            return True
 
     def _turn(self, now: float) -> None:
         if (day := int(now // DAY_S)) != self._day:
@@ -78,12 +81,18 @@ class SharedMoney(Lasting):
     def left(self, now: float) -> int:
         """See TrialMoney."""
         with self._lock:
-            return self._lent - (self._spent - self._told) if now < self._until else 0
+            return self._here(now)
 
-    def took(self, amount: int, now: float) -> None:
+    def took(self, amount: int, now: float) -> bool:
         """See TrialMoney."""
         with self._lock:
+            if amount > self._here(now):
+                return False
             self._spent += amount
+            return True
+
+    def _here(self, now: float) -> int:
+        return self._lent - (self._spent - self._told) if now < self._until else 0
 
     def renew(self, now: float, *, final: bool = False) -> None:
         """Tell what was spent, and borrow for the next 30 s; `final`: give all back. Raises StoreError."""
