@@ -61,6 +61,12 @@ def tell(log: Log, found: list[Finding], states: list[State], *, together: bool,
     _groups(found)
     if together:
         screen.tell("note: the groups are learned from together, as one state; --each learns from each by itself")
+    if log.beyond:
+        many = len(log.rows) + log.beyond
+        screen.tell(
+            f"note: a sample of {len(log.rows):,} of about {many:,} scored requests, drawn by their ids, the same each "
+            "time; --sample takes more of them"
+        )
     if not log.rows:
         click.echo("Nothing to learn from: the logs hold no request with a model and a score.")
     for reason, count in log.omissions:
@@ -142,6 +148,7 @@ def _legend() -> None:
 def _json(log: Log, found: list[Finding], states: list[State]) -> dict[str, Any]:
     return {
         "requests": len(log.rows),
+        "beyond_the_sample": log.beyond,
         "left_out": [{"reason": reason, "count": count} for reason, count in log.omissions],
         "routes": any(finding.verdict.routes for finding in found),
         "groups": [_group_json(finding) for finding in found],
