@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from capability_router.cli.train_view import Finding, State
     from capability_router.learning.logs.reading import Log
     from capability_router.learning.logs.row import Row
-    from capability_router.learning.quality.meaning import Origin
 
 NO_ROUTING = 3
 """Exit status where the logs don't support routing."""
@@ -70,7 +69,7 @@ def train(
         _check(lot.output, _IS_STATE, "no learned state")
     findings = [(lot, _compared(lot.rows, folds)) for lot in lots]
     states = [
-        _kept(lot.output, lot.rows, log.origin, found, anyway) for lot, found in findings if lot.output is not None
+        _kept(lot.output, lot.rows, log, found, anyway) for lot, found in findings if lot.output is not None
     ]
     every = [finding for _, found in findings for finding in found]
     if plot is not None:
@@ -108,12 +107,12 @@ def _lots(rows: list[Row], output: Path | None, each: bool) -> list[_Lot]:
     ]
 
 
-def _kept(output: Path, rows: list[Row], origin: Origin, found: list[Finding], anyway: bool) -> State:
+def _kept(output: Path, rows: list[Row], log: Log, found: list[Finding], anyway: bool) -> State:
     from capability_router.cli.train_view import State
 
     writes = bool(rows) and (anyway or any(finding.verdict.routes for finding in found))
     if writes:
-        _write(output, _state(rows, origin))
+        _write(output, _state(rows, log))
     return State(output, len(rows), writes)
 
 
@@ -165,12 +164,14 @@ def _compared(rows: list[Row], folds: int) -> list[Finding]:
     return found
 
 
-def _state(rows: list[Row], origin: Origin) -> str:
+def _state(rows: list[Row], log: Log) -> str:
     from capability_router.learning.comparison.foresight import STUDYING, studied
     from capability_router.learning.quality.state import dumped
 
     with progress(len(rows) + STUDYING, "learning  ") as tick:
-        text = dumped(studied(rows, origin, tick))
+        quality = studied(rows, log.origin, tick)
+        quality.signs = log.signs
+        text = dumped(quality)
         tick(STUDYING)
     return text
 

@@ -15,6 +15,7 @@ from capability_router.learning.comparison.contest import USUAL, Contest, Figure
 from capability_router.learning.comparison.panel import Panel
 from capability_router.learning.comparison.verdict import Verdict, remarks
 from capability_router.learning.logs.reading import Log
+from capability_router.learning.signs import ALL
 from capability_router.table import Table, printable
 from capability_router.telemetry.frontier import Place, Plane, frontiers
 
@@ -66,6 +67,12 @@ def tell(log: Log, found: list[Finding], states: list[State], *, together: bool,
         screen.tell(
             f"note: a sample of {len(log.rows):,} of about {many:,} scored requests, drawn by their ids, the same each "
             "time; --sample takes more of them"
+        )
+    if log.signs:
+        answers, lost = (sum(each) for each in zip(*log.signs.values(), strict=True))
+        screen.tell(
+            f"note: implicit signs, worth {lost:,.4g} lost answers of {answers:,.0f}, are no scores: they move what is "
+            f"believed of a model before its scores, by {ALL:g} at most"
         )
     if not log.rows:
         click.echo("Nothing to learn from: the logs hold no request with a model and a score.")

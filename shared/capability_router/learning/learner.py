@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from threading import Lock, Thread
@@ -26,6 +26,7 @@ from capability_router.learning.quality.sketch import Sketch, sketch
 from capability_router.learning.quality.state import base_of, body_of, dumped, loaded, text_of
 from capability_router.learning.quality.traits import Traits, traits
 from capability_router.learning.sharing.lesson import Lesson
+from capability_router.learning.signs import Counted
 from capability_router.learning.tenants import hashed
 from capability_router.lifetime import Lasting, watch
 from capability_router.request import Request
@@ -155,6 +156,11 @@ class Learner(Lasting):
                 "the learned state %s knows none of this router's models (%s), but %s: entries need the ids that its "
                 "logs have", self.path, ", ".join(models[:_NAMED]), ", ".join(known[:_NAMED]),
             )  # fmt: skip
+
+    @property
+    def signs(self) -> Mapping[str, Counted]:
+        """By model, what implicit signs in the logs came to that it was trained on."""
+        return self.quality.signs
 
     def judge(self, request: Request, believed: Sequence[tuple[str, float]], worth: Sequence[float]) -> list[Judged]:
         """Per model (id, quality believed without having learned), which counts for so many scored answers."""

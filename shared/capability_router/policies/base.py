@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from capability_router.catalog.card import ModelCard
 from capability_router.features import Features
 from capability_router.learning.guard import Foreseen, Guard
+from capability_router.learning.signs import Counted
 from capability_router.plan import Candidate
 from capability_router.request import Outcome, Request
 
@@ -81,6 +82,8 @@ class Judged(Protocol):
 class Knowledge(Protocol):
     """The learned model as far as requests and their scores need it."""
 
+    @property
+    def signs(self) -> Mapping[str, Counted]: ...
     def judge(
         self, request: Request, believed: Sequence[tuple[str, float]], worth: Sequence[float]
     ) -> Sequence[Judged]: ...

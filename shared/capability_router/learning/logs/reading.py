@@ -16,22 +16,26 @@ from capability_router.learning.logs.omissions import Omissions
 from capability_router.learning.logs.row import Row
 from capability_router.learning.logs.sample import Sample
 from capability_router.learning.logs.seen import completed
+from capability_router.learning.logs.signed import MOST_MODELS
 from capability_router.learning.quality.meaning import Origin
+from capability_router.learning.signs import Counted
 
-MOST_ROWS, MOST_MODELS = 30_000, 64
+MOST_ROWS = 30_000
 _FEW = "of models with too few outcomes beside 64 others"
 
 
 class Log(NamedTuple):
     """`rows`: the scored requests, of at most 64 models; `omissions`: reasons and their counts.
 
-    `beyond`: scored requests that are not among the rows, because a sample was drawn; 0 = all are there.
+    `signs`: by model, what implicit signs in decision logs came to. `beyond`: scored requests that are not among the
+    rows, because a sample was drawn; 0 = all are there.
     """
 
     rows: list[Row]
     omissions: list[tuple[str, int]]
     origin: Origin = Origin()
     beyond: int = 0
+    signs: Mapping[str, Counted] = {}
 
 
 def read(
@@ -56,7 +60,8 @@ def read(
     if batch is not None:
         batch.flush()
     completed(rows)
-    return Log(rows, reader.omissions.listed(), Origin() if batch is None else batch.origin, reader.beyond)
+    origin, signs = Origin() if batch is None else batch.origin, reader.signs()
+    return Log(rows, reader.omissions.listed(), origin, reader.beyond, signs)
 
 
 class _Reader:
@@ -82,6 +87,10 @@ class _Reader:
             self._table.take(item, source)
         else:
             self.omissions.note("JSON objects of no known kind")
+
+    def signs(self) -> Mapping[str, Counted]:
+        """Implicit ones, by model."""
+        return self._decisions.signs()
 
     def rows(self) -> list[Row]:
         """Of all kinds; the same request in two logs is one row, with its words if either has them."""

@@ -28,6 +28,7 @@ from capability_router.learning.quality.outcomes import Split
 from capability_router.learning.quality.sketch import Sketch
 from capability_router.learning.quality.surface import SIZE
 from capability_router.learning.quality.traits import BAG
+from capability_router.learning.signs import Counted
 from capability_router.learning.tenants import Own, Tenants
 
 SCHEMA = 2
@@ -58,6 +59,7 @@ def body_of(quality: Quality) -> dict[str, Any]:
             "scored": quality.scored,
             "new": quality.new,
             "askers": quality.tenants.kept(),
+            "signs": {model: list(counted) for model, counted in quality.signs.items()},
             "levels": {model: level.to_dict() for model, level in quality.levels.items()},
             "rows": _rows(memory),
             "fit": None if view is None else _fit(view, np.argsort(memory.order[: len(memory)])),
@@ -93,6 +95,7 @@ def loaded(text: str) -> Quality:
 def merged(into: Quality, other: Quality) -> None:
     """Take in what another process remembers; a request that both know counts once. Ends with a refit."""
     memory = other.memory
+    into.signs = {**other.signs, **into.signs}
     known = {row.id for row in into.memory.rows}
     for name, mass, levels in other.tenants.kept():
         into.tenants.put(name, Own(levels, mass))
@@ -154,7 +157,15 @@ def _quality(body: Mapping[str, Any]) -> Quality:
     quality = Quality(memory, levels, view, scored, _tenants(body.get("askers", [])), int(body.get("new", 0)))
     name, size = body.get("embedder", Origin())
     quality.origin = Origin(str(name), int(size))
+    quality.signs = {str(model): _counted(*told) for model, told in body.get("signs", {}).items()}
     return quality
+
+
+def _counted(answers: object, lost: object) -> Counted:
+    counted = Counted(float(_number(answers)), float(_number(lost)))
+    if not abs(counted.lost) <= counted.answers:
+        raise Unreadable("more signs than answers")
+    return counted
 
 
 def _tenants(told: Sequence[Any]) -> Tenants:

@@ -16,10 +16,11 @@ import numpy as np
 
 from capability_router import ConfigError, Request, routing
 from capability_router.learning.logs import decisions
-from capability_router.learning.logs.reading import MOST_MODELS, Log, read
+from capability_router.learning.logs.reading import Log, read
 from capability_router.learning.logs.row import Answer
 from capability_router.learning.logs.sample import AGAIN
 from capability_router.learning.logs.seen import with_text
+from capability_router.learning.logs.signed import MOST_MODELS
 from capability_router.learning.quality.sketch import sketch
 from capability_router.learning.quality.surface import NAMES
 from capability_router.learning.quality.traits import LABELS, WORDS, traits
@@ -353,7 +354,7 @@ def test_the_chance_of_a_choice_is_not_that_of_whom_it_fell_back_on(tmp_path: Pa
     tried = {"plan": {"chosen": "b", "propensity": 0.01}}
     log = [decided("kept", **tried, model="b"), decided("fell", **tried, model="a")]
     scores = [feedback_record(id, "a", 1.0, at=1.0) for id in ("kept", "fell")]
-    assert [row.chance for row in read([lines(tmp_path / "log.jsonl", *log, *scores)]).rows] == [0.01, None]
+    assert [row.chances for row in read([lines(tmp_path / "log.jsonl", *log, *scores)]).rows] == [{"b": 0.01}, {}]
 
 
 @pytest.mark.parametrize("head", ["Model;Score;Prompt", '"model"\t" score "\tprompt', "model|score|prompt"])
