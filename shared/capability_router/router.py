@@ -26,7 +26,7 @@ from capability_router.execution.targets import Gate
 from capability_router.health.board import Board, HealthEvent
 from capability_router.learning.guard import Guard
 from capability_router.learning.lengths import Lengths
-from capability_router.learning.outcomes import Outcomes
+from capability_router.learning.outcomes import Forgotten, Outcomes
 from capability_router.learning.prior import Prior, Stated
 from capability_router.learning.retries import Retries
 from capability_router.learning.signs import Signs
@@ -186,9 +186,20 @@ class Router:
         if self._meanings is not None:
             await self._meanings.abefore(request)
 
-    def feedback(self, request_id: str, score: float) -> None:
-        """Teach the policy what an answer was worth, 0 to 1. Raises ConfigError for a bad score or unknown id."""
-        self._taught(request_id, score, "user")
+    def feedback(self, request_id: str, score: float) -> bool:
+        """Teach the policy what an answer was worth, 0 to 1; True = it has learned it.
+
+        False: neither this process nor a store remembers the request, so the score is in the decision log alone, for
+        `capability-router train`. Raises ConfigError for a bad score, and for such a request where there is no log.
+        """
+        try:
+            return self._taught(request_id, score, "user")
+        except Forgotten:
+            model = self._lessons.scored_elsewhere(request_id, float(score))
+            if model is None and not self.sinks:
+                raise
+        self._recorder.scored(request_id, model, float(score), "user")
+        return model is not None
 
     def evaluations(self) -> dict[str, Any]:
         """What became of the answers that the evaluator was to score, JSON-safe; empty without one.

@@ -217,6 +217,13 @@ class Learner(Lasting):
         self._take(Lesson(request_id, model, score, tokens, hashed(tenant), seen, foreseen))
         self._work_out()
 
+    def answered(self, lesson: Lesson) -> None:
+        """A request was answered, whose score may come to another process; without a store nothing is kept of it."""
+
+    def scored_elsewhere(self, request_id: str, score: float) -> Lesson | None:
+        """An answer of another process, or of before, was worth this score: what was learned; None = who knows."""
+        return None
+
     def _take(self, lesson: Lesson) -> None:
         Pupil(self.quality).learn(lesson)
         self._unsaved = True
