@@ -192,6 +192,8 @@ class Router:
         False: neither this process nor a store remembers the request, so the score is in the decision log alone, for
         `capability-router train`. Raises ConfigError for a bad score, and for such a request where there is no log.
         """
+        if not isinstance(request_id, str) or not request_id:
+            raise ConfigError(f"feedback needs a request's id, a text, got {request_id!r}")
         try:
             return self._taught(request_id, score, "user")
         except Forgotten:

@@ -80,7 +80,7 @@ class Memory:
             self._reserve(at + 1)
             self.rows.append(row)
         else:  # whom it replaces is drawn by its id: the older a row, the likelier it has met its turn
-            at = crc32(row.id.encode()) % self.most
+            at = _place(row.id) % self.most
             del self._at[self.rows[at].id]
             self.rows[at] = row
         self._at[row.id], self._came = at, self._came + 1
@@ -125,10 +125,15 @@ class Memory:
     def table(self) -> Table:
         """A copy to fit on. The parts are drawn by id: a request that comes again and again is to be believed."""
         bags, surfaces = unpacked([row.sketch for row in self.rows])
-        parts = np.array([crc32(row.id.encode()) // 7 % PARTS for row in self.rows], np.intp)
+        parts = np.array([_place(row.id) // 7 % PARTS for row in self.rows], np.intp)
         rows = slice(len(self.rows))
         known = None if self.meanings is None else self.meanings[rows].copy()
         return Table(bags, surfaces, self.scores[rows].copy(), self.tokens[rows].copy(), parts, known)
+
+
+def _place(id: str) -> int:
+    """A number that is always the same for an id, which logs may have written in half a letter."""
+    return crc32(id.encode("utf-8", "replace"))
 
 
 def meant(sketch: Sketch) -> Matrix:

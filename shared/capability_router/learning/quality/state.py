@@ -34,6 +34,7 @@ from capability_router.learning.tenants import Own, Tenants
 SCHEMA = 2
 """Version 1 had no embedder. It is read as well."""
 _NAME = "capability-router quality"
+_MOST_SCORES = 1e6  # that a level counts; they fade
 
 
 def dumped(quality: Quality, base: str | None = None) -> str:
@@ -151,14 +152,21 @@ def _fit(view: View, order: Any) -> dict[str, Any]:
 def _quality(body: Mapping[str, Any]) -> Quality:
     models, scored = [str(model) for model in body["models"]], int(body["scored"])
     memory = _memory(body["rows"], models)
-    names = {field.name for field in fields(Level)}
-    levels = {str(model): Level(**{n: _number(told[n]) for n in names}) for model, told in body["levels"].items()}
+    levels = {str(model): _level(told) for model, told in body["levels"].items()}
     view = None if body["fit"] is None else _view(body["fit"], len(memory), len(models))
     quality = Quality(memory, levels, view, scored, _tenants(body.get("askers", [])), int(body.get("new", 0)))
     name, size = body.get("embedder", Origin())
     quality.origin = Origin(str(name), int(size))
     quality.signs = {str(model): _counted(*told) for model, told in body.get("signs", {}).items()}
     return quality
+
+
+def _level(told: Mapping[str, Any]) -> Level:
+    level = Level(**{field.name: _number(told[field.name]) for field in fields(Level)})
+    possible = 0.0 <= level.count <= _MOST_SCORES and abs(level.total) <= 2.0 * level.count + 1.0
+    if not possible or not 0.0 < level.variance <= 4.0:
+        raise Unreadable("a level that no scores come to")
+    return level
 
 
 def _counted(answers: object, lost: object) -> Counted:
