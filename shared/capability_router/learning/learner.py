@@ -56,7 +56,7 @@ class Pupil:
         """An answer was worth this score; tells of a model that is no longer what it was."""
         quality, (id, model, score, tokens, tenant, seen, _) = self.quality, lesson
         weight = 1.0 if quality.memory.has(id, model) else quality.tenants.told(tenant, model, score)
-        for changed in quality.learn(Remembered(id, seen), {model: Result(score, tokens)}, weight):
+        for changed in quality.learn(Remembered(id, seen, tenant), {model: Result(score, tokens)}, weight):
             log.warning("%s: its scores are no longer what they were; what was learned of it counts for less", changed)
 
     def told(self) -> Callable[[], str]:

@@ -125,6 +125,7 @@ def _rows(memory: Memory) -> dict[str, Any]:
     return {
         **meanings,
         "ids": [memory.rows[at].id for at in order],
+        **_whose([memory.rows[at].whose for at in order]),
         "sizes": packed(np.array([len(s.places) for s in sketches]), "i4"),
         "places": packed(np.concatenate([s.places for s in sketches] or empty), "u2"),
         "values": packed(np.concatenate([s.values for s in sketches] or empty), "i1"),
@@ -132,6 +133,12 @@ def _rows(memory: Memory) -> dict[str, Any]:
         "scores": packed(memory.scores[: len(memory)][order], "f4"),
         "tokens": packed(memory.tokens[: len(memory)][order], "f4"),
     }
+
+
+def _whose(names: Sequence[str]) -> dict[str, Any]:
+    """Who asked, by hash: each name once, and its place for each row; nothing where only logs were learned from."""
+    known = {name: place for place, name in enumerate(dict.fromkeys(names))}
+    return {"askers": list(known), "whose": packed(np.array([known[n] for n in names]), "i4")} if any(names) else {}
 
 
 def _fit(view: View, order: Any) -> dict[str, Any]:
@@ -200,6 +207,10 @@ def _memory(told: Mapping[str, Any], models: list[str]) -> Memory:
     scores, tokens = (array(told[name], len(ids), len(models)).tolist() for name in ("scores", "tokens"))
     if len(set(ids)) < len(ids) or (sizes < 0).any() or len(places) != sizes.sum() or len(values) != sizes.sum():
         raise Unreadable("rows that do not fit together")
+    askers = [str(name) for name in told.get("askers", [""])]
+    whose = array(told["whose"], len(ids)) if "whose" in told else np.zeros(len(ids), np.int32)
+    if ((whose < 0) | (whose >= len(askers))).any():
+        raise Unreadable("a row of nobody")
     if (places >= BAG).any():
         raise Unreadable("a row beyond the bag")
     meanings = array(told["meanings"], len(ids), MEANING).astype(np.int8) if "meanings" in told else None
@@ -210,7 +221,7 @@ def _memory(told: Mapping[str, Any], models: list[str]) -> Memory:
         own = slice(ends[at] - sizes[at], ends[at])
         found = zip(models, scores[at], tokens[at], strict=True)
         memory.add(
-            Remembered(id, Sketch(places[own], values[own], surfaces[at], _meaning(meanings, at))),
+            Remembered(id, Sketch(places[own], values[own], surfaces[at], _meaning(meanings, at)), askers[whose[at]]),
             {m: Result(s, None if math.isnan(t) else round(t)) for m, s, t in found if 0.0 <= s <= 1.0},
         )
     return memory
