@@ -40,11 +40,11 @@ from capability_router.policies.averages.pace import Pace
 from capability_router.policies.balance import Balance
 from capability_router.policies.base import Knowledge
 from capability_router.policies.choice import choose_policy
+from capability_router.policies.exploration_money import exploration_money
 from capability_router.policies.explorer import explorer_of
 from capability_router.policies.lessons import Lessons
 from capability_router.policies.planner import Planner
 from capability_router.policies.shadow import Aside
-from capability_router.policies.trial_money import trial_money
 from capability_router.request import Outcome, Request
 from capability_router.routing import EVALUATION_TAG
 from capability_router.shadow_calls import Again, ShadowCalls, will_be_called
@@ -155,12 +155,12 @@ class Router:
         if self._meanings is not None:
             self._meanings.before(request)
         alongside = gate is None and EVALUATION_TAG not in request.routing.tags
-        plan, scene, policy, aside, tried = self._decide(request, alongside=alongside)
+        plan, scene, policy, aside, explored = self._decide(request, alongside=alongside)
         if not plan.candidates:
             self._recorder.refused(request, plan)
             raise NoEligibleModel(plan.refusals)
         self._treasury.open()
-        if self.planner.explorer is not None and not self.planner.explorer.pays(tried, self.clock.now()):
+        if self.planner.explorer is not None and not self.planner.explorer.pays(explored, self.clock.now()):
             plan, scene, policy, aside, _ = self._decide(request, alongside=alongside, exploring=False)
         self._trials.carried_out(policy, scene, plan)
         self.planner.balance.took_turn()
@@ -335,7 +335,7 @@ class Router:
     def _trying(self, known: Knowledge | None) -> None:
         """Trials have something to learn from; the guard hears of what other processes learn."""
         if known is not None:
-            guard, purse = Guard(), partial(trial_money, known, self.store.budgets, self.name, self.clock)
+            guard, purse = Guard(), partial(exploration_money, known, self.store.budgets, self.name, self.clock)
             known.tell(guard)
             self.planner = replace(self.planner, guard=guard, explorer=explorer_of(self.settings.policy, purse))
 

@@ -10,8 +10,8 @@ import pytest
 pytest.importorskip("numpy", reason="the learned model needs numpy (the extra `learn`)")
 
 from capability_router import Price, Request
-from capability_router.policies.explorer import Tried
-from capability_router.policies.trial_money import OwnMoney
+from capability_router.policies.exploration_money import OwnMoney
+from capability_router.policies.explorer import Explored
 from capability_router.request import Usage
 from capability_router.router import Router
 from capability_router.testing import ScriptedModel, ask, scripted_router
@@ -109,7 +109,7 @@ def test_a_trial_whose_money_others_spend_since_it_was_drawn_is_not_made(tmp_pat
     assert explorer is not None
     costs = {c.id: c.cost_usd or 0.0 for c in plans[0].candidates}
     extra = round((costs["b"] - costs["a"]) * 1e12)
-    drawn = [Tried(1, 0.5, extra, "tried") for _ in IDS]
+    drawn = [Explored(1, 0.5, extra, "tried") for _ in IDS]
     paid = sum(explorer.pays(each, made.clock.now()) for each in drawn)
     assert 0 < paid * extra <= 1e10 < (paid + 1) * extra
 

@@ -20,8 +20,8 @@ from capability_router.learning.quality.levels import KEPT, Level
 from capability_router.learning.quality.meaning import Origin
 from capability_router.learning.quality.memory import Memory, Remembered, Result
 from capability_router.learning.quality.neighbours import drawn, keys, keys_of_meaning, nearest
-from capability_router.learning.quality.outcomes import parted
 from capability_router.learning.quality.sketch import Matrix, Sketch, unpacked
+from capability_router.learning.quality.split import parted
 from capability_router.learning.quality.traits import Traits
 from capability_router.learning.signs import Counted
 from capability_router.learning.tenants import Tenants

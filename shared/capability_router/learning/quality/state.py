@@ -19,15 +19,15 @@ from capability_router.learning.quality.arrays import Unreadable, array, finite,
 from capability_router.learning.quality.blend import Blend
 from capability_router.learning.quality.calibration import Calibration
 from capability_router.learning.quality.fit import FEATURES, Fit, Scale
-from capability_router.learning.quality.lengths import Lengths
 from capability_router.learning.quality.levels import Level
 from capability_router.learning.quality.meaning import MEANING, Meaning, Origin
 from capability_router.learning.quality.memory import Memory, Remembered, Result, meant
 from capability_router.learning.quality.model import Quality, View
-from capability_router.learning.quality.outcomes import Split
 from capability_router.learning.quality.sketch import Sketch
+from capability_router.learning.quality.split import Split
 from capability_router.learning.quality.surface import SIZE
 from capability_router.learning.quality.traits import BAG
+from capability_router.learning.quality.verbosity import Verbosity
 from capability_router.learning.signs import Counted
 from capability_router.learning.tenants import Own, Tenants
 
@@ -242,7 +242,7 @@ def _view(told: Mapping[str, Any], rows: int, most: int) -> View:
     middle, factors, longest, weights = told["lengths"]
     values, there = finite(told["values"], rows, 1 + models), finite(told["there"], rows, 1 + models)
     known = finite(factors, models)
-    lengths = Lengths(
+    lengths = Verbosity(
         finite(middle, models), np.where(known > 0, known, np.nan).astype(np.float32), finite(longest, models),
         finite(weights, FEATURES, 1 + models),
     )  # fmt: skip

@@ -16,7 +16,7 @@ DAY_S = 86_400.0
 LEASE_S = 30.0
 
 
-class TrialMoney(Protocol):
+class ExplorationMoney(Protocol):
     """Thread-safe; amounts in picodollars, times in seconds of the router's clock."""
 
     def left(self, now: float) -> int:
@@ -37,13 +37,13 @@ class OwnMoney:
         self._lock = Lock()
 
     def left(self, now: float) -> int:
-        """See TrialMoney."""
+        """See ExplorationMoney."""
         with self._lock:
             self._turn(now)
             return self._most - self._spent
 
     def took(self, amount: int, now: float) -> bool:
-        """See TrialMoney."""
+        """See ExplorationMoney."""
         with self._lock:
             self._turn(now)
             if self._spent + amount > self._most:
@@ -56,7 +56,7 @@ class OwnMoney:
             self._day, self._spent = day, 0
 
 
-def trial_money(known: Knowledge, room: BudgetRoom, owner: str, clock: Clock, most: int) -> TrialMoney:
+def exploration_money(known: Knowledge, room: BudgetRoom, owner: str, clock: Clock, most: int) -> ExplorationMoney:
     """`most` picodollars a day, of all routers of this owner's name that share the room."""
     if room.inline:
         return OwnMoney(most)
@@ -79,12 +79,12 @@ class SharedMoney(Lasting):
         watch(self)
 
     def left(self, now: float) -> int:
-        """See TrialMoney."""
+        """See ExplorationMoney."""
         with self._lock:
             return self._here(now)
 
     def took(self, amount: int, now: float) -> bool:
-        """See TrialMoney."""
+        """See ExplorationMoney."""
         with self._lock:
             if amount > self._here(now):
                 return False
