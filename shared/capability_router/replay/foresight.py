@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from capability_router.learning.guard import Foreseen, Guard
+from capability_router.learning.sharing.lesson import Lesson
+from capability_router.learning.signs import Counted
 from capability_router.replay.logged import Logged, Seen
 from capability_router.request import Request
 
@@ -79,6 +81,17 @@ class Foresight:
         foreseen: Foreseen | None,
     ) -> None:  # fmt: skip
         """Nothing is learned."""
+
+    @property
+    def signs(self) -> Mapping[str, Counted]:
+        """None are counted."""
+        return {}
+
+    def answered(self, lesson: Lesson) -> None:
+        """Nothing is learned."""
+
+    def scored_elsewhere(self, request_id: str, score: float) -> None:
+        """No other process is asked."""
 
     def save(self) -> None:
         """Nothing is written."""
