@@ -88,7 +88,8 @@ class Performance(Generic[C]):
             return False
         self._held[index].append(chunk)
         if attempt.commits(chunk):
-            self._perform(self._machine.feed(ChunkArrived(self._clock.now(), index, self._others(index))))
+            others = self._others(index) if len(self._attempts) > 1 else NONE
+            self._perform(self._machine.feed(ChunkArrived(self._clock.now(), index, others)))
         return self.delivering == index
 
     def goes_on(self, index: int, chunk: C) -> None:
@@ -99,7 +100,8 @@ class Performance(Generic[C]):
         """The attempt's chunks have ended without an exception."""
         attempt = self._attempts.pop(index, None)
         if attempt is not None:
-            event = Completed(self._clock.now(), index, attempt.reply(), self._others(index))
+            others = self._others(index) if self._attempts else NONE
+            event = Completed(self._clock.now(), index, attempt.reply(), others)
             self._perform(self._machine.feed(event))
 
     def raised(self, index: int, error: BaseException) -> None:
@@ -115,7 +117,8 @@ class Performance(Generic[C]):
         if fault.error is None or fault.kind == "timeout":
             late_s = self._late_s() if fault.kind == "timeout" else 0.0
             fault = replace(fault, error=fault.error or error, late_s=late_s)
-        self._perform(self._machine.feed(Faulted(self._clock.now(), index, fault, reply, self._others(index))))
+        others = self._others(index) if self._attempts else NONE
+        self._perform(self._machine.feed(Faulted(self._clock.now(), index, fault, reply, others)))
 
     def rang(self) -> None:
         """The alarm's time has come."""
@@ -204,26 +207,24 @@ class Performance(Generic[C]):
         return {index: attempt.reply() for index, attempt in self._attempts.items()} if self._attempts else NONE
 
     def _others(self, index: int) -> Replies:
-        if len(self._attempts) < 2 and (not self._attempts or index in self._attempts):
-            return NONE
         return {other: attempt.reply() for other, attempt in self._attempts.items() if other != index}
 
     def _perform(self, effects: tuple[Effect, ...]) -> None:
         if not effects:
             return
         self.alarm = None
-        for effect in effects:
-            if isinstance(effect, SetAlarm):
+        for effect in effects:  # by their very class, which is quicker to ask for: nothing is derived from them
+            if type(effect) is SetAlarm:
                 self.alarm = effect.at
-            elif isinstance(effect, Launch):
+            elif type(effect) is Launch:
                 self.launches.append(effect)
                 self._between = effect.timeouts.between_tokens
                 self.lateness = Lateness(hard=effect.timeouts.total_by == "deadline_s")
-            elif isinstance(effect, Deliver):
+            elif type(effect) is Deliver:
                 self.delivering = effect.attempt
-            elif isinstance(effect, Abort):
+            elif type(effect) is Abort:
                 self._abort(effect.attempt)
-            elif isinstance(effect, Fund):
+            elif type(effect) is Fund:
                 self._fund = effect
             else:
                 self.launches.clear()
