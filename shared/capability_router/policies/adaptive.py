@@ -19,7 +19,7 @@ from capability_router.plan import Candidate
 from capability_router.policies.averages.pace import Pace
 from capability_router.policies.averages.steering import Sight, Steering, Weights, told
 from capability_router.policies.base import BELOW, Judgement, Row, Scene, Scored, Terms, told_cost
-from capability_router.policies.dual import WINDOW, Dual, Point
+from capability_router.policies.dual import WINDOW, Dual, Point, hull
 from capability_router.request import Outcome
 
 COST_WEIGHT = 0.25
@@ -190,7 +190,8 @@ class Adaptive:
         """
         aim, missing = self._aims.get(target), _COLD - len(self._dual)
         if aim is None or missing > 0:
-            return self._dual.solve(target, points, max(missing, 0)) * _JUST_BELOW
+            also = hull(points) if missing > 0 else None
+            return self._dual.solve(target, also, missing) * _JUST_BELOW
         return aim.price * math.exp(_STIFFNESS * (aim.quality - target)) * _JUST_BELOW
 
     def judge(self, scene: Scene) -> Judgement:
