@@ -61,7 +61,7 @@ class Ban:
 
 
 class Bans:
-    """What is switched off, in `found`. Pure; the board locks. `draw` gives a random number from 0 to 1 for each length."""
+    """What is switched off, in `found`. Pure; the board locks. `draw` gives a random number from 0 to 1 per length."""
 
     __slots__ = ("_config", "_draw", "found")
 
