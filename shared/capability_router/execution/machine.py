@@ -389,6 +389,8 @@ class Execution:
             self._plan.canary,
         )
         self.over = Finish(outcome, error)
+        self._faults.clear()  # their exceptions hold the frames that they came through, and those hold this machine:
+        self._cut = None  # a ring, which only the garbage collector would undo
         return (self.over,)
 
     def _why(self, records: list[AttemptRecord], answer: AttemptRecord | None) -> str:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from types import TracebackType
 from typing import Generic, TypeVar
 
 from capability_router.bell import Lateness
 from capability_router.clock import Clock
-from capability_router.execution.effects import Abort, Deliver, Effect, Fund, Launch, SetAlarm
+from capability_router.execution.effects import Abort, Deliver, Effect, Finish, Fund, Launch, SetAlarm
 from capability_router.execution.endpoint import Attempt, Endpoint
 from capability_router.execution.events import (
     NONE,
@@ -112,6 +113,7 @@ class Performance(Generic[C]):
             raise error
         attempt = self._attempts.pop(index, None)
         reply = attempt.reply() if attempt is not None else Reply()
+        error.__traceback__ = below_us(error.__traceback__)
         if fault.usage is not None:
             reply = replace(reply, usage=fault.usage)
         if fault.error is None or fault.kind == "timeout":
@@ -198,10 +200,20 @@ class Performance(Generic[C]):
         return self._machine.over is None
 
     def check(self) -> None:
-        """Raise the machine's error, if it ended with one."""
+        """Raise the machine's error, if it ended with one; it is its catcher's alone then.
+
+        It will hold this frame and those above, which hold the machine: what is kept here would close a ring, which
+        only the garbage collector would undo.
+        """
         over = self._machine.over
-        if over is not None and over.error is not None:
-            raise over.error
+        if over is None or over.error is None:
+            return
+        error, self._machine.over = over.error, Finish(over.outcome)
+        del over
+        try:
+            raise error
+        finally:
+            del error
 
     def _replies(self) -> Replies:
         return {index: attempt.reply() for index, attempt in self._attempts.items()} if self._attempts else NONE
@@ -233,6 +245,20 @@ class Performance(Generic[C]):
         attempt = self._attempts.pop(index, None)
         if attempt is not None:
             attempt.abort()
+
+
+_OURS = ("capability_router", "langchain_router", "llamaindex_router")
+
+
+def below_us(trace: TracebackType | None) -> TracebackType | None:
+    """Where a fault came from, without the router's own frames around the call, which hold all of the request.
+
+    Frames of others may hold the exception, as langchain-core's do of an awaited call that fails: a ring, which only
+    the garbage collector undoes. The request is no part of it then.
+    """
+    while trace is not None and str(trace.tb_frame.f_globals.get("__name__")).partition(".")[0] in _OURS:
+        trace = trace.tb_next
+    return trace
 
 
 def _mistaken(fault: Fault) -> bool:
