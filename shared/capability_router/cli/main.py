@@ -17,6 +17,7 @@ COMMANDS = {
     "catalog": "capability_router.cli.catalog:catalog",
     "check": "capability_router.cli.check:check",
     "explain": "capability_router.cli.explain:explain",
+    "import": "capability_router.cli.imports:imports",
     "ledger": "capability_router.cli.ledger:ledger",
     "report": "capability_router.cli.report:report",
     "simulate": "capability_router.cli.simulate:simulate",
