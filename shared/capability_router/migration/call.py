@@ -20,11 +20,12 @@ _PUBLIC = frozenset({
     "accept", "openai-beta",
 })  # fmt: skip
 """Headers that hold no secrets."""
-_PACKAGES = {
+PACKAGES = {
     "bedrock_converse": "langchain-aws; region and account come from AWS' own variables (AWS_REGION, AWS_PROFILE, ...)",
     "google_vertexai": "langchain-google-vertexai; project and place come from GOOGLE_CLOUD_PROJECT, "
     "GOOGLE_CLOUD_LOCATION and GOOGLE_APPLICATION_CREDENTIALS",
 }
+"""Our provider -> the package without which it can't be called, and where that finds its account."""
 
 
 class Caller:
@@ -75,9 +76,9 @@ class Caller:
             return None
         if found.own_protocol:
             self._notes.differs(
-                (*place, "api_key"),
-                f"a second {name.provider} account is called by Chat Completions, without what only its own API has",
-                "or give its model object in code, with its own key",
+                (*place, "api_key" if found.ours else "model"),
+                f"{name.provider} is called by Chat Completions here, without what only its own API has",
+                f"set {own_keys(found.ours)[0]} for its own client" if found.ours else "",
             )  # fmt: skip
         endpoint: Fields = {"base_url": url, "model": put(name.model)}
         endpoint |= {"api_key_env": key or found.keys[0]} if key or (found.keys and default) else {}
@@ -87,7 +88,7 @@ class Caller:
         ours = own_keys(found.ours)
         if found.keys and ours and found.keys[0] not in ours:
             self._notes.differs((*place, "model"), f"its key is looked for in {' or '.join(ours)}")
-        package = _PACKAGES.get(found.ours)
+        package = PACKAGES.get(found.ours)
         if package:
             self._notes.add("to do", (*place, "model"), "it is called by its own package", f"install {package}")
         return {"model": f"{found.ours}:{put(_converse(name.model) if package else name.model)}"}
@@ -187,6 +188,15 @@ class Caller:
         shown = f"[{host}]" if ":" in host else host
         base = f"{parts.scheme}://{shown}{port}{parts.path.rstrip('/')}".removesuffix("/chat/completions")
         return put(base if not path or base.endswith(path) else f"{base}{path}")
+
+
+def as_endpoint(name: Named) -> Fields | None:
+    """A model that is called by its provider's name, as an endpoint; None = that would be another API."""
+    found = door(name.provider)
+    if found is None or found.own_protocol or not found.base_url:
+        return None
+    key = next(iter(own_keys(found.ours)), "")
+    return {"base_url": found.base_url, "model": put(name.model)} | ({"api_key_env": key} if key else {})
 
 
 def _converse(model: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +30,7 @@ CARRIED = frozenset({*_CALL, *_ROUTED, "region_name"})
 """Keys of litellm_params that are carried over, so that a default for all is, too."""
 _PLACES = ("region_name", "aws_region_name", "vertex_location", "watsonx_region_name")
 _INFO = frozenset({
-    "id", "mode", "base_model", "order", "blocked", "max_tokens", "max_input_tokens", "max_output_tokens",
+    "id", "mode", "base_model", "order", "team_id", "blocked", "max_tokens", "max_input_tokens", "max_output_tokens",
     "litellm_provider",    "key", *_LIMITS, *FLAGS,
 })  # fmt: skip
 
@@ -97,6 +98,7 @@ class Reader:
         fields |= {ours: info[theirs] for theirs, ours in FLAGS.items() if isinstance(info.get(theirs), bool)}
         fields |= self._price({**info, **params}, inner)
         fields |= self._regions(params)
+        fields |= self._team(info, (*place, "model_info"))
         order = number(params.get("order", info.get("order")))
         weights = {word: number(params.get(word, beside.get(word))) or 0.0 for word in ("weight", "rpm", "tpm")}
         given = info.get("id")
@@ -187,6 +189,13 @@ class Reader:
         plain = [region for region in found if "${" not in region]
         return {"data": {"regions": list(dict.fromkeys(plain))}} if plain else {}
 
+    def _team(self, info: Mapping[str, Any], place: Place) -> Fields:
+        team = info.get("team_id")
+        if not isinstance(team, str) or not team.strip():
+            return {}
+        self._notes.differs((*place, "team_id"), "its team is a tenant here", "say who asks: routing(tenant=...)")
+        return {"tenants": [put(team)]}
+
     def _tags(self, params: Mapping[str, Any], place: Place) -> tuple[str, ...]:
         tags = params.get("tags")
         if tags is None:
@@ -220,13 +229,20 @@ class Reader:
         for key in params:
             if key in _CALL or key in _ROUTED or key in _PLACES or RATE.match(key) or key == "tiered_pricing":
                 continue
-            self._notes.left_out((*place, str(key)), *DEPLOYMENT.get(str(key), _unknown(str(key))))
+            why, todo = DEPLOYMENT.get(str(key), _unknown(str(key)))
+            if _SECRET.search(str(key)) and isinstance(params[key], str) and not refers(params[key]):
+                self._notes.add(
+                    "secret", (*place, str(key)), f"it stands in the file in plain, and was not copied; {why}", todo
+                )
+            else:
+                self._notes.left_out((*place, str(key)), why, todo)
         for key in info:
             if key in _INFO or RATE.match(str(key)) or key == "tiered_pricing":
                 continue
             self._notes.left_out((*inside, str(key)), *MODEL_INFO.get(str(key), _NOTE_ON_INFO))
 
 
+_SECRET = re.compile(r"secret|token$|password|credential|access_key|api_key|private")
 _STREAM = ("first_token", "between_tokens")
 _NOTE_ON_INFO = ("nothing is routed by it here", "")
 

@@ -12,6 +12,7 @@ from capability_router.migration.amount import number, whole
 from capability_router.migration.blocks import Blocks, blocks
 from capability_router.migration.call import Caller
 from capability_router.migration.caps import Caps
+from capability_router.migration.clocks import timed
 from capability_router.migration.deployment import CARRIED, Deployment, Reader, ids
 from capability_router.migration.fallbacks import ANY, chains
 from capability_router.migration.group import STRATEGIES, Groups, Lists, Step, Way, ordered, star, tags, wild
@@ -32,11 +33,15 @@ _LISTS = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """`settings`: the words of router.yaml. `names`: a name that LiteLLM was asked for -> the models behind it."""
+    """`settings`: the words of router.yaml. `names`: a name that LiteLLM was asked for -> the models behind it.
+
+    `origins`: a model's id -> what LiteLLM called it, without its provider. `group`: what alone was imported, if so.
+    """
 
     source: Path
     settings: Mapping[str, Any]
     names: Mapping[str, Sequence[str]]
+    origins: Mapping[str, str]
     notes: Sequence[Note]
     group: str | None = None
 
@@ -59,7 +64,9 @@ def imported(path: Path, *, models: Sequence[str] = (), group: str | None = None
     ways = work.ways()
     if group is not None:
         ways = [_asked_for(group, ways)]
-    return Imported(path, work.settings(ways, alone=group is not None), work.names(ways), tuple(notes), group)
+    settings = work.settings(ways, alone=group is not None)
+    origins = {each.id: each.named.model for each in work.deployments}
+    return Imported(path, settings, work.names(ways), origins, tuple(notes), group)
 
 
 def _asked_for(group: str, ways: Sequence[Way]) -> Way:
@@ -188,7 +195,14 @@ class _Work:
         names |= self._routing_groups()
         self._told_fallbacks(by_group)
         self._told_tags(said)
-        return self._groups.ways(names)
+        meant = {name: tuple(dict.fromkeys(map(self._target, groups))) for name, groups in names.items()}
+        return self._groups.ways(meant)
+
+    def _target(self, name: str) -> str:
+        """The group behind an alias; a name that nobody knows is LiteLLM's first fallback for any group."""
+        known = any(each.group == name for each in self.deployments)
+        default = self._lists.general.get(ANY, ())
+        return name if known else self._aliases.get(name) or next(iter(default), name)
 
     def _by_group(self) -> dict[str, list[Deployment]]:
         found: dict[str, list[Deployment]] = {}
@@ -256,14 +270,16 @@ class _Work:
         first = {each.id: number_ for number_, each in enumerate(self._groups.members(ways[0]))} if alone else {}
         members.sort(key=lambda each: first.get(each.id, 0))
         reliability = Reliability(self._notes, self._blocks.setting)
-        clocks = self._clocks(reliability.timeouts(), members)
+        fields, clocks = timed(members, reliability.timeouts(), self._notes)
         known = {} if alone else tags(ways, self._groups)
         rules = self._rules(ways, alone)
         settings: dict[str, Any] = {
             "policy": {"name": "rules", "rules": rules} if rules else "single",
-            "models": [self._entry(each, known.get(each.id), clocks) for each in members],
+            "models": [
+                {"id": each.id, **fields[each.id], **({"tags": known[each.id]} if known else {})} for each in members
+            ],
             "retry": reliability.retry(self._longest(ways)),
-            "timeouts": {} if clocks is None else clocks[1],
+            "timeouts": clocks,
             "health": reliability.health(),
             "on_content_filter": self._filtered(),
             "budgets": self._caps(members),
@@ -280,27 +296,6 @@ class _Work:
                 when = {} if alone else {"when": {"require_tags": put(way.name)}}
                 rules.append({**when, "then": steps})
         return rules
-
-    def _clocks(
-        self, common: Mapping[str, Any], members: Sequence[Deployment]
-    ) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:  # fmt: skip
-        """(what each endpoint gets beside its own, what holds for all): those of all go before those of an endpoint."""
-        if not any(each.timeouts for each in members):
-            return {}, common
-        for each in members:
-            if each.timeouts and "endpoint" not in each.fields:
-                self._notes.left_out(
-                    (*each.place, "litellm_params"), "only an endpoint has time limits of its own",
-                    "give it as `endpoint: {base_url, model, api_key_env, timeouts}`",
-                )  # fmt: skip
-        return common, {}
-
-    def _entry(self, each: Deployment, names: Sequence[str] | None, clocks: Any) -> dict[str, Any]:
-        fields = dict(each.fields)
-        own = {**clocks[0], **each.timeouts} if clocks else {}
-        if "endpoint" in fields and own:
-            fields["endpoint"] = {**fields["endpoint"], "timeouts": own}
-        return {"id": each.id, **fields, **({"tags": list(names)} if names else {})}
 
     def _longest(self, ways: Sequence[Way]) -> Chain:
         sizes = [len(members) for members in self._groups.deployments.values()]

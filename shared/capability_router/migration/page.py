@@ -8,8 +8,10 @@ from typing import Any
 
 import yaml
 
+from capability_router.migration.call import PACKAGES
 from capability_router.migration.litellm import Imported
 from capability_router.migration.note import KINDS, Note, merged
+from capability_router.migration.provider import own_keys
 from capability_router.settings.source import VARIABLE
 from capability_router.table import folded, printable
 
@@ -29,9 +31,15 @@ def page(found: Imported) -> str:
     return f"{head}\n\n{body}"
 
 
-def variables(value: Any) -> list[str]:
+def variables(settings: Mapping[str, Any]) -> list[str]:
     """The environment variables that settings need, in order."""
-    return list(dict.fromkeys(_variables(value)))
+    named = [str(model.get("model", "")).partition(":") for model in settings["models"] if "endpoint" not in model]
+    keys = [
+        own_keys(provider)[0]
+        for provider, colon, _ in named
+        if colon and own_keys(provider) and not PACKAGES.get(provider)
+    ]
+    return list(dict.fromkeys([*keys, *_variables(settings)]))
 
 
 def _variables(value: Any) -> Iterator[str]:
@@ -74,6 +82,7 @@ def _asking(found: Imported) -> Iterator[str]:
     names = list(found.names)
     example = json.dumps(next((name for name in names if len(found.names[name]) > 1), names[0]), ensure_ascii=False)
     yield "What LiteLLM was asked for as `model` is required here as a tag:"
+    yield "  from capability_router import routing"
     yield "  llm = ChatRouter.from_config(THIS_FILE)      # or RouterLLM.from_config(...)"
     yield f"  with routing(require_tags=[{printable(example)}]): llm.invoke(...)"
     yield "A request that requires none may go to any model, those that stand first in the file first."

@@ -69,7 +69,6 @@ DEPLOYMENT: dict[str, Remark] = {
 
 MODEL_INFO: dict[str, Remark] = {
     "access_groups": ("groups of keys that may use it have no counterpart", "allow tenants: tenants: [NAME, ...]"),
-    "team_id": ("teams of LiteLLM's server have no counterpart", "allow a tenant of that name: tenants: [NAME]"),
     "team_public_model_name": _KEYS,
     "access_windows": ("a model is in use at all hours", ""),
     "cooldown_time": DEPLOYMENT["cooldown_time"],
@@ -85,7 +84,7 @@ MODEL_INFO: dict[str, Remark] = {
 ROUTER: dict[str, Remark] = {
     "retry_policy": _FAULTS, "model_group_retry_policy": _FAULTS,
     "allowed_fails_policy": _TABLE,
-    "disable_cooldowns": ("models that fail are always left alone for a while", "health: {consecutive: ...} softens it"),
+    "disable_cooldowns": ("models that fail are always left alone for a while", "soften `health`"),
     "routing_strategy_args": ("the strategies' own numbers have no counterpart", ""),
     "default_litellm_params": _CONSTRUCTOR,
     "cache_responses": _CACHE, "cache_kwargs": _CACHE, "caching_groups": _CACHE,

@@ -45,7 +45,7 @@ class Variables:
         known = self._names.get(secret)
         if known is not None:
             return known
-        plain = re.sub(r"\W+", "_", wanted).strip("_").upper() or "API_KEY"
+        plain = re.sub(r"[\W_]+", "_", wanted).strip("_").upper() or "API_KEY"
         stem = plain if not plain[0].isdigit() else f"KEY_{plain}"
         name, count = stem, 1
         while name in self._taken:
