@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
@@ -57,6 +58,7 @@ from capability_router.trials import Decided, Trials
 if TYPE_CHECKING:
     from capability_router.config import Settings
     from capability_router.evaluation.evaluation import Ended, Evaluation
+    from capability_router.health.herald import Herald
     from capability_router.learning.meanings import Meanings
 
 C = TypeVar("C")
@@ -117,6 +119,7 @@ class Router:
         )  # fmt: skip
         self._listeners: list[Callable[[Request, Outcome], None]] = []
         self._recorder.traces = _traces(self)
+        self._herald = _herald(self)
 
     @classmethod
     def from_config(
@@ -159,7 +162,7 @@ class Router:
         if not plan.candidates:
             self._recorder.refused(request, plan)
             raise NoEligibleModel(plan.refusals)
-        self._treasury.open()
+        self._open()
         self._trials.carried_out(policy, scene, plan)
         self.planner.balance.took_turn()
         if self.planner.explorer is not None:
@@ -274,6 +277,8 @@ class Router:
             self._evaluation.close()
         if self.planner.learned is not None:
             self.planner.learned.save()
+        if self._herald is not None:
+            self._herald.close()
         self._treasury.close()
         self.sinks.close()
 
@@ -283,6 +288,12 @@ class Router:
         if self._evaluation is not None:
             await self._evaluation.settled()
         await asyncio.to_thread(self.close)
+
+    def _open(self) -> None:
+        """The stores are touched, and threads begun, with the first request."""
+        self._treasury.open()
+        if self._herald is not None:
+            self._herald.start()
 
     def _decide(self, request: Request, *, alongside: bool = False) -> Decided:
         now = self.clock.now()
@@ -353,6 +364,24 @@ class Router:
     def __reduce__(self) -> tuple[Any, ...]:
         """Models, settings and the models' own token counter: breakers, books and learning start afresh elsewhere."""
         return _remade, (self.registry, self.settings, self.planner.count if self.settings.counter == "model" else None)
+
+
+def _herald(router: Router) -> Herald | None:
+    """None where nobody else could read what it tells."""
+    room = router.store.reports
+    if room is None or not router.settings.reports:
+        return None
+    from capability_router.health.herald import Herald  # here, because few need its thread
+
+    cards = router.registry.cards
+    told = weakref.WeakMethod(router.health)
+
+    def rows() -> list[dict[str, Any]]:
+        health = told()
+        providers = {card.id: canonical(card.provider) for card in cards}
+        return [{**row, "provider": providers[row["model"]]} for row in health()] if health else []
+
+    return Herald(room, router.name, rows, router.clock.unix)
 
 
 def _planner(registry: Registry, s: Settings, board: Board, known: Knowledge | None, pace: Pace | None) -> Planner:

@@ -21,6 +21,7 @@ COMMANDS = {
     "ledger": "capability_router.cli.ledger:ledger",
     "report": "capability_router.cli.report:report",
     "simulate": "capability_router.cli.simulate:simulate",
+    "status": "capability_router.cli.status:status",
     "tail": "capability_router.cli.tail:tail",
     "train": "capability_router.cli.train:train",
 }

@@ -119,7 +119,7 @@ class Reader:
         return found or {}
 
     def _wanted(self, named: Named, info: Mapping[str, Any], place: Place) -> bool:
-        mode = info.get("mode")
+        mode = info["mode"] if isinstance(info.get("mode"), str) else None
         inside = (*place, "model_info")
         if mode in OTHER_MODES or (mode is None and not chats(named.model)):
             told = f"{mode} is" if mode in OTHER_MODES else "this looks like a model that does"

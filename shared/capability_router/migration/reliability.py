@@ -10,6 +10,7 @@ from capability_router.migration.note import Notes
 from capability_router.migration.source import Place
 
 MOST_ATTEMPTS, MOST_REPEATS = 20, 10
+_SHORTEST_S, _LONGEST_S = 0.001, 86_400.0
 _OURS = 4
 """Attempts by our own default."""
 
@@ -69,7 +70,8 @@ class Reliability:
     def health(self) -> dict[str, Any]:
         """Cooldowns: when a breaker opens and for how long."""
         fails, fails_at = self._number("allowed_fails")
-        cool, cool_at = self._number("cooldown_time")
+        stated, cool_at = self._number("cooldown_time")
+        cool = None if stated is None else min(max(stated, _SHORTEST_S), _LONGEST_S) if stated else 0.0
         block: dict[str, Any] = {}
         if fails is not None:
             block["consecutive"] = int(fails) + 1

@@ -76,6 +76,8 @@ def _yaml(text: str, path: Path) -> tuple[Any, dict[Place, int]]:
             return None, {}
         lines = _counted(node, path)
         return loader.construct_document(node), lines
+    except ConfigError:
+        raise
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
