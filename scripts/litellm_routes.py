@@ -21,8 +21,8 @@ from typing import Any
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # no download of prices
 
-import litellm  # noqa: E402 - reads its environment when it is imported
-import yaml  # noqa: E402 - beside it
+import litellm
+import yaml
 
 _LIBRARY = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks", "default_fallbacks", "max_fallbacks")
 _APART = ("provider_budget_config", "redis_host", "redis_port", "redis_password", "optional_pre_call_checks")
@@ -79,17 +79,24 @@ def names_of(values: dict[str, Any]) -> list[tuple[str, str | None]]:
     models = values["model_list"]
     groups = [model["model_name"] for model in models if "*" not in model["model_name"]]
     settings = values.get("router_settings") or values
-    names: list[tuple[str, str | None]] = [(name, None) for name in (*groups, *(settings.get("model_group_alias") or {}))]
+    names: list[tuple[str, str | None]] = [
+        (name, None) for name in (*groups, *(settings.get("model_group_alias") or {}))
+    ]
     if settings.get("enable_tag_filtering"):
         tags = ((m["model_name"], tag) for m in models for tag in m["litellm_params"].get("tags") or ())
         names += [(name, tag) for name, tag in tags if tag != "default"]
     return list(dict.fromkeys(names))
 
 
-async def routes(path: Path) -> dict[str, Any]:
-    """Of one configuration."""
+def read(path: Path) -> dict[str, Any]:
+    """YAML or JSON."""
     text = path.read_text(encoding="utf-8")
-    values = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    values: dict[str, Any] = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    return values
+
+
+async def routes(values: dict[str, Any]) -> dict[str, Any]:
+    """Of one configuration."""
     router, found = router_of(values), {}
     for name, tag in names_of(values):
         try:
@@ -104,14 +111,14 @@ async def routes(path: Path) -> dict[str, Any]:
     return found
 
 
-async def main(paths: list[str]) -> None:
+async def main(paths: list[Path]) -> None:
     """Print the routes of all, as JSON."""
     random.seed(7)
     logging.disable(logging.CRITICAL)
     litellm.suppress_debug_info = True
-    found = {Path(path).name: await routes(Path(path)) for path in paths}
+    found = {path.name: await routes(read(path)) for path in paths}
     print(json.dumps({"litellm": version("litellm"), "configs": found}, indent=1))
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1:]))
+    asyncio.run(main([Path(path) for path in sys.argv[1:]]))

@@ -118,8 +118,7 @@ class Router:
             self._accounts, self._dispatch, self.clock, self._recorder, self._evaluation
         )  # fmt: skip
         self._listeners: list[Callable[[Request, Outcome], None]] = []
-        self._recorder.traces = _traces(self)
-        self._herald = _herald(self)
+        self._recorder.traces, self._herald = _traces(self), _herald(self)
 
     @classmethod
     def from_config(

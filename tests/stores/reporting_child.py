@@ -1,6 +1,7 @@
 """A process of its own whose router reports to a store: python reporting_child.py URL PLAN END
 
-PLAN: "well" asks three times, "fails" makes one model fail six times. It prints "told" once its first report is written.
+PLAN: "well" asks six times, "fails" makes one model fail until its breaker opens. It prints "told" once its
+first report is written.
 END: "close" ends well, "exit" leaves that to the end of the process, "hang" waits to be killed, "fork" has a child of a
 fork ask and then waits to be killed, "gone" lets go of the router and prints "gone" when the report is taken back.
 """
@@ -19,15 +20,18 @@ from capability_router.clock import SystemClock
 from capability_router.faults.kinds import Fault
 from capability_router.testing import ask, scripted_router
 
-CARDS = {"good": {"price": Price(1, 2)}, "bad": {"price": Price(3, 6)}}
+CARDS = {
+    "good": {"price": Price(1, 2), "max_output_tokens": 100},
+    "bad": {"price": Price(3, 6), "max_output_tokens": 100},
+}
 
 
 def made(url: str, plan: str) -> Router:
-    fails = [Fault.SERVER_ERROR] * 12 if plan == "fails" else ["an answer"] * 20
+    fails = [Fault("server_error")] * 12 if plan == "fails" else ["an answer"] * 20
     budgets = [{"scope": "global", "limit_usd": 1.0}, {"scope": "model:bad", "limit_usd": 0.25}]
     return scripted_router(
         {"bad": fails, "good": ["an answer"] * 20}, clock=SystemClock(), cards=CARDS, store=url, name="front",
-        budgets=budgets, retry={"per_target": 0}, health={"open_s": 60},
+        budgets=budgets, retry={"per_target": 0}, health={"open_s": 60, "consecutive": 2},
     )  # fmt: skip
 
 

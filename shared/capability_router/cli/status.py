@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -52,17 +52,29 @@ def status(config: Path | None, url: str | None, watch: bool, as_json: bool) -> 
     settings = None if url and config is None else _settings(config or Path("router.yaml"))
     store = existing(url or (settings.store if settings else ""))
     clock = SystemClock()
-    while True:
-        view = _view(store, settings)
-        if watch and not as_json:
-            click.clear()
-        _show(view, clock.unix(), as_json, one_line=watch)
-        if not watch:
-            return
-        try:
+    if not watch:
+        _show(_view(store, settings), clock.unix(), as_json, one_line=False)
+        return
+    try:
+        while True:
+            _again(store, settings, clock.unix(), as_json)
             clock.sleep(_EVERY_S)
-        except KeyboardInterrupt:
-            return
+    except KeyboardInterrupt:
+        return
+
+
+def _again(store: Store, settings: Settings | None, unix: float, as_json: bool) -> None:
+    """One look of many: a store that is away may come back."""
+    from capability_router.errors import StoreError
+
+    try:
+        view = _view(store, settings)
+    except StoreError as error:
+        click.echo(f"{error}; asked again in {_EVERY_S:g} s", err=True)
+        return
+    if not as_json:
+        click.clear()
+    _show(view, unix, as_json, one_line=True)
 
 
 def _settings(config: Path) -> Settings:
@@ -72,57 +84,31 @@ def _settings(config: Path) -> Settings:
 
 
 def _view(store: Store, settings: Settings | None) -> View:
-    from capability_router.health.glance import glance, speakers
+    from capability_router.catalog.registry import Registry
+    from capability_router.health.glance import glance, left, speakers
 
     room = store.reports
     if room is None:
         raise NoStore("no process reports to such a store")
     found, odd = speakers(room.reports())
+    registry = Registry.build(settings.models) if settings is not None else Registry(())
     if settings is not None:
         found = [speaker for speaker in found if speaker.router == settings.name]
     models = glance(found)
     heard = {row["model"] for row in models}
-    ids = _ids(settings) if settings is not None else []
-    return View(models, _left(models, store, settings), found, odd, [id for id in ids if id not in heard])
+    usd = left(models, _caps(store, settings, registry.matches), registry.matches)
+    return View(models, usd, found, odd, [id for id in registry.entries if id not in heard])
 
 
-def _ids(settings: Settings) -> list[str]:
-    from capability_router.catalog.registry import Registry
-
-    return list(Registry.build(settings.models).entries)
-
-
-def _left(models: Iterable[Standing], store: Store, settings: Settings | None) -> dict[str, float]:
-    """Model -> the least that a cap on everything, on its provider or on itself leaves, in USD."""
-    from capability_router.catalog.aliases import canonical
-
-    rows = _caps(store, settings)
-    found: dict[str, float] = {}
-    for model in models:
-        own = {"global", f"provider:{canonical(model['provider'])}", f"model:{model['model']}"}
-        amounts = [row["left_usd"] for row in rows if row["on_exceed"] != "warn" and row["scope"] in own]
-        if amounts:
-            found[model["model"]] = min(amounts)
-    return found
-
-
-def _caps(store: Store, settings: Settings | None) -> list[CapRow]:
-    """With a configuration also the caps of which nothing was spent yet; a model's under its id."""
-    from capability_router.catalog.registry import Registry
+def _caps(store: Store, settings: Settings | None, meant: Callable[[str], Sequence[str]]) -> list[CapRow]:
+    """With a configuration also those of which nothing was spent yet."""
     from capability_router.clock import SystemClock
     from capability_router.money.budget.budgets import Budgets
     from capability_router.money.budget.standing import known
 
     if settings is None:
         return known(store.budgets.standings(), None)
-    registry = Registry.build(settings.models)
-    rows = Budgets(settings.budgets, registry.matches, room=store.budgets, clock=SystemClock()).rows(None)
-    named = [(row, row["scope"].partition(":")) for row in rows]
-    return [
-        CapRow(**{**row, "scope": f"model:{id}"}) if kind == "model" else row
-        for row, (kind, _, name) in named
-        for id in (registry.matches(name) or [name] if kind == "model" else [""])
-    ]
+    return Budgets(settings.budgets, meant, room=store.budgets, clock=SystemClock()).rows(None)
 
 
 def _show(view: View, unix: float, as_json: bool, *, one_line: bool) -> None:
@@ -160,7 +146,7 @@ def _who(view: View, unix: float) -> Iterable[str]:
         told = ", ".join(f"{each.host}:{each.pid} (up {_span(unix - each.since)})" for each in alive[:_PROCESSES])
         more = f", and {len(alive) - _PROCESSES} more" if len(alive) > _PROCESSES else ""
         oldest = max(each.age_s for each in alive)
-        yield f"{_counted(len(alive), 'process', 'processes')}, told {_span(oldest)} ago or less: {told}{more}"
+        yield f"{_counted(len(alive), 'process', 'processes')}, last word {_span(oldest)} ago at most: {told}{more}"
     for each in gone[:_PROCESSES]:
         yield f"silent for {_span(each.age_s)}, not counted: {each.host}:{each.pid}"
     if len(gone) > _PROCESSES:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypedDict
 
 from capability_router.health.herald import VERSION
+from capability_router.money.budget.standing import CapRow
 from capability_router.stores.reports import Report
 
 SILENT_AFTER = 3.5
@@ -92,6 +93,25 @@ def glance(found: Iterable[Speaker]) -> list[Standing]:
         for row in () if speaker.silent else speaker.models:
             rows.setdefault((speaker.router, row["model"]), []).append(row)
     return [_standing(router, model, each) for (router, model), each in rows.items()]
+
+
+def left(
+    models: Iterable[Standing], caps: Iterable[CapRow], meant: Callable[[str], Sequence[str]]
+) -> dict[str, float]:  # fmt: skip
+    """Model -> the least USD that a cap leaves which stops calls: of all, of its provider, or its own.
+
+    `meant`: the ids that a model's name in a cap may mean, if that is known.
+    """
+    binding = [cap for cap in caps if cap["on_exceed"] != "warn"]
+    found = {row["model"]: [cap["left_usd"] for cap in binding if _covers(cap["scope"], row, meant)] for row in models}
+    return {model: min(amounts) for model, amounts in found.items() if amounts}
+
+
+def _covers(scope: str, row: Standing, meant: Callable[[str], Sequence[str]]) -> bool:
+    kind, _, name = scope.partition(":")
+    if kind == "model":
+        return row["model"] in (meant(name) or (name,))
+    return kind == "global" or (kind == "provider" and name == row["provider"])
 
 
 def _standing(router: str, model: str, rows: Sequence[Mapping[str, Any]]) -> Standing:

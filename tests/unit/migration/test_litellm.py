@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ def command(*words: str | Path) -> Result:
 
 
 @pytest.fixture
-def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Writes what was imported, with the variables that it reads set."""
     monkeypatch.chdir(tmp_path)
 
@@ -51,7 +51,7 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         target.write_text(page(found), encoding="utf-8")
         return target
 
-    yield write
+    return write
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
@@ -69,7 +69,9 @@ def test_what_is_written_builds_and_passes_check(path: Path, written: Any) -> No
     found = CliRunner().invoke(main, ["check", "--config", str(target), "--json"], catch_exceptions=False)
     told = json.loads(found.stdout)
     failing = {row["what"] for row in told["findings"] if row["fails"]}
-    excused = {"price missing", "price conflict", "retired"} | ({"out of reach"} if "store" in read(path).settings else set())  # no Redis is there
+    excused = {"price missing", "price conflict", "retired"} | (
+        {"out of reach"} if "store" in read(path).settings else set()
+    )  # no Redis is there
     assert path.name in ELSEWHERE or failing <= excused
 
 
@@ -107,7 +109,9 @@ def test_a_failed_request_goes_on_as_in_litellm(path: Path, name: str) -> None:
     assert sorted(set(asked)) == list(range(max(asked) + 1))  # and over none
     rest = {model for step in steps[max(asked) + 1 :] for model in step}
     team = {"qwen3-32b"} if path.name == "production.yaml" else set()
-    others = {called(model) for each in ROUTES[path.name].values() for model in each["refused"]} | {"google/gemini-2.5-pro"}
+    others = {called(model) for each in ROUTES[path.name].values() for model in each["refused"]} | {
+        "google/gemini-2.5-pro"
+    }
     assert rest <= others | team | {"gpt-oss-120b"}  # what is only for certain errors comes last
 
 
@@ -174,7 +178,12 @@ model_list:
     found = imported(config)
     endpoints = [model.get("endpoint", {}).get("api_key_env") for model in found.settings["models"]]
     assert endpoints == [None, "OPENAI_API_KEY_3", None, "OPENAI_API_KEY_2", "KEY_9_ODD_NAME_API_KEY"]
-    assert variables(found.settings) == ["OPENAI_API_KEY", "OPENAI_API_KEY_3", "OPENAI_API_KEY_2", "KEY_9_ODD_NAME_API_KEY"]
+    assert variables(found.settings) == [
+        "OPENAI_API_KEY",
+        "OPENAI_API_KEY_3",
+        "OPENAI_API_KEY_2",
+        "KEY_9_ODD_NAME_API_KEY",
+    ]
 
 
 def test_notes_tell_line_what_why_and_what_to_do() -> None:
