@@ -37,10 +37,11 @@ class View(NamedTuple):
 
 @click.command()
 @click.argument("config", required=False, type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--config", "named", type=click.Path(dir_okay=False, path_type=Path), help="The same as CONFIG.")
 @click.option("--store", "url", help="A store's URL: all that it knows of, without a configuration.")
 @click.option("--watch", is_flag=True, help="Again every two seconds, until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document, with --watch one a line.")
-def status(config: Path | None, url: str | None, watch: bool, as_json: bool) -> None:
+def status(config: Path | None, named: Path | None, url: str | None, watch: bool, as_json: bool) -> None:
     """Show each model's breaker, what holds it, calls in flight, TTFT, success, and the budget that is left.
 
     CONFIG (default: ./router.yaml) names the store, the router and its caps. Each process that uses a store other than
@@ -49,7 +50,8 @@ def status(config: Path | None, url: str | None, watch: bool, as_json: bool) -> 
     """
     from capability_router.clock import SystemClock
 
-    settings = None if url and config is None else _settings(config or Path("router.yaml"))
+    stated = config or named
+    settings = None if url and stated is None else _settings(stated or Path("router.yaml"))
     store = existing(url or (settings.store if settings else ""))
     clock = SystemClock()
     if not watch:
