@@ -9,6 +9,7 @@ from typing import Any
 
 from capability_router.errors import ConfigError
 from capability_router.migration.note import Notes
+from capability_router.migration.provider import door, parted
 from capability_router.migration.reliability import Found, setting
 from capability_router.migration.remarks import BLOCKS, LIBRARY, ROUTER, SERVER, SILENT, UNKNOWN_SERVER, Remark
 from capability_router.migration.source import Place, Source, read
@@ -42,11 +43,22 @@ class Blocks:
     router: Block
     library: Block
     credentials: Mapping[str, Block]
+    variables: tuple[str, ...] = ()
 
     def setting(self, word: str) -> Found:
         """Of the router, else of the library."""
         library = self.library if word in _LIBRARY_READ else {}
         return setting((self.top, ()), (self.router, ("router_settings",)), (library, ("litellm_settings",)))(word)
+
+    def implied(self) -> Iterator[str]:
+        """The variables in which LiteLLM looks for the keys that are not given, and those that it would set."""
+        yield from self.variables
+        for _, item in self.models:
+            params = _mapping(_mapping(item).get("litellm_params"))
+            name, provider = params.get("model"), params.get("custom_llm_provider")
+            if isinstance(name, str) and not params.get("api_key"):
+                found = door(parted(name, str(provider or "")).provider)
+                yield from found.keys if found else ()
 
     def redis(self) -> tuple[Block, Place]:
         """The router settings in which a Redis may be named, and their place."""
@@ -67,7 +79,9 @@ def blocks(source: Source, notes: Notes) -> Blocks:
             f"{source.path} has no models: a LiteLLM configuration has a `model_list` of {{model_name, litellm_params}}"
         )
     top = {key: value for key, value in values.items() if key not in _PARTS}
-    found = Blocks(models, top, parts["router_settings"], parts["litellm_settings"], _credentials(values, notes))
+    set_there = tuple(map(str, parts["environment_variables"]))
+    credentials = _credentials(values, notes)
+    found = Blocks(models, top, parts["router_settings"], parts["litellm_settings"], credentials, set_there)
     _remark(found, parts, notes)
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -15,6 +16,7 @@ Params = Mapping[str, Any]
 Fields = dict[str, Any]
 _AZURE = (".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azure.com")
 _OAUTH = ("azure_ad_token", "azure_ad_token_provider", "tenant_id", "client_id", "client_secret", "azure_username")
+_VERSION = re.compile(r"^[\w.-]{1,40}$")
 _PUBLIC = frozenset({
     "anthropic-beta", "anthropic-version", "http-referer", "x-title", "user-agent", "editor-version", "content-type",
     "accept", "openai-beta",
@@ -127,7 +129,9 @@ class Caller:
         if name.provider == "azure_ai":
             endpoint: Fields = {"base_url": url, "model": put(name.model), "api_key_env": key}
             return {"endpoint": endpoint | ({"headers": headers} if headers else {})}
-        version = put(str(params.get("api_version") or "2025-02-01-preview"))
+        stated = params.get("api_version")
+        plain = isinstance(stated, str) and (named(stated) or _VERSION.match(stated))
+        version = put(str(stated)) if plain else "2025-02-01-preview"
         base, query = url.partition("?")[0], f"?api-version={version}"
         if "/openai/deployments/" not in base:
             base = f"{base}/openai/deployments/{put(name.model)}"

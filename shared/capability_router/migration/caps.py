@@ -39,7 +39,7 @@ class Caps:
                 self._notes.left_out(at, "it is no budget", "write {budget_limit: USD, time_period: 1d}")
                 continue
             limit = said.get("budget_limit", said.get("max_budget"))
-            scope = canonical(str(name)) if kind == "provider" else put(str(name))
+            scope = put(canonical(str(name)) if kind == "provider" else str(name))
             yield from self._cap(f"{kind}:{scope}", limit, said.get("time_period", said.get("budget_duration")), at)
 
     def deployments(self, all_of: Sequence[Deployment]) -> Iterator[Cap]:

@@ -54,9 +54,9 @@ def imported(path: Path, *, models: Sequence[str] = (), group: str | None = None
     """
     source = read(path)
     notes, variables = Notes(source), Variables()
-    for name in references(dict(source.values)):
-        variables.reserve(name)
     found = blocks(source, notes)
+    for name in (*references(dict(source.values)), *found.implied()):
+        variables.reserve(name)
     work = _Work(found, notes, variables)
     work.collect(models)
     if not work.deployments:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -11,6 +12,7 @@ from capability_router.migration.source import Place
 from capability_router.migration.variables import Variables, named, put
 
 Block = Mapping[str, Any]
+_HOST = re.compile(r"^[\w.-]+$")
 
 
 class Places:
@@ -66,11 +68,11 @@ class Places:
 
     def _made(self, words: Block, place: Place, prefix: str) -> str | None:
         host = words.get("host")
-        if not isinstance(host, str) or not host.strip() or "/" in put(host).replace("${", ""):
+        if not isinstance(host, str) or not (named(host) or _HOST.match(host)):
             todo = "set store: redis://host:6379/0"
             self._notes.left_out((*place, f"{prefix}host"), "nothing tells where Redis is", todo)
             return None
-        port, database = words.get("port") or 6379, words.get("db") or 0
+        port, database = _numbered(words.get("port"), "6379"), _numbered(words.get("db"), "0")
         secret = words.get("password")
         who = ""
         if named(secret):
@@ -81,7 +83,12 @@ class Places:
             todo = "write its /, @, : and % as %2F, %40, %3A and %25 in the variable"
             self._notes.add("to do", (*place, f"{prefix}password"), "it becomes part of an address", todo)
         scheme = "rediss" if words.get("ssl") is True else "redis"
-        return f"{scheme}://{who}{put(host)}:{put(str(port))}/{put(str(database))}"
+        return f"{scheme}://{who}{put(host)}:{port}/{database}"
+
+
+def _numbered(value: Any, default: str) -> str:
+    """A number, or the variable that holds one."""
+    return put(str(value)) if named(value) or str(value).isdecimal() else default
 
 
 def _is_redis(params: Block) -> bool:

@@ -186,6 +186,25 @@ model_list:
     ]
 
 
+def test_a_secret_takes_no_variables_name_that_another_deployment_means(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        """
+model_list:
+  - {model_name: a, litellm_params: {model: openai/gpt-5.4, api_key: sk-one}}
+  - {model_name: b, litellm_params: {model: openai/gpt-5.4}}
+  - {model_name: c, litellm_params: {model: groq/m, api_key: gsk-two}}
+environment_variables: {GROQ_API_KEY: gsk-three}
+router_settings: {redis_host: "user:PLAINSECRET@host", redis_db: {secret: PLAINSECRET}}
+""",
+        encoding="utf-8",
+    )
+    found = imported(config)
+    assert variables(found.settings) == ["OPENAI_API_KEY", "OPENAI_API_KEY_2", "GROQ_API_KEY_2"]
+    assert "model" in found.settings["models"][1]  # b goes on with what the environment has
+    assert "PLAINSECRET" not in page(found)
+
+
 def test_notes_tell_line_what_why_and_what_to_do() -> None:
     notes = read(HERE / "configs" / "production.yaml").notes
     assert [note.line for note in notes] == sorted(note.line for note in notes if note.line)
