@@ -18,6 +18,7 @@ COMMANDS = {
     "check": "capability_router.cli.check:check",
     "explain": "capability_router.cli.explain:explain",
     "ledger": "capability_router.cli.ledger:ledger",
+    "rehearse": "capability_router.cli.rehearse:rehearse",
     "report": "capability_router.cli.report:report",
     "simulate": "capability_router.cli.simulate:simulate",
     "tail": "capability_router.cli.tail:tail",
