@@ -15,7 +15,8 @@ from capability_router.rehearsal.row import Row, Run
 from capability_router.rehearsal.script.kinds import NO_ANSWER
 from capability_router.rehearsal.script.spell import Script
 from capability_router.rehearsal.summary import Summary
-from capability_router.rehearsal.traffic.shape import told_needs
+from capability_router.rehearsal.traffic.shape import needs_of, told_needs
+from capability_router.telemetry.amounts import seconds
 from capability_router.telemetry.figures import percentile
 
 _LONG_S = 60.0
@@ -75,13 +76,23 @@ def advised(found: Evidence) -> list[Advice]:
 
 
 def _nowhere(found: Evidence) -> Iterator[Advice]:
-    groups: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[Row]] = {}
+    groups: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Row]] = {}
     for row in found.lost:
         if row.why in ("refused", "failed", "busy") and _stranded(found, row):
-            named = tuple(sorted(set(row.rules.values())))
-            groups.setdefault((told_needs(row.shape.needs), row.able, named), []).append(row)
-    for (kind, able, rules), rows in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
-        yield _no_way(found, kind, able, rules, rows)
+            key = (tuple(sorted(row.able)), tuple(sorted(set(row.rules.values()))))
+            groups.setdefault((_all(found), ()) if _everywhere(found, row) else key, []).append(row)
+    for (able, rules), rows in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
+        yield _no_way(found, able, rules, rows)
+
+
+def _all(found: Evidence) -> tuple[str, ...]:
+    return tuple(sorted(found.house.registry.entries))
+
+
+def _everywhere(found: Evidence, row: Row) -> bool:
+    """Whether one fault kept everybody away."""
+    spells = (s for s in found.script.spells if len(s.models) == len(found.house.registry))
+    return any(s.whole and s.kind in NO_ANSWER and s.from_s <= row.end_s and row.at < s.until_s for s in spells)
 
 
 def _stranded(found: Evidence, row: Row) -> bool:
@@ -94,19 +105,19 @@ def _away(found: Evidence, model: str, row: Row) -> bool:
     return any(s.kind in NO_ANSWER and s.whole for s in spells)
 
 
-def _no_way(
-    found: Evidence, kind: str, able: tuple[str, ...], rules: tuple[str, ...], rows: Sequence[Row]
-) -> Advice:  # fmt: skip
+def _no_way(found: Evidence, able: tuple[str, ...], rules: tuple[str, ...], rows: Sequence[Row]) -> Advice:
     size = max(row.shape.input_tokens for row in rows) if set(rules) & set(_SIZES) else 0
-    what = " and ".join(filter(None, [kind, f"up to {size:,} tokens of input" if size else ""]))
-    who = f"requests with {what}" if what else "the requests"
+    what = " and ".join(filter(None, [told_needs(needs_of(rules)), f"up to {size:,} tokens of input" if size else ""]))
+    who = f"requests with {what}" if what else "such requests"
     others = _lacking(rows)
     if not able:
         return Advice(f"No model can take {who}: {found.share(len(rows))} had nowhere to go{others}.", _add(what, ""))
     faults = _listed({s.line.text for row in rows for m in able for s in found.script.away(m, row.at, row.end_s)})
+    if able == _all(found) and _everywhere(found, rows[0]):
+        return Advice(f"Every model is away under {faults}: {found.share(len(rows))} had nowhere to go.")
     homes = sorted({found.house.registry.entry(m).card.provider or m for m in able})
-    only = "Every model" if not rows[0].rules else f"Only {_listed(able)}"
-    takes = "is" if not rows[0].rules else f"can take {who}, and {'is' if len(able) == 1 else 'all are'}"
+    only = f"Only {_listed(able)}" if rules else "Every model"
+    takes = f"can take {who}, and {'is' if len(able) == 1 else 'all are'}" if rules else "is"
     told = f"{only} {takes} away under {faults}: {found.share(len(rows))} had nowhere to go{others}."
     return Advice(told, _add(what, _listed(homes)))
 
@@ -209,8 +220,9 @@ _WHYS: Mapping[str, Callable[[Evidence, Sequence[Row]], Iterator[Advice]]] = {
 
 def _endless(found: Evidence) -> Iterator[Advice]:
     """Requests that waited for what hangs."""
-    own = found.house.settings.timeouts
-    if found.seen.longest_s < _LONG_S or found.quiet.longest_s > _LONG_S / 2 or own.total is not None:
+    own, settings = found.house.settings.timeouts, found.house.settings
+    bounded = own.total is not None or settings.deadline_s is not None
+    if bounded or found.seen.longest_s < max(_LONG_S, 3 * found.quiet.longest_s):
         return
     calm = [row for row in found.calm.rows if row.model]
     total = _round_up(3 * (percentile([row.elapsed_s for row in calm], 0.99) or 10.0))
@@ -219,18 +231,20 @@ def _endless(found: Evidence) -> Iterator[Advice]:
     words = f"timeouts: {{first_token: {first:g}, between_tokens: {between:g}, total: {total:g}}}"
     waited = sum(row.elapsed_s >= _LONG_S for row in found.run.rows)
     yield Advice(
-        f"{waited:,} requests took more than {_LONG_S:.0f} s, up to {found.seen.longest_s:.0f} s: no clock of yours "
+        f"{found.share(waited)} took more than {_LONG_S:.0f} s, up to {found.seen.longest_s:.0f} s: no clock of yours "
         "ends a call that hangs.", "", Mend(words, {"timeouts": Timeouts(*clocks)}, "longest"),
     )  # fmt: skip
 
 
 def _slow(found: Evidence) -> Iterator[Advice]:
     calm, seen = found.quiet.latency_s(0.95), percentile(found.seen.slow, 0.95)
-    if calm is None or seen is None or seen < _MUCH * calm or found.house.settings.hedge.on:
+    if calm is None or seen is None or seen < _MUCH * calm or found.house.settings.hedge.on or any(_endless(found)):
         return
     from capability_router.settings.schema import Hedge  # here, because it loads pydantic
 
-    told = f"In the faults' time 95 % of the answers came within {seen:.1f} s, in calm weather within {calm:.1f} s."
+    told = (
+        f"In the faults' time 95 % of the answers came within {seconds(seen)}, without faults within {seconds(calm)}."
+    )
     yield Advice(told, "", Mend("hedge: true", {"hedge": Hedge()}, "p95 in the faults' time"))
 
 
@@ -248,7 +262,7 @@ def _dear(found: Evidence) -> Iterator[Advice]:
 
 
 def _not_left(found: Evidence) -> Iterator[Advice]:
-    for each in found.episodes:
+    for each in () if any(_endless(found)) else found.episodes:
         if each.left_s is None and each.failed >= 10:
             yield Advice(
                 f"{each.model} failed {each.failed:,} of {each.calls:,} calls under {each.text} and was never left "
@@ -260,7 +274,7 @@ def _not_left(found: Evidence) -> Iterator[Advice]:
 
 def _not_back(found: Evidence) -> Iterator[Advice]:
     for each in found.episodes:
-        if each.away and each.over:
+        if each.away and each.over and each.left_s is not None:
             yield Advice(
                 f"{each.model} is still left alone at the end of the run, after {each.text} was over: it is tried "
                 "again at times that double (health.open_s, health.disabled_s).",

@@ -8,9 +8,12 @@ from typing import Any, NamedTuple
 from capability_router.rehearsal.row import Run, Tried
 from capability_router.rehearsal.script.spell import Spell
 
-_HELD = frozenset({"open", "off", "limited"})
+_HELD, _AWAY = frozenset({"open", "off", "limited", "doubted"}), frozenset({"open", "off"})
 _LEFT = {"breaker_opened": "breaker", "credential_disabled": "key off", "model_disabled": "model off",
          "gate_closed": "rate gate"}  # fmt: skip
+
+
+_HOW = {"open": "breaker", "off": "key or model off", "limited": "rate gate", "doubted": "others first"}
 
 
 class Episode(NamedTuple):
@@ -60,12 +63,16 @@ def _episode(run: Run, tries: Sequence[Tried], spell: Spell, model: str) -> Epis
     failed = sum(bool(t.fault) and t.fault != "cancelled" for t in within)
     return Episode(
         spell.number, spell.line.text, model, len(within), failed, None if left is None else left - spell.from_s, how,
-        back - spell.until_s if back is not None and over else None, bool(looks) and looks[-1] in _HELD, over,
+        back - spell.until_s if back is not None and over else None, bool(looks) and looks[-1] in _AWAY, over,
     )  # fmt: skip
 
 
 def _left(run: Run, spell: Spell, model: str) -> tuple[float | None, str]:
     """When it was first left alone, and why: by a change of its own, or of a model that shares its key or breaker."""
     own = [(c.at, _LEFT[c.kind]) for c in run.changes if c.model == model and c.kind in _LEFT]
-    looked = [(look.at, "held") for look in run.looks if look.model == model and look.state in _HELD]
+    looks = [look for look in run.looks if look.model == model]
+    before = next((look.state for look in reversed(looks) if look.at < spell.from_s), "")
+    if before in _AWAY:
+        return spell.from_s, "already"
+    looked = [(look.at, _HOW[look.state]) for look in looks if look.state in _HELD]
     return next(((at, how) for at, how in sorted(own + looked) if spell.from_s <= at < spell.until_s), (None, ""))

@@ -31,6 +31,7 @@ from capability_router.rehearsal.traffic.logged import logged
 from capability_router.rehearsal.traffic.made_up import MadeUp
 from capability_router.rehearsal.traffic.traffic import Traffic
 from capability_router.router import Router
+from capability_router.telemetry.amounts import seconds
 from capability_router.telemetry.figures import percentile
 
 SCHEMA_VERSION = 1
@@ -47,14 +48,15 @@ def _nobody(_: int, __: int) -> None:
 class Asked(NamedTuple):
     """What is to be rehearsed. `faults`: lines (fault_line.py); `presets`: names, `NAME` or `NAME:TARGET`.
 
-    `traffic`: made up, or the path of a decision log; of a log `seconds` takes the busiest stretch, `speed` makes it
-    denser. `latency`: model -> (ttft_s, tokens_per_s). `alone`: the model that a program without a router would
-    call, the first if left out. `expect`: see expectation.py. `advise`: whether advice is sought, and tried out.
+    `traffic`: made up, the path of a decision log, or requests as they are; of a log `seconds` takes the busiest
+    stretch, `speed` makes it denser. `latency`: model -> (ttft_s, tokens_per_s). `alone`: the model that a program
+    without a router would call, the first if left out. `expect`: see expectation.py. `advise`: whether advice is
+    sought, and tried out.
     """
 
     faults: Sequence[str | FaultLine] = ()
     presets: Sequence[str] = ()
-    traffic: MadeUp | str | Path = MadeUp()
+    traffic: MadeUp | Traffic | str | Path = MadeUp()
     seconds: float | None = None
     speed: float = 1.0
     seed: int = 1
@@ -189,6 +191,8 @@ class _Day:
 
     def _traffic(self) -> Traffic:
         asked, registry = self._asked, self._house.registry
+        if isinstance(asked.traffic, Traffic):
+            return asked.traffic
         if not isinstance(asked.traffic, MadeUp):
             return logged(Path(asked.traffic), seconds=asked.seconds, speed=asked.speed, models=tuple(registry.entries))
         ends = max((line.ends_s for line in self._lines), default=0.0)
@@ -202,10 +206,11 @@ class _Day:
         script = Script(scene.spells, scene.seed)
         given = advised(Evidence(self._house, script, calm, run, sums[0], sums[1], seen))
         changes = [advice for advice in given if advice.change is not None][:_TRIED]
-        return [self._tried(advice, scene, sums[1], hits) if advice in changes else advice for advice in given]
+        told = [self._tried(advice, scene, sums[1], hits) if advice in changes else advice for advice in given]
+        return [advice for advice in told if advice is not None]
 
-    def _tried(self, advice: Advice, scene: Scene, before: Summary, hits: Sequence[bool]) -> Advice:
-        """The same run with the change; what did not help is said to."""
+    def _tried(self, advice: Advice, scene: Scene, before: Summary, hits: Sequence[bool]) -> Advice | None:
+        """The same run with the change. Where it does not help, that is said of lost requests alone."""
         mend = advice.change
         if mend is None:
             return advice
@@ -215,7 +220,8 @@ class _Day:
         told = f"{mend.measure}: {_spelt(mend.measure, was)} -> {_spelt(mend.measure, now)}"
         if now < was:
             return advice._replace(mend=f"Write `{mend.words}`.", tried=f"Rehearsed with it, {told}.")
-        return advice._replace(mend=f"`{mend.words}` was rehearsed, too, and does not help here ({told}).")
+        vain = advice._replace(mend=f"`{mend.words}` was rehearsed, too, and does not help here ({told}).")
+        return vain if mend.measure == "lost" else None
 
 
 _MEASURES: Mapping[str, Callable[[Summary], float]] = {
@@ -225,7 +231,7 @@ _MEASURES: Mapping[str, Callable[[Summary], float]] = {
 
 
 def _spelt(measure: str, value: float) -> str:
-    return f"{value:,.0f} requests" if measure == "lost" else f"{value:.1f} s"
+    return f"{value:,.0f} requests" if measure == "lost" else seconds(value)
 
 
 def _busiest(run: Run) -> str:

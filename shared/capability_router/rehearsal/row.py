@@ -67,7 +67,7 @@ class Change(NamedTuple):
 
 
 class Look(NamedTuple):
-    """How a model stood at a moment: "", or "open", "half", "limited", "off", "doubted"."""
+    """How a model stood at a moment: "", "open", "half", "off", "limited" (by rate), "full" (at once) or "doubted"."""
 
     at: float
     model: str

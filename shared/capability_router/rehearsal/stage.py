@@ -33,6 +33,7 @@ from capability_router.router import Router
 LOOKS = 240
 """So often in a run it is looked how the models stand."""
 _OUT_OF_USE = frozenset({"credential", "model"})  # rules of models that could take it, were they not switched off
+_HELD = (("full", "full"), ("rate limited", "limited"), ("at its limit", "limited"))
 _STATES = {"open": "open", "half_open": "half", "isolated": "off"}
 
 
@@ -133,10 +134,11 @@ class _Stage:
 
 
 def _state(row: Mapping[str, Any]) -> str:
-    held = str(row["held"])
     if row["disabled_why"]:
         return "off"
-    return _STATES.get(row["state"], "") or ("limited" if held else "")
+    held, state = str(row["held"]), _STATES.get(row["state"], "")
+    told = next((word for head, word in _HELD if held.startswith(head)), "doubted" if held else "")
+    return state or told
 
 
 def _row(shape: Shape, run: Any, error: RouterError | None, began: float) -> Row:

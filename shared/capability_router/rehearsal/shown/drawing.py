@@ -18,7 +18,8 @@ from capability_router.telemetry.svg import WIDTH, Frame, bar, clipped, drawing,
 COLUMNS = 120
 _NAMES, _HEIGHT, _FIRST, _HALF, _STRIP = 190.0, 78.0, 18.0, 26.0, 7.0
 STATES = {
-    "open": "breaker open", "half": "breaker half open", "limited": "limited or full", "off": "key or model off",
+    "open": "breaker open", "half": "breaker half open", "doubted": "doubted: others first", "limited": "rate limited",
+    "full": "as many calls at once as it bears", "off": "key or model off",
 }  # fmt: skip
 
 
@@ -26,7 +27,7 @@ def timeline_chart(found: Rehearsal, palette: Palette) -> Markup:
     """A lane per model: answers above its line, failed calls below it, how it stood as a strip under both."""
     told = timeline(found.run, found.spells, found.models, COLUMNS)
     height = _FIRST + _HEIGHT * len(told.lanes)
-    frame = Frame(_NAMES, _FIRST - 10, WIDTH - _NAMES - 20, height - _FIRST + 10, found.run.seconds, 1.0)
+    frame = Frame(_NAMES, _FIRST - 10, WIDTH - _NAMES - 40, height - _FIRST + 10, found.run.seconds, 1.0)
     lanes = []
     for i, lane in enumerate(told.lanes):
         place = Frame(frame.left, _FIRST + _HEIGHT * i, frame.width, 2 * _HALF, found.run.seconds, float(told.most))
@@ -44,7 +45,7 @@ def _lane(lane: Lane, frame: Frame, spells: Sequence[Spell], palette: Palette, s
     middle, (answered, failed) = frame.top + _HALF, lane.calls
     return join(
         *_bands(lane.model, frame, spells),
-        words(_NAMES - 10, middle - 3, clipped(lane.model, _NAMES - 14), "name", "end"),
+        words(_NAMES - 10, middle - 3, clipped(lane.model, _NAMES - 40), "name", "end"),
         words(_NAMES - 10, middle + 12, f"{count(answered)} answered, {count(failed)} failed", "tick", "end"),
         rule(frame.left, middle, frame.right, middle, "axis"),
         *_columns(lane, frame, palette, seconds), *_strip(lane, frame, seconds),

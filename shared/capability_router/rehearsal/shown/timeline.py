@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from capability_router.rehearsal.row import Look, Run
 from capability_router.rehearsal.script.spell import Spell
 
-_GRAVEST = ("off", "open", "limited", "half", "")
+_GRAVEST = ("off", "open", "limited", "half", "doubted", "full", "")
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ class Timeline:
 
 
 def timeline(run: Run, spells: Sequence[Spell], models: Sequence[str], columns: int) -> Timeline:
-    """The run in so many columns. What ends after it stands in the last one."""
+    """The run in so many columns, by when calls began and requests arrived. What is later is in the last one."""
     width = run.seconds / columns
     lanes = {model: Lane(model, [0] * columns, [Counter() for _ in range(columns)], [""] * columns) for model in models}
 
@@ -56,10 +56,10 @@ def timeline(run: Run, spells: Sequence[Spell], models: Sequence[str], columns: 
         for tried in row.tries:
             lane = lanes[tried.model]
             if tried.fault:
-                lane.failed[column(tried.end_s)][tried.fault] += 1
+                lane.failed[column(tried.start_s)][tried.fault] += 1
             else:
-                lane.answered[column(tried.end_s)] += 1
-        lost[column(row.end_s)] += not row.model
+                lane.answered[column(tried.start_s)] += 1
+        lost[column(row.at)] += not row.model
     for model, lane in lanes.items():
         _stood(lane, [look for look in run.looks if look.model == model], width)
         lane.faulty = [any(_overlaps(s, model, i * width, (i + 1) * width) for s in spells) for i in range(columns)]

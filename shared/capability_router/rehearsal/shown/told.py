@@ -20,8 +20,11 @@ from capability_router.telemetry.svg import time_ticks
 USUAL, _WIDEST = 80, 132
 _LABEL = 11
 _BLOCKS = " ▁▂▃▄▅▆▇█"
-_MARKS = {"open": "O", "half": "h", "limited": "L", "off": "X", "": "·"}
-_LEGEND = "state: · in use, O breaker open, h half open, L limited or full, X key or model off"
+_MARKS = {"open": "O", "half": "h", "limited": "L", "off": "X", "full": "F", "doubted": "d", "": "·"}
+_MEANT = {
+    "open": "breaker open", "half": "half open", "doubted": "doubted: others first", "limited": "rate limited",
+    "full": "as many calls at once as it bears", "off": "key or model off",
+}  # fmt: skip
 
 
 def lines(found: Rehearsal, width: int | None) -> Iterator[str]:
@@ -51,10 +54,10 @@ def headline(found: Rehearsal) -> str:
 
 def fared(found: Rehearsal, spell: Spell) -> Table:
     """How each model fared that the fault was about."""
-    table = Table("  model", "failed", "left alone", "back", fold=(0,), right=(1,))
+    table = Table("model", "failed", "left alone", "back", fold=(0,), right=(1,))
     for each in found.episodes:
         if each.fault == spell.number:
-            table.add(f"  {each.model}", f"{count(each.failed)} of {count(each.calls)}", left_of(each), back_of(each))
+            table.add(each.model, f"{count(each.failed)} of {count(each.calls)}", left_of(each), back_of(each))
     return table
 
 
@@ -66,14 +69,18 @@ def when_of(spell: Spell) -> str:
 
 def left_of(each: Episode) -> str:
     """'after 0.3 s (breaker)'."""
+    if each.how == "already":
+        return "it was already"
     return f"after {seconds(each.left_s)} ({each.how})" if each.left_s is not None else "never" if each.failed else "–"
 
 
 def back_of(each: Episode) -> str:
-    """'2.6 s after it'."""
+    """'2.6 s after it'; nothing of what was never left alone."""
+    if each.left_s is None:
+        return "–"
     if each.back_s is not None:
         return f"{seconds(each.back_s)} after it"
-    return "not over" if not each.over else "not yet" if each.away else "not asked"
+    return "fault not over" if not each.over else "not yet" if each.away else "not asked"
 
 
 def figures(found: Rehearsal) -> Table:
@@ -139,7 +146,9 @@ def _timeline(found: Rehearsal, room: int) -> Iterator[str]:
     if any(told.lost):
         yield from folded(f"nobody: {count(sum(told.lost))} requests", room)
         yield _row("lost", _heights(told.lost, told.most))
-    yield from folded(f"{_LEGEND}; = a fault held", room)
+    seen = {state for lane in told.lanes for state in lane.states}
+    keys = [f"{_MARKS[state]} {meant}" for state, meant in _MEANT.items() if state in seen]
+    yield from folded(", ".join(["state: · in use", *keys, *["= a fault holds"] * bool(found.spells)]), room)
 
 
 def _axis(length: float, columns: int) -> Iterator[str]:
