@@ -114,4 +114,4 @@ def test_a_call_that_hangs_is_ended_by_the_same_clock(fleet: Fleet) -> None:
     before = rehearsed(chat(fleet, **settings), ["hang:a"], stream=False)
     fleet.fault("hang:a")
     assert real(chat(fleet, **settings), stream=False) == before
-    assert ("breaker_opened", "a") in before.changes
+    assert 1 <= before.calls["a"] < REQUESTS

@@ -37,6 +37,10 @@ def _listed(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     for head, rows in (("--faults", kinds), ("--preset", presets), ("--expect", metrics)):
         screen.show(Table(head, "", rows=rows, fold=(1,)))
         click.echo()
+    screen.tell(
+        "A fault is KIND[:TARGET][@START][+DURATION][,share=0.5]; TARGET is a provider, a model, key:NAME or tag:NAME."
+    )
+    screen.tell("A preset is aimed at the model that most of the traffic goes to, unless NAME:TARGET says otherwise.")
     ctx.exit()
 
 

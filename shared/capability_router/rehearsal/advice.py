@@ -35,12 +35,16 @@ class Mend(NamedTuple):
 
 
 class Advice(NamedTuple):
-    """`what` was seen, `mend` what could be done; `tried`: what the same run was like with it, "" = it wasn't tried."""
+    """`what` was seen, `mend` what could be done; `tried`: what the same run was like with it, "" = it wasn't tried.
+
+    `lost`: requests that got no answer for that reason.
+    """
 
     what: str
     mend: str = ""
     change: Mend | None = None
     tried: str = ""
+    lost: int = 0
 
     def to_dict(self) -> dict[str, str]:
         """JSON-safe."""
@@ -67,12 +71,12 @@ class Evidence:
 
 
 def advised(found: Evidence) -> list[Advice]:
-    """The gravest first: what had nowhere to go, what failed all the same, what hung, what was slow or dear."""
+    """First what cost answers, the most of them before the others; then what hung, what was slow or dear."""
     found.lost.extend(row for row in found.run.rows if not row.model)
     steps: tuple[Callable[[Evidence], Iterator[Advice]], ...] = (
         _nowhere, _failed, _endless, _slow, _dear, _not_left, _not_back,
     )  # fmt: skip
-    return [advice for step in steps for advice in step(found)]
+    return sorted((advice for step in steps for advice in step(found)), key=lambda advice: -advice.lost)
 
 
 def _nowhere(found: Evidence) -> Iterator[Advice]:
@@ -82,7 +86,7 @@ def _nowhere(found: Evidence) -> Iterator[Advice]:
             key = (tuple(sorted(row.able)), tuple(sorted(set(row.rules.values()))))
             groups.setdefault((_all(found), ()) if _everywhere(found, row) else key, []).append(row)
     for (able, rules), rows in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
-        yield _no_way(found, able, rules, rows)
+        yield _no_way(found, able, rules, rows)._replace(lost=len(rows))
 
 
 def _all(found: Evidence) -> tuple[str, ...]:
@@ -140,8 +144,10 @@ def _failed(found: Evidence) -> Iterator[Advice]:
     rows = [row for row in found.lost if not (row.why in ("refused", "failed", "busy") and _stranded(found, row))]
     for why in ("interrupted", "budget", "busy", "failed", "refused"):
         own = [row for row in rows if row.why == why]
-        if own:
-            yield from _WHYS[why](found, own)
+        calm = found.quiet.whys[why]
+        for advice in _WHYS[why](found, own) if own else ():
+            told = f" (Without faults: {calm:,}.)" if calm else ""
+            yield advice._replace(what=advice.what + told, lost=len(own))
 
 
 def _interrupted(found: Evidence, rows: Sequence[Row]) -> Iterator[Advice]:

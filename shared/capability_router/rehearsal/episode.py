@@ -68,11 +68,17 @@ def _episode(run: Run, tries: Sequence[Tried], spell: Spell, model: str) -> Epis
 
 
 def _left(run: Run, spell: Spell, model: str) -> tuple[float | None, str]:
-    """When it was first left alone, and why: by a change of its own, or of a model that shares its key or breaker."""
+    """When it was first left alone, and why: by a change of its own, else of a model that shares its key or breaker,
+
+    else because others went first.
+    """
     own = [(c.at, _LEFT[c.kind]) for c in run.changes if c.model == model and c.kind in _LEFT]
     looks = [look for look in run.looks if look.model == model]
     before = next((look.state for look in reversed(looks) if look.at < spell.from_s), "")
     if before in _AWAY:
         return spell.from_s, "already"
     looked = [(look.at, _HOW[look.state]) for look in looks if look.state in _HELD]
-    return next(((at, how) for at, how in sorted(own + looked) if spell.from_s <= at < spell.until_s), (None, ""))
+    for seen in (own, looked):
+        if found := next(((at, how) for at, how in sorted(seen) if spell.from_s <= at < spell.until_s), None):
+            return found
+    return None, ""

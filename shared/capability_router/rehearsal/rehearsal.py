@@ -121,12 +121,18 @@ def rehearse(source: Source, asked: Asked = Asked(), done: Done = _nobody) -> Re
     `done` is called with 1 for each request that is over, three times as many as the traffic has.
     Runs on an event loop of its own; where one is running already, in a thread.
     """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if not _in_a_loop():
         return _rehearsed(source, asked, done)
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(copy_context().run, _rehearsed, source, asked, done).result()
+
+
+def _in_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _rehearsed(source: Source, asked: Asked, done: Done) -> Rehearsal:
@@ -142,6 +148,8 @@ class _Day:
     def __init__(self, house: House, asked: Asked, terms: Sequence[Term], done: Done) -> None:
         self._house, self._asked, self._terms = house, asked, terms
         self._aims = Aims(house.registry)
+        if asked.seconds is not None and not 0 < asked.seconds < 1e9:
+            raise ConfigError(f"traffic: seconds must be a number above 0, got {asked.seconds!r}")
         lines = [*(f for f in asked.faults if isinstance(f, FaultLine)),
                  *parse_lines(f for f in asked.faults if isinstance(f, str))]  # fmt: skip
         for line in lines:
@@ -183,7 +191,7 @@ class _Day:
             return self._house.first().card.id
         found = registry.resolve(name)
         if found is None:
-            raise ConfigError(f"no model {name!r} to compare with{nearest(name, registry.entries)}")
+            raise ConfigError(f"no model {name!r}{nearest(name, registry.entries)}")
         return found
 
     def _given(self) -> dict[str, Voice]:
@@ -252,11 +260,9 @@ def _unpriced(house: House) -> list[str]:
 
 
 def _idle(scene: Scene, hits: Sequence[bool]) -> list[str]:
-    late = [s.line.text for s in scene.spells if s.from_s >= scene.traffic.seconds]
-    told = [f"{text} begins after the run's end ({scene.traffic.seconds:.0f} s)" for text in late]
-    if scene.spells and not late and not any(hits):
-        told.append("no request was under way while a fault held")
-    return told
+    if not scene.spells:
+        return ["no fault was scripted; `capability-router rehearse --list` names what can go wrong"]
+    return [] if any(hits) else ["no request was under way while a fault held"]
 
 
 def _spell(spell: Spell) -> dict[str, Any]:

@@ -24,6 +24,8 @@ _LINE = re.compile(
     r"(?P<kind>[\w-]+)(?:=(?P<value>[^:@+,]+)|\((?P<inner>[^)]*)\))?(?::(?P<target>.+?))?"
     rf"(?:@(?P<start>{_TIME}))?(?:\+(?P<length>{_TIME}))?(?P<options>(?:,\s*[\w-]+=[^,]+)*)"
 )
+_UNITLESS = re.compile(r"(?<=@)\d{1,5}(?:\.\d+)?(?=\+|$)|(?<=\+)\d{1,5}(?:\.\d+)?$")
+"""A time without a unit has come to stand in the target; longer numbers are versions of models."""
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _OPTIONS = ("share", "status", "rpm", "retry-after")
 _LONGEST = 400
@@ -111,6 +113,8 @@ def parse_line(source: str) -> FaultLine:
             f"faults: cannot read {text[:80]!r}; write kind[=value][:target][@start][+duration][,option=value], "
             f"{EXAMPLE}. Times have a unit: 500ms, 30s, 2m, 1h, or 25% of the run"
         )
+    if unitless := _UNITLESS.search(found["target"] or ""):
+        raise ConfigError(f"faults: {text!r}: {unitless[0]!r} has no unit; write 30s, 2m, 500ms, 1h or 25%")
     kind, status = _kind(found["kind"], text)
     options = _options(found["options"], text)
     status = int(_number(options["status"], "status", text, 400, 599)) if "status" in options else status

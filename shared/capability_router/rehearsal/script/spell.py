@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from capability_router.errors import ConfigError
 from capability_router.rehearsal.script.fault_line import FaultLine
 from capability_router.rehearsal.script.targets import Aims
 from capability_router.simulator.dice import draw
@@ -78,5 +79,9 @@ def placed(lines: Sequence[FaultLine], aims: Aims, seconds: float) -> list[Spell
 
 def _placed(line: FaultLine, number: int, aims: Aims, seconds: float) -> Spell:
     start = line.start.seconds(seconds)
+    if start >= seconds:
+        raise ConfigError(
+            f"faults: {line.text!r} begins at {start:g} s, and the run ends at {seconds:g} s; give it more --seconds"
+        )
     until = float("inf") if line.length is None else start + line.length.seconds(seconds)
-    return Spell(line, number, aims.meant(line.target), start, min(until, max(seconds, start)))
+    return Spell(line, number, aims.meant(line.target), start, min(until, seconds))

@@ -57,12 +57,17 @@ def _expected(found: Rehearsal) -> Markup:
 
 
 def _advice(found: Rehearsal) -> Markup:
-    told = [element("li", a.what, *_mended(a.mend, a.tried)) for a in found.advice]
+    told = [element("li", _coded(a.what), *_mended(a.mend, a.tried)) for a in found.advice]
     return _section("Advice", "", element("ul", *told, class_="advice")) if told else Markup()
 
 
 def _mended(*parts: str) -> Iterable[Markup]:
-    return (element("span", part, class_="note") for part in parts if part)
+    return (element("span", _coded(part), class_="note") for part in parts if part)
+
+
+def _coded(text: str) -> Markup:
+    """What stands between backticks is code."""
+    return join(*(element("code", part) if i % 2 else part for i, part in enumerate(text.split("`"))))
 
 
 def _timeline(found: Rehearsal, palette: Palette) -> Markup:

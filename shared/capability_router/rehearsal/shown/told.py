@@ -13,7 +13,7 @@ from capability_router.rehearsal.script.spell import Spell
 from capability_router.rehearsal.shown.timeline import Lane, timeline
 from capability_router.rehearsal.summary import Share, Summary
 from capability_router.table import Table, folded, printable
-from capability_router.telemetry.amounts import count, money, seconds, share
+from capability_router.telemetry.amounts import count, money, offset, seconds, share
 from capability_router.telemetry.figures import percentile
 from capability_router.telemetry.svg import time_ticks
 
@@ -94,11 +94,11 @@ def figures(found: Rehearsal) -> Table:
 
 FIGURES: Sequence[tuple[str, Callable[[Summary], str]]] = (
     ("answered", lambda s: percent(s.whole.success)),
-    ("  in the faults' time", lambda s: _part(s.during)),
-    ("  outside of it", lambda s: _part(s.outside)),
+    ("· in the faults' time", lambda s: _part(s.during)),
+    ("· outside of it", lambda s: _part(s.outside)),
     ("half of the answers within", lambda s: seconds(s.latency_s(0.5))),
     ("95 % within", lambda s: seconds(s.latency_s(0.95))),
-    ("  in the faults' time", lambda s: seconds(percentile(s.slow, 0.95))),
+    ("· in the faults' time", lambda s: seconds(percentile(s.slow, 0.95))),
     ("longest request", lambda s: seconds(s.longest_s)),
     ("cost", lambda s: money(s.cost_pico)),
     ("answered by a fallback", lambda s: share(s.fallbacks, s.whole.requests)),
@@ -155,7 +155,7 @@ def _axis(length: float, columns: int) -> Iterator[str]:
     marks, names = [" "] * columns, [" "] * (columns + _LABEL)
     for tick in time_ticks(length, 6):
         at = min(int(tick / length * columns), columns - 1)
-        word = f"{tick:g} s" if length < 7_200 else f"{tick / 3_600:.3g} h"
+        word = offset(tick)
         start = _LABEL + at
         if start + len(word) <= columns + _LABEL and not "".join(names[start - 1 : start + len(word)]).strip():
             names[start : start + len(word)] = word
