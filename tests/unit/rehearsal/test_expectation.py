@@ -10,8 +10,8 @@ from capability_router.rehearsal.expectation import METRICS, judged, parse_terms
 from capability_router.rehearsal.summary import Share, Summary
 
 SEEN = Summary(
-    Share(1_000, 995), Share(100, 95), Share(900, 900), [float(n) for n in range(1, 101)], [2.0, 4.0], 1_500_000_000_000,
-    longest_s=120.0, fallbacks=100,
+    Share(1_000, 995), Share(100, 95), Share(900, 900), [float(n) for n in range(1, 101)], [2.0, 4.0],
+    1_500_000_000_000, longest_s=120.0, fallbacks=100,
 )  # fmt: skip
 LEFT = Episode(1, "outage:a", "a", 9, 9, 0.5, "breaker", 3.0, False, True)
 

@@ -30,7 +30,7 @@ def test_an_outage_costs_the_calls_until_the_breaker_opens_and_the_model_comes_b
     assert told.left_s is not None
     assert 0 < told.left_s < 20
     assert told.back_s is not None
-    assert [change.kind for change in found.run.changes][0] == "breaker_opened"
+    assert found.run.changes[0].kind == "breaker_opened"
     assert found.router.success == 1.0
     assert found.calm.failed_calls == 0
     assert found.alone.during.answered <= 2  # its client repeats for a second or two

@@ -19,9 +19,9 @@ from capability_router.telemetry.decision_log import read_log
 
 USUAL_MOST = 20_000
 """Requests of a log that are taken where nobody says how many seconds: the busiest stretch with so many."""
-_BY_TERMS = frozenset(
-    {"allow", "deny", "pin", "require_tags", "data.regions", "data.retention", "data.training", "max_cost"}
-)
+_BY_TERMS = (
+    "pin", "allow", "deny", "require_tags", "data.regions", "data.retention", "data.training", "max_cost",
+)  # fmt: skip
 """Rules of eligibility.py that terms of one request ask for. (The configuration's own, by tenant, applies again.)"""
 _LAST_UNIX = 4e9
 _OUT, _MOST_TOKENS, _MOST_NAME, _LISTED = 220, 10_000_000, 120, 32
