@@ -6,6 +6,8 @@ import pytest
 
 from capability_router.errors import ConfigError
 from capability_router.rehearsal.script.fault_line import Moment, parse_line, read_lines
+from capability_router.rehearsal.script.kinds import KINDS
+from capability_router.rehearsal.script.presets import PRESETS
 
 
 @pytest.mark.parametrize(
@@ -82,3 +84,9 @@ def test_the_same_at_somebody_else() -> None:
     aimed = parse_line("errors=0.5@25%+40%,status=503").aimed("mini")
     assert aimed.text == "errors=0.5:mini@25%+40%,status=503"
     assert parse_line(aimed.text) == aimed
+
+
+def test_the_page_lists_every_kind_and_preset() -> None:
+    told = (Path(__file__).parents[3] / "docs" / "rehearse.md").read_text(encoding="utf-8")
+    for name in (*KINDS, *PRESETS):
+        assert f"`{name}" in told, name

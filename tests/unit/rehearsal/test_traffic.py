@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ def test_made_up_traffic_has_the_shares_and_sizes_that_were_asked_for() -> None:
     found = asked.traffic(100, ABLE, 1)
     shapes, count = found.shapes, len(found.shapes)
     assert count == pytest.approx(5_000, rel=0.05)
-    assert all(0 <= one.at <= two.at < 100 for one, two in zip(shapes, shapes[1:], strict=False))
+    assert all(0 <= one.at <= two.at < 100 for one, two in pairwise(shapes))
     assert sorted(s.input_tokens for s in shapes)[count // 2] == pytest.approx(1_000, rel=0.1)
     assert sorted(s.out for s in shapes)[count // 2] == pytest.approx(100, rel=0.1)
     for need, share in ((Need.TOOL_CALLING, 0.5), (Need.IMAGE_INPUTS, 0.1), (Need.STRUCTURED_OUTPUT, 0.1)):
