@@ -206,12 +206,14 @@ class Lane:
         self.look(now)
         self.breaker.window.slide(now)
         seen, bans, failed = self.condition, self.bans.of(self.address), self.breaker.window.share_failed()
+        hold = self.hold(now, 1)
         return {
             "model": self.id, "state": self.breaker.state, "held": seen.held,
             "held_for_s": _finite(seen.until - now) if seen.held else 0.0,
+            "held_by": hold.kind if hold else "doubt" if seen.held else "",
             "in_flight": seen.in_flight, "queue_s": seen.queue_s, "ttft_s": seen.ttft_s,
             "ttft_p95_s": self.latency.p95_s(), "s_per_token": seen.s_per_token,
-            "success_share": None if failed is None else 1.0 - failed,
+            "success_share": None if failed is None else 1.0 - failed, "recent_calls": self.breaker.window.calls,
             "concurrency_limit": None if self.limiter.most == sys.maxsize else self.limiter.most,
             "disabled_why": "; ".join(ban.reason for ban in bans), "calls": self.calls, **self.ended,
         }  # fmt: skip

@@ -23,7 +23,7 @@ from capability_router.policies.affinity import NOWHERE, Stay
 from capability_router.policies.balance import Balance
 from capability_router.policies.base import BELOW, Judged, Judgement, Knowledge, Policy, Row, Scene, Scored
 from capability_router.policies.expectation import remarks, shown, with_fallbacks
-from capability_router.policies.explorer import PICKED, Explorer, Tried
+from capability_router.policies.explorer import PICKED, Explored, Explorer
 from capability_router.policies.sizing import Sizing, sizing_of
 from capability_router.request import Request
 
@@ -67,7 +67,7 @@ class Decision(NamedTuple):
 
     plan: Plan
     scene: Scene
-    tried: Tried = PICKED
+    explored: Explored = PICKED
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,25 +204,25 @@ class Planner:
         if self.balance and not self.policy.ordered:
             self.balance.arranged(ranked)
         guarded = self._guarded(ranked, request, stay, {*without, *eligible.tight})
-        tried = self._tried(ranked, request, stay, ask.now) if not (without or eligible.tight) else PICKED
-        reason = tried.reason or guarded or (self._reason(scene, ranked[0][1], stay) if ranked else "no eligible model")
+        drawn = self._explored(ranked, request, stay, ask.now) if not (without or eligible.tight) else PICKED
+        reason = drawn.reason or guarded or (self._reason(scene, ranked[0][1], stay) if ranked else "no eligible model")
         if without or stay.cached_tokens:
             eligible = eligible._replace(notes=(*eligible.notes, *_remarks(without, stay, scene)))
         plan = Plan(
             request.id, self.policy.name,
             tuple(_candidates(ranked, learned, found.input_tokens, sizing)),
             tuple(eligible.refusals), reason, found.input_tokens, found.output_tokens, found.task, _needs(request),
-            eligible.notes, judged.settings, tried.propensity, "" if request.media or request.model else found.bucket,
+            eligible.notes, judged.settings, drawn.propensity, "" if request.media or request.model else found.bucket,
         )  # fmt: skip
-        return Decision(plan, scene, tried)
+        return Decision(plan, scene, drawn)
 
-    def _tried(self, ranked: list[tuple[Scored, Row]], request: Request, stay: Stay, now: float) -> Tried:
-        """Puts a model first that is to be tried, but not into a conversation, nor where another was asked for."""
+    def _explored(self, ranked: list[tuple[Scored, Row]], request: Request, stay: Stay, now: float) -> Explored:
+        """Puts a model first that is to be explored, but not into a conversation, nor where another was asked for."""
         if self.explorer is None or stay.model or request.model:
             return PICKED
-        tried = self.explorer.choose(request.id, ranked, now)
-        ranked.insert(0, ranked.pop(tried.at))
-        return tried
+        explored = self.explorer.choose(request.id, ranked, now)
+        ranked.insert(0, ranked.pop(explored.at))
+        return explored
 
     def _guarded(self, ranked: list[tuple[Scored, Row]], request: Request, stay: Stay, doubtful: set[str]) -> str:
         """Puts the best fixed model first while learned picks are worth less than it; why, "" = nothing is moved."""
