@@ -246,7 +246,7 @@ def _slow(found: Evidence) -> Iterator[Advice]:
     calm, seen = found.quiet.latency_s(0.95), percentile(found.seen.slow, 0.95)
     if calm is None or seen is None or seen < _MUCH * calm or found.house.settings.hedge.on or any(_endless(found)):
         return
-    from capability_router.settings.schema import Hedge  # here, because it loads pydantic
+    from capability_router.settings.resilience import Hedge  # here, because it loads pydantic
 
     told = (
         f"In the faults' time 95 % of the answers came within {seconds(seen)}, without faults within {seconds(calm)}."

@@ -16,7 +16,7 @@ from capability_router.router import Router
 
 if TYPE_CHECKING:
     from capability_router.config import Settings
-    from capability_router.settings.schema import Policy
+    from capability_router.settings.policies import Policy
 
 _STAND_IN = "rehearsed-"
 
@@ -79,7 +79,9 @@ class Lent(Mapping[str, str]):
 
 
 def _tidied(name: str, registry: Registry, s: Settings, notes: list[str], seed: int, folder: Path) -> House:
-    from capability_router.settings.schema import Embedding, LedgerBlock, Telemetry
+    from capability_router.settings.learning import Embedding
+    from capability_router.settings.money import LedgerBlock
+    from capability_router.settings.telemetry import Telemetry
 
     told = [*notes, *s.warnings, *_left_out(s)]
     canary = s.canary.model_copy(update=_own(s.canary, seed, folder)) if s.canary else None
