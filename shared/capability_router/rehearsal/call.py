@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
+from math import inf
 
 from capability_router.clock import Clock
 from capability_router.execution.effects import Launch
@@ -51,6 +52,8 @@ class SimulatedCall:
 
     async def _until(self, at: float) -> None:
         left = at - self._clock.now()
+        if left == inf:
+            raise Standstill("a simulated call would never end")
         if left > 0:
             await self._clock.asleep(left)
 

@@ -29,6 +29,7 @@ CLIENT_S = 600.0
 """What hangs is given up by the client after so long, as the providers' clients do by default."""
 _TTFT_S, _TOKENS_PER_S = 0.6, 60.0
 _WAIT_SPREAD, _SPEED_SPREAD = 0.25, 0.15
+_FIRST = ("outage", "reset", "hang")
 _REFUSED_S, _ANSWERED_S = 0.005, 0.1
 _NORMAL = NormalDist()
 
@@ -82,8 +83,11 @@ class Cast:
         slower = math.prod(s.line.value for s in striking if s.kind == "slow")
         part = self._fair(model, shape, request, slower)
         limit = self._limited(model, shape)
-        if limit is not None:
-            part = part.fails(said.ProviderError(limit), _ANSWERED_S)
+        if limit is not None:  # it answers so before anything else can go wrong with the call, if it is reached
+            part, striking = (
+                part.fails(said.ProviderError(limit), _ANSWERED_S),
+                [s for s in striking if s.kind in _FIRST],
+            )
         for spell in striking:
             struck = self._struck(part, spell, model, shape)
             if struck is not None:

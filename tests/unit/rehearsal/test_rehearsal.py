@@ -11,6 +11,7 @@ from unit.rehearsal.houses import config, day, model, steady, who
 
 from capability_router.errors import ConfigError
 from capability_router.rehearsal.rehearsal import Asked, rehearse
+from capability_router.rehearsal.script.kinds import KINDS
 from capability_router.rehearsal.traffic.made_up import MadeUp
 from capability_router.request import Need
 from capability_router.router import Router
@@ -123,6 +124,13 @@ def test_limits_of_the_cards_are_kept_by_the_router_and_met_by_one_alone() -> No
     assert found.router.failed_calls == 0
     assert {"a", "b"} == set(who(found))
     assert found.alone.failed_calls > 100
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_call_beyond_a_limit_ends_whatever_else_is_wrong(kind: str) -> None:
+    words = config(model("a", limits={"rpm": 30}), timeouts={"total": 2}, retry={"max_wait_s": 1})
+    found = day(words, kind, traffic=steady(60, every_s=0.1, stream=True))
+    assert len(found.run.rows) == len(found.alone_run.rows) == 60
 
 
 def test_a_rate_that_is_cut_lets_some_through() -> None:
