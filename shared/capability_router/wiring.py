@@ -46,7 +46,7 @@ def planner_of(registry: Registry, s: Settings, board: Board, known: Knowledge |
     return Planner(
         registry, Roster(registry.cards), choose_policy(s.policy, registry.matches, pace), Prior(_stated(registry)),
         Lengths(), board, Balance(registry.cards), s.unknown, s.tenants, count=counter_of(s.counter),
-        learned=known, signs=_signs(s),
+        learned=known, signs=_signs(s, known),
     )  # fmt: skip
 
 
@@ -76,9 +76,10 @@ def herald_of(
     return Herald(room, s.name, rows, clock.unix)
 
 
-def _signs(s: Settings) -> Signs | None:
-    """None where nobody reads them."""
-    return Signs() if s.policy.implicit and s.policy.name in ("adaptive", "weighted") else None
+def _signs(s: Settings, known: Knowledge | None) -> Signs | None:
+    """With those of the logs that were trained on; None where nobody reads them."""
+    read = s.policy.implicit and s.policy.name in ("adaptive", "weighted")
+    return Signs(None if known is None else known.signs) if read else None
 
 
 def meanings_of(s: Settings, clock: Clock) -> Meanings | None:
