@@ -104,6 +104,7 @@ class Router:
         self._shadow_calls = ShadowCalls(self._accounts, self._dispatch, self.clock, self._recorder, self._evaluation)
         self._listeners: list[Callable[[Request, Outcome], None]] = []
         self._recorder.traces = _traces(self)
+        self._herald = wiring.herald_of(s, self.store, registry, self.health, self.clock)
 
     @classmethod
     def from_config(
@@ -146,7 +147,7 @@ class Router:
         if not plan.candidates:
             self._recorder.refused(request, plan)
             raise NoEligibleModel(plan.refusals)
-        self._treasury.open()
+        self._open()
         if self.planner.explorer is not None and not self.planner.explorer.pays(explored, self.clock.now()):
             plan, scene, policy, aside, _ = self._decide(request, alongside=alongside, exploring=False)
         self._trials.carried_out(policy, scene, plan)
@@ -274,6 +275,8 @@ class Router:
             self._evaluation.close()
         if self.planner.learned is not None:
             self.planner.learned.save()
+        if self._herald is not None:
+            self._herald.close()
         self._treasury.close()
         self.sinks.close()
 
@@ -283,6 +286,12 @@ class Router:
         if self._evaluation is not None:
             await self._evaluation.settled()
         await asyncio.to_thread(self.close)
+
+    def _open(self) -> None:
+        """The stores are touched, and threads begun, with the first request."""
+        self._treasury.open()
+        if self._herald is not None:
+            self._herald.start()
 
     def _decide(self, request: Request, *, alongside: bool = False, exploring: bool = True) -> Decided:
         now = self.clock.now()

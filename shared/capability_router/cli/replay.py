@@ -46,7 +46,7 @@ def replay(
     and, where the log explored by chance and answers have scores, what the new choices' answers are worth. Nothing is
     sent, and no text of a prompt is needed.
     """
-    from capability_router.cli import replay_view
+    from capability_router.cli.whatif import replay_view
 
     with silence():
         found = _found(logs, _opened(policy, config, predict), since, limit)
