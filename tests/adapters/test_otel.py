@@ -250,7 +250,7 @@ async def test_with_always_both_are_there(otel: Kept, fleet: Fleet, instrumented
     ],
 )
 def test_langsmiths_mode_is_told_by_its_variables(variables: dict[str, str], seen: bool) -> None:
-    from capability_router.telemetry.otel.instrumentors import instrumented
+    from capability_router.telemetry.otel.instrumentors import watched
 
-    assert instrumented("langchain", variables) is seen
-    assert not instrumented("llamaindex", variables)
+    assert watched("langchain", variables).seen is seen
+    assert not watched("llamaindex", variables).seen
