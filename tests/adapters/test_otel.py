@@ -10,7 +10,9 @@ from typing import Any
 import httpx
 import pytest
 from langchain_core.messages import HumanMessage, SystemMessage
+from langchain_core.tracers.langchain import LangChainTracer
 from langchain_openai import ChatOpenAI
+from langsmith import Client
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.llms import ChatMessage
 from llama_index.llms.openai_like import OpenAILike
@@ -18,6 +20,7 @@ from loopback.chat_server import USAGE, ChatServer, Step, completion, piece, rep
 from openinference.instrumentation.langchain import LangChainInstrumentor
 from openinference.instrumentation.llama_index import LlamaIndexInstrumentor
 from openinference.instrumentation.llama_index import _handler as handler
+from openinference.instrumentation.openai import OpenAIInstrumentor
 from opentelemetry.trace import SpanKind
 from telemetry.kept import Kept, below, kept, of, summed, told
 
@@ -238,6 +241,40 @@ async def test_with_always_both_are_there(otel: Kept, fleet: Fleet, instrumented
     await fleet.ask(fleet.made(otel={"attempts": "always"}), "whole")
     assert {of(span) for span in otel.all()} == {instrumented, "capability_router"}
     assert [span.name for span in otel.spans()][1:] == ["chat first", "chat second"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_beside_an_instrumentor_of_the_sdk_calls_are_told_once(otel: Kept, fleet: Fleet, way: str) -> None:
+    llm, instrumentor = fleet.made(), OpenAIInstrumentor()
+    instrumentor.instrument(tracer_provider=otel.provider, skip_dep_check=True)
+    with otel.tracer.start_as_current_span("app"):
+        await fleet.ask(llm, way)
+    instrumentor.uninstrument()
+    (app,), (route,), theirs = otel.spans("the application"), otel.spans(), otel.spans(OpenAIInstrumentor.__module__)
+    assert [told(s).get("llm.token_count.prompt") for s in theirs] == [None, llm.router.ledger.total().input_tokens]
+    assert sorted(below(app, otel.all()), key=lambda s: s.start_time or 0) == sorted(
+        [route, *theirs], key=lambda s: s.start_time or 0
+    )
+    assert [dict(e.attributes or {})["capability_router.candidate"] for e in route.events] == ["first", "second"]
+    otel.emptied()
+    await fleet.ask(llm, way)  # switched off
+    assert "chat second" in [span.name for span in otel.spans()]
+
+
+@pytest.mark.parametrize("kind", ["langchain"], indirect=True)
+async def test_beside_langsmiths_client_in_its_otel_mode_by_code(otel: Kept, fleet: Fleet) -> None:
+    client = Client(tracing_mode="otel", otel_tracer_provider=otel.provider, api_key="x", api_url="http://127.0.0.1:9")
+    llm = fleet.made()
+    llm.callbacks = [LangChainTracer(client=client)]
+    await fleet.ask(llm, "whole")
+    client.flush()
+    client.close()
+    assert otel.spans() == []
+    spans = [told(span) for span in otel.all()]
+    counted = [s.get("gen_ai.usage.input_tokens") for s in spans if s["langsmith.span.kind"] == "llm"]
+    assert counted == [None, llm.router.ledger.total().input_tokens]
+    (chain,) = (s for s in spans if s["langsmith.span.kind"] == "chain")
+    assert chain["langsmith.metadata.router_model"] == "second"
 
 
 @pytest.mark.parametrize(
