@@ -57,7 +57,8 @@ def test_a_fallback_below_the_callers_span(otel: Kept) -> None:
         "router": "router", "request_id": outcome.request_id, "policy": "single", "reason": outcome.reason,
         "model": "b", "provider": "scripted", "outcome": "fallback", "fallback": True, "attempts": 2, "refusals": 0,
         "stream": False, "cost_usd": 16e-6, "tenant": "acme", "task": "sum", "tags": ("nightly",), "finish": "stop",
-        "gen_ai.operation.name": "invoke_workflow", "gen_ai.workflow.name": "router", "openinference.span.kind": "CHAIN",
+        "gen_ai.operation.name": "invoke_workflow", "gen_ai.workflow.name": "router",
+        "openinference.span.kind": "CHAIN",
     }  # fmt: skip
     assert told(second) == {
         "gen_ai.operation.name": "chat", "gen_ai.provider.name": "scripted", "gen_ai.request.model": "b",
