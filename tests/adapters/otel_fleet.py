@@ -28,12 +28,15 @@ class Fleet:
         self.first, self.second = ChatServer(BUSY), ChatServer()
         self._http, self._awaited = httpx.Client(), httpx.AsyncClient()
         self._routers: list[Any] = []
+        self.budgets: list[dict[str, Any]] = []
 
     def made(self, **telemetry: Any) -> Any:
         make, router = (self._chain, ChatRouter) if self.kind == "langchain" else (self._llama, RouterLLM)
         servers = dict(zip(self.names, (self.first, self.second), strict=True))
         models = [(make(name, server.base_url), {"id": name, "price": PRICE}) for name, server in servers.items()]
-        llm = router(models=models, policy="single", name=self.kind, telemetry={"otel": True, **telemetry})
+        llm = router(
+            models=models, policy="single", name=self.kind, telemetry={"otel": True, **telemetry}, budgets=self.budgets
+        )
         self._routers.append(llm.router)
         return llm
 

@@ -121,7 +121,10 @@ async def test_autologging_shows_each_call_once(otel: Kept, logged: str, fleet: 
     llm = fleet.made()
     await fleet.ask(llm, way)
     (trace,) = traces(logged, 3)
-    agrees(trace, llm.router.ledger.total(), priced=False)
+    if (fleet.kind, way) == ("llamaindex", "awaited stream"):
+        assert trace.info.token_usage is None  # MLflow 3.17.2 reads none of these, of a model without a router neither
+    else:
+        agrees(trace, llm.router.ledger.total(), priced=False)
     (root,) = [span for span in trace.data.spans if span.parent_id is None]
     if fleet.kind == "langchain":
         assert (root.attributes["router_model"], root.attributes["router_attempts"]) == ("house-large", 2)
