@@ -15,14 +15,17 @@ _MAKERS = (
     "opentelemetry.instrumentation.genai.{}",
 )  # fmt: skip
 """Where instrumentors of an SDK are: OpenInference's, Traceloop's, OpenTelemetry's own until 2026 and since."""
+_PLACES = tuple((maker.format(sdk), sdk) for sdk in _SDKS for maker in _MAKERS)
+_NONE: frozenset[str] = frozenset()
 _PACKAGES = {f"{package}{sdk}": sdk for sdk in _SDKS for package in ("langchain_", "llama_index.llms.")}
 """The frameworks' packages that call through an SDK; others' classes come from one of theirs, as OpenAILike does."""
 
 
 def seen_by_sdks(models: Iterable[tuple[str, object]]) -> frozenset[str]:
     """The ids of those models, (id, model), whose calls an instrumentor of their SDK makes spans of at this moment."""
-    seen = frozenset(sdk for sdk in _SDKS if any(map(_instruments, _modules(sdk))))
-    return frozenset(id for id, model in models if sdk_of(model) in seen) if seen else frozenset()
+    loaded = [(sdk, sys.modules[place]) for place, sdk in _PLACES if place in sys.modules]
+    seen = {sdk for sdk, module in loaded if _instruments(module)}
+    return frozenset(id for id, model in models if sdk_of(model) in seen) if seen else _NONE
 
 
 def sdk_of(model: object) -> str:
@@ -37,11 +40,6 @@ def _sdk(modules: tuple[str, ...]) -> str:
             if module == package or module.startswith(f"{package}."):
                 return sdk
     return ""
-
-
-def _modules(sdk: str) -> Iterable[ModuleType]:
-    found = (sys.modules.get(maker.format(sdk)) for maker in _MAKERS)
-    return [module for module in found if module is not None]
 
 
 def _instruments(module: ModuleType) -> bool:
