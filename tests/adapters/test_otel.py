@@ -18,7 +18,7 @@ from openinference.instrumentation.openai import OpenAIInstrumentor
 from opentelemetry.trace import SpanKind
 from telemetry.kept import Kept, below, kept, of, summed, told
 
-from langchain_router import ChatRouter
+from langchain_router import ChatEndpoint, ChatRouter
 from llamaindex_router import RouterLLM
 
 
@@ -178,6 +178,22 @@ async def test_beside_an_instrumentor_of_the_sdk_calls_are_told_once(otel: Kept,
     otel.emptied()
     await fleet.ask(llm, way)  # switched off
     assert "chat second" in [span.name for span in otel.spans()]
+
+
+@pytest.mark.parametrize("kind", ["langchain"], indirect=True)
+async def test_attempts_that_go_through_no_sdk_keep_their_spans(otel: Kept, fleet: Fleet) -> None:
+    second = ChatEndpoint(base_url=fleet.second.base_url, model="second", provider="house")
+    first = (fleet._chain("first", fleet.first.base_url), {"price": PRICE})
+    llm = ChatRouter(models=[first, second], telemetry={"otel": True}, policy="single")
+    instrumentor = OpenAIInstrumentor()
+    instrumentor.instrument(tracer_provider=otel.provider, skip_dep_check=True)
+    await fleet.ask(llm, "whole")
+    instrumentor.uninstrument()
+    route, call = otel.spans()
+    assert [dict(e.attributes or {})["capability_router.attempt"] for e in route.events] == [1]
+    assert (call.name, told(call)["gen_ai.usage.input_tokens"]) == ("chat second", 9)
+    assert len(otel.spans(OpenAIInstrumentor.__module__)) == 1
+    llm.router.close()
 
 
 @pytest.mark.parametrize("kind", ["langchain"], indirect=True)
