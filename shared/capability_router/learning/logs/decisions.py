@@ -25,14 +25,16 @@ SCHEMA_VERSION = 1  # of decision records; telemetry/records.py writes them
 
 def is_one(item: Mapping[str, Any]) -> bool:
     """Whether an item is of a decision log."""
-    return item.get("kind") in _KINDS and "request_id" in item
+    kind = item.get("kind")
+    return isinstance(kind, str) and kind in _KINDS and ("request_id" in item or kind == _HEALTH)
 
 
+_HEALTH = "health"  # of a model, not of a request
 _LEFT_OUT = {
     "shadow": "calls of shadows, which nobody scored", "shadow_score": "scores of shadows' calls",
     "sign": "implicit signs, which are no scores",
 }  # fmt: skip
-_KINDS = ("decision", "feedback", *_LEFT_OUT)
+_KINDS = ("decision", "feedback", _HEALTH, *_LEFT_OUT)
 
 
 class Decisions:
@@ -48,6 +50,8 @@ class Decisions:
         version, id = item.get("schema_version"), name_of(item.get("request_id"))
         if version != SCHEMA_VERSION or isinstance(version, bool):
             self._omissions.note(f"records of another version ({name_of(version) or 'none'})")
+        elif item["kind"] == _HEALTH:
+            self._omissions.note("changes of models' health")
         elif not id:
             self._omissions.note("records without a request_id")
         elif item["kind"] in _LEFT_OUT:
