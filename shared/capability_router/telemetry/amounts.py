@@ -9,6 +9,8 @@ _DAY = 86_400
 
 def money(pico: int) -> str:
     """Picodollars as USD: cents from a dollar on, below it four significant digits."""
+    if pico < 0:
+        return f"-{money(-pico)}"
     dollars = pico / 1e12
     if pico == 0:
         return "$0"
@@ -52,3 +54,8 @@ def offset(value: float) -> str:
 def stamp(unix: float) -> str:
     """A point in time, UTC."""
     return f"{datetime.fromtimestamp(unix, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def time_of(unix: float) -> str:
+    """A day and a time of it, UTC."""
+    return f"{datetime.fromtimestamp(round(unix), UTC):%m-%d %H:%M:%S}"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from html.parser import HTMLParser
 from typing import Any
 from xml.etree import ElementTree
@@ -12,12 +13,17 @@ from hypothesis import strategies as st
 from unit.telemetry.decisions import attempt, decision
 
 from capability_router.cli.main import main
-from capability_router.telemetry.amounts import money, offset, seconds, share
-from capability_router.telemetry.charts import Palette, attempts_chart, cost_chart, latency_chart
-from capability_router.telemetry.figures import accounts, decisions, incidents
+from capability_router.telemetry.amounts import money, offset, seconds, share, time_of
 from capability_router.telemetry.markup import Markup, element, text
-from capability_router.telemetry.page import LISTED, page
-from capability_router.telemetry.svg import Frame, clipped, ticks, time_ticks
+from capability_router.telemetry.report.charts import attempts_chart, latency_chart
+from capability_router.telemetry.report.columns import by_model, cost_chart
+from capability_router.telemetry.report.figures import accounts, incidents
+from capability_router.telemetry.report.listing import LISTED
+from capability_router.telemetry.report.page import page
+from capability_router.telemetry.report.palette import Palette
+from capability_router.telemetry.report.rows import Decision
+from capability_router.telemetry.report.traffic import Traffic
+from capability_router.telemetry.svg import NARROW, WIDTH, Frame, clipped, clock_label, clock_ticks, ticks
 
 _VOID = {"meta"}
 
@@ -50,6 +56,10 @@ def _outage(count: int = 40) -> list[dict[str, Any]]:
     """`b` fails between the 15th and the 25th request and `a` stands in for it."""
     failed = [attempt("b/two", "connection", took=0.1), attempt("a/one", start=0.1, pico=40)]
     return [decision(i, *(failed if 15 <= i < 25 else [attempt("b/two", pico=7)])) for i in range(count)]
+
+
+def decisions(records: Iterable[dict[str, Any]]) -> list[Decision]:
+    return Traffic.of(records).requests
 
 
 def test_the_page_stands_alone() -> None:
@@ -97,10 +107,10 @@ def test_markup_is_put_in_as_it_is_and_none_is_left_out() -> None:
 
 def test_the_outage_is_told_and_drawn() -> None:
     source = page(_outage())
-    assert "b/two gave no answer from 15 s to 26 s: 10 × connection" in source
+    assert "b/two gave no answer from 01-15 08:00:15 to 01-15 08:00:26: 10 × connection" in source
     rows = decisions(_outage())
     palette = Palette(list(accounts(rows)))
-    chart = attempts_chart(rows, ["a/one", "b/two"], incidents(rows), palette)
+    chart = attempts_chart(rows, ["a/one", "b/two"], incidents(rows), palette, WIDTH)
     root = ElementTree.fromstring(chart)  # noqa: S314 - our own
     kinds = [node.get("class") for node in root.iter()]
     assert kinds.count("bad") == kinds.count("cross") == 10  # each failed attempt has a column of its own here
@@ -121,16 +131,45 @@ def test_headline_figures() -> None:
     assert money(10 * 40 + 29 * 7) in said
 
 
-def test_costs_are_drawn_in_proportion() -> None:
-    rows = decisions([decision(0, attempt("a", pico=400)), decision(1, attempt("b", pico=100))])
-    root = ElementTree.fromstring(cost_chart(accounts(rows), Palette(["a", "b"])))  # noqa: S314 - our own
-    first, second = (float(node.get("width", "0")) for node in root.iter("rect"))
+@pytest.mark.parametrize("wide", [WIDTH, NARROW])
+def test_costs_are_drawn_in_proportion_and_stacked(wide: float) -> None:
+    paid = (("a", 0, 400), ("b", 0, 100), ("b", 30, 200))
+    rows = decisions(decision(at, attempt(model, pico=pico), request_id=f"{model}{at}") for model, at, pico in paid)
+    chart = cost_chart(rows, by_model, "model", Palette(["a", "b"]), wide)
+    root = ElementTree.fromstring(chart)  # noqa: S314 - our own
+    bars = [
+        (node.get("class"), float(node.get("y", "0")), float(node.get("height", "0"))) for node in root.iter("rect")
+    ]
+    (_, top, first), (_, stacked, second), (_, _, third) = bars
+    assert [name for name, _, _ in bars] == ["s0", "s1", "s1"]
     assert first == pytest.approx(4 * second, rel=0.01)
+    assert third == pytest.approx(2 * second, rel=0.01)
+    assert stacked + second == pytest.approx(top, abs=0.02)
+
+
+@pytest.mark.parametrize("records", [_outage(), [decision(0)], [decision(0), decision(4e7)]])
+def test_whatever_is_drawn_is_within_its_drawing(records: list[dict[str, Any]]) -> None:
+    source = page(records)
+    drawings = [ElementTree.fromstring(svg) for svg in re.findall(r"<svg .*?</svg>", source) if "viewBox" in svg]  # noqa: S314 - our own
+    assert drawings
+    for root in drawings:
+        wide, high = (float(size) for size in root.get("viewBox", "").split()[2:])
+        for node in root.iter():
+            x, y = (float(node.get(name, "0")) for name in ("x", "y"))
+            long = (
+                float(node.get("width", "0"))
+                if node.tag == "rect"
+                else 6.6 * len(node.text or "") * (node.tag == "text")
+            )
+            shift = {"end": -1.0, "middle": -0.5}.get(node.get("text-anchor", ""), 0.0) * long
+            assert x + shift >= -0.51, ElementTree.tostring(node)
+            assert x + shift + long <= wide + 0.51, ElementTree.tostring(node)
+            assert 0 <= y <= high
 
 
 def test_a_fallback_is_a_ring_and_the_slowest_is_within_the_frame() -> None:
     rows = decisions(_outage())
-    root = ElementTree.fromstring(latency_chart(rows, incidents(rows), Palette(["a/one"])))  # noqa: S314 - our own
+    root = ElementTree.fromstring(latency_chart(rows, incidents(rows), Palette(["a/one"]), WIDTH))  # noqa: S314 - our own
     dots = list(root.iter("circle"))
     assert len(dots) == 40
     assert sum("ring" in node.get("class", "") for node in dots) == 10
@@ -150,7 +189,7 @@ def test_an_empty_or_lifeless_log_gives_a_page(records: list[dict[str, Any]]) ->
 
 def test_a_large_log_gives_a_page_of_bounded_size() -> None:
     source = page([decision(i / 10, attempt(f"m/{i % 30}")) for i in range(20_000)])
-    assert len(source) < 900_000
+    assert len(source) < 1_000_000
     assert f"The newest {LISTED} of 20,000 requests" in source
 
 
@@ -168,22 +207,32 @@ def test_ticks_reach_the_most_in_a_few_round_steps(most: float) -> None:
     assert most * (1 - 1e-6) <= marks[-1] <= most * 2
 
 
-@given(st.floats(0.5, 1e8))
-def test_times_are_ticked_at_most_nine_times_and_within(end_s: float) -> None:
-    marks = time_ticks(end_s)
-    assert 1 <= len(marks) <= 11
+@given(st.floats(0.01, 1e8), st.floats(0, 4e9))
+def test_times_are_ticked_at_most_so_many_times_within_and_all_labels_differ(long_s: float, begin: float) -> None:
+    marks, step = clock_ticks(begin, begin + long_s, 8)
+    assert len(marks) <= 10
     assert marks == sorted(set(marks))
+    assert all(begin - step * 1e-6 <= mark <= begin + long_s + step * 1e-6 for mark in marks)
+    assert long_s > 31_536_000 or len({clock_label(mark, step) for mark in marks}) == len(marks)
 
 
 def test_a_frame_keeps_what_is_beyond_at_its_edge() -> None:
     frame = Frame(10, 0, 100, 50, 5.0, 2.0)
     assert (frame.x(-1), frame.x(5), frame.x(9)) == (10, 110, 110)
     assert (frame.y(0), frame.y(2), frame.y(9)) == (50, 0, 0)
+    assert Frame(0, 0, 100, 50, 7.0, 2.0, 5.0).x(6) == 50
 
 
 @pytest.mark.parametrize(
     ("pico", "said"),
-    [(0, "$0"), (1_234_560_000_000, "$1.23"), (12_346_000_000, "$0.01235"), (7, "$0.000000000007"), (10**12, "$1.00")],
+    [
+        (0, "$0"),
+        (1_234_560_000_000, "$1.23"),
+        (12_346_000_000, "$0.01235"),
+        (7, "$0.000000000007"),
+        (10**12, "$1.00"),
+        (-(10**12), "-$1.00"),
+    ],
 )
 def test_money(pico: int, said: str) -> None:
     assert money(pico) == said
@@ -193,6 +242,7 @@ def test_other_amounts() -> None:
     assert [seconds(v) for v in (None, 0.0421, 1.5, 250)] == ["–", "42 ms", "1.50 s", "250 s"]
     assert [offset(v) for v in (0, 0.3746, 59.64, 60)] == ["0 s", "0.37 s", "59.6 s", "60 s"]
     assert [offset(v) for v in (185, 9_000, 270_000)] == ["3:05 min", "2:30 h", "3 d 03 h"]
+    assert time_of(1_800_000_000.4) == "01-15 08:00:00"
     assert (share(1, 3), share(0, 0)) == ("33.3 %", "–")
     assert (clipped("abcdef", 30), clipped("abc", 30)) == ("abc…", "abc")
 
@@ -205,7 +255,7 @@ def test_the_report_command(tmp_path: Any) -> None:
     result = CliRunner().invoke(main, ["report", str(log), "-o", str(out), "--title", "Monday"])
     assert result.exit_code == 0, result.output
     assert "40 requests" in result.output
-    assert "1 lines could not be read" in result.output
+    assert "1 line could not be read and was left out: 1 × no JSON" in result.output
     assert "<h1>Monday</h1>" in out.read_text(encoding="utf-8")
 
 

@@ -1,0 +1,46 @@
+"""The lines of a log file, of any file: bounded in length, also of a compressed one, and of one that breaks off."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, cast
+
+from capability_router.telemetry.following import LONGEST
+
+_GZIP = b"\x1f\x8b"
+_STEP = 200  # lines between two words of how far it is
+TOO_LONG = f"longer than {LONGEST >> 20} MB"
+_DAMAGED = "compressed data that is damaged or broken off, to its end"
+
+
+def lines(path: Path, omitted: Counter[str], advanced: Callable[[int], object] | None = None) -> Iterator[bytes]:
+    """Each line without its end; gzip is unpacked on the way. What can't be given is counted in `omitted`.
+
+    `advanced` is told of each stretch that is done, in bytes of the file. Raises OSError where it can't be read.
+    """
+    with path.open("rb") as file:
+        packed = file.peek(len(_GZIP)).startswith(_GZIP)
+        source = cast(IO[bytes], gzip.GzipFile(fileobj=file)) if packed else file
+        told = 0
+        try:
+            for number, line in enumerate(_bounded(source, omitted)):
+                yield line
+                if advanced is not None and number % _STEP == 0 and file.seekable():
+                    told, before = file.tell(), told
+                    advanced(told - before)
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            omitted[_DAMAGED] += 1
+
+
+def _bounded(file: IO[bytes], omitted: Counter[str]) -> Iterator[bytes]:
+    while line := file.readline(LONGEST):
+        if len(line) == LONGEST and not line.endswith(b"\n"):
+            omitted[TOO_LONG] += 1
+            while (rest := file.readline(LONGEST)) and not rest.endswith(b"\n"):
+                pass
+        else:
+            yield line

@@ -1,0 +1,61 @@
+"""Single requests of the page: the dearest, the slowest, the newest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from heapq import nlargest
+
+from capability_router.telemetry.amounts import count, money, seconds, time_of
+from capability_router.telemetry.markup import Markup, element
+from capability_router.telemetry.report.grid import grid, part, section
+from capability_router.telemetry.report.rows import Decision
+
+LISTED = 200
+"""Requests in the table of single requests: the newest."""
+TOP = 10
+_COLUMNS = ("request", "at (UTC)", "who", "model", "attempts", "tokens", "cost", "latency", "why")
+_TEXTS = ("who", "model", "why")
+
+
+def extremes(rows: Sequence[Decision]) -> Markup:
+    """The ten dearest and the ten slowest."""
+    dearest = [row for row in _most(rows, lambda row: row.cost_pico) if row.cost_pico]
+    slowest = _most(rows, lambda row: row.elapsed_s)
+    return section(
+        "Dearest and slowest requests", "Costs and times of all attempts together.",
+        part("Dearest", _table(dearest) if dearest else element("p", "No request cost anything.", class_="note")),
+        part("Slowest", _table(slowest)),
+    )  # fmt: skip
+
+
+def newest(rows: Sequence[Decision]) -> Markup:
+    """The newest requests, folded away."""
+    kept = rows[-LISTED:][::-1]
+    some = f"The newest {count(len(kept))} of {count(len(rows))} requests"
+    label = some if len(kept) < len(rows) else f"All {count(len(rows))} requests"
+    return element("section", element("details", element("summary", label), _table(kept)))
+
+
+def _most(rows: Sequence[Decision], by: Callable[[Decision], float]) -> list[Decision]:
+    return nlargest(TOP, rows, key=by)
+
+
+def _table(rows: Sequence[Decision]) -> Markup:
+    return grid(_COLUMNS, map(_row, rows), texts=_TEXTS, most=LISTED)
+
+
+def _row(row: Decision) -> tuple[object, ...]:
+    model: object = row.model if row.model is not None else element("span", "no answer", class_="bad-text")
+    if row.fallback:
+        model = f"{row.model} (fallback)"
+    who = " · ".join(filter(None, (row.tenant, row.task, row.chain, *row.tags)))
+    return (
+        element("code", row.request_id[:12]), time_of(row.start_s), who, model, str(len(row.tries)),
+        count(row.input_tokens + row.output_tokens), "?" if row.unpriced else money(row.cost_pico),
+        seconds(row.elapsed_s), f"{row.reason}{_faults(row)}",
+    )  # fmt: skip
+
+
+def _faults(row: Decision) -> str:
+    failed = [f"{t.model}: {t.detail or t.fault}" for t in row.tries if t.fault is not None]
+    return f" [{'; '.join(failed[:4])}]" if failed else ""
