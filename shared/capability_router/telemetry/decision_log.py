@@ -123,4 +123,5 @@ def told_omitted(omitted: Mapping[str, int]) -> str:
         return ""
     reasons = sorted(omitted.items(), key=lambda item: (-item[1], item[0]))
     line, were = ("line", "was") if whole == 1 else ("lines", "were")
-    return f"{whole:,} {line} could not be read and {were} left out: " + ", ".join(f"{n:,} × {why}" for why, n in reasons)
+    told = ", ".join(f"{n:,} × {why}" for why, n in reasons)
+    return f"{whole:,} {line} could not be read and {were} left out: {told}"

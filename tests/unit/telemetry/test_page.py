@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from html.parser import HTMLParser
 from typing import Any
 from xml.etree import ElementTree
 
@@ -11,6 +10,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from unit.telemetry.decisions import attempt, decision
+from unit.telemetry.outline import Outline
 
 from capability_router.cli.main import main
 from capability_router.telemetry.amounts import money, offset, seconds, share, time_of
@@ -25,32 +25,6 @@ from capability_router.telemetry.report.rows import Decision
 from capability_router.telemetry.report.traffic import Traffic
 from capability_router.telemetry.svg import NARROW, WIDTH, Frame, clipped, clock_label, clock_ticks, ticks
 
-_VOID = {"meta"}
-
-
-class _Outline(HTMLParser):
-    """Checks that elements are closed in order; keeps tags, attributes and text."""
-
-    def __init__(self, source: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, Any]]] = []
-        self.said: list[str] = []
-        self._open: list[str] = []
-        self.feed(source)
-        self.close()
-        assert self._open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in _VOID:
-            self._open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.said.append(data)
-
 
 def _outage(count: int = 40) -> list[dict[str, Any]]:
     """`b` fails between the 15th and the 25th request and `a` stands in for it."""
@@ -64,7 +38,7 @@ def decisions(records: Iterable[dict[str, Any]]) -> list[Decision]:
 
 def test_the_page_stands_alone() -> None:
     source = page(_outage())
-    outline = _Outline(source)
+    outline = Outline(source)
     names = {tag for tag, _ in outline.tags}
     assert "script" not in names
     assert not names & {"link", "img", "iframe", "object", "image", "use"}
@@ -78,7 +52,7 @@ def test_the_page_stands_alone() -> None:
 def test_every_text_of_a_record_is_shown_literally(field: str) -> None:
     evil = "<script>alert('x')</script>\"><b onmouseover=x>&amp;\x00"
     record = {**decision(0, attempt(evil, pico=1) if field == "model" else attempt("a/one")), field: evil}
-    outline = _Outline(page([record], title=evil, note=evil, against={evil: [record]}))
+    outline = Outline(page([record], title=evil, note=evil, against={evil: [record]}))
     assert not [tag for tag, _ in outline.tags if tag in ("script", "b")]
     assert not [a for _, attrs in outline.tags for a in attrs if a.startswith("on")]
     assert any("<script>alert('x')</script>" in said and "\ufffd" in said for said in outline.said)
@@ -123,7 +97,7 @@ def test_the_outage_is_told_and_drawn() -> None:
 
 def test_headline_figures() -> None:
     source = page([*_outage(39), decision(40, attempt("a/one", "auth", took=0.2))])
-    said = _Outline(source).said
+    said = Outline(source).said
     assert "97.5 %" in said
     assert "39 of 40 requests" in said
     assert "10" in said
@@ -182,7 +156,7 @@ _AT_ONCE = (attempt("a", "auth", took=0), attempt("a", took=0))
 @pytest.mark.parametrize("records", [[], *([decision(0, each)] for each in _AT_ONCE)])
 def test_an_empty_or_lifeless_log_gives_a_page(records: list[dict[str, Any]]) -> None:
     source = page(records)
-    _Outline(source)
+    Outline(source)
     assert not re.search(r"\bnan\b|\binf\b", source.lower())
     assert ("holds no decisions" in source) == (not records)
 
@@ -194,7 +168,7 @@ def test_a_large_log_gives_a_page_of_bounded_size() -> None:
 
 
 def test_logs_are_compared() -> None:
-    said = _Outline(page([decision(0)], against={"rules": [decision(0), decision(1)]})).said
+    said = Outline(page([decision(0)], against={"rules": [decision(0), decision(1)]})).said
     assert "this log" in said
     assert "rules" in said
 
