@@ -25,6 +25,14 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def brief(number: int) -> str:
+    """A count that is known by its first digits: "24.4 M"; below 100,000 as it is."""
+    for power, unit in ((12, "T"), (9, "G"), (6, "M"), (3, "k")):
+        if number >= max(10**power, 100_000):
+            return f"{number / 10**power:,.4g} {unit}"
+    return count(number)
+
+
 def share(part: float, whole: float) -> str:
     """A percentage; "–" of nothing."""
     return f"{100 * part / whole:.1f} %" if whole else "–"

@@ -31,6 +31,7 @@ NAMES = 190.0
 _SLOTS = {True: 120, False: 48}  # columns of a lane, by whether the drawing is wide
 _DOTS = {True: 2_000, False: 600}  # more than these are thinned, but for the slowest
 _SLOWEST = 50
+_CROSSES = 0.25  # of a lane's columns; where more have failures, crosses would be a pattern
 
 
 def latency_chart(rows: Sequence[Decision], found: Sequence[Incident], palette: Palette, wide: float) -> Markup:
@@ -155,12 +156,15 @@ def _lane(
             words(lane.left, lane.top - 4, clipped(model, room), "name"),
             words(lane.right, lane.top - 4, figures, "tick", "end"),
         )
-    columns = (_column(model, at, slot, lane, palette, big) for at, slot in sorted(slots.items()))
+    crossed = sum(slot.down > 0 for slot in slots.values()) <= _CROSSES * _SLOTS[big]
+    columns = (_column(model, at, slot, lane, palette, crossed, big) for at, slot in sorted(slots.items()))
     line = rule(lane.left, middle, lane.right, middle, "axis")
     return join(_bands(away, lane, told=big), names, line, *columns, _labels(slots, lane, _SLOTS[big]))
 
 
-def _column(model: str, at: int, slot: _Slot, lane: Frame, palette: Palette, big: bool) -> Markup:
+def _column(
+    model: str, at: int, slot: _Slot, lane: Frame, palette: Palette, crossed: bool, big: bool
+) -> Markup:  # fmt: skip
     wide, middle, unit = lane.width / _SLOTS[big], lane.top + _HALF, _HALF / lane.most
     x, own, rescued = lane.left + at * wide, slot.answered * unit, slot.rescued * unit
     when = time_of(lane.begin_s + at * (lane.end_s - lane.begin_s) / _SLOTS[big])
@@ -171,9 +175,9 @@ def _column(model: str, at: int, slot: _Slot, lane: Frame, palette: Palette, big
         parts += [bar(x, y, wide - 1, rescued, palette.of(model), told), bar(x, y, wide - 1, rescued, "hatched", told)]
     if slot.down:
         faults = ", ".join(f"{n:,} × {fault}" for fault, n in slot.faults.most_common())
-        failed, low = f"{model} at {when}: {faults}" if big else "", middle + slot.down * unit
+        failed, low = f"{model} at {when}: {faults}" if big else "", middle + max(slot.down * unit, 2.0)
         parts.append(bar(x, middle, wide - 1, low - middle, "bad", failed))
-        parts.append(cross(x + wide / 2 - 0.5, low + 5, "cross", failed, 2.5))
+        parts += [cross(x + wide / 2 - 0.5, low + 5, "cross", failed, 2.5)] if crossed else []
     return join(*parts)
 
 

@@ -27,8 +27,8 @@ class Fit:
     """One model's requests of one task. Money in picodollars.
 
     `cheaper_pico`, `cheaper_seen_pico`: spent on requests that a cheaper eligible model was predicted, or seen, to
-    solve; `predicted_pico`: spent on requests of which anything was predicted. `failures`: of these requests;
-    `stronger`, `stronger_seen`: those that a stronger one was predicted, or seen, to solve.
+    solve; `predicted_pico`, `seen_pico`: spent on requests of which anything was predicted, or seen. `failures`: of
+    these requests; `stronger`, `stronger_seen`: those that a stronger one was predicted, or seen, to solve.
     """
 
     requests: int = 0
@@ -37,6 +37,7 @@ class Fit:
     score: float = 0.0
     cost_pico: int = 0
     predicted_pico: int = 0
+    seen_pico: int = 0
     cheaper_pico: int = 0
     cheaper_seen_pico: int = 0
     failures: int = 0
@@ -68,12 +69,13 @@ class _Seen(NamedTuple):
         call = self.calls.get(row.request_id)
         return call is not None and call.model in among and self.call_scores.get(row.request_id, 0.0) >= GOOD
 
-    def cheaper(self, row: Decision, model: str) -> bool:
-        own = self.mean(row.task, model)
+    def cheaper(self, row: Decision, model: str) -> bool | None:
+        """None = nothing was seen."""
         if self.solved_by_shadow(row, row.rivals.cheaper):
             return True
-        means = (self.mean(row.task, other) for other in row.rivals.cheaper)
-        return own is not None and any(mean is not None and mean >= own - _CLOSE for mean in means)
+        own = self.mean(row.task, model)
+        means = [mean for other in row.rivals.cheaper if (mean := self.mean(row.task, other)) is not None]
+        return None if own is None or not means else max(means) >= own - _CLOSE
 
     def stronger(self, row: Decision, model: str) -> bool:
         own = self.mean(row.task, model)
@@ -128,4 +130,6 @@ def _count(fit: Fit, row: Decision, model: str, score: float | None, seen: _Seen
     else:
         fit.predicted_pico += row.cost_pico * (rivals.good_enough is not None)
         fit.cheaper_pico += row.cost_pico * bool(rivals.good_enough)
-        fit.cheaper_seen_pico += row.cost_pico * seen.cheaper(row, model)
+        found = seen.cheaper(row, model)
+        fit.seen_pico += row.cost_pico * (found is not None)
+        fit.cheaper_seen_pico += row.cost_pico * bool(found)

@@ -63,7 +63,7 @@ def _figures(fit: Fit) -> tuple[str, ...]:
     score, answered = fit.mean_score, share(fit.answered, fit.requests)
     success = f"({answered})" if score is None else f"{score:.3f} of {count(fit.scored)}"
     predicted = share(fit.cheaper_pico, fit.cost_pico) if fit.predicted_pico else "–"
-    seen = share(fit.cheaper_seen_pico, fit.cost_pico) if fit.scored or fit.cheaper_seen_pico else "–"
+    seen = share(fit.cheaper_seen_pico, fit.cost_pico) if fit.seen_pico else "–"
     failures = (count(fit.stronger), count(fit.stronger_seen)) if fit.failures else ("–", "–")
     return (
         count(fit.requests), success, money(fit.cost_pico), money(round(fit.cost_pico / max(fit.requests, 1))),

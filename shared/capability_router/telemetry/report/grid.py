@@ -8,8 +8,8 @@ from capability_router.telemetry.amounts import count
 from capability_router.telemetry.markup import Markup, element
 from capability_router.telemetry.svg import NARROW, WIDTH
 
-SHOWN = 25
-"""Rows of a table; those after them are counted."""
+SHOWN, MOST = 12, 100
+"""Rows of a table that are seen at once, and that are there when it is unfolded; those after them are counted."""
 _LONG = 400  # characters of an explanation that is folded away
 
 
@@ -37,20 +37,23 @@ def chart(drawn: Callable[[float], Markup]) -> Markup:
     return element("div", drawn(WIDTH), drawn(NARROW), class_="charts")
 
 
-def grid(
-    columns: Sequence[str], rows: Iterable[Sequence[object]], *, texts: Iterable[str] = (), most: int = SHOWN
-) -> Markup:  # fmt: skip
-    """The first column names the row; the others are figures, but for `texts`. After `most` rows they are counted."""
+def grid(columns: Sequence[str], rows: Iterable[Sequence[object]], *, texts: Iterable[str] = ()) -> Markup:
+    """The first column names the row; the others are figures, but for `texts`. Long tables are folded, then cut."""
     kept, left = list(rows), frozenset(texts)
     kinds = ["text" if name in left else "n" for name in columns]
+    parts = [_table(columns, kinds, kept[:SHOWN])]
+    if folded := kept[SHOWN:MOST]:
+        label = f"{count(len(folded))} more"
+        parts.append(element("details", element("summary", label), _table(columns, kinds, folded)))
+    more = len(kept) - MOST
+    return element("div", *parts, said(f"{count(more)} more not shown.") if more > 0 else "")
+
+
+def _table(columns: Sequence[str], kinds: Sequence[str], rows: Iterable[Sequence[object]]) -> Markup:
     head = (element("th", name, scope="col", class_=kinds[i] if i else None) for i, name in enumerate(columns))
-    lines = [_line(columns, kinds, row) for row in kept[:most]]
-    table = element(
-        "table", element("thead", element("tr", *head)), element("tbody", *lines), class_="stacked"
-    )  # fmt: skip
-    more = len(kept) - most
-    rest = said(f"{count(more)} more not shown.") if more > 0 else ""
-    return element("div", element("div", table, class_="scroll", tabindex=0, role="group"), rest)
+    lines = (_line(columns, kinds, row) for row in rows)
+    table = element("table", element("thead", element("tr", *head)), element("tbody", *lines), class_="stacked")
+    return element("div", table, class_="scroll", tabindex=0, role="group")
 
 
 def _line(columns: Sequence[str], kinds: Sequence[str], row: Sequence[object]) -> Markup:

@@ -10,7 +10,7 @@ from capability_router.telemetry.markup import Markup, element
 from capability_router.telemetry.report.grid import grid, part, section
 from capability_router.telemetry.report.rows import Decision
 
-LISTED = 200
+LISTED = 100
 """Requests in the table of single requests: the newest."""
 TOP = 10
 _COLUMNS = ("request", "at (UTC)", "who", "model", "attempts", "tokens", "cost", "latency", "why")
@@ -41,7 +41,7 @@ def _most(rows: Sequence[Decision], by: Callable[[Decision], float]) -> list[Dec
 
 
 def _table(rows: Sequence[Decision]) -> Markup:
-    return grid(_COLUMNS, map(_row, rows), texts=_TEXTS, most=LISTED)
+    return grid(_COLUMNS, map(_row, rows), texts=_TEXTS)
 
 
 def _row(row: Decision) -> tuple[object, ...]:
@@ -50,8 +50,8 @@ def _row(row: Decision) -> tuple[object, ...]:
         model = f"{row.model} (fallback)"
     who = " · ".join(filter(None, (row.tenant, row.task, row.chain, *row.tags)))
     return (
-        element("code", row.request_id[:12]), time_of(row.start_s), who, model, str(len(row.tries)),
-        count(row.input_tokens + row.output_tokens), "?" if row.unpriced else money(row.cost_pico),
+        element("code", row.request_id[:12], title=row.request_id), time_of(row.start_s), who, model,
+        str(len(row.tries)), count(row.input_tokens + row.output_tokens), "?" if row.unpriced else money(row.cost_pico),
         seconds(row.elapsed_s), f"{row.reason}{_faults(row)}",
     )  # fmt: skip
 

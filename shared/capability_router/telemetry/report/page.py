@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from capability_router.telemetry.amounts import count, money, offset, seconds, share, stamp
+from capability_router.telemetry.amounts import brief, count, money, offset, seconds, share, stamp
 from capability_router.telemetry.decision_log import told_omitted
 from capability_router.telemetry.markup import Markup, element, join
 from capability_router.telemetry.report.always import Savings
@@ -122,7 +122,7 @@ def _headline(whole: Sum, savings: Savings | None) -> Markup:
         *([_saved(savings)] if savings is not None else []),
         ("P95 latency", seconds(whole.latency_s(0.95)), f"half within {seconds(whole.latency_s(0.5))}"),
         ("Fallbacks", share(whole.fallbacks, whole.requests), f"{count(whole.failed_attempts)} failed attempts"),
-        ("Tokens", count(whole.tokens), f"{count(whole.input_tokens)} in, {count(whole.output_tokens)} out"),
+        ("Tokens", brief(whole.tokens), f"{brief(whole.input_tokens)} in, {brief(whole.output_tokens)} out"),
     ]
     items = (element("div", element("dt", n), element("dd", value), element("dd", more)) for n, value, more in figures)
     return element("dl", *items, class_="headline")

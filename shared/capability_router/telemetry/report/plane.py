@@ -96,7 +96,7 @@ def _scales(every: Sequence[Point], wide: float) -> _Scales:
     last = max(math.ceil(max(highs) / step), first + 1)
     marks = [step * i for i in range(first, last + 1)]
     room = (min(usd) - 0.15, max(usd) + 0.15)
-    return _Scales(58, wide - 20, 14, 274, room, marks)
+    return _Scales(58, wide - 20, 26, 286, room, marks)
 
 
 def plane_chart(every: Sequence[Point], palette: Palette, wide: float) -> Markup:
@@ -105,7 +105,7 @@ def plane_chart(every: Sequence[Point], palette: Palette, wide: float) -> Markup
     shapes = [_shape(point, scales, palette, told=big) for point in every]
     described = "; ".join(map(told, every))
     return drawing(
-        322, "Cost and quality", described, _axes(scales), *shapes, _names(every, scales), wide=wide
+        334, "Cost and quality", described, _axes(scales), *shapes, _names(every, scales), wide=wide
     )  # fmt: skip
 
 
@@ -118,7 +118,8 @@ def _axes(scales: _Scales) -> Markup:
     below = [words(scales.x(usd), scales.bottom + 16, f"${usd:,g}", "tick", "middle") for usd in costs]
     under = words(middle, scales.bottom + 36, "USD per 1,000 requests (logarithmic)", "tick", "middle")
     line = rule(scales.left, scales.bottom, scales.right, scales.bottom, "axis")
-    return join(*across, *up, line, *shares, *below, under)
+    above = words(4, 14, "quality", "tick")
+    return join(above, *across, *up, line, *shares, *below, under)
 
 
 def _costs(scales: _Scales) -> list[float]:
@@ -153,7 +154,7 @@ def _names(every: Sequence[Point], scales: _Scales) -> Markup:
     parts = []
     for point in sorted(every, key=lambda p: (p.kind == "model", -p.quality)):
         text = clipped(point.name, (scales.right - scales.left) / 2)
-        long = CHARACTER * len(text)
+        long = CHARACTER * len(text) * (1.0 if point.kind == "model" else 1.15)
         for side, off in _OFFSETS:
             x = scales.x(point.usd) + (-11.0 - long if side else 11.0)
             y = scales.y(point.quality) + 4.0 + 13.0 * off
