@@ -25,15 +25,28 @@ def lines(path: Path, omitted: Counter[str], advanced: Callable[[int], object] |
     with path.open("rb") as file:
         packed = file.peek(len(_GZIP)).startswith(_GZIP)
         source = cast(IO[bytes], gzip.GzipFile(fileobj=file)) if packed else file
-        told = 0
+        way = _Way(file, advanced)
         try:
             for number, line in enumerate(_bounded(source, omitted)):
                 yield line
-                if advanced is not None and number % _STEP == 0 and file.seekable():
-                    told, before = file.tell(), told
-                    advanced(told - before)
+                if number % _STEP == 0:
+                    way.told()
         except (EOFError, zlib.error, gzip.BadGzipFile):
             omitted[_DAMAGED] += 1
+        way.told()
+
+
+class _Way:
+    """How much of a file is done; of a pipe nobody knows."""
+
+    def __init__(self, file: IO[bytes], advanced: Callable[[int], object] | None) -> None:
+        self._file, self._advanced, self._done = file, advanced, 0
+
+    def told(self) -> None:
+        if self._advanced is not None and self._file.seekable():
+            now = self._file.tell()
+            self._advanced(now - self._done)
+            self._done = now
 
 
 def _bounded(file: IO[bytes], omitted: Counter[str]) -> Iterator[bytes]:
