@@ -31,7 +31,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--trials", is_flag=True, help="Print how the canary and the shadow in LOG compare, with intervals; no page."
 )
-@click.option("--json", "as_json", is_flag=True, help="With --trials: as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the figures, or the trials, as JSON; no page.")
 def report(
     logs: tuple[Path, ...], output: Path, title: str, others: tuple[Path, ...], strongest: str | None, trials: bool,
     as_json: bool,
@@ -41,9 +41,12 @@ def report(
     Cost over time, savings, latency, success, breakers, cost against quality, which model suits which task, refusals.
     Several files count as one log: decisions.jsonl* takes those that rotation has made too.
     """
-    if as_json and not trials:
-        raise click.UsageError("--json goes with --trials; the page is HTML")
-    omitted = _compare(logs, as_json) if trials else _write(logs, output, title, others, strongest)
+    if trials:
+        omitted = _compare(logs, as_json)
+    elif as_json:
+        omitted = _figures(logs, strongest)
+    else:
+        omitted = _write(logs, output, title, others, strongest)
     _tell_omitted(", ".join(map(str, logs)), omitted)
 
 
@@ -64,7 +67,10 @@ def _records(logs: Sequence[Path], reading: Reading) -> Iterator[dict[str, Any]]
             yield from reading.file(log, advanced)
 
 
-def _gathered(logs: Sequence[Path]) -> Traffic:
+def _gathered(logs: Sequence[Path], strongest: str | None = None) -> Traffic:
+    """ConfigError where nothing is known of the model that savings shall be told against."""
+    from capability_router.errors import ConfigError
+    from capability_router.nearest import nearest
     from capability_router.telemetry.decision_log import Reading
     from capability_router.telemetry.report.traffic import Traffic
 
@@ -72,21 +78,28 @@ def _gathered(logs: Sequence[Path]) -> Traffic:
     traffic = Traffic(reading.omitted)
     for record in _records(logs, reading):
         traffic.take(record)
+    known = traffic.alone.models
+    if strongest is not None and strongest not in known:
+        raise ConfigError(f"--strongest: no plan in the log has {strongest!r}{nearest(strongest, known)}")
     return traffic.sorted()
+
+
+def _figures(logs: Sequence[Path], strongest: str | None) -> Counter[str]:
+    from capability_router.telemetry.report.summary import summary
+
+    traffic = _gathered(logs, strongest)
+    click.echo(json.dumps(summary(traffic, strongest), indent=2))
+    return traffic.omitted
 
 
 def _write(
     logs: Sequence[Path], output: Path, title: str, others: Sequence[Path], strongest: str | None
 ) -> Counter[str]:  # fmt: skip
     from capability_router.errors import ConfigError
-    from capability_router.nearest import nearest
     from capability_router.telemetry.report.figures import total
     from capability_router.telemetry.report.page import page_of
 
-    traffic = _gathered(logs)
-    known = traffic.alone.models
-    if strongest is not None and strongest not in known:
-        raise ConfigError(f"--strongest: no plan in the log has {strongest!r}{nearest(strongest, known)}")
+    traffic = _gathered(logs, strongest)
     against = {other.stem: total(_gathered([other]).requests) for other in others}
     text = page_of(traffic, title=title, against=against, strongest=strongest)
     try:

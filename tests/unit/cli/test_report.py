@@ -81,7 +81,29 @@ def test_the_page_says_what_was_left_out(tmp_path: Path) -> None:
         assert f"1 × {reason}" in said
 
 
-@pytest.mark.parametrize("words", [[], ["--json"], ["nowhere.jsonl"], ["."]])
+def test_json_is_the_figures_of_the_page(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    failed = decision(2, attempt("a/one", "timeout", pico=5), attempt("b/two", start=1, pico=7), tenant="globex")
+    refused = {
+        **decision(3),
+        "attempts": [],
+        "model": None,
+        "plan": {"refusals": [{"model": "a/one", "rule": "tenant"}]},
+    }
+    log.write_bytes(told(decision(1, attempt("a/one", took=3, pico=9)), failed, refused) + b"{")
+    result = report(tmp_path, str(log), "--json")
+    found = json.loads(result.stdout)
+    assert not (tmp_path / "report.html").exists()
+    assert (found["requests"], found["answered"], found["fallbacks"], found["cost_pico"]) == (3, 2, 1, 21)
+    assert (found["models"]["a/one"]["failed"], found["models"]["a/one"]["latency_s"]["p50"]) == (1, 3.0)
+    assert {name: own["cost_pico"] for name, own in found["tenants"].items()} == {"globex": 12, "acme": 9}
+    assert found["refusals"] == {"tenant": {"requests": 1, "unserved": 1, "models": {"a/one": 1}}}
+    assert [row["request_id"] for row in found["dearest"]] == ["id-2", "id-1"]
+    assert (found["omitted"], found["savings"]) == ({"no JSON": 1}, None)
+    assert json.loads(report(tmp_path, os.devnull, "--json").stdout)["requests"] == 0
+
+
+@pytest.mark.parametrize("words", [[], ["nowhere.jsonl"], ["."]])
 def test_wrong_words_are_told(tmp_path: Path, words: list[str]) -> None:
     result = report(tmp_path, *words)
     assert result.exit_code != 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from heapq import nlargest
 
 from capability_router.telemetry.amounts import count, money, seconds, time_of
@@ -19,12 +19,11 @@ _TEXTS = ("who", "model", "why")
 
 def extremes(rows: Sequence[Decision]) -> Markup:
     """The ten dearest and the ten slowest."""
-    dearest = [row for row in _most(rows, lambda row: row.cost_pico) if row.cost_pico]
-    slowest = _most(rows, lambda row: row.elapsed_s)
+    dear = dearest(rows)
     return section(
         "Dearest and slowest requests", "Costs and times of all attempts together.",
-        part("Dearest", _table(dearest) if dearest else element("p", "No request cost anything.", class_="note")),
-        part("Slowest", _table(slowest)),
+        part("Dearest", _table(dear) if dear else element("p", "No request cost anything.", class_="note")),
+        part("Slowest", _table(slowest(rows))),
     )  # fmt: skip
 
 
@@ -36,8 +35,14 @@ def newest(rows: Sequence[Decision]) -> Markup:
     return element("section", element("details", element("summary", label), _table(kept)))
 
 
-def _most(rows: Sequence[Decision], by: Callable[[Decision], float]) -> list[Decision]:
-    return nlargest(TOP, rows, key=by)
+def dearest(rows: Sequence[Decision]) -> list[Decision]:
+    """The ten that cost most, those that cost nothing left out."""
+    return [row for row in nlargest(TOP, rows, key=lambda row: row.cost_pico) if row.cost_pico]
+
+
+def slowest(rows: Sequence[Decision]) -> list[Decision]:
+    """The ten that took longest."""
+    return nlargest(TOP, rows, key=lambda row: row.elapsed_s)
 
 
 def _table(rows: Sequence[Decision]) -> Markup:
