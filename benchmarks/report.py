@@ -147,7 +147,8 @@ def main() -> None:
             1 << 20 if sys.platform == "darwin" else 1 << 10
         )
         print(
-            f"{told.requests:,} requests, log {log.stat().st_size / 1e6:,.0f} MB: {took:.1f} s, "
+            f"{told.requests:,} requests, log {log.stat().st_size / 1e6:,.0f} MB: {took:.1f} s, of the processor "
+            f"{used.ru_utime + used.ru_stime:.1f} s, "
             f"{most:,.0f} MB of memory, page {page.stat().st_size / 1e6:.2f} MB"
         )
 
