@@ -11,8 +11,10 @@ from typing import Any, get_args
 import pytest
 
 from capability_router.catalog.known import snapshot
-from capability_router.settings.schema import Block, Policy, Words
+from capability_router.settings.block import Block
+from capability_router.settings.policies import Policy
 from capability_router.settings.wait import WORDS
+from capability_router.settings.words import Words
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
