@@ -143,9 +143,8 @@ def main() -> None:
         command = [sys.executable, "-c", _COMMAND, "report", str(log), "-o", str(page)]
         subprocess.run(command, check=True)  # noqa: S603 - this package's own command
         took = time.perf_counter() - begun
-        most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / (
-            1 << 20 if sys.platform == "darwin" else 1 << 10
-        )
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        most = used.ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
         print(
             f"{told.requests:,} requests, log {log.stat().st_size / 1e6:,.0f} MB: {took:.1f} s, of the processor "
             f"{used.ru_utime + used.ru_stime:.1f} s, "

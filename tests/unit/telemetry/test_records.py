@@ -20,7 +20,7 @@ from capability_router.health.condition import EventKind
 from capability_router.money.price import AMOUNTS, Price
 from capability_router.request import Need, Request, Usage
 from capability_router.routing import current_routing, routing
-from capability_router.telemetry import decision_log
+from capability_router.telemetry import shapes
 from capability_router.telemetry.records import SCHEMA_VERSION
 from capability_router.testing import ManualClock, ask, scripted_router
 from langchain_router import ChatRouter
@@ -178,6 +178,18 @@ def test_a_record_says_what_each_model_would_have_cost() -> None:
         assert Price.parse(json.loads(json.dumps(told))).cost(usage) == Price.parse(PRICE).cost(usage)
 
 
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_what_is_written_has_no_flaw_for_readers(name: str) -> None:
+    assert [shapes.flaw(json.loads(json.dumps(record))) for record in written(name)] == [None] * len(written(name))
+
+
+def test_every_kind_in_the_schema_is_read() -> None:
+    kinds = {
+        SCHEMA["$defs"][each["$ref"].rpartition("/")[2]]["properties"]["kind"]["const"] for each in SCHEMA["oneOf"]
+    }
+    assert kinds == set(shapes.KINDS)
+
+
 def test_changes_of_health_are_lines_of_their_own() -> None:
     (told,) = (record for record in written("none answers") if record["kind"] == "health")
     assert (told["model"], told["event"]) == ("b", "credential_disabled")
@@ -199,7 +211,7 @@ def test_readers_and_writers_mean_the_same_version() -> None:
     from capability_router.learning.logs import decisions
 
     assert SCHEMA["$defs"]["decision"]["properties"]["schema_version"]["const"] == SCHEMA_VERSION
-    assert decision_log.SCHEMA_VERSION == decisions.SCHEMA_VERSION == SCHEMA_VERSION
+    assert shapes.SCHEMA_VERSION == decisions.SCHEMA_VERSION == SCHEMA_VERSION
 
 
 def test_a_request_that_no_model_can_take_is_written_down_too() -> None:
