@@ -21,6 +21,7 @@ from unit.telemetry.outline import Outline
 from capability_router.cli.main import main
 from capability_router.telemetry.decision_log import Reading
 from capability_router.telemetry.following import LONGEST
+from capability_router.telemetry.lines import GZIP
 from capability_router.telemetry.report.page import page
 from capability_router.telemetry.shapes import flaw
 
@@ -136,10 +137,16 @@ def test_the_commands_read_any_log_as_far_as_it_goes(content: bytes) -> None:
         _unharmed(source)
         for words in (["--json"], ["--trials", "--json"]):
             json.loads(_run("report", str(log), *words), parse_constant=_no_number)
-        for shown in (_run("report", str(log), "--trials"), _run("tail", str(log), "--no-follow")):
-            assert all(char.isprintable() or char == "\n" for char in shown)
+        _printable(_run("report", str(log), "--trials"))
+        if content.startswith(GZIP):
+            return  # which nobody can follow, so `tail` says so
+        _printable(_run("tail", str(log), "--no-follow"))
         for line in _run("tail", str(log), "--no-follow", "--json").splitlines():
             assert flaw(json.loads(line)) is None
+
+
+def _printable(shown: str) -> None:
+    assert all(char.isprintable() or char == "\n" for char in shown)
 
 
 def _no_number(word: str) -> None:

@@ -99,6 +99,8 @@ def _write(
     from capability_router.telemetry.report.figures import total
     from capability_router.telemetry.report.page import page_of
 
+    if output.exists() and any(log.exists() and log.samefile(output) for log in (*logs, *others)):
+        raise ConfigError(f"-o {str(output)!r} is one of the logs, which the page would take the place of")
     traffic = _gathered(logs, strongest)
     against = {other.stem: total(_gathered([other]).requests) for other in others}
     text = page_of(traffic, title=title, against=against, strongest=strongest)

@@ -45,6 +45,7 @@ def _lines(log: Path, last: int, follows: bool) -> Iterator[bytes]:
     from capability_router.clock import SystemClock
     from capability_router.errors import ConfigError
     from capability_router.telemetry.following import follow
+    from capability_router.telemetry.lines import GZIP
 
     def wait() -> bool:
         if follows:
@@ -52,6 +53,10 @@ def _lines(log: Path, last: int, follows: bool) -> Iterator[bytes]:
         return follows
 
     try:
+        with log.open("rb") as file:
+            packed = file.read(len(GZIP)) == GZIP
+        if packed:
+            raise ConfigError(f"{str(log)!r} is compressed, so nothing comes to its end; `report` reads it")
         yield from follow(log, last, wait)
     except OSError as error:
         raise ConfigError(f"cannot read the decision log {str(log)!r}: {error.strerror or error}") from error

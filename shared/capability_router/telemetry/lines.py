@@ -11,7 +11,8 @@ from typing import IO, cast
 
 from capability_router.telemetry.following import LONGEST
 
-_GZIP = b"\x1f\x8b"
+GZIP = b"\x1f\x8b"
+"""How a compressed file begins."""
 _STEP = 200  # lines between two words of how far it is
 TOO_LONG = f"longer than {LONGEST >> 20} MB"
 _DAMAGED = "compressed data that is damaged or broken off, to its end"
@@ -23,7 +24,7 @@ def lines(path: Path, omitted: Counter[str], advanced: Callable[[int], object] |
     `advanced` is told of each stretch that is done, in bytes of the file. Raises OSError where it can't be read.
     """
     with path.open("rb") as file:
-        packed = file.peek(len(_GZIP)).startswith(_GZIP)
+        packed = file.peek(len(GZIP)).startswith(GZIP)
         source = cast(IO[bytes], gzip.GzipFile(fileobj=file)) if packed else file
         way = _Way(file, advanced)
         try:

@@ -111,6 +111,23 @@ def test_wrong_words_are_told(tmp_path: Path, words: list[str]) -> None:
     assert len(result.stderr.splitlines()) <= 6
 
 
+def test_a_page_never_takes_the_place_of_a_log(tmp_path: Path) -> None:
+    log = tmp_path / "report.html"
+    log.write_bytes(told(decision(1)))
+    result = report(tmp_path, str(log))
+    assert result.exit_code == 1
+    assert "is one of the logs" in result.stderr
+    assert log.read_bytes() == told(decision(1))
+
+
+def test_a_compressed_log_is_not_followed(tmp_path: Path) -> None:
+    log = tmp_path / "log.gz"
+    log.write_bytes(gzip.compress(told(decision(1))))
+    result = CliRunner().invoke(main, ["tail", str(log), "--no-follow"])
+    assert result.exit_code == 1
+    assert "is compressed" in result.stderr
+
+
 def test_a_page_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
     log.write_bytes(told(decision(1)))

@@ -53,7 +53,7 @@ def _table(columns: Sequence[str], kinds: Sequence[str], rows: Iterable[Sequence
     head = (element("th", name, scope="col", class_=kinds[i] if i else None) for i, name in enumerate(columns))
     lines = (_line(columns, kinds, row) for row in rows)
     table = element("table", element("thead", element("tr", *head)), element("tbody", *lines), class_="stacked")
-    return element("div", table, class_="scroll", tabindex=0, role="group")
+    return element("div", table, class_="scroll", tabindex=0, role="group", aria_label=f"Table by {columns[0]}")
 
 
 def _line(columns: Sequence[str], kinds: Sequence[str], row: Sequence[object]) -> Markup:
