@@ -60,6 +60,12 @@ def test_a_model_that_was_held_back_or_not_eligible_is_no_alternative() -> None:
     assert (found.cheaper_pico, found.predicted_pico) == (0, 10)
 
 
+def test_a_cheaper_model_that_was_tried_and_failed_is_no_alternative() -> None:
+    tried = [attempt("mini", "connection", pico=1), attempt("large", start=1, pico=9)]
+    found = fit(decision(1, *tried, plan=planned(MINI, LARGE, target=0.5)))
+    assert (found.cheaper_pico, found.predicted_pico) == (0, 10)
+
+
 def test_what_a_plan_expects_of_others_in_case_of_failure_makes_no_model_dear() -> None:
     plan = planned(MID, target=0.5)
     plan["candidates"].append(candidate("mini", 0.6, 2.1, fallback_usd=2.0))

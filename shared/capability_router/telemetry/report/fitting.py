@@ -16,7 +16,7 @@ _COLUMNS = (
 )  # fmt: skip
 _NOTE = (
     "Success: the mean score of those answers that were scored, else (in brackets) the share of requests that were "
-    "answered. Cheaper predicted: the share of spend on requests that a cheaper model, eligible and not held back, was "
+    "answered. Cheaper predicted: the share of spend on requests that a cheaper model, eligible, not held back and not tried, was "
     "predicted to solve: its predicted quality reaches that of the model used, or the quality target. Cheaper seen: "
     f"on this task such a model was scored as well in at least {LEAST} answers, or a shadow's call of it at this very "
     f"request was scored {GOOD:g} or more. Failures: requests without an answer, and answers scored below {GOOD:g}; "

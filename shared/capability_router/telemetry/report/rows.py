@@ -28,11 +28,11 @@ class Try(NamedTuple):
 
 
 class Rivals(NamedTuple):
-    """Other models that could have taken the request: eligible, and not held back when it was planned.
+    """Other models that could have taken the request: eligible, not held back when it was planned, and not tried.
 
     `cheaper`, by what the plan expected of each; `good_enough`: one of them was predicted to solve it (its quality
-    reaches that of the model used, or the quality target). `stronger`, by predicted quality, those that were not
-    tried; `solves`: one was predicted to solve it. None = there are no predictions.
+    reaches that of the model used, or the quality target). `stronger`, by predicted quality; `solves`: one was
+    predicted to solve it. None = there are no predictions.
     """
 
     cheaper: tuple[str, ...] = ()
@@ -153,13 +153,13 @@ def _rivals(plan: Record, own: Record | None, tried: set[str]) -> Rivals:
     used = own or next(iter(every), None)
     if used is None:
         return Rivals()
-    others = [each for each in every if each is not used and not each.get("held")]
+    others = [e for e in every if e is not used and e["id"] not in tried and not e.get("held")]
     quality, cost = used.get("quality"), own_usd(used)
     wanted = (plan.get("settings") or {}).get("quality_target")
     cheaper = [e for e in others if cost is not None and (usd := own_usd(e)) is not None and usd < cost]
     if quality is None:
         return Rivals(_ids(cheaper))
-    stronger = [e for e in others if (e.get("quality") or 0.0) > quality and e["id"] not in tried]
+    stronger = [e for e in others if (e.get("quality") or 0.0) > quality]
     enough, solving = (quality, SOLVES) if wanted is None else (min(quality, wanted), wanted)
     return Rivals(_ids(cheaper), _reach(cheaper, enough), _ids(stronger), _reach(stronger, solving))
 
