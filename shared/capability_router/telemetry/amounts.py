@@ -42,6 +42,8 @@ def seconds(value: float | None) -> str:
     """A duration: ms below a second, then seconds; "–" when unknown."""
     if value is None:
         return "–"
+    if value < 0.01:
+        return f"{value * 1000:.2g} ms"
     return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.2f} s" if value < 100 else f"{value:,.0f} s"
 
 

@@ -217,6 +217,7 @@ def test_money(pico: int, said: str) -> None:
 
 def test_other_amounts() -> None:
     assert [seconds(v) for v in (None, 0.0421, 1.5, 250)] == ["–", "42 ms", "1.50 s", "250 s"]
+    assert [seconds(v) for v in (0, 0.000421, 0.0094, 0.01)] == ["0 ms", "0.42 ms", "9.4 ms", "10 ms"]
     assert [offset(v) for v in (0, 0.3746, 59.64, 60)] == ["0 s", "0.37 s", "59.6 s", "60 s"]
     assert [offset(v) for v in (185, 9_000, 270_000)] == ["3:05 min", "2:30 h", "3 d 03 h"]
     assert time_of(1_800_000_000.4) == "01-15 08:00:00"

@@ -35,6 +35,11 @@ def test_models_as_if_alone_and_policies_as_they_came_out() -> None:
         ("policy", "adaptive", 2.0, 0.6, 2), ("policy", "cheapest", 2.0, 0.6, 2),
         ("shadow", "weighted (shadow)", 4.0, 0.9, 1),
     ]  # fmt: skip
+    priced = {"prices": {"b/two": {"input_mtok": 3, "output_mtok": 5}}}
+    anew = points(Traffic.of([{**rows[3], "shadow": shadow, "basis": priced}]))
+    assert anew[-1].usd == pytest.approx(1e3 * (3 * 100 + 5 * 10) / 1e6), (
+        "with the tokens that were counted, where a price is known"
+    )
     assert told(found[0]) == "a/one: quality 0.600, $0.000001000 per 1,000 requests, of 4 requests"
 
 

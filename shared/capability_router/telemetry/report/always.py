@@ -81,10 +81,11 @@ def _parsed(stated: object) -> Price | None:
 
 
 class Alone:
-    """Gathers an Always per model."""
+    """Gathers an Always per model, and one per shadow's policy, of the models that it would have asked."""
 
     def __init__(self) -> None:
         self.models: dict[str, Always] = {}
+        self.shadows: dict[str, Always] = {}
         self.answered = 0
         self._prices = Prices()
 
@@ -96,15 +97,14 @@ class Alone:
         spent, used = record.get("cost_pico"), _usage(record)
         prices = self._prices.of(record)
         for candidate in (record.get("plan") or {}).get("candidates") or ():
-            always = self._always(short(candidate["id"]))
+            always = _of(self.models, candidate["id"])
             if always is not None:
                 _count(always, candidate, prices.get(candidate["id"]), used, spent)
-
-    def _always(self, id: str) -> Always | None:
-        found = self.models.get(id)
-        if found is None and len(self.models) < _MOST:
-            found = self.models[id] = Always()
-        return found
+        shadow = record.get("shadow") or {}
+        if shadow.get("chosen") is not None:
+            always = _of(self.shadows, shadow.get("policy") or "")
+            if always is not None:
+                _count(always, shadow, prices.get(shadow["chosen"]), used, spent)
 
     def strongest(self) -> tuple[str, str] | None:
         """Its id and how it was chosen; None = no request says which models could have taken it."""
@@ -126,6 +126,14 @@ class Alone:
             return None
         sums = (always.requests, always.spent_pico, always.cost_pico, always.guessed)
         return Savings(*chosen, self.answered, *sums)
+
+
+def _of(held: dict[str, Always], name: str) -> Always | None:
+    """Its Always; None beyond a bound."""
+    found = held.get(short(name))
+    if found is None and len(held) < _MOST:
+        found = held[short(name)] = Always()
+    return found
 
 
 def _count(always: Always, candidate: Record, price: Price | None, used: Usage, spent: int | None) -> None:

@@ -16,13 +16,13 @@ _COLUMNS = (
 )  # fmt: skip
 _NOTE = (
     "Success: the mean score of those answers that were scored, else (in brackets) the share of requests that were "
-    "answered. Cheaper predicted: the share of spend on requests that a cheaper model, eligible, not held back and not tried, was "
-    "predicted to solve: its predicted quality reaches that of the model used, or the quality target. Cheaper seen: "
-    f"on this task such a model was scored as well in at least {LEAST} answers, or a shadow's call of it at this very "
-    f"request was scored {GOOD:g} or more. Failures: requests without an answer, and answers scored below {GOOD:g}; "
-    "stronger: those of them that a stronger eligible model, not tried, was predicted to solve (quality at the target, "
-    f"else {SOLVES:g}), or was seen to. A prediction for a request that others failed at is too bright, so read these "
-    "as upper bounds."
+    "answered. Cheaper predicted: the share of spend on requests that a cheaper model, eligible, not held back and not "
+    "tried, was predicted to solve: its predicted quality reaches that of the model used, or the quality target. "
+    f"Cheaper seen: on this task such a model was scored as well in at least {LEAST} answers, or a shadow's call of it "
+    f"at this very request was scored {GOOD:g} or more. Failures: requests without an answer, and answers scored below "
+    f"{GOOD:g}; stronger: those of them that a stronger eligible model, not tried, was predicted to solve (quality at "
+    f"the target, else {SOLVES:g}), or was seen to. A prediction for a request that others failed at is too bright, so "
+    "read these as upper bounds."
 )
 
 

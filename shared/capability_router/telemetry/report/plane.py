@@ -14,6 +14,7 @@ from capability_router.telemetry.report.traffic import Traffic
 from capability_router.telemetry.svg import CHARACTER, WIDTH, clipped, cross, dot, drawing, rule, ticks, words
 
 _LEAST = 20  # scored answers from which on a policy's mean score is a point of its own
+_WHISKER = 1.96  # standard errors to each side: 95 %
 _MOST = 12  # models that are drawn, those with the most requests
 
 
@@ -36,8 +37,9 @@ def points(traffic: Traffic) -> list[Point]:
         for id, each in alone if each.requests and (quality := each.mean_quality) is not None
     ][:_MOST]  # fmt: skip
     shadows = (
-        Point("shadow", f"{name} (shadow)", 1e3 * each.usd / each.requests, each.quality / each.requests, each.requests)
-        for name, each in sorted(traffic.foreseen.items())
+        Point("shadow", f"{name} (shadow)", 1e-9 * each.cost_pico / each.requests, quality, each.requests)
+        for name, each in sorted(traffic.alone.shadows.items())
+        if each.requests and (quality := each.mean_quality) is not None
     )
     return [*models, *_policies(traffic), *shadows]
 
@@ -90,7 +92,7 @@ class _Scales(NamedTuple):
 
 def _scales(every: Sequence[Point], wide: float) -> _Scales:
     usd = [math.log10(p.usd) for p in every if p.usd > 0.0] or [0.0]
-    lows, highs = [p.quality - p.error for p in every], [p.quality + p.error for p in every]
+    lows, highs = ([p.quality + side * _WHISKER * p.error for p in every] for side in (-1, 1))
     step = ticks(max(max(highs) - min(lows), 0.02))[1]
     first = math.floor(min(lows) / step)
     last = max(math.ceil(max(highs) / step), first + 1)
@@ -139,7 +141,7 @@ def _shape(point: Point, scales: _Scales, palette: Palette, *, told: bool) -> Ma
         return dot(x, y, 5.0, palette.of(point.name), said)
     if point.kind == "shadow":
         return cross(x, y, "mark", said)
-    error = 1.96 * point.error
+    error = _WHISKER * point.error
     whisker = rule(x, scales.y(point.quality - error), x, scales.y(point.quality + error), "whisker")
     return join(whisker if error else "", dot(x, y, 6.5, "policy" if point.kind == "policy" else "policy open", said))
 

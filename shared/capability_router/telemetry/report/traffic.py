@@ -34,15 +34,6 @@ class ShadowCall(NamedTuple):
     cost_pico: int | None
 
 
-class Foreseen:
-    """A shadow's predictions, summed: of quality, and of USD."""
-
-    __slots__ = ("quality", "requests", "usd")
-
-    def __init__(self) -> None:
-        self.requests, self.quality, self.usd = 0, 0.0, 0.0
-
-
 class Traffic:
     """Requests and what came later for them. `omitted`: what was left out of the log, by reason."""
 
@@ -52,7 +43,6 @@ class Traffic:
         self.scores: dict[str, float] = {}
         self.shadow_calls: dict[str, ShadowCall] = {}
         self.shadow_scores: dict[str, float] = {}
-        self.foreseen: dict[str, Foreseen] = {}
         self.changes: list[Change] = []
         self.details: dict[str, str] = {}
         self.alone = Alone()
@@ -92,15 +82,6 @@ class Traffic:
         for refusal in (record.get("plan") or {}).get("refusals") or ():
             if len(self.details) < _MOST_RULES:
                 self.details.setdefault(short(refusal.get("rule") or ""), short(refusal.get("detail") or ""))
-        self._foresaw(record.get("shadow") or {})
-
-    def _foresaw(self, shadow: Record) -> None:
-        quality, usd = shadow.get("quality"), shadow.get("cost_usd")
-        if quality is not None and usd is not None and len(self.foreseen) < _MOST_RULES:
-            seen = self.foreseen.setdefault(short(shadow.get("policy") or ""), Foreseen())
-            seen.requests += 1
-            seen.quality += float(quality)
-            seen.usd += float(usd)
 
     def _feedback(self, record: Record) -> None:
         _keep(self.scores, short(record["request_id"]), float(record["score"]))
