@@ -62,5 +62,7 @@ def _row(row: Decision) -> tuple[object, ...]:
 
 
 def _faults(row: Decision) -> str:
-    failed = [f"{t.model}: {t.detail or t.fault}" for t in row.tries if t.fault is not None]
+    """What went wrong, as far as the reason does not tell it."""
+    told = ((t.model, t.detail or t.fault) for t in row.tries if t.fault is not None)
+    failed = [f"{model}: {why}" for model, why in told if why not in row.reason]
     return f" [{'; '.join(failed[:4])}]" if failed else ""
