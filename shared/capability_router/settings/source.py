@@ -12,7 +12,7 @@ import yaml
 
 from capability_router.errors import ConfigError
 
-_VARIABLE = re.compile(r"\$(\$)?\{([A-Za-z_]\w*)(?::-([^}]*))?\}")
+VARIABLE = re.compile(r"\$(\$)?\{([A-Za-z_]\w*)(?::-([^}]*))?\}")
 _EXPONENT = re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$")
 
 
@@ -109,5 +109,5 @@ def _filled(text: str, where: str) -> str:
             raise ConfigError(f"{where}: {told}" if where else told)
         return value
 
-    filled = _VARIABLE.sub(put, text)
+    filled = VARIABLE.sub(put, text)
     return text if filled == text else FromEnvironment(filled, text)

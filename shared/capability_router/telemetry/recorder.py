@@ -112,8 +112,8 @@ class Recorder:
         if self.sinks:
             self.sinks.write(shadow_record(request_id, outcome, at=self._unix(), router=self._router))
 
-    def scored(self, request_id: str, model: str, score: float, source: str) -> None:
-        """A score came for an answer of this model."""
+    def scored(self, request_id: str, model: str | None, score: float, source: str) -> None:
+        """A score came for an answer of this model; None = whose it was is not remembered."""
         self.sinks.write(feedback_record(request_id, model, score, at=self._unix(), source=source))
 
     def signed(self, request_id: str, model: str, kind: str, weight: float) -> None:

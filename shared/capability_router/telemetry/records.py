@@ -80,8 +80,13 @@ def shadow_record(request_id: str, outcome: Outcome, *, at: float, router: str) 
     }  # fmt: skip
 
 
-def feedback_record(request_id: str, model: str, score: float, *, at: float, source: str = "user") -> dict[str, Any]:
-    """A score that came later, for the request that it belongs to. `source`: "user" or "evaluator"."""
+def feedback_record(
+    request_id: str, model: str | None, score: float, *, at: float, source: str = "user"
+) -> dict[str, Any]:  # fmt: skip
+    """A score that came later, for the request that it belongs to. `source`: "user" or "evaluator".
+
+    `model`: who answered it; None = the process that was given the score does not know.
+    """
     return {
         "schema_version": SCHEMA_VERSION, "kind": "feedback", "at": round(at, 6), "request_id": request_id,
         "model": model, "score": score, "source": source,

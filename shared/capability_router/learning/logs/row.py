@@ -12,6 +12,7 @@ from capability_router.learning.quality.sketch import Sketch
 MOST_OF_A_NAME = 200
 MOST_HELD = 500_000
 TOO_MANY = "requests beyond the newest 500,000 of a kind of log"
+K = TypeVar("K")
 T = TypeVar("T")
 
 
@@ -27,7 +28,7 @@ class Answer(NamedTuple):
 class Row:
     """`size`: input tokens, estimated; `worded`: its words were seen; `kind`: what the application calls such requests.
 
-    `group`: rows of one group are compared among themselves. `chance`: with which the model that answered had been
+    `group`: rows of one group are compared among themselves. `chances`: with which a model that answered had been
     chosen, where the log says so.
     """
 
@@ -37,11 +38,11 @@ class Row:
     size: float
     worded: bool
     kind: str = ""
-    chance: float | None = None
+    chances: dict[str, float] = field(default_factory=dict)
     answers: dict[str, Answer] = field(default_factory=dict)
 
 
-def hold(held: dict[str, T], id: str, item: T) -> int:
+def hold(held: dict[K, T], id: K, item: T) -> int:
     """Keep an item among the newest 500,000; how many older ones had to go."""
     held[id] = item
     if len(held) <= MOST_HELD:

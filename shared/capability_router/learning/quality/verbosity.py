@@ -7,15 +7,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from capability_router.learning.quality.outcomes import Split
 from capability_router.learning.quality.ridge import Line
 from capability_router.learning.quality.sketch import Matrix
+from capability_router.learning.quality.split import Split
 
 _LEAST = 30  # answers of a model whose tokens were seen
 _WIDEST = 4.0  # times the longest answer that was seen of the model
 
 
-class Lengths(NamedTuple):
+class Verbosity(NamedTuple):
     """Per model `levels` of the logarithm, `factors` and `most` tokens; `weights` (features, 1 + models)."""
 
     levels: Matrix
@@ -31,13 +31,13 @@ class Lengths(NamedTuple):
         return np.asarray(tokens, np.float64)
 
 
-def lengths(found: Line, logs: Split, tokens: Matrix) -> Lengths:
+def verbosity(found: Line, logs: Split, tokens: Matrix) -> Verbosity:
     """`found` of the logarithms of tokens (rows, models; NaN = unknown) that were split into `logs`."""
     count = logs.there.sum(0)
     foretold = np.exp(logs.levels + found.unseen[:, :1] + found.unseen[:, 1:]) * logs.there
     seen = np.where(logs.there > 0, tokens, 0.0)
     factors = seen.sum(0) / np.maximum(foretold.sum(0), 1e-9)
-    return Lengths(
+    return Verbosity(
         logs.levels,
         np.where(count >= _LEAST, factors, np.nan).astype(np.float32),
         (_WIDEST * seen.max(0, initial=0.0)).astype(np.float32),

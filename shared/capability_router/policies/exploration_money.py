@@ -16,15 +16,15 @@ DAY_S = 86_400.0
 LEASE_S = 30.0
 
 
-class TrialMoney(Protocol):
+class ExplorationMoney(Protocol):
     """Thread-safe; amounts in picodollars, times in seconds of the router's clock."""
 
     def left(self, now: float) -> int:
         """What may be spent now."""
         ...
 
-    def took(self, amount: int, now: float) -> None:
-        """So much was."""
+    def took(self, amount: int, now: float) -> bool:
+        """Spend so much; False = it is not there any more (others may have been quicker since `left`)."""
         ...
 
 
@@ -37,23 +37,26 @@ class OwnMoney:
         self._lock = Lock()
 
     def left(self, now: float) -> int:
-        """See TrialMoney."""
+        """See ExplorationMoney."""
         with self._lock:
             self._turn(now)
             return self._most - self._spent
 
-    def took(self, amount: int, now: float) -> None:
-        """See TrialMoney."""
+    def took(self, amount: int, now: float) -> bool:
+        """See ExplorationMoney."""
         with self._lock:
             self._turn(now)
+            if self._spent + amount > self._most:
+                return False
             self._spent += amount
+            return True
 
     def _turn(self, now: float) -> None:
         if (day := int(now // DAY_S)) != self._day:
             self._day, self._spent = day, 0
 
 
-def trial_money(known: Knowledge, room: BudgetRoom, owner: str, clock: Clock, most: int) -> TrialMoney:
+def exploration_money(known: Knowledge, room: BudgetRoom, owner: str, clock: Clock, most: int) -> ExplorationMoney:
     """`most` picodollars a day, of all routers of this owner's name that share the room."""
     if room.inline:
         return OwnMoney(most)
@@ -76,14 +79,20 @@ class SharedMoney(Lasting):
         watch(self)
 
     def left(self, now: float) -> int:
-        """See TrialMoney."""
+        """See ExplorationMoney."""
         with self._lock:
-            return self._lent - (self._spent - self._told) if now < self._until else 0
+            return self._here(now)
 
-    def took(self, amount: int, now: float) -> None:
-        """See TrialMoney."""
+    def took(self, amount: int, now: float) -> bool:
+        """See ExplorationMoney."""
         with self._lock:
+            if amount > self._here(now):
+                return False
             self._spent += amount
+            return True
+
+    def _here(self, now: float) -> int:
+        return self._lent - (self._spent - self._told) if now < self._until else 0
 
     def renew(self, now: float, *, final: bool = False) -> None:
         """Tell what was spent, and borrow for the next 30 s; `final`: give all back. Raises StoreError."""
