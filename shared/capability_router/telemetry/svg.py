@@ -143,6 +143,8 @@ def clock_ticks(begin_s: float, end_s: float, most: int = 8) -> tuple[list[float
 def clock_label(unix: float, step: float) -> str:
     """As much of a time as a distance of `step` seconds needs; a day's begin by its date. UTC."""
     at = datetime.fromtimestamp(round(unix, 3), UTC)
+    if step >= 60 * _DAY:
+        return f"{at:%Y-%m}"
     if step >= _DAY or (step >= 3_600 and at.hour == at.minute == 0):
         return f"{_MONTHS[at.month - 1]} {at.day}"
     if step < 1:

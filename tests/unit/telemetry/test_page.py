@@ -168,6 +168,13 @@ def test_a_large_log_gives_a_page_of_bounded_size() -> None:
     assert f"The newest {LISTED} of 20,000 requests" in source
 
 
+def test_a_name_without_end_makes_no_table_wide() -> None:
+    outline = Outline(page([decision(0, tenant="t" * 150), decision(1)]))
+    heads = [attrs.get("class", "") for tag, attrs in outline.tags if tag == "th" and attrs.get("scope") == "row"]
+    assert any("long" in (name or "") for name in heads)
+    assert not all("long" in (name or "") for name in heads)
+
+
 def test_logs_are_compared() -> None:
     said = Outline(page([decision(0)], against={"rules": [decision(0), decision(1)]})).said
     assert "this log" in said
@@ -190,6 +197,7 @@ def test_times_are_ticked_at_most_so_many_times_within_and_labels_differ(long_s:
     assert all(begin - step * 1e-6 <= mark <= begin + long_s + step * 1e-6 for mark in marks)
     labels = [clock_label(mark, step) for mark in marks]
     assert all(one != other for one, other in pairwise(labels))
+    assert long_s < 63_072_000 or labels == sorted(labels), "years are told apart"
     assert long_s >= 86_400 or len(set(labels)) == len(labels)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from capability_router.telemetry.amounts import count, seconds, time_of
@@ -50,8 +50,13 @@ def latency_chart(rows: Sequence[Decision], found: Sequence[Incident], palette: 
     described = f"{count(len(answered))} answered requests; 95 % within {seconds(p95)}."
     return drawing(
         278, "Latency of each request over time", described, _bands(found, frame, told=big),
-        value_axis(frame, marks, lambda v: f"{v:g} s"), time_axis(frame), line, *dots, said, wide=wide,
+        value_axis(frame, marks, _seconds(marks[-1])), time_axis(frame), line, *dots, said, wide=wide,
     )  # fmt: skip
+
+
+def _seconds(most: float) -> Callable[[float], str]:
+    """How an axis up to `most` spells its ticks."""
+    return (lambda v: f"{v * 1000:g} ms") if most < 1 else (lambda v: f"{v:g} s")
 
 
 def _thinned(rows: Sequence[Decision], most: int) -> Sequence[Decision]:

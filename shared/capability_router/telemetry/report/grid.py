@@ -10,6 +10,7 @@ from capability_router.telemetry.svg import NARROW, WIDTH
 
 SHOWN, MOST = 12, 100
 """Rows of a table that are seen at once, and that are there when it is unfolded; those after them are counted."""
+_WORD = 28  # characters
 _LONG = 400  # characters of an explanation that is folded away
 
 
@@ -59,6 +60,11 @@ def _table(columns: Sequence[str], kinds: Sequence[str], rows: Iterable[Sequence
 def _line(columns: Sequence[str], kinds: Sequence[str], row: Sequence[object]) -> Markup:
     cells = zip(columns[1:], kinds[1:], row[1:], strict=True)
     return element(
-        "tr", element("th", row[0], scope="row"),
-        *(element("td", cell, class_=kind, data_label=name) for name, kind, cell in cells),
+        "tr", element("th", row[0], scope="row", class_=_broken(row[0]) or None),
+        *(element("td", cell, class_=f"{kind}{_broken(cell)}", data_label=name) for name, kind, cell in cells),
     )  # fmt: skip
+
+
+def _broken(cell: object) -> str:
+    """Words that would make their column too wide may be broken anywhere."""
+    return " long" if not isinstance(cell, Markup) and max(map(len, str(cell).split()), default=0) > _WORD else ""

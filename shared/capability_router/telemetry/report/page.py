@@ -124,7 +124,15 @@ def _headline(whole: Sum, savings: Savings | None) -> Markup:
         ("Fallbacks", share(whole.fallbacks, whole.requests), f"{count(whole.failed_attempts)} failed attempts"),
         ("Tokens", brief(whole.tokens), f"{brief(whole.input_tokens)} in, {brief(whole.output_tokens)} out"),
     ]
-    items = (element("div", element("dt", n), element("dd", value), element("dd", more)) for n, value, more in figures)
+    items = (
+        element(
+            "div",
+            element("dt", n),
+            element("dd", value, class_="small" if len(value) > 9 else None),
+            element("dd", more),
+        )
+        for n, value, more in figures
+    )
     return element("dl", *items, class_="headline")
 
 
