@@ -122,7 +122,10 @@ def test_costs_are_drawn_in_proportion_and_stacked(wide: float) -> None:
     assert stacked + second == pytest.approx(top, abs=0.02)
 
 
-@pytest.mark.parametrize("records", [_outage(), [decision(0)], [decision(0), decision(4e7)]])
+_HASTY = [decision(n, attempt("a/one", took=took)) for n, took in enumerate((0.00053, 0.0001, 0.0002))]
+
+
+@pytest.mark.parametrize("records", [_outage(), [decision(0)], [decision(0), decision(4e7)], _HASTY])
 def test_whatever_is_drawn_is_within_its_drawing(records: list[dict[str, Any]]) -> None:
     source = page(records)
     drawings = [ElementTree.fromstring(svg) for svg in re.findall(r"<svg .*?</svg>", source) if "viewBox" in svg]  # noqa: S314 - our own

@@ -40,7 +40,7 @@ def latency_chart(rows: Sequence[Decision], found: Sequence[Incident], palette: 
     p95 = percentile([row.elapsed_s for row in answered], 0.95) or 0.0
     marks = ticks(max((row.elapsed_s for row in answered), default=1.0))
     begin, end = span(rows)
-    frame = Frame(64 if big else 44, 14, wide - (140 if big else 54), 236, end, marks[-1], begin)
+    frame = Frame(64 if big else 54, 14, wide - (152 if big else 64), 236, end, marks[-1], begin)
     dots = (_latency_dot(row, frame, palette, big) for row in _thinned(answered, _DOTS[big]))
     line = rule(frame.left, frame.y(p95), frame.right, frame.y(p95), "limit")
     told = f"P95 {seconds(p95)}"
