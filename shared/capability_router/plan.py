@@ -7,13 +7,15 @@ so a recorded decision can be replayed and compared.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any, NamedTuple
 
 from capability_router.eligibility import Refusal
 from capability_router.errors import NoEligibleModel
-from capability_router.table import Table, folded
+from capability_router.frame import frame
+from capability_router.table import Table, folded, printable
 from capability_router.value import quickly_made
 
 SCHEMA_VERSION = 1
@@ -114,6 +116,23 @@ class Plan:
         """One line; equal plans give equal text."""
         return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
 
+    def to_pandas(self) -> Any:
+        """The candidates as a DataFrame, the best first: `rank`, what `to_dict` has, a column per term of the score.
+
+        Needs pandas; ImportError says so.
+        """
+        return frame([_flat(rank, each.to_dict()) for rank, each in enumerate(self.candidates, 1)])
+
+    def _repr_html_(self) -> str:
+        """For notebooks: what `render` shows, in the colours around it."""
+        head, size = _head(self)
+        ranking = _ranking(self.candidates, terms=True)._repr_html_() if self.candidates else ""
+        named = Table("not eligible", "rule", "why", rows=self.refusals)
+        refused = named._repr_html_() if self.refusals else ""
+        notes = "".join(f"<div>note: {escape(printable(note))}</div>" for note in self.notes)
+        told = f"<div><b>{escape(printable(head))}</b></div><div>{escape(printable(size))}</div>"
+        return f"<div>{told}{ranking}{refused}{notes}</div>"
+
     def render(self, width: int | None = None, *, terms: bool = True) -> str:
         """A table for a person: the ranking, then why not each other model; in lines of at most `width`.
 
@@ -126,6 +145,12 @@ class Plan:
 
 def _round(value: float | None, digits: int = 6) -> float | None:
     return None if value is None else round(value, digits)
+
+
+def _flat(rank: int, candidate: Mapping[str, Any]) -> dict[str, Any]:
+    """One row: terms of the score become columns of their own."""
+    plain = {name: value for name, value in candidate.items() if name != "terms"}
+    return {"rank": rank, **plain, **{f"term_{name}": value for name, value in candidate["terms"].items()}}
 
 
 def _head(plan: Plan) -> tuple[str, str]:

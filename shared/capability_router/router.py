@@ -343,6 +343,7 @@ class Router:
 
     def _tell(self, event: HealthEvent) -> None:
         log.warning("%s: %s %s", event.model, event.kind, event.detail)
+        self._recorder.turned(event.kind, event.model, event.detail)
         for watcher in self._watchers:
             try:
                 watcher(event)

@@ -132,6 +132,12 @@ class Price:
             _rate(self.cache_image_read_mtok, read if image == plain else image),
         )  # fmt: skip
 
+    def stated(self) -> dict[str, Any]:
+        """JSON-safe, for `parse`: the amounts that are stated, floats, and those of tiers; no services."""
+        own: dict[str, Any] = {name: float(v) for name in AMOUNTS if (v := getattr(self, name)) is not None}
+        tiers = [{"above": tier.above, "price": tier.price.stated()} for tier in self.tiers]
+        return {**own, "tiers": tiers} if tiers else own
+
     @property
     def known(self) -> bool:
         """Whether a call can be priced at all."""

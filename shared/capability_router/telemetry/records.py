@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 from capability_router.request import Outcome, Request
@@ -16,11 +17,15 @@ class Planned(Protocol):
 
 
 class Basis(NamedTuple):
-    """What a router's decisions rest on: marks of its models' cards and of its policy's settings, and the seed."""
+    """What a router's decisions rest on: marks of its models' cards and of its policy's settings, the seed, the prices.
+
+    `prices`: by model, where it has one, the fields of its Price that were stated, but for services' prices.
+    """
 
     registry: str
     policy: str
     seed: int | None = None
+    prices: Mapping[str, Mapping[str, Any]] = {}
 
 
 def decision_record(
@@ -112,4 +117,12 @@ def shadow_score_record(request_id: str, shadow_id: str, score: float, *, at: fl
     return {
         "schema_version": SCHEMA_VERSION, "kind": "shadow_score", "at": round(at, 6), "request_id": request_id,
         "shadow_id": shadow_id, "score": score, "source": "evaluator",
+    }  # fmt: skip
+
+
+def health_record(event: str, model: str, detail: str, *, at: float, router: str) -> dict[str, Any]:
+    """A change of a model's health (health/condition.py): its breaker, credential or model was put off or on again."""
+    return {
+        "schema_version": SCHEMA_VERSION, "kind": "health", "at": round(at, 6), "router": router, "model": model,
+        "event": event, "detail": detail,
     }  # fmt: skip

@@ -19,10 +19,12 @@ SCHEMA_VERSION = 1  # of decision records; telemetry/records.py writes them
 
 def is_one(item: Mapping[str, Any]) -> bool:
     """Whether an item is of a decision log."""
-    return item.get("kind") in _KINDS and "request_id" in item
+    kind = item.get("kind")
+    return isinstance(kind, str) and kind in _KINDS and ("request_id" in item or kind == _HEALTH)
 
 
-_KINDS = ("decision", "feedback", "shadow", "shadow_score", "sign")
+_HEALTH = "health"  # of a model, not of a request
+_KINDS = (_HEALTH, "decision", "feedback", "shadow", "shadow_score", "sign")
 _Take = Callable[[str, Mapping[str, Any]], None]
 _Scores = dict[str, tuple[float, float]]  # when, what: the last one counts
 
@@ -43,6 +45,8 @@ class Decisions:
         version, id = item.get("schema_version"), name_of(item.get("request_id"))
         if version != SCHEMA_VERSION or isinstance(version, bool):
             self._omissions.note(f"records of another version ({name_of(version) or 'none'})")
+        elif item["kind"] == _HEALTH:
+            self._omissions.note("changes of models' health")
         elif not id:
             self._omissions.note("records without a request_id")
         else:

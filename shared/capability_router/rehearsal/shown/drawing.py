@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import groupby
 
 from capability_router.rehearsal.rehearsal import Rehearsal
@@ -10,9 +11,12 @@ from capability_router.rehearsal.row import Row
 from capability_router.rehearsal.script.spell import Spell
 from capability_router.rehearsal.shown.timeline import Lane, timeline
 from capability_router.telemetry.amounts import count, offset
-from capability_router.telemetry.charts import Palette, latency_chart
-from capability_router.telemetry.figures import Decision, Try, incidents
 from capability_router.telemetry.markup import Markup, join
+from capability_router.telemetry.report.charts import latency_chart
+from capability_router.telemetry.report.figures import incidents
+from capability_router.telemetry.report.grid import chart
+from capability_router.telemetry.report.palette import Palette
+from capability_router.telemetry.report.rows import Decision, Rivals, Try
 from capability_router.telemetry.svg import WIDTH, Frame, bar, clipped, drawing, rule, time_axis, words
 
 COLUMNS = 120
@@ -79,22 +83,25 @@ def _strip(lane: Lane, frame: Frame, seconds: float) -> Iterator[Markup]:
         if state:
             since, until = offset(at * seconds), offset((at + length) * seconds)
             told = f"{STATES[state]} from {since} to {until}"
-            yield bar(frame.left + at * wide, frame.top + 2 * _HALF, length * wide, _STRIP, state, told)
+            yield bar(frame.left + at * wide, frame.top + 2 * _HALF, length * wide, _STRIP, f"was-{state}", told)
         at += length
 
 
 def latencies_chart(found: Rehearsal, palette: Palette) -> Markup:
     """Each answered request; shaded where a model gave no answer."""
     rows = [_decision(found, row) for row in found.run.rows]
-    return latency_chart(rows, incidents(rows), palette)
+    return chart(partial(latency_chart, rows, incidents(rows), palette, spelt=offset))
 
 
 def _decision(found: Rehearsal, row: Row) -> Decision:
     """As the report's charts take it."""
     first = row.tries[0].model if row.tries else ""
-    tries = tuple(Try(t.model, t.start_s, t.end_s, t.fault or None, t.fault, 0, t.model != first) for t in row.tries)
+    tries = tuple(
+        Try(t.model, t.start_s, t.end_s, None, t.fault or None, t.fault, 0, t.model != first) for t in row.tries
+    )
     shape = row.shape
     return Decision(
         "", row.at, row.elapsed_s, row.model or None, row.fallback, row.why, found.policy, "", shape.tenant, shape.task,
-        shape.chain, shape.input_tokens, shape.out, row.cost_pico or 0, row.cost_pico is None, tries,
+        shape.chain, (), shape.input_tokens, shape.out, row.cost_pico or 0, row.cost_pico is None, tries, (), Rivals(),
+        None,
     )  # fmt: skip

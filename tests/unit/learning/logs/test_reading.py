@@ -24,7 +24,7 @@ from capability_router.learning.logs.signed import MOST_MODELS
 from capability_router.learning.quality.sketch import sketch
 from capability_router.learning.quality.surface import NAMES
 from capability_router.learning.quality.traits import LABELS, WORDS, traits
-from capability_router.telemetry.records import SCHEMA_VERSION, feedback_record
+from capability_router.telemetry.records import SCHEMA_VERSION, feedback_record, health_record
 from capability_router.testing import ask, scripted_router
 
 PROMPT = "the secret recipe, in 3 steps"
@@ -117,6 +117,7 @@ def test_what_is_left_out_is_counted_by_its_reason(tmp_path: Path) -> None:
         decided("new", schema_version=7), decided("silent"), decided("failed", model=None),
         feedback_record("nobody", "a", 1.0, at=1.0), feedback_record("good", "a", 1.5, at=2.0),
         {"schema_version": 1, "kind": "feedback", "request_id": "good", "score": True},
+        health_record("breaker_opened", "a", "5 in a row", at=3.0, router="r"),
         {"kind": "something else"}, [1, 2], "text",
     )  # fmt: skip
     with path.open("a", encoding="utf-8") as file:
@@ -125,7 +126,7 @@ def test_what_is_left_out_is_counted_by_its_reason(tmp_path: Path) -> None:
     assert [row.id for row in log.rows] == ["good"]
     assert reasons(log) == {
         "records of another version (7)": 1, "decisions without feedback": 1, "decisions without an answer": 1,
-        "feedback without a decision": 1, "scores that are no number from 0 to 1": 2,
+        "changes of models' health": 1, "feedback without a decision": 1, "scores that are no number from 0 to 1": 2,
         "JSON objects of no known kind": 1, "JSON that is no object": 2, "lines that are no JSON": 1,
     }  # fmt: skip
 

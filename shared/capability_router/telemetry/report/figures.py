@@ -1,4 +1,4 @@
-"""Figures from decision records: totals, percentiles, incidents. Knows nothing of how they are shown."""
+"""Figures from rows: totals, percentiles, incidents, refusals. Knows nothing of how they are shown."""
 
 from __future__ import annotations
 
@@ -6,45 +6,14 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from capability_router.faults.kinds import KINDS
+from capability_router.telemetry.report.rows import Decision, Try
 
 _AWAY = frozenset(kind.name for kind in KINDS.values() if kind.blame in ("breaker", "gate", "credential"))
 _LEAST_FAILURES = 2  # in a row; one failed attempt is no incident
-
-
-class Try(NamedTuple):
-    """One attempt. Times in seconds since the first request; `fault` is None for the one that answered."""
-
-    model: str
-    start_s: float
-    end_s: float
-    fault: str | None
-    detail: str
-    cost_pico: int
-    fallback: bool
-
-
-class Decision(NamedTuple):
-    """One request. `model` is None when none answered; `cost_pico` covers all its attempts."""
-
-    request_id: str
-    start_s: float
-    elapsed_s: float
-    model: str | None
-    fallback: bool
-    reason: str
-    policy: str
-    framework: str
-    tenant: str
-    task: str
-    chain: str
-    input_tokens: int
-    output_tokens: int
-    cost_pico: int
-    unpriced: bool
-    tries: tuple[Try, ...]
+OTHERS = "(others)"
 
 
 class Incident(NamedTuple):
@@ -67,6 +36,7 @@ class Sum:
     input_tokens: int = 0
     output_tokens: int = 0
     cost_pico: int = 0
+    unpriced: int = 0
     latencies: list[float] = field(default_factory=list)
 
     def add(self, decision: Decision) -> None:
@@ -78,6 +48,7 @@ class Sum:
         self.input_tokens += decision.input_tokens
         self.output_tokens += decision.output_tokens
         self.cost_pico += decision.cost_pico
+        self.unpriced += decision.unpriced
         if decision.model is not None:
             self.latencies.append(decision.elapsed_s)
 
@@ -93,69 +64,46 @@ class Sum:
 
 @dataclass(slots=True)
 class Account:
-    """What one model was asked and what it cost; its failed attempts are in both."""
+    """What one model was asked and what it cost; its failed attempts are in both.
+
+    `rescued`: those that it answered in place of another model. `latencies` of its own answers, `ttfts` of streams.
+    """
 
     calls: int = 0
     failed: int = 0
     answered: int = 0
+    rescued: int = 0
     cost_pico: int = 0
     latencies: list[float] = field(default_factory=list)
+    ttfts: list[float] = field(default_factory=list)
+    faults: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class Refused:
+    """How often a rule forbade a model: `requests`, those of them that no model could take, and the models."""
+
+    requests: int = 0
+    unserved: int = 0
+    models: Counter[str] = field(default_factory=Counter)
 
 
 def percentile(values: Sequence[float], share: float) -> float | None:
     """Nearest rank; None for no values."""
-    return sorted(values)[max(math.ceil(share * len(values)), 1) - 1] if values else None
+    return percentiles(values, share)[0]
 
 
-def decisions(records: Iterable[Mapping[str, Any]]) -> list[Decision]:
-    """The records as decisions, in the order of their start, times counted from the first start."""
-    rows = sorted(records, key=_start)
-    began = _start(rows[0]) if rows else 0.0
-    return [_decision(row, began) for row in rows]
+def percentiles(values: Sequence[float], *shares: float) -> list[float | None]:
+    """Nearest ranks, for one sorting."""
+    ranked = sorted(values)
+    return [ranked[max(math.ceil(share * len(ranked)), 1) - 1] if ranked else None for share in shares]
 
 
-def began_at(records: Iterable[Mapping[str, Any]]) -> float | None:
-    """Unix seconds of the first request's start."""
-    return min(map(_start, records), default=None)
-
-
-def _start(record: Mapping[str, Any]) -> float:
-    return float(record["at"]) - float(record["elapsed_s"])
-
-
-def _decision(record: Mapping[str, Any], began: float) -> Decision:
-    start = _start(record) - began
-    tries = _tries(record["attempts"], start)
-
-    def word(name: str) -> str:
-        return str(record.get(name) or "")
-
-    plan = record.get("plan")
-    planned = str(plan.get("task") or "") if isinstance(plan, Mapping) else ""
-    return Decision(
-        word("request_id"), start, float(record["elapsed_s"]), record.get("model"), bool(record.get("fallback")),
-        word("reason"), word("policy"), word("framework"), word("tenant"), word("task") or planned, word("chain"),
-        int(record.get("input_tokens") or 0), int(record.get("output_tokens") or 0),
-        int(record.get("cost_pico") or 0), record.get("cost_pico") is None, tries,
-    )  # fmt: skip
-
-
-def _tries(attempts: Sequence[Mapping[str, Any]], start: float) -> tuple[Try, ...]:
-    first = attempts[0]["model"] if attempts else None
-    return tuple(_try(attempt, start, first) for attempt in attempts)
-
-
-def _try(attempt: Mapping[str, Any], start: float, first: str | None) -> Try:
-    begun = start + float(attempt.get("started_s") or 0.0)
-    return Try(
-        str(attempt["model"]), begun, begun + float(attempt.get("elapsed_s") or 0.0), attempt.get("fault"),
-        str(attempt.get("detail") or ""), int(attempt.get("cost_pico") or 0), attempt["model"] != first,
-    )  # fmt: skip
-
-
-def span_s(rows: Sequence[Decision]) -> float:
-    """Seconds from the first start to the last end; at least 1."""
-    return max((row.start_s + row.elapsed_s for row in rows), default=1.0) or 1.0
+def span(rows: Sequence[Decision]) -> tuple[float, float]:
+    """The first start and the last end, Unix seconds, at least a thousandth apart."""
+    begin = min((row.start_s for row in rows), default=0.0)
+    end = max((row.start_s + row.elapsed_s for row in rows), default=0.0)
+    return begin, max(end, begin + 0.001)
 
 
 def sums(rows: Iterable[Decision], key: Callable[[Decision], str]) -> dict[str, Sum]:
@@ -180,16 +128,21 @@ def accounts(rows: Iterable[Decision]) -> dict[str, Account]:
     for row in rows:
         for each in row.tries:
             _book(found.setdefault(each.model, Account()), each)
-        if row.model is not None and row.model in found:
-            found[row.model].latencies.append(row.elapsed_s)
     return dict(sorted(found.items(), key=lambda item: (-item[1].cost_pico, item[0])))
 
 
 def _book(account: Account, each: Try) -> None:
     account.calls += 1
-    account.failed += each.fault is not None
-    account.answered += each.fault is None
     account.cost_pico += each.cost_pico
+    if each.fault is not None:
+        account.failed += 1
+        account.faults[each.fault] += 1
+        return
+    account.answered += 1
+    account.rescued += each.fallback
+    account.latencies.append(each.end_s - each.start_s)
+    if each.ttft_s is not None:
+        account.ttfts.append(each.ttft_s)
 
 
 def incidents(rows: Iterable[Decision]) -> list[Incident]:
@@ -216,3 +169,35 @@ def _incident(model: str, failed: Sequence[Try], end_s: float | None) -> Iterabl
     if len(failed) >= _LEAST_FAILURES:
         faults = Counter(str(t.fault) for t in failed)
         yield Incident(model, min(t.start_s for t in failed), end_s, tuple(faults.most_common()))
+
+
+def refusals(rows: Iterable[Decision]) -> dict[str, Refused]:
+    """By rule, the one that was used most first."""
+    found: dict[str, Refused] = {}
+    for row in rows:
+        for rule in {rule for _, rule in row.refusals}:
+            refused = found.setdefault(rule, Refused())
+            refused.requests += 1
+            refused.unserved += not row.tries and row.model is None
+            refused.models.update(model for model, own in row.refusals if own == rule)
+    return dict(sorted(found.items(), key=lambda item: (-item[1].requests, item[0])))
+
+
+def spent(
+    rows: Iterable[Decision], key: Callable[[Decision], Iterable[tuple[str, int]]], place: Callable[[float], int]
+) -> dict[str, Counter[int]]:  # fmt: skip
+    """Picodollars by name and by place in time; `key` gives the names and amounts of a request."""
+    found: dict[str, Counter[int]] = {}
+    for row in rows:
+        for name, pico in key(row):
+            found.setdefault(name, Counter())[place(row.start_s)] += pico
+    return found
+
+
+def leading(found: Mapping[str, Counter[int]], most: int) -> dict[str, Counter[int]]:
+    """The dearest `most` names, and the others as one."""
+    names = sorted(found, key=lambda name: (-found[name].total(), name))
+    kept = {name: found[name] for name in names[:most]}
+    if rest := names[most:]:
+        kept[OTHERS] = sum((found[name] for name in rest), Counter[int]())
+    return kept
