@@ -10,13 +10,13 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from capability_router import wiring
 from capability_router.catalog.aliases import canonical
 from capability_router.catalog.entry import Describe
 from capability_router.catalog.registry import Registry
 from capability_router.clock import Clock, SystemClock
-from capability_router.counter import Count, Counter, counter_of
+from capability_router.counter import Count, Counter
 from capability_router.dispatch import Dispatch
-from capability_router.eligibility import Roster
 from capability_router.errors import ConfigError, NoEligibleModel
 from capability_router.execution.accounts import Accounts
 from capability_router.execution.endpoint import Endpoint
@@ -25,43 +25,31 @@ from capability_router.execution.run import Run
 from capability_router.execution.targets import Gate
 from capability_router.health.board import Board, HealthEvent
 from capability_router.learning.guard import Guard
-from capability_router.learning.lengths import Lengths
-from capability_router.learning.outcomes import Forgotten, Outcomes
-from capability_router.learning.prior import Prior, Stated
-from capability_router.learning.retries import Retries
-from capability_router.learning.signs import Signs
+from capability_router.learning.outcomes import Forgotten
 from capability_router.listener import failed
 from capability_router.money.budget.denial import BudgetEvent
 from capability_router.nearest import nearest
 from capability_router.plan import Plan
-from capability_router.policies.affinity import Affinity
 from capability_router.policies.affordable import within_budgets
-from capability_router.policies.averages.pace import Pace
-from capability_router.policies.balance import Balance
 from capability_router.policies.base import Knowledge
-from capability_router.policies.choice import choose_policy
 from capability_router.policies.exploration_money import exploration_money
 from capability_router.policies.explorer import explorer_of
-from capability_router.policies.lessons import Lessons
-from capability_router.policies.planner import Planner
 from capability_router.policies.shadow import Aside
 from capability_router.request import Outcome, Request
 from capability_router.routing import EVALUATION_TAG
 from capability_router.shadow_calls import Again, ShadowCalls, will_be_called
 from capability_router.stores.base import Store
-from capability_router.telemetry.recorder import Recorder, Traces
+from capability_router.telemetry.recorder import Traces
 from capability_router.telemetry.sinks import Sink, Sinks, configured_sinks
 from capability_router.treasury import Treasury
 from capability_router.trials import Decided, Trials
 
 if TYPE_CHECKING:
     from capability_router.config import Settings
-    from capability_router.evaluation.evaluation import Ended, Evaluation
-    from capability_router.learning.meanings import Meanings
+    from capability_router.evaluation.evaluation import Ended
 
 C = TypeVar("C")
 log = logging.getLogger("capability_router")
-_TYPICAL = (1_000, 300)  # tokens in and out of the call by which unstated strengths are compared
 
 
 class Router:
@@ -94,29 +82,29 @@ class Router:
         )  # fmt: skip
         self._watchers: list[Callable[[HealthEvent], None]] = []
         self.sinks = Sinks(configured_sinks(s.telemetry))
-        self._meanings = _meanings(s, self.clock)
-        self._recorder = _recorder(self.sinks, registry, s, self.clock, self._meanings)
-        for entry in registry:
-            card = entry.card
-            self.board.register(card.id, entry.address, limits=card.limits, latency=card.latency)
+        self._meanings = wiring.meanings_of(s, self.clock)
+        self._recorder = wiring.recorder_of(self.sinks, registry, s, self.clock, self._meanings)
+        for card, address in ((entry.card, entry.address) for entry in registry):
+            self.board.register(card.id, address, limits=card.limits, latency=card.latency)
         if s.probe:
             able = [card.id for card in registry.cards if card.endpoint is not None]
             self.board.probes(able)
             self._watchers.append(Prober(self, able).heard)
-        learned = cache(partial(_learner, s, self.store, self._meanings))  # once for each state, whoever reads it
+        learned = cache(
+            partial(wiring.learner_of, s, self.store, self._meanings)
+        )  # once for each state, whoever reads it
         known = learned(s.policy.state if s.policy.name == "adaptive" else None)
-        self.planner = _planner(registry, s, self.board, known, self._treasury.pace)
+        self.planner = wiring.planner_of(registry, s, self.board, known, self._treasury.pace)
         self._trying(known)
-        self._lessons = _lessons(self.planner, registry)
+        self._lessons = wiring.lessons_of(self.planner, registry)
         self._trials = Trials(s, registry.matches, learned, self._treasury.pace)
         self._dispatch = Dispatch(s, registry, self.board)
         self.line = self._dispatch.line
-        self._evaluation = _evaluation(s, self.clock)
-        self._shadow_calls = ShadowCalls(
-            self._accounts, self._dispatch, self.clock, self._recorder, self._evaluation
-        )  # fmt: skip
+        self._evaluation = wiring.evaluation_of(s, self.clock)
+        self._shadow_calls = ShadowCalls(self._accounts, self._dispatch, self.clock, self._recorder, self._evaluation)
         self._listeners: list[Callable[[Request, Outcome], None]] = []
         self._recorder.traces = _traces(self)
+        self._herald = wiring.herald_of(s, self.store, registry, self.health, self.clock)
 
     @classmethod
     def from_config(
@@ -159,7 +147,7 @@ class Router:
         if not plan.candidates:
             self._recorder.refused(request, plan)
             raise NoEligibleModel(plan.refusals)
-        self._treasury.open()
+        self._open()
         if self.planner.explorer is not None and not self.planner.explorer.pays(explored, self.clock.now()):
             plan, scene, policy, aside, _ = self._decide(request, alongside=alongside, exploring=False)
         self._trials.carried_out(policy, scene, plan)
@@ -287,6 +275,8 @@ class Router:
             self._evaluation.close()
         if self.planner.learned is not None:
             self.planner.learned.save()
+        if self._herald is not None:
+            self._herald.close()
         self._treasury.close()
         self.sinks.close()
 
@@ -296,6 +286,12 @@ class Router:
         if self._evaluation is not None:
             await self._evaluation.settled()
         await asyncio.to_thread(self.close)
+
+    def _open(self) -> None:
+        """The stores are touched, and threads begun, with the first request."""
+        self._treasury.open()
+        if self._herald is not None:
+            self._herald.start()
 
     def _decide(self, request: Request, *, alongside: bool = False, exploring: bool = True) -> Decided:
         now = self.clock.now()
@@ -369,68 +365,17 @@ class Router:
         return _remade, (self.registry, self.settings, self.planner.count if self.settings.counter == "model" else None)
 
 
-def _planner(registry: Registry, s: Settings, board: Board, known: Knowledge | None, pace: Pace | None) -> Planner:
-    if known is not None:
-        known.registered(list(registry.entries))
-    return Planner(
-        registry, Roster(registry.cards), choose_policy(s.policy, registry.matches, pace), Prior(_stated(registry)),
-        Lengths(), board, Balance(registry.cards), s.unknown, s.tenants, count=counter_of(s.counter),
-        learned=known, signs=_signs(s, known),
-    )  # fmt: skip
+def _remade(registry: Registry, settings: Settings, count: Count | None) -> Router:
+    router = Router(registry, settings=settings)
+    if count is not None:
+        router.planner = replace(router.planner, count=count)
+    return router
 
 
-def _lessons(known: Planner, registry: Registry) -> Lessons:
-    """What is taught is what the planner knows by."""
-    return Lessons(
-        known.lengths, known.sizes, known.windows, known.prior, Affinity(registry.entries), Outcomes(),
-        known.learned, known.guard, known.signs, None if known.signs is None else Retries(),
-    )  # fmt: skip
+def _from_keywords(keywords: Mapping[str, Any]) -> Settings:
+    from capability_router.config import Settings  # here, because it loads pydantic
 
-
-def _signs(s: Settings, known: Knowledge | None) -> Signs | None:
-    """With those of the logs that were trained on; None where nobody reads them."""
-    read = s.policy.implicit and s.policy.name in ("adaptive", "weighted")
-    return Signs(None if known is None else known.signs) if read else None
-
-
-def _meanings(s: Settings, clock: Clock) -> Meanings | None:
-    """What embeds requests for the learned model; None where nothing is set."""
-    if s.embedding.embedder is None or s.policy.state is None:
-        return None
-    try:
-        from capability_router.learning.meanings import meanings_of  # here, because it loads numpy
-    except ModuleNotFoundError as error:
-        raise ConfigError("embedder needs numpy: install capability-router[learn]") from error
-    return meanings_of(s.embedding, clock)
-
-
-def _learner(s: Settings, store: Store, meanings: Meanings | None, state: str | None) -> Knowledge | None:
-    """What was learned: in a file, or in a store that lasts. ConfigError where numpy is not installed."""
-    if state is None:
-        return None
-    try:
-        from capability_router.learning.shared_learner import learner_of  # here, because it loads numpy
-    except ModuleNotFoundError as error:
-        raise ConfigError("policy.state needs numpy: install capability-router[learn]") from error
-    return learner_of(state, s.store, store.lessons, s.name, meanings)
-
-
-def _evaluation(s: Settings, clock: Clock) -> Evaluation | None:
-    """None without an evaluator; ConfigError for what is none."""
-    if s.evaluator is None:
-        return None
-    from capability_router.evaluation.evaluation import Evaluation  # here, because few need it
-    from capability_router.evaluation.evaluator import evaluator_of
-
-    return Evaluation(evaluator_of(s.evaluator), s.evaluate, s.policy.seed, clock)
-
-
-def _recorder(sinks: Sinks, registry: Registry, s: Settings, clock: Clock, meanings: Meanings | None) -> Recorder:
-    return Recorder(
-        sinks, s.name, clock.unix, cards=registry.cards, policy=(s.policy.model_dump(), s.rules), seed=s.policy.seed,
-        content=s.telemetry.capture_content, traits=_hasher() if s.telemetry.hashed_words else None,
-        embedding=None if meanings is None else meanings.took,
-    )  # fmt: skip
+    return Settings.from_keywords(**keywords)
 
 
 def _traces(router: Router) -> Traces | None:
@@ -446,29 +391,3 @@ def _traces(router: Router) -> Traces | None:
         router, router.registry, router.sinks, attempts=told.otel.attempts, content=told.capture_content,
         folded=canonical,
     )  # fmt: skip
-
-
-def _hasher() -> Callable[[Request], dict[str, Any]]:
-    """What is seen of a request, for its decision record; ConfigError where numpy is not installed."""
-    try:
-        from capability_router.learning.logs.sketched import hashed  # here, because it loads numpy
-    except ModuleNotFoundError as error:
-        raise ConfigError("telemetry.hashed_words needs numpy: install capability-router[learn]") from error
-    return hashed
-
-
-def _remade(registry: Registry, settings: Settings, count: Count | None) -> Router:
-    router = Router(registry, settings=settings)
-    if count is not None:
-        router.planner = replace(router.planner, count=count)
-    return router
-
-
-def _from_keywords(keywords: Mapping[str, Any]) -> Settings:
-    from capability_router.config import Settings  # here, because it loads pydantic
-
-    return Settings.from_keywords(**keywords)
-
-
-def _stated(registry: Registry) -> list[Stated]:
-    return [Stated(c.id, c.quality, c.price.estimate(*_TYPICAL) if c.price else None) for c in registry.cards]

@@ -16,7 +16,7 @@ from capability_router.stores.opening import open_store
 
 if TYPE_CHECKING:
     from capability_router.config import Settings
-    from capability_router.settings.schema import LedgerBlock
+    from capability_router.settings.money import LedgerBlock
 
 
 class Treasury:

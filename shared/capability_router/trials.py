@@ -20,7 +20,7 @@ from capability_router.request import Request
 
 if TYPE_CHECKING:
     from capability_router.config import Settings
-    from capability_router.settings.schema import Policy as PolicyBlock
+    from capability_router.settings.policies import Policy as PolicyBlock
 
 Learn = Callable[[str | None], Knowledge | None]
 """From the path of a learned state to what it knows."""

@@ -178,11 +178,12 @@ async def performed(verbs: list[Callable[[], Any]]) -> None:
 async def at_rest(fleet: Fleet, router: Any) -> None:
     """Until attempts that were given up in threads have ended at their providers too."""
     fleet.heal()
-    for _ in range(40):
+    for _ in range(600):
         seen = len(fleet.log())
         await asyncio.sleep(0.05)
         if not router.ledger.unsettled and len(fleet.log()) == seen:
             return
+    raise AssertionError(f"{router.ledger.unsettled} attempts have not ended after half a minute")
 
 
 def compared(fleet: Fleet, router: Any, *, refused: bool = False) -> None:

@@ -17,6 +17,8 @@ from capability_router.endpoints import lanes
 from langchain_router import ChatEndpoint, ChatRouter
 from llamaindex_router import EndpointLLM, RouterLLM
 
+pytestmark = pytest.mark.usefixtures("forgotten_clients")
+
 SHORT, PATIENT = 0.2, 10.0
 
 

@@ -21,6 +21,8 @@ from capability_router.endpoints import lanes
 from langchain_router import ChatEndpoint, ChatRouter
 from llamaindex_router import EndpointLLM, RouterLLM
 
+pytestmark = pytest.mark.usefixtures("forgotten_clients")
+
 SHORT, GAP, DRIPS = 0.4, 0.05, 60  # the server is heard every GAP, for far longer than SHORT
 HEAD = b"HTTP/1.1 200 X\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n"
 

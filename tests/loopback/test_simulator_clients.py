@@ -13,6 +13,8 @@ from pydantic import BaseModel
 
 from capability_router.simulator import Fleet
 
+pytestmark = pytest.mark.usefixtures("forgotten_clients")
+
 FLEET = {
     "time_scale": 0,
     "providers": [

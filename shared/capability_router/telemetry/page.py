@@ -46,14 +46,18 @@ def page(
     body = [_header(rows, began_at(kept), title, note)]
     empty = [element("section", element("p", "The log holds no decisions yet."))]
     body += _sections(rows, against or {}) if rows else empty
+    return document(title, *body, element("footer", _FOOTER))
+
+
+def document(title: str, *parts: Markup) -> str:
+    """A self-contained page of these parts: the style is in it, nothing is loaded, no script may run."""
     head = join(
         Markup('<meta charset="utf-8">'),
         Markup('<meta name="viewport" content="width=device-width, initial-scale=1">'),
         Markup(f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'),
         element("title", title), element("style", Markup(_STYLE.read_text(encoding="utf-8"))),
     )  # fmt: skip
-    main = element("main", *body, element("footer", _FOOTER))
-    return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head><body>{main}</body></html>\n'
+    return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head><body>{element("main", *parts)}</body></html>\n'
 
 
 def _header(rows: Sequence[Decision], began: float | None, title: str, note: str) -> Markup:

@@ -23,6 +23,10 @@ from openai_server import Server
 
 from langchain_router import AllCandidatesFailed, ChatRouter, StreamInterrupted
 
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:unclosed:ResourceWarning"
+)  # google-genai leaves sockets to the collector
+
 CLASSES: dict[str, Any] = {
     "anthropic": ChatAnthropic, "google_genai": ChatGoogleGenerativeAI, "ollama": ChatOllama, "openai": ChatOpenAI,
 }  # fmt: skip

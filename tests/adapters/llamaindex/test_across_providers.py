@@ -16,7 +16,10 @@ from capability_router.router import Router
 from langchain_router import ChatRouter
 from llamaindex_router import RouterLLM
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the SDK's, about the model's age
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # the SDK's, about the model's age
+    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),  # google-genai leaves sockets to the collector
+]
 HI = [ChatMessage(content="hi")]
 CLAUDE = "claude-sonnet-4-0"
 

@@ -14,7 +14,10 @@ from unit.faults.shapes import CASES, NOW
 
 from capability_router.faults import Fault, classify, is_programming_error, passes_through
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # the clients' own, at import and when a socket is collected
+pytestmark = [
+    pytest.mark.filterwarnings("ignore"),  # the clients' own, at import and when a socket is collected
+    pytest.mark.usefixtures("forgotten_clients"),
+]
 
 Call = Callable[[], Any]
 

@@ -1,0 +1,136 @@
+"""How the rooms of a router are joined, and what is loaded for those alone who ask for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from weakref import WeakMethod
+
+from capability_router.catalog.aliases import canonical
+from capability_router.catalog.registry import Registry
+from capability_router.clock import Clock
+from capability_router.counter import counter_of
+from capability_router.eligibility import Roster
+from capability_router.errors import ConfigError
+from capability_router.health.board import Board
+from capability_router.learning.lengths import Lengths
+from capability_router.learning.outcomes import Outcomes
+from capability_router.learning.prior import Prior, Stated
+from capability_router.learning.retries import Retries
+from capability_router.learning.signs import Signs
+from capability_router.policies.affinity import Affinity
+from capability_router.policies.averages.pace import Pace
+from capability_router.policies.balance import Balance
+from capability_router.policies.base import Knowledge
+from capability_router.policies.choice import choose_policy
+from capability_router.policies.lessons import Lessons
+from capability_router.policies.planner import Planner
+from capability_router.request import Request
+from capability_router.stores.base import Store
+from capability_router.telemetry.recorder import Recorder
+from capability_router.telemetry.sinks import Sinks
+
+if TYPE_CHECKING:
+    from capability_router.config import Settings
+    from capability_router.evaluation.evaluation import Evaluation
+    from capability_router.health.herald import Herald
+    from capability_router.learning.meanings import Meanings
+
+_TYPICAL = (1_000, 300)  # tokens in and out of the call by which unstated strengths are compared
+
+
+def planner_of(registry: Registry, s: Settings, board: Board, known: Knowledge | None, pace: Pace | None) -> Planner:
+    """With nothing learned yet but what `known` knows."""
+    if known is not None:
+        known.registered(list(registry.entries))
+    return Planner(
+        registry, Roster(registry.cards), choose_policy(s.policy, registry.matches, pace), Prior(_stated(registry)),
+        Lengths(), board, Balance(registry.cards), s.unknown, s.tenants, count=counter_of(s.counter),
+        learned=known, signs=_signs(s, known),
+    )  # fmt: skip
+
+
+def lessons_of(known: Planner, registry: Registry) -> Lessons:
+    """What is taught is what the planner knows by."""
+    return Lessons(
+        known.lengths, known.sizes, known.windows, known.prior, Affinity(registry.entries), Outcomes(),
+        known.learned, known.guard, known.signs, None if known.signs is None else Retries(),
+    )  # fmt: skip
+
+
+def herald_of(
+    s: Settings, store: Store, registry: Registry, health: Callable[[], list[dict[str, Any]]], clock: Clock
+) -> Herald | None:  # fmt: skip
+    """None where nobody else could read what it tells. `health` is a method, whose router it does not hold."""
+    room = store.reports
+    if room is None or not s.reports:
+        return None
+    from capability_router.health.herald import Herald  # here, because few need its thread
+
+    told, providers = WeakMethod(health), {card.id: canonical(card.provider) for card in registry.cards}
+
+    def rows() -> list[dict[str, Any]]:
+        asked = told()
+        return [{**row, "provider": providers[row["model"]]} for row in asked()] if asked else []
+
+    return Herald(room, s.name, rows, clock.unix)
+
+
+def _signs(s: Settings, known: Knowledge | None) -> Signs | None:
+    """With those of the logs that were trained on; None where nobody reads them."""
+    read = s.policy.implicit and s.policy.name in ("adaptive", "weighted")
+    return Signs(None if known is None else known.signs) if read else None
+
+
+def meanings_of(s: Settings, clock: Clock) -> Meanings | None:
+    """What embeds requests for the learned model; None where nothing is set."""
+    if s.embedding.embedder is None or s.policy.state is None:
+        return None
+    try:
+        from capability_router.learning.meanings import meanings_of as made  # here, because it loads numpy
+    except ModuleNotFoundError as error:
+        raise ConfigError("embedder needs numpy: install capability-router[learn]") from error
+    return made(s.embedding, clock)
+
+
+def learner_of(s: Settings, store: Store, meanings: Meanings | None, state: str | None) -> Knowledge | None:
+    """What was learned: in a file, or in a store that lasts. ConfigError where numpy is not installed."""
+    if state is None:
+        return None
+    try:
+        from capability_router.learning.shared_learner import learner_of as made  # here, because it loads numpy
+    except ModuleNotFoundError as error:
+        raise ConfigError("policy.state needs numpy: install capability-router[learn]") from error
+    return made(state, s.store, store.lessons, s.name, meanings)
+
+
+def evaluation_of(s: Settings, clock: Clock) -> Evaluation | None:
+    """None without an evaluator; ConfigError for what is none."""
+    if s.evaluator is None:
+        return None
+    from capability_router.evaluation.evaluation import Evaluation  # here, because few need it
+    from capability_router.evaluation.evaluator import evaluator_of
+
+    return Evaluation(evaluator_of(s.evaluator), s.evaluate, s.policy.seed, clock)
+
+
+def recorder_of(sinks: Sinks, registry: Registry, s: Settings, clock: Clock, meanings: Meanings | None) -> Recorder:
+    """Of everything that is decided; ConfigError where hashed words are wanted without numpy."""
+    return Recorder(
+        sinks, s.name, clock.unix, cards=registry.cards, policy=(s.policy.model_dump(), s.rules), seed=s.policy.seed,
+        content=s.telemetry.capture_content, traits=_hasher() if s.telemetry.hashed_words else None,
+        embedding=None if meanings is None else meanings.took,
+    )  # fmt: skip
+
+
+def _hasher() -> Callable[[Request], dict[str, Any]]:
+    """What is seen of a request, for its decision record; ConfigError where numpy is not installed."""
+    try:
+        from capability_router.learning.logs.sketched import hashed  # here, because it loads numpy
+    except ModuleNotFoundError as error:
+        raise ConfigError("telemetry.hashed_words needs numpy: install capability-router[learn]") from error
+    return hashed
+
+
+def _stated(registry: Registry) -> list[Stated]:
+    return [Stated(c.id, c.quality, c.price.estimate(*_TYPICAL) if c.price else None) for c in registry.cards]
