@@ -90,8 +90,8 @@ def test_who_scores_more_than_all_others_counts_as_much_as_they_do() -> None:
     assert tenants.note("quiet", "m", 1.0) == 1.0
 
 
-def test_tenants_are_kept_with_the_state_by_hash_and_merged() -> None:
-    world, learner = World(5), Learner(Path("unused"), loaded(dumped(Learner.open(Path("none")).quality)))
+def test_tenants_are_kept_with_the_state_by_hash_and_merged(tmp_path: Path) -> None:
+    world, learner = World(5), Learner(tmp_path / "state.json", loaded(dumped(Learner.open(Path("none")).quality)))
     poison(learner, world, "Acme Corporation", 10)
     poison(learner, world, "other", 4)
     text = dumped(learner.quality)
@@ -169,9 +169,9 @@ def test_a_trained_file_stays_what_others_scores_are_measured_by(trained: Path, 
         assert found != before
 
 
-def test_a_flood_does_not_drive_out_what_others_taught() -> None:
+def test_a_flood_does_not_drive_out_what_others_taught(tmp_path: Path) -> None:
     """Of the remembered requests a tenant may have as many as it likes, but not another one's, once it has half."""
-    world, learner = World(7), Learner(Path("unused"), Quality(Memory(most=200)))
+    world, learner = World(7), Learner(tmp_path / "state.json", Quality(Memory(most=200)))
     learner.quality.study(World(3).log(50))
     honest(learner, world, "victim", 80)
     poison(learner, world, "poisoner", 1_500)
@@ -185,8 +185,8 @@ def test_a_flood_does_not_drive_out_what_others_taught() -> None:
     assert left[hashed("victim")] > left[hashed("poisoner")], "who asks now finds room"
 
 
-def test_one_tenant_alone_forgets_what_is_old_as_ever() -> None:
-    world, learner = World(7), Learner(Path("unused"), Quality(Memory(most=100)))
+def test_one_tenant_alone_forgets_what_is_old_as_ever(tmp_path: Path) -> None:
+    world, learner = World(7), Learner(tmp_path / "state.json", Quality(Memory(most=100)))
     honest(learner, world, "", 100)
     first = {row.id for row in learner.quality.memory.rows}
     honest(learner, world, "", 600)
