@@ -10,7 +10,7 @@ PINS := --upgrade --universal --python-version 3.11 --no-emit-index-url --no-emi
 # tracing) and the real clients' errors. The core imports no framework, so its tests are run once, by `make test`.
 FRAMEWORK_TESTS := tests/adapters tests/unit/faults/test_real_clients.py
 
-.PHONY: demo test test-lowest test-highest figures mutants peers check lint types arrows constraints constraints-lowest clean
+.PHONY: demo test test-lowest test-highest figures bench mutants peers check lint types arrows constraints constraints-lowest clean
 
 demo: .venv/.demo-installed
 	$(BIN)/python -m examples.demo --out demo-output
@@ -20,6 +20,9 @@ test: .venv/.test-installed
 
 figures: .venv/.test-installed # slow: some ten minutes; parts and sizes: python -m benchmarks.figures --help
 	$(BIN)/python -m benchmarks.figures $(FIGURES)
+
+bench: .venv/.test-installed # the tables of docs/performance.md; half an hour; a first look: make bench BENCH="--scale 0.02"
+	$(BIN)/python -m benchmarks.bench $(BENCH)
 
 mutants: .venv/.test-installed # slow, for a night: changes the core one small thing at a time; MUTANTS="breaker" takes a part
 	$(BIN)/python -m benchmarks.mutants $(MUTANTS)

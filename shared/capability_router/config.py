@@ -18,13 +18,15 @@ from capability_router.settings.source import read
 __all__ = ["Settings", "load"]
 
 
-def load(source: str | Path | Mapping[str, Any], **overrides: Any) -> Settings:
+def load(
+    source: str | Path | Mapping[str, Any], *, environ: Mapping[str, str] | None = None, **overrides: Any
+) -> Settings:  # fmt: skip
     """Settings from a router.yaml or a mapping; keywords lay over it, block by block; None = not given.
 
-    `${NAME}` and `${NAME:-default}` in texts stand for environment variables. Raises ConfigError for a
-    missing file, broken YAML, an unknown key, an impossible value, a variable that is not set.
+    `${NAME}` and `${NAME:-default}` in texts stand for environment variables, or for those of `environ`. Raises
+    ConfigError for a missing file, broken YAML, an unknown key, an impossible value, a variable that is not set.
     """
-    named, written = read(source)
+    named, written = read(source, environ)
     settings = Settings.from_words(_overlaid(written, overrides), named)
     if all(isinstance(model, (str, Mapping, ModelCard)) for model in settings.models):
         settings = settings.reviewed(_registry(settings.models, named))

@@ -252,6 +252,24 @@ def test_trials_of_all_processes_share_their_money(shared: Store, clock: ManualC
     assert one.left(clock.now()) == 0
 
 
+def test_a_trial_dearer_than_a_loan_is_lent_for_if_the_day_has_it(shared: Store, clock: ManualClock) -> None:
+    money, other = (SharedMoney(shared.budgets, "router", 1_000_000, clock.unix) for _ in range(2))
+    money.renew(clock.now())
+    assert money.left(clock.now()) < 400_000, "a sixteenth"
+    money.wants(700_000)
+    money.wants(400_000)
+    money.renew(clock.now())
+    assert 400_000 <= money.left(clock.now()) <= 1_000_000
+    assert money.took(400_000, clock.now())
+    other.wants(700_000)
+    money.renew(clock.now())
+    other.renew(clock.now())
+    assert other.left(clock.now()) == 0, "the day has not so much left"
+    clock.advance(16.0)
+    other.renew(clock.now())
+    assert other.left(clock.now()) > 0, "and what it has is lent again to who wants less"
+
+
 def test_feedback_on_another_processes_request_is_learned_as_its_own_is(url: str) -> None:
     ids = ended(child(url, "a tenant", 60, "asks"))
     assert learned(url) == Counter()

@@ -27,6 +27,7 @@ from capability_router.cli import screen
 @click.option("--tokens", type=click.IntRange(0), help="Input tokens, instead of the estimate.")
 @click.option("--max-tokens", type=click.IntRange(1), help="The longest answer that is asked for.")
 @click.option("--tenant", help="For whom.")
+@click.option("--require-tag", "tags", multiple=True, help="Only models with this tag; once for each.")
 @click.option("--task", help="What kind of task; recognised from the prompt if left out.")
 @click.option("--json", "as_json", is_flag=True, help="The plan as JSON, and where each card has its fields from.")
 def explain(prompt: str, config: Path, as_json: bool, **stated: Any) -> None:
@@ -47,13 +48,13 @@ def explain(prompt: str, config: Path, as_json: bool, **stated: Any) -> None:
 
 def _request(
     text: str, *, tools: Path | None, schema: bool, images: int, tokens: int | None, max_tokens: int | None,
-    tenant: str | None, task: str | None,
+    tenant: str | None, task: str | None, tags: tuple[str, ...],
 ) -> Any:  # fmt: skip
     from capability_router.endpoints.chat import request_from_chat
 
     picture = {"type": "image_url", "image_url": {"url": "data:"}}
     content = [{"type": "text", "text": text}, *[picture] * images] if images else text
-    options: dict[str, Any] = {"tenant": tenant, "task": task, "max_tokens": max_tokens}
+    options: dict[str, Any] = {"tenant": tenant, "task": task, "max_tokens": max_tokens, "require_tags": tags}
     if schema:
         options["response_format"] = {"type": "json_schema", "json_schema": {"name": "answer", "schema": {}}}
     request = request_from_chat(

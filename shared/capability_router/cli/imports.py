@@ -84,6 +84,11 @@ def _summary(found: Imported, output: Path | None) -> str:
     models = len(found.settings["models"])
     where = f"{output}: " if output else ""
     return (
-        f"{where}{models} model{'s' * (models != 1)} under {len(found.names)} name{'s' * (len(found.names) != 1)}; "
-        f"{counts['left out']} settings left out, {counts['differs']} differ, {counts['secret']} secrets not copied"
+        f"{where}{_counted(models, 'model')} under {_counted(len(found.names), 'name')}; "
+        f"left out: {counts['left out']}, differ: {counts['differs']}, "
+        f"{_counted(counts['secret'], 'secret')} not copied"
     )
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"

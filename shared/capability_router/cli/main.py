@@ -19,6 +19,7 @@ COMMANDS = {
     "explain": "capability_router.cli.explain:explain",
     "import": "capability_router.cli.imports:imports",
     "ledger": "capability_router.cli.ledger:ledger",
+    "rehearse": "capability_router.cli.rehearse:rehearse",
     "report": "capability_router.cli.report:report",
     "simulate": "capability_router.cli.simulate:simulate",
     "status": "capability_router.cli.status:status",

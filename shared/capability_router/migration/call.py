@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from capability_router.migration.note import Notes
 from capability_router.migration.provider import Door, Named, door, own_keys
+from capability_router.migration.remarks import AUTO
 from capability_router.migration.source import Place
 from capability_router.migration.variables import Variables, named, put, refers
 
@@ -47,7 +48,7 @@ class Caller:
         base = params.get("api_base") or params.get("base_url")
         if found.own_protocol and base:
             self._notes.left_out(
-                (*place, "api_base"), f"a {name.provider} API at an address of one's own can't be named in a file",
+                (*place, "api_base"), f"an address of one's own for {name.provider}'s API can't be named in a file",
                 "give its model object in code: models=[ChatModel(base_url=...), ...]",
             )  # fmt: skip
             return None
@@ -56,6 +57,9 @@ class Caller:
     def _unreachable(self, name: Named, place: Place) -> None:
         if not name.provider:
             self._notes.left_out((*place, "model"), "its name tells no provider", "write provider/model")
+            return
+        if name.provider == "auto_router":
+            self._notes.left_out((*place, "model"), *AUTO)
             return
         self._notes.left_out(
             (*place, "model"), "no client here reaches this provider by its name",

@@ -128,10 +128,12 @@ class _Work:
         for name in asked:
             if name not in groups and name not in self._aliases and name != ANY:
                 read += self._matched(name, patterns, name in models)
-        for pattern, place, _ in patterns:
-            if not any(star(pattern, name) is not None for name in asked):
-                todo = "name the models that are used: --model NAME, once for each"
-                self._notes.left_out((*place, "model_name"), "each model stands in the file here, no wildcards", todo)
+        for _, place, _ in patterns:
+            named = [each.group for each in read if each.place == place]
+            here = f"; this one stands for {', '.join(named)}" if named else ""
+            why = f"each model stands in the file here, no wildcards{here}"
+            todo = f"name {'others' if named else 'the models'} that are used: --model NAME, once for each"
+            self._notes.left_out((*place, "model_name"), why, todo)
         self.deployments = [replace(each, id=id) for each, id in zip(read, ids(read), strict=True)]
 
     def _read(self, item: Any, place: Place, name: str = "") -> Deployment | None:

@@ -12,7 +12,7 @@ _ENTITY: Remark = (
 )
 _FAULTS: Remark = ("what follows from each fault is one table here", "read docs/faults.md; `retry` sets how often")
 _TABLE: Remark = ("when a model is left alone is decided by `health` for all faults alike", "see docs/reliability.md")
-_AUTO: Remark = (
+AUTO: Remark = (
     "LiteLLM's routers by content are not carried over",
     "policy: adaptive chooses by what a request needs and what models cost (docs/policies.md)",
 )
@@ -55,10 +55,10 @@ DEPLOYMENT: dict[str, Remark] = {
     "aws_role_name": ("roles are taken up by AWS' own configuration", "set AWS_ROLE_ARN or a profile"),
     "configurable_clientside_auth_params": _KEYS,
     "silent_model": ("copies of the traffic for another model need a budget", "shadow: {..., execute, budget_usd}"),
-    "auto_router_config": _AUTO, "auto_router_config_path": _AUTO, "auto_router_default_model": _AUTO,
-    "auto_router_embedding_model": _AUTO, "complexity_router_config": _AUTO, "complexity_router_default_model": _AUTO,
-    "adaptive_router_config": _AUTO, "adaptive_router_default_model": _AUTO, "quality_router_config": _AUTO,
-    "quality_router_default_model": _AUTO,
+    "auto_router_config": AUTO, "auto_router_config_path": AUTO, "auto_router_default_model": AUTO,
+    "auto_router_embedding_model": AUTO, "complexity_router_config": AUTO, "complexity_router_default_model": AUTO,
+    "adaptive_router_config": AUTO, "adaptive_router_default_model": AUTO, "quality_router_config": AUTO,
+    "quality_router_default_model": AUTO,
     "tenant_id": ("a file holds no token provider", "give the model's object in code"),
     "client_id": ("a file holds no token provider", "give the model's object in code"),
     "azure_scope": ("a file holds no token provider", "give the model's object in code"),
@@ -111,7 +111,7 @@ ROUTER: dict[str, Remark] = {
     "debug_level": ("Python's logging decides", "logging.getLogger('capability_router')"),
     "set_verbose": ("Python's logging decides", "logging.getLogger('capability_router')"),
     "ignore_invalid_deployments": ("what can't be used is told by `capability-router check`", ""),
-    "auto_router_capability_limit": _AUTO,
+    "auto_router_capability_limit": AUTO,
     "fallback_access_check": _KEYS, "fallback_budget_check": _KEYS,
 }  # fmt: skip
 """Key of router_settings, or a keyword of litellm.Router -> remark."""

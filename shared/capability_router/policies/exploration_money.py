@@ -23,6 +23,10 @@ class ExplorationMoney(Protocol):
         """What may be spent now."""
         ...
 
+    def wants(self, amount: int) -> None:
+        """There is less than so much, and it would be spent."""
+        ...
+
     def took(self, amount: int, now: float) -> bool:
         """Spend so much; False = it is not there any more (others may have been quicker since `left`)."""
         ...
@@ -41,6 +45,9 @@ class OwnMoney:
         with self._lock:
             self._turn(now)
             return self._most - self._spent
+
+    def wants(self, amount: int) -> None:
+        """See ExplorationMoney; there is no more to be had."""
 
     def took(self, amount: int, now: float) -> bool:
         """See ExplorationMoney."""
@@ -73,7 +80,7 @@ class SharedMoney(Lasting):
 
     def __init__(self, room: BudgetRoom, owner: str, most: int, unix: Callable[[], float]) -> None:
         self._room, self._budget, self._most, self._unix = room, f"exploration|{owner}", most, unix
-        self._spent = self._told = self._lent = self._number = 0
+        self._spent = self._told = self._lent = self._least = self._number = 0
         self._day, self._until = -1, 0.0
         self.after_fork()
         watch(self)
@@ -82,6 +89,11 @@ class SharedMoney(Lasting):
         """See ExplorationMoney."""
         with self._lock:
             return self._here(now)
+
+    def wants(self, amount: int) -> None:
+        """See ExplorationMoney; the next loan is of so much at least, if the day has it."""
+        with self._lock:
+            self._least = min(self._least or amount, amount)
 
     def took(self, amount: int, now: float) -> bool:
         """See ExplorationMoney."""
@@ -98,7 +110,7 @@ class SharedMoney(Lasting):
         """Tell what was spent, and borrow for the next 30 s; `final`: give all back. Raises StoreError."""
         with self._asking:
             with self._lock:
-                if not final and self._spent == self._told and now < self._until - LEASE_S / 2:
+                if not final and self._spent == self._told and not self._least and now < self._until - LEASE_S / 2:
                     return
             day = int(self._unix() // DAY_S)
             if day != self._day:
@@ -111,9 +123,10 @@ class SharedMoney(Lasting):
     def _ask(self, now: float, wish: int, *, final: bool) -> None:
         starts, self._number = self._day * DAY_S, self._number + 1
         pot = Pot(self._budget, str(self._day), self._most, starts, starts + DAY_S)
-        spent = self._spent
+        with self._lock:
+            spent, least, self._least = self._spent, 0 if final else self._least, 0
         grant = self._room.claim(
-            Claim(pot, self._holder, spent, wish=wish, lease_s=LEASE_S, final=final, number=self._number)
+            Claim(pot, self._holder, spent, least=least, wish=wish, lease_s=LEASE_S, final=final, number=self._number)
         )
         with self._lock:
             self._told, self._lent, self._until = spent, grant.lent, 0.0 if final else now + LEASE_S
@@ -122,4 +135,4 @@ class SharedMoney(Lasting):
         """The loan is the parent's."""
         self._lock, self._asking = Lock(), Lock()
         self._holder, self._number = uuid4().hex, 0
-        self._day, self._spent, self._told, self._lent, self._until = -1, 0, 0, 0, 0.0
+        self._day, self._spent, self._told, self._lent, self._least, self._until = -1, 0, 0, 0, 0, 0.0

@@ -53,13 +53,15 @@ class Explorer:
             return PICKED
         (score, _), first = ranked[0]
         lowest = score - ERRORS * first.error
-        able = [
-            at
+        extra = {
+            at: row.cost_pico - pick
             for at, ((reached, _), row) in enumerate(ranked)
-            if at and not row.held and row.cost_pico is not None and row.cost_pico - pick <= left
-            and reached + ERRORS * row.error > lowest
-        ]  # fmt: skip
+            if at and not row.held and row.cost_pico is not None and reached + ERRORS * row.error > lowest
+        }
+        able = [at for at, more in extra.items() if more <= left]
         if not able:
+            if extra:
+                self._money.wants(min(extra.values()))
             return PICKED
         drawn = place(f"request\x1f{request_id}", "exploration", self._seed)
         if drawn >= self._share:

@@ -44,6 +44,13 @@ def test_json_is_the_plan(config: Path) -> None:
     assert plan["refusals"][0]["rule"] == "context_window"
 
 
+def test_a_tag_may_be_required(tmp_path: Path) -> None:
+    path = tmp_path / "router.yaml"
+    path.write_text(CONFIG.replace("{id: large,", "{id: large, tags: [group, eu],"))
+    assert run(path, "hello", "--require-tag", "group", "--require-tag", "eu").output.startswith("large")
+    assert run(path, "hello", "--require-tag", "us").exit_code == 1
+
+
 def test_tools_and_images_are_needs(config: Path, tmp_path: Path) -> None:
     tools = tmp_path / "tools.json"
     tools.write_text(json.dumps([{"type": "function", "function": {"name": "add", "parameters": {}}}]))

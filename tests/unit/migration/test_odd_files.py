@@ -114,6 +114,17 @@ def test_names_that_nobody_knows_are_told_with_the_nearest(tmp_path: Path) -> No
         imported(path, models=["groq/x"])
 
 
+def test_a_wildcard_for_everything_and_a_router_by_content_are_told(tmp_path: Path) -> None:
+    every = {"model_name": "*", "litellm_params": {"model": "*"}}
+    smart = {"model_name": "smart", "litellm_params": {"model": "auto_router/complexity_router"}}
+    path = written(tmp_path, {"model_list": [every, GOOD, smart], "router_settings": {"default_fallbacks": ["chat"]}})
+    notes = {note.what: note.told() for note in imported(path).notes}
+    assert notes["model_list[0].model_name"].endswith("name the models that are used: --model NAME, once for each")
+    assert "policy: adaptive" in notes["model_list[2].litellm_params.model"]
+    found = imported(path, models=["groq/llama-3.3-70b-versatile"])
+    assert found.settings["models"][1]["model"] == "groq:llama-3.3-70b-versatile"
+
+
 def test_json_tells_settings_names_variables_and_notes(tmp_path: Path) -> None:
     path = written(tmp_path, {"model_list": [GOOD], "general_settings": {"master_key": "sk-1"}})
     told = json.loads(CliRunner().invoke(main, ["import", "litellm", str(path), "--json"]).stdout)

@@ -130,3 +130,19 @@ def test_who_finds_the_money_gone_asks_the_pick(tmp_path: Path) -> None:
     assert outcome is not None
     assert outcome.model == "a"
     assert not outcome.reason.startswith("tried")
+
+
+def test_what_a_trial_would_cost_is_asked_for_where_there_is_less(tmp_path: Path) -> None:
+    """A process is lent a part of the day's money, which may be less than the cheapest trial costs."""
+    made, wanted = router(tmp_path, price=100.0, exploration=1.0, exploration_usd_per_day=0.01), list[int]()
+
+    class Lent(OwnMoney):
+        def wants(self, amount: int) -> None:
+            wanted.append(amount)
+
+    assert made.planner.explorer is not None
+    made.planner.explorer._money = Lent(1)
+    plan = made.explain(Request(("hello",), id="x"))
+    costs = {c.id: c.cost_usd or 0.0 for c in plan.candidates}
+    assert plan.chosen.id == "a"
+    assert wanted == [round((min(costs["b"], costs["c"]) - costs["a"]) * 1e12)]

@@ -69,14 +69,18 @@ def page_of(
     body += _sections(traffic, against, strongest) if traffic.requests else [_empty()]
     if left := told_omitted(traffic.omitted):
         body.append(section("Left out", "", said(f"{left}.")))
+    return document(title, _HATCH, *body, element("footer", _FOOTER))
+
+
+def document(title: str, *parts: Markup) -> str:
+    """A self-contained page of these parts: the style is in it, nothing is loaded, no script may run."""
     head = join(
         Markup('<meta charset="utf-8">'),
         Markup('<meta name="viewport" content="width=device-width, initial-scale=1">'),
         Markup(f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'),
         element("title", title), element("style", Markup(_STYLE.read_text(encoding="utf-8"))),
     )  # fmt: skip
-    main = element("main", *body, element("footer", _FOOTER))
-    return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head><body>{_HATCH}{main}</body></html>\n'
+    return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head><body>{element("main", *parts)}</body></html>\n'
 
 
 def _empty() -> Markup:

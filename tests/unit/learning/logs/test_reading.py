@@ -370,3 +370,13 @@ def test_what_is_no_utf8_and_what_has_no_outcome_is_told(tmp_path: Path) -> None
     (tmp_path / "t.csv").write_bytes("model,score,prompt\na,1,é\n".encode("latin-1"))
     log = read([tmp_path / "t.csv", lines(tmp_path / "t.jsonl", {"id": "x", "prompt": "p", "outcomes": {}})])
     assert reasons(log) == {"letters that are not UTF-8, in lines": 1, "requests without outcomes": 1}
+
+
+def test_a_parquet_file_whose_texts_are_no_unicode_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    table = pyarrow.table({"model": ["a"], "score": [1.0], "prompt": ["a marked word"]})
+    parquet.write_table(table, tmp_path / "t.parquet", compression="none", use_dictionary=False)
+    damaged = (tmp_path / "t.parquet").read_bytes().replace(b"a marked word", b"a marked w\xffrd")
+    (tmp_path / "t.parquet").write_bytes(damaged)
+    log = read([tmp_path / "t.parquet"])
+    assert (log.rows, reasons(log)) == ([], {"the rest of a file that breaks off or is damaged": 1})
