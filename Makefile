@@ -10,7 +10,7 @@ PINS := --upgrade --universal --python-version 3.11 --no-emit-index-url --no-emi
 # tracing) and the real clients' errors. The core imports no framework, so its tests are run once, by `make test`.
 FRAMEWORK_TESTS := tests/adapters tests/unit/faults/test_real_clients.py
 
-.PHONY: demo test test-lowest test-highest figures bench mutants peers check lint types arrows constraints constraints-lowest clean
+.PHONY: demo test test-lowest test-highest test-backends figures bench mutants peers check lint types arrows constraints constraints-lowest clean
 
 demo: .venv/.demo-installed
 	$(BIN)/python -m examples.demo --out demo-output
@@ -49,6 +49,18 @@ types: .venv/.test-installed
 
 arrows: .venv/.test-installed
 	$(BIN)/lint-imports
+
+# The products that show traces, run for real; large, so not part of `make test`. Prometheus is its own program (apt-get install prometheus).
+test-backends: .venv-backends/.installed
+	CAPABILITY_ROUTER_BACKENDS=1 .venv-backends/bin/python -m pytest tests/backends $(PYTEST_ARGS)
+
+.venv-backends/.installed: pyproject.toml .venv/.demo-installed
+	rm -rf .venv-backends .venv-phoenix
+	$(UV) venv --quiet --python $(BIN)/python .venv-backends
+	$(UV) pip install --prerelease allow --python .venv-backends/bin/python --editable ".[all]" --group backends
+	$(UV) venv --quiet --python $(BIN)/python .venv-phoenix
+	$(UV) pip install --python .venv-phoenix/bin/python "arize-phoenix>=20.26"
+	@touch $@
 
 .venv/.demo-installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -132,6 +132,8 @@ class RoutedCall:
         attempts = Attempts(self._model.children, self._call, traced, self._config, on_partial=on_partial)
         self._attempts = attempts
         self._run = router.start(request, attempts, again=partial(self._unheard, type(traced)))
+        if self._run.caller is not None:
+            self._run.caller.asks(self._model.children, traced.handlers, traced.run_id)
         return self._run
 
     def _unheard(self, kind: type[ChainRun]) -> Attempts:

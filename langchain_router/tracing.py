@@ -29,6 +29,7 @@ from capability_router.execution.effects import Launch
 from capability_router.plan import Plan
 from capability_router.request import Outcome
 from langchain_router.attempts.fault_notes import add_metadata, tracers_of
+from langchain_router.observed import observe
 from langchain_router.runs import RUNS, given, without_runs
 
 ManagerT = TypeVar("ManagerT", CallbackManager, AsyncCallbackManager)
@@ -193,6 +194,7 @@ def note(run: ChainRun, facts: Mapping[str, Any]) -> None:
         traced = tracer.run_map.get(str(run.run_id))
         if traced is not None:
             add_metadata(traced, facts)
+    observe(run.handlers, run.run_id, facts)
 
 
 def chain_name(parent: BaseCallbackManager, config: RunnableConfig) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from capability_router.catalog.card import ModelCard
@@ -15,7 +16,10 @@ from capability_router.errors import ConfigError
 from capability_router.settings.settings import Settings
 from capability_router.settings.source import read
 
-__all__ = ["Settings", "load"]
+__all__ = ["SILENT", "Settings", "load"]
+
+SILENT: Mapping[str, Any] = MappingProxyType({"jsonl": None, "log": False, "otel": False, "hashed_words": False})
+"""As `telemetry`, laid over a configuration that is only looked at: nothing is written, no extra is needed for it."""
 
 
 def load(

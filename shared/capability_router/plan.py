@@ -70,7 +70,8 @@ class Plan:
 
     `input_tokens`: before what is particular about a model. `output_tokens`: of one answer. `bucket`: what the text
     consists of, if what the models count for it is to be learned.
-    `canary`: whether the canary decided; None = there is none, or the request is pinned.
+    `canary`: whether the canary decided; None = there is none, or the request is pinned. `hardness`: how hard the
+    request looks, -0.15 to 0.15. `chances`: with exploration, of each model that could have been first.
     """
 
     request_id: str
@@ -87,6 +88,8 @@ class Plan:
     propensity: float = 1.0
     bucket: str = ""
     canary: bool | None = None
+    hardness: float = 0.0
+    chances: tuple[tuple[str, float], ...] = ()
 
     @property
     def chosen(self) -> Candidate:
@@ -101,10 +104,12 @@ class Plan:
             "schema_version": SCHEMA_VERSION, "request_id": self.request_id, "policy": self.policy,
             "chosen": self.candidates[0].id if self.candidates else None, "reason": self.reason,
             "input_tokens": self.input_tokens, "output_tokens": self.output_tokens, "task": self.task,
+            "hardness": round(self.hardness, 6), "bucket": self.bucket,
             "needs": list(self.needs), "settings": dict(self.settings), "propensity": self.propensity,
             "candidates": [c.to_dict() for c in self.candidates],
             "refusals": [r._asdict() for r in self.refusals], "notes": list(self.notes),
             **({} if self.canary is None else {"canary": self.canary}),
+            **({"chances": dict(self.chances)} if self.chances else {}),
         }  # fmt: skip
 
     def to_json(self) -> str:
@@ -121,16 +126,19 @@ class Plan:
     def _repr_html_(self) -> str:
         """For notebooks: what `render` shows, in the colours around it."""
         head, size = _head(self)
-        ranking = _ranking(self.candidates)._repr_html_() if self.candidates else ""
+        ranking = _ranking(self.candidates, terms=True)._repr_html_() if self.candidates else ""
         named = Table("not eligible", "rule", "why", rows=self.refusals)
         refused = named._repr_html_() if self.refusals else ""
         notes = "".join(f"<div>note: {escape(printable(note))}</div>" for note in self.notes)
         told = f"<div><b>{escape(printable(head))}</b></div><div>{escape(printable(size))}</div>"
         return f"<div>{told}{ranking}{refused}{notes}</div>"
 
-    def render(self, width: int | None = None) -> str:
-        """A table for a person: the ranking, then why not each other model; in lines of at most `width`."""
-        ranking = ["", *_ranking(self.candidates).lines(width)] if self.candidates else []
+    def render(self, width: int | None = None, *, terms: bool = True) -> str:
+        """A table for a person: the ranking, then why not each other model; in lines of at most `width`.
+
+        `terms`: of each score but the first, as remarks.
+        """
+        ranking = ["", *_ranking(self.candidates, terms).lines(width)] if self.candidates else []
         above, below = ([line for text in told for line in folded(text, width)] for told in (_head(self), _tail(self)))
         return "\n".join([*above, *ranking, *below])
 
@@ -152,17 +160,17 @@ def _head(plan: Plan) -> tuple[str, str]:
     return chosen, f"{size}, task {plan.task}"
 
 
-def _ranking(candidates: Sequence[Candidate]) -> Table:
+def _ranking(candidates: Sequence[Candidate], terms: bool) -> Table:
     head = ("", "model", "score", "quality", "cost", "latency", "queue", "remark")
-    return Table(*head, rows=(_row(i, c) for i, c in enumerate(candidates, 1)), fold=(1, 7), spare=(6, 2))
+    return Table(*head, rows=(_row(i, c, terms) for i, c in enumerate(candidates, 1)), fold=(1, 7), spare=(6, 2))
 
 
-def _row(rank: int, c: Candidate) -> tuple[str, ...]:
+def _row(rank: int, c: Candidate, terms: bool) -> tuple[str, ...]:
     return (
         str(rank), c.id, _figure(c.score), "?" if c.quality is None else f"{c.quality:.3f}",
         "?" if c.cost_usd is None else f"${c.cost_usd:.6f}",
         "?" if c.latency_s is None else f"{c.latency_s:.2f} s", f"{c.queue_s:.2f} s",
-        c.held or ("chosen" if rank == 1 else _terms(c)),
+        c.held or ("chosen" if rank == 1 else _terms(c) if terms else ""),
     )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ COMMANDS = {
     "import": "capability_router.cli.imports:imports",
     "ledger": "capability_router.cli.ledger:ledger",
     "rehearse": "capability_router.cli.rehearse:rehearse",
+    "replay": "capability_router.cli.replay:replay",
     "report": "capability_router.cli.report:report",
     "simulate": "capability_router.cli.simulate:simulate",
     "status": "capability_router.cli.status:status",

@@ -68,9 +68,7 @@ def train(
     for lot in lots:
         _check(lot.output, _IS_STATE, "no learned state")
     findings = [(lot, _compared(lot.rows, folds)) for lot in lots]
-    states = [
-        _kept(lot.output, lot.rows, log, found, anyway) for lot, found in findings if lot.output is not None
-    ]
+    states = [_kept(lot.output, lot.rows, log, found, anyway) for lot, found in findings if lot.output is not None]
     every = [finding for _, found in findings for finding in found]
     if plot is not None:
         _draw(plot, every)

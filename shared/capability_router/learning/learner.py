@@ -164,7 +164,13 @@ class Learner(Lasting):
 
     def judge(self, request: Request, believed: Sequence[tuple[str, float]], worth: Sequence[float]) -> list[Judged]:
         """Per model (id, quality believed without having learned), which counts for so many scored answers."""
-        seen, known, tenant = self._seen(request), self.quality, request.routing.tenant
+        return self.judged(self._seen(request), request.routing.tenant, believed, worth)
+
+    def judged(
+        self, seen: Traits, tenant: str, believed: Sequence[tuple[str, float]], worth: Sequence[float]
+    ) -> list[Judged]:  # fmt: skip
+        """The same for what was seen of a tenant's request."""
+        known = self.quality
         quality, errors, tokens = known.expect(seen, believed, worth)
         binds = known.tenants.bind(tenant)
         before = self._before(seen, believed, worth) if binds else believed

@@ -28,12 +28,16 @@ class Exploring(Protocol):
 
 
 class Explored(NamedTuple):
-    """The place in the ranking of the model to try, 0 = the pick; the chance of this choice; its extra cost; why."""
+    """The place in the ranking of the model to try, 0 = the pick; the chance of this choice; its extra cost; why.
+
+    `chances`: of each model that could have been first; () = the pick alone could.
+    """
 
     at: int
     propensity: float
     extra_pico: int = 0
     reason: str = ""
+    chances: tuple[tuple[str, float], ...] = ()
 
 
 PICKED = Explored(0, 1.0)
@@ -63,11 +67,13 @@ class Explorer:
             if extra:
                 self._money.wants(min(extra.values()))
             return PICKED
+        each = self._share / len(able)
+        chances = ((first.card.id, 1.0 - self._share), *((ranked[at][1].card.id, each) for at in able))
         drawn = place(f"request\x1f{request_id}", "exploration", self._seed)
         if drawn >= self._share:
-            return Explored(0, 1.0 - self._share)
+            return Explored(0, 1.0 - self._share, chances=chances)
         at = able[int(drawn / self._share * len(able))]
-        return _exploring(ranked, at, self._share / len(able))
+        return _exploring(ranked, at, each)._replace(chances=chances)
 
     def pays(self, explored: Explored, now: float) -> bool:
         """Spend what this trial costs beyond the pick, before it is made; False = threads since have spent the rest."""

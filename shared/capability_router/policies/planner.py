@@ -213,6 +213,7 @@ class Planner:
             tuple(_candidates(ranked, learned, found.input_tokens, sizing)),
             tuple(eligible.refusals), reason, found.input_tokens, found.output_tokens, found.task, _needs(request),
             eligible.notes, judged.settings, drawn.propensity, "" if request.media or request.model else found.bucket,
+            hardness=found.hardness, chances=drawn.chances,
         )  # fmt: skip
         return Decision(plan, scene, drawn)
 

@@ -53,7 +53,7 @@ def decision_record(
         "input_tokens": outcome.usage.input_tokens, "output_tokens": outcome.usage.output_tokens,
         "cost_usd": None if outcome.cost_pico is None else outcome.cost_pico / 1e12,
         "cost_pico": outcome.cost_pico,
-        "request": _asked(request), "basis": basis._asdict(),
+        "request": _asked(request), "terms": _terms(request), "basis": basis._asdict(),
         "attempts": [attempt.to_dict() for attempt in outcome.attempts], "plan": plan.to_dict(),
         **trial,
     }  # fmt: skip
@@ -67,6 +67,17 @@ def _asked(request: Request) -> dict[str, Any]:
         "in_tool_loop": request.in_tool_loop, "max_tokens": request.max_tokens, "answers": request.answers,
         "service": request.service,
     }  # fmt: skip
+
+
+_BINDING = (
+    "pin", "allow", "deny", "require_tags", "regions", "retention", "training", "quality_target", "max_cost_usd",
+)  # fmt: skip
+
+
+def _terms(request: Request) -> dict[str, Any]:
+    """What the caller's terms ask of a decision, beside who he is; what they don't say is left out."""
+    said = ((name, getattr(request.routing, name)) for name in _BINDING)
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in said if value not in (None, ())}
 
 
 def shadow_record(request_id: str, outcome: Outcome, *, at: float, router: str) -> dict[str, Any]:

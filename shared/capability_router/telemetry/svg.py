@@ -98,7 +98,7 @@ class Frame:
 
 
 def time_axis(frame: Frame, spelt: Callable[[float], str] | None = None) -> Markup:
-    """Ticks and grid lines along the bottom: times of the day or days, UTC, or as they are `spelt`."""
+    """Ticks and grid lines along the bottom: times of the day or days, UTC, or as `spelt` has them."""
     marks, step = clock_ticks(frame.begin_s, frame.end_s, max(int(frame.width / 95), 2))
     lines = [rule(frame.x(t), frame.top, frame.x(t), frame.bottom, "grid") for t in marks]
     labels = [_time_label(frame, t, spelt(t) if spelt else clock_label(t, step)) for t in marks]
@@ -138,11 +138,6 @@ def clock_ticks(begin_s: float, end_s: float, most: int = 8) -> tuple[list[float
     step = clock_step(end_s - begin_s, most)
     first = math.ceil(begin_s / step - 1e-9)
     return [step * i for i in range(first, math.floor(end_s / step + 1e-9) + 1)], step
-
-
-def time_ticks(end_s: float, about: int = 8) -> list[float]:
-    """Round times from 0 to `end_s`: whole seconds, minutes, hours, days."""
-    return clock_ticks(0.0, end_s, about)[0]
 
 
 def clock_label(unix: float, step: float) -> str:

@@ -74,7 +74,19 @@ SCRIPTS: dict[str, tuple[dict[str, list[str]], dict[str, Any], Request]] = {
     ),
     "priced": ({"a": ["ok"]}, {"cards": {"a": {"price": PRICE}}}, Request(("one", "two"))),
     "hashed": ({"a": ["ok"]}, {"telemetry": {"hashed_words": True}}, Request(("one", "two"))),
+    "none meets the terms": ({"a": ["ok"]}, {}, Request(("x",))),
+    "exploring": (
+        {"a": ["ok"], "b": ["ok"]},
+        {"policy": {"name": "adaptive", "state": "state.json", "exploration": 0.5, "seed": 1}},
+        Request(("x",)),
+    ),
 }
+TERMS: dict[str, dict[str, Any]] = {
+    "none meets the terms": {
+        "pin": "a", "allow": ["a"], "deny": ["b"], "require_tags": ["prod"], "quality_target": 0.9,
+        "max_cost_usd": 0.01, "data": {"regions": ["eu"], "retention": "zero", "training": False},
+    },
+}  # fmt: skip
 
 
 def written(name: str) -> list[dict[str, Any]]:
@@ -88,7 +100,7 @@ def _records(name: str, scripts: Any, settings: Mapping[str, Any], request: Requ
     router.add_sink(kept.append)
     try:
         with routing(tenant="acme", tags=["x"], session="s", task="chat"):
-            ask(router, replace(request, id="r1", routing=current_routing()))
+            ask(router, replace(request, id="r1", routing=current_routing().merged(TERMS.get(name, {}))))
         router.feedback("r1", 0.5)
     except RouterError:
         assert name.startswith("none")
@@ -139,6 +151,21 @@ def test_a_langchain_calls_line_is_what_the_schema_says_and_has_no_text() -> Non
     assert "the answer" not in json.dumps(record)
     assert "the question" not in json.dumps(record)
     llm.router.close()
+
+
+def test_what_the_terms_ask_is_told_and_what_they_do_not_say_is_left_out() -> None:
+    assert written("answered")[0]["terms"] == {}
+    assert written("none meets the terms")[0]["terms"] == {
+        "pin": "a", "allow": ["a"], "deny": ["b"], "require_tags": ["prod"], "regions": ["eu"], "retention": "zero",
+        "training": False, "quality_target": 0.9, "max_cost_usd": 0.01,
+    }  # fmt: skip
+
+
+def test_the_chances_of_all_that_could_have_been_first_are_told() -> None:
+    plan = written("exploring")[0]["plan"]
+    assert plan["chances"] == {"a": 0.5, "b": 0.5}
+    assert plan["chances"][plan["chosen"]] == plan["propensity"]
+    assert "chances" not in written("answered")[0]["plan"]
 
 
 def test_texts_are_recorded_if_asked_for() -> None:

@@ -7,20 +7,11 @@ from functools import partial
 from typing import Any
 
 from capability_router.learning.logs.omissions import Omissions
-from capability_router.learning.logs.row import (
-    TOO_MANY,
-    Answer,
-    Row,
-    hold,
-    name_of,
-    number_of,
-    score_of,
-    tokens_of,
-    usd_of,
-)
+from capability_router.learning.logs.row import TOO_MANY, Answer, Row, hold
 from capability_router.learning.logs.seen import Seen, terms_of, without_text
 from capability_router.learning.logs.signed import Signed
 from capability_router.learning.logs.sketched import sketched
+from capability_router.learning.logs.values import name_of, number_of, score_of, tokens_of, usd_of
 from capability_router.learning.signs import Counted
 
 SCHEMA_VERSION = 1  # of decision records; telemetry/records.py writes them

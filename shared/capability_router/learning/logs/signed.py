@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from capability_router.learning.logs.omissions import Omissions
-from capability_router.learning.logs.row import TOO_MANY, hold, name_of
+from capability_router.learning.logs.row import TOO_MANY, hold
+from capability_router.learning.logs.values import name_of
 from capability_router.learning.signs import WEIGHTS, Counted
 
 MOST_MODELS = 64

@@ -7,9 +7,10 @@ from hashlib import blake2b
 from typing import Any
 
 from capability_router.learning.logs.omissions import Omissions
-from capability_router.learning.logs.row import Answer, Row, name_of, score_of, tokens_of, usd_of
+from capability_router.learning.logs.row import Answer, Row
 from capability_router.learning.logs.sample import AGAIN, Sample
 from capability_router.learning.logs.seen import Seen, terms_of, texts_of, with_text, without_text
+from capability_router.learning.logs.values import name_of, score_of, tokens_of, usd_of
 
 NEEDED = ("model", "score")
 """Columns without which a table teaches nothing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import groupby
 
 from capability_router.rehearsal.rehearsal import Rehearsal
@@ -13,6 +14,7 @@ from capability_router.telemetry.amounts import count, offset
 from capability_router.telemetry.markup import Markup, join
 from capability_router.telemetry.report.charts import latency_chart
 from capability_router.telemetry.report.figures import incidents
+from capability_router.telemetry.report.grid import chart
 from capability_router.telemetry.report.palette import Palette
 from capability_router.telemetry.report.rows import Decision, Rivals, Try
 from capability_router.telemetry.svg import WIDTH, Frame, bar, clipped, drawing, rule, time_axis, words
@@ -81,14 +83,14 @@ def _strip(lane: Lane, frame: Frame, seconds: float) -> Iterator[Markup]:
         if state:
             since, until = offset(at * seconds), offset((at + length) * seconds)
             told = f"{STATES[state]} from {since} to {until}"
-            yield bar(frame.left + at * wide, frame.top + 2 * _HALF, length * wide, _STRIP, state, told)
+            yield bar(frame.left + at * wide, frame.top + 2 * _HALF, length * wide, _STRIP, f"was-{state}", told)
         at += length
 
 
 def latencies_chart(found: Rehearsal, palette: Palette) -> Markup:
     """Each answered request; shaded where a model gave no answer."""
     rows = [_decision(found, row) for row in found.run.rows]
-    return latency_chart(rows, incidents(rows), palette, WIDTH, offset)
+    return chart(partial(latency_chart, rows, incidents(rows), palette, spelt=offset))
 
 
 def _decision(found: Rehearsal, row: Row) -> Decision:

@@ -9,9 +9,9 @@ from capability_router.rehearsal.row import WHYS
 from capability_router.rehearsal.shown.drawing import STATES, latencies_chart, timeline_chart
 from capability_router.rehearsal.shown.told import FIGURES, back_of, judgement, left_of, percent, when_of
 from capability_router.telemetry.amounts import count, money, seconds, share
+from capability_router.telemetry.document import document
 from capability_router.telemetry.markup import Markup, element, join
 from capability_router.telemetry.report.figures import percentile
-from capability_router.telemetry.report.page import document
 from capability_router.telemetry.report.palette import Palette
 
 _FOOTER = (
@@ -82,7 +82,7 @@ def _timeline(found: Rehearsal, palette: Palette) -> Markup:
 
 def _legend(states: Sequence[str]) -> Markup:
     def key(state: str) -> Markup:
-        swatch = element("rect", width=12, height=12, class_=state)
+        swatch = element("rect", width=12, height=12, class_=f"was-{state}")
         return element("li", element("svg", swatch, viewBox="0 0 12 12", aria_hidden="true"), STATES[state])
 
     return element("ul", *map(key, states), class_="legend") if states else Markup()
@@ -109,7 +109,7 @@ def _compared(found: Rehearsal) -> Markup:
 def _latency(found: Rehearsal, palette: Palette) -> Markup:
     slow = percentile(found.router.slow, 0.95)
     note = f"A dot is one answered request; a ring was answered by a fallback. In the faults' time P95 {seconds(slow)}."
-    return _section("Latency", note, _scroll(latencies_chart(found, palette), "Latency of each request"))
+    return _section("Latency", note, latencies_chart(found, palette))
 
 
 def _lost(found: Rehearsal) -> Markup:

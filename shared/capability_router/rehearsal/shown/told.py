@@ -15,7 +15,7 @@ from capability_router.rehearsal.summary import Share, Summary
 from capability_router.table import Table, folded, printable
 from capability_router.telemetry.amounts import count, money, offset, seconds, share
 from capability_router.telemetry.report.figures import percentile
-from capability_router.telemetry.svg import time_ticks
+from capability_router.telemetry.svg import clock_ticks
 
 USUAL, _WIDEST = 80, 132
 _LABEL = 11
@@ -153,7 +153,7 @@ def _timeline(found: Rehearsal, room: int) -> Iterator[str]:
 
 def _axis(length: float, columns: int) -> Iterator[str]:
     marks, names = [" "] * columns, [" "] * (columns + _LABEL)
-    for tick in time_ticks(length, 6):
+    for tick in clock_ticks(0.0, length, 6)[0]:
         at = min(int(tick / length * columns), columns - 1)
         word = offset(tick)
         start = _LABEL + at

@@ -38,16 +38,13 @@ def latency_chart(
     rows: Sequence[Decision], found: Sequence[Incident], palette: Palette, wide: float,
     spelt: Callable[[float], str] | None = None,
 ) -> Markup:  # fmt: skip
-    """Each answered request at its start and with its latency; the 95th percentile as a line.
-
-    `spelt`: how times are told, where they are not of the clock.
-    """
+    """Each answered request at its start and with its latency; the 95th percentile as a line. `spelt`: its times."""
     answered, big = [row for row in rows if row.model is not None], wide == WIDTH
     p95 = percentile([row.elapsed_s for row in answered], 0.95) or 0.0
     marks = ticks(max((row.elapsed_s for row in answered), default=1.0))
     begin, end = span(rows)
     frame = Frame(64 if big else 54, 14, wide - (152 if big else 64), 236, end, marks[-1], begin)
-    dots = (_latency_dot(row, frame, palette, big, spelt or time_of) for row in _thinned(answered, _DOTS[big]))
+    dots = (_latency_dot(row, frame, palette, big) for row in _thinned(answered, _DOTS[big]))
     line = rule(frame.left, frame.y(p95), frame.right, frame.y(p95), "limit")
     told = f"P95 {seconds(p95)}"
     said = words(frame.right + 8, frame.y(p95) + 4, told, "value")
@@ -55,7 +52,7 @@ def latency_chart(
         said = words(frame.right, frame.y(p95) - 5, told, "value", "end")
     described = f"{count(len(answered))} answered requests; 95 % within {seconds(p95)}."
     return drawing(
-        278, "Latency of each request over time", described, _bands(found, frame, told=big and spelt is None),
+        278, "Latency of each request over time", described, _bands(found, frame, told=big),
         value_axis(frame, marks, _seconds(marks[-1])), time_axis(frame, spelt), line, *dots, said, wide=wide,
     )  # fmt: skip
 
@@ -74,11 +71,9 @@ def _thinned(rows: Sequence[Decision], most: int) -> Sequence[Decision]:
     return [row for i, row in enumerate(rows) if i % every == 0 or id(row) in slowest]
 
 
-def _latency_dot(
-    row: Decision, frame: Frame, palette: Palette, big: bool, spelt: Callable[[float], str]
-) -> Markup:  # fmt: skip
+def _latency_dot(row: Decision, frame: Frame, palette: Palette, big: bool) -> Markup:
     kind = f"ring {palette.of(row.model)}" if row.fallback else palette.of(row.model)
-    told = f"{row.model}: {seconds(row.elapsed_s)} at {spelt(row.start_s)}" + (", a fallback" if row.fallback else "")
+    told = f"{row.model}: {seconds(row.elapsed_s)} at {time_of(row.start_s)}" + (", a fallback" if row.fallback else "")
     return dot(frame.x(row.start_s), frame.y(row.elapsed_s), 4.0 if big else 3.0, kind, told if big else "")
 
 

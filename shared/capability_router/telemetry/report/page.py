@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from capability_router.telemetry.amounts import brief, count, money, offset, seconds, share, stamp
 from capability_router.telemetry.decision_log import told_omitted
-from capability_router.telemetry.markup import Markup, element, join
+from capability_router.telemetry.document import document
+from capability_router.telemetry.markup import Markup, element
 from capability_router.telemetry.report.always import Savings
 from capability_router.telemetry.report.breakers import aways
 from capability_router.telemetry.report.charts import attempts_chart, latency_chart, told_incident
@@ -39,14 +39,7 @@ from capability_router.telemetry.report.traffic import Traffic
 TOLD = 20
 """Incidents, and spans of breakers, in words: the first."""
 _LANES = 12  # models with a lane of their own
-_STYLE = Path(__file__).with_name("page.css")
 _FOOTER = "Times are UTC. Costs include failed attempts. P50 and P95 are of answered requests."
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-_HATCH = Markup(
-    '<svg width="0" height="0" class="defs" aria-hidden="true"><defs><pattern id="hatch" width="5" height="5" '
-    'patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><line x1="0" y1="0" x2="0" y2="5" class="hatching"/>'
-    "</pattern></defs></svg>"
-)
 Records = Iterable[Mapping[str, Any]]
 
 
@@ -69,18 +62,7 @@ def page_of(
     body += _sections(traffic, against, strongest) if traffic.requests else [_empty()]
     if left := told_omitted(traffic.omitted):
         body.append(section("Left out", "", said(f"{left}.")))
-    return document(title, _HATCH, *body, element("footer", _FOOTER))
-
-
-def document(title: str, *parts: Markup) -> str:
-    """A self-contained page of these parts: the style is in it, nothing is loaded, no script may run."""
-    head = join(
-        Markup('<meta charset="utf-8">'),
-        Markup('<meta name="viewport" content="width=device-width, initial-scale=1">'),
-        Markup(f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'),
-        element("title", title), element("style", Markup(_STYLE.read_text(encoding="utf-8"))),
-    )  # fmt: skip
-    return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head><body>{element("main", *parts)}</body></html>\n'
+    return document(title, *body, element("footer", _FOOTER))
 
 
 def _empty() -> Markup:

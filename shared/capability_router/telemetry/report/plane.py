@@ -143,7 +143,7 @@ def _shape(point: Point, scales: _Scales, palette: Palette, *, told: bool) -> Ma
         return cross(x, y, "mark", said)
     error = _WHISKER * point.error
     whisker = rule(x, scales.y(point.quality - error), x, scales.y(point.quality + error), "whisker")
-    return join(whisker if error else "", dot(x, y, 6.5, "policy" if point.kind == "policy" else "policy hollow", said))
+    return join(whisker if error else "", dot(x, y, 6.5, "policy" if point.kind == "policy" else "policy open", said))
 
 
 _told = told
