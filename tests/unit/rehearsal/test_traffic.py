@@ -110,22 +110,21 @@ def test_a_hostile_log_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
     bad = [
         "not json", '{"kind": "decision"', "[]", "null", '{"kind": "decision", "schema_version": 99}',
         json.dumps({**decision(1), "at": 1e300}), json.dumps({**decision(1), "elapsed_s": -5}),
-        json.dumps({**decision(1), "at": float("nan")}), json.dumps({**decision(1), "at": 10**400}),
-        json.dumps(decision(1, tenant={"a": 1})), json.dumps(decision(1, tags="nightly")),
-        json.dumps({**decision(1), "output_tokens": -4}), json.dumps({**decision(1), "plan": ["?"]}),
+        json.dumps({**decision(1), "at": float("nan")}), json.dumps({**decision(1), "tenant": {"a": 1}}),
+        json.dumps({**decision(1), "plan": ["?"]}),
     ]  # fmt: skip
     odd = {
-        **decision(2),
-        "input_tokens": 1e11, "request": {"media": ["smell", 4], "turns": "many",
+        **decision(2, tenant=None, tags=None, session=None, stream=None, chain=None),
+        "input_tokens": 1e11, "plan": None, "request": {"media": ["smell", 4], "turns": "many",
         "max_tokens": True, "answers": 10**30, "service": "<script>\x1b[31m" + "x" * 9_999},
     }  # fmt: skip
-    strange = {**decision(3), "plan": {"needs": [1, "to fly", "tool_calling"], "refusals": [{}]}}
+    strange = {**decision(3), "plan": {"needs": [1, "to fly", "tool_calling"], "refusals": [{}, {"rule": None}]}}
     found = logged(log(tmp_path / "log", *bad, odd, strange), models=["a"])
     assert len(found.shapes) == 2
-    assert "13 lines could not be read" in found.notes[0]
+    assert "10 lines could not be read" in found.notes[0]
     first, second = found.shapes
     assert first.input_tokens == 10_000_000
-    assert (first.media, first.turns, first.max_tokens, first.tenant, first.stream) == ((), 1, None, "acme", False)
+    assert (first.media, first.turns, first.max_tokens, first.tenant, first.stream) == ((), 1, None, "", False)
     assert len(first.service) == 120
     assert first.service.isprintable()
     assert second.needs == Need.TOOL_CALLING
