@@ -1,4 +1,4 @@
-"""The approaches that are compared: each a policy of the product with settings that need nothing from the judged part."""
+"""The approaches that are compared: each a policy of the product, with settings from the other part alone."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ AS_GOOD = 0.95
 AIM = 0.96
 """Of the strongest model's mean score: what `adaptive` is told to keep, 0.95 and a hundredth to be safe."""
 SETTINGS: Mapping[str, Any] = {
-    "deadline_s": 60.0, "timeouts": {"first_token": 12.0},
+    "deadline_s": 120.0, "timeouts": {"first_token": 12.0},
     "retry": {"wait": {"random_exponential": {"multiplier": 0.5, "max": 8}}},
 }  # fmt: skip
 """The same for all of them."""

@@ -1,4 +1,4 @@
-"""A provider that gives each question the answer that was recorded, at its model's speed and price, and has bad hours."""
+"""A provider that gives the recorded answers at its model's speed and price, and is away at times."""
 
 from __future__ import annotations
 

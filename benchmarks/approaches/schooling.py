@@ -1,4 +1,4 @@
-"""What `adaptive` knows beforehand: learned from the other part of the questions, as `capability-router train` does it."""
+"""What `adaptive` knows beforehand: learned from the other part of the questions as `train` learns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The real router in virtual time, over providers that answer as it was recorded; what came of each request is noted."""
+"""The real router in virtual time over providers that answer as was recorded; what came of each request is noted."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ class Workload:
             yield self._put(0.0, READ if question.id in long else question.kind, question, chance)
 
     def means(self, kind: str = "") -> dict[str, tuple[float, float, float]]:
-        """Per model of the part to learn from: mean score, tokens in, tokens out; of one kind, or as the mix has them."""
+        """Per model of the part to learn from: mean score, tokens in and out; of one kind, or of the mix."""
         shares = self.mix.shares if not kind else {kind: 1.0}
         found = {}
         for model in self.models:
