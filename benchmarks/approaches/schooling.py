@@ -36,8 +36,11 @@ def _row(posed: Posed, models: list[str]) -> dict[str, object]:
     }  # fmt: skip
 
 
+_open = cache(Learner.open)
+
+
 @contextmanager
 def read_once() -> Iterator[None]:
     """A state file is read once for all runs of this process: two seconds each, and nothing is learned in them."""
-    with patch.object(Learner, "open", cache(Learner.open)):
+    with patch.object(Learner, "open", _open):
         yield
