@@ -21,7 +21,7 @@ GOOD_ENOUGH = 0.85
 AS_GOOD = 0.95
 """Of the best model's mean score of a kind: what is asked of a kind's model where rules are fitted to the log."""
 AIM = 0.98
-"""Of the strongest model's mean score: what `adaptive` is told to keep. 0.95 is asked of it, and to be above the rules."""
+"""Of the strongest model's mean score: what `adaptive` is told to keep; 0.95 is asked of it."""
 UNSET = "adaptive, no settings"
 UNLIMITED = 1_000_000
 SETTINGS: Mapping[str, Any] = {

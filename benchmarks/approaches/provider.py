@@ -41,14 +41,16 @@ def outages(models: Sequence[str], seed: int, length_s: float) -> list[Outage]:
 
 
 class Recorded(Provider):
-    """Prices are picodollars per token; `above`: the same beyond so many input tokens."""
+    """Prices are picodollars per token; `above`: the same beyond so many input tokens. `hurry` times as fast."""
 
-    def __init__(self, member: Member, away: Sequence[Outage], seed: int, spread: float = SPREAD) -> None:
+    def __init__(
+        self, member: Member, away: Sequence[Outage], seed: int, spread: float = SPREAD, hurry: float = 1.0
+    ) -> None:  # fmt: skip
         spells = [Spell(0.0, "fair")]
         for outage in away:
             spells += [Spell(outage.since, outage.kind), Spell(outage.until, "fair")]
         super().__init__(member.name, spells, _pico(*member.price), tells_early=False)
-        self.member, self.seed, self.spread = member, seed, spread
+        self.member, self.seed, self.spread, self.hurry = member, seed, spread, hurry
         self.above = None if member.above is None else (member.above[0], _pico(*member.above[1:]))
         self.refused = 0
         self._taken: deque[float] = deque()
@@ -70,7 +72,7 @@ class Recorded(Provider):
         chance, speed = Random(f"{self.seed} {self.name} {asked}"), self.member.speed
         first = speed.ttft_s * exp(self.spread * chance.gauss(0.0, 1.0)) + tokens[0] / PREFILL_PER_S
         writing = tokens[1] / speed.tokens_per_s * exp(self.spread * chance.gauss(0.0, 1.0))
-        return Script(first, first + writing, PIECES)
+        return Script(first / self.hurry, (first + writing) / self.hurry, PIECES)
 
     def _full(self, now: float) -> float:
         """Seconds until a call is taken again: no more than `rpm` in any minute."""
