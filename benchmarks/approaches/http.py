@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from benchmarks.approaches import schooling
 from benchmarks.approaches.approach import (
@@ -91,9 +91,13 @@ def _agreements(
     yield Agreement(f"{name}: answered by the same model", share, 1.0, 0.1, True)
     yield Agreement(f"{name}: answered", one.answered, other.answered, 0.01, True)
     yield Agreement(f"{name}: success of all", one.overall, other.overall, 0.02, True)
-    yield Agreement(f"{name}: USD per 1k requests", *(1e3 * s.usd_per_request for s in (one, other)), 0.1, False)
+    yield Agreement(f"{name}: USD per 1k requests", _usd(one), _usd(other), 0.1, False)
     for p, figures in (("P50", _p50), ("P95", _p95)):
         yield Agreement(f"{name}: {p}, s", figures(one), figures(other), 0.2, False)
+
+
+def _usd(of: Sheet) -> float:
+    return 1_000 * of.usd_per_request
 
 
 def _p50(of: Sheet) -> float:
@@ -105,7 +109,7 @@ def _p95(of: Sheet) -> float:
 
 
 def _providers(ground: Ground, approach: Approach, away: Sequence[Outage], seed: int) -> list[Recorded]:
-    members = [m._replace(rpm=UNLIMITED, speed=m.speed) for m in ground.members(approach.models)]
+    members = [m._replace(rpm=UNLIMITED) for m in ground.members(approach.models)]
     return [Recorded(m, [o for o in away if o.model == m.name], seed, hurry=HURRY) for m in members]
 
 
@@ -135,7 +139,8 @@ async def _real(
 
 async def _one(chat: ChatRouter, posed: Posed, began: float) -> Line:
     await asyncio.sleep(max(began + posed.at - time.monotonic(), 0.0))
-    sent, told = time.monotonic(), {}
+    sent = time.monotonic()
+    told: dict[str, Any] = {}
     try:
         with routing(tags=[posed.kind]):
             async for chunk in chat.astream(posed.text):
