@@ -34,10 +34,11 @@ def drawn(
         print(f"| {aim} | {usd.told('.2f')} | {_overall(sheets).told('.3f')} | {p95.told('.2f')} |")
     others = [_point(n, s) for n, s in found.items() if n not in (ADAPTIVE, UNSET, SINGLE)]
     single = _point("single model, as run", found[SINGLE])
-    note = f"Success of all requests. Blue: adaptive at quality targets {at and min(at)} to {max(at, key=float)} of "
-    note += "the strongest's. Grey: models without outages and limits. Crosses: other approaches."
+    note = f"Blue line: adaptive at quality targets {AIMS[0]:g} to {AIMS[-1]:g} of the strongest's (seeds {some.start}-"
+    note += f"{some.stop - 1}). Grey: models if never away. Crosses: other approaches."
     plane = Plane(
-        f"{name}, seeds {some.start}-{some.stop - 1}", note, list(_models(stands, some, length_s)), [], ranked,
+        f"{name}: success of all requests, seeds {seeds.start}-{seeds.stop - 1}", note,
+        list(_models(stands, some, length_s)), [], ranked,
         _point("adaptive, no settings", found[UNSET]), marks=[single, *others],
     )  # fmt: skip
     return frontiers([plane])
