@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.approaches import scatter
@@ -26,22 +26,22 @@ def measured(place: Place, seeds: range, plot: Path) -> int:
     """Print the rows and draw the picture; 1 where `adaptive` misses what is asked of its success somewhere."""
     cells: Cells = {(w, ladder): {name: [] for name in (SINGLE, *COMPARED)} for w in MIXES for ladder in LADDERS}
     tasks = [Task(*cell, name, seed, LENGTH_S) for cell, by in cells.items() for seed in seeds for name in by]
+    print(f"seeds {seeds.start}-{seeds.stop - 1}; / = by the single model's, - = less it, per seed\n")
+    print("| workload | prices | approach | cost / | success of answered / | of all - | P95 / |")
+    print("|---|---|---|---|---|---|---|")
     for task, sheet in carried_out(place, tasks):
-        cells[task.workload, task.ladder][task.approach].append(sheet)
-    requests = sum(sheet.requests for by in cells.values() for sheets in by.values() for sheet in sheets)
-    print(f"seeds {seeds.start}-{seeds.stop - 1}, {requests:,} requests in all; / = by the single model's, per seed\n")
-    print("\n".join(rows(cells)))
+        cell = task.workload, task.ladder
+        cells[cell][task.approach].append(sheet)
+        if len(cells[cell][ADAPTIVE]) == len(seeds):  # the last of its cell
+            print("\n".join(rows(cell, cells[cell])), flush=True)
     plot.write_text(scatter.drawn(cells, SINGLE, COMPARED), encoding="utf-8")
     return min(sum(_success(by).value < 0.95 for by in cells.values()), 1)
 
 
-def rows(cells: Cells) -> Iterator[str]:
-    """A line for each workload, ladder and approach."""
-    yield "| workload | prices | approach | cost / | success of answered / | of all - | P95 / |"
-    yield "|---|---|---|---|---|---|---|"
-    for (workload, ladder), by in cells.items():
-        for name in COMPARED:
-            yield f"| {workload} | {ladder} | {name} | {_row(by[name], by[SINGLE])} |"
+def rows(cell: Cell, by: Mapping[str, Sequence[Sheet]]) -> Iterator[str]:
+    """A line for each approach."""
+    for name in COMPARED:
+        yield f"| {cell[0]} | {cell[1]} | {name} | {_row(by[name], by[SINGLE])} |"
 
 
 def _row(own: Sequence[Sheet], one: Sequence[Sheet]) -> str:
