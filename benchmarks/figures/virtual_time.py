@@ -172,6 +172,8 @@ class Journey:
 class Simulation:
     """A router over a fleet. `run` carries out the requests of `asks` and returns when nothing is left to happen."""
 
+    journey = Journey
+
     def __init__(
         self, providers: list[Provider], seed: int, *, limits: Mapping[str, int] | None = None, **settings: Any
     ) -> None:  # fmt: skip
@@ -179,7 +181,7 @@ class Simulation:
         self.chance = Random(seed)
         self.providers = {provider.name: provider for provider in providers}
         self.clock = ManualClock()
-        entries = [_entry(provider, limits or {}) for provider in providers]
+        entries = [self.entry(provider, limits or {}) for provider in providers]
         settings.setdefault("retry", {"wait": {"exponential": {"multiplier": 0.25, "max": 4}}})
         self.router = Router(Registry(entries), clock=self.clock, **settings)
         self.witness = Witness(self.router)
@@ -218,6 +220,13 @@ class Simulation:
                 what()
         return self.witness
 
+    def entry(self, provider: Provider, limits: Mapping[str, int]) -> Entry:
+        """What the router is told of a provider."""
+        return _entry(provider, limits)
+
+    def refused(self, ask: Ask) -> None:
+        """No model is eligible for it."""
+
     def _next(self, coming: Any) -> None:
         ask = next(coming, None)
         if ask is not None:
@@ -226,9 +235,10 @@ class Simulation:
     def _arrive(self, ask: Ask) -> None:
         self.witness.asked += 1
         try:
-            journey = Journey(self, ask)
+            journey = self.journey(self, ask)
         except NoEligibleModel:
             self.witness.refused += 1
+            self.refused(ask)
             return
         self.journeys.add(journey)
         if ask.cancel_s is not None:

@@ -3,9 +3,10 @@
 Nothing is limited until something is seen. A refusal (429, 529) of one of more than four calls cuts the
 number to four fifths of what was in flight; answers at the limit raise it by one per round, as TCP does.
 When first tokens take twice as long as they use to while several calls are in flight, the queue is at the
-provider: then it is cut too. Waits in which the caller's own process was busy, or kept its event loop, don't
-count: then every token is seen late. It is never below four: what refuses so few is short of something else. Five
-minutes without a cut end the limit.
+provider: then it is cut too. A longer input takes longer to read, so a wait is compared with what is usual at its
+size (a straight line through the recent ones). Waits in which the caller's own process was busy, or kept its event
+loop, don't count: then every token is seen late. It is never below four: what refuses so few is short of something
+else. Five minutes without a cut end the limit.
 """
 
 from __future__ import annotations
@@ -21,13 +22,14 @@ _FORGOTTEN_S = 300.0
 class Bearing:
     """One candidate's learned limit of calls in flight; `limit` is infinite while none is known. Pure."""
 
-    __slots__ = ("_cut_at", "_fast", "_seen", "_slow", "limit", "why")
+    __slots__ = ("_cut_at", "_fast", "_seen", "_size", "_usual", "limit", "why")
 
     def __init__(self) -> None:
         self.limit = math.inf
         self.why = ""  # what it was learned from
         self._cut_at = -math.inf
-        self._fast = self._slow = 0.0
+        self._fast = self._size = 0.0  # of the newest calls: their waits and tokens
+        self._usual = _Usual()
         self._seen = 0
 
     def refused(self, in_flight: int, sent_at: float, now: float) -> None:
@@ -35,27 +37,53 @@ class Bearing:
         if in_flight > _LEAST and sent_at >= self._cut_at:
             self._cut(min(self.limit, in_flight) * _CUT, now, "refusals (429, 529) under load")
 
-    def answered(self, in_flight: int, ttft_s: float | None, sent_at: float, now: float) -> None:
-        """A call went well with so many in flight, itself included."""
+    def answered(self, in_flight: int, ttft_s: float | None, sent_at: float, now: float, tokens: int = 0) -> None:
+        """A call of so many tokens went well with so many in flight, itself included."""
         if self.limit < math.inf:
             if now - self._cut_at > _FORGOTTEN_S:
                 self.limit = math.inf
             elif in_flight >= self.limit - 1.0:
                 self.limit += 1.0 / self.limit
         if ttft_s is not None:
-            self._seen += 1
-            first = self._seen == 1
-            self._fast = ttft_s if first else self._fast + (ttft_s - self._fast) * _FAST
-            self._slow = ttft_s if first else self._slow + (ttft_s - self._slow) * _SLOW
+            self._waited(ttft_s, tokens)
             if in_flight > _LEAST and sent_at >= self._cut_at and self._late:
                 self._cut(min(self.limit, in_flight) * _LATE_CUT, now, "first tokens that came late under load")
 
+    def _waited(self, ttft_s: float, tokens: int) -> None:
+        self._seen += 1
+        first = self._seen == 1
+        self._usual.take(tokens, ttft_s, 1.0 if first else _SLOW)
+        self._fast += (ttft_s - self._fast) * (1.0 if first else _FAST)
+        self._size += (tokens - self._size) * (1.0 if first else _FAST)
+
     @property
     def _late(self) -> bool:
-        return self._seen >= _ENOUGH and self._fast > _LATE * self._slow + _LATE_BY_S
+        return self._seen >= _ENOUGH and self._fast > _LATE * self._usual.at(self._size) + _LATE_BY_S
 
     def _cut(self, limit: float, now: float, why: str) -> None:
         self.limit, self._cut_at, self.why = max(limit, float(_LEAST)), now, why
 
     def __repr__(self) -> str:
         return f"<Bearing {self.limit:.1f} at once>"
+
+
+class _Usual:
+    """The straight line of waits over tokens, by running means in which new samples weigh little."""
+
+    __slots__ = ("_product", "_square", "_tokens", "_wait")
+
+    def __init__(self) -> None:
+        self._tokens = self._wait = self._square = self._product = 0.0
+
+    def take(self, tokens: int, wait_s: float, weight: float) -> None:
+        self._tokens += (tokens - self._tokens) * weight
+        self._wait += (wait_s - self._wait) * weight
+        self._square += (tokens * tokens - self._square) * weight
+        self._product += (tokens * wait_s - self._product) * weight
+
+    def at(self, tokens: float) -> float:
+        """Seconds: more for more tokens or the same, and no less than nothing."""
+        spread = self._square - self._tokens * self._tokens
+        level = spread <= 1e-6 * self._square
+        slope = 0.0 if level else max((self._product - self._tokens * self._wait) / spread, 0.0)
+        return max(self._wait + slope * (tokens - self._tokens), 0.0)

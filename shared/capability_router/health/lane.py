@@ -159,13 +159,17 @@ class Lane:
         if verdict.overloaded:
             bearing.refused(self.limiter.in_flight, permit.taken_at, now)
         elif how == "answered":
-            bearing.answered(self.limiter.in_flight, self._waited(permit, verdict, now), permit.taken_at, now)
+            waited = self._waited(permit, verdict, now)
+            bearing.answered(self.limiter.in_flight, waited, permit.taken_at, now, permit.tokens)
         if bearing.limit != before:
             self.limiter.bear(bearing.limit)
 
     def _waited(self, permit: Permit, verdict: Verdict, now: float) -> float | None:
-        """The wait for the first token; None where this process was busy meanwhile: it may have been late itself."""
-        if self.worked is None or self.worked() - permit.worked > _BUSY * (now - permit.taken_at):
+        """The wait for the first token; None where this process was busy meanwhile: it may have been late itself.
+
+        Nor of a call that was forced, whose size is not known here.
+        """
+        if permit.forced or self.worked is None or self.worked() - permit.worked > _BUSY * (now - permit.taken_at):
             return None
         return verdict.ttft_s
 

@@ -191,3 +191,30 @@ def test_five_minutes_count_from_the_cut(now: float, limit: float) -> None:
 
 def test_it_says_what_a_limit_was_learned_from() -> None:
     assert [Bearing().why, heard(*[0.2] * 60, 3.0).why] == ["", "first tokens that came late under load"]
+
+
+def test_long_inputs_are_not_taken_for_late_ones() -> None:
+    """Every tenth call has a document that takes five seconds to read; now and then eight come together."""
+    bearing = Bearing()
+    for i in range(2_000):
+        long = i % 10 == 0 or i % 400 < 8
+        bearing.answered(20, 5.4 if long else 0.4, float(i), float(i), 100_000 if long else 200)
+    assert bearing.limit == math.inf
+
+
+def test_a_queue_at_the_provider_is_seen_among_inputs_of_any_size() -> None:
+    bearing = Bearing()
+    for i in range(310):
+        size, queue = 100_000 if i % 10 == 0 else 200, 3.0 if i >= 300 else 0.0
+        bearing.answered(20, queue + 0.4 + size / 20_000, float(i), float(i), size)
+    assert bearing.limit <= 18.0
+
+
+def test_sizes_that_say_nothing_of_waits_change_nothing() -> None:
+    bearing = Bearing()
+    for i in range(300):
+        bearing.answered(20, 0.2, float(i), float(i), 100 + 7_919 * i % 5_000)
+    assert bearing.limit == math.inf
+    for i in range(300, 305):
+        bearing.answered(20, 1.0, float(i), float(i), 100 + 7_919 * i % 5_000)
+    assert bearing.limit < 20.0

@@ -1,0 +1,83 @@
+"""The command: see the package."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is loaded: there is a process for each core
+
+from benchmarks.approaches import frontier, sensitivity, verdict
+from benchmarks.approaches.approach import approaches
+from benchmarks.approaches.pool import Place, Task, carried_out, ground
+from benchmarks.approaches.questions import Missing
+from benchmarks.approaches.sheet import Sheet
+from benchmarks.approaches.table import choices, lines
+from benchmarks.approaches.workload import MIXES
+
+LENGTH_S = 600.0
+
+
+def main() -> int:
+    """Print what was measured; the status is 1 when a target is missed, 2 when there is no data."""
+    given = _given()
+    with TemporaryDirectory() as folder:
+        try:
+            return _measure(given, Place(given.shared, Path(folder)))
+        except Missing as missing:
+            print(f"NOTHING WAS MEASURED: {missing}; say --shared PATH", file=sys.stderr)
+            return 2
+
+
+def _given() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.approaches", description="docs/approaches.md")
+    parser.add_argument("--shared", type=Path, default=Path("../shared"), help="where data/routing/ is")
+    parser.add_argument("--workload", choices=[*MIXES], default="mixed")
+    parser.add_argument("--seeds", type=int, default=20, help="runs of each approach")
+    parser.add_argument("--first-seed", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=LENGTH_S, help="of virtual time, in each run")
+    parser.add_argument("--calm", action="store_true", help="nobody is away, and nobody has limits")
+    parser.add_argument("--frontier", type=Path, metavar="FILE", help="draw cost and success at other targets (SVG)")
+    parser.add_argument("--sensitivity", type=Path, metavar="FILE", help="other workloads and prices instead (SVG)")
+    parser.add_argument("--http", action="store_true", help="a short run over loopback HTTP instead, compared")
+    return parser.parse_args()
+
+
+def _measure(given: argparse.Namespace, place: Place) -> int:
+    seeds = range(given.first_seed, given.first_seed + given.seeds)
+    if given.http:
+        from benchmarks.approaches import http  # here, because it loads LangChain
+
+        return http.compared(ground(place, given.workload, "list"), given.first_seed)
+    if given.sensitivity is not None:
+        return sensitivity.measured(place, seeds, given.sensitivity)
+    return _table(given, place, seeds)
+
+
+def _table(given: argparse.Namespace, place: Place, seeds: range) -> int:
+    stands = ground(place, given.workload, "list")
+    every = list(approaches(stands))
+    tasks = [Task(given.workload, "list", a.name, s, given.seconds, given.calm) for s in seeds for a in every]
+    found: dict[str, list[Sheet]] = {approach.name: [] for approach in every}
+    for task, sheet in carried_out(place, tasks):
+        found[task.approach].append(sheet)
+    requests = sum(sheet.requests for sheet in next(iter(found.values())))
+    print(
+        f"workload {given.workload}, seeds {seeds.start}-{seeds.stop - 1}, {requests:,} requests per approach", end=""
+    )
+    print(", nobody away and no limits\n" if given.calm else "\n")
+    print("\n".join(lines(found)), end="\n\n")
+    print("\n".join(choices(found)), end="\n\n")
+    print("\n".join(verdict.HEAD))
+    findings = [f for f in verdict.findings(found) if f.found.value == f.found.value]  # without outages there is none
+    print("\n".join(finding.line() for finding in findings))
+    if given.frontier is not None:
+        given.frontier.write_text(frontier.drawn(place, stands, seeds, given.seconds, found), encoding="utf-8")
+    return min(sum(not finding.met for finding in findings), 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

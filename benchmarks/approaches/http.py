@@ -1,0 +1,153 @@
+"""A short run over real HTTP, beside the same run in virtual time: ChatRouter over the built-in endpoint.
+
+Providers and requests are HURRY times as fast in both, so that it takes seconds; nobody has limits, and the cheapest
+good model answers 500 for a while. What is told in seconds is what it would be without the hurry.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from benchmarks.approaches import schooling
+from benchmarks.approaches.approach import (
+    ADAPTIVE,
+    RULES,
+    SETTINGS,
+    SINGLE,
+    UNLIMITED,
+    Approach,
+    Ground,
+    approaches,
+)
+from benchmarks.approaches.loopback import Loopback
+from benchmarks.approaches.provider import Outage, Recorded
+from benchmarks.approaches.sheet import Line, Sheet, sheet
+from benchmarks.approaches.stage import Stage
+from benchmarks.approaches.workload import Posed
+from capability_router.errors import RouterError
+from capability_router.routing import routing
+from langchain_router import ChatRouter
+
+HURRY, LENGTH_S = 2.0, 60.0
+
+
+class Agreement(NamedTuple):
+    """A figure by HTTP and in virtual time; `most`: what they may differ by, as a share or (`points`) as it is."""
+
+    what: str
+    real: float
+    virtual: float
+    most: float
+    points: bool
+
+    @property
+    def holds(self) -> bool:
+        apart = abs(self.real - self.virtual)
+        return apart <= (self.most if self.points else self.most * self.virtual)
+
+    def line(self) -> str:
+        most = f"{self.most:g}" if self.points else f"{self.most:.0%}"
+        return f"| {self.what} | {self.real:.4g} | {self.virtual:.4g} | {most} | {'yes' if self.holds else '**no**'} |"
+
+
+def compared(ground: Ground, seed: int) -> int:
+    """Print both, and whether they agree; 1 where they don't."""
+    logging.getLogger("capability_router").setLevel(logging.ERROR)
+    if not ground.state.exists():
+        schooling.train(ground.workload, ground.state.parent)
+    asked = [p._replace(at=p.at / HURRY) for p in ground.workload.posed(seed, LENGTH_S)]
+    away = [Outage(_cheap(ground), "broken", 0.4 * LENGTH_S / HURRY, 0.6 * LENGTH_S / HURRY)]
+    print(f"seed {seed}, {len(asked)} requests in {LENGTH_S / HURRY:g} s, {away[0].model} away for a fifth of it\n")
+    print("| figure | HTTP | virtual | may differ by | agrees |\n|---|---|---|---|---|")
+    found = []
+    for approach in [a for a in approaches(ground) if a.name in (SINGLE, RULES, ADAPTIVE)]:
+        virtual = _virtual(ground, approach, asked, away, seed)
+        real = asyncio.run(_real(ground, approach, asked, away, seed))
+        for each in _agreements(approach.name, real, virtual, away):
+            print(each.line(), flush=True)
+            found.append(each)
+    return min(sum(not each.holds for each in found), 1)
+
+
+def _cheap(ground: Ground) -> str:
+    """The one that most requests go to."""
+    rules = next(a for a in approaches(ground) if a.name == RULES)
+    name: str = rules.policy["rules"][-1]["then"][0]
+    return name
+
+
+def _agreements(
+    name: str, real: Sequence[Line], virtual: Sequence[Line], away: Sequence[Outage]
+) -> Iterator[Agreement]:  # fmt: skip
+    one, other = sheet(real, away), sheet(virtual, away)
+    same = {line.at: line.model for line in virtual}
+    share = sum(same[line.at] == line.model for line in real) / len(real)
+    yield Agreement(f"{name}: answered by the same model", share, 1.0, 0.1, True)
+    yield Agreement(f"{name}: answered", one.answered, other.answered, 0.01, True)
+    yield Agreement(f"{name}: success of all", one.overall, other.overall, 0.02, True)
+    yield Agreement(f"{name}: USD per 1k requests", _usd(one), _usd(other), 0.1, False)
+    for p, figures in (("P50", _p50), ("P95", _p95)):
+        yield Agreement(f"{name}: {p}, s", figures(one), figures(other), 0.2, False)
+
+
+def _usd(of: Sheet) -> float:
+    return 1_000 * of.usd_per_request
+
+
+def _p50(of: Sheet) -> float:
+    return HURRY * of.p50_s
+
+
+def _p95(of: Sheet) -> float:
+    return HURRY * of.p95_s
+
+
+def _providers(ground: Ground, approach: Approach, away: Sequence[Outage], seed: int) -> list[Recorded]:
+    members = [m._replace(rpm=UNLIMITED) for m in ground.members(approach.models)]
+    return [Recorded(m, [o for o in away if o.model == m.name], seed, hurry=HURRY) for m in members]
+
+
+def _virtual(
+    ground: Ground, approach: Approach, asked: Sequence[Posed], away: Sequence[Outage], seed: int
+) -> list[Line]:  # fmt: skip
+    policy = {**approach.policy, "seed": seed}
+    return Stage(_providers(ground, approach, away, seed), seed, policy=policy, **SETTINGS).play(asked)
+
+
+async def _real(
+    ground: Ground, approach: Approach, asked: Sequence[Posed], away: Sequence[Outage], seed: int
+) -> list[Line]:  # fmt: skip
+    providers = {p.name: p for p in _providers(ground, approach, away, seed)}
+    with Loopback(providers, {str(number): posed for number, posed in enumerate(asked)}) as server:
+        cards = [
+            replace(p.member.card(), endpoint={"base_url": f"{server.url}/v1", "model": p.name})
+            for p in providers.values()
+        ]
+        chat = ChatRouter(models=cards, policy={**approach.policy, "seed": seed}, **SETTINGS)
+        server.begin()
+        began = time.monotonic()
+        lines = await asyncio.gather(*(_one(chat, posed, began) for posed in asked))
+        await chat.router.aclose()
+    return list(lines)
+
+
+async def _one(chat: ChatRouter, posed: Posed, began: float) -> Line:
+    await asyncio.sleep(max(began + posed.at - time.monotonic(), 0.0))
+    sent = time.monotonic()
+    told: dict[str, Any] = {}
+    try:
+        with routing(tags=[posed.kind]):
+            async for chunk in chat.astream(posed.text):
+                told = chunk.response_metadata.get("router") or told
+    except RouterError as error:
+        print(f"{type(error).__name__}: {error}"[:200], file=sys.stderr)
+        return Line(posed.at, posed.kind, None, 0.0, 0, 0.0, 0, 0, 0)
+    took, answer = time.monotonic() - sent, posed.question.answers[told["model"]]
+    tokens, pico = answer.entered + posed.extra + answer.written, round((told["cost_usd"] or 0.0) * 1e12)
+    return Line(posed.at, posed.kind, told["model"], answer.score, pico, took, tokens, 0, told["attempts"])

@@ -1,0 +1,69 @@
+"""Many runs, as many at a time as there are cores; each process reads the questions and the states once."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.approaches import schooling
+from benchmarks.approaches.approach import Approach, Ground, adaptive, approaches, measured
+from benchmarks.approaches.sheet import Sheet
+from benchmarks.approaches.workload import Workload
+
+
+class Task(NamedTuple):
+    """One run. `aim`: of `adaptive`, in the approach's place."""
+
+    workload: str
+    ladder: str
+    approach: str
+    seed: int
+    length_s: float
+    calm: bool = False
+    aim: float | None = None
+
+
+class Place(NamedTuple):
+    """Where the data are, and where the learned states."""
+
+    shared: Path
+    states: Path
+
+
+@cache
+def opened(place: Place, name: str) -> Workload:
+    """The questions of a workload; raises Missing."""
+    return Workload.open(place.shared, name)
+
+
+def ground(place: Place, workload: str, ladder: str) -> Ground:
+    """What runs of this workload stand on, once it was learned from."""
+    return Ground(opened(place, workload), ladder, place.states / f"{workload}.state.json")
+
+
+def carried_out(place: Place, tasks: Sequence[Task]) -> Iterator[tuple[Task, Sheet]]:
+    """Each task with its accounts, in their order."""
+    for name in dict.fromkeys(task.workload for task in tasks):
+        if not ground(place, name, "list").state.exists():
+            schooling.train(opened(place, name), place.states)
+    with get_context("spawn").Pool(os.cpu_count() or 1) as pool:
+        yield from pool.imap(_one, [(place, task) for task in tasks])
+
+
+def _one(job: tuple[Place, Task]) -> tuple[Task, Sheet]:
+    place, task = job
+    logging.getLogger("capability_router").setLevel(logging.ERROR)
+    stands = ground(place, task.workload, task.ladder)
+    with schooling.read_once():
+        return task, measured(stands, _approach(stands, task), task.seed, task.length_s, calm=task.calm)
+
+
+def _approach(stands: Ground, task: Task) -> Approach:
+    if task.aim is not None:
+        return adaptive(stands, task.aim)
+    return next(each for each in approaches(stands) if each.name == task.approach)

@@ -1,0 +1,57 @@
+"""The same on other workloads and at other prices: rows, and one picture of all runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from benchmarks.approaches import scatter
+from benchmarks.approaches.approach import ADAPTIVE, FITTED, RULES, SINGLE
+from benchmarks.approaches.cast import LADDERS
+from benchmarks.approaches.estimate import Estimate, paired
+from benchmarks.approaches.pool import Place, Task, carried_out
+from benchmarks.approaches.sheet import Sheet
+from benchmarks.approaches.workload import MIXES
+
+LENGTH_S = 90.0
+"""Of each run: less than a sixth of the main table's."""
+COMPARED = (RULES, FITTED, ADAPTIVE)
+
+Cell = tuple[str, str]
+"""A workload and a ladder of prices."""
+Cells = dict[Cell, dict[str, list[Sheet]]]
+
+
+def measured(place: Place, seeds: range, plot: Path) -> int:
+    """Print the rows and draw the picture; 1 where `adaptive` misses what is asked of its success somewhere."""
+    cells: Cells = {(w, ladder): {name: [] for name in (SINGLE, *COMPARED)} for w in MIXES for ladder in LADDERS}
+    tasks = [Task(*cell, name, seed, LENGTH_S) for cell, by in cells.items() for seed in seeds for name in by]
+    print(f"seeds {seeds.start}-{seeds.stop - 1}; / = by the single model's, - = less it, per seed\n")
+    print("| workload | prices | approach | cost / | success of answered / | of all - | P95 / |")
+    print("|---|---|---|---|---|---|---|")
+    for task, sheet in carried_out(place, tasks):
+        cell = task.workload, task.ladder
+        cells[cell][task.approach].append(sheet)
+        if len(cells[cell][ADAPTIVE]) == len(seeds):  # the last of its cell
+            print("\n".join(rows(cell, cells[cell])), flush=True)
+    plot.write_text(scatter.drawn(cells, SINGLE, COMPARED), encoding="utf-8")
+    return min(sum(_success(by).value < 0.95 for by in cells.values()), 1)
+
+
+def rows(cell: Cell, by: Mapping[str, Sequence[Sheet]]) -> Iterator[str]:
+    """A line for each approach."""
+    for name in COMPARED:
+        yield f"| {cell[0]} | {cell[1]} | {name} | {_row(by[name], by[SINGLE])} |"
+
+
+def _row(own: Sequence[Sheet], one: Sequence[Sheet]) -> str:
+    return " | ".join((
+        paired(own, one, lambda a, b: a.usd_per_request / b.usd_per_request).told(".3f"),
+        paired(own, one, lambda a, b: a.success / b.success).told(".3f"),
+        paired(own, one, lambda a, b: a.overall - b.overall).told("+.3f"),
+        paired(own, one, lambda a, b: a.p95_s / b.p95_s).told(".2f"),
+    ))  # fmt: skip
+
+
+def _success(by: dict[str, list[Sheet]]) -> Estimate:
+    return paired(by[ADAPTIVE], by[SINGLE], lambda a, b: a.success / b.success)

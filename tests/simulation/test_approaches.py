@@ -1,0 +1,128 @@
+"""The accounts of the approaches on made-up rows, held to what was worked out by hand."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from benchmarks.approaches.cast import Member
+from benchmarks.approaches.estimate import estimate
+from benchmarks.approaches.provider import Outage, Recorded, outages
+from benchmarks.approaches.questions import CLASSIFY, READ, Answer, Question
+from benchmarks.approaches.sheet import Line, Sheet, sheet
+from benchmarks.approaches.speeds import Speed
+from benchmarks.approaches.stage import Stage
+from benchmarks.approaches.workload import Mix, Posed, Workload
+
+ROOT = Path(__file__).parents[2]
+GOOD = Answer(1.0, 100, 50)
+ANSWERS = {"dear": GOOD, "cheap": Answer(0.0, 100, 20)}
+DEAR = Member("dear", (10.0, 30.0), None, 10_000, 1_000, Speed(1.0, 50.0, ""))
+CHEAP = Member("cheap", (1.0, 2.0), (400, 2.0, 4.0), 1_000, 1_000, Speed(0.5, 100.0, ""))
+
+
+def asked(at: float, extra: int = 0, text: str = "Which of the following is it?") -> Posed:
+    return Posed(at, READ if extra else CLASSIFY, text, extra, Question("q", CLASSIFY, text, ANSWERS))
+
+
+def played(members: list[Member], posed: list[Posed], away: list[Outage], **policy: object) -> Sheet:
+    providers = [Recorded(m, [o for o in away if o.model == m.name], 1, 0.0) for m in members]
+    clocks = {"first_token": 12.0}
+    return sheet(Stage(providers, 1, policy=policy or {"name": "single"}, timeouts=clocks).play(posed), away)
+
+
+def test_one_model_costs_what_its_tokens_cost_and_takes_what_its_speed_takes() -> None:
+    found = played([DEAR], [asked(10.0 * n) for n in range(4)], [])
+    assert found.usd_per_request == pytest.approx((100 * 10 + 50 * 30) / 1e6)
+    assert found.usd_per_1k_tokens == pytest.approx(0.0025 / 150 * 1_000)
+    assert (found.p50_s, found.p95_s) == pytest.approx((2.005, 2.005))  # 1 s, 100 / 20,000 s, 50 / 50 s
+    assert (found.success, found.overall, found.answered, found.favourite) == (1.0, 1.0, 1.0, "dear")
+
+
+def test_each_model_has_its_own_answer_and_long_inputs_their_own_price() -> None:
+    text = "word " * 600
+    found = played([DEAR, CHEAP], [asked(0.0), asked(10.0, 500, text)], [], name="cheapest")
+    assert found.shares == {"cheap": 1.0}
+    assert found.success == 0.0
+    short, long = 100 * 1 + 20 * 2, 600 * 2 + 20 * 4
+    assert found.usd_per_request == pytest.approx((short + long) / 2 / 1e6)
+
+
+def test_what_no_window_holds_counts_as_unanswered_and_costs_nothing() -> None:
+    found = played([CHEAP], [asked(0.0), asked(10.0, 5_000, "word " * 5_000)], [])
+    assert (found.answered, found.requests) == (0.5, 2)
+    assert found.usd_per_request == pytest.approx((100 * 1 + 20 * 2) / 1e6)
+
+
+def test_resilience_is_of_the_favourite_s_outage_alone() -> None:
+    away = [Outage("dear", "down", 45.0, 75.0), Outage("cheap", "down", 100.0, 102.0)]
+    posed = [asked(10.0 * n) for n in range(20)]
+    alone, both = played([DEAR], posed, away), played([DEAR, CHEAP], posed, away)
+    assert (alone.resilience, alone.in_outages, alone.answered) == (0.0, 0.25, 0.85)
+    assert alone.overall == pytest.approx(0.85)
+    assert alone.success == 1.0
+    assert (both.resilience, both.in_outages, both.answered) == (1.0, 1.0, 1.0)
+    assert both.shares == {"dear": 0.85, "cheap": 0.15}
+    assert both.overall == pytest.approx(0.85)
+
+
+def test_more_than_the_limit_in_a_minute_is_refused_and_counted() -> None:
+    provider = Recorded(DEAR._replace(rpm=3), [], 1, 0.0)
+    scripts = [provider.play(at, "x", (100, 50)) for at in (0.0, 1.0, 2.0, 3.0, 60.5)]
+    refused = [script.fault for script in scripts if script.fault is not None]
+    assert [fault.retry_after_s for fault in refused] == [57.0]
+    assert provider.refused == 1
+
+
+def test_the_columns_by_hand() -> None:
+    lines = [
+        Line(0.0, CLASSIFY, "a", 1.0, 2_000_000_000, 1.0, 500, 0, 1),
+        Line(1.0, CLASSIFY, "a", 0.5, 1_000_000_000, 3.0, 500, 2, 3),
+        Line(2.0, CLASSIFY, None, 0.0, 1_000_000_000, 9.0, 0, 1, 2),
+        Line(3.0, CLASSIFY, "b", 0.0, 0, 2.0, 1_000, 0, 1),
+    ]
+    found = sheet(lines, [Outage("a", "down", 0.5, 2.5), Outage("b", "down", 2.9, 3.5)])
+    assert found.usd_per_request == pytest.approx(0.004 / 3)
+    assert found.usd_per_1k_tokens == pytest.approx(0.002)
+    assert (found.p50_s, found.p95_s) == (2.0, 3.0)
+    assert (found.success, found.overall, found.answered) == (0.5, 0.375, 0.75)
+    assert (found.favourite, found.resilience) == ("a", 0.5)
+    assert found.in_outages == pytest.approx(2 / 3)
+    assert found.limited == 750.0
+
+
+def test_everybody_is_away_once_and_never_two_together() -> None:
+    away = outages(["a", "b", "c"], 5, 300.0)
+    assert sorted(o.model for o in away) == ["a", "b", "c"]
+    assert all(one.until <= other.since for one, other in pairwise(away))
+
+
+def test_a_document_is_of_the_part_to_learn_from_and_its_tokens_are_counted() -> None:
+    learned = [Question(f"l{i}", CLASSIFY, f"learned {i} " * 50, ANSWERS) for i in range(300)]
+    held = [Question(f"h{i}", CLASSIFY, f"held {i}", ANSWERS) for i in range(10)]
+    workload = Workload(Mix("made up", (), {READ: 1.0}), learned, held)
+    posed = list(workload.posed(1, 10.0))
+    assert posed == list(workload.posed(1, 10.0))
+    for each in posed:
+        assert each.text.endswith(each.question.prompt)
+        assert each.text.count("held") == 1
+        assert each.extra * 4 >= len(each.text) - len(each.question.prompt) > each.extra * 4 - 4
+    assert {each.question.id[0] for each in posed} == {"h"}
+
+
+def test_an_interval_is_students() -> None:
+    found = estimate([1.0, 2.0, 3.0, float("nan")])
+    assert found.value == 2.0
+    assert found.reach == pytest.approx(4.30 / 3**0.5)
+
+
+def test_without_the_data_nothing_is_claimed() -> None:
+    command = [sys.executable, "-m", "benchmarks.approaches", "--shared", "/nowhere"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - this interpreter, our own module
+    assert run.returncode == 2
+    assert "NOTHING WAS MEASURED" in run.stderr
+    assert run.stdout == ""
