@@ -45,14 +45,16 @@ class Bookkeeper(Protocol):
         ...
 
 
-def verdict(fault: Fault | None, reply: Reply, cancelled: bool, ttft: float | None, elapsed: float) -> Verdict:
-    """An ended attempt in the board's terms."""
+def verdict(
+    fault: Fault | None, reply: Reply, cancelled: bool, ttft: float | None, elapsed: float, *, whole: bool
+) -> Verdict:  # fmt: skip
+    """An ended attempt in the board's terms; `whole`: it was no stream."""
     if cancelled:
         return Verdict(ok=False, neutral=True)
     usage = reply.usage or _UNTOLD
     output_tokens, tokens = usage.output_tokens, usage.input_tokens + usage.output_tokens
     if fault is None:
-        return Verdict(True, False, "none", None, ttft, elapsed, output_tokens, tokens)
+        return Verdict(True, False, "none", None, ttft, elapsed, output_tokens, tokens, whole=whole)
     return Verdict(
         ok=False,
         blame=fault.row.blame,

@@ -406,7 +406,8 @@ class Execution:
         self._idle_since = at
         elapsed = at - run.started
         ttft = None if run.first_at is None else run.first_at - run.started
-        self._gate.settle(run.permit, verdict(fault, reply, cancelled, ttft, elapsed), at)
+        seen = verdict(fault, reply, cancelled, ttft, elapsed, whole=not self.streaming)
+        self._gate.settle(run.permit, seen, at)
         self._targets.freed(run.candidate.id)
         if reply.headers and not cancelled:  # a cancellation may come from the garbage collector: it may not wait
             self._gate.note_limits(run.candidate.id, reply.headers, at, run.started)

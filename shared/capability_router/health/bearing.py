@@ -4,9 +4,9 @@ Nothing is limited until something is seen. A refusal (429, 529) of one of more 
 number to four fifths of what was in flight; answers at the limit raise it by one per round, as TCP does.
 When first tokens take twice as long as they use to while several calls are in flight, the queue is at the
 provider: then it is cut too. A longer input takes longer to read, so a wait is compared with what is usual at its
-size (a straight line through the recent ones). Waits in which the caller's own process was busy, or kept its event
-loop, don't count: then every token is seen late. It is never below four: what refuses so few is short of something
-else. Five minutes without a cut end the limit.
+size (a straight line through the recent ones). Replies that are not streamed say nothing of a first token. Waits in
+which the caller's own process was busy, or kept its event loop, don't count: then every token is seen late. It is
+never below four: what refuses so few is short of something else. Five minutes without a cut end the limit.
 """
 
 from __future__ import annotations

@@ -167,9 +167,14 @@ class Lane:
     def _waited(self, permit: Permit, verdict: Verdict, now: float) -> float | None:
         """The wait for the first token; None where this process was busy meanwhile: it may have been late itself.
 
-        Nor of a call that was forced, whose size is not known here.
+        Nor of a whole reply, nor of a call that was forced, whose size is not known here.
         """
-        if permit.forced or self.worked is None or self.worked() - permit.worked > _BUSY * (now - permit.taken_at):
+        if (
+            verdict.whole
+            or permit.forced
+            or self.worked is None
+            or self.worked() - permit.worked > _BUSY * (now - permit.taken_at)
+        ):
             return None
         return verdict.ttft_s
 
