@@ -10,7 +10,7 @@ PINS := --upgrade --universal --python-version 3.11 --no-emit-index-url --no-emi
 # tracing) and the real clients' errors. The core imports no framework, so its tests are run once, by `make test`.
 FRAMEWORK_TESTS := tests/adapters tests/unit/faults/test_real_clients.py
 
-.PHONY: demo test test-lowest test-highest figures mutants peers check lint types arrows constraints constraints-lowest clean
+.PHONY: demo test test-lowest test-highest test-backends figures bench mutants peers check lint types arrows constraints constraints-lowest clean
 
 demo: .venv/.demo-installed
 	$(BIN)/python -m examples.demo --out demo-output
@@ -20,6 +20,9 @@ test: .venv/.test-installed
 
 figures: .venv/.test-installed # slow: some ten minutes; parts and sizes: python -m benchmarks.figures --help
 	$(BIN)/python -m benchmarks.figures $(FIGURES)
+
+bench: .venv/.test-installed # the tables of docs/performance.md; half an hour; a first look: make bench BENCH="--scale 0.02"
+	$(BIN)/python -m benchmarks.bench $(BENCH)
 
 mutants: .venv/.test-installed # slow, for a night: changes the core one small thing at a time; MUTANTS="breaker" takes a part
 	$(BIN)/python -m benchmarks.mutants $(MUTANTS)
@@ -46,6 +49,18 @@ types: .venv/.test-installed
 
 arrows: .venv/.test-installed
 	$(BIN)/lint-imports
+
+# The products that show traces, run for real; large, so not part of `make test`. Prometheus is its own program (apt-get install prometheus).
+test-backends: .venv-backends/.installed
+	CAPABILITY_ROUTER_BACKENDS=1 .venv-backends/bin/python -m pytest tests/backends $(PYTEST_ARGS)
+
+.venv-backends/.installed: pyproject.toml .venv/.demo-installed
+	rm -rf .venv-backends .venv-phoenix
+	$(UV) venv --quiet --python $(BIN)/python .venv-backends
+	$(UV) pip install --prerelease allow --python .venv-backends/bin/python --editable ".[all]" --group backends
+	$(UV) venv --quiet --python $(BIN)/python .venv-phoenix
+	$(UV) pip install --python .venv-phoenix/bin/python "arize-phoenix>=20.26"
+	@touch $@
 
 .venv/.demo-installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

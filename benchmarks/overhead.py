@@ -1,8 +1,11 @@
-"""What a router adds to a chat model that answers at once: python -m benchmarks.overhead [--rounds 15]
+"""What a router adds to a chat model that answers at once: python -m benchmarks.overhead [--rounds 15] [--peers]
 
 A fake chat model asked directly, behind `with_fallbacks`, and behind `ChatRouter(models=[it])`, with the child run
 that the router opens for it. The ways take turns, round after round; each figure is the median over the rounds,
 each ratio the median of the rounds' own ratios, so that a busy machine weighs on all alike. CPU of this process.
+
+`--peers`: then the same of each peer, beside what it stands before, in its own process and environment, which are
+installed where they are missing; ours among them in the same way (overhead_of_peers.py).
 """
 
 from __future__ import annotations
@@ -10,8 +13,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import json
+import os
+import subprocess
 import time
 from collections.abc import Callable, Iterator
+from itertools import chain
 from statistics import median
 from typing import Any
 
@@ -19,6 +26,10 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
+from benchmarks.overhead_of_peers import PEERS
+from benchmarks.peers.environment import ROOT, install, python
+from benchmarks.peers.peer import peers
+from benchmarks.peers.process import QUIET
 from langchain_router import ChatRouter
 
 PROMPT = "What is the capital of France, and why is it known for its museums? Please be brief."
@@ -108,27 +119,64 @@ def measured(use: Callable[[Any], None], calls: int, models: dict[str, Any], rou
 
 
 def told(name: str, seen: dict[str, list[float]]) -> str:
-    """One row of the table."""
+    """One row of the table, as Markdown."""
     bare = seen["bare"]
-    cells = [f"{median(bare):8.0f}"]
+    cells = [f"{median(bare):.0f}"]
     for way in ("with_fallbacks", "ChatRouter"):
         ratio = median(mine / own for mine, own in zip(seen[way], bare, strict=True))
-        cells.append(f"{median(seen[way]):8.0f}{ratio:6.2f} x")
+        cells += [f"{median(seen[way]):.0f}", f"{ratio:.2f} x"]
     added = median(mine - own for mine, own in zip(seen["ChatRouter"], bare, strict=True))
-    per_chunk = f"{added / CHUNKS:8.1f} a chunk" if "stream" in name else ""
-    return f"{name:22}{''.join(f'{cell:>18}' for cell in cells)}{per_chunk}"
+    cells.append(f"{added / CHUNKS:.1f} a chunk" if "stream" in name else f"{added:.0f}")
+    return f"| {name} | {' | '.join(cells)} |"
+
+
+def table(rounds: int) -> Iterator[str]:
+    """CPU microseconds of a call, line by line as they are measured."""
+    parrot = Parrot()
+    models = {"bare": parrot, "with_fallbacks": parrot.with_fallbacks([Parrot()]), "ChatRouter": ChatRouter([parrot])}
+    yield "| us of work | bare | `with_fallbacks` | / bare | `ChatRouter` | / bare | added |"
+    yield "|---|---|---|---|---|---|---|"
+    for name, use, calls in ROWS:
+        yield told(name, measured(use, calls, models, rounds))
+
+
+def peers_table(rounds: int) -> Iterator[str]:
+    """What each adds to what it stands before: in turn with that, in a process of its own."""
+    install([peer for peer in peers() if peer.environment in {home for home, _ in PEERS.values()}])
+    heads = ("", "`invoke` / bare", "added, us", "`ainvoke` / bare", "added, us", "import, s", "MiB then, at the end")
+    yield f"| {' | '.join(heads)} |"
+    yield "|---|---|---|---|---|---|---|"
+    for name, (home, _) in PEERS.items():
+        seen = of_peer(name, home, rounds)
+        cells = []
+        for what in ("invoke", "ainvoke"):
+            bare, through = seen[what]
+            cells += [f"{through / bare:.2f} x", f"{seen[f'{what}_added']:.0f}"]
+        memory = f"{seen['rss_mib']:.0f}, {seen['rss_after_mib']:.0f}"
+        yield f"| {name} | {' | '.join(cells)} | {seen['import_s']:.2f} | {memory} |"
+
+
+def of_peer(name: str, home: str, rounds: int) -> dict[str, Any]:
+    """Its figures, from its own process."""
+    script = str(ROOT / "benchmarks" / "overhead_of_peers.py")
+    quiet = {**os.environ, **QUIET, "PYTHONPATH": ""}
+    done = subprocess.run(  # noqa: S603 - a file of ours
+        [python(home), script, name, str(rounds)], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        text=True, env=quiet,
+    )  # fmt: skip
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.overhead", description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
-    rounds = parser.parse_args().rounds
-    parrot = Parrot()
-    models = {"bare": parrot, "with_fallbacks": parrot.with_fallbacks([Parrot()]), "ChatRouter": ChatRouter([parrot])}
-    print(f"CPU microseconds of one call (target: ChatRouter <= {MOST_RATIO} x, <= {MOST_CHUNK_US:g} added a chunk)")
-    print(f"{'':22}{'bare':>18}{'with_fallbacks':>18}{'ChatRouter':>18}")
-    for name, use, calls in ROWS:
-        print(told(name, measured(use, calls, models, rounds)), flush=True)
+    parser.add_argument("--peers", action="store_true")
+    given = parser.parse_args()
+    print(f"Targets: ChatRouter <= {MOST_RATIO} x, <= {MOST_CHUNK_US:g} us added a chunk\n", flush=True)
+    lines = chain(table(given.rounds), [""], peers_table(given.rounds)) if given.peers else table(given.rounds)
+    for line in lines:
+        print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -48,6 +48,7 @@ from langchain_router.translate import to_request
 from langchain_router.wrappable import Wrappable
 
 _DEFAULTS = ("temperature", "max_tokens", "streaming", "output_version")
+_UNSTATED = (None,) * len(_DEFAULTS)
 
 
 class ChatRouter(Wrappable):
@@ -102,8 +103,10 @@ class ChatRouter(Wrappable):
     @property
     def children(self) -> Fleet:
         """The models that make the calls, with this object's own defaults on them."""
-        stated = [(name, value) for name in _DEFAULTS if (value := getattr(self, name)) is not None]
-        return self.fleet.under(tuple(stated)) if stated else self.fleet
+        own = (self.temperature, self.max_tokens, self.streaming, self.output_version)  # of _DEFAULTS
+        if own == _UNSTATED:
+            return self.fleet
+        return self.fleet.under(tuple([pair for pair in zip(_DEFAULTS, own, strict=True) if pair[1] is not None]))
 
     @property
     def annotates(self) -> bool:

@@ -35,6 +35,7 @@ from langchain_router.tracing import (
     abegun,
     aended,
     afailed,
+    begun,
     caller_tags,
     chain_name,
     configured,
@@ -73,7 +74,7 @@ class RoutedCall:
     def chunks(self) -> Generator[Any, None, None]:
         """Make the call in this thread; gives what the chosen model gives."""
         manager = configured(CallbackManager, self._config, self._local)
-        traced = manager.on_chain_start(None, self._inputs(), **self._start_options())
+        traced = begun(manager, self._inputs(), self._config, self._model)
         try:
             if self._model.rate_limiter:
                 self._model.rate_limiter.acquire(blocking=True)
@@ -94,7 +95,7 @@ class RoutedCall:
     async def achunks(self) -> AsyncGenerator[Any, None]:
         """Make the call in this task; gives what the chosen model gives."""
         manager = configured(AsyncCallbackManager, self._config, self._local)
-        traced = await abegun(manager, self._inputs(), **self._start_options())
+        traced = await abegun(manager, self._inputs(), self._config, self._model)
         try:
             if self._model.rate_limiter:
                 await self._model.rate_limiter.aacquire(blocking=True)
@@ -119,10 +120,6 @@ class RoutedCall:
     def _inputs(self) -> dict[str, Any]:
         return {"messages": self._call.messages}
 
-    def _start_options(self) -> dict[str, Any]:
-        name = self._config.get("run_name") or self._model.get_name()
-        return {"name": name, "run_id": self._config.get("run_id")}
-
     def _asked(self, manager: BaseCallbackManager, traced: ChainRun) -> Request:
         self._traced = [] if traced.handlers else None
         self._routing = self._terms(manager)
@@ -135,6 +132,8 @@ class RoutedCall:
         attempts = Attempts(self._model.children, self._call, traced, self._config, on_partial=on_partial)
         self._attempts = attempts
         self._run = router.start(request, attempts, again=partial(self._unheard, type(traced)))
+        if self._run.caller is not None:
+            self._run.caller.asks(self._model.children, traced.handlers, traced.run_id)
         return self._run
 
     def _unheard(self, kind: type[ChainRun]) -> Attempts:
@@ -209,7 +208,7 @@ class RoutedCall:
             note(traced, facts_of(outcome, plan, refusals))
         if self._attempts is not None and outcome is not None:
             self._attempts.end(outcome)
-        handlers = [handler for handler in traced.handlers if isinstance(handler, RouterCallbackHandler)]
+        handlers = [each for each in traced.handlers if isinstance(each, RouterCallbackHandler)]
         if outcome is None or not handlers:
             return
         own = without_routers(outcome, {id for id, model in self._model.fleet if dialect_of(model).routes})

@@ -19,6 +19,7 @@ from langchain_core.callbacks import (
     CallbackManager,
     CallbackManagerForChainRun,
 )
+from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import set_config_context, var_child_runnable_config
 from langchain_core.tracers.base import BaseTracer
@@ -28,10 +29,12 @@ from capability_router.execution.effects import Launch
 from capability_router.plan import Plan
 from capability_router.request import Outcome
 from langchain_router.attempts.fault_notes import add_metadata, tracers_of
+from langchain_router.observed import observe
 from langchain_router.runs import RUNS, given, without_runs
 
 ManagerT = TypeVar("ManagerT", CallbackManager, AsyncCallbackManager)
 ChainRun = CallbackManagerForChainRun | AsyncCallbackManagerForChainRun
+RunT = TypeVar("RunT", CallbackManagerForChainRun, AsyncCallbackManagerForChainRun)
 
 _ROOM, _ITEM = 2_000, 200
 """The most characters of one fact, and of one item of a list: trace viewers load and search metadata whole."""
@@ -65,16 +68,35 @@ def configured(kind: type[ManagerT], config: RunnableConfig, local: Local) -> Ma
     return manager
 
 
+def begun(
+    manager: CallbackManager, inputs: Any, config: RunnableConfig, model: BaseChatModel
+) -> CallbackManagerForChainRun:
+    """The chain run, begun."""
+    if manager.handlers:
+        return manager.on_chain_start(None, inputs, **_named(config, model))
+    return _unheard(CallbackManagerForChainRun, manager, config)
+
+
 async def abegun(
-    manager: AsyncCallbackManager, inputs: Any, *, name: str, run_id: Any
+    manager: AsyncCallbackManager, inputs: Any, config: RunnableConfig, model: BaseChatModel
 ) -> AsyncCallbackManagerForChainRun:
     """The chain run, begun. Where nobody hears of it core would still wait two turns of the event loop to tell them."""
     if manager.handlers:
-        return await manager.on_chain_start(None, inputs, name=name, run_id=run_id)
-    return AsyncCallbackManagerForChainRun(
-        run_id=run_id or uuid7(), handlers=manager.handlers, inheritable_handlers=manager.inheritable_handlers,
-        parent_run_id=manager.parent_run_id, tags=manager.tags, inheritable_tags=manager.inheritable_tags,
-        metadata=manager.metadata, inheritable_metadata=manager.inheritable_metadata,
+        return await manager.on_chain_start(None, inputs, **_named(config, model))
+    return _unheard(AsyncCallbackManagerForChainRun, manager, config)
+
+
+def _named(config: RunnableConfig, model: BaseChatModel) -> dict[str, Any]:
+    return {"name": config.get("run_name") or model.get_name(), "run_id": config.get("run_id")}
+
+
+def _unheard(kind: type[RunT], manager: BaseCallbackManager, config: RunnableConfig) -> RunT:
+    """A run that is told to nobody, as it would be had it been told."""
+    return kind(
+        run_id=config.get("run_id") or uuid7(), handlers=manager.handlers,
+        inheritable_handlers=manager.inheritable_handlers, parent_run_id=manager.parent_run_id, tags=manager.tags,
+        inheritable_tags=manager.inheritable_tags, metadata=manager.metadata,
+        inheritable_metadata=manager.inheritable_metadata,
     )  # fmt: skip
 
 
@@ -96,11 +118,25 @@ def attempt_config(run: ChainRun, config: RunnableConfig, launch: Launch) -> Run
     if launch.after:
         facts["router_after"] = launch.after
     # No run name and no run id: those were the router's own. Tags and the caller's metadata are in the manager.
-    child = RunnableConfig(callbacks=run.get_child(), metadata=facts, tags=[], configurable=config["configurable"])
-    child["recursion_limit"] = config["recursion_limit"]
+    child = RunnableConfig(
+        callbacks=_child_of(run), metadata=facts, configurable=config["configurable"],
+        recursion_limit=config["recursion_limit"],
+    )  # fmt: skip
     if "max_concurrency" in config:
         child["max_concurrency"] = config["max_concurrency"]
     return child
+
+
+def _child_of(run: ChainRun) -> BaseCallbackManager:
+    """`run.get_child()`, which is quicker made where the child inherits no handler."""
+    if run.inheritable_handlers:
+        return run.get_child()
+    kind = CallbackManager if isinstance(run, CallbackManagerForChainRun) else AsyncCallbackManager
+    tags, metadata = run.inheritable_tags, run.inheritable_metadata
+    return kind(
+        handlers=[], parent_run_id=run.run_id, tags=tags.copy(), inheritable_tags=tags.copy(),
+        metadata=metadata.copy(), inheritable_metadata=metadata.copy(),
+    )  # fmt: skip
 
 
 def attempt_context(config: RunnableConfig) -> AbstractContextManager[Context]:
@@ -158,6 +194,7 @@ def note(run: ChainRun, facts: Mapping[str, Any]) -> None:
         traced = tracer.run_map.get(str(run.run_id))
         if traced is not None:
             add_metadata(traced, facts)
+    observe(run.handlers, run.run_id, facts)
 
 
 def chain_name(parent: BaseCallbackManager, config: RunnableConfig) -> str:

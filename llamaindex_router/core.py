@@ -85,6 +85,8 @@ class Core:
         """Plan a call; raises NoEligibleModel or BudgetExceeded before anything is sent."""
         endpoint = LlamaEndpoint(call, self.children, manager, self.origins)
         run = self.router.start(request, endpoint, again=lambda: self._unheard(call))
+        if run.caller is not None:
+            run.caller.asks(self.children)
         return Routed(call, run, (Annotator if annotate else Unannotated)(run, endpoint), self.origins)
 
     def _unheard(self, call: Call[Any]) -> LlamaEndpoint:

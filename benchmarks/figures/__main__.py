@@ -16,9 +16,9 @@ from importlib import import_module
 
 NAMES = (
     "fleet", "books", "load", "deadlines", "failover", "recovery", "ejection", "streams", "stalls", "classification",
-    "retries", "traces", "threads", "budgets", "cancellation", "overhead", "leaks",
+    "retries", "traces", "threads", "budgets", "cancellation", "overhead", "leaks", "replay",
 )  # fmt: skip
-"""In the order of the eighteen promises, as far as each has a command here."""
+"""In the order of the eighteen promises, as far as each has a command here; then what is beside them."""
 
 
 def main() -> int:

@@ -17,7 +17,7 @@ from benchmarks.peers.peer import Peer
 START_S = 90.0
 GRACE_S = 20.0
 """What a job may take beyond its own time: warm-up, and the last wave."""
-_QUIET = {
+QUIET = {
     "DO_NOT_TRACK": "1",
     "HF_HUB_OFFLINE": "1",
     "LANGCHAIN_TRACING_V2": "false",
@@ -29,6 +29,7 @@ _QUIET = {
     "PYTHONWARNINGS": "ignore",
     "TENSORZERO_DISABLE_PSEUDONYMOUS_USAGE_ANALYTICS": "1",
 }
+"""Of the environment of a peer: no telemetry, no tracing, nothing fetched."""
 
 
 class PeerProcess:
@@ -72,7 +73,7 @@ class PeerProcess:
         command = [python(self.peer.environment), "-m", self.peer.module]
         process = subprocess.Popen(  # noqa: S603 - a fixed command
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True, cwd=ROOT,
-            env={**kept, **_QUIET, "PYTHONPATH": str(ROOT / "shared")},
+            env={**kept, **QUIET, "PYTHONPATH": str(ROOT / "shared")},
         )  # fmt: skip
         self._process, self._lines = process, queue.Queue()
         self._pump = threading.Thread(target=_pump, args=(process.stdout, self._lines), daemon=True)

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.panel import Panel
 
 from capability_router.telemetry.decision_log import read_log
-from capability_router.telemetry.page import page
+from capability_router.telemetry.report.page import page
 from examples.demo import rag, stage, swap, tables
 from examples.demo.arm import Arm
 from examples.demo.arms import FAVOURITE, STRONGEST, build
@@ -65,19 +65,20 @@ class Show:
         """Everything that is known now, and the files."""
         scores = [score(arm) for arm in self.arms]
         own, first = scores[0], self.arms[0]
-        decisions = read_log(first.log).decisions
+        log = read_log(first.log)
+        decisions = log.decisions
         show = self._console.print
         show(tables.requests(own.verdicts, self._console.width), tables.plan(tables.telling_plan(decisions)))
         show(tables.totals(first.router.ledger, "tenant"), tables.totals(first.router.ledger, "model"))
         show(tables.mistakes(own), tables.comparison(scores), tables.books(scores))
-        files = {"Decision log": first.log, "Report page": self._write_page(decisions, scores)}
+        files = {"Decision log": first.log, "Report page": self._write_page([*decisions, *log.health], scores)}
         files |= {f"  {arm.name}": arm.log for arm in self.arms[1:]}
         show("", *(f"{what:24}{path}" for what, path in files.items()), sep="\n", soft_wrap=True)
 
-    def _write_page(self, decisions: list[dict[str, Any]], scores: list[Score]) -> Path:
+    def _write_page(self, records: list[dict[str, Any]], scores: list[Score]) -> Path:
         path = self._out / "report.html"
         others = {arm.name: read_log(arm.log).decisions for arm in self.arms[1:]}
         right = ", ".join(f"{s.name} {s.right} of {len(s.verdicts)}" for s in scores)
         note = f"Simulated providers over real HTTP on loopback. Answered right: {right}."
-        path.write_text(page(decisions, title="capability-router demo", against=others, note=note), encoding="utf-8")
+        path.write_text(page(records, title="capability-router demo", against=others, note=note), encoding="utf-8")
         return path

@@ -9,7 +9,7 @@ from typing import Any
 
 from capability_router.simulator import LogRow
 from capability_router.telemetry.decision_log import read_log
-from capability_router.telemetry.figures import percentile
+from capability_router.telemetry.report.figures import percentile
 from examples.demo.arm import Arm, Result
 
 _NEAR_S = 2.0

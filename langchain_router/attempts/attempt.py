@@ -10,7 +10,7 @@ import warnings
 from collections.abc import AsyncGenerator, Generator, Iterator, Mapping, Sequence
 from contextvars import Context
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from langchain_core.globals import get_llm_cache
@@ -135,11 +135,9 @@ class ModelAttempt:
             manager.on_custom_event(VOIDED, self._voided(self._void), run_id=manager.parent_run_id)
         runnable, kwargs = self._bound(), self._keywords()
         with attempt_context(self._config) as context:
-            context.run(TIMEOUTS.set, self._launch.timeouts)
-            context.run(stop_hearing)
-            context.run(bound_inside, self._launch.timeouts)
+            context.run(self._settle_in)
             if self._call.mode == "invoke":
-                yield self._whole(context.run(runnable.invoke, self._prompt, self._config, **kwargs))
+                yield self._whole(context.run(runnable.invoke, self._prompt, self._spoken, **kwargs))
                 return
             pieces = context.run(self._pieces, runnable, kwargs)
             with closing_all(pieces):
@@ -159,7 +157,7 @@ class ModelAttempt:
             context.run(stop_hearing)
             context.run(bound_inside, self._launch.timeouts)
             if self._call.mode == "invoke":
-                call = partial(runnable.ainvoke, self._prompt, self._config, **kwargs)
+                call = partial(runnable.ainvoke, self._prompt, self._spoken, **kwargs)
                 yield self._whole(await past_stale(lambda: inside(context, call())))
                 return
             pieces, piece = await past_stale(lambda: self._opened(runnable, kwargs, context))
@@ -167,6 +165,12 @@ class ModelAttempt:
                 while piece is not _END:
                     yield self._given(piece, pieces)
                     piece = await inside(context, anext(pieces, _END))
+
+    def _settle_in(self) -> None:
+        """What the context of a call in a thread has to say."""
+        TIMEOUTS.set(self._launch.timeouts)
+        stop_hearing()
+        bound_inside(self._launch.timeouts)
 
     async def _opened(self, runnable: Runnable[Any, Any], kwargs: Mapping[str, Any], context: Context) -> Any:
         """A stream and its first piece: before that is asked for nothing is sent."""
@@ -255,6 +259,11 @@ class ModelAttempt:
         replay = bound.replay if self._copied else bound.on  # a copy is of this call alone: its replay is not kept
         return replay(self._model, self._launch.candidate.provider)
 
+    @property
+    def _spoken(self) -> RunnableConfig | None:
+        """The config to call it with; None for a method of core's own, which takes the same from the context."""
+        return None if self._call.bound is None and _from_context(type(self._model)) else self._config
+
     def _keywords(self) -> Mapping[str, Any]:
         """The call's keywords, and where the model takes it a time-out that ends the thread of a call given up."""
         left, kwargs = self._launch.timeouts.total, self._kwargs
@@ -281,6 +290,12 @@ class ModelAttempt:
         async with stream:
             async for event in stream:
                 yield event
+
+
+@lru_cache(maxsize=256)
+def _from_context(kind: type[BaseChatModel]) -> bool:
+    """Whether its calls are core's own, which would copy a config twice: from the context, and from the call."""
+    return kind.invoke is BaseChatModel.invoke and kind.ainvoke is BaseChatModel.ainvoke
 
 
 _END: Any = object()

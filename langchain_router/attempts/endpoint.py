@@ -68,7 +68,7 @@ class Attempts:
 
     def _may_show(self, model: BaseChatModel) -> bool:
         """Whether anybody may see an answer while it is made, or the model gathers it from a stream."""
-        return bool(self._one_answer or self._run.handlers or model.callbacks or _streams(model))
+        return bool(self._run.handlers or self._one_answer or model.callbacks or _streams(model))
 
     def told(self, chunks: Sequence[Any]) -> tuple[Any, str]:
         """What the chunks of an answer come to, for an evaluator: the caller's own object, and its text."""
@@ -76,6 +76,8 @@ class Attempts:
 
     def end(self, outcome: Outcome) -> None:
         """The request is over, and so are its attempts."""
+        if not self._notes:
+            return
         self._close()
         for record in outcome.attempts:
             self._judged(record.index, record.fault or "")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
-from traceback import walk_tb
 
 from langchain_core import exceptions as core
 from langchain_core.callbacks import manager
@@ -71,8 +70,13 @@ def by_handler(error: BaseException) -> bool:
 
     langchain-core marks such errors in no way but their traceback, which goes through its dispatch.
     """
-    codes = (frame.f_code for frame, _ in walk_tb(error.__traceback__))
-    return any(code.co_name in _DISPATCH and code.co_filename == manager.__file__ for code in codes)
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if code.co_name in _DISPATCH and code.co_filename == manager.__file__:
+            return True
+        trace = trace.tb_next
+    return False
 
 
 _DISPATCH = ("handle_event", "_ahandle_event_for_handler")

@@ -149,18 +149,19 @@ class Reader:
 
     def see(self, message: AIMessage) -> bool:
         """Take in a message or chunk; whether it carries content."""
-        text = message.content if isinstance(message.content, str) else str(message.text)
+        content, part, beside = message.content, is_chunk(type(message)), message.additional_kwargs
+        plain = isinstance(content, str)
+        text = content if plain else str(message.text)
         if text:
-            self._texts.append(text)
+            self._texts.append(text)  # type: ignore[arg-type]  # a str, by `plain`
         if message.usage_metadata:
-            self._count(message.usage_metadata, part=is_chunk(type(message)))
+            self._count(message.usage_metadata, part=part)
         if message.response_metadata:
-            self._note(message.response_metadata, self._streamed or is_chunk(type(message)))
-        if message.additional_kwargs.get("refusal") or (
-            not isinstance(message.content, str) and any(map(_refuses, message.content))
-        ):
+            self._note(message.response_metadata, self._streamed or part)
+        if (beside and beside.get("refusal")) or not (plain or not any(map(_refuses, content))):
             self._refused = True  # a stream's last chunk says "stop" all the same
-        self._other = self._other or _holds_other(message)
+        if not self._other and (beside or not plain):
+            self._other = _holds_other(message)
         called = self._take_calls(message)
         carries = carries_content(message) and not (called and self._only_calls_of_others(message))
         self.carried = self.carried or carries

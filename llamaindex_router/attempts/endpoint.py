@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AsyncExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -236,13 +236,13 @@ class LlamaAttempt:
 
     async def _opened(self) -> tuple[Any, Any]:
         """A stream and its first chunk: some integrations send only when that is asked for."""
-        with self._underway():
-            answer = await self._method(is_async=True)()
-        try:
-            return answer, await self._astepped(answer)
-        except BaseException:
-            await _aclose(answer)
-            raise
+        async with AsyncExitStack() as broken:
+            with self._underway():
+                answer = await self._method(is_async=True)()
+            broken.push_async_callback(_aclose, answer)
+            opened = answer, await self._astepped(answer)
+            broken.pop_all()
+            return opened
 
     def commits(self, chunk: Any) -> bool:
         """Whether the chunk carries anything a caller would see."""

@@ -71,6 +71,11 @@ class ChainLLM(FunctionCallingLLM):
         return "ChainLLM"
 
     @property
+    def chain_model(self) -> Any:
+        """The LangChain chat model that makes the calls."""
+        return self._model
+
+    @property
     def description(self) -> Description:
         """What a router reads of it."""
         return self._described

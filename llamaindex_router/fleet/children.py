@@ -7,7 +7,7 @@ switched off; the user's object is never changed.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from copy import copy
 from importlib import import_module
 from importlib.util import find_spec
@@ -68,6 +68,9 @@ class Children:
 
     def __len__(self) -> int:
         return len(self._llms)
+
+    def __iter__(self) -> Iterator[tuple[str, object]]:
+        return ((name, getattr(llm, "chain_model", llm)) for name, llm in self._llms.items())
 
     def extras(self, candidate: str) -> Mapping[str, Any]:
         """Defaults that this LLM takes only with the call."""

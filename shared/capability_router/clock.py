@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 from capability_router.absence import away_s, count_beside
@@ -103,6 +105,21 @@ class ManualClock:
         return f"ManualClock(now={self._now:g})"
 
 
+Chance = random.Random
+"""What `seeded` gives."""
+
+
 def seeded(seed: int | None) -> random.Random:
     """A private source of chance; the same seed gives the same draws."""
     return random.Random(seed)  # noqa: S311 - jitter and exploration, never secrets
+
+
+@contextmanager
+def drawing(seed: int) -> Iterator[None]:
+    """What draws from the module `random` itself, as tenacity's jitter does, draws by this seed meanwhile."""
+    before = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(before)

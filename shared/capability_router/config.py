@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from capability_router.catalog.card import ModelCard
@@ -15,16 +16,21 @@ from capability_router.errors import ConfigError
 from capability_router.settings.settings import Settings
 from capability_router.settings.source import read
 
-__all__ = ["Settings", "load"]
+__all__ = ["SILENT", "Settings", "load"]
+
+SILENT: Mapping[str, Any] = MappingProxyType({"jsonl": None, "log": False, "otel": False, "hashed_words": False})
+"""As `telemetry`, laid over a configuration that is only looked at: nothing is written, no extra is needed for it."""
 
 
-def load(source: str | Path | Mapping[str, Any], **overrides: Any) -> Settings:
+def load(
+    source: str | Path | Mapping[str, Any], *, environ: Mapping[str, str] | None = None, **overrides: Any
+) -> Settings:  # fmt: skip
     """Settings from a router.yaml or a mapping; keywords lay over it, block by block; None = not given.
 
-    `${NAME}` and `${NAME:-default}` in texts stand for environment variables. Raises ConfigError for a
-    missing file, broken YAML, an unknown key, an impossible value, a variable that is not set.
+    `${NAME}` and `${NAME:-default}` in texts stand for environment variables, or for those of `environ`. Raises
+    ConfigError for a missing file, broken YAML, an unknown key, an impossible value, a variable that is not set.
     """
-    named, written = read(source)
+    named, written = read(source, environ)
     settings = Settings.from_words(_overlaid(written, overrides), named)
     if all(isinstance(model, (str, Mapping, ModelCard)) for model in settings.models):
         settings = settings.reviewed(_registry(settings.models, named))

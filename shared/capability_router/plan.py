@@ -7,13 +7,15 @@ so a recorded decision can be replayed and compared.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any, NamedTuple
 
 from capability_router.eligibility import Refusal
 from capability_router.errors import NoEligibleModel
-from capability_router.table import Table, folded
+from capability_router.frame import frame
+from capability_router.table import Table, folded, printable
 from capability_router.value import quickly_made
 
 SCHEMA_VERSION = 1
@@ -68,7 +70,8 @@ class Plan:
 
     `input_tokens`: before what is particular about a model. `output_tokens`: of one answer. `bucket`: what the text
     consists of, if what the models count for it is to be learned.
-    `canary`: whether the canary decided; None = there is none, or the request is pinned.
+    `canary`: whether the canary decided; None = there is none, or the request is pinned. `hardness`: how hard the
+    request looks, -0.15 to 0.15. `chances`: with exploration, of each model that could have been first.
     """
 
     request_id: str
@@ -85,6 +88,8 @@ class Plan:
     propensity: float = 1.0
     bucket: str = ""
     canary: bool | None = None
+    hardness: float = 0.0
+    chances: tuple[tuple[str, float], ...] = ()
 
     @property
     def chosen(self) -> Candidate:
@@ -99,25 +104,53 @@ class Plan:
             "schema_version": SCHEMA_VERSION, "request_id": self.request_id, "policy": self.policy,
             "chosen": self.candidates[0].id if self.candidates else None, "reason": self.reason,
             "input_tokens": self.input_tokens, "output_tokens": self.output_tokens, "task": self.task,
+            "hardness": round(self.hardness, 6), "bucket": self.bucket,
             "needs": list(self.needs), "settings": dict(self.settings), "propensity": self.propensity,
             "candidates": [c.to_dict() for c in self.candidates],
             "refusals": [r._asdict() for r in self.refusals], "notes": list(self.notes),
             **({} if self.canary is None else {"canary": self.canary}),
+            **({"chances": dict(self.chances)} if self.chances else {}),
         }  # fmt: skip
 
     def to_json(self) -> str:
         """One line; equal plans give equal text."""
         return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
 
-    def render(self, width: int | None = None) -> str:
-        """A table for a person: the ranking, then why not each other model; in lines of at most `width`."""
-        ranking = ["", *_ranking(self.candidates).lines(width)] if self.candidates else []
+    def to_pandas(self) -> Any:
+        """The candidates as a DataFrame, the best first: `rank`, what `to_dict` has, a column per term of the score.
+
+        Needs pandas; ImportError says so.
+        """
+        return frame([_flat(rank, each.to_dict()) for rank, each in enumerate(self.candidates, 1)])
+
+    def _repr_html_(self) -> str:
+        """For notebooks: what `render` shows, in the colours around it."""
+        head, size = _head(self)
+        ranking = _ranking(self.candidates, terms=True)._repr_html_() if self.candidates else ""
+        named = Table("not eligible", "rule", "why", rows=self.refusals)
+        refused = named._repr_html_() if self.refusals else ""
+        notes = "".join(f"<div>note: {escape(printable(note))}</div>" for note in self.notes)
+        told = f"<div><b>{escape(printable(head))}</b></div><div>{escape(printable(size))}</div>"
+        return f"<div>{told}{ranking}{refused}{notes}</div>"
+
+    def render(self, width: int | None = None, *, terms: bool = True) -> str:
+        """A table for a person: the ranking, then why not each other model; in lines of at most `width`.
+
+        `terms`: of each score but the first, as remarks.
+        """
+        ranking = ["", *_ranking(self.candidates, terms).lines(width)] if self.candidates else []
         above, below = ([line for text in told for line in folded(text, width)] for told in (_head(self), _tail(self)))
         return "\n".join([*above, *ranking, *below])
 
 
 def _round(value: float | None, digits: int = 6) -> float | None:
     return None if value is None else round(value, digits)
+
+
+def _flat(rank: int, candidate: Mapping[str, Any]) -> dict[str, Any]:
+    """One row: terms of the score become columns of their own."""
+    plain = {name: value for name, value in candidate.items() if name != "terms"}
+    return {"rank": rank, **plain, **{f"term_{name}": value for name, value in candidate["terms"].items()}}
 
 
 def _head(plan: Plan) -> tuple[str, str]:
@@ -127,17 +160,17 @@ def _head(plan: Plan) -> tuple[str, str]:
     return chosen, f"{size}, task {plan.task}"
 
 
-def _ranking(candidates: Sequence[Candidate]) -> Table:
+def _ranking(candidates: Sequence[Candidate], terms: bool) -> Table:
     head = ("", "model", "score", "quality", "cost", "latency", "queue", "remark")
-    return Table(*head, rows=(_row(i, c) for i, c in enumerate(candidates, 1)), fold=(1, 7), spare=(6, 2))
+    return Table(*head, rows=(_row(i, c, terms) for i, c in enumerate(candidates, 1)), fold=(1, 7), spare=(6, 2))
 
 
-def _row(rank: int, c: Candidate) -> tuple[str, ...]:
+def _row(rank: int, c: Candidate, terms: bool) -> tuple[str, ...]:
     return (
         str(rank), c.id, _figure(c.score), "?" if c.quality is None else f"{c.quality:.3f}",
         "?" if c.cost_usd is None else f"${c.cost_usd:.6f}",
         "?" if c.latency_s is None else f"{c.latency_s:.2f} s", f"{c.queue_s:.2f} s",
-        c.held or ("chosen" if rank == 1 else _terms(c)),
+        c.held or ("chosen" if rank == 1 else _terms(c) if terms else ""),
     )  # fmt: skip
 
 

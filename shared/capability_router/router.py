@@ -25,15 +25,16 @@ from capability_router.execution.run import Run
 from capability_router.execution.targets import Gate
 from capability_router.health.board import Board, HealthEvent
 from capability_router.learning.guard import Guard
+from capability_router.learning.outcomes import Forgotten
 from capability_router.listener import failed
 from capability_router.money.budget.denial import BudgetEvent
 from capability_router.nearest import nearest
 from capability_router.plan import Plan
 from capability_router.policies.affordable import within_budgets
 from capability_router.policies.base import Knowledge
+from capability_router.policies.exploration_money import exploration_money
 from capability_router.policies.explorer import explorer_of
 from capability_router.policies.shadow import Aside
-from capability_router.policies.trial_money import trial_money
 from capability_router.request import Outcome, Request
 from capability_router.routing import EVALUATION_TAG
 from capability_router.shadow_calls import Again, ShadowCalls, will_be_called
@@ -103,6 +104,7 @@ class Router:
         self._shadow_calls = ShadowCalls(self._accounts, self._dispatch, self.clock, self._recorder, self._evaluation)
         self._listeners: list[Callable[[Request, Outcome], None]] = []
         self._recorder.traces = _traces(self)
+        self._herald = wiring.herald_of(s, self.store, registry, self.health, self.clock)
 
     @classmethod
     def from_config(
@@ -141,15 +143,15 @@ class Router:
         if self._meanings is not None:
             self._meanings.before(request)
         alongside = gate is None and EVALUATION_TAG not in request.routing.tags
-        plan, scene, policy, aside, tried = self._decide(request, alongside=alongside)
+        plan, scene, policy, aside, explored = self._decide(request, alongside=alongside)
         if not plan.candidates:
             self._recorder.refused(request, plan)
             raise NoEligibleModel(plan.refusals)
-        self._treasury.open()
+        self._open()
+        if self.planner.explorer is not None and not self.planner.explorer.pays(explored, self.clock.now()):
+            plan, scene, policy, aside, _ = self._decide(request, alongside=alongside, exploring=False)
         self._trials.carried_out(policy, scene, plan)
         self.planner.balance.took_turn()
-        if self.planner.explorer is not None:
-            self.planner.explorer.took(tried.extra_pico, self.clock.now())
         machine = self._dispatch.machine(request, plan, self._accounts.open(request, plan), gate)
         ended: Ended = self._ended if aside is None else partial(self._ended, aside=aside, again=again)
         if self._evaluation is not None and alongside:
@@ -172,9 +174,22 @@ class Router:
         if self._meanings is not None:
             await self._meanings.abefore(request)
 
-    def feedback(self, request_id: str, score: float) -> None:
-        """Teach the policy what an answer was worth, 0 to 1. Raises ConfigError for a bad score or unknown id."""
-        self._taught(request_id, score, "user")
+    def feedback(self, request_id: str, score: float) -> bool:
+        """Teach the policy what an answer was worth, 0 to 1; True = it has learned it.
+
+        False: neither this process nor a store remembers the request, so the score is in the decision log alone, for
+        `capability-router train`. Raises ConfigError for a bad score, and for such a request where there is no log.
+        """
+        if not isinstance(request_id, str) or not request_id:
+            raise ConfigError(f"feedback needs a request's id, a text, got {request_id!r}")
+        try:
+            return self._taught(request_id, score, "user")
+        except Forgotten:
+            model = self._lessons.scored_elsewhere(request_id, float(score))
+            if model is None and not self.sinks:
+                raise
+        self._recorder.scored(request_id, model, float(score), "user")
+        return model is not None
 
     def evaluations(self) -> dict[str, Any]:
         """What became of the answers that the evaluator was to score, JSON-safe; empty without one.
@@ -260,6 +275,8 @@ class Router:
             self._evaluation.close()
         if self.planner.learned is not None:
             self.planner.learned.save()
+        if self._herald is not None:
+            self._herald.close()
         self._treasury.close()
         self.sinks.close()
 
@@ -270,10 +287,17 @@ class Router:
             await self._evaluation.settled()
         await asyncio.to_thread(self.close)
 
-    def _decide(self, request: Request, *, alongside: bool = False) -> Decided:
+    def _open(self) -> None:
+        """The stores are touched, and threads begun, with the first request."""
+        self._treasury.open()
+        if self._herald is not None:
+            self._herald.start()
+
+    def _decide(self, request: Request, *, alongside: bool = False, exploring: bool = True) -> Decided:
         now = self.clock.now()
         stay = self._lessons.affinity.of(request, now)
-        return self._trials.decide(self.planner, request, now, stay, alongside=alongside)
+        planner = self.planner if exploring else replace(self.planner, explorer=None)
+        return self._trials.decide(planner, request, now, stay, alongside=alongside)
 
     def _ended(self, run: Run[Any], aside: Aside | None = None, again: Again | None = None) -> None:
         outcome, request = run.outcome, run.request
@@ -307,7 +331,7 @@ class Router:
     def _trying(self, known: Knowledge | None) -> None:
         """Trials have something to learn from; the guard hears of what other processes learn."""
         if known is not None:
-            guard, purse = Guard(), partial(trial_money, known, self.store.budgets, self.name, self.clock)
+            guard, purse = Guard(), partial(exploration_money, known, self.store.budgets, self.name, self.clock)
             known.tell(guard)
             self.planner = replace(self.planner, guard=guard, explorer=explorer_of(self.settings.policy, purse))
 
@@ -319,6 +343,7 @@ class Router:
 
     def _tell(self, event: HealthEvent) -> None:
         log.warning("%s: %s %s", event.model, event.kind, event.detail)
+        self._recorder.turned(event.kind, event.model, event.detail)
         for watcher in self._watchers:
             try:
                 watcher(event)

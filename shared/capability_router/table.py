@@ -9,6 +9,8 @@ from unicodedata import combining, east_asian_width
 
 _GAP = 2  # between two columns
 _LEAST, _FAIR = 8, 14  # what is left of a shortened text, at least and before a column is left out
+_IN_NOTEBOOKS = 60  # rows; ten thousand tenants would hold a notebook up
+_COLOURLESS = "border-collapse:collapse;color:inherit;font:inherit;background:none;font-variant-numeric:tabular-nums"
 _BREAKS = "-/:,._"  # where there is no space, a text goes on in the next line behind one of these
 
 
@@ -93,17 +95,22 @@ class Table:
             padded = (_padded(piece, widths[i], i in self.right) for i, piece in zip(kept, pieces, strict=True))
             yield (" " * _GAP).join(padded).rstrip()
 
-    def html(self) -> str:
-        """A plain <table>; every cell is escaped."""
-        head = "".join(f"<th>{escape(name)}</th>" for name in self.head)
-        body = "".join(f"<tr>{''.join(map(self._cell, range(len(row)), row))}</tr>" for row in self.rows)
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    def html(self, most: int | None = None) -> str:
+        """A plain <table> in the colours around it; every cell is escaped. Rows after the first `most` are counted."""
+        head = "".join(self._cell(i, name, "th") for i, name in enumerate(self.head))
+        body = "".join(f"<tr>{''.join(map(self._cell, range(len(row)), row))}</tr>" for row in self.rows[:most])
+        more = 0 if most is None else len(self.rows) - most
+        rest = f'<tr><td colspan="{len(self.head)}">{more:,} more</td></tr>' if more > 0 else ""
+        begin = f'<table style="{_COLOURLESS}" cellpadding="4">'
+        return f"{begin}<thead><tr>{head}</tr></thead><tbody>{body}{rest}</tbody></table>"
 
-    _repr_html_ = html
+    def _repr_html_(self) -> str:
+        return self.html(_IN_NOTEBOOKS)
 
-    def _cell(self, index: int, text: str) -> str:
-        style = ' style="text-align:right"' if index in self.right else ""
-        return f"<td{style}>{escape(text)}</td>"
+    def _cell(self, index: int, text: str, tag: str = "td") -> str:
+        side = "right" if index in self.right else "left"  # said, because Jupyter sets all to the right
+        line = ";border-bottom:1px solid" if tag == "th" else ""
+        return f'<{tag} style="text-align:{side}{line}">{escape(text)}</{tag}>'
 
 
 def printable(text: str) -> str:

@@ -12,7 +12,7 @@ from capability_router.policies.averages.pace import Pace
 from capability_router.policies.base import Knowledge, Policy, Scene
 from capability_router.policies.canary import Canary
 from capability_router.policies.choice import choose_policy
-from capability_router.policies.explorer import PICKED, Tried
+from capability_router.policies.explorer import PICKED, Explored
 from capability_router.policies.planner import Decision, Planner
 from capability_router.policies.second import Second
 from capability_router.policies.shadow import Aside, Shadow
@@ -27,13 +27,13 @@ Learn = Callable[[str | None], Knowledge | None]
 
 
 class Decided(NamedTuple):
-    """A decision, the policy that made it, what the shadow says to it, and what was tried in it."""
+    """A decision, the policy that made it, what the shadow says to it, and what was explored in it."""
 
     plan: Plan
     scene: Scene
     policy: Policy
     aside: Aside | None = None
-    tried: Tried = PICKED
+    explored: Explored = PICKED
 
 
 class Trials:
@@ -61,17 +61,17 @@ class Trials:
         request tells of no policy.
         """
         if request.routing.pin is not None:  # nobody has a choice here
-            plan, scene, tried = planner.decide(request, now, stay=stay)
-            return Decided(plan, scene, planner.policy, tried=tried)
+            plan, scene, explored = planner.decide(request, now, stay=stay)
+            return Decided(plan, scene, planner.policy, explored=explored)
         canary = self._canary
         if canary is not None and canary.takes(request):
             plan, scene, _ = canary.second.decide(planner, request, now, stay)
             return Decided(Canary.marked(plan, taken=True), scene, canary.second.policy)
         decision = planner.decide(request, now, stay=stay)
-        plan, scene, tried = decision
-        aside = self._aside(decision, planner, now, stay) if alongside and not tried.at else None
+        plan, scene, explored = decision
+        aside = self._aside(decision, planner, now, stay) if alongside and not explored.at else None
         marked = plan if canary is None else Canary.marked(plan, taken=False)
-        return Decided(marked, scene, planner.policy, aside, tried)
+        return Decided(marked, scene, planner.policy, aside, explored)
 
     def carried_out(self, policy: Policy, scene: Scene, plan: Plan) -> None:
         """What was decided by this policy is now done."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from weakref import WeakMethod
 
+from capability_router.catalog.aliases import canonical
 from capability_router.catalog.registry import Registry
 from capability_router.clock import Clock
 from capability_router.counter import counter_of
@@ -31,6 +33,7 @@ from capability_router.telemetry.sinks import Sinks
 if TYPE_CHECKING:
     from capability_router.config import Settings
     from capability_router.evaluation.evaluation import Evaluation
+    from capability_router.health.herald import Herald
     from capability_router.learning.meanings import Meanings
 
 _TYPICAL = (1_000, 300)  # tokens in and out of the call by which unstated strengths are compared
@@ -43,7 +46,7 @@ def planner_of(registry: Registry, s: Settings, board: Board, known: Knowledge |
     return Planner(
         registry, Roster(registry.cards), choose_policy(s.policy, registry.matches, pace), Prior(_stated(registry)),
         Lengths(), board, Balance(registry.cards), s.unknown, s.tenants, count=counter_of(s.counter),
-        learned=known, signs=_signs(s),
+        learned=known, signs=_signs(s, known),
     )  # fmt: skip
 
 
@@ -55,9 +58,28 @@ def lessons_of(known: Planner, registry: Registry) -> Lessons:
     )  # fmt: skip
 
 
-def _signs(s: Settings) -> Signs | None:
-    """None where nobody reads them."""
-    return Signs() if s.policy.implicit and s.policy.name in ("adaptive", "weighted") else None
+def herald_of(
+    s: Settings, store: Store, registry: Registry, health: Callable[[], list[dict[str, Any]]], clock: Clock
+) -> Herald | None:  # fmt: skip
+    """None where nobody else could read what it tells. `health` is a method, whose router it does not hold."""
+    room = store.reports
+    if room is None or not s.reports:
+        return None
+    from capability_router.health.herald import Herald  # here, because few need its thread
+
+    told, providers = WeakMethod(health), {card.id: canonical(card.provider) for card in registry.cards}
+
+    def rows() -> list[dict[str, Any]]:
+        asked = told()
+        return [{**row, "provider": providers[row["model"]]} for row in asked()] if asked else []
+
+    return Herald(room, s.name, rows, clock.unix)
+
+
+def _signs(s: Settings, known: Knowledge | None) -> Signs | None:
+    """With those of the logs that were trained on; None where nobody reads them."""
+    read = s.policy.implicit and s.policy.name in ("adaptive", "weighted")
+    return Signs(None if known is None else known.signs) if read else None
 
 
 def meanings_of(s: Settings, clock: Clock) -> Meanings | None:

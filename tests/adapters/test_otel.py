@@ -5,29 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
 
-import httpx
 import pytest
-from langchain_core.messages import HumanMessage, SystemMessage
-from langchain_openai import ChatOpenAI
+from adapters.otel_fleet import ANSWER, PRICE, SECRET, WAYS, Fleet
+from langchain_core.tracers.langchain import LangChainTracer
+from langsmith import Client
 from llama_index.core.instrumentation import get_dispatcher
-from llama_index.core.llms import ChatMessage
-from llama_index.llms.openai_like import OpenAILike
-from loopback.chat_server import USAGE, ChatServer, Step, completion, piece, reply, sse
 from openinference.instrumentation.langchain import LangChainInstrumentor
 from openinference.instrumentation.llama_index import LlamaIndexInstrumentor
 from openinference.instrumentation.llama_index import _handler as handler
+from openinference.instrumentation.openai import OpenAIInstrumentor
 from opentelemetry.trace import SpanKind
 from telemetry.kept import Kept, below, kept, of, summed, told
 
-from langchain_router import ChatRouter
+from langchain_router import ChatEndpoint, ChatRouter
 from llamaindex_router import RouterLLM
-
-PRICE = {"input_mtok": 1, "output_mtok": 2}
-WAYS = ("whole", "awaited", "stream", "awaited stream")
-SECRET, ANSWER = "the prompt's own words", "an answer in words"
-BUSY = reply({"error": {"message": f"busy with {SECRET}", "code": "overloaded"}}, 503)
 
 
 @pytest.fixture
@@ -38,76 +30,6 @@ def otel() -> Kept:
 @pytest.fixture(params=["langchain", "llamaindex"])
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
-
-
-class Fleet:
-    """A router over the models `first` and `second`, each on a server of its own."""
-
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
-        self.first, self.second = ChatServer(BUSY), ChatServer()
-        self._http, self._awaited = httpx.Client(), httpx.AsyncClient()
-        self._routers: list[Any] = []
-
-    def made(self, **telemetry: Any) -> Any:
-        make, router = (self._chain, ChatRouter) if self.kind == "langchain" else (self._llama, RouterLLM)
-        servers = {"first": self.first, "second": self.second}
-        models = [(make(name, server.base_url), {"id": name, "price": PRICE}) for name, server in servers.items()]
-        llm = router(models=models, policy="single", name=self.kind, telemetry={"otel": True, **telemetry})
-        self._routers.append(llm.router)
-        return llm
-
-    def _chain(self, model: str, url: str) -> Any:
-        clients = {"http_client": self._http, "http_async_client": self._awaited}
-        return ChatOpenAI(model=model, api_key="k", base_url=url, max_retries=0, stream_usage=True, **clients)  # type: ignore[arg-type]  # a plain key is taken too
-
-    def _llama(self, model: str, url: str) -> Any:
-        clients = {"http_client": self._http, "async_http_client": self._awaited}
-        usage = {"stream_options": {"include_usage": True}}
-        return OpenAILike(
-            model=model, api_key="k", api_base=url, is_chat_model=True, context_window=9_000, max_retries=0,
-            additional_kwargs=usage, **clients,
-        )  # fmt: skip
-
-    async def ask(self, llm: Any, way: str) -> str:
-        self.second.script[:] = [_answer(way)]
-        text = await (self._chained if self.kind == "langchain" else self._llamed)(llm, way)
-        assert llm.router.flush()
-        return text
-
-    async def _chained(self, llm: Any, way: str) -> str:
-        asked = [SystemMessage("be kind"), HumanMessage(SECRET)]
-        if way == "whole":
-            return str(llm.invoke(asked).content)
-        if way == "awaited":
-            return str((await llm.ainvoke(asked)).content)
-        if way == "stream":
-            return "".join(chunk.content for chunk in llm.stream(asked))
-        return "".join([chunk.content async for chunk in llm.astream(asked)])
-
-    async def _llamed(self, llm: Any, way: str) -> str:
-        asked = [ChatMessage(role="system", content="be kind"), ChatMessage(content=SECRET)]
-        if way == "whole":
-            return str(llm.chat(asked).message.content)
-        if way == "awaited":
-            return str((await llm.achat(asked)).message.content)
-        if way == "stream":
-            return "".join(chunk.delta or "" for chunk in llm.stream_chat(asked))
-        return "".join([chunk.delta or "" async for chunk in await llm.astream_chat(asked)])
-
-    async def close(self) -> None:
-        for router in self._routers:
-            router.close()
-        for server in (self.first, self.second):
-            server.__exit__()
-        self._http.close()
-        await self._awaited.aclose()
-
-
-def _answer(way: str) -> Step:
-    if "stream" not in way:
-        return reply(completion(ANSWER))
-    return sse(piece(ANSWER), piece(finish="stop"), USAGE)
 
 
 @pytest.fixture
@@ -240,6 +162,56 @@ async def test_with_always_both_are_there(otel: Kept, fleet: Fleet, instrumented
     assert [span.name for span in otel.spans()][1:] == ["chat first", "chat second"]
 
 
+@pytest.mark.parametrize("way", WAYS)
+async def test_beside_an_instrumentor_of_the_sdk_calls_are_told_once(otel: Kept, fleet: Fleet, way: str) -> None:
+    llm, instrumentor = fleet.made(), OpenAIInstrumentor()
+    instrumentor.instrument(tracer_provider=otel.provider, skip_dep_check=True)
+    with otel.tracer.start_as_current_span("app"):
+        await fleet.ask(llm, way)
+    instrumentor.uninstrument()
+    (app,), (route,), theirs = otel.spans("the application"), otel.spans(), otel.spans(OpenAIInstrumentor.__module__)
+    assert [told(s).get("llm.token_count.prompt") for s in theirs] == [None, llm.router.ledger.total().input_tokens]
+    assert sorted(below(app, otel.all()), key=lambda s: s.start_time or 0) == sorted(
+        [route, *theirs], key=lambda s: s.start_time or 0
+    )
+    assert [dict(e.attributes or {})["capability_router.candidate"] for e in route.events] == ["first", "second"]
+    otel.emptied()
+    await fleet.ask(llm, way)  # switched off
+    assert "chat second" in [span.name for span in otel.spans()]
+
+
+@pytest.mark.parametrize("kind", ["langchain"], indirect=True)
+async def test_attempts_that_go_through_no_sdk_keep_their_spans(otel: Kept, fleet: Fleet) -> None:
+    second = ChatEndpoint(base_url=fleet.second.base_url, model="second", provider="house")
+    first = (fleet._chain("first", fleet.first.base_url), {"price": PRICE})
+    llm = ChatRouter(models=[first, second], telemetry={"otel": True}, policy="single")
+    instrumentor = OpenAIInstrumentor()
+    instrumentor.instrument(tracer_provider=otel.provider, skip_dep_check=True)
+    await fleet.ask(llm, "whole")
+    instrumentor.uninstrument()
+    route, call = otel.spans()
+    assert [dict(e.attributes or {})["capability_router.attempt"] for e in route.events] == [1]
+    assert (call.name, told(call)["gen_ai.usage.input_tokens"]) == ("chat second", 9)
+    assert len(otel.spans(OpenAIInstrumentor.__module__)) == 1
+    llm.router.close()
+
+
+@pytest.mark.parametrize("kind", ["langchain"], indirect=True)
+async def test_beside_langsmiths_client_in_its_otel_mode_by_code(otel: Kept, fleet: Fleet) -> None:
+    client = Client(tracing_mode="otel", otel_tracer_provider=otel.provider, api_key="x", api_url="http://127.0.0.1:9")
+    llm = fleet.made()
+    llm.callbacks = [LangChainTracer(client=client)]
+    await fleet.ask(llm, "whole")
+    client.flush()
+    client.close()
+    assert otel.spans() == []
+    spans = [told(span) for span in otel.all()]
+    counted = [s.get("gen_ai.usage.input_tokens") for s in spans if s["langsmith.span.kind"] == "llm"]
+    assert counted == [None, llm.router.ledger.total().input_tokens]
+    (chain,) = (s for s in spans if s["langsmith.span.kind"] == "chain")
+    assert chain["langsmith.metadata.router_model"] == "second"
+
+
 @pytest.mark.parametrize(
     ("variables", "seen"),
     [
@@ -250,7 +222,7 @@ async def test_with_always_both_are_there(otel: Kept, fleet: Fleet, instrumented
     ],
 )
 def test_langsmiths_mode_is_told_by_its_variables(variables: dict[str, str], seen: bool) -> None:
-    from capability_router.telemetry.otel.instrumentors import instrumented
+    from capability_router.telemetry.otel.instrumentors import watched
 
-    assert instrumented("langchain", variables) is seen
-    assert not instrumented("llamaindex", variables)
+    assert watched("langchain", variables).seen is seen
+    assert not watched("llamaindex", variables).seen

@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[2]
         ("budgets", 0.01),
         ("cancellation", 0.5),
         ("classification", 1),
+        ("replay", 0.06),
     ],
 )
 def test_the_promise_is_kept_at_a_small_size(name: str, scale: float) -> None:

@@ -2,7 +2,8 @@
 
 It prints "ready", waits for a line, scores COUNT answers as tenant WHO and prints the id of each; the answer of "coder"
 is worth 1, that of "lawyer" 0. END: "close" writes what waits, "exit" leaves that to the end of the process, "hang"
-prints "holding" and waits to be killed, "fork" has a child of the fork score as many again.
+prints "holding" and waits to be killed, "fork" has a child of the fork score as many again. "asks": the answers are
+given and scored by nobody.
 """
 
 from __future__ import annotations
@@ -25,13 +26,14 @@ def made(url: str, state: str = "store", clock: Clock | None = None) -> Router:
     return scripted_router(scripts, clock=clock or SystemClock(), cards=cards, policy=policy, store=url)
 
 
-def score(router: Router, who: str, count: int) -> None:
+def score(router: Router, who: str, count: int, *, scores: bool = True) -> None:
     for number in range(count):
         model = MODELS[number % 2]
         with routing(tenant=who, pin=model):
             request = Request((f"mend the loop of {who}, number {number}",))
         ask(router, request)
-        router.feedback(request.id, float(model == "coder"))
+        if scores:
+            router.feedback(request.id, float(model == "coder"))
         print(f"{request.id}\n", end="", flush=True)  # in one piece: a forked child writes there too
 
 
@@ -39,7 +41,7 @@ def main(url: str, who: str, count: str, end: str, state: str = "store") -> None
     router = made(url, state)
     print("ready", flush=True)
     sys.stdin.readline()
-    score(router, who, int(count))
+    score(router, who, int(count), scores=end != "asks")
     if end == "fork":
         child = os.fork()
         score(router, who, int(count))

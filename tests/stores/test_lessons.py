@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from capability_router.stores.base import Store
-from capability_router.stores.lessons import LOGS_KEPT, NONE, WRITERS_KEPT, Head, Line, Summary
+from capability_router.stores.lessons import ANSWERS_KEPT, LOGS_KEPT, NONE, WRITERS_KEPT, Head, Kept, Line, Summary
 from capability_router.stores.redis_lessons import PIECE
 
 
@@ -101,3 +101,18 @@ def test_of_writers_and_of_sqlites_logs_those_of_late_are_known(shared: Store) -
         assert room.sum_up(f"log {number}", Summary("", 0, "x"), NONE)
     kept = room.summary("log") is None
     assert kept == shared.name.startswith("sqlite"), "in Redis they end by the server's clock"
+
+
+def test_answers_are_kept_beside_a_log_those_of_late(store: Store) -> None:
+    room = store.lessons
+    assert room.kept("log", "r1") is None
+    room.keep("log", [Kept("r1", "one"), Kept("r2", '{"two": "ü"}')])
+    room.keep("log", [Kept("r1", "one again"), Kept("r3", "")])
+    assert [room.kept("log", id) for id in ("r1", "r2", "r3", "r4")] == ["one again", '{"two": "ü"}', "", None]
+    assert room.kept("other", "r1") is None
+    for at in range(0, ANSWERS_KEPT, 500):
+        room.keep("log", [Kept(f"more {number}", "x") for number in range(at, at + 500)])
+    room.keep("log", [Kept("more 1", "seen again"), Kept("last", "x")])
+    assert [room.kept("log", id) for id in ("r1", "r3", "more 0", "more 1", "more 2", "last")] == [
+        None, None, None, "seen again", "x", "x",
+    ]  # fmt: skip

@@ -22,8 +22,10 @@ from capability_router.clock import ManualClock
 from capability_router.learning.quality.model import Quality
 from capability_router.learning.quality.state import dumped
 from capability_router.learning.shared_learner import SharedLearner
-from capability_router.policies.trial_money import SharedMoney
+from capability_router.learning.tenants import hashed
+from capability_router.policies.exploration_money import SharedMoney
 from capability_router.stores.base import Store
+from capability_router.stores.lessons import Kept
 from capability_router.testing import ask
 
 CHILD = Path(__file__).with_name("learning_child.py")
@@ -248,6 +250,89 @@ def test_trials_of_all_processes_share_their_money(shared: Store, clock: ManualC
     assert one.left(clock.now()) > 0
     one.renew(clock.now(), final=True)
     assert one.left(clock.now()) == 0
+
+
+def test_a_trial_dearer_than_a_loan_is_lent_for_if_the_day_has_it(shared: Store, clock: ManualClock) -> None:
+    money, other = (SharedMoney(shared.budgets, "router", 1_000_000, clock.unix) for _ in range(2))
+    money.renew(clock.now())
+    assert money.left(clock.now()) < 400_000, "a sixteenth"
+    money.wants(700_000)
+    money.wants(400_000)
+    money.renew(clock.now())
+    assert 400_000 <= money.left(clock.now()) <= 1_000_000
+    assert money.took(400_000, clock.now())
+    other.wants(700_000)
+    money.renew(clock.now())
+    other.renew(clock.now())
+    assert other.left(clock.now()) == 0, "the day has not so much left"
+    clock.advance(16.0)
+    other.renew(clock.now())
+    assert other.left(clock.now()) > 0, "and what it has is lent again to who wants less"
+
+
+def test_feedback_on_another_processes_request_is_learned_as_its_own_is(url: str) -> None:
+    ids = ended(child(url, "a tenant", 60, "asks"))
+    assert learned(url) == Counter()
+    router, records = made(url), list[dict[str, object]]()
+    router.add_sink(records.append)
+    assert router.explain("mend the loop").chosen.id == "lawyer", "the first one, of two that look alike"
+    for number, id in enumerate(ids):
+        assert router.feedback(id, float(number % 2)) is True
+    assert router.explain("mend the loop").chosen.id == "coder"
+    known = learner(router).quality
+    assert known.tenants.known.keys() == {hashed("a tenant")}
+    assert (known.memory.tokens[:60] > 0).sum() == 60, "and the answers' lengths"
+    router.close()
+    assert learned(url) == Counter(ids)
+    feedback = [(row["request_id"], row["model"]) for row in records if row["kind"] == "feedback"]
+    assert feedback == [(id, MODELS[number % 2]) for number, id in enumerate(ids)]
+    other = made(url)
+    assert other.feedback(ids[0], 1.0) is True, "a second thought, told to yet another process"
+    assert learner(other).quality.scored == 60, "counts no further"
+    other.close()
+    assert learned(url) == Counter(ids)
+
+
+def test_feedback_that_nobody_can_place_goes_to_the_log_or_is_refused(url: str, tmp_path: Path) -> None:
+    router = made(url)
+    with pytest.raises(ConfigError, match="no such answered request is remembered here"):
+        router.feedback("made up", 1.0)
+    with pytest.raises(ConfigError, match="a number from 0 to 1"):
+        router.feedback("made up", 2.0)
+    records: list[dict[str, object]] = []
+    router.add_sink(records.append)
+    assert router.feedback("made up", 1) is False
+    router.close()
+    assert [(row["request_id"], row["model"], row["score"]) for row in records] == [("made up", None, 1.0)]
+    assert learned(url) == Counter()
+
+
+def test_what_is_kept_of_answers_may_be_damaged_or_away(
+    url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    router = made(url)
+    known, room = learner(router), router.store.lessons
+    room.keep(known.scribe.name, [Kept("damaged", "0123456789abcdef{}")])
+    with pytest.raises(ConfigError, match="no such answered request"):
+        router.feedback("damaged", 1.0)
+    assert "who answered a request can't be read from the store" in caplog.text
+
+    def away(*_: object) -> None:
+        raise StoreError("the store is away")
+
+    caplog.clear()
+    with monkeypatch.context() as patch:
+        for name in ("keep", "kept", "append", "since"):
+            patch.setattr(type(room), name, away)
+        with routing(pin="coder"):
+            request = ask(router, Request(("mend the loop",))).request
+        with pytest.raises(ConfigError):
+            router.feedback("elsewhere", 1.0)
+        with pytest.raises(StoreError):
+            known._answers.flush()
+    known._answers.flush()
+    assert room.kept(known.scribe.name, request.id) is not None, "it has waited"
+    router.close()
 
 
 def test_without_a_store_that_lasts_there_is_nowhere_to_learn() -> None:

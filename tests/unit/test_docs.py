@@ -67,7 +67,10 @@ def test_each_word_of_a_wait_is_listed(word: str) -> None:
     assert f"`{word}`" in PAGE
 
 
-@pytest.mark.parametrize("page", sorted(p for p in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"))), ids=lambda p: p.name)
+PAGES = sorted((*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_what_a_page_refers_to_is_there(page: Path) -> None:
     found = re.findall(r"\]\(([^)#:\s]+)(?:#([\w-]+))?\)", page.read_text(encoding="utf-8"))
     for name, anchor in found:

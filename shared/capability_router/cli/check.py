@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from capability_router.cli import screen
+from capability_router.cli.silence import silence
 from capability_router.table import Table
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def check(config: Path, max_age: str, strict: bool, as_json: bool) -> None:
     from capability_router.errors import ConfigError
     from capability_router.router import Router
 
-    with _no_log():  # what it would warn of is in the table
+    with silence():  # what it would warn of is in the table
         try:
             router = Router.from_config(config)
         except ConfigError as error:
@@ -44,21 +43,6 @@ def check(config: Path, max_age: str, strict: bool, as_json: bool) -> None:
         found = list(_findings(router, max_age))
     _show(found, len(router.registry), as_json)
     raise SystemExit(1 if any(finding.grave or strict for finding in found) else 0)
-
-
-@contextmanager
-def _no_log() -> Iterator[None]:
-    def none(_: logging.LogRecord) -> bool:
-        return False
-
-    logs = [logging.getLogger(name) for name in ("capability_router", "langchain_router", "llamaindex_router")]
-    for each in logs:
-        each.addFilter(none)
-    try:
-        yield
-    finally:
-        for each in logs:
-            each.removeFilter(none)
 
 
 def _findings(router: Router, max_age: str) -> Iterator[Finding]:

@@ -3,74 +3,93 @@
 from __future__ import annotations
 
 import json
-import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from capability_router.cli import screen
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_ATTACHED = {"image": "images", "pdf": "pdfs", "audio": "audios"}
+_CALL = ("tenant", "task", "max_tokens", "chain", "pin", "quality_target", "max_cost_usd", "tool_choice", "stream")
+_LISTS = ("tags", "allow", "deny", "require_tags")
 
 
 @click.command()
-@click.argument("prompt")
+@click.argument("prompt", required=False)
+@click.option("--config", type=_FILE, default=Path("router.yaml"), show_default=True)
+@click.option("--policy", help="Decide by this policy in place of the configuration's.")
+@click.option("--messages", type=_FILE, help="A conversation as a JSON list of messages, in place of PROMPT.")
+@click.option("--tools", type=_FILE, help="Tools as a JSON list, as Chat Completions takes them.")
+@click.option("--tool-choice", metavar="NAME", help="The tool that must be called; `required` = any.")
+@click.option("--structured", is_flag=True, help="The answer must fit a JSON schema.")
+@click.option("--schema", type=_FILE, help="The JSON schema that it must fit.")
+@click.option("--json-mode", is_flag=True, help="The answer must be JSON.")
 @click.option(
-    "--config", type=click.Path(dir_okay=False, path_type=Path), default=Path("router.yaml"), show_default=True
+    "--image", "images", multiple=True, metavar="FILE|URL|N", help="An image beside the prompt, or N of them."
 )
-@click.option(
-    "--tools", type=click.Path(dir_okay=False, path_type=Path),
-    help="Tools as a JSON list, as Chat Completions takes them.",
-)  # fmt: skip
-@click.option("--schema", is_flag=True, help="The answer must fit a JSON schema.")
-@click.option("--image", "images", type=click.IntRange(0), default=0, help="Images beside the prompt.")
+@click.option("--pdf", "pdfs", multiple=True, metavar="FILE|URL|N", help="A PDF beside the prompt.")
+@click.option("--audio", "audios", multiple=True, metavar="FILE|URL|N", help="Sound beside the prompt.")
+@click.option("--reasoning", is_flag=True, help="The model is asked to reason.")
+@click.option("--stream", is_flag=True, help="The answer is streamed.")
 @click.option("--tokens", type=click.IntRange(0), help="Input tokens, instead of the estimate.")
 @click.option("--max-tokens", type=click.IntRange(1), help="The longest answer that is asked for.")
 @click.option("--tenant", help="For whom.")
 @click.option("--task", help="What kind of task; recognised from the prompt if left out.")
+@click.option("--chain", help="In which chain.")
+@click.option("--tag", "tags", multiple=True, help="A tag of the request; rules may ask for it.")
+@click.option("--quality-target", type=click.FloatRange(0, 1), help="As in `routing(...)`; so are those below.")
+@click.option("--max-cost-usd", type=click.FloatRange(0))
+@click.option("--region", "regions", multiple=True, help="Where data may be processed.")
+@click.option("--retention", help="How long data may be kept: zero, 30d.")
+@click.option("--no-training", is_flag=True, help="Only models that are not trained on the data.")
+@click.option("--pin", help="Only this model.")
+@click.option("--allow", multiple=True, help="Only these models.")
+@click.option("--deny", multiple=True, help="Not these models.")
+@click.option("--require-tag", "require_tags", multiple=True, help="Only models whose card has this tag.")
 @click.option("--json", "as_json", is_flag=True, help="The plan as JSON, and where each card has its fields from.")
-def explain(prompt: str, config: Path, as_json: bool, **stated: Any) -> None:
-    """Print the plan for PROMPT ("-" reads it from standard input): the ranking, and why not each other model."""
+def explain(
+    prompt: str | None, config: Path, policy: str | None, messages: Path | None, tools: Path | None,
+    schema: Path | None, tokens: int | None, as_json: bool, **stated: Any,
+) -> None:  # fmt: skip
+    """Print the plan for PROMPT ("-" reads it from standard input): the ranking, and why not each other model.
+
+    Nothing is sent, fetched or written. Exit code 1 if no model can take the request, or something is wrong.
+    """
+    from capability_router.cli.whatif import explain_view
+    from capability_router.cli.whatif.asked import asked
+    from capability_router.config import SILENT
     from capability_router.router import Router
 
-    text = sys.stdin.read() if prompt == "-" else prompt
-    router = Router.from_config(config, telemetry={})
-    plan = router.explain(_request(text, **stated))
+    attachments = {kind: stated[name] for kind, name in _ATTACHED.items()}
+    options = _options(**stated)
+    request = asked(
+        prompt, messages, tools=tools, schema=schema, attachments=attachments, tokens=tokens, options=options
+    )  # fmt: skip
+    router = Router.from_config(config, telemetry=SILENT, policy=policy)
+    plan = router.explain(request)
     if as_json:
         sources = {entry.card.id: dict(entry.sources) for entry in router.registry}
         click.echo(json.dumps({**plan.to_dict(), "sources": sources}, indent=2))
     else:
-        click.echo(plan.render(screen.width()))
+        explain_view.tell(plan, router.registry, request.service)
     if not plan.candidates:
         raise SystemExit(1)
 
 
-def _request(
-    text: str, *, tools: Path | None, schema: bool, images: int, tokens: int | None, max_tokens: int | None,
-    tenant: str | None, task: str | None,
-) -> Any:  # fmt: skip
-    from capability_router.endpoints.chat import request_from_chat
+def _options(*, structured: bool, json_mode: bool, reasoning: bool, **stated: Any) -> dict[str, Any]:
+    """Keywords of the call and its routing terms; what was not said is left out."""
+    told = {name: stated[name] for name in _CALL}
+    told |= {name: list(stated[name]) for name in _LISTS}
+    data = {"regions": list(stated["regions"]), "retention": stated["retention"]}
+    if stated["no_training"]:
+        data["training"] = False
+    told["data"] = {name: value for name, value in data.items() if value not in (None, [])}
+    if structured or json_mode:
+        kind = "json_schema" if structured else "json_object"
+        told["response_format"] = {"type": kind, **({"json_schema": _ANY} if structured else {})}
+    if reasoning:
+        told["reasoning_effort"] = "medium"
+    return {name: value for name, value in told.items() if value or (value == 0.0 and value is not False)}
 
-    picture = {"type": "image_url", "image_url": {"url": "data:"}}
-    content = [{"type": "text", "text": text}, *[picture] * images] if images else text
-    options: dict[str, Any] = {"tenant": tenant, "task": task, "max_tokens": max_tokens}
-    if schema:
-        options["response_format"] = {"type": "json_schema", "json_schema": {"name": "answer", "schema": {}}}
-    request = request_from_chat(
-        [{"role": "user", "content": content}], tools=_tools(tools), **{k: v for k, v in options.items() if v}
-    )
-    return request if tokens is None else replace(request, input_tokens=tokens)
 
-
-def _tools(path: Path | None) -> list[dict[str, Any]]:
-    from capability_router.errors import ConfigError
-
-    if path is None:
-        return []
-    try:
-        tools = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"--tools {path}: {error}; give a file with a JSON list of tools") from error
-    if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
-        raise ConfigError(f"--tools {path}: it must hold a JSON list of tools, as Chat Completions takes them")
-    return tools
+_ANY = {"name": "answer", "schema": {}}

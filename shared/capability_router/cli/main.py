@@ -17,9 +17,13 @@ COMMANDS = {
     "catalog": "capability_router.cli.catalog:catalog",
     "check": "capability_router.cli.check:check",
     "explain": "capability_router.cli.explain:explain",
+    "import": "capability_router.cli.imports:imports",
     "ledger": "capability_router.cli.ledger:ledger",
+    "rehearse": "capability_router.cli.rehearse:rehearse",
+    "replay": "capability_router.cli.replay:replay",
     "report": "capability_router.cli.report:report",
     "simulate": "capability_router.cli.simulate:simulate",
+    "status": "capability_router.cli.status:status",
     "tail": "capability_router.cli.tail:tail",
     "train": "capability_router.cli.train:train",
 }

@@ -1,21 +1,24 @@
-"""`capability-router report LOG -o report.html`: a decision log as a page to read, or its trials compared."""
+"""`capability-router report LOG... -o report.html`: decision logs as a page to read, or their trials compared."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from capability_router.telemetry.decision_log import DecisionLog
+    from capability_router.telemetry.decision_log import Reading
+    from capability_router.telemetry.report.traffic import Traffic
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.argument("log", type=_FILE)
+@click.argument("logs", metavar="LOG...", nargs=-1, required=True, type=_FILE)
 @click.option("-o", "--output", type=_FILE, default=Path("report.html"), show_default=True)
 @click.option("--title", default="Routing report", show_default=True)
 @click.option(
@@ -23,46 +26,102 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     help="A further log to compare the totals with; may be given several times.",
 )  # fmt: skip
 @click.option(
+    "--strongest", metavar="MODEL", help="Tell savings against this model, not the one of the best predicted quality."
+)
+@click.option(
     "--trials", is_flag=True, help="Print how the canary and the shadow in LOG compare, with intervals; no page."
 )
-@click.option("--json", "as_json", is_flag=True, help="With --trials: as JSON.")
-def report(log: Path, output: Path, title: str, others: tuple[Path, ...], trials: bool, as_json: bool) -> None:
-    """Write the decisions in LOG (JSONL) as one self-contained HTML page: cost, latency, attempts, totals."""
-    from capability_router.telemetry.decision_log import read_log
+@click.option("--json", "as_json", is_flag=True, help="Print the figures, or the trials, as JSON; no page.")
+def report(
+    logs: tuple[Path, ...], output: Path, title: str, others: tuple[Path, ...], strongest: str | None, trials: bool,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Write the decisions in the LOGs (JSONL, also compressed with gzip) as one self-contained HTML page.
 
-    if as_json and not trials:
-        raise click.UsageError("--json goes with --trials; the page is HTML")
-    read = read_log(log)
+    Cost over time, savings, latency, success, breakers, cost against quality, which model suits which task, refusals.
+    Several files count as one log: decisions.jsonl* takes those that rotation has made too.
+    """
     if trials:
-        _compare(read, as_json)
+        omitted = _compare(logs, as_json)
+    elif as_json:
+        omitted = _figures(logs, strongest)
     else:
-        _write(read, output, title, others)
-    if read.unreadable:
-        click.echo(f"{log}: {read.unreadable} lines could not be read and were left out", err=True)
+        omitted = _write(logs, output, title, others, strongest)
+    _tell_omitted(", ".join(map(str, logs)), omitted)
 
 
-def _write(read: DecisionLog, output: Path, title: str, others: tuple[Path, ...]) -> None:
+def _tell_omitted(name: str, omitted: Counter[str]) -> None:
+    from capability_router.telemetry.decision_log import told_omitted
+
+    if told := told_omitted(omitted):
+        click.echo(f"{name}: {told}", err=True)
+
+
+def _records(logs: Sequence[Path], reading: Reading) -> Iterator[dict[str, Any]]:
+    """Of all files, with a bar where a person looks."""
+    from capability_router.cli.progress import progress
+
+    sizes = (log.stat().st_size for log in logs if log.is_file())
+    with progress(sum(sizes), "reading") as advanced:
+        for log in logs:
+            yield from reading.file(log, advanced)
+
+
+def _gathered(logs: Sequence[Path], strongest: str | None = None) -> Traffic:
+    """ConfigError where nothing is known of the model that savings shall be told against."""
     from capability_router.errors import ConfigError
-    from capability_router.telemetry.decision_log import read_log
-    from capability_router.telemetry.page import page
+    from capability_router.nearest import nearest
+    from capability_router.telemetry.decision_log import Reading
+    from capability_router.telemetry.report.traffic import Traffic
 
-    against = {other.stem: read_log(other).decisions for other in others}
-    text = page(read.decisions, title=title, against=against)
+    reading = Reading()
+    traffic = Traffic(reading.omitted)
+    for record in _records(logs, reading):
+        traffic.take(record)
+    known = traffic.alone.models
+    if strongest is not None and strongest not in known:
+        raise ConfigError(f"--strongest: no plan in the log has {strongest!r}{nearest(strongest, known)}")
+    return traffic.sorted()
+
+
+def _figures(logs: Sequence[Path], strongest: str | None) -> Counter[str]:
+    from capability_router.telemetry.report.summary import summary
+
+    traffic = _gathered(logs, strongest)
+    click.echo(json.dumps(summary(traffic, strongest), indent=2))
+    return traffic.omitted
+
+
+def _write(
+    logs: Sequence[Path], output: Path, title: str, others: Sequence[Path], strongest: str | None
+) -> Counter[str]:  # fmt: skip
+    from capability_router.errors import ConfigError
+    from capability_router.telemetry.report.figures import total
+    from capability_router.telemetry.report.page import page_of
+
+    if output.exists() and any(log.exists() and log.samefile(output) for log in (*logs, *others)):
+        raise ConfigError(f"-o {str(output)!r} is one of the logs, which the page would take the place of")
+    traffic = _gathered(logs, strongest)
+    against = {other.stem: total(_gathered([other]).requests) for other in others}
+    text = page_of(traffic, title=title, against=against, strongest=strongest)
     try:
         output.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"cannot write {str(output)!r}: {error.strerror or error}; choose another -o") from error
-    click.echo(f"{output}: {len(read.decisions)} requests")
+    click.echo(f"{output}: {len(traffic.requests):,} requests")
+    return traffic.omitted
 
 
-def _compare(read: DecisionLog, as_json: bool) -> None:
+def _compare(logs: Sequence[Path], as_json: bool) -> Counter[str]:
     from capability_router.cli import screen
-    from capability_router.telemetry.comparison import compared
+    from capability_router.telemetry.comparison import compared, trimmed
+    from capability_router.telemetry.decision_log import Reading, gathered
 
-    found = compared(read)
+    reading = Reading()
+    found = compared(gathered(map(trimmed, _records(logs, reading)), reading.omitted))
     if as_json:
         click.echo(json.dumps([each.to_dict() for each in found], indent=2))
-        return
+        return reading.omitted
     if not found:
         screen.tell(
             "No request in this log had a canary or a shadow: router.yaml sets them as `canary:` and `shadow:`."
@@ -73,3 +132,4 @@ def _compare(read: DecisionLog, as_json: bool) -> None:
             screen.tell(told)
         if each.lines:
             screen.show(each.table())
+    return reading.omitted

@@ -30,23 +30,22 @@ def tail(
 
     Goes on with the new file when the log is rotated. What can't be read is counted.
     """
-    from capability_router.telemetry.decision_log import parse_log
+    from capability_router.telemetry.decision_log import Reading, told_omitted
 
-    unreadable = 0
+    reading = Reading()
     for line in _lines(log, last, follow):
-        read = parse_log([line.decode("utf-8", "replace")])
-        unreadable += read.unreadable
-        for record in read.decisions:
-            if _asked_for(record, model, tenant, troubled):
-                _show(record, as_json)
-    if unreadable:
-        click.echo(f"{log}: {unreadable} lines could not be read and were left out", err=True)
+        record = reading.record(line)
+        if record is not None and record["kind"] == "decision" and _asked_for(record, model, tenant, troubled):
+            _show(record, as_json)
+    if told := told_omitted(reading.omitted):
+        click.echo(f"{log}: {told}", err=True)
 
 
 def _lines(log: Path, last: int, follows: bool) -> Iterator[bytes]:
     from capability_router.clock import SystemClock
     from capability_router.errors import ConfigError
     from capability_router.telemetry.following import follow
+    from capability_router.telemetry.lines import GZIP
 
     def wait() -> bool:
         if follows:
@@ -54,6 +53,10 @@ def _lines(log: Path, last: int, follows: bool) -> Iterator[bytes]:
         return follows
 
     try:
+        with log.open("rb") as file:
+            packed = file.read(len(GZIP)) == GZIP
+        if packed:
+            raise ConfigError(f"{str(log)!r} is compressed, so nothing comes to its end; `report` reads it")
         yield from follow(log, last, wait)
     except OSError as error:
         raise ConfigError(f"cannot read the decision log {str(log)!r}: {error.strerror or error}") from error
@@ -72,7 +75,8 @@ def _asked_for(record: Mapping[str, Any], model: str | None, tenant: str | None,
 
 def _show(record: Mapping[str, Any], as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(record, separators=(",", ":"), ensure_ascii=False))
+        text = json.dumps(record, separators=(",", ":"), ensure_ascii=False)
+        click.echo(text.encode("utf-8", "replace"))  # a name may hold half of a character
         return
     line, room = printable(_told(record)), screen.width()
     click.echo(line if room is None or wide(line) <= room else next(iter(folded(line, room - 1))) + "…")

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from capability_router.cli.train_view import Finding, State
     from capability_router.learning.logs.reading import Log
     from capability_router.learning.logs.row import Row
-    from capability_router.learning.quality.meaning import Origin
 
 NO_ROUTING = 3
 """Exit status where the logs don't support routing."""
@@ -31,6 +30,13 @@ _IS_STATE, _IS_SVG = b'"state": "capability-router quality"', b"<svg"
 @click.option("--plot", type=_FILE, help="Also draw cost and quality into this SVG file.")
 @click.option("--key", help="The LangSmith feedback that counts, if the runs have several kinds.")
 @click.option("--folds", type=click.IntRange(2, 20), default=5, show_default=True, help="Of the cross-validation.")
+@click.option(
+    "--sample",
+    type=click.IntRange(1_000, 100_000),
+    default=30_000,
+    show_default=True,
+    help="Scored requests that are looked at; of more, so many are drawn by their ids.",
+)
 @click.option("--each", is_flag=True, help="Learn from each group of rows by itself; the states are STATE.GROUP.json.")
 @click.option("--anyway", is_flag=True, help="Write the state even if the logs don't support routing.")
 @click.option(
@@ -40,8 +46,8 @@ _IS_STATE, _IS_SVG = b'"state": "capability-router quality"', b"<svg"
 )
 @click.option("--json", "as_json", is_flag=True, help="For a program.")
 def train(
-    logs: tuple[Path, ...], output: Path | None, plot: Path | None, key: str | None, folds: int, each: bool,
-    anyway: bool, embedder: str | None, as_json: bool,
+    logs: tuple[Path, ...], output: Path | None, plot: Path | None, key: str | None, folds: int, sample: int,
+    each: bool, anyway: bool, embedder: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Learn from LOGS which model is good enough for which request, and tell whether routing by it pays.
 
@@ -57,14 +63,12 @@ def train(
         raise ConfigError('train needs numpy: pip install "capability-router[learn]"') from missing
     from capability_router.cli import train_view
 
-    log = _read(logs, key, embedder)
+    log = _read(logs, key, embedder, sample)
     lots = _lots(log.rows, output, each)
     for lot in lots:
         _check(lot.output, _IS_STATE, "no learned state")
     findings = [(lot, _compared(lot.rows, folds)) for lot in lots]
-    states = [
-        _kept(lot.output, lot.rows, log.origin, found, anyway) for lot, found in findings if lot.output is not None
-    ]
+    states = [_kept(lot.output, lot.rows, log, found, anyway) for lot, found in findings if lot.output is not None]
     every = [finding for _, found in findings for finding in found]
     if plot is not None:
         _draw(plot, every)
@@ -101,12 +105,12 @@ def _lots(rows: list[Row], output: Path | None, each: bool) -> list[_Lot]:
     ]
 
 
-def _kept(output: Path, rows: list[Row], origin: Origin, found: list[Finding], anyway: bool) -> State:
+def _kept(output: Path, rows: list[Row], log: Log, found: list[Finding], anyway: bool) -> State:
     from capability_router.cli.train_view import State
 
     writes = bool(rows) and (anyway or any(finding.verdict.routes for finding in found))
     if writes:
-        _write(output, _state(rows, origin))
+        _write(output, _state(rows, log))
     return State(output, len(rows), writes)
 
 
@@ -126,7 +130,7 @@ def _check(path: Path | None, mark: bytes, what: str) -> None:
             raise ConfigError(f"{str(path)!r} is {what} and is left as it is; choose another path, or remove it")
 
 
-def _read(logs: tuple[Path, ...], key: str | None, embedder: str | None) -> Log:
+def _read(logs: tuple[Path, ...], key: str | None, embedder: str | None, sample: int) -> Log:
     from capability_router.learning.embedder import embedder_of
     from capability_router.learning.logs.reading import read
 
@@ -134,13 +138,13 @@ def _read(logs: tuple[Path, ...], key: str | None, embedder: str | None) -> Log:
         sys.path.insert(0, "")  # a module of the working directory, as `python -m` would find it
     named = None if embedder is None else embedder_of(embedder)
     with progress(sum(path.stat().st_size for path in logs), "reading   ") as tick:
-        return read(logs, key=key, tick=tick, embedder=named)
+        return read(logs, key=key, tick=tick, embedder=named, most=sample)
 
 
 def _compared(rows: list[Row], folds: int) -> list[Finding]:
     """A finding per group of the rows."""
     from capability_router.cli.train_view import Finding
-    from capability_router.learning.comparison.contest import contest
+    from capability_router.learning.comparison.contest import DRAWS, contest
     from capability_router.learning.comparison.foresight import STUDYING, foresight
     from capability_router.learning.comparison.panel import panels
     from capability_router.learning.comparison.verdict import verdict, without_contest
@@ -149,20 +153,24 @@ def _compared(rows: list[Row], folds: int) -> list[Finding]:
     found = [Finding(panel, None, told) for panel, told in settled if told is not None]
     unsettled = [panel for panel, told in settled if told is None]
     if unsettled:
-        with progress(folds * STUDYING + sum(len(panel.rows) for panel in unsettled), "validating") as tick:
+        asked, drawing = sum(len(panel.rows) for panel in unsettled), DRAWS * len(unsettled)
+        with progress(folds * STUDYING + (folds - 1) * len(rows) + asked, "validating") as tick:
             foreseen = foresight(unsettled, rows, folds, tick)
-        contests = [contest(panel, seen) for panel, seen in zip(unsettled, foreseen, strict=True)]
+        with progress(drawing, "comparing ") as tick:
+            contests = [contest(panel, seen, tick=tick) for panel, seen in zip(unsettled, foreseen, strict=True)]
         found = [*(Finding(each.panel, each, verdict(each)) for each in contests), *found]
     return found
 
 
-def _state(rows: list[Row], origin: Origin) -> str:
-    from capability_router.learning.comparison.foresight import studied
+def _state(rows: list[Row], log: Log) -> str:
+    from capability_router.learning.comparison.foresight import STUDYING, studied
     from capability_router.learning.quality.state import dumped
 
-    with progress(1, "learning  ") as tick:
-        text = dumped(studied(rows, origin))
-        tick(1)
+    with progress(len(rows) + STUDYING, "learning  ") as tick:
+        quality = studied(rows, log.origin, tick)
+        quality.signs = log.signs
+        text = dumped(quality)
+        tick(STUDYING)
     return text
 
 

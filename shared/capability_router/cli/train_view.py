@@ -15,6 +15,7 @@ from capability_router.learning.comparison.contest import USUAL, Contest, Figure
 from capability_router.learning.comparison.panel import Panel
 from capability_router.learning.comparison.verdict import Verdict, remarks
 from capability_router.learning.logs.reading import Log
+from capability_router.learning.signs import ALL
 from capability_router.table import Table, printable
 from capability_router.telemetry.frontier import Place, Plane, frontiers
 
@@ -61,6 +62,18 @@ def tell(log: Log, found: list[Finding], states: list[State], *, together: bool,
     _groups(found)
     if together:
         screen.tell("note: the groups are learned from together, as one state; --each learns from each by itself")
+    if log.beyond:
+        many = len(log.rows) + log.beyond
+        screen.tell(
+            f"note: a sample of {len(log.rows):,} of about {many:,} scored requests, drawn by their ids, the same each "
+            "time; --sample takes more of them"
+        )
+    if log.signs:
+        answers, lost = (sum(each) for each in zip(*log.signs.values(), strict=True))
+        screen.tell(
+            f"note: implicit signs, worth {lost:,.4g} lost answers of {answers:,.0f}, are no scores: they move what is "
+            f"believed of a model before its scores, by {ALL:g} at most"
+        )
     if not log.rows:
         click.echo("Nothing to learn from: the logs hold no request with a model and a score.")
     for reason, count in log.omissions:
@@ -142,6 +155,7 @@ def _legend() -> None:
 def _json(log: Log, found: list[Finding], states: list[State]) -> dict[str, Any]:
     return {
         "requests": len(log.rows),
+        "beyond_the_sample": log.beyond,
         "left_out": [{"reason": reason, "count": count} for reason, count in log.omissions],
         "routes": any(finding.verdict.routes for finding in found),
         "groups": [_group_json(finding) for finding in found],

@@ -90,11 +90,8 @@ def divide(model: object, owner: asyncio.AbstractEventLoop) -> int:
 
 
 def _divisible(pool: Any) -> bool:
-    return _listed(pool) is not None and isinstance(getattr(pool, _REQUESTS, None), list) and _awaited(pool)
-
-
-def _awaited(pool: Any) -> bool:
-    return hasattr(pool, "handle_async_request")
+    asynchronous = hasattr(pool, "handle_async_request")
+    return asynchronous and _listed(pool) is not None and isinstance(getattr(pool, _REQUESTS, None), list)
 
 
 def _listed(pool: Any) -> Any:

@@ -21,12 +21,12 @@ _MOST = 100  # as many idle connections as the SDKs' pools keep; each failure dr
 
 def is_stale(error: BaseException, sign: str = _CLOSED) -> bool:
     """Whether the error, or one of its causes, comes from a connection of a closed loop (by default)."""
-    seen: list[BaseException] = []
+    seen: set[int] = set()
     link: BaseException | None = error
-    while link is not None and not any(link is other for other in seen):
+    while link is not None and id(link) not in seen:
         if isinstance(link, RuntimeError) and str(link).endswith(sign):
             return True
-        seen.append(link)
+        seen.add(id(link))
         link = link.__cause__ or link.__context__
     return False
 

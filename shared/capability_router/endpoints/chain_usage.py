@@ -62,7 +62,7 @@ class Tally:
 
 def states(usage: Usage) -> bool:
     """Whether it counts anything: ChatOpenAI makes zeros of a `usage` that the provider left empty."""
-    return any(getattr(usage, name) for name in TOKENS)
+    return bool(usage.input_tokens or usage.output_tokens) or any(getattr(usage, name) for name in TOKENS)
 
 
 def with_cached(usage: Usage | None, metadata: Mapping[str, Any]) -> Usage | None:

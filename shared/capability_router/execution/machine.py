@@ -66,6 +66,7 @@ from capability_router.summons import Summons
 
 NOTHING: tuple[Effect, ...] = ()
 _NOT_YET = Reply()
+_NO_ALARM = (SetAlarm(None),)
 _NO_END = (None, Reason.OTHER, Reason.ERROR, Reason.OVERLOADED, Reason.MALFORMED_CALL)
 """No terminal reason, one that may be the failure itself, and those that are."""
 _UNUSABLE = ("malformed_tool_call", "unparsable")
@@ -154,18 +155,21 @@ class Execution:
                 return NOTHING
         else:
             effects = self._taken(event)
-        return effects if self.over is not None else (*effects, SetAlarm(self._alarm_at()))
+        if self.over is not None:
+            return effects
+        alarm = self._alarm_at()
+        return effects + _NO_ALARM if alarm is None else (*effects, SetAlarm(alarm))
 
     def _taken(self, event: Event) -> tuple[Effect, ...]:
-        if isinstance(event, Completed):
+        if type(event) is Completed:  # by its very class, which is quicker to ask for: nothing is derived from it
             return self._completed(event)
-        if isinstance(event, Faulted):
+        if type(event) is Faulted:
             return self._faulted(event.at, event.attempt, event.fault, event.reply, event.others)
-        if isinstance(event, Began):
+        if type(event) is Began:
             return self._began(event.at)
-        if isinstance(event, Funded):
+        if type(event) is Funded:
             return self._next(event.at)
-        return self._alarm(event) if isinstance(event, AlarmRang) else self._cancelled(event)  # type: ignore[arg-type]  # the last kind left
+        return self._alarm(event) if type(event) is AlarmRang else self._cancelled(event)  # type: ignore[arg-type]  # the last kind left
 
     def _alarm_at(self) -> float | None:
         if not self._runs:
@@ -385,6 +389,8 @@ class Execution:
             self._plan.canary,
         )
         self.over = Finish(outcome, error)
+        self._faults.clear()  # their exceptions hold the frames that they came through, and those hold this machine:
+        self._cut = None  # a ring, which only the garbage collector would undo
         return (self.over,)
 
     def _why(self, records: list[AttemptRecord], answer: AttemptRecord | None) -> str:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from types import TracebackType
 from typing import Generic, TypeVar
 
 from capability_router.bell import Lateness
 from capability_router.clock import Clock
-from capability_router.execution.effects import Abort, Deliver, Effect, Fund, Launch, SetAlarm
+from capability_router.execution.effects import Abort, Deliver, Effect, Finish, Fund, Launch, SetAlarm
 from capability_router.execution.endpoint import Attempt, Endpoint
 from capability_router.execution.events import (
     NONE,
@@ -88,7 +89,8 @@ class Performance(Generic[C]):
             return False
         self._held[index].append(chunk)
         if attempt.commits(chunk):
-            self._perform(self._machine.feed(ChunkArrived(self._clock.now(), index, self._others(index))))
+            others = self._others(index) if len(self._attempts) > 1 else NONE
+            self._perform(self._machine.feed(ChunkArrived(self._clock.now(), index, others)))
         return self.delivering == index
 
     def goes_on(self, index: int, chunk: C) -> None:
@@ -99,7 +101,8 @@ class Performance(Generic[C]):
         """The attempt's chunks have ended without an exception."""
         attempt = self._attempts.pop(index, None)
         if attempt is not None:
-            event = Completed(self._clock.now(), index, attempt.reply(), self._others(index))
+            others = self._others(index) if self._attempts else NONE
+            event = Completed(self._clock.now(), index, attempt.reply(), others)
             self._perform(self._machine.feed(event))
 
     def raised(self, index: int, error: BaseException) -> None:
@@ -110,12 +113,14 @@ class Performance(Generic[C]):
             raise error
         attempt = self._attempts.pop(index, None)
         reply = attempt.reply() if attempt is not None else Reply()
+        error.__traceback__ = below_us(error.__traceback__)
         if fault.usage is not None:
             reply = replace(reply, usage=fault.usage)
         if fault.error is None or fault.kind == "timeout":
             late_s = self._late_s() if fault.kind == "timeout" else 0.0
             fault = replace(fault, error=fault.error or error, late_s=late_s)
-        self._perform(self._machine.feed(Faulted(self._clock.now(), index, fault, reply, self._others(index))))
+        others = self._others(index) if self._attempts else NONE
+        self._perform(self._machine.feed(Faulted(self._clock.now(), index, fault, reply, others)))
 
     def rang(self) -> None:
         """The alarm's time has come."""
@@ -195,35 +200,43 @@ class Performance(Generic[C]):
         return self._machine.over is None
 
     def check(self) -> None:
-        """Raise the machine's error, if it ended with one."""
+        """Raise the machine's error, if it ended with one; it is its catcher's alone then.
+
+        It will hold this frame and those above, which hold the machine: what is kept here would close a ring, which
+        only the garbage collector would undo.
+        """
         over = self._machine.over
-        if over is not None and over.error is not None:
-            raise over.error
+        if over is None or over.error is None:
+            return
+        error, self._machine.over = over.error, Finish(over.outcome)
+        del over
+        try:
+            raise error
+        finally:
+            del error
 
     def _replies(self) -> Replies:
         return {index: attempt.reply() for index, attempt in self._attempts.items()} if self._attempts else NONE
 
     def _others(self, index: int) -> Replies:
-        if len(self._attempts) < 2 and (not self._attempts or index in self._attempts):
-            return NONE
         return {other: attempt.reply() for other, attempt in self._attempts.items() if other != index}
 
     def _perform(self, effects: tuple[Effect, ...]) -> None:
         if not effects:
             return
         self.alarm = None
-        for effect in effects:
-            if isinstance(effect, SetAlarm):
+        for effect in effects:  # by their very class, which is quicker to ask for: nothing is derived from them
+            if type(effect) is SetAlarm:
                 self.alarm = effect.at
-            elif isinstance(effect, Launch):
+            elif type(effect) is Launch:
                 self.launches.append(effect)
                 self._between = effect.timeouts.between_tokens
                 self.lateness = Lateness(hard=effect.timeouts.total_by == "deadline_s")
-            elif isinstance(effect, Deliver):
+            elif type(effect) is Deliver:
                 self.delivering = effect.attempt
-            elif isinstance(effect, Abort):
+            elif type(effect) is Abort:
                 self._abort(effect.attempt)
-            elif isinstance(effect, Fund):
+            elif type(effect) is Fund:
                 self._fund = effect
             else:
                 self.launches.clear()
@@ -232,6 +245,20 @@ class Performance(Generic[C]):
         attempt = self._attempts.pop(index, None)
         if attempt is not None:
             attempt.abort()
+
+
+_OURS = ("capability_router", "langchain_router", "llamaindex_router")
+
+
+def below_us(trace: TracebackType | None) -> TracebackType | None:
+    """Where a fault came from, without the router's own frames around the call, which hold all of the request.
+
+    Frames of others may hold the exception, as langchain-core's do of an awaited call that fails: a ring, which only
+    the garbage collector undoes. The request is no part of it then.
+    """
+    while trace is not None and str(trace.tb_frame.f_globals.get("__name__")).partition(".")[0] in _OURS:
+        trace = trace.tb_next
+    return trace
 
 
 def _mistaken(fault: Fault) -> bool:

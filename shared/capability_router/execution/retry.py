@@ -18,6 +18,8 @@ class RetryBudget:
 
     def earn(self) -> None:
         """One request began."""
+        if self._tokens == self._cap:  # as it mostly is
+            return
         with self._lock:
             self._tokens = min(self._tokens + self._ratio, self._cap)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from typing import Generic, Protocol, TypeVar
 
 from capability_router.clock import Clock
@@ -17,6 +17,12 @@ C = TypeVar("C")
 
 class Caller(Protocol):
     """Who asks, as tracing knows them."""
+
+    def asks(
+        self, models: Iterable[tuple[str, object]], handlers: Iterable[object] = (), run_id: object = None
+    ) -> None:
+        """Whom the request may ask, as (id, model), and in LangChain who hears of it, as which run."""
+        ...
 
     def entered(self) -> None:
         """The run is about to be iterated, here."""

@@ -103,6 +103,8 @@ def _first(kinds: Iterable[str]) -> str:
 
 def _answer(evidence: Evidence) -> Link:
     """The provider's answer, with the names and texts of what wraps it."""
+    if len(evidence) == 1:
+        return evidence[0]
     names = tuple(name for link in evidence for name in link.names)
     return evidence[-1]._replace(names=names, texts=tuple(text for link in evidence for text in link.texts))
 
@@ -169,7 +171,10 @@ def _plain(link: Link) -> bool:
 
 
 def _looked_up(words: Iterable[str], table: Mapping[str, str]) -> str:
-    return _first(table.get(word, "") for word in words)
+    for word in words:
+        if kind := table.get(word, ""):
+            return kind
+    return ""
 
 
 def _clock(evidence: Evidence) -> str:

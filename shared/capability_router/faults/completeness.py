@@ -21,6 +21,8 @@ def judge(reply: Reply, *, streaming: bool, gives_reason: bool, on_content_filte
     truncated or empty. Output that reached its length limit is an answer; `reply.finish` is the flag. An end that
     the provider itself calls an error is one, whatever came before it.
     """
+    if reply.finish is Finish.STOP and reply.text and not _odd(reply):  # as most
+        return None
     if gives_reason and reply.finish is None and not reply.cached and _said(reply, streaming):
         return Fault("truncated", f"the {'stream' if streaming else 'reply'} ended without a terminal reason")
     if streaming and reply.hollow and not reply.cached:
@@ -31,6 +33,11 @@ def judge(reply: Reply, *, streaming: bool, gives_reason: bool, on_content_filte
         fault = Fault(_FILTERED[reply.finish], f"finish reason {reply.finish}")
         return fault if on_content_filter == "fallback" else None
     return _empty(reply, streaming) or _malformed(reply, streaming) or _unparsable(reply)
+
+
+def _odd(reply: Reply) -> bool:
+    """Whether there is anything beside its text that has to be looked at."""
+    return bool(reply.malformed_tool_calls or reply.parse_error or reply.hollow) or reply.text.isspace()
 
 
 def _said(reply: Reply, streaming: bool) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from capability_router.faults.vocabulary import BROAD, LONGEST_WORD, NAMES, TELLING, normal
@@ -15,6 +16,7 @@ from capability_router.faults.vocabulary import BROAD, LONGEST_WORD, NAMES, TELL
 LONGEST_TEXT = 4096
 _LONGEST_BODY = 65_536
 _DEPTH = 6
+_CLASSES = 256  # of exceptions, whose names are looked up once
 _PARTS = 16
 _CODE_KEYS = ("code", "type", "status", "reason", "error_code", "error_type", "Code")
 _TEXT_KEYS = ("message", "detail", "error", "error_description", "Message")
@@ -88,18 +90,29 @@ def _chain(error: BaseException) -> Iterator[tuple[BaseException, bool]]:
 
 def class_names(error: BaseException) -> tuple[str, ...]:
     """The names of the error's classes, most specific first; of the builtin ones only those that tell of a fault."""
+    kind: Any = type(error)
+    return _class_names(kind)
+
+
+@lru_cache(_CLASSES)
+def _class_names(kind: type) -> tuple[str, ...]:
     return tuple(
-        cls.__name__
-        for cls in type(error).__mro__
-        if cls.__module__ != "builtins" or issubclass(cls, _TELLING_BUILTINS)
+        cls.__name__ for cls in kind.__mro__ if cls.__module__ != "builtins" or issubclass(cls, _TELLING_BUILTINS)
     )
+
+
+@lru_cache(_CLASSES)
+def _names(kind: Any) -> tuple[str, ...]:
+    """In normal form."""
+    return tuple(map(normal, _class_names(kind)))
 
 
 def _link(error: BaseException) -> Link:
     bodies = tuple(_bodies(error))
+    kind: Any = type(error)
     return Link(
         error=error,
-        names=tuple(map(normal, class_names(error))),
+        names=_names(kind),
         status=next((s for s in map(_status, _numbers(error, bodies)) if s is not None), None),
         codes=tuple(dict.fromkeys(_codes(error, bodies))),
         texts=tuple(dict.fromkeys(text[:LONGEST_TEXT].lower() for text in _texts(error, bodies))),
@@ -129,7 +142,7 @@ def _numbers(error: BaseException, bodies: tuple[dict[Any, Any], ...]) -> Iterat
     yield read(error, "status")
     yield read(response, "status")
     for body in bodies:
-        yield from (body.get(key) for key in ("code", "status", "statusCode", "status_code"))
+        yield from [body.get(key) for key in ("code", "status", "statusCode", "status_code")]
 
 
 def _bodies(error: BaseException) -> Iterator[dict[Any, Any]]:
@@ -154,15 +167,15 @@ def _unread(response: object) -> object:
 
 def _codes(error: BaseException, bodies: tuple[dict[Any, Any], ...]) -> Iterator[str]:
     for body in bodies:
-        yield from _words(*(body.get(key) for key in _CODE_KEYS if (key, body.get(key)) != ("type", "error")))
-        yield from _words(_dict(body.get("innererror")).get("code"), _dict(body.get("details")).get("error_code"))
-        yield from _words(*(detail.get("reason") for detail in details(body)))
-        yield from (word for word in _words(body.get("error")) if _known(word))
-    yield from _words(*(read(error, key) for key in ("error_code", "code", "type", "status")))
+        yield from _words([body.get(key) for key in _CODE_KEYS if key != "type" or body.get(key) != "error"])
+        yield from _words([_dict(body.get("innererror")).get("code"), _dict(body.get("details")).get("error_code")])
+        yield from _words([detail.get("reason") for detail in details(body)])
+        yield from [word for word in _words([body.get("error")]) if _known(word)]
+    yield from _words([read(error, key) for key in ("error_code", "code", "type", "status")])
 
 
-def _words(*values: object) -> Iterator[str]:
-    yield from (value for value in values if isinstance(value, str) and 0 < len(value) <= LONGEST_WORD)
+def _words(values: list[Any]) -> list[str]:
+    return [value for value in values if isinstance(value, str) and 0 < len(value) <= LONGEST_WORD]
 
 
 def details(body: dict[Any, Any]) -> list[dict[Any, Any]]:
@@ -176,7 +189,7 @@ def _texts(error: BaseException, bodies: tuple[dict[Any, Any], ...]) -> Iterator
     for body in bodies:
         told += [body.get(key) for key in _TEXT_KEYS]
         told.append(_dict(body.get("metadata")).get("raw"))
-    yield from (text for text in told if isinstance(text, str))
+    yield from [text for text in told if isinstance(text, str)]
 
 
 def _first(values: object) -> object:

@@ -61,23 +61,23 @@ class Ban:
 
 
 class Bans:
-    """What is switched off. Pure; the board locks. `draw` gives a random number from 0 to 1 for each length."""
+    """What is switched off, in `found`. Pure; the board locks. `draw` gives a random number from 0 to 1 per length."""
 
-    __slots__ = ("_config", "_draw", "_found")
+    __slots__ = ("_config", "_draw", "found")
 
     def __init__(self, config: BreakerConfig, draw: Callable[[], float]) -> None:
         self._config, self._draw = config, draw
-        self._found: dict[tuple[str, str, str], Ban] = {}
+        self.found: dict[tuple[str, str, str], Ban] = {}
 
     def __bool__(self) -> bool:
-        return bool(self._found)
+        return bool(self.found)
 
     def of(self, address: Address) -> list[Ban]:
         """What is off of this address, be it due or not."""
-        if not self._found:
+        if not self.found:
             return []
         keys = (_key(address, "credential"), _key(address, "model"))
-        return [ban for key in keys if (ban := self._found.get(key)) is not None]
+        return [ban for key in keys if (ban := self.found.get(key)) is not None]
 
     def off(self, address: Address, now: float) -> Ban | None:
         """What keeps this address off for longest; None = nothing does, or a trial is due or under way."""
@@ -98,12 +98,12 @@ class Bans:
     def refused(self, what: What, address: Address, verdict: Verdict, taken_at: float, now: float) -> Ban | None:
         """A call sent at `taken_at` was refused for its credential or model: the ban, if that is news."""
         key = _key(address, what)
-        ban, hint = self._found.get(key), verdict.retry_after_s or 0.0
+        ban, hint = self.found.get(key), verdict.retry_after_s or 0.0
         if ban is not None and taken_at <= ban.since:
             ban.until = max(ban.until, now + hint)
             return None
         if ban is None:
-            ban = self._found[key] = Ban(what)
+            ban = self.found[key] = Ban(what)
         ban.refusals += 1
         ban.reason = f"{what} disabled: {verdict.detail or _UNTOLD[what]}"
         length = hint if hint > 0 and ban.refusals == 1 else max(hint, self._length(ban.refusals))
@@ -117,13 +117,13 @@ class Bans:
             if taken_at > ban.since:
                 ban.tried_until = 0.0
                 if good:
-                    del self._found[_key(address, ban.what)]
+                    del self.found[_key(address, ban.what)]
                     yield ban
 
     def allow(self, address: Address) -> None:
         """Switch credential and model on again."""
         for ban in self.of(address):
-            del self._found[_key(address, ban.what)]
+            del self.found[_key(address, ban.what)]
 
     def _length(self, refusals: int) -> float:
         config = self._config

@@ -90,15 +90,18 @@ def _check(name: str, value: float, least: float, most: float, words: str) -> No
 class Breaker:
     """One failure domain's breaker. Pure: no lock, no clock; `now` is monotonic seconds.
 
-    `draw` gives a random number from 0 to 1 whenever an open time is set.
+    `draw` gives a random number from 0 to 1 whenever an open time is set. `slow_after_s`: as configured; None = no wait
+    is slow.
     """
 
     __slots__ = (
-        "_config", "_draw", "doubt", "epoch", "failed_probes", "in_a_row", "probing", "state", "until", "why", "window",
+        "_config", "_draw", "doubt", "epoch", "failed_probes", "in_a_row", "probing", "slow_after_s", "state", "until",
+        "why", "window",
     )  # fmt: skip
 
     def __init__(self, config: BreakerConfig, draw: Callable[[], float]) -> None:
         self._config, self._draw = config, draw
+        self.slow_after_s = config.slow_after_s
         self.window = Window(config.window_s)
         self.doubt = Doubt(config.window_s, _DOUBT * config.open_s)
         self.epoch = 0
@@ -130,7 +133,7 @@ class Breaker:
 
     def is_slow(self, ttft_s: float | None, elapsed_s: float | None) -> bool:
         """Whether a wait of this many seconds (to the first token where known) counts as slow."""
-        limit, wait = self._config.slow_after_s, elapsed_s if ttft_s is None else ttft_s
+        limit, wait = self.slow_after_s, elapsed_s if ttft_s is None else ttft_s
         return limit is not None and wait is not None and wait >= limit
 
     def good(self, epoch: int, now: float, *, slow: bool = False, probe: bool = False, since: float = math.inf) -> None:

@@ -29,11 +29,11 @@ class Allowance:
     Where the limit is told, too, it is taken to fill up evenly, and to go on so for a minute.
     """
 
-    __slots__ = ("_at", "_left", "_limit", "_per_s", "_told_at", "_under_way", "until")
+    __slots__ = ("_at", "_left", "_limit", "_per_s", "_told_at", "under_way", "until")
 
     def __init__(self) -> None:
         self._left = self._limit = inf
-        self._per_s = self._at = self._under_way = 0.0
+        self._per_s = self._at = self.under_way = 0.0
         self._told_at = -inf
         self.until = 0.0
 
@@ -45,18 +45,18 @@ class Allowance:
         self._limit = float(limit) if limit is not None and known else inf
         # What is left is told as a whole number: one more may be there, so that less than the difference fills up.
         self._per_s = max(self._limit - left - 1.0, 0.5) / whole_in_s if known else 0.0
-        self._left, self._at, self._told_at = min(left - self._under_way, most), now, now
+        self._left, self._at, self._told_at = min(left - self.under_way, most), now, now
         self.until = now + whole_in_s + (_LASTS_S if known else 0.0)
 
     def take(self, amount: float, now: float) -> None:
         """A call of so many is let in."""
-        self._under_way += amount
+        self.under_way += amount
         if now < self.until:
             self._left, self._at = self.left(now) - amount, now
 
     def end(self, amount: float) -> None:
         """That call is over."""
-        self._under_way -= amount
+        self.under_way -= amount
 
     def left(self, now: float) -> float:
         """How many are left; infinite where nobody knows."""
@@ -73,13 +73,15 @@ class Allowance:
 class Gate:
     """One account's gate for one model. Pure; `now` and `until` are monotonic seconds.
 
-    `until` 0.0 = open. A provider's hint is obeyed up to an hour, then looked at again.
+    `until` 0.0 = open. A provider's hint is obeyed up to an hour, then looked at again. `counts`: whether the provider
+    has told what is left.
     """
 
-    __slots__ = ("_closed_at", "_guesses", "requests", "tokens", "until")
+    __slots__ = ("_closed_at", "_guesses", "counts", "requests", "tokens", "until")
 
     def __init__(self) -> None:
         self.requests, self.tokens = Allowance(), Allowance()
+        self.counts = False
         self.open()
 
     def __repr__(self) -> str:
@@ -91,20 +93,19 @@ class Gate:
         self._closed_at = -inf
         self._guesses = 0
 
-    @property
-    def counts(self) -> bool:
-        """Whether the provider has told what is left."""
-        return self.requests.until > 0.0 or self.tokens.until > 0.0
-
     def take(self, tokens: float, now: float) -> None:
         """A call is let in."""
-        self.requests.take(1.0, now)
-        self.tokens.take(tokens, now)
+        if self.counts:
+            self.requests.take(1.0, now)
+            self.tokens.take(tokens, now)
+        else:
+            self.requests.under_way += 1.0
+            self.tokens.under_way += tokens
 
     def end(self, tokens: float) -> None:
         """It is over."""
-        self.requests.end(1.0)
-        self.tokens.end(tokens)
+        self.requests.under_way -= 1.0
+        self.tokens.under_way -= tokens
 
     def allowed_in_s(self, tokens: float, now: float) -> float:
         """Seconds until what was told to be left allows a call of so many tokens."""
@@ -127,6 +128,7 @@ class Gate:
         """Open, and nothing is known of what is left."""
         self.open()
         self.requests.until = self.tokens.until = 0.0
+        self.counts = False
 
     def passed(self, taken_at: float) -> None:
         """A call sent at `taken_at` was answered; one sent since the gate closed proves it open."""

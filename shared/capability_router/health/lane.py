@@ -132,29 +132,37 @@ class Lane:
 
     def settle(self, permit: Permit, verdict: Verdict, now: float) -> None:
         """Take the permit back and learn from how the call ended."""
-        before = self.breaker.state
+        breaker = self.breaker
+        before = breaker.state
         how = self._judge(permit, verdict, now)
         self.ended[how] += 1
         if how in ("neutral", "refused", "disabled"):
-            self.breaker.neutral(permit.epoch, probe=permit.half_open)
-        if self.bans:
+            breaker.neutral(permit.epoch, probe=permit.half_open)
+        if self.bans.found:
             for ban in list(self.bans.ended(self.address, verdict, permit.taken_at)):
                 self._wake(_ENABLED[ban.what], f"answered after {ban.reason}", now)
         if self.bearing is not None and how != "neutral":
             self._borne(self.bearing, permit, verdict, how, now)
         self.gate.end(permit.tokens)
-        self.limiter.leave(permit.tokens, _used(permit, verdict, how), now, sent=not verdict.neutral)
+        if self.metered:
+            self.limiter.leave(permit.tokens, _used(verdict, how), now, sent=not verdict.neutral)
+        else:
+            self.limiter.in_flight -= 1
         self._loaded()
-        self.condition.ttft_s, self.condition.s_per_token = self.latency.ttft.value, self.latency.token.value
-        self._turned(before, now)
+        seen, latency = self.condition, self.latency
+        seen.ttft_s, seen.s_per_token = latency.ttft.value, latency.token.value
+        if breaker.state != before:
+            self._turned(before, now)
 
     def _borne(self, bearing: Bearing, permit: Permit, verdict: Verdict, how: str, now: float) -> None:
+        before = bearing.limit
         if verdict.overloaded:
             bearing.refused(self.limiter.in_flight, permit.taken_at, now)
         elif how == "answered":
             waited = self._waited(permit, verdict, now)
             bearing.answered(self.limiter.in_flight, waited, permit.taken_at, now, permit.tokens)
-        self.limiter.bear(bearing.limit)
+        if bearing.limit != before:
+            self.limiter.bear(bearing.limit)
 
     def _waited(self, permit: Permit, verdict: Verdict, now: float) -> float | None:
         """The wait for the first token; None where this process was busy meanwhile: it may have been late itself.
@@ -169,8 +177,10 @@ class Lane:
         """The provider's own count of what is left; `wait_s` > 0 closes the gate."""
         self.limiter.left(said.remaining_requests, said.remaining_tokens, now)
         if said.remaining_requests is not None and said.reset_requests_s is not None:
+            self.gate.counts = True
             self.gate.requests.told(said.remaining_requests, said.limit_requests, said.reset_requests_s, now, sent_at)
         if said.remaining_tokens is not None and said.reset_tokens_s is not None:
+            self.gate.counts = True
             self.gate.tokens.told(said.remaining_tokens, said.limit_tokens, said.reset_tokens_s, now, sent_at)
         self.calm = False
         self._counted(now)
@@ -200,12 +210,14 @@ class Lane:
         self.look(now)
         self.breaker.window.slide(now)
         seen, bans, failed = self.condition, self.bans.of(self.address), self.breaker.window.share_failed()
+        hold = self.hold(now, 1)
         return {
             "model": self.id, "state": self.breaker.state, "held": seen.held,
             "held_for_s": _finite(seen.until - now) if seen.held else 0.0,
+            "held_by": hold.kind if hold else "doubt" if seen.held else "",
             "in_flight": seen.in_flight, "queue_s": seen.queue_s, "ttft_s": seen.ttft_s,
             "ttft_p95_s": self.latency.p95_s(), "s_per_token": seen.s_per_token,
-            "success_share": None if failed is None else 1.0 - failed,
+            "success_share": None if failed is None else 1.0 - failed, "recent_calls": self.breaker.window.calls,
             "concurrency_limit": None if self.limiter.most == sys.maxsize else self.limiter.most,
             "disabled_why": "; ".join(ban.reason for ban in bans), "calls": self.calls, **self.ended,
         }  # fmt: skip
@@ -213,7 +225,7 @@ class Lane:
     def _stopped(self, now: float, probe: bool = False) -> Hold | None:
         if self.breaker.state == ISOLATED:
             return Hold(self.breaker.why, None, "isolated", f"call router.reset({self.id!r})")
-        return self._banned(now, probe) if self.bans else None
+        return self._banned(now, probe) if self.bans.found else None
 
     def _banned(self, now: float, probe: bool) -> Hold | None:
         mend = f"mend the key or name of {self.id} and call router.reset({self.id!r})"
@@ -276,7 +288,7 @@ class Lane:
         self.gate.take(tokens, now)
         if self.gate.counts:
             self._counted(now)
-        trial = bool(self.bans) and self.bans.trying(self.address, now)
+        trial = bool(self.bans.found) and self.bans.trying(self.address, now)
         self.calls += 1
         self._loaded()
         if breaker.state != before:
@@ -309,12 +321,14 @@ class Lane:
 
     def _answered(self, permit: Permit, verdict: Verdict, now: float) -> None:
         """Rejections of the request and poor answers prove health too, but teach nothing of speed."""
-        slow = self.breaker.is_slow(verdict.ttft_s, verdict.elapsed_s)
-        self.breaker.good(permit.epoch, now, slow=slow, probe=permit.half_open, since=permit.taken_at)
-        self.gate.passed(permit.taken_at)
+        breaker, ttft, elapsed = self.breaker, verdict.ttft_s, verdict.elapsed_s
+        slow = breaker.slow_after_s is not None and breaker.is_slow(ttft, elapsed)
+        breaker.good(permit.epoch, now, slow=slow, probe=permit.half_open, since=permit.taken_at)
+        if self.gate.until:
+            self.gate.passed(permit.taken_at)
         if verdict.ok:
-            self.latency.answered(verdict.ttft_s, verdict.elapsed_s, verdict.output_tokens)
-            wait = verdict.elapsed_s if verdict.ttft_s is None else verdict.ttft_s
+            self.latency.answered(ttft, elapsed, verdict.output_tokens)
+            wait = elapsed if ttft is None else ttft
             if wait is not None and 0.0 <= wait < math.inf:
                 self.latency.peak.add(wait, now)
 
@@ -349,8 +363,9 @@ class Lane:
             self._wake("gate_closed", f"rate limited for {_seconds(self.gate.until - now)}", now)
 
     def _loaded(self) -> None:
-        self.condition.in_flight = self.limiter.in_flight
-        if self.limiter.tight:
+        limiter = self.limiter
+        in_flight = self.condition.in_flight = limiter.in_flight
+        if in_flight >= limiter.most or (self.metered and limiter.tight):
             self.calm = False
 
     def _turned(self, before: str, now: float) -> None:
@@ -365,7 +380,7 @@ class Lane:
         self.tell(HealthEvent(kind, self.id, detail, now))
 
 
-def _used(permit: Permit, verdict: Verdict, how: str) -> int | None:
+def _used(verdict: Verdict, how: str) -> int | None:
     """Tokens the provider will have counted; None = take the estimate."""
     if verdict.neutral or how == "refused":
         return 0

@@ -40,8 +40,9 @@ class Peak:
 
     def add(self, sample: float, now: float) -> None:
         """Take one more sample."""
-        self._value = max(sample, sample + (self._value - sample) * self._fade(now))
-        self._at = now
+        if sample < self._value:
+            sample += (self._value - sample) * self._fade(now)
+        self._value, self._at = sample, now
 
     def value(self, now: float) -> float:
         """Seconds; silence lets it fall, so that nobody is left alone for ever for one bad wait."""

@@ -32,7 +32,8 @@ class Window:
 
     def add(self, now: float, *, failed: bool, slow: bool = False) -> None:
         """Count one call that ended now."""
-        self.slide(now)
+        if now // self._slice_s != self._tick:
+            self.slide(now)
         here = (self._tick or 0) % _SLICES
         self.calls += 1
         self._calls[here] += 1

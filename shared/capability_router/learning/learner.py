@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from threading import Lock, Thread
@@ -26,6 +26,7 @@ from capability_router.learning.quality.sketch import Sketch, sketch
 from capability_router.learning.quality.state import base_of, body_of, dumped, loaded, text_of
 from capability_router.learning.quality.traits import Traits, traits
 from capability_router.learning.sharing.lesson import Lesson
+from capability_router.learning.signs import Counted
 from capability_router.learning.tenants import hashed
 from capability_router.lifetime import Lasting, watch
 from capability_router.request import Request
@@ -55,7 +56,7 @@ class Pupil:
         """An answer was worth this score; tells of a model that is no longer what it was."""
         quality, (id, model, score, tokens, tenant, seen, _) = self.quality, lesson
         weight = 1.0 if quality.memory.has(id, model) else quality.tenants.told(tenant, model, score)
-        for changed in quality.learn(Remembered(id, seen), {model: Result(score, tokens)}, weight):
+        for changed in quality.learn(Remembered(id, seen, tenant), {model: Result(score, tokens)}, weight):
             log.warning("%s: its scores are no longer what they were; what was learned of it counts for less", changed)
 
     def told(self) -> Callable[[], str]:
@@ -156,9 +157,20 @@ class Learner(Lasting):
                 "logs have", self.path, ", ".join(models[:_NAMED]), ", ".join(known[:_NAMED]),
             )  # fmt: skip
 
+    @property
+    def signs(self) -> Mapping[str, Counted]:
+        """By model, what implicit signs in the logs came to that it was trained on."""
+        return self.quality.signs
+
     def judge(self, request: Request, believed: Sequence[tuple[str, float]], worth: Sequence[float]) -> list[Judged]:
         """Per model (id, quality believed without having learned), which counts for so many scored answers."""
-        seen, known, tenant = self._seen(request), self.quality, request.routing.tenant
+        return self.judged(self._seen(request), request.routing.tenant, believed, worth)
+
+    def judged(
+        self, seen: Traits, tenant: str, believed: Sequence[tuple[str, float]], worth: Sequence[float]
+    ) -> list[Judged]:  # fmt: skip
+        """The same for what was seen of a tenant's request."""
+        known = self.quality
         quality, errors, tokens = known.expect(seen, believed, worth)
         binds = known.tenants.bind(tenant)
         before = self._before(seen, believed, worth) if binds else believed
@@ -195,7 +207,8 @@ class Learner(Lasting):
         if fit is not None:
             tenant = request.routing.tenant
             for moved in self._drift.note(tenant, Whereabouts(*self.quality.standing(seen)), fit):
-                log.warning("the requests of tenant %r are %s; what was learned may not hold for them", tenant, moved)
+                whose = f"the requests of tenant {tenant!r}" if tenant else "the requests that name no tenant"
+                log.warning("%s are %s; what was learned may not hold for them", whose, moved)
         return sketch(seen)
 
     def scored(
@@ -209,6 +222,13 @@ class Learner(Lasting):
         """
         self._take(Lesson(request_id, model, score, tokens, hashed(tenant), seen, foreseen))
         self._work_out()
+
+    def answered(self, lesson: Lesson) -> None:
+        """A request was answered, whose score may come to another process; without a store nothing is kept of it."""
+
+    def scored_elsewhere(self, request_id: str, score: float) -> Lesson | None:
+        """An answer of another process, or of before, was worth this score: what was learned; None = who knows."""
+        return None
 
     def _take(self, lesson: Lesson) -> None:
         Pupil(self.quality).learn(lesson)

@@ -13,6 +13,10 @@ from capability_router.learning.guard import Foreseen
 KEPT = 10_000
 
 
+class Forgotten(ConfigError):
+    """Feedback for a request that this process does not remember."""
+
+
 class Answered(NamedTuple):
     """Who answered, what kind of task it was, and, where words are learned from, its sketch, the answer's tokens and
 
@@ -59,7 +63,7 @@ class Outcomes:
         return self._sources.get(request_id, "")
 
     def scored(self, request_id: str, score: float, source: str = "user") -> Answered:
-        """Who answered the request that got this score; raises ConfigError for a bad score or id."""
+        """Who answered the request that got this score; raises ConfigError for a bad score, Forgotten for an id."""
         if isinstance(score, bool) or not isinstance(score, Real) or not 0 <= score <= 1:  # numpy's numbers are Real
             raise ConfigError(f"feedback score must be a number from 0 to 1, got {score!r}")
         with self._lock:
@@ -67,8 +71,10 @@ class Outcomes:
             if answered is not None:
                 self._sources[request_id] = source
         if answered is None:
-            raise ConfigError(
-                f"feedback for request {request_id!r}: no such answered request is remembered (the newest "
-                f"{self._keep:,} are); use the request_id of response_metadata['router']"
+            raise Forgotten(
+                f"feedback for request {request_id!r}: no such answered request is remembered here (the newest "
+                f"{self._keep:,} of this process are); use the request_id of response_metadata['router']. With "
+                "`telemetry: {jsonl: PATH}` such scores are written down for `capability-router train`; with `policy: "
+                "{state: ...}` and a `store` that lasts, other processes' requests are remembered too"
             )
         return answered

@@ -20,6 +20,7 @@ from capability_router.learning.quality.arrays import Unreadable
 from capability_router.learning.quality.model import Quality
 from capability_router.learning.quality.sketch import Sketch
 from capability_router.learning.quality.state import SCHEMA, loaded
+from capability_router.learning.sharing.answers import Answers
 from capability_router.learning.sharing.lesson import FORMAT, Lesson
 from capability_router.learning.sharing.scribe import Course, Packing, Scribe
 from capability_router.request import Request
@@ -46,6 +47,8 @@ class SharedLearner(Learner):
         self.scribe = Scribe(room, f"{owner}|{FORMAT}.{SCHEMA}|{began}|{embedder}", course)
         known = None if text is None else agreed(base, meanings)
         super().__init__(path, self.scribe.pupil.quality, base=known, meanings=meanings)
+        self._answers = Answers(room, self.scribe.name, written, sketched, self.scribe.ring)
+        self.scribe.errands.append(lambda _: self._answers.flush())
 
     @classmethod
     def over(
@@ -75,6 +78,21 @@ class SharedLearner(Learner):
         """See Learner; the store is looked into from the first answer on."""
         self.scribe.start()
         return super().sketch(request)
+
+    def answered(self, lesson: Lesson) -> None:
+        """See Learner; it is kept in the store within a moment."""
+        self._answers.keep(lesson)
+
+    def scored_elsewhere(self, request_id: str, score: float) -> Lesson | None:
+        """See Learner."""
+        lesson = self._answers.find(request_id)
+        if lesson is None:
+            return None
+        again = self.quality.memory.has(request_id, lesson.model)  # then its plan was told of already
+        lesson = lesson._replace(score=score, foreseen=None if again else lesson.foreseen)
+        self._take(lesson)
+        self._work_out()
+        return lesson
 
     def save(self) -> None:
         """Write to the store what waits. It raises nothing: a store that is away is told of."""

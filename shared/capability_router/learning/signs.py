@@ -3,7 +3,7 @@
 They are no scores. A model's signs are held against those of all models, answer for answer, so that one that is asked
 more is not thought worse for it, and they move what is believed of it before any score: by at most `OWN` for the tenant
 that saw them, and by at most `ALL` for everybody, whoever and however many saw them. Scores outweigh them as they
-outweigh a card. They are kept in memory alone.
+outweigh a card. They are kept in memory alone; those of logs come with the state that was trained on them.
 """
 
 from __future__ import annotations
@@ -32,6 +32,13 @@ class Sign(NamedTuple):
     weight: float
 
 
+class Counted(NamedTuple):
+    """Of one model: its answers, and how many lost ones its signs count as."""
+
+    answers: float
+    lost: float
+
+
 class _Tally:
     """Of one model: its answers and their signs, faded, and how many answers there ever were."""
 
@@ -39,6 +46,11 @@ class _Tally:
 
     def __init__(self) -> None:
         self.answers, self.bad, self.ever = 0.0, 0.0, 0
+
+    def begin(self, known: Counted) -> None:
+        """With so many, as they would have faded."""
+        part = min(1.0, 1.0 / (1.0 - FADE) / known.answers) if known.answers else 0.0
+        self.answers, self.bad, self.ever = part * known.answers, part * known.lost, round(known.answers)
 
     def answered(self, weight: float) -> None:
         self.answers, self.bad, self.ever = FADE * self.answers + 1.0, FADE * self.bad + weight, self.ever + 1
@@ -59,15 +71,17 @@ _Tallies = dict[str, _Tally]
 
 
 class Signs:
-    """Of the 1,000 tenants that asked last; thread-safe."""
+    """Of the 1,000 tenants that asked last; thread-safe. `known`: everybody's, by model, of logs."""
 
-    def __init__(self) -> None:
-        self._all: _Tallies = {}
+    def __init__(self, known: Mapping[str, Counted] | None = None) -> None:
+        self._all: _Tallies = {model: _Tally() for model in known or {}}
+        for model, counted in (known or {}).items():
+            self._all[model].begin(counted)
         self._tenants: OrderedDict[str, _Tallies] = OrderedDict()
         self._given: OrderedDict[tuple[str, str], list[_Given]] = OrderedDict()
         self._shifts: dict[str, tuple[int, Mapping[str, float]]] = {}
         self._version = self._answers = 0
-        self._any = False
+        self._any = bool(known)
         self._lock = RLock()  # the garbage collector may end a request in the middle of another's
 
     def answered(self, tenant: str, request_id: str, model: str, kind: str = "") -> Sign | None:
@@ -128,7 +142,12 @@ class Signs:
             if len(self._tenants) > KEPT:
                 self._tenants.popitem(last=False)
         self._tenants.move_to_end(tenant)
-        return own.setdefault(model, _Tally()), self._all.setdefault(model, _Tally())
+        mine, everybodys = own.get(model), self._all.get(model)
+        if mine is None:
+            mine = own[model] = _Tally()
+        if everybodys is None:
+            everybodys = self._all[model] = _Tally()
+        return mine, everybodys
 
 
 _NONE: Mapping[str, float] = {}

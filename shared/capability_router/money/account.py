@@ -70,7 +70,7 @@ def _may_be_billed(fault: Broken) -> bool:
 
 
 def _possible(usage: Usage) -> bool:
-    return all(0 <= count <= _MOST_TOKENS for count in (usage.input_tokens, usage.output_tokens))
+    return 0 <= usage.input_tokens <= _MOST_TOKENS and 0 <= usage.output_tokens <= _MOST_TOKENS
 
 
 def _billed(amount: Number) -> int | None:
@@ -187,8 +187,10 @@ class Account:
 
     def _doubted(self, model: str, usage: Usage, reply: Reply) -> Usage:
         """Marked as estimated where it is priced as usual though it was served under a tier without a known price."""
-        price = None if reply.cached or reply.cost_usd is not None else self._prices.get(model)
-        if not usage.service_tier or price is None or price.under(usage.service_tier) is not price:
+        if not usage.service_tier or reply.cached or reply.cost_usd is not None:
+            return usage
+        price = self._prices.get(model)
+        if price is None or price.under(usage.service_tier) is not price:
             return usage
         return replace(usage, estimated=True)
 

@@ -132,6 +132,12 @@ class Price:
             _rate(self.cache_image_read_mtok, read if image == plain else image),
         )  # fmt: skip
 
+    def stated(self) -> dict[str, Any]:
+        """JSON-safe, for `parse`: the amounts that are stated, floats, and those of tiers; no services."""
+        own: dict[str, Any] = {name: float(v) for name in AMOUNTS if (v := getattr(self, name)) is not None}
+        tiers = [{"above": tier.above, "price": tier.price.stated()} for tier in self.tiers]
+        return {**own, "tiers": tiers} if tiers else own
+
     @property
     def known(self) -> bool:
         """Whether a call can be priced at all."""
@@ -213,6 +219,8 @@ class Price:
         rates = price._rates
         if rates is None:
             return None
+        if _of_text_alone(usage):  # as of most calls
+            return rates[0] * usage.input_tokens + rates[1] * usage.output_tokens + price._fixed
         tokens: int = sum(map(mul, rates, _by_kind(usage)))
         return tokens + price._fixed
 
@@ -274,6 +282,16 @@ def _rate(usd_per_mtok: Number | None, otherwise: int = 0) -> int:
     if usd_per_mtok is None:
         return otherwise
     return int(_EXACT.multiply(Decimal(str(usd_per_mtok)), _PICO_PER_TOKEN).to_integral_value(ROUND_HALF_EVEN))
+
+
+def _of_text_alone(usage: Usage) -> bool:
+    """Whether nothing is told of caches, audio or images, whose tokens have prices of their own."""
+    special = (
+        usage.cache_read_tokens or usage.cache_creation_tokens or usage.cache_creation_1h_tokens
+        or usage.input_audio_tokens or usage.output_audio_tokens or usage.cache_audio_read_tokens
+        or usage.input_image_tokens or usage.output_image_tokens or usage.cache_image_read_tokens
+    )  # fmt: skip
+    return not special and usage.input_tokens >= 0 and usage.output_tokens >= 0
 
 
 def _by_kind(usage: Usage) -> tuple[int, ...]:

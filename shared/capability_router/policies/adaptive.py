@@ -18,8 +18,8 @@ from capability_router.latch import Latch
 from capability_router.plan import Candidate
 from capability_router.policies.averages.pace import Pace
 from capability_router.policies.averages.steering import Sight, Steering, Weights, told
-from capability_router.policies.base import BELOW, Judgement, Row, Scene, Scored, Terms, told_cost
-from capability_router.policies.dual import WINDOW, Dual, Point
+from capability_router.policies.base import BELOW, Judgement, Row, Scene, Scored, Terms, rounded, told_cost
+from capability_router.policies.dual import WINDOW, Dual, Point, hull
 from capability_router.request import Outcome
 
 COST_WEIGHT = 0.25
@@ -190,7 +190,8 @@ class Adaptive:
         """
         aim, missing = self._aims.get(target), _COLD - len(self._dual)
         if aim is None or missing > 0:
-            return self._dual.solve(target, points, max(missing, 0)) * _JUST_BELOW
+            also = hull(points) if missing > 0 else None
+            return self._dual.solve(target, also, missing) * _JUST_BELOW
         return aim.price * math.exp(_STIFFNESS * (aim.quality - target)) * _JUST_BELOW
 
     def judge(self, scene: Scene) -> Judgement:
@@ -201,7 +202,7 @@ class Adaptive:
         if floor is not None and not any(p.quality >= floor for p in points):
             floor = None
         below = 0.0 if floor is None else _below(points, price)
-        scored = [_scored(p, price, floor, row.stays, below) for p, row in zip(points, scene.rows, strict=True)]
+        scored = _scored(points, scene.rows, price, floor, below)
         return Judgement(scored, self._settings(price, self._wanted(scene), weights))
 
     def reason(self, scene: Scene, best: Row) -> str:
@@ -220,6 +221,8 @@ class Adaptive:
 
     def _learned(self, scene: Scene, best: Row, weights: Weights | None) -> str:
         """What decided, in numbers, where scores of requests have a say; and who it would be but for them."""
+        if best.believed is None:  # nothing was learned of any
+            return ""
         rows = [row for row in scene.rows if not row.held or row is best]
         if len(rows) < 2 or not any(_taught(row) for row in rows):
             return ""
@@ -238,9 +241,9 @@ class Adaptive:
         target: Terms = () if wanted is None else (("quality_target", wanted),)
         mu = self._mu
         if weights is not None and self._steering is not None:
-            mu, target = round(weights.mu, 6), (*target, *self._steering.settings(weights))
+            mu, target = rounded(weights.mu, 6), (*target, *self._steering.settings(weights))
         weighed = (("cost_weight", self._cost_weight), ("latency_weight", mu))
-        return (("price_of_quality", round(price, 6)), *weighed, *target)
+        return (("price_of_quality", rounded(price, 6)), *weighed, *target)
 
 
 def _told(price: float) -> str:
@@ -259,15 +262,21 @@ def _below(points: Sequence[Point], price: float) -> float:
     return _BELOW_FLOOR - (max(worth) - min(worth))
 
 
-def _scored(point: Point, price: float, floor: float | None, stays: bool, below: float) -> Scored:
-    quality, utility, cost = point.quality, point.utility, -price * point.usd
-    wait = utility - quality
-    terms: Terms = (("quality", quality), ("cost", cost), ("latency", wait))
-    if stays:
-        terms = (*terms[:2], ("latency", wait - STAYING), ("staying", STAYING))
-    if floor is not None and quality < floor:
-        return utility + cost + below, (*terms, (BELOW, below))
-    return utility + cost, terms
+def _scored(
+    points: Sequence[Point], rows: Sequence[Row], price: float, floor: float | None, below: float
+) -> list[Scored]:
+    """In one loop, without a call for each."""
+    found: list[Scored] = []
+    for point, row in zip(points, rows, strict=True):
+        quality, utility, cost = point.quality, point.utility, -price * point.usd
+        terms: Terms = (("quality", quality), ("cost", cost), ("latency", utility - quality))
+        if row.stays:
+            terms = (*terms[:2], ("latency", utility - quality - STAYING), ("staying", STAYING))
+        if floor is not None and quality < floor:
+            found.append((utility + cost + below, (*terms, (BELOW, below))))
+        else:
+            found.append((utility + cost, terms))
+    return found
 
 
 def _points(rows: Sequence[Row], mu: float) -> list[Point]:

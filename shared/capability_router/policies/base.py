@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from capability_router.catalog.card import ModelCard
 from capability_router.features import Features
 from capability_router.learning.guard import Foreseen, Guard
+from capability_router.learning.sharing.lesson import Lesson
+from capability_router.learning.signs import Counted
 from capability_router.plan import Candidate
 from capability_router.request import Outcome, Request
 
@@ -81,6 +83,8 @@ class Judged(Protocol):
 class Knowledge(Protocol):
     """The learned model as far as requests and their scores need it."""
 
+    @property
+    def signs(self) -> Mapping[str, Counted]: ...
     def judge(
         self, request: Request, believed: Sequence[tuple[str, float]], worth: Sequence[float]
     ) -> Sequence[Judged]: ...
@@ -90,6 +94,8 @@ class Knowledge(Protocol):
         self, request_id: str, seen: Any, model: str, score: float, tokens: int | None, tenant: str,
         foreseen: Foreseen | None,
     ) -> None: ...  # fmt: skip
+    def answered(self, lesson: Lesson) -> None: ...
+    def scored_elsewhere(self, request_id: str, score: float) -> Lesson | None: ...
     def save(self) -> None: ...
     def tell(self, guard: Guard) -> None: ...
     def runs(self, errand: Callable[[bool], None]) -> None: ...
@@ -129,6 +135,16 @@ class Static:
 
     def settled(self, chosen: Candidate, outcome: Outcome) -> None:
         """Nothing to learn."""
+
+
+def rounded(value: float, places: int) -> float:
+    """As `round` does, but for exact halves, in a fifth of its time: each decision tells a few numbers."""
+    scale = _SCALES[places]
+    return int(value * scale + 0.5) / scale if 0.0 <= value < _MOST_ROUNDED else round(value, places)
+
+
+_SCALES = {6: 1e6, 9: 1e9}
+_MOST_ROUNDED = 1e6  # times 10^9 it is a whole number still, without a loss
 
 
 def told_cost(row: Row) -> str:

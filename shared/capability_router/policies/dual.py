@@ -38,29 +38,37 @@ class Step(NamedTuple):
     gain: float
 
 
+class Hull(NamedTuple):
+    """Quality of the cheapest useful point, and the steps up from there; their prices fall."""
+
+    base: float
+    steps: list[Step]
+
+
 class Dual:
     """The window and its sorted steps."""
 
     def __init__(self, window: int = WINDOW) -> None:
         self._window = window
-        self._requests: deque[tuple[float, list[Step]]] = deque()
+        self._requests: deque[Hull] = deque()
         self._steps: list[Step] = []  # ascending by price
         self._base = 0.0  # summed quality of the cheapest picks
 
     def __len__(self) -> int:
         return len(self._requests)
 
-    def least(self, also: Sequence[Point] = (), copies: int = 0) -> float:
+    def least(self, also: Hull | None = None, copies: int = 0) -> float:
         """The mean of what the window sums up if each request goes to its cheapest; `also` as in `solve`."""
-        count = len(self._requests) + copies
-        return (self._base + (copies * hull(also)[0] if copies else 0.0)) / count if count else 0.0
+        if also is not None:
+            return (self._base + copies * also.base) / (len(self._requests) + copies)
+        return self._base / len(self._requests) if self._requests else 0.0
 
     def observe(self, points: Sequence[Point]) -> None:
         """Take one request's candidates into the window; the oldest leaves when it is full."""
-        base, steps = hull(points)
-        self._requests.append((base, steps))
-        self._base += base
-        for step in steps:
+        found = hull(points)
+        self._requests.append(found)
+        self._base += found.base
+        for step in found.steps:
             insort(self._steps, step)
         if len(self._requests) > self._window:
             self._forget()
@@ -71,15 +79,18 @@ class Dual:
         for step in steps:
             del self._steps[bisect_left(self._steps, step)]
 
-    def solve(self, target: float, also: Sequence[Point] = (), copies: int = 0) -> float:
+    def solve(self, target: float, also: Hull | None = None, copies: int = 0) -> float:
         """The price at which the mean quality of the picks comes to the target; 0 if none reaches it.
 
         It is a corner: just below it the picks reach the target, just above it they may not. `also` is
         one more request, counted as so many `copies`: what stands in for a window still short.
         """
-        base, steps = hull(also) if copies else (0.0, [])
-        needed = target * (len(self._requests) + copies) - self._base - copies * base
-        corners = self._steps if not steps else sorted([*self._steps, *(Step(p, g * copies) for p, g in steps)])
+        if also is None:
+            also, copies = _NOTHING, 0
+        needed = target * (len(self._requests) + copies) - self._base - copies * also.base
+        corners = self._steps
+        if also.steps:
+            corners = sorted([*corners, *[Step(p, g * copies) for p, g in also.steps]])
         if not corners:
             return 0.0
         if needed <= 0:
@@ -91,13 +102,12 @@ class Dual:
         return 0.0
 
 
-def hull(points: Sequence[Point]) -> tuple[float, list[Step]]:
-    """Quality of the cheapest useful point, and the steps up the hull from there."""
+def hull(points: Sequence[Point]) -> Hull:
+    """The corners of the best of these points, by cost."""
     cheapest, *others = sorted(points, key=_usd_and_utility)
-    corners = [cheapest]
+    corners, last = [cheapest], cheapest
     prices: list[float] = []  # between each two corners: above it the cheaper one is the better
     for point in others:
-        last = corners[-1]
         if point.utility <= last.utility:  # of points at the same cost the best came first
             continue
         price = (point.utility - last.utility) / (point.usd - last.usd)
@@ -108,8 +118,12 @@ def hull(points: Sequence[Point]) -> tuple[float, list[Step]]:
             price = (point.utility - last.utility) / (point.usd - last.usd)
         corners.append(point)
         prices.append(price)
+        last = point
     steps = [Step(price, b.quality - a.quality) for price, a, b in zip(prices, corners, corners[1:], strict=False)]
-    return cheapest.quality, steps
+    return Hull(cheapest.quality, steps)
+
+
+_NOTHING = Hull(0.0, [])
 
 
 def _usd_and_utility(point: Point) -> tuple[float, float]:

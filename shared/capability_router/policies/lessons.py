@@ -9,8 +9,10 @@ from capability_router.learning.lengths import Lengths
 from capability_router.learning.outcomes import Answered, Outcomes
 from capability_router.learning.prior import Prior
 from capability_router.learning.retries import Retries
+from capability_router.learning.sharing.lesson import Lesson
 from capability_router.learning.signs import WEIGHTS, Sign, Signs
 from capability_router.learning.sizes import Sizes
+from capability_router.learning.tenants import hashed
 from capability_router.learning.windows import Windows
 from capability_router.plan import Candidate, Plan
 from capability_router.policies.affinity import Affinity, cached_after
@@ -58,7 +60,11 @@ class Lessons(NamedTuple):
         self, request: Request, plan: Plan, outcome: Outcome, reply: Reply, model: str, now: float
     ) -> None:  # fmt: skip
         self.affinity.note(request, reply, model, cached_after(outcome.provider, outcome.usage), now)
-        self.outcomes.note(request.id, self._answered(request, plan, outcome, model))
+        answered = self._answered(request, plan, outcome, model)
+        self.outcomes.note(request.id, answered)
+        if self.learned is not None and answered.sketch is not None:
+            tenant, seen = hashed(answered.tenant), answered.sketch
+            self.learned.answered(Lesson(request.id, model, 0.0, answered.tokens, tenant, seen, answered.foreseen))
         if outcome.usage.estimated:
             return
         chosen = _planned(plan, model)
@@ -83,6 +89,15 @@ class Lessons(NamedTuple):
             if self.guard is not None and foreseen is not None:
                 self.guard.note(foreseen, answered.model, float(score))
         return answered
+
+    def scored_elsewhere(self, request_id: str, score: float) -> str | None:
+        """What another process's answer was worth: which model's it was; None = nobody remembers the request."""
+        lesson = None if self.learned is None else self.learned.scored_elsewhere(request_id, score)
+        if lesson is None:
+            return None
+        if self.guard is not None and lesson.foreseen is not None:
+            self.guard.note(lesson.foreseen, lesson.model, score)
+        return lesson.model
 
     def _answered(self, request: Request, plan: Plan, outcome: Outcome, model: str) -> Answered:
         if self.learned is None or request.model:
@@ -117,4 +132,7 @@ def _foreseen(plan: Plan) -> Foreseen | None:
 
 def _planned(plan: Plan, model: str) -> Candidate:
     """Mostly the first: no index is made of them for every request."""
-    return next(candidate for candidate in plan.candidates if candidate.id == model)
+    for candidate in plan.candidates:
+        if candidate.id == model:
+            return candidate
+    raise LookupError(model)

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 from capability_router.catalog.aliases import lacking
 from capability_router.catalog.card import CAPABILITIES, ModelCard
 from capability_router.counter import Count
-from capability_router.eligibility import Ask, Bar, Eligible, Refusal, Roster, UnknownMode, answers, screen, window_of
+from capability_router.eligibility import Ask, Bar, Eligible, Refusal, Roster, UnknownMode, screen, window_of
 from capability_router.features import Features, features
 from capability_router.learning.guard import Guard
 from capability_router.learning.lengths import Lengths
@@ -23,7 +23,7 @@ from capability_router.policies.affinity import NOWHERE, Stay
 from capability_router.policies.balance import Balance
 from capability_router.policies.base import BELOW, Judged, Judgement, Knowledge, Policy, Row, Scene, Scored
 from capability_router.policies.expectation import remarks, shown, with_fallbacks
-from capability_router.policies.explorer import PICKED, Explorer, Tried
+from capability_router.policies.explorer import PICKED, Explored, Explorer
 from capability_router.policies.sizing import Sizing, sizing_of
 from capability_router.request import Request
 
@@ -67,7 +67,7 @@ class Decision(NamedTuple):
 
     plan: Plan
     scene: Scene
-    tried: Tried = PICKED
+    explored: Explored = PICKED
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +147,14 @@ class Planner:
         tokens_in, tokens_out, task, hardness = found[:4]
         believed, condition = self.prior.on(task), self.health.condition
         factors, common = self.lengths.on(task)
-        balancing, staying, service, asked = bool(self.balance), stay.model, request.service, request.max_tokens
+        balancing, staying, service = bool(self.balance), stay.model, request.service
+        asked, wanted = request.max_tokens, request.answers
         moved = _NOT_MOVED if self.signs is None else self.signs.shifts(request.routing.tenant)
         believed = _moved(believed, moved) if moved else believed
         judged = None if self.learned is None else self._judged(self.learned, request, cards, believed, hardness)
         rows: list[Row] = []
         for card in cards:
-            id, price, several = card.id, card.price, answers(request, card)
+            id, price, several = card.id, card.price, wanted or card.answers or 1  # `answers`, written out
             level, when_easy, when_hard = believed[id]
             quality = level + hardness * (when_easy if hardness < 0.0 else when_hard)
             quality = 0.01 if quality < 0.01 else 0.99 if quality > 0.99 else quality
@@ -168,8 +169,7 @@ class Planner:
                 expected = limit
             if most and expected > most:
                 expected = most
-            stays = id == staying
-            cached = stay.cached_tokens if stays else 0
+            cached = stay.cached_tokens if id == staying else 0
             if sizing is not None:
                 tokens_in = sizing.tokens(card)
             if (tier := service or card.service_tier) and price is not None:
@@ -180,8 +180,8 @@ class Planner:
                 latency += expected * (state.s_per_token or 0.0)
             pressure = state.pressure_s(now) if balancing else 0.0
             row = Row(
-                card, quality, cost, latency, state.queue_s, state.in_flight, state.held, stays, pressure, 0, before,
-                error, several,
+                card, quality, cost, latency, state.queue_s, state.in_flight, state.held, id == staying, pressure,
+                0, before, error, several,
             )  # fmt: skip
             rows.append(row)
         return rows
@@ -204,25 +204,26 @@ class Planner:
         if self.balance and not self.policy.ordered:
             self.balance.arranged(ranked)
         guarded = self._guarded(ranked, request, stay, {*without, *eligible.tight})
-        tried = self._tried(ranked, request, stay, ask.now) if not (without or eligible.tight) else PICKED
-        reason = tried.reason or guarded or (self._reason(scene, ranked[0][1], stay) if ranked else "no eligible model")
+        drawn = self._explored(ranked, request, stay, ask.now) if not (without or eligible.tight) else PICKED
+        reason = drawn.reason or guarded or (self._reason(scene, ranked[0][1], stay) if ranked else "no eligible model")
         if without or stay.cached_tokens:
             eligible = eligible._replace(notes=(*eligible.notes, *_remarks(without, stay, scene)))
         plan = Plan(
             request.id, self.policy.name,
-            tuple([_candidate(row, scored, learned, found.input_tokens, sizing) for scored, row in ranked]),
+            tuple(_candidates(ranked, learned, found.input_tokens, sizing)),
             tuple(eligible.refusals), reason, found.input_tokens, found.output_tokens, found.task, _needs(request),
-            eligible.notes, judged.settings, tried.propensity, "" if request.media or request.model else found.bucket,
+            eligible.notes, judged.settings, drawn.propensity, "" if request.media or request.model else found.bucket,
+            hardness=found.hardness, chances=drawn.chances,
         )  # fmt: skip
-        return Decision(plan, scene, tried)
+        return Decision(plan, scene, drawn)
 
-    def _tried(self, ranked: list[tuple[Scored, Row]], request: Request, stay: Stay, now: float) -> Tried:
-        """Puts a model first that is to be tried, but not into a conversation, nor where another was asked for."""
+    def _explored(self, ranked: list[tuple[Scored, Row]], request: Request, stay: Stay, now: float) -> Explored:
+        """Puts a model first that is to be explored, but not into a conversation, nor where another was asked for."""
         if self.explorer is None or stay.model or request.model:
             return PICKED
-        tried = self.explorer.choose(request.id, ranked, now)
-        ranked.insert(0, ranked.pop(tried.at))
-        return tried
+        explored = self.explorer.choose(request.id, ranked, now)
+        ranked.insert(0, ranked.pop(explored.at))
+        return explored
 
     def _guarded(self, ranked: list[tuple[Scored, Row]], request: Request, stay: Stay, doubtful: set[str]) -> str:
         """Puts the best fixed model first while learned picks are worth less than it; why, "" = nothing is moved."""
@@ -267,6 +268,8 @@ def _ranked(
     Of equal scores an unknown price comes last; ties keep the registry's order.
     """
     rows, bound = scene.rows, stay.model if stay.binding else ""
+    if len(rows) == 1:
+        return [(scores[0], rows[0])]
     if bound or without or tight or any(map(_HELD, rows)):
         keys: list[tuple[object, ...]] = [
             (
@@ -293,26 +296,28 @@ def _remarks(without: Mapping[str, tuple[str, ...]], stay: Stay, scene: Scene) -
     return told
 
 
-def _candidate(
-    row: Row,
-    scored: Scored,
-    learned: Mapping[str, Learned] | None,
-    tokens: int,
-    sizing: Sizing | None,
-) -> Candidate:
-    card, scale = row.card, 1.0
-    score, terms = shown(scored, row) if row.fallback_pico else scored
-    if sizing is not None:
-        tokens, scale = sizing.tokens(card), sizing.scale(card).factor
-    window = card.context_window if card.max_input_tokens is None else card.max_input_tokens
-    if learned and card.id in learned:
-        told = window_of(card, learned)
-        window = told if window is None or (told is not None and told < window) else window
-    return Candidate(
-        card.id, card.provider, card.model or card.name, score, row.quality, row.cost_pico,
-        row.latency_s, row.queue_s, terms, row.held, window, row.fallback_pico, tokens, scale,
-        row.answers,
-    )  # fmt: skip
+def _candidates(
+    ranked: Sequence[tuple[Scored, Row]], learned: Mapping[str, Learned] | None, tokens: int, sizing: Sizing | None
+) -> list[Candidate]:
+    """In one loop, without a call for each."""
+    found: list[Candidate] = []
+    scale = 1.0
+    for scored, row in ranked:
+        card = row.card
+        score, terms = shown(scored, row) if row.fallback_pico else scored
+        if sizing is not None:
+            tokens, scale = sizing.tokens(card), sizing.scale(card).factor
+        window = card.context_window if card.max_input_tokens is None else card.max_input_tokens
+        if learned and card.id in learned:
+            told = window_of(card, learned)
+            window = told if window is None or (told is not None and told < window) else window
+        candidate = Candidate(
+            card.id, card.provider, card.model or card.name, score, row.quality, row.cost_pico,
+            row.latency_s, row.queue_s, terms, row.held, window, row.fallback_pico, tokens, scale,
+            row.answers,
+        )  # fmt: skip
+        found.append(candidate)
+    return found
 
 
 def _needs(request: Request) -> tuple[str, ...]:

@@ -9,15 +9,21 @@ from typing import Any
 from capability_router.errors import ConfigError
 from capability_router.nearest import nearest
 from capability_router.policies.base import Judgement, Row, Scene, Static
+from capability_router.policies.tier import Step, Tier, names, order
 from capability_router.request import Need
 
 
 @dataclass(frozen=True, slots=True)
 class RuleSpec:
-    """`when`: conditions that must all hold (empty = always). `then`: model ids, best first."""
+    """`when`: conditions that must all hold (empty = always). `then`: models, or several of one rank, best first."""
 
     when: Mapping[str, Any]
-    then: tuple[str, ...]
+    then: tuple[Step, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every model that it names."""
+        return tuple(names(self.then))
 
 
 def _listed(value: Any) -> tuple[str, ...]:
@@ -32,6 +38,7 @@ CONDITIONS: dict[str, Callable[[Scene, Any], bool]] = {
     "task": lambda s, v: s.features.task in _listed(v),
     "tenant": lambda s, v: s.request.routing.tenant in _listed(v),
     "tags": lambda s, v: set(_listed(v)) <= set(s.request.routing.tags),
+    "require_tags": lambda s, v: set(_listed(v)) <= set(s.request.routing.require_tags),
     "chain": lambda s, v: s.request.routing.chain in _listed(v),
     "framework": lambda s, v: s.request.routing.framework in _listed(v),
     "needs": _needs,
@@ -53,7 +60,7 @@ class Rules(Static):
         if not self._rules:
             raise ConfigError("policy 'rules' needs rules: [{when: {task: code}, then: [model id, ...]}, ...]")
 
-    def _match(self, scene: Scene) -> tuple[int, tuple[str, ...]]:
+    def _match(self, scene: Scene) -> tuple[int, tuple[Step, ...]]:
         for number, rule in enumerate(self._rules, 1):
             if all(CONDITIONS[name](scene, value) for name, value in rule.when.items()):
                 return number, rule.then
@@ -61,15 +68,19 @@ class Rules(Static):
 
     def judge(self, scene: Scene) -> Judgement:
         """Falling numbers: the rule's models first, then the rest."""
-        order = {model: i for i, model in enumerate(self._match(scene)[1])}
-        behind = len(order)
-        return Judgement([(-float(order.get(row.card.id, behind + i)), ()) for i, row in enumerate(scene.rows)])
+        then = self._match(scene)[1]
+        by_id = {row.card.id: row for row in scene.rows} if any(isinstance(step, Tier) for step in then) else {}
+        places = {model: i for i, model in enumerate(order(then, scene.request, by_id))}
+        behind = len(places)
+        return Judgement([(-float(places.get(row.card.id, behind + i)), ()) for i, row in enumerate(scene.rows)])
 
     def reason(self, scene: Scene, best: Row) -> str:
         """Which rule spoke."""
         number, then = self._match(scene)
-        if best.card.id in then:
-            return f"rule {number}: {dict(self._rules[number - 1].when) or 'always'}"
+        found = next((step for step in then if best.card.id == step or best.card.id in _members(step)), None)
+        if found is not None:
+            how = f", {found.how}" if isinstance(found, Tier) else ""
+            return f"rule {number}: {dict(self._rules[number - 1].when) or 'always'}{how}"
         return "no model of the matching rule is usable" if number else "no rule matches; first in order"
 
 
@@ -82,8 +93,21 @@ def _checked(rule: RuleSpec, meant: Callable[[str], Sequence[str]]) -> RuleSpec:
             raise ConfigError(
                 f"policy.rules: unknown need {need!r}; known: {', '.join(n.lower() for n in Need.__members__)}"
             )
-    ids = [id for model in rule.then for id in _known(model, meant)]
-    return RuleSpec(dict(rule.when), tuple(dict.fromkeys(ids)))
+    steps = [one for step in rule.then for one in _resolved(step, meant)]
+    return RuleSpec(dict(rule.when), tuple(dict.fromkeys(steps)))
+
+
+def _members(step: Step) -> tuple[str, ...]:
+    return step.models if isinstance(step, Tier) else ()
+
+
+def _resolved(step: Step, meant: Callable[[str], Sequence[str]]) -> Sequence[Step]:
+    """The ids of what a step names; of a share each has the weight that stands by its name."""
+    if isinstance(step, str):
+        return _known(step, meant)
+    weights = step.weights or (1.0,) * len(step.models)
+    each = {id: weight for name, weight in zip(step.models, weights, strict=True) for id in _known(name, meant)}
+    return [Tier(step.how, tuple(each), tuple(each.values()) if step.weights else ())]
 
 
 def _known(model: str, meant: Callable[[str], Sequence[str]]) -> Sequence[str]:

@@ -11,9 +11,10 @@ from capability_router.money.budget.cap import BudgetSpec
 from capability_router.policies.adaptive import COST_WEIGHT, LATENCY_WEIGHT
 from capability_router.policies.rules import CONDITIONS, RuleSpec
 from capability_router.policies.shadow import SHADOW_TAG
+from capability_router.policies.tier import Step, step
 from capability_router.policies.weighted import DEFAULT_WEIGHTS
 from capability_router.request import Need
-from capability_router.settings.block import Above, Block, Flag, Seconds, Share, Text, Texts, Weight
+from capability_router.settings.block import Above, Block, Flag, Seconds, Share, Text, Weight
 from capability_router.settings.problems import unknown
 from capability_router.settings.units import choice, flag, number, texts, whole
 
@@ -29,11 +30,20 @@ USES = {
 """Policy setting -> the policies that read it."""
 
 
+def _steps(value: Any) -> tuple[Step, ...]:
+    listed = value if isinstance(value, (list, tuple)) else (value,)
+    return tuple(step(each) for each in listed)
+
+
 class Rule(Block):
-    """`{when: {task: code}, then: [model, ...]}`; no `when` means always."""
+    """`{when: {task: code}, then: [model, ...]}`; no `when` means always.
+
+    A step of `then` may be several models of one rank: `{share: {model: 9, other: 1}}`, `{fastest: [model, ...]}`,
+    `cheapest`, `least_busy`.
+    """
 
     when: Mapping[str, Any] = {}
-    then: Texts
+    then: Annotated[tuple[Step, ...], PlainValidator(_steps)]
 
     @field_validator("when")
     @classmethod

@@ -12,14 +12,15 @@ from capability_router.settings.block import Block, Count, Flag, Seconds, Share
 from capability_router.settings.units import number, whole
 from capability_router.settings.wait import Wait, backoff
 
-_BOARDS = ("learns_limits", "probe")  # of the health block, what the breaker doesn't read
+_BOARDS = ("learns_limits", "probe", "reports")  # of the health block, what the breaker doesn't read
 
 
 class Health(Block):
     """When a model's breaker opens and for how long; whether the calls that it bears at once are learned.
 
     `disabled_s`, `max_disabled_s`: how long a refused credential or model is left alone before one call tries it.
-    `probe`: whether a request of one token finds out if it may close (models with an `endpoint` only).
+    `probe`: whether a request of one token finds out if it may close (models with an `endpoint` only). `reports`:
+    whether a store that lasts is told every two seconds how models fare, for `capability-router status`.
     """
 
     consecutive: Count = 5
@@ -35,6 +36,7 @@ class Health(Block):
     max_disabled_s: Seconds = 3600.0
     learns_limits: Flag = True
     probe: Flag = False
+    reports: Flag = True
 
     @model_validator(mode="after")
     def _ordered(self) -> Health:

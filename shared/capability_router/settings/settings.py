@@ -45,6 +45,7 @@ class Settings:
     health: BreakerConfig
     learns_limits: bool
     probe: bool
+    reports: bool
     retry: Retry
     timeouts: Timeouts
     deadline_s: float | None
@@ -86,7 +87,7 @@ class Settings:
         return cls(
             name=words.name, models=words.models, policy=words.policy, rules=words.policy.specs(),
             health=words.health.config(), learns_limits=words.health.learns_limits,
-            probe=words.health.probe, retry=words.retry, timeouts=words.timeouts.config(),
+            probe=words.health.probe, reports=words.health.reports, retry=words.retry, timeouts=words.timeouts.config(),
             deadline_s=words.deadline_s, hedge=words.hedge, budgets=caps,
             resume=words.resume, on_content_filter=words.on_content_filter, unknown=words.unknown,
             on_partial=words.on_partial,

@@ -12,7 +12,7 @@ import yaml
 
 from capability_router.errors import ConfigError
 
-_VARIABLE = re.compile(r"\$(\$)?\{([A-Za-z_]\w*)(?::-([^}]*))?\}")
+VARIABLE = re.compile(r"\$(\$)?\{([A-Za-z_]\w*)(?::-([^}]*))?\}")
 _EXPONENT = re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$")
 
 
@@ -49,12 +49,17 @@ class _Loader(yaml.SafeLoader):
 _Loader.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("-+.0123456789"))
 
 
-def read(source: str | Path | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """(what to call the source in errors, its settings with variables put in); raises ConfigError."""
+def read(
+    source: str | Path | Mapping[str, Any], environ: Mapping[str, str] | None = None
+) -> tuple[str, dict[str, Any]]:  # fmt: skip
+    """(what to call the source in errors, its settings with variables put in); raises ConfigError.
+
+    `environ`: the variables; None = this process's.
+    """
     if isinstance(source, Mapping):
-        return "", _mapping(interpolated(source), "")
+        return "", _mapping(interpolated(source, environ=environ), "")
     path = Path(source)
-    return path.name, _mapping(interpolated(_parsed(_text(path), path), f"{path.name}: "), f"{path}: ")
+    return path.name, _mapping(interpolated(_parsed(_text(path), path), f"{path.name}: ", environ), f"{path}: ")
 
 
 def _text(path: Path) -> str:
@@ -85,29 +90,29 @@ def _mapping(value: Any, where: str) -> dict[str, Any]:
     return dict(value)
 
 
-def interpolated(value: Any, where: str = "") -> Any:
+def interpolated(value: Any, where: str = "", environ: Mapping[str, str] | None = None) -> Any:
     """The value with each `${NAME}` or `${NAME:-default}` in its texts replaced; `$${` stands for `${`."""
     if isinstance(value, str):
-        return _filled(value, where)
+        return _filled(value, where, os.environ if environ is None else environ)
     if isinstance(value, Mapping):
         dot = f"{where}." if where and not where.endswith(": ") else where
-        return {key: interpolated(item, f"{dot}{key}") for key, item in value.items()}
+        return {key: interpolated(item, f"{dot}{key}", environ) for key, item in value.items()}
     if type(value) is list:
-        return [interpolated(item, f"{where}[{i}]") for i, item in enumerate(value)]
+        return [interpolated(item, f"{where}[{i}]", environ) for i, item in enumerate(value)]
     return value
 
 
-def _filled(text: str, where: str) -> str:
+def _filled(text: str, where: str, environ: Mapping[str, str]) -> str:
     def put(found: re.Match[str]) -> str:
         escaped, name, default = found.groups()
         if escaped:
             return found[0][1:]
-        value = os.environ.get(name)
+        value = environ.get(name, default)
         value = default if not value and default is not None else value
         if value is None:
             told = f"the environment variable {name} is not set; set it or write ${{{name}:-default}}"
             raise ConfigError(f"{where}: {told}" if where else told)
         return value
 
-    filled = _VARIABLE.sub(put, text)
+    filled = VARIABLE.sub(put, text)
     return text if filled == text else FromEnvironment(filled, text)

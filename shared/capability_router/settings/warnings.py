@@ -123,7 +123,7 @@ def _strangers(settings: Settings, registry: Registry) -> list[str]:
         (f"{place}.rules[{i}].then", model)
         for place, rules in ruled.items()
         for i, rule in enumerate(rules)
-        for model in rule.then
+        for model in rule.names
     ]
     named += [(f"tenants.{tenant}", model) for tenant, models in settings.tenants.items() for model in models]
     makers = dict.fromkeys(card.provider for card in registry.cards if card.provider)

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 from capability_router.stores.calls import CallRoom
 from capability_router.stores.lessons import LessonRoom
+from capability_router.stores.reports import ReportRoom
 
 
 class Pot(NamedTuple):
@@ -101,6 +102,11 @@ class Store(Protocol):
     @property
     def calls(self) -> CallRoom | None:
         """Where the ledger is kept; None = not in this kind of store."""
+        ...
+
+    @property
+    def reports(self) -> ReportRoom | None:
+        """Where routers tell how their models fare; None = nobody else could see it there."""
         ...
 
     def open(self) -> None:

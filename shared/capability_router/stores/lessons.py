@@ -11,8 +11,8 @@ from typing import NamedTuple, Protocol
 
 NONE = -1
 """The place of a summary that is not there."""
-LOGS_KEPT, WRITERS_KEPT = 16, 1_000
-"""The logs of a store that are kept, and the writers of a log whose last number is known: those of late."""
+LOGS_KEPT, WRITERS_KEPT, ANSWERS_KEPT = 16, 1_000, 10_000
+"""What is kept, those of late: logs of a store; writers of a log whose last number is known; answers beside a log."""
 
 
 class Line(NamedTuple):
@@ -54,8 +54,18 @@ class Summary(NamedTuple):
     text: str
 
 
+class Kept(NamedTuple):
+    """An answer that may yet be scored: its request, and what a lesson of it needs."""
+
+    id: str
+    text: str
+
+
 class LessonRoom(Protocol):
-    """Logs and their summaries, from any number of processes. Every method may do I/O and raises StoreError."""
+    """Logs, their summaries, and answers that may yet be scored, from any number of processes.
+
+    Every method may do I/O and raises StoreError.
+    """
 
     def append(self, name: str, writer: str, lines: Sequence[Line]) -> None:
         """Add lines, all or none; a number that the writer has added before changes nothing."""
@@ -74,4 +84,12 @@ class LessonRoom(Protocol):
 
         epoch has begun or the summary that stood at `before` (NONE = no summary) has been replaced.
         """
+        ...
+
+    def keep(self, name: str, answers: Sequence[Kept]) -> None:
+        """Keep these answers beside the log, at most ANSWERS_KEPT of it; one of the same request is replaced."""
+        ...
+
+    def kept(self, name: str, id: str) -> str | None:
+        """The text of the answer to this request; None = it is not kept."""
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from threading import Lock
@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from capability_router.stores.base import Claim, Grant, Pot, Standing
 from capability_router.stores.lending import Till, lend, open_at
-from capability_router.stores.lessons import NONE, Entry, Head, Line, Page, Summary
+from capability_router.stores.lessons import ANSWERS_KEPT, NONE, Entry, Head, Kept, Line, Page, Summary
 
 
 class MemoryBudgets:
@@ -66,6 +66,7 @@ class MemoryLessons:
 
     def __init__(self) -> None:
         self._logs: dict[str, _Log] = {}
+        self._answers: dict[str, OrderedDict[str, str]] = {}
         self._lock = Lock()
 
     def append(self, name: str, writer: str, lines: Sequence[Line]) -> None:
@@ -103,6 +104,22 @@ class MemoryLessons:
                 log.entries.popleft()
             return True
 
+    def keep(self, name: str, answers: Sequence[Kept]) -> None:
+        """See LessonRoom."""
+        with self._lock:
+            known = self._answers.setdefault(name, OrderedDict())
+            for id, text in answers:
+                known[id] = text
+                known.move_to_end(id)
+            while len(known) > ANSWERS_KEPT:
+                known.popitem(last=False)
+
+    def kept(self, name: str, id: str) -> str | None:
+        """See LessonRoom."""
+        with self._lock:
+            known = self._answers.get(name)
+            return None if known is None else known.get(id)
+
 
 def _place(head: Head) -> tuple[str, int]:
     return head.epoch, head.summed
@@ -113,6 +130,7 @@ class MemoryStore:
 
     name = "memory://"
     calls = None  # the ledger has books of its own in memory
+    reports = None  # nobody else sees it
 
     def __init__(self, unix: Callable[[], float]) -> None:
         self.budgets = MemoryBudgets(unix)

@@ -19,6 +19,7 @@ from capability_router.stores.base import Claim, Grant, Pot, Standing
 from capability_router.stores.fuse import Fuse
 from capability_router.stores.lending import BUCKETS, FINAL_S, KEPT_S, PAST_S, SHARE, Loan, Till, open_at
 from capability_router.stores.redis_lessons import RedisLessons
+from capability_router.stores.redis_reports import RedisReports
 from capability_router.stores.redis_scripts import CLAIM
 
 try:
@@ -146,6 +147,8 @@ class RedisStore:
         self.budgets = RedisBudgets(self.server, unix)
         self._bulk = Server(url, now, max(timeout_s, BULK_S))  # with a fuse of its own: calls wait for the other
         self.lessons = RedisLessons(self._bulk, PREFIX)
+        self._aside = Server(url, now, max(timeout_s, BULK_S))  # a report that is lost makes nobody wait
+        self.reports = RedisReports(self._aside, PREFIX)
 
     def open(self) -> None:
         """The server is not asked before it is needed."""
@@ -154,6 +157,7 @@ class RedisStore:
         """Close the connections; the next use opens them again."""
         self.server.client.close()
         self._bulk.client.close()
+        self._aside.client.close()
 
     def __repr__(self) -> str:
         return f"<RedisStore {self.name}>"

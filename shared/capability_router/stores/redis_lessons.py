@@ -13,8 +13,8 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from capability_router.errors import StoreError
-from capability_router.stores.lessons import NONE, WRITERS_KEPT, Entry, Head, Line, Page, Summary
-from capability_router.stores.redis_scripts import APPEND, SUM_UP
+from capability_router.stores.lessons import ANSWERS_KEPT, NONE, WRITERS_KEPT, Entry, Head, Kept, Line, Page, Summary
+from capability_router.stores.redis_scripts import APPEND, KEEP, SUM_UP
 
 PIECE = 1 << 18
 _KEPT_MS, _SENT_MS = 90 * 86_400_000, 3_600_000  # a log that is left alone; pieces that nobody makes a summary
@@ -36,6 +36,7 @@ class RedisLessons:
         self._server, self._prefix = server, prefix
         self._append = server.client.register_script(APPEND)
         self._sum_up = server.client.register_script(SUM_UP)
+        self._keep = server.client.register_script(KEEP)
 
     def append(self, name: str, writer: str, lines: Sequence[Line]) -> None:
         """See LessonRoom; one script."""
@@ -77,6 +78,18 @@ class RedisLessons:
             words = [summary.epoch, uuid4().hex, summary.place, before, own, len(pieces), _KEPT_MS, WRITERS_KEPT]
             done = self._sum_up(keys=[*self._keys(name), key], args=words)
             return bool(done)
+
+    def keep(self, name: str, answers: Sequence[Kept]) -> None:
+        """See LessonRoom; one script."""
+        keys, words = [self._key(name, part) for part in ("answers", "order")], [w for a in answers for w in a]
+        with self._server.asked():
+            self._keep(keys=keys, args=[_KEPT_MS, ANSWERS_KEPT, *words])
+
+    def kept(self, name: str, id: str) -> str | None:
+        """See LessonRoom."""
+        with self._server.asked() as client:
+            found = client.hget(self._key(name, "answers"), id)
+        return None if found is None else str(found)
 
     def _keys(self, name: str) -> list[str]:
         return [self._key(name, part) for part in ("head", "log", "writers")]

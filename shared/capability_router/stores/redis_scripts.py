@@ -128,6 +128,26 @@ for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, kept) end
 return 1
 """
 
+KEEP = """
+-- capability-router lessons, version 1: keeps answers beside the log, those of late
+local answers, order = KEYS[1], KEYS[2]
+local kept, most = tonumber(ARGV[1]), tonumber(ARGV[2])
+local newest = redis.call('ZREVRANGE', order, 0, 0, 'WITHSCORES')
+local place = tonumber(newest[2] or '0')
+for i = 3, #ARGV, 2 do
+  place = place + 1
+  redis.call('HSET', answers, ARGV[i], ARGV[i + 1])
+  redis.call('ZADD', order, string.format('%.0f', place), ARGV[i])
+end
+local beyond = redis.call('ZCARD', order) - most
+if beyond > 0 then
+  for _, id in ipairs(redis.call('ZRANGE', order, 0, beyond - 1)) do redis.call('HDEL', answers, id) end
+  redis.call('ZREMRANGEBYRANK', order, 0, beyond - 1)
+end
+for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, kept) end
+return 1
+"""
+
 SUM_UP = """
 -- capability-router lessons, version 1: a summary stands from now on for the entries up to its place
 local head, log, writers, pieces = KEYS[1], KEYS[2], KEYS[3], KEYS[4]

@@ -12,6 +12,7 @@ from capability_router.stores.database import CorruptStore, Database
 from capability_router.stores.lending import PAST_S, Loan, Till, lend, open_at
 from capability_router.stores.sqlite_calls import SqliteCalls
 from capability_router.stores.sqlite_lessons import SqliteLessons
+from capability_router.stores.sqlite_reports import SqliteReports
 
 _BUDGETS = (
     "CREATE TABLE pots (budget TEXT NOT NULL, window TEXT NOT NULL, pot TEXT NOT NULL, till TEXT NOT NULL, "
@@ -89,6 +90,7 @@ class SqliteStore:
         self.budgets = SqliteBudgets(self.database, unix)
         self.lessons = SqliteLessons(self.database)
         self.calls = SqliteCalls(self.database)
+        self.reports = SqliteReports(self.database, unix)
 
     def open(self) -> None:
         """Make the file, if there is none. Raises StoreError for what is no store, CorruptStore for damage."""

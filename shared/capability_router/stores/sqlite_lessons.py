@@ -7,7 +7,18 @@ from collections.abc import Sequence
 from uuid import uuid4
 
 from capability_router.stores.database import Database
-from capability_router.stores.lessons import LOGS_KEPT, NONE, WRITERS_KEPT, Entry, Head, Line, Page, Summary
+from capability_router.stores.lessons import (
+    ANSWERS_KEPT,
+    LOGS_KEPT,
+    NONE,
+    WRITERS_KEPT,
+    Entry,
+    Head,
+    Kept,
+    Line,
+    Page,
+    Summary,
+)
 
 _SCHEMA = (
     "CREATE TABLE lesson_logs (name TEXT PRIMARY KEY, epoch TEXT NOT NULL, last INTEGER NOT NULL, "
@@ -18,7 +29,12 @@ _SCHEMA = (
     "CREATE TABLE lesson_writers (name TEXT NOT NULL, writer TEXT NOT NULL, number INTEGER NOT NULL, "
     "place INTEGER NOT NULL, PRIMARY KEY (name, writer)) WITHOUT ROWID",
 )
-_TABLES = ("lesson_logs", "lesson_summaries", "lessons", "lesson_writers")
+_ANSWERS = (
+    "CREATE TABLE lesson_answers (place INTEGER PRIMARY KEY, name TEXT NOT NULL, id TEXT NOT NULL, text TEXT NOT NULL, "
+    "UNIQUE (name, id))",
+    "CREATE INDEX lesson_answers_place ON lesson_answers (name, place)",
+)  # a room of its own: files of before have the other one
+_TABLES = ("lesson_logs", "lesson_summaries", "lessons", "lesson_writers", "lesson_answers")
 
 
 class SqliteLessons:
@@ -27,6 +43,7 @@ class SqliteLessons:
     def __init__(self, database: Database) -> None:
         self._database = database
         database.room("lessons", 1, _SCHEMA)
+        database.room("answers", 1, _ANSWERS)
 
     def append(self, name: str, writer: str, lines: Sequence[Line]) -> None:
         """See LessonRoom; one transaction."""
@@ -79,6 +96,22 @@ class SqliteLessons:
             _tidy(connection, name)
         return True
 
+    def keep(self, name: str, answers: Sequence[Kept]) -> None:
+        """See LessonRoom; one transaction."""
+        rows = [(name, *each) for each in answers]
+        with self._database.writing() as connection:
+            connection.executemany("INSERT OR REPLACE INTO lesson_answers (name, id, text) VALUES (?, ?, ?)", rows)
+            connection.execute(
+                "DELETE FROM lesson_answers WHERE name = ? AND place <= (SELECT place FROM lesson_answers "
+                "WHERE name = ? ORDER BY place DESC LIMIT 1 OFFSET ?)", (name, name, ANSWERS_KEPT),
+            )  # fmt: skip
+
+    def kept(self, name: str, id: str) -> str | None:
+        """See LessonRoom."""
+        with self._database.reading() as connection:
+            row = connection.execute("SELECT text FROM lesson_answers WHERE name = ? AND id = ?", (name, id)).fetchone()
+        return None if row is None else str(row[0])
+
 
 def _head(connection: sqlite3.Connection, name: str) -> Head:
     row = connection.execute("SELECT epoch, last, summed FROM lesson_logs WHERE name = ?", (name,)).fetchone()
@@ -97,7 +130,7 @@ def _tidy(connection: sqlite3.Connection, name: str) -> None:
     old = connection.execute("SELECT name FROM lesson_logs ORDER BY touched DESC LIMIT -1 OFFSET ?", (LOGS_KEPT,))
     for each in old.fetchall():
         for table in _TABLES:
-            connection.execute(f"DELETE FROM {table} WHERE name = ?", each)  # noqa: S608 - one of four names
+            connection.execute(f"DELETE FROM {table} WHERE name = ?", each)  # noqa: S608 - one of five names
     connection.execute(
         "DELETE FROM lesson_writers WHERE name = ? AND writer IN (SELECT writer FROM lesson_writers WHERE name = ? "
         "ORDER BY place DESC LIMIT -1 OFFSET ?)", (name, name, WRITERS_KEPT),

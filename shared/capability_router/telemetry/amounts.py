@@ -9,6 +9,8 @@ _DAY = 86_400
 
 def money(pico: int) -> str:
     """Picodollars as USD: cents from a dollar on, below it four significant digits."""
+    if pico < 0:
+        return f"-{money(-pico)}"
     dollars = pico / 1e12
     if pico == 0:
         return "$0"
@@ -23,6 +25,14 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def brief(number: int) -> str:
+    """A count that is known by its first digits: "24.4 M"; below 100,000 as it is."""
+    for power, unit in ((12, "T"), (9, "G"), (6, "M"), (3, "k")):
+        if number >= max(10**power, 100_000):
+            return f"{number / 10**power:,.4g} {unit}"
+    return count(number)
+
+
 def share(part: float, whole: float) -> str:
     """A percentage; "–" of nothing."""
     return f"{100 * part / whole:.1f} %" if whole else "–"
@@ -32,6 +42,8 @@ def seconds(value: float | None) -> str:
     """A duration: ms below a second, then seconds; "–" when unknown."""
     if value is None:
         return "–"
+    if value < 0.01:
+        return f"{value * 1000:.2g} ms"
     return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.2f} s" if value < 100 else f"{value:,.0f} s"
 
 
@@ -52,3 +64,8 @@ def offset(value: float) -> str:
 def stamp(unix: float) -> str:
     """A point in time, UTC."""
     return f"{datetime.fromtimestamp(unix, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def time_of(unix: float) -> str:
+    """A day and a time of it, UTC."""
+    return f"{datetime.fromtimestamp(round(unix), UTC):%m-%d %H:%M:%S}"

@@ -61,11 +61,8 @@ class Courier(Lasting):
     """Thread-safe, also where the garbage collector calls. Its thread begins with a record and ends with `close`."""
 
     def __init__(self, sink: Sink) -> None:
-        self.sink, self.losses = sink, Losses(sink)
-        self._pace = _Pace()
-        self._route = _Route(sink, self.losses)
-        self._end = weakref.finalize(self, self._route.end)
-        self._end.atexit = False  # that is `at_exit`
+        self.sink, self._pace = sink, _Pace()
+        self._set_out()
         watch(self)
 
     def write(self, record: Record) -> None:
@@ -96,10 +93,13 @@ class Courier(Lasting):
     def after_fork(self) -> None:
         """The parent writes what waited there."""
         self._end.detach()
+        self._set_out()
+
+    def _set_out(self) -> None:
         self.losses = Losses(self.sink)
         self._route = _Route(self.sink, self.losses)
         self._end = weakref.finalize(self, self._route.end)
-        self._end.atexit = False
+        self._end.atexit = False  # that is `at_exit`
 
 
 class _Pace:

@@ -66,7 +66,7 @@ def within(found: Mean) -> Difference:
     """Student's t about one mean: of paired differences, or of a share."""
     if found.sessions < LEAST:
         return Difference(found.value, None, None)
-    reach = _quantile(found.sessions - 1) * found.error
+    reach = quantile(found.sessions - 1) * found.error
     return Difference(found.value, found.value - reach, found.value + reach)
 
 
@@ -76,11 +76,11 @@ def between(one: Mean, other: Mean) -> Difference:
     if min(one.sessions, other.sessions) < LEAST:
         return Difference(value, None, None)
     parts = one.error**4 / (one.sessions - 1) + other.error**4 / (other.sessions - 1)
-    reach = _quantile(squared**2 / parts) * math.sqrt(squared) if parts else 0.0
+    reach = quantile(squared**2 / parts) * math.sqrt(squared) if parts else 0.0
     return Difference(value, value - reach, value + reach)
 
 
-def _quantile(freedom: float) -> float:
+def quantile(freedom: float) -> float:
     """Student's t at 0.975, by the expansion about the normal one: right to 0.001 from ten degrees of freedom on."""
     z, n = _Z, freedom
     first = (z**3 + z) / 4

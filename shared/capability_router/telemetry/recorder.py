@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any, Protocol
 
+from capability_router.money.price import Price
 from capability_router.request import Outcome, Reply, Request, Usage
 from capability_router.telemetry.digest import digest
 from capability_router.telemetry.records import (
@@ -13,6 +14,7 @@ from capability_router.telemetry.records import (
     Planned,
     decision_record,
     feedback_record,
+    health_record,
     shadow_record,
     shadow_score_record,
     sign_record,
@@ -27,6 +29,15 @@ class Refused(Planned, Protocol):
     def policy(self) -> str: ...
     @property
     def reason(self) -> str: ...
+
+
+class Card(Protocol):
+    """A model, as far as a record needs it."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def price(self) -> Price | None: ...
 
 
 class Traces(Protocol):
@@ -53,7 +64,7 @@ class Recorder:
     """
 
     def __init__(
-        self, sinks: Sinks, router: str, unix: Callable[[], float], *, cards: Iterable[object], policy: object,
+        self, sinks: Sinks, router: str, unix: Callable[[], float], *, cards: Iterable[Card], policy: object,
         seed: int | None, content: bool = False, traits: Callable[[Request], dict[str, Any]] | None = None,
         embedding: Callable[[str], dict[str, Any] | None] | None = None,
     ) -> None:  # fmt: skip
@@ -65,7 +76,8 @@ class Recorder:
     @cached_property
     def _basis(self) -> Basis:
         """Made for the first record: it takes as long as some decisions."""
-        return Basis(digest(list(self._cards)), digest(self._policy), self._seed)
+        cards = list(self._cards)
+        return Basis(digest(cards), digest(self._policy), self._seed, _prices(cards))
 
     def decided(
         self, request: Request, plan: Planned, outcome: Outcome, reply: Reply, aside: Planned | None = None,
@@ -100,8 +112,8 @@ class Recorder:
         if self.sinks:
             self.sinks.write(shadow_record(request_id, outcome, at=self._unix(), router=self._router))
 
-    def scored(self, request_id: str, model: str, score: float, source: str) -> None:
-        """A score came for an answer of this model."""
+    def scored(self, request_id: str, model: str | None, score: float, source: str) -> None:
+        """A score came for an answer of this model; None = whose it was is not remembered."""
         self.sinks.write(feedback_record(request_id, model, score, at=self._unix(), source=source))
 
     def signed(self, request_id: str, model: str, kind: str, weight: float) -> None:
@@ -112,3 +124,12 @@ class Recorder:
     def shadow_scored(self, request_id: str, shadow_id: str, score: float) -> None:
         """A score came for the answer that a shadow's call got."""
         self.sinks.write(shadow_score_record(request_id, shadow_id, score, at=self._unix()))
+
+    def turned(self, event: str, model: str, detail: str) -> None:
+        """A model's health has changed. A closed gate is not written down: each 429 closes one, and attempts tell."""
+        if self.sinks and event != "gate_closed":
+            self.sinks.write(health_record(event, model, detail, at=self._unix(), router=self._router))
+
+
+def _prices(cards: Iterable[Card]) -> dict[str, Mapping[str, Any]]:
+    return {card.id: card.price.stated() for card in cards if card.price is not None and card.price.known}

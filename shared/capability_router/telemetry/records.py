@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 from capability_router.request import Outcome, Request
@@ -16,11 +17,15 @@ class Planned(Protocol):
 
 
 class Basis(NamedTuple):
-    """What a router's decisions rest on: marks of its models' cards and of its policy's settings, and the seed."""
+    """What a router's decisions rest on: marks of its models' cards and of its policy's settings, the seed, the prices.
+
+    `prices`: by model, where it has one, the fields of its Price that were stated, but for services' prices.
+    """
 
     registry: str
     policy: str
     seed: int | None = None
+    prices: Mapping[str, Mapping[str, Any]] = {}
 
 
 def decision_record(
@@ -48,7 +53,7 @@ def decision_record(
         "input_tokens": outcome.usage.input_tokens, "output_tokens": outcome.usage.output_tokens,
         "cost_usd": None if outcome.cost_pico is None else outcome.cost_pico / 1e12,
         "cost_pico": outcome.cost_pico,
-        "request": _asked(request), "basis": basis._asdict(),
+        "request": _asked(request), "terms": _terms(request), "basis": basis._asdict(),
         "attempts": [attempt.to_dict() for attempt in outcome.attempts], "plan": plan.to_dict(),
         **trial,
     }  # fmt: skip
@@ -64,6 +69,17 @@ def _asked(request: Request) -> dict[str, Any]:
     }  # fmt: skip
 
 
+_BINDING = (
+    "pin", "allow", "deny", "require_tags", "regions", "retention", "training", "quality_target", "max_cost_usd",
+)  # fmt: skip
+
+
+def _terms(request: Request) -> dict[str, Any]:
+    """What the caller's terms ask of a decision, beside who he is; what they don't say is left out."""
+    said = ((name, getattr(request.routing, name)) for name in _BINDING)
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in said if value not in (None, ())}
+
+
 def shadow_record(request_id: str, outcome: Outcome, *, at: float, router: str) -> dict[str, Any]:
     """What became of a shadow's call: made beside the request of this id, shown to nobody."""
     return {
@@ -75,8 +91,13 @@ def shadow_record(request_id: str, outcome: Outcome, *, at: float, router: str) 
     }  # fmt: skip
 
 
-def feedback_record(request_id: str, model: str, score: float, *, at: float, source: str = "user") -> dict[str, Any]:
-    """A score that came later, for the request that it belongs to. `source`: "user" or "evaluator"."""
+def feedback_record(
+    request_id: str, model: str | None, score: float, *, at: float, source: str = "user"
+) -> dict[str, Any]:  # fmt: skip
+    """A score that came later, for the request that it belongs to. `source`: "user" or "evaluator".
+
+    `model`: who answered it; None = the process that was given the score does not know.
+    """
     return {
         "schema_version": SCHEMA_VERSION, "kind": "feedback", "at": round(at, 6), "request_id": request_id,
         "model": model, "score": score, "source": source,
@@ -96,4 +117,12 @@ def shadow_score_record(request_id: str, shadow_id: str, score: float, *, at: fl
     return {
         "schema_version": SCHEMA_VERSION, "kind": "shadow_score", "at": round(at, 6), "request_id": request_id,
         "shadow_id": shadow_id, "score": score, "source": "evaluator",
+    }  # fmt: skip
+
+
+def health_record(event: str, model: str, detail: str, *, at: float, router: str) -> dict[str, Any]:
+    """A change of a model's health (health/condition.py): its breaker, credential or model was put off or on again."""
+    return {
+        "schema_version": SCHEMA_VERSION, "kind": "health", "at": round(at, 6), "router": router, "model": model,
+        "event": event, "detail": detail,
     }  # fmt: skip

@@ -5,24 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from capability_router.telemetry.markup import Markup, element, join
 
 WIDTH = 960.0
+NARROW = 400.0  # of the drawing that a phone shows in the place of the wide one
 CHARACTER = 6.6  # width of an average character of a chart's text, user units
 
 
-def drawing(height: float, label: str, described: str, *parts: Markup) -> Markup:
-    """An SVG of the full width, read out as `label` and `described`."""
+def drawing(height: float, label: str, described: str, *parts: Markup, wide: float = WIDTH) -> Markup:
+    """An SVG, read out as `label` and `described`; it is for large screens, or for small ones if it is narrow."""
     return element(
-        "svg", element("title", label), element("desc", described), *parts,
-        viewBox=f"0 0 {WIDTH:g} {height:g}", role="img", aria_label=label, class_="chart",
+        "svg", element("title", label), element("desc", described), *parts, viewBox=f"0 0 {wide:g} {height:g}",
+        role="img", aria_label=label, class_="chart wide" if wide == WIDTH else "chart narrow",
     )  # fmt: skip
 
 
 def bar(x: float, y: float, width: float, height: float, class_: str, told: str = "") -> Markup:
     """A rectangle; `told` appears when it is pointed at."""
-    title = element("title", told) if told else ""
+    title = element("title", told) if told else ""  # none in a narrow drawing: nothing points at it
     return element("rect", title, x=x, y=y, width=max(width, 0.0), height=max(height, 0.0), class_=class_)
 
 
@@ -38,13 +40,13 @@ def rule(x1: float, y1: float, x2: float, y2: float, class_: str) -> Markup:
 
 def dot(x: float, y: float, radius: float, class_: str, told: str) -> Markup:
     """A point of a scatter."""
-    return element("circle", element("title", told), cx=x, cy=y, r=radius, class_=class_)
+    return element("circle", element("title", told) if told else "", cx=x, cy=y, r=radius, class_=class_)
 
 
 def cross(x: float, y: float, class_: str, told: str, arm: float = 4.0) -> Markup:
     """A diagonal cross: something failed here."""
     path = f"M{x - arm:.1f} {y - arm:.1f}l{2 * arm:g} {2 * arm:g}m0 {-2 * arm:g}l{-2 * arm:g} {2 * arm:g}"
-    return element("path", element("title", told), d=path, class_=class_)
+    return element("path", element("title", told) if told else "", d=path, class_=class_)
 
 
 def clipped(content: str, room: float) -> str:
@@ -65,7 +67,7 @@ def ticks(most: float, about: int = 5) -> list[float]:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A plot area and its scales: x in seconds from 0 to `end_s`, y from 0 to `most`."""
+    """A plot area and its scales: x in seconds from `begin_s` to `end_s`, y from 0 to `most`."""
 
     left: float
     top: float
@@ -73,6 +75,7 @@ class Frame:
     height: float
     end_s: float
     most: float
+    begin_s: float = 0.0
 
     @property
     def bottom(self) -> float:
@@ -86,19 +89,28 @@ class Frame:
 
     def x(self, seconds: float) -> float:
         """Where this time stands."""
-        return self.left + self.width * min(max(seconds / self.end_s, 0.0), 1.0) if self.end_s else self.left
+        long = self.end_s - self.begin_s
+        return self.left + self.width * min(max((seconds - self.begin_s) / long, 0.0), 1.0) if long else self.left
 
     def y(self, value: float) -> float:
         """Where this value stands."""
         return self.bottom - self.height * min(max(value / self.most, 0.0), 1.0) if self.most else self.bottom
 
 
-def time_axis(frame: Frame, spelt: Callable[[float], str]) -> Markup:
-    """Ticks and grid lines along the bottom."""
-    marks = [t for t in time_ticks(frame.end_s) if t <= frame.end_s * 1.0001]
+def time_axis(frame: Frame, spelt: Callable[[float], str] | None = None) -> Markup:
+    """Ticks and grid lines along the bottom: times of the day or days, UTC, or as `spelt` has them."""
+    marks, step = clock_ticks(frame.begin_s, frame.end_s, max(int(frame.width / 95), 2))
     lines = [rule(frame.x(t), frame.top, frame.x(t), frame.bottom, "grid") for t in marks]
-    labels = [words(frame.x(t), frame.bottom + 16, spelt(t), "tick", "middle") for t in marks]
+    labels = [_time_label(frame, t, spelt(t) if spelt else clock_label(t, step)) for t in marks]
     return join(*lines, rule(frame.left, frame.bottom, frame.right, frame.bottom, "axis"), *labels)
+
+
+def _time_label(frame: Frame, at: float, text: str) -> Markup:
+    """Under its tick, but at the ends of the axis within them."""
+    x, half = frame.x(at), CHARACTER * len(text) / 2
+    anchor = "start" if x - half < frame.left else "end" if x + half > frame.right else "middle"
+    x = {"start": frame.left, "end": frame.right, "middle": x}[anchor]
+    return words(x, frame.bottom + 16, text, "tick", anchor)
 
 
 def value_axis(frame: Frame, marks: list[float], spelt: Callable[[float], str]) -> Markup:
@@ -108,13 +120,34 @@ def value_axis(frame: Frame, marks: list[float], spelt: Callable[[float], str]) 
     return join(*lines, *labels)
 
 
-_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 28_800, 43_200, 86_400)
+_DAY = 86_400
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")  # in any locale
+_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 21_600, 43_200, _DAY)
 
 
-def time_ticks(end_s: float, about: int = 8) -> list[float]:
-    """Round times from 0 to `end_s`: whole seconds, minutes, hours, days."""
-    if end_s <= about / 2:
-        return ticks(end_s, about)
-    days = 86_400.0 * math.ceil(end_s / about / 86_400)
-    step = next((s for s in _STEPS if end_s / s <= about), days)
-    return [float(step) * i for i in range(int(end_s / step) + 1)]
+def clock_step(long_s: float, most: int) -> float:
+    """The shortest round time, a fraction of a second up to days, of which at most so many fit into `long_s`."""
+    if long_s <= most / 2:
+        return ticks(long_s, max(most - 1, 1))[1]
+    days = _DAY * math.ceil(long_s / most / _DAY)
+    return float(next((s for s in _STEPS if long_s / s <= most), days))
+
+
+def clock_ticks(begin_s: float, end_s: float, most: int = 8) -> tuple[list[float], float]:
+    """Round times of the clock within, and their distance. Unix seconds."""
+    step = clock_step(end_s - begin_s, most)
+    first = math.ceil(begin_s / step - 1e-9)
+    return [step * i for i in range(first, math.floor(end_s / step + 1e-9) + 1)], step
+
+
+def clock_label(unix: float, step: float) -> str:
+    """As much of a time as a distance of `step` seconds needs; a day's begin by its date. UTC."""
+    at = datetime.fromtimestamp(round(unix, 3), UTC)
+    if step >= 60 * _DAY:
+        return f"{at:%Y-%m}"
+    if step >= _DAY or (step >= 3_600 and at.hour == at.minute == 0):
+        return f"{_MONTHS[at.month - 1]} {at.day}"
+    if step < 1:
+        digits = 1 if step >= 0.1 else 2 if step >= 0.01 else 3
+        return f"{at:%H:%M:%S}.{at.microsecond // 10 ** (6 - digits):0{digits}d}"
+    return f"{at:%H:%M}" if step >= 60 else f"{at:%H:%M:%S}"

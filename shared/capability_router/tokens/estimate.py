@@ -115,7 +115,6 @@ def _flags(sets: Sequence[str]) -> bytes:
 _FIRST, _SECOND = _flags([first for first, _ in _PAIRS]), _flags([second for _, second in _PAIRS])
 _ROLE = _flags(_ROLES)
 _FLAG = [int.from_bytes(bytes((1 << bit,)) * (4 * SAMPLE_ABOVE + 8), "little") for bit in range(8)]
-_COUNTED = [_FLAG[bit] for bit in (1, 2, 3, 4, 5, 7)]  # of _ROLES
 _LOUD = _flags(["".join(set(_CAPITAL) - set("AEIOUY"))])
 _SMALL_ONLY = _flags([_SMALL])
 _NO_LETTER, _SPACES = bytes(set(range(256)) - set(_LETTER.encode())), b" " * 64
@@ -130,22 +129,42 @@ def _plain(data: bytes) -> Sequence[float]:
     second = int.from_bytes(data.translate(_SECOND), "little")
     role = int.from_bytes(roled, "little")
     met, twice = first & second >> 8, role & role >> 8
-    inside = (met & _FLAG[7]).bit_count()
-    name = (met & role >> 16 & _FLAG[7]).bit_count() if inside else 0
-    capitals, digits, signs, lines, rare, small = [(role & flag).bit_count() for flag in _COUNTED]
-    space, line, sign, number, after, digit = [(met & flag).bit_count() for flag in _FLAG[:6]]
+    capitals, digits, signs = (role & _FLAG_1).bit_count(), (role & _FLAG_2).bit_count(), (role & _FLAG_3).bit_count()
+    lines, rare, small = (role & _FLAG_4).bit_count(), (role & _FLAG_5).bit_count(), (role & _FLAG_7).bit_count()
+    space = (met & _FLAG_0).bit_count()
+    line = (met & _FLAG_1).bit_count() if lines else 0
+    sign = (met & _FLAG_2).bit_count() if signs else 0
+    inside = (met & _FLAG_7).bit_count() if capitals else 0
+    name = (met & role >> 16 & _FLAG_7).bit_count() if inside else 0
+    number, after, digit, threes, lone = _numbers(met, role, roled) if digits else _NO_NUMBERS
     only = data.translate(_SMALL_ONLY)
-    nines = only.count(_SMALLS[:9])
+    nines = only.count(_NINE_SMALLS)
     smalls = only.count(_SMALLS) if nines else 0
-    threes, lone = (roled.count(_DIGITS), _lone(role & _FLAG[2])) if digits else (0, 0)
-    rules = sum(map(data.count, _RULES)) if signs > 7 and _SIGNS in roled else 0
+    alone, rules = 0, 0
+    if signs:
+        alone = signs - (twice & _FLAG_3).bit_count()
+        rules = sum(map(data.count, _RULES)) if signs > 7 and _SIGNS in roled else 0
+    tabs, again, longer = data.count(b"\t"), twice & _FLAG_0, small - 5 * (space + line + sign)
     return [
         space, line, sign, number, after, digit, name, inside - name,
-        nines, max(small - 5 * (space + line + sign), 0), data.count(b"i "), rare,
+        nines, longer if longer > 0 else 0, data.count(b"i "), rare,
         threes, digits - 3 * threes, lone,
-        signs - 4 * rules, signs - (twice & _FLAG[3]).bit_count(), rules, data.count(b'"'), data.count(b"\\"),
-        *_blanks(data, role, twice, lines), *_jumbles(data, roled, smalls, capitals),
+        signs - 4 * rules, alone, rules, data.count(b'"'), data.count(b"\\"),
+        *(_blanks(data, role, twice, lines, tabs) if again or lines or tabs else _NO_BLANKS),
+        *(_jumbles(data, roled, smalls, capitals) if smalls or capitals > 2 else _NO_JUMBLES),
     ]  # fmt: skip
+
+
+_FLAG_0, _FLAG_1, _FLAG_2, _FLAG_3, _FLAG_4, _FLAG_5, _, _FLAG_7 = _FLAG
+_NINE_SMALLS = _SMALLS[:9]
+_NO_NUMBERS, _NO_BLANKS, _NO_JUMBLES = (0,) * 5, (0,) * 6, (0,) * 4
+"""Of most texts."""
+
+
+def _numbers(met: int, role: int, roled: bytes) -> tuple[int, ...]:
+    """Where digits and others meet, three digits together, and digits between others than digits."""
+    number, after, digit = (met & _FLAG_3).bit_count(), (met & _FLAG_4).bit_count(), (met & _FLAG_5).bit_count()
+    return number, after, digit, roled.count(_DIGITS), _lone(role & _FLAG_2)
 
 
 def _lone(digit: int) -> int:
@@ -153,9 +172,9 @@ def _lone(digit: int) -> int:
     return (digit ^ (digit & (digit >> 8 | digit << 8))).bit_count()
 
 
-def _blanks(data: bytes, role: int, twice: int, lines: int) -> tuple[int, ...]:
+def _blanks(data: bytes, role: int, twice: int, lines: int, tabs: int) -> tuple[int, ...]:
     """Runs of spaces, ends of lines, tabs: what follows its like, or a sign, is often one token with it."""
-    runs, longest, blank, ended, tabs, columns = 0, 0, 0, 0, data.count(b"\t"), 0
+    runs, longest, blank, ended, columns = 0, 0, 0, 0, 0
     if again := twice & _FLAG[0]:
         runs, longest = again.bit_count() - (again & again >> 8).bit_count(), data.count(_SPACES)
     if lines:

@@ -23,12 +23,13 @@ _INGEST = {
 class LangSmithServer:
     """`client` sends here, compressed if `zstd`; `tree()` is what has arrived.
 
-    `encodings` are those of the bodies that came. `options` are the client's own.
+    `encodings` are those of the bodies that came, `feedback` the scores. `options` are the client's own.
     """
 
     def __init__(self, *, zstd: bool = True, **options: Any) -> None:
         self._sent: dict[str, dict[str, dict[str, Any]]] = {}
         self.encodings: set[str] = set()
+        self.feedback: list[dict[str, Any]] = []
         owner = self
         flags = {"zstd_compression_enabled": zstd}
         info = {"version": "0.14.0", "instance_flags": flags, "batch_ingest_config": _INGEST}
@@ -65,6 +66,9 @@ class LangSmithServer:
         for part in BytesParser(policy=email.policy.HTTP).parsebytes(whole).iter_parts():
             operation, id, *field = str(part.get_param("name", header="content-disposition")).split(".")
             value = json.loads(part.get_payload(decode=True))
+            if operation == "feedback":
+                self.feedback.append(value)
+                continue
             known = self._sent.setdefault(id, {}).setdefault(operation, {})
             known.update({field[0]: value} if field else {n: held for n, held in value.items() if held is not None})
 

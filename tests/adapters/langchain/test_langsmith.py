@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from langchain.agents import create_agent
@@ -187,3 +189,21 @@ def test_spans_and_multipart_at_once_tell_the_same(server: Server) -> None:
              for t in (sent, written)]  # fmt: skip
     assert shown[0] == shown[1]
     assert len(shown[0]) == 6
+
+
+def test_tags_the_cost_and_a_score_for_the_routers_run(server: Server) -> None:
+    http = LangSmithServer()
+    model, config = failing_then_good(server), traced(http)
+    chained(model).invoke({"x": "hi"}, {**config, "tags": ["nightly"], "run_name": "an answer"})
+    (root,) = http.tree()
+    (routed,) = [run for run in root.all() if "router_request_id" in run.metadata]
+    known = inspect.signature(http.client.create_feedback).parameters  # later clients want the project's id as well
+    project = {"session_id": uuid4()} if "session_id" in known else {}
+    http.client.create_feedback(run_id=routed.id, trace_id=root.id, key="helpful", score=1.0, **project)
+    http.client.flush()
+    runs = {run["id"]: run for run in http.runs}
+    http.close()
+    assert all("nightly" in run["tags"] for run in runs.values())
+    assert routed.metadata["router_cost_usd"] == pytest.approx(float(model.router.ledger.total().cost_usd))
+    (score,) = http.feedback
+    assert (score["run_id"], score["trace_id"], score["key"], score["score"]) == (routed.id, root.id, "helpful", 1.0)

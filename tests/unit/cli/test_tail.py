@@ -63,13 +63,17 @@ def test_json_is_the_records(tmp_path: Path) -> None:
 
 
 def test_what_is_hostile_or_foreign_is_counted_or_shown_without_steering_the_terminal(tmp_path: Path) -> None:
-    log = logged(tmp_path / "log", {**decision(1), "reason": "\x1b[2J", "cost_pico": "1", "plan": 3, "tenant": ["x"]})
+    half = {**decision(1), "reason": "\x1b[2J", "tenant": "\ud83d"}
+    log = logged(tmp_path / "log", half, {**decision(2), "cost_pico": "1"}, {**decision(3), "tenant": ["x"]})
     with log.open("ab") as file:
         file.write(b'\xff\xfe\n{"kind": 1}\n[1, 2\n')
     result = run(log)
     assert result.exit_code == 0
     assert "\x1b" not in result.stdout
-    assert "3 lines could not be read" in result.stderr
+    assert len(result.stdout.splitlines()) == 1
+    assert "5 lines could not be read" in result.stderr
+    assert "1 × cost_pico is not an amount of picodollars" in result.stderr
+    assert json.loads(run(log, "--json").stdout)["tenant"] == "?"
 
 
 def test_lines_fit_the_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -205,3 +205,11 @@ def test_of_nothing_no_state_is_written_whatever_is_asked(tmp_path: Path) -> Non
     found = run(logged(tmp_path / "log.jsonl", []), "-o", tmp_path / "state.json", "--anyway")
     assert (found.exit_code, "state.json is not written: there is nothing to learn from" in found.output) == (3, True)
     assert not (tmp_path / "state.json").exists()
+
+
+def test_a_sample_is_told_plainly(tmp_path: Path) -> None:
+    log = logged(tmp_path / "log.jsonl", outcomes(1_200, pays=True))
+    found = run(log, "--sample", 1_000, "--folds", 2)
+    assert "note: a sample of 1,000 of about 1,200 scored requests, drawn by their ids" in found.output
+    assert "1,000 scored requests, 2 models" in found.output
+    assert json.loads(run(log, "--sample", 1_000, "--folds", 2, "--json").stdout)["beyond_the_sample"] == 200

@@ -112,7 +112,8 @@ class Cells(HTMLParser):
 def test_a_notebook_shows_every_cell_escaped_and_figures_at_the_right() -> None:
     made = Table("<b>", "n", rows=[("<script>alert('&')</script>", "7")], right=(1,))
     assert Cells(made._repr_html_()).seen == [
-        ("<b>", ""), ("n", ""), ("<script>alert('&')</script>", ""), ("7", "text-align:right"),
+        ("<b>", "text-align:left;border-bottom:1px solid"), ("n", "text-align:right;border-bottom:1px solid"),
+        ("<script>alert('&')</script>", "text-align:left"), ("7", "text-align:right"),
     ]  # fmt: skip
 
 

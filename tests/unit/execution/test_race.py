@@ -117,7 +117,7 @@ def test_it_runs_no_more_than_64_chunks_ahead_and_stops_when_told() -> None:
     for _ in range(AHEAD):
         assert box.get(timeout=TIMEOUT_S).chunk == "x"
     assert not reached.is_set()
-    runner.room.release()
+    runner.took()
     assert box.get(timeout=TIMEOUT_S).chunk == "x"
     assert reached.wait(TIMEOUT_S)
     runner.stop()
@@ -307,7 +307,7 @@ def test_a_mistake_in_the_callers_code_is_raised_and_leaves_nobody(asynchronous:
 def test_its_thread_is_kept_for_the_next_unless_it_was_given_up() -> None:
     for error in ([], [ValueError("mine")]):
         runner, box, _ = running(["one", *error])
-        runner.room.release()
+        runner.took()
         while not box.get(timeout=TIMEOUT_S).last:
             pass
         runner.stop()

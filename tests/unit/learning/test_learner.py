@@ -17,6 +17,7 @@ from unit.learning.quality.world import World
 from capability_router import ConfigError, Price, Request, Router, routing
 from capability_router.learning.guard import LEAST, Foreseen
 from capability_router.learning.learner import Learner
+from capability_router.learning.logs.reading import read
 from capability_router.learning.quality.model import Quality
 from capability_router.learning.quality.state import dumped
 from capability_router.testing import ask, scripted_router
@@ -285,3 +286,28 @@ def test_a_state_of_other_models_is_told(tmp_path: Path, caplog: pytest.LogCaptu
     assert not caplog.records, "a new model beside known ones is nothing to tell"
     scripted_router({"house/lawyer": ["x"], "house/coder": ["x"]}, policy=state)
     assert "knows none of this router's models (house/lawyer, house/coder), but " in caplog.text
+
+
+def test_feedback_after_a_restart_is_written_down_and_train_learns_it(tmp_path: Path) -> None:
+    """Without a store that lasts nobody remembers the requests of before."""
+    log = tmp_path / "log.jsonl"
+
+    def logging_router() -> Router:
+        policy = {"name": "adaptive", "state": str(tmp_path / "state.json")}
+        return scripted_router({"a": ["x"], "b": ["x"]}, policy=policy, telemetry={"jsonl": str(log)})
+
+    before = logging_router()
+    request = Request(("hello",))
+    ask(before, request)
+    before.close()
+    after = logging_router()
+    assert after.feedback(request.id, 0.25) is False
+    after.close()
+    (row,) = read([log]).rows
+    assert [answer.score for answer in row.answers.values()] == [0.25]
+    silent = made(tmp_path / "state.json")
+    with pytest.raises(ConfigError, match="no such answered request is remembered here"):
+        silent.feedback(request.id, 0.25)
+    for wrong in (None, "", 7):
+        with pytest.raises(ConfigError, match="feedback needs a request's id"):
+            after.feedback(wrong, 1.0)  # type: ignore[arg-type]  # that is what it is about

@@ -6,6 +6,7 @@ import pytest
 
 pytest.importorskip("numpy", reason="the learned model needs numpy (the extra `learn`)")
 
+from collections import Counter
 from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, given, settings
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from unit.learning.quality.world import MODELS, World
 
 from capability_router.learning.learner import Learner
+from capability_router.learning.quality.memory import Memory
 from capability_router.learning.quality.model import Quality
 from capability_router.learning.quality.state import dumped, loaded, merged
 from capability_router.learning.shared_learner import SharedLearner
@@ -88,8 +90,8 @@ def test_who_scores_more_than_all_others_counts_as_much_as_they_do() -> None:
     assert tenants.note("quiet", "m", 1.0) == 1.0
 
 
-def test_tenants_are_kept_with_the_state_by_hash_and_merged() -> None:
-    world, learner = World(5), Learner(Path("unused"), loaded(dumped(Learner.open(Path("none")).quality)))
+def test_tenants_are_kept_with_the_state_by_hash_and_merged(tmp_path: Path) -> None:
+    world, learner = World(5), Learner(tmp_path / "state.json", loaded(dumped(Learner.open(Path("none")).quality)))
     poison(learner, world, "Acme Corporation", 10)
     poison(learner, world, "other", 4)
     text = dumped(learner.quality)
@@ -165,3 +167,27 @@ def test_a_trained_file_stays_what_others_scores_are_measured_by(trained: Path, 
         found = [judged.quality for judged in learner.judge(request, BELIEVED, WORTH)]
         assert max(abs(after - alone) for after, alone in zip(found, before, strict=True)) <= BOUND + 1e-9
         assert found != before
+
+
+def test_a_flood_does_not_drive_out_what_others_taught(tmp_path: Path) -> None:
+    """Of the remembered requests a tenant may have as many as it likes, but not another one's, once it has half."""
+    world, learner = World(7), Learner(tmp_path / "state.json", Quality(Memory(most=200)))
+    learner.quality.study(World(3).log(50))
+    honest(learner, world, "victim", 80)
+    poison(learner, world, "poisoner", 1_500)
+    left = Counter(row.whose for row in learner.quality.memory.rows)
+    assert left[hashed("victim")] >= 60, "before the poisoner had half, chance took some"
+    assert left[hashed("poisoner")] + left[hashed("victim")] == 200, "rows of logs grow old as ever"
+    again = loaded(dumped(learner.quality))
+    assert Counter(row.whose for row in again.memory.rows) == left
+    honest(learner, world, "victim", 400)
+    left = Counter(row.whose for row in learner.quality.memory.rows)
+    assert left[hashed("victim")] > left[hashed("poisoner")], "who asks now finds room"
+
+
+def test_one_tenant_alone_forgets_what_is_old_as_ever(tmp_path: Path) -> None:
+    world, learner = World(7), Learner(tmp_path / "state.json", Quality(Memory(most=100)))
+    honest(learner, world, "", 100)
+    first = {row.id for row in learner.quality.memory.rows}
+    honest(learner, world, "", 600)
+    assert len(first & {row.id for row in learner.quality.memory.rows}) < 5

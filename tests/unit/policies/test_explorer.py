@@ -10,6 +10,8 @@ import pytest
 pytest.importorskip("numpy", reason="the learned model needs numpy (the extra `learn`)")
 
 from capability_router import Price, Request
+from capability_router.policies.exploration_money import OwnMoney
+from capability_router.policies.explorer import Explored
 from capability_router.request import Usage
 from capability_router.router import Router
 from capability_router.testing import ScriptedModel, ask, scripted_router
@@ -96,3 +98,51 @@ def test_without_money_only_what_costs_no_more_is_tried(tmp_path: Path) -> None:
     free = router(tmp_path, price=0.0, exploration=1.0, exploration_usd_per_day=0)
     assert made.explain(Request(("hello",))).chosen.id == "a"
     assert free.explain(Request(("hello",))).chosen.id != "a"
+
+
+def test_a_trial_whose_money_others_spend_since_it_was_drawn_is_not_made(tmp_path: Path) -> None:
+    """A hundred threads that decide at the same moment all see the same money left."""
+    made = router(tmp_path, price=100.0, exploration=1.0, exploration_usd_per_day=0.01, seed=7)
+    plans = [made.explain(Request(("hello",), id=id)) for id in IDS[:100]]
+    assert all(plan.chosen.id != "a" for plan in plans), "each would be made if it came first"
+    explorer = made.planner.explorer
+    assert explorer is not None
+    costs = {c.id: c.cost_usd or 0.0 for c in plans[0].candidates}
+    extra = round((costs["b"] - costs["a"]) * 1e12)
+    drawn = [Explored(1, 0.5, extra, "tried") for _ in IDS]
+    paid = sum(explorer.pays(each, made.clock.now()) for each in drawn)
+    assert 0 < paid * extra <= 1e10 < (paid + 1) * extra
+
+
+def test_who_finds_the_money_gone_asks_the_pick(tmp_path: Path) -> None:
+    made = router(tmp_path, price=100.0, exploration=1.0, exploration_usd_per_day=0.01, seed=7)
+
+    class SpentSince(OwnMoney):
+        def took(self, amount: int, now: float) -> bool:
+            while super().took(1_000_000_000, now):
+                pass
+            return super().took(amount, now)
+
+    assert made.planner.explorer is not None
+    made.planner.explorer._money = SpentSince(10**10)
+    assert made.explain(Request(("hello",), id="x")).chosen.id != "a"
+    outcome = ask(made, Request(("hello",), id="x")).outcome
+    assert outcome is not None
+    assert outcome.model == "a"
+    assert not outcome.reason.startswith("tried")
+
+
+def test_what_a_trial_would_cost_is_asked_for_where_there_is_less(tmp_path: Path) -> None:
+    """A process is lent a part of the day's money, which may be less than the cheapest trial costs."""
+    made, wanted = router(tmp_path, price=100.0, exploration=1.0, exploration_usd_per_day=0.01), list[int]()
+
+    class Lent(OwnMoney):
+        def wants(self, amount: int) -> None:
+            wanted.append(amount)
+
+    assert made.planner.explorer is not None
+    made.planner.explorer._money = Lent(1)
+    plan = made.explain(Request(("hello",), id="x"))
+    costs = {c.id: c.cost_usd or 0.0 for c in plan.candidates}
+    assert plan.chosen.id == "a"
+    assert wanted == [round((min(costs["b"], costs["c"]) - costs["a"]) * 1e12)]

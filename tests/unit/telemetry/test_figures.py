@@ -1,19 +1,39 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from unit.telemetry.decisions import attempt, decision
+from unit.telemetry.decisions import BEGAN, attempt, decision
 
-from capability_router.telemetry.figures import accounts, decisions, incidents, percentile, span_s, sums, total
+from capability_router.telemetry.report.figures import (
+    OTHERS,
+    accounts,
+    incidents,
+    leading,
+    percentile,
+    percentiles,
+    refusals,
+    span,
+    spent,
+    sums,
+    total,
+)
+from capability_router.telemetry.report.rows import Decision
+from capability_router.telemetry.report.traffic import Traffic
 
 
-def test_times_count_from_the_first_start_whatever_the_order_of_the_ends() -> None:
+def decisions(records: Iterable[dict[str, Any]]) -> list[Decision]:
+    return Traffic.of(records).requests
+
+
+def test_requests_come_in_the_order_of_their_start_whatever_that_of_the_ends() -> None:
     slow, quick = decision(0, attempt("a", took=9)), decision(2, attempt("a", took=1))
     rows = decisions([quick, slow])
-    assert [row.start_s for row in rows] == [0.0, 2.0]
-    assert span_s(rows) == 9.0
+    assert [row.start_s - BEGAN for row in rows] == [0.0, 2.0]
+    assert span(rows) == (BEGAN, BEGAN + 9.0)
 
 
 def test_a_failed_attempt_counts_for_its_own_model_and_its_cost_for_the_request() -> None:
@@ -22,7 +42,9 @@ def test_a_failed_attempt_counts_for_its_own_model_and_its_cost_for_the_request(
     by_model = accounts(rows)
     assert (by_model["a"].failed, by_model["a"].answered, by_model["a"].cost_pico) == (1, 0, 5)
     assert (by_model["b"].failed, by_model["b"].answered, by_model["b"].cost_pico) == (0, 1, 7)
-    assert by_model["b"].latencies == [3.0]
+    assert by_model["b"].latencies == [1.0], "its own time; that it was asked late is not its doing"
+    assert by_model["b"].rescued == 1
+    assert by_model["a"].faults == {"timeout": 1}
     assert by_model["a"].latencies == []
     assert list(by_model) == ["b", "a"]  # the dearest first
     whole = total(rows)
@@ -35,8 +57,8 @@ def test_a_request_that_nobody_answered_has_no_latency() -> None:
 
 
 def test_sums_by_tenant() -> None:
-    spent = ((3, "acme"), (5, "globex"), (4, "acme"))
-    rows = decisions(decision(i, attempt("a", pico=pico), tenant=who) for i, (pico, who) in enumerate(spent))
+    paid = ((3, "acme"), (5, "globex"), (4, "acme"))
+    rows = decisions(decision(i, attempt("a", pico=pico), tenant=who) for i, (pico, who) in enumerate(paid))
     by_tenant = sums(rows, lambda row: row.tenant)
     assert {name: (s.requests, s.cost_pico) for name, s in by_tenant.items()} == {"acme": (2, 7), "globex": (1, 5)}
 
@@ -55,7 +77,7 @@ def test_an_incident_runs_from_the_first_failure_to_the_next_answer() -> None:
         decision(9, attempt("a", took=1)),
     ])  # fmt: skip
     (found,) = incidents(rows)
-    assert (found.model, found.start_s, found.end_s) == ("a", 2.0, 10.0)
+    assert (found.model, found.start_s, found.end_s) == ("a", BEGAN + 2.0, BEGAN + 10.0)
     assert found.faults == (("connection", 2), ("timeout", 1))
 
 
@@ -81,3 +103,29 @@ def test_a_percentile_is_a_value_that_enough_values_do_not_exceed(values: list[f
 
 def test_no_values_no_percentile() -> None:
     assert percentile([], 0.95) is None
+    assert percentiles([3.0, 1.0, 2.0], 0.5, 0.99) == [2.0, 3.0]
+
+
+def test_a_first_tokens_time_is_known_of_streams_alone() -> None:
+    told = {**attempt("a", took=2), "ttft_s": 0.5}
+    (account,) = accounts(decisions([decision(0, told, stream=True), decision(5, told, stream=False)])).values()
+    assert (account.ttfts, account.latencies) == ([0.5], [2.0, 2.0])
+
+
+def test_refusals_are_counted_by_request_and_rule() -> None:
+    window, tools = {"rule": "context_window", "detail": "d"}, {"rule": "tool_calling", "detail": "d"}
+    both = [{"model": "a", **window}, {"model": "b", **window}, {"model": "b", **tools}]
+    unserved = {**decision(5), "attempts": [], "model": None, "plan": {"refusals": both[:1]}}
+    found = refusals(decisions([decision(0, plan={"refusals": both}), decision(3), unserved]))
+    assert {rule: (r.requests, r.unserved) for rule, r in found.items()} == {
+        "context_window": (2, 1), "tool_calling": (1, 0),
+    }  # fmt: skip
+    assert found["context_window"].models == {"a": 2, "b": 1}
+
+
+def test_money_by_name_and_time_and_who_is_told_apart() -> None:
+    rows = decisions(decision(i, attempt("a", pico=i + 1), tenant=f"t{i}") for i in range(4))
+    found = spent(rows, lambda row: [(row.tenant, row.cost_pico)], lambda at: int(at - BEGAN) // 2)
+    assert found["t3"] == {1: 4}
+    kept = leading(found, 2)
+    assert {name: own.total() for name, own in kept.items()} == {"t3": 4, "t2": 3, OTHERS: 3}

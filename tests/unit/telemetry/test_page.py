@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
+from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 from xml.etree import ElementTree
 
@@ -10,40 +11,20 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from unit.telemetry.decisions import attempt, decision
+from unit.telemetry.outline import Outline
 
 from capability_router.cli.main import main
-from capability_router.telemetry.amounts import money, offset, seconds, share
-from capability_router.telemetry.charts import Palette, attempts_chart, cost_chart, latency_chart
-from capability_router.telemetry.figures import accounts, decisions, incidents
+from capability_router.telemetry.amounts import money, offset, seconds, share, time_of
 from capability_router.telemetry.markup import Markup, element, text
-from capability_router.telemetry.page import LISTED, page
-from capability_router.telemetry.svg import Frame, clipped, ticks, time_ticks
-
-_VOID = {"meta"}
-
-
-class _Outline(HTMLParser):
-    """Checks that elements are closed in order; keeps tags, attributes and text."""
-
-    def __init__(self, source: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, Any]]] = []
-        self.said: list[str] = []
-        self._open: list[str] = []
-        self.feed(source)
-        self.close()
-        assert self._open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in _VOID:
-            self._open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.said.append(data)
+from capability_router.telemetry.report.charts import attempts_chart, latency_chart
+from capability_router.telemetry.report.columns import by_model, cost_chart
+from capability_router.telemetry.report.figures import accounts, incidents
+from capability_router.telemetry.report.listing import LISTED
+from capability_router.telemetry.report.page import page
+from capability_router.telemetry.report.palette import Palette
+from capability_router.telemetry.report.rows import Decision
+from capability_router.telemetry.report.traffic import Traffic
+from capability_router.telemetry.svg import NARROW, WIDTH, Frame, clipped, clock_label, clock_ticks, ticks
 
 
 def _outage(count: int = 40) -> list[dict[str, Any]]:
@@ -52,9 +33,13 @@ def _outage(count: int = 40) -> list[dict[str, Any]]:
     return [decision(i, *(failed if 15 <= i < 25 else [attempt("b/two", pico=7)])) for i in range(count)]
 
 
+def decisions(records: Iterable[dict[str, Any]]) -> list[Decision]:
+    return Traffic.of(records).requests
+
+
 def test_the_page_stands_alone() -> None:
     source = page(_outage())
-    outline = _Outline(source)
+    outline = Outline(source)
     names = {tag for tag, _ in outline.tags}
     assert "script" not in names
     assert not names & {"link", "img", "iframe", "object", "image", "use"}
@@ -68,7 +53,7 @@ def test_the_page_stands_alone() -> None:
 def test_every_text_of_a_record_is_shown_literally(field: str) -> None:
     evil = "<script>alert('x')</script>\"><b onmouseover=x>&amp;\x00"
     record = {**decision(0, attempt(evil, pico=1) if field == "model" else attempt("a/one")), field: evil}
-    outline = _Outline(page([record], title=evil, note=evil, against={evil: [record]}))
+    outline = Outline(page([record], title=evil, note=evil, against={evil: [record]}))
     assert not [tag for tag, _ in outline.tags if tag in ("script", "b")]
     assert not [a for _, attrs in outline.tags for a in attrs if a.startswith("on")]
     assert any("<script>alert('x')</script>" in said and "\ufffd" in said for said in outline.said)
@@ -97,10 +82,10 @@ def test_markup_is_put_in_as_it_is_and_none_is_left_out() -> None:
 
 def test_the_outage_is_told_and_drawn() -> None:
     source = page(_outage())
-    assert "b/two gave no answer from 15 s to 26 s: 10 × connection" in source
+    assert "b/two gave no answer from 01-15 08:00:15 to 01-15 08:00:26: 10 × connection" in source
     rows = decisions(_outage())
     palette = Palette(list(accounts(rows)))
-    chart = attempts_chart(rows, ["a/one", "b/two"], incidents(rows), palette)
+    chart = attempts_chart(rows, ["a/one", "b/two"], incidents(rows), palette, WIDTH)
     root = ElementTree.fromstring(chart)  # noqa: S314 - our own
     kinds = [node.get("class") for node in root.iter()]
     assert kinds.count("bad") == kinds.count("cross") == 10  # each failed attempt has a column of its own here
@@ -113,7 +98,7 @@ def test_the_outage_is_told_and_drawn() -> None:
 
 def test_headline_figures() -> None:
     source = page([*_outage(39), decision(40, attempt("a/one", "auth", took=0.2))])
-    said = _Outline(source).said
+    said = Outline(source).said
     assert "97.5 %" in said
     assert "39 of 40 requests" in said
     assert "10" in said
@@ -121,16 +106,48 @@ def test_headline_figures() -> None:
     assert money(10 * 40 + 29 * 7) in said
 
 
-def test_costs_are_drawn_in_proportion() -> None:
-    rows = decisions([decision(0, attempt("a", pico=400)), decision(1, attempt("b", pico=100))])
-    root = ElementTree.fromstring(cost_chart(accounts(rows), Palette(["a", "b"])))  # noqa: S314 - our own
-    first, second = (float(node.get("width", "0")) for node in root.iter("rect"))
+@pytest.mark.parametrize("wide", [WIDTH, NARROW])
+def test_costs_are_drawn_in_proportion_and_stacked(wide: float) -> None:
+    paid = (("a", 0, 400), ("b", 0, 100), ("b", 30, 200))
+    rows = decisions(decision(at, attempt(model, pico=pico), request_id=f"{model}{at}") for model, at, pico in paid)
+    chart = cost_chart(rows, by_model, "model", Palette(["a", "b"]), wide)
+    root = ElementTree.fromstring(chart)  # noqa: S314 - our own
+    bars = [
+        (node.get("class"), float(node.get("y", "0")), float(node.get("height", "0"))) for node in root.iter("rect")
+    ]
+    (_, top, first), (_, stacked, second), (_, _, third) = bars
+    assert [name for name, _, _ in bars] == ["s0", "s1", "s1"]
     assert first == pytest.approx(4 * second, rel=0.01)
+    assert third == pytest.approx(2 * second, rel=0.01)
+    assert stacked + second == pytest.approx(top, abs=0.02)
+
+
+_HASTY = [decision(n, attempt("a/one", took=took)) for n, took in enumerate((0.00053, 0.0001, 0.0002))]
+
+
+@pytest.mark.parametrize("records", [_outage(), [decision(0)], [decision(0), decision(4e7)], _HASTY])
+def test_whatever_is_drawn_is_within_its_drawing(records: list[dict[str, Any]]) -> None:
+    source = page(records)
+    drawings = [ElementTree.fromstring(svg) for svg in re.findall(r"<svg .*?</svg>", source) if "viewBox" in svg]  # noqa: S314 - our own
+    assert drawings
+    for root in drawings:
+        wide, high = (float(size) for size in root.get("viewBox", "").split()[2:])
+        for node in root.iter():
+            x, y = (float(node.get(name, "0")) for name in ("x", "y"))
+            long = (
+                float(node.get("width", "0"))
+                if node.tag == "rect"
+                else 6.6 * len(node.text or "") * (node.tag == "text")
+            )
+            shift = {"end": -1.0, "middle": -0.5}.get(node.get("text-anchor", ""), 0.0) * long
+            assert x + shift >= -0.51, ElementTree.tostring(node)
+            assert x + shift + long <= wide + 0.51, ElementTree.tostring(node)
+            assert 0 <= y <= high
 
 
 def test_a_fallback_is_a_ring_and_the_slowest_is_within_the_frame() -> None:
     rows = decisions(_outage())
-    root = ElementTree.fromstring(latency_chart(rows, incidents(rows), Palette(["a/one"])))  # noqa: S314 - our own
+    root = ElementTree.fromstring(latency_chart(rows, incidents(rows), Palette(["a/one"]), WIDTH))  # noqa: S314 - our own
     dots = list(root.iter("circle"))
     assert len(dots) == 40
     assert sum("ring" in node.get("class", "") for node in dots) == 10
@@ -143,19 +160,26 @@ _AT_ONCE = (attempt("a", "auth", took=0), attempt("a", took=0))
 @pytest.mark.parametrize("records", [[], *([decision(0, each)] for each in _AT_ONCE)])
 def test_an_empty_or_lifeless_log_gives_a_page(records: list[dict[str, Any]]) -> None:
     source = page(records)
-    _Outline(source)
+    Outline(source)
     assert not re.search(r"\bnan\b|\binf\b", source.lower())
     assert ("holds no decisions" in source) == (not records)
 
 
 def test_a_large_log_gives_a_page_of_bounded_size() -> None:
     source = page([decision(i / 10, attempt(f"m/{i % 30}")) for i in range(20_000)])
-    assert len(source) < 900_000
+    assert len(source) < 1_000_000
     assert f"The newest {LISTED} of 20,000 requests" in source
 
 
+def test_a_name_without_end_makes_no_table_wide() -> None:
+    outline = Outline(page([decision(0, tenant="t" * 150), decision(1)]))
+    heads = [attrs.get("class", "") for tag, attrs in outline.tags if tag == "th" and attrs.get("scope") == "row"]
+    assert any("long" in (name or "") for name in heads)
+    assert not all("long" in (name or "") for name in heads)
+
+
 def test_logs_are_compared() -> None:
-    said = _Outline(page([decision(0)], against={"rules": [decision(0), decision(1)]})).said
+    said = Outline(page([decision(0)], against={"rules": [decision(0), decision(1)]})).said
     assert "this log" in said
     assert "rules" in said
 
@@ -168,22 +192,35 @@ def test_ticks_reach_the_most_in_a_few_round_steps(most: float) -> None:
     assert most * (1 - 1e-6) <= marks[-1] <= most * 2
 
 
-@given(st.floats(0.5, 1e8))
-def test_times_are_ticked_at_most_nine_times_and_within(end_s: float) -> None:
-    marks = time_ticks(end_s)
-    assert 1 <= len(marks) <= 11
+@given(st.floats(0.01, 1e8), st.floats(0, 4e9))
+def test_times_are_ticked_at_most_so_many_times_within_and_labels_differ(long_s: float, begin: float) -> None:
+    marks, step = clock_ticks(begin, begin + long_s, 8)
+    assert len(marks) <= 10
     assert marks == sorted(set(marks))
+    assert all(begin - step * 1e-6 <= mark <= begin + long_s + step * 1e-6 for mark in marks)
+    labels = [clock_label(mark, step) for mark in marks]
+    assert all(one != other for one, other in pairwise(labels))
+    assert long_s < 63_072_000 or labels == sorted(labels), "years are told apart"
+    assert long_s >= 86_400 or len(set(labels)) == len(labels)
 
 
 def test_a_frame_keeps_what_is_beyond_at_its_edge() -> None:
     frame = Frame(10, 0, 100, 50, 5.0, 2.0)
     assert (frame.x(-1), frame.x(5), frame.x(9)) == (10, 110, 110)
     assert (frame.y(0), frame.y(2), frame.y(9)) == (50, 0, 0)
+    assert Frame(0, 0, 100, 50, 7.0, 2.0, 5.0).x(6) == 50
 
 
 @pytest.mark.parametrize(
     ("pico", "said"),
-    [(0, "$0"), (1_234_560_000_000, "$1.23"), (12_346_000_000, "$0.01235"), (7, "$0.000000000007"), (10**12, "$1.00")],
+    [
+        (0, "$0"),
+        (1_234_560_000_000, "$1.23"),
+        (12_346_000_000, "$0.01235"),
+        (7, "$0.000000000007"),
+        (10**12, "$1.00"),
+        (-(10**12), "-$1.00"),
+    ],
 )
 def test_money(pico: int, said: str) -> None:
     assert money(pico) == said
@@ -191,8 +228,10 @@ def test_money(pico: int, said: str) -> None:
 
 def test_other_amounts() -> None:
     assert [seconds(v) for v in (None, 0.0421, 1.5, 250)] == ["–", "42 ms", "1.50 s", "250 s"]
+    assert [seconds(v) for v in (0, 0.000421, 0.0094, 0.01)] == ["0 ms", "0.42 ms", "9.4 ms", "10 ms"]
     assert [offset(v) for v in (0, 0.3746, 59.64, 60)] == ["0 s", "0.37 s", "59.6 s", "60 s"]
     assert [offset(v) for v in (185, 9_000, 270_000)] == ["3:05 min", "2:30 h", "3 d 03 h"]
+    assert time_of(1_800_000_000.4) == "01-15 08:00:00"
     assert (share(1, 3), share(0, 0)) == ("33.3 %", "–")
     assert (clipped("abcdef", 30), clipped("abc", 30)) == ("abc…", "abc")
 
@@ -205,7 +244,7 @@ def test_the_report_command(tmp_path: Any) -> None:
     result = CliRunner().invoke(main, ["report", str(log), "-o", str(out), "--title", "Monday"])
     assert result.exit_code == 0, result.output
     assert "40 requests" in result.output
-    assert "1 lines could not be read" in result.output
+    assert "1 line could not be read and was left out: 1 × no JSON" in result.output
     assert "<h1>Monday</h1>" in out.read_text(encoding="utf-8")
 
 

@@ -9,16 +9,18 @@ from copy import deepcopy
 from dataclasses import replace
 from importlib.resources import files
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from jsonschema import Draft202012Validator
 from langchain_core.language_models import FakeListChatModel
 
 from capability_router.errors import RouterError
-from capability_router.request import Need, Request
+from capability_router.health.condition import EventKind
+from capability_router.money.price import AMOUNTS, Price
+from capability_router.request import Need, Request, Usage
 from capability_router.routing import current_routing, routing
-from capability_router.telemetry import decision_log
+from capability_router.telemetry import shapes
 from capability_router.telemetry.records import SCHEMA_VERSION
 from capability_router.testing import ManualClock, ask, scripted_router
 from langchain_router import ChatRouter
@@ -42,10 +44,18 @@ def closed(schema: Any) -> Any:
 
 STRICT = Draft202012Validator(closed(deepcopy(SCHEMA)))
 
+PRICE: dict[str, Any] = {
+    **{name: 0.5 + n for n, name in enumerate(AMOUNTS)}, "as_of": "2026-01-01",
+    "tiers": [{"above": 1_000, "price": {"input_mtok": 7, "output_mtok": "0.25"}}],
+}  # fmt: skip
 SCRIPTS: dict[str, tuple[dict[str, list[str]], dict[str, Any], Request]] = {
     "answered": ({"a": ["ok"]}, {}, Request(("hello",))),
     "fallback": ({"a": ["rate_limited"], "b": ["ok"]}, {}, Request(("hello",), stream=True)),
-    "none answers": ({"a": ["overloaded"] * 9, "b": ["auth"] * 9}, {"retry": {"wait": 0.1}}, Request(("hello",))),
+    "none answers": (
+        {"a": ["overloaded"] * 9, "b": ["auth"] * 9},
+        {"retry": {"wait": 0.1}, "policy": {"name": "single", "seed": 1}},  # how long a key is left alone is drawn
+        Request(("hello",)),
+    ),
     "adaptive": ({"a": ["ok"], "b": ["ok"]}, {"policy": "adaptive"}, Request(("a" * 99, "b"), turns=2)),
     "weighted": ({"a": ["ok"]}, {"policy": {"name": "weighted", "weights": {"cost": 1.0}}}, Request(("hello",))),
     "refused": ({"a": ["ok"], "b": ["ok"]}, {"tenants": {"acme": ["b"]}}, Request(("x",), needs=Need.TOOL_CALLING)),
@@ -62,8 +72,21 @@ SCRIPTS: dict[str, tuple[dict[str, list[str]], dict[str, Any], Request]] = {
         },
         Request(("one", "two")),
     ),
+    "priced": ({"a": ["ok"]}, {"cards": {"a": {"price": PRICE}}}, Request(("one", "two"))),
     "hashed": ({"a": ["ok"]}, {"telemetry": {"hashed_words": True}}, Request(("one", "two"))),
+    "none meets the terms": ({"a": ["ok"]}, {}, Request(("x",))),
+    "exploring": (
+        {"a": ["ok"], "b": ["ok"]},
+        {"policy": {"name": "adaptive", "state": "state.json", "exploration": 0.5, "seed": 1}},
+        Request(("x",)),
+    ),
 }
+TERMS: dict[str, dict[str, Any]] = {
+    "none meets the terms": {
+        "pin": "a", "allow": ["a"], "deny": ["b"], "require_tags": ["prod"], "quality_target": 0.9,
+        "max_cost_usd": 0.01, "data": {"regions": ["eu"], "retention": "zero", "training": False},
+    },
+}  # fmt: skip
 
 
 def written(name: str) -> list[dict[str, Any]]:
@@ -77,7 +100,7 @@ def _records(name: str, scripts: Any, settings: Mapping[str, Any], request: Requ
     router.add_sink(kept.append)
     try:
         with routing(tenant="acme", tags=["x"], session="s", task="chat"):
-            ask(router, replace(request, id="r1", routing=current_routing()))
+            ask(router, replace(request, id="r1", routing=current_routing().merged(TERMS.get(name, {}))))
         router.feedback("r1", 0.5)
     except RouterError:
         assert name.startswith("none")
@@ -94,7 +117,7 @@ def test_lines_are_what_the_schema_says(name: str) -> None:
 
 def test_the_schema_knows_no_field_that_never_comes() -> None:
     came = {path for name in SCRIPTS for record in written(name) for path in _paths(record, record["kind"])}
-    told = set(_told("decision", SCHEMA["$defs"]["decision"])) | set(_told("feedback", SCHEMA["$defs"]["feedback"]))
+    told = {path for kind in ("decision", "feedback", "health") for path in _told(kind, SCHEMA["$defs"][kind])}
     never = {"decision.shadow.error"}  # of a policy that fails: tests/unit/policies/test_trials.py
     assert told - came - never == set()
 
@@ -130,6 +153,21 @@ def test_a_langchain_calls_line_is_what_the_schema_says_and_has_no_text() -> Non
     llm.router.close()
 
 
+def test_what_the_terms_ask_is_told_and_what_they_do_not_say_is_left_out() -> None:
+    assert written("answered")[0]["terms"] == {}
+    assert written("none meets the terms")[0]["terms"] == {
+        "pin": "a", "allow": ["a"], "deny": ["b"], "require_tags": ["prod"], "regions": ["eu"], "retention": "zero",
+        "training": False, "quality_target": 0.9, "max_cost_usd": 0.01,
+    }  # fmt: skip
+
+
+def test_the_chances_of_all_that_could_have_been_first_are_told() -> None:
+    plan = written("exploring")[0]["plan"]
+    assert plan["chances"] == {"a": 0.5, "b": 0.5}
+    assert plan["chances"][plan["chosen"]] == plan["propensity"]
+    assert "chances" not in written("answered")[0]["plan"]
+
+
 def test_texts_are_recorded_if_asked_for() -> None:
     assert written("content")[0]["content"] == {"messages": ["one", "two"], "answer": "one two three"}
 
@@ -160,11 +198,47 @@ def test_marks_tell_other_models_and_other_policies_apart_and_no_keys() -> None:
     assert basis({"endpoint": reached}) == basis({"endpoint": other})
 
 
+def test_a_record_says_what_each_model_would_have_cost() -> None:
+    told = written("priced")[0]["basis"]["prices"]["a"]
+    assert "as_of" not in told
+    for usage in (Usage(900, 70, cache_read_tokens=30), Usage(1_001, 1)):
+        assert Price.parse(json.loads(json.dumps(told))).cost(usage) == Price.parse(PRICE).cost(usage)
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_what_is_written_has_no_flaw_for_readers(name: str) -> None:
+    assert [shapes.flaw(json.loads(json.dumps(record))) for record in written(name)] == [None] * len(written(name))
+
+
+def test_every_kind_in_the_schema_is_read() -> None:
+    kinds = {
+        SCHEMA["$defs"][each["$ref"].rpartition("/")[2]]["properties"]["kind"]["const"] for each in SCHEMA["oneOf"]
+    }
+    assert kinds == set(shapes.KINDS)
+
+
+def test_changes_of_health_are_lines_of_their_own() -> None:
+    (told,) = (record for record in written("none answers") if record["kind"] == "health")
+    assert (told["model"], told["event"]) == ("b", "credential_disabled")
+    router, kept = scripted_router({"a": ["ok"]}), list[dict[str, Any]]()
+    router.add_sink(kept.append)
+    router.isolate("a")
+    router.reset("a")
+    router.close()
+    assert [record["event"] for record in kept] == ["isolated", "reset"]
+
+
+def test_every_change_of_health_but_a_closed_gate_is_in_the_schema() -> None:
+    known = SCHEMA["$defs"]["health"]["properties"]["event"]["enum"]
+    assert set(get_args(EventKind)) - set(known) == {"gate_closed"}
+    assert not [record for record in written("fallback") if record["kind"] == "health"], "a 429 closes a gate"
+
+
 def test_readers_and_writers_mean_the_same_version() -> None:
     from capability_router.learning.logs import decisions
 
     assert SCHEMA["$defs"]["decision"]["properties"]["schema_version"]["const"] == SCHEMA_VERSION
-    assert decision_log.SCHEMA_VERSION == decisions.SCHEMA_VERSION == SCHEMA_VERSION
+    assert shapes.SCHEMA_VERSION == decisions.SCHEMA_VERSION == SCHEMA_VERSION
 
 
 def test_a_request_that_no_model_can_take_is_written_down_too() -> None:

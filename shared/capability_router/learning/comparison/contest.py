@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from capability_router.learning.comparison import curves
-from capability_router.learning.comparison.foresight import Foresight
+from capability_router.learning.comparison.foresight import Foresight, Tick
 from capability_router.learning.comparison.panel import Matrix, Panel, chances
 
 WEIGHTS = (0.0, 0.05, 0.1, 0.25, 0.5, 1.0)
@@ -76,18 +76,23 @@ class Contest:
     behind: Mapping[str, Figure]
 
 
-def contest(panel: Panel, foreseen: Foresight, draws: int = DRAWS) -> Contest:
-    """Of a panel of at least two models."""
+def contest(panel: Panel, foreseen: Foresight, draws: int = DRAWS, tick: Tick = lambda _: None) -> Contest:
+    """Of a panel of at least two models. `tick` is told of draws that are done."""
     ground = _Ground(panel, foreseen)
     entries = list(ground.entries())
     whole = np.full(len(panel.rows), 1.0 / len(panel.rows))
     dice = np.random.default_rng(0)
-    drawn = [_draw(dice, len(whole)) for _ in range(draws)]
+    again: dict[str, list[dict[str, float]]] = {entry.name: [] for entry in entries}
+    for _ in range(draws):
+        weights = _draw(dice, len(whole))
+        for entry in entries:
+            again[entry.name].append(ground.figures(entry, weights))
+        tick(1)
     figures = {}
     for entry in entries:
-        values, again = ground.figures(entry, whole), [ground.figures(entry, weights) for weights in drawn]
+        values, others = ground.figures(entry, whole), again[entry.name]
         figures[entry.name] = {
-            n: Figure(v, float(np.nanstd([a[n] for a in again])) if v == v else v) for n, v in values.items()
+            n: Figure(v, float(np.nanstd([a[n] for a in others])) if v == v else v) for n, v in values.items()
         }
     return ground.told(entries, figures)
 

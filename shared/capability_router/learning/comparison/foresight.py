@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -30,11 +30,17 @@ class Foresight(NamedTuple):
     usd: Matrix
 
 
-def studied(rows: Iterable[Row], origin: Origin = _NONE) -> Quality:
-    """The learned model after these rows, whose embeddings have this origin."""
+def studied(rows: Iterable[Row], origin: Origin = _NONE, tick: Tick = lambda _: None) -> Quality:
+    """The learned model after these rows, whose embeddings have this origin. `tick` is told of each row."""
+
+    def told() -> Iterator[tuple[Remembered, dict[str, Result]]]:
+        for row in rows:
+            yield Remembered(row.id, row.sketch), _results(row)
+            tick(1)
+
     quality = Quality()
     quality.origin = origin
-    quality.study((Remembered(row.id, row.sketch), _results(row)) for row in rows)
+    quality.study(told())
     return quality
 
 
@@ -44,7 +50,7 @@ def foresight(panels: Sequence[Panel], rows: Sequence[Row], folds: int, tick: Ti
     found = [Foresight(*np.full((2, len(p.rows), len(p.models)), np.nan)) for p in panels]
     for fold in range(folds):
         others = [row for row in rows if parts[row.id] != fold]
-        quality, bills = studied(others), _bills(others)
+        quality, bills = studied(others, tick=tick), _bills(others)
         tick(STUDYING)
         for panel, told in zip(panels, found, strict=True):
             at = [i for i, row in enumerate(panel.rows) if parts[row.id] == fold]

@@ -63,7 +63,7 @@ def _panel(name: str, rows: list[Row]) -> Panel:
 def chances(panel: Panel) -> Matrix:
     """With which chance each model was asked for each row (rows, models): its share among requests of the same kind.
 
-    What the log itself says of the chosen model's chance is taken instead.
+    What the log itself says of a chosen model's chance is taken instead.
     """
     asked = ~np.isnan(panel.scores)
     overall = asked.mean(0)
@@ -72,8 +72,9 @@ def chances(panel: Panel) -> Matrix:
     shares = np.column_stack([np.bincount(kinds, column, len(size)) for column in asked.T])
     found = ((shares + _KNOWN * overall) / (size + _KNOWN))[kinds]
     for at, row in enumerate(panel.rows):
-        if row.chance is not None and 0.0 < row.chance < 1.0:
-            found[at, asked[at]] = row.chance
+        for model, chance in row.chances.items():
+            if model in panel.models and 0.0 < chance < 1.0:
+                found[at, panel.models.index(model)] = chance
     return np.asarray(np.maximum(found, _LEAST_CHANCE))
 
 

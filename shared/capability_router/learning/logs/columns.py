@@ -67,7 +67,7 @@ def parquet_lines(source: Source) -> Iterator[dict[str, Any]]:
             known = [name for name in COLUMNS if name in whole.schema_arrow.names]
             for batch in whole.iter_batches(_BATCH, columns=known):
                 yield from batch.to_pylist()
-        except (pyarrow.ArrowException, OSError, EOFError):
+        except (pyarrow.ArrowException, OSError, EOFError, UnicodeDecodeError):
             source.omissions.note("the rest of a file that breaks off or is damaged")
         source.told()
 

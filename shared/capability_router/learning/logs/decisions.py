@@ -1,70 +1,85 @@
-"""Decision logs: a decision and the feedback that came for it, joined by the request's id."""
+"""Decision logs: a decision, the feedback that came for it, and what a shadow's answer to it was worth."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from capability_router.learning.logs.omissions import Omissions
-from capability_router.learning.logs.row import (
-    TOO_MANY,
-    Answer,
-    Row,
-    hold,
-    name_of,
-    number_of,
-    score_of,
-    tokens_of,
-    usd_of,
-)
+from capability_router.learning.logs.row import TOO_MANY, Answer, Row, hold
 from capability_router.learning.logs.seen import Seen, terms_of, without_text
+from capability_router.learning.logs.signed import Signed
 from capability_router.learning.logs.sketched import sketched
+from capability_router.learning.logs.values import name_of, number_of, score_of, tokens_of, usd_of
+from capability_router.learning.signs import Counted
 
 SCHEMA_VERSION = 1  # of decision records; telemetry/records.py writes them
 
 
 def is_one(item: Mapping[str, Any]) -> bool:
     """Whether an item is of a decision log."""
-    return item.get("kind") in _KINDS and "request_id" in item
+    kind = item.get("kind")
+    return isinstance(kind, str) and kind in _KINDS and ("request_id" in item or kind == _HEALTH)
 
 
-_LEFT_OUT = {
-    "shadow": "calls of shadows, which nobody scored", "shadow_score": "scores of shadows' calls",
-    "sign": "implicit signs, which are no scores",
-}  # fmt: skip
-_KINDS = ("decision", "feedback", *_LEFT_OUT)
+_HEALTH = "health"  # of a model, not of a request
+_KINDS = (_HEALTH, "decision", "feedback", "shadow", "shadow_score", "sign")
+_Take = Callable[[str, Mapping[str, Any]], None]
+_Scores = dict[str, tuple[float, float]]  # when, what: the last one counts
 
 
 class Decisions:
-    """Decisions and feedback, in any order and from any number of files."""
+    """Decisions, feedback, shadows' calls and their scores, implicit signs: in any order, from any number of files."""
 
     def __init__(self, omissions: Omissions) -> None:
         self._omissions = omissions
         self._rows: dict[str, tuple[Row, str, Answer]] = {}
-        self._scores: dict[str, tuple[float, float]] = {}  # when, what: the last one counts
+        self._scores: _Scores = {}
+        self._shadows: dict[str, tuple[str, str, Answer]] = {}  # a shadow's id -> its request, who answered, and what
+        self._shadow_scores: _Scores = {}
+        self._signed = Signed(omissions)
 
     def take(self, item: Mapping[str, Any]) -> None:
         """One record."""
         version, id = item.get("schema_version"), name_of(item.get("request_id"))
         if version != SCHEMA_VERSION or isinstance(version, bool):
             self._omissions.note(f"records of another version ({name_of(version) or 'none'})")
+        elif item["kind"] == _HEALTH:
+            self._omissions.note("changes of models' health")
         elif not id:
             self._omissions.note("records without a request_id")
-        elif item["kind"] in _LEFT_OUT:
-            self._omissions.note(_LEFT_OUT[item["kind"]])
-        elif item["kind"] == "feedback":
-            self._feedback(id, item)
         else:
-            self._decision(id, item)
+            self._of(item["kind"])(id, item)
 
-    def _feedback(self, id: str, item: Mapping[str, Any]) -> None:
+    def _of(self, kind: str) -> _Take:
+        takes: dict[str, _Take] = {
+            "decision": self._decision, "feedback": partial(self._score, self._scores), "shadow": self._shadow,
+            "shadow_score": self._shadow_score, "sign": self._signed.take,
+        }  # fmt: skip
+        return takes[kind]
+
+    def _score(self, scores: _Scores, id: str, item: Mapping[str, Any]) -> None:
         score, at = score_of(item.get("score")), number_of(item.get("at")) or 0.0
         if score is None:
             self._omissions.note("scores that are no number from 0 to 1")
-        elif at >= self._scores.get(id, (0.0, 0.0))[0]:
-            self._omissions.note(TOO_MANY, hold(self._scores, id, (at, score)))
+        elif at >= scores.get(id, (0.0, 0.0))[0]:
+            self._omissions.note(TOO_MANY, hold(scores, id, (at, score)))
+
+    def _shadow_score(self, _: str, item: Mapping[str, Any]) -> None:
+        self._score(self._shadow_scores, name_of(item.get("shadow_id")), item)
+
+    def _shadow(self, id: str, item: Mapping[str, Any]) -> None:
+        model, own = name_of(item.get("model")), name_of(item.get("shadow_id"))
+        if not model or not own:
+            self._omissions.note("calls of shadows without an answer")
+            return
+        pico = number_of(item.get("cost_pico"))
+        answer = Answer(0.0, _tokens(item), None if pico is None else usd_of(pico / 1e12))
+        self._omissions.note(TOO_MANY, hold(self._shadows, own, (id, model, answer)))
 
     def _decision(self, id: str, item: Mapping[str, Any]) -> None:
+        self._signed.decided(id, item.get("attempts"))
         model, plan = name_of(item.get("model")), item.get("plan")
         if not model:
             self._omissions.note("decisions without an answer")
@@ -72,20 +87,45 @@ class Decisions:
         told: Mapping[str, Any] = plan if isinstance(plan, Mapping) else {}
         seen, kind = _seen(item, told), name_of(told.get("task"))
         chance = number_of(told.get("propensity")) if told.get("chosen") == model else None  # else of whom failed
-        row = Row(id, name_of(item.get("router")), seen.sketch, seen.size, seen.worded, kind, chance)
-        cut = item.get("finish") == "length"
-        tokens = None if cut else tokens_of(item.get("output_tokens"))
-        decided = (row, model, Answer(0.0, tokens, usd_of(item.get("cost_usd"))))
+        chances = {} if chance is None else {model: chance}
+        row = Row(id, name_of(item.get("router")), seen.sketch, seen.size, seen.worded, kind, chances)
+        decided = (row, model, Answer(0.0, _tokens(item), usd_of(item.get("cost_usd"))))
         self._omissions.note(TOO_MANY, hold(self._rows, id, decided))
 
     def rows(self) -> Iterator[Row]:
-        """The decisions that were scored."""
+        """The decisions that were scored, or whose shadow's answers were."""
+        beside = self._scored_shadows()
         for id, (row, model, answer) in self._rows.items():
+            row.answers.update(beside.get(id, {}))
             if (found := self._scores.get(id)) is not None:
                 row.answers[model] = answer._replace(score=found[1])
+            if row.answers:
                 yield row
-        self._omissions.note("decisions without feedback", len(self._rows.keys() - self._scores.keys()))
+        scored = self._scores.keys() | beside.keys()
+        self._omissions.note("decisions without feedback", len(self._rows.keys() - scored))
         self._omissions.note("feedback without a decision", len(self._scores.keys() - self._rows.keys()))
+        self._omissions.note("scores of shadows' answers without a decision", len(beside.keys() - self._rows.keys()))
+
+    def signs(self) -> dict[str, Counted]:
+        """By model, what implicit signs came to; empty where there were none."""
+        return self._signed.counted({id: self._rows[id][1] for id in self._scores.keys() & self._rows.keys()})
+
+    def _scored_shadows(self) -> dict[str, dict[str, Answer]]:
+        """By request and model, the answers of shadows that were scored."""
+        found: dict[str, dict[str, Answer]] = {}
+        for own, (id, model, answer) in self._shadows.items():
+            if (score := self._shadow_scores.get(own)) is not None:
+                found.setdefault(id, {})[model] = answer._replace(score=score[1])
+            else:
+                self._omissions.note("calls of shadows that nobody scored")
+        lost = len(self._shadow_scores.keys() - self._shadows.keys())
+        self._omissions.note("scores of shadows' calls that are not there", lost)
+        return found
+
+
+def _tokens(item: Mapping[str, Any]) -> int | None:
+    """Of an answer that was not cut off."""
+    return None if item.get("finish") == "length" else tokens_of(item.get("output_tokens"))
 
 
 def _seen(item: Mapping[str, Any], plan: Mapping[str, Any]) -> Seen:

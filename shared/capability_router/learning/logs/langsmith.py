@@ -14,18 +14,9 @@ from typing import Any, NamedTuple
 
 from capability_router.errors import ConfigError
 from capability_router.learning.logs.omissions import Omissions
-from capability_router.learning.logs.row import (
-    TOO_MANY,
-    Answer,
-    Row,
-    hold,
-    name_of,
-    number_of,
-    score_of,
-    tokens_of,
-    usd_of,
-)
+from capability_router.learning.logs.row import TOO_MANY, Answer, Row, hold
 from capability_router.learning.logs.seen import Seen, terms_of, texts_of, with_text, without_text
+from capability_router.learning.logs.values import name_of, number_of, score_of, tokens_of, usd_of
 
 _DEEP = 100  # runs around runs
 _STEPS = ("seq:step:", "map:key:", "graph:step:", "router:", "langsmith:")  # tags that no person wrote

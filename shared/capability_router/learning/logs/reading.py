@@ -14,30 +14,42 @@ from capability_router.learning.logs.columns import csv_lines, parquet_lines
 from capability_router.learning.logs.items import Source, Tick
 from capability_router.learning.logs.omissions import Omissions
 from capability_router.learning.logs.row import Row
+from capability_router.learning.logs.sample import Sample
 from capability_router.learning.logs.seen import completed
+from capability_router.learning.logs.signed import MOST_MODELS
 from capability_router.learning.quality.meaning import Origin
+from capability_router.learning.signs import Counted
 
-MOST_ROWS, MOST_MODELS = 100_000, 64
+MOST_ROWS = 30_000
 _FEW = "of models with too few outcomes beside 64 others"
 
 
 class Log(NamedTuple):
-    """`rows`: the scored requests, at most 100,000, of at most 64 models; `omissions`: reasons and their counts."""
+    """`rows`: the scored requests, of at most 64 models; `omissions`: reasons and their counts.
+
+    `signs`: by model, what implicit signs in decision logs came to. `beyond`: scored requests that are not among the
+    rows, because a sample was drawn; 0 = all are there.
+    """
 
     rows: list[Row]
     omissions: list[tuple[str, int]]
     origin: Origin = Origin()
+    beyond: int = 0
+    signs: Mapping[str, Counted] = {}
 
 
 def read(
-    paths: Sequence[Path], *, key: str | None = None, tick: Tick = lambda _: None, embedder: Embedder | None = None
+    paths: Sequence[Path], *, key: str | None = None, tick: Tick = lambda _: None, embedder: Embedder | None = None,
+    most: int = MOST_ROWS,
 ) -> Log:  # fmt: skip
     """The logs as far as they go; `key` names the LangSmith feedback that counts, `tick` is told of bytes read.
+
+    Of more than `most` scored requests a sample is drawn, the same each time.
 
     With an embedder the texts get their embeddings, of `origin`. Raises ConfigError for a file that can't be opened,
     a table without its columns, several kinds of feedback, an embedder that fails.
     """
-    reader, batch = _Reader(key), None if embedder is None else Batch(embedder)
+    reader, batch = _Reader(key, most), None if embedder is None else Batch(embedder)
     before = BATCH.set(batch)
     try:
         for path in paths:
@@ -48,15 +60,16 @@ def read(
     if batch is not None:
         batch.flush()
     completed(rows)
-    return Log(rows, reader.omissions.listed(), Origin() if batch is None else batch.origin)
+    origin, signs = Origin() if batch is None else batch.origin, reader.signs()
+    return Log(rows, reader.omissions.listed(), origin, reader.beyond, signs)
 
 
 class _Reader:
-    def __init__(self, key: str | None) -> None:
-        self.omissions = Omissions()
+    def __init__(self, key: str | None, most: int) -> None:
+        self.omissions, self._sample, self.beyond = Omissions(), Sample(most), 0
         self._decisions = decisions.Decisions(self.omissions)
         self._langsmith = langsmith.LangSmith(self.omissions, key)
-        self._table = table_rows.TableRows(self.omissions)
+        self._table = table_rows.TableRows(self.omissions, self._sample)
 
     def read(self, source: Source) -> None:
         endings = [ending.lower() for ending in source.path.suffixes if ending.lower() != ".gz"]
@@ -75,6 +88,10 @@ class _Reader:
         else:
             self.omissions.note("JSON objects of no known kind")
 
+    def signs(self) -> Mapping[str, Counted]:
+        """Implicit ones, by model."""
+        return self._decisions.signs()
+
     def rows(self) -> list[Row]:
         """Of all kinds; the same request in two logs is one row, with its words if either has them."""
         found: dict[str, Row] = {}
@@ -86,8 +103,8 @@ class _Reader:
         return self._bounded(list(found.values()))
 
     def _bounded(self, rows: list[Row]) -> list[Row]:
-        self.omissions.note("requests beyond the newest 100,000", max(len(rows) - MOST_ROWS, 0))
-        kept = rows[-MOST_ROWS:]
+        chosen, self.beyond = self._sample.chosen(row.id for row in rows)
+        kept = [row for row in rows if row.id in chosen]
         counts = Counter(model for row in kept for model in row.answers)
         if len(counts) <= MOST_MODELS:
             return kept

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
-from hashlib import blake2b
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from capability_router.learning.quality.sketch import Sketch
 
-MOST_OF_A_NAME = 200
 MOST_HELD = 500_000
 TOO_MANY = "requests beyond the newest 500,000 of a kind of log"
+K = TypeVar("K")
 T = TypeVar("T")
 
 
@@ -27,7 +25,7 @@ class Answer(NamedTuple):
 class Row:
     """`size`: input tokens, estimated; `worded`: its words were seen; `kind`: what the application calls such requests.
 
-    `group`: rows of one group are compared among themselves. `chance`: with which the model that answered had been
+    `group`: rows of one group are compared among themselves. `chances`: with which a model that answered had been
     chosen, where the log says so.
     """
 
@@ -37,61 +35,14 @@ class Row:
     size: float
     worded: bool
     kind: str = ""
-    chance: float | None = None
+    chances: dict[str, float] = field(default_factory=dict)
     answers: dict[str, Answer] = field(default_factory=dict)
 
 
-def hold(held: dict[str, T], id: str, item: T) -> int:
+def hold(held: dict[K, T], id: K, item: T) -> int:
     """Keep an item among the newest 500,000; how many older ones had to go."""
     held[id] = item
     if len(held) <= MOST_HELD:
         return 0
     del held[next(iter(held))]
     return 1
-
-
-def score_of(value: object) -> float | None:
-    """A score as it was written; None for what is no number from 0 to 1."""
-    number = float(value) if isinstance(value, bool) else number_of(value)
-    return number if number is not None and number <= 1.0 else None
-
-
-def number_of(value: object) -> float | None:
-    """A number of at least 0, also one written as text; None for anything else."""
-    if isinstance(value, bool) or value is None:
-        return None
-    try:
-        number = float(value)  # type: ignore[arg-type]  # whatever it is, it is a number or it is not
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) and number >= 0.0 else None
-
-
-def tokens_of(value: object) -> int | None:
-    """A count of at most ten million; None for what is none."""
-    number = number_of(value)
-    return round(number) if number is not None and number <= 1e7 else None
-
-
-def usd_of(value: object) -> float | None:
-    """A cost of at most a million USD; None for what is none."""
-    number = number_of(value)
-    return number if number is not None and number <= 1e6 else None
-
-
-def name_of(value: object) -> str:
-    """A name or an id, in at most 200 characters; "" for what is none. A longer one ends in a digest of itself."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)  # a table's column of numbers with gaps
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value) if abs(value) < 1 << 64 else ""
-    if not isinstance(value, str) or len(value) <= MOST_OF_A_NAME:
-        return value if isinstance(value, str) else ""
-    digest = blake2b(value.encode("utf-8", "replace"), digest_size=16).hexdigest()
-    return f"{value[: MOST_OF_A_NAME - len(digest) - 1]}~{digest}"
-
-
-def names_of(value: object) -> tuple[str, ...]:
-    """A list of names; of a text, its parts between commas."""
-    parts: Any = value.split(",") if isinstance(value, str) else value if isinstance(value, (list, tuple)) else ()
-    return tuple(name for part in parts if (name := name_of(part).strip()))

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from capability_router.learning.logs.batch import BATCH
-from capability_router.learning.logs.row import Row, name_of, names_of
+from capability_router.learning.logs.row import Row
+from capability_router.learning.logs.values import name_of, names_of
 from capability_router.learning.quality.sketch import Sketch, sketch
 from capability_router.learning.quality.surface import NAMES, SIZE
 from capability_router.learning.quality.traits import WORDS, Traits, labels, traits

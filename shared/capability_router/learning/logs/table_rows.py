@@ -7,8 +7,10 @@ from hashlib import blake2b
 from typing import Any
 
 from capability_router.learning.logs.omissions import Omissions
-from capability_router.learning.logs.row import TOO_MANY, Answer, Row, hold, name_of, score_of, tokens_of, usd_of
+from capability_router.learning.logs.row import Answer, Row
+from capability_router.learning.logs.sample import AGAIN, Sample
 from capability_router.learning.logs.seen import Seen, terms_of, texts_of, with_text, without_text
+from capability_router.learning.logs.values import name_of, score_of, tokens_of, usd_of
 
 NEEDED = ("model", "score")
 """Columns without which a table teaches nothing."""
@@ -22,8 +24,9 @@ def is_one(item: Mapping[str, Any]) -> bool:
 class TableRows:
     """Requests with outcomes; what comes again under the same id joins."""
 
-    def __init__(self, omissions: Omissions) -> None:
-        self._omissions = omissions
+    def __init__(self, omissions: Omissions, sample: Sample) -> None:
+        self._omissions, self._sample = omissions, sample
+        self._lines = 0
         self._rows: dict[str, Row] = {}
         self._texts: dict[str, int] = {}  # by id, a hash
         self._times: dict[tuple[str, str], int] = {}  # how often a text was put to a model, from the second time on
@@ -56,37 +59,45 @@ class TableRows:
     def _join(
         self, item: Mapping[str, Any], terms: Mapping[str, Any], source: str, answers: dict[str, Answer]
     ) -> None:  # fmt: skip
-        texts = texts_of(item)
-        id = self._named(item, texts) or self._again(_digest(texts, terms), answers) or f"{source} {len(self._rows)}"
-        row = self._rows.get(id)
+        self._lines += 1
+        id, texts = name_of(item.get("id")), texts_of(item)
+        own = id or _digest(texts, terms) or f"{source} {self._lines}"
+        if not self._sample.takes(own):
+            return
+        if id:
+            self._compare(id, texts)
+        elif texts:
+            own = self._again(own, answers)
+        row = self._rows.get(own)
         if row is None:
-            seen = _seen(item, terms, texts)
-            kind = name_of(item.get("task")) or name_of(terms.get("task"))
-            row = Row(id, name_of(item.get("dataset")), seen.sketch, seen.size, seen.worded, kind)
-            self._omissions.note(TOO_MANY, hold(self._rows, id, row))
+            row = self._rows[own] = _row(own, item, terms, texts)
         self._omissions.note("scores before the last one of a request and model", len(row.answers.keys() & answers))
         row.answers.update(answers)
+        self._sample.thin(self._rows)
 
-    def _named(self, item: Mapping[str, Any], texts: list[str]) -> str:
-        """The id that it has; told is if that stood for another text before."""
-        id = name_of(item.get("id"))
-        if id and texts and self._texts.setdefault(id, hash(tuple(texts))) != hash(tuple(texts)):
+    def _compare(self, id: str, texts: list[str]) -> None:
+        """Told is if an id stood for another text before."""
+        if texts and self._texts.setdefault(id, hash(tuple(texts))) != hash(tuple(texts)):
             self._omissions.note("texts that differ from the first one with their id")
-        return id
 
     def _again(self, digest: str, answers: Mapping[str, Answer]) -> str:
         """The id of a request without one: of its text, and of the how manieth time that it was put to a model."""
         times = 1
-        for model in answers if digest else ():
+        for model in answers:
             asked = self._rows.get(digest)
             if asked is not None and model in asked.answers:
                 times = max(times, self._times.get((digest, model), 1) + 1)
                 self._times[digest, model] = times
-        return digest if times == 1 else f"{digest} {times}"
+        return digest if times == 1 else f"{digest}{AGAIN}{times}"
 
     def rows(self) -> Iterator[Row]:
         """All of them."""
         yield from self._rows.values()
+
+
+def _row(id: str, item: Mapping[str, Any], terms: Mapping[str, Any], texts: list[str]) -> Row:
+    seen, kind = _seen(item, terms, texts), name_of(item.get("task")) or name_of(terms.get("task"))
+    return Row(id, name_of(item.get("dataset")), seen.sketch, seen.size, seen.worded, kind)
 
 
 def _seen(item: Mapping[str, Any], terms: Mapping[str, Any], texts: list[str]) -> Seen:

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from capability_router.learning.quality.outcomes import Split
 from capability_router.learning.quality.sketch import Matrix
+from capability_router.learning.quality.split import Split
 
 _ROUNDS, _DOUBT = 100, 1.0  # standard errors that a direction has to prove
 

@@ -10,13 +10,13 @@ import numpy as np
 
 from capability_router.learning.quality.blend import Blend, blend
 from capability_router.learning.quality.calibration import Calibration, calibrated
-from capability_router.learning.quality.lengths import Lengths, lengths
 from capability_router.learning.quality.neighbours import estimates, keys
-from capability_router.learning.quality.outcomes import Split, parted, slopes, split
 from capability_router.learning.quality.ridge import Line, Parts, line
 from capability_router.learning.quality.sketch import Matrix
+from capability_router.learning.quality.split import Split, parted, slopes, split
 from capability_router.learning.quality.surface import SIZE
 from capability_router.learning.quality.traits import BAG
+from capability_router.learning.quality.verbosity import Verbosity, verbosity
 
 _SURFACE_WEIGHS, _MOST = 0.25, 4.0  # of a surface number's standard deviation; standard deviations it may be away
 PARTS = 3
@@ -60,7 +60,7 @@ class Fit:
 
     scale: Scale
     weights: Matrix
-    lengths: Lengths
+    lengths: Verbosity
     blend: Blend
     slopes: Matrix
     calibration: Calibration
@@ -90,7 +90,7 @@ def fitted(table: Table) -> Fit:
     there = true.there > 0
     predicted = true.levels + sloped(slope, found.apply(sources))[:, 1:]
     return Fit(
-        scale, straight.weights, lengths(long, logs, table.tokens), found, slope,
+        scale, straight.weights, verbosity(long, logs, table.tokens), found, slope,
         calibrated(predicted[there].astype(np.float64), table.scores[there].astype(np.float64)), true,
     )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
 from zlib import crc32
@@ -18,10 +19,11 @@ FORMER = " (former)"
 
 
 class Remembered(NamedTuple):
-    """One request: its id, unique among all processes, and what was seen of it."""
+    """One request: its id, unique among all processes, what was seen of it, and the hash of who asked ("" = a log)."""
 
     id: str
     sketch: Sketch
+    whose: str = ""
 
 
 class Result(NamedTuple):
@@ -39,6 +41,7 @@ class Memory:
         self.models: list[str] = []
         self.rows: list[Remembered] = []
         self._at: dict[str, int] = {}
+        self._of = Counter[str]()  # rows of each who asked
         self.keys = np.zeros((0, KEY), np.float32)
         self.meanings: Matrix | None = None
         """The same of embeddings, once there was one."""
@@ -79,10 +82,12 @@ class Memory:
             at = len(self.rows)
             self._reserve(at + 1)
             self.rows.append(row)
-        else:  # whom it replaces is drawn by its id: the older a row, the likelier it has met its turn
-            at = crc32(row.id.encode()) % self.most
+        else:
+            at = self._replaced(row)
             del self._at[self.rows[at].id]
+            self._of[self.rows[at].whose] -= 1
             self.rows[at] = row
+        self._of[row.whose] += 1
         self._at[row.id], self._came = at, self._came + 1
         self.order[at] = self._came
         self.scores[at] = self.tokens[at] = np.nan
@@ -94,10 +99,21 @@ class Memory:
             self.meanings[at] = keys_of_meaning(meant(row.sketch), bag)[0]
         return at
 
+    def _replaced(self, row: Remembered) -> int:
+        """Whose place it takes is drawn by its id: the older a row, the likelier it has met its turn.
+
+        Who has more than half of all takes no other tenant's place, so that no flood drives out what others taught.
+        """
+        at, own = _place(row.id) % self.most, row.whose
+        if 2 * self._of[own] > self.most:
+            while self.rows[at].whose not in (own, ""):
+                at = (at + 1) % self.most
+        return at
+
     def forget_meanings(self) -> None:
         """Embeddings are compared no more, and not kept."""
         self.meanings = None
-        self.rows = [Remembered(id, sketch._replace(meaning=None)) for id, sketch in self.rows]
+        self.rows = [row._replace(sketch=row.sketch._replace(meaning=None)) for row in self.rows]
 
     def _reserve(self, rows: int) -> None:
         if rows <= len(self.keys):
@@ -125,10 +141,15 @@ class Memory:
     def table(self) -> Table:
         """A copy to fit on. The parts are drawn by id: a request that comes again and again is to be believed."""
         bags, surfaces = unpacked([row.sketch for row in self.rows])
-        parts = np.array([crc32(row.id.encode()) // 7 % PARTS for row in self.rows], np.intp)
+        parts = np.array([_place(row.id) // 7 % PARTS for row in self.rows], np.intp)
         rows = slice(len(self.rows))
         known = None if self.meanings is None else self.meanings[rows].copy()
         return Table(bags, surfaces, self.scores[rows].copy(), self.tokens[rows].copy(), parts, known)
+
+
+def _place(id: str) -> int:
+    """A number that is always the same for an id, which logs may have written in half a letter."""
+    return crc32(id.encode("utf-8", "replace"))
 
 
 def meant(sketch: Sketch) -> Matrix:

@@ -20,9 +20,10 @@ from capability_router.learning.quality.levels import KEPT, Level
 from capability_router.learning.quality.meaning import Origin
 from capability_router.learning.quality.memory import Memory, Remembered, Result
 from capability_router.learning.quality.neighbours import drawn, keys, keys_of_meaning, nearest
-from capability_router.learning.quality.outcomes import parted
 from capability_router.learning.quality.sketch import Matrix, Sketch, unpacked
+from capability_router.learning.quality.split import parted
 from capability_router.learning.quality.traits import Traits
+from capability_router.learning.signs import Counted
 from capability_router.learning.tenants import Tenants
 
 BELIEVED = 20.0  # scores that what is believed before any is worth, unless told otherwise
@@ -78,6 +79,8 @@ class Quality:
         self._lock = Lock()
         self.origin = Origin()
         """Of the requests' meanings."""
+        self.signs: Mapping[str, Counted] = {}
+        """By model, what implicit signs in the logs came to that it was trained on."""
 
     @property
     def scored(self) -> int:

@@ -19,20 +19,22 @@ from capability_router.learning.quality.arrays import Unreadable, array, finite,
 from capability_router.learning.quality.blend import Blend
 from capability_router.learning.quality.calibration import Calibration
 from capability_router.learning.quality.fit import FEATURES, Fit, Scale
-from capability_router.learning.quality.lengths import Lengths
 from capability_router.learning.quality.levels import Level
 from capability_router.learning.quality.meaning import MEANING, Meaning, Origin
 from capability_router.learning.quality.memory import Memory, Remembered, Result, meant
 from capability_router.learning.quality.model import Quality, View
-from capability_router.learning.quality.outcomes import Split
 from capability_router.learning.quality.sketch import Sketch
+from capability_router.learning.quality.split import Split
 from capability_router.learning.quality.surface import SIZE
 from capability_router.learning.quality.traits import BAG
+from capability_router.learning.quality.verbosity import Verbosity
+from capability_router.learning.signs import Counted
 from capability_router.learning.tenants import Own, Tenants
 
 SCHEMA = 2
 """Version 1 had no embedder. It is read as well."""
 _NAME = "capability-router quality"
+_MOST_SCORES = 1e6  # that a level counts; they fade
 
 
 def dumped(quality: Quality, base: str | None = None) -> str:
@@ -58,6 +60,7 @@ def body_of(quality: Quality) -> dict[str, Any]:
             "scored": quality.scored,
             "new": quality.new,
             "askers": quality.tenants.kept(),
+            "signs": {model: list(counted) for model, counted in quality.signs.items()},
             "levels": {model: level.to_dict() for model, level in quality.levels.items()},
             "rows": _rows(memory),
             "fit": None if view is None else _fit(view, np.argsort(memory.order[: len(memory)])),
@@ -93,6 +96,7 @@ def loaded(text: str) -> Quality:
 def merged(into: Quality, other: Quality) -> None:
     """Take in what another process remembers; a request that both know counts once. Ends with a refit."""
     memory = other.memory
+    into.signs = {**other.signs, **into.signs}
     known = {row.id for row in into.memory.rows}
     for name, mass, levels in other.tenants.kept():
         into.tenants.put(name, Own(levels, mass))
@@ -121,6 +125,7 @@ def _rows(memory: Memory) -> dict[str, Any]:
     return {
         **meanings,
         "ids": [memory.rows[at].id for at in order],
+        **_whose([memory.rows[at].whose for at in order]),
         "sizes": packed(np.array([len(s.places) for s in sketches]), "i4"),
         "places": packed(np.concatenate([s.places for s in sketches] or empty), "u2"),
         "values": packed(np.concatenate([s.values for s in sketches] or empty), "i1"),
@@ -128,6 +133,12 @@ def _rows(memory: Memory) -> dict[str, Any]:
         "scores": packed(memory.scores[: len(memory)][order], "f4"),
         "tokens": packed(memory.tokens[: len(memory)][order], "f4"),
     }
+
+
+def _whose(names: Sequence[str]) -> dict[str, Any]:
+    """Who asked, by hash: each name once, and its place for each row; nothing where only logs were learned from."""
+    known = {name: place for place, name in enumerate(dict.fromkeys(names))}
+    return {"askers": list(known), "whose": packed(np.array([known[n] for n in names]), "i4")} if any(names) else {}
 
 
 def _fit(view: View, order: Any) -> dict[str, Any]:
@@ -148,13 +159,28 @@ def _fit(view: View, order: Any) -> dict[str, Any]:
 def _quality(body: Mapping[str, Any]) -> Quality:
     models, scored = [str(model) for model in body["models"]], int(body["scored"])
     memory = _memory(body["rows"], models)
-    names = {field.name for field in fields(Level)}
-    levels = {str(model): Level(**{n: _number(told[n]) for n in names}) for model, told in body["levels"].items()}
+    levels = {str(model): _level(told) for model, told in body["levels"].items()}
     view = None if body["fit"] is None else _view(body["fit"], len(memory), len(models))
     quality = Quality(memory, levels, view, scored, _tenants(body.get("askers", [])), int(body.get("new", 0)))
     name, size = body.get("embedder", Origin())
     quality.origin = Origin(str(name), int(size))
+    quality.signs = {str(model): _counted(*told) for model, told in body.get("signs", {}).items()}
     return quality
+
+
+def _level(told: Mapping[str, Any]) -> Level:
+    level = Level(**{field.name: _number(told[field.name]) for field in fields(Level)})
+    possible = 0.0 <= level.count <= _MOST_SCORES and abs(level.total) <= 2.0 * level.count + 1.0
+    if not possible or not 0.0 < level.variance <= 4.0:
+        raise Unreadable("a level that no scores come to")
+    return level
+
+
+def _counted(answers: object, lost: object) -> Counted:
+    counted = Counted(float(_number(answers)), float(_number(lost)))
+    if not abs(counted.lost) <= counted.answers:
+        raise Unreadable("more signs than answers")
+    return counted
 
 
 def _tenants(told: Sequence[Any]) -> Tenants:
@@ -181,6 +207,10 @@ def _memory(told: Mapping[str, Any], models: list[str]) -> Memory:
     scores, tokens = (array(told[name], len(ids), len(models)).tolist() for name in ("scores", "tokens"))
     if len(set(ids)) < len(ids) or (sizes < 0).any() or len(places) != sizes.sum() or len(values) != sizes.sum():
         raise Unreadable("rows that do not fit together")
+    askers = [str(name) for name in told.get("askers", [""])]
+    whose = array(told["whose"], len(ids)) if "whose" in told else np.zeros(len(ids), np.int32)
+    if ((whose < 0) | (whose >= len(askers))).any():
+        raise Unreadable("a row of nobody")
     if (places >= BAG).any():
         raise Unreadable("a row beyond the bag")
     meanings = array(told["meanings"], len(ids), MEANING).astype(np.int8) if "meanings" in told else None
@@ -191,7 +221,7 @@ def _memory(told: Mapping[str, Any], models: list[str]) -> Memory:
         own = slice(ends[at] - sizes[at], ends[at])
         found = zip(models, scores[at], tokens[at], strict=True)
         memory.add(
-            Remembered(id, Sketch(places[own], values[own], surfaces[at], _meaning(meanings, at))),
+            Remembered(id, Sketch(places[own], values[own], surfaces[at], _meaning(meanings, at)), askers[whose[at]]),
             {m: Result(s, None if math.isnan(t) else round(t)) for m, s, t in found if 0.0 <= s <= 1.0},
         )
     return memory
@@ -212,7 +242,7 @@ def _view(told: Mapping[str, Any], rows: int, most: int) -> View:
     middle, factors, longest, weights = told["lengths"]
     values, there = finite(told["values"], rows, 1 + models), finite(told["there"], rows, 1 + models)
     known = finite(factors, models)
-    lengths = Lengths(
+    lengths = Verbosity(
         finite(middle, models), np.where(known > 0, known, np.nan).astype(np.float32), finite(longest, models),
         finite(weights, FEATURES, 1 + models),
     )  # fmt: skip

@@ -164,6 +164,10 @@ class Scribe(Lasting, Generic[P]):
                 self._pending.popleft()
                 self.dropped += 1
             self._known.learn(self._writer, self._number, lesson)
+        self.ring()
+
+    def ring(self) -> None:
+        """Have a round made in a moment."""
         self.start()
         self._bell.put(self)
 

@@ -8,6 +8,7 @@ from os import PathLike
 from typing import IO, Any, Literal, overload
 
 from capability_router.errors import ConfigError
+from capability_router.frame import frame
 from capability_router.money.ledger.books import CALLS_KEPT, Books, columns
 from capability_router.money.ledger.call import Call
 from capability_router.money.ledger.dimension import Filter, Where, checked, columns_of, grouping
@@ -140,10 +141,9 @@ class Reading:
 
     def to_pandas(self) -> Any:
         """The kept calls as a DataFrame; needs pandas."""
-        import pandas  # type: ignore[import-untyped, import-not-found, unused-ignore]  # optional, not a dependency
-
-        rows = [{**call._asdict(), "cost_usd": call.cost_usd, "estimated": call.estimated} for call in self.calls()]
-        return pandas.DataFrame(rows)
+        return frame(
+            [{**call._asdict(), "cost_usd": call.cost_usd, "estimated": call.estimated} for call in self.calls()]
+        )
 
     def _repr_html_(self) -> str:
         return self.total(by=("model",))._repr_html_()

@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from capability_router.frame import frame
 from capability_router.money.ledger.when import STEPS
 from capability_router.money.price import pico, usd
 from capability_router.table import Table
@@ -48,7 +49,7 @@ class Total(NamedTuple):
         }  # fmt: skip
 
     def _repr_html_(self) -> str:
-        return _table((), [((), self)]).html()
+        return _table((), [((), self)])._repr_html_()
 
 
 def total_of(sums: Sequence[int]) -> Total:
@@ -89,12 +90,6 @@ def dollars(amount: Decimal) -> str:
     return f"<{least}" if 0 < amount < least / 2 else f"{amount:,.6f}"
 
 
-def _frame(rows: list[dict[str, Any]]) -> Any:
-    import pandas  # type: ignore[import-untyped, import-not-found, unused-ignore]  # optional, not a dependency
-
-    return pandas.DataFrame(rows)
-
-
 class Totals(dict[tuple[str, ...], Total]):
     """Group -> Total, in the order of the groups' names; `by` are the dimensions of the groups."""
 
@@ -115,10 +110,10 @@ class Totals(dict[tuple[str, ...], Total]):
 
     def to_pandas(self) -> Any:
         """A DataFrame, a row per group, amounts as Decimal, None = unknown; needs pandas."""
-        return _frame([{**dict(zip(self.by, g, strict=True)), **t._asdict()} for g, t in self.items()])
+        return frame([{**dict(zip(self.by, g, strict=True)), **t._asdict()} for g, t in self.items()])
 
     def _repr_html_(self) -> str:
-        return self.table().html()
+        return self.table()._repr_html_()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Totals, (self.by, dict(self))
@@ -150,10 +145,10 @@ class Series(list[Point]):
 
     def to_pandas(self) -> Any:
         """A DataFrame, a row per point; needs pandas."""
-        return _frame([{"at": p.at, **dict(zip(self.by, p.group, strict=True)), **p.total._asdict()} for p in self])
+        return frame([{"at": p.at, **dict(zip(self.by, p.group, strict=True)), **p.total._asdict()} for p in self])
 
     def _repr_html_(self) -> str:
-        return self.table().html()
+        return self.table()._repr_html_()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Series, (self.by, self.step, list(self))

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from capability_router.plan import Candidate
 from capability_router.policies.averages.pace import Allowance, Pace
 from capability_router.policies.averages.target import Price, Target
-from capability_router.policies.base import Row, Terms
+from capability_router.policies.base import Row, Terms, rounded
 from capability_router.policies.dual import Point
 from capability_router.request import Outcome
 
@@ -118,8 +118,8 @@ class Steering:
         found: list[tuple[str, float]] = []
         for name, price in (("cost_target_usd", weights.cost), ("latency_target_s", weights.wait)):
             if price is not None:
-                found += [(name, round(price.wanted, 9)), (f"{name}_least", round(price.least, 9))]
-                found += [] if price.now is None else [(f"{name}_now", round(price.now, 9))]
+                found += [(name, rounded(price.wanted, 9)), (f"{name}_least", rounded(price.least, 9))]
+                found += [] if price.now is None else [(f"{name}_now", rounded(price.now, 9))]
         return tuple(found)
 
     def _allowed(self) -> Allowance | None:

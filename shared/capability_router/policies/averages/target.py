@@ -57,10 +57,10 @@ class Target:
     def price(self, wanted: float, points: Callable[[], Sequence[Point]]) -> Price:
         """For a request with these candidates; their `usd`, `quality` hold the unit. Mostly they are not asked for."""
         missing, wrong, now = max(COLD - len(self._dual), 0), self._wrong, self._mean if self._booked else None
-        also = points() if missing else ()
+        also = hull(points()) if missing else None
         least = self._dual.least(also, missing) * wrong
         if least > wanted:
-            return Price(beyond(also or points()), wanted, least, now)
+            return Price(beyond(points()), wanted, least, now)
         corner = self._dual.solve(wanted / wrong, also, missing) if missing else self._corner
         owed = min(max(self._excess, -_MOST_EXCESS), _MOST_EXCESS)
         return Price(corner * math.exp(_STIFFNESS * owed) * _JUST_ABOVE, wanted, least, now)
@@ -126,5 +126,5 @@ class Target:
 
 def beyond(points: Sequence[Point]) -> float:
     """A price at which the cheapest of these is picked, also if utilities turn out to be somewhat others."""
-    _, steps = hull(points)
+    steps = hull(points).steps
     return 10.0 * steps[0].price if steps else 0.0

@@ -32,6 +32,11 @@ def of_request(over: Over) -> Attributes:
     return _known({**own, names.CONVERSATION: terms.session, names.ERROR: error_of(over)})
 
 
+def of_workflow(over: Over) -> Attributes:
+    """What kind of span the router's is, where it makes one: none that tokens are counted on."""
+    return {names.OPERATION: names.WORKFLOW, names.WORKFLOW_NAME: over.router, names.KIND: names.CHAIN}
+
+
 def of_attempt(over: Over, attempt: AttemptRecord) -> Attributes:
     """One call of one model, on its span."""
     usage = attempt.usage
@@ -48,7 +53,7 @@ def of_attempt(over: Over, attempt: AttemptRecord) -> Attributes:
         told |= {names.INPUT_TOKENS: usage.input_tokens, names.OUTPUT_TOKENS: usage.output_tokens}
     shown = over.content is not None and over.answering(attempt)
     content = of_content(over.content, attempt.finish) if shown and over.content is not None else {}
-    return {**of_call(over, attempt), **_known({**told, **own(attempt)}), **content}
+    return {**of_call(over, attempt), **_known({**told, **own(attempt)}), **_priced(attempt), **content}
 
 
 def own(attempt: AttemptRecord) -> Attributes:
@@ -101,6 +106,14 @@ def error_of(over: Over) -> str | None:
 def usd(pico: int | None) -> float | None:
     """Picodollars as dollars; None = unknown."""
     return None if pico is None else pico / 1e12
+
+
+def _priced(attempt: AttemptRecord) -> Attributes:
+    """What it cost by the ledger, under the names by which others take it over their own price lists."""
+    cost = usd(attempt.cost_pico)
+    if cost is None or not (attempt.usage.input_tokens or attempt.usage.output_tokens or cost):
+        return {}
+    return {names.USAGE_COST: cost, names.LLM_COST: cost, names.MLFLOW_COST: json.dumps({"total_cost": cost})}
 
 
 def _text(text: str) -> dict[str, str]:

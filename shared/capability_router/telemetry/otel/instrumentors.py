@@ -8,41 +8,65 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Watch(NamedTuple):
+    """`seen`: somebody else makes spans of the models' calls. `told`: theirs of the router's run shows the decision."""
+
+    seen: bool = False
+    told: bool = False
+
+    def and_also(self, other: Watch) -> Watch:
+        """Both of them watch."""
+        return Watch(self.seen or other.seen, self.told or other.told)
+
 
 _KNOWN = {
     "langchain": (
-        ("openinference.instrumentation.langchain", "LangChainInstrumentor"),
-        ("opentelemetry.instrumentation.langchain", "LangchainInstrumentor"),
-        ("opentelemetry.instrumentation.langchain", "LangChainInstrumentor"),
-        ("opentelemetry.instrumentation.genai.langchain", "LangChainInstrumentor"),
+        ("openinference.instrumentation.langchain", "LangChainInstrumentor", True),
+        ("opentelemetry.instrumentation.langchain", "LangchainInstrumentor", False),
+        ("opentelemetry.instrumentation.langchain", "LangChainInstrumentor", False),
+        ("opentelemetry.instrumentation.genai.langchain", "LangChainInstrumentor", False),
     ),
     "llamaindex": (
-        ("openinference.instrumentation.llama_index", "LlamaIndexInstrumentor"),
-        ("opentelemetry.instrumentation.llamaindex", "LlamaIndexInstrumentor"),
+        ("openinference.instrumentation.llama_index", "LlamaIndexInstrumentor", False),
+        ("opentelemetry.instrumentation.llamaindex", "LlamaIndexInstrumentor", False),
     ),
 }
-"""Framework -> module and class of its instrumentors. Under `opentelemetry`: Traceloop's, then its own."""
-_SCOPES = ("openinference.", "opentelemetry.instrumentation.")
+"""Framework -> module and class of its instrumentors, and whether they show a run's metadata as it is at the end.
+
+Under `opentelemetry`: Traceloop's, then its own. OpenTelemetry's own for LlamaIndex is none of these: it leaves the
+models' calls to the instrumentors of the providers' SDKs.
+"""
+_SCOPES = ("openinference.", "opentelemetry.instrumentation.", "mlflow.")
 _YES = ("1", "true", "yes", "on")
 
 
-def instrumented(framework: str, environ: Mapping[str, str] = os.environ) -> bool:
+def watched(framework: str, environ: Mapping[str, str] = os.environ) -> Watch:
     """Whether calls of this framework's models have spans by somebody else at this moment. Imports nothing."""
-    if any(_at_work(module, name) for module, name in _KNOWN.get(framework, ())):
-        return True
-    return framework == "langchain" and _langsmith(environ)
+    watch = Watch(*((True, True) if framework == "langchain" and _langsmith(environ) else ()))
+    for module, name, told in _KNOWN.get(framework, ()):
+        if at_work(getattr(sys.modules.get(module), name, None)):
+            watch = watch.and_also(Watch(True, told))
+    return watch
 
 
 def of_an_instrumentor(span: object) -> bool:
-    """Whether this span was made by one of them, and not by the application."""
-    scope = getattr(span, "instrumentation_scope", None)
-    return str(getattr(scope, "name", "")).startswith(_SCOPES)
+    """Whether one of them made this span, and not the application; MLflow is one where it shares its provider."""
+    scope = str(getattr(getattr(span, "instrumentation_scope", None), "name", ""))
+    return scope.startswith(_SCOPES) and (not scope.startswith("mlflow.") or mlflow_shares())
 
 
-def _at_work(module: str, name: str) -> bool:
-    """An instrumentor has one instance; it says whether it is switched on."""
-    instance = getattr(getattr(sys.modules.get(module), name, None), "_instance", None)
+def at_work(instrumentor: object) -> bool:
+    """Whether this class's instance, of which there is one, is switched on by its own word."""
+    instance = getattr(instrumentor, "_instance", None)
     return bool(getattr(instance, "is_instrumented_by_opentelemetry", False))
+
+
+def mlflow_shares(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether MLflow's spans go where the application's do; by default they go to MLflow alone."""
+    return environ.get("MLFLOW_USE_DEFAULT_TRACER_PROVIDER", "").lower() in ("false", "0")
 
 
 def _langsmith(environ: Mapping[str, str]) -> bool:

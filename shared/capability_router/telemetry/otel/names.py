@@ -23,6 +23,7 @@ CACHE_CREATION_TOKENS = "gen_ai.usage.cache_creation.input_tokens"
 REASONING_TOKENS = "gen_ai.usage.reasoning.output_tokens"
 INPUT_MESSAGES, OUTPUT_MESSAGES = "gen_ai.input.messages", "gen_ai.output.messages"
 CONVERSATION = "gen_ai.conversation.id"
+WORKFLOW, WORKFLOW_NAME = "invoke_workflow", "gen_ai.workflow.name"
 TOKEN_TYPE = "gen_ai.token.type"  # noqa: S105 - an attribute's name
 ERROR = "error.type"
 ADDRESS, PORT = "server.address", "server.port"
@@ -31,6 +32,14 @@ DURATION, DURATION_S = "gen_ai.client.operation.duration", tuple(0.01 * 2**n for
 """A metric and its buckets, in seconds."""
 TO_FIRST_CHUNK = "gen_ai.client.operation.time_to_first_chunk"
 TOKEN_USAGE, TOKENS = "gen_ai.client.token.usage", tuple(4**n for n in range(14))
+
+KIND, CHAIN = "openinference.span.kind", "CHAIN"
+"""No convention of OpenTelemetry's, but what Phoenix, Langfuse and MLflow know a span that is no model's call by."""
+USAGE_COST, LLM_COST, MLFLOW_COST = "gen_ai.usage.cost", "llm.cost.total", "mlflow.llm.cost"
+"""USD of one call, which OpenTelemetry has no name for: Langfuse's and others', OpenInference's, MLflow's (JSON).
+
+Who finds none there works the cost out from a price list of its own.
+"""
 
 OWN = "capability_router"
 """Before every name that is no convention's."""

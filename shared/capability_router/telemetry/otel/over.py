@@ -6,13 +6,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from opentelemetry.context import Context
-from opentelemetry.trace import NonRecordingSpan, Span, get_current_span, set_span_in_context
-
 from capability_router.request import AttemptRecord, Outcome
 from capability_router.routing import Routing
 from capability_router.telemetry.otel import names
-from capability_router.telemetry.otel.instrumentors import of_an_instrumentor
+from capability_router.telemetry.otel.caller import Caller
 
 
 class Served(NamedTuple):
@@ -44,38 +41,6 @@ _PORTS = {"http": 80, "https": 443}
 
 def _ns(seconds: float) -> int:
     return round(seconds * 1e9)
-
-
-class Caller:
-    """Where a request comes from. `seen`: somebody else makes the spans of its attempts.
-
-    `router_span`: the router's own span by them, if there is one; `below` is the context below it.
-    """
-
-    __slots__ = ("_id", "below", "context", "router_span", "seen")
-
-    def __init__(self, context: Context, seen: bool = False) -> None:
-        self.context, self.seen = context, seen
-        self.router_span: Span | None = None
-        self.below = context
-
-    def entered(self) -> None:
-        """What is open now, and was not at first, is the router's."""
-        if not self.seen:
-            return
-        span = get_current_span()
-        if span is not get_current_span(self.context) and of_an_instrumentor(span):
-            self.router_span, self._id = span, span.get_span_context()
-            self.below = set_span_in_context(NonRecordingSpan(self._id), self.context)
-
-    @property
-    def open_span(self) -> Span | None:
-        """The router's own, while more can be written on it. OpenInference's is a stand-in: of a stream's it lets go
-
-        at the first chunk, and is another span from then on.
-        """
-        span = self.router_span
-        return span if span is not None and span.is_recording() and span.get_span_context() == self._id else None
 
 
 class Content(NamedTuple):

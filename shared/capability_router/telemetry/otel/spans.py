@@ -8,7 +8,6 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from capability_router.request import AttemptRecord
 from capability_router.telemetry.otel import attributes, names
-from capability_router.telemetry.otel.instrumentors import of_an_instrumentor
 from capability_router.telemetry.otel.over import Over
 
 ATTEMPT = f"{names.OWN}.attempt"
@@ -28,21 +27,22 @@ class Spans:
             self._route(over, caller.context, attempts=over.traced)
         elif (theirs := caller.open_span) is not None:
             theirs.set_attributes(attributes.of_request(over))
-            _events(theirs, over)
-        elif not _told_by_metadata(over):
+            for attempt in over.outcome.attempts:
+                _event(theirs, over, attempt)
+        elif not caller.told:
             self._route(over, caller.below, attempts=False)
 
     def _route(self, over: Over, context: Context, *, attempts: bool) -> None:
         span = self._tracer.start_span(
             f"route {over.router}", context=context, kind=SpanKind.INTERNAL,
-            attributes=attributes.of_request(over), start_time=over.ns(0.0),
+            attributes={**attributes.of_workflow(over), **attributes.of_request(over)}, start_time=over.ns(0.0),
         )  # fmt: skip
-        if attempts:
-            within = trace.set_span_in_context(span, context)
-            for attempt in over.outcome.attempts:
+        within = trace.set_span_in_context(span, context)
+        for attempt in over.outcome.attempts:
+            if attempts and attempt.model not in over.caller.elsewhere:
                 self._attempt(over, attempt, within)
-        else:
-            _events(span, over)
+            else:
+                _event(span, over, attempt)
         _judged(span, attributes.error_of(over), over.outcome.reason)
         span.end(over.ns(over.outcome.elapsed_s))
 
@@ -59,14 +59,8 @@ class Spans:
         span.end(over.ns(attempt.started_s + attempt.elapsed_s))
 
 
-def _told_by_metadata(over: Over) -> bool:
-    """As LangChain's own kind of tracer is; one that keeps its span of the run current reads less of it."""
-    return over.routing.framework == "langchain" and not of_an_instrumentor(trace.get_current_span(over.caller.context))
-
-
-def _events(span: Span, over: Over) -> None:
-    for attempt in over.outcome.attempts:
-        span.add_event(ATTEMPT, attributes.own(attempt), over.ns(attempt.started_s + attempt.elapsed_s))
+def _event(span: Span, over: Over, attempt: AttemptRecord) -> None:
+    span.add_event(ATTEMPT, attributes.own(attempt), over.ns(attempt.started_s + attempt.elapsed_s))
 
 
 def _judged(span: Span, error: str | None, why: str) -> None:

@@ -12,10 +12,11 @@ from capability_router.address import joint
 from capability_router.request import Outcome, Reply, Request
 from capability_router.routing import Routing
 from capability_router.telemetry.courier import Courier, Record
-from capability_router.telemetry.otel.instrumentors import instrumented
+from capability_router.telemetry.otel.caller import Caller
+from capability_router.telemetry.otel.instrumentors import watched
 from capability_router.telemetry.otel.meters import Meters, Watched, meters
 from capability_router.telemetry.otel.names import provider_name
-from capability_router.telemetry.otel.over import Caller, Content, Over, Served
+from capability_router.telemetry.otel.over import Content, Over, Served
 from capability_router.telemetry.otel.spans import Spans
 from capability_router.telemetry.sinks import Sinks
 
@@ -72,12 +73,15 @@ class Tracing:
         made = _version()
         measured = meters(made)
         measured.watch(router, joint(entry.address for entry in entries).base_url)
+        self._last = Caller(Context())
         self._courier = Courier(OtelSink(Spans(made), measured))
         sinks.beside(self._courier)
 
     def caller(self, request: Request) -> Caller:
         """Who calls at this moment."""
-        return Caller(get_current(), self._attempts == "auto" and instrumented(request.routing.framework))
+        watch = watched(request.routing.framework) if self._attempts == "auto" else None
+        self._last = Caller(get_current(), watch)
+        return self._last
 
     def over(
         self, request: Request, plan: Decided, outcome: Outcome, reply: Reply, at: float, caller: Caller | None
@@ -92,7 +96,9 @@ class Tracing:
 
     def shadowed(self, request_id: str, outcome: Outcome, at: float) -> None:
         """A shadow's call is over: a trace of its own, for nobody waits for it."""
-        self._hand_on(self._told(outcome, at, Caller(Context()), Routing())._replace(shadow_of=request_id))
+        caller = Caller(Context())
+        caller.elsewhere = self._last.elsewhere
+        self._hand_on(self._told(outcome, at, caller, Routing())._replace(shadow_of=request_id))
 
     def _told(self, outcome: Outcome, at: float, caller: Caller, routing: Routing) -> Over:
         return Over(self._name, at, outcome, caller, self._served, routing, traced=self._attempts != "never")

@@ -16,12 +16,15 @@ import numpy as np
 
 from capability_router import ConfigError, Request, routing
 from capability_router.learning.logs import decisions
-from capability_router.learning.logs.reading import MOST_MODELS, Log, read
+from capability_router.learning.logs.reading import Log, read
 from capability_router.learning.logs.row import Answer
+from capability_router.learning.logs.sample import AGAIN
+from capability_router.learning.logs.seen import with_text
+from capability_router.learning.logs.signed import MOST_MODELS
 from capability_router.learning.quality.sketch import sketch
 from capability_router.learning.quality.surface import NAMES
 from capability_router.learning.quality.traits import LABELS, WORDS, traits
-from capability_router.telemetry.records import SCHEMA_VERSION, feedback_record
+from capability_router.telemetry.records import SCHEMA_VERSION, feedback_record, health_record
 from capability_router.testing import ask, scripted_router
 
 PROMPT = "the secret recipe, in 3 steps"
@@ -114,6 +117,7 @@ def test_what_is_left_out_is_counted_by_its_reason(tmp_path: Path) -> None:
         decided("new", schema_version=7), decided("silent"), decided("failed", model=None),
         feedback_record("nobody", "a", 1.0, at=1.0), feedback_record("good", "a", 1.5, at=2.0),
         {"schema_version": 1, "kind": "feedback", "request_id": "good", "score": True},
+        health_record("breaker_opened", "a", "5 in a row", at=3.0, router="r"),
         {"kind": "something else"}, [1, 2], "text",
     )  # fmt: skip
     with path.open("a", encoding="utf-8") as file:
@@ -122,7 +126,7 @@ def test_what_is_left_out_is_counted_by_its_reason(tmp_path: Path) -> None:
     assert [row.id for row in log.rows] == ["good"]
     assert reasons(log) == {
         "records of another version (7)": 1, "decisions without feedback": 1, "decisions without an answer": 1,
-        "feedback without a decision": 1, "scores that are no number from 0 to 1": 2,
+        "changes of models' health": 1, "feedback without a decision": 1, "scores that are no number from 0 to 1": 2,
         "JSON objects of no known kind": 1, "JSON that is no object": 2, "lines that are no JSON": 1,
     }  # fmt: skip
 
@@ -172,10 +176,48 @@ def test_a_flood_of_models_is_bounded(tmp_path: Path) -> None:
 
 def test_of_too_many_requests_the_newest_are_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("capability_router.learning.logs.row.MOST_HELD", 3)
-    many = [{"id": str(i), "prompt": "p", "model": "m", "score": 1} for i in range(5)]
-    log = read([lines(tmp_path / "log.jsonl", *many)])
+    many = [decided(str(i)) for i in range(5)]
+    scores = [feedback_record(str(i), "a", 1.0, at=1.0) for i in range(2, 5)]
+    log = read([lines(tmp_path / "log.jsonl", *many, *scores)])
     assert [row.id for row in log.rows] == ["2", "3", "4"]
     assert [count for _, count in log.omissions] == [2]
+
+
+def test_of_more_than_is_wanted_a_sample_is_drawn_the_same_in_any_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = []
+
+    def seen(*told: Any, **more: Any) -> Any:
+        looked.append(told)
+        return with_text(*told, **more)
+
+    monkeypatch.setattr("capability_router.learning.logs.table_rows.with_text", seen)
+    many = [{"id": f"{i}", "prompt": f"p {i}", "model": m, "score": 1} for i in range(4_000) for m in ("a", "b")]
+    log = read([lines(tmp_path / "log.jsonl", *many)], most=100)
+    assert (len(log.rows), all(set(row.answers) == {"a", "b"} for row in log.rows)) == (100, True)
+    assert [int(row.id) for row in log.rows] == sorted(int(row.id) for row in log.rows)
+    assert 100 + log.beyond == pytest.approx(4_000, rel=0.3), "it is an estimate"
+    assert sum(int(row.id) for row in log.rows) / 100 == pytest.approx(2_000, rel=0.15)
+    assert len(looked) < 1_000, "the others cost no more than their ids"
+    again = read([lines(tmp_path / "log.jsonl", *reversed(many))], most=100)
+    assert {row.id for row in again.rows} == {row.id for row in log.rows}
+    assert read([tmp_path / "log.jsonl"], most=4_000).beyond == 0
+
+
+def test_a_sample_of_lines_without_ids_has_all_answers_to_its_texts(tmp_path: Path) -> None:
+    twice = [{"prompt": f"p {i}", "model": m, "score": 1} for _ in range(2) for i in range(1_000) for m in ("a", "b")]
+    log = read([lines(tmp_path / "log.jsonl", *twice)], most=100)
+    assert {len(row.answers) for row in log.rows} == {2}
+    assert 95 <= len(log.rows) <= 101
+    assert sum(AGAIN in row.id for row in log.rows) == pytest.approx(len(log.rows) / 2, abs=1)
+
+
+def test_a_sample_of_decisions_is_of_those_with_feedback(tmp_path: Path) -> None:
+    log = [decided(str(i)) for i in range(300)]
+    scores = [feedback_record(str(i), "a", 1.0, at=1.0) for i in range(0, 300, 2)]
+    found = read([lines(tmp_path / "log.jsonl", *log, *scores)], most=100)
+    assert (len(found.rows), found.beyond) == (100, 50)
 
 
 def test_the_same_request_in_two_files_is_one_row_with_its_words(tmp_path: Path) -> None:
@@ -313,7 +355,7 @@ def test_the_chance_of_a_choice_is_not_that_of_whom_it_fell_back_on(tmp_path: Pa
     tried = {"plan": {"chosen": "b", "propensity": 0.01}}
     log = [decided("kept", **tried, model="b"), decided("fell", **tried, model="a")]
     scores = [feedback_record(id, "a", 1.0, at=1.0) for id in ("kept", "fell")]
-    assert [row.chance for row in read([lines(tmp_path / "log.jsonl", *log, *scores)]).rows] == [0.01, None]
+    assert [row.chances for row in read([lines(tmp_path / "log.jsonl", *log, *scores)]).rows] == [{"b": 0.01}, {}]
 
 
 @pytest.mark.parametrize("head", ["Model;Score;Prompt", '"model"\t" score "\tprompt', "model|score|prompt"])
@@ -328,3 +370,13 @@ def test_what_is_no_utf8_and_what_has_no_outcome_is_told(tmp_path: Path) -> None
     (tmp_path / "t.csv").write_bytes("model,score,prompt\na,1,é\n".encode("latin-1"))
     log = read([tmp_path / "t.csv", lines(tmp_path / "t.jsonl", {"id": "x", "prompt": "p", "outcomes": {}})])
     assert reasons(log) == {"letters that are not UTF-8, in lines": 1, "requests without outcomes": 1}
+
+
+def test_a_parquet_file_whose_texts_are_no_unicode_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    table = pyarrow.table({"model": ["a"], "score": [1.0], "prompt": ["a marked word"]})
+    parquet.write_table(table, tmp_path / "t.parquet", compression="none", use_dictionary=False)
+    damaged = (tmp_path / "t.parquet").read_bytes().replace(b"a marked word", b"a marked w\xffrd")
+    (tmp_path / "t.parquet").write_bytes(damaged)
+    log = read([tmp_path / "t.parquet"])
+    assert (log.rows, reasons(log)) == ([], {"the rest of a file that breaks off or is damaged": 1})

@@ -18,8 +18,8 @@ from capability_router.learning.quality.calibration import LEAST, calibrated
 from capability_router.learning.quality.exploration import drawn_quality
 from capability_router.learning.quality.levels import Level
 from capability_router.learning.quality.model import Expected
-from capability_router.learning.quality.outcomes import slopes, split
 from capability_router.learning.quality.ridge import line
+from capability_router.learning.quality.split import slopes, split
 
 
 def test_unseen_rows_are_foretold_by_the_others_whichever_way_it_is_solved() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from unit.learning.quality.world import KINDS, MODELS, World, predicted
 
 from capability_router.learning.quality.arrays import Unreadable
+from capability_router.learning.quality.memory import Remembered
 from capability_router.learning.quality.model import Quality
 from capability_router.learning.quality.state import dumped, loaded, merged
 
@@ -89,3 +91,22 @@ def test_a_request_that_two_processes_remember_counts_once() -> None:
     merged(one, two)
     assert sorted(row.id for row in one.memory.rows) == again
     assert set(one.levels) == set(MODELS)
+
+
+@pytest.mark.parametrize("wrong", [
+    {"total": 1e300}, {"count": -5.0}, {"count": 1e300}, {"variance": -5.0}, {"variance": 0.0}, {"total": 99.0},
+])  # fmt: skip
+def test_a_level_that_no_scores_come_to_is_refused(wrong: dict[str, float]) -> None:
+    """A checksum tells what was damaged, not what was made up; a NaN would go through all plans."""
+    quality = loaded(STATE)
+    model = MODELS[0]
+    quality.levels[model] = replace(quality.levels[model], **{"total": 1.0, "count": 10.0, **wrong})
+    with pytest.raises(Unreadable, match="a level that no scores come to"):
+        loaded(dumped(quality))
+
+
+def test_an_id_that_is_no_unicode_is_an_id() -> None:
+    quality, half = Quality(), "half a letter: \ud800"
+    quality.study([(Remembered(f"{half} {n}", row.sketch), found) for n, (row, found) in enumerate(World(1).log(60))])
+    assert quality.memory.has(f"{half} 7", MODELS[0])
+    assert loaded(dumped(quality)).memory.rows[7].id == f"{half} 7"

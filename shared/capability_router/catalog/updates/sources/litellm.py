@@ -27,13 +27,14 @@ _PROVIDERS = {
 _ONE_SEGMENT = frozenset({"openai", "anthropic", "mistral", "xai", "deepseek", "cohere", "azure", "bedrock"})
 """Providers whose own names have no slash: one with a slash is a region's or a reseller's variant."""
 
-_FLAGS = {
+FLAGS = {
     "supports_function_calling": "tool_calling", "supports_tool_choice": "tool_choice",
     "supports_parallel_function_calling": "parallel_tool_calling", "supports_response_schema": "structured_output",
     "supports_vision": "image_inputs", "supports_pdf_input": "pdf_inputs", "supports_audio_input": "audio_inputs",
     "supports_video_input": "video_inputs", "supports_reasoning": "reasoning_output",
     "supports_native_streaming": "streaming",
 }  # fmt: skip
+"""Their flag -> our card field."""
 # Not `supports_assistant_prefill`: with some providers it needs a parameter or an address of its own.
 _LEVELS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _USUAL = ("low", "medium", "high")
@@ -47,7 +48,7 @@ _RATES = {
     "input_cost_per_image_token": "input_image_mtok", "output_cost_per_image_token": "output_image_mtok",
 }  # fmt: skip
 _SERVICES = {"batches": "batch", "flex": "flex", "priority": "priority"}
-_RATE = re.compile(
+RATE = re.compile(
     rf"^({'|'.join(sorted(_RATES, key=len, reverse=True))})(?:_above_(\d+)k_tokens)?(?:_({'|'.join(_SERVICES)}))?$"
 )
 _OUT = re.compile(r"^(together-ai-|bedrock_mantle/|.*(-exp-|lyria|-tts|/container$|/sam-))")
@@ -89,7 +90,7 @@ def _home(key: str, theirs: str) -> tuple[str, str]:
 
 
 def _fields(said: Mapping[str, Any]) -> Fields:
-    flags = {ours: said[theirs] for theirs, ours in _FLAGS.items() if isinstance(said.get(theirs), bool)}
+    flags = {ours: said[theirs] for theirs, ours in FLAGS.items() if isinstance(said.get(theirs), bool)}
     listed = said.get("supported_modalities")
     inputs = {ours: True for kind, ours in _MODALITIES.items() if isinstance(listed, list) and kind in listed}
     return known({
@@ -97,7 +98,7 @@ def _fields(said: Mapping[str, Any]) -> Fields:
         "max_output_tokens": tokens(said.get("max_output_tokens")),
         **inputs, **flags,
         "reasoning_effort_levels": _levels(said),
-        "price": _price(said),
+        "price": price(said),
         "retires": said.get("deprecation_date"),
     })  # fmt: skip
 
@@ -113,7 +114,7 @@ def _levels(said: Mapping[str, Any]) -> list[str] | None:
     return [level for level, flag in flags.items() if flag is True]
 
 
-def _price(said: Mapping[str, Any]) -> Fields | None:
+def price(said: Mapping[str, Any]) -> Fields | None:
     """The plain price with its tiers and service tiers; None when a side is missing or both are 0."""
     steps = _stepped(said) or _flat(said)
     standard = steps.get(_NO_SERVICE, {})
@@ -128,7 +129,7 @@ def _price(said: Mapping[str, Any]) -> Fields | None:
 def _flat(said: Mapping[str, Any]) -> dict[str, Steps]:
     steps: dict[str, Steps] = {}
     for key, value in said.items():
-        found = _RATE.match(key)
+        found = RATE.match(key)
         rate = mtok(value) if found else None
         if found and rate is not None:
             own = steps.setdefault(_SERVICES.get(found[3] or "", _NO_SERVICE), {})

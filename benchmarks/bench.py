@@ -1,0 +1,80 @@
+"""Measures what docs/performance.md shows, and writes it there: python -m benchmarks.bench [NAME ...] [--scale 0.02]
+
+Each part of the page between `<!-- bench NAME -->` and `<!-- /bench -->` is what `python -m benchmarks.NAME` prints,
+below the machine, the day and how busy it was. Nothing else of the page is touched. `--scale`: a share of the full
+counts, for a first look; `--no-peers` leaves their environments alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "performance.md"
+NAMES = ("overhead", "core", "turns", "scale")
+_ROUNDS = 15
+
+
+def command(name: str, scale: float, *, peers: bool) -> list[str]:
+    """What measures a part."""
+    rounds = ["--rounds", str(max(round(_ROUNDS * scale), 3))]
+    further = {"overhead": [*rounds, *(["--peers"] if peers else [])], "scale": ["--scale", f"{scale:g}"]}
+    return ["-m", f"benchmarks.{name}", *further.get(name, [])]
+
+
+def machine() -> str:
+    """What the figures were measured on."""
+    told = next((line for line in _lines("/proc/cpuinfo") if line.startswith("model name")), "").partition(":")[2]
+    load = ", ".join(f"{load:.1f}" for load in os.getloadavg())
+    when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    cores = f"{os.cpu_count()} cores of {told.strip() or platform.machine()}"
+    return f"{when}, {cores}, Python {platform.python_version()}, load average {load} before"
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text(encoding="utf-8").splitlines()
+    except OSError:  # not on Linux
+        return []
+
+
+def measured(name: str, scale: float, *, peers: bool) -> str:
+    """The part's text: who measured it, and what was printed; a table of its own, else as it stands."""
+    asked, where = command(name, scale, peers=peers), machine()
+    done = subprocess.run([sys.executable, *asked], check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT)  # noqa: S603 - a module of ours
+    printed = done.stdout.strip("\n")
+    shown = printed if "|---" in printed else "\n".join(f"    {line}".rstrip() for line in printed.split("\n"))
+    return f"`python {' '.join(asked)}`: {where}\n\n{shown}"
+
+
+def spliced(page: str, name: str, text: str) -> str:
+    """The page with this text in the part's place; raises LookupError where the page has no such part."""
+    marks = re.compile(rf"(<!-- bench {re.escape(name)} -->\n).*?(<!-- /bench -->)", re.DOTALL)
+    found = marks.sub(lambda match: f"{match[1]}{text}\n{match[2]}", page)
+    if not marks.search(page):
+        raise LookupError(f"{PAGE.name} has no part for {name}")
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.bench", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[*NAMES, []], metavar="NAME", help=", ".join(NAMES))
+    parser.add_argument("--scale", type=float, default=1.0)
+    parser.add_argument("--no-peers", dest="peers", action="store_false")
+    given = parser.parse_args()
+    for name in given.names or NAMES:
+        print(f"measuring {name}", flush=True)
+        text = measured(name, given.scale, peers=given.peers)
+        PAGE.write_text(spliced(PAGE.read_text(encoding="utf-8"), name, text), encoding="utf-8")
+        print(text, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+"""What a request of the core costs as things grow, and what it leaves: python -m benchmarks.scale [--scale 0.02]
+
+Ten scripted models that answer at once; routing, machine, health and books are the core's own. Each row has a process
+of its own, and is told against the same requests of one caller, one tenant, no budget ("plain"). `--scale`: a share of
+the full counts. Microseconds of processor time; memory is the process's resident memory from the end of the first tenth
+to the end: what the tables that are bounded do not hold by then grows on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks.core import PROMPT, cards, timed
+from capability_router import Request, Router
+from capability_router.routing import Routing
+from capability_router.testing import ask, scripted_router
+
+REQUESTS, CALLERS, MODELS = 1_000_000, (1, 4, 16, 64), (2, 10, 50, 200)
+TENANTS, TAGS, SESSIONS, BUDGETS = 100_000, 10_000, 100_000, 10_000
+Terms = Callable[[int], Routing]
+
+
+class Row(NamedTuple):
+    """`us`: processor time of a request; `p99_ms`: of the time from its caller's asking to the answer.
+
+    `grown_mib`: see above.
+    """
+
+    name: str
+    requests: int
+    us: float
+    per_s: float
+    p99_ms: float
+    grown_mib: float
+
+
+def plain(_: int) -> Routing:
+    return Routing()
+
+
+def of_tenants(n: int) -> Routing:
+    return Routing(tenant=f"tenant-{n % TENANTS}")
+
+
+def of_tags(n: int) -> Routing:
+    return Routing(tags=(f"tag-{n % TAGS}",))
+
+
+def of_sessions(n: int) -> Routing:
+    return Routing(session=f"session-{n % SESSIONS}")
+
+
+def capped(n: int) -> Routing:
+    return Routing(tenant=f"tenant-{n % BUDGETS}")
+
+
+GROWN: tuple[tuple[str, Terms, dict[str, Any]], ...] = (
+    ("plain", plain, {}),
+    (f"{TENANTS:,} tenants", of_tenants, {}),
+    (f"{TAGS:,} tags", of_tags, {}),
+    (f"{SESSIONS:,} sessions", of_sessions, {}),
+    (
+        f"{BUDGETS:,} budgets", capped,
+        {"budgets": [{"scope": f"tenant:tenant-{n}", "limit_usd": 1_000, "window": "day"} for n in range(BUDGETS)]},
+    ),
+)  # fmt: skip
+
+
+def made(**settings: Any) -> Router:
+    return scripted_router({name: ["ok"] for name in cards(10)}, cards=cards(10), policy="adaptive", **settings)
+
+
+def resident_mib() -> float:
+    """As Linux tells it."""
+    gc.collect()
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def asked(router: Router, numbers: range, terms: Terms) -> list[float]:
+    """Ask for each number in turn; the seconds that each took."""
+    took: list[float] = []
+    for n in numbers:
+        began = time.perf_counter()
+        ask(router, Request((PROMPT,), routing=terms(n)))
+        took.append(time.perf_counter() - began)
+    return took
+
+
+def spread(router: Router, numbers: range, terms: Terms, callers: int) -> list[float]:
+    """The same by so many threads at once, each with its share."""
+    took: list[list[float]] = [[] for _ in range(callers)]
+
+    def work(place: int) -> None:
+        took[place] = asked(router, numbers[place::callers], terms)
+
+    threads = [threading.Thread(target=work, args=(place,)) for place in range(callers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return [seconds for own in took for seconds in own]
+
+
+def row(name: str, requests: int, callers: int, terms: Terms, settings: dict[str, Any]) -> Row:
+    """Measured in this process."""
+    logging.getLogger("capability_router").setLevel(logging.ERROR)
+    router = made(**settings)
+    warm = max(requests // 10, 100)
+    spread(router, range(warm), terms, callers)
+    before, began, worked = resident_mib(), time.perf_counter(), time.process_time()
+    took = sorted(spread(router, range(warm, requests), terms, callers))
+    work_s, wall_s = time.process_time() - worked, time.perf_counter() - began
+    count, p99_ms = len(took), took[int(len(took) * 0.99)] * 1e3
+    del took  # the figures are this benchmark's own memory
+    return Row(name, count, work_s / count * 1e6, count / wall_s, p99_ms, resident_mib() - before)
+
+
+def apart(*given: Any) -> Row:
+    """In a process of its own."""
+    with get_context("spawn").Pool(1) as pool:
+        return pool.apply(row, given)
+
+
+def table(rows: list[Row]) -> list[str]:
+    """As Markdown; ratios first."""
+    plainly = rows[0].us
+    told = [
+        "| | / plain | us of work | requests a second | p99, ms | MiB grown | requests |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for each in rows:
+        cells = (
+            f"{each.us / plainly:.2f} x", f"{each.us:.0f}", f"{each.per_s:,.0f}", f"{each.p99_ms:.2f}",
+            f"{each.grown_mib:+.1f}", f"{each.requests:,}",
+        )  # fmt: skip
+        told.append(f"| {each.name} | {' | '.join(cells)} |")
+    return told
+
+
+def growth_with_models() -> list[str]:
+    """What a decision takes among so many, and per further model, as Markdown."""
+    told, before = ["| models | decide, p50 / p99, us | us per further model |", "|---|---|---|"], (0, 0.0)
+    for count in MODELS:
+        router = scripted_router({name: ["ok"] for name in cards(count)}, cards=cards(count), policy="adaptive")
+        request = Request((PROMPT,))
+        p50, p99 = timed(lambda router=router, request=request: router.explain(request))  # type: ignore[misc]  # defaults
+        slope = f"{(p50 - before[1]) / (count - before[0]):.2f}" if before[0] else ""
+        told.append(f"| {count} | {p50:.0f} / {p99:.0f} | {slope} |")
+        before = (count, p50)
+    return told
+
+
+def measured(scale: float) -> list[str]:
+    """All of it, as Markdown."""
+    requests = max(int(REQUESTS * scale), 2_000)
+    rows = [apart(name, requests, 1, terms, settings) for name, terms, settings in GROWN]
+    rows += [apart(f"{count} threads", requests, count, plain, {}) for count in CALLERS[1:]]
+    return [*table(rows), "", *growth_with_models()]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
+    parser.add_argument("--scale", type=float, default=1.0)
+    print("\n".join(measured(parser.parse_args().scale)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""The decision on the router's own run as callback handlers show it that are no tracers of LangChain's.
+
+Langfuse's and MLflow's keep a span for each run, and read a run's metadata when it begins alone. They are known by
+their classes' modules; nothing is imported for it. Where a later version keeps its spans elsewhere, nothing is noted.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+log = logging.getLogger("langchain_router")
+
+
+def observe(handlers: Iterable[object], run_id: UUID, facts: Mapping[str, Any]) -> None:
+    """Write these facts on the run's span in each of them, while it is open."""
+    for handler in handlers:
+        note = _NOTES.get(type(handler).__module__.partition(".")[0])
+        if note is not None:
+            _noted(note, handler, run_id, facts)
+
+
+def _noted(note: Any, handler: object, run_id: UUID, facts: Mapping[str, Any]) -> None:
+    try:
+        note(handler, run_id, dict(facts))
+    except Exception as error:  # noqa: BLE001 - what becomes of a trace is no business of the call
+        log.warning("the decision could not be noted by %s: %s", type(handler).__name__, type(error).__name__)
+
+
+def _by_langfuse(handler: Any, run_id: UUID, facts: dict[str, Any]) -> None:
+    observation = getattr(handler, "_runs", {}).get(run_id)
+    if observation is not None:
+        observation.update(metadata=facts)
+
+
+def _by_mlflow(handler: Any, run_id: UUID, facts: dict[str, Any]) -> None:
+    kept = getattr(handler, "_run_span_mapping", {}).get(str(run_id))
+    if kept is not None:
+        kept.span.set_attributes(facts)
+
+
+_NOTES = {"langfuse": _by_langfuse, "mlflow": _by_mlflow}

@@ -1,0 +1,201 @@
+"""`capability-router status`: how models fare in all processes of a store, at a glance."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from capability_router.cli import screen
+from capability_router.cli.store import NoStore, existing
+from capability_router.table import Table
+
+if TYPE_CHECKING:
+    from capability_router.config import Settings
+    from capability_router.health.glance import Speaker, Standing
+    from capability_router.money.budget.standing import CapRow
+    from capability_router.stores.base import Store
+
+_EVERY_S = 2.0
+_HEAD = ("model", "breaker", "in flight", "TTFT", "success", "lately", "calls", "left", "held")
+_RIGHT, _FOLD, _SPARE = range(2, 8), (0, 8), (6, 5)
+_PROCESSES = 8
+
+
+class View(NamedTuple):
+    """All that is shown at one time. `unheard`: models of the configuration that no process reports."""
+
+    models: Sequence[Standing]
+    left: Mapping[str, float]
+    processes: Sequence[Speaker]
+    unreadable: int
+    unheard: Sequence[str]
+
+
+@click.command()
+@click.argument("config", required=False, type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--config", "named", type=click.Path(dir_okay=False, path_type=Path), help="The same as CONFIG.")
+@click.option("--store", "url", help="A store's URL: all that it knows of, without a configuration.")
+@click.option("--watch", is_flag=True, help="Again every two seconds, until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document, with --watch one a line.")
+def status(config: Path | None, named: Path | None, url: str | None, watch: bool, as_json: bool) -> None:
+    """Show each model's breaker, what holds it, calls in flight, TTFT, success, and the budget that is left.
+
+    CONFIG (default: ./router.yaml) names the store, the router and its caps. Each process that uses a store other than
+    memory tells it every two seconds how its models fare, from its first request on; one that is silent for longer is
+    told apart and counts no longer.
+    """
+    from capability_router.clock import SystemClock
+
+    stated = config or named
+    settings = None if url and stated is None else _settings(stated or Path("router.yaml"))
+    store = existing(url or (settings.store if settings else ""))
+    clock = SystemClock()
+    if not watch:
+        _show(_view(store, settings), clock.unix(), as_json, one_line=False)
+        return
+    try:
+        while True:
+            _again(store, settings, clock.unix(), as_json)
+            clock.sleep(_EVERY_S)
+    except KeyboardInterrupt:
+        return
+
+
+def _again(store: Store, settings: Settings | None, unix: float, as_json: bool) -> None:
+    """One look of many: a store that is away may come back."""
+    from capability_router.errors import StoreError
+
+    try:
+        view = _view(store, settings)
+    except StoreError as error:
+        click.echo(f"{error}; asked again in {_EVERY_S:g} s", err=True)
+        return
+    if not as_json:
+        click.clear()
+    _show(view, unix, as_json, one_line=True)
+
+
+def _settings(config: Path) -> Settings:
+    from capability_router.config import load
+
+    return load(config)
+
+
+def _view(store: Store, settings: Settings | None) -> View:
+    from capability_router.catalog.registry import Registry
+    from capability_router.health.glance import glance, left, speakers
+
+    room = store.reports
+    if room is None:
+        raise NoStore("no process reports to such a store")
+    found, odd = speakers(room.reports())
+    registry = Registry.build(settings.models) if settings is not None else Registry(())
+    if settings is not None:
+        found = [speaker for speaker in found if speaker.router == settings.name]
+    models = glance(found)
+    heard = {row["model"] for row in models}
+    usd = left(models, _caps(store, settings, registry.matches), registry.matches)
+    return View(models, usd, found, odd, [id for id in registry.entries if id not in heard])
+
+
+def _caps(store: Store, settings: Settings | None, meant: Callable[[str], Sequence[str]]) -> list[CapRow]:
+    """With a configuration also those of which nothing was spent yet."""
+    from capability_router.clock import SystemClock
+    from capability_router.money.budget.budgets import Budgets
+    from capability_router.money.budget.standing import known
+
+    if settings is None:
+        return known(store.budgets.standings(), None)
+    return Budgets(settings.budgets, meant, room=store.budgets, clock=SystemClock()).rows(None)
+
+
+def _show(view: View, unix: float, as_json: bool, *, one_line: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(_as_json(view, unix), indent=None if one_line else 2))
+        return
+    several = len({row["router"] for row in view.models}) > 1
+    if view.models or view.unheard:
+        rows = [*(_cells(row, view.left, several) for row in view.models), *map(_nothing, view.unheard)]
+        screen.show(Table(*_HEAD, rows=rows, right=_RIGHT, fold=_FOLD, spare=_SPARE))
+    for line in _who(view, unix):
+        screen.tell(line)
+
+
+def _cells(row: Standing, left: Mapping[str, float], several: bool) -> tuple[str, ...]:
+    part = f" ({row['held_in']} of {row['processes']} processes)" if 0 < row["held_in"] < row["processes"] else ""
+    name = f"{row['router']}: {row['model']}" if several else row["model"]
+    return (
+        name, row["state"].replace("_", "-"), str(row["in_flight"]), _seconds(row["ttft_s"]),
+        _share(row["success_share"]), _share(row["recent_share"]), f"{row['calls']:,}", _usd(left.get(row["model"])),
+        f"{row['held']}{part}",
+    )  # fmt: skip
+
+
+def _nothing(model: str) -> tuple[str, ...]:
+    return (model, *["-"] * (len(_HEAD) - 2), "no process reports it")
+
+
+def _who(view: View, unix: float) -> Iterable[str]:
+    alive = [each for each in view.processes if not each.silent]
+    gone = [each for each in view.processes if each.silent]
+    if not alive:
+        yield "No process is heard of: none runs, or none has made its first request."
+    else:
+        told = ", ".join(f"{each.host}:{each.pid} (up {_span(unix - each.since)})" for each in alive[:_PROCESSES])
+        more = f", and {len(alive) - _PROCESSES} more" if len(alive) > _PROCESSES else ""
+        oldest = max(each.age_s for each in alive)
+        yield f"{_counted(len(alive), 'process', 'processes')}, last word {_span(oldest)} ago at most: {told}{more}"
+    for each in gone[:_PROCESSES]:
+        yield f"silent for {_span(each.age_s)}, not counted: {each.host}:{each.pid}"
+    if len(gone) > _PROCESSES:
+        yield f"and {len(gone) - _PROCESSES} more that are silent"
+    if view.unreadable:
+        yield f"{_counted(view.unreadable, 'report', 'reports')} of another release could not be read"
+
+
+def _as_json(view: View, unix: float) -> dict[str, Any]:
+    return {
+        "at": round(unix, 3),
+        "models": [{**row, "left_usd": view.left.get(row["model"])} for row in view.models],
+        "unheard": list(view.unheard),
+        "processes": [
+            {
+                "router": each.router, "host": each.host, "pid": each.pid, "since": each.since,
+                "age_s": round(each.age_s, 3), "silent": each.silent,
+            }
+            for each in view.processes
+        ],
+        "unreadable_reports": view.unreadable,
+    }  # fmt: skip
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"
+
+
+def _seconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f} s" if value < 10 else f"{value:.0f} s"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}" if 0.99 < value < 1 else f"{value:.0%}"
+
+
+def _usd(value: float | None) -> str:
+    return "-" if value is None else f"${value:,.2f}"
+
+
+def _span(seconds: float) -> str:
+    """The two largest parts of a time: '4 s', '12 min', '3 h 10 min', '2 d 4 h'."""
+    whole = int(max(seconds, 0))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3_600:
+        return f"{whole // 60} min"
+    if whole < 86_400:
+        return f"{whole // 3_600} h {whole % 3_600 // 60} min"
+    return f"{whole // 86_400} d {whole % 86_400 // 3_600} h"

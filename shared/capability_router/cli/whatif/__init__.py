@@ -1,0 +1,1 @@
+"""What `explain` and `replay` take and show: requests that are not sent."""

@@ -1,0 +1,140 @@
+"""What several processes report of the same models, as one row for each: who still lives, and how models fare there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypedDict
+
+from capability_router.health.herald import VERSION
+from capability_router.money.budget.standing import CapRow
+from capability_router.stores.reports import Report
+
+SILENT_AFTER = 3.5
+"""Reports that are missing before a process counts as gone."""
+_COUNTS = ("in_flight", "recent_calls", "calls", "answered", "failed", "refused", "disabled")
+_WORST = ("isolated", "open", "half_open", "closed")
+
+
+class Speaker(NamedTuple):
+    """One process. `age_s`: seconds since its last report; `silent`: it may have died, and counts no longer."""
+
+    router: str
+    host: str
+    pid: int
+    since: float
+    age_s: float
+    silent: bool
+    models: Sequence[Mapping[str, Any]]
+
+
+class Standing(TypedDict):
+    """A model over all processes that live, JSON-safe. Seconds; shares from 0 to 1; None = not known.
+
+    `processes`: how many report it; `held_in`: in how many of these it is held now, `held`: why in the first of them.
+    `state`: the worst of its breakers. `success_share`: of calls that were answered, failed or refused since the
+    processes began; `recent_share`: of `recent_calls`, those of the breaker's window.
+    """
+
+    router: str
+    model: str
+    provider: str
+    processes: int
+    state: str
+    held_in: int
+    held: str
+    held_by: str
+    in_flight: int
+    queue_s: float
+    ttft_s: float | None
+    success_share: float | None
+    recent_calls: int
+    recent_share: float | None
+    calls: int
+
+
+def speakers(reports: Iterable[Report]) -> tuple[list[Speaker], int]:
+    """Who reports, and how many reports can't be read (another version's, or damaged)."""
+    found, odd = [], 0
+    for report in reports:
+        try:
+            found.append(_speaker(report))
+        except (ValueError, TypeError, KeyError, AttributeError):
+            odd += 1
+    return found, odd
+
+
+def _speaker(report: Report) -> Speaker:
+    said = json.loads(report.text)
+    if said["version"] != VERSION:
+        raise ValueError("another version")
+    silent = report.age_s > SILENT_AFTER * float(said["every_s"])
+    models = [_row(row) for row in said["models"]]
+    return Speaker(
+        report.name, str(said["host"]), int(said["pid"]), float(said["since"]), report.age_s, silent, models
+    )  # fmt: skip
+
+
+def _row(said: Mapping[str, Any]) -> dict[str, Any]:
+    """What is read of a row; raises ValueError or TypeError where it is of another kind."""
+    texts = {name: str(said[name]) for name in ("model", "provider", "held", "held_by")}
+    counts = {name: int(said[name]) for name in _COUNTS}
+    shares = {
+        name: None if said[name] is None else float(said[name]) for name in ("ttft_s", "success_share", "queue_s")
+    }
+    _WORST.index(said["state"])
+    return {**texts, **counts, **shares, "state": said["state"]}
+
+
+def glance(found: Iterable[Speaker]) -> list[Standing]:
+    """A row for each model of each router, of processes that live."""
+    rows: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for speaker in found:
+        for row in () if speaker.silent else speaker.models:
+            rows.setdefault((speaker.router, row["model"]), []).append(row)
+    return [_standing(router, model, each) for (router, model), each in rows.items()]
+
+
+def left(
+    models: Iterable[Standing], caps: Iterable[CapRow], meant: Callable[[str], Sequence[str]]
+) -> dict[str, float]:  # fmt: skip
+    """Model -> the least USD that a cap leaves which stops calls: of all, of its provider, or its own.
+
+    `meant`: the ids that a model's name in a cap may mean, if that is known.
+    """
+    binding = [cap for cap in caps if cap["on_exceed"] != "warn"]
+    found = {row["model"]: [cap["left_usd"] for cap in binding if _covers(cap["scope"], row, meant)] for row in models}
+    return {model: min(amounts) for model, amounts in found.items() if amounts}
+
+
+def _covers(scope: str, row: Standing, meant: Callable[[str], Sequence[str]]) -> bool:
+    kind, _, name = scope.partition(":")
+    if kind == "model":
+        return row["model"] in (meant(name) or (name,))
+    return kind == "global" or (kind == "provider" and name == row["provider"])
+
+
+def _standing(router: str, model: str, rows: Sequence[Mapping[str, Any]]) -> Standing:
+    held = [row for row in rows if row["held"]]
+    ended = sum(row[how] for row in rows for how in ("answered", "failed", "refused", "disabled"))
+    recent = sum(row["recent_calls"] for row in rows)
+    well = sum(row["recent_calls"] * (row["success_share"] or 0.0) for row in rows)
+    return {
+        "router": router, "model": model, "provider": str(rows[0]["provider"]), "processes": len(rows),
+        "state": min((row["state"] for row in rows), key=_WORST.index),
+        "held_in": len(held), "held": held[0]["held"] if held else "", "held_by": held[0]["held_by"] if held else "",
+        "in_flight": sum(row["in_flight"] for row in rows), "queue_s": max(row["queue_s"] or 0.0 for row in rows),
+        "ttft_s": _mean([(row["ttft_s"], row["answered"]) for row in rows]),
+        "success_share": sum(row["answered"] for row in rows) / ended if ended else None,
+        "recent_calls": recent, "recent_share": well / recent if recent else None,
+        "calls": sum(row["calls"] for row in rows),
+    }  # fmt: skip
+
+
+def _mean(pairs: Iterable[tuple[float | None, int]]) -> float | None:
+    """Of those that are known, each as heavy as its calls."""
+    known = [(value, weight) for value, weight in pairs if value is not None]
+    total = sum(weight for _, weight in known)
+    if not known or not total:
+        return known[0][0] if known else None
+    return sum(value * weight for value, weight in known) / total

@@ -1,0 +1,109 @@
+"""A thread that tells the store, every two seconds, how a router's models fare.
+
+No call waits for it, and it waits for no call: what it tells is read under the board's lock, as `router.health()` does,
+and written afterwards. A report that can't be written is left out, and the next one tried. A process that ends takes
+its report back; of one that was killed it grows old, by which a reader knows.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+import weakref
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+from capability_router.errors import StoreError
+from capability_router.lifetime import Lasting, watch
+from capability_router.stores.reports import ReportRoom
+
+log = logging.getLogger("capability_router")
+EVERY_S = 2.0
+VERSION = 1
+Told = Callable[[], list[dict[str, Any]]]
+"""The rows of `router.health()`, JSON-safe."""
+
+
+class Herald(Lasting):
+    """Begins with the first request (`start`); ends with the router, with the process, or with `close`."""
+
+    def __init__(self, room: ReportRoom, name: str, told: Told, unix: Callable[[], float]) -> None:
+        self._room, self._name, self._told, self._unix = room, name, told, unix
+        self._begin()
+        watch(self)
+
+    def _begin(self) -> None:
+        self._writer = uuid4().hex
+        self._since = self._unix()
+        self._thread: threading.Thread | None = None
+        self._ended = threading.Event()
+        self._starting = threading.Lock()
+
+    def start(self) -> None:
+        """Begin, if it has not begun."""
+        if self._thread is None:
+            with self._starting:
+                if self._thread is None:
+                    self._ended = threading.Event()
+                    args = (weakref.ref(self), self._ended, self._room, self._name, self._writer)
+                    self._thread = threading.Thread(target=_run, args=args, name="router herald", daemon=True)
+                    self._thread.start()
+
+    def report(self) -> str:
+        """What is told: who tells it, since when, how often, and a row for each model."""
+        return json.dumps(
+            {
+                "version": VERSION, "host": _host(), "pid": os.getpid(), "since": round(self._since, 3),
+                "every_s": EVERY_S, "models": self._told(),
+            }, separators=(",", ":"),
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """Take the report back; it begins anew with the next request."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._ended.set()
+            if thread is not threading.current_thread():
+                thread.join()
+
+    def at_exit(self) -> None:
+        """A process that has ended reports nothing."""
+        self.close()
+
+    def after_fork(self) -> None:
+        """The child is another process, and reports for itself once it has made a request."""
+        self._begin()
+
+
+def _run(whose: weakref.ref[Herald], ended: threading.Event, room: ReportRoom, name: str, writer: str) -> None:
+    while True:
+        found = whose()
+        if found is None:
+            break
+        _quietly(partial(_told, found, room, name, writer))
+        del found
+        if ended.wait(EVERY_S):
+            break
+    _quietly(lambda: room.withdraw(name, writer))
+
+
+def _told(herald: Herald, room: ReportRoom, name: str, writer: str) -> None:
+    room.tell(name, writer, herald.report())
+
+
+def _quietly(tell: Callable[[], None]) -> None:
+    """Health is not worth a call's trouble: a store that is away misses a report."""
+    try:
+        tell()
+    except StoreError as error:
+        log.debug("a report was not told: %s", error)
+    except Exception:  # a defect must not end the thread without a word
+        log.exception("a report could not be told")
+
+
+def _host() -> str:
+    return os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")

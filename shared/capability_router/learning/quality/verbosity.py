@@ -1,0 +1,45 @@
+"""How long each model's answer to a request will be: a log-linear guess, corrected for what its exponential misses."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from capability_router.learning.quality.ridge import Line
+from capability_router.learning.quality.sketch import Matrix
+from capability_router.learning.quality.split import Split
+
+_LEAST = 30  # answers of a model whose tokens were seen
+_WIDEST = 4.0  # times the longest answer that was seen of the model
+
+
+class Verbosity(NamedTuple):
+    """Per model `levels` of the logarithm, `factors` and `most` tokens; `weights` (features, 1 + models)."""
+
+    levels: Matrix
+    factors: Matrix
+    most: Matrix
+    weights: Matrix
+
+    def of(self, features: Matrix) -> NDArray[np.float64]:
+        """Tokens per model, NaN where too little was seen of it; features (features,) or (rows, features)."""
+        found = features @ self.weights
+        logs = self.levels + found[..., :1] + found[..., 1:]
+        tokens = np.minimum(np.exp(np.minimum(logs, 20.0)) * self.factors, self.most)
+        return np.asarray(tokens, np.float64)
+
+
+def verbosity(found: Line, logs: Split, tokens: Matrix) -> Verbosity:
+    """`found` of the logarithms of tokens (rows, models; NaN = unknown) that were split into `logs`."""
+    count = logs.there.sum(0)
+    foretold = np.exp(logs.levels + found.unseen[:, :1] + found.unseen[:, 1:]) * logs.there
+    seen = np.where(logs.there > 0, tokens, 0.0)
+    factors = seen.sum(0) / np.maximum(foretold.sum(0), 1e-9)
+    return Verbosity(
+        logs.levels,
+        np.where(count >= _LEAST, factors, np.nan).astype(np.float32),
+        (_WIDEST * seen.max(0, initial=0.0)).astype(np.float32),
+        found.weights,
+    )

@@ -1,0 +1,1 @@
+"""Other routers' configurations become a router.yaml, with what could not be carried over told line by line."""

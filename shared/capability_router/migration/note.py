@@ -1,0 +1,81 @@
+"""What an import could not carry over, or only with another meaning: what, why, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from typing import Any, Literal, NamedTuple
+
+from capability_router.migration.source import Place, Source
+from capability_router.table import printable
+
+Kind = Literal["left out", "differs", "secret", "to do"]
+"""`secret`: it stood in the file in plain, and was not copied."""
+KINDS: tuple[Kind, ...] = ("secret", "to do", "left out", "differs")
+
+
+class Note(NamedTuple):
+    """`line` of the source, None = not known; `what`: the setting's place; `todo`: "" = nothing."""
+
+    kind: Kind
+    line: int | None
+    what: str
+    why: str
+    todo: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-safe."""
+        return self._asdict()
+
+    def told(self) -> str:
+        """In one sentence, with what to do."""
+        return f"{self.why}; {self.todo}" if self.todo else self.why
+
+
+class Notes:
+    """All notes of one import, in the order of the source's lines. No value of the source is ever in one."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._found: dict[Note, None] = {}
+
+    def add(self, kind: Kind, place: Place, why: str, todo: str = "") -> None:
+        """One more; the same a second time changes nothing."""
+        self._found[Note(kind, self._source.line(place), shown(place), printable(why), printable(todo))] = None
+
+    def left_out(self, place: Place, why: str, todo: str = "") -> None:
+        """The setting has no counterpart here."""
+        self.add("left out", place, why, todo)
+
+    def differs(self, place: Place, why: str, todo: str = "") -> None:
+        """The setting was carried over, and means something else in part."""
+        self.add("differs", place, why, todo)
+
+    def __iter__(self) -> Iterator[Note]:
+        return iter(sorted(self._found, key=lambda note: (note.line is None, note.line or 0)))
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+
+def shown(place: Place) -> str:
+    """('model_list', 0, 'model_name') as 'model_list[0].model_name'."""
+    told = "".join(f"[{part}]" if isinstance(part, int) else f".{_short(part)}" for part in place)
+    return told.removeprefix(".")
+
+
+def _short(name: str) -> str:
+    """A key's name; one that is no plain name may be anything, a secret too."""
+    plain = printable(name)
+    return plain if len(plain) <= 64 else f"{plain[:60]}..."
+
+
+def merged(notes: Iterable[Note]) -> list[Note]:
+    """Neighbours in one block of which the same is to be said, as one: `general_settings: master_key, database_url`."""
+    rows: list[Note] = []
+    for (_, _, _, block), group in groupby(notes, lambda n: (n.kind, n.why, n.todo, n.what.rpartition(".")[0])):
+        same = list(group)
+        first = same[0]
+        names = ", ".join(note.what.rpartition(".")[2] for note in same)
+        rows.append(first if len(same) == 1 else first._replace(what=f"{block}: {names}" if block else names))
+    return rows

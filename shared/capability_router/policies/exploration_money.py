@@ -1,0 +1,138 @@
+"""The money for trials: so much a day above what the picks cost, of one process or, through a store, of all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Lock
+from typing import Protocol
+from uuid import uuid4
+
+from capability_router.clock import Clock
+from capability_router.lifetime import Lasting, watch
+from capability_router.policies.base import Knowledge
+from capability_router.stores.base import BudgetRoom, Claim, Pot
+
+DAY_S = 86_400.0
+LEASE_S = 30.0
+
+
+class ExplorationMoney(Protocol):
+    """Thread-safe; amounts in picodollars, times in seconds of the router's clock."""
+
+    def left(self, now: float) -> int:
+        """What may be spent now."""
+        ...
+
+    def wants(self, amount: int) -> None:
+        """There is less than so much, and it would be spent."""
+        ...
+
+    def took(self, amount: int, now: float) -> bool:
+        """Spend so much; False = it is not there any more (others may have been quicker since `left`)."""
+        ...
+
+
+class OwnMoney:
+    """Of this process: `most` a day of the router's clock."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._day, self._spent = -1, 0
+        self._lock = Lock()
+
+    def left(self, now: float) -> int:
+        """See ExplorationMoney."""
+        with self._lock:
+            self._turn(now)
+            return self._most - self._spent
+
+    def wants(self, amount: int) -> None:
+        """See ExplorationMoney; there is no more to be had."""
+
+    def took(self, amount: int, now: float) -> bool:
+        """See ExplorationMoney."""
+        with self._lock:
+            self._turn(now)
+            if self._spent + amount > self._most:
+                return False
+            self._spent += amount
+            return True
+
+    def _turn(self, now: float) -> None:
+        if (day := int(now // DAY_S)) != self._day:
+            self._day, self._spent = day, 0
+
+
+def exploration_money(known: Knowledge, room: BudgetRoom, owner: str, clock: Clock, most: int) -> ExplorationMoney:
+    """`most` picodollars a day, of all routers of this owner's name that share the room."""
+    if room.inline:
+        return OwnMoney(most)
+    shared = SharedMoney(room, owner, most, clock.unix)
+    known.runs(lambda final: shared.renew(clock.now(), final=final))
+    return shared
+
+
+class SharedMoney(Lasting):
+    """Of all processes: `most` a day (UTC). A process spends from what the store has lent it, as budgets do.
+
+    `renew` asks the store, and no request does. While none answers a loan ends, and nothing is tried.
+    """
+
+    def __init__(self, room: BudgetRoom, owner: str, most: int, unix: Callable[[], float]) -> None:
+        self._room, self._budget, self._most, self._unix = room, f"exploration|{owner}", most, unix
+        self._spent = self._told = self._lent = self._least = self._number = 0
+        self._day, self._until = -1, 0.0
+        self.after_fork()
+        watch(self)
+
+    def left(self, now: float) -> int:
+        """See ExplorationMoney."""
+        with self._lock:
+            return self._here(now)
+
+    def wants(self, amount: int) -> None:
+        """See ExplorationMoney; the next loan is of so much at least, if the day has it."""
+        with self._lock:
+            self._least = min(self._least or amount, amount)
+
+    def took(self, amount: int, now: float) -> bool:
+        """See ExplorationMoney."""
+        with self._lock:
+            if amount > self._here(now):
+                return False
+            self._spent += amount
+            return True
+
+    def _here(self, now: float) -> int:
+        return self._lent - (self._spent - self._told) if now < self._until else 0
+
+    def renew(self, now: float, *, final: bool = False) -> None:
+        """Tell what was spent, and borrow for the next 30 s; `final`: give all back. Raises StoreError."""
+        with self._asking:
+            with self._lock:
+                if not final and self._spent == self._told and not self._least and now < self._until - LEASE_S / 2:
+                    return
+            day = int(self._unix() // DAY_S)
+            if day != self._day:
+                if self._spent > self._told:
+                    self._ask(now, 0, final=True)
+                with self._lock:
+                    self._day, self._spent, self._told, self._until = day, 0, 0, 0.0
+            self._ask(now, 0 if final else self._most, final=final)
+
+    def _ask(self, now: float, wish: int, *, final: bool) -> None:
+        starts, self._number = self._day * DAY_S, self._number + 1
+        pot = Pot(self._budget, str(self._day), self._most, starts, starts + DAY_S)
+        with self._lock:
+            spent, least, self._least = self._spent, 0 if final else self._least, 0
+        grant = self._room.claim(
+            Claim(pot, self._holder, spent, least=least, wish=wish, lease_s=LEASE_S, final=final, number=self._number)
+        )
+        with self._lock:
+            self._told, self._lent, self._until = spent, grant.lent, 0.0 if final else now + LEASE_S
+
+    def after_fork(self) -> None:
+        """The loan is the parent's."""
+        self._lock, self._asking = Lock(), Lock()
+        self._holder, self._number = uuid4().hex, 0
+        self._day, self._spent, self._told, self._lent, self._least, self._until = -1, 0, 0, 0, 0, 0.0

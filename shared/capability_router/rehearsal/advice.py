@@ -1,0 +1,308 @@
+"""Where the configuration makes requests fail, cost or wait, and what to write instead."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from capability_router.execution.effects import Timeouts
+from capability_router.rehearsal.episode import Episode
+from capability_router.rehearsal.house import House
+from capability_router.rehearsal.row import Row, Run
+from capability_router.rehearsal.script.kinds import NO_ANSWER
+from capability_router.rehearsal.script.spell import Script
+from capability_router.rehearsal.summary import Summary
+from capability_router.rehearsal.traffic.shape import needs_of, told_needs
+from capability_router.telemetry.amounts import seconds
+from capability_router.telemetry.report.figures import percentile
+
+_LONG_S = 60.0
+_MUCH = 2.0
+_LISTED = 4
+_LEARNED = ", learned from "
+_SIZES = ("context_window", "max_input_tokens", "learned_window")
+
+
+class Mend(NamedTuple):
+    """A change of settings that may help: `words` as in router.yaml, and what of a summary it is to lower."""
+
+    words: str
+    change: Mapping[str, Any]
+    measure: str
+
+
+class Advice(NamedTuple):
+    """`what` was seen, `mend` what could be done; `tried`: what the same run was like with it, "" = it wasn't tried.
+
+    `lost`: requests that got no answer for that reason.
+    """
+
+    what: str
+    mend: str = ""
+    change: Mend | None = None
+    tried: str = ""
+    lost: int = 0
+
+    def to_dict(self) -> dict[str, str]:
+        """JSON-safe."""
+        return {"what": self.what, "mend": self.mend, "tried": self.tried}
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What advice is drawn from."""
+
+    house: House
+    script: Script
+    calm: Run
+    run: Run
+    quiet: Summary
+    seen: Summary
+    episodes: Sequence[Episode]
+    lost: list[Row] = field(default_factory=list)
+
+    def share(self, count: int) -> str:
+        """'12.3 % of the traffic (90 requests)'."""
+        total = len(self.run.rows)
+        return f"{100 * count / total:.1f} % of the traffic ({count:,} request{'s' if count != 1 else ''})"
+
+
+def advised(found: Evidence) -> list[Advice]:
+    """First what cost answers, the most of them before the others; then what hung, what was slow or dear."""
+    found.lost.extend(row for row in found.run.rows if not row.model)
+    steps: tuple[Callable[[Evidence], Iterator[Advice]], ...] = (
+        _nowhere, _failed, _endless, _slow, _dear, _not_left, _not_back,
+    )  # fmt: skip
+    return sorted((advice for step in steps for advice in step(found)), key=lambda advice: -advice.lost)
+
+
+def _nowhere(found: Evidence) -> Iterator[Advice]:
+    groups: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Row]] = {}
+    for row in found.lost:
+        if row.why in ("refused", "failed", "busy") and _stranded(found, row):
+            key = (tuple(sorted(row.able)), tuple(sorted(set(row.rules.values()))))
+            groups.setdefault((_all(found), ()) if _everywhere(found, row) else key, []).append(row)
+    for (able, rules), rows in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
+        yield _no_way(found, able, rules, rows)._replace(lost=len(rows))
+
+
+def _all(found: Evidence) -> tuple[str, ...]:
+    return tuple(sorted(found.house.registry.entries))
+
+
+def _everywhere(found: Evidence, row: Row) -> bool:
+    """Whether one fault kept everybody away."""
+    spells = (s for s in found.script.spells if len(s.models) == len(found.house.registry))
+    return any(s.whole and s.kind in NO_ANSWER and s.from_s <= row.end_s and row.at < s.until_s for s in spells)
+
+
+def _stranded(found: Evidence, row: Row) -> bool:
+    """Whether every model that could take it was away."""
+    return all(_away(found, model, row) for model in row.able)
+
+
+def _away(found: Evidence, model: str, row: Row) -> bool:
+    spells = found.script.away(model, row.at, row.end_s)
+    return any(s.kind in NO_ANSWER and s.whole for s in spells)
+
+
+def _no_way(found: Evidence, able: tuple[str, ...], rules: tuple[str, ...], rows: Sequence[Row]) -> Advice:
+    size = max(row.shape.input_tokens for row in rows) if set(rules) & set(_SIZES) else 0
+    what = " and ".join(filter(None, [told_needs(needs_of(rules)), f"up to {size:,} tokens of input" if size else ""]))
+    who = f"requests with {what}" if what else "such requests"
+    others = _lacking(rows)
+    if not able:
+        return Advice(f"No model can take {who}: {found.share(len(rows))} had nowhere to go{others}.", _add(what, ""))
+    faults = _listed({s.line.text for row in rows for m in able for s in found.script.away(m, row.at, row.end_s)})
+    if able == _all(found) and _everywhere(found, rows[0]):
+        return Advice(f"Every model is away under {faults}: {found.share(len(rows))} had nowhere to go.")
+    homes = sorted({found.house.registry.entry(m).card.provider or m for m in able})
+    only = f"Only {_listed(able)}" if rules else "Every model"
+    takes = f"can take {who}, and {'is' if len(able) == 1 else 'all are'}" if rules else "is"
+    told = f"{only} {takes} away under {faults}: {found.share(len(rows))} had nowhere to go{others}."
+    return Advice(told, _add(what, _listed(homes)))
+
+
+def _lacking(rows: Sequence[Row]) -> str:
+    """' (house: image_inputs)'."""
+    rules: dict[str, str] = dict(sorted({m: rule for row in rows for m, rule in row.rules.items()}.items()))
+    told = [f"{model}: {rule}" for model, rule in rules.items()]
+    more = f" and {len(told) - _LISTED} more" if len(told) > _LISTED else ""
+    return f" ({', '.join(told[:_LISTED])}{more})" if told else ""
+
+
+def _add(what: str, homes: str) -> str:
+    elsewhere = f" of another provider than {homes}" if homes else ""
+    return f"Add a model{elsewhere}" + (f" that takes {what}." if what else ".")
+
+
+def _failed(found: Evidence) -> Iterator[Advice]:
+    """Those that a model could have answered that was not away."""
+    rows = [row for row in found.lost if not (row.why in ("refused", "failed", "busy") and _stranded(found, row))]
+    for why in ("interrupted", "budget", "busy", "failed", "refused"):
+        own = [row for row in rows if row.why == why]
+        calm = found.quiet.whys[why]
+        for advice in _WHYS[why](found, own) if own else ():
+            told = f" (Without faults: {calm:,}.)" if calm else ""
+            yield advice._replace(what=advice.what + told, lost=len(own))
+
+
+def _interrupted(found: Evidence, rows: Sequence[Row]) -> Iterator[Advice]:
+    told = f"{found.share(len(rows))} lost a stream after its first text, which no model may go on with."
+    cards = found.house.registry.cards
+    if found.house.settings.resume:
+        yield Advice(told, "None of the models that were left has `assistant_prefill: true`.")
+    elif any(card.assistant_prefill for card in cards):
+        yield Advice(told, "", Mend("resume: true", {"resume": True}, "lost"))
+    else:
+        yield Advice(told, "`resume: true` continues one on a model whose card says `assistant_prefill: true`.")
+
+
+def _budget(found: Evidence, rows: Sequence[Row]) -> Iterator[Advice]:
+    first = next(((at, told) for at, told in found.run.caps if "refusing" in told), None)
+    when = f" First at {first[0]:.0f} s: {first[1]}." if first else f" {rows[0].detail}"
+    yield Advice(
+        f"{found.share(len(rows))} found no room in a budget.{when}",
+        "Raise the cap, or let it degrade (`on_exceed: degrade`) to cheaper models.",
+    )
+
+
+def _full(found: Evidence, rows: Sequence[Row], told: str) -> Advice:
+    """A model that was well had been found to bear no more calls at once than it had."""
+    learned = next(row.detail for row in rows if _LEARNED in row.detail)
+    model = learned.rpartition(_LEARNED)[0].rpartition("Not tried: ")[2].partition(": full")[0].rpartition("; ")[2]
+    mend = Mend("health: {learns_limits: false}", {"learns_limits": False}, "lost")
+    return Advice(
+        f"{told} {model or 'That one'} was full, by a limit of calls at once that was only learned.", "", mend
+    )
+
+
+def _busy(found: Evidence, rows: Sequence[Row]) -> Iterator[Advice]:
+    if any(_LEARNED in row.detail for row in rows):
+        yield _full(found, rows, f"{found.share(len(rows))} found every model full or held.")
+        return
+    yield Advice(f"{found.share(len(rows))} found every model full or held: {_clipped(rows[0].detail)}")
+
+
+def _attempts(found: Evidence, rows: Sequence[Row]) -> Iterator[Advice]:
+    settings = found.house.settings
+    filtered = [row for row in rows if row.tries and row.tries[-1].fault == "content_filtered"]
+    if filtered and settings.on_content_filter == "return":
+        told = f"{found.share(len(filtered))} got the content filter's refusal, which is handed on as it is."
+        yield Advice(told, "", Mend("on_content_filter: fallback", {"on_content_filter": "fallback"}, "lost"))
+    rest = [row for row in rows if row not in filtered] if filtered else rows
+    if not rest:
+        return
+    most = settings.retry.attempts
+    faults = Counter(t.fault for row in rest for t in row.tries if t.fault)
+    told = f"{found.share(len(rest))} failed though another model could have answered ({_counted(faults)})."
+    if any(_LEARNED in row.detail for row in rest):
+        yield _full(found, rest, told)
+        return
+    spent = sum(len(row.tries) >= most for row in rest)
+    if spent:
+        more = settings.retry.model_copy(update={"attempts": most + 2})
+        told += f" {spent:,} of them had used their {most} attempts up."
+        yield Advice(told, "", Mend(f"retry: {{attempts: {most + 2}}}", {"retry": more}, "lost"))
+    else:
+        yield Advice(f"{told} For example: {_clipped(rest[0].detail)}")
+
+
+def _refused(found: Evidence, rows: Sequence[Row]) -> Iterator[Advice]:
+    yield Advice(
+        f"{found.share(len(rows))} came when the models that can take them were switched off: "
+        f"{_listed({m for row in rows for m in row.able})}.",
+        "They are tried again after health.disabled_s; sooner by router.reset(id).",
+    )
+
+
+_WHYS: Mapping[str, Callable[[Evidence, Sequence[Row]], Iterator[Advice]]] = {
+    "interrupted": _interrupted, "budget": _budget, "busy": _busy, "failed": _attempts, "refused": _refused,
+}  # fmt: skip
+
+
+def _endless(found: Evidence) -> Iterator[Advice]:
+    """Requests that waited for what hangs."""
+    own, settings = found.house.settings.timeouts, found.house.settings
+    bounded = own.total is not None or settings.deadline_s is not None
+    if bounded or found.seen.longest_s < max(_LONG_S, 3 * found.quiet.longest_s):
+        return
+    calm = [row for row in found.calm.rows if row.model]
+    total = _round_up(3 * (percentile([row.elapsed_s for row in calm], 0.99) or 10.0))
+    clocks = own._replace(first_token=own.first_token or total, between_tokens=own.between_tokens or total, total=total)
+    first, between = clocks.first_token, clocks.between_tokens
+    words = f"timeouts: {{first_token: {first:g}, between_tokens: {between:g}, total: {total:g}}}"
+    waited = sum(row.elapsed_s >= _LONG_S for row in found.run.rows)
+    yield Advice(
+        f"{found.share(waited)} took more than {_LONG_S:.0f} s, up to {found.seen.longest_s:.0f} s: no clock of yours "
+        "ends a call that hangs.", "", Mend(words, {"timeouts": Timeouts(*clocks)}, "longest"),
+    )  # fmt: skip
+
+
+def _slow(found: Evidence) -> Iterator[Advice]:
+    calm, seen = found.quiet.latency_s(0.95), percentile(found.seen.slow, 0.95)
+    if calm is None or seen is None or seen < _MUCH * calm or found.house.settings.hedge.on or any(_endless(found)):
+        return
+    from capability_router.settings.resilience import Hedge  # here, because it loads pydantic
+
+    told = (
+        f"In the faults' time 95 % of the answers came within {seconds(seen)}, without faults within {seconds(calm)}."
+    )
+    yield Advice(told, "", Mend("hedge: true", {"hedge": Hedge()}, "p95 in the faults' time"))
+
+
+def _dear(found: Evidence) -> Iterator[Advice]:
+    seen, calm = found.seen, found.quiet
+    if not (seen.during.answered and calm.during.answered and calm.cost_during_pico):
+        return
+    times = (seen.cost_during_pico / seen.during.answered) / (calm.cost_during_pico / calm.during.answered)
+    if times >= _MUCH:
+        yield Advice(
+            f"In the faults' time an answer cost {times:.1f} times as much as without them: fallbacks go to dearer "
+            "models.",
+            "If that must not last, set a budget with `on_exceed: degrade`, or add a cheaper model elsewhere.",
+        )  # fmt: skip
+
+
+def _not_left(found: Evidence) -> Iterator[Advice]:
+    for each in () if any(_endless(found)) else found.episodes:
+        if each.left_s is None and each.failed >= 10:
+            yield Advice(
+                f"{each.model} failed {each.failed:,} of {each.calls:,} calls under {each.text} and was never left "
+                f"alone: a breaker opens at {found.house.settings.health.failure_rate:.0%} of the calls, or at "
+                f"{found.house.settings.health.consecutive} in a row.",
+                "Where that is too many, lower health.failure_rate.",
+            )  # fmt: skip
+
+
+def _not_back(found: Evidence) -> Iterator[Advice]:
+    for each in found.episodes:
+        if each.away and each.over and each.left_s is not None:
+            yield Advice(
+                f"{each.model} is still left alone at the end of the run, after {each.text} was over: it is tried "
+                "again at times that double (health.open_s, health.disabled_s).",
+                "A longer run (--seconds) shows when it is back.",
+            )  # fmt: skip
+
+
+def _listed(names: Any) -> str:
+    words = sorted(names)
+    more = f" and {len(words) - _LISTED} more" if len(words) > _LISTED else ""
+    return ", ".join(words[:_LISTED]) + more
+
+
+def _counted(faults: Counter[str]) -> str:
+    ranked = sorted(faults.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{n:,} × {name}" for name, n in ranked[:_LISTED]) or "nothing was sent"
+
+
+def _clipped(text: str, most: int = 240) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _round_up(seconds: float) -> float:
+    step = 1 if seconds < 10 else 5 if seconds < 60 else 30
+    return float(math.ceil(seconds / step) * step)

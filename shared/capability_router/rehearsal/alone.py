@@ -1,0 +1,116 @@
+"""The same traffic without a router: one model behind its provider's own client, which repeats what may pass.
+
+As the providers' clients do by themselves: two repetitions after a connection error, a 408, 409, 429 or 5xx; after half
+a second, doubled each time up to eight, less up to a quarter; or after Retry-After, up to a minute. No answer that has
+begun is repeated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from capability_router.eligibility import Ask, screen
+from capability_router.faults.kinds import Fault
+from capability_router.rehearsal.call import SimulatedCall, SimulatedEndpoint
+from capability_router.rehearsal.cast import Cast
+from capability_router.rehearsal.row import Row, Run, Tried
+from capability_router.rehearsal.stage import Scene, carried_out
+from capability_router.rehearsal.traffic.shape import Shape
+from capability_router.rehearsal.virtual import LoopClock, VirtualLoop
+from capability_router.simulator.dice import draw
+
+_REPETITIONS, _FIRST_S, _LONGEST_S, _MOST_HINT_S = 2, 0.5, 8.0, 60.0
+_AGAIN = frozenset({408, 409, 429})
+
+
+def play_alone(scene: Scene, model: str) -> Run:
+    """The traffic at this model alone, under the scene's faults."""
+
+    async def all(loop: VirtualLoop, clock: LoopClock, cast: Cast) -> Run:
+        return await _Alone(scene, model, clock, cast).all()
+
+    return carried_out(scene, all)
+
+
+class _Alone:
+    def __init__(self, scene: Scene, model: str, clock: LoopClock, cast: Cast) -> None:
+        self._scene, self._model, self._clock, self._cast = scene, model, clock, cast
+        self._card = scene.house.registry.entry(model).card
+        self._told = Run(scene.traffic.seconds)
+
+    async def all(self) -> Run:
+        async with asyncio.TaskGroup() as tasks:
+            for number, shape in enumerate(self._scene.traffic.shapes):
+                left = shape.at - self._clock.now()
+                if left > 0:
+                    await asyncio.sleep(left)
+                tasks.create_task(self._one(number, shape))
+        self._told.rows.sort(key=lambda row: row.at)
+        return self._told
+
+    async def _one(self, number: int, shape: Shape) -> None:
+        self._scene.done(1)
+        began, refused = self._clock.now(), self._refused(shape)
+        if refused:
+            self._told.rows.append(Row(shape, "", 0.0, 0, (), (), {self._model: refused}, "refused", refused))
+            return
+        tries, fault, cut = await self._tried(shape, str(number))
+        price = self._card.price
+        cost = 0 if fault else None if price is None else price.estimate(
+            shape.input_tokens, self._cast.out(self._model, shape), 0
+        )  # fmt: skip
+        why = "" if not fault else "interrupted" if cut else "failed"
+        took = self._clock.now() - began
+        self._told.rows.append(
+            Row(shape, "" if fault else self._model, took, cost, tuple(tries), (self._model,), {}, why, fault)
+        )
+
+    def _refused(self, shape: Shape) -> str:
+        """By which rule its provider would not take the request; "" = it would."""
+        asked = shape._replace(deny=(), tenant="").request("")
+        ask = Ask(asked, shape.input_tokens, int(shape.needs), binding=False)
+        found = screen(ask, [self._card], unknown="allow")
+        return found.refusals[0].rule if found.refusals else ""
+
+    async def _tried(self, shape: Shape, name: str) -> tuple[list[Tried], str, bool]:
+        """The attempts, the last one's fault ("" = an answer), and whether a part of an answer had been given."""
+        endpoint, tries = SimulatedEndpoint(self._cast, shape, name, self._clock), list[Tried]()
+        for attempt in range(1, _REPETITIONS + 2):
+            began, call = self._clock.now(), endpoint.call(self._model, attempt)
+            fault, given = await self._called(endpoint, call)
+            told = "" if fault is None else fault.kind
+            tries.append(Tried(self._model, began, self._clock.now(), told))
+            if fault is None or given or attempt > _REPETITIONS or not _passes(fault):
+                return tries, told, given
+            await asyncio.sleep(self._wait_s(fault, name, attempt))
+        return tries, "", False
+
+    async def _called(self, endpoint: SimulatedEndpoint, call: SimulatedCall) -> tuple[Fault | None, bool]:
+        given = False
+        try:
+            async for text in call.achunks():
+                given = call.commits(text) or given
+        except Exception as error:
+            fault = endpoint.fault(error)
+            if fault is None:
+                raise
+            return fault, given
+        reply = call.reply()
+        if reply.finish is None:
+            return Fault("truncated"), given
+        return (Fault("empty"), given) if reply.empty else (None, given)
+
+    def _wait_s(self, fault: Fault, name: str, repetition: int) -> float:
+        hint = fault.retry_after_s
+        if hint is not None and 0 < hint <= _MOST_HINT_S:
+            return hint
+        whole = min(_FIRST_S * 2.0 ** (repetition - 1), _LONGEST_S)
+        return whole * (1 - 0.25 * draw(self._scene.seed, "back-off", name, repetition))
+
+
+def _passes(fault: Fault) -> bool:
+    """Whether the client tries it again by itself."""
+    status = fault.status
+    if status is not None:
+        return status >= 500 or status in _AGAIN
+    return fault.kind in ("connection", "timeout")

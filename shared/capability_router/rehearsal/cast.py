@@ -1,0 +1,219 @@
+"""The simulated models: how quick each is, and what its calls are like, in good weather and under faults.
+
+A call's luck depends on the run's seed, the request and the model alone: with and without a router, with and without
+faults, the same request gets the same latency.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import NamedTuple
+
+from capability_router.catalog.card import ModelCard
+from capability_router.clock import Clock
+from capability_router.rehearsal import said
+from capability_router.rehearsal.script.spell import Script, Spell
+from capability_router.rehearsal.traffic.shape import Shape
+from capability_router.rehearsal.traffic.traffic import Pace
+from capability_router.request import Need
+from capability_router.simulator.dice import draw
+from capability_router.simulator.meter import RateMeter
+from capability_router.simulator.profile import ModelProfile
+from capability_router.simulator.refusal import Refusal
+
+NEVER = math.inf
+CLIENT_S = 600.0
+"""What hangs is given up by the client after so long, as the providers' clients do by default."""
+_TTFT_S, _TOKENS_PER_S = 0.6, 60.0
+_WAIT_SPREAD, _SPEED_SPREAD = 0.25, 0.15
+_FIRST = ("outage", "reset", "hang")
+_REFUSED_S, _ANSWERED_S = 0.005, 0.1
+_NORMAL = NormalDist()
+
+
+class Voice(NamedTuple):
+    """How quick a model is. `source`: "given", "log", "card", or "assumed" where nobody says."""
+
+    ttft_s: float
+    tokens_per_s: float
+    source: str
+
+
+@dataclass(slots=True)
+class Part:
+    """What one call will do. Seconds from its beginning: its first text comes at `first_s`, its end at `end_s`.
+
+    `pieces` texts of the three that a stream has come; then `error` is raised, or the answer ends: `says_why`: with a
+    terminal reason; `empty`: without a text; `malformed`: with tool arguments that can't be read.
+    """
+
+    first_s: float
+    end_s: float
+    pieces: int = 3
+    error: Exception | None = None
+    says_why: bool = True
+    empty: bool = False
+    malformed: bool = False
+
+    def fails(self, error: Exception, after_s: float) -> Part:
+        """Instead, nothing but this error."""
+        return Part(NEVER, after_s, 0, error)
+
+
+class Cast:
+    """The models of a registry, as they are simulated in one run."""
+
+    def __init__(
+        self, cards: Iterable[ModelCard], voices: Mapping[str, Voice], script: Script, clock: Clock, seed: int
+    ):
+        self._cards = {card.id: card for card in cards}
+        self._voices, self._script, self._clock, self._seed = voices, script, clock, seed
+        self.meters = {id: _meter(card.limits.get("rpm"), card.limits.get("tpm"), card.name, clock)
+                       for id, card in self._cards.items() if card.limits.keys() & {"rpm", "tpm"}}  # fmt: skip
+        self._narrow = {(s.number, id): _meter(max(s.line.rpm, 1), None, id, clock)
+                        for s in script.spells if s.line.rpm is not None for id in s.models}  # fmt: skip
+
+    def part(self, model: str, shape: Shape, request: str, attempt: int) -> Part:
+        """What a call that begins now will do."""
+        now, call = self._clock.now(), f"{request}/{attempt}/{model}"
+        striking = self._script.striking(model, now, call)
+        slower = math.prod(s.line.value for s in striking if s.kind == "slow")
+        part = self._fair(model, shape, request, slower)
+        limit = self._limited(model, shape)
+        if limit is not None:  # it answers so before anything else can go wrong with the call, if it is reached
+            part, striking = (
+                part.fails(said.ProviderError(limit), _ANSWERED_S),
+                [s for s in striking if s.kind in _FIRST],
+            )
+        for spell in striking:
+            struck = self._struck(part, spell, model, shape)
+            if struck is not None:
+                part = struck
+                break
+        return _cut_short(part, self._script.cut_s(model, now) - now, shape.stream)
+
+    def headers(self, model: str) -> Mapping[str, str]:
+        """What its answers tell of its limits, if it has any."""
+        meter = self.meters.get(model)
+        return meter.headers() if meter else {}
+
+    def _fair(self, model: str, shape: Shape, request: str, slower: float) -> Part:
+        voice, seed = self._voices[model], self._seed
+        wait = voice.ttft_s * math.exp(_WAIT_SPREAD * _normal(seed, "wait", request, model))
+        speed = voice.tokens_per_s * math.exp(_SPEED_SPREAD * _normal(seed, "speed", request, model))
+        first = slower * wait
+        return Part(first, first + slower * self.out(model, shape) / speed)
+
+    def out(self, model: str, shape: Shape) -> int:
+        """Tokens of a whole answer of this model."""
+        most = self._cards[model].max_output_tokens or shape.out
+        return min(shape.out, most, shape.max_tokens or shape.out)
+
+    def _limited(self, model: str, shape: Shape) -> Refusal | None:
+        """Its provider counts requests and tokens, and says when there were too many."""
+        return _refusal(self.meters.get(model), shape)
+
+    def _struck(self, part: Part, spell: Spell, model: str, shape: Shape) -> Part | None:
+        """The call under this fault; None = it is not of those that the fault is about."""
+        kind = spell.kind
+        if kind == "outage":
+            return part.fails(said.refused(), _REFUSED_S)
+        if kind in said.REPLIES:
+            return self._answered(part, spell, model, shape)
+        if kind in _SPOILT:
+            return _SPOILT[kind](part, shape)
+        return None
+
+    def _answered(self, part: Part, spell: Spell, model: str, shape: Shape) -> Part | None:
+        line = spell.line
+        if line.rpm is not None and line.rpm > 0:
+            over = _refusal(self._narrow[spell.number, model], shape)
+            return None if over is None else part.fails(said.ProviderError(over), _ANSWERED_S)
+        if spell.kind == "overflow" and shape.input_tokens <= line.value:
+            return None
+        name = self._cards[model].name
+        reply = said.REPLIES[spell.kind](name, line.status, line.value, shape.input_tokens)
+        return part.fails(said.ProviderError(reply), _ANSWERED_S)
+
+
+def _hang(part: Part, shape: Shape) -> Part:
+    return part.fails(said.timed_out(), CLIENT_S)
+
+
+def _stall(part: Part, shape: Shape) -> Part:
+    if not shape.stream:
+        return _hang(part, shape)
+    return Part(part.first_s, part.first_s + CLIENT_S, 1, said.timed_out())
+
+
+def _broken(part: Part, shape: Shape, error: Exception) -> Part:
+    """In the middle of a stream, or of anything else."""
+    return Part(part.first_s, (part.first_s + part.end_s) / 2, 1 if shape.stream else 0, error)
+
+
+def _truncated(part: Part, shape: Shape) -> Part:
+    if not shape.stream:
+        return _broken(part, shape, said.reset())
+    return Part(part.first_s, (part.first_s + part.end_s) / 2, 1, None, says_why=False)
+
+
+def _empty(part: Part, shape: Shape) -> Part:
+    return Part(part.first_s, part.first_s, 0, None, empty=True)
+
+
+def _malformed(part: Part, shape: Shape) -> Part | None:
+    return Part(part.first_s, part.end_s, part.pieces, malformed=True) if Need.TOOL_CALLING in shape.needs else None
+
+
+_SPOILT: Mapping[str, Callable[[Part, Shape], Part | None]] = {
+    "reset": lambda part, _: part.fails(said.reset(), _ANSWERED_S),
+    "html": lambda part, _: part.fails(said.page(), _ANSWERED_S),
+    "hang": _hang, "stall": _stall, "truncate": _truncated, "empty": _empty, "malformed": _malformed,
+    "cut": lambda part, shape: _broken(part, shape, said.reset()),
+    "stream-error": lambda part, shape: _broken(part, shape, said.APIError()),
+}  # fmt: skip
+
+
+def _cut_short(part: Part, left_s: float, stream: bool) -> Part:
+    """An outage that begins while the call is under way resets its connection."""
+    if left_s >= part.end_s:
+        return part
+    spoken = max(part.end_s - part.first_s, 1e-9)
+    seen = 0 if not stream or left_s < part.first_s else 1 + int((part.pieces - 1) * (left_s - part.first_s) / spoken)
+    return Part(part.first_s, left_s, min(seen, part.pieces), said.reset())
+
+
+def voices_of(
+    cards: Iterable[ModelCard], given: Mapping[str, Voice], paces: Mapping[str, Pace]
+) -> dict[str, Voice]:  # fmt: skip
+    """How quick each model is: as given, else as a log saw it, else as its card says, else as assumed."""
+    return {card.id: given.get(card.id) or _voice(card, paces.get(card.id)) for card in cards}
+
+
+def _voice(card: ModelCard, seen: Pace | None) -> Voice:
+    if seen is not None and seen.ttft_s is not None:
+        speed = seen.tokens_per_s or card.latency.get("tokens_per_s") or _TOKENS_PER_S
+        return Voice(seen.ttft_s, speed, "log")
+    stated = bool(card.latency)
+    wait, speed = card.latency.get("ttft_s", _TTFT_S), card.latency.get("tokens_per_s") or _TOKENS_PER_S
+    return Voice(wait, speed, "card" if stated else "assumed")
+
+
+def _meter(rpm: int | None, tpm: int | None, name: str, clock: Clock) -> RateMeter:
+    return RateMeter(ModelProfile(name, rpm=rpm, tpm=tpm), clock)
+
+
+def _refusal(meter: RateMeter | None, shape: Shape) -> Refusal | None:
+    try:
+        if meter is not None:
+            meter.admit(shape.input_tokens)
+    except Refusal as refusal:
+        return refusal
+    return None
+
+
+def _normal(*parts: object) -> float:
+    return _NORMAL.inv_cdf(min(max(draw(*parts), 1e-9), 1 - 1e-9))

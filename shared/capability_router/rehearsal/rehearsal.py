@@ -1,0 +1,282 @@
+"""A whole rehearsal: the traffic in calm weather, under faults, and without a router; what is seen, what helps."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+from capability_router.errors import ConfigError
+from capability_router.nearest import nearest
+from capability_router.rehearsal.advice import Advice, Evidence, advised
+from capability_router.rehearsal.alone import play_alone
+from capability_router.rehearsal.cast import Voice, voices_of
+from capability_router.rehearsal.episode import Episode, episodes
+from capability_router.rehearsal.expectation import Judged, Term, judged, parse_terms
+from capability_router.rehearsal.house import House, house_of
+from capability_router.rehearsal.row import Run
+from capability_router.rehearsal.script.fault_line import FaultLine, parse_lines
+from capability_router.rehearsal.script.presets import preset_lines
+from capability_router.rehearsal.script.spell import Script, Spell, placed
+from capability_router.rehearsal.script.targets import Aims
+from capability_router.rehearsal.stage import Scene, play
+from capability_router.rehearsal.summary import Summary, hit, summed
+from capability_router.rehearsal.traffic.logged import logged
+from capability_router.rehearsal.traffic.made_up import MadeUp
+from capability_router.rehearsal.traffic.traffic import Traffic
+from capability_router.router import Router
+from capability_router.telemetry.amounts import seconds
+from capability_router.telemetry.report.figures import percentile
+
+SCHEMA_VERSION = 1
+_USUAL_S, _AFTER_S = 120.0, 60.0
+_TRIED = 3  # changes of settings that are tried out, at most
+Done = Callable[[int, int], None]
+Source = str | Path | Mapping[str, Any] | Router
+
+
+def _nobody(_: int, __: int) -> None:
+    """Nobody looks at the progress."""
+
+
+class Asked(NamedTuple):
+    """What is to be rehearsed. `faults`: lines (fault_line.py); `presets`: names, `NAME` or `NAME:TARGET`.
+
+    `traffic`: made up, the path of a decision log, or requests as they are; of a log `seconds` takes the busiest
+    stretch, `speed` makes it denser. `latency`: model -> (ttft_s, tokens_per_s). `alone`: the model that a program
+    without a router would call, the first if left out. `expect`: see expectation.py. `advise`: whether advice is
+    sought, and tried out.
+    """
+
+    faults: Sequence[str | FaultLine] = ()
+    presets: Sequence[str] = ()
+    traffic: MadeUp | Traffic | str | Path = MadeUp()
+    seconds: float | None = None
+    speed: float = 1.0
+    seed: int = 1
+    latency: Mapping[str, tuple[float, float]] = {}
+    alone: str | None = None
+    expect: str = ""
+    advise: bool = True
+
+
+class Rehearsal(NamedTuple):
+    """What was found. Runs: in `calm` weather, under the faults (`run`), and by one model `alone`; sums of the same.
+
+    `hits`: which requests lie in the faults' time.
+    """
+
+    name: str
+    policy: str
+    models: tuple[str, ...]
+    traffic: Traffic
+    seed: int
+    spells: tuple[Spell, ...]
+    voices: Mapping[str, Voice]
+    calm_run: Run
+    run: Run
+    alone_run: Run
+    alone_model: str
+    hits: Sequence[bool]
+    calm: Summary
+    router: Summary
+    alone: Summary
+    episodes: Sequence[Episode]
+    advice: Sequence[Advice]
+    expected: Sequence[Judged]
+    notes: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether it went as expected."""
+        return all(each.met for each in self.expected)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-safe, complete, the same for the same input."""
+        return {
+            "schema_version": SCHEMA_VERSION, "name": self.name, "policy": self.policy, "seed": self.seed,
+            "ok": self.ok, "expected": [each.to_dict() for each in self.expected],
+            "traffic": {"requests": len(self.traffic.shapes), "seconds": round(self.traffic.seconds, 3),
+                        "told": self.traffic.told},
+            "faults": [_spell(spell) for spell in self.spells],
+            "router": self.router.to_dict(), "without_faults": self.calm.to_dict(),
+            "alone": {"model": self.alone_model, **self.alone.to_dict()},
+            "models": [_model(self, model) for model in self.models],
+            "episodes": [each.to_dict() for each in self.episodes],
+            "changes": [{**c._asdict(), "at": round(c.at, 3)} for c in self.run.changes],
+            "budgets": [{"at": round(at, 3), "told": told} for at, told in self.run.caps],
+            "advice": [each.to_dict() for each in self.advice], "notes": list(self.notes),
+        }  # fmt: skip
+
+
+def rehearse(source: Source, asked: Asked = Asked(), done: Done = _nobody) -> Rehearsal:  # noqa: B008 - a tuple, never changed
+    """Rehearse a router.yaml, the same as a mapping, or a router. Raises ConfigError.
+
+    `done` is called with 1 for each request that is over, three times as many as the traffic has.
+    Runs on an event loop of its own; where one is running already, in a thread.
+    """
+    if not _in_a_loop():
+        return _rehearsed(source, asked, done)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(copy_context().run, _rehearsed, source, asked, done).result()
+
+
+def _in_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _rehearsed(source: Source, asked: Asked, done: Done) -> Rehearsal:
+    terms = parse_terms(asked.expect)
+    with TemporaryDirectory(prefix="rehearsal-") as folder:
+        house = house_of(source, asked.seed, Path(folder))
+        return _Day(house, asked, terms, done).found()
+
+
+class _Day:
+    """One rehearsal under way."""
+
+    def __init__(self, house: House, asked: Asked, terms: Sequence[Term], done: Done) -> None:
+        self._house, self._asked, self._terms = house, asked, terms
+        self._aims = Aims(house.registry)
+        if asked.seconds is not None and not 0 < asked.seconds < 1e9:
+            raise ConfigError(f"traffic: seconds must be a number above 0, got {asked.seconds!r}")
+        lines = [*(f for f in asked.faults if isinstance(f, FaultLine)),
+                 *parse_lines(f for f in asked.faults if isinstance(f, str))]  # fmt: skip
+        for line in lines:
+            self._aims.meant(line.target)
+        for name in asked.presets:
+            preset_lines(name, self._aims, self._aims.models[0])
+        self._lines = lines
+        self._alone = self._one(asked.alone)
+        traffic = self._traffic()
+        voices = voices_of(house.registry.cards, self._given(), traffic.paces)
+        of = 3 * len(traffic.shapes)
+        self._scene = Scene(house, traffic, voices, (), asked.seed, lambda count: done(count, of))
+
+    def found(self) -> Rehearsal:
+        """All runs, and what they show."""
+        calm = play(self._scene)
+        busiest = _busiest(calm) or self._alone
+        lines = [
+            *self._lines,
+            *(line for name in self._asked.presets for line in preset_lines(name, self._aims, busiest)),
+        ]
+        scene = replace(self._scene, spells=tuple(placed(lines, self._aims, self._scene.traffic.seconds)))
+        run, alone = play(scene), play_alone(scene, self._alone)
+        hits = hit(calm, scene.spells)
+        quiet, router, single = (summed(each, hits) for each in (calm, run, alone))
+        seen = episodes(run, scene.spells)
+        advice = self._advice(scene, calm, run, (quiet, router), seen, hits) if self._asked.advise else []
+        s, house = scene, self._house
+        return Rehearsal(
+            house.name, house.settings.policy.name, tuple(house.registry.entries), s.traffic, s.seed, s.spells,
+            s.voices, calm, run, alone, self._alone, hits, quiet, router, single, seen, advice,
+            judged(self._terms, router, seen),
+            (*house.notes, *s.traffic.notes, *_assumed(s.voices), *_unpriced(house), *_idle(s, hits)),
+        )  # fmt: skip
+
+    def _one(self, name: str | None) -> str:
+        registry = self._house.registry
+        if name is None:
+            return self._house.first().card.id
+        found = registry.resolve(name)
+        if found is None:
+            raise ConfigError(f"no model {name!r}{nearest(name, registry.entries)}")
+        return found
+
+    def _given(self) -> dict[str, Voice]:
+        return {self._one(name): Voice(*pace, "given") for name, pace in self._asked.latency.items()}
+
+    def _traffic(self) -> Traffic:
+        asked, registry = self._asked, self._house.registry
+        if isinstance(asked.traffic, Traffic):
+            return asked.traffic
+        if not isinstance(asked.traffic, MadeUp):
+            return logged(Path(asked.traffic), seconds=asked.seconds, speed=asked.speed, models=tuple(registry.entries))
+        ends = max((line.ends_s for line in self._lines), default=0.0)
+        seconds = asked.seconds or asked.traffic.seconds or max(_USUAL_S, ends + _AFTER_S * (ends > 0))
+        return asked.traffic.traffic(seconds, registry.cards, asked.seed)
+
+    def _advice(
+        self, scene: Scene, calm: Run, run: Run, sums: tuple[Summary, Summary], seen: Sequence[Episode],
+        hits: Sequence[bool],
+    ) -> list[Advice]:  # fmt: skip
+        script = Script(scene.spells, scene.seed)
+        given = advised(Evidence(self._house, script, calm, run, sums[0], sums[1], seen))
+        changes = [advice for advice in given if advice.change is not None][:_TRIED]
+        told = [self._tried(advice, scene, sums[1], hits) if advice in changes else advice for advice in given]
+        return [advice for advice in told if advice is not None]
+
+    def _tried(self, advice: Advice, scene: Scene, before: Summary, hits: Sequence[bool]) -> Advice | None:
+        """The same run with the change. Where it does not help, that is said of lost requests alone."""
+        mend = advice.change
+        if mend is None:
+            return advice
+        settings = replace(self._house.settings, **dict(mend.change))
+        run = play(replace(scene, house=self._house._replace(settings=settings), done=lambda _: None))
+        was, now = (_MEASURES[mend.measure](s) for s in (before, summed(run, hits)))
+        told = f"{mend.measure}: {_spelt(mend.measure, was)} -> {_spelt(mend.measure, now)}"
+        if now < was:
+            return advice._replace(mend=f"Write `{mend.words}`.", tried=f"Rehearsed with it, {told}.")
+        vain = advice._replace(mend=f"`{mend.words}` was rehearsed, too, and does not help here ({told}).")
+        return vain if mend.measure == "lost" else None
+
+
+_MEASURES: Mapping[str, Callable[[Summary], float]] = {
+    "lost": lambda s: s.whole.requests - s.whole.answered, "longest": lambda s: s.longest_s,
+    "p95 in the faults' time": lambda s: percentile(s.slow, 0.95) or 0.0,
+}  # fmt: skip
+
+
+def _spelt(measure: str, value: float) -> str:
+    return f"{value:,.0f} requests" if measure == "lost" else seconds(value)
+
+
+def _busiest(run: Run) -> str:
+    """The model that answered most; of equals the first by name."""
+    counts = Counter(row.model for row in run.rows if row.model)
+    return max(sorted(counts), key=lambda model: counts[model], default="")
+
+
+def _assumed(voices: Mapping[str, Voice]) -> list[str]:
+    names = [id for id, voice in voices.items() if voice.source == "assumed"]
+    told = "first token after 0.6 s, 60 tokens/s; `latency: {ttft_s, tokens_per_s}` on the card, --latency, or a log"
+    return [f"latency assumed for {', '.join(names)}: {told}"] if names else []
+
+
+def _unpriced(house: House) -> list[str]:
+    names = [c.id for c in house.registry.cards if c.price is None or not c.price.known]
+    return [f"price unknown, so not in the costs: {', '.join(names)}"] if names else []
+
+
+def _idle(scene: Scene, hits: Sequence[bool]) -> list[str]:
+    if not scene.spells:
+        return ["no fault was scripted; `capability-router rehearse --list` names what can go wrong"]
+    return [] if any(hits) else ["no request was under way while a fault held"]
+
+
+def _spell(spell: Spell) -> dict[str, Any]:
+    until = None if spell.until_s == float("inf") else round(spell.until_s, 3)
+    return {"fault": spell.line.text, "kind": spell.kind, "models": list(spell.models),
+            "from_s": round(spell.from_s, 3), "until_s": until}  # fmt: skip
+
+
+def _model(found: Rehearsal, model: str) -> dict[str, Any]:
+    tries = [t for t in found.run.tries() if t.model == model]
+    faults = Counter(t.fault for t in tries if t.fault)
+    voice = found.voices[model]
+    return {
+        "model": model, "calls": len(tries), "answered": sum(row.model == model for row in found.run.rows),
+        "faults": dict(sorted(faults.items())), "ttft_s": round(voice.ttft_s, 3),
+        "tokens_per_s": round(voice.tokens_per_s, 1), "latency_from": voice.source,
+    }  # fmt: skip

@@ -1,0 +1,1 @@
+"""Faults as they are written, whom they mean, and when they hold."""

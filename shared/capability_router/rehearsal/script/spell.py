@@ -1,0 +1,87 @@
+"""Faults placed in a run: which of them strike a call of this model that begins now, and what is said then."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from capability_router.errors import ConfigError
+from capability_router.rehearsal.script.fault_line import FaultLine
+from capability_router.rehearsal.script.targets import Aims
+from capability_router.simulator.dice import draw
+
+
+class Spell(NamedTuple):
+    """A fault in its place: `models` by id, from `from_s` until before `until_s`, seconds of the run."""
+
+    line: FaultLine
+    number: int
+    models: tuple[str, ...]
+    from_s: float
+    until_s: float
+
+    @property
+    def kind(self) -> str:
+        """See KINDS."""
+        return self.line.kind
+
+    @property
+    def whole(self) -> bool:
+        """Whether it strikes each call."""
+        return self.line.share >= 1.0 and self.line.rpm is None
+
+    def holds(self, now: float) -> bool:
+        """Whether its time has come and is not over."""
+        return self.from_s <= now < self.until_s
+
+    def strikes(self, seed: int, call: str) -> bool:
+        """Whether a call that it is about is one of its share; `call` stands for the call, in every run alike."""
+        return self.line.share >= 1.0 or draw(seed, "fault", self.number, call) < self.line.share
+
+
+class Script:
+    """The faults of a run."""
+
+    def __init__(self, spells: Sequence[Spell], seed: int) -> None:
+        self.spells, self._seed = tuple(spells), seed
+
+    def striking(self, model: str, now: float, call: str) -> list[Spell]:
+        """Those that strike this call, in their order."""
+        return [s for s in self.about(model) if s.holds(now) and s.strikes(self._seed, call)]
+
+    def about(self, model: str) -> list[Spell]:
+        """Those that are about this model."""
+        return [s for s in self.spells if model in s.models]
+
+    def cut_s(self, model: str, since: float) -> float:
+        """When the connections of calls that were begun are next reset: an outage begins. Infinity = never."""
+        edges = [s.from_s for s in self.about(model) if s.kind == "outage" and s.whole and s.from_s > since]
+        return min(edges, default=float("inf"))
+
+    def away(self, model: str, since: float, until: float) -> list[Spell]:
+        """Those that were about this model at any time between."""
+        return [s for s in self.about(model) if s.from_s <= until and since < s.until_s]
+
+    def within(self, now: float) -> bool:
+        """Whether any fault holds now."""
+        return any(s.holds(now) for s in self.spells)
+
+    @property
+    def ends_s(self) -> float:
+        """When the last is over."""
+        return max((s.until_s for s in self.spells), default=0.0)
+
+
+def placed(lines: Sequence[FaultLine], aims: Aims, seconds: float) -> list[Spell]:
+    """The faults in a run of so many seconds; ConfigError for targets that mean nobody."""
+    return [_placed(line, number, aims, seconds) for number, line in enumerate(lines, 1)]
+
+
+def _placed(line: FaultLine, number: int, aims: Aims, seconds: float) -> Spell:
+    start = line.start.seconds(seconds)
+    if start >= seconds:
+        raise ConfigError(
+            f"faults: {line.text!r} begins at {start:g} s, and the run ends at {seconds:g} s; give it more --seconds"
+        )
+    until = float("inf") if line.length is None else start + line.length.seconds(seconds)
+    return Spell(line, number, aims.meant(line.target), start, min(until, seconds))

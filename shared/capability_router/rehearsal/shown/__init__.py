@@ -1,0 +1,1 @@
+"""A rehearsal as it is shown: text for a terminal, a page."""

@@ -1,0 +1,176 @@
+"""Carries a run out: the requests arrive, the real router decides and calls, and all that happens is written down."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from capability_router.clock import drawing
+from capability_router.errors import (
+    BudgetExceeded,
+    NoEligibleModel,
+    RouterBusy,
+    RouterError,
+    StreamInterrupted,
+)
+from capability_router.health.board import HealthEvent
+from capability_router.money.budget.denial import BudgetEvent
+from capability_router.rehearsal.call import SimulatedEndpoint
+from capability_router.rehearsal.cast import Cast, Voice
+from capability_router.rehearsal.house import House
+from capability_router.rehearsal.row import Change, Look, Row, Tried
+from capability_router.rehearsal.row import Run as Told
+from capability_router.rehearsal.script.spell import Script, Spell
+from capability_router.rehearsal.traffic.shape import Shape
+from capability_router.rehearsal.traffic.traffic import Traffic
+from capability_router.rehearsal.virtual import LoopClock, VirtualLoop
+from capability_router.router import Router
+
+LOOKS = 240
+"""So often in a run it is looked how the models stand."""
+_OUT_OF_USE = frozenset({"credential", "model"})  # rules of models that could take it, were they not switched off
+_HELD = (("full", "full"), ("rate limited", "limited"), ("at its limit", "limited"))
+_STATES = {"open": "open", "half_open": "half", "isolated": "off"}
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What a run is made of. `done` is called with each request that is over."""
+
+    house: House
+    traffic: Traffic
+    voices: Mapping[str, Voice]
+    spells: tuple[Spell, ...]
+    seed: int
+    done: Callable[[int], None]
+
+
+def play(scene: Scene) -> Told:
+    """The traffic through the router, under the scene's faults."""
+    return carried_out(scene, lambda loop, clock, cast: _Stage(scene, clock, cast).all())
+
+
+def carried_out(
+    scene: Scene, play: Callable[[VirtualLoop, LoopClock, Cast], Awaitable[Told]]
+) -> Told:  # fmt: skip
+    """Whatever is to happen, on a loop of its own, in silence and with chance seeded."""
+    loop = VirtualLoop()
+    clock = LoopClock(loop, scene.traffic.unix_s)
+    cast = Cast(scene.house.registry.cards, scene.voices, Script(scene.spells, scene.seed), clock, scene.seed)
+
+    async def whole() -> Told:
+        return await play(loop, clock, cast)
+
+    with _silence(), drawing(scene.seed), asyncio.Runner(loop_factory=lambda: loop) as runner:
+        return runner.run(whole())
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """What a router would log of simulated providers is in the result."""
+    log = logging.getLogger("capability_router")
+    before = log.level
+    log.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
+
+
+class _Stage:
+    def __init__(self, scene: Scene, clock: LoopClock, cast: Cast) -> None:
+        self._scene, self._clock, self._cast = scene, clock, cast
+        self._told = Told(scene.traffic.seconds)
+        self._router = Router(scene.house.registry, settings=scene.house.settings, clock=clock)
+        self._router.on_health(self._changed)
+        self._router.on_budget(self._capped)
+        self._left = len(scene.traffic.shapes)
+
+    async def all(self) -> Told:
+        """Until the last request is over."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._look())
+            for number, shape in enumerate(self._scene.traffic.shapes):
+                left = shape.at - self._clock.now()
+                if left > 0:
+                    await asyncio.sleep(left)
+                tasks.create_task(self._one(number, shape))
+        self._told.rows.sort(key=lambda row: row.at)
+        return self._told
+
+    async def _one(self, number: int, shape: Shape) -> None:
+        name = str(number)
+        request, endpoint = shape.request(name), SimulatedEndpoint(self._cast, shape, name, self._clock)
+        began, run, error = self._clock.now(), None, None
+        try:
+            run = self._router.start(request, endpoint)
+            async for _ in run:
+                pass
+        except RouterError as raised:
+            error = raised
+        self._told.rows.append(_row(shape, run, error, began))
+        self._left -= 1
+        self._scene.done(1)
+
+    async def _look(self) -> None:
+        """How the models stand, from time to time."""
+        step = max(self._told.seconds / LOOKS, 0.05)
+        while self._left:
+            now = self._clock.now()
+            if now <= self._told.seconds:
+                for row in self._router.health():
+                    self._told.looks.append(Look(now, row["model"], _state(row)))
+            await asyncio.sleep(step)
+
+    def _changed(self, event: HealthEvent) -> None:
+        self._told.changes.append(Change(event.at, event.model, event.kind, event.detail))
+
+    def _capped(self, event: BudgetEvent) -> None:
+        self._told.caps.append((self._clock.now(), event.told))
+
+
+def _state(row: Mapping[str, Any]) -> str:
+    if row["disabled_why"]:
+        return "off"
+    held, state = str(row["held"]), _STATES.get(row["state"], "")
+    told = next((word for head, word in _HELD if held.startswith(head)), "doubted" if held else "")
+    return state or told
+
+
+def _row(shape: Shape, run: Any, error: RouterError | None, began: float) -> Row:
+    if run is None:
+        return Row(shape, "", 0.0, 0, (), *_split(error), "refused", _told(error))
+    outcome, plan = run.outcome, run.plan
+    tries = tuple(
+        Tried(a.model, began + a.started_s, began + a.started_s + a.elapsed_s, a.fault or "") for a in outcome.attempts
+    )
+    rules = {r.model: r.rule for r in plan.refusals}
+    able = (*(c.id for c in plan.candidates), *(m for m, rule in rules.items() if rule in _OUT_OF_USE))
+    return Row(
+        shape, outcome.model or "", outcome.elapsed_s, outcome.cost_pico, tries, able,
+        {m: rule for m, rule in rules.items() if rule not in _OUT_OF_USE}, _why(error), _told(error),
+    )  # fmt: skip
+
+
+def _split(error: RouterError | None) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Of one that no model could take: those that are only out of use, and the others' rules."""
+    rules = {r.model: r.rule for r in error.refusals} if isinstance(error, NoEligibleModel) else {}
+    able = tuple(m for m, rule in rules.items() if rule in _OUT_OF_USE)
+    return able, {m: rule for m, rule in rules.items() if rule not in _OUT_OF_USE}
+
+
+_WHYS = ((BudgetExceeded, "budget"), (RouterBusy, "busy"), (StreamInterrupted, "interrupted"))
+
+
+def _why(error: RouterError | None) -> str:
+    if error is None:
+        return ""
+    return next((why for kind, why in _WHYS if isinstance(error, kind)), "failed")
+
+
+def _told(error: RouterError | None) -> str:
+    return "" if error is None else " ".join(str(error).split())

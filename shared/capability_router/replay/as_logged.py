@@ -1,0 +1,98 @@
+"""Another policy over the models as the log saw them: their predictions, costs and refusals are those of the moment."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from capability_router.catalog.card import ModelCard
+from capability_router.errors import ConfigError
+from capability_router.learning.prior import UNSTATED
+from capability_router.policies.base import Policy, Row, Scene
+from capability_router.replay.choice import Choice
+from capability_router.replay.conversations import Conversations
+from capability_router.replay.logged import Logged, Seen
+
+NEEDS_MODELS = {
+    "rules": "names the models of its rules", "single": "takes the order of `models:`, which a log does not hold",
+}  # fmt: skip
+
+
+class AsLogged:
+    """Decides by the candidates' own figures. Raises ConfigError for a policy that needs more than these."""
+
+    def __init__(self, policy: Policy) -> None:
+        if policy.name in NEEDS_MODELS:
+            raise ConfigError(
+                f"policy {policy.name!r} {NEEDS_MODELS[policy.name]}: give a router.yaml (--policy FILE, or --config "
+                "FILE beside the name)"
+            )
+        self._policy, self.name = policy, policy.name
+        self.conversations = Conversations()
+        self._chosen: Seen | None = None
+
+    def decide(self, logged: Logged) -> Choice:
+        """The candidates in the policy's order; who was refused stays refused."""
+        stay = self.conversations.of(logged)
+        candidates = _in_order(logged)
+        rows = [_row(each, stay.model) for each in candidates]
+        scene = Scene(logged.request, logged.features, rows)
+        scores = [score for score, _ in self._policy.judge(scene).scores] if rows else []
+        keys = [
+            (row.held != "", stay.binding and not row.stays, -score, row.cost_pico is None)
+            for row, score in zip(rows, scores, strict=True)
+        ]
+        order = sorted(range(len(rows)), key=keys.__getitem__)
+        ranked = tuple(candidates[at] for at in order)
+        self._chosen = ranked[0] if ranked else None
+        if self._chosen is None:
+            return Choice((), logged.refusals, "no eligible model")
+        self._policy.observe(scene, self._chosen.id)
+        self.conversations.note(logged, self._chosen.id)
+        return Choice(ranked, logged.refusals, self._policy.reason(scene, rows[order[0]]))
+
+    def own(self, logged: str) -> str:
+        """The same."""
+        return logged
+
+    def logged(self, own: str) -> str:
+        """The same."""
+        return own
+
+    def price(self, id: str, logged: Logged, tokens: tuple[int, int]) -> int | None:
+        """As was predicted of it, times what the bill of the answer was beside its own prediction."""
+        other, one, answer = logged.seen(id), logged.seen(logged.model), logged.answer()
+        if other is None or other.cost_pico is None:
+            return None
+        predicted, off = other.cost_pico - other.fallback_pico, 1.0
+        if answer is not None and answer.cost_pico is not None and one is not None and one.cost_pico is not None:
+            foreseen = one.cost_pico - one.fallback_pico
+            off = answer.cost_pico / foreseen if foreseen > 0 else 1.0
+        return round(max(predicted, 0) * off)
+
+    def carried_out(self, cost_pico: int | None, elapsed_s: float | None) -> None:
+        """A policy by its name alone has no targets."""
+
+    def told(self) -> list[str]:
+        """Of its conversations."""
+        return self.conversations.told()
+
+
+def _in_order(logged: Logged) -> tuple[Seen, ...]:
+    """The candidates; ties go to the first. Where lots were drawn, in an order that does not tell what was drawn."""
+    if not logged.stated:
+        return logged.candidates
+    pick = next(iter(logged.chances))
+    return tuple(sorted(logged.candidates, key=lambda each: (each.id != pick, each.id)))
+
+
+def _row(each: Seen, staying: str) -> Row:
+    quality = UNSTATED if each.quality is None else each.quality
+    return Row(
+        _card(each.id, each.provider, each.model), quality, each.cost_pico, each.latency_s, each.queue_s, 0, each.held,
+        each.id == staying, 0.0, each.fallback_pico,
+    )  # fmt: skip
+
+
+@cache
+def _card(id: str, provider: str, model: str) -> ModelCard:
+    return ModelCard(id, provider, model)

@@ -1,0 +1,60 @@
+"""What is decided again: the models in their new order, who was refused, and why the first is the first."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from capability_router.eligibility import Refusal
+from capability_router.replay.logged import Logged, Seen
+
+
+class Choice(NamedTuple):
+    """`ranked`: who may be tried, best first, with the ids of whoever decides; () = nobody is eligible.
+
+    `source`: where the first one's predicted quality is from: "log", "state" or "card".
+    """
+
+    ranked: tuple[Seen, ...]
+    refusals: tuple[Refusal, ...]
+    reason: str
+    source: str = "log"
+
+    @property
+    def model(self) -> str:
+        """The first one's id; "" = nobody."""
+        return self.ranked[0].id if self.ranked else ""
+
+    def seen(self, id: str) -> Seen | None:
+        """The candidate of this id."""
+        return next((each for each in self.ranked if each.id == id), None)
+
+
+class Decider(Protocol):
+    """Another policy, with its models; requests come to it in the order in which they began."""
+
+    name: str
+    """Of its policy."""
+
+    def decide(self, logged: Logged) -> Choice:
+        """What it makes of the request."""
+        ...
+
+    def own(self, logged: str) -> str:
+        """Its id of a model that has this one in the log; "" = it has none such."""
+        ...
+
+    def logged(self, own: str) -> str:
+        """The log's id of a model that has this one here; "" = the log has not met it."""
+        ...
+
+    def price(self, id: str, logged: Logged, tokens: tuple[int, int]) -> int | None:
+        """Picodollars of an answer of this model (its own id) with these tokens in and out; None = unknown."""
+        ...
+
+    def carried_out(self, cost_pico: int | None, elapsed_s: float | None) -> None:
+        """What the last request would have come to; None = unknown."""
+        ...
+
+    def told(self) -> list[str]:
+        """What is to be known of its decisions, in sentences."""
+        ...

@@ -1,0 +1,142 @@
+"""Another configuration's decider: its policy over its models, with what the log knew of them at each moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from capability_router.eligibility import answers
+from capability_router.learning.lengths import Factors, Lengths
+from capability_router.learning.sizes import Scale, Sizes
+from capability_router.learning.windows import Windows
+from capability_router.plan import Candidate, Plan
+from capability_router.policies.planner import Planner
+from capability_router.replay.choice import Choice
+from capability_router.replay.conversations import Conversations
+from capability_router.replay.foresight import Foresight
+from capability_router.replay.latencies import Latencies
+from capability_router.replay.lessons import Lessons
+from capability_router.replay.logged import Logged, Seen
+from capability_router.replay.moment import Moment
+from capability_router.replay.twins import Twins
+from capability_router.request import Outcome, Usage
+from capability_router.router import Router
+from capability_router.telemetry.digest import digest
+
+
+class Configured:
+    """The router's planner, whose health, tokens and predictions are the log's. Nothing is sent, booked or written.
+
+    `foresight`: None = by the configuration's cards alone.
+    """
+
+    def __init__(
+        self, router: Router, lessons: Lessons, latencies: Latencies, foresight: Foresight | None
+    ) -> None:  # fmt: skip
+        self.models = tuple(router.registry.entries)
+        self.name = router.planner.policy.name
+        self.conversations = Conversations()
+        self.twins = Twins(router.registry)
+        self._cards = {card.id: card for card in router.registry.cards}
+        self._moment = Moment(router.board.condition, latencies, self.models)
+        self._foresight = foresight
+        self._planner: Planner = replace(
+            router.planner, health=self._moment, lengths=_Lengths(lessons.lengths, self.twins),
+            sizes=_Sizes(lessons.sizes, self.twins, self.models), windows=Windows(), learned=foresight, guard=None,
+            explorer=None, signs=None,
+        )  # fmt: skip
+        self._chosen: Candidate | None = None
+        self._mark, self._other_cards = digest(list(router.registry.cards)), 0
+
+    def decide(self, logged: Logged) -> Choice:
+        """Its plan for the request, in which its policy takes the request in as one that is carried out."""
+        self.twins.meet(logged.candidates)
+        self._other_cards += logged.cards != self._mark
+        self._moment.turn_to(logged, self.twins.logged)
+        if self._foresight is not None:
+            self._foresight.turn_to(logged, self.twins.logged)
+        stay = self.conversations.of(logged)
+        plan, scene, _ = self._planner.decide(logged.request, logged.began, stay=stay, found=logged.features)
+        self._chosen = plan.candidates[0] if plan.candidates else None
+        if self._chosen is not None:
+            self._planner.policy.observe(scene, self._chosen.id)
+            self._planner.balance.took_turn()
+            self.conversations.note(logged, self._chosen.id)
+        return self._choice(plan)
+
+    def _choice(self, plan: Plan) -> Choice:
+        ranked = tuple(map(_seen, plan.candidates))
+        told = {} if self._foresight is None else self._foresight.sources
+        source = told.get(ranked[0].id, "card") if ranked else "log"
+        return Choice(ranked, plan.refusals, plan.reason, source)
+
+    def own(self, logged: str) -> str:
+        """Its id of a model that has this one in the log; "" = it has none such."""
+        return self.twins.own(logged)
+
+    def logged(self, own: str) -> str:
+        """The log's id of a model that has this one here; "" = the log has not met it."""
+        return self.twins.logged(own)
+
+    def price(self, id: str, logged: Logged, tokens: tuple[int, int]) -> int | None:
+        """By its card, in the service tier that is asked for, nothing of it cached."""
+        card = self._cards[id]
+        price = card.price
+        if price is not None and (tier := logged.request.service or card.service_tier):
+            price = price.asked(tier)
+        most = card.max_output_tokens
+        out = tokens[1] if most is None else min(tokens[1], most * answers(logged.request, card))
+        return None if price is None else price.estimate(tokens[0], out)
+
+    def carried_out(self, cost_pico: int | None, elapsed_s: float | None) -> None:
+        """What targets of cost and latency are steered by."""
+        chosen = self._chosen
+        if chosen is not None and elapsed_s is not None:
+            outcome = Outcome(
+                "", chosen.id, chosen.provider, (), "", self.name, cost_pico, elapsed_s, None, Usage()
+            )  # fmt: skip
+            self._planner.policy.settled(chosen, outcome)
+
+    def told(self) -> list[str]:
+        """Of its conversations, and of requests that a learned state could not judge."""
+        wordless = 0 if self._foresight is None else self._foresight.wordless
+        some = f"{wordless:,} requests have no words in the log: of them counts what the log predicted, not the state."
+        other = "The models' cards differ from those that the log was made with; some of what changes may come of that."
+        return [
+            *self.conversations.told(), *([some] if wordless else []), *([other] if self._other_cards else []),
+        ]  # fmt: skip
+
+
+class _Lengths(Lengths):
+    """The log's, under the configuration's ids."""
+
+    def __init__(self, logged: Lengths, twins: Twins) -> None:
+        super().__init__()
+        self._logged, self._twins = logged, twins
+
+    def on(self, task: str) -> Factors:
+        """The factors of a task as the log taught them so far."""
+        told = self._logged.on(task)
+        named = ((self._twins.own(model), factor) for model, factor in told.by_model.items())
+        return Factors({own: factor for own, factor in named if own}, told.common)
+
+
+class _Sizes(Sizes):
+    """The log's, under the configuration's ids."""
+
+    def __init__(self, logged: Sizes, twins: Twins, models: tuple[str, ...]) -> None:
+        super().__init__()
+        self._logged, self._twins, self._models = logged, twins, models
+
+    def on(self, bucket: str) -> Mapping[str, Scale]:
+        """The scales by model for such text as the log taught them so far."""
+        told = self._logged.on(bucket)
+        named = ((own, self._twins.logged(own)) for own in self._models) if told else ()
+        return {own: told[logged] for own, logged in named if logged in told}
+
+
+def _seen(each: Candidate) -> Seen:
+    return Seen(
+        each.id, each.provider, each.model, each.quality, each.cost_pico, each.latency_s, each.queue_s, each.held,
+        each.fallback_pico,
+    )  # fmt: skip

@@ -1,0 +1,53 @@
+"""With which model each conversation would be by now, had it been decided all along by the other policy."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from capability_router.policies.affinity import KEPT, NOWHERE, Stay
+from capability_router.replay.logged import Logged
+
+Key = tuple[str, str, str]
+
+
+class Conversations:
+    """A conversation is a chain's requests in one session: the log holds no messages to know it by.
+
+    `unnamed`: answers to tool calls whose conversation the log does not name; they are decided by themselves.
+    """
+
+    def __init__(self) -> None:
+        self._with: OrderedDict[Key, str] = OrderedDict()
+        self.unnamed = 0
+
+    def of(self, logged: Logged) -> Stay:
+        """The model that the request's conversation is with."""
+        if not logged.terms.session:
+            self.unnamed += logged.request.in_tool_loop
+            return NOWHERE
+        model = self._with.get(_key(logged))
+        if model is None:
+            return NOWHERE
+        answer = logged.answer()  # what one provider had kept of the prompt, another would have kept too
+        return Stay(model, logged.request.in_tool_loop, answer.cache_read_tokens if answer else 0)
+
+    def note(self, logged: Logged, model: str) -> None:
+        """The request was decided so."""
+        if logged.terms.session and model:
+            self._with[_key(logged)] = model
+            self._with.move_to_end(_key(logged))
+            if len(self._with) > KEPT:
+                self._with.popitem(last=False)
+
+    def told(self) -> list[str]:
+        """In a sentence, if there is something to tell."""
+        if not self.unnamed:
+            return []
+        return [
+            f"{self.unnamed:,} answers to tool calls are of conversations that the log does not name (no session): "
+            "they are decided by themselves, where a router would stay with the model that made the call."
+        ]
+
+
+def _key(logged: Logged) -> Key:
+    return logged.router, logged.terms.session, logged.terms.chain

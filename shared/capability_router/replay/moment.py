@@ -1,0 +1,80 @@
+"""The health of the models at the moment of a logged request, as far as its record tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from capability_router.health.condition import Condition
+from capability_router.replay.latencies import Latencies
+from capability_router.replay.logged import Logged
+
+_OUT_OF_USE = ("credential", "model", "learned_window")
+_BY_TERMS = (
+    "pin", "allow", "deny", "tenant", "require_tags", "data.regions", "data.retention", "data.training", "max_cost",
+)  # fmt: skip
+_UNTOLD = "the record does not tell what the caller's terms asked, and they refused models"
+
+
+class _Bar(NamedTuple):
+    """Why a model was out of use then."""
+
+    what: str
+    detail: str
+
+    def told(self, id: str, now: float) -> str:
+        """The same for whoever asks."""
+        return self.detail
+
+
+class Moment:
+    """What planning reads of health: of models in the log as they stood, of others as if nothing had befallen them.
+
+    `fresh`: a model's health when nothing is known of it but its card, by its own id.
+    """
+
+    def __init__(self, fresh: Callable[[str, float], Condition], latencies: Latencies, models: tuple[str, ...]) -> None:
+        self._fresh, self._latencies, self._models = fresh, latencies, models
+        self._conditions: dict[str, Condition] = {}
+        self._barred: Mapping[str, _Bar] = {}
+        self._logged: Callable[[str], str] = str
+
+    def turn_to(self, request: Logged, logged: Callable[[str], str]) -> None:
+        """From now on it is this request's moment. `logged`: from own ids to those in the log, "" = none."""
+        self._logged = logged
+        self._conditions = {each.id: _standing(each.latency_s, each.held, each.queue_s) for each in request.candidates}
+        said = {each.model: each for each in request.refusals}
+        rules = _OUT_OF_USE if request.termed else (*_OUT_OF_USE, *_BY_TERMS)
+        bound = not request.termed and any(each.rule in _BY_TERMS for each in request.refusals)
+        known = self._conditions.keys() | said.keys()
+        barred: dict[str, _Bar] = {}
+        for own in self._models:
+            refusal = said.get(logged(own))
+            if refusal is not None and refusal.rule in rules:
+                barred[own] = _Bar(refusal.rule, refusal.detail)
+            elif bound and logged(own) not in known:
+                barred[own] = _Bar("terms", _UNTOLD)
+        self._barred = barred
+
+    def condition(self, id: str, now: float) -> Condition:
+        """As it stood; the latency of one that was no candidate as its answers in the log took, else by its card."""
+        there = self._conditions.get(self._logged(id))
+        if there is not None:
+            return there
+        usual = self._latencies.usual(self._logged(id))
+        return self._fresh(id, now) if usual is None else _standing(usual, "", 0.0)
+
+    def barred(self, now: float) -> Mapping[str, _Bar]:
+        """Who could not be used then, whatever the policy."""
+        return self._barred
+
+    def failing(self, now: float) -> Mapping[str, float]:
+        """Nobody: a record doesn't tell."""
+        return {}
+
+
+def _standing(latency_s: float | None, held: str, queue_s: float) -> Condition:
+    """The whole answer's time stands for the first token's."""
+    made = Condition(latency_s, 0.0)
+    made.held, made.queue_s = held, queue_s
+    return made

@@ -1,0 +1,42 @@
+"""LangChain's callback handlers that make spans of what they hear: Langfuse's, MLflow's, LangSmith's, OpenTelemetry's.
+
+They are known by their classes' modules; nothing is imported for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from opentelemetry.context import Context
+
+from capability_router.telemetry.otel.instrumentors import Watch, mlflow_shares
+
+_NOBODY, _TELLS = Watch(), Watch(seen=True, told=True)
+
+
+def listening(handlers: Iterable[object]) -> Watch:
+    """Whether one of them makes spans of the models' runs, where ours would go too."""
+    watch = _NOBODY
+    for handler in handlers:
+        watch = watch.and_also(_watch(handler))
+    return watch
+
+
+def context_below(handlers: Iterable[object], run_id: object) -> Context | None:
+    """The context of the span of a run, by a handler that keeps it to itself: OpenTelemetry's own is the one."""
+    for handler in handlers:
+        below = getattr(getattr(handler, "_invocation_manager", None), "get_parent_context", None)
+        if callable(below) and isinstance(context := below(run_id), Context):
+            return context
+    return None
+
+
+def _watch(handler: Any) -> Watch:
+    maker = type(handler).__module__.partition(".")[0]
+    if maker == "langfuse":
+        return _TELLS
+    if maker == "mlflow":
+        return _TELLS if mlflow_shares() else _NOBODY
+    sends = getattr(getattr(handler, "client", None), "_tracing_mode", "")  # LangSmith's, by its tracer's client
+    return _TELLS if sends in ("otel", "hybrid") else _NOBODY

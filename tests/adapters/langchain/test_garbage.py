@@ -1,0 +1,86 @@
+"""What a call of the router leaves to the garbage collector: nothing of its own, also where attempts fail."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Callable
+from contextlib import nullcontext
+from types import FrameType
+from typing import Any
+
+import pytest
+from adapters.langchain.fakes import Scripted
+
+from langchain_router import AllCandidatesFailed, ChatRouter
+
+OURS = ("capability_router", "langchain_router")
+
+
+class Broken(Scripted):
+    """Fails with an error of its own each time."""
+
+    def _next(self, messages: Any, kwargs: Any) -> Any:
+        raise ConnectionError("refused")
+
+
+def left(call: Callable[[], object]) -> list[str]:
+    """What of the router's only the collector finds after a call; the one before has made what stays."""
+    call()
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        call()
+        gc.collect()
+        return [told for thing in gc.garbage if (told := told_of(thing)).startswith(OURS)]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+
+
+def told_of(thing: object) -> str:
+    """Its class, or of a frame its function, with the module."""
+    if isinstance(thing, FrameType):
+        return f"{thing.f_globals.get('__name__')}.{thing.f_code.co_qualname}"
+    return f"{type(thing).__module__}.{type(thing).__qualname__}"
+
+
+@pytest.fixture
+def loop() -> Any:
+    made = asyncio.new_event_loop()
+    yield made
+    made.close()
+
+
+def failing(router: ChatRouter, error: type[Exception] | None = None) -> Callable[[], object]:
+    def call() -> None:
+        router.router.reset("broken")  # it is asked first each time
+        with pytest.raises(error) if error else nullcontext():
+            assert router.invoke("hi").response_metadata["router"]["fallback"]
+
+    return call
+
+
+def over(broken: Broken, *others: Any) -> ChatRouter:
+    return ChatRouter([(broken, {"id": "broken"}), *others], policy="single")
+
+
+def test_a_call_that_another_model_answers_leaves_nothing() -> None:
+    assert left(failing(over(Broken(), Scripted()))) == []
+
+
+def test_a_call_that_nobody_answers_leaves_nothing() -> None:
+    assert left(failing(over(Broken()), AllCandidatesFailed)) == []
+
+
+def test_of_an_awaited_call_nothing_hangs_on_what_langchain_core_leaves(loop: asyncio.AbstractEventLoop) -> None:
+    """Core's own frames hold the exception that they raise: a ring, which the request is to be no part of."""
+    router = over(Broken(), Scripted())
+
+    async def routed() -> None:
+        router.router.reset("broken")
+        assert (await router.ainvoke("hi")).response_metadata["router"]["fallback"]
+
+    assert left(lambda: loop.run_until_complete(routed())) == []

@@ -1,0 +1,172 @@
+"""The command around the page: several files, compressed ones, what is left out, a bar, whom savings are against."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from unit.telemetry.decisions import attempt, decision
+
+from capability_router.cli.main import main
+from capability_router.telemetry.report import traffic as module
+from capability_router.telemetry.report.traffic import Traffic
+
+
+def told(*records: dict[str, Any]) -> bytes:
+    return b"".join(json.dumps(record).encode() + b"\n" for record in records)
+
+
+def report(folder: Path, *words: str) -> Result:
+    return CliRunner().invoke(main, ["report", *words, "-o", str(folder / "report.html")])
+
+
+def page(folder: Path) -> str:
+    return (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_several_files_are_one_log_and_a_request_counts_once(tmp_path: Path) -> None:
+    old, new = tmp_path / "log.jsonl.1", tmp_path / "log.jsonl"
+    old.write_bytes(told(decision(1), decision(2)))
+    new.write_bytes(told(decision(2), decision(3)))
+    result = report(tmp_path, str(old), str(new))
+    assert "3 requests" in result.stdout
+    assert "1 line could not be read and was left out: 1 × a request that was there before" in result.stderr
+
+
+def test_a_compressed_log_is_read_and_one_that_breaks_off_as_far_as_it_goes(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl.gz"
+    whole = gzip.compress(told(*(decision(n, tenant=os.urandom(99).hex()) for n in range(200))))
+    log.write_bytes(whole)
+    assert "200 requests" in report(tmp_path, str(log)).stdout
+    log.write_bytes(whole[: len(whole) // 2])
+    result = report(tmp_path, str(log))
+    count = int(result.stdout.split()[-2])
+    assert 50 < count < 150
+    assert "compressed data that is damaged or broken off" in result.stderr
+    log.write_bytes(whole + b"rubbish")
+    result = report(tmp_path, str(log))
+    assert "200 requests" in result.stdout
+    assert "1 × compressed data that is damaged" in result.stderr
+
+
+def test_savings_against_a_model_of_ones_choice(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    candidates = [
+        {"id": id, "quality": q, "cost_usd": usd} for id, q, usd in (("a/one", 0.5, 1e-9), ("b/two", 0.9, 4e-9))
+    ]
+    log.write_bytes(told(decision(1, attempt("a/one", pico=1000), plan={"candidates": candidates})))
+    assert report(tmp_path, str(log)).exit_code == 0
+    assert "Against always b/two" in page(tmp_path)
+    assert report(tmp_path, str(log), "--strongest", "a/one").exit_code == 0
+    assert "Against always a/one (as asked for)" in page(tmp_path)
+    result = report(tmp_path, str(log), "--strongest", "b/tow")
+    assert result.exit_code == 1
+    assert "did you mean 'b/two'" in result.stderr
+
+
+def test_the_page_says_what_was_left_out(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    log.write_bytes(told(decision(1), decision(2, cost_pico=-1), {**decision(3), "at": 253_402_300_799}) + b"{torn")
+    report(tmp_path, str(log))
+    said = page(tmp_path)
+    for reason in ("cost_pico is not an amount", "at is not a time from 1970 to 2100", "no JSON"):
+        assert f"1 × {reason}" in said
+
+
+def test_json_is_the_figures_of_the_page(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    failed = decision(2, attempt("a/one", "timeout", pico=5), attempt("b/two", start=1, pico=7), tenant="globex")
+    refused = {
+        **decision(3),
+        "attempts": [],
+        "model": None,
+        "plan": {"refusals": [{"model": "a/one", "rule": "tenant"}]},
+    }
+    log.write_bytes(told(decision(1, attempt("a/one", took=3, pico=9)), failed, refused) + b"{")
+    result = report(tmp_path, str(log), "--json")
+    found = json.loads(result.stdout)
+    assert not (tmp_path / "report.html").exists()
+    assert (found["requests"], found["answered"], found["fallbacks"], found["cost_pico"]) == (3, 2, 1, 21)
+    assert (found["models"]["a/one"]["failed"], found["models"]["a/one"]["latency_s"]["p50"]) == (1, 3.0)
+    assert {name: own["cost_pico"] for name, own in found["tenants"].items()} == {"globex": 12, "acme": 9}
+    assert found["refusals"] == {"tenant": {"requests": 1, "unserved": 1, "models": {"a/one": 1}}}
+    assert [row["request_id"] for row in found["dearest"]] == ["id-2", "id-1"]
+    assert (found["omitted"], found["savings"]) == ({"no JSON": 1}, None)
+    assert json.loads(report(tmp_path, os.devnull, "--json").stdout)["requests"] == 0
+
+
+@pytest.mark.parametrize("words", [[], ["nowhere.jsonl"], ["."]])
+def test_wrong_words_are_told(tmp_path: Path, words: list[str]) -> None:
+    result = report(tmp_path, *words)
+    assert result.exit_code != 0
+    assert "Traceback" not in result.output
+    assert len(result.stderr.splitlines()) <= 6
+
+
+def test_a_page_never_takes_the_place_of_a_log(tmp_path: Path) -> None:
+    log = tmp_path / "report.html"
+    log.write_bytes(told(decision(1)))
+    result = report(tmp_path, str(log))
+    assert result.exit_code == 1
+    assert "is one of the logs" in result.stderr
+    assert log.read_bytes() == told(decision(1))
+
+
+def test_a_compressed_log_is_not_followed(tmp_path: Path) -> None:
+    log = tmp_path / "log.gz"
+    log.write_bytes(gzip.compress(told(decision(1))))
+    result = CliRunner().invoke(main, ["tail", str(log), "--no-follow"])
+    assert result.exit_code == 1
+    assert "is compressed" in result.stderr
+
+
+def test_a_page_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    log.write_bytes(told(decision(1)))
+    result = CliRunner().invoke(main, ["report", str(log), "-o", str(tmp_path / "no" / "such.html")])
+    assert result.exit_code == 1
+    assert "choose another -o" in result.stderr
+
+
+def test_the_same_log_gives_the_same_bytes_in_every_process(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    rows = (decision(n, attempt(f"m/{n % 9}", pico=n), tenant=f"t{n % 5}", tags=[f"x{n % 3}"]) for n in range(300))
+    log.write_bytes(told(*rows))
+    pages = []
+    for seed in ("1", "2"):
+        command = "from capability_router.cli.main import main; main()"
+        where = tmp_path / f"{seed}.html"
+        words = [sys.executable, "-c", command, "report", str(log), "-o", str(where)]
+        subprocess.run(words, check=True, env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True)  # noqa: S603 - this package's own command
+        pages.append(where.read_bytes())
+    assert pages[0] == pages[1]
+
+
+def test_only_the_newest_requests_are_kept_beyond_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST", 100)
+    kept = Traffic.of(decision(n) for n in range(250))
+    assert 90 <= len(kept.requests) <= 100
+    assert kept.requests[-1].request_id == "id-249"
+    assert len(kept.requests) + kept.omitted.total() == 250
+
+
+def test_a_bar_where_a_person_looks(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    log.write_bytes(told(*(decision(n) for n in range(1_000))))
+    parent, child = pty.openpty()
+    command = "from capability_router.cli.main import main; main()"
+    words = [sys.executable, "-c", command, "report", str(log), "-o", str(tmp_path / "r.html")]
+    subprocess.run(words, check=True, stderr=child, stdout=subprocess.DEVNULL)  # noqa: S603 - this package's own command
+    os.close(child)
+    shown = os.read(parent, 65_536).decode()
+    os.close(parent)
+    assert "reading" in shown
+    assert "100%" in shown
