@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from capability_router.address import Address
-from capability_router.clock import SystemClock
+from capability_router.clock import ManualClock, SystemClock
 from capability_router.health.board import Board
 from capability_router.health.permit import Permit, Verdict
 from capability_router.request import Finish, Reply, Request, Usage
@@ -131,3 +131,42 @@ def test_waits_in_which_this_process_was_busy_are_not_held_against_the_model(own
     late.own_share = own_share
     late.calls(3, 20, 1.0)
     assert (late.limit is not None) is learned
+
+
+class Slow:
+    """A model whose first text comes after so many seconds of a clock that is set by hand."""
+
+    keeps_time = True
+
+    def __init__(self, clock: ManualClock, seconds: float) -> None:
+        self._clock, self._seconds = clock, seconds
+
+    def start(self, launch: Any) -> Slow:
+        return self
+
+    def fault(self, error: BaseException) -> None:
+        return None
+
+    def abort(self) -> None:
+        """It holds nothing."""
+
+    def chunks(self) -> Iterator[str]:
+        self._clock.advance(self._seconds)
+        yield "text"
+
+    def commits(self, chunk: str) -> bool:
+        return True
+
+    def reply(self) -> Reply:
+        return Reply(Usage(10, 1), Finish.STOP, "text")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_how_long_a_whole_reply_takes_is_no_wait_for_a_first_token(stream: bool) -> None:
+    clock = ManualClock()
+    router = scripted_router({"a": ["ok"]}, clock=clock, policy="single")
+    for _ in range(9):  # beside which the others are under way
+        router.board.admit("a", clock.now())
+    for seconds, streamed in [(0.5, True)] * 60 + [(5.0, stream)] * 20:
+        list(router.start(Request(("hi",), stream=streamed), Slow(clock, seconds)))
+    assert (router.health()[0]["concurrency_limit"] is not None) is stream
