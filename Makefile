@@ -57,7 +57,7 @@ test-backends: .venv-backends/.installed
 .venv-backends/.installed: pyproject.toml .venv/.demo-installed
 	rm -rf .venv-backends .venv-phoenix
 	$(UV) venv --quiet --python $(BIN)/python .venv-backends
-	$(UV) pip install --prerelease allow --python .venv-backends/bin/python --editable ".[all]" --group backends
+	$(UV) pip install --python .venv-backends/bin/python --editable ".[all]" --group backends
 	$(UV) venv --quiet --python $(BIN)/python .venv-phoenix
 	$(UV) pip install --python .venv-phoenix/bin/python "arize-phoenix>=20.26"
 	@touch $@

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 
 import pytest
-from opentelemetry.exporter.prometheus import PrometheusMetricReader  # noqa: F401 - what telemetry.kept needs
 from telemetry.kept import Kept, kept
 
 ASKED = os.environ.get("CAPABILITY_ROUTER_BACKENDS") == "1"

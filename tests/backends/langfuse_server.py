@@ -80,8 +80,8 @@ class LangfuseServer:
             for resource in sent.resource_spans:
                 for scope in resource.scope_spans:
                     self.spans += [_span(span, scope.scope.name) for span in scope.spans]
-        elif path.endswith("/ingestion"):
-            self.scores += [event["body"] for event in json.loads(body)["batch"] if event["type"] == "score-create"]
+        elif path.endswith("/api/public/scores"):
+            self.scores += json.loads(body)
 
     def emptied(self) -> LangfuseServer:
         self.spans.clear()
