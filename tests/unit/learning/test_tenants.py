@@ -176,7 +176,7 @@ def test_a_flood_does_not_drive_out_what_others_taught(tmp_path: Path) -> None:
     honest(learner, world, "victim", 80)
     poison(learner, world, "poisoner", 1_500)
     left = Counter(row.whose for row in learner.quality.memory.rows)
-    assert left[hashed("victim")] >= 60, "before the poisoner had half, chance took some"
+    assert left[hashed("victim")] >= 40, "before the poisoner had half, chance took some"
     assert left[hashed("poisoner")] + left[hashed("victim")] == 200, "rows of logs grow old as ever"
     again = loaded(dumped(learner.quality))
     assert Counter(row.whose for row in again.memory.rows) == left
