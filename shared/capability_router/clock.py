@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import RLock
 from typing import Protocol
 
 from capability_router.absence import away_s, count_beside
@@ -114,12 +115,19 @@ def seeded(seed: int | None) -> random.Random:
     return random.Random(seed)  # noqa: S311 - jitter and exploration, never secrets
 
 
+_drawing = RLock()
+
+
 @contextmanager
 def drawing(seed: int) -> Iterator[None]:
-    """What draws from the module `random` itself, as tenacity's jitter does, draws by this seed meanwhile."""
-    before = random.getstate()
-    random.seed(seed)
-    try:
-        yield
-    finally:
-        random.setstate(before)
+    """What draws from the module `random` itself, as tenacity's jitter does, draws by this seed meanwhile.
+
+    That module is the whole process's, so one thread at a time does this.
+    """
+    with _drawing:
+        before = random.getstate()
+        random.seed(seed)
+        try:
+            yield
+        finally:
+            random.setstate(before)

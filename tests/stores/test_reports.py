@@ -263,9 +263,57 @@ def test_a_report_that_cannot_be_read_is_counted(tmp_path: Path) -> None:
             "[]",
             '{"version": 9}',
             '{"version": 1, "host": "h", "pid": 1, "since": 0, "every_s": 2, "models": [{}]}',
+            '{"version": 1, "host": "h", "pid": 1, "since": NaN, "every_s": 2, "models": []}',
+            '{"version": 1, "host": "h", "pid": Infinity, "since": 0, "every_s": 2, "models": []}',
+            '{"version": 1, "host": "h", "pid": 1, "since": 1' + "0" * 400 + ', "every_s": 2, "models": []}',
+            "[" * 100_000,
         ]
     ):
         store.reports.tell("front", f"w{number}", text)
     store.close()
     seen = status("--store", f"sqlite:///{path}")
-    assert (seen["models"], seen["processes"], seen["unreadable_reports"]) == ([], [], 4)
+    assert (seen["models"], seen["processes"], seen["unreadable_reports"]) == ([], [], 8)
+
+
+def test_what_is_begun_while_it_closes_is_another_thread(tmp_path: Path) -> None:
+    router, slow = slowed(tmp_path)
+    ask(router)
+    assert slow.asked.wait(PATIENCE_S)
+    closing = threading.Thread(target=router._herald.close)
+    closing.start()
+    while router._herald._thread is not None:
+        time.sleep(0.001)
+    router._herald.start()  # a request comes in while the old thread is still about its report
+    slow.go.set()
+    closing.join(PATIENCE_S)
+    assert not closing.is_alive()
+    assert router._herald._thread.is_alive()
+    router.close()
+
+
+def test_no_call_fails_where_no_thread_can_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    router, slow = slowed(tmp_path)
+    slow.go.set()
+
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        router._herald.start()
+    assert router._herald._thread is None
+    router._herald.start()
+    assert router._herald._thread.is_alive()
+    router.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
+def test_a_child_made_while_the_board_is_read_can_look_at_it() -> None:
+    router = scripted_router({"a": ["ok"]})
+    with router.board._lock:
+        child = os.fork()
+        if not child:
+            threading.Timer(PATIENCE_S, os._exit, (1,)).start()
+            router.health()
+            os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0

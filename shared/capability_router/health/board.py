@@ -29,6 +29,7 @@ from capability_router.health.gates import Gate
 from capability_router.health.lane import Lane, Shared
 from capability_router.health.permit import Hold, Permit, Verdict
 from capability_router.latch import Latch
+from capability_router.lifetime import Lasting, watch
 
 __all__ = ["Board", "BreakerConfig", "Condition", "HealthEvent", "Hold", "Permit", "Verdict"]
 
@@ -49,7 +50,7 @@ class _Lanes(dict[str, Lane]):
         raise ConfigError(f"model {id!r} is not registered with the health board; known: {', '.join(self) or 'none'}")
 
 
-class Board:
+class Board(Lasting):
     """The health of all candidates. `now` is monotonic seconds throughout.
 
     Candidates with equal address keys share a breaker (base_url, model, region), a gate (base_url,
@@ -85,6 +86,11 @@ class Board:
         self._events: deque[HealthEvent] = deque()
         self._latest = 0.0
         self._failed_until = 0.0
+        watch(self)
+
+    def after_fork(self) -> None:
+        """A thread of the parent's may have had the lock; there is nobody here who would give it back."""
+        self._lock = Latch()
 
     def __repr__(self) -> str:
         return f"Board({len(self._lanes)} models)"

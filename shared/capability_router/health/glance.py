@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypedDict
 
@@ -59,7 +60,7 @@ def speakers(reports: Iterable[Report]) -> tuple[list[Speaker], int]:
     for report in reports:
         try:
             found.append(_speaker(report))
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             odd += 1
     return found, odd
 
@@ -68,19 +69,26 @@ def _speaker(report: Report) -> Speaker:
     said = json.loads(report.text)
     if said["version"] != VERSION:
         raise ValueError("another version")
-    silent = report.age_s > SILENT_AFTER * float(said["every_s"])
+    silent = report.age_s > SILENT_AFTER * _figure(said["every_s"])
     models = [_row(row) for row in said["models"]]
-    return Speaker(
-        report.name, str(said["host"]), int(said["pid"]), float(said["since"]), report.age_s, silent, models
-    )  # fmt: skip
+    since = _figure(said["since"])
+    return Speaker(report.name, str(said["host"]), int(said["pid"]), since, report.age_s, silent, models)
+
+
+def _figure(said: Any) -> float:
+    """Finite and 0 or more; raises ValueError, TypeError or OverflowError for anything else."""
+    value = float(said)
+    if not 0.0 <= value < math.inf:
+        raise ValueError("no figure")
+    return value
 
 
 def _row(said: Mapping[str, Any]) -> dict[str, Any]:
     """What is read of a row; raises ValueError or TypeError where it is of another kind."""
     texts = {name: str(said[name]) for name in ("model", "provider", "held", "held_by")}
-    counts = {name: int(said[name]) for name in _COUNTS}
+    counts = {name: int(_figure(said[name])) for name in _COUNTS}
     shares = {
-        name: None if said[name] is None else float(said[name]) for name in ("ttft_s", "success_share", "queue_s")
+        name: None if said[name] is None else _figure(said[name]) for name in ("ttft_s", "success_share", "queue_s")
     }
     _WORST.index(said["state"])
     return {**texts, **counts, **shares, "state": said["state"]}

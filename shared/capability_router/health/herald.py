@@ -44,14 +44,18 @@ class Herald(Lasting):
         self._starting = threading.Lock()
 
     def start(self) -> None:
-        """Begin, if it has not begun."""
+        """Begin, if it has not begun. Where no thread can be had now, the next request tries again."""
         if self._thread is None:
             with self._starting:
                 if self._thread is None:
-                    self._ended = threading.Event()
-                    args = (weakref.ref(self), self._ended, self._room, self._name, self._writer)
-                    self._thread = threading.Thread(target=_run, args=args, name="router herald", daemon=True)
-                    self._thread.start()
+                    ended = threading.Event()
+                    args = (weakref.ref(self), ended, self._room, self._name, self._writer)
+                    thread = threading.Thread(target=_run, args=args, name="router herald", daemon=True)
+                    try:
+                        thread.start()
+                    except RuntimeError:  # the interpreter is ending, or has as many threads as it may have
+                        return
+                    self._thread, self._ended = thread, ended
 
     def report(self) -> str:
         """What is told: who tells it, since when, how often, and a row for each model."""
@@ -64,9 +68,10 @@ class Herald(Lasting):
 
     def close(self) -> None:
         """Take the report back; it begins anew with the next request."""
-        thread, self._thread = self._thread, None
+        with self._starting:  # who begins it meanwhile begins another
+            thread, ended, self._thread = self._thread, self._ended, None
         if thread is not None:
-            self._ended.set()
+            ended.set()
             if thread is not threading.current_thread():
                 thread.join()
 

@@ -167,7 +167,7 @@ class Lane:
     def _waited(self, permit: Permit, verdict: Verdict, now: float) -> float | None:
         """The wait for the first token; None where this process was busy meanwhile: it may have been late itself.
 
-        Nor of a whole reply, nor of a call that was forced, whose size is not known here.
+        Nor of a whole reply, nor of a call whose size is not known here: it was pushed past a limit, or forced.
         """
         if (
             verdict.whole

@@ -102,7 +102,7 @@ def _included(source: Source, notes: Notes) -> Iterator[tuple[Place, Any]]:
     names = source.values.get("include")
     for number, name in enumerate(names if isinstance(names, list) else ()):
         place: Place = ("include", number)
-        plain = isinstance(name, str) and Path(name).name == name and number < _MOST_INCLUDED
+        plain = isinstance(name, str) and Path(name).name == name != "" and number < _MOST_INCLUDED
         if not plain:
             notes.left_out(place, "only files in the same folder are included", "import that file too")
             continue

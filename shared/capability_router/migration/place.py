@@ -37,7 +37,8 @@ class Places:
         first = next(key for key in ("url", "host", "port") if words.get(key))
         self._notes.differs(
             (*place, f"{prefix}{first}"),
-            "budgets, and what is learned, are shared through it; breakers and rates are each process's own",
+            "budgets, and what is learned, are shared through it; breakers and rates are each process's own. "
+            "While it is away calls go on, as there, so caps don't hold then; `when_away: fail_closed` stops them",
         )  # fmt: skip
         return {"url": url, "when_away": "fail_open"}
 
@@ -56,6 +57,7 @@ class Places:
         secret = f"{parts.username or ''}:{parts.password}" if parts.password else ""
         who = self._moved(secret, place) if secret else ""
         database = parts.path.strip("/") or "0"
+        host = f"[{host}]" if ":" in host else host
         return f"{parts.scheme}://{who}{host}:{port}/{database if database.isdecimal() else 0}"
 
     def _moved(self, secret: str, place: Place) -> str:

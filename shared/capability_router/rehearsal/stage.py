@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,16 +70,23 @@ def carried_out(
         return runner.run(whole())
 
 
+_rehearsing: ContextVar[bool] = ContextVar("capability_router_rehearsing", default=False)
+
+
 @contextmanager
 def _silence() -> Iterator[None]:
-    """What a router would log of simulated providers is in the result."""
-    log = logging.getLogger("capability_router")
-    before = log.level
-    log.setLevel(logging.CRITICAL + 1)
+    """What a router would log of simulated providers is in the result; other routers in this process are heard."""
+
+    def heard(_: logging.LogRecord) -> bool:
+        return not _rehearsing.get()
+
+    log, mark = logging.getLogger("capability_router"), _rehearsing.set(True)
+    log.addFilter(heard)
     try:
         yield
     finally:
-        log.setLevel(before)
+        log.removeFilter(heard)
+        _rehearsing.reset(mark)
 
 
 class _Stage:

@@ -70,7 +70,7 @@ def _shapes(records: Iterable[Mapping[str, Any]], models: frozenset[str]) -> tup
 
 def _shape(record: Mapping[str, Any], at: float, models: frozenset[str]) -> Shape:
     plan, asked = _mapping(record.get("plan")), _mapping(record.get("request"))
-    media = tuple(kind for kind in _listed(asked.get("media")) if media_needs((kind,)))
+    media = tuple(kind for kind in _listed(asked.get("media")) if isinstance(kind, str) and media_needs((kind,)))
     counted = _tokens(record.get("input_tokens")) if record.get("model") else 0
     out = _tokens(record.get("output_tokens")) if record.get("model") else _tokens(plan.get("output_tokens"))
     return Shape(
