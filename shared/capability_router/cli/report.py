@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,12 +59,13 @@ def _tell_omitted(name: str, omitted: Counter[str]) -> None:
 
 
 def _records(logs: Sequence[Path], reading: Reading) -> Iterator[dict[str, Any]]:
-    """Of all files, with a bar where a person looks."""
+    """Of all files, the oldest first, with a bar where a person looks."""
     from capability_router.cli.progress import progress
+    from capability_router.telemetry.chronology import oldest_first
 
     sizes = (log.stat().st_size for log in logs if log.is_file())
     with progress(sum(sizes), "reading") as advanced:
-        for log in logs:
+        for log in oldest_first(logs):
             yield from reading.file(log, advanced)
 
 
@@ -78,10 +80,10 @@ def _gathered(logs: Sequence[Path], strongest: str | None = None) -> Traffic:
     traffic = Traffic(reading.omitted)
     for record in _records(logs, reading):
         traffic.take(record)
-    known = traffic.alone.models
+    known = traffic.sorted().alone.models
     if strongest is not None and strongest not in known:
         raise ConfigError(f"--strongest: no plan in the log has {strongest!r}{nearest(strongest, known)}")
-    return traffic.sorted()
+    return traffic
 
 
 def _figures(logs: Sequence[Path], strongest: str | None) -> Counter[str]:
@@ -102,7 +104,7 @@ def _write(
     if output.exists() and any(log.exists() and log.samefile(output) for log in (*logs, *others)):
         raise ConfigError(f"-o {str(output)!r} is one of the logs, which the page would take the place of")
     traffic = _gathered(logs, strongest)
-    against = {other.stem: total(_gathered([other]).requests) for other in others}
+    against = {name: total(_gathered([other]).requests) for name, other in _named(others)}
     text = page_of(traffic, title=title, against=against, strongest=strongest)
     try:
         output.write_text(text, encoding="utf-8")
@@ -110,6 +112,17 @@ def _write(
         raise ConfigError(f"cannot write {str(output)!r}: {error.strerror or error}; choose another -o") from error
     click.echo(f"{output}: {len(traffic.requests):,} requests")
     return traffic.omitted
+
+
+def _named(logs: Sequence[Path]) -> Iterator[tuple[str, Path]]:
+    """Each under a name of its own: behind one that is taken stands the folder, else a number."""
+    taken = {"this log"}
+    for log in logs:
+        marks = chain((log.absolute().parent.name,), count(2))
+        names = chain((log.stem,), (f"{log.stem} ({mark})" for mark in marks))
+        name = next(name for name in names if name not in taken)
+        taken.add(name)
+        yield name, log
 
 
 def _compare(logs: Sequence[Path], as_json: bool) -> Counter[str]:

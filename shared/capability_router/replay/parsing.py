@@ -39,7 +39,7 @@ class _Decided(NamedTuple):
 
 
 def logged_of(record: Told, *, traits: bool = False) -> Logged:
-    """A decision record of this schema version. Raises Unreadable."""
+    """A decision record of this schema version. `traits`: with its words, hashed and captured. Raises Unreadable."""
     plan = _mapping(record.get("plan"))
     if not plan:
         raise Unreadable("decisions without a plan")
@@ -50,7 +50,7 @@ def logged_of(record: Told, *, traits: bool = False) -> Logged:
     decided, told = _decided(plan, candidates), record.get("traits")
     refusals = tuple(_each(plan.get("refusals"), _refusal, _MOST_MODELS))
     return Logged(
-        id, at, elapsed, name_of(record.get("router")), _request(id, record, plan), _features(plan, record),
+        id, at, elapsed, name_of(record.get("router")), _request(id, record, plan, traits), _features(plan, record),
         isinstance(record.get("terms"), Mapping), candidates, refusals, *decided, name_of(record.get("model")),
         _pico(record.get("cost_pico")), tuple(_each(record.get("attempts"), _attempt, _MOST_ATTEMPTS)),
         told if traits and isinstance(told, Mapping) else None, name_of(_mapping(record.get("basis")).get("registry")),
@@ -91,9 +91,9 @@ def _features(plan: Told, record: Told) -> Features:
     return Features(tokens, output, task, hardness, tokens, 0, kind)
 
 
-def _request(id: str, record: Told, plan: Told) -> Request:
-    """What a Request holds, as far as it was recorded; the text only if it was captured."""
-    told, content = _mapping(record.get("request")), _mapping(record.get("content"))
+def _request(id: str, record: Told, plan: Told, worded: bool) -> Request:
+    """What a Request holds, as far as it was recorded; the text only where it was captured and is `worded`."""
+    told, content = _mapping(record.get("request")), _mapping(record.get("content")) if worded else {}
     texts, media = content.get("messages"), told.get("media")
     held = tuple(text for text in texts if isinstance(text, str)) if isinstance(texts, list) else ()
     kinds = [kind for kind in media if isinstance(kind, str)] if isinstance(media, list) else []

@@ -12,11 +12,14 @@ from capability_router.learning.logs.omissions import Omissions
 from capability_router.learning.logs.values import name_of, number_of, score_of
 from capability_router.replay.logged import Logged
 from capability_router.replay.parsing import Unreadable, logged_of
+from capability_router.telemetry.chronology import oldest_first
 from capability_router.telemetry.jsonl import rotated
+from capability_router.telemetry.latest import Latest
 from capability_router.telemetry.records import SCHEMA_VERSION
 
 MOST = 100_000
-"""Decisions that are held at once."""
+"""Decisions that are kept; a tenth more are held while logs are read."""
+_MOST_SCORES = 500_000
 _VERSIONS = 1_000_000
 _BESIDE = ("shadow", "shadow_score", "sign")  # lines that no decision is made of
 
@@ -30,7 +33,7 @@ class Log(NamedTuple):
 
 
 def files_of(logs: Iterable[Path]) -> list[Path]:
-    """The logs with the files that they were rotated into, the oldest first, each once.
+    """The logs with the files that they were rotated into, the oldest of all first, each once.
 
     Raises ConfigError where a log is not there.
     """
@@ -43,7 +46,7 @@ def files_of(logs: Iterable[Path]) -> list[Path]:
                 "says `telemetry: {jsonl: PATH}`."
             )
         found |= {path.resolve(): path for path in there}
-    return list(found.values())
+    return oldest_first(found.values())
 
 
 def read(
@@ -52,7 +55,8 @@ def read(
 ) -> Log:  # fmt: skip
     """The files as far as they go. Of decisions that ended at `since` (Unix seconds) or later, the newest `limit`.
 
-    `traits`: hashed words are kept. `tick` is told of bytes read. Raises ConfigError for a file that can't be opened.
+    `traits`: the requests' words are kept, hashed ones and captured texts. `tick` is told of bytes read. Raises
+    ConfigError for a file that can't be opened.
     """
     reader = _Reader(since, traits)
     for path in files:
@@ -66,7 +70,7 @@ class _Reader:
         self.omissions = Omissions()
         self._since, self._traits = since, traits
         self._decisions: dict[str, Logged] = {}
-        self._scores: dict[str, tuple[float, float]] = {}  # when, what: the last one counts
+        self._scores = Latest[float](_MOST_SCORES)
 
     def take(self, item: Mapping[str, Any]) -> None:
         kind, version = item.get("kind"), item.get("schema_version")
@@ -92,23 +96,31 @@ class _Reader:
             return
         self.omissions.note("decisions that are there twice", int(self._decisions.pop(logged.id, None) is not None))
         self._decisions[logged.id] = logged
-        if len(self._decisions) > MOST:
-            del self._decisions[next(iter(self._decisions))]
-            self.omissions.note(f"decisions before the newest {MOST:,}")
+        if len(self._decisions) > MOST + MOST // 10:
+            self._newest()
+
+    def _newest(self) -> list[Logged]:
+        """The decisions that stay, in the order of their end: files may have been written at the same time."""
+        found = sorted(self._decisions.values(), key=_ended)
+        kept = found[-MOST:]
+        self.omissions.note(f"decisions before the newest {MOST:,}", len(found) - len(kept))
+        self._decisions = {each.id: each for each in kept}
+        return kept
 
     def _feedback(self, item: Mapping[str, Any]) -> None:
         id, score, at = name_of(item.get("request_id")), score_of(item.get("score")), number_of(item.get("at")) or 0.0
         if not id or score is None:
             self.omissions.note("scores that are no number from 0 to 1, or of no request")
-        elif at >= self._scores.get(id, (0.0, 0.0))[0]:
-            self._scores[id] = (at, score)
+        else:
+            self.omissions.note(f"scores before the newest {_MOST_SCORES:,}", self._scores.take(id, at, score))
 
     def log(self, limit: int | None) -> Log:
-        decisions = sorted(self._decisions.values(), key=_ended)[-limit if limit else 0 :]
+        decisions = self._newest()[-limit if limit else 0 :]
         decisions.sort(key=_begun)
-        scores = {each.id: self._scores[each.id][1] for each in decisions if each.id in self._scores}
+        held = self._scores.held
+        scores = {each.id: held[each.id] for each in decisions if each.id in held}
         if self._since is None and limit is None:
-            self.omissions.note("scores of requests that are not in the log", len(self._scores.keys() - scores.keys()))
+            self.omissions.note("scores of requests that are not in the log", len(held.keys() - scores.keys()))
         return Log(decisions, scores, self.omissions.listed())
 
 

@@ -11,6 +11,7 @@ from capability_router.table import Table
 from capability_router.telemetry.amounts import count, seconds
 from capability_router.telemetry.decision_log import DecisionLog
 from capability_router.telemetry.interval import LEAST, Difference, Mean, Value, between, mean, within
+from capability_router.telemetry.shapes import time_of
 
 Record = Mapping[str, Any]
 Figure = Callable[[Record], float | None]
@@ -102,8 +103,8 @@ def trimmed(record: Record) -> dict[str, Any]:
 
 
 def _scores(rows: Iterable[Record]) -> dict[str, float]:
-    """By request; the last one counts."""
-    found = ((row.get("request_id"), _number(row.get("score"))) for row in rows)
+    """By request; the last one counts, wherever it stands."""
+    found = ((row.get("request_id"), _number(row.get("score"))) for row in sorted(rows, key=time_of))
     return {str(id): score for id, score in found if score is not None}
 
 

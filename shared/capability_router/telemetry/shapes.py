@@ -102,6 +102,12 @@ def flaw(record: object) -> str | None:
     return found or (_within(record) if "attempts" in _NEEDED[kind] else None)
 
 
+def time_of(record: Record) -> float:
+    """Its `at`, Unix seconds; 0 = it tells none that can be relied on."""
+    at = record.get("at")
+    return float(at) if at is not None and _TIME.fits(at) else 0.0
+
+
 def _within(record: Record) -> str | None:
     """What is wrong with the parts of a request's record."""
     plan, shadow, basis = (record.get(name) or {} for name in ("plan", "shadow", "basis"))

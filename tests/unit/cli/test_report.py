@@ -6,14 +6,17 @@ import gzip
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from unit.telemetry.decisions import attempt, decision
+from unit.telemetry.decisions import BEGAN, attempt, decision
 
 from capability_router.cli.main import main
 from capability_router.telemetry.report import traffic as module
@@ -156,6 +159,94 @@ def test_only_the_newest_requests_are_kept_beyond_a_bound(monkeypatch: pytest.Mo
     assert 90 <= len(kept.requests) <= 100
     assert kept.requests[-1].request_id == "id-249"
     assert len(kept.requests) + kept.omitted.total() == 250
+
+
+def figures(*logs: Path) -> Any:
+    return json.loads(CliRunner().invoke(main, ["report", *map(str, logs), "--json"]).stdout)
+
+
+def scored(number: int, score: float, at: float) -> dict[str, Any]:
+    return {"schema_version": 1, "kind": "feedback", "at": BEGAN + at, "request_id": f"id-{number}", "score": score}
+
+
+def test_a_request_has_its_latest_score_whichever_file_is_named_first(tmp_path: Path) -> None:
+    old, new = tmp_path / "log.jsonl.1", tmp_path / "log.jsonl"
+    old.write_bytes(told(decision(1), scored(1, 0.25, at=5)))
+    new.write_bytes(told(scored(1, 0.75, at=9), scored(1, 0.5, at=7)))
+    for logs in ((new, old), (old, new)):
+        assert [row["mean_score"] for row in figures(*logs)["fit"]] == [0.75]
+    untimed = {name: value for name, value in scored(1, 0.1, at=0).items() if name != "at"}
+    new.write_bytes(new.read_bytes() + told(untimed, {**untimed, "at": "soon"}))
+    assert [row["mean_score"] for row in figures(new, old)["fit"]] == [0.75]
+
+
+PLAN = {"candidates": [{"id": "a/one", "quality": 0.5, "cost_usd": 1e-9}]}
+
+
+def priced(*numbers: int) -> bytes:
+    return told(*(decision(n, attempt("a/one", pico=n), plan=PLAN) for n in numbers))
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_beyond_a_bound_the_newest_requests_stay_whichever_file_is_named_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pack: Callable[[bytes], bytes]
+) -> None:
+    monkeypatch.setattr(module, "MOST", 100)
+    old, mid, new = (tmp_path / f"log.jsonl{end}" for end in (".2", ".1", ""))
+    old.write_bytes(pack(b"{torn\n" + priced(*range(80))))
+    mid.write_bytes(pack(priced(*range(80, 160))))
+    new.write_bytes(pack(told(scored(1, 1.0, at=160)) + priced(*range(160, 250))))
+    found = figures(new, mid, old)
+    kept = found["requests"]
+    assert 90 <= kept <= 100
+    assert found["begin"] == BEGAN + 250 - kept
+    assert found["omitted"] == {"no JSON": 1, "older than the newest 1,000,000 requests": 250 - kept}
+    assert (found["savings"]["requests"], found["savings"]["answered"]) == (kept, kept)
+    assert found["savings"]["spent_pico"] == found["cost_pico"] == sum(range(250 - kept, 250))
+
+
+def test_of_logs_of_the_same_time_the_newest_requests_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST", 100)
+    one, two = tmp_path / "one.jsonl", tmp_path / "two.jsonl"
+    one.write_bytes(priced(*range(0, 200, 2)))
+    two.write_bytes(priced(*range(1, 200, 2)))
+    found = figures(one, two)
+    assert found["begin"] >= BEGAN + 80  # the older half has gone, a batch of ten more or less
+    assert found["savings"]["spent_pico"] == found["cost_pico"]
+
+
+def test_the_latest_scores_stay_beyond_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST", 100)
+    found = Traffic.of(scored(n, 1.0, at=n) for n in range(101))
+    assert len(found.scores) == 100
+    assert "id-100" in found.scores
+    assert found.omitted.total() == 1
+
+
+def test_a_pipe_among_the_logs_is_read_from_its_beginning(tmp_path: Path) -> None:
+    log, pipe = tmp_path / "log.jsonl", tmp_path / "pipe"
+    log.write_bytes(told(decision(1)))
+    os.mkfifo(pipe)
+    writer = Thread(target=pipe.write_bytes, args=(told(decision(2), decision(3)),), daemon=True)
+    writer.start()
+    assert figures(log, pipe)["requests"] == 3
+    writer.join()
+
+
+def test_each_log_that_is_compared_has_a_line_of_its_own(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    log.write_bytes(told(decision(1)))
+    others = [tmp_path / folder / name for folder in ("a", "b") for name in ("log.jsonl", "this log.jsonl")]
+    for count, other in enumerate((*others, others[2]), 2):
+        other.parent.mkdir(exist_ok=True)
+        other.write_bytes(told(*(decision(n) for n in range(count))))
+    words = [word for other in (*others, others[2]) for word in ("--against", str(other))]
+    assert report(tmp_path, str(log), *words).exit_code == 0
+    compared = page(tmp_path).split("<h2>Compared</h2>")[1].split("</table>")[0]
+    rows = [re.sub("<[^>]*>", " ", row).split("100.0 %")[0].split() for row in compared.split("<tr>")[2:]]
+    assert [(" ".join(row[:-1]), int(row[-1])) for row in rows] == [
+        ("this log", 1), ("log", 2), ("this log (a)", 3), ("log (b)", 6), ("this log (b)", 5), ("log (2)", 6),
+    ]  # fmt: skip
 
 
 def test_a_bar_where_a_person_looks(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from unit.replay.logs import again, candidate, decision, lines, records, score, write
 
 from capability_router.errors import ConfigError
+from capability_router.replay import reading as module
 from capability_router.replay.parsing import Unreadable, logged_of
 from capability_router.replay.reading import files_of, read
 from capability_router.request import Need, Request
@@ -164,6 +165,35 @@ def test_the_newest_and_those_from_then_on(tmp_path: Path) -> None:
 def test_the_last_score_of_a_request_counts(tmp_path: Path) -> None:
     path = lines(tmp_path / "log", score(1, 0.2, at=20.0), score(1, 0.9, at=10.0), GOOD)
     assert read([path]).scores == {"r1": 0.2}
+
+
+def test_beyond_a_bound_the_newest_decisions_stay_whichever_file_is_named_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST", 20)
+    old = lines(tmp_path / "old.jsonl", *(decision(n, [candidate("a")]) for n in range(20)))
+    new = lines(tmp_path / "new.jsonl", *(decision(n, [candidate("a")]) for n in range(20, 35)))
+    files = files_of([new, old])
+    assert files == [old, new]
+    for order in (files, [new, old]):
+        found = read(order)
+        assert [each.id for each in found.decisions] == [f"r{n}" for n in range(15, 35)]
+        assert sum(count for _, count in found.omissions) == 15
+        assert [each.id for each in read(order, limit=2).decisions] == ["r33", "r34"]
+
+
+def test_no_more_than_so_many_scores_are_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST_SCORES", 3)
+    told = [score(n, 0.5, at=100.0 + n) for n in range(1, 6)]
+    found = read([lines(tmp_path / "log", *(decision(n, [candidate("a")]) for n in range(1, 6)), *told)])
+    assert sorted(found.scores) == ["r3", "r4", "r5"]
+    assert [count for reason, count in found.omissions if "scores before" in reason] == [2]
+
+
+def test_captured_texts_are_kept_only_where_something_reads_them(tmp_path: Path) -> None:
+    path = lines(tmp_path / "log", {**GOOD, "content": {"messages": ["hello", "there"], "answer": "yes"}})
+    assert [each.request.texts for each in read([path]).decisions] == [()]
+    assert [each.request.texts for each in read([path], traits=True).decisions] == [("hello", "there")]
 
 
 def test_a_record_without_terms_says_so(tmp_path: Path) -> None:

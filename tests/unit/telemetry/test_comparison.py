@@ -265,3 +265,15 @@ def test_calls_of_shadows_are_no_requests_of_the_log() -> None:
     shadow = {**row(1), "kind": "shadow"}
     read = parse_log([json.dumps(row(1)), json.dumps(shadow), json.dumps({**shadow, "attempts": None})])
     assert (len(read.decisions), len(read.shadows), read.unreadable) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_latest_score_of_a_request_counts_in_any_order(turned: bool) -> None:
+    rows = [row(n, canary=n % 2 == 0) for n in range(60)]
+    feedback = [
+        {"schema_version": 1, "kind": "feedback", "at": 2e9 + late, "request_id": f"id-{n}", "score": value}
+        for n in range(60)
+        for late, value in ((1, 0.25), (2, 0.75))
+    ]
+    found = line(only(*rows, feedback=reversed(feedback) if turned else feedback), "score")
+    assert (found.now, found.other) == (0.75, 0.75)

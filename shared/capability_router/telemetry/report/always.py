@@ -33,6 +33,11 @@ class Always:
     told: int = 0
     quality: float = 0.0
 
+    def add(self, other: Always) -> None:
+        """Requests that were gathered apart."""
+        for name in self.__slots__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
     @property
     def mean_quality(self) -> float | None:
         """Predicted, of the requests it could have taken."""
@@ -105,6 +110,15 @@ class Alone:
             always = _of(self.shadows, shadow.get("policy") or "")
             if always is not None:
                 _count(always, shadow, prices.get(shadow["chosen"]), used, spent)
+
+    def add(self, other: Alone) -> None:
+        """Requests that were gathered apart."""
+        self.answered += other.answered
+        for held, found in ((self.models, other.models), (self.shadows, other.shadows)):
+            for name, each in found.items():
+                always = _of(held, name)
+                if always is not None:
+                    always.add(each)
 
     def strongest(self) -> tuple[str, str] | None:
         """Its id and how it was chosen; None = no request says which models could have taken it."""

@@ -85,7 +85,7 @@ def _sections(traffic: Traffic, against: Mapping[str, Sum], strongest: str | Non
     savings = traffic.alone.savings(strongest)
     return [
         _headline(whole, savings),
-        *([_comparison({"this log": whole, **against})] if against else []),
+        *([_comparison([("this log", whole), *against.items()])] if against else []),
         _cost(rows, by_name, palette, savings, strongest),
         _plane(traffic, palette),
         _latency(rows, found, by_name, palette),
@@ -194,8 +194,8 @@ def _totals(what: str, rows: Sequence[Decision], key: Callable[[Decision], str])
     return grid((what, *_COLUMNS), [(name or "(none)", *_figures(s)) for name, s in sums(rows, key).items()])
 
 
-def _comparison(logs: Mapping[str, Sum]) -> Markup:
-    return section("Compared", "", grid(("log", *_COLUMNS), [(name, *_figures(w)) for name, w in logs.items()]))
+def _comparison(logs: Sequence[tuple[str, Sum]]) -> Markup:
+    return section("Compared", "", grid(("log", *_COLUMNS), [(name, *_figures(whole)) for name, whole in logs]))
 
 
 def _plane(traffic: Traffic, palette: Palette) -> Markup:

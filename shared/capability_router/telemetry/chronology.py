@@ -1,0 +1,34 @@
+"""Log files in the order of time: a shell names `decisions.jsonl*` the newest first, a person as it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
+
+from capability_router.telemetry.decision_log import Reading
+from capability_router.telemetry.lines import lines
+from capability_router.telemetry.shapes import time_of
+
+_LOOKED_AT = 100  # lines, for one that tells when
+
+
+def oldest_first(files: Iterable[Path]) -> list[Path]:
+    """By the first record of each. What tells no time, as a pipe, which is not touched, stays behind the one before."""
+    began, found = 0.0, list[tuple[float, Path]]()
+    for path in files:
+        began = _began(path) or began
+        found.append((began, path))
+    return [path for _, path in sorted(found, key=lambda item: item[0])]
+
+
+def _began(path: Path) -> float:
+    """Unix seconds; 0 = it does not tell."""
+    reading = Reading()
+    if not path.is_file():  # what is read of a pipe is gone
+        return 0.0
+    try:
+        looked_at = map(reading.record, islice(lines(path, reading.omitted), _LOOKED_AT))
+        return next(filter(None, (time_of(record) for record in looked_at if record is not None)), 0.0)
+    except OSError:  # whoever reads it tells that
+        return 0.0
