@@ -126,7 +126,8 @@ def test_it_goes_on_after_rotations_a_torn_write_and_an_emptied_file(tmp_path: P
 
 def test_a_person_watches_and_stops_it(tmp_path: Path) -> None:
     log = logged(tmp_path / "log", decision(1))
-    hears = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # who runs in the background may not
+    # Who is begun in the background may not hear it.
+    hears = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
     program = f"{hears}; from capability_router.cli.main import main; main()"
     command = [sys.executable, "-c", program, "tail", str(log)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watched:  # noqa: S603 - our own words
