@@ -52,10 +52,13 @@ def planner_of(registry: Registry, s: Settings, board: Board, known: Knowledge |
 
 def lessons_of(known: Planner, registry: Registry) -> Lessons:
     """What is taught is what the planner knows by."""
-    return Lessons(
+    lessons = Lessons(
         known.lengths, known.sizes, known.windows, known.prior, Affinity(registry.entries), Outcomes(),
         known.learned, known.guard, known.signs, None if known.signs is None else Retries(),
     )  # fmt: skip
+    if known.learned is not None:
+        known.learned.hears(lessons.heard)
+    return lessons
 
 
 def herald_of(

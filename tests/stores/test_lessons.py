@@ -7,6 +7,7 @@ import pytest
 from capability_router.stores.base import Store
 from capability_router.stores.lessons import ANSWERS_KEPT, LOGS_KEPT, NONE, WRITERS_KEPT, Head, Kept, Line, Summary
 from capability_router.stores.redis_lessons import PIECE
+from capability_router.stores.sqlite_lessons import SqliteLessons
 
 
 def texts(store: Store, place: int = 0, name: str = "log") -> list[str]:
@@ -116,3 +117,17 @@ def test_answers_are_kept_beside_a_log_those_of_late(store: Store) -> None:
     assert [room.kept("log", id) for id in ("r1", "r3", "more 0", "more 1", "more 2", "last")] == [
         None, None, None, "seen again", "x", "x",
     ]  # fmt: skip
+
+
+def test_answers_that_nobody_scores_go_with_the_states_of_before(shared: Store) -> None:
+    room = shared.lessons
+    if isinstance(room, SqliteLessons):
+        with room._database.writing() as connection:  # a file of before: answers began no log
+            connection.execute("INSERT INTO lesson_answers (name, id, text) VALUES ('unlisted', 'r', 'x')")
+    for number in range(LOGS_KEPT):
+        room.keep(f"state {number}", [Kept("r", "x")])
+    room.keep("state 0", [Kept("r", "in use")])
+    room.keep("newest", [Kept("r", "x")])
+    assert [room.kept(name, "r") for name in ("state 0", "state 2", "newest")] == ["in use", "x", "x"]
+    gone = [room.kept(name, "r") is None for name in ("unlisted", "state 1")]
+    assert gone == [True, shared.name.startswith("sqlite")], "in Redis they end by the server's clock"

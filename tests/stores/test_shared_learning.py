@@ -293,6 +293,112 @@ def test_feedback_on_another_processes_request_is_learned_as_its_own_is(url: str
     assert learned(url) == Counter(ids)
 
 
+def quiet(url: str) -> Router:
+    """It has no thread: rounds are the test's to make."""
+    router = made(url)
+    learner(router).scribe.start = lambda: None  # type: ignore[method-assign]  # see above
+    return router
+
+
+def heard(*routers: Router) -> None:
+    """What one has taught, the next ones know."""
+    for router in routers:
+        learner(router).scribe.round()
+
+
+def answered(router: Router) -> str:
+    """The id of a request that left something to choose; its answer is in the store."""
+    request = ask(router, Request(("mend the loop",))).request
+    learner(router)._answers.flush()
+    return request.id
+
+
+def scores(router: Router, id: str) -> list[float]:
+    memory = learner(router).quality.memory
+    (at,) = [at for at, row in enumerate(memory.rows) if row.id == id]
+    return [score for score in memory.scores[at].tolist() if score == score]
+
+
+def plans(router: Router) -> int:
+    """How many the guard was told of."""
+    assert router.planner.guard is not None
+    return len(router.planner.guard._scored)
+
+
+def test_a_users_score_at_another_process_stays_whatever_an_evaluator_says(url: str) -> None:
+    home, other = quiet(url), quiet(url)
+    id = answered(home)
+    assert other.feedback(id, 0.0)
+    heard(other, home)
+    assert home._evaluated(id, 1.0) is False
+    heard(home, other)
+    assert scores(home, id) == scores(other, id) == [0.0]
+    home.close()
+    other.close()
+
+
+def test_a_users_score_stays_that_the_evaluators_process_has_not_heard_of(url: str) -> None:
+    home, other = quiet(url), quiet(url)
+    id = answered(home)
+    assert other.feedback(id, 0.0)
+    heard(other)
+    assert home._evaluated(id, 1.0) is True
+    heard(home, other)
+    late = quiet(url)
+    assert [scores(router, id) for router in (home, other, late)] == [[0.0]] * 3
+    assert home._evaluated(id, 1.0) is False
+    for router in (home, other, late):
+        router.close()
+
+
+def test_an_evaluators_score_gives_way_to_a_users_at_another_process(url: str) -> None:
+    home, other = quiet(url), quiet(url)
+    id = answered(home)
+    assert home._evaluated(id, 1.0) is True
+    heard(home, other)
+    assert other.feedback(id, 0.0)
+    heard(other, home)
+    assert scores(home, id) == scores(other, id) == [0.0]
+    home.close()
+    other.close()
+
+
+@pytest.mark.parametrize("summed", [False, True])
+def test_a_plan_that_came_with_another_processes_score_is_told_of_once(url: str, summed: bool) -> None:
+    home, other = quiet(url), quiet(url)
+    id = answered(home)
+    assert other.feedback(id, 0.0)
+    heard(other)
+    if summed:  # so long ago that its plan is not among those of late
+        scribe = learner(other).scribe
+        scribe._known.recent.clear()
+        scribe._damaged = True
+    heard(other, home)
+    before = plans(home)
+    assert before == (not summed)
+    assert home.feedback(id, 0.5)
+    assert plans(home) == before
+    assert scores(home, id) == [0.5]
+    home.close()
+    other.close()
+
+
+@pytest.mark.parametrize("summed", [False, True])
+def test_signs_give_way_to_a_score_at_another_process(url: str, summed: bool) -> None:
+    home, other = quiet(url), quiet(url)
+    id, signs = answered(home), home.planner.signs
+    assert signs is not None
+    for model in MODELS:  # whichever answered
+        signs.late("", id, model, "retried")
+    assert other.feedback(id, 0.0)
+    learner(other).scribe._damaged = summed
+    heard(other, home)
+    assert sorted(signs._all[model].bad for model in MODELS) == [0.0, 0.25]
+    assert home._evaluated(id, 1.0) is False
+    home.close()
+    other.close()
+
+
 def test_feedback_that_nobody_can_place_goes_to_the_log_or_is_refused(url: str, tmp_path: Path) -> None:
     router = made(url)
     with pytest.raises(ConfigError, match="no such answered request is remembered here"):

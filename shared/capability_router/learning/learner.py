@@ -25,7 +25,7 @@ from capability_router.learning.quality.model import Quality
 from capability_router.learning.quality.sketch import Sketch, sketch
 from capability_router.learning.quality.state import base_of, body_of, dumped, loaded, text_of
 from capability_router.learning.quality.traits import Traits, traits
-from capability_router.learning.sharing.lesson import Lesson
+from capability_router.learning.sharing.lesson import USER, Lesson
 from capability_router.learning.signs import Counted
 from capability_router.learning.tenants import hashed
 from capability_router.lifetime import Lasting, watch
@@ -54,7 +54,7 @@ class Pupil:
 
     def learn(self, lesson: Lesson) -> None:
         """An answer was worth this score; tells of a model that is no longer what it was."""
-        quality, (id, model, score, tokens, tenant, seen, _) = self.quality, lesson
+        quality, (id, model, score, tokens, tenant, seen, *_) = self.quality, lesson
         weight = 1.0 if quality.memory.has(id, model) else quality.tenants.told(tenant, model, score)
         for changed in quality.learn(Remembered(id, seen, tenant), {model: Result(score, tokens)}, weight):
             log.warning("%s: its scores are no longer what they were; what was learned of it counts for less", changed)
@@ -213,15 +213,19 @@ class Learner(Lasting):
 
     def scored(
         self, request_id: str, seen: Sketch, model: str, score: float, tokens: int | None, tenant: str = "",
-        foreseen: Foreseen | None = None,
+        foreseen: Foreseen | None = None, source: str = USER,
     ) -> None:  # fmt: skip
         """An answer of this model, of so many tokens, was worth this score to this tenant.
 
         `foreseen`: the plan it came of, if it is its first score. Words are worked out in the background when enough
         is new.
         """
-        self._take(Lesson(request_id, model, score, tokens, hashed(tenant), seen, foreseen))
+        self._take(Lesson(request_id, model, score, tokens, hashed(tenant), seen, foreseen, source))
         self._work_out()
+
+    def remembers(self, request_id: str, model: str) -> bool:
+        """Whether a score of this answer was learned, whichever process was told it."""
+        return self.quality.memory.has(request_id, model)
 
     def answered(self, lesson: Lesson) -> None:
         """A request was answered, whose score may come to another process; without a store nothing is kept of it."""
@@ -281,6 +285,9 @@ class Learner(Lasting):
 
     def tell(self, guard: Guard) -> None:
         """Have the guard know of other processes' scores; there are none."""
+
+    def hears(self, listener: Callable[[Lesson], None]) -> None:
+        """Have the listener told of other processes' scores; there are none."""
 
     def runs(self, errand: Callable[[bool], None]) -> None:
         """Run this in the background, where something is done there."""

@@ -62,6 +62,14 @@ class Outcomes:
         """Whose score of this request came last; "" = none did."""
         return self._sources.get(request_id, "")
 
+    def heard(self, request_id: str, score: float, source: str) -> Answered | None:
+        """Another process was told this score: who answered here, None = it is not remembered. A user's score stays."""
+        with self._lock:
+            answered = self._answered.get(request_id)
+            if answered is not None and self._sources.get(request_id) != "user":
+                self._sources[request_id], self._scored[request_id] = source, score
+        return answered
+
     def scored(self, request_id: str, score: float, source: str = "user") -> Answered:
         """Who answered the request that got this score; raises ConfigError for a bad score, Forgotten for an id."""
         if isinstance(score, bool) or not isinstance(score, Real) or not 0 <= score <= 1:  # numpy's numbers are Real

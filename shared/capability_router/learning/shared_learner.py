@@ -41,6 +41,7 @@ class SharedLearner(Learner):
         base = Quality() if text is None else loaded(text)
         self._meanings = meanings = fitting(base, meanings, path)
         self._guard: Guard | None = None
+        self._listener: Callable[[Lesson], None] | None = None
         began = "" if text is None else blake2b(text.encode(), digest_size=8).hexdigest()
         embedder = "" if meanings is None else meanings.embedder.name
         course = Course(self._made, Packing(written, sketched), self._adopted, self._hear, self._work_out)
@@ -88,7 +89,7 @@ class SharedLearner(Learner):
         lesson = self._answers.find(request_id)
         if lesson is None:
             return None
-        again = self.quality.memory.has(request_id, lesson.model)  # then its plan was told of already
+        again = self.remembers(request_id, lesson.model)  # then its plan was told of already
         lesson = lesson._replace(score=score, foreseen=None if again else lesson.foreseen)
         self._take(lesson)
         self._work_out()
@@ -107,6 +108,10 @@ class SharedLearner(Learner):
         self._guard = guard
         guard.renew(_planned(self.scribe.recent))
 
+    def hears(self, listener: Callable[[Lesson], None]) -> None:
+        """Have the listener told of lessons that others wrote; of those of late that were summed up, again."""
+        self._listener = listener
+
     def runs(self, errand: Callable[[bool], None]) -> None:
         """Run this in the background too, from time to time; True as its argument: for the last time."""
         self.scribe.errands.append(errand)
@@ -115,10 +120,15 @@ class SharedLearner(Learner):
         self.quality = pupil.quality
         if self._guard is not None:
             self._guard.renew(_planned(recent))
+        if self._listener is not None:
+            for lesson in recent:
+                self._listener(lesson)
 
     def _hear(self, lesson: Lesson) -> None:
         if self._guard is not None and lesson.foreseen is not None:
             self._guard.note(lesson.foreseen, lesson.model, lesson.score)
+        if self._listener is not None:
+            self._listener(lesson)
 
     def _take(self, lesson: Lesson) -> None:
         self.scribe.take(lesson)

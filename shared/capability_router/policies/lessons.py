@@ -84,11 +84,18 @@ class Lessons(NamedTuple):
             self.prior.learn(answered.model, answered.task, float(score), before)
         else:  # it knows what was believed before, and the score must not count twice
             seen, tokens, tenant = answered.sketch, answered.tokens, answered.tenant
-            foreseen = answered.foreseen if before is None else None
-            self.learned.scored(request_id, seen, answered.model, float(score), tokens, tenant, foreseen)
+            again = before is not None or self.learned.remembers(request_id, answered.model)  # here, or elsewhere
+            foreseen = None if again else answered.foreseen
+            self.learned.scored(request_id, seen, answered.model, float(score), tokens, tenant, foreseen, source)
             if self.guard is not None and foreseen is not None:
                 self.guard.note(foreseen, answered.model, float(score))
         return answered
+
+    def heard(self, lesson: Lesson) -> None:
+        """What another process was told of an answer; if it was given here, the score counts in the place of signs."""
+        answered = self.outcomes.heard(lesson.id, lesson.score, lesson.source)
+        if answered is not None and self.signs is not None:
+            self.signs.withdrawn(lesson.id, answered.model)
 
     def scored_elsewhere(self, request_id: str, score: float) -> str | None:
         """What another process's answer was worth: which model's it was; None = nobody remembers the request."""

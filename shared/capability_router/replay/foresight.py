@@ -78,7 +78,7 @@ class Foresight:
 
     def scored(
         self, request_id: str, seen: Any, model: str, score: float, tokens: int | None, tenant: str,
-        foreseen: Foreseen | None,
+        foreseen: Foreseen | None, source: str,
     ) -> None:  # fmt: skip
         """Nothing is learned."""
 
@@ -86,6 +86,10 @@ class Foresight:
     def signs(self) -> Mapping[str, Counted]:
         """None are counted."""
         return {}
+
+    def remembers(self, request_id: str, model: str) -> bool:
+        """Nothing is remembered."""
+        return False
 
     def answered(self, lesson: Lesson) -> None:
         """Nothing is learned."""
@@ -98,6 +102,9 @@ class Foresight:
 
     def tell(self, guard: Guard) -> None:
         """There is no guard in a replay."""
+
+    def hears(self, listener: Callable[[Lesson], None]) -> None:
+        """No other process is heard."""
 
     def runs(self, errand: Callable[[bool], None]) -> None:
         """Nothing runs beside a replay."""

@@ -80,7 +80,7 @@ class SqliteLessons:
         return None if row is None or head.summed == NONE else Summary(head.epoch, head.summed, row[0])
 
     def sum_up(self, name: str, summary: Summary, before: int) -> bool:
-        """See LessonRoom; one transaction. Logs that were not summed up for the longest time are dropped with it."""
+        """See LessonRoom; one transaction. Logs that were neither summed up nor had answers for long go with it."""
         with self._database.writing() as connection:
             head = _begun(connection, name) if not summary.epoch else _head(connection, name)
             if head.summed != before or summary.epoch not in ("", head.epoch):
@@ -100,6 +100,11 @@ class SqliteLessons:
         """See LessonRoom; one transaction."""
         rows = [(name, *each) for each in answers]
         with self._database.writing() as connection:
+            _begun(connection, name)
+            connection.execute(
+                "UPDATE lesson_logs SET touched = (SELECT MAX(touched) + 1 FROM lesson_logs) "
+                "WHERE name = ? AND touched < (SELECT MAX(touched) FROM lesson_logs)", (name,),
+            )  # fmt: skip
             connection.executemany("INSERT OR REPLACE INTO lesson_answers (name, id, text) VALUES (?, ?, ?)", rows)
             connection.execute(
                 "DELETE FROM lesson_answers WHERE name = ? AND place <= (SELECT place FROM lesson_answers "
@@ -119,10 +124,13 @@ def _head(connection: sqlite3.Connection, name: str) -> Head:
 
 
 def _begun(connection: sqlite3.Connection, name: str) -> Head:
-    connection.execute(
+    """Its head. Where it is new, the oldest are dropped: a log may never be summed up, nor one begun after it."""
+    begun = connection.execute(
         "INSERT OR IGNORE INTO lesson_logs SELECT ?, ?, 0, ?, COALESCE(MAX(touched), 0) + 1 FROM lesson_logs",
         (name, uuid4().hex, NONE),
     )
+    if begun.rowcount:
+        _tidy(connection, name)
     return _head(connection, name)
 
 
@@ -131,6 +139,8 @@ def _tidy(connection: sqlite3.Connection, name: str) -> None:
     for each in old.fetchall():
         for table in _TABLES:
             connection.execute(f"DELETE FROM {table} WHERE name = ?", each)  # noqa: S608 - one of five names
+    # answers had no log once, until the first score
+    connection.execute("DELETE FROM lesson_answers WHERE name NOT IN (SELECT name FROM lesson_logs)")
     connection.execute(
         "DELETE FROM lesson_writers WHERE name = ? AND writer IN (SELECT writer FROM lesson_writers WHERE name = ? "
         "ORDER BY place DESC LIMIT -1 OFFSET ?)", (name, name, WRITERS_KEPT),

@@ -56,9 +56,9 @@ class Memory:
     def column(self, model: str) -> int:
         """The model's column; a new one is added."""
         if model not in self.models:
-            self.models.append(model)
             gap = np.full((len(self.scores), 1), np.nan, np.float32)
             self.scores, self.tokens = np.hstack((self.scores, gap)), np.hstack((self.tokens, gap))
+            self.models.append(model)  # last: `has` may be asked by another thread
         return self.models.index(model)
 
     def add(self, row: Remembered, results: Mapping[str, Result]) -> int:

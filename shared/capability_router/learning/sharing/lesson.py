@@ -12,6 +12,7 @@ from capability_router.learning.guard import Foreseen
 FORMAT = 1
 """Of what is written here. Another one has logs of its own, so that two versions can share a store."""
 _SEAL = 16
+USER = "user"
 
 
 class Illegible(ValueError):
@@ -22,7 +23,8 @@ class Lesson(NamedTuple):
     """An answer of `model` was worth `score`, 0 to 1, to the tenant whose name has this hash.
 
     `seen`: the request's sketch, None = nothing was learned from its words. `tokens` of the answer, None = not known.
-    `foreseen`: the plan it came of; None where there was nothing to choose, or it has been told before.
+    `foreseen`: the plan it came of; None where there was nothing to choose, or it has been told before. `source`: whose
+    score it is; lines without one are a user's.
     """
 
     id: str
@@ -32,6 +34,7 @@ class Lesson(NamedTuple):
     tenant: str
     seen: Any = None
     foreseen: Foreseen | None = None
+    source: str = USER
 
 
 Pack = Callable[[Any], Any]
@@ -43,16 +46,18 @@ def line(lesson: Lesson, pack: Pack) -> str:
     told = lesson._replace(
         seen=None if lesson.seen is None else pack(lesson.seen), foreseen=_short(lesson.foreseen)
     )  # fmt: skip
-    return sealed(json.dumps(told, separators=(",", ":"), allow_nan=False))
+    items = told[:-1] if told.source == USER else told  # as such lines were before there were other sources
+    return sealed(json.dumps(items, separators=(",", ":"), allow_nan=False))
 
 
 def read(text: str, unpack: Pack) -> Lesson:
     """From such a line. Raises Illegible."""
     try:
-        id, model, score, tokens, tenant, seen, foreseen = json.loads(opened(text))
+        id, model, score, tokens, tenant, seen, foreseen, *rest = json.loads(opened(text))
+        (source,) = rest or (USER,)
         lesson = Lesson(
             str(id), str(model), float(score), None if tokens is None else int(tokens), str(tenant),
-            None if seen is None else unpack(seen), _long(foreseen),
+            None if seen is None else unpack(seen), _long(foreseen), str(source),
         )  # fmt: skip
     except (ValueError, TypeError) as error:
         if isinstance(error, Illegible):

@@ -21,7 +21,7 @@ from uuid import uuid4
 
 from capability_router.errors import StoreError
 from capability_router.learning.guard import WINDOW
-from capability_router.learning.sharing.lesson import Illegible, Lesson, Pack, line, opened, read, sealed
+from capability_router.learning.sharing.lesson import USER, Illegible, Lesson, Pack, line, opened, read, sealed
 from capability_router.lifetime import Lasting, watch
 from capability_router.stores.lessons import NONE, WRITERS_KEPT, Entry, Head, LessonRoom, Line, Summary
 
@@ -31,6 +31,7 @@ PENDING = 10_000
 SUMMED_AFTER = 500
 """Entries of a log, before they are summed up."""
 _BATCH, _PAGE = 200, 200
+_USERS = 2_000  # scores, by which an evaluator's may come late
 _PAUSE_S, _POLL_S = 0.2, 5.0  # for which lessons are gathered; between two looks at what others wrote
 _PATIENCE_S = (0.5, 30.0)  # between two attempts when the store is away: at first, at most
 _MEETINGS = 20  # with others who sum up while this process reads
@@ -87,6 +88,7 @@ class _Known(Generic[P]):
         self.pupil = pupil
         self.marks = OrderedDict(marks)
         self.recent: deque[Lesson] = deque(recent, WINDOW)
+        self._users: deque[str] = deque(maxlen=_USERS)  # requests that users have scored of late
 
     def learn(self, writer: str, number: int, lesson: Lesson | None) -> bool:
         """False = it was known already. None = it can't be read: it is left out."""
@@ -94,6 +96,10 @@ class _Known(Generic[P]):
             return False
         self.mark(writer, number)
         if lesson is None:
+            return False
+        if lesson.source == USER:
+            self._users.append(lesson.id)
+        elif lesson.id in self._users:  # an evaluator had not heard of it yet
             return False
         self.pupil.learn(lesson)
         if lesson.foreseen is not None:
