@@ -66,7 +66,8 @@ class Reader:
         whole_item = item if isinstance(item, Mapping) else {}
         params, info = whole_item.get("litellm_params"), whole_item.get("model_info") or {}
         group = whole_item.get("model_name")
-        if not isinstance(params, Mapping) or not isinstance(info, Mapping) or not isinstance(group, (str, int)):
+        called = isinstance(group, (str, int)) and str(group).strip() != ""
+        if not isinstance(params, Mapping) or not isinstance(info, Mapping) or not called:
             why = "a deployment is a mapping with a model_name and litellm_params"
             self._notes.left_out(place, why, "write it so, or drop it")
             return None

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from click.testing import CliRunner
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from capability_router import ConfigError, Router
@@ -160,6 +160,7 @@ def some(words: str) -> st.SearchStrategy[dict[str, Any]]:
 
 
 @settings(max_examples=60, deadline=None)
+@example(params={}, info={}, router={}, library={}, name="\r", model="openai/m")
 @given(
     params=some(PARAMS), info=some(INFO), router=some(SETTINGS), library=some(LIBRARY),
     name=st.text(min_size=1, max_size=8),
