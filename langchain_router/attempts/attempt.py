@@ -177,7 +177,7 @@ class ModelAttempt:
         pieces = context.run(self._apieces, runnable, kwargs)
         try:
             return pieces, await inside(context, anext(pieces, _END))
-        except BaseException:
+        except BaseException:  # cancellation too: what was opened is closed, whatever it was, and that goes on
             async with aclosing_all(pieces):
                 raise
 
