@@ -65,7 +65,7 @@ def test_an_evaluator_teaches_the_router() -> None:
     answered = [dict(re.findall(r"(\S+) (\d+)", who)) for *_, who in rounds]
     able = [sum(int(times) for name, times in each.items() if name[:5] in ("birch", "cedar")) for each in answered]
     assert able[0] < 20, said  # at first the cheapest ones are asked, whose sums are wrong half the time
-    assert sum(able[2:]) > 40 + 4 * able[0], said  # from the third round on; one alone may be low, scores are drawn by lot
+    assert sum(able[2:]) > 40 + 4 * able[0], said  # a round alone may be low: what is scored is drawn by lot
     scored = int(re.findall(r"evaluations: {'scored': (\d+)}", said)[0])
     assert 80 < scored < 160
     assert f"booked under router:evaluation: {scored} calls" in said
