@@ -308,6 +308,29 @@ def test_a_sink_that_raises_what_ends_threads_gets_the_next_record(ends: type[Ba
     sinks.close()
 
 
+def test_what_one_sink_makes_of_a_record_is_its_own(tmp_path: Path) -> None:
+    def spoils(value: Any) -> None:
+        for inner in (
+            list(value.values()) if isinstance(value, dict) else list(value) if isinstance(value, list) else ()
+        ):
+            spoils(inner)
+        if isinstance(value, (dict, list)):
+            value.clear()
+
+    whole, seen = tmp_path / "whole", list[str]()
+    router = scripted_router({"a": ["ok"] * 3}, telemetry={"jsonl": str(whole)})
+    router.add_sink(spoils)
+    router.add_sink(lambda record: seen.append(json.dumps(record)))
+    for _ in range(3):
+        ask(router)
+    router.close()
+    records = [json.loads(line) for line in whole.read_text().splitlines()]
+    assert [(r["basis"]["prices"], len(r["plan"]["candidates"])) for r in records] == [
+        ({"a": {"input_mtok": 1.0, "output_mtok": 2.0}}, 1)
+    ] * 3
+    assert list(map(json.loads, seen)) == records
+
+
 def test_where_no_thread_can_be_had_the_next_record_tries_again(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = Kept()
     sent = Courier(kept)
