@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from capability_router.telemetry.decision_log import Reading
+    from capability_router.decision_log.reading import Reading
     from capability_router.telemetry.report.traffic import Traffic
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -52,7 +52,7 @@ def report(
 
 
 def _tell_omitted(name: str, omitted: Counter[str]) -> None:
-    from capability_router.telemetry.decision_log import told_omitted
+    from capability_router.decision_log.reading import told_omitted
 
     if told := told_omitted(omitted):
         click.echo(f"{name}: {told}", err=True)
@@ -61,7 +61,7 @@ def _tell_omitted(name: str, omitted: Counter[str]) -> None:
 def _records(logs: Sequence[Path], reading: Reading) -> Iterator[dict[str, Any]]:
     """Of all files, the oldest first, with a bar where a person looks."""
     from capability_router.cli.progress import progress
-    from capability_router.telemetry.chronology import oldest_first
+    from capability_router.decision_log.chronology import oldest_first
 
     sizes = (log.stat().st_size for log in logs if log.is_file())
     with progress(sum(sizes), "reading") as advanced:
@@ -71,9 +71,9 @@ def _records(logs: Sequence[Path], reading: Reading) -> Iterator[dict[str, Any]]
 
 def _gathered(logs: Sequence[Path], strongest: str | None = None) -> Traffic:
     """ConfigError where nothing is known of the model that savings shall be told against."""
+    from capability_router.decision_log.reading import Reading
     from capability_router.errors import ConfigError
     from capability_router.nearest import nearest
-    from capability_router.telemetry.decision_log import Reading
     from capability_router.telemetry.report.traffic import Traffic
 
     reading = Reading()
@@ -127,8 +127,8 @@ def _named(logs: Sequence[Path]) -> Iterator[tuple[str, Path]]:
 
 def _compare(logs: Sequence[Path], as_json: bool) -> Counter[str]:
     from capability_router.cli import screen
+    from capability_router.decision_log.reading import Reading, gathered
     from capability_router.telemetry.comparison import compared, trimmed
-    from capability_router.telemetry.decision_log import Reading, gathered
 
     reading = Reading()
     found = compared(gathered(map(trimmed, _records(logs, reading)), reading.omitted))

@@ -30,7 +30,7 @@ def tail(
 
     Goes on with the new file when the log is rotated. What can't be read is counted.
     """
-    from capability_router.telemetry.decision_log import Reading, told_omitted
+    from capability_router.decision_log.reading import Reading, told_omitted
 
     reading = Reading()
     for line in _lines(log, last, follow):
@@ -43,9 +43,9 @@ def tail(
 
 def _lines(log: Path, last: int, follows: bool) -> Iterator[bytes]:
     from capability_router.clock import SystemClock
+    from capability_router.decision_log.following import follow
+    from capability_router.decision_log.lines import GZIP
     from capability_router.errors import ConfigError
-    from capability_router.telemetry.following import follow
-    from capability_router.telemetry.lines import GZIP
 
     def wait() -> bool:
         if follows:

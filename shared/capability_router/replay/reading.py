@@ -6,16 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from capability_router.decision_log.chronology import oldest_first, rotated
+from capability_router.decision_log.latest import Latest
+from capability_router.decision_log.shapes import SCHEMA_VERSION
 from capability_router.errors import ConfigError
 from capability_router.learning.logs.items import Source, Tick
 from capability_router.learning.logs.omissions import Omissions
 from capability_router.learning.logs.values import name_of, number_of, score_of
 from capability_router.replay.logged import Logged
 from capability_router.replay.parsing import Unreadable, logged_of
-from capability_router.telemetry.chronology import oldest_first
-from capability_router.telemetry.jsonl import rotated
-from capability_router.telemetry.latest import Latest
-from capability_router.telemetry.records import SCHEMA_VERSION
 
 MOST = 100_000
 """Decisions that are kept; a tenth more are held while logs are read."""

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from unit.telemetry.decisions import attempt, decision
 
 from capability_router.cli.main import main
-from capability_router.telemetry.following import follow
+from capability_router.decision_log.following import follow
 from capability_router.telemetry.jsonl import JsonlSink
 
 

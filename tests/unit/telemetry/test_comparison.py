@@ -14,8 +14,8 @@ from click.testing import CliRunner
 from unit.telemetry.decisions import attempt, decision
 
 from capability_router.cli.main import main
+from capability_router.decision_log.reading import DecisionLog, parse_log
 from capability_router.telemetry.comparison import Comparison, compared
-from capability_router.telemetry.decision_log import DecisionLog, parse_log
 from capability_router.telemetry.interval import between, mean, quantile, within
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from capability_router.decision_log.shapes import SCHEMA_VERSION
 from capability_router.learning.logs.omissions import Omissions
 from capability_router.learning.logs.row import TOO_MANY, Answer, Row, hold
 from capability_router.learning.logs.seen import Seen, terms_of, without_text
@@ -13,8 +14,6 @@ from capability_router.learning.logs.signed import Signed
 from capability_router.learning.logs.sketched import sketched
 from capability_router.learning.logs.values import name_of, number_of, score_of, tokens_of, usd_of
 from capability_router.learning.signs import Counted
-
-SCHEMA_VERSION = 1  # of decision records; telemetry/records.py writes them
 
 
 def is_one(item: Mapping[str, Any]) -> bool:

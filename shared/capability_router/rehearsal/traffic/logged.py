@@ -12,10 +12,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from capability_router.decision_log.reading import read_log
 from capability_router.errors import ConfigError
 from capability_router.rehearsal.traffic.shape import Shape, media_needs, needs_of
 from capability_router.rehearsal.traffic.traffic import Pace, Traffic
-from capability_router.telemetry.decision_log import read_log
 
 USUAL_MOST = 20_000
 """Requests of a log that are taken where nobody says how many seconds: the busiest stretch with so many."""

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
-from capability_router.telemetry.decision_log import Reading
-from capability_router.telemetry.latest import Latest
+from capability_router.decision_log.latest import Latest
+from capability_router.decision_log.reading import Reading
+from capability_router.decision_log.shapes import time_of
 from capability_router.telemetry.report.always import Alone
 from capability_router.telemetry.report.rows import Decision, Rows, short
-from capability_router.telemetry.shapes import time_of
 
 Record = Mapping[str, Any]
 T = TypeVar("T")
@@ -88,7 +88,7 @@ class Traffic:
         return made.sorted()
 
     def take(self, record: Record) -> None:
-        """A record without a flaw (telemetry/shapes.py)."""
+        """A record without a flaw (decision_log/shapes.py)."""
         self._take[record["kind"]](record)
 
     def sorted(self) -> Traffic:

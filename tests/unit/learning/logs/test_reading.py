@@ -15,7 +15,6 @@ pytest.importorskip("numpy", reason="what is read is looked at with numpy (the e
 import numpy as np
 
 from capability_router import ConfigError, Request, routing
-from capability_router.learning.logs import decisions
 from capability_router.learning.logs.reading import Log, read
 from capability_router.learning.logs.row import Answer
 from capability_router.learning.logs.sample import AGAIN
@@ -24,7 +23,7 @@ from capability_router.learning.logs.signed import MOST_MODELS
 from capability_router.learning.quality.sketch import sketch
 from capability_router.learning.quality.surface import NAMES
 from capability_router.learning.quality.traits import LABELS, WORDS, traits
-from capability_router.telemetry.records import SCHEMA_VERSION, feedback_record, health_record
+from capability_router.telemetry.records import feedback_record, health_record
 from capability_router.testing import ask, scripted_router
 
 PROMPT = "the secret recipe, in 3 steps"
@@ -98,10 +97,6 @@ def test_hashed_words_are_what_a_live_request_shows(tmp_path: Path) -> None:
         live = sketch(traits(Request((f"{PROMPT} 0",))))
     assert row.worded
     assert all(np.array_equal(ours, theirs) for ours, theirs in zip(row.sketch, live, strict=True))
-
-
-def test_the_version_read_is_the_one_written() -> None:
-    assert decisions.SCHEMA_VERSION == SCHEMA_VERSION
 
 
 def test_the_last_feedback_counts_whatever_the_order(tmp_path: Path) -> None:

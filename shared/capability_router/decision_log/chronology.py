@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
-from capability_router.telemetry.decision_log import Reading
-from capability_router.telemetry.lines import lines
-from capability_router.telemetry.shapes import time_of
+from capability_router.decision_log.lines import lines
+from capability_router.decision_log.reading import Reading
+from capability_router.decision_log.shapes import time_of
 
 _LOOKED_AT = 100  # lines, for one that tells when
 
@@ -32,3 +33,11 @@ def _began(path: Path) -> float:
         return next(filter(None, (time_of(record) for record in looked_at if record is not None)), 0.0)
     except OSError:  # whoever reads it tells that
         return 0.0
+
+
+def rotated(path: str | Path) -> list[Path]:
+    """The files of a log, the oldest first: `<name>.2`, `<name>.1`, `<name>`, as far as they are there."""
+    whole = Path(path)
+    beside = ((found.suffix[1:], found) for found in whole.parent.glob(f"{glob.escape(whole.name)}.*"))
+    numbered = [(int(end), found) for end, found in beside if end.isdecimal()]
+    return [found for _, found in sorted(numbered, reverse=True)] + [whole]

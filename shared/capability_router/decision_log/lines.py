@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, cast
 
-from capability_router.telemetry.following import LONGEST
+from capability_router.decision_log.following import LONGEST
 
 GZIP = b"\x1f\x8b"
 """How a compressed file begins."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from capability_router.telemetry.records import SCHEMA_VERSION
-
+SCHEMA_VERSION = 1
 KINDS = ("decision", "feedback", "shadow", "shadow_score", "sign", "health")
 _LATEST = 4_102_444_800  # the year 2100, in Unix seconds
 _LONGEST_S = 100_000_000  # three years

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from capability_router.decision_log.lines import lines
+from capability_router.decision_log.shapes import KINDS, flaw
 from capability_router.errors import ConfigError
-from capability_router.telemetry.lines import lines
-from capability_router.telemetry.shapes import KINDS, flaw
 
 Record = dict[str, Any]
 NO_JSON = "no JSON"
