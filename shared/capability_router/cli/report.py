@@ -40,7 +40,7 @@ def report(
     """Write the decisions in the LOGs (JSONL, also compressed with gzip) as one self-contained HTML page.
 
     Cost over time, savings, latency, success, breakers, cost against quality, which model suits which task, refusals.
-    Several files count as one log: decisions.jsonl* takes those that rotation has made too.
+    Several files count as one log; those that rotation has made of it are read with it.
     """
     if trials:
         omitted = _compare(logs, as_json)
@@ -61,12 +61,11 @@ def _tell_omitted(name: str, omitted: Counter[str]) -> None:
 def _records(logs: Sequence[Path], reading: Reading) -> Iterator[dict[str, Any]]:
     """Of all files, the oldest first, with a bar where a person looks."""
     from capability_router.cli.progress import progress
-    from capability_router.decision_log.chronology import oldest_first
+    from capability_router.decision_log.chronology import files_of, size_of
 
-    sizes = (log.stat().st_size for log in logs if log.is_file())
-    with progress(sum(sizes), "reading") as advanced:
-        for log in oldest_first(logs):
-            yield from reading.file(log, advanced)
+    files = files_of(logs)
+    with progress(size_of(files), "reading") as advanced:
+        yield from reading.files(files, advanced)
 
 
 def _gathered(logs: Sequence[Path], strongest: str | None = None) -> Traffic:

@@ -1,17 +1,47 @@
-"""Log files in the order of time: a shell names `decisions.jsonl*` the newest first, a person as it comes."""
+"""The files that logs are made of, in the order of time: a shell names `decisions.jsonl*` the newest first."""
 
 from __future__ import annotations
 
+import errno
 import glob
+import os
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
 from capability_router.decision_log.lines import lines
-from capability_router.decision_log.reading import Reading
+from capability_router.decision_log.reading import Reading, unreadable
 from capability_router.decision_log.shapes import time_of
 
 _LOOKED_AT = 100  # lines, for one that tells when
+
+
+def files_of(logs: Iterable[Path]) -> list[Path]:
+    """The logs with the files that they were rotated into, the oldest of all first, each once.
+
+    Raises ConfigError where a log is not there.
+    """
+    found: dict[Path, Path] = {}
+    for log in logs:
+        there = [path for path in rotated(log) if path.exists()]
+        if not there:
+            raise unreadable(log, os.strerror(errno.ENOENT))
+        for path in there:
+            found.setdefault(path.resolve(), path)
+    return oldest_first(found.values())
+
+
+def rotated(path: str | Path) -> list[Path]:
+    """The files of a log, the oldest first: `<name>.2`, `<name>.1`, `<name>`, as far as they are there."""
+    whole = Path(path)
+    beside = ((found.suffix[1:], found) for found in whole.parent.glob(f"{glob.escape(whole.name)}.*"))
+    numbered = [(int(end), found) for end, found in beside if end.isdecimal()]
+    return [found for _, found in sorted(numbered, reverse=True)] + [whole]
+
+
+def size_of(files: Iterable[Path]) -> int:
+    """Bytes; those of a pipe nobody knows."""
+    return sum(path.stat().st_size for path in files if path.is_file())
 
 
 def oldest_first(files: Iterable[Path]) -> list[Path]:
@@ -29,15 +59,7 @@ def _began(path: Path) -> float:
     if not path.is_file():  # what is read of a pipe is gone
         return 0.0
     try:
-        looked_at = map(reading.record, islice(lines(path, reading.omitted), _LOOKED_AT))
+        looked_at = map(reading.line, islice(lines(path, reading.omitted), _LOOKED_AT))
         return next(filter(None, (time_of(record) for record in looked_at if record is not None)), 0.0)
     except OSError:  # whoever reads it tells that
         return 0.0
-
-
-def rotated(path: str | Path) -> list[Path]:
-    """The files of a log, the oldest first: `<name>.2`, `<name>.1`, `<name>`, as far as they are there."""
-    whole = Path(path)
-    beside = ((found.suffix[1:], found) for found in whole.parent.glob(f"{glob.escape(whole.name)}.*"))
-    numbered = [(int(end), found) for end, found in beside if end.isdecimal()]
-    return [found for _, found in sorted(numbered, reverse=True)] + [whole]

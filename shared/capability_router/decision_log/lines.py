@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, cast
 
-from capability_router.decision_log.following import LONGEST
+from capability_router.decision_log.following import LONGEST, TOO_LONG
 
 GZIP = b"\x1f\x8b"
 """How a compressed file begins."""
 _STEP = 200  # lines between two words of how far it is
-TOO_LONG = f"longer than {LONGEST >> 20} MB"
 _DAMAGED = "compressed data that is damaged or broken off, to its end"
 
 

@@ -67,7 +67,7 @@ _OPTIONAL: Mapping[str, Fields] = {
     },
     "shadow": {**_CALL, "shadow_id": _TEXT},
     "feedback": {"model": _TEXT, "source": _TEXT},
-    "shadow_score": {"source": _TEXT},
+    "shadow_score": {"source": _TEXT, "shadow_id": _TEXT},
     "sign": {"model": _TEXT, "sign": _TEXT},
     "health": {"router": _TEXT, "detail": _TEXT},
 }  # fmt: skip

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from capability_router.decision_log.latest import Latest
-from capability_router.decision_log.reading import Reading
+from capability_router.decision_log.reading import Reading, before, older
 from capability_router.decision_log.shapes import time_of
 from capability_router.telemetry.report.always import Alone
 from capability_router.telemetry.report.rows import Decision, Rows, short
@@ -18,8 +18,7 @@ MOST = 1_000_000
 """Requests that are kept: the newest ones of the log, about a kilobyte each."""
 _MOST_CHANGES, _MOST_RULES = 100_000, 1_000
 _BATCHES = 10  # that these are kept in; the oldest goes whole
-_OLDER = f"older than the newest {MOST:,} requests"
-_BEFORE = f"what came of a request, before the newest {MOST:,} of its kind"
+_OLDER, _BEFORE = older(MOST), before(MOST)
 
 
 class Change(NamedTuple):
@@ -82,9 +81,9 @@ class Traffic:
         reading = Reading()
         made = cls(reading.omitted)
         for record in records:
-            checked = reading.checked(record)
-            if checked is not None and not reading.seen(checked):
-                made.take(checked)
+            taken = reading.taken(record)
+            if taken is not None:
+                made.take(taken)
         return made.sorted()
 
     def take(self, record: Record) -> None:
