@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from capability_router.eligibility import WINDOWS
 from capability_router.execution.effects import Timeouts
 from capability_router.rehearsal.episode import Episode
 from capability_router.rehearsal.house import House
@@ -23,7 +24,6 @@ _LONG_S = 60.0
 _MUCH = 2.0
 _LISTED = 4
 _LEARNED = ", learned from "
-_SIZES = ("context_window", "max_input_tokens", "learned_window")
 
 
 class Mend(NamedTuple):
@@ -110,7 +110,7 @@ def _away(found: Evidence, model: str, row: Row) -> bool:
 
 
 def _no_way(found: Evidence, able: tuple[str, ...], rules: tuple[str, ...], rows: Sequence[Row]) -> Advice:
-    size = max(row.shape.input_tokens for row in rows) if set(rules) & set(_SIZES) else 0
+    size = max(row.shape.input_tokens for row in rows) if set(rules) & set(WINDOWS) else 0
     what = " and ".join(filter(None, [told_needs(needs_of(rules)), f"up to {size:,} tokens of input" if size else ""]))
     who = f"requests with {what}" if what else "such requests"
     others = _lacking(rows)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from capability_router.clock import drawing
+from capability_router.eligibility import OUT_OF_USE
 from capability_router.errors import (
     BudgetExceeded,
     NoEligibleModel,
@@ -33,7 +34,6 @@ from capability_router.router import Router
 
 LOOKS = 240
 """So often in a run it is looked how the models stand."""
-_OUT_OF_USE = frozenset({"credential", "model"})  # rules of models that could take it, were they not switched off
 _HELD = (("full", "full"), ("rate limited", "limited"), ("at its limit", "limited"))
 _STATES = {"open": "open", "half_open": "half", "isolated": "off"}
 
@@ -157,18 +157,18 @@ def _row(shape: Shape, run: Any, error: RouterError | None, began: float) -> Row
         Tried(a.model, began + a.started_s, began + a.started_s + a.elapsed_s, a.fault or "") for a in outcome.attempts
     )
     rules = {r.model: r.rule for r in plan.refusals}
-    able = (*(c.id for c in plan.candidates), *(m for m, rule in rules.items() if rule in _OUT_OF_USE))
+    able = (*(c.id for c in plan.candidates), *(m for m, rule in rules.items() if rule in OUT_OF_USE))
     return Row(
         shape, outcome.model or "", outcome.elapsed_s, outcome.cost_pico, tries, able,
-        {m: rule for m, rule in rules.items() if rule not in _OUT_OF_USE}, _why(error), _told(error),
+        {m: rule for m, rule in rules.items() if rule not in OUT_OF_USE}, _why(error), _told(error),
     )  # fmt: skip
 
 
 def _split(error: RouterError | None) -> tuple[tuple[str, ...], dict[str, str]]:
     """Of one that no model could take: those that are only out of use, and the others' rules."""
     rules = {r.model: r.rule for r in error.refusals} if isinstance(error, NoEligibleModel) else {}
-    able = tuple(m for m, rule in rules.items() if rule in _OUT_OF_USE)
-    return able, {m: rule for m, rule in rules.items() if rule not in _OUT_OF_USE}
+    able = tuple(m for m, rule in rules.items() if rule in OUT_OF_USE)
+    return able, {m: rule for m, rule in rules.items() if rule not in OUT_OF_USE}
 
 
 _WHYS = ((BudgetExceeded, "budget"), (RouterBusy, "busy"), (StreamInterrupted, "interrupted"))

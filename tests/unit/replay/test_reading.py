@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit.replay.logs import again, candidate, decision, lines, records, score, write
 
-from capability_router.errors import ConfigError
 from capability_router.decision_log.chronology import files_of
 from capability_router.decision_log.shapes import flaw
+from capability_router.errors import ConfigError
 from capability_router.replay import reading as module
 from capability_router.replay.parsing import Unreadable, logged_of
 from capability_router.replay.reading import read
@@ -72,7 +72,8 @@ def test_a_decision_that_cannot_be_decided_again_is_left_out_with_a_reason(tmp_p
 
 def test_other_lines_are_counted_by_what_they_are(tmp_path: Path) -> None:
     path = lines(
-        tmp_path / "log", '{"kind": "decision", "schema_ver', "[1, 2]", '"text"', {"schema_version": 1, "kind": "invoice"}, {"schema_version": 1, "kind": ["x"]},
+        tmp_path / "log", '{"kind": "decision", "schema_ver', "[1, 2]", '"text"',
+        {"schema_version": 1, "kind": "invoice"}, {"schema_version": 1, "kind": ["x"]},
         {**GOOD, "schema_version": 2}, {**GOOD, "schema_version": True}, {**GOOD, "schema_version": {"x": 1}},
         score(1, 7), score(1, "<b>"), score(1, None), score(99, 1.0), GOOD, GOOD, "[" * 100_000,
         {"schema_version": 1, "kind": "shadow", "request_id": "x"},
