@@ -126,11 +126,15 @@ def _named(logs: Sequence[Path]) -> Iterator[tuple[str, Path]]:
 
 def _compare(logs: Sequence[Path], as_json: bool) -> Counter[str]:
     from capability_router.cli import screen
-    from capability_router.decision_log.reading import Reading, gathered
-    from capability_router.telemetry.comparison import compared, trimmed
+    from capability_router.decision_log.reading import Reading
+    from capability_router.telemetry.comparison import compared
+    from capability_router.telemetry.trial_records import TrialRecords
 
     reading = Reading()
-    found = compared(gathered(map(trimmed, _records(logs, reading)), reading.omitted))
+    kept = TrialRecords(reading.omitted)
+    for record in _records(logs, reading):
+        kept.take(record)
+    found = compared(kept.log())
     if as_json:
         click.echo(json.dumps([each.to_dict() for each in found], indent=2))
         return reading.omitted

@@ -89,19 +89,6 @@ def compared(log: DecisionLog) -> list[Comparison]:
     return found
 
 
-_NEEDED = (
-    "schema_version", "kind", "at", "request_id", "session", "policy", "model", "elapsed_s", "cost_pico", "canary",
-    "shadow", "score", "source",
-)  # fmt: skip
-
-
-def trimmed(record: Record) -> dict[str, Any]:
-    """What `compared` looks at, so that long logs fit into memory: of a plan its first candidate."""
-    kept = {name: record[name] for name in _NEEDED if name in record}
-    candidates = (record.get("plan") or {}).get("candidates")
-    return {**kept, "plan": {"candidates": candidates[:1]}} if candidates else kept
-
-
 def _scores(rows: Iterable[Record]) -> dict[str, float]:
     """By request; the last one counts, wherever it stands."""
     found = ((row.get("request_id"), _number(row.get("score"))) for row in sorted(rows, key=time_of))
