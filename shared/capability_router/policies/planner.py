@@ -219,7 +219,7 @@ class Planner:
 
     def _explored(self, ranked: list[tuple[Scored, Row]], request: Request, stay: Stay, now: float) -> Explored:
         """Puts a model first that is to be explored, but not into a conversation, nor where another was asked for."""
-        if self.explorer is None or stay.model or request.model:
+        if self.explorer is None or not ranked or stay.model or request.model:
             return PICKED
         explored = self.explorer.choose(request.id, ranked, now)
         ranked.insert(0, ranked.pop(explored.at))
