@@ -13,6 +13,7 @@ from statistics import median
 from typing import Any
 
 from capability_router.errors import ConfigError
+from capability_router.health.latency import guessed_wait_s
 from capability_router.rehearsal.traffic.shape import Shape, media_needs, needs_of
 from capability_router.rehearsal.traffic.traffic import Pace, Traffic
 from capability_router.telemetry.decision_log import read_log
@@ -105,25 +106,37 @@ def _stretch(shapes: Sequence[Shape], seconds: float | None) -> tuple[Sequence[S
 
 
 def _paces(records: Iterable[Mapping[str, Any]]) -> dict[str, Pace]:
-    """Of each model that answered often enough; of streams the wait is known, of others only the whole."""
-    waits: dict[str, list[float]] = {}
-    speeds: dict[str, list[float]] = {}
+    """Of each model that answered often enough, by its streams; where these are too few by all, their wait guessed."""
+    streamed, told = _Clocked(), _Clocked()
     for record in records:
         for attempt in record["attempts"]:
             if attempt.get("fault") is None and isinstance(attempt["model"], str):
-                _clocked(attempt, waits.setdefault(attempt["model"], []), speeds.setdefault(attempt["model"], []))
-    usual = {model: median(seen) for model, seen in waits.items() if len(seen) >= _ENOUGH}
-    fast = {model: median(seen) for model, seen in speeds.items() if len(seen) >= _ENOUGH}
-    return {model: Pace(usual.get(model), fast.get(model)) for model in usual.keys() | fast.keys()}
+                streams = bool(record.get("stream")) and _seconds(attempt.get("ttft_s")) is not None
+                for clocked in (streamed, told) if streams else (told,):
+                    clocked.take(attempt, streams=streams)
+    return {**told.paces(), **streamed.paces()}
 
 
-def _clocked(attempt: Mapping[str, Any], waits: list[float], speeds: list[float]) -> None:
-    wait, whole, tokens = (_seconds(attempt.get(name)) for name in ("ttft_s", "elapsed_s", "output_tokens"))
-    if wait is None or whole is None:
-        return
-    waits.append(wait)
-    if tokens and whole > wait:
-        speeds.append(tokens / (whole - wait))
+class _Clocked:
+    """Waits and speeds of each model."""
+
+    def __init__(self) -> None:
+        self._waits: dict[str, list[float]] = {}
+        self._speeds: dict[str, list[float]] = {}
+
+    def take(self, attempt: Mapping[str, Any], *, streams: bool) -> None:
+        wait, whole, tokens = (_seconds(attempt.get(name)) for name in ("ttft_s", "elapsed_s", "output_tokens"))
+        if whole is None:
+            return
+        wait = wait if streams and wait is not None else guessed_wait_s(whole)
+        self._waits.setdefault(attempt["model"], []).append(wait)
+        if tokens and whole > wait:
+            self._speeds.setdefault(attempt["model"], []).append(tokens / (whole - wait))
+
+    def paces(self) -> dict[str, Pace]:
+        usual = {model: median(seen) for model, seen in self._waits.items() if len(seen) >= _ENOUGH}
+        fast = {model: median(seen) for model, seen in self._speeds.items() if len(seen) >= _ENOUGH}
+        return {model: Pace(wait, fast.get(model)) for model, wait in usual.items()}
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
