@@ -110,7 +110,8 @@ def test_a_level_that_no_scores_come_to_is_refused(wrong: dict[str, float]) -> N
 
 @pytest.mark.parametrize("wrong", [
     {"scored": float("inf")}, {"scored": -200}, {"new": -1}, {"levels": {"m": {**Level().to_dict(), "total": 10**400}}},
-    {"askers": [["a", -1.0, {}]]}, {"askers": [["a", 1.0, {"m": [1e308, -20.0]}]]}, {"askers": [["a", 1.0, {"m": [2, 1]}]]},
+    {"askers": [["a", -1.0, {}]]}, {"askers": [["a", 1.0, {"m": [1e308, -20.0]}]]},
+    {"askers": [["a", 1.0, {"m": [2, 1]}]]},
 ], ids=str)  # fmt: skip
 def test_numbers_that_can_not_be_are_refused(wrong: dict[str, Any]) -> None:
     body = {**json.loads(STATE)["body"], **wrong}
