@@ -108,7 +108,7 @@ def _stretch(shapes: Sequence[Shape], seconds: float | None) -> tuple[Sequence[S
 
 
 class _Paces:
-    """How quick models were: by their streams; where these are too few by all that they answered, their wait guessed."""
+    """How quick models were: by their streams; where these are too few by all their answers, the wait guessed."""
 
     def __init__(self) -> None:
         self._streamed, self._told = _Clocked(), _Clocked()
