@@ -168,6 +168,6 @@ def test_the_pace_of_a_model_is_that_of_its_last_answers(tmp_path: Path, monkeyp
     monkeypatch.setattr(module, "_ANSWERS", 10)
     monkeypatch.setattr(module, "_MODELS", 2)
     slow, quick = ([{**attempt(m), "ttft_s": wait} for m in ("a", "b", "c")] for wait in (0.9, 0.2))
-    told = [decision(n, *(slow if n < 50 else quick)) for n in range(60)]
+    told = [decision(n, *(slow if n < 50 else quick), stream=True) for n in range(60)]
     found = logged(log(tmp_path / "log", *told)).paces
     assert {name: pace.ttft_s for name, pace in found.items()} == {"a": 0.2, "b": 0.2}
