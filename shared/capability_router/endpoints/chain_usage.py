@@ -71,7 +71,9 @@ def with_cached(usage: Usage | None, metadata: Mapping[str, Any]) -> Usage | Non
     ChatOpenAI passes over the names of DeepSeek, Moonshot and LiteLLM's proxy; of a stream it does not pass them on.
     """
     counts = metadata.get("token_usage")
-    if usage is None or not (counts and isinstance(counts, Mapping)) or (usage.cache_read_tokens and usage.cache_creation_tokens):
+    if usage is None or not counts or (usage.cache_read_tokens and usage.cache_creation_tokens):
+        return usage
+    if not isinstance(counts, Mapping):
         return usage
     own_read, own_written, own_hour = cached_in(counts)
     if not (own_read or own_written):  # as of most calls
