@@ -217,7 +217,7 @@ class Execution:
         if self.committed is not None:
             self.committed = index
         elif self._hedging is not None and hedged_after is None:
-            delay = self._hedging.delay_s(candidate.id)
+            delay = self._hedging.delay_s(candidate.id, streamed=self.streaming)
             self._hedge_at = None if delay is None else at + delay
         return (Launch(index, candidate, clocks, after, self._prefix),)
 
@@ -405,7 +405,7 @@ class Execution:
         del self._runs[run.index]
         self._idle_since = at
         elapsed = at - run.started
-        ttft = None if run.first_at is None else run.first_at - run.started
+        ttft = run.first_at - run.started if self.streaming and run.first_at is not None else None
         seen = verdict(fault, reply, cancelled, ttft, elapsed, whole=not self.streaming)
         self._gate.settle(run.permit, seen, at)
         self._targets.freed(run.candidate.id)

@@ -115,7 +115,7 @@ def _link(error: BaseException) -> Link:
         names=_names(kind),
         status=next((s for s in map(_status, _numbers(error, bodies)) if s is not None), None),
         codes=tuple(dict.fromkeys(_codes(error, bodies))),
-        texts=tuple(dict.fromkeys(text[:LONGEST_TEXT].lower() for text in _texts(error, bodies))),
+        texts=tuple(dict.fromkeys(_texts(error, bodies))),
         bodies=bodies,
     )
 
@@ -149,9 +149,11 @@ def _bodies(error: BaseException) -> Iterator[dict[Any, Any]]:
     """Every plain dict the error holds of the provider's answer, the inner `error` object first."""
     response = read(error, "response")
     for held in (read(error, "body"), read(error, "details"), response, _first(error.args), _unread(response)):
-        body = _dict(held[0] if isinstance(held, list) and held else held)
-        inner = _dict(body.get("error")) or _dict(body.get("Error"))
-        yield from (part for part in (inner, body) if part)
+        body = held[0] if isinstance(held, list) and held else held
+        if isinstance(body, dict) and body:
+            if inner := _dict(body.get("error")) or _dict(body.get("Error")):
+                yield inner
+            yield body
 
 
 def _unread(response: object) -> object:
@@ -165,17 +167,17 @@ def _unread(response: object) -> object:
         return None
 
 
-def _codes(error: BaseException, bodies: tuple[dict[Any, Any], ...]) -> Iterator[str]:
+def _codes(error: BaseException, bodies: tuple[dict[Any, Any], ...]) -> list[str]:
+    found: list[Any] = []
     for body in bodies:
-        yield from _words([body.get(key) for key in _CODE_KEYS if key != "type" or body.get(key) != "error"])
-        yield from _words([_dict(body.get("innererror")).get("code"), _dict(body.get("details")).get("error_code")])
-        yield from _words([detail.get("reason") for detail in details(body)])
-        yield from [word for word in _words([body.get("error")]) if _known(word)]
-    yield from _words([read(error, key) for key in ("error_code", "code", "type", "status")])
-
-
-def _words(values: list[Any]) -> list[str]:
-    return [value for value in values if isinstance(value, str) and 0 < len(value) <= LONGEST_WORD]
+        told = body.get("error")
+        found += [body.get(key) for key in _CODE_KEYS if key != "type" or body.get(key) != "error"]
+        found += (_dict(body.get("innererror")).get("code"), _dict(body.get("details")).get("error_code"))
+        found += [detail.get("reason") for detail in details(body)]
+        if isinstance(told, str) and _known(told):
+            found.append(told)
+    found += [read(error, key) for key in ("error_code", "code", "type", "status")]
+    return [word for word in found if isinstance(word, str) and 0 < len(word) <= LONGEST_WORD]
 
 
 def details(body: dict[Any, Any]) -> list[dict[Any, Any]]:
@@ -184,12 +186,12 @@ def details(body: dict[Any, Any]) -> list[dict[Any, Any]]:
     return [part for part in listed[:_PARTS] if isinstance(part, dict)] if isinstance(listed, list) else []
 
 
-def _texts(error: BaseException, bodies: tuple[dict[Any, Any], ...]) -> Iterator[str]:
+def _texts(error: BaseException, bodies: tuple[dict[Any, Any], ...]) -> list[str]:
     told = [_first(error.args), read(error, "message"), read(error, "body")]
     for body in bodies:
         told += [body.get(key) for key in _TEXT_KEYS]
         told.append(_dict(body.get("metadata")).get("raw"))
-    yield from [text for text in told if isinstance(text, str)]
+    return [text[:LONGEST_TEXT].lower() for text in told if isinstance(text, str)]
 
 
 def _first(values: object) -> object:

@@ -75,7 +75,8 @@ class Lane:
         self.bearing = Bearing() if self.worked is not None else None
         self.metered = self.limiter.metered
         self.latency = Latency(latency)
-        self.condition = Condition(self.latency.ttft.value, self.latency.token.value, self.latency.peak)
+        self.condition = Condition(peak=self.latency.peak)
+        self._timed()
         self.calm = False
         self._late_at: float | None = None  # when this process was last late for a time limit
 
@@ -149,10 +150,14 @@ class Lane:
         else:
             self.limiter.in_flight -= 1
         self._loaded()
-        seen, latency = self.condition, self.latency
-        seen.ttft_s, seen.s_per_token = latency.ttft.value, latency.token.value
+        self._timed()
         if breaker.state != before:
             self._turned(before, now)
+
+    def _timed(self) -> None:
+        seen, latency = self.condition, self.latency
+        seen.ttft_s = latency.ttft.value
+        seen.wait_s, seen.s_per_token = latency.line()
 
     def _borne(self, bearing: Bearing, permit: Permit, verdict: Verdict, how: str, now: float) -> None:
         before = bearing.limit
@@ -167,14 +172,9 @@ class Lane:
     def _waited(self, permit: Permit, verdict: Verdict, now: float) -> float | None:
         """The wait for the first token; None where this process was busy meanwhile: it may have been late itself.
 
-        Nor of a whole reply, nor of a call whose size is not known here: it was pushed past a limit, or forced.
+        Nor of a call whose size is not known here: it was pushed past a limit, or forced.
         """
-        if (
-            verdict.whole
-            or permit.forced
-            or self.worked is None
-            or self.worked() - permit.worked > _BUSY * (now - permit.taken_at)
-        ):
+        if permit.forced or self.worked is None or self.worked() - permit.worked > _BUSY * (now - permit.taken_at):
             return None
         return verdict.ttft_s
 
@@ -221,7 +221,7 @@ class Lane:
             "held_for_s": _finite(seen.until - now) if seen.held else 0.0,
             "held_by": hold.by if hold else "doubt" if seen.held else "",
             "in_flight": seen.in_flight, "queue_s": seen.queue_s, "ttft_s": seen.ttft_s,
-            "ttft_p95_s": self.latency.p95_s(), "s_per_token": seen.s_per_token,
+            "ttft_p95_s": self.latency.ttft_p95_s(), "s_per_token": seen.s_per_token, "took_s": self.latency.took.value,
             "success_share": None if failed is None else 1.0 - failed, "recent_calls": self.breaker.window.calls,
             "concurrency_limit": None if self.limiter.most == sys.maxsize else self.limiter.most,
             "disabled_why": "; ".join(ban.reason for ban in bans), "calls": self.calls, **self.ended,
@@ -326,24 +326,24 @@ class Lane:
 
     def _answered(self, permit: Permit, verdict: Verdict, now: float) -> None:
         """Rejections of the request and poor answers prove health too, but teach nothing of speed."""
-        breaker, ttft, elapsed = self.breaker, verdict.ttft_s, verdict.elapsed_s
-        slow = breaker.slow_after_s is not None and breaker.is_slow(ttft, elapsed)
+        breaker, latency, ttft, elapsed = self.breaker, self.latency, verdict.ttft_s, verdict.elapsed_s
+        if verdict.ok:
+            latency.answered(ttft, elapsed, verdict.output_tokens)
+        wait = latency.waited_s(ttft, elapsed, verdict.output_tokens)
+        slow = breaker.slow_after_s is not None and breaker.is_slow(wait)
         breaker.good(permit.epoch, now, slow=slow, probe=permit.half_open, since=permit.taken_at)
         if self.gate.until:
             self.gate.passed(permit.taken_at)
-        if verdict.ok:
-            self.latency.answered(ttft, elapsed, verdict.output_tokens)
-            wait = elapsed if ttft is None else ttft
-            if wait is not None and 0.0 <= wait < math.inf:
-                self.latency.peak.add(wait, now)
+        if verdict.ok and wait is not None and 0.0 <= wait < math.inf:
+            latency.peak.add(wait, now)
 
     def _failed(self, permit: Permit, verdict: Verdict, now: float) -> None:
         self._doubt()
-        slow = verdict.slow or self.breaker.is_slow(verdict.ttft_s, verdict.elapsed_s)
+        slow = verdict.slow or self.breaker.is_slow(verdict.elapsed_s if verdict.ttft_s is None else verdict.ttft_s)
         since, beside = permit.taken_at, self.limiter.in_flight
         self.breaker.failed(permit.epoch, now, slow=slow, probe=permit.half_open, since=since, beside=beside)
         if verdict.slow and verdict.ttft_s is None and verdict.elapsed_s is not None:
-            self.latency.timed_out(verdict.elapsed_s)
+            self.latency.timed_out(verdict.elapsed_s, whole=verdict.whole)
 
     def _doubt(self) -> None:
         """Have those who share the breaker look at it again: it may have begun to doubt."""

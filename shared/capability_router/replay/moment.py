@@ -72,7 +72,7 @@ class Moment:
 
 
 def _standing(latency_s: float | None, held: str, queue_s: float) -> Condition:
-    """The whole answer's time stands for the first token's."""
+    """The whole answer's time stands for the wait before its writing."""
     made = Condition(latency_s, 0.0)
     made.held, made.queue_s = held, queue_s
     return made

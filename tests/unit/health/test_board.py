@@ -281,10 +281,34 @@ def test_a_success_teaches_latency():
     seen = made.condition("a", 1.0)
     assert (seen.ttft_s, seen.s_per_token) == (0.2, pytest.approx(0.02))
     assert made.condition("b", 1.0).ttft_s is None
-    assert made.ttft_p95_s("a") is None
+    assert made.silent_p95_s("a", streamed=True) is None
     for _ in range(20):
         call(made, "a", OK, 1.0)
-    assert made.ttft_p95_s("a") == 0.2
+    assert made.silent_p95_s("a", streamed=True) == 0.2
+    assert made.silent_p95_s("a", streamed=False) == 1.2
+    row = made.snapshot(1.0)[0]
+    assert (row["ttft_s"], row["ttft_p95_s"], row["took_s"]) == (pytest.approx(0.2), 0.2, pytest.approx(1.2))
+
+
+def test_a_long_reply_that_is_not_streamed_is_not_slow_for_its_length():
+    made = Board(BreakerConfig(slow_after_s=3.0, failure_rate=1.0), seed=1)
+    made.register("a", Address(URL, "m"), latency={"ttft_s": 0.5, "tokens_per_s": 100})
+    for _ in range(12):
+        call(made, "a", Verdict(True, elapsed_s=10.5, output_tokens=1000, whole=True), 1.0)
+    assert made.condition("a", 1.0).held == ""
+    for _ in range(48):
+        call(made, "a", Verdict(True, elapsed_s=10.5, output_tokens=10, whole=True), 1.0)
+    assert made.condition("a", 1.0).held.startswith("breaker open")
+
+
+def test_pressure_compares_a_model_that_streams_with_one_that_does_not():
+    made, _ = board()
+    for tokens in (100, 400, 200, 300):
+        call(made, "a", Verdict(True, ttft_s=0.5, elapsed_s=0.5 + tokens / 50, output_tokens=tokens), 1.0)
+        call(made, "b", Verdict(True, elapsed_s=0.5 + tokens / 50, output_tokens=tokens, whole=True), 1.0)
+    streams, whole = (made.condition(id, 1.0).pressure_s(1.0) for id in ("a", "b"))
+    assert streams == 0.5
+    assert whole < 3 * streams
 
 
 def test_a_second_settle_is_counted_and_ignored():

@@ -86,11 +86,21 @@ def test_a_log_gives_times_sizes_needs_and_owners(tmp_path: Path) -> None:
 
 def test_models_are_as_quick_as_in_the_log(tmp_path: Path) -> None:
     seen = {"ttft_s": 0.25, "output_tokens": 75}
-    records = [decision(n, {**attempt("a", took=1.0), **seen}) for n in range(20)]
+    records = [decision(n, {**attempt("a", took=1.0), **seen}, stream=True) for n in range(20)]
     found = day(config(model("a"), model("b")), traffic=logged(log(tmp_path / "log", *records)))
     assert found.voices["a"] == (0.25, 100.0, "log")
     assert found.voices["b"].source == "card"
     assert day(config(model("a")), latency={"a": (3.0, 9.0)}).voices["a"] == (3.0, 9.0, "given")
+
+
+def test_replies_that_were_not_streamed_tell_how_quick_models_are_unless_streams_do(tmp_path: Path) -> None:
+    whole = {"ttft_s": 2.0, "output_tokens": 75}  # as older logs had it: the time of the whole reply
+    records = [decision(n, {**attempt(id, took=2.0), **whole}, stream=False) for n, id in enumerate("abab" * 5)]
+    records += [
+        decision(30 + n, {**attempt("b", took=1.0), "ttft_s": 0.25, "output_tokens": 75}, stream=True) for n in range(5)
+    ]
+    found = day(config(model("a"), model("b")), traffic=logged(log(tmp_path / "log", *records)))
+    assert found.voices == {"a": (0.5, 50.0, "log"), "b": (0.25, 100.0, "log")}
 
 
 def test_the_busiest_stretch_and_a_denser_one(tmp_path: Path) -> None:
@@ -158,6 +168,6 @@ def test_the_pace_of_a_model_is_that_of_its_last_answers(tmp_path: Path, monkeyp
     monkeypatch.setattr(module, "_ANSWERS", 10)
     monkeypatch.setattr(module, "_MODELS", 2)
     slow, quick = ([{**attempt(m), "ttft_s": wait} for m in ("a", "b", "c")] for wait in (0.9, 0.2))
-    told = [decision(n, *(slow if n < 50 else quick)) for n in range(60)]
+    told = [decision(n, *(slow if n < 50 else quick), stream=True) for n in range(60)]
     found = logged(log(tmp_path / "log", *told)).paces
     assert {name: pace.ttft_s for name, pace in found.items()} == {"a": 0.2, "b": 0.2}

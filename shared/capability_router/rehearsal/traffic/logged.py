@@ -20,6 +20,7 @@ from capability_router.decision_log.newest import Newest
 from capability_router.decision_log.reading import Reading, older, told_omitted
 from capability_router.eligibility import OF_THE_REQUEST
 from capability_router.errors import ConfigError
+from capability_router.health.latency import guessed_wait_s
 from capability_router.rehearsal.traffic.shape import Shape, media_needs, needs_of
 from capability_router.rehearsal.traffic.traffic import Pace, Traffic
 
@@ -67,7 +68,7 @@ def _shapes(
     for record in reading.files(files):
         if record["kind"] == "decision":
             newest.take(_shape(record, float(record["at"]) - float(record["elapsed_s"]), models))
-            paces.take(record["attempts"])
+            paces.take(record["attempts"], stream=record.get("stream") is True)
     return newest.kept(), told_omitted(omitted)
 
 
@@ -107,34 +108,44 @@ def _stretch(shapes: Sequence[Shape], seconds: float | None) -> tuple[Sequence[S
 
 
 class _Paces:
-    """How quick models were: of streams the wait is known, of others only the whole."""
+    """How quick models were: by their streams; where these are too few by all their answers, the wait guessed."""
+
+    def __init__(self) -> None:
+        self._streamed, self._told = _Clocked(), _Clocked()
+
+    def take(self, attempts: Sequence[Mapping[str, Any]], *, stream: bool) -> None:
+        """Those of one request."""
+        for attempt in attempts:
+            if attempt.get("fault") is None:
+                streams = stream and attempt.get("ttft_s") is not None
+                for clocked in (self._streamed, self._told) if streams else (self._told,):
+                    clocked.take(attempt, streams=streams)
+
+    def usual(self) -> dict[str, Pace]:
+        """Of each model that answered often enough."""
+        return {**self._told.usual(), **self._streamed.usual()}
+
+
+class _Clocked:
+    """Waits and speeds of each model, of the newest answers and of so many models."""
 
     def __init__(self) -> None:
         self._waits: dict[str, deque[float]] = {}
         self._speeds: dict[str, deque[float]] = {}
 
-    def take(self, attempts: Sequence[Mapping[str, Any]]) -> None:
-        """Those of one request."""
-        for attempt in attempts:
-            known = attempt["model"] in self._waits or len(self._waits) < _MODELS
-            if attempt.get("fault") is None and attempt.get("ttft_s") is not None and known:
-                self._clocked(attempt, float(attempt["ttft_s"]))
-
-    def _clocked(self, attempt: Mapping[str, Any], wait: float) -> None:
+    def take(self, attempt: Mapping[str, Any], *, streams: bool) -> None:
         model, whole, tokens = attempt["model"], attempt.get("elapsed_s"), attempt.get("output_tokens")
-        if whole is None:
+        if whole is None or (model not in self._waits and len(self._waits) >= _MODELS):
             return
+        wait = float(attempt["ttft_s"]) if streams else guessed_wait_s(whole)
         self._waits.setdefault(model, deque(maxlen=_ANSWERS)).append(wait)
         if tokens and whole > wait:
             self._speeds.setdefault(model, deque(maxlen=_ANSWERS)).append(tokens / (whole - wait))
 
     def usual(self) -> dict[str, Pace]:
-        """Of each model that answered often enough."""
-        waits, speeds = (
-            {model: median(seen) for model, seen in clocked.items() if len(seen) >= _ENOUGH}
-            for clocked in (self._waits, self._speeds)
-        )
-        return {model: Pace(waits.get(model), speeds.get(model)) for model in waits.keys() | speeds.keys()}
+        usual = {model: median(seen) for model, seen in self._waits.items() if len(seen) >= _ENOUGH}
+        fast = {model: median(seen) for model, seen in self._speeds.items() if len(seen) >= _ENOUGH}
+        return {model: Pace(wait, fast.get(model)) for model, wait in usual.items()}
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
