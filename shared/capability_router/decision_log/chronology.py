@@ -16,6 +16,9 @@ from capability_router.decision_log.shapes import time_of
 _LOOKED_AT = 100  # lines, for one that tells when
 
 
+_TABLES = (".csv", ".parquet")  # which `train` reads too: nobody rotates them
+
+
 def files_of(logs: Iterable[Path]) -> list[Path]:
     """The logs with the files that they were rotated into, the oldest of all first, each once.
 
@@ -23,7 +26,8 @@ def files_of(logs: Iterable[Path]) -> list[Path]:
     """
     found: dict[Path, Path] = {}
     for log in logs:
-        there = [path for path in rotated(log) if path.exists()]
+        table = any(end.lower() in _TABLES for end in log.suffixes)
+        there = [path for path in ([log] if table else rotated(log)) if path.exists()]
         if not there:
             raise unreadable(log, os.strerror(errno.ENOENT))
         for path in there:

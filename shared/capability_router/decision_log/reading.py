@@ -58,21 +58,19 @@ class DecisionLog(NamedTuple):
 class Reading:
     """Lines that become records. `omitted` counts the others by reason, in words that no log can choose."""
 
-    def __init__(self) -> None:
-        self.omitted = Counter[str]()
+    def __init__(self, omitted: Counter[str] | None = None) -> None:
+        self.omitted = Counter[str]() if omitted is None else omitted
         self._copies = Copies()
 
     def line(self, line: str | bytes) -> Record | None:
-        """What a line says; None = it is empty, or left out. A byte that is not of UTF-8 becomes U+FFFD."""
-        text = line if isinstance(line, str) else line.decode("utf-8", "replace")
-        if not text.strip():
+        """What a line says; None = it is empty, or left out."""
+        if not line.strip():
             return None
         try:
-            record = json.loads(text.strip("\0\ufeff \t\r\n"))  # a crash leaves NULs in a file
+            return self.taken(json_of(line))
         except (ValueError, RecursionError):
             self.omitted[NO_JSON] += 1
             return None
-        return self.taken(record)
 
     def taken(self, record: Any) -> Record | None:
         """The record, if readers may rely on it and it was not there before."""
@@ -97,6 +95,12 @@ class Reading:
         """Those of several files, one after the other; chronology.py has them in their order."""
         for path in paths:
             yield from self.file(path, advanced)
+
+
+def json_of(line: str | bytes) -> Any:
+    """A line's JSON; a byte that is not of UTF-8 becomes U+FFFD. Raises ValueError and RecursionError."""
+    text = line if isinstance(line, str) else line.decode("utf-8", "replace")
+    return json.loads(text.strip("\0\ufeff \t\r\n"))  # a crash leaves NULs in a file
 
 
 def unreadable(path: Path, why: str) -> ConfigError:

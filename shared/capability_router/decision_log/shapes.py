@@ -11,6 +11,7 @@ _LATEST = 4_102_444_800  # the year 2100, in Unix seconds
 _LONGEST_S = 100_000_000  # three years
 _MOST_PICO = 10**24  # a trillion USD
 _MOST_TOKENS = 10**12
+NO_OBJECT = "no JSON object"
 Record = Mapping[str, Any]
 
 
@@ -91,7 +92,7 @@ _SETTINGS = {"quality_target": _SHARE}
 def flaw(record: object) -> str | None:
     """Why a line's JSON can't be taken for a record of this version, in words of ours alone; None = it can."""
     if not isinstance(record, dict):
-        return "no JSON object"
+        return NO_OBJECT
     version, kind = record.get("schema_version"), record.get("kind")
     if version != SCHEMA_VERSION or isinstance(version, bool):
         return "another schema version"

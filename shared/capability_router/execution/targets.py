@@ -251,6 +251,11 @@ class Targets:
         """When to look again at a target that another request's call is trying; None = none is tried."""
         return at + LOOK_S if any(hold.kind == "trial" for hold in self._held.values()) else None
 
+    @property
+    def held_by(self) -> dict[str, str]:
+        """By model what holds it, as `router.health()` says it."""
+        return {model: hold.by for model, hold in self._held.items()}
+
     def told_held(self, at: float) -> str:
         """'a: breaker open for another 12 s; b: full', for error texts."""
         told = [f"{model}: {hold.reason}" for model, hold in self._held.items()]

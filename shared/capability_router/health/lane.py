@@ -219,7 +219,7 @@ class Lane:
         return {
             "model": self.id, "state": self.breaker.state, "held": seen.held,
             "held_for_s": _finite(seen.until - now) if seen.held else 0.0,
-            "held_by": hold.kind if hold else "doubt" if seen.held else "",
+            "held_by": hold.by if hold else "doubt" if seen.held else "",
             "in_flight": seen.in_flight, "queue_s": seen.queue_s, "ttft_s": seen.ttft_s,
             "ttft_p95_s": self.latency.ttft_p95_s(), "s_per_token": seen.s_per_token, "took_s": self.latency.took.value,
             "success_share": None if failed is None else 1.0 - failed, "recent_calls": self.breaker.window.calls,
@@ -268,7 +268,7 @@ class Lane:
         if self.bearing is not None and count < limiter.stated:
             told = f"full: {flying} in flight, limit {limiter.most}, learned from {self.bearing.why}"
             mend = "switch learned limits off (health: {learns_limits: false})"
-            return Hold(told, now + max(wait, _LEAST_WAIT_S), "full", mend)
+            return Hold(told, now + max(wait, _LEAST_WAIT_S), "full", mend, learned=True)
         told = f"full: {flying} in flight, limit {limiter.stated}"
         return Hold(told, now + max(wait, _LEAST_WAIT_S), "full", "raise limits.concurrency")
 
