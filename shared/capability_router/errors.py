@@ -98,11 +98,21 @@ class StoreError(RouterError):
 
 
 class RouterBusy(RouterError):
-    """Every eligible model is full and none will be free before the deadline."""
+    """Every eligible model is full and none will be free before the deadline.
+
+    `retry_after_s`: seconds until one may be free; None = not known.
+    """
+
+    retry_after_s: float | None = None
 
 
 class AllCandidatesFailed(RouterError):
-    """Attempts were made and none gave an answer; ``failures`` holds them in order."""
+    """Attempts were made and none gave an answer; ``failures`` holds them in order.
+
+    ``retry_after_s``: for so many seconds every model asked to be left alone, or is; None = not known, or not all.
+    """
+
+    retry_after_s: float | None = None
 
     def __init__(
         self, failures: Sequence[Failed], *, tenant: str = "", elapsed_s: float = 0.0, advice: str = ""
