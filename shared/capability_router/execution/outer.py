@@ -20,7 +20,8 @@ class Around(NamedTuple):
     elsewhere: bool = False
 
 
-_AROUND: ContextVar[Around] = ContextVar("capability_router_around", default=Around())
+_NOBODY = Around()
+_AROUND: ContextVar[Around] = ContextVar("capability_router_around", default=_NOBODY)
 
 
 def bound_inside(clocks: Timeouts | None, *, elsewhere: bool = False) -> Token[Around] | None:
