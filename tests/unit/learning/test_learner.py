@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from pathlib import Path
+from random import Random
 from threading import current_thread
 from typing import Any
 
@@ -109,6 +110,19 @@ def test_scores_reach_the_guard_once_for_each_request(tmp_path: Path) -> None:
     ask(router, request)
     router.feedback(request.id, 1.0)
     assert guard.told.requests == LEAST
+
+
+def test_a_model_that_falls_is_left_and_its_past_does_not_bring_it_back(tmp_path: Path) -> None:
+    router, dice = made(tmp_path / "state.json"), Random(5)
+    asked: list[str] = []
+    for number in range(400):
+        request = Request((f"what is number {number}?",))
+        asked.append(answered := ask(router, request).outcome.model)
+        assert answered
+        fallen = answered == asked[0] and number >= 250
+        router.feedback(request.id, float(dice.random() < (0.1 if fallen else 0.9)))
+    assert asked[:250].count(asked[0]) > 200
+    assert asked[300:].count(asked[0]) < 20
 
 
 def test_a_learned_length_is_what_the_cost_is_made_of(tmp_path: Path) -> None:
