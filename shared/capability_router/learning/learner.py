@@ -7,6 +7,7 @@ was known before.
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -38,7 +39,7 @@ log = logging.getLogger("capability_router")
 class Judged(NamedTuple):
     """What is expected of a model on a request: its quality, its answer's tokens (None = not known), and the quality's
 
-    standard error.
+    standard error, which grows while the model is not scored: it may have changed.
     """
 
     quality: float
@@ -181,7 +182,8 @@ class Learner(Lasting):
         found = zip(before, worth, quality.tolist(), tokens.tolist(), errors.tolist(), strict=True)
         return [
             Judged(
-                bounded(tenant, model, q, alone, counted) if binds else q, max(1, round(t)) if t == t else None, error
+                bounded(tenant, model, q, alone, counted) if binds else q, max(1, round(t)) if t == t else None,
+                math.sqrt(error * error + known.unseen(model)),
             )
             for (model, alone), counted, q, t, error in found
         ]  # fmt: skip
