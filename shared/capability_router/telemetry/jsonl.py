@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import json
 import os
 from collections.abc import Iterator
@@ -129,11 +128,3 @@ def _alone(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(lock)  # gives the lock back
-
-
-def rotated(path: str | Path) -> list[Path]:
-    """The files of a log, the oldest first: `<name>.2`, `<name>.1`, `<name>`, as far as they are there."""
-    whole = Path(path)
-    beside = ((found.suffix[1:], found) for found in whole.parent.glob(f"{glob.escape(whole.name)}.*"))
-    numbered = [(int(end), found) for end, found in beside if end.isdecimal()]
-    return [found for _, found in sorted(numbered, reverse=True)] + [whole]

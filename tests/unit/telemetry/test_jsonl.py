@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from capability_router.telemetry.jsonl import JsonlSink, rotated
+from capability_router.decision_log.chronology import rotated
+from capability_router.telemetry.jsonl import JsonlSink
 from capability_router.testing import ask, scripted_router
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="open files can't be moved there")
