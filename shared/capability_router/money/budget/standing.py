@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TypedDict
 
 from capability_router.money.budget.cap import BudgetSpec
+from capability_router.money.budget.coverage import Coverage
 from capability_router.money.budget.denial import moment
 from capability_router.money.budget.window import rolling_s, span
 from capability_router.money.price import pico
@@ -50,6 +51,20 @@ def _met(spec: BudgetSpec, key: str, by_key: Mapping[str, Standing]) -> list[tup
     """Whom a cap "for each" has met, and how each stands; nobody yet: the cap itself."""
     own = [(f"{spec.kind}:{name[len(key) + 1 :]}", row) for name, row in by_key.items() if name.startswith(f"{key}=")]
     return [*sorted(own)] or [(spec.scope, None)]
+
+
+def least_left(caps: Coverage, standings: Iterable[Standing], scopes: Sequence[str]) -> float | None:
+    """USD that the caps on calls with these scopes leave, the least of those that stop calls; None = none does."""
+    by_key = {row.budget: row for row in standings}
+    binding = [(cap, by_key.get(cap.key_of(scope))) for cap, scope in caps.of(scopes) if cap.spec.on_exceed != "warn"]
+    left = (cap.limit - (row.spent + row.reserved if row is not None else 0) for cap, row in binding)
+    return min((max(pico, 0) / 1e12 for pico in left), default=None)
+
+
+def known_left(rows: Iterable[CapRow], scopes: Collection[str]) -> float | None:
+    """The same of the pots that a store knows (`known`), by their scopes' very names."""
+    binding = (row["left_usd"] for row in rows if row["on_exceed"] != "warn" and row["scope"] in scopes)
+    return min(binding, default=None)
 
 
 def known(standings: Iterable[Standing], tenant: str | None) -> list[CapRow]:
