@@ -29,7 +29,7 @@ from capability_router.errors import ConfigError
 from capability_router.learning.logs.reading import read as train_read
 from capability_router.rehearsal.traffic.logged import logged
 from capability_router.replay.reading import read as replay_read
-from capability_router.telemetry.report.traffic import Traffic
+from capability_router.report.traffic import Traffic
 
 NEWEST = "log.jsonl"
 NO_REPLAY = ("decisions ", "scores of requests that are not in the log")

@@ -13,7 +13,7 @@ import click
 
 if TYPE_CHECKING:
     from capability_router.decision_log.reading import Reading
-    from capability_router.telemetry.report.traffic import Traffic
+    from capability_router.report.traffic import Traffic
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -73,7 +73,7 @@ def _gathered(logs: Sequence[Path], strongest: str | None = None) -> Traffic:
     from capability_router.decision_log.reading import Reading
     from capability_router.errors import ConfigError
     from capability_router.nearest import nearest
-    from capability_router.telemetry.report.traffic import Traffic
+    from capability_router.report.traffic import Traffic
 
     reading = Reading()
     traffic = Traffic(reading.omitted)
@@ -86,7 +86,7 @@ def _gathered(logs: Sequence[Path], strongest: str | None = None) -> Traffic:
 
 
 def _figures(logs: Sequence[Path], strongest: str | None) -> Counter[str]:
-    from capability_router.telemetry.report.summary import summary
+    from capability_router.report.summary import summary
 
     traffic = _gathered(logs, strongest)
     click.echo(json.dumps(summary(traffic, strongest), indent=2))
@@ -97,8 +97,8 @@ def _write(
     logs: Sequence[Path], output: Path, title: str, others: Sequence[Path], strongest: str | None
 ) -> Counter[str]:  # fmt: skip
     from capability_router.errors import ConfigError
-    from capability_router.telemetry.report.figures import total
-    from capability_router.telemetry.report.page import page_of
+    from capability_router.report.figures import total
+    from capability_router.report.page import page_of
 
     if output.exists() and any(log.exists() and log.samefile(output) for log in (*logs, *others)):
         raise ConfigError(f"-o {str(output)!r} is one of the logs, which the page would take the place of")

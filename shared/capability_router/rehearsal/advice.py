@@ -17,8 +17,8 @@ from capability_router.rehearsal.script.kinds import NO_ANSWER
 from capability_router.rehearsal.script.spell import Script
 from capability_router.rehearsal.summary import Summary
 from capability_router.rehearsal.traffic.shape import needs_of, told_needs
+from capability_router.report.figures import percentile
 from capability_router.telemetry.amounts import seconds
-from capability_router.telemetry.report.figures import percentile
 
 _LONG_S = 60.0
 _MUCH = 2.0

@@ -30,9 +30,9 @@ from capability_router.rehearsal.summary import Summary, hit, summed
 from capability_router.rehearsal.traffic.logged import logged
 from capability_router.rehearsal.traffic.made_up import MadeUp
 from capability_router.rehearsal.traffic.traffic import Traffic
+from capability_router.report.figures import percentile
 from capability_router.router import Router
 from capability_router.telemetry.amounts import seconds
-from capability_router.telemetry.report.figures import percentile
 
 SCHEMA_VERSION = 1
 _USUAL_S, _AFTER_S = 120.0, 60.0

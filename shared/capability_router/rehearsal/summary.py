@@ -9,7 +9,7 @@ from typing import Any
 
 from capability_router.rehearsal.row import Row, Run
 from capability_router.rehearsal.script.spell import Spell
-from capability_router.telemetry.report.figures import percentile
+from capability_router.report.figures import percentile
 
 
 @dataclass(slots=True)

@@ -19,8 +19,8 @@ from click.testing import CliRunner, Result
 from unit.telemetry.decisions import BEGAN, attempt, decision
 
 from capability_router.cli.main import main
-from capability_router.telemetry.report import traffic as module
-from capability_router.telemetry.report.traffic import Traffic
+from capability_router.report import traffic as module
+from capability_router.report.traffic import Traffic
 
 
 def told(*records: dict[str, Any]) -> bytes:

@@ -6,10 +6,10 @@ from xml.etree import ElementTree
 import pytest
 from unit.telemetry.decisions import BEGAN, attempt, decision
 
-from capability_router.telemetry.report.breakers import Away, aways
-from capability_router.telemetry.report.page import page
-from capability_router.telemetry.report.timeline import breaker_chart
-from capability_router.telemetry.report.traffic import Traffic
+from capability_router.report.breakers import Away, aways
+from capability_router.report.page import page
+from capability_router.report.timeline import breaker_chart
+from capability_router.report.traffic import Traffic
 from capability_router.telemetry.svg import NARROW, WIDTH
 from capability_router.testing import ask, scripted_router
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unit.telemetry.decisions import BEGAN, attempt, decision
 
-from capability_router.telemetry.report.figures import (
+from capability_router.report.figures import (
     OTHERS,
     accounts,
     incidents,
@@ -21,8 +21,8 @@ from capability_router.telemetry.report.figures import (
     sums,
     total,
 )
-from capability_router.telemetry.report.rows import Decision
-from capability_router.telemetry.report.traffic import Traffic
+from capability_router.report.rows import Decision
+from capability_router.report.traffic import Traffic
 
 
 def decisions(records: Iterable[dict[str, Any]]) -> list[Decision]:

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from unit.telemetry.decisions import attempt, decision
 
-from capability_router.telemetry.report.always import Savings
-from capability_router.telemetry.report.fit import LEAST, Fit, fits, whole
-from capability_router.telemetry.report.page import page
-from capability_router.telemetry.report.traffic import Traffic
+from capability_router.report.always import Savings
+from capability_router.report.fit import LEAST, Fit, fits, whole
+from capability_router.report.page import page
+from capability_router.report.traffic import Traffic
 
 MINI, MID, LARGE = ("mini", 0.6, 0.1), ("mid", 0.85, 0.5), ("large", 0.95, 2.0)
 

@@ -6,10 +6,10 @@ from xml.etree import ElementTree
 import pytest
 from unit.telemetry.decisions import attempt, decision
 
-from capability_router.telemetry.report.page import page
-from capability_router.telemetry.report.palette import Palette
-from capability_router.telemetry.report.plane import plane_chart, points, told
-from capability_router.telemetry.report.traffic import Traffic
+from capability_router.report.page import page
+from capability_router.report.palette import Palette
+from capability_router.report.plane import plane_chart, points, told
+from capability_router.report.traffic import Traffic
 from capability_router.telemetry.svg import NARROW, WIDTH
 
 

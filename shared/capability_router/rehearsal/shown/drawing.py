@@ -10,13 +10,13 @@ from capability_router.rehearsal.rehearsal import Rehearsal
 from capability_router.rehearsal.row import Row
 from capability_router.rehearsal.script.spell import Spell
 from capability_router.rehearsal.shown.timeline import Lane, timeline
+from capability_router.report.charts import latency_chart
+from capability_router.report.figures import incidents
+from capability_router.report.grid import chart
+from capability_router.report.palette import Palette
+from capability_router.report.rows import Decision, Rivals, Try
 from capability_router.telemetry.amounts import count, offset
 from capability_router.telemetry.markup import Markup, join
-from capability_router.telemetry.report.charts import latency_chart
-from capability_router.telemetry.report.figures import incidents
-from capability_router.telemetry.report.grid import chart
-from capability_router.telemetry.report.palette import Palette
-from capability_router.telemetry.report.rows import Decision, Rivals, Try
 from capability_router.telemetry.svg import WIDTH, Frame, bar, clipped, drawing, rule, time_axis, words
 
 COLUMNS = 120

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, TypeVar
 from capability_router.decision_log.latest import Latest
 from capability_router.decision_log.reading import Reading, before, older
 from capability_router.decision_log.shapes import time_of
-from capability_router.telemetry.report.always import Alone
-from capability_router.telemetry.report.rows import Decision, Rows, short
+from capability_router.report.always import Alone
+from capability_router.report.rows import Decision, Rows, short
 
 Record = Mapping[str, Any]
 T = TypeVar("T")

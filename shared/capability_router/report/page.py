@@ -7,14 +7,11 @@ from functools import partial
 from typing import Any
 
 from capability_router.decision_log.reading import told_omitted
-from capability_router.telemetry.amounts import brief, count, money, offset, seconds, share, stamp
-from capability_router.telemetry.document import document
-from capability_router.telemetry.markup import Markup, element
-from capability_router.telemetry.report.always import Savings
-from capability_router.telemetry.report.breakers import aways
-from capability_router.telemetry.report.charts import attempts_chart, latency_chart, told_incident
-from capability_router.telemetry.report.columns import Spending, by_model, by_task, by_tenant, cost_chart, names_of
-from capability_router.telemetry.report.figures import (
+from capability_router.report.always import Savings
+from capability_router.report.breakers import aways
+from capability_router.report.charts import attempts_chart, latency_chart, told_incident
+from capability_router.report.columns import Spending, by_model, by_task, by_tenant, cost_chart, names_of
+from capability_router.report.figures import (
     Account,
     Incident,
     Sum,
@@ -26,15 +23,18 @@ from capability_router.telemetry.report.figures import (
     sums,
     total,
 )
-from capability_router.telemetry.report.fit import fits
-from capability_router.telemetry.report.fitting import fit_section
-from capability_router.telemetry.report.grid import chart, grid, part, said, section
-from capability_router.telemetry.report.listing import extremes, newest
-from capability_router.telemetry.report.palette import Palette
-from capability_router.telemetry.report.plane import plane_chart, points
-from capability_router.telemetry.report.rows import Decision
-from capability_router.telemetry.report.timeline import breaker_chart, told_away
-from capability_router.telemetry.report.traffic import Traffic
+from capability_router.report.fit import fits
+from capability_router.report.fitting import fit_section
+from capability_router.report.grid import chart, grid, part, said, section
+from capability_router.report.listing import extremes, newest
+from capability_router.report.palette import Palette
+from capability_router.report.plane import plane_chart, points
+from capability_router.report.rows import Decision
+from capability_router.report.timeline import breaker_chart, told_away
+from capability_router.report.traffic import Traffic
+from capability_router.telemetry.amounts import brief, count, money, offset, seconds, share, stamp
+from capability_router.telemetry.document import document
+from capability_router.telemetry.markup import Markup, element
 
 TOLD = 20
 """Incidents, and spans of breakers, in words: the first."""

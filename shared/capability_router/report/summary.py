@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from capability_router.telemetry.report.always import Savings
-from capability_router.telemetry.report.breakers import aways
-from capability_router.telemetry.report.figures import (
+from capability_router.report.always import Savings
+from capability_router.report.breakers import aways
+from capability_router.report.figures import (
     Account,
     Sum,
     accounts,
@@ -18,11 +18,11 @@ from capability_router.telemetry.report.figures import (
     sums,
     total,
 )
-from capability_router.telemetry.report.fit import Fit, fits
-from capability_router.telemetry.report.listing import dearest, slowest
-from capability_router.telemetry.report.plane import points
-from capability_router.telemetry.report.rows import Decision
-from capability_router.telemetry.report.traffic import Traffic
+from capability_router.report.fit import Fit, fits
+from capability_router.report.listing import dearest, slowest
+from capability_router.report.plane import points
+from capability_router.report.rows import Decision
+from capability_router.report.traffic import Traffic
 
 _SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 

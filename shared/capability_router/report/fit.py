@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from capability_router.telemetry.report.rows import Decision, Rivals
-from capability_router.telemetry.report.traffic import ShadowCall, Traffic
+from capability_router.report.rows import Decision, Rivals
+from capability_router.report.traffic import ShadowCall, Traffic
 
 GOOD = 0.5
 """A score from here on is a success."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from capability_router.telemetry.report.rows import Decision
-from capability_router.telemetry.report.traffic import Change
+from capability_router.report.rows import Decision
+from capability_router.report.traffic import Change
 
 _STATES = {
     "breaker_opened": "open", "breaker_half_open": "half open", "credential_disabled": "key off",
