@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from capability_router.decision_log.reading import read_log
-from capability_router.report.figures import percentile
+from capability_router.measure.percentile import percentile
 from capability_router.simulator import LogRow
 from examples.demo.arm import Arm, Result
 

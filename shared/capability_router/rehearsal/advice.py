@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from capability_router.eligibility import WINDOWS
 from capability_router.execution.effects import Timeouts
+from capability_router.measure.percentile import percentile
 from capability_router.rehearsal.episode import Episode
 from capability_router.rehearsal.house import House
 from capability_router.rehearsal.row import Row, Run
@@ -17,7 +18,6 @@ from capability_router.rehearsal.script.kinds import NO_ANSWER
 from capability_router.rehearsal.script.spell import Script
 from capability_router.rehearsal.summary import Summary
 from capability_router.rehearsal.traffic.shape import needs_of, told_needs
-from capability_router.report.figures import percentile
 from capability_router.telemetry.amounts import seconds
 
 _LONG_S = 60.0

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from capability_router.errors import ConfigError
+from capability_router.measure.percentile import percentile
 from capability_router.nearest import nearest
 from capability_router.rehearsal.advice import Advice, Evidence, advised
 from capability_router.rehearsal.alone import play_alone
@@ -30,7 +31,6 @@ from capability_router.rehearsal.summary import Summary, hit, summed
 from capability_router.rehearsal.traffic.logged import logged
 from capability_router.rehearsal.traffic.made_up import MadeUp
 from capability_router.rehearsal.traffic.traffic import Traffic
-from capability_router.report.figures import percentile
 from capability_router.router import Router
 from capability_router.telemetry.amounts import seconds
 

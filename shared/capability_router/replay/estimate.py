@@ -10,7 +10,7 @@ counts nothing. So the mean of what the weights give is that of the new choices,
                      less scattered the better the predictions were, which were made before the score was there
 
 Of a request whose new choice had no chance the log says nothing: it is left out, whoever was chosen. Requests of a
-session count as one observation (telemetry/interval.py). The degrees of freedom are those of the requests that changed
+session count as one observation (measure/interval.py). The degrees of freedom are those of the requests that changed
 and were met, for they make the scatter; a made-up success and failure of usual weight widen what few scores leave too
 narrow.
 """
@@ -21,7 +21,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from capability_router.telemetry.interval import mean, quantile
+from capability_router.measure.interval import mean, quantile
 
 LEAST, LEAST_MET = 20, 10
 """Effective sessions in all, and of those whose choice changed, below which no interval is told."""

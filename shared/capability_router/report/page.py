@@ -7,22 +7,12 @@ from functools import partial
 from typing import Any
 
 from capability_router.decision_log.reading import told_omitted
+from capability_router.measure.percentile import percentiles
 from capability_router.report.always import Savings
 from capability_router.report.breakers import aways
 from capability_router.report.charts import attempts_chart, latency_chart, told_incident
 from capability_router.report.columns import Spending, by_model, by_task, by_tenant, cost_chart, names_of
-from capability_router.report.figures import (
-    Account,
-    Incident,
-    Sum,
-    accounts,
-    incidents,
-    percentiles,
-    refusals,
-    span,
-    sums,
-    total,
-)
+from capability_router.report.figures import Account, Incident, Sum, accounts, incidents, refusals, span, sums, total
 from capability_router.report.fit import fits
 from capability_router.report.fitting import fit_section
 from capability_router.report.grid import chart, grid, part, said, section

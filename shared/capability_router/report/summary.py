@@ -5,19 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from capability_router.measure.percentile import percentiles
 from capability_router.report.always import Savings
 from capability_router.report.breakers import aways
-from capability_router.report.figures import (
-    Account,
-    Sum,
-    accounts,
-    incidents,
-    percentiles,
-    refusals,
-    span,
-    sums,
-    total,
-)
+from capability_router.report.figures import Account, Sum, accounts, incidents, refusals, span, sums, total
 from capability_router.report.fit import Fit, fits
 from capability_router.report.listing import dearest, slowest
 from capability_router.report.plane import points

@@ -8,19 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unit.telemetry.decisions import BEGAN, attempt, decision
 
-from capability_router.report.figures import (
-    OTHERS,
-    accounts,
-    incidents,
-    leading,
-    percentile,
-    percentiles,
-    refusals,
-    span,
-    spent,
-    sums,
-    total,
-)
+from capability_router.measure.percentile import percentile, percentiles
+from capability_router.report.figures import OTHERS, accounts, incidents, leading, refusals, span, spent, sums, total
 from capability_router.report.rows import Decision
 from capability_router.report.traffic import Traffic
 
