@@ -101,8 +101,11 @@ class StoreError(RouterError):
 class RouterBusy(RouterError):
     """Every eligible model is full and none will be free before the deadline.
 
-    `held_by`: by model what held it, in the words of `router.health()`.
+    `held_by`: by model what held it, in the words of `router.health()`. `retry_after_s`: seconds until one may be free;
+    None = not known.
     """
+
+    retry_after_s: float | None = None
 
     def __init__(self, message: str, held_by: Mapping[str, str] = MappingProxyType({})) -> None:
         self.held_by = dict(held_by)
@@ -113,7 +116,10 @@ class AllCandidatesFailed(RouterError):
     """Attempts were made and none gave an answer; ``failures`` holds them in order.
 
     `held_by`: of models that were held in the end what held them, in the words of `router.health()`.
+    `retry_after_s`: for so many seconds every model asked to be left alone, or is; None = not known, or not all.
     """
+
+    retry_after_s: float | None = None
 
     def __init__(
         self, failures: Sequence[Failed], *, tenant: str = "", elapsed_s: float = 0.0, advice: str = "",

@@ -195,7 +195,7 @@ class Execution:
         pick: Pick | Wait | Fund | None = self._admission.pick(at, self.launched + 1)
         latest = min(self._deadline, self._idle_since + self._limits.max_wait_s)
         if isinstance(pick, Wait) and (pick.turn is None or pick.turn > latest):
-            pick = self._admission.over(at, self.launched + 1)
+            pick = None if self._limits.elsewhere else self._admission.over(at, self.launched + 1)
         if isinstance(pick, Pick):
             return self._launch(at, pick.candidate, pick.permit, self._faults[-1].kind if self._faults else "")
         if isinstance(pick, Fund):
@@ -219,7 +219,8 @@ class Execution:
         elif self._hedging is not None and hedged_after is None:
             delay = self._hedging.delay_s(candidate.id, streamed=self.streaming)
             self._hedge_at = None if delay is None else at + delay
-        return (Launch(index, candidate, clocks, after, self._prefix),)
+        elsewhere = self._limits.elsewhere or (index < self._limits.attempts and self._targets.others)
+        return (Launch(index, candidate, clocks, after, self._prefix, elsewhere),)
 
     def _hedge(self, at: float) -> tuple[Effect, ...]:
         """A second attempt beside the silent one, if another failure domain, the books and the budget allow."""

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from capability_router.faults.durations import A_DAY_S, found_wait, wait_s
-from capability_router.faults.evidence import Evidence, Link, details, links, read
+from capability_router.faults.evidence import Evidence, Link, details, links, part_of, read
 from capability_router.faults.limits import rate_limits
 from capability_router.faults.phrases import WINDOWS
 
@@ -77,19 +77,13 @@ def _headers(source: Source) -> dict[str, str]:
 def _header_pairs(link: Link) -> Iterator[list[tuple[Any, Any]]]:
     held = [read(read(link.error, "response"), "headers"), read(link.error, "headers")]
     for body in link.bodies:
-        held.append(_part(body, "ResponseMetadata").get("HTTPHeaders"))
-        held.append(_part(body, "metadata").get("headers"))
+        held += (part_of(body, "ResponseMetadata").get("HTTPHeaders"), part_of(body, "metadata").get("headers"))
     yield from [_pairs(headers) for headers in held if headers is not None]
 
 
 def asks_for_proxy(link: Link) -> bool:
     """Whether a proxy on the way asks for a password."""
     return any(str(name).lower() == "proxy-authenticate" for pairs in _header_pairs(link) for name, _ in pairs)
-
-
-def _part(body: dict[Any, Any], key: str) -> dict[Any, Any]:
-    value = body.get(key)
-    return value if isinstance(value, dict) else {}
 
 
 def _pairs(headers: object) -> list[tuple[Any, Any]]:

@@ -24,14 +24,14 @@ from capability_router.clock import seeded
 from capability_router.errors import ConfigError
 from capability_router.health.bans import Ban, Bans
 from capability_router.health.breaker import OPEN, Breaker, BreakerConfig
-from capability_router.health.condition import Condition, HealthEvent
+from capability_router.health.condition import QUIET, Condition, HealthEvent
 from capability_router.health.gates import Gate
 from capability_router.health.lane import Lane, Shared
 from capability_router.health.permit import Hold, Permit, Verdict
 from capability_router.latch import Latch
 from capability_router.lifetime import Lasting, watch
 
-__all__ = ["Board", "BreakerConfig", "Condition", "HealthEvent", "Hold", "Permit", "Verdict"]
+__all__ = ["QUIET", "Board", "BreakerConfig", "Condition", "HealthEvent", "Hold", "Permit", "Verdict"]
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 

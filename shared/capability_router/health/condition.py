@@ -9,8 +9,11 @@ from capability_router.health.latency import Peak
 
 EventKind = Literal[
     "breaker_opened", "breaker_half_open", "breaker_closed", "credential_disabled", "model_disabled",
-    "credential_enabled", "model_enabled", "gate_closed", "isolated", "reset",
+    "credential_enabled", "model_enabled", "gate_closed", "gate_opened", "doubt_begun", "doubt_ended",
+    "isolated", "reset",
 ]  # fmt: skip
+QUIET: tuple[EventKind, ...] = ("gate_opened", "doubt_begun", "doubt_ended")
+"""What nobody need do anything about."""
 
 
 class Condition:
@@ -44,7 +47,10 @@ class Condition:
 
 
 class HealthEvent(NamedTuple):
-    """A change worth telling: what, to which model (the candidate whose call brought it about), when."""
+    """A change worth telling: what, to which model (the candidate whose call brought it about), when.
+
+    That a time is over (of a doubt, of a closed gate) is told by who looks next, a request or `router.health()`.
+    """
 
     kind: EventKind
     model: str

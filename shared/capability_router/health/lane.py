@@ -90,6 +90,7 @@ class Lane:
 
     def look(self, now: float) -> None:
         """Bring `condition` up to date, and find out whether all is calm."""
+        self._notice(now)
         hold, seen = self.hold(now, 1), self.condition
         seen.held = hold.reason if hold else ""
         seen.until = (math.inf if hold.until is None else hold.until) if hold else 0.0
@@ -151,6 +152,7 @@ class Lane:
             self.limiter.in_flight -= 1
         self._loaded()
         self._timed()
+        self._notice(now)
         if breaker.state != before:
             self._turned(before, now)
 
@@ -190,14 +192,15 @@ class Lane:
         self.calm = False
         self._counted(now)
         if wait_s > 0:
-            was_open = self.gate.until <= now
+            self._notice(now)
             self.gate.close(now, wait_s)
-            self._gated(was_open, now)
+            self._notice(now)
 
     def isolate(self, now: float) -> None:
         """Let nothing through this breaker until `reset`."""
         before = self.breaker.state
         self.breaker.isolate()
+        self._notice(now)
         self._turned(before, now)
 
     def reset(self, now: float) -> None:
@@ -208,6 +211,7 @@ class Lane:
             self.bearing = Bearing()
             self.limiter.bear(self.bearing.limit)
         self.bans.allow(self.address)
+        self._notice(now)
         self._wake("reset", "reset by an operator", now)
 
     def row(self, now: float) -> dict[str, Any]:
@@ -312,9 +316,8 @@ class Lane:
             self._failed(permit, verdict, now)
             return "failed"
         if verdict.blame == "gate":
-            was_open = self.gate.until <= now
+            self._notice(now)
             self.gate.refused(now, permit.taken_at, verdict.retry_after_s)
-            self._gated(was_open, now)
             return "refused"
         self._ban("credential" if verdict.blame == "credential" else "model", permit, verdict, now)
         return "disabled"
@@ -338,6 +341,7 @@ class Lane:
             latency.peak.add(wait, now)
 
     def _failed(self, permit: Permit, verdict: Verdict, now: float) -> None:
+        self._notice(now)
         self._doubt()
         slow = verdict.slow or self.breaker.is_slow(verdict.elapsed_s if verdict.ttft_s is None else verdict.ttft_s)
         since, beside = permit.taken_at, self.limiter.in_flight
@@ -363,9 +367,25 @@ class Lane:
         if ban is not None:  # others share what is off now, and may not share what was
             self._wake(_DISABLED[what], ban.held(now), now)
 
-    def _gated(self, was_open: bool, now: float) -> None:
-        if was_open and self.gate.until > now:
-            self._wake("gate_closed", f"rate limited for {_seconds(self.gate.until - now)}", now)
+    def _notice(self, now: float) -> None:
+        """Tell once of a doubt or a closed gate that has begun, or that is over by now."""
+        doubt, gate = self.breaker.doubt, self.gate
+        if doubt.told != (doubt.until > now):
+            doubt.told = not doubt.told
+            left = _seconds(doubt.until - now)
+            self._passes(
+                doubt.told, doubt.until, "doubt_begun", "doubt_ended", f"{doubt.why}, others first for {left}", now
+            )
+        if gate.told != (gate.until > now):
+            gate.told = not gate.told
+            told = f"rate limited for {_seconds(gate.until - now)}"
+            self._passes(gate.told, gate.until, "gate_closed", "gate_opened", told, now)
+
+    def _passes(self, begun: bool, until: float, kind: EventKind, ended: EventKind, why: str, now: float) -> None:
+        if begun:
+            self._wake(kind, why, now)
+        else:  # what ends before its time has no time any more
+            self._wake(ended, "its time is over" if until else "ended before its time", now)
 
     def _loaded(self) -> None:
         limiter = self.limiter

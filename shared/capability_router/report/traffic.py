@@ -17,6 +17,7 @@ T = TypeVar("T")
 MOST = 1_000_000
 """Requests that are kept: the newest ones of the log, about a kilobyte each."""
 _MOST_CHANGES, _MOST_RULES = 100_000, 1_000
+_PASSING = ("gate_closed", "gate_opened", "doubt_begun", "doubt_ended")  # attempts tell of what these are about
 _BATCHES = 10  # that these are kept in; the oldest goes whole
 _OLDER, _BEFORE = older(MOST), before(MOST)
 
@@ -135,6 +136,8 @@ class Traffic:
 
     def _health(self, record: Record) -> None:
         names = (short(record.get(name) or "") for name in ("router", "model", "event", "detail"))
+        if record["event"] in _PASSING:
+            return
         if len(self.changes) < _MOST_CHANGES:
             self.changes.append(Change(float(record["at"]), *names))
         else:

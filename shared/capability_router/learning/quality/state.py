@@ -159,7 +159,7 @@ def _fit(view: View, order: Any) -> dict[str, Any]:
 def _quality(body: Mapping[str, Any]) -> Quality:
     models, scored = [str(model) for model in body["models"]], _count(body["scored"])
     memory = _memory(body["rows"], models)
-    levels = {str(model): _level(told) for model, told in body["levels"].items()}
+    levels = {str(model): _level({"seen": scored, **told}) for model, told in body["levels"].items()}
     view = None if body["fit"] is None else _view(body["fit"], len(memory), len(models))
     quality = Quality(memory, levels, view, scored, _tenants(body.get("askers", [])), _count(body.get("new", 0)))
     name, size = body.get("embedder", Origin())
