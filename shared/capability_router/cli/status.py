@@ -11,6 +11,7 @@ import click
 
 from capability_router.cli import screen
 from capability_router.cli.store import NoStore, existing
+from capability_router.stores.reports import KEPT_S
 from capability_router.table import Table
 
 if TYPE_CHECKING:
@@ -167,7 +168,10 @@ def _who(view: View, unix: float) -> Iterable[str]:
         oldest = max(each.age_s for each in alive)
         yield f"{_counted(len(alive), 'process', 'processes')}, last word {_span(oldest)} ago at most: {told}{more}"
     for each in gone[:_PROCESSES]:
-        yield f"silent for {_span(each.age_s)}, not counted: {each.host}:{each.pid}"
+        yield (
+            f"silent for {_span(each.age_s)}, killed or hanging, not counted, gone in "
+            f"{_span(max(KEPT_S - each.age_s, 0.0))}: {each.host}:{each.pid}"
+        )
     if len(gone) > _PROCESSES:
         yield f"and {len(gone) - _PROCESSES} more that are silent"
     if view.unreadable:
@@ -183,6 +187,7 @@ def _as_json(view: View, unix: float) -> dict[str, Any]:
             {
                 "router": each.router, "host": each.host, "pid": each.pid, "since": each.since,
                 "age_s": round(each.age_s, 3), "silent": each.silent,
+                "gone_in_s": round(max(KEPT_S - each.age_s, 0.0), 3) if each.silent else None,
             }
             for each in view.processes
         ],
