@@ -13,7 +13,7 @@ import click
 
 if TYPE_CHECKING:
     from capability_router.decision_log.reading import Reading
-    from capability_router.report.traffic import Traffic
+    from capability_router.report.data import ReportData
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -68,15 +68,15 @@ def _records(logs: Sequence[Path], reading: Reading) -> Iterator[dict[str, Any]]
         yield from reading.files(files, advanced)
 
 
-def _gathered(logs: Sequence[Path], strongest: str | None = None) -> Traffic:
+def _gathered(logs: Sequence[Path], strongest: str | None = None) -> ReportData:
     """ConfigError where nothing is known of the model that savings shall be told against."""
     from capability_router.decision_log.reading import Reading
     from capability_router.errors import ConfigError
     from capability_router.nearest import nearest
-    from capability_router.report.traffic import Traffic
+    from capability_router.report.data import ReportData
 
     reading = Reading()
-    traffic = Traffic(reading.omitted)
+    traffic = ReportData(reading.omitted)
     for record in _records(logs, reading):
         traffic.take(record)
     known = traffic.sorted().alone.models

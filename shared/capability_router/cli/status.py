@@ -17,7 +17,7 @@ from capability_router.table import Table
 if TYPE_CHECKING:
     from capability_router.catalog.registry import Registry
     from capability_router.config import Settings
-    from capability_router.health.glance import Speaker, Standing
+    from capability_router.health.glance import ModelStatus, Speaker
     from capability_router.stores.base import Store
 
 _EVERY_S = 2.0
@@ -29,7 +29,7 @@ _PROCESSES = 8
 class View(NamedTuple):
     """All that is shown at one time. `unheard`: models of the configuration that no process reports."""
 
-    models: Sequence[Standing]
+    models: Sequence[ModelStatus]
     left: Mapping[str, float]
     processes: Sequence[Speaker]
     unreadable: int
@@ -103,7 +103,7 @@ def _view(store: Store, settings: Settings | None) -> View:
     return View(models, usd, found, odd, [id for id in registry.entries if id not in heard])
 
 
-def _scopes(row: Standing, registry: Registry) -> list[str]:
+def _scopes(row: ModelStatus, registry: Registry) -> list[str]:
     """Of a call of this model, as caps name them; its key also by the variable that it is looked for in."""
     from capability_router.catalog.aliases import canonical
 
@@ -143,7 +143,7 @@ def _show(view: View, unix: float, as_json: bool, *, one_line: bool) -> None:
         screen.tell(line)
 
 
-def _cells(row: Standing, left: Mapping[str, float], several: bool) -> tuple[str, ...]:
+def _cells(row: ModelStatus, left: Mapping[str, float], several: bool) -> tuple[str, ...]:
     part = f" ({row['held_in']} of {row['processes']} processes)" if 0 < row["held_in"] < row["processes"] else ""
     name = f"{row['router']}: {row['model']}" if several else row["model"]
     return (

@@ -28,7 +28,7 @@ class Speaker(NamedTuple):
     models: Sequence[Mapping[str, Any]]
 
 
-class Standing(TypedDict):
+class ModelStatus(TypedDict):
     """A model over all processes that live, JSON-safe. Seconds; shares from 0 to 1; None = not known.
 
     `credential`: the mark of the key that its calls are paid with, "" = unknown. `processes`: how many report it;
@@ -99,7 +99,7 @@ def _row(said: Mapping[str, Any]) -> dict[str, Any]:
     return {**texts, **counts, **shares, "state": said["state"]}
 
 
-def glance(found: Iterable[Speaker]) -> list[Standing]:
+def glance(found: Iterable[Speaker]) -> list[ModelStatus]:
     """A row for each model of each router, of processes that live."""
     rows: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for speaker in found:
@@ -108,7 +108,7 @@ def glance(found: Iterable[Speaker]) -> list[Standing]:
     return [_standing(router, model, each) for (router, model), each in rows.items()]
 
 
-def _standing(router: str, model: str, rows: Sequence[Mapping[str, Any]]) -> Standing:
+def _standing(router: str, model: str, rows: Sequence[Mapping[str, Any]]) -> ModelStatus:
     held = [row for row in rows if row["held"]]
     ended = sum(row[how] for row in rows for how in ("answered", "failed", "refused", "disabled"))
     recent = sum(row["recent_calls"] for row in rows)

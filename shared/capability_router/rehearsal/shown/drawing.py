@@ -7,7 +7,7 @@ from functools import partial
 from itertools import groupby
 
 from capability_router.rehearsal.rehearsal import Rehearsal
-from capability_router.rehearsal.row import Row
+from capability_router.rehearsal.result import RequestResult
 from capability_router.rehearsal.script.spell import Spell
 from capability_router.rehearsal.shown.timeline import Lane, timeline
 from capability_router.report.charts import latency_chart
@@ -93,7 +93,7 @@ def latencies_chart(found: Rehearsal, palette: Palette) -> Markup:
     return chart(partial(latency_chart, rows, incidents(rows), palette, spelt=offset))
 
 
-def _decision(found: Rehearsal, row: Row) -> Decision:
+def _decision(found: Rehearsal, row: RequestResult) -> Decision:
     """As the report's charts take it."""
     first = row.tries[0].model if row.tries else ""
     tries = tuple(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from capability_router.measure.percentile import percentile
 from capability_router.rehearsal.rehearsal import Rehearsal
-from capability_router.rehearsal.row import WHYS
+from capability_router.rehearsal.result import WHYS
 from capability_router.rehearsal.shown.drawing import STATES, latencies_chart, timeline_chart
 from capability_router.rehearsal.shown.told import FIGURES, back_of, judgement, left_of, percent, when_of
 from capability_router.report.palette import Palette

@@ -9,7 +9,7 @@ from capability_router.measure.percentile import percentile
 from capability_router.rehearsal.episode import Episode
 from capability_router.rehearsal.expectation import Judged
 from capability_router.rehearsal.rehearsal import Rehearsal
-from capability_router.rehearsal.row import WHYS
+from capability_router.rehearsal.result import WHYS
 from capability_router.rehearsal.script.spell import Spell
 from capability_router.rehearsal.shown.timeline import Lane, timeline
 from capability_router.rehearsal.summary import Share, Summary
