@@ -205,9 +205,9 @@ class RoutedCall:
 
     def _record(self, traced: ChainRun, refusals: Sequence[Any] = ()) -> None:
         """Write the decision and its cost on the router's run, and tell the handlers that add costs up."""
-        outcome, plan = self.outcome, self._run.plan if self._run is not None else None
+        outcome = self.outcome
         if traced.handlers:
-            note(traced, facts_of(outcome, plan, refusals))
+            note(traced, facts_of(outcome, self._run.plan if self._run is not None else None, refusals))
         if self._attempts is not None and outcome is not None:
             self._attempts.end(outcome)
         handlers = [each for each in traced.handlers if isinstance(each, RouterCallbackHandler)]
