@@ -47,7 +47,8 @@ def pools(root: object, *, make: bool = False) -> Iterator[Held]:
 
 
 def _make(held: Any) -> None:
-    for name in _made_late(type(held)):
+    kind: Any = type(held)
+    for name in _made_late(kind):
         try:
             getattr(held, name)
         except Exception as error:  # noqa: BLE001 - what an SDK has against it, the call itself will say
@@ -55,7 +56,7 @@ def _make(held: Any) -> None:
 
 
 @lru_cache(maxsize=256)
-def _made_late(kind: type) -> tuple[str, ...]:
+def _made_late(kind: Any) -> tuple[str, ...]:
     names = {name for cls in kind.__mro__ for name, value in vars(cls).items() if isinstance(value, cached_property)}
     return tuple(sorted(name for name in names if "async_client" in name))
 

@@ -92,17 +92,18 @@ def test_a_client_that_is_made_at_the_first_call_and_shared_among_models_is_look
         def _client(self) -> Model:
             raise AssertionError("nobody calls without a loop here")
 
-    async def called(model: Late) -> None:
+    async def called(model: Late, *, close: bool) -> None:
         Loops([model]).enter()
-        await model._async_client.async_client._client._client.get(url)
+        assert (await shared.get(url)).text == "ok"
+        if close:
+            await shared.aclose()
 
     caplog.set_level("DEBUG", "capability_router")
-    for _ in range(2):
-        asyncio.run(called(Late()))
+    for close in (False, True):
+        asyncio.run(called(Late(), close=close))
     assert len(set(seen)) == 2
     assert "of Late can't be made yet (KeyError)" in caplog.text
     assert "secret" not in caplog.text
-    asyncio.run(shared.aclose())
 
 
 def test_a_loop_that_is_open_in_another_thread_keeps_its_connection(ports: tuple[str, list[int]]) -> None:
