@@ -57,7 +57,10 @@ class Pupil:
         """An answer was worth this score; gives, and tells of, models that are no longer what they were."""
         quality, (id, model, score, tokens, tenant, seen, *_) = self.quality, lesson
         weight = 1.0 if quality.memory.has(id, model) else quality.tenants.told(tenant, model, score)
-        changed = quality.learn(Remembered(id, seen, tenant), {model: Result(score, tokens)}, weight)
+        row, results, apart = Remembered(id, seen, tenant), {model: Result(score, tokens)}, quality.apart
+        if apart is not None and tenant != apart.whose:
+            apart.quality.learn(row, results)
+        changed = quality.learn(row, results, weight)
         for each in changed:
             log.warning("%s: its scores are no longer what they were; what was learned of it counts for less", each)
         return changed
@@ -176,6 +179,8 @@ class Learner(Lasting):
         """The same for what was seen of a tenant's request."""
         known = self.quality
         quality, errors, tokens = known.expect(seen, believed, worth)
+        if (apart := known.apart) is not None and apart.whose != hashed(tenant):
+            quality = apart.bounded(quality, seen, believed, worth)
         binds = known.tenants.bind(tenant)
         before = self._before(seen, believed, worth) if binds else believed
         bounded = known.tenants.bounded
