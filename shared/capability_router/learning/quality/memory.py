@@ -86,6 +86,10 @@ class Memory:
             if score == score
         }
 
+    def told(self) -> list[tuple[Remembered, dict[str, Result]]]:
+        """All of it, in the order in which it came."""
+        return [(self.rows[at], self.results(at)) for at in np.argsort(self.order[: len(self.rows)]).tolist()]
+
     def without_the_largest(self) -> tuple[str, list[tuple[Remembered, dict[str, Result]]]]:
         """Who asked more than half of the requests, and those of all others, as they came; "" = nobody did.
 
@@ -94,8 +98,7 @@ class Memory:
         whose, most = max(self._of.items(), key=lambda each: each[1], default=("", 0))
         if not whose or 2 * most <= len(self.rows):
             return "", []
-        places = [at for at in np.argsort(self.order[: len(self.rows)]).tolist() if self.rows[at].whose != whose]
-        return whose, [(self.rows[at], _as_ever(self.results(at))) for at in places]
+        return whose, [(row, _as_ever(results)) for row, results in self.told() if row.whose != whose]
 
     def _place(self, row: Remembered) -> int:
         if len(self.rows) < self.most:
