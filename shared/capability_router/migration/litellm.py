@@ -178,7 +178,7 @@ class _Work:
             self._notes.left_out(said[1], why, "see `share`, `fastest`, `cheapest`, `least_busy` in docs/policies.md")
         elif said and strategy.startswith("usage-based"):
             why = (
-                "requests are shared by rpm, else tpm, if all of a group have one, else evenly, and limits keep to both"
+                "requests are shared by rpm, else tpm, where a whole group has it, else evenly; limits keep to both"
             )
             self._notes.differs(said[1], why)
         elif said and how == "least_busy":
