@@ -40,6 +40,8 @@ def files_of(logs: Iterable[Path]) -> list[Path]:
     found: dict[Path, Path] = {}
     for log in logs:
         there = [path for path in rotated(log) if path.is_file()]
+        if not there and log.exists() and not log.is_dir():  # a pipe
+            there = [log]
         if not there:
             raise ConfigError(
                 f"cannot read the decision log {str(log)!r}: no such file. The router writes one where router.yaml "

@@ -15,6 +15,7 @@ from capability_router.telemetry.shapes import KINDS, flaw
 Record = dict[str, Any]
 NO_JSON = "no JSON"
 AGAIN = "a request that was there before"
+_TOLD = 12  # reasons; the figures as JSON have all
 
 
 class DecisionLog(NamedTuple):
@@ -118,10 +119,10 @@ def gathered(records: Iterable[Record], omitted: Mapping[str, int]) -> DecisionL
 
 
 def told_omitted(omitted: Mapping[str, int]) -> str:
-    """How many lines were left out and why, the commonest reason first; "" for none."""
+    """How many lines were left out and why, the commonest reasons first; "" for none."""
     if not (whole := sum(omitted.values())):
         return ""
     reasons = sorted(omitted.items(), key=lambda item: (-item[1], item[0]))
-    line, were = ("line", "was") if whole == 1 else ("lines", "were")
-    told = ", ".join(f"{n:,} × {why}" for why, n in reasons)
-    return f"{whole:,} {line} could not be read and {were} left out: {told}"
+    told = ", ".join(f"{n:,} × {why}" for why, n in reasons[:_TOLD])
+    more = f", and {len(reasons) - _TOLD} more reasons" if len(reasons) > _TOLD else ""
+    return f"{whole:,} {'line was' if whole == 1 else 'lines were'} left out: {told}{more}"

@@ -71,7 +71,7 @@ def test_what_is_hostile_or_foreign_is_counted_or_shown_without_steering_the_ter
     assert result.exit_code == 0
     assert "\x1b" not in result.stdout
     assert len(result.stdout.splitlines()) == 1
-    assert "5 lines could not be read" in result.stderr
+    assert "5 lines were left out" in result.stderr
     assert "1 × cost_pico is not an amount of picodollars" in result.stderr
     assert json.loads(run(log, "--json").stdout)["tenant"] == "?"
 
