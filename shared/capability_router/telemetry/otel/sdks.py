@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from types import ModuleType
-from typing import Any
 
 from capability_router.telemetry.otel.instrumentors import at_work
 
@@ -39,9 +38,9 @@ def seen_by_sdks(models: Iterable[tuple[str, object]], environ: Mapping[str, str
     return frozenset(id for id, model, sdk in asked if sdk in seen or (sdk in telling and _tells(model, telling[sdk])))
 
 
-def sdk_of(model: Any) -> str:
+def sdk_of(model: object) -> str:
     """The SDK through which a framework's model calls; "" = none that is known."""
-    return _sdk(type(model))
+    return _sdk(type(model))  # type: ignore[arg-type]  # classes can be hashed; mypy asks their instances
 
 
 @lru_cache(maxsize=256)
