@@ -17,11 +17,12 @@ class Condition:
     """A live view: one object per candidate, brought up to date in place. Read, never keep or change.
 
     `held`: "" = usable now, else why not, for a person; `until`: when to look again (monotonic seconds,
-    infinity = when someone resets it). `queue_s`: predicted wait for a slot. `ttft_s`, `s_per_token`:
-    seconds; None = unknown. `pressure_s(now)`: the recent peak of waits times the calls that would share it.
+    infinity = when someone resets it). `waits`: a limit alone holds it, for `queue_s`. `queue_s`: predicted wait for
+    a slot. `ttft_s` (without the reading of the input, `s_per_input` for each token of it), `s_per_token`: seconds;
+    None = unknown. `pressure_s(now)`: the recent peak of waits times the calls that would share it.
     """
 
-    __slots__ = ("_peak", "held", "in_flight", "queue_s", "s_per_token", "ttft_s", "until")
+    __slots__ = ("_peak", "held", "in_flight", "queue_s", "s_per_input", "s_per_token", "ttft_s", "until", "waits")
 
     def __init__(self, ttft_s: float | None = None, s_per_token: float | None = None, peak: Peak | None = None) -> None:
         self._peak = peak or Peak()
@@ -30,7 +31,9 @@ class Condition:
         self.in_flight = 0
         self.queue_s = 0.0
         self.ttft_s = ttft_s
+        self.s_per_input = 0.0
         self.s_per_token = s_per_token
+        self.waits = False
 
     def pressure_s(self, now: float) -> float:
         """Seconds; a model that is busy and of which nothing is known counts as one that takes a second."""

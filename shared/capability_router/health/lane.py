@@ -76,6 +76,7 @@ class Lane:
         self.metered = self.limiter.metered
         self.latency = Latency(latency)
         self.condition = Condition(self.latency.ttft.value, self.latency.token.value, self.latency.peak)
+        self.condition.s_per_input = self.latency.per_input
         self.calm = False
         self._late_at: float | None = None  # when this process was last late for a time limit
 
@@ -91,6 +92,7 @@ class Lane:
         """Bring `condition` up to date, and find out whether all is calm."""
         hold, seen = self.hold(now, 1), self.condition
         seen.held = hold.reason if hold else ""
+        seen.waits = hold is not None and hold.kind == "full"
         seen.until = (math.inf if hold.until is None else hold.until) if hold else 0.0
         queue = self.limiter.queue_s(now, self.latency.service_s())
         seen.queue_s = max(queue, self.gate.allowed_in_s(1.0, now)) if self.gate.counts else queue
@@ -150,7 +152,7 @@ class Lane:
             self.limiter.in_flight -= 1
         self._loaded()
         seen, latency = self.condition, self.latency
-        seen.ttft_s, seen.s_per_token = latency.ttft.value, latency.token.value
+        seen.ttft_s, seen.s_per_input, seen.s_per_token = latency.ttft.value, latency.per_input, latency.token.value
         if breaker.state != before:
             self._turned(before, now)
 
@@ -332,7 +334,7 @@ class Lane:
         if self.gate.until:
             self.gate.passed(permit.taken_at)
         if verdict.ok:
-            self.latency.answered(ttft, elapsed, verdict.output_tokens)
+            self.latency.answered(ttft, elapsed, verdict.output_tokens, _read(permit, verdict))
             wait = elapsed if ttft is None else ttft
             if wait is not None and 0.0 <= wait < math.inf:
                 self.latency.peak.add(wait, now)
@@ -343,7 +345,7 @@ class Lane:
         since, beside = permit.taken_at, self.limiter.in_flight
         self.breaker.failed(permit.epoch, now, slow=slow, probe=permit.half_open, since=since, beside=beside)
         if verdict.slow and verdict.ttft_s is None and verdict.elapsed_s is not None:
-            self.latency.timed_out(verdict.elapsed_s)
+            self.latency.timed_out(verdict.elapsed_s, permit.tokens)
 
     def _doubt(self) -> None:
         """Have those who share the breaker look at it again: it may have begun to doubt."""
@@ -390,6 +392,12 @@ def _used(verdict: Verdict, how: str) -> int | None:
     if verdict.neutral or how == "refused":
         return 0
     return verdict.tokens if verdict.tokens > 0 else None
+
+
+def _read(permit: Permit, verdict: Verdict) -> int:
+    """Tokens of input: as they were told, else as they were estimated; 0 = unknown."""
+    told = verdict.tokens - verdict.output_tokens
+    return told if told > 0 else permit.tokens
 
 
 def _seconds(seconds: float) -> str:

@@ -1,7 +1,9 @@
 """How long a model takes: to its first token, per output token, and for a whole call.
 
 Each is a running mean that starts from what the card says, as if that had been seen five times, and
-in the end follows roughly the last ten calls.
+in the end follows roughly the last ten calls. A first token waits until the input has been read, so the mean is of
+what is left of a wait without that: seconds per token of input are the slope of the last waits (reading.py), and a
+guess while these had about one size. Answers to very long inputs say nothing of how soon short ones begin otherwise.
 """
 
 from __future__ import annotations
@@ -9,9 +11,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from capability_router.health.reading import Reading
+
 _PRIOR_WEIGHT, _MEMORY = 5, 10
 _RING, _ENOUGH = 64, 20
 _PEAK_S = 10.0
+READING_S = 1e-4
+"""Seconds per token of input before any were seen: published figures are 40 to 240 microseconds."""
+_READING_WORTH = 50 * 1_000.0**2  # that guess counts as fifty inputs whose sizes are spread by 1,000 tokens
+_READINGS = 50
+_LONGEST_S = 3_600.0  # a longer wait is not for reading
 
 
 class Mean:
@@ -55,31 +64,40 @@ class Peak:
 class Latency:
     """One candidate's latency in seconds. `prior` is the card's: ttft_s, tokens_per_s."""
 
-    __slots__ = ("_next", "_recent", "peak", "service", "token", "ttft")
+    __slots__ = ("_next", "_reading", "_readings", "_recent", "peak", "per_input", "service", "token", "ttft")
 
     def __init__(self, prior: Mapping[str, float]) -> None:
         speed = prior.get("tokens_per_s")
         self.ttft = Mean(prior.get("ttft_s"))
         self.token = Mean(1.0 / speed if speed else None)
         self.service = Mean()
+        self.per_input = READING_S
+        self._reading, self._readings = Reading(), 0
         self.peak = Peak()
         self._recent: list[float] = []
         self._next = 0
 
-    def answered(self, ttft_s: float | None, elapsed_s: float | None, output_tokens: int) -> None:
+    def answered(
+        self, ttft_s: float | None, elapsed_s: float | None, output_tokens: int, input_tokens: int = 0
+    ) -> None:  # fmt: skip
         """Learn from a call that answered; what isn't known, finite and 0 or more teaches nothing."""
         ttft = ttft_s if ttft_s is not None and 0 <= ttft_s < math.inf else None
         elapsed = elapsed_s if elapsed_s is not None and 0 <= elapsed_s < math.inf else None
         if ttft is not None:
-            self._first_token(ttft)
+            self._read(ttft, input_tokens)
+            self._first_token(ttft, input_tokens)
         if elapsed is not None:
             self.service.add(elapsed)
-            self._whole(ttft, elapsed, output_tokens)
+            self._whole(ttft, elapsed, output_tokens, input_tokens)
 
-    def timed_out(self, elapsed_s: float) -> None:
+    def timed_out(self, elapsed_s: float, input_tokens: int = 0) -> None:
         """No first token came in this time: the true wait is at least as long."""
-        if (self.ttft.value or 0.0) < elapsed_s < math.inf:
-            self._first_token(elapsed_s)
+        if self.first_s(input_tokens) < elapsed_s < math.inf:
+            self._first_token(elapsed_s, input_tokens)
+
+    def first_s(self, input_tokens: int) -> float:
+        """Seconds to the first token after an input of this size, as far as is known."""
+        return (self.ttft.value or 0.0) + self.per_input * input_tokens
 
     def p95_s(self) -> float | None:
         """The 95th percentile of the last 64 waits for a first token; None while fewer than 20 are known."""
@@ -92,20 +110,27 @@ class Latency:
         """Seconds a call lasts on average; a guess of 1 s while nothing is known."""
         return self.service.value or (self.ttft.value or 0.0) + 200 * (self.token.value or 0.0) or 1.0
 
-    def _first_token(self, seconds: float) -> None:
-        self.ttft.add(seconds)
+    def _read(self, seconds: float, tokens: int) -> None:
+        """Learn what reading takes."""
+        if tokens > 0 and seconds <= _LONGEST_S:
+            self._readings = min(self._readings + 1, _READINGS)
+            self._reading.take(tokens, seconds, 1.0 / self._readings)
+            self.per_input = self._reading.slope(READING_S, _READING_WORTH / self._readings)
+
+    def _first_token(self, seconds: float, tokens: int) -> None:
+        self.ttft.add(max(seconds - self.per_input * tokens, 0.0))
         if len(self._recent) < _RING:
             self._recent.append(seconds)
         else:
             self._recent[self._next] = seconds
             self._next = (self._next + 1) % _RING
 
-    def _whole(self, ttft: float | None, elapsed: float, output_tokens: int) -> None:
+    def _whole(self, ttft: float | None, elapsed: float, output_tokens: int, input_tokens: int) -> None:
         """Split a whole call into the wait and the writing; a unary call's wait is only guessed."""
         if ttft is None:
-            guess = self.ttft.value or 0.0
+            guess = self.first_s(input_tokens)
             if elapsed < guess:
-                self.ttft.add(elapsed)
+                self.ttft.add(max(elapsed - self.per_input * input_tokens, 0.0))
             ttft = min(guess, elapsed)
         if output_tokens > 0:
             self.token.add(max(elapsed - ttft, 0.0) / output_tokens)
