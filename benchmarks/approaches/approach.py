@@ -23,7 +23,7 @@ AS_GOOD = 0.95
 AIM = 0.98
 """Of the strongest model's mean score: what `adaptive` is told to keep; 0.95 is asked of it."""
 UNSET = "adaptive, no settings"
-HURRIED, HURRY = "adaptive, hurried", 0.03
+HURRIED, A_SECOND = "adaptive, hurried", 0.03
 """`adaptive` as for users who wait: a second is worth so much quality, three times the usual."""
 UNLIMITED = 1_000_000
 SETTINGS: Mapping[str, Any] = {
@@ -71,7 +71,7 @@ def approaches(ground: Ground) -> Iterator[Approach]:
     yield Approach(FITTED, ranked, {"name": "rules", "rules": fitted(ground)})
     own = adaptive(ground, AIM)
     yield own
-    yield Approach(HURRIED, own.models, {**own.policy, "latency_weight": HURRY})
+    yield Approach(HURRIED, own.models, {**own.policy, "latency_weight": A_SECOND})
     yield adaptive(ground, None)
 
 

@@ -45,17 +45,16 @@ class Bounds(NamedTuple):
     unseen_s: float
 
 
-def bounds(ground: Ground, seed: int, length_s: float, wanted: float) -> Bounds:
-    """Of one run; `wanted`: the mean score."""
-    away = outages(ground.workload.models, seed, length_s)
+def bounds(ground: Ground, seed: int, length_s: float, wanted: float, *, calm: bool = False) -> Bounds:
+    """Of one run; `wanted`: the mean score. `calm`: nobody is away."""
+    away = [] if calm else outages(ground.workload.models, seed, length_s)
     members = ground.members(ground.workload.models)
     providers = [Recorded(m, [o for o in away if o.model == m.name], seed) for m in members]
     asked = ground.workload.posed(seed, length_s)
     choices = [found for number, posed in enumerate(asked) if (found := list(_choices(providers, posed, number)))]
-    count = len(choices)
-    return Bounds(
-        _least_usd(choices, wanted * count) / count, _p95(choices, wanted * count), _unseen(choices, providers)
-    )
+    count, points = len(choices), wanted * len(choices)
+    usd, spread = least_usd(choices, points) / count, providers[0].spread
+    return Bounds(usd, least_p95(choices, points), unseen_p95(choices, spread))
 
 
 def _choices(providers: Sequence[Recorded], posed: Posed, number: int) -> list[Choice]:
@@ -75,7 +74,7 @@ def _choices(providers: Sequence[Recorded], posed: Posed, number: int) -> list[C
     return found
 
 
-def _least_usd(choices: Sequence[Sequence[Choice]], points: float) -> float:
+def least_usd(choices: Sequence[Sequence[Choice]], points: float) -> float:
     """The dual of the least cost at which the scores come to so many points: no choice costs less."""
 
     def dual(price: float) -> float:
@@ -88,7 +87,7 @@ def _least_usd(choices: Sequence[Sequence[Choice]], points: float) -> float:
     return max(dual(low), dual(0.0))
 
 
-def _p95(choices: Sequence[Sequence[Choice]], points: float) -> float:
+def least_p95(choices: Sequence[Sequence[Choice]], points: float) -> float:
     """The least time in which 95 % can be answered so that the scores come to so many points."""
 
     def able(seconds: float) -> bool:
@@ -104,9 +103,8 @@ def _p95(choices: Sequence[Sequence[Choice]], points: float) -> float:
     return _least(able)
 
 
-def _unseen(choices: Sequence[Sequence[Choice]], providers: Sequence[Recorded]) -> float:
+def unseen_p95(choices: Sequence[Sequence[Choice]], spread: float) -> float:
     """The same where the draws are not known: each request goes to the model that is least likely to be late."""
-    spread = providers[0].spread
     factors = [exp(spread * _normal(share)) for share in _HALVES]
 
     def late(choice: Choice, seconds: float) -> float:
