@@ -32,7 +32,7 @@ _JUST_BELOW = 1.0 - 1e-9  # of a corner price, where its dearer pick is taken
 QUALITY_WINDOW = 1_000  # requests; of fewer the mean quality is off by as much as a cheap model is from a strong one
 _STIFFNESS = 20.0  # a mean off by 0.01 moves the price by a fifth
 _TARGETS_KEPT = 64
-_QUALITY = attrgetter("quality")
+_QUALITY, _HELD = attrgetter("quality"), attrgetter("held")
 _FIRST = itemgetter(0)
 _SEEN = 0.005
 _UNPRICED = 10**10  # picodollars: an unknown cost among free models is not free
@@ -103,17 +103,20 @@ class Adaptive:
             if target is None:
                 self._dual.observe(points)
             else:
-                usable = [point for point, row in zip(_points(scene.rows, mu), scene.rows, strict=True) if not row.held]
-                self._aim(target, points, self._open(usable or points), usual)
+                usable = points if not self._away else self._open(_points(_usable(scene.rows), mu))
+                self._aim(target, points, usable, usual)
 
     def _lasting(self, rows: Sequence[Row]) -> Sequence[Row]:
         """Those that the price of quality is to be solved with: an outage that passes does not change what it is worth.
 
         A model counts as gone once it has been held for as many requests as the window has.
         """
-        away = {row.card.id: self._away.get(row.card.id, 0) + 1 for row in rows if row.held}
-        self._away = away
-        return [row for row in rows if away.get(row.card.id, 0) <= QUALITY_WINDOW] or rows if away else rows
+        if not any(map(_HELD, rows)):
+            if self._away:
+                self._away = {}
+            return rows
+        away = self._away = {row.card.id: self._away.get(row.card.id, 0) + 1 for row in rows if row.held}
+        return [row for row in rows if away.get(row.card.id, 0) <= QUALITY_WINDOW] or rows
 
     def settled(self, chosen: Candidate, outcome: Outcome) -> None:
         """What a request came to that was observed."""
@@ -139,7 +142,7 @@ class Adaptive:
 
     def _sight(self, scene: Scene) -> Sight:
         """What the targets choose from: neither models that are held, nor those below the floor, unless all are."""
-        rows = [row for row in scene.rows if not row.held] or scene.rows
+        rows = _usable(scene.rows)
         rows = [row for row in rows if self._floor is None or row.quality >= self._floor] or rows
         one = self._usual(() if self._strong_usd else _points(rows, 0.0), 1.0)
         ruled = self._wanted(scene) is not None
@@ -321,6 +324,11 @@ def _points(rows: Sequence[Row], mu: float) -> list[Point]:
             wait = slowest = _slowest(rows) if slowest is None else slowest
         points.append(Point(cost / 1e12, quality - mu * (wait + r.queue_s) + STAYING * r.stays, quality))
     return points
+
+
+def _usable(rows: Sequence[Row]) -> Sequence[Row]:
+    """Those that are not held, unless all are."""
+    return [row for row in rows if not row.held] or rows
 
 
 def _no_larger(points: Sequence[Point], usual: float) -> Sequence[Point]:

@@ -175,7 +175,9 @@ class Planner:
             if judged is not None:
                 before, (quality, error) = quality, (judged[id].quality, judged[id].error)
                 expected = judged[id].tokens or expected
-            expected = min(expected, asked or card.output_reserve or expected, card.max_output_tokens or expected)
+            limit, most = asked or card.output_reserve, card.max_output_tokens
+            expected = limit if limit and expected > limit else expected
+            expected = most if most and expected > most else expected
             cached = stay.cached_tokens if id == staying else 0
             if sizing is not None:
                 tokens_in = sizing.tokens(card)
@@ -185,8 +187,7 @@ class Planner:
             latency = state.ttft_s
             if latency is not None:
                 latency += tokens_in * state.s_per_input + expected * (state.s_per_token or 0.0)
-            pressure = state.pressure_s(now) if balancing else 0.0
-            held, queue = state.held, state.queue_s
+            held, queue, pressure = state.held, state.queue_s, state.pressure_s(now) if balancing else 0.0
             if held and weighs and state.waits:  # a wait that is known is weighed
                 held, queue = "", queue * (1 + self.standing(id, request.routing.priority, now))
             row = Row(
