@@ -154,7 +154,7 @@ class ModelAttempt:
             await asyncio.sleep(0)
         with attempt_context(self._config) as context:
             context.run(stop_hearing)
-            context.run(bound_inside, self._launch.timeouts)
+            context.run(self._bound_inside)
             if self._call.mode == "invoke":
                 yield self._whole(await past_stale(lambda: inside(context, self._aasked(runnable, kwargs))))
                 return
@@ -168,7 +168,10 @@ class ModelAttempt:
         """What the context of a call in a thread has to say."""
         TIMEOUTS.set(self._launch.timeouts)
         stop_hearing()
-        bound_inside(self._launch.timeouts)
+        self._bound_inside()
+
+    def _bound_inside(self) -> None:
+        bound_inside(self._launch.timeouts, elsewhere=self._launch.elsewhere)
 
     async def _opened(self, runnable: Runnable[Any, Any], kwargs: Mapping[str, Any], context: Context) -> Any:
         """A stream and its first piece: before that is asked for nothing is sent."""

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from capability_router.stores.base import Store
 
 _EVERY_S = 2.0
-_HEAD = ("model", "breaker", "in flight", "TTFT", "success", "lately", "calls", "left", "held")
-_RIGHT, _FOLD, _SPARE = range(2, 8), (0, 8), (6, 5)
+_HEAD = ("model", "breaker", "in flight", "TTFT", "whole", "success", "lately", "calls", "left", "held")
+_RIGHT, _FOLD, _SPARE = range(2, 9), (0, 9), (7, 6, 4)
 _PROCESSES = 8
 
 
@@ -42,7 +42,7 @@ class View(NamedTuple):
 @click.option("--watch", is_flag=True, help="Again every two seconds, until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document, with --watch one a line.")
 def status(config: Path | None, named: Path | None, url: str | None, watch: bool, as_json: bool) -> None:
-    """Show each model's breaker, what holds it, calls in flight, TTFT, success, and the budget that is left.
+    """Show each model's breaker, what holds it, calls in flight, times, success, and the budget that is left.
 
     CONFIG (default: ./router.yaml) names the store, the router and its caps. Each process that uses a store other than
     memory tells it every two seconds how its models fare, from its first request on; one that is silent for longer is
@@ -130,8 +130,8 @@ def _cells(row: Standing, left: Mapping[str, float], several: bool) -> tuple[str
     name = f"{row['router']}: {row['model']}" if several else row["model"]
     return (
         name, row["state"].replace("_", "-"), str(row["in_flight"]), _seconds(row["ttft_s"]),
-        _share(row["success_share"]), _share(row["recent_share"]), f"{row['calls']:,}", _usd(left.get(row["model"])),
-        f"{row['held']}{part}",
+        _seconds(row["took_s"]), _share(row["success_share"]), _share(row["recent_share"]), f"{row['calls']:,}",
+        _usd(left.get(row["model"])), f"{row['held']}{part}",
     )  # fmt: skip
 
 

@@ -244,7 +244,7 @@ def test_the_report_command(tmp_path: Any) -> None:
     result = CliRunner().invoke(main, ["report", str(log), "-o", str(out), "--title", "Monday"])
     assert result.exit_code == 0, result.output
     assert "40 requests" in result.output
-    assert "1 line could not be read and was left out: 1 × no JSON" in result.output
+    assert "1 line was left out: 1 × no JSON" in result.output
     assert "<h1>Monday</h1>" in out.read_text(encoding="utf-8")
 
 
