@@ -11,19 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from capability_router.cli.files import FILE, STANDARD_OUTPUT, LogFile
+
 if TYPE_CHECKING:
     from capability_router.decision_log.reading import Reading
-    from capability_router.telemetry.report.traffic import Traffic
-
-_FILE = click.Path(dir_okay=False, path_type=Path)
+    from capability_router.report.data import ReportData
 
 
 @click.command()
-@click.argument("logs", metavar="LOG...", nargs=-1, required=True, type=_FILE)
-@click.option("-o", "--output", type=_FILE, default=Path("report.html"), show_default=True)
+@click.argument("logs", metavar="LOG...", nargs=-1, required=True, type=LogFile())
+@click.option(
+    "-o", "--output", type=FILE, default=Path("report.html"), show_default=True, help='"-" is standard output.'
+)
 @click.option("--title", default="Routing report", show_default=True)
 @click.option(
-    "--against", "others", multiple=True, type=_FILE,
+    "--against", "others", multiple=True, type=FILE,
     help="A further log to compare the totals with; may be given several times.",
 )  # fmt: skip
 @click.option(
@@ -40,7 +42,7 @@ def report(
     """Write the decisions in the LOGs (JSONL, also compressed with gzip) as one self-contained HTML page.
 
     Cost over time, savings, latency, success, breakers, cost against quality, which model suits which task, refusals.
-    Several files count as one log; those that rotation has made of it are read with it.
+    Several files count as one log; those that rotation has made of it are read with it. "-" is standard input.
     """
     if trials:
         omitted = _compare(logs, as_json)
@@ -68,15 +70,15 @@ def _records(logs: Sequence[Path], reading: Reading) -> Iterator[dict[str, Any]]
         yield from reading.files(files, advanced)
 
 
-def _gathered(logs: Sequence[Path], strongest: str | None = None) -> Traffic:
+def _gathered(logs: Sequence[Path], strongest: str | None = None) -> ReportData:
     """ConfigError where nothing is known of the model that savings shall be told against."""
     from capability_router.decision_log.reading import Reading
     from capability_router.errors import ConfigError
     from capability_router.nearest import nearest
-    from capability_router.telemetry.report.traffic import Traffic
+    from capability_router.report.data import ReportData
 
     reading = Reading()
-    traffic = Traffic(reading.omitted)
+    traffic = ReportData(reading.omitted)
     for record in _records(logs, reading):
         traffic.take(record)
     known = traffic.sorted().alone.models
@@ -86,7 +88,7 @@ def _gathered(logs: Sequence[Path], strongest: str | None = None) -> Traffic:
 
 
 def _figures(logs: Sequence[Path], strongest: str | None) -> Counter[str]:
-    from capability_router.telemetry.report.summary import summary
+    from capability_router.report.summary import summary
 
     traffic = _gathered(logs, strongest)
     click.echo(json.dumps(summary(traffic, strongest), indent=2))
@@ -97,14 +99,17 @@ def _write(
     logs: Sequence[Path], output: Path, title: str, others: Sequence[Path], strongest: str | None
 ) -> Counter[str]:  # fmt: skip
     from capability_router.errors import ConfigError
-    from capability_router.telemetry.report.figures import total
-    from capability_router.telemetry.report.page import page_of
+    from capability_router.report.figures import total
+    from capability_router.report.page import page_of
 
     if output.exists() and any(log.exists() and log.samefile(output) for log in (*logs, *others)):
         raise ConfigError(f"-o {str(output)!r} is one of the logs, which the page would take the place of")
     traffic = _gathered(logs, strongest)
     against = {name: total(_gathered([other]).requests) for name, other in _named(others)}
     text = page_of(traffic, title=title, against=against, strongest=strongest)
+    if output == STANDARD_OUTPUT:
+        click.echo(text.encode("utf-8"), nl=False)
+        return traffic.omitted
     try:
         output.write_text(text, encoding="utf-8")
     except OSError as error:

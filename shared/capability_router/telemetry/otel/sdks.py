@@ -40,12 +40,12 @@ def seen_by_sdks(models: Iterable[tuple[str, object]], environ: Mapping[str, str
 
 def sdk_of(model: object) -> str:
     """The SDK through which a framework's model calls; "" = none that is known."""
-    return _sdk(tuple(kind.__module__ for kind in type(model).__mro__))
+    return _sdk(type(model))  # type: ignore[arg-type]  # classes can be hashed; mypy asks their instances
 
 
 @lru_cache(maxsize=256)
-def _sdk(modules: tuple[str, ...]) -> str:
-    for module in modules:
+def _sdk(kind: type) -> str:
+    for module in (each.__module__ for each in kind.__mro__):
         for package, sdk in _PACKAGES.items():
             if module == package or module.startswith(f"{package}."):
                 return sdk
