@@ -30,7 +30,7 @@ from capability_router.learning.sharing.lesson import USER, Lesson
 from capability_router.learning.signs import Counted
 from capability_router.learning.state_file import StateFile
 from capability_router.learning.tenants import hashed
-from capability_router.lifetime import Lasting, watch
+from capability_router.lifetime import Lasting, ending, watch
 from capability_router.request import Request
 
 _NAMED = 5  # models in a warning
@@ -277,7 +277,7 @@ class Learner(Lasting):
                 self._guard.changed(model)
 
     def _work_out(self) -> None:
-        if self.quality.due and self._busy.acquire(blocking=False):
+        if self.quality.due and not ending() and self._busy.acquire(blocking=False):
             # No daemon: a thread that is ended within numpy's own code takes the whole process with it, by SIGABRT.
             Thread(target=self._refit, name="capability-router-learning").start()
 

@@ -6,23 +6,23 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
-from capability_router.telemetry.decision_log import Reading
-from capability_router.telemetry.latest import Latest
-from capability_router.telemetry.report.always import Alone
-from capability_router.telemetry.report.rows import Decision, Rows, short
-from capability_router.telemetry.shapes import time_of
+from capability_router.decision_log.latest import Latest
+from capability_router.decision_log.reading import Reading, before, older
+from capability_router.decision_log.shapes import time_of
+from capability_router.report.always import Alone
+from capability_router.report.rows import Decision, Rows, short
 
 Record = Mapping[str, Any]
 T = TypeVar("T")
 MOST = 1_000_000
 """Requests that are kept: the newest ones of the log, about a kilobyte each."""
 _MOST_CHANGES, _MOST_RULES = 100_000, 1_000
+_PASSING = ("gate_closed", "gate_opened", "doubt_begun", "doubt_ended")  # attempts tell of what these are about
 _BATCHES = 10  # that these are kept in; the oldest goes whole
-_OLDER = f"older than the newest {MOST:,} requests"
-_BEFORE = f"what came of a request, before the newest {MOST:,} of its kind"
+_OLDER, _BEFORE = older(MOST), before(MOST)
 
 
-class Change(NamedTuple):
+class HealthChange(NamedTuple):
     """A model's health changed at `at`, Unix seconds; `event` is of health/condition.py."""
 
     at: float
@@ -53,7 +53,7 @@ class _Batch:
         self.newest = max(self.newest, row.start_s)
 
 
-class Traffic:
+class ReportData:
     """Requests and what came later for them. `omitted`: what was left out of the log, by reason.
 
     `requests` and `alone` are those of the newest requests, and are there once all is `sorted`.
@@ -62,7 +62,7 @@ class Traffic:
     def __init__(self, omitted: Counter[str] | None = None) -> None:
         self.omitted = Counter[str]() if omitted is None else omitted
         self.requests: list[Decision] = []
-        self.changes: list[Change] = []
+        self.changes: list[HealthChange] = []
         self.details: dict[str, str] = {}
         self.alone = Alone()
         self._batches: list[_Batch] = []
@@ -77,21 +77,21 @@ class Traffic:
         }  # fmt: skip
 
     @classmethod
-    def of(cls, records: Iterable[Record]) -> Traffic:
+    def of(cls, records: Iterable[Record]) -> ReportData:
         """Of records from anywhere: what is none is counted in `omitted`."""
         reading = Reading()
         made = cls(reading.omitted)
         for record in records:
-            checked = reading.checked(record)
-            if checked is not None and not reading.seen(checked):
-                made.take(checked)
+            taken = reading.taken(record)
+            if taken is not None:
+                made.take(taken)
         return made.sorted()
 
     def take(self, record: Record) -> None:
-        """A record without a flaw (telemetry/shapes.py)."""
+        """A record without a flaw (decision_log/shapes.py)."""
         self._take[record["kind"]](record)
 
-    def sorted(self) -> Traffic:
+    def sorted(self) -> ReportData:
         """The same, in the order of time, once all is taken."""
         for batch in self._batches:
             self.requests += batch.requests
@@ -136,8 +136,10 @@ class Traffic:
 
     def _health(self, record: Record) -> None:
         names = (short(record.get(name) or "") for name in ("router", "model", "event", "detail"))
+        if record["event"] in _PASSING:
+            return
         if len(self.changes) < _MOST_CHANGES:
-            self.changes.append(Change(float(record["at"]), *names))
+            self.changes.append(HealthChange(float(record["at"]), *names))
         else:
             self.omitted["a change of health after the first 100,000"] += 1
 
