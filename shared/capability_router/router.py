@@ -23,7 +23,7 @@ from capability_router.execution.endpoint import Endpoint
 from capability_router.execution.probing import PROBE_S, PROBE_TAG, ProbeGate, Prober
 from capability_router.execution.run import Run
 from capability_router.execution.targets import Gate
-from capability_router.health.board import Board, HealthEvent
+from capability_router.health.board import QUIET, Board, HealthEvent
 from capability_router.health.overview import Overview
 from capability_router.learning.guard import Guard
 from capability_router.learning.outcomes import Forgotten
@@ -353,7 +353,8 @@ class Router:
         return found
 
     def _tell(self, event: HealthEvent) -> None:
-        log.warning("%s: %s %s", event.model, event.kind, event.detail)
+        level = logging.INFO if event.kind in QUIET else logging.WARNING
+        log.log(level, "%s: %s %s", event.model, event.kind, event.detail)
         self._recorder.turned(event.kind, event.model, event.detail)
         for watcher in self._watchers:
             try:

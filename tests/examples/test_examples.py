@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from capability_router.telemetry.decision_log import read_log
+from capability_router.decision_log.reading import read_log
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = ("alder-nano", "birch-mini", "cedar-large", "dogwood-chat", "elder-8k", "elder-think")

@@ -69,7 +69,7 @@ def _found(logs: tuple[Path, ...], other: Other, since: str | None, limit: int |
 
     log = _read(logs, since, limit, traits=other.state is not None)
     if not log.decisions:
-        left = "".join(f"\n  {count:,} {reason}" for reason, count in log.omissions)
+        left = "".join(f"\n  {count:,} × {reason}" for reason, count in log.omissions)
         raise ConfigError(f"no decision to replay in {', '.join(map(str, logs))}{'; left out:' if left else ''}{left}")
     latencies = Latencies(attempt for each in log.decisions for attempt in each.attempts)
     lessons = Lessons(log.decisions)
@@ -81,10 +81,11 @@ def _found(logs: tuple[Path, ...], other: Other, since: str | None, limit: int |
 
 def _read(logs: tuple[Path, ...], since: str | None, limit: int | None, *, traits: bool) -> Log:
     from capability_router.clock import SystemClock
+    from capability_router.decision_log.chronology import files_of, size_of
     from capability_router.money.ledger.when import unix_of
-    from capability_router.replay.reading import files_of, read
+    from capability_router.replay.reading import read
 
     files = files_of(logs)
     begin = unix_of("since", since, SystemClock().unix())
-    with progress(sum(path.stat().st_size for path in files), "reading       ") as tick:
+    with progress(size_of(files), "reading       ") as tick:
         return read(files, since=begin, limit=limit, traits=traits, tick=tick)

@@ -14,7 +14,7 @@ import click
 from capability_router.cli.files import FILE, STANDARD_OUTPUT, LogFile
 
 if TYPE_CHECKING:
-    from capability_router.telemetry.decision_log import Reading
+    from capability_router.decision_log.reading import Reading
     from capability_router.telemetry.report.traffic import Traffic
 
 
@@ -42,7 +42,7 @@ def report(
     """Write the decisions in the LOGs (JSONL, also compressed with gzip) as one self-contained HTML page.
 
     Cost over time, savings, latency, success, breakers, cost against quality, which model suits which task, refusals.
-    Several files count as one log: decisions.jsonl* takes those that rotation has made too; "-" is standard input.
+    Several files count as one log; those that rotation has made of it are read with it. "-" is standard input.
     """
     if trials:
         omitted = _compare(logs, as_json)
@@ -54,7 +54,7 @@ def report(
 
 
 def _tell_omitted(name: str, omitted: Counter[str]) -> None:
-    from capability_router.telemetry.decision_log import told_omitted
+    from capability_router.decision_log.reading import told_omitted
 
     if told := told_omitted(omitted):
         click.echo(f"{name}: {told}", err=True)
@@ -63,19 +63,18 @@ def _tell_omitted(name: str, omitted: Counter[str]) -> None:
 def _records(logs: Sequence[Path], reading: Reading) -> Iterator[dict[str, Any]]:
     """Of all files, the oldest first, with a bar where a person looks."""
     from capability_router.cli.progress import progress
-    from capability_router.telemetry.chronology import oldest_first
+    from capability_router.decision_log.chronology import files_of, size_of
 
-    sizes = (log.stat().st_size for log in logs if log.is_file())
-    with progress(sum(sizes), "reading") as advanced:
-        for log in oldest_first(logs):
-            yield from reading.file(log, advanced)
+    files = files_of(logs)
+    with progress(size_of(files), "reading") as advanced:
+        yield from reading.files(files, advanced)
 
 
 def _gathered(logs: Sequence[Path], strongest: str | None = None) -> Traffic:
     """ConfigError where nothing is known of the model that savings shall be told against."""
+    from capability_router.decision_log.reading import Reading
     from capability_router.errors import ConfigError
     from capability_router.nearest import nearest
-    from capability_router.telemetry.decision_log import Reading
     from capability_router.telemetry.report.traffic import Traffic
 
     reading = Reading()
@@ -132,11 +131,15 @@ def _named(logs: Sequence[Path]) -> Iterator[tuple[str, Path]]:
 
 def _compare(logs: Sequence[Path], as_json: bool) -> Counter[str]:
     from capability_router.cli import screen
-    from capability_router.telemetry.comparison import compared, trimmed
-    from capability_router.telemetry.decision_log import Reading, gathered
+    from capability_router.decision_log.reading import Reading
+    from capability_router.telemetry.comparison import compared
+    from capability_router.telemetry.trial_records import TrialRecords
 
     reading = Reading()
-    found = compared(gathered(map(trimmed, _records(logs, reading)), reading.omitted))
+    kept = TrialRecords(reading.omitted)
+    for record in _records(logs, reading):
+        kept.take(record)
+    found = compared(kept.log())
     if as_json:
         click.echo(json.dumps([each.to_dict() for each in found], indent=2))
         return reading.omitted

@@ -131,14 +131,16 @@ def _check(path: Path | None, mark: bytes, what: str) -> None:
 
 
 def _read(logs: tuple[Path, ...], key: str | None, embedder: str | None, sample: int) -> Log:
+    from capability_router.decision_log.chronology import files_of, size_of
     from capability_router.learning.embedder import embedder_of
     from capability_router.learning.logs.reading import read
 
     if embedder is not None and "" not in sys.path:
         sys.path.insert(0, "")  # a module of the working directory, as `python -m` would find it
     named = None if embedder is None else embedder_of(embedder)
-    with progress(sum(path.stat().st_size for path in logs), "reading   ") as tick:
-        return read(logs, key=key, tick=tick, embedder=named, most=sample)
+    files = files_of(logs)
+    with progress(size_of(files), "reading   ") as tick:
+        return read(files, key=key, tick=tick, embedder=named, most=sample)
 
 
 def _compared(rows: list[Row], folds: int) -> list[Finding]:

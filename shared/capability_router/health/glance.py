@@ -34,7 +34,8 @@ class Standing(TypedDict):
 
     `processes`: how many report it; `held_in`: in how many of these it is held now, `held`: why in the first of them.
     `state`: the worst of its breakers. `success_share`: of calls that were answered, failed or refused since the
-    processes began; `recent_share`: of `recent_calls`, those of the breaker's window.
+    processes began; `recent_share`: of `recent_calls`, those of the breaker's window. `ttft_s`, `took_s`: means, until
+    the first token of streams and of whole answers.
     """
 
     router: str
@@ -48,6 +49,7 @@ class Standing(TypedDict):
     in_flight: int
     queue_s: float
     ttft_s: float | None
+    took_s: float | None
     success_share: float | None
     recent_calls: int
     recent_share: float | None
@@ -88,7 +90,8 @@ def _row(said: Mapping[str, Any]) -> dict[str, Any]:
     texts = {name: str(said[name]) for name in ("model", "provider", "held", "held_by")}
     counts = {name: int(_figure(said[name])) for name in _COUNTS}
     shares = {
-        name: None if said[name] is None else _figure(said[name]) for name in ("ttft_s", "success_share", "queue_s")
+        name: None if said.get(name) is None else _figure(said[name])
+        for name in ("ttft_s", "took_s", "success_share", "queue_s")
     }
     _WORST.index(said["state"])
     return {**texts, **counts, **shares, "state": said["state"]}
@@ -133,6 +136,7 @@ def _standing(router: str, model: str, rows: Sequence[Mapping[str, Any]]) -> Sta
         "held_in": len(held), "held": held[0]["held"] if held else "", "held_by": held[0]["held_by"] if held else "",
         "in_flight": sum(row["in_flight"] for row in rows), "queue_s": max(row["queue_s"] or 0.0 for row in rows),
         "ttft_s": _mean([(row["ttft_s"], row["answered"]) for row in rows]),
+        "took_s": _mean([(row["took_s"], row["answered"]) for row in rows]),
         "success_share": sum(row["answered"] for row in rows) / ended if ended else None,
         "recent_calls": recent, "recent_share": well / recent if recent else None,
         "calls": sum(row["calls"] for row in rows),

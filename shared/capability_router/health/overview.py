@@ -9,8 +9,8 @@ from capability_router.frame import frame
 from capability_router.table import Table
 
 _ENDED = ("answered", "failed", "refused", "disabled")
-HEAD = ("model", "breaker", "in flight", "TTFT", "success", "lately", "calls", "left", "held")
-_RIGHT, _FOLD, _SPARE = range(2, 8), (0, 8), (6, 5)
+HEAD = ("model", "breaker", "in flight", "TTFT", "whole", "success", "lately", "calls", "left", "held")
+_RIGHT, _FOLD, _SPARE = range(2, 9), (0, 9), (7, 6, 4)
 
 
 class Overview(list[dict[str, Any]]):
@@ -42,8 +42,8 @@ def cells(
 ) -> tuple[str, ...]:
     """A row of that table; shares from 0 to 1, `left` in USD, None = unknown."""
     return (
-        name, row["state"].replace("_", "-"), str(row["in_flight"]), _seconds(row["ttft_s"]), _share(success),
-        _share(lately), f"{row['calls']:,}", _usd(left), held,
+        name, row["state"].replace("_", "-"), str(row["in_flight"]), _seconds(row["ttft_s"]),
+        _seconds(row["took_s"]), _share(success), _share(lately), f"{row['calls']:,}", _usd(left), held,
     )  # fmt: skip
 
 

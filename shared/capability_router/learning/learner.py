@@ -7,8 +7,9 @@ was known before.
 from __future__ import annotations
 
 import logging
+import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from threading import Lock, Thread
@@ -28,7 +29,7 @@ from capability_router.learning.quality.traits import Traits, traits
 from capability_router.learning.sharing.lesson import USER, Lesson
 from capability_router.learning.signs import Counted
 from capability_router.learning.tenants import hashed
-from capability_router.lifetime import Lasting, watch
+from capability_router.lifetime import Lasting, ending, watch
 from capability_router.request import Request
 
 _NAMED = 5  # models in a warning
@@ -38,7 +39,7 @@ log = logging.getLogger("capability_router")
 class Judged(NamedTuple):
     """What is expected of a model on a request: its quality, its answer's tokens (None = not known), and the quality's
 
-    standard error.
+    standard error, which grows while the model is not scored: it may have changed.
     """
 
     quality: float
@@ -52,12 +53,14 @@ class Pupil:
     def __init__(self, quality: Quality) -> None:
         self.quality = quality
 
-    def learn(self, lesson: Lesson) -> None:
-        """An answer was worth this score; tells of a model that is no longer what it was."""
+    def learn(self, lesson: Lesson) -> list[str]:
+        """An answer was worth this score; gives, and tells of, models that are no longer what they were."""
         quality, (id, model, score, tokens, tenant, seen, *_) = self.quality, lesson
         weight = 1.0 if quality.memory.has(id, model) else quality.tenants.told(tenant, model, score)
-        for changed in quality.learn(Remembered(id, seen, tenant), {model: Result(score, tokens)}, weight):
-            log.warning("%s: its scores are no longer what they were; what was learned of it counts for less", changed)
+        changed = quality.learn(Remembered(id, seen, tenant), {model: Result(score, tokens)}, weight)
+        for each in changed:
+            log.warning("%s: its scores are no longer what they were; what was learned of it counts for less", each)
+        return changed
 
     def told(self) -> Callable[[], str]:
         """The state as it is now; its text is made when that is called."""
@@ -109,6 +112,7 @@ class Learner(Lasting):
         self._damaged, self._unsaved = damaged, False
         self._trained: str | None = None  # the text of `base`, written with the file
         self._drift = Drift()
+        self._guard: Guard | None = None
         self._busy = Lock()  # while the words are worked out
         self._writing = Lock()
         watch(self)
@@ -178,7 +182,8 @@ class Learner(Lasting):
         found = zip(before, worth, quality.tolist(), tokens.tolist(), errors.tolist(), strict=True)
         return [
             Judged(
-                bounded(tenant, model, q, alone, counted) if binds else q, max(1, round(t)) if t == t else None, error
+                bounded(tenant, model, q, alone, counted) if binds else q, max(1, round(t)) if t == t else None,
+                math.sqrt(error * error + known.unseen(model)),
             )
             for (model, alone), counted, q, t, error in found
         ]  # fmt: skip
@@ -235,11 +240,17 @@ class Learner(Lasting):
         return None
 
     def _take(self, lesson: Lesson) -> None:
-        Pupil(self.quality).learn(lesson)
+        self._changed(Pupil(self.quality).learn(lesson))
         self._unsaved = True
 
+    def _changed(self, models: Iterable[str]) -> None:
+        """These are no longer what they were."""
+        for model in models:
+            if self._guard is not None:
+                self._guard.changed(model)
+
     def _work_out(self) -> None:
-        if self.quality.due and self._busy.acquire(blocking=False):
+        if self.quality.due and not ending() and self._busy.acquire(blocking=False):
             # No daemon: a thread that is ended within numpy's own code takes the whole process with it, by SIGABRT.
             Thread(target=self._refit, name="capability-router-learning").start()
 
@@ -284,7 +295,8 @@ class Learner(Lasting):
             raise
 
     def tell(self, guard: Guard) -> None:
-        """Have the guard know of other processes' scores; there are none."""
+        """Have the guard know which models have changed, and of other processes' scores; there are none of these."""
+        self._guard = guard
 
     def hears(self, listener: Callable[[Lesson], None]) -> None:
         """Have the listener told of other processes' scores; there are none."""

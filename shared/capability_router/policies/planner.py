@@ -39,7 +39,7 @@ class Condition(Protocol):
     until: float
     in_flight: int
     queue_s: float
-    ttft_s: float | None
+    wait_s: float | None
     s_per_token: float | None
 
     def pressure_s(self, now: float) -> float: ...
@@ -175,7 +175,7 @@ class Planner:
             if (tier := service or card.service_tier) and price is not None:
                 price = price.asked(tier)
             cost = None if price is None else price.estimate(tokens_in, expected * several, cached)
-            latency = state.ttft_s
+            latency = state.wait_s
             if latency is not None:
                 latency += expected * (state.s_per_token or 0.0)
             pressure = state.pressure_s(now) if balancing else 0.0

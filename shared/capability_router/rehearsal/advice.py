@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from capability_router.eligibility import WINDOWS
 from capability_router.execution.effects import Timeouts
 from capability_router.rehearsal.episode import Episode
 from capability_router.rehearsal.house import House
@@ -22,8 +23,6 @@ from capability_router.telemetry.report.figures import percentile
 _LONG_S = 60.0
 _MUCH = 2.0
 _LISTED = 4
-_LEARNED = ", learned from "
-_SIZES = ("context_window", "max_input_tokens", "learned_window")
 
 
 class Mend(NamedTuple):
@@ -110,7 +109,7 @@ def _away(found: Evidence, model: str, row: Row) -> bool:
 
 
 def _no_way(found: Evidence, able: tuple[str, ...], rules: tuple[str, ...], rows: Sequence[Row]) -> Advice:
-    size = max(row.shape.input_tokens for row in rows) if set(rules) & set(_SIZES) else 0
+    size = max(row.shape.input_tokens for row in rows) if set(rules) & set(WINDOWS) else 0
     what = " and ".join(filter(None, [told_needs(needs_of(rules)), f"up to {size:,} tokens of input" if size else ""]))
     who = f"requests with {what}" if what else "such requests"
     others = _lacking(rows)
@@ -162,8 +161,8 @@ def _interrupted(found: Evidence, rows: Sequence[Row]) -> Iterator[Advice]:
 
 
 def _budget(found: Evidence, rows: Sequence[Row]) -> Iterator[Advice]:
-    first = next(((at, told) for at, told in found.run.caps if "refusing" in told), None)
-    when = f" First at {first[0]:.0f} s: {first[1]}." if first else f" {rows[0].detail}"
+    first = next((cap for cap in found.run.caps if cap.kind == "refusing"), None)
+    when = f" First at {first.at:.0f} s: {first.told}." if first else f" {rows[0].detail}"
     yield Advice(
         f"{found.share(len(rows))} found no room in a budget.{when}",
         "Raise the cap, or let it degrade (`on_exceed: degrade`) to cheaper models.",
@@ -172,16 +171,18 @@ def _budget(found: Evidence, rows: Sequence[Row]) -> Iterator[Advice]:
 
 def _full(found: Evidence, rows: Sequence[Row], told: str) -> Advice:
     """A model that was well had been found to bear no more calls at once than it had."""
-    learned = next(row.detail for row in rows if _LEARNED in row.detail)
-    model = learned.rpartition(_LEARNED)[0].rpartition("Not tried: ")[2].partition(": full")[0].rpartition("; ")[2]
+    model = Counter(model for row in rows for model in _spared(row)).most_common(1)[0][0]
     mend = Mend("health: {learns_limits: false}", {"learns_limits": False}, "lost")
-    return Advice(
-        f"{told} {model or 'That one'} was full, by a limit of calls at once that was only learned.", "", mend
-    )
+    return Advice(f"{told} {model} was full, by a limit of calls at once that was only learned.", "", mend)
+
+
+def _spared(row: Row) -> list[str]:
+    """Models that were full by what was learned of them alone."""
+    return [model for model, by in row.held_by.items() if by == "learned"]
 
 
 def _busy(found: Evidence, rows: Sequence[Row]) -> Iterator[Advice]:
-    if any(_LEARNED in row.detail for row in rows):
+    if any(map(_spared, rows)):
         yield _full(found, rows, f"{found.share(len(rows))} found every model full or held.")
         return
     yield Advice(f"{found.share(len(rows))} found every model full or held: {_clipped(rows[0].detail)}")
@@ -199,7 +200,7 @@ def _attempts(found: Evidence, rows: Sequence[Row]) -> Iterator[Advice]:
     most = settings.retry.attempts
     faults = Counter(t.fault for row in rest for t in row.tries if t.fault)
     told = f"{found.share(len(rest))} failed though another model could have answered ({_counted(faults)})."
-    if any(_LEARNED in row.detail for row in rest):
+    if any(map(_spared, rest)):
         yield _full(found, rest, told)
         return
     spent = sum(len(row.tries) >= most for row in rest)

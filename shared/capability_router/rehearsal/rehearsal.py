@@ -110,7 +110,7 @@ class Rehearsal(NamedTuple):
             "models": [_model(self, model) for model in self.models],
             "episodes": [each.to_dict() for each in self.episodes],
             "changes": [{**c._asdict(), "at": round(c.at, 3)} for c in self.run.changes],
-            "budgets": [{"at": round(at, 3), "told": told} for at, told in self.run.caps],
+            "budgets": [{"at": round(cap.at, 3), "told": cap.told} for cap in self.run.caps],
             "advice": [each.to_dict() for each in self.advice], "notes": list(self.notes),
         }  # fmt: skip
 

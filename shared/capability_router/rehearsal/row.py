@@ -28,7 +28,8 @@ class Row(NamedTuple):
     """One request. `model` "" = nobody answered, and `why` is a key of WHYS; `cost_pico` None = unknown.
 
     `able`: the models that could take it, held ones included; `rules`: model -> the rule by which another could not.
-    `detail`: of why; holds no text.
+    `detail`: of why; holds no text. `held_by`: of models that were held when it was over without an answer what held
+    them, as errors say it.
     """
 
     shape: Shape
@@ -40,6 +41,7 @@ class Row(NamedTuple):
     rules: Mapping[str, str] = {}
     why: str = ""
     detail: str = ""
+    held_by: Mapping[str, str] = {}
 
     @property
     def at(self) -> float:
@@ -74,15 +76,23 @@ class Look(NamedTuple):
     state: str
 
 
+class Capped(NamedTuple):
+    """A budget refused or passed a threshold: `kind` is BudgetEvent's, `told` in words."""
+
+    at: float
+    kind: str
+    told: str
+
+
 @dataclass(slots=True)
 class Run:
-    """A whole run. `caps`: budgets that refused or passed a threshold, in words, with when."""
+    """A whole run."""
 
     seconds: float
     rows: list[Row] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
-    caps: list[tuple[float, str]] = field(default_factory=list)
+    caps: list[Capped] = field(default_factory=list)
 
     def tries(self) -> Sequence[Tried]:
         """All attempts, in the order of their beginning."""

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from capability_router.clock import drawing
+from capability_router.eligibility import OUT_OF_USE
 from capability_router.errors import (
+    AllCandidatesFailed,
     BudgetExceeded,
     NoEligibleModel,
     RouterBusy,
@@ -23,7 +25,7 @@ from capability_router.money.budget.denial import BudgetEvent
 from capability_router.rehearsal.call import SimulatedEndpoint
 from capability_router.rehearsal.cast import Cast, Voice
 from capability_router.rehearsal.house import House
-from capability_router.rehearsal.row import Change, Look, Row, Tried
+from capability_router.rehearsal.row import Capped, Change, Look, Row, Tried
 from capability_router.rehearsal.row import Run as Told
 from capability_router.rehearsal.script.spell import Script, Spell
 from capability_router.rehearsal.traffic.shape import Shape
@@ -33,9 +35,8 @@ from capability_router.router import Router
 
 LOOKS = 240
 """So often in a run it is looked how the models stand."""
-_OUT_OF_USE = frozenset({"credential", "model"})  # rules of models that could take it, were they not switched off
-_HELD = (("full", "full"), ("rate limited", "limited"), ("at its limit", "limited"))
 _STATES = {"open": "open", "half_open": "half", "isolated": "off"}
+_HELD_BY = {"gate": "limited", "learned": "full", "disabled": "off", "trial": "off", "doubt": "doubted"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,15 +139,20 @@ class _Stage:
         self._told.changes.append(Change(event.at, event.model, event.kind, event.detail))
 
     def _capped(self, event: BudgetEvent) -> None:
-        self._told.caps.append((self._clock.now(), event.told))
+        self._told.caps.append(Capped(self._clock.now(), event.kind, event.told))
 
 
 def _state(row: Mapping[str, Any]) -> str:
     if row["disabled_why"]:
         return "off"
-    held, state = str(row["held"]), _STATES.get(row["state"], "")
-    told = next((word for head, word in _HELD if held.startswith(head)), "doubted" if held else "")
-    return state or told
+    if row["held_by"] == "full" and row["state"] == "closed":
+        return "full" if _takes_no_more(row) else "limited"
+    return _STATES.get(row["state"]) or _HELD_BY.get(row["held_by"], "")
+
+
+def _takes_no_more(row: Mapping[str, Any]) -> bool:
+    """Whether it is by calls at once that it is full, not by those of a minute."""
+    return row["concurrency_limit"] is not None and row["in_flight"] >= row["concurrency_limit"]
 
 
 def _row(shape: Shape, run: Any, error: RouterError | None, began: float) -> Row:
@@ -157,18 +163,19 @@ def _row(shape: Shape, run: Any, error: RouterError | None, began: float) -> Row
         Tried(a.model, began + a.started_s, began + a.started_s + a.elapsed_s, a.fault or "") for a in outcome.attempts
     )
     rules = {r.model: r.rule for r in plan.refusals}
-    able = (*(c.id for c in plan.candidates), *(m for m, rule in rules.items() if rule in _OUT_OF_USE))
+    able = (*(c.id for c in plan.candidates), *(m for m, rule in rules.items() if rule in OUT_OF_USE))
     return Row(
         shape, outcome.model or "", outcome.elapsed_s, outcome.cost_pico, tries, able,
-        {m: rule for m, rule in rules.items() if rule not in _OUT_OF_USE}, _why(error), _told(error),
+        {m: rule for m, rule in rules.items() if rule not in OUT_OF_USE}, _why(error), _told(error),
+        error.held_by if isinstance(error, (AllCandidatesFailed, RouterBusy)) else {},
     )  # fmt: skip
 
 
 def _split(error: RouterError | None) -> tuple[tuple[str, ...], dict[str, str]]:
     """Of one that no model could take: those that are only out of use, and the others' rules."""
     rules = {r.model: r.rule for r in error.refusals} if isinstance(error, NoEligibleModel) else {}
-    able = tuple(m for m, rule in rules.items() if rule in _OUT_OF_USE)
-    return able, {m: rule for m, rule in rules.items() if rule not in _OUT_OF_USE}
+    able = tuple(m for m, rule in rules.items() if rule in OUT_OF_USE)
+    return able, {m: rule for m, rule in rules.items() if rule not in OUT_OF_USE}
 
 
 _WHYS = ((BudgetExceeded, "budget"), (RouterBusy, "busy"), (StreamInterrupted, "interrupted"))

@@ -41,7 +41,7 @@ def test_several_files_are_one_log_and_a_request_counts_once(tmp_path: Path) -> 
     new.write_bytes(told(decision(2), decision(3)))
     result = report(tmp_path, str(old), str(new))
     assert "3 requests" in result.stdout
-    assert "1 line was left out: 1 × a request that was there before" in result.stderr
+    assert "1 line was left out: 1 × a record that was there before" in result.stderr
 
 
 def test_a_compressed_log_is_read_and_one_that_breaks_off_as_far_as_it_goes(tmp_path: Path) -> None:

@@ -94,13 +94,14 @@ def test_without_a_configuration_all_routers_of_a_store_are_shown(store: SqliteS
 
 
 def test_means_weigh_calls_and_unknown_stays_unknown(store: SqliteStore) -> None:
-    busy = row("a", ttft_s=1.0, answered=300, failed=100, success_share=0.5, recent_calls=30, in_flight=2)
-    idle = row("a", ttft_s=0.2, answered=100, success_share=1.0, recent_calls=10, in_flight=1)
+    busy = row("a", ttft_s=1.0, took_s=5.0, answered=300, failed=100, success_share=0.5, recent_calls=30, in_flight=2)
+    idle = row("a", ttft_s=0.2, took_s=1.0, answered=100, success_share=1.0, recent_calls=10, in_flight=1)
     new = row("b", ttft_s=None, answered=0, calls=0, success_share=None, recent_calls=0)
     store.reports.tell("front", "a", report(busy, new))
     store.reports.tell("front", "b", report(idle, new))
     a, b = json.loads(run("--store", "sqlite:///router.db", "--json").stdout)["models"]
     assert (a["ttft_s"], a["success_share"], a["recent_share"], a["in_flight"]) == (0.8, 0.8, 0.625, 3)
+    assert (a["took_s"], b["took_s"]) == (4.0, None)  # a process of an older release does not tell it
     assert (b["ttft_s"], b["success_share"], b["recent_share"]) == (None, None, None)
 
 

@@ -144,6 +144,14 @@ class Quality:
         variance = np.array([level.variance if level else 0.2 for level in known])
         return Expected(np.clip(quality, 0.01, 0.99), np.sqrt(variance / (count + np.asarray(worth))), tokens)
 
+    def unseen(self, model: str) -> float:
+        """The variance that a model's quality may have gained by changing since it was last scored; 0 if it never was.
+
+        It is not in the error of `expect`, by which models are drawn that nobody knows.
+        """
+        level = self.levels.get(model)
+        return 0.0 if level is None else level.unseen(self._scored)
+
     def _own(self, read: _Read, believed: Sequence[tuple[str, float]]) -> tuple[_Values, _Values]:
         """What the request does to each model, and tokens; those that the fit does not have are like any."""
         columns = {model: column for column, model in enumerate(self.memory.models[: len(read.own)])}
@@ -210,7 +218,8 @@ class Quality:
 
     def _level(self, model: str, score: float, read: _Read, weight: float) -> bool:
         column = self.memory.column(model)
-        level = self.levels.setdefault(model, Level())
+        level = self.levels.setdefault(model, Level(seen=self._scored))
+        level.told(self._scored)
         beyond = score - (float(read.own[column]) if column < len(read.own) else read.shared)
         return level.learn(beyond, beyond - level.mean if level.count else 0.0, weight)
 
@@ -248,7 +257,7 @@ class Quality:
 
     def _settle(self, model: str, mean: float, count: float) -> None:
         """A level as the fit sees it; what was believed of it before an alarm is no longer among the scores."""
-        level = self.levels.setdefault(model, Level())
+        level = self.levels.setdefault(model, Level(seen=self._scored))
         if count and not level.changed:
             level.set(mean, max(level.count, min(count, 1_000.0)))
 

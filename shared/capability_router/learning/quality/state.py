@@ -89,7 +89,7 @@ def loaded(text: str) -> Quality:
         raise Unreadable("the checksum does not match")
     try:
         return _quality(body)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise error if isinstance(error, Unreadable) else Unreadable(f"{type(error).__name__} in it") from error
 
 
@@ -157,11 +157,11 @@ def _fit(view: View, order: Any) -> dict[str, Any]:
 
 
 def _quality(body: Mapping[str, Any]) -> Quality:
-    models, scored = [str(model) for model in body["models"]], int(body["scored"])
+    models, scored = [str(model) for model in body["models"]], _count(body["scored"])
     memory = _memory(body["rows"], models)
-    levels = {str(model): _level(told) for model, told in body["levels"].items()}
+    levels = {str(model): _level({"seen": scored, **told}) for model, told in body["levels"].items()}
     view = None if body["fit"] is None else _view(body["fit"], len(memory), len(models))
-    quality = Quality(memory, levels, view, scored, _tenants(body.get("askers", [])), int(body.get("new", 0)))
+    quality = Quality(memory, levels, view, scored, _tenants(body.get("askers", [])), _count(body.get("new", 0)))
     name, size = body.get("embedder", Origin())
     quality.origin = Origin(str(name), int(size))
     quality.signs = {str(model): _counted(*told) for model, told in body.get("signs", {}).items()}
@@ -188,8 +188,17 @@ def _tenants(told: Sequence[Any]) -> Tenants:
     tenants = Tenants()
     for name, mass, levels in told:
         own = {str(model): (_number(total), _number(count)) for model, (total, count) in levels.items()}
+        possible = all(0.0 <= total <= count + 1e-6 and count <= _MOST_SCORES for total, count in own.values())
+        if not possible or not 0.0 <= mass <= _MOST_SCORES:
+            raise Unreadable("a tenant with scores that nobody gives")
         tenants.put(str(name), Own(own, _number(mass)))
     return tenants
+
+
+def _count(value: object) -> int:
+    if (found := _number(value)) < 0:
+        raise Unreadable("less than nothing was scored")
+    return int(found)
 
 
 def _number(value: object) -> Any:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from capability_router.decision_log.reading import told_omitted
 from capability_router.telemetry.amounts import brief, count, money, offset, seconds, share, stamp
-from capability_router.telemetry.decision_log import told_omitted
 from capability_router.telemetry.document import document
 from capability_router.telemetry.markup import Markup, element
 from capability_router.telemetry.report.always import Savings

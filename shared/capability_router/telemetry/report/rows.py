@@ -89,7 +89,7 @@ class Rows:
         self._shared: dict[Any, Any] = {}
 
     def row(self, record: Record) -> Decision:
-        """From a record without a flaw (telemetry/shapes.py)."""
+        """From a record without a flaw (decision_log/shapes.py)."""
         begun = float(record["at"]) - float(record["elapsed_s"])
         plan = record.get("plan") or {}
         tries = self._tries(record, begun)

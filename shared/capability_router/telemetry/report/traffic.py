@@ -6,20 +6,20 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
-from capability_router.telemetry.decision_log import Reading
-from capability_router.telemetry.latest import Latest
+from capability_router.decision_log.latest import Latest
+from capability_router.decision_log.reading import Reading, before, older
+from capability_router.decision_log.shapes import time_of
 from capability_router.telemetry.report.always import Alone
 from capability_router.telemetry.report.rows import Decision, Rows, short
-from capability_router.telemetry.shapes import time_of
 
 Record = Mapping[str, Any]
 T = TypeVar("T")
 MOST = 1_000_000
 """Requests that are kept: the newest ones of the log, about a kilobyte each."""
 _MOST_CHANGES, _MOST_RULES = 100_000, 1_000
+_PASSING = ("gate_closed", "gate_opened", "doubt_begun", "doubt_ended")  # attempts tell of what these are about
 _BATCHES = 10  # that these are kept in; the oldest goes whole
-_OLDER = f"older than the newest {MOST:,} requests"
-_BEFORE = f"what came of a request, before the newest {MOST:,} of its kind"
+_OLDER, _BEFORE = older(MOST), before(MOST)
 
 
 class Change(NamedTuple):
@@ -82,13 +82,13 @@ class Traffic:
         reading = Reading()
         made = cls(reading.omitted)
         for record in records:
-            checked = reading.checked(record)
-            if checked is not None and not reading.seen(checked):
-                made.take(checked)
+            taken = reading.taken(record)
+            if taken is not None:
+                made.take(taken)
         return made.sorted()
 
     def take(self, record: Record) -> None:
-        """A record without a flaw (telemetry/shapes.py)."""
+        """A record without a flaw (decision_log/shapes.py)."""
         self._take[record["kind"]](record)
 
     def sorted(self) -> Traffic:
@@ -136,6 +136,8 @@ class Traffic:
 
     def _health(self, record: Record) -> None:
         names = (short(record.get(name) or "") for name in ("router", "model", "event", "detail"))
+        if record["event"] in _PASSING:
+            return
         if len(self.changes) < _MOST_CHANGES:
             self.changes.append(Change(float(record["at"]), *names))
         else:

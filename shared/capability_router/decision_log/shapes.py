@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from capability_router.telemetry.records import SCHEMA_VERSION
-
+SCHEMA_VERSION = 1
 KINDS = ("decision", "feedback", "shadow", "shadow_score", "sign", "health")
 _LATEST = 4_102_444_800  # the year 2100, in Unix seconds
 _LONGEST_S = 100_000_000  # three years
 _MOST_PICO = 10**24  # a trillion USD
 _MOST_TOKENS = 10**12
+NO_OBJECT = "no JSON object"
 Record = Mapping[str, Any]
 
 
@@ -68,7 +68,7 @@ _OPTIONAL: Mapping[str, Fields] = {
     },
     "shadow": {**_CALL, "shadow_id": _TEXT},
     "feedback": {"model": _TEXT, "source": _TEXT},
-    "shadow_score": {"source": _TEXT},
+    "shadow_score": {"source": _TEXT, "shadow_id": _TEXT},
     "sign": {"model": _TEXT, "sign": _TEXT},
     "health": {"router": _TEXT, "detail": _TEXT},
 }  # fmt: skip
@@ -92,7 +92,7 @@ _SETTINGS = {"quality_target": _SHARE}
 def flaw(record: object) -> str | None:
     """Why a line's JSON can't be taken for a record of this version, in words of ours alone; None = it can."""
     if not isinstance(record, dict):
-        return "no JSON object"
+        return NO_OBJECT
     version, kind = record.get("schema_version"), record.get("kind")
     if version != SCHEMA_VERSION or isinstance(version, bool):
         return "another schema version"

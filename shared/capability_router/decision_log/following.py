@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -10,15 +11,17 @@ from typing import BinaryIO
 _STEP = 1 << 16
 LONGEST = 16 << 20
 """Bytes in which an end of a line must be found; what is longer is left out."""
+TOO_LONG = f"longer than {LONGEST >> 20} MB"
 
 
-def follow(path: Path, last: int, wait: Callable[[], bool]) -> Iterator[bytes]:
+def follow(path: Path, last: int, wait: Callable[[], bool], omitted: Counter[str]) -> Iterator[bytes]:
     """The last lines that are there, then each new one, without their ends. Raises OSError if there is no file yet.
 
-    `wait` passes the time between two looks; where it gives False the reading ends with what is there.
+    `wait` passes the time between two looks; where it gives False the reading ends with what is there, also with a line
+    that has no end yet. What can't be given is counted in `omitted`.
     """
     file: BinaryIO = path.open("rb")
-    held = _Held()
+    held = _Held(omitted)
     try:
         file.seek(_begin(file, last))
         yield from held.lines(file)
@@ -27,8 +30,10 @@ def follow(path: Path, last: int, wait: Callable[[], bool]) -> Iterator[bytes]:
             yield from held.lines(file)  # to its very end: something may have come before it was moved
             if newer is not None:
                 file.close()
-                file, held = newer, _Held()
+                yield from held.rest()  # nothing comes any more to what was begun
+                file, held = newer, _Held(omitted)
             elif not wait():
+                yield from held.rest()
                 return
     finally:
         file.close()
@@ -37,21 +42,36 @@ def follow(path: Path, last: int, wait: Callable[[], bool]) -> Iterator[bytes]:
 class _Held:
     """The beginning of a line whose end has not come yet."""
 
-    def __init__(self) -> None:
-        self._begun = b""
+    def __init__(self, omitted: Counter[str]) -> None:
+        self._omitted, self._begun, self._passing = omitted, b"", False
 
     def lines(self, file: BinaryIO) -> Iterator[bytes]:
         """The lines that have come to their end."""
         while piece := file.read(_STEP):
             *whole, begun = (self._begun + piece).split(b"\n")
-            self._begun = begun if len(begun) <= LONGEST else b""
-            yield from filter(None, whole)
+            if whole and self._passing:  # the end of a line that is left out
+                del whole[0]
+                self._passing = False
+            yield from filter(self._fits, filter(None, whole))
+            self._begun = b"" if self._passing else begun
+            if not self._fits(self._begun):
+                self._begun, self._passing = b"", True
+
+    def _fits(self, line: bytes) -> bool:
+        if len(line) < LONGEST:
+            return True
+        self._omitted[TOO_LONG] += 1
+        return False
+
+    def rest(self) -> Iterator[bytes]:
+        """What has no end."""
+        return filter(None, (self._begun,))
 
 
 def _begin(file: BinaryIO, last: int) -> int:
-    """Where the last so many whole lines begin."""
+    """Where the last so many lines begin; one that has no end yet is one of them."""
     at = file.seek(0, os.SEEK_END)
-    ends = last + 1  # the first of these ends the line before
+    ends = last + (_ended(file, at) or not last)  # the first of these ends the line before
     while at > 0:
         size = min(_STEP, at)
         at -= size
@@ -63,6 +83,11 @@ def _begin(file: BinaryIO, last: int) -> int:
                 return at + found + 1
             piece = piece[:found]
     return 0
+
+
+def _ended(file: BinaryIO, size: int) -> bool:
+    file.seek(max(size - 1, 0))
+    return file.read(1) in (b"", b"\n")
 
 
 def _newer(path: Path, file: BinaryIO) -> BinaryIO | None:

@@ -9,13 +9,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, cast
 
-from capability_router.telemetry.following import LONGEST
+from capability_router.decision_log.following import LONGEST, TOO_LONG
 
 GZIP = b"\x1f\x8b"
 """How a compressed file begins."""
 _STEP = 200  # lines between two words of how far it is
-TOO_LONG = f"longer than {LONGEST >> 20} MB"
-_DAMAGED = "compressed data that is damaged or broken off, to its end"
+DAMAGED = "compressed data that is damaged or broken off, to its end"
 
 
 def lines(path: Path, omitted: Counter[str], advanced: Callable[[int], object] | None = None) -> Iterator[bytes]:
@@ -33,7 +32,7 @@ def lines(path: Path, omitted: Counter[str], advanced: Callable[[int], object] |
                 if number % _STEP == 0:
                     way.told()
         except (EOFError, zlib.error, gzip.BadGzipFile):
-            omitted[_DAMAGED] += 1
+            omitted[DAMAGED] += 1
         way.told()
 
 
