@@ -42,6 +42,8 @@ class Call:
     @property
     def tools(self) -> Sequence[Any]:
         """The tools that are sent with it, as its user gave them."""
+        if self.bound is None and not self.kwargs:  # as most calls are
+            return ()
         given = self.kwargs.get("tools") if self.bound is None else self.bound.offered
         return given if isinstance(given, (list, tuple)) else ()
 

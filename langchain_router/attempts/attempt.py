@@ -280,7 +280,7 @@ class ModelAttempt:
 
         configurable in its metadata. What is left of it is `generate_prompt`.
         """
-        return self._core_invokes and not self._config["configurable"]
+        return not self._config["configurable"] and self._core_invokes
 
     @property
     def _core_invokes(self) -> bool:

@@ -23,7 +23,7 @@ from capability_router.decision_log.following import LONGEST
 from capability_router.decision_log.lines import GZIP
 from capability_router.decision_log.reading import Reading
 from capability_router.decision_log.shapes import flaw
-from capability_router.telemetry.report.page import page
+from capability_router.report.page import page
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
 PATH = "/proc/self/environ"

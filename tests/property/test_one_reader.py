@@ -29,7 +29,7 @@ from capability_router.errors import ConfigError
 from capability_router.learning.logs.reading import read as train_read
 from capability_router.rehearsal.traffic.logged import logged
 from capability_router.replay.reading import read as replay_read
-from capability_router.telemetry.report.traffic import Traffic
+from capability_router.report.data import ReportData
 
 NEWEST = "log.jsonl"
 NO_REPLAY = ("decisions ", "scores of requests that are not in the log")
@@ -129,9 +129,9 @@ def plainly(paths: Iterable[Path]) -> Counts:
     return Counts(kinds["decision"], dict(reading.omitted))
 
 
-def gathered(log: Path) -> Traffic:
+def gathered(log: Path) -> ReportData:
     reading = Reading()
-    traffic = Traffic(reading.omitted)
+    traffic = ReportData(reading.omitted)
     for record in reading.files(files_of([log])):
         traffic.take(record)
     return traffic.sorted()

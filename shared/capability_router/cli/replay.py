@@ -64,15 +64,15 @@ def _opened(policy: str, config: Path | None, predict: Predict | None) -> Other:
 def _found(logs: tuple[Path, ...], other: Other, since: str | None, limit: int | None) -> Findings:
     from capability_router.replay.findings import found
     from capability_router.replay.latencies import Latencies
-    from capability_router.replay.lessons import Lessons
     from capability_router.replay.replaying import replayed
+    from capability_router.replay.token_lessons import TokenLessons
 
     log = _read(logs, since, limit, traits=other.state is not None)
     if not log.decisions:
         left = "".join(f"\n  {count:,} × {reason}" for reason, count in log.omissions)
         raise ConfigError(f"no decision to replay in {', '.join(map(str, logs))}{'; left out:' if left else ''}{left}")
     latencies = Latencies(attempt for each in log.decisions for attempt in each.attempts)
-    lessons = Lessons(log.decisions)
+    lessons = TokenLessons(log.decisions)
     decider = other.decider(lessons, latencies)
     with progress(len(log.decisions), "deciding again") as tick:
         again = replayed(log, decider, lessons, latencies, tick)

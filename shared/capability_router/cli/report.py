@@ -15,7 +15,7 @@ from capability_router.cli.files import FILE, STANDARD_OUTPUT, LogFile
 
 if TYPE_CHECKING:
     from capability_router.decision_log.reading import Reading
-    from capability_router.telemetry.report.traffic import Traffic
+    from capability_router.report.data import ReportData
 
 
 @click.command()
@@ -70,15 +70,15 @@ def _records(logs: Sequence[Path], reading: Reading) -> Iterator[dict[str, Any]]
         yield from reading.files(files, advanced)
 
 
-def _gathered(logs: Sequence[Path], strongest: str | None = None) -> Traffic:
+def _gathered(logs: Sequence[Path], strongest: str | None = None) -> ReportData:
     """ConfigError where nothing is known of the model that savings shall be told against."""
     from capability_router.decision_log.reading import Reading
     from capability_router.errors import ConfigError
     from capability_router.nearest import nearest
-    from capability_router.telemetry.report.traffic import Traffic
+    from capability_router.report.data import ReportData
 
     reading = Reading()
-    traffic = Traffic(reading.omitted)
+    traffic = ReportData(reading.omitted)
     for record in _records(logs, reading):
         traffic.take(record)
     known = traffic.sorted().alone.models
@@ -88,7 +88,7 @@ def _gathered(logs: Sequence[Path], strongest: str | None = None) -> Traffic:
 
 
 def _figures(logs: Sequence[Path], strongest: str | None) -> Counter[str]:
-    from capability_router.telemetry.report.summary import summary
+    from capability_router.report.summary import summary
 
     traffic = _gathered(logs, strongest)
     click.echo(json.dumps(summary(traffic, strongest), indent=2))
@@ -99,8 +99,8 @@ def _write(
     logs: Sequence[Path], output: Path, title: str, others: Sequence[Path], strongest: str | None
 ) -> Counter[str]:  # fmt: skip
     from capability_router.errors import ConfigError
-    from capability_router.telemetry.report.figures import total
-    from capability_router.telemetry.report.page import page_of
+    from capability_router.report.figures import total
+    from capability_router.report.page import page_of
 
     if output.exists() and any(log.exists() and log.samefile(output) for log in (*logs, *others)):
         raise ConfigError(f"-o {str(output)!r} is one of the logs, which the page would take the place of")

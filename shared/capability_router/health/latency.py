@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from capability_router.measure.percentile import percentile
+
 _PRIOR_WEIGHT, _MEMORY = 5, 10
 _RING, _ENOUGH = 64, 20
 _PEAK_S = 10.0
@@ -76,10 +78,7 @@ class Recent:
 
     def p95_s(self) -> float | None:
         """Their 95th percentile; None while fewer than 20 are known."""
-        if len(self._kept) < _ENOUGH:
-            return None
-        ranked = sorted(self._kept)
-        return ranked[min(int(len(ranked) * 0.95), len(ranked) - 1)]
+        return percentile(self._kept, 0.95) if len(self._kept) >= _ENOUGH else None
 
 
 class Latency:

@@ -15,9 +15,9 @@ from unit.telemetry.decisions import BEGAN, attempt, decision
 
 from capability_router.cli.main import main
 from capability_router.decision_log.reading import DecisionLog, parse_log
+from capability_router.measure.interval import between, mean, quantile, within
 from capability_router.telemetry import trial_records
 from capability_router.telemetry.comparison import Comparison, compared
-from capability_router.telemetry.interval import between, mean, quantile, within
 from capability_router.telemetry.records import feedback_record
 
 

@@ -28,6 +28,7 @@ from capability_router.learning.tenants import Tenants
 
 BELIEVED = 20.0  # scores that what is believed before any is worth, unless told otherwise
 SHARED_BELIEVED = 200.0  # requests, before what others did with one is believed of a model that was never asked
+MOVED = 0.05  # quality points, by which a tenant with more scores than all others together moves these at most
 LEAST = 50  # requests, before words are read anything into
 _GROWTH, _MOST_NEW = 0.35, 1_000  # a refit is due after this share of new requests, or so many
 
@@ -63,6 +64,21 @@ class View(NamedTuple):
     there: Matrix
 
 
+class Apart(NamedTuple):
+    """One tenant has scored more than all others together: its hash, and what their scores teach without its own."""
+
+    whose: str
+    quality: Quality
+
+    def bounded(
+        self, quality: _Values, seen: Traits, believed: Sequence[tuple[str, float]], worth: float | Sequence[float]
+    ) -> _Values:
+        """`quality` of models as it is for the others: within a standard error, at most MOVED, of what they know."""
+        without = self.quality.expect(seen, believed, worth)
+        most = np.minimum(without.error, MOVED)
+        return np.asarray(np.clip(quality, without.quality - most, without.quality + most))
+
+
 class Quality:
     """Learned from scored requests. Thread-safe."""
 
@@ -79,6 +95,8 @@ class Quality:
         self._lock = Lock()
         self.origin = Origin()
         """Of the requests' meanings."""
+        self.apart: Apart | None = None
+        """As of the last fit; where a tenant outweighs all others, and these have scored LEAST requests."""
         self.signs: Mapping[str, Counted] = {}
         """By model, what implicit signs in the logs came to that it was trained on."""
 
@@ -107,6 +125,8 @@ class Quality:
         """This is the child of a fork: threads of the parent's may have held the locks."""
         self._lock = Lock()
         self.tenants.forked()
+        if self.apart is not None:
+            self.apart.quality.forked()
 
     @property
     def fit(self) -> Fit | None:
@@ -184,6 +204,7 @@ class Quality:
         """Go by words alone from now on; a refit is due."""
         with self._lock:
             self.memory.forget_meanings()
+            self.apart = None
             self.origin, self._new = Origin(), max(self._new, _MOST_NEW)
 
     def standing(self, seen: Traits) -> tuple[float, float]:
@@ -240,6 +261,26 @@ class Quality:
 
     def refit(self) -> None:
         """Learn from the words of everything remembered. Seconds of one core for 8,000 requests; others may go on."""
+        self._fit()
+        self.apart = self._without_the_largest()
+
+    def _without_the_largest(self) -> Apart | None:
+        """What the others scored, learned as it came: what has changed is told by their scores alone."""
+        with self._lock:
+            whose, rows = self.memory.without_the_largest()
+        if len(rows) < LEAST:
+            return None
+        found = Quality(Memory(self.memory.most))
+        for row, results in rows:
+            if row.whose:
+                found.learn(row, results)
+            else:  # of a log, whose order tells nothing
+                found.memory.add(row, results)
+        found._scored = sum(len(results) for _, results in rows)  # one by one, as they were told
+        found._fit()
+        return Apart(whose, found)
+
+    def _fit(self) -> None:
         with self._lock:
             if not len(self.memory):
                 return

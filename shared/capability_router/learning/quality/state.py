@@ -22,7 +22,7 @@ from capability_router.learning.quality.fit import FEATURES, Fit, Scale
 from capability_router.learning.quality.levels import Level
 from capability_router.learning.quality.meaning import MEANING, Meaning, Origin
 from capability_router.learning.quality.memory import Memory, Remembered, Result, meant
-from capability_router.learning.quality.model import Quality, View
+from capability_router.learning.quality.model import Apart, Quality, View
 from capability_router.learning.quality.sketch import Sketch
 from capability_router.learning.quality.split import Split
 from capability_router.learning.quality.surface import SIZE
@@ -53,8 +53,9 @@ def base_of(text: str) -> str | None:
 def body_of(quality: Quality) -> dict[str, Any]:
     """A copy of what is known at this moment, for `text_of`."""
     with quality.still():
-        memory, view = quality.memory, quality.view
+        memory, view, apart = quality.memory, quality.view, quality.apart
         return {
+            "apart": None if apart is None else [apart.whose, body_of(apart.quality)],
             "embedder": list(quality.origin),
             "models": list(memory.models),
             "scored": quality.scored,
@@ -100,18 +101,11 @@ def merged(into: Quality, other: Quality) -> None:
     known = {row.id for row in into.memory.rows}
     for name, mass, levels in other.tenants.kept():
         into.tenants.put(name, Own(levels, mass))
-    into.study((row, _results(memory, at)) for at, row in enumerate(memory.rows) if row.id not in known)
+    into.study((row, memory.results(at)) for at, row in enumerate(memory.rows) if row.id not in known)
 
 
 def _checksum(text: str) -> str:
     return blake2b(text.encode(), digest_size=16).hexdigest()
-
-
-def _results(memory: Memory, at: int) -> dict[str, Result]:
-    found = zip(memory.models, memory.scores[at].tolist(), memory.tokens[at].tolist(), strict=True)
-    return {
-        m: Result(score, None if math.isnan(tokens) else round(tokens)) for m, score, tokens in found if score == score
-    }
 
 
 def _rows(memory: Memory) -> dict[str, Any]:
@@ -164,6 +158,9 @@ def _quality(body: Mapping[str, Any]) -> Quality:
     quality = Quality(memory, levels, view, scored, _tenants(body.get("askers", [])), _count(body.get("new", 0)))
     name, size = body.get("embedder", Origin())
     quality.origin = Origin(str(name), int(size))
+    if (apart := body.get("apart")) is not None:
+        whose, its = apart
+        quality.apart = Apart(str(whose), _quality({**its, "apart": None}))
     quality.signs = {str(model): _counted(*told) for model, told in body.get("signs", {}).items()}
     return quality
 

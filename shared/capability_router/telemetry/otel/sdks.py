@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from types import ModuleType
+from typing import Any
 
 from capability_router.telemetry.otel.instrumentors import at_work
 
@@ -38,14 +39,14 @@ def seen_by_sdks(models: Iterable[tuple[str, object]], environ: Mapping[str, str
     return frozenset(id for id, model, sdk in asked if sdk in seen or (sdk in telling and _tells(model, telling[sdk])))
 
 
-def sdk_of(model: object) -> str:
+def sdk_of(model: Any) -> str:
     """The SDK through which a framework's model calls; "" = none that is known."""
-    return _sdk(tuple(kind.__module__ for kind in type(model).__mro__))
+    return _sdk(type(model))
 
 
 @lru_cache(maxsize=256)
-def _sdk(modules: tuple[str, ...]) -> str:
-    for module in modules:
+def _sdk(kind: type) -> str:
+    for module in (each.__module__ for each in kind.__mro__):
         for package, sdk in _PACKAGES.items():
             if module == package or module.startswith(f"{package}."):
                 return sdk

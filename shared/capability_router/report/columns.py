@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from capability_router.report.figures import leading, span, spent
+from capability_router.report.palette import COLOURS, Palette
+from capability_router.report.rows import Decision
 from capability_router.telemetry.amounts import money, time_of
 from capability_router.telemetry.markup import Markup, join
-from capability_router.telemetry.report.figures import leading, span, spent
-from capability_router.telemetry.report.palette import COLOURS, Palette
-from capability_router.telemetry.report.rows import Decision
 from capability_router.telemetry.svg import WIDTH, Frame, bar, clock_step, drawing, ticks, time_axis, value_axis
 
 Spending = Callable[[Decision], Iterable[tuple[str, int]]]

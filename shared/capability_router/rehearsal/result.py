@@ -24,7 +24,7 @@ class Tried(NamedTuple):
     fault: str
 
 
-class Row(NamedTuple):
+class RequestResult(NamedTuple):
     """One request. `model` "" = nobody answered, and `why` is a key of WHYS; `cost_pico` None = unknown.
 
     `able`: the models that could take it, held ones included; `rules`: model -> the rule by which another could not.
@@ -85,11 +85,11 @@ class Capped(NamedTuple):
 
 
 @dataclass(slots=True)
-class Run:
+class RunRecord:
     """A whole run."""
 
     seconds: float
-    rows: list[Row] = field(default_factory=list)
+    rows: list[RequestResult] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
     caps: list[Capped] = field(default_factory=list)

@@ -9,7 +9,7 @@ from capability_router.learning.sizes import Sizes
 from capability_router.replay.logged import Logged
 
 
-class Lessons:
+class TokenLessons:
     """Of the log's decisions, by the models' ids in the log."""
 
     def __init__(self, decisions: Sequence[Logged]) -> None:

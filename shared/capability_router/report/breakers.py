@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from capability_router.telemetry.report.rows import Decision
-from capability_router.telemetry.report.traffic import Change
+from capability_router.report.data import HealthChange
+from capability_router.report.rows import Decision
 
 _STATES = {
     "breaker_opened": "open", "breaker_half_open": "half open", "credential_disabled": "key off",
@@ -30,7 +30,7 @@ class Away(NamedTuple):
     detail: str
 
 
-def aways(changes: Sequence[Change], rows: Sequence[Decision] = ()) -> dict[str, list[Away]]:
+def aways(changes: Sequence[HealthChange], rows: Sequence[Decision] = ()) -> dict[str, list[Away]]:
     """By model, in the order of the first; routers of one log, told apart by their names, are laid over each other.
 
     Who shares a breaker or a key may be the one that is told to be back: a model's own next answer in `rows` ends what

@@ -30,7 +30,7 @@ class State(Protocol):
         ...
 
 
-class Foresight:
+class ReplayKnowledge:
     """Knowledge for the planner, turned to one request after the other; nothing teaches it.
 
     A model of which nothing else is known is believed by its card. `state`: None = what the log predicted counts.

@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from capability_router.report.data import ReportData
+from capability_router.report.palette import Palette
+from capability_router.report.rows import Decision
 from capability_router.telemetry.amounts import money
 from capability_router.telemetry.markup import Markup, join
-from capability_router.telemetry.report.palette import Palette
-from capability_router.telemetry.report.rows import Decision
-from capability_router.telemetry.report.traffic import Traffic
 from capability_router.telemetry.svg import CHARACTER, WIDTH, clipped, cross, dot, drawing, rule, ticks, words
 
 _LEAST = 20  # scored answers from which on a policy's mean score is a point of its own
@@ -29,7 +29,7 @@ class Point(NamedTuple):
     error: float = 0.0
 
 
-def points(traffic: Traffic) -> list[Point]:
+def points(traffic: ReportData) -> list[Point]:
     """All that can be placed: what has both a cost and a quality."""
     alone = sorted(traffic.alone.models.items(), key=lambda item: (-item[1].requests, item[0]))
     models = [
@@ -44,7 +44,7 @@ def points(traffic: Traffic) -> list[Point]:
     return [*models, *_policies(traffic), *shadows]
 
 
-def _policies(traffic: Traffic) -> Iterable[Point]:
+def _policies(traffic: ReportData) -> Iterable[Point]:
     by_policy: dict[str, list[Decision]] = {}
     for row in traffic.requests:
         if row.model is not None and not row.unpriced:

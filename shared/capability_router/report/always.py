@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from capability_router.errors import ConfigError
 from capability_router.money.price import Price
+from capability_router.report.rows import own_usd, short
 from capability_router.request import Usage
-from capability_router.telemetry.report.rows import own_usd, short
 
 Record = Mapping[str, Any]
 _OFTEN = 0.5

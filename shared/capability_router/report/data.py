@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, TypeVar
 from capability_router.decision_log.latest import Latest
 from capability_router.decision_log.reading import Reading, before, older
 from capability_router.decision_log.shapes import time_of
-from capability_router.telemetry.report.always import Alone
-from capability_router.telemetry.report.rows import Decision, Rows, short
+from capability_router.report.always import Alone
+from capability_router.report.rows import Decision, Rows, short
 
 Record = Mapping[str, Any]
 T = TypeVar("T")
@@ -22,7 +22,7 @@ _BATCHES = 10  # that these are kept in; the oldest goes whole
 _OLDER, _BEFORE = older(MOST), before(MOST)
 
 
-class Change(NamedTuple):
+class HealthChange(NamedTuple):
     """A model's health changed at `at`, Unix seconds; `event` is of health/condition.py."""
 
     at: float
@@ -53,7 +53,7 @@ class _Batch:
         self.newest = max(self.newest, row.start_s)
 
 
-class Traffic:
+class ReportData:
     """Requests and what came later for them. `omitted`: what was left out of the log, by reason.
 
     `requests` and `alone` are those of the newest requests, and are there once all is `sorted`.
@@ -62,7 +62,7 @@ class Traffic:
     def __init__(self, omitted: Counter[str] | None = None) -> None:
         self.omitted = Counter[str]() if omitted is None else omitted
         self.requests: list[Decision] = []
-        self.changes: list[Change] = []
+        self.changes: list[HealthChange] = []
         self.details: dict[str, str] = {}
         self.alone = Alone()
         self._batches: list[_Batch] = []
@@ -77,7 +77,7 @@ class Traffic:
         }  # fmt: skip
 
     @classmethod
-    def of(cls, records: Iterable[Record]) -> Traffic:
+    def of(cls, records: Iterable[Record]) -> ReportData:
         """Of records from anywhere: what is none is counted in `omitted`."""
         reading = Reading()
         made = cls(reading.omitted)
@@ -91,7 +91,7 @@ class Traffic:
         """A record without a flaw (decision_log/shapes.py)."""
         self._take[record["kind"]](record)
 
-    def sorted(self) -> Traffic:
+    def sorted(self) -> ReportData:
         """The same, in the order of time, once all is taken."""
         for batch in self._batches:
             self.requests += batch.requests
@@ -139,7 +139,7 @@ class Traffic:
         if record["event"] in _PASSING:
             return
         if len(self.changes) < _MOST_CHANGES:
-            self.changes.append(Change(float(record["at"]), *names))
+            self.changes.append(HealthChange(float(record["at"]), *names))
         else:
             self.omitted["a change of health after the first 100,000"] += 1
 

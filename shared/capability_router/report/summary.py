@@ -5,29 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from capability_router.telemetry.report.always import Savings
-from capability_router.telemetry.report.breakers import aways
-from capability_router.telemetry.report.figures import (
-    Account,
-    Sum,
-    accounts,
-    incidents,
-    percentiles,
-    refusals,
-    span,
-    sums,
-    total,
-)
-from capability_router.telemetry.report.fit import Fit, fits
-from capability_router.telemetry.report.listing import dearest, slowest
-from capability_router.telemetry.report.plane import points
-from capability_router.telemetry.report.rows import Decision
-from capability_router.telemetry.report.traffic import Traffic
+from capability_router.measure.percentile import percentiles
+from capability_router.report.always import Savings
+from capability_router.report.breakers import aways
+from capability_router.report.data import ReportData
+from capability_router.report.figures import Account, Sum, accounts, incidents, refusals, span, sums, total
+from capability_router.report.fit import Fit, fits
+from capability_router.report.listing import dearest, slowest
+from capability_router.report.plane import points
+from capability_router.report.rows import Decision
 
 _SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
-def summary(traffic: Traffic, strongest: str | None = None) -> dict[str, Any]:
+def summary(traffic: ReportData, strongest: str | None = None) -> dict[str, Any]:
     """JSON-safe: money in USD and picodollars, times in seconds or Unix seconds, shares 0 to 1, None = unknown."""
     rows = traffic.requests
     begin, end = span(rows)

@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from capability_router.measure.percentile import percentile
+from capability_router.report.figures import Incident, span
+from capability_router.report.palette import Palette
+from capability_router.report.rows import Decision
 from capability_router.telemetry.amounts import count, seconds, time_of
 from capability_router.telemetry.markup import Markup, join
-from capability_router.telemetry.report.figures import Incident, percentile, span
-from capability_router.telemetry.report.palette import Palette
-from capability_router.telemetry.report.rows import Decision
 from capability_router.telemetry.svg import (
     WIDTH,
     Frame,

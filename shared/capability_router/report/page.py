@@ -7,34 +7,24 @@ from functools import partial
 from typing import Any
 
 from capability_router.decision_log.reading import told_omitted
+from capability_router.measure.percentile import percentiles
+from capability_router.report.always import Savings
+from capability_router.report.breakers import aways
+from capability_router.report.charts import attempts_chart, latency_chart, told_incident
+from capability_router.report.columns import Spending, by_model, by_task, by_tenant, cost_chart, names_of
+from capability_router.report.data import ReportData
+from capability_router.report.figures import Account, Incident, Sum, accounts, incidents, refusals, span, sums, total
+from capability_router.report.fit import fits
+from capability_router.report.fitting import fit_section
+from capability_router.report.grid import chart, grid, part, said, section
+from capability_router.report.listing import extremes, newest
+from capability_router.report.palette import Palette
+from capability_router.report.plane import plane_chart, points
+from capability_router.report.rows import Decision
+from capability_router.report.timeline import breaker_chart, told_away
 from capability_router.telemetry.amounts import brief, count, money, offset, seconds, share, stamp
 from capability_router.telemetry.document import document
 from capability_router.telemetry.markup import Markup, element
-from capability_router.telemetry.report.always import Savings
-from capability_router.telemetry.report.breakers import aways
-from capability_router.telemetry.report.charts import attempts_chart, latency_chart, told_incident
-from capability_router.telemetry.report.columns import Spending, by_model, by_task, by_tenant, cost_chart, names_of
-from capability_router.telemetry.report.figures import (
-    Account,
-    Incident,
-    Sum,
-    accounts,
-    incidents,
-    percentiles,
-    refusals,
-    span,
-    sums,
-    total,
-)
-from capability_router.telemetry.report.fit import fits
-from capability_router.telemetry.report.fitting import fit_section
-from capability_router.telemetry.report.grid import chart, grid, part, said, section
-from capability_router.telemetry.report.listing import extremes, newest
-from capability_router.telemetry.report.palette import Palette
-from capability_router.telemetry.report.plane import plane_chart, points
-from capability_router.telemetry.report.rows import Decision
-from capability_router.telemetry.report.timeline import breaker_chart, told_away
-from capability_router.telemetry.report.traffic import Traffic
 
 TOLD = 20
 """Incidents, and spans of breakers, in words: the first."""
@@ -50,12 +40,12 @@ def page(
 
     `note` is a sentence under the title. Every text of the records is escaped.
     """
-    others = {name: total(Traffic.of(theirs).requests) for name, theirs in (against or {}).items()}
-    return page_of(Traffic.of(records), title=title, against=others, note=note)
+    others = {name: total(ReportData.of(theirs).requests) for name, theirs in (against or {}).items()}
+    return page_of(ReportData.of(records), title=title, against=others, note=note)
 
 
 def page_of(
-    traffic: Traffic, *, title: str, against: Mapping[str, Sum], note: str = "", strongest: str | None = None
+    traffic: ReportData, *, title: str, against: Mapping[str, Sum], note: str = "", strongest: str | None = None
 ) -> str:  # fmt: skip
     """The page for what was gathered. `strongest`: the model that savings are told against; None = it is found."""
     body = [_header(traffic.requests, title, note)]
@@ -78,7 +68,7 @@ def _header(rows: Sequence[Decision], title: str, note: str) -> Markup:
     return element("header", element("h1", title), element("p", line, class_="quiet"), told)
 
 
-def _sections(traffic: Traffic, against: Mapping[str, Sum], strongest: str | None) -> list[Markup]:
+def _sections(traffic: ReportData, against: Mapping[str, Sum], strongest: str | None) -> list[Markup]:
     rows = traffic.requests
     found, by_name, whole = incidents(rows), accounts(rows), total(rows)
     palette = Palette(list(by_name))
@@ -198,7 +188,7 @@ def _comparison(logs: Sequence[tuple[str, Sum]]) -> Markup:
     return section("Compared", "", grid(("log", *_COLUMNS), [(name, *_figures(whole)) for name, whole in logs]))
 
 
-def _plane(traffic: Traffic, palette: Palette) -> Markup:
+def _plane(traffic: ReportData, palette: Palette) -> Markup:
     title, every = "Cost and quality", points(traffic)
     if len(every) < 2:
         return section(title, "", said("The plans of this log predict no quality, so nothing can be placed."))
@@ -270,7 +260,7 @@ def _listed(sentences: Sequence[str]) -> Markup:
     return element("ul", *told, *rest) if told else Markup()
 
 
-def _breakers(traffic: Traffic) -> Markup:
+def _breakers(traffic: ReportData) -> Markup:
     title, found = "Breakers", aways(traffic.changes, traffic.requests)
     if not found:
         return section(title, "", said("No breaker opened, and no key or model was put off, as far as this log tells."))
@@ -287,7 +277,7 @@ def _breakers(traffic: Traffic) -> Markup:
 _REFUSED = ("rule", "requests", "of all", "nobody was left", "models", "for example")
 
 
-def _refusals(traffic: Traffic) -> Markup:
+def _refusals(traffic: ReportData) -> Markup:
     title, found, every = "Refusals by rule", refusals(traffic.requests), len(traffic.requests)
     if not found:
         return section(title, "", said("Every model was eligible for every request."))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from capability_router.faults.kinds import KINDS
-from capability_router.telemetry.report.rows import Decision, Try
+from capability_router.measure.percentile import percentile
+from capability_router.report.rows import Decision, Try
 
 _AWAY = frozenset(kind.name for kind in KINDS.values() if kind.blame in ("breaker", "gate", "credential"))
 _LEAST_FAILURES = 2  # in a row; one failed attempt is no incident
@@ -86,17 +86,6 @@ class Refused:
     requests: int = 0
     unserved: int = 0
     models: Counter[str] = field(default_factory=Counter)
-
-
-def percentile(values: Sequence[float], share: float) -> float | None:
-    """Nearest rank; None for no values."""
-    return percentiles(values, share)[0]
-
-
-def percentiles(values: Sequence[float], *shares: float) -> list[float | None]:
-    """Nearest ranks, for one sorting."""
-    ranked = sorted(values)
-    return [ranked[max(math.ceil(share * len(ranked)), 1) - 1] if ranked else None for share in shares]
 
 
 def span(rows: Sequence[Decision]) -> tuple[float, float]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from capability_router.report.breakers import Away
+from capability_router.report.charts import NAMES
 from capability_router.telemetry.amounts import time_of
 from capability_router.telemetry.markup import Markup, join
-from capability_router.telemetry.report.breakers import Away
-from capability_router.telemetry.report.charts import NAMES
 from capability_router.telemetry.svg import WIDTH, Frame, bar, clipped, drawing, rule, time_axis, words
 
 _CLASSES = {"half open": "halfway"}

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from capability_router.telemetry.report.rows import Decision, Rivals
-from capability_router.telemetry.report.traffic import ShadowCall, Traffic
+from capability_router.report.data import ReportData, ShadowCall
+from capability_router.report.rows import Decision, Rivals
 
 GOOD = 0.5
 """A score from here on is a success."""
@@ -86,7 +86,7 @@ class _Seen(NamedTuple):
         return any(mean is not None and mean >= least for mean in means)
 
 
-def fits(traffic: Traffic) -> dict[Cell, Fit]:
+def fits(traffic: ReportData) -> dict[Cell, Fit]:
     """By task and model, the dearest first; requests of which nothing was sent are in none."""
     seen = _Seen(_scored(traffic.requests, traffic.scores), traffic.shadow_calls, traffic.shadow_scores)
     found: dict[Cell, Fit] = {}
