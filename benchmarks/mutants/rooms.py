@@ -62,6 +62,9 @@ ROOMS = (
     Room("health/permit.py", ("tests/unit/health/test_permit.py", *_BREAKER)),
     Room("health/bans.py", ("tests/unit/health/test_bans.py", "tests/unit/health/test_board_bans.py")),
     Room("health/bearing.py", ("tests/unit/health/test_bearing.py", "tests/unit/health/test_busy_caller.py")),
+    Room(
+        "health/latency.py", ("tests/unit/health/test_latency.py", "tests/unit/execution/test_how_long_answers_take.py")
+    ),
     Room("faults/classify.py", (_ODD, _EVIDENCE, *_CLASSIFIER)),
     Room("faults/evidence.py", (_EVIDENCE, _ODD, *_CLASSIFIER)),
     Room("faults/completeness.py", ("tests/unit/faults/test_completeness.py",)),
