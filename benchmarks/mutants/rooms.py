@@ -18,7 +18,8 @@ class Room(NamedTuple):
 
 _STEPS = ("tests/unit/execution/test_transitions.py", "tests/unit/execution/test_second_attempts.py")
 _MACHINE = (
-    *_STEPS, "tests/unit/execution/test_endings.py", "tests/unit/execution/test_lent.py",
+    *_STEPS, "tests/unit/execution/test_endings.py", "tests/unit/execution/test_elsewhere.py",
+    "tests/unit/execution/test_lent.py",
     "tests/property/test_machine_events.py",
     "tests/unit/execution/test_machine.py", "tests/property/test_execution.py",
 )  # fmt: skip
@@ -48,7 +49,7 @@ ROOMS = (
     Room("execution/machine.py", _MACHINE),
     Room("execution/admission.py", ("tests/unit/execution/test_lent.py", *_STEPS)),
     Room("execution/running.py", ("tests/unit/execution/test_running.py", *_STEPS)),
-    Room("execution/endings.py", ("tests/unit/execution/test_endings.py", *_STEPS)),
+    Room("execution/endings.py", ("tests/unit/execution/test_endings.py", "tests/unit/execution/test_elsewhere.py", *_STEPS)),
     Room("execution/performance.py", ("tests/unit/execution/test_performance.py", *_DRIVERS)),
     Room("execution/race.py", ("tests/unit/execution/test_race.py", "tests/unit/execution/test_hedge.py")),
     Room(

@@ -207,6 +207,27 @@ def test_nobody_writes_ten_thousand_tokens_a_second(tokens: int, writing_s: floa
     assert (seen.ttft.value is not None) == shown
 
 
+def test_answers_of_untold_size_leave_the_usual_size_as_it_is_and_a_single_token_is_one():
+    seen = Latency({})
+    seen.answered(0.5, 2.5, 100)
+    seen.answered(0.5, 2.5, 0)
+    assert (seen.size.value, seen.took.value) == (100, 2.5)
+    seen.answered(0.5, 2.5, 1)
+    assert seen.size.value == pytest.approx(50.5)
+
+
+def test_of_what_nothing_is_known_a_timeout_is_the_first_word():
+    whole, stream = Latency({}), Latency({})
+    whole.timed_out(0.5, whole=True)
+    stream.timed_out(0.5)
+    assert (whole.line(), whole.ttft.value) == ((0.5, None), None)
+    assert (stream.line(), stream.ttft.value, stream.took.value) == ((0.5, None), 0.5, None)
+    for n in range(1, 21):
+        whole.timed_out(float(n), whole=True)
+        stream.timed_out(float(n))
+    assert whole.silent_p95_s(streamed=False) == stream.silent_p95_s(streamed=True) == 19.0
+
+
 def test_no_reply_is_taken_to_have_been_written_slower_than_ten_tokens_a_second():
     slow = Latency({"ttft_s": 0.0, "tokens_per_s": 1})
     assert slow.waited_s(None, 30.0, 100) == pytest.approx(20.0)
