@@ -49,7 +49,10 @@ ROOMS = (
     Room("execution/machine.py", _MACHINE),
     Room("execution/admission.py", ("tests/unit/execution/test_lent.py", *_STEPS)),
     Room("execution/running.py", ("tests/unit/execution/test_running.py", *_STEPS)),
-    Room("execution/endings.py", ("tests/unit/execution/test_endings.py", "tests/unit/execution/test_elsewhere.py", *_STEPS)),
+    Room(
+        "execution/endings.py",
+        ("tests/unit/execution/test_endings.py", "tests/unit/execution/test_elsewhere.py", *_STEPS),
+    ),
     Room("execution/performance.py", ("tests/unit/execution/test_performance.py", *_DRIVERS)),
     Room("execution/race.py", ("tests/unit/execution/test_race.py", "tests/unit/execution/test_hedge.py")),
     Room(
