@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from capability_router.cli.files import FILE, LogFile
 from capability_router.cli.progress import progress
 from capability_router.cli.silence import silence
 from capability_router.errors import ConfigError
@@ -17,16 +18,14 @@ if TYPE_CHECKING:
     from capability_router.replay.opening import Other, Predict
     from capability_router.replay.reading import Log
 
-_FILE = click.Path(dir_okay=False, path_type=Path)
-
 
 @click.command()
-@click.argument("logs", nargs=-1, required=True, type=_FILE)
+@click.argument("logs", nargs=-1, required=True, type=LogFile())
 @click.option(
     "--policy", required=True, metavar="FILE|NAME",
     help="Another router.yaml; or a policy's name, for the models that the log saw or those of --config.",
 )  # fmt: skip
-@click.option("--config", type=_FILE, help="A router.yaml whose models are taken where --policy is a name.")
+@click.option("--config", type=FILE, help="A router.yaml whose models are taken where --policy is a name.")
 @click.option(
     "--predict", type=click.Choice(("log", "config")),
     help="Whose predicted quality counts: what the log predicted then, or what the configuration's cards and learned "
@@ -44,7 +43,7 @@ def replay(
 
     Tells which requests would change their model, what that would do to cost, latency, predicted quality and refusals,
     and, where the log explored by chance and answers have scores, what the new choices' answers are worth. Nothing is
-    sent, and no text of a prompt is needed.
+    sent, and no text of a prompt is needed. "-" is standard input.
     """
     from capability_router.cli.whatif import replay_view
 

@@ -11,19 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from capability_router.cli.files import FILE, STANDARD_OUTPUT, LogFile
+
 if TYPE_CHECKING:
     from capability_router.decision_log.reading import Reading
     from capability_router.report.data import ReportData
 
-_FILE = click.Path(dir_okay=False, path_type=Path)
-
 
 @click.command()
-@click.argument("logs", metavar="LOG...", nargs=-1, required=True, type=_FILE)
-@click.option("-o", "--output", type=_FILE, default=Path("report.html"), show_default=True)
+@click.argument("logs", metavar="LOG...", nargs=-1, required=True, type=LogFile())
+@click.option(
+    "-o", "--output", type=FILE, default=Path("report.html"), show_default=True, help='"-" is standard output.'
+)
 @click.option("--title", default="Routing report", show_default=True)
 @click.option(
-    "--against", "others", multiple=True, type=_FILE,
+    "--against", "others", multiple=True, type=FILE,
     help="A further log to compare the totals with; may be given several times.",
 )  # fmt: skip
 @click.option(
@@ -40,7 +42,7 @@ def report(
     """Write the decisions in the LOGs (JSONL, also compressed with gzip) as one self-contained HTML page.
 
     Cost over time, savings, latency, success, breakers, cost against quality, which model suits which task, refusals.
-    Several files count as one log; those that rotation has made of it are read with it.
+    Several files count as one log; those that rotation has made of it are read with it. "-" is standard input.
     """
     if trials:
         omitted = _compare(logs, as_json)
@@ -105,6 +107,9 @@ def _write(
     traffic = _gathered(logs, strongest)
     against = {name: total(_gathered([other]).requests) for name, other in _named(others)}
     text = page_of(traffic, title=title, against=against, strongest=strongest)
+    if output == STANDARD_OUTPUT:
+        click.echo(text.encode("utf-8"), nl=False)
+        return traffic.omitted
     try:
         output.write_text(text, encoding="utf-8")
     except OSError as error:

@@ -11,8 +11,8 @@ import click
 
 from capability_router.cli import screen
 from capability_router.cli.store import NoStore, existing
+from capability_router.health.overview import HEAD, cells, standings
 from capability_router.stores.reports import KEPT_S
-from capability_router.table import Table
 
 if TYPE_CHECKING:
     from capability_router.catalog.registry import Registry
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from capability_router.stores.base import Store
 
 _EVERY_S = 2.0
-_HEAD = ("model", "breaker", "in flight", "TTFT", "whole", "success", "lately", "calls", "left", "held")
-_RIGHT, _FOLD, _SPARE = range(2, 9), (0, 9), (7, 6, 4)
 _PROCESSES = 8
 
 
@@ -138,7 +136,7 @@ def _show(view: View, unix: float, as_json: bool, *, one_line: bool) -> None:
     several = len({row["router"] for row in view.models}) > 1
     if view.models or view.unheard:
         rows = [*(_cells(row, view.left, several) for row in view.models), *map(_nothing, view.unheard)]
-        screen.show(Table(*_HEAD, rows=rows, right=_RIGHT, fold=_FOLD, spare=_SPARE))
+        screen.show(standings(rows))
     for line in _who(view, unix):
         screen.tell(line)
 
@@ -146,15 +144,14 @@ def _show(view: View, unix: float, as_json: bool, *, one_line: bool) -> None:
 def _cells(row: ModelStatus, left: Mapping[str, float], several: bool) -> tuple[str, ...]:
     part = f" ({row['held_in']} of {row['processes']} processes)" if 0 < row["held_in"] < row["processes"] else ""
     name = f"{row['router']}: {row['model']}" if several else row["model"]
-    return (
-        name, row["state"].replace("_", "-"), str(row["in_flight"]), _seconds(row["ttft_s"]),
-        _seconds(row["took_s"]), _share(row["success_share"]), _share(row["recent_share"]), f"{row['calls']:,}",
-        _usd(left.get(row["model"])), f"{row['held']}{part}",
+    return cells(
+        row, name=name, success=row["success_share"], lately=row["recent_share"], left=left.get(row["model"]),
+        held=f"{row['held']}{part}",
     )  # fmt: skip
 
 
 def _nothing(model: str) -> tuple[str, ...]:
-    return (model, *["-"] * (len(_HEAD) - 2), "no process reports it")
+    return (model, *["-"] * (len(HEAD) - 2), "no process reports it")
 
 
 def _who(view: View, unix: float) -> Iterable[str]:
@@ -197,18 +194,6 @@ def _as_json(view: View, unix: float) -> dict[str, Any]:
 
 def _counted(count: int, one: str, many: str) -> str:
     return f"{count} {one if count == 1 else many}"
-
-
-def _seconds(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f} s" if value < 10 else f"{value:.0f} s"
-
-
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1%}" if 0.99 < value < 1 else f"{value:.0%}"
-
-
-def _usd(value: float | None) -> str:
-    return "-" if value is None else f"${value:,.2f}"
 
 
 def _span(seconds: float) -> str:

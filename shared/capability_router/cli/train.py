@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from capability_router.cli.files import FILE, LogFile
 from capability_router.cli.progress import progress
 from capability_router.errors import ConfigError
 
@@ -20,14 +21,13 @@ if TYPE_CHECKING:
 
 NO_ROUTING = 3
 """Exit status where the logs don't support routing."""
-_FILE = click.Path(dir_okay=False, path_type=Path)
 _IS_STATE, _IS_SVG = b'"state": "capability-router quality"', b"<svg"
 
 
 @click.command()
-@click.argument("logs", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("-o", "--output", type=_FILE, help="The state to write, for `policy: {state: ...}`; left out: only look.")
-@click.option("--plot", type=_FILE, help="Also draw cost and quality into this SVG file.")
+@click.argument("logs", nargs=-1, required=True, type=LogFile(exists=True))
+@click.option("-o", "--output", type=FILE, help="The state to write, for `policy: {state: ...}`; left out: only look.")
+@click.option("--plot", type=FILE, help="Also draw cost and quality into this SVG file.")
 @click.option("--key", help="The LangSmith feedback that counts, if the runs have several kinds.")
 @click.option("--folds", type=click.IntRange(2, 20), default=5, show_default=True, help="Of the cross-validation.")
 @click.option(

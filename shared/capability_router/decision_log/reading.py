@@ -22,6 +22,7 @@ Advanced = Callable[[int], object]
 """Told of each stretch of a file that is done, in bytes."""
 NO_JSON = "no JSON"
 AGAIN = "a record that was there before"
+_TOLD = 12  # reasons; the figures as JSON have all
 
 
 def older(most: int) -> str:
@@ -135,9 +136,10 @@ def gathered(records: Iterable[Record], omitted: Mapping[str, int]) -> DecisionL
 
 
 def told_omitted(omitted: Mapping[str, int]) -> str:
-    """How many lines were left out and why, the commonest reason first; "" for none."""
+    """How many lines were left out and why, the commonest reasons first; "" for none."""
     if not (whole := sum(omitted.values())):
         return ""
     reasons = sorted(omitted.items(), key=lambda item: (-item[1], item[0]))
-    told = ", ".join(f"{n:,} × {why}" for why, n in reasons)
-    return f"{whole:,} {'line was' if whole == 1 else 'lines were'} left out: {told}"
+    told = ", ".join(f"{n:,} × {why}" for why, n in reasons[:_TOLD])
+    more = f", and {len(reasons) - _TOLD} more reasons" if len(reasons) > _TOLD else ""
+    return f"{whole:,} {'line was' if whole == 1 else 'lines were'} left out: {told}{more}"

@@ -49,10 +49,11 @@ class Source:
             yield cast(IO[bytes], gzip.GzipFile(fileobj=file)) if packed else file
 
     def told(self) -> None:
-        """Tell how far the file was read."""
-        at = self._raw.tell()
-        self._tick(at - self._told)
-        self._told = at
+        """Tell how far the file was read; of a pipe nobody knows."""
+        if self._raw.seekable():
+            at = self._raw.tell()
+            self._tick(at - self._told)
+            self._told = at
 
     def lines(self, file: IO[bytes]) -> Iterator[bytes]:
         """Its lines in UTF-8, without a mark of the byte order; where gzip breaks off, those before."""

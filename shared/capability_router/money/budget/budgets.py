@@ -144,6 +144,17 @@ class Budgets:
                     return denied(purse, amount, names)
         return None
 
+    def left_here(self, scopes: Iterable[str]) -> int | None:
+        """The least that a cap on one of the scopes leaves, as far as it is known without asking a store.
+
+        None = none of them has a cap that stops calls.
+        """
+        with self._postbox:
+            binding = [p for p in self._covering(tuple(scopes)) if p.spec.on_exceed != "warn"]
+            for purse in binding:
+                self._told(purse)
+            return min((purse.left for purse in binding), default=None)
+
     def rests(self) -> list[Rest]:
         """What is left of the global caps whose windows end, as far as it is known without asking a store."""
         with self._postbox:
