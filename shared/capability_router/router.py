@@ -95,12 +95,12 @@ class Router:
             partial(wiring.learner_of, s, self.store, self._meanings)
         )  # once for each state, whoever reads it
         known = learned(s.policy.state if s.policy.name == "adaptive" else None)
-        self.planner = wiring.planner_of(registry, s, self.board, known, self._treasury.pace)
+        self._dispatch = Dispatch(s, registry, self.board)
+        self.line, pace = self._dispatch.line, self._treasury.pace
+        self.planner = wiring.planner_of(registry, s, self.board, known, pace, self.line.ahead_of_newcomer)
         self._trying(known)
         self._lessons = wiring.lessons_of(self.planner, registry)
         self._trials = Trials(s, registry.matches, learned, self._treasury.pace)
-        self._dispatch = Dispatch(s, registry, self.board)
-        self.line = self._dispatch.line
         self._evaluation = wiring.evaluation_of(s, self.clock)
         self._shadow_calls = ShadowCalls(self._accounts, self._dispatch, self.clock, self._recorder, self._evaluation)
         self._listeners: list[Callable[[Request, Outcome], None]] = []

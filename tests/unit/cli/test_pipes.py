@@ -39,7 +39,7 @@ def test_a_dash_is_standard_input(log: bytes, tmp_path: Path, packed: bool) -> N
     found = piped(given, "replay", "-", "--policy", "cheapest", "--json", folder=tmp_path)
     assert (found.returncode, json.loads(found.stdout)["requests"]) == (0, 300)
     found = piped(given, "train", "-", folder=tmp_path)
-    assert (found.returncode, b"decisions without feedback" in found.stderr) == (3, True), found
+    assert (found.returncode, "300 × decisions without feedback".encode() in found.stderr) == (3, True), found
 
 
 def test_what_a_shell_gives_for_a_command_is_read(log: bytes, capsys: pytest.CaptureFixture[str]) -> None:

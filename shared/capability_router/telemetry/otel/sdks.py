@@ -1,4 +1,4 @@
-"""The providers' SDKs whose calls have spans by an instrumentor of their own, whatever framework makes them."""
+"""The providers' SDKs whose calls have spans, by an instrumentor or by themselves, whatever framework makes them."""
 
 from __future__ import annotations
 
@@ -39,9 +39,10 @@ def seen_by_sdks(models: Iterable[tuple[str, object]], environ: Mapping[str, str
     return frozenset(id for id, model, sdk in asked if sdk in seen or (sdk in telling and _tells(model, telling[sdk])))
 
 
-def sdk_of(model: Any) -> str:
+def sdk_of(model: object) -> str:
     """The SDK through which a framework's model calls; "" = none that is known."""
-    return _sdk(type(model))
+    kind: Any = type(model)
+    return _sdk(kind)
 
 
 @lru_cache(maxsize=256)
