@@ -12,15 +12,15 @@ from capability_router.execution.outer import bound_inside, unbound
 
 
 class Passage:
-    """On the way out the attempt's clocks in seconds; on the way back the reply's headers.
+    """On the way out the attempt's clocks in seconds, and whether there are others to ask; on the way back the headers.
 
     `end` is the raw chunk with which a stream ended, where its integration doesn't pass it on.
     """
 
-    __slots__ = ("end", "headers", "timeouts")
+    __slots__ = ("elsewhere", "end", "headers", "timeouts")
 
-    def __init__(self, timeouts: Timeouts | None = None) -> None:
-        self.timeouts = timeouts
+    def __init__(self, timeouts: Timeouts | None = None, *, elsewhere: bool = False) -> None:
+        self.timeouts, self.elsewhere = timeouts, elsewhere
         self.headers: Mapping[str, str] = {}
         self.end: Any = None
 
@@ -31,7 +31,7 @@ _current: ContextVar[Passage | None] = ContextVar("llamaindex_router_passage", d
 @contextmanager
 def taken(passage: Passage) -> Iterator[None]:
     """Calls made inside belong to this attempt. Never held over a yield."""
-    token, bound = _current.set(passage), bound_inside(passage.timeouts)
+    token, bound = _current.set(passage), bound_inside(passage.timeouts, elsewhere=passage.elsewhere)
     try:
         yield
     finally:

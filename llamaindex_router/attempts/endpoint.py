@@ -172,7 +172,7 @@ class LlamaAttempt:
         seam: Seam | None = None, *, asks: bool = False,
     ) -> None:  # fmt: skip
         self._llm, self._call, self._args, self._kwargs, self._launch = llm, call, args, kwargs, launch
-        self._passage, self._loops, self._seam = Passage(launch.timeouts), loops, seam
+        self._passage, self._loops, self._seam = Passage(launch.timeouts, elsewhere=launch.elsewhere), loops, seam
         self._asks = asks
         self._seen = ObjectTranscript(call.args[0]) if call.structured else _transcript(llm, call)
 

@@ -121,9 +121,9 @@ class Plan:
     def to_pandas(self) -> Any:
         """The candidates as a DataFrame, the best first: `rank`, what `to_dict` has, a column per term of the score.
 
-        Needs pandas; ImportError says so.
+        Needs pandas; ImportError says so. Where no model is eligible it has columns and no rows.
         """
-        return frame([_flat(rank, each.to_dict()) for rank, each in enumerate(self.candidates, 1)])
+        return frame([_flat(rank, each.to_dict()) for rank, each in enumerate(self.candidates, 1)], _COLUMNS)
 
     def _repr_html_(self) -> str:
         """For notebooks: what `render` shows, in the colours around it."""
@@ -147,6 +147,11 @@ class Plan:
 
 def _round(value: float | None, digits: int = 6) -> float | None:
     return None if value is None else round(value, digits)
+
+
+_COLUMNS = (
+    "rank", "id", "provider", "model", "score", "quality", "cost_usd", "fallback_usd", "latency_s", "queue_s", "held",
+)  # fmt: skip
 
 
 def _flat(rank: int, candidate: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,8 @@ from capability_router.execution.endpoint import Endpoint
 from capability_router.execution.probing import PROBE_S, PROBE_TAG, ProbeGate, Prober
 from capability_router.execution.run import Run
 from capability_router.execution.targets import Gate
-from capability_router.health.board import Board, HealthEvent
+from capability_router.health.board import QUIET, Board, HealthEvent
+from capability_router.health.overview import Overview
 from capability_router.learning.guard import Guard
 from capability_router.learning.outcomes import Forgotten
 from capability_router.listener import failed
@@ -212,13 +213,26 @@ class Router:
         """Wait until every sink has the records of all calls so far; False = one has not within `timeout_s`."""
         return self.sinks.flush(timeout_s)
 
-    def health(self) -> list[dict[str, Any]]:
+    def health(self) -> Overview:
         """One JSON-safe row per model: breaker, gates, calls in flight, latency, success, what it showed of its window.
 
         `window`: tokens by its own word; `too_long`: input tokens that it found too many; None = it did neither.
+        `left_usd`: the least that a cap on everything, its provider, its key or itself leaves, as far as this process
+        knows: no store is asked; None = there is none. The list is a table in a notebook, and by `render()`.
         """
         now = self.clock.now()
-        return [{**row, **self.planner.windows.shown(row["model"], now)} for row in self.board.snapshot(now)]
+        return Overview(
+            {**row, **self.planner.windows.shown(row["model"], now), "left_usd": self._left(row["model"])}
+            for row in self.board.snapshot(now)
+        )
+
+    def _left(self, model: str) -> float | None:
+        if not self.budgets:
+            return None
+        entry = self.registry.entry(model)
+        provider, key = canonical(entry.card.provider), entry.address.credential
+        pico = self.budgets.left_here(("global", f"model:{model}", f"provider:{provider}", f"credential:{key}"))
+        return None if pico is None else pico / 1e12
 
     def on_health(self, listener: Callable[[HealthEvent], None]) -> None:
         """Call `listener` at each change of a model's health; what it raises is logged and goes no further."""
@@ -342,7 +356,8 @@ class Router:
         return found
 
     def _tell(self, event: HealthEvent) -> None:
-        log.warning("%s: %s %s", event.model, event.kind, event.detail)
+        level = logging.INFO if event.kind in QUIET else logging.WARNING
+        log.log(level, "%s: %s %s", event.model, event.kind, event.detail)
         self._recorder.turned(event.kind, event.model, event.detail)
         for watcher in self._watchers:
             try:

@@ -72,11 +72,15 @@ def herald_of(
         return None
     from capability_router.health.herald import Herald  # here, because few need its thread
 
-    told, providers = WeakMethod(health), {card.id: canonical(card.provider) for card in registry.cards}
+    told = WeakMethod(health)
+    payees = {
+        entry.card.id: {"provider": canonical(entry.card.provider), "credential": entry.address.credential}
+        for entry in registry
+    }
 
     def rows() -> list[dict[str, Any]]:
         asked = told()
-        return [{**row, "provider": providers[row["model"]]} for row in asked()] if asked else []
+        return [{**row, **payees[row["model"]]} for row in asked()] if asked else []
 
     return Herald(room, s.name, rows, clock.unix)
 

@@ -42,31 +42,35 @@ _MODELS = {
 _CHAT = ("ChatOpenAI", "ChatGroq", "ChatMistralAI", "OpenAI", "OpenAILike")
 _SCRIPT = """
 import asyncio, json, sys
-url, at_once, loops, router = sys.argv[1:]
-%s
-card = (model, {"id": "first", "price": {"input_mtok": 1, "output_mtok": 2}})
-if router == "langchain":
-    from langchain_router import ChatRouter
-    llm = ChatRouter(models=[card], policy="single")
-    call = lambda: llm.ainvoke("hi")
-else:
+url, at_once, loops, router, fresh = sys.argv[1:]
+
+def made():
+    %s
+    card = (model, {"id": "first", "price": {"input_mtok": 1, "output_mtok": 2}})
+    if router == "langchain":
+        from langchain_router import ChatRouter
+        return ChatRouter(models=[card], policy="single")
     from llamaindex_router import RouterLLM
-    llm = RouterLLM(models=[card], policy="single")
-    call = lambda: llm.acomplete("hi")
+    return RouterLLM(models=[card], policy="single")
 
-async def all_at_once():
-    await asyncio.gather(*[call() for _ in range(int(at_once))])
+async def all_at_once(llm):
+    call = llm.ainvoke if router == "langchain" else llm.acomplete
+    await asyncio.gather(*[call("hi") for _ in range(int(at_once))])
 
-for _ in range(int(loops)):
-    asyncio.run(all_at_once())
-total = llm.router.ledger.total().to_dict()
-print(json.dumps([total["calls"], total["cost_pico"]]))
+llms = [made()]
+for number in range(int(loops)):
+    if fresh and number:
+        llms.append(made())
+    asyncio.run(all_at_once(llms[-1]))
+totals = [llm.router.ledger.total().to_dict() for llm in llms]
+print(json.dumps([sum(total["calls"] for total in totals), sum(total["cost_pico"] for total in totals)]))
 """
 
 
-def _ran(name: str, url: str, at_once: int, router: str) -> list[int]:
-    """Calls and picodollars in the ledger."""
-    command = [sys.executable, "-c", _SCRIPT % _MODELS[name], url, str(at_once), str(_LOOPS), router]
+def _ran(name: str, url: str, at_once: int, router: str, *, fresh: bool = False) -> list[int]:
+    """Calls and picodollars in the ledger. `fresh`: each loop has a model and a router of its own."""
+    script = _SCRIPT % _MODELS[name].replace("\n", "\n    ")
+    command = [sys.executable, "-c", script, url, str(at_once), str(_LOOPS), router, "fresh" if fresh else ""]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own code
     assert ran.returncode == 0, ran.stderr[-2_000:]
     told: list[int] = json.loads(ran.stdout)
@@ -102,12 +106,14 @@ def counted() -> Iterator[Counted]:
     both.others.close()
 
 
+@pytest.mark.parametrize("fresh", [False, True], ids=["one model", "a fresh model for each"])
 @pytest.mark.parametrize("name", list(_MODELS))
-def test_the_provider_gets_each_request_once(counted: Counted, name: str) -> None:
+def test_the_provider_gets_each_request_once(counted: Counted, name: str, fresh: bool) -> None:
+    """LangChain's packages share a pool among the models of one address; some make their client at the first call."""
     if name == "Anthropic":
         need_anthropic()
     router = "langchain" if name.startswith("Chat") else "llamaindex"
-    calls, _ = _ran(name, counted.url(name), _AT_ONCE, router)
+    calls, _ = _ran(name, counted.url(name), _AT_ONCE, router, fresh=fresh)
     assert (calls, counted.requests) == (_AT_ONCE * _LOOPS, _AT_ONCE * _LOOPS)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -30,22 +31,22 @@ def tail(
 
     Goes on with the new file when the log is rotated. What can't be read is counted.
     """
-    from capability_router.telemetry.decision_log import Reading, told_omitted
+    from capability_router.decision_log.reading import Reading, told_omitted
 
     reading = Reading()
-    for line in _lines(log, last, follow):
-        record = reading.record(line)
-        if record is not None and record["kind"] == "decision" and _asked_for(record, model, tenant, troubled):
+    for record in reading.records(_lines(log, last, follow, reading.omitted)):
+        if record["kind"] == "decision" and _asked_for(record, model, tenant, troubled):
             _show(record, as_json)
     if told := told_omitted(reading.omitted):
         click.echo(f"{log}: {told}", err=True)
 
 
-def _lines(log: Path, last: int, follows: bool) -> Iterator[bytes]:
+def _lines(log: Path, last: int, follows: bool, omitted: Counter[str]) -> Iterator[bytes]:
     from capability_router.clock import SystemClock
+    from capability_router.decision_log.following import follow
+    from capability_router.decision_log.lines import GZIP
+    from capability_router.decision_log.reading import unreadable
     from capability_router.errors import ConfigError
-    from capability_router.telemetry.following import follow
-    from capability_router.telemetry.lines import GZIP
 
     def wait() -> bool:
         if follows:
@@ -57,9 +58,9 @@ def _lines(log: Path, last: int, follows: bool) -> Iterator[bytes]:
             packed = file.read(len(GZIP)) == GZIP
         if packed:
             raise ConfigError(f"{str(log)!r} is compressed, so nothing comes to its end; `report` reads it")
-        yield from follow(log, last, wait)
+        yield from follow(log, last, wait, omitted)
     except OSError as error:
-        raise ConfigError(f"cannot read the decision log {str(log)!r}: {error.strerror or error}") from error
+        raise unreadable(log, error.strerror or str(error)) from error
     except KeyboardInterrupt:
         return
 

@@ -77,7 +77,7 @@ def _divided(model: object, owner: asyncio.AbstractEventLoop) -> bool:
 def drop_dead(model: object) -> int:
     """Mark the connections of closed loops in the pools below a model; how many there were."""
     try:
-        return sum(_dropped(connection) for held in pools(model) for connection in held.pool.connections)
+        return sum(_dropped(connection) for held in pools(model, make=True) for connection in held.pool.connections)
     except Exception as error:  # noqa: BLE001 - an SDK of another shape; the call is made as if nobody had looked
         _log.debug("the connections of %s can't be looked at (%s)", type(model).__name__, type(error).__name__)
         return 0

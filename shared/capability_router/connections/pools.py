@@ -7,9 +7,12 @@ below httpx, below nearly every SDK).
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterator
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
+_log = logging.getLogger(__name__)
 _WAYS = ("client", "transport", "mounts", "pool", "model", "llm", "bound", "sdk")  # in names that lead to pools
 _MOST = 200  # objects looked at below one model; an SDK's pool is some five steps away
 _LAYERS = 5  # connections around a connection: proxies, tunnels
@@ -23,8 +26,12 @@ class Held(NamedTuple):
     name: str = ""
 
 
-def pools(root: object) -> Iterator[Held]:
-    """Those below a model. Nothing is computed or made for being asked."""
+def pools(root: object, *, make: bool = False) -> Iterator[Held]:
+    """Those below a model. Nothing is computed or made for being asked, unless `make` is said.
+
+    Then clients for asyncio that a model makes at its first call are made before: ChatAnthropic's, the pool of which is
+    that of every other one at the same address, and of the loops that these were used in.
+    """
     todo, seen = [Held(root)], dict[int, object]()
     while todo and len(seen) < _MOST:
         held = todo.pop()
@@ -34,7 +41,24 @@ def pools(root: object) -> Iterator[Held]:
         if isinstance(getattr(type(held.pool), "connections", None), property):
             yield held
         else:
+            if make:
+                _make(held.pool)
             todo += _below(held.pool)
+
+
+def _make(held: Any) -> None:
+    kind: Any = type(held)
+    for name in _made_late(kind):
+        try:
+            getattr(held, name)
+        except Exception as error:  # noqa: BLE001 - what an SDK has against it, the call itself will say
+            _log.debug("%s of %s can't be made yet (%s)", name, type(held).__name__, type(error).__name__)
+
+
+@lru_cache(maxsize=256)
+def _made_late(kind: Any) -> tuple[str, ...]:
+    names = {name for cls in kind.__mro__ for name, value in vars(cls).items() if isinstance(value, cached_property)}
+    return tuple(sorted(name for name in names if "async_client" in name))
 
 
 def _below(held: Any) -> Iterator[Held]:

@@ -67,4 +67,5 @@ def verdict(
         slow=fault.kind == "timeout",
         late=fault.late_s > 0.0,
         overloaded=fault.kind in ("overloaded", "rate_limited"),
+        whole=whole,
     )

@@ -33,7 +33,7 @@ That time-out bounds each read of a socket and never the whole: it ends the thre
 class Launch(NamedTuple):
     """Start this attempt. `after` is the previous attempt's fault, "" for the first, "silence" for a hedge.
 
-    `prefix` is the beginning of the answer, which it is to go on with.
+    `prefix` is the beginning of the answer, which it is to go on with. `elsewhere`: there is another target to ask.
     """
 
     attempt: int
@@ -41,6 +41,7 @@ class Launch(NamedTuple):
     timeouts: Timeouts
     after: str = ""
     prefix: str = ""
+    elsewhere: bool = False
 
     def __repr__(self) -> str:
         """Without the text."""

@@ -6,7 +6,7 @@ the requests, with nothing to start from.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Protocol
 
 from capability_router.execution.retry import RetryBudget
 
@@ -14,17 +14,23 @@ _LEAST_S = 0.001
 _SAVED = 10.0  # hedges that quiet times may save up
 
 
-class Hedging:
-    """When to hedge. `after_s`: seconds of silence, None = the model's own 95th percentile, `p95(id)`."""
+class Silence(Protocol):
+    """Seconds for which a model is usually silent, in nearly all calls; None = unknown."""
 
-    def __init__(self, after_s: float | None, extra: float, p95: Callable[[str], float | None]) -> None:
+    def __call__(self, id: str, /, *, streamed: bool) -> float | None: ...
+
+
+class Hedging:
+    """When to hedge. `after_s`: seconds of silence, None = the model's own 95th percentile, `p95(id, streamed)`."""
+
+    def __init__(self, after_s: float | None, extra: float, p95: Silence) -> None:
         self._after_s, self._p95 = after_s, p95
         self._budget = RetryBudget(extra, floor=0, cap=_SAVED)
         self.earn, self.spend = self._budget.earn, self._budget.spend
 
-    def delay_s(self, id: str) -> float | None:
+    def delay_s(self, id: str, *, streamed: bool) -> float | None:
         """Seconds of silence after which an attempt on this model is hedged; None = too little is known of it."""
-        delay = self._p95(id) if self._after_s is None else self._after_s
+        delay = self._p95(id, streamed=streamed) if self._after_s is None else self._after_s
         return None if delay is None else max(delay, _LEAST_S)
 
     def __repr__(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from capability_router.execution.effects import Timeouts
-from capability_router.execution.outer import sooner
+from capability_router.execution.outer import others_may_be_asked, sooner
 from capability_router.faults.kinds import Fault
 from capability_router.value import quickly_made
 
@@ -18,7 +18,8 @@ class Limits:
 
     `attempts`: launches in all. `per_target`: further launches on one target. `wait(n)`: seconds
     before the n-th repetition on a target. `max_wait_s`: the longest wait for a full or gated
-    target. `deadline_s`: for the whole request, None = none.
+    target. `deadline_s`: for the whole request, None = none. `elsewhere`: a router around this one has another model to
+    ask, so nothing is waited for.
     """
 
     attempts: int
@@ -28,17 +29,18 @@ class Limits:
     deadline_s: float | None
     timeouts: Timeouts
     on_content_filter: str
+    elsewhere: bool = False
 
     def keeps(self, fault: Fault) -> bool:
         """Whether the fault is a provider's word on the content, which is to reach the caller."""
         return fault.kind in ("content_filtered", "refusal") and self.on_content_filter != "fallback"
 
     def under(self, deadline_s: float | None) -> Limits:
-        """These limits with a request's own deadline, if it has one, and within the time of an attempt around it."""
-        deadline_s = sooner(self.deadline_s if deadline_s is None else deadline_s)
-        if deadline_s == self.deadline_s:
+        """These limits with a request's own deadline, if it has one, and within what an attempt around it allows."""
+        deadline_s, elsewhere = sooner(self.deadline_s if deadline_s is None else deadline_s), others_may_be_asked()
+        if deadline_s == self.deadline_s and not elsewhere:
             return self
         return Limits(
-            self.attempts, self.per_target, self.wait, self.max_wait_s, deadline_s, self.timeouts,
-            self.on_content_filter,
+            self.attempts, self.per_target, self.wait, 0.0 if elsewhere else self.max_wait_s, deadline_s, self.timeouts,
+            self.on_content_filter, elsewhere,
         )  # fmt: skip

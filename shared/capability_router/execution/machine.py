@@ -195,7 +195,7 @@ class Execution:
         pick: Pick | Wait | Fund | None = self._admission.pick(at, self.launched + 1)
         latest = min(self._deadline, self._idle_since + self._limits.max_wait_s)
         if isinstance(pick, Wait) and (pick.turn is None or pick.turn > latest):
-            pick = self._admission.over(at, self.launched + 1)
+            pick = None if self._limits.elsewhere else self._admission.over(at, self.launched + 1)
         if isinstance(pick, Pick):
             return self._launch(at, pick.candidate, pick.permit, self._faults[-1].kind if self._faults else "")
         if isinstance(pick, Fund):
@@ -217,9 +217,10 @@ class Execution:
         if self.committed is not None:
             self.committed = index
         elif self._hedging is not None and hedged_after is None:
-            delay = self._hedging.delay_s(candidate.id)
+            delay = self._hedging.delay_s(candidate.id, streamed=self.streaming)
             self._hedge_at = None if delay is None else at + delay
-        return (Launch(index, candidate, clocks, after, self._prefix),)
+        elsewhere = self._limits.elsewhere or (index < self._limits.attempts and self._targets.others)
+        return (Launch(index, candidate, clocks, after, self._prefix, elsewhere),)
 
     def _hedge(self, at: float) -> tuple[Effect, ...]:
         """A second attempt beside the silent one, if another failure domain, the books and the budget allow."""
@@ -405,7 +406,7 @@ class Execution:
         del self._runs[run.index]
         self._idle_since = at
         elapsed = at - run.started
-        ttft = None if run.first_at is None else run.first_at - run.started
+        ttft = run.first_at - run.started if self.streaming and run.first_at is not None else None
         seen = verdict(fault, reply, cancelled, ttft, elapsed, whole=not self.streaming)
         self._gate.settle(run.permit, seen, at)
         self._targets.freed(run.candidate.id)

@@ -1,34 +1,51 @@
-"""The time that an attempt has, for a router that is called inside it: it gives up soon after the outer one has.
+"""What an attempt tells a router that is called inside it: its time, and whether somebody else could be asked.
 
-A thread can't be cancelled: without this a router within a router would go on for its own time, and keep its
-permits and its reserved money as long.
+A thread can't be cancelled: without the time a router within a router would go on for its own, and keep its
+permits and its reserved money as long. And what it would wait for, a rate limit's end or a free place, the router
+around it needn't wait for where it has another model: that is told at once, with how long it would have been.
 """
 
 from __future__ import annotations
 
 from contextvars import ContextVar, Token
+from typing import NamedTuple
 
 from capability_router.execution.effects import GRACE_S, Timeouts
 
-_LEFT_S: ContextVar[float | None] = ContextVar("capability_router_left_s", default=None)
+
+class Around(NamedTuple):
+    """The attempt around: what it has left in seconds, None = as long as it takes, and whether others may be asked."""
+
+    left_s: float | None = None
+    elsewhere: bool = False
 
 
-def bound_inside(clocks: Timeouts | None) -> Token[float | None] | None:
-    """Bound the requests that are made in this context from here on; clocks without an end change nothing (None)."""
-    if clocks is None or clocks.total is None:
+_NOBODY = Around()
+_AROUND: ContextVar[Around] = ContextVar("capability_router_around", default=_NOBODY)
+
+
+def bound_inside(clocks: Timeouts | None, *, elsewhere: bool = False) -> Token[Around] | None:
+    """Bound the requests that are made in this context from here on; what bounds nothing changes nothing (None)."""
+    total = None if clocks is None else clocks.total
+    if total is None and not elsewhere:
         return None
-    return _LEFT_S.set(clocks.total + GRACE_S)
+    return _AROUND.set(Around(_AROUND.get().left_s if total is None else total + GRACE_S, elsewhere))
 
 
-def unbound(token: Token[float | None] | None) -> None:
+def unbound(token: Token[Around] | None) -> None:
     """As before that `bound_inside`."""
     if token is not None:
-        _LEFT_S.reset(token)
+        _AROUND.reset(token)
+
+
+def others_may_be_asked() -> bool:
+    """Whether a router around this request has another model for it."""
+    return _AROUND.get().elsewhere
 
 
 def sooner(deadline_s: float | None) -> float | None:
     """A request's own deadline in seconds, or what the attempt around it has left, whichever is over first."""
-    left = _LEFT_S.get()
+    left = _AROUND.get().left_s
     if left is None or deadline_s is None:
         return left if deadline_s is None else deadline_s
     return min(left, deadline_s)

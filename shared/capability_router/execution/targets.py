@@ -21,6 +21,7 @@ LOOK_S = 0.1  # between looks at one that can: a call may end earlier than calls
 LONG_WAIT_S = 1.0  # a shorter wait for a sound target beats forcing a broken one
 _PATIENCE = 0.25  # of the time that a request has: for so much of it a better model is waited for beside a free one
 NO_KEYS: Mapping[str, str] = MappingProxyType({})
+_ENDLESS = float("inf")
 _NEUTRAL = Verdict(ok=False, neutral=True)
 
 
@@ -66,8 +67,8 @@ class Targets:
 
     __slots__ = (
         "_again", "_budget", "_continues", "_fresh", "_gate", "_held", "_limits", "_line", "_ousted", "_patience_s",
-        "_place", "_priority", "_repeats", "_second", "_since", "_tokens", "_tried", "_turned_away", "denials", "keys",
-        "summons",
+        "_place", "_priority", "_repeats", "_rest", "_second", "_since", "_tokens", "_tried", "_turned_away",
+        "denials", "keys", "summons",
     )  # fmt: skip
 
     def __init__(
@@ -89,6 +90,7 @@ class Targets:
         self._again: list[Again] = []
         self._repeats: dict[str, int] = {}
         self._held: dict[str, Hold] = {}
+        self._rest: dict[str, float] = {}  # until when those that failed asked, or are, to be left alone
         self._gate, self._limits, self._budget, self._tokens = gate, limits, budget, tokens
         self.denials: dict[str, Denial] = {}
 
@@ -206,6 +208,19 @@ class Targets:
                 return None
         return None
 
+    @property
+    def others(self) -> bool:
+        """Whether there is one that was not tried, and that nothing was seen to hold."""
+        return any(not c.held and c.id not in self._held for c in self._fresh)
+
+    def free_in(self, at: float) -> float | None:
+        """Seconds until one may be had, by what they asked for and what holds them; None = now, or nobody knows."""
+        times = dict(self._rest)
+        times.update((id, _ENDLESS if hold.until is None else hold.until) for id, hold in self._held.items())
+        soonest = min(times.values(), default=_ENDLESS)
+        untried = any(c.id not in times for c in self._fresh)
+        return soonest - at if at < soonest < _ENDLESS and not untried else None
+
     def keep_continuing(self) -> None:
         """From now on only those that can go on with a given beginning."""
         self._fresh = [c for c in self._fresh if c.id in self._continues]
@@ -221,6 +236,8 @@ class Targets:
         `gave`: it gave a part of the answer, so that what it would be asked next is another question.
         """
         row = fault.row
+        never_again = row.blame in ("credential", "model")
+        self._rest[candidate.id] = _ENDLESS if never_again else at + (fault.retry_after_s or 0.0)
         if row.other == "larger_window":
             self._fresh = [c for c in self._fresh if _may_hold_more(c, candidate, fault, self._tokens)]
         done = self._repeats.get(candidate.id, 0)
@@ -280,6 +297,11 @@ class Targets:
     def _tried_at(self, at: float) -> float | None:
         """When to look again at a target that another request's call is trying; None = none is tried."""
         return at + LOOK_S if any(hold.kind == "trial" for hold in self._held.values()) else None
+
+    @property
+    def held_by(self) -> dict[str, str]:
+        """By model what holds it, as `router.health()` says it."""
+        return {model: hold.by for model, hold in self._held.items()}
 
     def told_held(self, at: float) -> str:
         """'a: breaker open for another 12 s; b: full', for error texts."""

@@ -15,9 +15,12 @@ def of_router(error: BaseException) -> Fault | None:
         return Fault("unsupported", "none of its models can take the request", error=error)
     if not isinstance(error, (AllCandidatesFailed, RouterBusy)):
         return None
-    first = error.failures[0].fault if isinstance(error, AllCandidatesFailed) and error.failures else "overloaded"
+    wait = error.retry_after_s
+    if isinstance(error, RouterBusy):  # as a provider that says so: a matter of how much it is sent, not of its health
+        return Fault("rate_limited", "none of its models is free", retry_after_s=wait, error=error)
+    first = error.failures[0].fault if error.failures else "overloaded"
     kind = first if first in KINDS else "unknown"
     if kind not in _ALONE:
-        return Fault(kind, "all of its models failed", error=error)
+        return Fault(kind, "all of its models failed", retry_after_s=wait, error=error)
     detail = f"all of its models failed; the first one {KINDS[kind].words} ({kind})"
     return Fault(_ALONE[kind], detail, again=False, error=error)  # a repetition would find it no better

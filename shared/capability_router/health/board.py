@@ -24,14 +24,14 @@ from capability_router.clock import seeded
 from capability_router.errors import ConfigError
 from capability_router.health.bans import Ban, Bans
 from capability_router.health.breaker import OPEN, Breaker, BreakerConfig
-from capability_router.health.condition import Condition, HealthEvent
+from capability_router.health.condition import QUIET, Condition, HealthEvent
 from capability_router.health.gates import Gate
 from capability_router.health.lane import Lane, Shared
 from capability_router.health.permit import Hold, Permit, Verdict
 from capability_router.latch import Latch
 from capability_router.lifetime import Lasting, watch
 
-__all__ = ["Board", "BreakerConfig", "Condition", "HealthEvent", "Hold", "Permit", "Verdict"]
+__all__ = ["QUIET", "Board", "BreakerConfig", "Condition", "HealthEvent", "Hold", "Permit", "Verdict"]
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -212,12 +212,15 @@ class Board(Lasting):
                 self._lanes[id].left(said, max(waits, default=0.0), now, sent_at)
             self._after()
 
-    def ttft_p95_s(self, id: str) -> float | None:
-        """The candidate's own 95th percentile of waits for a first token; None while too few are known."""
+    def silent_p95_s(self, id: str, *, streamed: bool) -> float | None:
+        """For how long the candidate is silent in 95 % of its recent calls; None while too few are known.
+
+        Streams until their first token, other calls until their whole reply.
+        """
         lane = self._lanes[id]
         with self._lock:
             self._work_off()
-            found = lane.latency.p95_s()
+            found = lane.latency.silent_p95_s(streamed=streamed)
         self._after()
         return found
 

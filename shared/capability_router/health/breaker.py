@@ -131,10 +131,10 @@ class Breaker:
         self.probing += 1
         return True
 
-    def is_slow(self, ttft_s: float | None, elapsed_s: float | None) -> bool:
-        """Whether a wait of this many seconds (to the first token where known) counts as slow."""
-        limit, wait = self.slow_after_s, elapsed_s if ttft_s is None else ttft_s
-        return limit is not None and wait is not None and wait >= limit
+    def is_slow(self, wait_s: float | None) -> bool:
+        """Whether a wait of this many seconds counts as slow; an unknown one does not."""
+        limit = self.slow_after_s
+        return limit is not None and wait_s is not None and wait_s >= limit
 
     def good(self, epoch: int, now: float, *, slow: bool = False, probe: bool = False, since: float = math.inf) -> None:
         """A call answered, which was begun at `since` (infinity: just now)."""

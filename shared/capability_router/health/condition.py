@@ -9,8 +9,11 @@ from capability_router.health.latency import Peak
 
 EventKind = Literal[
     "breaker_opened", "breaker_half_open", "breaker_closed", "credential_disabled", "model_disabled",
-    "credential_enabled", "model_enabled", "gate_closed", "isolated", "reset",
+    "credential_enabled", "model_enabled", "gate_closed", "gate_opened", "doubt_begun", "doubt_ended",
+    "isolated", "reset",
 ]  # fmt: skip
+QUIET: tuple[EventKind, ...] = ("gate_opened", "doubt_begun", "doubt_ended")
+"""What nobody need do anything about."""
 
 
 class Condition:
@@ -18,21 +21,25 @@ class Condition:
 
     `held`: "" = usable now, else why not, for a person; `until`: when to look again (monotonic seconds,
     infinity = when someone resets it). `waits`: a limit alone holds it, for `queue_s`. `queue_s`: predicted wait for
-    a slot. `ttft_s` (without the reading of the input, `s_per_input` for each token of it), `s_per_token`: seconds;
-    None = unknown. `pressure_s(now)`: the recent peak of waits times the calls that would share it.
+    a slot. An answer of n tokens to an input of m is foreseen to take `wait_s + m * s_per_input + n * s_per_token`;
+    `ttft_s`: streams' wait for the first token, as it was seen. Seconds; None = unknown.
+    `pressure_s(now)`: the recent peak of waits times the calls that would share it.
     """
 
-    __slots__ = ("_peak", "held", "in_flight", "queue_s", "s_per_input", "s_per_token", "ttft_s", "until", "waits")
+    __slots__ = (
+        "_peak", "held", "in_flight", "queue_s", "s_per_input", "s_per_token", "ttft_s", "until", "wait_s", "waits",
+    )  # fmt: skip
 
-    def __init__(self, ttft_s: float | None = None, s_per_token: float | None = None, peak: Peak | None = None) -> None:
+    def __init__(self, wait_s: float | None = None, s_per_token: float | None = None, peak: Peak | None = None) -> None:
         self._peak = peak or Peak()
         self.held = ""
         self.until = 0.0
         self.in_flight = 0
         self.queue_s = 0.0
-        self.ttft_s = ttft_s
+        self.wait_s = wait_s
         self.s_per_input = 0.0
         self.s_per_token = s_per_token
+        self.ttft_s: float | None = None
         self.waits = False
 
     def pressure_s(self, now: float) -> float:
@@ -45,7 +52,10 @@ class Condition:
 
 
 class HealthEvent(NamedTuple):
-    """A change worth telling: what, to which model (the candidate whose call brought it about), when."""
+    """A change worth telling: what, to which model (the candidate whose call brought it about), when.
+
+    That a time is over (of a doubt, of a closed gate) is told by who looks next, a request or `router.health()`.
+    """
 
     kind: EventKind
     model: str

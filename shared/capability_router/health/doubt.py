@@ -21,14 +21,16 @@ _KEPT = 256  # failures that are remembered: enough for the share of 1,700 calls
 class Doubt:
     """Pure: no lock, no clock. `until`: monotonic seconds, not above `now` = none. `why`: of the last doubt.
 
-    Failures older than `window_s` don't count. A doubt lasts `length_s` from the last failure on.
+    Failures older than `window_s` don't count. A doubt lasts `length_s` from the last failure on. `told`: whether it
+    was told that there is one, and not yet that it is over.
     """
 
-    __slots__ = ("_beside", "_ended", "_failed_since", "_failures", "_length_s", "_window_s", "until", "why")
+    __slots__ = ("_beside", "_ended", "_failed_since", "_failures", "_length_s", "_window_s", "told", "until", "why")
 
     def __init__(self, window_s: float, length_s: float) -> None:
         self._window_s, self._length_s = window_s, length_s
         self._failures: deque[tuple[int, float]] = deque(maxlen=_KEPT)  # number of the call, time
+        self.told = False
         self.clear()
 
     def __repr__(self) -> str:

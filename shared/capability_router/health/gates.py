@@ -74,14 +74,14 @@ class Gate:
     """One account's gate for one model. Pure; `now` and `until` are monotonic seconds.
 
     `until` 0.0 = open. A provider's hint is obeyed up to an hour, then looked at again. `counts`: whether the provider
-    has told what is left.
+    has told what is left. `told`: whether it was told to be closed, and not yet to be open again.
     """
 
-    __slots__ = ("_closed_at", "_guesses", "counts", "requests", "tokens", "until")
+    __slots__ = ("_closed_at", "_guesses", "counts", "requests", "tokens", "told", "until")
 
     def __init__(self) -> None:
         self.requests, self.tokens = Allowance(), Allowance()
-        self.counts = False
+        self.counts = self.told = False
         self.open()
 
     def __repr__(self) -> str:

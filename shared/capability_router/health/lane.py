@@ -75,8 +75,8 @@ class Lane:
         self.bearing = Bearing() if self.worked is not None else None
         self.metered = self.limiter.metered
         self.latency = Latency(latency)
-        self.condition = Condition(self.latency.ttft.value, self.latency.token.value, self.latency.peak)
-        self.condition.s_per_input = self.latency.per_input
+        self.condition = Condition(peak=self.latency.peak)
+        self._timed()
         self.calm = False
         self._late_at: float | None = None  # when this process was last late for a time limit
 
@@ -90,6 +90,7 @@ class Lane:
 
     def look(self, now: float) -> None:
         """Bring `condition` up to date, and find out whether all is calm."""
+        self._notice(now)
         hold, seen = self.hold(now, 1), self.condition
         seen.held = hold.reason if hold else ""
         seen.waits = hold is not None and hold.kind == "full"
@@ -151,10 +152,15 @@ class Lane:
         else:
             self.limiter.in_flight -= 1
         self._loaded()
-        seen, latency = self.condition, self.latency
-        seen.ttft_s, seen.s_per_input, seen.s_per_token = latency.ttft.value, latency.per_input, latency.token.value
+        self._timed()
+        self._notice(now)
         if breaker.state != before:
             self._turned(before, now)
+
+    def _timed(self) -> None:
+        seen, latency = self.condition, self.latency
+        seen.ttft_s, seen.s_per_input = latency.began.value, latency.per_input
+        seen.wait_s, seen.s_per_token = latency.line()
 
     def _borne(self, bearing: Bearing, permit: Permit, verdict: Verdict, how: str, now: float) -> None:
         before = bearing.limit
@@ -169,14 +175,9 @@ class Lane:
     def _waited(self, permit: Permit, verdict: Verdict, now: float) -> float | None:
         """The wait for the first token; None where this process was busy meanwhile: it may have been late itself.
 
-        Nor of a whole reply, nor of a call whose size is not known here: it was pushed past a limit, or forced.
+        Nor of a call whose size is not known here: it was pushed past a limit, or forced.
         """
-        if (
-            verdict.whole
-            or permit.forced
-            or self.worked is None
-            or self.worked() - permit.worked > _BUSY * (now - permit.taken_at)
-        ):
+        if permit.forced or self.worked is None or self.worked() - permit.worked > _BUSY * (now - permit.taken_at):
             return None
         return verdict.ttft_s
 
@@ -192,14 +193,15 @@ class Lane:
         self.calm = False
         self._counted(now)
         if wait_s > 0:
-            was_open = self.gate.until <= now
+            self._notice(now)
             self.gate.close(now, wait_s)
-            self._gated(was_open, now)
+            self._notice(now)
 
     def isolate(self, now: float) -> None:
         """Let nothing through this breaker until `reset`."""
         before = self.breaker.state
         self.breaker.isolate()
+        self._notice(now)
         self._turned(before, now)
 
     def reset(self, now: float) -> None:
@@ -210,6 +212,7 @@ class Lane:
             self.bearing = Bearing()
             self.limiter.bear(self.bearing.limit)
         self.bans.allow(self.address)
+        self._notice(now)
         self._wake("reset", "reset by an operator", now)
 
     def row(self, now: float) -> dict[str, Any]:
@@ -221,9 +224,10 @@ class Lane:
         return {
             "model": self.id, "state": self.breaker.state, "held": seen.held,
             "held_for_s": _finite(seen.until - now) if seen.held else 0.0,
-            "held_by": hold.kind if hold else "doubt" if seen.held else "",
+            "held_by": hold.by if hold else "doubt" if seen.held else "",
             "in_flight": seen.in_flight, "queue_s": seen.queue_s, "ttft_s": seen.ttft_s,
-            "ttft_p95_s": self.latency.p95_s(), "s_per_token": seen.s_per_token,
+            "ttft_p95_s": self.latency.ttft_p95_s(), "s_per_token": seen.s_per_token,
+            "took_s": self.latency.lasted.value,
             "success_share": None if failed is None else 1.0 - failed, "recent_calls": self.breaker.window.calls,
             "concurrency_limit": None if self.limiter.most == sys.maxsize else self.limiter.most,
             "disabled_why": "; ".join(ban.reason for ban in bans), "calls": self.calls, **self.ended,
@@ -270,7 +274,7 @@ class Lane:
         if self.bearing is not None and count < limiter.stated:
             told = f"full: {flying} in flight, limit {limiter.most}, learned from {self.bearing.why}"
             mend = "switch learned limits off (health: {learns_limits: false})"
-            return Hold(told, now + max(wait, _LEAST_WAIT_S), "full", mend)
+            return Hold(told, now + max(wait, _LEAST_WAIT_S), "full", mend, learned=True)
         told = f"full: {flying} in flight, limit {limiter.stated}"
         return Hold(told, now + max(wait, _LEAST_WAIT_S), "full", "raise limits.concurrency")
 
@@ -314,9 +318,8 @@ class Lane:
             self._failed(permit, verdict, now)
             return "failed"
         if verdict.blame == "gate":
-            was_open = self.gate.until <= now
+            self._notice(now)
             self.gate.refused(now, permit.taken_at, verdict.retry_after_s)
-            self._gated(was_open, now)
             return "refused"
         self._ban("credential" if verdict.blame == "credential" else "model", permit, verdict, now)
         return "disabled"
@@ -328,24 +331,25 @@ class Lane:
 
     def _answered(self, permit: Permit, verdict: Verdict, now: float) -> None:
         """Rejections of the request and poor answers prove health too, but teach nothing of speed."""
-        breaker, ttft, elapsed = self.breaker, verdict.ttft_s, verdict.elapsed_s
-        slow = breaker.slow_after_s is not None and breaker.is_slow(ttft, elapsed)
+        breaker, latency, ttft, elapsed = self.breaker, self.latency, verdict.ttft_s, verdict.elapsed_s
+        if verdict.ok:
+            latency.answered(ttft, elapsed, verdict.output_tokens, _read(permit, verdict))
+        wait = latency.waited_s(ttft, elapsed, verdict.output_tokens)
+        slow = breaker.slow_after_s is not None and breaker.is_slow(wait)
         breaker.good(permit.epoch, now, slow=slow, probe=permit.half_open, since=permit.taken_at)
         if self.gate.until:
             self.gate.passed(permit.taken_at)
-        if verdict.ok:
-            self.latency.answered(ttft, elapsed, verdict.output_tokens, _read(permit, verdict))
-            wait = elapsed if ttft is None else ttft
-            if wait is not None and 0.0 <= wait < math.inf:
-                self.latency.peak.add(wait, now)
+        if verdict.ok and wait is not None and 0.0 <= wait < math.inf:
+            latency.peak.add(wait, now)
 
     def _failed(self, permit: Permit, verdict: Verdict, now: float) -> None:
+        self._notice(now)
         self._doubt()
-        slow = verdict.slow or self.breaker.is_slow(verdict.ttft_s, verdict.elapsed_s)
+        slow = verdict.slow or self.breaker.is_slow(verdict.elapsed_s if verdict.ttft_s is None else verdict.ttft_s)
         since, beside = permit.taken_at, self.limiter.in_flight
         self.breaker.failed(permit.epoch, now, slow=slow, probe=permit.half_open, since=since, beside=beside)
         if verdict.slow and verdict.ttft_s is None and verdict.elapsed_s is not None:
-            self.latency.timed_out(verdict.elapsed_s, permit.tokens)
+            self.latency.timed_out(verdict.elapsed_s, permit.tokens, whole=verdict.whole)
 
     def _doubt(self) -> None:
         """Have those who share the breaker look at it again: it may have begun to doubt."""
@@ -365,9 +369,25 @@ class Lane:
         if ban is not None:  # others share what is off now, and may not share what was
             self._wake(_DISABLED[what], ban.held(now), now)
 
-    def _gated(self, was_open: bool, now: float) -> None:
-        if was_open and self.gate.until > now:
-            self._wake("gate_closed", f"rate limited for {_seconds(self.gate.until - now)}", now)
+    def _notice(self, now: float) -> None:
+        """Tell once of a doubt or a closed gate that has begun, or that is over by now."""
+        doubt, gate = self.breaker.doubt, self.gate
+        if doubt.told != (doubt.until > now):
+            doubt.told = not doubt.told
+            left = _seconds(doubt.until - now)
+            self._passes(
+                doubt.told, doubt.until, "doubt_begun", "doubt_ended", f"{doubt.why}, others first for {left}", now
+            )
+        if gate.told != (gate.until > now):
+            gate.told = not gate.told
+            told = f"rate limited for {_seconds(gate.until - now)}"
+            self._passes(gate.told, gate.until, "gate_closed", "gate_opened", told, now)
+
+    def _passes(self, begun: bool, until: float, kind: EventKind, ended: EventKind, why: str, now: float) -> None:
+        if begun:
+            self._wake(kind, why, now)
+        else:  # what ends before its time has no time any more
+            self._wake(ended, "its time is over" if until else "ended before its time", now)
 
     def _loaded(self) -> None:
         limiter = self.limiter

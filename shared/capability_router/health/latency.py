@@ -1,9 +1,11 @@
 """How long a model takes: to its first token, per output token, and for a whole call.
 
 Each is a running mean that starts from what the card says, as if that had been seen five times, and
-in the end follows roughly the last ten calls. A first token waits until the input has been read, so the mean is of
-what is left of a wait without that: seconds per token of input are the slope of the last waits (reading.py), and a
-guess while these had about one size. Answers to very long inputs say nothing of how soon short ones begin otherwise.
+in the end follows roughly the last ten calls. A reply that is not streamed has no first token: it teaches how long
+answers take, and for how many tokens, as streams do too, and so every model's answers are foreseen alike.
+
+A first token waits until the input has been read. So the means are of what is left without that: seconds per token of
+input are the slope of the last waits for first tokens (reading.py), and a guess while these had about one size.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import math
 from collections.abc import Mapping
 
 from capability_router.health.reading import Reading
+from capability_router.measure.percentile import percentile
 
 _PRIOR_WEIGHT, _MEMORY = 5, 10
 _RING, _ENOUGH = 64, 20
@@ -21,6 +24,10 @@ READING_S = 1e-4
 _READING_WORTH = 50 * 1_000.0**2  # that guess counts as fifty inputs whose sizes are spread by 1,000 tokens
 _READINGS = 50
 _LONGEST_S = 3_600.0  # a longer wait is not for reading
+_TOKENS = 200  # of the answer that a card's speed stands for
+_WAIT_S = 0.5  # for a first token that was never seen, and half of the answer's time at most
+_WRITING_S = 0.1  # per token at most: a reply that took longer has waited
+_TEXT, _AT_ONCE_S = 20, 0.0001  # so many tokens are a text, and nobody writes 10,000 of them in a second
 
 
 class Mean:
@@ -61,54 +68,123 @@ class Peak:
         return math.exp((self._at - now) / _PEAK_S) if now > self._at else 1.0
 
 
-class Latency:
-    """One candidate's latency in seconds. `prior` is the card's: ttft_s, tokens_per_s."""
+class Recent:
+    """The last 64 of something, in seconds."""
 
-    __slots__ = ("_next", "_reading", "_readings", "_recent", "peak", "per_input", "service", "token", "ttft")
+    __slots__ = ("_kept", "_next")
+
+    def __init__(self) -> None:
+        self._kept: list[float] = []
+        self._next = 0
+
+    def add(self, seconds: float) -> None:
+        """Take one more; of more than 64 the oldest is forgotten."""
+        if len(self._kept) < _RING:
+            self._kept.append(seconds)
+        else:
+            self._kept[self._next] = seconds
+            self._next = (self._next + 1) % _RING
+
+    def p95_s(self) -> float | None:
+        """Their 95th percentile; None while fewer than 20 are known."""
+        return percentile(self._kept, 0.95) if len(self._kept) >= _ENOUGH else None
+
+
+class Latency:
+    """One candidate's latency in seconds. `prior` is the card's: ttft_s, tokens_per_s.
+
+    `ttft`: the wait for the first token, which only streams teach. `took`, `size`: how long answers last, and their
+    output tokens, streamed or not. The reading of the input, `per_input` for each token of it, is left out of these;
+    `began` and `lasted` are the same as it was seen. A model that is only streamed and one that never is are compared
+    by the same line.
+    """
+
+    __slots__ = (
+        "_answers", "_firsts", "_reading", "_readings", "began", "lasted", "peak", "per_input", "size", "took", "ttft",
+    )  # fmt: skip
 
     def __init__(self, prior: Mapping[str, float]) -> None:
-        speed = prior.get("tokens_per_s")
-        self.ttft = Mean(prior.get("ttft_s"))
-        self.token = Mean(1.0 / speed if speed else None)
-        self.service = Mean()
+        ttft, speed = prior.get("ttft_s"), prior.get("tokens_per_s")
+        wait = _WAIT_S if ttft is None else ttft
+        self.ttft, self.began = Mean(ttft), Mean(ttft)
+        usual = wait + _TOKENS / speed if speed else None
+        self.took, self.lasted = Mean(usual), Mean(usual)
+        self.size = Mean(_TOKENS if speed else None)
+        self.peak = Peak()
         self.per_input = READING_S
         self._reading, self._readings = Reading(), 0
-        self.peak = Peak()
-        self._recent: list[float] = []
-        self._next = 0
+        self._firsts, self._answers = Recent(), Recent()
 
     def answered(
         self, ttft_s: float | None, elapsed_s: float | None, output_tokens: int, input_tokens: int = 0
     ) -> None:  # fmt: skip
-        """Learn from a call that answered; what isn't known, finite and 0 or more teaches nothing."""
+        """Learn from a call that answered; what isn't known, finite and 0 or more teaches nothing.
+
+        `ttft_s`: None of a reply that was not streamed.
+        """
         ttft = ttft_s if ttft_s is not None and 0 <= ttft_s < math.inf else None
         elapsed = elapsed_s if elapsed_s is not None and 0 <= elapsed_s < math.inf else None
-        if ttft is not None:
+        if ttft is not None and not _in_one_piece(ttft, elapsed, output_tokens):
             self._read(ttft, input_tokens)
             self._first_token(ttft, input_tokens)
         if elapsed is not None:
-            self.service.add(elapsed)
-            self._whole(ttft, elapsed, output_tokens, input_tokens)
+            self._whole(elapsed, input_tokens)
+            if output_tokens > 0:
+                self.size.add(output_tokens)
 
-    def timed_out(self, elapsed_s: float, input_tokens: int = 0) -> None:
-        """No first token came in this time: the true wait is at least as long."""
-        if self.first_s(input_tokens) < elapsed_s < math.inf:
+    def timed_out(self, elapsed_s: float, input_tokens: int = 0, *, whole: bool = False) -> None:
+        """Nothing came in this time, of a `whole` reply or of a stream: the true wait is at least as long."""
+        if not math.isfinite(elapsed_s):
+            return
+        waited = elapsed_s - self.per_input * input_tokens
+        if whole:
+            if waited > (self.took.value or 0.0):
+                self._whole(elapsed_s, input_tokens)
+        elif waited > (self.ttft.value or 0.0):
+            writing = None if self.took.value is None else self.took.value - (self.line()[0] or 0.0)
             self._first_token(elapsed_s, input_tokens)
+            if writing is not None:
+                self.took.add(waited + writing)
+                self.lasted.add(elapsed_s + writing)
 
     def first_s(self, input_tokens: int) -> float:
         """Seconds to the first token after an input of this size, as far as is known."""
         return (self.ttft.value or 0.0) + self.per_input * input_tokens
 
-    def p95_s(self) -> float | None:
+    def line(self) -> tuple[float | None, float | None]:
+        """(wait, seconds per output token) of the line on which answers lie: their mean, and the wait for the first,
+
+        both once the input has been read.
+
+        Where no first token was ever seen its wait is guessed; an answer of the usual size lies on the line however
+        wrong that is. (None, None): nothing is known.
+        """
+        took, size, ttft = self.took.value, self.size.value, self.ttft.value
+        if took is None:
+            return ttft, None
+        if not size:
+            return took, None
+        wait = guessed_wait_s(took) if ttft is None else min(ttft, took)
+        return wait, (took - wait) / size
+
+    def waited_s(self, ttft_s: float | None, elapsed_s: float | None, output_tokens: int) -> float | None:
+        """How long a call waited; of a reply that was not streamed: for all but the usual time of its writing."""
+        if ttft_s is not None or elapsed_s is None:
+            return ttft_s
+        return max(elapsed_s - max(output_tokens, 0) * min(self.line()[1] or 0.0, _WRITING_S), 0.0)
+
+    def silent_p95_s(self, *, streamed: bool) -> float | None:
+        """95 % of the recent calls gave something sooner: streams their first token, others all; None = too few."""
+        found = self._firsts.p95_s() if streamed else None
+        return self._answers.p95_s() if found is None else found
+
+    def ttft_p95_s(self) -> float | None:
         """The 95th percentile of the last 64 waits for a first token; None while fewer than 20 are known."""
-        if len(self._recent) < _ENOUGH:
-            return None
-        ranked = sorted(self._recent)
-        return ranked[min(int(len(ranked) * 0.95), len(ranked) - 1)]
+        return self._firsts.p95_s()
 
     def service_s(self) -> float:
         """Seconds a call lasts on average; a guess of 1 s while nothing is known."""
-        return self.service.value or (self.ttft.value or 0.0) + 200 * (self.token.value or 0.0) or 1.0
+        return self.lasted.value or self.ttft.value or 1.0
 
     def _read(self, seconds: float, tokens: int) -> None:
         """Learn what reading takes."""
@@ -119,18 +195,20 @@ class Latency:
 
     def _first_token(self, seconds: float, tokens: int) -> None:
         self.ttft.add(max(seconds - self.per_input * tokens, 0.0))
-        if len(self._recent) < _RING:
-            self._recent.append(seconds)
-        else:
-            self._recent[self._next] = seconds
-            self._next = (self._next + 1) % _RING
+        self.began.add(seconds)
+        self._firsts.add(seconds)
 
-    def _whole(self, ttft: float | None, elapsed: float, output_tokens: int, input_tokens: int) -> None:
-        """Split a whole call into the wait and the writing; a unary call's wait is only guessed."""
-        if ttft is None:
-            guess = self.first_s(input_tokens)
-            if elapsed < guess:
-                self.ttft.add(max(elapsed - self.per_input * input_tokens, 0.0))
-            ttft = min(guess, elapsed)
-        if output_tokens > 0:
-            self.token.add(max(elapsed - ttft, 0.0) / output_tokens)
+    def _whole(self, seconds: float, tokens: int) -> None:
+        self.took.add(max(seconds - self.per_input * tokens, 0.0))
+        self.lasted.add(seconds)
+        self._answers.add(seconds)
+
+
+def guessed_wait_s(took_s: float) -> float:
+    """How much of an answer that took so long was the wait for its first token, if nothing is known of that."""
+    return min(_WAIT_S, took_s / 2)
+
+
+def _in_one_piece(ttft_s: float, elapsed_s: float | None, output_tokens: int) -> bool:
+    """Whether a stream came faster than anything is written: it was written before its first token was sent."""
+    return elapsed_s is not None and output_tokens >= _TEXT and elapsed_s - ttft_s < output_tokens * _AT_ONCE_S

@@ -14,13 +14,20 @@ class Hold(NamedTuple):
     """Why a model can't be called now. `until`: monotonic seconds; None = until someone resets it.
 
     `kind` "trial": its credential or name was refused, and one call is trying it again.
-    `mend`: what its user can do about it, "raise limits.rpm"; "" = wait.
+    `mend`: what its user can do about it, "raise limits.rpm"; "" = wait. `learned`: it is full by a limit of calls at
+    once that nobody stated.
     """
 
     reason: str
     until: float | None
     kind: HoldKind
     mend: str = ""
+    learned: bool = False
+
+    @property
+    def by(self) -> str:
+        """In a word: its kind, or "learned"."""
+        return "learned" if self.learned else self.kind
 
 
 class Permit:
@@ -60,8 +67,8 @@ class Verdict(NamedTuple):
     `blame` is the fault's (`FaultKind.blame`); `ok` wins over it. `neutral`: it was never sent or its
     caller went away, so it says nothing. `tokens`: input and output together. `slow`: a time limit cut
     it off, so it counts as slow however short it was. `late`: this process was late for that limit.
-    `overloaded`: the provider had too much to do. `whole`: its first text was all of it, so how long that took tells
-    of its length, not of a queue. `detail` holds no prompt and no key.
+    `overloaded`: the provider had too much to do. `whole`: it was no stream, so it has no
+    `ttft_s`: how long it took tells of its length, not of a queue. `detail` holds no prompt and no key.
     """
 
     ok: bool

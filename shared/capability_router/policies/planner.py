@@ -40,7 +40,7 @@ class Condition(Protocol):
     until: float
     in_flight: int
     queue_s: float
-    ttft_s: float | None
+    wait_s: float | None
     s_per_input: float
     s_per_token: float | None
 
@@ -184,7 +184,7 @@ class Planner:
             if (tier := service or card.service_tier) and price is not None:
                 price = price.asked(tier)
             cost = None if price is None else price.estimate(tokens_in, expected * several, cached)
-            latency = state.ttft_s
+            latency = state.wait_s
             if latency is not None:
                 latency += tokens_in * state.s_per_input + expected * (state.s_per_token or 0.0)
             held, queue, pressure = state.held, state.queue_s, state.pressure_s(now) if balancing else 0.0
@@ -214,8 +214,10 @@ class Planner:
         ranked = _ranked(scene, judged.scores, stay, without, eligible.tight)
         if self.balance and not self.policy.ordered:
             self.balance.arranged(ranked)
-        guarded = self._guarded(ranked, request, stay, {*without, *eligible.tight})
-        drawn = self._explored(ranked, request, stay, ask.now) if not (without or eligible.tight) else PICKED
+        guarded = "" if self.guard is None else self._guarded(ranked, request, stay, {*without, *eligible.tight})
+        drawn = PICKED
+        if self.explorer is not None and not (without or eligible.tight):
+            drawn = self._explored(self.explorer, ranked, request, stay, ask.now)
         reason = drawn.reason or guarded or (self._reason(scene, ranked[0][1], stay) if ranked else "no eligible model")
         if without or stay.cached_tokens:
             eligible = eligible._replace(notes=(*eligible.notes, *_remarks(without, stay, scene)))
@@ -228,11 +230,14 @@ class Planner:
         )  # fmt: skip
         return Decision(plan, scene, drawn)
 
-    def _explored(self, ranked: list[tuple[Scored, Row]], request: Request, stay: Stay, now: float) -> Explored:
+    @staticmethod
+    def _explored(
+        explorer: Explorer, ranked: list[tuple[Scored, Row]], request: Request, stay: Stay, now: float
+    ) -> Explored:  # fmt: skip
         """Puts a model first that is to be explored, but not into a conversation, nor where another was asked for."""
-        if self.explorer is None or stay.model or request.model:
+        if not ranked or stay.model or request.model:
             return PICKED
-        explored = self.explorer.choose(request.id, ranked, now)
+        explored = explorer.choose(request.id, ranked, now)
         ranked.insert(0, ranked.pop(explored.at))
         return explored
 

@@ -126,8 +126,8 @@ class Recorder:
         self.sinks.write(shadow_score_record(request_id, shadow_id, score, at=self._unix()))
 
     def turned(self, event: str, model: str, detail: str) -> None:
-        """A model's health has changed. A closed gate is not written down: each 429 closes one, and attempts tell."""
-        if self.sinks and event != "gate_closed":
+        """A model's health has changed."""
+        if self.sinks:
             self.sinks.write(health_record(event, model, detail, at=self._unix(), router=self._router))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from capability_router.errors import ConfigError
 from capability_router.telemetry.courier import Courier, Record, Sink
@@ -77,9 +77,9 @@ class Sinks:
         return [*self._couriers, *self._beside]
 
     def write(self, record: Record) -> None:
-        """Give the record to each sink."""
+        """Give the record to each sink: one of its own to those that might change it."""
         for courier in self._couriers:
-            courier.write(record)
+            courier.write(record if isinstance(courier.sink, _READERS) else _copied(record))
 
     def flush(self, timeout_s: float = 10.0) -> bool:
         """Wait until each sink has all records so far; False = one has not within `timeout_s`."""
@@ -89,6 +89,16 @@ class Sinks:
         """Close every sink, when it has what was for it."""
         for courier in self._all:
             courier.close()
+
+
+_READERS = (JsonlSink, LogSink)
+
+
+def _copied(value: Any) -> Any:
+    """Nothing that can be changed is shared: prices are, by all records, and each sink has a thread of its own."""
+    if isinstance(value, dict):
+        return {name: _copied(inner) for name, inner in value.items()}
+    return [_copied(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
 class Wanted(Protocol):

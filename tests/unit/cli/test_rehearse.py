@@ -81,7 +81,7 @@ def test_traffic_comes_from_a_log(house: Path) -> None:
     result = run(house, "--traffic", str(log), "--speed", "2", "-f", "outage:acme@5s+5s", "--json")
     found = json.loads(result.stdout)
     assert found["traffic"] == {"requests": 60, "seconds": 15.25, "told": "log.jsonl, 2 times as dense"}
-    assert "log.jsonl: 1 lines could not be read and were left out" in found["notes"]
+    assert "log.jsonl: 1 line was left out: 1 × no JSON" in found["notes"]
 
 
 def test_a_page_is_written_beside_the_text(house: Path) -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from click.testing import CliRunner, Result
 from unit.telemetry.decisions import attempt, decision
 
 from capability_router.cli.main import main
-from capability_router.telemetry.following import follow
+from capability_router.decision_log.following import follow
 from capability_router.telemetry.jsonl import JsonlSink
 
 
@@ -71,7 +72,7 @@ def test_what_is_hostile_or_foreign_is_counted_or_shown_without_steering_the_ter
     assert result.exit_code == 0
     assert "\x1b" not in result.stdout
     assert len(result.stdout.splitlines()) == 1
-    assert "5 lines could not be read" in result.stderr
+    assert "5 lines were left out" in result.stderr
     assert "1 × cost_pico is not an amount of picodollars" in result.stderr
     assert json.loads(run(log, "--json").stdout)["tenant"] == "?"
 
@@ -94,7 +95,7 @@ def test_the_last_lines_of_a_long_file(tmp_path: Path, last: int) -> None:
     path = tmp_path / "log"
     lines = [f"{n} {'x' * (n % 977)}".encode() for n in range(3_000)]
     path.write_bytes(b"\n".join(lines) + b"\n")
-    assert list(follow(path, last, lambda: False)) == (lines[-last:] if last else [])
+    assert list(follow(path, last, lambda: False, Counter())) == (lines[-last:] if last else [])
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="open files can't be moved there")
@@ -119,7 +120,7 @@ def test_it_goes_on_after_rotations_a_torn_write_and_an_emptied_file(tmp_path: P
         return True
 
     sink.write({"n": -1})
-    found = [json.loads(line)["n"] for line in follow(path, 5, write)]
+    found = [json.loads(line)["n"] for line in follow(path, 5, write, Counter())]
     assert found == [-1, *(n for n in range(40) if n != 20)]
     sink.close()
 

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
+from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -70,6 +71,39 @@ def test_a_closed_loops_connection_is_replaced_and_the_running_ones_is_kept(port
     assert first == second
     assert third == fourth
     assert first != third
+
+
+def test_a_client_that_is_made_at_the_first_call_and_shared_among_models_is_looked_at_before(
+    ports: tuple[str, list[int]], caplog: pytest.LogCaptureFixture
+) -> None:
+    url, seen = ports
+    shared = httpx.AsyncClient(trust_env=False)
+
+    class Late:
+        @cached_property
+        def _async_client(self) -> Model:
+            return Model(shared)
+
+        @cached_property
+        def _async_client_of_another_region(self) -> Model:
+            raise KeyError("its key sk-secret is missing")
+
+        @cached_property
+        def _client(self) -> Model:
+            raise AssertionError("nobody calls without a loop here")
+
+    async def called(model: Late, *, close: bool) -> None:
+        Loops([model]).enter()
+        assert (await shared.get(url)).text == "ok"
+        if close:
+            await shared.aclose()
+
+    caplog.set_level("DEBUG", "capability_router")
+    for close in (False, True):
+        asyncio.run(called(Late(), close=close))
+    assert len(set(seen)) == 2
+    assert "of Late can't be made yet (KeyError)" in caplog.text
+    assert "secret" not in caplog.text
 
 
 def test_a_loop_that_is_open_in_another_thread_keeps_its_connection(ports: tuple[str, list[int]]) -> None:

@@ -183,9 +183,10 @@ async def test_a_cancelled_task_closes_both() -> None:
 
 
 def test_by_default_the_models_own_95th_percentile_says_when() -> None:
-    known: dict[str, float | None] = {"a": 0.8, "b": None}
-    hedging = Hedging(None, 0.05, known.get)
-    assert (hedging.delay_s("a"), hedging.delay_s("b")) == (0.8, None)
+    known: dict[tuple[str, bool], float | None] = {("a", True): 0.8, ("a", False): 5.0}
+    hedging = Hedging(None, 0.05, lambda id, *, streamed: known.get((id, streamed)))
+    assert [hedging.delay_s("a", streamed=streamed) for streamed in (True, False)] == [0.8, 5.0]
+    assert hedging.delay_s("b", streamed=True) is None
     assert not hedging.spend()
     for _ in range(20):
         hedging.earn()

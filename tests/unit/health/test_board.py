@@ -10,7 +10,6 @@ import pytest
 from capability_router.address import Address
 from capability_router.errors import ConfigError
 from capability_router.health.board import Board, BreakerConfig, HealthEvent, Hold, Permit, Verdict
-from capability_router.health.latency import READING_S
 
 URL = "https://api.example.com/v1"
 OK = Verdict(True, ttft_s=0.2, elapsed_s=1.2, output_tokens=50, tokens=300)
@@ -61,7 +60,9 @@ def test_an_open_breaker_holds_those_of_the_same_model_and_place():
     assert (held.kind, held.until) == ("breaker", until)
     assert held.reason == made.condition("b", 10.0).held
     assert held.reason.startswith("breaker open for another ")
-    assert [(e.kind, e.model, e.at) for e in told] == [("breaker_opened", "a", 10.0)]
+    assert [(e.kind, e.model, e.at) for e in told] == [
+        ("doubt_begun", "a", 10.0), ("doubt_ended", "a", 10.0), ("breaker_opened", "a", 10.0),
+    ]  # fmt: skip
 
 
 def test_a_region_of_its_own_has_a_breaker_of_its_own():
@@ -84,7 +85,7 @@ def test_recovery_goes_through_probes():
     assert free(made, until + 1) == ["a", "b", "c", "d"]
     made.settle(second, DOWN, until + 1)
     assert made.snapshot(until + 1)[0]["state"] == "closed"
-    assert [e.kind for e in told] == ["breaker_opened", "breaker_half_open", "breaker_closed"]
+    assert [e.kind for e in told][2:] == ["breaker_opened", "breaker_half_open", "breaker_closed"]
 
 
 def test_stragglers_from_before_the_opening_say_nothing():
@@ -108,7 +109,12 @@ def test_a_rate_limit_closes_the_gate_of_that_account_and_model_only():
     assert held == Hold("rate limited for another 30 s", 40.0, "gate")
     assert made.snapshot(10.0)[0]["success_share"] is None
     assert free(made, 40.0) == ["a", "b", "c", "d"]
-    assert {e.kind for e in told} == {"gate_closed", "reset"}
+    assert [e.kind for e in told] == [
+        "reset",
+        *["gate_closed", "gate_opened", "reset"] * 19,
+        "gate_closed",
+        "gate_opened",
+    ]
 
 
 def test_the_longer_of_breaker_and_gate_is_told():
@@ -280,13 +286,36 @@ def test_a_success_teaches_latency():
     made, _ = board()
     call(made, "a", OK, 1.0)
     seen = made.condition("a", 1.0)
-    assert seen.ttft_s is not None
-    assert (seen.ttft_s + 250 * seen.s_per_input, seen.s_per_token) == pytest.approx((0.2, 0.02))
+    assert (seen.ttft_s, seen.s_per_token) == (0.2, pytest.approx(0.02))
     assert made.condition("b", 1.0).ttft_s is None
-    assert made.ttft_p95_s("a") is None
+    assert made.silent_p95_s("a", streamed=True) is None
     for _ in range(20):
         call(made, "a", OK, 1.0)
-    assert made.ttft_p95_s("a") == 0.2
+    assert made.silent_p95_s("a", streamed=True) == 0.2
+    assert made.silent_p95_s("a", streamed=False) == 1.2
+    row = made.snapshot(1.0)[0]
+    assert (row["ttft_s"], row["ttft_p95_s"], row["took_s"]) == (pytest.approx(0.2), 0.2, pytest.approx(1.2))
+
+
+def test_a_long_reply_that_is_not_streamed_is_not_slow_for_its_length():
+    made = Board(BreakerConfig(slow_after_s=3.0, failure_rate=1.0), seed=1)
+    made.register("a", Address(URL, "m"), latency={"ttft_s": 0.5, "tokens_per_s": 100})
+    for _ in range(12):
+        call(made, "a", Verdict(True, elapsed_s=10.5, output_tokens=1000, whole=True), 1.0)
+    assert made.condition("a", 1.0).held == ""
+    for _ in range(48):
+        call(made, "a", Verdict(True, elapsed_s=10.5, output_tokens=10, whole=True), 1.0)
+    assert made.condition("a", 1.0).held.startswith("breaker open")
+
+
+def test_pressure_compares_a_model_that_streams_with_one_that_does_not():
+    made, _ = board()
+    for tokens in (100, 400, 200, 300):
+        call(made, "a", Verdict(True, ttft_s=0.5, elapsed_s=0.5 + tokens / 50, output_tokens=tokens), 1.0)
+        call(made, "b", Verdict(True, elapsed_s=0.5 + tokens / 50, output_tokens=tokens, whole=True), 1.0)
+    streams, whole = (made.condition(id, 1.0).pressure_s(1.0) for id in ("a", "b"))
+    assert streams == 0.5
+    assert whole < 3 * streams
 
 
 def test_a_second_settle_is_counted_and_ignored():
@@ -306,7 +335,7 @@ def test_registering_again_keeps_state_and_takes_limits():
     call(made, "a", OK, 1.0)
     made.register("a", Address(URL, "big", "key-1"), limits={"concurrency": 1})
     assert hold(made, "a", 1.0).kind == "full"
-    assert made.condition("a", 1.0).ttft_s == pytest.approx(0.2 - 250 * READING_S)
+    assert made.condition("a", 1.0).ttft_s == 0.2
     made.register("a", Address(URL, "other", "key-1"))
     assert made.condition("a", 1.0).ttft_s is None
     assert isinstance(permit, Permit)
@@ -349,7 +378,7 @@ def test_a_listener_may_ask_the_board_and_may_fail(caplog: pytest.LogCaptureFixt
     made = Board(BreakerConfig(consecutive=5), on_event=listen)
     made.register("a", Address(URL, "m"))
     trip(made, "a", 1.0)
-    assert asked == ["open"]
+    assert asked == ["closed", "open", "open"]  # the doubt before, that it is over, and the breaker
     assert "ValueError" in caplog.text
     assert "secret" not in caplog.text
 
@@ -363,7 +392,7 @@ def test_settling_in_the_middle_of_another_call_waits_in_line():
             made.settle(permit, DOWN, 1.0)
         assert told == []
     assert isinstance(made.admit("b", 1.0), Hold)
-    assert [e.kind for e in told] == ["breaker_opened"]
+    assert [e.kind for e in told] == ["doubt_begun", "doubt_ended", "breaker_opened"]
     assert made.condition("a", 1.0).in_flight == 0
 
 

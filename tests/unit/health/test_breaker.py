@@ -137,12 +137,10 @@ def test_a_few_slow_calls_are_borne_and_a_failed_one_is_slow_only_where_that_is_
     assert made.window.slow == 8
 
 
-def test_slow_is_the_wait_for_the_first_token_where_it_is_known():
+def test_a_wait_is_slow_from_its_limit_on():
     made = breaker(slow_after_s=2.0)
-    assert made.is_slow(None, 2.0)
-    assert not made.is_slow(0.5, 60.0)
-    assert not made.is_slow(None, None)
-    assert not breaker().is_slow(100.0, 100.0)
+    assert [made.is_slow(wait) for wait in (1.9, 2.0, None)] == [False, True, False]
+    assert not breaker().is_slow(100.0)
 
 
 def test_a_closed_one_lets_everything_through_and_nothing_is_a_probe():

@@ -9,18 +9,31 @@ from hypothesis import strategies as st
 from capability_router.health.latency import READING_S, Latency
 
 
+def foreseen(seen: Latency, tokens: int) -> float:
+    wait, each = seen.line()
+    assert wait is not None
+    return wait + tokens * (each or 0.0)
+
+
 def test_the_card_counts_as_five_calls():
     seen = Latency({"ttft_s": 1.0, "tokens_per_s": 100})
-    seen.answered(7.0, 7.0 + 100 * 0.07, 100)
+    assert seen.line() == (1.0, 0.01)
+    seen.answered(7.0, 7.0 + 200 * 0.07, 200)
     assert seen.ttft.value == pytest.approx(2.0)
-    assert seen.token.value == pytest.approx(0.02)
+    assert seen.line() == (pytest.approx(2.0), pytest.approx(0.02))
 
 
 def test_without_a_card_the_first_call_counts_whole():
     seen = Latency({})
-    assert (seen.ttft.value, seen.token.value, seen.service_s()) == (None, None, 1.0)
+    assert (seen.line(), seen.service_s()) == ((None, None), 1.0)
     seen.answered(0.5, 2.5, 100)
-    assert (seen.ttft.value, seen.token.value, seen.service_s()) == (0.5, 0.02, 2.5)
+    assert (seen.line(), seen.service_s()) == ((0.5, 0.02), 2.5)
+
+
+def test_a_card_may_state_half_of_it():
+    assert Latency({"ttft_s": 3.0}).line() == (3.0, None)
+    assert Latency({"ttft_s": 3.0}).service_s() == 3.0
+    assert Latency({"tokens_per_s": 100}).line() == (0.5, 0.01)
 
 
 def test_it_follows_a_change_within_some_tens_of_calls():
@@ -30,12 +43,65 @@ def test_it_follows_a_change_within_some_tens_of_calls():
     assert seen.ttft.value == pytest.approx(2.0, rel=0.05)
 
 
-def test_a_unary_call_is_split_by_the_wait_believed_in():
+def test_a_reply_that_is_not_streamed_teaches_no_first_token_but_how_long_answers_take():
     seen = Latency({"ttft_s": 1.0})
-    seen.answered(None, 3.0, 100)
-    assert (seen.ttft.value, seen.token.value) == (1.0, 0.02)
-    seen.answered(None, 0.4, 0)
-    assert seen.ttft.value == pytest.approx(0.9)
+    for _ in range(30):
+        seen.answered(None, 9.0, 400)
+    assert (seen.ttft.value, seen.ttft_p95_s()) == (1.0, None)
+    assert seen.line() == (1.0, pytest.approx(0.02))
+    assert seen.silent_p95_s(streamed=False) == 9.0
+
+
+def test_a_wait_that_was_never_seen_is_guessed_and_the_usual_answer_foreseen_as_it_is():
+    seen = Latency({})
+    seen.answered(None, 4.5, 200)
+    assert seen.line() == (0.5, pytest.approx(0.02))
+    quick = Latency({})
+    quick.answered(None, 0.4, 100)
+    assert quick.line() == (0.2, pytest.approx(0.002))
+    untold = Latency({})
+    untold.answered(None, 3.0, 0)
+    assert untold.line() == (3.0, None)
+
+
+@pytest.mark.parametrize("streams", [(True, False), (False, True)])
+def test_models_of_which_different_kinds_of_calls_are_known_compare_by_what_answers_take(streams: tuple[bool, bool]):
+    """One is only streamed, the other never; the one that is a fifth quicker is foreseen as quicker at any length."""
+    models, pace = [Latency({}), Latency({})], [(0.5, 0.016), (0.6, 0.02)]
+    for seen, streamed, (wait, each) in zip(models, streams, pace, strict=True):
+        for tokens in (50, 400, 120, 300, 90, 240) * 4:
+            seen.answered(wait if streamed else None, wait + tokens * each, tokens)
+    for tokens in (100, 200, 400, 1000):
+        quick, slow = (foreseen(seen, tokens) for seen in models)
+        assert quick < slow
+        assert quick == pytest.approx(0.5 + tokens * 0.016, rel=0.1)
+        assert slow == pytest.approx(0.6 + tokens * 0.02, rel=0.1)
+
+
+def test_answers_that_are_quicker_than_the_first_token_that_was_believed_in():
+    seen = Latency({"ttft_s": 9.0})
+    seen.answered(None, 0.4, 10)
+    assert (seen.ttft.value, seen.line()) == (9.0, (0.4, 0.0))
+
+
+def test_a_stream_that_comes_in_one_piece_has_shown_no_first_token():
+    seen = Latency({})
+    for _ in range(20):
+        seen.answered(5.0, 5.001, 250)
+    assert (seen.ttft.value, seen.line()) == (None, (0.5, pytest.approx(0.018, rel=0.01)))
+    assert (seen.ttft_p95_s(), seen.silent_p95_s(streamed=True)) == (None, 5.001)
+    seen.answered(1.0, 1.0, 2)  # a word is one piece in any case
+    assert seen.ttft.value == 1.0
+
+
+def test_of_a_reply_that_was_not_streamed_all_but_its_writing_was_waited_for():
+    seen = Latency({"ttft_s": 1.0, "tokens_per_s": 100})
+    assert seen.waited_s(0.3, 9.0, 100) == 0.3
+    assert seen.waited_s(None, 9.0, 100) == pytest.approx(8.0)
+    assert seen.waited_s(None, 9.0, 2000) == 0.0
+    assert seen.waited_s(None, 9.0, 0) == 9.0
+    assert seen.waited_s(None, None, 100) is None
+    assert Latency({}).waited_s(None, 9.0, 100) == 9.0
 
 
 def test_a_timeout_is_a_wait_at_least_so_long():
@@ -44,18 +110,46 @@ def test_a_timeout_is_a_wait_at_least_so_long():
     assert seen.ttft.value == 1.0
     seen.timed_out(13.0)
     assert seen.ttft.value == pytest.approx(3.0)
+    assert seen.line() == (pytest.approx(3.0), None)
+
+
+def test_a_stream_that_timed_out_would_have_been_written_as_well():
+    seen = Latency({"ttft_s": 1.0, "tokens_per_s": 100})
+    seen.timed_out(13.0)
+    assert seen.line() == (pytest.approx(3.0), pytest.approx(0.01))
+
+
+def test_a_reply_that_timed_out_lasted_at_least_so_long_and_had_no_first_token():
+    seen = Latency({"ttft_s": 1.0, "tokens_per_s": 100})
+    seen.timed_out(2.0, whole=True)
+    assert seen.line() == (1.0, 0.01)
+    seen.timed_out(15.0, whole=True)
+    assert (seen.ttft.value, seen.took.value) == (1.0, pytest.approx(5.0))
+    seen.timed_out(math.inf, whole=True)
+    assert seen.took.value == pytest.approx(5.0)
 
 
 def test_the_percentile_needs_twenty_and_forgets_the_oldest():
     seen = Latency({})
     for n in range(19):
         seen.answered(float(n), None, 0)
-    assert seen.p95_s() is None
+    assert seen.ttft_p95_s() is None
     seen.answered(19.0, None, 0)
-    assert seen.p95_s() == 19.0
+    assert seen.ttft_p95_s() == 18.0  # nineteen of twenty took no longer
     for n in range(64):
         seen.answered(float(100 + n), None, 0)
-    assert seen.p95_s() == 160.0
+    assert seen.ttft_p95_s() == 160.0
+
+
+def test_streams_and_whole_replies_are_silent_for_times_of_their_own():
+    seen = Latency({})
+    for _ in range(20):
+        assert seen.silent_p95_s(streamed=False) is None
+        seen.answered(None, 8.0, 100)
+    assert seen.silent_p95_s(streamed=True) == 8.0  # no first token comes later than its whole reply
+    for _ in range(20):
+        seen.answered(0.5, 3.0, 100)
+    assert (seen.silent_p95_s(streamed=True), seen.silent_p95_s(streamed=False)) == (0.5, 8.0)
 
 
 def long_and_short(seen: Latency, calls: int, per_token: float) -> None:
@@ -112,6 +206,6 @@ def test_nothing_it_is_told_makes_it_senseless(calls: list[tuple[float | None, f
     seen = Latency({"ttft_s": 0.4, "tokens_per_s": 90})
     for ttft, elapsed, tokens, entered in calls:
         seen.answered(ttft, elapsed, tokens, entered)
-    for value in (seen.ttft.value, seen.token.value, seen.service_s(), seen.per_input):
+    for value in (*seen.line(), seen.ttft.value, seen.service_s(), seen.per_input):
         assert value is not None
         assert 0 <= value < math.inf

@@ -11,6 +11,7 @@ from unit.telemetry.decisions import BEGAN, attempt, decision
 
 from capability_router.catalog.card import ModelCard
 from capability_router.errors import ConfigError
+from capability_router.rehearsal.traffic import logged as module
 from capability_router.rehearsal.traffic.logged import logged
 from capability_router.rehearsal.traffic.made_up import MadeUp, parse_tenants
 from capability_router.request import Need
@@ -85,11 +86,21 @@ def test_a_log_gives_times_sizes_needs_and_owners(tmp_path: Path) -> None:
 
 def test_models_are_as_quick_as_in_the_log(tmp_path: Path) -> None:
     seen = {"ttft_s": 0.25, "output_tokens": 75}
-    records = [decision(n, {**attempt("a", took=1.0), **seen}) for n in range(20)]
+    records = [decision(n, {**attempt("a", took=1.0), **seen}, stream=True) for n in range(20)]
     found = day(config(model("a"), model("b")), traffic=logged(log(tmp_path / "log", *records)))
     assert found.voices["a"] == (0.25, 100.0, "log")
     assert found.voices["b"].source == "card"
     assert day(config(model("a")), latency={"a": (3.0, 9.0)}).voices["a"] == (3.0, 9.0, "given")
+
+
+def test_replies_that_were_not_streamed_tell_how_quick_models_are_unless_streams_do(tmp_path: Path) -> None:
+    whole = {"ttft_s": 2.0, "output_tokens": 75}  # as older logs had it: the time of the whole reply
+    records = [decision(n, {**attempt(id, took=2.0), **whole}, stream=False) for n, id in enumerate("abab" * 5)]
+    records += [
+        decision(30 + n, {**attempt("b", took=1.0), "ttft_s": 0.25, "output_tokens": 75}, stream=True) for n in range(5)
+    ]
+    found = day(config(model("a"), model("b")), traffic=logged(log(tmp_path / "log", *records)))
+    assert found.voices == {"a": (0.5, 50.0, "log"), "b": (0.25, 100.0, "log")}
 
 
 def test_the_busiest_stretch_and_a_denser_one(tmp_path: Path) -> None:
@@ -121,7 +132,7 @@ def test_a_hostile_log_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
     strange = {**decision(3), "plan": {"needs": [1, "to fly", "tool_calling"], "refusals": [{}, {"rule": None}]}}
     found = logged(log(tmp_path / "log", *bad, odd, strange), models=["a"])
     assert len(found.shapes) == 2
-    assert "10 lines could not be read" in found.notes[0]
+    assert "log: 10 lines were left out: 2 × at is not a time from 1970 to 2100" in found.notes[0]
     first, second = found.shapes
     assert first.input_tokens == 10_000_000
     assert (first.media, first.turns, first.max_tokens, first.tenant, first.stream) == ((), 1, None, "", False)
@@ -135,5 +146,28 @@ def test_a_hostile_log_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
 def test_what_is_no_log_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot read the decision log"):
         logged(tmp_path / "none")
-    with pytest.raises(ConfigError, match=r"no decision in it \(1 lines could not be read\)"):
+    with pytest.raises(ConfigError, match=r"no decision in it \(1 line was left out: 1 × no JSON\)"):
         logged(log(tmp_path / "log", "dear diary"))
+
+
+def test_a_log_is_read_with_its_older_files_and_of_a_long_one_the_newest_requests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log(tmp_path / "log.1", *(decision(n) for n in range(30)))
+    path = log(tmp_path / "log", *(decision(n) for n in range(29, 60)))
+    whole = logged(path)
+    assert (len(whole.shapes), whole.notes) == (60, ("log: 1 line was left out: 1 × a record that was there before",))
+    monkeypatch.setattr(module, "MOST", 20)
+    part = logged(path)
+    assert len(part.shapes) == 20
+    assert part.unix_s == pytest.approx(BEGAN + 40)
+    assert "40 × older than the newest 20 requests" in part.notes[0]
+
+
+def test_the_pace_of_a_model_is_that_of_its_last_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_ANSWERS", 10)
+    monkeypatch.setattr(module, "_MODELS", 2)
+    slow, quick = ([{**attempt(m), "ttft_s": wait} for m in ("a", "b", "c")] for wait in (0.9, 0.2))
+    told = [decision(n, *(slow if n < 50 else quick), stream=True) for n in range(60)]
+    found = logged(log(tmp_path / "log", *told)).paces
+    assert {name: pace.ttft_s for name, pace in found.items()} == {"a": 0.2, "b": 0.2}

@@ -14,16 +14,16 @@ from unit.telemetry.decisions import attempt, decision
 from unit.telemetry.outline import Outline
 
 from capability_router.cli.main import main
+from capability_router.report.charts import attempts_chart, latency_chart
+from capability_router.report.columns import by_model, cost_chart
+from capability_router.report.data import ReportData
+from capability_router.report.figures import accounts, incidents
+from capability_router.report.listing import LISTED
+from capability_router.report.page import page
+from capability_router.report.palette import Palette
+from capability_router.report.rows import Decision
 from capability_router.telemetry.amounts import money, offset, seconds, share, time_of
 from capability_router.telemetry.markup import Markup, element, text
-from capability_router.telemetry.report.charts import attempts_chart, latency_chart
-from capability_router.telemetry.report.columns import by_model, cost_chart
-from capability_router.telemetry.report.figures import accounts, incidents
-from capability_router.telemetry.report.listing import LISTED
-from capability_router.telemetry.report.page import page
-from capability_router.telemetry.report.palette import Palette
-from capability_router.telemetry.report.rows import Decision
-from capability_router.telemetry.report.traffic import Traffic
 from capability_router.telemetry.svg import NARROW, WIDTH, Frame, clipped, clock_label, clock_ticks, ticks
 
 
@@ -34,7 +34,7 @@ def _outage(count: int = 40) -> list[dict[str, Any]]:
 
 
 def decisions(records: Iterable[dict[str, Any]]) -> list[Decision]:
-    return Traffic.of(records).requests
+    return ReportData.of(records).requests
 
 
 def test_the_page_stands_alone() -> None:
@@ -244,7 +244,7 @@ def test_the_report_command(tmp_path: Any) -> None:
     result = CliRunner().invoke(main, ["report", str(log), "-o", str(out), "--title", "Monday"])
     assert result.exit_code == 0, result.output
     assert "40 requests" in result.output
-    assert "1 line could not be read and was left out: 1 × no JSON" in result.output
+    assert "1 line was left out: 1 × no JSON" in result.output
     assert "<h1>Monday</h1>" in out.read_text(encoding="utf-8")
 
 

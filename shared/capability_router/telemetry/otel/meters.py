@@ -25,7 +25,7 @@ STATES = {"closed": 0, "half_open": 1, "open": 2, "isolated": 3}
 _ROUTER, _CANDIDATE = f"{names.OWN}.router", f"{names.OWN}.candidate"
 
 
-class Standing(Protocol):
+class CapRows(Protocol):
     """A router's budgets."""
 
     def rows(self) -> Sequence[Any]: ...
@@ -37,7 +37,7 @@ class Watched(Protocol):
     name: str
 
     @property
-    def budgets(self) -> Standing: ...
+    def budgets(self) -> CapRows: ...
     def health(self) -> list[dict[str, Any]]: ...
 
 

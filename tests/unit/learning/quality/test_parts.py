@@ -108,3 +108,16 @@ def test_exploration_is_seeded_and_leaves_what_is_well_known() -> None:
     first, second = (drawn_quality(expected, seeded(1)).tolist() for _ in range(2))
     assert first == second
     assert abs(first[1] - 0.5) < 0.005 < abs(first[0] - 0.5)
+
+
+def test_a_level_that_nobody_looks_at_grows_stale_and_one_score_does_not_show_that_all_is_as_before() -> None:
+    level = Level(seen=100)
+    assert level.unseen(100) == 0.0
+    stale = level.unseen(1_100)
+    assert stale**0.5 == pytest.approx(0.55, abs=0.01)
+    level.told(1_100)
+    assert 0.85 * stale < level.unseen(1_100) < 0.95 * stale
+    for number in range(40):
+        level.told(1_100 + number)
+    assert level.unseen(1_140) < 0.03 * stale
+    assert level.unseen(50) == 0.0, "another state's numbers make nothing young"
