@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput, ModelProfile
@@ -12,6 +12,7 @@ from langchain_core.language_models.base import LangSmithParams
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
+from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel, Field, SecretStr
 
@@ -34,9 +35,6 @@ from langchain_router.messages.schema import (
 )
 from langchain_router.messages.transcript import Chunks, limits_in, message_from, to_chat
 from langchain_router.timeouts import TIMEOUTS
-
-if TYPE_CHECKING:
-    from langchain_core.tools import BaseTool
 
 _SENT = ("temperature", "max_tokens", "top_p", "seed", "reasoning_effort")
 _PROFILE = tuple(name for name in FIELDS if name in ModelProfile.__annotations__)

@@ -27,6 +27,7 @@ from capability_router.execution.endpoint import aclosable, closable
 from capability_router.execution.outer import bound_inside
 from capability_router.request import Reply
 from langchain_router.attempts.doorkeeper import Doorkeeper
+from langchain_router.attempts.in_threads import in_threads
 from langchain_router.attempts.inside import inside
 from langchain_router.attempts.listeners import Counted, Shown
 from langchain_router.attempts.seam import Seam
@@ -148,6 +149,8 @@ class ModelAttempt:
         if self._void is not None:
             manager: Any = self._config["callbacks"]
             await manager.on_custom_event(VOIDED, self._voided(self._void), run_id=manager.parent_run_id)
+        threaded = in_threads(self._model)
+        self._model, self._copied = threaded, self._copied or threaded is not self._model
         runnable, kwargs = self._bound(), self._kwargs
         self._loops.enter()
         if self._dialect.fields_only:  # a copy that was dropped may be about to close the client it shared

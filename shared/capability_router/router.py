@@ -217,7 +217,7 @@ class Router:
         """One JSON-safe row per model: breaker, gates, calls in flight, latency, success, what it showed of its window.
 
         `window`: tokens by its own word; `too_long`: input tokens that it found too many; None = it did neither.
-        `left_usd`: the least that a cap on everything, its provider, its key or itself leaves, as far as this process
+        `left_usd`: the least that a cap on all, on its provider, its key or itself leaves, as far as this process
         knows: no store is asked; None = there is none. The list is a table in a notebook, and by `render()`.
         """
         now = self.clock.now()
@@ -227,11 +227,9 @@ class Router:
         )
 
     def _left(self, model: str) -> float | None:
-        if not self.budgets:
-            return None
         entry = self.registry.entry(model)
-        provider, key = canonical(entry.card.provider), entry.address.credential
-        pico = self.budgets.left_here(("global", f"model:{model}", f"provider:{provider}", f"credential:{key}"))
+        own = (f"provider:{canonical(entry.card.provider)}", f"credential:{entry.address.credential}")
+        pico = self.budgets.left_here(("global", f"model:{model}", *own)) if self.budgets else None
         return None if pico is None else pico / 1e12
 
     def on_health(self, listener: Callable[[HealthEvent], None]) -> None:

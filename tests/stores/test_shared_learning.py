@@ -392,6 +392,8 @@ def test_a_plan_that_two_processes_tell_of_at_once_counts_once(url: str) -> None
     assert plans(home) == plans(other) == 1
     third = quiet(url)
     assert plans(third) == 1
+    assert scores(home, id) == scores(other, id) == scores(third, id) == [0.0], "the later one in the log"
+    assert {learner(router).quality.scored for router in (home, other, third)} == {1}
     for router in (home, other, third):
         router.close()
 

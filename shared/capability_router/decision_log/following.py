@@ -14,16 +14,20 @@ LONGEST = 16 << 20
 TOO_LONG = f"longer than {LONGEST >> 20} MB"
 
 
-def follow(path: Path, last: int, wait: Callable[[], bool], omitted: Counter[str]) -> Iterator[bytes]:
+def follow(
+    path: Path, last: int, wait: Callable[[], bool], omitted: Counter[str],
+    counts: Callable[[bytes], bool] = lambda _: True,
+) -> Iterator[bytes]:  # fmt: skip
     """The last lines that are there, then each new one, without their ends. Raises OSError if there is no file yet.
 
+    `counts` says of which lines there are so many; those that stand between them are given too.
     `wait` passes the time between two looks; where it gives False the reading ends with what is there, also with a line
     that has no end yet. What can't be given is counted in `omitted`.
     """
     file: BinaryIO = path.open("rb")
     held = _Held(omitted)
     try:
-        file.seek(_begin(file, last))
+        file.seek(_begin(file, last, counts))
         yield from held.lines(file)
         while True:
             newer = _newer(path, file)
@@ -68,26 +72,42 @@ class _Held:
         return filter(None, (self._begun,))
 
 
-def _begin(file: BinaryIO, last: int) -> int:
-    """Where the last so many lines begin; one that has no end yet is one of them."""
-    at = file.seek(0, os.SEEK_END)
-    ends = last + (_ended(file, at) or not last)  # the first of these ends the line before
+def _begin(file: BinaryIO, last: int, counts: Callable[[bytes], bool]) -> int:
+    """Where the last so many lines that count begin; one that has no end yet is looked at in any case."""
+    lines = _backwards(file, file.seek(0, os.SEEK_END))
+    found, unfinished = next(lines)
+    last -= bool(unfinished) and counts(unfinished)
+    while last > 0 and (line := next(lines, None)) is not None:
+        if counts(line[1]):
+            found, last = line[0], last - 1
+    return found
+
+
+def _backwards(file: BinaryIO, at: int) -> Iterator[tuple[int, bytes]]:
+    """Each line before `at`, the last one first, with where it begins; one that is too long is empty.
+
+    The first is what stands behind the last end of a line: nothing, or a line that has no end yet.
+    """
+    held: list[bytes] = []  # of a line whose beginning has not come yet, its end first
+    long = 0  # bytes of that line
     while at > 0:
         size = min(_STEP, at)
         at -= size
         file.seek(at)
-        piece = file.read(size)
-        while (found := piece.rfind(b"\n")) >= 0:
-            ends -= 1
-            if not ends:
-                return at + found + 1
-            piece = piece[:found]
-    return 0
+        *lines, last = file.read(size).split(b"\n")
+        held, long = [*held, last] if long < LONGEST else [], long + len(last)
+        if lines:
+            begins = at + size - len(last)
+            yield begins, _joined(held, long)
+            for line in reversed(lines[1:]):
+                begins -= len(line) + 1
+                yield begins, line
+            held, long = [lines[0]], len(lines[0])
+    yield 0, _joined(held, long)
 
 
-def _ended(file: BinaryIO, size: int) -> bool:
-    file.seek(max(size - 1, 0))
-    return file.read(1) in (b"", b"\n")
+def _joined(parts: list[bytes], size: int) -> bytes:
+    return b"".join(reversed(parts)) if size < LONGEST else b""
 
 
 def _newer(path: Path, file: BinaryIO) -> BinaryIO | None:

@@ -19,6 +19,7 @@ from capability_router.money.bill import COST_HEADER
 
 _HINTS = (b"x-ratelimit-", b"ratelimit-", b"anthropic-ratelimit-")
 _HINT_NAMES = {b"retry-after", b"retry-after-ms", b"x-should-retry", b"proxy-authenticate", COST_HEADER.encode()}
+_HEADERS, _TITLE = "request header or cookie too large", 500
 _REQUEST_IDS = (b"x-request-id", b"request-id", b"x-req-id", b"cf-ray")
 
 
@@ -106,10 +107,12 @@ def not_a_reply(what: str) -> Told:
 
 
 def kind_of(body: bytes) -> str:
-    """What a body is, without quoting it."""
+    """What a body is, without quoting it, but for the one page of nginx's that is about the request."""
     if not body.strip():
         return "an empty body"
-    return "an HTML page" if looks_like_html(body) else "text that is not JSON"
+    if not looks_like_html(body):
+        return "text that is not JSON"
+    return f"an HTML page: {_HEADERS}" if _HEADERS.encode() in body[:_TITLE].lower() else "an HTML page"
 
 
 def looks_like_html(body: bytes) -> bool:

@@ -67,8 +67,8 @@ class Targets:
 
     __slots__ = (
         "_again", "_budget", "_continues", "_fresh", "_gate", "_held", "_limits", "_line", "_ousted", "_patience_s",
-        "_place", "_priority", "_repeats", "_rest", "_second", "_since", "_tokens", "_tried", "_turned_away",
-        "denials", "keys", "summons",
+        "_place", "_priority", "_repeats", "_rest", "_second", "_since", "_tokens", "_tried", "_turned_away", "denials",
+        "keys", "summons",
     )  # fmt: skip
 
     def __init__(

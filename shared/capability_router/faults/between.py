@@ -2,6 +2,8 @@
 
 APIs answer in JSON. At 403 a page for people comes from something before them, whoever made it (Akamai, CloudFront and
 its firewall, Front Door, Imperva, nginx, Google's front end, a company's own); at 401 it may still be about the key.
+So does a page at 400, which says nothing of what was asked: it is about this server, or about headers that it finds too
+large.
 """
 
 from __future__ import annotations
@@ -19,12 +21,15 @@ _RULES = re.compile(
     r"|blocked by (?:network|security) policy"
 )
 """What some of them say in plain words, or in JSON: Cloudflare, Envoy, Azure's network rules."""
+_HEADERS = re.compile(r"request header or cookie too large|header fields? too long")
 
 
 def put_before(link: Link) -> str:
     """The kind of fault that such an answer is, "" if it is the provider's own."""
     if link.status == 407 or (link.status == 401 and asks_for_proxy(link)):
         return "connection"
+    if link.status == 400 and _is_page(link):
+        return "unsupported" if any(_HEADERS.search(text) for text in link.texts) else "server_error"
     if link.status != 403:
         return ""
     if asks_for_proxy(link):

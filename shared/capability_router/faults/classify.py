@@ -64,6 +64,7 @@ def kind_of(evidence: Evidence, *, texts: bool = True) -> str:
     return (
         ("unparsable" if evidence[0].unfit else "")
         or _answered(_answer(evidence), texts)
+        or (_first(_loose(link) for link in evidence if _in_reply(link)) if texts else "")
         or _first(_named(link) for link in evidence)
         or ("server_error" if any(map(_garbled, evidence)) else "")
         or (_first(_loose(link) for link in evidence) if texts else "")

@@ -68,6 +68,9 @@ _MODEL = re.compile(
     r"|on-demand throughput isn.t supported|model has reached the end of its life|model has been decommissioned"
     r"|is not a valid model id|permission to (?:use|access) (?:the |this )?model"
 )
+_LOADING = re.compile(
+    r"\bmodel(?: [\w./:\"'-]{1,80})? is (?:currently |still )?(?:being )?load(?:ing|ed)\b|\bloading model\b"
+)
 _TOOL = re.compile(r"failed to call a function|tool_use_failed")
 _LACKING = re.compile(
     r"(?:does not|doesn't|do not|not|only) (?:currently )?support|unsupported|is not enabled for models/"
@@ -99,6 +102,7 @@ _OPEN = (
     (_FILTER, "content_filtered"),
     (_KEY, "auth"),
     (_MODEL, "not_found"),
+    (_LOADING, "overloaded"),
     (_TOOL, "malformed_tool_call"),
     (_LACKING, "unsupported"),
 )

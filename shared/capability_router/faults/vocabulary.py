@@ -145,10 +145,13 @@ FRAGMENTS = (
 
 _STATUSES = {
     401: "auth", 402: "quota_exhausted", 403: "auth", 404: "not_found", 405: "not_found", 406: "server_error",
-    407: "connection", 408: "timeout", 409: "server_error", 410: "not_found", 413: "context_overflow",
+    407: "connection", 408: "timeout", 409: "server_error", 410: "not_found", 411: "server_error",
+    413: "context_overflow", 414: "unsupported", 415: "unsupported", 417: "server_error", 420: "rate_limited",
     421: "server_error", 423: "server_error", 424: "server_error", 425: "overloaded", 426: "server_error",
-    429: "rate_limited", 451: "server_error", 498: "overloaded", 499: "server_error", 501: "unsupported",
-    503: "overloaded", 504: "timeout", 522: "timeout", 524: "timeout", 529: "overloaded",
+    429: "rate_limited", 431: "unsupported", 444: "server_error", 451: "server_error", 460: "server_error",
+    494: "unsupported", 495: "server_error", 496: "server_error", 497: "server_error", 498: "overloaded",
+    499: "server_error", 501: "unsupported", 503: "overloaded", 504: "timeout", 522: "timeout", 524: "timeout",
+    529: "overloaded",
 }  # fmt: skip
 
 

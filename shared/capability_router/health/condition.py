@@ -20,10 +20,10 @@ class Condition:
     """A live view: one object per candidate, brought up to date in place. Read, never keep or change.
 
     `held`: "" = usable now, else why not, for a person; `until`: when to look again (monotonic seconds,
-    infinity = when someone resets it). `waits`: a limit alone holds it, for `queue_s`. `queue_s`: predicted wait for
-    a slot. An answer of n tokens to an input of m is foreseen to take `wait_s + m * s_per_input + n * s_per_token`;
-    `ttft_s`: streams' wait for the first token, as it was seen. Seconds; None = unknown.
-    `pressure_s(now)`: the recent peak of waits times the calls that would share it.
+    infinity = when someone resets it). `waits`: a limit alone holds it, for `queue_s`. `queue_s`: predicted wait for a
+    slot. An answer of n tokens to an input of i is foreseen to take `wait_s + i * s_per_input + n * s_per_token`;
+    `ttft_s`: streams' wait for the first token. Seconds; None = unknown. `pressure_s(now)`: the recent peak of waits
+    times the calls that would share it.
     """
 
     __slots__ = (

@@ -159,7 +159,7 @@ class Lane:
 
     def _timed(self) -> None:
         seen, latency = self.condition, self.latency
-        seen.ttft_s, seen.s_per_input = latency.began.value, latency.per_input
+        seen.ttft_s, seen.s_per_input = latency.ttft.value, latency.per_input
         seen.wait_s, seen.s_per_token = latency.line()
 
     def _borne(self, bearing: Bearing, permit: Permit, verdict: Verdict, how: str, now: float) -> None:
@@ -226,8 +226,7 @@ class Lane:
             "held_for_s": _finite(seen.until - now) if seen.held else 0.0,
             "held_by": hold.by if hold else "doubt" if seen.held else "",
             "in_flight": seen.in_flight, "queue_s": seen.queue_s, "ttft_s": seen.ttft_s,
-            "ttft_p95_s": self.latency.ttft_p95_s(), "s_per_token": seen.s_per_token,
-            "took_s": self.latency.lasted.value,
+            "ttft_p95_s": self.latency.ttft_p95_s(), "s_per_token": seen.s_per_token, "took_s": self.latency.took.value,
             "success_share": None if failed is None else 1.0 - failed, "recent_calls": self.breaker.window.calls,
             "concurrency_limit": None if self.limiter.most == sys.maxsize else self.limiter.most,
             "disabled_why": "; ".join(ban.reason for ban in bans), "calls": self.calls, **self.ended,

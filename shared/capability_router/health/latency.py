@@ -4,8 +4,9 @@ Each is a running mean that starts from what the card says, as if that had been 
 in the end follows roughly the last ten calls. A reply that is not streamed has no first token: it teaches how long
 answers take, and for how many tokens, as streams do too, and so every model's answers are foreseen alike.
 
-A first token waits until the input has been read. So the means are of what is left without that: seconds per token of
-input are the slope of the last waits for first tokens (reading.py), and a guess while these had about one size.
+A first token waits until the input has been read. Seconds per token of input are the slope of the last streams' waits
+(reading.py), and a guess while these had about one size. What is foreseen is what is left of waits and answers without
+that, so that answers to very long inputs say nothing of how soon short ones begin otherwise.
 """
 
 from __future__ import annotations
@@ -93,26 +94,26 @@ class Recent:
 class Latency:
     """One candidate's latency in seconds. `prior` is the card's: ttft_s, tokens_per_s.
 
-    `ttft`: the wait for the first token, which only streams teach. `took`, `size`: how long answers last, and their
-    output tokens, streamed or not. The reading of the input, `per_input` for each token of it, is left out of these;
-    `began` and `lasted` are the same as it was seen. A model that is only streamed and one that never is are compared
-    by the same line.
+    `ttft`: the wait for the first token, which only streams teach; `begins`: the same without the reading of the input,
+    `per_input` for each of its tokens. `took`, `size`: how long answers last, and their output tokens, streamed or not.
+    A model that is only streamed and one that never is are compared by the same line.
     """
 
     __slots__ = (
-        "_answers", "_firsts", "_reading", "_readings", "began", "lasted", "peak", "per_input", "size", "took", "ttft",
+        "_answers", "_firsts", "_inputs", "_reading", "_readings", "begins", "peak", "per_input", "size", "took",
+        "ttft",
     )  # fmt: skip
 
     def __init__(self, prior: Mapping[str, float]) -> None:
         ttft, speed = prior.get("ttft_s"), prior.get("tokens_per_s")
         wait = _WAIT_S if ttft is None else ttft
-        self.ttft, self.began = Mean(ttft), Mean(ttft)
-        usual = wait + _TOKENS / speed if speed else None
-        self.took, self.lasted = Mean(usual), Mean(usual)
+        self.ttft, self.begins = Mean(ttft), Mean(ttft)
+        self.took = Mean(wait + _TOKENS / speed if speed else None)
         self.size = Mean(_TOKENS if speed else None)
-        self.peak = Peak()
+        self._inputs = Mean(0.0 if speed else None)  # tokens of input of those answers
         self.per_input = READING_S
         self._reading, self._readings = Reading(), 0
+        self.peak = Peak()
         self._firsts, self._answers = Recent(), Recent()
 
     def answered(
@@ -128,7 +129,8 @@ class Latency:
             self._read(ttft, input_tokens)
             self._first_token(ttft, input_tokens)
         if elapsed is not None:
-            self._whole(elapsed, input_tokens)
+            self._lasted(elapsed, input_tokens)
+            self._answers.add(elapsed)
             if output_tokens > 0:
                 self.size.add(output_tokens)
 
@@ -136,35 +138,33 @@ class Latency:
         """Nothing came in this time, of a `whole` reply or of a stream: the true wait is at least as long."""
         if not math.isfinite(elapsed_s):
             return
-        waited = elapsed_s - self.per_input * input_tokens
         if whole:
-            if waited > (self.took.value or 0.0):
-                self._whole(elapsed_s, input_tokens)
-        elif waited > (self.ttft.value or 0.0):
-            writing = None if self.took.value is None else self.took.value - (self.line()[0] or 0.0)
+            if elapsed_s > (self.took.value or 0.0):
+                self._lasted(elapsed_s, input_tokens)
+                self._answers.add(elapsed_s)
+        elif elapsed_s > self.first_s(input_tokens):
+            wait, each = self.line()
             self._first_token(elapsed_s, input_tokens)
-            if writing is not None:
-                self.took.add(waited + writing)
-                self.lasted.add(elapsed_s + writing)
+            if wait is not None and self.took.value is not None:
+                self._lasted(elapsed_s + (each or 0.0) * (self.size.value or 0.0), input_tokens)
 
     def first_s(self, input_tokens: int) -> float:
         """Seconds to the first token after an input of this size, as far as is known."""
-        return (self.ttft.value or 0.0) + self.per_input * input_tokens
+        return (self.begins.value or 0.0) + self.per_input * max(input_tokens, 0)
 
     def line(self) -> tuple[float | None, float | None]:
-        """(wait, seconds per output token) of the line on which answers lie: their mean, and the wait for the first,
+        """(wait, seconds per output token) of the line on which answers lie: their mean, and the wait for the first.
 
-        both once the input has been read.
-
-        Where no first token was ever seen its wait is guessed; an answer of the usual size lies on the line however
-        wrong that is. (None, None): nothing is known.
+        Both without the reading of the input. Where no first token was ever seen its wait is guessed; an answer of the
+        usual size lies on the line however wrong that is. (None, None): nothing is known.
         """
-        took, size, ttft = self.took.value, self.size.value, self.ttft.value
+        took, size, begins = self.took.value, self.size.value, self.begins.value
         if took is None:
-            return ttft, None
+            return begins, None
+        took = max(took - self.per_input * (self._inputs.value or 0.0), 0.0)
         if not size:
             return took, None
-        wait = guessed_wait_s(took) if ttft is None else min(ttft, took)
+        wait = guessed_wait_s(took) if begins is None else min(begins, took)
         return wait, (took - wait) / size
 
     def waited_s(self, ttft_s: float | None, elapsed_s: float | None, output_tokens: int) -> float | None:
@@ -184,7 +184,7 @@ class Latency:
 
     def service_s(self) -> float:
         """Seconds a call lasts on average; a guess of 1 s while nothing is known."""
-        return self.lasted.value or self.ttft.value or 1.0
+        return self.took.value or self.ttft.value or 1.0
 
     def _read(self, seconds: float, tokens: int) -> None:
         """Learn what reading takes."""
@@ -194,14 +194,13 @@ class Latency:
             self.per_input = self._reading.slope(READING_S, _READING_WORTH / self._readings)
 
     def _first_token(self, seconds: float, tokens: int) -> None:
-        self.ttft.add(max(seconds - self.per_input * tokens, 0.0))
-        self.began.add(seconds)
+        self.ttft.add(seconds)
+        self.begins.add(max(seconds - self.per_input * max(tokens, 0), 0.0))
         self._firsts.add(seconds)
 
-    def _whole(self, seconds: float, tokens: int) -> None:
-        self.took.add(max(seconds - self.per_input * tokens, 0.0))
-        self.lasted.add(seconds)
-        self._answers.add(seconds)
+    def _lasted(self, seconds: float, tokens: int) -> None:
+        self.took.add(seconds)
+        self._inputs.add(max(tokens, 0))
 
 
 def guessed_wait_s(took_s: float) -> float:

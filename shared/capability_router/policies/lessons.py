@@ -37,7 +37,7 @@ class Lessons(NamedTuple):
     def ended(self, request: Request, plan: Plan, outcome: Outcome, reply: Reply, now: float) -> list[Sign]:
         """A request has ended; nothing of its text is kept. Gives the implicit signs that it brought."""
         if not request.model:  # where another model was asked for, the candidate learns nothing of itself
-            self._turned_away(outcome.attempts, plan, now)
+            self._turned_away(outcome.attempts, plan, now, media=bool(request.media))
         if outcome.model is not None:
             self._answered_by(request, plan, outcome, reply, outcome.model, now)
         return [] if self.signs is None or request.model else self._seen(self.signs, request, outcome, reply, now)
@@ -115,9 +115,10 @@ class Lessons(NamedTuple):
         foreseen = None if plan.canary else _foreseen(plan)  # another policy's picks say nothing of the own one's
         return Answered(model, plan.task, seen, tokens, foreseen, tenant)
 
-    def _turned_away(self, attempts: tuple[AttemptRecord, ...], plan: Plan, now: float) -> None:
+    def _turned_away(self, attempts: tuple[AttemptRecord, ...], plan: Plan, now: float, *, media: bool) -> None:
+        """A limit that nobody named may be one of bytes, which images and files reach long before tokens do."""
         for attempt in attempts:
-            if attempt.fault == "context_overflow":
+            if attempt.fault == "context_overflow" and (attempt.window is not None or not media):
                 tokens = _planned(plan, attempt.model).input_tokens
                 self.windows.turned_away(attempt.model, tokens, attempt.window, now)
 

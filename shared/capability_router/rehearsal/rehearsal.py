@@ -115,16 +115,19 @@ class Rehearsal(NamedTuple):
         }  # fmt: skip
 
 
-def rehearse(source: Source, asked: Asked = Asked(), done: Done = _nobody) -> Rehearsal:  # noqa: B008 - a tuple, never changed
+def rehearse(
+    source: Source, asked: Asked = Asked(), done: Done = _nobody, read: Done = _nobody,  # noqa: B008 - a tuple, never changed
+) -> Rehearsal:  # fmt: skip
     """Rehearse a router.yaml, the same as a mapping, or a router. Raises ConfigError.
 
-    `done` is called with 1 for each request that is over, three times as many as the traffic has.
+    `done` is called with 1 for each request that is over, and how many there are: three times as many as the traffic
+    has. `read` likewise of the log that the traffic is from, in bytes.
     Runs on an event loop of its own; where one is running already, in a thread.
     """
     if not _in_a_loop():
-        return _rehearsed(source, asked, done)
+        return _rehearsed(source, asked, done, read)
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(copy_context().run, _rehearsed, source, asked, done).result()
+        return thread.submit(copy_context().run, _rehearsed, source, asked, done, read).result()
 
 
 def _in_a_loop() -> bool:
@@ -135,17 +138,17 @@ def _in_a_loop() -> bool:
     return True
 
 
-def _rehearsed(source: Source, asked: Asked, done: Done) -> Rehearsal:
+def _rehearsed(source: Source, asked: Asked, done: Done, read: Done) -> Rehearsal:
     terms = parse_terms(asked.expect)
     with TemporaryDirectory(prefix="rehearsal-") as folder:
         house = house_of(source, asked.seed, Path(folder))
-        return _Day(house, asked, terms, done).found()
+        return _Day(house, asked, terms, (done, read)).found()
 
 
 class _Day:
     """One rehearsal under way."""
 
-    def __init__(self, house: House, asked: Asked, terms: Sequence[Term], done: Done) -> None:
+    def __init__(self, house: House, asked: Asked, terms: Sequence[Term], told: tuple[Done, Done]) -> None:
         self._house, self._asked, self._terms = house, asked, terms
         self._aims = Aims(house.registry)
         if asked.seconds is not None and not 0 < asked.seconds < 1e9:
@@ -158,7 +161,8 @@ class _Day:
             preset_lines(name, self._aims, self._aims.models[0])
         self._lines = lines
         self._alone = self._one(asked.alone)
-        traffic = self._traffic()
+        done, read = told
+        traffic = self._traffic(read)
         voices = voices_of(house.registry.cards, self._given(), traffic.paces)
         of = 3 * len(traffic.shapes)
         self._scene = Scenario(house, traffic, voices, (), asked.seed, lambda count: done(count, of))
@@ -197,12 +201,13 @@ class _Day:
     def _given(self) -> dict[str, Voice]:
         return {self._one(name): Voice(*pace, "given") for name, pace in self._asked.latency.items()}
 
-    def _traffic(self) -> Traffic:
+    def _traffic(self, read: Done) -> Traffic:
         asked, registry = self._asked, self._house.registry
         if isinstance(asked.traffic, Traffic):
             return asked.traffic
         if not isinstance(asked.traffic, MadeUp):
-            return logged(Path(asked.traffic), seconds=asked.seconds, speed=asked.speed, models=tuple(registry.entries))
+            models = tuple(registry.entries)
+            return logged(Path(asked.traffic), seconds=asked.seconds, speed=asked.speed, models=models, read=read)
         ends = max((line.ends_s for line in self._lines), default=0.0)
         seconds = asked.seconds or asked.traffic.seconds or max(_USUAL_S, ends + _AFTER_S * (ends > 0))
         return asked.traffic.traffic(seconds, registry.cards, asked.seed)

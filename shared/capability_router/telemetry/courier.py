@@ -72,19 +72,24 @@ class Courier(Lasting):
         """Have it written; raises nothing."""
         if self._route.waiting >= MOST:
             self.losses.add(f"is behind by {MOST:,}")
-        elif self._pace.waits() and not self._route.is_own(current_thread()):
+        elif self._pace.waits() and not self._is_sink:
             self._pace.seen(self._route.passed(record, PATIENCE_S))
         else:
             self._route.take(_Parcel(record))
 
     def flush(self, timeout_s: float = CLOSING_S) -> bool:
-        """Wait until all records so far are written; False = they were not within `timeout_s`."""
-        return not self._route.begun or self._route.passed(None, timeout_s)
+        """Wait until all records so far are written; False = they were not within `timeout_s`.
+
+        The sink itself has nothing to wait for: it is told False, for it has a record in hand.
+        """
+        return not self._route.begun or self._route.passed(None, 0.0 if self._is_sink else timeout_s)
 
     def close(self, timeout_s: float = CLOSING_S) -> None:
         """Write what waits and close the sink; a later record opens it again."""
         if not self._route.begun:
             self.sink.close()
+        elif self._is_sink:
+            self._route.take(_Parcel(None, last=True))
         elif not self._route.passed(None, timeout_s, last=True):
             log.warning("%r has not taken its records within %g s: %d wait", self.sink, timeout_s, self._route.waiting)
 
@@ -97,6 +102,11 @@ class Courier(Lasting):
         """The parent writes what waited there."""
         self._end.detach()
         self._set_out()
+
+    @property
+    def _is_sink(self) -> bool:
+        """Whether it is the sink that asks, in its own thread."""
+        return self._route.is_own(current_thread())
 
     def _set_out(self) -> None:
         self.losses = Losses(self.sink)

@@ -22,7 +22,7 @@ class JsonlSink(Lasting):
     """
 
     def __init__(self, path: str | Path, rotate_mb: float | None = None, keep: int = 5) -> None:
-        self._path = Path(path).absolute()  # one log, wherever the process goes meanwhile
+        self._path = Path(os.path.expanduser(path)).absolute()  # one log, wherever the process goes meanwhile
         self._most = None if rotate_mb is None else max(1, int(rotate_mb * 1e6))
         self._keep = keep
         self._file: int | None = None

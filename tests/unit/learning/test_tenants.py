@@ -127,6 +127,18 @@ def test_who_scores_a_hundred_times_as_much_as_all_others_moves_them_a_little(
     assert own[1] < 0.4, "its own scores are its own affair"
 
 
+def test_beside_a_log_one_tenant_alone_is_fitted_once(tmp_path: Path) -> None:
+    learner = fitted(tmp_path)
+    learner.quality.study(World(3).log(60))
+    honest(learner, World(4), "only", 70)
+    learner.quality.refit()
+    assert learner.quality.apart is None
+    honest(learner, World(5), "another", 1)
+    learner.quality.refit()
+    assert learner.quality.apart is not None
+    assert learner.quality.apart.whose == hashed("only")
+
+
 def test_a_loud_tenant_retires_no_model_for_the_others(tmp_path: Path) -> None:
     """A run of bad scores says that a model has changed: to whom it says so depends on who saw it."""
     learner = fitted(tmp_path)

@@ -145,6 +145,13 @@ def test_who_turned_a_prompt_away_as_too_long_is_known_for_it_though_nobody_answ
     assert lessons.windows.shown("b", NOW + 1_800.0)["too_long"] == 2_100, "the bound is as old as the request"
 
 
+def test_a_limit_that_nobody_named_may_be_one_of_bytes_where_there_are_images(lessons: Lessons, plan: Plan) -> None:
+    shown = Request(("what is this?",), media=("image",))
+    ended(lessons, plan, None, shown, attempts=(turned_away("a"), turned_away("b", window=8_192)))
+    assert lessons.windows.shown("a", NOW) == {"window": None, "too_long": None}
+    assert lessons.windows.shown("b", NOW) == {"window": 8_192, "too_long": None}
+
+
 def test_a_score_that_is_given_again_counts_once_and_a_corrected_one_as_it_was_corrected(
     lessons: Lessons, plan: Plan
 ) -> None:

@@ -205,6 +205,30 @@ def test_a_sink_may_route_itself() -> None:
     asked.close()
 
 
+def test_a_sink_that_flushes_and_closes_does_not_wait_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited, said = list[float](), list[bool]()
+    passed = module._Route.passed
+
+    def watched(route: Any, record: Any, timeout_s: float, **more: Any) -> bool:
+        if threading.current_thread().name == "router telemetry":
+            waited.append(timeout_s)
+        return passed(route, record, timeout_s, **more)
+
+    monkeypatch.setattr(module._Route, "passed", watched)
+    sinks = Sinks()
+
+    def ends(record: dict[str, Any]) -> None:
+        said.append(sinks.flush())
+        sinks.close()
+
+    sinks.add(ends)
+    sinks.write({"n": 1})
+    sinks.write({"n": 2})
+    assert sinks.flush()
+    assert (said, waited) == ([False, False], [0.0, 0.0])
+    sinks.close()
+
+
 @pytest.mark.parametrize("sink", [None, 3, "log.jsonl", type("Half", (), {"write": lambda self, record: None})()])
 def test_what_is_no_sink_is_refused_at_once(sink: Any) -> None:
     with pytest.raises(ConfigError, match="a sink is a function of a record"):

@@ -125,6 +125,15 @@ def read_lines(path: Path) -> list[int | None]:
     return [json.loads(line)["n"] if line.endswith("}") else None for line in path.read_text("utf-8").splitlines()]
 
 
+@posix
+def test_a_tilde_is_home_and_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    sink = JsonlSink("~/log")
+    sink.write({"n": 1})
+    sink.close()
+    assert lines(tmp_path / "log") == [1]
+
+
 def test_texts_that_are_no_unicode_are_written(tmp_path: Path) -> None:
     sink = JsonlSink(tmp_path / "log")
     sink.write({"n": 1, "text": "\ud800"})

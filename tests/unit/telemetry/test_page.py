@@ -59,6 +59,12 @@ def test_every_text_of_a_record_is_shown_literally(field: str) -> None:
     assert any("<script>alert('x')</script>" in said and "\ufffd" in said for said in outline.said)
 
 
+def test_a_name_does_not_turn_the_figures_behind_it_around() -> None:
+    source = page([{**decision(0, attempt("a/one")), "tenant": "acme\u202e", "task": "\u2067chat"}])
+    assert not re.search("[\u202a-\u202e\u2066-\u2069]", source)
+    assert "acme\ufffd" in source
+
+
 def test_a_fault_text_is_escaped_too() -> None:
     bad = {**attempt("a/one", "connection"), "detail": "<i>refused</i>"}
     source = page([decision(0, bad, attempt("b/two", start=1))])
@@ -70,7 +76,9 @@ def test_a_fault_text_is_escaped_too() -> None:
 def test_text_is_never_markup_and_never_unprintable(value: str) -> None:
     shown = element("p", value, title=value)
     node = ElementTree.fromstring(shown)  # noqa: S314 - our own text, and that it parses is the point
-    kept = re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]", "\ufffd", value)
+    kept = re.sub(
+        "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff\u202a-\u202e\u2066-\u2069]", "\ufffd", value
+    )
     assert (node.text or "").replace("\r", "\n") == kept.replace("\r\n", "\n").replace("\r", "\n")
 
 

@@ -262,7 +262,7 @@ class Quality:
     def refit(self) -> None:
         """Learn from the words of everything remembered. Seconds of one core for 8,000 requests; others may go on."""
         self._fit()
-        self.apart = self._without_the_largest()
+        self.apart = self._without_the_largest() if len(self.tenants.known) > 1 else None
 
     def _without_the_largest(self) -> Apart | None:
         """What the others scored, learned as it came: what has changed is told by their scores alone."""

@@ -94,6 +94,7 @@ class _Known(Generic[P]):
         self.marks = OrderedDict(marks)
         self.recent: deque[Lesson] = deque(recent, WINDOW)
         self._users: deque[str] = deque(maxlen=_USERS)  # requests that users have scored of late
+        self.others: deque[str] = deque(maxlen=_USERS)  # requests of which another process was told of late
 
     def learn(self, writer: str, number: int, lesson: Lesson | None) -> Sequence[str] | None:
         """The models that have changed by it; None = it was known already. A lesson that can't be read is left out."""
@@ -112,6 +113,11 @@ class _Known(Generic[P]):
         if lesson.foreseen is not None:
             self.recent.append(lesson._replace(seen=None))
         return changed
+
+    def again(self, lesson: Lesson) -> None:
+        """An own lesson comes back. Where another process was told of the same answer, the later in the log holds."""
+        if lesson.id in self.others and (lesson.source == USER or lesson.id not in self._users):
+            self.pupil.learn(lesson)
 
     def mark(self, writer: str, number: int) -> None:
         self.marks[writer] = number
@@ -246,9 +252,12 @@ class Scribe(Lasting, Generic[P]):
             lesson = self._legible(entry)
             with self._lock:
                 changed = self._known.learn(entry.writer, entry.number, lesson)
+                if lesson is not None and changed is None and entry.writer == self._writer:
+                    self._known.again(lesson)
             self._place = entry.place
             if lesson is not None and changed is not None:
                 heard = True
+                self._known.others.append(lesson.id)
                 self._course.changed(changed)
                 self._course.heard(lesson)
         return heard

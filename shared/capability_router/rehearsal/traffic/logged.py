@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections import deque
-from collections.abc import Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from pathlib import Path
 from statistics import median
 from sys import intern  # a long log names few tenants, again and again
 from typing import Any
 
-from capability_router.decision_log.chronology import files_of
+from capability_router.decision_log.chronology import files_of, size_of
 from capability_router.decision_log.newest import Newest
 from capability_router.decision_log.reading import Reading, older, told_omitted
 from capability_router.eligibility import OF_THE_REQUEST
@@ -34,16 +34,23 @@ _ANSWERS, _MODELS = 2_000, 500  # of a model the last so many tell its pace; of 
 _TAIL_S = 1.0
 
 
-def logged(path: Path, *, seconds: float | None = None, speed: float = 1.0, models: Sequence[str] = ()) -> Traffic:
+def logged(
+    path: Path, *, seconds: float | None = None, speed: float = 1.0, models: Sequence[str] = (),
+    read: Callable[[int, int], object] = lambda *_: None,
+) -> Traffic:  # fmt: skip
     """The requests in the log at `path`. `seconds`: only its busiest stretch so long; `speed`: 2 = twice as dense.
 
     `models`: the ids of the configuration: models that a request's terms forbade are kept from it if they are among
-    them. Raises ConfigError for what is no log, or has no request.
+    them. `read` is told of each stretch that is read, and of the whole, in bytes. Raises ConfigError for what is no
+    log, or has no request.
     """
     if not 0 < speed < math.inf:
         raise ConfigError(f"traffic: speed must be a number above 0, got {speed!r}")
-    reading, paces = Reading(), _Paces()
-    found, omitted = _shapes(reading, files_of([path]), frozenset(models), paces)
+    reading, paces, files = Reading(), _Paces(), files_of([path])
+    of = size_of(files)
+    records = reading.files(files, lambda count: read(count, of))
+    found = _shapes(records, frozenset(models), paces, reading.omitted)
+    omitted = told_omitted(reading.omitted)
     if not found:
         raise ConfigError(
             f"{path}: no decision in it{f' ({omitted})' if omitted else ''}; the router writes a log where router.yaml "
@@ -60,16 +67,15 @@ def logged(path: Path, *, seconds: float | None = None, speed: float = 1.0, mode
 
 
 def _shapes(
-    reading: Reading, files: Sequence[Path], models: frozenset[str], paces: _Paces
-) -> tuple[list[Shape], str]:  # fmt: skip
-    """In the order of their arrival; what was left out, in words."""
-    omitted = reading.omitted
+    records: Iterable[Mapping[str, Any]], models: frozenset[str], paces: _Paces, omitted: Counter[str]
+) -> list[Shape]:  # fmt: skip
+    """In the order of their arrival."""
     newest = Newest[Shape](MOST, attrgetter("at"), lambda count: omitted.update({older(MOST): count}))
-    for record in reading.files(files):
+    for record in records:
         if record["kind"] == "decision":
             newest.take(_shape(record, float(record["at"]) - float(record["elapsed_s"]), models))
             paces.take(record["attempts"], stream=record.get("stream") is True)
-    return newest.kept(), told_omitted(omitted)
+    return newest.kept()
 
 
 def _shape(record: Mapping[str, Any], at: float, models: frozenset[str]) -> Shape:

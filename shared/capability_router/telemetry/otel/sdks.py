@@ -1,4 +1,4 @@
-"""The providers' SDKs whose calls have spans by an instrumentor of their own, whatever framework makes them."""
+"""The providers' SDKs whose calls have spans, by an instrumentor or by themselves, whatever framework makes them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from types import ModuleType
+from typing import Any
 
 from capability_router.telemetry.otel.instrumentors import at_work
 
@@ -40,7 +41,8 @@ def seen_by_sdks(models: Iterable[tuple[str, object]], environ: Mapping[str, str
 
 def sdk_of(model: object) -> str:
     """The SDK through which a framework's model calls; "" = none that is known."""
-    return _sdk(type(model))  # type: ignore[arg-type]  # classes can be hashed; mypy asks their instances
+    kind: Any = type(model)
+    return _sdk(kind)
 
 
 @lru_cache(maxsize=256)

@@ -46,11 +46,11 @@ def show(what: str | None, as_json: bool) -> None:
     PROVIDER/MODEL names a model, too, as the ids of a router's entries do.
     """
     from capability_router.catalog.known import snapshot
-    from capability_router.cli import catalog_view
+    from capability_router.cli.catalogs import view
 
     if what is None:
         rows = {provider: snapshot.listed(provider) for provider in snapshot.providers()}
-        click.echo(json.dumps({p: sorted(m) for p, m in rows.items()})) if as_json else catalog_view.overview(rows)
+        click.echo(json.dumps({p: sorted(m) for p, m in rows.items()})) if as_json else view.overview(rows)
         return
     if not what.strip():
         raise ConfigError(
@@ -59,11 +59,11 @@ def show(what: str | None, as_json: bool) -> None:
     single = _named(what)
     found = [single] if single else _searched(what)
     if as_json:
-        click.echo(json.dumps([catalog_view.as_json(item) for item in found], indent=2))
+        click.echo(json.dumps([view.as_json(item) for item in found], indent=2))
     elif len(found) == 1:
-        catalog_view.model(found[0])
+        view.model(found[0])
     else:
-        catalog_view.listing(found)
+        view.listing(found)
 
 
 def _named(what: str) -> Any:
@@ -174,12 +174,12 @@ def _revised(offer: Any) -> Any:
 
 
 def _tell(made: Any, as_json: bool, place: Path | None = None) -> None:
-    from capability_router.cli import catalog_changes
+    from capability_router.cli.catalogs import changes
 
     if as_json:
-        click.echo(json.dumps(catalog_changes.as_json(made, place), indent=2))
+        click.echo(json.dumps(changes.as_json(made, place), indent=2))
     else:
-        catalog_changes.show(made, place)
+        changes.show(made, place)
 
 
 @catalog.command(short_help="Are the prices fresh, known and undisputed?")
@@ -193,19 +193,19 @@ def _tell(made: Any, as_json: bool, place: Path | None = None) -> None:
 def check(max_age: str, config: Path | None, strict: bool, as_json: bool) -> None:
     """Say which prices are stale, in conflict or missing, and what is unknown. Exit code 1 if a price is not sure."""
     from capability_router.catalog import audit
-    from capability_router.cli import catalog_findings
+    from capability_router.cli.catalogs import findings
 
     days = days_of(max_age)
     if config is None:
         if Path("router.yaml").exists():
             click.echo("looks at the whole catalog; at the models of ./router.yaml with --config router.yaml", err=True)
-        raise SystemExit(catalog_findings.whole(today(), days, as_json))
+        raise SystemExit(findings.whole(today(), days, as_json))
     from capability_router.router import Router
 
     router = Router.from_config(config, telemetry={})
     registry, capped = router.registry, any(cap.on_exceed != "warn" for cap in router.settings.budgets)
     found = audit.audit(registry, today(), days, capped=capped)
-    catalog_findings.show(found, registry, as_json)
+    findings.show(found, registry, as_json)
     raise SystemExit(1 if any(finding.grave or strict for finding in found) else 0)
 
 

@@ -10,7 +10,7 @@ import click
 
 from capability_router.catalog.updates.revision import Change, Revision
 from capability_router.cli import screen
-from capability_router.cli.catalog_view import shown
+from capability_router.cli.catalogs.view import shown
 from capability_router.table import Table
 
 _WORDS = {"added": "new", "changed": "changed", "unlisted": "no longer listed"}

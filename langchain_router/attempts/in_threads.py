@@ -1,0 +1,112 @@
+"""Calls for asyncio of models that have none of their own, made in threads that nobody else waits for.
+
+langchain-core makes such calls in the event loop's default executor: a few threads, which look up host names as well.
+A call that hangs can't be taken out of its thread, so a handful of them would keep every other model's calls waiting,
+those of sound ones too. Here each has a thread of the router's own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from contextvars import copy_context
+from functools import lru_cache, partial
+from typing import Any, TypeVar
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel, SimpleChatModel
+from langchain_core.messages import BaseMessage
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
+
+from capability_router.execution.crew import CREW
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+_OF_CORE = (BaseChatModel._agenerate, SimpleChatModel._agenerate)
+_STATE = ("__dict__", "__pydantic_private__", "__pydantic_fields_set__", "__pydantic_extra__")
+
+
+def in_threads(model: BaseChatModel) -> BaseChatModel:
+    """The same model, with the same state, by whose calls for asyncio nobody else is kept waiting."""
+    kind = _threaded(type(model))
+    if kind is None:
+        return model
+    same: BaseChatModel = kind.__new__(kind)
+    for name in _STATE:
+        object.__setattr__(same, name, getattr(model, name))
+    return same
+
+
+@lru_cache(maxsize=256)
+def _threaded(kind: Any) -> Any:
+    """A class of the same name; None: its calls for asyncio are its own, or it can't be derived from."""
+    own: dict[str, Any] = {}
+    if kind._agenerate in _OF_CORE:
+        own["_agenerate"] = _agenerate
+    if kind._astream is BaseChatModel._astream and kind._stream is not BaseChatModel._stream:
+        own["_astream"] = _astream
+    if not own:
+        return None
+    try:
+        return type(kind)(kind.__name__, (kind,), {"__module__": kind.__module__, "__doc__": kind.__doc__, **own})
+    except Exception as error:  # noqa: BLE001 - whatever forbids it: the model is called as core would
+        _log.debug("%s stays in the loop's executor (%s)", kind.__name__, type(error).__name__)
+        return None
+
+
+async def _agenerate(
+    self: Any, messages: list[BaseMessage], stop: list[str] | None = None,
+    run_manager: AsyncCallbackManagerForLLMRun | None = None, **kwargs: Any,
+) -> ChatResult:  # fmt: skip
+    manager = run_manager.get_sync() if run_manager else None
+    return await _in_a_thread(partial(self._generate, messages, stop=stop, run_manager=manager, **kwargs))
+
+
+async def _astream(
+    self: Any, messages: list[BaseMessage], stop: list[str] | None = None,
+    run_manager: AsyncCallbackManagerForLLMRun | None = None, **kwargs: Any,
+) -> AsyncIterator[ChatGenerationChunk]:  # fmt: skip
+    manager = run_manager.get_sync() if run_manager else None
+    chunks = await _in_a_thread(partial(self._stream, messages, stop=stop, run_manager=manager, **kwargs))
+    while (chunk := await _in_a_thread(partial(next, chunks, None))) is not None:
+        yield chunk
+
+
+async def _in_a_thread(call: Callable[[], T]) -> T:
+    """What the call gives, in the caller's context. Who goes away leaves it to itself."""
+    loop = asyncio.get_running_loop()
+    given: asyncio.Future[T] = loop.create_future()
+    context = copy_context()
+
+    def work() -> bool:
+        try:
+            answer = context.run(call)
+        except StopIteration as error:  # no future takes it
+            _hand(loop, given, RuntimeError("the model's call raised StopIteration"), cause=error)
+        except BaseException as error:  # noqa: BLE001 - raised again where the call is awaited
+            _hand(loop, given, error)
+        else:
+            _tell(loop, given, partial(given.set_result, answer))
+        return not given.cancelled()
+
+    CREW.begin("router attempt", work)
+    return await given
+
+
+def _hand(
+    loop: asyncio.AbstractEventLoop, given: asyncio.Future[Any], error: BaseException, *,
+    cause: BaseException | None = None,
+) -> None:  # fmt: skip
+    error.__cause__ = error.__cause__ or cause
+    _tell(loop, given, partial(given.set_exception, error))
+
+
+def _tell(loop: asyncio.AbstractEventLoop, given: asyncio.Future[Any], told: Callable[[], None]) -> None:
+    def tell() -> None:
+        if not given.done():
+            told()
+
+    with suppress(RuntimeError):  # the loop has been closed meanwhile: nobody waits any more
+        loop.call_soon_threadsafe(tell)
