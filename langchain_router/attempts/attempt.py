@@ -266,16 +266,23 @@ class ModelAttempt:
     def _asked(self, runnable: Any, kwargs: Mapping[str, Any]) -> Any:
         if not self._configured:
             return runnable.invoke(self._prompt, self._spoken, **kwargs)
-        callbacks, metadata = self._config["callbacks"], self._config["metadata"]
-        told = runnable.generate_prompt([self._prompt], callbacks=callbacks, metadata=metadata, **kwargs)
+        told = runnable.generate_prompt([self._prompt], **self._run_terms, **kwargs)
         return told.generations[0][0].message
 
     async def _aasked(self, runnable: Any, kwargs: Mapping[str, Any]) -> Any:
         if not self._configured:
             return await runnable.ainvoke(self._prompt, self._spoken, **kwargs)
-        callbacks, metadata = self._config["callbacks"], self._config["metadata"]
-        told = await runnable.agenerate_prompt([self._prompt], callbacks=callbacks, metadata=metadata, **kwargs)
+        told = await runnable.agenerate_prompt([self._prompt], **self._run_terms, **kwargs)
         return told.generations[0][0].message
+
+    @property
+    def _run_terms(self) -> dict[str, Any]:
+        """What core's `invoke` says of the run. All of it: a keyword of the same name is a mistake, as it is there."""
+        config = self._config
+        return {
+            "callbacks": config["callbacks"], "metadata": config["metadata"],
+            "tags": [], "run_name": None, "run_id": None,
+        }  # fmt: skip
 
     @property
     def _configured(self) -> bool:
