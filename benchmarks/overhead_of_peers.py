@@ -106,7 +106,7 @@ def fallbacks() -> tuple[Way, Way]:
 
 
 PEERS: dict[str, tuple[str, Callable[[], tuple[Way, Way]]]] = {
-    "ChatRouter": (".", ours), "with_fallbacks": ("langchain", fallbacks),
+    "ChatRouter": ("langchain", ours), "with_fallbacks": ("langchain", fallbacks),
     "langchain-model-router": ("langchain", model_router),
     "litellm.Router": ("litellm", litellm_router), "ChatLiteLLMRouter": ("litellm", chat_litellm_router),
 }  # fmt: skip

@@ -42,6 +42,8 @@ class Call:
     @property
     def tools(self) -> Sequence[Any]:
         """The tools that are sent with it, as its user gave them."""
+        if self.bound is None and not self.kwargs:  # as most calls are
+            return ()
         given = self.kwargs.get("tools") if self.bound is None else self.bound.offered
         return given if isinstance(given, (list, tuple)) else ()
 
@@ -123,7 +125,8 @@ _TYPO = 0.8  # the keywords that models' calls are known to take stay below it: 
 
 def stated_terms(config: RunnableConfig) -> Mapping[str, Any]:
     """The routing terms that a config states, under configurable.router; raises ConfigError."""
-    stated = (config.get("configurable") or {}).get("router") or {}
-    if not isinstance(stated, Mapping):
+    configurable = config.get("configurable")
+    stated = (configurable.get("router") if configurable else None) or {}
+    if stated and not isinstance(stated, Mapping):
         raise ConfigError(f"configurable.router must be a mapping of routing terms, got {type(stated).__name__}")
     return stated

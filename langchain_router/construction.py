@@ -55,10 +55,11 @@ def _check_beside(
 
 
 def core_settings(own: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The core's settings, with those that LangChain's own words for a model stand for."""
+    """The core's settings, with those that LangChain's own words for a model stand for: its `name` is the router's."""
+    told = {"name": own["name"], **settings} if own.get("name") else dict(settings)
     if own.get("max_retries") is None:
-        return dict(settings)
-    return {**settings, "retry": {"attempts": own["max_retries"] + 1, **(settings.get("retry") or {})}}
+        return told
+    return {**told, "retry": {"attempts": own["max_retries"] + 1, **(settings.get("retry") or {})}}
 
 
 def with_attempts(own: Mapping[str, Any], router: Router) -> dict[str, Any]:

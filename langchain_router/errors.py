@@ -11,6 +11,7 @@ from typing import Any
 
 from langchain_core import exceptions as core
 
+from capability_router.eligibility import WINDOWS
 from capability_router.errors import (
     AllCandidatesFailed,
     BudgetExceeded,
@@ -29,7 +30,6 @@ __all__ = [
     "StoreError", "StreamInterrupted", "as_model_error",
 ]  # fmt: skip
 
-_WINDOW_RULES = {"context_window", "max_input_tokens", "learned_window"}
 _Refusal = getattr(core, "ModelRefusalError", core.ModelError)  # core 1.7.5 and later
 
 _BY_FAULT: dict[str, type[Exception]] = {
@@ -56,7 +56,7 @@ def as_model_error(error: BaseException) -> BaseException:
         _widen(error, *_classes(error.failures[0].fault), *_own_class(error))
         error.is_retryable = _is_retryable(error)  # type: ignore[attr-defined]  # the widened class has it
     elif isinstance(error, NoEligibleModel):
-        windows = bool(error.refusals) and all(r.rule in _WINDOW_RULES for r in error.refusals)
+        windows = bool(error.refusals) and all(r.rule in WINDOWS for r in error.refusals)
         _widen(error, core.ContextOverflowError if windows else core.ModelInvalidRequestError)
     return error
 

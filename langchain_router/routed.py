@@ -7,7 +7,6 @@ A call that isn't a stream is a stream of one chunk.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Sequence
-from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -102,10 +101,13 @@ class RoutedCall:
             request = self._asked(manager, traced)
             if self._model.router.prepares:
                 await self._model.router.prepare(request)
-            async with aclosing(aiter(self._begin(request, traced))) as chunks:
+            chunks = aiter(self._begin(request, traced))
+            try:
                 async for chunk in chunks:
                     for ready in self._handed(chunk):
                         yield ready
+            finally:
+                await chunks.aclose()
         except BaseException as error:
             await afailed(traced, self._end_failed(traced, error))
             raise
@@ -203,9 +205,9 @@ class RoutedCall:
 
     def _record(self, traced: ChainRun, refusals: Sequence[Any] = ()) -> None:
         """Write the decision and its cost on the router's run, and tell the handlers that add costs up."""
-        outcome, plan = self.outcome, self._run.plan if self._run is not None else None
+        outcome = self.outcome
         if traced.handlers:
-            note(traced, facts_of(outcome, plan, refusals))
+            note(traced, facts_of(outcome, self._run.plan if self._run is not None else None, refusals))
         if self._attempts is not None and outcome is not None:
             self._attempts.end(outcome)
         handlers = [each for each in traced.handlers if isinstance(each, RouterCallbackHandler)]

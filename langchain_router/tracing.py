@@ -59,12 +59,14 @@ def configured(kind: type[ManagerT], config: RunnableConfig, local: Local) -> Ma
     """The callback manager of one routed call. All of it is inherited by the models' runs."""
     tags = [*(config.get("tags") or ()), *(local.tags or ())]
     metadata = {**(local.metadata or {}), **(config.get("metadata") or {})}
-    manager = kind.configure(
-        config.get("callbacks"), None, verbose=local.verbose, inheritable_tags=tags, inheritable_metadata=metadata
-    )
+    manager = kind.configure(config.get("callbacks"), None, verbose=local.verbose, inheritable_tags=tags)
     without_runs(manager)
     for handler in local.handlers:
         manager.add_handler(handler, inherit=True)
+    if manager.handlers or manager.metadata or manager.inheritable_metadata:
+        manager.add_metadata(metadata)
+    else:  # nothing to merge with, and nobody to see it: core's merge takes as long as all the rest
+        manager.metadata, manager.inheritable_metadata = metadata, metadata.copy()
     return manager
 
 

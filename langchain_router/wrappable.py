@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableBinding, RunnableConfig
 
 from capability_router.routing import check_keywords
-from langchain_router.bound_router import BoundRouter, RetriedRouter
+from langchain_router.bound_router import BoundRouter
 from langchain_router.call import IN_CONFIG
+
+if TYPE_CHECKING:
+    from langchain_router.retried_router import RetriedRouter
 
 
 class Wrappable(BaseChatModel):
@@ -34,6 +37,8 @@ class Wrappable(BaseChatModel):
 
     def with_retry(self, **options: Any) -> RetriedRouter:
         """Start the whole request anew after errors; the router has tried other models by then."""
+        from langchain_router.retried_router import RetriedRouter
+
         return RetriedRouter(**dict(super().with_retry(**options)))  # type: ignore[call-overload]  # a pydantic object
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from benchmarks.approaches import schooling
 from benchmarks.approaches.approach import Approach, Ground, adaptive, approaches, measured
+from benchmarks.approaches.bounds import Bounds, bounds
 from benchmarks.approaches.sheet import Sheet
 from benchmarks.approaches.workload import Workload
 
@@ -26,6 +27,13 @@ class Task(NamedTuple):
     length_s: float
     calm: bool = False
     aim: float | None = None
+
+
+class Limit(NamedTuple):
+    """What no policy could do better than in such a run, at this mean score."""
+
+    task: Task
+    wanted: float
 
 
 class Place(NamedTuple):
@@ -53,6 +61,18 @@ def carried_out(place: Place, tasks: Sequence[Task]) -> Iterator[tuple[Task, She
             schooling.train(opened(place, name), place.states)
     with get_context("spawn").Pool(os.cpu_count() or 1) as pool:
         yield from pool.imap(_one, [(place, task) for task in tasks])
+
+
+def bounded(place: Place, limits: Sequence[Limit]) -> list[Bounds]:
+    """Each, in their order."""
+    with get_context("spawn").Pool(os.cpu_count() or 1) as pool:
+        return pool.map(_bound, [(place, limit) for limit in limits])
+
+
+def _bound(job: tuple[Place, Limit]) -> Bounds:
+    place, (task, wanted) = job
+    stands = ground(place, task.workload, task.ladder)
+    return bounds(stands, task.seed, task.length_s, wanted, calm=task.calm)
 
 
 def _one(job: tuple[Place, Task]) -> tuple[Task, Sheet]:

@@ -23,7 +23,7 @@ from capability_router.money.price import Price, usd
 from capability_router.request import Finish, Reply, Request, Usage
 from capability_router.router import Router
 from capability_router.routing import Routing
-from capability_router.stores.base import BudgetRoom, Claim, Grant, Standing
+from capability_router.stores.base import BudgetRoom, Claim, Grant, PotBalance
 from capability_router.testing import assert_books_balanced, scripted_router
 
 from .finding import Finding, scaled
@@ -91,7 +91,7 @@ class Watched:
         self.exceeded += grant.spent + grant.reserved > claim.pot.limit
         return grant
 
-    def standings(self, budgets: Iterable[str] = ()) -> list[Standing]:
+    def standings(self, budgets: Iterable[str] = ()) -> list[PotBalance]:
         return self._room.standings(budgets)
 
 

@@ -22,10 +22,10 @@ from typing import Any, NamedTuple
 from capability_router.clock import ManualClock
 from capability_router.replay.estimate import ESTIMATED, Estimates, estimates
 from capability_router.replay.latencies import Latencies
-from capability_router.replay.lessons import Lessons
 from capability_router.replay.opening import opened
 from capability_router.replay.reading import Log, read
 from capability_router.replay.replaying import replayed, samples
+from capability_router.replay.token_lessons import TokenLessons
 from capability_router.request import Finish, Reply, Request, Usage
 from capability_router.router import Router
 from capability_router.simulator.answers import answer
@@ -128,7 +128,7 @@ def estimated(world: World, policy: Any, folder: Path) -> tuple[Estimates, float
 
     models = [{**model, "endpoint": {"base_url": "http://127.0.0.1:9/v1", "model": "m"}} for model in world.models]
     path.write_text(json.dumps({"policy": policy, "models": models}))
-    lessons = Lessons(world.log.decisions)
+    lessons = TokenLessons(world.log.decisions)
     latencies = Latencies(attempt for each in world.log.decisions for attempt in each.attempts)
     decider = opened(str(path), None, "log").decider(lessons, latencies)
     again = replayed(world.log, decider, lessons, latencies)

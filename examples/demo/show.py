@@ -10,8 +10,8 @@ import click
 from rich.console import Console
 from rich.panel import Panel
 
-from capability_router.telemetry.decision_log import read_log
-from capability_router.telemetry.report.page import page
+from capability_router.decision_log.reading import read_log
+from capability_router.report.page import page
 from examples.demo import rag, stage, swap, tables
 from examples.demo.arm import Arm
 from examples.demo.arms import FAVOURITE, STRONGEST, build

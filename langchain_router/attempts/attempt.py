@@ -10,7 +10,6 @@ import warnings
 from collections.abc import AsyncGenerator, Generator, Iterator, Mapping, Sequence
 from contextvars import Context
 from dataclasses import replace
-from functools import lru_cache, partial
 from typing import Any
 
 from langchain_core.globals import get_llm_cache
@@ -138,7 +137,7 @@ class ModelAttempt:
         with attempt_context(self._config) as context:
             context.run(self._settle_in)
             if self._call.mode == "invoke":
-                yield self._whole(context.run(runnable.invoke, self._prompt, self._spoken, **kwargs))
+                yield self._whole(context.run(self._asked, runnable, kwargs))
                 return
             pieces = context.run(self._pieces, runnable, kwargs)
             with closing_all(pieces):
@@ -160,8 +159,7 @@ class ModelAttempt:
             context.run(stop_hearing)
             context.run(self._bound_inside)
             if self._call.mode == "invoke":
-                call = partial(runnable.ainvoke, self._prompt, self._spoken, **kwargs)
-                yield self._whole(await past_stale(lambda: inside(context, call())))
+                yield self._whole(await past_stale(lambda: inside(context, self._aasked(runnable, kwargs))))
                 return
             pieces, piece = await past_stale(lambda: self._opened(runnable, kwargs, context))
             async with aclosing_all(pieces):
@@ -265,10 +263,37 @@ class ModelAttempt:
         replay = bound.replay if self._copied else bound.on  # a copy is of this call alone: its replay is not kept
         return replay(self._model, self._launch.candidate.provider)
 
+    def _asked(self, runnable: Any, kwargs: Mapping[str, Any]) -> Any:
+        if not self._configured:
+            return runnable.invoke(self._prompt, self._spoken, **kwargs)
+        callbacks, metadata = self._config["callbacks"], self._config["metadata"]
+        told = runnable.generate_prompt([self._prompt], callbacks=callbacks, metadata=metadata, **kwargs)
+        return told.generations[0][0].message
+
+    async def _aasked(self, runnable: Any, kwargs: Mapping[str, Any]) -> Any:
+        if not self._configured:
+            return await runnable.ainvoke(self._prompt, self._spoken, **kwargs)
+        callbacks, metadata = self._config["callbacks"], self._config["metadata"]
+        told = await runnable.agenerate_prompt([self._prompt], callbacks=callbacks, metadata=metadata, **kwargs)
+        return told.generations[0][0].message
+
+    @property
+    def _configured(self) -> bool:
+        """Whether the config needs no more of what core's `invoke` does: to copy it, and to tell of what is
+
+        configurable in its metadata. What is left of it is `generate_prompt`.
+        """
+        return not self._config["configurable"] and self._core_invokes
+
+    @property
+    def _core_invokes(self) -> bool:
+        kind = type(self._model)
+        return self._call.bound is None and kind.invoke is _INVOKE and kind.ainvoke is _AINVOKE and not _WRAPPED
+
     @property
     def _spoken(self) -> RunnableConfig | None:
         """The config to call it with; None for a method of core's own, which takes the same from the context."""
-        return None if self._call.bound is None and _from_context(type(self._model)) else self._config
+        return None if self._core_invokes else self._config
 
     def _keywords(self) -> Mapping[str, Any]:
         """The call's keywords, and where the model takes it a time-out that ends the thread of a call given up."""
@@ -298,12 +323,9 @@ class ModelAttempt:
                 yield event
 
 
-@lru_cache(maxsize=256)
-def _from_context(kind: type[BaseChatModel]) -> bool:
-    """Whether its calls are core's own, which would copy a config twice: from the context, and from the call."""
-    return kind.invoke is BaseChatModel.invoke and kind.ainvoke is BaseChatModel.ainvoke
-
-
+_INVOKE, _AINVOKE = BaseChatModel.invoke, BaseChatModel.ainvoke
+_WRAPPED = any(hasattr(method, "__wrapped__") for method in (_INVOKE, _AINVOKE))
+"""Whether somebody has put a method of his own around them, who is to see each call."""
 _END: Any = object()
 
 

@@ -220,11 +220,12 @@ class Reader:
     def reply(self, parse_error: str = "") -> Reply:
         """What has been seen so far."""
         # A call cut off in the middle is not malformed: only an ended reply is judged.
-        calls = self._calls.whole() if self._calls else []
-        ended = calls if self._finish else ()
-        unoffered = sum(not call.broken and strange(call.name, self._tools) for call in ended)
-        broken = sum(call.broken for call in ended) + unoffered
-        ids = tuple([call.id for call in calls if call.id])
+        calls = self._calls.whole() if self._calls else ()
+        unoffered = broken = 0
+        if calls and self._finish:
+            unoffered = sum(not call.broken and strange(call.name, self._tools) for call in calls)
+            broken = sum(call.broken for call in calls) + unoffered
+        ids = tuple([call.id for call in calls if call.id]) if calls else ()
         refused = self._refused and self._finish in (None, Finish.STOP)
         return Reply(
             under(self._tally.usage, self._tier), Finish.REFUSAL if refused else self._finish, "".join(self._texts),

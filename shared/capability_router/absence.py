@@ -27,6 +27,10 @@ class Watch:
         self._calls, self._due, self._computed = 0, 0.0, 0.0
         self._handle: asyncio.TimerHandle | None = None
 
+    def is_of(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Whether it watches this loop."""
+        return self._loop() is loop
+
     def enter(self) -> None:
         """One more call is awaited in this loop."""
         self._calls += 1
@@ -61,6 +65,7 @@ class Watch:
 
 
 _WATCHES: WeakKeyDictionary[asyncio.AbstractEventLoop, Watch] = WeakKeyDictionary()
+_asked: Watch | None = None  # it holds no loop
 _LOCK = RLock()  # the garbage collector may end a call in the middle of another's
 _away_s = 0.0
 
@@ -87,9 +92,20 @@ def _add(seconds: float) -> None:
 def watch() -> Watch:
     """The running loop's."""
     loop = asyncio.get_running_loop()
-    found = _WATCHES.get(loop)
+    found = _watch_of(loop)
     if found is None:
         found = _WATCHES[loop] = Watch(loop)
+    return found
+
+
+def _watch_of(loop: asyncio.AbstractEventLoop) -> Watch | None:
+    """Mostly that which was asked for last: a program has one loop, or each thread its own."""
+    global _asked
+    if (last := _asked) is not None and last.is_of(loop):
+        return last
+    found = _WATCHES.get(loop)
+    if found is not None:
+        _asked = found
     return found
 
 
@@ -99,6 +115,6 @@ def away_s() -> float:
     Together with what was computed, it is never less than before.
     """
     loop = asyncio._get_running_loop()
-    if loop is None or (found := _WATCHES.get(loop)) is None:
+    if loop is None or (found := _watch_of(loop)) is None:
         return _away_s
     return _away_s + found.pending_s(loop.time())

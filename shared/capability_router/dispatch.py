@@ -46,7 +46,7 @@ class Dispatch:
         targets = Targets(
             plan.candidates, gate or self._board, limits, self._retries, plan.input_tokens, line=self.line,
             priority=request.routing.priority, continues=self._continuing if request.resumable else (),
-            keys=self._keys,
+            keys=self._keys, second=plan.second,
         )  # fmt: skip
         return Execution(
             plan, limits, targets, self._board, books, streaming=request.stream,

@@ -21,6 +21,7 @@ from capability_router.request import Request
 from capability_router.routing import retention_days
 
 UnknownMode = Literal["prefer_known", "allow", "refuse"]
+Of = Literal["request", "tenant", "model", "moment"]
 RESERVE_TOKENS = 1_024
 UNSTATED_TOKENS = 131_072  # taken for the longest answer of a model of which neither a limit nor a window is known
 _ENDLESS = 1 << 60
@@ -36,7 +37,7 @@ class Refusal(NamedTuple):
 
 
 class Bar(Protocol):
-    """What keeps a model out of use: its "credential" or its "model", told for a person."""
+    """What keeps a model out of use, told for a person; `what` is one of OUT_OF_USE."""
 
     @property
     def what(self) -> str: ...
@@ -116,10 +117,12 @@ class Eligible(NamedTuple):
 class Rule:
     """A named question. `asks`: does it concern this request, of these models? `check`: None or why not.
 
-    `term`: the field of Routing that it is about; "" for one about sizes. See RULES for where a row goes.
+    `term`: the field of Routing that it is about; "" for one about sizes. See RULES for where a row goes. `of`: what
+    else would have to be for another verdict: another request's terms, another tenant, model, or moment.
     """
 
     name: str
+    of: Of
     term: str
     asks: Callable[[Ask, Roster], bool]
     check: Callable[[Ask, ModelCard], str | None]
@@ -305,21 +308,21 @@ def _may_be_tight(ask: Ask, roster: Roster) -> bool:
 
 
 _BY_TERMS: tuple[Rule, ...] = (
-    Rule("pin", "pin", lambda a, _: a.pin is not None, _pin),
-    Rule("allow", "allow", lambda a, _: bool(a.request.routing.allow), _allow),
-    Rule("deny", "deny", lambda a, _: bool(a.deny), _deny),
-    Rule("tenant", "tenant", lambda a, r: r.has_tenants or a.tenant_models is not None, _tenant),
-    Rule("require_tags", "require_tags", lambda a, _: bool(a.request.routing.require_tags), _require_tags),
-    Rule("data.regions", "regions", lambda a, _: bool(a.request.routing.regions), _regions),
-    Rule("data.retention", "retention", lambda a, _: a.request.routing.retention is not None, _retention),
-    Rule("data.training", "training", lambda a, _: a.request.routing.training is False, _training),
+    Rule("pin", "request", "pin", lambda a, _: a.pin is not None, _pin),
+    Rule("allow", "request", "allow", lambda a, _: bool(a.request.routing.allow), _allow),
+    Rule("deny", "request", "deny", lambda a, _: bool(a.deny), _deny),
+    Rule("tenant", "tenant", "tenant", lambda a, r: r.has_tenants or a.tenant_models is not None, _tenant),
+    Rule("require_tags", "request", "require_tags", lambda a, _: bool(a.request.routing.require_tags), _require_tags),
+    Rule("data.regions", "request", "regions", lambda a, _: bool(a.request.routing.regions), _regions),
+    Rule("data.retention", "request", "retention", lambda a, _: a.request.routing.retention is not None, _retention),
+    Rule("data.training", "request", "training", lambda a, _: a.request.routing.training is False, _training),
 )
 _BY_SIZE: tuple[Rule, ...] = (
-    Rule("max_input_tokens", "", _may_be_tight, _input),
-    Rule("context_window", "", _may_be_tight, _window),
-    Rule("learned_window", "", lambda a, _: bool(a.learned), _learned),
-    Rule("max_output_tokens", "", lambda a, r: (a.request.max_tokens or 0) > r.smallest_output, _output),
-    Rule("max_cost", "max_cost_usd", lambda a, _: a.request.routing.max_cost_usd is not None, _max_cost),
+    Rule("max_input_tokens", "model", "", _may_be_tight, _input),
+    Rule("context_window", "model", "", _may_be_tight, _window),
+    Rule("learned_window", "moment", "", lambda a, _: bool(a.learned), _learned),
+    Rule("max_output_tokens", "model", "", lambda a, r: (a.request.max_tokens or 0) > r.smallest_output, _output),
+    Rule("max_cost", "request", "max_cost_usd", lambda a, _: a.request.routing.max_cost_usd is not None, _max_cost),
 )
 RULES = _BY_TERMS + _BY_SIZE
 """The rules with numbers, in the order in which the first that fails is named. Capabilities follow them.
@@ -329,6 +332,14 @@ Where a row goes: one about a term goes into `_BY_TERMS`, whose rows are asked o
 tells). `tenant` alone is asked otherwise: where a card or the configuration names tenants. Everything else goes
 into `_BY_SIZE`, which is asked of every request.
 """
+OUT_OF_USE = frozenset({"credential", "model"})
+"""What refusals of barred models are named after: they could take the request, were they not switched off."""
+OF_THE_MOMENT = OUT_OF_USE | {rule.name for rule in RULES if rule.of == "moment"}
+"""Rules by what had befallen the models until then."""
+OF_THE_REQUEST = frozenset(rule.name for rule in RULES if rule.of == "request")
+"""Rules that the request's own terms asked for; who asked (`tenant`) is none of them."""
+WINDOWS = frozenset({"max_input_tokens", "context_window", "learned_window"})
+"""Rules by which an input is too long. All others that are not named above are of the model: what it can do."""
 
 
 def screen(

@@ -5,8 +5,8 @@
     ├── NoEligibleModel        no model can take the request; nothing was sent      .refusals
     ├── BudgetExceeded         a spending cap would be broken; nothing was sent     .scope .left_usd
     ├── StoreError             a store can't be reached, read or written; names it without its password
-    ├── RouterBusy             every model is full and the deadline is nearer than a free slot
-    └── AllCandidatesFailed    attempts were made, none gave an answer              .failures
+    ├── RouterBusy             every model is full and the deadline is nearer than a free slot     .held_by
+    └── AllCandidatesFailed    attempts were made, none gave an answer              .failures .held_by
         └── StreamInterrupted  the answer broke off after its first text            .partial
 
 The adapters raise subclasses that are also errors of their framework, so that existing
@@ -15,7 +15,8 @@ The adapters raise subclasses that are also errors of their framework, so that e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -100,24 +101,32 @@ class StoreError(RouterError):
 class RouterBusy(RouterError):
     """Every eligible model is full and none will be free before the deadline.
 
-    `retry_after_s`: seconds until one may be free; None = not known.
+    `held_by`: by model what held it, in the words of `router.health()`. `retry_after_s`: seconds until one may be free;
+    None = not known.
     """
 
     retry_after_s: float | None = None
+
+    def __init__(self, message: str, held_by: Mapping[str, str] = MappingProxyType({})) -> None:
+        self.held_by = dict(held_by)
+        super().__init__(message)
 
 
 class AllCandidatesFailed(RouterError):
     """Attempts were made and none gave an answer; ``failures`` holds them in order.
 
-    ``retry_after_s``: for so many seconds every model asked to be left alone, or is; None = not known, or not all.
+    `held_by`: of models that were held in the end what held them, in the words of `router.health()`.
+    `retry_after_s`: for so many seconds every model asked to be left alone, or is; None = not known, or not all.
     """
 
     retry_after_s: float | None = None
 
     def __init__(
-        self, failures: Sequence[Failed], *, tenant: str = "", elapsed_s: float = 0.0, advice: str = ""
-    ) -> None:
+        self, failures: Sequence[Failed], *, tenant: str = "", elapsed_s: float = 0.0, advice: str = "",
+        held_by: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:  # fmt: skip
         self.failures = tuple(failures)
+        self.held_by = dict(held_by)
         self.elapsed_s = elapsed_s
         super().__init__(self._text(tenant, advice))
 

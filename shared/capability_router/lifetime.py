@@ -35,17 +35,35 @@ def watch(owner: Lasting) -> None:
     _heard_by_multiprocessing()
 
 
+def ending() -> bool:
+    """Whether the ends were told, so that nothing may begin any more.
+
+    A thread that is begun when the interpreter is put away runs no more, and whoever begins it waits for ever (Python
+    3.11), or an error says so. What is still to be done, as for a stream that nobody closed, is done at once.
+    """
+    return _ends.come
+
+
+def end_before_what_is_there() -> None:
+    """Be told before all that asked `atexit` until now: whoever uses it has to end before it does."""
+    atexit.unregister(_at_exit)
+    atexit.register(_at_exit)
+
+
 _owners: weakref.WeakSet[Lasting] = weakref.WeakSet()
 
 
 class _Ends:
-    """Which process has its finalizer. `multiprocessing` holds this weakly: it lasts as long as the module.
+    """Whether they have `come`, and which process has its finalizer. `multiprocessing` holds this weakly: it lasts as
+
+    long as the module.
 
     The child of a child hears twice of its beginning: of the fork, then of `multiprocessing`, which has forgotten
     meanwhile what it was asked for at the first.
     """
 
     def __init__(self) -> None:
+        self.come = False
         self.asked = False  # a forked child inherits what was asked for, and the answer
         self.pid: int | None = None
         self._kept: Any = None
@@ -73,6 +91,7 @@ def _heard_by_multiprocessing() -> None:
 
 
 def _at_exit() -> None:
+    _ends.come = True
     for owner in list(_owners):
         try:
             owner.at_exit()

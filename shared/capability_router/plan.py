@@ -71,7 +71,8 @@ class Plan:
     `input_tokens`: before what is particular about a model. `output_tokens`: of one answer. `bucket`: what the text
     consists of, if what the models count for it is to be learned.
     `canary`: whether the canary decided; None = there is none, or the request is pinned. `hardness`: how hard the
-    request looks, -0.15 to 0.15. `chances`: with exploration, of each model that could have been first.
+    request looks, -0.15 to 0.15. `chances`: with exploration, of each model that could have been first. `second`: by
+    how much a second of waiting lowers a score, 0 = no model is waited for while another is free.
     """
 
     request_id: str
@@ -90,6 +91,7 @@ class Plan:
     canary: bool | None = None
     hardness: float = 0.0
     chances: tuple[tuple[str, float], ...] = ()
+    second: float = 0.0
 
     @property
     def chosen(self) -> Candidate:
@@ -119,9 +121,9 @@ class Plan:
     def to_pandas(self) -> Any:
         """The candidates as a DataFrame, the best first: `rank`, what `to_dict` has, a column per term of the score.
 
-        Needs pandas; ImportError says so.
+        Needs pandas; ImportError says so. Where no model is eligible it has columns and no rows.
         """
-        return frame([_flat(rank, each.to_dict()) for rank, each in enumerate(self.candidates, 1)])
+        return frame([_flat(rank, each.to_dict()) for rank, each in enumerate(self.candidates, 1)], _COLUMNS)
 
     def _repr_html_(self) -> str:
         """For notebooks: what `render` shows, in the colours around it."""
@@ -145,6 +147,11 @@ class Plan:
 
 def _round(value: float | None, digits: int = 6) -> float | None:
     return None if value is None else round(value, digits)
+
+
+_COLUMNS = (
+    "rank", "id", "provider", "model", "score", "quality", "cost_usd", "fallback_usd", "latency_s", "queue_s", "held",
+)  # fmt: skip
 
 
 def _flat(rank: int, candidate: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from capability_router.execution.probing import PROBE_S, PROBE_TAG, ProbeGate, P
 from capability_router.execution.run import Run
 from capability_router.execution.targets import Gate
 from capability_router.health.board import QUIET, Board, HealthEvent
+from capability_router.health.overview import Overview
 from capability_router.learning.guard import Guard
 from capability_router.learning.outcomes import Forgotten
 from capability_router.listener import failed
@@ -94,12 +95,12 @@ class Router:
             partial(wiring.learner_of, s, self.store, self._meanings)
         )  # once for each state, whoever reads it
         known = learned(s.policy.state if s.policy.name == "adaptive" else None)
-        self.planner = wiring.planner_of(registry, s, self.board, known, self._treasury.pace)
+        self._dispatch = Dispatch(s, registry, self.board)
+        self.line, pace = self._dispatch.line, self._treasury.pace
+        self.planner = wiring.planner_of(registry, s, self.board, known, pace, self.line.ahead_of_newcomer)
         self._trying(known)
         self._lessons = wiring.lessons_of(self.planner, registry)
         self._trials = Trials(s, registry.matches, learned, self._treasury.pace)
-        self._dispatch = Dispatch(s, registry, self.board)
-        self.line = self._dispatch.line
         self._evaluation = wiring.evaluation_of(s, self.clock)
         self._shadow_calls = ShadowCalls(self._accounts, self._dispatch, self.clock, self._recorder, self._evaluation)
         self._listeners: list[Callable[[Request, Outcome], None]] = []
@@ -212,13 +213,24 @@ class Router:
         """Wait until every sink has the records of all calls so far; False = one has not within `timeout_s`."""
         return self.sinks.flush(timeout_s)
 
-    def health(self) -> list[dict[str, Any]]:
+    def health(self) -> Overview:
         """One JSON-safe row per model: breaker, gates, calls in flight, latency, success, what it showed of its window.
 
         `window`: tokens by its own word; `too_long`: input tokens that it found too many; None = it did neither.
+        `left_usd`: the least that a cap on all, on its provider, its key or itself leaves, as far as this process
+        knows: no store is asked; None = there is none. The list is a table in a notebook, and by `render()`.
         """
         now = self.clock.now()
-        return [{**row, **self.planner.windows.shown(row["model"], now)} for row in self.board.snapshot(now)]
+        return Overview(
+            {**row, **self.planner.windows.shown(row["model"], now), "left_usd": self._left(row["model"])}
+            for row in self.board.snapshot(now)
+        )
+
+    def _left(self, model: str) -> float | None:
+        entry = self.registry.entry(model)
+        own = (f"provider:{canonical(entry.card.provider)}", f"credential:{entry.address.credential}")
+        pico = self.budgets.left_here(("global", f"model:{model}", *own)) if self.budgets else None
+        return None if pico is None else pico / 1e12
 
     def on_health(self, listener: Callable[[HealthEvent], None]) -> None:
         """Call `listener` at each change of a model's health; what it raises is logged and goes no further."""

@@ -17,6 +17,7 @@ from capability_router.errors import RouterError
 from capability_router.execution.accounts import Accounts
 from capability_router.execution.endpoint import Endpoint
 from capability_router.execution.run import Run
+from capability_router.lifetime import ending
 from capability_router.plan import Plan
 from capability_router.policies.shadow import SHADOW_TAG, Aside
 from capability_router.request import Request
@@ -48,7 +49,7 @@ class ShadowCalls:
 
     def after(self, run: Run[Any], aside: Aside, again: Again) -> None:
         """Make the shadow's call, if this request is to have one; returns at once and raises nothing."""
-        if aside.plan is None or not due(run, aside):
+        if aside.plan is None or not due(run, aside) or ending():
             return
         try:
             self._begin(self._run(run.request, aside.plan, again()))

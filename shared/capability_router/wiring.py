@@ -24,7 +24,7 @@ from capability_router.policies.balance import Balance
 from capability_router.policies.base import Knowledge
 from capability_router.policies.choice import choose_policy
 from capability_router.policies.lessons import Lessons
-from capability_router.policies.planner import Planner
+from capability_router.policies.planner import Planner, Standing
 from capability_router.request import Request
 from capability_router.stores.base import Store
 from capability_router.telemetry.recorder import Recorder
@@ -39,14 +39,16 @@ if TYPE_CHECKING:
 _TYPICAL = (1_000, 300)  # tokens in and out of the call by which unstated strengths are compared
 
 
-def planner_of(registry: Registry, s: Settings, board: Board, known: Knowledge | None, pace: Pace | None) -> Planner:
+def planner_of(
+    registry: Registry, s: Settings, board: Board, known: Knowledge | None, pace: Pace | None, standing: Standing
+) -> Planner:  # fmt: skip
     """With nothing learned yet but what `known` knows."""
     if known is not None:
         known.registered(list(registry.entries))
     return Planner(
         registry, Roster(registry.cards), choose_policy(s.policy, registry.matches, pace), Prior(_stated(registry)),
         Lengths(), board, Balance(registry.cards), s.unknown, s.tenants, count=counter_of(s.counter),
-        learned=known, signs=_signs(s, known),
+        learned=known, signs=_signs(s, known), standing=standing,
     )  # fmt: skip
 
 
@@ -70,11 +72,15 @@ def herald_of(
         return None
     from capability_router.health.herald import Herald  # here, because few need its thread
 
-    told, providers = WeakMethod(health), {card.id: canonical(card.provider) for card in registry.cards}
+    told = WeakMethod(health)
+    payees = {
+        entry.card.id: {"provider": canonical(entry.card.provider), "credential": entry.address.credential}
+        for entry in registry
+    }
 
     def rows() -> list[dict[str, Any]]:
         asked = told()
-        return [{**row, "provider": providers[row["model"]]} for row in asked()] if asked else []
+        return [{**row, **payees[row["model"]]} for row in asked()] if asked else []
 
     return Herald(room, s.name, rows, clock.unix)
 

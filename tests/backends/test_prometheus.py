@@ -68,7 +68,7 @@ async def test_every_panel_shows_something(prometheus: Served, otel: Kept) -> No
         assert [title for title, rows in asked.items() if not rows] == []
         not_numbers = [title for title, rows in asked.items() if all(row["value"][1] == "NaN" for row in rows)]
         assert not_numbers == []
-    assert _answer(prometheus.url, 'capability_router_breaker_state{capability_router_router="router"}')
+    assert _answer(prometheus.url, 'capability_router_breaker_state{capability_router_router="langchain"}')
 
 
 def _answer(url: str, query: str) -> list[dict[str, Any]]:

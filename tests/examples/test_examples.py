@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from capability_router.telemetry.decision_log import read_log
+from capability_router.decision_log.reading import read_log
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = ("alder-nano", "birch-mini", "cedar-large", "dogwood-chat", "elder-8k", "elder-think")
@@ -57,6 +57,14 @@ def test_langsmith_traces() -> None:
     assert failed[1:] == ["llm", "error:", "rate_limited", "birch-mini"]
     assert billed[1:3] == ["llm", "success"]
     assert "| failed    1 birch/birch-mini: rate_limited" in busy
+    for page in ("tracing.md", "tracing/langsmith.md"):  # whose figures move with the frameworks' tool schemas
+        text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+        shown = next(block for block in text.split("```\n") if "a busy day" in block)
+        assert set(_without_figures(shown)) <= set(_without_figures(said))
+
+
+def _without_figures(text: str) -> list[str]:
+    return [re.sub(r"[\d.,]+", "#", line) for line in text.splitlines()]
 
 
 def test_an_evaluator_teaches_the_router() -> None:

@@ -18,7 +18,7 @@ from unit.catalog.lists import LITELLM, MODELS_DEV, OPENROUTER
 from capability_router.catalog.known import snapshot, userfile
 from capability_router.catalog.registry import Registry
 from capability_router.catalog.updates.sources import fetch, formats
-from capability_router.cli import catalog as command
+from capability_router.cli.catalogs import catalog as command
 from capability_router.cli.main import main
 
 PAGES: dict[str, tuple[int, bytes]] = {

@@ -11,7 +11,7 @@ from langchain_openai import ChatOpenAI
 
 from capability_router.errors import RouterError, StreamInterrupted
 from capability_router.rehearsal.rehearsal import Asked, rehearse
-from capability_router.rehearsal.row import Row
+from capability_router.rehearsal.result import RequestResult
 from capability_router.rehearsal.traffic.shape import Shape
 from capability_router.rehearsal.traffic.traffic import Traffic
 from capability_router.simulator import Fleet
@@ -76,7 +76,7 @@ def rehearsed(llm: ChatRouter, faults: list[str], *, stream: bool) -> Seen:
     return Seen(list(map(_end, found.run.rows)), calls, changes)
 
 
-def _end(row: Row) -> str:
+def _end(row: RequestResult) -> str:
     return row.model or ("interrupted" if row.why == "interrupted" else "failed")
 
 

@@ -19,11 +19,11 @@ from unit.telemetry.decisions import BEGAN, attempt, decision
 from unit.telemetry.outline import Outline
 
 from capability_router.cli.main import main
-from capability_router.telemetry.decision_log import Reading
-from capability_router.telemetry.following import LONGEST
-from capability_router.telemetry.lines import GZIP
-from capability_router.telemetry.report.page import page
-from capability_router.telemetry.shapes import flaw
+from capability_router.decision_log.following import LONGEST
+from capability_router.decision_log.lines import GZIP
+from capability_router.decision_log.reading import Reading
+from capability_router.decision_log.shapes import flaw
+from capability_router.report.page import page
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
 PATH = "/proc/self/environ"

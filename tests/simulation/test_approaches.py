@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from itertools import pairwise
+from itertools import pairwise, product
+from math import exp
 from pathlib import Path
+from random import Random
 
 import pytest
 
+from benchmarks.approaches.bounds import Choice, least_p95, least_usd, unseen_p95
 from benchmarks.approaches.cast import Member
 from benchmarks.approaches.estimate import estimate
 from benchmarks.approaches.provider import Outage, Recorded, outages
@@ -126,3 +129,34 @@ def test_without_the_data_nothing_is_claimed() -> None:
     assert run.returncode == 2
     assert "NOTHING WAS MEASURED" in run.stderr
     assert run.stdout == ""
+
+
+def drawn_choices(seed: int, requests: int) -> list[list[Choice]]:
+    chance = Random(seed)
+    return [
+        [Choice(chance.random(), chance.choice((0.0, 0.5, 1.0)), 9 * chance.random(), 1.0, 1.0, 0.0) for _ in range(3)]
+        for _ in range(requests)
+    ]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_no_choice_of_models_is_below_the_bounds(seed: int) -> None:
+    choices, points = drawn_choices(seed, 7), 4.0
+    able = [pick for pick in product(*choices) if sum(c.score for c in pick) >= points]
+    usd = min(sum(c.usd for c in pick) for pick in able)
+    assert usd - 0.5 < least_usd(choices, points) <= usd + 1e-9
+    soonest = min(max(c.took_s for c in pick) for pick in able)  # of seven not one may be late
+    assert least_p95(choices, points) == pytest.approx(soonest, abs=1e-3)
+
+
+def test_one_in_twenty_may_be_late() -> None:
+    slow, quick = Choice(1.0, 1.0, 30.0, 1.0, 1.0, 0.0), Choice(1.0, 1.0, 2.0, 1.0, 1.0, 0.0)
+    assert least_p95([[quick]] * 19 + [[slow]], 20.0) == pytest.approx(2.0, abs=1e-3)
+    assert least_p95([[quick]] * 18 + [[slow]] * 2, 20.0) == pytest.approx(30.0, abs=1e-3)
+
+
+def test_speeds_that_are_not_known_are_met_by_their_spread() -> None:
+    writes = Choice(1.0, 1.0, 0.0, 1e-9, 2.0, 3.0)  # three seconds of reading, then a median of two
+    assert unseen_p95([[writes]], 0.35) == pytest.approx(3.0 + 2.0 * exp(0.35 * 1.645), abs=0.03)
+    dearer = writes._replace(writing_s=1.0)
+    assert unseen_p95([[writes, dearer]], 0.35) == pytest.approx(3.0 + exp(0.35 * 1.645), abs=0.03)

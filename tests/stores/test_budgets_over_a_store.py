@@ -17,7 +17,7 @@ from capability_router.clock import ManualClock
 from capability_router.money.budget.budgets import Budgets, Reservation, Short, StoreTerms, WhenAway
 from capability_router.money.budget.cap import BudgetSpec
 from capability_router.money.budget.denial import BudgetEvent, Denial
-from capability_router.stores.base import Claim, Grant, Standing, Store
+from capability_router.stores.base import Claim, Grant, PotBalance, Store
 from capability_router.stores.redis import RedisStore
 
 ONE = 10**12
@@ -38,7 +38,7 @@ class Moody:
             raise StoreError("the store redis://u:***@h/0 can't be used: TimeoutError")
         return self._room.claim(claim)
 
-    def standings(self, budgets: Iterable[str] = ()) -> list[Standing]:
+    def standings(self, budgets: Iterable[str] = ()) -> list[PotBalance]:
         return self._room.standings(budgets)
 
 

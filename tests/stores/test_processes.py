@@ -16,7 +16,7 @@ from stores.child import COST
 from capability_router.clock import SystemClock
 from capability_router.money.budget.budgets import Budgets, Reservation, Short, StoreTerms
 from capability_router.money.budget.cap import BudgetSpec
-from capability_router.stores.base import Standing
+from capability_router.stores.base import PotBalance
 from capability_router.stores.opening import open_store
 
 CHILD = Path(__file__).with_name("child.py")
@@ -36,7 +36,7 @@ def ended(process: subprocess.Popen[str]) -> Counter[str]:
     return Counter(out.split())
 
 
-def standing(url: str) -> Standing:
+def standing(url: str) -> PotBalance:
     store = open_store(url, SystemClock())
     (row,) = store.budgets.standings()
     store.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -22,6 +23,7 @@ from capability_router import Router
 from capability_router.cli.main import main
 from capability_router.clock import ManualClock, SystemClock
 from capability_router.errors import StoreError
+from capability_router.health import herald as herald_module
 from capability_router.health.herald import EVERY_S, Herald
 from capability_router.stores.base import Store
 from capability_router.stores.opening import open_store
@@ -88,7 +90,7 @@ def test_two_processes_are_seen_as_one_row_for_each_model(url: str, children: Ch
     assert (bad["calls"], good["calls"]) == (6 + 2, 6)
     assert (bad["success_share"], bad["recent_calls"], bad["recent_share"]) == (6 / 8, 8, 6 / 8)
     assert good["success_share"] == 1.0
-    assert good["ttft_s"] is not None
+    assert good["took_s"] is not None
     assert bad["left_usd"] < 0.25 < good["left_usd"] < 1.0  # the model's own cap, and the one on everything
 
 
@@ -96,7 +98,7 @@ def test_who_was_killed_is_silent_soon_and_counts_no_longer(url: str, children: 
     stays, dies = children.start(url, "well", "hang"), children.start(url, "fails", "hang")
     assert next(row for row in status("--store", url)["models"] if row["model"] == "bad")["state"] == "open"
     killed = time.monotonic()
-    dies.kill()
+    dies.terminate()  # it does not hear SIGTERM
     dies.wait()
     seen = until(url, lambda found: any(each["silent"] for each in found["processes"]))
     assert time.monotonic() - killed < 4 * EVERY_S + 10  # and however busy this machine is
@@ -104,7 +106,9 @@ def test_who_was_killed_is_silent_soon_and_counts_no_longer(url: str, children: 
     bad = next(row for row in seen["models"] if row["model"] == "bad")
     assert (bad["state"], bad["processes"], bad["success_share"]) == ("closed", 1, 1.0)
     text = CliRunner().invoke(main, ["status", "--store", url], catch_exceptions=False).stdout
-    assert f":{dies.pid}" in text.partition("not counted")[2]
+    assert re.search(rf"silent for \d+ s, killed or hanging, not counted, gone in 9 min: \S+:{dies.pid}\n", text)
+    lasts = next(each for each in seen["processes"] if each["silent"])
+    assert lasts["age_s"] + lasts["gone_in_s"] == pytest.approx(KEPT_S, abs=0.01)
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="a process can't be stopped here")
@@ -226,6 +230,31 @@ def test_a_store_that_is_away_misses_reports_and_no_call_knows(
     assert not [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
 
 
+def test_a_defect_is_told_once_and_then_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    router, slow = slowed(tmp_path)
+    tries: list[int] = []
+    twice = threading.Event()
+
+    def broken(*_: object) -> None:
+        tries.append(1)
+        if len(tries) == 120:
+            twice.set()
+        raise TypeError("a defect") if len(tries) != 60 else KeyError("another")
+
+    monkeypatch.setattr(slow, "tell", broken)
+    monkeypatch.setattr(herald_module, "EVERY_S", 0.0001)
+    ask(router)
+    assert twice.wait(PATIENCE_S)
+    router.close()
+    told = [each for each in caplog.records if "report could not be told" in each.getMessage()]
+    assert [each.exc_info[0] for each in told if each.exc_info] == [TypeError, KeyError]
+    assert [each.getMessage() for each in told if not each.exc_info and each.levelname == "ERROR"] == [
+        f"a report could not be told for the {count}th time: TypeError" for count in (10, 100)
+    ]
+
+
 def test_the_report_holds_what_health_says_and_nothing_else(tmp_path: Path) -> None:
     router, slow = slowed(tmp_path)
     ask(router, "my secret prompt")
@@ -233,7 +262,8 @@ def test_the_report_holds_what_health_says_and_nothing_else(tmp_path: Path) -> N
     assert herald is not None
     said = json.loads(herald.report())
     assert set(said) == {"version", "host", "pid", "since", "every_s", "models"}
-    assert [{k: v for k, v in row.items() if k != "provider"} for row in said["models"]] == router.health()
+    paid = {"provider": "scripted", "credential": router.registry.entry("a").address.credential}
+    assert said["models"] == [{**row, **paid} for row in router.health()]
     assert "secret" not in herald.report()
     slow.go.set()
     router.close()

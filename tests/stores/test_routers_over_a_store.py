@@ -28,7 +28,7 @@ from capability_router.faults.kinds import Fault
 from capability_router.money.budget.budgets import Budgets
 from capability_router.request import Reply
 from capability_router.router import Router
-from capability_router.stores.base import Claim, Grant, Standing
+from capability_router.stores.base import Claim, Grant, PotBalance
 from capability_router.stores.database import CorruptStore
 from capability_router.testing import ScriptedEndpoint, ask, assert_books_balanced, scripted_router
 
@@ -60,7 +60,7 @@ class Slow:
         assert self.go.wait(30)
         return self._room.claim(claim)
 
-    def standings(self, budgets: Iterable[str] = ()) -> list[Standing]:
+    def standings(self, budgets: Iterable[str] = ()) -> list[PotBalance]:
         return self._room.standings(budgets)
 
 

@@ -383,6 +383,21 @@ def test_a_plan_that_came_with_another_processes_score_is_told_of_once(url: str,
     other.close()
 
 
+def test_a_plan_that_two_processes_tell_of_at_once_counts_once(url: str) -> None:
+    home, other = quiet(url), quiet(url)
+    id = answered(home)
+    assert home.feedback(id, 1.0)
+    assert other.feedback(id, 0.0), "it has not heard of the first score"
+    heard(home, other, home)
+    assert plans(home) == plans(other) == 1
+    third = quiet(url)
+    assert plans(third) == 1
+    assert scores(home, id) == scores(other, id) == scores(third, id) == [0.0], "the later one in the log"
+    assert {learner(router).quality.scored for router in (home, other, third)} == {1}
+    for router in (home, other, third):
+        router.close()
+
+
 @pytest.mark.parametrize("summed", [False, True])
 def test_signs_give_way_to_a_score_at_another_process(url: str, summed: bool) -> None:
     home, other = quiet(url), quiet(url)

@@ -162,6 +162,21 @@ def test_breakers_and_budgets_are_read_when_they_are_asked_for(otel: Kept) -> No
     assert gauge(otel, "capability_router.breaker.state", "other") == {}
 
 
+@pytest.mark.parametrize("troubled", [0, 1, 2])
+def test_of_routers_with_one_name_the_worst_is_told(otel: Kept, troubled: int) -> None:
+    caps = [{"scope": "global", "limit_usd": 1, "window": "day"}]
+    routers = [
+        made("alike", {"a": ["ok"], "b": ["ok"]}, budgets=caps, cards={"a": {"max_output_tokens": 10}})
+        for _ in range(3)
+    ]
+    routers[troubled].isolate("b")
+    ask(routers[troubled])
+    assert gauge(otel, "capability_router.breaker.state", "alike") == {"a": 0, "b": 3}
+    (row,) = routers[troubled].budgets.rows()
+    assert gauge(otel, "capability_router.budget.left", "alike") == {"global": row["left_usd"]}
+    assert row["left_usd"] < 1
+
+
 def test_every_query_of_the_dashboard_is_of_a_metric_and_labels_that_prometheus_gets(otel: Kept) -> None:
     router = made("shown", {"a": ["overloaded"], "b": ["ok"]}, budgets=[{"scope": "global", "limit_usd": 1}])
     ask(router, stream=True)

@@ -54,6 +54,12 @@ class Entry:
     sources: Mapping[str, str] = field(default_factory=dict, compare=False, hash=False)
     key_variable: str = ""
 
+    @property
+    def variable(self) -> str:
+        """The environment variable in which its key is looked for, whether or not it is set; '' = none is known."""
+        endpoint = self.card.endpoint
+        return str(endpoint.get("api_key_env") or "") if endpoint else self.key_variable
+
     def __repr__(self) -> str:
         via = self.source if isinstance(self.source, str) else type(self.source).__name__
         return f"<Entry {self.card.id} via {'endpoint' if self.source is None else via} at {self.address.base_url}>"

@@ -48,7 +48,7 @@ def check(config: Path, max_age: str, strict: bool, as_json: bool) -> None:
 def _findings(router: Router, max_age: str) -> Iterator[Finding]:
     from capability_router.catalog import audit
     from capability_router.catalog.registry import Registry
-    from capability_router.cli.catalog import days_of, today
+    from capability_router.cli.catalogs.catalog import days_of, today
     from capability_router.cli.surroundings import adapters, lacking, log_file, missing_key, packages, store, told
 
     settings = router.settings

@@ -14,7 +14,7 @@ except ModuleNotFoundError as missing:
 
 COMMANDS = {
     "budgets": "capability_router.cli.budgets:budgets",
-    "catalog": "capability_router.cli.catalog:catalog",
+    "catalog": "capability_router.cli.catalogs.catalog:catalog",
     "check": "capability_router.cli.check:check",
     "explain": "capability_router.cli.explain:explain",
     "import": "capability_router.cli.imports:imports",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from capability_router.rehearsal.script.fault_line import FaultLine
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
-_LONG = 2_000  # requests from which on a bar is shown
+_LONG, _LARGE = 2_000, 1 << 24  # requests, and bytes of a log, from which on a bar is shown
 _SHARE = click.FloatRange(0, 1)
 
 
@@ -82,8 +82,8 @@ def rehearse(config: Path, as_json: bool, output: Path | None, **stated: Any) ->
 
     try:
         asked = _asked(**stated)
-        with _progress() as done:
-            found = day.rehearse(config, asked, done)
+        with _Bars() as bars:
+            found = day.rehearse(config, asked, bars.of("rehearsing", _LONG), bars.of("reading", _LARGE))
         if output is not None:
             _write(found, output)
     except ConfigError as error:
@@ -133,18 +133,34 @@ def _latency(written: str) -> tuple[str, tuple[float, float]]:
     return model, (wait, speed)
 
 
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
-    """A bar, once it is known that it takes long."""
-    with ExitStack() as stack:
-        bars: list[Callable[[int], None]] = []
+class _Bars:
+    """One after the other, each once it is known that it takes long."""
+
+    def __init__(self) -> None:
+        self._shown, self._stack = "", ExitStack()
+        self._told: Callable[[int], None] = _nothing
+
+    def __enter__(self) -> _Bars:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def of(self, label: str, long: int) -> Callable[[int, int], None]:
+        """What is told how much more is done, and of how much; from `long` on there is a bar."""
 
         def done(count: int, of: int) -> None:
-            if not bars:
-                bars.append(stack.enter_context(progress(of, "rehearsing")) if of >= _LONG else lambda _: None)
-            bars[0](count)
+            if self._shown != label:
+                self._stack.close()
+                bar = progress(of, label) if of >= long else nullcontext(_nothing)
+                self._shown, self._told = label, self._stack.enter_context(bar)
+            self._told(count)
 
-        yield done
+        return done
+
+
+def _nothing(_: int) -> None:
+    """No bar."""
 
 
 def _write(found: Rehearsal, output: Path) -> None:

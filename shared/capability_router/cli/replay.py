@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from capability_router.cli.files import FILE, LogFile
 from capability_router.cli.progress import progress
 from capability_router.cli.silence import silence
 from capability_router.errors import ConfigError
@@ -17,16 +18,14 @@ if TYPE_CHECKING:
     from capability_router.replay.opening import Other, Predict
     from capability_router.replay.reading import Log
 
-_FILE = click.Path(dir_okay=False, path_type=Path)
-
 
 @click.command()
-@click.argument("logs", nargs=-1, required=True, type=_FILE)
+@click.argument("logs", nargs=-1, required=True, type=LogFile())
 @click.option(
     "--policy", required=True, metavar="FILE|NAME",
     help="Another router.yaml; or a policy's name, for the models that the log saw or those of --config.",
 )  # fmt: skip
-@click.option("--config", type=_FILE, help="A router.yaml whose models are taken where --policy is a name.")
+@click.option("--config", type=FILE, help="A router.yaml whose models are taken where --policy is a name.")
 @click.option(
     "--predict", type=click.Choice(("log", "config")),
     help="Whose predicted quality counts: what the log predicted then, or what the configuration's cards and learned "
@@ -44,7 +43,7 @@ def replay(
 
     Tells which requests would change their model, what that would do to cost, latency, predicted quality and refusals,
     and, where the log explored by chance and answers have scores, what the new choices' answers are worth. Nothing is
-    sent, and no text of a prompt is needed.
+    sent, and no text of a prompt is needed. "-" is standard input.
     """
     from capability_router.cli.whatif import replay_view
 
@@ -65,15 +64,15 @@ def _opened(policy: str, config: Path | None, predict: Predict | None) -> Other:
 def _found(logs: tuple[Path, ...], other: Other, since: str | None, limit: int | None) -> Findings:
     from capability_router.replay.findings import found
     from capability_router.replay.latencies import Latencies
-    from capability_router.replay.lessons import Lessons
     from capability_router.replay.replaying import replayed
+    from capability_router.replay.token_lessons import TokenLessons
 
     log = _read(logs, since, limit, traits=other.state is not None)
     if not log.decisions:
-        left = "".join(f"\n  {count:,} {reason}" for reason, count in log.omissions)
+        left = "".join(f"\n  {count:,} × {reason}" for reason, count in log.omissions)
         raise ConfigError(f"no decision to replay in {', '.join(map(str, logs))}{'; left out:' if left else ''}{left}")
     latencies = Latencies(attempt for each in log.decisions for attempt in each.attempts)
-    lessons = Lessons(log.decisions)
+    lessons = TokenLessons(log.decisions)
     decider = other.decider(lessons, latencies)
     with progress(len(log.decisions), "deciding again") as tick:
         again = replayed(log, decider, lessons, latencies, tick)
@@ -82,10 +81,11 @@ def _found(logs: tuple[Path, ...], other: Other, since: str | None, limit: int |
 
 def _read(logs: tuple[Path, ...], since: str | None, limit: int | None, *, traits: bool) -> Log:
     from capability_router.clock import SystemClock
+    from capability_router.decision_log.chronology import files_of, size_of
     from capability_router.money.ledger.when import unix_of
-    from capability_router.replay.reading import files_of, read
+    from capability_router.replay.reading import read
 
     files = files_of(logs)
     begin = unix_of("since", since, SystemClock().unix())
-    with progress(sum(path.stat().st_size for path in files), "reading       ") as tick:
+    with progress(size_of(files), "reading       ") as tick:
         return read(files, since=begin, limit=limit, traits=traits, tick=tick)

@@ -11,19 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-if TYPE_CHECKING:
-    from capability_router.telemetry.decision_log import Reading
-    from capability_router.telemetry.report.traffic import Traffic
+from capability_router.cli.files import FILE, STANDARD_OUTPUT, LogFile
 
-_FILE = click.Path(dir_okay=False, path_type=Path)
+if TYPE_CHECKING:
+    from capability_router.decision_log.reading import Reading
+    from capability_router.report.data import ReportData
 
 
 @click.command()
-@click.argument("logs", metavar="LOG...", nargs=-1, required=True, type=_FILE)
-@click.option("-o", "--output", type=_FILE, default=Path("report.html"), show_default=True)
+@click.argument("logs", metavar="LOG...", nargs=-1, required=True, type=LogFile())
+@click.option(
+    "-o", "--output", type=FILE, default=Path("report.html"), show_default=True, help='"-" is standard output.'
+)
 @click.option("--title", default="Routing report", show_default=True)
 @click.option(
-    "--against", "others", multiple=True, type=_FILE,
+    "--against", "others", multiple=True, type=FILE,
     help="A further log to compare the totals with; may be given several times.",
 )  # fmt: skip
 @click.option(
@@ -40,7 +42,7 @@ def report(
     """Write the decisions in the LOGs (JSONL, also compressed with gzip) as one self-contained HTML page.
 
     Cost over time, savings, latency, success, breakers, cost against quality, which model suits which task, refusals.
-    Several files count as one log: decisions.jsonl* takes those that rotation has made too.
+    Several files count as one log; those that rotation has made of it are read with it. "-" is standard input.
     """
     if trials:
         omitted = _compare(logs, as_json)
@@ -52,7 +54,7 @@ def report(
 
 
 def _tell_omitted(name: str, omitted: Counter[str]) -> None:
-    from capability_router.telemetry.decision_log import told_omitted
+    from capability_router.decision_log.reading import told_omitted
 
     if told := told_omitted(omitted):
         click.echo(f"{name}: {told}", err=True)
@@ -61,23 +63,22 @@ def _tell_omitted(name: str, omitted: Counter[str]) -> None:
 def _records(logs: Sequence[Path], reading: Reading) -> Iterator[dict[str, Any]]:
     """Of all files, the oldest first, with a bar where a person looks."""
     from capability_router.cli.progress import progress
-    from capability_router.telemetry.chronology import oldest_first
+    from capability_router.decision_log.chronology import files_of, size_of
 
-    sizes = (log.stat().st_size for log in logs if log.is_file())
-    with progress(sum(sizes), "reading") as advanced:
-        for log in oldest_first(logs):
-            yield from reading.file(log, advanced)
+    files = files_of(logs)
+    with progress(size_of(files), "reading") as advanced:
+        yield from reading.files(files, advanced)
 
 
-def _gathered(logs: Sequence[Path], strongest: str | None = None) -> Traffic:
+def _gathered(logs: Sequence[Path], strongest: str | None = None) -> ReportData:
     """ConfigError where nothing is known of the model that savings shall be told against."""
+    from capability_router.decision_log.reading import Reading
     from capability_router.errors import ConfigError
     from capability_router.nearest import nearest
-    from capability_router.telemetry.decision_log import Reading
-    from capability_router.telemetry.report.traffic import Traffic
+    from capability_router.report.data import ReportData
 
     reading = Reading()
-    traffic = Traffic(reading.omitted)
+    traffic = ReportData(reading.omitted)
     for record in _records(logs, reading):
         traffic.take(record)
     known = traffic.sorted().alone.models
@@ -87,7 +88,7 @@ def _gathered(logs: Sequence[Path], strongest: str | None = None) -> Traffic:
 
 
 def _figures(logs: Sequence[Path], strongest: str | None) -> Counter[str]:
-    from capability_router.telemetry.report.summary import summary
+    from capability_router.report.summary import summary
 
     traffic = _gathered(logs, strongest)
     click.echo(json.dumps(summary(traffic, strongest), indent=2))
@@ -98,14 +99,17 @@ def _write(
     logs: Sequence[Path], output: Path, title: str, others: Sequence[Path], strongest: str | None
 ) -> Counter[str]:  # fmt: skip
     from capability_router.errors import ConfigError
-    from capability_router.telemetry.report.figures import total
-    from capability_router.telemetry.report.page import page_of
+    from capability_router.report.figures import total
+    from capability_router.report.page import page_of
 
     if output.exists() and any(log.exists() and log.samefile(output) for log in (*logs, *others)):
         raise ConfigError(f"-o {str(output)!r} is one of the logs, which the page would take the place of")
     traffic = _gathered(logs, strongest)
     against = {name: total(_gathered([other]).requests) for name, other in _named(others)}
     text = page_of(traffic, title=title, against=against, strongest=strongest)
+    if output == STANDARD_OUTPUT:
+        click.echo(text.encode("utf-8"), nl=False)
+        return traffic.omitted
     try:
         output.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -127,11 +131,15 @@ def _named(logs: Sequence[Path]) -> Iterator[tuple[str, Path]]:
 
 def _compare(logs: Sequence[Path], as_json: bool) -> Counter[str]:
     from capability_router.cli import screen
-    from capability_router.telemetry.comparison import compared, trimmed
-    from capability_router.telemetry.decision_log import Reading, gathered
+    from capability_router.decision_log.reading import Reading
+    from capability_router.telemetry.comparison import compared
+    from capability_router.telemetry.trial_records import TrialRecords
 
     reading = Reading()
-    found = compared(gathered(map(trimmed, _records(logs, reading)), reading.omitted))
+    kept = TrialRecords(reading.omitted)
+    for record in _records(logs, reading):
+        kept.take(record)
+    found = compared(kept.log())
     if as_json:
         click.echo(json.dumps([each.to_dict() for each in found], indent=2))
         return reading.omitted

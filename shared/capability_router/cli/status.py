@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,24 +11,23 @@ import click
 
 from capability_router.cli import screen
 from capability_router.cli.store import NoStore, existing
-from capability_router.table import Table
+from capability_router.health.overview import HEAD, cells, standings
+from capability_router.stores.reports import KEPT_S
 
 if TYPE_CHECKING:
+    from capability_router.catalog.registry import Registry
     from capability_router.config import Settings
-    from capability_router.health.glance import Speaker, Standing
-    from capability_router.money.budget.standing import CapRow
+    from capability_router.health.glance import ModelStatus, Speaker
     from capability_router.stores.base import Store
 
 _EVERY_S = 2.0
-_HEAD = ("model", "breaker", "in flight", "TTFT", "whole", "success", "lately", "calls", "left", "held")
-_RIGHT, _FOLD, _SPARE = range(2, 9), (0, 9), (7, 6, 4)
 _PROCESSES = 8
 
 
 class View(NamedTuple):
     """All that is shown at one time. `unheard`: models of the configuration that no process reports."""
 
-    models: Sequence[Standing]
+    models: Sequence[ModelStatus]
     left: Mapping[str, float]
     processes: Sequence[Speaker]
     unreadable: int
@@ -87,7 +86,7 @@ def _settings(config: Path) -> Settings:
 
 def _view(store: Store, settings: Settings | None) -> View:
     from capability_router.catalog.registry import Registry
-    from capability_router.health.glance import glance, left, speakers
+    from capability_router.health.glance import glance, speakers
 
     room = store.reports
     if room is None:
@@ -98,19 +97,36 @@ def _view(store: Store, settings: Settings | None) -> View:
         found = [speaker for speaker in found if speaker.router == settings.name]
     models = glance(found)
     heard = {row["model"] for row in models}
-    usd = left(models, _caps(store, settings, registry.matches), registry.matches)
+    usd = _left(store, settings, registry, {row["model"]: _scopes(row, registry) for row in models})
     return View(models, usd, found, odd, [id for id in registry.entries if id not in heard])
 
 
-def _caps(store: Store, settings: Settings | None, meant: Callable[[str], Sequence[str]]) -> list[CapRow]:
-    """With a configuration also those of which nothing was spent yet."""
+def _scopes(row: ModelStatus, registry: Registry) -> list[str]:
+    """Of a call of this model, as caps name them; its key also by the variable that it is looked for in."""
+    from capability_router.catalog.aliases import canonical
+
+    entry = registry.entries.get(row["model"])
+    paid = (row["credential"], "" if entry is None else entry.variable)
+    keys = (f"credential:{name}" for name in paid if name)
+    return ["global", f"model:{row['model']}", f"provider:{canonical(row['provider'])}", *keys]
+
+
+def _left(
+    store: Store, settings: Settings | None, registry: Registry, scopes: Mapping[str, Sequence[str]]
+) -> Mapping[str, float]:  # fmt: skip
+    """USD by model. With a configuration also of caps of which nothing was spent yet."""
     from capability_router.clock import SystemClock
     from capability_router.money.budget.budgets import Budgets
-    from capability_router.money.budget.standing import known
+    from capability_router.money.budget.standing import known, known_left
 
     if settings is None:
-        return known(store.budgets.standings(), None)
-    return Budgets(settings.budgets, meant, room=store.budgets, clock=SystemClock()).rows(None)
+        rows = known(store.budgets.standings(), None)
+        found = {model: known_left(rows, own) for model, own in scopes.items()}
+        return {model: usd for model, usd in found.items() if usd is not None}
+    caps = Budgets(
+        settings.budgets, registry.matches, room=store.budgets, clock=SystemClock(), marks=registry.marks
+    )  # fmt: skip
+    return caps.left(scopes)
 
 
 def _show(view: View, unix: float, as_json: bool, *, one_line: bool) -> None:
@@ -120,23 +136,22 @@ def _show(view: View, unix: float, as_json: bool, *, one_line: bool) -> None:
     several = len({row["router"] for row in view.models}) > 1
     if view.models or view.unheard:
         rows = [*(_cells(row, view.left, several) for row in view.models), *map(_nothing, view.unheard)]
-        screen.show(Table(*_HEAD, rows=rows, right=_RIGHT, fold=_FOLD, spare=_SPARE))
+        screen.show(standings(rows))
     for line in _who(view, unix):
         screen.tell(line)
 
 
-def _cells(row: Standing, left: Mapping[str, float], several: bool) -> tuple[str, ...]:
+def _cells(row: ModelStatus, left: Mapping[str, float], several: bool) -> tuple[str, ...]:
     part = f" ({row['held_in']} of {row['processes']} processes)" if 0 < row["held_in"] < row["processes"] else ""
     name = f"{row['router']}: {row['model']}" if several else row["model"]
-    return (
-        name, row["state"].replace("_", "-"), str(row["in_flight"]), _seconds(row["ttft_s"]),
-        _seconds(row["took_s"]), _share(row["success_share"]), _share(row["recent_share"]), f"{row['calls']:,}",
-        _usd(left.get(row["model"])), f"{row['held']}{part}",
+    return cells(
+        row, name=name, success=row["success_share"], lately=row["recent_share"], left=left.get(row["model"]),
+        held=f"{row['held']}{part}",
     )  # fmt: skip
 
 
 def _nothing(model: str) -> tuple[str, ...]:
-    return (model, *["-"] * (len(_HEAD) - 2), "no process reports it")
+    return (model, *["-"] * (len(HEAD) - 2), "no process reports it")
 
 
 def _who(view: View, unix: float) -> Iterable[str]:
@@ -150,7 +165,10 @@ def _who(view: View, unix: float) -> Iterable[str]:
         oldest = max(each.age_s for each in alive)
         yield f"{_counted(len(alive), 'process', 'processes')}, last word {_span(oldest)} ago at most: {told}{more}"
     for each in gone[:_PROCESSES]:
-        yield f"silent for {_span(each.age_s)}, not counted: {each.host}:{each.pid}"
+        yield (
+            f"silent for {_span(each.age_s)}, killed or hanging, not counted, gone in "
+            f"{_span(max(KEPT_S - each.age_s, 0.0))}: {each.host}:{each.pid}"
+        )
     if len(gone) > _PROCESSES:
         yield f"and {len(gone) - _PROCESSES} more that are silent"
     if view.unreadable:
@@ -166,6 +184,7 @@ def _as_json(view: View, unix: float) -> dict[str, Any]:
             {
                 "router": each.router, "host": each.host, "pid": each.pid, "since": each.since,
                 "age_s": round(each.age_s, 3), "silent": each.silent,
+                "gone_in_s": round(max(KEPT_S - each.age_s, 0.0), 3) if each.silent else None,
             }
             for each in view.processes
         ],
@@ -175,18 +194,6 @@ def _as_json(view: View, unix: float) -> dict[str, Any]:
 
 def _counted(count: int, one: str, many: str) -> str:
     return f"{count} {one if count == 1 else many}"
-
-
-def _seconds(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f} s" if value < 10 else f"{value:.0f} s"
-
-
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1%}" if 0.99 < value < 1 else f"{value:.0%}"
-
-
-def _usd(value: float | None) -> str:
-    return "-" if value is None else f"${value:,.2f}"
 
 
 def _span(seconds: float) -> str:

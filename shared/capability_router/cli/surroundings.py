@@ -26,17 +26,12 @@ def told(warnings: Iterable[str]) -> Iterator[Finding]:
 
 def lacking(registry: Registry) -> list[Entry]:
     """The entries whose key is looked for in the environment and not there."""
-    return [entry for entry in registry if (name := _variable(entry)) and not os.environ.get(name)]
+    return [entry for entry in registry if (name := entry.variable) and not os.environ.get(name)]
 
 
 def missing_key(entry: Entry) -> Finding:
     """Such an entry, as a finding."""
-    return Finding(entry.card.id, "key missing", f"the environment variable {_variable(entry)} is not set", True)
-
-
-def _variable(entry: Entry) -> str:
-    endpoint = entry.card.endpoint
-    return str(endpoint.get("api_key_env") or "") if endpoint else entry.key_variable
+    return Finding(entry.card.id, "key missing", f"the environment variable {entry.variable} is not set", True)
 
 
 def adapters(registry: Registry) -> Iterator[Finding]:

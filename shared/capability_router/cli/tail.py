@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ _LOOK_S = 0.25
 
 @click.command()
 @click.argument("log", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("-n", "--lines", "last", type=click.IntRange(0), default=10, show_default=True, help="Of those there.")
+@click.option(
+    "-n", "--lines", "last", type=click.IntRange(0), default=10, show_default=True, help="Decisions of those there."
+)
 @click.option("--follow/--no-follow", default=True, show_default=True, help="Wait for more, until Ctrl-C.")
 @click.option("--model", help="Only what this model answered or failed at.")
 @click.option("--tenant", help="Only this tenant's.")
@@ -28,24 +31,30 @@ def tail(
 ) -> None:  # fmt: skip
     """Print the decisions in LOG (JSONL) as they are made: who answered, at what cost and after how long, and why.
 
-    Goes on with the new file when the log is rotated. What can't be read is counted.
+    Goes on with the new file when the log is rotated, and waits for one that is not there yet. What can't be read is
+    counted.
     """
-    from capability_router.telemetry.decision_log import Reading, told_omitted
+    from capability_router.decision_log.reading import Reading, told_omitted
+
+    def shown(record: Mapping[str, Any] | None) -> bool:
+        return record is not None and record["kind"] == "decision" and _asked_for(record, model, tenant, troubled)
 
     reading = Reading()
-    for line in _lines(log, last, follow):
-        record = reading.record(line)
-        if record is not None and record["kind"] == "decision" and _asked_for(record, model, tenant, troubled):
-            _show(record, as_json)
+    lines = _lines(log, last, follow, reading.omitted, lambda line: shown(Reading().line(line)))
+    for record in filter(shown, reading.records(lines)):
+        _show(record, as_json)
     if told := told_omitted(reading.omitted):
         click.echo(f"{log}: {told}", err=True)
 
 
-def _lines(log: Path, last: int, follows: bool) -> Iterator[bytes]:
+def _lines(
+    log: Path, last: int, follows: bool, omitted: Counter[str], counts: Callable[[bytes], bool]
+) -> Iterator[bytes]:  # fmt: skip
     from capability_router.clock import SystemClock
+    from capability_router.decision_log.following import follow
+    from capability_router.decision_log.lines import GZIP
+    from capability_router.decision_log.reading import unreadable
     from capability_router.errors import ConfigError
-    from capability_router.telemetry.following import follow
-    from capability_router.telemetry.lines import GZIP
 
     def wait() -> bool:
         if follows:
@@ -53,13 +62,17 @@ def _lines(log: Path, last: int, follows: bool) -> Iterator[bytes]:
         return follows
 
     try:
+        if follows and not log.exists() and log.absolute().parent.is_dir():
+            click.echo(f"{log} is not there yet; waiting for it", err=True)
+            while not log.exists():
+                wait()
         with log.open("rb") as file:
             packed = file.read(len(GZIP)) == GZIP
         if packed:
             raise ConfigError(f"{str(log)!r} is compressed, so nothing comes to its end; `report` reads it")
-        yield from follow(log, last, wait)
+        yield from follow(log, last, wait, omitted, counts)
     except OSError as error:
-        raise ConfigError(f"cannot read the decision log {str(log)!r}: {error.strerror or error}") from error
+        raise unreadable(log, error.strerror or str(error)) from error
     except KeyboardInterrupt:
         return
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from capability_router.cli.files import FILE, LogFile
 from capability_router.cli.progress import progress
 from capability_router.errors import ConfigError
 
@@ -20,14 +21,13 @@ if TYPE_CHECKING:
 
 NO_ROUTING = 3
 """Exit status where the logs don't support routing."""
-_FILE = click.Path(dir_okay=False, path_type=Path)
 _IS_STATE, _IS_SVG = b'"state": "capability-router quality"', b"<svg"
 
 
 @click.command()
-@click.argument("logs", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("-o", "--output", type=_FILE, help="The state to write, for `policy: {state: ...}`; left out: only look.")
-@click.option("--plot", type=_FILE, help="Also draw cost and quality into this SVG file.")
+@click.argument("logs", nargs=-1, required=True, type=LogFile(exists=True))
+@click.option("-o", "--output", type=FILE, help="The state to write, for `policy: {state: ...}`; left out: only look.")
+@click.option("--plot", type=FILE, help="Also draw cost and quality into this SVG file.")
 @click.option("--key", help="The LangSmith feedback that counts, if the runs have several kinds.")
 @click.option("--folds", type=click.IntRange(2, 20), default=5, show_default=True, help="Of the cross-validation.")
 @click.option(
@@ -131,14 +131,16 @@ def _check(path: Path | None, mark: bytes, what: str) -> None:
 
 
 def _read(logs: tuple[Path, ...], key: str | None, embedder: str | None, sample: int) -> Log:
+    from capability_router.decision_log.chronology import files_of, size_of
     from capability_router.learning.embedder import embedder_of
     from capability_router.learning.logs.reading import read
 
     if embedder is not None and "" not in sys.path:
         sys.path.insert(0, "")  # a module of the working directory, as `python -m` would find it
     named = None if embedder is None else embedder_of(embedder)
-    with progress(sum(path.stat().st_size for path in logs), "reading   ") as tick:
-        return read(logs, key=key, tick=tick, embedder=named, most=sample)
+    files = files_of(logs)
+    with progress(size_of(files), "reading   ") as tick:
+        return read(files, key=key, tick=tick, embedder=named, most=sample)
 
 
 def _compared(rows: list[Row], folds: int) -> list[Finding]:

@@ -77,7 +77,7 @@ def tell(log: Log, found: list[Finding], states: list[State], *, together: bool,
     if not log.rows:
         click.echo("Nothing to learn from: the logs hold no request with a model and a score.")
     for reason, count in log.omissions:
-        click.echo(f"left out: {count:,} {printable(reason)}", err=True)
+        click.echo(f"left out: {count:,} × {printable(reason)}", err=True)
     for state in states:
         click.echo(_kept(state))
 

@@ -19,12 +19,12 @@ _FIRST_CALLS = 3
 _MOST = 100  # as many idle connections as the SDKs' pools keep; each failure drops one
 
 
-def is_stale(error: BaseException, sign: str = _CLOSED) -> bool:
-    """Whether the error, or one of its causes, comes from a connection of a closed loop (by default)."""
+def is_stale(error: BaseException, *signs: str) -> bool:
+    """Whether the error, or one of its causes, comes from a connection of which one of these is said."""
     seen: set[int] = set()
     link: BaseException | None = error
     while link is not None and id(link) not in seen:
-        if isinstance(link, RuntimeError) and str(link).endswith(sign):
+        if isinstance(link, RuntimeError) and str(link).endswith(signs):
             return True
         seen.add(id(link))
         link = link.__cause__ or link.__context__
@@ -37,6 +37,6 @@ async def past_stale(step: Callable[[], Awaitable[T]]) -> T:
         try:
             return await step()
         except Exception as error:
-            if not (is_stale(error) or (tried < _FIRST_CALLS and is_stale(error, _ELSEWHERE))):
+            if not is_stale(error, _CLOSED, *((_ELSEWHERE,) if tried < _FIRST_CALLS else ())):
                 raise
     return await step()

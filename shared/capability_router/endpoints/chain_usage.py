@@ -71,7 +71,9 @@ def with_cached(usage: Usage | None, metadata: Mapping[str, Any]) -> Usage | Non
     ChatOpenAI passes over the names of DeepSeek, Moonshot and LiteLLM's proxy; of a stream it does not pass them on.
     """
     counts = metadata.get("token_usage")
-    if usage is None or not isinstance(counts, Mapping) or (usage.cache_read_tokens and usage.cache_creation_tokens):
+    if usage is None or not counts or (usage.cache_read_tokens and usage.cache_creation_tokens):
+        return usage
+    if not isinstance(counts, Mapping):
         return usage
     own_read, own_written, own_hour = cached_in(counts)
     if not (own_read or own_written):  # as of most calls
@@ -119,7 +121,7 @@ def details(usage: Usage) -> tuple[dict[str, int], dict[str, int]]:
 def tier_of(metadata: Mapping[str, Any]) -> str:
     """The service tier in a `response_metadata`: beside the counts, or, Anthropic's, among them."""
     word = metadata.get("service_tier") or metadata.get("serviceTier")
-    if word is None and isinstance(inner := metadata.get("usage"), Mapping):
+    if word is None and (inner := metadata.get("usage")) and isinstance(inner, Mapping):
         word = inner.get("service_tier")
     return service_tier(word) if word else ""
 
@@ -141,7 +143,7 @@ def cost_of(metadata: Mapping[str, Any], headers: Mapping[str, str], *, stream: 
         if metadata.get(name) is not None:
             return billed(metadata if name == "cost" else {"cost": metadata[name]})
     counts = metadata.get("token_usage")
-    return billed(counts) if isinstance(counts, Mapping) else None
+    return billed(counts) if counts and isinstance(counts, Mapping) else None
 
 
 def _beside(told: Mapping[str, Any], details: Mapping[str, Any], reasoning: int) -> int:

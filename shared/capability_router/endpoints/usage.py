@@ -16,6 +16,7 @@ from typing import Any
 from capability_router.request import Usage, service_tier
 
 _READ = ("prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens")
+_WRITTEN = ("cache_write_tokens", "cache_creation_tokens")
 _NOTHING: Mapping[str, Any] = {}
 
 
@@ -55,7 +56,7 @@ def impossible(usage: Mapping[str, Any], *names: str) -> bool:
 def cached_in(usage: Mapping[str, Any]) -> tuple[int, int, int]:
     """Of the input: tokens read from a cache, tokens written to one, and those of them that are kept for an hour."""
     before = usage.get("prompt_tokens_details") or _NOTHING
-    return (_first(_count(before, "cached_tokens"), usage, *_READ), *_written(usage, before))
+    return (_count(before, "cached_tokens") or _first(usage, _READ), *_written(usage, before))
 
 
 def written_out(usage: Usage) -> dict[str, Any]:
@@ -95,16 +96,20 @@ def _output(usage: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[int, in
 def _written(usage: Mapping[str, Any], before: Mapping[str, Any]) -> tuple[int, int]:
     """Tokens written to a cache, and those among them that are kept for an hour."""
     kept = before.get("cache_creation_token_details") or usage.get("cache_creation") or _NOTHING
+    told = (_first(before, _WRITTEN) if before else 0) or _count(usage, "cache_creation_input_tokens")
+    if not kept:
+        return told, 0
     hour = _count(kept, "ephemeral_1h_input_tokens")
-    told = _count(before, "cache_write_tokens") or _count(before, "cache_creation_tokens")
-    told = told or _count(usage, "cache_creation_input_tokens")
     return max(told, hour + _count(kept, "ephemeral_5m_input_tokens")), hour
 
 
-def _first(told: int, counts: Mapping[str, Any], *names: str) -> int:
-    return told or next((found for name in names if (found := _count(counts, name))), 0)
+def _first(counts: Mapping[str, Any], names: tuple[str, ...]) -> int:
+    for name in names:
+        if name in counts and (found := _count(counts, name)):
+            return found
+    return 0
 
 
 def _count(counts: Mapping[str, Any], name: str) -> int:
     value = counts.get(name)
-    return int(value) if isinstance(value, (int, float)) and value > 0 else 0
+    return int(value) if value and isinstance(value, (int, float)) and value > 0 else 0

@@ -83,6 +83,7 @@ class Evaluation(lifetime.Lasting):
         self._under_way: set[_Item] = set()
         self._changed = Condition(RLock())
         self._spent_until = 0.0  # Unix seconds: before that its cap leaves no room
+        self._inside = 0  # threads that a blocking one is in, those that were given up included
         lifetime.watch(self)
 
     def marked(self, request: Request) -> Request:
@@ -183,8 +184,29 @@ class Evaluation(lifetime.Lasting):
             return None
         answer = item.kept.answer(item.run, item.outcome)
         ask = partial(self._evaluator.ask, item.request, answer)
-        given = ask() if self._evaluator.awaited else await in_thread(copy_context(), ask)
-        return await given if inspect.isawaitable(given) else given
+        given = ask() if self._evaluator.awaited else await self._in_thread(ask)
+        try:
+            return await given if inspect.isawaitable(given) else given
+        except asyncio.CancelledError as error:
+            if (task := asyncio.current_task()) is None or task.cancelling():  # given up, or its loop is about to end
+                raise
+            raise Ungraded("CancelledError", "raised CancelledError") from error
+
+    def _in_thread(self, ask: Callable[[], Any]) -> asyncio.Future[Any]:
+        """No thread can be ended from outside: who hangs has as many as may be under way, and as many again."""
+        with self._changed:
+            if self._inside >= 2 * self._terms.at_once:
+                raise Ungraded("hangs", f"has not come back from {self._inside} answers: no other is begun before")
+            self._inside += 1
+
+        def counted() -> Any:
+            try:
+                return ask()
+            finally:
+                with self._changed:
+                    self._inside -= 1
+
+        return in_thread(copy_context(), counted)
 
     def _over(self, item: _Item, task: asyncio.Task[None]) -> None:
         with self._changed:
@@ -248,6 +270,7 @@ class Evaluation(lifetime.Lasting):
         """What waits is the parent's."""
         self._home.forget()
         self._counts, self._line, self._under_way = Counts(), deque(), set()
+        self._inside = 0
         self._changed = Condition(RLock())
 
 

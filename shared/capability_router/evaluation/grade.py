@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from numbers import Real
 from typing import Any
 
@@ -26,6 +27,7 @@ def graded(given: Any, scale: Scale | None = None) -> float | None:
     """
     if isinstance(given, Mapping):
         given = _of_mapping(given)
+    given = _plain(given)
     if given is None or isinstance(given, Real):
         return None if given is None else _scaled(given, scale)
     if not hasattr(given, "score"):
@@ -36,6 +38,13 @@ def graded(given: Any, scale: Scale | None = None) -> float | None:
     if scale is None and passing is not None and not _agree(score, passing):
         score = passing
     return graded(score, scale)
+
+
+def _plain(given: Any) -> Any:
+    """An array of one number (numpy's truth values are such, and tensors), and a Decimal, as Python's own."""
+    if isinstance(given, Decimal):
+        return float(given)
+    return given.item() if getattr(given, "shape", None) == () and hasattr(given, "item") else given
 
 
 def _of_mapping(given: Mapping[Any, Any]) -> Any:

@@ -79,7 +79,8 @@ async def adrive(
 ) -> AsyncGenerator[C, None]:
     """Perform an execution in the caller's task; every wait is bounded by the machine's alarm.
 
-    Written in one piece as far as can be: each async generator within another costs every call and every chunk.
+    Written in one piece as far as can be: each async generator within another costs every call and every chunk, and
+    each `aclosing` every call.
     """
     show: Performance[C] = Performance(machine, endpoint, clock)
     seen = watch()
@@ -94,9 +95,12 @@ async def adrive(
             if not show.launches:
                 await show.await_turn()
             for index, attempt in show.started():
-                async with aclosing(_aattempt(show, index, attempt)) as chunks:
-                    async for chunk in chunks:
+                pieces = _aattempt(show, index, attempt)
+                try:
+                    async for chunk in pieces:
                         yield chunk
+                finally:
+                    await pieces.aclose()
         for chunk in show.held():
             yield chunk
         show.check()
@@ -111,7 +115,8 @@ async def adrive(
 async def _aattempt(show: Performance[C], index: int, attempt: Attempt[C]) -> AsyncGenerator[C, None]:
     delivering = False
     try:
-        async with aclosing(aclosable(attempt.achunks())) as chunks:
+        chunks = aclosable(attempt.achunks())
+        try:
             while (chunk := await _within(show, chunks)) is not _END:
                 if delivering:
                     show.goes_on(index, chunk)
@@ -120,6 +125,8 @@ async def _aattempt(show: Performance[C], index: int, attempt: Attempt[C]) -> As
                     delivering = True
                     for held in show.held():
                         yield held
+        finally:
+            await chunks.aclose()
     except Rang:
         show.rang()
     except BaseException as error:  # noqa: BLE001 - sorted by `raised`, which raises all that is no provider's fault

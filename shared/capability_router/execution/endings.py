@@ -35,7 +35,7 @@ def failure(
     elif late:
         advice = f"The deadline of {limits.deadline_s:g} s is over; raise deadline_s. {advice}".strip()
     advice = " ".join([*_mends(records, targets.keys), advice])
-    error = AllCandidatesFailed(records, tenant=tenant, elapsed_s=elapsed_s, advice=advice)
+    error = AllCandidatesFailed(records, tenant=tenant, elapsed_s=elapsed_s, advice=advice, held_by=targets.held_by)
     error.retry_after_s = targets.free_in(at)
     error.__cause__ = next((f.error for f in faults if f.error is not None), None)
     return error
@@ -102,7 +102,8 @@ def _nothing_sent(targets: Targets, limits: Limits, late: bool, at: float, elaps
     mends = ["raise deadline_s"] if late else targets.mends("deadline_s" if soon else "retry.max_wait_s")
     mend = ", or ".join([*mends, "add a model"])
     busy = RouterBusy(
-        f"{why} ({targets.told_held(at)}). Waited {elapsed_s:.1f} s; nothing was sent. {mend[0].upper()}{mend[1:]}."
+        f"{why} ({targets.told_held(at)}). Waited {elapsed_s:.1f} s; nothing was sent. {mend[0].upper()}{mend[1:]}.",
+        targets.held_by,
     )
     busy.retry_after_s = targets.free_in(at)
     return busy

@@ -97,6 +97,10 @@ class Line:
                 self._forget(mine, now)
             return bisect_left(self._waiting.get(model, ()), mine)
 
+    def ahead_of_newcomer(self, model: str, priority: str, now: float) -> int:
+        """How many stand for this model before who comes now."""
+        return self.ahead(model, None, priority, now)
+
     def _forget(self, mine: Place, now: float) -> None:
         """Those who did not look when they wanted to. Who looks just now is late, and here."""
         for gone in [place for place, look in self._looks.items() if look + _LATE_S < now and place != mine]:

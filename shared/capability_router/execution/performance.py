@@ -247,7 +247,7 @@ class Performance(Generic[C]):
             attempt.abort()
 
 
-_OURS = ("capability_router", "langchain_router", "llamaindex_router")
+_OURS = ("capability_router.", "langchain_router.", "llamaindex_router.")
 
 
 def below_us(trace: TracebackType | None) -> TracebackType | None:
@@ -256,7 +256,7 @@ def below_us(trace: TracebackType | None) -> TracebackType | None:
     Frames of others may hold the exception, as langchain-core's do of an awaited call that fails: a ring, which only
     the garbage collector undoes. The request is no part of it then.
     """
-    while trace is not None and str(trace.tb_frame.f_globals.get("__name__")).partition(".")[0] in _OURS:
+    while trace is not None and str(trace.tb_frame.f_globals.get("__name__")).startswith(_OURS):
         trace = trace.tb_next
     return trace
 

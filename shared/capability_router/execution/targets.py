@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from math import inf
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
@@ -18,6 +19,7 @@ from capability_router.summons import Summons
 POLL_S = 0.02  # between looks at a full target that can't say when it will be free
 LOOK_S = 0.1  # between looks at one that can: a call may end earlier than calls do on average
 LONG_WAIT_S = 1.0  # a shorter wait for a sound target beats forcing a broken one
+_PATIENCE = 0.25  # of the time that a request has: for so much of it a better model is waited for beside a free one
 NO_KEYS: Mapping[str, str] = MappingProxyType({})
 _ENDLESS = float("inf")
 _NEUTRAL = Verdict(ok=False, neutral=True)
@@ -57,17 +59,27 @@ class Again(NamedTuple):
 
 
 class Targets:
-    """The candidates of one request and what is left of them. `keys`: the environment variables of their API keys."""
+    """The candidates of one request and what is left of them. `keys`: the environment variables of their API keys.
+
+    `second`: by how much a second of waiting lowers a candidate's score. Where that is known, a full model is waited
+    for as long as it is worth more than the next that is free, the seconds since the request began counted in.
+    """
 
     __slots__ = (
-        "_again", "_budget", "_continues", "_fresh", "_gate", "_held", "_limits", "_line", "_ousted", "_place",
-        "_priority", "_repeats", "_rest", "_tokens", "_tried", "_turned_away", "denials", "keys", "summons",
+        "_again", "_budget", "_continues", "_fresh", "_gate", "_held", "_limits", "_line", "_ousted", "_patience_s",
+        "_place", "_priority", "_repeats", "_rest", "_second", "_since", "_tokens", "_tried", "_turned_away", "denials",
+        "keys", "summons",
     )  # fmt: skip
 
     def __init__(
         self, candidates: tuple[Candidate, ...], gate: Gate, limits: Limits, budget: RetryBudget, tokens: int, *,
         line: Line, priority: str = "interactive", continues: Collection[str] = (), keys: Mapping[str, str] = NO_KEYS,
+        second: float = 0.0,
     ) -> None:  # fmt: skip
+        self._second = second
+        self._since = inf  # when it was first looked for a target
+        time_s = limits.max_wait_s if limits.deadline_s is None else limits.deadline_s
+        self._patience_s = min(limits.max_wait_s, _PATIENCE * time_s)
         self.keys = keys
         self._continues = continues
         self._line, self._priority = line, priority
@@ -85,13 +97,16 @@ class Targets:
     def pick(self, at: float) -> Pick | Wait:
         """The next target: fresh and admitted, else a repetition, else the least bad by force, else a wait."""
         self._held = {}
+        if at < self._since:
+            self._since = at
         pick = self._admitted(at) or self._repetition(at)
         if pick is None:
             free = self._free_at(at)
             pick = self._least_bad(at) if free is None or free > at + LONG_WAIT_S else None
             if pick is None:
                 return self._stand(at, self._tried_at(at) if free is None else free)
-        self.leave()
+        if not isinstance(pick, Wait):
+            self.leave()
         return pick
 
     def over(self, at: float) -> Pick | None:
@@ -113,10 +128,12 @@ class Targets:
         """A call of this model has ended: who stands in the line for it may have its place."""
         self._line.freed(model)
 
-    def _admitted(self, at: float) -> Pick | None:
+    def _admitted(self, at: float) -> Pick | Wait | None:
         """The first that is let through. After one trial others come last: they would use the request's attempts up."""
         late = []
         for candidate in self._fresh:
+            if self._held and self._second and (wait := self._worth_waiting(candidate, at)) is not None:
+                return wait
             permit = self._admit(candidate.id, at)
             if not isinstance(permit, Permit):
                 self._held[candidate.id] = permit
@@ -130,6 +147,19 @@ class Targets:
             if isinstance(permit, Permit):
                 return self._taken(candidate, permit)
             self._held[candidate.id] = permit
+        return None
+
+    def _worth_waiting(self, other: Candidate, at: float) -> Wait | None:
+        """For a full candidate that is worth more than this one, though it will be had later; None = for nobody."""
+        since, latest = self._since, self._since + self._patience_s
+        free = other.score + self._second * other.queue_s
+        for candidate in self._fresh:
+            hold = self._held.get(candidate.id)
+            if hold is None or hold.kind != "full" or hold.until is None or hold.until > latest:
+                continue
+            if candidate.score + self._second * (candidate.queue_s - (hold.until - since)) > free:
+                stood, self._turned_away = self._stand(at, hold.until), False
+                return None if stood.turn is None else stood
         return None
 
     def _taken(self, candidate: Candidate, permit: Permit) -> Pick:
@@ -267,6 +297,11 @@ class Targets:
     def _tried_at(self, at: float) -> float | None:
         """When to look again at a target that another request's call is trying; None = none is tried."""
         return at + LOOK_S if any(hold.kind == "trial" for hold in self._held.values()) else None
+
+    @property
+    def held_by(self) -> dict[str, str]:
+        """By model what holds it, as `router.health()` says it."""
+        return {model: hold.by for model, hold in self._held.items()}
 
     def told_held(self, at: float) -> str:
         """'a: breaker open for another 12 s; b: full', for error texts."""

@@ -77,16 +77,16 @@ def _fault(error: BaseException, now_unix: float) -> Fault:
     kind = kind_of(evidence)
     window = window_tokens(evidence) if kind == "context_overflow" else None
     wait = retry_after_s if kind == "rate_limited" else pushback_s
-    codes = _told_codes(evidence)
+    codes, headers = _told_codes(evidence), headers_of(evidence)
     return Fault(
         kind=kind,
         detail=_detail(evidence, kind, codes, window),
         status=evidence[-1].status,
         code=codes[0] if codes else "",
-        retry_after_s=wait(evidence, now_unix),
+        retry_after_s=wait(evidence, now_unix, headers),
         window=window,
         clock=_clock(evidence) if kind == "timeout" else "",
-        again=not forbids_retry(headers_of(evidence)),
+        again=not forbids_retry(headers),
         sent=_sent(evidence),
         started=any(map(_in_reply, evidence)) or _no_json(evidence),
         answered=any(not link.status and not ENDED.isdisjoint(link.names) for link in evidence),

@@ -15,6 +15,8 @@ _WRITTEN = re.compile(_PARTS)
 _PIECE = re.compile(r"(\d{1,9}(?:\.\d{1,12})?) ?(ms|mil|s|m|h|d)")
 _AGAIN = r"(?:try again|retry(?:ing)?|available again|come back)(?: your request)?(?: later)?(?: or)? (?:in|after)"
 _IN_TEXT = re.compile(rf"(?:{_AGAIN}|\bwait(?: for)?|\bretry-after:?)(?: about| at least| another)? ({_PARTS})\b")
+_TELLING = ("again", "retry", "wait", "come back")
+"""One of these stands in every text that fits the two patterns: to look for them takes a tenth of the time."""
 _BARE = re.compile(r"\bretry[-_ ]after[:=]? ?(\d{1,9})(?![\w.])")
 _EPOCH_S, _EPOCH_MS = 1e9, 1e11
 
@@ -36,6 +38,8 @@ def wait_s(told: str, now_unix: float) -> float | None:
 
 def found_wait(text: str) -> float | None:
     """The wait in a sentence ("Please try again in 6m0s."); `text` is lower case and bounded."""
+    if not any(word in text for word in _TELLING):
+        return None
     found = _IN_TEXT.search(text) or _BARE.search(text)
     return wait_s(found[1], 0.0) if found else None
 

@@ -7,7 +7,7 @@ read is guarded, and at most 4 kB of any text is looked at.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ _CLASSES = 256  # of exceptions, whose names are looked up once
 _PARTS = 16
 _CODE_KEYS = ("code", "type", "status", "reason", "error_code", "error_type", "Code")
 _TEXT_KEYS = ("message", "detail", "error", "error_description", "Message")
+_NOTHING: dict[Any, Any] = {}
 _TELLING_BUILTINS = (ConnectionError, TimeoutError, UnicodeDecodeError, UnicodeEncodeError)
 
 
@@ -108,14 +109,14 @@ def _names(kind: Any) -> tuple[str, ...]:
 
 
 def _link(error: BaseException) -> Link:
-    bodies = tuple(_bodies(error))
+    bodies = _each_once(_bodies(error))
     kind: Any = type(error)
     return Link(
         error=error,
         names=_names(kind),
         status=next((s for s in map(_status, _numbers(error, bodies)) if s is not None), None),
         codes=tuple(dict.fromkeys(_codes(error, bodies))),
-        texts=tuple(dict.fromkeys(text[:LONGEST_TEXT].lower() for text in _texts(error, bodies))),
+        texts=tuple(dict.fromkeys(_texts(error, bodies))),
         bodies=bodies,
     )
 
@@ -137,7 +138,7 @@ def _numbers(error: BaseException, bodies: tuple[dict[Any, Any], ...]) -> Iterat
     response = read(error, "response")
     yield read(error, "status_code")
     yield read(response, "status_code")
-    yield from (_dict(body.get("ResponseMetadata")).get("HTTPStatusCode") for body in bodies)
+    yield from (part_of(body, "ResponseMetadata").get("HTTPStatusCode") for body in bodies)
     yield read(error, "code")
     yield read(error, "status")
     yield read(response, "status")
@@ -149,14 +150,33 @@ def _bodies(error: BaseException) -> Iterator[dict[Any, Any]]:
     """Every plain dict the error holds of the provider's answer, the inner `error` object first."""
     response = read(error, "response")
     for held in (read(error, "body"), read(error, "details"), response, _first(error.args), _unread(response)):
-        body = _dict(held[0] if isinstance(held, list) and held else held)
-        inner = _dict(body.get("error")) or _dict(body.get("Error"))
-        yield from (part for part in (inner, body) if part)
+        body = held[0] if isinstance(held, list) and held else held
+        if isinstance(body, dict) and body:
+            if inner := part_of(body, "error") or part_of(body, "Error"):
+                yield inner
+            yield body
+
+
+def _each_once(bodies: Iterable[dict[Any, Any]]) -> tuple[dict[Any, Any], ...]:
+    """An SDK holds the body, or its inner object, and its response the same once more."""
+    found: list[dict[Any, Any]] = []
+    for body in bodies:
+        if not _among(found, body):
+            found.append(body)
+    return tuple(found)
+
+
+def _among(found: list[dict[Any, Any]], body: dict[Any, Any]) -> bool:
+    try:
+        return body in found
+    except Exception:  # noqa: BLE001 - a foreign value may raise anything when it is compared: it is read twice then
+        return False
 
 
 def _unread(response: object) -> object:
     """The JSON of a body that the client has already loaded; never makes it load one."""
-    content = _dict(read(response, "__dict__")).get("_content")
+    held = read(response, "__dict__")
+    content = held.get("_content") if isinstance(held, dict) else None
     if not isinstance(content, bytes) or len(content) > _LONGEST_BODY:
         return None
     try:
@@ -165,36 +185,38 @@ def _unread(response: object) -> object:
         return None
 
 
-def _codes(error: BaseException, bodies: tuple[dict[Any, Any], ...]) -> Iterator[str]:
+def _codes(error: BaseException, bodies: tuple[dict[Any, Any], ...]) -> list[str]:
+    found: list[Any] = []
     for body in bodies:
-        yield from _words([body.get(key) for key in _CODE_KEYS if key != "type" or body.get(key) != "error"])
-        yield from _words([_dict(body.get("innererror")).get("code"), _dict(body.get("details")).get("error_code")])
-        yield from _words([detail.get("reason") for detail in details(body)])
-        yield from [word for word in _words([body.get("error")]) if _known(word)]
-    yield from _words([read(error, key) for key in ("error_code", "code", "type", "status")])
-
-
-def _words(values: list[Any]) -> list[str]:
-    return [value for value in values if isinstance(value, str) and 0 < len(value) <= LONGEST_WORD]
+        found += [body[key] for key in _CODE_KEYS if key in body and (key != "type" or body[key] != "error")]
+        found += (part_of(body, "innererror").get("code"), part_of(body, "details").get("error_code"))
+        found += [detail.get("reason") for detail in details(body)]
+        told = body.get("error")
+        if isinstance(told, str) and _known(told):
+            found.append(told)
+    found += [read(error, key) for key in ("error_code", "code", "type", "status")]
+    return [word for word in found if isinstance(word, str) and 0 < len(word) <= LONGEST_WORD]
 
 
 def details(body: dict[Any, Any]) -> list[dict[Any, Any]]:
     """The objects in a body's `details` list, as Google's error model has them."""
     listed = body.get("details")
-    return [part for part in listed[:_PARTS] if isinstance(part, dict)] if isinstance(listed, list) else []
+    return [part for part in listed[:_PARTS] if isinstance(part, dict)] if listed and isinstance(listed, list) else []
 
 
-def _texts(error: BaseException, bodies: tuple[dict[Any, Any], ...]) -> Iterator[str]:
+def _texts(error: BaseException, bodies: tuple[dict[Any, Any], ...]) -> list[str]:
     told = [_first(error.args), read(error, "message"), read(error, "body")]
     for body in bodies:
-        told += [body.get(key) for key in _TEXT_KEYS]
-        told.append(_dict(body.get("metadata")).get("raw"))
-    yield from [text for text in told if isinstance(text, str)]
+        told += [body[key] for key in _TEXT_KEYS if key in body]
+        told.append(part_of(body, "metadata").get("raw"))
+    return [text[:LONGEST_TEXT].lower() for text in told if isinstance(text, str)]
 
 
 def _first(values: object) -> object:
     return values[0] if isinstance(values, tuple) and values else None
 
 
-def _dict(value: object) -> dict[Any, Any]:
-    return value if isinstance(value, dict) else {}
+def part_of(body: dict[Any, Any], key: str) -> dict[Any, Any]:
+    """The object under a key, empty if there is none."""
+    value = body.get(key)
+    return value if value and isinstance(value, dict) else _NOTHING

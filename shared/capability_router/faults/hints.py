@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from capability_router.faults.durations import A_DAY_S, found_wait, wait_s
-from capability_router.faults.evidence import Evidence, Link, details, links, read
+from capability_router.faults.evidence import Evidence, Link, details, links, part_of, read
 from capability_router.faults.limits import rate_limits
 from capability_router.faults.phrases import WINDOWS
 
@@ -28,19 +28,20 @@ _SANE_WINDOW = range(64, 1_000_000_001)
 Source = BaseException | Evidence | Mapping[str, str]  # an error, what it shows, or headers
 
 
-def retry_after_s(source: Source, now_unix: float) -> float | None:
+def retry_after_s(source: Source, now_unix: float, headers: Mapping[str, str] | None = None) -> float | None:
     """Seconds to wait before another try, >= 0; None if nothing tells. More than a day is told as a day.
 
-    An explicit wait comes first (`pushback_s`), then the reset of the limit that is used up.
+    An explicit wait comes first (`pushback_s`), then the reset of the limit that is used up. `headers`: those of the
+    source (`headers_of`), from whoever has read them.
     """
-    told = pushback_s(source, now_unix)
-    return _until_reset(_headers(source), now_unix) if told is None else told
+    kept = _headers(source) if headers is None else headers
+    told = pushback_s(source, now_unix, kept)
+    return _until_reset(kept, now_unix) if told is None else told
 
 
-def pushback_s(source: Source, now_unix: float) -> float | None:
+def pushback_s(source: Source, now_unix: float, headers: Mapping[str, str] | None = None) -> float | None:
     """The wait that is asked for outright: `retry-after(-ms)`, Google's RetryInfo, "try again in 20s"."""
-    headers = _headers(source)
-    told = _wait_in(headers, _WAITS, now_unix)
+    told = _wait_in(_headers(source) if headers is None else headers, _WAITS, now_unix)
     if told is not None or not isinstance(source, BaseException | tuple):
         return told
     return next((wait for wait in _told_waits(_evidence(source), now_unix) if wait is not None), None)
@@ -58,7 +59,11 @@ def forbids_retry(headers: Mapping[str, str]) -> bool:
 
 def headers_of(error: BaseException | Evidence) -> dict[str, str]:
     """The retry and rate-limit headers of the answer behind an error, names in lower case; no others."""
-    return next(filter(None, (_kept(pairs) for link in _evidence(error) for pairs in _header_pairs(link))), {})
+    for link in _evidence(error):
+        for pairs in _header_pairs(link):
+            if kept := _kept(pairs):
+                return kept
+    return {}
 
 
 def _evidence(source: BaseException | Evidence) -> Evidence:
@@ -70,22 +75,15 @@ def _headers(source: Source) -> dict[str, str]:
 
 
 def _header_pairs(link: Link) -> Iterator[list[tuple[Any, Any]]]:
-    response = read(link.error, "response")
-    yield _pairs(read(response, "headers"))
-    yield _pairs(read(link.error, "headers"))
+    held = [read(read(link.error, "response"), "headers"), read(link.error, "headers")]
     for body in link.bodies:
-        yield _pairs(_part(body, "ResponseMetadata").get("HTTPHeaders"))
-        yield _pairs(_part(body, "metadata").get("headers"))
+        held += (part_of(body, "ResponseMetadata").get("HTTPHeaders"), part_of(body, "metadata").get("headers"))
+    yield from [_pairs(headers) for headers in held if headers is not None]
 
 
 def asks_for_proxy(link: Link) -> bool:
     """Whether a proxy on the way asks for a password."""
     return any(str(name).lower() == "proxy-authenticate" for pairs in _header_pairs(link) for name, _ in pairs)
-
-
-def _part(body: dict[Any, Any], key: str) -> dict[Any, Any]:
-    value = body.get(key)
-    return value if isinstance(value, dict) else {}
 
 
 def _pairs(headers: object) -> list[tuple[Any, Any]]:
@@ -97,14 +95,18 @@ def _pairs(headers: object) -> list[tuple[Any, Any]]:
 
 
 def _kept(pairs: list[tuple[Any, Any]]) -> dict[str, str]:
-    texts = ((n.lower(), str(v)[:_LONGEST_VALUE]) for n, v in pairs if isinstance(n, str) and isinstance(v, str | int))
-    return {name: value for name, value in texts if name.startswith(_KEPT)}
+    kept: dict[str, str] = {}
+    for name, value in pairs:
+        if isinstance(name, str) and isinstance(value, str | int) and (known := name.lower()).startswith(_KEPT):
+            kept[known] = str(value)[:_LONGEST_VALUE]
+    return kept
 
 
 def _told_waits(evidence: Evidence, now_unix: float) -> Iterator[float | None]:
     bodies = [body for link in evidence for body in link.bodies]
-    for detail in (detail for body in bodies for detail in details(body)):
-        yield _delay(detail.get("retryDelay"), now_unix)
+    for body in bodies:
+        for detail in details(body):
+            yield _delay(detail.get("retryDelay"), now_unix)
     for body in bodies:
         yield _wait_in(body, _BODY_WAITS, now_unix)
     for link in evidence:
@@ -112,9 +114,11 @@ def _told_waits(evidence: Evidence, now_unix: float) -> Iterator[float | None]:
 
 
 def _wait_in(told: Mapping[Any, Any], names: tuple[tuple[str, str], ...], now_unix: float) -> float | None:
-    values = ((told.get(name), unit) for name, unit in names)
-    texts = (f"{value}".strip(" \"'") + unit for value, unit in values if type(value) in (str, int, float))
-    return next((wait for text in texts if (wait := wait_s(text, now_unix)) is not None), None)
+    for name, unit in names:
+        value = told.get(name)
+        if type(value) in (str, int, float) and (wait := wait_s(f"{value}".strip(" \"'") + unit, now_unix)) is not None:
+            return wait
+    return None
 
 
 def _delay(told: object, now_unix: float) -> float | None:
@@ -126,7 +130,7 @@ def _delay(told: object, now_unix: float) -> float | None:
     return wait_s(told, now_unix) if isinstance(told, str) else None
 
 
-def _until_reset(headers: dict[str, str], now_unix: float) -> float | None:
+def _until_reset(headers: Mapping[str, str], now_unix: float) -> float | None:
     """The reset of what is used up; of the tokens, if something is left of both: too few for this call."""
     limits = rate_limits(headers, now_unix)
     resets = (

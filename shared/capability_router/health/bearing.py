@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import math
 
+from capability_router.health.reading import Reading
+
 _CUT, _LATE_CUT, _LEAST = 0.8, 0.9, 4
 _LATE, _LATE_BY_S, _ENOUGH = 2.0, 0.1, 50  # twice the usual wait, and a tenth of a second, among so many
 _FAST, _SLOW = 0.2, 0.02  # weights of a new sample
@@ -29,7 +31,7 @@ class Bearing:
         self.why = ""  # what it was learned from
         self._cut_at = -math.inf
         self._fast = self._size = 0.0  # of the newest calls: their waits and tokens
-        self._usual = _Usual()
+        self._usual = Reading()
         self._seen = 0
 
     def refused(self, in_flight: int, sent_at: float, now: float) -> None:
@@ -65,25 +67,3 @@ class Bearing:
 
     def __repr__(self) -> str:
         return f"<Bearing {self.limit:.1f} at once>"
-
-
-class _Usual:
-    """The straight line of waits over tokens, by running means in which new samples weigh little."""
-
-    __slots__ = ("_product", "_square", "_tokens", "_wait")
-
-    def __init__(self) -> None:
-        self._tokens = self._wait = self._square = self._product = 0.0
-
-    def take(self, tokens: int, wait_s: float, weight: float) -> None:
-        self._tokens += (tokens - self._tokens) * weight
-        self._wait += (wait_s - self._wait) * weight
-        self._square += (tokens * tokens - self._square) * weight
-        self._product += (tokens * wait_s - self._product) * weight
-
-    def at(self, tokens: float) -> float:
-        """Seconds: more for more tokens or the same, and no less than nothing."""
-        spread = self._square - self._tokens * self._tokens
-        level = spread <= 1e-6 * self._square
-        slope = 0.0 if level else max((self._product - self._tokens * self._wait) / spread, 0.0)
-        return max(self._wait + slope * (tokens - self._tokens), 0.0)

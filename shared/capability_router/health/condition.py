@@ -20,12 +20,15 @@ class Condition:
     """A live view: one object per candidate, brought up to date in place. Read, never keep or change.
 
     `held`: "" = usable now, else why not, for a person; `until`: when to look again (monotonic seconds,
-    infinity = when someone resets it). `queue_s`: predicted wait for a slot. An answer of n
-    tokens is foreseen to take `wait_s + n * s_per_token`; `ttft_s`: streams' wait for the first token. Seconds; None =
-    unknown. `pressure_s(now)`: the recent peak of waits times the calls that would share it.
+    infinity = when someone resets it). `waits`: a limit alone holds it, for `queue_s`. `queue_s`: predicted wait for a
+    slot. An answer of n tokens to an input of i is foreseen to take `wait_s + i * s_per_input + n * s_per_token`;
+    `ttft_s`: streams' wait for the first token. Seconds; None = unknown. `pressure_s(now)`: the recent peak of waits
+    times the calls that would share it.
     """
 
-    __slots__ = ("_peak", "held", "in_flight", "queue_s", "s_per_token", "ttft_s", "until", "wait_s")
+    __slots__ = (
+        "_peak", "held", "in_flight", "queue_s", "s_per_input", "s_per_token", "ttft_s", "until", "wait_s", "waits",
+    )  # fmt: skip
 
     def __init__(self, wait_s: float | None = None, s_per_token: float | None = None, peak: Peak | None = None) -> None:
         self._peak = peak or Peak()
@@ -34,8 +37,10 @@ class Condition:
         self.in_flight = 0
         self.queue_s = 0.0
         self.wait_s = wait_s
+        self.s_per_input = 0.0
         self.s_per_token = s_per_token
         self.ttft_s: float | None = None
+        self.waits = False
 
     def pressure_s(self, now: float) -> float:
         """Seconds; a model that is busy and of which nothing is known counts as one that takes a second."""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypedDict
 
 from capability_router.health.herald import VERSION
-from capability_router.money.budget.standing import CapRow
 from capability_router.stores.reports import Report
 
 SILENT_AFTER = 3.5
@@ -29,10 +28,11 @@ class Speaker(NamedTuple):
     models: Sequence[Mapping[str, Any]]
 
 
-class Standing(TypedDict):
+class ModelStatus(TypedDict):
     """A model over all processes that live, JSON-safe. Seconds; shares from 0 to 1; None = not known.
 
-    `processes`: how many report it; `held_in`: in how many of these it is held now, `held`: why in the first of them.
+    `credential`: the mark of the key that its calls are paid with, "" = unknown. `processes`: how many report it;
+    `held_in`: in how many of these it is held now, `held`: why in the first of them.
     `state`: the worst of its breakers. `success_share`: of calls that were answered, failed or refused since the
     processes began; `recent_share`: of `recent_calls`, those of the breaker's window. `ttft_s`, `took_s`: means, until
     the first token of streams and of whole answers.
@@ -41,6 +41,7 @@ class Standing(TypedDict):
     router: str
     model: str
     provider: str
+    credential: str
     processes: int
     state: str
     held_in: int
@@ -88,6 +89,7 @@ def _figure(said: Any) -> float:
 def _row(said: Mapping[str, Any]) -> dict[str, Any]:
     """What is read of a row; raises ValueError or TypeError where it is of another kind."""
     texts = {name: str(said[name]) for name in ("model", "provider", "held", "held_by")}
+    texts["credential"] = str(said.get("credential", ""))
     counts = {name: int(_figure(said[name])) for name in _COUNTS}
     shares = {
         name: None if said.get(name) is None else _figure(said[name])
@@ -97,7 +99,7 @@ def _row(said: Mapping[str, Any]) -> dict[str, Any]:
     return {**texts, **counts, **shares, "state": said["state"]}
 
 
-def glance(found: Iterable[Speaker]) -> list[Standing]:
+def glance(found: Iterable[Speaker]) -> list[ModelStatus]:
     """A row for each model of each router, of processes that live."""
     rows: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for speaker in found:
@@ -106,32 +108,14 @@ def glance(found: Iterable[Speaker]) -> list[Standing]:
     return [_standing(router, model, each) for (router, model), each in rows.items()]
 
 
-def left(
-    models: Iterable[Standing], caps: Iterable[CapRow], meant: Callable[[str], Sequence[str]]
-) -> dict[str, float]:  # fmt: skip
-    """Model -> the least USD that a cap leaves which stops calls: of all, of its provider, or its own.
-
-    `meant`: the ids that a model's name in a cap may mean, if that is known.
-    """
-    binding = [cap for cap in caps if cap["on_exceed"] != "warn"]
-    found = {row["model"]: [cap["left_usd"] for cap in binding if _covers(cap["scope"], row, meant)] for row in models}
-    return {model: min(amounts) for model, amounts in found.items() if amounts}
-
-
-def _covers(scope: str, row: Standing, meant: Callable[[str], Sequence[str]]) -> bool:
-    kind, _, name = scope.partition(":")
-    if kind == "model":
-        return row["model"] in (meant(name) or (name,))
-    return kind == "global" or (kind == "provider" and name == row["provider"])
-
-
-def _standing(router: str, model: str, rows: Sequence[Mapping[str, Any]]) -> Standing:
+def _standing(router: str, model: str, rows: Sequence[Mapping[str, Any]]) -> ModelStatus:
     held = [row for row in rows if row["held"]]
     ended = sum(row[how] for row in rows for how in ("answered", "failed", "refused", "disabled"))
     recent = sum(row["recent_calls"] for row in rows)
     well = sum(row["recent_calls"] * (row["success_share"] or 0.0) for row in rows)
     return {
-        "router": router, "model": model, "provider": str(rows[0]["provider"]), "processes": len(rows),
+        "router": router, "model": model, "provider": rows[0]["provider"],
+        "credential": rows[0]["credential"], "processes": len(rows),
         "state": min((row["state"] for row in rows), key=_WORST.index),
         "held_in": len(held), "held": held[0]["held"] if held else "", "held_by": held[0]["held_by"] if held else "",
         "in_flight": sum(row["in_flight"] for row in rows), "queue_s": max(row["queue_s"] or 0.0 for row in rows),

@@ -2,7 +2,7 @@
 
 No call waits for it, and it waits for no call: what it tells is read under the board's lock, as `router.health()` does,
 and written afterwards. A report that can't be written is left out, and the next one tried. A process that ends takes
-its report back; of one that was killed it grows old, by which a reader knows.
+its report back; of one that was killed (also by SIGTERM, if it does not hear it) it grows old, by which a reader knows.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import logging
 import os
 import threading
 import weakref
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -85,29 +86,42 @@ class Herald(Lasting):
 
 
 def _run(whose: weakref.ref[Herald], ended: threading.Event, room: ReportRoom, name: str, writer: str) -> None:
+    defects = _Defects()
     while True:
         found = whose()
         if found is None:
             break
-        _quietly(partial(_told, found, room, name, writer))
+        defects.apart(partial(_told, found, room, name, writer))
         del found
         if ended.wait(EVERY_S):
             break
-    _quietly(lambda: room.withdraw(name, writer))
+    defects.apart(lambda: room.withdraw(name, writer))
 
 
 def _told(herald: Herald, room: ReportRoom, name: str, writer: str) -> None:
     room.tell(name, writer, herald.report())
 
 
-def _quietly(tell: Callable[[], None]) -> None:
-    """Health is not worth a call's trouble: a store that is away misses a report."""
-    try:
-        tell()
-    except StoreError as error:
-        log.debug("a report was not told: %s", error)
-    except Exception:  # a defect must not end the thread without a word
-        log.exception("a report could not be told")
+class _Defects:
+    """What goes wrong in the telling. Of each kind the first is logged whole, then the tenth, the hundredth, ..."""
+
+    def __init__(self) -> None:
+        self._counts = Counter[str]()
+
+    def apart(self, tell: Callable[[], None]) -> None:
+        """Health is not worth a call's trouble: a store that is away misses a report, a defect ends no thread."""
+        try:
+            tell()
+        except StoreError as error:
+            log.debug("a report was not told: %s", error)
+        except Exception as error:
+            self._counts[type(error).__name__] += 1
+            count = self._counts[type(error).__name__]
+            if count == 1:
+                log.exception("a report could not be told")
+            elif str(count).rstrip("0") == "1":
+                name, time = type(error).__name__, f"{count:,}th"
+                log.error("a report could not be told for the %s time: %s", time, name)
 
 
 def _host() -> str:

@@ -93,6 +93,7 @@ class Lane:
         self._notice(now)
         hold, seen = self.hold(now, 1), self.condition
         seen.held = hold.reason if hold else ""
+        seen.waits = hold is not None and hold.kind == "full"
         seen.until = (math.inf if hold.until is None else hold.until) if hold else 0.0
         queue = self.limiter.queue_s(now, self.latency.service_s())
         seen.queue_s = max(queue, self.gate.allowed_in_s(1.0, now)) if self.gate.counts else queue
@@ -158,7 +159,7 @@ class Lane:
 
     def _timed(self) -> None:
         seen, latency = self.condition, self.latency
-        seen.ttft_s = latency.ttft.value
+        seen.ttft_s, seen.s_per_input = latency.ttft.value, latency.per_input
         seen.wait_s, seen.s_per_token = latency.line()
 
     def _borne(self, bearing: Bearing, permit: Permit, verdict: Verdict, how: str, now: float) -> None:
@@ -223,7 +224,7 @@ class Lane:
         return {
             "model": self.id, "state": self.breaker.state, "held": seen.held,
             "held_for_s": _finite(seen.until - now) if seen.held else 0.0,
-            "held_by": hold.kind if hold else "doubt" if seen.held else "",
+            "held_by": hold.by if hold else "doubt" if seen.held else "",
             "in_flight": seen.in_flight, "queue_s": seen.queue_s, "ttft_s": seen.ttft_s,
             "ttft_p95_s": self.latency.ttft_p95_s(), "s_per_token": seen.s_per_token, "took_s": self.latency.took.value,
             "success_share": None if failed is None else 1.0 - failed, "recent_calls": self.breaker.window.calls,
@@ -272,7 +273,7 @@ class Lane:
         if self.bearing is not None and count < limiter.stated:
             told = f"full: {flying} in flight, limit {limiter.most}, learned from {self.bearing.why}"
             mend = "switch learned limits off (health: {learns_limits: false})"
-            return Hold(told, now + max(wait, _LEAST_WAIT_S), "full", mend)
+            return Hold(told, now + max(wait, _LEAST_WAIT_S), "full", mend, learned=True)
         told = f"full: {flying} in flight, limit {limiter.stated}"
         return Hold(told, now + max(wait, _LEAST_WAIT_S), "full", "raise limits.concurrency")
 
@@ -331,7 +332,7 @@ class Lane:
         """Rejections of the request and poor answers prove health too, but teach nothing of speed."""
         breaker, latency, ttft, elapsed = self.breaker, self.latency, verdict.ttft_s, verdict.elapsed_s
         if verdict.ok:
-            latency.answered(ttft, elapsed, verdict.output_tokens)
+            latency.answered(ttft, elapsed, verdict.output_tokens, _read(permit, verdict))
         wait = latency.waited_s(ttft, elapsed, verdict.output_tokens)
         slow = breaker.slow_after_s is not None and breaker.is_slow(wait)
         breaker.good(permit.epoch, now, slow=slow, probe=permit.half_open, since=permit.taken_at)
@@ -347,7 +348,7 @@ class Lane:
         since, beside = permit.taken_at, self.limiter.in_flight
         self.breaker.failed(permit.epoch, now, slow=slow, probe=permit.half_open, since=since, beside=beside)
         if verdict.slow and verdict.ttft_s is None and verdict.elapsed_s is not None:
-            self.latency.timed_out(verdict.elapsed_s, whole=verdict.whole)
+            self.latency.timed_out(verdict.elapsed_s, permit.tokens, whole=verdict.whole)
 
     def _doubt(self) -> None:
         """Have those who share the breaker look at it again: it may have begun to doubt."""
@@ -410,6 +411,12 @@ def _used(verdict: Verdict, how: str) -> int | None:
     if verdict.neutral or how == "refused":
         return 0
     return verdict.tokens if verdict.tokens > 0 else None
+
+
+def _read(permit: Permit, verdict: Verdict) -> int:
+    """Tokens of input: as they were told, else as they were estimated; 0 = unknown."""
+    told = verdict.tokens - verdict.output_tokens
+    return told if told > 0 else permit.tokens
 
 
 def _seconds(seconds: float) -> str:

@@ -3,6 +3,10 @@
 Each is a running mean that starts from what the card says, as if that had been seen five times, and
 in the end follows roughly the last ten calls. A reply that is not streamed has no first token: it teaches how long
 answers take, and for how many tokens, as streams do too, and so every model's answers are foreseen alike.
+
+A first token waits until the input has been read. Seconds per token of input are the slope of the last streams' waits
+(reading.py), and a guess while these had about one size. What is foreseen is what is left of waits and answers without
+that, so that answers to very long inputs say nothing of how soon short ones begin otherwise.
 """
 
 from __future__ import annotations
@@ -10,9 +14,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from capability_router.health.reading import Reading
+from capability_router.measure.percentile import percentile
+
 _PRIOR_WEIGHT, _MEMORY = 5, 10
 _RING, _ENOUGH = 64, 20
 _PEAK_S = 10.0
+READING_S = 1e-4
+"""Seconds per token of input before any were seen: published figures are 40 to 240 microseconds."""
+_READING_WORTH = 50 * 1_000.0**2  # that guess counts as fifty inputs whose sizes are spread by 1,000 tokens
+_READINGS = 50
+_LONGEST_S = 3_600.0  # a longer wait is not for reading
 _TOKENS = 200  # of the answer that a card's speed stands for
 _WAIT_S = 0.5  # for a first token that was never seen, and half of the answer's time at most
 _WRITING_S = 0.1  # per token at most: a reply that took longer has waited
@@ -76,31 +88,37 @@ class Recent:
 
     def p95_s(self) -> float | None:
         """Their 95th percentile; None while fewer than 20 are known."""
-        if len(self._kept) < _ENOUGH:
-            return None
-        ranked = sorted(self._kept)
-        return ranked[min(int(len(ranked) * 0.95), len(ranked) - 1)]
+        return percentile(self._kept, 0.95) if len(self._kept) >= _ENOUGH else None
 
 
 class Latency:
     """One candidate's latency in seconds. `prior` is the card's: ttft_s, tokens_per_s.
 
-    `ttft`: the wait for the first token, which only streams teach. `took`, `size`: how long answers last, and their
-    output tokens, streamed or not. A model that is only streamed and one that never is are compared by the same line.
+    `ttft`: the wait for the first token, which only streams teach; `begins`: the same without the reading of the input,
+    `per_input` for each of its tokens. `took`, `size`: how long answers last, and their output tokens, streamed or not.
+    A model that is only streamed and one that never is are compared by the same line.
     """
 
-    __slots__ = ("_answers", "_firsts", "peak", "size", "took", "ttft")
+    __slots__ = (
+        "_answers", "_firsts", "_inputs", "_reading", "_readings", "begins", "peak", "per_input", "size", "took",
+        "ttft",
+    )  # fmt: skip
 
     def __init__(self, prior: Mapping[str, float]) -> None:
         ttft, speed = prior.get("ttft_s"), prior.get("tokens_per_s")
         wait = _WAIT_S if ttft is None else ttft
-        self.ttft = Mean(ttft)
+        self.ttft, self.begins = Mean(ttft), Mean(ttft)
         self.took = Mean(wait + _TOKENS / speed if speed else None)
         self.size = Mean(_TOKENS if speed else None)
+        self._inputs = Mean(0.0 if speed else None)  # tokens of input of those answers
+        self.per_input = READING_S
+        self._reading, self._readings = Reading(), 0
         self.peak = Peak()
         self._firsts, self._answers = Recent(), Recent()
 
-    def answered(self, ttft_s: float | None, elapsed_s: float | None, output_tokens: int) -> None:
+    def answered(
+        self, ttft_s: float | None, elapsed_s: float | None, output_tokens: int, input_tokens: int = 0
+    ) -> None:  # fmt: skip
         """Learn from a call that answered; what isn't known, finite and 0 or more teaches nothing.
 
         `ttft_s`: None of a reply that was not streamed.
@@ -108,39 +126,45 @@ class Latency:
         ttft = ttft_s if ttft_s is not None and 0 <= ttft_s < math.inf else None
         elapsed = elapsed_s if elapsed_s is not None and 0 <= elapsed_s < math.inf else None
         if ttft is not None and not _in_one_piece(ttft, elapsed, output_tokens):
-            self._first_token(ttft)
+            self._read(ttft, input_tokens)
+            self._first_token(ttft, input_tokens)
         if elapsed is not None:
-            self.took.add(elapsed)
+            self._lasted(elapsed, input_tokens)
             self._answers.add(elapsed)
             if output_tokens > 0:
                 self.size.add(output_tokens)
 
-    def timed_out(self, elapsed_s: float, *, whole: bool = False) -> None:
+    def timed_out(self, elapsed_s: float, input_tokens: int = 0, *, whole: bool = False) -> None:
         """Nothing came in this time, of a `whole` reply or of a stream: the true wait is at least as long."""
         if not math.isfinite(elapsed_s):
             return
         if whole:
             if elapsed_s > (self.took.value or 0.0):
-                self.took.add(elapsed_s)
+                self._lasted(elapsed_s, input_tokens)
                 self._answers.add(elapsed_s)
-        elif elapsed_s > (self.ttft.value or 0.0):
-            writing = None if self.took.value is None else self.took.value - (self.line()[0] or 0.0)
-            self._first_token(elapsed_s)
-            if writing is not None:
-                self.took.add(elapsed_s + writing)
+        elif elapsed_s > self.first_s(input_tokens):
+            wait, each = self.line()
+            self._first_token(elapsed_s, input_tokens)
+            if wait is not None and self.took.value is not None:
+                self._lasted(elapsed_s + (each or 0.0) * (self.size.value or 0.0), input_tokens)
+
+    def first_s(self, input_tokens: int) -> float:
+        """Seconds to the first token after an input of this size, as far as is known."""
+        return (self.begins.value or 0.0) + self.per_input * max(input_tokens, 0)
 
     def line(self) -> tuple[float | None, float | None]:
         """(wait, seconds per output token) of the line on which answers lie: their mean, and the wait for the first.
 
-        Where no first token was ever seen its wait is guessed; an answer of the usual size lies on the line however
-        wrong that is. (None, None): nothing is known.
+        Both without the reading of the input. Where no first token was ever seen its wait is guessed; an answer of the
+        usual size lies on the line however wrong that is. (None, None): nothing is known.
         """
-        took, size, ttft = self.took.value, self.size.value, self.ttft.value
+        took, size, begins = self.took.value, self.size.value, self.begins.value
         if took is None:
-            return ttft, None
+            return begins, None
+        took = max(took - self.per_input * (self._inputs.value or 0.0), 0.0)
         if not size:
             return took, None
-        wait = guessed_wait_s(took) if ttft is None else min(ttft, took)
+        wait = guessed_wait_s(took) if begins is None else min(begins, took)
         return wait, (took - wait) / size
 
     def waited_s(self, ttft_s: float | None, elapsed_s: float | None, output_tokens: int) -> float | None:
@@ -162,9 +186,21 @@ class Latency:
         """Seconds a call lasts on average; a guess of 1 s while nothing is known."""
         return self.took.value or self.ttft.value or 1.0
 
-    def _first_token(self, seconds: float) -> None:
+    def _read(self, seconds: float, tokens: int) -> None:
+        """Learn what reading takes."""
+        if tokens > 0 and seconds <= _LONGEST_S:
+            self._readings = min(self._readings + 1, _READINGS)
+            self._reading.take(tokens, seconds, 1.0 / self._readings)
+            self.per_input = self._reading.slope(READING_S, _READING_WORTH / self._readings)
+
+    def _first_token(self, seconds: float, tokens: int) -> None:
         self.ttft.add(seconds)
+        self.begins.add(max(seconds - self.per_input * max(tokens, 0), 0.0))
         self._firsts.add(seconds)
+
+    def _lasted(self, seconds: float, tokens: int) -> None:
+        self.took.add(seconds)
+        self._inputs.add(max(tokens, 0))
 
 
 def guessed_wait_s(took_s: float) -> float:

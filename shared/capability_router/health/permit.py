@@ -14,13 +14,20 @@ class Hold(NamedTuple):
     """Why a model can't be called now. `until`: monotonic seconds; None = until someone resets it.
 
     `kind` "trial": its credential or name was refused, and one call is trying it again.
-    `mend`: what its user can do about it, "raise limits.rpm"; "" = wait.
+    `mend`: what its user can do about it, "raise limits.rpm"; "" = wait. `learned`: it is full by a limit of calls at
+    once that nobody stated.
     """
 
     reason: str
     until: float | None
     kind: HoldKind
     mend: str = ""
+    learned: bool = False
+
+    @property
+    def by(self) -> str:
+        """In a word: its kind, or "learned"."""
+        return "learned" if self.learned else self.kind
 
 
 class Permit:

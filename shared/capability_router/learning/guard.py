@@ -46,6 +46,7 @@ class _Scored(NamedTuple):
     asked: str
     score: float
     foreseen: Mapping[str, tuple[float, float]]  # model -> quality, rest
+    id: str = ""
 
 
 class _Offset(NamedTuple):
@@ -69,25 +70,39 @@ class Guard:
         self._since = 0
         self._lock = Lock()
 
-    def note(self, foreseen: Foreseen, asked: str, score: float) -> None:
-        """A request of which this was foreseen was answered by `asked`, which was worth `score`."""
-        scored = _scored(foreseen, asked, score)
+    def note(self, foreseen: Foreseen, asked: str, score: float, id: str = "") -> None:
+        """A request of which this was foreseen was answered by `asked`, which was worth `score`.
+
+        `id`: the request's, of which two processes may be told at the same time: it counts once.
+        """
+        scored = _scored(foreseen, asked, score, id)
         if scored is None:
             return
         with self._lock:
+            if id and any(each.id == id for each in self._scored):
+                return
             self._scored.append(scored)
             self._since += 1
             if self._since >= _EVERY and len(self._scored) >= LEAST:
                 self._since = 0
                 self._replay()
 
-    def renew(self, told: Iterable[tuple[Foreseen, str, float]]) -> None:
+    def renew(self, told: Iterable[tuple[Foreseen, str, float, str]]) -> None:
         """Take these, the oldest first, for all that `note` was told of."""
+        once = {
+            id or str(at): _scored(foreseen, asked, score, id) for at, (foreseen, asked, score, id) in enumerate(told)
+        }
         with self._lock:
-            found = (_scored(*each) for each in told)
-            self._scored = deque((each for each in found if each is not None), WINDOW)
+            self._scored = deque((each for each in once.values() if each is not None), WINDOW)
             self._since = 0
             if len(self._scored) >= LEAST:
+                self._replay()
+
+    def changed(self, model: str) -> None:
+        """Behind this name is another model now: what the former one was worth speaks for nobody any more."""
+        with self._lock:
+            self._scored = deque((each for each in self._scored if each.asked != model), WINDOW)
+            if len(self._scored) >= LEAST or self.fixed == model:
                 self._replay()
 
     def forked(self) -> None:
@@ -106,12 +121,12 @@ class Guard:
             log.info("learned picks no longer fall short of %s: they are used again", before)
 
 
-def _scored(foreseen: Foreseen, asked: str, score: float) -> _Scored | None:
+def _scored(foreseen: Foreseen, asked: str, score: float, id: str) -> _Scored | None:
     """None where there was nothing to choose."""
     by_model = dict(zip(foreseen.models, zip(foreseen.quality, foreseen.rest, strict=True), strict=True))
     if len(by_model) < 2 or asked not in by_model or foreseen.pick not in by_model:
         return None
-    return _Scored(foreseen.pick, asked, score, by_model)
+    return _Scored(foreseen.pick, asked, score, by_model, id)
 
 
 def verdict(scored: Sequence[_Scored]) -> tuple[str | None, Shortfall]:

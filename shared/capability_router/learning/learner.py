@@ -7,9 +7,10 @@ was known before.
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from threading import Lock, Thread
 from typing import NamedTuple
@@ -23,22 +24,25 @@ from capability_router.learning.quality.meaning import Origin
 from capability_router.learning.quality.memory import FORMER, Remembered, Result
 from capability_router.learning.quality.model import Quality
 from capability_router.learning.quality.sketch import Sketch, sketch
-from capability_router.learning.quality.state import base_of, body_of, dumped, loaded, text_of
+from capability_router.learning.quality.state import base_of, body_of, dumped, loaded, merged, text_of
 from capability_router.learning.quality.traits import Traits, traits
 from capability_router.learning.sharing.lesson import USER, Lesson
 from capability_router.learning.signs import Counted
+from capability_router.learning.state_file import StateFile
 from capability_router.learning.tenants import hashed
-from capability_router.lifetime import Lasting, watch
+from capability_router.lifetime import Lasting, ending, watch
 from capability_router.request import Request
 
 _NAMED = 5  # models in a warning
+_MANY = 1_000  # requests, beyond which others' are learned at once, by a fit
+_READ = 50_000  # of those that were in the file
 log = logging.getLogger("capability_router")
 
 
 class Judged(NamedTuple):
     """What is expected of a model on a request: its quality, its answer's tokens (None = not known), and the quality's
 
-    standard error.
+    standard error, which grows while the model is not scored: it may have changed.
     """
 
     quality: float
@@ -52,12 +56,32 @@ class Pupil:
     def __init__(self, quality: Quality) -> None:
         self.quality = quality
 
-    def learn(self, lesson: Lesson) -> None:
-        """An answer was worth this score; tells of a model that is no longer what it was."""
+    def learn(self, lesson: Lesson) -> list[str]:
+        """An answer was worth this score; gives, and tells of, models that are no longer what they were."""
         quality, (id, model, score, tokens, tenant, seen, *_) = self.quality, lesson
         weight = 1.0 if quality.memory.has(id, model) else quality.tenants.told(tenant, model, score)
-        for changed in quality.learn(Remembered(id, seen, tenant), {model: Result(score, tokens)}, weight):
-            log.warning("%s: its scores are no longer what they were; what was learned of it counts for less", changed)
+        row, results, apart = Remembered(id, seen, tenant), {model: Result(score, tokens)}, quality.apart
+        if apart is not None and tenant != apart.whose:
+            apart.quality.learn(row, results)
+        changed = quality.learn(row, results, weight)
+        for each in changed:
+            log.warning("%s: its scores are no longer what they were; what was learned of it counts for less", each)
+        return changed
+
+    def take_over(self, rows: Sequence[tuple[Remembered, Mapping[str, Result]]], other: Quality) -> list[str]:
+        """What others scored, in the order in which it came; gives models that are no longer what they were."""
+        has = self.quality.memory.has
+        rows = [(row, results) for row, results in rows if not any(has(row.id, model) for model in results)]
+        if len(rows) > _MANY or not all(row.whose for row, _ in rows):  # of a log, whose order tells nothing
+            merged(self.quality, other)
+            return []
+        return [
+            changed
+            for row, results in rows
+            for model, (score, tokens) in results.items()
+            if not model.endswith(FORMER)
+            for changed in self.learn(Lesson(row.id, model, score, tokens, row.whose, row.sketch))
+        ]
 
     def told(self) -> Callable[[], str]:
         """The state as it is now; its text is made when that is called."""
@@ -107,8 +131,11 @@ class Learner(Lasting):
     ) -> None:  # fmt: skip
         self.path, self.quality, self.base, self._meanings = path, quality, base, meanings
         self._damaged, self._unsaved = damaged, False
+        self._file, self._told = StateFile(path), False
+        self._read: dict[str, None] = {}  # requests that were in the file: who writes them again has nothing new
         self._trained: str | None = None  # the text of `base`, written with the file
         self._drift = Drift()
+        self._guard: Guard | None = None
         self._busy = Lock()  # while the words are worked out
         self._writing = Lock()
         watch(self)
@@ -119,9 +146,9 @@ class Learner(Lasting):
 
         Raises ConfigError where the file can't be opened, or no file can be made.
         """
-        damaged, quality, base = False, Quality(), None
+        damaged, quality, base, file = False, Quality(), None, StateFile(path)
         try:
-            text = path.read_text(encoding="utf-8")
+            text = file.read()
             quality, base = loaded(text), base_of(text)
         except FileNotFoundError as error:
             if not path.parent.is_dir():
@@ -135,6 +162,8 @@ class Learner(Lasting):
             damaged = True
         meanings = fitting(quality, meanings, path)
         learner = cls(path, agreed(quality, meanings), damaged=damaged, meanings=meanings)
+        learner._file = file
+        learner._note_read(quality.memory.rows)
         learner._begin(base)
         learner._work_out()
         return learner
@@ -172,13 +201,16 @@ class Learner(Lasting):
         """The same for what was seen of a tenant's request."""
         known = self.quality
         quality, errors, tokens = known.expect(seen, believed, worth)
+        if (apart := known.apart) is not None and apart.whose != hashed(tenant):
+            quality = apart.bounded(quality, seen, believed, worth)
         binds = known.tenants.bind(tenant)
         before = self._before(seen, believed, worth) if binds else believed
         bounded = known.tenants.bounded
         found = zip(before, worth, quality.tolist(), tokens.tolist(), errors.tolist(), strict=True)
         return [
             Judged(
-                bounded(tenant, model, q, alone, counted) if binds else q, max(1, round(t)) if t == t else None, error
+                bounded(tenant, model, q, alone, counted) if binds else q, max(1, round(t)) if t == t else None,
+                math.sqrt(error * error + known.unseen(model)),
             )
             for (model, alone), counted, q, t, error in found
         ]  # fmt: skip
@@ -235,11 +267,17 @@ class Learner(Lasting):
         return None
 
     def _take(self, lesson: Lesson) -> None:
-        Pupil(self.quality).learn(lesson)
+        self._changed(Pupil(self.quality).learn(lesson))
         self._unsaved = True
 
+    def _changed(self, models: Iterable[str]) -> None:
+        """These are no longer what they were."""
+        for model in models:
+            if self._guard is not None:
+                self._guard.changed(model)
+
     def _work_out(self) -> None:
-        if self.quality.due and self._busy.acquire(blocking=False):
+        if self.quality.due and not ending() and self._busy.acquire(blocking=False):
             # No daemon: a thread that is ended within numpy's own code takes the whole process with it, by SIGABRT.
             Thread(target=self._refit, name="capability-router-learning").start()
 
@@ -264,27 +302,50 @@ class Learner(Lasting):
                 return
             self._unsaved = False
             try:
-                self._write(dumped(self.quality, self._trained))
+                self._file.write(self._written)
             except OSError as error:
                 self._unsaved = True
                 log.error("the learned state %s can't be written: %s", self.path, error.strerror or error)
 
-    def _write(self, text: str) -> None:
-        if self._damaged and self.path.exists():
-            self.path.rename(self.path.with_name(f"{self.path.name}.damaged"))
-            self._damaged = False
-        draft = self.path.with_name(f".{self.path.name}.{os.getpid()}.{id(self):x}")  # a process may have two
+    def _written(self, others: bytes | None) -> str:
+        """What is to be written, with what others have written since in it."""
+        if others is not None:
+            self._take_over(others)
+        elif self._damaged:
+            self._file.move_aside()
+        self._damaged = False
+        self._note_read(self.quality.memory.rows)
+        return dumped(self.quality, self._trained)
+
+    def _take_over(self, others: bytes) -> None:
+        """Learn what another process has written, or `train`: of each request once."""
         try:
-            owners = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(owners, "w", encoding="utf-8") as file:
-                file.write(text)
-            os.replace(draft, self.path)
-        except OSError:
-            draft.unlink(missing_ok=True)
-            raise
+            text = others.decode()
+            other = loaded(text)
+        except (Unreadable, UnicodeDecodeError) as error:
+            log.warning("the learned state %s is damaged (%s): it is written anew", self.path, error)
+            self._file.move_aside()
+            return
+        if other.tenants.known and not self._told:
+            self._told = True
+            log.warning(
+                "the learned state %s is another process's too: each takes over what the others have learned when it "
+                "writes. With a `store` that lasts they learn from each other at once (told once)", self.path,
+            )  # fmt: skip
+        rows = [(row, results) for row, results in other.memory.told() if row.id not in self._read]
+        self._note_read(row for row, _ in rows)
+        if self.base is None:
+            self._begin(base_of(text))
+        self._changed(Pupil(self.quality).take_over(rows, other))
+
+    def _note_read(self, rows: Iterable[Remembered]) -> None:
+        self._read.update(dict.fromkeys(row.id for row in rows))
+        for id in list(islice(self._read, max(len(self._read) - _READ, 0))):
+            del self._read[id]
 
     def tell(self, guard: Guard) -> None:
-        """Have the guard know of other processes' scores; there are none."""
+        """Have the guard know which models have changed, and of other processes' scores; there are none of these."""
+        self._guard = guard
 
     def hears(self, listener: Callable[[Lesson], None]) -> None:
         """Have the listener told of other processes' scores; there are none."""

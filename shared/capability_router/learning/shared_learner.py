@@ -40,11 +40,12 @@ class SharedLearner(Learner):
         self._text = text
         base = Quality() if text is None else loaded(text)
         self._meanings = meanings = fitting(base, meanings, path)
-        self._guard: Guard | None = None
         self._listener: Callable[[Lesson], None] | None = None
         began = "" if text is None else blake2b(text.encode(), digest_size=8).hexdigest()
         embedder = "" if meanings is None else meanings.embedder.name
-        course = Course(self._made, Packing(written, sketched), self._adopted, self._hear, self._work_out)
+        course = Course(
+            self._made, Packing(written, sketched), self._adopted, self._hear, self._changed, self._work_out
+        )  # fmt: skip
         self.scribe = Scribe(room, f"{owner}|{FORMAT}.{SCHEMA}|{began}|{embedder}", course)
         known = None if text is None else agreed(base, meanings)
         super().__init__(path, self.scribe.pupil.quality, base=known, meanings=meanings)
@@ -126,7 +127,7 @@ class SharedLearner(Learner):
 
     def _hear(self, lesson: Lesson) -> None:
         if self._guard is not None and lesson.foreseen is not None:
-            self._guard.note(lesson.foreseen, lesson.model, lesson.score)
+            self._guard.note(lesson.foreseen, lesson.model, lesson.score, lesson.id)
         if self._listener is not None:
             self._listener(lesson)
 
@@ -162,5 +163,5 @@ def learner_of(state: str, url: str, room: LessonRoom, owner: str, meanings: Mea
     return learner
 
 
-def _planned(lessons: Iterable[Lesson]) -> list[tuple[Foreseen, str, float]]:
-    return [(each.foreseen, each.model, each.score) for each in lessons if each.foreseen is not None]
+def _planned(lessons: Iterable[Lesson]) -> list[tuple[Foreseen, str, float, str]]:
+    return [(each.foreseen, each.model, each.score, each.id) for each in lessons if each.foreseen is not None]

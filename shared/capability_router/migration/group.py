@@ -15,9 +15,9 @@ from capability_router.migration.variables import put
 Step = str | dict[str, Any]
 STRATEGIES = {
     "simple-shuffle": "share", "least-busy": "least_busy", "latency-based-routing": "fastest",
-    "cost-based-routing": "cheapest", "usage-based-routing": "share", "usage-based-routing-v2": "share",
+    "cost-based-routing": "cheapest", "usage-based-routing": "usage", "usage-based-routing-v2": "usage",
 }  # fmt: skip
-"""LiteLLM's routing strategy -> how a step of ours chooses."""
+"""LiteLLM's routing strategy -> how a step of ours chooses; `usage`: a share by limits, whatever the weights."""
 DEFAULT_TAG = "default"
 
 
@@ -119,10 +119,11 @@ def ordered(members: Sequence[Deployment]) -> list[Deployment]:
 def _step(level: Sequence[Deployment], how: str) -> Step:
     if len(level) == 1:
         return level[0].id
-    if how != "share":
+    if how not in ("share", "usage"):
         return {how: [each.id for each in level]}
-    weights = [[each.weights[word] for each in level] for word in ("weight", "rpm", "tpm")]
-    told = next((row for row in weights if any(row)), None)
+    by_usage = how == "usage"  # who has no limit is as much used as the others
+    words, some = (("rpm", "tpm"), all) if by_usage else (("weight", "rpm", "tpm"), any)
+    told = next((row for row in ([each.weights[word] for each in level] for word in words) if some(row)), None)
     if told is None or len(set(told)) == 1:
         return {"share": [each.id for each in level]}
     return {"share": {each.id: tidy(weight) for each, weight in zip(level, told, strict=True)}}

@@ -33,7 +33,7 @@ class Note(NamedTuple):
 
 
 class Notes:
-    """All notes of one import, in the order of the source's lines. No value of the source is ever in one."""
+    """All notes of one import, in the order of the source's lines. No secret of the source is ever in one."""
 
     def __init__(self, source: Source) -> None:
         self._source = source

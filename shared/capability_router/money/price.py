@@ -200,7 +200,7 @@ class Price:
             return None
         dearest, out = self._dearest
         if media:
-            dearest = max(dearest, *(rates[i] for kind in media for i in _OF_MEDIA.get(kind, ())))
+            dearest = max((dearest, *(rates[i] for kind in media for i in _OF_MEDIA.get(kind, ()))))
         most = dearest * size + out * output_tokens + self._fixed
         for tier in self.tiers:
             if size <= tier.above:

@@ -26,16 +26,19 @@ COST_WEIGHT = 0.25
 LATENCY_WEIGHT = 0.01  # quality points per second
 STAYING = 0.02  # quality points: by less another model does not take a conversation over
 _REFRESH_EVERY = 16
-_COLD = 32  # a window shorter than this is filled up with copies of the request at hand
+_COLD = 32  # a window shorter than this is filled up with copies of the request at hand, as if of usual size
+_USUAL_TOKENS, _USUAL_WEIGHT = (1_000, 220), 4  # that size, in and out, before anything came; it counts as so many
 _JUST_BELOW = 1.0 - 1e-9  # of a corner price, where its dearer pick is taken
+QUALITY_WINDOW = 1_000  # requests; of fewer the mean quality is off by as much as a cheap model is from a strong one
 _STIFFNESS = 20.0  # a mean off by 0.01 moves the price by a fifth
 _TARGETS_KEPT = 64
-_QUALITY = attrgetter("quality")
+_QUALITY, _HELD = attrgetter("quality"), attrgetter("held")
 _FIRST = itemgetter(0)
 _SEEN = 0.005
 _UNPRICED = 10**10  # picodollars: an unknown cost among free models is not free
 _BELOW_FLOOR = -10.0  # behind every model that reaches the floor
 _NO_MATTER = 250.0  # as `cost_weight`, where quality is next to no matter
+_LEAST = 0.02  # as `cost_weight`, below which no target brings the price: so little quality is within what is foreseen
 _TIE = 1e-4  # as `cost_weight`, where cost is no matter: nobody is dearer for nothing
 
 
@@ -51,7 +54,7 @@ class Aim:
     def picked(self, quality: float) -> None:
         """A pick of this predicted quality was made."""
         self.seen += 1
-        self.quality += (quality - self.quality) / min(self.seen, WINDOW)
+        self.quality += (quality - self.quality) / min(self.seen, QUALITY_WINDOW)
 
 
 class Adaptive:
@@ -73,22 +76,25 @@ class Adaptive:
     ) -> None:
         self._target, self._floor = quality_target, min_quality
         self._cost_weight, self._mu = cost_weight, latency_weight
-        self._dual = Dual()
+        self._dual = Dual(QUALITY_WINDOW)
         self._strong_usd = 0.0  # running mean of the strongest candidate's cost
         self._aims: dict[float, Aim] = {}
         self._seen = 0
         self._lock = Latch()
+        self.weighs_waits = latency_weight > 0.0
         steers = not (cost_target_usd is None and latency_target_s is None and pace is None)
         self._steering = Steering(cost_target_usd, latency_target_s, pace, latency_weight) if steers else None
         self._weighed: tuple[Sequence[Row], Weights | None] = ((), None)
+        self._away: dict[str, int] = {}  # for how many requests in a row a model has been held
 
     def observe(self, scene: Scene, chosen: str = "") -> None:
         """Take in a request that is really carried out; explaining one leaves the window alone."""
-        rows = [row for row in scene.rows if not row.held] or scene.rows
-        usd = (max(rows, key=_QUALITY).cost_pico or 0) / 1e12
         target = self._wanted(scene)
         mu = self._mu if self._steering is None else self._steered(self._steering, scene, chosen).mu
         with self._lock:
+            rows = self._lasting(scene.rows)
+            usd = (max(rows, key=_QUALITY).cost_pico or 0) / 1e12
+            usual = self._usual_usd(scene)
             self._seen += 1
             self._strong_usd += (usd - self._strong_usd) / min(self._seen, WINDOW)
             if target is None and not self._aims:
@@ -97,7 +103,20 @@ class Adaptive:
             if target is None:
                 self._dual.observe(points)
             else:
-                self._aim(target, points)
+                usable = points if not self._away else self._open(_points(_usable(scene.rows), mu))
+                self._aim(target, points, usable, usual)
+
+    def _lasting(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """Those that the price of quality is to be solved with: an outage that passes does not change what it is worth.
+
+        A model counts as gone once it has been held for as many requests as the window has.
+        """
+        if not any(map(_HELD, rows)):
+            if self._away:
+                self._away = {}
+            return rows
+        away = self._away = {row.card.id: self._away.get(row.card.id, 0) + 1 for row in rows if row.held}
+        return [row for row in rows if away.get(row.card.id, 0) <= QUALITY_WINDOW] or rows
 
     def settled(self, chosen: Candidate, outcome: Outcome) -> None:
         """What a request came to that was observed."""
@@ -123,7 +142,7 @@ class Adaptive:
 
     def _sight(self, scene: Scene) -> Sight:
         """What the targets choose from: neither models that are held, nor those below the floor, unless all are."""
-        rows = [row for row in scene.rows if not row.held] or scene.rows
+        rows = _usable(scene.rows)
         rows = [row for row in rows if self._floor is None or row.quality >= self._floor] or rows
         one = self._usual(() if self._strong_usd else _points(rows, 0.0), 1.0)
         ruled = self._wanted(scene) is not None
@@ -133,10 +152,10 @@ class Adaptive:
         """Without those below the floor, unless all are."""
         return [p for p in points if self._floor is None or p.quality >= self._floor] or points
 
-    def _aim(self, target: float, points: Sequence[Point]) -> None:
-        price = self._for_target(target, points)
+    def _aim(self, target: float, points: Sequence[Point], usable: Sequence[Point], usual: float) -> None:
+        price = self._for_target(target, points, usual)
         aim = self._aims.setdefault(target, Aim())
-        aim.picked(max(points, key=lambda p: p.utility - price * p.usd).quality)
+        aim.picked(max(usable, key=lambda p: p.utility - price * p.usd).quality)
         self._dual.observe(points)
         if self._seen - aim.solved_at >= _REFRESH_EVERY:
             aim.price, aim.solved_at = self._dual.solve(target), self._seen
@@ -149,7 +168,16 @@ class Adaptive:
         if target is None:
             return self._usual(points, self._cost_weight)
         with self._lock:
-            return self._for_target(target, self._open(list(points)))
+            return self._for_target(target, self._open(list(points)), self._usual_usd(scene))
+
+    def _usual_usd(self, scene: Scene) -> float:
+        """What the strongest model's call costs for a request of usual size; 0 = nobody knows."""
+        if len(self._dual) >= _COLD:  # nobody asks
+            return 0.0
+        price = max(scene.rows, key=_QUALITY).card.price
+        first = ((None if price is None else price.estimate(*_USUAL_TOKENS)) or 0) / 1e12
+        seen = min(self._seen, WINDOW)
+        return (_USUAL_WEIGHT * first + seen * self._strong_usd) / (_USUAL_WEIGHT + seen)
 
     def _usual(self, points: Sequence[Point], weight: float) -> float:
         """The price at which the strongest model's mean call costs this many quality points."""
@@ -182,17 +210,21 @@ class Adaptive:
         own = scene.request.routing.quality_target
         return self._target if own is None else own
 
-    def _for_target(self, target: float, points: Sequence[Point]) -> float:
+    def _for_target(self, target: float, points: Sequence[Point], usual: float) -> float:
         """The corner price, raised while the picks so far are above the target, lowered while below.
 
         Without that, equal requests would all fall to one side of their corner, and a window whose
-        predictions drift would miss the target for ever.
+        predictions drift would miss the target for ever. It never falls so low that the least quality is bought at
+        any price.
         """
         aim, missing = self._aims.get(target), _COLD - len(self._dual)
         if aim is None or missing > 0:
-            also = hull(points) if missing > 0 else None
-            return self._dual.solve(target, also, missing) * _JUST_BELOW
-        return aim.price * math.exp(_STIFFNESS * (aim.quality - target)) * _JUST_BELOW
+            also = hull(_no_larger(points, usual)) if missing > 0 else None
+            price = self._dual.solve(target, also, missing)
+        else:
+            price = aim.price * math.exp(_STIFFNESS * (aim.quality - target))
+        one = usual or self._strong_usd
+        return max(price * _JUST_BELOW, _LEAST / one if one > 0.0 else 0.0)
 
     def judge(self, scene: Scene) -> Judgement:
         """The utilities; models below `min_quality` rank last unless none reaches it."""
@@ -203,7 +235,8 @@ class Adaptive:
             floor = None
         below = 0.0 if floor is None else _below(points, price)
         scored = _scored(points, scene.rows, price, floor, below)
-        return Judgement(scored, self._settings(price, self._wanted(scene), weights))
+        second = 0.0 if not self.weighs_waits else self._mu if weights is None else max(weights.mu, self._mu)
+        return Judgement(scored, self._settings(price, self._wanted(scene), weights), second)
 
     def reason(self, scene: Scene, best: Row) -> str:
         """The trade that was made: against the next best where scores were learned from, else against the strongest."""
@@ -291,6 +324,19 @@ def _points(rows: Sequence[Row], mu: float) -> list[Point]:
             wait = slowest = _slowest(rows) if slowest is None else slowest
         points.append(Point(cost / 1e12, quality - mu * (wait + r.queue_s) + STAYING * r.stays, quality))
     return points
+
+
+def _usable(rows: Sequence[Row]) -> Sequence[Row]:
+    """Those that are not held, unless all are."""
+    return [row for row in rows if not row.held] or rows
+
+
+def _no_larger(points: Sequence[Point], usual: float) -> Sequence[Point]:
+    """As if the strongest one's call cost what is usual, where it costs more: a long first request sets no price."""
+    own = max(points, key=_QUALITY).usd
+    if not 0.0 < usual < own:
+        return points
+    return [Point(p.usd * usual / own, p.utility, p.quality) for p in points]
 
 
 def _dearest(rows: Sequence[Row]) -> int:

@@ -42,7 +42,7 @@ class Balance:
         places: defaultdict[int, list[int]] = defaultdict(list)
         for place, (_, row) in enumerate(ranked):
             group = self._group.get(row.card.id)
-            if group is not None and not row.held and not row.stays:
+            if group is not None and not row.held and not row.queue_s and not row.stays:
                 places[group].append(place)
         for held in places.values():
             if len(held) > 1:

@@ -63,10 +63,14 @@ class Scene(NamedTuple):
 
 
 class Judgement(NamedTuple):
-    """The scores of a scene's rows; `settings` are the policy's own numbers, kept in the plan."""
+    """The scores of a scene's rows; `settings` are the policy's own numbers, kept in the plan.
+
+    `second`: by how much each second of a wait lowers a score, 0 = waits are not weighed.
+    """
 
     scores: list[Scored]
     settings: Terms = ()
+    second: float = 0.0
 
 
 class Judged(Protocol):
@@ -109,6 +113,8 @@ class Policy(Protocol):
     name: str
     ordered: bool
     """Whether its order is its user's, so that interchangeable models are not balanced."""
+    weighs_waits: bool
+    """Whether a model that is full competes, with its wait in its score; else it stands behind all that are not."""
 
     def judge(self, scene: Scene) -> Judgement:
         """One (score, terms) per row, in the rows' order, and the numbers that decided."""
@@ -131,6 +137,7 @@ class Static:
     """A policy that learns nothing from traffic."""
 
     ordered = False
+    weighs_waits = False
 
     def observe(self, scene: Scene, chosen: str = "") -> None:
         """Nothing to learn."""

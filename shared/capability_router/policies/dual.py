@@ -8,10 +8,11 @@ still meets a target is found by walking the sorted corners: no search, no numer
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import NamedTuple
 
 WINDOW = 200
@@ -52,6 +53,7 @@ class Dual:
         self._window = window
         self._requests: deque[Hull] = deque()
         self._steps: list[Step] = []  # ascending by price
+        self._gains: list[float] = []  # of these, to be summed up without a look at each
         self._base = 0.0  # summed quality of the cheapest picks
 
     def __len__(self) -> int:
@@ -69,7 +71,9 @@ class Dual:
         self._requests.append(found)
         self._base += found.base
         for step in found.steps:
-            insort(self._steps, step)
+            at = bisect_left(self._steps, step)
+            self._steps.insert(at, step)
+            self._gains.insert(at, step.gain)
         if len(self._requests) > self._window:
             self._forget()
 
@@ -77,7 +81,8 @@ class Dual:
         base, steps = self._requests.popleft()
         self._base -= base
         for step in steps:
-            del self._steps[bisect_left(self._steps, step)]
+            at = bisect_left(self._steps, step)
+            del self._steps[at], self._gains[at]
 
     def solve(self, target: float, also: Hull | None = None, copies: int = 0) -> float:
         """The price at which the mean quality of the picks comes to the target; 0 if none reaches it.
@@ -85,21 +90,18 @@ class Dual:
         It is a corner: just below it the picks reach the target, just above it they may not. `also` is
         one more request, counted as so many `copies`: what stands in for a window still short.
         """
-        if also is None:
-            also, copies = _NOTHING, 0
-        needed = target * (len(self._requests) + copies) - self._base - copies * also.base
-        corners = self._steps
-        if also.steps:
+        needed = target * len(self._requests) - self._base
+        corners, gains = self._steps, self._gains
+        if also is not None:
+            needed += copies * (target - also.base)
             corners = sorted([*corners, *[Step(p, g * copies) for p, g in also.steps]])
+            gains = [step.gain for step in corners]
         if not corners:
             return 0.0
         if needed <= 0:
             return 2.0 * corners[-1].price + 1.0
-        for step in reversed(corners):
-            needed -= step.gain
-            if needed <= _ROUNDING:
-                return step.price
-        return 0.0
+        at = bisect_left(list(accumulate(reversed(gains))), needed - _ROUNDING)
+        return 0.0 if at == len(corners) else corners[-1 - at].price
 
 
 def hull(points: Sequence[Point]) -> Hull:
@@ -121,9 +123,6 @@ def hull(points: Sequence[Point]) -> Hull:
         last = point
     steps = [Step(price, b.quality - a.quality) for price, a, b in zip(prices, corners, corners[1:], strict=False)]
     return Hull(cheapest.quality, steps)
-
-
-_NOTHING = Hull(0.0, [])
 
 
 def _usd_and_utility(point: Point) -> tuple[float, float]:

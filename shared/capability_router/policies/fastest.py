@@ -11,11 +11,12 @@ class Fastest(Static):
     """Least predicted latency first."""
 
     name = "fastest"
+    weighs_waits = True
 
     def judge(self, scene: Scene) -> Judgement:
         """Minus the predicted seconds."""
         times = [(_UNKNOWN_S if row.latency_s is None else row.latency_s) + row.queue_s for row in scene.rows]
-        return Judgement([(-time, (("latency", -time),)) for time in times])
+        return Judgement([(-time, (("latency", -time),)) for time in times], second=1.0)
 
     def reason(self, scene: Scene, best: Row) -> str:
         """The time it won with."""

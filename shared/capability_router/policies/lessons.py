@@ -88,7 +88,7 @@ class Lessons(NamedTuple):
             foreseen = None if again else answered.foreseen
             self.learned.scored(request_id, seen, answered.model, float(score), tokens, tenant, foreseen, source)
             if self.guard is not None and foreseen is not None:
-                self.guard.note(foreseen, answered.model, float(score))
+                self.guard.note(foreseen, answered.model, float(score), request_id)
         return answered
 
     def heard(self, lesson: Lesson) -> None:
@@ -103,7 +103,7 @@ class Lessons(NamedTuple):
         if lesson is None:
             return None
         if self.guard is not None and lesson.foreseen is not None:
-            self.guard.note(lesson.foreseen, lesson.model, score)
+            self.guard.note(lesson.foreseen, lesson.model, score, request_id)
         return lesson.model
 
     def _answered(self, request: Request, plan: Plan, outcome: Outcome, model: str) -> Answered:

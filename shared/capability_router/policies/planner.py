@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import NamedTuple, Protocol
@@ -36,10 +36,12 @@ class Condition(Protocol):
     """What planning reads of a candidate's health; times in seconds."""
 
     held: str
+    waits: bool
     until: float
     in_flight: int
     queue_s: float
     wait_s: float | None
+    s_per_input: float
     s_per_token: float | None
 
     def pressure_s(self, now: float) -> float: ...
@@ -60,6 +62,14 @@ class Names(Protocol):
     def cards(self) -> Sequence[ModelCard]: ...
     def resolve(self, name: str) -> str | None: ...
     def matches(self, name: str) -> Sequence[str]: ...
+
+
+Standing = Callable[[str, str, float], int]
+"""How many requests stand in line for a model before a newcomer of a priority, now."""
+
+
+def _nobody(model: str, priority: str, now: float) -> int:
+    return 0
 
 
 class Decision(NamedTuple):
@@ -90,6 +100,7 @@ class Planner:
     guard: Guard | None = None
     explorer: Explorer | None = None
     signs: Signs | None = None
+    standing: Standing = _nobody
 
     def decide(
         self, request: Request, now: float, *, stay: Stay = NOWHERE, found: Features | None = None
@@ -148,7 +159,7 @@ class Planner:
         believed, condition = self.prior.on(task), self.health.condition
         factors, common = self.lengths.on(task)
         balancing, staying, service = bool(self.balance), stay.model, request.service
-        asked, wanted = request.max_tokens, request.answers
+        asked, wanted, weighs = request.max_tokens, request.answers, self.policy.weighs_waits
         moved = _NOT_MOVED if self.signs is None else self.signs.shifts(request.routing.tenant)
         believed = _moved(believed, moved) if moved else believed
         judged = None if self.learned is None else self._judged(self.learned, request, cards, believed, hardness)
@@ -165,10 +176,8 @@ class Planner:
                 before, (quality, error) = quality, (judged[id].quality, judged[id].error)
                 expected = judged[id].tokens or expected
             limit, most = asked or card.output_reserve, card.max_output_tokens
-            if limit and expected > limit:
-                expected = limit
-            if most and expected > most:
-                expected = most
+            expected = limit if limit and expected > limit else expected
+            expected = most if most and expected > most else expected
             cached = stay.cached_tokens if id == staying else 0
             if sizing is not None:
                 tokens_in = sizing.tokens(card)
@@ -177,10 +186,12 @@ class Planner:
             cost = None if price is None else price.estimate(tokens_in, expected * several, cached)
             latency = state.wait_s
             if latency is not None:
-                latency += expected * (state.s_per_token or 0.0)
-            pressure = state.pressure_s(now) if balancing else 0.0
+                latency += tokens_in * state.s_per_input + expected * (state.s_per_token or 0.0)
+            held, queue, pressure = state.held, state.queue_s, state.pressure_s(now) if balancing else 0.0
+            if held and weighs and state.waits:  # a wait that is known is weighed
+                held, queue = "", queue * (1 + self.standing(id, request.routing.priority, now))
             row = Row(
-                card, quality, cost, latency, state.queue_s, state.in_flight, state.held, id == staying, pressure,
+                card, quality, cost, latency, queue, state.in_flight, held, id == staying, pressure,
                 0, before, error, several,
             )  # fmt: skip
             rows.append(row)
@@ -203,8 +214,10 @@ class Planner:
         ranked = _ranked(scene, judged.scores, stay, without, eligible.tight)
         if self.balance and not self.policy.ordered:
             self.balance.arranged(ranked)
-        guarded = self._guarded(ranked, request, stay, {*without, *eligible.tight})
-        drawn = self._explored(ranked, request, stay, ask.now) if not (without or eligible.tight) else PICKED
+        guarded = "" if self.guard is None else self._guarded(ranked, request, stay, {*without, *eligible.tight})
+        drawn = PICKED
+        if self.explorer is not None and not (without or eligible.tight):
+            drawn = self._explored(self.explorer, ranked, request, stay, ask.now)
         reason = drawn.reason or guarded or (self._reason(scene, ranked[0][1], stay) if ranked else "no eligible model")
         if without or stay.cached_tokens:
             eligible = eligible._replace(notes=(*eligible.notes, *_remarks(without, stay, scene)))
@@ -213,15 +226,18 @@ class Planner:
             tuple(_candidates(ranked, learned, found.input_tokens, sizing)),
             tuple(eligible.refusals), reason, found.input_tokens, found.output_tokens, found.task, _needs(request),
             eligible.notes, judged.settings, drawn.propensity, "" if request.media or request.model else found.bucket,
-            hardness=found.hardness, chances=drawn.chances,
+            hardness=found.hardness, chances=drawn.chances, second=judged.second,
         )  # fmt: skip
         return Decision(plan, scene, drawn)
 
-    def _explored(self, ranked: list[tuple[Scored, Row]], request: Request, stay: Stay, now: float) -> Explored:
+    @staticmethod
+    def _explored(
+        explorer: Explorer, ranked: list[tuple[Scored, Row]], request: Request, stay: Stay, now: float
+    ) -> Explored:  # fmt: skip
         """Puts a model first that is to be explored, but not into a conversation, nor where another was asked for."""
-        if self.explorer is None or stay.model or request.model:
+        if not ranked or stay.model or request.model:
             return PICKED
-        explored = self.explorer.choose(request.id, ranked, now)
+        explored = explorer.choose(request.id, ranked, now)
         ranked.insert(0, ranked.pop(explored.at))
         return explored
 
@@ -241,10 +257,11 @@ class Planner:
         )
 
     def _reason(self, scene: Scene, best: Row, stay: Stay) -> str:
+        wait = f", worth a wait of about {best.queue_s:.2g} s" if best.queue_s and not best.held else ""
         if not best.stays:
-            return self.policy.reason(scene, best)
+            return self.policy.reason(scene, best) + wait
         stays = "stays on the conversation's model"
-        return stays if stay.binding else f"{stays}: {self.policy.reason(scene, best)}"
+        return stays + wait if stay.binding else f"{stays}: {self.policy.reason(scene, best)}{wait}"
 
 
 def _moved(believed: Mapping[str, Belief], by: Mapping[str, float]) -> Mapping[str, Belief]:

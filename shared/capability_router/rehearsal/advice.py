@@ -8,22 +8,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from capability_router.eligibility import WINDOWS
 from capability_router.execution.effects import Timeouts
+from capability_router.measure.percentile import percentile
 from capability_router.rehearsal.episode import Episode
 from capability_router.rehearsal.house import House
-from capability_router.rehearsal.row import Row, Run
+from capability_router.rehearsal.result import RequestResult, RunRecord
 from capability_router.rehearsal.script.kinds import NO_ANSWER
 from capability_router.rehearsal.script.spell import Script
 from capability_router.rehearsal.summary import Summary
 from capability_router.rehearsal.traffic.shape import needs_of, told_needs
 from capability_router.telemetry.amounts import seconds
-from capability_router.telemetry.report.figures import percentile
 
 _LONG_S = 60.0
 _MUCH = 2.0
 _LISTED = 4
-_LEARNED = ", learned from "
-_SIZES = ("context_window", "max_input_tokens", "learned_window")
 
 
 class Mend(NamedTuple):
@@ -57,12 +56,12 @@ class Evidence:
 
     house: House
     script: Script
-    calm: Run
-    run: Run
+    calm: RunRecord
+    run: RunRecord
     quiet: Summary
     seen: Summary
     episodes: Sequence[Episode]
-    lost: list[Row] = field(default_factory=list)
+    lost: list[RequestResult] = field(default_factory=list)
 
     def share(self, count: int) -> str:
         """'12.3 % of the traffic (90 requests)'."""
@@ -80,7 +79,7 @@ def advised(found: Evidence) -> list[Advice]:
 
 
 def _nowhere(found: Evidence) -> Iterator[Advice]:
-    groups: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Row]] = {}
+    groups: dict[tuple[tuple[str, ...], tuple[str, ...]], list[RequestResult]] = {}
     for row in found.lost:
         if row.why in ("refused", "failed", "busy") and _stranded(found, row):
             key = (tuple(sorted(row.able)), tuple(sorted(set(row.rules.values()))))
@@ -93,24 +92,24 @@ def _all(found: Evidence) -> tuple[str, ...]:
     return tuple(sorted(found.house.registry.entries))
 
 
-def _everywhere(found: Evidence, row: Row) -> bool:
+def _everywhere(found: Evidence, row: RequestResult) -> bool:
     """Whether one fault kept everybody away."""
     spells = (s for s in found.script.spells if len(s.models) == len(found.house.registry))
     return any(s.whole and s.kind in NO_ANSWER and s.from_s <= row.end_s and row.at < s.until_s for s in spells)
 
 
-def _stranded(found: Evidence, row: Row) -> bool:
+def _stranded(found: Evidence, row: RequestResult) -> bool:
     """Whether every model that could take it was away."""
     return all(_away(found, model, row) for model in row.able)
 
 
-def _away(found: Evidence, model: str, row: Row) -> bool:
+def _away(found: Evidence, model: str, row: RequestResult) -> bool:
     spells = found.script.away(model, row.at, row.end_s)
     return any(s.kind in NO_ANSWER and s.whole for s in spells)
 
 
-def _no_way(found: Evidence, able: tuple[str, ...], rules: tuple[str, ...], rows: Sequence[Row]) -> Advice:
-    size = max(row.shape.input_tokens for row in rows) if set(rules) & set(_SIZES) else 0
+def _no_way(found: Evidence, able: tuple[str, ...], rules: tuple[str, ...], rows: Sequence[RequestResult]) -> Advice:
+    size = max(row.shape.input_tokens for row in rows) if set(rules) & set(WINDOWS) else 0
     what = " and ".join(filter(None, [told_needs(needs_of(rules)), f"up to {size:,} tokens of input" if size else ""]))
     who = f"requests with {what}" if what else "such requests"
     others = _lacking(rows)
@@ -126,7 +125,7 @@ def _no_way(found: Evidence, able: tuple[str, ...], rules: tuple[str, ...], rows
     return Advice(told, _add(what, _listed(homes)))
 
 
-def _lacking(rows: Sequence[Row]) -> str:
+def _lacking(rows: Sequence[RequestResult]) -> str:
     """' (house: image_inputs)'."""
     rules: dict[str, str] = dict(sorted({m: rule for row in rows for m, rule in row.rules.items()}.items()))
     told = [f"{model}: {rule}" for model, rule in rules.items()]
@@ -150,7 +149,7 @@ def _failed(found: Evidence) -> Iterator[Advice]:
             yield advice._replace(what=advice.what + told, lost=len(own))
 
 
-def _interrupted(found: Evidence, rows: Sequence[Row]) -> Iterator[Advice]:
+def _interrupted(found: Evidence, rows: Sequence[RequestResult]) -> Iterator[Advice]:
     told = f"{found.share(len(rows))} lost a stream after its first text, which no model may go on with."
     cards = found.house.registry.cards
     if found.house.settings.resume:
@@ -161,33 +160,35 @@ def _interrupted(found: Evidence, rows: Sequence[Row]) -> Iterator[Advice]:
         yield Advice(told, "`resume: true` continues one on a model whose card says `assistant_prefill: true`.")
 
 
-def _budget(found: Evidence, rows: Sequence[Row]) -> Iterator[Advice]:
-    first = next(((at, told) for at, told in found.run.caps if "refusing" in told), None)
-    when = f" First at {first[0]:.0f} s: {first[1]}." if first else f" {rows[0].detail}"
+def _budget(found: Evidence, rows: Sequence[RequestResult]) -> Iterator[Advice]:
+    first = next((cap for cap in found.run.caps if cap.kind == "refusing"), None)
+    when = f" First at {first.at:.0f} s: {first.told}." if first else f" {rows[0].detail}"
     yield Advice(
         f"{found.share(len(rows))} found no room in a budget.{when}",
         "Raise the cap, or let it degrade (`on_exceed: degrade`) to cheaper models.",
     )
 
 
-def _full(found: Evidence, rows: Sequence[Row], told: str) -> Advice:
+def _full(found: Evidence, rows: Sequence[RequestResult], told: str) -> Advice:
     """A model that was well had been found to bear no more calls at once than it had."""
-    learned = next(row.detail for row in rows if _LEARNED in row.detail)
-    model = learned.rpartition(_LEARNED)[0].rpartition("Not tried: ")[2].partition(": full")[0].rpartition("; ")[2]
+    model = Counter(model for row in rows for model in _spared(row)).most_common(1)[0][0]
     mend = Mend("health: {learns_limits: false}", {"learns_limits": False}, "lost")
-    return Advice(
-        f"{told} {model or 'That one'} was full, by a limit of calls at once that was only learned.", "", mend
-    )
+    return Advice(f"{told} {model} was full, by a limit of calls at once that was only learned.", "", mend)
 
 
-def _busy(found: Evidence, rows: Sequence[Row]) -> Iterator[Advice]:
-    if any(_LEARNED in row.detail for row in rows):
+def _spared(row: RequestResult) -> list[str]:
+    """Models that were full by what was learned of them alone."""
+    return [model for model, by in row.held_by.items() if by == "learned"]
+
+
+def _busy(found: Evidence, rows: Sequence[RequestResult]) -> Iterator[Advice]:
+    if any(map(_spared, rows)):
         yield _full(found, rows, f"{found.share(len(rows))} found every model full or held.")
         return
     yield Advice(f"{found.share(len(rows))} found every model full or held: {_clipped(rows[0].detail)}")
 
 
-def _attempts(found: Evidence, rows: Sequence[Row]) -> Iterator[Advice]:
+def _attempts(found: Evidence, rows: Sequence[RequestResult]) -> Iterator[Advice]:
     settings = found.house.settings
     filtered = [row for row in rows if row.tries and row.tries[-1].fault == "content_filtered"]
     if filtered and settings.on_content_filter == "return":
@@ -199,7 +200,7 @@ def _attempts(found: Evidence, rows: Sequence[Row]) -> Iterator[Advice]:
     most = settings.retry.attempts
     faults = Counter(t.fault for row in rest for t in row.tries if t.fault)
     told = f"{found.share(len(rest))} failed though another model could have answered ({_counted(faults)})."
-    if any(_LEARNED in row.detail for row in rest):
+    if any(map(_spared, rest)):
         yield _full(found, rest, told)
         return
     spent = sum(len(row.tries) >= most for row in rest)
@@ -211,7 +212,7 @@ def _attempts(found: Evidence, rows: Sequence[Row]) -> Iterator[Advice]:
         yield Advice(f"{told} For example: {_clipped(rest[0].detail)}")
 
 
-def _refused(found: Evidence, rows: Sequence[Row]) -> Iterator[Advice]:
+def _refused(found: Evidence, rows: Sequence[RequestResult]) -> Iterator[Advice]:
     yield Advice(
         f"{found.share(len(rows))} came when the models that can take them were switched off: "
         f"{_listed({m for row in rows for m in row.able})}.",
@@ -219,7 +220,7 @@ def _refused(found: Evidence, rows: Sequence[Row]) -> Iterator[Advice]:
     )
 
 
-_WHYS: Mapping[str, Callable[[Evidence, Sequence[Row]], Iterator[Advice]]] = {
+_WHYS: Mapping[str, Callable[[Evidence, Sequence[RequestResult]], Iterator[Advice]]] = {
     "interrupted": _interrupted, "budget": _budget, "busy": _busy, "failed": _attempts, "refused": _refused,
 }  # fmt: skip
 

@@ -13,8 +13,8 @@ from capability_router.eligibility import Ask, screen
 from capability_router.faults.kinds import Fault
 from capability_router.rehearsal.call import SimulatedCall, SimulatedEndpoint
 from capability_router.rehearsal.cast import Cast
-from capability_router.rehearsal.row import Row, Run, Tried
-from capability_router.rehearsal.stage import Scene, carried_out
+from capability_router.rehearsal.result import RequestResult, RunRecord, Tried
+from capability_router.rehearsal.stage import Scenario, carried_out
 from capability_router.rehearsal.traffic.shape import Shape
 from capability_router.rehearsal.virtual import LoopClock, VirtualLoop
 from capability_router.simulator.dice import draw
@@ -23,22 +23,22 @@ _REPETITIONS, _FIRST_S, _LONGEST_S, _MOST_HINT_S = 2, 0.5, 8.0, 60.0
 _AGAIN = frozenset({408, 409, 429})
 
 
-def play_alone(scene: Scene, model: str) -> Run:
+def play_alone(scene: Scenario, model: str) -> RunRecord:
     """The traffic at this model alone, under the scene's faults."""
 
-    async def all(loop: VirtualLoop, clock: LoopClock, cast: Cast) -> Run:
+    async def all(loop: VirtualLoop, clock: LoopClock, cast: Cast) -> RunRecord:
         return await _Alone(scene, model, clock, cast).all()
 
     return carried_out(scene, all)
 
 
 class _Alone:
-    def __init__(self, scene: Scene, model: str, clock: LoopClock, cast: Cast) -> None:
+    def __init__(self, scene: Scenario, model: str, clock: LoopClock, cast: Cast) -> None:
         self._scene, self._model, self._clock, self._cast = scene, model, clock, cast
         self._card = scene.house.registry.entry(model).card
-        self._told = Run(scene.traffic.seconds)
+        self._told = RunRecord(scene.traffic.seconds)
 
-    async def all(self) -> Run:
+    async def all(self) -> RunRecord:
         async with asyncio.TaskGroup() as tasks:
             for number, shape in enumerate(self._scene.traffic.shapes):
                 left = shape.at - self._clock.now()
@@ -52,7 +52,7 @@ class _Alone:
         self._scene.done(1)
         began, refused = self._clock.now(), self._refused(shape)
         if refused:
-            self._told.rows.append(Row(shape, "", 0.0, 0, (), (), {self._model: refused}, "refused", refused))
+            self._told.rows.append(RequestResult(shape, "", 0.0, 0, (), (), {self._model: refused}, "refused", refused))
             return
         tries, fault, cut = await self._tried(shape, str(number))
         price = self._card.price
@@ -62,7 +62,7 @@ class _Alone:
         why = "" if not fault else "interrupted" if cut else "failed"
         took = self._clock.now() - began
         self._told.rows.append(
-            Row(shape, "" if fault else self._model, took, cost, tuple(tries), (self._model,), {}, why, fault)
+            RequestResult(shape, "" if fault else self._model, took, cost, tuple(tries), (self._model,), {}, why, fault)
         )
 
     def _refused(self, shape: Shape) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from capability_router.rehearsal.row import Run, Tried
+from capability_router.rehearsal.result import RunRecord, Tried
 from capability_router.rehearsal.script.spell import Spell
 
 _HELD, _AWAY = frozenset({"open", "off", "limited", "doubted"}), frozenset({"open", "off"})
@@ -45,13 +45,13 @@ class Episode(NamedTuple):
         }  # fmt: skip
 
 
-def episodes(run: Run, spells: Sequence[Spell]) -> list[Episode]:
+def episodes(run: RunRecord, spells: Sequence[Spell]) -> list[Episode]:
     """Each fault's models, in order."""
     tries = run.tries()
     return [_episode(run, tries, spell, model) for spell in spells for model in spell.models]
 
 
-def _episode(run: Run, tries: Sequence[Tried], spell: Spell, model: str) -> Episode:
+def _episode(run: RunRecord, tries: Sequence[Tried], spell: Spell, model: str) -> Episode:
     own = [t for t in tries if t.model == model]
     within = [t for t in own if spell.from_s <= t.start_s < spell.until_s or spell.from_s <= t.end_s < spell.until_s]
     left, how = _left(run, spell, model)
@@ -67,7 +67,7 @@ def _episode(run: Run, tries: Sequence[Tried], spell: Spell, model: str) -> Epis
     )  # fmt: skip
 
 
-def _left(run: Run, spell: Spell, model: str) -> tuple[float | None, str]:
+def _left(run: RunRecord, spell: Spell, model: str) -> tuple[float | None, str]:
     """When it was first left alone, and why: by a change of its own, else of a model that shares its key or breaker,
 
     else because others went first.

@@ -90,20 +90,14 @@ def _tidied(name: str, registry: Registry, s: Settings, notes: list[str], seed: 
         probe=False, store="memory://", ledger=LedgerBlock(), telemetry=Telemetry(), embedding=Embedding(),
         counter="estimate", evaluator=None, warnings=(),
     )  # fmt: skip
-    own = Registry(replace(e, source=None, address=_account(e), key_variable=_variable(e)) for e in registry)
-    return House(name, own, settings, tuple(dict.fromkeys(told)))
+    return House(name, Registry(map(_apart, registry)), settings, tuple(dict.fromkeys(told)))
 
 
-def _account(entry: Entry) -> Any:
-    """Where a key is not set, its variable stands for it: models of one key still share their fate."""
-    address = entry.address
-    return address if address.credential else address._replace(credential=_variable(entry))
-
-
-def _variable(entry: Entry) -> str:
-    """Where its key is looked for, whether or not it is set."""
-    endpoint = entry.card.endpoint or {}
-    return str(endpoint.get("api_key_env") or entry.key_variable)
+def _apart(entry: Entry) -> Entry:
+    """Without what makes its calls. A variable stands for a key that is not set: models of one key share their fate."""
+    address, variable = entry.address, entry.variable or entry.key_variable
+    kept = address if address.credential else address._replace(credential=variable)
+    return replace(entry, source=None, address=kept, key_variable=variable)
 
 
 def _own(policy: Policy, seed: int, folder: Path) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from capability_router.errors import ConfigError
+from capability_router.measure.percentile import percentile
 from capability_router.nearest import nearest
 from capability_router.rehearsal.advice import Advice, Evidence, advised
 from capability_router.rehearsal.alone import play_alone
@@ -20,19 +21,18 @@ from capability_router.rehearsal.cast import Voice, voices_of
 from capability_router.rehearsal.episode import Episode, episodes
 from capability_router.rehearsal.expectation import Judged, Term, judged, parse_terms
 from capability_router.rehearsal.house import House, house_of
-from capability_router.rehearsal.row import Run
+from capability_router.rehearsal.result import RunRecord
 from capability_router.rehearsal.script.fault_line import FaultLine, parse_lines
 from capability_router.rehearsal.script.presets import preset_lines
 from capability_router.rehearsal.script.spell import Script, Spell, placed
 from capability_router.rehearsal.script.targets import Aims
-from capability_router.rehearsal.stage import Scene, play
+from capability_router.rehearsal.stage import Scenario, play
 from capability_router.rehearsal.summary import Summary, hit, summed
 from capability_router.rehearsal.traffic.logged import logged
 from capability_router.rehearsal.traffic.made_up import MadeUp
 from capability_router.rehearsal.traffic.traffic import Traffic
 from capability_router.router import Router
 from capability_router.telemetry.amounts import seconds
-from capability_router.telemetry.report.figures import percentile
 
 SCHEMA_VERSION = 1
 _USUAL_S, _AFTER_S = 120.0, 60.0
@@ -79,9 +79,9 @@ class Rehearsal(NamedTuple):
     seed: int
     spells: tuple[Spell, ...]
     voices: Mapping[str, Voice]
-    calm_run: Run
-    run: Run
-    alone_run: Run
+    calm_run: RunRecord
+    run: RunRecord
+    alone_run: RunRecord
     alone_model: str
     hits: Sequence[bool]
     calm: Summary
@@ -110,21 +110,24 @@ class Rehearsal(NamedTuple):
             "models": [_model(self, model) for model in self.models],
             "episodes": [each.to_dict() for each in self.episodes],
             "changes": [{**c._asdict(), "at": round(c.at, 3)} for c in self.run.changes],
-            "budgets": [{"at": round(at, 3), "told": told} for at, told in self.run.caps],
+            "budgets": [{"at": round(cap.at, 3), "told": cap.told} for cap in self.run.caps],
             "advice": [each.to_dict() for each in self.advice], "notes": list(self.notes),
         }  # fmt: skip
 
 
-def rehearse(source: Source, asked: Asked = Asked(), done: Done = _nobody) -> Rehearsal:  # noqa: B008 - a tuple, never changed
+def rehearse(
+    source: Source, asked: Asked = Asked(), done: Done = _nobody, read: Done = _nobody,  # noqa: B008 - a tuple, never changed
+) -> Rehearsal:  # fmt: skip
     """Rehearse a router.yaml, the same as a mapping, or a router. Raises ConfigError.
 
-    `done` is called with 1 for each request that is over, three times as many as the traffic has.
+    `done` is called with 1 for each request that is over, and how many there are: three times as many as the traffic
+    has. `read` likewise of the log that the traffic is from, in bytes.
     Runs on an event loop of its own; where one is running already, in a thread.
     """
     if not _in_a_loop():
-        return _rehearsed(source, asked, done)
+        return _rehearsed(source, asked, done, read)
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(copy_context().run, _rehearsed, source, asked, done).result()
+        return thread.submit(copy_context().run, _rehearsed, source, asked, done, read).result()
 
 
 def _in_a_loop() -> bool:
@@ -135,17 +138,17 @@ def _in_a_loop() -> bool:
     return True
 
 
-def _rehearsed(source: Source, asked: Asked, done: Done) -> Rehearsal:
+def _rehearsed(source: Source, asked: Asked, done: Done, read: Done) -> Rehearsal:
     terms = parse_terms(asked.expect)
     with TemporaryDirectory(prefix="rehearsal-") as folder:
         house = house_of(source, asked.seed, Path(folder))
-        return _Day(house, asked, terms, done).found()
+        return _Day(house, asked, terms, (done, read)).found()
 
 
 class _Day:
     """One rehearsal under way."""
 
-    def __init__(self, house: House, asked: Asked, terms: Sequence[Term], done: Done) -> None:
+    def __init__(self, house: House, asked: Asked, terms: Sequence[Term], told: tuple[Done, Done]) -> None:
         self._house, self._asked, self._terms = house, asked, terms
         self._aims = Aims(house.registry)
         if asked.seconds is not None and not 0 < asked.seconds < 1e9:
@@ -158,10 +161,11 @@ class _Day:
             preset_lines(name, self._aims, self._aims.models[0])
         self._lines = lines
         self._alone = self._one(asked.alone)
-        traffic = self._traffic()
+        done, read = told
+        traffic = self._traffic(read)
         voices = voices_of(house.registry.cards, self._given(), traffic.paces)
         of = 3 * len(traffic.shapes)
-        self._scene = Scene(house, traffic, voices, (), asked.seed, lambda count: done(count, of))
+        self._scene = Scenario(house, traffic, voices, (), asked.seed, lambda count: done(count, of))
 
     def found(self) -> Rehearsal:
         """All runs, and what they show."""
@@ -197,18 +201,19 @@ class _Day:
     def _given(self) -> dict[str, Voice]:
         return {self._one(name): Voice(*pace, "given") for name, pace in self._asked.latency.items()}
 
-    def _traffic(self) -> Traffic:
+    def _traffic(self, read: Done) -> Traffic:
         asked, registry = self._asked, self._house.registry
         if isinstance(asked.traffic, Traffic):
             return asked.traffic
         if not isinstance(asked.traffic, MadeUp):
-            return logged(Path(asked.traffic), seconds=asked.seconds, speed=asked.speed, models=tuple(registry.entries))
+            models = tuple(registry.entries)
+            return logged(Path(asked.traffic), seconds=asked.seconds, speed=asked.speed, models=models, read=read)
         ends = max((line.ends_s for line in self._lines), default=0.0)
         seconds = asked.seconds or asked.traffic.seconds or max(_USUAL_S, ends + _AFTER_S * (ends > 0))
         return asked.traffic.traffic(seconds, registry.cards, asked.seed)
 
     def _advice(
-        self, scene: Scene, calm: Run, run: Run, sums: tuple[Summary, Summary], seen: Sequence[Episode],
+        self, scene: Scenario, calm: RunRecord, run: RunRecord, sums: tuple[Summary, Summary], seen: Sequence[Episode],
         hits: Sequence[bool],
     ) -> list[Advice]:  # fmt: skip
         script = Script(scene.spells, scene.seed)
@@ -217,7 +222,7 @@ class _Day:
         told = [self._tried(advice, scene, sums[1], hits) if advice in changes else advice for advice in given]
         return [advice for advice in told if advice is not None]
 
-    def _tried(self, advice: Advice, scene: Scene, before: Summary, hits: Sequence[bool]) -> Advice | None:
+    def _tried(self, advice: Advice, scene: Scenario, before: Summary, hits: Sequence[bool]) -> Advice | None:
         """The same run with the change. Where it does not help, that is said of lost requests alone."""
         mend = advice.change
         if mend is None:
@@ -242,7 +247,7 @@ def _spelt(measure: str, value: float) -> str:
     return f"{value:,.0f} requests" if measure == "lost" else seconds(value)
 
 
-def _busiest(run: Run) -> str:
+def _busiest(run: RunRecord) -> str:
     """The model that answered most; of equals the first by name."""
     counts = Counter(row.model for row in run.rows if row.model)
     return max(sorted(counts), key=lambda model: counts[model], default="")
@@ -259,7 +264,7 @@ def _unpriced(house: House) -> list[str]:
     return [f"price unknown, so not in the costs: {', '.join(names)}"] if names else []
 
 
-def _idle(scene: Scene, hits: Sequence[bool]) -> list[str]:
+def _idle(scene: Scenario, hits: Sequence[bool]) -> list[str]:
     if not scene.spells:
         return ["no fault was scripted; `capability-router rehearse --list` names what can go wrong"]
     return [] if any(hits) else ["no request was under way while a fault held"]

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from capability_router.clock import drawing
+from capability_router.eligibility import OUT_OF_USE
 from capability_router.errors import (
+    AllCandidatesFailed,
     BudgetExceeded,
     NoEligibleModel,
     RouterBusy,
@@ -23,8 +25,7 @@ from capability_router.money.budget.denial import BudgetEvent
 from capability_router.rehearsal.call import SimulatedEndpoint
 from capability_router.rehearsal.cast import Cast, Voice
 from capability_router.rehearsal.house import House
-from capability_router.rehearsal.row import Change, Look, Row, Tried
-from capability_router.rehearsal.row import Run as Told
+from capability_router.rehearsal.result import Capped, Change, Look, RequestResult, RunRecord, Tried
 from capability_router.rehearsal.script.spell import Script, Spell
 from capability_router.rehearsal.traffic.shape import Shape
 from capability_router.rehearsal.traffic.traffic import Traffic
@@ -33,13 +34,12 @@ from capability_router.router import Router
 
 LOOKS = 240
 """So often in a run it is looked how the models stand."""
-_OUT_OF_USE = frozenset({"credential", "model"})  # rules of models that could take it, were they not switched off
-_HELD = (("full", "full"), ("rate limited", "limited"), ("at its limit", "limited"))
 _STATES = {"open": "open", "half_open": "half", "isolated": "off"}
+_HELD_BY = {"gate": "limited", "learned": "full", "disabled": "off", "trial": "off", "doubt": "doubted"}
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class Scenario:
     """What a run is made of. `done` is called with each request that is over."""
 
     house: House
@@ -50,20 +50,20 @@ class Scene:
     done: Callable[[int], None]
 
 
-def play(scene: Scene) -> Told:
+def play(scene: Scenario) -> RunRecord:
     """The traffic through the router, under the scene's faults."""
     return carried_out(scene, lambda loop, clock, cast: _Stage(scene, clock, cast).all())
 
 
 def carried_out(
-    scene: Scene, play: Callable[[VirtualLoop, LoopClock, Cast], Awaitable[Told]]
-) -> Told:  # fmt: skip
+    scene: Scenario, play: Callable[[VirtualLoop, LoopClock, Cast], Awaitable[RunRecord]]
+) -> RunRecord:  # fmt: skip
     """Whatever is to happen, on a loop of its own, in silence and with chance seeded."""
     loop = VirtualLoop()
     clock = LoopClock(loop, scene.traffic.unix_s)
     cast = Cast(scene.house.registry.cards, scene.voices, Script(scene.spells, scene.seed), clock, scene.seed)
 
-    async def whole() -> Told:
+    async def whole() -> RunRecord:
         return await play(loop, clock, cast)
 
     with _silence(), drawing(scene.seed), asyncio.Runner(loop_factory=lambda: loop) as runner:
@@ -90,15 +90,15 @@ def _silence() -> Iterator[None]:
 
 
 class _Stage:
-    def __init__(self, scene: Scene, clock: LoopClock, cast: Cast) -> None:
+    def __init__(self, scene: Scenario, clock: LoopClock, cast: Cast) -> None:
         self._scene, self._clock, self._cast = scene, clock, cast
-        self._told = Told(scene.traffic.seconds)
+        self._told = RunRecord(scene.traffic.seconds)
         self._router = Router(scene.house.registry, settings=scene.house.settings, clock=clock)
         self._router.on_health(self._changed)
         self._router.on_budget(self._capped)
         self._left = len(scene.traffic.shapes)
 
-    async def all(self) -> Told:
+    async def all(self) -> RunRecord:
         """Until the last request is over."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._look())
@@ -138,37 +138,43 @@ class _Stage:
         self._told.changes.append(Change(event.at, event.model, event.kind, event.detail))
 
     def _capped(self, event: BudgetEvent) -> None:
-        self._told.caps.append((self._clock.now(), event.told))
+        self._told.caps.append(Capped(self._clock.now(), event.kind, event.told))
 
 
 def _state(row: Mapping[str, Any]) -> str:
     if row["disabled_why"]:
         return "off"
-    held, state = str(row["held"]), _STATES.get(row["state"], "")
-    told = next((word for head, word in _HELD if held.startswith(head)), "doubted" if held else "")
-    return state or told
+    if row["held_by"] == "full" and row["state"] == "closed":
+        return "full" if _takes_no_more(row) else "limited"
+    return _STATES.get(row["state"]) or _HELD_BY.get(row["held_by"], "")
 
 
-def _row(shape: Shape, run: Any, error: RouterError | None, began: float) -> Row:
+def _takes_no_more(row: Mapping[str, Any]) -> bool:
+    """Whether it is by calls at once that it is full, not by those of a minute."""
+    return row["concurrency_limit"] is not None and row["in_flight"] >= row["concurrency_limit"]
+
+
+def _row(shape: Shape, run: Any, error: RouterError | None, began: float) -> RequestResult:
     if run is None:
-        return Row(shape, "", 0.0, 0, (), *_split(error), "refused", _told(error))
+        return RequestResult(shape, "", 0.0, 0, (), *_split(error), "refused", _told(error))
     outcome, plan = run.outcome, run.plan
     tries = tuple(
         Tried(a.model, began + a.started_s, began + a.started_s + a.elapsed_s, a.fault or "") for a in outcome.attempts
     )
     rules = {r.model: r.rule for r in plan.refusals}
-    able = (*(c.id for c in plan.candidates), *(m for m, rule in rules.items() if rule in _OUT_OF_USE))
-    return Row(
+    able = (*(c.id for c in plan.candidates), *(m for m, rule in rules.items() if rule in OUT_OF_USE))
+    return RequestResult(
         shape, outcome.model or "", outcome.elapsed_s, outcome.cost_pico, tries, able,
-        {m: rule for m, rule in rules.items() if rule not in _OUT_OF_USE}, _why(error), _told(error),
+        {m: rule for m, rule in rules.items() if rule not in OUT_OF_USE}, _why(error), _told(error),
+        error.held_by if isinstance(error, (AllCandidatesFailed, RouterBusy)) else {},
     )  # fmt: skip
 
 
 def _split(error: RouterError | None) -> tuple[tuple[str, ...], dict[str, str]]:
     """Of one that no model could take: those that are only out of use, and the others' rules."""
     rules = {r.model: r.rule for r in error.refusals} if isinstance(error, NoEligibleModel) else {}
-    able = tuple(m for m, rule in rules.items() if rule in _OUT_OF_USE)
-    return able, {m: rule for m, rule in rules.items() if rule not in _OUT_OF_USE}
+    able = tuple(m for m, rule in rules.items() if rule in OUT_OF_USE)
+    return able, {m: rule for m, rule in rules.items() if rule not in OUT_OF_USE}
 
 
 _WHYS = ((BudgetExceeded, "budget"), (RouterBusy, "busy"), (StreamInterrupted, "interrupted"))

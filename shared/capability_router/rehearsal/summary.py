@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from capability_router.rehearsal.row import Row, Run
+from capability_router.measure.percentile import percentile
+from capability_router.rehearsal.result import RequestResult, RunRecord
 from capability_router.rehearsal.script.spell import Spell
-from capability_router.telemetry.report.figures import percentile
 
 
 @dataclass(slots=True)
@@ -71,12 +71,12 @@ class Summary:
         }  # fmt: skip
 
 
-def hit(calm: Run, spells: Sequence[Spell]) -> list[bool]:
+def hit(calm: RunRecord, spells: Sequence[Spell]) -> list[bool]:
     """Which requests lie in the faults' time: those that would have been under way then in calm weather."""
     return [any(row.at < s.until_s and s.from_s <= row.end_s for s in spells) for row in calm.rows]
 
 
-def summed(run: Run, hits: Sequence[bool]) -> Summary:
+def summed(run: RunRecord, hits: Sequence[bool]) -> Summary:
     """The rows of a run; `hits`: which of them lie in the faults' time."""
     found = Summary()
     for row, during in zip(run.rows, hits, strict=True):
@@ -84,7 +84,7 @@ def summed(run: Run, hits: Sequence[bool]) -> Summary:
     return found
 
 
-def _add(found: Summary, row: Row, during: bool) -> None:
+def _add(found: Summary, row: RequestResult, during: bool) -> None:
     for share in (found.whole, found.during if during else found.outside):
         share.requests += 1
         share.answered += bool(row.model)

@@ -13,11 +13,11 @@ from capability_router.plan import Candidate, Plan
 from capability_router.policies.planner import Planner
 from capability_router.replay.choice import Choice
 from capability_router.replay.conversations import Conversations
-from capability_router.replay.foresight import Foresight
+from capability_router.replay.knowledge import ReplayKnowledge
 from capability_router.replay.latencies import Latencies
-from capability_router.replay.lessons import Lessons
 from capability_router.replay.logged import Logged, Seen
 from capability_router.replay.moment import Moment
+from capability_router.replay.token_lessons import TokenLessons
 from capability_router.replay.twins import Twins
 from capability_router.request import Outcome, Usage
 from capability_router.router import Router
@@ -31,7 +31,7 @@ class Configured:
     """
 
     def __init__(
-        self, router: Router, lessons: Lessons, latencies: Latencies, foresight: Foresight | None
+        self, router: Router, lessons: TokenLessons, latencies: Latencies, foresight: ReplayKnowledge | None
     ) -> None:  # fmt: skip
         self.models = tuple(router.registry.entries)
         self.name = router.planner.policy.name

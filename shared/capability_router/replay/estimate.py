@@ -10,7 +10,7 @@ counts nothing. So the mean of what the weights give is that of the new choices,
                      less scattered the better the predictions were, which were made before the score was there
 
 Of a request whose new choice had no chance the log says nothing: it is left out, whoever was chosen. Requests of a
-session count as one observation (telemetry/interval.py). The degrees of freedom are those of the requests that changed
+session count as one observation (measure/interval.py). The degrees of freedom are those of the requests that changed
 and were met, for they make the scatter; a made-up success and failure of usual weight widen what few scores leave too
 narrow.
 """
@@ -21,7 +21,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from capability_router.telemetry.interval import mean, quantile
+from capability_router.measure.interval import mean, quantile
 
 LEAST, LEAST_MET = 20, 10
 """Effective sessions in all, and of those whose choice changed, below which no interval is told."""
@@ -33,7 +33,7 @@ ESTIMATED = ("IPS", "self-normalised", "doubly robust", "difference")
 """The names of what is estimated; "logged" is what the same requests got."""
 
 
-class Sample(NamedTuple):
+class ScoredChoice(NamedTuple):
     """A scored request. `weight`: 0 = the new choice is another than was made. `moved`: it is not the log's own pick.
 
     `new`, `old`: predicted quality of the new choice and of the one that was made; None = none was.
@@ -85,7 +85,7 @@ class Estimates(NamedTuple):
         return {**told, "lines": [line.to_dict() for line in self.lines], "supported_by_log": not self.why}
 
 
-def estimates(samples: Sequence[Sample | None]) -> Estimates:
+def estimates(samples: Sequence[ScoredChoice | None]) -> Estimates:
     """Of scored requests; None = the new choice had no chance, or is nobody."""
     known = [each for each in samples if each is not None]
     moved = [each for each in known if each.moved]
@@ -101,7 +101,7 @@ def estimates(samples: Sequence[Sample | None]) -> Estimates:
     )  # fmt: skip
 
 
-def _told(known: Sequence[Sample], effective: float, met: float, why: str) -> list[Estimate]:
+def _told(known: Sequence[ScoredChoice], effective: float, met: float, why: str) -> list[Estimate]:
     moved = any(each.moved for each in known)
     sure = (not why or not moved) and effective >= LEAST
     freedom = (met if moved else effective) - 1.0
@@ -109,7 +109,11 @@ def _told(known: Sequence[Sample], effective: float, met: float, why: str) -> li
 
 
 def _unsupported(
-    samples: Sequence[Sample | None], known: Sequence[Sample], moved: Sequence[Sample], effective: float, met: float
+    samples: Sequence[ScoredChoice | None],
+    known: Sequence[ScoredChoice],
+    moved: Sequence[ScoredChoice],
+    effective: float,
+    met: float,
 ) -> str:
     if not samples:
         return "no request in the log has a score (feedback or an evaluator's)"
@@ -130,7 +134,7 @@ def _few(found: float, wanted: int, of: str) -> str:
     return f"too few {of}: worth {found:.1f}, at least {wanted} are needed for an interval"
 
 
-def _effective(samples: Iterable[Sample]) -> float:
+def _effective(samples: Iterable[ScoredChoice]) -> float:
     """How many sessions of equal weight these are worth (Kish)."""
     weights: dict[str, float] = {}
     for each in samples:
@@ -139,10 +143,10 @@ def _effective(samples: Iterable[Sample]) -> float:
     return math.fsum(weights.values()) ** 2 / squares if squares else 0.0
 
 
-Figure = Callable[[Sample], float]
+Figure = Callable[[ScoredChoice], float]
 
 
-def _lines(samples: Sequence[Sample], freedom: float, *, sure: bool) -> list[Estimate]:
+def _lines(samples: Sequence[ScoredChoice], freedom: float, *, sure: bool) -> list[Estimate]:
     made = _Made(samples, sure=sure)
     total = math.fsum(each.weight for each in samples)
     logged = made.line("logged", lambda each: each.score, made.sessions - 1.0, widened=0.0)
@@ -162,7 +166,7 @@ def _lines(samples: Sequence[Sample], freedom: float, *, sure: bool) -> list[Est
     return lines
 
 
-def _bounded(samples: Sequence[Sample], stayed: float) -> list[Estimate]:
+def _bounded(samples: Sequence[ScoredChoice], stayed: float) -> list[Estimate]:
     """The self-normalised one has no such bounds that are simple, and is left out."""
     made = _Made(samples, sure=True)
     widened = _Made([each for each in samples if not each.moved], sure=True).typical
@@ -180,14 +184,14 @@ def _bounded(samples: Sequence[Sample], stayed: float) -> list[Estimate]:
     return lines
 
 
-def _robust(each: Sample) -> float:
+def _robust(each: ScoredChoice) -> float:
     return (each.new or 0.0) + each.weight * (each.score - (each.old or 0.0))
 
 
 class _Made:
     """Lines of one set of samples. `typical`: the weight that the average of what is weighted has."""
 
-    def __init__(self, samples: Sequence[Sample], *, sure: bool) -> None:
+    def __init__(self, samples: Sequence[ScoredChoice], *, sure: bool) -> None:
         self._samples, self._sure = samples, sure
         total = math.fsum(each.weight for each in samples)
         self.typical = math.fsum(each.weight**2 for each in samples) / total

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import NamedTuple
 
+from capability_router.measure.percentile import weighted_percentile
 from capability_router.replay.logged import Attempt
 
 FEW = 30
@@ -74,9 +75,4 @@ class Mixture:
 
     def quantile(self, share: float) -> float | None:
         """The time within which this share of the requests was over; None of nothing."""
-        wanted, so_far, ranked = share * sum(part for _, part in self._parts), 0.0, sorted(self._parts)
-        for seconds, part in ranked:
-            so_far += part
-            if so_far >= wanted * (1 - 1e-12):
-                return seconds
-        return None
+        return weighted_percentile(self._parts, share)

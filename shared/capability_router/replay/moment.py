@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from capability_router.eligibility import OF_THE_MOMENT, OF_THE_REQUEST
 from capability_router.health.condition import Condition
 from capability_router.replay.latencies import Latencies
 from capability_router.replay.logged import Logged
 
-_OUT_OF_USE = ("credential", "model", "learned_window")
-_BY_TERMS = (
-    "pin", "allow", "deny", "tenant", "require_tags", "data.regions", "data.retention", "data.training", "max_cost",
-)  # fmt: skip
+_BY_TERMS = OF_THE_REQUEST | {"tenant"}  # the record tells neither who asked for them, nor of whom
 _UNTOLD = "the record does not tell what the caller's terms asked, and they refused models"
 
 
@@ -44,7 +42,7 @@ class Moment:
         self._logged = logged
         self._conditions = {each.id: _standing(each.latency_s, each.held, each.queue_s) for each in request.candidates}
         said = {each.model: each for each in request.refusals}
-        rules = _OUT_OF_USE if request.termed else (*_OUT_OF_USE, *_BY_TERMS)
+        rules = OF_THE_MOMENT if request.termed else OF_THE_MOMENT | _BY_TERMS
         bound = not request.termed and any(each.rule in _BY_TERMS for each in request.refusals)
         known = self._conditions.keys() | said.keys()
         barred: dict[str, _Bar] = {}

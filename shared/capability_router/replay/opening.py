@@ -15,9 +15,9 @@ from capability_router.policies.choice import POLICIES, choose_policy
 from capability_router.replay.as_logged import AsLogged
 from capability_router.replay.choice import Decider
 from capability_router.replay.configured import Configured
-from capability_router.replay.foresight import Foresight, State
+from capability_router.replay.knowledge import ReplayKnowledge, State
 from capability_router.replay.latencies import Latencies
-from capability_router.replay.lessons import Lessons
+from capability_router.replay.token_lessons import TokenLessons
 from capability_router.router import Router
 
 Predict = Literal["log", "config"]
@@ -33,7 +33,7 @@ class Other(NamedTuple):
     predict: Predict = "log"
     told: tuple[str, ...] = ()
 
-    def decider(self, lessons: Lessons, latencies: Latencies) -> Decider:
+    def decider(self, lessons: TokenLessons, latencies: Latencies) -> Decider:
         """Raises ConfigError for models or a policy that can't be made."""
         if self.settings is None:
             block = Settings.from_keywords(policy=self.policy).policy
@@ -41,7 +41,7 @@ class Other(NamedTuple):
         alone = replace(self.settings, canary=None, shadow=None, budgets=(), evaluator=None)
         router = Router(alone.models, settings=alone, clock=ManualClock())
         own = self.predict == "config"
-        foresight = None if own and self.state is None else Foresight(self.state if own else None)
+        foresight = None if own and self.state is None else ReplayKnowledge(self.state if own else None)
         return Configured(router, lessons, latencies, foresight)
 
 

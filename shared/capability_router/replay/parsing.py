@@ -16,7 +16,6 @@ from capability_router.routing import Routing
 
 MOST_TEXT = 2_000  # characters of a refusal's numbers
 _MOST_MODELS, _MOST_ATTEMPTS, _MOST_MEDIA = 500, 50, 1_000
-_LATEST = 253_402_300_799.0  # the last second of the year 9999
 _LONGEST_S = 1e7
 _BUCKETS = frozenset({"ascii", "structured", "latin_ext", "other_script", "cjk"})
 _NEEDS = {need.name.lower(): need for need in Need if need.name and need}
@@ -39,13 +38,14 @@ class _Decided(NamedTuple):
 
 
 def logged_of(record: Told, *, traits: bool = False) -> Logged:
-    """A decision record of this schema version. `traits`: with its words, hashed and captured. Raises Unreadable."""
+    """A decision record without a flaw (decision_log/shapes.py), as far as it can be decided again.
+
+    `traits`: with its words, hashed and captured. Raises Unreadable.
+    """
     plan = _mapping(record.get("plan"))
     if not plan:
         raise Unreadable("decisions without a plan")
-    id, at, elapsed = name_of(record.get("request_id")), number_of(record.get("at")), _seconds(record.get("elapsed_s"))
-    if not id or at is None or at > _LATEST or elapsed is None:
-        raise Unreadable("decisions without an id or a time that can be read")
+    id, at, elapsed = name_of(record["request_id"]), float(record["at"]), float(record["elapsed_s"])
     candidates = tuple(_each(plan.get("candidates"), _seen, _MOST_MODELS))
     decided, told = _decided(plan, candidates), record.get("traits")
     refusals = tuple(_each(plan.get("refusals"), _refusal, _MOST_MODELS))

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from capability_router.replay.choice import Choice, Decider
-from capability_router.replay.estimate import Sample
+from capability_router.replay.estimate import ScoredChoice
 from capability_router.replay.latencies import Latencies
-from capability_router.replay.lessons import Lessons
 from capability_router.replay.logged import Logged
 from capability_router.replay.reading import Log
+from capability_router.replay.token_lessons import TokenLessons
 
 _BY_LOT = 0.5  # of a record that does not list the chances: what was as unlikely was drawn
 
@@ -37,7 +37,8 @@ class Again(NamedTuple):
 
 
 def replayed(
-    log: Log, decider: Decider, lessons: Lessons, latencies: Latencies, tick: Callable[[int], None] = lambda _: None
+    log: Log, decider: Decider, lessons: TokenLessons, latencies: Latencies,
+    tick: Callable[[int], None] = lambda _: None,
 ) -> list[Again]:  # fmt: skip
     """Every decision of the log, decided again. `tick` is told of each."""
     found = []
@@ -53,7 +54,7 @@ def replayed(
 
 
 def _again(
-    logged: Logged, choice: Choice, decider: Decider, lessons: Lessons, latencies: Latencies
+    logged: Logged, choice: Choice, decider: Decider, lessons: TokenLessons, latencies: Latencies
 ) -> Again:  # fmt: skip
     before = decider.own(logged.chosen) if logged.chosen else ""
     first, then = choice.seen(choice.model), logged.seen(logged.chosen)
@@ -65,7 +66,7 @@ def _again(
     )  # fmt: skip
 
 
-def _cost(logged: Logged, choice: Choice, before: str, decider: Decider, lessons: Lessons) -> int | None:
+def _cost(logged: Logged, choice: Choice, before: str, decider: Decider, lessons: TokenLessons) -> int | None:
     """What was booked where the choice stays as it was, failed attempts included; else the new model's answer."""
     if not choice.model:
         return 0
@@ -74,7 +75,7 @@ def _cost(logged: Logged, choice: Choice, before: str, decider: Decider, lessons
     return decider.price(choice.model, logged, tokens(logged, decider.logged(choice.model), lessons))
 
 
-def tokens(logged: Logged, other: str, lessons: Lessons) -> tuple[int, int]:
+def tokens(logged: Logged, other: str, lessons: TokenLessons) -> tuple[int, int]:
     """Tokens in and out of another model's answer (by its id in the log): the booked ones, as it usually takes more.
 
     Where nobody answered, those that were expected.
@@ -103,17 +104,17 @@ def _latency(
     return first.latency_s if usual is None else usual
 
 
-def samples(found: Sequence[Again], scores: Mapping[str, float], decider: Decider) -> list[Sample | None]:
+def samples(found: Sequence[Again], scores: Mapping[str, float], decider: Decider) -> list[ScoredChoice | None]:
     """The scored requests, for off-policy estimates; None = the log gave the new choice no chance."""
     return [_sample(each, scores[each.logged.id], decider) for each in found if each.logged.id in scores]
 
 
-def _sample(again: Again, score: float, decider: Decider) -> Sample | None:
+def _sample(again: Again, score: float, decider: Decider) -> ScoredChoice | None:
     logged, new = again.logged, decider.logged(again.choice.model) if again.choice.model else ""
     if not logged.chosen or not new or not _had_a_chance(logged, new):
         return None
     weight = 1.0 / logged.chances[new] if new == logged.chosen else 0.0
-    return Sample(
+    return ScoredChoice(
         _session(logged), score, weight, _moved(logged, new), _quality(logged, new), _quality(logged, logged.chosen)
     )
 

@@ -8,12 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from capability_router.errors import ConfigError
 
 VARIABLE = re.compile(r"\$(\$)?\{([A-Za-z_]\w*)(?::-([^}]*))?\}")
-_EXPONENT = re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$")
 
 
 class FromEnvironment(str):
@@ -32,23 +29,6 @@ class FromEnvironment(str):
         return repr(self.written)
 
 
-class _Loader(yaml.SafeLoader):
-    """Plain YAML, but a key is always text ('on' and 'no' too), stands once, and 1e-3 is a number."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        written: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
-                if key.value in written:
-                    raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} stands twice", key.start_mark)
-                written.add(key.value)
-                key.tag = "tag:yaml.org,2002:str"
-        return super().construct_mapping(node, deep=deep)
-
-
-_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("-+.0123456789"))
-
-
 def read(
     source: str | Path | Mapping[str, Any], environ: Mapping[str, str] | None = None
 ) -> tuple[str, dict[str, Any]]:  # fmt: skip
@@ -58,8 +38,10 @@ def read(
     """
     if isinstance(source, Mapping):
         return "", _mapping(interpolated(source, environ=environ), "")
+    from capability_router.settings.yaml_text import parsed  # where there is a file: most routers have none
+
     path = Path(source)
-    return path.name, _mapping(interpolated(_parsed(_text(path), path), f"{path.name}: ", environ), f"{path}: ")
+    return path.name, _mapping(interpolated(parsed(_text(path), path), f"{path.name}: ", environ), f"{path}: ")
 
 
 def _text(path: Path) -> str:
@@ -70,17 +52,6 @@ def _text(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         why = "not UTF-8 text" if isinstance(error, UnicodeDecodeError) else error.strerror
         raise ConfigError(f"{path} can't be read: {why}") from None
-
-
-def _parsed(text: str, path: Path) -> Any:
-    try:
-        return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise ConfigError(f"{path}{where}: not valid YAML: {error.problem or error.context}") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML: {type(error).__name__}") from None
 
 
 def _mapping(value: Any, where: str) -> dict[str, Any]:

@@ -63,7 +63,7 @@ class Grant(NamedTuple):
     frees_at: float | None = None
 
 
-class Standing(NamedTuple):
+class PotBalance(NamedTuple):
     """A pot as a reader sees it. `limit` is that of the last claim."""
 
     budget: str
@@ -85,7 +85,7 @@ class BudgetRoom(Protocol):
         """Book what was spent since the holder's last claim, and lend; see `lending.lend`."""
         ...
 
-    def standings(self, budgets: Iterable[str] = ()) -> list[Standing]:
+    def standings(self, budgets: Iterable[str] = ()) -> list[PotBalance]:
         """The pots of the windows that hold now, of these budgets or of all."""
         ...
 

@@ -8,7 +8,7 @@ from itertools import islice
 from threading import Lock
 from uuid import uuid4
 
-from capability_router.stores.base import Claim, Grant, Pot, Standing
+from capability_router.stores.base import Claim, Grant, Pot, PotBalance
 from capability_router.stores.lending import Till, lend, open_at
 from capability_router.stores.lessons import ANSWERS_KEPT, NONE, Entry, Head, Kept, Line, Page, Summary
 
@@ -33,7 +33,7 @@ class MemoryBudgets:
             self._forget(now)
         return lend(till, claim, now, 1)
 
-    def standings(self, budgets: Iterable[str] = ()) -> list[Standing]:
+    def standings(self, budgets: Iterable[str] = ()) -> list[PotBalance]:
         """See BudgetRoom."""
         now, names = self._unix(), set(budgets)
         rows = []
@@ -41,7 +41,7 @@ class MemoryBudgets:
             if (not names or pot.budget in names) and open_at(pot, now):
                 till.turn(pot, now)
                 total, reserved = till.total(), till.reserved(now)
-                rows.append(Standing(pot.budget, pot.window, pot.limit, total, reserved, now, till.resets_at(pot)))
+                rows.append(PotBalance(pot.budget, pot.window, pot.limit, total, reserved, now, till.resets_at(pot)))
         return rows
 
     def _forget(self, now: float) -> None:

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 
 from capability_router.errors import ConfigError, StoreError
 from capability_router.stores.address import shown_url
-from capability_router.stores.base import Claim, Grant, Pot, Standing
+from capability_router.stores.base import Claim, Grant, Pot, PotBalance
 from capability_router.stores.fuse import Fuse
 from capability_router.stores.lending import BUCKETS, FINAL_S, KEPT_S, PAST_S, SHARE, Loan, Till, open_at
 from capability_router.stores.redis_lessons import RedisLessons
@@ -91,7 +91,7 @@ class RedisBudgets:
             claim.number,
         ]  # fmt: skip
 
-    def standings(self, budgets: Iterable[str] = ()) -> list[Standing]:
+    def standings(self, budgets: Iterable[str] = ()) -> list[PotBalance]:
         """See BudgetRoom. It walks through the server's keys: for a look from time to time."""
         names = set(budgets)
         with self._server.asked() as client:
@@ -105,7 +105,7 @@ class RedisBudgets:
                 till = _till(fields)
                 till.turn(pot, now)
                 total, reserved = till.total(), till.reserved(now)
-                rows.append(Standing(pot.budget, pot.window, pot.limit, total, reserved, now, till.resets_at(pot)))
+                rows.append(PotBalance(pot.budget, pot.window, pot.limit, total, reserved, now, till.resets_at(pot)))
         return rows
 
 

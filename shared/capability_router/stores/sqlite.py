@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from capability_router.stores.base import Claim, Grant, Pot, Standing
+from capability_router.stores.base import Claim, Grant, Pot, PotBalance
 from capability_router.stores.damage import set_aside
 from capability_router.stores.database import CorruptStore, Database
 from capability_router.stores.lending import PAST_S, Loan, Till, lend, open_at
@@ -48,7 +48,7 @@ class SqliteBudgets:
             )
         return grant
 
-    def standings(self, budgets: Iterable[str] = ()) -> list[Standing]:
+    def standings(self, budgets: Iterable[str] = ()) -> list[PotBalance]:
         """See BudgetRoom."""
         names = sorted(set(budgets))
         some = f" WHERE budget IN ({', '.join('?' * len(names))})" if names else ""
@@ -59,7 +59,7 @@ class SqliteBudgets:
             if open_at(pot, now):
                 till.turn(pot, now)
                 total, reserved = till.total(), till.reserved(now)
-                rows.append(Standing(pot.budget, pot.window, pot.limit, total, reserved, now, till.resets_at(pot)))
+                rows.append(PotBalance(pot.budget, pot.window, pot.limit, total, reserved, now, till.resets_at(pot)))
         return rows
 
 

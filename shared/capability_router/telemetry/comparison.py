@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from capability_router.decision_log.reading import DecisionLog
+from capability_router.decision_log.shapes import time_of
+from capability_router.measure.interval import LEAST, Difference, Mean, Value, between, mean, within
 from capability_router.table import Table
 from capability_router.telemetry.amounts import count, seconds
-from capability_router.telemetry.decision_log import DecisionLog
-from capability_router.telemetry.interval import LEAST, Difference, Mean, Value, between, mean, within
-from capability_router.telemetry.shapes import time_of
 
 Record = Mapping[str, Any]
 Figure = Callable[[Record], float | None]
@@ -87,19 +87,6 @@ def compared(log: DecisionLog) -> list[Comparison]:
         rows = [r for r in beside if (_word(r, "policy"), _word(r["shadow"], "policy")) == (now, other)]
         found.append(_shadow(rows, made, now, other, evaluated))
     return found
-
-
-_NEEDED = (
-    "schema_version", "kind", "at", "request_id", "session", "policy", "model", "elapsed_s", "cost_pico", "canary",
-    "shadow", "score", "source",
-)  # fmt: skip
-
-
-def trimmed(record: Record) -> dict[str, Any]:
-    """What `compared` looks at, so that long logs fit into memory: of a plan its first candidate."""
-    kept = {name: record[name] for name in _NEEDED if name in record}
-    candidates = (record.get("plan") or {}).get("candidates")
-    return {**kept, "plan": {"candidates": candidates[:1]}} if candidates else kept
 
 
 def _scores(rows: Iterable[Record]) -> dict[str, float]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 import weakref
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Lock, RLock, Thread, current_thread
 from typing import Any, NamedTuple, Protocol
 
-from capability_router.lifetime import Lasting, watch
+from capability_router.lifetime import Lasting, end_before_what_is_there, ending, watch
 
 MOST = 10_000
 """Records that wait for one sink; further ones are dropped and counted."""
@@ -58,7 +58,10 @@ class Losses:
 
 
 class Courier(Lasting):
-    """Thread-safe, also where the garbage collector calls. Its thread begins with a record and ends with `close`."""
+    """Thread-safe, also where the garbage collector calls. Its thread begins with a record and ends with `close`.
+
+    Once the process ends, what comes is written at once, by whoever brings it.
+    """
 
     def __init__(self, sink: Sink) -> None:
         self.sink, self._pace = sink, _Pace()
@@ -69,19 +72,24 @@ class Courier(Lasting):
         """Have it written; raises nothing."""
         if self._route.waiting >= MOST:
             self.losses.add(f"is behind by {MOST:,}")
-        elif self._pace.waits() and not self._route.is_own(current_thread()):
+        elif self._pace.waits() and not self._is_sink:
             self._pace.seen(self._route.passed(record, PATIENCE_S))
         else:
             self._route.take(_Parcel(record))
 
     def flush(self, timeout_s: float = CLOSING_S) -> bool:
-        """Wait until all records so far are written; False = they were not within `timeout_s`."""
-        return not self._route.begun or self._route.passed(None, timeout_s)
+        """Wait until all records so far are written; False = they were not within `timeout_s`.
+
+        The sink itself has nothing to wait for: it is told False, for it has a record in hand.
+        """
+        return not self._route.begun or self._route.passed(None, 0.0 if self._is_sink else timeout_s)
 
     def close(self, timeout_s: float = CLOSING_S) -> None:
         """Write what waits and close the sink; a later record opens it again."""
         if not self._route.begun:
             self.sink.close()
+        elif self._is_sink:
+            self._route.take(_Parcel(None, last=True))
         elif not self._route.passed(None, timeout_s, last=True):
             log.warning("%r has not taken its records within %g s: %d wait", self.sink, timeout_s, self._route.waiting)
 
@@ -94,6 +102,11 @@ class Courier(Lasting):
         """The parent writes what waited there."""
         self._end.detach()
         self._set_out()
+
+    @property
+    def _is_sink(self) -> bool:
+        """Whether it is the sink that asks, in its own thread."""
+        return self._route.is_own(current_thread())
 
     def _set_out(self) -> None:
         self.losses = Losses(self.sink)
@@ -126,10 +139,12 @@ class _Route:
         self._parcels: SimpleQueue[_Parcel] = SimpleQueue()  # its `put` may be interrupted by itself
         self._beginning = Lock()
         self._thread: Thread | None = None
+        self._ends_first = False
 
     @property
     def begun(self) -> bool:
-        return self._thread is not None
+        """Whether there may be something to write."""
+        return self._thread is not None or self.waiting > 0
 
     @property
     def waiting(self) -> int:
@@ -159,10 +174,29 @@ class _Route:
             self._parcels.put(_Parcel(None, last=True))
 
     def _begin(self) -> None:
-        if self._thread is None:
-            thread = Thread(target=self._work, name="router telemetry", daemon=True)
-            self._thread = thread
+        if self._thread is not None:
+            return
+        if ending():
+            self._work_off()
+            return
+        thread = Thread(target=self._work, name="router telemetry", daemon=True)
+        self._thread = thread
+        try:
             thread.start()
+        except RuntimeError:  # the process has as many threads as it may have; the next record tries again
+            self._thread = None
+            return
+        if not self._ends_first:  # an exporter, or the sink's own connection, is of no use once it is closed
+            end_before_what_is_there()
+            self._ends_first = True
+
+    def _work_off(self) -> None:
+        while True:
+            try:
+                parcel = self._parcels.get_nowait()
+            except Empty:
+                return
+            self._hand_over(parcel)
 
     def _work(self) -> None:
         while True:
@@ -186,7 +220,7 @@ class _Route:
                 self._sink.write(parcel.record)
             if parcel.last:
                 self._sink.close()
-        except Exception as error:  # noqa: BLE001 - telemetry must never break a call, whatever a sink raises
+        except BaseException as error:  # noqa: BLE001 - a CancelledError, too, would end the thread, and all later records
             self._losses.add(f"failed with {type(error).__name__}")
         finally:
             if parcel.done is not None:

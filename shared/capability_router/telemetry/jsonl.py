@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import json
 import os
 from collections.abc import Iterator
@@ -23,10 +22,11 @@ class JsonlSink(Lasting):
     """
 
     def __init__(self, path: str | Path, rotate_mb: float | None = None, keep: int = 5) -> None:
-        self._path = Path(path)
+        self._path = Path(os.path.expanduser(path)).absolute()  # one log, wherever the process goes meanwhile
         self._most = None if rotate_mb is None else max(1, int(rotate_mb * 1e6))
         self._keep = keep
         self._file: int | None = None
+        self._torn = False  # the last line is not whole: the next one begins on a line of its own
         self._lock = Lock()
         watch(self)
 
@@ -35,10 +35,18 @@ class JsonlSink(Lasting):
         line = json.dumps(record, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace") + b"\n"
         with self._lock:
             file = self._opened()
-            while line:
-                line = line[os.write(file, line) :]  # a disk that is nearly full takes a part
+            self._append(file, b"\n" + line if self._torn else line)
             if self._most is not None and os.fstat(file).st_size >= self._most:
                 self._rotate(self._most)
+
+    def _append(self, file: int, line: bytes) -> None:
+        left = len(line)
+        try:
+            while left:
+                left -= os.write(file, line[-left:])  # a disk that is nearly full takes a part
+        finally:
+            if left < len(line):
+                self._torn = left > 0
 
     def close(self) -> None:
         """Close the file; a later record opens it again."""
@@ -56,6 +64,7 @@ class JsonlSink(Lasting):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             # With `telemetry.hashed_words` it tells something of the prompts, with `capture_content` all.
             self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _BINARY, 0o600)
+            self._torn = _ends_within_a_line(self._path)
         return self._file
 
     def _shut(self) -> None:
@@ -96,6 +105,15 @@ class JsonlSink(Lasting):
 _BINARY = getattr(os, "O_BINARY", 0)  # Windows would write "\r\n"
 
 
+def _ends_within_a_line(path: Path) -> bool:
+    """As whoever was killed, or had no room, leaves a file. A pipe is not read."""
+    if not path.is_file() or not path.stat().st_size:
+        return False
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) != b"\n"
+
+
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
     """Only one process at a time, where the system can see to it (not on Windows)."""
@@ -110,11 +128,3 @@ def _alone(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(lock)  # gives the lock back
-
-
-def rotated(path: str | Path) -> list[Path]:
-    """The files of a log, the oldest first: `<name>.2`, `<name>.1`, `<name>`, as far as they are there."""
-    whole = Path(path)
-    beside = ((found.suffix[1:], found) for found in whole.parent.glob(f"{glob.escape(whole.name)}.*"))
-    numbered = [(int(end), found) for end, found in beside if end.isdecimal()]
-    return [found for _, found in sorted(numbered, reverse=True)] + [whole]

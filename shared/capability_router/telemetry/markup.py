@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from html import escape
 
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+_UNPRINTABLE = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff"
+    r"\u202a-\u202e\u2066-\u2069]"  # directions of writing, which would turn the figures behind a name around
+)
 
 
 class Markup(str):
@@ -15,7 +18,7 @@ class Markup(str):
 
 
 def text(value: object) -> Markup:
-    """The value as text that a page shows literally; characters that no page may hold become U+FFFD."""
+    """The value as text that a page shows literally; characters that no page may hold, or steer it, become U+FFFD."""
     return value if isinstance(value, Markup) else Markup(escape(_UNPRINTABLE.sub("\ufffd", str(value)), quote=True))
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
+from capability_router.decision_log.shapes import SCHEMA_VERSION
 from capability_router.request import Outcome, Request
-
-SCHEMA_VERSION = 1
 
 
 class Planned(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from capability_router.errors import ConfigError
 from capability_router.telemetry.courier import Courier, Record, Sink
@@ -24,12 +24,19 @@ class LogSink:
             return
         log.info(
             "%s -> %s (%s) attempts=%d cost_usd=%s elapsed_s=%.3f",
-            record["request_id"], record["model"], record["reason"], len(record["attempts"]),
-            record["cost_usd"], record["elapsed_s"],
+            record["request_id"], record["model"], _why(record), len(record["attempts"]), record["cost_usd"],
+            record["elapsed_s"],
         )  # fmt: skip
 
     def close(self) -> None:
         """Nothing to close."""
+
+
+def _why(record: Record) -> str:
+    """Why this model answered; where none did, what went wrong: who was to answer tells nothing then."""
+    if record["model"] is not None or not record["attempts"]:
+        return str(record["reason"])
+    return "no answer: " + ", ".join(f"{each['model']} {each['fault']}" for each in record["attempts"])
 
 
 class CallbackSink:
@@ -77,9 +84,9 @@ class Sinks:
         return [*self._couriers, *self._beside]
 
     def write(self, record: Record) -> None:
-        """Give the record to each sink."""
+        """Give the record to each sink: one of its own to those that might change it."""
         for courier in self._couriers:
-            courier.write(record)
+            courier.write(record if isinstance(courier.sink, _READERS) else _copied(record))
 
     def flush(self, timeout_s: float = 10.0) -> bool:
         """Wait until each sink has all records so far; False = one has not within `timeout_s`."""
@@ -89,6 +96,16 @@ class Sinks:
         """Close every sink, when it has what was for it."""
         for courier in self._all:
             courier.close()
+
+
+_READERS = (JsonlSink, LogSink)
+
+
+def _copied(value: Any) -> Any:
+    """Nothing that can be changed is shared: prices are, by all records, and each sink has a thread of its own."""
+    if isinstance(value, dict):
+        return {name: _copied(inner) for name, inner in value.items()}
+    return [_copied(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
 class Wanted(Protocol):

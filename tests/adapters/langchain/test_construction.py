@@ -33,6 +33,16 @@ def test_a_router_is_shared_and_built_from_a_config(server: Server) -> None:
     assert len(model.router.ledger.calls()) == 2
 
 
+def test_its_name_is_its_routers_and_its_runs() -> None:
+    """Spans, metrics, records and `status` tell routers apart by it."""
+    made = ChatRouter(models=[Scripted()], name="shop")
+    assert (made.name, made.get_name(), made.router.name) == ("shop", "shop", "shop")
+    configured = ChatRouter.from_config({"name": "file", "models": []}, models=[Scripted()], name="keyword")
+    assert (configured.name, configured.router.name) == ("keyword", "keyword")
+    assert ChatRouter(router=made.router, name="another run").router.name == "shop"
+    assert ChatRouter(models=[Scripted()]).router.name == "router"
+
+
 def test_attempts_of_a_shared_router_are_not_changed_unnoticed() -> None:
     made = ChatRouter(models=[Scripted()], max_retries=1)
     assert ChatRouter(router=made.router, max_retries=1).max_retries == 1

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -81,7 +83,7 @@ def test_traffic_comes_from_a_log(house: Path) -> None:
     result = run(house, "--traffic", str(log), "--speed", "2", "-f", "outage:acme@5s+5s", "--json")
     found = json.loads(result.stdout)
     assert found["traffic"] == {"requests": 60, "seconds": 15.25, "told": "log.jsonl, 2 times as dense"}
-    assert "log.jsonl: 1 lines could not be read and were left out" in found["notes"]
+    assert "log.jsonl: 1 line was left out: 1 × no JSON" in found["notes"]
 
 
 def test_a_page_is_written_beside_the_text(house: Path) -> None:
@@ -125,3 +127,22 @@ def test_all_that_can_be_written_is_listed() -> None:
     assert result.exit_code == 0
     for word in ("rate-limit=TIME", "provider-down", "success-during"):
         assert word in result.stdout
+
+
+def test_bars_where_a_person_looks_one_after_the_other(house: Path) -> None:
+    log = house.parent / "log.jsonl"
+    log.write_text("".join(json.dumps(decision(n * 0.1)) + "\n" for n in range(400)), encoding="utf-8")
+    parent, child = pty.openpty()
+    command = "from capability_router.cli import rehearse as r; r._LONG = r._LARGE = 1; r.rehearse()"
+    words = [sys.executable, "-c", command, str(house), "--traffic", str(log)]
+    shown = ""
+    with subprocess.Popen(words, stderr=child, stdout=subprocess.DEVNULL):  # noqa: S603 - this package's own command
+        os.close(child)
+        with suppress(OSError):  # which is how a terminal ends
+            while piece := os.read(parent, 65_536):
+                shown += piece.decode()
+    os.close(parent)
+    reading, rehearsing = shown.rindex("reading"), shown.index("rehearsing")
+    assert reading < rehearsing
+    assert "100%" in shown[reading:rehearsing]
+    assert "100%" in shown[rehearsing:]

@@ -110,8 +110,8 @@ def test_what_is_left_out_is_told_and_steers_no_terminal(tmp_path: Path) -> None
     path = lines(tmp_path / "log", hostile, decision(2, [candidate("b")]), {**hostile, "schema_version": 3}, '{"ki')
     told = run(path, "--policy", "fastest").output
     assert "\x1b" not in told
-    assert "Left out: 1 records of schema version 3; read is 1." in told
-    assert "Left out: 1 lines that are no JSON." in told
+    assert "Left out: 1 × another schema version." in told
+    assert "Left out: 1 × no JSON." in told
 
 
 @pytest.mark.parametrize("content", ["", "dear diary\n", '{"kind": "feedback"}\n'])

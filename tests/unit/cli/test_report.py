@@ -19,8 +19,8 @@ from click.testing import CliRunner, Result
 from unit.telemetry.decisions import BEGAN, attempt, decision
 
 from capability_router.cli.main import main
-from capability_router.telemetry.report import traffic as module
-from capability_router.telemetry.report.traffic import Traffic
+from capability_router.report import data as module
+from capability_router.report.data import ReportData
 
 
 def told(*records: dict[str, Any]) -> bytes:
@@ -41,7 +41,7 @@ def test_several_files_are_one_log_and_a_request_counts_once(tmp_path: Path) -> 
     new.write_bytes(told(decision(2), decision(3)))
     result = report(tmp_path, str(old), str(new))
     assert "3 requests" in result.stdout
-    assert "1 line could not be read and was left out: 1 × a request that was there before" in result.stderr
+    assert "1 line was left out: 1 × a record that was there before" in result.stderr
 
 
 def test_a_compressed_log_is_read_and_one_that_breaks_off_as_far_as_it_goes(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_the_same_log_gives_the_same_bytes_in_every_process(tmp_path: Path) -> N
 
 def test_only_the_newest_requests_are_kept_beyond_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST", 100)
-    kept = Traffic.of(decision(n) for n in range(250))
+    kept = ReportData.of(decision(n) for n in range(250))
     assert 90 <= len(kept.requests) <= 100
     assert kept.requests[-1].request_id == "id-249"
     assert len(kept.requests) + kept.omitted.total() == 250
@@ -217,7 +217,7 @@ def test_of_logs_of_the_same_time_the_newest_requests_stay(tmp_path: Path, monke
 
 def test_the_latest_scores_stay_beyond_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST", 100)
-    found = Traffic.of(scored(n, 1.0, at=n) for n in range(101))
+    found = ReportData.of(scored(n, 1.0, at=n) for n in range(101))
     assert len(found.scores) == 100
     assert "id-100" in found.scores
     assert found.omitted.total() == 1

@@ -9,12 +9,16 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from capability_router.address import fingerprint
 from capability_router.cli import status as shown
 from capability_router.cli.main import main
 from capability_router.clock import SystemClock
 from capability_router.errors import StoreError
+from capability_router.money.price import Price
+from capability_router.request import Usage
 from capability_router.stores.sqlite import SqliteStore
 from capability_router.table import wide
+from capability_router.testing import ScriptedModel, ask, scripted_router
 
 
 def row(model: str, **values: Any) -> dict[str, Any]:
@@ -82,6 +86,59 @@ def test_models_that_no_process_reports_are_told(store: SqliteStore) -> None:
     assert seen["unheard"] == ["gpt-5.4-with-a-rather-long-name-in-sweden"]
     assert seen["models"][0]["left_usd"] == 5.0  # the least of those that stop calls and cover it
     assert "no process reports it" in run().stdout
+
+
+KEYED = """
+name: front
+models:
+  - {{id: g, provider: google_genai, endpoint: {{base_url: "http://127.0.0.1:9", model: g, api_key_env: GEMINI_KEY}}}}
+  - {{id: a, provider: anthropic, endpoint: {{base_url: "http://127.0.0.1:8/v1", model: a, api_key_env: ACME_KEY}}}}
+budgets: {budgets}
+store: sqlite:///router.db
+"""
+
+
+@pytest.mark.parametrize(
+    ("scope", "left"),
+    [
+        ("provider:gemini", {"g": 3.0}), ("provider:google_genai", {"g": 3.0}), ("provider:*", {"g": 3.0, "a": 3.0}),
+        ("credential:GEMINI_KEY", {"g": 3.0}), ("credential:MARK", {"g": 3.0}), ("credential:*", {"g": 3.0, "a": 3.0}),
+        ("model:*", {"g": 3.0, "a": 3.0}), ("model:google:g", {"g": 3.0}), ("tenant:acme", {}),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("keyed", [True, False])
+def test_left_is_what_caps_on_its_provider_its_key_and_itself_leave_however_they_are_written(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch, scope: str, left: dict[str, float], keyed: bool
+) -> None:
+    """Whoever looks need not have the keys, which the reports know by their marks."""
+    marks = {"g": fingerprint("key of g"), "a": fingerprint("key of a")}
+    if keyed:
+        monkeypatch.setenv("GEMINI_KEY", "key of g")
+    names = {"g": "google_genai", "a": "anthropic"}
+    store.reports.tell("front", "w", report(*(row(m, provider=p, credential=marks[m]) for m, p in names.items())))
+    scope = scope.replace("MARK", marks["g"])
+    config = KEYED.format(budgets=json.dumps([{"scope": scope, "limit_usd": 3}]))
+    Path("router.yaml").write_text(config, encoding="utf-8")
+    seen = json.loads(run("--json").stdout)["models"]
+    assert {each["model"]: each["left_usd"] for each in seen if each["left_usd"] is not None} == left
+
+
+def test_what_was_spent_is_taken_off_with_a_configuration_and_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    caps = [{"scope": "provider:*", "limit_usd": 3}, {"scope": "model:a", "limit_usd": 9, "on_exceed": "warn"}]
+    Path("router.yaml").write_text(KEYED.format(budgets=json.dumps(caps)), encoding="utf-8")
+    card = {"provider": "google_genai", "price": Price(100_000, 0), "max_output_tokens": 10}
+    models = {"g": ScriptedModel(["ok"], usage=Usage(10, 1))}
+    router = scripted_router(models, cards={"g": card}, budgets=caps, store="sqlite:///router.db", name="front")
+    ask(router)
+    router.close()
+    told = report(row("g", provider="google_genai"), row("a", provider="anthropic"))
+    SqliteStore(tmp_path / "router.db", SystemClock().unix).reports.tell("front", "w", told)
+    for words, whole in (((), 3.0), (("--store", "sqlite:///router.db"), None)):
+        seen = {each["model"]: each["left_usd"] for each in json.loads(run(*words, "--json").stdout)["models"]}
+        assert seen == {"g": 2.0, "a": whole}  # of whom nothing was spent a store knows nothing
 
 
 def test_without_a_configuration_all_routers_of_a_store_are_shown(store: SqliteStore) -> None:

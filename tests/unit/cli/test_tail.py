@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from click.testing import CliRunner, Result
 from unit.telemetry.decisions import attempt, decision
 
 from capability_router.cli.main import main
-from capability_router.telemetry.following import follow
+from capability_router.decision_log.following import LONGEST, TOO_LONG, follow
 from capability_router.telemetry.jsonl import JsonlSink
+from capability_router.telemetry.records import feedback_record
 
 
 def logged(path: Path, *records: dict[str, Any]) -> Path:
@@ -57,6 +59,35 @@ def test_only_what_is_asked_for(tmp_path: Path) -> None:
     assert [len(run(log, *words).stdout.splitlines()) for words in asked] == [1, 1, 1, 3, 1, 0]
 
 
+def test_the_last_so_many_are_of_those_that_are_asked_for(tmp_path: Path) -> None:
+    """Scores and other tenants' decisions stand between them, and a line that has no end yet behind them."""
+    scores = [feedback_record(f"id-{n}", "a/one", 1.0, at=1.8e9) for n in range(40)]
+    others = [decision(n, tenant="other") for n in range(50, 90)]
+    log = logged(tmp_path / "log", decision(1), TROUBLE, decision(6), *scores, NOBODY, *others, *scores)
+    found = run(log, "-n", "2", "--tenant", "acme", "--json").stdout.splitlines()
+    assert [json.loads(line)["request_id"] for line in found] == ["id-6", NOBODY["request_id"]]
+    assert len(run(log, "--troubled", "-n", "10").stdout.splitlines()) == 2
+    assert len(run(log, "--troubled", "-n", "1").stdout.splitlines()) == 1
+    assert len(run(log, "-n", "3").stdout.splitlines()) == 3
+    with log.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(decision(99)))
+    assert len(run(log, "-n", "3").stdout.splitlines()) == 3
+    assert len(run(log, "-n", "1").stdout.splitlines()) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a signal ends it")
+def test_it_waits_for_a_log_that_is_not_there_yet(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    command = [sys.executable, "-c", "from capability_router.cli.main import main; main()", "tail", str(log)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as tail:  # noqa: S603 - our own
+        assert tail.stdout is not None
+        assert tail.stderr is not None
+        assert "is not there yet; waiting for it" in tail.stderr.readline()
+        logged(tmp_path / "whole", decision(1)).replace(log)
+        assert "a/one" in tail.stdout.readline()
+        tail.send_signal(signal.SIGTERM)
+
+
 def test_json_is_the_records(tmp_path: Path) -> None:
     told = run(logged(tmp_path / "log", TROUBLE), "--json").stdout
     assert json.loads(told) == TROUBLE
@@ -71,7 +102,7 @@ def test_what_is_hostile_or_foreign_is_counted_or_shown_without_steering_the_ter
     assert result.exit_code == 0
     assert "\x1b" not in result.stdout
     assert len(result.stdout.splitlines()) == 1
-    assert "5 lines could not be read" in result.stderr
+    assert "5 lines were left out" in result.stderr
     assert "1 × cost_pico is not an amount of picodollars" in result.stderr
     assert json.loads(run(log, "--json").stdout)["tenant"] == "?"
 
@@ -89,12 +120,20 @@ def test_a_log_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     assert "cannot read the decision log" in result.output
 
 
+def test_the_last_lines_before_one_that_is_too_long(tmp_path: Path) -> None:
+    path, lines = tmp_path / "log", [b"one", b"two", b"x" * (LONGEST + 99_999), b"three"]
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    omitted = Counter[str]()
+    assert list(follow(path, 2, lambda: False, omitted, lambda line: len(line) > 0)) == [b"two", b"three"]
+    assert omitted == {TOO_LONG: 1}
+
+
 @pytest.mark.parametrize("last", [0, 1, 2, 500, 10_000])
 def test_the_last_lines_of_a_long_file(tmp_path: Path, last: int) -> None:
     path = tmp_path / "log"
     lines = [f"{n} {'x' * (n % 977)}".encode() for n in range(3_000)]
     path.write_bytes(b"\n".join(lines) + b"\n")
-    assert list(follow(path, last, lambda: False)) == (lines[-last:] if last else [])
+    assert list(follow(path, last, lambda: False, Counter())) == (lines[-last:] if last else [])
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="open files can't be moved there")
@@ -119,7 +158,7 @@ def test_it_goes_on_after_rotations_a_torn_write_and_an_emptied_file(tmp_path: P
         return True
 
     sink.write({"n": -1})
-    found = [json.loads(line)["n"] for line in follow(path, 5, write)]
+    found = [json.loads(line)["n"] for line in follow(path, 5, write, Counter())]
     assert found == [-1, *(n for n in range(40) if n != 20)]
     sink.close()
 

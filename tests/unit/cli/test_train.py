@@ -108,7 +108,7 @@ def test_what_is_left_out_is_told(tmp_path: Path) -> None:
     with log.open("a", encoding="utf-8") as file:
         file.write('{"id": "torn", "outco')
     found = run(log)
-    assert "left out: 1 lines that are no JSON" in found.stderr
+    assert "left out: 1 × no JSON" in found.stderr
 
 
 @pytest.mark.parametrize("option", ["-o", "--plot"])

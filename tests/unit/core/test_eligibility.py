@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import Field, fields
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import pytest
 from hypothesis import given
@@ -11,7 +11,20 @@ from hypothesis import strategies as st
 
 from capability_router import ModelCard, Need, Price, Request, routing
 from capability_router.catalog.card import CAPABILITIES
-from capability_router.eligibility import _BY_SIZE, _BY_TERMS, RULES, Ask, Eligible, Rule, screen
+from capability_router.eligibility import (
+    _BY_SIZE,
+    _BY_TERMS,
+    OF_THE_MOMENT,
+    OF_THE_REQUEST,
+    OUT_OF_USE,
+    RULES,
+    WINDOWS,
+    Ask,
+    Eligible,
+    Rule,
+    screen,
+)
+from capability_router.health.bans import What
 from capability_router.routing import Routing
 
 
@@ -228,3 +241,15 @@ def test_a_rule_on_sizes_is_asked_of_every_request(rule: Rule) -> None:
 def test_the_terms_of_the_table_are_all_that_bind() -> None:
     bind = {f.name for f in fields(Routing) if f.default in ((), None) and Routing(**{f.name: some(f)}).binding}
     assert bind == {rule.term for rule in _BY_TERMS} - {"tenant"}
+
+
+def test_what_other_rooms_are_told_of_the_rules_covers_each_of_them() -> None:
+    names = {rule.name for rule in RULES}
+    terms = {rule.term for rule in RULES if rule.name in OF_THE_REQUEST}
+    assert terms == {rule.term for rule in RULES} - {"", "tenant"}
+    assert set(get_args(What)) == OUT_OF_USE
+    assert {"learned_window"} == OF_THE_MOMENT - OUT_OF_USE
+    assert not OF_THE_MOMENT & OF_THE_REQUEST
+    assert names >= WINDOWS
+    rest = {rule.name for rule in RULES if rule.of == "model"}
+    assert names == rest | OF_THE_REQUEST | (OF_THE_MOMENT - OUT_OF_USE) | {"tenant"}

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from capability_router.health.overview import HEAD
 from capability_router.plan import Plan
 from capability_router.request import Request
 from capability_router.table import Table
@@ -89,6 +90,42 @@ def test_candidates_as_a_frame() -> None:
     assert {name: found[f"term_{name}"][0] for name in terms} == terms
     assert set(found.columns) >= set(made.to_dict()["candidates"][0]) - {"terms"}
     json.dumps(found["cost_usd"].tolist())
+    refused = plan(cards={name: {"tenants": ["globex"]} for name in ("a", "b", EVIL)}).to_pandas()
+    assert list(refused.columns) == [name for name in found.columns if not name.startswith("term_")]
+    assert refused["id"].tolist() == []
+
+
+def test_health_is_a_list_a_table_and_a_frame() -> None:
+    pandas = pytest.importorskip("pandas")
+    budgets = [
+        {"scope": "global", "limit_usd": 1, "window": "day"},
+        {"scope": "model:a", "limit_usd": 0.5, "window": "day"},
+        {"scope": "model:b", "limit_usd": 0.25, "window": "day", "on_exceed": "warn"},
+        {"scope": "tenant:*", "limit_usd": 0.1, "window": "day"},
+    ]
+    names = ("a", "b", EVIL)
+    cards = {name: {"max_output_tokens": 100} for name in names}
+    router = scripted_router({name: ["ok"] for name in names}, policy="single", budgets=budgets, cards=cards)
+    outcome = ask(router).outcome
+    assert outcome is not None
+    assert outcome.cost_pico
+    found = router.health()
+    assert json.loads(json.dumps(found)) == list(found)
+    spent = outcome.cost_pico / 1e12
+    assert [row["left_usd"] for row in found] == pytest.approx([0.5 - spent, 1 - spent, 1 - spent])
+    shown = Shown(found._repr_html_())
+    assert shown.texts[: len(HEAD)] == list(HEAD)
+    assert EVIL in shown.texts
+    assert "$0.50" in shown.texts
+    assert found.render().splitlines()[1].split()[:3] == ["a", "closed", "0"]
+    assert isinstance(found.to_pandas(), pandas.DataFrame)
+    assert found.to_pandas()["answered"].tolist() == [1, 0, 0]
+
+
+def test_without_caps_nothing_is_said_to_be_left() -> None:
+    found = scripted_router({"a": ["ok"]}).health()
+    assert found[0]["left_usd"] is None
+    assert found.render().splitlines()[1].split()[-1] == "-"
 
 
 def test_without_pandas_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -330,6 +330,30 @@ def test_one_that_takes_too_long_is_given_up() -> None:
         assert closed(router) == {"failed": 1, "failures": {"TimeoutError": 1}}
 
 
+def test_one_that_hangs_has_so_many_threads_and_no_more() -> None:
+    with held() as (judge, _):
+        router, _ = made(judge, {**ALL, "deadline_s": 0.05, "at_once": 2})
+        for _ in range(9):
+            ask(router)
+        assert closed(router) == {"failed": 9, "failures": {"TimeoutError": 4, "hangs": 5}}
+        hanging = [each for each in threading.enumerate() if each.name == "router evaluator"]
+        assert len(hanging) == 4
+    for each in hanging:
+        each.join(10)
+    ask(router)
+    assert closed(router)["scored"] == 1, "they have come back"
+
+
+def test_one_that_cancels_itself_fails_alone() -> None:
+    async def judge(request: Request, answer: Answer) -> float:
+        raise asyncio.CancelledError
+
+    router, _ = made(judge, {**ALL, "at_once": 1})
+    for _ in range(3):
+        ask(router)
+    assert closed(router) == {"failed": 3, "failures": {"CancelledError": 3}}
+
+
 def test_it_goes_on_after_close() -> None:
     router, _ = made(lambda request, answer: 1.0)
     for number in (1, 2):
@@ -384,8 +408,8 @@ def test_a_router_that_is_forgotten_leaves_no_evaluation() -> None:
 
 
 def test_both_answers_of_an_executed_shadow_are_scored_whatever_the_share(tmp_path: Path) -> None:
+    from capability_router.decision_log.reading import read_log
     from capability_router.telemetry.comparison import compared
-    from capability_router.telemetry.decision_log import read_log
 
     cards = {"a": {"price": Price(9, 9)}, "b": {"price": Price(1, 1)}}
     shadow = {"name": "cheapest", "execute": 0.5, "budget_usd": 1}

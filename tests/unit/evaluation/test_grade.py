@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
@@ -47,6 +48,21 @@ def test_what_is_no_score_says_so_without_its_content(given: Any, why: str, told
     assert raised.value.why == why
     assert told in str(raised.value)
     assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("given", [Decimal("0.25"), {"score": Decimal("0.25")}])
+def test_decimals(given: Any) -> None:
+    assert graded(given) == 0.25
+
+
+def test_what_numpy_gives() -> None:
+    """Its truth values are no numbers, which a comparison of its numbers gives."""
+    numpy = pytest.importorskip("numpy")
+    assert graded(numpy.float32(0.5) > 0.1) == 1.0
+    assert graded({"score": numpy.float32(0.1) > 0.5}) == 0.0
+    assert graded(numpy.array(0.25)) == 0.25
+    with pytest.raises(Ungraded, match="gave a ndarray"):
+        graded(numpy.array([0.25, 0.5]))
 
 
 def test_beyond_a_stated_scale() -> None:

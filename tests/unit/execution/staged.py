@@ -20,7 +20,7 @@ from capability_router.execution.events import (
 from capability_router.faults.kinds import Fault
 from capability_router.money.budget.budgets import Budgets
 from capability_router.request import AttemptRecord, Finish, Outcome, Reply
-from capability_router.stores.base import Claim, Grant, Standing
+from capability_router.stores.base import Claim, Grant, PotBalance
 from capability_router.testing import ScriptedEndpoint, assert_books_balanced, scripted_router
 
 NO_CLOCK = Timeouts()
@@ -104,7 +104,7 @@ class Lender:
             raise StoreError("away")
         return self._room.claim(claim)
 
-    def standings(self, budgets: Iterable[str] = ()) -> list[Standing]:
+    def standings(self, budgets: Iterable[str] = ()) -> list[PotBalance]:
         return self._room.standings(budgets)
 
 

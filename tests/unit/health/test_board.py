@@ -10,6 +10,7 @@ import pytest
 from capability_router.address import Address
 from capability_router.errors import ConfigError
 from capability_router.health.board import Board, BreakerConfig, HealthEvent, Hold, Permit, Verdict
+from capability_router.health.latency import READING_S
 
 URL = "https://api.example.com/v1"
 OK = Verdict(True, ttft_s=0.2, elapsed_s=1.2, output_tokens=50, tokens=300)
@@ -286,7 +287,8 @@ def test_a_success_teaches_latency():
     made, _ = board()
     call(made, "a", OK, 1.0)
     seen = made.condition("a", 1.0)
-    assert (seen.ttft_s, seen.s_per_token) == (0.2, pytest.approx(0.02))
+    assert seen.wait_s is not None
+    assert (seen.wait_s + 250 * seen.s_per_input, seen.s_per_token) == pytest.approx((0.2, 0.02))
     assert made.condition("b", 1.0).ttft_s is None
     assert made.silent_p95_s("a", streamed=True) is None
     for _ in range(20):
@@ -335,7 +337,7 @@ def test_registering_again_keeps_state_and_takes_limits():
     call(made, "a", OK, 1.0)
     made.register("a", Address(URL, "big", "key-1"), limits={"concurrency": 1})
     assert hold(made, "a", 1.0).kind == "full"
-    assert made.condition("a", 1.0).ttft_s == 0.2
+    assert made.condition("a", 1.0).wait_s == pytest.approx(0.2 - 250 * READING_S)
     made.register("a", Address(URL, "other", "key-1"))
     assert made.condition("a", 1.0).ttft_s is None
     assert isinstance(permit, Permit)

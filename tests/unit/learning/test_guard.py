@@ -89,3 +89,22 @@ def test_a_model_that_was_hardly_asked_is_no_fixed_model() -> None:
     for _ in range(WINDOW):
         guard.note(foreseen("cheap", 0.9, 0.88), "cheap", float(dice.random() < 0.2))
     assert guard.fixed is None, "nothing but a prediction says that the other is better"
+
+
+def test_a_request_that_two_processes_tell_of_counts_once() -> None:
+    guard, told = Guard(), [(foreseen("cheap"), "dear", float(n % 2), f"request {n}") for n in range(LEAST)]
+    for each in [*told, *told]:
+        guard.note(*each)
+    assert guard.told.requests == LEAST
+    guard.renew([*told, *told])
+    assert guard.told.requests == LEAST
+
+
+def test_what_a_model_was_worth_before_it_changed_holds_nobody_to_it() -> None:
+    guard = Guard()
+    taught(guard, WINDOW, {"cheap": 0.3, "dear": 0.9})
+    assert guard.fixed == "dear"
+    guard.changed("dear")
+    assert guard.fixed is None
+    taught(guard, WINDOW, {"cheap": 0.9, "dear": 0.3})
+    assert guard.fixed == "cheap"

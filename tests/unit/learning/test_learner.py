@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from pathlib import Path
+from random import Random
 from threading import current_thread
 from typing import Any
 
@@ -27,7 +28,7 @@ MODELS = ("lawyer", "coder")
 
 def made(path: Path, **policy: Any) -> Router:
     cards = {name: {"price": Price(1, 2), "quality": {"default": 0.7}} for name in MODELS}
-    scripts = {name: ["an answer"] * 500 for name in MODELS}
+    scripts = {name: ["an answer"] * 1_000 for name in MODELS}
     return scripted_router(scripts, cards=cards, policy={"name": "adaptive", "state": str(path), **policy})
 
 
@@ -109,6 +110,22 @@ def test_scores_reach_the_guard_once_for_each_request(tmp_path: Path) -> None:
     ask(router, request)
     router.feedback(request.id, 1.0)
     assert guard.told.requests == LEAST
+
+
+def test_a_model_that_falls_is_left_and_one_that_recovers_is_found_again_by_trials(tmp_path: Path) -> None:
+    """It answers all, falls after 250 requests, and is as before from number 400 on."""
+    router, dice = made(tmp_path / "state.json", exploration=0.1), Random(5)
+    asked: list[str | None] = []
+    for number in range(1_000):
+        request = Request((f"what is number {number}?",))
+        asked.append(answered := ask(router, request).outcome.model)
+        chance = 0.8 if answered != asked[0] else 0.1 if 250 <= number < 400 else 1.0
+        router.feedback(request.id, float(dice.random() < chance))
+    first = asked[0]
+    assert asked[:250].count(first) > 200
+    assert asked[300:400].count(first) < 20, "the past does not bring it back"
+    assert asked[-100:].count(first) > 80
+    router.close()
 
 
 def test_a_learned_length_is_what_the_cost_is_made_of(tmp_path: Path) -> None:

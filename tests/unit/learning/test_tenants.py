@@ -7,15 +7,17 @@ import pytest
 pytest.importorskip("numpy", reason="the learned model needs numpy (the extra `learn`)")
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from unit.learning.quality.world import MODELS, World
+from unit.learning.quality.world import CHANCE, KINDS, MODELS, World
 
 from capability_router.learning.learner import Learner
-from capability_router.learning.quality.memory import Memory
-from capability_router.learning.quality.model import Quality
+from capability_router.learning.quality import model as model_module
+from capability_router.learning.quality.memory import FORMER, Memory
+from capability_router.learning.quality.model import MOVED, Quality
 from capability_router.learning.quality.state import dumped, loaded, merged
 from capability_router.learning.shared_learner import SharedLearner
 from capability_router.learning.tenants import BOUND, Tenants, hashed
@@ -68,6 +70,88 @@ def test_a_flood_of_one_tenants_scores_moves_anothers_quality_by_the_bound_at_mo
         assert abs(found - alone) <= BOUND + 1e-9
     good = dict(zip(MODELS, seen(learner, world, "poisoner"), strict=True))
     assert good["cheap"] > good["coder"], "its own scores are its own affair"
+
+
+def others(learners: Sequence[Learner], count: int) -> None:
+    """Two tenants' scores of all models, the same to all learners."""
+    world = World(4)
+    for number in range(count):
+        kind, tenant = world.kind(), ("one", "two")[number % 2]
+        request = asked(world, kind, tenant)
+        for model in MODELS:
+            score, tokens = world.result(kind, model)
+            for learner in learners:
+                learner.scored(request.id, learner.sketch(request), model, score, tokens, tenant)
+
+
+def flood(learner: Learner, world: World, kind: str, count: int) -> None:
+    """In the others' words: "bug" turns round who is good at these, "lies" who is at anything; "zero": all are bad."""
+    for number in range(count):
+        words, about = ("bug" if kind == "bug" else world.kind()), MODELS[number % len(MODELS)]
+        score = {"bug": about == "cheap", "lies": CHANCE[words][about] < 0.6, "zero": False}[kind]
+        request = asked(world, words, "loud")
+        learner.scored(request.id, learner.sketch(request), about, float(score), None, "loud")
+
+
+def fitted(folder: Path) -> Learner:
+    """It is fitted when the test says so."""
+    learner = Learner.open(folder / "state.json")
+    learner._work_out = lambda: None  # type: ignore[method-assign]  # see above
+    return learner
+
+
+@pytest.mark.parametrize(("kind", "count", "times"), [
+    ("bug", 60, 20), ("zero", 60, 20), ("lies", 12, 100),
+])  # fmt: skip
+def test_who_scores_a_hundred_times_as_much_as_all_others_moves_them_a_little(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, count: int, times: int
+) -> None:
+    monkeypatch.setattr(model_module, "LEAST", 10)
+    alone, flooded = fitted(tmp_path), fitted(tmp_path)
+    others((alone, flooded), count)
+    flood(flooded, World(9), kind, count * times)
+    for learner in (alone, flooded):
+        learner.quality.refit()
+    again = fitted(tmp_path)
+    again.quality = loaded(dumped(flooded.quality))
+    for number, kind_asked in enumerate(list(KINDS) * 10):
+        for tenant in ("one", "new"):
+            request = asked(World(number), kind_asked, tenant)
+            before, after, kept = (
+                [j.quality for j in learner.judge(request, BELIEVED, WORTH)] for learner in (alone, flooded, again)
+            )
+            assert kept == pytest.approx(after, abs=1e-4)
+            assert max(abs(x - y) for x, y in zip(before, after, strict=True)) <= MOVED + 0.005
+            assert max(before) - before[after.index(max(after))] <= 2 * MOVED + 0.01, "so much worse a pick at most"
+    own = [j.quality for j in flooded.judge(asked(World(1), "bug", "loud"), BELIEVED, WORTH)]
+    assert own[1] < 0.4, "its own scores are its own affair"
+
+
+def test_beside_a_log_one_tenant_alone_is_fitted_once(tmp_path: Path) -> None:
+    learner = fitted(tmp_path)
+    learner.quality.study(World(3).log(60))
+    honest(learner, World(4), "only", 70)
+    learner.quality.refit()
+    assert learner.quality.apart is None
+    honest(learner, World(5), "another", 1)
+    learner.quality.refit()
+    assert learner.quality.apart is not None
+    assert learner.quality.apart.whose == hashed("only")
+
+
+def test_a_loud_tenant_retires_no_model_for_the_others(tmp_path: Path) -> None:
+    """A run of bad scores says that a model has changed: to whom it says so depends on who saw it."""
+    learner = fitted(tmp_path)
+    others((learner,), 60)
+    for _ in range(3):
+        flood(learner, World(9), "zero", 100)
+        flood(learner, World(10), "lies", 100)
+    assert any(model.endswith(FORMER) for model in learner.quality.memory.models)
+    learner.quality.refit()
+    assert learner.quality.apart is not None
+    known = learner.quality.apart.quality
+    assert set(known.memory.models) == set(MODELS)
+    assert [round(known.levels[model].count) for model in MODELS] == [60, 60, 60]
 
 
 def test_one_tenant_alone_is_not_bounded() -> None:

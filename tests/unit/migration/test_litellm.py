@@ -227,3 +227,25 @@ def test_every_setting_of_litellms_router_is_carried_over_or_told(tmp_path: Path
     from capability_router.migration.remarks import ROUTER, SILENT
 
     assert [word for word in words if word not in READ | SILENT | set(ROUTER)] == []
+
+
+@pytest.mark.parametrize(
+    ("limits", "step"),
+    [
+        ([{"rpm": 900}, {"rpm": 100, "weight": 2}], {"share": {"g#1": 900, "g#2": 100}}),
+        ([{"rpm": 900}, {"weight": 2}], {"share": ["g#1", "g#2"]}),
+        ([{"rpm": 900, "tpm": 10_000}, {"tpm": 30_000}], {"share": {"g#1": 10_000, "g#2": 30_000}}),
+    ],
+)
+def test_by_usage_weights_count_for_nothing_and_nobody_is_left_out(
+    tmp_path: Path, limits: list[dict[str, int]], step: Any
+) -> None:
+    """As LiteLLM 1.110.2 does, which asks the one with the fewest tokens so far; `simple-shuffle` goes by weights."""
+    path = tmp_path / "config.json"
+    models = [
+        {"model_name": "g", "litellm_params": {"model": f"openai/{name}", "api_key": "os.environ/KEY", **own}}
+        for name, own in zip(("gpt-4o", "gpt-4o-mini"), limits, strict=True)
+    ]
+    said = {"model_list": models, "router_settings": {"routing_strategy": "usage-based-routing-v2"}}
+    path.write_text(json.dumps(said), encoding="utf-8")
+    assert imported(path).settings["policy"]["rules"][0]["then"] == [step]

@@ -66,7 +66,7 @@ def usages(draw: st.DrawFn, most_in: int, most_out: int, media: tuple[str, ...],
 def test_no_bill_is_above_what_was_reserved(
     price: Price, tokens: int, most_out: int, service: str, data: st.DataObject
 ) -> None:
-    media = data.draw(st.sampled_from([(), ("audio",), ("image",), ("image", "audio", "pdf")]))
+    media = data.draw(st.sampled_from([(), ("audio",), ("image",), ("pdf",), ("video",), ("image", "audio", "pdf")]))
     reserved = price.worst(tokens, most_out, media=media, service=service)
     if reserved is None:
         assert service == "priority"
@@ -98,6 +98,7 @@ def test_what_the_request_does_not_hold_is_not_reserved_for() -> None:
     assert price.worst(1_000, 0) == 1_250 * 10**6
     assert price.worst(1_000, 0, media=("image",)) == 1_250 * 5 * 10**6
     assert price.worst(1_000, 0, media=("image", "audio")) == 1_250 * 40 * 10**6
+    assert price.worst(1_000, 0, media=("pdf",)) == price.worst(1_000, 0, media=("video",)) == price.worst(1_000, 0)
 
 
 @pytest.mark.parametrize(("service", "usd_per_mtok"), [("", 1), ("flex", 1), ("batch", 1), ("priority", 2)])

@@ -91,3 +91,44 @@ def test_feedback_moves_the_choice() -> None:
         if run.outcome.model == "middle":
             made.feedback(run.outcome.request_id, 0.0)
     assert predicted(made, ["middle"]) < before - 0.01
+
+
+def test_a_long_request_at_the_start_is_not_bought_at_any_price() -> None:
+    made = router(quality_target=0.78)
+    long = "read this. " * 20_000
+    assert made.explain(Request(("hello there",))).chosen.id == "middle"
+    assert made.explain(Request((long,))).chosen.id == "weak"
+    picks(made, 40, long)  # where all are long, that is what is usual
+    assert predicted(made, picks(made, 40, long), long) > 0.68
+
+
+def away(made: Router, model: str) -> None:
+    made.isolate(model)
+
+
+def test_an_outage_that_passes_does_not_raise_what_quality_may_cost() -> None:
+    made = router(quality_target=0.73)
+    picks(made, 100)
+    before = _price(made)
+    away(made, "middle")
+    picks(made, 50)
+    assert _price(made) == pytest.approx(before, rel=0.6), "it follows what the picks come to, not who is away"
+
+
+def test_in_a_lasting_outage_the_target_is_kept_by_those_who_are_left() -> None:
+    made = router(quality_target=0.8)
+    picks(made, 200)
+    away(made, "middle")
+    picks(made, 1_000)
+    assert predicted(made, picks(made, 200)) == pytest.approx(0.8, abs=0.04)
+
+
+def _price(made: Router) -> float:
+    return dict(made.explain(Request(("hello there",))).settings)["price_of_quality"]
+
+
+def test_a_target_that_nobody_reaches_is_not_pursued_at_any_price() -> None:
+    cards = {"good": {"price": Price(0.1, 0.1), "quality": {"default": 0.89}}, "strong": CARDS["strong"]}
+    policy = {"name": "adaptive", "quality_target": 0.95, "latency_weight": 0}
+    usual = {n: ScriptedModel(["ok"], usage=Usage(6, 220)) for n in cards}
+    assert set(picks(scripted_router(usual, cards=cards, policy=policy), 60)[40:]) == {"good"}

@@ -9,10 +9,10 @@ import pytest
 
 pytest.importorskip("numpy", reason="the learned model needs numpy (the extra `learn`)")
 
-from capability_router import Price, Request
+from capability_router import NoEligibleModel, Price, Request
 from capability_router.policies.exploration_money import OwnMoney
 from capability_router.policies.explorer import Explored
-from capability_router.request import Usage
+from capability_router.request import Routing, Usage
 from capability_router.router import Router
 from capability_router.testing import ScriptedModel, ask, scripted_router
 
@@ -91,6 +91,14 @@ def test_a_conversation_is_not_tried_out(tmp_path: Path) -> None:
     assert first is not None
     plans = [made.explain(Request(("hello", "ok", "and now?"), turns=2)) for _ in range(20)]
     assert {plan.propensity for plan in plans} == {1.0}
+
+
+def test_a_request_that_no_model_can_take_is_refused_as_without_exploration(tmp_path: Path) -> None:
+    made = router(tmp_path, exploration=1.0)
+    refused = Request(("hello",), routing=Routing(require_tags=("nobody has it",)))
+    with pytest.raises(NoEligibleModel, match="require_tags"):
+        ask(made, refused)
+    assert {refusal.rule for refusal in made.explain(refused).refusals} == {"require_tags"}
 
 
 def test_without_money_only_what_costs_no_more_is_tried(tmp_path: Path) -> None:

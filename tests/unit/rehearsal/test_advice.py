@@ -90,14 +90,20 @@ def test_dear_fallbacks_are_told() -> None:
 
 
 def test_a_learned_limit_that_costs_answers_is_named_and_rehearsed_without() -> None:
-    words = config(model("a"), model("b", latency={"ttft_s": 0.6, "tokens_per_s": 60}), health={"learns_limits": True})
-    traffic = MadeUp(rate=5, streams=0.5)
-    found = rehearse(words, Asked(["outage:a@60s+60s"], traffic=traffic, seconds=180))
-    full = [a for a in found.advice if "a limit of calls at once that was only learned" in a.what]
-    plain = rehearse(
-        {**words, "health": {"learns_limits": False}}, Asked(["outage:a@60s+60s"], traffic=traffic, seconds=180)
-    )
-    assert bool(full) == (found.router.whole.answered < plain.router.whole.answered)
+    """b becomes slow, so it is given fewer calls; the others go to a, which fails at three in ten."""
+    words = config(model("b"), model("a"), health={"learns_limits": True}, retry={"attempts": 1})
+    asked = (["slow=x10:b@10s+20s", "errors=0.3:a"], steady(1_200, 0.05, stream=True))
+    found = advised(words, *asked[0], traffic=asked[1])
+    lost = [row for row in found.run.rows if row.held_by.get("b") == "learned"]
+    assert len(lost) > 5
+    told = advice(found, "b was full, by a limit of calls at once that was only learned")
+    assert told.mend == "Write `health: {learns_limits: false}`."
+    plain = day({**words, "health": {"learns_limits": False}}, *asked[0], traffic=asked[1])
+    counts = [run.router.whole.requests - run.router.whole.answered for run in (found, plain)]
+    assert told.tried == f"Rehearsed with it, lost: {counts[0]} requests -> {counts[1]} requests."
+    assert counts[1] < counts[0] - 5
+    assert not [a for a in advised({**words, "health": {"learns_limits": False}}, *asked[0], traffic=asked[1]).advice
+                if "learned" in a.what]  # fmt: skip
 
 
 @pytest.mark.parametrize("faults", [[], ["outage:a@10s+20s"]])

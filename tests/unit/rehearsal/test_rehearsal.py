@@ -148,7 +148,7 @@ def test_budgets_are_the_routers_own() -> None:
     found = day(words, traffic=steady(100, tenant="acme", max_tokens=100))
     assert {"a", "budget"} == set(who(found))
     assert found.router.cost_pico <= 0.01 * 1e12
-    assert any("refusing" in told for _, told in found.run.caps)
+    assert any(cap.kind == "refusing" for cap in found.run.caps)
 
 
 def test_the_same_question_gets_the_same_bytes_and_another_seed_others() -> None:
@@ -249,3 +249,20 @@ def test_presets_are_aimed_at_the_busiest_model() -> None:
     assert [spell.line.text for spell in found.spells] == ["outage:house@25%+40%", "auth:key:HOUSE_KEY@25%"]
     assert [spell.from_s for spell in found.spells] == [12.5, 12.5]
     assert day(words, presets=["provider-down:dear"]).spells[0].models == ("dear",)
+
+
+@pytest.mark.parametrize(
+    ("limits", "faults", "learns", "states"),
+    [
+        ({"concurrency": 2}, [], False, {"", "full"}), ({"rpm": 30}, [], False, {"", "limited"}),
+        ({}, ["slow=x10:b@2s+20s"], True, {"", "full"}), ({}, ["rate-limit=5s:b@2s+4s"], False, {"", "limited"}),
+        ({}, ["auth:b@5s"], False, {"", "off"}), ({}, ["outage:b@5s+20s"], False, {"", "open"}),
+    ],
+    ids=["at once", "a minute", "learned", "its provider", "key", "breaker"],
+)  # fmt: skip
+def test_how_a_model_stood_is_what_its_health_says_holds_it(
+    limits: dict[str, int], faults: list[str], learns: bool, states: set[str]
+) -> None:
+    words = config(model("b", limits=limits), model("a"), health={"learns_limits": learns})
+    found = day(words, *faults, traffic=steady(600, 0.05, stream=True))
+    assert {look.state for look in found.run.looks if look.model == "b"} - {"doubted"} == states

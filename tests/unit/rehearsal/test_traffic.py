@@ -11,6 +11,7 @@ from unit.telemetry.decisions import BEGAN, attempt, decision
 
 from capability_router.catalog.card import ModelCard
 from capability_router.errors import ConfigError
+from capability_router.rehearsal.traffic import logged as module
 from capability_router.rehearsal.traffic.logged import logged
 from capability_router.rehearsal.traffic.made_up import MadeUp, parse_tenants
 from capability_router.request import Need
@@ -131,7 +132,7 @@ def test_a_hostile_log_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
     strange = {**decision(3), "plan": {"needs": [1, "to fly", "tool_calling"], "refusals": [{}, {"rule": None}]}}
     found = logged(log(tmp_path / "log", *bad, odd, strange), models=["a"])
     assert len(found.shapes) == 2
-    assert "10 lines could not be read" in found.notes[0]
+    assert "log: 10 lines were left out: 2 × at is not a time from 1970 to 2100" in found.notes[0]
     first, second = found.shapes
     assert first.input_tokens == 10_000_000
     assert (first.media, first.turns, first.max_tokens, first.tenant, first.stream) == ((), 1, None, "", False)
@@ -145,5 +146,28 @@ def test_a_hostile_log_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
 def test_what_is_no_log_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot read the decision log"):
         logged(tmp_path / "none")
-    with pytest.raises(ConfigError, match=r"no decision in it \(1 lines could not be read\)"):
+    with pytest.raises(ConfigError, match=r"no decision in it \(1 line was left out: 1 × no JSON\)"):
         logged(log(tmp_path / "log", "dear diary"))
+
+
+def test_a_log_is_read_with_its_older_files_and_of_a_long_one_the_newest_requests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log(tmp_path / "log.1", *(decision(n) for n in range(30)))
+    path = log(tmp_path / "log", *(decision(n) for n in range(29, 60)))
+    whole = logged(path)
+    assert (len(whole.shapes), whole.notes) == (60, ("log: 1 line was left out: 1 × a record that was there before",))
+    monkeypatch.setattr(module, "MOST", 20)
+    part = logged(path)
+    assert len(part.shapes) == 20
+    assert part.unix_s == pytest.approx(BEGAN + 40)
+    assert "40 × older than the newest 20 requests" in part.notes[0]
+
+
+def test_the_pace_of_a_model_is_that_of_its_last_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_ANSWERS", 10)
+    monkeypatch.setattr(module, "_MODELS", 2)
+    slow, quick = ([{**attempt(m), "ttft_s": wait} for m in ("a", "b", "c")] for wait in (0.9, 0.2))
+    told = [decision(n, *(slow if n < 50 else quick), stream=True) for n in range(60)]
+    found = logged(log(tmp_path / "log", *told)).paces
+    assert {name: pace.ttft_s for name, pace in found.items()} == {"a": 0.2, "b": 0.2}

@@ -10,10 +10,10 @@ from typing import Any
 
 from capability_router.replay.findings import Findings, found
 from capability_router.replay.latencies import Latencies
-from capability_router.replay.lessons import Lessons
 from capability_router.replay.opening import Predict, opened
 from capability_router.replay.reading import Log, read
 from capability_router.replay.replaying import Again, replayed
+from capability_router.replay.token_lessons import TokenLessons
 from capability_router.request import Request, Usage
 from capability_router.router import Router
 from capability_router.testing import ManualClock, ScriptedModel, ask, scripted_router
@@ -67,7 +67,7 @@ def again(
     log: Log | Path, policy: str | Path, config: Path | None = None, predict: Predict | None = None
 ) -> tuple[list[Again], Findings]:
     log = read([log], traits=True) if isinstance(log, Path) else log
-    lessons, latencies = Lessons(log.decisions), Latencies(a for each in log.decisions for a in each.attempts)
+    lessons, latencies = TokenLessons(log.decisions), Latencies(a for each in log.decisions for a in each.attempts)
     other = opened(str(policy), config, predict)
     decider = other.decider(lessons, latencies)
     made = replayed(log, decider, lessons, latencies)

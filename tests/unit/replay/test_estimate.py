@@ -11,22 +11,22 @@ from typing import Any
 import pytest
 from unit.replay.logs import again, candidate, config, decision, lines, score
 
-from capability_router.replay.estimate import ESTIMATED, Estimate, Sample, estimates
+from capability_router.replay.estimate import ESTIMATED, Estimate, ScoredChoice, estimates
 
 
-def lines_of(samples: list[Sample | None]) -> dict[str, Estimate]:
+def lines_of(samples: list[ScoredChoice | None]) -> dict[str, Estimate]:
     return {line.name: line for line in estimates(samples).lines}
 
 
-def drawn(chance: Random, count: int, share: float, worth: float, *, sessions: int = 0) -> list[Sample | None]:
+def drawn(chance: Random, count: int, share: float, worth: float, *, sessions: int = 0) -> list[ScoredChoice | None]:
     """A log whose pick is `a` (right 7 times of 10), replayed under "always b" (right with a chance of `worth`)."""
-    found: list[Sample | None] = []
+    found: list[ScoredChoice | None] = []
     for number in range(count):
         tried = chance.random() < share
         right = float(chance.random() < (worth if tried else 0.7))
         session = f"s{number % sessions}" if sessions else f"r{number}"
         found.append(
-            Sample(session, right, 1 / share if tried else 0.0, True, worth - 0.1, worth - 0.1 if tried else 0.8)
+            ScoredChoice(session, right, 1 / share if tried else 0.0, True, worth - 0.1, worth - 0.1 if tried else 0.8)
         )
     return found
 
@@ -49,7 +49,9 @@ def test_the_values_are_those_of_the_textbook() -> None:
 
 
 def test_where_every_choice_was_certain_all_of_them_are_the_plain_mean() -> None:
-    samples: list[Sample | None] = [Sample(f"r{n}", float(n % 4 > 0), 1.0, False, 0.5, 0.5) for n in range(100)]
+    samples: list[ScoredChoice | None] = [
+        ScoredChoice(f"r{n}", float(n % 4 > 0), 1.0, False, 0.5, 0.5) for n in range(100)
+    ]
     found = estimates(samples)
     assert {line.value for line in found.lines if line.name in ("IPS", "self-normalised", "doubly robust")} == {0.75}
     assert "no scored request changes" in found.why
@@ -75,7 +77,7 @@ def test_the_intervals_hold_the_truth_as_often_as_they_say(worth: float, count: 
 
 
 def test_without_exploration_no_interval_would_be_right_and_none_is_given() -> None:
-    samples = [None if n % 2 else Sample(f"r{n}", 1.0, 1.0, False, 0.9, 0.9) for n in range(200)]
+    samples = [None if n % 2 else ScoredChoice(f"r{n}", 1.0, 1.0, False, 0.9, 0.9) for n in range(200)]
     found = estimates(samples)
     assert "did not explore" in found.why
     assert (found.scored, found.supported) == (200, 100)
@@ -84,7 +86,9 @@ def test_without_exploration_no_interval_would_be_right_and_none_is_given() -> N
 
 
 def test_too_few_that_were_met_are_told_as_such() -> None:
-    samples: list[Sample | None] = [Sample(f"r{n}", 1.0, 20.0 if n < 4 else 0.0, True, 0.9, 0.9) for n in range(200)]
+    samples: list[ScoredChoice | None] = [
+        ScoredChoice(f"r{n}", 1.0, 20.0 if n < 4 else 0.0, True, 0.9, 0.9) for n in range(200)
+    ]
     found = estimates(samples)
     assert "too few changed choices" in found.why
     assert "worth 4.0" in found.why
@@ -93,9 +97,9 @@ def test_too_few_that_were_met_are_told_as_such() -> None:
 
 def test_where_little_changes_it_may_be_worth_anything_and_the_rest_is_known() -> None:
     """A tenth changes, and is never met; where it doesn't, 8 of 10 are right."""
-    samples: list[Sample | None] = [
-        Sample(f"r{n}", float(n % 10 > 2), 0.0, True, 0.5, 0.5) if n % 10 == 3 else
-        Sample(f"r{n}", float(n % 10 > 2), 1.0, False, 0.5, 0.5) for n in range(1_000)
+    samples: list[ScoredChoice | None] = [
+        ScoredChoice(f"r{n}", float(n % 10 > 2), 0.0, True, 0.5, 0.5) if n % 10 == 3 else
+        ScoredChoice(f"r{n}", float(n % 10 > 2), 1.0, False, 0.5, 0.5) for n in range(1_000)
     ]  # fmt: skip
     found = estimates(samples)
     assert found.bounded
@@ -127,8 +131,8 @@ def test_a_session_counts_as_one_observation() -> None:
 
 
 def test_scores_that_are_all_alike_do_not_make_an_interval_of_no_width() -> None:
-    samples: list[Sample | None] = [
-        Sample(f"r{n}", 1.0, 4.0 if n % 4 == 0 else 0.0, True, 1.0, 1.0) for n in range(400)
+    samples: list[ScoredChoice | None] = [
+        ScoredChoice(f"r{n}", 1.0, 4.0 if n % 4 == 0 else 0.0, True, 1.0, 1.0) for n in range(400)
     ]
     for name in ("self-normalised", "doubly robust"):
         line = lines_of(samples)[name]

@@ -6,10 +6,10 @@ from xml.etree import ElementTree
 import pytest
 from unit.telemetry.decisions import BEGAN, attempt, decision
 
-from capability_router.telemetry.report.breakers import Away, aways
-from capability_router.telemetry.report.page import page
-from capability_router.telemetry.report.timeline import breaker_chart
-from capability_router.telemetry.report.traffic import Traffic
+from capability_router.report.breakers import Away, aways
+from capability_router.report.data import ReportData
+from capability_router.report.page import page
+from capability_router.report.timeline import breaker_chart
 from capability_router.telemetry.svg import NARROW, WIDTH
 from capability_router.testing import ask, scripted_router
 
@@ -22,7 +22,7 @@ def change(at: float, event: str, model: str = "a", router: str = "r") -> dict[s
 
 
 def spans(*records: dict[str, Any]) -> list[tuple[str, str, float, float | None]]:
-    traffic = Traffic.of(records)
+    traffic = ReportData.of(records)
     found = aways(traffic.changes, traffic.requests)
     return [
         (a.model, a.state, a.start_s - BEGAN, None if a.end_s is None else a.end_s - BEGAN)

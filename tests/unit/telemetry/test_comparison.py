@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from unit.telemetry.decisions import attempt, decision
+from unit.telemetry.decisions import BEGAN, attempt, decision
 
 from capability_router.cli.main import main
+from capability_router.decision_log.reading import DecisionLog, parse_log
+from capability_router.measure.interval import between, mean, quantile, within
+from capability_router.telemetry import trial_records
 from capability_router.telemetry.comparison import Comparison, compared
-from capability_router.telemetry.decision_log import DecisionLog, parse_log
-from capability_router.telemetry.interval import between, mean, quantile, within
+from capability_router.telemetry.records import feedback_record
 
 
 def row(n: int, *, canary: bool | None = None, pico: int = 100, took: float = 1.0, **more: Any) -> dict[str, Any]:
@@ -259,6 +261,26 @@ def test_a_log_without_trials_says_how_to_have_one(tmp_path: Path) -> None:
     told = run(tmp_path, [row(1)], "--trials")
     assert "No request in this log had a canary or a shadow" in told.output
     assert json.loads(run(tmp_path, [row(1)], "--trials", "--json").output) == []
+
+
+def test_of_long_logs_the_newest_trials_are_compared_and_the_rest_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial_records, "MOST", 100)
+    scores = [feedback_record(f"id-{n}", "a/one", 1.0, at=BEGAN + 999.0 + n) for n in range(110)]
+    told = run(tmp_path, [*(row(n) for n in range(500, 700)), *arms(300)[::-1], *scores], "--trials", "--json")
+    (found,) = json.loads(told.stdout)
+    assert found["requests"] == [50, 50], "requests without a trial take no room"
+    assert line_of(found, "score") is None, "the newest requests have no score"
+    assert "200 × older than the newest 100 requests" in told.stderr
+    assert "10 × what came of a request, before the newest 100 of its kind" in told.stderr
+    monkeypatch.setattr(trial_records, "MOST", 300)
+    (found,) = json.loads(run(tmp_path, [*arms(300)[::-1], *scores], "--trials", "--json").stdout)
+    assert line_of(found, "score")["requests"] == [55, 55]
+
+
+def line_of(found: dict[str, Any], name: str) -> Any:
+    return next((line for line in found["lines"] if line["name"] == name), None)
 
 
 def test_calls_of_shadows_are_no_requests_of_the_log() -> None:

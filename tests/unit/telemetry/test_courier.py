@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import asyncio
 import gc
+import json
 import logging
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ import pytest
 from capability_router.errors import ConfigError
 from capability_router.telemetry import courier as module
 from capability_router.telemetry.courier import Courier
+from capability_router.telemetry.sinks import Sinks
 from capability_router.testing import ask, scripted_router
 
 
@@ -201,6 +205,30 @@ def test_a_sink_may_route_itself() -> None:
     asked.close()
 
 
+def test_a_sink_that_flushes_and_closes_does_not_wait_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited, said = list[float](), list[bool]()
+    passed = module._Route.passed
+
+    def watched(route: Any, record: Any, timeout_s: float, **more: Any) -> bool:
+        if threading.current_thread().name == "router telemetry":
+            waited.append(timeout_s)
+        return passed(route, record, timeout_s, **more)
+
+    monkeypatch.setattr(module._Route, "passed", watched)
+    sinks = Sinks()
+
+    def ends(record: dict[str, Any]) -> None:
+        said.append(sinks.flush())
+        sinks.close()
+
+    sinks.add(ends)
+    sinks.write({"n": 1})
+    sinks.write({"n": 2})
+    assert sinks.flush()
+    assert (said, waited) == ([False, False], [0.0, 0.0])
+    sinks.close()
+
+
 @pytest.mark.parametrize("sink", [None, 3, "log.jsonl", type("Half", (), {"write": lambda self, record: None})()])
 def test_what_is_no_sink_is_refused_at_once(sink: Any) -> None:
     with pytest.raises(ConfigError, match="a sink is a function of a record"):
@@ -235,6 +263,113 @@ def test_a_process_that_ends_or_forks_writes_what_waits_once(tmp_path: Path, end
     subprocess.run([sys.executable, "-W", "ignore", "-c", SLOWLY, str(out), *ends], check=True, timeout=60)  # noqa: S603 - our own words
     pids = out.read_text().split()
     assert sorted(map(pids.count, set(pids))) == each
+
+
+LEFT = """
+import sys
+from capability_router.request import Request
+from capability_router.testing import ScriptedEndpoint, scripted_router
+path = sys.argv[1]
+router = scripted_router({"a": ["ok"] * 9}, telemetry={"jsonl": path}, store=f"sqlite:///{path}.db")
+left = []
+for each in sys.argv[2:]:
+    endpoint = ScriptedEndpoint(router.scripted, router.clock, stream=True)
+    run = iter(router.start(Request((each,), stream=True), endpoint))
+    text = "".join(run) if each == "whole" else next(run)
+    left.append(run)
+"""
+
+
+@pytest.mark.parametrize("asked", [("left",), ("whole", "left", "left too")])
+def test_a_stream_that_is_left_until_the_interpreter_goes_is_told_of(tmp_path: Path, asked: tuple[str, ...]) -> None:
+    """It is ended when the module's names go: too late for a thread to begin, so the process had waited for ever."""
+    out = tmp_path / "out"
+    subprocess.run([sys.executable, "-c", LEFT, str(out), *asked], check=True, timeout=60)  # noqa: S603 - our own words
+    records = [json.loads(line) for line in out.read_text().splitlines()]
+    faults = [None if each == "whole" else "cancelled" for each in asked]
+    assert [record["attempts"][0]["fault"] for record in records] == faults
+    with closing(sqlite3.connect(f"{out}.db")) as store:
+        assert store.execute("select count(*) from ledger_calls").fetchone() == (len(asked),)
+
+
+FIRST = """
+import atexit, sys, time
+from capability_router.testing import ask, scripted_router
+router = scripted_router({"a": ["ok"] * 9})
+connection = []
+atexit.register(connection.append, "closed")  # by whatever the sink writes to
+def slowly(record):
+    time.sleep(0.1)
+    with open(sys.argv[1], "a") as file:
+        file.write(f"{connection}\\n")
+router.add_sink(slowly)
+for _ in range(4):
+    ask(router)
+"""
+
+
+def test_what_waits_is_written_before_that_is_closed_which_was_there_before_it(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    subprocess.run([sys.executable, "-c", FIRST, str(out)], check=True, timeout=60)  # noqa: S603 - our own words
+    assert out.read_text().split() == ["[]"] * 4
+
+
+@pytest.mark.parametrize("ends", [SystemExit, KeyboardInterrupt, asyncio.CancelledError, GeneratorExit])
+def test_a_sink_that_raises_what_ends_threads_gets_the_next_record(ends: type[BaseException]) -> None:
+    kept = list[int]()
+
+    def raises(record: dict[str, Any]) -> None:
+        if record["n"] == 1:
+            raise ends
+        kept.append(record["n"])
+
+    sinks = Sinks()
+    sinks.add(raises)
+    for n in range(4):
+        sinks.write({"n": n})
+    assert sinks.flush()
+    assert (kept, sinks.dropped) == ([0, 2, 3], 1)
+    sinks.close()
+
+
+def test_what_one_sink_makes_of_a_record_is_its_own(tmp_path: Path) -> None:
+    def spoils(value: Any) -> None:
+        for inner in (
+            list(value.values()) if isinstance(value, dict) else list(value) if isinstance(value, list) else ()
+        ):
+            spoils(inner)
+        if isinstance(value, (dict, list)):
+            value.clear()
+
+    whole, seen = tmp_path / "whole", list[str]()
+    router = scripted_router({"a": ["ok"] * 3}, telemetry={"jsonl": str(whole)})
+    router.add_sink(spoils)
+    router.add_sink(lambda record: seen.append(json.dumps(record)))
+    for _ in range(3):
+        ask(router)
+    router.close()
+    records = [json.loads(line) for line in whole.read_text().splitlines()]
+    assert [(r["basis"]["prices"], len(r["plan"]["candidates"])) for r in records] == [
+        ({"a": {"input_mtok": 1.0, "output_mtok": 2.0}}, 1)
+    ] * 3
+    assert list(map(json.loads, seen)) == records
+
+
+def test_where_no_thread_can_be_had_the_next_record_tries_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = Kept()
+    sent = Courier(kept)
+
+    def refused(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refused)
+        sent.write({"n": 1})
+        assert not sent.flush(0.01)
+    sent.write({"n": 2})
+    assert sent.flush()
+    assert numbers(kept) == [1, 2]
+    sent.close()
 
 
 def test_closing_a_sink_that_hangs_gives_up_and_says_so(caplog: pytest.LogCaptureFixture) -> None:

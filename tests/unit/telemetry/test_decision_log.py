@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unit.telemetry.decisions import attempt, decision
 
+from capability_router.decision_log.reading import parse_log, read_log
 from capability_router.errors import ConfigError
-from capability_router.telemetry.decision_log import parse_log, read_log
 from capability_router.testing import ask, scripted_router
 
 

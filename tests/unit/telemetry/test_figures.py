@@ -8,25 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unit.telemetry.decisions import BEGAN, attempt, decision
 
-from capability_router.telemetry.report.figures import (
-    OTHERS,
-    accounts,
-    incidents,
-    leading,
-    percentile,
-    percentiles,
-    refusals,
-    span,
-    spent,
-    sums,
-    total,
-)
-from capability_router.telemetry.report.rows import Decision
-from capability_router.telemetry.report.traffic import Traffic
+from capability_router.measure.percentile import percentile, percentiles
+from capability_router.report.data import ReportData
+from capability_router.report.figures import OTHERS, accounts, incidents, leading, refusals, span, spent, sums, total
+from capability_router.report.rows import Decision
 
 
 def decisions(records: Iterable[dict[str, Any]]) -> list[Decision]:
-    return Traffic.of(records).requests
+    return ReportData.of(records).requests
 
 
 def test_requests_come_in_the_order_of_their_start_whatever_that_of_the_ends() -> None:

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from unit.telemetry.decisions import attempt, decision
 
-from capability_router.telemetry.report.always import Savings
-from capability_router.telemetry.report.fit import LEAST, Fit, fits, whole
-from capability_router.telemetry.report.page import page
-from capability_router.telemetry.report.traffic import Traffic
+from capability_router.report.always import Savings
+from capability_router.report.data import ReportData
+from capability_router.report.fit import LEAST, Fit, fits, whole
+from capability_router.report.page import page
 
 MINI, MID, LARGE = ("mini", 0.6, 0.1), ("mid", 0.85, 0.5), ("large", 0.95, 2.0)
 
@@ -33,7 +33,7 @@ def score(number: int, value: float) -> dict[str, Any]:
 
 
 def fit(*records: dict[str, Any]) -> Fit:
-    return whole(fits(Traffic.of(records)).values())
+    return whole(fits(ReportData.of(records)).values())
 
 
 @pytest.mark.parametrize(
@@ -93,12 +93,12 @@ def test_seen_needs_enough_scores_of_both_on_this_task() -> None:
     dear = [asked(n, "large", plan) for n in numbers]
     cheap = [asked(100 + n, "mini", planned(MINI, LARGE)) for n in numbers]
     scores = [score(n, 1.0) for n in numbers] + [score(100 + n, 1.0) for n in numbers]
-    found = fits(Traffic.of([*dear, *cheap, *scores]))["chat", "large"]
+    found = fits(ReportData.of([*dear, *cheap, *scores]))["chat", "large"]
     assert (found.cheaper_pico, found.cheaper_seen_pico, found.seen_pico) == (0, 10 * LEAST, 10 * LEAST)
-    fewer = fits(Traffic.of([*dear, *cheap, *scores[:-1]]))["chat", "large"]
+    fewer = fits(ReportData.of([*dear, *cheap, *scores[:-1]]))["chat", "large"]
     assert (fewer.cheaper_seen_pico, fewer.seen_pico) == (0, 0)
     worse = [*scores[:-3], *(score(100 + n, 0.0) for n in numbers[-3:])]
-    lost = fits(Traffic.of([*dear, *cheap, *worse]))["chat", "large"]
+    lost = fits(ReportData.of([*dear, *cheap, *worse]))["chat", "large"]
     assert (lost.cheaper_seen_pico, lost.seen_pico) == (0, 10 * LEAST)
 
 
@@ -116,7 +116,7 @@ def test_a_shadows_scored_call_is_seen_at_once() -> None:
 
 def test_tasks_and_models_are_told_apart_the_dearest_first() -> None:
     rows = [asked(1, "mini", planned(MINI)), {**asked(2, "large", planned(LARGE), pico=99), "task": "code"}]
-    assert list(fits(Traffic.of(rows))) == [("code", "large"), ("chat", "mini")]
+    assert list(fits(ReportData.of(rows))) == [("code", "large"), ("chat", "mini")]
 
 
 # -- savings --------------------------------------------------------------------------------------
@@ -129,7 +129,7 @@ PRICES = {
 
 
 def saved(*records: dict[str, Any], model: str | None = None) -> Savings | None:
-    return Traffic.of(records).alone.savings(model)
+    return ReportData.of(records).alone.savings(model)
 
 
 def test_tokens_are_priced_anew_with_the_strongest_models_price() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from itertools import chain
@@ -11,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from capability_router.telemetry.jsonl import JsonlSink, rotated
+from capability_router.decision_log.chronology import rotated
+from capability_router.telemetry.jsonl import JsonlSink
 from capability_router.testing import ask, scripted_router
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="open files can't be moved there")
@@ -87,6 +89,49 @@ def test_a_disk_that_is_full_is_counted_and_the_calls_go_on() -> None:
     assert router.flush()
     assert router.sinks.dropped == 2
     router.close()
+
+
+TORN = """
+import os
+from resource import RLIM_INFINITY, RLIMIT_FSIZE, setrlimit
+from capability_router.telemetry.jsonl import JsonlSink
+sink = JsonlSink("log")
+sink.write({"n": 0})
+setrlimit(RLIMIT_FSIZE, (os.stat("log").st_size + 3, RLIM_INFINITY))  # the disk is all but full
+lost = 0
+for n in (1, 2):
+    try:
+        sink.write({"n": n})
+    except OSError:
+        lost += 1
+setrlimit(RLIMIT_FSIZE, (RLIM_INFINITY, RLIM_INFINITY))  # and has room again
+sink.write({"n": 3})
+os.chdir("..")
+sink.write({"n": 4})
+assert lost == 2
+"""
+
+
+@posix
+def test_a_line_for_which_there_was_no_room_spoils_no_other(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text('{"n":-1}\n{"n":-')  # somebody was killed
+    subprocess.run([sys.executable, "-c", TORN], check=True, timeout=60, cwd=tmp_path)  # noqa: S603 - our own words
+    found = read_lines(tmp_path / "log")
+    assert found == [-1, None, 0, None, 3, 4]
+
+
+def read_lines(path: Path) -> list[int | None]:
+    """None = a line that is not whole."""
+    return [json.loads(line)["n"] if line.endswith("}") else None for line in path.read_text("utf-8").splitlines()]
+
+
+@posix
+def test_a_tilde_is_home_and_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    sink = JsonlSink("~/log")
+    sink.write({"n": 1})
+    sink.close()
+    assert lines(tmp_path / "log") == [1]
 
 
 def test_texts_that_are_no_unicode_are_written(tmp_path: Path) -> None:

@@ -14,16 +14,16 @@ from unit.telemetry.decisions import attempt, decision
 from unit.telemetry.outline import Outline
 
 from capability_router.cli.main import main
+from capability_router.report.charts import attempts_chart, latency_chart
+from capability_router.report.columns import by_model, cost_chart
+from capability_router.report.data import ReportData
+from capability_router.report.figures import accounts, incidents
+from capability_router.report.listing import LISTED
+from capability_router.report.page import page
+from capability_router.report.palette import Palette
+from capability_router.report.rows import Decision
 from capability_router.telemetry.amounts import money, offset, seconds, share, time_of
 from capability_router.telemetry.markup import Markup, element, text
-from capability_router.telemetry.report.charts import attempts_chart, latency_chart
-from capability_router.telemetry.report.columns import by_model, cost_chart
-from capability_router.telemetry.report.figures import accounts, incidents
-from capability_router.telemetry.report.listing import LISTED
-from capability_router.telemetry.report.page import page
-from capability_router.telemetry.report.palette import Palette
-from capability_router.telemetry.report.rows import Decision
-from capability_router.telemetry.report.traffic import Traffic
 from capability_router.telemetry.svg import NARROW, WIDTH, Frame, clipped, clock_label, clock_ticks, ticks
 
 
@@ -34,7 +34,7 @@ def _outage(count: int = 40) -> list[dict[str, Any]]:
 
 
 def decisions(records: Iterable[dict[str, Any]]) -> list[Decision]:
-    return Traffic.of(records).requests
+    return ReportData.of(records).requests
 
 
 def test_the_page_stands_alone() -> None:
@@ -59,6 +59,12 @@ def test_every_text_of_a_record_is_shown_literally(field: str) -> None:
     assert any("<script>alert('x')</script>" in said and "\ufffd" in said for said in outline.said)
 
 
+def test_a_name_does_not_turn_the_figures_behind_it_around() -> None:
+    source = page([{**decision(0, attempt("a/one")), "tenant": "acme\u202e", "task": "\u2067chat"}])
+    assert not re.search("[\u202a-\u202e\u2066-\u2069]", source)
+    assert "acme\ufffd" in source
+
+
 def test_a_fault_text_is_escaped_too() -> None:
     bad = {**attempt("a/one", "connection"), "detail": "<i>refused</i>"}
     source = page([decision(0, bad, attempt("b/two", start=1))])
@@ -70,7 +76,9 @@ def test_a_fault_text_is_escaped_too() -> None:
 def test_text_is_never_markup_and_never_unprintable(value: str) -> None:
     shown = element("p", value, title=value)
     node = ElementTree.fromstring(shown)  # noqa: S314 - our own text, and that it parses is the point
-    kept = re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]", "\ufffd", value)
+    kept = re.sub(
+        "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff\u202a-\u202e\u2066-\u2069]", "\ufffd", value
+    )
     assert (node.text or "").replace("\r", "\n") == kept.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -244,7 +252,7 @@ def test_the_report_command(tmp_path: Any) -> None:
     result = CliRunner().invoke(main, ["report", str(log), "-o", str(out), "--title", "Monday"])
     assert result.exit_code == 0, result.output
     assert "40 requests" in result.output
-    assert "1 line could not be read and was left out: 1 × no JSON" in result.output
+    assert "1 line was left out: 1 × no JSON" in result.output
     assert "<h1>Monday</h1>" in out.read_text(encoding="utf-8")
 
 

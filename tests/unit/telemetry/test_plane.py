@@ -6,10 +6,10 @@ from xml.etree import ElementTree
 import pytest
 from unit.telemetry.decisions import attempt, decision
 
-from capability_router.telemetry.report.page import page
-from capability_router.telemetry.report.palette import Palette
-from capability_router.telemetry.report.plane import plane_chart, points, told
-from capability_router.telemetry.report.traffic import Traffic
+from capability_router.report.data import ReportData
+from capability_router.report.page import page
+from capability_router.report.palette import Palette
+from capability_router.report.plane import plane_chart, points, told
 from capability_router.telemetry.svg import NARROW, WIDTH
 
 
@@ -29,14 +29,14 @@ def test_models_as_if_alone_and_policies_as_they_came_out() -> None:
         decision(n, attempt("a/one", pico=2_000), plan=PLAN, policy=("cheapest", "adaptive")[n % 2]) for n in range(4)
     ]
     shadow = {"policy": "weighted", "chosen": "b/two", "quality": 0.9, "cost_usd": 4e-9, "differs": True}
-    found = points(Traffic.of([*rows[:3], {**rows[3], "shadow": shadow}]))
+    found = points(ReportData.of([*rows[:3], {**rows[3], "shadow": shadow}]))
     assert [(p.kind, p.name, round(p.usd * 1e6, 3), p.quality, p.requests) for p in found] == [
         ("model", "a/one", 1.0, 0.6, 4), ("model", "b/two", 4.0, 0.9, 4),
         ("policy", "adaptive", 2.0, 0.6, 2), ("policy", "cheapest", 2.0, 0.6, 2),
         ("shadow", "weighted (shadow)", 4.0, 0.9, 1),
     ]  # fmt: skip
     priced = {"prices": {"b/two": {"input_mtok": 3, "output_mtok": 5}}}
-    anew = points(Traffic.of([{**rows[3], "shadow": shadow, "basis": priced}]))
+    anew = points(ReportData.of([{**rows[3], "shadow": shadow, "basis": priced}]))
     assert anew[-1].usd == pytest.approx(1e3 * (3 * 100 + 5 * 10) / 1e6), (
         "with the tokens that were counted, where a price is known"
     )
@@ -45,18 +45,18 @@ def test_models_as_if_alone_and_policies_as_they_came_out() -> None:
 
 def test_scores_place_a_policy_with_its_interval() -> None:
     rows = [decision(n, attempt("a/one", pico=2_000), plan=PLAN) for n in range(40)]
-    found = points(Traffic.of([*rows, *(scored(n, float(n % 2)) for n in range(40))]))
+    found = points(ReportData.of([*rows, *(scored(n, float(n % 2)) for n in range(40))]))
     (place,) = (point for point in found if point.kind == "scored")
     assert (place.quality, place.requests) == (0.5, 40)
     assert place.error == pytest.approx((0.25 * 40 / 39 / 40) ** 0.5)
-    few = points(Traffic.of([*rows, *(scored(n, 1.0) for n in range(19))]))
+    few = points(ReportData.of([*rows, *(scored(n, 1.0) for n in range(19))]))
     assert not [point for point in few if point.kind == "scored"]
 
 
 @pytest.mark.parametrize("wide", [WIDTH, NARROW])
 def test_no_name_lies_over_another_or_over_a_point(wide: float) -> None:
     models = [(f"vendor/model-{n}", 0.9 + 0.001 * n, 1e-3 * (1 + 0.02 * n)) for n in range(10)]
-    every = points(Traffic.of([decision(1, attempt(models[0][0], pico=10**9), plan=planned(*models))]))
+    every = points(ReportData.of([decision(1, attempt(models[0][0], pico=10**9), plan=planned(*models))]))
     root = ElementTree.fromstring(plane_chart(every, Palette([]), wide))  # noqa: S314 - our own
     names = {point.name for point in every}
     boxes = [

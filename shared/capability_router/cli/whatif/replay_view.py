@@ -217,7 +217,7 @@ def _reads(line: Estimate) -> str:
 
 
 def _rest(found: Findings) -> None:
-    told = [f"Left out: {count(number)} {reason}." for reason, number in found.omissions]
+    told = [f"Left out: {count(number)} × {reason}." for reason, number in found.omissions]
     if told or found.told:
         _part("", Table(""), [*found.told, *told])
 

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
+from capability_router.decision_log.following import LONGEST
 from capability_router.errors import ConfigError
-from capability_router.learning.logs.items import LONGEST, Source
+from capability_router.learning.logs.items import Source
 from capability_router.learning.logs.table_rows import NEEDED
 from capability_router.nearest import nearest
 

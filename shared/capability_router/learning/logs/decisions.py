@@ -6,27 +6,25 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from capability_router.decision_log.latest import Latest
+from capability_router.decision_log.reading import Reading
+from capability_router.decision_log.shapes import KINDS, time_of
 from capability_router.learning.logs.omissions import Omissions
-from capability_router.learning.logs.row import TOO_MANY, Answer, Row, hold
+from capability_router.learning.logs.row import MOST_HELD, TOO_MANY, Answer, Row, hold
 from capability_router.learning.logs.seen import Seen, terms_of, without_text
 from capability_router.learning.logs.signed import Signed
 from capability_router.learning.logs.sketched import sketched
-from capability_router.learning.logs.values import name_of, number_of, score_of, tokens_of, usd_of
+from capability_router.learning.logs.values import name_of, number_of, tokens_of, usd_of
 from capability_router.learning.signs import Counted
-
-SCHEMA_VERSION = 1  # of decision records; telemetry/records.py writes them
 
 
 def is_one(item: Mapping[str, Any]) -> bool:
     """Whether an item is of a decision log."""
     kind = item.get("kind")
-    return isinstance(kind, str) and kind in _KINDS and ("request_id" in item or kind == _HEALTH)
+    return isinstance(kind, str) and kind in KINDS and ("schema_version" in item or "request_id" in item)
 
 
-_HEALTH = "health"  # of a model, not of a request
-_KINDS = (_HEALTH, "decision", "feedback", "shadow", "shadow_score", "sign")
 _Take = Callable[[str, Mapping[str, Any]], None]
-_Scores = dict[str, tuple[float, float]]  # when, what: the last one counts
 
 
 class Decisions:
@@ -34,37 +32,24 @@ class Decisions:
 
     def __init__(self, omissions: Omissions) -> None:
         self._omissions = omissions
+        self._reading = Reading(omissions.counts)
         self._rows: dict[str, tuple[Row, str, Answer]] = {}
-        self._scores: _Scores = {}
+        self._scores, self._shadow_scores = Latest[float](MOST_HELD), Latest[float](MOST_HELD)
         self._shadows: dict[str, tuple[str, str, Answer]] = {}  # a shadow's id -> its request, who answered, and what
-        self._shadow_scores: _Scores = {}
         self._signed = Signed(omissions)
-
-    def take(self, item: Mapping[str, Any]) -> None:
-        """One record."""
-        version, id = item.get("schema_version"), name_of(item.get("request_id"))
-        if version != SCHEMA_VERSION or isinstance(version, bool):
-            self._omissions.note(f"records of another version ({name_of(version) or 'none'})")
-        elif item["kind"] == _HEALTH:
-            self._omissions.note("changes of models' health")
-        elif not id:
-            self._omissions.note("records without a request_id")
-        else:
-            self._of(item["kind"])(id, item)
-
-    def _of(self, kind: str) -> _Take:
-        takes: dict[str, _Take] = {
+        self._takes: dict[str, _Take] = {
             "decision": self._decision, "feedback": partial(self._score, self._scores), "shadow": self._shadow,
             "shadow_score": self._shadow_score, "sign": self._signed.take,
         }  # fmt: skip
-        return takes[kind]
 
-    def _score(self, scores: _Scores, id: str, item: Mapping[str, Any]) -> None:
-        score, at = score_of(item.get("score")), number_of(item.get("at")) or 0.0
-        if score is None:
-            self._omissions.note("scores that are no number from 0 to 1")
-        elif at >= scores.get(id, (0.0, 0.0))[0]:
-            self._omissions.note(TOO_MANY, hold(scores, id, (at, score)))
+    def take(self, item: Mapping[str, Any]) -> None:
+        """One record; a health record is of a model, not of a request, and teaches nothing."""
+        record = self._reading.taken(item)
+        if record is not None and record["kind"] in self._takes:
+            self._takes[record["kind"]](name_of(record["request_id"]), record)
+
+    def _score(self, scores: Latest[float], id: str, item: Mapping[str, Any]) -> None:
+        self._omissions.note(TOO_MANY, scores.take(id, time_of(item), float(item["score"])))
 
     def _shadow_score(self, _: str, item: Mapping[str, Any]) -> None:
         self._score(self._shadow_scores, name_of(item.get("shadow_id")), item)
@@ -94,31 +79,31 @@ class Decisions:
 
     def rows(self) -> Iterator[Row]:
         """The decisions that were scored, or whose shadow's answers were."""
-        beside = self._scored_shadows()
+        beside, scores = self._scored_shadows(), self._scores.held
         for id, (row, model, answer) in self._rows.items():
             row.answers.update(beside.get(id, {}))
-            if (found := self._scores.get(id)) is not None:
-                row.answers[model] = answer._replace(score=found[1])
+            if (score := scores.get(id)) is not None:
+                row.answers[model] = answer._replace(score=score)
             if row.answers:
                 yield row
-        scored = self._scores.keys() | beside.keys()
+        scored = scores.keys() | beside.keys()
         self._omissions.note("decisions without feedback", len(self._rows.keys() - scored))
-        self._omissions.note("feedback without a decision", len(self._scores.keys() - self._rows.keys()))
+        self._omissions.note("feedback without a decision", len(scores.keys() - self._rows.keys()))
         self._omissions.note("scores of shadows' answers without a decision", len(beside.keys() - self._rows.keys()))
 
     def signs(self) -> dict[str, Counted]:
         """By model, what implicit signs came to; empty where there were none."""
-        return self._signed.counted({id: self._rows[id][1] for id in self._scores.keys() & self._rows.keys()})
+        return self._signed.counted({id: self._rows[id][1] for id in self._scores.held.keys() & self._rows.keys()})
 
     def _scored_shadows(self) -> dict[str, dict[str, Answer]]:
         """By request and model, the answers of shadows that were scored."""
         found: dict[str, dict[str, Answer]] = {}
         for own, (id, model, answer) in self._shadows.items():
-            if (score := self._shadow_scores.get(own)) is not None:
-                found.setdefault(id, {})[model] = answer._replace(score=score[1])
+            if (score := self._shadow_scores.held.get(own)) is not None:
+                found.setdefault(id, {})[model] = answer._replace(score=score)
             else:
                 self._omissions.note("calls of shadows that nobody scored")
-        lost = len(self._shadow_scores.keys() - self._shadows.keys())
+        lost = len(self._shadow_scores.held.keys() - self._shadows.keys())
         self._omissions.note("scores of shadows' calls that are not there", lost)
         return found
 

@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any, NamedTuple, Protocol
+from typing import IO, Any, NamedTuple, Protocol, cast
 
+from capability_router.decision_log.following import LONGEST, TOO_LONG
+from capability_router.decision_log.lines import DAMAGED
+from capability_router.decision_log.reading import NO_JSON, json_of
+from capability_router.decision_log.shapes import NO_OBJECT
 from capability_router.errors import ConfigError
 from capability_router.learning.logs.omissions import Omissions
 
-LONGEST = 16 * 1024 * 1024
-"""Bytes of a line; a longer one is skipped."""
 LARGEST = 512 * 1024 * 1024
 """Bytes of a document that is no sequence of lines."""
 _GZIP = b"\x1f\x8b"
@@ -44,13 +46,14 @@ class Source:
         with file:
             self._raw = file
             packed = file.peek(2)[:2] == _GZIP
-            yield io.BufferedReader(gzip.GzipFile(fileobj=file)) if packed else file
+            yield cast(IO[bytes], gzip.GzipFile(fileobj=file)) if packed else file
 
     def told(self) -> None:
-        """Tell how far the file was read."""
-        at = self._raw.tell()
-        self._tick(at - self._told)
-        self._told = at
+        """Tell how far the file was read; of a pipe nobody knows."""
+        if self._raw.seekable():
+            at = self._raw.tell()
+            self._tick(at - self._told)
+            self._told = at
 
     def lines(self, file: IO[bytes]) -> Iterator[bytes]:
         """Its lines in UTF-8, without a mark of the byte order; where gzip breaks off, those before."""
@@ -64,7 +67,7 @@ class Source:
                     self.told()
                     yield piece
         except (EOFError, OSError, zlib.error):
-            self.omissions.note("the rest of a file that breaks off or is damaged")
+            self.omissions.note(DAMAGED)
 
     def _bounded(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         """Without lines that come in pieces."""
@@ -74,7 +77,7 @@ class Source:
             if last and not skipping:
                 yield piece
             elif not skipping:
-                self.omissions.note("lines of more than 16 MB")
+                self.omissions.note(TOO_LONG)
             skipping = not last
 
     def items(self) -> Iterator[dict[str, Any]]:
@@ -95,9 +98,9 @@ class Source:
         if not line.strip():
             return
         try:
-            yield from self._spread(json.loads(line))
+            yield from self._spread(json_of(line))
         except (ValueError, RecursionError):
-            self.omissions.note("lines that are no JSON")
+            self.omissions.note(NO_JSON)
 
     def _document(self, first: bytes, pieces: Iterator[bytes]) -> Iterator[dict[str, Any]]:
         """One document in one line or many; lines, where it is none from its first object on."""
@@ -122,7 +125,7 @@ class Source:
     def _spread(self, item: object) -> Iterator[dict[str, Any]]:
         """An object, or the objects of its lists `runs` and `feedback`."""
         if not isinstance(item, dict):
-            self.omissions.note("JSON that is no object")
+            self.omissions.note(NO_OBJECT)
             return
         lists = [item[name] for name in ("runs", "feedback") if isinstance(item.get(name), list)]
         if not lists or "run_type" in item:
@@ -136,7 +139,7 @@ class Source:
 def _whole(line: bytes) -> bool:
     """Whether it is JSON by itself."""
     try:
-        json.loads(line)
+        json_of(line)
     except (ValueError, RecursionError):
         return False
     return True
@@ -151,7 +154,7 @@ class _Lines(Protocol):
 @contextmanager
 def _in_utf8(file: IO[bytes]) -> Iterator[_Lines]:
     """The same from here on, where a mark of the byte order is here: without it, and UTF-16 as UTF-8."""
-    head = file.peek(3)[:3] if isinstance(file, io.BufferedReader) else b""
+    head = file.peek(3)[:3] if isinstance(file, (io.BufferedReader, gzip.GzipFile)) else b""
     if head[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         text = io.TextIOWrapper(file, "utf-16", "replace", newline="\n")
         try:

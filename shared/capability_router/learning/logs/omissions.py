@@ -11,15 +11,15 @@ class Omissions:
     """Reasons and how often each came up."""
 
     def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
 
     def note(self, reason: str, count: int = 1) -> None:
         """So many were left out for this reason."""
-        if reason not in self._counts and len(self._counts) >= _MOST_REASONS:
+        if reason not in self.counts and len(self.counts) >= _MOST_REASONS:
             reason = "for further reasons"
         if count:
-            self._counts[reason] += count
+            self.counts[reason] += count
 
     def listed(self) -> list[tuple[str, int]]:
         """The most frequent first."""
-        return self._counts.most_common()
+        return self.counts.most_common()

@@ -75,11 +75,13 @@ class _Reader:
         endings = [ending.lower() for ending in source.path.suffixes if ending.lower() != ".gz"]
         last = endings[-1] if endings else ""
         lines = {".csv": csv_lines, ".parquet": parquet_lines}.get(last)
+        ours = None  # what begins as a decision log is one to its end: its torn lines are nobody's table
         for item in source.items() if lines is None else lines(source):
-            self._take(item, source.path.name)
+            ours = decisions.is_one(item) if ours is None else ours
+            self._take(item, source.path.name, ours)
 
-    def _take(self, item: Mapping[str, Any], source: str) -> None:
-        if decisions.is_one(item):
+    def _take(self, item: Mapping[str, Any], source: str, ours: bool) -> None:
+        if ours or decisions.is_one(item):
             self._decisions.take(item)
         elif langsmith.is_one(item):
             self._langsmith.take(item)

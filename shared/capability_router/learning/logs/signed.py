@@ -25,7 +25,7 @@ class Signed:
     def decided(self, id: str, attempts: object) -> None:
         """The attempts of a decision."""
         every = [a for a in attempts if isinstance(a, Mapping)] if isinstance(attempts, list) else []
-        answered = (name_of(a.get("model")) for a in every if not a.get("fault") or a["fault"] in WEIGHTS)
+        answered = (name_of(a.get("model")) for a in every if not a.get("fault") or name_of(a["fault"]) in WEIGHTS)
         hold(self._answers, id, tuple(filter(None, answered)))  # who is dropped is told of with the decisions
 
     def take(self, id: str, item: Mapping[str, Any]) -> None:

@@ -21,6 +21,7 @@ from capability_router.learning.quality.verbosity import Verbosity, verbosity
 _SURFACE_WEIGHS, _MOST = 0.25, 4.0  # of a surface number's standard deviation; standard deviations it may be away
 PARTS = 3
 _DOUBTED = 200.0  # scores of its own, below which a model's deviation is doubted where there are gaps
+_LIKE_OTHERS = 5.0  # scores, that a model's likeness to the others is worth
 FEATURES = BAG + SIZE
 
 
@@ -79,8 +80,7 @@ def fitted(table: Table) -> Fit:
     known = keys(table.bags) if table.known is None else table.known
     true, slope = split(table.scores), np.ones(table.scores.shape[1], np.float32)
     if not true.there.all():  # else each model's own part holds its slope
-        foreseen = line(x, true.shared, table.parts).unseen
-        levels = split(table.scores, foreseen).levels
+        levels, foreseen = _told_apart(x, table.scores, table.parts)
         slope = slopes(table.scores, levels, foreseen)
         true = parted(table.scores, levels, foreseen, slope)
     logs = split(np.log(np.maximum(table.tokens, 1.0)))
@@ -93,6 +93,28 @@ def fitted(table: Table) -> Fit:
         scale, straight.weights, verbosity(long, logs, table.tokens), found, slope,
         calibrated(predicted[there].astype(np.float64), table.scores[there].astype(np.float64)), true,
     )  # fmt: skip
+
+
+def _told_apart(x: Matrix, scores: Matrix, parts: Parts) -> tuple[Matrix, Matrix]:
+    """Each model's level (models), and what was foreseen of each request for a model like any (rows, 1).
+
+    Both are worked out together, the levels drawn towards their mean meanwhile: who was asked the hard requests is not
+    the worse for it, and requests are not the harder for having been asked of the worse models.
+    """
+    there = (~np.isnan(scores)).astype(np.float32)
+    share = there / np.maximum(there.sum(1, keepdims=True), 1.0)
+    some = there.any(1, keepdims=True)
+    columns = np.hstack((share, some, (share * np.nan_to_num(scores)).sum(1, keepdims=True))).astype(np.float32)
+    asked = x * some
+    found = line(asked, columns, parts)
+    rest = columns - asked @ found.weights
+    likeness = np.diag([_LIKE_OTHERS] * share.shape[1] + [1e-3])
+    effects = np.linalg.solve(columns[:, :-1].T @ rest[:, :-1] + likeness, columns[:, :-1].T @ rest[:, -1])
+    unexplained = rest[:, -1] - rest[:, :-1] @ effects
+    levels = effects[:-1] + effects[-1] + unexplained @ share / np.maximum(share.sum(0), 1e-9)
+    told, beyond = (m[:, -1:] - m[:, :-2] @ levels[:, None] for m in (found.unseen, columns))
+    worth = (told * beyond).sum() / max(float(np.square(told).sum()), 1e-9)
+    return levels.astype(np.float32), (np.clip(worth, 0.0, 2.0) * told).astype(np.float32)
 
 
 def _cautious(found: Blend, true: Split) -> Blend:

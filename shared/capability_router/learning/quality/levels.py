@@ -14,13 +14,18 @@ from typing import Any
 FADE, FADE_CHANGED = 0.999, 0.98  # per score of the model; the second for CHANGED scores after an alarm
 CHANGED, KEPT = 200, 10.0  # scores; of what was known before an alarm this many are kept
 _SLACK, _ALARM, _LEAST = 0.25, 18.0, 30  # standard deviations: per score, in all; scores before any alarm
+STALE = 3e-4  # of variance, per scored request: in 100 a model may change by 0.17, in 1,000 by 0.55
+_STILL_STALE = 0.9  # of that, after each score: one does not show that all is as before
 _SPREAD = 0.2  # variance of a score at first
 _FOLLOWS = 0.01  # of the variance, per score
 
 
 @dataclass(slots=True)
 class Level:
-    """`total` and `count` fade; `above`, `below`: the run of surprises; `changed`: scores still to count for more."""
+    """`total` and `count` fade; `above`, `below`: the run of surprises; `changed`: scores still to count for more.
+
+    `seen`: how many requests had been scored when it was scored last, by and large (`told`).
+    """
 
     total: float = 0.0
     count: float = 0.0
@@ -29,6 +34,15 @@ class Level:
     below: float = 0.0
     changed: int = 0
     alarms: int = 0
+    seen: float = 0.0
+
+    def told(self, scored: int) -> None:
+        """It is scored, as the last of so many requests."""
+        self.seen = scored - _STILL_STALE * max(scored - self.seen, 0.0)
+
+    def unseen(self, scored: int) -> float:
+        """The variance that its worth may have gained by changing since, when so many requests have been scored."""
+        return STALE * max(scored - self.seen, 0.0)
 
     @property
     def mean(self) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from zlib import crc32
 
@@ -77,6 +77,29 @@ class Memory:
         at = self._at.get(id)
         return at is not None and model in self.models and not np.isnan(self.scores[at, self.column(model)])
 
+    def results(self, at: int) -> dict[str, Result]:
+        """What models made of the request in this place."""
+        found = zip(self.models, self.scores[at].tolist(), self.tokens[at].tolist(), strict=True)
+        return {
+            m: Result(score, None if tokens != tokens else round(tokens))
+            for m, score, tokens in found
+            if score == score
+        }
+
+    def told(self) -> list[tuple[Remembered, dict[str, Result]]]:
+        """All of it, in the order in which it came."""
+        return [(self.rows[at], self.results(at)) for at in np.argsort(self.order[: len(self.rows)]).tolist()]
+
+    def without_the_largest(self) -> tuple[str, list[tuple[Remembered, dict[str, Result]]]]:
+        """Who asked more than half of the requests, and those of all others, as they came; "" = nobody did.
+
+        With all of their scores: whether a model is a former one, that tenant may have had its hand in.
+        """
+        whose, most = max(self._of.items(), key=lambda each: each[1], default=("", 0))
+        if not whose or 2 * most <= len(self.rows):
+            return "", []
+        return whose, [(row, _as_ever(results)) for row, results in self.told() if row.whose != whose]
+
     def _place(self, row: Remembered) -> int:
         if len(self.rows) < self.most:
             at = len(self.rows)
@@ -129,14 +152,23 @@ class Memory:
     def retire(self, model: str, keep: int) -> None:
         """Behind this name is another model now: but the newest, its results are those of a former one.
 
-        What they tell of the requests stays true. Of more than one former model only the last is kept.
+        What they tell of the requests stays true. Of more than one former model only the last is kept; where one tenant
+        gave most of the newest scores, it may be that tenant who has changed: what others scored before is kept too.
         """
         now, former = self.column(model), self.column(f"{model}{FORMER}")
         scored = np.flatnonzero(~np.isnan(self.scores[: len(self.rows), now]))
-        old = scored[np.argsort(self.order[scored])][: max(len(scored) - keep, 0)]
+        scored = scored[np.argsort(self.order[scored])]
+        old, by = scored[: max(len(scored) - keep, 0)], self._mostly([self.rows[at].whose for at in scored[-keep:]])
+        gone = [at for at, row in enumerate(self.rows) if not by or row.whose in (by, "")]
         for matrix in (self.scores, self.tokens):
-            matrix[:, former] = np.nan
+            matrix[gone, former] = np.nan
             matrix[old, former], matrix[old, now] = matrix[old, now], np.nan
+
+    def _mostly(self, asked: Sequence[str]) -> str:
+        """The tenant that is more than half of these; "" = none is, or only one has ever scored."""
+        several = sum(1 for whose, rows in self._of.items() if whose and rows) > 1
+        whose, most = Counter(asked).most_common(1)[0] if asked else ("", 0)
+        return whose if several and 2 * most > len(asked) else ""
 
     def table(self) -> Table:
         """A copy to fit on. The parts are drawn by id: a request that comes again and again is to be believed."""
@@ -145,6 +177,11 @@ class Memory:
         rows = slice(len(self.rows))
         known = None if self.meanings is None else self.meanings[rows].copy()
         return Table(bags, surfaces, self.scores[rows].copy(), self.tokens[rows].copy(), parts, known)
+
+
+def _as_ever(results: Mapping[str, Result]) -> dict[str, Result]:
+    former = {model.removesuffix(FORMER): result for model, result in results.items() if model.endswith(FORMER)}
+    return {**former, **{model: result for model, result in results.items() if not model.endswith(FORMER)}}
 
 
 def _place(id: str) -> int:

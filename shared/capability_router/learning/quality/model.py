@@ -28,6 +28,7 @@ from capability_router.learning.tenants import Tenants
 
 BELIEVED = 20.0  # scores that what is believed before any is worth, unless told otherwise
 SHARED_BELIEVED = 200.0  # requests, before what others did with one is believed of a model that was never asked
+MOVED = 0.05  # quality points, by which a tenant with more scores than all others together moves these at most
 LEAST = 50  # requests, before words are read anything into
 _GROWTH, _MOST_NEW = 0.35, 1_000  # a refit is due after this share of new requests, or so many
 
@@ -63,6 +64,21 @@ class View(NamedTuple):
     there: Matrix
 
 
+class Apart(NamedTuple):
+    """One tenant has scored more than all others together: its hash, and what their scores teach without its own."""
+
+    whose: str
+    quality: Quality
+
+    def bounded(
+        self, quality: _Values, seen: Traits, believed: Sequence[tuple[str, float]], worth: float | Sequence[float]
+    ) -> _Values:
+        """`quality` of models as it is for the others: within a standard error, at most MOVED, of what they know."""
+        without = self.quality.expect(seen, believed, worth)
+        most = np.minimum(without.error, MOVED)
+        return np.asarray(np.clip(quality, without.quality - most, without.quality + most))
+
+
 class Quality:
     """Learned from scored requests. Thread-safe."""
 
@@ -79,6 +95,8 @@ class Quality:
         self._lock = Lock()
         self.origin = Origin()
         """Of the requests' meanings."""
+        self.apart: Apart | None = None
+        """As of the last fit; where a tenant outweighs all others, and these have scored LEAST requests."""
         self.signs: Mapping[str, Counted] = {}
         """By model, what implicit signs in the logs came to that it was trained on."""
 
@@ -107,6 +125,8 @@ class Quality:
         """This is the child of a fork: threads of the parent's may have held the locks."""
         self._lock = Lock()
         self.tenants.forked()
+        if self.apart is not None:
+            self.apart.quality.forked()
 
     @property
     def fit(self) -> Fit | None:
@@ -144,6 +164,14 @@ class Quality:
         variance = np.array([level.variance if level else 0.2 for level in known])
         return Expected(np.clip(quality, 0.01, 0.99), np.sqrt(variance / (count + np.asarray(worth))), tokens)
 
+    def unseen(self, model: str) -> float:
+        """The variance that a model's quality may have gained by changing since it was last scored; 0 if it never was.
+
+        It is not in the error of `expect`, by which models are drawn that nobody knows.
+        """
+        level = self.levels.get(model)
+        return 0.0 if level is None else level.unseen(self._scored)
+
     def _own(self, read: _Read, believed: Sequence[tuple[str, float]]) -> tuple[_Values, _Values]:
         """What the request does to each model, and tokens; those that the fit does not have are like any."""
         columns = {model: column for column, model in enumerate(self.memory.models[: len(read.own)])}
@@ -176,6 +204,7 @@ class Quality:
         """Go by words alone from now on; a refit is due."""
         with self._lock:
             self.memory.forget_meanings()
+            self.apart = None
             self.origin, self._new = Origin(), max(self._new, _MOST_NEW)
 
     def standing(self, seen: Traits) -> tuple[float, float]:
@@ -210,7 +239,8 @@ class Quality:
 
     def _level(self, model: str, score: float, read: _Read, weight: float) -> bool:
         column = self.memory.column(model)
-        level = self.levels.setdefault(model, Level())
+        level = self.levels.setdefault(model, Level(seen=self._scored))
+        level.told(self._scored)
         beyond = score - (float(read.own[column]) if column < len(read.own) else read.shared)
         return level.learn(beyond, beyond - level.mean if level.count else 0.0, weight)
 
@@ -231,6 +261,26 @@ class Quality:
 
     def refit(self) -> None:
         """Learn from the words of everything remembered. Seconds of one core for 8,000 requests; others may go on."""
+        self._fit()
+        self.apart = self._without_the_largest() if len(self.tenants.known) > 1 else None
+
+    def _without_the_largest(self) -> Apart | None:
+        """What the others scored, learned as it came: what has changed is told by their scores alone."""
+        with self._lock:
+            whose, rows = self.memory.without_the_largest()
+        if len(rows) < LEAST:
+            return None
+        found = Quality(Memory(self.memory.most))
+        for row, results in rows:
+            if row.whose:
+                found.learn(row, results)
+            else:  # of a log, whose order tells nothing
+                found.memory.add(row, results)
+        found._scored = sum(len(results) for _, results in rows)  # one by one, as they were told
+        found._fit()
+        return Apart(whose, found)
+
+    def _fit(self) -> None:
         with self._lock:
             if not len(self.memory):
                 return
@@ -248,7 +298,7 @@ class Quality:
 
     def _settle(self, model: str, mean: float, count: float) -> None:
         """A level as the fit sees it; what was believed of it before an alarm is no longer among the scores."""
-        level = self.levels.setdefault(model, Level())
+        level = self.levels.setdefault(model, Level(seen=self._scored))
         if count and not level.changed:
             level.set(mean, max(level.count, min(count, 1_000.0)))
 

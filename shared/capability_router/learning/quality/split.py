@@ -8,7 +8,7 @@ import numpy as np
 
 from capability_router.learning.quality.sketch import Matrix
 
-_EVEN = 1.0  # squared foreseen effects, summed, that an even slope is worth
+_EVEN = 4.0  # squared foreseen effects, summed, that an even slope is worth
 
 
 class Split(NamedTuple):
@@ -20,23 +20,23 @@ class Split(NamedTuple):
     there: Matrix
 
 
-def split(scores: Matrix, foreseen: Matrix | None = None) -> Split:
-    """Scores (rows, models), NaN where a model was not asked; `foreseen` (rows, 1) is what is known of `shared`."""
-    there = (~np.isnan(scores)).astype(np.float32)
-    known = np.where(there > 0, scores, 0.0).astype(np.float32)
-    before = np.zeros((len(scores), 1), np.float32) if foreseen is None else foreseen
-    levels = (known - before * there).sum(0) / np.maximum(there.sum(0), 1.0)
-    return parted(scores, levels, before)
+def split(scores: Matrix) -> Split:
+    """Scores (rows, models), NaN where a model was not asked; levels are the means of what is there."""
+    there = ~np.isnan(scores)
+    levels = np.where(there, scores, 0.0).sum(0) / np.maximum(there.sum(0), 1)
+    return parted(scores, levels.astype(np.float32), np.zeros((len(scores), 1), np.float32))
 
 
 def slopes(scores: Matrix, levels: Matrix, foreseen: Matrix) -> Matrix:
-    """Per model, by how much more (or less) than others it suffers from what was foreseen of a request; at first 1."""
+    """Per model, by how much more (or less) than others it suffers from what was foreseen of a request.
+
+    It is 1, but for what is beyond one standard error: the pick of many noisy slopes would be the most overrated one.
+    """
     there = ~np.isnan(scores)
-    beyond = np.where(there, scores - levels, 0.0)
-    square = (np.square(foreseen) * there).sum(0)
-    return np.asarray(
-        np.clip((foreseen * beyond).sum(0) + _EVEN, 0.0, 2.0 * (square + _EVEN)) / (square + _EVEN), np.float32
-    )
+    beyond = foreseen * np.where(there, scores - levels - foreseen, 0.0)
+    found, error = beyond.sum(0), np.sqrt(np.square(beyond).sum(0))
+    proven = np.sign(found) * np.maximum(np.abs(found) - error, 0.0)
+    return np.asarray(np.clip(1.0 + proven / ((np.square(foreseen) * there).sum(0) + _EVEN), 0.0, 2.0), np.float32)
 
 
 def parted(scores: Matrix, levels: Matrix, foreseen: Matrix, slope: Matrix | float = 1.0) -> Split:

@@ -22,7 +22,7 @@ from capability_router.learning.quality.fit import FEATURES, Fit, Scale
 from capability_router.learning.quality.levels import Level
 from capability_router.learning.quality.meaning import MEANING, Meaning, Origin
 from capability_router.learning.quality.memory import Memory, Remembered, Result, meant
-from capability_router.learning.quality.model import Quality, View
+from capability_router.learning.quality.model import Apart, Quality, View
 from capability_router.learning.quality.sketch import Sketch
 from capability_router.learning.quality.split import Split
 from capability_router.learning.quality.surface import SIZE
@@ -53,8 +53,9 @@ def base_of(text: str) -> str | None:
 def body_of(quality: Quality) -> dict[str, Any]:
     """A copy of what is known at this moment, for `text_of`."""
     with quality.still():
-        memory, view = quality.memory, quality.view
+        memory, view, apart = quality.memory, quality.view, quality.apart
         return {
+            "apart": None if apart is None else [apart.whose, body_of(apart.quality)],
             "embedder": list(quality.origin),
             "models": list(memory.models),
             "scored": quality.scored,
@@ -89,7 +90,7 @@ def loaded(text: str) -> Quality:
         raise Unreadable("the checksum does not match")
     try:
         return _quality(body)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise error if isinstance(error, Unreadable) else Unreadable(f"{type(error).__name__} in it") from error
 
 
@@ -100,18 +101,11 @@ def merged(into: Quality, other: Quality) -> None:
     known = {row.id for row in into.memory.rows}
     for name, mass, levels in other.tenants.kept():
         into.tenants.put(name, Own(levels, mass))
-    into.study((row, _results(memory, at)) for at, row in enumerate(memory.rows) if row.id not in known)
+    into.study((row, memory.results(at)) for at, row in enumerate(memory.rows) if row.id not in known)
 
 
 def _checksum(text: str) -> str:
     return blake2b(text.encode(), digest_size=16).hexdigest()
-
-
-def _results(memory: Memory, at: int) -> dict[str, Result]:
-    found = zip(memory.models, memory.scores[at].tolist(), memory.tokens[at].tolist(), strict=True)
-    return {
-        m: Result(score, None if math.isnan(tokens) else round(tokens)) for m, score, tokens in found if score == score
-    }
 
 
 def _rows(memory: Memory) -> dict[str, Any]:
@@ -157,13 +151,16 @@ def _fit(view: View, order: Any) -> dict[str, Any]:
 
 
 def _quality(body: Mapping[str, Any]) -> Quality:
-    models, scored = [str(model) for model in body["models"]], int(body["scored"])
+    models, scored = [str(model) for model in body["models"]], _count(body["scored"])
     memory = _memory(body["rows"], models)
-    levels = {str(model): _level(told) for model, told in body["levels"].items()}
+    levels = {str(model): _level({"seen": scored, **told}) for model, told in body["levels"].items()}
     view = None if body["fit"] is None else _view(body["fit"], len(memory), len(models))
-    quality = Quality(memory, levels, view, scored, _tenants(body.get("askers", [])), int(body.get("new", 0)))
+    quality = Quality(memory, levels, view, scored, _tenants(body.get("askers", [])), _count(body.get("new", 0)))
     name, size = body.get("embedder", Origin())
     quality.origin = Origin(str(name), int(size))
+    if (apart := body.get("apart")) is not None:
+        whose, its = apart
+        quality.apart = Apart(str(whose), _quality({**its, "apart": None}))
     quality.signs = {str(model): _counted(*told) for model, told in body.get("signs", {}).items()}
     return quality
 
@@ -188,8 +185,17 @@ def _tenants(told: Sequence[Any]) -> Tenants:
     tenants = Tenants()
     for name, mass, levels in told:
         own = {str(model): (_number(total), _number(count)) for model, (total, count) in levels.items()}
+        possible = all(0.0 <= total <= count + 1e-6 and count <= _MOST_SCORES for total, count in own.values())
+        if not possible or not 0.0 <= mass <= _MOST_SCORES:
+            raise Unreadable("a tenant with scores that nobody gives")
         tenants.put(str(name), Own(own, _number(mass)))
     return tenants
+
+
+def _count(value: object) -> int:
+    if (found := _number(value)) < 0:
+        raise Unreadable("less than nothing was scored")
+    return int(found)
 
 
 def _number(value: object) -> Any:

@@ -13,7 +13,7 @@ import logging
 import threading
 import weakref
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
@@ -40,7 +40,10 @@ _MEETINGS = 20  # with others who sum up while this process reads
 class Pupil(Protocol):
     """What learns."""
 
-    def learn(self, lesson: Lesson) -> None: ...
+    def learn(self, lesson: Lesson) -> Sequence[str]:
+        """Gives the models that have changed, by what was learned."""
+        ...
+
     def told(self) -> Callable[[], str]:
         """What it knows at this moment; the text of it is made when that is called, and takes longer."""
         ...
@@ -64,13 +67,15 @@ class Course(NamedTuple, Generic[P]):
     """Who learns: `made` from a summary's text, or from what is known without any (None), raising ValueError for one
 
     that is damaged. `adopted` is told of a pupil that takes the place of the last one, and of the newest lessons that
-    had a plan; `heard` of each lesson that others wrote; `after` when there were some.
+    had a plan; `heard` of each lesson that others wrote, `changed` of models that are no longer what they were; `after`
+    is called when there were some lessons of others.
     """
 
     made: Callable[[str | None], P]
     packing: Packing
     adopted: Callable[[P, Iterable[Lesson]], None]
     heard: Callable[[Lesson], None]
+    changed: Callable[[Iterable[str]], None]
     after: Callable[[], None]
 
 
@@ -89,22 +94,30 @@ class _Known(Generic[P]):
         self.marks = OrderedDict(marks)
         self.recent: deque[Lesson] = deque(recent, WINDOW)
         self._users: deque[str] = deque(maxlen=_USERS)  # requests that users have scored of late
+        self.others: deque[str] = deque(maxlen=_USERS)  # requests of which another process was told of late
 
-    def learn(self, writer: str, number: int, lesson: Lesson | None) -> bool:
-        """False = it was known already. None = it can't be read: it is left out."""
+    def learn(self, writer: str, number: int, lesson: Lesson | None) -> Sequence[str] | None:
+        """The models that have changed by it; None = it was known already. A lesson that can't be read is left out."""
         if number <= self.marks.get(writer, 0):
-            return False
+            return None
         self.mark(writer, number)
         if lesson is None:
-            return False
+            return None
         if lesson.source == USER:
             self._users.append(lesson.id)
         elif lesson.id in self._users:  # an evaluator had not heard of it yet
-            return False
-        self.pupil.learn(lesson)
+            return None
+        changed = self.pupil.learn(lesson)
+        if changed:  # what the former ones were worth speaks for nobody any more
+            self.recent = deque((each for each in self.recent if each.model not in changed), WINDOW)
         if lesson.foreseen is not None:
             self.recent.append(lesson._replace(seen=None))
-        return True
+        return changed
+
+    def again(self, lesson: Lesson) -> None:
+        """An own lesson comes back. Where another process was told of the same answer, the later in the log holds."""
+        if lesson.id in self.others and (lesson.source == USER or lesson.id not in self._users):
+            self.pupil.learn(lesson)
 
     def mark(self, writer: str, number: int) -> None:
         self.marks[writer] = number
@@ -169,7 +182,8 @@ class Scribe(Lasting, Generic[P]):
             if len(self._pending) > PENDING:
                 self._pending.popleft()
                 self.dropped += 1
-            self._known.learn(self._writer, self._number, lesson)
+            changed = self._known.learn(self._writer, self._number, lesson)
+        self._course.changed(changed or ())
         self.ring()
 
     def ring(self) -> None:
@@ -237,10 +251,14 @@ class Scribe(Lasting, Generic[P]):
         for entry in entries:
             lesson = self._legible(entry)
             with self._lock:
-                known = not self._known.learn(entry.writer, entry.number, lesson)
+                changed = self._known.learn(entry.writer, entry.number, lesson)
+                if lesson is not None and changed is None and entry.writer == self._writer:
+                    self._known.again(lesson)
             self._place = entry.place
-            if lesson is not None and not known:
+            if lesson is not None and changed is not None:
                 heard = True
+                self._known.others.append(lesson.id)
+                self._course.changed(changed)
                 self._course.heard(lesson)
         return heard
 

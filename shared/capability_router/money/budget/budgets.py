@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Lock
 from typing import Literal, NamedTuple
 
@@ -22,7 +22,7 @@ from capability_router.money.budget.cap import BudgetSpec, OnExceed
 from capability_router.money.budget.coverage import Coverage, Meant
 from capability_router.money.budget.denial import BudgetEvent, Denial, denied, passed, refusing, unpriced, withheld
 from capability_router.money.budget.purse import Purse, Rest
-from capability_router.money.budget.standing import CapRow, cap_rows
+from capability_router.money.budget.standing import CapRow, cap_rows, least_left
 from capability_router.postbox import Postbox
 from capability_router.stores.base import BudgetRoom, Claim, Grant
 from capability_router.stores.memory import MemoryBudgets
@@ -144,6 +144,17 @@ class Budgets:
                     return denied(purse, amount, names)
         return None
 
+    def left_here(self, scopes: Iterable[str]) -> int | None:
+        """The least that a cap on one of the scopes leaves, as far as it is known without asking a store.
+
+        None = none of them has a cap that stops calls.
+        """
+        with self._postbox:
+            binding = [p for p in self._covering(tuple(scopes)) if p.spec.on_exceed != "warn"]
+            for purse in binding:
+                self._told(purse)
+            return min((purse.left for purse in binding), default=None)
+
     def rests(self) -> list[Rest]:
         """What is left of the global caps whose windows end, as far as it is known without asking a store."""
         with self._postbox:
@@ -196,6 +207,16 @@ class Budgets:
             caps = [(cap.spec, cap.key) for cap in self._coverage.caps]
         names = [] if any(spec.each for spec, _ in caps) else [key for _, key in caps]
         return cap_rows(caps, self.room.standings(names) if caps else [], self._clock.unix() + self._skew, tenant)
+
+    def left(self, scopes: Mapping[str, Sequence[str]]) -> dict[str, float]:
+        """By the name that scopes are given under, the least USD that a cap leaves which stops such calls.
+
+        Raises StoreError when the store can't be read.
+        """
+        self.settle_up()
+        standings = self.room.standings() if self else ()
+        found = {name: least_left(self._coverage, standings, own) for name, own in scopes.items()}
+        return {name: usd for name, usd in found.items() if usd is not None}
 
     def forked(self) -> None:
         """In the child of a fork: what the parent was lent, and its calls under way, are the parent's."""

@@ -40,10 +40,13 @@ class Budget:
         new = self.purses[name] = Purse(self.spec, name, self._pot(name, unix))
         return new, old
 
+    def key_of(self, scope: str) -> str:
+        """The name under which a store keeps what is spent by this scope."""
+        return f"{self.key}={scope.partition(':')[2]}" if self.spec.each else self.key
+
     def _pot(self, name: str, unix: float) -> Pot:
         now = span(self.spec.window, unix)
-        key = f"{self.key}={name.partition(':')[2]}" if self.spec.each else self.key
-        return Pot(key, now.id, self.limit, now.starts, now.ends, self.rolls_s)
+        return Pot(self.key_of(name), now.id, self.limit, now.starts, now.ends, self.rolls_s)
 
     def sweep(self, now: float, rest: Callable[[Purse], None]) -> None:
         """Put away, from time to time, the purses that nobody has used for a while. `rest` gives their loans back."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TypedDict
 
 from capability_router.money.budget.cap import BudgetSpec
+from capability_router.money.budget.coverage import Coverage
 from capability_router.money.budget.denial import moment
 from capability_router.money.budget.window import rolling_s, span
 from capability_router.money.price import pico
-from capability_router.stores.base import Standing
+from capability_router.stores.base import PotBalance
 
 
 class CapRow(TypedDict):
@@ -34,7 +35,7 @@ class CapRow(TypedDict):
 
 
 def cap_rows(
-    caps: Sequence[tuple[BudgetSpec, str]], standings: Iterable[Standing], unix: float, tenant: str | None
+    caps: Sequence[tuple[BudgetSpec, str]], standings: Iterable[PotBalance], unix: float, tenant: str | None
 ) -> list[CapRow]:
     """One row per cap, and one for each that a cap "for each" has met; with `tenant`, only that tenant's own."""
     by_key = {row.budget: row for row in standings}
@@ -46,13 +47,27 @@ def cap_rows(
     return rows
 
 
-def _met(spec: BudgetSpec, key: str, by_key: Mapping[str, Standing]) -> list[tuple[str, Standing | None]]:
+def _met(spec: BudgetSpec, key: str, by_key: Mapping[str, PotBalance]) -> list[tuple[str, PotBalance | None]]:
     """Whom a cap "for each" has met, and how each stands; nobody yet: the cap itself."""
     own = [(f"{spec.kind}:{name[len(key) + 1 :]}", row) for name, row in by_key.items() if name.startswith(f"{key}=")]
     return [*sorted(own)] or [(spec.scope, None)]
 
 
-def known(standings: Iterable[Standing], tenant: str | None) -> list[CapRow]:
+def least_left(caps: Coverage, standings: Iterable[PotBalance], scopes: Sequence[str]) -> float | None:
+    """USD that the caps on calls with these scopes leave, the least of those that stop calls; None = none does."""
+    by_key = {row.budget: row for row in standings}
+    binding = [(cap, by_key.get(cap.key_of(scope))) for cap, scope in caps.of(scopes) if cap.spec.on_exceed != "warn"]
+    left = (cap.limit - (row.spent + row.reserved if row is not None else 0) for cap, row in binding)
+    return min((max(pico, 0) / 1e12 for pico in left), default=None)
+
+
+def known_left(rows: Iterable[CapRow], scopes: Collection[str]) -> float | None:
+    """The same of the pots that a store knows (`known`), by their scopes' very names."""
+    binding = (row["left_usd"] for row in rows if row["on_exceed"] != "warn" and row["scope"] in scopes)
+    return min(binding, default=None)
+
+
+def known(standings: Iterable[PotBalance], tenant: str | None) -> list[CapRow]:
     """One row per pot that a store knows, where no configuration says what it is for."""
     rows: list[CapRow] = []
     for s in standings:
@@ -65,7 +80,7 @@ def known(standings: Iterable[Standing], tenant: str | None) -> list[CapRow]:
     return sorted(rows, key=lambda row: (row["scope"], row["window"]))
 
 
-def _row(spec: BudgetSpec, scope: str, row: Standing | None, unix: float) -> CapRow:
+def _row(spec: BudgetSpec, scope: str, row: PotBalance | None, unix: float) -> CapRow:
     spent, reserved = (row.spent, row.reserved) if row is not None else (0, 0)
     ends = span(spec.window, unix).ends if row is None or not rolling_s(spec.window) else row.ends
     return _told(scope, spec.window, spec.on_exceed, pico(spec.limit_usd), spent, reserved, ends)

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from capability_router.clock import SystemClock
 from capability_router.errors import StoreError
-from capability_router.lifetime import Lasting, watch
+from capability_router.lifetime import Lasting, ending, watch
 from capability_router.money.ledger.books import DAYS_KEPT, Row
 from capability_router.money.ledger.call import ANSWERED, Call, sound
 from capability_router.money.ledger.cells import DAY_S, HOUR_S, Cells, book, hour_of
@@ -97,11 +97,15 @@ class Journal(Lasting):
 
     def _ring(self) -> None:
         self._rung = True
+        if ending():
+            if not self._writing.locked():  # else whoever writes, maybe further down this stack, writes it as well
+                self._write_out()
+            return
         if self._thread is None:
             thread = threading.Thread(target=self._work, name="router ledger", daemon=True)
             try:
                 thread.start()
-            except RuntimeError:  # the interpreter is ending; what is in the line is written at exit
+            except RuntimeError:  # the process has as many threads as it may have; it is written at exit
                 return
             self._thread = thread
         self._bell.put(None)

@@ -140,10 +140,10 @@ class Reading:
         return export(self.each_call(where=where, since=since, until=until), target, format)
 
     def to_pandas(self) -> Any:
-        """The kept calls as a DataFrame; needs pandas."""
-        return frame(
-            [{**call._asdict(), "cost_usd": call.cost_usd, "estimated": call.estimated} for call in self.calls()]
-        )
+        """The kept calls as a DataFrame, tokens in columns of their own, amounts also as float; needs pandas."""
+        shown = ("cost_usd", "estimated", "input_tokens", "output_tokens")
+        rows = [{**call._asdict(), **{name: getattr(call, name) for name in shown}} for call in self.calls()]
+        return frame(rows, (*Call._fields, *shown))
 
     def _repr_html_(self) -> str:
         return self.total(by=("model",))._repr_html_()

@@ -48,6 +48,10 @@ class Total(NamedTuple):
             "cache_read_tokens": self.cache_read_tokens, "reasoning_tokens": self.reasoning_tokens,
         }  # fmt: skip
 
+    def to_pandas(self) -> Any:
+        """A DataFrame of one row, amounts as float, NaN = unknown; needs pandas."""
+        return frame([self._asdict()])
+
     def _repr_html_(self) -> str:
         return _table((), [((), self)])._repr_html_()
 
@@ -109,8 +113,9 @@ class Totals(dict[tuple[str, ...], Total]):
         return _table(self.by, items)
 
     def to_pandas(self) -> Any:
-        """A DataFrame, a row per group, amounts as Decimal, None = unknown; needs pandas."""
-        return frame([{**dict(zip(self.by, g, strict=True)), **t._asdict()} for g, t in self.items()])
+        """A DataFrame, a row per group, amounts as float (`rows` has them exactly), NaN = unknown; needs pandas."""
+        rows = [{**dict(zip(self.by, g, strict=True)), **t._asdict()} for g, t in self.items()]
+        return frame(rows, (*self.by, *Total._fields))
 
     def _repr_html_(self) -> str:
         return self.table()._repr_html_()
@@ -144,8 +149,9 @@ class Series(list[Point]):
         return _table((f"{self.step} (UTC)", *self.by), [((f"{p.at:{form}}", *p.group), p.total) for p in self])
 
     def to_pandas(self) -> Any:
-        """A DataFrame, a row per point; needs pandas."""
-        return frame([{"at": p.at, **dict(zip(self.by, p.group, strict=True)), **p.total._asdict()} for p in self])
+        """A DataFrame, a row per point, amounts as float, NaN = unknown; needs pandas."""
+        rows = [{"at": p.at, **dict(zip(self.by, p.group, strict=True)), **p.total._asdict()} for p in self]
+        return frame(rows, ("at", *self.by, *Total._fields))
 
     def _repr_html_(self) -> str:
         return self.table()._repr_html_()

@@ -165,6 +165,8 @@ def _cost_told(weights: Weights, cost: Price) -> str:
 
 def _figures(usd: float) -> str:
     """Three digits, and none of them behind an e."""
+    if 1e-4 <= usd < 99.9:  # as nearly all are: the format needs no e there
+        return f"{usd:#.3g}"
     places = 2 if usd <= 0.0 else max(2 - math.floor(math.log10(usd)), 0)
     return f"{usd:,.{places}f}"
 

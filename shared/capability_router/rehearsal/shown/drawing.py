@@ -7,16 +7,16 @@ from functools import partial
 from itertools import groupby
 
 from capability_router.rehearsal.rehearsal import Rehearsal
-from capability_router.rehearsal.row import Row
+from capability_router.rehearsal.result import RequestResult
 from capability_router.rehearsal.script.spell import Spell
 from capability_router.rehearsal.shown.timeline import Lane, timeline
+from capability_router.report.charts import latency_chart
+from capability_router.report.figures import incidents
+from capability_router.report.grid import chart
+from capability_router.report.palette import Palette
+from capability_router.report.rows import Decision, Rivals, Try
 from capability_router.telemetry.amounts import count, offset
 from capability_router.telemetry.markup import Markup, join
-from capability_router.telemetry.report.charts import latency_chart
-from capability_router.telemetry.report.figures import incidents
-from capability_router.telemetry.report.grid import chart
-from capability_router.telemetry.report.palette import Palette
-from capability_router.telemetry.report.rows import Decision, Rivals, Try
 from capability_router.telemetry.svg import WIDTH, Frame, bar, clipped, drawing, rule, time_axis, words
 
 COLUMNS = 120
@@ -93,7 +93,7 @@ def latencies_chart(found: Rehearsal, palette: Palette) -> Markup:
     return chart(partial(latency_chart, rows, incidents(rows), palette, spelt=offset))
 
 
-def _decision(found: Rehearsal, row: Row) -> Decision:
+def _decision(found: Rehearsal, row: RequestResult) -> Decision:
     """As the report's charts take it."""
     first = row.tries[0].model if row.tries else ""
     tries = tuple(

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from capability_router.rehearsal.row import Look, Run
+from capability_router.rehearsal.result import Look, RunRecord
 from capability_router.rehearsal.script.spell import Spell
 
 _GRAVEST = ("off", "open", "limited", "half", "doubted", "full", "")
@@ -43,7 +43,7 @@ class Timeline:
         return max([*counts, *self.lost, 1])
 
 
-def timeline(run: Run, spells: Sequence[Spell], models: Sequence[str], columns: int) -> Timeline:
+def timeline(run: RunRecord, spells: Sequence[Spell], models: Sequence[str], columns: int) -> Timeline:
     """The run in so many columns, by when calls began and requests arrived. What is later is in the last one."""
     width = run.seconds / columns
     lanes = {model: Lane(model, [0] * columns, [Counter() for _ in range(columns)], [""] * columns) for model in models}

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import isfinite
 
+from capability_router.measure.percentile import percentile
 from capability_router.rehearsal.episode import Episode
 from capability_router.rehearsal.expectation import Judged
 from capability_router.rehearsal.rehearsal import Rehearsal
-from capability_router.rehearsal.row import WHYS
+from capability_router.rehearsal.result import WHYS
 from capability_router.rehearsal.script.spell import Spell
 from capability_router.rehearsal.shown.timeline import Lane, timeline
 from capability_router.rehearsal.summary import Share, Summary
 from capability_router.table import Table, folded, printable
 from capability_router.telemetry.amounts import count, money, offset, seconds, share
-from capability_router.telemetry.report.figures import percentile
 from capability_router.telemetry.svg import clock_ticks
 
 USUAL, _WIDEST = 80, 132

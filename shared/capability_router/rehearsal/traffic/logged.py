@@ -1,72 +1,81 @@
 """Traffic from a decision log: arrival times, sizes, needs, tenants and tags of what was asked for. No text is needed.
 
-A log may be hostile: numbers are held within bounds, texts are cut, what can't be read is counted.
+A log is read record by record, and may be hostile: numbers are held within bounds, texts are cut.
 """
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
 from statistics import median
+from sys import intern  # a long log names few tenants, again and again
 from typing import Any
 
+from capability_router.decision_log.chronology import files_of, size_of
+from capability_router.decision_log.newest import Newest
+from capability_router.decision_log.reading import Reading, older, told_omitted
+from capability_router.eligibility import OF_THE_REQUEST
 from capability_router.errors import ConfigError
 from capability_router.health.latency import guessed_wait_s
 from capability_router.rehearsal.traffic.shape import Shape, media_needs, needs_of
 from capability_router.rehearsal.traffic.traffic import Pace, Traffic
-from capability_router.telemetry.decision_log import read_log
 
+MOST = 200_000
+"""Requests of a log that are looked at: the newest."""
 USUAL_MOST = 20_000
 """Requests of a log that are taken where nobody says how many seconds: the busiest stretch with so many."""
-_BY_TERMS = (
-    "pin", "allow", "deny", "require_tags", "data.regions", "data.retention", "data.training", "max_cost",
-)  # fmt: skip
-"""Rules of eligibility.py that terms of one request ask for. (The configuration's own, by tenant, applies again.)"""
-_LAST_UNIX = 4e9
 _OUT, _MOST_TOKENS, _MOST_NAME, _LISTED = 220, 10_000_000, 120, 32
 _ENOUGH = 5  # answers from which on a model's pace is believed
+_ANSWERS, _MODELS = 2_000, 500  # of a model the last so many tell its pace; of so many models
 _TAIL_S = 1.0
 
 
-def logged(path: Path, *, seconds: float | None = None, speed: float = 1.0, models: Sequence[str] = ()) -> Traffic:
+def logged(
+    path: Path, *, seconds: float | None = None, speed: float = 1.0, models: Sequence[str] = (),
+    read: Callable[[int, int], object] = lambda *_: None,
+) -> Traffic:  # fmt: skip
     """The requests in the log at `path`. `seconds`: only its busiest stretch so long; `speed`: 2 = twice as dense.
 
     `models`: the ids of the configuration: models that a request's terms forbade are kept from it if they are among
-    them. Raises ConfigError for what is no log, or has no request.
+    them. `read` is told of each stretch that is read, and of the whole, in bytes. Raises ConfigError for what is no
+    log, or has no request.
     """
     if not 0 < speed < math.inf:
         raise ConfigError(f"traffic: speed must be a number above 0, got {speed!r}")
-    read = read_log(path)
-    found, odd = _shapes(read.decisions, frozenset(models))
+    reading, paces, files = Reading(), _Paces(), files_of([path])
+    of = size_of(files)
+    records = reading.files(files, lambda count: read(count, of))
+    found = _shapes(records, frozenset(models), paces, reading.omitted)
+    omitted = told_omitted(reading.omitted)
     if not found:
         raise ConfigError(
-            f"{path}: no decision in it ({read.unreadable + odd} lines could not be read); the router writes a log "
-            "where router.yaml says `telemetry: {jsonl: PATH}`"
+            f"{path}: no decision in it{f' ({omitted})' if omitted else ''}; the router writes a log where router.yaml "
+            "says `telemetry: {jsonl: PATH}`"
         )
     kept, began = _stretch(found, seconds)
     shapes = [shape._replace(at=(shape.at - began) / speed) for shape in kept]
     length = (seconds or kept[-1].at - began + _TAIL_S) / speed
-    notes = [f"{path.name}: {read.unreadable + odd} lines could not be read and were left out"] * (
-        read.unreadable + odd > 0
-    )
+    notes = [f"{path.name}: {omitted}"] if omitted else []
     if len(kept) < len(found):
         notes.append(f"{path.name}: its busiest {length * speed:,.0f} s, {len(kept):,} of {len(found):,} requests")
     faster = f", {speed:g} times as dense" if speed != 1 else ""
-    return Traffic(tuple(shapes), length, f"{path.name}{faster}", began, _paces(read.decisions), tuple(notes))
+    return Traffic(tuple(shapes), length, f"{path.name}{faster}", began, paces.usual(), tuple(notes))
 
 
-def _shapes(records: Iterable[Mapping[str, Any]], models: frozenset[str]) -> tuple[list[Shape], int]:
-    """In the order of their arrival; how many were odd."""
-    shapes, odd = list[Shape](), 0
+def _shapes(
+    records: Iterable[Mapping[str, Any]], models: frozenset[str], paces: _Paces, omitted: Counter[str]
+) -> list[Shape]:  # fmt: skip
+    """In the order of their arrival."""
+    newest = Newest[Shape](MOST, attrgetter("at"), lambda count: omitted.update({older(MOST): count}))
     for record in records:
-        end, took = _seconds(record["at"]), _seconds(record["elapsed_s"])
-        if end is None or took is None or not took <= end < _LAST_UNIX:
-            odd += 1
-        else:
-            shapes.append(_shape(record, end - took, models))
-    return sorted(shapes, key=lambda shape: shape.at), odd
+        if record["kind"] == "decision":
+            newest.take(_shape(record, float(record["at"]) - float(record["elapsed_s"]), models))
+            paces.take(record["attempts"], stream=record.get("stream") is True)
+    return newest.kept()
 
 
 def _shape(record: Mapping[str, Any], at: float, models: frozenset[str]) -> Shape:
@@ -86,9 +95,8 @@ def _shape(record: Mapping[str, Any], at: float, models: frozenset[str]) -> Shap
 
 def _denied(plan: Mapping[str, Any], models: frozenset[str]) -> tuple[str, ...]:
     """Models that the request's own terms had forbidden: what these were is in no log."""
-    refused = (_mapping(refusal) for refusal in _listed(plan.get("refusals")))
-    found = (r.get("model") for r in refused if r.get("rule") in _BY_TERMS)
-    return tuple(dict.fromkeys(name for name in found if isinstance(name, str) and name in models))
+    found = (r.get("model") for r in plan.get("refusals") or () if r.get("rule") in OF_THE_REQUEST)
+    return tuple(dict.fromkeys(name for name in found if name in models))
 
 
 def _stretch(shapes: Sequence[Shape], seconds: float | None) -> tuple[Sequence[Shape], float]:
@@ -105,35 +113,42 @@ def _stretch(shapes: Sequence[Shape], seconds: float | None) -> tuple[Sequence[S
     return shapes[first : ends[first]], times[first]
 
 
-def _paces(records: Iterable[Mapping[str, Any]]) -> dict[str, Pace]:
-    """Of each model that answered often enough, by its streams; where these are too few by all, their wait guessed."""
-    streamed, told = _Clocked(), _Clocked()
-    for record in records:
-        for attempt in record["attempts"]:
-            if attempt.get("fault") is None and isinstance(attempt["model"], str):
-                streams = bool(record.get("stream")) and _seconds(attempt.get("ttft_s")) is not None
-                for clocked in (streamed, told) if streams else (told,):
+class _Paces:
+    """How quick models were: by their streams; where these are too few by all their answers, the wait guessed."""
+
+    def __init__(self) -> None:
+        self._streamed, self._told = _Clocked(), _Clocked()
+
+    def take(self, attempts: Sequence[Mapping[str, Any]], *, stream: bool) -> None:
+        """Those of one request."""
+        for attempt in attempts:
+            if attempt.get("fault") is None:
+                streams = stream and attempt.get("ttft_s") is not None
+                for clocked in (self._streamed, self._told) if streams else (self._told,):
                     clocked.take(attempt, streams=streams)
-    return {**told.paces(), **streamed.paces()}
+
+    def usual(self) -> dict[str, Pace]:
+        """Of each model that answered often enough."""
+        return {**self._told.usual(), **self._streamed.usual()}
 
 
 class _Clocked:
-    """Waits and speeds of each model."""
+    """Waits and speeds of each model, of the newest answers and of so many models."""
 
     def __init__(self) -> None:
-        self._waits: dict[str, list[float]] = {}
-        self._speeds: dict[str, list[float]] = {}
+        self._waits: dict[str, deque[float]] = {}
+        self._speeds: dict[str, deque[float]] = {}
 
     def take(self, attempt: Mapping[str, Any], *, streams: bool) -> None:
-        wait, whole, tokens = (_seconds(attempt.get(name)) for name in ("ttft_s", "elapsed_s", "output_tokens"))
-        if whole is None:
+        model, whole, tokens = attempt["model"], attempt.get("elapsed_s"), attempt.get("output_tokens")
+        if whole is None or (model not in self._waits and len(self._waits) >= _MODELS):
             return
-        wait = wait if streams and wait is not None else guessed_wait_s(whole)
-        self._waits.setdefault(attempt["model"], []).append(wait)
+        wait = float(attempt["ttft_s"]) if streams else guessed_wait_s(whole)
+        self._waits.setdefault(model, deque(maxlen=_ANSWERS)).append(wait)
         if tokens and whole > wait:
-            self._speeds.setdefault(attempt["model"], []).append(tokens / (whole - wait))
+            self._speeds.setdefault(model, deque(maxlen=_ANSWERS)).append(tokens / (whole - wait))
 
-    def paces(self) -> dict[str, Pace]:
+    def usual(self) -> dict[str, Pace]:
         usual = {model: median(seen) for model, seen in self._waits.items() if len(seen) >= _ENOUGH}
         fast = {model: median(seen) for model, seen in self._speeds.items() if len(seen) >= _ENOUGH}
         return {model: Pace(wait, fast.get(model)) for model, wait in usual.items()}
@@ -149,7 +164,7 @@ def _listed(value: object) -> list[Any]:
 
 def _name(value: object) -> str:
     text = value if isinstance(value, str) else ""
-    return "".join(c if c.isprintable() else "?" for c in text[:_MOST_NAME])
+    return intern("".join(c if c.isprintable() else "?" for c in text[:_MOST_NAME]))
 
 
 def _tokens(value: object) -> int:

@@ -25,7 +25,7 @@ STATES = {"closed": 0, "half_open": 1, "open": 2, "isolated": 3}
 _ROUTER, _CANDIDATE = f"{names.OWN}.router", f"{names.OWN}.candidate"
 
 
-class Standing(Protocol):
+class CapRows(Protocol):
     """A router's budgets."""
 
     def rows(self) -> Sequence[Any]: ...
@@ -37,12 +37,15 @@ class Watched(Protocol):
     name: str
 
     @property
-    def budgets(self) -> Standing: ...
+    def budgets(self) -> CapRows: ...
     def health(self) -> list[dict[str, Any]]: ...
 
 
 class Meters:
-    """The instruments. They write to the application's meter provider, whenever it is set."""
+    """The instruments. They write to the application's meter provider, whenever it is set.
+
+    Of several routers with one name the worst is told: one series has one value, and that is to be seen.
+    """
 
     def __init__(self, version: str) -> None:
         meter = metrics.get_meter(names.SCOPE, version, schema_url=names.SCHEMA_URL)
@@ -95,15 +98,22 @@ class Meters:
             self._cost.add(attempt.cost_pico / 1e12, beside)
 
     def _breakers(self, _: CallbackOptions) -> Iterable[Observation]:
+        worst: dict[tuple[str, str], int] = {}
         for router in list(self._watched):
             for row in router.health():
-                yield Observation(STATES[row["state"]], {_ROUTER: router.name, _CANDIDATE: row["model"]})
+                place = (router.name, row["model"])
+                worst[place] = max(STATES[row["state"]], worst.get(place, 0))
+        for (name, model), state in worst.items():
+            yield Observation(state, {_ROUTER: name, _CANDIDATE: model})
 
     def _budgets(self, _: CallbackOptions) -> Iterable[Observation]:
+        least: dict[tuple[str, str, str], float] = {}
         for router in list(self._watched):
             for row in _rows(router):
-                place = {f"{names.OWN}.scope": row["scope"], f"{names.OWN}.window": row["window"]}
-                yield Observation(row["left_usd"], {_ROUTER: router.name, **place})
+                place = (router.name, row["scope"], row["window"])
+                least[place] = min(row["left_usd"], least.get(place, row["left_usd"]))
+        for (name, scope, window), left in least.items():
+            yield Observation(left, {_ROUTER: name, f"{names.OWN}.scope": scope, f"{names.OWN}.window": window})
 
 
 def _rows(router: Watched) -> Iterator[Any]:

@@ -1,11 +1,13 @@
-"""The providers' SDKs whose calls have spans by an instrumentor of their own, whatever framework makes them."""
+"""The providers' SDKs whose calls have spans, by an instrumentor or by themselves, whatever framework makes them."""
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from types import ModuleType
+from typing import Any
 
 from capability_router.telemetry.otel.instrumentors import at_work
 
@@ -16,26 +18,36 @@ _MAKERS = (
 )  # fmt: skip
 """Where instrumentors of an SDK are: OpenInference's, Traceloop's, OpenTelemetry's own until 2026 and since."""
 _PLACES = tuple((maker.format(sdk), sdk) for sdk in _SDKS for maker in _MAKERS)
+_BY_ITSELF = {"anthropic": ("anthropic._tracing", "ANTHROPIC_OPEN_TELEMETRY")}
+"""SDKs that make spans of calls by themselves: the module by which that is known, the variable that switches it off."""
+_CLIENTS = ("_client", "_async_client", "_aclient")
 _NONE: frozenset[str] = frozenset()
 _PACKAGES = {f"{package}{sdk}": sdk for sdk in _SDKS for package in ("langchain_", "llama_index.llms.")}
 """The frameworks' packages that call through an SDK; others' classes come from one of theirs, as OpenAILike does."""
 
 
-def seen_by_sdks(models: Iterable[tuple[str, object]]) -> frozenset[str]:
-    """The ids of those models, (id, model), whose calls an instrumentor of their SDK makes spans of at this moment."""
+def seen_by_sdks(models: Iterable[tuple[str, object]], environ: Mapping[str, str] = os.environ) -> frozenset[str]:
+    """The ids of those models, (id, model), of whose calls their SDK, or an instrumentor of it, makes spans."""
     loaded = [(sdk, sys.modules[place]) for place, sdk in _PLACES if place in sys.modules]
     seen = {sdk for sdk, module in loaded if _instruments(module)}
-    return frozenset(id for id, model in models if sdk_of(model) in seen) if seen else _NONE
+    telling = {
+        sdk: environ.get(off, "").lower() != "false" for sdk, (at, off) in _BY_ITSELF.items() if at in sys.modules
+    }
+    if not seen and not telling:
+        return _NONE
+    asked = [(id, model, sdk_of(model)) for id, model in models]
+    return frozenset(id for id, model, sdk in asked if sdk in seen or (sdk in telling and _tells(model, telling[sdk])))
 
 
 def sdk_of(model: object) -> str:
     """The SDK through which a framework's model calls; "" = none that is known."""
-    return _sdk(tuple(kind.__module__ for kind in type(model).__mro__))
+    kind: Any = type(model)
+    return _sdk(kind)
 
 
 @lru_cache(maxsize=256)
-def _sdk(modules: tuple[str, ...]) -> str:
-    for module in modules:
+def _sdk(kind: type) -> str:
+    for module in (each.__module__ for each in kind.__mro__):
         for package, sdk in _PACKAGES.items():
             if module == package or module.startswith(f"{package}."):
                 return sdk
@@ -44,3 +56,12 @@ def _sdk(modules: tuple[str, ...]) -> str:
 
 def _instruments(module: ModuleType) -> bool:
     return any(at_work(kind) for name, kind in vars(module).items() if name.endswith("Instrumentor"))
+
+
+def _tells(model: object, by_default: bool) -> bool:
+    """Whether this model's client makes spans; `by_default`: whether one does that is not made yet."""
+    for kept in (vars(model), getattr(model, "__pydantic_private__", None) or {}):
+        for name in _CLIENTS:
+            if (client := kept.get(name)) is not None:
+                return getattr(client, "_tracer", None) is not None
+    return by_default

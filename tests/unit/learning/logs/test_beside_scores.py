@@ -143,8 +143,8 @@ def test_train_keeps_the_signs_in_the_state_and_tells_so(tmp_path: Path) -> None
     found = CliRunner().invoke(main, words)
     told = " ".join(found.output.split())
     assert "note: implicit signs, worth 15 lost answers of 120, are no scores" in told
-    assert "left out: 2 implicit signs of no known kind" in told
-    assert "left out: 1 implicit signs without their decision" in told
+    assert "left out: 2 × implicit signs of no known kind" in told
+    assert "left out: 1 × implicit signs without their decision" in told
     kept = loaded(state.read_text(encoding="utf-8")).signs
     assert (kept["a"], kept["b"]) == (Counted(30.0, 15.0), Counted(30.0, 0.0))
 

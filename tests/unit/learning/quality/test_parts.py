@@ -16,10 +16,13 @@ from capability_router.clock import seeded
 from capability_router.learning.quality.blend import blend
 from capability_router.learning.quality.calibration import LEAST, calibrated
 from capability_router.learning.quality.exploration import drawn_quality
+from capability_router.learning.quality.fit import Table, fitted
 from capability_router.learning.quality.levels import Level
 from capability_router.learning.quality.model import Expected
 from capability_router.learning.quality.ridge import line
-from capability_router.learning.quality.split import slopes, split
+from capability_router.learning.quality.split import parted, slopes, split
+from capability_router.learning.quality.surface import SIZE
+from capability_router.learning.quality.traits import BAG
 
 
 def test_unseen_rows_are_foretold_by_the_others_whichever_way_it_is_solved() -> None:
@@ -45,15 +48,40 @@ def test_scores_fall_into_levels_what_is_shared_and_what_is_own() -> None:
 def test_where_one_model_was_asked_what_was_foreseen_of_the_request_is_not_held_against_it() -> None:
     scores = np.array([[1.0, np.nan], [0.0, np.nan], [np.nan, 1.0], [np.nan, 0.0]], np.float32)
     foreseen = np.array([[0.5], [-0.5], [0.5], [-0.5]], np.float32)
-    assert split(scores, foreseen).own == pytest.approx(np.zeros((4, 2)), abs=1e-6)
+    assert parted(scores, split(scores).levels, foreseen).own == pytest.approx(np.zeros((4, 2)), abs=1e-6)
     assert np.abs(split(scores).own).max() == pytest.approx(0.5)
 
 
 def test_a_model_that_suffers_more_has_a_steeper_slope() -> None:
-    foreseen = np.linspace(-0.4, 0.4, 100, dtype=np.float32)[:, None]
+    foreseen = np.linspace(-0.4, 0.4, 1_000, dtype=np.float32)[:, None]
     scores = (0.5 + foreseen * np.array([[0.5, 1.5]])).astype(np.float32)
     found = slopes(scores, np.array([0.5, 0.5], np.float32), foreseen)
     assert 0.5 < found[0] < 0.75 < 1.25 < found[1] < 1.5
+
+
+def test_a_slope_that_may_be_chance_is_hardly_one() -> None:
+    dice = np.random.default_rng(4)
+    foreseen = dice.normal(size=(60, 1)).astype(np.float32) * 0.15
+    scores = (dice.random((60, 400)) < 0.6 + foreseen).astype(np.float32)  # all suffer alike
+    found = slopes(scores, scores.mean(0), foreseen)
+    assert float(np.abs(found - 1.0).mean()) < 0.05
+    assert float((found == 1.0).mean()) > 0.6
+
+
+@pytest.mark.parametrize("rows", [600, 3_000])  # fewer and more than features
+def test_who_was_asked_the_hard_requests_is_not_thought_the_worse(rows: int) -> None:
+    dice = np.random.default_rng(5)
+    hard = dice.random(rows) < 0.5
+    to_second = dice.random(rows) < np.where(hard, 0.9, 0.1)
+    score = (dice.random(rows) < np.where(hard, 0.35, 0.85)).astype(np.float32)  # both models alike
+    scores = np.where(np.stack((~to_second, to_second), 1), score[:, None], np.nan).astype(np.float32)
+    bags = np.zeros((rows, BAG), np.float32)
+    bags[np.arange(rows), hard.astype(int)] = 1.0
+    bags[np.arange(rows), 2 + dice.integers(0, 200, rows)] = 0.5
+    surfaces = np.zeros((rows, SIZE), np.float32)
+    levels = fitted(Table(bags, surfaces, scores, np.full_like(scores, np.nan), np.arange(rows) % 3)).levels
+    assert float(np.nanmean(scores[:, 0]) - np.nanmean(scores[:, 1])) > 0.3
+    assert abs(float(levels[0] - levels[1])) < 0.08
 
 
 def test_directions_in_which_nothing_is_foretold_are_dropped_and_others_kept() -> None:
@@ -108,3 +136,16 @@ def test_exploration_is_seeded_and_leaves_what_is_well_known() -> None:
     first, second = (drawn_quality(expected, seeded(1)).tolist() for _ in range(2))
     assert first == second
     assert abs(first[1] - 0.5) < 0.005 < abs(first[0] - 0.5)
+
+
+def test_a_level_that_nobody_looks_at_grows_stale_and_one_score_does_not_show_that_all_is_as_before() -> None:
+    level = Level(seen=100)
+    assert level.unseen(100) == 0.0
+    stale = level.unseen(1_100)
+    assert stale**0.5 == pytest.approx(0.55, abs=0.01)
+    level.told(1_100)
+    assert 0.85 * stale < level.unseen(1_100) < 0.95 * stale
+    for number in range(40):
+        level.told(1_100 + number)
+    assert level.unseen(1_140) < 0.03 * stale
+    assert level.unseen(50) == 0.0, "another state's numbers make nothing young"

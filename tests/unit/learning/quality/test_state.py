@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from hashlib import blake2b
+from typing import Any
 
 import pytest
 
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from unit.learning.quality.world import KINDS, MODELS, World, predicted
 
 from capability_router.learning.quality.arrays import Unreadable
+from capability_router.learning.quality.levels import Level
 from capability_router.learning.quality.memory import Remembered
 from capability_router.learning.quality.model import Quality
 from capability_router.learning.quality.state import dumped, loaded, merged
@@ -103,6 +106,18 @@ def test_a_level_that_no_scores_come_to_is_refused(wrong: dict[str, float]) -> N
     quality.levels[model] = replace(quality.levels[model], **{"total": 1.0, "count": 10.0, **wrong})
     with pytest.raises(Unreadable, match="a level that no scores come to"):
         loaded(dumped(quality))
+
+
+@pytest.mark.parametrize("wrong", [
+    {"scored": float("inf")}, {"scored": -200}, {"new": -1}, {"levels": {"m": {**Level().to_dict(), "total": 10**400}}},
+    {"askers": [["a", -1.0, {}]]}, {"askers": [["a", 1.0, {"m": [1e308, -20.0]}]]},
+    {"askers": [["a", 1.0, {"m": [2, 1]}]]},
+], ids=str)  # fmt: skip
+def test_numbers_that_can_not_be_are_refused(wrong: dict[str, Any]) -> None:
+    body = {**json.loads(STATE)["body"], **wrong}
+    seal = blake2b(json.dumps(body, sort_keys=True, separators=(",", ":")).encode(), digest_size=16).hexdigest()
+    with pytest.raises(Unreadable):
+        loaded(json.dumps({**json.loads(STATE), "body": body, "checksum": seal}))
 
 
 def test_an_id_that_is_no_unicode_is_an_id() -> None:

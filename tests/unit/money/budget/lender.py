@@ -9,7 +9,7 @@ from capability_router.clock import ManualClock
 from capability_router.money.budget.budgets import Budgets, Reservation, Short, StoreTerms
 from capability_router.money.budget.cap import BudgetSpec
 from capability_router.money.budget.denial import BudgetEvent, Denial
-from capability_router.stores.base import Claim, Grant, Standing
+from capability_router.stores.base import Claim, Grant, PotBalance
 from capability_router.stores.memory import MemoryBudgets
 
 ONE = 10**12
@@ -37,7 +37,7 @@ class Lender:
         self.after()
         return grant
 
-    def standings(self, budgets: Iterable[str] = ()) -> list[Standing]:
+    def standings(self, budgets: Iterable[str] = ()) -> list[PotBalance]:
         self.read.append(list(budgets))
         return self._room.standings(self.read[-1])
 

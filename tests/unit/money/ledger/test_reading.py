@@ -204,8 +204,14 @@ def test_pandas() -> None:
     ledger = book(Ledger(), CALLS[:10])
     frame = ledger.total(by=("tenant", "day")).to_pandas()
     assert isinstance(frame, pandas.DataFrame)
-    assert sum(frame["cost_usd"]) == ledger.total().cost_usd
+    assert frame["cost_usd"].dtype == float, "pandas plots no Decimal"
+    assert sum(frame["cost_usd"]) == pytest.approx(float(ledger.total().cost_usd))
+    assert ledger.total().to_pandas()["calls"].tolist() == [10]
     frame = ledger.to_pandas()
     assert list(frame["estimated"]) == [c.estimated for c in CALLS[:10]]
-    assert list(frame["cost_usd"]) == [c.cost_usd for c in CALLS[:10]]
+    assert list(frame["cost_usd"]) == [float(c.cost_usd) for c in CALLS[:10]]
+    assert list(frame["cost_pico"]) == [c.cost_pico for c in CALLS[:10]]
+    assert list(frame["input_tokens"]) == [c.usage.input_tokens for c in CALLS[:10]]
     assert len(frame) == sum(ledger.series(step="hour").to_pandas()["calls"]) == 10
+    for empty in (Ledger().to_pandas(), Ledger().total(by=("tenant",)).to_pandas(), Ledger().series().to_pandas()):
+        assert empty["cost_usd"].sum() == len(empty) == 0

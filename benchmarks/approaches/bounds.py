@@ -1,0 +1,138 @@
+"""What no policy could do better than, on the same requests: every score is known, every outage, and nobody has limits.
+
+A model answers what comes while it is not away: who would wait for its return could be cheaper, and slower. `usd` and
+`p95_s` keep the success that is asked for; `p95_s` knows every speed that will be drawn, `unseen_s` only the medians
+around which they are, and keeps no success.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import erfc, exp, inf, log, sqrt
+from random import Random
+from typing import NamedTuple
+
+from benchmarks.approaches.approach import Ground
+from benchmarks.approaches.provider import Recorded, outages
+from benchmarks.approaches.speeds import PREFILL_PER_S
+from benchmarks.approaches.workload import Posed
+
+LATE = 0.05
+"""The share of requests that may take longer than the 95th percentile."""
+_STEPS, _NODES = 40, 25
+_HALVES = [(number + 0.5) / _NODES for number in range(_NODES)]
+
+
+class Choice(NamedTuple):
+    """One model for one request: USD, score, seconds as they will be drawn, median seconds to begin and to write.
+
+    `reading`: seconds of the first ones that do not vary.
+    """
+
+    usd: float
+    score: float
+    took_s: float
+    first_s: float
+    writing_s: float
+    reading_s: float
+
+
+class Bounds(NamedTuple):
+    """USD per request, and seconds."""
+
+    usd: float
+    p95_s: float
+    unseen_s: float
+
+
+def bounds(ground: Ground, seed: int, length_s: float, wanted: float, *, calm: bool = False) -> Bounds:
+    """Of one run; `wanted`: the mean score. `calm`: nobody is away."""
+    away = [] if calm else outages(ground.workload.models, seed, length_s)
+    members = ground.members(ground.workload.models)
+    providers = [Recorded(m, [o for o in away if o.model == m.name], seed) for m in members]
+    asked = ground.workload.posed(seed, length_s)
+    choices = [found for number, posed in enumerate(asked) if (found := list(_choices(providers, posed, number)))]
+    count, points = len(choices), wanted * len(choices)
+    usd, spread = least_usd(choices, points) / count, providers[0].spread
+    return Bounds(usd, least_p95(choices, points), unseen_p95(choices, spread))
+
+
+def _choices(providers: Sequence[Recorded], posed: Posed, number: int) -> list[Choice]:
+    """Of the models that hold the request and are there."""
+    found = []
+    for provider in providers:
+        answer, speed = posed.question.answers[provider.name], provider.member.speed
+        entered, written = answer.entered + posed.extra, answer.written
+        if entered + written <= provider.member.window and provider.weather(posed.at) == "fair":
+            into, out = provider.rates(entered)
+            usd = (entered * into + written * out) / 1e12
+            first, writing, reading = speed.ttft_s, written / speed.tokens_per_s, entered / PREFILL_PER_S
+            chance = Random(f"{provider.seed} {provider.name} {number} 1")
+            took = first * exp(provider.spread * chance.gauss(0.0, 1.0)) + reading
+            took += writing * exp(provider.spread * chance.gauss(0.0, 1.0))
+            found.append(Choice(usd, answer.score, took, first, writing, reading))
+    return found
+
+
+def least_usd(choices: Sequence[Sequence[Choice]], points: float) -> float:
+    """The dual of the least cost at which the scores come to so many points: no choice costs less."""
+
+    def dual(price: float) -> float:
+        return price * points + sum(min(c.usd - price * c.score for c in each) for each in choices)
+
+    low, high = 0.0, 10.0
+    for _ in range(_STEPS):  # it is concave in the price of a point
+        one, two = low + (high - low) / 3, high - (high - low) / 3
+        low, high = (one, high) if dual(one) < dual(two) else (low, two)
+    return max(dual(low), dual(0.0))
+
+
+def least_p95(choices: Sequence[Sequence[Choice]], points: float) -> float:
+    """The least time in which 95 % can be answered so that the scores come to so many points."""
+
+    def able(seconds: float) -> bool:
+        losses, reached = [], 0.0
+        for each in choices:
+            best = max(c.score for c in each)
+            soon = max((c.score for c in each if c.took_s <= seconds), default=-inf)
+            reached += best
+            losses.append(best - soon)
+        losses.sort(reverse=True)
+        return reached - sum(losses[int(LATE * len(choices)) :]) >= points
+
+    return _least(able)
+
+
+def unseen_p95(choices: Sequence[Sequence[Choice]], spread: float) -> float:
+    """The same where the draws are not known: each request goes to the model that is least likely to be late."""
+    factors = [exp(spread * _normal(share)) for share in _HALVES]
+
+    def late(choice: Choice, seconds: float) -> float:
+        total = 0.0
+        for factor in factors:
+            left = seconds - choice.reading_s - choice.first_s * factor
+            total += 1.0 if left <= 0 else 0.5 * erfc(log(left / choice.writing_s) / spread / sqrt(2))
+        return total / _NODES
+
+    def able(seconds: float) -> bool:
+        return sum(min(late(c, seconds) for c in each) for each in choices) <= LATE * len(choices)
+
+    return _least(able, steps=12)
+
+
+def _least(able: Callable[[float], bool], steps: int = 24) -> float:
+    """The least number of seconds at which it can be done."""
+    low, high = 0.0, 60.0
+    for _ in range(steps):
+        middle = (low + high) / 2
+        low, high = (low, middle) if able(middle) else (middle, high)
+    return high
+
+
+def _normal(share: float) -> float:
+    """The standard normal below which this share lies."""
+    low, high = -8.0, 8.0
+    for _ in range(_STEPS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if 0.5 * erfc(-middle / sqrt(2)) < share else (low, middle)
+    return high

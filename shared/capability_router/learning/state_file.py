@@ -1,0 +1,114 @@
+"""The file of a learned state: written whole or not at all, by one process at a time, and none writes over another.
+
+Nobody keeps it open: the lock is the file's own, and whoever gets it looks whether it is still that file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from hashlib import blake2b
+from pathlib import Path
+
+
+class StateFile:
+    """Not thread-safe. What it raises is an OSError, or what reading a text raises."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._known = ""  # a digest of what was read or written last
+
+    def read(self) -> str:
+        """The whole text."""
+        text = self.path.read_text(encoding="utf-8")
+        self._known = _digest(text)
+        return text
+
+    def write(self, made: Callable[[bytes | None], str]) -> None:
+        """Write what `made` gives. It is told what somebody else has written since, None = nobody has."""
+        while not self._written(made):
+            pass
+
+    def _written(self, made: Callable[[bytes | None], str]) -> bool:
+        """False = somebody has made the file just now."""
+        path = Path(os.path.realpath(self.path))  # else a link would be replaced, not what it leads to
+        with _alone(path) as there:
+            found = path.read_bytes() if there else None
+            text = made(None if found is None or _digest(found) == self._known else found)
+            draft = path.with_name(f".{path.name}.{os.getpid()}.{id(self):x}")  # a process may have two
+            try:
+                _write(draft, text)
+                if not _placed(draft, path, new=not there):
+                    return False
+            finally:
+                draft.unlink(missing_ok=True)
+            self._known = _digest(text)
+        return True
+
+    def move_aside(self) -> None:
+        """Keep what is there as `<name>.damaged`."""
+        with suppress(FileNotFoundError):
+            self.path.rename(self.path.with_name(f"{self.path.name}.damaged"))
+
+
+def _digest(text: str | bytes) -> str:
+    data = text if isinstance(text, bytes) else text.encode()
+    return blake2b(data, digest_size=16).hexdigest()
+
+
+def _write(draft: Path, text: str) -> None:
+    """The owner's alone, and on the disk when it takes its place: else a crash of the machine could leave it empty."""
+    owners = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
+    with os.fdopen(owners, "wb") as file:
+        file.write(text.encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _placed(draft: Path, path: Path, *, new: bool) -> bool:
+    """Whether it took its place: as a new file only if there is none by now."""
+    if new:
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            return False
+        except OSError:  # a file system without links
+            os.replace(draft, path)
+    else:
+        os.replace(draft, path)
+    return True
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[bool]:
+    """Hold the file, so that no other process writes it meanwhile, where the system can see to it; False = no file."""
+    try:
+        import fcntl  # here, because Windows has none
+    except ImportError:
+        yield path.exists()
+        return
+    held = None
+    while held is None:
+        try:
+            held = os.open(path, os.O_RDONLY)
+        except FileNotFoundError:
+            yield False
+            return
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(held, fcntl.LOCK_EX)
+        if not _same(held, path):  # replaced while this one waited
+            os.close(held)
+            held = None
+    try:
+        yield True
+    finally:
+        with suppress(OSError):
+            fcntl.flock(held, fcntl.LOCK_UN)  # a child that was forked meanwhile has it open too
+        os.close(held)
+
+
+def _same(held: int, path: Path) -> bool:
+    with suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(held), path.stat())
+    return False

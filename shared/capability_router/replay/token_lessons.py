@@ -1,0 +1,47 @@
+"""What answers in the log taught of tokens, as the router learned it: each when it came, no plan knows the future."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from capability_router.learning.lengths import Lengths
+from capability_router.learning.sizes import Sizes
+from capability_router.replay.logged import Logged
+
+
+class TokenLessons:
+    """Of the log's decisions, by the models' ids in the log."""
+
+    def __init__(self, decisions: Sequence[Logged]) -> None:
+        self._ended = sorted(decisions, key=_at)
+        self._next = 0
+        self.lengths, self.sizes = Lengths(), Sizes()
+
+    def until(self, unix: float) -> list[Logged]:
+        """Learn from what ended before this moment, Unix seconds; gives these."""
+        begin = self._next
+        while self._next < len(self._ended) and self._ended[self._next].at < unix:
+            self._learn(self._ended[self._next])
+            self._next += 1
+        return self._ended[begin : self._next]
+
+    def longer(self, logged: Logged, other: str) -> tuple[float, float]:
+        """By which factor an answer of another model takes more tokens than the logged one's: in, out."""
+        lengths, sizes = self.lengths.on(logged.features.task), self.sizes.on(logged.features.bucket)
+        one, two = (lengths.by_model.get(model, lengths.common) for model in (logged.model, other))
+        ins = [sizes[model].factor if model in sizes else 1.0 for model in (logged.model, other)]
+        return ins[1] / ins[0], two / one
+
+    def _learn(self, logged: Logged) -> None:
+        answer, found = logged.answer(), logged.features
+        if answer is None or answer.estimated:
+            return
+        if answer.finish != "length":
+            several = logged.request.answers or 1
+            self.lengths.learn(answer.model, found.task, found.output_tokens * several, answer.output_tokens)
+        if found.bucket:
+            self.sizes.learn(answer.model, found.bucket, found.input_tokens, answer.input_tokens)
+
+
+def _at(logged: Logged) -> float:
+    return logged.at

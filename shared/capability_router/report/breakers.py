@@ -1,0 +1,66 @@
+"""When each model was left alone: spans between the changes of its health."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from capability_router.report.data import HealthChange
+from capability_router.report.rows import Decision
+
+_STATES = {
+    "breaker_opened": "open", "breaker_half_open": "half open", "credential_disabled": "key off",
+    "model_disabled": "model off", "isolated": "isolated",
+}  # fmt: skip
+_ENDS = {
+    "breaker_opened": "breaker", "breaker_half_open": "breaker", "breaker_closed": "breaker", "isolated": "breaker",
+    "credential_disabled": "credential", "credential_enabled": "credential",
+    "model_disabled": "model", "model_enabled": "model",
+}  # fmt: skip
+"""Event -> what of the model it is about: it ends what was told of the same before."""
+
+
+class Away(NamedTuple):
+    """A model in one `state` other than well; `end_s` None = to the end of the log. Unix seconds."""
+
+    model: str
+    state: str
+    start_s: float
+    end_s: float | None
+    detail: str
+
+
+def aways(changes: Sequence[HealthChange], rows: Sequence[Decision] = ()) -> dict[str, list[Away]]:
+    """By model, in the order of the first; routers of one log, told apart by their names, are laid over each other.
+
+    Who shares a breaker or a key may be the one that is told to be back: a model's own next answer in `rows` ends what
+    nothing else ends.
+    """
+    under_way: dict[tuple[str, str, str], Away] = {}
+    found: list[Away] = []
+    for change in changes:
+        subject = _ENDS.get(change.event)
+        subjects = {*_ENDS.values()} if change.event == "reset" else {subject} if subject else set()
+        for each in sorted(subjects):
+            before = under_way.pop((change.router, change.model, each), None)
+            if before is not None:
+                found.append(before._replace(end_s=change.at))
+        state = _STATES.get(change.event)
+        if state is not None and subject is not None:
+            away = Away(change.model, state, change.at, None, change.detail)
+            under_way[change.router, change.model, subject] = away
+    found += _answered(list(under_way.values()), rows)
+    by_model: dict[str, list[Away]] = {}
+    for away in sorted(found, key=lambda a: (a.start_s, a.model, a.state)):
+        by_model.setdefault(away.model, []).append(away)
+    return by_model
+
+
+def _answered(under_way: list[Away], rows: Sequence[Decision]) -> Iterable[Away]:
+    """Each with the begin of its model's next answer as its end."""
+    models, begun = {away.model for away in under_way}, dict[str, list[float]]()
+    for each in (t for row in rows for t in row.tries if t.model in models and t.fault is None):
+        begun.setdefault(each.model, []).append(each.start_s)
+    for away in under_way:
+        after = (at for at in begun.get(away.model, ()) if at > away.start_s)
+        yield away._replace(end_s=min(after, default=None))
