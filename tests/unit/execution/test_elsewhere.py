@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from unit.execution.staged import Stage
 
 from capability_router import AllCandidatesFailed, RouterBusy
 from capability_router.execution.effects import Effect, Launch
+from capability_router.execution.outer import bound_inside, unbound
 from capability_router.faults.kinds import Fault
+from capability_router.health.board import Hold
 
 
 def told(effects: tuple[Effect, ...]) -> list[tuple[str, bool]]:
@@ -33,6 +36,31 @@ def test_one_that_is_held_is_no_other() -> None:
     stage.router.isolate("b")
     stage = _again(stage)
     assert told(stage.begin()) == [("a", False)]
+
+
+def test_inside_an_attempt_that_has_others_each_launch_has() -> None:
+    around = bound_inside(None, elsewhere=True)
+    try:
+        assert told(Stage("a").begin()) == [("a", True)]
+    finally:
+        unbound(around)
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_beyond_a_learned_limit_goes_only_who_has_nobody_else(elsewhere: bool) -> None:
+    stage = Stage("a", retry={"max_wait_s": 0})
+    lane = stage.router.board._lanes["a"]
+    lane.limiter.bear(1)
+    assert not isinstance(stage.router.board.admit("a", 100.0), Hold)
+    around = bound_inside(None, elsewhere=elsewhere)
+    try:
+        stage = _again(stage)
+        assert told(stage.begin()) == ([] if elsewhere else [("a", False)])
+    finally:
+        unbound(around)
+    if elsewhere:
+        assert stage.machine.over is not None
+        assert isinstance(stage.machine.over.error, RouterBusy)
 
 
 def _again(stage: Stage) -> Stage:

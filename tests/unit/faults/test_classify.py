@@ -15,6 +15,8 @@ from unit.faults.shapes import CASES, NOW, build, class_of
 
 from capability_router.clock import SystemClock
 from capability_router.faults import KINDS, Fault, classify, is_programming_error, passes_through
+from capability_router.faults.classify import kind_of
+from capability_router.faults.evidence import links
 
 CLIENTS = ("openai", "anthropic", "google", "groq", "mistralai", "ollama", "botocore", "httpx", "httpx2", "pydantic",
            "langchain_core", "llama_index", "langgraph", "tenacity", "yaml", "numpy")  # fmt: skip
@@ -293,3 +295,15 @@ def test_an_sdk_that_stumbles_over_a_body_that_is_no_reply_is_the_servers_fault(
         _ = object().choices  # type: ignore[attr-defined]
     assert is_programming_error(mistake.value)
     assert classify(ValueError("Unexpected response type from OpenAI-compatible endpoint")).kind == "server_error"
+
+
+def test_a_sentence_within_a_reply_is_understood_and_one_behind_a_named_refusal_is_not():
+    class EndpointStreamError(Exception): ...
+
+    class InternalServerError(Exception): ...
+
+    said = "m sent an error in place of its reply: Rate limit exceeded"
+    assert classify(EndpointStreamError(said)).kind == "rate_limited"
+    assert classify(EndpointStreamError("m sent an error in place of its reply")).kind == "server_error"
+    assert classify(InternalServerError(said)).kind == "server_error"
+    assert kind_of(links(EndpointStreamError(said)), texts=False) == "server_error"

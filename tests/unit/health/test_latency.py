@@ -152,48 +152,6 @@ def test_streams_and_whole_replies_are_silent_for_times_of_their_own():
     assert (seen.silent_p95_s(streamed=True), seen.silent_p95_s(streamed=False)) == (0.5, 8.0)
 
 
-def long_and_short(seen: Latency, calls: int, per_token: float) -> None:
-    """Every third input is long; first tokens come after 0.4 s and the reading."""
-    for number in range(calls):
-        tokens = 20_000 + 997 * number if number % 3 == 0 else 200 + 7 * number
-        wait = 0.4 + per_token * tokens
-        seen.answered(wait, wait + 1.0, 100, tokens)
-
-
-@pytest.mark.parametrize("per_token", [0.0, 2e-5, 5e-5, 1e-3])
-def test_how_long_reading_takes_is_learned_and_keeps_no_short_input_waiting(per_token: float):
-    seen = Latency({"ttft_s": 0.5})
-    long_and_short(seen, 60, per_token)
-    assert seen.per_input == pytest.approx(per_token, rel=0.05, abs=1e-6)
-    assert seen.first_s(200) == pytest.approx(0.4 + 200 * per_token, abs=0.05)
-    assert seen.first_s(100_000) == pytest.approx(0.4 + 100_000 * per_token, rel=0.1)
-
-
-def test_where_inputs_have_one_size_reading_is_guessed():
-    seen = Latency({})
-    for wait in (0.3, 0.5) * 40:
-        seen.answered(wait, wait, 0, 500)
-    assert seen.per_input == READING_S
-    assert seen.first_s(500) == pytest.approx(0.4, abs=0.02)
-
-
-def test_a_provider_that_slows_down_is_followed_whatever_the_sizes():
-    seen = Latency({"ttft_s": 0.4})
-    long_and_short(seen, 60, 5e-5)
-    for number in range(20):
-        tokens = 20_000 if number % 3 == 0 else 200
-        seen.answered(3.4 + 5e-5 * tokens, None, 0, tokens)
-    assert seen.first_s(200) == pytest.approx(3.4, rel=0.15)
-
-
-def test_a_long_input_that_is_cut_off_says_only_what_reading_does_not_explain():
-    seen = Latency({"ttft_s": 1.0})
-    seen.timed_out(9.0, 100_000)  # ten seconds were to be expected
-    assert seen.begins.value == 1.0
-    seen.timed_out(17.0, 100_000)
-    assert seen.begins.value == pytest.approx(2.0)
-
-
 def test_a_mean_is_that_of_all_until_there_are_ten_and_then_of_about_the_last_ten():
     seen = Mean()
     for sample in (1.0, 3.0, 5.0):
@@ -273,6 +231,48 @@ def test_of_what_nothing_is_known_a_timeout_is_the_first_word():
 def test_no_reply_is_taken_to_have_been_written_slower_than_ten_tokens_a_second():
     slow = Latency({"ttft_s": 0.0, "tokens_per_s": 1})
     assert slow.waited_s(None, 30.0, 100) == pytest.approx(20.0)
+
+
+def long_and_short(seen: Latency, calls: int, per_token: float) -> None:
+    """Every third input is long; first tokens come after 0.4 s and the reading."""
+    for number in range(calls):
+        tokens = 20_000 + 997 * number if number % 3 == 0 else 200 + 7 * number
+        wait = 0.4 + per_token * tokens
+        seen.answered(wait, wait + 1.0, 100, tokens)
+
+
+@pytest.mark.parametrize("per_token", [0.0, 2e-5, 5e-5, 1e-3])
+def test_how_long_reading_takes_is_learned_and_keeps_no_short_input_waiting(per_token: float):
+    seen = Latency({"ttft_s": 0.5})
+    long_and_short(seen, 60, per_token)
+    assert seen.per_input == pytest.approx(per_token, rel=0.05, abs=1e-6)
+    assert seen.first_s(200) == pytest.approx(0.4 + 200 * per_token, abs=0.05)
+    assert seen.first_s(100_000) == pytest.approx(0.4 + 100_000 * per_token, rel=0.1)
+
+
+def test_where_inputs_have_one_size_reading_is_guessed():
+    seen = Latency({})
+    for wait in (0.3, 0.5) * 40:
+        seen.answered(wait, wait, 0, 500)
+    assert seen.per_input == READING_S
+    assert seen.first_s(500) == pytest.approx(0.4, abs=0.02)
+
+
+def test_a_provider_that_slows_down_is_followed_whatever_the_sizes():
+    seen = Latency({"ttft_s": 0.4})
+    long_and_short(seen, 60, 5e-5)
+    for number in range(20):
+        tokens = 20_000 if number % 3 == 0 else 200
+        seen.answered(3.4 + 5e-5 * tokens, None, 0, tokens)
+    assert seen.first_s(200) == pytest.approx(3.4, rel=0.15)
+
+
+def test_a_long_input_that_is_cut_off_says_only_what_reading_does_not_explain():
+    seen = Latency({"ttft_s": 1.0})
+    seen.timed_out(9.0, 100_000)  # ten seconds were to be expected
+    assert seen.begins.value == 1.0
+    seen.timed_out(17.0, 100_000)
+    assert seen.begins.value == pytest.approx(2.0)
 
 
 @given(
