@@ -18,7 +18,8 @@ class Room(NamedTuple):
 
 _STEPS = ("tests/unit/execution/test_transitions.py", "tests/unit/execution/test_second_attempts.py")
 _MACHINE = (
-    *_STEPS, "tests/unit/execution/test_endings.py", "tests/unit/execution/test_lent.py",
+    *_STEPS, "tests/unit/execution/test_endings.py", "tests/unit/execution/test_elsewhere.py",
+    "tests/unit/execution/test_lent.py",
     "tests/property/test_machine_events.py",
     "tests/unit/execution/test_machine.py", "tests/property/test_execution.py",
 )  # fmt: skip
@@ -48,7 +49,10 @@ ROOMS = (
     Room("execution/machine.py", _MACHINE),
     Room("execution/admission.py", ("tests/unit/execution/test_lent.py", *_STEPS)),
     Room("execution/running.py", ("tests/unit/execution/test_running.py", *_STEPS)),
-    Room("execution/endings.py", ("tests/unit/execution/test_endings.py", *_STEPS)),
+    Room(
+        "execution/endings.py",
+        ("tests/unit/execution/test_endings.py", "tests/unit/execution/test_elsewhere.py", *_STEPS),
+    ),
     Room("execution/performance.py", ("tests/unit/execution/test_performance.py", *_DRIVERS)),
     Room("execution/race.py", ("tests/unit/execution/test_race.py", "tests/unit/execution/test_hedge.py")),
     Room(
@@ -62,6 +66,9 @@ ROOMS = (
     Room("health/permit.py", ("tests/unit/health/test_permit.py", *_BREAKER)),
     Room("health/bans.py", ("tests/unit/health/test_bans.py", "tests/unit/health/test_board_bans.py")),
     Room("health/bearing.py", ("tests/unit/health/test_bearing.py", "tests/unit/health/test_busy_caller.py")),
+    Room(
+        "health/latency.py", ("tests/unit/health/test_latency.py", "tests/unit/execution/test_how_long_answers_take.py")
+    ),
     Room("faults/classify.py", (_ODD, _EVIDENCE, *_CLASSIFIER)),
     Room("faults/evidence.py", (_EVIDENCE, _ODD, *_CLASSIFIER)),
     Room("faults/completeness.py", ("tests/unit/faults/test_completeness.py",)),

@@ -21,6 +21,7 @@ from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
 from capability_router.execution.crew import CREW
+from capability_router.execution.performance import below_us
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -56,12 +57,12 @@ def _threaded(kind: Any) -> Any:
         return None
 
 
-async def _agenerate(
+def _agenerate(
     self: Any, messages: list[BaseMessage], stop: list[str] | None = None,
     run_manager: AsyncCallbackManagerForLLMRun | None = None, **kwargs: Any,
-) -> ChatResult:  # fmt: skip
+) -> asyncio.Future[ChatResult]:  # fmt: skip
     manager = run_manager.get_sync() if run_manager else None
-    return await _in_a_thread(partial(self._generate, messages, stop=stop, run_manager=manager, **kwargs))
+    return _in_a_thread(partial(self._generate, messages, stop=stop, run_manager=manager, **kwargs))
 
 
 async def _astream(
@@ -74,39 +75,36 @@ async def _astream(
         yield chunk
 
 
-async def _in_a_thread(call: Callable[[], T]) -> T:
-    """What the call gives, in the caller's context. Who goes away leaves it to itself."""
-    loop = asyncio.get_running_loop()
-    given: asyncio.Future[T] = loop.create_future()
-    context = copy_context()
+def _in_a_thread(call: Callable[[], T]) -> asyncio.Future[T]:
+    """What the call gives, in the caller's context. Who goes away leaves it to itself.
 
-    def work() -> bool:
-        try:
-            answer = context.run(call)
-        except StopIteration as error:  # no future takes it
-            _hand(loop, given, RuntimeError("the model's call raised StopIteration"), cause=error)
-        except BaseException as error:  # noqa: BLE001 - raised again where the call is awaited
-            _hand(loop, given, error)
-        else:
-            _tell(loop, given, partial(given.set_result, answer))
-        return not given.cancelled()
-
-    CREW.begin("router attempt", work)
-    return await given
+    No coroutine: an exception would hold its frame, and frames of core's hold that (performance.py, `below_us`).
+    """
+    given: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+    CREW.begin("router attempt", partial(_work, given, partial(copy_context().run, call)))
+    return given
 
 
-def _hand(
-    loop: asyncio.AbstractEventLoop, given: asyncio.Future[Any], error: BaseException, *,
-    cause: BaseException | None = None,
-) -> None:  # fmt: skip
-    error.__cause__ = error.__cause__ or cause
-    _tell(loop, given, partial(given.set_exception, error))
+def _work(given: asyncio.Future[Any], call: Callable[[], Any]) -> bool:
+    """Make the call in this thread; whether nobody has gone away meanwhile."""
+    try:
+        told = partial(given.set_result, call())
+    except StopIteration:  # no future takes it
+        told = partial(given.set_exception, RuntimeError("the model's call raised StopIteration"))
+    except BaseException as error:  # noqa: BLE001 - raised again where the call is awaited
+        error.__traceback__ = below_us(error.__traceback__)
+        told = partial(given.set_exception, error)
+    _tell(given, told)
+    kept = not given.cancelled()
+    del given, call, told  # frames of the call that an exception holds lead back to this one
+    return kept
 
 
-def _tell(loop: asyncio.AbstractEventLoop, given: asyncio.Future[Any], told: Callable[[], None]) -> None:
-    def tell() -> None:
-        if not given.done():
-            told()
-
+def _tell(given: asyncio.Future[Any], told: Callable[[], None]) -> None:
     with suppress(RuntimeError):  # the loop has been closed meanwhile: nobody waits any more
-        loop.call_soon_threadsafe(tell)
+        given.get_loop().call_soon_threadsafe(_told, given, told)
+
+
+def _told(given: asyncio.Future[Any], told: Callable[[], None]) -> None:
+    if not given.done():
+        told()

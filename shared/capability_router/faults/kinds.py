@@ -62,6 +62,9 @@ KINDS: dict[str, FaultKind] = {
 }
 
 
+_NOT_AGAIN = {name: replace(row, same="never", is_retryable=False) for name, row in KINDS.items()}
+
+
 @quickly_made
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -95,8 +98,7 @@ class Fault:
     @property
     def row(self) -> FaultKind:
         """The table's row for this fault; the provider's word against a repetition overrules it."""
-        row = KINDS[self.kind]
-        return row if self.again else replace(row, same="never", is_retryable=False)
+        return KINDS[self.kind] if self.again else _NOT_AGAIN[self.kind]
 
     @property
     def told(self) -> str:

@@ -40,23 +40,27 @@ def fit_section(found: Mapping[Cell, Fit]) -> Markup:
 def _told(fit: Fit) -> list[str]:
     told = []
     if fit.predicted_pico:
-        part, all_of = money(fit.cheaper_pico), money(fit.cost_pico)
         told.append(
-            f"{part} of {all_of} ({share(fit.cheaper_pico, fit.cost_pico)}) went to requests that a cheaper eligible "
-            "model was predicted to solve."
+            f"{_part(fit, fit.cheaper_pico)} went to requests that a cheaper eligible model was predicted to solve."
         )
     else:
-        told.append(
-            "The log holds no predicted quality of a request that was answered: nothing can be said of cheaper models."
-        )
+        told.append("The log holds no predicted quality of a request that was answered.")
+    if fit.seen_pico:
+        told.append(f"{_part(fit, fit.cheaper_seen_pico)} went to requests that one was seen to solve, by scores.")
+    elif not fit.predicted_pico:
+        told[-1] = f"{told[-1][:-1]}: nothing can be said of cheaper models."
     if not fit.scored:
         told.append("No answer was scored (router.feedback, or an evaluator): what was seen to solve is not known.")
     if fit.failures:
         told.append(
             f"Of {count(fit.failures)} failures, {count(fit.stronger)} had a stronger eligible model that was "
-            "predicted to solve the request."
+            f"predicted to solve the request, {count(fit.stronger_seen)} one that was seen to."
         )
     return told
+
+
+def _part(fit: Fit, pico: int) -> str:
+    return f"{money(pico)} of {money(fit.cost_pico)} ({share(pico, fit.cost_pico)})"
 
 
 def _figures(fit: Fit) -> tuple[str, ...]:

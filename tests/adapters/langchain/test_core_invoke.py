@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from fakes import Scripted
 from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable, RunnableLambda
 
 from langchain_router import ChatRouter
@@ -67,6 +68,28 @@ async def test_handlers_hear_the_same_as_of_a_class_whose_invoke_is_called(confi
     assert len(heard[0]) == 4
     assert heard[0] == heard[1]
     assert heard[0][:2] == heard[0][2:]
+
+
+async def test_a_method_put_around_cores_own_sees_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    invoke, ainvoke = BaseChatModel.invoke, BaseChatModel.ainvoke
+
+    def watched(self: Any, *given: Any, **keywords: Any) -> Any:
+        seen.append("invoke")
+        return invoke(self, *given, **keywords)
+
+    async def awatched(self: Any, *given: Any, **keywords: Any) -> Any:
+        seen.append("ainvoke")
+        return await ainvoke(self, *given, **keywords)
+
+    asked = ChatRouter([Scripted()])
+    asked.invoke("hello")
+    assert seen == []
+    monkeypatch.setattr(BaseChatModel, "invoke", watched)
+    monkeypatch.setattr(BaseChatModel, "ainvoke", awatched)
+    asked.invoke("hello")
+    await asked.ainvoke("hello")
+    assert seen == ["invoke", "ainvoke"]
 
 
 def test_what_a_models_steps_call_is_below_its_run() -> None:

@@ -15,6 +15,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from pydantic import PrivateAttr
 
+from capability_router import routing
 from langchain_router import AllCandidatesFailed, ChatRouter
 from langchain_router.attempts.in_threads import in_threads
 
@@ -70,14 +71,23 @@ async def streamed(llm: ChatRouter) -> str:
 @pytest.mark.parametrize("stream", [False, True])
 def test_calls_that_hang_starve_no_sound_model(kind: type[Blocking], stream: bool) -> None:
     stuck, sound = kind(hangs=True), kind()
-    llm = routed(stuck, sound, timeouts={"total": 0.3}, health={"consecutive": 1_000, "min_calls": 1_000})
+    llm = routed(stuck, sound)
+    each = streamed if stream else _invoked
+
+    async def of(model: str) -> str:
+        with routing(pin=model):
+            return await each(llm)
 
     async def all_at_once() -> list[str]:
-        each = streamed if stream else _invoked
+        hanging = [asyncio.create_task(of("a")) for _ in range(AT_ONCE)]
         try:
-            return await asyncio.gather(*[each(llm) for _ in range(AT_ONCE)])
+            async with asyncio.timeout(60):
+                while len(stuck._seen) < AT_ONCE:  # noqa: ASYNC110 - it is set in threads
+                    await asyncio.sleep(0.01)
+                assert await of("b") == "well"
         finally:
-            stuck._gate.set()  # the default executor is waited for when the loop ends
+            stuck._gate.set()
+        return await asyncio.gather(*hanging)
 
     assert asyncio.run(all_at_once()) == ["well"] * AT_ONCE
     assert {seen for model in (stuck, sound) for seen in model._seen} == {"nobody in its own"}

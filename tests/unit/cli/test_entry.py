@@ -6,13 +6,13 @@ import sys
 
 import pytest
 
-from capability_router.cli.entry import main
+from capability_router.cli import run
 
 
 def test_it_is_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "argv", ["capability-router", "--help"])
     with pytest.raises(SystemExit) as ended:
-        main()
+        run()
     assert ended.value.code == 0
     assert "tail" in capsys.readouterr().out
 
@@ -21,5 +21,5 @@ def test_without_click_a_line_says_what_to_install(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "click", None)
     monkeypatch.delitem(sys.modules, "capability_router.cli.main", raising=False)
     with pytest.raises(SystemExit) as ended:
-        main()
+        run()
     assert ended.value.code == 'Error: the command line needs click: pip install "capability-router[cli]"'

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capability_router.health.latency import READING_S, Latency
+from capability_router.health.latency import READING_S, Latency, Mean, Peak, Recent
 
 
 def foreseen(seen: Latency, tokens: int) -> float:
@@ -193,6 +193,87 @@ def test_a_long_input_that_is_cut_off_says_only_what_reading_does_not_explain():
     assert seen.begins.value == 1.0
     seen.timed_out(17.0, 100_000)
     assert seen.begins.value == pytest.approx(2.0)
+
+
+def test_a_mean_is_that_of_all_until_there_are_ten_and_then_of_about_the_last_ten():
+    seen = Mean()
+    for sample in (1.0, 3.0, 5.0):
+        seen.add(sample)
+    assert seen.value == pytest.approx(3.0)
+    for _ in range(7):
+        seen.add(3.0)
+    for value in (4.0, 4.9):
+        seen.add(13.0)
+        assert seen.value == pytest.approx(value)
+    stated = Mean(1.0)
+    stated.add(7.0)
+    assert stated.value == pytest.approx(2.0)
+
+
+def test_a_peak_is_jumped_to_and_falls_to_a_third_in_ten_seconds():
+    seen = Peak()
+    assert seen.value(0.5) == 0.0
+    seen.add(2.0, 1.0)
+    assert (seen.value(1.0), seen.value(0.0)) == (2.0, 2.0)
+    assert seen.value(11.0) == pytest.approx(2.0 / math.e)
+    seen.add(1.0, 11.0)  # lower: it falls towards it
+    assert seen.value(11.0) == pytest.approx(1.0 + 1.0 / math.e)
+    seen.add(5.0, 12.0)
+    assert seen.value(12.0) == 5.0
+    seen.add(5.0, 13.0)
+    assert seen.value(13.0) == 5.0
+    low = Peak()
+    low.add(0.5, 0.5)
+    assert low.value(0.75) == pytest.approx(0.5 * math.exp(-0.025))
+
+
+def test_sixty_four_are_kept_and_the_oldest_goes_first():
+    seen = Recent()
+    for seconds in (*[9.0] * 4, *[1.0] * 60):
+        seen.add(seconds)
+    assert seen.p95_s() == 9.0
+    seen.add(1.0)
+    assert seen.p95_s() == 1.0
+    for _ in range(3):
+        seen.add(1.0)
+    for _ in range(4):
+        seen.add(7.0)
+    assert seen.p95_s() == 7.0
+
+
+@pytest.mark.parametrize(
+    ("tokens", "writing_s", "shown"), [(20, 0.0019, False), (20, 0.0021, True), (19, 0.0, True), (20, 0.0, False)]
+)
+def test_nobody_writes_ten_thousand_tokens_a_second(tokens: int, writing_s: float, shown: bool):
+    seen = Latency({})
+    seen.answered(1.0, 1.0 + writing_s, tokens)
+    assert (seen.ttft.value is not None) == shown
+
+
+def test_answers_of_untold_size_leave_the_usual_size_as_it_is_and_a_single_token_is_one():
+    seen = Latency({})
+    seen.answered(0.5, 2.5, 100)
+    seen.answered(0.5, 2.5, 0)
+    assert (seen.size.value, seen.took.value) == (100, 2.5)
+    seen.answered(0.5, 2.5, 1)
+    assert seen.size.value == pytest.approx(50.5)
+
+
+def test_of_what_nothing_is_known_a_timeout_is_the_first_word():
+    whole, stream = Latency({}), Latency({})
+    whole.timed_out(0.5, whole=True)
+    stream.timed_out(0.5)
+    assert (whole.line(), whole.ttft.value) == ((0.5, None), None)
+    assert (stream.line(), stream.ttft.value, stream.took.value) == ((0.5, None), 0.5, None)
+    for n in range(1, 21):
+        whole.timed_out(float(n), whole=True)
+        stream.timed_out(float(n))
+    assert whole.silent_p95_s(streamed=False) == stream.silent_p95_s(streamed=True) == 19.0
+
+
+def test_no_reply_is_taken_to_have_been_written_slower_than_ten_tokens_a_second():
+    slow = Latency({"ttft_s": 0.0, "tokens_per_s": 1})
+    assert slow.waited_s(None, 30.0, 100) == pytest.approx(20.0)
 
 
 @given(

@@ -218,6 +218,7 @@ def test_a_learned_state_is_read_and_left_as_it_is(tmp_path: Any) -> None:
     ("asked", "told"),
     [
         (Asked(["outage:c"]), "no provider, model, key or tag 'c'"),
+        (Asked(["outage:a@30x"]), "a time behind @ or + has a unit: 500ms, 30s"),
         (Asked(["outage:key:FOO"]), "there are keys: A_KEY, B_KEY"),
         (Asked(["outage:tag:prod"]), "this configuration has no tags"),
         (Asked(["outage:a@300s"], seconds=60), "begins at 300 s, and the run ends at 60 s"),

@@ -72,6 +72,16 @@ def test_what_a_plan_expects_of_others_in_case_of_failure_makes_no_model_dear() 
     assert fit(asked(1, "mid", plan)).cheaper_pico == 10
 
 
+def test_the_page_tells_what_was_seen_beside_what_was_predicted() -> None:
+    dear = [asked(n, "large", planned(LARGE, MINI), pico=10**9) for n in range(LEAST)]
+    cheap = [asked(100 + n, "mini", planned(MINI, LARGE), pico=10**8) for n in range(LEAST)]
+    scores = [score(n, 1.0) for n in range(LEAST)] + [score(100 + n, 1.0) for n in range(LEAST)]
+    told = page([*dear, *cheap, *scores])
+    assert "$0 of $0.02200 (0.0 %) went to requests that a cheaper eligible model was predicted to solve." in told
+    assert "$0.02000 of $0.02200 (90.9 %) went to requests that one was seen to solve, by scores." in told
+    assert fit(*dear, *cheap, *scores).cheaper_seen_pico == 10**9 * LEAST
+
+
 def test_without_predictions_nothing_is_said() -> None:
     found = fit(asked(1, "large", planned(("large", None, 2.0), ("mini", None, 0.1))))
     assert (found.predicted_pico, found.cheaper_pico) == (0, 0)

@@ -73,7 +73,8 @@ class Aims:
         there = [f"{kind}s: {', '.join(names)}" for kind, names in own.items() if names and sort in ("", kind)]
         near = nearest(name, words, "")
         said = f"; there are {'; '.join(there)}" if there else f"; this configuration has no {sort}s"
-        return f"faults: no {sort or 'provider, model, key or tag'} {name!r}{near}{said}"
+        times = "; a time behind @ or + has a unit: 500ms, 30s, 2m, 1h, 25%" if {*"@+"} & {*name} else ""
+        return f"faults: no {sort or 'provider, model, key or tag'} {name!r}{near}{said}{times}"
 
 
 def _grouped(pairs: Iterable[tuple[str, str]]) -> Mapping[str, list[str]]:

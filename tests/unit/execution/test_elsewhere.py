@@ -1,0 +1,77 @@
+"""Each launch says whether somebody else could be asked; errors say when somebody may be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from unit.execution.staged import Stage
+
+from capability_router import AllCandidatesFailed, RouterBusy
+from capability_router.execution.effects import Effect, Launch
+from capability_router.faults.kinds import Fault
+
+
+def told(effects: tuple[Effect, ...]) -> list[tuple[str, bool]]:
+    return [(effect.candidate.id, effect.elsewhere) for effect in effects if isinstance(effect, Launch)]
+
+
+def test_the_last_of_the_targets_is_told_that_there_is_no_other() -> None:
+    stage = Stage()
+    assert told(stage.begin()) == [("a", True)]
+    assert told(stage.faulted(101.0)) == [("b", True)]
+    assert told(stage.faulted(102.0, 2)) == [("c", False)]
+
+
+def test_the_last_attempt_is_told_so_too() -> None:
+    stage = Stage(retry={"attempts": 2})
+    assert told(stage.begin()) == [("a", True)]
+    assert told(stage.faulted(101.0)) == [("b", False)]
+
+
+def test_one_that_is_held_is_no_other() -> None:
+    stage = Stage("ab")
+    stage.router.isolate("b")
+    stage = _again(stage)
+    assert told(stage.begin()) == [("a", False)]
+
+
+def _again(stage: Stage) -> Stage:
+    """Another request over the same router."""
+    from capability_router import Request
+    from capability_router.testing import ScriptedEndpoint
+
+    endpoint = ScriptedEndpoint({}, stage.router.clock, stream=True)
+    stage.run = stage.router.start(Request(("hello",), stream=True), endpoint)
+    stage.machine = stage.run._machine
+    return stage
+
+
+def limited(seconds: float) -> Fault:
+    return Fault("rate_limited", retry_after_s=seconds)
+
+
+def failed(*faults: Any) -> AllCandidatesFailed:
+    stage = Stage("ab"[: len(faults)], retry={"max_wait_s": 0})
+    stage.begin()
+    for number, fault in enumerate(faults, 1):
+        stage.faulted(100.0 + number, number, fault)
+    assert isinstance(stage.error, AllCandidatesFailed)
+    return stage.error
+
+
+def test_the_soonest_of_all_is_when_the_same_may_be_asked_again() -> None:
+    assert failed(limited(30.0), limited(9.0)).retry_after_s == 9.0
+    assert failed(limited(9.0), limited(30.0)).retry_after_s == 8.0  # a second has passed
+    assert failed(limited(9.0), "auth").retry_after_s == 8.0  # a refused key is not waited for
+    assert failed(limited(9.0), "overloaded").retry_after_s is None  # that one asks for nothing
+    assert failed("auth").retry_after_s is None
+
+
+def test_so_it_is_of_those_that_nothing_was_sent_to() -> None:
+    stage = Stage("a", retry={"max_wait_s": 0})
+    stage.begin()
+    stage.faulted(101.0, 1, limited(30.0))
+    stage = _again(stage)
+    stage.begin(111.0)
+    assert isinstance(stage.error, RouterBusy)
+    assert stage.error.retry_after_s == 20.0
