@@ -94,23 +94,23 @@ class Recent:
 class Latency:
     """One candidate's latency in seconds. `prior` is the card's: ttft_s, tokens_per_s.
 
-    `ttft`: the wait for the first token, which only streams teach; `begins`: the same without the reading of the input,
-    `per_input` for each of its tokens. `took`, `size`: how long answers last, and their output tokens, streamed or not.
-    A model that is only streamed and one that never is are compared by the same line.
+    `ttft`: the wait for the first token, which only streams teach; `took`, `size`: how long answers last, and their
+    output tokens, streamed or not. `begins`, `lasts`: the waits and the answers without the reading of the input,
+    `per_input` for each of its tokens, which is taken off each: off a mean it would leave nothing of the short ones
+    while it is guessed too high. A model that is only streamed and one that never is are compared by the same line.
     """
 
     __slots__ = (
-        "_answers", "_firsts", "_inputs", "_reading", "_readings", "begins", "peak", "per_input", "size", "took",
-        "ttft",
+        "_answers", "_firsts", "_reading", "_readings", "begins", "lasts", "peak", "per_input", "size", "took", "ttft",
     )  # fmt: skip
 
     def __init__(self, prior: Mapping[str, float]) -> None:
         ttft, speed = prior.get("ttft_s"), prior.get("tokens_per_s")
         wait = _WAIT_S if ttft is None else ttft
         self.ttft, self.begins = Mean(ttft), Mean(ttft)
-        self.took = Mean(wait + _TOKENS / speed if speed else None)
+        usual = wait + _TOKENS / speed if speed else None
+        self.took, self.lasts = Mean(usual), Mean(usual)
         self.size = Mean(_TOKENS if speed else None)
-        self._inputs = Mean(0.0 if speed else None)  # tokens of input of those answers
         self.per_input = READING_S
         self._reading, self._readings = Reading(), 0
         self.peak = Peak()
@@ -158,10 +158,9 @@ class Latency:
         Both without the reading of the input. Where no first token was ever seen its wait is guessed; an answer of the
         usual size lies on the line however wrong that is. (None, None): nothing is known.
         """
-        took, size, begins = self.took.value, self.size.value, self.begins.value
+        took, size, begins = self.lasts.value, self.size.value, self.begins.value
         if took is None:
             return begins, None
-        took = max(took - self.per_input * (self._inputs.value or 0.0), 0.0)
         if not size:
             return took, None
         wait = guessed_wait_s(took) if begins is None else min(begins, took)
@@ -200,7 +199,7 @@ class Latency:
 
     def _lasted(self, seconds: float, tokens: int) -> None:
         self.took.add(seconds)
-        self._inputs.add(max(tokens, 0))
+        self.lasts.add(max(seconds - self.per_input * max(tokens, 0), 0.0))
 
 
 def guessed_wait_s(took_s: float) -> float:

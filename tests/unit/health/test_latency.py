@@ -1,6 +1,7 @@
 """Live latency from a prior."""
 
 import math
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -290,3 +291,15 @@ def test_nothing_it_is_told_makes_it_senseless(calls: list[tuple[float | None, f
     for value in (*seen.line(), seen.ttft.value, seen.service_s(), seen.per_input):
         assert value is not None
         assert 0 <= value < math.inf
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_between_long_inputs_short_answers_are_never_foreseen_as_next_to_nothing(seed: int):
+    """While reading is still guessed, at twice what it takes, too. Waits and speeds are drawn around their medians."""
+    chance, seen, least = Random(seed), Latency({"ttft_s": 0.4, "tokens_per_s": 200}), math.inf
+    for _ in range(300):
+        entered = int(math.exp(chance.uniform(8.3, 12.0))) if chance.random() < 0.15 else 200
+        ttft = 0.4 * chance.lognormvariate(0.0, 0.35) + 5e-5 * entered
+        seen.answered(ttft, ttft + 0.5 * chance.lognormvariate(0.0, 0.35), 100, entered)
+        least = min(least, foreseen(seen, 100))
+    assert least > 0.7  # of 0.9 s
