@@ -75,7 +75,11 @@ def test_a_log_of_live_traffic_with_hashed_words(tmp_path: Path) -> None:
     """Decisions and feedback as routers write them, one model per request."""
     rows = one_each(outcomes(600, pays=True))
     telemetry = {"jsonl": str(tmp_path / "log.jsonl"), "hashed_words": True}
-    router = scripted_router({"strong": ["x"] * 600, "weak": ["x"] * 600}, telemetry=telemetry)
+    cards = {
+        "strong": {"price": {"input_mtok": 10, "output_mtok": 10}},
+        "weak": {"price": {"input_mtok": 1, "output_mtok": 1}},
+    }
+    router = scripted_router({"strong": ["x"] * 600, "weak": ["x"] * 600}, cards=cards, telemetry=telemetry)
     for number, row in enumerate(rows):
         ((model, outcome),) = row["outcomes"].items()
         with routing(pin=model):
