@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from threading import RLock
 from typing import Protocol
 
-from capability_router.absence import away_s, count_beside
-from capability_router.summons import Summons
+from capability_router.concurrency.absence import away_s, count_beside
+from capability_router.concurrency.summons import Summons
 
 count_beside(time.process_time)
 

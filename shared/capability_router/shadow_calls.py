@@ -12,12 +12,12 @@ from threading import Lock, Thread, current_thread
 from typing import TYPE_CHECKING, Any
 
 from capability_router.clock import Clock
+from capability_router.concurrency.lifetime import ending
 from capability_router.dispatch import Dispatch
 from capability_router.errors import RouterError
 from capability_router.execution.accounts import Accounts
 from capability_router.execution.endpoint import Endpoint
 from capability_router.execution.run import Run
-from capability_router.lifetime import ending
 from capability_router.plan import Plan
 from capability_router.policies.shadow import SHADOW_TAG, Aside
 from capability_router.request import Request

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpcore
 
-from capability_router.bell import Bell, Lateness
+from capability_router.concurrency.bell import Bell, Lateness
 from capability_router.endpoints.clocks import Patience
 
 Limit = Patience | float | None

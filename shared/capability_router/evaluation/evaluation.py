@@ -21,8 +21,8 @@ from functools import partial
 from threading import Condition, RLock
 from typing import Any, Protocol
 
-from capability_router import lifetime
 from capability_router.clock import Clock
+from capability_router.concurrency import lifetime
 from capability_router.errors import BudgetExceeded
 from capability_router.evaluation.answer import Keeping
 from capability_router.evaluation.counts import Counts

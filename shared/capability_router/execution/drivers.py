@@ -16,9 +16,9 @@ from functools import partial
 from types import coroutine
 from typing import Any, TypeVar
 
-from capability_router.absence import watch
-from capability_router.bell import Bell
 from capability_router.clock import Clock
+from capability_router.concurrency.absence import watch
+from capability_router.concurrency.bell import Bell
 from capability_router.execution.endpoint import Attempt, Endpoint, aclosable, closable
 from capability_router.execution.machine import Execution
 from capability_router.execution.performance import Performance, Rang

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from capability_router.lifetime import Lasting, watch
+from capability_router.concurrency.lifetime import Lasting, watch
 
 _THREADS = 8
 

@@ -16,9 +16,9 @@ from collections.abc import Iterable
 from itertools import count
 from typing import NamedTuple
 
-from capability_router.latch import InnerLatch
+from capability_router.concurrency.latch import InnerLatch
+from capability_router.concurrency.summons import Summons
 from capability_router.routing import PRIORITIES
-from capability_router.summons import Summons
 
 _LATE_S = 2.0  # who looks so much later than he said has gone away without a word
 

@@ -37,6 +37,7 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableSet
 from typing import Protocol
 
+from capability_router.concurrency.summons import Summons
 from capability_router.execution.admission import Admission
 from capability_router.execution.bookkeeper import Bookkeeper, verdict
 from capability_router.execution.effects import Abort, Deliver, Effect, Finish, Fund, Launch, SetAlarm, Timeouts
@@ -62,7 +63,6 @@ from capability_router.health.board import Permit, Verdict
 from capability_router.plan import Candidate, Plan
 from capability_router.request import AttemptRecord, Outcome, Reply, Usage
 from capability_router.request import Finish as Reason
-from capability_router.summons import Summons
 
 NOTHING: tuple[Effect, ...] = ()
 _NOT_YET = Reply()

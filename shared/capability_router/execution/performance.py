@@ -11,8 +11,8 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Generic, TypeVar
 
-from capability_router.bell import Lateness
 from capability_router.clock import Clock
+from capability_router.concurrency.bell import Lateness
 from capability_router.execution.effects import Abort, Deliver, Effect, Finish, Fund, Launch, SetAlarm
 from capability_router.execution.endpoint import Attempt, Endpoint
 from capability_router.execution.events import (

@@ -16,7 +16,7 @@ from contextvars import copy_context
 from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from capability_router.bell import Bell, Lateness
+from capability_router.concurrency.bell import Bell, Lateness
 from capability_router.connections.unread import UNREAD
 from capability_router.execution.crew import CREW
 from capability_router.execution.endpoint import Attempt, aclosable, closable

@@ -5,7 +5,7 @@ Fallback to another target is not charged; it adds no load to the one that fails
 
 from __future__ import annotations
 
-from capability_router.latch import Latch
+from capability_router.concurrency.latch import Latch
 
 
 class RetryBudget:

@@ -7,6 +7,7 @@ from math import inf
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
+from capability_router.concurrency.summons import Summons
 from capability_router.execution.limits import Limits
 from capability_router.execution.line import Line, Place
 from capability_router.execution.retry import RetryBudget
@@ -14,7 +15,6 @@ from capability_router.faults.kinds import Fault
 from capability_router.health.board import Hold, Permit, Verdict
 from capability_router.money.budget.denial import Denial, each_once
 from capability_router.plan import Candidate
-from capability_router.summons import Summons
 
 POLL_S = 0.02  # between looks at a full target that can't say when it will be free
 LOOK_S = 0.1  # between looks at one that can: a call may end earlier than calls do on average

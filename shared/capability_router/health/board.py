@@ -21,6 +21,8 @@ from typing import Any
 
 from capability_router.address import Address
 from capability_router.clock import seeded
+from capability_router.concurrency.latch import Latch
+from capability_router.concurrency.lifetime import Lasting, watch
 from capability_router.errors import ConfigError
 from capability_router.health.bans import Ban, Bans
 from capability_router.health.breaker import OPEN, Breaker, BreakerConfig
@@ -28,8 +30,6 @@ from capability_router.health.condition import QUIET, Condition, HealthEvent
 from capability_router.health.gates import Gate
 from capability_router.health.lane import Lane, Shared
 from capability_router.health.permit import Hold, Permit, Verdict
-from capability_router.latch import Latch
-from capability_router.lifetime import Lasting, watch
 
 __all__ = ["QUIET", "Board", "BreakerConfig", "Condition", "HealthEvent", "Hold", "Permit", "Verdict"]
 

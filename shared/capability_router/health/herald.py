@@ -18,8 +18,8 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
+from capability_router.concurrency.lifetime import Lasting, watch
 from capability_router.errors import StoreError
-from capability_router.lifetime import Lasting, watch
 from capability_router.stores.reports import ReportRoom
 
 log = logging.getLogger("capability_router")

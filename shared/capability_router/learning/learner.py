@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Lock, Thread
 from typing import NamedTuple
 
+from capability_router.concurrency.lifetime import Lasting, ending, watch
 from capability_router.errors import ConfigError
 from capability_router.learning.drift import Drift, Whereabouts
 from capability_router.learning.guard import Foreseen, Guard
@@ -30,7 +31,6 @@ from capability_router.learning.sharing.lesson import USER, Lesson
 from capability_router.learning.signs import Counted
 from capability_router.learning.state_file import StateFile
 from capability_router.learning.tenants import hashed
-from capability_router.lifetime import Lasting, ending, watch
 from capability_router.request import Request
 
 _NAMED = 5  # models in a warning

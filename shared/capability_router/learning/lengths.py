@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from capability_router.latch import Latch
+from capability_router.concurrency.latch import Latch
 
 PRIOR_WEIGHT = 3.0  # answers that the common factor's word is worth for one model
 FADE = 0.98  # per answer

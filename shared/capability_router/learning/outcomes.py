@@ -6,8 +6,8 @@ from collections import OrderedDict
 from numbers import Real
 from typing import Any, NamedTuple
 
+from capability_router.concurrency.latch import InnerLatch
 from capability_router.errors import ConfigError
-from capability_router.latch import InnerLatch
 from capability_router.learning.guard import Foreseen
 
 KEPT = 10_000

@@ -13,8 +13,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from capability_router.concurrency.latch import Latch
 from capability_router.features import MOST_HARDNESS
-from capability_router.latch import Latch
 
 UNSTATED = 0.6
 CARD_WEIGHT = 20.0  # scored outcomes that a card's word is worth

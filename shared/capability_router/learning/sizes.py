@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from capability_router.latch import Latch
+from capability_router.concurrency.latch import Latch
 
 ALPHA, PRIOR_WEIGHT = 0.1, 3.0
 MARGIN, LEAST_MARGIN = 0.2, 0.01

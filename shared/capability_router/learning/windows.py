@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from capability_router.latch import Latch
+from capability_router.concurrency.latch import Latch
 
 LOOSENS = 0.1  # of a bound that nobody named, per hour
 FORGOTTEN_S = 86_400.0

@@ -14,7 +14,7 @@ import math
 from collections.abc import Sequence
 from operator import attrgetter, itemgetter
 
-from capability_router.latch import Latch
+from capability_router.concurrency.latch import Latch
 from capability_router.plan import Candidate
 from capability_router.policies.averages.pace import Pace
 from capability_router.policies.averages.steering import Sight, Steering, Weights, told

@@ -16,7 +16,7 @@ from collections.abc import Collection, Hashable, Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
 from capability_router.catalog.aliases import canonical
-from capability_router.latch import InnerLatch
+from capability_router.concurrency.latch import InnerLatch
 from capability_router.request import Reply, Request, Usage
 
 V = TypeVar("V")

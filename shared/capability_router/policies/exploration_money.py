@@ -8,7 +8,7 @@ from typing import Protocol
 from uuid import uuid4
 
 from capability_router.clock import Clock
-from capability_router.lifetime import Lasting, watch
+from capability_router.concurrency.lifetime import Lasting, watch
 from capability_router.policies.base import Knowledge
 from capability_router.stores.base import BudgetRoom, Claim, Pot
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from capability_router.summons import Summons
+from capability_router.concurrency.summons import Summons
 
 
 class Standstill(RuntimeError):

@@ -12,7 +12,7 @@ from queue import Empty, SimpleQueue
 from threading import Lock, RLock, Thread, current_thread
 from typing import Any, NamedTuple, Protocol
 
-from capability_router.lifetime import Lasting, end_before_what_is_there, ending, watch
+from capability_router.concurrency.lifetime import Lasting, end_before_what_is_there, ending, watch
 
 MOST = 10_000
 """Records that wait for one sink; further ones are dropped and counted."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from capability_router.lifetime import Lasting, watch
+from capability_router.concurrency.lifetime import Lasting, watch
 
 
 class JsonlSink(Lasting):

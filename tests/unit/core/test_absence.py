@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from capability_router import absence
-from capability_router.absence import Watch
+from capability_router.concurrency import absence
+from capability_router.concurrency.absence import Watch
 
 
 class Loop:

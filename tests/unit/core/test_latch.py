@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from capability_router import latch as latches
-from capability_router.latch import InnerLatch, Latch
+from capability_router.concurrency import latch as latches
+from capability_router.concurrency.latch import InnerLatch, Latch
 
 KINDS = (Latch, InnerLatch)
 

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from capability_router import Request
-from capability_router.postbox import Postbox
+from capability_router.concurrency.postbox import Postbox
 from capability_router.testing import ScriptedEndpoint, assert_books_balanced, scripted_router
 
 

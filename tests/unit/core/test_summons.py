@@ -4,7 +4,7 @@ import asyncio
 import threading
 
 from capability_router.clock import ManualClock
-from capability_router.summons import Summons
+from capability_router.concurrency.summons import Summons
 
 LONG_S = 600.0
 

@@ -12,10 +12,10 @@ from unit.execution.gated import GatedEndpoint, GatedModel
 
 from capability_router import ConfigError, Request, RouterBusy, routing
 from capability_router.clock import ManualClock, SystemClock
+from capability_router.concurrency.summons import Summons
 from capability_router.execution.line import Line
 from capability_router.faults.kinds import Fault
 from capability_router.router import Router
-from capability_router.summons import Summons
 from capability_router.testing import ScriptedEndpoint, assert_books_balanced, scripted_router
 
 

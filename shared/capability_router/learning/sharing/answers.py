@@ -12,9 +12,9 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
+from capability_router.concurrency.lifetime import Lasting, watch
 from capability_router.errors import StoreError
 from capability_router.learning.sharing.lesson import Illegible, Lesson, Pack, line, read
-from capability_router.lifetime import Lasting, watch
 from capability_router.stores.lessons import Kept, LessonRoom
 
 log = logging.getLogger("capability_router")

@@ -19,10 +19,10 @@ from queue import Empty, SimpleQueue
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 from uuid import uuid4
 
+from capability_router.concurrency.lifetime import Lasting, watch
 from capability_router.errors import StoreError
 from capability_router.learning.guard import WINDOW
 from capability_router.learning.sharing.lesson import USER, Illegible, Lesson, Pack, line, opened, read, sealed
-from capability_router.lifetime import Lasting, watch
 from capability_router.stores.lessons import NONE, WRITERS_KEPT, Entry, Head, LessonRoom, Line, Summary
 
 log = logging.getLogger("capability_router")

@@ -16,6 +16,7 @@ from threading import Lock
 from typing import Literal, NamedTuple
 
 from capability_router.clock import Clock, SystemClock
+from capability_router.concurrency.postbox import Postbox
 from capability_router.errors import StoreError
 from capability_router.listener import failed
 from capability_router.money.budget.cap import BudgetSpec, OnExceed
@@ -23,7 +24,6 @@ from capability_router.money.budget.coverage import Coverage, Meant
 from capability_router.money.budget.denial import BudgetEvent, Denial, denied, passed, refusing, unpriced, withheld
 from capability_router.money.budget.purse import Purse, Rest
 from capability_router.money.budget.standing import CapRow, cap_rows, least_left
-from capability_router.postbox import Postbox
 from capability_router.stores.base import BudgetRoom, Claim, Grant
 from capability_router.stores.memory import MemoryBudgets
 

@@ -11,7 +11,7 @@ import threading
 import weakref
 from queue import Empty, SimpleQueue
 
-from capability_router.lifetime import Lasting, watch
+from capability_router.concurrency.lifetime import Lasting, watch
 from capability_router.money.budget.budgets import Budgets
 
 log = logging.getLogger("capability_router")

@@ -6,10 +6,10 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+from capability_router.concurrency.postbox import Postbox
 from capability_router.money.ledger.call import ANSWERED, Call
 from capability_router.money.ledger.cells import DAY_S, HOUR_S, KEY, Cells, Key, book, day_of, hour_of, pour
 from capability_router.money.price import usd
-from capability_router.postbox import Postbox
 from capability_router.stores.calls import Asked
 
 CALLS_KEPT, DAYS_KEPT = 10_000, 90

@@ -18,12 +18,12 @@ from dataclasses import fields
 from typing import Any, NamedTuple
 
 from capability_router.clock import SystemClock
+from capability_router.concurrency.lifetime import Lasting, ending, watch
+from capability_router.concurrency.postbox import Postbox
 from capability_router.errors import StoreError
-from capability_router.lifetime import Lasting, ending, watch
 from capability_router.money.ledger.books import DAYS_KEPT, Row
 from capability_router.money.ledger.call import ANSWERED, Call, sound
 from capability_router.money.ledger.cells import DAY_S, HOUR_S, Cells, book, hour_of
-from capability_router.postbox import Postbox
 from capability_router.request import Usage
 from capability_router.stores.calls import Asked, CallRoom, Cell
 

@@ -11,12 +11,12 @@ import weakref
 from collections.abc import Callable
 
 from capability_router.clock import SystemClock
+from capability_router.concurrency.postbox import Postbox
 from capability_router.money.ledger.books import CALLS_KEPT, DAYS_KEPT, Books, MemoryBooks
 from capability_router.money.ledger.call import Booked, Call, Line
 from capability_router.money.ledger.dimension import DIMENSIONS, Filter
 from capability_router.money.ledger.reading import Reading
 from capability_router.money.ledger.total import Point, Series, Total, Totals
-from capability_router.postbox import Postbox
 
 __all__ = [
     "CALLS_KEPT", "DAYS_KEPT", "DIMENSIONS", "Booked", "Call", "Ledger", "Line", "Point", "Reading", "Series", "Total",

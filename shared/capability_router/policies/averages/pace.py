@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-from capability_router.latch import Latch
+from capability_router.concurrency.latch import Latch
 
 _REQUESTS = 200
 _FEW = 8  # before so many requests nobody knows how fast they come

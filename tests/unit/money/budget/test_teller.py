@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from unit.money.budget.lender import ONE, Lender, Process
 
-from capability_router import lifetime
 from capability_router.clock import ManualClock, SystemClock
+from capability_router.concurrency import lifetime
 from capability_router.money.budget import teller as tellers
 from capability_router.money.budget.teller import Teller
 

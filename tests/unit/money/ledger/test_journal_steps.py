@@ -12,7 +12,7 @@ from unit.money.ledger.calls import T0, call
 
 from capability_router import StoreError, Usage
 from capability_router.clock import SystemClock
-from capability_router.lifetime import _owners
+from capability_router.concurrency.lifetime import _owners
 from capability_router.money.ledger.call import Call
 from capability_router.money.ledger.journal import Journal
 from capability_router.stores.calls import CALL, DAY_S, KEY, SUMS, Asked, Cell

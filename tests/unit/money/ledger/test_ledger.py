@@ -6,10 +6,10 @@ from decimal import Decimal
 import pytest
 
 from capability_router import ConfigError, Usage
+from capability_router.concurrency.postbox import Postbox
 from capability_router.money.ledger.books import MemoryBooks
 from capability_router.money.ledger.call import Call, Line
 from capability_router.money.ledger.ledger import Ledger
-from capability_router.postbox import Postbox
 from capability_router.stores.calls import Asked
 
 

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from capability_router.latch import Latch
+from capability_router.concurrency.latch import Latch
 
 T = TypeVar("T")
 
