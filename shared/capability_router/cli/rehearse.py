@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from capability_router.cli import screen
+from capability_router.cli.files import FILE, STANDARD_OUTPUT
 from capability_router.cli.progress import progress
 
 if TYPE_CHECKING:
     from capability_router.rehearsal.rehearsal import Asked, Rehearsal
     from capability_router.rehearsal.script.fault_line import FaultLine
 
-_FILE = click.Path(dir_okay=False, path_type=Path)
 _LONG, _LARGE = 2_000, 1 << 24  # requests, and bytes of a log, from which on a bar is shown
 _SHARE = click.FloatRange(0, 1)
 
@@ -45,14 +45,14 @@ def _listed(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 
 
 @click.command()
-@click.argument("config", type=_FILE, default=Path("router.yaml"))
+@click.argument("config", type=FILE, default=Path("router.yaml"))
 @click.option("--faults", "-f", multiple=True, metavar="LINE", help="Such as outage:openai@30s+60s; several times.")
-@click.option("--faults-file", "scripts", multiple=True, type=_FILE, help="A file of them, one a line.")
+@click.option("--faults-file", "scripts", multiple=True, type=FILE, help="A file of them, one a line.")
 @click.option("--preset", "presets", multiple=True, metavar="NAME[:TARGET]", help="A usual game day; see --list.")
 @click.option(
     "--list", is_flag=True, is_eager=True, expose_value=False, callback=_listed, help="All faults, presets, metrics."
 )
-@click.option("--traffic", "log", type=_FILE, help="A decision log: its requests, sizes and times.")
+@click.option("--traffic", "log", type=FILE, help="A decision log: its requests, sizes and times.")
 @click.option("--speed", type=float, default=1.0, help="With --traffic: so many times as dense.")
 @click.option("--seconds", type=float, help="How long; of a log its busiest stretch.")
 @click.option("--rate", type=float, help="Made-up requests a second; 5 if left out.")
@@ -69,7 +69,9 @@ def _listed(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same bytes.")
 @click.option("--expect", default="", metavar="TERMS", help="Such as success>=99.5%,p95<=3s; exit code 1 if missed.")
 @click.option("--no-advice", is_flag=True, help="Do not look for what would help.")
-@click.option("-o", "--output", type=_FILE, help="Also write an HTML page here.")
+@click.option(
+    "-o", "--output", type=FILE, help='Also write an HTML page here; "-" is standard output, then of nothing else.'
+)
 @click.option("--json", "as_json", is_flag=True, help="For a program.")
 def rehearse(config: Path, as_json: bool, output: Path | None, **stated: Any) -> None:
     """Rehearse CONFIG against simulated models and scripted faults, in virtual time: who answers, and what fails.
@@ -89,7 +91,8 @@ def rehearse(config: Path, as_json: bool, output: Path | None, **stated: Any) ->
     except ConfigError as error:
         click.echo(f"Error: {error}", err=True)
         raise SystemExit(2) from error
-    _show(found, as_json)
+    if output != STANDARD_OUTPUT:
+        _show(found, as_json)
     raise SystemExit(0 if found.ok else 1)
 
 
@@ -167,6 +170,9 @@ def _write(found: Rehearsal, output: Path) -> None:
     from capability_router.errors import ConfigError
     from capability_router.rehearsal.shown.page import page
 
+    if output == STANDARD_OUTPUT:
+        click.echo(page(found).encode("utf-8"), nl=False)
+        return
     try:
         output.write_text(page(found), encoding="utf-8")
     except OSError as error:

@@ -47,6 +47,8 @@ CONDITIONS: dict[str, Callable[[Scene, Any], bool]] = {
     "stream": lambda s, v: s.request.stream is v,
 }
 """Condition name -> does it hold. Needs are card field names such as tool_calling."""
+_ALL = ("tags", "require_tags", "needs")
+"""Conditions of which all values must be there; of the others any one."""
 
 
 class Rules(Static):
@@ -57,6 +59,7 @@ class Rules(Static):
 
     def __init__(self, rules: Sequence[RuleSpec], meant: Callable[[str], Sequence[str]]) -> None:
         self._rules = [_checked(rule, meant) for rule in rules]
+        self._told = [_told(rule.when) for rule in self._rules]
         if not self._rules:
             raise ConfigError("policy 'rules' needs rules: [{when: {task: code}, then: [model id, ...]}, ...]")
 
@@ -80,8 +83,20 @@ class Rules(Static):
         found = next((step for step in then if best.card.id == step or best.card.id in _members(step)), None)
         if found is not None:
             how = f", {found.how}" if isinstance(found, Tier) else ""
-            return f"rule {number}: {dict(self._rules[number - 1].when) or 'always'}{how}"
+            return f"rule {number}: {self._told[number - 1]}{how}"
         return "no model of the matching rule is usable" if number else "no rule matches; first in order"
+
+
+def _told(when: Mapping[str, Any]) -> str:
+    """'tags nightly and urgent, min_input_tokens 1000': as router.yaml names it."""
+    named = (f"{name} {' and '.join(_listed(v)) if name in _ALL else _any(v)}" for name, v in when.items())
+    return ", ".join(named) or "always"
+
+
+def _any(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value) if isinstance(value, (int, float)) else " or ".join(_listed(value))
 
 
 def _checked(rule: RuleSpec, meant: Callable[[str], Sequence[str]]) -> RuleSpec:

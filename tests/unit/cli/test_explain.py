@@ -53,6 +53,16 @@ def test_a_tag_may_be_required(tmp_path: Path) -> None:
     assert run(path, "hello", "--require-tag", "us").exit_code == 1
 
 
+def test_a_tool_that_must_be_called_is_one_of_those_offered(config: Path, tmp_path: Path) -> None:
+    tools = tmp_path / "tools.json"
+    tools.write_text(json.dumps([{"type": "function", "function": {"name": "search", "parameters": {}}}]))
+    assert run(config, "hello", "--tools", str(tools), "--tool-choice", "search").output.startswith("large")
+    assert run(config, "hello", "--tools", str(tools), "--tool-choice", "required").output.startswith("large")
+    wrong = run(config, "hello", "--tools", str(tools), "--tool-choice", "serach")
+    assert (wrong.exit_code, "did you mean 'search'?" in wrong.output) == (1, True), wrong.output
+    assert "--tools has none" in run(config, "hello", "--tool-choice", "lookup").output
+
+
 def test_tools_and_images_are_needs(config: Path, tmp_path: Path) -> None:
     tools = tmp_path / "tools.json"
     tools.write_text(json.dumps([{"type": "function", "function": {"name": "add", "parameters": {}}}]))

@@ -94,6 +94,12 @@ def test_a_page_is_written_beside_the_text(house: Path) -> None:
     assert "page.html: " in result.stderr
 
 
+def test_a_page_to_standard_output_is_nothing_but_the_page(house: Path) -> None:
+    result = run(house, "--seconds", "10", "-o", "-")
+    assert result.stdout.startswith("<!DOCTYPE html>")
+    assert result.stdout.rstrip().endswith("</html>")
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

@@ -79,6 +79,13 @@ def test_the_reason_names_the_rule_and_how_it_chose() -> None:
     assert plan.reason == "rule 1: always, share"
 
 
+def test_the_reason_names_conditions_as_the_configuration_does() -> None:
+    when = {"tags": ["nightly", "eu"], "task": ["code", "math"], "max_input_tokens": 900, "stream": False}
+    request = Request(("hello",), routing=Routing(tags=("nightly", "eu"), task="code"))
+    plan = routed({"when": when, "then": ["b"]}).explain(request)
+    assert plan.reason == "rule 1: tags nightly and eu, task code or math, max_input_tokens 900, stream no"
+
+
 @pytest.mark.parametrize(
     ("then", "told"),
     [

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from capability_router.errors import ConfigError
+from capability_router.nearest import nearest
 from capability_router.request import Request
 from capability_router.tokens.attached import Attached, attached
 
+_CHOICES = ("auto", "none", "any", "required")
 MOST_BYTES = 64 << 20
 """Of an attached file."""
 _NOT_FETCHED = ("http://", "https://", "data:", "gs://", "s3://")
@@ -44,7 +46,9 @@ def asked(
         if not isinstance(told, dict):
             raise ConfigError(f"--schema {schema}: it must hold a JSON schema, which is an object, not {_named(told)}")
         keywords["response_format"] = {"type": "json_schema", "json_schema": {"name": "answer", "schema": told}}
-    request = request_from_chat(chat, tools=tools_of(tools), **keywords)
+    given = tools_of(tools)
+    _choice(keywords.get("tool_choice"), given)
+    request = request_from_chat(chat, tools=given, **keywords)
     return request if tokens is None else replace(request, input_tokens=tokens)
 
 
@@ -61,6 +65,16 @@ def tools_of(path: Path | None) -> list[dict[str, Any]]:
         if fault:
             raise ConfigError(f"--tools {path}: tool {number} of {len(tools)} {fault}; it must hold {wanted}")
     return tools
+
+
+def _choice(name: str | None, tools: list[dict[str, Any]]) -> None:
+    """Raises ConfigError where a tool must be called that is not offered."""
+    if name is None or name in _CHOICES:
+        return
+    offered = [str((tool.get("function") or tool).get("name") or tool.get("type")) for tool in tools]
+    if name not in offered:
+        has = ", ".join(offered) or "none"
+        raise ConfigError(f"--tool-choice {name}: no such tool{nearest(name, offered, '')}; --tools has {has}")
 
 
 def _fault(tool: object) -> str:
