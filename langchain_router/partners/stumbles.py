@@ -15,7 +15,9 @@ _READERS = (
     "_make_message_chunk_from_anthropic_event",
 )  # fmt: skip
 """The functions of the packages that are handed what a server sent. They see nothing of the request."""
-_CORE = "langchain_core.language_models.chat_models"
+_CORE, _BESIDE_IT = "langchain_core.language_models.chat_models", "langchain_router.attempts.attempt"
+_ASKING = ("_asked", "_aasked")
+"""Of the router's own attempts, what takes the first generation of a result as core's `invoke` does."""
 
 
 def stumbled(error: BaseException) -> Fault | None:
@@ -28,8 +30,13 @@ def stumbled(error: BaseException) -> Fault | None:
         return None
     if reader is not None:
         return no_reply(_error_in(reader), error, _usage_in(reader))
-    hollow = isinstance(error, IndexError) and frames and frames[-1].f_globals.get("__name__") == _CORE
+    hollow = isinstance(error, IndexError) and frames and _takes_the_first(frames[-1])
     return no_reply(None, error) if hollow else None  # a result without a single generation
+
+
+def _takes_the_first(frame: FrameType) -> bool:
+    place = frame.f_globals.get("__name__")
+    return place == _CORE or (place == _BESIDE_IT and frame.f_code.co_name in _ASKING)
 
 
 def _reads(frame: FrameType) -> bool:
