@@ -19,7 +19,7 @@ from capability_router.plan import Candidate
 from capability_router.policies.averages.pace import Pace
 from capability_router.policies.averages.steering import Sight, Steering, Weights, told
 from capability_router.policies.base import BELOW, Judgement, Row, Scene, Scored, Terms, rounded, told_cost
-from capability_router.policies.dual import WINDOW, Dual, Point, hull
+from capability_router.policies.dual import WINDOW, Dual, Hull, Point, Step, hull
 from capability_router.request import Outcome
 
 COST_WEIGHT = 0.25
@@ -85,6 +85,7 @@ class Adaptive:
         steers = not (cost_target_usd is None and latency_target_s is None and pace is None)
         self._steering = Steering(cost_target_usd, latency_target_s, pace, latency_weight) if steers else None
         self._weighed: tuple[Sequence[Row], Weights | None] = ((), None)
+        self._first_usd: dict[str, float] = {}  # of a request of usual size, by model
         self._away: dict[str, int] = {}  # for how many requests in a row a model has been held
 
     def observe(self, scene: Scene, chosen: str = "") -> None:
@@ -174,8 +175,11 @@ class Adaptive:
         """What the strongest model's call costs for a request of usual size; 0 = nobody knows."""
         if len(self._dual) >= _COLD:  # nobody asks
             return 0.0
-        price = max(scene.rows, key=_QUALITY).card.price
-        first = ((None if price is None else price.estimate(*_USUAL_TOKENS)) or 0) / 1e12
+        card = max(scene.rows, key=_QUALITY).card
+        first = self._first_usd.get(card.id)
+        if first is None:
+            first = ((None if card.price is None else card.price.estimate(*_USUAL_TOKENS)) or 0) / 1e12
+            self._first_usd[card.id] = first
         seen = min(self._seen, WINDOW)
         return (_USUAL_WEIGHT * first + seen * self._strong_usd) / (_USUAL_WEIGHT + seen)
 
@@ -219,7 +223,7 @@ class Adaptive:
         """
         aim, missing = self._aims.get(target), _COLD - len(self._dual)
         if aim is None or missing > 0:
-            also = hull(_no_larger(points, usual)) if missing > 0 else None
+            also = _no_larger(hull(points), points, usual) if missing > 0 else None
             price = self._dual.solve(target, also, missing)
         else:
             price = aim.price * math.exp(_STIFFNESS * (aim.quality - target))
@@ -331,12 +335,12 @@ def _usable(rows: Sequence[Row]) -> Sequence[Row]:
     return [row for row in rows if not row.held] or rows
 
 
-def _no_larger(points: Sequence[Point], usual: float) -> Sequence[Point]:
+def _no_larger(found: Hull, points: Sequence[Point], usual: float) -> Hull:
     """As if the strongest one's call cost what is usual, where it costs more: a long first request sets no price."""
     own = max(points, key=_QUALITY).usd
     if not 0.0 < usual < own:
-        return points
-    return [Point(p.usd * usual / own, p.utility, p.quality) for p in points]
+        return found
+    return Hull(found.base, [Step(step.price * own / usual, step.gain) for step in found.steps])
 
 
 def _dearest(rows: Sequence[Row]) -> int:

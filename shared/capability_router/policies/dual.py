@@ -13,10 +13,12 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from operator import attrgetter
 from typing import NamedTuple
 
 WINDOW = 200
 _ROUNDING = 1e-12
+_USD, _UTILITY = attrgetter("usd"), attrgetter("utility")
 
 
 @dataclass(slots=True)
@@ -70,10 +72,7 @@ class Dual:
         found = hull(points)
         self._requests.append(found)
         self._base += found.base
-        for step in found.steps:
-            at = bisect_left(self._steps, step)
-            self._steps.insert(at, step)
-            self._gains.insert(at, step.gain)
+        _into(self._steps, self._gains, found.steps)
         if len(self._requests) > self._window:
             self._forget()
 
@@ -94,8 +93,8 @@ class Dual:
         corners, gains = self._steps, self._gains
         if also is not None:
             needed += copies * (target - also.base)
-            corners = sorted([*corners, *[Step(p, g * copies) for p, g in also.steps]])
-            gains = [step.gain for step in corners]
+            corners, gains = corners.copy(), gains.copy()
+            _into(corners, gains, [Step(price, gain * copies) for price, gain in also.steps])
         if not corners:
             return 0.0
         if needed <= 0:
@@ -104,9 +103,17 @@ class Dual:
         return 0.0 if at == len(corners) else corners[-1 - at].price
 
 
+def _into(steps: list[Step], gains: list[float], more: Sequence[Step]) -> None:
+    """Put them where they belong, ascending by price."""
+    for step in more:
+        at = bisect_left(steps, step)
+        steps.insert(at, step)
+        gains.insert(at, step.gain)
+
+
 def hull(points: Sequence[Point]) -> Hull:
     """The corners of the best of these points, by cost."""
-    cheapest, *others = sorted(points, key=_usd_and_utility)
+    cheapest, *others = sorted(sorted(points, key=_UTILITY, reverse=True), key=_USD)
     corners, last = [cheapest], cheapest
     prices: list[float] = []  # between each two corners: above it the cheaper one is the better
     for point in others:
@@ -123,7 +130,3 @@ def hull(points: Sequence[Point]) -> Hull:
         last = point
     steps = [Step(price, b.quality - a.quality) for price, a, b in zip(prices, corners, corners[1:], strict=False)]
     return Hull(cheapest.quality, steps)
-
-
-def _usd_and_utility(point: Point) -> tuple[float, float]:
-    return point.usd, -point.utility
