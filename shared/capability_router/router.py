@@ -286,7 +286,7 @@ class Router:
         if self._evaluation is not None:
             self._evaluation.close()
         if self.planner.learned is not None:
-            self.planner.learned.save()
+            self.planner.learned.close()
         if self._herald is not None:
             self._herald.close()
         self._treasury.close()

@@ -35,6 +35,7 @@ from capability_router.request import Request
 
 _NAMED = 5  # models in a warning
 _MANY = 1_000  # requests, beyond which others' are learned at once, by a fit
+_WORKED_OUT_S = 30.0  # is waited for what is being worked out, at the end
 _READ = 50_000  # of those that were in the file
 log = logging.getLogger("capability_router")
 
@@ -290,6 +291,13 @@ class Learner(Lasting):
 
     def _refitted(self) -> None:
         self._unsaved = True  # the scores may be in the file already, what their words teach is not
+        self.save()
+
+    def close(self) -> None:
+        """Save what was learned, with what is being worked out: nothing is written later unless more is learned."""
+        busy = self._busy
+        if busy.acquire(timeout=_WORKED_OUT_S):
+            busy.release()
         self.save()
 
     def save(self) -> None:

@@ -97,7 +97,7 @@ class ReplayKnowledge:
     def scored_elsewhere(self, request_id: str, score: float) -> None:
         """No other process is asked."""
 
-    def save(self) -> None:
+    def close(self) -> None:
         """Nothing is written."""
 
     def tell(self, guard: Guard) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from pathlib import Path
 from random import Random
-from threading import current_thread
+from threading import Event, Thread, current_thread
 from typing import Any
 
 import pytest
@@ -249,6 +250,33 @@ def test_a_process_that_ends_during_a_fit_ends_well(tmp_path: Path) -> None:
     taught(learner, World(), 60)
     with learner._busy:
         assert set(begun) == {False}
+
+
+def test_nothing_is_written_after_the_end(tmp_path: Path) -> None:
+    """A fit that is under way is waited for: its file may go with its folder."""
+    router = made(tmp_path / "state.json")
+    learner = router.planner.learned
+    assert isinstance(learner, Learner)
+    begun, go_on, fit = Event(), Event(), learner.quality.refit
+
+    def slowly() -> None:
+        begun.set()
+        go_on.wait()
+        fit()
+
+    learner.quality.refit = slowly  # type: ignore[method-assign]  # a fit that takes its time
+    taught(learner, World(), 60)
+    assert begun.wait(10)
+    closing = Thread(target=router.close)
+    closing.start()
+    closing.join(0.05)
+    assert closing.is_alive()
+    go_on.set()
+    closing.join(10)
+    at_the_end = (tmp_path / "state.json").stat()
+    assert learner._busy.acquire(timeout=10)
+    assert os.path.samestat((tmp_path / "state.json").stat(), at_the_end)
+    assert Learner.open(tmp_path / "state.json").quality.fit is not None
 
 
 def test_a_state_that_cannot_be_written_is_told_costs_nothing_else_and_is_written_later(
