@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 from typing import Any
 
 from capability_router.concurrency.lifetime import Lasting, watch
@@ -64,7 +64,7 @@ class JsonlSink(Lasting):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             # With `telemetry.hashed_words` it tells something of the prompts, with `capture_content` all.
             self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _BINARY, 0o600)
-            self._torn = _ends_within_a_line(self._path)
+            self._torn = _unfinished(self._path)
         return self._file
 
     def _shut(self) -> None:
@@ -102,7 +102,16 @@ class JsonlSink(Lasting):
         return f"JsonlSink({str(self._path)!r})"
 
 
+_WRITTEN_S = 0.02  # in which a write that is under way is through
 _BINARY = getattr(os, "O_BINARY", 0)  # Windows would write "\r\n"
+
+
+def _unfinished(path: Path) -> bool:
+    """Whether the file ends within a line for good: another process may be just about to have written its own."""
+    if not _ends_within_a_line(path):
+        return False
+    Event().wait(_WRITTEN_S)
+    return _ends_within_a_line(path)
 
 
 def _ends_within_a_line(path: Path) -> bool:
