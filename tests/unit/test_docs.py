@@ -132,8 +132,13 @@ def named_models(page: Path) -> set[str]:
     return named | {f"openai:{name}" for name in re.findall(r'OpenAI\(model="([^"]+)"', text)}
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/catalog.md", "docs/ledger.md", "docs/quickstart.md", "docs/reliability.md",
-                                  "examples/quickstart_langchain.py", "examples/quickstart_llamaindex.py"])  # fmt: skip
+NAMING = [
+    "README.md", "docs/catalog.md", "docs/ledger.md", "docs/quickstart.md", "docs/reliability.md",
+    "examples/quickstart_langchain.py", "examples/quickstart_llamaindex.py",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMING)
 def test_the_models_in_examples_are_known_and_not_about_to_be_switched_off(name: str) -> None:
     last = date.fromisoformat(snapshot.provenance().as_of) + timedelta(days=60)
     named = named_models(ROOT / name)
