@@ -10,6 +10,7 @@ from typing import Any, get_args
 import pytest
 
 from capability_router.catalog.known import snapshot
+from capability_router.faults.kinds import KINDS, FaultKind
 from capability_router.routing import RoutingTerms
 from capability_router.settings.block import Block
 from capability_router.settings.policies import Policy
@@ -170,3 +171,41 @@ def test_each_command_of_a_folder_is_in_its_readme(folder: str) -> None:
     commands = {path.stem for path in (ROOT / folder).glob("*.py") if path.stem != "__init__"}
     commands |= {path.parent.name for path in (ROOT / folder).glob("*/__main__.py")}
     assert {name for name in commands if not re.search(rf"\b{name}\b", told)} == set()
+
+
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+CORE = ROOT / "shared" / "capability_router"
+ADAPTERS = [ROOT / "langchain_router", ROOT / "llamaindex_router"]
+
+
+def rooms() -> list[str]:
+    """Every folder with modules, as architecture.md writes it."""
+    inside = [path.parent.relative_to(CORE) for path in CORE.rglob("__init__.py") if path.parent != CORE]
+    beside = [path.parent.relative_to(ROOT) for top in ADAPTERS for path in top.glob("*/__init__.py")]
+    return sorted(f"{folder.as_posix()}/" for folder in (*inside, *beside))
+
+
+@pytest.mark.parametrize("room", rooms())
+def test_the_architecture_names_every_room(room: str) -> None:
+    assert f"`{room}`" in ARCHITECTURE
+
+
+def test_what_the_architecture_names_is_there() -> None:
+    named = set(re.findall(r"`([\w/]+(?:\.py|/))`", ARCHITECTURE))
+    assert len(named) > 100
+    assert sorted(name for name in named if not (CORE / name).exists() and not (ROOT / name).exists()) == []
+
+
+FAULTS = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
+SAME = {"never": "no", "at_once": "once", "backoff": "after a back-off", "pushback": "after the time it asked for"}
+BLAME = {"none": "nothing", "gate": "a not-before gate", "credential": "that credential", "model": "that model"}
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
+def test_the_row_of_each_fault_says_what_follows_from_it(kind: FaultKind) -> None:
+    row = next(line.split(" | ") for line in FAULTS.splitlines() if line.startswith(f"| `{kind.name}` | "))
+    same, other, against = row[2], row[3], row[4]
+    assert same.startswith(SAME[kind.same])
+    assert (kind.other == "no") == other.startswith("no:")
+    assert (kind.other == "larger_window") == ("larger" in other)
+    assert against.startswith(BLAME.get(kind.blame, kind.blame))
