@@ -134,7 +134,7 @@ def named_models(page: Path) -> set[str]:
 
 
 NAMING = [
-    "README.md", "docs/catalog.md", "docs/ledger.md", "docs/quickstart.md", "docs/reliability.md",
+    "README.md", "docs/catalog.md", "docs/ledger.md", "docs/quickstart.md", "docs/health.md",
     "examples/quickstart_langchain.py", "examples/quickstart_llamaindex.py",
 ]  # fmt: skip
 
