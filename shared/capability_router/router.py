@@ -216,6 +216,7 @@ class Router:
     def health(self) -> Overview:
         """One JSON-safe row per model: breaker, gates, calls in flight, latency, success, what it showed of its window.
 
+        `success_share`: of all its calls, `recent_share`: of `recent_calls`, the breaker's window; None = none ended.
         `window`: tokens by its own word; `too_long`: input tokens that it found too many; None = it did neither.
         `left_usd`: the least that a cap on all, on its provider, its key or itself leaves, as far as this process
         knows: no store is asked; None = there is none. The list is a table in a notebook, and by `render()`.
