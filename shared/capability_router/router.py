@@ -28,6 +28,7 @@ from capability_router.health.overview import Overview
 from capability_router.learning.guard import Guard
 from capability_router.learning.outcomes import Forgotten
 from capability_router.listener import failed
+from capability_router.money.budget.coverage import scopes_of
 from capability_router.money.budget.denial import BudgetEvent
 from capability_router.nearest import nearest
 from capability_router.plan import Plan
@@ -229,8 +230,8 @@ class Router:
 
     def _left(self, model: str) -> float | None:
         entry = self.registry.entry(model)
-        own = (f"provider:{canonical(entry.card.provider)}", f"credential:{entry.address.credential}")
-        pico = self.budgets.left_here(("global", f"model:{model}", *own)) if self.budgets else None
+        scopes = scopes_of(model, canonical(entry.card.provider), entry.address.credential)
+        pico = self.budgets.left_here(scopes) if self.budgets else None
         return None if pico is None else pico / 1e12
 
     def on_health(self, listener: Callable[[HealthEvent], None]) -> None:
