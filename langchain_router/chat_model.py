@@ -32,6 +32,7 @@ from langchain_router.bindings import BOUND, Structured, Tools
 from langchain_router.call import IN_CONFIG, Call, Mode, check_terms, split_terms, stated_terms, stream_mode
 from langchain_router.construction import (
     check_assignment,
+    check_settings,
     check_update,
     core_settings,
     fields_of,
@@ -81,6 +82,7 @@ class ChatRouter(Wrappable):
     def from_config(cls, source: str | Path | Mapping[str, Any], **overrides: Any) -> ChatRouter:
         """From router.yaml (a path) or the same as a dict; keywords override it. Raises ConfigError."""
         own, settings = parted(overrides, cls.model_fields)
+        check_settings(settings, settings.get("models"))
         made = core_settings(own, settings)
         router = Router.from_config(source, describe=describe, api_key=plain_key(own), **made)
         return cls(router=router, **with_attempts(own, router))
