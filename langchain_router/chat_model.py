@@ -271,7 +271,14 @@ class ChatRouter(Wrappable):
 
     def get_num_tokens(self, text: str) -> int:
         """An estimate, without a download; the routed model's own count stands in usage_metadata."""
-        return estimate_tokens(text)
+        return estimate_tokens(text) if self.custom_get_token_ids is None else len(self.custom_get_token_ids(text))
+
+    def get_token_ids(self, text: str) -> list[int]:
+        """Those of `custom_get_token_ids`, else of the first model's tokenizer: another model's are others."""
+        if self.custom_get_token_ids is not None:
+            return self.custom_get_token_ids(text)
+        _, first = next(iter(self.fleet))
+        return first.get_token_ids(text)
 
     def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Sequence[Any] | None = None) -> int:
         """An estimate of messages, attachments and tools together."""

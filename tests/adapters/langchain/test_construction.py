@@ -96,6 +96,16 @@ def test_profile_promises_what_every_model_can() -> None:
     assert model.profile == {"tool_calling": True, "structured_output": False, "max_input_tokens": 500}
 
 
+def test_token_ids_are_the_first_models() -> None:
+    class Lettered(Scripted):
+        def get_token_ids(self, text: str) -> list[int]:
+            return [ord(letter) for letter in text]
+
+    assert router(Lettered(name_="x"), Scripted(name_="y")).get_token_ids("ab") == [97, 98]
+    own = ChatRouter(models=[Scripted()], custom_get_token_ids=lambda text: [len(word) for word in text.split()])
+    assert (own.get_token_ids("one three"), own.get_num_tokens("one three")) == ([3, 5], 2)
+
+
 def test_tokens_are_counted_without_a_download() -> None:
     assert 5 < router(Scripted()).get_num_tokens("one two three four five six seven") < 12
     assert router(Scripted()).get_num_tokens_from_messages([HumanMessage("hello")], tools=[add]) > 20
