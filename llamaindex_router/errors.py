@@ -52,7 +52,7 @@ _HOLLOW = (
     "1 validation error for LLMCompletionEndEvent\nresponse",  # LlamaIndex' own, of a completion without a chunk
 )  # fmt: skip
 _UNBEGUN = "the stream ended before its first chunk"
-_NOTHING = "Response has no candidates"  # GoogleGenAI's, for a prompt that was blocked
+_NOTHING = "Response has no candidates"  # GoogleGenAI's, for a prompt that was blocked, and for a body that is no reply
 
 
 class CutShort(ConnectionError):
@@ -130,13 +130,13 @@ def _of_router(name: str) -> str:
 
 
 def _without_choices(error: BaseException) -> Fault | None:
-    """A 200 whose body is no reply: LlamaIndex's OpenAI stumbles over the choices or the message that is missing."""
+    """A 200 whose body is no reply: some integrations stumble over the choices or the message that is missing."""
     from capability_router.faults.no_reply import STUMBLES, no_reply
 
     if not isinstance(error, STUMBLES):
         return None
     for frame, _ in walk_tb(error.__traceback__):
-        if str(frame.f_globals.get("__name__")).startswith("llama_index.llms.openai."):
+        if str(frame.f_globals.get("__name__")).startswith(_STUMBLE):
             if isinstance(getattr(frame.f_locals.get("delta"), "content", None), (list, dict)):
                 return no_reply(None, error)  # it takes texts alone
             response = frame.f_locals.get("response")
@@ -154,7 +154,9 @@ def _error_in(response: object) -> Any:
 
 
 def _hollow(response: object) -> bool:
-    """A body without choices, or whose first one has no message; one of the Responses without output."""
+    """A body without choices, or whose first one has no message; one of Bedrock or the Responses without output."""
+    if isinstance(response, dict):
+        return "output" not in response and "stream" not in response
     choices: Any = getattr(response, "choices", _UNTOLD)
     if choices is _UNTOLD:
         return getattr(response, "output", _UNTOLD) is None
@@ -162,6 +164,7 @@ def _hollow(response: object) -> bool:
 
 
 _UNTOLD = object()
+_STUMBLE = ("llama_index.llms.openai.", "llama_index.llms.bedrock_converse.")
 
 
 def _told_by_integration(error: BaseException) -> Fault | None:
@@ -176,7 +179,7 @@ def _told_by_integration(error: BaseException) -> Fault | None:
     if text.startswith(_HOLLOW):
         return Fault("truncated", detail=_UNBEGUN, error=error)
     if text.startswith(_NOTHING):
-        return Fault("content_filtered", detail="no candidates", error=error)
+        return _of_no_candidates(error)
     if text.startswith(_ENDED_EARLY):
         word = text.removeprefix(_ENDED_EARLY).partition(" ")[0]
         kind = _ENDS.get(finish_word(word) or Finish.OTHER)
@@ -184,6 +187,19 @@ def _told_by_integration(error: BaseException) -> Fault | None:
             return Fault("unknown", error=error)
         return Fault(kind, detail=f"finish reason {word}", answered=True, error=error)
     return None
+
+
+def _of_no_candidates(error: BaseException) -> Fault:
+    """A blocked prompt's reply says so; one that has neither candidates nor that is no reply at all."""
+    from capability_router.faults.no_reply import no_reply
+
+    for frame, _ in walk_tb(error.__traceback__):
+        response: Any = frame.f_locals.get("response")
+        if hasattr(response, "prompt_feedback"):
+            if response.prompt_feedback is None:
+                return no_reply(None, error)
+            break
+    return Fault("content_filtered", detail="no candidates", error=error)
 
 
 _ENDS = {Finish.CONTENT_FILTER: "content_filtered", Finish.LENGTH: "length"}
