@@ -177,7 +177,8 @@ def test_an_sdk_that_repeats_beside_its_integration_is_told_not_to(
         model_kwargs: dict[str, Any] | None = None
 
     kind = type("Given", (Given,), {"__module__": f"llama_index.llms.{home}"})
-    llm = kind(**{name: own})
+    llm = kind()
+    setattr(llm, name, own)
     assert getattr(prepared(llm, {}), name) == expected
     assert getattr(llm, name) == own
 
@@ -198,7 +199,9 @@ def test_clients_of_aws_send_once() -> None:
     assert copied._config.retries == {"total_max_attempts": 1}
     assert llm._config.retries == {"max_attempts": 4}
     assert prepared(Given(), {})._client is None
-    told, other = describe(llm), describe(Given(aws_access_key_id="two"))
+    another = Given()
+    another.aws_access_key_id = "two"
+    told, other = describe(llm), describe(another)
     assert told is not None
     assert other is not None
     assert told.address.base_url == "http://here"
