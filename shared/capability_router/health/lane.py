@@ -158,7 +158,9 @@ class Lane:
                 self._wake(_ENABLED[ban.what], f"answered after {ban.reason}", now)
         if self.bearing is not None and how != "neutral":
             self._borne(self.bearing, permit, verdict, how, now)
-        self.silence.ended(permit, heard=how not in ("neutral", "failed"))
+        self.silence.flying.pop(permit, None)
+        if permit.silent and how not in ("neutral", "failed"):
+            permit.heard()
         self.gate.end(permit.tokens)
         if self.metered:
             self.limiter.leave(permit.tokens, _used(verdict, how), now, sent=not verdict.neutral)

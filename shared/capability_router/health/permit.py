@@ -63,8 +63,10 @@ class Permit:
         self.whole = False
 
     def heard(self) -> None:
-        """The first content of its answer has come."""
-        self.lane.breaker.silence.heard(self)
+        """The first content of its answer has come. Needs no lock: of two at once one may be taken for the other."""
+        self.silent, silence = False, self.lane.silence
+        if self.taken_at > silence.heard_since:
+            silence.heard_since = self.taken_at
 
     def __repr__(self) -> str:
         marks = "".join(f", {name}" for name in ("half_open", "forced", "trial", "settled") if getattr(self, name))

@@ -34,7 +34,8 @@ class Silence:
 
     `why`: "" = none; `until`: when it ends by itself. `flying`: the calls under way, some of which may have been heard;
     who puts one in sees to it that `look_at`, before which there is nothing to find, is not later than it can be
-    overdue. `heard_since`: when the newest call was begun that has been heard.
+    overdue, and who takes one out that was answered or refused that it is heard. `heard_since`: when the newest call
+    was begun that has been heard.
     """
 
     __slots__ = ("_window_s", "flying", "heard_since", "look_at", "until", "why")
@@ -49,18 +50,6 @@ class Silence:
 
     def __repr__(self) -> str:
         return f"Silence({self.why!r}, flying={len(self.flying)})"
-
-    def heard(self, permit: Permit) -> None:
-        """Something came. May be told without the board's lock: of two at once the later may count for the earlier."""
-        permit.silent = False
-        if permit.taken_at > self.heard_since:
-            self.heard_since = permit.taken_at
-
-    def ended(self, permit: Permit, *, heard: bool) -> None:
-        """A call is over; `heard`: its model has answered or refused it."""
-        self.flying.pop(permit, None)
-        if heard:
-            self.heard(permit)
 
     def forget(self) -> None:
         """Its calls are another process's."""
