@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from benchmarks.approaches.approach import Ground
 from benchmarks.approaches.provider import Recorded, outages
+from benchmarks.approaches.questions import READ
 from benchmarks.approaches.speeds import PREFILL_PER_S
 from benchmarks.approaches.workload import Posed
 
@@ -38,11 +39,13 @@ class Choice(NamedTuple):
 
 
 class Bounds(NamedTuple):
-    """USD per request, and seconds."""
+    """USD per request, and seconds. `long_usd`, `long_s`: where all but documents costs nothing, and takes no time."""
 
     usd: float
     p95_s: float
     unseen_s: float
+    long_usd: float
+    long_s: float
 
 
 def bounds(ground: Ground, seed: int, length_s: float, wanted: float, *, calm: bool = False) -> Bounds:
@@ -51,10 +54,12 @@ def bounds(ground: Ground, seed: int, length_s: float, wanted: float, *, calm: b
     members = ground.members(ground.workload.models)
     providers = [Recorded(m, [o for o in away if o.model == m.name], seed) for m in members]
     asked = ground.workload.posed(seed, length_s)
-    choices = [found for number, posed in enumerate(asked) if (found := list(_choices(providers, posed, number)))]
+    found = [(posed.kind, each) for number, posed in enumerate(asked) if (each := _choices(providers, posed, number))]
+    choices, long = [each for _, each in found], [each for kind, each in found if kind == READ]
     count, points = len(choices), wanted * len(choices)
     usd, spread = least_usd(choices, points) / count, providers[0].spread
-    return Bounds(usd, least_p95(choices, points), unseen_p95(choices, spread))
+    p95, unseen = least_p95(choices, points), unseen_p95(choices, spread)
+    return Bounds(usd, p95, unseen, cheapest_usd(long) / count, quickest_s(long, int(LATE * count)))
 
 
 def _choices(providers: Sequence[Recorded], posed: Posed, number: int) -> list[Choice]:
@@ -72,6 +77,17 @@ def _choices(providers: Sequence[Recorded], posed: Posed, number: int) -> list[C
             took += writing * exp(provider.spread * chance.gauss(0.0, 1.0))
             found.append(Choice(usd, answer.score, took, first, writing, reading))
     return found
+
+
+def cheapest_usd(choices: Sequence[Sequence[Choice]]) -> float:
+    """What these cost in all where nobody asks for quality."""
+    return sum(min(choice.usd for choice in each) for each in choices)
+
+
+def quickest_s(choices: Sequence[Sequence[Choice]], late: int) -> float:
+    """In what time all but so many of these can be answered; 0.0 = there are no more."""
+    took = sorted((min(choice.took_s for choice in each) for each in choices), reverse=True)
+    return took[late] if late < len(took) else 0.0
 
 
 def least_usd(choices: Sequence[Sequence[Choice]], points: float) -> float:

@@ -11,7 +11,8 @@ from random import Random
 
 import pytest
 
-from benchmarks.approaches.bounds import Choice, least_p95, least_usd, unseen_p95
+from benchmarks.approaches.anatomy import FAILED_OVER, FAIR, GONE, LONG_INPUT, OTHERS, SHORT, STRONG, anatomy
+from benchmarks.approaches.bounds import Choice, cheapest_usd, least_p95, least_usd, quickest_s, unseen_p95
 from benchmarks.approaches.cast import Member
 from benchmarks.approaches.estimate import estimate
 from benchmarks.approaches.provider import Outage, Recorded, outages
@@ -160,3 +161,32 @@ def test_speeds_that_are_not_known_are_met_by_their_spread() -> None:
     assert unseen_p95([[writes]], 0.35) == pytest.approx(3.0 + 2.0 * exp(0.35 * 1.645), abs=0.03)
     dearer = writes._replace(writing_s=1.0)
     assert unseen_p95([[writes, dearer]], 0.35) == pytest.approx(3.0 + exp(0.35 * 1.645), abs=0.03)
+
+
+def line(at: float, took_s: float, *, kind: str = CLASSIFY, model: str | None = "dear", calls: int = 1) -> Line:
+    return Line(at, kind, model, 1.0, 10**12, took_s, 100, 0, calls)
+
+
+def test_of_each_of_the_slowest_it_is_told_why() -> None:
+    slow = [
+        line(1.0, 9.0, calls=2), line(2.0, 8.0, kind=READ), line(3.0, 7.0), line(4.0, 6.0, model="cheap"),
+        line(5.0, 99.0, model=None),
+    ]  # fmt: skip
+    found = anatomy([*slow, *(line(10.0, 1.0) for _ in range(76))], [], "dear", "cheap")
+    assert found.tail == {FAILED_OVER: 0.25, LONG_INPUT: 0.25, STRONG: 0.25, OTHERS: 0.25}
+
+
+def test_what_was_paid_is_told_by_what_it_was_for() -> None:
+    lines = [line(1.0, 1.0), line(2.0, 1.0, kind=READ), line(5.0, 1.0, kind=READ), line(6.0, 1.0, kind=READ)]
+    away = [Outage("cheap", "down", 5.0, 6.0), Outage("dear", "down", 0.0, 9.0)]
+    found = anatomy(lines, away, "dear", "cheap")
+    assert found.usd == {SHORT: 0.25, FAIR: 0.5, GONE: 0.25}
+
+
+def test_documents_alone_take_what_all_but_the_slowest_take() -> None:
+    def took(seconds: float, usd: float = 1.0) -> Choice:
+        return Choice(usd, 0.0, seconds, 0.0, 0.0, 0.0)
+
+    choices = [[took(5.0), took(9.0, 0.5)], [took(7.0)], [took(3.0)]]
+    assert [quickest_s(choices, late) for late in range(4)] == [7.0, 5.0, 3.0, 0.0]
+    assert cheapest_usd(choices) == 2.5
