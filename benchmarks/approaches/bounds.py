@@ -7,7 +7,7 @@ around which they are, and keeps no success.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import erfc, exp, inf, log, sqrt
 from random import Random
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from typing import NamedTuple
 from benchmarks.approaches.approach import Ground
 from benchmarks.approaches.provider import Recorded, outages
 from benchmarks.approaches.questions import READ
-from benchmarks.approaches.speeds import PREFILL_PER_S
+from benchmarks.approaches.speeds import PREFILL_PER_S, SPREAD
 from benchmarks.approaches.workload import Posed
 
 LATE = 0.05
@@ -27,7 +27,7 @@ _HALVES = [(number + 0.5) / _NODES for number in range(_NODES)]
 class Choice(NamedTuple):
     """One model for one request: USD, score, seconds as they will be drawn, median seconds to begin and to write.
 
-    `reading`: seconds of the first ones that do not vary.
+    `reading`: seconds of the first ones that do not vary; `foreseen`: the score that a policy expects.
     """
 
     usd: float
@@ -36,6 +36,7 @@ class Choice(NamedTuple):
     first_s: float
     writing_s: float
     reading_s: float
+    foreseen: float = 0.0
 
 
 class Bounds(NamedTuple):
@@ -48,21 +49,38 @@ class Bounds(NamedTuple):
     long_s: float
 
 
+Foresees = Callable[[Posed], Mapping[str, float]]
+"""The score that is expected of each model; of one that is not named: 0."""
+
+
+def _blindly(_: Posed) -> Mapping[str, float]:
+    return {}
+
+
 def bounds(ground: Ground, seed: int, length_s: float, wanted: float, *, calm: bool = False) -> Bounds:
     """Of one run; `wanted`: the mean score. `calm`: nobody is away."""
-    away = [] if calm else outages(ground.workload.models, seed, length_s)
-    members = ground.members(ground.workload.models)
-    providers = [Recorded(m, [o for o in away if o.model == m.name], seed) for m in members]
-    asked = ground.workload.posed(seed, length_s)
-    found = [(posed.kind, each) for number, posed in enumerate(asked) if (each := _choices(providers, posed, number))]
-    choices, long = [each for _, each in found], [each for kind, each in found if kind == READ]
+    found = list(chosen_from(ground, seed, length_s, calm=calm))
+    choices, long = [each for _, each in found], [each for posed, each in found if posed.kind == READ]
     count, points = len(choices), wanted * len(choices)
-    usd, spread = least_usd(choices, points) / count, providers[0].spread
-    p95, unseen = least_p95(choices, points), unseen_p95(choices, spread)
+    usd, p95, unseen = least_usd(choices, points) / count, least_p95(choices, points), unseen_p95(choices, SPREAD)
     return Bounds(usd, p95, unseen, cheapest_usd(long) / count, quickest_s(long, int(LATE * count)))
 
 
-def _choices(providers: Sequence[Recorded], posed: Posed, number: int) -> list[Choice]:
+def chosen_from(
+    ground: Ground, seed: int, length_s: float, *, calm: bool = False, foresees: Foresees = _blindly
+) -> Iterator[tuple[Posed, list[Choice]]]:  # fmt: skip
+    """Each request with the models that may answer it, if there are any."""
+    away = [] if calm else outages(ground.workload.models, seed, length_s)
+    members = ground.members(ground.workload.models)
+    providers = [Recorded(m, [o for o in away if o.model == m.name], seed) for m in members]
+    for number, posed in enumerate(ground.workload.posed(seed, length_s)):
+        if choices := _choices(providers, posed, number, foresees(posed)):
+            yield posed, choices
+
+
+def _choices(
+    providers: Sequence[Recorded], posed: Posed, number: int, seen: Mapping[str, float]
+) -> list[Choice]:  # fmt: skip
     """Of the models that hold the request and are there."""
     found = []
     for provider in providers:
@@ -75,7 +93,8 @@ def _choices(providers: Sequence[Recorded], posed: Posed, number: int) -> list[C
             chance = Random(f"{provider.seed} {provider.name} {number} 1")
             took = first * exp(provider.spread * chance.gauss(0.0, 1.0)) + reading
             took += writing * exp(provider.spread * chance.gauss(0.0, 1.0))
-            found.append(Choice(usd, answer.score, took, first, writing, reading))
+            foreseen = seen.get(provider.name, 0.0)
+            found.append(Choice(usd, answer.score, took, first, writing, reading, foreseen))
     return found
 
 
@@ -116,11 +135,21 @@ def least_p95(choices: Sequence[Sequence[Choice]], points: float) -> float:
         losses.sort(reverse=True)
         return reached - sum(losses[int(LATE * len(choices)) :]) >= points
 
-    return _least(able)
+    return least_s(able)
 
 
 def unseen_p95(choices: Sequence[Sequence[Choice]], spread: float) -> float:
     """The same where the draws are not known: each request goes to the model that is least likely to be late."""
+    late = lateness(spread)
+
+    def able(seconds: float) -> bool:
+        return sum(min(late(c, seconds) for c in each) for each in choices) <= LATE * len(choices)
+
+    return least_s(able, steps=12)
+
+
+def lateness(spread: float) -> Callable[[Choice, float], float]:
+    """The chance that a choice takes longer than so many seconds."""
     factors = [exp(spread * _normal(share)) for share in _HALVES]
 
     def late(choice: Choice, seconds: float) -> float:
@@ -130,13 +159,10 @@ def unseen_p95(choices: Sequence[Sequence[Choice]], spread: float) -> float:
             total += 1.0 if left <= 0 else 0.5 * erfc(log(left / choice.writing_s) / spread / sqrt(2))
         return total / _NODES
 
-    def able(seconds: float) -> bool:
-        return sum(min(late(c, seconds) for c in each) for each in choices) <= LATE * len(choices)
-
-    return _least(able, steps=12)
+    return late
 
 
-def _least(able: Callable[[float], bool], steps: int = 24) -> float:
+def least_s(able: Callable[[float], bool], steps: int = 24) -> float:
     """The least number of seconds at which it can be done."""
     low, high = 0.0, 60.0
     for _ in range(steps):

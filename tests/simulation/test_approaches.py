@@ -15,6 +15,7 @@ from benchmarks.approaches.anatomy import FAILED_OVER, FAIR, GONE, LONG_INPUT, O
 from benchmarks.approaches.bounds import Choice, cheapest_usd, least_p95, least_usd, quickest_s, unseen_p95
 from benchmarks.approaches.cast import Member
 from benchmarks.approaches.estimate import estimate
+from benchmarks.approaches.foreseen import foreseen_p95
 from benchmarks.approaches.provider import Outage, Recorded, outages
 from benchmarks.approaches.questions import CLASSIFY, READ, Answer, Question
 from benchmarks.approaches.sheet import Line, Sheet, sheet
@@ -190,3 +191,18 @@ def test_documents_alone_take_what_all_but_the_slowest_take() -> None:
     choices = [[took(5.0), took(9.0, 0.5)], [took(7.0)], [took(3.0)]]
     assert [quickest_s(choices, late) for late in range(4)] == [7.0, 5.0, 3.0, 0.0]
     assert cheapest_usd(choices) == 2.5
+
+
+def test_who_only_foresees_scores_buys_them_where_they_are_foreseen() -> None:
+    """Of a hundred a slow model answers a few rightly, and a quick one none: who can't tell which has to ask it all."""
+    quick = Choice(1.0, 0.0, 0.0, 1e-9, 1.0, 0.0, 0.2)
+
+    def asked(right: float, foreseen: float) -> list[Choice]:
+        return [quick, Choice(1.0, right, 0.0, 1e-9, 10.0, 0.0, foreseen)]
+
+    for few, least in ((4, 2.24), (7, 8.2)):  # of four all may be late, and one of the others; of seven five
+        known = [asked(1.0, 0.9)] * few + [asked(0.0, 0.3)] * (100 - few)
+        hidden = [asked(1.0, 0.3)] * few + [asked(0.0, 0.9)] * (100 - few)
+        assert foreseen_p95(known, few / 100, 0.35) == pytest.approx(least, abs=0.1)
+        assert foreseen_p95(hidden, few / 100, 0.35) == pytest.approx(10.0 * exp(0.35 * 1.645), abs=0.2)
+        assert foreseen_p95(known, 0.5, 0.35) == pytest.approx(60.0), "the scores are not to be had"
