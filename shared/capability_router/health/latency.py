@@ -133,12 +133,10 @@ class Latency:
         elapsed = elapsed_s if elapsed_s is not None and 0 <= elapsed_s < math.inf else None
         if ttft is not None and not _in_one_piece(ttft, elapsed, output_tokens):
             self._read(ttft, input_tokens)
-            self._first_token(ttft, input_tokens)
-            self._waits.add(max(ttft - self.per_input * max(input_tokens, 0), 0.0))
+            self._waits.add(self._first_token(ttft, input_tokens))
         if elapsed is not None:
-            self._lasted(elapsed, input_tokens)
+            self._lengths.add(self._lasted(elapsed, input_tokens))
             self._answers.add(elapsed)
-            self._lengths.add(max(elapsed - self.per_input * max(input_tokens, 0), 0.0))
             if output_tokens > 0:
                 self.size.add(output_tokens)
 
@@ -209,14 +207,20 @@ class Latency:
             self._reading.take(tokens, seconds, 1.0 / self._readings)
             self.per_input = self._reading.slope(READING_S, _READING_WORTH / self._readings)
 
-    def _first_token(self, seconds: float, tokens: int) -> None:
+    def _first_token(self, seconds: float, tokens: int) -> float:
+        """What of it is not for reading the input."""
+        rest = max(seconds - self.per_input * max(tokens, 0), 0.0)
         self.ttft.add(seconds)
-        self.begins.add(max(seconds - self.per_input * max(tokens, 0), 0.0))
+        self.begins.add(rest)
         self._firsts.add(seconds)
+        return rest
 
-    def _lasted(self, seconds: float, tokens: int) -> None:
+    def _lasted(self, seconds: float, tokens: int) -> float:
+        """What of it is not for reading the input."""
+        rest = max(seconds - self.per_input * max(tokens, 0), 0.0)
         self.took.add(seconds)
-        self.lasts.add(max(seconds - self.per_input * max(tokens, 0), 0.0))
+        self.lasts.add(rest)
+        return rest
 
 
 def guessed_wait_s(took_s: float) -> float:
