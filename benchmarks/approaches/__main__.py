@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is loaded: there is a process for each core
 
-from benchmarks.approaches import anatomy, frontier, sensitivity, verdict
+from benchmarks.approaches import anatomy, fitting, frontier, sensitivity, verdict
 from benchmarks.approaches.approach import RULES, SINGLE, approaches
 from benchmarks.approaches.bounds import Bounds
 from benchmarks.approaches.estimate import estimate
@@ -67,6 +67,7 @@ def _measure(given: argparse.Namespace, place: Place) -> int:
 
 def _table(given: argparse.Namespace, place: Place, seeds: range) -> int:
     stands = ground(place, given.workload, "list")
+    settings = fitting.fit(stands.workload, place.states)
     every = list(approaches(stands))
     tasks = [Task(given.workload, "list", a.name, s, given.seconds, given.calm) for s in seeds for a in every]
     found: dict[str, list[Sheet]] = {approach.name: [] for approach in every}
@@ -77,6 +78,7 @@ def _table(given: argparse.Namespace, place: Place, seeds: range) -> int:
         f"workload {given.workload}, seeds {seeds.start}-{seeds.stop - 1}, {requests:,} requests per approach", end=""
     )
     print(", nobody away and no limits\n" if given.calm else "\n")
+    print(f"fitted: {settings.aim:g} of the strongest's as quality target, latency_weight {settings.second:g}\n")
     print("\n".join(lines(found)), end="\n\n")
     print("\n".join(choices(found)), end="\n\n")
     print("\n".join(verdict.HEAD))

@@ -24,10 +24,21 @@ _STEPS, _NODES = 40, 25
 _HALVES = [(number + 0.5) / _NODES for number in range(_NODES)]
 
 
+class Foreseen(NamedTuple):
+    """A score, USD, and seconds to the end."""
+
+    score: float
+    usd: float
+    seconds: float
+
+
+NOTHING = Foreseen(0.0, 0.0, 0.0)
+
+
 class Choice(NamedTuple):
     """One model for one request: USD, score, seconds as they will be drawn, median seconds to begin and to write.
 
-    `reading`: seconds of the first ones that do not vary; `foreseen`: the score that a policy expects.
+    `reading`: seconds of the first ones that do not vary; `foreseen`: what a policy expects of it.
     """
 
     usd: float
@@ -36,7 +47,7 @@ class Choice(NamedTuple):
     first_s: float
     writing_s: float
     reading_s: float
-    foreseen: float = 0.0
+    foreseen: Foreseen = NOTHING
 
 
 class Bounds(NamedTuple):
@@ -49,11 +60,11 @@ class Bounds(NamedTuple):
     long_s: float
 
 
-Foresees = Callable[[Posed], Mapping[str, float]]
-"""The score that is expected of each model; of one that is not named: 0."""
+Foresees = Callable[[Posed], Mapping[str, Foreseen]]
+"""What is expected of each model; of one that is not named: nothing."""
 
 
-def _blindly(_: Posed) -> Mapping[str, float]:
+def _blindly(_: Posed) -> Mapping[str, Foreseen]:
     return {}
 
 
@@ -79,7 +90,7 @@ def chosen_from(
 
 
 def _choices(
-    providers: Sequence[Recorded], posed: Posed, number: int, seen: Mapping[str, float]
+    providers: Sequence[Recorded], posed: Posed, number: int, seen: Mapping[str, Foreseen]
 ) -> list[Choice]:  # fmt: skip
     """Of the models that hold the request and are there."""
     found = []
@@ -93,7 +104,7 @@ def _choices(
             chance = Random(f"{provider.seed} {provider.name} {number} 1")
             took = first * exp(provider.spread * chance.gauss(0.0, 1.0)) + reading
             took += writing * exp(provider.spread * chance.gauss(0.0, 1.0))
-            foreseen = seen.get(provider.name, 0.0)
+            foreseen = seen.get(provider.name, NOTHING)
             found.append(Choice(usd, answer.score, took, first, writing, reading, foreseen))
     return found
 

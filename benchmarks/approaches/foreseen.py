@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from benchmarks.approaches import schooling
 from benchmarks.approaches.approach import AIM, Ground, adaptive
-from benchmarks.approaches.bounds import LATE, Choice, chosen_from, lateness, least_s
+from benchmarks.approaches.bounds import LATE, Choice, Foreseen, chosen_from, lateness, least_s
 from benchmarks.approaches.provider import Recorded
 from benchmarks.approaches.speeds import SPREAD
 from benchmarks.approaches.stage import Stage
@@ -30,15 +30,16 @@ def foreseen(ground: Ground, seed: int, length_s: float, wanted: float, *, calm:
 
 
 class Foresight:
-    """The quality that the router's plan says each model has for a request."""
+    """What the router's plan says of each model for a request."""
 
     def __init__(self, ground: Ground) -> None:
         providers = [Recorded(member, [], 0) for member in ground.members(ground.workload.models)]
         self._router = Stage(providers, 0, policy=adaptive(ground, AIM).policy).router
 
-    def __call__(self, posed: Posed) -> Mapping[str, float]:
+    def __call__(self, posed: Posed) -> Mapping[str, Foreseen]:
         request = Request((posed.text,), stream=True, routing=Routing(tags=(posed.kind,)))
-        return {candidate.id: candidate.quality or 0.0 for candidate in self._router.explain(request).candidates}
+        plan = self._router.explain(request)
+        return {c.id: Foreseen(c.quality or 0.0, c.cost_usd or 0.0, c.latency_s or 0.0) for c in plan.candidates}
 
 
 def foreseen_p95(choices: Sequence[Sequence[Choice]], wanted: float, spread: float) -> float:
@@ -64,5 +65,5 @@ def _late_share(table: Sequence[Sequence[tuple[float, Choice]]], points: float) 
 
 def _picked(table: Sequence[Sequence[tuple[float, Choice]]], worth: float) -> tuple[float, float]:
     """(points, how many are late)."""
-    picks = [min(each, key=lambda pair: pair[0] - worth * pair[1].foreseen) for each in table]
+    picks = [min(each, key=lambda pair: pair[0] - worth * pair[1].foreseen.score) for each in table]
     return sum(choice.score for _, choice in picks), sum(chance for chance, _ in picks)

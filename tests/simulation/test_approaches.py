@@ -12,9 +12,10 @@ from random import Random
 import pytest
 
 from benchmarks.approaches.anatomy import FAILED_OVER, FAIR, GONE, LONG_INPUT, OTHERS, SHORT, STRONG, anatomy
-from benchmarks.approaches.bounds import Choice, cheapest_usd, least_p95, least_usd, quickest_s, unseen_p95
+from benchmarks.approaches.bounds import Choice, Foreseen, cheapest_usd, least_p95, least_usd, quickest_s, unseen_p95
 from benchmarks.approaches.cast import Member
 from benchmarks.approaches.estimate import estimate
+from benchmarks.approaches.fitting import Fit, Trial, at_target, best
 from benchmarks.approaches.foreseen import foreseen_p95
 from benchmarks.approaches.provider import Outage, Recorded, outages
 from benchmarks.approaches.questions import CLASSIFY, READ, Answer, Question
@@ -195,10 +196,10 @@ def test_documents_alone_take_what_all_but_the_slowest_take() -> None:
 
 def test_who_only_foresees_scores_buys_them_where_they_are_foreseen() -> None:
     """Of a hundred a slow model answers a few rightly, and a quick one none: who can't tell which has to ask it all."""
-    quick = Choice(1.0, 0.0, 0.0, 1e-9, 1.0, 0.0, 0.2)
+    quick = Choice(1.0, 0.0, 0.0, 1e-9, 1.0, 0.0, Foreseen(0.2, 1.0, 1.0))
 
     def asked(right: float, foreseen: float) -> list[Choice]:
-        return [quick, Choice(1.0, right, 0.0, 1e-9, 10.0, 0.0, foreseen)]
+        return [quick, Choice(1.0, right, 0.0, 1e-9, 10.0, 0.0, Foreseen(foreseen, 1.0, 10.0))]
 
     for few, least in ((4, 2.24), (7, 8.2)):  # of four all may be late, and one of the others; of seven five
         known = [asked(1.0, 0.9)] * few + [asked(0.0, 0.3)] * (100 - few)
@@ -206,3 +207,22 @@ def test_who_only_foresees_scores_buys_them_where_they_are_foreseen() -> None:
         assert foreseen_p95(known, few / 100, 0.35) == pytest.approx(least, abs=0.1)
         assert foreseen_p95(hidden, few / 100, 0.35) == pytest.approx(10.0 * exp(0.35 * 1.645), abs=0.2)
         assert foreseen_p95(known, 0.5, 0.35) == pytest.approx(60.0), "the scores are not to be had"
+
+
+def test_of_the_settings_that_keep_enough_the_quickest_are_taken() -> None:
+    quick, slow, poor = Fit(0.96, 0.05), Fit(0.98, 0.01), Fit(0.94, 0.12)
+    tried = [Trial(slow, 0.98, 5.0), Trial(quick, 0.961, 4.0), Trial(poor, 0.959, 3.0)]
+    assert best(tried) == quick
+    assert best([Trial(slow, 0.95, 5.0), Trial(poor, 0.93, 3.0)]) == slow, "none does: the best there is"
+
+
+def test_a_target_is_met_on_foreseen_scores_at_the_least_cost_and_seconds_count() -> None:
+    """Of ten requests each may be answered better for 1 USD; by how much differs, and one takes its time."""
+
+    def asked(gain: float, seconds: float = 0.0) -> list[Choice]:
+        cheap = Choice(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, Foreseen(0.5, 0.0, 0.0))
+        return [cheap, Choice(1.0, 1.0, 0.0, 0.0, 0.0, 0.0, Foreseen(0.5 + gain, 1.0, seconds))]
+
+    requests = [asked(gain / 10, 9.0 if gain == 4 else 0.0) for gain in range(5)]
+    assert [pick.usd for pick in at_target(requests, 0.6, 0.0)] == [0.0, 0.0, 0.0, 1.0, 1.0]
+    assert [pick.usd for pick in at_target(requests, 0.6, 0.1)] == [0.0, 0.0, 1.0, 1.0, 0.0]
