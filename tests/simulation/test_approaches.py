@@ -15,7 +15,7 @@ from benchmarks.approaches.anatomy import FAILED_OVER, FAIR, GONE, LONG_INPUT, O
 from benchmarks.approaches.bounds import Choice, Foreseen, cheapest_usd, least_p95, least_usd, quickest_s, unseen_p95
 from benchmarks.approaches.cast import Member
 from benchmarks.approaches.estimate import estimate
-from benchmarks.approaches.fitting import Fit, Trial, at_target, best
+from benchmarks.approaches.fitting import Fit, Trial, at_target, best, compared
 from benchmarks.approaches.foreseen import foreseen_p95
 from benchmarks.approaches.provider import Outage, Recorded, outages
 from benchmarks.approaches.questions import CLASSIFY, READ, Answer, Question
@@ -211,9 +211,22 @@ def test_who_only_foresees_scores_buys_them_where_they_are_foreseen() -> None:
 
 def test_of_the_settings_that_keep_enough_the_quickest_are_taken() -> None:
     quick, slow, poor = Fit(0.96, 0.05), Fit(0.98, 0.01), Fit(0.94, 0.12)
-    tried = [Trial(slow, 0.98, 5.0), Trial(quick, 0.961, 4.0), Trial(poor, 0.959, 3.0)]
+    tried = [Trial(slow, 0.98, 0.01, 5.0), Trial(quick, 0.971, 0.01, 4.0), Trial(poor, 0.969, 0.01, 3.0)]
     assert best(tried) == quick
-    assert best([Trial(slow, 0.95, 5.0), Trial(poor, 0.93, 3.0)]) == slow, "none does: the best there is"
+    assert best([Trial(slow, 0.95, 0.01, 5.0), Trial(poor, 0.93, 0.01, 3.0)]) == slow, "none does: the best there is"
+
+
+def test_a_ratio_of_means_is_as_certain_as_there_are_questions() -> None:
+    own, other = [1.0, 0.0, 1.0, 0.0], [1.0, 1.0, 1.0, 1.0]
+    assert compared(own, other, 4) == pytest.approx(
+        (
+            0.5,
+            0.57735 / 2,
+        ),
+        abs=1e-4,
+    )
+    assert compared(own * 9, other * 9, 4)[1] == pytest.approx(0.5071 / 2, abs=1e-4), "asked again they tell no more"
+    assert compared(other, other, 4) == (1.0, 0.0)
 
 
 def test_a_target_is_met_on_foreseen_scores_at_the_least_cost_and_seconds_count() -> None:
