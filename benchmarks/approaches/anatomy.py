@@ -7,14 +7,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from benchmarks.approaches import schooling
-from benchmarks.approaches.approach import ADAPTIVE, CHEAPEST, HURRIED, RULES, Approach, Ground, approaches, run
+from benchmarks.approaches.approach import (
+    ADAPTIVE,
+    CHEAPEST,
+    FITTED_ADAPTIVE,
+    RULES,
+    Approach,
+    Ground,
+    approaches,
+    run,
+)
 from benchmarks.approaches.bounds import LATE
 from benchmarks.approaches.estimate import estimate
 from benchmarks.approaches.provider import Outage
 from benchmarks.approaches.questions import READ
 from benchmarks.approaches.sheet import Line
 
-LOOKED_AT = (RULES, ADAPTIVE, HURRIED, CHEAPEST)
+LOOKED_AT = (RULES, ADAPTIVE, FITTED_ADAPTIVE, CHEAPEST)
 FAILED_OVER, LONG_INPUT, STRONG, OTHERS = "asked again", "document", "strongest's answer", "another's answer"
 CAUSES = (LONG_INPUT, STRONG, OTHERS, FAILED_OVER)
 FAIR, GONE, SHORT = "documents", "documents while the cheap model was away", "all else"

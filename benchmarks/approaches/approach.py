@@ -26,8 +26,6 @@ AIM = 0.98
 UNSET = "adaptive, no settings"
 FITTED_ADAPTIVE = "adaptive, fitted"
 """With the settings that a part of the log speaks for (fitting.py)."""
-HURRIED, A_SECOND = "adaptive, hurried", 0.03
-"""`adaptive` as for users who wait: a second is worth so much quality, three times the usual."""
 UNLIMITED = 1_000_000
 SETTINGS: Mapping[str, Any] = {
     "deadline_s": 120.0, "timeouts": {"first_token": 12.0},
@@ -74,7 +72,6 @@ def approaches(ground: Ground) -> Iterator[Approach]:
     yield Approach(FITTED, ranked, {"name": "rules", "rules": fitted(ground)})
     own = adaptive(ground, AIM)
     yield own
-    yield Approach(HURRIED, own.models, {**own.policy, "latency_weight": A_SECOND})
     yield adaptive(ground, None)
     fit = ground.state.with_name(f"{ground.workload.mix.name}.fit.json")
     if fit.exists():
