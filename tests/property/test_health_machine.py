@@ -229,7 +229,7 @@ class HealthMachine(RuleBasedStateMachine):
         for id in ADDRESSES:
             held, seen = self.lane(id).hold(self.now, 1), self.board.condition(id, self.now)
             doubt, silence = self.lane(id).breaker.doubt, self.lane(id).silence
-            doubted = (f"{doubt.why}, others first", f"{silence.why}, others first until one is heard")
+            doubted = tuple(f"{why}; other models are preferred" for why in (doubt.why, silence.why))
             assert seen.held == held.reason if held else (seen.held == "" or seen.held.startswith(doubted))
             assert seen.queue_s >= 0
         json.dumps(self.board.snapshot(self.now), allow_nan=False)

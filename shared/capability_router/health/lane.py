@@ -39,6 +39,7 @@ _BUSY = 0.25
 """A process that works for more than this share of a wait may be what the wait is due to."""
 _TRIAL_LOOK_S = 1.0
 """A model that one call is trying again is looked at no later."""
+_UNTIL_HEARD = "other models are preferred until one is heard"
 _LEAST_WAIT_S = 0.001
 """A full model is never looked at again in the same instant, however short its calls are."""
 
@@ -113,8 +114,8 @@ class Lane:
         """Why others go first, and until when; ("", 0.0) = they don't."""
         doubt, silence = self.breaker.doubt, self.silence
         if doubt.until > now:
-            return f"{doubt.why}, others first for another {_seconds(doubt.until - now)}", doubt.until
-        return (f"{silence.why}, others first until one is heard", silence.until) if silence.why else ("", 0.0)
+            return f"{doubt.why}; other models are preferred for another {_seconds(doubt.until - now)}", doubt.until
+        return (f"{silence.why}; {_UNTIL_HEARD}", silence.until) if silence.why else ("", 0.0)
 
     def hold(self, now: float, tokens: int, *, probe: bool = False) -> Hold | None:
         """What keeps a call of this many tokens from being made now."""
@@ -236,6 +237,7 @@ class Lane:
         self.look(now)
         self.breaker.window.slide(now)
         seen, bans, failed = self.condition, self.bans.of(self.address), self.breaker.window.share_failed()
+        ended = sum(self.ended.values()) - self.ended["neutral"]
         hold = self.hold(now, 1)
         return {
             "model": self.id, "state": self.breaker.state, "held": seen.held,
@@ -243,7 +245,8 @@ class Lane:
             "held_by": hold.by if hold else "doubt" if seen.held else "",
             "in_flight": seen.in_flight, "queue_s": seen.queue_s, "ttft_s": seen.ttft_s,
             "ttft_p95_s": self.latency.ttft_p95_s(), "s_per_token": seen.s_per_token, "took_s": self.latency.took.value,
-            "success_share": None if failed is None else 1.0 - failed, "recent_calls": self.breaker.window.calls,
+            "success_share": self.ended["answered"] / ended if ended else None,
+            "recent_share": None if failed is None else 1.0 - failed, "recent_calls": self.breaker.window.calls,
             "concurrency_limit": None if self.limiter.most == sys.maxsize else self.limiter.most,
             "disabled_why": "; ".join(ban.reason for ban in bans), "calls": self.calls, **self.ended,
         }  # fmt: skip
@@ -254,7 +257,7 @@ class Lane:
         return self._banned(now, probe) if self.bans.found else None
 
     def _banned(self, now: float, probe: bool) -> Hold | None:
-        mend = f"mend the key or name of {self.id} and call router.reset({self.id!r})"
+        mend = f"fix the key or name of {self.id} and call router.reset({self.id!r})"
         ban = self.bans.off(self.address, now)
         if ban is not None:
             return Hold(ban.held(now), ban.until, "disabled", mend)
@@ -263,7 +266,7 @@ class Lane:
             return Hold(ban.held(now), min(now + _TRIAL_LOOK_S, ban.tried_until), "trial", mend)
         grace = [] if probe or not self.probed else [ban.until + _PROBE_S for ban in self.bans.of(self.address)]
         if grace and now < max(grace):
-            return Hold("its probe is about to try it again", max(grace), "trial", mend)
+            return Hold("waiting for its probe, which decides whether it is used again", max(grace), "trial", mend)
         return None
 
     def _paused(self, now: float, probe: bool = False) -> Hold | None:
@@ -297,14 +300,14 @@ class Lane:
         wait = self.limiter.budget_wait_s(tokens, now) if self.metered else 0.0
         if not wait:
             return None
-        told = f"full: its limit per minute for another {_seconds(wait)}"
+        told = f"full: limits.rpm or limits.tpm reached for another {_seconds(wait)}"
         return Hold(told, now + wait, "full", "raise limits.rpm or limits.tpm")
 
     def _used_up(self, now: float, tokens: float) -> Hold | None:
         wait = self.gate.allowed_in_s(max(tokens, 1.0), now) if self.gate.counts else 0.0
         if not wait:
             return None
-        told = f"full: by its provider's own count nothing is left for another {_seconds(wait)}"
+        told = f"full: its provider reports nothing left for another {_seconds(wait)}"
         return Hold(told, now + wait, "full", f"ask the provider of {self.id} for higher limits")
 
     def _grant(self, now: float, tokens: int, *, forced: bool = False) -> Permit:
@@ -403,9 +406,9 @@ class Lane:
 
     def _turned_doubt(self, doubt: Doubt, failing: bool, now: float) -> tuple[EventKind, str]:
         if failing:
-            return "doubt_begun", f"{doubt.why}, others first for {_seconds(doubt.until - now)}"
+            return "doubt_begun", f"{doubt.why}; other models are preferred for {_seconds(doubt.until - now)}"
         if doubt.told:
-            return "doubt_begun", f"{self.silence.why}, others first until one is heard"
+            return "doubt_begun", f"{self.silence.why}; {_UNTIL_HEARD}"
         if doubt.silent:
             return "doubt_ended", "its calls are heard, or over"
         return "doubt_ended", "its time is over" if doubt.until else "ended before its time"

@@ -14,6 +14,7 @@ CUT = Verdict(False, blame="breaker", elapsed_s=12.0, slow=True)
 DOWN = Verdict(False, blame="breaker", elapsed_s=0.1)
 GONE = Verdict(False, neutral=True)
 KNOWN = 20
+PREFERRED = "; other models are preferred until one is heard"
 
 
 class Watched:
@@ -54,7 +55,7 @@ def test_two_calls_that_are_silent_for_twice_the_usual_time_have_others_go_first
     seen.begin(100.0)
     seen.begin(100.5)
     assert seen.held(102.4) == ""
-    assert seen.held(102.6) == "2 calls silent for up to 2.6 s, usually 1.0 s at most, others first until one is heard"
+    assert seen.held(102.6) == f"2 calls silent for up to 2.6 s, usually 1.0 s at most{PREFERRED}"
     assert seen.told == [("doubt_begun", "a", 102.6)]
     assert seen.events[0].detail == seen.held(102.6)
     assert isinstance(seen.board.admit("a", 102.6, 10), Permit), "nothing is forbidden"
@@ -77,7 +78,7 @@ def test_one_call_is_none_but_where_another_has_just_failed() -> None:
     failed.end(failed.begin(99.0), 99.5, DOWN)
     failed.begin(100.0)
     assert failed.held(101.9) == ""
-    assert failed.held(102.1) == "1 call silent for 2.1 s, usually 1.0 s at most, others first until one is heard"
+    assert failed.held(102.1) == f"1 call silent for 2.1 s, usually 1.0 s at most{PREFERRED}"
 
 
 def test_a_failure_that_is_long_ago_does_not_make_one_enough() -> None:
@@ -246,7 +247,7 @@ def test_when_their_time_is_over_failures_are_what_speaks_and_nothing_is_told_an
     assert seen.held(103.0)
     seen.end(one, 112.0, CUT)
     seen.end(other, 112.5, CUT)
-    assert seen.held(112.6) == "2 of the last 8 calls failed, others first for another 2.4 s"
+    assert seen.held(112.6) == "2 of the last 8 calls failed; other models are preferred for another 2.4 s"
     assert seen.told == [("doubt_begun", "a", 103.0)]
     assert seen.held(115.0) == ""
     assert seen.events[-1][:3] == ("doubt_ended", "a", "its time is over")
