@@ -40,15 +40,15 @@ class Finding(NamedTuple):
 
 
 HEAD = (
-    "| | adaptive, fitted | target | | adaptive | cheapest | none below |",
+    "| | `adaptive` | target | | fitted | cheapest | none below |",
     "|---|---|---|---|---|---|---|",
 )  # fmt: skip
 
 
 def findings(measured: Measured, least: Sequence[Bounds]) -> Iterator[Finding]:
     """In the order of the targets; `least`: of each seed."""
-    own, one, rules = (measured[name] for name in (FITTED_ADAPTIVE, SINGLE, RULES))
-    others = [measured[name] for name in (ADAPTIVE, CHEAPEST)]
+    own, one, rules = (measured[name] for name in (ADAPTIVE, SINGLE, RULES))
+    others = [measured[name] for name in (FITTED_ADAPTIVE, CHEAPEST)]
     for name, other, dear, slow in (("single model's", one, 0.22, 0.45), ("rules'", rules, 0.55, 0.70)):
         usd = estimate([bound.usd / sheet.usd_per_request for bound, sheet in zip(least, other, strict=True)])
         p95 = estimate([bound.p95_s / sheet.p95_s for bound, sheet in zip(least, other, strict=True)])
