@@ -215,6 +215,7 @@ class Execution:
         left = self._deadline - at
         if left < _ENDLESS and (clocks.total is None or left < clocks.total):
             clocks = Timeouts(clocks.connect, clocks.first_token, clocks.between_tokens, left, "deadline_s")
+        permit.whole = not self.streaming
         self._runs[index] = Running(index, candidate, permit, at, clocks, hedged_after)
         if self.committed is not None:
             self.committed = index
@@ -243,6 +244,7 @@ class Execution:
         run.first_at = event.at
         if not self.streaming:
             return NOTHING
+        run.permit.heard()
         return (*self._won(run, event.at, event.others), Deliver(run.index))
 
     def _won(self, run: Running, at: float, others: Replies) -> tuple[Effect, ...]:
