@@ -75,7 +75,8 @@ def _show(found: Iterable[Finding], models: int, as_json: bool) -> None:
         table.add("!" if row.grave else "", row.model, row.kind, row.detail)
     if rows:
         screen.show(table)
-    screen.tell(f"{models} models: {_counted(grave, 'would fail')} (!), {_counted(len(rows) - grave, 'to know')}")
+    checked = f"{models} model{'s' * (models != 1)}"
+    screen.tell(f"{checked}: {_counted(grave, 'would fail')} (!), {_counted(len(rows) - grave, 'to know')}")
 
 
 def _as_json(finding: Finding) -> dict[str, Any]:

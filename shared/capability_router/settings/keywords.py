@@ -32,6 +32,8 @@ def check_constructor(whose: str, given: Mapping[str, Any], own: Iterable[str], 
         where, model = f"give it to the model, or {per_call.format(name)}", _owner(name, models)
         if model:
             raise ConfigError(f"{whose} takes no {name}=; it is a setting of {model}: {where}")
+        if name == "seed":  # models have one, too
+            raise ConfigError(f"{whose} takes no seed=; a model's: {where}; that of the router: policy: {{seed: ...}}")
         if not home(name, Words):  # else the settings themselves say in which block it belongs
             known = [*own, *settings]
             other = f". If it is a setting of a model, {where}. {whose} takes {', '.join(known)}"

@@ -41,6 +41,8 @@ def test_a_keyword_that_stood_on_the_model_before_says_where_it_goes() -> None:
     told = wrong(models=["openai:gpt-5.4"], top_p=1)
     assert "If it is a setting of a model, give it to the model" in told
     assert "belongs in policy" in wrong(models=models, quality_target=0.9)
+    told = wrong(models=["openai:gpt-5.4"], seed=1)
+    assert told.endswith("or bind it: llm.bind(seed=...); that of the router: policy: {seed: ...}")
     with pytest.raises(ConfigError, match="did you mean 'max_tokens'"):
         ChatRouter.from_config({"models": models}, max_token=3)
 

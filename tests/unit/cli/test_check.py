@@ -49,7 +49,7 @@ def test_a_configuration_without_a_fault_passes(tmp_path: Path) -> None:
     result = run(tmp_path)
     assert (result.exit_code, result.stdout, result.stderr) == (
         0,
-        "1 models: nothing would fail (!), nothing to know\n",
+        "1 model: nothing would fail (!), nothing to know\n",
         "",
     )
 
