@@ -19,7 +19,7 @@ from capability_router.plan import Candidate
 from capability_router.policies.averages.pace import Pace
 from capability_router.policies.averages.steering import Sight, Steering, Weights, told
 from capability_router.policies.base import BELOW, Judgement, Row, Scene, Scored, Terms, rounded, told_cost
-from capability_router.policies.dual import WINDOW, Dual, Hull, Point, Step, hull
+from capability_router.policies.dual import WINDOW, Dual, Hull, Point, hull
 from capability_router.request import Outcome
 
 COST_WEIGHT = 0.25
@@ -340,7 +340,7 @@ def _no_larger(found: Hull, points: Sequence[Point], usual: float) -> Hull:
     own = max(points, key=_QUALITY).usd
     if not 0.0 < usual < own:
         return found
-    return Hull(found.base, [Step(step.price * own / usual, step.gain) for step in found.steps])
+    return found._replace(prices=[price * own / usual for price in found.prices])
 
 
 def _dearest(rows: Sequence[Row]) -> int:

@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -34,18 +34,15 @@ class Point:
     quality: float
 
 
-class Step(NamedTuple):
-    """Below this price the pick's quality rises by this much."""
-
-    price: float
-    gain: float
-
-
 class Hull(NamedTuple):
-    """Quality of the cheapest useful point, and the steps up from there; their prices fall."""
+    """Quality of the cheapest useful point, and the steps up from there: below each price it rises by that gain.
+
+    The prices fall.
+    """
 
     base: float
-    steps: list[Step]
+    prices: list[float]
+    gains: list[float]
 
 
 class Dual:
@@ -54,8 +51,8 @@ class Dual:
     def __init__(self, window: int = WINDOW) -> None:
         self._window = window
         self._requests: deque[Hull] = deque()
-        self._steps: list[Step] = []  # ascending by price
-        self._gains: list[float] = []  # of these, to be summed up without a look at each
+        self._prices: list[float] = []  # of all steps, ascending
+        self._gains: list[float] = []  # of the same steps
         self._base = 0.0  # summed quality of the cheapest picks
 
     def __len__(self) -> int:
@@ -72,16 +69,16 @@ class Dual:
         found = hull(points)
         self._requests.append(found)
         self._base += found.base
-        _into(self._steps, self._gains, found.steps)
+        _into(self._prices, self._gains, found)
         if len(self._requests) > self._window:
             self._forget()
 
     def _forget(self) -> None:
-        base, steps = self._requests.popleft()
-        self._base -= base
-        for step in steps:
-            at = bisect_left(self._steps, step)
-            del self._steps[at], self._gains[at]
+        gone = self._requests.popleft()
+        self._base -= gone.base
+        for price, gain in zip(gone.prices, gone.gains, strict=True):
+            at = self._gains.index(gain, bisect_left(self._prices, price))  # of equal prices the one with this gain
+            del self._prices[at], self._gains[at]
 
     def solve(self, target: float, also: Hull | None = None, copies: int = 0) -> float:
         """The price at which the mean quality of the picks comes to the target; 0 if none reaches it.
@@ -90,25 +87,25 @@ class Dual:
         one more request, counted as so many `copies`: what stands in for a window still short.
         """
         needed = target * len(self._requests) - self._base
-        corners, gains = self._steps, self._gains
+        prices, gains = self._prices, self._gains
         if also is not None:
             needed += copies * (target - also.base)
-            corners, gains = corners.copy(), gains.copy()
-            _into(corners, gains, [Step(price, gain * copies) for price, gain in also.steps])
-        if not corners:
+            prices, gains = prices.copy(), gains.copy()
+            _into(prices, gains, also, copies)
+        if not prices:
             return 0.0
         if needed <= 0:
-            return 2.0 * corners[-1].price + 1.0
+            return 2.0 * prices[-1] + 1.0
         at = bisect_left(list(accumulate(reversed(gains))), needed - _ROUNDING)
-        return 0.0 if at == len(corners) else corners[-1 - at].price
+        return 0.0 if at == len(prices) else prices[-1 - at]
 
 
-def _into(steps: list[Step], gains: list[float], more: Sequence[Step]) -> None:
-    """Put them where they belong, ascending by price."""
-    for step in more:
-        at = bisect_left(steps, step)
-        steps.insert(at, step)
-        gains.insert(at, step.gain)
+def _into(prices: list[float], gains: list[float], more: Hull, copies: int = 1) -> None:
+    """Put its steps where they belong, ascending by price; each counts for so many."""
+    for price, gain in zip(more.prices, more.gains, strict=True):
+        at = bisect_left(prices, price)
+        prices.insert(at, price)
+        gains.insert(at, copies * gain)
 
 
 def hull(points: Sequence[Point]) -> Hull:
@@ -128,5 +125,4 @@ def hull(points: Sequence[Point]) -> Hull:
         corners.append(point)
         prices.append(price)
         last = point
-    steps = [Step(price, b.quality - a.quality) for price, a, b in zip(prices, corners, corners[1:], strict=False)]
-    return Hull(cheapest.quality, steps)
+    return Hull(cheapest.quality, prices, [b.quality - a.quality for a, b in pairwise(corners)])
