@@ -119,7 +119,7 @@ class Board(Lasting):
     def condition(self, id: str, now: float) -> Condition:
         """How the candidate stands, as a live view: read it at once."""
         lane = self._lanes[id]
-        if not lane.calm:
+        if now >= lane.calm_until:
             with self._lock:
                 self._work_off()
                 lane.look(now)
@@ -144,10 +144,13 @@ class Board(Lasting):
             return _NOTHING
         with self._lock:
             self._work_off()
-            seen = {id: lane.breaker.window for id, lane in self._lanes.items() if lane.breaker.window.failed}
-            for window in seen.values():
-                window.slide(now)
-            found = {id: window.failed / (window.calls + _GONE_WELL) for id, window in seen.items() if window.failed}
+            found: dict[str, float] = {}
+            for id, lane in self._lanes.items():
+                window = lane.breaker.window
+                if window.failed:
+                    window.slide(now)
+                    if window.failed:
+                        found[id] = window.failed / (window.calls + _GONE_WELL)
         self._after()
         return found
 

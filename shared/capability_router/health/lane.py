@@ -2,7 +2,8 @@
 
 A lane is *calm* when nothing holds it and nobody waits for it; then planning and admission need not
 look further. Time alone can't end calm (gates open, buckets fill, breakers recover), only a call or
-an operator can; whatever does so for a shared part wakes every lane of that base URL.
+an operator can; whatever does so for a shared part wakes every lane of that base URL. A lane that is but
+doubted is calm as long as what is told of the doubt, the time that is left of it, may stand.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ _BUSY = 0.25
 """A process that works for more than this share of a wait may be what the wait is due to."""
 _TRIAL_LOOK_S = 1.0
 """A model that one call is trying again is looked at no later."""
+_TOLD_S = 0.1
+"""For so long what is left of a doubt is told the same: it is told in tenths of a second."""
 _LEAST_WAIT_S = 0.001
 """A full model is never looked at again in the same instant, however short its calls are."""
 
@@ -59,7 +62,7 @@ class Lane:
     """One candidate's health. Pure, unlocked: the board locks. Times are monotonic seconds."""
 
     __slots__ = (
-        "_late_at", "address", "bans", "bearing", "breaker", "calls", "calm", "condition", "ended", "gate", "id", "kin",
+        "_late_at", "address", "bans", "bearing", "breaker", "calls", "calm_until", "condition", "ended", "gate", "id", "kin",
         "latency", "limiter", "metered", "probed", "tell", "worked",
     )  # fmt: skip
 
@@ -77,7 +80,7 @@ class Lane:
         self.latency = Latency(latency)
         self.condition = Condition(peak=self.latency.peak)
         self._timed()
-        self.calm = False
+        self.calm_until = 0.0
         self._late_at: float | None = None  # when this process was last late for a time limit
 
     def relimit(self, limits: Mapping[str, int]) -> None:
@@ -86,7 +89,7 @@ class Lane:
         if self.bearing is not None:
             self.limiter.bear(self.bearing.limit)
         self.metered = self.limiter.metered
-        self.calm = False
+        self.calm_until = 0.0
 
     def look(self, now: float) -> None:
         """Bring `condition` up to date, and find out whether all is calm."""
@@ -101,8 +104,8 @@ class Lane:
         if hold is None and doubt.until > now:
             left = _seconds(doubt.until - now)
             seen.held, seen.until = f"{doubt.why}, others first for another {left}", doubt.until
-        quiet = self.breaker.state == CLOSED and not self.bans.of(self.address)
-        self.calm = quiet and not seen.held and not seen.queue_s
+        quiet = hold is None and not seen.queue_s and self.breaker.state == CLOSED and not self.bans.of(self.address)
+        self.calm_until = 0.0 if not quiet else min(seen.until, now + _TOLD_S) if seen.held else math.inf
 
     def hold(self, now: float, tokens: int, *, probe: bool = False) -> Hold | None:
         """What keeps a call of this many tokens from being made now."""
@@ -112,7 +115,7 @@ class Lane:
     def enter(self, now: float, tokens: int, *, probe: bool = False) -> Permit | Hold:
         """A permit for one call, or why not."""
         hold = None
-        if not self.calm:
+        if now >= self.calm_until:
             hold = self.hold(now, tokens, probe=probe)
         elif self.metered or self.gate.counts:
             hold = self._no_budget(now, tokens) or self._used_up(now, tokens)
@@ -190,7 +193,7 @@ class Lane:
         if said.remaining_tokens is not None and said.reset_tokens_s is not None:
             self.gate.counts = True
             self.gate.tokens.told(said.remaining_tokens, said.limit_tokens, said.reset_tokens_s, now, sent_at)
-        self.calm = False
+        self.calm_until = 0.0
         self._counted(now)
         if wait_s > 0:
             self._notice(now)
@@ -354,14 +357,14 @@ class Lane:
         """Have those who share the breaker look at it again: it may have begun to doubt."""
         for lane in self.kin:
             if lane.breaker is self.breaker:
-                lane.calm = False
+                lane.calm_until = 0.0
 
     def _counted(self, now: float) -> None:
         """Have those who share the gate look at it again, once nothing is left."""
         if self.gate.allowed_in_s(1.0, now):
             for lane in self.kin:
                 if lane.gate is self.gate:
-                    lane.calm = False
+                    lane.calm_until = 0.0
 
     def _ban(self, what: What, permit: Permit, verdict: Verdict, now: float) -> None:
         ban = self.bans.refused(what, self.address, verdict, permit.taken_at, now)
@@ -392,7 +395,7 @@ class Lane:
         limiter = self.limiter
         in_flight = self.condition.in_flight = limiter.in_flight
         if in_flight >= limiter.most or (self.metered and limiter.tight):
-            self.calm = False
+            self.calm_until = 0.0
 
     def _turned(self, before: str, now: float) -> None:
         state = self.breaker.state
@@ -402,7 +405,7 @@ class Lane:
     def _wake(self, kind: EventKind, detail: str, now: float) -> None:
         """Tell of a change, and have every lane that may share it look again."""
         for lane in self.kin:
-            lane.calm = False
+            lane.calm_until = 0.0
         self.tell(HealthEvent(kind, self.id, detail, now))
 
 
