@@ -10,28 +10,20 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from itertools import accumulate, pairwise
-from operator import attrgetter
+from operator import itemgetter
 from typing import NamedTuple
 
 WINDOW = 200
 _ROUNDING = 1e-12
-_USD, _UTILITY = attrgetter("usd"), attrgetter("utility")
+Point = tuple[float, float, float]
+"""One candidate of one request: USD, utility before cost (quality - mu * seconds), quality.
 
-
-@dataclass(slots=True)
-class Point:
-    """One candidate of one request: USD, utility before cost (quality - mu * seconds), quality.
-
-    A target of cost or latency (averages/target.py) has its own unit in the place of `usd`, and of `quality` too, as
-    that is what the window sums up.
-    """
-
-    usd: float
-    utility: float
-    quality: float
+A target of cost or latency (averages/target.py) has its own unit in the place of the USD, and of the quality too, as
+that is what the window sums up. A plain tuple, because each decision makes some dozens.
+"""
+USD, UTILITY, QUALITY = itemgetter(0), itemgetter(1), itemgetter(2)
 
 
 class Hull(NamedTuple):
@@ -108,21 +100,27 @@ def _into(prices: list[float], gains: list[float], more: Hull, copies: int = 1) 
         gains.insert(at, copies * gain)
 
 
+def worth(price: float) -> Callable[[Point], float]:
+    """What a candidate is worth at this price: by which the best is picked."""
+    return lambda point: point[1] - price * point[0]
+
+
 def hull(points: Sequence[Point]) -> Hull:
     """The corners of the best of these points, by cost."""
-    cheapest, *others = sorted(sorted(points, key=_UTILITY, reverse=True), key=_USD)
-    corners, last = [cheapest], cheapest
+    cheapest, *others = sorted(sorted(points, key=UTILITY, reverse=True), key=USD)
+    corners, (last_usd, last_utility, base) = [cheapest], cheapest
     prices: list[float] = []  # between each two corners: above it the cheaper one is the better
     for point in others:
-        if point.utility <= last.utility:  # of points at the same cost the best came first
+        usd, utility, _ = point
+        if utility <= last_utility:  # of points at the same cost the best came first
             continue
-        price = (point.utility - last.utility) / (point.usd - last.usd)
+        price = (utility - last_utility) / (usd - last_usd)
         while prices and price >= prices[-1]:
             corners.pop()
             prices.pop()
-            last = corners[-1]
-            price = (point.utility - last.utility) / (point.usd - last.usd)
+            last_usd, last_utility, _ = corners[-1]
+            price = (utility - last_utility) / (usd - last_usd)
         corners.append(point)
         prices.append(price)
-        last = point
-    return Hull(cheapest.quality, prices, [b.quality - a.quality for a, b in pairwise(corners)])
+        last_usd, last_utility = usd, utility
+    return Hull(base, prices, [dearer - cheaper for (_, _, cheaper), (_, _, dearer) in pairwise(corners)])

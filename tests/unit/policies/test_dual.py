@@ -1,11 +1,21 @@
 """The exact dual against brute force over many prices."""
 
 import itertools
+from typing import NamedTuple
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capability_router.policies.dual import Dual, Point, hull
+from capability_router.policies.dual import Dual, hull
+
+
+class Point(NamedTuple):
+    """As the policy's own, by names."""
+
+    usd: float
+    utility: float
+    quality: float
+
 
 # Predicted in whole picodollars; closer than a thousand of them, a difference of two floats tells no price.
 costs = st.integers(min_value=10**5, max_value=10**9).map(lambda nano: nano / 1e9)
