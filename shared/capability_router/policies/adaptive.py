@@ -143,11 +143,13 @@ class Adaptive:
 
     def _sight(self, scene: Scene) -> Sight:
         """What the targets choose from: neither models that are held, nor those below the floor, unless all are."""
-        rows = _usable(scene.rows)
-        rows = [row for row in rows if self._floor is None or row.quality >= self._floor] or rows
-        one = self._usual(() if self._strong_usd else _points(rows, 0.0), 1.0)
-        ruled = self._wanted(scene) is not None
-        return Sight(rows, _points, usual=self._cost_weight * one, tie=_TIE * one, ruled=ruled)
+        rows, floor = _usable(scene.rows), self._floor
+        if floor is not None:
+            rows = [row for row in rows if row.quality >= floor] or rows
+        sight = Sight(rows, _points, ruled=self._wanted(scene) is not None)
+        one = self._usual(() if self._strong_usd else sight.points, 1.0)
+        sight.usual, sight.tie = self._cost_weight * one, _TIE * one
+        return sight
 
     def _open(self, points: Sequence[Point]) -> Sequence[Point]:
         """Without those below the floor, unless all are."""
@@ -157,7 +159,8 @@ class Adaptive:
     def _aim(self, target: float, points: Sequence[Point], usable: Sequence[Point], usual: float) -> None:
         price = self._for_target(target, points, usual)
         aim = self._aims.setdefault(target, Aim())
-        aim.picked(QUALITY(max(usable, key=worth(price))))
+        _, _, quality = max(usable, key=worth(price))
+        aim.picked(quality)
         self._dual.observe(points)
         if self._seen - aim.solved_at >= _REFRESH_EVERY:
             aim.price, aim.solved_at = self._dual.solve(target), self._seen

@@ -31,9 +31,9 @@ class Sight:
 
     __slots__ = ("_points", "_seconds", "make", "rows", "ruled", "tie", "usual")
 
-    def __init__(self, rows: Sequence[Row], make: Make, *, usual: float, tie: float, ruled: bool) -> None:
-        self.rows, self.make = rows, make
-        self.usual, self.tie, self.ruled = usual, tie, ruled
+    def __init__(self, rows: Sequence[Row], make: Make, *, ruled: bool) -> None:
+        self.rows, self.make, self.ruled = rows, make, ruled
+        self.usual = self.tie = 0.0
         self._points: Sequence[Point] | None = None
         self._seconds: Sequence[float] | None = None
 
