@@ -142,16 +142,18 @@ class Board(Lasting):
         """
         if now >= self._failed_until:
             return _NOTHING
+        found: dict[str, float] = {}
         with self._lock:
-            self._work_off()
-            found: dict[str, float] = {}
+            if self._line:
+                self._work_off()
             for id, lane in self._lanes.items():
                 window = lane.breaker.window
                 if window.failed:
                     window.slide(now)
                     if window.failed:
                         found[id] = window.failed / (window.calls + _GONE_WELL)
-        self._after()
+        if self._line or self._events:
+            self._after()
         return found
 
     def admit(self, id: str, now: float, tokens: int = 0, *, probe: bool = False) -> Permit | Hold:
