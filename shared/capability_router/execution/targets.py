@@ -211,10 +211,7 @@ class Targets:
     @property
     def others(self) -> bool:
         """Whether there is one that was not tried, and that nothing was seen to hold."""
-        for candidate in self._fresh:  # mostly the first is one
-            if not candidate.held and candidate.id not in self._held:
-                return True
-        return False
+        return any(not c.held and c.id not in self._held for c in self._fresh)
 
     def free_in(self, at: float) -> float | None:
         """Seconds until one may be had, by what they asked for and what holds them; None = now, or nobody knows."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from itertools import takewhile
 
 _LEAST, _NEAR, _SHARE = 2, 8, 0.15
 """So many failures, and this share, among so many calls, or among as many as are under way."""
@@ -71,5 +72,6 @@ class Doubt:
     def _told(self, beside: int, now: float) -> str:
         among = max(_NEAR, beside)
         first, since = self._ended - among, now - self._window_s
-        count = sum(number > first and at >= since for number, at in self._failures)
+        lately = takewhile(lambda failure: failure[0] > first, reversed(self._failures))
+        count = sum(at >= since for _, at in lately)
         return f"{count} of the last {min(among, self._ended)} calls failed"

@@ -62,8 +62,8 @@ class Lane:
     """One candidate's health. Pure, unlocked: the board locks. Times are monotonic seconds."""
 
     __slots__ = (
-        "_late_at", "address", "bans", "bearing", "breaker", "calls", "calm_until", "condition", "ended", "gate", "id", "kin",
-        "latency", "limiter", "metered", "probed", "tell", "worked",
+        "_late_at", "address", "bans", "bearing", "breaker", "calls", "calm_until", "condition", "ended", "gate", "id",
+        "kin", "latency", "limiter", "metered", "probed", "tell", "worked",
     )  # fmt: skip
 
     def __init__(

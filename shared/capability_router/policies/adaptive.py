@@ -85,6 +85,7 @@ class Adaptive:
         steers = not (cost_target_usd is None and latency_target_s is None and pace is None)
         self._steering = Steering(cost_target_usd, latency_target_s, pace, latency_weight) if steers else None
         self._weighed: tuple[Sequence[Row], Weights | None] = ((), None)
+        self._last_strongest: tuple[Sequence[Row], Row | None] = ((), None)
         self._first_usd: dict[str, float] = {}  # of a request of usual size, by model
         self._away: dict[str, int] = {}  # for how many requests in a row a model has been held
 
@@ -94,7 +95,7 @@ class Adaptive:
         mu = self._mu if self._steering is None else self._steered(self._steering, scene, chosen).mu
         with self._lock:
             rows = self._lasting(scene.rows)
-            usd = (max(rows, key=_QUALITY).cost_pico or 0) / 1e12
+            usd = (self._strongest(rows).cost_pico or 0) / 1e12
             usual = 0.0 if target is None else self._usual_usd(scene)
             self._seen += 1
             self._strong_usd += (usd - self._strong_usd) / min(self._seen, WINDOW)
@@ -175,11 +176,19 @@ class Adaptive:
         with self._lock:
             return self._for_target(target, self._open(points), self._usual_usd(scene))
 
+    def _strongest(self, rows: Sequence[Row]) -> Row:
+        """Of these; it is asked for two or three times while a request is judged."""
+        known, strong = self._last_strongest
+        if strong is None or known is not rows:
+            strong = max(rows, key=_QUALITY)
+            self._last_strongest = (rows, strong)  # one value, since threads judge at the same time
+        return strong
+
     def _usual_usd(self, scene: Scene) -> float:
         """What the strongest model's call costs for a request of usual size; 0 = nobody knows."""
         if len(self._dual) >= _COLD:  # nobody asks
             return 0.0
-        card = max(scene.rows, key=_QUALITY).card
+        card = self._strongest(scene.rows).card
         first = self._first_usd.get(card.id)
         if first is None:
             first = ((None if card.price is None else card.price.estimate(*_USUAL_TOKENS)) or 0) / 1e12
@@ -254,7 +263,7 @@ class Adaptive:
         return f"{trade}; {targets}" if targets else trade
 
     def _traded(self, scene: Scene, best: Row) -> str:
-        strong = max(scene.rows, key=_QUALITY)
+        strong = self._strongest(scene.rows)
         own = f"quality {best.quality:.2f} at {told_cost(best)}"
         if strong.card.id == best.card.id:
             return f"strongest, and worth it: {own}"
