@@ -206,7 +206,7 @@ class HealthMachine(RuleBasedStateMachine):
     def planning_sees_what_admission_does(self) -> None:
         for id in ADDRESSES:
             held, seen = self.lane(id).hold(self.now, 1), self.board.condition(id, self.now)
-            doubted = f"{self.lane(id).breaker.doubt.why}, others first"
+            doubted = f"{self.lane(id).breaker.doubt.why}; other models are preferred"
             assert seen.held == held.reason if held else (seen.held == "" or seen.held.startswith(doubted))
             assert seen.queue_s >= 0
         json.dumps(self.board.snapshot(self.now), allow_nan=False)
