@@ -134,10 +134,7 @@ class Execution:
     @property
     def records(self) -> list[AttemptRecord]:
         """The attempts that have ended, in the order of their launch."""
-        ended = list(self._records.values())
-        if len(ended) > 1:
-            ended.sort(key=_INDEX)
-        return ended
+        return sorted(self._records.values(), key=_INDEX)
 
     @property
     def summons(self) -> Summons | None:
