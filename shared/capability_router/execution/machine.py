@@ -35,6 +35,7 @@ Everything that decides a transition lives here; this file knows no provider and
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableSet
+from operator import attrgetter
 from typing import Protocol
 
 from capability_router.concurrency.summons import Summons
@@ -66,6 +67,7 @@ from capability_router.request import Finish as Reason
 
 NOTHING: tuple[Effect, ...] = ()
 _NOT_YET = Reply()
+_INDEX = attrgetter("index")
 _NO_ALARM = (SetAlarm(None),)
 _NO_END = (None, Reason.OTHER, Reason.ERROR, Reason.OVERLOADED, Reason.MALFORMED_CALL)
 """No terminal reason, one that may be the failure itself, and those that are."""
@@ -134,7 +136,7 @@ class Execution:
     @property
     def records(self) -> list[AttemptRecord]:
         """The attempts that have ended, in the order of their launch."""
-        return [self._records[index] for index in sorted(self._records)]
+        return sorted(self._records.values(), key=_INDEX)
 
     @property
     def summons(self) -> Summons | None:

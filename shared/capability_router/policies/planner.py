@@ -271,6 +271,8 @@ def _moved(believed: Mapping[str, Belief], by: Mapping[str, float]) -> Mapping[s
 
 def _remarked(by: Mapping[str, float], rows: Sequence[Row]) -> str:
     """Whom implicit signs move by a hundredth or more; "" = nobody."""
+    if not by:
+        return ""
     told = [f"{row.card.id} {by[row.card.id]:+.2f}" for row in rows if abs(by.get(row.card.id, 0.0)) >= _TOLD]
     return f"believed quality, moved by implicit signs: {', '.join(told)}" if told else ""
 

@@ -22,7 +22,6 @@ from unit.policies.workloads import (
 
 from capability_router.policies.averages.target import Target
 from capability_router.policies.base import Row
-from capability_router.policies.dual import Point
 
 SEEDS = (1, 2)
 
@@ -94,7 +93,7 @@ def test_where_quality_and_cost_are_equal_nobody_is_slower_for_nothing() -> None
 
 def test_what_another_price_leaves_over_is_not_saved_up() -> None:
     """The usual price of quality was the higher one: that less was spent is no reason to spend more."""
-    points = [Point(usd, quality, usd) for usd, quality in ((0.0001, 0.5), (0.001, 0.7), (0.01, 0.9))]
+    points = [(usd, quality, usd) for usd, quality in ((0.0001, 0.5), (0.001, 0.7), (0.01, 0.9))]
     thrifty, saved = Target(), Target()
     for _ in range(300):
         thrifty.took(0.001, points, 0.0001, slack=True)
@@ -105,7 +104,7 @@ def test_what_another_price_leaves_over_is_not_saved_up() -> None:
 
 
 def test_failed_requests_save_nothing_up() -> None:
-    points = [Point(usd, quality, usd) for usd, quality in ((0.0001, 0.5), (0.001, 0.7), (0.01, 0.9))]
+    points = [(usd, quality, usd) for usd, quality in ((0.0001, 0.5), (0.001, 0.7), (0.01, 0.9))]
     target = Target()
     for _ in range(300):
         target.took(0.001, points, 0.001)

@@ -126,5 +126,5 @@ class Target:
 
 def beyond(points: Sequence[Point]) -> float:
     """A price at which the cheapest of these is picked, also if utilities turn out to be somewhat others."""
-    steps = hull(points).steps
-    return 10.0 * steps[0].price if steps else 0.0
+    prices = hull(points).prices
+    return 10.0 * prices[0] if prices else 0.0
