@@ -14,7 +14,7 @@ from typing import Any
 
 from langchain_core.globals import get_llm_cache
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.prompt_values import ChatPromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
 
@@ -31,6 +31,7 @@ from langchain_router.attempts.in_threads import in_threads
 from langchain_router.attempts.inside import inside
 from langchain_router.attempts.listeners import Counted, Shown
 from langchain_router.attempts.seam import Seam
+from langchain_router.attempts.unheard import aask, ask, goes_unheard
 from langchain_router.call import Call
 from langchain_router.fleet.copies import own_tools, with_keywords
 from langchain_router.messages.handover import continued, handed_over
@@ -60,7 +61,7 @@ class ModelAttempt:
 
     __slots__ = (
         "_call", "_config", "_copied", "_counted", "_dialect", "_kwargs", "_launch", "_loops", "_model", "_prompt",
-        "_reader", "_seam", "_shown", "_void", "doorkeeper",
+        "_reader", "_seam", "_shown", "_void", "doorkeeper", "unheard",
     )  # fmt: skip
 
     def __init__(self, model: BaseChatModel, call: Call, config: RunnableConfig, launch: Launch, loops: Loops) -> None:
@@ -71,6 +72,7 @@ class ModelAttempt:
         self._counted: Counted | None = None
         self._copied = self._model is not model
         self.doorkeeper: Doorkeeper | None = None
+        self.unheard = False  # whether nobody hears of the router's run
         self._seam = Seam(launch.prefix) if launch.prefix else None
         self._shown: Shown | None = None
         self._void: Shown | None = None
@@ -266,14 +268,21 @@ class ModelAttempt:
     def _asked(self, runnable: Any, kwargs: Mapping[str, Any]) -> Any:
         if not self._configured:
             return runnable.invoke(self._prompt, self._spoken, **kwargs)
+        if self._goes_unheard(messages := self._prompt.to_messages(), kwargs):
+            return ask(self._model, self._config, messages, kwargs)[0].message
         told = runnable.generate_prompt([self._prompt], **self._run_terms, **kwargs)
         return told.generations[0][0].message
 
     async def _aasked(self, runnable: Any, kwargs: Mapping[str, Any]) -> Any:
         if not self._configured:
             return await runnable.ainvoke(self._prompt, self._spoken, **kwargs)
+        if self._goes_unheard(messages := self._prompt.to_messages(), kwargs):
+            return (await aask(self._model, self._config, messages, kwargs))[0].message
         told = await runnable.agenerate_prompt([self._prompt], **self._run_terms, **kwargs)
         return told.generations[0][0].message
+
+    def _goes_unheard(self, messages: Sequence[BaseMessage], kwargs: Mapping[str, Any]) -> bool:
+        return self.unheard and goes_unheard(self._model, self._config, messages, kwargs)
 
     @property
     def _run_terms(self) -> dict[str, Any]:
