@@ -7,20 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import AsyncGenerator, Generator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Generator, Iterator, Mapping, Sequence
 from contextvars import Context
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from langchain_core.globals import get_llm_cache
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.outputs import ChatResult
 from langchain_core.prompt_values import ChatPromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from capability_router.connections.closed_loops import Loops
 from capability_router.connections.sdk_streams import aclosing_all, closing_all, sdk_chunk
-from capability_router.connections.stale import past_stale
+from capability_router.connections.stale import past_stale, stale
 from capability_router.endpoints.chain_usage import under
 from capability_router.execution.effects import GRACE_S, Launch
 from capability_router.execution.endpoint import aclosable, closable
@@ -161,7 +163,14 @@ class ModelAttempt:
             context.run(stop_hearing)
             context.run(self._bound_inside)
             if self._call.mode == "invoke":
-                yield self._whole(await past_stale(lambda: inside(context, self._aasked(runnable, kwargs))))
+                ask = partial(self._aasked, runnable, kwargs, context)
+                told: Any = _END
+                try:  # without `past_stale`, which only few need: each coroutine within another costs each wait
+                    told = await ask()
+                except Exception as error:
+                    if not stale(error):
+                        raise
+                yield self._whole(told if told is not _END else await past_stale(ask))
                 return
             pieces, piece = await past_stale(lambda: self._opened(runnable, kwargs, context))
             async with aclosing_all(pieces):
@@ -240,6 +249,8 @@ class ModelAttempt:
 
     def _whole(self, answer: Any) -> Any:
         """The answer, unless its model gathered it from a stream that did not come to its end."""
+        if type(answer) is ChatResult or isinstance(answer, ChatResult):  # of a call that nobody has heard of
+            answer = answer.generations[0].message
         if not isinstance(answer, AIMessage):
             return answer
         self._check_gathered((answer,))
@@ -269,15 +280,19 @@ class ModelAttempt:
         if not self._configured:
             return runnable.invoke(self._prompt, self._spoken, **kwargs)
         if self._goes_unheard(messages := self._prompt.to_messages(), kwargs):
-            return ask(self._model, self._config, messages, kwargs)[0].message
+            return ask(self._model, self._config, messages, kwargs)
         told = runnable.generate_prompt([self._prompt], **self._run_terms, **kwargs)
         return told.generations[0][0].message
 
-    async def _aasked(self, runnable: Any, kwargs: Mapping[str, Any]) -> Any:
+    def _aasked(self, runnable: Any, kwargs: Mapping[str, Any], context: Context) -> Awaitable[Any]:
+        """The call, to be awaited once; what is said of `past_stale` holds of this one, too."""
+        if self._configured and self._goes_unheard(messages := self._prompt.to_messages(), kwargs):
+            return inside(context, aask(self._model, self._config, messages, kwargs))
+        return inside(context, self._aheard(runnable, kwargs))
+
+    async def _aheard(self, runnable: Any, kwargs: Mapping[str, Any]) -> Any:
         if not self._configured:
             return await runnable.ainvoke(self._prompt, self._spoken, **kwargs)
-        if self._goes_unheard(messages := self._prompt.to_messages(), kwargs):
-            return (await aask(self._model, self._config, messages, kwargs))[0].message
         told = await runnable.agenerate_prompt([self._prompt], **self._run_terms, **kwargs)
         return told.generations[0][0].message
 

@@ -11,13 +11,13 @@ Awaited, it is also one task less, and an exception is held by no frame of core'
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
-from langchain_core.outputs import ChatGeneration
+from langchain_core.outputs import ChatResult
 from langchain_core.runnables import RunnableConfig
 from langchain_core.utils.uuid import uuid7
 
@@ -25,6 +25,8 @@ RunT = TypeVar("RunT", CallbackManagerForLLMRun, AsyncCallbackManagerForLLMRun)
 
 _GENERATE, _AGENERATE = BaseChatModel.generate, BaseChatModel.agenerate
 _PROMPTED, _APROMPTED = BaseChatModel.generate_prompt, BaseChatModel.agenerate_prompt
+_CACHED = getattr(BaseChatModel, "_generate_with_cache", None)
+_ACACHED = getattr(BaseChatModel, "_agenerate_with_cache", None)
 _TAKEN = frozenset((
     "callbacks", "tags", "metadata", "run_name", "run_id", "run_manager", "messages", "prompts",
     "ls_structured_output_format", "structured_output_format",
@@ -36,8 +38,7 @@ _TEXT = {str}
 
 def _known() -> bool:
     """Whether this langchain-core has the methods as they are called here, and nobody has put his own around these."""
-    for name in ("_generate_with_cache", "_agenerate_with_cache"):
-        method = getattr(BaseChatModel, name, None)
+    for method in (_CACHED, _ACACHED):
         takes = inspect.signature(method).parameters if method is not None else {}
         if not {"messages", "stop", "run_manager", "kwargs"} <= takes.keys():
             return False
@@ -59,6 +60,8 @@ def goes_unheard(model: BaseChatModel, config: RunnableConfig, messages: Sequenc
         and kind.agenerate is _AGENERATE
         and kind.generate_prompt is _PROMPTED
         and kind.agenerate_prompt is _APROMPTED
+        and kind._generate_with_cache is _CACHED
+        and kind._agenerate_with_cache is _ACACHED
         and not (model.callbacks or model.verbose or config["callbacks"].handlers)  # type: ignore[union-attr]  # a child manager
         and (not kwargs or _TAKEN.isdisjoint(kwargs))
         and {type(message.content) for message in messages} == _TEXT
@@ -67,18 +70,18 @@ def goes_unheard(model: BaseChatModel, config: RunnableConfig, messages: Sequenc
 
 def ask(
     model: BaseChatModel, config: RunnableConfig, messages: list[BaseMessage], kwargs: Mapping[str, Any]
-) -> list[ChatGeneration]:
+) -> ChatResult:
     """Make the call in this thread."""
     run = _run(CallbackManagerForLLMRun, model, config)
-    return model._generate_with_cache(messages, run_manager=run, **kwargs).generations
+    return model._generate_with_cache(messages, run_manager=run, **kwargs)
 
 
-async def aask(
+def aask(
     model: BaseChatModel, config: RunnableConfig, messages: list[BaseMessage], kwargs: Mapping[str, Any]
-) -> list[ChatGeneration]:
-    """Make the call in this task."""
+) -> Coroutine[Any, Any, ChatResult]:
+    """The call, to be awaited: core's own coroutine, for one around it would cost each wait within."""
     run = _run(AsyncCallbackManagerForLLMRun, model, config)
-    return (await model._agenerate_with_cache(messages, run_manager=run, **kwargs)).generations
+    return model._agenerate_with_cache(messages, run_manager=run, **kwargs)
 
 
 def _run(kind: type[RunT], model: BaseChatModel, config: RunnableConfig) -> RunT:

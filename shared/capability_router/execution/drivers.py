@@ -10,7 +10,7 @@ attempt where two may be in flight at once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import aclosing
 from functools import partial
 from types import coroutine
@@ -138,10 +138,12 @@ async def _aattempt(show: Performance[C], index: int, attempt: Attempt[C]) -> As
 _END: Any = object()
 
 
-async def _within(show: Performance[C], chunks: AsyncGenerator[C, None]) -> C:
+def _within(show: Performance[C], chunks: AsyncGenerator[C, None]) -> Awaitable[C]:
     limit = show.patience_s()
-    if limit is None:
-        return await anext(chunks, _END)
+    return anext(chunks, _END) if limit is None else _limited(show, chunks, limit)
+
+
+async def _limited(show: Performance[C], chunks: AsyncGenerator[C, None], limit: float) -> C:
     step: Any = anext(chunks, _END)
     try:
         awaited = step.send(None)
