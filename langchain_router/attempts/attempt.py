@@ -15,7 +15,7 @@ from typing import Any
 
 from langchain_core.globals import get_llm_cache
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatResult
 from langchain_core.prompt_values import ChatPromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
@@ -33,7 +33,7 @@ from langchain_router.attempts.in_threads import in_threads
 from langchain_router.attempts.inside import inside
 from langchain_router.attempts.listeners import Counted, Shown
 from langchain_router.attempts.seam import Seam
-from langchain_router.attempts.unheard import aask, ask, goes_unheard
+from langchain_router.attempts.unheard import aask, ask, goes_unheard, unbound
 from langchain_router.call import Call
 from langchain_router.fleet.copies import own_tools, with_keywords
 from langchain_router.messages.handover import continued, handed_over
@@ -277,17 +277,17 @@ class ModelAttempt:
         return replay(self._model, self._launch.candidate.provider)
 
     def _asked(self, runnable: Any, kwargs: Mapping[str, Any]) -> Any:
+        if (unheard := self._unheard_by_all(runnable, kwargs)) is not None:
+            return ask(*unheard)
         if not self._configured:
             return runnable.invoke(self._prompt, self._spoken, **kwargs)
-        if self._goes_unheard(messages := self._prompt.to_messages(), kwargs):
-            return ask(self._model, self._config, messages, kwargs)
         told = runnable.generate_prompt([self._prompt], **self._run_terms, **kwargs)
         return told.generations[0][0].message
 
     def _aasked(self, runnable: Any, kwargs: Mapping[str, Any], context: Context) -> Awaitable[Any]:
         """The call, to be awaited once; what is said of `past_stale` holds of this one, too."""
-        if self._configured and self._goes_unheard(messages := self._prompt.to_messages(), kwargs):
-            return inside(context, aask(self._model, self._config, messages, kwargs))
+        if (unheard := self._unheard_by_all(runnable, kwargs)) is not None:
+            return inside(context, aask(*unheard))
         return inside(context, self._aheard(runnable, kwargs))
 
     async def _aheard(self, runnable: Any, kwargs: Mapping[str, Any]) -> Any:
@@ -296,8 +296,14 @@ class ModelAttempt:
         told = await runnable.agenerate_prompt([self._prompt], **self._run_terms, **kwargs)
         return told.generations[0][0].message
 
-    def _goes_unheard(self, messages: Sequence[BaseMessage], kwargs: Mapping[str, Any]) -> bool:
-        return self.unheard and goes_unheard(self._model, self._config, messages, kwargs)
+    def _unheard_by_all(self, runnable: Any, kwargs: Mapping[str, Any]) -> Any:
+        """What `ask` takes, if nobody at all hears of the call; else None."""
+        if not self.unheard:
+            return None
+        model, bound = unbound(runnable)
+        given = {**bound, **kwargs} if bound else kwargs
+        messages = self._prompt.to_messages()
+        return (model, self._config, messages, given) if goes_unheard(model, self._config, messages, given) else None
 
     @property
     def _run_terms(self) -> dict[str, Any]:

@@ -12,21 +12,25 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Coroutine, Mapping, Sequence
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatResult
-from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables import RunnableBinding, RunnableConfig
 from langchain_core.utils.uuid import uuid7
 
 RunT = TypeVar("RunT", CallbackManagerForLLMRun, AsyncCallbackManagerForLLMRun)
 
-_GENERATE, _AGENERATE = BaseChatModel.generate, BaseChatModel.agenerate
-_PROMPTED, _APROMPTED = BaseChatModel.generate_prompt, BaseChatModel.agenerate_prompt
-_CACHED = getattr(BaseChatModel, "_generate_with_cache", None)
-_ACACHED = getattr(BaseChatModel, "_agenerate_with_cache", None)
+_ASKED = (
+    "invoke", "ainvoke", "generate_prompt", "agenerate_prompt", "generate", "agenerate",
+    "_generate_with_cache", "_agenerate_with_cache",
+)  # fmt: skip
+_BOUND = ("invoke", "ainvoke")
+_NO_KEYWORDS: Mapping[str, Any] = {}
 _TAKEN = frozenset((
     "callbacks", "tags", "metadata", "run_name", "run_id", "run_manager", "messages", "prompts",
     "ls_structured_output_format", "structured_output_format",
@@ -36,36 +40,49 @@ _TAKEN = frozenset((
 _TEXT = {str}
 
 
-def _known() -> bool:
-    """Whether this langchain-core has the methods as they are called here, and nobody has put his own around these."""
-    for method in (_CACHED, _ACACHED):
-        takes = inspect.signature(method).parameters if method is not None else {}
-        if not {"messages", "stop", "run_manager", "kwargs"} <= takes.keys():
-            return False
-    return not any(hasattr(method, "__wrapped__") for method in (_GENERATE, _AGENERATE, _PROMPTED, _APROMPTED))
+def _cores(kind: type, names: tuple[str, ...]) -> tuple[Any, ...] | None:
+    """Core's own methods; None where it lacks one, or somebody has put his own around one: he is to see each call."""
+    found = tuple(getattr(kind, name, None) for name in names)
+    return None if None in found or any(hasattr(method, "__wrapped__") for method in found) else found
 
 
-_KNOWN = _known()
+def _takes_its_run() -> bool:
+    """Whether this langchain-core's methods are called as they are here."""
+    takes = [inspect.signature(method).parameters.keys() for method in (_MODELS or ())[-2:]]
+    return bool(takes) and all({"messages", "stop", "run_manager", "kwargs"} <= names for names in takes)
 
 
-def goes_unheard(model: BaseChatModel, config: RunnableConfig, messages: Sequence[BaseMessage], kwargs: Any) -> bool:
+_models, _bindings = attrgetter(*_ASKED), attrgetter(*_BOUND)
+_MODELS, _BINDINGS = _cores(BaseChatModel, _ASKED), _cores(RunnableBinding, _BOUND)
+_KNOWN = _takes_its_run()
+
+
+def unbound(runnable: Any) -> tuple[Any, Mapping[str, Any]]:
+    """The model below core's own binding of keywords, and these; what is no such binding stays what it is."""
+    if _bindings(type(runnable)) != _BINDINGS or runnable.config or runnable.config_factories:
+        return runnable, _NO_KEYWORDS
+    return runnable.bound, runnable.kwargs
+
+
+def goes_unheard(model: Any, config: RunnableConfig, messages: Sequence[BaseMessage], kwargs: Any) -> bool:
     """Whether nobody would be told of a call of this model, which nobody above it hears of.
 
     Content that is no text is left to `generate`, which brings it into the form of the day.
     """
-    kind = type(model)
+    kind: Any = type(model)
     return (
         _KNOWN
-        and kind.generate is _GENERATE
-        and kind.agenerate is _AGENERATE
-        and kind.generate_prompt is _PROMPTED
-        and kind.agenerate_prompt is _APROMPTED
-        and kind._generate_with_cache is _CACHED
-        and kind._agenerate_with_cache is _ACACHED
+        and _is_chat_model(kind)
+        and _models(kind) == _MODELS
         and not (model.callbacks or model.verbose or config["callbacks"].handlers)  # type: ignore[union-attr]  # a child manager
         and (not kwargs or _TAKEN.isdisjoint(kwargs))
         and {type(message.content) for message in messages} == _TEXT
     )
+
+
+@lru_cache(maxsize=256)
+def _is_chat_model(kind: type) -> bool:  # pydantic's classes are slow to ask, as in messages/kinds.py
+    return issubclass(kind, BaseChatModel)
 
 
 def ask(

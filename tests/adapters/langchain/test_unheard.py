@@ -104,13 +104,29 @@ async def test_the_answers_are_the_same_heard_or_not(
     assert not seen or model.streaming or model.cache  # those are asked for the cache's key, and heard token by token
 
 
-async def test_nothing_is_made_ready_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen, router = generated(monkeypatch), ChatRouter([Telling()])
+def tool(text: str) -> str:
+    """A tool."""
+    return text
+
+
+WAYS: dict[str, Any] = {
+    "plain": lambda router: router,
+    "tools": lambda router: router.bind_tools([tool]),
+    "keywords": lambda router: router.bind(stop=["x"]),
+    "configurable": lambda router: router.with_config(configurable={"thread_id": "t"}),
+}
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+async def test_nothing_is_made_ready_for_nobody(way: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, model = generated(monkeypatch), Telling()
+    router = way(ChatRouter([(model, {"id": "m", "tool_calling": True})]))
     router.invoke("hello")
     await router.ainvoke("hello")
     assert seen == []
     router.invoke("hello", {"callbacks": [Listening()]})
     assert seen
+    assert model.options[0] == model.options[1] == model.options[2]  # the same keywords, heard or not
 
 
 async def test_the_model_has_a_run_below_the_routers_with_its_facts() -> None:
