@@ -149,8 +149,9 @@ class ChatRouter(Wrappable):
         stop: list[str] | None = None, **kwargs: Any,
     ) -> AIMessage:  # fmt: skip
         """Route one call."""
-        call = self._routed(input, config, stop, kwargs, "invoke")
-        (message,) = [chunk async for chunk in call.achunks()]
+        message: Any = None  # of one chunk; a list of them would be a coroutine more, which costs each wait
+        async for chunk in self._routed(input, config, stop, kwargs, "invoke").achunks():
+            message = chunk
         return message  # type: ignore[no-any-return]  # an AIMessage, or what a bound schema parses to
 
     def stream(

@@ -130,8 +130,10 @@ class RoutedCall:
 
     def _begin(self, request: Request, traced: ChainRun) -> Run[Any]:
         router = self._model.router
-        on_partial = router.settings.on_partial
-        attempts = Attempts(self._model.children, self._call, traced, self._config, on_partial=on_partial)
+        attempts = Attempts(
+            self._model.children, self._call, traced, self._config, on_partial=router.settings.on_partial,
+            unheard=not traced.handlers,
+        )  # fmt: skip
         self._attempts = attempts
         self._run = router.start(request, attempts, again=partial(self._unheard, type(traced)))
         if self._run.caller is not None:

@@ -7,20 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import AsyncGenerator, Generator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Generator, Iterator, Mapping, Sequence
 from contextvars import Context
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from langchain_core.globals import get_llm_cache
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.outputs import ChatResult
 from langchain_core.prompt_values import ChatPromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from capability_router.connections.closed_loops import Loops
 from capability_router.connections.sdk_streams import aclosing_all, closing_all, sdk_chunk
-from capability_router.connections.stale import past_stale
+from capability_router.connections.stale import past_stale, stale
 from capability_router.endpoints.chain_usage import under
 from capability_router.execution.effects import GRACE_S, Launch
 from capability_router.execution.endpoint import aclosable, closable
@@ -31,6 +33,7 @@ from langchain_router.attempts.in_threads import in_threads
 from langchain_router.attempts.inside import inside
 from langchain_router.attempts.listeners import Counted, Shown
 from langchain_router.attempts.seam import Seam
+from langchain_router.attempts.unheard import aask, ask, goes_unheard, unbound
 from langchain_router.call import Call
 from langchain_router.fleet.copies import own_tools, with_keywords
 from langchain_router.messages.handover import continued, handed_over
@@ -60,7 +63,7 @@ class ModelAttempt:
 
     __slots__ = (
         "_call", "_config", "_copied", "_counted", "_dialect", "_kwargs", "_launch", "_loops", "_model", "_prompt",
-        "_reader", "_seam", "_shown", "_void", "doorkeeper",
+        "_reader", "_seam", "_shown", "_void", "doorkeeper", "unheard",
     )  # fmt: skip
 
     def __init__(self, model: BaseChatModel, call: Call, config: RunnableConfig, launch: Launch, loops: Loops) -> None:
@@ -71,6 +74,7 @@ class ModelAttempt:
         self._counted: Counted | None = None
         self._copied = self._model is not model
         self.doorkeeper: Doorkeeper | None = None
+        self.unheard = False  # whether nobody hears of the router's run
         self._seam = Seam(launch.prefix) if launch.prefix else None
         self._shown: Shown | None = None
         self._void: Shown | None = None
@@ -159,7 +163,14 @@ class ModelAttempt:
             context.run(stop_hearing)
             context.run(self._bound_inside)
             if self._call.mode == "invoke":
-                yield self._whole(await past_stale(lambda: inside(context, self._aasked(runnable, kwargs))))
+                ask = partial(self._aasked, runnable, kwargs, context)
+                told: Any = _END
+                try:  # without `past_stale`, which only few need: each coroutine within another costs each wait
+                    told = await ask()
+                except Exception as error:
+                    if not stale(error):
+                        raise
+                yield self._whole(told if told is not _END else await past_stale(ask))
                 return
             pieces, piece = await past_stale(lambda: self._opened(runnable, kwargs, context))
             async with aclosing_all(pieces):
@@ -238,6 +249,8 @@ class ModelAttempt:
 
     def _whole(self, answer: Any) -> Any:
         """The answer, unless its model gathered it from a stream that did not come to its end."""
+        if type(answer) is ChatResult or isinstance(answer, ChatResult):  # of a call that nobody has heard of
+            answer = answer.generations[0].message
         if not isinstance(answer, AIMessage):
             return answer
         self._check_gathered((answer,))
@@ -264,16 +277,33 @@ class ModelAttempt:
         return replay(self._model, self._launch.candidate.provider)
 
     def _asked(self, runnable: Any, kwargs: Mapping[str, Any]) -> Any:
+        if (unheard := self._unheard_by_all(runnable, kwargs)) is not None:
+            return ask(*unheard)
         if not self._configured:
             return runnable.invoke(self._prompt, self._spoken, **kwargs)
         told = runnable.generate_prompt([self._prompt], **self._run_terms, **kwargs)
         return told.generations[0][0].message
 
-    async def _aasked(self, runnable: Any, kwargs: Mapping[str, Any]) -> Any:
+    def _aasked(self, runnable: Any, kwargs: Mapping[str, Any], context: Context) -> Awaitable[Any]:
+        """The call, to be awaited once; what is said of `past_stale` holds of this one, too."""
+        if (unheard := self._unheard_by_all(runnable, kwargs)) is not None:
+            return inside(context, aask(*unheard))
+        return inside(context, self._aheard(runnable, kwargs))
+
+    async def _aheard(self, runnable: Any, kwargs: Mapping[str, Any]) -> Any:
         if not self._configured:
             return await runnable.ainvoke(self._prompt, self._spoken, **kwargs)
         told = await runnable.agenerate_prompt([self._prompt], **self._run_terms, **kwargs)
         return told.generations[0][0].message
+
+    def _unheard_by_all(self, runnable: Any, kwargs: Mapping[str, Any]) -> Any:
+        """What `ask` takes, if nobody at all hears of the call; else None."""
+        if not self.unheard:
+            return None
+        model, bound = unbound(runnable)
+        given = {**bound, **kwargs} if bound else kwargs
+        messages = self._prompt.to_messages()
+        return (model, self._config, messages, given) if goes_unheard(model, self._config, messages, given) else None
 
     @property
     def _run_terms(self) -> dict[str, Any]:

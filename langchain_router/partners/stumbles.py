@@ -16,7 +16,7 @@ _READERS = (
 )  # fmt: skip
 """The functions of the packages that are handed what a server sent. They see nothing of the request."""
 _CORE, _BESIDE_IT = "langchain_core.language_models.chat_models", "langchain_router.attempts.attempt"
-_ASKING = ("_asked", "_aasked")
+_ASKING = ("_asked", "_aheard", "_whole")
 """Of the router's own attempts, what takes the first generation of a result as core's `invoke` does."""
 
 

@@ -10,7 +10,7 @@ attempt where two may be in flight at once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import aclosing
 from functools import partial
 from types import coroutine
@@ -21,7 +21,7 @@ from capability_router.concurrency.absence import watch
 from capability_router.concurrency.bell import Bell
 from capability_router.execution.endpoint import Attempt, Endpoint, aclosable, closable
 from capability_router.execution.machine import Execution
-from capability_router.execution.performance import Performance, Rang
+from capability_router.execution.performance import Performance, Rang, below_us
 from capability_router.execution.race import arace, race
 
 C = TypeVar("C")
@@ -138,10 +138,12 @@ async def _aattempt(show: Performance[C], index: int, attempt: Attempt[C]) -> As
 _END: Any = object()
 
 
-async def _within(show: Performance[C], chunks: AsyncGenerator[C, None]) -> C:
+def _within(show: Performance[C], chunks: AsyncGenerator[C, None]) -> Awaitable[C]:
     limit = show.patience_s()
-    if limit is None:
-        return await anext(chunks, _END)
+    return anext(chunks, _END) if limit is None else _limited(show, chunks, limit)
+
+
+async def _limited(show: Performance[C], chunks: AsyncGenerator[C, None], limit: float) -> C:
     step: Any = anext(chunks, _END)
     try:
         awaited = step.send(None)
@@ -163,10 +165,12 @@ async def _within(show: Performance[C], chunks: AsyncGenerator[C, None]) -> C:
 @coroutine
 def _resumed(step: Any, awaited: Any) -> Generator[Any, Any, Any]:
     """Go on with an awaitable that was sent its first None, and waits for `awaited`."""
+    value: Any = None
     while True:
         try:
             sent = yield awaited
         except BaseException as error:  # noqa: BLE001 - thrown into the step, which raises it again or not
+            error.__traceback__ = below_us(error.__traceback__)
             resume, value = step.throw, error
         else:
             resume, value = step.send, sent
@@ -174,3 +178,5 @@ def _resumed(step: Any, awaited: Any) -> Generator[Any, Any, Any]:
             awaited = resume(value)
         except StopIteration as end:
             return end.value
+        finally:  # an exception that is kept here closes a ring, by this frame in its traceback
+            value = None
