@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from traceback import walk_tb
 from types import FrameType
+from typing import Any
 
 from capability_router.endpoints.usage import impossible, usage_from
+from capability_router.faults.evidence import class_names, read
 from capability_router.faults.kinds import Fault
 from capability_router.faults.no_reply import STUMBLES, no_reply
 from capability_router.request import Usage
 
 _READERS = (
     "_create_chat_result", "_format_output", "_convert_chunk_to_generation_chunk",
-    "_make_message_chunk_from_anthropic_event",
+    "_make_message_chunk_from_anthropic_event", "_construct_lc_result_from_responses_api",
+    "_convert_responses_chunk_to_generation_chunk",
 )  # fmt: skip
 """The functions of the packages that are handed what a server sent. They see nothing of the request."""
+_SDK_READERS = (("ollama", "inner"), ("openrouter", "_parse_event"))
+"""Those of SDKs that raise over a body as they would over an argument, and where these are defined."""
+_HELD = ("response_dict", "response", "data", "chunk", "part")
+"""Under which names the readers hold it."""
 _CORE, _BESIDE_IT = "langchain_core.language_models.chat_models", "langchain_router.attempts.attempt"
 _ASKING = ("_asked", "_aasked")
 """Of the router's own attempts, what takes the first generation of a result as core's `invoke` does."""
@@ -25,10 +35,8 @@ def stumbled(error: BaseException) -> Fault | None:
     frames = [frame for frame, _ in walk_tb(error.__traceback__)]
     reader = next((frame for frame in frames if _reads(frame)), None)
     if reader is not None and type(error) is ValueError:  # ChatOpenAI raises so what stands under `error`
-        return no_reply(error.args[0] if error.args else None, error)
-    if not isinstance(error, STUMBLES):
-        return None
-    if reader is not None:
+        return _withheld(reader, error) or no_reply(_error_in(reader) or _first(error), error, _usage_in(reader))
+    if reader is not None and (isinstance(error, STUMBLES) or _unfit(error, reader)):
         return no_reply(_error_in(reader), error, _usage_in(reader))
     hollow = isinstance(error, IndexError) and frames and _takes_the_first(frames[-1])
     return no_reply(None, error) if hollow else None  # a result without a single generation
@@ -40,17 +48,75 @@ def _takes_the_first(frame: FrameType) -> bool:
 
 
 def _reads(frame: FrameType) -> bool:
-    return frame.f_code.co_name in _READERS and str(frame.f_globals.get("__name__")).startswith("langchain_")
+    name = frame.f_code.co_name
+    return (name in _READERS and _home(frame).startswith("langchain_")) or _of_sdk(frame)
+
+
+def _of_sdk(frame: FrameType) -> bool:
+    return (_home(frame), frame.f_code.co_name) in _SDK_READERS
+
+
+def _home(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__")).partition(".")[0]
+
+
+def _unfit(error: BaseException, reader: FrameType) -> bool:
+    """Whether it is the SDK's check of a reply. One of a package's may be of an answer, against the caller's schema."""
+    return _of_sdk(reader) and isinstance(error, ValueError) and "ValidationError" in class_names(error)
+
+
+def _withheld(reader: FrameType, error: ValueError) -> Fault | None:
+    """AzureChatOpenAI raises over an answer that was filtered."""
+    if _part(reader.f_locals.get("res"), "finish_reason") != "content_filter":
+        return None
+    return Fault("content_filtered", "finish reason content_filter", usage=_usage_in(reader), answered=True, error=error)
+
+
+def _bodies(reader: FrameType) -> Iterator[Any]:
+    """What the server sent, an event of OpenAI's Responses before the response that is in it."""
+    for name in _HELD:
+        held = reader.f_locals.get(name)
+        if isinstance(held, str):
+            held = _parsed(held)
+        if held is not None:
+            yield from (held, _part(held, "response"))
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+def _error_in(reader: FrameType) -> object:
+    """What the body has under `error`, as JSON; an event of OpenAI's Responses may itself be one."""
+    for body in _bodies(reader):
+        told = body if _part(body, "type") == "error" and _part(body, "message") else _part(body, "error")
+        if told:
+            return told if isinstance(told, str) else _dumped(told)
+    return None
 
 
 def _usage_in(reader: FrameType) -> Usage | None:
-    """The tokens in a body that ChatOpenAI has as a dict."""
-    body = reader.f_locals.get("response_dict")
-    told = body.get("usage") if isinstance(body, dict) else None
-    return usage_from(told) if isinstance(told, dict) and not impossible(told) else None
+    """The tokens that the body told, in the words of Chat Completions."""
+    for body in _bodies(reader):
+        told = _dumped(_part(body, "usage"))
+        if told and "prompt_tokens" in told and not impossible(told):
+            return usage_from(told)
+    return None
 
 
-def _error_in(frame: FrameType) -> object:
-    """What the body has under `error`: ChatAnthropic's client keeps it beside its fields."""
-    found = (getattr(frame.f_locals.get(name), "error", None) for name in ("data", "response"))
-    return next((told for told in found if told), None)
+def _dumped(told: object) -> dict[str, Any] | None:
+    """A part of a body that the SDK may have made an object of its own."""
+    dump = getattr(told, "model_dump", None)
+    plain = dump(warnings=False) if callable(dump) else told
+    return dict(plain) if isinstance(plain, Mapping) else None
+
+
+def _part(held: object, key: str) -> Any:
+    return held.get(key) if isinstance(held, Mapping) else read(held, key)
+
+
+def _first(error: BaseException) -> object:
+    return error.args[0] if error.args else None

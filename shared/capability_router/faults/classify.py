@@ -30,6 +30,7 @@ from capability_router.faults.vocabulary import (
     NAMES,
     REPLY_PARTS,
     TELLING,
+    UNREADABLE,
     UNSENT,
     normal,
     status_kind,
@@ -65,6 +66,7 @@ def kind_of(evidence: Evidence, *, texts: bool = True) -> str:
         ("unparsable" if evidence[0].unfit else "")
         or _answered(_answer(evidence), texts)
         or (_first(_loose(link) for link in evidence if _in_reply(link)) if texts else "")
+        or ("server_error" if any(map(_over_a_reply, evidence)) else "")
         or _first(_named(link) for link in evidence)
         or ("server_error" if any(map(_garbled, evidence)) else "")
         or (_first(_loose(link) for link in evidence) if texts else "")
@@ -137,19 +139,26 @@ def _in_reply(link: Link) -> bool:
     """Whether it came in a reply that had begun well: an event in a stream, or the body of a 200.
 
     ChatOpenAI raises the latter as a ValueError that holds it, Anthropic's SDK the former with the stream's own
-    status. A status inside says that it was a refusal after all.
+    status, Ollama's with -1. A status inside says that it was a refusal after all.
     """
     if link.status:
         return False
-    if read(link.error, "status_code") == 200:
+    if _over_a_reply(link):
         return True
     in_body = type(link.error) is ValueError and bool(link.bodies)
     return in_body or bool(link.names and link.names[0] in IN_STREAM)
 
 
+def _over_a_reply(link: Link) -> bool:
+    """Whether an SDK says itself that it raises over a reply: by the status of one, or as Ollama's does by -1."""
+    code = read(link.error, "status_code")
+    return type(code) is int and (code == -1 or 200 <= code <= 299)
+
+
 def _no_json(evidence: Evidence) -> bool:
     """Whether the body of a 200 was no reply: an SDK stumbled over it, or could not even read it."""
-    unread = not any(link.status for link in evidence) and any("jsondecode" in link.names for link in evidence)
+    names = {name for link in evidence for name in link.names}
+    unread = not (UNREADABLE.isdisjoint(names) or any(link.status for link in evidence))
     return unread or any(map(_garbled, evidence))
 
 

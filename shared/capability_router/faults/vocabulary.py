@@ -96,6 +96,7 @@ DECISIVE_NAMES = _kinds(
         "StopCandidateException",
         "length": "LengthFinishReasonError",
         "refusal": "RefusalError ModelRefusalError OpenAIRefusalError",
+        "server_error": "DecodingError DecodeError ContentDecodingError SSEError",
     }
 )
 
@@ -170,6 +171,11 @@ GARBLED = ("unexpected response type", "response missing 'choices'", "null value
 
 IN_STREAM = frozenset(map(normal, ("EndpointStreamError", "APIError")))
 """Classes raised, without a status, for an error event inside a stream that began well."""
+
+UNREADABLE = frozenset(
+    map(normal, ("JSONDecodeError", "DecodingError", "DecodeError", "ContentDecodingError", "SSEError"))
+)
+"""Classes that say that a reply came and could not be read."""
 
 UNSENT = frozenset(
     map(normal, ("ConnectError", "ConnectTimeout", "ConnectTimeoutError", "ConnectionRefusedError", "gaierror",
