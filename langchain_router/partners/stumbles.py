@@ -18,11 +18,18 @@ from capability_router.request import Usage
 _READERS = (
     "_create_chat_result", "_format_output", "_convert_chunk_to_generation_chunk",
     "_make_message_chunk_from_anthropic_event", "_construct_lc_result_from_responses_api",
-    "_convert_responses_chunk_to_generation_chunk",
+    "_convert_responses_chunk_to_generation_chunk", "_parse_response", "_parse_stream_event",
 )  # fmt: skip
 """The functions of the packages that are handed what a server sent. They see nothing of the request."""
-_SDK_READERS = (("ollama", "inner"), ("openrouter", "_parse_event"))
+_SDK_READERS = (
+    ("ollama", "inner"), ("openrouter", "_parse_event"), ("huggingface_hub", "parse_obj_as_instance"),
+    ("cohere", "construct_type"), ("botocore", "_do_parse"),
+)  # fmt: skip
 """Those of SDKs that raise over a body as they would over an argument, and where these are defined."""
+_ASKED = ("_generate", "_agenerate", "_stream", "_astream")
+_CAME = frozenset({"response", "data", "chunk"})
+"""What makes a call and reads its reply; and what has come of the call, where it has one of these names yet."""
+_MESSAGES = ("AIMessage", "AIMessageChunk")
 _HELD = ("response_dict", "response", "data", "chunk", "part")
 """Under which names the readers hold it."""
 _CORE, _BESIDE_IT = "langchain_core.language_models.chat_models", "langchain_router.attempts.attempt"
@@ -49,7 +56,9 @@ def _takes_the_first(frame: FrameType) -> bool:
 
 def _reads(frame: FrameType) -> bool:
     name = frame.f_code.co_name
-    return (name in _READERS and _home(frame).startswith("langchain_")) or _of_sdk(frame)
+    if not _home(frame).startswith("langchain_") or _home(frame) == "langchain_core":
+        return _of_sdk(frame)
+    return name in _READERS or (name in _ASKED and not _CAME.isdisjoint(frame.f_locals))
 
 
 def _of_sdk(frame: FrameType) -> bool:
@@ -61,8 +70,10 @@ def _home(frame: FrameType) -> str:
 
 
 def _unfit(error: BaseException, reader: FrameType) -> bool:
-    """Whether it is the SDK's check of a reply. One of a package's may be of an answer, against the caller's schema."""
-    return _of_sdk(reader) and isinstance(error, ValueError) and "ValidationError" in class_names(error)
+    """Whether it is a check of a reply, not one of an answer against the caller's schema."""
+    if not isinstance(error, ValueError) or "ValidationError" not in class_names(error):
+        return False
+    return _of_sdk(reader) or read(error, "title") in _MESSAGES
 
 
 def _withheld(reader: FrameType, error: ValueError) -> Fault | None:

@@ -17,7 +17,7 @@ from capability_router.faults.between import put_before
 from capability_router.faults.evidence import Evidence, Link, links, read
 from capability_router.faults.hints import forbids_retry, headers_of, pushback_s, retry_after_s, window_tokens
 from capability_router.faults.kinds import KINDS, Fault
-from capability_router.faults.phrases import loose_rules, rules_for, told_by
+from capability_router.faults.phrases import REGION, loose_rules, rules_for, told_by
 from capability_router.faults.vocabulary import (
     BROAD,
     DECISIVE_NAMES,
@@ -215,6 +215,8 @@ def _harmless(word: str) -> bool:
 def _detail(evidence: Evidence, kind: str, codes: list[str], window: int | None) -> str:
     """Built from identifiers and our own words: a provider's sentence may quote the prompt or the key."""
     told = ", ".join(codes) or _ours(evidence, kind) or _class_chain(evidence)
+    if kind == "not_found" and any(REGION.search(text) for link in evidence for text in link.texts):
+        told = f"not offered where the call comes from ({told})"
     return f"{told}; its window is {window:,} tokens" if window else told
 
 

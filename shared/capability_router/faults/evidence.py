@@ -182,6 +182,17 @@ def _unread(response: object) -> object:
     return _parsed(content) if isinstance(content, bytes) else None
 
 
+def held_texts(error: BaseException) -> Iterator[str]:
+    """The beginnings of bodies that are held here and further down the chain, where an SDK keeps them out of its text."""
+    for one, _ in _chain(error):
+        held = read(read(one, "response"), "__dict__")
+        content = held.get("_content") if isinstance(held, dict) else None
+        for body in (read(one, "body"), content):
+            if isinstance(body, str | bytes):
+                start = body[:LONGEST_TEXT]
+                yield (start.decode("latin-1") if isinstance(start, bytes) else start).lower()
+
+
 def _parsed(content: str | bytes) -> object:
     if len(content) > _LONGEST_BODY:
         return None

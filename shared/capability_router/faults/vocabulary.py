@@ -44,15 +44,14 @@ TELLING = _kinds(
             authentication invalid_authentication unauthenticated unauthorized invalid_api_key incorrect_api_key
             api_key_invalid invalid_issuer invalid_organization mismatched_organization organization_restricted
             account_deactivated access_terminated unrecognized_client invalid_signature signature_does_not_match
-            invalid_client_token_id missing_authentication_token expired_token not_authorized
-            unsupported_country_region_territory""",
+            invalid_client_token_id missing_authentication_token expired_token not_authorized""",
         "quota_exhausted": """
             insufficient_quota quota_exceeded service_quota_exceeded exceeded_current_quota billing billing_not_active
             billing_hard_limit_reached insufficient_funds insufficient_balance insufficient_credits payment_required
             budget_exceeded arrearage""",
         "not_found": """
             not_found model_not_found model_not_exist resource_not_found deployment_not_found unknown_model
-            invalid_model model_decommissioned model_deprecated model_not_available model_permission_blocked_org
+            unsupported_country_region_territory invalid_model model_decommissioned model_deprecated model_not_available model_permission_blocked_org
             model_permission_blocked_project""",
         "context_overflow": """
             context_length_exceeded context_window_exceeded model_context_window_exceeded context_overflow
@@ -126,7 +125,8 @@ NAMES = TELLING | _kinds(
             UnicodeEncodeError""",
         "server_error": """
             APIError ServerError InternalServerError ModelAPIError APIResponseValidationError EndpointReplyError
-            EndpointStreamError DecodingError JSONDecodeError UnicodeDecodeError UnknownApiResponseError BadGateway""",
+            EndpointStreamError DecodingError JSONDecodeError UnicodeDecodeError UnknownApiResponseError BadGateway
+            ResponseParserError ChecksumMismatch InvalidHeadersLength InvalidPayloadLength""",
         "unparsable": "OutputParserException ValidationError",
     }
 ) | DECISIVE_NAMES  # fmt: skip
