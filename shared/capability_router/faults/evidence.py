@@ -134,7 +134,14 @@ def _status(value: object) -> int | None:
     return None
 
 
+def _parsers_own(error: BaseException) -> bool:
+    """aiohttp's parser calls what it can't read a 400, whatever the server said, and its client repeats that."""
+    return any("HttpProcessingError" in class_names(one) for one in (error, error.__cause__) if one is not None)
+
+
 def _numbers(error: BaseException, bodies: tuple[dict[Any, Any], ...]) -> Iterator[object]:
+    if _parsers_own(error):
+        return
     response = read(error, "response")
     yield read(error, "status_code")
     yield read(response, "status_code")

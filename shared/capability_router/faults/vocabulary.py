@@ -95,7 +95,7 @@ DECISIVE_NAMES = _kinds(
         "StopCandidateException",
         "length": "LengthFinishReasonError",
         "refusal": "RefusalError ModelRefusalError OpenAIRefusalError",
-        "server_error": "DecodingError DecodeError ContentDecodingError SSEError",
+        "server_error": "DecodingError DecodeError ContentDecodingError ContentEncodingError SSEError",
     }
 )
 
@@ -113,7 +113,7 @@ NAMES = TELLING | _kinds(
             TransportError ConnectionClosedError HTTPClientError ResponseStreamingError IncompleteRead
             IncompleteReadError ServerDisconnectedError ClientConnectorError ClientOSError ClientPayloadError
             ClientConnectionError NewConnectionError NameResolutionError MaxRetryError ChunkedEncodingError SSLError
-            SSLCertVerificationError gaierror RemoteDisconnected BadStatusLine""",
+            SSLCertVerificationError gaierror RemoteDisconnected BadStatusLine HttpProcessingError""",
         "auth": """
             ModelAuthenticationError PermissionDeniedError ModelPermissionDeniedError OAuthError CredentialsError
             NoCredentialsError PartialCredentialsError CredentialRetrievalError DefaultCredentialsError RefreshError
@@ -173,8 +173,9 @@ IN_STREAM = frozenset(map(normal, ("EndpointStreamError", "APIError")))
 """Classes raised, without a status, for an error event inside a stream that began well."""
 
 UNREADABLE = frozenset(
-    map(normal, ("JSONDecodeError", "DecodingError", "DecodeError", "ContentDecodingError", "SSEError"))
-)
+    map(normal, ("JSONDecodeError", "DecodingError", "DecodeError", "ContentDecodingError", "ContentEncodingError",
+                 "SSEError"))
+)  # fmt: skip
 """Classes that say that a reply came and could not be read."""
 
 UNSENT = frozenset(
