@@ -18,6 +18,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.prompt_values import ChatPromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
 
+from capability_router.concurrency.unlisted import END, first_step
 from capability_router.connections.closed_loops import Loops
 from capability_router.connections.sdk_streams import aclosing_all, closing_all, sdk_chunk
 from capability_router.connections.stale import past_stale
@@ -163,9 +164,9 @@ class ModelAttempt:
                 return
             pieces, piece = await past_stale(lambda: self._opened(runnable, kwargs, context))
             async with aclosing_all(pieces):
-                while piece is not _END:
+                while piece is not END:
                     yield self._given(piece, pieces)
-                    piece = await inside(context, anext(pieces, _END))
+                    piece = await inside(context, anext(pieces, END))
 
     def _settle_in(self) -> None:
         """What the context of a call in a thread has to say."""
@@ -180,7 +181,7 @@ class ModelAttempt:
         """A stream and its first piece: before that is asked for nothing is sent."""
         pieces = context.run(self._apieces, runnable, kwargs)
         try:
-            return pieces, await inside(context, anext(pieces, _END))
+            return pieces, await inside(context, first_step(pieces))
         except BaseException:  # cancellation too: what was opened is closed, whatever it was, and that goes on
             async with aclosing_all(pieces):
                 raise
@@ -343,10 +344,9 @@ class ModelAttempt:
 _INVOKE, _AINVOKE = BaseChatModel.invoke, BaseChatModel.ainvoke
 _WRAPPED = any(hasattr(method, "__wrapped__") for method in (_INVOKE, _AINVOKE))
 """Whether somebody has put a method of his own around them, who is to see each call."""
-_END: Any = object()
 
 
 def _steps(pieces: Iterator[Any], context: Context) -> Iterator[Any]:
     """Each step of an iterator, taken inside the attempt's context."""
-    while (piece := context.run(next, pieces, _END)) is not _END:
+    while (piece := context.run(next, pieces, END)) is not END:
         yield piece

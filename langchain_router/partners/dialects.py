@@ -128,14 +128,14 @@ def _openrouter_client(model: Any) -> None:
 def _botocore_client(model: Any) -> None:
     """Its retries are a handler of the client's events. One without it, over the same connections."""
     client = getattr(model, "client", None)
-    endpoint, meta = vars(client).get("_endpoint") if client is not None else None, getattr(client, "meta", None)
-    if endpoint is None or meta is None:
+    endpoint, meta = copy(getattr(client, "_endpoint", None)), getattr(client, "meta", None)
+    if client is None or endpoint is None or meta is None:
         return
     service, events = meta.service_model.service_id.hyphenize(), copy(meta.events)
     events.unregister(f"needs-retry.{service}", unique_id=f"retry-config-{service}")
+    endpoint._event_emitter = events
     silent = object.__new__(type(client))  # its `__getattr__` stands in the way of `copy`
-    vars(silent).update(vars(client), _endpoint=copy(endpoint))
-    silent._endpoint._event_emitter = events
+    vars(silent).update(vars(client), _endpoint=endpoint)
     model.client = silent
 
 

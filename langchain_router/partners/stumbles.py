@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from traceback import walk_tb
 from types import FrameType
 from typing import Any
@@ -80,7 +79,8 @@ def _withheld(reader: FrameType, error: ValueError) -> Fault | None:
     """AzureChatOpenAI raises over an answer that was filtered."""
     if _part(reader.f_locals.get("res"), "finish_reason") != "content_filter":
         return None
-    return Fault("content_filtered", "finish reason content_filter", usage=_usage_in(reader), answered=True, error=error)
+    told = "finish reason content_filter"
+    return Fault("content_filtered", told, usage=_usage_in(reader), answered=True, error=error)
 
 
 def _bodies(reader: FrameType) -> Iterator[Any]:

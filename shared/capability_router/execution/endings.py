@@ -91,7 +91,7 @@ def rejected(fault: Fault) -> Exception | None:
 
 
 def _unpaid(faults: Sequence[Fault]) -> Exception | None:
-    """Of routers within this one, none of which has money left for the request, and of no other model, their own word."""
+    """The word of routers within this one, if nothing but such was asked and none has money left for the request."""
     errors = [fault.error for fault in faults if isinstance(fault.error, BudgetExceeded)]
     return errors[0] if len(errors) == len(faults) else None
 

@@ -190,7 +190,7 @@ def _unread(response: object) -> object:
 
 
 def held_texts(error: BaseException) -> Iterator[str]:
-    """The beginnings of bodies that are held here and further down the chain, where an SDK keeps them out of its text."""
+    """The beginnings of bodies that are held here and down the chain, where an SDK keeps them out of its text."""
     for one, _ in _chain(error):
         held = read(read(one, "response"), "__dict__")
         content = held.get("_content") if isinstance(held, dict) else None

@@ -51,8 +51,8 @@ TELLING = _kinds(
             budget_exceeded arrearage""",
         "not_found": """
             not_found model_not_found model_not_exist resource_not_found deployment_not_found unknown_model
-            unsupported_country_region_territory invalid_model model_decommissioned model_deprecated model_not_available model_permission_blocked_org
-            model_permission_blocked_project""",
+            invalid_model model_decommissioned model_deprecated model_not_available model_permission_blocked_org
+            model_permission_blocked_project unsupported_country_region_territory""",
         "context_overflow": """
             context_length_exceeded context_window_exceeded model_context_window_exceeded context_overflow
             exceed_context_size request_too_large tokens_limit_reached string_above_max_length prompt_too_long
