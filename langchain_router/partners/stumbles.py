@@ -39,7 +39,7 @@ _ASKING = ("_asked", "_aasked")
 def stumbled(error: BaseException) -> Fault | None:
     """The fault of a server that sent no reply; None if the error came from anything else."""
     frames = [frame for frame, _ in walk_tb(error.__traceback__)]
-    reader = next((frame for frame in frames if _reads(frame)), None)
+    reader = next((frame for frame in reversed(frames) if _reads(frame)), None)
     if reader is not None and type(error) is ValueError:  # ChatOpenAI raises so what stands under `error`
         return _withheld(reader, error) or no_reply(_error_in(reader) or _first(error), error, _usage_in(reader))
     if reader is not None and (isinstance(error, STUMBLES) or _unfit(error, reader)):
