@@ -42,6 +42,9 @@ def stumbled(error: BaseException) -> Fault | None:
     reader = next((frame for frame in reversed(frames) if _reads(frame)), None)
     if reader is not None and type(error) is ValueError:  # ChatOpenAI raises so what stands under `error`
         return _withheld(reader, error) or no_reply(_error_in(reader) or _first(error), error, _usage_in(reader))
+    if reader is not None and _about_a_call(error):
+        told = "arguments that are no JSON object"
+        return Fault("malformed_tool_call", told, usage=_usage_in(reader), started=True, error=error)
     if reader is not None and (isinstance(error, STUMBLES) or _unfit(error, reader)):
         return no_reply(_error_in(reader), error, _usage_in(reader))
     hollow = isinstance(error, IndexError) and frames and _takes_the_first(frames[-1])
@@ -73,6 +76,14 @@ def _unfit(error: BaseException, reader: FrameType) -> bool:
     if not isinstance(error, ValueError) or "ValidationError" not in class_names(error):
         return False
     return _of_sdk(reader) or read(error, "title") in _MESSAGES
+
+
+def _about_a_call(error: BaseException) -> bool:
+    """Whether langchain-core would not make a message of the reply for one of its tool calls."""
+    if read(error, "title") not in _MESSAGES:
+        return False
+    details = error.errors(include_url=False, include_context=False, include_input=False)  # type: ignore[attr-defined]  # pydantic's
+    return any("tool_calls" in detail["loc"] for detail in details)
 
 
 def _withheld(reader: FrameType, error: ValueError) -> Fault | None:

@@ -217,3 +217,14 @@ def test_a_broken_gzip_is_told_as_that(ask: Callable[[ChatRouter], str]) -> None
 
     head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-encoding: gzip\r\ncontent-length: 4\r\n\r\n"
     assert _judged(make, raw(head + b"oops"), ask) == ("good", ["server_error", None])
+
+
+@pytest.mark.parametrize("ask", [_asked, _aasked])
+def test_arguments_that_are_a_list_are_a_malformed_call(ask: Callable[[ChatRouter], str]) -> None:
+    def make(url: str) -> Any:
+        return ChatOpenAI(model="m", base_url=url, api_key="k")
+
+    call = {"id": "c", "type": "function", "function": {"name": "look", "arguments": '["x"]'}}
+    message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    body = completion(message=message, finish_reason="tool_calls")
+    assert _judged(make, reply(body), ask) == ("good", ["malformed_tool_call", None])
