@@ -134,8 +134,8 @@ def _named(logs: Sequence[Path]) -> Iterator[tuple[str, Path]]:
 def _compare(logs: Sequence[Path], as_json: bool) -> Counter[str]:
     from capability_router.cli import screen
     from capability_router.decision_log.reading import Reading
-    from capability_router.telemetry.comparison import compared
-    from capability_router.telemetry.trial_records import TrialRecords
+    from capability_router.report.trial_records import TrialRecords
+    from capability_router.report.trials import compared
 
     reading = Reading()
     kept = TrialRecords(reading.omitted)

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from unit.telemetry.decisions import BEGAN, attempt, decision
+from unit.report.decisions import BEGAN, attempt, decision
 
 from capability_router.cli.main import main
 from capability_router.report import data as module
