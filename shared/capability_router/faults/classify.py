@@ -24,13 +24,14 @@ from capability_router.faults.vocabulary import (
     ENDED,
     FRAGMENTS,
     GARBLED,
+    GARBLED_REPLY,
+    HUNG_UP,
     IN_STREAM,
     ITS_OWN,
     LONGEST_WORD,
     NAMES,
     REPLY_PARTS,
     TELLING,
-    UNREADABLE,
     UNSENT,
     normal,
     status_kind,
@@ -67,6 +68,7 @@ def kind_of(evidence: Evidence, *, texts: bool = True) -> str:
         or _answered(_answer(evidence), texts)
         or (_first(_loose(link) for link in evidence if _in_reply(link)) if texts else "")
         or ("server_error" if any(map(_over_a_reply, evidence)) else "")
+        or ("connection" if any(map(_hung_up, evidence)) else "")
         or _first(_named(link) for link in evidence)
         or ("server_error" if any(map(_garbled, evidence)) else "")
         or (_first(_loose(link) for link in evidence) if texts else "")
@@ -131,6 +133,10 @@ def _named(link: Link) -> str:
     return known or _first(kind for part, kind in FRAGMENTS if any(part in name for name in link.names))
 
 
+def _hung_up(link: Link) -> bool:
+    return not HUNG_UP.isdisjoint(link.names)
+
+
 def _loose(link: Link) -> str:
     return "" if _plain(link) else told_by(link.texts, loose_rules())
 
@@ -158,7 +164,7 @@ def _over_a_reply(link: Link) -> bool:
 def _no_json(evidence: Evidence) -> bool:
     """Whether the body of a 200 was no reply: an SDK stumbled over it, or could not even read it."""
     names = {name for link in evidence for name in link.names}
-    unread = not (UNREADABLE.isdisjoint(names) or any(link.status for link in evidence))
+    unread = not (GARBLED_REPLY.isdisjoint(names) or any(link.status for link in evidence))
     return unread or any(map(_garbled, evidence))
 
 
@@ -194,9 +200,12 @@ def _clock(evidence: Evidence) -> str:
 
 def _sent(evidence: Evidence) -> bool:
     """Whether the request may have reached the provider; not if no connection came about."""
+    broke = any(map(_hung_up, evidence))
     for link in evidence:
         told = read(link.error, "sent")  # the built-in client knows
-        if told is False or (told is None and not UNSENT.isdisjoint(link.names)):
+        if told is False:
+            return False
+        if told is None and any(name in UNSENT and not (broke and "timeout" in name) for name in link.names):
             return False
     return True
 

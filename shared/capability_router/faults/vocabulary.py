@@ -126,7 +126,8 @@ NAMES = TELLING | _kinds(
         "server_error": """
             APIError ServerError InternalServerError ModelAPIError APIResponseValidationError EndpointReplyError
             EndpointStreamError DecodingError JSONDecodeError UnicodeDecodeError UnknownApiResponseError BadGateway
-            ResponseParserError ChecksumMismatch InvalidHeadersLength InvalidPayloadLength""",
+            ContentTypeError ResponseValidationError ResponseParserError ChecksumMismatch InvalidHeadersLength
+            InvalidPayloadLength""",
         "unparsable": "OutputParserException ValidationError",
     }
 ) | DECISIVE_NAMES  # fmt: skip
@@ -172,11 +173,17 @@ GARBLED = ("unexpected response type", "response missing 'choices'", "null value
 IN_STREAM = frozenset(map(normal, ("EndpointStreamError", "APIError")))
 """Classes raised, without a status, for an error event inside a stream that began well."""
 
-UNREADABLE = frozenset(
+GARBLED_REPLY = frozenset(
     map(normal, ("JSONDecodeError", "DecodingError", "DecodeError", "ContentDecodingError", "ContentEncodingError",
                  "SSEError"))
 )  # fmt: skip
 """Classes that say that a reply came and could not be read."""
+
+UNREADABLE = normal("HttpProcessingError")
+"""The class of what aiohttp raises over bytes that are no HTTP."""
+
+HUNG_UP = frozenset(map(normal, ("ServerDisconnectedError", "ConnectionResetError", "BrokenPipeError")))
+"""Classes that say that a connection broke, whatever is raised from them: httpx-aiohttp calls it a ConnectTimeout."""
 
 UNSENT = frozenset(
     map(normal, ("ConnectError", "ConnectTimeout", "ConnectTimeoutError", "ConnectionRefusedError", "gaierror",
