@@ -20,6 +20,7 @@ from langchain_core.outputs import ChatResult
 from langchain_core.prompt_values import ChatPromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
 
+from capability_router.concurrency.unlisted import END, first_step
 from capability_router.connections.closed_loops import Loops
 from capability_router.connections.sdk_streams import aclosing_all, closing_all, sdk_chunk
 from capability_router.connections.stale import past_stale, stale
@@ -40,7 +41,7 @@ from langchain_router.messages.handover import continued, handed_over
 from langchain_router.messages.provider_tools import portable
 from langchain_router.messages.raw_calls import RawCall, unrepaired
 from langchain_router.messages.replies import EventReader, Reader, finish_of
-from langchain_router.partners.dialects import dialect_of
+from langchain_router.partners.dialects import dialect_of, gives_reason
 from langchain_router.refusals import Refusals, with_refusal
 from langchain_router.runs import stop_hearing
 from langchain_router.timeouts import TIMEOUTS
@@ -155,7 +156,7 @@ class ModelAttempt:
             await manager.on_custom_event(VOIDED, self._voided(self._void), run_id=manager.parent_run_id)
         threaded = in_threads(self._model)
         self._model, self._copied = threaded, self._copied or threaded is not self._model
-        runnable, kwargs = self._bound(), self._kwargs
+        runnable, kwargs = self._bound(), self._quietly
         self._loops.enter()
         if self._dialect.fields_only:  # a copy that was dropped may be about to close the client it shared
             await asyncio.sleep(0)
@@ -174,9 +175,9 @@ class ModelAttempt:
                 return
             pieces, piece = await past_stale(lambda: self._opened(runnable, kwargs, context))
             async with aclosing_all(pieces):
-                while piece is not _END:
+                while piece is not END:
                     yield self._given(piece, pieces)
-                    piece = await inside(context, anext(pieces, _END))
+                    piece = await inside(context, anext(pieces, END))
 
     def _settle_in(self) -> None:
         """What the context of a call in a thread has to say."""
@@ -191,7 +192,7 @@ class ModelAttempt:
         """A stream and its first piece: before that is asked for nothing is sent."""
         pieces = context.run(self._apieces, runnable, kwargs)
         try:
-            return pieces, await inside(context, anext(pieces, _END))
+            return pieces, await inside(context, first_step(pieces))
         except BaseException:  # cancellation too: what was opened is closed, whatever it was, and that goes on
             async with aclosing_all(pieces):
                 raise
@@ -232,7 +233,7 @@ class ModelAttempt:
 
     def _muted(self, reply: Reply) -> Reply:
         """Some packages (langchain-perplexity) tell why a stream ended, and of a whole reply nothing."""
-        silent = self._call.mode == "invoke" and reply.finish is None and not self._dialect.gives_reason
+        silent = self._call.mode == "invoke" and reply.finish is None and (self._dialect.mute or not self._gives_reason)
         return replace(reply, mute=True) if silent else reply
 
     def _voided(self, void: Shown) -> dict[str, Any]:
@@ -265,9 +266,13 @@ class ModelAttempt:
         if self._gathers() and any(finish_of(message.response_metadata) is None for message in messages):
             raise CutShort("the model's stream ended without a terminal reason")
 
+    @property
+    def _gives_reason(self) -> bool:
+        return gives_reason(self._model)
+
     def _gathers(self) -> bool:
         streamed = self._shown is not None and self._shown.streamed
-        return self._dialect.gathers or (streamed and self._dialect.gives_reason)
+        return self._dialect.gathers or (streamed and self._gives_reason)
 
     def _bound(self) -> Runnable[Any, Any]:
         bound = self._call.bound
@@ -332,9 +337,15 @@ class ModelAttempt:
         """The config to call it with; None for a method of core's own, which takes the same from the context."""
         return None if self._core_invokes else self._config
 
+    @property
+    def _quietly(self) -> Mapping[str, Any]:
+        """The call's keywords, and those that keep an SDK from retrying."""
+        quiet = self._dialect.quiet
+        return {**quiet, **self._kwargs} if quiet else self._kwargs
+
     def _keywords(self) -> Mapping[str, Any]:
         """The call's keywords, and where the model takes it a time-out that ends the thread of a call given up."""
-        left, kwargs = self._launch.timeouts.total, self._kwargs
+        left, kwargs = self._launch.timeouts.total, self._quietly
         if left is None or self._model.cache or get_llm_cache() is not None:  # a keyword is part of the cache's key
             return kwargs
         return {"timeout": left + GRACE_S, **kwargs} if self._dialect.takes_timeout else kwargs
@@ -363,10 +374,9 @@ class ModelAttempt:
 _INVOKE, _AINVOKE = BaseChatModel.invoke, BaseChatModel.ainvoke
 _WRAPPED = any(hasattr(method, "__wrapped__") for method in (_INVOKE, _AINVOKE))
 """Whether somebody has put a method of his own around them, who is to see each call."""
-_END: Any = object()
 
 
 def _steps(pieces: Iterator[Any], context: Context) -> Iterator[Any]:
     """Each step of an iterator, taken inside the attempt's context."""
-    while (piece := context.run(next, pieces, _END)) is not _END:
+    while (piece := context.run(next, pieces, END)) is not END:
         yield piece

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from capability_router.clock import Clock
 from capability_router.concurrency.absence import watch
 from capability_router.concurrency.bell import Bell
+from capability_router.concurrency.unlisted import END, first_step
 from capability_router.execution.endpoint import Attempt, Endpoint, aclosable, closable
 from capability_router.execution.machine import Execution
 from capability_router.execution.performance import Performance, Rang, below_us
@@ -89,16 +90,20 @@ async def adrive(
         show.begin()
         if machine.races:
             async with aclosing(arace(show)) as chunks:
-                async for chunk in chunks:
+                step = first_step(chunks)
+                while (chunk := await step) is not END:
                     yield chunk
+                    step = anext(chunks, END)
         while show.running:
             if not show.launches:
                 await show.await_turn()
             for index, attempt in show.started():
                 pieces = _aattempt(show, index, attempt)
+                step = first_step(pieces)
                 try:
-                    async for chunk in pieces:
+                    while (chunk := await step) is not END:
                         yield chunk
+                        step = anext(pieces, END)
                 finally:
                     await pieces.aclose()
         for chunk in show.held():
@@ -117,7 +122,8 @@ async def _aattempt(show: Performance[C], index: int, attempt: Attempt[C]) -> As
     try:
         chunks = aclosable(attempt.achunks())
         try:
-            while (chunk := await _within(show, chunks)) is not _END:
+            step = first_step(chunks)
+            while (chunk := await _within(show, step)) is not END:
                 if delivering:
                     show.goes_on(index, chunk)
                     yield chunk
@@ -125,6 +131,7 @@ async def _aattempt(show: Performance[C], index: int, attempt: Attempt[C]) -> As
                     delivering = True
                     for held in show.held():
                         yield held
+                step = anext(chunks, END)
         finally:
             await chunks.aclose()
     except Rang:
@@ -135,16 +142,12 @@ async def _aattempt(show: Performance[C], index: int, attempt: Attempt[C]) -> As
         show.ended(index)
 
 
-_END: Any = object()
-
-
-def _within(show: Performance[C], chunks: AsyncGenerator[C, None]) -> Awaitable[C]:
+def _within(show: Performance[C], step: Any) -> Awaitable[C]:
     limit = show.patience_s()
-    return anext(chunks, _END) if limit is None else _limited(show, chunks, limit)
+    return step if limit is None else _limited(show, step, limit)  # type: ignore[no-any-return]  # a chunk, or the end
 
 
-async def _limited(show: Performance[C], chunks: AsyncGenerator[C, None], limit: float) -> C:
-    step: Any = anext(chunks, _END)
+async def _limited(show: Performance[C], step: Any, limit: float) -> C:
     try:
         awaited = step.send(None)
     except StopIteration as there:  # nothing to wait for, as within a burst: no timer
