@@ -100,7 +100,7 @@ class Lane:
         doubt = self.breaker.doubt
         if hold is None and doubt.until > now:
             left = _seconds(doubt.until - now)
-            seen.held, seen.until = f"{doubt.why}, others first for another {left}", doubt.until
+            seen.held, seen.until = f"{doubt.why}; other models are preferred for another {left}", doubt.until
         quiet = self.breaker.state == CLOSED and not self.bans.of(self.address)
         self.calm = quiet and not seen.held and not seen.queue_s
 
@@ -220,6 +220,7 @@ class Lane:
         self.look(now)
         self.breaker.window.slide(now)
         seen, bans, failed = self.condition, self.bans.of(self.address), self.breaker.window.share_failed()
+        ended = sum(self.ended.values()) - self.ended["neutral"]
         hold = self.hold(now, 1)
         return {
             "model": self.id, "state": self.breaker.state, "held": seen.held,
@@ -227,7 +228,8 @@ class Lane:
             "held_by": hold.by if hold else "doubt" if seen.held else "",
             "in_flight": seen.in_flight, "queue_s": seen.queue_s, "ttft_s": seen.ttft_s,
             "ttft_p95_s": self.latency.ttft_p95_s(), "s_per_token": seen.s_per_token, "took_s": self.latency.took.value,
-            "success_share": None if failed is None else 1.0 - failed, "recent_calls": self.breaker.window.calls,
+            "success_share": self.ended["answered"] / ended if ended else None,
+            "recent_share": None if failed is None else 1.0 - failed, "recent_calls": self.breaker.window.calls,
             "concurrency_limit": None if self.limiter.most == sys.maxsize else self.limiter.most,
             "disabled_why": "; ".join(ban.reason for ban in bans), "calls": self.calls, **self.ended,
         }  # fmt: skip
@@ -238,7 +240,7 @@ class Lane:
         return self._banned(now, probe) if self.bans.found else None
 
     def _banned(self, now: float, probe: bool) -> Hold | None:
-        mend = f"mend the key or name of {self.id} and call router.reset({self.id!r})"
+        mend = f"fix the key or name of {self.id} and call router.reset({self.id!r})"
         ban = self.bans.off(self.address, now)
         if ban is not None:
             return Hold(ban.held(now), ban.until, "disabled", mend)
@@ -247,7 +249,7 @@ class Lane:
             return Hold(ban.held(now), min(now + _TRIAL_LOOK_S, ban.tried_until), "trial", mend)
         grace = [] if probe or not self.probed else [ban.until + _PROBE_S for ban in self.bans.of(self.address)]
         if grace and now < max(grace):
-            return Hold("its probe is about to try it again", max(grace), "trial", mend)
+            return Hold("waiting for its probe, which decides whether it is used again", max(grace), "trial", mend)
         return None
 
     def _paused(self, now: float, probe: bool = False) -> Hold | None:
@@ -281,14 +283,14 @@ class Lane:
         wait = self.limiter.budget_wait_s(tokens, now) if self.metered else 0.0
         if not wait:
             return None
-        told = f"full: its limit per minute for another {_seconds(wait)}"
+        told = f"full: limits.rpm or limits.tpm reached for another {_seconds(wait)}"
         return Hold(told, now + wait, "full", "raise limits.rpm or limits.tpm")
 
     def _used_up(self, now: float, tokens: float) -> Hold | None:
         wait = self.gate.allowed_in_s(max(tokens, 1.0), now) if self.gate.counts else 0.0
         if not wait:
             return None
-        told = f"full: by its provider's own count nothing is left for another {_seconds(wait)}"
+        told = f"full: its provider reports nothing left for another {_seconds(wait)}"
         return Hold(told, now + wait, "full", f"ask the provider of {self.id} for higher limits")
 
     def _grant(self, now: float, tokens: int, *, forced: bool = False) -> Permit:
@@ -373,10 +375,8 @@ class Lane:
         doubt, gate = self.breaker.doubt, self.gate
         if doubt.told != (doubt.until > now):
             doubt.told = not doubt.told
-            left = _seconds(doubt.until - now)
-            self._passes(
-                doubt.told, doubt.until, "doubt_begun", "doubt_ended", f"{doubt.why}, others first for {left}", now
-            )
+            detail = f"{doubt.why}; other models are preferred for {_seconds(doubt.until - now)}"
+            self._passes(doubt.told, doubt.until, "doubt_begun", "doubt_ended", detail, now)
         if gate.told != (gate.until > now):
             gate.told = not gate.told
             told = f"rate limited for {_seconds(gate.until - now)}"

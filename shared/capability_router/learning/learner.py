@@ -67,7 +67,7 @@ class Pupil:
             apart.quality.learn(row, results)
         changed = quality.learn(row, results, weight)
         for each in changed:
-            log.warning("%s: its scores are no longer what they were; what was learned of it counts for less", each)
+            log.warning("%s: its recent scores differ from what was learned; older scores now count less", each)
         return changed if again or model in changed else [*changed, *self._renewed(lesson)]
 
     def _renewed(self, lesson: Lesson) -> list[str]:
