@@ -17,6 +17,7 @@ WINDOW = 200  # scored requests that are replayed
 LEAST = 40  # of them, before anything is said
 _ASKED = 20  # answers of a model in the window, before it may stand for all
 _EVERY = 8  # scores, between two replays
+_NO_MATTER = 0.01  # quality points; where all scores are alike there is no error to hold a shortfall against
 
 log = logging.getLogger("capability_router")
 
@@ -130,14 +131,14 @@ def _scored(foreseen: Foreseen, asked: str, score: float, id: str) -> _Scored | 
 
 
 def verdict(scored: Sequence[_Scored]) -> tuple[str | None, Shortfall]:
-    """The fixed model that learned picks fall short of by more than a standard error, and by how much."""
+    """The fixed model that learned picks fall short of by more than an error, and than nothing; and by how much."""
     offsets = _offsets(scored)
     known = [model for model, offset in offsets.items() if offset.answers >= _ASKED]
     found = [(_shortfall(scored, model, offsets), model) for model in known]
     if not found:
         return None, Shortfall(0.0, 0.0, len(scored))
     most, model = max(found)
-    return (model if most.points > most.error else None), most
+    return (model if most.points > max(most.error, _NO_MATTER) else None), most
 
 
 def _offsets(scored: Sequence[_Scored]) -> dict[str, _Offset]:

@@ -60,14 +60,26 @@ class Pupil:
     def learn(self, lesson: Lesson) -> list[str]:
         """An answer was worth this score; gives, and tells of, models that are no longer what they were."""
         quality, (id, model, score, tokens, tenant, seen, *_) = self.quality, lesson
-        weight = 1.0 if quality.memory.has(id, model) else quality.tenants.told(tenant, model, score)
+        again = quality.memory.has(id, model)
+        weight = 1.0 if again else quality.tenants.told(tenant, model, score)
         row, results, apart = Remembered(id, seen, tenant), {model: Result(score, tokens)}, quality.apart
         if apart is not None and tenant != apart.whose:
             apart.quality.learn(row, results)
         changed = quality.learn(row, results, weight)
         for each in changed:
             log.warning("%s: its recent scores differ from what was learned; older scores now count less", each)
-        return changed
+        return changed if again or model in changed else [*changed, *self._renewed(lesson)]
+
+    def _renewed(self, lesson: Lesson) -> list[str]:
+        """The model, if its replies have begun to call it otherwise."""
+        before = self.quality.versioned(lesson.model, lesson.version)
+        if not before:
+            return []
+        log.warning(
+            "%s: its answers come of %r, no longer of %r; what was learned of it counts for less", lesson.model,
+            self.quality.versions.of(lesson.model), before,
+        )  # fmt: skip
+        return [lesson.model]
 
     def take_over(self, rows: Sequence[tuple[Remembered, Mapping[str, Result]]], other: Quality) -> list[str]:
         """What others scored, in the order in which it came; gives models that are no longer what they were."""
@@ -246,14 +258,14 @@ class Learner(Lasting):
 
     def scored(
         self, request_id: str, seen: Sketch, model: str, score: float, tokens: int | None, tenant: str = "",
-        foreseen: Foreseen | None = None, source: str = USER,
+        foreseen: Foreseen | None = None, source: str = USER, version: str = "",
     ) -> None:  # fmt: skip
         """An answer of this model, of so many tokens, was worth this score to this tenant.
 
-        `foreseen`: the plan it came of, if it is its first score. Words are worked out in the background when enough
-        is new.
+        `foreseen`: the plan it came of, if it is its first score. `version`: what the reply called the model.
+        Words are worked out in the background when enough is new.
         """
-        self._take(Lesson(request_id, model, score, tokens, hashed(tenant), seen, foreseen, source))
+        self._take(Lesson(request_id, model, score, tokens, hashed(tenant), seen, foreseen, source, version))
         self._work_out()
 
     def remembers(self, request_id: str, model: str) -> bool:

@@ -20,7 +20,7 @@ class Forgotten(ConfigError):
 class Answered(NamedTuple):
     """Who answered, what kind of task it was, and, where words are learned from, its sketch, the answer's tokens and
 
-    what was foreseen of each model.
+    what was foreseen of each model, and what the reply called the model.
     """
 
     model: str
@@ -29,6 +29,7 @@ class Answered(NamedTuple):
     tokens: int | None = None
     foreseen: Foreseen | None = None
     tenant: str = ""
+    version: str = ""
 
 
 class Outcomes:

@@ -60,11 +60,12 @@ class Lessons(NamedTuple):
         self, request: Request, plan: Plan, outcome: Outcome, reply: Reply, model: str, now: float
     ) -> None:  # fmt: skip
         self.affinity.note(request, reply, model, cached_after(outcome.provider, outcome.usage), now)
-        answered = self._answered(request, plan, outcome, model)
+        answered = self._answered(request, plan, outcome, model)._replace(version=reply.model)
         self.outcomes.note(request.id, answered)
         if self.learned is not None and answered.sketch is not None:
-            tenant, seen = hashed(answered.tenant), answered.sketch
-            self.learned.answered(Lesson(request.id, model, 0.0, answered.tokens, tenant, seen, answered.foreseen))
+            tenant, seen, version = hashed(answered.tenant), answered.sketch, answered.version
+            lesson = Lesson(request.id, model, 0.0, answered.tokens, tenant, seen, answered.foreseen, version=version)
+            self.learned.answered(lesson)
         if outcome.usage.estimated:
             return
         chosen = _planned(plan, model)
@@ -86,7 +87,9 @@ class Lessons(NamedTuple):
             seen, tokens, tenant = answered.sketch, answered.tokens, answered.tenant
             again = before is not None or self.learned.remembers(request_id, answered.model)  # here, or elsewhere
             foreseen = None if again else answered.foreseen
-            self.learned.scored(request_id, seen, answered.model, float(score), tokens, tenant, foreseen, source)
+            self.learned.scored(
+                request_id, seen, answered.model, float(score), tokens, tenant, foreseen, source, answered.version
+            )
             if self.guard is not None and foreseen is not None:
                 self.guard.note(foreseen, answered.model, float(score), request_id)
         return answered

@@ -78,7 +78,7 @@ class ReplayKnowledge:
 
     def scored(
         self, request_id: str, seen: Any, model: str, score: float, tokens: int | None, tenant: str,
-        foreseen: Foreseen | None, source: str,
+        foreseen: Foreseen | None, source: str, version: str = "",
     ) -> None:  # fmt: skip
         """Nothing is learned."""
 

@@ -108,3 +108,15 @@ def test_what_a_model_was_worth_before_it_changed_holds_nobody_to_it() -> None:
     assert guard.fixed is None
     taught(guard, WINDOW, {"cheap": 0.9, "dear": 0.3})
     assert guard.fixed == "cheap"
+
+
+def test_what_can_not_matter_moves_nothing_though_no_score_differs_from_another() -> None:
+    guard = Guard()
+    for number in range(WINDOW):
+        pick = MODELS[number % 2]
+        guard.note(Foreseen(pick, MODELS, (0.5, 0.5), (0.0, -0.008)), pick, 0.5)
+    assert guard.fixed is None
+    for number in range(WINDOW):
+        pick = MODELS[number % 2]
+        guard.note(Foreseen(pick, MODELS, (0.5, 0.5), (0.0, -0.08)), pick, 0.5)
+    assert guard.fixed == "cheap"

@@ -25,6 +25,12 @@ def test_whose_score_it_is_comes_back() -> None:
     assert read(line(lesson, list), list) == lesson
 
 
-def test_more_than_a_source_can_not_be_read() -> None:
+@pytest.mark.parametrize("source", ["user", "evaluator"])
+def test_what_the_reply_called_the_model_comes_back(source: str) -> None:
+    lesson = LESSON._replace(source=source, version="m-2026")
+    assert read(line(lesson, list), list) == lesson
+
+
+def test_more_than_a_version_can_not_be_read() -> None:
     with pytest.raises(Illegible):
-        read(sealed(json.dumps([*BEFORE, "evaluator", 1])), list)
+        read(sealed(json.dumps([*BEFORE, "evaluator", "m-2026", 1])), list)

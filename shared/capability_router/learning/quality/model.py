@@ -23,6 +23,7 @@ from capability_router.learning.quality.neighbours import drawn, keys, keys_of_m
 from capability_router.learning.quality.sketch import Matrix, Sketch, unpacked
 from capability_router.learning.quality.split import parted
 from capability_router.learning.quality.traits import Traits
+from capability_router.learning.quality.versions import IN_A_ROW, Versions
 from capability_router.learning.signs import Counted
 from capability_router.learning.tenants import Tenants
 
@@ -93,6 +94,8 @@ class Quality:
         self._scored = scored  # requests, ever
         self._new = new if view else len(self.memory)  # since the last fit; else short processes would never have one
         self._lock = Lock()
+        self.versions = Versions()
+        """Behind the models' names, as their replies said."""
         self.origin = Origin()
         """Of the requests' meanings."""
         self.apart: Apart | None = None
@@ -228,6 +231,24 @@ class Quality:
             self._scored, self._new = self._scored + bool(first), self._new + bool(first)
             self._value(at, read.shared)
         return changed
+
+    def versioned(self, model: str, version: str) -> str:
+        """The answer learned last called its model so: what it was called before, if another version answers now.
+
+        What was learned of the former one then counts as little as a card says.
+        """
+        with self._lock:
+            before = self.versions.told(model, version)
+        if before:
+            for quality in (self, *([self.apart.quality] if self.apart else [])):
+                quality._doubt(model)
+        return before
+
+    def _doubt(self, model: str) -> None:
+        with self._lock:
+            if model in self.levels:
+                self.levels[model].doubt(BELIEVED)
+                self.memory.retire(model, IN_A_ROW)
 
     def study(self, rows: Iterable[tuple[Remembered, Mapping[str, Result]]]) -> None:
         """Learn from a log at once, whose order tells nothing of when a model changed."""

@@ -28,6 +28,7 @@ from capability_router.learning.quality.split import Split
 from capability_router.learning.quality.surface import SIZE
 from capability_router.learning.quality.traits import BAG
 from capability_router.learning.quality.verbosity import Verbosity
+from capability_router.learning.quality.versions import Version, Versions, shown
 from capability_router.learning.signs import Counted
 from capability_router.learning.tenants import Own, Tenants
 
@@ -61,6 +62,7 @@ def body_of(quality: Quality) -> dict[str, Any]:
             "scored": quality.scored,
             "new": quality.new,
             "askers": quality.tenants.kept(),
+            "versions": {m: [v.name, v.other, v.run, list(v.former)] for m, v in quality.versions.known.items()},
             "signs": {model: list(counted) for model, counted in quality.signs.items()},
             "levels": {model: level.to_dict() for model, level in quality.levels.items()},
             "rows": _rows(memory),
@@ -98,6 +100,8 @@ def merged(into: Quality, other: Quality) -> None:
     """Take in what another process remembers; a request that both know counts once. Ends with a refit."""
     memory = other.memory
     into.signs = {**other.signs, **into.signs}
+    for model, version in other.versions.known.items():
+        into.versions.known.setdefault(model, version)
     known = {row.id for row in into.memory.rows}
     for name, mass, levels in other.tenants.kept():
         into.tenants.put(name, Own(levels, mass))
@@ -162,7 +166,12 @@ def _quality(body: Mapping[str, Any]) -> Quality:
         whose, its = apart
         quality.apart = Apart(str(whose), _quality({**its, "apart": None}))
     quality.signs = {str(model): _counted(*told) for model, told in body.get("signs", {}).items()}
+    quality.versions = Versions((str(model), _version(*told)) for model, told in body.get("versions", {}).items())
     return quality
+
+
+def _version(name: object, other: object, run: object, former: Sequence[object]) -> Version:
+    return Version(shown(str(name)), shown(str(other)), _count(run), [shown(str(each)) for each in former])
 
 
 def _level(told: Mapping[str, Any]) -> Level:

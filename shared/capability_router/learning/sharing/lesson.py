@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from capability_router.learning.guard import Foreseen
 
-FORMAT = 1
+FORMAT = 2
 """Of what is written here. Another one has logs of its own, so that two versions can share a store."""
 _SEAL = 16
 USER = "user"
@@ -24,7 +24,7 @@ class Lesson(NamedTuple):
 
     `seen`: the request's sketch, None = nothing was learned from its words. `tokens` of the answer, None = not known.
     `foreseen`: the plan it came of; None where there was nothing to choose, or it has been told before. `source`: whose
-    score it is; lines without one are a user's.
+    score it is; lines without one are a user's. `version`: what the reply called the model, "" = nothing.
     """
 
     id: str
@@ -35,6 +35,7 @@ class Lesson(NamedTuple):
     seen: Any = None
     foreseen: Foreseen | None = None
     source: str = USER
+    version: str = ""
 
 
 Pack = Callable[[Any], Any]
@@ -46,7 +47,7 @@ def line(lesson: Lesson, pack: Pack) -> str:
     told = lesson._replace(
         seen=None if lesson.seen is None else pack(lesson.seen), foreseen=_short(lesson.foreseen)
     )  # fmt: skip
-    items = told[:-1] if told.source == USER else told  # as such lines were before there were other sources
+    items = told if told.version else told[:-1] if told.source != USER else told[:-2]  # what goes without saying
     return sealed(json.dumps(items, separators=(",", ":"), allow_nan=False))
 
 
@@ -54,10 +55,10 @@ def read(text: str, unpack: Pack) -> Lesson:
     """From such a line. Raises Illegible."""
     try:
         id, model, score, tokens, tenant, seen, foreseen, *rest = json.loads(opened(text))
-        (source,) = rest or (USER,)
+        source, version = list(rest) + [USER, ""][len(rest) :]
         lesson = Lesson(
             str(id), str(model), float(score), None if tokens is None else int(tokens), str(tenant),
-            None if seen is None else unpack(seen), _long(foreseen), str(source),
+            None if seen is None else unpack(seen), _long(foreseen), str(source), str(version),
         )  # fmt: skip
     except (ValueError, TypeError) as error:
         if isinstance(error, Illegible):

@@ -12,10 +12,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from capability_router.clock import seeded
 from capability_router.learning.quality.blend import blend
 from capability_router.learning.quality.calibration import LEAST, calibrated
-from capability_router.learning.quality.exploration import drawn_quality
+from capability_router.learning.quality.exploration import hopeful_quality
 from capability_router.learning.quality.fit import Table, fitted
 from capability_router.learning.quality.levels import Level
 from capability_router.learning.quality.model import Expected
@@ -131,11 +130,25 @@ def _scored(level: Level, dice: random.Random, chance: float) -> bool:
     return level.learn(score, score - level.mean if level.count else 0.0)
 
 
-def test_exploration_is_seeded_and_leaves_what_is_well_known() -> None:
-    expected = Expected(np.array([0.5, 0.5]), np.array([0.2, 0.001]), np.array([np.nan, np.nan]))
-    first, second = (drawn_quality(expected, seeded(1)).tolist() for _ in range(2))
-    assert first == second
-    assert abs(first[1] - 0.5) < 0.005 < abs(first[0] - 0.5)
+def test_exploration_leaves_what_is_well_known_and_the_order_of_what_is_known_alike() -> None:
+    expected = Expected(np.array([0.5, 0.52, 0.5]), np.array([0.05, 0.05, 0.001]), np.full(3, np.nan))
+    early, late = hopeful_quality(expected, 0), hopeful_quality(expected, 5_000)
+    assert (late[:2] > early[:2]).all(), "who was left is come back to"
+    assert (early[:2] > expected.quality[:2] + 0.01).all()
+    assert late[1] - late[0] == pytest.approx(0.02)
+    assert late[2] < 0.502
+
+
+def test_a_better_model_is_found_that_was_unlucky_at_first() -> None:
+    """Of the better of two, who is right in seven of ten, two answers of six were; of the other one 40 of 80."""
+    dice, right, count = np.random.default_rng(4), np.array([2.0, 40.0]), np.array([6.0, 80.0])
+    for scored in range(86, 1_500):
+        mean = (3.0 + right) / (5.0 + count)
+        hopeful = hopeful_quality(Expected(mean, np.sqrt(0.2 / (5.0 + count)), np.full(2, np.nan)), scored)
+        pick = int(hopeful.argmax())
+        right[pick] += dice.random() < (0.7, 0.5)[pick]
+        count[pick] += 1
+    assert count[0] > 800
 
 
 def test_a_level_that_nobody_looks_at_grows_stale_and_one_score_does_not_show_that_all_is_as_before() -> None:
