@@ -165,13 +165,13 @@ class ModelAttempt:
             context.run(self._bound_inside)
             if self._call.mode == "invoke":
                 ask = partial(self._aasked, runnable, kwargs, context)
-                told: Any = _END
+                told: Any = END
                 try:  # without `past_stale`, which only few need: each coroutine within another costs each wait
                     told = await ask()
                 except Exception as error:
                     if not stale(error):
                         raise
-                yield self._whole(told if told is not _END else await past_stale(ask))
+                yield self._whole(told if told is not END else await past_stale(ask))
                 return
             pieces, piece = await past_stale(lambda: self._opened(runnable, kwargs, context))
             async with aclosing_all(pieces):

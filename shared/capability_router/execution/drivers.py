@@ -144,7 +144,7 @@ async def _aattempt(show: Performance[C], index: int, attempt: Attempt[C]) -> As
 
 def _within(show: Performance[C], step: Any) -> Awaitable[C]:
     limit = show.patience_s()
-    return step if limit is None else _limited(show, step, limit)  # type: ignore[no-any-return]  # a chunk, or the end
+    return step if limit is None else _limited(show, step, limit)
 
 
 async def _limited(show: Performance[C], step: Any, limit: float) -> C:
