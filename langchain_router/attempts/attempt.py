@@ -321,9 +321,10 @@ class ModelAttempt:
 
     @property
     def _configured(self) -> bool:
-        """Whether the config needs no more of what core's `invoke` does: to copy it, and to tell of what is
+        """Whether the config needs no more than `generate_prompt`.
 
-        configurable in its metadata. What is left of it is `generate_prompt`.
+        That is, nothing else of what core's `invoke` does: to copy it, and to tell of what is configurable in its
+        metadata.
         """
         return not self._config["configurable"] and self._core_invokes
 

@@ -118,9 +118,10 @@ Rules = tuple[tuple[re.Pattern[str], str], ...]
 
 
 def rules_for(status: int | None, *, money: bool = False) -> Rules:
-    """The rules that may be asked at a status; none where the status tells enough. `money`: only those that
+    """The rules that may be asked at a status; none where the status tells enough.
 
-    no code overrules, because a per-minute limit and an empty account may share it, as may a model and a file at 404.
+    `money`: only those that no code overrules, because a per-minute limit and an empty account may share it, as may a
+    model and a file at 404.
     """
     if status == 404:
         return ((_STALE, "unsupported"),) if money else ((_NO_ROUTE, "unsupported"),)

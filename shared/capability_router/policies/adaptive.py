@@ -18,7 +18,7 @@ from capability_router.concurrency.latch import Latch
 from capability_router.plan import Candidate
 from capability_router.policies.averages.pace import Pace
 from capability_router.policies.averages.steering import Sight, Steering, Weights, told
-from capability_router.policies.base import BELOW, Judgement, Row, Scene, Scored, Terms, rounded, told_cost
+from capability_router.policies.base import BELOW, Judgement, Prospect, Scene, Scored, Terms, rounded, told_cost
 from capability_router.policies.dual import QUALITY, USD, WINDOW, Dual, Hull, Point, hull, worth
 from capability_router.request import Outcome
 
@@ -84,8 +84,8 @@ class Adaptive:
         self.weighs_waits = latency_weight > 0.0
         steers = not (cost_target_usd is None and latency_target_s is None and pace is None)
         self._steering = Steering(cost_target_usd, latency_target_s, pace, latency_weight) if steers else None
-        self._weighed: tuple[Sequence[Row], Weights | None] = ((), None)
-        self._last_strongest: tuple[Sequence[Row], Row | None] = ((), None)
+        self._weighed: tuple[Sequence[Prospect], Weights | None] = ((), None)
+        self._last_strongest: tuple[Sequence[Prospect], Prospect | None] = ((), None)
         self._first_usd: dict[str, float] = {}  # of a request of usual size, by model
         self._away: dict[str, int] = {}  # for how many requests in a row a model has been held
 
@@ -108,7 +108,7 @@ class Adaptive:
                 usable = points if not self._away else self._open(_points(_usable(scene.rows), mu))
                 self._aim(target, points, usable, usual)
 
-    def _lasting(self, rows: Sequence[Row]) -> Sequence[Row]:
+    def _lasting(self, rows: Sequence[Prospect]) -> Sequence[Prospect]:
         """Those that the price of quality is to be solved with: an outage that passes does not change what it is worth.
 
         A model counts as gone once it has been held for as many requests as the window has.
@@ -138,7 +138,7 @@ class Adaptive:
         return weights
 
     @staticmethod
-    def _pick(sight: Sight, weights: Weights, price: float) -> Row:
+    def _pick(sight: Sight, weights: Weights, price: float) -> Prospect:
         points, own = _points(sight.rows, weights.mu), worth(price)
         return max(zip(points, sight.rows, strict=True), key=lambda pair: own(pair[0]))[1]
 
@@ -176,7 +176,7 @@ class Adaptive:
         with self._lock:
             return self._for_target(target, self._open(points), self._usual_usd(scene))
 
-    def _strongest(self, rows: Sequence[Row]) -> Row:
+    def _strongest(self, rows: Sequence[Prospect]) -> Prospect:
         """Of these; it is asked for two or three times while a request is judged."""
         known, strong = self._last_strongest
         if strong is None or known is not rows:
@@ -202,9 +202,10 @@ class Adaptive:
         return weight / reference if reference > 0 else 0.0
 
     def _priced(self, scene: Scene, points: Sequence[Point], weights: Weights | None) -> float:
-        """Lambda, whoever sets it. Beside a latency target it stays finite: else both weights would rise for ever
+        """Lambda, whoever sets it.
 
-        where quality is above its target and the time is not.
+        Beside a latency target it stays finite: else both weights would rise for ever where quality is above its target
+        and the time is not.
         """
         if weights is None:
             return self.price_of_quality(scene, points)
@@ -255,21 +256,21 @@ class Adaptive:
         second = 0.0 if not self.weighs_waits else self._mu if weights is None else max(weights.mu, self._mu)
         return Judgement(scored, self._settings(price, self._wanted(scene), weights), second)
 
-    def reason(self, scene: Scene, best: Row) -> str:
+    def reason(self, scene: Scene, best: Prospect) -> str:
         """The trade that was made: against the next best where scores were learned from, else against the strongest."""
         weights = None if self._steering is None else self._weights(scene, self._steering)
         trade = self._learned(scene, best, weights) or self._traded(scene, best)
         targets = "" if weights is None else told(weights)
         return f"{trade}; {targets}" if targets else trade
 
-    def _traded(self, scene: Scene, best: Row) -> str:
+    def _traded(self, scene: Scene, best: Prospect) -> str:
         strong = self._strongest(scene.rows)
         own = f"quality {best.quality:.2f} at {told_cost(best)}"
         if strong.card.id == best.card.id:
             return f"strongest, and worth it: {own}"
         return f"{own}; {strong.card.id} has {strong.quality:.2f} at {told_cost(strong)}"
 
-    def _learned(self, scene: Scene, best: Row, weights: Weights | None) -> str:
+    def _learned(self, scene: Scene, best: Prospect, weights: Weights | None) -> str:
         """What decided, in numbers, where scores of requests have a say; and who it would be but for them."""
         if best.believed is None:  # nothing was learned of any
             return ""
@@ -301,7 +302,7 @@ def _told(price: float) -> str:
     return f"{price:,.0f}" if price >= 1_000.0 else f"{price:.3g}"
 
 
-def _taught(row: Row) -> bool:
+def _taught(row: Prospect) -> bool:
     """Whether scores moved its quality by what can be seen in two digits."""
     return row.believed is not None and abs(row.quality - row.believed) >= _SEEN
 
@@ -313,7 +314,7 @@ def _below(points: Sequence[Point], price: float) -> float:
 
 
 def _scored(
-    points: Sequence[Point], rows: Sequence[Row], price: float, floor: float | None, below: float
+    points: Sequence[Point], rows: Sequence[Prospect], price: float, floor: float | None, below: float
 ) -> list[Scored]:
     """In one loop, without a call for each."""
     found: list[Scored] = []
@@ -329,7 +330,7 @@ def _scored(
     return found
 
 
-def _points(rows: Sequence[Row], mu: float) -> list[Point]:
+def _points(rows: Sequence[Prospect], mu: float) -> list[Point]:
     """Unknown cost or latency counts as the dearest or slowest among the candidates: it never wins by it."""
     dearest = slowest = None
     points: list[Point] = []
@@ -343,7 +344,7 @@ def _points(rows: Sequence[Row], mu: float) -> list[Point]:
     return points
 
 
-def _usable(rows: Sequence[Row]) -> Sequence[Row]:
+def _usable(rows: Sequence[Prospect]) -> Sequence[Prospect]:
     """Those that are not held, unless all are."""
     return [row for row in rows if not row.held] or rows
 
@@ -356,9 +357,9 @@ def _no_larger(found: Hull, points: Sequence[Point], usual: float) -> Hull:
     return Hull(found.base, [price * own / usual for price in found.prices], found.gains)
 
 
-def _dearest(rows: Sequence[Row]) -> int:
+def _dearest(rows: Sequence[Prospect]) -> int:
     return max([r.cost_pico for r in rows if r.cost_pico is not None], default=0) or _UNPRICED
 
 
-def _slowest(rows: Sequence[Row]) -> float:
+def _slowest(rows: Sequence[Prospect]) -> float:
     return max([r.latency_s for r in rows if r.latency_s is not None], default=0.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from capability_router.learning.guard import Foreseen, Guard
+from capability_router.learning.guard import Guard, PlanPrediction
 from capability_router.learning.lengths import Lengths
 from capability_router.learning.outcomes import Answered, Outcomes
 from capability_router.learning.prior import Prior
@@ -20,7 +20,7 @@ from capability_router.policies.base import Knowledge
 from capability_router.request import AttemptRecord, Outcome, Reply, Request
 
 
-class Lessons(NamedTuple):
+class OutcomeLessons(NamedTuple):
     """Where each lesson goes; the next plans are made from these."""
 
     lengths: Lengths
@@ -131,14 +131,14 @@ class Lessons(NamedTuple):
             self.sizes.learn(chosen.id, plan.bucket, round(chosen.input_tokens / chosen.scale), tokens)
 
 
-def _foreseen(plan: Plan) -> Foreseen | None:
+def _foreseen(plan: Plan) -> PlanPrediction | None:
     """None where there was nothing to choose. The pick is the best by score, whoever was put before it."""
     known = [(c.id, c.quality, c.score - c.quality) for c in plan.candidates if c.quality is not None and not c.held]
     if len(known) < 2:
         return None
     models, quality, rest = zip(*known, strict=True)
     pick, _, _ = max(known, key=lambda each: each[1] + each[2])
-    return Foreseen(pick, models, quality, rest)
+    return PlanPrediction(pick, models, quality, rest)
 
 
 def _planned(plan: Plan, model: str) -> Candidate:

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from capability_router.learning.guard import Foreseen
+from capability_router.learning.guard import PlanPrediction
 from capability_router.learning.sharing.lesson import Illegible, Lesson, line, opened, read, sealed
 
-FORESEEN = Foreseen("a", ("a", "b"), (0.5, 0.25), (0.0, -0.5))
+FORESEEN = PlanPrediction("a", ("a", "b"), (0.5, 0.25), (0.0, -0.5))
 LESSON = Lesson("r", "a", 1.0, 12, "acme", None, FORESEEN)
 BEFORE = ["r", "a", 1.0, 12, "acme", None, ["a", ["a", "b"], [0.5, 0.25], [0.0, -0.5]]]
 

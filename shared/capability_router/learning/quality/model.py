@@ -46,9 +46,9 @@ class Expected(NamedTuple):
 
 
 class _Read(NamedTuple):
-    """What a fit says of one request, beyond the levels: of a model like any, and of each (models); tokens (models);
+    """What a fit says of one request, beyond the levels.
 
-    and the likeness of the nearest row.
+    Of a model like any, and of each (models); tokens (models); and the likeness of the nearest row.
     """
 
     shared: float

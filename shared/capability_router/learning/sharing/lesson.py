@@ -7,7 +7,7 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from capability_router.learning.guard import Foreseen
+from capability_router.learning.guard import PlanPrediction
 
 FORMAT = 2
 """Of what is written here. Another one has logs of its own, so that two versions can share a store."""
@@ -33,7 +33,7 @@ class Lesson(NamedTuple):
     tokens: int | None
     tenant: str
     seen: Any = None
-    foreseen: Foreseen | None = None
+    foreseen: PlanPrediction | None = None
     source: str = USER
     version: str = ""
 
@@ -86,17 +86,17 @@ def _checksum(text: str) -> str:
     return blake2b(text.encode("utf-8", "replace"), digest_size=_SEAL // 2).hexdigest()
 
 
-def _short(foreseen: Foreseen | None) -> Any:
+def _short(foreseen: PlanPrediction | None) -> Any:
     if foreseen is None:
         return None
     numbers = ([round(number, 5) for number in numbers] for numbers in (foreseen.quality, foreseen.rest))
     return [foreseen.pick, foreseen.models, *numbers]
 
 
-def _long(told: Any) -> Foreseen | None:
+def _long(told: Any) -> PlanPrediction | None:
     if told is None:
         return None
     pick, models, quality, rest = told
     if not len(models) == len(quality) == len(rest):
         raise Illegible("a lesson's plan does not fit together")
-    return Foreseen(str(pick), tuple(map(str, models)), tuple(map(float, quality)), tuple(map(float, rest)))
+    return PlanPrediction(str(pick), tuple(map(str, models)), tuple(map(float, quality)), tuple(map(float, rest)))

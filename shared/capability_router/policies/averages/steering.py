@@ -13,13 +13,13 @@ from typing import NamedTuple
 from capability_router.plan import Candidate
 from capability_router.policies.averages.pace import Allowance, Pace
 from capability_router.policies.averages.target import Price, Target
-from capability_router.policies.base import Row, Terms, rounded
+from capability_router.policies.base import Prospect, Terms, rounded
 from capability_router.policies.dual import Point
 from capability_router.request import Outcome
 
 _TIE_S = 1e-4  # quality points per second, where time is no matter: nobody is slower for nothing
 
-Make = Callable[[Sequence[Row], float], Sequence[Point]]
+Make = Callable[[Sequence[Prospect], float], Sequence[Point]]
 """The points of rows at a weight of time."""
 
 
@@ -31,7 +31,7 @@ class Sight:
 
     __slots__ = ("_points", "_seconds", "make", "rows", "ruled", "tie", "usual")
 
-    def __init__(self, rows: Sequence[Row], make: Make, *, ruled: bool) -> None:
+    def __init__(self, rows: Sequence[Prospect], make: Make, *, ruled: bool) -> None:
         self.rows, self.make, self.ruled = rows, make, ruled
         self.usual = self.tie = 0.0
         self._points: Sequence[Point] | None = None
@@ -89,7 +89,7 @@ class Steering:
         slack = cost.value < least
         return Weights(mu, max(cost.value, least), wait, cost, allowed.window, slack)
 
-    def observe(self, sight: Sight, weights: Weights, price: float, chosen: Row) -> None:
+    def observe(self, sight: Sight, weights: Weights, price: float, chosen: Prospect) -> None:
         """A request that is carried out with the chosen model; `price`: that of quality, whoever set it."""
         if self._seconds is not None:
             took = None if chosen.latency_s is None else chosen.latency_s + chosen.queue_s

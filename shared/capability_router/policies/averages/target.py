@@ -27,9 +27,10 @@ _TINY = 1e-12
 
 
 class Price(NamedTuple):
-    """In quality points per unit. `wanted`, `least` (the mean of the cheapest or fastest picks), `now`: per request;
+    """A price in quality points per unit.
 
-    `now` None = no request yet.
+    `wanted`, `least` (the mean of the cheapest or fastest picks) and `now` are per request; `now` None = no request
+    yet.
     """
 
     value: float

@@ -11,7 +11,7 @@ pytest.importorskip("numpy", reason="the learned model needs numpy (the extra `l
 
 from unit.learning.quality.world import MODELS, World
 
-from capability_router.learning.guard import Foreseen, Guard
+from capability_router.learning.guard import Guard, PlanPrediction
 from capability_router.learning.learner import Learner
 from capability_router.learning.quality.state import body_of, dumped, loaded, text_of
 from capability_router.learning.quality.versions import BACK_IN_A_ROW, IN_A_ROW, Versions
@@ -96,7 +96,7 @@ def test_the_same_scores_of_one_version_leave_what_was_known(tmp_path: Path) -> 
 
 def test_the_guard_forgets_the_former_version(tmp_path: Path) -> None:
     learner, world = opened(tmp_path / "state.json")
-    guard, foreseen = Guard(), Foreseen(MODELS[1], MODELS[:2], (0.5, 0.5), (0.0, 0.0))
+    guard, foreseen = Guard(), PlanPrediction(MODELS[1], MODELS[:2], (0.5, 0.5), (0.0, 0.0))
     learner.tell(guard)
     for number in range(200):
         guard.note(foreseen, MODELS[number % 2], float(number % 2 == 0), f"r{number}")
