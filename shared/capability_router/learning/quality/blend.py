@@ -1,9 +1,9 @@
 """How far predictions can be trusted, measured where they were not fitted.
 
-Each source (the ridge, the neighbours) is weighted by least squares with no weight below zero. The models' own
-deviations are then drawn in along the directions in which they move together: along one in which the predictions
-foretell nothing (as most do, with many models) they are dropped, else the best of many noisy estimates would be the
-most overrated one.
+Each source (the ridge, neighbours by words, neighbours by words and form) is weighted by least squares with no weight
+below zero. The models' own deviations are then drawn in along the directions in which they move together: along one in
+which the predictions foretell nothing (as most do, with many models) they are dropped, else the best of many noisy
+estimates would be the most overrated one.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from capability_router.learning.quality.sketch import Matrix
 from capability_router.learning.quality.split import Split
 
+SOURCES = 3
 _ROUNDS, _DOUBT = 100, 1.0  # standard errors that a direction has to prove
 
 
