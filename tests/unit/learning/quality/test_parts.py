@@ -117,6 +117,20 @@ def test_directions_in_which_nothing_is_foretold_are_dropped_and_others_kept() -
     assert float(np.abs(dropped).mean()) < 0.05 * float(np.abs(chatter).mean())
 
 
+@pytest.mark.parametrize("adds", [True, False])
+def test_the_last_source_has_to_add_something(adds: bool) -> None:
+    dice = np.random.default_rng(7)
+    first, last = dice.normal(size=(2, 300, 3)).astype(np.float32) * 0.1
+    scores = (0.5 + first + (last if adds else 0.0) + 0.3 * dice.normal(size=(300, 3))).astype(np.float32)
+    found, true = [np.hstack((each.mean(1, keepdims=True), each)) for each in (first, first, last)], split(scores)
+    for source in found:
+        source[:, 1:] -= source[:, :1]
+    weights = blend(found, true)
+    assert (weights.shared[2] > 0.5) == adds
+    assert bool(np.abs(weights.own[2]).max() > 0.3) == adds
+    assert weights.shared[:2].sum() > 0.7
+
+
 @given(st.integers(0, 2**32), st.floats(0.2, 3.0), st.floats(-0.3, 0.3))
 @settings(max_examples=40, deadline=None)
 def test_calibration_never_turns_two_predictions_round(seed: int, slope: float, shift: float) -> None:
