@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from capability_router.drawing.frontier import Place, Plane, frontiers
 from capability_router.policies.adaptive import COST_WEIGHT
-from capability_router.telemetry.frontier import Place, Plane, frontiers
 
 if TYPE_CHECKING:
     from benchmarks.quality_table import Bench, Result

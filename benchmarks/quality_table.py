@@ -131,10 +131,10 @@ def cut(rows: Rows) -> tuple[Rows, Rows]:
 
 
 def _drawn(prompt: str) -> float:
-    return int(blake2b(_stem(prompt).encode(), digest_size=4).hexdigest(), 16) / 2**32
+    return int(blake2b(stem(prompt).encode(), digest_size=4).hexdigest(), 16) / 2**32
 
 
-def _stem(prompt: str) -> str:
+def stem(prompt: str) -> str:
     stem = re.split(r"\n[A-J][.)] ", prompt)[0]
     return re.sub(r"[\W_]+", " ", stem.lower()).strip()
 
@@ -156,8 +156,8 @@ def two_models(bench: Bench) -> Iterator[Finding]:
 def few_labels(bench: Bench) -> Iterator[Finding]:
     """The first 1,500 rows of the file, judged on all other questions of it."""
     rows = bench.rows("routellm_mmlu")
-    known = {_stem(row["prompt"]) for row in rows[:1_500]}
-    found = Result(bench, rows[:1_500], [row for row in rows[1_500:] if _stem(row["prompt"]) not in known]).metrics
+    known = {stem(row["prompt"]) for row in rows[:1_500]}
+    found = Result(bench, rows[:1_500], [row for row in rows[1_500:] if stem(row["prompt"]) not in known]).metrics
     yield from _of(found, "3", "mmlu, 1,500 labels", {"APGR": (0.63, 0.65)})
 
 

@@ -33,8 +33,7 @@ def main() -> None:
         print()
         print(llm.explain("What is 17 * 23?").render())
         print()
-        for (tenant, model), total in llm.router.ledger.total(by=("tenant", "model")).items():
-            print(f"{tenant:8} {model:22} {total.calls} calls  ${total.cost_usd:f}")
+        print(llm.router.ledger.total(by=("tenant", "model")).render())
 
 
 if __name__ == "__main__":

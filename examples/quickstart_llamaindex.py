@@ -33,8 +33,7 @@ def main() -> None:
         print(reply.text, reply.additional_kwargs["router"])
 
         print()
-        for (tenant, model), total in Settings.llm.router.ledger.total(by=("tenant", "model")).items():
-            print(f"{tenant:8} {model:22} {total.calls} calls  ${total.cost_usd:f}")
+        print(Settings.llm.router.ledger.total(by=("tenant", "model")).render())
 
 
 if __name__ == "__main__":

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import threading
-from collections import defaultdict
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -14,10 +11,9 @@ from typing import Any
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.tracers.context import register_configure_hook
 
+from capability_router.money.spending import Spending, facts_of
 from capability_router.request import Outcome, Usage
 from capability_router.routing import Routing
-
-_ATTRIBUTES = ("tenant", "task", "chain", "session")
 
 
 class RouterCallbackHandler(BaseCallbackHandler):
@@ -31,36 +27,25 @@ class RouterCallbackHandler(BaseCallbackHandler):
     run_inline = True
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._calls: list[dict[str, Any]] = []
+        self._spending = Spending()
 
     def on_routed(self, outcome: Outcome, routing: Routing) -> None:
         """The router tells of a request that is over."""
-        asked = {name: getattr(routing, name) for name in _ATTRIBUTES}
-        tokens = {"input_tokens": outcome.usage.input_tokens, "output_tokens": outcome.usage.output_tokens}
-        facts = {**outcome.annotation(), **tokens, **asked, "tags": list(routing.tags), "ok": outcome.ok}
-        with self._lock:
-            self._calls.append(facts)
+        self._spending.add(facts_of(outcome, routing))
 
     @property
     def calls(self) -> list[dict[str, Any]]:
         """The calls so far, each as in `response_metadata["router"]` with tokens and who asked."""
-        with self._lock:
-            return list(self._calls)
+        return self._spending.calls
 
     @property
     def total_cost_usd(self) -> float:
         """The sum of the known costs in USD, failed attempts included."""
-        return math.fsum(call["cost_usd"] or 0.0 for call in self.calls)
+        return self._spending.total_cost_usd
 
     def by(self, tag: str) -> dict[str, float]:
         """USD by the values of a fact ('tenant', 'task', 'chain', 'model', 'provider', ...) or by each of 'tags'."""
-        sums: defaultdict[str, float] = defaultdict(float)
-        for call in self.calls:
-            value = call.get(tag)
-            for name in value if isinstance(value, list) else (value,):
-                sums["" if name is None else str(name)] += call["cost_usd"] or 0.0
-        return dict(sums)
+        return self._spending.by(tag)
 
     def __repr__(self) -> str:
         return f"<RouterCallbackHandler {len(self.calls)} calls, ${self.total_cost_usd:f}>"

@@ -7,28 +7,15 @@ import weakref
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from llama_index.core.base.llms.generic_utils import (
-    achat_to_completion_decorator,
-    astream_chat_to_completion_decorator,
-    chat_to_completion_decorator,
-    stream_chat_to_completion_decorator,
-)
 from llama_index.core.base.llms.types import (
     ChatMessage,
     ChatResponse,
     ChatResponseAsyncGen,
     ChatResponseGen,
-    CompletionResponse,
-    CompletionResponseAsyncGen,
-    CompletionResponseGen,
     LLMMetadata,
     MessageRole,
-    ToolCallBlock,
 )
 from llama_index.core.constants import DEFAULT_CONTEXT_WINDOW
-from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
-from llama_index.core.llms.function_calling import FunctionCallingLLM
-from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.program.streaming_utils import process_streaming_content_incremental
 from llama_index.core.prompts import BasePromptTemplate, PromptTemplate
 from llama_index.core.types import PydanticProgramMode
@@ -37,8 +24,8 @@ from pydantic import Field, PrivateAttr
 from capability_router.catalog.aliases import provider_of
 from capability_router.catalog.card import FIELDS, ModelCard
 from capability_router.catalog.entry import Description
+from llamaindex_router.chat_only_llm import ChatOnlyLLM
 from llamaindex_router.messages.chat_completions import json_schema, message_dicts, object_of, response_of, tool_choice
-from llamaindex_router.messages.tool_calls import tool_calls_of
 from llamaindex_router.passage import current_passage
 
 if TYPE_CHECKING:
@@ -54,7 +41,7 @@ _clients: weakref.WeakValueDictionary[str, OpenAICompatible] = weakref.WeakValue
 """The clients of this process, so that a copy or a pickle opened here keeps the key that it doesn't hold."""
 
 
-class EndpointLLM(FunctionCallingLLM):
+class EndpointLLM(ChatOnlyLLM):
     """One model at one Chat Completions server, called once per call: no retries of its own.
 
     `api_key` (a string, a SecretStr or a callable) or `api_key_env`; with neither, no auth header is
@@ -90,8 +77,9 @@ class EndpointLLM(FunctionCallingLLM):
 
         token = settings.pop("_token", "")
         own = {name: settings.pop(name) for name in type(self).model_fields if name in settings}
+        own |= {"base_url": base_url, "model": model, "api_key_env": api_key_env}
         known = {name: settings.pop(name) for name in FIELDS if name in settings}
-        super().__init__(base_url=base_url, model=model, api_key_env=api_key_env, **own, **settings)
+        super().__init__(**own, **settings)
         known = {"id": model, "provider": provider_of(base_url) or "endpoint", **known, "model": model}
         self._card = ModelCard(**known)
         spec = {"base_url": base_url, "model": model, "api_key": api_key, "api_key_env": api_key_env,
@@ -150,50 +138,6 @@ class EndpointLLM(FunctionCallingLLM):
         return {"class_name": self.class_name(), **self.metadata.model_dump(), **own}
 
     # -- chat and complete ---------------------------------------------------------------------------
-
-    @llm_chat_callback()
-    def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        """One call, no retries. Raises EndpointError."""
-        return self._answer(messages, kwargs)
-
-    @llm_chat_callback()
-    async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        """One call, no retries. Raises EndpointError."""
-        return await self._aanswer(messages, kwargs)
-
-    @llm_chat_callback()
-    def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
-        """One streamed call; sent when the first chunk is asked for."""
-        return self._stream(messages, kwargs)
-
-    @llm_chat_callback()
-    async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
-        """One streamed call; sent when the first chunk is asked for."""
-        return self._astream(messages, kwargs)
-
-    @llm_completion_callback()
-    def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
-        """The prompt as a user's message."""
-        return chat_to_completion_decorator(lambda messages, **kw: self._answer(messages, kw))(prompt, **kwargs)
-
-    @llm_completion_callback()
-    async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
-        """The prompt as a user's message."""
-        return await achat_to_completion_decorator(lambda messages, **kw: self._aanswer(messages, kw))(prompt, **kwargs)
-
-    @llm_completion_callback()
-    def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
-        """The prompt as a user's message, streamed."""
-        return stream_chat_to_completion_decorator(lambda messages, **kw: self._stream(messages, kw))(prompt, **kwargs)
-
-    @llm_completion_callback()
-    async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
-        """The prompt as a user's message, streamed."""
-
-        async def opened(messages: Sequence[ChatMessage], **kw: Any) -> ChatResponseAsyncGen:
-            return self._astream(messages, kw)
-
-        return await astream_chat_to_completion_decorator(opened)(prompt, **kwargs)
 
     def _exchange(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any], *, stream: bool) -> Exchange:
         options = {name: value for name in _OPTIONS if (value := getattr(self, name)) is not None}
@@ -254,26 +198,6 @@ class EndpointLLM(FunctionCallingLLM):
         chosen = tool_choice(choice, required=tool_required)
         parallel = {"parallel_tool_calls": allow_parallel_tool_calls}
         return {"messages": messages, "tools": specs, "tool_choice": chosen, **parallel, **kwargs}
-
-    def _validate_chat_with_tools_response(
-        self, response: ChatResponse, tools: Sequence[BaseTool], allow_parallel_tool_calls: bool = False, **kwargs: Any
-    ) -> ChatResponse:
-        """Without parallel calls only the first is kept, as LlamaIndex's own integrations do."""
-        calls = [b for b in response.message.blocks if isinstance(b, ToolCallBlock)]
-        if not allow_parallel_tool_calls and len(calls) > 1:
-            others = [b for b in response.message.blocks if not isinstance(b, ToolCallBlock)]
-            response.message.blocks = [*others, calls[0]]
-            response.message.additional_kwargs["tool_calls"] = response.message.additional_kwargs["tool_calls"][:1]
-        return response
-
-    def get_tool_calls_from_response(
-        self, response: ChatResponse, error_on_no_tool_call: bool = True, **kwargs: Any
-    ) -> list[ToolSelection]:
-        """The calls. Raises ValueError when there is none and `error_on_no_tool_call`."""
-        found = [call.selection() for call in tool_calls_of(response.message)]
-        if not found and error_on_no_tool_call:
-            raise ValueError("Expected at least one tool call, but got 0 tool calls.")
-        return found
 
     # -- structured: the server's own JSON schema mode unless the card says that it has none --------------
 

@@ -7,6 +7,7 @@ request the first one is the `__cause__` of AllCandidatesFailed.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from json import JSONDecodeError
 from traceback import walk_tb
 from types import TracebackType
 from typing import Any
@@ -50,7 +51,8 @@ _HOLLOW = (
     "No generation chunks were returned", "No data received from Ollama stream",  # LangChain's
     "1 validation error for LLMCompletionEndEvent\nresponse",  # LlamaIndex' own, of a completion without a chunk
 )  # fmt: skip
-_NOTHING = "Response has no candidates"  # GoogleGenAI's, for a prompt that was blocked
+_UNBEGUN = "the stream ended before its first chunk"
+_NOTHING = "Response has no candidates"  # GoogleGenAI's, for a prompt that was blocked, and for a body that is no reply
 
 
 class CutShort(ConnectionError):
@@ -63,6 +65,19 @@ class AnswerWithheld(ValueError):
     def __init__(self, *, filtered: bool) -> None:
         super().__init__("a content filter stopped the model" if filtered else "a refusal in the object's place")
         self.filtered = filtered
+
+
+class ErrorEvent(RuntimeError):
+    """An error event inside a stream that began well, which its integration hands on as one more chunk.
+
+    It has the provider's code alone: its words may quote the prompt.
+    """
+
+    status_code = 200
+
+    def __init__(self, code: str) -> None:
+        super().__init__(f"an error event in the stream: {code or 'without a code'}")
+        self.body = {"error": {"code": code, "type": "server_error"}}
 
 
 def fault_of(error: BaseException, *, structured: bool = False) -> Fault | None:
@@ -79,8 +94,8 @@ def fault_of(error: BaseException, *, structured: bool = False) -> Fault | None:
         return inner
     if passes(error):
         return None
-    if isinstance(error, CutShort):
-        return Fault("truncated", detail=str(error), error=error)
+    if isinstance(error, CutShort) or _without_objects(error):
+        return Fault("truncated", detail=str(error) if isinstance(error, CutShort) else _UNBEGUN, error=error)
     if isinstance(error, AnswerWithheld):  # who asked for an object can do nothing with a refusal, so others are asked
         return Fault("content_filtered" if error.filtered else "unparsable", detail=str(error), error=error)
     told = _told_by_integration(error) or _without_choices(error)
@@ -115,32 +130,41 @@ def _of_router(name: str) -> str:
 
 
 def _without_choices(error: BaseException) -> Fault | None:
-    """A 200 whose body is no reply: LlamaIndex's OpenAI stumbles over the choices or the message that is missing."""
+    """A 200 whose body is no reply: some integrations stumble over the choices or the message that is missing."""
     from capability_router.faults.no_reply import STUMBLES, no_reply
 
     if not isinstance(error, STUMBLES):
         return None
     for frame, _ in walk_tb(error.__traceback__):
-        if str(frame.f_globals.get("__name__")).startswith("llama_index.llms.openai."):
+        if str(frame.f_globals.get("__name__")).startswith(_STUMBLE):
             if isinstance(getattr(frame.f_locals.get("delta"), "content", None), (list, dict)):
                 return no_reply(None, error)  # it takes texts alone
             response = frame.f_locals.get("response")
             if response is not None and _hollow(response):
-                extra = getattr(response, "model_extra", None) or {}
+                extra = {"error": _error_in(response), **(getattr(response, "model_extra", None) or {})}
                 usage = usage_of(counts_of(response), tier_of(response))
                 return no_reply(extra.get("error") or ("message" in extra and extra), error, usage)
     return None
 
 
+def _error_in(response: object) -> Any:
+    """What a Responses body says under `error`, which its class knows."""
+    error: Any = getattr(response, "error", None)
+    return error if error is None or isinstance(error, (str, dict)) else error.model_dump()
+
+
 def _hollow(response: object) -> bool:
-    """A Chat Completions body without choices, or whose first one has no message."""
+    """A body without choices, or whose first one has no message; one of Bedrock or the Responses without output."""
+    if isinstance(response, dict):
+        return "output" not in response and "stream" not in response
     choices: Any = getattr(response, "choices", _UNTOLD)
     if choices is _UNTOLD:
-        return False
+        return getattr(response, "output", _UNTOLD) is None
     return not choices or getattr(choices[0], "message", _UNTOLD) is None
 
 
 _UNTOLD = object()
+_STUMBLE = ("llama_index.llms.openai.", "llama_index.llms.bedrock_converse.")
 
 
 def _told_by_integration(error: BaseException) -> Fault | None:
@@ -153,9 +177,9 @@ def _told_by_integration(error: BaseException) -> Fault | None:
     if text.startswith(_SYNC_ONLY_OUTSIDE):
         return Fault("unsupported", detail="its sync methods can't be called while an event loop runs", error=error)
     if text.startswith(_HOLLOW):
-        return Fault("truncated", detail="the stream ended before its first chunk", error=error)
+        return Fault("truncated", detail=_UNBEGUN, error=error)
     if text.startswith(_NOTHING):
-        return Fault("content_filtered", detail="no candidates", error=error)
+        return _of_no_candidates(error)
     if text.startswith(_ENDED_EARLY):
         word = text.removeprefix(_ENDED_EARLY).partition(" ")[0]
         kind = _ENDS.get(finish_word(word) or Finish.OTHER)
@@ -163,6 +187,19 @@ def _told_by_integration(error: BaseException) -> Fault | None:
             return Fault("unknown", error=error)
         return Fault(kind, detail=f"finish reason {word}", answered=True, error=error)
     return None
+
+
+def _of_no_candidates(error: BaseException) -> Fault:
+    """A blocked prompt's reply says so; one that has neither candidates nor that is no reply at all."""
+    from capability_router.faults.no_reply import no_reply
+
+    for frame, _ in walk_tb(error.__traceback__):
+        response: Any = frame.f_locals.get("response")
+        if hasattr(response, "prompt_feedback"):
+            if response.prompt_feedback is None:
+                return no_reply(None, error)
+            break
+    return Fault("content_filtered", detail="no candidates", error=error)
 
 
 _ENDS = {Finish.CONTENT_FILTER: "content_filtered", Finish.LENGTH: "length"}
@@ -194,12 +231,31 @@ def _names_no_tool(error: BaseException) -> bool:
 _LOOKS_UP = [("llama_index.core.tools.calling", f"{a}call_tool_with_selection") for a in ("", "a")]
 
 
+def _without_objects(error: BaseException) -> bool:
+    """Whether LlamaIndex tells of the last object of a stream in which there was none."""
+    *_, (module, _) = ("", ""), *_frames(error)
+    return isinstance(error, UnboundLocalError) and module == "llama_index.core.llms.llm"
+
+
 def misparsed(error: BaseException) -> bool:
     """Whether an answer was there and didn't fit the schema: a validation error, or one of a parser's own."""
     own = isinstance(error, (ValueError, TypeError, AssertionError)) and getattr(error, "status_code", None) is None
-    if not own:
+    if not own or _garbled(error):
         return False
     return isinstance(error, ValidationError) or any(module.startswith(_PARSERS) for module, _ in _frames(error))
+
+
+def _garbled(error: BaseException) -> bool:
+    """Whether it was not the answer that was no JSON but what a server sent: its SDK stumbled over that."""
+    if not isinstance(error, (JSONDecodeError, UnicodeDecodeError)):
+        return False
+    modules = [module for module, _ in _frames(error) if not module.startswith(_READERS)]
+    sent = max((at for at, module in enumerate(modules) if module.startswith(_INTEGRATIONS)), default=len(modules))
+    return any(not module.startswith("llama_index") for module in modules[sent:])
+
+
+_INTEGRATIONS = "llama_index.llms."
+_READERS = ("json", "codecs", "encodings")
 
 
 def _frames(error: BaseException) -> Iterator[tuple[str, str]]:

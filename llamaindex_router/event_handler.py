@@ -10,8 +10,6 @@ that, only to RouterEventHandlers.
 
 from __future__ import annotations
 
-import threading
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,9 +18,9 @@ from llama_index_instrumentation.base import BaseEvent
 from llama_index_instrumentation.event_handlers import BaseEventHandler
 from pydantic import Field, PrivateAttr
 
+from capability_router.money.spending import Spending, facts_of
 from capability_router.request import Outcome, Request
 
-_ATTRIBUTES = ("tenant", "task", "chain", "session")
 dispatcher = get_dispatcher(__name__)
 dispatcher.propagate = False
 
@@ -41,8 +39,7 @@ class RouterCallEvent(BaseEvent):
 class RouterEventHandler(BaseEventHandler):
     """Adds up what the routed calls cost. Unknown costs count as 0 and show as None in `calls`."""
 
-    _calls: list[dict[str, Any]] = PrivateAttr(default_factory=list)
-    _lock: Any = PrivateAttr(default_factory=threading.Lock)
+    _spending: Spending = PrivateAttr(default_factory=Spending)
 
     @classmethod
     def class_name(cls) -> str:
@@ -52,28 +49,21 @@ class RouterEventHandler(BaseEventHandler):
     def handle(self, event: BaseEvent, **_: Any) -> None:
         """Note a routed call; other events are none of ours."""
         if isinstance(event, RouterCallEvent):
-            with self._lock:
-                self._calls.append(event.facts)
+            self._spending.add(event.facts)
 
     @property
     def calls(self) -> list[dict[str, Any]]:
         """The calls so far, each as in `additional_kwargs["router"]` with tokens and who asked."""
-        with self._lock:
-            return list(self._calls)
+        return self._spending.calls
 
     @property
     def total_cost_usd(self) -> float:
-        """The sum of the known costs in USD."""
-        return sum(call["cost_usd"] or 0.0 for call in self.calls)
+        """The sum of the known costs in USD, failed attempts included."""
+        return self._spending.total_cost_usd
 
     def by(self, tag: str) -> dict[str, float]:
         """USD by the values of a fact ('tenant', 'task', 'chain', 'model', 'provider', ...) or by each of 'tags'."""
-        sums: defaultdict[str, float] = defaultdict(float)
-        for call in self.calls:
-            value = call.get(tag)
-            for name in value if isinstance(value, (list, tuple)) else (value,):
-                sums["" if name is None else str(name)] += call["cost_usd"] or 0.0
-        return dict(sums)
+        return self._spending.by(tag)
 
 
 def announce(request: Request, outcome: Outcome) -> None:
@@ -82,13 +72,7 @@ def announce(request: Request, outcome: Outcome) -> None:
     listeners = [h for h in roots if isinstance(h, RouterEventHandler)]
     if not listeners and not dispatcher.event_handlers:
         return
-    event = RouterCallEvent(facts=_facts(request, outcome))
+    event = RouterCallEvent(facts=facts_of(outcome, request.routing))
     dispatcher.event(event)
     for handler in listeners:
         handler.handle(event)
-
-
-def _facts(request: Request, outcome: Outcome) -> dict[str, Any]:
-    asked = {name: getattr(request.routing, name) for name in _ATTRIBUTES}
-    tokens = {"input_tokens": outcome.usage.input_tokens, "output_tokens": outcome.usage.output_tokens}
-    return {**outcome.annotation(), **tokens, **asked, "tags": list(request.routing.tags), "ok": outcome.ok}

@@ -14,14 +14,16 @@ from capability_router.execution.outer import bound_inside, unbound
 class Passage:
     """On the way out the attempt's clocks in seconds, and whether there are others to ask; on the way back the headers.
 
-    `end` is the raw chunk with which a stream ended, where its integration doesn't pass it on.
+    `overheard`: whether a stream has begun whose integration doesn't pass its end on; `end` is the raw chunk with which
+    it ended.
     """
 
-    __slots__ = ("elsewhere", "end", "headers", "timeouts")
+    __slots__ = ("elsewhere", "end", "headers", "overheard", "timeouts")
 
     def __init__(self, timeouts: Timeouts | None = None, *, elsewhere: bool = False) -> None:
         self.timeouts, self.elsewhere = timeouts, elsewhere
         self.headers: Mapping[str, str] = {}
+        self.overheard = False
         self.end: Any = None
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is loaded: there is a process for each core
 
-from benchmarks.approaches import frontier, sensitivity, verdict
-from benchmarks.approaches.approach import SINGLE, approaches
+from benchmarks.approaches import anatomy, fitting, frontier, sensitivity, verdict
+from benchmarks.approaches.approach import RULES, SINGLE, approaches
 from benchmarks.approaches.bounds import Bounds
 from benchmarks.approaches.estimate import estimate
-from benchmarks.approaches.pool import Limit, Place, Task, bounded, carried_out, ground
+from benchmarks.approaches.pool import Limit, Place, Task, bounded, carried_out, foreseen_by_all, ground
 from benchmarks.approaches.questions import Missing
 from benchmarks.approaches.sheet import Sheet
 from benchmarks.approaches.table import choices, lines
@@ -45,6 +45,7 @@ def _given() -> argparse.Namespace:
     parser.add_argument("--calm", action="store_true", help="nobody is away, and nobody has limits")
     parser.add_argument("--frontier", type=Path, metavar="FILE", help="draw cost and success at other targets (SVG)")
     parser.add_argument("--sensitivity", type=Path, metavar="FILE", help="other workloads and prices instead (SVG)")
+    parser.add_argument("--anatomy", action="store_true", help="what the slowest are, and what was paid for, instead")
     parser.add_argument("--http", action="store_true", help="a short run over loopback HTTP instead, compared")
     return parser.parse_args()
 
@@ -57,11 +58,16 @@ def _measure(given: argparse.Namespace, place: Place) -> int:
         return http.compared(ground(place, given.workload, "list"), given.first_seed)
     if given.sensitivity is not None:
         return sensitivity.measured(place, seeds, given.sensitivity)
+    if given.anatomy:
+        stands = ground(place, given.workload, "list")
+        print("\n".join(anatomy.looked_at(stands, seeds, given.seconds, calm=given.calm)))
+        return 0
     return _table(given, place, seeds)
 
 
 def _table(given: argparse.Namespace, place: Place, seeds: range) -> int:
     stands = ground(place, given.workload, "list")
+    settings = fitting.fit(stands.workload, place.states)
     every = list(approaches(stands))
     tasks = [Task(given.workload, "list", a.name, s, given.seconds, given.calm) for s in seeds for a in every]
     found: dict[str, list[Sheet]] = {approach.name: [] for approach in every}
@@ -72,23 +78,38 @@ def _table(given: argparse.Namespace, place: Place, seeds: range) -> int:
         f"workload {given.workload}, seeds {seeds.start}-{seeds.stop - 1}, {requests:,} requests per approach", end=""
     )
     print(", nobody away and no limits\n" if given.calm else "\n")
+    print(f"fitted: {settings.aim:g} of the strongest's as quality target, latency_weight {settings.second:g}\n")
     print("\n".join(lines(found)), end="\n\n")
     print("\n".join(choices(found)), end="\n\n")
     print("\n".join(verdict.HEAD))
-    least = _least(place, given, found[SINGLE], seeds)
+    limits = _limits(given, found[SINGLE], seeds)
+    least = bounded(place, limits)
     findings = [f for f in verdict.findings(found, least) if f.found.value == f.found.value]  # without outages: none
     print("\n".join(finding.line() for finding in findings))
     print(f"\nNone below: a P95 of {estimate([each.p95_s for each in least]).told('.2f')} s; where speeds are not")
     print(f"known before they are drawn, {estimate([each.unseen_s for each in least]).told('.2f')} s.")
+    print("\n".join(_documents(least, found[RULES])))
+    some = foreseen_by_all(place, limits[: frontier.FEWER])
+    share = estimate([p95 / sheet.p95_s for p95, sheet in zip(some, found[RULES], strict=False)])
+    print(f"Scores known only as `adaptive` foresees them, all else beforehand: {share.told('.3f')} of the rules' P95")
+    print(f"(the first {len(some)} seeds).")
     if given.frontier is not None:
         given.frontier.write_text(frontier.drawn(place, stands, seeds, given.seconds, found), encoding="utf-8")
     return min(sum(not finding.met for finding in findings), 1)
 
 
-def _least(place: Place, given: argparse.Namespace, single: Sequence[Sheet], seeds: range) -> list[Bounds]:
-    """At the success that is asked of `adaptive`."""
+def _documents(least: Sequence[Bounds], rules: Sequence[Sheet]) -> Iterator[str]:
+    """What is left where all else costs nothing, takes no time, and needs no quality."""
+    usd = estimate([bound.long_usd / sheet.usd_per_request for bound, sheet in zip(least, rules, strict=True)])
+    late = estimate([bound.long_s / sheet.p95_s for bound, sheet in zip(least, rules, strict=True)])
+    yield f"Documents alone, where all else is free and takes no time: {usd.told('.3f')} of the rules' cost,"
+    yield f"{late.told('.3f')} of their P95."
+
+
+def _limits(given: argparse.Namespace, single: Sequence[Sheet], seeds: range) -> list[Limit]:
+    """The success that is asked of `adaptive`, in each run."""
     tasks = [Task(given.workload, "list", "", seed, given.seconds, given.calm) for seed in seeds]
-    return bounded(place, [Limit(t, verdict.SUCCESS * s.success) for t, s in zip(tasks, single, strict=True)])
+    return [Limit(t, verdict.SUCCESS * s.success) for t, s in zip(tasks, single, strict=True)]
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,8 +24,8 @@ AS_GOOD = 0.95
 AIM = 0.98
 """Of the strongest model's mean score: what `adaptive` is told to keep; 0.95 is asked of it."""
 UNSET = "adaptive, no settings"
-HURRIED, A_SECOND = "adaptive, hurried", 0.03
-"""`adaptive` as for users who wait: a second is worth so much quality, three times the usual."""
+FITTED_ADAPTIVE = "adaptive, fitted"
+"""With the settings that a part of the log speaks for (fitting.py)."""
 UNLIMITED = 1_000_000
 SETTINGS: Mapping[str, Any] = {
     "deadline_s": 120.0, "timeouts": {"first_token": 12.0},
@@ -61,7 +62,7 @@ class Ground(NamedTuple):
 
 
 def approaches(ground: Ground) -> Iterator[Approach]:
-    """All of them; only `single model` has one model."""
+    """All of them, the fitted one once its settings are known; only `single model` has one model."""
     ranked = ground.by_strength()
     yield Approach(SINGLE, ranked[:1], {"name": "single"})
     yield Approach(FALLBACKS, ranked, {"name": "single"})
@@ -71,8 +72,12 @@ def approaches(ground: Ground) -> Iterator[Approach]:
     yield Approach(FITTED, ranked, {"name": "rules", "rules": fitted(ground)})
     own = adaptive(ground, AIM)
     yield own
-    yield Approach(HURRIED, own.models, {**own.policy, "latency_weight": A_SECOND})
     yield adaptive(ground, None)
+    fit = ground.state.with_name(f"{ground.workload.mix.name}.fit.json")
+    if fit.exists():
+        aim, second = json.loads(fit.read_text(encoding="utf-8"))
+        policy = {**adaptive(ground, aim).policy, "latency_weight": second}
+        yield Approach(FITTED_ADAPTIVE, own.models, policy)
 
 
 def adaptive(ground: Ground, aim: float | None) -> Approach:

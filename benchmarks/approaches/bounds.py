@@ -7,14 +7,15 @@ around which they are, and keeps no success.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import erfc, exp, inf, log, sqrt
 from random import Random
 from typing import NamedTuple
 
 from benchmarks.approaches.approach import Ground
 from benchmarks.approaches.provider import Recorded, outages
-from benchmarks.approaches.speeds import PREFILL_PER_S
+from benchmarks.approaches.questions import READ
+from benchmarks.approaches.speeds import PREFILL_PER_S, SPREAD
 from benchmarks.approaches.workload import Posed
 
 LATE = 0.05
@@ -23,10 +24,21 @@ _STEPS, _NODES = 40, 25
 _HALVES = [(number + 0.5) / _NODES for number in range(_NODES)]
 
 
+class Foreseen(NamedTuple):
+    """A score, USD, and seconds to the end."""
+
+    score: float
+    usd: float
+    seconds: float
+
+
+NOTHING = Foreseen(0.0, 0.0, 0.0)
+
+
 class Choice(NamedTuple):
     """One model for one request: USD, score, seconds as they will be drawn, median seconds to begin and to write.
 
-    `reading`: seconds of the first ones that do not vary.
+    `reading`: seconds of the first ones that do not vary; `foreseen`: what a policy expects of it.
     """
 
     usd: float
@@ -35,29 +47,51 @@ class Choice(NamedTuple):
     first_s: float
     writing_s: float
     reading_s: float
+    foreseen: Foreseen = NOTHING
 
 
 class Bounds(NamedTuple):
-    """USD per request, and seconds."""
+    """USD per request, and seconds. `long_usd`, `long_s`: where all but documents costs nothing, and takes no time."""
 
     usd: float
     p95_s: float
     unseen_s: float
+    long_usd: float
+    long_s: float
+
+
+Foresees = Callable[[Posed], Mapping[str, Foreseen]]
+"""What is expected of each model; of one that is not named: nothing."""
+
+
+def _blindly(_: Posed) -> Mapping[str, Foreseen]:
+    return {}
 
 
 def bounds(ground: Ground, seed: int, length_s: float, wanted: float, *, calm: bool = False) -> Bounds:
     """Of one run; `wanted`: the mean score. `calm`: nobody is away."""
+    found = list(chosen_from(ground, seed, length_s, calm=calm))
+    choices, long = [each for _, each in found], [each for posed, each in found if posed.kind == READ]
+    count, points = len(choices), wanted * len(choices)
+    usd, p95, unseen = least_usd(choices, points) / count, least_p95(choices, points), unseen_p95(choices, SPREAD)
+    return Bounds(usd, p95, unseen, cheapest_usd(long) / count, quickest_s(long, int(LATE * count)))
+
+
+def chosen_from(
+    ground: Ground, seed: int, length_s: float, *, calm: bool = False, foresees: Foresees = _blindly
+) -> Iterator[tuple[Posed, list[Choice]]]:  # fmt: skip
+    """Each request with the models that may answer it, if there are any."""
     away = [] if calm else outages(ground.workload.models, seed, length_s)
     members = ground.members(ground.workload.models)
     providers = [Recorded(m, [o for o in away if o.model == m.name], seed) for m in members]
-    asked = ground.workload.posed(seed, length_s)
-    choices = [found for number, posed in enumerate(asked) if (found := list(_choices(providers, posed, number)))]
-    count, points = len(choices), wanted * len(choices)
-    usd, spread = least_usd(choices, points) / count, providers[0].spread
-    return Bounds(usd, least_p95(choices, points), unseen_p95(choices, spread))
+    for number, posed in enumerate(ground.workload.posed(seed, length_s)):
+        if choices := _choices(providers, posed, number, foresees(posed)):
+            yield posed, choices
 
 
-def _choices(providers: Sequence[Recorded], posed: Posed, number: int) -> list[Choice]:
+def _choices(
+    providers: Sequence[Recorded], posed: Posed, number: int, seen: Mapping[str, Foreseen]
+) -> list[Choice]:  # fmt: skip
     """Of the models that hold the request and are there."""
     found = []
     for provider in providers:
@@ -70,8 +104,20 @@ def _choices(providers: Sequence[Recorded], posed: Posed, number: int) -> list[C
             chance = Random(f"{provider.seed} {provider.name} {number} 1")
             took = first * exp(provider.spread * chance.gauss(0.0, 1.0)) + reading
             took += writing * exp(provider.spread * chance.gauss(0.0, 1.0))
-            found.append(Choice(usd, answer.score, took, first, writing, reading))
+            foreseen = seen.get(provider.name, NOTHING)
+            found.append(Choice(usd, answer.score, took, first, writing, reading, foreseen))
     return found
+
+
+def cheapest_usd(choices: Sequence[Sequence[Choice]]) -> float:
+    """What these cost in all where nobody asks for quality."""
+    return sum(min(choice.usd for choice in each) for each in choices)
+
+
+def quickest_s(choices: Sequence[Sequence[Choice]], late: int) -> float:
+    """In what time all but so many of these can be answered; 0.0 = there are no more."""
+    took = sorted((min(choice.took_s for choice in each) for each in choices), reverse=True)
+    return took[late] if late < len(took) else 0.0
 
 
 def least_usd(choices: Sequence[Sequence[Choice]], points: float) -> float:
@@ -100,11 +146,21 @@ def least_p95(choices: Sequence[Sequence[Choice]], points: float) -> float:
         losses.sort(reverse=True)
         return reached - sum(losses[int(LATE * len(choices)) :]) >= points
 
-    return _least(able)
+    return least_s(able)
 
 
 def unseen_p95(choices: Sequence[Sequence[Choice]], spread: float) -> float:
     """The same where the draws are not known: each request goes to the model that is least likely to be late."""
+    late = lateness(spread)
+
+    def able(seconds: float) -> bool:
+        return sum(min(late(c, seconds) for c in each) for each in choices) <= LATE * len(choices)
+
+    return least_s(able, steps=12)
+
+
+def lateness(spread: float) -> Callable[[Choice, float], float]:
+    """The chance that a choice takes longer than so many seconds."""
     factors = [exp(spread * _normal(share)) for share in _HALVES]
 
     def late(choice: Choice, seconds: float) -> float:
@@ -114,13 +170,10 @@ def unseen_p95(choices: Sequence[Sequence[Choice]], spread: float) -> float:
             total += 1.0 if left <= 0 else 0.5 * erfc(log(left / choice.writing_s) / spread / sqrt(2))
         return total / _NODES
 
-    def able(seconds: float) -> bool:
-        return sum(min(late(c, seconds) for c in each) for each in choices) <= LATE * len(choices)
-
-    return _least(able, steps=12)
+    return late
 
 
-def _least(able: Callable[[float], bool], steps: int = 24) -> float:
+def least_s(able: Callable[[float], bool], steps: int = 24) -> float:
     """The least number of seconds at which it can be done."""
     low, high = 0.0, 60.0
     for _ in range(steps):

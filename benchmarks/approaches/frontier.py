@@ -9,8 +9,8 @@ from benchmarks.approaches.estimate import Estimate, column
 from benchmarks.approaches.pool import Place, Task, carried_out
 from benchmarks.approaches.provider import Recorded
 from benchmarks.approaches.sheet import Sheet
-from capability_router.telemetry.frontier import Place as Point
-from capability_router.telemetry.frontier import Plane, frontiers
+from capability_router.drawing.frontier import Place as Point
+from capability_router.drawing.frontier import Plane, frontiers
 
 AIMS = (0.93, 0.95, 0.96, 0.97, 0.99, 1.0)
 FEWER = 6

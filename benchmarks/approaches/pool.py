@@ -13,6 +13,7 @@ from typing import NamedTuple
 from benchmarks.approaches import schooling
 from benchmarks.approaches.approach import Approach, Ground, adaptive, approaches, measured
 from benchmarks.approaches.bounds import Bounds, bounds
+from benchmarks.approaches.foreseen import foreseen
 from benchmarks.approaches.sheet import Sheet
 from benchmarks.approaches.workload import Workload
 
@@ -67,6 +68,19 @@ def bounded(place: Place, limits: Sequence[Limit]) -> list[Bounds]:
     """Each, in their order."""
     with get_context("spawn").Pool(os.cpu_count() or 1) as pool:
         return pool.map(_bound, [(place, limit) for limit in limits])
+
+
+def foreseen_by_all(place: Place, limits: Sequence[Limit]) -> list[float]:
+    """The least P95 at the scores that `adaptive` foresees, each, in their order."""
+    with get_context("spawn").Pool(os.cpu_count() or 1) as pool:
+        return pool.map(_foreseen, [(place, limit) for limit in limits])
+
+
+def _foreseen(job: tuple[Place, Limit]) -> float:
+    place, (task, wanted) = job
+    logging.getLogger("capability_router").setLevel(logging.ERROR)
+    stands = ground(place, task.workload, task.ladder)
+    return foreseen(stands, task.seed, task.length_s, wanted, calm=task.calm)
 
 
 def _bound(job: tuple[Place, Limit]) -> Bounds:

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from benchmarks.approaches.sheet import Sheet
-from capability_router.telemetry.markup import Markup, element, join
-from capability_router.telemetry.svg import WIDTH, rule, words
+from capability_router.drawing.markup import Markup, element, join
+from capability_router.drawing.svg import WIDTH, rule, words
 
 _HIGH, _TOP, _GAP = 300.0, 60.0, 64.0
 _WIDE = (WIDTH - 3 * _GAP) / 2

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from capability_router.telemetry.amounts import count, money, seconds, share
+from capability_router.amounts import count, money, seconds, share
 from examples.demo.verdict import Score, Verdict
 
 

@@ -30,20 +30,22 @@ from llamaindex_router.attempts.told import told
 from llamaindex_router.attempts.told_usage import ASKED, counts_alone, wants_asking
 from llamaindex_router.call import Call, fresh
 from llamaindex_router.endpoint_llm import EndpointLLM
-from llamaindex_router.errors import AnswerWithheld, fault_of, misparsed, note_terms, stumbled
+from llamaindex_router.errors import AnswerWithheld, ErrorEvent, fault_of, misparsed, note_terms, stumbled
 from llamaindex_router.fleet.chain_model import address_of_router, described, is_chat_model
 from llamaindex_router.fleet.children import Children
 from llamaindex_router.messages.handover import Origins
 from llamaindex_router.messages.toolset import offered_by
+from llamaindex_router.messages.usage import error_event
 from llamaindex_router.passage import Passage, taken
 from llamaindex_router.tracing import tagged, tapping
 
 _log = logging.getLogger(__name__)
 _HOME = "llama_index.llms."
-_URLS = ("api_base", "base_url", "azure_endpoint", "endpoint")
+_URLS = ("api_base", "base_url", "azure_endpoint", "endpoint", "endpoint_url")
 _REGIONS = ("region_name", "region", "location")
+_KEYS = ("api_key", "aws_access_key_id", "profile_name")
 _BOUNDABLE = ("openai", "openai_like", "anthropic", "openrouter", "groq", "deepseek")
-_REASONED = ("OpenAI", "Anthropic", "GoogleGenAI", "Ollama")
+_REASONED = ("OpenAI", "OpenAIResponses", "Anthropic", "GoogleGenAI", "Ollama")
 _BLIND = {"image_inputs": False, "pdf_inputs": False, "audio_inputs": False, "video_inputs": False}
 
 
@@ -59,7 +61,7 @@ def describe(llm: Any) -> Description | None:
     model = "" if model == "unknown" else model
     url = next((str(v) for name in _URLS if (v := getattr(llm, name, None))), "")
     fields = {"provider": provider_of(url) or home_of(llm), "model": model, **_known(llm, metadata)}
-    key = getattr(llm, "api_key", None)
+    key = next((key for name in _KEYS if (key := getattr(llm, name, None))), None)
     region = next((str(v) for name in _REGIONS if (v := getattr(llm, name, None))), "")
     address = address_of_router(llm)
     address = address or Address(url or f"sdk:{type(llm).__name__}", model or type(llm).__name__, _mark(key), region)
@@ -225,7 +227,13 @@ class LlamaAttempt:
         return chunk if self._seam is None else self._seam.joined(chunk)
 
     def _for_us(self, chunk: Any) -> bool:
-        """Whether it is only what the router asked for beside the caller's call; it is read then."""
+        """Whether it is only what the router asked for beside the caller's call; it is read then.
+
+        Raises ErrorEvent for an error that came as a chunk.
+        """
+        code = error_event(getattr(chunk, "raw", None))
+        if code is not None:
+            raise ErrorEvent(code)
         alone = self._asks and counts_alone(chunk)
         if alone:
             self._seen.take(chunk)
@@ -250,7 +258,7 @@ class LlamaAttempt:
 
     def reply(self) -> Reply:
         """What has been seen so far."""
-        if self._passage.end is not None:
+        if self._passage.overheard:
             self._seen.ended(self._passage.end)
         reply, headers = self._muted(self._seen.reply()), self._passage.headers
         if not headers:

@@ -59,9 +59,10 @@ class Transcript:
         return carries
 
     def ended(self, raw: Any) -> None:
-        """Note the raw end of a stream that its integration kept to itself."""
-        self._take_counts(raw)
-        self._finish = finish_of(raw) or self._finish
+        """Note the raw end of a stream that its integration kept to itself; None = it has had none so far."""
+        if raw is not None:
+            self._take_counts(raw)
+            self._finish = finish_of(raw) or self._finish
 
     def _take_counts(self, raw: Any, *kwargs: Mapping[str, Any]) -> None:
         self._counts.update(counts_of(raw, *kwargs))
@@ -138,13 +139,19 @@ class Transcript:
 
 
 class ObjectTranscript:
-    """Reads the objects of a structured call; the tokens come from the responses tapped underneath."""
+    """Reads the objects of a structured call; the tokens come from the responses tapped underneath.
 
-    __slots__ = ("_kind", "_object", "tapped")
+    LlamaIndex makes objects of the class asked for out of a stream as soon as their fields have begun, from JSON that
+    it repairs. So of a stream an object alone proves nothing: how the stream ended does.
+    """
+
+    __slots__ = ("_beneath", "_kind", "_object", "_unseen", "tapped")
 
     def __init__(self, kind: type[Any]) -> None:
         self._kind = kind
         self._object: Any = None
+        self._beneath = Transcript()  # of a stream that its integration doesn't tell of, by its raw end
+        self._unseen = False
         self.tapped = Tapped()
 
     def take(self, value: Any) -> bool:
@@ -154,43 +161,65 @@ class ObjectTranscript:
         return not isinstance(value, BaseModel) or any(getattr(value, name) is not None for name in known)
 
     def ended(self, raw: Any) -> None:
-        """Nothing: the object itself shows whether it is whole."""
+        """Note the raw end of a stream beneath that is overheard; None = it has had none so far."""
+        self._unseen = True
+        self._beneath.ended(raw)
 
     def reply(self) -> Reply:
-        """Complete when there is an object of the class asked for: it has passed validation.
+        """Complete when there is an object of the class asked for, and the stream it was made of has its end.
 
         While it grows it is one of a looser class, in which every field may be missing.
         """
         seen = [_replied(response) for response in self.tapped.responses]
-        last = seen[-1] if seen else Reply()
-        found, kind = self._found, type(self._objects[0]).__name__
+        last, found, kind = seen[-1] if seen else Reply(), self._found, type(self._objects[0]).__name__
+        proved = found and (self.tapped.whole if self._streamed else True)
         return Reply(
-            usage=_total([r.usage for r in seen if r.usage is not None]),
-            finish=Finish.STOP if found else last.finish,
-            text=last.text or (kind if found else ""),
+            usage=_total([r.usage for r in (*seen, self._beneath.reply()) if r.usage is not None]),
+            finish=Finish.STOP if proved else self._end or last.finish,
+            text=self.tapped.text or last.text or (kind if found else ""),
             model=last.model,
             cost_usd=last.cost_usd,
-            parse_error="" if found or self._object is None else f"gave_{kind}",
+            parse_error="" if found or self._object is None else self._misfit(kind),
         )
+
+    def _misfit(self, kind: str) -> str:
+        return f"{kind}_of_JSON_that_breaks_off" if self._fits else f"gave_{kind}"
 
     @property
     def withheld(self) -> Finish | None:
         """The end of the last response, if it is a refusal or a filter's, and there is no whole object."""
         tapped = self.tapped
-        if self._found or not tapped.responses:
+        if self._found or not (tapped.responses or self._unseen):
             return None
-        end = _replied(tapped.responses[-1]).finish
+        end = self._end or (_replied(tapped.responses[-1]).finish if tapped.responses else None)
         if end is Finish.STOP and tapped.refused:
             return Finish.REFUSAL
         return end if end in (Finish.REFUSAL, Finish.CONTENT_FILTER) else None
+
+    @property
+    def _streamed(self) -> bool:
+        return self.tapped.latest is not None or self._unseen
+
+    @property
+    def _end(self) -> Finish | None:
+        """Why the stream beneath ended; None = it has not, or its model does not tell."""
+        return self._beneath.finish if self._unseen else self.tapped.finish
 
     @property
     def _objects(self) -> list[Any]:
         return self._object if isinstance(self._object, list) and self._object else [self._object]
 
     @property
-    def _found(self) -> bool:
+    def _fits(self) -> bool:
         return all(isinstance(value, self._kind) for value in self._objects)
+
+    @property
+    def _found(self) -> bool:
+        """Whether there is an object, and not one that was made by repairing JSON which its model had not ended."""
+        return self._fits and not (self._end in _CUT if self._unseen else self.tapped.whole is False)
+
+
+_CUT = (Finish.LENGTH, Finish.CONTENT_FILTER, Finish.REFUSAL)
 
 
 def _replied(response: Response) -> Reply:

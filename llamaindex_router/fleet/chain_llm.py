@@ -8,36 +8,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from llama_index.core.base.llms.generic_utils import (
-    achat_to_completion_decorator,
-    astream_chat_to_completion_decorator,
-    chat_to_completion_decorator,
-    stream_chat_to_completion_decorator,
-)
 from llama_index.core.base.llms.types import (
     ChatMessage,
     ChatResponse,
     ChatResponseAsyncGen,
     ChatResponseGen,
-    CompletionResponse,
-    CompletionResponseAsyncGen,
-    CompletionResponseGen,
     LLMMetadata,
     MessageRole,
-    ToolCallBlock,
 )
 from llama_index.core.constants import DEFAULT_CONTEXT_WINDOW
-from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
-from llama_index.core.llms.function_calling import FunctionCallingLLM
-from llama_index.core.llms.llm import ToolSelection
 from pydantic import Field, PrivateAttr
 
 from capability_router.catalog.entry import Description
 from capability_router.endpoints.chain_usage import Tally
+from llamaindex_router.chat_only_llm import ChatOnlyLLM
 from llamaindex_router.errors import CutShort
 from llamaindex_router.fleet.chain_model import counting_of, described, is_a, quieted
 from llamaindex_router.messages.chain_messages import chain_messages, response_of
-from llamaindex_router.messages.tool_calls import tool_calls_of
 from llamaindex_router.messages.usage import finish_of
 from llamaindex_router.passage import current_passage
 
@@ -50,7 +37,7 @@ _TIMED = ("BaseChatOpenAI", "ChatAnthropic", "ChatGroq")  # they take `timeout` 
 _GATHERS = "ChatOllama"  # its invoke() reads a stream, and takes one that was cut off for a whole answer
 
 
-class ChainLLM(FunctionCallingLLM):
+class ChainLLM(ChatOnlyLLM):
     """A LangChain chat model, called through its own `invoke`, `stream` and their async siblings."""
 
     temperature: float | None = Field(default=None, description="Sampling temperature.")
@@ -98,50 +85,6 @@ class ChainLLM(FunctionCallingLLM):
         return {"class_name": self.class_name(), **metadata.model_dump(), "model": metadata.model_name}
 
     # -- chat and complete -------------------------------------------------------------------------
-
-    @llm_chat_callback()
-    def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        """One call."""
-        return self._answer(messages, kwargs)
-
-    @llm_chat_callback()
-    async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        """One call."""
-        return await self._aanswer(messages, kwargs)
-
-    @llm_chat_callback()
-    def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
-        """One streamed call; sent when the first chunk is asked for."""
-        return self._stream(messages, kwargs)
-
-    @llm_chat_callback()
-    async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
-        """One streamed call; sent when the first chunk is asked for."""
-        return self._astream(messages, kwargs)
-
-    @llm_completion_callback()
-    def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
-        """The prompt as a user's message."""
-        return chat_to_completion_decorator(lambda messages, **kw: self._answer(messages, kw))(prompt, **kwargs)
-
-    @llm_completion_callback()
-    async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
-        """The prompt as a user's message."""
-        return await achat_to_completion_decorator(lambda messages, **kw: self._aanswer(messages, kw))(prompt, **kwargs)
-
-    @llm_completion_callback()
-    def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
-        """The prompt as a user's message, streamed."""
-        return stream_chat_to_completion_decorator(lambda messages, **kw: self._stream(messages, kw))(prompt, **kwargs)
-
-    @llm_completion_callback()
-    async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
-        """The prompt as a user's message, streamed."""
-
-        async def opened(messages: Sequence[ChatMessage], **kw: Any) -> ChatResponseAsyncGen:
-            return self._astream(messages, kw)
-
-        return await astream_chat_to_completion_decorator(opened)(prompt, **kwargs)
 
     def _answer(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponse:
         runnable, options = self._bound(kwargs)
@@ -214,23 +157,3 @@ class ChainLLM(FunctionCallingLLM):
         if not specs:
             return {"messages": messages, **kwargs}
         return {"messages": messages, "tools": specs, "tool_choice": choice, **kwargs}
-
-    def _validate_chat_with_tools_response(
-        self, response: ChatResponse, tools: Sequence[BaseTool], allow_parallel_tool_calls: bool = False, **kwargs: Any
-    ) -> ChatResponse:
-        """Without parallel calls only the first is kept, as LlamaIndex's own integrations do."""
-        calls = [b for b in response.message.blocks if isinstance(b, ToolCallBlock)]
-        if not allow_parallel_tool_calls and len(calls) > 1:
-            others = [b for b in response.message.blocks if not isinstance(b, ToolCallBlock)]
-            response.message.blocks = [*others, calls[0]]
-            response.message.additional_kwargs["tool_calls"] = response.message.additional_kwargs["tool_calls"][:1]
-        return response
-
-    def get_tool_calls_from_response(
-        self, response: ChatResponse, error_on_no_tool_call: bool = True, **kwargs: Any
-    ) -> list[ToolSelection]:
-        """The calls. Raises ValueError when there is none and `error_on_no_tool_call`."""
-        found = [call.selection() for call in tool_calls_of(response.message)]
-        if not found and error_on_no_tool_call:
-            raise ValueError("Expected at least one tool call, but got 0 tool calls.")
-        return found

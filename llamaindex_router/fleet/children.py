@@ -17,6 +17,7 @@ from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms.llm import LLM
 
 from capability_router.catalog.aliases import KEY_VARIABLES, canonical
+from capability_router.connections.aws import config_without_retries, without_retries
 from capability_router.connections.closed_loops import Loops
 from capability_router.endpoints.providers import known, spec_for
 from capability_router.errors import ConfigError
@@ -44,6 +45,12 @@ PACKAGES = {
 _CLIENTS = ("_client", "_aclient", "_async_client")
 _HALF_HEARD = "llama_index.llms.google_genai"
 _RETRIES = "max_retries"
+_SENT_ONCE: dict[str, tuple[str, dict[str, Any]]] = {
+    "llama_index.llms.litellm": ("additional_kwargs", {"num_retries": 0}),
+    "llama_index.llms.cohere": ("additional_kwargs", {"request_options": {"max_retries": 0}}),
+    "llama_index.llms.azure_inference": ("model_kwargs", {"retry_total": 0}),
+}
+"""Integration -> the field that goes along with each call, and what in there has the SDK beneath send it once."""
 
 
 class Children:
@@ -124,6 +131,7 @@ def prepared(llm: LLM, defaults: Mapping[str, Any]) -> LLM:
     changes = {name: value for name, value in defaults.items() if name in type(llm).model_fields}
     if getattr(llm, _RETRIES, 0):
         changes[_RETRIES] = 0
+    changes.update(_once_by_sdk(llm))
     half_heard = any(kind.__module__.startswith(_HALF_HEARD) for kind in type(llm).__mro__)
     if not changes and not half_heard:
         return llm
@@ -135,6 +143,25 @@ def prepared(llm: LLM, defaults: Mapping[str, Any]) -> LLM:
         renew = getattr(getattr(copied, name, None), "with_options", None)
         if options and renew is not None:
             setattr(copied, name, renew(**options))
+    return _sending_once(copied) if _RETRIES in changes else copied
+
+
+def _once_by_sdk(llm: LLM) -> dict[str, Any]:
+    """The field by which an SDK that repeats beside its integration is told not to; what stands there stays."""
+    homes = {".".join(kind.__module__.split(".")[:3]) for kind in type(llm).__mro__}
+    for home, (name, once) in _SENT_ONCE.items():
+        if home in homes:
+            return {name: {**once, **(getattr(llm, name, None) or {})}}
+    return {}
+
+
+def _sending_once(copied: LLM) -> LLM:
+    """Bedrock's clients repeat beside the integration that does so too; those of asyncio are made for each call."""
+    private = copied.__pydantic_private__ or {}
+    if (client := private.get("_client")) is not None:
+        copied._client = without_retries(client)  # type: ignore[attr-defined]  # the integration's own attribute
+    if (config := private.get("_config")) is not None:
+        copied._config = config_without_retries(config)  # type: ignore[attr-defined]  # likewise
     return copied
 
 

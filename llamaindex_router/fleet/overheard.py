@@ -15,7 +15,7 @@ from llamaindex_router.passage import current_passage
 
 
 class OverheardClient:
-    """A google-genai client, sync or async, that does what it did, and notes how chat streams end."""
+    """A google-genai client, sync or async, that does what it did, and notes how streams end."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
@@ -29,6 +29,11 @@ class OverheardClient:
     def chats(self) -> OverheardChats:
         """The chats, overheard."""
         return OverheardChats(self._client.chats)
+
+    @property
+    def models(self) -> OverheardModels:
+        """The models, by which objects are streamed, overheard."""
+        return OverheardModels(self._client.models)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
@@ -45,6 +50,20 @@ class OverheardChats:
         return OverheardChat(self._chats.create(**settings))
 
 
+class OverheardModels:
+    """Calls outside of chats."""
+
+    def __init__(self, models: Any) -> None:
+        self._models = models
+
+    def generate_content_stream(self, **request: Any) -> Any:
+        """The chunks, or in async what gives them when awaited."""
+        return _overheard(self._models.generate_content_stream(**request))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._models, name)
+
+
 class OverheardChat:
     """One chat. Each chunk of a stream is noted when it is pulled, which happens inside the attempt."""
 
@@ -53,11 +72,14 @@ class OverheardChat:
 
     def send_message_stream(self, *given: Any, **options: Any) -> Any:
         """The chunks, or in async what gives them when awaited."""
-        opened = self._chat.send_message_stream(*given, **options)
-        return _awaited(opened) if isawaitable(opened) else _noted(opened)
+        return _overheard(self._chat.send_message_stream(*given, **options))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._chat, name)
+
+
+def _overheard(opened: Any) -> Any:
+    return _awaited(opened) if isawaitable(opened) else _noted(opened)
 
 
 def _noted(chunks: Iterator[Any]) -> Iterator[Any]:
@@ -77,6 +99,7 @@ async def _anoted(chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
 
 
 def _note(chunk: Any) -> None:
+    current_passage().overheard = True
     candidates = getattr(chunk, "candidates", None)
     if candidates and getattr(candidates[0], "finish_reason", None):
         current_passage().end = chunk

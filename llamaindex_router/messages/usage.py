@@ -51,8 +51,15 @@ def finish_word(word: Any) -> Finish | None:
     return _FINISH.get(text.lower(), Finish.OTHER) if isinstance(text, str) and text else None
 
 
+def unwrapped(raw: Any) -> Any:
+    """The chunk itself: Mistral's SDK hands its events on, which hold one each."""
+    held = field(raw, "data") if raw is not None else None
+    return held if held is not None and field(held, "choices") is not None else raw
+
+
 def finish_of(raw: Any, *kwargs: Mapping[str, Any]) -> Finish | None:
     """The terminal reason in a raw reply or chunk, or in the response's own kwargs."""
+    raw = unwrapped(raw)
     if raw is not None and field(raw, "done_reason") == "load":
         return None  # Ollama has loaded the model and answered nothing
     for place in filter(None, (raw, *_held(raw), *kwargs)):
@@ -60,7 +67,42 @@ def finish_of(raw: Any, *kwargs: Mapping[str, Any]) -> Finish | None:
             finish = finish_word(field(place, name))
             if finish is not None:
                 return finish
+    if (response := _responses(raw)) is not None:
+        return _ended(response)
     return Finish.STOP if raw is not None and field(raw, "done") is True else None  # Ollama's, before it gave reasons
+
+
+def _responses(raw: Any) -> Any:
+    """A reply of OpenAI's Responses, or the one in an event of their streams; None = it is neither."""
+    held = field(raw, "response") if raw is not None and str(field(raw, "type") or "").startswith("response.") else raw
+    return held if held is not None and field(held, "object") == "response" else None
+
+
+def _ended(response: Any) -> Finish | None:
+    status = field(response, "status")
+    if status == "incomplete":
+        filtered = field(field(response, "incomplete_details"), "reason") == "content_filter"
+        return Finish.CONTENT_FILTER if filtered else Finish.LENGTH
+    return _STATES.get(status)
+
+
+_STATES = {"completed": Finish.STOP, "failed": Finish.ERROR, "cancelled": Finish.ERROR}
+
+
+def error_event(raw: Any) -> str | None:
+    """The code of an error that a chunk of OpenAI's Responses is about, "" if it has none; None = it is about none."""
+    kind = field(raw, "type") if raw is not None else None
+    if kind == "error":
+        return str(field(raw, "code") or "")
+    if kind == "response.failed":
+        error = field(field(raw, "response"), "error")
+        return str(field(error, "code") or "") if error is not None else ""
+    return None
+
+
+def _declines(response: Any) -> bool:
+    parts = [part for item in field(response, "output") or () for part in field(item, "content") or ()]
+    return any(field(part, "type") == "refusal" for part in parts)
 
 
 def _held(raw: Any) -> Iterator[Any]:
@@ -70,7 +112,9 @@ def _held(raw: Any) -> Iterator[Any]:
 
 
 def refuses(raw: Any) -> bool:
-    """Whether the raw reply or chunk holds OpenAI's refusal, which stands beside the content."""
+    """Whether the raw reply or chunk holds OpenAI's refusal, which stands beside the content, or is a block of it."""
+    if (response := _responses(raw)) is not None:
+        return _declines(response)
     choices = field(raw, "choices") if raw is not None else None
     choice = choices[0] if isinstance(choices, (list, tuple)) and choices else None
     told = (field(choice, name) for name in ("message", "delta")) if choice is not None else ()
@@ -79,6 +123,7 @@ def refuses(raw: Any) -> bool:
 
 def counts_of(raw: Any, *kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """The counts this response reports, under the provider's own names; {} when it reports none."""
+    raw = unwrapped(raw)
     for place in filter(None, (raw, *kwargs)):
         for name in _PARTS:
             counts = _plain(field(place, name))

@@ -36,6 +36,8 @@ class Dispatch:
         self._continuing = {card.id for card in registry.cards if s.resume and card.assistant_prefill}
         self._keys = {entry.card.id: entry.key_variable for entry in registry if entry.key_variable}
         self.reason_givers = {entry.card.id for entry in registry if entry.gives_reason}
+        self.whole_givers: set[str] = set()
+        """Whose whole replies told why they ended: of their streams many packages hand that on to nobody."""
 
     def machine(self, request: Request, plan: Plan, books: Bookkeeper, gate: Gate | None = None) -> Execution:
         """For one request, which earns its share of second attempts. `gate` admits in the board's place."""
@@ -50,5 +52,6 @@ class Dispatch:
         )  # fmt: skip
         return Execution(
             plan, limits, targets, self._board, books, streaming=request.stream,
-            reason_givers=self.reason_givers, hedging=None if request.shown_live else self.hedging,
+            reason_givers=self.reason_givers, whole_givers=self.whole_givers,
+            hedging=None if request.shown_live else self.hedging,
         )  # fmt: skip

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, NamedTuple, Protocol
 
+from capability_router.amounts import exact
 from capability_router.catalog.card import CAPABILITIES, ModelCard
 from capability_router.learning.sizes import Scale
 from capability_router.learning.windows import Learned
@@ -201,7 +202,7 @@ def _over_window(ask: Ask, card: ModelCard, tokens: int) -> str | None:
     kept = ask.request.max_tokens or card.output_reserve or min(default_reserve(card), window // 4)
     if tokens + kept <= window:
         return None
-    told = f"window {window:,}" + (" by its own word" if window != card.context_window else "")
+    told = f"window {window:,}" + (" (from its own error message)" if window != card.context_window else "")
     return f"{_needs(ask, card, tokens)} and {kept:,} for the output, {told}"
 
 
@@ -215,7 +216,7 @@ def _over_bound(ask: Ask, card: ModelCard, tokens: int) -> str | None:
     limit = seen.limit(ask.now) if seen else None
     if limit is None or tokens < limit:
         return None
-    return f"{_needs(ask, card, ask.tokens(card))}, found about {limit:,} too many before"
+    return f"{_needs(ask, card, ask.tokens(card))}, rejected about {limit:,} as too long before"
 
 
 def _tight(ask: Ask, card: ModelCard) -> str | None:
@@ -240,12 +241,12 @@ def _max_cost(ask: Ask, card: ModelCard) -> str | None:
     price = card.price.asked(ask.request.service or card.service_tier) if card.price else None
     cost = price.estimate(tokens, kept) if price else None
     if cost is None:
-        return f"price unknown, cap ${cap:g} (an unknown price never passes a cap)"
+        return f"price unknown, so the cap of {exact(cap)} can't be checked; set `price` on its entry"
     if cost <= pico(cap):
         return None
-    told = f"may cost ${usd(cost).normalize():f}"
+    told = f"may cost {exact(usd(cost))}"
     of = f" in {several} answers" if several > 1 else ""
-    return f"{told} ({tokens:,} input and up to {kept:,} output tokens{of}), cap ${cap:g}"
+    return f"{told} ({tokens:,} input and up to {kept:,} output tokens{of}), cap {exact(cap)}"
 
 
 def _regions(ask: Ask, card: ModelCard) -> str | None:
@@ -392,9 +393,9 @@ def _refusal(ask: Ask, card: ModelCard, active: Sequence[Active], barred: Mappin
     return _incapable(card, lacks, "does not support") if lacks else None
 
 
-def _incapable(card: ModelCard, lacks: int, words: str) -> Refusal:
+def _incapable(card: ModelCard, lacks: int, words: str, rule: str = "") -> Refusal:
     names = [name for name, need in CAPABILITIES.items() if need & lacks]
-    return Refusal(card.id, names[0], f"{words} {', '.join(names)}")
+    return Refusal(card.id, names[0], f"{words} {', '.join(names)}{rule}")
 
 
 def _unknowns(needs: int, passed: list[ModelCard], refusals: list[Refusal], mode: UnknownMode) -> Eligible:
@@ -405,8 +406,10 @@ def _unknowns(needs: int, passed: list[ModelCard], refusals: list[Refusal], mode
     if mode == "prefer_known" and all(needs & ~c.can & forbidden for c in passed):
         forbidden = 0  # each need is met by some model, all of them by none
     kept = [c for c in passed if not needs & ~c.can & forbidden]
-    words = "is not known to support" if mode == "refuse" else "is not known to support, as another model is,"
-    late = [_incapable(c, needs & ~c.can & forbidden, words) for c in passed if needs & ~c.can & forbidden]
+    words = "not known to support"
+    rule = "`unknown: refuse`" if mode == "refuse" else "another model is; `unknown: prefer_known`"
+    lacking = [(c, lacks) for c in passed if (lacks := needs & ~c.can & forbidden)]
+    late = [_incapable(card, lacks, words, f" ({rule})") for card, lacks in lacking]
     why = "unknown models are allowed" if mode == "allow" else "no candidate is known to have all that is needed"
     notes = tuple(
         f"{c.id}: {name} is unknown; used because {why}"

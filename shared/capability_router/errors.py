@@ -151,17 +151,17 @@ class StreamInterrupted(AllCandidatesFailed):
         self, failures: Sequence[Failed], *, parts: Sequence[Failed] = (), text: bool = True, advice: str = ""
     ) -> None:
         self._parts = tuple(parts or failures)
-        self._given = "text" if text else "a part of it that is no text"
+        self._given = "text" if text else "content other than text"
         super().__init__(failures, advice=advice)
 
     def _text(self, tenant: str, advice: str) -> str:
         *before, last = self._parts
-        begun = f", which continued the answer of {', '.join(f.model for f in before)}," if before else ""
+        begun = f" (continuing the answer of {', '.join(f.model for f in before)})" if before else ""
         vain = [f for f in self.failures if f not in self._parts]
         why = (
             "another model was not tried, because two models' texts are never mixed in one answer."
             if not before and not vain
-            else "nothing could continue it" + (" once more" if before else "") + _told(vain)
+            else "no model could continue it" + _told(vain)
         )
         kept = "The partial text is in `.partial`; " if self._given == "text" else "There is no partial text; "
         return (

@@ -99,7 +99,7 @@ _USUAL_RAW = 0.15  # a request of average hardness
 def _hardness(look: str) -> float:
     """A hand heuristic, no training: length first, then negation, reasoning, calculation, signs, digits and code.
 
-    The weights were set once, on training parts of public outcomes (docs/learning.md, row 4, tells what it is
+    The weights were set once, on training parts of public outcomes (docs/measured/learning.md, row 4, tells what it is
     worth). Written out, because each request comes by here.
     """
     size = len(look)

@@ -28,6 +28,7 @@ from capability_router.health.overview import Overview
 from capability_router.learning.guard import Guard
 from capability_router.learning.outcomes import Forgotten
 from capability_router.listener import failed
+from capability_router.money.budget.coverage import scopes_of
 from capability_router.money.budget.denial import BudgetEvent
 from capability_router.nearest import nearest
 from capability_router.plan import Plan
@@ -216,6 +217,7 @@ class Router:
     def health(self) -> Overview:
         """One JSON-safe row per model: breaker, gates, calls in flight, latency, success, what it showed of its window.
 
+        `success_share`: of all its calls, `recent_share`: of `recent_calls`, the breaker's window; None = none ended.
         `window`: tokens by its own word; `too_long`: input tokens that it found too many; None = it did neither.
         `left_usd`: the least that a cap on all, on its provider, its key or itself leaves, as far as this process
         knows: no store is asked; None = there is none. The list is a table in a notebook, and by `render()`.
@@ -228,8 +230,8 @@ class Router:
 
     def _left(self, model: str) -> float | None:
         entry = self.registry.entry(model)
-        own = (f"provider:{canonical(entry.card.provider)}", f"credential:{entry.address.credential}")
-        pico = self.budgets.left_here(("global", f"model:{model}", *own)) if self.budgets else None
+        scopes = scopes_of(model, canonical(entry.card.provider), entry.address.credential)
+        pico = self.budgets.left_here(scopes) if self.budgets else None
         return None if pico is None else pico / 1e12
 
     def on_health(self, listener: Callable[[HealthEvent], None]) -> None:

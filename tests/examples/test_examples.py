@@ -125,6 +125,18 @@ def test_the_demo_balances_its_books(demo: tuple[str, Path]) -> None:
         assert (ledger, difference) == (bills, "0")
 
 
+def test_the_readme_shows_the_comparison_that_the_demo_ends_with(demo: tuple[str, Path]) -> None:
+    said, _ = demo
+    blocks = (ROOT / "README.md").read_text(encoding="utf-8").split("```")
+    head, _, *rows = next(block for block in blocks if "always the strongest" in block).strip("\n").splitlines()
+    printed = said[said.index("The same requests, three ways") :].splitlines()
+    columns = next(line for line in printed if line.split()[:1] == ["policy"])
+    assert [name for name in re.split(r"\s{2,}", head.strip()) if name not in columns] == []
+    assert len(rows) == 3
+    for row in rows:
+        assert any(line.startswith(" " + re.split(r"\s{2,}", row.strip())[0] + " ") for line in printed), row
+
+
 def test_the_demo_meets_the_outage_and_answers_all_the_same(demo: tuple[str, Path]) -> None:
     _, out = demo
     decisions = read_log(out / "decisions-adaptive.jsonl").decisions

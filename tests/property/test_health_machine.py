@@ -132,6 +132,20 @@ class HealthMachine(RuleBasedStateMachine):
         self.board.snapshot(self.now)
         self.spent.append(permit)
 
+    @precondition(lambda self: self.out)
+    @rule(data=st.data())
+    def hear(self, data: st.DataObject) -> None:
+        data.draw(st.sampled_from(self.out)).heard()
+
+    @rule(id=ids, ago=st.floats(0, 9))
+    def know_what_is_usual(self, id: str, ago: float) -> None:
+        """And leave two calls under way since then."""
+        for _ in range(20):
+            self.lane(id).latency.answered(0.5, 1.0, 50, 10)
+        self.now += ago
+        for _ in range(2):
+            self.admit(id, 10)
+
     @precondition(lambda self: self.spent)
     @rule(data=st.data(), verdict=verdicts)
     def settle_again(self, data: st.DataObject, verdict: Verdict) -> None:
@@ -164,6 +178,15 @@ class HealthMachine(RuleBasedStateMachine):
             flying = sum(p.id == id for p in self.out)
             assert self.board.condition(id, self.now).in_flight == flying == self.lane(id).limiter.in_flight
             assert flying <= self.lane(id).limiter.stated  # the learned limit may fall below what is in flight
+
+    @invariant()
+    def a_silence_is_of_calls_under_way_that_nobody_has_heard(self) -> None:
+        for id in ADDRESSES:
+            breaker = self.lane(id).breaker
+            assert set(breaker.silence.flying) <= {p for p in self.out if p.lane.breaker is breaker}
+            self.board.condition(id, self.now)
+            late = [p for p in self.out if p.lane.breaker is breaker and p.silent and self.now >= p.taken_at + 1.0]
+            assert late or not breaker.silence.why
 
     @invariant()
     def permits_are_conserved(self) -> None:
@@ -205,7 +228,8 @@ class HealthMachine(RuleBasedStateMachine):
     def planning_sees_what_admission_does(self) -> None:
         for id in ADDRESSES:
             held, seen = self.lane(id).hold(self.now, 1), self.board.condition(id, self.now)
-            doubted = f"{self.lane(id).breaker.doubt.why}, others first"
+            doubt, silence = self.lane(id).breaker.doubt, self.lane(id).silence
+            doubted = tuple(f"{why}; other models are preferred" for why in (doubt.why, silence.why))
             assert seen.held == held.reason if held else (seen.held == "" or seen.held.startswith(doubted))
             assert seen.queue_s >= 0
         json.dumps(self.board.snapshot(self.now), allow_nan=False)

@@ -15,8 +15,8 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from unit.telemetry.decisions import BEGAN, attempt, decision
-from unit.telemetry.outline import Outline
+from unit.report.decisions import BEGAN, attempt, decision
+from unit.report.outline import Outline
 
 from capability_router.cli.main import main
 from capability_router.decision_log.following import LONGEST

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from property.test_hostile_logs import SOUND, records
 from unit.replay.logs import candidate
 from unit.replay.logs import decision as replayable
-from unit.telemetry.decisions import BEGAN, attempt, decision
+from unit.report.decisions import BEGAN, attempt, decision
 
 from capability_router.cli.main import main
 from capability_router.decision_log.chronology import files_of

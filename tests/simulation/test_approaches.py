@@ -11,9 +11,12 @@ from random import Random
 
 import pytest
 
-from benchmarks.approaches.bounds import Choice, least_p95, least_usd, unseen_p95
+from benchmarks.approaches.anatomy import FAILED_OVER, FAIR, GONE, LONG_INPUT, OTHERS, SHORT, STRONG, anatomy
+from benchmarks.approaches.bounds import Choice, Foreseen, cheapest_usd, least_p95, least_usd, quickest_s, unseen_p95
 from benchmarks.approaches.cast import Member
 from benchmarks.approaches.estimate import estimate
+from benchmarks.approaches.fitting import Fit, Trial, at_target, best, compared
+from benchmarks.approaches.foreseen import foreseen_p95
 from benchmarks.approaches.provider import Outage, Recorded, outages
 from benchmarks.approaches.questions import CLASSIFY, READ, Answer, Question
 from benchmarks.approaches.sheet import Line, Sheet, sheet
@@ -160,3 +163,79 @@ def test_speeds_that_are_not_known_are_met_by_their_spread() -> None:
     assert unseen_p95([[writes]], 0.35) == pytest.approx(3.0 + 2.0 * exp(0.35 * 1.645), abs=0.03)
     dearer = writes._replace(writing_s=1.0)
     assert unseen_p95([[writes, dearer]], 0.35) == pytest.approx(3.0 + exp(0.35 * 1.645), abs=0.03)
+
+
+def line(at: float, took_s: float, *, kind: str = CLASSIFY, model: str | None = "dear", calls: int = 1) -> Line:
+    return Line(at, kind, model, 1.0, 10**12, took_s, 100, 0, calls)
+
+
+def test_of_each_of_the_slowest_it_is_told_why() -> None:
+    slow = [
+        line(1.0, 9.0, calls=2), line(2.0, 8.0, kind=READ), line(3.0, 7.0), line(4.0, 6.0, model="cheap"),
+        line(5.0, 99.0, model=None),
+    ]  # fmt: skip
+    found = anatomy([*slow, *(line(10.0, 1.0) for _ in range(76))], [], "dear", "cheap")
+    assert found.tail == {FAILED_OVER: 0.25, LONG_INPUT: 0.25, STRONG: 0.25, OTHERS: 0.25}
+
+
+def test_what_was_paid_is_told_by_what_it_was_for() -> None:
+    lines = [line(1.0, 1.0), line(2.0, 1.0, kind=READ), line(5.0, 1.0, kind=READ), line(6.0, 1.0, kind=READ)]
+    away = [Outage("cheap", "down", 5.0, 6.0), Outage("dear", "down", 0.0, 9.0)]
+    found = anatomy(lines, away, "dear", "cheap")
+    assert found.usd == {SHORT: 0.25, FAIR: 0.5, GONE: 0.25}
+
+
+def test_documents_alone_take_what_all_but_the_slowest_take() -> None:
+    def took(seconds: float, usd: float = 1.0) -> Choice:
+        return Choice(usd, 0.0, seconds, 0.0, 0.0, 0.0)
+
+    choices = [[took(5.0), took(9.0, 0.5)], [took(7.0)], [took(3.0)]]
+    assert [quickest_s(choices, late) for late in range(4)] == [7.0, 5.0, 3.0, 0.0]
+    assert cheapest_usd(choices) == 2.5
+
+
+def test_who_only_foresees_scores_buys_them_where_they_are_foreseen() -> None:
+    """Of a hundred a slow model answers a few rightly, and a quick one none: who can't tell which has to ask it all."""
+    quick = Choice(1.0, 0.0, 0.0, 1e-9, 1.0, 0.0, Foreseen(0.2, 1.0, 1.0))
+
+    def asked(right: float, foreseen: float) -> list[Choice]:
+        return [quick, Choice(1.0, right, 0.0, 1e-9, 10.0, 0.0, Foreseen(foreseen, 1.0, 10.0))]
+
+    for few, least in ((4, 2.24), (7, 8.2)):  # of four all may be late, and one of the others; of seven five
+        known = [asked(1.0, 0.9)] * few + [asked(0.0, 0.3)] * (100 - few)
+        hidden = [asked(1.0, 0.3)] * few + [asked(0.0, 0.9)] * (100 - few)
+        assert foreseen_p95(known, few / 100, 0.35) == pytest.approx(least, abs=0.1)
+        assert foreseen_p95(hidden, few / 100, 0.35) == pytest.approx(10.0 * exp(0.35 * 1.645), abs=0.2)
+        assert foreseen_p95(known, 0.5, 0.35) == pytest.approx(60.0), "the scores are not to be had"
+
+
+def test_of_the_settings_that_keep_enough_the_quickest_are_taken() -> None:
+    quick, slow, poor = Fit(0.96, 0.05), Fit(0.98, 0.01), Fit(0.94, 0.12)
+    tried = [Trial(slow, 0.98, 0.01, 5.0), Trial(quick, 0.971, 0.01, 4.0), Trial(poor, 0.969, 0.01, 3.0)]
+    assert best(tried) == quick
+    assert best([Trial(slow, 0.95, 0.01, 5.0), Trial(poor, 0.93, 0.01, 3.0)]) == slow, "none does: the best there is"
+
+
+def test_a_ratio_of_means_is_as_certain_as_there_are_questions() -> None:
+    own, other = [1.0, 0.0, 1.0, 0.0], [1.0, 1.0, 1.0, 1.0]
+    assert compared(own, other, 4) == pytest.approx(
+        (
+            0.5,
+            0.57735 / 2,
+        ),
+        abs=1e-4,
+    )
+    assert compared(own * 9, other * 9, 4)[1] == pytest.approx(0.5071 / 2, abs=1e-4), "asked again they tell no more"
+    assert compared(other, other, 4) == (1.0, 0.0)
+
+
+def test_a_target_is_met_on_foreseen_scores_at_the_least_cost_and_seconds_count() -> None:
+    """Of ten requests each may be answered better for 1 USD; by how much differs, and one takes its time."""
+
+    def asked(gain: float, seconds: float = 0.0) -> list[Choice]:
+        cheap = Choice(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, Foreseen(0.5, 0.0, 0.0))
+        return [cheap, Choice(1.0, 1.0, 0.0, 0.0, 0.0, 0.0, Foreseen(0.5 + gain, 1.0, seconds))]
+
+    requests = [asked(gain / 10, 9.0 if gain == 4 else 0.0) for gain in range(5)]
+    assert [pick.usd for pick in at_target(requests, 0.6, 0.0)] == [0.0, 0.0, 0.0, 1.0, 1.0]
+    assert [pick.usd for pick in at_target(requests, 0.6, 0.1)] == [0.0, 0.0, 1.0, 1.0, 0.0]

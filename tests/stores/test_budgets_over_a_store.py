@@ -372,7 +372,7 @@ def test_terms_reach_the_error(clock: ManualClock) -> None:
     assert (error.scope, error.window, error.limit_usd, error.spent_usd) == ("tenant:acme", "day", Decimal("0.05"), 0)
     assert (error.left_usd, error.reserved_usd, error.resets_at) == (Decimal("0.05"), 0, "2027-01-16T00:00:00Z")
     assert error.fits == ("cheap",)
-    assert "What is left would do for cheap" in str(error)
+    assert "What is left is enough for cheap" in str(error)
 
 
 def test_what_was_spent_is_told_also_if_nobody_holds_the_router_any_more(shared: Store, clock: ManualClock) -> None:

@@ -162,6 +162,18 @@ def test_breakers_and_budgets_are_read_when_they_are_asked_for(otel: Kept) -> No
     assert gauge(otel, "capability_router.breaker.state", "other") == {}
 
 
+def test_what_a_sink_loses_is_measured(otel: Kept) -> None:
+    def broken(record: Any) -> None:
+        raise OSError("disk full")
+
+    router = made("lossy", {"a": ["ok"]})
+    router.add_sink(broken)
+    busy(router, 3)
+    assert router.flush()
+    lost = summed(otel.points()["capability_router.records.dropped"], router_router="lossy")
+    assert lost == router.sinks.dropped == 3
+
+
 @pytest.mark.parametrize("troubled", [0, 1, 2])
 def test_of_routers_with_one_name_the_worst_is_told(otel: Kept, troubled: int) -> None:
     caps = [{"scope": "global", "limit_usd": 1, "window": "day"}]

@@ -118,7 +118,7 @@ def test_keywords_lie_over_the_file_block_by_block(file):
     assert (found.policy.name, found.policy.quality_target) == ("cheapest", 0.9)
     assert (found.health.open_s, found.health.consecutive) == (1.0, 3)
     assert (found.name, found.models) == ("shop", ("openai:x",))
-    assert "policy.quality_target is not read by policy 'cheapest'" in found.warnings
+    assert "policy.quality_target has no effect with policy 'cheapest'" in found.warnings
 
 
 def test_a_key_without_a_value_counts_as_not_written(file):

@@ -15,7 +15,7 @@ from capability_router.catalog.known.snapshot import Found
 from capability_router.catalog.known.statement import is_resold
 
 SOON_DAYS = 30
-_RESERVED = "nobody states one: a cap reserves all that the window leaves, for each call without max_tokens"
+_RESERVED = "not known: a budget reserves all that the window leaves for each call without max_tokens"
 
 
 class Finding(NamedTuple):
@@ -50,7 +50,7 @@ def age_days(as_of: str, today: date) -> int | None:
 def _price(entry: Entry, listed: Found | None, today: date, max_age_days: float) -> Iterator[Finding]:
     price, source = entry.card.price, entry.sources.get("price", "unknown")
     if price is None or not price.known:
-        told = f"nobody states one: it never wins 'cheapest', no cap lets it pass{_misnamed(entry, listed)}"
+        told = f"unknown: it never wins 'cheapest', and no cost cap lets it pass{_misnamed(entry, listed)}"
         yield Finding(entry.card.id, "price missing", told, True)
         return
     age = age_days(price.as_of or "", today)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 )
 @click.option("--max-age", default="30d", show_default=True, help="Older prices are stale: 12h, 30d, 2w.")
 @click.option("--strict", is_flag=True, help="What is only for information fails the check, too.")
-@click.option("--json", "as_json", is_flag=True, help="For a program.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(config: Path, max_age: str, strict: bool, as_json: bool) -> None:
     """Say what is wrong or unknown: settings, keys, prices, capabilities, hidden retries, packages, store and log.
 

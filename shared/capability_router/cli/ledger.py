@@ -141,10 +141,10 @@ def _narrowed(span: dict[str, Any]) -> dict[str, Any]:
 def _line(call: Call) -> tuple[str, ...]:
     from datetime import UTC, datetime
 
-    from capability_router.money.ledger.total import dollars, told
+    from capability_router.money.ledger.total import told, usd_cell
 
     at = f"{datetime.fromtimestamp(call.at, UTC):%m-%d %H:%M:%S}"
-    cost = "unknown" if call.cost_usd is None else f"{'~' if call.estimated else ''}{dollars(call.cost_usd)}"
+    cost = "unknown" if call.cost_usd is None else f"{'~' if call.estimated else ''}{usd_cell(call.cost_usd)}"
     texts = (call.tenant, call.chain, call.task, ",".join(call.tags), call.model, call.fault or call.outcome)
     return (at, *map(told, texts), f"{call.input_tokens:,}", f"{call.output_tokens:,}", cost)
 

@@ -53,7 +53,7 @@ def _listed(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     "--list", is_flag=True, is_eager=True, expose_value=False, callback=_listed, help="All faults, presets, metrics."
 )
 @click.option("--traffic", "log", type=FILE, help="A decision log: its requests, sizes and times.")
-@click.option("--speed", type=float, default=1.0, help="With --traffic: so many times as dense.")
+@click.option("--speed", type=float, default=1.0, help="With --traffic: play it so many times as fast.")
 @click.option("--seconds", type=float, help="How long; of a log its busiest stretch.")
 @click.option("--rate", type=float, help="Made-up requests a second; 5 if left out.")
 @click.option("--input-tokens", type=int, help="Their usual size; 800 if left out.")
@@ -72,7 +72,7 @@ def _listed(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 @click.option(
     "-o", "--output", type=FILE, help='Also write an HTML page here; "-" is standard output, then of nothing else.'
 )
-@click.option("--json", "as_json", is_flag=True, help="For a program.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def rehearse(config: Path, as_json: bool, output: Path | None, **stated: Any) -> None:
     """Rehearse CONFIG against simulated models and scripted faults, in virtual time: who answers, and what fails.
 

@@ -71,8 +71,8 @@ def _records(logs: Sequence[Path], reading: Reading) -> Iterator[dict[str, Any]]
 
 
 def _gathered(logs: Sequence[Path], strongest: str | None = None) -> ReportData:
-    """ConfigError where nothing is known of the model that savings shall be told against."""
-    from capability_router.decision_log.reading import Reading
+    """ConfigError where nothing is known of the model that savings shall be told against, or no line is a record."""
+    from capability_router.decision_log.reading import Reading, told_omitted
     from capability_router.errors import ConfigError
     from capability_router.nearest import nearest
     from capability_router.report.data import ReportData
@@ -82,6 +82,8 @@ def _gathered(logs: Sequence[Path], strongest: str | None = None) -> ReportData:
     for record in _records(logs, reading):
         traffic.take(record)
     known = traffic.sorted().alone.models
+    if not traffic.requests and (left := told_omitted(traffic.omitted)):
+        raise ConfigError(f"no decision to report in {', '.join(map(str, logs))}: {left}")
     if strongest is not None and strongest not in known:
         raise ConfigError(f"--strongest: no plan in the log has {strongest!r}{nearest(strongest, known)}")
     return traffic
@@ -132,8 +134,8 @@ def _named(logs: Sequence[Path]) -> Iterator[tuple[str, Path]]:
 def _compare(logs: Sequence[Path], as_json: bool) -> Counter[str]:
     from capability_router.cli import screen
     from capability_router.decision_log.reading import Reading
-    from capability_router.telemetry.comparison import compared
-    from capability_router.telemetry.trial_records import TrialRecords
+    from capability_router.report.trial_records import TrialRecords
+    from capability_router.report.trials import compared
 
     reading = Reading()
     kept = TrialRecords(reading.omitted)

@@ -104,11 +104,11 @@ def _view(store: Store, settings: Settings | None) -> View:
 def _scopes(row: ModelStatus, registry: Registry) -> list[str]:
     """Of a call of this model, as caps name them; its key also by the variable that it is looked for in."""
     from capability_router.catalog.aliases import canonical
+    from capability_router.money.budget.coverage import scopes_of
 
     entry = registry.entries.get(row["model"])
-    paid = (row["credential"], "" if entry is None else entry.variable)
-    keys = (f"credential:{name}" for name in paid if name)
-    return ["global", f"model:{row['model']}", f"provider:{canonical(row['provider'])}", *keys]
+    keys = (row["credential"], "" if entry is None else entry.variable)
+    return scopes_of(row["model"], canonical(row["provider"]), *keys)
 
 
 def _left(

@@ -19,7 +19,7 @@ _LOOK_S = 0.25
 @click.command()
 @click.argument("log", type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
-    "-n", "--lines", "last", type=click.IntRange(0), default=10, show_default=True, help="Decisions of those there."
+    "-n", "--lines", "last", type=click.IntRange(0), default=10, show_default=True, help="Begin with the last so many."
 )
 @click.option("--follow/--no-follow", default=True, show_default=True, help="Wait for more, until Ctrl-C.")
 @click.option("--model", help="Only what this model answered or failed at.")
@@ -97,7 +97,7 @@ def _show(record: Mapping[str, Any], as_json: bool) -> None:
 
 def _told(record: Mapping[str, Any]) -> str:
     """One line of columns that stay where they are from request to request."""
-    from capability_router.telemetry.amounts import money, seconds, stamp
+    from capability_router.amounts import money, seconds, stamp
 
     cost, took = record.get("cost_pico"), record["elapsed_s"]
     when = stamp(record["at"])[11:19]

@@ -29,13 +29,13 @@ _IS_STATE, _IS_SVG = b'"state": "capability-router quality"', b"<svg"
 @click.option("-o", "--output", type=FILE, help="The state to write, for `policy: {state: ...}`; left out: only look.")
 @click.option("--plot", type=FILE, help="Also draw cost and quality into this SVG file.")
 @click.option("--key", help="The LangSmith feedback that counts, if the runs have several kinds.")
-@click.option("--folds", type=click.IntRange(2, 20), default=5, show_default=True, help="Of the cross-validation.")
+@click.option("--folds", type=click.IntRange(2, 20), default=5, show_default=True, help="Parts of a cross-validation.")
 @click.option(
     "--sample",
     type=click.IntRange(1_000, 100_000),
     default=30_000,
     show_default=True,
-    help="Scored requests that are looked at; of more, so many are drawn by their ids.",
+    help="Use at most so many scored requests; of more, a sample is drawn by their ids.",
 )
 @click.option("--each", is_flag=True, help="Learn from each group of rows by itself; the states are STATE.GROUP.json.")
 @click.option("--anyway", is_flag=True, help="Write the state even if the logs don't support routing.")
@@ -44,7 +44,7 @@ _IS_STATE, _IS_SVG = b'"state": "capability-router quality"', b"<svg"
     metavar="MODULE:OBJECT",
     help="A LangChain or LlamaIndex embedding, or a function from texts to vectors.",
 )
-@click.option("--json", "as_json", is_flag=True, help="For a program.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def train(
     logs: tuple[Path, ...], output: Path | None, plot: Path | None, key: str | None, folds: int, sample: int,
     each: bool, anyway: bool, embedder: str | None, as_json: bool,

@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 import click
 
 from capability_router.cli import screen
+from capability_router.drawing.frontier import Place, Plane, frontiers
 from capability_router.learning.comparison.contest import USUAL, Contest, Figure, Point
 from capability_router.learning.comparison.panel import Panel
 from capability_router.learning.comparison.verdict import Verdict, remarks
 from capability_router.learning.logs.reading import Log
 from capability_router.learning.signs import ALL
 from capability_router.table import Table, printable
-from capability_router.telemetry.frontier import Place, Plane, frontiers
 
 FIGURES = {
     "score": ("score", f"mean score at the usual cost weight ({USUAL:g})"),

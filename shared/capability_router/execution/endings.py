@@ -29,7 +29,7 @@ def failure(
     why = "in that time" if late else f"within {limits.attempts} attempts"
     advice = targets.left(at, why) or _otherwise(faults[-1], limits)
     if faults[-1].row.other == "no":
-        advice = "No other model was tried: the same request fails everywhere; mend the request."
+        advice = "No other model was tried: the request itself was rejected, so every model would. Fix the request."
     elif limits.keeps(faults[-1]):
         advice = 'No other model was tried: on_content_filter is "return"; with "fallback" the next one is.'
     elif late:
@@ -49,8 +49,8 @@ def _otherwise(last: Fault, limits: Limits) -> str:
     wait = last.retry_after_s
     if wait is not None and wait > limits.max_wait_s:
         told = f"It asks to be left alone for {wait:g} s, retry.max_wait_s is {limits.max_wait_s:g} s."
-        return f"{told} Raise that, or add another candidate."
-    return "Add another candidate, or look at router.health()."
+        return f"{told} Raise that, or add another model."
+    return "Add another model, or see router.health() for how these fare."
 
 
 _MENDS = {
@@ -116,7 +116,7 @@ def _over_budget(denials: Mapping[str, Denial]) -> BudgetExceeded:
     store = any(denial.store for denial in denials.values())
     what = "the budgets can't be asked" if store else "the budget leaves no room for this request"
     fits = next((denial.fits for denial in denials.values() if denial.fits), ())
-    hint = f". What is left would do for {', '.join(fits)}" if fits else ""
+    hint = f". What is left is enough for {', '.join(fits)}" if fits else ""
     return BudgetExceeded(
         f"{what}; nothing was sent. {told}{hint}",
         scope=most.scope, window=most.window, resets_at=moment(most.resets_at), fits=fits,

@@ -90,15 +90,17 @@ class Execution:
     __slots__ = (
         "_admission", "_answered", "_books", "_cut", "_deadline", "_faults", "_gate", "_givers", "_hedge_at",
         "_hedging", "_idle_since", "_limits", "_parts", "_plan", "_poor", "_prefix", "_records", "_runs", "_start",
-        "_targets", "_until", "committed", "hedged_after", "launched", "over", "reply", "streaming",
+        "_targets", "_until", "_whole_givers", "committed", "hedged_after", "launched", "over", "reply", "streaming",
     )  # fmt: skip
 
     def __init__(
         self, plan: Plan, limits: Limits, targets: Targets, gate: Settles, books: Bookkeeper, *,
-        streaming: bool, reason_givers: MutableSet[str], hedging: Hedging | None = None,
+        streaming: bool, reason_givers: MutableSet[str], whole_givers: MutableSet[str],
+        hedging: Hedging | None = None,
     ) -> None:  # fmt: skip
         self._plan, self._limits, self._targets, self._gate, self._books = plan, limits, targets, gate, books
-        self.streaming, self._givers, self._hedging = streaming, reason_givers, hedging
+        self.streaming, self._hedging = streaming, hedging
+        self._givers, self._whole_givers = reason_givers, whole_givers
         self._admission = Admission(targets, books)
         self._cut: Fault | None = None  # how the last of the answer's parts broke off
         self._runs: dict[int, Running] = {}
@@ -213,6 +215,7 @@ class Execution:
         left = self._deadline - at
         if left < _ENDLESS and (clocks.total is None or left < clocks.total):
             clocks = Timeouts(clocks.connect, clocks.first_token, clocks.between_tokens, left, "deadline_s")
+        permit.whole = not self.streaming
         self._runs[index] = Running(index, candidate, permit, at, clocks, hedged_after)
         if self.committed is not None:
             self.committed = index
@@ -241,6 +244,7 @@ class Execution:
         run.first_at = event.at
         if not self.streaming:
             return NOTHING
+        run.permit.heard()
         return (*self._won(run, event.at, event.others), Deliver(run.index))
 
     def _won(self, run: Running, at: float, others: Replies) -> tuple[Effect, ...]:
@@ -264,11 +268,11 @@ class Execution:
             return NOTHING
         name = run.candidate.id
         if reply.finish is not None:
-            self._givers.add(name)
+            (self._givers if self.streaming else self._whole_givers).add(name)
+        gives = name in self._givers or (not self.streaming and name in self._whole_givers)
         fault = judge(
-            reply, streaming=self.streaming, gives_reason=name in self._givers,
-            on_content_filter=self._limits.on_content_filter,
-        )  # fmt: skip
+            reply, streaming=self.streaming, gives_reason=gives, on_content_filter=self._limits.on_content_filter
+        )
         begun = self.committed is not None and run.first_at is not None
         if fault is not None and (not begun or fault.row.blame == "breaker" or fault.kind in _UNUSABLE):
             whole = fault.row.blame == "quality" or (fault.kind == "truncated" and not self.streaming)

@@ -322,8 +322,8 @@ class Targets:
     def _turned(self) -> str:
         count = len(self._line)
         if self._ousted:
-            return f"the line is full, and its place went to a request of higher priority; {count:,} wait"
-        return f"the line is full, {count:,} request{' waits' if count == 1 else 's wait'}"
+            return f"the queue is full ({count:,} waiting), and an interactive request took its place"
+        return f"the queue is full, {count:,} request{' waits' if count == 1 else 's wait'}"
 
     def degraded(self) -> str:
         """'the budget leaves out a: ...': why the first choice was not taken; '' = no budget had a say."""

@@ -24,6 +24,7 @@ from capability_router.faults.vocabulary import (
     ENDED,
     FRAGMENTS,
     GARBLED,
+    HUNG_UP,
     IN_STREAM,
     ITS_OWN,
     LONGEST_WORD,
@@ -65,6 +66,7 @@ def kind_of(evidence: Evidence, *, texts: bool = True) -> str:
         ("unparsable" if evidence[0].unfit else "")
         or _answered(_answer(evidence), texts)
         or (_first(_loose(link) for link in evidence if _in_reply(link)) if texts else "")
+        or ("connection" if any(map(_hung_up, evidence)) else "")
         or _first(_named(link) for link in evidence)
         or ("server_error" if any(map(_garbled, evidence)) else "")
         or (_first(_loose(link) for link in evidence) if texts else "")
@@ -129,6 +131,10 @@ def _named(link: Link) -> str:
     return known or _first(kind for part, kind in FRAGMENTS if any(part in name for name in link.names))
 
 
+def _hung_up(link: Link) -> bool:
+    return not HUNG_UP.isdisjoint(link.names)
+
+
 def _loose(link: Link) -> str:
     return "" if _plain(link) else told_by(link.texts, loose_rules())
 
@@ -185,9 +191,12 @@ def _clock(evidence: Evidence) -> str:
 
 def _sent(evidence: Evidence) -> bool:
     """Whether the request may have reached the provider; not if no connection came about."""
+    broke = any(map(_hung_up, evidence))
     for link in evidence:
         told = read(link.error, "sent")  # the built-in client knows
-        if told is False or (told is None and not UNSENT.isdisjoint(link.names)):
+        if told is False:
+            return False
+        if told is None and any(name in UNSENT and not (broke and "timeout" in name) for name in link.names):
             return False
     return True
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from capability_router.faults.vocabulary import BROAD, LONGEST_WORD, NAMES, TELLING, normal
+from capability_router.faults.vocabulary import BROAD, LONGEST_WORD, NAMES, TELLING, UNREADABLE, normal
 
 LONGEST_TEXT = 4096
 _LONGEST_BODY = 65_536
@@ -111,14 +111,25 @@ def _names(kind: Any) -> tuple[str, ...]:
 def _link(error: BaseException) -> Link:
     bodies = _each_once(_bodies(error))
     kind: Any = type(error)
+    numbers = () if _unreadable(error) else _numbers(error, bodies)
     return Link(
         error=error,
         names=_names(kind),
-        status=next((s for s in map(_status, _numbers(error, bodies)) if s is not None), None),
+        status=next((s for s in map(_status, numbers) if s is not None), None),
         codes=tuple(dict.fromkeys(_codes(error, bodies))),
         texts=tuple(dict.fromkeys(_texts(error, bodies))),
         bodies=bodies,
     )
+
+
+def _unreadable(error: BaseException) -> bool:
+    """Whether a client could not read what came as HTTP: the status beside that is its own, and says nothing.
+
+    aiohttp's parser gives 400 to a broken chunk, a body that is too short, a line that is no status; so does the
+    ClientResponseError that is raised from its errors.
+    """
+    kinds: tuple[Any, Any] = (type(error), type(error.__cause__))
+    return any(UNREADABLE in _names(kind) for kind in kinds)
 
 
 def _known(code: str) -> bool:

@@ -113,7 +113,7 @@ NAMES = TELLING | _kinds(
             TransportError ConnectionClosedError HTTPClientError ResponseStreamingError IncompleteRead
             IncompleteReadError ServerDisconnectedError ClientConnectorError ClientOSError ClientPayloadError
             ClientConnectionError NewConnectionError NameResolutionError MaxRetryError ChunkedEncodingError SSLError
-            SSLCertVerificationError gaierror RemoteDisconnected BadStatusLine""",
+            SSLCertVerificationError gaierror RemoteDisconnected BadStatusLine HttpProcessingError""",
         "auth": """
             ModelAuthenticationError PermissionDeniedError ModelPermissionDeniedError OAuthError CredentialsError
             NoCredentialsError PartialCredentialsError CredentialRetrievalError DefaultCredentialsError RefreshError
@@ -125,7 +125,8 @@ NAMES = TELLING | _kinds(
             UnicodeEncodeError""",
         "server_error": """
             APIError ServerError InternalServerError ModelAPIError APIResponseValidationError EndpointReplyError
-            EndpointStreamError DecodingError JSONDecodeError UnicodeDecodeError UnknownApiResponseError BadGateway""",
+            EndpointStreamError DecodingError JSONDecodeError UnicodeDecodeError UnknownApiResponseError BadGateway
+            ContentTypeError ResponseValidationError""",
         "unparsable": "OutputParserException ValidationError",
     }
 ) | DECISIVE_NAMES  # fmt: skip
@@ -170,6 +171,12 @@ GARBLED = ("unexpected response type", "response missing 'choices'", "null value
 
 IN_STREAM = frozenset(map(normal, ("EndpointStreamError", "APIError")))
 """Classes raised, without a status, for an error event inside a stream that began well."""
+
+UNREADABLE = normal("HttpProcessingError")
+"""The class of what aiohttp raises over bytes that are no HTTP."""
+
+HUNG_UP = frozenset(map(normal, ("ServerDisconnectedError", "ConnectionResetError", "BrokenPipeError")))
+"""Classes that say that a connection broke, whatever is raised from them: httpx-aiohttp calls it a ConnectTimeout."""
 
 UNSENT = frozenset(
     map(normal, ("ConnectError", "ConnectTimeout", "ConnectTimeoutError", "ConnectionRefusedError", "gaierror",

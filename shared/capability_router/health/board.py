@@ -72,7 +72,7 @@ class Board(Lasting):
         self.config = config or BreakerConfig()
         self.settled_twice = 0
         self._on_event = on_event
-        self._worked = worked if learns_limits else None
+        self._worked, self._learns_limits = worked, learns_limits
         self._random = seeded(seed)
         self._lock = Latch()
         self._lanes = _Lanes()
@@ -91,6 +91,8 @@ class Board(Lasting):
     def after_fork(self) -> None:
         """A thread of the parent's may have had the lock; there is nobody here who would give it back."""
         self._lock = Latch()
+        for breaker in self._breakers.values():
+            breaker.silence.forget()
 
     def __repr__(self) -> str:
         return f"Board({len(self._lanes)} models)"
@@ -119,7 +121,7 @@ class Board(Lasting):
     def condition(self, id: str, now: float) -> Condition:
         """How the candidate stands, as a live view: read it at once."""
         lane = self._lanes[id]
-        if not lane.calm:
+        if not lane.calm or now >= lane.silence.look_at:
             with self._lock:
                 self._work_off()
                 lane.look(now)
@@ -288,7 +290,7 @@ class Board(Lasting):
             breaker = self._breakers[url, model, region] = Breaker(self.config, self._random.random)
         gate = self._gates.setdefault((url, credential, model), Gate())
         kin = self._kin.setdefault(url, [])
-        shared = Shared(breaker, gate, self._bans, kin, self._tell, self._worked)
+        shared = Shared(breaker, gate, self._bans, kin, self._tell, self._worked, self._learns_limits)
         lane = Lane(id, address, limits, latency, shared)
         kin.append(lane)
         return lane

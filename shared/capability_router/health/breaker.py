@@ -24,7 +24,8 @@ report from an earlier epoch says nothing here: it is about a state of the world
     isolated   no call           nothing          nothing                -              closed, by `reset` only
 
 Before it opens, it *doubts* (doubt.py): from the second failure among a few calls on others are planned first for
-half an open time. Nothing is forbidden then; who has no other model to try is none the worse.
+half an open time. So they are while calls under way are silent for far longer than usual (silence.py). Nothing is
+forbidden then; who has no other model to try is none the worse.
 
 A good call that was slow counts as slow when closed; a slow probe counts as failed. A *forced* call
 is one made although the breaker forbids it, because every other model was held as well; it holds no
@@ -39,6 +40,7 @@ from dataclasses import dataclass
 
 from capability_router.errors import ConfigError
 from capability_router.health.doubt import Doubt
+from capability_router.health.silence import Silence
 from capability_router.health.window import Window
 
 CLOSED, OPEN, HALF_OPEN, ISOLATED = "closed", "open", "half_open", "isolated"
@@ -95,8 +97,8 @@ class Breaker:
     """
 
     __slots__ = (
-        "_config", "_draw", "doubt", "epoch", "failed_probes", "in_a_row", "probing", "slow_after_s", "state", "until",
-        "why", "window",
+        "_config", "_draw", "doubt", "epoch", "failed_probes", "in_a_row", "probing", "silence", "slow_after_s",
+        "state", "until", "why", "window",
     )  # fmt: skip
 
     def __init__(self, config: BreakerConfig, draw: Callable[[], float]) -> None:
@@ -104,6 +106,7 @@ class Breaker:
         self.slow_after_s = config.slow_after_s
         self.window = Window(config.window_s)
         self.doubt = Doubt(config.window_s, _DOUBT * config.open_s)
+        self.silence = Silence(config.window_s)
         self.epoch = 0
         self.failed_probes = 0
         self._turn(CLOSED)
@@ -170,6 +173,10 @@ class Breaker:
         if probe and epoch == self.epoch:
             self.probing -= 1
 
+    def listen(self, now: float, worked: float) -> None:
+        """Look whether its calls under way are silent for too long; `worked`: seconds that this process has worked."""
+        self.silence.look(now, worked, self.doubt.count(now))
+
     def isolate(self) -> None:
         """Let nothing through until `reset`."""
         self._turn(ISOLATED, math.inf)
@@ -212,4 +219,5 @@ class Breaker:
         self.epoch += 1
         self.probing = self.in_a_row = 0
         self.doubt.clear()
+        self.silence.why = ""
         self.why = ""

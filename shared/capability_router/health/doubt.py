@@ -22,15 +22,18 @@ class Doubt:
     """Pure: no lock, no clock. `until`: monotonic seconds, not above `now` = none. `why`: of the last doubt.
 
     Failures older than `window_s` don't count. A doubt lasts `length_s` from the last failure on. `told`: whether it
-    was told that there is one, and not yet that it is over.
+    was told that there is one, and not yet that it is over; `silent`: it was for calls that are silent (silence.py).
     """
 
-    __slots__ = ("_beside", "_ended", "_failed_since", "_failures", "_length_s", "_window_s", "told", "until", "why")
+    __slots__ = (
+        "_beside", "_ended", "_failed_since", "_failures", "_length_s", "_window_s", "silent", "told",
+        "until", "why",
+    )  # fmt: skip
 
     def __init__(self, window_s: float, length_s: float) -> None:
         self._window_s, self._length_s = window_s, length_s
         self._failures: deque[tuple[int, float]] = deque(maxlen=_KEPT)  # number of the call, time
-        self.told = False
+        self.told = self.silent = False
         self.clear()
 
     def __repr__(self) -> str:
@@ -58,10 +61,14 @@ class Doubt:
             self._beside = max(self._beside, beside) if now < self.until else beside
             self.why, self.until = why, now + self._length_s
 
+    def count(self, now: float, among: int = _NEAR) -> int:
+        """How many of the last calls, so many, have failed, and not long ago."""
+        first, since = self._ended - among, now - self._window_s
+        return sum(number > first and at >= since for number, at in self._failures)
+
     def _suspicion(self, beside: int, now: float) -> str:
         """Why others should go first; "" = nothing speaks for it."""
         among = max(_NEAR, beside)
-        first, since = self._ended - among, now - self._window_s
-        count = sum(number > first and at >= since for number, at in self._failures)
+        count = self.count(now, among)
         enough = max(_LEAST, min(_SHARE * among, _KEPT))
         return f"{count} of the last {min(among, self._ended)} calls failed" if count >= enough else ""

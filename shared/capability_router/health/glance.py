@@ -93,7 +93,7 @@ def _row(said: Mapping[str, Any]) -> dict[str, Any]:
     counts = {name: int(_figure(said[name])) for name in _COUNTS}
     shares = {
         name: None if said.get(name) is None else _figure(said[name])
-        for name in ("ttft_s", "took_s", "success_share", "queue_s")
+        for name in ("ttft_s", "took_s", "recent_share", "queue_s")
     }
     _WORST.index(said["state"])
     return {**texts, **counts, **shares, "state": said["state"]}
@@ -112,7 +112,7 @@ def _standing(router: str, model: str, rows: Sequence[Mapping[str, Any]]) -> Mod
     held = [row for row in rows if row["held"]]
     ended = sum(row[how] for row in rows for how in ("answered", "failed", "refused", "disabled"))
     recent = sum(row["recent_calls"] for row in rows)
-    well = sum(row["recent_calls"] * (row["success_share"] or 0.0) for row in rows)
+    well = sum(row["recent_calls"] * (row["recent_share"] or 0.0) for row in rows)
     return {
         "router": router, "model": model, "provider": rows[0]["provider"],
         "credential": rows[0]["credential"], "processes": len(rows),

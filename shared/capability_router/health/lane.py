@@ -2,7 +2,8 @@
 
 A lane is *calm* when nothing holds it and nobody waits for it; then planning and admission need not
 look further. Time alone can't end calm (gates open, buckets fill, breakers recover), only a call or
-an operator can; whatever does so for a shared part wakes every lane of that base URL.
+an operator can; whatever does so for a shared part wakes every lane of that base URL. But for calls that
+are silent for too long: `silence.look_at` says when to look for them.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from capability_router.health.bans import Bans, What
 from capability_router.health.bearing import Bearing
 from capability_router.health.breaker import CLOSED, HALF_OPEN, ISOLATED, OPEN, Breaker
 from capability_router.health.condition import Condition, EventKind, HealthEvent, Tell
+from capability_router.health.doubt import Doubt
 from capability_router.health.gates import Gate
 from capability_router.health.latency import Latency
 from capability_router.health.limiter import Limiter
 from capability_router.health.permit import Hold, Permit, Verdict
+from capability_router.health.silence import LEAST_S
 
 if TYPE_CHECKING:
     from capability_router.faults.limits import RateLimits
@@ -36,6 +39,7 @@ _BUSY = 0.25
 """A process that works for more than this share of a wait may be what the wait is due to."""
 _TRIAL_LOOK_S = 1.0
 """A model that one call is trying again is looked at no later."""
+_UNTIL_HEARD = "other models are preferred until one is heard"
 _LEAST_WAIT_S = 0.001
 """A full model is never looked at again in the same instant, however short its calls are."""
 
@@ -43,8 +47,8 @@ _LEAST_WAIT_S = 0.001
 class Shared(NamedTuple):
     """What a lane has in common with others. `kin`: every lane of the same base URL, itself included.
 
-    `worked`: seconds that this process has worked or been kept from its loop; None = how many calls a model
-    bears is not learned.
+    `worked`: seconds that this process has worked or been kept from its loop. `learns_limits`: how many calls a model
+    bears is learned.
     """
 
     breaker: Breaker
@@ -52,7 +56,8 @@ class Shared(NamedTuple):
     bans: Bans
     kin: list[Lane]
     tell: Tell
-    worked: Callable[[], float] | None = None
+    worked: Callable[[], float]
+    learns_limits: bool = True
 
 
 class Lane:
@@ -60,19 +65,20 @@ class Lane:
 
     __slots__ = (
         "_late_at", "address", "bans", "bearing", "breaker", "calls", "calm", "condition", "ended", "gate", "id", "kin",
-        "latency", "limiter", "metered", "probed", "tell", "worked",
+        "latency", "limiter", "metered", "probed", "silence", "tell", "worked",
     )  # fmt: skip
 
     def __init__(
         self, id: str, address: Address, limits: Mapping[str, int], latency: Mapping[str, float], shared: Shared
     ) -> None:
         self.id, self.address = id, address
-        self.breaker, self.gate, self.bans, self.kin, self.tell, self.worked = shared
+        self.breaker, self.gate, self.bans, self.kin, self.tell, self.worked, learns_limits = shared
+        self.silence = self.breaker.silence
         self.calls = 0
         self.probed = False
         self.ended = {"answered": 0, "failed": 0, "refused": 0, "disabled": 0, "neutral": 0}
         self.limiter = Limiter(limits)
-        self.bearing = Bearing() if self.worked is not None else None
+        self.bearing = Bearing() if learns_limits else None
         self.metered = self.limiter.metered
         self.latency = Latency(latency)
         self.condition = Condition(peak=self.latency.peak)
@@ -90,6 +96,8 @@ class Lane:
 
     def look(self, now: float) -> None:
         """Bring `condition` up to date, and find out whether all is calm."""
+        if (now >= self.silence.look_at or self.silence.why) and self.breaker.state == CLOSED:
+            self.breaker.listen(now, self.worked())
         self._notice(now)
         hold, seen = self.hold(now, 1), self.condition
         seen.held = hold.reason if hold else ""
@@ -97,12 +105,17 @@ class Lane:
         seen.until = (math.inf if hold.until is None else hold.until) if hold else 0.0
         queue = self.limiter.queue_s(now, self.latency.service_s())
         seen.queue_s = max(queue, self.gate.allowed_in_s(1.0, now)) if self.gate.counts else queue
-        doubt = self.breaker.doubt
-        if hold is None and doubt.until > now:
-            left = _seconds(doubt.until - now)
-            seen.held, seen.until = f"{doubt.why}, others first for another {left}", doubt.until
+        if hold is None:
+            seen.held, seen.until = self._doubted(now)
         quiet = self.breaker.state == CLOSED and not self.bans.of(self.address)
         self.calm = quiet and not seen.held and not seen.queue_s
+
+    def _doubted(self, now: float) -> tuple[str, float]:
+        """Why others go first, and until when; ("", 0.0) = they don't."""
+        doubt, silence = self.breaker.doubt, self.silence
+        if doubt.until > now:
+            return f"{doubt.why}; other models are preferred for another {_seconds(doubt.until - now)}", doubt.until
+        return (f"{silence.why}; {_UNTIL_HEARD}", silence.until) if silence.why else ("", 0.0)
 
     def hold(self, now: float, tokens: int, *, probe: bool = False) -> Hold | None:
         """What keeps a call of this many tokens from being made now."""
@@ -146,6 +159,9 @@ class Lane:
                 self._wake(_ENABLED[ban.what], f"answered after {ban.reason}", now)
         if self.bearing is not None and how != "neutral":
             self._borne(self.bearing, permit, verdict, how, now)
+        self.silence.flying.pop(permit, None)
+        if permit.silent and how not in ("neutral", "failed"):
+            permit.heard()
         self.gate.end(permit.tokens)
         if self.metered:
             self.limiter.leave(permit.tokens, _used(verdict, how), now, sent=not verdict.neutral)
@@ -177,7 +193,7 @@ class Lane:
 
         Nor of a call whose size is not known here: it was pushed past a limit, or forced.
         """
-        if permit.forced or self.worked is None or self.worked() - permit.worked > _BUSY * (now - permit.taken_at):
+        if permit.forced or self.worked() - permit.worked > _BUSY * (now - permit.taken_at):
             return None
         return verdict.ttft_s
 
@@ -207,6 +223,7 @@ class Lane:
     def reset(self, now: float) -> None:
         """Breaker closed, gate open, credential and model allowed. What is in flight stays so."""
         self.breaker.reset()
+        self.silence.heard_since = now
         self.gate.forget()
         if self.bearing is not None:
             self.bearing = Bearing()
@@ -220,6 +237,7 @@ class Lane:
         self.look(now)
         self.breaker.window.slide(now)
         seen, bans, failed = self.condition, self.bans.of(self.address), self.breaker.window.share_failed()
+        ended = sum(self.ended.values()) - self.ended["neutral"]
         hold = self.hold(now, 1)
         return {
             "model": self.id, "state": self.breaker.state, "held": seen.held,
@@ -227,7 +245,8 @@ class Lane:
             "held_by": hold.by if hold else "doubt" if seen.held else "",
             "in_flight": seen.in_flight, "queue_s": seen.queue_s, "ttft_s": seen.ttft_s,
             "ttft_p95_s": self.latency.ttft_p95_s(), "s_per_token": seen.s_per_token, "took_s": self.latency.took.value,
-            "success_share": None if failed is None else 1.0 - failed, "recent_calls": self.breaker.window.calls,
+            "success_share": self.ended["answered"] / ended if ended else None,
+            "recent_share": None if failed is None else 1.0 - failed, "recent_calls": self.breaker.window.calls,
             "concurrency_limit": None if self.limiter.most == sys.maxsize else self.limiter.most,
             "disabled_why": "; ".join(ban.reason for ban in bans), "calls": self.calls, **self.ended,
         }  # fmt: skip
@@ -238,7 +257,7 @@ class Lane:
         return self._banned(now, probe) if self.bans.found else None
 
     def _banned(self, now: float, probe: bool) -> Hold | None:
-        mend = f"mend the key or name of {self.id} and call router.reset({self.id!r})"
+        mend = f"fix the key or name of {self.id} and call router.reset({self.id!r})"
         ban = self.bans.off(self.address, now)
         if ban is not None:
             return Hold(ban.held(now), ban.until, "disabled", mend)
@@ -247,7 +266,7 @@ class Lane:
             return Hold(ban.held(now), min(now + _TRIAL_LOOK_S, ban.tried_until), "trial", mend)
         grace = [] if probe or not self.probed else [ban.until + _PROBE_S for ban in self.bans.of(self.address)]
         if grace and now < max(grace):
-            return Hold("its probe is about to try it again", max(grace), "trial", mend)
+            return Hold("waiting for its probe, which decides whether it is used again", max(grace), "trial", mend)
         return None
 
     def _paused(self, now: float, probe: bool = False) -> Hold | None:
@@ -281,14 +300,14 @@ class Lane:
         wait = self.limiter.budget_wait_s(tokens, now) if self.metered else 0.0
         if not wait:
             return None
-        told = f"full: its limit per minute for another {_seconds(wait)}"
+        told = f"full: limits.rpm or limits.tpm reached for another {_seconds(wait)}"
         return Hold(told, now + wait, "full", "raise limits.rpm or limits.tpm")
 
     def _used_up(self, now: float, tokens: float) -> Hold | None:
         wait = self.gate.allowed_in_s(max(tokens, 1.0), now) if self.gate.counts else 0.0
         if not wait:
             return None
-        told = f"full: by its provider's own count nothing is left for another {_seconds(wait)}"
+        told = f"full: its provider reports nothing left for another {_seconds(wait)}"
         return Hold(told, now + wait, "full", f"ask the provider of {self.id} for higher limits")
 
     def _grant(self, now: float, tokens: int, *, forced: bool = False) -> Permit:
@@ -303,8 +322,11 @@ class Lane:
         self._loaded()
         if breaker.state != before:
             self._turned(before, now)
-        worked = 0.0 if self.worked is None else self.worked()
-        return Permit(self, breaker.epoch, probe, tokens, now, forced, trial, worked)
+        permit = Permit(self, breaker.epoch, probe, tokens, now, forced, trial, self.worked())
+        self.silence.flying[permit] = None
+        if now + LEAST_S < self.silence.look_at:
+            self.silence.look_at = now + LEAST_S
+        return permit
 
     def _judge(self, permit: Permit, verdict: Verdict, now: float) -> str:
         """Lay the blame where it belongs; how the call ended, in the words of `ended`."""
@@ -371,16 +393,25 @@ class Lane:
     def _notice(self, now: float) -> None:
         """Tell once of a doubt or a closed gate that has begun, or that is over by now."""
         doubt, gate = self.breaker.doubt, self.gate
-        if doubt.told != (doubt.until > now):
+        failing = doubt.until > now
+        if doubt.told != (failing or self.silence.why != ""):
             doubt.told = not doubt.told
-            left = _seconds(doubt.until - now)
-            self._passes(
-                doubt.told, doubt.until, "doubt_begun", "doubt_ended", f"{doubt.why}, others first for {left}", now
-            )
+            self._wake(*self._turned_doubt(doubt, failing, now), now)
+        if doubt.told:
+            doubt.silent = not failing
         if gate.told != (gate.until > now):
             gate.told = not gate.told
             told = f"rate limited for {_seconds(gate.until - now)}"
             self._passes(gate.told, gate.until, "gate_closed", "gate_opened", told, now)
+
+    def _turned_doubt(self, doubt: Doubt, failing: bool, now: float) -> tuple[EventKind, str]:
+        if failing:
+            return "doubt_begun", f"{doubt.why}; other models are preferred for {_seconds(doubt.until - now)}"
+        if doubt.told:
+            return "doubt_begun", f"{self.silence.why}; {_UNTIL_HEARD}"
+        if doubt.silent:
+            return "doubt_ended", "its calls are heard, or over"
+        return "doubt_ended", "its time is over" if doubt.until else "ended before its time"
 
     def _passes(self, begun: bool, until: float, kind: EventKind, ended: EventKind, why: str, now: float) -> None:
         if begun:

@@ -72,14 +72,16 @@ class Peak:
 class Recent:
     """The last 64 of something, in seconds."""
 
-    __slots__ = ("_kept", "_next")
+    __slots__ = ("_kept", "_next", "_p95")
 
     def __init__(self) -> None:
         self._kept: list[float] = []
         self._next = 0
+        self._p95: float | None = None  # of what is kept now, once it was asked for
 
     def add(self, seconds: float) -> None:
         """Take one more; of more than 64 the oldest is forgotten."""
+        self._p95 = None
         if len(self._kept) < _RING:
             self._kept.append(seconds)
         else:
@@ -88,7 +90,9 @@ class Recent:
 
     def p95_s(self) -> float | None:
         """Their 95th percentile; None while fewer than 20 are known."""
-        return percentile(self._kept, 0.95) if len(self._kept) >= _ENOUGH else None
+        if self._p95 is None and len(self._kept) >= _ENOUGH:
+            self._p95 = percentile(self._kept, 0.95)
+        return self._p95
 
 
 class Latency:
@@ -101,7 +105,8 @@ class Latency:
     """
 
     __slots__ = (
-        "_answers", "_firsts", "_reading", "_readings", "begins", "lasts", "peak", "per_input", "size", "took", "ttft",
+        "_answers", "_firsts", "_lengths", "_reading", "_readings", "_waits", "begins", "lasts", "peak", "per_input",
+        "size", "took", "ttft",
     )  # fmt: skip
 
     def __init__(self, prior: Mapping[str, float]) -> None:
@@ -115,6 +120,7 @@ class Latency:
         self._reading, self._readings = Reading(), 0
         self.peak = Peak()
         self._firsts, self._answers = Recent(), Recent()
+        self._waits, self._lengths = Recent(), Recent()  # of those that answered, without the reading of the input
 
     def answered(
         self, ttft_s: float | None, elapsed_s: float | None, output_tokens: int, input_tokens: int = 0
@@ -127,9 +133,9 @@ class Latency:
         elapsed = elapsed_s if elapsed_s is not None and 0 <= elapsed_s < math.inf else None
         if ttft is not None and not _in_one_piece(ttft, elapsed, output_tokens):
             self._read(ttft, input_tokens)
-            self._first_token(ttft, input_tokens)
+            self._waits.add(self._first_token(ttft, input_tokens))
         if elapsed is not None:
-            self._lasted(elapsed, input_tokens)
+            self._lengths.add(self._lasted(elapsed, input_tokens))
             self._answers.add(elapsed)
             if output_tokens > 0:
                 self.size.add(output_tokens)
@@ -177,6 +183,15 @@ class Latency:
         found = self._firsts.p95_s() if streamed else None
         return self._answers.p95_s() if found is None else found
 
+    def usual_silence_s(self, input_tokens: int, *, whole: bool) -> float | None:
+        """95 % of the recent answers to an input of this size were heard of sooner; None = too few are known.
+
+        Streams at their first content, `whole` replies at their end. Calls that were given up don't count.
+        """
+        found = None if whole else self._waits.p95_s()
+        found = self._lengths.p95_s() if found is None else found
+        return None if found is None else found + self.per_input * max(input_tokens, 0)
+
     def ttft_p95_s(self) -> float | None:
         """The 95th percentile of the last 64 waits for a first token; None while fewer than 20 are known."""
         return self._firsts.p95_s()
@@ -192,14 +207,20 @@ class Latency:
             self._reading.take(tokens, seconds, 1.0 / self._readings)
             self.per_input = self._reading.slope(READING_S, _READING_WORTH / self._readings)
 
-    def _first_token(self, seconds: float, tokens: int) -> None:
+    def _first_token(self, seconds: float, tokens: int) -> float:
+        """What of it is not for reading the input."""
+        rest = max(seconds - self.per_input * max(tokens, 0), 0.0)
         self.ttft.add(seconds)
-        self.begins.add(max(seconds - self.per_input * max(tokens, 0), 0.0))
+        self.begins.add(rest)
         self._firsts.add(seconds)
+        return rest
 
-    def _lasted(self, seconds: float, tokens: int) -> None:
+    def _lasted(self, seconds: float, tokens: int) -> float:
+        """What of it is not for reading the input."""
+        rest = max(seconds - self.per_input * max(tokens, 0), 0.0)
         self.took.add(seconds)
-        self.lasts.add(max(seconds - self.per_input * max(tokens, 0), 0.0))
+        self.lasts.add(rest)
+        return rest
 
 
 def guessed_wait_s(took_s: float) -> float:

@@ -8,7 +8,6 @@ from typing import Any
 from capability_router.frame import frame
 from capability_router.table import Table
 
-_ENDED = ("answered", "failed", "refused", "disabled")
 HEAD = ("model", "breaker", "in flight", "TTFT", "whole", "success", "lately", "calls", "left", "held")
 _RIGHT, _FOLD, _SPARE = range(2, 9), (0, 9), (7, 6, 4)
 
@@ -48,9 +47,10 @@ def cells(
 
 
 def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
-    ended = sum(row[how] for how in _ENDED)
-    success, held = row["answered"] / ended if ended else None, row["held"]
-    return cells(row, name=row["model"], success=success, lately=row["success_share"], left=row["left_usd"], held=held)
+    return cells(
+        row, name=row["model"], success=row["success_share"], lately=row["recent_share"], left=row["left_usd"],
+        held=row["held"],
+    )  # fmt: skip
 
 
 def _seconds(value: float | None) -> str:

@@ -36,10 +36,14 @@ class Permit:
     `tokens` is the estimate it was let in with, `taken_at` monotonic seconds. To be settled exactly
     once; `forced` = passed an open breaker or a closed gate because every model was held; `trial` = tries a
     credential or model that was refused. `worked`: seconds that this process
-    had worked, or been kept from its loop, by then.
+    had worked, or been kept from its loop, by then. `silent`: nothing of its answer has come yet; `whole`: it is no
+    stream.
     """
 
-    __slots__ = ("epoch", "forced", "half_open", "id", "lane", "settled", "taken_at", "tokens", "trial", "worked")
+    __slots__ = (
+        "epoch", "forced", "half_open", "id", "lane", "settled", "silent", "taken_at", "tokens", "trial", "whole",
+        "worked",
+    )  # fmt: skip
 
     def __init__(
         self, lane: Lane, epoch: int, half_open: bool, tokens: int, taken_at: float, forced: bool = False,
@@ -55,6 +59,14 @@ class Permit:
         self.trial = trial
         self.worked = worked
         self.settled = False
+        self.silent = True
+        self.whole = False
+
+    def heard(self) -> None:
+        """The first content of its answer has come. Needs no lock: of two at once one may be taken for the other."""
+        self.silent, silence = False, self.lane.silence
+        if self.taken_at > silence.heard_since:
+            silence.heard_since = self.taken_at
 
     def __repr__(self) -> str:
         marks = "".join(f", {name}" for name in ("half_open", "forced", "trial", "settled") if getattr(self, name))

@@ -114,8 +114,8 @@ class Guard:
         self.fixed, self.told = verdict(self._scored)
         if self.fixed is not None and before is None:
             log.warning(
-                "learned picks are worth %.3f +- %.3f quality points less than %s always: it is used instead",
-                *self.told[:2], self.fixed,
+                "always using %s would have scored %.3f +- %.3f higher than the learned choices: it is used instead",
+                self.fixed, *self.told[:2],
             )  # fmt: skip
         elif self.fixed is None and before is not None:
             log.info("learned picks no longer fall short of %s: they are used again", before)

@@ -66,7 +66,7 @@ class Pupil:
             apart.quality.learn(row, results)
         changed = quality.learn(row, results, weight)
         for each in changed:
-            log.warning("%s: its scores are no longer what they were; what was learned of it counts for less", each)
+            log.warning("%s: its recent scores differ from what was learned; older scores now count less", each)
         return changed
 
     def take_over(self, rows: Sequence[tuple[Remembered, Mapping[str, Result]]], other: Quality) -> list[str]:

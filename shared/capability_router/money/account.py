@@ -148,8 +148,8 @@ class Account:
         if tokens is None:
             return denial._replace(told=f"{denial.told} (to reserve less, state a smaller max_tokens on the call)")
         told = (
-            f"{denial.told} ({tokens:,} output tokens are reserved, for nobody states how long an answer of "
-            f"{candidate.id} can be: set max_output_tokens or output_reserve on its entry, or max_tokens on the call)"
+            f"{denial.told} ({tokens:,} output tokens are reserved, because {candidate.id} has no known output limit: "
+            "set max_output_tokens or output_reserve on its entry, or max_tokens on the call)"
         )
         return denial._replace(on_exceed="degrade", told=told)
 

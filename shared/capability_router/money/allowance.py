@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from capability_router.amounts import exact
 from capability_router.money.budget.budgets import Budgets, Reservation, Short
-from capability_router.money.budget.denial import Denial, dollars
+from capability_router.money.budget.denial import Denial
 from capability_router.money.price import usd
 
 
@@ -28,9 +29,9 @@ class Limit:
             self._open[attempt] = likely
             return None
         left = max(self._limit - spent - under_way, 0) if spent is not None else 0
-        told = "an unknown part" if spent is None else dollars(usd(spent))
-        costs = "of unknown price" if likely is None else f"for {dollars(usd(likely))}"
-        why = f"max_cost_usd {dollars(usd(self._limit))}: {told} is spent by this request, a call {costs} is too much"
+        told = "an unknown part" if spent is None else exact(usd(spent))
+        costs = "of unknown price" if likely is None else f"for {exact(usd(likely))}"
+        why = f"max_cost_usd {exact(usd(self._limit))}: {told} is spent by this request, a call {costs} is too much"
         return Denial("request", left, why, "degrade", "request", self._limit, spent, under_way)
 
     def closed(self, attempt: int, cost: int | None) -> None:

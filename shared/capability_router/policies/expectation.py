@@ -45,8 +45,8 @@ def shown(scored: Scored, row: Row) -> Scored:
 def remarks(rows: Iterable[Row], failing: Mapping[str, float]) -> list[str]:
     """Why a model's expected cost is above its own, one line for each."""
     return [
-        f"{row.card.id}: ${row.fallback_pico / 1e12:.6f} of its expected cost is other models', "
-        f"at {failing[row.card.id]:.0%} for a failure"
+        f"{row.card.id}: fails with a chance of {failing[row.card.id]:.0%} (recent calls), "
+        f"so its expected cost includes ${row.fallback_pico / 1e12:.6f} for another model"
         for row in rows
         if row.fallback_pico
     ]

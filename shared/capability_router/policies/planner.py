@@ -252,7 +252,7 @@ class Planner:
         ranked.insert(0, ranked.pop(at))
         points, error, count = self.guard.told
         return (
-            f"{fixed} always was worth {points:.3f} +- {error:.3f} quality points more than learned picks "
+            f"always using {fixed} would have scored {points:.3f} +- {error:.3f} higher than the learned choices "
             f"({count} scores)"
         )
 

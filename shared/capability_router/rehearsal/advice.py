@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from capability_router.amounts import seconds
 from capability_router.eligibility import WINDOWS
 from capability_router.execution.effects import Timeouts
 from capability_router.measure.percentile import percentile
@@ -18,7 +19,6 @@ from capability_router.rehearsal.script.kinds import NO_ANSWER
 from capability_router.rehearsal.script.spell import Script
 from capability_router.rehearsal.summary import Summary
 from capability_router.rehearsal.traffic.shape import needs_of, told_needs
-from capability_router.telemetry.amounts import seconds
 
 _LONG_S = 60.0
 _MUCH = 2.0

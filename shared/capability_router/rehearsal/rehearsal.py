@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
+from capability_router.amounts import seconds
 from capability_router.errors import ConfigError
 from capability_router.measure.percentile import percentile
 from capability_router.nearest import nearest
@@ -32,7 +33,6 @@ from capability_router.rehearsal.traffic.logged import logged
 from capability_router.rehearsal.traffic.made_up import MadeUp
 from capability_router.rehearsal.traffic.traffic import Traffic
 from capability_router.router import Router
-from capability_router.telemetry.amounts import seconds
 
 SCHEMA_VERSION = 1
 _USUAL_S, _AFTER_S = 120.0, 60.0

@@ -45,7 +45,6 @@ class Summary:
     fallbacks: int = 0
     calls: int = 0
     failed_calls: int = 0
-    budget_refusals: int = 0
     longest_s: float = 0.0
     """Of any request, answered or not."""
     whys: Counter[str] = field(default_factory=Counter)

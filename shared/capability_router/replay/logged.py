@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from capability_router.eligibility import Refusal
 from capability_router.features import Features
-from capability_router.request import Need, Request
+from capability_router.request import Request
 from capability_router.routing import Routing
 
 
@@ -91,6 +91,3 @@ class Logged(NamedTuple):
     def answer(self) -> Attempt | None:
         """The attempt that answered."""
         return next((each for each in self.attempts if each.model == self.model and not each.fault), None)
-
-
-MEDIA = {Need.IMAGE_INPUTS: "image", Need.PDF_INPUTS: "pdf", Need.AUDIO_INPUTS: "audio", Need.VIDEO_INPUTS: "video"}

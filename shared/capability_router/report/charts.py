@@ -6,13 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from capability_router.measure.percentile import percentile
-from capability_router.report.figures import Incident, span
-from capability_router.report.palette import Palette
-from capability_router.report.rows import Decision
-from capability_router.telemetry.amounts import count, seconds, time_of
-from capability_router.telemetry.markup import Markup, join
-from capability_router.telemetry.svg import (
+from capability_router.amounts import count, seconds, time_of
+from capability_router.drawing.markup import Markup, join
+from capability_router.drawing.svg import (
     WIDTH,
     Frame,
     bar,
@@ -26,6 +22,10 @@ from capability_router.telemetry.svg import (
     value_axis,
     words,
 )
+from capability_router.measure.percentile import percentile
+from capability_router.report.figures import Incident, span
+from capability_router.report.palette import Palette
+from capability_router.report.rows import Decision
 
 NAMES = 190.0
 """Room for names on the left of a wide drawing; a narrow one has them above."""

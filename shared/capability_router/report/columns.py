@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from capability_router.amounts import money, time_of
+from capability_router.drawing.markup import Markup, join
+from capability_router.drawing.svg import WIDTH, Frame, bar, clock_step, drawing, ticks, time_axis, value_axis
 from capability_router.report.figures import leading, span, spent
 from capability_router.report.palette import COLOURS, Palette
 from capability_router.report.rows import Decision
-from capability_router.telemetry.amounts import money, time_of
-from capability_router.telemetry.markup import Markup, join
-from capability_router.telemetry.svg import WIDTH, Frame, bar, clock_step, drawing, ticks, time_axis, value_axis
 
 Spending = Callable[[Decision], Iterable[tuple[str, int]]]
 _COLUMNS = {True: 60, False: 24}  # at most, by whether the drawing is wide

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from capability_router.amounts import count, money, share
+from capability_router.drawing.markup import Markup
 from capability_router.report.fit import GOOD, LEAST, Cell, Fit, whole
 from capability_router.report.grid import grid, said, section
 from capability_router.report.rows import SOLVES
-from capability_router.telemetry.amounts import count, money, share
-from capability_router.telemetry.markup import Markup
 
 _COLUMNS = (
     "task", "model", "requests", "success", "cost", "per request", "cheaper predicted", "cheaper seen", "failures",

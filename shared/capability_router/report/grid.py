@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from capability_router.telemetry.amounts import count
-from capability_router.telemetry.markup import Markup, element
-from capability_router.telemetry.svg import NARROW, WIDTH
+from capability_router.amounts import count
+from capability_router.drawing.markup import Markup, element
+from capability_router.drawing.svg import NARROW, WIDTH
 
 SHOWN, MOST = 12, 100
 """Rows of a table that are seen at once, and that are there when it is unfolded; those after them are counted."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from heapq import nlargest
 
+from capability_router.amounts import count, money, seconds, time_of
+from capability_router.drawing.markup import Markup, element
 from capability_router.report.grid import grid, part, section
 from capability_router.report.rows import Decision
-from capability_router.telemetry.amounts import count, money, seconds, time_of
-from capability_router.telemetry.markup import Markup, element
 
 LISTED = 100
 """Requests in the table of single requests: the newest."""

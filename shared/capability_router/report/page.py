@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from capability_router.amounts import brief, count, money, offset, seconds, share, stamp
 from capability_router.decision_log.reading import told_omitted
+from capability_router.drawing.document import document
+from capability_router.drawing.markup import Markup, element
 from capability_router.measure.percentile import percentiles
 from capability_router.report.always import Savings
 from capability_router.report.breakers import aways
@@ -22,9 +25,6 @@ from capability_router.report.palette import Palette
 from capability_router.report.plane import plane_chart, points
 from capability_router.report.rows import Decision
 from capability_router.report.timeline import breaker_chart, told_away
-from capability_router.telemetry.amounts import brief, count, money, offset, seconds, share, stamp
-from capability_router.telemetry.document import document
-from capability_router.telemetry.markup import Markup, element
 
 TOLD = 20
 """Incidents, and spans of breakers, in words: the first."""

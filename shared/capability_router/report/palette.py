@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from capability_router.telemetry.markup import Markup, element
+from capability_router.drawing.markup import Markup, element
 
 COLOURS = 7
 

@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from capability_router.amounts import money
+from capability_router.drawing.markup import Markup, join
+from capability_router.drawing.svg import CHARACTER, WIDTH, clipped, cross, dot, drawing, rule, ticks, words
 from capability_router.report.data import ReportData
 from capability_router.report.palette import Palette
 from capability_router.report.rows import Decision
-from capability_router.telemetry.amounts import money
-from capability_router.telemetry.markup import Markup, join
-from capability_router.telemetry.svg import CHARACTER, WIDTH, clipped, cross, dot, drawing, rule, ticks, words
 
 _LEAST = 20  # scored answers from which on a policy's mean score is a point of its own
 _WHISKER = 1.96  # standard errors to each side: 95 %

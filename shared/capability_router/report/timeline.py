@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from capability_router.amounts import time_of
+from capability_router.drawing.markup import Markup, join
+from capability_router.drawing.svg import WIDTH, Frame, bar, clipped, drawing, rule, time_axis, words
 from capability_router.report.breakers import Away
 from capability_router.report.charts import NAMES
-from capability_router.telemetry.amounts import time_of
-from capability_router.telemetry.markup import Markup, join
-from capability_router.telemetry.svg import WIDTH, Frame, bar, clipped, drawing, rule, time_axis, words
 
 _CLASSES = {"half open": "halfway"}
 _MOST = 400  # spans that are drawn of one model

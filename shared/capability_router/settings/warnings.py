@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from capability_router.amounts import exact
 from capability_router.catalog.card import ModelCard
 from capability_router.catalog.entry import Entry
 from capability_router.catalog.registry import Registry
@@ -25,7 +26,8 @@ def about_words(words: Words) -> tuple[str, ...]:
     """Settings that nothing reads, found in the words alone."""
     blocks = {"policy": words.policy, "shadow": words.shadow, "canary": words.canary}
     unread = [(place, block, name) for place, block in blocks.items() if block for name in block.unread()]
-    return (*(f"{place}.{name} is not read by policy {block.name!r}" for place, block, name in unread), *_idle(words))
+    vain = (f"{place}.{name} has no effect with policy {block.name!r}" for place, block, name in unread)
+    return (*vain, *_idle(words))
 
 
 def about_models(settings: Settings, registry: Registry) -> tuple[str, ...]:
@@ -99,9 +101,9 @@ def _unlimited(settings: Settings, registry: Registry) -> list[str]:
         most = None if entry.card.output_limit or not entry.card.price else entry.card.price.worst(0, tokens)
         if most and any(_covers(spec, entry, registry) for spec in caps):
             found.append(
-                f"budgets are set, but nobody states how long an answer of {entry.card.id} can be, so a call without "
-                f"max_tokens reserves {tokens:,} output tokens, ${usd(most).normalize():f}; set max_output_tokens or "
-                "output_reserve on its entry"
+                f"{entry.card.id} has no known output limit, so each call without max_tokens reserves {tokens:,} "
+                f"output tokens ({exact(usd(most))}) of the budgets; set max_output_tokens or output_reserve on its "
+                "entry"
             )
     return found
 

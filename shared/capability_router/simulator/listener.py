@@ -43,11 +43,6 @@ class Listener:
         self._guard: socket.socket | None = _bound(port)
         self.port: int = self._guard.getsockname()[1]
 
-    @property
-    def is_open(self) -> bool:
-        """Whether connections are accepted."""
-        return self._server is not None
-
     async def open(self) -> None:
         """Accepts connections; nothing when it does already."""
         if self._server is None:

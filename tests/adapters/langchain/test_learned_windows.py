@@ -93,7 +93,7 @@ async def test_a_window_named_in_a_400_keeps_later_prompts_away(asynchronous: bo
         assert len(seen) == 2  # the second long one was not tried there
         row = next(row for row in llm.router.health() if row["model"] == "small")
         assert row["window"] == 3_000
-        assert "by its own word" in llm.explain(words(4_500)).render()
+        assert "(from its own error message)" in llm.explain(words(4_500)).render()
 
 
 def test_a_window_that_is_not_named_is_learned_and_unlearned_by_size() -> None:

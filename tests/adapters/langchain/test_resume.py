@@ -194,7 +194,7 @@ def test_the_beginning_is_marked_where_a_provider_wants_that(server: Server, pro
 def test_one_that_cannot_be_continued_again_says_by_whom_it_was(server: Server) -> None:
     models = [gpt(server, "half-x"), (gpt(server, "half-y"), ABLE)]
     router = ChatRouter(models=models, policy="single", resume=True, max_retries=1)
-    words = "half-y, which continued the answer of openai/half-x, broke off"
+    words = r"half-y \(continuing the answer of openai/half-x\) broke off"
     with pytest.raises(StreamInterrupted, match=words) as told:
         list(router.stream("hi"))
     assert told.value.partial == "aa"

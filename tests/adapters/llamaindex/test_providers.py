@@ -13,10 +13,12 @@ import pytest
 from adapters.llamaindex.chat_server import ChatServer, Refuse
 from adapters.llamaindex.provider_llms import KEY, NAMES, Make
 from adapters.provider_server import CACHED, INPUT, OUTPUT, WINDOW, ProviderServer
+from google.genai.types import GenerateContentResponse
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools import FunctionTool
+from llama_index.llms.google_genai.utils import chat_from_gemini_response
 from llama_index.llms.ollama import Ollama
 from pydantic import BaseModel
 
@@ -262,6 +264,17 @@ def test_what_integrations_say_only_in_words(error: Exception, kind: str) -> Non
     assert fault is not None
     assert fault.kind == kind
     assert fault.answered == ("terminated early" in str(error) and kind != "unknown")
+
+
+@pytest.mark.parametrize(
+    ("feedback", "kind"), [({"block_reason": "SAFETY"}, "content_filtered"), (None, "server_error")]
+)
+def test_a_reply_without_candidates_is_filtered_if_it_says_so(feedback: Any, kind: str) -> None:
+    with pytest.raises(ValueError, match="no candidates") as caught:
+        chat_from_gemini_response(GenerateContentResponse(prompt_feedback=feedback), [])
+    fault = fault_of(caught.value)
+    assert fault is not None
+    assert fault.kind == kind
 
 
 # -- tokens and secrets

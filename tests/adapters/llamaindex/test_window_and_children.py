@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import boto3
 import pytest
 from adapters.llamaindex.chat_server import ChatServer
+from botocore.config import Config
 from llama_index.core.base.llms.types import ChatMessage, LLMMetadata
 from llama_index.core.indices.prompt_helper import PromptHelper
 from llama_index.core.llms import CustomLLM, MockLLM
 from llama_index.llms.openai import OpenAI
 from llama_index.llms.openai_like import OpenAILike
+from pydantic import PrivateAttr
 
 from capability_router.catalog.card import ModelCard
 from llamaindex_router import EndpointLLM, RouterLLM
@@ -154,3 +157,53 @@ def test_a_frameworks_own_windows_are_used() -> None:
     llm = RouterLLM(models=[Watching()])
     assert llm.metadata.context_window == 9_000
     assert llm.metadata.num_output == 1_024  # what eligibility keeps free, when that is more than the 300
+
+
+@pytest.mark.parametrize(
+    ("home", "name", "own", "expected"),
+    [
+        ("litellm.base", "additional_kwargs", {"user": "u"}, {"user": "u", "num_retries": 0}),
+        ("litellm.base", "additional_kwargs", {"num_retries": 2}, {"num_retries": 2}),
+        ("cohere.base", "additional_kwargs", {}, {"request_options": {"max_retries": 0}}),
+        ("azure_inference.base", "model_kwargs", None, {"retry_total": 0}),
+        ("another", "additional_kwargs", {"user": "u"}, {"user": "u"}),
+    ],
+)
+def test_an_sdk_that_repeats_beside_its_integration_is_told_not_to(
+    home: str, name: str, own: Any, expected: dict[str, Any]
+) -> None:
+    class Given(MockLLM):
+        additional_kwargs: dict[str, Any] | None = None
+        model_kwargs: dict[str, Any] | None = None
+
+    kind = type("Given", (Given,), {"__module__": f"llama_index.llms.{home}"})
+    llm = kind()
+    setattr(llm, name, own)
+    assert getattr(prepared(llm, {}), name) == expected
+    assert getattr(llm, name) == own
+
+
+def test_clients_of_aws_send_once() -> None:
+    class Given(MockLLM):
+        max_retries: int = 3
+        aws_access_key_id: str = "one"
+        endpoint_url: str = "http://here"
+        _client: Any = PrivateAttr(default=None)
+        _config: Any = PrivateAttr(default=None)
+
+    llm = Given()
+    llm._client = boto3.client("bedrock-runtime", region_name="x", aws_access_key_id="a", aws_secret_access_key="b")
+    llm._config = Config(retries={"max_attempts": 4})
+    copied = prepared(llm, {})
+    assert copied._client._endpoint is not llm._client._endpoint
+    assert copied._config.retries == {"total_max_attempts": 1}
+    assert llm._config.retries == {"max_attempts": 4}
+    assert prepared(Given(), {})._client is None
+    another = Given()
+    another.aws_access_key_id = "two"
+    told, other = describe(llm), describe(another)
+    assert told is not None
+    assert other is not None
+    assert told.address.base_url == "http://here"
+    assert told.address.credential != other.address.credential
+    llm._client.close()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from unit.rehearsal.houses import config, model
-from unit.telemetry.decisions import decision
+from unit.report.decisions import decision
 
 from capability_router.cli.main import main
 

@@ -24,7 +24,7 @@ from capability_router.testing import ScriptedModel, ask, scripted_router
 def row(model: str, **values: Any) -> dict[str, Any]:
     return {
         "model": model, "provider": "openai", "state": "closed", "held": "", "held_by": "", "in_flight": 0,
-        "queue_s": 0.0, "ttft_s": 0.4, "success_share": 1.0, "recent_calls": 10, "calls": 100, "answered": 100,
+        "queue_s": 0.0, "ttft_s": 0.4, "recent_share": 1.0, "recent_calls": 10, "calls": 100, "answered": 100,
         "failed": 0, "refused": 0, "disabled": 0, **values,
     }  # fmt: skip
 
@@ -61,7 +61,7 @@ store: sqlite:///router.db
 def test_it_is_readable_at_eighty_columns_and_at_sixty(store: SqliteStore) -> None:
     held = "breaker open for another 12 s"
     long = row("gpt-5.4-with-a-rather-long-name-in-sweden", state="open", held=held, held_by="breaker", in_flight=17,
-               calls=1_234_567, ttft_s=12.3, success_share=0.5)  # fmt: skip
+               calls=1_234_567, ttft_s=12.3, recent_share=0.5)  # fmt: skip
     store.reports.tell("front", "a", report(long, row("mini")))
     store.reports.tell("front", "b", report(row("gpt-5.4-with-a-rather-long-name-in-sweden"), row("mini"), pid=2))
     Path("router.yaml").write_text(CONFIG, encoding="utf-8")
@@ -151,9 +151,9 @@ def test_without_a_configuration_all_routers_of_a_store_are_shown(store: SqliteS
 
 
 def test_means_weigh_calls_and_unknown_stays_unknown(store: SqliteStore) -> None:
-    busy = row("a", ttft_s=1.0, took_s=5.0, answered=300, failed=100, success_share=0.5, recent_calls=30, in_flight=2)
-    idle = row("a", ttft_s=0.2, took_s=1.0, answered=100, success_share=1.0, recent_calls=10, in_flight=1)
-    new = row("b", ttft_s=None, answered=0, calls=0, success_share=None, recent_calls=0)
+    busy = row("a", ttft_s=1.0, took_s=5.0, answered=300, failed=100, recent_share=0.5, recent_calls=30, in_flight=2)
+    idle = row("a", ttft_s=0.2, took_s=1.0, answered=100, recent_share=1.0, recent_calls=10, in_flight=1)
+    new = row("b", ttft_s=None, answered=0, calls=0, recent_share=None, recent_calls=0)
     store.reports.tell("front", "a", report(busy, new))
     store.reports.tell("front", "b", report(idle, new))
     a, b = json.loads(run("--store", "sqlite:///router.db", "--json").stdout)["models"]

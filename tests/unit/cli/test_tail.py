@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from unit.telemetry.decisions import attempt, decision
+from unit.report.decisions import attempt, decision
 
 from capability_router.cli.main import main
 from capability_router.decision_log.following import LONGEST, TOO_LONG, follow

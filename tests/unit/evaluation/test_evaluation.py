@@ -409,7 +409,7 @@ def test_a_router_that_is_forgotten_leaves_no_evaluation() -> None:
 
 def test_both_answers_of_an_executed_shadow_are_scored_whatever_the_share(tmp_path: Path) -> None:
     from capability_router.decision_log.reading import read_log
-    from capability_router.telemetry.comparison import compared
+    from capability_router.report.trials import compared
 
     cards = {"a": {"price": Price(9, 9)}, "b": {"price": Price(1, 1)}}
     shadow = {"name": "cheapest", "execute": 0.5, "budget_usd": 1}

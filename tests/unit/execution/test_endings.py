@@ -47,15 +47,15 @@ def test_attempts_that_are_used_up() -> None:
 
 def test_where_all_were_tried_another_model_is_advised() -> None:
     told = str(ended("overloaded", ids="a", retry={"per_target": 0}))
-    assert told.endswith("a overloaded (after 1.0 s). Add another candidate, or look at router.health().")
+    assert told.endswith("a overloaded (after 1.0 s). Add another model, or see router.health() for how these fare.")
 
 
 @pytest.mark.parametrize(("fault", "advice"), [
     (Fault("context_overflow", window=8_192), "Add a model with a window above 8,192 tokens."),
     (Fault("context_overflow"), "Add a model with a window larger than theirs."),
     (Fault("rate_limited", retry_after_s=600.0), "It asks to be left alone for 600 s, retry.max_wait_s is 2 s. "
-     "Raise that, or add another candidate."),
-    (Fault("rate_limited", retry_after_s=2.0), "Add another candidate, or look at router.health()."),
+     "Raise that, or add another model."),
+    (Fault("rate_limited", retry_after_s=2.0), "Add another model, or see router.health() for how these fare."),
 ])  # fmt: skip
 def test_what_would_have_helped_is_told(fault: Fault, advice: str) -> None:
     told = str(ended(fault, ids="a", retry={"per_target": 0, "max_wait_s": 2.0}))
@@ -70,7 +70,7 @@ def test_keys_are_to_be_looked_at_where_they_come_from() -> None:
         stage.faulted(101.0, attempt, "auth")
     assert (
         " Check the API key of a, c, in the environment variable TEAM_KEY. Check the API key of b, as given to it or "
-        "in the environment variable that its client reads. Add another candidate"
+        "in the environment variable that its client reads. Add another model"
     ) in str(stage.error)
 
 
@@ -87,7 +87,9 @@ def test_what_is_wrong_with_an_account_or_a_name_is_to_be_looked_at(kind: str, a
 
 def test_a_request_that_fails_everywhere() -> None:
     told = str(ended("bad_request"))
-    assert told.endswith("No other model was tried: the same request fails everywhere; mend the request.")
+    assert told.endswith(
+        "No other model was tried: the request itself was rejected, so every model would. Fix the request."
+    )
 
 
 @pytest.mark.parametrize("kind", ["content_filtered", "refusal"])
@@ -190,7 +192,7 @@ def test_models_for_which_there_is_room_are_named() -> None:
     for denials in ({"a": cap("global", USD), "b": fits}, {"a": fits, "b": cap("global", USD)}):
         error = refused(**denials)
         assert error.fits == ("small", "tiny")
-        assert str(error).endswith(". What is left would do for small, tiny")
+        assert str(error).endswith(". What is left is enough for small, tiny")
     none = refused(a=cap("global", USD))
     assert (none.fits, str(none)) == (
         (), "the budget leaves no room for this request; nothing was sent. a: of global",
@@ -250,7 +252,7 @@ def test_an_answer_that_breaks_off_tells_whether_there_is_text_and_what_was_not_
     assert "broke off after text had been delivered: lost its connection: reset. The partial text is in" in told
     assert told.endswith("Not reached within 1 attempts: b, c.")
     of_a_call = broken_off(Reply(tool_calls=1))
-    assert "broke off after a part of it that is no text had been delivered" in of_a_call
+    assert "broke off after content other than text had been delivered" in of_a_call
     assert "There is no partial text" in of_a_call
 
 
@@ -262,7 +264,7 @@ def test_an_answer_that_breaks_off_is_told_of_those_who_gave_it_and_then_of_who_
     stage.faulted(102.0, 2, "auth")
     told = str(stage.error)
     assert told.startswith("the stream of a broke off after text had been delivered: lost its connection: reset.")
-    assert "nothing could continue it: b rejected the credential." in told
+    assert "no model could continue it: b rejected the credential." in told
 
 
 def test_what_an_sdk_raised_over_an_answer_that_was_being_given_is_raised_as_it_is() -> None:

@@ -137,7 +137,7 @@ def test_a_programming_error_of_one_ends_both(play: Play) -> None:
 def test_a_bad_request_ends_both(play: Play) -> None:
     models = {"a": GatedModel(("", "a"), shut=(0,)), "b": GatedModel((Fault("bad_request"),))}
     router = router_of(models)
-    with pytest.raises(AllCandidatesFailed, match="mend the request"):
+    with pytest.raises(AllCandidatesFailed, match="Fix the request"):
         play(router, models)
     assert_books_balanced(router)
 

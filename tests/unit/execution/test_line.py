@@ -172,7 +172,7 @@ async def test_a_full_line_refuses_at_once() -> None:
         await asyncio.sleep(0.001)
     tasks.append(asyncio.create_task(asked(router, models, order, "one")))
     await _waiting(router, 1)
-    with pytest.raises(RouterBusy, match="the line is full, 1 request waits"):
+    with pytest.raises(RouterBusy, match="the queue is full, 1 request waits"):
         await asked(router, models, order, "two")
     models["a"].open()
     await asyncio.gather(*tasks)
@@ -189,9 +189,9 @@ async def test_a_line_full_of_batch_makes_room_for_interactive_requests() -> Non
         tasks.append(asyncio.create_task(asked(router, models, order, f"b{count}", priority="batch")))
         await _waiting(router, count)
     interactive = asyncio.create_task(asked(router, models, order, "i"))
-    with pytest.raises(RouterBusy, match="its place went to a request of higher priority; 2 wait"):
+    with pytest.raises(RouterBusy, match=r"2 waiting.*an interactive request took its place"):
         await tasks.pop()
-    with pytest.raises(RouterBusy, match="the line is full, 2 requests wait"):
+    with pytest.raises(RouterBusy, match="the queue is full, 2 requests wait"):
         await asked(router, models, order, "b3", priority="batch")
     models["a"].open()
     await asyncio.gather(*tasks, interactive)

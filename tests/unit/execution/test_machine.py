@@ -313,7 +313,7 @@ async def test_cancellation_gives_everything_back() -> None:
 
 
 def test_a_bad_request_says_what_to_mend() -> None:
-    with pytest.raises(AllCandidatesFailed, match="mend the request"):
+    with pytest.raises(AllCandidatesFailed, match="Fix the request"):
         ask(scripted_router({"a": ["bad_request"], "b": ["ok"]}))
 
 

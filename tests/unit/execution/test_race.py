@@ -7,6 +7,7 @@ import queue
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextvars import ContextVar
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,9 @@ from unit.execution.shown import Failed, Shown, Spoken
 from unit.execution.staged import HEDGE
 
 from capability_router import AllCandidatesFailed
+from capability_router.concurrency.bell import Bell
+from capability_router.execution import race as module
+from capability_router.execution.crew import _IDLE_S as IDLE_S
 from capability_router.execution.race import Given, Runner, arace, heard, race
 from capability_router.request import Usage
 
@@ -318,9 +322,41 @@ def test_its_thread_is_kept_for_the_next_unless_it_was_given_up() -> None:
         reached.set()
         assert go_on.wait(TIMEOUT_S)
 
-    runner, box, _ = running([wait])
-    assert reached.wait(TIMEOUT_S)
+    for unread in ([], ["a chunk that nobody reads"]):
+        reached.clear()
+        go_on.clear()
+        runner, box, _ = running([wait, *unread])
+        assert reached.wait(TIMEOUT_S)
+        runner.stop()
+        go_on.set()
+        runner._thread.join(IDLE_S / 2)
+        assert not runner._thread.is_alive(), "an idle one would wait for work"
+
+
+def test_the_connection_of_one_that_is_given_up_is_shut_and_of_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    unread: list[threading.Thread] = []
+    monkeypatch.setattr(module, "UNREAD", SimpleNamespace(add=unread.append))
+    ended, box, _ = running(["one"])
+    while not box.get(timeout=TIMEOUT_S).last:
+        pass
+    ended.stop()
+    gate = threading.Event()
+    runner, *_ = running([gate])
     runner.stop()
-    go_on.set()
-    runner._thread.join(TIMEOUT_S)
-    assert not runner._thread.is_alive()
+    gate.set()
+    assert unread == [runner._thread]
+
+
+async def test_a_clock_that_is_not_needed_any_more_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    bells: list[Bell] = []
+
+    class Kept(Bell):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            bells.append(self)
+
+    monkeypatch.setattr(module, "Bell", Kept)
+    it, _ = showing(["one", "two"], timeouts={"first_token": TIMEOUT_S, "between_tokens": TIMEOUT_S})
+    assert [chunk async for chunk in arace(it.show)] == ["one", "two"]
+    assert bells
+    assert all(bell._handle.cancelled() for bell in bells)

@@ -133,8 +133,8 @@ def test_one_is_asked_again_no_more_often_than_a_model_may_be(play: Any) -> None
         play(router, models)
     assert [failed.model for failed in caught.value.failures] == ["a", "b", "a"]
     told = str(caught.value)
-    assert told.startswith("the stream of a, which continued the answer of a, broke off after text had been delivered")
-    assert "nothing could continue it once more: b rejected the credential." in told
+    assert told.startswith("the stream of a (continuing the answer of a) broke off after text had been delivered")
+    assert "no model could continue it: b rejected the credential." in told
     assert caught.value.partial == "one one "
     assert_books_balanced(router)
 
@@ -146,7 +146,7 @@ def test_an_empty_continuation_is_no_answer(play: Any, monkeypatch: pytest.Monke
     monkeypatch.setattr("unit.execution.gated.GatedAttempt.reply", ended)
     models = {"a": GatedModel(TEXT), "b": GatedModel(("",))}
     router = routed("a", "b", able="b", retry={"per_target": 0})
-    with pytest.raises(StreamInterrupted, match=r"nothing could continue it: b gave an empty answer") as caught:
+    with pytest.raises(StreamInterrupted, match=r"no model could continue it: b gave an empty answer") as caught:
         play(router, models)
     assert (caught.value.partial, [f.fault for f in caught.value.failures]) == ("one ", ["connection", "empty"])
 

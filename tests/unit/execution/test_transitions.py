@@ -285,6 +285,25 @@ def test_who_gave_a_reason_once_is_held_to_it() -> None:
     assert not silent.router._dispatch.reason_givers
 
 
+def test_a_whole_reply_that_tells_why_it_ended_says_nothing_of_streams() -> None:
+    stage = Stage(stream=False)
+    stage.begin()
+    stage.completed(101.0)
+    dispatch = stage.router._dispatch
+    assert (dispatch.reason_givers, dispatch.whole_givers) == (set(), {"a"})
+    silent = Reply(text="text", usage=Usage(1, 1))
+    again = Stage("ab", stream=False, retry={"per_target": 0})
+    again.router._dispatch.whole_givers.add("a")
+    again.begin()
+    assert told(again.completed(101.0, reply=silent))[0] == ("launch", 2, "b", "truncated")
+    streamed = Stage()
+    streamed.router._dispatch.whole_givers.add("a")
+    streamed.begin()
+    streamed.chunk(101.0)
+    streamed.completed(102.0, reply=silent)
+    assert streamed.outcome.model == "a"
+
+
 def test_a_committed_stream_without_its_reason_is_told_with_its_text() -> None:
     stage = Stage()
     stage.router._dispatch.reason_givers.add("a")

@@ -108,7 +108,7 @@ def test_a_rate_limit_closes_the_gate_of_that_account_and_model_only():
     assert free(made, 10.0) == ["b", "c", "d"]
     held = hold(made, "a", 10.0)
     assert held == Hold("rate limited for another 30 s", 40.0, "gate")
-    assert made.snapshot(10.0)[0]["success_share"] is None
+    assert made.snapshot(10.0)[0]["recent_share"] is None
     assert free(made, 40.0) == ["a", "b", "c", "d"]
     assert [e.kind for e in told] == [
         "reset",
@@ -155,7 +155,7 @@ def test_limits_per_minute_hold_before_the_provider_must():
     call(made, "a", OK._replace(tokens=100), 1.0, tokens=100)
     assert hold(made, "a", 1.0).until == pytest.approx(31.0)
     assert made.condition("a", 1.0).queue_s == pytest.approx(30.0)
-    assert made.condition("a", 1.0).held == "full: its limit per minute for another 30 s"
+    assert made.condition("a", 1.0).held == "full: limits.rpm or limits.tpm reached for another 30 s"
     assert isinstance(made.force("a", 1.0), Permit)
 
 
@@ -227,7 +227,9 @@ def test_an_answer_that_is_the_requests_fault_is_a_sign_of_health(blame: str):
     call(made, "a", Verdict(False, blame=blame, elapsed_s=0.01), 10.0)
     call(made, "a", DOWN, 10.0)
     assert made._lanes["a"].breaker.state == "closed", "five failures, not in a row"
-    assert made.condition("a", 10.0).held == "5 of the last 6 calls failed, others first for another 2.5 s"
+    assert (
+        made.condition("a", 10.0).held == "5 of the last 6 calls failed; other models are preferred for another 2.5 s"
+    )
     assert made.condition("a", 10.0).ttft_s is None
 
 
@@ -265,7 +267,9 @@ def test_a_doubted_model_is_planned_behind_others_and_admitted_all_the_same():
     for _ in range(2):
         call(made, "a", Verdict(False, blame="breaker"), 1.0)
     for id in ("a", "twin"):
-        assert made.condition(id, 1.0).held == "2 of the last 2 calls failed, others first for another 2.5 s"
+        assert (
+            made.condition(id, 1.0).held == "2 of the last 2 calls failed; other models are preferred for another 2.5 s"
+        )
         assert not isinstance(made.admit(id, 1.0), Hold)
     assert made.condition("b", 1.0).held == ""
     assert made.condition("a", 3.6).held == ""
@@ -361,7 +365,7 @@ def test_a_snapshot_is_json_and_complete():
     rows = {row["model"]: row for row in json.loads(json.dumps(made.snapshot(1.0), allow_nan=False))}
     assert rows["d"]["held_for_s"] is None
     assert rows["a"]["in_flight"] == 1
-    assert rows["c"]["success_share"] == 0.0
+    assert rows["c"]["success_share"] == rows["c"]["recent_share"] == 0.0
     assert rows["c"]["state"] == "open"
     assert 2.5 <= rows["c"]["held_for_s"] <= 5.0
 
@@ -468,7 +472,7 @@ def test_what_a_provider_says_is_left_holds_a_burst_before_it_refuses():
     permits = [made.admit("a", 10.0), made.admit("a2", 10.0)]
     assert all(isinstance(permit, Permit) for permit in permits)
     for id in ("a", "a2"):
-        text = "full: by its provider's own count nothing is left for another 1.0 s"
+        text = "full: its provider reports nothing left for another 1.0 s"
         assert hold(made, id, 10.0) == Hold(text, 11.0, "full", f"ask the provider of {id} for higher limits")
         assert made.condition(id, 10.0).queue_s == 1.0
         assert made.free(id, 10.0) == 0.0

@@ -17,7 +17,7 @@ def test_a_rejected_credential_disables_all_behind_it_at_that_place():
     assert held.until is not None
     assert 40.0 <= held.until <= 70.0
     reason = f"credential disabled: rejected the credential (401); tried again in {held.until - 10.0:.0f} s"
-    mend = "mend the key or name of c and call router.reset('c')"
+    mend = "fix the key or name of c and call router.reset('c')"
     assert held == Hold(reason, held.until, "disabled", mend)
     assert made.barred(10.0)["c"].told("c", 10.0) == f"{reason}, or at once after router.reset('c')"
     assert made.condition("c", 10.0).until == held.until

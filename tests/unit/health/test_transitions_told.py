@@ -47,7 +47,7 @@ def test_a_doubt_is_told_once_however_many_calls_fail_and_ends_with_its_time() -
         told.call("a", DOWN, at)
         told.look(at)
     assert told.all == [("doubt_begun", "a", 1.5)]
-    assert told.events[0].detail == "2 of the last 2 calls failed, others first for 2.5 s"
+    assert told.events[0].detail == "2 of the last 2 calls failed; other models are preferred for 2.5 s"
     told.look(4.9)
     told.look(5.0)
     told.look(9.0)

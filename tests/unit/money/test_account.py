@@ -260,7 +260,7 @@ def test_a_model_whose_answers_nobody_limits_ends_no_request_and_is_told_what_it
     assert isinstance(told, Denial)
     assert (told.on_exceed, told.fits) == ("degrade", ())
     assert told.told.endswith(
-        " (1,000 output tokens are reserved, for nobody states how long an answer of a can be: set max_output_tokens "
+        " (1,000 output tokens are reserved, because a has no known output limit: set max_output_tokens "
         "or output_reserve on its entry, or max_tokens on the call)"
     )
     unpriced = till.open(2, "unpriced")

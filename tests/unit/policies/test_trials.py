@@ -219,4 +219,4 @@ def test_warnings_name_the_block() -> None:
     with pytest.raises(ConfigError, match=r"shadow\.rules: no model 'smal'"):
         made(shadow={"name": "rules", "rules": [{"then": ["smal"]}]})
     router = made(canary={"name": "cheapest", "share": 0.1, "min_quality": 0.5})[0]
-    assert "canary.min_quality is not read by policy 'cheapest'" in router.settings.warnings
+    assert "canary.min_quality has no effect with policy 'cheapest'" in router.settings.warnings

@@ -28,7 +28,7 @@ def test_lines_fit(bad: Rehearsal, width: int | None) -> None:
     told = list(lines(bad, width))
     assert max(map(wide, told)) <= min(width or 80, 132)
     text = " ".join(told)
-    for part in ("nobody: ", "advice", "expected", "NOT as expected", "X key or model off", "= a fault holds"):
+    for part in ("unanswered: ", "advice", "expected", "NOT as expected", "X key or model off", "= a fault holds"):
         assert part in text
 
 

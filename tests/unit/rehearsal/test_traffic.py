@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from unit.rehearsal.houses import config, day, model, who
-from unit.telemetry.decisions import BEGAN, attempt, decision
+from unit.report.decisions import BEGAN, attempt, decision
 
 from capability_router.catalog.card import ModelCard
 from capability_router.errors import ConfigError

@@ -15,7 +15,7 @@ from capability_router.errors import ConfigError
 _AGE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(h|d|w)?\s*$")
 _DAYS = {"h": 1 / 24, "d": 1.0, "w": 7.0, None: 1.0}
 _SHOWN = 40
-_AS_JSON = click.option("--json", "as_json", is_flag=True, help="For a program.")
+_AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _DAY = click.option(
     "--as-of", type=click.DateTime(["%Y-%m-%d"]), help="The day for which the list holds, if it is older."
 )

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import click
 
+from capability_router.amounts import money
 from capability_router.catalog.card import ModelCard
 from capability_router.catalog.registry import Registry
 from capability_router.cli import screen
 from capability_router.plan import Candidate, Plan
 from capability_router.table import Table
-from capability_router.telemetry.amounts import money
 
 
 def tell(plan: Plan, registry: Registry, service: str) -> None:

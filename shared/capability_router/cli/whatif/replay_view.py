@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from capability_router.amounts import count, money, seconds, share, stamp
 from capability_router.cli import screen
 from capability_router.replay.estimate import Estimate, Estimates
 from capability_router.replay.findings import Findings, Move, Sums, scarce
 from capability_router.replay.latencies import FEW
 from capability_router.table import Table
-from capability_router.telemetry.amounts import count, money, seconds, share, stamp
 
 _MOVES = 12
 _MANY = 10.0

@@ -1,4 +1,4 @@
-"""CSV and Parquet: a line per answer, with the columns that docs/learning.md names."""
+"""CSV and Parquet: a line per answer, with the columns that docs/training.md names."""
 
 from __future__ import annotations
 

@@ -23,11 +23,6 @@ class Sample:
         self.most = most
         self._below = ALL
 
-    @property
-    def thinned(self) -> bool:
-        """Whether some were passed by; how many is then an estimate."""
-        return self._below < ALL
-
     def takes(self, id: str) -> bool:
         """Whether this request is looked at, as far as is known by now."""
         return self._below == ALL or _place(id) < self._below

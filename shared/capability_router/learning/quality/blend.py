@@ -36,9 +36,9 @@ class Blend(NamedTuple):
 
 def blend(sources: Sequence[Matrix], true: Split) -> Blend:
     """Fitted on predictions (rows, 1 + models) that did not see these outcomes."""
-    some = true.there.any(1, keepdims=True)
+    some = np.asarray(true.there.any(1, keepdims=True), np.bool_)
     shared = _proven([source[:, :1] for source in sources], true.shared, some)
-    mixed = _proven([source[:, 1:] for source in sources], true.own, true.there > 0)
+    mixed = _proven([source[:, 1:] for source in sources], true.own, np.asarray(true.there > 0, np.bool_))
     together = sum(weight * source[:, 1:] for weight, source in zip(mixed, sources, strict=True))
     drawn = _directions(np.asarray(together), true)
     return Blend(shared.astype(np.float32), np.stack([weight * drawn for weight in mixed]).astype(np.float32))

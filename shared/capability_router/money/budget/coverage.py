@@ -18,6 +18,15 @@ Meant = Callable[[str], Sequence[str]]
 """The ids that a model's name may mean, or the marks that a credential's may."""
 
 
+def scopes_of(model: str, provider: str, *credentials: str) -> list[str]:
+    """The scopes that cover every call of this model, whoever makes it. `provider`: under its canonical name.
+
+    Of `credentials`, marks or variables, those that are not "".
+    """
+    keys = (f"credential:{name}" for name in credentials if name)
+    return ["global", f"model:{model}", f"provider:{provider}", *keys]
+
+
 class Budget:
     """One cap, and the purses of those whom it covers: one, or with "tenant:*" one for each."""
 

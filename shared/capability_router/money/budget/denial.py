@@ -8,6 +8,7 @@ from decimal import Decimal
 from math import ceil
 from typing import NamedTuple
 
+from capability_router.amounts import exact
 from capability_router.money.budget.cap import OnExceed
 from capability_router.money.budget.purse import Purse
 from capability_router.money.price import usd
@@ -68,7 +69,7 @@ class BudgetEvent(NamedTuple):
         """One line for a log."""
         if self.kind not in ("threshold", "refusing"):
             return f"budgets: {self.kind.replace('_', ' ')}: {self.scope} {self.detail}".strip()
-        spent, limit = dollars(self.spent_usd), dollars(self.limit_usd)
+        spent, limit = exact(self.spent_usd), exact(self.limit_usd)
         news = f"{self.share:.0%} passed" if self.kind == "threshold" else f"refusing, {self.detail}"
         return f"budget {named(self.scope)} ({self.window}): {news}, {spent} of {limit} spent"
 
@@ -76,11 +77,6 @@ class BudgetEvent(NamedTuple):
 def named(scope: str) -> str:
     """'tenant:acme'; 'tenant:(none)' for those without one, as `tenant:*` has them."""
     return f"{scope}(none)" if scope.endswith(":") else scope
-
-
-def dollars(amount: Decimal) -> str:
-    """'$0.004'."""
-    return f"${amount.normalize():f}"
 
 
 def moment(unix: float | None) -> str | None:
@@ -101,21 +97,21 @@ def passed(purse: Purse, share: float) -> BudgetEvent:
 
 def refusing(purse: Purse, amount: int) -> BudgetEvent:
     """A call has been the first that found no room."""
-    return passed(purse, 0.0)._replace(kind="refusing", detail=f"no room for a call of up to {dollars(usd(amount))}")
+    return passed(purse, 0.0)._replace(kind="refusing", detail=f"no room for a call of up to {exact(usd(amount))}")
 
 
 def denied(purse: Purse, amount: int, scopes: Sequence[str]) -> Denial:
     """The cap leaves no room for a call that may cost so much."""
     spec, left, name = purse.spec, purse.left, named(purse.name)
     reserved = max(purse.limit - purse.known_spent - left, 0)
-    most = f"the call may cost up to {dollars(usd(amount))}"
+    most = f"the call may cost up to {exact(usd(amount))}"
     resets = moment(purse.resets_at)
     until = f"; resets at {resets}" if resets else ""
     if private := _others_too(purse, scopes):
         told = f"{name}: no room is left ({spec.window}), {most}{until}"
     else:
-        held = f", {dollars(usd(reserved))} held by calls under way" if 0 < reserved >= amount - left else ""
-        told = f"{name}: {dollars(usd(left))} of {dollars(usd(purse.limit))} left{held} ({spec.window}), {most}{until}"
+        held = f", {exact(usd(reserved))} held by calls under way" if 0 < reserved >= amount - left else ""
+        told = f"{name}: {exact(usd(left))} of {exact(usd(purse.limit))} left{held} ({spec.window}), {most}{until}"
     return Denial(
         purse.name, left, told, spec.on_exceed, spec.window, purse.limit, purse.known_spent, reserved,
         purse.resets_at, private,

@@ -48,6 +48,10 @@ class Total(NamedTuple):
             "cache_read_tokens": self.cache_read_tokens, "reasoning_tokens": self.reasoning_tokens,
         }  # fmt: skip
 
+    def render(self, width: int | None = None) -> str:
+        """A table of one row as text, in lines of at most `width`; None = as wide as they are."""
+        return _table((), [((), self)]).text(width)
+
     def to_pandas(self) -> Any:
         """A DataFrame of one row, amounts as float, NaN = unknown; needs pandas."""
         return frame([self._asdict()])
@@ -80,7 +84,7 @@ def _figure(total: Total, name: str) -> str:
     value: int | Decimal | None = getattr(total, name)
     if value is None:
         return "unknown"
-    return dollars(value) if isinstance(value, Decimal) else f"{value:,}"
+    return usd_cell(value) if isinstance(value, Decimal) else f"{value:,}"
 
 
 def told(text: str) -> str:
@@ -88,7 +92,7 @@ def told(text: str) -> str:
     return text or "-"
 
 
-def dollars(amount: Decimal) -> str:
+def usd_cell(amount: Decimal) -> str:
     """USD with six decimals; what is smaller is told as such. Exports have all twelve."""
     least = Decimal("0.000001")
     return f"<{least}" if 0 < amount < least / 2 else f"{amount:,.6f}"
@@ -111,6 +115,10 @@ class Totals(dict[tuple[str, ...], Total]):
         if not set(STEPS) & set(self.by):
             items.sort(key=lambda item: -(item[1].cost_usd or 0))
         return _table(self.by, items)
+
+    def render(self, width: int | None = None) -> str:
+        """The table as text, in lines of at most `width`; None = as wide as they are."""
+        return self.table().text(width)
 
     def to_pandas(self) -> Any:
         """A DataFrame, a row per group, amounts as float (`rows` has them exactly), NaN = unknown; needs pandas."""
@@ -147,6 +155,10 @@ class Series(list[Point]):
         """To be shown, in order of time."""
         form = "%Y-%m-%d %H:%M" if self.step == "hour" else "%Y-%m-%d"
         return _table((f"{self.step} (UTC)", *self.by), [((f"{p.at:{form}}", *p.group), p.total) for p in self])
+
+    def render(self, width: int | None = None) -> str:
+        """The table as text, in lines of at most `width`; None = as wide as they are."""
+        return self.table().text(width)
 
     def to_pandas(self) -> Any:
         """A DataFrame, a row per point, amounts as float, NaN = unknown; needs pandas."""

@@ -6,6 +6,9 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import groupby
 
+from capability_router.amounts import count, offset
+from capability_router.drawing.markup import Markup, join
+from capability_router.drawing.svg import WIDTH, Frame, bar, clipped, drawing, rule, time_axis, words
 from capability_router.rehearsal.rehearsal import Rehearsal
 from capability_router.rehearsal.result import RequestResult
 from capability_router.rehearsal.script.spell import Spell
@@ -15,9 +18,6 @@ from capability_router.report.figures import incidents
 from capability_router.report.grid import chart
 from capability_router.report.palette import Palette
 from capability_router.report.rows import Decision, Rivals, Try
-from capability_router.telemetry.amounts import count, offset
-from capability_router.telemetry.markup import Markup, join
-from capability_router.telemetry.svg import WIDTH, Frame, bar, clipped, drawing, rule, time_axis, words
 
 COLUMNS = 120
 _NAMES, _HEIGHT, _FIRST, _HALF, _STRIP = 190.0, 78.0, 18.0, 26.0, 7.0

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from capability_router.amounts import count, money, seconds, share
+from capability_router.drawing.document import document
+from capability_router.drawing.markup import Markup, element, join
 from capability_router.measure.percentile import percentile
 from capability_router.rehearsal.rehearsal import Rehearsal
 from capability_router.rehearsal.result import WHYS
 from capability_router.rehearsal.shown.drawing import STATES, latencies_chart, timeline_chart
 from capability_router.rehearsal.shown.told import FIGURES, back_of, judgement, left_of, percent, when_of
 from capability_router.report.palette import Palette
-from capability_router.telemetry.amounts import count, money, seconds, share
-from capability_router.telemetry.document import document
-from capability_router.telemetry.markup import Markup, element, join
 
 _FOOTER = (
     "Models, network and time are simulated; policy, health, budgets and retries are the router's own. "

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import isfinite
 
+from capability_router.amounts import count, money, offset, seconds, share
+from capability_router.drawing.svg import clock_ticks
 from capability_router.measure.percentile import percentile
 from capability_router.rehearsal.episode import Episode
 from capability_router.rehearsal.expectation import Judged
@@ -14,8 +16,6 @@ from capability_router.rehearsal.script.spell import Spell
 from capability_router.rehearsal.shown.timeline import Lane, timeline
 from capability_router.rehearsal.summary import Share, Summary
 from capability_router.table import Table, folded, printable
-from capability_router.telemetry.amounts import count, money, offset, seconds, share
-from capability_router.telemetry.svg import clock_ticks
 
 USUAL, _WIDEST = 80, 132
 _LABEL = 11
@@ -144,7 +144,7 @@ def _timeline(found: Rehearsal, room: int) -> Iterator[str]:
         yield from folded(printable(f"{lane.model}: {count(answered)} answered, {count(failed)} failed"), room)
         yield from _lane(lane, told.most)
     if any(told.lost):
-        yield from folded(f"nobody: {count(sum(told.lost))} requests", room)
+        yield from folded(f"unanswered: {count(sum(told.lost))} requests", room)
         yield _row("lost", _heights(told.lost, told.most))
     seen = {state for lane in told.lanes for state in lane.states}
     keys = [f"{_MARKS[state]} {meant}" for state, meant in _MEANT.items() if state in seen]

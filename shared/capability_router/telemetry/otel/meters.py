@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import weakref
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any, Protocol
@@ -31,11 +32,20 @@ class CapRows(Protocol):
     def rows(self) -> Sequence[Any]: ...
 
 
+class Loss(Protocol):
+    """A router's sinks, as far as they lose records."""
+
+    @property
+    def dropped(self) -> int: ...
+
+
 class Watched(Protocol):
     """A router, as far as its state is measured."""
 
     name: str
 
+    @property
+    def sinks(self) -> Loss: ...
     @property
     def budgets(self) -> CapRows: ...
     def health(self) -> list[dict[str, Any]]: ...
@@ -67,6 +77,9 @@ class Meters:
             names.BREAKER, [self._breakers], "{state}", "0 closed, 1 half open, 2 open, 3 isolated."
         )
         meter.create_observable_gauge(names.BUDGET, [self._budgets], "{USD}", "What a cap leaves, calls under way off.")
+        meter.create_observable_counter(
+            names.DROPPED, [self._losses], "{record}", "Records that a sink failed to take, or was too slow for."
+        )
 
     def watch(self, router: Watched, place: str) -> None:
         """Measure its state from now on, as long as somebody holds it. `place`: where it is, as another's model."""
@@ -114,6 +127,13 @@ class Meters:
                 least[place] = min(row["left_usd"], least.get(place, row["left_usd"]))
         for (name, scope, window), left in least.items():
             yield Observation(left, {_ROUTER: name, f"{names.OWN}.scope": scope, f"{names.OWN}.window": window})
+
+    def _losses(self, _: CallbackOptions) -> Iterable[Observation]:
+        lost: Counter[str] = Counter()
+        for router in list(self._watched):
+            lost[router.name] += router.sinks.dropped
+        for name, count in lost.items():
+            yield Observation(count, {_ROUTER: name})
 
 
 def _rows(router: Watched) -> Iterator[Any]:

@@ -44,6 +44,7 @@ Who finds none there works the cost out from a price list of its own.
 OWN = "capability_router"
 """Before every name that is no convention's."""
 REQUESTS, COST, BREAKER, BUDGET = f"{OWN}.requests", f"{OWN}.cost", f"{OWN}.breaker.state", f"{OWN}.budget.left"
+DROPPED = f"{OWN}.records.dropped"
 
 _PROVIDERS = {
     "google": "gcp.gemini", "mistral": "mistral_ai", "xai": "x_ai", "bedrock": "aws.bedrock",

@@ -31,7 +31,7 @@ def test_the_refusal_says_which_model_lacks_what_and_what_to_set() -> None:
     with pytest.raises(BudgetExceeded) as caught:
         ask(router)
     assert (
-        "131,072 output tokens are reserved, for nobody states how long an answer of a can be: set max_output_tokens "
+        "131,072 output tokens are reserved, because a has no known output limit: set max_output_tokens "
         "or output_reserve on its entry, or max_tokens on the call"
     ) in str(caught.value)
     assert ask(router, Request(("hi",), max_tokens=100)).outcome.ok
@@ -47,7 +47,7 @@ def test_where_limits_are_known_the_refusal_says_so() -> None:
     router = scripted_router({"b": ["ok"]}, cards={"b": LIMITED}, budgets=[{**CAP, "limit_usd": 0.0001}])
     with pytest.raises(BudgetExceeded, match=r"to reserve less, state a smaller max_tokens on the call") as caught:
         ask(router)
-    assert "nobody states" not in str(caught.value)
+    assert "no known output limit" not in str(caught.value)
 
 
 @pytest.mark.parametrize("on_exceed", ["refuse", "degrade"])
@@ -56,7 +56,7 @@ def test_models_with_a_limit_go_first(on_exceed: str) -> None:
     assert ask(router).outcome.model == "b"
     plan = router.explain(Request(("hi",)))
     assert plan.chosen.id == "b"
-    assert "nobody states how long an answer of a can be" in plan.reason
+    assert "a has no known output limit" in plan.reason
 
 
 def test_a_spent_cap_refuses_all_the_same() -> None:
@@ -67,8 +67,8 @@ def test_a_spent_cap_refuses_all_the_same() -> None:
 
 
 TOLD = (
-    "budgets are set, but nobody states how long an answer of a can be, so a call without max_tokens reserves "
-    "131,072 output tokens, $0.262144; set max_output_tokens or output_reserve on its entry"
+    "a has no known output limit, so each call without max_tokens reserves 131,072 output tokens ($0.262144) of the "
+    "budgets; set max_output_tokens or output_reserve on its entry"
 )
 
 

@@ -54,9 +54,9 @@ def test_a_window_by_the_models_own_word_narrows_and_never_widens() -> None:
     told = {"small": Learned(told=6_000), "big": Learned(told=500_000), "unknown": Learned(told=8_000)}
     found = screen(asked(7_500, learned=told), [SMALL, BIG, ModelCard("unknown")])
     assert ids(found) == ["big"]
-    assert [r.detail[-26:] for r in found.refusals] == [
-        "window 6,000 by its own word"[-26:],
-        "window 8,000 by its own word"[-26:],
+    assert [r.detail[-41:] for r in found.refusals] == [
+        "window 6,000 (from its own error message)"[-41:],
+        "window 8,000 (from its own error message)"[-41:],
     ]
     assert ids(screen(asked(99_000, learned=told), [BIG])) == []
 
@@ -66,7 +66,7 @@ def test_a_bound_from_a_size_alone_orders_near_it_and_refuses_far_above() -> Non
     near, above = screen(asked(5_500, learned=learned), [SMALL]), screen(asked(6_100, learned=learned), [SMALL])
     assert list(near.tight) == ["small"]
     assert above.refusals[0][1:] == (
-        "learned_window", "needs about 6,100 input tokens (estimated), found about 5,000 too many before",
+        "learned_window", "needs about 6,100 input tokens (estimated), rejected about 5,000 as too long before",
     )  # fmt: skip
     assert not screen(asked(4_900, learned=learned), [SMALL]).tight
     later = screen(asked(6_100, learned=learned, now=7_200.0), [SMALL])
@@ -113,7 +113,7 @@ def test_a_window_that_a_model_names_is_heeded_from_then_on() -> None:
     assert order(router.explain(request(3_000))) == ["small", "big"]
     row = next(row for row in router.health() if row["model"] == "small")
     assert (row["window"], row["too_long"]) == (8_192, None)
-    assert "window 8,192 by its own word" in router.explain(request(9_000)).render()
+    assert "window 8,192 (from its own error message)" in router.explain(request(9_000)).render()
 
 
 def test_a_window_that_nobody_names_is_learned_from_the_size() -> None:

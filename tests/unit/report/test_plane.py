@@ -4,13 +4,13 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from unit.telemetry.decisions import attempt, decision
+from unit.report.decisions import attempt, decision
 
+from capability_router.drawing.svg import NARROW, WIDTH
 from capability_router.report.data import ReportData
 from capability_router.report.page import page
 from capability_router.report.palette import Palette
 from capability_router.report.plane import plane_chart, points, told
-from capability_router.telemetry.svg import NARROW, WIDTH
 
 
 def planned(*models: tuple[str, float, float]) -> dict[str, Any]:

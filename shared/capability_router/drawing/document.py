@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from capability_router.telemetry.markup import Markup, element, join
+from capability_router.drawing.markup import Markup, element, join
 
 _STYLE = Path(__file__).with_name("document.css")
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"

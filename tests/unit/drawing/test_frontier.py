@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import combinations
 from xml.etree import ElementTree
 
-from capability_router.telemetry.frontier import Place, Plane, frontiers
-from capability_router.telemetry.svg import CHARACTER, WIDTH
+from capability_router.drawing.frontier import Place, Plane, frontiers
+from capability_router.drawing.svg import CHARACTER, WIDTH
 
 SVG = "{http://www.w3.org/2000/svg}"
 

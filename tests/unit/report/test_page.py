@@ -10,10 +10,13 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
-from unit.telemetry.decisions import attempt, decision
-from unit.telemetry.outline import Outline
+from unit.report.decisions import attempt, decision
+from unit.report.outline import Outline
 
+from capability_router.amounts import money, offset, seconds, share, time_of
 from capability_router.cli.main import main
+from capability_router.drawing.markup import Markup, element, text
+from capability_router.drawing.svg import NARROW, WIDTH, Frame, clipped, clock_label, clock_ticks, ticks
 from capability_router.report.charts import attempts_chart, latency_chart
 from capability_router.report.columns import by_model, cost_chart
 from capability_router.report.data import ReportData
@@ -22,9 +25,6 @@ from capability_router.report.listing import LISTED
 from capability_router.report.page import page
 from capability_router.report.palette import Palette
 from capability_router.report.rows import Decision
-from capability_router.telemetry.amounts import money, offset, seconds, share, time_of
-from capability_router.telemetry.markup import Markup, element, text
-from capability_router.telemetry.svg import NARROW, WIDTH, Frame, clipped, clock_label, clock_ticks, ticks
 
 
 def _outage(count: int = 40) -> list[dict[str, Any]]:

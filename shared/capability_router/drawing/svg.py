@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from capability_router.telemetry.markup import Markup, element, join
+from capability_router.drawing.markup import Markup, element, join
 
 WIDTH = 960.0
 NARROW = 400.0  # of the drawing that a phone shows in the place of the wide one

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from unit.telemetry.decisions import attempt, decision
+from unit.report.decisions import attempt, decision
 
 from capability_router.report.always import Savings
 from capability_router.report.data import ReportData

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from capability_router.amounts import count, seconds
 from capability_router.decision_log.reading import DecisionLog
 from capability_router.decision_log.shapes import time_of
 from capability_router.measure.interval import LEAST, Difference, Mean, Value, between, mean, within
 from capability_router.table import Table
-from capability_router.telemetry.amounts import count, seconds
 
 Record = Mapping[str, Any]
 Figure = Callable[[Record], float | None]

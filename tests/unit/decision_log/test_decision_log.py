@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from unit.telemetry.decisions import attempt, decision
+from unit.report.decisions import attempt, decision
 
 from capability_router.decision_log.reading import parse_log, read_log
 from capability_router.errors import ConfigError

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from capability_router.telemetry.markup import Markup, element, join
-from capability_router.telemetry.svg import CHARACTER, WIDTH, clipped, cross, dot, rule, ticks, words
+from capability_router.drawing.markup import Markup, element, join
+from capability_router.drawing.svg import CHARACTER, WIDTH, clipped, cross, dot, rule, ticks, words
 
 _LEFT, _TOP, _WIDE, _HIGH, _EACH = 66.0, 46.0, WIDTH - 66.0 - 190.0, 290.0, 400.0
 _LINE = 13.0  # between two labels, one above the other

@@ -1,8 +1,9 @@
-"""How a report spells amounts: money, counts, shares, times."""
+"""How amounts are spelt for people: money, counts, shares, times."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 
 _DAY = 86_400
 
@@ -18,6 +19,11 @@ def money(pico: int) -> str:
         return f"${dollars:,.2f}"
     digits = next((n for n in range(4, 12) if dollars >= 10.0 ** (3 - n)), 12)
     return f"${dollars:.{digits}f}"
+
+
+def exact(dollars: Decimal | float) -> str:
+    """USD with every digit, where one is compared with another: "$0.0153875"."""
+    return f"${Decimal(str(dollars)).normalize():f}"
 
 
 def count(number: int) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from unit.telemetry.decisions import BEGAN, attempt, decision
+from unit.report.decisions import BEGAN, attempt, decision
 
 from capability_router.measure.percentile import percentile, percentiles
 from capability_router.report.data import ReportData

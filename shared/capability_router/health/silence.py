@@ -1,0 +1,92 @@
+"""When a model has fallen silent: calls that wait far longer than is usual, and none begun after them that was heard.
+
+Theory of operation. A call that hangs tells nothing until its time is over, and all that are sent meanwhile hang behind
+it. So calls are looked at while they are under way. One is *overdue* when it has been silent for twice as long as 95 %
+of the recent calls to its model were, for an input of its size, and for a second at least: a stream until its first
+content, another call until its reply. Seconds in which this process itself worked, or kept its event loop from its
+calls, are taken off.
+
+Two overdue calls make a silence (one does where others of the last few have failed), if no call that was begun after
+them has been heard: where later ones are answered it is those two that are slow, not the model. While it lasts others
+are planned first, as in a doubt (doubt.py); nothing is forbidden. It is over as soon as one is heard, or too few are
+left. A call that has been overdue for as long as failures count says nothing any more, so that a call without a time
+limit keeps nobody away for ever.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from operator import itemgetter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from capability_router.health.permit import Permit
+
+LEAST_S = 1.0
+"""No call is overdue sooner."""
+_TIMES, _ENOUGH = 2.0, 2
+Overdue = tuple[float, "Permit"]
+"""A call, and since when it is overdue."""
+
+
+class Silence:
+    """Of one breaker's calls. Pure: no lock, no clock; monotonic seconds.
+
+    `why`: "" = none; `until`: when it ends by itself. `flying`: the calls under way, some of which may have been heard;
+    who puts one in sees to it that `look_at`, before which there is nothing to find, is not later than it can be
+    overdue, and who takes one out that was answered or refused that it is heard. `heard_since`: when the newest call
+    was begun that has been heard.
+    """
+
+    __slots__ = ("_window_s", "flying", "heard_since", "look_at", "until", "why")
+
+    def __init__(self, window_s: float) -> None:
+        self._window_s = window_s
+        self.flying: dict[Permit, None] = {}
+        self.heard_since = -inf
+        self.look_at = inf
+        self.until = 0.0
+        self.why = ""
+
+    def __repr__(self) -> str:
+        return f"Silence({self.why!r}, flying={len(self.flying)})"
+
+    def forget(self) -> None:
+        """Its calls are another process's."""
+        self.flying, self.look_at, self.why = {}, inf, ""
+
+    def look(self, now: float, worked: float, failed: int) -> None:
+        """Bring `why` up to date; `worked`: seconds that this process has worked, `failed`: how many last calls."""
+        self.flying = dict.fromkeys(permit for permit in self.flying if permit.silent)
+        self.look_at = inf
+        overdue: list[Overdue] = []
+        for permit in self.flying:
+            if permit.taken_at > self.heard_since and permit.tokens:  # of an unknown size nothing is usual
+                due = _due(permit, now, worked)
+                if now < due:
+                    self.look_at = min(self.look_at, due)
+                elif now < due + self._window_s:
+                    overdue.append((due, permit))
+        self._judge(overdue, max(_ENOUGH - failed, 1), now)
+
+    def _judge(self, overdue: list[Overdue], enough: int, now: float) -> None:
+        if len(overdue) < enough:
+            self.why, self.until = "", 0.0
+            return
+        _, oldest = min(overdue, key=itemgetter(0))
+        count, waits = len(overdue), f"{now - oldest.taken_at:.1f} s, usually {_usual_s(oldest) or 0.0:.1f} s at most"
+        self.why = f"{count} calls silent for up to {waits}" if count > 1 else f"1 call silent for {waits}"
+        self.until = sorted(due for due, _ in overdue)[-enough] + self._window_s
+
+
+def _due(permit: Permit, now: float, worked: float) -> float:
+    """When it is overdue; where too little is known to tell it is asked again after a second."""
+    usual = _usual_s(permit)
+    if usual is None:
+        return now + LEAST_S
+    return permit.taken_at + max(_TIMES * usual, LEAST_S) + max(worked - permit.worked, 0.0)
+
+
+def _usual_s(permit: Permit) -> float | None:
+    """For how long 95 % of the calls to its model were silent, for an input of its size; None = too few are known."""
+    return permit.lane.latency.usual_silence_s(permit.tokens, whole=permit.whole)

@@ -1,0 +1,53 @@
+"""What calls cost, added up for who listens: the frameworks' handlers keep one of these each."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import defaultdict
+from typing import Any
+
+from capability_router.request import Outcome
+from capability_router.routing import Routing
+
+_ASKED = ("tenant", "task", "chain", "session")
+
+
+def facts_of(outcome: Outcome, routing: Routing) -> dict[str, Any]:
+    """A call that is over, flat and JSON-safe: its annotation, its tokens, and who asked. No prompt, no answer."""
+    asked = {name: getattr(routing, name) for name in _ASKED}
+    tokens = {"input_tokens": outcome.usage.input_tokens, "output_tokens": outcome.usage.output_tokens}
+    return {**outcome.annotation(), **tokens, **asked, "tags": list(routing.tags), "ok": outcome.ok}
+
+
+class Spending:
+    """The facts of calls (`facts_of`) and the sums of their costs, unknown ones as 0. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._calls: list[dict[str, Any]] = []
+
+    def add(self, facts: dict[str, Any]) -> None:
+        """One call more."""
+        with self._lock:
+            self._calls.append(facts)
+
+    @property
+    def calls(self) -> list[dict[str, Any]]:
+        """Those so far."""
+        with self._lock:
+            return list(self._calls)
+
+    @property
+    def total_cost_usd(self) -> float:
+        """In USD, failed attempts included."""
+        return math.fsum(call["cost_usd"] or 0.0 for call in self.calls)
+
+    def by(self, fact: str) -> dict[str, float]:
+        """USD by the values of a fact; a call with several of them ("tags") counts under each, without one under ""."""
+        sums: defaultdict[str, float] = defaultdict(float)
+        for call in self.calls:
+            value = call.get(fact)
+            for name in value if isinstance(value, (list, tuple)) else (value,):
+                sums["" if name is None else str(name)] += call["cost_usd"] or 0.0
+        return dict(sums)
