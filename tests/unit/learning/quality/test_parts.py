@@ -18,7 +18,7 @@ from capability_router.learning.quality.exploration import hopeful_quality
 from capability_router.learning.quality.fit import Table, fitted
 from capability_router.learning.quality.levels import Level
 from capability_router.learning.quality.model import Expected
-from capability_router.learning.quality.ridge import line
+from capability_router.learning.quality.ridge import LIGHT, PENALTY, best_line, line
 from capability_router.learning.quality.split import parted, slopes, split
 from capability_router.learning.quality.surface import SIZE
 from capability_router.learning.quality.traits import BAG
@@ -35,6 +35,26 @@ def test_unseen_rows_are_foretold_by_the_others_whichever_way_it_is_solved() -> 
         for part in range(3):
             alone = line(x[parts != part], y[parts != part], np.zeros((parts != part).sum(), np.intp))
             assert found.unseen[parts == part] == pytest.approx(x[parts == part] @ alone.weights, abs=1e-2)
+
+
+@pytest.mark.parametrize("rows", [30, 400])  # fewer and more than features
+def test_what_is_shared_has_the_light_penalty_where_that_foretells_better(rows: int) -> None:
+    dice = np.random.default_rng(6)
+    x = dice.normal(size=(rows, 40)).astype(np.float32) / 4
+    told, noise = x @ dice.normal(size=(40, 1)), 9 * dice.normal(size=(rows, 1))
+    y, parts = np.hstack((told, noise, told)).astype(np.float32), np.arange(rows) % 3
+    found, plain = best_line(x, y, parts, np.array([True, True, False])), line(x, y, parts)
+    assert found.weights[:, 1:] == pytest.approx(plain.weights[:, 1:], abs=1e-4)
+    wrong = [float(np.square(each.unseen[:, 0] - y[:, 0]).sum()) for each in (found, plain)]
+    assert wrong[0] < 0.9 * wrong[1]
+    assert found.weights[:, 0] == pytest.approx(_ridge(x, y[:, 0], LIGHT), abs=1e-3)
+    assert plain.weights[:, 0] == pytest.approx(_ridge(x, y[:, 0], PENALTY), abs=1e-3)
+
+
+def _ridge(x: np.ndarray, y: np.ndarray, penalty: float) -> np.ndarray:
+    """By the textbook, in double precision."""
+    wide = x.astype(np.float64)
+    return np.linalg.inv(wide.T @ wide + penalty * np.eye(x.shape[1])) @ wide.T @ y
 
 
 def test_scores_fall_into_levels_what_is_shared_and_what_is_own() -> None:
@@ -94,6 +114,20 @@ def test_directions_in_which_nothing_is_foretold_are_dropped_and_others_kept() -
     told, chatter = (guess[:, i + 1] - guess[:, i + 2] for i in (0, 2))
     assert float(kept @ told) > 0.3 * float(told @ told)
     assert float(np.abs(dropped).mean()) < 0.05 * float(np.abs(chatter).mean())
+
+
+@pytest.mark.parametrize("adds", [True, False])
+def test_the_last_source_has_to_add_something(adds: bool) -> None:
+    dice = np.random.default_rng(7)
+    first, last = dice.normal(size=(2, 300, 3)).astype(np.float32) * 0.1
+    scores = (0.5 + first + (last if adds else 0.0) + 0.3 * dice.normal(size=(300, 3))).astype(np.float32)
+    found, true = [np.hstack((each.mean(1, keepdims=True), each)) for each in (first, first, last)], split(scores)
+    for source in found:
+        source[:, 1:] -= source[:, :1]
+    weights = blend(found, true)
+    assert (weights.shared[2] > 0.5) == adds
+    assert bool(np.abs(weights.own[2]).max() > 0.3) == adds
+    assert weights.shared[:2].sum() > 0.7
 
 
 @given(st.integers(0, 2**32), st.floats(0.2, 3.0), st.floats(-0.3, 0.3))
