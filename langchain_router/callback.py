@@ -13,7 +13,7 @@ from langchain_core.tracers.context import register_configure_hook
 
 from capability_router.money.spending import Spending, facts_of
 from capability_router.request import Outcome, Usage
-from capability_router.routing import Routing
+from capability_router.routing import Routing, within
 
 
 class RouterCallbackHandler(BaseCallbackHandler):
@@ -71,8 +71,5 @@ register_configure_hook(_current, inheritable=True)
 def router_costs() -> Iterator[RouterCallbackHandler]:
     """A handler for every chain called inside the block, in this thread or task and its copies."""
     handler = RouterCallbackHandler()
-    token = _current.set(handler)
-    try:
+    with within(_current, handler):
         yield handler
-    finally:
-        _current.reset(token)

@@ -33,6 +33,7 @@ from langchain_router.bindings import BOUND, Structured, Tools
 from langchain_router.call import IN_CONFIG, Call, Mode, check_terms, split_terms, stated_terms, stream_mode
 from langchain_router.construction import (
     check_assignment,
+    check_settings,
     check_update,
     core_settings,
     fields_of,
@@ -82,6 +83,7 @@ class ChatRouter(Wrappable):
     def from_config(cls, source: str | Path | Mapping[str, Any], **overrides: Any) -> ChatRouter:
         """From router.yaml (a path) or the same as a dict; keywords override it. Raises ConfigError."""
         own, settings = parted(overrides, cls.model_fields)
+        check_settings(settings, settings.get("models"))
         made = core_settings(own, settings)
         router = Router.from_config(source, describe=describe, api_key=plain_key(own), **made)
         return cls(router=router, **with_attempts(own, router))
@@ -273,7 +275,14 @@ class ChatRouter(Wrappable):
 
     def get_num_tokens(self, text: str) -> int:
         """An estimate, without a download; the routed model's own count stands in usage_metadata."""
-        return estimate_tokens(text)
+        return estimate_tokens(text) if self.custom_get_token_ids is None else len(self.custom_get_token_ids(text))
+
+    def get_token_ids(self, text: str) -> list[int]:
+        """Those of `custom_get_token_ids`, else of the first model's tokenizer: another model's are others."""
+        if self.custom_get_token_ids is not None:
+            return self.custom_get_token_ids(text)
+        _, first = next(iter(self.fleet))
+        return first.get_token_ids(text)
 
     def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Sequence[Any] | None = None) -> int:
         """An estimate of messages, attachments and tools together."""

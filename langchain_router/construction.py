@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from capability_router.errors import ConfigError
 from capability_router.router import Router
+from capability_router.settings.keywords import check_constructor
 from langchain_router.fleet.description import describe
 from langchain_router.fleet.fleet import Fleet
 
@@ -28,6 +29,7 @@ def fields_of(
     """All fields of a ChatRouter over these models, or over this router. Raises ConfigError."""
     if own.get("cache"):
         raise ConfigError("ChatRouter takes no cache=; give the cache to the models, which serve it themselves")
+    check_settings(settings, models)
     if router is None:
         router = Router(models or (), describe=describe, api_key=plain_key(own), **core_settings(own, settings))
         own = with_attempts(own, router)
@@ -36,6 +38,19 @@ def fields_of(
     fleet = own.get("fleet") or Fleet(router.registry, api_key=plain_key(own))
     router.count_with(fleet.tokens, "of the first model")
     return {**own, "router": router, "fleet": fleet}
+
+
+def check_settings(settings: Mapping[str, Any], models: Any) -> None:
+    """ConfigError for keywords that are neither settings nor fields, such as a ChatOpenAI's own."""
+    if settings:
+        check_constructor("ChatRouter", settings, ("router", *_FIELDS), models, "bind it: llm.bind({}=...)")
+
+
+_FIELDS = (
+    "temperature", "max_tokens", "stop", "timeout", "max_retries", "api_key", "streaming", "callbacks", "tags",
+    "metadata", "rate_limiter", "output_version", "disable_streaming", "verbose",
+)  # fmt: skip
+"""Those of a ChatRouter that a misspelt keyword may have meant."""
 
 
 def plain_key(own: Mapping[str, Any]) -> str | None:

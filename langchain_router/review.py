@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from langchain_core.language_models import BaseChatModel
+
 from capability_router.catalog.audit import Finding
 from capability_router.catalog.entry import Entry
 from capability_router.catalog.registry import Registry
+from capability_router.endpoints.providers import without
 from capability_router.errors import ConfigError
+from langchain_router.chat_endpoint import ChatEndpoint
 from langchain_router.fleet.copies import retries_left, without_retries
 from langchain_router.fleet.sources import model_of
+from langchain_router.partners.dialects import dialect_for
 
 
 def review(registry: Registry) -> Iterator[Finding]:
@@ -25,9 +30,18 @@ def _reviewed(entry: Entry) -> Iterator[Finding]:
     except ConfigError as error:
         yield Finding(id, "LangChain", str(error), True)
         return
+    if package := _stands_for(entry, model):
+        yield Finding(id, "LangChain", without(package), False)
     quiet, name = without_retries(model), type(model).__name__
     if left := retries_left(quiet):
         told = f"{name} retries up to {left} times by itself, beside the router; set its max_retries=0"
         yield Finding(id, "hidden retries", told, True)
     elif quiet is not model:
         yield Finding(id, "retries", f"those of {name} itself are switched off: the router retries", False)
+
+
+def _stands_for(entry: Entry, model: BaseChatModel) -> str:
+    """The provider's own package, in whose place the built-in client makes this entry's calls; "" = none."""
+    if not isinstance(entry.source, str) or not isinstance(model, ChatEndpoint):
+        return ""
+    return dialect_for(entry.source.partition(":")[0]).package.replace("_", "-")

@@ -30,6 +30,7 @@ from pydantic import Field, PrivateAttr
 
 from capability_router.errors import ConfigError
 from capability_router.routing import Routing, RoutingTerms, check_keywords, current_routing
+from capability_router.settings.keywords import check_constructor
 from llamaindex_router import call as calls
 from llamaindex_router.annotation import producer_of
 from llamaindex_router.attempts.endpoint import metadata_of
@@ -50,6 +51,10 @@ if TYPE_CHECKING:
     from capability_router.router import Router
 
 _SETTLED = ("temperature", "max_tokens", "context_window")
+_KEYWORDS = (
+    "router", "context_window", "api_key", "max_retries", "temperature", "max_tokens", "top_p",
+    "stop", "timeout", "callback_manager", "system_prompt", "output_parser", "query_wrapper_prompt",
+)  # fmt: skip
 _CALL_DEFAULTS = ("temperature", "max_tokens", "top_p", "stop", "timeout")
 
 
@@ -91,6 +96,7 @@ class RouterLLM(FunctionCallingLLM):
         own = {name: settings.pop(name) for name in LLM.model_fields if name in settings}
         defaults = {name: settings.pop(name) for name in _CALL_DEFAULTS if settings.get(name) is not None}
         held = {name: value for name, value in defaults.items() if name in type(self).model_fields}
+        check_constructor("RouterLLM", settings, _KEYWORDS, models, "to a call: llm.complete(..., {}=...)")
         if policy is not None:
             settings["policy"] = policy
         if max_retries is not None:

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 from capability_router.catalog.audit import Finding
 from capability_router.catalog.registry import Registry
+from capability_router.endpoints.providers import without
 from capability_router.errors import ConfigError
-from llamaindex_router.fleet.children import made
+from llamaindex_router.endpoint_llm import EndpointLLM
+from llamaindex_router.fleet.children import made, package_of
 
 
 def review(registry: Registry) -> Iterator[Finding]:
@@ -18,6 +20,8 @@ def review(registry: Registry) -> Iterator[Finding]:
         except ConfigError as error:
             yield Finding(entry.card.id, "LlamaIndex", str(error), True)
             continue
+        if isinstance(entry.source, str) and isinstance(llm, EndpointLLM) and (package := package_of(entry.source)):
+            yield Finding(entry.card.id, "LlamaIndex", without(package), False)
         if left := getattr(llm, "max_retries", 0):
             told = (
                 f"{type(llm).__name__} retries up to {left} times by itself, beside the router; set its max_retries=0"

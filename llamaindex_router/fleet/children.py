@@ -185,11 +185,17 @@ def _named(source: str, candidate: str, api_key: str | None) -> LLM:
         return _integration(module, name, model, candidate, api_key)
     if known(provider) is not None:
         return _built_in(f"{provider}:{model}", api_key)
-    package = f"install {module.replace('.', '-').replace('_', '-')}, or " if module else ""
+    package = f"install {package_of(source)}, or " if module else ""
     raise ConfigError(
         f"model {candidate!r}: no LlamaIndex integration for the provider {provider!r} is here; {package}"
         "give an LLM object or an `endpoint: {base_url, model}`"
     )
+
+
+def package_of(source: str) -> str:
+    """The provider's own integration for "provider:model", as it is installed by; "" = it has none here."""
+    module, _ = PACKAGES.get(canonical(source.partition(":")[0]), ("", ""))
+    return module.replace(".", "-").replace("_", "-")
 
 
 def _integration(module: str, name: str, model: str, candidate: str, api_key: str | None) -> LLM:

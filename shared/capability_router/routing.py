@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import Context, ContextVar
 from dataclasses import dataclass, fields, replace
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict, TypeVar, Unpack
 
 from capability_router.errors import ConfigError
 from capability_router.nearest import nearest
@@ -20,6 +20,9 @@ from capability_router.value import quickly_made
 DATA_TERMS = ("regions", "retention", "training")
 PRIORITIES = ("interactive", "batch")
 """Who is served first where models are full."""
+
+
+T = TypeVar("T")
 
 
 class RoutingTerms(TypedDict, total=False):
@@ -149,11 +152,26 @@ def apart(terms: Routing) -> Context:
 @contextmanager
 def routing(**terms: Unpack[RoutingTerms]) -> Iterator[Routing]:
     """Say who asks and on which terms, for every call made inside the block. Blocks nest."""
-    token = _current.set(_current.get().merged(terms))
+    with within(_current, _current.get().merged(terms)) as inside:
+        yield inside
+
+
+@contextmanager
+def within(variable: ContextVar[T], value: T) -> Iterator[T]:
+    """The variable, which has a default, has this value inside, also where another context ends a generator's block.
+
+    A web server runs each step of a blocking stream in a copy of its own of the request's context. The copy in which
+    the block began is gone when it ends, and what was set in it is, too.
+    """
+    before, token = variable.get(), variable.set(value)
     try:
-        yield _current.get()
+        yield value
     finally:
-        _current.reset(token)
+        try:
+            variable.reset(token)
+        except ValueError:  # begun in another context
+            if variable.get() is value:
+                variable.set(before)
 
 
 def _checked(terms: Mapping[str, Any]) -> dict[str, Any]:

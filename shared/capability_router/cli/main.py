@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from capability_router.errors import RouterError
+from capability_router.nearest import nearest
 
 try:
     import click
@@ -44,6 +45,15 @@ class LazyGroup(click.Group):
         module, _, name = COMMANDS[cmd_name].partition(":")
         command: click.Command = getattr(import_module(module), name)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is meant; click itself would suggest only those that are loaded."""
+        name = args[0]
+        if not name.startswith("-") and not ctx.resilient_parsing and self.get_command(ctx, name) is None:
+            ctx.fail(f"No such command {name!r}{nearest(name, self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Runs the subcommand; a wrong setting or a missing extra is told in one line, without a traceback."""

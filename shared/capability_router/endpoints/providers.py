@@ -56,6 +56,11 @@ def known(provider: str) -> Provider | None:
     return PROVIDERS.get(ALIASES.get(name, name))
 
 
+def without(package: str) -> str:
+    """What `check` says of a "provider:model" whose own package is not installed."""
+    return f"{package} is not installed, so the built-in client calls the provider's OpenAI-compatible server"
+
+
 def spec_for(name: str, *, api_key: ApiKey | None = None) -> EndpointSpec:
     """The endpoint of "provider:model"; raises ConfigError for an unknown provider or a missing model."""
     provider, _, model = name.partition(":")

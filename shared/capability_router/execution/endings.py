@@ -28,7 +28,7 @@ def failure(
     if own is not None:
         return own
     why = "in that time" if late else f"within {limits.attempts} attempts"
-    advice = targets.left(at, why) or _otherwise(faults[-1], limits)
+    advice = targets.left(at, why) or _otherwise(faults, limits)
     if faults[-1].row.other == "no":
         advice = "No other model was tried: the request itself was rejected, so every model would. Fix the request."
     elif limits.keeps(faults[-1]):
@@ -42,8 +42,11 @@ def failure(
     return error
 
 
-def _otherwise(last: Fault, limits: Limits) -> str:
+def _otherwise(faults: Sequence[Fault], limits: Limits) -> str:
     """What helps where no model is left to try."""
+    if all(fault.kind == "unsupported" for fault in faults):
+        return "Leave that part out, or add a model that takes it."
+    last = faults[-1]
     if last.kind == "context_overflow":
         size = f"above {last.window:,} tokens" if last.window else "larger than theirs"
         return f"Add a model with a window {size}."

@@ -52,13 +52,13 @@ _WANTED = {
 def _unknown_key(place: Location, schema: type[BaseModel]) -> str:
     *above, name = place
     block = _block(tuple(above), schema) or schema
-    home = _home(str(name), schema) if not above else ""
-    if home:
-        return f"unknown setting {name!r}: it belongs in {home}; write {home}: {{{name}: ...}}"
+    right = home(str(name), schema) if not above else ""
+    if right:
+        return f"unknown setting {name!r}: it belongs in {right}; write {right}: {{{name}: ...}}"
     return f"{path(place)}: unknown key{nearest(name, block.model_fields)}"
 
 
-def _home(name: str, schema: type[BaseModel]) -> str:
+def home(name: str, schema: type[BaseModel]) -> str:
     """The block in which this key would be right; '' = none."""
     blocks = {field: _model(info.annotation) for field, info in schema.model_fields.items()}
     return next((field for field, model in blocks.items() if model and name in model.model_fields), "")

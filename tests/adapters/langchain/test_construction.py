@@ -6,6 +6,7 @@ import pytest
 from fakes import Scripted
 from langchain_core.messages import HumanMessage
 from langchain_core.runnables import ConfigurableField
+from langchain_openai import ChatOpenAI
 from openai_server import Server
 from routers import add, router
 
@@ -21,6 +22,27 @@ def test_bad_construction_says_what_to_change() -> None:
         ChatRouter(models=[Scripted()], cache=True)
     with pytest.raises(ConfigError, match="router="):
         ChatRouter(models=[Scripted()], router=router(Scripted()).router)
+
+
+def wrong(**keywords: object) -> str:
+    with pytest.raises(ConfigError) as caught:
+        ChatRouter(**keywords)
+    return str(caught.value)
+
+
+def test_a_keyword_that_stood_on_the_model_before_says_where_it_goes() -> None:
+    models = [ChatOpenAI(model="m", api_key="k")]
+    assert "did you mean 'temperature'?" in wrong(models=models, temprature=0)
+    assert "did you mean 'models'?" in wrong(model="gpt-5.4")
+    assert "did you mean 'models'?" in wrong(modles=models)
+    for name in ("top_p", "seed", "base_url", "model_kwargs"):
+        told = wrong(models=models, **{name: 1})
+        assert f"it is a setting of ChatOpenAI: give it to the model, or bind it: llm.bind({name}=...)" in told
+    told = wrong(models=["openai:gpt-5.4"], top_p=1)
+    assert "If it is a setting of a model, give it to the model" in told
+    assert "belongs in policy" in wrong(models=models, quality_target=0.9)
+    with pytest.raises(ConfigError, match="did you mean 'max_tokens'"):
+        ChatRouter.from_config({"models": models}, max_token=3)
 
 
 def test_a_router_is_shared_and_built_from_a_config(server: Server) -> None:
@@ -72,6 +94,16 @@ def test_profile_promises_what_every_model_can() -> None:
         (Scripted(name_="y"), {"tool_calling": True, "structured_output": False, "max_input_tokens": 500}),
     )
     assert model.profile == {"tool_calling": True, "structured_output": False, "max_input_tokens": 500}
+
+
+def test_token_ids_are_the_first_models() -> None:
+    class Lettered(Scripted):
+        def get_token_ids(self, text: str) -> list[int]:
+            return [ord(letter) for letter in text]
+
+    assert router(Lettered(name_="x"), Scripted(name_="y")).get_token_ids("ab") == [97, 98]
+    own = ChatRouter(models=[Scripted()], custom_get_token_ids=lambda text: [len(word) for word in text.split()])
+    assert (own.get_token_ids("one three"), own.get_num_tokens("one three")) == ([3, 5], 2)
 
 
 def test_tokens_are_counted_without_a_download() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextvars import copy_context
 from typing import Any
 
 import httpx
@@ -14,6 +16,7 @@ from langchain_router import (
     ChatRouter,
     RouterCallbackHandler,
     router_costs,
+    routing,
 )
 
 DOWN = httpx.ConnectError("no route")
@@ -55,3 +58,17 @@ def test_usage_metadata_holds_no_floats() -> None:
     reply = router(priced("x")).invoke("hi")
     assert all(isinstance(v, int) for v in reply.usage_metadata.values())
     assert reply.response_metadata["router"]["cost_usd"] == pytest.approx(0.000016)
+
+
+def test_costs_of_a_stream_that_a_web_server_reads_step_by_step_in_contexts_of_its_own() -> None:
+    model, seen = router(priced("x")), []
+
+    def stream() -> Iterator[Any]:
+        with routing(tenant="acme"), router_costs() as costs:
+            yield from model.stream("hi")
+        seen.append(costs)
+
+    steps = stream()
+    while copy_context().run(next, steps, None) is not None:
+        pass
+    assert [call["tenant"] for call in seen[0].calls] == ["acme"]

@@ -168,3 +168,18 @@ def test_a_pickle_opened_where_it_was_made_needs_no_key(
     pickled = pickle.dumps(llm)
     assert provider_llms.KEY.encode() not in pickled
     assert pickle.loads(pickled).router is llm.router  # noqa: S301 - our own
+
+
+@pytest.mark.parametrize(
+    ("keywords", "told"),
+    [
+        ({"temprature": 0}, "did you mean 'temperature'"),
+        ({"model": "gpt-5.4", "models": None}, "did you mean 'models'"),
+        ({"reasoning_effort": "low"}, r"a setting of OpenAI: give it to the model, or to a call: llm\.complete"),
+        ({"verbosity_of_answers": "low"}, "If it is a setting of a model, give it to the model"),
+        ({"quality_target": 0.9}, "belongs in policy"),
+    ],
+)
+def test_a_keyword_that_stood_on_the_model_before_says_where_it_goes(keywords: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        RouterLLM(**{"models": [OpenAI(model="gpt-5.4", api_key="k")], **keywords})

@@ -17,6 +17,7 @@ from capability_router.cli import surroundings
 from capability_router.cli.main import main
 from langchain_router.chat_model import ChatRouter
 from langchain_router.review import review
+from llamaindex_router.review import review as review_llamaindex
 
 OWN = {
     "id": "own", "price": {"input_mtok": 1, "output_mtok": 2, "as_of": "2999-01-01"}, "context_window": 9_000,
@@ -119,6 +120,17 @@ def test_another_package_of_the_same_module_is_found() -> None:
         True,
     )
     assert list(surroundings.packages({})) == []
+
+
+def test_a_package_that_is_not_there_is_told_with_what_stands_in_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEEPSEEK_API_KEY", "k")
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    entries = [{"id": "bare", "model": "deepseek:m"}, {"id": "here", "model": "openai:gpt-5.4"}]
+    registry = Registry.build(entries)
+    stands_in = "is not installed, so the built-in client calls the provider's OpenAI-compatible server"
+    for told, package in ((review, "langchain-deepseek"), (review_llamaindex, "llama-index-llms-deepseek")):
+        found = [finding for finding in told(registry) if "not installed" in finding.detail]
+        assert [(f.model, f.detail, f.grave) for f in found] == [("bare", f"{package} {stands_in}", False)]
 
 
 class Retries(FakeListChatModel):

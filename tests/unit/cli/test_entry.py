@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
+from click.testing import CliRunner
 
 from capability_router.cli import run
 
@@ -23,3 +24,16 @@ def test_without_click_a_line_says_what_to_install(monkeypatch: pytest.MonkeyPat
     with pytest.raises(SystemExit) as ended:
         run()
     assert ended.value.code == 'Error: the command line needs click: pip install "capability-router[cli]"'
+
+
+def test_a_misspelt_command_names_the_nearest() -> None:
+    from capability_router.cli.main import main  # here, because a test above takes it away
+
+    told = CliRunner().invoke(main, ["reprot"])
+    assert (told.exit_code, told.stderr.splitlines()[-1]) == (
+        2,
+        "Error: No such command 'reprot'; did you mean 'report'?",
+    )
+    assert "; known: budgets, catalog, check," in CliRunner().invoke(main, ["xyzzy"]).stderr
+    assert CliRunner().invoke(main, ["--version"]).exit_code == 0
+    assert "No such option" in CliRunner().invoke(main, ["--xyzzy"]).stderr

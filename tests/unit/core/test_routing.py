@@ -1,5 +1,7 @@
 import asyncio
 import threading
+from collections.abc import Iterator
+from contextvars import Context, copy_context
 
 import pytest
 
@@ -62,3 +64,30 @@ def test_another_thread_starts_without_terms() -> None:
 
 def test_nothing_said_is_no_term() -> None:
     assert Routing().merged({"tags": None, "pin": None, "data": {"training": None, "regions": None}}) == Routing()
+
+
+def test_a_generators_block_may_end_in_another_context() -> None:
+    """Each step of a blocking stream runs in a copy of its own, where a web server reads it in threads."""
+
+    def stream() -> Iterator[str]:
+        with routing(tenant="acme"):
+            yield current_routing().tenant
+            yield "more"
+
+    steps = stream()
+    assert [copy_context().run(next, steps) for _ in range(2)] == ["acme", "more"]
+    assert copy_context().run(next, steps, "end") == "end"
+    assert current_routing().tenant == ""
+
+
+def test_a_copy_that_still_has_the_blocks_terms_loses_them_at_its_end() -> None:
+    def stream() -> Iterator[Context]:
+        with routing(tenant="acme"):
+            yield copy_context()
+
+    steps = stream()
+    with routing(tenant="around"):
+        later = copy_context().run(next, steps)
+        assert later.run(current_routing).tenant == "acme"
+        later.run(next, steps, None)
+        assert (later.run(current_routing).tenant, current_routing().tenant) == ("around", "around")
