@@ -4,7 +4,8 @@
 
 Every stack is called in every round; the ratios are medians of same-round pairs, so that a machine
 that slows down or speeds up does not count. The server runs in its own process; it answers blocking
-calls at once and asyncio calls after 20 ms, so that 50 calls at once are 50 calls in flight.
+calls at once and asyncio calls after 20 ms, so that 50 calls at once are 50 calls in flight. A model called "broken" is
+answered with an error 500.
 """
 
 from __future__ import annotations
@@ -36,8 +37,9 @@ def _chunk(content: str | None, finish: str | None) -> bytes:
     return b"data: " + json.dumps(chunk).encode() + b"\n\n"
 
 
-def _http(body: bytes, kind: bytes) -> bytes:
-    return b"HTTP/1.1 200 OK\r\ncontent-type: %s\r\ncontent-length: %d\r\n\r\n%s" % (kind, len(body), body)
+def _http(body: bytes, kind: bytes, status: bytes = b"200 OK") -> bytes:
+    head = b"HTTP/1.1 %s\r\ncontent-type: %s\r\ncontent-length: %d\r\n\r\n" % (status, kind, len(body))
+    return head + body
 
 
 WHOLE = _http(json.dumps(REPLY).encode(), b"application/json")
@@ -45,6 +47,8 @@ STREAM = _http(
     b"".join([*(_chunk("word ", None) for _ in range(CHUNKS)), _chunk(None, "stop"), b"data: [DONE]\n\n"]),
     b"text/event-stream",
 )
+ERROR = {"error": {"message": "The server had an error.", "type": "server_error", "param": None, "code": None}}
+FAILED = _http(json.dumps(ERROR).encode(), b"application/json", b"500 Internal Server Error")
 
 
 class Server(asyncio.Protocol):
@@ -62,6 +66,8 @@ class Server(asyncio.Protocol):
             streamed = b'"stream":true' in rest or b'"stream": true' in rest
             self.buffer = rest[size:]
             answer = STREAM if streamed else WHOLE
+            if b'"model":"broken"' in rest:
+                answer = FAILED
             if b'"n":1' in rest or b'"n": 1' in rest:  # a model that thinks, so that all calls really overlap
                 asyncio.get_running_loop().call_later(THINKS_S, self.transport.write, answer)
             else:

@@ -1,8 +1,9 @@
 """What a router adds to a chat model that answers at once: python -m benchmarks.overhead [--rounds 15] [--peers]
 
 A fake chat model asked directly, behind `with_fallbacks`, and behind `ChatRouter(models=[it])`, with the child run
-that the router opens for it. The ways take turns, round after round; each figure is the median over the rounds,
-each ratio the median of the rounds' own ratios, so that a busy machine weighs on all alike. CPU of this process.
+that the router opens for it; once with a handler that is told of all runs. The ways take turns, round after round; each
+figure is the median over the rounds, each ratio the median of the rounds' own ratios, so that a busy machine weighs on
+all alike. CPU of this process.
 
 `--peers`: then the same of each peer, beside what it stands before, in its own process and environment, which are
 installed where they are missing; ours in that of LangChain's own, in the same way (overhead_of_peers.py).
@@ -22,6 +23,7 @@ from itertools import chain
 from statistics import median
 from typing import Any
 
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
@@ -68,6 +70,18 @@ def invoked(model: Any) -> None:
         model.invoke(PROMPT)
 
 
+class Listener(BaseCallbackHandler):
+    """Hears of every run, and does nothing about it."""
+
+    run_inline = True
+
+
+def heard(model: Any) -> None:
+    config = {"callbacks": [Listener()]}
+    for _ in range(CALLS):
+        model.invoke(PROMPT, config)
+
+
 def ainvoked(model: Any) -> None:
     async def waves() -> None:
         for _ in range(CALLS // AT_ONCE):
@@ -93,6 +107,7 @@ def astreamed(model: Any) -> None:
 
 ROWS: tuple[tuple[str, Callable[[Any], None], int], ...] = (
     ("invoke", invoked, CALLS),
+    ("invoke, a handler hears of it", heard, CALLS),
     (f"ainvoke, {AT_ONCE} at once", ainvoked, CALLS),
     (f"stream, {CHUNKS} chunks", streamed, CALLS // 10),
     (f"astream, {CHUNKS} chunks", astreamed, CALLS // 10),

@@ -17,10 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capability_router import Request
-from capability_router.clock import seeded
 from capability_router.features import features
 from capability_router.learning.prior import Prior, Stated
-from capability_router.learning.quality.exploration import drawn_quality
+from capability_router.learning.quality.exploration import hopeful_quality
 from capability_router.learning.quality.memory import Remembered, Result
 from capability_router.learning.quality.model import Expected, Quality
 from capability_router.learning.quality.sketch import Sketch, sketch
@@ -100,17 +99,17 @@ def _believed(belief: Any, hardness: float) -> float:
 class Online:
     """Learns while it chooses, from the chosen models' outcomes alone; starts with prices and the hand heuristic."""
 
-    def __init__(self, models: Sequence[str], mean_usd: Mapping[str, float], price: float, seed: int = 0) -> None:
+    def __init__(self, models: Sequence[str], mean_usd: Mapping[str, float], price: float) -> None:
         self.models, self.price = list(models), price
         self._usd = np.array([mean_usd[model] for model in models])
         self._cold, self._quality = Cold({model: mean_usd[model] for model in models}), Quality()
-        self._dice, self._frozen, self._asked = seeded(seed), False, 0
+        self._frozen, self._asked = False, 0
         self._sketch: Sketch | None = None
 
     def choose(self, prompt: str) -> str:
         seen, before = traits(Request((prompt,))), self._cold.of(prompt)
         expected = self._quality.expect(seen, [(model, before[model]) for model in self.models], PRICED)
-        quality = expected.quality if self._frozen else drawn_quality(expected, self._dice)
+        quality = expected.quality if self._frozen else hopeful_quality(expected, self._asked)
         self._sketch = sketch(seen)
         return self.models[int((quality - self.price * self._costs(expected)).argmax())]
 

@@ -23,6 +23,7 @@ from langchain_core.runnables.config import ensure_config
 from langchain_core.tools import BaseTool
 from pydantic import BaseModel, Field, SecretStr
 
+from capability_router.concurrency.unlisted import END, first_step
 from capability_router.features import features
 from capability_router.plan import Plan
 from capability_router.router import Router
@@ -151,8 +152,9 @@ class ChatRouter(Wrappable):
         stop: list[str] | None = None, **kwargs: Any,
     ) -> AIMessage:  # fmt: skip
         """Route one call."""
-        call = self._routed(input, config, stop, kwargs, "invoke")
-        (message,) = [chunk async for chunk in call.achunks()]
+        message: Any = None  # of one chunk; a list of them would be a coroutine more, which costs each wait
+        async for chunk in self._routed(input, config, stop, kwargs, "invoke").achunks():
+            message = chunk
         return message  # type: ignore[no-any-return]  # an AIMessage, or what a bound schema parses to
 
     def stream(
@@ -169,8 +171,10 @@ class ChatRouter(Wrappable):
         """Route one call and hand on the chosen model's chunks as they come."""
         chunks = self._routed(input, config, stop, kwargs, stream_mode(self, kwargs)).achunks()
         try:
-            async for chunk in chunks:
-                yield chunk
+            if (first := await first_step(chunks)) is not END:
+                yield first
+                async for chunk in chunks:
+                    yield chunk
         finally:
             await chunks.aclose()
 

@@ -14,6 +14,7 @@ from langchain_core.callbacks import AsyncCallbackManager, BaseCallbackManager, 
 from langchain_core.messages import AIMessageChunk
 from langchain_core.runnables import RunnableConfig
 
+from capability_router.concurrency.unlisted import END, first_step
 from capability_router.errors import NoEligibleModel
 from capability_router.execution.run import Run
 from capability_router.request import Outcome, Request
@@ -102,10 +103,12 @@ class RoutedCall:
             if self._model.router.prepares:
                 await self._model.router.prepare(request)
             chunks = aiter(self._begin(request, traced))
+            step = first_step(chunks)
             try:
-                async for chunk in chunks:
+                while (chunk := await step) is not END:
                     for ready in self._handed(chunk):
                         yield ready
+                    step = anext(chunks, END)
             finally:
                 await chunks.aclose()
         except BaseException as error:
@@ -130,8 +133,10 @@ class RoutedCall:
 
     def _begin(self, request: Request, traced: ChainRun) -> Run[Any]:
         router = self._model.router
-        on_partial = router.settings.on_partial
-        attempts = Attempts(self._model.children, self._call, traced, self._config, on_partial=on_partial)
+        attempts = Attempts(
+            self._model.children, self._call, traced, self._config, on_partial=router.settings.on_partial,
+            unheard=not traced.handlers,
+        )  # fmt: skip
         self._attempts = attempts
         self._run = router.start(request, attempts, again=partial(self._unheard, type(traced)))
         if self._run.caller is not None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 from benchmarks.approaches.workload import Posed, Workload
-from capability_router.learning.comparison.foresight import studied
+from capability_router.learning.comparison.held_out import studied
 from capability_router.learning.learner import Learner
 from capability_router.learning.logs.reading import read
 from capability_router.learning.quality.state import dumped

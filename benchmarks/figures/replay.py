@@ -29,7 +29,7 @@ from capability_router.replay.token_lessons import TokenLessons
 from capability_router.request import Finish, Reply, Request, Usage
 from capability_router.router import Router
 from capability_router.simulator.answers import answer
-from capability_router.simulator.profile import ModelProfile
+from capability_router.simulator.profile import SimulatedModel
 from capability_router.simulator.prompt import Prompt, parse_prompt
 from capability_router.simulator.reading.question import asked
 from capability_router.testing import ScriptedModel, ask, scripted_router
@@ -39,9 +39,9 @@ from .finding import Finding, scaled
 LOGS, REQUESTS, FEWER, SHARE = 100, 600, 300, 0.25
 SURE, TELLS = 0.92, 0.3  # of the intervals hold the truth; of the replays get one
 PROFILES = {
-    "small": ModelProfile("small", {"input_mtok": 0.1, "output_mtok": 0.4}, skill={"default": 0.72, "math": 0.5}),
-    "medium": ModelProfile("medium", {"input_mtok": 0.6, "output_mtok": 2.4}, skill={"default": 0.86, "math": 0.8}),
-    "large": ModelProfile("large", {"input_mtok": 3.0, "output_mtok": 15.0}, skill={"default": 0.92, "math": 0.97}),
+    "small": SimulatedModel("small", {"input_mtok": 0.1, "output_mtok": 0.4}, skill={"default": 0.72, "math": 0.5}),
+    "medium": SimulatedModel("medium", {"input_mtok": 0.6, "output_mtok": 2.4}, skill={"default": 0.86, "math": 0.8}),
+    "large": SimulatedModel("large", {"input_mtok": 3.0, "output_mtok": 15.0}, skill={"default": 0.92, "math": 0.97}),
 }
 CLAIMED = {"small": 0.8, "medium": 0.75, "large": 0.85}  # on the cards: not what they are worth
 OTHERS: dict[str, Any] = {

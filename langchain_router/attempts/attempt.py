@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import AsyncGenerator, Generator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Generator, Iterator, Mapping, Sequence
 from contextvars import Context
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from langchain_core.globals import get_llm_cache
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.outputs import ChatResult
 from langchain_core.prompt_values import ChatPromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
 
+from capability_router.concurrency.unlisted import END, first_step
 from capability_router.connections.closed_loops import Loops
 from capability_router.connections.sdk_streams import aclosing_all, closing_all, sdk_chunk
-from capability_router.connections.stale import past_stale
+from capability_router.connections.stale import past_stale, stale
 from capability_router.endpoints.chain_usage import under
 from capability_router.execution.effects import GRACE_S, Launch
 from capability_router.execution.endpoint import aclosable, closable
@@ -31,13 +34,14 @@ from langchain_router.attempts.in_threads import in_threads
 from langchain_router.attempts.inside import inside
 from langchain_router.attempts.listeners import Counted, Shown
 from langchain_router.attempts.seam import Seam
+from langchain_router.attempts.unheard import aask, ask, goes_unheard, unbound
 from langchain_router.call import Call
 from langchain_router.fleet.copies import own_tools, with_keywords
 from langchain_router.messages.handover import continued, handed_over
 from langchain_router.messages.provider_tools import portable
 from langchain_router.messages.raw_calls import RawCall, unrepaired
 from langchain_router.messages.replies import EventReader, Reader, finish_of
-from langchain_router.partners.dialects import dialect_of
+from langchain_router.partners.dialects import dialect_of, gives_reason
 from langchain_router.refusals import Refusals, with_refusal
 from langchain_router.runs import stop_hearing
 from langchain_router.timeouts import TIMEOUTS
@@ -60,7 +64,7 @@ class ModelAttempt:
 
     __slots__ = (
         "_call", "_config", "_copied", "_counted", "_dialect", "_kwargs", "_launch", "_loops", "_model", "_prompt",
-        "_reader", "_seam", "_shown", "_void", "doorkeeper",
+        "_reader", "_seam", "_shown", "_void", "doorkeeper", "unheard",
     )  # fmt: skip
 
     def __init__(self, model: BaseChatModel, call: Call, config: RunnableConfig, launch: Launch, loops: Loops) -> None:
@@ -71,6 +75,7 @@ class ModelAttempt:
         self._counted: Counted | None = None
         self._copied = self._model is not model
         self.doorkeeper: Doorkeeper | None = None
+        self.unheard = False  # whether nobody hears of the router's run
         self._seam = Seam(launch.prefix) if launch.prefix else None
         self._shown: Shown | None = None
         self._void: Shown | None = None
@@ -151,7 +156,7 @@ class ModelAttempt:
             await manager.on_custom_event(VOIDED, self._voided(self._void), run_id=manager.parent_run_id)
         threaded = in_threads(self._model)
         self._model, self._copied = threaded, self._copied or threaded is not self._model
-        runnable, kwargs = self._bound(), self._kwargs
+        runnable, kwargs = self._bound(), self._quietly
         self._loops.enter()
         if self._dialect.fields_only:  # a copy that was dropped may be about to close the client it shared
             await asyncio.sleep(0)
@@ -159,13 +164,20 @@ class ModelAttempt:
             context.run(stop_hearing)
             context.run(self._bound_inside)
             if self._call.mode == "invoke":
-                yield self._whole(await past_stale(lambda: inside(context, self._aasked(runnable, kwargs))))
+                ask = partial(self._aasked, runnable, kwargs, context)
+                told: Any = END
+                try:  # without `past_stale`, which only few need: each coroutine within another costs each wait
+                    told = await ask()
+                except Exception as error:
+                    if not stale(error):
+                        raise
+                yield self._whole(told if told is not END else await past_stale(ask))
                 return
             pieces, piece = await past_stale(lambda: self._opened(runnable, kwargs, context))
             async with aclosing_all(pieces):
-                while piece is not _END:
+                while piece is not END:
                     yield self._given(piece, pieces)
-                    piece = await inside(context, anext(pieces, _END))
+                    piece = await inside(context, anext(pieces, END))
 
     def _settle_in(self) -> None:
         """What the context of a call in a thread has to say."""
@@ -180,7 +192,7 @@ class ModelAttempt:
         """A stream and its first piece: before that is asked for nothing is sent."""
         pieces = context.run(self._apieces, runnable, kwargs)
         try:
-            return pieces, await inside(context, anext(pieces, _END))
+            return pieces, await inside(context, first_step(pieces))
         except BaseException:  # cancellation too: what was opened is closed, whatever it was, and that goes on
             async with aclosing_all(pieces):
                 raise
@@ -221,7 +233,7 @@ class ModelAttempt:
 
     def _muted(self, reply: Reply) -> Reply:
         """Some packages (langchain-perplexity) tell why a stream ended, and of a whole reply nothing."""
-        silent = self._call.mode == "invoke" and reply.finish is None and not self._dialect.gives_reason
+        silent = self._call.mode == "invoke" and reply.finish is None and (self._dialect.mute or not self._gives_reason)
         return replace(reply, mute=True) if silent else reply
 
     def _voided(self, void: Shown) -> dict[str, Any]:
@@ -238,6 +250,8 @@ class ModelAttempt:
 
     def _whole(self, answer: Any) -> Any:
         """The answer, unless its model gathered it from a stream that did not come to its end."""
+        if type(answer) is ChatResult or isinstance(answer, ChatResult):  # of a call that nobody has heard of
+            answer = answer.generations[0].message
         if not isinstance(answer, AIMessage):
             return answer
         self._check_gathered((answer,))
@@ -252,9 +266,13 @@ class ModelAttempt:
         if self._gathers() and any(finish_of(message.response_metadata) is None for message in messages):
             raise CutShort("the model's stream ended without a terminal reason")
 
+    @property
+    def _gives_reason(self) -> bool:
+        return gives_reason(self._model)
+
     def _gathers(self) -> bool:
         streamed = self._shown is not None and self._shown.streamed
-        return self._dialect.gathers or (streamed and self._dialect.gives_reason)
+        return self._dialect.gathers or (streamed and self._gives_reason)
 
     def _bound(self) -> Runnable[Any, Any]:
         bound = self._call.bound
@@ -264,16 +282,33 @@ class ModelAttempt:
         return replay(self._model, self._launch.candidate.provider)
 
     def _asked(self, runnable: Any, kwargs: Mapping[str, Any]) -> Any:
+        if (unheard := self._unheard_by_all(runnable, kwargs)) is not None:
+            return ask(*unheard)
         if not self._configured:
             return runnable.invoke(self._prompt, self._spoken, **kwargs)
         told = runnable.generate_prompt([self._prompt], **self._run_terms, **kwargs)
         return told.generations[0][0].message
 
-    async def _aasked(self, runnable: Any, kwargs: Mapping[str, Any]) -> Any:
+    def _aasked(self, runnable: Any, kwargs: Mapping[str, Any], context: Context) -> Awaitable[Any]:
+        """The call, to be awaited once; what is said of `past_stale` holds of this one, too."""
+        if (unheard := self._unheard_by_all(runnable, kwargs)) is not None:
+            return inside(context, aask(*unheard))
+        return inside(context, self._aheard(runnable, kwargs))
+
+    async def _aheard(self, runnable: Any, kwargs: Mapping[str, Any]) -> Any:
         if not self._configured:
             return await runnable.ainvoke(self._prompt, self._spoken, **kwargs)
         told = await runnable.agenerate_prompt([self._prompt], **self._run_terms, **kwargs)
         return told.generations[0][0].message
+
+    def _unheard_by_all(self, runnable: Any, kwargs: Mapping[str, Any]) -> Any:
+        """What `ask` takes, if nobody at all hears of the call; else None."""
+        if not self.unheard:
+            return None
+        model, bound = unbound(runnable)
+        given = {**bound, **kwargs} if bound else kwargs
+        messages = self._prompt.to_messages()
+        return (model, self._config, messages, given) if goes_unheard(model, self._config, messages, given) else None
 
     @property
     def _run_terms(self) -> dict[str, Any]:
@@ -286,9 +321,10 @@ class ModelAttempt:
 
     @property
     def _configured(self) -> bool:
-        """Whether the config needs no more of what core's `invoke` does: to copy it, and to tell of what is
+        """Whether the config needs no more than `generate_prompt`.
 
-        configurable in its metadata. What is left of it is `generate_prompt`.
+        That is, nothing else of what core's `invoke` does: to copy it, and to tell of what is configurable in its
+        metadata.
         """
         return not self._config["configurable"] and self._core_invokes
 
@@ -302,9 +338,15 @@ class ModelAttempt:
         """The config to call it with; None for a method of core's own, which takes the same from the context."""
         return None if self._core_invokes else self._config
 
+    @property
+    def _quietly(self) -> Mapping[str, Any]:
+        """The call's keywords, and those that keep an SDK from retrying."""
+        quiet = self._dialect.quiet
+        return {**quiet, **self._kwargs} if quiet else self._kwargs
+
     def _keywords(self) -> Mapping[str, Any]:
         """The call's keywords, and where the model takes it a time-out that ends the thread of a call given up."""
-        left, kwargs = self._launch.timeouts.total, self._kwargs
+        left, kwargs = self._launch.timeouts.total, self._quietly
         if left is None or self._model.cache or get_llm_cache() is not None:  # a keyword is part of the cache's key
             return kwargs
         return {"timeout": left + GRACE_S, **kwargs} if self._dialect.takes_timeout else kwargs
@@ -333,10 +375,9 @@ class ModelAttempt:
 _INVOKE, _AINVOKE = BaseChatModel.invoke, BaseChatModel.ainvoke
 _WRAPPED = any(hasattr(method, "__wrapped__") for method in (_INVOKE, _AINVOKE))
 """Whether somebody has put a method of his own around them, who is to see each call."""
-_END: Any = object()
 
 
 def _steps(pieces: Iterator[Any], context: Context) -> Iterator[Any]:
     """Each step of an iterator, taken inside the attempt's context."""
-    while (piece := context.run(next, pieces, _END)) is not _END:
+    while (piece := context.run(next, pieces, END)) is not END:
         yield piece

@@ -29,16 +29,20 @@ _UNSEEN = Shown()
 
 
 class Attempts:
-    """Makes them one after the other, or two at once when the core hedges."""
+    """Makes them one after the other, or two at once when the core hedges.
 
-    __slots__ = ("_call", "_config", "_fleet", "_notes", "_one_answer", "_run", "_shown", "_tracers")
+    `unheard`: nobody hears of the router's run, as core's own `configure` has told.
+    """
+
+    __slots__ = ("_call", "_config", "_fleet", "_notes", "_one_answer", "_run", "_shown", "_tracers", "_unheard")
 
     def __init__(
-        self, fleet: Fleet, call: Call, run: ChainRun, config: RunnableConfig, *, on_partial: str = "fallback"
-    ) -> None:
+        self, fleet: Fleet, call: Call, run: ChainRun, config: RunnableConfig, *, on_partial: str = "fallback",
+        unheard: bool = False,
+    ) -> None:  # fmt: skip
         self._fleet, self._call, self._run, self._config = fleet, call, run, config
         self._one_answer = on_partial == "raise"
-        self._shown = _UNSEEN
+        self._shown, self._unheard = _UNSEEN, unheard
         self._tracers, self._notes = tracers_of(run.handlers), dict[int, FaultNotes]()
 
     def start(self, launch: Launch) -> ModelAttempt:
@@ -52,6 +56,7 @@ class Attempts:
         attempt = (StructuredAttempt if structured else ModelAttempt)(
             model, self._call, config, launch, self._fleet.loops
         )
+        attempt.unheard = self._unheard and not may_show
         if may_show and (structured or self._call.mode == "invoke"):
             attempt.watch(self._shown, void)
         if may_show:

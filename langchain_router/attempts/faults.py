@@ -48,6 +48,8 @@ def fault_of(error: BaseException, keywords: Collection[str] = ()) -> Fault | No
     if is_programming_error(error):  # a keyword, a content block or a method that this model's package doesn't know
         return stumbled(error) or Fault("unsupported", _mistake(error, keywords), error=error)
     fault = classify(error)
+    if fault.kind == "unparsable" and (no_reply := stumbled(error)) is not None:  # an SDK's own check of a body
+        return no_reply
     named = next((kind for cls, kind in _BY_CLASS if isinstance(error, cls)), None) if fault.kind == "unknown" else None
     return replace(fault, kind=named) if named else fault
 

@@ -8,23 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Coroutine, Generator
 from contextvars import Context
-from functools import partial
 from types import coroutine
 from typing import Any, TypeVar
+
+from capability_router.execution.performance import below_us
 
 T = TypeVar("T")
 
 
 @coroutine
 def inside(context: Context, work: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
-    """Await `work`, each of its steps inside `context`; a cancellation reaches it where it waits."""
-    step = partial(work.send, None)
+    """Await `work`, each of its steps inside `context`; a cancellation reaches it where it waits.
+
+    An exception that is thrown in is kept neither here nor with this frame in its traceback: it would close a ring.
+    """
+    resume: Any = work.send
+    sent: Any = None
     while True:
         try:
-            awaited = context.run(step)
+            awaited = context.run(resume, sent)
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]  # what a coroutine's StopIteration carries
+        finally:
+            sent = None
         try:
-            step = partial(work.send, (yield awaited))
+            sent = yield awaited
+            resume = work.send
         except BaseException as error:  # noqa: BLE001 - thrown into the work, which raises it again or not
-            step = partial(work.throw, error)
+            error.__traceback__ = below_us(error.__traceback__)
+            resume, sent = work.throw, error

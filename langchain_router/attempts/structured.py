@@ -13,6 +13,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
 from pydantic import BaseModel
 
+from capability_router.concurrency.unlisted import END, first_step
 from capability_router.connections.closed_loops import Loops
 from capability_router.endpoints.usage import usage_from
 from capability_router.execution.effects import Launch
@@ -61,8 +62,10 @@ class StructuredAttempt(ModelAttempt):
         """The same, asynchronously."""
         try:
             async with aclosing(super().achunks()) as chunks:
-                async for chunk in chunks:
+                if (chunk := await first_step(chunks)) is not END:
                     yield chunk
+                    async for chunk in chunks:
+                        yield chunk
         except Exception as error:  # noqa: BLE001 - what no parser raised is raised again
             yield self._stand_in(error)
 

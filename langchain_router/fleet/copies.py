@@ -17,9 +17,10 @@ from langchain_router.partners.dialects import dialect_of
 def without_retries(model: BaseChatModel) -> BaseChatModel:
     """A copy with its own retries off; the model itself if it has none, or none that is known how to stop."""
     retries = dialect_of(model).retries
-    if retries is None or getattr(model, "max_retries", retries.off) == retries.off:
+    if retries is None or (getattr(model, "max_retries", retries.off) == retries.off and not retries.hidden):
         return model
-    copy = model.model_copy(update={"max_retries": retries.off})
+    stated = "max_retries" in type(model).model_fields
+    copy = model.model_copy(update={"max_retries": retries.off} if stated else {})
     retries.heed(copy)
     return copy
 

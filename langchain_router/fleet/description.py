@@ -10,7 +10,7 @@ from langchain_core.language_models import BaseChatModel
 from capability_router.address import Address, fingerprint, joint
 from capability_router.catalog.entry import Description
 from capability_router.request import own_answers, own_service
-from langchain_router.partners.dialects import Dialect, dialect_of
+from langchain_router.partners.dialects import Dialect, dialect_of, gives_reason
 
 _PROFILE_FIELDS = (
     "max_input_tokens", "max_output_tokens", "tool_calling", "tool_choice", "structured_output",
@@ -35,7 +35,7 @@ def describe(model: Any) -> Description | None:
     address = getattr(getattr(model, "client", None), "address", None)
     if not isinstance(address, Address):
         address = _address(model, dialect, provider, name)
-    return Description(fields, address, dialect.gives_reason)
+    return Description(fields, address, gives_reason(model))
 
 
 def _traced_as(model: BaseChatModel) -> tuple[str, str]:

@@ -7,6 +7,7 @@ package, and so are the classes derived from it. No partner package is imported 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -22,10 +23,14 @@ _URLS = (
 
 
 class Retries(NamedTuple):
-    """How a class is kept from retrying: the `max_retries` that means so, and what makes a copy of a model heed it."""
+    """How a class is kept from retrying: the `max_retries` that means so, and what makes a copy of a model heed it.
+
+    `hidden`: there are more of them below, whatever that number says.
+    """
 
     off: int
     heed: Callable[[Any], None]
+    hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +41,12 @@ class Dialect:
     that stand for it, `makes`: the class that is then made, if it is another one, `late_keys`: the environment
     variables that hold its key, where a missing one shows only at the first call.
     `retries`: how its own retries are switched off; None = it has none, or it isn't known how.
+    `quiet`: keywords of each call that keep its SDK from retrying, where nothing else does.
     `takes_timeout`: a call takes the keyword `timeout`, the seconds that a read of its socket may take.
     `keeps_time`: it keeps all four clocks itself.
     `gathers`: its `invoke` reads a stream, and takes one that was cut off for a whole answer.
-    `gives_reason`: its streams end with a terminal reason whenever the provider sent all.
+    `gives_reason`: its streams end with a terminal reason whenever the provider sent all; `unless`: but not where
+    its field `llm` is of one of these classes. `mute`: of a whole reply it tells none.
     `drops_refusals`: of a streamed refusal, which OpenAI sends beside the content, it hands on empty chunks.
     `counting`: what the counts of a stream's later chunks are ("anew" = of all so far, "on" = what came since);
     "" = it shows by them.
@@ -58,10 +65,13 @@ class Dialect:
     makes: str = ""
     late_keys: tuple[str, ...] = ()
     retries: Retries | None = None
+    quiet: Mapping[str, Any] = field(default_factory=dict)
     takes_timeout: bool = False
     keeps_time: bool = False
     gathers: bool = False
     gives_reason: bool = False
+    unless: tuple[str, ...] = ()
+    mute: bool = False
     drops_refusals: bool = False
     counting: Counting = ""
     no_chunks: str = ""
@@ -115,6 +125,25 @@ def _openrouter_client(model: Any) -> None:
     model.client.sdk_configuration.retry_config = None
 
 
+def _botocore_client(model: Any) -> None:
+    """Its retries are a handler of the client's events. One without it, over the same connections."""
+    client = getattr(model, "client", None)
+    endpoint, meta = copy(getattr(client, "_endpoint", None)), getattr(client, "meta", None)
+    if client is None or endpoint is None or meta is None:
+        return
+    service, events = meta.service_model.service_id.hyphenize(), copy(meta.events)
+    events.unregister(f"needs-retry.{service}", unique_id=f"retry-config-{service}")
+    endpoint._event_emitter = events
+    silent = object.__new__(type(client))  # its `__getattr__` stands in the way of `copy`
+    vars(silent).update(vars(client), _endpoint=endpoint)
+    model.client = silent
+
+
+def _litellm_keywords(model: Any) -> None:
+    """LiteLLM hands them on to the SDK that it calls, which retries twice if nothing is said."""
+    model.model_kwargs = {**model.model_kwargs, "max_retries": 0, "num_retries": 0}
+
+
 def _cached_clients(model: Any) -> None:
     """Cached properties, built anew from the copy's own fields."""
     for name in ("_client", "_async_client", "_client_params"):
@@ -160,20 +189,34 @@ DIALECTS: tuple[Dialect, ...] = (
         no_chunks="No data received from Ollama stream", fields_only=("temperature", "max_tokens"),
         url_fields=("base_url",),
     ),
-    Dialect("langchain_aws", "ChatBedrock", ("bedrock",)),
-    Dialect("langchain_aws", "ChatBedrockConverse", ("bedrock_converse",)),
-    Dialect("langchain_cohere", "ChatCohere", ("cohere",)),
-    Dialect("langchain_fireworks", "ChatFireworks", ("fireworks",)),
+    Dialect("langchain_aws", "ChatBedrock", ("bedrock",), retries=Retries(0, _botocore_client, hidden=True)),
+    Dialect(
+        "langchain_aws", "ChatBedrockConverse", ("bedrock_converse",),
+        retries=Retries(0, _botocore_client, hidden=True), gives_reason=True,
+    ),
+    Dialect(
+        "langchain_cohere", "ChatCohere", ("cohere",), quiet={"request_options": {"max_retries": 0}}, gives_reason=True,
+    ),
+    Dialect(
+        "langchain_fireworks", "ChatFireworks", ("fireworks",), retries=Retries(0, _at_each_call), gives_reason=True,
+    ),
     Dialect("langchain_google_vertexai", "ChatVertexAI", ("google_vertexai",)),
-    Dialect("langchain_huggingface", "ChatHuggingFace", ("huggingface",)),
+    Dialect(
+        "langchain_huggingface", "ChatHuggingFace", ("huggingface",), gives_reason=True,
+        unless=("HuggingFacePipeline",),
+    ),
+    Dialect(
+        "langchain_litellm", "ChatLiteLLM", retries=Retries(1, _litellm_keywords, hidden=True), gives_reason=True,
+        url_fields=("api_base",),
+    ),
     Dialect("langchain_nvidia_ai_endpoints", "ChatNVIDIA", ("nvidia",)),
     Dialect(
         "langchain_openrouter", "ChatOpenRouter", ("openrouter",), retries=Retries(0, _openrouter_client),
-        url_fields=("openrouter_api_base",),
+        gives_reason=True, url_fields=("openrouter_api_base",),
     ),
     Dialect(
         "langchain_perplexity", "ChatPerplexity", ("perplexity",), retries=Retries(0, _perplexity_clients),
-        counting="on", url_fields=(),  # its clients know
+        gives_reason=True, mute=True, counting="on", url_fields=(),  # its clients know
     ),
     Dialect("langchain_router", "ChatEndpoint", keeps_time=True, gives_reason=True, counting="on"),
     Dialect("langchain_router", "ChatRouter", routes=True),
@@ -196,6 +239,12 @@ def dialect_of(model: object) -> Dialect:
 def _dialect(kind: type) -> Dialect:
     homes = ((base.__module__.partition(".")[0], base.__name__) for base in kind.__mro__)
     return next((known for home in homes if (known := _BY_CLASS.get(home)) is not None), UNKNOWN)
+
+
+def gives_reason(model: object) -> bool:
+    """Whether the model's streams end with a terminal reason whenever the provider sent all."""
+    dialect = dialect_of(model)
+    return dialect.gives_reason and type(getattr(model, "llm", None)).__name__ not in dialect.unless
 
 
 def dialect_for(provider: str) -> Dialect:

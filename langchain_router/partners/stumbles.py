@@ -2,33 +2,50 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Mapping
 from traceback import walk_tb
 from types import FrameType
+from typing import Any
 
 from capability_router.endpoints.usage import impossible, usage_from
+from capability_router.faults.evidence import class_names, read
 from capability_router.faults.kinds import Fault
 from capability_router.faults.no_reply import STUMBLES, no_reply
 from capability_router.request import Usage
 
 _READERS = (
     "_create_chat_result", "_format_output", "_convert_chunk_to_generation_chunk",
-    "_make_message_chunk_from_anthropic_event",
+    "_make_message_chunk_from_anthropic_event", "_construct_lc_result_from_responses_api",
+    "_convert_responses_chunk_to_generation_chunk", "_parse_response", "_parse_stream_event",
 )  # fmt: skip
 """The functions of the packages that are handed what a server sent. They see nothing of the request."""
+_SDK_READERS = (
+    ("ollama", "inner"), ("openrouter", "_parse_event"), ("huggingface_hub", "parse_obj_as_instance"),
+    ("cohere", "construct_type"), ("botocore", "_do_parse"),
+)  # fmt: skip
+"""Those of SDKs that raise over a body as they would over an argument, and where these are defined."""
+_ASKED = ("_generate", "_agenerate", "_stream", "_astream")
+_CAME = frozenset({"response", "data", "chunk"})
+"""What makes a call and reads its reply; and what has come of the call, where it has one of these names yet."""
+_MESSAGES = ("AIMessage", "AIMessageChunk")
+_HELD = ("response_dict", "response", "data", "chunk", "part")
+"""Under which names the readers hold it."""
 _CORE, _BESIDE_IT = "langchain_core.language_models.chat_models", "langchain_router.attempts.attempt"
-_ASKING = ("_asked", "_aasked")
+_ASKING = ("_asked", "_aheard", "_whole")
 """Of the router's own attempts, what takes the first generation of a result as core's `invoke` does."""
 
 
 def stumbled(error: BaseException) -> Fault | None:
     """The fault of a server that sent no reply; None if the error came from anything else."""
     frames = [frame for frame, _ in walk_tb(error.__traceback__)]
-    reader = next((frame for frame in frames if _reads(frame)), None)
+    reader = next((frame for frame in reversed(frames) if _reads(frame)), None)
     if reader is not None and type(error) is ValueError:  # ChatOpenAI raises so what stands under `error`
-        return no_reply(error.args[0] if error.args else None, error)
-    if not isinstance(error, STUMBLES):
-        return None
-    if reader is not None:
+        return _withheld(reader, error) or no_reply(_error_in(reader) or _first(error), error, _usage_in(reader))
+    if reader is not None and _about_a_call(error):
+        told = "arguments that are no JSON object"
+        return Fault("malformed_tool_call", told, usage=_usage_in(reader), started=True, error=error)
+    if reader is not None and (isinstance(error, STUMBLES) or _unfit(error, reader)):
         return no_reply(_error_in(reader), error, _usage_in(reader))
     hollow = isinstance(error, IndexError) and frames and _takes_the_first(frames[-1])
     return no_reply(None, error) if hollow else None  # a result without a single generation
@@ -40,17 +57,88 @@ def _takes_the_first(frame: FrameType) -> bool:
 
 
 def _reads(frame: FrameType) -> bool:
-    return frame.f_code.co_name in _READERS and str(frame.f_globals.get("__name__")).startswith("langchain_")
+    name = frame.f_code.co_name
+    if not _home(frame).startswith("langchain_") or _home(frame) == "langchain_core":
+        return _of_sdk(frame)
+    return name in _READERS or (name in _ASKED and not _CAME.isdisjoint(frame.f_locals))
+
+
+def _of_sdk(frame: FrameType) -> bool:
+    return (_home(frame), frame.f_code.co_name) in _SDK_READERS
+
+
+def _home(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__")).partition(".")[0]
+
+
+def _unfit(error: BaseException, reader: FrameType) -> bool:
+    """Whether it is a check of a reply, not one of an answer against the caller's schema."""
+    if not isinstance(error, ValueError) or "ValidationError" not in class_names(error):
+        return False
+    return _of_sdk(reader) or read(error, "title") in _MESSAGES
+
+
+def _about_a_call(error: BaseException) -> bool:
+    """Whether langchain-core would not make a message of the reply for one of its tool calls."""
+    if read(error, "title") not in _MESSAGES:
+        return False
+    details = error.errors(include_url=False, include_context=False, include_input=False)  # type: ignore[attr-defined]  # pydantic's
+    return any("tool_calls" in detail["loc"] for detail in details)
+
+
+def _withheld(reader: FrameType, error: ValueError) -> Fault | None:
+    """AzureChatOpenAI raises over an answer that was filtered."""
+    if _part(reader.f_locals.get("res"), "finish_reason") != "content_filter":
+        return None
+    told = "finish reason content_filter"
+    return Fault("content_filtered", told, usage=_usage_in(reader), answered=True, error=error)
+
+
+def _bodies(reader: FrameType) -> Iterator[Any]:
+    """What the server sent, an event of OpenAI's Responses before the response that is in it."""
+    for name in _HELD:
+        held = reader.f_locals.get(name)
+        if isinstance(held, str):
+            held = _parsed(held)
+        if held is not None:
+            yield from (held, _part(held, "response"))
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+def _error_in(reader: FrameType) -> object:
+    """What the body has under `error`, as JSON; an event of OpenAI's Responses may itself be one."""
+    for body in _bodies(reader):
+        told = body if _part(body, "type") == "error" and _part(body, "message") else _part(body, "error")
+        if told:
+            return told if isinstance(told, str) else _dumped(told)
+    return None
 
 
 def _usage_in(reader: FrameType) -> Usage | None:
-    """The tokens in a body that ChatOpenAI has as a dict."""
-    body = reader.f_locals.get("response_dict")
-    told = body.get("usage") if isinstance(body, dict) else None
-    return usage_from(told) if isinstance(told, dict) and not impossible(told) else None
+    """The tokens that the body told, in the words of Chat Completions."""
+    for body in _bodies(reader):
+        told = _dumped(_part(body, "usage"))
+        if told and "prompt_tokens" in told and not impossible(told):
+            return usage_from(told)
+    return None
 
 
-def _error_in(frame: FrameType) -> object:
-    """What the body has under `error`: ChatAnthropic's client keeps it beside its fields."""
-    found = (getattr(frame.f_locals.get(name), "error", None) for name in ("data", "response"))
-    return next((told for told in found if told), None)
+def _dumped(told: object) -> dict[str, Any] | None:
+    """A part of a body that the SDK may have made an object of its own."""
+    dump = getattr(told, "model_dump", None)
+    plain = dump(warnings=False) if callable(dump) else told
+    return dict(plain) if isinstance(plain, Mapping) else None
+
+
+def _part(held: object, key: str) -> Any:
+    return held.get(key) if isinstance(held, Mapping) else read(held, key)
+
+
+def _first(error: BaseException) -> object:
+    return error.args[0] if error.args else None

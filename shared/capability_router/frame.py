@@ -8,9 +8,10 @@ from typing import Any
 
 
 def frame(rows: Sequence[dict[str, Any]], columns: Sequence[str] = ()) -> Any:
-    """A pandas.DataFrame, a row per dict; `columns` are there without rows too. A Decimal, which pandas neither
+    """A pandas.DataFrame, a row per dict; `columns` are there without rows too.
 
-    plots nor multiplies, becomes a float. Raises ImportError, saying what to install, where pandas is missing.
+    A Decimal, which pandas neither plots nor multiplies, becomes a float. Raises ImportError, saying what to install,
+    where pandas is missing.
     """
     try:
         import pandas  # type: ignore[import-untyped, import-not-found, unused-ignore]  # optional, not a dependency

@@ -24,7 +24,7 @@ from capability_router.execution.probing import PROBE_S, PROBE_TAG, ProbeGate, P
 from capability_router.execution.run import Run
 from capability_router.execution.targets import Gate
 from capability_router.health.board import QUIET, Board, HealthEvent
-from capability_router.health.overview import Overview
+from capability_router.health.health_table import HealthTable
 from capability_router.learning.guard import Guard
 from capability_router.learning.outcomes import Forgotten
 from capability_router.listener import failed
@@ -214,7 +214,7 @@ class Router:
         """Wait until every sink has the records of all calls so far; False = one has not within `timeout_s`."""
         return self.sinks.flush(timeout_s)
 
-    def health(self) -> Overview:
+    def health(self) -> HealthTable:
         """One JSON-safe row per model: breaker, gates, calls in flight, latency, success, what it showed of its window.
 
         `success_share`: of all its calls, `recent_share`: of `recent_calls`, the breaker's window; None = none ended.
@@ -223,7 +223,7 @@ class Router:
         knows: no store is asked; None = there is none. The list is a table in a notebook, and by `render()`.
         """
         now = self.clock.now()
-        return Overview(
+        return HealthTable(
             {**row, **self.planner.windows.shown(row["model"], now), "left_usd": self._left(row["model"])}
             for row in self.board.snapshot(now)
         )
@@ -239,11 +239,9 @@ class Router:
         self._watchers.append(listener)
 
     def on_budget(self, listener: Callable[[BudgetEvent], None]) -> None:
-        """Call `listener` when a cap is spent to 50, 80 or 100 % or begins to refuse, once each per window, and
+        """Call `listener` when a cap is spent to 50, 80 or 100 % or begins to refuse, once each per window.
 
-        when its store is away or back.
-
-        What it raises is logged and goes no further.
+        Also when its store is away or back. What it raises is logged and goes no further.
         """
         self.budgets.on_event(listener)
 
@@ -280,9 +278,9 @@ class Router:
             pass
 
     def close(self) -> None:
-        """Wait for shadows' calls and for evaluations, write the ledger and what was learned, close the sinks,
+        """Wait for what is under way beside requests, write what was learned, close the sinks, give back what was lent.
 
-        give back what was lent. The router can go on being used.
+        Under way are shadows' calls and evaluations; the ledger is written, too. The router can go on being used.
         """
         self._shadow_calls.close()
         if self._evaluation is not None:

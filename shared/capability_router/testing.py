@@ -101,7 +101,8 @@ class ScriptedAttempt:
 
     def reply(self) -> Reply:
         """What was seen."""
-        return replace(self._reply, text=self._reply.text or "".join(self._seen))
+        known = self._reply
+        return replace(known, text="".join(self._seen)) if self._seen and not known.text else known
 
     def _play(self, step: str | Fault | Reply) -> Iterator[str]:
         if isinstance(step, Fault):
@@ -117,7 +118,7 @@ class ScriptedAttempt:
         if word == "cut":
             raise ScriptedFault(Fault("connection", "reset"))
         finish = None if word in ("stop", "silent") else Finish.STOP
-        self._reply = Reply(usage=self._model.usage, finish=finish)
+        self._reply = Reply(self._model.usage, finish, "".join(self._seen))
 
     def _texts(self, word: str, detail: str) -> Sequence[str]:
         if word == "empty":

@@ -23,7 +23,7 @@ from capability_router.policies.averages.pace import Pace
 from capability_router.policies.balance import Balance
 from capability_router.policies.base import Knowledge
 from capability_router.policies.choice import choose_policy
-from capability_router.policies.lessons import Lessons
+from capability_router.policies.lessons import OutcomeLessons
 from capability_router.policies.planner import Planner, Standing
 from capability_router.request import Request
 from capability_router.stores.base import Store
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from capability_router.config import Settings
     from capability_router.evaluation.evaluation import Evaluation
     from capability_router.health.herald import Herald
-    from capability_router.learning.meanings import Meanings
+    from capability_router.learning.embeddings import Embeddings
 
 _TYPICAL = (1_000, 300)  # tokens in and out of the call by which unstated strengths are compared
 
@@ -52,9 +52,9 @@ def planner_of(
     )  # fmt: skip
 
 
-def lessons_of(known: Planner, registry: Registry) -> Lessons:
+def lessons_of(known: Planner, registry: Registry) -> OutcomeLessons:
     """What is taught is what the planner knows by."""
-    lessons = Lessons(
+    lessons = OutcomeLessons(
         known.lengths, known.sizes, known.windows, known.prior, Affinity(registry.entries), Outcomes(),
         known.learned, known.guard, known.signs, None if known.signs is None else Retries(),
     )  # fmt: skip
@@ -91,18 +91,18 @@ def _signs(s: Settings, known: Knowledge | None) -> Signs | None:
     return Signs(None if known is None else known.signs) if read else None
 
 
-def meanings_of(s: Settings, clock: Clock) -> Meanings | None:
+def meanings_of(s: Settings, clock: Clock) -> Embeddings | None:
     """What embeds requests for the learned model; None where nothing is set."""
     if s.embedding.embedder is None or s.policy.state is None:
         return None
     try:
-        from capability_router.learning.meanings import meanings_of as made  # here, because it loads numpy
+        from capability_router.learning.embeddings import meanings_of as made  # here, because it loads numpy
     except ModuleNotFoundError as error:
         raise ConfigError("embedder needs numpy: install capability-router[learn]") from error
     return made(s.embedding, clock)
 
 
-def learner_of(s: Settings, store: Store, meanings: Meanings | None, state: str | None) -> Knowledge | None:
+def learner_of(s: Settings, store: Store, meanings: Embeddings | None, state: str | None) -> Knowledge | None:
     """What was learned: in a file, or in a store that lasts. ConfigError where numpy is not installed."""
     if state is None:
         return None
@@ -123,7 +123,7 @@ def evaluation_of(s: Settings, clock: Clock) -> Evaluation | None:
     return Evaluation(evaluator_of(s.evaluator), s.evaluate, s.policy.seed, clock)
 
 
-def recorder_of(sinks: Sinks, registry: Registry, s: Settings, clock: Clock, meanings: Meanings | None) -> Recorder:
+def recorder_of(sinks: Sinks, registry: Registry, s: Settings, clock: Clock, meanings: Embeddings | None) -> Recorder:
     """Of everything that is decided; ConfigError where hashed words are wanted without numpy."""
     return Recorder(
         sinks, s.name, clock.unix, cards=registry.cards, policy=(s.policy.model_dump(), s.rules), seed=s.policy.seed,

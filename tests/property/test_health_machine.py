@@ -217,12 +217,14 @@ class HealthMachine(RuleBasedStateMachine):
             self.epochs[id] = epoch
 
     @invariant()
-    def calm_is_true_now_and_for_ever(self) -> None:
+    def calm_is_true_until_its_end(self) -> None:
         for id in ADDRESSES:
             lane = self.lane(id)
-            if lane.calm:
+            if self.now < min(lane.calm_until, lane.silence.look_at):
                 assert lane.hold(self.now, 1) is None
-                assert (lane.condition.held, lane.condition.queue_s) == ("", 0.0)
+                assert lane.condition.queue_s == 0.0
+                doubted = lane.breaker.doubt.until > self.now or bool(lane.silence.why)
+                assert bool(lane.condition.held) == doubted
 
     @invariant()
     def planning_sees_what_admission_does(self) -> None:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from capability_router.policies.averages.target import COLD, Target, beyond
-from capability_router.policies.dual import Point
+
+
+class Point(NamedTuple):
+    """As the policy's own, by names."""
+
+    usd: float
+    utility: float
+    quality: float
+
 
 # In whole picodollars, as predicted; closer than a thousand of them, a difference of two floats tells no price.
 costs = st.integers(min_value=10**5, max_value=10**9).map(lambda nano: nano / 1e9)

@@ -40,11 +40,12 @@ Describe = Callable[[Any], Description | None]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A registered model. `source` makes its calls: a framework's model, a 'provider:model' string,
+    """A registered model.
 
-    or None, when the built-in client reaches `card.endpoint`. `gives_reason`: see Description. `sources`: card
-    field -> 'user', 'profile' or 'catalog litellm 1.110.2 (2026-11-20)'. `key_variable`: the environment variable that
-    its key was read from, or would have been; '' = none, or it isn't known.
+    `source` makes its calls: a framework's model, a 'provider:model' string, or None, when the built-in client reaches
+    `card.endpoint`. `gives_reason`: see Description. `sources`: card field -> 'user', 'profile' or 'catalog litellm
+    1.110.2 (2026-11-20)'. `key_variable`: the environment variable that its key was read from, or would have been; '' =
+    none, or it isn't known.
     """
 
     card: ModelCard

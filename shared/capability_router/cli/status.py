@@ -11,7 +11,7 @@ import click
 
 from capability_router.cli import screen
 from capability_router.cli.store import NoStore, existing
-from capability_router.health.overview import HEAD, cells, standings
+from capability_router.health.health_table import HEAD, cells, standings
 from capability_router.stores.reports import KEPT_S
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from capability_router.errors import ConfigError
 if TYPE_CHECKING:
     from capability_router.cli.train_view import Finding, State
     from capability_router.learning.logs.reading import Log
-    from capability_router.learning.logs.row import Row
+    from capability_router.learning.logs.scored_request import ScoredRequest
 
 NO_ROUTING = 3
 """Exit status where the logs don't support routing."""
@@ -88,11 +88,11 @@ def _draw(plot: Path, found: list[Finding]) -> None:
 class _Lot(NamedTuple):
     """Rows that are learned from together, and where to write what they teach."""
 
-    rows: list[Row]
+    rows: list[ScoredRequest]
     output: Path | None
 
 
-def _lots(rows: list[Row], output: Path | None, each: bool) -> list[_Lot]:
+def _lots(rows: list[ScoredRequest], output: Path | None, each: bool) -> list[_Lot]:
     groups = list(dict.fromkeys(row.group for row in rows))
     if not each or len(groups) < 2:
         return [_Lot(rows, output)]
@@ -105,7 +105,7 @@ def _lots(rows: list[Row], output: Path | None, each: bool) -> list[_Lot]:
     ]
 
 
-def _kept(output: Path, rows: list[Row], log: Log, found: list[Finding], anyway: bool) -> State:
+def _kept(output: Path, rows: list[ScoredRequest], log: Log, found: list[Finding], anyway: bool) -> State:
     from capability_router.cli.train_view import State
 
     writes = bool(rows) and (anyway or any(finding.verdict.routes for finding in found))
@@ -143,11 +143,11 @@ def _read(logs: tuple[Path, ...], key: str | None, embedder: str | None, sample:
         return read(files, key=key, tick=tick, embedder=named, most=sample)
 
 
-def _compared(rows: list[Row], folds: int) -> list[Finding]:
+def _compared(rows: list[ScoredRequest], folds: int) -> list[Finding]:
     """A finding per group of the rows."""
     from capability_router.cli.train_view import Finding
     from capability_router.learning.comparison.contest import DRAWS, contest
-    from capability_router.learning.comparison.foresight import STUDYING, foresight
+    from capability_router.learning.comparison.held_out import STUDYING, foresight
     from capability_router.learning.comparison.panel import panels
     from capability_router.learning.comparison.verdict import verdict, without_contest
 
@@ -164,8 +164,8 @@ def _compared(rows: list[Row], folds: int) -> list[Finding]:
     return found
 
 
-def _state(rows: list[Row], log: Log) -> str:
-    from capability_router.learning.comparison.foresight import STUDYING, studied
+def _state(rows: list[ScoredRequest], log: Log) -> str:
+    from capability_router.learning.comparison.held_out import STUDYING, studied
     from capability_router.learning.quality.state import dumped
 
     with progress(len(rows) + STUDYING, "learning  ") as tick:

@@ -54,12 +54,10 @@ _owners: weakref.WeakSet[Lasting] = weakref.WeakSet()
 
 
 class _Ends:
-    """Whether they have `come`, and which process has its finalizer. `multiprocessing` holds this weakly: it lasts as
+    """Whether the ends have `come`, and which process has its finalizer.
 
-    long as the module.
-
-    The child of a child hears twice of its beginning: of the fork, then of `multiprocessing`, which has forgotten
-    meanwhile what it was asked for at the first.
+    `multiprocessing` holds this weakly: it lasts as long as the module. The child of a child hears twice of its
+    beginning: of the fork, then of `multiprocessing`, which has forgotten meanwhile what it was asked for at the first.
     """
 
     def __init__(self) -> None:

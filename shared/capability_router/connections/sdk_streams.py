@@ -12,8 +12,8 @@ which it made its own.
 from __future__ import annotations
 
 import gc
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Generator, Iterator
+from contextlib import contextmanager
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any
 
@@ -58,13 +58,19 @@ def closing_all(generator: Generator[Any, None, None]) -> Iterator[None]:
             stream.close()
 
 
-@asynccontextmanager
-async def aclosing_all(generator: AsyncGenerator[Any, None]) -> AsyncIterator[None]:
-    """The same, asynchronously."""
-    try:
-        yield
-    finally:
-        below = sdk_streams(generator)
-        await generator.aclose()
+class aclosing_all:  # noqa: N801 - as `contextlib.aclosing`
+    """The same, asynchronously. No generator itself: the event loop would close that at its end, beside its user."""
+
+    __slots__ = ("_generator",)
+
+    def __init__(self, generator: AsyncGenerator[Any, None]) -> None:
+        self._generator = generator
+
+    async def __aenter__(self) -> None:
+        """Nothing is to be done yet."""
+
+    async def __aexit__(self, *_: object) -> None:
+        below = sdk_streams(self._generator)
+        await self._generator.aclose()
         for stream in below:
             await stream.close()

@@ -31,6 +31,11 @@ def is_stale(error: BaseException, *signs: str) -> bool:
     return False
 
 
+def stale(error: BaseException) -> bool:
+    """Whether one of a model's first calls has met such a connection: `past_stale` gets past it."""
+    return is_stale(error, _CLOSED, _ELSEWHERE)
+
+
 async def past_stale(step: Callable[[], Awaitable[T]]) -> T:
     """What the step gives once the pool holds no such connection any more. `step` must be repeatable."""
     for tried in range(_MOST):

@@ -27,8 +27,9 @@ class Evaluator(NamedTuple):
 
 
 def evaluator_of(given: Any) -> Evaluator:
-    """A function `(request, answer)`, or `(inputs, outputs)` as LangSmith's; a LangSmith RunEvaluator, a LangChain
+    """The evaluator that this is, whatever its framework.
 
+    A function `(request, answer)`, or `(inputs, outputs)` as LangSmith's; a LangSmith RunEvaluator, a LangChain
     StringEvaluator, a LlamaIndex BaseEvaluator. Raises ConfigError for what is none of these, or needs what a router
     does not have.
     """

@@ -33,7 +33,7 @@ class Accounts:
         prices: Mapping[str, Price | None] = self._prices
         if request.model:  # another model than the candidates': what the catalog says of it, else unknown
             prices = {card.id: price_of(card.provider, request.model) for card in self._registry.cards}
-        foreseen, cap = Foreseen(request, plan, prices, self._registry), request.routing.max_cost_usd
+        foreseen, cap = CostBounds(request, plan, prices, self._registry), request.routing.max_cost_usd
         return Account(
             request.id, Booked.of(request.routing, plan.task), plan.input_tokens, ledger=self._ledger,
             budgets=self._budgets, prices=prices, most=foreseen.most, unix=self._unix,
@@ -43,7 +43,7 @@ class Accounts:
         )  # fmt: skip
 
 
-class Foreseen:
+class CostBounds:
     """What the launches of one request may come to, by model; in picodollars, None: the price is unknown."""
 
     __slots__ = ("_least", "_plan", "_prices", "_registry", "_request")

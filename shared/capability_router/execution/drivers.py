@@ -10,7 +10,7 @@ attempt where two may be in flight at once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import aclosing
 from functools import partial
 from types import coroutine
@@ -19,9 +19,10 @@ from typing import Any, TypeVar
 from capability_router.clock import Clock
 from capability_router.concurrency.absence import watch
 from capability_router.concurrency.bell import Bell
+from capability_router.concurrency.unlisted import END, first_step
 from capability_router.execution.endpoint import Attempt, Endpoint, aclosable, closable
 from capability_router.execution.machine import Execution
-from capability_router.execution.performance import Performance, Rang
+from capability_router.execution.performance import Performance, Rang, below_us
 from capability_router.execution.race import arace, race
 
 C = TypeVar("C")
@@ -89,16 +90,20 @@ async def adrive(
         show.begin()
         if machine.races:
             async with aclosing(arace(show)) as chunks:
-                async for chunk in chunks:
+                step = first_step(chunks)
+                while (chunk := await step) is not END:
                     yield chunk
+                    step = anext(chunks, END)
         while show.running:
             if not show.launches:
                 await show.await_turn()
             for index, attempt in show.started():
                 pieces = _aattempt(show, index, attempt)
+                step = first_step(pieces)
                 try:
-                    async for chunk in pieces:
+                    while (chunk := await step) is not END:
                         yield chunk
+                        step = anext(pieces, END)
                 finally:
                     await pieces.aclose()
         for chunk in show.held():
@@ -117,7 +122,8 @@ async def _aattempt(show: Performance[C], index: int, attempt: Attempt[C]) -> As
     try:
         chunks = aclosable(attempt.achunks())
         try:
-            while (chunk := await _within(show, chunks)) is not _END:
+            step = first_step(chunks)
+            while (chunk := await _within(show, step)) is not END:
                 if delivering:
                     show.goes_on(index, chunk)
                     yield chunk
@@ -125,6 +131,7 @@ async def _aattempt(show: Performance[C], index: int, attempt: Attempt[C]) -> As
                     delivering = True
                     for held in show.held():
                         yield held
+                step = anext(chunks, END)
         finally:
             await chunks.aclose()
     except Rang:
@@ -135,14 +142,12 @@ async def _aattempt(show: Performance[C], index: int, attempt: Attempt[C]) -> As
         show.ended(index)
 
 
-_END: Any = object()
-
-
-async def _within(show: Performance[C], chunks: AsyncGenerator[C, None]) -> C:
+def _within(show: Performance[C], step: Any) -> Awaitable[C]:
     limit = show.patience_s()
-    if limit is None:
-        return await anext(chunks, _END)
-    step: Any = anext(chunks, _END)
+    return step if limit is None else _limited(show, step, limit)
+
+
+async def _limited(show: Performance[C], step: Any, limit: float) -> C:
     try:
         awaited = step.send(None)
     except StopIteration as there:  # nothing to wait for, as within a burst: no timer
@@ -163,10 +168,12 @@ async def _within(show: Performance[C], chunks: AsyncGenerator[C, None]) -> C:
 @coroutine
 def _resumed(step: Any, awaited: Any) -> Generator[Any, Any, Any]:
     """Go on with an awaitable that was sent its first None, and waits for `awaited`."""
+    value: Any = None
     while True:
         try:
             sent = yield awaited
         except BaseException as error:  # noqa: BLE001 - thrown into the step, which raises it again or not
+            error.__traceback__ = below_us(error.__traceback__)
             resume, value = step.throw, error
         else:
             resume, value = step.send, sent
@@ -174,3 +181,5 @@ def _resumed(step: Any, awaited: Any) -> Generator[Any, Any, Any]:
             awaited = resume(value)
         except StopIteration as end:
             return end.value
+        finally:  # an exception that is kept here closes a ring, by this frame in its traceback
+            value = None

@@ -75,11 +75,11 @@ class Fund(NamedTuple):
     borrow: Callable[[], None]
 
 
-class Finish(NamedTuple):
+class Conclude(NamedTuple):
     """The request is over. `error` is to be raised, if any."""
 
     outcome: Outcome
     error: BaseException | None = None
 
 
-Effect = Launch | Abort | SetAlarm | Deliver | Fund | Finish
+Effect = Launch | Abort | SetAlarm | Deliver | Fund | Conclude

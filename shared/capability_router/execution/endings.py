@@ -24,6 +24,7 @@ def failure(
     if not records:
         return _nothing_sent(targets, limits, late, at, elapsed_s)
     own = rejected(faults[-1]) if limits.keeps(faults[-1]) else next(filter(None, map(_cut, faults)), None)
+    own = own or _unpaid(faults)
     if own is not None:
         return own
     why = "in that time" if late else f"within {limits.attempts} attempts"
@@ -90,6 +91,12 @@ def rejected(fault: Fault) -> Exception | None:
     It is how such answers reach the caller without a router, as others do whose SDK hands them over.
     """
     return fault.error if fault.answered and isinstance(fault.error, Exception) else None
+
+
+def _unpaid(faults: Sequence[Fault]) -> Exception | None:
+    """The word of routers within this one, if nothing but such was asked and none has money left for the request."""
+    errors = [fault.error for fault in faults if isinstance(fault.error, BudgetExceeded)]
+    return errors[0] if len(errors) == len(faults) else None
 
 
 def _cut(fault: Fault) -> Exception | None:

@@ -34,9 +34,9 @@ class Attempt(Protocol[ChunkT]):
         ...
 
     def commits(self, chunk: ChunkT) -> bool:
-        """Whether this chunk carries text, reasoning or a tool call. Called once per chunk, in order,
+        """Whether this chunk carries text, reasoning or a tool call.
 
-        so that the attempt can take usage and the terminal reason from it on the way.
+        Called once per chunk, in order, so that the attempt can take usage and the terminal reason from it on the way.
         """
         ...
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from capability_router.execution.effects import Timeouts
-from capability_router.execution.outer import others_may_be_asked, sooner
+from capability_router.execution.outer import NOBODY, around
 from capability_router.faults.kinds import Fault
 from capability_router.value import quickly_made
 
@@ -37,7 +37,10 @@ class Limits:
 
     def under(self, deadline_s: float | None) -> Limits:
         """These limits with a request's own deadline, if it has one, and within what an attempt around it allows."""
-        deadline_s, elsewhere = sooner(self.deadline_s if deadline_s is None else deadline_s), others_may_be_asked()
+        outer = around()
+        if deadline_s is None and outer is NOBODY:  # as most
+            return self
+        deadline_s, elsewhere = outer.sooner(self.deadline_s if deadline_s is None else deadline_s), outer.elsewhere
         if deadline_s == self.deadline_s and not elsewhere:
             return self
         return Limits(

@@ -27,7 +27,7 @@ Theory of operation
   a target that can do that, chosen by the same rules. What such an attempt gives is held until its first content:
   one that fails before it is followed by the next. Without such a target the answer ends as any other.
 * A stream that broke after its terminal reason was whole, also one that was filtered before its first content.
-* After Finish, `feed` returns nothing.
+* After Conclude, `feed` returns nothing.
 
 Everything that decides a transition lives here; this file knows no provider and no framework.
 """
@@ -35,12 +35,13 @@ Everything that decides a transition lives here; this file knows no provider and
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableSet
+from operator import attrgetter
 from typing import Protocol
 
 from capability_router.concurrency.summons import Summons
 from capability_router.execution.admission import Admission
 from capability_router.execution.bookkeeper import Bookkeeper, verdict
-from capability_router.execution.effects import Abort, Deliver, Effect, Finish, Fund, Launch, SetAlarm, Timeouts
+from capability_router.execution.effects import Abort, Conclude, Deliver, Effect, Fund, Launch, SetAlarm, Timeouts
 from capability_router.execution.endings import Cut, failure, interrupted, rejected, summed, together, why
 from capability_router.execution.events import (
     AlarmRang,
@@ -61,17 +62,17 @@ from capability_router.faults.completeness import judge
 from capability_router.faults.kinds import Fault
 from capability_router.health.board import Permit, Verdict
 from capability_router.plan import Candidate, Plan
-from capability_router.request import AttemptRecord, Outcome, Reply, Usage
-from capability_router.request import Finish as Reason
+from capability_router.request import AttemptRecord, Finish, Outcome, Reply, Usage
 
 NOTHING: tuple[Effect, ...] = ()
 _NOT_YET = Reply()
+_INDEX = attrgetter("index")
 _NO_ALARM = (SetAlarm(None),)
-_NO_END = (None, Reason.OTHER, Reason.ERROR, Reason.OVERLOADED, Reason.MALFORMED_CALL)
+_NO_END = (None, Finish.OTHER, Finish.ERROR, Finish.OVERLOADED, Finish.MALFORMED_CALL)
 """No terminal reason, one that may be the failure itself, and those that are."""
 _UNUSABLE = ("malformed_tool_call", "unparsable")
 """What an answer ends with that nobody may go on with as it is, however much of it has been seen."""
-_WITHHELD = (Reason.CONTENT_FILTER, Reason.REFUSAL)
+_WITHHELD = (Finish.CONTENT_FILTER, Finish.REFUSAL)
 """Ends that are an answer without any content, too."""
 _EARLY_S = 0.001  # an alarm may ring by so much too early
 _ENDLESS = float("inf")
@@ -117,7 +118,7 @@ class Execution:
         self.launched = 0
         self.committed: int | None = None
         self.hedged_after: float | None = None  # of the attempt that answers
-        self.over: Finish | None = None
+        self.over: Conclude | None = None
         self.reply = _NOT_YET  # of the attempt that answers
 
     @property
@@ -134,7 +135,7 @@ class Execution:
     @property
     def records(self) -> list[AttemptRecord]:
         """The attempts that have ended, in the order of their launch."""
-        return [self._records[index] for index in sorted(self._records)]
+        return sorted(self._records.values(), key=_INDEX)
 
     @property
     def summons(self) -> Summons | None:
@@ -393,7 +394,7 @@ class Execution:
             len(parts) if answer else 0,
             self._plan.canary,
         )
-        self.over = Finish(outcome, error)
+        self.over = Conclude(outcome, error)
         self._faults.clear()  # their exceptions hold the frames that they came through, and those hold this machine:
         self._cut = None  # a ring, which only the garbage collector would undo
         return (self.over,)

@@ -19,9 +19,15 @@ class Around(NamedTuple):
     left_s: float | None = None
     elsewhere: bool = False
 
+    def sooner(self, deadline_s: float | None) -> float | None:
+        """A request's own deadline in seconds, or what is left here, whichever is over first."""
+        if self.left_s is None or deadline_s is None:
+            return self.left_s if deadline_s is None else deadline_s
+        return min(self.left_s, deadline_s)
 
-_NOBODY = Around()
-_AROUND: ContextVar[Around] = ContextVar("capability_router_around", default=_NOBODY)
+
+NOBODY = Around()
+_AROUND: ContextVar[Around] = ContextVar("capability_router_around", default=NOBODY)
 
 
 def bound_inside(clocks: Timeouts | None, *, elsewhere: bool = False) -> Token[Around] | None:
@@ -38,14 +44,6 @@ def unbound(token: Token[Around] | None) -> None:
         _AROUND.reset(token)
 
 
-def others_may_be_asked() -> bool:
-    """Whether a router around this request has another model for it."""
-    return _AROUND.get().elsewhere
-
-
-def sooner(deadline_s: float | None) -> float | None:
-    """A request's own deadline in seconds, or what the attempt around it has left, whichever is over first."""
-    left = _AROUND.get().left_s
-    if left is None or deadline_s is None:
-        return left if deadline_s is None else deadline_s
-    return min(left, deadline_s)
+def around() -> Around:
+    """What the attempt around this request allows it; one that says nothing where there is none."""
+    return _AROUND.get()

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 from capability_router.clock import Clock
 from capability_router.concurrency.bell import Lateness
-from capability_router.execution.effects import Abort, Deliver, Effect, Finish, Fund, Launch, SetAlarm
+from capability_router.execution.effects import Abort, Conclude, Deliver, Effect, Fund, Launch, SetAlarm
 from capability_router.execution.endpoint import Attempt, Endpoint
 from capability_router.execution.events import (
     NONE,
@@ -208,7 +208,7 @@ class Performance(Generic[C]):
         over = self._machine.over
         if over is None or over.error is None:
             return
-        error, self._machine.over = over.error, Finish(over.outcome)
+        error, self._machine.over = over.error, Conclude(over.outcome)
         del over
         try:
             raise error

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from capability_router.faults.evidence import Link, read
+from capability_router.faults.evidence import Link, held_texts, read
 from capability_router.faults.hints import asks_for_proxy
 
 _MARKUP = r"<(?:!doctype|html|head|body|\?xml|!--)"
@@ -42,4 +42,4 @@ def _is_page(link: Link) -> bool:
     if read(link.error, "page") is True:  # the built-in client keeps no page
         return True
     within = _PAGE.match if link.bodies else _PAGE_INSIDE.search
-    return any(within(text) for text in link.texts)
+    return any(within(text) for text in link.texts) or any(map(_PAGE.match, held_texts(link.error)))

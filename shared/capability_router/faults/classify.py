@@ -17,13 +17,14 @@ from capability_router.faults.between import put_before
 from capability_router.faults.evidence import Evidence, Link, links, read
 from capability_router.faults.hints import forbids_retry, headers_of, pushback_s, retry_after_s, window_tokens
 from capability_router.faults.kinds import KINDS, Fault
-from capability_router.faults.phrases import loose_rules, rules_for, told_by
+from capability_router.faults.phrases import REGION, loose_rules, rules_for, told_by
 from capability_router.faults.vocabulary import (
     BROAD,
     DECISIVE_NAMES,
     ENDED,
     FRAGMENTS,
     GARBLED,
+    GARBLED_REPLY,
     HUNG_UP,
     IN_STREAM,
     ITS_OWN,
@@ -66,6 +67,7 @@ def kind_of(evidence: Evidence, *, texts: bool = True) -> str:
         ("unparsable" if evidence[0].unfit else "")
         or _answered(_answer(evidence), texts)
         or (_first(_loose(link) for link in evidence if _in_reply(link)) if texts else "")
+        or ("server_error" if any(map(_over_a_reply, evidence)) else "")
         or ("connection" if any(map(_hung_up, evidence)) else "")
         or _first(_named(link) for link in evidence)
         or ("server_error" if any(map(_garbled, evidence)) else "")
@@ -143,19 +145,26 @@ def _in_reply(link: Link) -> bool:
     """Whether it came in a reply that had begun well: an event in a stream, or the body of a 200.
 
     ChatOpenAI raises the latter as a ValueError that holds it, Anthropic's SDK the former with the stream's own
-    status. A status inside says that it was a refusal after all.
+    status, Ollama's with -1. A status inside says that it was a refusal after all.
     """
     if link.status:
         return False
-    if read(link.error, "status_code") == 200:
+    if _over_a_reply(link):
         return True
     in_body = type(link.error) is ValueError and bool(link.bodies)
     return in_body or bool(link.names and link.names[0] in IN_STREAM)
 
 
+def _over_a_reply(link: Link) -> bool:
+    """Whether an SDK says itself that it raises over a reply: by the status of one, or as Ollama's does by -1."""
+    code = read(link.error, "status_code")
+    return type(code) is int and (code == -1 or 200 <= code <= 299)
+
+
 def _no_json(evidence: Evidence) -> bool:
     """Whether the body of a 200 was no reply: an SDK stumbled over it, or could not even read it."""
-    unread = not any(link.status for link in evidence) and any("jsondecode" in link.names for link in evidence)
+    names = {name for link in evidence for name in link.names}
+    unread = not (GARBLED_REPLY.isdisjoint(names) or any(link.status for link in evidence))
     return unread or any(map(_garbled, evidence))
 
 
@@ -215,6 +224,8 @@ def _harmless(word: str) -> bool:
 def _detail(evidence: Evidence, kind: str, codes: list[str], window: int | None) -> str:
     """Built from identifiers and our own words: a provider's sentence may quote the prompt or the key."""
     told = ", ".join(codes) or _ours(evidence, kind) or _class_chain(evidence)
+    if kind == "not_found" and any(REGION.search(text) for link in evidence for text in link.texts):
+        told = f"not offered where the call comes from ({told})"
     return f"{told}; its window is {window:,} tokens" if window else told
 
 

@@ -160,7 +160,9 @@ def _numbers(error: BaseException, bodies: tuple[dict[Any, Any], ...]) -> Iterat
 def _bodies(error: BaseException) -> Iterator[dict[Any, Any]]:
     """Every plain dict the error holds of the provider's answer, the inner `error` object first."""
     response = read(error, "response")
-    for held in (read(error, "body"), read(error, "details"), response, _first(error.args), _unread(response)):
+    told = read(error, "body")
+    own = _parsed(told) if isinstance(told, str) else told
+    for held in (own, read(error, "details"), response, _first(error.args), _unread(response)):
         body = held[0] if isinstance(held, list) and held else held
         if isinstance(body, dict) and body:
             if inner := part_of(body, "error") or part_of(body, "Error"):
@@ -188,7 +190,22 @@ def _unread(response: object) -> object:
     """The JSON of a body that the client has already loaded; never makes it load one."""
     held = read(response, "__dict__")
     content = held.get("_content") if isinstance(held, dict) else None
-    if not isinstance(content, bytes) or len(content) > _LONGEST_BODY:
+    return _parsed(content) if isinstance(content, bytes) else None
+
+
+def held_texts(error: BaseException) -> Iterator[str]:
+    """The beginnings of bodies that are held here and down the chain, where an SDK keeps them out of its text."""
+    for one, _ in _chain(error):
+        held = read(read(one, "response"), "__dict__")
+        content = held.get("_content") if isinstance(held, dict) else None
+        for body in (read(one, "body"), content):
+            if isinstance(body, str | bytes):
+                start = body[:LONGEST_TEXT]
+                yield (start.decode("latin-1") if isinstance(start, bytes) else start).lower()
+
+
+def _parsed(content: str | bytes) -> object:
+    if len(content) > _LONGEST_BODY:
         return None
     try:
         return json.loads(content)

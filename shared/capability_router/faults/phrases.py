@@ -58,10 +58,16 @@ _FILTER = re.compile(
     r"|flagged as potentially|blocked by (?:our |the )?safety|requires moderation|input was flagged|content exists risk"
     r"|potentially unsafe or sensitive content"
 )
+REGION = re.compile(
+    r"(?:country|region|territory|location)s?,? (?:is |are )?(?:currently )?not (?:supported|available|allowed)"
+    r"|(?:not|isn't) (?:supported|available|offered|allowed) (?:in|from|for) (?:your|this|unsupported) "
+    r"(?:country|countries|region|location)|unsupported[ _]country|^request not allowed$"
+)
+"""Refused for where the call comes from: no word about the key, and of a gateway's models only some may say so."""
 _KEY = re.compile(
     r"api[_ ]key (?:is )?(?:not valid|invalid|expired|not found)|(?:invalid|incorrect|missing) (?:x-)?api[-_ ]key"
     r"|api_key client option must be set|could not resolve authentication|unable to locate credentials"
-    r"|no auth credentials|illegal header value|user location is not supported|organization has been disabled"
+    r"|no auth credentials|illegal header value|organization has been disabled"
 )
 _MODEL = re.compile(
     r"(?:don't|do not|does not) (?:have|allow) access to (?:the |this )?model|provided model identifier is invalid"
@@ -100,6 +106,7 @@ _OPEN = (
     (_OVERFLOW, "context_overflow"),
     (_QUOTA, "quota_exhausted"),
     (_FILTER, "content_filtered"),
+    (REGION, "not_found"),
     (_KEY, "auth"),
     (_MODEL, "not_found"),
     (_LOADING, "overloaded"),
@@ -111,9 +118,10 @@ Rules = tuple[tuple[re.Pattern[str], str], ...]
 
 
 def rules_for(status: int | None, *, money: bool = False) -> Rules:
-    """The rules that may be asked at a status; none where the status tells enough. `money`: only those that
+    """The rules that may be asked at a status; none where the status tells enough.
 
-    no code overrules, because a per-minute limit and an empty account may share it, as may a model and a file at 404.
+    `money`: only those that no code overrules, because a per-minute limit and an empty account may share it, as may a
+    model and a file at 404.
     """
     if status == 404:
         return ((_STALE, "unsupported"),) if money else ((_NO_ROUTE, "unsupported"),)

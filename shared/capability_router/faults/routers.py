@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from capability_router.errors import AllCandidatesFailed, NoEligibleModel, RouterBusy
+from capability_router.errors import AllCandidatesFailed, BudgetExceeded, NoEligibleModel, RouterBusy
 from capability_router.faults.kinds import KINDS, Fault
 
 _ALONE = {"auth": "server_error", "quota_exhausted": "overloaded", "not_found": "server_error"}
@@ -13,6 +13,8 @@ def of_router(error: BaseException) -> Fault | None:
     """The fault of that candidate; None for an error that isn't a router's."""
     if isinstance(error, NoEligibleModel):
         return Fault("unsupported", "none of its models can take the request", error=error)
+    if isinstance(error, BudgetExceeded):
+        return Fault("unsupported", "its budget leaves no room for the request", sent=False, error=error)
     if not isinstance(error, (AllCandidatesFailed, RouterBusy)):
         return None
     wait = error.retry_after_s

@@ -44,8 +44,7 @@ TELLING = _kinds(
             authentication invalid_authentication unauthenticated unauthorized invalid_api_key incorrect_api_key
             api_key_invalid invalid_issuer invalid_organization mismatched_organization organization_restricted
             account_deactivated access_terminated unrecognized_client invalid_signature signature_does_not_match
-            invalid_client_token_id missing_authentication_token expired_token not_authorized
-            unsupported_country_region_territory""",
+            invalid_client_token_id missing_authentication_token expired_token not_authorized""",
         "quota_exhausted": """
             insufficient_quota quota_exceeded service_quota_exceeded exceeded_current_quota billing billing_not_active
             billing_hard_limit_reached insufficient_funds insufficient_balance insufficient_credits payment_required
@@ -53,7 +52,7 @@ TELLING = _kinds(
         "not_found": """
             not_found model_not_found model_not_exist resource_not_found deployment_not_found unknown_model
             invalid_model model_decommissioned model_deprecated model_not_available model_permission_blocked_org
-            model_permission_blocked_project""",
+            model_permission_blocked_project unsupported_country_region_territory""",
         "context_overflow": """
             context_length_exceeded context_window_exceeded model_context_window_exceeded context_overflow
             exceed_context_size request_too_large tokens_limit_reached string_above_max_length prompt_too_long
@@ -96,6 +95,7 @@ DECISIVE_NAMES = _kinds(
         "StopCandidateException",
         "length": "LengthFinishReasonError",
         "refusal": "RefusalError ModelRefusalError OpenAIRefusalError",
+        "server_error": "DecodingError DecodeError ContentDecodingError ContentEncodingError SSEError",
     }
 )
 
@@ -126,7 +126,8 @@ NAMES = TELLING | _kinds(
         "server_error": """
             APIError ServerError InternalServerError ModelAPIError APIResponseValidationError EndpointReplyError
             EndpointStreamError DecodingError JSONDecodeError UnicodeDecodeError UnknownApiResponseError BadGateway
-            ContentTypeError ResponseValidationError""",
+            ContentTypeError ResponseValidationError ResponseParserError ChecksumMismatch InvalidHeadersLength
+            InvalidPayloadLength""",
         "unparsable": "OutputParserException ValidationError",
     }
 ) | DECISIVE_NAMES  # fmt: skip
@@ -171,6 +172,12 @@ GARBLED = ("unexpected response type", "response missing 'choices'", "null value
 
 IN_STREAM = frozenset(map(normal, ("EndpointStreamError", "APIError")))
 """Classes raised, without a status, for an error event inside a stream that began well."""
+
+GARBLED_REPLY = frozenset(
+    map(normal, ("JSONDecodeError", "DecodingError", "DecodeError", "ContentDecodingError", "ContentEncodingError",
+                 "SSEError"))
+)  # fmt: skip
+"""Classes that say that a reply came and could not be read."""
 
 UNREADABLE = normal("HttpProcessingError")
 """The class of what aiohttp raises over bytes that are no HTTP."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 
-from capability_router.health.reading import Reading
+from capability_router.health.wait_by_size import WaitBySize
 
 _CUT, _LATE_CUT, _LEAST = 0.8, 0.9, 4
 _LATE, _LATE_BY_S, _ENOUGH = 2.0, 0.1, 50  # twice the usual wait, and a tenth of a second, among so many
@@ -31,7 +31,7 @@ class Bearing:
         self.why = ""  # what it was learned from
         self._cut_at = -math.inf
         self._fast = self._size = 0.0  # of the newest calls: their waits and tokens
-        self._usual = Reading()
+        self._usual = WaitBySize()
         self._seen = 0
 
     def refused(self, in_flight: int, sent_at: float, now: float) -> None:

@@ -121,7 +121,7 @@ class Board(Lasting):
     def condition(self, id: str, now: float) -> Condition:
         """How the candidate stands, as a live view: read it at once."""
         lane = self._lanes[id]
-        if not lane.calm or now >= lane.silence.look_at:
+        if now >= lane.calm_until or now >= lane.silence.look_at:
             with self._lock:
                 self._work_off()
                 lane.look(now)
@@ -144,13 +144,18 @@ class Board(Lasting):
         """
         if now >= self._failed_until:
             return _NOTHING
+        found: dict[str, float] = {}
         with self._lock:
-            self._work_off()
-            seen = {id: lane.breaker.window for id, lane in self._lanes.items() if lane.breaker.window.failed}
-            for window in seen.values():
-                window.slide(now)
-            found = {id: window.failed / (window.calls + _GONE_WELL) for id, window in seen.items() if window.failed}
-        self._after()
+            if self._line:
+                self._work_off()
+            for id, lane in self._lanes.items():
+                window = lane.breaker.window
+                if window.failed:
+                    window.slide(now)
+                    if window.failed:
+                        found[id] = window.failed / (window.calls + _GONE_WELL)
+        if self._line or self._events:
+            self._after()
         return found
 
     def admit(self, id: str, now: float, tokens: int = 0, *, probe: bool = False) -> Permit | Hold:

@@ -11,7 +11,9 @@ begun after the last one that failed: what was under way with it tells of the sa
 
 from __future__ import annotations
 
+import math
 from collections import deque
+from itertools import takewhile
 
 _LEAST, _NEAR, _SHARE = 2, 8, 0.15
 """So many failures, and this share, among so many calls, or among as many as are under way."""
@@ -49,7 +51,7 @@ class Doubt:
     def good(self, since: float, now: float) -> None:
         """A call answered that was begun at `since`."""
         self._ended += 1
-        if self.until and since > self._failed_since and not self._suspicion(self._beside, now):
+        if self.until and since > self._failed_since and not self._suspects(self._beside, now):
             self.until = 0.0
 
     def failed(self, since: float, beside: int, now: float) -> None:
@@ -57,18 +59,25 @@ class Doubt:
         self._ended += 1
         self._failures.append((self._ended, now))
         self._failed_since = max(self._failed_since, since)
-        if why := self._suspicion(beside, now):
+        if self._suspects(beside, now):
             self._beside = max(self._beside, beside) if now < self.until else beside
-            self.why, self.until = why, now + self._length_s
+            self.why, self.until = self._told(beside, now), now + self._length_s
 
     def count(self, now: float, among: int = _NEAR) -> int:
         """How many of the last calls, so many, have failed, and not long ago."""
         first, since = self._ended - among, now - self._window_s
-        return sum(number > first and at >= since for number, at in self._failures)
+        lately = takewhile(lambda failure: failure[0] > first, reversed(self._failures))
+        return sum(at >= since for _, at in lately)
 
-    def _suspicion(self, beside: int, now: float) -> str:
-        """Why others should go first; "" = nothing speaks for it."""
+    def _suspects(self, beside: int, now: float) -> bool:
+        """Whether enough of the last calls failed: then the last so many failures are all among these."""
+        among, failures = max(_NEAR, beside), self._failures
+        enough = max(_LEAST, math.ceil(min(_SHARE * among, _KEPT)))
+        if len(failures) < enough:
+            return False
+        number, at = failures[-enough]
+        return number > self._ended - among and at >= now - self._window_s
+
+    def _told(self, beside: int, now: float) -> str:
         among = max(_NEAR, beside)
-        count = self.count(now, among)
-        enough = max(_LEAST, min(_SHARE * among, _KEPT))
-        return f"{count} of the last {min(among, self._ended)} calls failed" if count >= enough else ""
+        return f"{self.count(now, among)} of the last {min(among, self._ended)} calls failed"

@@ -3,7 +3,8 @@
 A lane is *calm* when nothing holds it and nobody waits for it; then planning and admission need not
 look further. Time alone can't end calm (gates open, buckets fill, breakers recover), only a call or
 an operator can; whatever does so for a shared part wakes every lane of that base URL. But for calls that
-are silent for too long: `silence.look_at` says when to look for them.
+are silent for too long: `silence.look_at` says when to look for them. A lane that is but doubted is calm as
+long as what is told of the doubt, the time that is left of it, may stand.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ _BUSY = 0.25
 _TRIAL_LOOK_S = 1.0
 """A model that one call is trying again is looked at no later."""
 _UNTIL_HEARD = "other models are preferred until one is heard"
+_TOLD_S = 0.1
+"""For so long what is left of a doubt is told the same: it is told in tenths of a second."""
 _LEAST_WAIT_S = 0.001
 """A full model is never looked at again in the same instant, however short its calls are."""
 
@@ -64,8 +67,8 @@ class Lane:
     """One candidate's health. Pure, unlocked: the board locks. Times are monotonic seconds."""
 
     __slots__ = (
-        "_late_at", "address", "bans", "bearing", "breaker", "calls", "calm", "condition", "ended", "gate", "id", "kin",
-        "latency", "limiter", "metered", "probed", "silence", "tell", "worked",
+        "_late_at", "address", "bans", "bearing", "breaker", "calls", "calm_until", "condition", "ended", "gate", "id",
+        "kin", "latency", "limiter", "metered", "probed", "silence", "tell", "worked",
     )  # fmt: skip
 
     def __init__(
@@ -83,7 +86,7 @@ class Lane:
         self.latency = Latency(latency)
         self.condition = Condition(peak=self.latency.peak)
         self._timed()
-        self.calm = False
+        self.calm_until = 0.0
         self._late_at: float | None = None  # when this process was last late for a time limit
 
     def relimit(self, limits: Mapping[str, int]) -> None:
@@ -92,7 +95,7 @@ class Lane:
         if self.bearing is not None:
             self.limiter.bear(self.bearing.limit)
         self.metered = self.limiter.metered
-        self.calm = False
+        self.calm_until = 0.0
 
     def look(self, now: float) -> None:
         """Bring `condition` up to date, and find out whether all is calm."""
@@ -107,8 +110,9 @@ class Lane:
         seen.queue_s = max(queue, self.gate.allowed_in_s(1.0, now)) if self.gate.counts else queue
         if hold is None:
             seen.held, seen.until = self._doubted(now)
-        quiet = self.breaker.state == CLOSED and not self.bans.of(self.address)
-        self.calm = quiet and not seen.held and not seen.queue_s
+        quiet = hold is None and not seen.queue_s and not self.silence.why  # which ends with the first that is heard
+        quiet = quiet and self.breaker.state == CLOSED and not self.bans.of(self.address)
+        self.calm_until = 0.0 if not quiet else min(seen.until, now + _TOLD_S) if seen.held else math.inf
 
     def _doubted(self, now: float) -> tuple[str, float]:
         """Why others go first, and until when; ("", 0.0) = they don't."""
@@ -125,7 +129,7 @@ class Lane:
     def enter(self, now: float, tokens: int, *, probe: bool = False) -> Permit | Hold:
         """A permit for one call, or why not."""
         hold = None
-        if not self.calm:
+        if now >= self.calm_until:
             hold = self.hold(now, tokens, probe=probe)
         elif self.metered or self.gate.counts:
             hold = self._no_budget(now, tokens) or self._used_up(now, tokens)
@@ -206,7 +210,7 @@ class Lane:
         if said.remaining_tokens is not None and said.reset_tokens_s is not None:
             self.gate.counts = True
             self.gate.tokens.told(said.remaining_tokens, said.limit_tokens, said.reset_tokens_s, now, sent_at)
-        self.calm = False
+        self.calm_until = 0.0
         self._counted(now)
         if wait_s > 0:
             self._notice(now)
@@ -376,14 +380,14 @@ class Lane:
         """Have those who share the breaker look at it again: it may have begun to doubt."""
         for lane in self.kin:
             if lane.breaker is self.breaker:
-                lane.calm = False
+                lane.calm_until = 0.0
 
     def _counted(self, now: float) -> None:
         """Have those who share the gate look at it again, once nothing is left."""
         if self.gate.allowed_in_s(1.0, now):
             for lane in self.kin:
                 if lane.gate is self.gate:
-                    lane.calm = False
+                    lane.calm_until = 0.0
 
     def _ban(self, what: What, permit: Permit, verdict: Verdict, now: float) -> None:
         ban = self.bans.refused(what, self.address, verdict, permit.taken_at, now)
@@ -423,7 +427,7 @@ class Lane:
         limiter = self.limiter
         in_flight = self.condition.in_flight = limiter.in_flight
         if in_flight >= limiter.most or (self.metered and limiter.tight):
-            self.calm = False
+            self.calm_until = 0.0
 
     def _turned(self, before: str, now: float) -> None:
         state = self.breaker.state
@@ -433,7 +437,7 @@ class Lane:
     def _wake(self, kind: EventKind, detail: str, now: float) -> None:
         """Tell of a change, and have every lane that may share it look again."""
         for lane in self.kin:
-            lane.calm = False
+            lane.calm_until = 0.0
         self.tell(HealthEvent(kind, self.id, detail, now))
 
 

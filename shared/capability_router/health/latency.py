@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from capability_router.health.reading import Reading
+from capability_router.health.wait_by_size import WaitBySize
 from capability_router.measure.percentile import percentile
 
 _PRIOR_WEIGHT, _MEMORY = 5, 10
@@ -117,7 +117,7 @@ class Latency:
         self.took, self.lasts = Mean(usual), Mean(usual)
         self.size = Mean(_TOKENS if speed else None)
         self.per_input = READING_S
-        self._reading, self._readings = Reading(), 0
+        self._reading, self._readings = WaitBySize(), 0
         self.peak = Peak()
         self._firsts, self._answers = Recent(), Recent()
         self._waits, self._lengths = Recent(), Recent()  # of those that answered, without the reading of the input

@@ -17,11 +17,12 @@ WINDOW = 200  # scored requests that are replayed
 LEAST = 40  # of them, before anything is said
 _ASKED = 20  # answers of a model in the window, before it may stand for all
 _EVERY = 8  # scores, between two replays
+_NO_MATTER = 0.01  # quality points; where all scores are alike there is no error to hold a shortfall against
 
 log = logging.getLogger("capability_router")
 
 
-class Foreseen(NamedTuple):
+class PlanPrediction(NamedTuple):
     """One plan: the pick by what was learned, and per model its predicted quality and the rest of its score.
 
     The rest is cost at the price of quality, latency and so on, in quality points.
@@ -70,7 +71,7 @@ class Guard:
         self._since = 0
         self._lock = Lock()
 
-    def note(self, foreseen: Foreseen, asked: str, score: float, id: str = "") -> None:
+    def note(self, foreseen: PlanPrediction, asked: str, score: float, id: str = "") -> None:
         """A request of which this was foreseen was answered by `asked`, which was worth `score`.
 
         `id`: the request's, of which two processes may be told at the same time: it counts once.
@@ -87,7 +88,7 @@ class Guard:
                 self._since = 0
                 self._replay()
 
-    def renew(self, told: Iterable[tuple[Foreseen, str, float, str]]) -> None:
+    def renew(self, told: Iterable[tuple[PlanPrediction, str, float, str]]) -> None:
         """Take these, the oldest first, for all that `note` was told of."""
         once = {
             id or str(at): _scored(foreseen, asked, score, id) for at, (foreseen, asked, score, id) in enumerate(told)
@@ -121,7 +122,7 @@ class Guard:
             log.info("learned picks no longer fall short of %s: they are used again", before)
 
 
-def _scored(foreseen: Foreseen, asked: str, score: float, id: str) -> _Scored | None:
+def _scored(foreseen: PlanPrediction, asked: str, score: float, id: str) -> _Scored | None:
     """None where there was nothing to choose."""
     by_model = dict(zip(foreseen.models, zip(foreseen.quality, foreseen.rest, strict=True), strict=True))
     if len(by_model) < 2 or asked not in by_model or foreseen.pick not in by_model:
@@ -130,14 +131,14 @@ def _scored(foreseen: Foreseen, asked: str, score: float, id: str) -> _Scored | 
 
 
 def verdict(scored: Sequence[_Scored]) -> tuple[str | None, Shortfall]:
-    """The fixed model that learned picks fall short of by more than a standard error, and by how much."""
+    """The fixed model that learned picks fall short of by more than an error, and than nothing; and by how much."""
     offsets = _offsets(scored)
     known = [model for model, offset in offsets.items() if offset.answers >= _ASKED]
     found = [(_shortfall(scored, model, offsets), model) for model in known]
     if not found:
         return None, Shortfall(0.0, 0.0, len(scored))
     most, model = max(found)
-    return (model if most.points > most.error else None), most
+    return (model if most.points > max(most.error, _NO_MATTER) else None), most
 
 
 def _offsets(scored: Sequence[_Scored]) -> dict[str, _Offset]:

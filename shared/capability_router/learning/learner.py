@@ -18,8 +18,8 @@ from typing import NamedTuple
 from capability_router.concurrency.lifetime import Lasting, ending, watch
 from capability_router.errors import ConfigError
 from capability_router.learning.drift import Drift, Whereabouts
-from capability_router.learning.guard import Foreseen, Guard
-from capability_router.learning.meanings import Meanings
+from capability_router.learning.embeddings import Embeddings
+from capability_router.learning.guard import Guard, PlanPrediction
 from capability_router.learning.quality.arrays import Unreadable
 from capability_router.learning.quality.meaning import Origin
 from capability_router.learning.quality.memory import FORMER, Remembered, Result
@@ -41,9 +41,10 @@ log = logging.getLogger("capability_router")
 
 
 class Judged(NamedTuple):
-    """What is expected of a model on a request: its quality, its answer's tokens (None = not known), and the quality's
+    """What is expected of a model on a request.
 
-    standard error, which grows while the model is not scored: it may have changed.
+    Its quality; its answer's tokens, None = not known; and the quality's standard error, which grows while the model is
+    not scored: it may have changed.
     """
 
     quality: float
@@ -60,14 +61,26 @@ class Pupil:
     def learn(self, lesson: Lesson) -> list[str]:
         """An answer was worth this score; gives, and tells of, models that are no longer what they were."""
         quality, (id, model, score, tokens, tenant, seen, *_) = self.quality, lesson
-        weight = 1.0 if quality.memory.has(id, model) else quality.tenants.told(tenant, model, score)
+        again = quality.memory.has(id, model)
+        weight = 1.0 if again else quality.tenants.told(tenant, model, score)
         row, results, apart = Remembered(id, seen, tenant), {model: Result(score, tokens)}, quality.apart
         if apart is not None and tenant != apart.whose:
             apart.quality.learn(row, results)
         changed = quality.learn(row, results, weight)
         for each in changed:
             log.warning("%s: its recent scores differ from what was learned; older scores now count less", each)
-        return changed
+        return changed if again or model in changed else [*changed, *self._renewed(lesson)]
+
+    def _renewed(self, lesson: Lesson) -> list[str]:
+        """The model, if its replies have begun to call it otherwise."""
+        before = self.quality.versioned(lesson.model, lesson.version)
+        if not before:
+            return []
+        log.warning(
+            "%s: its answers come of %r, no longer of %r; what was learned of it counts for less", lesson.model,
+            self.quality.versions.of(lesson.model), before,
+        )  # fmt: skip
+        return [lesson.model]
 
     def take_over(self, rows: Sequence[tuple[Remembered, Mapping[str, Result]]], other: Quality) -> list[str]:
         """What others scored, in the order in which it came; gives models that are no longer what they were."""
@@ -93,7 +106,7 @@ class Pupil:
         self.quality.forked()
 
 
-def fitting(quality: Quality, meanings: Meanings | None, path: Path) -> Meanings | None:
+def fitting(quality: Quality, meanings: Embeddings | None, path: Path) -> Embeddings | None:
     """The embedder if this state was learned with it, or is still empty; else None, which is logged."""
     own, given = quality.origin, "" if meanings is None else meanings.embedder.name
     if own.name != given and (own.name or quality.scored):
@@ -109,7 +122,7 @@ def fitting(quality: Quality, meanings: Meanings | None, path: Path) -> Meanings
     return meanings
 
 
-def agreed(quality: Quality, meanings: Meanings | None) -> Quality:
+def agreed(quality: Quality, meanings: Embeddings | None) -> Quality:
     """The same, with no other meanings than those of this embedder."""
     if meanings is None:
         if quality.origin.name:
@@ -128,7 +141,7 @@ class Learner(Lasting):
 
     def __init__(
         self, path: Path, quality: Quality, *, damaged: bool = False, base: Quality | None = None,
-        meanings: Meanings | None = None,
+        meanings: Embeddings | None = None,
     ) -> None:  # fmt: skip
         self.path, self.quality, self.base, self._meanings = path, quality, base, meanings
         self._damaged, self._unsaved = damaged, False
@@ -142,7 +155,7 @@ class Learner(Lasting):
         watch(self)
 
     @classmethod
-    def open(cls, path: Path, meanings: Meanings | None = None) -> Learner:
+    def open(cls, path: Path, meanings: Embeddings | None = None) -> Learner:
         """From its file; fresh where there is none, or where it is damaged, which is logged.
 
         Raises ConfigError where the file can't be opened, or no file can be made.
@@ -246,14 +259,14 @@ class Learner(Lasting):
 
     def scored(
         self, request_id: str, seen: Sketch, model: str, score: float, tokens: int | None, tenant: str = "",
-        foreseen: Foreseen | None = None, source: str = USER,
+        foreseen: PlanPrediction | None = None, source: str = USER, version: str = "",
     ) -> None:  # fmt: skip
         """An answer of this model, of so many tokens, was worth this score to this tenant.
 
-        `foreseen`: the plan it came of, if it is its first score. Words are worked out in the background when enough
-        is new.
+        `foreseen`: the plan it came of, if it is its first score. `version`: what the reply called the model.
+        Words are worked out in the background when enough is new.
         """
-        self._take(Lesson(request_id, model, score, tokens, hashed(tenant), seen, foreseen, source))
+        self._take(Lesson(request_id, model, score, tokens, hashed(tenant), seen, foreseen, source, version))
         self._work_out()
 
     def remembers(self, request_id: str, model: str) -> bool:

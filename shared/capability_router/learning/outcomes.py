@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from capability_router.concurrency.latch import InnerLatch
 from capability_router.errors import ConfigError
-from capability_router.learning.guard import Foreseen
+from capability_router.learning.guard import PlanPrediction
 
 KEPT = 10_000
 
@@ -18,17 +18,18 @@ class Forgotten(ConfigError):
 
 
 class Answered(NamedTuple):
-    """Who answered, what kind of task it was, and, where words are learned from, its sketch, the answer's tokens and
+    """Which model answered, and what kind of task it was.
 
-    what was foreseen of each model.
+    Where words are learned from, also its sketch, the answer's tokens and what was foreseen of each model.
     """
 
     model: str
     task: str
     sketch: Any = None
     tokens: int | None = None
-    foreseen: Foreseen | None = None
+    foreseen: PlanPrediction | None = None
     tenant: str = ""
+    version: str = ""
 
 
 class Outcomes:

@@ -12,10 +12,10 @@ from hashlib import blake2b
 from pathlib import Path
 
 from capability_router.errors import ConfigError
-from capability_router.learning.guard import Foreseen, Guard
+from capability_router.learning.embeddings import Embeddings
+from capability_router.learning.guard import Guard, PlanPrediction
 from capability_router.learning.learner import Learner, Pupil, agreed, fitting
 from capability_router.learning.logs.sketched import sketched, written
-from capability_router.learning.meanings import Meanings
 from capability_router.learning.quality.arrays import Unreadable
 from capability_router.learning.quality.model import Quality
 from capability_router.learning.quality.sketch import Sketch
@@ -34,7 +34,7 @@ class SharedLearner(Learner):
     """Thread-safe. `save` writes to the store what waits, and what was worked out."""
 
     def __init__(
-        self, path: Path, text: str | None, room: LessonRoom, owner: str, meanings: Meanings | None = None
+        self, path: Path, text: str | None, room: LessonRoom, owner: str, meanings: Embeddings | None = None
     ) -> None:  # fmt: skip
         """`text`: of the file, None = there is none. `owner`: whose learning it is; routers of one name share it."""
         self._text = text
@@ -54,7 +54,7 @@ class SharedLearner(Learner):
 
     @classmethod
     def over(
-        cls, path: Path | None, room: LessonRoom, owner: str, meanings: Meanings | None = None
+        cls, path: Path | None, room: LessonRoom, owner: str, meanings: Embeddings | None = None
     ) -> SharedLearner:  # fmt: skip
         """On the file, if there is one; a damaged one is told and left as it is."""
         text = None
@@ -148,7 +148,7 @@ IN_STORE = "store"
 """As the name of a state: it is in the router's store alone, and began with nothing."""
 
 
-def learner_of(state: str, url: str, room: LessonRoom, owner: str, meanings: Meanings | None = None) -> Learner:
+def learner_of(state: str, url: str, room: LessonRoom, owner: str, meanings: Embeddings | None = None) -> Learner:
     """From a state's name, a path or "store", and the router's store at this URL. Raises ConfigError.
 
     A store in memory keeps nothing: then the file is written. One that lasts is read at once, if it is there.
@@ -163,5 +163,5 @@ def learner_of(state: str, url: str, room: LessonRoom, owner: str, meanings: Mea
     return learner
 
 
-def _planned(lessons: Iterable[Lesson]) -> list[tuple[Foreseen, str, float, str]]:
+def _planned(lessons: Iterable[Lesson]) -> list[tuple[PlanPrediction, str, float, str]]:
     return [(each.foreseen, each.model, each.score, each.id) for each in lessons if each.foreseen is not None]

@@ -6,10 +6,15 @@ Nobody keeps it open: the lock is the file's own, and whoever gets it looks whet
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from glob import escape
 from hashlib import blake2b
 from pathlib import Path
+
+_DRAFT = re.compile(r"\.\d+\.[0-9a-f]+")  # process, object
+_LEFT_S = 600.0  # after which nobody writes a draft any more: its process was killed
 
 
 class StateFile:
@@ -39,6 +44,7 @@ class StateFile:
             draft = path.with_name(f".{path.name}.{os.getpid()}.{id(self):x}")  # a process may have two
             try:
                 _write(draft, text)
+                _sweep(path, draft)
                 if not _placed(draft, path, new=not there):
                     return False
             finally:
@@ -64,6 +70,16 @@ def _write(draft: Path, text: str) -> None:
         file.write(text.encode())
         file.flush()
         os.fsync(file.fileno())
+
+
+def _sweep(path: Path, draft: Path) -> None:
+    """Take away the drafts of processes that were killed while they wrote; the disk's own clock tells their age."""
+    now = draft.stat().st_mtime
+    for left in path.parent.glob(f".{escape(path.name)}.*"):
+        if _DRAFT.fullmatch(left.name.removeprefix(f".{path.name}")):
+            with suppress(OSError):  # another process was quicker, or it is another user's
+                if now - left.lstat().st_mtime > _LEFT_S:
+                    left.unlink()
 
 
 def _placed(draft: Path, path: Path, *, new: bool) -> bool:

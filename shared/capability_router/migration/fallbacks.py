@@ -57,9 +57,10 @@ def _targets(value: Any, place: Place, notes: Notes) -> Iterator[str]:
 
 
 def after(group: str, lists: Chains, original: str = "") -> list[str]:
-    """The groups that are asked after this one: its own list, else that of the group that was `original`ly asked for,
+    """The groups that are asked after this one.
 
-    else the one for any. A list may name a group without its provider, as LiteLLM looks it up.
+    Its own list, else that of the group that was `original`ly asked for, else the one for any. A list may name a group
+    without its provider, as LiteLLM looks it up.
     """
     names = (group, group.partition("/")[2], original, original.partition("/")[2], ANY)
     own = next((lists[name] for name in names if name and lists.get(name)), [])

@@ -83,11 +83,12 @@ def _billed(amount: Number) -> int | None:
 
 
 class Account:
-    """Books one request. `prices`: model id -> Price or None; `most`: model id -> what a call may cost at most;
+    """Books one request.
 
-    `credentials`: model id -> the mark of the key that pays. `providers`: model id -> the one name of its provider,
-    where it goes by several. `unlimited`: model id -> the output tokens that are reserved because nobody states
-    how long its answers can be; None = somebody does.
+    `prices`: model id -> Price or None; `most`: model id -> what a call may cost at most; `credentials`: model id ->
+    the mark of the key that pays. `providers`: model id -> the one name of its provider, where it goes by several.
+    `unlimited`: model id -> the output tokens that are reserved because nobody states how long its answers can be; None
+    = somebody does.
     """
 
     def __init__(

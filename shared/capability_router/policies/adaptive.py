@@ -18,8 +18,8 @@ from capability_router.concurrency.latch import Latch
 from capability_router.plan import Candidate
 from capability_router.policies.averages.pace import Pace
 from capability_router.policies.averages.steering import Sight, Steering, Weights, told
-from capability_router.policies.base import BELOW, Judgement, Row, Scene, Scored, Terms, rounded, told_cost
-from capability_router.policies.dual import WINDOW, Dual, Hull, Point, Step, hull
+from capability_router.policies.base import BELOW, Judgement, Prospect, Scene, Scored, Terms, rounded, told_cost
+from capability_router.policies.dual import QUALITY, USD, WINDOW, Dual, Hull, Point, hull, worth
 from capability_router.request import Outcome
 
 COST_WEIGHT = 0.25
@@ -84,7 +84,8 @@ class Adaptive:
         self.weighs_waits = latency_weight > 0.0
         steers = not (cost_target_usd is None and latency_target_s is None and pace is None)
         self._steering = Steering(cost_target_usd, latency_target_s, pace, latency_weight) if steers else None
-        self._weighed: tuple[Sequence[Row], Weights | None] = ((), None)
+        self._weighed: tuple[Sequence[Prospect], Weights | None] = ((), None)
+        self._last_strongest: tuple[Sequence[Prospect], Prospect | None] = ((), None)
         self._first_usd: dict[str, float] = {}  # of a request of usual size, by model
         self._away: dict[str, int] = {}  # for how many requests in a row a model has been held
 
@@ -94,8 +95,8 @@ class Adaptive:
         mu = self._mu if self._steering is None else self._steered(self._steering, scene, chosen).mu
         with self._lock:
             rows = self._lasting(scene.rows)
-            usd = (max(rows, key=_QUALITY).cost_pico or 0) / 1e12
-            usual = self._usual_usd(scene)
+            usd = (self._strongest(rows).cost_pico or 0) / 1e12
+            usual = 0.0 if target is None else self._usual_usd(scene)
             self._seen += 1
             self._strong_usd += (usd - self._strong_usd) / min(self._seen, WINDOW)
             if target is None and not self._aims:
@@ -107,7 +108,7 @@ class Adaptive:
                 usable = points if not self._away else self._open(_points(_usable(scene.rows), mu))
                 self._aim(target, points, usable, usual)
 
-    def _lasting(self, rows: Sequence[Row]) -> Sequence[Row]:
+    def _lasting(self, rows: Sequence[Prospect]) -> Sequence[Prospect]:
         """Those that the price of quality is to be solved with: an outage that passes does not change what it is worth.
 
         A model counts as gone once it has been held for as many requests as the window has.
@@ -137,26 +138,30 @@ class Adaptive:
         return weights
 
     @staticmethod
-    def _pick(sight: Sight, weights: Weights, price: float) -> Row:
-        points = _points(sight.rows, weights.mu)
-        return max(zip(points, sight.rows, strict=True), key=lambda pair: pair[0].utility - price * pair[0].usd)[1]
+    def _pick(sight: Sight, weights: Weights, price: float) -> Prospect:
+        points, own = _points(sight.rows, weights.mu), worth(price)
+        return max(zip(points, sight.rows, strict=True), key=lambda pair: own(pair[0]))[1]
 
     def _sight(self, scene: Scene) -> Sight:
         """What the targets choose from: neither models that are held, nor those below the floor, unless all are."""
-        rows = _usable(scene.rows)
-        rows = [row for row in rows if self._floor is None or row.quality >= self._floor] or rows
-        one = self._usual(() if self._strong_usd else _points(rows, 0.0), 1.0)
-        ruled = self._wanted(scene) is not None
-        return Sight(rows, _points, usual=self._cost_weight * one, tie=_TIE * one, ruled=ruled)
+        rows, floor = _usable(scene.rows), self._floor
+        if floor is not None:
+            rows = [row for row in rows if row.quality >= floor] or rows
+        sight = Sight(rows, _points, ruled=self._wanted(scene) is not None)
+        one = self._usual(() if self._strong_usd else sight.points, 1.0)
+        sight.usual, sight.tie = self._cost_weight * one, _TIE * one
+        return sight
 
-    def _open(self, points: list[Point]) -> list[Point]:
+    def _open(self, points: Sequence[Point]) -> Sequence[Point]:
         """Without those below the floor, unless all are."""
-        return [p for p in points if self._floor is None or p.quality >= self._floor] or points
+        floor = self._floor
+        return points if floor is None else [p for p in points if QUALITY(p) >= floor] or points
 
     def _aim(self, target: float, points: Sequence[Point], usable: Sequence[Point], usual: float) -> None:
         price = self._for_target(target, points, usual)
         aim = self._aims.setdefault(target, Aim())
-        aim.picked(max(usable, key=lambda p: p.utility - price * p.usd).quality)
+        _, _, quality = max(usable, key=worth(price))
+        aim.picked(quality)
         self._dual.observe(points)
         if self._seen - aim.solved_at >= _REFRESH_EVERY:
             aim.price, aim.solved_at = self._dual.solve(target), self._seen
@@ -169,13 +174,21 @@ class Adaptive:
         if target is None:
             return self._usual(points, self._cost_weight)
         with self._lock:
-            return self._for_target(target, self._open(list(points)), self._usual_usd(scene))
+            return self._for_target(target, self._open(points), self._usual_usd(scene))
+
+    def _strongest(self, rows: Sequence[Prospect]) -> Prospect:
+        """Of these; it is asked for two or three times while a request is judged."""
+        known, strong = self._last_strongest
+        if strong is None or known is not rows:
+            strong = max(rows, key=_QUALITY)
+            self._last_strongest = (rows, strong)  # one value, since threads judge at the same time
+        return strong
 
     def _usual_usd(self, scene: Scene) -> float:
         """What the strongest model's call costs for a request of usual size; 0 = nobody knows."""
         if len(self._dual) >= _COLD:  # nobody asks
             return 0.0
-        card = max(scene.rows, key=_QUALITY).card
+        card = self._strongest(scene.rows).card
         first = self._first_usd.get(card.id)
         if first is None:
             first = ((None if card.price is None else card.price.estimate(*_USUAL_TOKENS)) or 0) / 1e12
@@ -185,13 +198,14 @@ class Adaptive:
 
     def _usual(self, points: Sequence[Point], weight: float) -> float:
         """The price at which the strongest model's mean call costs this many quality points."""
-        reference = self._strong_usd or max(points, key=_QUALITY).usd
+        reference = self._strong_usd or USD(max(points, key=QUALITY))
         return weight / reference if reference > 0 else 0.0
 
     def _priced(self, scene: Scene, points: Sequence[Point], weights: Weights | None) -> float:
-        """Lambda, whoever sets it. Beside a latency target it stays finite: else both weights would rise for ever
+        """Lambda, whoever sets it.
 
-        where quality is above its target and the time is not.
+        Beside a latency target it stays finite: else both weights would rise for ever where quality is above its target
+        and the time is not.
         """
         if weights is None:
             return self.price_of_quality(scene, points)
@@ -235,28 +249,28 @@ class Adaptive:
         weights = None if self._steering is None else self._weights(scene, self._steering)
         points = _points(scene.rows, self._mu if weights is None else weights.mu)
         price, floor = self._priced(scene, points, weights), self._floor
-        if floor is not None and not any(p.quality >= floor for p in points):
+        if floor is not None and not any(QUALITY(p) >= floor for p in points):
             floor = None
         below = 0.0 if floor is None else _below(points, price)
         scored = _scored(points, scene.rows, price, floor, below)
         second = 0.0 if not self.weighs_waits else self._mu if weights is None else max(weights.mu, self._mu)
         return Judgement(scored, self._settings(price, self._wanted(scene), weights), second)
 
-    def reason(self, scene: Scene, best: Row) -> str:
+    def reason(self, scene: Scene, best: Prospect) -> str:
         """The trade that was made: against the next best where scores were learned from, else against the strongest."""
         weights = None if self._steering is None else self._weights(scene, self._steering)
         trade = self._learned(scene, best, weights) or self._traded(scene, best)
         targets = "" if weights is None else told(weights)
         return f"{trade}; {targets}" if targets else trade
 
-    def _traded(self, scene: Scene, best: Row) -> str:
-        strong = max(scene.rows, key=_QUALITY)
+    def _traded(self, scene: Scene, best: Prospect) -> str:
+        strong = self._strongest(scene.rows)
         own = f"quality {best.quality:.2f} at {told_cost(best)}"
         if strong.card.id == best.card.id:
             return f"strongest, and worth it: {own}"
         return f"{own}; {strong.card.id} has {strong.quality:.2f} at {told_cost(strong)}"
 
-    def _learned(self, scene: Scene, best: Row, weights: Weights | None) -> str:
+    def _learned(self, scene: Scene, best: Prospect, weights: Weights | None) -> str:
         """What decided, in numbers, where scores of requests have a say; and who it would be but for them."""
         if best.believed is None:  # nothing was learned of any
             return ""
@@ -265,9 +279,9 @@ class Adaptive:
             return ""
         points = _points(rows, self._mu if weights is None else weights.mu)
         price = self._priced(scene, points, weights)
-        worth = [(p.utility - price * p.usd, row) for p, row in zip(points, rows, strict=True)]
-        _, before = max(((w - row.quality + (row.believed or 0.0), row) for w, row in worth), key=_FIRST)
-        _, other = max(((w, row) for w, row in worth if row is not best), key=_FIRST)
+        judged = list(zip(map(worth(price), points), rows, strict=True))
+        _, before = max(((w - row.quality + (row.believed or 0.0), row) for w, row in judged), key=_FIRST)
+        _, other = max(((w, row) for w, row in judged if row is not best), key=_FIRST)
         moved = "" if before is best else f"; unlearned it would be {before.card.id}"
         return (
             f"learned: quality {best.quality:.2f} at {told_cost(best)}; next {other.card.id} has {other.quality:.2f} "
@@ -288,24 +302,24 @@ def _told(price: float) -> str:
     return f"{price:,.0f}" if price >= 1_000.0 else f"{price:.3g}"
 
 
-def _taught(row: Row) -> bool:
+def _taught(row: Prospect) -> bool:
     """Whether scores moved its quality by what can be seen in two digits."""
     return row.believed is not None and abs(row.quality - row.believed) >= _SEEN
 
 
 def _below(points: Sequence[Point], price: float) -> float:
     """The term of a model below the floor: more than anything else can make up for."""
-    worth = [p.utility - price * p.usd for p in points]
-    return _BELOW_FLOOR - (max(worth) - min(worth))
+    judged = list(map(worth(price), points))
+    return _BELOW_FLOOR - (max(judged) - min(judged))
 
 
 def _scored(
-    points: Sequence[Point], rows: Sequence[Row], price: float, floor: float | None, below: float
+    points: Sequence[Point], rows: Sequence[Prospect], price: float, floor: float | None, below: float
 ) -> list[Scored]:
     """In one loop, without a call for each."""
     found: list[Scored] = []
-    for point, row in zip(points, rows, strict=True):
-        quality, utility, cost = point.quality, point.utility, -price * point.usd
+    for (usd, utility, quality), row in zip(points, rows, strict=True):
+        cost = -price * usd
         terms: Terms = (("quality", quality), ("cost", cost), ("latency", utility - quality))
         if row.stays:
             terms = (*terms[:2], ("latency", utility - quality - STAYING), ("staying", STAYING))
@@ -316,7 +330,7 @@ def _scored(
     return found
 
 
-def _points(rows: Sequence[Row], mu: float) -> list[Point]:
+def _points(rows: Sequence[Prospect], mu: float) -> list[Point]:
     """Unknown cost or latency counts as the dearest or slowest among the candidates: it never wins by it."""
     dearest = slowest = None
     points: list[Point] = []
@@ -326,26 +340,26 @@ def _points(rows: Sequence[Row], mu: float) -> list[Point]:
             cost = dearest = dearest or _dearest(rows)
         if wait is None:
             wait = slowest = _slowest(rows) if slowest is None else slowest
-        points.append(Point(cost / 1e12, quality - mu * (wait + r.queue_s) + STAYING * r.stays, quality))
+        points.append((cost / 1e12, quality - mu * (wait + r.queue_s) + STAYING * r.stays, quality))
     return points
 
 
-def _usable(rows: Sequence[Row]) -> Sequence[Row]:
+def _usable(rows: Sequence[Prospect]) -> Sequence[Prospect]:
     """Those that are not held, unless all are."""
     return [row for row in rows if not row.held] or rows
 
 
 def _no_larger(found: Hull, points: Sequence[Point], usual: float) -> Hull:
     """As if the strongest one's call cost what is usual, where it costs more: a long first request sets no price."""
-    own = max(points, key=_QUALITY).usd
+    own = USD(max(points, key=QUALITY))
     if not 0.0 < usual < own:
         return found
-    return Hull(found.base, [Step(step.price * own / usual, step.gain) for step in found.steps])
+    return Hull(found.base, [price * own / usual for price in found.prices], found.gains)
 
 
-def _dearest(rows: Sequence[Row]) -> int:
+def _dearest(rows: Sequence[Prospect]) -> int:
     return max([r.cost_pico for r in rows if r.cost_pico is not None], default=0) or _UNPRICED
 
 
-def _slowest(rows: Sequence[Row]) -> float:
+def _slowest(rows: Sequence[Prospect]) -> float:
     return max([r.latency_s for r in rows if r.latency_s is not None], default=0.0)

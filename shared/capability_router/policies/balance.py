@@ -11,9 +11,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from capability_router.catalog.card import ModelCard
-from capability_router.policies.base import Row, Scored
+from capability_router.policies.base import Prospect, Scored
 
-Pair = tuple[Scored, Row]
+Pair = tuple[Scored, Prospect]
 
 
 class Balance:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 from capability_router.catalog.card import ModelCard
 from capability_router.features import Features
-from capability_router.learning.guard import Foreseen, Guard
+from capability_router.learning.guard import Guard, PlanPrediction
 from capability_router.learning.sharing.lesson import Lesson
 from capability_router.learning.signs import Counted
 from capability_router.plan import Candidate
@@ -21,7 +21,7 @@ BELOW = "below_min_quality"
 
 
 @dataclass(slots=True)
-class Row:
+class Prospect:
     """One eligible model and what is predicted of it for this request. Read, never changed.
 
     `cost_pico` in picodollars, `fallback_pico` of it for another model in case this one fails, `latency_s` and
@@ -45,10 +45,10 @@ class Row:
     error: float = 0.0
     answers: int = 1
 
-    def dearer(self, extra_pico: int) -> Row:
+    def dearer(self, extra_pico: int) -> Prospect:
         """The same with so much of another model's cost added; its own is known."""
         cost = (self.cost_pico or 0) + extra_pico
-        return Row(
+        return Prospect(
             self.card, self.quality, cost, self.latency_s, self.queue_s, self.load, self.held, self.stays,
             self.pressure_s, extra_pico, self.believed, self.error, self.answers,
         )  # fmt: skip
@@ -59,7 +59,7 @@ class Scene(NamedTuple):
 
     request: Request
     features: Features
-    rows: Sequence[Row]
+    rows: Sequence[Prospect]
 
 
 class Judgement(NamedTuple):
@@ -96,7 +96,7 @@ class Knowledge(Protocol):
     def sketch(self, request: Request) -> Any: ...
     def scored(
         self, request_id: str, seen: Any, model: str, score: float, tokens: int | None, tenant: str,
-        foreseen: Foreseen | None, source: str,
+        foreseen: PlanPrediction | None, source: str, version: str = "",
     ) -> None: ...  # fmt: skip
     def remembers(self, request_id: str, model: str) -> bool: ...
     def answered(self, lesson: Lesson) -> None: ...
@@ -120,7 +120,7 @@ class Policy(Protocol):
         """One (score, terms) per row, in the rows' order, and the numbers that decided."""
         ...
 
-    def reason(self, scene: Scene, best: Row) -> str:
+    def reason(self, scene: Scene, best: Prospect) -> str:
         """Why the best row is the best, in a clause with numbers."""
         ...
 
@@ -156,6 +156,6 @@ _SCALES = {6: 1e6, 9: 1e9}
 _MOST_ROUNDED = 1e6  # times 10^9 it is a whole number still, without a loss
 
 
-def told_cost(row: Row) -> str:
+def told_cost(row: Prospect) -> str:
     """'$0.00012' or 'unknown cost'."""
     return "unknown cost" if row.cost_pico is None else f"${row.cost_pico / 1e12:.6f}"

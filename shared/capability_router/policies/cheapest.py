@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from capability_router.policies.base import Judgement, Row, Scene, Static, told_cost
+from capability_router.policies.base import Judgement, Prospect, Scene, Static, told_cost
 
 _UNKNOWN_USD = 1_000.0  # an unknown price ranks behind any that is known
 
@@ -21,6 +21,6 @@ class Cheapest(Static):
             ]
         )
 
-    def reason(self, scene: Scene, best: Row) -> str:
+    def reason(self, scene: Scene, best: Prospect) -> str:
         """The price it won with."""
         return f"cheapest at {told_cost(best)} of {len(scene.rows)}"

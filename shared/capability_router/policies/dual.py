@@ -10,42 +10,31 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import accumulate
-from operator import attrgetter
+from collections.abc import Callable, Sequence
+from itertools import accumulate, pairwise
+from operator import itemgetter
 from typing import NamedTuple
 
 WINDOW = 200
 _ROUNDING = 1e-12
-_USD, _UTILITY = attrgetter("usd"), attrgetter("utility")
+Point = tuple[float, float, float]
+"""One candidate of one request: USD, utility before cost (quality - mu * seconds), quality.
 
-
-@dataclass(slots=True)
-class Point:
-    """One candidate of one request: USD, utility before cost (quality - mu * seconds), quality.
-
-    A target of cost or latency (averages/target.py) has its own unit in the place of `usd`, and of `quality` too, as
-    that is what the window sums up.
-    """
-
-    usd: float
-    utility: float
-    quality: float
-
-
-class Step(NamedTuple):
-    """Below this price the pick's quality rises by this much."""
-
-    price: float
-    gain: float
+A target of cost or latency (averages/target.py) has its own unit in the place of the USD, and of the quality too, as
+that is what the window sums up. A plain tuple, because each decision makes some dozens.
+"""
+USD, UTILITY, QUALITY = itemgetter(0), itemgetter(1), itemgetter(2)
 
 
 class Hull(NamedTuple):
-    """Quality of the cheapest useful point, and the steps up from there; their prices fall."""
+    """Quality of the cheapest useful point, and the steps up from there: below each price it rises by that gain.
+
+    The prices fall.
+    """
 
     base: float
-    steps: list[Step]
+    prices: list[float]
+    gains: list[float]
 
 
 class Dual:
@@ -54,8 +43,8 @@ class Dual:
     def __init__(self, window: int = WINDOW) -> None:
         self._window = window
         self._requests: deque[Hull] = deque()
-        self._steps: list[Step] = []  # ascending by price
-        self._gains: list[float] = []  # of these, to be summed up without a look at each
+        self._prices: list[float] = []  # of all steps, ascending
+        self._gains: list[float] = []  # of the same steps
         self._base = 0.0  # summed quality of the cheapest picks
 
     def __len__(self) -> int:
@@ -72,16 +61,16 @@ class Dual:
         found = hull(points)
         self._requests.append(found)
         self._base += found.base
-        _into(self._steps, self._gains, found.steps)
+        _into(self._prices, self._gains, found)
         if len(self._requests) > self._window:
             self._forget()
 
     def _forget(self) -> None:
-        base, steps = self._requests.popleft()
-        self._base -= base
-        for step in steps:
-            at = bisect_left(self._steps, step)
-            del self._steps[at], self._gains[at]
+        gone = self._requests.popleft()
+        self._base -= gone.base
+        for price, gain in zip(gone.prices, gone.gains, strict=True):
+            at = self._gains.index(gain, bisect_left(self._prices, price))  # of equal prices the one with this gain
+            del self._prices[at], self._gains[at]
 
     def solve(self, target: float, also: Hull | None = None, copies: int = 0) -> float:
         """The price at which the mean quality of the picks comes to the target; 0 if none reaches it.
@@ -90,43 +79,48 @@ class Dual:
         one more request, counted as so many `copies`: what stands in for a window still short.
         """
         needed = target * len(self._requests) - self._base
-        corners, gains = self._steps, self._gains
+        prices, gains = self._prices, self._gains
         if also is not None:
             needed += copies * (target - also.base)
-            corners, gains = corners.copy(), gains.copy()
-            _into(corners, gains, [Step(price, gain * copies) for price, gain in also.steps])
-        if not corners:
+            prices, gains = prices.copy(), gains.copy()
+            _into(prices, gains, also, copies)
+        if not prices:
             return 0.0
         if needed <= 0:
-            return 2.0 * corners[-1].price + 1.0
+            return 2.0 * prices[-1] + 1.0
         at = bisect_left(list(accumulate(reversed(gains))), needed - _ROUNDING)
-        return 0.0 if at == len(corners) else corners[-1 - at].price
+        return 0.0 if at == len(prices) else prices[-1 - at]
 
 
-def _into(steps: list[Step], gains: list[float], more: Sequence[Step]) -> None:
-    """Put them where they belong, ascending by price."""
-    for step in more:
-        at = bisect_left(steps, step)
-        steps.insert(at, step)
-        gains.insert(at, step.gain)
+def _into(prices: list[float], gains: list[float], more: Hull, copies: int = 1) -> None:
+    """Put its steps where they belong, ascending by price; each counts for so many."""
+    for price, gain in zip(more.prices, more.gains, strict=True):
+        at = bisect_left(prices, price)
+        prices.insert(at, price)
+        gains.insert(at, copies * gain)
+
+
+def worth(price: float) -> Callable[[Point], float]:
+    """What a candidate is worth at this price: by which the best is picked."""
+    return lambda point: point[1] - price * point[0]
 
 
 def hull(points: Sequence[Point]) -> Hull:
     """The corners of the best of these points, by cost."""
-    cheapest, *others = sorted(sorted(points, key=_UTILITY, reverse=True), key=_USD)
-    corners, last = [cheapest], cheapest
+    cheapest, *others = sorted(sorted(points, key=UTILITY, reverse=True), key=USD)
+    corners, (last_usd, last_utility, base) = [cheapest], cheapest
     prices: list[float] = []  # between each two corners: above it the cheaper one is the better
     for point in others:
-        if point.utility <= last.utility:  # of points at the same cost the best came first
+        usd, utility, _ = point
+        if utility <= last_utility:  # of points at the same cost the best came first
             continue
-        price = (point.utility - last.utility) / (point.usd - last.usd)
+        price = (utility - last_utility) / (usd - last_usd)
         while prices and price >= prices[-1]:
             corners.pop()
             prices.pop()
-            last = corners[-1]
-            price = (point.utility - last.utility) / (point.usd - last.usd)
+            last_usd, last_utility, _ = corners[-1]
+            price = (utility - last_utility) / (usd - last_usd)
         corners.append(point)
         prices.append(price)
-        last = point
-    steps = [Step(price, b.quality - a.quality) for price, a, b in zip(prices, corners, corners[1:], strict=False)]
-    return Hull(cheapest.quality, steps)
+        last_usd, last_utility = usd, utility
+    return Hull(base, prices, [dearer - cheaper for (_, _, cheaper), (_, _, dearer) in pairwise(corners)])

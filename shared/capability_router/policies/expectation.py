@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from capability_router.policies.base import Row, Scored
+from capability_router.policies.base import Prospect, Scored
 
 
-def with_fallbacks(rows: Sequence[Row], order: Iterable[Row], failing: Mapping[str, float]) -> list[Row]:
+def with_fallbacks(rows: Sequence[Prospect], order: Iterable[Prospect], failing: Mapping[str, float]) -> list[Prospect]:
     """The rows, in their own order, with the expected cost of what follows them in `order` if they fail.
 
     `failing`: id -> chance of a failure, 0 to 1; who isn't named does not fail. An unknown price stays
     unknown, and adds nothing to those before it.
     """
-    raised: dict[str, Row] = {}
+    raised: dict[str, Prospect] = {}
     rest = 0.0
     for row in reversed(list(order)):
         chance, own = failing.get(row.card.id, 0.0), row.cost_pico
@@ -29,7 +29,7 @@ def with_fallbacks(rows: Sequence[Row], order: Iterable[Row], failing: Mapping[s
     return [raised.get(row.card.id, row) for row in rows]
 
 
-def shown(scored: Scored, row: Row) -> Scored:
+def shown(scored: Scored, row: Prospect) -> Scored:
     """The score with the fallback's part of its cost as a term of its own."""
     score, terms = scored
     if not row.fallback_pico or not row.cost_pico:
@@ -42,7 +42,7 @@ def shown(scored: Scored, row: Row) -> Scored:
     return score, (*terms[:at], ("cost", value * (1 - share)), ("fallback", value * share), *terms[at + 1 :])
 
 
-def remarks(rows: Iterable[Row], failing: Mapping[str, float]) -> list[str]:
+def remarks(rows: Iterable[Prospect], failing: Mapping[str, float]) -> list[str]:
     """Why a model's expected cost is above its own, one line for each."""
     return [
         f"{row.card.id}: fails with a chance of {failing[row.card.id]:.0%} (recent calls), "

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-from capability_router.policies.base import Row, Scored
+from capability_router.policies.base import Prospect, Scored
 from capability_router.policies.draw import place
 from capability_router.policies.exploration_money import ExplorationMoney, OwnMoney
 
@@ -49,7 +49,7 @@ class Explorer:
     def __init__(self, share: float, money: ExplorationMoney, seed: int | None) -> None:
         self._share, self._money, self._seed = share, money, seed or 0
 
-    def choose(self, request_id: str, ranked: Sequence[tuple[Scored, Row]], now: float) -> Explored:
+    def choose(self, request_id: str, ranked: Sequence[tuple[Scored, Prospect]], now: float) -> Explored:
         """Whom to ask, of a ranking whose first is the pick. `now`: seconds."""
         left = self._money.left(now)
         pick = ranked[0][1].cost_pico if ranked else None
@@ -80,7 +80,7 @@ class Explorer:
         return not explored.extra_pico or self._money.took(explored.extra_pico, now)
 
 
-def _exploring(ranked: Sequence[tuple[Scored, Row]], at: int, propensity: float) -> Explored:
+def _exploring(ranked: Sequence[tuple[Scored, Prospect]], at: int, propensity: float) -> Explored:
     first, other = ranked[0][1], ranked[at][1]
     told = (
         f"tried, at a chance of {propensity:.2%}: quality {other.quality:.2f} +- {other.error:.2f} may be worth more "

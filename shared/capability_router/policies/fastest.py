@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from capability_router.policies.base import Judgement, Row, Scene, Static
+from capability_router.policies.base import Judgement, Prospect, Scene, Static
 
 _UNKNOWN_S = 30.0  # a model of which nothing is known ranks behind any of usual speed
 
@@ -18,7 +18,7 @@ class Fastest(Static):
         times = [(_UNKNOWN_S if row.latency_s is None else row.latency_s) + row.queue_s for row in scene.rows]
         return Judgement([(-time, (("latency", -time),)) for time in times], second=1.0)
 
-    def reason(self, scene: Scene, best: Row) -> str:
+    def reason(self, scene: Scene, best: Prospect) -> str:
         """The time it won with."""
         told = "unknown latency" if best.latency_s is None else f"{best.latency_s + best.queue_s:.2f} s"
         return f"fastest at {told} of {len(scene.rows)}"

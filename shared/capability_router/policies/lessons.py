@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from capability_router.learning.guard import Foreseen, Guard
+from capability_router.learning.guard import Guard, PlanPrediction
 from capability_router.learning.lengths import Lengths
 from capability_router.learning.outcomes import Answered, Outcomes
 from capability_router.learning.prior import Prior
@@ -20,7 +20,7 @@ from capability_router.policies.base import Knowledge
 from capability_router.request import AttemptRecord, Outcome, Reply, Request
 
 
-class Lessons(NamedTuple):
+class OutcomeLessons(NamedTuple):
     """Where each lesson goes; the next plans are made from these."""
 
     lengths: Lengths
@@ -60,11 +60,12 @@ class Lessons(NamedTuple):
         self, request: Request, plan: Plan, outcome: Outcome, reply: Reply, model: str, now: float
     ) -> None:  # fmt: skip
         self.affinity.note(request, reply, model, cached_after(outcome.provider, outcome.usage), now)
-        answered = self._answered(request, plan, outcome, model)
+        answered = self._answered(request, plan, outcome, model)._replace(version=reply.model)
         self.outcomes.note(request.id, answered)
         if self.learned is not None and answered.sketch is not None:
-            tenant, seen = hashed(answered.tenant), answered.sketch
-            self.learned.answered(Lesson(request.id, model, 0.0, answered.tokens, tenant, seen, answered.foreseen))
+            tenant, seen, version = hashed(answered.tenant), answered.sketch, answered.version
+            lesson = Lesson(request.id, model, 0.0, answered.tokens, tenant, seen, answered.foreseen, version=version)
+            self.learned.answered(lesson)
         if outcome.usage.estimated:
             return
         chosen = _planned(plan, model)
@@ -86,7 +87,9 @@ class Lessons(NamedTuple):
             seen, tokens, tenant = answered.sketch, answered.tokens, answered.tenant
             again = before is not None or self.learned.remembers(request_id, answered.model)  # here, or elsewhere
             foreseen = None if again else answered.foreseen
-            self.learned.scored(request_id, seen, answered.model, float(score), tokens, tenant, foreseen, source)
+            self.learned.scored(
+                request_id, seen, answered.model, float(score), tokens, tenant, foreseen, source, answered.version
+            )
             if self.guard is not None and foreseen is not None:
                 self.guard.note(foreseen, answered.model, float(score), request_id)
         return answered
@@ -128,14 +131,14 @@ class Lessons(NamedTuple):
             self.sizes.learn(chosen.id, plan.bucket, round(chosen.input_tokens / chosen.scale), tokens)
 
 
-def _foreseen(plan: Plan) -> Foreseen | None:
+def _foreseen(plan: Plan) -> PlanPrediction | None:
     """None where there was nothing to choose. The pick is the best by score, whoever was put before it."""
     known = [(c.id, c.quality, c.score - c.quality) for c in plan.candidates if c.quality is not None and not c.held]
     if len(known) < 2:
         return None
     models, quality, rest = zip(*known, strict=True)
     pick, _, _ = max(known, key=lambda each: each[1] + each[2])
-    return Foreseen(pick, models, quality, rest)
+    return PlanPrediction(pick, models, quality, rest)
 
 
 def _planned(plan: Plan, model: str) -> Candidate:

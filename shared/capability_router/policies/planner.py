@@ -21,7 +21,7 @@ from capability_router.learning.windows import Learned, Windows
 from capability_router.plan import Candidate, Plan
 from capability_router.policies.affinity import NOWHERE, Stay
 from capability_router.policies.balance import Balance
-from capability_router.policies.base import BELOW, Judged, Judgement, Knowledge, Policy, Row, Scene, Scored
+from capability_router.policies.base import BELOW, Judged, Judgement, Knowledge, Policy, Prospect, Scene, Scored
 from capability_router.policies.expectation import remarks, shown, with_fallbacks
 from capability_router.policies.explorer import PICKED, Explored, Explorer
 from capability_router.policies.sizing import Sizing, sizing_of
@@ -154,7 +154,7 @@ class Planner:
     def _rows(
         self, cards: Sequence[ModelCard], found: Features, now: float, stay: Stay, request: Request,
         sizing: Sizing | None,
-    ) -> list[Row]:  # fmt: skip
+    ) -> list[Prospect]:  # fmt: skip
         tokens_in, tokens_out, task, hardness = found[:4]
         believed, condition = self.prior.on(task), self.health.condition
         factors, common = self.lengths.on(task)
@@ -163,7 +163,7 @@ class Planner:
         moved = _NOT_MOVED if self.signs is None else self.signs.shifts(request.routing.tenant)
         believed = _moved(believed, moved) if moved else believed
         judged = None if self.learned is None else self._judged(self.learned, request, cards, believed, hardness)
-        rows: list[Row] = []
+        rows: list[Prospect] = []
         for card in cards:
             id, price, several = card.id, card.price, wanted or card.answers or 1  # `answers`, written out
             level, when_easy, when_hard = believed[id]
@@ -190,7 +190,7 @@ class Planner:
             held, queue, pressure = state.held, state.queue_s, state.pressure_s(now) if balancing else 0.0
             if held and weighs and state.waits:  # a wait that is known is weighed
                 held, queue = "", queue * (1 + self.standing(id, request.routing.priority, now))
-            row = Row(
+            row = Prospect(
                 card, quality, cost, latency, queue, state.in_flight, held, id == staying, pressure,
                 0, before, error, several,
             )  # fmt: skip
@@ -232,7 +232,7 @@ class Planner:
 
     @staticmethod
     def _explored(
-        explorer: Explorer, ranked: list[tuple[Scored, Row]], request: Request, stay: Stay, now: float
+        explorer: Explorer, ranked: list[tuple[Scored, Prospect]], request: Request, stay: Stay, now: float
     ) -> Explored:  # fmt: skip
         """Puts a model first that is to be explored, but not into a conversation, nor where another was asked for."""
         if not ranked or stay.model or request.model:
@@ -241,7 +241,7 @@ class Planner:
         ranked.insert(0, ranked.pop(explored.at))
         return explored
 
-    def _guarded(self, ranked: list[tuple[Scored, Row]], request: Request, stay: Stay, doubtful: set[str]) -> str:
+    def _guarded(self, ranked: list[tuple[Scored, Prospect]], request: Request, stay: Stay, doubtful: set[str]) -> str:
         """Puts the best fixed model first while learned picks are worth less than it; why, "" = nothing is moved."""
         fixed = None if self.guard is None or stay.binding or request.model else self.guard.fixed
         if self.guard is None or fixed is None or fixed in doubtful:
@@ -256,7 +256,7 @@ class Planner:
             f"({count} scores)"
         )
 
-    def _reason(self, scene: Scene, best: Row, stay: Stay) -> str:
+    def _reason(self, scene: Scene, best: Prospect, stay: Stay) -> str:
         wait = f", worth a wait of about {best.queue_s:.2g} s" if best.queue_s and not best.held else ""
         if not best.stays:
             return self.policy.reason(scene, best) + wait
@@ -269,20 +269,22 @@ def _moved(believed: Mapping[str, Belief], by: Mapping[str, float]) -> Mapping[s
     return {id: belief._replace(level=belief.level + by.get(id, 0.0)) for id, belief in believed.items()}
 
 
-def _remarked(by: Mapping[str, float], rows: Sequence[Row]) -> str:
+def _remarked(by: Mapping[str, float], rows: Sequence[Prospect]) -> str:
     """Whom implicit signs move by a hundredth or more; "" = nobody."""
+    if not by:
+        return ""
     told = [f"{row.card.id} {by[row.card.id]:+.2f}" for row in rows if abs(by.get(row.card.id, 0.0)) >= _TOLD]
     return f"believed quality, moved by implicit signs: {', '.join(told)}" if told else ""
 
 
 def _ranked(
     scene: Scene, scores: list[Scored], stay: Stay, without: Mapping[str, tuple[str, ...]], tight: Mapping[str, str]
-) -> list[tuple[Scored, Row]]:
-    """Usable before held, then whom the conversation is bound to, then who surely holds the request, then who has
+) -> list[tuple[Scored, Prospect]]:
+    """The candidates in the order in which they are asked.
 
-    all tools, then by score and load.
-
-    Of equal scores an unknown price comes last; ties keep the registry's order.
+    Usable before held, then the one that the conversation is bound to, then those that surely hold the request, then
+    those that have all tools, then by score and load. Of equal scores an unknown price comes last; ties keep the
+    registry's order.
     """
     rows, bound = scene.rows, stay.model if stay.binding else ""
     if len(rows) == 1:
@@ -314,7 +316,7 @@ def _remarks(without: Mapping[str, tuple[str, ...]], stay: Stay, scene: Scene) -
 
 
 def _candidates(
-    ranked: Sequence[tuple[Scored, Row]], learned: Mapping[str, Learned] | None, tokens: int, sizing: Sizing | None
+    ranked: Sequence[tuple[Scored, Prospect]], learned: Mapping[str, Learned] | None, tokens: int, sizing: Sizing | None
 ) -> list[Candidate]:
     """In one loop, without a call for each."""
     found: list[Candidate] = []

@@ -8,7 +8,7 @@ from typing import Any
 
 from capability_router.errors import ConfigError
 from capability_router.nearest import nearest
-from capability_router.policies.base import Judgement, Row, Scene, Static
+from capability_router.policies.base import Judgement, Prospect, Scene, Static
 from capability_router.policies.tier import Step, Tier, names, order
 from capability_router.request import Need
 
@@ -77,7 +77,7 @@ class Rules(Static):
         behind = len(places)
         return Judgement([(-float(places.get(row.card.id, behind + i)), ()) for i, row in enumerate(scene.rows)])
 
-    def reason(self, scene: Scene, best: Row) -> str:
+    def reason(self, scene: Scene, best: Prospect) -> str:
         """Which rule spoke."""
         number, then = self._match(scene)
         found = next((step for step in then if best.card.id == step or best.card.id in _members(step)), None)

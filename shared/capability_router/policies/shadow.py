@@ -1,6 +1,6 @@
-"""A shadow: a second policy that decides alongside and is written down; what it chose is not executed,
+"""A shadow: a second policy that decides alongside and is written down.
 
-but for a sampled share, for paired outcomes.
+What it chose is not executed, but for a sampled share, for paired outcomes.
 """
 
 from __future__ import annotations

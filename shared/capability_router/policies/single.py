@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from capability_router.policies.base import Judgement, Row, Scene, Static
+from capability_router.policies.base import Judgement, Prospect, Scene, Static
 
 
 class Single(Static):
@@ -15,7 +15,7 @@ class Single(Static):
         """Falling numbers."""
         return Judgement([(-float(i), ()) for i in range(len(scene.rows))])
 
-    def reason(self, scene: Scene, best: Row) -> str:
+    def reason(self, scene: Scene, best: Prospect) -> str:
         """The order, and what was passed over."""
         first = next(iter(scene.rows)).card.id
         return "first in order" if best.card.id == first else f"first in order that is usable ({first} is held)"

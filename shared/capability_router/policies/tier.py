@@ -7,7 +7,7 @@ from math import inf, log
 from typing import Any, NamedTuple
 
 from capability_router.nearest import nearest
-from capability_router.policies.base import Row
+from capability_router.policies.base import Prospect
 from capability_router.policies.draw import drawn
 from capability_router.request import Request
 
@@ -55,7 +55,7 @@ def names(steps: Sequence[Step]) -> Iterator[str]:
         yield from (each,) if isinstance(each, str) else each.models
 
 
-def order(steps: Sequence[Step], request: Request, rows: Mapping[str, Row]) -> list[str]:
+def order(steps: Sequence[Step], request: Request, rows: Mapping[str, Prospect]) -> list[str]:
     """The models in the order in which they are tried; `rows`: those that may be, by id."""
     found: list[str] = []
     for each in steps:
@@ -70,7 +70,7 @@ def order(steps: Sequence[Step], request: Request, rows: Mapping[str, Row]) -> l
 Ranks = dict[str, float]
 
 
-def _share(tier: Tier, request: Request, rows: Mapping[str, Row]) -> Ranks:
+def _share(tier: Tier, request: Request, rows: Mapping[str, Prospect]) -> Ranks:
     """The first of exponential waits: each model is first as often as its weight is of all that are left."""
     weights = tier.weights if any(tier.weights) else (1.0,) * len(tier.models)
     return {
@@ -79,21 +79,21 @@ def _share(tier: Tier, request: Request, rows: Mapping[str, Row]) -> Ranks:
     }
 
 
-def _fastest(tier: Tier, _: Request, rows: Mapping[str, Row]) -> Ranks:
+def _fastest(tier: Tier, _: Request, rows: Mapping[str, Prospect]) -> Ranks:
     waits = {id: rows[id].latency_s for id in tier.models if id in rows}
     return {id: inf if wait is None else wait for id, wait in waits.items()}
 
 
-def _cheapest(tier: Tier, _: Request, rows: Mapping[str, Row]) -> Ranks:
+def _cheapest(tier: Tier, _: Request, rows: Mapping[str, Prospect]) -> Ranks:
     costs = {id: rows[id].cost_pico for id in tier.models if id in rows}
     return {id: inf if cost is None else cost for id, cost in costs.items()}
 
 
-def _least_busy(tier: Tier, request: Request, rows: Mapping[str, Row]) -> Ranks:
+def _least_busy(tier: Tier, request: Request, rows: Mapping[str, Prospect]) -> Ranks:
     """Of equally busy ones a draw decides, so that the first of the list is not always the busier one."""
     return {id: rows[id].load + drawn(request, f"busy\x1f{id}", None, sticky=False) for id in tier.models if id in rows}
 
 
-HOWS: dict[str, Callable[[Tier, Request, Mapping[str, Row]], Ranks]] = {
+HOWS: dict[str, Callable[[Tier, Request, Mapping[str, Prospect]], Ranks]] = {
     SHARE: _share, "fastest": _fastest, "cheapest": _cheapest, "least_busy": _least_busy,
 }  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from capability_router.errors import ConfigError
-from capability_router.policies.base import Judgement, Row, Scene, Scored, Static, told_cost
+from capability_router.policies.base import Judgement, Prospect, Scene, Scored, Static, told_cost
 
 DEFAULT_WEIGHTS = {"quality": 0.5, "cost": 0.3, "latency": 0.2, "queue": 0.0}
 
@@ -35,7 +35,7 @@ class Weighted(Static):
             scored.append((quality + paid + waited + queued, terms))
         return Judgement(scored, self._weights)
 
-    def reason(self, scene: Scene, best: Row) -> str:
+    def reason(self, scene: Scene, best: Prospect) -> str:
         """What the best row offers."""
         return f"best weighted sum of {len(scene.rows)}: quality {best.quality:.2f} at {told_cost(best)}"
 

@@ -21,7 +21,7 @@ from capability_router.rehearsal.traffic.traffic import Pace
 from capability_router.request import Need
 from capability_router.simulator.dice import draw
 from capability_router.simulator.meter import RateMeter
-from capability_router.simulator.profile import ModelProfile
+from capability_router.simulator.profile import SimulatedModel
 from capability_router.simulator.refusal import Refusal
 
 NEVER = math.inf
@@ -203,7 +203,7 @@ def _voice(card: ModelCard, seen: Pace | None) -> Voice:
 
 
 def _meter(rpm: int | None, tpm: int | None, name: str, clock: Clock) -> RateMeter:
-    return RateMeter(ModelProfile(name, rpm=rpm, tpm=tpm), clock)
+    return RateMeter(SimulatedModel(name, rpm=rpm, tpm=tpm), clock)
 
 
 def _refusal(meter: RateMeter | None, shape: Shape) -> Refusal | None:

@@ -68,9 +68,9 @@ def _episode(run: RunRecord, tries: Sequence[Tried], spell: Spell, model: str) -
 
 
 def _left(run: RunRecord, spell: Spell, model: str) -> tuple[float | None, str]:
-    """When it was first left alone, and why: by a change of its own, else of a model that shares its key or breaker,
+    """When it was first left alone, and why.
 
-    else because others went first.
+    By a change of its own, else of a model that shares its key or breaker, else because others went first.
     """
     own = [(c.at, _LEFT[c.kind]) for c in run.changes if c.model == model and c.kind in _LEFT]
     looks = [look for look in run.looks if look.model == model]

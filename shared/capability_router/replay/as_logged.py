@@ -7,7 +7,7 @@ from functools import cache
 from capability_router.catalog.card import ModelCard
 from capability_router.errors import ConfigError
 from capability_router.learning.prior import UNSTATED
-from capability_router.policies.base import Policy, Row, Scene
+from capability_router.policies.base import Policy, Prospect, Scene
 from capability_router.replay.choice import Choice
 from capability_router.replay.conversations import Conversations
 from capability_router.replay.logged import Logged, Seen
@@ -85,9 +85,9 @@ def _in_order(logged: Logged) -> tuple[Seen, ...]:
     return tuple(sorted(logged.candidates, key=lambda each: (each.id != pick, each.id)))
 
 
-def _row(each: Seen, staying: str) -> Row:
+def _row(each: Seen, staying: str) -> Prospect:
     quality = UNSTATED if each.quality is None else each.quality
-    return Row(
+    return Prospect(
         _card(each.id, each.provider, each.model), quality, each.cost_pico, each.latency_s, each.queue_s, 0, each.held,
         each.id == staying, 0.0, each.fallback_pico,
     )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from capability_router.learning.guard import Foreseen, Guard
+from capability_router.learning.guard import Guard, PlanPrediction
 from capability_router.learning.sharing.lesson import Lesson
 from capability_router.learning.signs import Counted
 from capability_router.replay.logged import Logged, Seen
@@ -78,7 +78,7 @@ class ReplayKnowledge:
 
     def scored(
         self, request_id: str, seen: Any, model: str, score: float, tokens: int | None, tenant: str,
-        foreseen: Foreseen | None, source: str,
+        foreseen: PlanPrediction | None, source: str, version: str = "",
     ) -> None:  # fmt: skip
         """Nothing is learned."""
 

@@ -146,9 +146,9 @@ class Canary(Policy):
 
 
 class Shadow(Policy):
-    """A second policy that decides alongside. `execute`: the share of requests whose shadow is called as well,
+    """A second policy that decides alongside.
 
-    for at most `budget_usd` per `window`.
+    `execute`: the share of requests whose shadow is called as well, for at most `budget_usd` per `window`.
     """
 
     execute: Share = 0.0

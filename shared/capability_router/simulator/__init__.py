@@ -18,18 +18,25 @@ if TYPE_CHECKING:
     from capability_router.simulator.books import Bill, LogRow
     from capability_router.simulator.fault import ScriptedFault
     from capability_router.simulator.fleet import Fleet
-    from capability_router.simulator.profile import ModelProfile, ProviderProfile
+    from capability_router.simulator.profile import SimulatedModel, SimulatedProvider
     from capability_router.simulator.script import FaultScript
     from capability_router.simulator.settings import FleetSettings
 
 _HOMES = {
     "Bill": "books", "FaultScript": "script", "Fleet": "fleet", "FleetSettings": "settings", "LogRow": "books",
-    "ModelProfile": "profile", "ProviderProfile": "profile", "ScriptedFault": "fault",
+    "SimulatedModel": "profile", "SimulatedProvider": "profile", "ScriptedFault": "fault",
 }  # fmt: skip
 _THIRD_PARTY = ("starlette", "uvicorn", "h11")
 
 __all__ = [
-    "Bill", "FaultScript", "Fleet", "FleetSettings", "LogRow", "ModelProfile", "ProviderProfile", "ScriptedFault",
+    "Bill",
+    "FaultScript",
+    "Fleet",
+    "FleetSettings",
+    "LogRow",
+    "ScriptedFault",
+    "SimulatedModel",
+    "SimulatedProvider",
 ]  # fmt: skip
 
 

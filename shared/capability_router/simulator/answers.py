@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from capability_router.simulator.dice import draw, knows
-from capability_router.simulator.profile import ModelProfile
+from capability_router.simulator.profile import SimulatedModel
 from capability_router.simulator.prompt import Prompt
 from capability_router.simulator.reading.arithmetic import expression, value, written
 from capability_router.simulator.reading.labels import choose, labels
@@ -41,7 +41,7 @@ class Answer:
         return spoken + self.reasoning_tokens
 
 
-def answer(prompt: Prompt, profile: ModelProfile, seed: int = 0) -> Answer:
+def answer(prompt: Prompt, profile: SimulatedModel, seed: int = 0) -> Answer:
     """This model's answer to this prompt, cut at its stop words and output limit."""
     read = asked(prompt)
     right = knows(profile.skill_at(read.task), seed, profile.name, prompt.key)
@@ -114,7 +114,7 @@ def _small_talk(read: Asked) -> str:
     return f"This is a simulated answer about {topic}. You asked: {question}"
 
 
-def _thinking(prompt: Prompt, profile: ModelProfile) -> int:
+def _thinking(prompt: Prompt, profile: SimulatedModel) -> int:
     if not profile.reasoning_tokens:
         return 0
     effort = {"none": 0.0, "minimal": 0.1, "low": 0.5, "high": 2.0}.get(prompt.reasoning_effort or "", 1.0)
@@ -126,7 +126,7 @@ def _stopped(said: Answer, stops: tuple[str, ...]) -> Answer:
     return replace(said, text=said.text[: min(places)]) if places else said
 
 
-def _limited(said: Answer, prompt: Prompt, profile: ModelProfile) -> Answer:
+def _limited(said: Answer, prompt: Prompt, profile: SimulatedModel) -> Answer:
     """Cut at the output limit; thinking may take at most half of it."""
     limit = min(prompt.max_tokens or profile.max_output_tokens, profile.max_output_tokens)
     said = replace(said, reasoning_tokens=min(said.reasoning_tokens, limit // 2))

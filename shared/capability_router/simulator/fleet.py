@@ -14,7 +14,7 @@ from capability_router.simulator.background import Background
 from capability_router.simulator.books import Bill, Books, LogRow
 from capability_router.simulator.fault import ScriptedFault
 from capability_router.simulator.listener import HOST, Listener
-from capability_router.simulator.profile import ModelProfile, ProviderProfile
+from capability_router.simulator.profile import SimulatedModel, SimulatedProvider
 from capability_router.simulator.script import FaultScript
 from capability_router.simulator.server import provider_app
 from capability_router.simulator.settings import FleetSettings, Source, load_settings
@@ -68,7 +68,7 @@ class Fleet:
             raise
         return self
 
-    def _app(self, profile: ProviderProfile) -> Any:
+    def _app(self, profile: SimulatedProvider) -> Any:
         settings = self.settings
         shop = Shop(profile, self.script, self._books, self._clock, seed=settings.seed, time_scale=settings.time_scale)
         return provider_app(shop)
@@ -171,7 +171,7 @@ class Fleet:
         models = [self._entry(p, m) for p in self.settings.providers for m in p.models]
         return {"models": models, **more}
 
-    def _entry(self, provider: ProviderProfile, model: ModelProfile) -> dict[str, Any]:
+    def _entry(self, provider: SimulatedProvider, model: SimulatedModel) -> dict[str, Any]:
         endpoint = {"base_url": self.base_url(provider.name), "model": model.name}
         if provider.api_key is not None:
             endpoint["api_key_env"] = provider.key_variable

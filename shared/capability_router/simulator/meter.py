@@ -7,7 +7,7 @@ from collections import OrderedDict
 
 from capability_router.clock import Clock
 from capability_router.simulator.dice import digest
-from capability_router.simulator.profile import ModelProfile
+from capability_router.simulator.profile import SimulatedModel
 from capability_router.simulator.prompt import Prompt
 from capability_router.simulator.refusal import rate_limited, server_failed
 
@@ -42,7 +42,7 @@ class RateMeter:
     Input counts when a request is let in, output when it has been generated.
     """
 
-    def __init__(self, profile: ModelProfile, clock: Clock) -> None:
+    def __init__(self, profile: SimulatedModel, clock: Clock) -> None:
         limits = {"requests": profile.rpm, "tokens": profile.tpm}
         self._model = profile.name
         self._buckets = {what: _Bucket(limit, clock) for what, limit in limits.items() if limit}
@@ -83,7 +83,7 @@ def _duration(seconds: float) -> str:
 class Seats:
     """Places for `concurrency` requests at a time; the others queue, and beyond `queue` get a 503."""
 
-    def __init__(self, profile: ModelProfile) -> None:
+    def __init__(self, profile: SimulatedModel) -> None:
         self._places = asyncio.Semaphore(profile.concurrency) if profile.concurrency else None
         self._queue, self._waiting = profile.queue, 0
 
@@ -106,7 +106,7 @@ class Seats:
 class PromptCache:
     """Remembers message prefixes, as providers' prompt caches do."""
 
-    def __init__(self, profile: ModelProfile) -> None:
+    def __init__(self, profile: SimulatedModel) -> None:
         self._on, self._least = profile.prompt_cache, profile.cache_min_tokens
         self._known: OrderedDict[str, None] = OrderedDict()
 

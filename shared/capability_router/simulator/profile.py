@@ -19,7 +19,7 @@ BILLED = ("input_mtok", "output_mtok", "cache_read_mtok", "per_request")
 
 
 @dataclass(frozen=True, slots=True)
-class ModelProfile:
+class SimulatedModel:
     """One simulated model. Windows in tokens, times in seconds before `time_scale`, prices in USD per million tokens.
 
     `ttft_s` is the median of a lognormal first-token time with spread `ttft_sigma`; the text then
@@ -113,11 +113,11 @@ class ModelProfile:
 
 
 @dataclass(frozen=True, slots=True)
-class ProviderProfile:
+class SimulatedProvider:
     """One simulated provider: a port of its own, an optional key, its models."""
 
     name: str
-    models: tuple[ModelProfile, ...]
+    models: tuple[SimulatedModel, ...]
     api_key: str | None = field(default=None, repr=False)
     data: Mapping[str, Any] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
@@ -134,22 +134,22 @@ class ProviderProfile:
         """The environment variable under which `router_config` expects the key."""
         return "SIM_" + "".join(c if c.isalnum() else "_" for c in self.name).upper() + "_KEY"
 
-    def model(self, name: str) -> ModelProfile | None:
+    def model(self, name: str) -> SimulatedModel | None:
         """The model of this name."""
         return next((m for m in self.models if m.name == name), None)
 
 
-def parse_provider(values: Mapping[str, Any]) -> ProviderProfile:
+def parse_provider(values: Mapping[str, Any]) -> SimulatedProvider:
     """A provider from a mapping; unknown keys raise ConfigError with the nearest name."""
-    if isinstance(values, ProviderProfile):
+    if isinstance(values, SimulatedProvider):
         return values
-    known = checked(values, ProviderProfile, f"provider {_name(values)!r}")
-    models = tuple(m if isinstance(m, ModelProfile) else _model(m) for m in known.pop("models", ()))
-    return ProviderProfile(**{**known, "models": models, "tags": tuple(known.get("tags", ()))})
+    known = checked(values, SimulatedProvider, f"provider {_name(values)!r}")
+    models = tuple(m if isinstance(m, SimulatedModel) else _model(m) for m in known.pop("models", ()))
+    return SimulatedProvider(**{**known, "models": models, "tags": tuple(known.get("tags", ()))})
 
 
-def _model(values: Mapping[str, Any]) -> ModelProfile:
-    return ModelProfile(**checked(values, ModelProfile, f"model {_name(values)!r}"))
+def _model(values: Mapping[str, Any]) -> SimulatedModel:
+    return SimulatedModel(**checked(values, SimulatedModel, f"model {_name(values)!r}"))
 
 
 def _name(values: Any) -> Any:

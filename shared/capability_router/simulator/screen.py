@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from capability_router.simulator.profile import ModelProfile
+from capability_router.simulator.profile import SimulatedModel
 from capability_router.simulator.prompt import Prompt
 from capability_router.simulator.refusal import Refusal, too_long, unsupported
 
 _MEDIA = {"image": "image_url", "audio": "input_audio", "pdf": "file"}
 
 
-def screen(prompt: Prompt, profile: ModelProfile) -> None:
+def screen(prompt: Prompt, profile: SimulatedModel) -> None:
     """Raises Refusal (400) when the model cannot take the prompt."""
     if prompt.tools and not profile.tool_calling:
         raise _parameter("tools")
@@ -25,14 +25,14 @@ def screen(prompt: Prompt, profile: ModelProfile) -> None:
     _screen_size(prompt, profile)
 
 
-def _screen_media(prompt: Prompt, profile: ModelProfile) -> None:
+def _screen_media(prompt: Prompt, profile: SimulatedModel) -> None:
     for kind in sorted(prompt.media):
         if not getattr(profile, f"{kind}_inputs"):
             part = _MEDIA[kind]
             raise unsupported("messages", f"Invalid content type. {part} is only supported by certain models.")
 
 
-def _screen_size(prompt: Prompt, profile: ModelProfile) -> None:
+def _screen_size(prompt: Prompt, profile: SimulatedModel) -> None:
     limit, asked = profile.max_output_tokens, prompt.max_tokens or 0
     if asked > limit:
         message = f"max_tokens is too large: {asked}. This model supports at most {limit} completion tokens."

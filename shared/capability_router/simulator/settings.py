@@ -10,7 +10,7 @@ from typing import Any
 
 from capability_router.errors import ConfigError
 from capability_router.simulator.fault import ScriptedFault, parse_fault
-from capability_router.simulator.profile import ProviderProfile, checked, parse_provider
+from capability_router.simulator.profile import SimulatedProvider, checked, parse_provider
 from capability_router.simulator.roster import PROVIDERS, TIME_SCALE
 
 _LAST_PORT = 65_535
@@ -23,7 +23,7 @@ class FleetSettings:
     `seed` decides latencies and which answers are right; `faults` count from the fleet's start.
     """
 
-    providers: tuple[ProviderProfile, ...]
+    providers: tuple[SimulatedProvider, ...]
     faults: tuple[ScriptedFault, ...] = ()
     seed: int = 0
     time_scale: float = 1.0

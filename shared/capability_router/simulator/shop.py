@@ -7,14 +7,14 @@ from capability_router.simulator.books import Books
 from capability_router.simulator.delivery import Pace
 from capability_router.simulator.dice import digest
 from capability_router.simulator.meter import PromptCache, RateMeter, Seats
-from capability_router.simulator.profile import ModelProfile, ProviderProfile
+from capability_router.simulator.profile import SimulatedModel, SimulatedProvider
 from capability_router.simulator.script import FaultScript
 
 
 class Counter:
     """One model being served."""
 
-    def __init__(self, profile: ModelProfile, clock: Clock) -> None:
+    def __init__(self, profile: SimulatedModel, clock: Clock) -> None:
         self.profile = profile
         self.meter, self.seats, self.cache = RateMeter(profile, clock), Seats(profile), PromptCache(profile)
 
@@ -23,7 +23,14 @@ class Shop:
     """What the requests to one provider share."""
 
     def __init__(
-        self, profile: ProviderProfile, script: FaultScript, books: Books, clock: Clock, *, seed: int, time_scale: float
+        self,
+        profile: SimulatedProvider,
+        script: FaultScript,
+        books: Books,
+        clock: Clock,
+        *,
+        seed: int,
+        time_scale: float,
     ) -> None:
         self.profile, self.script, self.books, self.clock, self.seed = profile, script, books, clock, seed
         self.counters = {model.name: Counter(model, clock) for model in profile.models}
@@ -34,7 +41,7 @@ class Shop:
         self._served += 1
         return f"chatcmpl-{digest(self.seed, self.profile.name, self._served)[:20]}"
 
-    def pace(self, model: ModelProfile, prompt: str, request: str) -> Pace:
+    def pace(self, model: SimulatedModel, prompt: str, request: str) -> Pace:
         """How fast this request is answered; the same fleet and order of requests give the same paces."""
         chance = seeded(int(digest(self.seed, prompt, request)[:16], 16))
         first = model.ttft_s * chance.lognormvariate(0.0, model.ttft_sigma)

@@ -80,9 +80,10 @@ class LessonRoom(Protocol):
         ...
 
     def sum_up(self, name: str, summary: Summary, before: int) -> bool:
-        """Have a summary stand for the entries up to its place, which go. False = nothing is changed, because another
+        """Have a summary stand for the entries up to its place, which go.
 
-        epoch has begun or the summary that stood at `before` (NONE = no summary) has been replaced.
+        False = nothing is changed, because another epoch has begun or the summary that stood at `before` (NONE = no
+        summary) has been replaced.
         """
         ...
 

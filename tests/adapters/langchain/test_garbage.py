@@ -67,8 +67,16 @@ def failing(router: ChatRouter, error: type[Exception] | None = None) -> Callabl
     return call
 
 
-def over(broken: Broken, *others: Any) -> ChatRouter:
-    return ChatRouter([(broken, {"id": "broken"}), *others], policy="single")
+def awaited(loop: asyncio.AbstractEventLoop, router: ChatRouter) -> Callable[[], object]:
+    async def routed() -> None:
+        router.router.reset("broken")
+        assert (await router.ainvoke("hi")).response_metadata["router"]["fallback"]
+
+    return lambda: loop.run_until_complete(routed())
+
+
+def over(broken: Broken, *others: Any, **settings: Any) -> ChatRouter:
+    return ChatRouter([(broken, {"id": "broken"}), *others], policy="single", **settings)
 
 
 def test_a_call_that_another_model_answers_leaves_nothing() -> None:
@@ -79,12 +87,16 @@ def test_a_call_that_nobody_answers_leaves_nothing() -> None:
     assert left(failing(over(Broken()), AllCandidatesFailed)) == []
 
 
+@pytest.mark.parametrize("settings", [{}, {"timeouts": {"total": 20}}], ids=["no clock", "a clock"])
+def test_an_awaited_call_leaves_nothing(loop: asyncio.AbstractEventLoop, settings: dict[str, Any]) -> None:
+    assert left(awaited(loop, over(Broken(), Scripted(), **settings))) == []
+
+
 def test_of_an_awaited_call_nothing_hangs_on_what_langchain_core_leaves(loop: asyncio.AbstractEventLoop) -> None:
-    """Core's own frames hold the exception that they raise: a ring, which the request is to be no part of."""
-    router = over(Broken(), Scripted())
+    """Core's own `agenerate` holds the exception that it raises: a ring, which the request is to be no part of."""
 
-    async def routed() -> None:
-        router.router.reset("broken")
-        assert (await router.ainvoke("hi")).response_metadata["router"]["fallback"]
+    class Generating(Broken):
+        async def agenerate(self, *given: Any, **keywords: Any) -> Any:
+            return await super().agenerate(*given, **keywords)
 
-    assert set(left(lambda: loop.run_until_complete(routed()))) <= {EMPTY}
+    assert set(left(awaited(loop, over(Generating(), Scripted())))) <= {EMPTY}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from capability_router.health.overview import HEAD
+from capability_router.health.health_table import HEAD
 from capability_router.plan import Plan
 from capability_router.request import Request
 from capability_router.table import Table

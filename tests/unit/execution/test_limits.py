@@ -7,7 +7,7 @@ from tenacity import wait_none
 
 from capability_router.execution.effects import Timeouts
 from capability_router.execution.limits import Limits
-from capability_router.execution.outer import bound_inside, others_may_be_asked, unbound
+from capability_router.execution.outer import around, bound_inside, unbound
 
 
 def limits(deadline_s: float | None) -> Limits:
@@ -29,13 +29,13 @@ def test_a_requests_own_deadline_is_all_that_differs(deadline_s: float | None) -
 
 def test_where_a_router_around_has_another_model_nothing_is_waited_for() -> None:
     own = limits(5.0)
-    around = bound_inside(None, elsewhere=True)
+    token = bound_inside(None, elsewhere=True)
     try:
         assert own.under(None) == Limits(3, 1, own.wait, 0.0, 5.0, Timeouts(total=1.0), "return", elsewhere=True)
     finally:
-        unbound(around)
+        unbound(token)
     assert own.under(None) is own
-    assert not others_may_be_asked()
+    assert not around().elsewhere
 
 
 def test_what_an_inner_attempt_does_not_bound_stays_as_the_outer_one_has_it() -> None:
@@ -44,8 +44,8 @@ def test_what_an_inner_attempt_does_not_bound_stays_as_the_outer_one_has_it() ->
         assert bound_inside(None) is None
         inner = bound_inside(Timeouts(), elsewhere=True)
         assert limits(None).under(None).deadline_s == 1.25
-        assert others_may_be_asked()
+        assert around().elsewhere
         unbound(inner)
-        assert not others_may_be_asked()
+        assert not around().elsewhere
     finally:
         unbound(outer)

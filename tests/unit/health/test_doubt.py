@@ -37,6 +37,14 @@ def test_two_of_eight_calls_are_enough_however_many_went_well_before():
     assert repr(made) == "Doubt('2 of the last 8 calls failed', until=4.000)"
 
 
+def test_what_is_told_counts_the_failures_of_the_last_eight_calls_alone():
+    made = doubt()
+    for at in (1.0, 2.0, 3.0):
+        made.failed(at, 1, at)
+        goods(made, 3, at)
+    assert made.why == "2 of the last 8 calls failed"
+
+
 def test_two_of_nine_are_not():
     made = doubt()
     made.failed(1.0, 1, 1.0)

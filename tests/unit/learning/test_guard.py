@@ -7,15 +7,15 @@ from random import Random
 
 import pytest
 
-from capability_router.learning.guard import LEAST, WINDOW, Foreseen, Guard
+from capability_router.learning.guard import LEAST, WINDOW, Guard, PlanPrediction
 
 MODELS = ("cheap", "dear")
 
 
-def foreseen(pick: str, quality: float = 0.9, other: float = 0.6) -> Foreseen:
+def foreseen(pick: str, quality: float = 0.9, other: float = 0.6) -> PlanPrediction:
     """The pick is thought to be better than the other; both cost nothing."""
     qualities = [quality if model == pick else other for model in MODELS]
-    return Foreseen(pick, MODELS, tuple(qualities), (0.0, 0.0))
+    return PlanPrediction(pick, MODELS, tuple(qualities), (0.0, 0.0))
 
 
 def taught(guard: Guard, count: int, chance: dict[str, float], seed: int = 1) -> list[str]:
@@ -107,4 +107,16 @@ def test_what_a_model_was_worth_before_it_changed_holds_nobody_to_it() -> None:
     guard.changed("dear")
     assert guard.fixed is None
     taught(guard, WINDOW, {"cheap": 0.9, "dear": 0.3})
+    assert guard.fixed == "cheap"
+
+
+def test_what_can_not_matter_moves_nothing_though_no_score_differs_from_another() -> None:
+    guard = Guard()
+    for number in range(WINDOW):
+        pick = MODELS[number % 2]
+        guard.note(PlanPrediction(pick, MODELS, (0.5, 0.5), (0.0, -0.008)), pick, 0.5)
+    assert guard.fixed is None
+    for number in range(WINDOW):
+        pick = MODELS[number % 2]
+        guard.note(PlanPrediction(pick, MODELS, (0.5, 0.5), (0.0, -0.08)), pick, 0.5)
     assert guard.fixed == "cheap"

@@ -17,7 +17,7 @@ pytest.importorskip("numpy", reason="the learned model needs numpy (the extra `l
 from unit.learning.quality.world import World
 
 from capability_router import ConfigError, Price, Request, Router, routing
-from capability_router.learning.guard import LEAST, Foreseen
+from capability_router.learning.guard import LEAST, PlanPrediction
 from capability_router.learning.learner import Learner
 from capability_router.learning.logs.reading import read
 from capability_router.learning.quality.model import Quality
@@ -76,7 +76,7 @@ def test_a_fixed_model_goes_first_while_learned_picks_are_worth_less(tmp_path: P
     guard = router.planner.guard
     assert guard is not None
     for number in range(LEAST):  # contracts, the lawyer's trade, have become the coder's
-        guard.note(Foreseen("lawyer", MODELS, (0.9, 0.5), (0.0, 0.0)), MODELS[number % 2], float(number % 2))
+        guard.note(PlanPrediction("lawyer", MODELS, (0.9, 0.5), (0.0, 0.0)), MODELS[number % 2], float(number % 2))
     assert guard.fixed == "coder"
     plan = router.explain(Request((world.prompt("contract"),)))
     assert plan.chosen.id == "coder"
@@ -93,7 +93,7 @@ def test_the_guard_puts_nobody_first_who_is_below_the_floor(tmp_path: Path) -> N
     guard = router.planner.guard
     assert guard is not None
     for number in range(LEAST):
-        guard.note(Foreseen("lawyer", MODELS, (0.9, 0.5), (0.0, 0.0)), MODELS[number % 2], float(number % 2))
+        guard.note(PlanPrediction("lawyer", MODELS, (0.9, 0.5), (0.0, 0.0)), MODELS[number % 2], float(number % 2))
     plan = router.explain(Request((world.prompt("contract"),)))
     assert (guard.fixed, plan.chosen.id) == ("coder", "lawyer")
     assert plan.candidates[1].quality < 0.7 < plan.chosen.quality

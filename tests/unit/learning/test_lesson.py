@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from capability_router.learning.guard import Foreseen
+from capability_router.learning.guard import PlanPrediction
 from capability_router.learning.sharing.lesson import Illegible, Lesson, line, opened, read, sealed
 
-FORESEEN = Foreseen("a", ("a", "b"), (0.5, 0.25), (0.0, -0.5))
+FORESEEN = PlanPrediction("a", ("a", "b"), (0.5, 0.25), (0.0, -0.5))
 LESSON = Lesson("r", "a", 1.0, 12, "acme", None, FORESEEN)
 BEFORE = ["r", "a", 1.0, 12, "acme", None, ["a", ["a", "b"], [0.5, 0.25], [0.0, -0.5]]]
 
@@ -25,6 +25,12 @@ def test_whose_score_it_is_comes_back() -> None:
     assert read(line(lesson, list), list) == lesson
 
 
-def test_more_than_a_source_can_not_be_read() -> None:
+@pytest.mark.parametrize("source", ["user", "evaluator"])
+def test_what_the_reply_called_the_model_comes_back(source: str) -> None:
+    lesson = LESSON._replace(source=source, version="m-2026")
+    assert read(line(lesson, list), list) == lesson
+
+
+def test_more_than_a_version_can_not_be_read() -> None:
     with pytest.raises(Illegible):
-        read(sealed(json.dumps([*BEFORE, "evaluator", 1])), list)
+        read(sealed(json.dumps([*BEFORE, "evaluator", "m-2026", 1])), list)

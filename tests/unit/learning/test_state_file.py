@@ -162,3 +162,19 @@ def test_who_comes_second_with_a_new_file_is_told_of_the_first(tmp_path: Path) -
     mine.write(made)
     assert told[-1] is None, "nobody has written since"
     assert os.listdir(tmp_path) == ["text"]
+
+
+def test_drafts_of_processes_that_were_killed_are_taken_away_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "state[1].json"
+    names = [
+        ".state[1].json.4711.7f00aa", ".state[1].json.4712.7f00aa", ".state[1].json.bak", ".state1.json.4711.7f00aa",
+        "state[1].json.4711.7f00aa", ".state[1].json.4711.old.7f00aa",
+    ]  # fmt: skip
+    for name in names:
+        (tmp_path / name).write_text("half of it", encoding="utf-8")
+    hour_ago = path.parent.stat().st_mtime - 3_600
+    for name in (names[0], *names[2:]):
+        os.utime(tmp_path / name, (hour_ago, hour_ago))
+    StateFile(path).write(lambda _: "whole")
+    assert sorted(os.listdir(tmp_path)) == sorted([*names[1:], path.name]), "a draft of just now may be being written"
+    assert path.read_text(encoding="utf-8") == "whole"

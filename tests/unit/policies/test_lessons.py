@@ -15,7 +15,7 @@ from capability_router.learning.sizes import Sizes
 from capability_router.learning.windows import Windows
 from capability_router.plan import Candidate, Plan
 from capability_router.policies.affinity import Affinity, Stay
-from capability_router.policies.lessons import Lessons
+from capability_router.policies.lessons import OutcomeLessons
 from capability_router.request import AttemptRecord, Outcome, Reply, Request, Usage
 from capability_router.testing import scripted_router
 
@@ -26,9 +26,9 @@ NOW = 100.0
 
 
 @pytest.fixture
-def lessons() -> Lessons:
+def lessons() -> OutcomeLessons:
     prior = Prior([Stated("a", {"default": 0.5}, None), Stated("b", {"default": 0.5}, None)])
-    return Lessons(Lengths(), Sizes(), Windows(), prior, Affinity({"a", "b"}), Outcomes())
+    return OutcomeLessons(Lengths(), Sizes(), Windows(), prior, Affinity({"a", "b"}), Outcomes())
 
 
 @pytest.fixture
@@ -42,7 +42,9 @@ def plan() -> Plan:
     return replace(made, candidates=candidates, output_tokens=300, task="chat", bucket="prose")
 
 
-def ended(lessons: Lessons, plan: Plan, model: str | None = "a", request: Request = ASKED, **fields: Any) -> None:
+def ended(
+    lessons: OutcomeLessons, plan: Plan, model: str | None = "a", request: Request = ASKED, **fields: Any
+) -> None:
     """The request has ended with an answer of this model, or with none."""
     outcome = Outcome("r", model, "scripted", (), "", "single", 0, 1.0, None, USAGE, "stop")
     lessons.ended(request, plan, replace(outcome, **fields), Reply(text="answer"), NOW)
@@ -53,14 +55,14 @@ def turned_away(model: str, fault: str = "context_overflow", window: int | None 
 
 
 def test_the_conversation_is_at_home_with_who_answered_and_its_prompt_is_cached_there(
-    lessons: Lessons, plan: Plan
+    lessons: OutcomeLessons, plan: Plan
 ) -> None:
     ended(lessons, plan, "b")
     assert lessons.affinity.of(GOES_ON, NOW + 300.0) == Stay("b", False, 2_000)
     assert lessons.affinity.of(GOES_ON, NOW + 301.0) == Stay("b", False, 0)
 
 
-def test_a_score_finds_who_answered_and_moves_what_is_believed_of_it(lessons: Lessons, plan: Plan) -> None:
+def test_a_score_finds_who_answered_and_moves_what_is_believed_of_it(lessons: OutcomeLessons, plan: Plan) -> None:
     request = Request(("hello",))
     ended(lessons, plan, "b", request)
     assert lessons.scored(request.id, 1) == Answered("b", "chat")
@@ -70,7 +72,7 @@ def test_a_score_finds_who_answered_and_moves_what_is_believed_of_it(lessons: Le
         lessons.scored("another", 1.0)
 
 
-def test_a_request_without_an_answer_teaches_nothing_of_one(lessons: Lessons, plan: Plan) -> None:
+def test_a_request_without_an_answer_teaches_nothing_of_one(lessons: OutcomeLessons, plan: Plan) -> None:
     ended(lessons, plan, None)
     assert lessons.affinity.of(GOES_ON, NOW) == Stay("")
     assert lessons.lengths.on("chat").by_model == {}
@@ -78,21 +80,21 @@ def test_a_request_without_an_answer_teaches_nothing_of_one(lessons: Lessons, pl
         lessons.scored(ASKED.id, 1.0)
 
 
-def test_answers_teach_their_length_where_they_end_by_themselves(lessons: Lessons, plan: Plan) -> None:
+def test_answers_teach_their_length_where_they_end_by_themselves(lessons: OutcomeLessons, plan: Plan) -> None:
     ended(lessons, plan, finish="length")
     assert lessons.lengths.on("chat").by_model == {}
     ended(lessons, plan)
     assert 1.0 < lessons.lengths.on("chat").common < lessons.lengths.on("chat").by_model["a"] < 2.0
 
 
-def test_of_several_answers_the_length_of_one_is_learned(lessons: Lessons, plan: Plan) -> None:
+def test_of_several_answers_the_length_of_one_is_learned(lessons: OutcomeLessons, plan: Plan) -> None:
     three = tuple(candidate._replace(answers=3) for candidate in plan.candidates)
     ended(lessons, replace(plan, candidates=three), usage=Usage(2_000, 900))
     assert lessons.lengths.on("chat").by_model == {"a": 1.0}
 
 
 def test_models_teach_how_they_count_against_what_was_estimated_without_what_was_learned(
-    lessons: Lessons, plan: Plan
+    lessons: OutcomeLessons, plan: Plan
 ) -> None:
     ended(lessons, plan, "a")
     assert lessons.sizes.on("prose")["a"].factor > 1.0
@@ -100,7 +102,7 @@ def test_models_teach_how_they_count_against_what_was_estimated_without_what_was
     assert lessons.sizes.on("prose")["b"].factor == 1.0
 
 
-def test_text_of_which_nothing_is_to_be_learned_teaches_no_counts(lessons: Lessons, plan: Plan) -> None:
+def test_text_of_which_nothing_is_to_be_learned_teaches_no_counts(lessons: OutcomeLessons, plan: Plan) -> None:
     ended(lessons, replace(plan, bucket=""))
     assert lessons.sizes.on("") == {}
     assert lessons.lengths.on("chat").by_model
@@ -108,7 +110,7 @@ def test_text_of_which_nothing_is_to_be_learned_teaches_no_counts(lessons: Lesso
 
 @pytest.mark.parametrize("odd", [{"usage": replace(USAGE, estimated=True)}, {"resumed": 1}])
 def test_counts_that_are_not_one_models_own_of_one_prompt_teach_no_sizes(
-    lessons: Lessons, plan: Plan, odd: dict[str, Any]
+    lessons: OutcomeLessons, plan: Plan, odd: dict[str, Any]
 ) -> None:
     lessons.windows.turned_away("a", 1_500, None, NOW)
     ended(lessons, plan, **odd)
@@ -117,7 +119,7 @@ def test_counts_that_are_not_one_models_own_of_one_prompt_teach_no_sizes(
     assert bool(lessons.lengths.on("chat").by_model) == ("resumed" in odd)
 
 
-def test_another_model_that_was_asked_for_teaches_nothing_of_the_candidate(lessons: Lessons, plan: Plan) -> None:
+def test_another_model_that_was_asked_for_teaches_nothing_of_the_candidate(lessons: OutcomeLessons, plan: Plan) -> None:
     other = Request(("hello",), model="another")
     lessons.windows.turned_away("a", 1_500, None, NOW)
     ended(lessons, plan, "a", other, attempts=(turned_away("b"),))
@@ -126,7 +128,7 @@ def test_another_model_that_was_asked_for_teaches_nothing_of_the_candidate(lesso
     assert lessons.windows.shown("b", NOW)["too_long"] is None
 
 
-def test_a_longer_prompt_that_was_answered_proves_a_window_wrong(lessons: Lessons, plan: Plan) -> None:
+def test_a_longer_prompt_that_was_answered_proves_a_window_wrong(lessons: OutcomeLessons, plan: Plan) -> None:
     lessons.windows.turned_away("a", 1_500, None, NOW)
     lessons.windows.turned_away("b", 1_500, None, NOW)
     ended(lessons, plan)
@@ -134,7 +136,7 @@ def test_a_longer_prompt_that_was_answered_proves_a_window_wrong(lessons: Lesson
 
 
 def test_who_turned_a_prompt_away_as_too_long_is_known_for_it_though_nobody_answered(
-    lessons: Lessons, plan: Plan
+    lessons: OutcomeLessons, plan: Plan
 ) -> None:
     attempts = (turned_away("a", "overloaded", 8_192), turned_away("b"))
     ended(lessons, plan, None, attempts=attempts)
@@ -145,7 +147,9 @@ def test_who_turned_a_prompt_away_as_too_long_is_known_for_it_though_nobody_answ
     assert lessons.windows.shown("b", NOW + 1_800.0)["too_long"] == 2_100, "the bound is as old as the request"
 
 
-def test_a_limit_that_nobody_named_may_be_one_of_bytes_where_there_are_images(lessons: Lessons, plan: Plan) -> None:
+def test_a_limit_that_nobody_named_may_be_one_of_bytes_where_there_are_images(
+    lessons: OutcomeLessons, plan: Plan
+) -> None:
     shown = Request(("what is this?",), media=("image",))
     ended(lessons, plan, None, shown, attempts=(turned_away("a"), turned_away("b", window=8_192)))
     assert lessons.windows.shown("a", NOW) == {"window": None, "too_long": None}
@@ -153,7 +157,7 @@ def test_a_limit_that_nobody_named_may_be_one_of_bytes_where_there_are_images(le
 
 
 def test_a_score_that_is_given_again_counts_once_and_a_corrected_one_as_it_was_corrected(
-    lessons: Lessons, plan: Plan
+    lessons: OutcomeLessons, plan: Plan
 ) -> None:
     """Whoever presses a button fifty times has said one thing."""
     ended(lessons, plan)
@@ -163,7 +167,7 @@ def test_a_score_that_is_given_again_counts_once_and_a_corrected_one_as_it_was_c
 
 
 @pytest.mark.parametrize("number", ["float32(0.5)", "float64(0.5)", "int64(1)"])
-def test_an_evaluator_s_numbers_are_numbers(lessons: Lessons, plan: Plan, number: str) -> None:
+def test_an_evaluator_s_numbers_are_numbers(lessons: OutcomeLessons, plan: Plan, number: str) -> None:
     numpy = pytest.importorskip("numpy")
     kind, _, value = number.rstrip(")").partition("(")
     ended(lessons, plan)

@@ -21,8 +21,7 @@ from unit.policies.workloads import (
 )  # fmt: skip
 
 from capability_router.policies.averages.target import Target
-from capability_router.policies.base import Row
-from capability_router.policies.dual import Point
+from capability_router.policies.base import Prospect
 
 SEEDS = (1, 2)
 
@@ -73,20 +72,20 @@ def test_above_the_best_everything_goes_to_the_best(seed: int) -> None:
     assert "the best are within $1,000 per request: now $0.0" in done.policy.reason(done.last, done.last.rows[4])
 
 
-def _same(workload: Workload, seed: int, count: int) -> list[list[Row]]:
+def _same(workload: Workload, seed: int, count: int) -> list[list[Prospect]]:
     rng = random.Random(seed)
     return [workload(rng, at) for at in range(count)]
 
 
 def test_where_quality_is_equal_nobody_is_dearer_or_slower_for_nothing() -> None:
-    def same(_: random.Random, __: int) -> list[Row]:
+    def same(_: random.Random, __: int) -> list[Prospect]:
         return [row(n, 0.8, 1e-4 * 4 ** (MODELS - n), 0.5) for n in range(MODELS)]
 
     assert {t.model for t in run(same, 1, 100, cost_target_usd=1.0, latency_target_s=9).took} == {"m4"}
 
 
 def test_where_quality_and_cost_are_equal_nobody_is_slower_for_nothing() -> None:
-    def same(_: random.Random, __: int) -> list[Row]:
+    def same(_: random.Random, __: int) -> list[Prospect]:
         return [row(n, 0.8, 1e-4, 0.5 * (MODELS - n)) for n in range(MODELS)]
 
     assert {t.model for t in run(same, 1, 100, latency_target_s=9, cost_weight=0).took} == {"m4"}
@@ -94,7 +93,7 @@ def test_where_quality_and_cost_are_equal_nobody_is_slower_for_nothing() -> None
 
 def test_what_another_price_leaves_over_is_not_saved_up() -> None:
     """The usual price of quality was the higher one: that less was spent is no reason to spend more."""
-    points = [Point(usd, quality, usd) for usd, quality in ((0.0001, 0.5), (0.001, 0.7), (0.01, 0.9))]
+    points = [(usd, quality, usd) for usd, quality in ((0.0001, 0.5), (0.001, 0.7), (0.01, 0.9))]
     thrifty, saved = Target(), Target()
     for _ in range(300):
         thrifty.took(0.001, points, 0.0001, slack=True)
@@ -105,7 +104,7 @@ def test_what_another_price_leaves_over_is_not_saved_up() -> None:
 
 
 def test_failed_requests_save_nothing_up() -> None:
-    points = [Point(usd, quality, usd) for usd, quality in ((0.0001, 0.5), (0.001, 0.7), (0.01, 0.9))]
+    points = [(usd, quality, usd) for usd, quality in ((0.0001, 0.5), (0.001, 0.7), (0.01, 0.9))]
     target = Target()
     for _ in range(300):
         target.took(0.001, points, 0.001)
@@ -121,7 +120,7 @@ def test_one_model_is_asked_whatever_the_target() -> None:
 
 
 def test_without_any_price_there_is_nothing_to_keep() -> None:
-    def dark(rng: random.Random, at: int) -> list[Row]:
+    def dark(rng: random.Random, at: int) -> list[Prospect]:
         return [row(n, r.quality, None, r.latency_s) for n, r in enumerate(mixed(rng, at))]
 
     rng = random.Random(1)
@@ -189,7 +188,7 @@ def test_no_fixed_price_in_hindsight_buys_much_more_quality(target: float, seed:
 def test_a_target_that_could_not_be_met_is_no_debt_later() -> None:
     """Nor are savings from easy times spent at once: the hundred requests after the change are within half of it."""
 
-    def eased(rng: random.Random, at: int) -> list[Row]:
+    def eased(rng: random.Random, at: int) -> list[Prospect]:
         more = 20.0 if at < 600 else 1.0
         return [row(n, r.quality, (r.cost_pico or 0) * more / 1e12, r.latency_s) for n, r in enumerate(mixed(rng, at))]
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from capability_router.simulator import ModelProfile
+from capability_router.simulator import SimulatedModel
 from capability_router.simulator.answers import NOT_FOUND, Answer, answer
 from capability_router.simulator.prompt import parse_prompt
 from capability_router.simulator.tokens import text_tokens
 
-BEST, WORST = ModelProfile("m", skill=1.0), ModelProfile("m", skill=0.0)
+BEST, WORST = SimulatedModel("m", skill=1.0), SimulatedModel("m", skill=0.0)
 RAG = """Context information is below.
 ---------------------
 file_path: a.md
@@ -32,7 +32,7 @@ WEATHER = tool("get_weather", "The weather of a city.", city={"type": "string"})
 MULTIPLY = tool("multiply", "Multiplies two numbers.", a={"type": "integer"}, b={"type": "integer"})
 
 
-def say(content: Any, profile: ModelProfile = BEST, **body: Any) -> Answer:
+def say(content: Any, profile: SimulatedModel = BEST, **body: Any) -> Answer:
     messages = content if isinstance(content, list) else [{"role": "user", "content": content}]
     return answer(parse_prompt({"model": "m", "messages": messages, **body}), profile)
 
@@ -140,7 +140,7 @@ def test_without_skill_the_answer_is_wrong_and_says_so(body: dict[str, Any]) -> 
 
 
 def test_skill_is_a_share_and_the_better_model_mostly_knows_what_the_weaker_knows() -> None:
-    weak, strong = ModelProfile("weak", skill=0.5), ModelProfile("strong", skill=0.9)
+    weak, strong = SimulatedModel("weak", skill=0.5), SimulatedModel("strong", skill=0.9)
     both = [(say(f"what is {n}*7", weak).correct, say(f"what is {n}*7", strong).correct) for n in range(1_000)]
     assert 0.45 < sum(w for w, _ in both) / 1_000 < 0.55
     assert 0.87 < sum(s for _, s in both) / 1_000 < 0.93
@@ -148,7 +148,7 @@ def test_skill_is_a_share_and_the_better_model_mostly_knows_what_the_weaker_know
 
 
 def test_skill_by_task() -> None:
-    profile = ModelProfile("m", skill={"default": 1.0, "math": 0.0})
+    profile = SimulatedModel("m", skill={"default": 1.0, "math": 0.0})
     assert not say("what is 2+2", profile).correct
     assert say("Hello", profile).correct
 
@@ -159,7 +159,7 @@ def test_stop_and_limits() -> None:
     assert cut.finish == "length"
     assert text_tokens(cut.text) == 4
     assert not cut.correct
-    thinker = ModelProfile("m", skill=1.0, reasoning_output=True, reasoning_tokens=100)
+    thinker = SimulatedModel("m", skill=1.0, reasoning_output=True, reasoning_tokens=100)
     thought = say("what is 17*23", thinker)
     assert 60 <= thought.reasoning_tokens <= 140
     assert thought.output_tokens == thought.reasoning_tokens + 3

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from capability_router.clock import ManualClock
-from capability_router.simulator import ModelProfile
+from capability_router.simulator import SimulatedModel
 from capability_router.simulator.meter import PromptCache, RateMeter, Seats
 from capability_router.simulator.prompt import Prompt, parse_prompt
 from capability_router.simulator.refusal import Refusal
@@ -13,7 +13,7 @@ from capability_router.simulator.refusal import Refusal
 
 def test_requests_per_minute() -> None:
     clock = ManualClock()
-    meter = RateMeter(ModelProfile("m", rpm=2), clock)
+    meter = RateMeter(SimulatedModel("m", rpm=2), clock)
     meter.admit(10)
     assert meter.headers() == {
         "x-ratelimit-limit-requests": "2", "x-ratelimit-remaining-requests": "1", "x-ratelimit-reset-requests": "30s",
@@ -30,7 +30,7 @@ def test_requests_per_minute() -> None:
 
 def test_tokens_per_minute_count_input_and_output() -> None:
     clock = ManualClock()
-    meter = RateMeter(ModelProfile("m", tpm=600), clock)
+    meter = RateMeter(SimulatedModel("m", tpm=600), clock)
     meter.admit(100)
     meter.spend(560)
     assert meter.headers()["x-ratelimit-remaining-tokens"] == "0"
@@ -43,7 +43,7 @@ def test_tokens_per_minute_count_input_and_output() -> None:
 
 def test_a_request_larger_than_the_limit_waits_for_a_full_bucket_not_for_ever() -> None:
     clock = ManualClock()
-    meter = RateMeter(ModelProfile("m", tpm=100), clock)
+    meter = RateMeter(SimulatedModel("m", tpm=100), clock)
     meter.admit(500)
     with pytest.raises(Refusal) as refused:
         meter.admit(500)
@@ -51,11 +51,11 @@ def test_a_request_larger_than_the_limit_waits_for_a_full_bucket_not_for_ever() 
 
 
 def test_without_limits_there_are_no_headers() -> None:
-    assert RateMeter(ModelProfile("m"), ManualClock()).headers() == {}
+    assert RateMeter(SimulatedModel("m"), ManualClock()).headers() == {}
 
 
 async def test_seats_queue_and_overflow() -> None:
-    seats = Seats(ModelProfile("m", concurrency=1, queue=1))
+    seats = Seats(SimulatedModel("m", concurrency=1, queue=1))
     order: list[str] = []
 
     async def sit(name: str) -> None:
@@ -80,12 +80,12 @@ def prompt(*texts: str) -> Prompt:
 
 
 def test_prompt_cache_counts_known_prefixes() -> None:
-    cache = PromptCache(ModelProfile("m", prompt_cache=True, cache_min_tokens=256))
+    cache = PromptCache(SimulatedModel("m", prompt_cache=True, cache_min_tokens=256))
     long = "x" * 1_200  # 304 tokens with the message's own four
     assert cache.cached_tokens(prompt(long, "a")) == 0
     assert cache.cached_tokens(prompt(long, "b")) == 256
     assert cache.cached_tokens(prompt("other", long)) == 0
     assert cache.cached_tokens(prompt("short")) == 0
     assert cache.cached_tokens(prompt("short")) == 0
-    off = PromptCache(ModelProfile("m"))
+    off = PromptCache(SimulatedModel("m"))
     assert [off.cached_tokens(prompt(long)) for _ in range(2)] == [0, 0]

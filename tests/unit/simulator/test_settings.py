@@ -77,7 +77,7 @@ def run(code: str) -> str:
 
 
 def test_importing_the_room_loads_no_server() -> None:
-    code = "import sys, capability_router.simulator as s; s.FaultScript; s.ModelProfile; print(sorted(sys.modules))"
+    code = "import sys, capability_router.simulator as s; s.FaultScript; s.SimulatedModel; print(sorted(sys.modules))"
     loaded = run(code)
     assert "capability_router.simulator.script" in loaded
     assert not [name for name in ("starlette", "uvicorn", "yaml", "click") if f"'{name}'" in loaded]

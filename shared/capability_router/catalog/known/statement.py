@@ -48,9 +48,10 @@ class Known:
         return tuple(filter(None, self.origins.get(name, "").removeprefix(RESOLD).split(TOGETHER)))
 
     def confidence(self, name: str) -> str:
-        """'conflict' (sources disagree), 'resold' (said of the model as resellers serve it), 'confirmed' (two or more
+        """How far sources agree.
 
-        say so), 'single' or 'unknown'.
+        'conflict' (they disagree), 'resold' (said of the model as resellers serve it), 'confirmed' (two or more say
+        so), 'single' or 'unknown'.
         """
         if name in self.doubts:
             return "conflict"

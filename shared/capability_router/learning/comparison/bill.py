@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from capability_router.learning.logs.row import Answer
+from capability_router.learning.logs.scored_request import Answer
 
 _LEAST, _LEAST_PART = 30, 0.02  # bills; of the mean one, that any comes to
 

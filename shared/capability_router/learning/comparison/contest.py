@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from capability_router.learning.comparison import curves
-from capability_router.learning.comparison.foresight import Foresight, Tick
+from capability_router.learning.comparison.held_out import HeldOut, Tick
 from capability_router.learning.comparison.panel import Matrix, Panel, chances
 
 WEIGHTS = (0.0, 0.05, 0.1, 0.25, 0.5, 1.0)
@@ -76,7 +76,7 @@ class Contest:
     behind: Mapping[str, Figure]
 
 
-def contest(panel: Panel, foreseen: Foresight, draws: int = DRAWS, tick: Tick = lambda _: None) -> Contest:
+def contest(panel: Panel, foreseen: HeldOut, draws: int = DRAWS, tick: Tick = lambda _: None) -> Contest:
     """Of a panel of at least two models. `tick` is told of draws that are done."""
     ground = _Ground(panel, foreseen)
     entries = list(ground.entries())
@@ -102,7 +102,7 @@ def _draw(dice: np.random.Generator, size: int) -> Matrix:
 
 
 class _Ground:
-    def __init__(self, panel: Panel, foreseen: Foresight) -> None:
+    def __init__(self, panel: Panel, foreseen: HeldOut) -> None:
         self.panel, self.foreseen = panel, foreseen
         self.score = _robust(panel.scores, foreseen.quality, panel)
         self.priced = bool((~np.isnan(panel.usd)).any(0).all())

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from capability_router.learning.logs.row import Row
+from capability_router.learning.logs.scored_request import ScoredRequest
 
 Matrix = NDArray[np.float64]
 
@@ -26,7 +26,7 @@ class Panel(NamedTuple):
     """
 
     name: str
-    rows: list[Row]
+    rows: list[ScoredRequest]
     models: list[str]
     scores: Matrix
     usd: Matrix
@@ -35,15 +35,15 @@ class Panel(NamedTuple):
     beside: int = 0
 
 
-def panels(rows: Sequence[Row]) -> list[Panel]:
+def panels(rows: Sequence[ScoredRequest]) -> list[Panel]:
     """One per group, the largest first."""
-    groups: dict[str, list[Row]] = defaultdict(list)
+    groups: dict[str, list[ScoredRequest]] = defaultdict(list)
     for row in rows:
         groups[row.group].append(row)
     return [_panel(name, groups[name]) for name in sorted(groups, key=lambda g: (-len(groups[g]), g))]
 
 
-def _panel(name: str, rows: list[Row]) -> Panel:
+def _panel(name: str, rows: list[ScoredRequest]) -> Panel:
     counts = Counter(model for row in rows for model in row.answers)
     models = sorted(model for model, count in counts.items() if count >= LEAST_ANSWERS)
     few = sorted(counts.keys() - set(models))

@@ -8,7 +8,7 @@ import numpy as np
 
 from capability_router.errors import ConfigError
 from capability_router.learning.embedder import Embedder
-from capability_router.learning.meanings import embedded
+from capability_router.learning.embeddings import embedded
 from capability_router.learning.quality.meaning import MEANING, Meaning, Origin
 
 _TEXTS = 64

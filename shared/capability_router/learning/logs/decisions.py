@@ -10,7 +10,7 @@ from capability_router.decision_log.latest import Latest
 from capability_router.decision_log.reading import Reading
 from capability_router.decision_log.shapes import KINDS, time_of
 from capability_router.learning.logs.omissions import Omissions
-from capability_router.learning.logs.row import MOST_HELD, TOO_MANY, Answer, Row, hold
+from capability_router.learning.logs.scored_request import MOST_HELD, TOO_MANY, Answer, ScoredRequest, hold
 from capability_router.learning.logs.seen import Seen, terms_of, without_text
 from capability_router.learning.logs.signed import Signed
 from capability_router.learning.logs.sketched import sketched
@@ -33,7 +33,7 @@ class Decisions:
     def __init__(self, omissions: Omissions) -> None:
         self._omissions = omissions
         self._reading = Reading(omissions.counts)
-        self._rows: dict[str, tuple[Row, str, Answer]] = {}
+        self._rows: dict[str, tuple[ScoredRequest, str, Answer]] = {}
         self._scores, self._shadow_scores = Latest[float](MOST_HELD), Latest[float](MOST_HELD)
         self._shadows: dict[str, tuple[str, str, Answer]] = {}  # a shadow's id -> its request, who answered, and what
         self._signed = Signed(omissions)
@@ -73,11 +73,11 @@ class Decisions:
         seen, kind = _seen(item, told), name_of(told.get("task"))
         chance = number_of(told.get("propensity")) if told.get("chosen") == model else None  # else of whom failed
         chances = {} if chance is None else {model: chance}
-        row = Row(id, name_of(item.get("router")), seen.sketch, seen.size, seen.worded, kind, chances)
+        row = ScoredRequest(id, name_of(item.get("router")), seen.sketch, seen.size, seen.worded, kind, chances)
         decided = (row, model, Answer(0.0, _tokens(item), usd_of(item.get("cost_usd"))))
         self._omissions.note(TOO_MANY, hold(self._rows, id, decided))
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[ScoredRequest]:
         """The decisions that were scored, or whose shadow's answers were."""
         beside, scores = self._scored_shadows(), self._scores.held
         for id, (row, model, answer) in self._rows.items():

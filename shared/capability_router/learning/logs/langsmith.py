@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from capability_router.errors import ConfigError
 from capability_router.learning.logs.omissions import Omissions
-from capability_router.learning.logs.row import TOO_MANY, Answer, Row, hold
+from capability_router.learning.logs.scored_request import TOO_MANY, Answer, ScoredRequest, hold
 from capability_router.learning.logs.seen import Seen, terms_of, texts_of, with_text, without_text
 from capability_router.learning.logs.values import name_of, number_of, score_of, tokens_of, usd_of
 
@@ -22,7 +22,7 @@ _DEEP = 100  # runs around runs
 _STEPS = ("seq:step:", "map:key:", "graph:step:", "router:", "langsmith:")  # tags that no person wrote
 
 
-class Run(NamedTuple):
+class LangSmithRun(NamedTuple):
     """A run; `routed`: a ChatRouter's, `model` is "" for one that asks none itself."""
 
     parent: str
@@ -44,7 +44,7 @@ class LangSmith:
 
     def __init__(self, omissions: Omissions, key: str | None) -> None:
         self._omissions, self._key = omissions, key
-        self._runs: dict[str, Run] = {}
+        self._runs: dict[str, LangSmithRun] = {}
         self._scores: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))  # key -> run -> scores
 
     def take(self, item: Mapping[str, Any]) -> None:
@@ -75,7 +75,7 @@ class LangSmith:
         else:
             self._scores[key][run].append(score)
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[ScoredRequest]:
         """The answered requests that were scored. Raises ConfigError where it is not said which feedback counts."""
         scores = self._chosen()
         below: dict[str, list[str]] = defaultdict(list)
@@ -106,7 +106,7 @@ class LangSmith:
             yield run.parent
             run = self._runs.get(run.parent)
 
-    def _router_of(self, run: Run) -> str:
+    def _router_of(self, run: LangSmithRun) -> str:
         """The router's run that it is an attempt of; "" where it is none."""
         id, above = run.parent, self._runs.get(run.parent)
         for _ in range(_DEEP):
@@ -130,7 +130,7 @@ class LangSmith:
         return found
 
 
-def _run(item: Mapping[str, Any]) -> Run:
+def _run(item: Mapping[str, Any]) -> LangSmithRun:
     extra = _mapping(item.get("extra"))
     facts = {
         **_mapping(item.get("metadata")),
@@ -141,11 +141,13 @@ def _run(item: Mapping[str, Any]) -> Run:
     if routed and item.get("run_type") != "llm":
         tokens, usd = tokens_of(facts.get("router_output_tokens")), usd_of(facts.get("router_cost_usd"))
         request = name_of(facts.get("router_request_id"))
-        return Run(parent, True, routed, request, Answer(0.0, tokens, usd), _seen(item, facts, extra), _kind(facts))
+        return LangSmithRun(
+            parent, True, routed, request, Answer(0.0, tokens, usd), _seen(item, facts, extra), _kind(facts)
+        )
     model = "" if item.get("run_type") != "llm" or item.get("error") else _model(facts, extra)
     seen = _seen(item, facts, extra) if model else None
     usd, tokens = usd_of(item.get("total_cost")), _tokens(item)
-    return Run(parent, False, model, "", Answer(0.0, tokens, usd), seen, _kind(facts))
+    return LangSmithRun(parent, False, model, "", Answer(0.0, tokens, usd), seen, _kind(facts))
 
 
 def _model(facts: Mapping[str, Any], extra: Mapping[str, Any]) -> str:
@@ -182,9 +184,9 @@ def _kind(facts: Mapping[str, Any]) -> str:
     return name_of(facts.get("task"))
 
 
-def _row(id: str, run: Run, score: float) -> Row:
+def _row(id: str, run: LangSmithRun, score: float) -> ScoredRequest:
     assert run.seen is not None  # noqa: S101 - a run with a model has been looked at
-    row = Row(run.request_id or id, "", run.seen.sketch, run.seen.size, run.seen.worded, run.kind)
+    row = ScoredRequest(run.request_id or id, "", run.seen.sketch, run.seen.size, run.seen.worded, run.kind)
     row.answers[run.model] = run.answer._replace(score=score)
     return row
 

@@ -13,8 +13,8 @@ from capability_router.learning.logs.batch import BATCH, Batch
 from capability_router.learning.logs.columns import csv_lines, parquet_lines
 from capability_router.learning.logs.items import Source, Tick
 from capability_router.learning.logs.omissions import Omissions
-from capability_router.learning.logs.row import Row
-from capability_router.learning.logs.sample import Sample
+from capability_router.learning.logs.sample import HashSample
+from capability_router.learning.logs.scored_request import ScoredRequest
 from capability_router.learning.logs.seen import completed
 from capability_router.learning.logs.signed import MOST_MODELS
 from capability_router.learning.quality.meaning import Origin
@@ -31,7 +31,7 @@ class Log(NamedTuple):
     rows, because a sample was drawn; 0 = all are there.
     """
 
-    rows: list[Row]
+    rows: list[ScoredRequest]
     omissions: list[tuple[str, int]]
     origin: Origin = Origin()
     beyond: int = 0
@@ -66,7 +66,7 @@ def read(
 
 class _Reader:
     def __init__(self, key: str | None, most: int) -> None:
-        self.omissions, self._sample, self.beyond = Omissions(), Sample(most), 0
+        self.omissions, self._sample, self.beyond = Omissions(), HashSample(most), 0
         self._decisions = decisions.Decisions(self.omissions)
         self._langsmith = langsmith.LangSmith(self.omissions, key)
         self._table = table_rows.TableRows(self.omissions, self._sample)
@@ -94,9 +94,9 @@ class _Reader:
         """Implicit ones, by model."""
         return self._decisions.signs()
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[ScoredRequest]:
         """Of all kinds; the same request in two logs is one row, with its words if either has them."""
-        found: dict[str, Row] = {}
+        found: dict[str, ScoredRequest] = {}
         for kind in (self._table, self._decisions, self._langsmith):
             for row in kind.rows():
                 known = found.setdefault(row.id, row)
@@ -104,7 +104,7 @@ class _Reader:
                     _join(known, row)
         return self._bounded(list(found.values()))
 
-    def _bounded(self, rows: list[Row]) -> list[Row]:
+    def _bounded(self, rows: list[ScoredRequest]) -> list[ScoredRequest]:
         chosen, self.beyond = self._sample.chosen(row.id for row in rows)
         kept = [row for row in rows if row.id in chosen]
         counts = Counter(model for row in kept for model in row.answers)
@@ -117,7 +117,7 @@ class _Reader:
         return [row for row in kept if row.answers]
 
 
-def _join(known: Row, more: Row) -> None:
+def _join(known: ScoredRequest, more: ScoredRequest) -> None:
     known.answers.update(more.answers)
     if more.worded and not known.worded:
         known.sketch, known.size, known.worded = more.sketch, more.size, True

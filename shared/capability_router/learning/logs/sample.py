@@ -16,7 +16,7 @@ AGAIN = "\x1f"
 _ROOM = 1.25  # times as many are held as are wanted, before the highest hashes go
 
 
-class Sample:
+class HashSample:
     """At most `most` ids."""
 
     def __init__(self, most: int) -> None:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from capability_router.learning.logs.batch import BATCH
-from capability_router.learning.logs.row import Row
+from capability_router.learning.logs.scored_request import ScoredRequest
 from capability_router.learning.logs.values import name_of, names_of
 from capability_router.learning.quality.sketch import Sketch, sketch
 from capability_router.learning.quality.surface import NAMES, SIZE
@@ -60,7 +60,7 @@ def without_text(terms: Routing, tokens: float, needs: Sequence[str]) -> Seen:
     return Seen(sketch(Traits(bag, surface)), tokens, False)
 
 
-def completed(rows: Sequence[Row]) -> None:
+def completed(rows: Sequence[ScoredRequest]) -> None:
     """Numbers that a log does not tell become the mean of those that are told: as on average."""
     missing = [row for row in rows if not row.worded]
     if not missing:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from capability_router.learning.logs.omissions import Omissions
-from capability_router.learning.logs.row import TOO_MANY, hold
+from capability_router.learning.logs.scored_request import TOO_MANY, hold
 from capability_router.learning.logs.values import name_of
 from capability_router.learning.signs import WEIGHTS, Counted
 
@@ -38,9 +38,9 @@ class Signed:
             self._omissions.note(TOO_MANY, hold(self._signs, (id, model, str(kind)), weight))
 
     def counted(self, scored: Mapping[str, str]) -> dict[str, Counted]:
-        """By model; empty where there was no sign. `scored`: by request the model whose answer has a score,
+        """By model; empty where there was no sign.
 
-        which counts in the place of its signs.
+        `scored`: by request the model whose answer has a score, which counts in the place of its signs.
         """
         lost: dict[str, float] = defaultdict(float)
         for (id, model, _), weight in self._signs.items():

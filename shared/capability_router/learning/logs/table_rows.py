@@ -7,8 +7,8 @@ from hashlib import blake2b
 from typing import Any
 
 from capability_router.learning.logs.omissions import Omissions
-from capability_router.learning.logs.row import Answer, Row
-from capability_router.learning.logs.sample import AGAIN, Sample
+from capability_router.learning.logs.sample import AGAIN, HashSample
+from capability_router.learning.logs.scored_request import Answer, ScoredRequest
 from capability_router.learning.logs.seen import Seen, terms_of, texts_of, with_text, without_text
 from capability_router.learning.logs.values import name_of, score_of, tokens_of, usd_of
 
@@ -24,10 +24,10 @@ def is_one(item: Mapping[str, Any]) -> bool:
 class TableRows:
     """Requests with outcomes; what comes again under the same id joins."""
 
-    def __init__(self, omissions: Omissions, sample: Sample) -> None:
+    def __init__(self, omissions: Omissions, sample: HashSample) -> None:
         self._omissions, self._sample = omissions, sample
         self._lines = 0
-        self._rows: dict[str, Row] = {}
+        self._rows: dict[str, ScoredRequest] = {}
         self._texts: dict[str, int] = {}  # by id, a hash
         self._times: dict[tuple[str, str], int] = {}  # how often a text was put to a model, from the second time on
 
@@ -90,14 +90,14 @@ class TableRows:
                 self._times[digest, model] = times
         return digest if times == 1 else f"{digest}{AGAIN}{times}"
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[ScoredRequest]:
         """All of them."""
         yield from self._rows.values()
 
 
-def _row(id: str, item: Mapping[str, Any], terms: Mapping[str, Any], texts: list[str]) -> Row:
+def _row(id: str, item: Mapping[str, Any], terms: Mapping[str, Any], texts: list[str]) -> ScoredRequest:
     seen, kind = _seen(item, terms, texts), name_of(item.get("task")) or name_of(terms.get("task"))
-    return Row(id, name_of(item.get("dataset")), seen.sketch, seen.size, seen.worded, kind)
+    return ScoredRequest(id, name_of(item.get("dataset")), seen.sketch, seen.size, seen.worded, kind)
 
 
 def _seen(item: Mapping[str, Any], terms: Mapping[str, Any], texts: list[str]) -> Seen:

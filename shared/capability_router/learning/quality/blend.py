@@ -1,9 +1,9 @@
 """How far predictions can be trusted, measured where they were not fitted.
 
-Each source (the ridge, the neighbours) is weighted by least squares with no weight below zero. The models' own
-deviations are then drawn in along the directions in which they move together: along one in which the predictions
-foretell nothing (as most do, with many models) they are dropped, else the best of many noisy estimates would be the
-most overrated one.
+Each source (the ridge, neighbours by words, neighbours by words and form) is weighted by least squares with no weight
+below zero, and the last one has to prove that it adds something. The models' own deviations are then drawn in along
+the directions in which they move together: along one in which the predictions foretell nothing (as most do, with many
+models) they are dropped, else the best of many noisy estimates would be the most overrated one.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from capability_router.learning.quality.sketch import Matrix
 from capability_router.learning.quality.split import Split
 
-_ROUNDS, _DOUBT = 100, 1.0  # standard errors that a direction has to prove
+SOURCES = 3
+_ROUNDS, _DOUBT = 100, 1.0  # standard errors that a direction has to prove, and the last source
 
 
 class Blend(NamedTuple):
@@ -34,10 +36,9 @@ class Blend(NamedTuple):
 
 def blend(sources: Sequence[Matrix], true: Split) -> Blend:
     """Fitted on predictions (rows, 1 + models) that did not see these outcomes."""
-    seen = true.there.any(1)
-    shared = _weights(np.column_stack([s[seen, 0] for s in sources]), true.shared[seen, 0])
-    at = true.there > 0
-    mixed = _weights(np.column_stack([s[:, 1:][at] for s in sources]), true.own[at])
+    some = np.asarray(true.there.any(1, keepdims=True), np.bool_)
+    shared = _proven([source[:, :1] for source in sources], true.shared, some)
+    mixed = _proven([source[:, 1:] for source in sources], true.own, np.asarray(true.there > 0, np.bool_))
     together = sum(weight * source[:, 1:] for weight, source in zip(mixed, sources, strict=True))
     drawn = _directions(np.asarray(together), true)
     return Blend(shared.astype(np.float32), np.stack([weight * drawn for weight in mixed]).astype(np.float32))
@@ -58,6 +59,18 @@ def _trust(predicted: Matrix, true: Matrix) -> float:
     square = float(predicted @ predicted)
     error = float(np.sqrt(np.square(predicted * (true - predicted)).sum()))
     return float(np.clip((predicted @ true - _DOUBT * error) / square, 0.0, 1.0)) if square > 0.0 else 0.0
+
+
+def _proven(sources: Sequence[Matrix], true: Matrix, there: NDArray[np.bool_]) -> Matrix:
+    """Weights of sources (rows, columns); of the last of SOURCES none unless it foretells better beyond chance."""
+    columns, wanted = np.column_stack([source[there] for source in sources]), true[there]
+    every = _weights(columns, wanted)
+    if len(sources) < SOURCES:
+        return every
+    without = np.append(_weights(columns[:, :-1], wanted), np.float32(0.0))
+    better = np.square(wanted - columns @ without) - np.square(wanted - columns @ every)
+    by_row = np.bincount(np.nonzero(there)[0], better, len(there))[there.any(1)]
+    return every if by_row.mean() > _DOUBT * by_row.std() / len(by_row) ** 0.5 else without
 
 
 def _weights(columns: Matrix, true: Matrix) -> Matrix:

@@ -10,8 +10,8 @@ import numpy as np
 
 from capability_router.learning.quality.blend import Blend, blend
 from capability_router.learning.quality.calibration import Calibration, calibrated
-from capability_router.learning.quality.neighbours import estimates, keys
-from capability_router.learning.quality.ridge import Line, Parts, line
+from capability_router.learning.quality.neighbours import Sides, estimates, keys
+from capability_router.learning.quality.ridge import Line, Parts, best_line, line
 from capability_router.learning.quality.sketch import Matrix
 from capability_router.learning.quality.split import Split, parted, slopes, split
 from capability_router.learning.quality.surface import SIZE
@@ -47,8 +47,18 @@ class Scale(NamedTuple):
 
     def features(self, bags: Matrix, surfaces: Matrix) -> Matrix:
         """Rows by BAG + SIZE."""
-        scaled = np.clip((surfaces - self.centre) / self.spread, -_MOST, _MOST) * np.float32(_SURFACE_WEIGHS)
+        scaled = self._away(surfaces) * np.float32(_SURFACE_WEIGHS)
         return np.concatenate((bags, scaled), axis=-1, dtype=np.float32)
+
+    def forms(self, surfaces: Matrix) -> Matrix:
+        """What requests look like, (SIZE) or rows of it, of length 1; one that looks as all do on average is zeros."""
+        away = self._away(surfaces)
+        lengths = np.sqrt(np.square(away).sum(-1, keepdims=True))
+        return np.asarray(away / np.where(lengths > 0.0, lengths, 1.0), np.float32)
+
+    def _away(self, surfaces: Matrix) -> Matrix:
+        """Standard deviations from the mean."""
+        return np.asarray(np.clip((surfaces - self.centre) / self.spread, -_MOST, _MOST), np.float32)
 
 
 @dataclass(frozen=True)
@@ -77,7 +87,7 @@ def fitted(table: Table) -> Fit:
     """A table of at least one row."""
     scale = scale_of(table.surfaces)
     x = scale.features(table.bags, table.surfaces)
-    known = keys(table.bags) if table.known is None else table.known
+    known = Sides(keys(table.bags) if table.known is None else table.known, scale.forms(table.surfaces))
     true, slope = split(table.scores), np.ones(table.scores.shape[1], np.float32)
     if not true.there.all():  # else each model's own part holds its slope
         levels, foreseen = _told_apart(x, table.scores, table.parts)
@@ -85,7 +95,7 @@ def fitted(table: Table) -> Fit:
         true = parted(table.scores, levels, foreseen, slope)
     logs = split(np.log(np.maximum(table.tokens, 1.0)))
     straight, long = _lines(x, (true, logs), table.parts)
-    sources = (straight.unseen, _by_neighbours(known, true, table.parts))
+    sources = (straight.unseen, *_by_neighbours(known, true, table.parts))
     found = _cautious(blend(sources, true), true)
     there = true.there > 0
     predicted = true.levels + sloped(slope, found.apply(sources))[:, 1:]
@@ -139,6 +149,9 @@ def _lines(x: Matrix, wholes: Sequence[Split], parts: Parts) -> list[Line]:
     """Of what is shared and of each model's own; targets that are there for the same rows are solved together."""
     columns = [rows_of(whole) for whole in wholes]
     values, there = (np.hstack(matrices) for matrices in zip(*columns, strict=True))
+    shared = np.concatenate(
+        [(np.arange(len(value.T)) == 0) & whole.there.all() for whole, (value, _) in zip(wholes, columns, strict=True)]
+    )
     weights, unseen = np.zeros((x.shape[1], values.shape[1]), np.float32), np.zeros_like(values)
     groups: dict[bytes, list[int]] = {}
     for column, rows_there in enumerate(there.T):
@@ -146,19 +159,19 @@ def _lines(x: Matrix, wholes: Sequence[Split], parts: Parts) -> list[Line]:
     for group in map(np.array, groups.values()):
         rows = np.flatnonzero(there[:, group[0]])
         if len(rows):
-            found = line(x[rows], values[np.ix_(rows, group)], parts[rows])
+            found = best_line(x[rows], values[np.ix_(rows, group)], parts[rows], shared[group])
             weights[:, group], unseen[np.ix_(rows, group)] = found
     ends = np.cumsum([len(value.T) for value, _ in columns])[:-1]
     return [Line(*halves) for halves in zip(np.split(weights, ends, 1), np.split(unseen, ends, 1), strict=True)]
 
 
-def _by_neighbours(known: Matrix, true: Split, parts: Parts) -> Matrix:
+def _by_neighbours(known: Sides, true: Split, parts: Parts) -> tuple[Matrix, Matrix]:
     values, there = rows_of(true)
-    unseen = np.zeros_like(values)
+    unseen = np.zeros_like(values), np.zeros_like(values)
     for part in np.unique(parts):
         kept, left = parts != part, parts == part
         if kept.any():
-            unseen[left] = estimates(known[kept], values[kept], there[kept], known[left])
+            unseen[0][left], unseen[1][left] = estimates(known.rows(kept), values[kept], there[kept], known.rows(left))
     return unseen
 
 

@@ -70,11 +70,16 @@ class Level:
         self.above, self.below = max(self.above + z - _SLACK, 0.0), max(self.below - z - _SLACK, 0.0)
         if self.count < _LEAST or max(self.above, self.below) < _ALARM:
             return False
-        kept = min(1.0, KEPT / self.count)
+        self.doubt(KEPT)
+        self.alarms += 1
+        return True
+
+    def doubt(self, keep: float) -> None:
+        """It may be another model now: what is known counts for so many scores at most, and new ones for more."""
+        kept = min(1.0, keep / max(self.count, 1e-9))
         self.total, self.count = self.total * kept, self.count * kept
         self.above = self.below = 0.0
-        self.changed, self.alarms = CHANGED, self.alarms + 1
-        return True
+        self.changed = CHANGED
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe."""

@@ -19,10 +19,11 @@ from capability_router.learning.quality.fit import Fit, fitted, rows_of, sloped
 from capability_router.learning.quality.levels import KEPT, Level
 from capability_router.learning.quality.meaning import Origin
 from capability_router.learning.quality.memory import Memory, Remembered, Result
-from capability_router.learning.quality.neighbours import drawn, keys, keys_of_meaning, nearest
+from capability_router.learning.quality.neighbours import drawn, formed, keys, keys_of_meaning, nearest
 from capability_router.learning.quality.sketch import Matrix, Sketch, unpacked
 from capability_router.learning.quality.split import parted
 from capability_router.learning.quality.traits import Traits
+from capability_router.learning.quality.versions import IN_A_ROW, Versions
 from capability_router.learning.signs import Counted
 from capability_router.learning.tenants import Tenants
 
@@ -45,9 +46,9 @@ class Expected(NamedTuple):
 
 
 class _Read(NamedTuple):
-    """What a fit says of one request, beyond the levels: of a model like any, and of each (models); tokens (models);
+    """What a fit says of one request, beyond the levels.
 
-    and the likeness of the nearest row.
+    Of a model like any, and of each (models); tokens (models); and the likeness of the nearest row.
     """
 
     shared: float
@@ -57,11 +58,33 @@ class _Read(NamedTuple):
 
 
 class View(NamedTuple):
-    """A fit and what the remembered requests are worth to it (rows, 1 + models), swapped as one."""
+    """A fit, what the remembered requests are worth to it (rows, 1 + models), and their forms; swapped as one."""
 
     fit: Fit
     values: Matrix
     there: Matrix
+    forms: Matrix
+
+    @classmethod
+    def of(cls, fit: Fit, values: Matrix, there: Matrix, rows: Sequence[Remembered]) -> View:
+        """Of the rows that the values are of."""
+        surfaces = np.array([row.sketch.surface for row in rows], np.float32).reshape(len(rows), -1)
+        return cls(fit, values, there, fit.scale.forms(surfaces))
+
+    def near(self, known: Matrix, key: Matrix, surface: Matrix) -> tuple[Matrix, Matrix, float]:
+        """What the neighbours come to (1 + models), by words and with form; how like the nearest is, squared."""
+        known = known[: len(self.values)]
+        similar = known @ key
+        both = formed(similar, self.forms[: len(known)] @ self.fit.scale.forms(surface))
+        (rows, weights), (others, theirs) = nearest(similar), nearest(both)
+        by_words = drawn(weights, self.values[rows], self.there[rows])
+        by_form = drawn(theirs, self.values[others], self.there[others])
+        return by_words, by_form, float(weights.max(initial=0.0))
+
+    def with_room(self, more: int) -> View:
+        """For so many further rows."""
+        grown = (np.pad(each, ((0, more), (0, 0))) for each in (self.values, self.there, self.forms))
+        return View(self.fit, *grown)
 
 
 class Apart(NamedTuple):
@@ -93,6 +116,8 @@ class Quality:
         self._scored = scored  # requests, ever
         self._new = new if view else len(self.memory)  # since the last fit; else short processes would never have one
         self._lock = Lock()
+        self.versions = Versions()
+        """Behind the models' names, as their replies said."""
         self.origin = Origin()
         """Of the requests' meanings."""
         self.apart: Apart | None = None
@@ -181,17 +206,14 @@ class Quality:
     def _read(self, seen: Traits) -> _Read:
         if self._view is None:
             return _NOTHING
-        fit, values, there = self._view
+        view, fit = self._view, self._view.fit
         bag, surface = seen.bag.astype(np.float32), seen.surface.astype(np.float32)
         features = fit.scale.features(bag, surface)
         straight = features @ fit.weights
         known, key = self._compared(seen, bag)
-        rows, weights = nearest(known[: min(len(self.memory), len(values))], key)
-        near = drawn(weights, values[rows], there[rows])
-        parts = sloped(fit.slopes, fit.blend.apply((straight[None], near[None])))[0]
-        return _Read(
-            float(parts[0]), parts[1:].astype(np.float64), fit.lengths.of(features), float(weights.max(initial=0.0))
-        )
+        by_words, by_form, likeness = view.near(known[: len(self.memory)], key, surface)
+        parts = sloped(fit.slopes, fit.blend.apply((straight[None], by_words[None], by_form[None])))[0]
+        return _Read(float(parts[0]), parts[1:].astype(np.float64), fit.lengths.of(features), likeness)
 
     def _compared(self, seen: Traits, bag: Matrix) -> tuple[Matrix, Matrix]:
         """The keys of what is remembered, and this request's: by meaning if both have one, else by words."""
@@ -229,6 +251,24 @@ class Quality:
             self._value(at, read.shared)
         return changed
 
+    def versioned(self, model: str, version: str) -> str:
+        """The answer learned last called its model so: what it was called before, if another version answers now.
+
+        What was learned of the former one then counts as little as a card says.
+        """
+        with self._lock:
+            before = self.versions.told(model, version)
+        if before:
+            for quality in (self, *([self.apart.quality] if self.apart else [])):
+                quality._doubt(model)
+        return before
+
+    def _doubt(self, model: str) -> None:
+        with self._lock:
+            if model in self.levels:
+                self.levels[model].doubt(BELIEVED)
+                self.memory.retire(model, IN_A_ROW)
+
     def study(self, rows: Iterable[tuple[Remembered, Mapping[str, Result]]]) -> None:
         """Learn from a log at once, whose order tells nothing of when a model changed."""
         with self._lock:
@@ -248,16 +288,16 @@ class Quality:
         """What the row at a place is worth to its neighbours."""
         if self._view is None:
             return
-        fit, values, there = self._view
+        view, fit = self._view, self._view.fit
         means = np.array([self.levels[m].mean if m in self.levels else 0.0 for m in self.memory.models], np.float32)
         slope = np.append(fit.slopes, np.ones(len(means) - len(fit.slopes), np.float32))
         worth = parted(self.memory.scores[at : at + 1], means, np.full((1, 1), foreseen, np.float32), slope)
-        if at >= len(values):
-            more = np.zeros((max(64, len(values) // 2), values.shape[1]), np.float32)
-            values, there = np.vstack((values, more)), np.vstack((there, more))
-            self._view = View(fit, values, there)
+        if at >= len(view.values):
+            view = self._view = view.with_room(max(64, len(view.values) // 2))
         row, present = rows_of(worth)
-        values[at], there[at] = row[0, : values.shape[1]], present[0, : values.shape[1]]
+        columns = view.values.shape[1]
+        view.values[at], view.there[at] = row[0, :columns], present[0, :columns]
+        view.forms[at] = fit.scale.forms(self.memory.rows[at].sketch.surface)
 
     def refit(self) -> None:
         """Learn from the words of everything remembered. Seconds of one core for 8,000 requests; others may go on."""
@@ -285,15 +325,15 @@ class Quality:
             if not len(self.memory):
                 return
             table, self._new = self.memory.table(), 0
-            ids = [row.id for row in self.memory.rows]
+            rows = list(self.memory.rows)
         found = fitted(table)
-        values, there = rows_of(found.split)
+        view = View.of(found, *rows_of(found.split), rows)
         with self._lock:
             for column, model in enumerate(self.memory.models[: len(found.levels)]):
                 self._settle(model, float(found.levels[column]), float(found.split.there[:, column].sum()))
-            self._view = View(found, values, there)
+            self._view = view
             for at, row in enumerate(self.memory.rows):
-                if at >= len(ids) or ids[at] != row.id:
+                if at >= len(rows) or rows[at].id != row.id:
                     self._value(at, 0.0)
 
     def _settle(self, model: str, mean: float, count: float) -> None:

@@ -1,6 +1,12 @@
-"""What happened to requests with the same words: a mean over the most similar ones, drawn towards nothing."""
+"""What happened to similar requests: a mean over the most similar ones, drawn towards nothing.
+
+Similar are, for one mean, those with the same words; for another those that also look the same (their form: how long
+they are, their signs, their layout), for what writes requests of a kind writes them alike, whatever they are about.
+"""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,15 +36,19 @@ def keys_of_meaning(meanings: Matrix, bags: Matrix) -> Matrix:
     return np.hstack((meant, bags[:, WORDS:] * np.float32(_LABELS_WEIGH**0.5)), dtype=np.float32)
 
 
-def nearest(known: Matrix, key: Matrix) -> tuple[NDArray[np.intp], Matrix]:
-    """Rows of `known` that are the most similar, and their weights; both (60,) or fewer."""
-    weights = known @ key
-    if len(weights) > NUMBER:
-        rows = np.argpartition(weights, -NUMBER)[-NUMBER:]
-        weights = weights[rows]
+def formed(similar: Matrix, forms: Matrix) -> Matrix:
+    """Similarities by words, and those by form: one, in which both count for the same."""
+    return np.asarray((similar + forms) * np.float32(0.5), np.float32)
+
+
+def nearest(similar: Matrix) -> tuple[NDArray[np.intp], Matrix]:
+    """Of similarities (rows) the places of the largest, and their weights; both (60,) or fewer."""
+    if len(similar) > NUMBER:
+        rows = np.argpartition(similar, -NUMBER)[-NUMBER:]
+        similar = similar[rows]
     else:
-        rows = np.arange(len(weights))
-    return rows, np.square(np.maximum(weights, 0.0))
+        rows = np.arange(len(similar))
+    return rows, np.square(np.maximum(similar, 0.0))
 
 
 def drawn(weights: Matrix, values: Matrix, there: Matrix) -> Matrix:
@@ -46,12 +56,29 @@ def drawn(weights: Matrix, values: Matrix, there: Matrix) -> Matrix:
     return np.asarray((weights @ values) / (weights @ there + np.float32(DRAW)), np.float32)
 
 
-def estimates(known: Matrix, values: Matrix, there: Matrix, asked: Matrix) -> Matrix:
-    """For each row of `asked` what its neighbours among `known` come to; `values` are 0 where nothing is there."""
-    found = np.empty((len(asked), values.shape[1]), np.float32)
-    for start in range(0, len(asked), _BLOCK):
-        similar = asked[start : start + _BLOCK] @ known.T
-        for row, weights in enumerate(similar, start):
-            rows = np.argpartition(weights, -NUMBER)[-NUMBER:] if len(weights) > NUMBER else slice(None)
-            found[row] = drawn(np.square(np.maximum(weights[rows], 0.0)), values[rows], there[rows])
-    return found
+class Sides(NamedTuple):
+    """By what requests are like each other: `keys` (rows, KEY) and `forms` (rows, numbers of a form)."""
+
+    keys: Matrix
+    forms: Matrix
+
+    def rows(self, which: NDArray[np.bool_] | slice) -> Sides:
+        """Some of them."""
+        return Sides(self.keys[which], self.forms[which])
+
+
+def estimates(known: Sides, values: Matrix, there: Matrix, asked: Sides) -> tuple[Matrix, Matrix]:
+    """What the neighbours of asked rows come to, by words and with form; `values` are 0 where there is none."""
+    by_words, by_form = (np.empty((len(asked.keys), values.shape[1]), np.float32) for _ in range(2))
+    for start in range(0, len(asked.keys), _BLOCK):
+        block = asked.rows(slice(start, start + _BLOCK))
+        similar = block.keys @ known.keys.T
+        _means(similar, values, there, by_words[start:])
+        _means(formed(similar, block.forms @ known.forms.T), values, there, by_form[start:])
+    return by_words, by_form
+
+
+def _means(similar: Matrix, values: Matrix, there: Matrix, into: Matrix) -> None:
+    for row, its in enumerate(similar):
+        rows, weights = nearest(its)
+        into[row] = drawn(weights, values[rows], there[rows])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from capability_router.learning.quality.sketch import Matrix
 
-PENALTY = 20.0
+PENALTY, LIGHT = 20.0, 5.0  # the second where it foretells unseen rows better
 Parts = NDArray[np.intp]
 
 
@@ -22,26 +22,66 @@ class Line(NamedTuple):
 
 def line(x: Matrix, y: Matrix, parts: Parts) -> Line:
     """Of rows (rows, features) and targets (rows, targets); `parts` (rows) numbers the part of each row."""
-    groups = [np.flatnonzero(parts == part) for part in np.unique(parts)]
-    return (_by_features if len(x) > x.shape[1] else _by_rows)(x, y, groups)
+    sums = _sums(x, y, parts)
+    return Line(sums.weights(PENALTY), sums.unseen(PENALTY))
 
 
-def _by_features(x: Matrix, y: Matrix, groups: list[Parts]) -> Line:
+def best_line(x: Matrix, y: Matrix, parts: Parts, shared: NDArray[np.bool_]) -> Line:
+    """The same, but targets that are `shared` have a light penalty where that foretells unseen rows better.
+
+    What all models' scores tell of a request together is less noisy than what is one model's own.
+    """
+    sums, at = _sums(x, y, parts), np.flatnonzero(shared)
+    weights, unseen = sums.weights(PENALTY), sums.unseen(PENALTY)
+    if len(at):
+        light = sums.unseen(LIGHT)
+        wrong = [np.square(each[:, at] - y[:, at]).sum(0) for each in (light, unseen)]
+        if len(better := at[wrong[0] < wrong[1]]):
+            weights[:, better], unseen[:, better] = sums.weights(LIGHT)[:, better], light[:, better]
+    return Line(weights, unseen)
+
+
+class _ByFeatures:
     """A part is left out by taking its squares away from all."""
-    squares, moments = [x[g].T @ x[g] for g in groups], [x[g].T @ y[g] for g in groups]
-    square, moment, unseen = sum(squares), sum(moments), np.zeros_like(y)
-    for group, own, its in zip(groups, squares, moments, strict=True):
-        unseen[group] = x[group] @ _solved(square - own, moment - its)
-    return Line(_solved(np.asarray(square), np.asarray(moment)), unseen)
+
+    def __init__(self, x: Matrix, y: Matrix, groups: list[Parts]) -> None:
+        self._x, self._y, self._groups = x, y, groups
+        self._squares, self._moments = [x[g].T @ x[g] for g in groups], [x[g].T @ y[g] for g in groups]
+        self._square, self._moment = np.asarray(sum(self._squares)), np.asarray(sum(self._moments))
+
+    def weights(self, penalty: float) -> Matrix:
+        return _solved(self._square, self._moment, penalty)
+
+    def unseen(self, penalty: float) -> Matrix:
+        found = np.zeros_like(self._y)
+        for group, own, its in zip(self._groups, self._squares, self._moments, strict=True):
+            found[group] = self._x[group] @ _solved(self._square - own, self._moment - its, penalty)
+        return found
 
 
-def _by_rows(x: Matrix, y: Matrix, groups: list[Parts]) -> Line:
-    square, unseen = x @ x.T, np.zeros_like(y)
-    for group in groups:
-        rest = np.setdiff1d(np.arange(len(x)), group, assume_unique=True)
-        unseen[group] = square[np.ix_(group, rest)] @ _solved(square[np.ix_(rest, rest)], y[rest])
-    return Line(x.T @ _solved(square, y), unseen)
+class _ByRows:
+    """With fewer rows than features, the rows' likeness to each other takes their place."""
+
+    def __init__(self, x: Matrix, y: Matrix, groups: list[Parts]) -> None:
+        self._x, self._y, self._groups, self._square = x, y, groups, x @ x.T
+
+    def weights(self, penalty: float) -> Matrix:
+        return self._x.T @ _solved(self._square, self._y, penalty)
+
+    def unseen(self, penalty: float) -> Matrix:
+        found, every = np.zeros_like(self._y), np.arange(len(self._x))
+        for group in self._groups:
+            rest = np.setdiff1d(every, group, assume_unique=True)
+            alone = _solved(self._square[np.ix_(rest, rest)], self._y[rest], penalty)
+            found[group] = self._square[np.ix_(group, rest)] @ alone
+        return found
 
 
-def _solved(square: Matrix, moment: Matrix) -> Matrix:
-    return np.asarray(np.linalg.solve(square + PENALTY * np.eye(len(square), dtype=np.float32), moment), np.float32)
+def _sums(x: Matrix, y: Matrix, parts: Parts) -> _ByFeatures | _ByRows:
+    groups = [np.flatnonzero(parts == part) for part in np.unique(parts)]
+    return _ByFeatures(x, y, groups) if len(x) > x.shape[1] else _ByRows(x, y, groups)
+
+
+def _solved(square: Matrix, moment: Matrix, penalty: float) -> Matrix:
+    eye = np.eye(len(square), dtype=np.float32)
+    return np.asarray(np.linalg.solve(square + np.float32(penalty) * eye, moment), np.float32)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from capability_router.learning.quality.arrays import Unreadable, array, finite, packed
-from capability_router.learning.quality.blend import Blend
+from capability_router.learning.quality.blend import SOURCES, Blend
 from capability_router.learning.quality.calibration import Calibration
 from capability_router.learning.quality.fit import FEATURES, Fit, Scale
 from capability_router.learning.quality.levels import Level
@@ -28,11 +28,12 @@ from capability_router.learning.quality.split import Split
 from capability_router.learning.quality.surface import SIZE
 from capability_router.learning.quality.traits import BAG
 from capability_router.learning.quality.verbosity import Verbosity
+from capability_router.learning.quality.versions import Version, Versions, shown
 from capability_router.learning.signs import Counted
 from capability_router.learning.tenants import Own, Tenants
 
-SCHEMA = 2
-"""Version 1 had no embedder. It is read as well."""
+SCHEMA = 3
+"""Version 1 had no embedder, 2 no neighbours by form. Both are read as well."""
 _NAME = "capability-router quality"
 _MOST_SCORES = 1e6  # that a level counts; they fade
 
@@ -61,6 +62,7 @@ def body_of(quality: Quality) -> dict[str, Any]:
             "scored": quality.scored,
             "new": quality.new,
             "askers": quality.tenants.kept(),
+            "versions": {m: [v.name, v.other, v.run, list(v.former)] for m, v in quality.versions.known.items()},
             "signs": {model: list(counted) for model, counted in quality.signs.items()},
             "levels": {model: level.to_dict() for model, level in quality.levels.items()},
             "rows": _rows(memory),
@@ -83,7 +85,7 @@ def loaded(text: str) -> Quality:
         raise Unreadable("no JSON") from error
     if not isinstance(told, Mapping) or told.get("state") != _NAME:
         raise Unreadable("no state of the learned model")
-    if told.get("schema") not in (1, SCHEMA):
+    if told.get("schema") not in (1, 2, SCHEMA):
         raise Unreadable(f"schema {told.get('schema')!r}, this version reads 1 to {SCHEMA}")
     body: Any = told.get("body")
     if told.get("checksum") != _checksum(json.dumps(body, sort_keys=True, separators=(",", ":"))):
@@ -98,6 +100,8 @@ def merged(into: Quality, other: Quality) -> None:
     """Take in what another process remembers; a request that both know counts once. Ends with a refit."""
     memory = other.memory
     into.signs = {**other.signs, **into.signs}
+    for model, version in other.versions.known.items():
+        into.versions.known.setdefault(model, version)
     known = {row.id for row in into.memory.rows}
     for name, mass, levels in other.tenants.kept():
         into.tenants.put(name, Own(levels, mass))
@@ -154,7 +158,7 @@ def _quality(body: Mapping[str, Any]) -> Quality:
     models, scored = [str(model) for model in body["models"]], _count(body["scored"])
     memory = _memory(body["rows"], models)
     levels = {str(model): _level({"seen": scored, **told}) for model, told in body["levels"].items()}
-    view = None if body["fit"] is None else _view(body["fit"], len(memory), len(models))
+    view = None if body["fit"] is None else _view(body["fit"], memory)
     quality = Quality(memory, levels, view, scored, _tenants(body.get("askers", [])), _count(body.get("new", 0)))
     name, size = body.get("embedder", Origin())
     quality.origin = Origin(str(name), int(size))
@@ -162,7 +166,12 @@ def _quality(body: Mapping[str, Any]) -> Quality:
         whose, its = apart
         quality.apart = Apart(str(whose), _quality({**its, "apart": None}))
     quality.signs = {str(model): _counted(*told) for model, told in body.get("signs", {}).items()}
+    quality.versions = Versions((str(model), _version(*told)) for model, told in body.get("versions", {}).items())
     return quality
+
+
+def _version(name: object, other: object, run: object, former: Sequence[object]) -> Version:
+    return Version(shown(str(name)), shown(str(other)), _count(run), [shown(str(each)) for each in former])
 
 
 def _level(told: Mapping[str, Any]) -> Level:
@@ -238,13 +247,12 @@ def _meaning(meanings: Any, at: int) -> Meaning | None:
     return meanings[at] if meanings is not None and meanings[at].any() else None
 
 
-def _view(told: Mapping[str, Any], rows: int, most: int) -> View:
-    levels = finite(told["levels"], None)
+def _view(told: Mapping[str, Any], memory: Memory) -> View:
+    levels, rows = finite(told["levels"], None), len(memory)
     models = len(levels)
-    if models > most:
+    if models > len(memory.models):
         raise Unreadable("a fit of unknown models")
     centre, spread = (finite(each, SIZE) for each in told["scale"])
-    shared, own = told["blend"]
     middle, factors, longest, weights = told["lengths"]
     values, there = finite(told["values"], rows, 1 + models), finite(told["there"], rows, 1 + models)
     known = finite(factors, models)
@@ -255,8 +263,17 @@ def _view(told: Mapping[str, Any], rows: int, most: int) -> View:
     predicted, realised = ([float(_number(x)) for x in each] for each in told["calibration"])
     fit = Fit(
         Scale(centre, spread), finite(told["weights"], FEATURES, 1 + models), lengths,
-        Blend(finite(shared, 2), finite(own, 2, models, models)), finite(told["slopes"], models),
+        _blend(told["blend"], models), finite(told["slopes"], models),
         Calibration(tuple(predicted), tuple(realised)),
         Split(levels, values[:, :1], values[:, 1:], there[:, 1:]),
     )  # fmt: skip
-    return View(fit, values, there)
+    return View.of(fit, values, there, memory.rows)
+
+
+def _blend(told: Sequence[Any], models: int) -> Blend:
+    """Of a source that was not known yet nothing is believed."""
+    shared, own = finite(told[0], None), finite(told[1], None, models, models)
+    if not 2 <= len(shared) <= SOURCES or len(own) != len(shared):
+        raise Unreadable("sources that nobody knows")
+    lacking = SOURCES - len(shared)
+    return Blend(np.pad(shared, (0, lacking)), np.pad(own, ((0, lacking), (0, 0), (0, 0))))

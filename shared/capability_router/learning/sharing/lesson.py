@@ -7,9 +7,9 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from capability_router.learning.guard import Foreseen
+from capability_router.learning.guard import PlanPrediction
 
-FORMAT = 1
+FORMAT = 2
 """Of what is written here. Another one has logs of its own, so that two versions can share a store."""
 _SEAL = 16
 USER = "user"
@@ -24,7 +24,7 @@ class Lesson(NamedTuple):
 
     `seen`: the request's sketch, None = nothing was learned from its words. `tokens` of the answer, None = not known.
     `foreseen`: the plan it came of; None where there was nothing to choose, or it has been told before. `source`: whose
-    score it is; lines without one are a user's.
+    score it is; lines without one are a user's. `version`: what the reply called the model, "" = nothing.
     """
 
     id: str
@@ -33,8 +33,9 @@ class Lesson(NamedTuple):
     tokens: int | None
     tenant: str
     seen: Any = None
-    foreseen: Foreseen | None = None
+    foreseen: PlanPrediction | None = None
     source: str = USER
+    version: str = ""
 
 
 Pack = Callable[[Any], Any]
@@ -46,7 +47,7 @@ def line(lesson: Lesson, pack: Pack) -> str:
     told = lesson._replace(
         seen=None if lesson.seen is None else pack(lesson.seen), foreseen=_short(lesson.foreseen)
     )  # fmt: skip
-    items = told[:-1] if told.source == USER else told  # as such lines were before there were other sources
+    items = told if told.version else told[:-1] if told.source != USER else told[:-2]  # what goes without saying
     return sealed(json.dumps(items, separators=(",", ":"), allow_nan=False))
 
 
@@ -54,10 +55,10 @@ def read(text: str, unpack: Pack) -> Lesson:
     """From such a line. Raises Illegible."""
     try:
         id, model, score, tokens, tenant, seen, foreseen, *rest = json.loads(opened(text))
-        (source,) = rest or (USER,)
+        source, version = list(rest) + [USER, ""][len(rest) :]
         lesson = Lesson(
             str(id), str(model), float(score), None if tokens is None else int(tokens), str(tenant),
-            None if seen is None else unpack(seen), _long(foreseen), str(source),
+            None if seen is None else unpack(seen), _long(foreseen), str(source), str(version),
         )  # fmt: skip
     except (ValueError, TypeError) as error:
         if isinstance(error, Illegible):
@@ -85,17 +86,17 @@ def _checksum(text: str) -> str:
     return blake2b(text.encode("utf-8", "replace"), digest_size=_SEAL // 2).hexdigest()
 
 
-def _short(foreseen: Foreseen | None) -> Any:
+def _short(foreseen: PlanPrediction | None) -> Any:
     if foreseen is None:
         return None
     numbers = ([round(number, 5) for number in numbers] for numbers in (foreseen.quality, foreseen.rest))
     return [foreseen.pick, foreseen.models, *numbers]
 
 
-def _long(told: Any) -> Foreseen | None:
+def _long(told: Any) -> PlanPrediction | None:
     if told is None:
         return None
     pick, models, quality, rest = told
     if not len(models) == len(quality) == len(rest):
         raise Illegible("a lesson's plan does not fit together")
-    return Foreseen(str(pick), tuple(map(str, models)), tuple(map(float, quality)), tuple(map(float, rest)))
+    return PlanPrediction(str(pick), tuple(map(str, models)), tuple(map(float, quality)), tuple(map(float, rest)))

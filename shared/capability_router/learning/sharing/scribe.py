@@ -64,8 +64,9 @@ class Packing(NamedTuple):
 
 
 class Course(NamedTuple, Generic[P]):
-    """Who learns: `made` from a summary's text, or from what is known without any (None), raising ValueError for one
+    """What is to be taught, and who is told of it.
 
+    `made` makes the pupil from a summary's text, or from what is known without any (None), raising ValueError for one
     that is damaged. `adopted` is told of a pupil that takes the place of the last one, and of the newest lessons that
     had a plan; `heard` of each lesson that others wrote, `changed` of models that are no longer what they were; `after`
     is called when there were some lessons of others.
@@ -127,9 +128,10 @@ class _Known(Generic[P]):
 
 
 class Scribe(Lasting, Generic[P]):
-    """Thread-safe. `read` and `flush` ask the store and raise StoreError; the thread, `close` and the process's end
+    """Writes lessons to a store and reads those of others. Thread-safe.
 
-    tell the log, once, and try again.
+    `read` and `flush` ask the store and raise StoreError; the thread, `close` and the process's end tell the log, once,
+    and try again.
     """
 
     def __init__(self, room: LessonRoom, name: str, course: Course[P]) -> None:

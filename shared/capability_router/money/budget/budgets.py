@@ -75,11 +75,10 @@ class Reservation:
 
 
 class Budgets:
-    """All caps of a router; thread-safe. `meant` gives the ids of the models that a cap's scope names, `marks` the
+    """All caps of a router. Thread-safe; amounts are picodollars.
 
-    marks of the credential that one names.
-
-    `room` keeps the money: this process's memory, unless a store is given. Amounts are picodollars.
+    `meant` gives the ids of the models that a cap's scope names, `marks` the marks of the credential that one names.
+    `room` keeps the money: this process's memory, unless a store is given.
     """
 
     def __init__(

@@ -21,12 +21,12 @@ _CREDENTIAL = re.compile(r"[0-9a-f]{12}|[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")  # no prov
 
 @dataclass(frozen=True, slots=True)
 class BudgetSpec:
-    """One cap. `refuse`: the request fails (a cap on a model, provider or credential: that one is left out);
+    """One cap.
 
-    `degrade`: only models that fit are tried; `warn`: it is told.
-
-    `scope`: "global", "tenant:acme", or "tenant:*" for each tenant by itself, but for those named elsewhere. A
-    credential is named by its mark in the ledger, or by the environment variable that holds the key.
+    `refuse`: the request fails (a cap on a model, provider or credential: that one is left out); `degrade`: only models
+    that fit are tried; `warn`: it is told. `scope`: "global", "tenant:acme", or "tenant:*" for each tenant by itself,
+    but for those named elsewhere. A credential is named by its mark in the ledger, or by the environment variable that
+    holds the key.
     """
 
     scope: str

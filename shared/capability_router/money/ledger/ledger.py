@@ -47,8 +47,7 @@ class Ledger(Reading):
         """A launch begins."""
         if self.refused_settlements > self._told_refused:
             self._tell_refused()
-        with self._postbox:
-            self._open.add(line)
+        self._open.add(line)  # one step of the interpreter, as each use of this set is: it needs no lock
 
     def settle(self, call: Call, run: int = 0) -> None:
         """Book a launch's end, without waiting. A second settlement of the same launch is refused and counted."""

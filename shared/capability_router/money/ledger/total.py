@@ -21,11 +21,11 @@ _SOMETIMES = ("cache_read_tokens", "estimated_usd", "unpriced")  # shown when th
 
 
 class Total(NamedTuple):
-    """A sum. `estimated_usd` is the part of `cost_usd` whose tokens were estimated; `unpriced` counts the calls
+    """A sum of calls.
 
-    whose price is unknown and which are therefore not in `cost_usd`: it is a lower bound then, and None (unknown)
-    where nothing else was spent. `cache_read_tokens` are among `input_tokens`, `reasoning_tokens` among
-    `output_tokens`.
+    `estimated_usd` is the part of `cost_usd` whose tokens were estimated. `unpriced` counts the calls whose price is
+    unknown and which are therefore not in `cost_usd`: it is a lower bound then, and None (unknown) where nothing else
+    was spent. `cache_read_tokens` are among `input_tokens`, `reasoning_tokens` among `output_tokens`.
     """
 
     cost_usd: Decimal | None = Decimal(0)

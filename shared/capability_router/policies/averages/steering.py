@@ -13,13 +13,13 @@ from typing import NamedTuple
 from capability_router.plan import Candidate
 from capability_router.policies.averages.pace import Allowance, Pace
 from capability_router.policies.averages.target import Price, Target
-from capability_router.policies.base import Row, Terms, rounded
+from capability_router.policies.base import Prospect, Terms, rounded
 from capability_router.policies.dual import Point
 from capability_router.request import Outcome
 
 _TIE_S = 1e-4  # quality points per second, where time is no matter: nobody is slower for nothing
 
-Make = Callable[[Sequence[Row], float], Sequence[Point]]
+Make = Callable[[Sequence[Prospect], float], Sequence[Point]]
 """The points of rows at a weight of time."""
 
 
@@ -31,9 +31,9 @@ class Sight:
 
     __slots__ = ("_points", "_seconds", "make", "rows", "ruled", "tie", "usual")
 
-    def __init__(self, rows: Sequence[Row], make: Make, *, usual: float, tie: float, ruled: bool) -> None:
-        self.rows, self.make = rows, make
-        self.usual, self.tie, self.ruled = usual, tie, ruled
+    def __init__(self, rows: Sequence[Prospect], make: Make, *, ruled: bool) -> None:
+        self.rows, self.make, self.ruled = rows, make, ruled
+        self.usual = self.tie = 0.0
         self._points: Sequence[Point] | None = None
         self._seconds: Sequence[float] | None = None
 
@@ -89,7 +89,7 @@ class Steering:
         slack = cost.value < least
         return Weights(mu, max(cost.value, least), wait, cost, allowed.window, slack)
 
-    def observe(self, sight: Sight, weights: Weights, price: float, chosen: Row) -> None:
+    def observe(self, sight: Sight, weights: Weights, price: float, chosen: Prospect) -> None:
         """A request that is carried out with the chosen model; `price`: that of quality, whoever set it."""
         if self._seconds is not None:
             took = None if chosen.latency_s is None else chosen.latency_s + chosen.queue_s
@@ -102,7 +102,7 @@ class Steering:
         if weights.cost is not None:
             points = _costs(sight, weights.mu)
         else:  # a request's own quality target decides
-            points = [] if usd is None else [Point(usd, chosen.quality, usd)]
+            points = [] if usd is None else [(usd, chosen.quality, usd)]
         self._cost.took(allowed.usd, points, usd, slack=weights.slack)
 
     def settled(self, chosen: Candidate, outcome: Outcome) -> None:
@@ -132,7 +132,8 @@ class Steering:
     def _waits(self, sight: Sight) -> list[Point]:
         free = not sight.ruled and self._usd is None and self._pace is None
         price = sight.usual if free or self._price is None else self._price
-        return [Point(s, p.utility - price * p.usd, s) for p, s in zip(sight.points, sight.seconds, strict=True)]
+        seen = zip(sight.points, sight.seconds, strict=True)
+        return [(s, utility - price * usd, s) for (usd, utility, _), s in seen]
 
 
 def told(weights: Weights) -> str:
@@ -172,4 +173,4 @@ def _figures(usd: float) -> str:
 
 
 def _costs(sight: Sight, mu: float) -> list[Point]:
-    return [Point(p.usd, p.utility - mu * s, p.usd) for p, s in zip(sight.points, sight.seconds, strict=True)]
+    return [(usd, utility - mu * s, usd) for (usd, utility, _), s in zip(sight.points, sight.seconds, strict=True)]

@@ -27,9 +27,10 @@ _TINY = 1e-12
 
 
 class Price(NamedTuple):
-    """In quality points per unit. `wanted`, `least` (the mean of the cheapest or fastest picks), `now`: per request;
+    """A price in quality points per unit.
 
-    `now` None = no request yet.
+    `wanted`, `least` (the mean of the cheapest or fastest picks) and `now` are per request; `now` None = no request
+    yet.
     """
 
     value: float
@@ -126,5 +127,5 @@ class Target:
 
 def beyond(points: Sequence[Point]) -> float:
     """A price at which the cheapest of these is picked, also if utilities turn out to be somewhat others."""
-    steps = hull(points).steps
-    return 10.0 * steps[0].price if steps else 0.0
+    prices = hull(points).prices
+    return 10.0 * prices[0] if prices else 0.0

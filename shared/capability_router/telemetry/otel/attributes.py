@@ -9,14 +9,14 @@ from typing import Any
 
 from capability_router.request import AttemptRecord
 from capability_router.telemetry.otel import names
-from capability_router.telemetry.otel.over import Content, Over, Served
+from capability_router.telemetry.otel.finished import Content, FinishedRequest, Served
 
 Attributes = dict[str, Any]
 _LONGEST = 2_000  # characters of a reason
 _ROLES = {"human": "user", "ai": "assistant", "model": "assistant", "chatbot": "assistant", "function": "tool"}
 
 
-def of_request(over: Over) -> Attributes:
+def of_request(over: FinishedRequest) -> Attributes:
     """The decision, on the router's span: no `gen_ai.usage.*`, which are its attempts' alone."""
     outcome, terms = over.outcome, over.routing
     told: Attributes = {
@@ -32,12 +32,12 @@ def of_request(over: Over) -> Attributes:
     return _known({**own, names.CONVERSATION: terms.session, names.ERROR: error_of(over)})
 
 
-def of_workflow(over: Over) -> Attributes:
+def of_workflow(over: FinishedRequest) -> Attributes:
     """What kind of span the router's is, where it makes one: none that tokens are counted on."""
     return {names.OPERATION: names.WORKFLOW, names.WORKFLOW_NAME: over.router, names.KIND: names.CHAIN}
 
 
-def of_attempt(over: Over, attempt: AttemptRecord) -> Attributes:
+def of_attempt(over: FinishedRequest, attempt: AttemptRecord) -> Attributes:
     """One call of one model, on its span."""
     usage = attempt.usage
     told = {
@@ -65,7 +65,7 @@ def own(attempt: AttemptRecord) -> Attributes:
     return _known({f"{names.OWN}.{name}": value for name, value in told.items()})
 
 
-def of_call(over: Over, attempt: AttemptRecord) -> Attributes:
+def of_call(over: FinishedRequest, attempt: AttemptRecord) -> Attributes:
     """What the conventions want beside every value that is measured of a call."""
     served = over.serves(attempt)
     return _known({
@@ -93,7 +93,7 @@ def is_error(attempt: AttemptRecord) -> bool:
     return attempt.fault not in (None, "cancelled")
 
 
-def error_of(over: Over) -> str | None:
+def error_of(over: FinishedRequest) -> str | None:
     """Why there is no answer, in a word."""
     if over.ended_as == "refused":
         return "no_eligible_model"

@@ -63,9 +63,9 @@ class Caller:
 
     @property
     def open_span(self) -> Span | None:
-        """The router's own, while more can be written on it. OpenInference's is a stand-in: of a stream's it lets go
+        """The router's own, while more can be written on it.
 
-        at the first chunk, and is another span from then on.
+        OpenInference's is a stand-in: of a stream's it lets go at the first chunk, and is another span from then on.
         """
         span = self.router_span
         return span if span is not None and span.is_recording() and span.get_span_context() == self._id else None

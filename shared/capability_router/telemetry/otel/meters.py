@@ -19,7 +19,7 @@ from opentelemetry.metrics import CallbackOptions, Observation
 from capability_router.errors import RouterError
 from capability_router.request import AttemptRecord
 from capability_router.telemetry.otel import attributes, names
-from capability_router.telemetry.otel.over import Over
+from capability_router.telemetry.otel.finished import FinishedRequest
 
 log = logging.getLogger("capability_router")
 STATES = {"closed": 0, "half_open": 1, "open": 2, "isolated": 3}
@@ -89,7 +89,7 @@ class Meters:
         """Where the routers are that are measured."""
         return frozenset(list(self._watched.values()))
 
-    def count(self, over: Over) -> None:
+    def count(self, over: FinishedRequest) -> None:
         """One request, or a shadow's call, with its attempts."""
         if not over.shadow_of:
             told = {f"{names.OWN}.outcome": over.ended_as, f"{names.OWN}.policy": over.outcome.policy}
@@ -98,7 +98,7 @@ class Meters:
             if not over.told_by_itself(attempt):
                 self._call(over, attempt)
 
-    def _call(self, over: Over, attempt: AttemptRecord) -> None:
+    def _call(self, over: FinishedRequest, attempt: AttemptRecord) -> None:
         beside = {_ROUTER: over.router, _CANDIDATE: attempt.model, **attributes.of_call(over, attempt)}
         self._duration.record(attempt.elapsed_s, beside)
         beside = {name: value for name, value in beside.items() if name != names.ERROR}  # of the duration alone

@@ -8,7 +8,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from capability_router.request import AttemptRecord
 from capability_router.telemetry.otel import attributes, names
-from capability_router.telemetry.otel.over import Over
+from capability_router.telemetry.otel.finished import FinishedRequest
 
 ATTEMPT = f"{names.OWN}.attempt"
 """The event of an attempt on a span that is somebody else's."""
@@ -20,7 +20,7 @@ class Spans:
     def __init__(self, version: str) -> None:
         self._tracer = trace.get_tracer(names.SCOPE, version, schema_url=names.SCHEMA_URL)
 
-    def tell(self, over: Over) -> None:
+    def tell(self, over: FinishedRequest) -> None:
         """The router's span, below the caller's, with its attempts; where those have spans, what they lack."""
         caller = over.caller
         if not caller.seen:
@@ -32,7 +32,7 @@ class Spans:
         elif not caller.told:
             self._route(over, caller.below, attempts=False)
 
-    def _route(self, over: Over, context: Context, *, attempts: bool) -> None:
+    def _route(self, over: FinishedRequest, context: Context, *, attempts: bool) -> None:
         span = self._tracer.start_span(
             f"route {over.router}", context=context, kind=SpanKind.INTERNAL,
             attributes={**attributes.of_workflow(over), **attributes.of_request(over)}, start_time=over.ns(0.0),
@@ -46,7 +46,7 @@ class Spans:
         _judged(span, attributes.error_of(over), over.outcome.reason)
         span.end(over.ns(over.outcome.elapsed_s))
 
-    def _attempt(self, over: Over, attempt: AttemptRecord, within: Context) -> None:
+    def _attempt(self, over: FinishedRequest, attempt: AttemptRecord, within: Context) -> None:
         error = attempt.fault if attributes.is_error(attempt) else None
         if over.told_by_itself(attempt):
             name, kind, told = f"attempt {attempt.model}", SpanKind.INTERNAL, attributes.own(attempt)
@@ -59,7 +59,7 @@ class Spans:
         span.end(over.ns(attempt.started_s + attempt.elapsed_s))
 
 
-def _event(span: Span, over: Over, attempt: AttemptRecord) -> None:
+def _event(span: Span, over: FinishedRequest, attempt: AttemptRecord) -> None:
     span.add_event(ATTEMPT, attributes.own(attempt), over.ns(attempt.started_s + attempt.elapsed_s))
 
 

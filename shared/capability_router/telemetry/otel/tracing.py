@@ -13,10 +13,10 @@ from capability_router.request import Outcome, Reply, Request
 from capability_router.routing import Routing
 from capability_router.telemetry.courier import Courier, Record
 from capability_router.telemetry.otel.caller import Caller
+from capability_router.telemetry.otel.finished import Content, FinishedRequest, Served
 from capability_router.telemetry.otel.instrumentors import watched
 from capability_router.telemetry.otel.meters import Meters, Watched, meters
 from capability_router.telemetry.otel.names import provider_name
-from capability_router.telemetry.otel.over import Content, Over, Served
 from capability_router.telemetry.otel.spans import Spans
 from capability_router.telemetry.sinks import Sinks
 
@@ -47,7 +47,7 @@ class OtelSink:
 
     def write(self, record: Record) -> None:
         """Of one request that is over."""
-        over: Over = record["over"]._replace(tracing=self._meters.places())
+        over: FinishedRequest = record["over"]._replace(tracing=self._meters.places())
         self._meters.count(over)
         self._spans.tell(over)
 
@@ -59,9 +59,10 @@ class OtelSink:
 
 
 class Tracing:
-    """`attempts`: who makes the spans of attempts, "auto" (an instrumentor, if one is at work), "always" or "never"
+    """Spans and metrics of a router.
 
-    the router. `folded` gives a provider's one name. `content`: spans have the messages' and the answer's text.
+    `attempts`: who makes the spans of attempts, "auto" (an instrumentor, if one is at work), "always" or "never" the
+    router. `folded` gives a provider's one name. `content`: spans have the messages' and the answer's text.
     """
 
     def __init__(
@@ -100,10 +101,10 @@ class Tracing:
         caller.elsewhere = self._last.elsewhere
         self._hand_on(self._told(outcome, at, caller, Routing())._replace(shadow_of=request_id))
 
-    def _told(self, outcome: Outcome, at: float, caller: Caller, routing: Routing) -> Over:
-        return Over(self._name, at, outcome, caller, self._served, routing, traced=self._attempts != "never")
+    def _told(self, outcome: Outcome, at: float, caller: Caller, routing: Routing) -> FinishedRequest:
+        return FinishedRequest(self._name, at, outcome, caller, self._served, routing, traced=self._attempts != "never")
 
-    def _hand_on(self, over: Over) -> None:
+    def _hand_on(self, over: FinishedRequest) -> None:
         self._courier.write({"over": over})
 
 

@@ -16,16 +16,16 @@ from unit.learning.comparison.made_up import HARD, one_each, outcomes
 
 from capability_router.learning.comparison.bill import Bill
 from capability_router.learning.comparison.contest import Contest, contest
-from capability_router.learning.comparison.foresight import fold_of, foresight
+from capability_router.learning.comparison.held_out import fold_of, foresight
 from capability_router.learning.comparison.panel import panels
 from capability_router.learning.comparison.verdict import remarks, verdict, without_contest
 from capability_router.learning.logs.reading import read
-from capability_router.learning.logs.row import Answer, Row
+from capability_router.learning.logs.scored_request import Answer, ScoredRequest
 
 HARD_WORDS = tuple(what.split()[0] for what in HARD)
 
 
-def rows_of(tmp_path: Path, told: list[dict[str, Any]]) -> list[Row]:
+def rows_of(tmp_path: Path, told: list[dict[str, Any]]) -> list[ScoredRequest]:
     path = tmp_path / "log.jsonl"
     path.write_text("".join(f"{json.dumps(row)}\n" for row in told), encoding="utf-8")
     return read([path]).rows

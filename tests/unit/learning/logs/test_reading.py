@@ -16,8 +16,8 @@ import numpy as np
 
 from capability_router import ConfigError, Request, routing
 from capability_router.learning.logs.reading import Log, read
-from capability_router.learning.logs.row import Answer
 from capability_router.learning.logs.sample import AGAIN
+from capability_router.learning.logs.scored_request import Answer
 from capability_router.learning.logs.seen import with_text
 from capability_router.learning.logs.signed import MOST_MODELS
 from capability_router.learning.quality.sketch import sketch
@@ -173,7 +173,7 @@ def test_a_flood_of_models_is_bounded(tmp_path: Path) -> None:
 
 
 def test_of_too_many_requests_the_newest_are_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("capability_router.learning.logs.row.MOST_HELD", 3)
+    monkeypatch.setattr("capability_router.learning.logs.scored_request.MOST_HELD", 3)
     many = [decided(str(i)) for i in range(5)]
     scores = [feedback_record(str(i), "a", 1.0, at=1.0) for i in range(2, 5)]
     log = read([lines(tmp_path / "log.jsonl", *many, *scores)])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
 pytest.importorskip("numpy", reason="the learned model needs numpy (the extra `learn`)")
 import numpy as np
 from unit.learning.quality.world import CHANCE, KINDS, MODELS, NOTHING_BELIEVED, TOKENS, World, predicted
 
-from capability_router.learning.quality.model import Quality
+from capability_router.learning.quality.memory import Result
+from capability_router.learning.quality.model import Quality, seen_of
 from capability_router.learning.quality.traits import traits
 from capability_router.request import Request
 
@@ -102,7 +105,7 @@ def test_a_model_that_changes_is_noticed_and_followed() -> None:
 
 
 def test_a_label_tells_what_the_words_do_not() -> None:
-    from capability_router.learning.quality.memory import Remembered, Result
+    from capability_router.learning.quality.memory import Remembered
     from capability_router.learning.quality.sketch import sketch
     from capability_router.routing import Routing
 
@@ -118,6 +121,32 @@ def test_a_label_tells_what_the_words_do_not() -> None:
     easy, hard = (quality.expect(traits(asked(tag)), [("a", 0.5), ("b", 0.5)]).quality for tag in ("easy", "hard"))
     assert easy[0] > 0.7 > 0.3 > easy[1]
     assert hard[1] > 0.7 > 0.3 > hard[0]
+
+
+def test_the_form_of_requests_tells_what_their_words_do_not() -> None:
+    """No number of the form tells by itself who is good, only two of them together, and all words are made up."""
+    dice, world = Random(11), World(5)
+
+    def prompt(shouted: bool, listed: bool) -> str:
+        words = ["".join(dice.choices("abcdefghijklmnop", k=6)) for _ in range(24)]
+        return ("\n" if listed else " ").join(word.upper() if shouted else word for word in words)
+
+    rows = []
+    for _ in range(600):
+        shouted, listed = dice.random() < 0.5, dice.random() < 0.5
+        good = {"a": Result(float(shouted == listed)), "b": Result(float(shouted != listed))}
+        rows.append((world.row(prompt(shouted, listed)), good))
+    quality = Quality()
+    quality.study(rows[:400])
+    for row, good in rows[400:430]:
+        found = quality.expect(seen_of(row.sketch), [("a", 0.5), ("b", 0.5)]).quality
+        assert (found[0] - found[1]) * (good["a"].score - good["b"].score) > 0.3
+    late = Quality()
+    late.study(rows[:60])
+    for row, good in rows[60:400]:
+        late.learn(row, good)
+    assert late.view is not None
+    assert late.view.forms[300] @ late.view.forms[300] == pytest.approx(1.0, abs=1e-4), "of a row since the fit too"
 
 
 def test_no_more_is_remembered_than_there_is_room_for_and_the_newest_the_most() -> None:

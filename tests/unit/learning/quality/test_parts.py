@@ -12,14 +12,13 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from capability_router.clock import seeded
 from capability_router.learning.quality.blend import blend
 from capability_router.learning.quality.calibration import LEAST, calibrated
-from capability_router.learning.quality.exploration import drawn_quality
+from capability_router.learning.quality.exploration import hopeful_quality
 from capability_router.learning.quality.fit import Table, fitted
 from capability_router.learning.quality.levels import Level
 from capability_router.learning.quality.model import Expected
-from capability_router.learning.quality.ridge import line
+from capability_router.learning.quality.ridge import LIGHT, PENALTY, best_line, line
 from capability_router.learning.quality.split import parted, slopes, split
 from capability_router.learning.quality.surface import SIZE
 from capability_router.learning.quality.traits import BAG
@@ -36,6 +35,26 @@ def test_unseen_rows_are_foretold_by_the_others_whichever_way_it_is_solved() -> 
         for part in range(3):
             alone = line(x[parts != part], y[parts != part], np.zeros((parts != part).sum(), np.intp))
             assert found.unseen[parts == part] == pytest.approx(x[parts == part] @ alone.weights, abs=1e-2)
+
+
+@pytest.mark.parametrize("rows", [30, 400])  # fewer and more than features
+def test_what_is_shared_has_the_light_penalty_where_that_foretells_better(rows: int) -> None:
+    dice = np.random.default_rng(6)
+    x = dice.normal(size=(rows, 40)).astype(np.float32) / 4
+    told, noise = x @ dice.normal(size=(40, 1)), 9 * dice.normal(size=(rows, 1))
+    y, parts = np.hstack((told, noise, told)).astype(np.float32), np.arange(rows) % 3
+    found, plain = best_line(x, y, parts, np.array([True, True, False])), line(x, y, parts)
+    assert found.weights[:, 1:] == pytest.approx(plain.weights[:, 1:], abs=1e-4)
+    wrong = [float(np.square(each.unseen[:, 0] - y[:, 0]).sum()) for each in (found, plain)]
+    assert wrong[0] < 0.9 * wrong[1]
+    assert found.weights[:, 0] == pytest.approx(_ridge(x, y[:, 0], LIGHT), abs=1e-3)
+    assert plain.weights[:, 0] == pytest.approx(_ridge(x, y[:, 0], PENALTY), abs=1e-3)
+
+
+def _ridge(x: np.ndarray, y: np.ndarray, penalty: float) -> np.ndarray:
+    """By the textbook, in double precision."""
+    wide = x.astype(np.float64)
+    return np.linalg.inv(wide.T @ wide + penalty * np.eye(x.shape[1])) @ wide.T @ y
 
 
 def test_scores_fall_into_levels_what_is_shared_and_what_is_own() -> None:
@@ -97,6 +116,20 @@ def test_directions_in_which_nothing_is_foretold_are_dropped_and_others_kept() -
     assert float(np.abs(dropped).mean()) < 0.05 * float(np.abs(chatter).mean())
 
 
+@pytest.mark.parametrize("adds", [True, False])
+def test_the_last_source_has_to_add_something(adds: bool) -> None:
+    dice = np.random.default_rng(7)
+    first, last = dice.normal(size=(2, 300, 3)).astype(np.float32) * 0.1
+    scores = (0.5 + first + (last if adds else 0.0) + 0.3 * dice.normal(size=(300, 3))).astype(np.float32)
+    found, true = [np.hstack((each.mean(1, keepdims=True), each)) for each in (first, first, last)], split(scores)
+    for source in found:
+        source[:, 1:] -= source[:, :1]
+    weights = blend(found, true)
+    assert (weights.shared[2] > 0.5) == adds
+    assert bool(np.abs(weights.own[2]).max() > 0.3) == adds
+    assert weights.shared[:2].sum() > 0.7
+
+
 @given(st.integers(0, 2**32), st.floats(0.2, 3.0), st.floats(-0.3, 0.3))
 @settings(max_examples=40, deadline=None)
 def test_calibration_never_turns_two_predictions_round(seed: int, slope: float, shift: float) -> None:
@@ -131,11 +164,25 @@ def _scored(level: Level, dice: random.Random, chance: float) -> bool:
     return level.learn(score, score - level.mean if level.count else 0.0)
 
 
-def test_exploration_is_seeded_and_leaves_what_is_well_known() -> None:
-    expected = Expected(np.array([0.5, 0.5]), np.array([0.2, 0.001]), np.array([np.nan, np.nan]))
-    first, second = (drawn_quality(expected, seeded(1)).tolist() for _ in range(2))
-    assert first == second
-    assert abs(first[1] - 0.5) < 0.005 < abs(first[0] - 0.5)
+def test_exploration_leaves_what_is_well_known_and_the_order_of_what_is_known_alike() -> None:
+    expected = Expected(np.array([0.5, 0.52, 0.5]), np.array([0.05, 0.05, 0.001]), np.full(3, np.nan))
+    early, late = hopeful_quality(expected, 0), hopeful_quality(expected, 5_000)
+    assert (late[:2] > early[:2]).all(), "who was left is come back to"
+    assert (early[:2] > expected.quality[:2] + 0.01).all()
+    assert late[1] - late[0] == pytest.approx(0.02)
+    assert late[2] < 0.502
+
+
+def test_a_better_model_is_found_that_was_unlucky_at_first() -> None:
+    """Of the better of two, who is right in seven of ten, two answers of six were; of the other one 40 of 80."""
+    dice, right, count = np.random.default_rng(4), np.array([2.0, 40.0]), np.array([6.0, 80.0])
+    for scored in range(86, 1_500):
+        mean = (3.0 + right) / (5.0 + count)
+        hopeful = hopeful_quality(Expected(mean, np.sqrt(0.2 / (5.0 + count)), np.full(2, np.nan)), scored)
+        pick = int(hopeful.argmax())
+        right[pick] += dice.random() < (0.7, 0.5)[pick]
+        count[pick] += 1
+    assert count[0] > 800
 
 
 def test_a_level_that_nobody_looks_at_grows_stale_and_one_score_does_not_show_that_all_is_as_before() -> None:

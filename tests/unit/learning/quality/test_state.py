@@ -10,15 +10,18 @@ from typing import Any
 import pytest
 
 pytest.importorskip("numpy", reason="the learned model needs numpy (the extra `learn`)")
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from unit.learning.quality.world import KINDS, MODELS, World, predicted
+from unit.learning.quality.world import KINDS, MODELS, NOTHING_BELIEVED, World, predicted
 
-from capability_router.learning.quality.arrays import Unreadable
+from capability_router.learning.quality.arrays import Unreadable, array, packed
 from capability_router.learning.quality.levels import Level
 from capability_router.learning.quality.memory import Remembered
 from capability_router.learning.quality.model import Quality
 from capability_router.learning.quality.state import dumped, loaded, merged
+from capability_router.learning.quality.traits import traits
+from capability_router.request import Request
 
 
 def taught(size: int, seed: int = 1) -> Quality:
@@ -71,13 +74,49 @@ def json_of(text: str) -> object:
         return None
 
 
-NEWER = STATE.replace('"schema": 2', '"schema": 3')
+NEWER = STATE.replace('"schema": 3', '"schema": 4')
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "null", STATE[: len(STATE) // 2], NEWER])
 def test_what_is_no_such_state_is_refused(text: str) -> None:
     with pytest.raises(Unreadable):
         loaded(text)
+
+
+def sealed(told: dict[str, Any]) -> str:
+    """With the checksum of its body."""
+    body = json.dumps(told["body"], sort_keys=True, separators=(",", ":"))
+    return json.dumps({**told, "checksum": blake2b(body.encode(), digest_size=16).hexdigest()})
+
+
+def with_sources(number: int) -> dict[str, Any]:
+    """A state whose fit has weights for so many sources of predictions."""
+    told = json.loads(STATE)
+    fit = told["body"]["fit"]
+    shared, own = array(fit["blend"][0], None), array(fit["blend"][1], None, None, None)
+    more = max(number - len(shared), 0)
+    shared, own = np.pad(shared, (0, more))[:number], np.pad(own, ((0, more), (0, 0), (0, 0)))[:number]
+    fit["blend"] = [packed(shared, "f4"), packed(own, "f4")]
+    return told
+
+
+def test_a_state_of_before_neighbours_by_form_is_read_and_goes_without_them() -> None:
+    quality, old = loaded(STATE), loaded(sealed({**with_sources(2), "schema": 2}))
+    assert old.fit is not None
+    assert quality.fit is not None
+    assert old.fit.blend.shared.tolist() == [*quality.fit.blend.shared[:2].tolist(), 0.0]
+    assert not old.fit.blend.own[2].any()
+    seen = traits(Request(("the clause of the contract",)))
+    assert np.isfinite(old.expect(seen, NOTHING_BELIEVED).quality).all()
+    assert loaded(dumped(old)).expect(seen, NOTHING_BELIEVED).quality.tolist() == pytest.approx(
+        old.expect(seen, NOTHING_BELIEVED).quality.tolist(), abs=1e-5
+    )
+
+
+@pytest.mark.parametrize("number", [1, 4])
+def test_sources_that_nobody_knows_are_refused(number: int) -> None:
+    with pytest.raises(Unreadable, match="sources that nobody knows"):
+        loaded(sealed(with_sources(number)))
 
 
 def test_a_request_that_two_processes_remember_counts_once() -> None:

@@ -58,7 +58,7 @@ class _Call:
         self.failed = False
 
 
-class Meanings:
+class Embeddings:
     """Thread-safe. Nothing is asked for until somebody has `wanted` it."""
 
     def __init__(self, embedder: Embedder, clock: Clock, terms: Terms) -> None:
@@ -210,9 +210,9 @@ class Meanings:
                 self._took.popitem(last=False)
 
 
-def meanings_of(terms: Terms, clock: Clock) -> Meanings | None:
+def meanings_of(terms: Terms, clock: Clock) -> Embeddings | None:
     """None where no embedder is set. Raises ConfigError for what is none."""
-    return None if terms.embedder is None else Meanings(embedder_of(terms.embedder), clock, terms)
+    return None if terms.embedder is None else Embeddings(embedder_of(terms.embedder), clock, terms)
 
 
 def embedded(embedder: Embedder, texts: Sequence[str]) -> tuple[list[Meaning], int]:

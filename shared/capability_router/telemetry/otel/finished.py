@@ -51,7 +51,7 @@ class Content(NamedTuple):
     answer: str
 
 
-class Over(NamedTuple):
+class FinishedRequest(NamedTuple):
     """One request, or a shadow's call made beside the one of the id `shadow_of`. `at`: Unix seconds of its end.
 
     `nobody`: no model was eligible. `asked`: the name that the caller asks each provider for in the candidate's

@@ -12,7 +12,7 @@ HEAD = ("model", "breaker", "in flight", "TTFT", "whole", "success", "lately", "
 _RIGHT, _FOLD, _SPARE = range(2, 9), (0, 9), (7, 6, 4)
 
 
-class Overview(list[dict[str, Any]]):
+class HealthTable(list[dict[str, Any]]):
     """The rows of `router.health()`, a list of JSON-safe mappings, which a notebook shows as a table."""
 
     def table(self) -> Table:

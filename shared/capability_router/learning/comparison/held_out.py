@@ -10,7 +10,7 @@ import numpy as np
 
 from capability_router.learning.comparison.bill import Bill
 from capability_router.learning.comparison.panel import Matrix, Panel
-from capability_router.learning.logs.row import Answer, Row
+from capability_router.learning.logs.scored_request import Answer, ScoredRequest
 from capability_router.learning.quality.meaning import Origin
 from capability_router.learning.quality.memory import Remembered, Result
 from capability_router.learning.quality.model import Quality, seen_of
@@ -23,14 +23,14 @@ _NONE = Origin()
 Tick = Callable[[int], None]
 
 
-class Foresight(NamedTuple):
+class HeldOut(NamedTuple):
     """Per row and model of a panel, the chance that it does well and its cost in USD (NaN = no cost is logged)."""
 
     quality: Matrix
     usd: Matrix
 
 
-def studied(rows: Iterable[Row], origin: Origin = _NONE, tick: Tick = lambda _: None) -> Quality:
+def studied(rows: Iterable[ScoredRequest], origin: Origin = _NONE, tick: Tick = lambda _: None) -> Quality:
     """The learned model after these rows, whose embeddings have this origin. `tick` is told of each row."""
 
     def told() -> Iterator[tuple[Remembered, dict[str, Result]]]:
@@ -44,10 +44,10 @@ def studied(rows: Iterable[Row], origin: Origin = _NONE, tick: Tick = lambda _: 
     return quality
 
 
-def foresight(panels: Sequence[Panel], rows: Sequence[Row], folds: int, tick: Tick) -> list[Foresight]:
+def foresight(panels: Sequence[Panel], rows: Sequence[ScoredRequest], folds: int, tick: Tick) -> list[HeldOut]:
     """Of each panel. `tick` is told of rows that are done."""
     parts = {row.id: fold_of(row, folds) for row in rows}
-    found = [Foresight(*np.full((2, len(p.rows), len(p.models)), np.nan)) for p in panels]
+    found = [HeldOut(*np.full((2, len(p.rows), len(p.models)), np.nan)) for p in panels]
     for fold in range(folds):
         others = [row for row in rows if parts[row.id] != fold]
         quality, bills = studied(others, tick=tick), _bills(others)
@@ -58,13 +58,13 @@ def foresight(panels: Sequence[Panel], rows: Sequence[Row], folds: int, tick: Ti
     return found
 
 
-def fold_of(row: Row, folds: int) -> int:
+def fold_of(row: ScoredRequest, folds: int) -> int:
     """By its id: who asks the same again is to be foreseen, in a log as in traffic."""
     return int.from_bytes(blake2b(row.id.encode("utf-8", "replace"), digest_size=8).digest(), "little") % folds
 
 
 def _foretell(
-    panel: Panel, at: Sequence[int], told: Foresight, quality: Quality, bills: dict[str, Bill], tick: Tick
+    panel: Panel, at: Sequence[int], told: HeldOut, quality: Quality, bills: dict[str, Bill], tick: Tick
 ) -> None:  # fmt: skip
     asked, none = [(model, _UNSEEN) for model in panel.models], Bill([], [])
     for i in at:
@@ -76,7 +76,7 @@ def _foretell(
         tick(1)
 
 
-def _bills(rows: Sequence[Row]) -> dict[str, Bill]:
+def _bills(rows: Sequence[ScoredRequest]) -> dict[str, Bill]:
     sizes: dict[str, list[float]] = {}
     answers: dict[str, list[Answer]] = {}
     for row in rows:
@@ -86,5 +86,5 @@ def _bills(rows: Sequence[Row]) -> dict[str, Bill]:
     return {model: Bill(sizes[model], answers[model]) for model in sizes}
 
 
-def _results(row: Row) -> dict[str, Result]:
+def _results(row: ScoredRequest) -> dict[str, Result]:
     return {model: Result(answer.score, answer.tokens) for model, answer in row.answers.items()}

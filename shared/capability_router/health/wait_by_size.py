@@ -5,7 +5,7 @@ from __future__ import annotations
 _SAME = 1e-6  # of the mean square: inputs whose sizes differ by less tell nothing of a slope
 
 
-class Reading:
+class WaitBySize:
     """By running means, in which each new sample weighs what it is given. Pure; sizes in tokens, waits in seconds."""
 
     __slots__ = ("_product", "_square", "_tokens", "_wait")

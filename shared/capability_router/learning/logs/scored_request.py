@@ -22,7 +22,7 @@ class Answer(NamedTuple):
 
 
 @dataclass(slots=True)
-class Row:
+class ScoredRequest:
     """`size`: input tokens, estimated; `worded`: its words were seen; `kind`: what the application calls such requests.
 
     `group`: rows of one group are compared among themselves. `chances`: with which a model that answered had been

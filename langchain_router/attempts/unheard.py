@@ -1,0 +1,113 @@
+"""A model's call of which nobody hears: what is left then of langchain-core's `generate`.
+
+Most of `generate` makes ready what handlers are told: the call's parameters, LangSmith's names for them, a callback
+manager for the model, a result for tracers. Where neither the router's run nor the model has a handler all of it is
+thrown away, and what is left is `_generate_with_cache`: there are the cache, the rate limiter, the model's own stream
+and the message's id. The run is made as ever, for models that call others below it, and told to nobody.
+
+Awaited, it is also one task less, and an exception is held by no frame of core's (`gather` gives it back in a list).
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Coroutine, Mapping, Sequence
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any, TypeVar
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import BaseMessage
+from langchain_core.outputs import ChatResult
+from langchain_core.runnables import RunnableBinding, RunnableConfig
+from langchain_core.utils.uuid import uuid7
+
+RunT = TypeVar("RunT", CallbackManagerForLLMRun, AsyncCallbackManagerForLLMRun)
+
+_ASKED = (
+    "invoke", "ainvoke", "generate_prompt", "agenerate_prompt", "generate", "agenerate",
+    "_generate_with_cache", "_agenerate_with_cache",
+)  # fmt: skip
+_BOUND = ("invoke", "ainvoke")
+_NO_KEYWORDS: Mapping[str, Any] = {}
+_TAKEN = frozenset((
+    "callbacks", "tags", "metadata", "run_name", "run_id", "run_manager", "messages", "prompts",
+    "ls_structured_output_format", "structured_output_format",
+))  # fmt: skip
+"""Keywords of which `generate` makes something else than a keyword of the model's call, or a mistake."""
+
+_TEXT = {str}
+
+
+def _cores(kind: type, names: tuple[str, ...]) -> tuple[Any, ...] | None:
+    """Core's own methods; None where it lacks one, or somebody has put his own around one: he is to see each call."""
+    found = tuple(getattr(kind, name, None) for name in names)
+    return None if None in found or any(hasattr(method, "__wrapped__") for method in found) else found
+
+
+def _takes_its_run() -> bool:
+    """Whether this langchain-core's methods are called as they are here."""
+    takes = [inspect.signature(method).parameters.keys() for method in (_MODELS or ())[-2:]]
+    return bool(takes) and all({"messages", "stop", "run_manager", "kwargs"} <= names for names in takes)
+
+
+_models, _bindings = attrgetter(*_ASKED), attrgetter(*_BOUND)
+_MODELS, _BINDINGS = _cores(BaseChatModel, _ASKED), _cores(RunnableBinding, _BOUND)
+_KNOWN = _takes_its_run()
+
+
+def unbound(runnable: Any) -> tuple[Any, Mapping[str, Any]]:
+    """The model below core's own binding of keywords, and these; what is no such binding stays what it is."""
+    if _bindings(type(runnable)) != _BINDINGS or runnable.config or runnable.config_factories:
+        return runnable, _NO_KEYWORDS
+    return runnable.bound, runnable.kwargs
+
+
+def goes_unheard(model: Any, config: RunnableConfig, messages: Sequence[BaseMessage], kwargs: Any) -> bool:
+    """Whether nobody would be told of a call of this model, which nobody above it hears of.
+
+    Content that is no text is left to `generate`, which brings it into the form of the day.
+    """
+    kind: Any = type(model)
+    return (
+        _KNOWN
+        and _is_chat_model(kind)
+        and _models(kind) == _MODELS
+        and not (model.callbacks or model.verbose or config["callbacks"].handlers)  # type: ignore[union-attr]  # a child manager
+        and (not kwargs or _TAKEN.isdisjoint(kwargs))
+        and {type(message.content) for message in messages} == _TEXT
+    )
+
+
+@lru_cache(maxsize=256)
+def _is_chat_model(kind: type) -> bool:  # pydantic's classes are slow to ask, as in messages/kinds.py
+    return issubclass(kind, BaseChatModel)
+
+
+def ask(
+    model: BaseChatModel, config: RunnableConfig, messages: list[BaseMessage], kwargs: Mapping[str, Any]
+) -> ChatResult:
+    """Make the call in this thread."""
+    run = _run(CallbackManagerForLLMRun, model, config)
+    return model._generate_with_cache(messages, run_manager=run, **kwargs)
+
+
+def aask(
+    model: BaseChatModel, config: RunnableConfig, messages: list[BaseMessage], kwargs: Mapping[str, Any]
+) -> Coroutine[Any, Any, ChatResult]:
+    """The call, to be awaited: core's own coroutine, for one around it would cost each wait within."""
+    run = _run(AsyncCallbackManagerForLLMRun, model, config)
+    return model._agenerate_with_cache(messages, run_manager=run, **kwargs)
+
+
+def _run(kind: type[RunT], model: BaseChatModel, config: RunnableConfig) -> RunT:
+    """The model's run as it would be had it been told, below the router's."""
+    above: Any = config["callbacks"]
+    facts = config["metadata"]
+    return kind(
+        run_id=uuid7(), handlers=[], inheritable_handlers=[], parent_run_id=above.parent_run_id,
+        tags=[*above.tags, *(model.tags or ())], inheritable_tags=above.inheritable_tags,
+        metadata={**above.metadata, **facts, **(model.metadata or {})},
+        inheritable_metadata={**above.inheritable_metadata, **facts},
+    )  # fmt: skip
