@@ -357,7 +357,7 @@ def test_check_tells_whose_a_model_without_a_price_is(config):
     )
     _, found = findings("--config", str(config))
     assert "openai" in found["anthropic/gpt-5-mini", "price missing"]
-    assert found["house", "price missing"].endswith("no cap lets it pass")
+    assert found["house", "price missing"].endswith("no cost cap lets it pass")
 
 
 def test_check_tells_what_is_known_from_resellers_alone_unless_it_is_stated(config):

@@ -71,8 +71,8 @@ def _records(logs: Sequence[Path], reading: Reading) -> Iterator[dict[str, Any]]
 
 
 def _gathered(logs: Sequence[Path], strongest: str | None = None) -> ReportData:
-    """ConfigError where nothing is known of the model that savings shall be told against, or no line is a record."""
-    from capability_router.decision_log.reading import Reading, told_omitted
+    """ConfigError where nothing is known of the model that savings shall be told against."""
+    from capability_router.decision_log.reading import Reading
     from capability_router.errors import ConfigError
     from capability_router.nearest import nearest
     from capability_router.report.data import ReportData
@@ -82,8 +82,6 @@ def _gathered(logs: Sequence[Path], strongest: str | None = None) -> ReportData:
     for record in _records(logs, reading):
         traffic.take(record)
     known = traffic.sorted().alone.models
-    if not traffic.requests and (left := told_omitted(traffic.omitted)):
-        raise ConfigError(f"no decision to report in {', '.join(map(str, logs))}: {left}")
     if strongest is not None and strongest not in known:
         raise ConfigError(f"--strongest: no plan in the log has {strongest!r}{nearest(strongest, known)}")
     return traffic

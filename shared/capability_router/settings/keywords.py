@@ -9,6 +9,7 @@ from capability_router.errors import ConfigError
 from capability_router.nearest import nearest
 
 _SHORT = ("token_counter", "embedder")
+_PASSED_ON = ("clock",)  # to the Router itself: tests and simulations bring their own time
 _ALIKE = 0.75  # a model's setting that is somewhat like one of ours (model_kwargs, models) is no misspelling of it
 
 
@@ -27,7 +28,7 @@ def check_constructor(whose: str, given: Mapping[str, Any], own: Iterable[str], 
 
     settings = [*Words.model_fields, *_SHORT]
     for name in stated:
-        if name in settings:
+        if name in settings or name in _PASSED_ON:
             continue
         where, model = f"give it to the model, or {per_call.format(name)}", _owner(name, models)
         if model:

@@ -44,15 +44,6 @@ def test_several_files_are_one_log_and_a_request_counts_once(tmp_path: Path) -> 
     assert "1 line was left out: 1 × a record that was there before" in result.stderr
 
 
-def test_a_file_that_is_no_log_is_an_error_and_writes_no_page(tmp_path: Path) -> None:
-    (foreign := tmp_path / "notes.txt").write_text("hello\n[1, 2]\n")
-    result = report(tmp_path, str(foreign))
-    assert result.exit_code == 1
-    assert "no decision to report in" in result.stderr
-    assert "2 lines were left out" in result.stderr
-    assert not (tmp_path / "report.html").exists()
-
-
 def test_a_compressed_log_is_read_and_one_that_breaks_off_as_far_as_it_goes(tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl.gz"
     whole = gzip.compress(told(*(decision(n, tenant=os.urandom(99).hex()) for n in range(200))))

@@ -124,7 +124,7 @@ def _told(effect: Any) -> tuple[Any, ...]:
     name = type(effect).__name__
     if name == "Launch":
         return ("launch", effect.attempt, effect.candidate.id, effect.after)
-    if name == "Finish":
+    if name == "Conclude":
         return ("finish", effect.outcome.model)
     if name == "Fund":
         return ("fund",)
