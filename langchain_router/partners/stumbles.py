@@ -25,6 +25,7 @@ _SDK_READERS = (
     ("cohere", "construct_type"), ("botocore", "_do_parse"),
 )  # fmt: skip
 """Those of SDKs that raise over a body as they would over an argument, and where these are defined."""
+_NOT_PACKAGES = ("langchain_core", "langchain_router")
 _ASKED = ("_generate", "_agenerate", "_stream", "_astream")
 _CAME = frozenset({"response", "data", "chunk"})
 """What makes a call and reads its reply; and what has come of the call, where it has one of these names yet."""
@@ -58,7 +59,7 @@ def _takes_the_first(frame: FrameType) -> bool:
 
 def _reads(frame: FrameType) -> bool:
     name = frame.f_code.co_name
-    if not _home(frame).startswith("langchain_") or _home(frame) == "langchain_core":
+    if not _home(frame).startswith("langchain_") or _home(frame) in _NOT_PACKAGES:
         return _of_sdk(frame)
     return name in _READERS or (name in _ASKED and not _CAME.isdisjoint(frame.f_locals))
 

@@ -24,6 +24,9 @@ BROKEN = {
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # aiohttp's and openai's own
+@pytest.mark.filterwarnings(
+    r"ignore:(.|\n)*Connection.__del__:pytest.PytestUnraisableExceptionWarning"
+)  # httpx-aiohttp 0.1
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("step", BROKEN.values(), ids=BROKEN)
 def test_another_model_answers(step: Any, stream: bool) -> None:

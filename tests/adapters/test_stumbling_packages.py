@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from functools import partial
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from loopback.chat_server import ChatServer, Step, completion, piece, raw, sse
 
 from langchain_router import ChatRouter, StreamInterrupted
 
+OLD_OPENAI = version("langchain-openai").startswith("1.1.")  # it shows nobody these events
 CLOSE = ["connection: close"]  # event loops end with their test
 reply = partial(chat_server.reply, headers=CLOSE)
 Make = Callable[[str], Any]
@@ -112,17 +114,18 @@ EVENTS = {
 @pytest.mark.parametrize("name", EVENTS)
 def test_an_event_of_openais_responses_before_the_first_text(name: str, ask: Callable[[ChatRouter], str]) -> None:
     event, kind = EVENTS[name]
+    kind = "truncated" if OLD_OPENAI else kind
     assert _judged(_responses, sse(BEGUN, event, end="clean", headers=CLOSE), ask) == ("good", [kind, None])
 
 
 @pytest.mark.parametrize("ask", [_read, _aread])
 @pytest.mark.parametrize("name", EVENTS)
 def test_an_event_of_openais_responses_behind_text(name: str, ask: Callable[[ChatRouter], str]) -> None:
-    event, _ = EVENTS[name]
+    event, kind = EVENTS[name]
     with pytest.raises(StreamInterrupted) as caught:
         _judged(_responses, sse(BEGUN, TEXT, event, end="clean", headers=CLOSE), ask)
     assert caught.value.partial == "BAD"
-    assert [failed.fault for failed in caught.value.failures] == [EVENTS[name][1]]
+    assert [failed.fault for failed in caught.value.failures] == ["truncated" if OLD_OPENAI else kind]
 
 
 @pytest.mark.parametrize("ask", [_asked, _aasked])

@@ -188,7 +188,7 @@ def test_one_that_cannot_be_continued_again_says_by_whom_it_was(
         list(llm.stream_chat(HI))
     assert caught.value.partial == "one two"
     assert [f.model for f in caught.value.failures] == [f"openai/{FIRST}", f"openai/{SPARE}"]
-    assert "continued" in str(caught.value)
+    assert "(continuing the answer of" in str(caught.value)
     assert "not tried" not in str(caught.value)
 
 
