@@ -38,7 +38,7 @@ def versions(name: str, pins: Iterable[str]) -> list[str]:
 
 def _make(name: str, pins: list[str]) -> None:
     home = _home(name)
-    print(f"installing {', '.join(pins)} into {home.name}", flush=True)
+    print(f"installing {', '.join(pins)} into {home.name}", file=sys.stderr, flush=True)
     uv = [sys.executable, "-m", "uv"]
     quiet = ["--quiet", "--link-mode", "copy"]
     subprocess.run([*uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(home)], check=True, cwd=ROOT)  # noqa: S603 - a fixed command
