@@ -28,10 +28,11 @@ Mode = Literal["invoke", "stream", "events"]
 class Call:
     """One call of the router as its user made it. `kwargs` go to the chosen model unchanged.
 
+    `prompt`: what holds the messages, where the user gave that; else it is made when a model's method asks for it.
     `max_tokens` is the router's own default, `terms` the routing terms that the call itself states.
     """
 
-    prompt: PromptValue = field(repr=False)
+    prompt: PromptValue | None = field(repr=False)
     messages: list[BaseMessage] = field(repr=False)
     mode: Mode
     kwargs: Mapping[str, Any] = field(default_factory=dict, repr=False)

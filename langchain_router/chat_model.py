@@ -299,8 +299,7 @@ class ChatRouter(Wrappable):
         return RoutedCall(self, self._call(input, stop, kwargs, mode), ensure_config(config))
 
     def _call(self, input: LanguageModelInput, stop: list[str] | None, kwargs: Mapping[str, Any], mode: Mode) -> Call:
-        prompt = self._prompt(input)
-        messages = prompt.to_messages()
+        prompt, messages = self._messages(input)
         options, bound = dict(kwargs), None
         if kwargs:
             check_keywords(kwargs, IN_CONFIG)
@@ -316,14 +315,12 @@ class ChatRouter(Wrappable):
             terms["pin"] = pinned
         return Call(prompt, messages, mode, options, bound, self.max_tokens, terms)
 
-    def _prompt(self, input: LanguageModelInput) -> ChatPromptValue:
-        """The prompt with its messages made, else every attempt would make them anew."""
+    def _messages(self, input: LanguageModelInput) -> tuple[ChatPromptValue | None, list[BaseMessage]]:
+        """The messages, and what holds them already: every attempt would make those of another prompt anew."""
         if isinstance(input, str):
-            return ChatPromptValue.model_construct(messages=[HumanMessage(input)])
+            return None, [HumanMessage(input)]
         prompt = self._convert_input(input)
-        if isinstance(prompt, ChatPromptValue):
-            return prompt
-        return ChatPromptValue.model_construct(messages=prompt.to_messages())
+        return prompt if isinstance(prompt, ChatPromptValue) else None, prompt.to_messages()
 
     def _request(self, call: Call, terms: Mapping[str, Any]) -> Any:
         return to_request(call, current_routing().merged(terms), self.router.registry.cards)

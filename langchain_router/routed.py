@@ -33,7 +33,6 @@ from langchain_router.tracing import (
     ChainRun,
     Local,
     abegun,
-    aended,
     afailed,
     begun,
     caller_tags,
@@ -90,7 +89,8 @@ class RoutedCall:
         try:
             yield from self._end_well(traced)
         finally:  # also for a caller who stops at the last chunk: the call was over
-            traced.on_chain_end(self._outputs())
+            if traced.handlers:
+                traced.on_chain_end(self._outputs())
 
     async def achunks(self) -> AsyncGenerator[Any, None]:
         """Make the call in this task; gives what the chosen model gives."""
@@ -118,7 +118,8 @@ class RoutedCall:
             for chunk in self._end_well(traced):
                 yield chunk
         finally:  # also for a caller who stops at the last chunk: the call was over
-            await aended(traced, self._outputs())
+            if traced.handlers:  # else core would still make a task to tell nobody
+                await traced.on_chain_end(self._outputs())
 
     # -- the run ----------------------------------------------------------------------------------
 
@@ -128,8 +129,8 @@ class RoutedCall:
     def _asked(self, manager: BaseCallbackManager, traced: ChainRun) -> Request:
         self._traced = [] if traced.handlers else None
         self._routing = self._terms(manager)
-        router, live = self._model.router, self._call.mode == "invoke" and shown_live(traced.handlers)
-        return to_request(self._call, self._routing, router.registry.cards, shown_live=live)
+        live = self._call.mode == "invoke" and self._traced is not None and shown_live(traced.handlers)
+        return to_request(self._call, self._routing, self._model.router.registry.cards, shown_live=live)
 
     def _begin(self, request: Request, traced: ChainRun) -> Run[Any]:
         router = self._model.router
@@ -215,8 +216,11 @@ class RoutedCall:
             note(traced, facts_of(outcome, self._run.plan if self._run is not None else None, refusals))
         if self._attempts is not None and outcome is not None:
             self._attempts.end(outcome)
-        handlers = [each for each in traced.handlers if isinstance(each, RouterCallbackHandler)]
-        if outcome is None or not handlers:
+        if outcome is not None and traced.handlers:
+            self._tell(outcome, [each for each in traced.handlers if isinstance(each, RouterCallbackHandler)])
+
+    def _tell(self, outcome: Outcome, handlers: Sequence[RouterCallbackHandler]) -> None:
+        if not handlers:
             return
         own = without_routers(outcome, {id for id, model in self._model.fleet if dialect_of(model).routes})
         if own is not None:

@@ -102,14 +102,8 @@ def _unheard(kind: type[RunT], manager: BaseCallbackManager, config: RunnableCon
     )  # fmt: skip
 
 
-async def aended(run: AsyncCallbackManagerForChainRun, outputs: Mapping[str, Any]) -> None:
-    """The chain run has ended well. Where nobody hears of it core would still make a task to tell them."""
-    if run.handlers:
-        await run.on_chain_end(outputs)
-
-
 async def afailed(run: AsyncCallbackManagerForChainRun, error: BaseException) -> None:
-    """The chain run has ended with an error; likewise."""
+    """The chain run has ended with an error. Where nobody hears of it core would still make a task to tell them."""
     if run.handlers:
         await run.on_chain_error(error)
 

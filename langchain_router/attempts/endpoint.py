@@ -43,7 +43,8 @@ class Attempts:
         self._fleet, self._call, self._run, self._config = fleet, call, run, config
         self._one_answer = on_partial == "raise"
         self._shown, self._unheard = _UNSEEN, unheard
-        self._tracers, self._notes = tracers_of(run.handlers), dict[int, FaultNotes]()
+        self._tracers = tracers_of(run.handlers) if run.handlers else ()
+        self._notes: dict[int, FaultNotes] = {}
 
     def start(self, launch: Launch) -> ModelAttempt:
         """An attempt on the launch's candidate."""
