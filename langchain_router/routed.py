@@ -38,7 +38,6 @@ from langchain_router.tracing import (
     caller_tags,
     chain_name,
     configured,
-    facts_of,
     note,
 )
 from langchain_router.translate import to_request
@@ -213,7 +212,7 @@ class RoutedCall:
         """Write the decision and its cost on the router's run, and tell the handlers that add costs up."""
         outcome = self.outcome
         if traced.handlers:
-            note(traced, facts_of(outcome, self._run.plan if self._run is not None else None, refusals))
+            note(traced, outcome, self._run.plan if self._run is not None else None, refusals)
         if self._attempts is not None and outcome is not None:
             self._attempts.end(outcome)
         if outcome is not None and traced.handlers:

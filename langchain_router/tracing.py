@@ -29,7 +29,7 @@ from capability_router.execution.effects import Launch
 from capability_router.plan import Plan
 from capability_router.request import Outcome
 from langchain_router.attempts.fault_notes import add_metadata, tracers_of
-from langchain_router.observed import observe
+from langchain_router.observed import observe, observed
 from langchain_router.runs import RUNS, given, without_runs
 
 ManagerT = TypeVar("ManagerT", CallbackManager, AsyncCallbackManager)
@@ -63,9 +63,9 @@ def configured(kind: type[ManagerT], config: RunnableConfig, local: Local) -> Ma
     without_runs(manager)
     for handler in local.handlers:
         manager.add_handler(handler, inherit=True)
-    if manager.handlers or manager.metadata or manager.inheritable_metadata:
+    if manager.metadata or manager.inheritable_metadata:
         manager.add_metadata(metadata)
-    else:  # nothing to merge with, and nobody to see it: core's merge takes as long as all the rest
+    else:  # nothing to merge with: core's merge takes as long as all the rest
         manager.metadata, manager.inheritable_metadata = metadata, metadata.copy()
     return manager
 
@@ -124,13 +124,15 @@ def attempt_config(run: ChainRun, config: RunnableConfig, launch: Launch) -> Run
 
 
 def _child_of(run: ChainRun) -> BaseCallbackManager:
-    """`run.get_child()`, which is quicker made where the child inherits no handler."""
-    if run.inheritable_handlers:
+    """`run.get_child()`, which is quicker made where there are no two handlers of which one may be the other."""
+    handlers = run.inheritable_handlers
+    if len(handlers) > 1:
         return run.get_child()
     kind = CallbackManager if isinstance(run, CallbackManagerForChainRun) else AsyncCallbackManager
     tags, metadata = run.inheritable_tags, run.inheritable_metadata
     return kind(
-        handlers=[], parent_run_id=run.run_id, tags=tags.copy(), inheritable_tags=tags.copy(),
+        handlers=handlers.copy(), inheritable_handlers=handlers.copy(), parent_run_id=run.run_id,
+        tags=tags.copy(), inheritable_tags=tags.copy(),
         metadata=metadata.copy(), inheritable_metadata=metadata.copy(),
     )  # fmt: skip
 
@@ -138,9 +140,9 @@ def _child_of(run: ChainRun) -> BaseCallbackManager:
 def attempt_context(config: RunnableConfig) -> AbstractContextManager[Context]:
     """The context for an attempt's steps: what its model calls is below its run.
 
-    Without handlers there is no tracer to tell of it, and nothing to clear up: the context is a copy, thrown away.
+    Without a tracer there is nobody to tell of it, and nothing to clear up: the context is a copy, thrown away.
     """
-    if config["callbacks"].handlers:  # type: ignore[union-attr]  # a child manager
+    if tracers_of(config["callbacks"].handlers):  # type: ignore[union-attr]  # a child manager
         return set_config_context(config)
     context = copy_context()
     context.run(var_child_runnable_config.set, config)
@@ -184,9 +186,13 @@ def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def note(run: ChainRun, facts: Mapping[str, Any]) -> None:
-    """Write facts on the router's own run, in every tracer that is attached, before it ends."""
-    for tracer in tracers_of(run.handlers):
+def note(run: ChainRun, outcome: Outcome | None, plan: Plan | None, refusals: Sequence[Any] = ()) -> None:
+    """Write the facts on the router's own run, in all that keep it and are attached, before it ends."""
+    tracers = tracers_of(run.handlers)
+    if not tracers and not observed(run.handlers):
+        return
+    facts = facts_of(outcome, plan, refusals)
+    for tracer in tracers:
         traced = tracer.run_map.get(str(run.run_id))
         if traced is not None:
             add_metadata(traced, facts)

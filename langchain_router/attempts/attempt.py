@@ -63,8 +63,8 @@ class ModelAttempt:
     """One call of one model. Its chunks are the model's own: a message, message chunks or v3 events."""
 
     __slots__ = (
-        "_call", "_config", "_copied", "_counted", "_dialect", "_given_prompt", "_kwargs", "_launch", "_loops", "_messages",
-        "_model", "_reader", "_seam", "_shown", "_void", "doorkeeper", "unheard",
+        "_call", "_config", "_copied", "_counted", "_dialect", "_given_prompt", "_kwargs", "_launch", "_loops",
+        "_messages", "_model", "_reader", "_seam", "_shown", "_void", "doorkeeper", "unheard",
     )  # fmt: skip
 
     def __init__(self, model: BaseChatModel, call: Call, config: RunnableConfig, launch: Launch, loops: Loops) -> None:

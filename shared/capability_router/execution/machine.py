@@ -135,7 +135,8 @@ class Execution:
     @property
     def records(self) -> list[AttemptRecord]:
         """The attempts that have ended, in the order of their launch."""
-        return sorted(self._records.values(), key=_INDEX)
+        ended = list(self._records.values())
+        return ended if len(ended) < 2 else sorted(ended, key=_INDEX)
 
     @property
     def summons(self) -> Summons | None:
