@@ -192,12 +192,11 @@ class RoutedCall:
 
     def _end_well(self, traced: ChainRun) -> Sequence[Any]:
         """Record the call; gives the chunk that was kept, with its annotation."""
-        self._record(traced)
+        outcome = self._record(traced)
         if self._open is not None:  # it broke off after its terminal reason, before its last chunk
             self._held = ending(self._open)
         if self._held is _NOTHING:
             return ()
-        outcome = self.outcome
         if outcome is None or not self._model.annotates:
             return (self._held,)
         return (annotated(self._held, outcome.annotation()),)
@@ -208,7 +207,7 @@ class RoutedCall:
         self._record(traced, error.refusals if isinstance(error, NoEligibleModel) else ())
         return error
 
-    def _record(self, traced: ChainRun, refusals: Sequence[Any] = ()) -> None:
+    def _record(self, traced: ChainRun, refusals: Sequence[Any] = ()) -> Outcome | None:
         """Write the decision and its cost on the router's run, and tell the handlers that add costs up."""
         outcome = self.outcome
         if traced.handlers:
@@ -217,6 +216,7 @@ class RoutedCall:
             self._attempts.end(outcome)
         if outcome is not None and traced.handlers:
             self._tell(outcome, [each for each in traced.handlers if isinstance(each, RouterCallbackHandler)])
+        return outcome
 
     def _tell(self, outcome: Outcome, handlers: Sequence[RouterCallbackHandler]) -> None:
         if not handlers:
