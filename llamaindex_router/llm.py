@@ -323,10 +323,11 @@ class RouterLLM(FunctionCallingLLM):
 
     def _routing(self, terms: Mapping[str, Any]) -> Routing:
         routing = current_routing()
-        ours: dict[str, Any] = {} if routing.framework else {"framework": "llamaindex"}
+        ours = dict(terms)
         if self.timeout is not None and routing.deadline_s is None:
-            ours["deadline_s"] = self.timeout
-        return routing.merged({**ours, **terms})
+            ours = {"deadline_s": self.timeout, **ours}
+        r = routing.merged(ours)
+        return r if r.framework else r.attributed(chain=r.chain, session=r.session, framework="llamaindex", tags=r.tags)
 
     def _pinned(self, call: calls.Call[R]) -> tuple[calls.Call[R], Routing]:
         """The keyword `model=` pins a candidate by its id; any other name goes to the chosen model."""
