@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import Context, copy_context
+from functools import partial
 from typing import Any, TypeVar
 
 from langchain_core.callbacks import (
@@ -59,8 +60,9 @@ def configured(kind: type[ManagerT], config: RunnableConfig, local: Local) -> Ma
     """The callback manager of one routed call. All of it is inherited by the models' runs."""
     tags = [*(config.get("tags") or ()), *(local.tags or ())]
     metadata = {**(local.metadata or {}), **(config.get("metadata") or {})}
-    manager = kind.configure(config.get("callbacks"), None, verbose=local.verbose, inheritable_tags=tags)
-    without_runs(manager)
+    above = config.get("callbacks")
+    configure = partial(kind.configure, above, None, verbose=local.verbose, inheritable_tags=tags)
+    manager = without_runs(configure, inherits=above is not None)
     for handler in local.handlers:
         manager.add_handler(handler, inherit=True)
     if manager.metadata or manager.inheritable_metadata:

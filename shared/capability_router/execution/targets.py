@@ -211,7 +211,8 @@ class Targets:
     @property
     def others(self) -> bool:
         """Whether there is one that was not tried, and that nothing was seen to hold."""
-        return any(not c.held and c.id not in self._held for c in self._fresh)
+        fresh = self._fresh
+        return bool(fresh) and any(not c.held and c.id not in self._held for c in fresh)
 
     def free_in(self, at: float) -> float | None:
         """Seconds until one may be had, by what they asked for and what holds them; None = now, or nobody knows."""
