@@ -135,7 +135,8 @@ class Execution:
     @property
     def records(self) -> list[AttemptRecord]:
         """The attempts that have ended, in the order of their launch."""
-        return sorted(self._records.values(), key=_INDEX)
+        records = list(self._records.values())
+        return sorted(records, key=_INDEX) if len(records) > 1 else records
 
     @property
     def summons(self) -> Summons | None:

@@ -197,9 +197,10 @@ class Lane:
 
         Nor of a call whose size is not known here: it was pushed past a limit, or forced.
         """
-        if permit.forced or self.worked() - permit.worked > _BUSY * (now - permit.taken_at):
+        waited = verdict.ttft_s
+        if waited is None or permit.forced or self.worked() - permit.worked > _BUSY * (now - permit.taken_at):
             return None
-        return verdict.ttft_s
+        return waited
 
     def left(self, said: RateLimits, wait_s: float, now: float, sent_at: float) -> None:
         """The provider's own count of what is left; `wait_s` > 0 closes the gate."""
