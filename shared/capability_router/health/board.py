@@ -256,9 +256,11 @@ class Board(Lasting):
     def free(self, id: str, now: float) -> float:
         """How many calls of usual size the candidate's limits would let begin now."""
         lane = self._lanes[id]
+        if not lane.metered and not self._line:  # then it only reads
+            return lane.free(now)
         with self._lock:
             self._work_off()
-            found = min(lane.limiter.free(now), max(lane.gate.requests.left(now), 0.0))
+            found = lane.free(now)
         self._after()
         return found
 
