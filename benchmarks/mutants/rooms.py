@@ -63,6 +63,7 @@ ROOMS = (
     Room("health/breaker.py", _BREAKER),
     Room("health/doubt.py", ("tests/unit/health/test_doubt.py", *_BREAKER)),
     Room("health/window.py", _WINDOW),
+    Room("health/silence.py", ("tests/unit/health/test_silence.py",)),
     Room("health/permit.py", ("tests/unit/health/test_permit.py", *_BREAKER)),
     Room("health/bans.py", ("tests/unit/health/test_bans.py", "tests/unit/health/test_board_bans.py")),
     Room("health/bearing.py", ("tests/unit/health/test_bearing.py", "tests/unit/health/test_busy_caller.py")),
