@@ -135,6 +135,10 @@ class Lane:
             hold = self._no_budget(now, tokens) or self._used_up(now, tokens)
         return self._grant(now, tokens) if hold is None else hold
 
+    def free(self, now: float) -> float:
+        """How many calls of usual size its limits would let begin now."""
+        return min(self.limiter.free(now), max(self.gate.requests.left(now), 0.0))
+
     def push(self, now: float) -> Permit | Hold:
         """A permit past breaker, gate and limits per minute; a probe's where the breaker has one to give."""
         hold = self._stopped(now) or self._no_slot(now)

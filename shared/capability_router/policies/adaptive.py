@@ -14,7 +14,7 @@ import math
 from collections.abc import Sequence
 from operator import attrgetter, itemgetter
 
-from capability_router.concurrency.latch import Latch
+from capability_router.concurrency.postbox import Postbox
 from capability_router.plan import Candidate
 from capability_router.policies.averages.pace import Pace
 from capability_router.policies.averages.steering import Sight, Steering, Weights, told
@@ -80,7 +80,7 @@ class Adaptive:
         self._strong_usd = 0.0  # running mean of the strongest candidate's cost
         self._aims: dict[float, Aim] = {}
         self._seen = 0
-        self._lock = Latch()
+        self._lock: Postbox[tuple[Scene, float | None, float]] = Postbox(self._taken)
         self.weighs_waits = latency_weight > 0.0
         steers = not (cost_target_usd is None and latency_target_s is None and pace is None)
         self._steering = Steering(cost_target_usd, latency_target_s, pace, latency_weight) if steers else None
@@ -91,22 +91,25 @@ class Adaptive:
 
     def observe(self, scene: Scene, chosen: str = "") -> None:
         """Take in a request that is really carried out; explaining one leaves the window alone."""
-        target = self._wanted(scene)
         mu = self._mu if self._steering is None else self._steered(self._steering, scene, chosen).mu
-        with self._lock:
-            rows = self._lasting(scene.rows)
-            usd = (self._strongest(rows).cost_pico or 0) / 1e12
-            usual = 0.0 if target is None else self._usual_usd(scene)
-            self._seen += 1
-            self._strong_usd += (usd - self._strong_usd) / min(self._seen, WINDOW)
-            if target is None and not self._aims:
-                return
-            points = self._open(_points(rows, mu))
-            if target is None:
-                self._dual.observe(points)
-            else:
-                usable = points if not self._away else self._open(_points(_usable(scene.rows), mu))
-                self._aim(target, points, usable, usual)
+        self._lock.post((scene, self._wanted(scene), mu))
+
+    def _taken(self, observed: tuple[Scene, float | None, float]) -> None:
+        """Under the lock."""
+        scene, target, mu = observed
+        rows = self._lasting(scene.rows)
+        usd = (self._strongest(rows).cost_pico or 0) / 1e12
+        usual = 0.0 if target is None else self._usual_usd(scene)
+        self._seen += 1
+        self._strong_usd += (usd - self._strong_usd) / min(self._seen, WINDOW)
+        if target is None and not self._aims:
+            return
+        points = self._open(_points(rows, mu))
+        if target is None:
+            self._dual.observe(points)
+        else:
+            usable = points if not self._away else self._open(_points(_usable(scene.rows), mu))
+            self._aim(target, points, usable, usual)
 
     def _lasting(self, rows: Sequence[Prospect]) -> Sequence[Prospect]:
         """Those that the price of quality is to be solved with: an outage that passes does not change what it is worth.

@@ -130,7 +130,8 @@ class Planner:
     def _expecting(self, scene: Scene, stay: Stay, failing: Mapping[str, float]) -> Scene:
         """The scene with the cost of fallbacks, by whom this policy would ask next."""
         ranked = _ranked(scene, self.policy.judge(scene).scores, stay, {}, {})
-        return scene._replace(rows=with_fallbacks(scene.rows, [row for _, row in ranked], failing))
+        rows = with_fallbacks(scene.rows, [row for _, row in ranked], failing)
+        return Scene(scene.request, scene.features, rows)
 
     def _ask(self, request: Request, found: Features, sizing: Sizing | None, now: float) -> Ask:
         terms = request.routing

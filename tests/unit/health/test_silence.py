@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import pytest
 
 from capability_router.address import Address
 from capability_router.health.board import Board, BreakerConfig, HealthEvent, Permit, Verdict
 from capability_router.health.latency import Latency
+from capability_router.health.silence import Silence
 
 STREAMED = Verdict(True, ttft_s=1.0, elapsed_s=3.0, output_tokens=50, tokens=60)
 WHOLE = Verdict(True, elapsed_s=4.0, output_tokens=50, tokens=60, whole=True)
@@ -305,3 +308,47 @@ def test_a_slow_spell_is_soon_what_is_usual() -> None:
     seen.begin(120.0)
     assert seen.held(127.9) == ""
     assert seen.held(128.1)
+
+
+def test_a_new_one_knows_of_nothing() -> None:
+    silence = Silence(30.0)
+    assert (silence.why, silence.until, silence.look_at, repr(silence)) == ("", 0.0, inf, "Silence('', flying=0)")
+
+
+def test_calls_that_were_heard_are_not_looked_at_again() -> None:
+    seen = Watched()
+    silence = seen.board._lanes["a"].silence
+    first, _, _ = seen.begin(100.0), seen.begin(100.5), seen.begin(100.5)
+    first.heard()
+    assert repr(silence) == "Silence('', flying=3)"
+    assert seen.held(103.0)
+    assert repr(silence).endswith("flying=2)")
+
+
+def test_of_calls_begun_together_one_that_is_heard_speaks_for_all() -> None:
+    seen = Watched()
+    one, _, _ = seen.begin(100.0), seen.begin(100.0), seen.begin(100.0)
+    one.heard()
+    assert seen.held(103.0) == ""
+
+
+def test_it_begins_and_ends_in_the_very_moments_that_are_told() -> None:
+    seen = Watched()
+    silence = seen.board._lanes["a"].silence
+    seen.begin(100.0)
+    seen.begin(100.0)
+    assert seen.held(101.0) == ""
+    due = silence.look_at
+    assert seen.held(due)
+    until = seen.board.condition("a", due).until
+    assert until == due + 30.0
+    assert seen.held(until) == ""
+    assert silence.until == 0.0
+
+
+def test_what_this_process_worked_before_they_were_begun_is_no_matter() -> None:
+    seen = Watched()
+    seen.worked = 50.0
+    seen.begin(100.0)
+    seen.begin(100.0)
+    assert seen.held(102.1)

@@ -55,11 +55,11 @@ class Ledger(Reading):
 
     def _book(self, settled: tuple[Call, int]) -> None:
         call, run = settled
-        line = Line(call.request_id, call.attempt, run)
-        if line not in self._open:
+        try:
+            self._open.remove(Line(call.request_id, call.attempt, run))
+        except KeyError:
             self.refused_settlements += 1
             return
-        self._open.remove(line)
         self._take(call)
 
     def _tell_refused(self) -> None:
