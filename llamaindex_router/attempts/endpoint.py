@@ -46,7 +46,7 @@ _URLS = ("api_base", "base_url", "azure_endpoint", "endpoint", "endpoint_url")
 _REGIONS = ("region_name", "region", "location")
 _KEYS = ("api_key", "aws_access_key_id", "profile_name")
 _BOUNDABLE = ("openai", "openai_like", "anthropic", "openrouter", "groq", "deepseek")
-_REASONED = ("OpenAI", "OpenAIResponses", "Anthropic", "GoogleGenAI", "Ollama")
+_REASONED = ("OpenAI", "OpenAIResponses", "Anthropic", "GoogleGenAI", "Ollama", "BedrockConverse")
 _BLIND = {"image_inputs": False, "pdf_inputs": False, "audio_inputs": False, "video_inputs": False}
 
 

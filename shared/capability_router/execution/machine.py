@@ -222,7 +222,7 @@ class Execution:
         if self.committed is not None:
             self.committed = index
         elif self._hedging is not None and hedged_after is None:
-            delay = self._hedging.delay_s(candidate.id, streamed=self.streaming)
+            delay = self._hedging.delay_s(candidate.id, self._plan.input_tokens, whole=permit.whole)
             self._hedge_at = None if delay is None else at + delay
         elsewhere = self._limits.elsewhere or (index < self._limits.attempts and self._targets.others)
         return (Launch(index, candidate, clocks, after, self._prefix, elsewhere),)

@@ -294,11 +294,12 @@ def test_a_success_teaches_latency():
     assert seen.wait_s is not None
     assert (seen.wait_s + 250 * seen.s_per_input, seen.s_per_token) == pytest.approx((0.2, 0.02))
     assert made.condition("b", 1.0).ttft_s is None
-    assert made.silent_p95_s("a", streamed=True) is None
+    assert made.usual_silence_s("a", 250, whole=False) is None
     for _ in range(20):
         call(made, "a", OK, 1.0)
-    assert made.silent_p95_s("a", streamed=True) == 0.2
-    assert made.silent_p95_s("a", streamed=False) == 1.2
+    assert made.usual_silence_s("a", 250, whole=False) == pytest.approx(0.2)
+    assert made.usual_silence_s("a", 250, whole=True) == pytest.approx(1.2)
+    assert made.usual_silence_s("a", 10_250, whole=False) == pytest.approx(1.2)  # 100 us a token, while that is guessed
     row = made.snapshot(1.0)[0]
     assert (row["ttft_s"], row["ttft_p95_s"], row["took_s"]) == (pytest.approx(0.2), 0.2, pytest.approx(1.2))
 
