@@ -199,6 +199,11 @@ class Usage:
     service_tier: str = ""
     estimated: bool = False
 
+    @property
+    def credible(self) -> bool:
+        """Whether a call can have used so much: no count is below 0, or so large that it is none."""
+        return 0 <= self.input_tokens <= MOST_TOKENS and 0 <= self.output_tokens <= MOST_TOKENS
+
     def since(self, before: Usage) -> Usage:
         """What came after `before`, where counts grow."""
         counts = {name: getattr(self, name) - getattr(before, name) for name in TOKENS}
@@ -213,6 +218,8 @@ class Usage:
         return cls(**counts, service_tier=tier, estimated=any(part.estimated for part in listed))
 
 
+MOST_TOKENS = 10**9
+"""Of one call, in or out."""
 TOKENS = tuple(f.name for f in fields(Usage) if f.name not in ("service_tier", "estimated"))
 """The counts of a Usage."""
 
