@@ -202,7 +202,13 @@ class Usage:
     @property
     def credible(self) -> bool:
         """Whether a call can have used so much: no count is below 0, or so large that it is none."""
-        return 0 <= self.input_tokens <= MOST_TOKENS and 0 <= self.output_tokens <= MOST_TOKENS
+        parts = (
+            self.cache_read_tokens + self.cache_creation_tokens + self.cache_creation_1h_tokens
+            + self.input_audio_tokens + self.output_audio_tokens + self.cache_audio_read_tokens
+            + self.input_image_tokens + self.output_image_tokens + self.cache_image_read_tokens
+        )  # fmt: skip
+        most = MOST_TOKENS
+        return 0 <= self.input_tokens <= most and 0 <= self.output_tokens <= most and parts <= most
 
     def since(self, before: Usage) -> Usage:
         """What came after `before`, where counts grow."""

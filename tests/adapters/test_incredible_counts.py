@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -13,12 +14,13 @@ from langchain_openai import ChatOpenAI
 from llama_index.core.llms import ChatMessage
 from loopback.chat_server import ChatServer, completion, piece, reply, sse
 
+from capability_router import AllCandidatesFailed
 from capability_router.testing import assert_books_balanced
 from langchain_router import ChatEndpoint, ChatRouter
 from llamaindex_router import EndpointLLM, RouterLLM
 
 TERMS: dict[str, Any] = {"price": {"input_mtok": 1, "output_mtok": 2}, "max_output_tokens": 10, "id": "a"}
-CAP: list[Any] = [{"scope": "global", "limit_usd": 1, "window": "total"}]
+CAP: list[Any] = [{"scope": "global", "limit_usd": 100_000, "window": "total"}]
 MANY = 10**400
 
 
@@ -82,6 +84,57 @@ async def _awaited(llm: Any, *, stream: bool) -> str:
     if stream:
         return "".join([str(chunk.delta or "") async for chunk in await llm.astream_chat(messages)])
     return str((await llm.achat(messages)).message.content)
+
+
+ODD: list[Any] = [float("nan"), float("inf"), -5, 1.5, True, "5", [1], {"a": 1}, [None], MANY]
+COUNTS = {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}
+
+
+def _usages() -> list[dict[str, Any]]:
+    inner = [("prompt_tokens_details", "cached_tokens"), ("completion_tokens_details", "reasoning_tokens")]
+    outer = [*COUNTS, *(name for name, _ in inner), "cost", "cost_details", "cost_in_usd_ticks"]
+    return [{**COUNTS, name: odd} for name in outer for odd in ODD] + [
+        {**COUNTS, name: {count: odd}} for name, count in inner for odd in ODD
+    ]
+
+
+@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("client", CLIENTS)
+def test_whatever_stands_in_the_place_of_counts_an_answer_comes_and_all_is_given_back(
+    client: str, stream: bool
+) -> None:
+    usages, close = _usages(), ["connection: close"]
+
+    def step(usage: Any) -> Any:
+        end = {**piece(), "choices": [], "usage": usage}
+        whole = {**completion("hello"), "usage": usage}
+        if stream:
+            return sse(piece("hello", role="assistant"), piece(finish="stop"), end, headers=close)
+        return reply(whole, headers=close)
+
+    with ChatServer(*map(step, usages)) as server, ChatServer(step(COUNTS)) as sound:
+        llm = CLIENTS[client](server.base_url)
+        spare = CLIENTS[client](sound.base_url)
+        for usage in usages:
+            with suppress(AllCandidatesFailed):  # the package itself stumbles; another model would be asked
+                assert _asked(llm, stream=stream) == "hello", usage
+            llm.router.reset("a")
+        assert _asked(spare, stream=stream) == "hello"
+    assert len(llm.router.ledger.calls()) >= len(usages)
+    assert [row["in_flight"] for row in llm.router.health()] == [0]
+    assert [row["reserved_usd"] for row in llm.router.budgets.rows()] == [0]
+    assert_books_balanced(llm.router)
+
+
+def test_an_answer_under_a_role_that_nobody_knows() -> None:
+    whole = completion("hello")
+    whole["choices"][0]["message"]["role"] = "model"
+    with ChatServer(reply(whole, headers=["connection: close"])) as server:
+        llm = CLIENTS["ChatOpenAI"](server.base_url)
+        assert llm.invoke("hi").content == "hello"
+    (call,) = llm.router.ledger.calls()
+    assert (call.fault, call.estimated) == (None, True)  # of a ChatMessage LangChain tells no counts
 
 
 @pytest.mark.parametrize("awaited", [False, True])

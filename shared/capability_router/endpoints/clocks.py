@@ -81,7 +81,9 @@ class Patience:
     response, which a timeout fixed at its start cannot.
     """
 
-    __slots__ = ("_end", "_first_end", "_fresh", "_now", "_step_end", "_total_by", "clocks", "lateness", "step", "stream")
+    __slots__ = (
+        "_end", "_first_end", "_fresh", "_now", "_step_end", "_total_by", "clocks", "lateness", "step", "stream",
+    )  # fmt: skip
 
     def __init__(
         self, clocks: Clocks, *, stream: bool, now: Callable[[], float], total_by: str = "timeouts.total"
