@@ -7,7 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, BaseMessage
 
 from capability_router.endpoints.chain_usage import (
     Counting,
@@ -21,7 +21,7 @@ from capability_router.endpoints.chain_usage import (
 )
 from capability_router.faults.offered import Offered, strange
 from capability_router.request import BROKEN_ENDS, Finish, Reply, Usage, service_tier
-from langchain_router.messages.kinds import is_chunk
+from langchain_router.messages.kinds import is_ai, is_chunk
 from langchain_router.messages.raw_calls import RawCalls
 
 _FINISHES: dict[str, Finish] = {
@@ -95,6 +95,12 @@ def _full(block: Any) -> bool:
     return any(told) if told or block.get("type") in ("text", "thinking", "reasoning") else True
 
 
+def _as_said(message: BaseMessage) -> AIMessage:
+    return AIMessage(
+        message.content, additional_kwargs=message.additional_kwargs, response_metadata=message.response_metadata
+    )
+
+
 def _holds_other(message: AIMessage) -> bool:
     """Whether it holds an image, sound or another thing that is no text: as a block, or beside the content."""
     content, beside = message.content, message.additional_kwargs
@@ -149,6 +155,8 @@ class Reader:
 
     def see(self, message: AIMessage) -> bool:
         """Take in a message or chunk; whether it carries content."""
+        if not is_ai(type(message)):  # a ChatMessage: ChatOpenAI's for a role that it does not know
+            message = _as_said(message)
         content, part, beside = message.content, is_chunk(type(message)), message.additional_kwargs
         plain = isinstance(content, str)
         text = content if plain else str(message.text)

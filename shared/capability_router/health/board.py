@@ -93,7 +93,10 @@ class Board(Lasting):
         """A thread of the parent's may have had the lock; there is nobody here who would give it back."""
         self._lock = Latch()
         for breaker in self._breakers.values():
-            breaker.silence.forget()
+            breaker.forked()
+        for lane in self._lanes.values():
+            lane.forked()
+        self._bans.forked()
 
     def __repr__(self) -> str:
         return f"Board({len(self._lanes)} models)"

@@ -174,12 +174,18 @@ class Lane:
         if self.metered:
             self.limiter.leave(permit.tokens, _used(verdict, how), now, sent=not verdict.neutral)
         else:
-            self.limiter.in_flight -= 1
+            self.limiter.in_flight = max(self.limiter.in_flight - 1, 0)
         self._loaded()
         self._timed()
         self._notice(now)
         if breaker.state != before:
             self._turned(before, now)
+
+    def forked(self) -> None:
+        """In the child of a fork: the calls under way are its parent's."""
+        self.limiter.in_flight = 0
+        self.gate.forked()
+        self._loaded()
 
     def _timed(self) -> None:
         seen, latency = self.condition, self.latency
