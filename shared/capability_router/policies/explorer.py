@@ -1,9 +1,9 @@
 """Trying a model that may be better than the pick: for a share of requests, within money per day, and by seed.
 
-Whether and whom is drawn from the seed and the request's id alone, so a dry run finds what the request would. Most
-trials go to the model that is worth the most if each is as good as it may well be: who could beat the pick is tried
-until that is settled, and then there are no such trials. A small part is drawn evenly among the pick and all whose
-quality may, within its error, make them better than it, so that the log has a known chance of each.
+Whether and whom is drawn from the seed and the request's id alone, so a dry run finds what the request would. Trials
+go to the model that is worth the most if each is as good as it may well be: who could beat the pick is tried
+until that is settled, and then there are no such trials. A part is drawn evenly among all whose quality may,
+within its error, make them better than the pick, so that a log has a known chance of each.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from capability_router.policies.draw import place
 from capability_router.policies.exploration_money import ExplorationMoney, OwnMoney
 
 ERRORS = 1.0  # standard errors on either side of a score, for an even draw
-EVENLY, MOST_EVENLY = 0.25, 0.02  # of the share, of all requests: so many at most are drawn evenly
+EVENLY, LEAST_EVENLY = 1 / 3, 0.01  # of a small share is drawn evenly, and of one of all requests
+MOST = 0.98  # of requests may be trials: the pick has a chance of its own
 
 
 class Exploring(Protocol):
@@ -46,12 +47,17 @@ class Explored(NamedTuple):
 PICKED = Explored(0, 1.0)
 
 
+def evenly(share: float) -> float:
+    """Of all requests, where such a share may be trials: of many a small part is enough for a log."""
+    return share * (EVENLY * (1.0 - share) + LEAST_EVENLY * share)
+
+
 class Explorer:
     """Thread-safe. `share` of requests, 0 to 1; `money` above the picks' cost."""
 
     def __init__(self, share: float, money: ExplorationMoney, seed: int | None) -> None:
-        self._share, self._money, self._seed = share, money, seed or 0
-        self._evenly = min(EVENLY * share, MOST_EVENLY)
+        self._share, self._money, self._seed = min(share, MOST), money, seed or 0
+        self._evenly = evenly(self._share)
 
     def choose(self, request_id: str, ranked: Sequence[tuple[Scored, Prospect]], now: float) -> Explored:
         """Whom to ask, of a ranking whose first is the pick. `now`: seconds."""
@@ -62,18 +68,17 @@ class Explorer:
         dear = [extra[at] for at in wished if extra[at] > left]
         if dear:
             self._money.wants(min(dear))
-        able = [0, *(at for at in wished if extra[at] <= left)]
-        return self._drawn(request_id, ranked, able) if len(able) > 1 else PICKED
+        able = [at for at in wished if extra[at] <= left]
+        return self._drawn(request_id, ranked, able) if able else PICKED
 
     def _drawn(self, request_id: str, ranked: Sequence[tuple[Scored, Prospect]], able: Sequence[int]) -> Explored:
         """Of all places the evenly drawn come first, then the trials of the most hopeful, then the picks."""
-        hopeful, each = max(able, key=lambda at: _hopeful(ranked[at])), self._evenly / len(able)
-        chance = dict.fromkeys(able, each)
+        hopeful, each = max((0, *able), key=lambda at: _hopeful(ranked[at])), self._evenly / len(able)
+        chance = {0: 1.0 - self._share, **dict.fromkeys(able, each)}
         chance[hopeful] += self._share - self._evenly
-        chance[0] += 1.0 - self._share
         drawn = place(f"request\x1f{request_id}", "exploration", self._seed)
-        evenly = able[min(int(drawn / each), len(able) - 1)]
-        at = evenly if drawn < self._evenly else hopeful if drawn < self._share else 0
+        even = able[min(int(drawn / each), len(able) - 1)]
+        at = even if drawn < self._evenly else hopeful if drawn < self._share else 0
         chances = tuple((ranked[at][1].card.id, each) for at, each in chance.items())
         return _exploring(ranked, at, chance[at])._replace(chances=chances)
 

@@ -16,7 +16,7 @@ from capability_router.learning.learner import Learner
 from capability_router.learning.quality.levels import Level
 from capability_router.learning.quality.model import Quality
 from capability_router.policies.exploration_money import OwnMoney
-from capability_router.policies.explorer import MOST_EVENLY, Explored
+from capability_router.policies.explorer import MOST, Explored, evenly
 from capability_router.request import Routing, Usage
 from capability_router.router import Router
 from capability_router.testing import ScriptedModel, ask, scripted_router
@@ -44,8 +44,8 @@ def test_the_share_goes_to_the_most_hopeful_and_a_part_of_it_evenly_and_each_pla
     made = router(tmp_path, exploration=0.1, seed=7)
     plans = [made.explain(Request(("hello",), id=id)) for id in IDS]
     counts = Counter(plan.chosen.id for plan in plans)
-    evenly = MOST_EVENLY / 3  # drawn among a, b and c
-    expected = {"a": 0.9 + evenly, "b": 0.1 - MOST_EVENLY + evenly, "c": evenly}
+    even = evenly(0.1) / 2  # drawn among b and c
+    expected = {"a": 0.9, "b": 0.1 - even, "c": even}
     assert set(counts) == set(expected), "the hopeless is never tried"
     for plan in plans:
         assert dict(plan.chances) == pytest.approx(expected)
@@ -54,7 +54,7 @@ def test_the_share_goes_to_the_most_hopeful_and_a_part_of_it_evenly_and_each_pla
         assert counts[id] == pytest.approx(chance * len(IDS), abs=4 * math.sqrt(chance * len(IDS)))
     tried = [plan for plan in plans if plan.chosen.id == "b"]
     assert all(plan.candidates[1].id == "a" for plan in tried), "the pick is the first to fall back to"
-    assert tried[0].reason.startswith("tried, at a chance of 8.67%: quality 0.6")
+    assert tried[0].reason.startswith("tried, at a chance of 8.49%: quality 0.6")
 
 
 def test_who_can_beat_nobody_any_more_is_drawn_evenly_alone(tmp_path: Path) -> None:
@@ -63,17 +63,15 @@ def test_who_can_beat_nobody_any_more_is_drawn_evenly_alone(tmp_path: Path) -> N
     assert isinstance(learned, Learner)
     for id in ("b", "c"):
         learned.quality.levels[id] = Level(QUALITY[id] * KNOWN, KNOWN, seen=KNOWN)
-    chances = {made.explain(Request(("hello",), id=id)).chances for id in IDS[:100]}
+    chances, even = {made.explain(Request(("hello",), id=id)).chances for id in IDS[:100]}, evenly(0.1) / 2
     assert len(chances) == 1
-    assert dict(chances.pop()) == pytest.approx(
-        {"a": 1 - 2 * MOST_EVENLY / 3, "b": MOST_EVENLY / 3, "c": MOST_EVENLY / 3}
-    )
+    assert dict(chances.pop()) == pytest.approx({"a": 1 - 2 * even, "b": even, "c": even})
 
 
 def test_every_request_may_be_a_trial_and_the_pick_has_a_chance_still(tmp_path: Path) -> None:
     chances = dict(router(tmp_path, exploration=1.0).explain(Request(("hello",))).chances)
-    assert min(chances.values()) == pytest.approx(MOST_EVENLY / 3)
-    assert chances["b"] == pytest.approx(1.0 - 2 * MOST_EVENLY / 3)
+    assert min(chances.values()) == pytest.approx(evenly(MOST) / 2)
+    assert chances["b"] == pytest.approx(MOST - evenly(MOST) / 2)
 
 
 def mostly(made: Router, ids: list[str]) -> bool:
@@ -116,7 +114,7 @@ def test_off_by_default_and_the_record_tells_the_propensity(tmp_path: Path) -> N
         def close(self) -> None:
             """Nothing to close."""
 
-    for share, propensity in ((None, 1.0), (1.0, 1.0 - 2 * MOST_EVENLY / 3)):
+    for share, propensity in ((None, 1.0), (1.0, MOST - evenly(MOST) / 2)):
         made = router(tmp_path, exploration=share)
         made.add_sink(Kept())
         ask(made, Request(("hello",), id=IDS[0]))
