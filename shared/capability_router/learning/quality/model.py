@@ -206,7 +206,7 @@ class Quality:
         """
         known = zip(map(self.levels.get, models), errors.tolist(), strict=True)
         return [
-            hope(error * error + (level.unseen(self._scored) if level and level.changed else 0.0), self._scored)
+            hope(error * error, self._scored, level.unseen(self._scored) if level and level.changed else 0.0)
             for level, error in known
         ]
 
