@@ -16,8 +16,8 @@ from capability_router.policies.draw import place
 from capability_router.policies.exploration_money import ExplorationMoney, OwnMoney
 
 ERRORS = 1.0  # standard errors on either side of a score, for an even draw
-EVENLY, LEAST_EVENLY = 1 / 3, 0.01  # of a small share is drawn evenly, and of one of all requests
-MOST = 0.98  # of requests may be trials: the pick has a chance of its own
+EVENLY, LEAST_EVENLY = 1 / 3, 0.005  # of a small share is drawn evenly, and of one of all requests
+MOST = 0.99  # of requests may be trials: the pick has a chance of its own
 
 
 class Exploring(Protocol):

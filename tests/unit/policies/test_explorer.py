@@ -54,7 +54,7 @@ def test_the_share_goes_to_the_most_hopeful_and_a_part_of_it_evenly_and_each_pla
         assert counts[id] == pytest.approx(chance * len(IDS), abs=4 * math.sqrt(chance * len(IDS)))
     tried = [plan for plan in plans if plan.chosen.id == "b"]
     assert all(plan.candidates[1].id == "a" for plan in tried), "the pick is the first to fall back to"
-    assert tried[0].reason.startswith("tried, at a chance of 8.49%: quality 0.6")
+    assert tried[0].reason.startswith("tried, at a chance of 8.50%: quality 0.6")
 
 
 def test_who_can_beat_nobody_any_more_is_drawn_evenly_alone(tmp_path: Path) -> None:
