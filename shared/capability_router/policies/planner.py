@@ -172,10 +172,9 @@ class Planner:
             quality = 0.01 if quality < 0.01 else 0.99 if quality > 0.99 else quality
             state = condition(id, now)
             expected = int(tokens_out * factors.get(id, common))
-            before, error = None, 0.0
-            if judged is not None:
-                before, (quality, error) = quality, (judged[id].quality, judged[id].error)
-                expected = judged[id].tokens or expected
+            before, own = None, None if judged is None else judged[id]
+            if own is not None:
+                before, quality, expected = quality, own.quality, own.tokens or expected
             limit, most = asked or card.output_reserve, card.max_output_tokens
             expected = limit if limit and expected > limit else expected
             expected = most if most and expected > most else expected
@@ -193,7 +192,7 @@ class Planner:
                 held, queue = "", queue * (1 + self.standing(id, request.routing.priority, now))
             row = Prospect(
                 card, quality, cost, latency, queue, state.in_flight, held, id == staying, pressure,
-                0, before, error, several,
+                0, before, 0.0 if own is None else own.error, several, 0.0 if own is None else own.hope,
             )  # fmt: skip
             rows.append(row)
         return rows
