@@ -67,7 +67,7 @@ def _measure(given: argparse.Namespace, place: Place) -> int:
 
 def _table(given: argparse.Namespace, place: Place, seeds: range) -> int:
     stands = ground(place, given.workload, "list")
-    settings = fitting.fit(stands.workload, place.states)
+    settings = fitting.prepared(stands)
     every = list(approaches(stands))
     tasks = [Task(given.workload, "list", a.name, s, given.seconds, given.calm) for s in seeds for a in every]
     found: dict[str, list[Sheet]] = {approach.name: [] for approach in every}
@@ -78,7 +78,7 @@ def _table(given: argparse.Namespace, place: Place, seeds: range) -> int:
         f"workload {given.workload}, seeds {seeds.start}-{seeds.stop - 1}, {requests:,} requests per approach", end=""
     )
     print(", nobody away and no limits\n" if given.calm else "\n")
-    print(f"fitted: {settings.aim:g} of the strongest's as quality target, latency_weight {settings.second:g}\n")
+    print(f"adaptive: quality_share {settings.share:g}, latency_weight {settings.second:g}\n")
     print("\n".join(lines(found)), end="\n\n")
     print("\n".join(choices(found)), end="\n\n")
     print("\n".join(verdict.HEAD))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from benchmarks.approaches import schooling
-from benchmarks.approaches.approach import AIM, Ground, adaptive
+from benchmarks.approaches.approach import Ground, unset
 from benchmarks.approaches.bounds import LATE, Choice, Foreseen, chosen_from, lateness, least_s
 from benchmarks.approaches.provider import Recorded
 from benchmarks.approaches.speeds import SPREAD
@@ -34,7 +34,7 @@ class Foresight:
 
     def __init__(self, ground: Ground) -> None:
         providers = [Recorded(member, [], 0) for member in ground.members(ground.workload.models)]
-        self._router = Stage(providers, 0, policy=adaptive(ground, AIM).policy).router
+        self._router = Stage(providers, 0, policy=unset(ground).policy).router
 
     def __call__(self, posed: Posed) -> Mapping[str, Foreseen]:
         request = Request((posed.text,), stream=True, routing=Routing(tags=(posed.kind,)))

@@ -15,7 +15,7 @@ from benchmarks.approaches.anatomy import FAILED_OVER, FAIR, GONE, LONG_INPUT, O
 from benchmarks.approaches.bounds import Choice, Foreseen, cheapest_usd, least_p95, least_usd, quickest_s, unseen_p95
 from benchmarks.approaches.cast import Member
 from benchmarks.approaches.estimate import estimate
-from benchmarks.approaches.fitting import Fit, Trial, at_target, best, compared
+from benchmarks.approaches.fitting import Fit, Trial, at_share, best, compared
 from benchmarks.approaches.foreseen import foreseen_p95
 from benchmarks.approaches.provider import Outage, Recorded, outages
 from benchmarks.approaches.questions import CLASSIFY, READ, Answer, Question
@@ -229,13 +229,14 @@ def test_a_ratio_of_means_is_as_certain_as_there_are_questions() -> None:
     assert compared(other, other, 4) == (1.0, 0.0)
 
 
-def test_a_target_is_met_on_foreseen_scores_at_the_least_cost_and_seconds_count() -> None:
-    """Of ten requests each may be answered better for 1 USD; by how much differs, and one takes its time."""
+def test_a_share_is_met_on_foreseen_scores_at_the_least_cost_and_seconds_count() -> None:
+    """Of five requests each may be answered better for 1 USD; by how much differs, and one takes its time."""
 
     def asked(gain: float, seconds: float = 0.0) -> list[Choice]:
         cheap = Choice(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, Foreseen(0.5, 0.0, 0.0))
         return [cheap, Choice(1.0, 1.0, 0.0, 0.0, 0.0, 0.0, Foreseen(0.5 + gain, 1.0, seconds))]
 
     requests = [asked(gain / 10, 9.0 if gain == 4 else 0.0) for gain in range(5)]
-    assert [pick.usd for pick in at_target(requests, 0.6, 0.0)] == [0.0, 0.0, 0.0, 1.0, 1.0]
-    assert [pick.usd for pick in at_target(requests, 0.6, 0.1)] == [0.0, 0.0, 1.0, 1.0, 0.0]
+    share = 3.0 / 3.5  # the best come to 3.5 in all
+    assert [pick.usd for pick in at_share(requests, share, 0.0)] == [0.0, 0.0, 0.0, 1.0, 1.0]
+    assert [pick.usd for pick in at_share(requests, share, 0.1)] == [0.0, 0.0, 1.0, 1.0, 0.0]
