@@ -16,6 +16,7 @@ from benchmarks.approaches.provider import Recorded
 from benchmarks.approaches.speeds import SPREAD
 from benchmarks.approaches.stage import Stage
 from benchmarks.approaches.workload import Posed
+from capability_router.plan import Plan
 from capability_router.request import Request
 from capability_router.routing import Routing
 
@@ -36,9 +37,12 @@ class Foresight:
         providers = [Recorded(member, [], 0) for member in ground.members(ground.workload.models)]
         self._router = Stage(providers, 0, policy=unset(ground).policy).router
 
+    def plan(self, posed: Posed) -> Plan:
+        """Of a router to which nothing has come yet."""
+        return self._router.explain(Request((posed.text,), stream=True, routing=Routing(tags=(posed.kind,))))
+
     def __call__(self, posed: Posed) -> Mapping[str, Foreseen]:
-        request = Request((posed.text,), stream=True, routing=Routing(tags=(posed.kind,)))
-        plan = self._router.explain(request)
+        plan = self.plan(posed)
         return {c.id: Foreseen(c.quality or 0.0, c.cost_usd or 0.0, c.latency_s or 0.0) for c in plan.candidates}
 
 
