@@ -35,6 +35,7 @@ class Foresight:
 
     def __init__(self, ground: Ground) -> None:
         providers = [Recorded(member, [], 0) for member in ground.members(ground.workload.models)]
+        self.providers = {provider.name: provider for provider in providers}
         self._router = Stage(providers, 0, policy=unset(ground).policy).router
 
     def plan(self, posed: Posed) -> Plan:

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.approaches.approach import Ground
-from benchmarks.approaches.bounds import LATE, Choice, Foreseen, chosen_from
+from benchmarks.approaches.bounds import LATE, NOTHING, Choice, Foreseen, chosen_from
 from benchmarks.approaches.foreseen import Foresight
 from benchmarks.approaches.sheet import Sheet
-from benchmarks.approaches.speeds import SPEEDS, SPREAD
+from benchmarks.approaches.speeds import SPREAD
 from benchmarks.approaches.workload import Posed
 from capability_router.health.latency import READING_S
 
@@ -46,15 +46,17 @@ class Row(NamedTuple):
 
 
 class Writing(Foresight):
-    """As the plan says, with the seconds of writing alone."""
+    """As the plan says, with the seconds of writing alone; the size of the input is known, as a tokenizer tells it."""
 
     def __call__(self, posed: Posed) -> Mapping[str, Foreseen]:
         plan, found = self.plan(posed), {}
         for c in plan.candidates:
+            provider, entered = self.providers[c.id], posed.question.answers[c.id].entered + posed.extra
+            speed, (into, out) = provider.member.speed, provider.rates(entered)
             read = READING_S * plan.input_tokens  # a router to which nothing has come adds this, and the card's wait
-            found[c.id] = Foreseen(
-                c.quality or 0.0, c.cost_usd or 0.0, (c.latency_s or 0.0) - SPEEDS[c.id].ttft_s - read
-            )
+            writing = max((c.latency_s or 0.0) - speed.ttft_s - read, 1e-3)
+            usd = (entered * into + writing * speed.tokens_per_s * out) / 1e12
+            found[c.id] = Foreseen(c.quality or 0.0, usd, writing)
         return found
 
 
@@ -115,6 +117,8 @@ def run_of(choices: Sequence[Sequence[Choice]], single: Sheet, rules: Sheet, *, 
 
 def _parts(choice: Choice) -> tuple[float, ...]:
     seen = choice.foreseen
+    if seen == NOTHING:  # the plan thought it too long for this model
+        seen = Foreseen(0.0, choice.usd, choice.writing_s)
     first = choice.first_s + choice.reading_s
     return seen.score, choice.score, seen.usd, choice.usd, first, seen.seconds, choice.writing_s, choice.took_s
 
