@@ -28,6 +28,8 @@ class PolicySettings(Protocol):
     @property
     def quality_target(self) -> float | None: ...
     @property
+    def quality_share(self) -> float | None: ...
+    @property
     def min_quality(self) -> float | None: ...
     @property
     def cost_weight(self) -> float: ...
@@ -47,6 +49,7 @@ class PolicySettings(Protocol):
 def _adaptive(settings: PolicySettings, _: Meant, pace: Pace | None) -> Policy:
     return Adaptive(
         quality_target=settings.quality_target,
+        quality_share=settings.quality_share,
         min_quality=settings.min_quality,
         cost_weight=settings.cost_weight,
         latency_weight=settings.latency_weight,
