@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from capability_router.cli import screen
+from capability_router.cli.files import ROUTER_YAML, takes_config
 from capability_router.cli.silence import silence
 from capability_router.table import Table
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from capability_router.catalog.audit import Finding
     from capability_router.router import Router
 
 
 @click.command()
-@click.option(
-    "--config", type=click.Path(dir_okay=False, path_type=Path), default=Path("router.yaml"), show_default=True
-)
+@takes_config
 @click.option("--max-age", default="30d", show_default=True, help="Older prices are stale: 12h, 30d, 2w.")
 @click.option("--strict", is_flag=True, help="What is only for information fails the check, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def check(config: Path, max_age: str, strict: bool, as_json: bool) -> None:
-    """Say what is wrong or unknown: settings, keys, prices, capabilities, hidden retries, packages, store and log.
+def check(config: Path | None, max_age: str, strict: bool, as_json: bool) -> None:
+    """Say what is wrong or unknown in CONFIG: keys, prices, capabilities, hidden retries, packages, store and log.
 
     Builds the models as LangChain and LlamaIndex would, as far as these are installed; sends them nothing. Exit code 1
     if something would fail (marked with !), 2 if the configuration can't be read.
@@ -36,7 +36,7 @@ def check(config: Path, max_age: str, strict: bool, as_json: bool) -> None:
 
     with silence():  # what it would warn of is in the table
         try:
-            router = Router.from_config(config)
+            router = Router.from_config(config or ROUTER_YAML)
         except ConfigError as error:
             click.echo(f"Error: {error}", err=True)
             raise SystemExit(2) from error
