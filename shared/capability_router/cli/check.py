@@ -50,13 +50,14 @@ def _findings(router: Router, max_age: str) -> Iterator[Finding]:
     from capability_router.catalog.registry import Registry
     from capability_router.cli.catalogs.catalog import days_of, today
     from capability_router.cli.surroundings import adapters, lacking, log_file, missing_key, packages, store, told
+    from capability_router.settings.warnings import about_prices
 
     settings = router.settings
-    capped = any(cap.on_exceed != "warn" for cap in settings.budgets)
-    yield from told(settings.warnings)
+    repeated = about_prices(settings, router.registry.cards)  # the audit has each as "price missing"
+    yield from told(warning for warning in settings.warnings if warning not in repeated)
     keyless = lacking(router.registry)
     yield from map(missing_key, keyless)
-    yield from audit.audit(router.registry, today(), days_of(max_age), capped=capped)
+    yield from audit.audit(router.registry, today(), days_of(max_age))  # output limits are among the warnings
     yield from adapters(Registry(entry for entry in router.registry if entry not in keyless))
     yield from packages()
     yield from store(settings.store)
