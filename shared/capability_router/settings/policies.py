@@ -9,6 +9,7 @@ from pydantic import PlainValidator, field_validator, model_validator
 
 from capability_router.money.budget.cap import BudgetSpec
 from capability_router.policies.adaptive import COST_WEIGHT, LATENCY_WEIGHT
+from capability_router.policies.choice import POLICIES
 from capability_router.policies.rules import CONDITIONS, RuleSpec
 from capability_router.policies.shadow import SHADOW_TAG
 from capability_router.policies.tier import Step, step
@@ -18,7 +19,6 @@ from capability_router.settings.block import Above, Block, Flag, Seconds, Share,
 from capability_router.settings.problems import unknown
 from capability_router.settings.units import choice, flag, number, texts, whole
 
-POLICIES = ("single", "rules", "cheapest", "fastest", "weighted", "adaptive")
 USES = {
     "quality_target": ("adaptive",), "min_quality": ("adaptive",), "cost_weight": ("adaptive",),
     "latency_weight": ("adaptive",), "cost_target_usd": ("adaptive",), "latency_target_s": ("adaptive",),
