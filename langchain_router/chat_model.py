@@ -250,6 +250,16 @@ class ChatRouter(Wrappable):
     # -- what LangChain asks of a chat model ------------------------------------------------------
 
     @property
+    def model_name(self) -> str:
+        """'router': tools price a model, or judge what it can do, by this name; each reply has its own model's."""
+        return "router"
+
+    @property
+    def model(self) -> str:
+        """The same; of chat models some have the one name, some the other, and tools read either."""
+        return self.model_name
+
+    @property
     def _llm_type(self) -> str:
         return "capability-router"
 
@@ -258,7 +268,7 @@ class ChatRouter(Wrappable):
         return {"models": list(self.router.registry.entries), "policy": self.router.settings.policy.name}
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
-        named = {"model": "router", **({"temperature": self.temperature} if self.temperature is not None else {})}
+        named = {"model": self.model_name, **({"temperature": self.temperature} if self.temperature is not None else {})}
         params = super()._get_ls_params(stop, **{**named, **kwargs})
         return {**params, "ls_provider": self.fleet.provider or params["ls_provider"]}
 

@@ -68,6 +68,16 @@ def test_a_router_is_shared_and_built_from_a_config(server: Server) -> None:
     assert len(model.router.ledger.calls()) == 2
 
 
+def test_tools_that_read_a_models_name_find_one_that_is_no_real_models() -> None:
+    model = router(ChatOpenAI(model="gpt-5.4", api_key="k"))
+    assert (model.model, model.model_name) == ("router", "router")
+    assert model._get_ls_params()["ls_model_name"] == "router"
+    assert model._get_ls_params(model="gpt-5.4")["ls_model_name"] == "gpt-5.4"
+    assert not {"model", "model_name"} & {*type(model).model_fields, *model.model_dump()}
+    with pytest.raises(AttributeError, match="model"):
+        model.model = "gpt-5.4"
+
+
 def test_its_name_is_its_routers_and_its_runs() -> None:
     """Spans, metrics, records and `status` tell routers apart by it."""
     made = ChatRouter(models=[Scripted()], name="shop")
