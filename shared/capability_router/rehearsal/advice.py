@@ -178,7 +178,7 @@ def _full(found: Evidence, rows: Sequence[RequestResult], told: str) -> Advice:
 
 def _spared(row: RequestResult) -> list[str]:
     """Models that were full by what was learned of them alone."""
-    return [model for model, by in row.held_by.items() if by == "learned"]
+    return [model for model, by in row.held_by.items() if by == "learned_limit"]
 
 
 def _busy(found: Evidence, rows: Sequence[RequestResult]) -> Iterator[Advice]:
