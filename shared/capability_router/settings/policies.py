@@ -15,7 +15,7 @@ from capability_router.policies.shadow import SHADOW_TAG
 from capability_router.policies.tier import Step, step
 from capability_router.policies.weighted import DEFAULT_WEIGHTS
 from capability_router.request import Need
-from capability_router.settings.block import Above, Block, Flag, Seconds, Share, Text, Weight
+from capability_router.settings.block import Above, Block, FileName, Flag, Seconds, Share, Text, Weight
 from capability_router.settings.problems import unknown
 from capability_router.settings.units import choice, flag, number, texts, whole
 
@@ -91,13 +91,8 @@ class Policy(Block):
     exploration: Share = 0.0
     exploration_usd_per_day: Weight = 1.0
     implicit: Flag = True
-    state: Text | None = None
+    state: FileName | None = None
     seed: Annotated[int, PlainValidator(whole(0))] | None = None
-
-    @field_validator("state", mode="before")
-    @classmethod
-    def _path(cls, value: Any) -> Any:
-        return str(value) if hasattr(value, "__fspath__") else value
 
     @field_validator("weights")
     @classmethod
