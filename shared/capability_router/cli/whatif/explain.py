@@ -57,7 +57,7 @@ def explain(
     Nothing is sent, fetched or written. Exit code 1 if no model can take the request, or something is wrong.
     """
     from capability_router.cli.whatif import explain_view
-    from capability_router.cli.whatif.asked import asked
+    from capability_router.cli.whatif.options import asked
     from capability_router.config import SILENT
     from capability_router.router import Router
 
