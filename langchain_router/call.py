@@ -13,7 +13,7 @@ from langchain_core.runnables import RunnableConfig
 from capability_router.errors import ConfigError
 from capability_router.faults.offered import Offered
 from capability_router.nearest import nearest
-from capability_router.routing import TERMS
+from capability_router.routing import TERMS, Routing
 from capability_router.value import quickly_made
 from langchain_router.bindings import BOUND, Binding, Structured, Tools, offered_names
 
@@ -131,3 +131,9 @@ def stated_terms(config: RunnableConfig) -> Mapping[str, Any]:
     if stated and not isinstance(stated, Mapping):
         raise ConfigError(f"configurable.router must be a mapping of routing terms, got {type(stated).__name__}")
     return stated
+
+
+def carrying(config: RunnableConfig, terms: Routing) -> RunnableConfig:
+    """The config with these terms under those that it states; so they reach a router within the router, too."""
+    configurable = config.get("configurable") or {}
+    return {**config, "configurable": {**configurable, "router": {**terms.stated, **stated_terms(config)}}}

@@ -24,7 +24,7 @@ from langchain_router.attempts.endpoint import Attempts
 from langchain_router.attempts.listeners import shown_live
 from langchain_router.attempts.structured import Unparsed
 from langchain_router.bindings import Structured
-from langchain_router.call import Call, stated_terms
+from langchain_router.call import Call, carrying, stated_terms
 from langchain_router.callback import RouterCallbackHandler, without_routers
 from langchain_router.errors import as_model_error
 from langchain_router.messages.splice import Splice
@@ -51,10 +51,15 @@ _SESSIONS = ("thread_id", "session_id", "conversation_id")
 
 
 class RoutedCall:
-    """Iterate once, sync or async."""
+    """Iterate once, sync or async.
 
-    def __init__(self, model: ChatRouter, call: Call, config: RunnableConfig) -> None:
-        self._model, self._call, self._config = model, call, config
+    `asked_under`: the terms that were in force when a stream was asked for, for one that is read elsewhere.
+    """
+
+    def __init__(
+        self, model: ChatRouter, call: Call, config: RunnableConfig, asked_under: Routing | None = None
+    ) -> None:  # fmt: skip
+        self._model, self._call, self._config, self._asked_under = model, call, config, asked_under
         self._local = Local(model.callbacks, model.tags, model.metadata, bool(model.verbose))
         self._routing = _NOBODY
         self._run: Run[Any] | None = None
@@ -151,9 +156,12 @@ class RoutedCall:
 
     def _terms(self, manager: BaseCallbackManager) -> Routing:
         """The terms in force, with those of the config over them and attribution filled in."""
+        here = current_routing()
+        if self._asked_under is not None and self._asked_under is not here and self._asked_under != _NOBODY:
+            self._config = carrying(self._config, self._asked_under)
         config, configurable = self._config, self._config.get("configurable") or {}
         terms, stated = self._call.terms, stated_terms(config)
-        routing = current_routing().merged({**terms, **stated} if stated else terms)
+        routing = here.merged({**terms, **stated} if stated else terms)
         session = ""
         if configurable:
             session = next((str(configurable[key]) for key in _SESSIONS if configurable.get(key)), "")

@@ -137,6 +137,11 @@ class RouterLLM(FunctionCallingLLM):
         """Made once: what engines build on must not move with the models' health."""
         return self._metadata
 
+    @property
+    def model(self) -> str:
+        """`metadata.model_name`, which is no real model's: where tools look for an LLM's model."""
+        return self._metadata.model_name
+
     def to_payload(self) -> dict[str, Any]:
         """What observability may show of it. Made here, not in a base class: 0.14.5's has no such method."""
         return {"class_name": self.class_name(), **self._metadata.model_dump(), "model": self._metadata.model_name}

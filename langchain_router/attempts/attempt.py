@@ -185,6 +185,7 @@ class ModelAttempt:
         self._bound_inside()
 
     def _bound_inside(self) -> None:
+        """Never undone: it holds in a context that is this attempt's own."""
         bound_inside(self._launch.timeouts, elsewhere=self._launch.elsewhere)
 
     async def _opened(self, runnable: Runnable[Any, Any], kwargs: Mapping[str, Any], context: Context) -> Any:

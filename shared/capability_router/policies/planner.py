@@ -12,6 +12,7 @@ from capability_router.catalog.card import CAPABILITIES, ModelCard
 from capability_router.counter import Count
 from capability_router.eligibility import Ask, Bar, Eligible, Refusal, Roster, UnknownMode, screen, window_of
 from capability_router.features import Features, features
+from capability_router.health.condition import Condition
 from capability_router.learning.guard import Guard
 from capability_router.learning.lengths import Lengths
 from capability_router.learning.prior import CARD_WEIGHT, PRICE_WEIGHT, Belief, Prior
@@ -30,21 +31,6 @@ from capability_router.request import Request
 _HELD = attrgetter("held")
 _NOT_MOVED: Mapping[str, float] = {}
 _TOLD = 0.01  # quality points, from which on it is told what moved them
-
-
-class Condition(Protocol):
-    """What planning reads of a candidate's health; times in seconds."""
-
-    held: str
-    waits: bool
-    until: float
-    in_flight: int
-    queue_s: float
-    wait_s: float | None
-    s_per_input: float
-    s_per_token: float | None
-
-    def pressure_s(self, now: float) -> float: ...
 
 
 class Health(Protocol):

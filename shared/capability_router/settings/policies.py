@@ -9,16 +9,16 @@ from pydantic import PlainValidator, field_validator, model_validator
 
 from capability_router.money.budget.cap import BudgetSpec
 from capability_router.policies.adaptive import COST_WEIGHT, LATENCY_WEIGHT
+from capability_router.policies.choice import POLICIES
 from capability_router.policies.rules import CONDITIONS, RuleSpec
 from capability_router.policies.shadow import SHADOW_TAG
 from capability_router.policies.tier import Step, step
 from capability_router.policies.weighted import DEFAULT_WEIGHTS
 from capability_router.request import Need
-from capability_router.settings.block import Above, Block, Flag, Seconds, Share, Text, Weight
+from capability_router.settings.block import Above, Block, FileName, Flag, Seconds, Share, Text, Weight
 from capability_router.settings.problems import unknown
 from capability_router.settings.units import choice, flag, number, texts, whole
 
-POLICIES = ("single", "rules", "cheapest", "fastest", "weighted", "adaptive")
 USES = {
     "quality_target": ("adaptive",), "quality_share": ("adaptive",), "min_quality": ("adaptive",),
     "cost_weight": ("adaptive",),
@@ -97,13 +97,8 @@ class Policy(Block):
     exploration: Share = 0.0
     exploration_usd_per_day: Weight = 1.0
     implicit: Flag = True
-    state: Text | None = None
+    state: FileName | None = None
     seed: Annotated[int, PlainValidator(whole(0))] | None = None
-
-    @field_validator("state", mode="before")
-    @classmethod
-    def _path(cls, value: Any) -> Any:
-        return str(value) if hasattr(value, "__fspath__") else value
 
     @field_validator("weights")
     @classmethod
