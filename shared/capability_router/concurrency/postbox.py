@@ -58,6 +58,11 @@ class Postbox(Generic[T]):
         if self._line:
             self._collect()
 
+    def forked(self) -> None:
+        """In the child of a fork: a thread of the parent's may have held the lock, and works off what it was handed."""
+        self._lock = Latch()
+        self._line.clear()
+
     def _collect(self) -> None:
         while self._line and self._lock.take():
             try:

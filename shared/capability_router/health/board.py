@@ -93,7 +93,10 @@ class Board(Lasting):
         """A thread of the parent's may have had the lock; there is nobody here who would give it back."""
         self._lock = Latch()
         for breaker in self._breakers.values():
-            breaker.silence.forget()
+            breaker.forked()
+        for lane in self._lanes.values():
+            lane.forked()
+        self._bans.forked()
 
     def __repr__(self) -> str:
         return f"Board({len(self._lanes)} models)"
@@ -224,15 +227,15 @@ class Board(Lasting):
                 self._lanes[id].left(said, max(waits, default=0.0), now, sent_at)
             self._after()
 
-    def silent_p95_s(self, id: str, *, streamed: bool) -> float | None:
-        """For how long the candidate is silent in 95 % of its recent calls; None while too few are known.
+    def usual_silence_s(self, id: str, tokens: int, *, whole: bool) -> float | None:
+        """95 % of the candidate's recent answers to so many tokens of input were heard of sooner; None = too few known.
 
-        Streams until their first token, other calls until their whole reply.
+        Streams at their first content, `whole` replies at their end.
         """
         lane = self._lanes[id]
         with self._lock:
             self._work_off()
-            found = lane.latency.silent_p95_s(streamed=streamed)
+            found = lane.latency.usual_silence_s(tokens, whole=whole)
         self._after()
         return found
 

@@ -50,7 +50,7 @@ def test_a_reply_that_is_not_streamed_teaches_no_first_token_but_how_long_answer
         seen.answered(None, 9.0, 400)
     assert (seen.ttft.value, seen.ttft_p95_s()) == (1.0, None)
     assert seen.line() == (1.0, pytest.approx(0.02))
-    assert seen.silent_p95_s(streamed=False) == 9.0
+    assert seen.usual_silence_s(0, whole=True) == 9.0
 
 
 def test_a_wait_that_was_never_seen_is_guessed_and_the_usual_answer_foreseen_as_it_is():
@@ -90,7 +90,7 @@ def test_a_stream_that_comes_in_one_piece_has_shown_no_first_token():
     for _ in range(20):
         seen.answered(5.0, 5.001, 250)
     assert (seen.ttft.value, seen.line()) == (None, (0.5, pytest.approx(0.018, rel=0.01)))
-    assert (seen.ttft_p95_s(), seen.silent_p95_s(streamed=True)) == (None, 5.001)
+    assert (seen.ttft_p95_s(), seen.usual_silence_s(0, whole=False)) == (None, 5.001)
     seen.answered(1.0, 1.0, 2)  # a word is one piece in any case
     assert seen.ttft.value == 1.0
 
@@ -145,12 +145,12 @@ def test_the_percentile_needs_twenty_and_forgets_the_oldest():
 def test_streams_and_whole_replies_are_silent_for_times_of_their_own():
     seen = Latency({})
     for _ in range(20):
-        assert seen.silent_p95_s(streamed=False) is None
+        assert seen.usual_silence_s(0, whole=True) is None
         seen.answered(None, 8.0, 100)
-    assert seen.silent_p95_s(streamed=True) == 8.0  # no first token comes later than its whole reply
+    assert seen.usual_silence_s(0, whole=False) == 8.0  # no first token comes later than its whole reply
     for _ in range(20):
         seen.answered(0.5, 3.0, 100)
-    assert (seen.silent_p95_s(streamed=True), seen.silent_p95_s(streamed=False)) == (0.5, 8.0)
+    assert (seen.usual_silence_s(0, whole=False), seen.usual_silence_s(0, whole=True)) == (0.5, 8.0)
 
 
 def test_a_mean_is_that_of_all_until_there_are_ten_and_then_of_about_the_last_ten():
@@ -226,7 +226,8 @@ def test_of_what_nothing_is_known_a_timeout_is_the_first_word():
     for n in range(1, 21):
         whole.timed_out(float(n), whole=True)
         stream.timed_out(float(n))
-    assert whole.silent_p95_s(streamed=False) == stream.silent_p95_s(streamed=True) == 19.0
+    assert stream.ttft_p95_s() == 19.0
+    assert whole.usual_silence_s(0, whole=True) is stream.usual_silence_s(0, whole=False) is None  # they never answered
 
 
 def test_no_reply_is_taken_to_have_been_written_slower_than_ten_tokens_a_second():

@@ -59,7 +59,7 @@ def test_two_calls_that_are_silent_for_twice_the_usual_time_have_others_go_first
     seen.begin(100.5)
     assert seen.held(102.4) == ""
     assert seen.held(102.6) == f"2 calls silent for up to 2.6 s, usually 1.0 s at most{PREFERRED}"
-    assert seen.told == [("doubt_begun", "a", 102.6)]
+    assert seen.told == [("degraded", "a", 102.6)]
     assert seen.events[0].detail == seen.held(102.6)
     assert isinstance(seen.board.admit("a", 102.6, 10), Permit), "nothing is forbidden"
 
@@ -70,7 +70,7 @@ def test_health_shows_it() -> None:
     seen.begin(100.5)
     row = seen.board.snapshot(103.0)[0]
     assert row["held"].startswith("2 calls silent for up to 3.0 s")
-    assert (row["held_by"], row["state"], row["held_for_s"]) == ("doubt", "closed", pytest.approx(29.0))
+    assert (row["held_by"], row["state"], row["held_for_s"]) == ("degraded", "closed", pytest.approx(29.0))
 
 
 def test_one_call_is_none_but_where_another_has_just_failed() -> None:
@@ -97,7 +97,7 @@ def test_it_is_over_as_soon_as_one_is_heard() -> None:
     assert seen.held(103.0)
     first.heard()
     assert seen.held(103.1) == "", "one is left, and one is not enough"
-    assert seen.told[1:] == [("doubt_ended", "a", 103.1)]
+    assert seen.told[1:] == [("recovered", "a", 103.1)]
     assert seen.events[1].detail == "its calls are heard, or over"
     seen.begin(103.2)
     assert seen.held(105.3), "the one that is left, and a new one"
@@ -221,7 +221,7 @@ def test_calls_without_a_time_limit_keep_nobody_away_for_ever() -> None:
     assert seen.board.condition("a", 103.1).until == 132.0
     assert seen.held(131.9)
     assert seen.held(132.1) == ""
-    assert seen.told == [("doubt_begun", "a", 103.1), ("doubt_ended", "a", 132.1)]
+    assert seen.told == [("degraded", "a", 103.1), ("recovered", "a", 132.1)]
 
 
 def test_who_shares_the_breaker_shares_it_and_nobody_else() -> None:
@@ -232,7 +232,7 @@ def test_who_shares_the_breaker_shares_it_and_nobody_else() -> None:
     seen.begin(100.5, id="twin")
     assert seen.held(102.6, "twin") == seen.held(102.6) != ""
     assert seen.held(102.6, "b") == ""
-    assert seen.told == [("doubt_begun", "twin", 102.6)]
+    assert seen.told == [("degraded", "twin", 102.6)]
 
 
 def test_a_twin_that_was_calm_hears_of_it() -> None:
@@ -251,9 +251,9 @@ def test_when_their_time_is_over_failures_are_what_speaks_and_nothing_is_told_an
     seen.end(one, 112.0, CUT)
     seen.end(other, 112.5, CUT)
     assert seen.held(112.6) == "2 of the last 8 calls failed; other models are preferred for another 2.4 s"
-    assert seen.told == [("doubt_begun", "a", 103.0)]
+    assert seen.told == [("degraded", "a", 103.0)]
     assert seen.held(115.0) == ""
-    assert seen.events[-1][:3] == ("doubt_ended", "a", "its time is over")
+    assert seen.events[-1][:3] == ("recovered", "a", "its time is over")
 
 
 def test_a_breaker_that_opens_ends_it() -> None:
@@ -263,7 +263,7 @@ def test_a_breaker_that_opens_ends_it() -> None:
     for permit in flying:
         seen.end(permit, 112.0, CUT)
     assert seen.held(112.1).startswith("breaker open")
-    assert [kind for kind, _, _ in seen.told] == ["doubt_begun", "doubt_ended", "breaker_opened"]
+    assert [kind for kind, _, _ in seen.told] == ["degraded", "recovered", "breaker_opened"]
     assert repr(seen.board._lanes["a"].silence) == "Silence('', flying=0)"
 
 

@@ -220,12 +220,15 @@ class Budgets:
 
     def forked(self) -> None:
         """In the child of a fork: what the parent was lent, and its calls under way, are the parent's."""
-        if not self.room.inline:
-            for purse in self.purses():
-                purse.lost = True
-            for cap in self._coverage.caps:
-                cap.purses.clear()
+        for purse in self.purses():
+            purse.lost = True
+        for cap in self._coverage.caps:
+            kept = {name: purse.forked() for name, purse in cap.purses.items()} if self.room.inline else {}
+            cap.purses.clear()
+            cap.purses.update(kept)
         self._begin()
+        for purse in self.purses():
+            self._told(purse)
 
     # -- how --------------------------------------------------------------------------------------
 
