@@ -172,7 +172,7 @@ def bill_of(raw: Any, counts: Mapping[str, Any]) -> Decimal | None:
 
 def usage_of(counts: Mapping[str, Any], tier: str = "") -> Usage | None:
     """The counts under our names: the input with cached tokens, the output with reasoning. None for none."""
-    if impossible(counts, *_INPUT, *_OUTPUT):
+    if not counts or impossible(counts, *_INPUT, *_OUTPUT):
         return None
     chat = "prompt_tokens" in counts and "prompt_token_count" not in counts
     usage = usage_from(_deeply_plain(counts), tier) if chat else _other(counts, tier)

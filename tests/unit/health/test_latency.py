@@ -304,3 +304,112 @@ def test_between_long_inputs_short_answers_are_never_foreseen_as_next_to_nothing
         seen.answered(ttft, ttft + 0.5 * chance.lognormvariate(0.0, 0.35), 100, entered)
         least = min(least, foreseen(seen, 100))
     assert least > 0.7  # of 0.9 s
+
+
+def slope_of(*readings: tuple[int, float]) -> float:
+    """Least squares, with the guess as worth as fifty inputs that are spread by 1,000 tokens: by the book."""
+    count = len(readings)
+    tokens, waits = sum(t for t, _ in readings) / count, sum(w for _, w in readings) / count
+    spread = sum((t - tokens) ** 2 for t, _ in readings) / count
+    both = sum((t - tokens) * (w - waits) for t, w in readings) / count
+    worth = 50 * 1_000_000 / count
+    return (both + worth * READING_S) / (spread + worth)
+
+
+READ = (1, 1.0), (3_001, 2.0)
+
+
+def test_how_long_a_token_takes_to_read_is_learned_of_streams_to_inputs_of_several_sizes():
+    seen = Latency({})
+    for tokens, wait in READ:
+        seen.answered(wait, wait + 1.0, 10, tokens)
+    assert seen.per_input == pytest.approx(slope_of(*READ), rel=1e-9)
+
+
+@pytest.mark.parametrize("none", [(5_000.0, 9_000), (1.0, 0), (1.0, -5)])
+def test_inputs_of_unknown_size_and_waits_of_hours_teach_nothing_of_reading(none: tuple[float, int]):
+    seen = Latency({})
+    seen.answered(none[0], none[0] + 1.0, 10, none[1])
+    for tokens, wait in READ:
+        seen.answered(wait, wait + 1.0, 10, tokens)
+    assert seen.per_input == pytest.approx(slope_of(*READ), rel=1e-9)
+
+
+def test_a_wait_of_an_hour_still_does():
+    seen = Latency({})
+    long = (10_000, 3_600.0)
+    for tokens, wait in (*READ, long):
+        seen.answered(wait, wait + 1.0, 10, tokens)
+    assert seen.per_input == pytest.approx(slope_of(*READ, long), rel=1e-9)
+
+
+def test_an_answer_without_the_reading_of_its_input():
+    seen = Latency({})
+    seen.answered(None, 4.5, 0, 10_000)
+    assert (seen.took.value, seen.lasts.value) == (4.5, pytest.approx(3.5))
+    assert seen.line() == (pytest.approx(3.5), None)
+
+
+def test_the_oldest_of_sixty_four_is_the_first_to_be_forgotten():
+    recent = Recent()
+    for n in range(64):
+        recent.add(9.0 if n in (0, 1, 20, 40, 60) else 1.0)
+    told = []
+    for _ in range(3):
+        told.append(recent.p95_s())
+        recent.add(1.0)
+    assert told == [9.0, 9.0, 1.0], "three of sixty-four are no twentieth"
+
+
+@pytest.mark.parametrize("unknown", [math.inf, math.nan, -1.0, None])
+def test_what_is_no_time_teaches_nothing(unknown: float | None):
+    seen = Latency({})
+    seen.answered(unknown, unknown, 10, 10)
+    assert (seen.ttft.value, seen.took.value, seen.size.value) == (None, None, None)
+
+
+def test_an_answer_in_no_time_is_one():
+    seen = Latency({})
+    seen.answered(0.0, 0.0, 0)
+    assert (seen.ttft.value, seen.took.value) == (0.0, 0.0)
+
+
+def test_a_time_out_after_what_is_usual_anyway_tells_nothing():
+    seen = Latency({})
+    for _ in range(19):
+        seen.answered(1.0, 3.0, 0)
+    seen.timed_out(1.0)
+    assert seen.ttft_p95_s() is None
+    seen.timed_out(3.0, whole=True)
+    assert seen.silent_p95_s(streamed=False) is None
+    seen.timed_out(3.1, whole=True)
+    assert seen.silent_p95_s(streamed=False) == 3.0
+
+
+def test_a_time_out_of_a_model_whose_answers_have_no_known_size():
+    seen = Latency({})
+    seen.answered(1.0, 2.0, 0)
+    seen.timed_out(9.0)
+    assert (seen.ttft.value, seen.took.value) == (5.0, 5.5)
+
+
+def test_a_time_out_of_a_model_that_writes_in_no_time():
+    seen = Latency({})
+    seen.answered(2.0, 2.0, 10)
+    seen.timed_out(5.0)
+    assert seen.took.value == 3.5
+
+
+def test_nothing_is_added_for_an_input_of_unknown_size():
+    seen = Latency({})
+    for _ in range(20):
+        seen.answered(1.0, 3.0, 0)
+    assert seen.first_s(0) == 1.0
+    assert (seen.usual_silence_s(0, whole=False), seen.usual_silence_s(0, whole=True)) == (1.0, 3.0)
+    assert seen.usual_silence_s(10_000, whole=True) == 4.0
+
+
+def test_a_text_as_quick_as_one_can_be_written_was_not_sent_in_one_piece():
+    seen = Latency({})
+    seen.answered(0.0, 20 * 0.0001, 20)
+    assert seen.ttft.value == 0.0
