@@ -84,9 +84,8 @@ async def adrive(
     each `aclosing` every call.
 
     An attempt begins in a turn of the loop of its own. Of many requests at once all are then planned, one after the
-    other, and after that all sent: the same code runs many times over while the processor has it at hand. Of twenty
-    the last is answered a tenth sooner. Between a plan and its permits there is no turn: each sees whom those before
-    it have chosen.
+    other, and after that all sent: the same code runs many times over while the processor has it at hand
+    (docs/performance.md). Between a plan and its permits there is no turn: each sees what those before it have chosen.
     """
     show: Performance[C] = Performance(machine, endpoint, clock)
     seen = watch()
