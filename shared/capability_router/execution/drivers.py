@@ -82,6 +82,10 @@ async def adrive(
 
     Written in one piece as far as can be: each async generator within another costs every call and every chunk, and
     each `aclosing` every call.
+
+    An attempt begins in a turn of the loop of its own. Of many requests at once all are then planned, one after the
+    other, and after that all sent: the same code runs many times over while the processor has it at hand
+    (docs/performance.md). Between a plan and its permits there is no turn: each sees what those before it have chosen.
     """
     show: Performance[C] = Performance(machine, endpoint, clock)
     seen = watch()
@@ -98,6 +102,7 @@ async def adrive(
             if not show.launches:
                 await show.await_turn()
             for index, attempt in show.started():
+                await asyncio.sleep(0)
                 pieces = _aattempt(show, index, attempt)
                 step = first_step(pieces)
                 try:

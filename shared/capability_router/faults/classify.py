@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from capability_router.clock import SystemClock
 from capability_router.errors import RouterError
@@ -78,28 +79,75 @@ def kind_of(evidence: Evidence, *, texts: bool = True) -> str:
 
 def _fault(error: BaseException, now_unix: float) -> Fault:
     evidence = links(error)
-    kind = kind_of(evidence)
+    shape = _shape(evidence)
+    kind, headers = shape.kind, headers_of(evidence)
     window = window_tokens(evidence) if kind == "context_overflow" else None
     wait = retry_after_s if kind == "rate_limited" else pushback_s
-    codes, headers = _told_codes(evidence), headers_of(evidence)
     return Fault(
         kind=kind,
-        detail=_detail(evidence, kind, codes, window),
+        detail=f"{shape.detail}; its window is {window:,} tokens" if window else shape.detail,
         status=evidence[-1].status,
-        code=codes[0] if codes else "",
+        code=shape.code,
         retry_after_s=wait(evidence, now_unix, headers),
         window=window,
-        clock=_clock(evidence) if kind == "timeout" else "",
+        clock=shape.clock,
         again=not forbids_retry(headers),
-        sent=_sent(evidence),
-        started=any(map(_in_reply, evidence)) or _no_json(evidence),
-        answered=any(not link.status and not ENDED.isdisjoint(link.names) for link in evidence),
-        usage=_usage(evidence),
+        sent=shape.sent,
+        started=shape.started,
+        answered=shape.answered,
+        usage=shape.usage,
         error=error,
     )
 
 
+class _Shape(NamedTuple):
+    """What errors that show the same have in common."""
+
+    kind: str
+    detail: str
+    code: str
+    clock: str
+    sent: bool
+    started: bool
+    answered: bool
+    usage: Usage | None
+
+
+_MOST_SHAPES = 256
+_shapes: dict[int, _Shape] = {}
+"""By the hash of what an error shows: nothing of what a provider wrote is kept."""
 _TOLD = 240  # characters of one of our own errors that are told on
+
+
+def _shape(evidence: Evidence) -> _Shape:
+    """As it was worked out for the last answer that read the same: a model that fails does so many times over.
+
+    Of our own errors more is read, and of an answer in a provider's place its body.
+    """
+    link = evidence[0]
+    if len(evidence) > 1 or link.status is None or isinstance(link.error, RouterError) or put_before(link):
+        return _worked_out(evidence)
+    key = hash((type(link.error), link.status, link.codes, link.texts))
+    found = _shapes.get(key)
+    if found is None:
+        if len(_shapes) >= _MOST_SHAPES:
+            _shapes.clear()
+        found = _shapes[key] = _worked_out(evidence)
+    return found
+
+
+def _worked_out(evidence: Evidence) -> _Shape:
+    kind, codes = kind_of(evidence), _told_codes(evidence)
+    return _Shape(
+        kind=kind,
+        detail=_detail(evidence, kind, codes),
+        code=codes[0] if codes else "",
+        clock=_clock(evidence) if kind == "timeout" else "",
+        sent=_sent(evidence),
+        started=any(map(_in_reply, evidence)) or _no_json(evidence),
+        answered=any(not link.status and not ENDED.isdisjoint(link.names) for link in evidence),
+        usage=_usage(evidence),
+    )
 
 
 def _first(kinds: Iterable[str]) -> str:
@@ -221,12 +269,12 @@ def _harmless(word: str) -> bool:
     return bool(_IDENTIFIER.fullmatch(word)) and not _KEY_LIKE.match(word) and len(_DIGIT.findall(word)) <= 4
 
 
-def _detail(evidence: Evidence, kind: str, codes: list[str], window: int | None) -> str:
+def _detail(evidence: Evidence, kind: str, codes: list[str]) -> str:
     """Built from identifiers and our own words: a provider's sentence may quote the prompt or the key."""
     told = ", ".join(codes) or _ours(evidence, kind) or _class_chain(evidence)
     if kind == "not_found" and any(REGION.search(text) for link in evidence for text in link.texts):
         told = f"not offered where the call comes from ({told})"
-    return f"{told}; its window is {window:,} tokens" if window else told
+    return told
 
 
 def _ours(evidence: Evidence, kind: str) -> str:

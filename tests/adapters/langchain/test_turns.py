@@ -70,3 +70,30 @@ def test_whoever_listens_is_told_all_the_same(loop: Loop) -> None:
     with pytest.raises(AllCandidatesFailed):
         loop.run_until_complete(broken.ainvoke("hi", {"callbacks": [bad]}))
     assert (good.heard, bad.heard) == (["start", "end"], ["start", "error"])
+
+
+def test_of_many_at_once_all_are_planned_and_then_all_sent(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And each is planned after those before it were admitted, so that equal models share a burst."""
+    log: list[str] = []
+
+    class Sent(Scripted):
+        async def _agenerate(self, *given: Any, **options: Any) -> Any:
+            log.append("sent")
+            return await super()._agenerate(*given, **options)
+
+    card = {"model": "same", "price": {"input_mtok": 1.0, "output_mtok": 1.0}}
+    llm = ChatRouter([(Sent(), {"id": id, **card}) for id in "ab"], policy="cheapest")
+    start = type(llm.router).start
+
+    def planned(self: Any, *given: Any, **options: Any) -> Any:
+        log.append("planned")
+        return start(self, *given, **options)
+
+    monkeypatch.setattr(type(llm.router), "start", planned)
+
+    async def wave() -> None:
+        await asyncio.gather(*(llm.ainvoke("hi") for _ in range(4)))
+
+    loop.run_until_complete(wave())
+    assert log == [*["planned"] * 4, *["sent"] * 4]
+    assert sorted(row["calls"] for row in llm.router.health()) == [2, 2]

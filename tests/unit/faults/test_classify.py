@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
+from importlib import import_module
 from typing import Any
 from unittest.mock import MagicMock
 
@@ -18,6 +20,7 @@ from capability_router.faults import KINDS, Fault, classify, is_programming_erro
 from capability_router.faults.classify import kind_of
 from capability_router.faults.evidence import links
 
+CLASSIFY: Any = import_module("capability_router.faults.classify")  # the package gives its function by that name
 CLIENTS = ("openai", "anthropic", "google", "groq", "mistralai", "ollama", "botocore", "httpx", "httpx2", "pydantic",
            "langchain_core", "llama_index", "langgraph", "tenacity", "yaml", "numpy")  # fmt: skip
 STATUSES = {400: "bad_request", 401: "auth", 402: "quota_exhausted", 403: "auth", 404: "not_found", 408: "timeout",
@@ -309,3 +312,44 @@ def test_a_sentence_within_a_reply_is_understood_and_one_behind_a_named_refusal_
     assert classify(EndpointStreamError("m sent an error in place of its reply")).kind == "server_error"
     assert classify(InternalServerError(said)).kind == "server_error"
     assert kind_of(links(EndpointStreamError(said)), texts=False) == "server_error"
+
+
+def _said(status: int, text: str, **more: Any) -> Exception:
+    error: Any = type("APIStatusError", (Exception,), {})(text)
+    error.status_code, error.body = status, {"message": text, **more}
+    return error  # type: ignore[no-any-return]  # an exception with a client's attributes
+
+
+def test_an_answer_that_reads_the_same_is_worked_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(CLASSIFY, "kind_of", lambda evidence: asked.append(evidence) or kind_of(evidence))
+    kind = type("APIStatusError", (Exception,), {})
+
+    def raised(wait: str) -> Fault:
+        error: Any = kind("too many")
+        error.status_code, error.body, error.headers = 429, {"code": "rate_limited_so"}, {"retry-after": wait}
+        return classify(error, NOW)
+
+    first, second = raised("2"), raised("7")
+    assert (len(asked), first.kind, first.code) == (1, "rate_limited", "rate_limited_so")
+    assert (first.retry_after_s, second.retry_after_s) == (2.0, 7.0)  # what the headers tell is read of each
+    assert second == replace(first, retry_after_s=7.0)
+
+
+def test_what_is_kept_of_answers_is_bounded_and_no_text_of_theirs() -> None:
+    for number in range(600):
+        assert classify(_said(500, f"secret {number}"), NOW).kind == "server_error"
+    assert 0 < len(CLASSIFY._shapes) <= 256
+    assert "secret" not in repr(CLASSIFY._shapes)
+
+
+def test_one_class_and_status_may_mean_two_things() -> None:
+    kind: Any = type("BadRequestError", (Exception,), {})
+
+    def told(text: str) -> str:
+        error = kind(text)
+        error.status_code = 400
+        return classify(error, NOW).kind
+
+    texts = ("This model's maximum context length is 4096 tokens.", "unknown field", "<html>400 Bad Request</html>")
+    assert [told(text) for text in texts * 2] == ["context_overflow", "bad_request", "server_error"] * 2
