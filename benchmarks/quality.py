@@ -16,14 +16,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from capability_router import Request
+from capability_router import ModelCard, Request
 from capability_router.features import features
 from capability_router.learning.prior import Prior, Stated
-from capability_router.learning.quality.exploration import hopeful_quality
 from capability_router.learning.quality.memory import Remembered, Result
 from capability_router.learning.quality.model import Expected, Quality
 from capability_router.learning.quality.sketch import Sketch, sketch
 from capability_router.learning.quality.traits import traits
+from capability_router.policies.base import Prospect, Scored
+from capability_router.policies.exploration_money import OwnMoney
+from capability_router.policies.explorer import Explorer
 from capability_router.tokens.estimate import estimate_tokens
 
 Row = Mapping[str, Any]
@@ -99,8 +101,11 @@ def _believed(belief: Any, hardness: float) -> float:
 class Online:
     """Learns while it chooses, from the chosen models' outcomes alone; starts with prices and the hand heuristic."""
 
-    def __init__(self, models: Sequence[str], mean_usd: Mapping[str, float], price: float) -> None:
+    def __init__(
+        self, models: Sequence[str], mean_usd: Mapping[str, float], price: float, share: float = 1.0
+    ) -> None:  # fmt: skip
         self.models, self.price = list(models), price
+        self._explorer, self._cards = Explorer(share, OwnMoney(10**18), 0), [ModelCard(model) for model in models]
         self._usd = np.array([mean_usd[model] for model in models])
         self._cold, self._quality = Cold({model: mean_usd[model] for model in models}), Quality()
         self._frozen, self._asked = False, 0
@@ -109,9 +114,23 @@ class Online:
     def choose(self, prompt: str) -> str:
         seen, before = traits(Request((prompt,))), self._cold.of(prompt)
         expected = self._quality.expect(seen, [(model, before[model]) for model in self.models], PRICED)
-        quality = expected.quality if self._frozen else hopeful_quality(expected, self._asked)
+        worth = expected.quality - self.price * self._costs(expected)
         self._sketch = sketch(seen)
-        return self.models[int((quality - self.price * self._costs(expected)).argmax())]
+        return self.models[int(worth.argmax())] if self._frozen else self._explored(expected, worth.tolist())
+
+    def _explored(self, expected: Expected, worth: list[float]) -> str:
+        """Whom a router would ask whose `exploration` is the share; money is no matter."""
+        quality, errors = expected.quality.tolist(), expected.error.tolist()
+        hopes, unseen = self._quality.hopes(self.models, expected.error), map(self._quality.unseen, self.models)
+        ranked: list[tuple[Scored, Prospect]] = [
+            (
+                (worth[at], ()),
+                Prospect(card, quality[at], 0, None, 0.0, 0, "", error=(errors[at] ** 2 + more) ** 0.5, hope=hopes[at]),
+            )
+            for at, (card, more) in enumerate(zip(self._cards, unseen, strict=True))
+        ]
+        ranked.sort(key=lambda each: -each[0][0])
+        return ranked[self._explorer.choose(str(self._asked), ranked, 0.0).at][1].card.id
 
     def _costs(self, expected: Expected) -> NDArray[np.float64]:
         """The mean of each model, corrected for how long this request's answers are."""

@@ -142,7 +142,7 @@ class Reader:
         self._tally = Tally(counting)
         self._tier = ""
         self._texts: list[str] = []
-        self._calls = RawCalls()
+        self._calls: RawCalls | None = None  # while there are none
         self._seen: dict[str, bool] = {}  # whole tool calls by id
         self._malformed = 0
         self._finish: Finish | None = None
@@ -183,6 +183,7 @@ class Reader:
             self._malformed += len(message.invalid_tool_calls)
             return bool(message.tool_calls)
         if pieces := message.tool_call_chunks:  # type: ignore[attr-defined]  # a chunk
+            self._calls = self._calls or RawCalls()
             self._calls.take(pieces)
         return bool(pieces)
 
@@ -195,7 +196,8 @@ class Reader:
 
     def _only_calls_of_others(self, message: AIMessage) -> bool:
         """Whether nothing else has come in a stream, this chunk included: then another model may still answer."""
-        if self.carried or self._texts or self._seen or not self._calls.only_of_others(self._tools):
+        calls = self._calls
+        if self.carried or self._texts or self._seen or calls is None or not calls.only_of_others(self._tools):
             return False
         beside = message.additional_kwargs.get("reasoning_content") or any(map(_full_beside_calls, message.content))
         return is_chunk(type(message)) and not beside

@@ -101,10 +101,10 @@ class Line(Lasting):
         if model not in self._waiting:
             return 0
         mine = place or Place(PRIORITIES.index(priority), 1 << 62)
-        with self._lock:
-            if now > self._gone_at:
+        if now > self._gone_at:
+            with self._lock:
                 self._forget(mine, now)
-            return bisect_left(self._waiting.get(model, ()), mine)
+        return bisect_left(self._waiting.get(model, ()), mine)  # one step of the interpreter
 
     def ahead_of_newcomer(self, model: str, priority: str, now: float) -> int:
         """How many stand for this model before who comes now."""

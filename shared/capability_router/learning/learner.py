@@ -43,13 +43,14 @@ log = logging.getLogger("capability_router")
 class Judged(NamedTuple):
     """What is expected of a model on a request.
 
-    Its quality; its answer's tokens, None = not known; and the quality's standard error, which grows while the model is
-    not scored: it may have changed.
+    Its quality; its answer's tokens, None = not known; the quality's standard error, which grows while the model is
+    not scored: it may have changed; and by how much it may well be better than that (quality/exploration.py).
     """
 
     quality: float
     tokens: int | None
     error: float = 0.0
+    hope: float = 0.0
 
 
 class Pupil:
@@ -220,13 +221,14 @@ class Learner(Lasting):
         binds = known.tenants.bind(tenant)
         before = self._before(seen, believed, worth) if binds else believed
         bounded = known.tenants.bounded
-        found = zip(before, worth, quality.tolist(), tokens.tolist(), errors.tolist(), strict=True)
+        hopes = known.hopes([model for model, _ in believed], errors)
+        found = zip(before, worth, quality.tolist(), tokens.tolist(), errors.tolist(), hopes, strict=True)
         return [
             Judged(
                 bounded(tenant, model, q, alone, counted) if binds else q, max(1, round(t)) if t == t else None,
-                math.sqrt(error * error + known.unseen(model)),
+                math.sqrt(error * error + known.unseen(model)), more,
             )
-            for (model, alone), counted, q, t, error in found
+            for (model, alone), counted, q, t, error, more in found
         ]  # fmt: skip
 
     def _seen(self, request: Request) -> Traits:

@@ -31,6 +31,7 @@ _NOTHING = Usage()
 _RUNS = count(1)
 _MOST = 10**16  # picodollars of one bill, as in the books of a store: what is above 10,000 USD is no bill
 _UNMARKED: Mapping[str, str] = {}
+_EVERYBODY = ["global"]
 
 
 class Payee(Protocol):
@@ -107,7 +108,7 @@ class Account:
         """Reserve and open a line; else the budget that forbids it, or the money that a store must lend first."""
         if self._limit is not None and (over := self._limit.forbids(attempt, candidate.id)):
             return over
-        if self._budgets:
+        if self._budgets.any:
             if self._refused is not None:
                 return self._refused
             lent = None if self._loans is None else self._loans.taken(attempt)
@@ -163,7 +164,7 @@ class Account:
         """Settle the line and the reservation; the tokens booked and their cost."""
         usage = self._usage(candidate, fault, reply, had_content)
         cost = self._cost(candidate.id, usage, reply)
-        told, usage = usage, self._doubted(candidate.id, usage, reply)
+        told, usage = usage, self._doubted(candidate.id, usage, reply) if usage.service_tier else usage
         now = self._unix()
         if hold := self._holds.pop(attempt, None):
             self._budgets.settle(hold, cost or 0)
@@ -183,7 +184,7 @@ class Account:
 
     def _doubted(self, model: str, usage: Usage, reply: Reply) -> Usage:
         """Marked as estimated where it is priced as usual though it was served under a tier without a known price."""
-        if not usage.service_tier or reply.cached or reply.cost_usd is not None:
+        if reply.cached or reply.cost_usd is not None:
             return usage
         price = self._prices.get(model)
         if price is None or price.under(usage.service_tier) is not price:
@@ -220,6 +221,8 @@ class Account:
 
     def _scopes(self, candidate: Payee) -> list[str]:
         b = self._booked
+        if self._budgets.only_global and not b.tenant:  # as the usual one is: the other names need not be made
+            return _EVERYBODY
         return [
             "global",
             f"tenant:{b.tenant}",

@@ -29,6 +29,7 @@ class Prospect:
     times the calls that would share it. `held` = why it can't be used just now, "" = it can. `stays` = the
     conversation is with it. `believed`: its quality without what was learned of requests, None = nothing was.
     `error`: the standard error of `quality`, as far as it was learned. `answers`: how many are asked for at once.
+    `hope`: by how much the quality may well be more.
     """
 
     card: ModelCard
@@ -44,13 +45,14 @@ class Prospect:
     believed: float | None = None
     error: float = 0.0
     answers: int = 1
+    hope: float = 0.0
 
     def dearer(self, extra_pico: int) -> Prospect:
         """The same with so much of another model's cost added; its own is known."""
         cost = (self.cost_pico or 0) + extra_pico
         return Prospect(
             self.card, self.quality, cost, self.latency_s, self.queue_s, self.load, self.held, self.stays,
-            self.pressure_s, extra_pico, self.believed, self.error, self.answers,
+            self.pressure_s, extra_pico, self.believed, self.error, self.answers, self.hope,
         )  # fmt: skip
 
 
@@ -74,12 +76,17 @@ class Judgement(NamedTuple):
 
 
 class Judged(Protocol):
-    """What was learned of a model for one request; `tokens` of its answer, None = not known; `error` of the quality."""
+    """What was learned of a model for one request; `tokens` of its answer, None = not known; `error` of the quality.
+
+    `hope`: by how much it may well be better.
+    """
 
     @property
     def quality(self) -> float: ...
     @property
     def error(self) -> float: ...
+    @property
+    def hope(self) -> float: ...
     @property
     def tokens(self) -> int | None: ...
 

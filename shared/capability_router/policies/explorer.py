@@ -1,7 +1,9 @@
 """Trying a model that may be better than the pick: for a share of requests, within money per day, and by seed.
 
-Whether and whom is drawn from the seed and the request's id alone, so a dry run finds what the request would. Only a
-model whose quality may, within its error, make it better than the pick is tried.
+Whether and whom is drawn from the seed and the request's id alone, so a dry run finds what the request would. Trials
+go to the model that is worth the most if each is as good as it may well be: who could beat the pick is tried
+until that is settled, and then there are no such trials. A part is drawn evenly among all whose quality may,
+within its error, make them better than the pick, so that a log has a known chance of each.
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ from capability_router.policies.base import Prospect, Scored
 from capability_router.policies.draw import place
 from capability_router.policies.exploration_money import ExplorationMoney, OwnMoney
 
-ERRORS = 1.0  # standard errors on either side of a score
+ERRORS = 1.0  # standard errors on either side of a score, for an even draw
+EVENLY, LEAST_EVENLY = 1 / 3, 0.005  # of a small share is drawn evenly, and of one of all requests
+MOST = 0.99  # of requests may be trials: the pick has a chance of its own
 
 
 class Exploring(Protocol):
@@ -43,45 +47,71 @@ class Explored(NamedTuple):
 PICKED = Explored(0, 1.0)
 
 
+def evenly(share: float) -> float:
+    """Of all requests, where such a share may be trials: of many a small part is enough for a log."""
+    return share * (EVENLY * (1.0 - share) + LEAST_EVENLY * share)
+
+
 class Explorer:
     """Thread-safe. `share` of requests, 0 to 1; `money` above the picks' cost."""
 
     def __init__(self, share: float, money: ExplorationMoney, seed: int | None) -> None:
-        self._share, self._money, self._seed = share, money, seed or 0
+        self._share, self._money, self._seed = min(share, MOST), money, seed or 0
+        self._evenly = evenly(self._share)
 
     def choose(self, request_id: str, ranked: Sequence[tuple[Scored, Prospect]], now: float) -> Explored:
         """Whom to ask, of a ranking whose first is the pick. `now`: seconds."""
-        left = self._money.left(now)
-        pick = ranked[0][1].cost_pico if ranked else None
-        if not self._share or pick is None:
+        if not self._share or not ranked or ranked[0][1].cost_pico is None:
             return PICKED
-        (score, _), first = ranked[0]
-        lowest = score - ERRORS * first.error
-        extra = {
-            at: row.cost_pico - pick
-            for at, ((reached, _), row) in enumerate(ranked)
-            if at and not row.held and row.cost_pico is not None and reached + ERRORS * row.error > lowest
-        }
-        able = [at for at, more in extra.items() if more <= left]
-        if not able:
-            if extra:
-                self._money.wants(min(extra.values()))
-            return PICKED
-        each = self._share / len(able)
-        chances = ((first.card.id, 1.0 - self._share), *((ranked[at][1].card.id, each) for at in able))
+        left, extra = self._money.left(now), _extra(ranked)
+        wished = [at for at in extra if _may_be_better(ranked, at)]
+        dear = [extra[at] for at in wished if extra[at] > left]
+        if dear:
+            self._money.wants(min(dear))
+        able = [at for at in wished if extra[at] <= left]
+        return self._drawn(request_id, ranked, able) if able else PICKED
+
+    def _drawn(self, request_id: str, ranked: Sequence[tuple[Scored, Prospect]], able: Sequence[int]) -> Explored:
+        """Of all places the evenly drawn come first, then the trials of the most hopeful, then the picks."""
+        hopeful, each = max((0, *able), key=lambda at: _hopeful(ranked[at])), self._evenly / len(able)
+        chance = {0: 1.0 - self._share, **dict.fromkeys(able, each)}
+        chance[hopeful] += self._share - self._evenly
         drawn = place(f"request\x1f{request_id}", "exploration", self._seed)
-        if drawn >= self._share:
-            return Explored(0, 1.0 - self._share, chances=chances)
-        at = able[int(drawn / self._share * len(able))]
-        return _exploring(ranked, at, each)._replace(chances=chances)
+        even = able[min(int(drawn / each), len(able) - 1)]
+        at = even if drawn < self._evenly else hopeful if drawn < self._share else 0
+        chances = tuple((ranked[at][1].card.id, each) for at, each in chance.items())
+        return _exploring(ranked, at, chance[at])._replace(chances=chances)
 
     def pays(self, explored: Explored, now: float) -> bool:
         """Spend what this trial costs beyond the pick, before it is made; False = threads since have spent the rest."""
         return not explored.extra_pico or self._money.took(explored.extra_pico, now)
 
 
+def _extra(ranked: Sequence[tuple[Scored, Prospect]]) -> dict[int, int]:
+    """By place, what each that can be tried costs beyond the pick, in picodollars."""
+    pick = ranked[0][1].cost_pico or 0
+    return {
+        at: row.cost_pico - pick
+        for at, (_, row) in enumerate(ranked)
+        if at and not row.held and row.cost_pico is not None
+    }
+
+
+def _may_be_better(ranked: Sequence[tuple[Scored, Prospect]], at: int) -> bool:
+    """Than the pick, within both errors, or where each is as good as it may well be."""
+    ((best, _), first), ((score, _), row) = ranked[0], ranked[at]
+    return score + ERRORS * row.error > best - ERRORS * first.error or _hopeful(ranked[at]) > _hopeful(ranked[0])
+
+
+def _hopeful(ranked: tuple[Scored, Prospect]) -> float:
+    (score, _), row = ranked
+    return score + row.hope
+
+
 def _exploring(ranked: Sequence[tuple[Scored, Prospect]], at: int, propensity: float) -> Explored:
     first, other = ranked[0][1], ranked[at][1]
+    if not at:
+        return Explored(0, propensity)
     told = (
         f"tried, at a chance of {propensity:.2%}: quality {other.quality:.2f} +- {other.error:.2f} may be worth more "
         f"than {first.card.id}'s {first.quality:.2f} +- {first.error:.2f}"

@@ -12,6 +12,7 @@ from capability_router.catalog.card import CAPABILITIES, ModelCard
 from capability_router.counter import Count
 from capability_router.eligibility import Ask, Bar, Eligible, Refusal, Roster, UnknownMode, screen, window_of
 from capability_router.features import Features, features
+from capability_router.health.condition import Condition
 from capability_router.learning.guard import Guard
 from capability_router.learning.lengths import Lengths
 from capability_router.learning.prior import CARD_WEIGHT, PRICE_WEIGHT, Belief, Prior
@@ -30,21 +31,6 @@ from capability_router.request import Request
 _HELD = attrgetter("held")
 _NOT_MOVED: Mapping[str, float] = {}
 _TOLD = 0.01  # quality points, from which on it is told what moved them
-
-
-class Condition(Protocol):
-    """What planning reads of a candidate's health; times in seconds."""
-
-    held: str
-    waits: bool
-    until: float
-    in_flight: int
-    queue_s: float
-    wait_s: float | None
-    s_per_input: float
-    s_per_token: float | None
-
-    def pressure_s(self, now: float) -> float: ...
 
 
 class Health(Protocol):
@@ -130,7 +116,8 @@ class Planner:
     def _expecting(self, scene: Scene, stay: Stay, failing: Mapping[str, float]) -> Scene:
         """The scene with the cost of fallbacks, by whom this policy would ask next."""
         ranked = _ranked(scene, self.policy.judge(scene).scores, stay, {}, {})
-        return scene._replace(rows=with_fallbacks(scene.rows, [row for _, row in ranked], failing))
+        rows = with_fallbacks(scene.rows, [row for _, row in ranked], failing)
+        return Scene(scene.request, scene.features, rows)
 
     def _ask(self, request: Request, found: Features, sizing: Sizing | None, now: float) -> Ask:
         terms = request.routing
@@ -171,10 +158,9 @@ class Planner:
             quality = 0.01 if quality < 0.01 else 0.99 if quality > 0.99 else quality
             state = condition(id, now)
             expected = int(tokens_out * factors.get(id, common))
-            before, error = None, 0.0
-            if judged is not None:
-                before, (quality, error) = quality, (judged[id].quality, judged[id].error)
-                expected = judged[id].tokens or expected
+            before, own = None, None if judged is None else judged[id]
+            if own is not None:
+                before, quality, expected = quality, own.quality, own.tokens or expected
             limit, most = asked or card.output_reserve, card.max_output_tokens
             expected = limit if limit and expected > limit else expected
             expected = most if most and expected > most else expected
@@ -192,7 +178,7 @@ class Planner:
                 held, queue = "", queue * (1 + self.standing(id, request.routing.priority, now))
             row = Prospect(
                 card, quality, cost, latency, queue, state.in_flight, held, id == staying, pressure,
-                0, before, error, several,
+                0, before, 0.0 if own is None else own.error, several, 0.0 if own is None else own.hope,
             )  # fmt: skip
             rows.append(row)
         return rows

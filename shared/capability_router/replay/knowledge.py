@@ -17,6 +17,7 @@ class Predicted(NamedTuple):
 
     quality: float
     error: float = 0.0
+    hope: float = 0.0
     tokens: int | None = None
 
 

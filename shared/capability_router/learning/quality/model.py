@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from capability_router.learning.quality.exploration import hope
 from capability_router.learning.quality.fit import Fit, fitted, rows_of, sloped
 from capability_router.learning.quality.levels import KEPT, Level
 from capability_router.learning.quality.meaning import Origin
@@ -196,6 +197,18 @@ class Quality:
         """
         level = self.levels.get(model)
         return 0.0 if level is None else level.unseen(self._scored)
+
+    def hopes(self, models: Sequence[str], errors: _Values) -> list[float]:
+        """Of models and the errors that are expected of them: how much better each may well be, in quality points.
+
+        One that has changed lately may have changed again since it was scored. Of the others that is left to even
+        draws, else all of them would be tried all the time.
+        """
+        known = zip(map(self.levels.get, models), errors.tolist(), strict=True)
+        return [
+            hope(error * error, self._scored, level.unseen(self._scored) if level and level.changed else 0.0)
+            for level, error in known
+        ]
 
     def _own(self, read: _Read, believed: Sequence[tuple[str, float]]) -> tuple[_Values, _Values]:
         """What the request does to each model, and tokens; those that the fit does not have are like any."""

@@ -57,12 +57,13 @@ class Ledger(Reading):
     def _book(self, settled: tuple[Call, int]) -> None:
         call, run = settled
         line = Line(call.request_id, call.attempt, run)
-        if line in self._parents:
-            return
-        if line not in self._open:
+        try:
+            self._open.remove(line)
+        except KeyError:
+            if line in self._parents:
+                return
             self.refused_settlements += 1
             return
-        self._open.remove(line)
         self._take(call)
 
     def forked(self) -> None:

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from capability_router.learning.quality.blend import blend
 from capability_router.learning.quality.calibration import LEAST, calibrated
-from capability_router.learning.quality.exploration import hopeful_quality
+from capability_router.learning.quality.exploration import hope
 from capability_router.learning.quality.fit import Table, fitted
 from capability_router.learning.quality.levels import Level
-from capability_router.learning.quality.model import Expected
+from capability_router.learning.quality.model import Quality
 from capability_router.learning.quality.ridge import LIGHT, PENALTY, best_line, line
 from capability_router.learning.quality.split import parted, slopes, split
 from capability_router.learning.quality.surface import SIZE
@@ -164,13 +164,20 @@ def _scored(level: Level, dice: random.Random, chance: float) -> bool:
     return level.learn(score, score - level.mean if level.count else 0.0)
 
 
-def test_exploration_leaves_what_is_well_known_and_the_order_of_what_is_known_alike() -> None:
-    expected = Expected(np.array([0.5, 0.52, 0.5]), np.array([0.05, 0.05, 0.001]), np.full(3, np.nan))
-    early, late = hopeful_quality(expected, 0), hopeful_quality(expected, 5_000)
-    assert (late[:2] > early[:2]).all(), "who was left is come back to"
-    assert (early[:2] > expected.quality[:2] + 0.01).all()
-    assert late[1] - late[0] == pytest.approx(0.02)
-    assert late[2] < 0.502
+def test_hope_leaves_what_is_well_known_and_grows_for_who_was_left() -> None:
+    assert hope(0.001**2, 5_000) < 0.002
+    assert hope(0.05**2, 5_000) > hope(0.05**2, 0) > 0.01
+
+
+def test_who_has_changed_may_have_changed_again() -> None:
+    levels = {
+        name: Level(320.0, 400.0, changed=changed, seen=400) for name, changed in (("steady", 0), ("fickle", 150))
+    }
+    errors = np.full(3, 0.02)
+    at_once, later = (Quality(levels=levels, scored=n).hopes(["steady", "fickle", "new"], errors) for n in (400, 1_400))
+    assert at_once == pytest.approx([at_once[0]] * 3)
+    assert later[0] == later[2] < 1.1 * at_once[0]
+    assert later[1] > 5 * later[0]
 
 
 def test_a_better_model_is_found_that_was_unlucky_at_first() -> None:
@@ -178,8 +185,8 @@ def test_a_better_model_is_found_that_was_unlucky_at_first() -> None:
     dice, right, count = np.random.default_rng(4), np.array([2.0, 40.0]), np.array([6.0, 80.0])
     for scored in range(86, 1_500):
         mean = (3.0 + right) / (5.0 + count)
-        hopeful = hopeful_quality(Expected(mean, np.sqrt(0.2 / (5.0 + count)), np.full(2, np.nan)), scored)
-        pick = int(hopeful.argmax())
+        hopes = [hope(0.2 / (5.0 + number), scored) for number in count]
+        pick = int((mean + hopes).argmax())
         right[pick] += dice.random() < (0.7, 0.5)[pick]
         count[pick] += 1
     assert count[0] > 800
