@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from copy import copy
 from typing import Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk
@@ -32,9 +31,7 @@ def not_last(chunk: Any) -> tuple[Any, ...]:
 def annotated(chunk: Any, annotation: Mapping[str, Any]) -> Any:
     """A copy of a message, of the raw message of a structured answer or of a finish event, with our one key."""
     if isinstance(chunk, AIMessage):
-        told = copy(chunk)
-        told.response_metadata = {**chunk.response_metadata, "router": dict(annotation)}
-        return told
+        return chunk.model_copy(update={"response_metadata": {**chunk.response_metadata, "router": dict(annotation)}})
     if isinstance(chunk, Mapping) and isinstance(chunk.get("raw"), AIMessage):
         return {**chunk, "raw": annotated(chunk["raw"], annotation)}
     if isinstance(chunk, Mapping) and chunk.get("event") == "message-finish":

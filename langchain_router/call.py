@@ -13,7 +13,7 @@ from langchain_core.runnables import RunnableConfig
 from capability_router.errors import ConfigError
 from capability_router.faults.offered import Offered
 from capability_router.nearest import nearest
-from capability_router.routing import TERMS
+from capability_router.routing import TERMS, Routing
 from capability_router.value import quickly_made
 from langchain_router.bindings import BOUND, Binding, Structured, Tools, offered_names
 
@@ -28,10 +28,11 @@ Mode = Literal["invoke", "stream", "events"]
 class Call:
     """One call of the router as its user made it. `kwargs` go to the chosen model unchanged.
 
+    `prompt`: what holds the messages, where the user gave that; else it is made when a model's method asks for it.
     `max_tokens` is the router's own default, `terms` the routing terms that the call itself states.
     """
 
-    prompt: PromptValue = field(repr=False)
+    prompt: PromptValue | None = field(repr=False)
     messages: list[BaseMessage] = field(repr=False)
     mode: Mode
     kwargs: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -130,3 +131,9 @@ def stated_terms(config: RunnableConfig) -> Mapping[str, Any]:
     if stated and not isinstance(stated, Mapping):
         raise ConfigError(f"configurable.router must be a mapping of routing terms, got {type(stated).__name__}")
     return stated
+
+
+def carrying(config: RunnableConfig, terms: Routing) -> RunnableConfig:
+    """The config with these terms under those that it states; so they reach a router within the router, too."""
+    configurable = config.get("configurable") or {}
+    return {**config, "configurable": {**configurable, "router": {**terms.stated, **stated_terms(config)}}}

@@ -27,7 +27,7 @@ from capability_router.concurrency.unlisted import END, first_step
 from capability_router.features import features
 from capability_router.plan import Plan
 from capability_router.router import Router
-from capability_router.routing import check_keywords, current_routing
+from capability_router.routing import Routing, check_keywords, current_routing
 from capability_router.tokens.estimate import estimate_tokens
 from langchain_router.bindings import BOUND, Structured, Tools
 from langchain_router.call import IN_CONFIG, Call, Mode, check_terms, split_terms, stated_terms, stream_mode
@@ -161,22 +161,21 @@ class ChatRouter(Wrappable):
         self, input: LanguageModelInput, config: RunnableConfig | None = None, *,
         stop: list[str] | None = None, **kwargs: Any,
     ) -> Iterator[AIMessageChunk]:  # fmt: skip
-        """Route one call and hand on the chosen model's chunks as they come."""
-        yield from self._routed(input, config, stop, kwargs, stream_mode(self, kwargs)).chunks()
+        """Route one call and hand on the chosen model's chunks as they come.
 
-    async def astream(
+        The routing terms in force at this call hold wherever its chunks are read.
+        """
+        return self._chunks(input, config, stop, kwargs, current_routing())
+
+    def astream(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, *,
         stop: list[str] | None = None, **kwargs: Any,
     ) -> AsyncIterator[AIMessageChunk]:  # fmt: skip
-        """Route one call and hand on the chosen model's chunks as they come."""
-        chunks = self._routed(input, config, stop, kwargs, stream_mode(self, kwargs)).achunks()
-        try:
-            if (first := await first_step(chunks)) is not END:
-                yield first
-                async for chunk in chunks:
-                    yield chunk
-        finally:
-            await chunks.aclose()
+        """Route one call and hand on the chosen model's chunks as they come.
+
+        The routing terms in force at this call hold wherever its chunks are read.
+        """
+        return self._achunks(input, config, stop, kwargs, current_routing())
 
     def generate(
         self, messages: list[list[BaseMessage]], stop: list[str] | None = None, callbacks: Callbacks = None, *,
@@ -212,7 +211,7 @@ class ChatRouter(Wrappable):
         from langchain_router.events import check_messages, routed_stream
 
         check_messages(kwargs)
-        return routed_stream(self._routed(input, config, stop, kwargs, "events"))
+        return routed_stream(self._routed(input, config, stop, kwargs, "events", current_routing()))
 
     def astream_events(  # type: ignore[override]  # the base's overloads, told apart by `version`
         self, input: LanguageModelInput, config: RunnableConfig | None = None, *,
@@ -224,7 +223,7 @@ class ChatRouter(Wrappable):
         from langchain_router.events import arouted_stream, check_messages
 
         check_messages(kwargs)
-        return arouted_stream(self._routed(input, config, stop, kwargs, "events"))
+        return arouted_stream(self._routed(input, config, stop, kwargs, "events", current_routing()))
 
     # -- bindings ---------------------------------------------------------------------------------
 
@@ -250,6 +249,16 @@ class ChatRouter(Wrappable):
     # -- what LangChain asks of a chat model ------------------------------------------------------
 
     @property
+    def model_name(self) -> str:
+        """'router': tools price a model, or judge what it can do, by this name; each reply has its own model's."""
+        return "router"
+
+    @property
+    def model(self) -> str:
+        """The same; of chat models some have the one name, some the other, and tools read either."""
+        return self.model_name
+
+    @property
     def _llm_type(self) -> str:
         return "capability-router"
 
@@ -258,8 +267,8 @@ class ChatRouter(Wrappable):
         return {"models": list(self.router.registry.entries), "policy": self.router.settings.policy.name}
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
-        named = {"model": "router", **({"temperature": self.temperature} if self.temperature is not None else {})}
-        params = super()._get_ls_params(stop, **{**named, **kwargs})
+        own = {} if self.temperature is None else {"temperature": self.temperature}
+        params = super()._get_ls_params(stop, **{"model": self.model_name, **own, **kwargs})
         return {**params, "ls_provider": self.fleet.provider or params["ls_provider"]}
 
     def _resolve_model_profile(self) -> ModelProfile | None:
@@ -294,13 +303,31 @@ class ChatRouter(Wrappable):
 
     def _routed(
         self, input: LanguageModelInput, config: RunnableConfig | None, stop: list[str] | None,
-        kwargs: Mapping[str, Any], mode: Mode,
+        kwargs: Mapping[str, Any], mode: Mode, asked_under: Routing | None = None,
     ) -> RoutedCall:  # fmt: skip
-        return RoutedCall(self, self._call(input, stop, kwargs, mode), ensure_config(config))
+        return RoutedCall(self, self._call(input, stop, kwargs, mode), ensure_config(config), asked_under)
+
+    def _chunks(
+        self, input: LanguageModelInput, config: RunnableConfig | None, stop: list[str] | None,
+        kwargs: Mapping[str, Any], asked_under: Routing,
+    ) -> Iterator[AIMessageChunk]:  # fmt: skip
+        yield from self._routed(input, config, stop, kwargs, stream_mode(self, kwargs), asked_under).chunks()
+
+    async def _achunks(
+        self, input: LanguageModelInput, config: RunnableConfig | None, stop: list[str] | None,
+        kwargs: Mapping[str, Any], asked_under: Routing,
+    ) -> AsyncIterator[AIMessageChunk]:  # fmt: skip
+        chunks = self._routed(input, config, stop, kwargs, stream_mode(self, kwargs), asked_under).achunks()
+        try:
+            if (first := await first_step(chunks)) is not END:
+                yield first
+                async for chunk in chunks:
+                    yield chunk
+        finally:
+            await chunks.aclose()
 
     def _call(self, input: LanguageModelInput, stop: list[str] | None, kwargs: Mapping[str, Any], mode: Mode) -> Call:
-        prompt = self._prompt(input)
-        messages = prompt.to_messages()
+        prompt, messages = self._messages(input)
         options, bound = dict(kwargs), None
         if kwargs:
             check_keywords(kwargs, IN_CONFIG)
@@ -316,14 +343,12 @@ class ChatRouter(Wrappable):
             terms["pin"] = pinned
         return Call(prompt, messages, mode, options, bound, self.max_tokens, terms)
 
-    def _prompt(self, input: LanguageModelInput) -> ChatPromptValue:
-        """The prompt with its messages made, else every attempt would make them anew."""
+    def _messages(self, input: LanguageModelInput) -> tuple[ChatPromptValue | None, list[BaseMessage]]:
+        """The messages, and what holds them already: every attempt would make those of another prompt anew."""
         if isinstance(input, str):
-            return ChatPromptValue.model_construct(messages=[HumanMessage(input)])
+            return None, [HumanMessage(input)]
         prompt = self._convert_input(input)
-        if isinstance(prompt, ChatPromptValue):
-            return prompt
-        return ChatPromptValue.model_construct(messages=prompt.to_messages())
+        return prompt if isinstance(prompt, ChatPromptValue) else None, prompt.to_messages()
 
     def _request(self, call: Call, terms: Mapping[str, Any]) -> Any:
         return to_request(call, current_routing().merged(terms), self.router.registry.cards)

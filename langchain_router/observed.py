@@ -17,9 +17,18 @@ log = logging.getLogger("langchain_router")
 def observe(handlers: Iterable[object], run_id: UUID, facts: Mapping[str, Any]) -> None:
     """Write these facts on the run's span in each of them, while it is open."""
     for handler in handlers:
-        note = _NOTES.get(type(handler).__module__.partition(".")[0])
+        note = _NOTES.get(_package(handler))
         if note is not None:
             _noted(note, handler, run_id, facts)
+
+
+def observed(handlers: Iterable[object]) -> bool:
+    """Whether any of them keeps such a span."""
+    return any(_package(handler) in _NOTES for handler in handlers)
+
+
+def _package(handler: object) -> str:
+    return type(handler).__module__.partition(".")[0]
 
 
 def _noted(note: Any, handler: object, run_id: UUID, facts: Mapping[str, Any]) -> None:

@@ -24,7 +24,7 @@ from langchain_router.attempts.endpoint import Attempts
 from langchain_router.attempts.listeners import shown_live
 from langchain_router.attempts.structured import Unparsed
 from langchain_router.bindings import Structured
-from langchain_router.call import Call, stated_terms
+from langchain_router.call import Call, carrying, stated_terms
 from langchain_router.callback import RouterCallbackHandler, without_routers
 from langchain_router.errors import as_model_error
 from langchain_router.messages.splice import Splice
@@ -33,13 +33,11 @@ from langchain_router.tracing import (
     ChainRun,
     Local,
     abegun,
-    aended,
     afailed,
     begun,
     caller_tags,
     chain_name,
     configured,
-    facts_of,
     note,
 )
 from langchain_router.translate import to_request
@@ -53,10 +51,15 @@ _SESSIONS = ("thread_id", "session_id", "conversation_id")
 
 
 class RoutedCall:
-    """Iterate once, sync or async."""
+    """Iterate once, sync or async.
 
-    def __init__(self, model: ChatRouter, call: Call, config: RunnableConfig) -> None:
-        self._model, self._call, self._config = model, call, config
+    `asked_under`: the terms that were in force when a stream was asked for, for one that is read elsewhere.
+    """
+
+    def __init__(
+        self, model: ChatRouter, call: Call, config: RunnableConfig, asked_under: Routing | None = None
+    ) -> None:  # fmt: skip
+        self._model, self._call, self._config, self._asked_under = model, call, config, asked_under
         self._local = Local(model.callbacks, model.tags, model.metadata, bool(model.verbose))
         self._routing = _NOBODY
         self._run: Run[Any] | None = None
@@ -90,7 +93,8 @@ class RoutedCall:
         try:
             yield from self._end_well(traced)
         finally:  # also for a caller who stops at the last chunk: the call was over
-            traced.on_chain_end(self._outputs())
+            if traced.handlers:
+                traced.on_chain_end(self._outputs())
 
     async def achunks(self) -> AsyncGenerator[Any, None]:
         """Make the call in this task; gives what the chosen model gives."""
@@ -118,7 +122,8 @@ class RoutedCall:
             for chunk in self._end_well(traced):
                 yield chunk
         finally:  # also for a caller who stops at the last chunk: the call was over
-            await aended(traced, self._outputs())
+            if traced.handlers:  # else core would still make a task to tell nobody
+                await traced.on_chain_end(self._outputs())
 
     # -- the run ----------------------------------------------------------------------------------
 
@@ -128,8 +133,8 @@ class RoutedCall:
     def _asked(self, manager: BaseCallbackManager, traced: ChainRun) -> Request:
         self._traced = [] if traced.handlers else None
         self._routing = self._terms(manager)
-        router, live = self._model.router, self._call.mode == "invoke" and shown_live(traced.handlers)
-        return to_request(self._call, self._routing, router.registry.cards, shown_live=live)
+        live = self._call.mode == "invoke" and self._traced is not None and shown_live(traced.handlers)
+        return to_request(self._call, self._routing, self._model.router.registry.cards, shown_live=live)
 
     def _begin(self, request: Request, traced: ChainRun) -> Run[Any]:
         router = self._model.router
@@ -151,9 +156,12 @@ class RoutedCall:
 
     def _terms(self, manager: BaseCallbackManager) -> Routing:
         """The terms in force, with those of the config over them and attribution filled in."""
+        here = current_routing()
+        if self._asked_under is not None and self._asked_under is not here and self._asked_under != _NOBODY:
+            self._config = carrying(self._config, self._asked_under)
         config, configurable = self._config, self._config.get("configurable") or {}
         terms, stated = self._call.terms, stated_terms(config)
-        routing = current_routing().merged({**terms, **stated} if stated else terms)
+        routing = here.merged({**terms, **stated} if stated else terms)
         session = ""
         if configurable:
             session = next((str(configurable[key]) for key in _SESSIONS if configurable.get(key)), "")
@@ -192,12 +200,11 @@ class RoutedCall:
 
     def _end_well(self, traced: ChainRun) -> Sequence[Any]:
         """Record the call; gives the chunk that was kept, with its annotation."""
-        self._record(traced)
+        outcome = self._record(traced)
         if self._open is not None:  # it broke off after its terminal reason, before its last chunk
             self._held = ending(self._open)
         if self._held is _NOTHING:
             return ()
-        outcome = self.outcome
         if outcome is None or not self._model.annotates:
             return (self._held,)
         return (annotated(self._held, outcome.annotation()),)
@@ -208,15 +215,19 @@ class RoutedCall:
         self._record(traced, error.refusals if isinstance(error, NoEligibleModel) else ())
         return error
 
-    def _record(self, traced: ChainRun, refusals: Sequence[Any] = ()) -> None:
+    def _record(self, traced: ChainRun, refusals: Sequence[Any] = ()) -> Outcome | None:
         """Write the decision and its cost on the router's run, and tell the handlers that add costs up."""
         outcome = self.outcome
         if traced.handlers:
-            note(traced, facts_of(outcome, self._run.plan if self._run is not None else None, refusals))
+            note(traced, outcome, self._run.plan if self._run is not None else None, refusals)
         if self._attempts is not None and outcome is not None:
             self._attempts.end(outcome)
-        handlers = [each for each in traced.handlers if isinstance(each, RouterCallbackHandler)]
-        if outcome is None or not handlers:
+        if outcome is not None and traced.handlers:
+            self._tell(outcome, [each for each in traced.handlers if isinstance(each, RouterCallbackHandler)])
+        return outcome
+
+    def _tell(self, outcome: Outcome, handlers: Sequence[RouterCallbackHandler]) -> None:
+        if not handlers:
             return
         own = without_routers(outcome, {id for id, model in self._model.fleet if dialect_of(model).routes})
         if own is not None:

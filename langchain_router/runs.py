@@ -7,13 +7,15 @@ it keeps a name for each run, until that ends.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
 from langchain_core.tracers.context import register_configure_hook
 
+ManagerT = TypeVar("ManagerT", bound=BaseCallbackManager)
 _MOST = 10_000
 """Runs kept; some never end, such as a stream that nobody reads on."""
 
@@ -90,9 +92,20 @@ def given(name: str | None) -> str:
     return "" if name is None or name == "LangGraph" or name.startswith("Runnable") else name
 
 
-def without_runs(manager: BaseCallbackManager) -> None:
-    """A routed call's own run and its attempts are none of the chains: nobody is told who wouldn't be anyhow."""
-    manager.remove_handler(RUNS)
+def without_runs(configure: Callable[[], ManagerT], *, inherits: bool) -> ManagerT:
+    """A manager, as `configure` makes it, without the handler that hears of chains.
+
+    A routed call's own run and its attempts are none of these: nobody is told who wouldn't be anyhow. `inherits`:
+    whether there is a manager above, which may have the handler.
+    """
+    token = _HEARD.set(None)  # a handler that is not added needs not be taken out
+    try:
+        manager = configure()
+    finally:
+        _HEARD.reset(token)
+    if inherits:
+        manager.remove_handler(RUNS)
+    return manager
 
 
 def stop_hearing() -> None:

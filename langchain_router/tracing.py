@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import Context, copy_context
+from functools import partial
 from typing import Any, TypeVar
 
 from langchain_core.callbacks import (
@@ -29,7 +30,7 @@ from capability_router.execution.effects import Launch
 from capability_router.plan import Plan
 from capability_router.request import Outcome
 from langchain_router.attempts.fault_notes import add_metadata, tracers_of
-from langchain_router.observed import observe
+from langchain_router.observed import observe, observed
 from langchain_router.runs import RUNS, given, without_runs
 
 ManagerT = TypeVar("ManagerT", CallbackManager, AsyncCallbackManager)
@@ -59,13 +60,14 @@ def configured(kind: type[ManagerT], config: RunnableConfig, local: Local) -> Ma
     """The callback manager of one routed call. All of it is inherited by the models' runs."""
     tags = [*(config.get("tags") or ()), *(local.tags or ())]
     metadata = {**(local.metadata or {}), **(config.get("metadata") or {})}
-    manager = kind.configure(config.get("callbacks"), None, verbose=local.verbose, inheritable_tags=tags)
-    without_runs(manager)
+    above = config.get("callbacks")
+    configure = partial(kind.configure, above, None, verbose=local.verbose, inheritable_tags=tags)
+    manager = without_runs(configure, inherits=above is not None)
     for handler in local.handlers:
         manager.add_handler(handler, inherit=True)
-    if manager.handlers or manager.metadata or manager.inheritable_metadata:
+    if manager.metadata or manager.inheritable_metadata:
         manager.add_metadata(metadata)
-    else:  # nothing to merge with, and nobody to see it: core's merge takes as long as all the rest
+    else:  # nothing to merge with: core's merge takes as long as all the rest
         manager.metadata, manager.inheritable_metadata = metadata, metadata.copy()
     return manager
 
@@ -102,14 +104,8 @@ def _unheard(kind: type[RunT], manager: BaseCallbackManager, config: RunnableCon
     )  # fmt: skip
 
 
-async def aended(run: AsyncCallbackManagerForChainRun, outputs: Mapping[str, Any]) -> None:
-    """The chain run has ended well. Where nobody hears of it core would still make a task to tell them."""
-    if run.handlers:
-        await run.on_chain_end(outputs)
-
-
 async def afailed(run: AsyncCallbackManagerForChainRun, error: BaseException) -> None:
-    """The chain run has ended with an error; likewise."""
+    """The chain run has ended with an error. Where nobody hears of it core would still make a task to tell them."""
     if run.handlers:
         await run.on_chain_error(error)
 
@@ -130,13 +126,15 @@ def attempt_config(run: ChainRun, config: RunnableConfig, launch: Launch) -> Run
 
 
 def _child_of(run: ChainRun) -> BaseCallbackManager:
-    """`run.get_child()`, which is quicker made where the child inherits no handler."""
-    if run.inheritable_handlers:
+    """`run.get_child()`, which is quicker made where there are no two handlers of which one may be the other."""
+    handlers = run.inheritable_handlers
+    if len(handlers) > 1:
         return run.get_child()
     kind = CallbackManager if isinstance(run, CallbackManagerForChainRun) else AsyncCallbackManager
     tags, metadata = run.inheritable_tags, run.inheritable_metadata
     return kind(
-        handlers=[], parent_run_id=run.run_id, tags=tags.copy(), inheritable_tags=tags.copy(),
+        handlers=handlers.copy(), inheritable_handlers=handlers.copy(), parent_run_id=run.run_id,
+        tags=tags.copy(), inheritable_tags=tags.copy(),
         metadata=metadata.copy(), inheritable_metadata=metadata.copy(),
     )  # fmt: skip
 
@@ -144,9 +142,9 @@ def _child_of(run: ChainRun) -> BaseCallbackManager:
 def attempt_context(config: RunnableConfig) -> AbstractContextManager[Context]:
     """The context for an attempt's steps: what its model calls is below its run.
 
-    Without handlers there is no tracer to tell of it, and nothing to clear up: the context is a copy, thrown away.
+    Without a tracer there is nobody to tell of it, and nothing to clear up: the context is a copy, thrown away.
     """
-    if config["callbacks"].handlers:  # type: ignore[union-attr]  # a child manager
+    if tracers_of(config["callbacks"].handlers):  # type: ignore[union-attr]  # a child manager
         return set_config_context(config)
     context = copy_context()
     context.run(var_child_runnable_config.set, config)
@@ -190,9 +188,13 @@ def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def note(run: ChainRun, facts: Mapping[str, Any]) -> None:
-    """Write facts on the router's own run, in every tracer that is attached, before it ends."""
-    for tracer in tracers_of(run.handlers):
+def note(run: ChainRun, outcome: Outcome | None, plan: Plan | None, refusals: Sequence[Any] = ()) -> None:
+    """Write the facts on the router's own run, in all that keep it and are attached, before it ends."""
+    tracers = tracers_of(run.handlers)
+    if not tracers and not observed(run.handlers):
+        return
+    facts = facts_of(outcome, plan, refusals)
+    for tracer in tracers:
         traced = tracer.run_map.get(str(run.run_id))
         if traced is not None:
             add_metadata(traced, facts)

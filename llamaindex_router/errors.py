@@ -160,7 +160,7 @@ def _hollow(response: object) -> bool:
     choices: Any = getattr(response, "choices", _UNTOLD)
     if choices is _UNTOLD:
         return getattr(response, "output", _UNTOLD) is None
-    return not choices or getattr(choices[0], "message", _UNTOLD) is None
+    return not choices or not isinstance(choices, list) or getattr(choices[0], "message", _UNTOLD) is None
 
 
 _UNTOLD = object()

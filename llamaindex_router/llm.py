@@ -137,6 +137,11 @@ class RouterLLM(FunctionCallingLLM):
         """Made once: what engines build on must not move with the models' health."""
         return self._metadata
 
+    @property
+    def model(self) -> str:
+        """`metadata.model_name`, which is no real model's: where tools look for an LLM's model."""
+        return self._metadata.model_name
+
     def to_payload(self) -> dict[str, Any]:
         """What observability may show of it. Made here, not in a base class: 0.14.5's has no such method."""
         return {"class_name": self.class_name(), **self._metadata.model_dump(), "model": self._metadata.model_name}
@@ -323,10 +328,11 @@ class RouterLLM(FunctionCallingLLM):
 
     def _routing(self, terms: Mapping[str, Any]) -> Routing:
         routing = current_routing()
-        ours: dict[str, Any] = {} if routing.framework else {"framework": "llamaindex"}
+        ours = dict(terms)
         if self.timeout is not None and routing.deadline_s is None:
-            ours["deadline_s"] = self.timeout
-        return routing.merged({**ours, **terms})
+            ours = {"deadline_s": self.timeout, **ours}
+        r = routing.merged(ours)
+        return r if r.framework else r.attributed(chain=r.chain, session=r.session, framework="llamaindex", tags=r.tags)
 
     def _pinned(self, call: calls.Call[R]) -> tuple[calls.Call[R], Routing]:
         """The keyword `model=` pins a candidate by its id; any other name goes to the chosen model."""

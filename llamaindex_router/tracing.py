@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from inspect import signature
 from typing import Any, TypeVar
 
 from llama_index_instrumentation import get_dispatcher
@@ -32,6 +33,12 @@ def unspanned(method: F) -> F:
     return method
 
 
+def _read_once(method: F) -> F:
+    """With the parameters that a span reads from it for each call, which takes longer than all else of the span."""
+    method.__signature__ = signature(method)  # type: ignore[attr-defined]  # what `inspect` looks for first
+    return method
+
+
 class RouterCall:
     """The span of one routed call. Its method's name and argument are what a tracer shows.
 
@@ -43,21 +50,25 @@ class RouterCall:
         self._perform = perform
 
     @dispatcher.span
+    @_read_once
     def call(self, prompt: Any) -> Any:
         """A call with one answer."""
         return self._perform()
 
     @dispatcher.span
+    @_read_once
     def stream(self, prompt: Any) -> Any:
         """A stream."""
         return self._perform()
 
     @dispatcher.span
+    @_read_once
     async def acall(self, prompt: Any) -> Any:
         """A call with one answer, asynchronously."""
         return await self._perform()
 
     @dispatcher.span
+    @_read_once
     async def astream(self, prompt: Any) -> Any:
         """A stream, asynchronously."""
         return await self._perform()

@@ -48,8 +48,8 @@ def request_of(
         tools=tools,
         tool_names=tuple(str(tool.metadata.name) for tool in call.tools),
         max_tokens=longest,
-        service=asked_service(said),
-        answers=asked_answers(said),
+        service=asked_service(said) if said else "",
+        answers=asked_answers(said) if said else None,
         input_tokens=None if media else counted(texts, tools, cards, longest),
         stream=call.stream,
         resumable=call.stream and call.method in CONTINUED,
@@ -111,6 +111,8 @@ def _needs(call: Call[Any], media: Sequence[str]) -> Need:
     needs = Need.STREAMING if call.stream else Need.NONE
     for kind in media:
         needs |= MEDIA_NEEDS[kind]
+    if not (call.kwargs or call.tools or call.structured):  # as most calls; to join flags is slow
+        return needs
     keywords = {**call.kwargs, **(call.kwargs.get("llm_kwargs") or {})} if call.structured else call.kwargs
     if call.tools or keywords.get("tools"):
         needs |= Need.TOOL_CALLING | _choice(keywords)
@@ -153,5 +155,7 @@ def _tool_text(metadata: Any) -> str:
 
 
 def _max_tokens(keywords: Mapping[str, Any], default: int | None) -> int | None:
+    if not keywords:
+        return default
     stated = (keywords.get(name) for name in OUTPUT_LIMITS)
     return next((n for n in stated if isinstance(n, int) and n > 0), default)

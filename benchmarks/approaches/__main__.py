@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is loaded: there is a process for each core
 
-from benchmarks.approaches import anatomy, fitting, frontier, sensitivity, verdict
+from benchmarks.approaches import anatomy, fitting, frontier, reach, schooling, sensitivity, verdict
 from benchmarks.approaches.approach import RULES, SINGLE, approaches
 from benchmarks.approaches.bounds import Bounds
 from benchmarks.approaches.estimate import estimate
@@ -46,6 +46,7 @@ def _given() -> argparse.Namespace:
     parser.add_argument("--frontier", type=Path, metavar="FILE", help="draw cost and success at other targets (SVG)")
     parser.add_argument("--sensitivity", type=Path, metavar="FILE", help="other workloads and prices instead (SVG)")
     parser.add_argument("--anatomy", action="store_true", help="what the slowest are, and what was paid for, instead")
+    parser.add_argument("--reach", action="store_true", help="what prices chosen afterwards could come to, instead")
     parser.add_argument("--http", action="store_true", help="a short run over loopback HTTP instead, compared")
     return parser.parse_args()
 
@@ -62,12 +63,25 @@ def _measure(given: argparse.Namespace, place: Place) -> int:
         stands = ground(place, given.workload, "list")
         print("\n".join(anatomy.looked_at(stands, seeds, given.seconds, calm=given.calm)))
         return 0
+    if given.reach:
+        return _reach(given, place, seeds)
     return _table(given, place, seeds)
+
+
+def _reach(given: argparse.Namespace, place: Place, seeds: range) -> int:
+    stands = ground(place, given.workload, "list")
+    tasks = [
+        Task(given.workload, "list", name, s, given.seconds, given.calm) for name in (SINGLE, RULES) for s in seeds
+    ]
+    sheets = [sheet for _, sheet in carried_out(place, tasks)]
+    with schooling.read_once():
+        print("\n".join(reach.told(stands, seeds, given.seconds, sheets[: len(seeds)], sheets[len(seeds) :])))
+    return 0
 
 
 def _table(given: argparse.Namespace, place: Place, seeds: range) -> int:
     stands = ground(place, given.workload, "list")
-    settings = fitting.fit(stands.workload, place.states)
+    settings = fitting.prepared(stands)
     every = list(approaches(stands))
     tasks = [Task(given.workload, "list", a.name, s, given.seconds, given.calm) for s in seeds for a in every]
     found: dict[str, list[Sheet]] = {approach.name: [] for approach in every}
@@ -78,7 +92,7 @@ def _table(given: argparse.Namespace, place: Place, seeds: range) -> int:
         f"workload {given.workload}, seeds {seeds.start}-{seeds.stop - 1}, {requests:,} requests per approach", end=""
     )
     print(", nobody away and no limits\n" if given.calm else "\n")
-    print(f"fitted: {settings.aim:g} of the strongest's as quality target, latency_weight {settings.second:g}\n")
+    print(f"adaptive: quality_share {settings.share:g}, latency_weight {settings.second:g}\n")
     print("\n".join(lines(found)), end="\n\n")
     print("\n".join(choices(found)), end="\n\n")
     print("\n".join(verdict.HEAD))

@@ -6,24 +6,15 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from benchmarks.approaches import schooling
-from benchmarks.approaches.approach import (
-    ADAPTIVE,
-    CHEAPEST,
-    FITTED_ADAPTIVE,
-    RULES,
-    Approach,
-    Ground,
-    approaches,
-    run,
-)
+from benchmarks.approaches import fitting, schooling
+from benchmarks.approaches.approach import ADAPTIVE, CHEAPEST, RULES, UNSET, Approach, Ground, approaches, run
 from benchmarks.approaches.bounds import LATE
 from benchmarks.approaches.estimate import estimate
 from benchmarks.approaches.provider import Outage
 from benchmarks.approaches.questions import READ
 from benchmarks.approaches.sheet import Line
 
-LOOKED_AT = (RULES, ADAPTIVE, FITTED_ADAPTIVE, CHEAPEST)
+LOOKED_AT = (RULES, ADAPTIVE, UNSET, CHEAPEST)
 FAILED_OVER, LONG_INPUT, STRONG, OTHERS = "asked again", "document", "strongest's answer", "another's answer"
 CAUSES = (LONG_INPUT, STRONG, OTHERS, FAILED_OVER)
 FAIR, GONE, SHORT = "documents", "documents while the cheap model was away", "all else"
@@ -68,8 +59,7 @@ def _spending(line: Line, gone: Sequence[Outage]) -> str:
 
 def looked_at(ground: Ground, seeds: range, length_s: float, *, calm: bool = False) -> Iterator[str]:
     """Two tables, by approach."""
-    if not ground.state.exists():
-        schooling.train(ground.workload, ground.state.parent)
+    fitting.prepared(ground)
     cheap = _cheap(ground)
     with schooling.read_once():
         every = [approach for approach in approaches(ground) if approach.name in LOOKED_AT]

@@ -21,11 +21,7 @@ GOOD_ENOUGH = 0.85
 """Of the strongest model's mean score: what the engineer who writes rules asks of the cheap model."""
 AS_GOOD = 0.95
 """Of the best model's mean score of a kind: what is asked of a kind's model where rules are fitted to the log."""
-AIM = 0.98
-"""Of the strongest model's mean score: what `adaptive` is told to keep; 0.95 is asked of it."""
 UNSET = "adaptive, no settings"
-FITTED_ADAPTIVE = "adaptive, fitted"
-"""With the settings that a part of the log speaks for (fitting.py)."""
 UNLIMITED = 1_000_000
 SETTINGS: Mapping[str, Any] = {
     "deadline_s": 120.0, "timeouts": {"first_token": 12.0},
@@ -49,6 +45,11 @@ class Ground(NamedTuple):
     ladder: str
     state: Path
 
+    @property
+    def fit(self) -> Path:
+        """Where the settings are that were worked out for `adaptive`."""
+        return self.state.with_name(f"{self.workload.mix.name}.fit.json")
+
     def strongest(self) -> str:
         """Of the part to learn from."""
         return self.by_strength()[0]
@@ -62,7 +63,7 @@ class Ground(NamedTuple):
 
 
 def approaches(ground: Ground) -> Iterator[Approach]:
-    """All of them, the fitted one once its settings are known; only `single model` has one model."""
+    """All of them, once the settings of `adaptive` are known; only `single model` has one model."""
     ranked = ground.by_strength()
     yield Approach(SINGLE, ranked[:1], {"name": "single"})
     yield Approach(FALLBACKS, ranked, {"name": "single"})
@@ -70,22 +71,19 @@ def approaches(ground: Ground) -> Iterator[Approach]:
     yield Approach(FASTEST, ranked, {"name": "fastest"})
     yield Approach(RULES, ranked, {"name": "rules", "rules": by_hand(ground)})
     yield Approach(FITTED, ranked, {"name": "rules", "rules": fitted(ground)})
-    own = adaptive(ground, AIM)
-    yield own
-    yield adaptive(ground, None)
-    fit = ground.state.with_name(f"{ground.workload.mix.name}.fit.json")
-    if fit.exists():
-        aim, second = json.loads(fit.read_text(encoding="utf-8"))
-        policy = {**adaptive(ground, aim).policy, "latency_weight": second}
-        yield Approach(FITTED_ADAPTIVE, own.models, policy)
+    yield adaptive(ground, *json.loads(ground.fit.read_text(encoding="utf-8")))
+    yield unset(ground)
 
 
-def adaptive(ground: Ground, aim: float | None) -> Approach:
-    """With this part of the strongest model's mean score as its target; None = as it is without settings."""
-    ranked, means = ground.by_strength(), ground.workload.means()
-    target = {} if aim is None else {"quality_target": round(aim * means[ranked[0]][0], 4)}
-    name = UNSET if aim is None else ADAPTIVE if aim == AIM else f"{ADAPTIVE}, {aim:g}"
-    return Approach(name, ranked, {"name": "adaptive", "state": str(ground.state), **target})
+def adaptive(ground: Ground, share: float, second: float) -> Approach:
+    """With this `quality_share` and `latency_weight`: in the table those that the log speaks for (fitting.py)."""
+    settings = {"quality_share": share, "latency_weight": second}
+    return Approach(ADAPTIVE, ground.by_strength(), {**unset(ground).policy, **settings})
+
+
+def unset(ground: Ground) -> Approach:
+    """As it is without settings."""
+    return Approach(UNSET, ground.by_strength(), {"name": "adaptive", "state": str(ground.state)})
 
 
 def by_hand(ground: Ground) -> list[dict[str, Any]]:

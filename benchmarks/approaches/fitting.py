@@ -25,16 +25,16 @@ from benchmarks.approaches.workload import Workload
 from benchmarks.quality_table import stem
 
 ASKED, ERRORS = 0.95, 2.0
-AIMS = (0.94, 0.95, 0.96, 0.97, 0.98, 0.99, 1.0)
+SHARES = (0.91, 0.92, 0.93, 0.94, 0.95, 0.96, 0.97, 0.98, 0.99)
 SECONDS = (0.01, 0.02, 0.03, 0.05, 0.08, 0.12)
 SEEDS, LENGTH_S, HELD = range(201, 204), 600.0, 0.3
 _STEPS, _DEAREST = 30, 1e5
 
 
 class Fit(NamedTuple):
-    """`aim`: the quality target, of the strongest model's mean; `second`: `latency_weight`."""
+    """`share`: the `quality_share`; `second`: `latency_weight`."""
 
-    aim: float
+    share: float
     second: float
 
 
@@ -47,12 +47,15 @@ class Trial(NamedTuple):
     p95_s: float
 
 
-def fit(workload: Workload, folder: Path) -> Fit:
-    """Read it, or work it out and write it into `folder`."""
-    path = folder / f"{workload.mix.name}.fit.json"
-    if not path.exists():
-        path.write_text(json.dumps(best(list(trials(_parted(workload), folder)))), encoding="utf-8")
-    return Fit(*json.loads(path.read_text(encoding="utf-8")))
+def prepared(ground: Ground) -> Fit:
+    """Learn from the log, and work the settings out, unless it was done."""
+    folder = ground.state.parent
+    if not ground.state.exists():
+        schooling.train(ground.workload, folder)
+    if not ground.fit.exists():
+        found = best(list(trials(_parted(ground.workload), folder)))
+        ground.fit.write_text(json.dumps(found), encoding="utf-8")
+    return Fit(*json.loads(ground.fit.read_text(encoding="utf-8")))
 
 
 def best(tried: Sequence[Trial]) -> Fit:
@@ -67,15 +70,14 @@ def trials(half: Workload, folder: Path) -> Iterator[Trial]:
     (folder / "half").mkdir(exist_ok=True)
     ground = Ground(half, "list", schooling.train(half, folder / "half"))
     strongest, foresees = ground.strongest(), Foresight(ground)
-    mean = half.means()[strongest][0]
     asked = [each for seed in SEEDS for each in chosen_from(ground, seed, LENGTH_S, foresees=foresees)]
     single = [posed.question.answers[strongest].score for posed, _ in asked]
     for second in SECONDS:
-        for aim in AIMS:
-            picks = at_target([choices for _, choices in asked], aim * mean, second)
+        for share in SHARES:
+            picks = at_share([choices for _, choices in asked], share, second)
             took = sorted(choice.took_s for choice in picks)
             success, error = compared([choice.score for choice in picks], single, len(half.held))
-            yield Trial(Fit(aim, second), success, error, took[ceil((1 - LATE) * len(took)) - 1])
+            yield Trial(Fit(share, second), success, error, took[ceil((1 - LATE) * len(took)) - 1])
 
 
 def compared(own: Sequence[float], other: Sequence[float], distinct: int) -> tuple[float, float]:
@@ -84,13 +86,13 @@ def compared(own: Sequence[float], other: Sequence[float], distinct: int) -> tup
     return ratio, stdev(a - ratio * b for a, b in zip(own, other, strict=True)) / fmean(other) / sqrt(distinct)
 
 
-def at_target(asked: Sequence[Sequence[Choice]], target: float, second: float) -> list[Choice]:
-    """The picks at the highest price of a dollar at which the mean of the foreseen scores is the target."""
-    low, high = 0.0, _DEAREST
+def at_share(asked: Sequence[Sequence[Choice]], share: float, second: float) -> list[Choice]:
+    """The picks at the highest price of a dollar at which the foreseen scores come to this share of the best."""
+    low, high, needed = 0.0, _DEAREST, share * sum(max(c.foreseen.score for c in each) for each in asked)
     for _ in range(_STEPS):
         price = (low + high) / 2
         picks = _picked(asked, price, second)
-        enough = sum(choice.foreseen.score for choice in picks) >= target * len(picks)
+        enough = sum(choice.foreseen.score for choice in picks) >= needed
         low, high = (price, high) if enough else (low, price)
     return _picked(asked, low, second)
 

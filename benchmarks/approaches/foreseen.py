@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from benchmarks.approaches import schooling
-from benchmarks.approaches.approach import AIM, Ground, adaptive
+from benchmarks.approaches.approach import Ground, unset
 from benchmarks.approaches.bounds import LATE, Choice, Foreseen, chosen_from, lateness, least_s
 from benchmarks.approaches.provider import Recorded
 from benchmarks.approaches.speeds import SPREAD
 from benchmarks.approaches.stage import Stage
 from benchmarks.approaches.workload import Posed
+from capability_router.plan import Plan
 from capability_router.request import Request
 from capability_router.routing import Routing
 
@@ -34,11 +35,15 @@ class Foresight:
 
     def __init__(self, ground: Ground) -> None:
         providers = [Recorded(member, [], 0) for member in ground.members(ground.workload.models)]
-        self._router = Stage(providers, 0, policy=adaptive(ground, AIM).policy).router
+        self.providers = {provider.name: provider for provider in providers}
+        self._router = Stage(providers, 0, policy=unset(ground).policy).router
+
+    def plan(self, posed: Posed) -> Plan:
+        """Of a router to which nothing has come yet."""
+        return self._router.explain(Request((posed.text,), stream=True, routing=Routing(tags=(posed.kind,))))
 
     def __call__(self, posed: Posed) -> Mapping[str, Foreseen]:
-        request = Request((posed.text,), stream=True, routing=Routing(tags=(posed.kind,)))
-        plan = self._router.explain(request)
+        plan = self.plan(posed)
         return {c.id: Foreseen(c.quality or 0.0, c.cost_usd or 0.0, c.latency_s or 0.0) for c in plan.candidates}
 
 

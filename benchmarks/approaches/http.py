@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from benchmarks.approaches import schooling
+from benchmarks.approaches import fitting
 from benchmarks.approaches.approach import (
     ADAPTIVE,
     RULES,
@@ -59,8 +59,7 @@ class Agreement(NamedTuple):
 def compared(ground: Ground, seed: int) -> int:
     """Print both, and whether they agree; 1 where they don't."""
     logging.getLogger("capability_router").setLevel(logging.ERROR)
-    if not ground.state.exists():
-        schooling.train(ground.workload, ground.state.parent)
+    fitting.prepared(ground)
     asked = [p._replace(at=p.at / HURRY) for p in ground.workload.posed(seed, LENGTH_S)]
     away = [Outage(_cheap(ground), "broken", 0.4 * LENGTH_S / HURRY, 0.6 * LENGTH_S / HURRY)]
     print(f"seed {seed}, {len(asked)} requests in {LENGTH_S / HURRY:g} s, {away[0].model} away for a fifth of it\n")

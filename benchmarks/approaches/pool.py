@@ -10,7 +10,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.approaches import schooling
+from benchmarks.approaches import fitting, schooling
 from benchmarks.approaches.approach import Approach, Ground, adaptive, approaches, measured
 from benchmarks.approaches.bounds import Bounds, bounds
 from benchmarks.approaches.foreseen import foreseen
@@ -19,7 +19,7 @@ from benchmarks.approaches.workload import Workload
 
 
 class Task(NamedTuple):
-    """One run. `aim`: of `adaptive`, in the approach's place."""
+    """One run. `share`: the `quality_share` of `adaptive`, in the fitted one's place."""
 
     workload: str
     ladder: str
@@ -27,7 +27,7 @@ class Task(NamedTuple):
     seed: int
     length_s: float
     calm: bool = False
-    aim: float | None = None
+    share: float | None = None
 
 
 class Limit(NamedTuple):
@@ -58,8 +58,7 @@ def ground(place: Place, workload: str, ladder: str) -> Ground:
 def carried_out(place: Place, tasks: Sequence[Task]) -> Iterator[tuple[Task, Sheet]]:
     """Each task with its accounts, in their order."""
     for name in dict.fromkeys(task.workload for task in tasks):
-        if not ground(place, name, "list").state.exists():
-            schooling.train(opened(place, name), place.states)
+        fitting.prepared(ground(place, name, "list"))
     with get_context("spawn").Pool(os.cpu_count() or 1) as pool:
         yield from pool.imap(_one, [(place, task) for task in tasks])
 
@@ -98,6 +97,6 @@ def _one(job: tuple[Place, Task]) -> tuple[Task, Sheet]:
 
 
 def _approach(stands: Ground, task: Task) -> Approach:
-    if task.aim is not None:
-        return adaptive(stands, task.aim)
+    if task.share is not None:
+        return adaptive(stands, task.share, fitting.prepared(stands).second)
     return next(each for each in approaches(stands) if each.name == task.approach)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from benchmarks.approaches.approach import ADAPTIVE, CHEAPEST, FITTED_ADAPTIVE, RULES, SINGLE
+from benchmarks.approaches.approach import ADAPTIVE, CHEAPEST, RULES, SINGLE, UNSET
 from benchmarks.approaches.bounds import Bounds
 from benchmarks.approaches.estimate import Estimate, column, estimate, paired
 from benchmarks.approaches.sheet import Sheet
@@ -40,7 +40,7 @@ class Finding(NamedTuple):
 
 
 HEAD = (
-    "| | `adaptive` | target | | fitted | cheapest | none below |",
+    "| | `adaptive` | target | | no settings | cheapest | none below |",
     "|---|---|---|---|---|---|---|",
 )  # fmt: skip
 
@@ -48,7 +48,7 @@ HEAD = (
 def findings(measured: Measured, least: Sequence[Bounds]) -> Iterator[Finding]:
     """In the order of the targets; `least`: of each seed."""
     own, one, rules = (measured[name] for name in (ADAPTIVE, SINGLE, RULES))
-    others = [measured[name] for name in (FITTED_ADAPTIVE, CHEAPEST)]
+    others = [measured[name] for name in (UNSET, CHEAPEST)]
     for name, other, dear, slow in (("single model's", one, 0.22, 0.45), ("rules'", rules, 0.55, 0.70)):
         usd = estimate([bound.usd / sheet.usd_per_request for bound, sheet in zip(least, other, strict=True)])
         p95 = estimate([bound.p95_s / sheet.p95_s for bound, sheet in zip(least, other, strict=True)])

@@ -15,7 +15,8 @@ import traceback
 from importlib import import_module
 
 NAMES = (
-    "fleet", "books", "load", "deadlines", "failover", "recovery", "ejection", "streams", "stalls", "classification",
+    "fleet", "books", "load", "tails",
+    "deadlines", "failover", "recovery", "ejection", "streams", "stalls", "classification",
     "retries", "traces", "threads", "budgets", "cancellation", "overhead", "leaks", "replay",
 )  # fmt: skip
 """In the order of the eighteen promises, as far as each has a command here; then what is beside them."""

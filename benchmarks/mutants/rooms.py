@@ -63,11 +63,17 @@ ROOMS = (
     Room("health/breaker.py", _BREAKER),
     Room("health/doubt.py", ("tests/unit/health/test_doubt.py", *_BREAKER)),
     Room("health/window.py", _WINDOW),
-    Room("health/permit.py", ("tests/unit/health/test_permit.py", *_BREAKER)),
+    Room("health/silence.py", ("tests/unit/health/test_silence.py",)),
+    Room("health/permit.py", ("tests/unit/health/test_permit.py", "tests/unit/health/test_silence.py", *_BREAKER)),
     Room("health/bans.py", ("tests/unit/health/test_bans.py", "tests/unit/health/test_board_bans.py")),
     Room("health/bearing.py", ("tests/unit/health/test_bearing.py", "tests/unit/health/test_busy_caller.py")),
     Room(
-        "health/latency.py", ("tests/unit/health/test_latency.py", "tests/unit/execution/test_how_long_answers_take.py")
+        "health/latency.py",
+        (
+            "tests/unit/health/test_latency.py",
+            "tests/unit/health/test_silence.py",
+            "tests/unit/execution/test_how_long_answers_take.py",
+        ),
     ),
     Room("faults/classify.py", (_ODD, _EVIDENCE, *_CLASSIFIER)),
     Room("faults/evidence.py", (_EVIDENCE, _ODD, *_CLASSIFIER)),

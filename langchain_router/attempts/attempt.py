@@ -17,7 +17,7 @@ from langchain_core.globals import get_llm_cache
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatResult
-from langchain_core.prompt_values import ChatPromptValue
+from langchain_core.prompt_values import ChatPromptValue, PromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from capability_router.concurrency.unlisted import END, first_step
@@ -63,8 +63,8 @@ class ModelAttempt:
     """One call of one model. Its chunks are the model's own: a message, message chunks or v3 events."""
 
     __slots__ = (
-        "_call", "_config", "_copied", "_counted", "_dialect", "_kwargs", "_launch", "_loops", "_model", "_prompt",
-        "_reader", "_seam", "_shown", "_void", "doorkeeper", "unheard",
+        "_call", "_config", "_copied", "_counted", "_dialect", "_given_prompt", "_kwargs", "_launch", "_loops",
+        "_messages", "_model", "_reader", "_seam", "_shown", "_void", "doorkeeper", "unheard",
     )  # fmt: skip
 
     def __init__(self, model: BaseChatModel, call: Call, config: RunnableConfig, launch: Launch, loops: Loops) -> None:
@@ -79,7 +79,7 @@ class ModelAttempt:
         self._seam = Seam(launch.prefix) if launch.prefix else None
         self._shown: Shown | None = None
         self._void: Shown | None = None
-        self._prompt = call.prompt
+        self._messages, self._given_prompt = call.messages, call.prompt
         if call.mode == "events":
             self._counted = Counted(self._dialect.counting)
             config["callbacks"].add_handler(self._counted, inherit=True)  # type: ignore[union-attr]  # a child manager
@@ -96,12 +96,11 @@ class ModelAttempt:
         call, left_out = self._call, []
         messages, dropped = handed_over(call.messages, provider, self._model)
         if dropped:
-            self._prompt = ChatPromptValue(messages=messages)
+            self._messages, self._given_prompt = messages, None
             left_out.append(f"{dropped} blocks that only their own provider understands")
         prefix = self._launch.prefix
         if prefix:
-            messages = [*messages, continued(prefix, provider)]
-            self._prompt = ChatPromptValue(messages=messages)
+            self._messages, self._given_prompt = [*messages, continued(prefix, provider)], None
         if tools := self._without(provider):
             left_out.append(f"tools that its provider does not have: {', '.join(tools)}")
         if left_out:
@@ -186,6 +185,7 @@ class ModelAttempt:
         self._bound_inside()
 
     def _bound_inside(self) -> None:
+        """Never undone: it holds in a context that is this attempt's own."""
         bound_inside(self._launch.timeouts, elsewhere=self._launch.elsewhere)
 
     async def _opened(self, runnable: Runnable[Any, Any], kwargs: Mapping[str, Any], context: Context) -> Any:
@@ -281,6 +281,11 @@ class ModelAttempt:
         replay = bound.replay if self._copied else bound.on  # a copy is of this call alone: its replay is not kept
         return replay(self._model, self._launch.candidate.provider)
 
+    @property
+    def _prompt(self) -> PromptValue:
+        """As it was given, or made of the messages where a method of the model's asks for one."""
+        return self._given_prompt or ChatPromptValue.model_construct(messages=self._messages)
+
     def _asked(self, runnable: Any, kwargs: Mapping[str, Any]) -> Any:
         if (unheard := self._unheard_by_all(runnable, kwargs)) is not None:
             return ask(*unheard)
@@ -307,7 +312,7 @@ class ModelAttempt:
             return None
         model, bound = unbound(runnable)
         given = {**bound, **kwargs} if bound else kwargs
-        messages = self._prompt.to_messages()
+        messages = list(self._messages) if self._given_prompt is None else self._given_prompt.to_messages()
         return (model, self._config, messages, given) if goes_unheard(model, self._config, messages, given) else None
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
@@ -16,6 +15,7 @@ from langchain_router.attempts.attempt import CutShort, Garbled, ModelAttempt
 from langchain_router.attempts.fault_notes import FaultNotes, tracers_of
 from langchain_router.attempts.faults import fault_of, unsupported
 from langchain_router.attempts.listeners import Shown
+from langchain_router.attempts.plain_call import streams
 from langchain_router.attempts.structured import StructuredAttempt
 from langchain_router.attempts.told import told
 from langchain_router.bindings import Structured
@@ -43,7 +43,8 @@ class Attempts:
         self._fleet, self._call, self._run, self._config = fleet, call, run, config
         self._one_answer = on_partial == "raise"
         self._shown, self._unheard = _UNSEEN, unheard
-        self._tracers, self._notes = tracers_of(run.handlers), dict[int, FaultNotes]()
+        self._tracers = tracers_of(run.handlers) if run.handlers else ()
+        self._notes: dict[int, FaultNotes] = {}
 
     def start(self, launch: Launch) -> ModelAttempt:
         """An attempt on the launch's candidate."""
@@ -73,7 +74,7 @@ class Attempts:
 
     def _may_show(self, model: BaseChatModel) -> bool:
         """Whether anybody may see an answer while it is made, or the model gathers it from a stream."""
-        return bool(self._run.handlers or self._one_answer or model.callbacks or _streams(model))
+        return bool(self._run.handlers or self._one_answer or model.callbacks or streams(model))
 
     def told(self, chunks: Sequence[Any]) -> tuple[Any, str]:
         """What the chunks of an answer come to, for an evaluator: the caller's own object, and its text."""
@@ -116,14 +117,3 @@ class Attempts:
         if fault is not None and fault.kind == "unparsable" and not self._call.wants_schema:
             return unsupported(fault, error, self._call.keywords)  # a package's own check of one: nothing was asked
         return fault
-
-
-def _streams(model: BaseChatModel) -> bool:
-    """Whether it gathers its answers from streams. (To ask pydantic for a field that is not there is slow.)"""
-    return _may_stream(type(model)) and bool(getattr(model, "streaming", False))
-
-
-@lru_cache(maxsize=256)
-def _may_stream(kind: type[BaseChatModel]) -> bool:
-    takes_any = kind.model_config.get("extra") == "allow"
-    return takes_any or "streaming" in kind.model_fields or hasattr(kind, "streaming")

@@ -14,6 +14,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -35,7 +36,13 @@ log = logging.getLogger("langchain_router")
 
 def tracers_of(handlers: Sequence[BaseCallbackHandler]) -> list[Tracer]:
     """The handlers that keep runs."""
-    return [handler for handler in handlers if isinstance(handler, Tracer)]
+    kinds: Any = map(type, handlers)
+    return [handler for handler, kind in zip(handlers, kinds, strict=True) if _keeps_runs(kind)]  # type: ignore[misc]  # those do
+
+
+@lru_cache(maxsize=256)
+def _keeps_runs(kind: type) -> bool:  # abstract classes are slow to ask
+    return issubclass(kind, Tracer)
 
 
 def add_metadata(run: Run, facts: Mapping[str, Any]) -> None:

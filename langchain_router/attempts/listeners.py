@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -22,7 +23,12 @@ _STREAMING = {"_StreamingCallbackHandler", "_V2StreamingCallbackHandler"}
 
 def shown_live(handlers: Iterable[BaseCallbackHandler]) -> bool:
     """Whether any of them hands tokens on as they come, even of an `invoke`."""
-    return any(kind.__name__ in _STREAMING for handler in handlers for kind in type(handler).__mro__)
+    return any(map(_streaming, map(type, handlers)))
+
+
+@lru_cache(maxsize=256)
+def _streaming(kind: type) -> bool:
+    return any(base.__name__ in _STREAMING for base in kind.__mro__)
 
 
 class Counted(BaseCallbackHandler):
@@ -32,6 +38,7 @@ class Counted(BaseCallbackHandler):
     """
 
     run_inline = True
+    ignore_chat_model = True  # of the beginning of a call: else core would make the messages a text, for nobody
 
     def __init__(self, counting: Counting = "") -> None:
         self._counting = counting

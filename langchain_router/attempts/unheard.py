@@ -23,6 +23,8 @@ from langchain_core.outputs import ChatResult
 from langchain_core.runnables import RunnableBinding, RunnableConfig
 from langchain_core.utils.uuid import uuid7
 
+from langchain_router.attempts.plain_call import acall, call, goes_plainly
+
 RunT = TypeVar("RunT", CallbackManagerForLLMRun, AsyncCallbackManagerForLLMRun)
 
 _ASKED = (
@@ -90,14 +92,18 @@ def ask(
 ) -> ChatResult:
     """Make the call in this thread."""
     run = _run(CallbackManagerForLLMRun, model, config)
+    if goes_plainly(model, kwargs):
+        return call(model, messages, run, kwargs)
     return model._generate_with_cache(messages, run_manager=run, **kwargs)
 
 
 def aask(
     model: BaseChatModel, config: RunnableConfig, messages: list[BaseMessage], kwargs: Mapping[str, Any]
 ) -> Coroutine[Any, Any, ChatResult]:
-    """The call, to be awaited: core's own coroutine, for one around it would cost each wait within."""
+    """The call, to be awaited: one coroutine, for another around it would cost each wait within."""
     run = _run(AsyncCallbackManagerForLLMRun, model, config)
+    if goes_plainly(model, kwargs):
+        return acall(model, messages, run, kwargs)
     return model._agenerate_with_cache(messages, run_manager=run, **kwargs)
 
 

@@ -12,6 +12,8 @@ from capability_router.catalog.entry import Description
 from capability_router.request import own_answers, own_service
 from langchain_router.partners.dialects import Dialect, dialect_of, gives_reason
 
+_REGIONS = ("region_name", "location")  # Bedrock's classes, Vertex's
+_KEYS = ("api_key", "auth_token")  # how the names of fields with a key end
 _PROFILE_FIELDS = (
     "max_input_tokens", "max_output_tokens", "tool_calling", "tool_choice", "structured_output",
     "image_inputs", "pdf_inputs", "audio_inputs", "video_inputs", "reasoning_output",
@@ -54,8 +56,8 @@ def _address(model: BaseChatModel, dialect: Dialect, provider: str, name: str) -
     registry = getattr(getattr(model, "router", None), "registry", None) if dialect.routes else None
     if registry is not None:
         return joint(entry.address for entry in registry)
-    region = next((str(region) for key in dialect.region_fields if (region := getattr(model, key, None))), "")
-    account = _key(model, dialect) or f"unseen {name} {region}"
+    region = next((str(region) for key in _REGIONS if (region := getattr(model, key, None))), "")
+    account = _key(model) or f"unseen {name} {region}"
     return Address(_base_url(model, dialect, provider), name, fingerprint(account), region)
 
 
@@ -67,9 +69,9 @@ def _base_url(model: BaseChatModel, dialect: Dialect, provider: str) -> str:
     return url.rstrip("/") or f"sdk:{provider or type(model).__name__}"
 
 
-def _key(model: BaseChatModel, dialect: Dialect) -> str | None:
+def _key(model: BaseChatModel) -> str | None:
     for name in type(model).model_fields:
-        if name.endswith(dialect.key_endings):
+        if name.endswith(_KEYS):
             value = getattr(model, name, None)
             reveal = getattr(value, "get_secret_value", None)
             if callable(reveal) and reveal():

@@ -7,7 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, BaseMessage
 
 from capability_router.endpoints.chain_usage import (
     Counting,
@@ -21,7 +21,7 @@ from capability_router.endpoints.chain_usage import (
 )
 from capability_router.faults.offered import Offered, strange
 from capability_router.request import BROKEN_ENDS, Finish, Reply, Usage, service_tier
-from langchain_router.messages.kinds import is_chunk
+from langchain_router.messages.kinds import is_ai, is_chunk
 from langchain_router.messages.raw_calls import RawCalls
 
 _FINISHES: dict[str, Finish] = {
@@ -95,6 +95,12 @@ def _full(block: Any) -> bool:
     return any(told) if told or block.get("type") in ("text", "thinking", "reasoning") else True
 
 
+def _as_said(message: BaseMessage) -> AIMessage:
+    return AIMessage(
+        message.content, additional_kwargs=message.additional_kwargs, response_metadata=message.response_metadata
+    )
+
+
 def _holds_other(message: AIMessage) -> bool:
     """Whether it holds an image, sound or another thing that is no text: as a block, or beside the content."""
     content, beside = message.content, message.additional_kwargs
@@ -136,7 +142,7 @@ class Reader:
         self._tally = Tally(counting)
         self._tier = ""
         self._texts: list[str] = []
-        self._calls = RawCalls()
+        self._calls: RawCalls | None = None  # while there are none
         self._seen: dict[str, bool] = {}  # whole tool calls by id
         self._malformed = 0
         self._finish: Finish | None = None
@@ -149,6 +155,8 @@ class Reader:
 
     def see(self, message: AIMessage) -> bool:
         """Take in a message or chunk; whether it carries content."""
+        if not is_ai(type(message)):  # a ChatMessage: ChatOpenAI's for a role that it does not know
+            message = _as_said(message)
         content, part, beside = message.content, is_chunk(type(message)), message.additional_kwargs
         plain = isinstance(content, str)
         text = content if plain else str(message.text)
@@ -175,6 +183,7 @@ class Reader:
             self._malformed += len(message.invalid_tool_calls)
             return bool(message.tool_calls)
         if pieces := message.tool_call_chunks:  # type: ignore[attr-defined]  # a chunk
+            self._calls = self._calls or RawCalls()
             self._calls.take(pieces)
         return bool(pieces)
 
@@ -187,7 +196,8 @@ class Reader:
 
     def _only_calls_of_others(self, message: AIMessage) -> bool:
         """Whether nothing else has come in a stream, this chunk included: then another model may still answer."""
-        if self.carried or self._texts or self._seen or not self._calls.only_of_others(self._tools):
+        calls = self._calls
+        if self.carried or self._texts or self._seen or calls is None or not calls.only_of_others(self._tools):
             return False
         beside = message.additional_kwargs.get("reasoning_content") or any(map(_full_beside_calls, message.content))
         return is_chunk(type(message)) and not beside

@@ -53,8 +53,7 @@ class Dialect:
     `no_chunks`: how its ValueError over a stream without a chunk begins.
     `fields`: the fields in which it keeps LangChain's common words, where they may have other names.
     `fields_only`: the common words that it takes as fields and as no keyword of a call.
-    `url_fields`, `region_fields`, `key_endings`: where its base URL, its region and (by how the field's name
-    ends) its key are found.
+    `url_fields`: where its base URL is found.
     `provider`, `author`: the provider that it states, and the one that its messages name, where they differ.
     `routes`: it is a router itself.
     """
@@ -78,8 +77,6 @@ class Dialect:
     fields: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: {"max_tokens": MAX_TOKENS})
     fields_only: tuple[str, ...] = ()
     url_fields: tuple[str, ...] = _URLS
-    region_fields: tuple[str, ...] = ("region_name", "location")  # Bedrock's classes, Vertex's
-    key_endings: tuple[str, ...] = ("api_key", "auth_token")
     provider: str = ""
     author: str = ""
     routes: bool = False

@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager, nullcontext
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from llama_index.core.base.llms.types import LLMMetadata
@@ -45,7 +46,7 @@ _URLS = ("api_base", "base_url", "azure_endpoint", "endpoint", "endpoint_url")
 _REGIONS = ("region_name", "region", "location")
 _KEYS = ("api_key", "aws_access_key_id", "profile_name")
 _BOUNDABLE = ("openai", "openai_like", "anthropic", "openrouter", "groq", "deepseek")
-_REASONED = ("OpenAI", "OpenAIResponses", "Anthropic", "GoogleGenAI", "Ollama")
+_REASONED = ("OpenAI", "OpenAIResponses", "Anthropic", "GoogleGenAI", "Ollama", "BedrockConverse")
 _BLIND = {"image_inputs": False, "pdf_inputs": False, "audio_inputs": False, "video_inputs": False}
 
 
@@ -65,13 +66,22 @@ def describe(llm: Any) -> Description | None:
     region = next((str(v) for name in _REGIONS if (v := getattr(llm, name, None))), "")
     address = address_of_router(llm)
     address = address or Address(url or f"sdk:{type(llm).__name__}", model or type(llm).__name__, _mark(key), region)
-    return Description(fields, address, _gives_reason(llm))
+    return Description(fields, address, _reasons(type(llm)))
 
 
-def _gives_reason(llm: LLM) -> bool:
-    """Whether its streams end with a terminal reason whenever the provider sent all."""
-    kinds = ((kind.__module__, kind.__name__) for kind in type(llm).__mro__)
-    return any(module.startswith(_HOME) and name in _REASONED for module, name in kinds)
+def gives_reason(llm: Any) -> bool:
+    """Whether its answers end with a terminal reason whenever the provider sent all."""
+    own = getattr(llm, "description", None)
+    if isinstance(llm, LLM) and not isinstance(own, Description):
+        return _reasons(type(llm))
+    said = describe(llm)
+    return said is not None and said.gives_reason
+
+
+@lru_cache(maxsize=256)
+def _reasons(kind: type) -> bool:
+    homes = ((base.__module__, base.__name__) for base in kind.__mro__)
+    return any(module.startswith(_HOME) and name in _REASONED for module, name in homes)
 
 
 def metadata_of(llm: LLM) -> LLMMetadata | None:
@@ -106,7 +116,12 @@ def _known(llm: LLM, metadata: LLMMetadata | None) -> dict[str, Any]:
 
 def home_of(llm: LLM) -> str:
     """The integration it comes from: 'openai' for llama_index.llms.openai and what is derived from it."""
-    modules = (kind.__module__ for kind in type(llm).__mro__)
+    return _home(type(llm))
+
+
+@lru_cache(maxsize=256)
+def _home(kind: type) -> str:
+    modules = (base.__module__ for base in kind.__mro__)
     homes = [m[len(_HOME) :].partition(".")[0] for m in modules if m.startswith(_HOME)]
     return homes[0] if homes else ""
 
@@ -270,8 +285,7 @@ class LlamaAttempt:
         """Of a whole reply an integration that nobody knows may not hand on why it ended."""
         if self._call.stream or reply.finish is not None:
             return reply
-        said = describe(self._llm)
-        return reply if said is not None and said.gives_reason else replace(reply, mute=True)
+        return reply if gives_reason(self._llm) else replace(reply, mute=True)
 
     def _method(self, *, is_async: bool) -> Callable[[], Any]:
         method = getattr(self._llm, self._call.name(is_async=is_async))

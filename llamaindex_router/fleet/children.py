@@ -23,6 +23,7 @@ from capability_router.endpoints.providers import known, spec_for
 from capability_router.errors import ConfigError
 from llamaindex_router.fleet.chain_model import is_chat_model
 from llamaindex_router.fleet.overheard import OverheardClient
+from llamaindex_router.fleet.stop_reasons import ReasoningClient
 
 if TYPE_CHECKING:
     from capability_router.catalog.entry import Entry
@@ -43,7 +44,10 @@ PACKAGES = {
 """Provider -> the integration's module and class; used when it is installed."""
 
 _CLIENTS = ("_client", "_aclient", "_async_client")
-_HALF_HEARD = "llama_index.llms.google_genai"
+_HALF_HEARD: dict[str, type[Any]] = {
+    "llama_index.llms.google_genai": OverheardClient, "llama_index.llms.bedrock_converse": ReasoningClient,
+}  # fmt: skip
+"""Integration -> what has its client tell how streams end."""
 _RETRIES = "max_retries"
 _SENT_ONCE: dict[str, tuple[str, dict[str, Any]]] = {
     "llama_index.llms.litellm": ("additional_kwargs", {"num_retries": 0}),
@@ -132,37 +136,44 @@ def prepared(llm: LLM, defaults: Mapping[str, Any]) -> LLM:
     if getattr(llm, _RETRIES, 0):
         changes[_RETRIES] = 0
     changes.update(_once_by_sdk(llm))
-    half_heard = any(kind.__module__.startswith(_HALF_HEARD) for kind in type(llm).__mro__)
-    if not changes and not half_heard:
+    homes = _homes(llm)
+    hears = next((client for home, client in _HALF_HEARD.items() if home in homes), None)
+    if not changes and hears is None:
         return llm
     copied = llm.model_copy(update=changes)
-    if half_heard:
-        copied._client = OverheardClient(copied._client)  # type: ignore[attr-defined]  # GoogleGenAI's own attribute
     options = {name: changes[name] for name in (_RETRIES, "timeout") if name in changes}
     for name in _CLIENTS:
         renew = getattr(getattr(copied, name, None), "with_options", None)
         if options and renew is not None:
             setattr(copied, name, renew(**options))
-    return _sending_once(copied) if _RETRIES in changes else copied
+    if _RETRIES in changes:
+        _sending_once(copied)
+    if hears is not None and not isinstance(copied._client, hears):  # type: ignore[attr-defined]  # the integration's own
+        copied._client = hears(copied._client)  # type: ignore[attr-defined]  # likewise
+    return copied
 
 
 def _once_by_sdk(llm: LLM) -> dict[str, Any]:
     """The field by which an SDK that repeats beside its integration is told not to; what stands there stays."""
-    homes = {".".join(kind.__module__.split(".")[:3]) for kind in type(llm).__mro__}
+    homes = _homes(llm)
     for home, (name, once) in _SENT_ONCE.items():
         if home in homes:
             return {name: {**once, **(getattr(llm, name, None) or {})}}
     return {}
 
 
-def _sending_once(copied: LLM) -> LLM:
+def _homes(llm: LLM) -> set[str]:
+    """The packages that its class and those above it come from: "llama_index.llms.openai"."""
+    return {".".join(kind.__module__.split(".")[:3]) for kind in type(llm).__mro__}
+
+
+def _sending_once(copied: LLM) -> None:
     """Bedrock's clients repeat beside the integration that does so too; those of asyncio are made for each call."""
     private = copied.__pydantic_private__ or {}
     if (client := private.get("_client")) is not None:
         copied._client = without_retries(client)  # type: ignore[attr-defined]  # the integration's own attribute
     if (config := private.get("_config")) is not None:
         copied._config = config_without_retries(config)  # type: ignore[attr-defined]  # likewise
-    return copied
 
 
 def wrapped(model: Any, candidate: str) -> LLM:

@@ -69,7 +69,16 @@ def finish_of(raw: Any, *kwargs: Mapping[str, Any]) -> Finish | None:
                 return finish
     if (response := _responses(raw)) is not None:
         return _ended(response)
-    return Finish.STOP if raw is not None and field(raw, "done") is True else None  # Ollama's, before it gave reasons
+    if raw is not None and field(raw, "done") is True:
+        return Finish.STOP  # Ollama's, before it gave reasons
+    return _last_of_bedrock(raw.get("metadata")) if type(raw) is dict else None
+
+
+def _last_of_bedrock(told: Any) -> Finish | None:
+    """Why a stream of Bedrock's ended, by its last event, the counts; OTHER = its client has not written that there."""
+    if type(told) is not dict or type(told.get("usage")) is not dict or "outputTokens" not in told["usage"]:
+        return None
+    return finish_word(told.get("stopReason")) or Finish.OTHER
 
 
 def _responses(raw: Any) -> Any:
@@ -163,7 +172,7 @@ def bill_of(raw: Any, counts: Mapping[str, Any]) -> Decimal | None:
 
 def usage_of(counts: Mapping[str, Any], tier: str = "") -> Usage | None:
     """The counts under our names: the input with cached tokens, the output with reasoning. None for none."""
-    if impossible(counts, *_INPUT, *_OUTPUT):
+    if not counts or impossible(counts, *_INPUT, *_OUTPUT):
         return None
     chat = "prompt_tokens" in counts and "prompt_token_count" not in counts
     usage = usage_from(_deeply_plain(counts), tier) if chat else _other(counts, tier)

@@ -32,7 +32,7 @@ class Dispatch:
         )  # fmt: skip
         self.line = Line(retry.max_waiting)
         self._retries = RetryBudget(retry.budget_ratio, retry.budget_floor)
-        self.hedging = Hedging(s.hedge.after_s, s.hedge.extra, board.silent_p95_s) if s.hedge.on else None
+        self.hedging = Hedging(s.hedge.after_s, s.hedge.extra, board.usual_silence_s) if s.hedge.on else None
         self._continuing = {card.id for card in registry.cards if s.resume and card.assistant_prefill}
         self._keys = {entry.card.id: entry.key_variable for entry in registry if entry.key_variable}
         self.reason_givers = {entry.card.id for entry in registry if entry.gives_reason}

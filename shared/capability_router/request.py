@@ -199,6 +199,17 @@ class Usage:
     service_tier: str = ""
     estimated: bool = False
 
+    @property
+    def credible(self) -> bool:
+        """Whether a call can have used so much: no count is below 0, or so large that it is none."""
+        parts = (
+            self.cache_read_tokens + self.cache_creation_tokens + self.cache_creation_1h_tokens
+            + self.input_audio_tokens + self.output_audio_tokens + self.cache_audio_read_tokens
+            + self.input_image_tokens + self.output_image_tokens + self.cache_image_read_tokens
+        )  # fmt: skip
+        most = MOST_TOKENS
+        return 0 <= self.input_tokens <= most and 0 <= self.output_tokens <= most and parts <= most
+
     def since(self, before: Usage) -> Usage:
         """What came after `before`, where counts grow."""
         counts = {name: getattr(self, name) - getattr(before, name) for name in TOKENS}
@@ -213,6 +224,8 @@ class Usage:
         return cls(**counts, service_tier=tier, estimated=any(part.estimated for part in listed))
 
 
+MOST_TOKENS = 10**9
+"""Of one call, in or out."""
 TOKENS = tuple(f.name for f in fields(Usage) if f.name not in ("service_tier", "estimated"))
 """The counts of a Usage."""
 

@@ -111,6 +111,11 @@ class Routing:
             self.deadline_s,
         )  # fmt: skip
 
+    @property
+    def stated(self) -> dict[str, Any]:
+        """The terms that say something, as `merged` takes them."""
+        return {f.name: value for f in fields(self) if (value := getattr(self, f.name)) != f.default}
+
     def merged(self, terms: Mapping[str, Any]) -> Routing:
         """These terms with others laid over them; unknown or ill-typed ones raise ConfigError."""
         return replace(self, **_checked(terms)) if terms else self

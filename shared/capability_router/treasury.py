@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from capability_router.catalog.registry import Registry
 from capability_router.clock import Clock
+from capability_router.concurrency.lifetime import Lasting, watch
 from capability_router.money.budget.budgets import Budgets, StoreTerms
 from capability_router.money.budget.teller import Teller
 from capability_router.money.ledger.books import CALLS_KEPT
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from capability_router.settings.money import LedgerBlock
 
 
-class Treasury:
+class Treasury(Lasting):
     """No store is touched, and no thread begun, before the first request (`open`)."""
 
     def __init__(self, settings: Settings, registry: Registry, clock: Clock) -> None:
@@ -37,6 +38,7 @@ class Treasury:
         self.pace = Pace(self.budgets.rests, clock.unix) if settings.paced else None
         told = settings.budgets and not self.store.budgets.inline
         self._teller = Teller(self.budgets) if told else None
+        watch(self)
 
     def open(self) -> None:
         """Whatever is wrong with the stores is told now, at the first request, and not in a thread's log."""
@@ -46,6 +48,12 @@ class Treasury:
             self._opened = True
         if self._teller is not None:
             self._teller.start()
+
+    def after_fork(self) -> None:
+        """What is under way is the parent's. (Of a store's budgets their teller hears of the fork.)"""
+        self.ledger.forked()
+        if self._teller is None:
+            self.budgets.forked()
 
     def close(self) -> None:
         """Write the ledger, give back what a store has lent; it opens again with the next request."""

@@ -112,4 +112,4 @@ def test_a_sentence_in_place_of_an_error_is_understood_by_every_client(name: str
         llm = routed(name, first.base_url, second.base_url)
         assert asked(llm, stream=stream, later=False) == "well"
         assert [call.fault for call in llm.router.ledger.calls()] == ["rate_limited", None]
-        assert llm.router.health()[0]["held_by"] == "gate"
+        assert llm.router.health()[0]["held_by"] == "rate_limit"

@@ -48,14 +48,14 @@ def reply(body: Any, status: int = 200, headers: Sequence[str] = (), kind: str =
     return step
 
 
-def sse(*parts: Any, end: str = "whole", headers: Sequence[str] = ()) -> Step:
+def sse(*parts: Any, end: str = "whole", headers: Sequence[str] = (), status: int = 200) -> Step:
     """A stream. A part is a chunk (dict), raw bytes, or a number of seconds to pause (None = for ever).
 
     end: "whole" ([DONE] and the last chunk), "clean" (no [DONE]), "open" ([DONE], then nothing), "cut".
     """
 
     def step(wire: Wire) -> bool:
-        lines = ["HTTP/1.1 200 OK", "content-type: text/event-stream", "transfer-encoding: chunked", *headers]
+        lines = [f"HTTP/1.1 {status} X", "content-type: text/event-stream", "transfer-encoding: chunked", *headers]
         wire.send("\r\n".join(lines).encode() + b"\r\n\r\n")
         for part in parts:
             if part is None or isinstance(part, float):

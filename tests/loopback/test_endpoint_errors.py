@@ -18,7 +18,7 @@ from loopback.chat_server import (
     sse,
     stall,
 )
-from loopback.endpoint_client import BODY, Read, client, failure
+from loopback.endpoint_client import BODY, Read, client, failure, read_blocking
 
 from capability_router.endpoints.clocks import Clocks
 from capability_router.endpoints.errors import (
@@ -60,6 +60,34 @@ def test_a_refusal_tells_status_code_type_hints_and_request(read: Read) -> None:
 def test_error_bodies_of_every_form(read: Read, body: bytes, kind: str, told: str) -> None:
     error = failure(read, reply(body, 502, kind=kind), stream=True)
     assert (str(error), error.status_code) == (told, 502)
+
+
+def _endless(wire: Any) -> bool:
+    wire.send(b"HTTP/1.1 429 X\r\nretry-after: 7\r\ntransfer-encoding: chunked\r\n\r\n")
+    while True:
+        wire.chunk(b"x" * 65_536)
+
+
+_SHORT = b"HTTP/1.1 429 X\r\nretry-after: 7\r\ncontent-length: 500\r\n\r\n" + b'{"error": {"code": "slow'
+_BROKEN = b"HTTP/1.1 429 X\r\nretry-after: 7\r\ntransfer-encoding: chunked\r\n\r\nZZ\r\n"
+_SILENT = sse(None, status=429, headers=["retry-after: 7"])
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    "step", [raw(_SHORT), raw(_BROKEN), _endless, _SILENT], ids=["short", "broken", "endless", "silent"]
+)
+def test_a_status_counts_whatever_becomes_of_its_body(read: Read, step: Step, stream: bool) -> None:
+    error = failure(read, step, stream=stream, total=60.0)
+    assert (type(error), error.status_code, error.headers) == (EndpointStatusError, 429, {"retry-after": "7"})
+
+
+def test_a_stream_that_is_asked_for_again_has_its_clocks_from_the_start() -> None:
+    refused = reply({"error": {"message": "unknown option stream_options"}}, 400)
+    late = sse(1.2, piece("a", role="assistant"), piece(finish="stop"))
+    with ChatServer(refused, late) as server:
+        exchange = client(server).start(BODY, stream=True, timeouts=Clocks(total=60.0))
+        assert [delta.text for delta in read_blocking(exchange) if delta.text] == ["a"]
 
 
 def test_a_redirect_is_not_followed(read: Read) -> None:

@@ -102,7 +102,7 @@ def test_the_next_model_is_asked_at_once_and_the_inner_router_left_alone_for_tha
     with ChatServer(LATER) as server, ChatServer(good) as beside:
         outer = around(kind, inside(server.base_url), beside.base_url)
         assert way(outer) == "from b"
-        assert gates(outer) == {"inner": "gate", "b": ""}
+        assert gates(outer) == {"inner": "rate_limit", "b": ""}
         (row, _) = outer.router.health()
         assert 20 < row["held_for_s"] <= 25
         assert (row["state"], row["failed"]) == ("closed", 0)
@@ -140,8 +140,8 @@ def test_through_two_routers_the_outermost_goes_elsewhere() -> None:
         middle = around(ChatRouter, chain(server.base_url))
         outer = around(ChatRouter, middle, beside.base_url)
         assert ask(outer) == "from b"
-        assert gates(outer) == {"inner": "gate", "b": ""}
-        assert gates(middle) == {"inner": "gate"}
+        assert gates(outer) == {"inner": "rate_limit", "b": ""}
+        assert gates(middle) == {"inner": "rate_limit"}
 
 
 @pytest.mark.parametrize("way", [ask, aask])

@@ -15,10 +15,11 @@ from benchmarks.approaches.anatomy import FAILED_OVER, FAIR, GONE, LONG_INPUT, O
 from benchmarks.approaches.bounds import Choice, Foreseen, cheapest_usd, least_p95, least_usd, quickest_s, unseen_p95
 from benchmarks.approaches.cast import Member
 from benchmarks.approaches.estimate import estimate
-from benchmarks.approaches.fitting import Fit, Trial, at_target, best, compared
+from benchmarks.approaches.fitting import Fit, Trial, at_share, best, compared
 from benchmarks.approaches.foreseen import foreseen_p95
 from benchmarks.approaches.provider import Outage, Recorded, outages
 from benchmarks.approaches.questions import CLASSIFY, READ, Answer, Question
+from benchmarks.approaches.reach import Row, run_of, tried
 from benchmarks.approaches.sheet import Line, Sheet, sheet
 from benchmarks.approaches.speeds import Speed
 from benchmarks.approaches.stage import Stage
@@ -229,13 +230,31 @@ def test_a_ratio_of_means_is_as_certain_as_there_are_questions() -> None:
     assert compared(other, other, 4) == (1.0, 0.0)
 
 
-def test_a_target_is_met_on_foreseen_scores_at_the_least_cost_and_seconds_count() -> None:
-    """Of ten requests each may be answered better for 1 USD; by how much differs, and one takes its time."""
+def test_a_share_is_met_on_foreseen_scores_at_the_least_cost_and_seconds_count() -> None:
+    """Of five requests each may be answered better for 1 USD; by how much differs, and one takes its time."""
 
     def asked(gain: float, seconds: float = 0.0) -> list[Choice]:
         cheap = Choice(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, Foreseen(0.5, 0.0, 0.0))
         return [cheap, Choice(1.0, 1.0, 0.0, 0.0, 0.0, 0.0, Foreseen(0.5 + gain, 1.0, seconds))]
 
     requests = [asked(gain / 10, 9.0 if gain == 4 else 0.0) for gain in range(5)]
-    assert [pick.usd for pick in at_target(requests, 0.6, 0.0)] == [0.0, 0.0, 0.0, 1.0, 1.0]
-    assert [pick.usd for pick in at_target(requests, 0.6, 0.1)] == [0.0, 0.0, 1.0, 1.0, 0.0]
+    share = 3.0 / 3.5  # the best come to 3.5 in all
+    assert [pick.usd for pick in at_share(requests, share, 0.0)] == [0.0, 0.0, 0.0, 1.0, 1.0]
+    assert [pick.usd for pick in at_share(requests, share, 0.1)] == [0.0, 0.0, 1.0, 1.0, 0.0]
+
+
+def test_what_prices_that_are_chosen_afterwards_come_to() -> None:
+    """A good slow model and a poor quick one, 20 times: lengths that are known show which answers are soon there."""
+    rules = sheet([line(0.0, 10.0)], [])  # 10 s, 1 USD
+
+    def asked(number: int) -> list[Choice]:
+        brief = number < 10  # of the slow one's answers: half take 1 s, half 30 s, and 5 s are foreseen of each
+        took = 1.0 if brief else 30.0
+        good = Choice(2.0, 1.0, took, 0.0, took, 0.0, Foreseen(0.9, 2.0, 5.0))
+        return [good, Choice(0.5, 0.5, 0.5, 0.0, 0.5, 0.0, Foreseen(0.5, 0.5, 0.5))]
+
+    every = [asked(number) for number in range(20)]
+    foreseen, known = (list(tried([run_of(every, rules, rules, known=known)])) for known in (False, True))
+    assert {(row.success, row.cost) for row in foreseen} == {(1.0, 2.0), (0.5, 0.5)}, "all alike: all or none"
+    assert Row(0.75, 1.25, 0.1) in known, "the brief ones to the good model, and nobody is late"
+    assert min(row.p95 for row in known if row.success > 0.75) == 3.0

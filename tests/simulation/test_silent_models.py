@@ -65,7 +65,7 @@ def test_nearly_all_requests_are_spared_it(hung: Fleet) -> None:
 
 def test_it_is_told_long_before_the_first_of_them_is_given_up(hung: Fleet) -> None:
     kind, at = next(event for event in hung.events if event[1] >= SINCE)
-    assert (kind, SINCE + 1.0 < at < SINCE + 2.0) == ("doubt_begun", True)
+    assert (kind, SINCE + 1.0 < at < SINCE + 2.0) == ("degraded", True)
 
 
 def test_it_is_back_when_it_is_heard_again(hung: Fleet) -> None:

@@ -27,7 +27,7 @@ def test_a_seed_gives_one_run() -> None:
     assert one.router.ledger.calls() == other.router.ledger.calls()
 
 
-@pytest.mark.parametrize("name", ["books", "load", "failover", "recovery", "ejection"])
+@pytest.mark.parametrize("name", ["books", "load", "tails", "failover", "recovery", "ejection"])
 def test_the_promise_is_kept_at_a_small_size(name: str) -> None:
     found = list(import_module(f"benchmarks.figures.{name}").measure(0.03, 7))
     assert found

@@ -10,8 +10,8 @@ from stores.servers import WHY_NOT, binary, running
 from capability_router.clock import ManualClock
 from capability_router.stores.base import Store
 from capability_router.stores.memory import MemoryStore
-from capability_router.stores.redis import RedisStore
-from capability_router.stores.sqlite import SqliteStore
+from capability_router.stores.redis.store import RedisStore
+from capability_router.stores.sqlite.store import SqliteStore
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from capability_router.money.budget.budgets import Budgets, Reservation, Short, 
 from capability_router.money.budget.cap import BudgetSpec
 from capability_router.money.budget.denial import BudgetEvent, Denial
 from capability_router.stores.base import Claim, Grant, PotBalance, Store
-from capability_router.stores.redis import RedisStore
+from capability_router.stores.redis.store import RedisStore
 
 ONE = 10**12
 CAP = BudgetSpec("global", 1.0, "day")

@@ -16,9 +16,9 @@ from capability_router.clock import ManualClock
 from capability_router.errors import ConfigError, StoreError
 from capability_router.stores.address import shown_url
 from capability_router.stores.base import Claim, Pot
-from capability_router.stores.database import CorruptStore, Database
 from capability_router.stores.opening import open_store
-from capability_router.stores.sqlite import SqliteStore
+from capability_router.stores.sqlite.database import CorruptStore, Database
+from capability_router.stores.sqlite.store import SqliteStore
 
 POT = Pot("total|global", "", 10**15)
 COUNTS = ("CREATE TABLE counts (n INTEGER)", "INSERT INTO counts VALUES (0)")

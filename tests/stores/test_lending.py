@@ -15,8 +15,8 @@ from capability_router.clock import ManualClock
 from capability_router.stores.base import Claim, Grant, Pot
 from capability_router.stores.lending import Till, lend
 from capability_router.stores.memory import MemoryStore
-from capability_router.stores.redis import RedisStore
-from capability_router.stores.sqlite import SqliteStore
+from capability_router.stores.redis.store import RedisStore
+from capability_router.stores.sqlite.store import SqliteStore
 
 NUMBERS = count()
 AMOUNTS = st.one_of(st.integers(0, 2_000), st.integers(0, 10**19))

@@ -6,8 +6,8 @@ import pytest
 
 from capability_router.stores.base import Store
 from capability_router.stores.lessons import ANSWERS_KEPT, LOGS_KEPT, NONE, WRITERS_KEPT, Head, Kept, Line, Summary
-from capability_router.stores.redis_lessons import PIECE
-from capability_router.stores.sqlite_lessons import SqliteLessons
+from capability_router.stores.redis.lessons import PIECE
+from capability_router.stores.sqlite.lessons import SqliteLessons
 
 
 def texts(store: Store, place: int = 0, name: str = "log") -> list[str]:
@@ -80,7 +80,7 @@ def test_a_stopped_replacement_leaves_the_summary_that_stood(shared: Store, monk
         if hasattr(room, "_sum_up"):
             patch.setattr(room, "_sum_up", stopped)
         else:
-            patch.setattr("capability_router.stores.sqlite_lessons._tidy", stopped)
+            patch.setattr("capability_router.stores.sqlite.lessons._tidy", stopped)
         with pytest.raises(KeyboardInterrupt):
             room.sum_up("log", Summary("", 2, "second"), 1)
     found = room.summary("log")

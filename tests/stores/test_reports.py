@@ -28,7 +28,7 @@ from capability_router.health.herald import EVERY_S, Herald
 from capability_router.stores.base import Store
 from capability_router.stores.opening import open_store
 from capability_router.stores.reports import KEPT_S, ReportRoom
-from capability_router.stores.sqlite import SqliteStore
+from capability_router.stores.sqlite.store import SqliteStore
 from capability_router.testing import ask, scripted_router
 
 CHILD = Path(__file__).with_name("reporting_child.py")

@@ -29,7 +29,7 @@ from capability_router.money.budget.budgets import Budgets
 from capability_router.request import Reply
 from capability_router.router import Router
 from capability_router.stores.base import Claim, Grant, PotBalance
-from capability_router.stores.database import CorruptStore
+from capability_router.stores.sqlite.database import CorruptStore
 from capability_router.testing import ScriptedEndpoint, ask, assert_books_balanced, scripted_router
 
 COST = 16e-6  # USD of a scripted answer

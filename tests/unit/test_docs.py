@@ -208,4 +208,5 @@ def test_the_row_of_each_fault_says_what_follows_from_it(kind: FaultKind) -> Non
     assert same.startswith(SAME[kind.same])
     assert (kind.other == "no") == other.startswith("no:")
     assert (kind.other == "larger_window") == ("larger" in other)
+    assert (kind.other == "unless_returned") == ("on_content_filter" in other)
     assert against.startswith(BLAME.get(kind.blame, kind.blame))

@@ -240,8 +240,19 @@ def overridden(draft: Draft, stated: Mapping[str, Any]) -> Draft:
 def _described(item: Any, where: str, describe: Describe | None) -> Draft:
     told = describe(item) if describe else _plainly(item)
     if told is None:
-        raise ConfigError(f"{where} is a {type(item).__name__}, which can't be routed to; an entry is {FORMS}")
+        kind = type(item).__name__
+        raise ConfigError(f"{where} is a {kind}, which can't be routed to; {_instead(item)}an entry is {FORMS}")
     return Draft(where, None, item, {}, told.fields, told.address, told.gives_reason)
+
+
+def _instead(item: Any) -> str:
+    """What to give in place of a wrapped model, as LangChain's `bind`, `with_retry` and `with_fallbacks` make them."""
+    if getattr(item, "fallbacks", None):
+        return "list the models in it one by one, since the router falls back by itself; "
+    inner = getattr(item, "bound", None)
+    if inner is None:
+        return ""
+    return f"give the {type(inner).__name__} in it, and set what it adds at that model or bind it to the router; "
 
 
 def _plainly(item: Any) -> Description | None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from capability_router.cli import screen
+from capability_router.cli.files import ROUTER_YAML, takes_config
 from capability_router.cli.store import NoStore, existing
 from capability_router.table import Table
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from capability_router.money.budget.standing import CapRow
 
 _HEAD = ("scope", "window", "at limit", "limit", "spent", "reserved", "left", "resets (UTC)")
@@ -23,13 +25,13 @@ _AT_LIMIT = 2
 
 
 @click.command()
-@click.option("--config", type=click.Path(dir_okay=False, path_type=Path), help="Default: ./router.yaml.")
+@takes_config
 @click.option("--store", "url", help="A store's URL: what it knows of, without a configuration.")
 @click.option("--tenant", help="This tenant's own caps only.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON list instead of a table.")
 def budgets(config: Path | None, url: str | None, tenant: str | None, as_json: bool) -> None:
-    """Show the caps of a configuration, or all that a store knows: limit, spent, reserved, left, when it resets."""
-    rows = _stored(url, tenant) if url and config is None else _configured(config or Path("router.yaml"), url, tenant)
+    """Show the caps of CONFIG, or all that a store knows: limit, spent, reserved, left, when it resets."""
+    rows = _stored(url, tenant) if url and config is None else _configured(config or ROUTER_YAML, url, tenant)
     if as_json:
         click.echo(json.dumps(rows, indent=2))
     elif rows:

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from capability_router.cli import screen
+from capability_router.cli.files import ROUTER_YAML, takes_config
 from capability_router.cli.silence import silence
 from capability_router.table import Table
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from capability_router.catalog.audit import Finding
     from capability_router.router import Router
 
 
 @click.command()
-@click.option(
-    "--config", type=click.Path(dir_okay=False, path_type=Path), default=Path("router.yaml"), show_default=True
-)
+@takes_config
 @click.option("--max-age", default="30d", show_default=True, help="Older prices are stale: 12h, 30d, 2w.")
 @click.option("--strict", is_flag=True, help="What is only for information fails the check, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def check(config: Path, max_age: str, strict: bool, as_json: bool) -> None:
-    """Say what is wrong or unknown: settings, keys, prices, capabilities, hidden retries, packages, store and log.
+def check(config: Path | None, max_age: str, strict: bool, as_json: bool) -> None:
+    """Say what is wrong or unknown in CONFIG: keys, prices, capabilities, hidden retries, packages, store and log.
 
     Builds the models as LangChain and LlamaIndex would, as far as these are installed; sends them nothing. Exit code 1
     if something would fail (marked with !), 2 if the configuration can't be read.
@@ -36,7 +36,7 @@ def check(config: Path, max_age: str, strict: bool, as_json: bool) -> None:
 
     with silence():  # what it would warn of is in the table
         try:
-            router = Router.from_config(config)
+            router = Router.from_config(config or ROUTER_YAML)
         except ConfigError as error:
             click.echo(f"Error: {error}", err=True)
             raise SystemExit(2) from error
@@ -50,13 +50,14 @@ def _findings(router: Router, max_age: str) -> Iterator[Finding]:
     from capability_router.catalog.registry import Registry
     from capability_router.cli.catalogs.catalog import days_of, today
     from capability_router.cli.surroundings import adapters, lacking, log_file, missing_key, packages, store, told
+    from capability_router.settings.warnings import about_prices
 
     settings = router.settings
-    capped = any(cap.on_exceed != "warn" for cap in settings.budgets)
-    yield from told(settings.warnings)
+    repeated = about_prices(settings, router.registry.cards)  # the audit has each as "price missing"
+    yield from told(warning for warning in settings.warnings if warning not in repeated)
     keyless = lacking(router.registry)
     yield from map(missing_key, keyless)
-    yield from audit.audit(router.registry, today(), days_of(max_age), capped=capped)
+    yield from audit.audit(router.registry, today(), days_of(max_age))  # output limits are among the warnings
     yield from adapters(Registry(entry for entry in router.registry if entry not in keyless))
     yield from packages()
     yield from store(settings.store)

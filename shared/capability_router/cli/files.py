@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import click
 
 FILE = click.Path(dir_okay=False, path_type=Path)
+ROUTER_YAML = Path("router.yaml")
+"""The configuration of commands that are given none."""
 STANDARD_INPUT = Path("/dev/stdin")
 STANDARD_OUTPUT = Path("-")
+
+
+def takes_config(command: Callable[..., None]) -> Callable[..., None]:
+    """A configuration by either spelling, CONFIG or --config; `config` is None where the command is given none."""
+
+    @click.argument("config", required=False, type=FILE)
+    @click.option("--config", "named", type=FILE, help="The same as CONFIG; ./router.yaml if left out.")
+    @wraps(command)
+    def either(config: Path | None, named: Path | None, **options: Any) -> None:
+        if config and named and config != named:
+            raise click.UsageError(f"CONFIG is {str(config)!r} and --config is {str(named)!r}; give one of them")
+        command(config=config or named, **options)
+
+    return either
 
 
 class LogFile(click.Path):

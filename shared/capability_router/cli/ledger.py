@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from capability_router.cli import screen
+from capability_router.cli.files import ROUTER_YAML, takes_config
 from capability_router.cli.store import existing
 from capability_router.errors import ConfigError
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from capability_router.money.ledger.ledger import Ledger
     from capability_router.table import Table
 
-_FILE = click.Path(dir_okay=False, path_type=Path)
 _CALLS = ("at (UTC)", "tenant", "chain", "task", "tags", "model", "ended", "tokens in", "tokens out", "USD")
 
 
@@ -31,8 +31,8 @@ def ledger() -> None:
 def _reads(command: Callable[..., None]) -> Callable[..., None]:
     """The options that every subcommand has."""
     options: tuple[Callable[[Any], Any], ...] = (
-        click.option("--store", help="The store, such as sqlite:///router.db; else that of --config."),
-        click.option("--config", type=_FILE, default=Path("router.yaml"), show_default=True),
+        takes_config,
+        click.option("--store", help="The store, such as sqlite:///router.db; else that of CONFIG."),
         click.option(
             "--where", multiple=True, metavar="NAME=VALUE", help="Only these, such as tenant=acme; may be repeated."
         ),
@@ -52,7 +52,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="As JSON, with exac
 @_reads
 @_BY
 @_JSON
-def total(store: str | None, config: Path, by: str, as_json: bool, **span: Any) -> None:
+def total(store: str | None, config: Path | None, by: str, as_json: bool, **span: Any) -> None:
     """Sums, one for each combination of --by."""
     found = _opened(store, config).total(by=_names(by), **_narrowed(span))
     _show(found.rows(), found.table(), as_json)
@@ -63,7 +63,7 @@ def total(store: str | None, config: Path, by: str, as_json: bool, **span: Any) 
 @_BY
 @click.option("--step", default="day", show_default=True, help="hour, day, week or month, UTC.")
 @_JSON
-def series(store: str | None, config: Path, by: str, step: str, as_json: bool, **span: Any) -> None:
+def series(store: str | None, config: Path | None, by: str, step: str, as_json: bool, **span: Any) -> None:
     """Sums per step of time."""
     found = _opened(store, config).series(by=_names(by), step=step, **_narrowed(span))
     _show(found.rows(), found.table(), as_json)
@@ -73,7 +73,7 @@ def series(store: str | None, config: Path, by: str, step: str, as_json: bool, *
 @_reads
 @click.option("--last", type=click.IntRange(1), default=20, show_default=True, help="How many of the newest.")
 @_JSON
-def calls(store: str | None, config: Path, last: int, as_json: bool, **span: Any) -> None:
+def calls(store: str | None, config: Path | None, last: int, as_json: bool, **span: Any) -> None:
     """The newest calls, one line each."""
     from capability_router.money.ledger.export import row_of
     from capability_router.table import Table
@@ -88,7 +88,7 @@ def calls(store: str | None, config: Path, last: int, as_json: bool, **span: Any
 @_reads
 @click.option("-o", "--output", required=True, help='.jsonl, .csv or .parquet; "-" is standard output.')
 @click.option("--format", "form", type=click.Choice(["jsonl", "csv", "parquet"]), help="By the ending, if left out.")
-def export(store: str | None, config: Path, output: str, form: Any, **span: Any) -> None:
+def export(store: str | None, config: Path | None, output: str, form: Any, **span: Any) -> None:
     """Write the kept calls to a file, exact amounts in picodollars included."""
     if output == "-":
         out: IO[Any] = sys.stdout.buffer if form == "parquet" else sys.stdout
@@ -98,13 +98,13 @@ def export(store: str | None, config: Path, output: str, form: Any, **span: Any)
     click.echo(f"{output}: {count:,} calls")
 
 
-def _opened(store: str | None, config: Path) -> Ledger:
+def _opened(store: str | None, config: Path | None) -> Ledger:
     """The ledger in a store that is there; a misspelt path makes no new file."""
     from capability_router.clock import SystemClock
     from capability_router.money.ledger.journal import Journal
     from capability_router.money.ledger.ledger import Ledger
 
-    url = store or _of_config(config)
+    url = store or _of_config(config or ROUTER_YAML)
     scheme = url.partition("://")[0]
     room = existing(url).calls if scheme == "sqlite" else None
     if room is None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from capability_router.cli import screen
-from capability_router.cli.files import FILE, STANDARD_OUTPUT
+from capability_router.cli.files import FILE, ROUTER_YAML, STANDARD_OUTPUT, takes_config
 from capability_router.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def _listed(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 
 
 @click.command()
-@click.argument("config", type=FILE, default=Path("router.yaml"))
+@takes_config
 @click.option("--faults", "-f", multiple=True, metavar="LINE", help="Such as outage:openai@30s+60s; several times.")
 @click.option("--faults-file", "scripts", multiple=True, type=FILE, help="A file of them, one a line.")
 @click.option("--preset", "presets", multiple=True, metavar="NAME[:TARGET]", help="A usual game day; see --list.")
@@ -73,7 +73,7 @@ def _listed(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     "-o", "--output", type=FILE, help='Also write an HTML page here; "-" is standard output, then of nothing else.'
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def rehearse(config: Path, as_json: bool, output: Path | None, **stated: Any) -> None:
+def rehearse(config: Path | None, as_json: bool, output: Path | None, **stated: Any) -> None:
     """Rehearse CONFIG against simulated models and scripted faults, in virtual time: who answers, and what fails.
 
     Nothing is sent and no key is needed; store, ledger and log of the configuration are not touched. Exit code 1 if
@@ -85,7 +85,7 @@ def rehearse(config: Path, as_json: bool, output: Path | None, **stated: Any) ->
     try:
         asked = _asked(**stated)
         with _Bars() as bars:
-            found = day.rehearse(config, asked, bars.of("rehearsing", _LONG), bars.of("reading", _LARGE))
+            found = day.rehearse(config or ROUTER_YAML, asked, bars.of("rehearsing", _LONG), bars.of("reading", _LARGE))
         if output is not None:
             _write(found, output)
     except ConfigError as error:

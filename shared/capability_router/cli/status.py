@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from capability_router.cli import screen
+from capability_router.cli.files import ROUTER_YAML, takes_config
 from capability_router.cli.store import NoStore, existing
 from capability_router.health.health_table import HEAD, cells, standings
 from capability_router.stores.reports import KEPT_S
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from capability_router.catalog.registry import Registry
     from capability_router.config import Settings
     from capability_router.health.glance import ModelStatus, Speaker
@@ -35,12 +37,11 @@ class View(NamedTuple):
 
 
 @click.command()
-@click.argument("config", required=False, type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--config", "named", type=click.Path(dir_okay=False, path_type=Path), help="The same as CONFIG.")
+@takes_config
 @click.option("--store", "url", help="A store's URL: all that it knows of, without a configuration.")
 @click.option("--watch", is_flag=True, help="Again every two seconds, until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document, with --watch one a line.")
-def status(config: Path | None, named: Path | None, url: str | None, watch: bool, as_json: bool) -> None:
+def status(config: Path | None, url: str | None, watch: bool, as_json: bool) -> None:
     """Show each model's breaker, what holds it, calls in flight, times, success, and the budget that is left.
 
     CONFIG (default: ./router.yaml) names the store, the router and its caps. Each process that uses a store other than
@@ -49,8 +50,7 @@ def status(config: Path | None, named: Path | None, url: str | None, watch: bool
     """
     from capability_router.clock import SystemClock
 
-    stated = config or named
-    settings = None if url and stated is None else _settings(stated or Path("router.yaml"))
+    settings = None if url and config is None else _settings(config or ROUTER_YAML)
     store = existing(url or (settings.store if settings else ""))
     clock = SystemClock()
     if not watch:

@@ -29,8 +29,14 @@ class Postbox(Generic[T]):
 
     def post(self, item: T) -> None:
         """Have the item worked off under the lock: now if it is free, else by its holder, who looks again."""
-        self._line.append(item)
-        self._collect()
+        line, lock, work = self._line, self._lock, self._work
+        line.append(item)
+        while line and lock.take():  # as `_collect`, written out: each request comes by here twice
+            try:
+                while line:
+                    work(line.popleft())
+            finally:
+                lock.release()
 
     @property
     def busy(self) -> bool:
@@ -51,6 +57,11 @@ class Postbox(Generic[T]):
         self._lock.release()
         if self._line:
             self._collect()
+
+    def forked(self) -> None:
+        """In the child of a fork: a thread of the parent's may have held the lock, and works off what it was handed."""
+        self._lock = Latch()
+        self._line.clear()
 
     def _collect(self) -> None:
         while self._line and self._lock.take():

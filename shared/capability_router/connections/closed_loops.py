@@ -13,29 +13,43 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Iterable
 from threading import Lock
 from typing import Any
 from weakref import WeakSet
 
 from capability_router.connections.divided import divide
+from capability_router.connections.forked import let_go
 from capability_router.connections.pools import innermost, loop_of, pools, socket_stream
 
 _log = logging.getLogger(__name__)
 _LOOKS = 100  # for the pool of a client that is made at its first call, or of none that anybody knows
 _loops: WeakSet[asyncio.AbstractEventLoop] = WeakSet()  # of all models: clients are shared, knowingly or not
+_all: WeakSet[Loops] = WeakSet()
 _lock = Lock()
 
 
 class Loops:
     """The event loops in which these models have been used, and are perhaps used at the same time."""
 
-    __slots__ = ("_known", "_looks", "_models", "_whole")
+    __slots__ = ("__weakref__", "_known", "_looks", "_models", "_whole")
 
     def __init__(self, models: Iterable[object]) -> None:
-        self._models = self._whole = tuple(models)
+        self._models = tuple(models)
+        self.begin()
+        _all.add(self)
+
+    def begin(self) -> None:
+        """As one that has met no loop yet."""
+        self._whole = self._models
         self._known: tuple[asyncio.AbstractEventLoop, ...] = ()
         self._looks = _LOOKS
+
+    def after_fork(self) -> None:
+        """In the child: neither its parent's loops nor its connections are of use here."""
+        self.begin()
+        let_go(self._models)
 
     def enter(self) -> None:
         """To be called before something is sent, in the loop that sends it. Never fails."""
@@ -109,3 +123,15 @@ class _Gone:
 
     async def aclose(self) -> None:
         """Nothing is left to do."""
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = Lock()  # a thread of the parent's may have held the other
+    _loops.clear()
+    for loops in list(_all):
+        loops.after_fork()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_after_fork)

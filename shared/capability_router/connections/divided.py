@@ -30,8 +30,8 @@ class Divided:
         for connection in pool.connections:
             loop = loop_of(connection)
             if loop is not None and loop is not owner and not loop.is_closed():
-                _listed(pool).remove(connection)
-                _listed(self._of(loop)).append(connection)
+                listed(pool).remove(connection)
+                listed(self._of(loop)).append(connection)
 
     @property
     def connections(self) -> list[Any]:
@@ -61,6 +61,11 @@ class Divided:
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
+    def begin_anew(self, lock: Lock) -> list[Any]:
+        """In a forked child, whose parent's threads may have held the lock: the pools of all loops."""
+        self._lock = lock
+        return list(self._shares.values())
+
     def _own(self) -> Any:
         loop = asyncio.get_running_loop()
         return self._shares.get(loop) or self._of(loop)
@@ -71,7 +76,7 @@ class Divided:
                 del self._shares[other]
             share = self._shares.get(loop)
             if share is None:
-                share = self._shares[loop] = _another(self._pool)
+                share = self._shares[loop] = another(self._pool)
             return share
 
     def __repr__(self) -> str:
@@ -91,18 +96,18 @@ def divide(model: object, owner: asyncio.AbstractEventLoop) -> int:
 
 def _divisible(pool: Any) -> bool:
     asynchronous = hasattr(pool, "handle_async_request")
-    return asynchronous and _listed(pool) is not None and isinstance(getattr(pool, _REQUESTS, None), list)
+    return asynchronous and listed(pool) is not None and isinstance(getattr(pool, _REQUESTS, None), list)
 
 
-def _listed(pool: Any) -> Any:
+def listed(pool: Any) -> Any:
     """The pool's own list of connections; None = it is of another shape."""
     lists = (getattr(pool, name, None) for name in _CONNECTIONS)
     return next((found for found in lists if isinstance(found, list)), None)
 
 
-def _another(pool: Any) -> Any:
+def another(pool: Any) -> Any:
     """An empty pool with the same settings."""
-    share, own = copy(pool), _listed(pool)
+    share, own = copy(pool), listed(pool)
     for name, value in vars(pool).items():
         if value is own or name == _REQUESTS:
             setattr(share, name, [])

@@ -44,7 +44,8 @@ class Place(NamedTuple):
 class Plane(NamedTuple):
     """`mixed`, `learned`: corners of lines, in the order of cost; `usual`: where the learned router is by default.
 
-    What it is compared with: `rule`, the corners of another router's line, and `marks`, single places.
+    `across`: what is told from left to right, with its unit, if it is not cost. What it is compared with: `rule`, the
+    corners of another router's line, and `marks`, single places.
     """
 
     title: str
@@ -55,6 +56,16 @@ class Plane(NamedTuple):
     usual: Place
     rule: Sequence[Place] = ()
     marks: Sequence[Place] = ()
+    across: str = "USD per 1,000 requests"
+
+    @property
+    def sign(self) -> str:
+        """What stands before a number on this axis."""
+        return "$" if self.across.startswith("USD") else ""
+
+    def figures(self, place: Place) -> str:
+        """A place in words."""
+        return f"score {place.score:.3f}, {self.sign}{place.usd:.4g} {self.across.removeprefix('USD ')}"
 
 
 def frontiers(planes: Sequence[Plane]) -> str:
@@ -98,25 +109,25 @@ class _Scales:
 
 def _chart(plane: Plane) -> Markup:
     scales = _Scales([*plane.models, *plane.learned, *plane.rule, *plane.marks, plane.usual])
-    told = f"learned router at the usual cost weight: {_figures(plane.usual)}"
+    told = f"learned router at the usual cost weight: {plane.figures(plane.usual)}"
     return join(
         words(_LEFT, 18, clipped(plane.title, WIDTH - 100), "title"),
         words(_LEFT, 35, clipped(plane.note, WIDTH - 40), "quiet"),
-        _axes(scales), _line(plane.mixed, scales, "mixed"), _line(plane.rule, scales, "rule"),
+        _axes(scales, plane), _line(plane.mixed, scales, "mixed"), _line(plane.rule, scales, "rule"),
         _line(plane.learned, scales, "learned"),
-        *(_model(model, scales) for model in plane.models), *(_mark(mark, scales) for mark in plane.marks),
+        *(_model(model, scales, plane) for model in plane.models), *(_mark(m, scales, plane) for m in plane.marks),
         dot(scales.x(plane.usual.usd), scales.y(plane.usual.score), 5.5, "usual", told),
         _names(plane, scales),
     )  # fmt: skip
 
 
-def _axes(scales: _Scales) -> Markup:
+def _axes(scales: _Scales, plane: Plane) -> Markup:
     bottom, right = _TOP + _HIGH, _LEFT + _WIDE
     across = [rule(_LEFT, scales.y(v), right, scales.y(v), "grid") for v in scales.marks]
     scores = [words(_LEFT - 8, scales.y(v) + 4, f"{v:.3g}", "tick", "end") for v in scales.marks]
     up = [rule(scales.x(usd), _TOP, scales.x(usd), bottom, "grid") for usd in scales.costs()]
-    costs = [words(scales.x(usd), bottom + 16, f"${usd:g}", "tick", "middle") for usd in scales.costs()]
-    under = words(_LEFT + _WIDE / 2, bottom + 34, "USD per 1,000 requests (logarithmic)", "quiet", "middle")
+    costs = [words(scales.x(usd), bottom + 16, f"{plane.sign}{usd:g}", "tick", "middle") for usd in scales.costs()]
+    under = words(_LEFT + _WIDE / 2, bottom + 34, f"{plane.across} (logarithmic)", "quiet", "middle")
     beside = words(_LEFT + 6, _TOP + 13, "mean score", "quiet")
     return join(beside, *across, *up, rule(_LEFT, bottom, right, bottom, "axis"), *scores, *costs, under)
 
@@ -135,18 +146,14 @@ def _pieces(corners: Sequence[Place], count: int = 24) -> Iterable[Place]:
     yield from corners[-1:]
 
 
-def _model(model: Place, scales: _Scales) -> Markup:
+def _model(model: Place, scales: _Scales, plane: Plane) -> Markup:
     x, y = scales.x(model.usd), scales.y(model.score)
     whisker = rule(x, scales.y(model.score - model.error), x, scales.y(model.score + model.error), "whisker")
-    return join(whisker, dot(x, y, 4.0, "model", f"{model.name}: {_figures(model)}"))
+    return join(whisker, dot(x, y, 4.0, "model", f"{model.name}: {plane.figures(model)}"))
 
 
-def _mark(mark: Place, scales: _Scales) -> Markup:
-    return cross(scales.x(mark.usd), scales.y(mark.score), "mark", f"{mark.name}: {_figures(mark)}")
-
-
-def _figures(place: Place) -> str:
-    return f"score {place.score:.3f}, ${place.usd:.4g} per 1,000 requests"
+def _mark(mark: Place, scales: _Scales, plane: Plane) -> Markup:
+    return cross(scales.x(mark.usd), scales.y(mark.score), "mark", f"{mark.name}: {plane.figures(mark)}")
 
 
 def _names(plane: Plane, scales: _Scales) -> Markup:

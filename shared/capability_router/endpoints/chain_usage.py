@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
+from math import isnan
 from typing import Any, Literal
 
 from capability_router.endpoints.usage import cached_in, usage_from
 from capability_router.money.bill import billed
 from capability_router.request import TOKENS, Usage, service_tier
 
+_MOST = 10**15  # as in usage.py
 _MARKED = ("priority", "flex")
 _KEPT = ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")
 
@@ -22,8 +24,21 @@ def counted(told: Mapping[str, Any]) -> Usage:
     """The counts of a message or chunk. (A chunk's may be negative: Gemini corrects what it said before.)"""
     into, out = told.get("input_token_details"), told.get("output_token_details")
     if not into and not out:
-        return Usage(int(told.get("input_tokens") or 0), int(told.get("output_tokens") or 0))
-    return _detailed(told, into or {}, out or {})
+        return Usage(_whole(told.get("input_tokens")), _whole(told.get("output_tokens")))
+    return _detailed(told, _wholes(into), _wholes(out))
+
+
+def _wholes(details: Any) -> dict[str, int]:
+    return {name: _whole(count) for name, count in details.items()} if details and isinstance(details, Mapping) else {}
+
+
+def _whole(count: Any) -> int:
+    """A count, whatever a server sent in its place, which packages pass on as it came."""
+    if type(count) is int:
+        return count
+    if not isinstance(count, (int, float)) or isnan(count):
+        return 0
+    return int(min(max(count, -_MOST), _MOST))
 
 
 Counting = Literal["anew", "on", ""]
@@ -90,13 +105,13 @@ def _detailed(told: Mapping[str, Any], into: Mapping[str, Any], out: Mapping[str
     tier = next((tier for tier in _MARKED if tier in into or tier in out), "")
     if tier:  # ChatOpenAI marks the other counts with it
         into, out = _unmarked(into, f"{tier}_"), _unmarked(out, f"{tier}_")
-    hour, reasoning = into.get(_KEPT[1]) or 0, out.get("reasoning") or 0
+    hour, reasoning = into.get(_KEPT[1], 0), out.get("reasoning", 0)
     # Anthropic states either the sum of what is written or its parts.
     return Usage(
-        int(told.get("input_tokens") or 0), int(told.get("output_tokens") or 0) + _beside(told, out, reasoning),
-        into.get("cache_read") or 0, into.get("cache_creation") or (into.get(_KEPT[0]) or 0) + hour, reasoning,
-        into.get("audio") or 0, out.get("audio") or 0, hour, into.get("cached_audio") or 0,
-        into.get("cached_image") or 0, into.get("image") or 0, out.get("image") or 0, tier,
+        _whole(told.get("input_tokens")), _whole(told.get("output_tokens")) + _beside(told, out, reasoning),
+        into.get("cache_read", 0), into.get("cache_creation") or into.get(_KEPT[0], 0) + hour, reasoning,
+        into.get("audio", 0), out.get("audio", 0), hour, into.get("cached_audio", 0),
+        into.get("cached_image", 0), into.get("image", 0), out.get("image", 0), tier,
     )  # fmt: skip
 
 
@@ -148,7 +163,7 @@ def cost_of(metadata: Mapping[str, Any], headers: Mapping[str, str], *, stream: 
 
 def _beside(told: Mapping[str, Any], details: Mapping[str, Any], reasoning: int) -> int:
     """What the output leaves out: xAI's reasoning, which the total has; ChatPerplexity's, and its citations."""
-    if details.get("citation_tokens") is not None:
+    if "citation_tokens" in details:
         return int(details["citation_tokens"]) + reasoning
-    in_all = (told.get("input_tokens") or 0) + (told.get("output_tokens") or 0) + reasoning
+    in_all = _whole(told.get("input_tokens")) + _whole(told.get("output_tokens")) + reasoning
     return reasoning if reasoning and told.get("total_tokens") == in_all else 0

@@ -81,7 +81,9 @@ class Patience:
     response, which a timeout fixed at its start cannot.
     """
 
-    __slots__ = ("_end", "_fresh", "_now", "_step_end", "_total_by", "clocks", "lateness", "step", "stream")
+    __slots__ = (
+        "_end", "_first_end", "_fresh", "_now", "_step_end", "_total_by", "clocks", "lateness", "step", "stream",
+    )  # fmt: skip
 
     def __init__(
         self, clocks: Clocks, *, stream: bool, now: Callable[[], float], total_by: str = "timeouts.total"
@@ -89,11 +91,14 @@ class Patience:
         self.clocks, self.stream, self._now, self._total_by = clocks, stream, now, total_by
         start = now()
         self._end = math.inf if clocks.total is None else start + clocks.total
-        self.step = "first_token"
         first = clocks.first_token if stream else None
-        self._step_end = math.inf if first is None else start + first
-        self._fresh = False
+        self._first_end = math.inf if first is None else start + first
+        self.anew()
         self.lateness = Lateness(hard=total_by == "deadline_s")
+
+    def anew(self) -> None:
+        """The same call is sent again: the clocks run on as if nothing had come."""
+        self.step, self._step_end, self._fresh = "first_token", self._first_end, False
 
     def left(self) -> float | None:
         """Seconds until the nearest of the running clocks; None = no limit. May be 0 or less."""
@@ -119,7 +124,7 @@ class Patience:
         self._fresh = False
 
     def linger(self, seconds: float) -> None:
-        """All has come but the end of the response: wait for that this long at most."""
+        """All that counts has come: wait for the end of the response this long at most."""
         self.step, self._step_end, self._fresh = "", self._now() + seconds, False
 
     def setting(self, clock: str) -> str:

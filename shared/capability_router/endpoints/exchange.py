@@ -32,6 +32,7 @@ TRANSPORT_ERRORS = (
 )  # fmt: skip
 LINGER_S = 0.25
 ERROR_BODY_MAX = 256 * 1024
+ERROR_BODY_S = 1.0
 
 
 class Caller(Protocol):
@@ -71,11 +72,11 @@ class Exchange:
         self._tries, self._again = 0, False
         self._connecting = True
         self._start_reading()
-        self.status: int | None = None
         self.headers: dict[str, str] = {}
         self.request_id = ""
 
     def _start_reading(self) -> None:
+        self.status: int | None = None
         self.assembly = Assembly()
         self._events = SseParser()
         self._whole: list[bytes] | None = None
@@ -152,22 +153,29 @@ class Exchange:
         told = {name.lower(): value for name, value in response.headers}
         self.headers, self.request_id = answers.hints(told, self._key), answers.request_id(told, self._key)
         kind = told.get(b"content-type", b"").lower()
-        if not 200 <= self.status < 300 or not self._stream or b"json" in kind or b"html" in kind:
+        if self._is_refused or not self._stream or b"json" in kind or b"html" in kind:
             self._whole = []  # read to its end, then judged; some servers answer a stream request in one piece
+        if self._is_refused:  # the status tells most: no model that could answer waits for the rest
+            self._patience.linger(ERROR_BODY_S)
         coding = told.get(b"content-encoding", b"identity").strip().lower()
         if coding in (b"gzip", b"deflate", b"x-gzip"):
             self._unzip = zlib.decompressobj(wbits=47)
         elif coding != b"identity":
             raise self._tell(answers.not_a_reply("a compressed body, which was not asked for,"))
 
+    @property
+    def _is_refused(self) -> bool:
+        return self.status is not None and not 200 <= self.status < 300
+
     def _feed(self, data: bytes) -> Sequence[Delta]:
         if self._unzip is not None:
             data = self._unzipped(data)
         if self._whole is None:
             return [] if self._done else self._deltas(self._events.feed(data))
+        self._whole.append(data)
         self._size += len(data)
-        if (self.status is not None and self.status < 300) or self._size <= ERROR_BODY_MAX:
-            self._whole.append(data)
+        if self._is_refused and self._size > ERROR_BODY_MAX:
+            raise self._refusal()
         return ()
 
     def _unzipped(self, data: bytes) -> bytes:
@@ -218,7 +226,7 @@ class Exchange:
                 raise self._tell(answers.not_a_reply("a stream without a single event"))
             return left
         body = b"".join(self._whole)
-        if self.status is None or not 200 <= self.status < 300:
+        if self._is_refused:
             return self._refused(body)
         reply = self._parsed(body)
         if not reply.get("choices"):
@@ -234,13 +242,20 @@ class Exchange:
         if ours and self.status in (400, 422) and (b"stream_options" in body or b"include_usage" in body):
             self._caller.sends_usage_option = False
             self._again = True
+            self._patience.anew()
             self._start_reading()
             return ()
-        raise self._tell(answers.refusal(self.status or 0, body))
+        raise self._refusal()
+
+    def _refusal(self) -> EndpointError:
+        """A status other than 2xx, with as much of its body as has come."""
+        return self._tell(answers.refusal(self.status or 0, b"".join(self._whole or ())[:ERROR_BODY_MAX]))
 
     def _broken(self, error: Exception) -> None:
         if self._done:
             return  # all had come but the end of the response
+        if self._is_refused:
+            raise self._refusal() from None
         if isinstance(error, httpcore.TimeoutException):
             connecting = isinstance(error, (httpcore.ConnectTimeout, httpcore.PoolTimeout))
             clock, limit = self._patience.ran_out(connecting=connecting)

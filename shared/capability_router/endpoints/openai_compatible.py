@@ -87,12 +87,10 @@ _NEVER = {"content-length", "transfer-encoding", "connection", "accept"}
 """Headers that the client alone can set rightly."""
 
 
-def client_for(
-    endpoint: Mapping[str, Any], *, owner: str = "", model: str = "", clock: Clock | None = None
-) -> OpenAICompatible:
+def client_for(endpoint: Mapping[str, Any], *, owner: str = "", model: str = "") -> OpenAICompatible:
     """The client of a card's `endpoint` mapping; `owner` is the card's id, `model` its model's name."""
     try:
-        return OpenAICompatible(EndpointSpec.parse(endpoint, owner=owner, model=model), clock=clock)
+        return OpenAICompatible(EndpointSpec.parse(endpoint, owner=owner, model=model))
     except UnicodeError:
         whose = owner or model
         raise ConfigError(f"model {whose!r}: base_url has a host name that can't be written as ASCII") from None

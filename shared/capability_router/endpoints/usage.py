@@ -18,6 +18,7 @@ from capability_router.request import Usage, service_tier
 _READ = ("prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens")
 _WRITTEN = ("cache_write_tokens", "cache_creation_tokens")
 _NOTHING: Mapping[str, Any] = {}
+_MOST = 10**15  # more is no count; so is this, but an infinite one is no whole number
 
 
 def usage_from(usage: Mapping[str, Any], tier: object = None) -> Usage:
@@ -25,9 +26,8 @@ def usage_from(usage: Mapping[str, Any], tier: object = None) -> Usage:
 
     `tier`: the provider's word for the service tier, if it gives one.
     """
-    before = usage.get("prompt_tokens_details") or _NOTHING
-    after = usage.get("completion_tokens_details") or _NOTHING
-    cached = before.get("cached_tokens_details") or _NOTHING
+    before, after = _within(usage, "prompt_tokens_details"), _within(usage, "completion_tokens_details")
+    cached = _within(before, "cached_tokens_details")
     completion, reasoning = _output(usage, after)
     read, written, hour = cached_in(usage)
     return Usage(
@@ -55,7 +55,7 @@ def impossible(usage: Mapping[str, Any], *names: str) -> bool:
 
 def cached_in(usage: Mapping[str, Any]) -> tuple[int, int, int]:
     """Of the input: tokens read from a cache, tokens written to one, and those of them that are kept for an hour."""
-    before = usage.get("prompt_tokens_details") or _NOTHING
+    before = _within(usage, "prompt_tokens_details")
     return (_count(before, "cached_tokens") or _first(usage, _READ), *_written(usage, before))
 
 
@@ -95,7 +95,7 @@ def _output(usage: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[int, in
 
 def _written(usage: Mapping[str, Any], before: Mapping[str, Any]) -> tuple[int, int]:
     """Tokens written to a cache, and those among them that are kept for an hour."""
-    kept = before.get("cache_creation_token_details") or usage.get("cache_creation") or _NOTHING
+    kept = _within(before, "cache_creation_token_details") or _within(usage, "cache_creation")
     told = (_first(before, _WRITTEN) if before else 0) or _count(usage, "cache_creation_input_tokens")
     if not kept:
         return told, 0
@@ -110,6 +110,11 @@ def _first(counts: Mapping[str, Any], names: tuple[str, ...]) -> int:
     return 0
 
 
+def _within(counts: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    details = counts.get(name)
+    return details if details and isinstance(details, Mapping) else _NOTHING
+
+
 def _count(counts: Mapping[str, Any], name: str) -> int:
     value = counts.get(name)
-    return int(value) if value and isinstance(value, (int, float)) and value > 0 else 0
+    return int(min(value, _MOST)) if value and isinstance(value, (int, float)) and value > 0 else 0

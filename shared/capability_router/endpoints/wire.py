@@ -158,12 +158,10 @@ def _tool_calls(calls: Any, *, whole: bool) -> tuple[ToolCallDelta, ...]:
     for position, call in enumerate(calls):
         function = call.get("function") or _NOTHING
         index = None if whole else call.get("index")  # some servers number all calls of a whole reply 0
-        out.append(
-            ToolCallDelta(
-                position if index is None else index, call.get("id") or "", function.get("name") or "",
-                _arguments(function),
-            )
-        )  # fmt: skip
+        number, name = position if index is None else index, function.get("name") or ""
+        if not (isinstance(number, int) and isinstance(name, str)):
+            raise TypeError("a tool call of another shape")
+        out.append(ToolCallDelta(number, str(call.get("id") or ""), name, _arguments(function)))
     return tuple(out)
 
 

@@ -51,7 +51,7 @@ def verdict(
     """An ended attempt in the board's terms; `whole`: it was no stream."""
     if cancelled:
         return Verdict(ok=False, neutral=True)
-    usage = reply.usage or _UNTOLD
+    usage = reply.usage if reply.usage is not None and reply.usage.credible else _UNTOLD
     output_tokens, tokens = usage.output_tokens, usage.input_tokens + usage.output_tokens
     if fault is None:
         return Verdict(True, False, "none", None, ttft, elapsed, output_tokens, tokens, whole=whole)

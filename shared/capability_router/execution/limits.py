@@ -33,7 +33,7 @@ class Limits:
 
     def keeps(self, fault: Fault) -> bool:
         """Whether the fault is a provider's word on the content, which is to reach the caller."""
-        return fault.kind in ("content_filtered", "refusal") and self.on_content_filter != "fallback"
+        return fault.row.other == "unless_returned" and self.on_content_filter != "fallback"
 
     def under(self, deadline_s: float | None) -> Limits:
         """These limits with a request's own deadline, if it has one, and within what an attempt around it allows."""

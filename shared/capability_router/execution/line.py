@@ -17,6 +17,7 @@ from itertools import count
 from typing import NamedTuple
 
 from capability_router.concurrency.latch import InnerLatch
+from capability_router.concurrency.lifetime import Lasting, watch
 from capability_router.concurrency.summons import Summons
 from capability_router.routing import PRIORITIES
 
@@ -30,18 +31,26 @@ class Place(NamedTuple):
     number: int
 
 
-class Line:
+class Line(Lasting):
     """Who waits for which models. Shared by all requests of a router; thread-safe. Times in seconds."""
 
     def __init__(self, most: int = 1_000) -> None:
         self._most = most
         self._numbers = count()
+        self._begin()
+        watch(self)
+
+    def _begin(self) -> None:
         self._waiting: dict[str, list[Place]] = {}
         self._looks: dict[Place, float] = {}
         self._stands: dict[Place, tuple[str, ...]] = {}
         self._summons: dict[Place, Summons] = {}  # of all that are in `_waiting`
         self._gone_at = float("inf")  # nobody has gone away before
         self._lock = InnerLatch()  # the garbage collector may end a request in the middle of another's
+
+    def after_fork(self) -> None:
+        """Who stands here waits in the parent, a thread of which may have held the lock."""
+        self._begin()
 
     def __len__(self) -> int:
         return len(self._stands)
@@ -92,10 +101,10 @@ class Line:
         if model not in self._waiting:
             return 0
         mine = place or Place(PRIORITIES.index(priority), 1 << 62)
-        with self._lock:
-            if now > self._gone_at:
+        if now > self._gone_at:
+            with self._lock:
                 self._forget(mine, now)
-            return bisect_left(self._waiting.get(model, ()), mine)
+        return bisect_left(self._waiting.get(model, ()), mine)  # one step of the interpreter
 
     def ahead_of_newcomer(self, model: str, priority: str, now: float) -> int:
         """How many stand for this model before who comes now."""

@@ -135,7 +135,8 @@ class Execution:
     @property
     def records(self) -> list[AttemptRecord]:
         """The attempts that have ended, in the order of their launch."""
-        return sorted(self._records.values(), key=_INDEX)
+        records = list(self._records.values())
+        return sorted(records, key=_INDEX) if len(records) > 1 else records
 
     @property
     def summons(self) -> Summons | None:
@@ -221,7 +222,7 @@ class Execution:
         if self.committed is not None:
             self.committed = index
         elif self._hedging is not None and hedged_after is None:
-            delay = self._hedging.delay_s(candidate.id, streamed=self.streaming)
+            delay = self._hedging.delay_s(candidate.id, self._plan.input_tokens, whole=permit.whole)
             self._hedge_at = None if delay is None else at + delay
         elsewhere = self._limits.elsewhere or (index < self._limits.attempts and self._targets.others)
         return (Launch(index, candidate, clocks, after, self._prefix, elsewhere),)
@@ -299,8 +300,7 @@ class Execution:
             return self._broken_off(at, run, fault, reply)
         if whole and (self._poor is None or (self._poor[1].empty and not reply.empty)):
             self._poor = (run, reply)
-        other = fault.row.other
-        if other == "no" or (other == "if_allowed" and self._limits.keeps(fault)):
+        if fault.row.other == "no" or self._limits.keeps(fault):
             aborted = self._aborted(list(self._runs.values()), at, others)
             return (*aborted, *self._give_up(at))
         self._targets.failed(run.candidate, fault, at)

@@ -31,7 +31,10 @@ _AROUND: ContextVar[Around] = ContextVar("capability_router_around", default=NOB
 
 
 def bound_inside(clocks: Timeouts | None, *, elsewhere: bool = False) -> Token[Around] | None:
-    """Bound the requests that are made in this context from here on; what bounds nothing changes nothing (None)."""
+    """Bound the requests that are made in this context from here on; what bounds nothing changes nothing (None).
+
+    Undone by `unbound`, except in a context that is the attempt's own and ends with it.
+    """
     total = None if clocks is None else clocks.total
     if total is None and not elsewhere:
         return None

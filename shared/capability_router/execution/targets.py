@@ -184,7 +184,7 @@ class Targets:
         if place is None:
             self._turned_away = True
             return Wait(at, None)
-        busy = [id for id, hold in self._held.items() if hold.kind in ("full", "gate")]
+        busy = [id for id, hold in self._held.items() if hold.kind in ("full", "rate_limit")]
         full = any(self._held[id].kind == "full" for id in busy)
         look = min(turn, at + LOOK_S) if full else turn
         self._place = place
@@ -211,7 +211,8 @@ class Targets:
     @property
     def others(self) -> bool:
         """Whether there is one that was not tried, and that nothing was seen to hold."""
-        return any(not c.held and c.id not in self._held for c in self._fresh)
+        fresh = self._fresh
+        return bool(fresh) and any(not c.held and c.id not in self._held for c in fresh)
 
     def free_in(self, at: float) -> float | None:
         """Seconds until one may be had, by what they asked for and what holds them; None = now, or nobody knows."""
@@ -271,7 +272,7 @@ class Targets:
                     return Pick(again.candidate, permit)
                 self._gate.settle(permit, _NEUTRAL, at)
                 continue
-            if permit.kind == "gate" and permit.until is not None:
+            if permit.kind == "rate_limit" and permit.until is not None:
                 self._again.append(Again(again.candidate, permit.until))
             elif permit.kind == "full":
                 self._again.append(Again(again.candidate, at + LOOK_S))
@@ -290,13 +291,13 @@ class Targets:
 
     def _free_at(self, at: float) -> float | None:
         """When a full, gated or resting target may next be had; None = none of these is left."""
-        times = [h.until or at + POLL_S for h in self._held.values() if h.kind in ("full", "gate")]
+        times = [h.until or at + POLL_S for h in self._held.values() if h.kind in ("full", "rate_limit")]
         times += [again.at for again in self._again if again.candidate.id not in self._held]
         return max(min(times), at + 0.001) if times else None
 
     def _tried_at(self, at: float) -> float | None:
         """When to look again at a target that another request's call is trying; None = none is tried."""
-        return at + LOOK_S if any(hold.kind == "trial" for hold in self._held.values()) else None
+        return at + LOOK_S if any(hold.kind == "probing" for hold in self._held.values()) else None
 
     @property
     def held_by(self) -> dict[str, str]:
@@ -315,7 +316,7 @@ class Targets:
         found = [hold.mend for hold in self._held.values() if hold.mend]
         if self._turned_away:
             found.append("raise retry.max_waiting")
-        elif any(hold.kind in ("full", "gate", "breaker") for hold in self._held.values()):
+        elif any(hold.kind in ("full", "rate_limit", "breaker") for hold in self._held.values()):
             found.append(f"raise {longer}")
         return list(dict.fromkeys(found))
 

@@ -14,7 +14,7 @@ from capability_router.request import Usage
 from capability_router.value import quickly_made
 
 Same = Literal["never", "at_once", "backoff", "pushback"]
-Other = Literal["yes", "larger_window", "if_allowed", "no"]
+Other = Literal["yes", "larger_window", "unless_returned", "no"]
 Blame = Literal["none", "breaker", "gate", "credential", "model", "quality"]
 
 
@@ -23,7 +23,8 @@ class FaultKind:
     """One row.
 
     `same`: may this target be tried again, and when ("pushback" = after the time it asked for).
-    `other`: may another target be tried ("larger_window" = only one known or thought to hold more).
+    `other`: may another target be tried ("larger_window" = only one known or thought to hold more;
+    "unless_returned" = unless `on_content_filter` returns the provider's word to the caller).
     `blame`: what it counts against; "quality" teaches the policy but leaves health alone.
     `is_retryable`: whether the same request to the same model may succeed later.
     """
@@ -49,15 +50,15 @@ KINDS: dict[str, FaultKind] = {
         FaultKind("quota_exhausted", "never", "yes", "credential", False, "has no quota left"),
         FaultKind("not_found", "never", "yes", "model", False, "does not know the model"),
         FaultKind("context_overflow", "never", "larger_window", "none", False, "found the input too long"),
-        FaultKind("content_filtered", "never", "if_allowed", "none", False, "filtered the content"),
+        FaultKind("content_filtered", "never", "unless_returned", "none", False, "filtered the content"),
         FaultKind("unsupported", "never", "yes", "none", False, "does not support a part of the request"),
         FaultKind("bad_request", "never", "no", "none", False, "rejected the request"),
         FaultKind("truncated", "never", "yes", "breaker", True, "broke off without a terminal reason"),
-        FaultKind("length", "never", "if_allowed", "none", False, "stopped at its output limit"),
+        FaultKind("length", "never", "yes", "none", False, "stopped at its output limit"),
         FaultKind("empty", "at_once", "yes", "quality", True, "gave an empty answer"),
-        FaultKind("malformed_tool_call", "never", "if_allowed", "quality", True, "made a malformed tool call"),
+        FaultKind("malformed_tool_call", "never", "yes", "quality", True, "made a malformed tool call"),
         FaultKind("unparsable", "never", "yes", "quality", True, "gave an answer that does not fit the schema"),
-        FaultKind("refusal", "never", "if_allowed", "quality", False, "refused"),
+        FaultKind("refusal", "never", "unless_returned", "quality", False, "refused"),
     )
 }
 

@@ -120,6 +120,11 @@ class Bans:
                     del self.found[_key(address, ban.what)]
                     yield ban
 
+    def forked(self) -> None:
+        """In the child of a fork: what is on trial is tried by its parent."""
+        for ban in self.found.values():
+            ban.tried_until = 0.0
+
     def allow(self, address: Address) -> None:
         """Switch credential and model on again."""
         for ban in self.of(address):

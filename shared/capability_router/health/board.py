@@ -30,6 +30,7 @@ from capability_router.health.condition import QUIET, Condition, HealthEvent
 from capability_router.health.gates import Gate
 from capability_router.health.lane import Lane, Shared
 from capability_router.health.permit import Hold, Permit, Verdict
+from capability_router.health.window import Window
 
 __all__ = ["QUIET", "Board", "BreakerConfig", "Condition", "HealthEvent", "Hold", "Permit", "Verdict"]
 
@@ -92,7 +93,10 @@ class Board(Lasting):
         """A thread of the parent's may have had the lock; there is nobody here who would give it back."""
         self._lock = Latch()
         for breaker in self._breakers.values():
-            breaker.silence.forget()
+            breaker.forked()
+        for lane in self._lanes.values():
+            lane.forked()
+        self._bans.forked()
 
     def __repr__(self) -> str:
         return f"Board({len(self._lanes)} models)"
@@ -144,19 +148,23 @@ class Board(Lasting):
         """
         if now >= self._failed_until:
             return _NOTHING
-        found: dict[str, float] = {}
-        with self._lock:
-            if self._line:
-                self._work_off()
-            for id, lane in self._lanes.items():
-                window = lane.breaker.window
-                if window.failed:
-                    window.slide(now)
-                    if window.failed:
-                        found[id] = window.failed / (window.calls + _GONE_WELL)
         if self._line or self._events:
             self._after()
+        found: dict[str, float] = {}
+        for id, lane in list(self._lanes.items()):  # to read two counts takes no lock
+            window = lane.breaker.window
+            if window.failed:
+                if window.lags(now):
+                    self._slide(window, now)
+                if window.failed:
+                    found[id] = window.failed / (window.calls + _GONE_WELL)
         return found
+
+    def _slide(self, window: Window, now: float) -> None:
+        with self._lock:
+            self._work_off()
+            window.slide(now)
+        self._after()
 
     def admit(self, id: str, now: float, tokens: int = 0, *, probe: bool = False) -> Permit | Hold:
         """A permit for one call of about this many tokens, or why not now. A probe's own goes before traffic."""
@@ -219,15 +227,15 @@ class Board(Lasting):
                 self._lanes[id].left(said, max(waits, default=0.0), now, sent_at)
             self._after()
 
-    def silent_p95_s(self, id: str, *, streamed: bool) -> float | None:
-        """For how long the candidate is silent in 95 % of its recent calls; None while too few are known.
+    def usual_silence_s(self, id: str, tokens: int, *, whole: bool) -> float | None:
+        """95 % of the candidate's recent answers to so many tokens of input were heard of sooner; None = too few known.
 
-        Streams until their first token, other calls until their whole reply.
+        Streams at their first content, `whole` replies at their end.
         """
         lane = self._lanes[id]
         with self._lock:
             self._work_off()
-            found = lane.latency.silent_p95_s(streamed=streamed)
+            found = lane.latency.usual_silence_s(tokens, whole=whole)
         self._after()
         return found
 
@@ -251,9 +259,11 @@ class Board(Lasting):
     def free(self, id: str, now: float) -> float:
         """How many calls of usual size the candidate's limits would let begin now."""
         lane = self._lanes[id]
+        if not lane.metered and not self._line:  # then it only reads
+            return lane.free(now)
         with self._lock:
             self._work_off()
-            found = min(lane.limiter.free(now), max(lane.gate.requests.left(now), 0.0))
+            found = lane.free(now)
         self._after()
         return found
 

@@ -170,12 +170,17 @@ class Breaker:
 
     def neutral(self, epoch: int, *, probe: bool = False) -> None:
         """A call ended without saying anything about health; a probe's permit comes back."""
-        if probe and epoch == self.epoch:
+        if probe and epoch == self.epoch and self.probing:
             self.probing -= 1
 
     def listen(self, now: float, worked: float) -> None:
         """Look whether its calls under way are silent for too long; `worked`: seconds that this process has worked."""
         self.silence.look(now, worked, self.doubt.count(now))
+
+    def forked(self) -> None:
+        """In the child of a fork: the calls under way, probes among them, are its parent's."""
+        self.silence.forget()
+        self.probing = 0
 
     def isolate(self) -> None:
         """Let nothing through until `reset`."""

@@ -9,10 +9,10 @@ from capability_router.health.latency import Peak
 
 EventKind = Literal[
     "breaker_opened", "breaker_half_open", "breaker_closed", "credential_disabled", "model_disabled",
-    "credential_enabled", "model_enabled", "gate_closed", "gate_opened", "doubt_begun", "doubt_ended",
+    "credential_enabled", "model_enabled", "rate_limited", "rate_limit_over", "degraded", "recovered",
     "isolated", "reset",
 ]  # fmt: skip
-QUIET: tuple[EventKind, ...] = ("gate_opened", "doubt_begun", "doubt_ended")
+QUIET: tuple[EventKind, ...] = ("rate_limit_over", "degraded", "recovered")
 """What nobody need do anything about."""
 
 

@@ -103,9 +103,13 @@ class Gate:
             self.tokens.under_way += tokens
 
     def end(self, tokens: float) -> None:
-        """It is over."""
-        self.requests.under_way -= 1.0
-        self.tokens.under_way -= tokens
+        """It is over. (A forked child may end what its parent began.)"""
+        self.requests.under_way = max(self.requests.under_way - 1.0, 0.0)
+        self.tokens.under_way = max(self.tokens.under_way - tokens, 0.0)
+
+    def forked(self) -> None:
+        """In the child of a fork: the calls under way are its parent's."""
+        self.requests.under_way = self.tokens.under_way = 0.0
 
     def allowed_in_s(self, tokens: float, now: float) -> float:
         """Seconds until what was told to be left allows a call of so many tokens."""

@@ -20,6 +20,7 @@ from uuid import uuid4
 
 from capability_router.concurrency.lifetime import Lasting, watch
 from capability_router.errors import StoreError
+from capability_router.seldom import seldom
 from capability_router.stores.reports import ReportRoom
 
 log = logging.getLogger("capability_router")
@@ -119,7 +120,7 @@ class _Defects:
             count = self._counts[type(error).__name__]
             if count == 1:
                 log.exception("a report could not be told")
-            elif str(count).rstrip("0") == "1":
+            elif seldom(count):
                 name, time = type(error).__name__, f"{count:,}th"
                 log.error("a report could not be told for the %s time: %s", time, name)
 

@@ -135,6 +135,10 @@ class Lane:
             hold = self._no_budget(now, tokens) or self._used_up(now, tokens)
         return self._grant(now, tokens) if hold is None else hold
 
+    def free(self, now: float) -> float:
+        """How many calls of usual size its limits would let begin now."""
+        return min(self.limiter.free(now), max(self.gate.requests.left(now), 0.0))
+
     def push(self, now: float) -> Permit | Hold:
         """A permit past breaker, gate and limits per minute; a probe's where the breaker has one to give."""
         hold = self._stopped(now) or self._no_slot(now)
@@ -170,12 +174,18 @@ class Lane:
         if self.metered:
             self.limiter.leave(permit.tokens, _used(verdict, how), now, sent=not verdict.neutral)
         else:
-            self.limiter.in_flight -= 1
+            self.limiter.in_flight = max(self.limiter.in_flight - 1, 0)
         self._loaded()
         self._timed()
         self._notice(now)
         if breaker.state != before:
             self._turned(before, now)
+
+    def forked(self) -> None:
+        """In the child of a fork: the calls under way are its parent's."""
+        self.limiter.in_flight = 0
+        self.gate.forked()
+        self._loaded()
 
     def _timed(self) -> None:
         seen, latency = self.condition, self.latency
@@ -197,9 +207,10 @@ class Lane:
 
         Nor of a call whose size is not known here: it was pushed past a limit, or forced.
         """
-        if permit.forced or self.worked() - permit.worked > _BUSY * (now - permit.taken_at):
+        waited = verdict.ttft_s
+        if waited is None or permit.forced or self.worked() - permit.worked > _BUSY * (now - permit.taken_at):
             return None
-        return verdict.ttft_s
+        return waited
 
     def left(self, said: RateLimits, wait_s: float, now: float, sent_at: float) -> None:
         """The provider's own count of what is left; `wait_s` > 0 closes the gate."""
@@ -246,7 +257,7 @@ class Lane:
         return {
             "model": self.id, "state": self.breaker.state, "held": seen.held,
             "held_for_s": _finite(seen.until - now) if seen.held else 0.0,
-            "held_by": hold.by if hold else "doubt" if seen.held else "",
+            "held_by": hold.by if hold else "degraded" if seen.held else "",
             "in_flight": seen.in_flight, "queue_s": seen.queue_s, "ttft_s": seen.ttft_s,
             "ttft_p95_s": self.latency.ttft_p95_s(), "s_per_token": seen.s_per_token, "took_s": self.latency.took.value,
             "success_share": self.ended["answered"] / ended if ended else None,
@@ -267,10 +278,10 @@ class Lane:
             return Hold(ban.held(now), ban.until, "disabled", mend)
         ban = self.bans.on_trial(self.address, now)
         if ban is not None:
-            return Hold(ban.held(now), min(now + _TRIAL_LOOK_S, ban.tried_until), "trial", mend)
+            return Hold(ban.held(now), min(now + _TRIAL_LOOK_S, ban.tried_until), "probing", mend)
         grace = [] if probe or not self.probed else [ban.until + _PROBE_S for ban in self.bans.of(self.address)]
         if grace and now < max(grace):
-            return Hold("waiting for its probe, which decides whether it is used again", max(grace), "trial", mend)
+            return Hold("waiting for its probe, which decides whether it is used again", max(grace), "probing", mend)
         return None
 
     def _paused(self, now: float, probe: bool = False) -> Hold | None:
@@ -280,7 +291,7 @@ class Lane:
             grace = self.breaker.until + _PROBE_S
             broken = grace if now < grace else broken
         if gated > now and gated >= broken:
-            return Hold(f"rate limited for another {_seconds(gated - now)}", gated, "gate")
+            return Hold(f"rate limited for another {_seconds(gated - now)}", gated, "rate_limit")
         if not broken:
             return None
         if self.breaker.state == HALF_OPEN:
@@ -406,16 +417,16 @@ class Lane:
         if gate.told != (gate.until > now):
             gate.told = not gate.told
             told = f"rate limited for {_seconds(gate.until - now)}"
-            self._passes(gate.told, gate.until, "gate_closed", "gate_opened", told, now)
+            self._passes(gate.told, gate.until, "rate_limited", "rate_limit_over", told, now)
 
     def _turned_doubt(self, doubt: Doubt, failing: bool, now: float) -> tuple[EventKind, str]:
         if failing:
-            return "doubt_begun", f"{doubt.why}; other models are preferred for {_seconds(doubt.until - now)}"
+            return "degraded", f"{doubt.why}; other models are preferred for {_seconds(doubt.until - now)}"
         if doubt.told:
-            return "doubt_begun", f"{self.silence.why}; {_UNTIL_HEARD}"
+            return "degraded", f"{self.silence.why}; {_UNTIL_HEARD}"
         if doubt.silent:
-            return "doubt_ended", "its calls are heard, or over"
-        return "doubt_ended", "its time is over" if doubt.until else "ended before its time"
+            return "recovered", "its calls are heard, or over"
+        return "recovered", "its time is over" if doubt.until else "ended before its time"
 
     def _passes(self, begun: bool, until: float, kind: EventKind, ended: EventKind, why: str, now: float) -> None:
         if begun:

@@ -105,7 +105,7 @@ class Latency:
     """
 
     __slots__ = (
-        "_answers", "_firsts", "_lengths", "_reading", "_readings", "_waits", "begins", "lasts", "peak", "per_input",
+        "_firsts", "_lengths", "_reading", "_readings", "_waits", "begins", "lasts", "peak", "per_input",
         "size", "took", "ttft",
     )  # fmt: skip
 
@@ -119,7 +119,7 @@ class Latency:
         self.per_input = READING_S
         self._reading, self._readings = WaitBySize(), 0
         self.peak = Peak()
-        self._firsts, self._answers = Recent(), Recent()
+        self._firsts = Recent()
         self._waits, self._lengths = Recent(), Recent()  # of those that answered, without the reading of the input
 
     def answered(
@@ -136,7 +136,6 @@ class Latency:
             self._waits.add(self._first_token(ttft, input_tokens))
         if elapsed is not None:
             self._lengths.add(self._lasted(elapsed, input_tokens))
-            self._answers.add(elapsed)
             if output_tokens > 0:
                 self.size.add(output_tokens)
 
@@ -147,7 +146,6 @@ class Latency:
         if whole:
             if elapsed_s > (self.took.value or 0.0):
                 self._lasted(elapsed_s, input_tokens)
-                self._answers.add(elapsed_s)
         elif elapsed_s > self.first_s(input_tokens):
             wait, each = self.line()
             self._first_token(elapsed_s, input_tokens)
@@ -177,11 +175,6 @@ class Latency:
         if ttft_s is not None or elapsed_s is None:
             return ttft_s
         return max(elapsed_s - max(output_tokens, 0) * min(self.line()[1] or 0.0, _WRITING_S), 0.0)
-
-    def silent_p95_s(self, *, streamed: bool) -> float | None:
-        """95 % of the recent calls gave something sooner: streams their first token, others all; None = too few."""
-        found = self._firsts.p95_s() if streamed else None
-        return self._answers.p95_s() if found is None else found
 
     def usual_silence_s(self, input_tokens: int, *, whole: bool) -> float | None:
         """95 % of the recent answers to an input of this size were heard of sooner; None = too few are known.

@@ -132,7 +132,7 @@ class Limiter:
 
         `sent` False gives the request back as well.
         """
-        self.in_flight -= 1
+        self.in_flight = max(self.in_flight - 1, 0)  # a forked child may end what its parent began
         if self.requests is not None and not sent:
             self.requests.give(1.0, now)
         if self.tokens is not None and used is not None:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 if TYPE_CHECKING:
     from capability_router.health.lane import Lane
 
-HoldKind = Literal["breaker", "gate", "full", "disabled", "trial", "isolated"]
+HoldKind = Literal["breaker", "rate_limit", "full", "disabled", "probing", "isolated"]
 
 
 class Hold(NamedTuple):
     """Why a model can't be called now. `until`: monotonic seconds; None = until someone resets it.
 
-    `kind` "trial": its credential or name was refused, and one call is trying it again.
+    `kind` "probing": its credential or name was refused, and one call is trying it again.
     `mend`: what its user can do about it, "raise limits.rpm"; "" = wait. `learned`: it is full by a limit of calls at
     once that nobody stated.
     """
@@ -26,8 +26,8 @@ class Hold(NamedTuple):
 
     @property
     def by(self) -> str:
-        """In a word: its kind, or "learned"."""
-        return "learned" if self.learned else self.kind
+        """In a word: its kind, or "learned_limit"."""
+        return "learned_limit" if self.learned else self.kind
 
 
 class Permit:

@@ -44,6 +44,10 @@ class Window:
             self.slow += 1
             self._slow[here] += 1
 
+    def lags(self, now: float) -> bool:
+        """Whether there may be something to let go of."""
+        return now // self._slice_s != self._tick
+
     def slide(self, now: float) -> None:
         """Let go of what is older than the window."""
         tick = int(now // self._slice_s)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from capability_router.concurrency.latch import Latch
+from capability_router.concurrency.postbox import Postbox
 
 PRIOR_WEIGHT = 3.0  # answers that the common factor's word is worth for one model
 FADE = 0.98  # per answer
@@ -35,7 +35,7 @@ class Lengths:
     def __init__(self) -> None:
         self._sums: dict[str, dict[str, tuple[float, float]]] = {}  # task -> model -> sum of logarithms, weight
         self._factors: dict[str, Factors] = {}
-        self._lock = Latch()
+        self._postbox: Postbox[tuple[str, str, float]] = Postbox(self._learned)
 
     def on(self, task: str) -> Factors:
         """The factors of a task; 1.0 for all until something was seen. Read, never change."""
@@ -47,11 +47,14 @@ class Lengths:
             return
         ratio = actual / predicted
         step = _LOG_MOST if ratio > _MOST else -_LOG_MOST if ratio < 1 / _MOST else math.log(ratio)
-        with self._lock:
-            sums = self._sums.setdefault(task, {})
-            total, weight = sums.get(model, (0.0, 0.0))
-            sums[model] = (FADE * total + step, FADE * weight + 1.0)
-            self._factors[task] = _factors(sums)
+        self._postbox.post((task, model, step))
+
+    def _learned(self, seen: tuple[str, str, float]) -> None:
+        task, model, step = seen
+        sums = self._sums.setdefault(task, {})
+        total, weight = sums.get(model, (0.0, 0.0))
+        sums[model] = (FADE * total + step, FADE * weight + 1.0)
+        self._factors[task] = _factors(sums)
 
 
 def _factors(sums: dict[str, tuple[float, float]]) -> Factors:

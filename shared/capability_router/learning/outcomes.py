@@ -6,7 +6,7 @@ from collections import OrderedDict
 from numbers import Real
 from typing import Any, NamedTuple
 
-from capability_router.concurrency.latch import InnerLatch
+from capability_router.concurrency.postbox import Postbox
 from capability_router.errors import ConfigError
 from capability_router.learning.guard import PlanPrediction
 
@@ -40,16 +40,18 @@ class Outcomes:
         self._keep = keep
         self._scored: dict[str, float] = {}
         self._sources: dict[str, str] = {}
-        self._lock = InnerLatch()  # the garbage collector may end a request in the middle of another's
+        self._lock: Postbox[tuple[str, Answered]] = Postbox(self._noted)
 
     def note(self, request_id: str, answered: Answered) -> None:
-        """This request was answered so."""
-        with self._lock:
-            self._answered[request_id] = answered
-            if len(self._answered) > self._keep:
-                oldest = self._answered.popitem(last=False)[0]
-                self._scored.pop(oldest, None)
-                self._sources.pop(oldest, None)
+        """This request was answered so. Waits for nobody."""
+        self._lock.post((request_id, answered))
+
+    def _noted(self, noted: tuple[str, Answered]) -> None:
+        request_id, self._answered[request_id] = noted
+        if len(self._answered) > self._keep:
+            oldest = self._answered.popitem(last=False)[0]
+            self._scored.pop(oldest, None)
+            self._sources.pop(oldest, None)
 
     def before(self, request_id: str, score: float) -> float | None:
         """Which score the request had before this one; None = it is the first."""

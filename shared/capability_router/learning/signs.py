@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from threading import RLock
 from typing import NamedTuple
+
+from capability_router.concurrency.postbox import Postbox
 
 WEIGHTS = {"refusal": 0.5, "unparsable": 0.5, "malformed_tool_call": 0.5, "retried": 0.25, "accepted": -0.25}
 """What a sign is of a lost answer. "accepted": after a model's answer was asked for again, this one's was not."""
@@ -82,26 +83,32 @@ class Signs:
         self._shifts: dict[str, tuple[int, Mapping[str, float]]] = {}
         self._version = self._answers = 0
         self._any = bool(known)
-        self._lock = RLock()  # the garbage collector may end a request in the middle of another's
+        self._lock: Postbox[tuple[str, str, str, str, bool]] = Postbox(self._take)
 
     def answered(self, tenant: str, request_id: str, model: str, kind: str = "") -> Sign | None:
         """This model answered a request of the tenant's, with a sign or ("") without."""
-        weight = WEIGHTS[kind] if kind else 0.0
-        with self._lock:
-            tallies = self._of(tenant, model)
-            for tally in tallies:
-                tally.answered(weight)
-            self._answers += 1
-            self._version += self._answers < _FEW or not self._answers % _LOOK
-            return self._note(tallies, request_id, model, kind) if kind else None
+        self._lock.post((tenant, request_id, model, kind, False))
+        return Sign(request_id, model, kind, WEIGHTS[kind]) if kind else None
 
     def late(self, tenant: str, request_id: str, model: str, kind: str) -> Sign:
         """A sign of an answer came afterwards."""
-        with self._lock:
-            tallies = self._of(tenant, model)
-            for tally in tallies:
-                tally.bad += WEIGHTS[kind]
-            return self._note(tallies, request_id, model, kind)
+        self._lock.post((tenant, request_id, model, kind, True))
+        return Sign(request_id, model, kind, WEIGHTS[kind])
+
+    def _take(self, seen: tuple[str, str, str, str, bool]) -> None:
+        """Under the lock: an answer, with a sign or without, or ("late") the sign of one that was taken before."""
+        tenant, request_id, model, kind, late = seen
+        weight, tallies = WEIGHTS[kind] if kind else 0.0, self._of(tenant, model)
+        for tally in tallies:
+            if late:
+                tally.bad += weight
+            else:
+                tally.answered(weight)
+        if not late:
+            self._answers += 1
+            self._version += self._answers < _FEW or not self._answers % _LOOK
+        if kind:
+            self._note(tallies, request_id, model, weight)
 
     def withdrawn(self, request_id: str, model: str) -> None:
         """A score came for this answer: it counts in the place of its signs."""
@@ -126,14 +133,12 @@ class Signs:
             self._shifts[tenant] = self._version, found
         return found
 
-    def _note(self, tallies: tuple[_Tally, ...], request_id: str, model: str, kind: str) -> Sign:
-        weight = WEIGHTS[kind]
+    def _note(self, tallies: tuple[_Tally, ...], request_id: str, model: str, weight: float) -> None:
         given = self._given.setdefault((request_id, model), [])
         given += [_Given(tally, weight, tally.ever) for tally in tallies]
         if len(self._given) > REMEMBERED:
             self._given.popitem(last=False)
         self._any, self._version = True, self._version + 1
-        return Sign(request_id, model, kind, weight)
 
     def _of(self, tenant: str, model: str) -> tuple[_Tally, _Tally]:
         own = self._tenants.get(tenant)

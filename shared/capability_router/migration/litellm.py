@@ -177,9 +177,7 @@ class _Work:
             why = "no such strategy is known here; the deployments of a group share its requests"
             self._notes.left_out(said[1], why, "see `share`, `fastest`, `cheapest`, `least_busy` in docs/policies.md")
         elif said and strategy.startswith("usage-based"):
-            why = (
-                "requests are shared by rpm, else tpm, where a whole group has it, else evenly; limits keep to both"
-            )
+            why = "requests are shared by rpm, else tpm, where a whole group has it, else evenly; limits keep to both"
             self._notes.differs(said[1], why)
         elif said and how == "least_busy":
             self._notes.differs(said[1], "calls under way are counted per process")

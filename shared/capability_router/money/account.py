@@ -30,8 +30,8 @@ _BEGUN = frozenset(
 _NOTHING = Usage()
 _RUNS = count(1)
 _MOST = 10**16  # picodollars of one bill, as in the books of a store: what is above 10,000 USD is no bill
-_MOST_TOKENS = 10**9  # of one call: what is above is no count
 _UNMARKED: Mapping[str, str] = {}
+_EVERYBODY = ["global"]
 
 
 class Payee(Protocol):
@@ -67,10 +67,6 @@ def _limited(_: str) -> None:
 def _may_be_billed(fault: Broken) -> bool:
     turned_away = fault.status is not None and fault.status >= 400
     return fault.started or (fault.sent and not turned_away and fault.kind in _BEGUN)
-
-
-def _possible(usage: Usage) -> bool:
-    return 0 <= usage.input_tokens <= _MOST_TOKENS and 0 <= usage.output_tokens <= _MOST_TOKENS
 
 
 def _billed(amount: Number) -> int | None:
@@ -112,7 +108,7 @@ class Account:
         """Reserve and open a line; else the budget that forbids it, or the money that a store must lend first."""
         if self._limit is not None and (over := self._limit.forbids(attempt, candidate.id)):
             return over
-        if self._budgets:
+        if self._budgets.any:
             if self._refused is not None:
                 return self._refused
             lent = None if self._loans is None else self._loans.taken(attempt)
@@ -168,7 +164,7 @@ class Account:
         """Settle the line and the reservation; the tokens booked and their cost."""
         usage = self._usage(candidate, fault, reply, had_content)
         cost = self._cost(candidate.id, usage, reply)
-        told, usage = usage, self._doubted(candidate.id, usage, reply)
+        told, usage = usage, self._doubted(candidate.id, usage, reply) if usage.service_tier else usage
         now = self._unix()
         if hold := self._holds.pop(attempt, None):
             self._budgets.settle(hold, cost or 0)
@@ -188,7 +184,7 @@ class Account:
 
     def _doubted(self, model: str, usage: Usage, reply: Reply) -> Usage:
         """Marked as estimated where it is priced as usual though it was served under a tier without a known price."""
-        if not usage.service_tier or reply.cached or reply.cost_usd is not None:
+        if reply.cached or reply.cost_usd is not None:
             return usage
         price = self._prices.get(model)
         if price is None or price.under(usage.service_tier) is not price:
@@ -196,13 +192,19 @@ class Account:
         return replace(usage, estimated=True)
 
     def _usage(self, candidate: Payee, fault: Broken | None, reply: Reply, had_content: bool) -> Usage:
-        if reply.usage is not None and _possible(reply.usage):
-            return reply.usage
+        usage = reply.usage
+        if usage is not None and usage.credible:
+            # ChatAnthropic tells of no input if a server counts it at the stream's beginning alone: none was not read.
+            if usage.input_tokens or not usage.output_tokens or reply.cached or reply.cost_usd is not None:
+                return usage
+            return replace(usage, input_tokens=self._read_by(candidate), estimated=True)
         begun = had_content or bool(reply.text) or fault is None or _may_be_billed(fault)
         if not begun:
             return _NOTHING
-        tokens = candidate.input_tokens or self._input_tokens
-        return Usage(tokens, estimate_tokens(reply.text) if reply.text else 0, estimated=True)
+        return Usage(self._read_by(candidate), estimate_tokens(reply.text) if reply.text else 0, estimated=True)
+
+    def _read_by(self, candidate: Payee) -> int:
+        return candidate.input_tokens or self._input_tokens
 
     def _cost(self, model: str, usage: Usage, reply: Reply) -> int | None:
         if reply.cached:
@@ -219,6 +221,8 @@ class Account:
 
     def _scopes(self, candidate: Payee) -> list[str]:
         b = self._booked
+        if self._budgets.only_global and not b.tenant:  # as the usual one is: the other names need not be made
+            return _EVERYBODY
         return [
             "global",
             f"tenant:{b.tenant}",

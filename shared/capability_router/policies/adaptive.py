@@ -3,9 +3,10 @@
 lambda is the price of quality in quality points per USD. Without a target it follows the traffic:
 `cost_weight` quality points for what the strongest model's mean call costs. With a `quality_target`
 it is the dual of that target over recent requests (dual.py), so money is spent where it buys
-quality. Targets of cost and of latency, and caps that are to last, set the weights likewise
-(averages/steering.py). (A per-request "cheapest that reaches the target" closes a half to a quarter as much
-of the gap to the oracle on recorded outcomes.)
+quality; a `quality_share` is such a target beside the best model of each request. Targets of cost
+and of latency, and caps that are to last, set the weights likewise (averages/steering.py). (A
+per-request "cheapest that reaches the target" closes a half to a quarter as much of the gap to the
+oracle on recorded outcomes.)
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ import math
 from collections.abc import Sequence
 from operator import attrgetter, itemgetter
 
-from capability_router.concurrency.latch import Latch
+from capability_router.concurrency.postbox import Postbox
 from capability_router.plan import Candidate
 from capability_router.policies.averages.pace import Pace
 from capability_router.policies.averages.steering import Sight, Steering, Weights, told
 from capability_router.policies.base import BELOW, Judgement, Prospect, Scene, Scored, Terms, rounded, told_cost
-from capability_router.policies.dual import QUALITY, USD, WINDOW, Dual, Hull, Point, hull, worth
+from capability_router.policies.dual import QUALITY, USD, WINDOW, Dual, Hull, Point, Wish, hull, worth
 from capability_router.request import Outcome
 
 COST_WEIGHT = 0.25
@@ -43,18 +44,18 @@ _TIE = 1e-4  # as `cost_weight`, where cost is no matter: nobody is dearer for n
 
 
 class Aim:
-    """A quality target: the corner price last solved for it, and what the picks have come to since."""
+    """A quality target: the corner price last solved for it, and by how much the picks have been beyond it since."""
 
-    __slots__ = ("price", "quality", "seen", "solved_at")
+    __slots__ = ("beyond", "price", "seen", "solved_at")
 
     def __init__(self) -> None:
         self.price, self.solved_at = 0.0, -_REFRESH_EVERY
-        self.quality, self.seen = 0.0, 0
+        self.beyond, self.seen = 0.0, 0
 
-    def picked(self, quality: float) -> None:
-        """A pick of this predicted quality was made."""
+    def picked(self, beyond: float) -> None:
+        """A pick was made whose predicted quality is so much above the target."""
         self.seen += 1
-        self.quality += (quality - self.quality) / min(self.seen, QUALITY_WINDOW)
+        self.beyond += (beyond - self.beyond) / min(self.seen, QUALITY_WINDOW)
 
 
 class Adaptive:
@@ -67,6 +68,7 @@ class Adaptive:
         self,
         *,
         quality_target: float | None = None,
+        quality_share: float | None = None,
         min_quality: float | None = None,
         cost_weight: float = COST_WEIGHT,
         latency_weight: float = LATENCY_WEIGHT,
@@ -74,13 +76,15 @@ class Adaptive:
         latency_target_s: float | None = None,
         pace: Pace | None = None,
     ) -> None:
-        self._target, self._floor = quality_target, min_quality
+        self._floor = min_quality
+        self._wish = None if quality_target is None else Wish(quality_target)
+        self._wish = self._wish if quality_share is None else Wish(0.0, quality_share)
         self._cost_weight, self._mu = cost_weight, latency_weight
         self._dual = Dual(QUALITY_WINDOW)
         self._strong_usd = 0.0  # running mean of the strongest candidate's cost
-        self._aims: dict[float, Aim] = {}
+        self._aims: dict[Wish, Aim] = {}
         self._seen = 0
-        self._lock = Latch()
+        self._lock: Postbox[tuple[Scene, Wish | None, float]] = Postbox(self._taken)
         self.weighs_waits = latency_weight > 0.0
         steers = not (cost_target_usd is None and latency_target_s is None and pace is None)
         self._steering = Steering(cost_target_usd, latency_target_s, pace, latency_weight) if steers else None
@@ -91,22 +95,25 @@ class Adaptive:
 
     def observe(self, scene: Scene, chosen: str = "") -> None:
         """Take in a request that is really carried out; explaining one leaves the window alone."""
-        target = self._wanted(scene)
         mu = self._mu if self._steering is None else self._steered(self._steering, scene, chosen).mu
-        with self._lock:
-            rows = self._lasting(scene.rows)
-            usd = (self._strongest(rows).cost_pico or 0) / 1e12
-            usual = 0.0 if target is None else self._usual_usd(scene)
-            self._seen += 1
-            self._strong_usd += (usd - self._strong_usd) / min(self._seen, WINDOW)
-            if target is None and not self._aims:
-                return
-            points = self._open(_points(rows, mu))
-            if target is None:
-                self._dual.observe(points)
-            else:
-                usable = points if not self._away else self._open(_points(_usable(scene.rows), mu))
-                self._aim(target, points, usable, usual)
+        self._lock.post((scene, self._wanted(scene), mu))
+
+    def _taken(self, observed: tuple[Scene, Wish | None, float]) -> None:
+        """Under the lock."""
+        scene, wish, mu = observed
+        rows = self._lasting(scene.rows)
+        usd = (self._strongest(rows).cost_pico or 0) / 1e12
+        usual = 0.0 if wish is None else self._usual_usd(scene)
+        self._seen += 1
+        self._strong_usd += (usd - self._strong_usd) / min(self._seen, WINDOW)
+        if wish is None and not self._aims:
+            return
+        points = self._open(_points(rows, mu))
+        if wish is None:
+            self._dual.observe(points)
+        else:
+            usable = points if not self._away else self._open(_points(_usable(scene.rows), mu))
+            self._aim(wish, points, usable, usual)
 
     def _lasting(self, rows: Sequence[Prospect]) -> Sequence[Prospect]:
         """Those that the price of quality is to be solved with: an outage that passes does not change what it is worth.
@@ -157,24 +164,24 @@ class Adaptive:
         floor = self._floor
         return points if floor is None else [p for p in points if QUALITY(p) >= floor] or points
 
-    def _aim(self, target: float, points: Sequence[Point], usable: Sequence[Point], usual: float) -> None:
-        price = self._for_target(target, points, usual)
-        aim = self._aims.setdefault(target, Aim())
+    def _aim(self, wish: Wish, points: Sequence[Point], usable: Sequence[Point], usual: float) -> None:
+        price = self._for_target(wish, points, usual)
+        aim = self._aims.setdefault(wish, Aim())
         _, _, quality = max(usable, key=worth(price))
-        aim.picked(quality)
+        aim.picked(wish.beyond(quality, max(map(QUALITY, points))))
         self._dual.observe(points)
         if self._seen - aim.solved_at >= _REFRESH_EVERY:
-            aim.price, aim.solved_at = self._dual.solve(target), self._seen
+            aim.price, aim.solved_at = self._dual.solve(wish.level, share=wish.share), self._seen
         if len(self._aims) > _TARGETS_KEPT:
             del self._aims[next(iter(self._aims))]
 
     def price_of_quality(self, scene: Scene, points: Sequence[Point]) -> float:
         """Lambda for this request, in quality points per USD."""
-        target = self._wanted(scene)
-        if target is None:
+        wish = self._wanted(scene)
+        if wish is None:
             return self._usual(points, self._cost_weight)
         with self._lock:
-            return self._for_target(target, self._open(points), self._usual_usd(scene))
+            return self._for_target(wish, self._open(points), self._usual_usd(scene))
 
     def _strongest(self, rows: Sequence[Prospect]) -> Prospect:
         """Of these; it is asked for two or three times while a request is judged."""
@@ -224,23 +231,23 @@ class Adaptive:
             self._weighed = (scene.rows, weights)  # one value, since threads judge at the same time
         return weights
 
-    def _wanted(self, scene: Scene) -> float | None:
+    def _wanted(self, scene: Scene) -> Wish | None:
         own = scene.request.routing.quality_target
-        return self._target if own is None else own
+        return self._wish if own is None else Wish(own)
 
-    def _for_target(self, target: float, points: Sequence[Point], usual: float) -> float:
+    def _for_target(self, wish: Wish, points: Sequence[Point], usual: float) -> float:
         """The corner price, raised while the picks so far are above the target, lowered while below.
 
         Without that, equal requests would all fall to one side of their corner, and a window whose
         predictions drift would miss the target for ever. It never falls so low that the least quality is bought at
         any price.
         """
-        aim, missing = self._aims.get(target), _COLD - len(self._dual)
+        aim, missing = self._aims.get(wish), _COLD - len(self._dual)
         if aim is None or missing > 0:
             also = _no_larger(hull(points), points, usual) if missing > 0 else None
-            price = self._dual.solve(target, also, missing)
+            price = self._dual.solve(wish.level, also, missing, share=wish.share)
         else:
-            price = aim.price * math.exp(_STIFFNESS * (aim.quality - target))
+            price = aim.price * math.exp(_STIFFNESS * aim.beyond)
         one = usual or self._strong_usd
         return max(price * _JUST_BELOW, _LEAST / one if one > 0.0 else 0.0)
 
@@ -288,8 +295,10 @@ class Adaptive:
             f"at {told_cost(other)}; a dollar counts {_told(price)} quality points{moved}"
         )
 
-    def _settings(self, price: float, wanted: float | None, weights: Weights | None) -> Terms:
-        target: Terms = () if wanted is None else (("quality_target", wanted),)
+    def _settings(self, price: float, wish: Wish | None, weights: Weights | None) -> Terms:
+        target: Terms = () if wish is None else (("quality_target", wish.level),)
+        if wish is not None and wish.share:
+            target = (("quality_share", wish.share),)
         mu = self._mu
         if weights is not None and self._steering is not None:
             mu, target = rounded(weights.mu, 6), (*target, *self._steering.settings(weights))
@@ -354,7 +363,7 @@ def _no_larger(found: Hull, points: Sequence[Point], usual: float) -> Hull:
     own = USD(max(points, key=QUALITY))
     if not 0.0 < usual < own:
         return found
-    return Hull(found.base, [price * own / usual for price in found.prices], found.gains)
+    return Hull(found.base, [price * own / usual for price in found.prices], found.gains, found.best)
 
 
 def _dearest(rows: Sequence[Prospect]) -> int:

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Collection, Hashable, Iterable, Sequence
+from contextlib import suppress
 from typing import NamedTuple, TypeVar
 
 from capability_router.catalog.aliases import canonical
-from capability_router.concurrency.latch import InnerLatch
 from capability_router.request import Reply, Request, Usage
 
 V = TypeVar("V")
@@ -59,26 +59,23 @@ class Affinity:
         self._calls: OrderedDict[Hashable, str] = OrderedDict()
         self._turns: OrderedDict[Hashable, Turn] = OrderedDict()
         self._keep = keep
-        self._lock = InnerLatch()  # the garbage collector may end a request in the middle of another's
 
     def note(self, request: Request, reply: Reply, model: str, cached_tokens: int, at: float) -> None:
         """This model gave the reply; `at` in seconds of the router's clock."""
         turn = Turn(model, at, cached_tokens)
         keys = _prefixes(request.texts)[-1:] + _sessions(request)
-        with self._lock:
-            if reply.tool_call_ids:
-                _keep(self._calls, reply.tool_call_ids, model, self._keep)
-            _keep(self._turns, keys, turn, self._keep)
+        if reply.tool_call_ids:
+            _keep(self._calls, reply.tool_call_ids, model, self._keep)
+        _keep(self._turns, keys, turn, self._keep)
 
     def of(self, request: Request, now: float) -> Stay:
         """With which model the request's conversation is."""
         follows, before, sessions = request.follows, _prefixes(request.texts[:-1]), _sessions(request)
         if not (follows or before or sessions or request.answered_by):
             return NOWHERE
-        with self._lock:
-            maker = _latest(self._calls, follows)
-            turn = _latest(self._turns, before)
-            session = _latest(self._turns, sessions) if turn is None else None
+        maker = _latest(self._calls, follows)
+        turn = _latest(self._turns, before)
+        session = _latest(self._turns, sessions) if turn is None else None
         said = request.answered_by if request.answered_by in self._models else ""
         known = turn or session
         # Of tool calls the message itself knows best: some servers number theirs anew in each conversation.
@@ -124,8 +121,12 @@ def _latest(known: OrderedDict[Hashable, V], keys: Sequence[Hashable]) -> V | No
 
 
 def _keep(known: OrderedDict[Hashable, V], keys: Iterable[Hashable], value: V, most: int) -> None:
+    """Without a lock: each use of such a dict is one step of the interpreter, whoever else is at it."""
     for key in keys:
+        if key in known:
+            with suppress(KeyError):  # another thread had no room for it
+                known.move_to_end(key)
         known[key] = value
-        known.move_to_end(key)
     while len(known) > most:
-        known.popitem(last=False)
+        with suppress(KeyError):  # another thread took the last one out
+            known.popitem(last=False)

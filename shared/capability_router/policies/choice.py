@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from capability_router.errors import ConfigError
-from capability_router.nearest import nearest
 from capability_router.policies.adaptive import Adaptive
 from capability_router.policies.averages.pace import Pace
 from capability_router.policies.base import Policy
@@ -28,6 +26,8 @@ class PolicySettings(Protocol):
     @property
     def quality_target(self) -> float | None: ...
     @property
+    def quality_share(self) -> float | None: ...
+    @property
     def min_quality(self) -> float | None: ...
     @property
     def cost_weight(self) -> float: ...
@@ -47,6 +47,7 @@ class PolicySettings(Protocol):
 def _adaptive(settings: PolicySettings, _: Meant, pace: Pace | None) -> Policy:
     return Adaptive(
         quality_target=settings.quality_target,
+        quality_share=settings.quality_share,
         min_quality=settings.min_quality,
         cost_weight=settings.cost_weight,
         latency_weight=settings.latency_weight,
@@ -67,8 +68,8 @@ POLICIES: dict[str, Callable[[PolicySettings, Meant, Pace | None], Policy]] = {
 
 
 def choose_policy(settings: PolicySettings, meant: Meant, pace: Pace | None = None) -> Policy:
-    """The policy of this name, at the caps' pace if it is to keep it; raises ConfigError naming the nearest."""
-    make = POLICIES.get(settings.name)
-    if make is None:
-        raise ConfigError(f"unknown policy {settings.name!r}{nearest(settings.name, POLICIES)}")
-    return make(settings, meant, pace)
+    """The policy of this name, at the caps' pace if it is to keep it; raises ConfigError for a rule's unknown model.
+
+    `settings` are checked (settings/policies.py): all but the models, which only the registry knows.
+    """
+    return POLICIES[settings.name](settings, meant, pace)

@@ -26,15 +26,30 @@ that is what the window sums up. A plain tuple, because each decision makes some
 USD, UTILITY, QUALITY = itemgetter(0), itemgetter(1), itemgetter(2)
 
 
+class Wish(NamedTuple):
+    """What the mean quality of the picks is to come to: `level`, and this `share` of the best model's for each request.
+
+    One of both is 0. Against a share it does not matter whether a window's requests are easy or hard.
+    """
+
+    level: float
+    share: float = 0.0
+
+    def beyond(self, quality: float, best: float) -> float:
+        """By how much a pick of this quality is above it."""
+        return quality - self.level - self.share * best
+
+
 class Hull(NamedTuple):
     """Quality of the cheapest useful point, and the steps up from there: below each price it rises by that gain.
 
-    The prices fall.
+    The prices fall. `best`: the highest quality of any point, useful or not.
     """
 
     base: float
     prices: list[float]
     gains: list[float]
+    best: float = 0.0
 
 
 class Dual:
@@ -46,6 +61,7 @@ class Dual:
         self._prices: list[float] = []  # of all steps, ascending
         self._gains: list[float] = []  # of the same steps
         self._base = 0.0  # summed quality of the cheapest picks
+        self._best = 0.0  # and of the best
 
     def __len__(self) -> int:
         return len(self._requests)
@@ -61,6 +77,7 @@ class Dual:
         found = hull(points)
         self._requests.append(found)
         self._base += found.base
+        self._best += found.best
         _into(self._prices, self._gains, found)
         if len(self._requests) > self._window:
             self._forget()
@@ -68,20 +85,23 @@ class Dual:
     def _forget(self) -> None:
         gone = self._requests.popleft()
         self._base -= gone.base
+        self._best -= gone.best
         for price, gain in zip(gone.prices, gone.gains, strict=True):
             at = self._gains.index(gain, bisect_left(self._prices, price))  # of equal prices the one with this gain
             del self._prices[at], self._gains[at]
 
-    def solve(self, target: float, also: Hull | None = None, copies: int = 0) -> float:
+    def solve(self, target: float, also: Hull | None = None, copies: int = 0, *, share: float = 0.0) -> float:
         """The price at which the mean quality of the picks comes to the target; 0 if none reaches it.
+
+        `share`: and to this share of the best ones' beyond it.
 
         It is a corner: just below it the picks reach the target, just above it they may not. `also` is
         one more request, counted as so many `copies`: what stands in for a window still short.
         """
-        needed = target * len(self._requests) - self._base
+        needed = target * len(self._requests) + share * self._best - self._base
         prices, gains = self._prices, self._gains
         if also is not None:
-            needed += copies * (target - also.base)
+            needed += copies * (target + share * also.best - also.base)
             prices, gains = prices.copy(), gains.copy()
             _into(prices, gains, also, copies)
         if not prices:
@@ -123,4 +143,5 @@ def hull(points: Sequence[Point]) -> Hull:
         corners.append(point)
         prices.append(price)
         last_usd, last_utility = usd, utility
-    return Hull(base, prices, [dearer - cheaper for (_, _, cheaper), (_, _, dearer) in pairwise(corners)])
+    gains = [dearer - cheaper for (_, _, cheaper), (_, _, dearer) in pairwise(corners)]
+    return Hull(base, prices, gains, max(map(QUALITY, points)))

@@ -60,7 +60,7 @@ class OutcomeLessons(NamedTuple):
         self, request: Request, plan: Plan, outcome: Outcome, reply: Reply, model: str, now: float
     ) -> None:  # fmt: skip
         self.affinity.note(request, reply, model, cached_after(outcome.provider, outcome.usage), now)
-        answered = self._answered(request, plan, outcome, model)._replace(version=reply.model)
+        answered = self._answered(request, plan, outcome, model, reply.model)
         self.outcomes.note(request.id, answered)
         if self.learned is not None and answered.sketch is not None:
             tenant, seen, version = hashed(answered.tenant), answered.sketch, answered.version
@@ -109,14 +109,14 @@ class OutcomeLessons(NamedTuple):
             self.guard.note(lesson.foreseen, lesson.model, score, request_id)
         return lesson.model
 
-    def _answered(self, request: Request, plan: Plan, outcome: Outcome, model: str) -> Answered:
+    def _answered(self, request: Request, plan: Plan, outcome: Outcome, model: str, version: str) -> Answered:
         if self.learned is None or request.model:
-            return Answered(model, plan.task)
+            return Answered(model, plan.task, version=version)
         counted = not outcome.usage.estimated and outcome.finish != "length"
         tokens = outcome.usage.output_tokens // _planned(plan, model).answers if counted else None
         seen, tenant = self.learned.sketch(request), request.routing.tenant
         foreseen = None if plan.canary else _foreseen(plan)  # another policy's picks say nothing of the own one's
-        return Answered(model, plan.task, seen, tokens, foreseen, tenant)
+        return Answered(model, plan.task, seen, tokens, foreseen, tenant, version)
 
     def _turned_away(self, attempts: tuple[AttemptRecord, ...], plan: Plan, now: float, *, media: bool) -> None:
         """A limit that nobody named may be one of bytes, which images and files reach long before tokens do."""

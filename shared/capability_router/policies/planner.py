@@ -12,6 +12,7 @@ from capability_router.catalog.card import CAPABILITIES, ModelCard
 from capability_router.counter import Count
 from capability_router.eligibility import Ask, Bar, Eligible, Refusal, Roster, UnknownMode, screen, window_of
 from capability_router.features import Features, features
+from capability_router.health.condition import Condition
 from capability_router.learning.guard import Guard
 from capability_router.learning.lengths import Lengths
 from capability_router.learning.prior import CARD_WEIGHT, PRICE_WEIGHT, Belief, Prior
@@ -30,21 +31,6 @@ from capability_router.request import Request
 _HELD = attrgetter("held")
 _NOT_MOVED: Mapping[str, float] = {}
 _TOLD = 0.01  # quality points, from which on it is told what moved them
-
-
-class Condition(Protocol):
-    """What planning reads of a candidate's health; times in seconds."""
-
-    held: str
-    waits: bool
-    until: float
-    in_flight: int
-    queue_s: float
-    wait_s: float | None
-    s_per_input: float
-    s_per_token: float | None
-
-    def pressure_s(self, now: float) -> float: ...
 
 
 class Health(Protocol):
@@ -130,7 +116,8 @@ class Planner:
     def _expecting(self, scene: Scene, stay: Stay, failing: Mapping[str, float]) -> Scene:
         """The scene with the cost of fallbacks, by whom this policy would ask next."""
         ranked = _ranked(scene, self.policy.judge(scene).scores, stay, {}, {})
-        return scene._replace(rows=with_fallbacks(scene.rows, [row for _, row in ranked], failing))
+        rows = with_fallbacks(scene.rows, [row for _, row in ranked], failing)
+        return Scene(scene.request, scene.features, rows)
 
     def _ask(self, request: Request, found: Features, sizing: Sizing | None, now: float) -> Ask:
         terms = request.routing

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from capability_router.errors import ConfigError
-from capability_router.nearest import nearest
 from capability_router.policies.base import Judgement, Prospect, Scene, Static
 from capability_router.policies.tier import Step, Tier, names, order
 from capability_router.request import Need
@@ -58,10 +57,8 @@ class Rules(Static):
     ordered = True
 
     def __init__(self, rules: Sequence[RuleSpec], meant: Callable[[str], Sequence[str]]) -> None:
-        self._rules = [_checked(rule, meant) for rule in rules]
+        self._rules = [_settled(rule, meant) for rule in rules]
         self._told = [_told(rule.when) for rule in self._rules]
-        if not self._rules:
-            raise ConfigError("policy 'rules' needs rules: [{when: {task: code}, then: [model id, ...]}, ...]")
 
     def _match(self, scene: Scene) -> tuple[int, tuple[Step, ...]]:
         for number, rule in enumerate(self._rules, 1):
@@ -99,15 +96,7 @@ def _any(value: Any) -> str:
     return str(value) if isinstance(value, (int, float)) else " or ".join(_listed(value))
 
 
-def _checked(rule: RuleSpec, meant: Callable[[str], Sequence[str]]) -> RuleSpec:
-    for name in rule.when:
-        if name not in CONDITIONS:
-            raise ConfigError(f"policy.rules: unknown condition {name!r}{nearest(name, CONDITIONS)}")
-    for need in _listed(rule.when.get("needs", ())):
-        if need.upper() not in Need.__members__:
-            raise ConfigError(
-                f"policy.rules: unknown need {need!r}; known: {', '.join(n.lower() for n in Need.__members__)}"
-            )
+def _settled(rule: RuleSpec, meant: Callable[[str], Sequence[str]]) -> RuleSpec:
     steps = [one for step in rule.then for one in _resolved(step, meant)]
     return RuleSpec(dict(rule.when), tuple(dict.fromkeys(steps)))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from capability_router.errors import ConfigError
 from capability_router.policies.base import Judgement, Prospect, Scene, Scored, Static, told_cost
 
 DEFAULT_WEIGHTS = {"quality": 0.5, "cost": 0.3, "latency": 0.2, "queue": 0.0}
@@ -16,9 +15,6 @@ class Weighted(Static):
     name = "weighted"
 
     def __init__(self, weights: Mapping[str, float] = DEFAULT_WEIGHTS) -> None:
-        odd = sorted(set(weights) - set(DEFAULT_WEIGHTS))
-        if odd:
-            raise ConfigError(f"policy.weights: unknown {odd[0]!r}; known: {', '.join(DEFAULT_WEIGHTS)}")
         self._weights = tuple((name, float(weights.get(name, 0.0))) for name in DEFAULT_WEIGHTS)
 
     def judge(self, scene: Scene) -> Judgement:

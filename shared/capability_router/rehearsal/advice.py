@@ -23,6 +23,7 @@ from capability_router.rehearsal.traffic.shape import needs_of, told_needs
 _LONG_S = 60.0
 _MUCH = 2.0
 _LISTED = 4
+_LONGEST = 240  # characters of a detail
 
 
 class Mend(NamedTuple):
@@ -178,7 +179,7 @@ def _full(found: Evidence, rows: Sequence[RequestResult], told: str) -> Advice:
 
 def _spared(row: RequestResult) -> list[str]:
     """Models that were full by what was learned of them alone."""
-    return [model for model, by in row.held_by.items() if by == "learned"]
+    return [model for model, by in row.held_by.items() if by == "learned_limit"]
 
 
 def _busy(found: Evidence, rows: Sequence[RequestResult]) -> Iterator[Advice]:
@@ -300,8 +301,8 @@ def _counted(faults: Counter[str]) -> str:
     return ", ".join(f"{n:,} × {name}" for name, n in ranked[:_LISTED]) or "nothing was sent"
 
 
-def _clipped(text: str, most: int = 240) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+def _clipped(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def _round_up(seconds: float) -> float:

@@ -10,7 +10,7 @@ from capability_router.rehearsal.script.spell import Spell
 
 _HELD, _AWAY = frozenset({"open", "off", "limited", "doubted"}), frozenset({"open", "off"})
 _LEFT = {"breaker_opened": "breaker", "credential_disabled": "key off", "model_disabled": "model off",
-         "gate_closed": "rate gate"}  # fmt: skip
+         "rate_limited": "rate gate"}  # fmt: skip
 
 
 _HOW = {"open": "breaker", "off": "key or model off", "limited": "rate gate", "doubted": "others first"}

@@ -35,7 +35,9 @@ from capability_router.router import Router
 LOOKS = 240
 """So often in a run it is looked how the models stand."""
 _STATES = {"open": "open", "half_open": "half", "isolated": "off"}
-_HELD_BY = {"gate": "limited", "learned": "full", "disabled": "off", "trial": "off", "doubt": "doubted"}
+_HELD_BY = {
+    "rate_limit": "limited", "learned_limit": "full", "disabled": "off", "probing": "off", "degraded": "doubted",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

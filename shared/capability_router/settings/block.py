@@ -16,6 +16,7 @@ Weight = Annotated[float, PlainValidator(number(0))]
 Count = Annotated[int, PlainValidator(whole(1))]
 Flag = Annotated[bool, PlainValidator(flag)]
 Text = Annotated[str, PlainValidator(text)]
+FileName = Annotated[str, PlainValidator(lambda value: text(str(value) if hasattr(value, "__fspath__") else value))]
 Texts = Annotated[tuple[str, ...], PlainValidator(texts)]
 
 

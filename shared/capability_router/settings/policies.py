@@ -9,18 +9,19 @@ from pydantic import PlainValidator, field_validator, model_validator
 
 from capability_router.money.budget.cap import BudgetSpec
 from capability_router.policies.adaptive import COST_WEIGHT, LATENCY_WEIGHT
+from capability_router.policies.choice import POLICIES
 from capability_router.policies.rules import CONDITIONS, RuleSpec
 from capability_router.policies.shadow import SHADOW_TAG
 from capability_router.policies.tier import Step, step
 from capability_router.policies.weighted import DEFAULT_WEIGHTS
 from capability_router.request import Need
-from capability_router.settings.block import Above, Block, Flag, Seconds, Share, Text, Weight
+from capability_router.settings.block import Above, Block, FileName, Flag, Seconds, Share, Text, Weight
 from capability_router.settings.problems import unknown
 from capability_router.settings.units import choice, flag, number, texts, whole
 
-POLICIES = ("single", "rules", "cheapest", "fastest", "weighted", "adaptive")
 USES = {
-    "quality_target": ("adaptive",), "min_quality": ("adaptive",), "cost_weight": ("adaptive",),
+    "quality_target": ("adaptive",), "quality_share": ("adaptive",), "min_quality": ("adaptive",),
+    "cost_weight": ("adaptive",),
     "latency_weight": ("adaptive",), "cost_target_usd": ("adaptive",), "latency_target_s": ("adaptive",),
     "budget_pacing": ("adaptive",), "exploration": ("adaptive",),
     "exploration_usd_per_day": ("adaptive",), "state": ("adaptive",), "weights": ("weighted",),
@@ -28,6 +29,9 @@ USES = {
     "rules": ("rules",),
 }  # fmt: skip
 """Policy setting -> the policies that read it."""
+
+
+_PRICING = ("quality_target", "quality_share", "cost_target_usd", "budget_pacing")
 
 
 def _steps(value: Any) -> tuple[Step, ...]:
@@ -69,6 +73,7 @@ def _condition(name: str, value: Any) -> Any:
 class Policy(Block):
     """How models are ranked. Weights are 0 or more; `cost_weight` and `latency_weight` belong to adaptive.
 
+    `quality_share`: the part of the best models' mean quality that adaptive keeps, 0 to 1.
     `cost_target_usd`, `latency_target_s`: averages per request that adaptive keeps. `budget_pacing`: the global caps of
     `budgets` are to last their windows.
 
@@ -80,6 +85,7 @@ class Policy(Block):
 
     name: Annotated[str, PlainValidator(choice(*POLICIES))] = "adaptive"
     quality_target: Share | None = None
+    quality_share: Share | None = None
     min_quality: Share | None = None
     cost_weight: Weight = COST_WEIGHT
     latency_weight: Weight = LATENCY_WEIGHT
@@ -91,13 +97,8 @@ class Policy(Block):
     exploration: Share = 0.0
     exploration_usd_per_day: Weight = 1.0
     implicit: Flag = True
-    state: Text | None = None
+    state: FileName | None = None
     seed: Annotated[int, PlainValidator(whole(0))] | None = None
-
-    @field_validator("state", mode="before")
-    @classmethod
-    def _path(cls, value: Any) -> Any:
-        return str(value) if hasattr(value, "__fspath__") else value
 
     @field_validator("weights")
     @classmethod
@@ -116,10 +117,12 @@ class Policy(Block):
     @model_validator(mode="after")
     def _one_price(self) -> Policy:
         """One thing sets the price of quality."""
-        others = [n for n in ("cost_target_usd", "budget_pacing") if self.name == "adaptive" and getattr(self, n)]
-        if self.quality_target is not None and others:
+        if self.name != "adaptive":
+            return self
+        found = [name for name in _PRICING if getattr(self, name) not in (None, False)]
+        if len(found) > 1 and found[0].startswith("quality"):
             raise ValueError(
-                f"has quality_target and {others[0]}, which both set the price of quality; keep one "
+                f"has {found[0]} and {found[1]}, which both set the price of quality; keep one "
                 "(min_quality is a floor, and goes with either)"
             )
         return self

@@ -28,10 +28,10 @@ from capability_router.settings.words import Words
 class Settings:
     """Everything a router is told but its adapter. Durations in seconds, money in USD.
 
-    `policy`: name, quality_target, cost_target_usd, latency_target_s, budget_pacing, min_quality, cost_weight,
-    latency_weight, weights, exploration, exploration_usd_per_day, state, seed. `retry`: attempts, per_target,
-    budget_ratio, budget_floor, wait(n), max_wait_s. `hedge`: on, after_s, extra. `telemetry`: jsonl, rotate_mb, keep,
-    log, hashed_words, capture_content, otel(on, attempts).
+    `policy`: name, quality_target, quality_share, cost_target_usd, latency_target_s, budget_pacing, min_quality,
+    cost_weight, latency_weight, weights, exploration, exploration_usd_per_day, state, seed. `retry`: attempts,
+    per_target, budget_ratio, budget_floor, wait(n), max_wait_s. `hedge`: on, after_s, extra. `telemetry`: jsonl,
+    rotate_mb, keep, log, hashed_words, capture_content, otel(on, attempts).
     `tenants`: tenant -> the only models it may use. `store`: its URL. `counter` of tokens: "estimate",
     "tiktoken", "model", or a function of a text. `shadow`, `canary`: second policies.
     `evaluator`: what scores answers, as `evaluate` says; pickles leave it out.

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import PlainValidator, field_validator
 
-from capability_router.settings.block import Block, Flag, Text
+from capability_router.settings.block import Block, FileName, Flag
 from capability_router.settings.units import choice, number, whole
 
 
@@ -28,7 +28,7 @@ class Telemetry(Block):
     words as hashes, for `capability-router train`.
     """
 
-    jsonl: Text | None = None
+    jsonl: FileName | None = None
     rotate_mb: Annotated[float, PlainValidator(number(0, above=True))] | None = None
     keep: Annotated[int, PlainValidator(whole(0, 10_000))] = 5
     log: Flag = False
@@ -40,8 +40,3 @@ class Telemetry(Block):
     @classmethod
     def _switched(cls, value: Any) -> Any:
         return {"on": value} if isinstance(value, bool) else value
-
-    @field_validator("jsonl", mode="before")
-    @classmethod
-    def _path(cls, value: Any) -> Any:
-        return str(value) if hasattr(value, "__fspath__") else value

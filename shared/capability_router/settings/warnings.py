@@ -33,7 +33,7 @@ def about_words(words: Words) -> tuple[str, ...]:
 def about_models(settings: Settings, registry: Registry) -> tuple[str, ...]:
     """About the models that the settings name, and the prices and limits that they rely on."""
     return (
-        *_unpriced(settings, registry.cards),
+        *about_prices(settings, registry.cards),
         *_unlimited(settings, registry),
         *_strangers(settings, registry),
         *_forgetful(settings),
@@ -73,7 +73,7 @@ def _idle(words: Words) -> list[str]:
     ]
 
 
-def _unpriced(settings: Settings, cards: Iterable[ModelCard]) -> list[str]:
+def about_prices(settings: Settings, cards: Iterable[ModelCard]) -> list[str]:
     """A cap can't hold for a model whose price nobody knows, nor can an average.
 
     (An evaluator may well ask none of these.)

@@ -26,10 +26,10 @@ def open_store(url: str, clock: Clock, *, mend: bool = False, reads_only: bool =
     if scheme == "memory":
         return MemoryStore(clock.unix)
     if (path := file_of(url)) is not None:
-        from capability_router.stores.sqlite import SqliteStore  # here, because it loads sqlite3
+        from capability_router.stores.sqlite.store import SqliteStore  # here, because it loads sqlite3
 
         return SqliteStore(path, clock.unix, mend=mend, reads_only=reads_only)
-    from capability_router.stores.redis import RedisStore  # here, because it loads the client
+    from capability_router.stores.redis.store import RedisStore  # here, because it loads the client
 
     return RedisStore(url, clock.now)
 

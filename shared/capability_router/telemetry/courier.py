@@ -13,6 +13,7 @@ from threading import Lock, RLock, Thread, current_thread
 from typing import Any, NamedTuple, Protocol
 
 from capability_router.concurrency.lifetime import Lasting, end_before_what_is_there, ending, watch
+from capability_router.seldom import seldom
 
 MOST = 10_000
 """Records that wait for one sink; further ones are dropped and counted."""
@@ -45,16 +46,14 @@ class Losses:
     def __init__(self, sink: object) -> None:
         self.count = 0
         self._name = repr(sink)
-        self._told_at = 1
         self._lock = RLock()  # a stream that the garbage collector closes comes by in the middle of anything
 
     def add(self, why: str) -> None:
         """One more, because of this."""
         with self._lock:
-            self.count += 1
-            tell, self._told_at = (True, self._told_at * 10) if self.count >= self._told_at else (False, self._told_at)
-        if tell:
-            log.warning("decision record dropped (%d so far): %s %s", self.count, self._name, why)
+            self.count = count = self.count + 1
+        if seldom(count):
+            log.warning("decision record dropped (%d so far): %s %s", count, self._name, why)
 
 
 class Courier(Lasting):

@@ -145,13 +145,14 @@ def _plain(data: bytes) -> Sequence[float]:
         alone = signs - (twice & _FLAG_3).bit_count()
         rules = sum(map(data.count, _RULES)) if signs > 7 and _SIGNS in roled else 0
     tabs, again, longer = data.count(b"\t"), twice & _FLAG_0, small - 5 * (space + line + sign)
+    jumbled = smalls or capitals > 15 or (capitals > 2 and twice & _FLAG_1)  # capitals one after the other
     return [
         space, line, sign, number, after, digit, name, inside - name,
         nines, longer if longer > 0 else 0, data.count(b"i "), rare,
         threes, digits - 3 * threes, lone,
         signs - 4 * rules, alone, rules, data.count(b'"'), data.count(b"\\"),
         *(_blanks(data, role, twice, lines, tabs) if again or lines or tabs else _NO_BLANKS),
-        *(_jumbles(data, roled, smalls, capitals) if smalls or capitals > 2 else _NO_JUMBLES),
+        *(_jumbles(data, roled, smalls, capitals) if jumbled else _NO_JUMBLES),
     ]  # fmt: skip
 
 

@@ -47,6 +47,17 @@ def test_a_keyword_that_stood_on_the_model_before_says_where_it_goes() -> None:
         ChatRouter.from_config({"models": models}, max_token=3)
 
 
+def test_a_wrapped_model_among_the_models_says_what_to_give_in_its_place() -> None:
+    model = Scripted()
+    for wrapped in (model.bind(stop=["x"]), model.bind_tools([add]), model.with_config(tags=["t"]), model.with_retry()):
+        for entry in (wrapped, {"model": wrapped}, (wrapped, {"quality": 0.5})):
+            assert "give the Scripted in it" in wrong(models=[entry])
+    told = wrong(models=[model.with_fallbacks([Scripted()])])
+    assert "list the models in it one by one" in told
+    assert "give the" not in told
+    assert "can't be routed to; an entry is" in wrong(models=[object()])
+
+
 def test_a_router_is_shared_and_built_from_a_config(server: Server) -> None:
     config = {"models": [{"id": "m", "endpoint": {"base_url": server.url, "model": "ok-m"}}], "policy": "cheapest"}
     model = ChatRouter.from_config(config, temperature=0.2)
@@ -55,6 +66,16 @@ def test_a_router_is_shared_and_built_from_a_config(server: Server) -> None:
     again = ChatRouter(router=model.router)
     again.invoke("hi")
     assert len(model.router.ledger.calls()) == 2
+
+
+def test_tools_that_read_a_models_name_find_one_that_is_no_real_models() -> None:
+    model = router(ChatOpenAI(model="gpt-5.4", api_key="k"))
+    assert (model.model, model.model_name) == ("router", "router")
+    assert model._get_ls_params()["ls_model_name"] == "router"
+    assert model._get_ls_params(model="gpt-5.4")["ls_model_name"] == "gpt-5.4"
+    assert not {"model", "model_name"} & {*type(model).model_fields, *model.model_dump()}
+    with pytest.raises(AttributeError, match="model"):
+        model.model = "gpt-5.4"
 
 
 def test_its_name_is_its_routers_and_its_runs() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from adapters.langchain.fakes import Recorder, Scripted
 from langchain_core.caches import InMemoryCache
-from langchain_core.callbacks import BaseCallbackHandler, CallbackManagerForLLMRun
+from langchain_core.callbacks import BaseCallbackHandler, CallbackManagerForLLMRun, manager
 from langchain_core.globals import set_debug
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, HumanMessage
@@ -172,6 +172,17 @@ async def test_whoever_listens_to_the_model_alone_hears_of_it(capsys: pytest.Cap
     finally:
         set_debug(False)
     assert "Scripted" in capsys.readouterr().out
+
+
+async def test_no_text_is_made_of_messages_that_handlers_take_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Any] = []
+    monkeypatch.setattr(manager, "get_buffer_string", lambda messages, **_: made.append(messages) or "")
+    router = ChatRouter([Scripted()])
+    router.invoke("hello", {"callbacks": [Listening()]})
+    await router.ainvoke("hello", {"callbacks": [Listening()]})
+    assert made == []
+    router.invoke("hello", {"callbacks": [BaseCallbackHandler()]})  # which takes none
+    assert len(made) == 1
 
 
 async def test_a_method_put_around_cores_generate_sees_each_call(monkeypatch: pytest.MonkeyPatch) -> None:

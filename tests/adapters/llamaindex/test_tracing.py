@@ -112,6 +112,7 @@ def test_predict_keeps_its_own_span(pair: RouterLLM, spans: Spans) -> None:
 
 def test_the_model_name_is_no_models(pair: RouterLLM) -> None:
     assert pair.metadata.model_name == "llm-router/router"
+    assert pair.model == pair.to_payload()["model"] == "llm-router/router"
     assert pair.to_payload()["model"] == "llm-router/router"
     assert pair.class_name() == "RouterLLM"
 

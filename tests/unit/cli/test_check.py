@@ -80,6 +80,16 @@ def test_what_the_router_warns_of_is_in_the_table_and_nowhere_else(
     assert run(tmp_path, "--strict", budgets=[{"scope": "provider:nobody", "limit_usd": 1}]).exit_code == 1
 
 
+def test_what_warnings_and_the_catalog_both_know_is_one_row(tmp_path: Path) -> None:
+    bare = {"id": "bare", "endpoint": ENDPOINT, "context_window": 9_000}
+    priced = {**OWN, "id": "long", "endpoint": {**ENDPOINT, "model": "n"}, "max_output_tokens": None}
+    found = rows(run(tmp_path, "--json", models=[bare, priced], budgets=[{"scope": "global", "limit_usd": 1}]))
+    about = [(row["where"], row["what"]) for row in found if row["what"] != "unknown"]
+    assert about == [("bare", "price missing"), ("settings", "warning")]
+    (limit,) = [row["detail"] for row in found if row["what"] == "warning"]
+    assert limit.startswith("long has no known output limit")
+
+
 def test_old_prices_fail(tmp_path: Path) -> None:
     old = {**OWN, "endpoint": ENDPOINT, "price": {**OWN["price"], "as_of": "2020-01-01"}}
     (row,) = rows(run(tmp_path, "--json", models=[old]))

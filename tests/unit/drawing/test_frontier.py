@@ -78,3 +78,13 @@ def test_names_cover_no_point_and_lead_to_their_own() -> None:
     assert {(round(float(x or ""), 1), round(float(y or ""), 1)) for x, y in ends} <= {
         (round(x, 1), round(y, 1)) for x, y in points
     }
+
+
+def test_what_is_no_money_has_no_sign_of_it() -> None:
+    for across, sign in (("USD per 1,000 requests", "$"), ("P95, seconds", "")):
+        root = drawn(plane([Place("one", 1.0, 0.4), Place("other", 5.0, 0.6)])._replace(across=across))
+        told = [node.text or "" for node in root.iter(f"{SVG}text")]
+        assert f"{across} (logarithmic)" in told
+        assert f"{sign}2" in told
+        tips = [title.text or "" for title in root.iter(f"{SVG}title")]
+        assert f"one: score 0.400, {sign}1 {across.removeprefix('USD ')}" in tips

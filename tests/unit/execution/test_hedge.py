@@ -182,11 +182,14 @@ async def test_a_cancelled_task_closes_both() -> None:
     assert_books_balanced(router)
 
 
-def test_by_default_the_models_own_95th_percentile_says_when() -> None:
-    known: dict[tuple[str, bool], float | None] = {("a", True): 0.8, ("a", False): 5.0}
-    hedging = Hedging(None, 0.05, lambda id, *, streamed: known.get((id, streamed)))
-    assert [hedging.delay_s("a", streamed=streamed) for streamed in (True, False)] == [0.8, 5.0]
-    assert hedging.delay_s("b", streamed=True) is None
+def test_by_default_what_is_usual_for_the_model_and_the_input_says_when() -> None:
+    known: dict[tuple[str, int, bool], float | None] = {("a", 10, False): 0.8, ("a", 10, True): 5.0, ("a", 0, True): 0}
+    hedging = Hedging(None, 0.05, lambda id, tokens, *, whole: known.get((id, tokens, whole)))
+    assert [hedging.delay_s("a", 10, whole=whole) for whole in (False, True)] == [0.8, 5.0]
+    assert hedging.delay_s("a", 0, whole=True) == 0.001
+    assert hedging.delay_s("b", 10, whole=False) is None
+    stated = Hedging(0.25, 0.05, lambda id, tokens, *, whole: None)
+    assert stated.delay_s("b", 10, whole=True) == 0.25
     assert not hedging.spend()
     for _ in range(20):
         hedging.earn()

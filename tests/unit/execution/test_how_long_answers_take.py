@@ -17,6 +17,7 @@ from capability_router.request import Finish, Reply
 from capability_router.testing import ScriptedEndpoint, scripted_router
 
 TOKENS = 100
+TOKENS_IN = 10
 SURE, QUICK = (1.0, 0.02), (0.5, 0.015)
 """Seconds to the first token, and per token: answers take 3 and 2 seconds."""
 
@@ -46,7 +47,7 @@ class Writer:
         pass
 
     def reply(self) -> Reply:
-        return Reply(text="word", usage=Usage(10, TOKENS), finish=Finish.STOP)
+        return Reply(text="word", usage=Usage(TOKENS_IN, TOKENS), finish=Finish.STOP)
 
 
 class Writers:
@@ -108,13 +109,13 @@ def test_the_quicker_model_is_found_whichever_kind_of_call_showed_it(policy: str
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_hedge_waits_as_long_as_calls_of_its_kind_are_silent(stream: bool) -> None:
     router = routed()
-    delay = Hedging(None, 0.05, router.board.silent_p95_s).delay_s
+    delay = Hedging(None, 0.05, router.board.usual_silence_s).delay_s
     asked(router, "sure", stream=False, times=19)
-    assert delay("sure", streamed=stream) is None
+    assert delay("sure", TOKENS_IN, whole=not stream) is None
     asked(router, "sure", stream=False, times=1)
     asked(router, "quick", stream=True, times=20)
-    assert delay("sure", streamed=stream) == pytest.approx(3.0)
-    assert delay("quick", streamed=stream) == pytest.approx(0.5 if stream else 2.0)
+    assert delay("sure", TOKENS_IN, whole=not stream) == pytest.approx(3.0)
+    assert delay("quick", TOKENS_IN, whole=not stream) == pytest.approx(0.5 if stream else 2.0)
 
 
 def test_a_reply_that_times_out_lasts_longer_than_was_thought_and_has_no_first_token() -> None:

@@ -69,7 +69,7 @@ def test_one_call_tries_what_is_off_and_the_others_wait_for_it(what: str):
     other = "c" if what == "credential" else "b"
     for id in ("a", other):
         held = hold(made, id, until + 0.5)
-        assert (held.kind, held.until) == ("trial", until + 1.5)
+        assert (held.kind, held.until) == ("probing", until + 1.5)
         assert held.reason == f"{what} disabled: {REFUSED[what].detail}; one call is trying it again"
         assert isinstance(made.force(id, until + 0.5), Hold)
     assert hold(made, other, until + 9.9).until == until + 10.0
@@ -131,7 +131,7 @@ def test_a_trial_that_proves_nothing_is_followed_by_another(verdict: Verdict):
     assert made.snapshot(until)[2]["disabled_why"].startswith("credential disabled")
     call(made, "c", REFUSED["credential"], until + 1.0)
     assert 60.0 <= due(made, "c", until + 1.0) - until - 1.0 <= 120.0
-    assert [e.kind for e in told if e.kind != "gate_closed"] == ["credential_disabled", "credential_disabled"]
+    assert [e.kind for e in told if e.kind != "rate_limited"] == ["credential_disabled", "credential_disabled"]
 
 
 def test_an_answer_that_is_poor_proves_the_key():

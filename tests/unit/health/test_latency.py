@@ -50,7 +50,7 @@ def test_a_reply_that_is_not_streamed_teaches_no_first_token_but_how_long_answer
         seen.answered(None, 9.0, 400)
     assert (seen.ttft.value, seen.ttft_p95_s()) == (1.0, None)
     assert seen.line() == (1.0, pytest.approx(0.02))
-    assert seen.silent_p95_s(streamed=False) == 9.0
+    assert seen.usual_silence_s(0, whole=True) == 9.0
 
 
 def test_a_wait_that_was_never_seen_is_guessed_and_the_usual_answer_foreseen_as_it_is():
@@ -90,7 +90,7 @@ def test_a_stream_that_comes_in_one_piece_has_shown_no_first_token():
     for _ in range(20):
         seen.answered(5.0, 5.001, 250)
     assert (seen.ttft.value, seen.line()) == (None, (0.5, pytest.approx(0.018, rel=0.01)))
-    assert (seen.ttft_p95_s(), seen.silent_p95_s(streamed=True)) == (None, 5.001)
+    assert (seen.ttft_p95_s(), seen.usual_silence_s(0, whole=False)) == (None, 5.001)
     seen.answered(1.0, 1.0, 2)  # a word is one piece in any case
     assert seen.ttft.value == 1.0
 
@@ -145,12 +145,12 @@ def test_the_percentile_needs_twenty_and_forgets_the_oldest():
 def test_streams_and_whole_replies_are_silent_for_times_of_their_own():
     seen = Latency({})
     for _ in range(20):
-        assert seen.silent_p95_s(streamed=False) is None
+        assert seen.usual_silence_s(0, whole=True) is None
         seen.answered(None, 8.0, 100)
-    assert seen.silent_p95_s(streamed=True) == 8.0  # no first token comes later than its whole reply
+    assert seen.usual_silence_s(0, whole=False) == 8.0  # no first token comes later than its whole reply
     for _ in range(20):
         seen.answered(0.5, 3.0, 100)
-    assert (seen.silent_p95_s(streamed=True), seen.silent_p95_s(streamed=False)) == (0.5, 8.0)
+    assert (seen.usual_silence_s(0, whole=False), seen.usual_silence_s(0, whole=True)) == (0.5, 8.0)
 
 
 def test_a_mean_is_that_of_all_until_there_are_ten_and_then_of_about_the_last_ten():
@@ -226,7 +226,8 @@ def test_of_what_nothing_is_known_a_timeout_is_the_first_word():
     for n in range(1, 21):
         whole.timed_out(float(n), whole=True)
         stream.timed_out(float(n))
-    assert whole.silent_p95_s(streamed=False) == stream.silent_p95_s(streamed=True) == 19.0
+    assert stream.ttft_p95_s() == 19.0
+    assert whole.usual_silence_s(0, whole=True) is stream.usual_silence_s(0, whole=False) is None  # they never answered
 
 
 def test_no_reply_is_taken_to_have_been_written_slower_than_ten_tokens_a_second():
@@ -303,3 +304,112 @@ def test_between_long_inputs_short_answers_are_never_foreseen_as_next_to_nothing
         seen.answered(ttft, ttft + 0.5 * chance.lognormvariate(0.0, 0.35), 100, entered)
         least = min(least, foreseen(seen, 100))
     assert least > 0.7  # of 0.9 s
+
+
+def slope_of(*readings: tuple[int, float]) -> float:
+    """Least squares, with the guess as worth as fifty inputs that are spread by 1,000 tokens: by the book."""
+    count = len(readings)
+    tokens, waits = sum(t for t, _ in readings) / count, sum(w for _, w in readings) / count
+    spread = sum((t - tokens) ** 2 for t, _ in readings) / count
+    both = sum((t - tokens) * (w - waits) for t, w in readings) / count
+    worth = 50 * 1_000_000 / count
+    return (both + worth * READING_S) / (spread + worth)
+
+
+READ = (1, 1.0), (3_001, 2.0)
+
+
+def test_how_long_a_token_takes_to_read_is_learned_of_streams_to_inputs_of_several_sizes():
+    seen = Latency({})
+    for tokens, wait in READ:
+        seen.answered(wait, wait + 1.0, 10, tokens)
+    assert seen.per_input == pytest.approx(slope_of(*READ), rel=1e-9)
+
+
+@pytest.mark.parametrize("none", [(5_000.0, 9_000), (1.0, 0), (1.0, -5)])
+def test_inputs_of_unknown_size_and_waits_of_hours_teach_nothing_of_reading(none: tuple[float, int]):
+    seen = Latency({})
+    seen.answered(none[0], none[0] + 1.0, 10, none[1])
+    for tokens, wait in READ:
+        seen.answered(wait, wait + 1.0, 10, tokens)
+    assert seen.per_input == pytest.approx(slope_of(*READ), rel=1e-9)
+
+
+def test_a_wait_of_an_hour_still_does():
+    seen = Latency({})
+    long = (10_000, 3_600.0)
+    for tokens, wait in (*READ, long):
+        seen.answered(wait, wait + 1.0, 10, tokens)
+    assert seen.per_input == pytest.approx(slope_of(*READ, long), rel=1e-9)
+
+
+def test_an_answer_without_the_reading_of_its_input():
+    seen = Latency({})
+    seen.answered(None, 4.5, 0, 10_000)
+    assert (seen.took.value, seen.lasts.value) == (4.5, pytest.approx(3.5))
+    assert seen.line() == (pytest.approx(3.5), None)
+
+
+def test_the_oldest_of_sixty_four_is_the_first_to_be_forgotten():
+    recent = Recent()
+    for n in range(64):
+        recent.add(9.0 if n in (0, 1, 20, 40, 60) else 1.0)
+    told = []
+    for _ in range(3):
+        told.append(recent.p95_s())
+        recent.add(1.0)
+    assert told == [9.0, 9.0, 1.0], "three of sixty-four are no twentieth"
+
+
+@pytest.mark.parametrize("unknown", [math.inf, math.nan, -1.0, None])
+def test_what_is_no_time_teaches_nothing(unknown: float | None):
+    seen = Latency({})
+    seen.answered(unknown, unknown, 10, 10)
+    assert (seen.ttft.value, seen.took.value, seen.size.value) == (None, None, None)
+
+
+def test_an_answer_in_no_time_is_one():
+    seen = Latency({})
+    seen.answered(0.0, 0.0, 0)
+    assert (seen.ttft.value, seen.took.value) == (0.0, 0.0)
+
+
+def test_a_time_out_after_what_is_usual_anyway_tells_nothing():
+    seen = Latency({})
+    for _ in range(19):
+        seen.answered(1.0, 3.0, 0)
+    seen.timed_out(1.0)
+    assert seen.ttft_p95_s() is None
+    seen.timed_out(3.0, whole=True)
+    assert seen.silent_p95_s(streamed=False) is None
+    seen.timed_out(3.1, whole=True)
+    assert seen.silent_p95_s(streamed=False) == 3.0
+
+
+def test_a_time_out_of_a_model_whose_answers_have_no_known_size():
+    seen = Latency({})
+    seen.answered(1.0, 2.0, 0)
+    seen.timed_out(9.0)
+    assert (seen.ttft.value, seen.took.value) == (5.0, 5.5)
+
+
+def test_a_time_out_of_a_model_that_writes_in_no_time():
+    seen = Latency({})
+    seen.answered(2.0, 2.0, 10)
+    seen.timed_out(5.0)
+    assert seen.took.value == 3.5
+
+
+def test_nothing_is_added_for_an_input_of_unknown_size():
+    seen = Latency({})
+    for _ in range(20):
+        seen.answered(1.0, 3.0, 0)
+    assert seen.first_s(0) == 1.0
+    assert (seen.usual_silence_s(0, whole=False), seen.usual_silence_s(0, whole=True)) == (1.0, 3.0)
+    assert seen.usual_silence_s(10_000, whole=True) == 4.0
+
+
+def test_a_text_as_quick_as_one_can_be_written_was_not_sent_in_one_piece():
+    seen = Latency({})
+    seen.answered(0.0, 20 * 0.0001, 20)
+    assert seen.ttft.value == 0.0

@@ -3,7 +3,8 @@
 from types import SimpleNamespace
 from typing import Any
 
-from capability_router.health.permit import Permit, Verdict
+from capability_router.health.permit import Hold, Permit, Verdict
+from capability_router.health.silence import Silence
 
 
 def test_a_verdict_without_more_blames_nobody_and_counts_nothing() -> None:
@@ -21,3 +22,19 @@ def test_a_permit_is_neither_forced_nor_settled_and_says_so_when_it_is() -> None
     permit.settled = True
     assert repr(Permit(lane, 4, True, 0, 0.0, forced=True)) == "Permit('a', epoch=4, half_open, forced)"
     assert repr(permit) == "Permit('a', epoch=3, settled)"
+
+
+def test_a_hold_in_a_word() -> None:
+    assert Hold("full", 1.0, "full").by == "full"
+    assert Hold("full", 1.0, "full", learned=True).by == "learned"
+
+
+def test_a_call_is_silent_until_it_is_heard_and_the_newest_that_was_counts() -> None:
+    silence = Silence(30.0)
+    lane: Any = SimpleNamespace(id="a", silence=silence)
+    older, newer = Permit(lane, 1, False, 10, 5.0), Permit(lane, 1, False, 10, 10.0)
+    assert (older.silent, older.whole, older.worked) == (True, False, 0.0)
+    newer.heard()
+    assert (newer.silent, silence.heard_since) == (False, 10.0)
+    older.heard()
+    assert (older.silent, silence.heard_since) == (False, 10.0)

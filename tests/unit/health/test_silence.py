@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import pytest
 
 from capability_router.address import Address
 from capability_router.health.board import Board, BreakerConfig, HealthEvent, Permit, Verdict
 from capability_router.health.latency import Latency
+from capability_router.health.silence import Silence
 
 STREAMED = Verdict(True, ttft_s=1.0, elapsed_s=3.0, output_tokens=50, tokens=60)
 WHOLE = Verdict(True, elapsed_s=4.0, output_tokens=50, tokens=60, whole=True)
@@ -56,7 +59,7 @@ def test_two_calls_that_are_silent_for_twice_the_usual_time_have_others_go_first
     seen.begin(100.5)
     assert seen.held(102.4) == ""
     assert seen.held(102.6) == f"2 calls silent for up to 2.6 s, usually 1.0 s at most{PREFERRED}"
-    assert seen.told == [("doubt_begun", "a", 102.6)]
+    assert seen.told == [("degraded", "a", 102.6)]
     assert seen.events[0].detail == seen.held(102.6)
     assert isinstance(seen.board.admit("a", 102.6, 10), Permit), "nothing is forbidden"
 
@@ -67,7 +70,7 @@ def test_health_shows_it() -> None:
     seen.begin(100.5)
     row = seen.board.snapshot(103.0)[0]
     assert row["held"].startswith("2 calls silent for up to 3.0 s")
-    assert (row["held_by"], row["state"], row["held_for_s"]) == ("doubt", "closed", pytest.approx(29.0))
+    assert (row["held_by"], row["state"], row["held_for_s"]) == ("degraded", "closed", pytest.approx(29.0))
 
 
 def test_one_call_is_none_but_where_another_has_just_failed() -> None:
@@ -94,7 +97,7 @@ def test_it_is_over_as_soon_as_one_is_heard() -> None:
     assert seen.held(103.0)
     first.heard()
     assert seen.held(103.1) == "", "one is left, and one is not enough"
-    assert seen.told[1:] == [("doubt_ended", "a", 103.1)]
+    assert seen.told[1:] == [("recovered", "a", 103.1)]
     assert seen.events[1].detail == "its calls are heard, or over"
     seen.begin(103.2)
     assert seen.held(105.3), "the one that is left, and a new one"
@@ -218,7 +221,7 @@ def test_calls_without_a_time_limit_keep_nobody_away_for_ever() -> None:
     assert seen.board.condition("a", 103.1).until == 132.0
     assert seen.held(131.9)
     assert seen.held(132.1) == ""
-    assert seen.told == [("doubt_begun", "a", 103.1), ("doubt_ended", "a", 132.1)]
+    assert seen.told == [("degraded", "a", 103.1), ("recovered", "a", 132.1)]
 
 
 def test_who_shares_the_breaker_shares_it_and_nobody_else() -> None:
@@ -229,7 +232,7 @@ def test_who_shares_the_breaker_shares_it_and_nobody_else() -> None:
     seen.begin(100.5, id="twin")
     assert seen.held(102.6, "twin") == seen.held(102.6) != ""
     assert seen.held(102.6, "b") == ""
-    assert seen.told == [("doubt_begun", "twin", 102.6)]
+    assert seen.told == [("degraded", "twin", 102.6)]
 
 
 def test_a_twin_that_was_calm_hears_of_it() -> None:
@@ -248,9 +251,9 @@ def test_when_their_time_is_over_failures_are_what_speaks_and_nothing_is_told_an
     seen.end(one, 112.0, CUT)
     seen.end(other, 112.5, CUT)
     assert seen.held(112.6) == "2 of the last 8 calls failed; other models are preferred for another 2.4 s"
-    assert seen.told == [("doubt_begun", "a", 103.0)]
+    assert seen.told == [("degraded", "a", 103.0)]
     assert seen.held(115.0) == ""
-    assert seen.events[-1][:3] == ("doubt_ended", "a", "its time is over")
+    assert seen.events[-1][:3] == ("recovered", "a", "its time is over")
 
 
 def test_a_breaker_that_opens_ends_it() -> None:
@@ -260,7 +263,7 @@ def test_a_breaker_that_opens_ends_it() -> None:
     for permit in flying:
         seen.end(permit, 112.0, CUT)
     assert seen.held(112.1).startswith("breaker open")
-    assert [kind for kind, _, _ in seen.told] == ["doubt_begun", "doubt_ended", "breaker_opened"]
+    assert [kind for kind, _, _ in seen.told] == ["degraded", "recovered", "breaker_opened"]
     assert repr(seen.board._lanes["a"].silence) == "Silence('', flying=0)"
 
 
@@ -305,3 +308,47 @@ def test_a_slow_spell_is_soon_what_is_usual() -> None:
     seen.begin(120.0)
     assert seen.held(127.9) == ""
     assert seen.held(128.1)
+
+
+def test_a_new_one_knows_of_nothing() -> None:
+    silence = Silence(30.0)
+    assert (silence.why, silence.until, silence.look_at, repr(silence)) == ("", 0.0, inf, "Silence('', flying=0)")
+
+
+def test_calls_that_were_heard_are_not_looked_at_again() -> None:
+    seen = Watched()
+    silence = seen.board._lanes["a"].silence
+    first, _, _ = seen.begin(100.0), seen.begin(100.5), seen.begin(100.5)
+    first.heard()
+    assert repr(silence) == "Silence('', flying=3)"
+    assert seen.held(103.0)
+    assert repr(silence).endswith("flying=2)")
+
+
+def test_of_calls_begun_together_one_that_is_heard_speaks_for_all() -> None:
+    seen = Watched()
+    one, _, _ = seen.begin(100.0), seen.begin(100.0), seen.begin(100.0)
+    one.heard()
+    assert seen.held(103.0) == ""
+
+
+def test_it_begins_and_ends_in_the_very_moments_that_are_told() -> None:
+    seen = Watched()
+    silence = seen.board._lanes["a"].silence
+    seen.begin(100.0)
+    seen.begin(100.0)
+    assert seen.held(101.0) == ""
+    due = silence.look_at
+    assert seen.held(due)
+    until = seen.board.condition("a", due).until
+    assert until == due + 30.0
+    assert seen.held(until) == ""
+    assert silence.until == 0.0
+
+
+def test_what_this_process_worked_before_they_were_begun_is_no_matter() -> None:
+    seen = Watched()
+    seen.worked = 50.0
+    seen.begin(100.0)
+    seen.begin(100.0)
+    assert seen.held(102.1)

@@ -46,12 +46,12 @@ def test_a_doubt_is_told_once_however_many_calls_fail_and_ends_with_its_time() -
     for at in (1.0, 1.5, 2.0, 2.5):
         told.call("a", DOWN, at)
         told.look(at)
-    assert told.all == [("doubt_begun", "a", 1.5)]
+    assert told.all == [("degraded", "a", 1.5)]
     assert told.events[0].detail == "2 of the last 2 calls failed; other models are preferred for 2.5 s"
     told.look(4.9)
     told.look(5.0)
     told.look(9.0)
-    assert told.all[1:] == [("doubt_ended", "a", 5.0)]
+    assert told.all[1:] == [("recovered", "a", 5.0)]
     assert told.events[1].detail == "its time is over"
 
 
@@ -61,13 +61,13 @@ def test_a_doubt_ends_with_good_calls_and_another_begins() -> None:
         told.call("twin", DOWN, at)
     for n in range(7):
         told.call("a", OK, 1.2 + n / 10)
-    assert told.all == [("doubt_begun", "twin", 1.1), ("doubt_ended", "a", pytest.approx(1.8))]
+    assert told.all == [("degraded", "twin", 1.1), ("recovered", "a", pytest.approx(1.8))]
     assert told.events[1].detail == "ended before its time"
     told.call("a", DOWN, 2.0)
     told.call("a", DOWN, 2.1)
     told.call("a", DOWN, 9.0)  # nobody has looked since the doubt was over
     told.call("a", DOWN, 9.1)
-    assert [kind for kind, _, _ in told.all[2:]] == ["doubt_begun", "doubt_ended", "doubt_begun"]
+    assert [kind for kind, _, _ in told.all[2:]] == ["degraded", "recovered", "degraded"]
 
 
 def test_a_gate_is_told_to_close_and_to_open_once() -> None:
@@ -77,17 +77,17 @@ def test_a_gate_is_told_to_close_and_to_open_once() -> None:
     for permit in permits:
         assert isinstance(permit, Permit)
         told.board.settle(permit, limited, 2.0)
-    assert told.all == [("gate_closed", "a", 2.0)]
+    assert told.all == [("rate_limited", "a", 2.0)]
     told.look(21.9)
     told.look(22.0)
     told.look(30.0)
-    assert told.all[1:] == [("gate_opened", "a", 22.0)]
+    assert told.all[1:] == [("rate_limit_over", "a", 22.0)]
     told.call("twin", limited, 40.0)
     told.call("twin", OK, 50.0)  # forced through, and answered
-    assert told.all[2:] == [("gate_closed", "twin", 40.0), ("gate_opened", "twin", 50.0)]
+    assert told.all[2:] == [("rate_limited", "twin", 40.0), ("rate_limit_over", "twin", 50.0)]
     told.call("twin", limited, 60.0)
     told.call("twin", limited, 90.0)  # nobody has looked between
-    assert [kind for kind, _, _ in told.all[4:]] == ["gate_closed", "gate_opened", "gate_closed"]
+    assert [kind for kind, _, _ in told.all[4:]] == ["rate_limited", "rate_limit_over", "rate_limited"]
 
 
 def test_what_a_person_does_ends_both() -> None:
@@ -99,7 +99,7 @@ def test_what_a_person_does_ends_both() -> None:
     told.board.isolate("a", 3.0)
     told.board.reset("a", 4.0)
     kinds = [kind for kind, _, _ in told.all]
-    assert kinds == ["doubt_begun", "gate_closed", "doubt_ended", "gate_opened", "reset", "isolated", "reset"]
+    assert kinds == ["degraded", "rate_limited", "recovered", "rate_limit_over", "reset", "isolated", "reset"]
 
 
 def test_they_are_written_with_the_records_and_logged_as_what_needs_nobody(caplog: pytest.LogCaptureFixture) -> None:
@@ -113,6 +113,6 @@ def test_they_are_written_with_the_records_and_logged_as_what_needs_nobody(caplo
         ask(router)
     router.close()
     lines = [(record["event"], record["model"]) for record in kept if record["kind"] == "health"]
-    assert lines == [("doubt_begun", "a"), ("doubt_ended", "a"), ("gate_closed", "a"), ("gate_opened", "a")]
+    assert lines == [("degraded", "a"), ("recovered", "a"), ("rate_limited", "a"), ("rate_limit_over", "a")]
     levels = {record.message.split()[1]: record.levelname for record in caplog.records}
-    assert (levels["doubt_begun"], levels["gate_closed"], levels["gate_opened"]) == ("INFO", "WARNING", "INFO")
+    assert (levels["degraded"], levels["rate_limited"], levels["rate_limit_over"]) == ("INFO", "WARNING", "INFO")

@@ -52,3 +52,11 @@ def test_a_time_that_runs_backwards_counts_as_the_newest():
     assert window.calls == 2
     window.slide(129.0)
     assert window.calls == 0
+
+
+def test_it_lags_once_its_slice_is_over():
+    window = Window(30.0)
+    window.add(100.0, failed=True)
+    assert [window.lags(at) for at in (99.0, 101.9, 102.0)] == [False, False, True]
+    window.slide(102.0)
+    assert not window.lags(102.0)

@@ -143,7 +143,7 @@ def test_the_text_that_came_is_guessed_too() -> None:
         (Reply(COUNTED, cached=True, cost_usd=1), "a", 0), (Reply(COUNTED, cached=True), "unpriced", 0),
         (Reply(COUNTED, cost_usd="0.25"), "unpriced", ONE // 4), (Reply(COUNTED, cost_usd=0), "a", 0),
         (Reply(Usage()), "unpriced", 0), (Reply(Usage(1)), "unpriced", None), (Reply(Usage(0, 1)), "unpriced", None),
-        (Reply(Usage(1)), "a", 10**6), (Reply(Usage(0, 1)), "a", 2 * 10**6),
+        (Reply(Usage(1)), "a", 10**6), (Reply(Usage(0, 1)), "a", 102 * 10**6),
     ],
 )  # fmt: skip
 def test_what_a_launch_costs(reply: Reply, model: str, cost: int | None) -> None:
@@ -175,6 +175,12 @@ def test_from_ten_thousand_dollars_on_a_bill_is_none_and_the_price_is_taken(
 ) -> None:
     assert Till().charged(Reply(COUNTED, cost_usd=bill))[1] == cost
     assert ("a reported a cost that is no amount of USD" in caplog.text) is (cost == 20 * 10**6)
+
+
+def test_an_answer_to_no_input_is_booked_with_the_input_that_was_sent() -> None:
+    assert Till().charged(Reply(Usage(0, 5)))[0] == Usage(100, 5, estimated=True)
+    for exact in (Reply(Usage(0, 5), cost_usd=1), Reply(Usage(0, 5), cached=True), Reply(Usage(7, 0))):
+        assert Till().charged(exact)[0] == exact.usage
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import itertools
 from typing import NamedTuple
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,10 +46,23 @@ def test_the_price_meets_the_target_if_any_does(window: list[list[Point]], targe
 
 @given(requests)
 def test_hull_steps_fall_in_price_and_rise_in_quality(points: list[Point]) -> None:
-    _, prices, gains = hull(points)
+    _, prices, gains, best = hull(points)
+    assert best == max(point[2] for point in points)
     assert len(prices) == len(gains)
     assert all(a >= b for a, b in itertools.pairwise(prices))
     assert all(gain > 0 for gain in gains)
+
+
+@given(st.lists(requests, min_size=1, max_size=12), st.floats(0.1, 1.0))
+def test_a_share_is_the_level_that_the_best_would_come_to_times_it(window: list[list[Point]], share: float) -> None:
+    dual = Dual(window=8)
+    for points in window:
+        dual.observe(points)
+    kept = window[-8:]
+    level = share * sum(max(point[2] for point in points) for points in kept) / len(kept)
+    assert mean_quality(kept, dual.solve(0.0, share=share) * 0.999) == pytest.approx(
+        mean_quality(kept, dual.solve(level) * 0.999)
+    )
 
 
 def test_the_window_forgets() -> None:

@@ -94,7 +94,7 @@ def test_a_learned_limit_that_costs_answers_is_named_and_rehearsed_without() -> 
     words = config(model("b"), model("a"), health={"learns_limits": True}, retry={"attempts": 1})
     asked = (["slow=x10:b@10s+20s", "errors=0.3:a"], steady(1_200, 0.05, stream=True))
     found = advised(words, *asked[0], traffic=asked[1])
-    lost = [row for row in found.run.rows if row.held_by.get("b") == "learned"]
+    lost = [row for row in found.run.rows if row.held_by.get("b") == "learned_limit"]
     assert len(lost) > 5
     told = advice(found, "b was full, by a limit of calls at once that was only learned")
     assert told.mend == "Write `health: {learns_limits: false}`."

@@ -32,8 +32,8 @@ def test_an_outage_costs_the_calls_until_the_breaker_opens_and_the_model_comes_b
     assert 0 < told.left_s < 20
     assert told.back_s is not None
     kinds = [change.kind for change in found.run.changes]
-    assert kinds[0] == "doubt_begun"
-    assert next(kind for kind in kinds if "doubt" not in kind) == "breaker_opened"
+    assert kinds[0] == "degraded"
+    assert next(kind for kind in kinds if kind not in ("degraded", "recovered")) == "breaker_opened"
     assert found.router.success == 1.0
     assert found.calm.failed_calls == 0
     assert found.alone.during.answered <= 2  # its client repeats for a second or two
@@ -56,7 +56,7 @@ def test_connections_that_are_open_when_an_outage_begins_are_reset() -> None:
         ("auth:a@10s", {"credential_disabled"}),
         ("quota:a@10s", {"credential_disabled"}),
         ("gone:a@10s", {"model_disabled"}),
-        ("rate-limit=30s:a@10s", {"gate_closed"}),
+        ("rate-limit=30s:a@10s", {"rate_limited"}),
     ],
 )
 def test_what_is_refused_is_left_alone_after_one_call(fault: str, kinds: set[str]) -> None:

@@ -231,7 +231,7 @@ def test_changes_of_health_are_lines_of_their_own() -> None:
 def test_every_change_of_health_is_in_the_schema() -> None:
     assert set(get_args(EventKind)) == set(SCHEMA["$defs"]["health"]["properties"]["event"]["enum"])
     (told,) = (record for record in written("fallback") if record["kind"] == "health")
-    assert told["event"] == "gate_closed", "a 429 closes a gate"
+    assert told["event"] == "rate_limited", "a 429 closes a gate"
 
 
 def test_readers_and_writers_mean_the_same_version() -> None:

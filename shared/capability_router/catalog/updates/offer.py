@@ -43,7 +43,7 @@ def offered(data: Any, origin: str, as_of: date, today: date) -> Offer:
     if isinstance(data, Mapping) and "schema" in data:
         return _own(data, origin, today)
     listing = formats.listing(data, origin, as_of.isoformat())
-    source = Source(listing.source, listing.version, listing.as_of, len(listing))
+    source = Source(listing.source, "", listing.as_of, len(listing))
     models = {
         provider: {model: _said(listing.source, fields) for model, fields in rows.items() if fields}
         for provider, rows in listing.models.items()

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from capability_router.cli.files import FILE
 from capability_router.errors import ConfigError
 
 _AGE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(h|d|w)?\s*$")
@@ -105,9 +106,7 @@ def diff(source: str, as_of: datetime | None, every_provider: bool, timeout: str
 
 @catalog.command(short_help="Bring your own catalog file up to date.")
 @click.option("--from", "source", required=True, help="models.dev, litellm, openrouter, a file or a URL.")
-@click.option(
-    "--to", type=click.Path(dir_okay=False, path_type=Path), help="Write there instead of your own catalog file."
-)
+@click.option("--to", type=FILE, help="Write there instead of your own catalog file.")
 @click.option("--allow-shrink", is_flag=True, help="Take a list that names far fewer models than the last one.")
 @_DAY
 @_EVERY
@@ -185,7 +184,7 @@ def _tell(made: Any, as_json: bool, place: Path | None = None) -> None:
 @catalog.command(short_help="Are the prices fresh, known and undisputed?")
 @click.option("--max-age", default="30d", show_default=True, help="Older prices are stale: 12h, 30d, 2w.")
 @click.option(
-    "--config", type=click.Path(dir_okay=False, path_type=Path),
+    "--config", type=FILE,
     help="A router.yaml whose models are looked at; without it, the catalog as a whole, never ./router.yaml by itself.",
 )  # fmt: skip
 @click.option("--strict", is_flag=True, help="What is unknown and what retires soon fails the check, too.")

@@ -1,1 +1,1 @@
-"""What `explain` and `replay` take and show: requests that are not sent."""
+"""The commands `explain` and `replay`: requests that are not sent, what they are made of and what is shown."""

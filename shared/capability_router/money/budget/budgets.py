@@ -89,6 +89,7 @@ class Budgets:
         self.room: BudgetRoom = MemoryBudgets(self._clock.unix) if room is None else room
         self._lease_s = math.inf if self.room.inline else self.terms.lease_s
         self._coverage = Coverage(specs, {"model": meant, "credential": marks})
+        self.any, self.only_global = bool(self._coverage.caps), self._coverage.only_global
         self._skew = 0.0  # how far the store's clock is ahead of this one
         self._listeners: list[Callable[[BudgetEvent], None]] = []
         self.wake: Callable[[], None] | None = None  # called when there is something to tell the store
@@ -102,7 +103,7 @@ class Budgets:
         self._news: deque[BudgetEvent] = deque()
 
     def __bool__(self) -> bool:
-        return bool(self._coverage.caps)
+        return self.any
 
     # -- without I/O ------------------------------------------------------------------------------
 
@@ -219,12 +220,15 @@ class Budgets:
 
     def forked(self) -> None:
         """In the child of a fork: what the parent was lent, and its calls under way, are the parent's."""
-        if not self.room.inline:
-            for purse in self.purses():
-                purse.lost = True
-            for cap in self._coverage.caps:
-                cap.purses.clear()
+        for purse in self.purses():
+            purse.lost = True
+        for cap in self._coverage.caps:
+            kept = {name: purse.forked() for name, purse in cap.purses.items()} if self.room.inline else {}
+            cap.purses.clear()
+            cap.purses.update(kept)
         self._begin()
+        for purse in self.purses():
+            self._told(purse)
 
     # -- how --------------------------------------------------------------------------------------
 
@@ -245,7 +249,7 @@ class Budgets:
         if short and not self.room.inline:
             return short
         known = amount or 0  # unknown only where no cap forbids it
-        refused = self._lent(short, known, now)
+        refused = self._lent(short, known, now) if short else None
         return self._held(purses, known, now) if refused is None else self._denied(refused, known, names)
 
     def _denied(self, purse: Purse, amount: int, names: Sequence[str]) -> Denial:
@@ -347,7 +351,8 @@ class Budgets:
     def _noticed(self, purse: Purse) -> None:
         if purse.level is None:
             self._told(purse)
-        self._news.extend([passed(purse, share) for share in purse.passed()])
+        if shares := purse.passed():
+            self._news.extend([passed(purse, share) for share in shares])
 
     def _announce(self) -> None:
         while self._news:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from capability_router.money.budget.cap import BudgetSpec, keys
 from capability_router.money.budget.purse import Purse
@@ -32,6 +32,7 @@ class Budget:
 
     def __init__(self, spec: BudgetSpec, key: str, meant: Mapping[str, Meant]) -> None:
         self.spec, self.key, self.limit = spec, key, pico(spec.limit_usd)
+        self.each = spec.each
         self.rolls_s = rolling_s(spec.window)
         name = spec.scope.partition(":")[2]
         names = meant[spec.kind](name) if spec.kind in meant and not spec.each else ()
@@ -42,7 +43,7 @@ class Budget:
 
     def purse(self, scope: str, unix: float) -> tuple[Purse, Purse | None]:
         """The purse of the window that holds now, and the one whose window is over, if it has just turned."""
-        name = scope if self.spec.each else self.spec.scope
+        name = scope if self.each else self.spec.scope
         old = self.purses.get(name)
         if old is not None and old.holds(unix):
             return old, None
@@ -75,6 +76,7 @@ class Coverage:
         self.caps = [Budget(spec, key, meant) for spec, key in zip(specs, keys(specs), strict=True)]
         self._named: dict[str, list[Budget]] = {}
         self._each: dict[str, list[Budget]] = {}
+        self.only_global = bool(self.caps) and all(cap.spec.kind == "global" for cap in self.caps)
         for cap in self.caps:
             if cap.spec.each:
                 self._each.setdefault(cap.spec.kind, []).append(cap)
@@ -82,16 +84,21 @@ class Coverage:
             for scope in () if cap.spec.each else cap.scopes:
                 self._named.setdefault(scope, []).append(cap)
 
-    def of(self, scopes: Sequence[str]) -> Iterator[tuple[Budget, str]]:
+    def of(self, scopes: Sequence[str]) -> Iterable[tuple[Budget, str]]:
         """The caps on a call with these scopes, and by which scope; a cap may come more than once."""
+        if not self._each:
+            named = self._named
+            return [(cap, scope) for scope in scopes if scope in named for cap in named[scope]]
+        return self._with_each(scopes)
+
+    def _with_each(self, scopes: Sequence[str]) -> Iterator[tuple[Budget, str]]:
         for scope in scopes:
             for cap in self._named.get(scope, ()):
                 yield cap, scope
-            if self._each:
-                kind, _, name = scope.partition(":")
-                for cap in self._each.get(kind, ()):
-                    if scope not in cap.named and (name or kind in NAMELESS):
-                        yield cap, scope
+            kind, _, name = scope.partition(":")
+            for cap in self._each.get(kind, ()):
+                if scope not in cap.named and (name or kind in NAMELESS):
+                    yield cap, scope
 
     def purses(self) -> list[Purse]:
         """All purses that there are."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from copy import copy
 from math import ceil
 from typing import NamedTuple
 
@@ -55,6 +56,12 @@ class Purse:
         self.refuses = float("-inf")  # since when, by the wall clock
         self._dry, self._dry_until = _MOST, float("-inf")  # what the store had no room for, and until when that holds
         self.lost = False  # it belongs to the process that this one was forked from
+
+    def forked(self) -> Purse:
+        """A forked child's: what was spent is known there, too; what is held is its parent's."""
+        own = copy(self)
+        own.held, own.lost = 0, False
+        return own
 
     def holds(self, unix: float) -> bool:
         """Whether this moment is in its window."""

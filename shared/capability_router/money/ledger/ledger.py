@@ -36,6 +36,7 @@ class Ledger(Reading):
         books: Books | None = None,
     ) -> None:  # fmt: skip
         self._open: set[Line] = set()
+        self._parents: set[Line] = set()
         self._postbox: Postbox[tuple[Call, int]] = Postbox(self._book)
         kept = books or MemoryBooks(self._postbox, keep, days)
         super().__init__(kept, unix, Filter())
@@ -56,11 +57,19 @@ class Ledger(Reading):
     def _book(self, settled: tuple[Call, int]) -> None:
         call, run = settled
         line = Line(call.request_id, call.attempt, run)
-        if line not in self._open:
+        try:
+            self._open.remove(line)
+        except KeyError:
+            if line in self._parents:
+                return
             self.refused_settlements += 1
             return
-        self._open.remove(line)
         self._take(call)
+
+    def forked(self) -> None:
+        """In the child of a fork: the launches under way are its parent's to book."""
+        self._postbox.forked()
+        self._parents, self._open = self._open, set()
 
     def _tell_refused(self) -> None:
         """Not where they are refused: the garbage collector may have come there, in the middle of anything."""

@@ -116,10 +116,10 @@ def _centrality(sentence: str, counts: Counter[str]) -> float:
     return sum(counts[w] - 1 for w in bag) / (4 + len(bag))
 
 
-def keywords(text: str, limit: int = 3) -> list[str]:
-    """The longest content words, in the order of the text, as they are written."""
+def keywords(text: str) -> list[str]:
+    """The three longest content words, in the order of the text, as they are written."""
     seen = dict.fromkeys(w for w in _WORD.findall(text) if w.lower() not in _STOP and len(w) > 2)
-    kept = set(sorted(seen, key=lambda w: (-len(w), w))[:limit])
+    kept = set(sorted(seen, key=lambda w: (-len(w), w))[:3])
     return [w for w in seen if w in kept]
 
 

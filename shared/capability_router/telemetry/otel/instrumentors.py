@@ -64,9 +64,9 @@ def at_work(instrumentor: object) -> bool:
     return bool(getattr(instance, "is_instrumented_by_opentelemetry", False))
 
 
-def mlflow_shares(environ: Mapping[str, str] = os.environ) -> bool:
+def mlflow_shares() -> bool:
     """Whether MLflow's spans go where the application's do; by default they go to MLflow alone."""
-    return environ.get("MLFLOW_USE_DEFAULT_TRACER_PROVIDER", "").lower() in ("false", "0")
+    return os.environ.get("MLFLOW_USE_DEFAULT_TRACER_PROVIDER", "").lower() in ("false", "0")
 
 
 def _langsmith(environ: Mapping[str, str]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import lru_cache
 from types import ModuleType
 from typing import Any
@@ -26,12 +26,12 @@ _PACKAGES = {f"{package}{sdk}": sdk for sdk in _SDKS for package in ("langchain_
 """The frameworks' packages that call through an SDK; others' classes come from one of theirs, as OpenAILike does."""
 
 
-def seen_by_sdks(models: Iterable[tuple[str, object]], environ: Mapping[str, str] = os.environ) -> frozenset[str]:
+def seen_by_sdks(models: Iterable[tuple[str, object]]) -> frozenset[str]:
     """The ids of those models, (id, model), of whose calls their SDK, or an instrumentor of it, makes spans."""
     loaded = [(sdk, sys.modules[place]) for place, sdk in _PLACES if place in sys.modules]
     seen = {sdk for sdk, module in loaded if _instruments(module)}
     telling = {
-        sdk: environ.get(off, "").lower() != "false" for sdk, (at, off) in _BY_ITSELF.items() if at in sys.modules
+        sdk: os.environ.get(off, "").lower() != "false" for sdk, (at, off) in _BY_ITSELF.items() if at in sys.modules
     }
     if not seen and not telling:
         return _NONE

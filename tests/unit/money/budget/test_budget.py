@@ -315,10 +315,10 @@ def test_a_store_that_answers_at_once_is_never_away_and_has_no_leases() -> None:
     budgets.clock.advance(60.0)
     assert budgets.settle_up()
     assert not budgets.spend(["global"], 1)
-    budgets.forked()  # it has no parent's money: all is a copy
-    assert not budgets.spend(["global"], 1)
+    budgets.forked()  # what is held is the parent's, who settles it
     budgets.settle(hold, ONE // 2)  # type: ignore[arg-type]
-    assert [row["left_usd"] for row in budgets.rows()] == [0.5]
+    assert [row["left_usd"] for row in budgets.rows()] == [1.0]
+    assert budgets.spend(["global"], ONE)
 
 
 def test_a_refused_call_names_the_first_cap_without_room() -> None:

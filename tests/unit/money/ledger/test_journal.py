@@ -231,7 +231,7 @@ def test_only_the_newest_calls_are_kept(path: Path) -> None:
 
 
 def test_pages_meet(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("capability_router.stores.sqlite_calls._PAGE", 7)
+    monkeypatch.setattr("capability_router.stores.sqlite.calls._PAGE", 7)
     calls = [call(str(n), at=T0 + n // 5) for n in range(50)]
     ledger = book(in_file(path), calls)
     assert ledger.calls(None) == list(ledger.each_call()) == calls

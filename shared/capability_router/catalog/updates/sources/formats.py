@@ -26,7 +26,7 @@ FORMATS: dict[str, Format] = {
 """Source -> its format."""
 
 
-def listing(data: Any, origin: str, as_of: str, *, version: str = "") -> Listing:
+def listing(data: Any, origin: str, as_of: str) -> Listing:
     """The statements in this JSON, whichever list it is.
 
     Raises ConfigError when it is none that is known, or has no model in it.
@@ -36,7 +36,7 @@ def listing(data: Any, origin: str, as_of: str, *, version: str = "") -> Listing
             models = format_.read(data)
             if not any(models.values()):
                 raise ConfigError(f"{origin}: a list in the format of {name}, but without a chat model")
-            return Listing(name, version, as_of, models)
+            return Listing(name, as_of, models)
     raise ConfigError(f"{origin}: {_looks(data)}; known formats: {', '.join(FORMATS)} and this package's own catalog")
 
 

@@ -18,10 +18,9 @@ Models = dict[str, dict[str, Fields]]
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A source's statements. `as_of` (YYYY-MM-DD): the day for which they hold; `version` may be ''."""
+    """A source's statements. `as_of` (YYYY-MM-DD): the day for which they hold."""
 
     source: str
-    version: str
     as_of: str
     models: Mapping[str, Mapping[str, Mapping[str, Any]]]
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from capability_router.stores.base import Claim, Grant, Pot, PotBalance
 from capability_router.stores.damage import set_aside
-from capability_router.stores.database import CorruptStore, Database
 from capability_router.stores.lending import PAST_S, Loan, Till, lend, open_at
-from capability_router.stores.sqlite_calls import SqliteCalls
-from capability_router.stores.sqlite_lessons import SqliteLessons
-from capability_router.stores.sqlite_reports import SqliteReports
+from capability_router.stores.sqlite.calls import SqliteCalls
+from capability_router.stores.sqlite.database import CorruptStore, Database
+from capability_router.stores.sqlite.lessons import SqliteLessons
+from capability_router.stores.sqlite.reports import SqliteReports
 
 _BUDGETS = (
     "CREATE TABLE pots (budget TEXT NOT NULL, window TEXT NOT NULL, pot TEXT NOT NULL, till TEXT NOT NULL, "

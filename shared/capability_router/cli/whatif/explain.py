@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-_FILE = click.Path(dir_okay=False, path_type=Path)
+from capability_router.cli.files import FILE, ROUTER_YAML
+
 _ATTACHED = {"image": "images", "pdf": "pdfs", "audio": "audios"}
 _CALL = ("tenant", "task", "max_tokens", "chain", "pin", "quality_target", "max_cost_usd", "tool_choice", "stream")
 _LISTS = ("tags", "allow", "deny", "require_tags")
@@ -16,13 +17,13 @@ _LISTS = ("tags", "allow", "deny", "require_tags")
 
 @click.command()
 @click.argument("prompt", required=False)
-@click.option("--config", type=_FILE, default=Path("router.yaml"), show_default=True)
+@click.option("--config", type=FILE, default=ROUTER_YAML, show_default=True, help="The router's configuration.")
 @click.option("--policy", help="Decide by this policy in place of the configuration's.")
-@click.option("--messages", type=_FILE, help="A conversation as a JSON list of messages, in place of PROMPT.")
-@click.option("--tools", type=_FILE, help="Tools as a JSON list, as Chat Completions takes them.")
+@click.option("--messages", type=FILE, help="A conversation as a JSON list of messages, in place of PROMPT.")
+@click.option("--tools", type=FILE, help="Tools as a JSON list, as Chat Completions takes them.")
 @click.option("--tool-choice", metavar="NAME", help="The tool that must be called; `required` = any.")
 @click.option("--structured", is_flag=True, help="The answer must fit a JSON schema.")
-@click.option("--schema", type=_FILE, help="The JSON schema that it must fit.")
+@click.option("--schema", type=FILE, help="The JSON schema that it must fit.")
 @click.option("--json-mode", is_flag=True, help="The answer must be JSON.")
 @click.option(
     "--image", "images", multiple=True, metavar="FILE|URL|N", help="An image beside the prompt, or N of them."
@@ -56,7 +57,7 @@ def explain(
     Nothing is sent, fetched or written. Exit code 1 if no model can take the request, or something is wrong.
     """
     from capability_router.cli.whatif import explain_view
-    from capability_router.cli.whatif.asked import asked
+    from capability_router.cli.whatif.options import asked
     from capability_router.config import SILENT
     from capability_router.router import Router
 

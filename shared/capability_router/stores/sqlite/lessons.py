@@ -6,7 +6,6 @@ import sqlite3
 from collections.abc import Sequence
 from uuid import uuid4
 
-from capability_router.stores.database import Database
 from capability_router.stores.lessons import (
     ANSWERS_KEPT,
     LOGS_KEPT,
@@ -19,6 +18,7 @@ from capability_router.stores.lessons import (
     Page,
     Summary,
 )
+from capability_router.stores.sqlite.database import Database
 
 _SCHEMA = (
     "CREATE TABLE lesson_logs (name TEXT PRIMARY KEY, epoch TEXT NOT NULL, last INTEGER NOT NULL, "

@@ -8,62 +8,19 @@ stands before the server: a router may be told that its store is away, but it do
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
-from urllib.parse import quote, urlsplit
+from collections.abc import Callable, Iterable, Mapping
+from urllib.parse import quote
 
-from capability_router.errors import ConfigError, StoreError
-from capability_router.stores.address import shown_url
 from capability_router.stores.base import Claim, Grant, Pot, PotBalance
-from capability_router.stores.fuse import Fuse
 from capability_router.stores.lending import BUCKETS, FINAL_S, KEPT_S, PAST_S, SHARE, Loan, Till, open_at
-from capability_router.stores.redis_lessons import RedisLessons
-from capability_router.stores.redis_reports import RedisReports
-from capability_router.stores.redis_scripts import CLAIM
-
-try:
-    import redis
-    from redis.backoff import NoBackoff
-    from redis.retry import Retry
-except ModuleNotFoundError as missing:
-    raise ImportError('a store in Redis needs its client: pip install "capability-router[redis]"') from missing
+from capability_router.stores.redis.lessons import RedisLessons
+from capability_router.stores.redis.reports import RedisReports
+from capability_router.stores.redis.scripts import CLAIM
+from capability_router.stores.redis.server import Server
 
 PREFIX = "capability-router"
 TIMEOUT_S, BULK_S = 0.05, 1.0  # the second for what is learned: no call waits for it, and it may be megabytes
 SCAN = 500
-
-
-class Server:
-    """The client, with short time-outs and a fuse; `asked()` turns what goes wrong into StoreError."""
-
-    def __init__(self, url: str, now: Callable[[], float], timeout_s: float) -> None:
-        self.name, self._fuse = shown_url(url), Fuse(now)
-        parts = urlsplit(url)
-        if parts.scheme != "unix" and not (parts.path.strip("/") or "0").isdecimal():  # the client would take 0
-            raise ConfigError(f"store: {self.name} names no database by its number: redis://host:6379/0")
-        lost = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError)
-        once_more = Retry(NoBackoff(), 1, supported_errors=lost)  # whatever is asked here may be asked twice
-        try:
-            self.client: Any = redis.Redis.from_url(
-                url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, retry=once_more,
-                decode_responses=True,
-            )  # fmt: skip
-        except ValueError as error:
-            raise ConfigError(f"store: {self.name} is no URL that Redis' client reads: redis://host:6379/0") from error
-
-    @contextmanager
-    def asked(self) -> Iterator[Any]:
-        """The client, unless the server was away a moment ago."""
-        if self._fuse.blown:
-            raise StoreError(f"the store {self.name} is away ({self._fuse.why}); it is asked again in a moment")
-        try:
-            yield self.client
-        except redis.exceptions.RedisError as error:
-            why = type(error).__name__  # its text may hold the URL
-            self._fuse.blow(why)
-            raise StoreError(f"the store {self.name} can't be used: {why}") from None
-        self._fuse.mend()
 
 
 class RedisBudgets:

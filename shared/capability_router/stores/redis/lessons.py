@@ -7,26 +7,17 @@ which a script then makes the one that stands, so that nobody waits long for the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from typing import Any, Protocol
 from urllib.parse import quote
 from uuid import uuid4
 
 from capability_router.errors import StoreError
 from capability_router.stores.lessons import ANSWERS_KEPT, NONE, WRITERS_KEPT, Entry, Head, Kept, Line, Page, Summary
-from capability_router.stores.redis_scripts import APPEND, KEEP, SUM_UP
+from capability_router.stores.redis.scripts import APPEND, KEEP, SUM_UP
+from capability_router.stores.redis.server import Server
 
 PIECE = 1 << 18
 _KEPT_MS, _SENT_MS = 90 * 86_400_000, 3_600_000  # a log that is left alone; pieces that nobody makes a summary
 _MEETINGS = 10  # with others who replace the summary while it is read
-
-
-class Server(Protocol):
-    """What is needed of the client's side."""
-
-    client: Any
-
-    def asked(self) -> AbstractContextManager[Any]: ...
 
 
 class RedisLessons:

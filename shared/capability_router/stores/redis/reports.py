@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote, unquote
 
+from capability_router.stores.redis.server import Server
 from capability_router.stores.reports import KEPT_S, Report
 
 _KEPT_MS = int(KEPT_S * 1_000)
 _SCAN, _PIECE = 500, 200
-
-
-class Server(Protocol):
-    """What is needed of the client's side."""
-
-    client: Any
-
-    def asked(self) -> AbstractContextManager[Any]: ...
 
 
 class RedisReports:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from capability_router.stores.calls import CALL, DAY_S, HOUR_S, KEY, SUMS, Asked, Cell
-from capability_router.stores.database import Database
+from capability_router.stores.sqlite.database import Database
 
 _PAGE = 5_000  # rows that are read, or deleted, in one transaction
 _WRITERS_S = 7 * DAY_S  # how long a writer's last number is known

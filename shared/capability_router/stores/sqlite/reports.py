@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from capability_router.stores.database import Database
 from capability_router.stores.reports import KEPT_S, Report
+from capability_router.stores.sqlite.database import Database
 
 _SCHEMA = (
     "CREATE TABLE reports (name TEXT NOT NULL, writer TEXT NOT NULL, at REAL NOT NULL, text TEXT NOT NULL, "

@@ -1,0 +1,151 @@
+"""What `adaptive` could come to at most with what it foresees: its prices are chosen afterwards, on the very requests.
+
+Each request goes to the model with the most foreseen score, less USD and lateness at prices that are one for all runs.
+Outages are known, nobody waits, nobody has limits. Of all prices that keep a success the least P95 is told, and the
+least cost: what other settings, or better ones, could not beat. Beside it the same with the lengths of answers known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+from math import ceil, erfc, sqrt
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.approaches.approach import Ground
+from benchmarks.approaches.bounds import LATE, NOTHING, Choice, Foreseen, chosen_from
+from benchmarks.approaches.foreseen import Foresight
+from benchmarks.approaches.sheet import Sheet
+from benchmarks.approaches.speeds import SPREAD
+from benchmarks.approaches.workload import Posed
+from capability_router.health.latency import READING_S
+
+Matrix = NDArray[np.float64]
+SUCCESSES = (0.93, 0.94, 0.95, 0.96, 0.97, 0.98)
+WITHIN = 0.55
+"""Of the rules' cost: what is asked of `adaptive`."""
+USD_PRICES = (0.0, 1.0, 3.0, 6.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 100.0, 150.0, 250.0, 400.0, 800.0)
+LATE_PRICES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2)
+"""Quality points for the chance of an answer that takes longer than these parts of the rules' P95."""
+SECOND_PRICES = (0.01, 0.02, 0.03, 0.05, 0.08, 0.12)
+LIMITS = (0.6, 0.65, 0.7, 0.75, 0.8, 0.9)
+_LENGTHS = 0.6
+"""The standard deviation of the logarithm of an answer's length around what was foreseen."""
+_NOBODY = 1e3
+
+
+class Row(NamedTuple):
+    """What one set of prices came to: success of the single model's, cost and P95 of the rules'."""
+
+    success: float
+    cost: float
+    p95: float
+
+
+class Writing(Foresight):
+    """As the plan says, with the seconds of writing alone; the size of the input is known, as a tokenizer tells it."""
+
+    def __call__(self, posed: Posed) -> Mapping[str, Foreseen]:
+        plan, found = self.plan(posed), {}
+        for c in plan.candidates:
+            provider, entered = self.providers[c.id], posed.question.answers[c.id].entered + posed.extra
+            speed, (into, out) = provider.member.speed, provider.rates(entered)
+            read = READING_S * plan.input_tokens  # a router to which nothing has come adds this, and the card's wait
+            writing = max((c.latency_s or 0.0) - speed.ttft_s - read, 1e-3)
+            usd = (entered * into + writing * speed.tokens_per_s * out) / 1e12
+            found[c.id] = Foreseen(c.quality or 0.0, usd, writing)
+        return found
+
+
+class Run(NamedTuple):
+    """One run's requests by models; `late`: the chance to be late, by limit. Beside it, what is divided by."""
+
+    seen: Matrix
+    score: Matrix
+    usd: Matrix
+    real_usd: Matrix
+    seconds: Matrix
+    took: Matrix
+    late: Mapping[float, Matrix]
+    single: float
+    rules: Sheet
+
+
+def told(
+    ground: Ground, seeds: Sequence[int], length_s: float, single: Sequence[Sheet], rules: Sequence[Sheet]
+) -> Iterator[str]:  # fmt: skip
+    """A table; the sheets are of these seeds."""
+    foresees = Writing(ground)
+    every = [[c for _, c in chosen_from(ground, seed, length_s, foresees=foresees)] for seed in seeds]
+    yield f"Seeds {seeds[0]}-{seeds[-1]}; success is of the single model's, cost and P95 are of the rules'."
+    yield f"\n| lengths | success | least P95 | its cost | least P95 at {WITHIN:g} of the cost | least cost | its P95 |"
+    yield "|---|---|---|---|---|---|---|"
+    for known in (False, True):
+        runs = [run_of(*each, known=known) for each in zip(every, single, rules, strict=True)]
+        rows = list(tried(runs))
+        for success in SUCCESSES:
+            enough = [row for row in rows if row.success >= success]
+            yield f"| {'known' if known else 'foreseen'} | {success:g} | {_line(enough)} |"
+
+
+def _line(rows: Sequence[Row]) -> str:
+    if not rows:
+        return "none | | none | none | "
+    soon, cheap = min(rows, key=lambda r: r.p95), min(rows, key=lambda r: r.cost)
+    within = min((row.p95 for row in rows if row.cost <= WITHIN), default=None)
+    middle = "none" if within is None else f"{within:.3f}"
+    return f"{soon.p95:.3f} | {soon.cost:.3f} | {middle} | {cheap.cost:.3f} | {cheap.p95:.3f}"
+
+
+def run_of(choices: Sequence[Sequence[Choice]], single: Sheet, rules: Sheet, *, known: bool) -> Run:
+    """`known`: answers' lengths, and so their costs, are known beforehand."""
+
+    def table(of: int, missing: float) -> Matrix:
+        most = max(map(len, choices))
+        rows = [[*(_parts(choice)[of] for choice in each), *[missing] * (most - len(each))] for each in choices]
+        return np.array(rows)
+
+    seen, score, usd, real, first, writing, true, took = (table(i, -_NOBODY if not i else _NOBODY) for i in range(8))
+    wrote = true if known else np.maximum(writing, 1e-3)
+    spread = SPREAD if known else sqrt(SPREAD**2 + _LENGTHS**2)
+    late = {limit: _late(limit * rules.p95_s - first, wrote, spread) for limit in LIMITS}
+    return Run(seen, score, real if known else usd, real, first + wrote, took, late, single.success, rules)
+
+
+def _parts(choice: Choice) -> tuple[float, ...]:
+    seen = choice.foreseen
+    if seen == NOTHING:  # the plan thought it too long for this model
+        seen = Foreseen(0.0, choice.usd, choice.writing_s)
+    first = choice.first_s + choice.reading_s
+    return seen.score, choice.score, seen.usd, choice.usd, first, seen.seconds, choice.writing_s, choice.took_s
+
+
+def _late(left: Matrix, writing: Matrix, spread: float) -> Matrix:
+    normal = np.log(np.maximum(left, 1e-6) / writing) / spread
+    return np.vectorize(lambda z: 0.5 * erfc(z / sqrt(2)))(normal)
+
+
+def tried(runs: Sequence[Run]) -> Iterator[Row]:
+    """What each set of prices came to."""
+    for price in USD_PRICES:
+        for limit, each in product(LIMITS, LATE_PRICES):
+            yield _came_to(runs, [run.seen - price * run.usd - each * run.late[limit] for run in runs])
+        for second in SECOND_PRICES:
+            yield _came_to(runs, [run.seen - price * run.usd - second * run.seconds for run in runs])
+
+
+def _came_to(runs: Sequence[Run], worth: Sequence[Matrix]) -> Row:
+    found = [_one(run, each) for run, each in zip(runs, worth, strict=True)]
+    success, cost, p95 = (float(np.mean([row[i] for row in found])) for i in range(3))
+    return Row(success, cost, p95)
+
+
+def _one(run: Run, worth: Matrix) -> Row:
+    at = worth.argmax(1)[:, None]
+    score, usd, took = (np.take_along_axis(each, at, 1)[:, 0] for each in (run.score, run.real_usd, run.took))
+    slow = np.sort(took)[ceil((1 - LATE) * len(took)) - 1]
+    rules = run.rules
+    return Row(score.mean() / run.single, usd.mean() / rules.usd_per_request, slow / rules.p95_s)

@@ -1,0 +1,51 @@
+"""The Redis or Valkey server that a store is in: its client, and what goes wrong with it as one error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+from capability_router.errors import ConfigError, StoreError
+from capability_router.stores.address import shown_url
+from capability_router.stores.fuse import Fuse
+
+try:
+    import redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+except ModuleNotFoundError as missing:
+    raise ImportError('a store in Redis needs its client: pip install "capability-router[redis]"') from missing
+
+
+class Server:
+    """The client, with short time-outs and a fuse; `asked()` turns what goes wrong into StoreError."""
+
+    def __init__(self, url: str, now: Callable[[], float], timeout_s: float) -> None:
+        self.name, self._fuse = shown_url(url), Fuse(now)
+        parts = urlsplit(url)
+        if parts.scheme != "unix" and not (parts.path.strip("/") or "0").isdecimal():  # the client would take 0
+            raise ConfigError(f"store: {self.name} names no database by its number: redis://host:6379/0")
+        lost = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError)
+        once_more = Retry(NoBackoff(), 1, supported_errors=lost)  # whatever is asked here may be asked twice
+        try:
+            self.client: Any = redis.Redis.from_url(
+                url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, retry=once_more,
+                decode_responses=True,
+            )  # fmt: skip
+        except ValueError as error:
+            raise ConfigError(f"store: {self.name} is no URL that Redis' client reads: redis://host:6379/0") from error
+
+    @contextmanager
+    def asked(self) -> Iterator[Any]:
+        """The client, unless the server was away a moment ago."""
+        if self._fuse.blown:
+            raise StoreError(f"the store {self.name} is away ({self._fuse.why}); it is asked again in a moment")
+        try:
+            yield self.client
+        except redis.exceptions.RedisError as error:
+            why = type(error).__name__  # its text may hold the URL
+            self._fuse.blow(why)
+            raise StoreError(f"the store {self.name} can't be used: {why}") from None
+        self._fuse.mend()
