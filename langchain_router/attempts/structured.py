@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import replace
+from json import JSONDecodeError
 from typing import Any
 
 from langchain_core import exceptions
@@ -22,6 +23,7 @@ from langchain_router.attempts.attempt import CutShort, Garbled, ModelAttempt
 from langchain_router.attempts.faults import by_handler
 from langchain_router.attempts.listeners import Overheard
 from langchain_router.call import Call
+from langchain_router.messages.broken_json import mended
 from langchain_router.messages.replies import Reader
 
 _REFUSED: tuple[type[Exception], ...] = tuple(filter(None, (getattr(exceptions, "ModelRefusalError", None),)))
@@ -113,12 +115,16 @@ class StructuredAttempt(ModelAttempt):
         for message in messages:
             reader.see(message)
         # What was parsed last stands for all: a stream's caller has it, and gets the parser's own error behind it.
-        error = "" if self._parsed else self._parse_error or "no structured answer"
+        error = self._mended() if self._parsed else self._parse_error or "no structured answer"
         reply = reader.reply(error if messages else "")
         if not messages:
             return replace(reply, usage=self._told)
         # Who asked for a structure can do nothing with a refusal: it is an answer that doesn't fit, as any other.
         return replace(reply, finish=Finish.STOP) if error and reply.finish is Finish.REFUSAL else self._muted(reply)
+
+    def _mended(self) -> str:
+        """What is wrong with an object that a parser has put together from JSON that breaks off; "" if it was whole."""
+        return JSONDecodeError.__name__ if any(map(mended, self._heard.messages[-1:])) else ""
 
 
 def _refusing(error: Exception) -> AIMessage | None:
