@@ -40,7 +40,17 @@ class Running:
         return "first token" if self.first_at is None else "next token"
 
     def told(self, at: float, late_s: float = 0.0) -> str:
-        """'after 2.00 s', and whose time it was where that is not the attempt's own, or whose delay."""
-        shared = self.timeouts.total_by == "deadline_s" and self.clock(at) == "whole answer"
+        """'after 2.00 s, the limit of timeouts.total': when it ended, by which setting, whose delay."""
         own = f", {late_s:.2f} s late, for this program kept its event loop busy" if late_s else ""
-        return f"after {at - self.started:.2f} s{own}{', when deadline_s was over' if shared else ''}"
+        return f"after {at - self.started:.2f} s{own}{self._by(self.clock(at))}"
+
+    def _by(self, clock: str) -> str:
+        """The setting behind a clock; "" where none is set."""
+        limit, setting = {
+            "whole answer": (self.timeouts.total, self.timeouts.total_by),
+            "first token": (self.timeouts.first_token, "timeouts.first_token"),
+            "next token": (self.timeouts.between_tokens, "timeouts.between_tokens"),
+        }[clock]
+        if limit is None:
+            return ""
+        return ", when deadline_s was over" if setting == "deadline_s" else f", the limit of {setting}"

@@ -39,7 +39,15 @@ def test_a_millionth_of_a_second_before_its_end_the_whole_answers_time_is_over()
     assert running().clock(9.0) == "first token"
 
 
+def test_the_setting_that_ended_it_is_named() -> None:
+    attempt = running(total=9.0, first_token=2.0, between_tokens=1.0)
+    assert attempt.told(2.0) == "after 2.00 s, the limit of timeouts.first_token"
+    attempt.first_at = 1.0
+    assert attempt.told(2.0, 0.5).endswith("its event loop busy, the limit of timeouts.between_tokens")
+    assert attempt.told(9.0) == "after 9.00 s, the limit of timeouts.total"
+    assert running().told(2.0) == "after 2.00 s"
+
+
 def test_the_deadline_is_named_only_where_it_was_the_end() -> None:
-    assert running(total=2.0).told(2.0) == "after 2.00 s"
     assert running(total=2.0, total_by="deadline_s").told(2.0) == "after 2.00 s, when deadline_s was over"
     assert running(total=2.0, total_by="deadline_s").told(1.0) == "after 1.00 s"

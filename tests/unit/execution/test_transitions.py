@@ -98,15 +98,23 @@ def test_a_time_out_of_the_attempts_own_names_no_deadline() -> None:
     stage = Stage(deadline_s=20.0, timeouts={"total": 15.0, "first_token": 5.0})
     assert told(stage.begin())[1] == ("alarm", 105.0)
     stage.rang(105.0)
-    assert stage.records[0].detail == "timed out waiting for the first token: after 5.00 s"
+    assert (
+        stage.records[0].detail
+        == "timed out waiting for the first token: after 5.00 s, the limit of timeouts.first_token"
+    )
     whole = Stage(deadline_s=20.0, timeouts={"total": 15.0})
     whole.begin()
     whole.rang(115.0)
-    assert whole.records[0].detail == "timed out waiting for the whole answer: after 15.00 s"
+    assert (
+        whole.records[0].detail == "timed out waiting for the whole answer: after 15.00 s, the limit of timeouts.total"
+    )
     shared = Stage(deadline_s=20.0, timeouts={"first_token": 5.0})
     shared.begin()
     shared.rang(105.0)
-    assert shared.records[0].detail == "timed out waiting for the first token: after 5.00 s"
+    assert (
+        shared.records[0].detail
+        == "timed out waiting for the first token: after 5.00 s, the limit of timeouts.first_token"
+    )
 
 
 def test_the_deadline_alone_bounds_an_attempt() -> None:
@@ -143,7 +151,7 @@ def test_a_silent_attempt_is_given_up_when_its_time_is_over_and_not_before() -> 
     seen = Reply(text="", usage=Usage(10, 0))
     assert told(stage.rang(104.9995, _1=seen)) == [("abort", 1), ("launch", 2, "b", "timeout"), ("alarm", 109.9995)]
     (record,) = stage.records
-    assert record.detail == "timed out waiting for the first token: after 5.00 s"
+    assert record.detail == "timed out waiting for the first token: after 5.00 s, the limit of timeouts.first_token"
     assert record.usage == Usage(10, 0)
 
 
@@ -180,7 +188,10 @@ def test_a_delivering_stream_that_falls_silent_misses_its_next_token() -> None:
     stage.begin()
     stage.chunk(101.0)
     assert told(stage.rang(102.0)) == [("abort", 1), ("finish", None)]
-    assert stage.records[0].detail == "timed out waiting for the next token: after 2.00 s"
+    assert (
+        stage.records[0].detail
+        == "timed out waiting for the next token: after 2.00 s, the limit of timeouts.between_tokens"
+    )
 
 
 # -- fallback, waits, the end ---------------------------------------------------------------------
