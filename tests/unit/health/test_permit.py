@@ -26,7 +26,7 @@ def test_a_permit_is_neither_forced_nor_settled_and_says_so_when_it_is() -> None
 
 def test_a_hold_in_a_word() -> None:
     assert Hold("full", 1.0, "full").by == "full"
-    assert Hold("full", 1.0, "full", learned=True).by == "learned"
+    assert Hold("full", 1.0, "full", learned=True).by == "learned_limit"
 
 
 def test_a_call_is_silent_until_it_is_heard_and_the_newest_that_was_counts() -> None:
