@@ -25,13 +25,26 @@ _TRIES, _PAUSE_S = 3, 0.002
 
 def shut(thread: Thread) -> bool:
     """Shut the connection whose body the thread waits for; False = it does not at this moment."""
-    frames = list(_frames(sys._current_frames().get(thread.ident or 0)))
-    found = next(filter(None, map(_socket, frames[:_TOP])), None)
+    frames = _stack(thread)
+    found = _read(frames)
     if found is None or not _reads_body(frames):
         return False
     with suppress(OSError):  # closed meanwhile
         socket.socket.shutdown(found, socket.SHUT_RDWR)  # an SSL socket's own would take its reader's state away
     return True
+
+
+def at_socket(thread: Thread) -> bool:
+    """Whether the thread is in the read of some socket, be it one that can't be shut."""
+    return _read(_stack(thread)) is not None
+
+
+def _stack(thread: Thread) -> list[FrameType]:
+    return list(_frames(sys._current_frames().get(thread.ident or 0)))
+
+
+def _read(frames: list[FrameType]) -> socket.socket | None:
+    return next(filter(None, map(_socket, frames[:_TOP])), None)
 
 
 def _frames(frame: FrameType | None) -> Iterator[FrameType]:

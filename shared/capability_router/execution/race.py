@@ -21,6 +21,7 @@ from capability_router.connections.unread import UNREAD
 from capability_router.execution.crew import CREW
 from capability_router.execution.endpoint import Attempt, aclosable, closable
 from capability_router.execution.performance import Performance
+from capability_router.execution.readers import READERS, Reader
 
 C = TypeVar("C")
 _AHEAD = 64  # chunks that a runner may be ahead of its reader
@@ -43,7 +44,7 @@ class Given(NamedTuple):
 Box = queue.SimpleQueue[Given]
 
 
-class Runner(Generic[C]):
+class Runner(Reader, Generic[C]):
     """An attempt in a daemon thread, in a copy of the caller's context. One that is given up never runs another."""
 
     def __init__(self, index: int, attempt: Attempt[C], box: Box) -> None:
@@ -51,7 +52,12 @@ class Runner(Generic[C]):
         self._stopped = self._ended = False
         self._given = 0
         self._taken: queue.SimpleQueue[None] = queue.SimpleQueue()  # a semaphore takes twenty times as long
-        self._thread = CREW.begin(f"router attempt {index}", partial(copy_context().run, self._run))
+        READERS.add(self)
+        try:
+            self.thread = CREW.begin(f"router attempt {index}", partial(copy_context().run, self._run))
+        except RuntimeError:  # the system has no thread left, or the process is ending
+            READERS.discard(self)
+            raise
 
     def took(self) -> None:
         """One of its chunks has been read: there is room for another."""
@@ -61,11 +67,22 @@ class Runner(Generic[C]):
         """What it still gives is not read; it ends by itself, at once where its connection can be shut."""
         self._stopped = True
         self._taken.put(None)
-        if not self._ended:
-            UNREAD.add(self._thread)
+        if not self._ended and self.thread is not None:
+            UNREAD.add(self.thread)
+
+    def halt(self) -> None:
+        """Go on to the end of this step; one that waits for room is at it."""
+        self.halted = self._stopped = True
+        self._taken.put(None)
 
     def _run(self) -> bool:
         """Whether the thread may be kept: who gives this attempt up sees that it has ended, or is seen here."""
+        try:
+            return self._read()
+        finally:
+            READERS.discard(self)
+
+    def _read(self) -> bool:
         try:
             with closing(closable(self._attempt.chunks())) as chunks:
                 for chunk in chunks:
@@ -73,13 +90,20 @@ class Runner(Generic[C]):
                     if self._given > _AHEAD:
                         self._taken.get()
                     if self._stopped:
-                        return False
+                        return self._given_up()
                     self._box.put(Given(self._index, chunk))
         except BaseException as error:  # noqa: BLE001 - sorted by the driver, which raises what is no provider's fault
             return self._end(Given(self._index, error=error))
         return self._end(Given(self._index))
 
+    def _given_up(self) -> bool:
+        if self.halted:
+            READERS.park(self)
+        return False
+
     def _end(self, last: Given) -> bool:
+        if self.halted:
+            READERS.park(self)
         self._ended = True
         kept = not self._stopped  # asked before the last is given: then the attempt is stopped in any case
         self._box.put(last)
@@ -97,6 +121,8 @@ def race(show: Performance[C], lone: tuple[int, Attempt[C]] | None = None) -> Ge
             if not runners:
                 show.wait_turn()
                 continue
+            if READERS.over and box.empty() and any(runner.halted for runner in runners.values()):
+                raise SystemExit("the process is ending: the rest of this answer is not read")
             given = _taken(box, show.patience_s())
             if given is not None and given.attempt in runners:
                 runners[given.attempt].took()

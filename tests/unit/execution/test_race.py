@@ -315,7 +315,7 @@ def test_its_thread_is_kept_for_the_next_unless_it_was_given_up() -> None:
         while not box.get(timeout=TIMEOUT_S).last:
             pass
         runner.stop()
-        assert runner._thread.is_alive()
+        assert runner.thread.is_alive()
     reached, go_on = threading.Event(), threading.Event()
 
     def wait() -> None:
@@ -329,8 +329,8 @@ def test_its_thread_is_kept_for_the_next_unless_it_was_given_up() -> None:
         assert reached.wait(TIMEOUT_S)
         runner.stop()
         go_on.set()
-        runner._thread.join(IDLE_S / 2)
-        assert not runner._thread.is_alive(), "an idle one would wait for work"
+        runner.thread.join(IDLE_S / 2)
+        assert not runner.thread.is_alive(), "an idle one would wait for work"
 
 
 def test_the_connection_of_one_that_is_given_up_is_shut_and_of_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -344,7 +344,7 @@ def test_the_connection_of_one_that_is_given_up_is_shut_and_of_no_other(monkeypa
     runner, *_ = running([gate])
     runner.stop()
     gate.set()
-    assert unread == [runner._thread]
+    assert unread == [runner.thread]
 
 
 async def test_a_clock_that_is_not_needed_any_more_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,163 @@
+"""Readers at the end of a process: who is waited for, how long, and who is let alone."""
+
+import queue
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from capability_router.execution import readers as module
+from capability_router.execution.race import Runner
+from capability_router.execution.readers import Reader, Readers
+
+TIMEOUT_S = 20.0
+
+
+@pytest.fixture(autouse=True)
+def _own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    from capability_router.execution import race
+
+    monkeypatch.setattr(race, "READERS", Readers())
+    yield
+    left = [thread for thread in threading.enumerate() if thread.name == "reader of a test"]
+    for thread in left:
+        thread.join(TIMEOUT_S)
+
+
+class Looks:
+    """In the place of `Event`: counts the pauses between two looks, without their time."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count = 0
+        monkeypatch.setattr(module, "Event", lambda: self)
+
+    def wait(self, _: float) -> None:
+        self.count += 1
+
+
+class Spoke:
+    """An attempt that gives a word whenever it is let, and notes that its chunks were closed."""
+
+    keeps_time = False
+
+    def __init__(self) -> None:
+        self.let, self.closed = threading.Semaphore(0), threading.Event()
+
+    def chunks(self) -> Iterator[str]:
+        try:
+            while self.let.acquire(timeout=TIMEOUT_S):
+                yield "word"
+        finally:
+            self.closed.set()
+
+
+def reading(target: threading.Event | socket.socket) -> Reader:
+    reader = Reader()
+    wait = target.wait if isinstance(target, threading.Event) else _Reads(target).read
+    reader.thread = threading.Thread(target=wait, name="reader of a test")
+    reader.thread.start()
+    return reader
+
+
+class _Reads:
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    def read(self) -> None:
+        self._sock.recv(1)
+
+
+def test_nobody_under_way_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks, readers = Looks(monkeypatch), Readers()
+    readers.halt()
+    assert (looks.count, readers.over) == (0, True)
+
+
+def test_one_that_goes_on_and_on_is_waited_for_a_second_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks, readers, may_end = Looks(monkeypatch), Readers(), threading.Event()
+    reader = reading(may_end)
+    readers.add(reader)
+    readers.halt()
+    assert reader.halted
+    assert looks.count * module._PAUSE_S == pytest.approx(1.0)
+    may_end.set()
+
+
+def test_one_whose_server_is_silent_is_let_alone_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    here, there = socket.socketpair()
+    with here, there:
+        reader = reading(here)
+        assert reader.thread is not None
+        readers, looks = Readers(), Looks(monkeypatch)
+        readers.add(reader)
+        while not module.at_socket(reader.thread):
+            threading.Event().wait(0.001)
+        readers.halt()
+        assert looks.count == module._STILL
+        there.send(b"x")
+        reader.thread.join(TIMEOUT_S)
+
+
+def test_one_that_has_not_yet_its_thread_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks, readers = Looks(monkeypatch), Readers()
+    readers.add(Reader())
+    readers.halt()
+    assert looks.count == module._LOOKS
+
+
+def test_a_runner_goes_on_to_its_next_chunk_and_stays_there() -> None:
+    from capability_router.execution.race import READERS
+
+    box: queue.SimpleQueue = queue.SimpleQueue()
+    attempt = Spoke()
+    runner = Runner(1, attempt, box)
+    attempt.let.release()
+    assert box.get(timeout=TIMEOUT_S).chunk == "word"
+    attempt.let.release(2)
+    READERS.halt()
+    assert repr(READERS) == "<Readers, 0 under way>"
+    attempt.let.release(9)
+    assert runner.thread is not None
+    runner.thread.join(0.05)
+    assert runner.thread.is_alive()
+    assert not attempt.closed.is_set()
+
+
+def test_one_that_waits_for_room_is_halted_where_it_is() -> None:
+    from capability_router.execution.race import READERS
+
+    box: queue.SimpleQueue = queue.SimpleQueue()
+    attempt = Spoke()
+    Runner(1, attempt, box)
+    attempt.let.release(99)
+    while box.qsize() < 64:
+        threading.Event().wait(0.001)
+    READERS.halt()
+    assert repr(READERS) == "<Readers, 0 under way>"
+    assert box.qsize() == 64
+
+
+def test_who_has_ended_is_under_way_no_more() -> None:
+    from capability_router.execution.race import READERS
+
+    box: queue.SimpleQueue = queue.SimpleQueue()
+    runner = Runner(1, Spoke(), box)
+    assert repr(READERS) == "<Readers, 1 under way>"
+    runner.stop()
+    runner._attempt.let.release()
+    assert runner.thread is not None
+    runner.thread.join(TIMEOUT_S)
+    assert repr(READERS) == "<Readers, 0 under way>"
+
+
+def test_without_a_thread_for_it_there_is_no_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    from capability_router.execution import race
+
+    def none_left(*_: object) -> threading.Thread:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(race.CREW, "begin", none_left)
+    with pytest.raises(RuntimeError, match="new thread"):
+        Runner(1, Spoke(), queue.SimpleQueue())
+    assert repr(race.READERS) == "<Readers, 0 under way>"
