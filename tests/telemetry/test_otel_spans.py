@@ -255,9 +255,7 @@ def test_an_instrumentor_that_keeps_its_span_current_gets_the_decision_below_it(
 
 
 @pytest.mark.parametrize("scope", ["the application", "opentelemetry.instrumentation.fastapi"])
-def test_where_metadata_tell_the_decision_no_span_does(
-    otel: Kept, monkeypatch: pytest.MonkeyPatch, scope: str
-) -> None:
+def test_where_metadata_tell_the_decision_no_span_does(otel: Kept, monkeypatch: pytest.MonkeyPatch, scope: str) -> None:
     monkeypatch.setattr(LangChainInstrumentor, "_instrument", lambda *_, **__: None)
     monkeypatch.setattr(LangChainInstrumentor, "_uninstrument", lambda *_, **__: None)
     router, instrumentor = made({"a": ["ok"]}), LangChainInstrumentor()

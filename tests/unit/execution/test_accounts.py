@@ -121,13 +121,8 @@ def test_a_refusal_names_the_models_that_would_fit() -> None:
 
 
 def test_a_refusal_says_where_nobody_states_how_long_an_answer_can_be() -> None:
-    assert (
-        "(131,072 output tokens are reserved, because a has no" in refused({"price": ONE_EACH}).told
-    )
-    assert (
-        "(393,216 output tokens are reserved, because a has no"
-        in refused({"price": ONE_EACH}, answers=3).told
-    )
+    assert "(131,072 output tokens are reserved, because a has no" in refused({"price": ONE_EACH}).told
+    assert "(393,216 output tokens are reserved, because a has no" in refused({"price": ONE_EACH}, answers=3).told
     small = {"price": ONE_EACH, "context_window": 3_000}
     assert "(2,970 output tokens are reserved, because a has no known output limit" in refused(small).told, (
         "beside 40 of input"
