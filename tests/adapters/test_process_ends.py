@@ -36,7 +36,9 @@ def slowly(text):
 WORDS = TypeAdapter(Annotated[str, BeforeValidator(slowly)])
 
 class Talker(BaseChatModel):
-    _llm_type = "talker"
+    @property
+    def _llm_type(self):
+        return "talker"
     def _generate(self, *_, **__):
         raise NotImplementedError
     def _stream(self, *_, **__):
