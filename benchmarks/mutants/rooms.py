@@ -54,7 +54,7 @@ ROOMS = (
         ("tests/unit/execution/test_endings.py", "tests/unit/execution/test_elsewhere.py", *_STEPS),
     ),
     Room("execution/performance.py", ("tests/unit/execution/test_performance.py", *_DRIVERS)),
-    Room("execution/race.py", ("tests/unit/execution/test_race.py", "tests/unit/execution/test_hedge.py")),
+    Room("execution/race.py", tuple(f"tests/unit/execution/test_{name}.py" for name in ("race", "hedge", "readers"))),
     Room(
         "execution/accounts.py", ("tests/unit/execution/test_accounts.py", "tests/unit/money/test_several_answers.py")
     ),
