@@ -75,7 +75,7 @@ test-backends: .venv-backends/.installed
 	$(INSTALL) --editable ".[all]" --group test --group bills --group lint
 	@touch $@
 
-peers: .venv/.test-installed # installs the pinned peers into environments of their own; about half an hour
+peers: .venv/.test-installed # installs the pinned peers into environments of their own; most of an hour
 	$(BIN)/python -m benchmarks.peers $(PEERS_ARGS)
 
 .venv-lowest/.installed: pyproject.toml constraints-lowest.txt .venv/.demo-installed

@@ -23,12 +23,14 @@ from benchmarks.peers.table import Table
 def main() -> None:
     """Install, measure, print."""
     asked = _arguments()
+    wanted = [row for row in rows() if not asked.only or any(part in row.title for part in asked.only)]
+    if not wanted:
+        sys.exit(f"NOTHING WAS MEASURED: no row has {' or '.join(map(repr, asked.only))} in its title")
     chosen = [peer for peer in peers() if not asked.peer or any(part in peer.name for part in asked.peer)]
     install(chosen)
     if asked.install:
         return
     print(_told(chosen))
-    wanted = [row for row in rows() if not asked.only or any(part in row.title for part in asked.only)]
     table = Table()
     with Path(asked.log).open("w", encoding="utf-8") as log:
         measurement = Measurement(chosen, seed=asked.seed, seconds=asked.seconds, scale=asked.scale, log=log)

@@ -21,8 +21,12 @@ def sums(table: Table) -> str:
     for peer in sorted({peer for _, cells in rows for peer in cells if not peer.only}, key=rank):
         own = [cells[peer] for _, cells in rows if peer in cells]
         success, silent, wasted = (
-            sum(values) / len(own)
-            for values in ([c.success for c in own], [c.silent for c in own], [c.wasted or 0.0 for c in own])
+            sum(values) / max(len(values), 1)
+            for values in (
+                [c.success for c in own],
+                [c.silent for c in own],
+                [c.wasted for c in own if c.wasted is not None],  # nobody counts refused connections
+            )
         )
         lines.append(f"| {peer.name} | {100 * success:.1f} | {100 * silent:.1f} | {wasted:.1f} |")
     return "\n".join(lines)
