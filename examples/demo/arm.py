@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from capability_router import Router, routing
-from capability_router.config import load
 from capability_router.simulator import Fleet
 from examples.demo.workload import Apps, Item
 from langchain_router import ChatRouter
@@ -34,17 +35,19 @@ class Result:
 class Arm:
     """Use it as a context manager: the fleet runs inside."""
 
-    def __init__(self, name: str, log: Path, *, time_scale: float, seed: int, only: str = "", **settings: Any) -> None:
+    def __init__(
+        self, name: str, log: Path, *, time_scale: float, seed: int, only: str = "",
+        policy: dict[str, Any] | None = None,
+    ) -> None:  # fmt: skip
         self.name, self.log = name, log
         self.fleet = Fleet.from_config(time_scale=time_scale, seed=seed)
-        self._only, self._settings = only, settings
+        self._only, self._policy = only, policy
         self.results: list[Result] = []
 
     def __enter__(self) -> Arm:
         self.fleet.start()
         os.environ.update({f"{p.upper()}_URL": self.fleet.base_url(p) for p in self.fleet.providers})
-        models = [entry for entry in load(CONFIG).models if self._only in ("", entry["id"])]
-        self.router = Router.from_config(CONFIG, models=models, telemetry={"jsonl": self.log}, **self._settings)
+        self.router = Router.from_config(self._written(), telemetry={"jsonl": self.log})
         self.chat = ChatRouter(router=self.router)
         self.llm = RouterLLM(router=self.router)
         return self
@@ -52,6 +55,12 @@ class Arm:
     def __exit__(self, *exc: object) -> None:
         self.router.close()
         self.fleet.stop()
+
+    def _written(self) -> dict[str, Any]:
+        """The file's settings with this way's own policy, whole: laid over the file's it would keep its weights."""
+        written = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
+        models = [entry for entry in written["models"] if self._only in ("", entry["id"])]
+        return {**written, "models": models, "policy": self._policy or written["policy"]}
 
     def serve(self, found: Any) -> None:
         """Build the applications on this arm's models."""

@@ -18,13 +18,18 @@ MODELS = ("alder-nano", "birch-mini", "cedar-large", "dogwood-chat", "elder-8k",
 
 def _run(*words: str) -> str:
     """Standard output; fails with all that was said when the exit code is not 0."""
+    return _both(*words)[0]
+
+
+def _both(*words: str) -> tuple[str, str]:
+    """Standard output and standard error."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("LANGSMITH_")}  # no key
     environment = {**inherited, "PYTHONUTF8": "1", "COLUMNS": "160", "TERM": "dumb"}
     command = [sys.executable, *words]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=240, env=environment)  # noqa: S603 - our own files
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     assert "Traceback" not in done.stderr, done.stderr
-    return done.stdout
+    return done.stdout, done.stderr
 
 
 def test_quickstart_langchain() -> None:
@@ -100,9 +105,21 @@ def test_agent_workflow_hands_over_and_gives_no_tool_to_a_model_without() -> Non
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+def demo_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str, Path]:
+    """Its output, what it said on standard error, and its folder."""
     out = tmp_path_factory.mktemp("demo")
-    return _run("-m", "examples.demo", "--quick", "--out", str(out)), out
+    return *_both("-m", "examples.demo", "--quick", "--out", str(out)), out
+
+
+@pytest.fixture(scope="module")
+def demo(demo_run: tuple[str, str, Path]) -> tuple[str, Path]:
+    said, _, out = demo_run
+    return said, out
+
+
+def test_the_demo_warns_of_nothing(demo_run: tuple[str, str, Path]) -> None:
+    """A reader's first five minutes: what the file says of one policy is not told of the baselines' as useless."""
+    assert demo_run[1] == ""
 
 
 def test_the_demo_shows_the_swap_the_requests_and_a_whole_plan(demo: tuple[str, Path]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ from langchain_anthropic import ChatAnthropic
 from langchain_openai import ChatOpenAI
 from llama_index.core.llms import ChatMessage
 from llama_index.llms.openai import OpenAI
-from loopback.chat_server import ChatServer, Wire, completion, reply, stall
+from loopback.chat_server import ChatServer, Step, Wire, completion, reply, stall
 
 from capability_router import AllCandidatesFailed
 from capability_router.connections import unread
@@ -23,7 +24,7 @@ from llamaindex_router import EndpointLLM, RouterLLM
 
 pytestmark = pytest.mark.usefixtures("forgotten_clients")
 
-SHORT, GAP, DRIPS = 0.4, 0.05, 60  # the server is heard every GAP, for far longer than SHORT
+SHORTEST, GAP = 0.4, 0.05  # seconds; a slow server is heard every GAP, and for far longer than a clock runs
 HEAD = b"HTTP/1.1 200 X\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n"
 
 MESSAGE = {
@@ -39,28 +40,37 @@ def _close() -> Iterator[None]:
     lanes.close_idle()
 
 
+WHOLE = {**completion("late"), **MESSAGE}
+"""What a caller without a clock would get in the end: a sound answer, OpenAI's and Anthropic's at once."""
+
+
 def late(wire: Wire) -> bool:
-    """What a caller without a clock would get in the end: a sound answer, OpenAI's and Anthropic's at once."""
-    wire.chunk(json.dumps({**completion("late"), **MESSAGE}).encode())
+    wire.chunk(json.dumps(WHOLE).encode())
     wire.send(b"0\r\n\r\n")
     return True
 
 
-def dripping_body(wire: Wire) -> bool:
-    wire.send(HEAD + b"\r\n")
-    for _ in range(DRIPS):
-        wire.chunk(b"\n")
-        wire.pause(GAP)
-    return late(wire)
+def dripping_body(clock_s: float) -> Step:
+    def step(wire: Wire) -> bool:
+        wire.send(HEAD + b"\r\n")
+        for _ in range(round(8 * clock_s / GAP)):
+            wire.chunk(b"\n")
+            wire.pause(GAP)
+        return late(wire)
+
+    return step
 
 
-def dripping_head(wire: Wire) -> bool:
-    wire.send(HEAD + b"x-slow: ")
-    for _ in range(DRIPS):
-        wire.send(b"a")
-        wire.pause(GAP)
-    wire.send(b"\r\n\r\n")
-    return late(wire)
+def dripping_head(clock_s: float) -> Step:
+    def step(wire: Wire) -> bool:
+        wire.send(HEAD + b"x-slow: ")
+        for _ in range(round(8 * clock_s / GAP)):
+            wire.send(b"a")
+            wire.pause(GAP)
+        wire.send(b"\r\n\r\n")
+        return late(wire)
+
+    return step
 
 
 def openai(server: ChatServer) -> Any:
@@ -82,14 +92,24 @@ def rag(_: Any, slow: ChatServer, sound: ChatServer, **settings: Any) -> Any:
     return RouterLLM(models=models, policy="single", **settings).chat([ChatMessage(content="hi")]).message
 
 
+def clock(call: Any, model: Any) -> float:
+    """Seconds in which a sound call surely ends, as busy as this machine is just now."""
+    with ChatServer(reply(WHOLE)) as sound:
+        call(model, sound, sound)  # the first one loads modules
+        began = time.monotonic()
+        call(model, sound, sound)
+        return max(SHORTEST, 10 * (time.monotonic() - began))
+
+
 CLIENTS = [(chained, openai), (chained, anthropic), (rag, None)]
 
 
 @pytest.mark.parametrize("drip", [dripping_body, dripping_head])
 @pytest.mark.parametrize(("call", "model"), CLIENTS)
 def test_the_clock_of_an_attempt_ends_it_and_the_next_model_answers(call: Any, model: Any, drip: Any) -> None:
-    with ChatServer(drip) as slow, ChatServer(reply(completion("sound"))) as sound:
-        answer = call(model, slow, sound, timeouts={"total": SHORT})
+    short = clock(call, model)
+    with ChatServer(drip(short)) as slow, ChatServer(reply(completion("sound"))) as sound:
+        answer = call(model, slow, sound, timeouts={"total": short})
         assert answer.content == "sound"
         assert (len(slow.seen), len(sound.seen)) == (1, 1)
 
@@ -97,9 +117,10 @@ def test_the_clock_of_an_attempt_ends_it_and_the_next_model_answers(call: Any, m
 @pytest.mark.parametrize("drip", [dripping_body, dripping_head])
 @pytest.mark.parametrize(("call", "model"), CLIENTS)
 def test_the_deadline_ends_the_request_and_is_named(call: Any, model: Any, drip: Any) -> None:
-    with ChatServer(drip) as slow, ChatServer(reply(completion("sound"))) as sound:
+    short = clock(call, model)
+    with ChatServer(drip(short)) as slow, ChatServer(reply(completion("sound"))) as sound:
         with pytest.raises(AllCandidatesFailed) as caught:
-            call(model, slow, sound, deadline_s=SHORT)
+            call(model, slow, sound, deadline_s=short)
         assert "raise deadline_s" in str(caught.value)
         assert "when deadline_s was over" in str(caught.value)
         assert sound.seen == []
@@ -108,14 +129,17 @@ def test_the_deadline_ends_the_request_and_is_named(call: Any, model: Any, drip:
 @pytest.mark.parametrize(("call", "model"), CLIENTS)
 @pytest.mark.parametrize(
     ("settings", "told"),
-    [({"timeouts": {"total": SHORT}}, "waiting for the whole answer"), ({"deadline_s": SHORT}, "raise deadline_s")],
-)
+    [(lambda short: {"timeouts": {"total": short}}, "waiting for the whole answer"),
+     (lambda short: {"deadline_s": short}, "raise deadline_s")],
+    ids=["total", "deadline"],
+)  # fmt: skip
 def test_of_a_silent_server_too_the_error_names_the_clock(
-    call: Any, model: Any, settings: dict[str, Any], told: str
+    call: Any, model: Any, settings: Callable[[float], dict[str, Any]], told: str
 ) -> None:
     """The client's own time-out comes later: it knows nothing of the setting."""
+    short = clock(call, model)
     with ChatServer(stall) as slow, pytest.raises(AllCandidatesFailed) as caught:
-        call(model, slow, slow, retry={"attempts": 1}, **settings)
+        call(model, slow, slow, retry={"attempts": 1}, **settings(short))
     assert told in str(caught.value)
     assert "OpenAITimeoutError" not in str(caught.value)
 
@@ -123,11 +147,12 @@ def test_of_a_silent_server_too_the_error_names_the_clock(
 @pytest.mark.parametrize(("call", "model"), CLIENTS)
 def test_who_was_given_up_keeps_no_thread_and_no_connection(call: Any, model: Any) -> None:
     left = threading.Event()
+    short = clock(call, model)
 
     def endless(wire: Wire) -> bool:
         wire.send(HEAD + b"\r\n")
         try:
-            for _ in range(200):
+            for _ in range(round(25 * short / GAP)):
                 wire.chunk(b"\n")
                 wire.pause(GAP)
         except OSError:
@@ -136,11 +161,11 @@ def test_who_was_given_up_keeps_no_thread_and_no_connection(call: Any, model: An
 
     with ChatServer(endless) as slow, ChatServer(reply(completion("sound"))) as sound:
         for _ in range(3):
-            assert call(model, slow, sound, timeouts={"total": 0.6}).content == "sound"
+            assert call(model, slow, sound, timeouts={"total": short}).content == "sound"
         for thread in [one for one in threading.enumerate() if one.name.startswith("router attempt")]:
-            thread.join(2)
+            thread.join(5 * short)
             assert not thread.is_alive()
-        assert left.wait(5)
+        assert left.wait(12 * short)
         assert len(slow.seen) == 3  # and none was sent again
 
 
