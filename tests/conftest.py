@@ -7,7 +7,9 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
+import certifi
 import pytest
 
 from capability_router.endpoints import lanes
@@ -33,13 +35,31 @@ def _forget_clients() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def one_authority(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A file with one of the certificates that SDKs' clients trust; each client reads some 140 where it is not told of it."""
+    first, end, _ = Path(certifi.where()).read_text(encoding="utf-8").partition("-----END CERTIFICATE-----")
+    file = tmp_path_factory.mktemp("authorities") / "one.pem"
+    file.write_text(first + end + "\n", encoding="utf-8")
+    return str(file)
 
 
 @pytest.fixture(scope="module")
-def forgotten_clients() -> Iterator[None]:
-    """A file of tests over SDKs' clients leaves none to the next."""
-    yield
+def forgotten_clients(one_authority: str) -> Iterator[None]:
+    """A file of tests over SDKs' clients leaves none to the next; their servers, on loopback, have no certificate."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", one_authority)
+        yield
     _forget_clients()
+
+
+def pytest_collection_finish() -> None:
+    """Frameworks make a million objects, and tests ask for many collections: these needn't look through them again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_sessionfinish() -> None:
