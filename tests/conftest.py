@@ -40,7 +40,7 @@ def _forget_clients() -> None:
 
 @pytest.fixture(scope="session")
 def one_authority(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A file with one of the certificates that SDKs' clients trust; each client reads some 140 where it is not told of it."""
+    """A file with one of the certificates that SDKs' clients trust: without it each client reads some 140 of them."""
     first, end, _ = Path(certifi.where()).read_text(encoding="utf-8").partition("-----END CERTIFICATE-----")
     file = tmp_path_factory.mktemp("authorities") / "one.pem"
     file.write_text(first + end + "\n", encoding="utf-8")

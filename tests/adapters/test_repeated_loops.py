@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from adapters.llamaindex.chat_server import ChatServer, Say
 from adapters.llamaindex.provider_llms import need_anthropic
+from adapters.processes import Processes
 from adapters.provider_server import ProviderServer
 from adapters.test_bills import FLEET
 
@@ -67,14 +66,21 @@ print(json.dumps([sum(total["calls"] for total in totals), sum(total["cost_pico"
 """
 
 
-def _ran(name: str, url: str, at_once: int, router: str, *, fresh: bool = False) -> list[int]:
+Ran = Callable[..., list[int]]
+
+
+@pytest.fixture
+def ran(processes: Processes) -> Ran:
     """Calls and picodollars in the ledger. `fresh`: each loop has a model and a router of its own."""
-    script = _SCRIPT % _MODELS[name].replace("\n", "\n    ")
-    command = [sys.executable, "-c", script, url, str(at_once), str(_LOOPS), router, "fresh" if fresh else ""]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own code
-    assert ran.returncode == 0, ran.stderr[-2_000:]
-    told: list[int] = json.loads(ran.stdout)
-    return told
+
+    def run(name: str, url: str, router: str, *, fresh: bool = False) -> list[int]:
+        script = _SCRIPT % _MODELS[name].replace("\n", "\n    ")
+        ended = processes.run(script, url, str(_AT_ONCE), str(_LOOPS), router, "fresh" if fresh else "")
+        assert ended.code == 0, ended.stderr[-2_000:]
+        told: list[int] = json.loads(ended.stdout)
+        return told
+
+    return run
 
 
 def _slowly(_: dict[str, Any]) -> Say:
@@ -108,27 +114,27 @@ def counted() -> Iterator[Counted]:
 
 @pytest.mark.parametrize("fresh", [False, True], ids=["one model", "a fresh model for each"])
 @pytest.mark.parametrize("name", list(_MODELS))
-def test_the_provider_gets_each_request_once(counted: Counted, name: str, fresh: bool) -> None:
+def test_the_provider_gets_each_request_once(ran: Ran, counted: Counted, name: str, fresh: bool) -> None:
     """LangChain's packages share a pool among the models of one address; some make their client at the first call."""
     if name == "Anthropic":
         need_anthropic()
     router = "langchain" if name.startswith("Chat") else "llamaindex"
-    calls, _ = _ran(name, counted.url(name), _AT_ONCE, router, fresh=fresh)
+    calls, _ = ran(name, counted.url(name), router, fresh=fresh)
     assert (calls, counted.requests) == (_AT_ONCE * _LOOPS, _AT_ONCE * _LOOPS)
 
 
-def test_a_chain_model_behind_llamaindex_too(counted: Counted) -> None:
-    calls, _ = _ran("ChatOpenAI", counted.chat.url, _AT_ONCE, "llamaindex")
+def test_a_chain_model_behind_llamaindex_too(ran: Ran, counted: Counted) -> None:
+    calls, _ = ran("ChatOpenAI", counted.chat.url, "llamaindex")
     assert (calls, counted.requests) == (_AT_ONCE * _LOOPS, _AT_ONCE * _LOOPS)
 
 
 @pytest.mark.parametrize("name", ["ChatOpenAI", "OpenAILike"])
-def test_the_ledger_has_every_bill(name: str) -> None:
+def test_the_ledger_has_every_bill(ran: Ran, name: str) -> None:
     fleet_config = {**FLEET, "providers": [{"name": "a", "models": [{"name": "ok", "skill": 1, "ttft_s": 0.2, "price": {
         "input_mtok": 1, "output_mtok": 2}}]}]}  # fmt: skip
     with Fleet.from_config(fleet_config) as fleet:
         (entry,) = fleet.router_config()["models"]
         router = "langchain" if name.startswith("Chat") else "llamaindex"
-        _, booked = _ran(name, str(entry["endpoint"]["base_url"]), _AT_ONCE, router)
+        _, booked = ran(name, str(entry["endpoint"]["base_url"]), router)
         rows = fleet.log()
     assert (len(rows), sum(row.cost_pico or 0 for row in rows)) == (_AT_ONCE * _LOOPS, booked)

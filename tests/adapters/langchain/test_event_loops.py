@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from adapters.llamaindex.chat_server import ChatServer, Say
+from adapters.processes import Processes
 
 _AT_ONCE, _LOOPS = 6, 3
 _SCRIPT = """
@@ -49,10 +48,11 @@ def slow_server() -> Iterator[ChatServer]:
 
 
 @pytest.mark.parametrize("stream", ["whole", "stream"])
-def test_connections_of_a_closed_loop_are_no_failure_of_the_model(slow_server: ChatServer, stream: str) -> None:
-    command = [sys.executable, "-c", _SCRIPT, slow_server.url, stream, str(_AT_ONCE), str(_LOOPS)]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own code
-    assert ran.returncode == 0, ran.stderr[-2_000:]
+def test_connections_of_a_closed_loop_are_no_failure_of_the_model(
+    processes: Processes, slow_server: ChatServer, stream: str
+) -> None:
+    ran = processes.run(_SCRIPT, slow_server.url, stream, str(_AT_ONCE), str(_LOOPS))
+    assert ran.code == 0, ran.stderr[-2_000:]
     assert int(ran.stdout) == _AT_ONCE * _LOOPS
     assert not slow_server.of("spare")
 
@@ -86,10 +86,11 @@ print(sum(llm.router.ledger.total().calls for llm in routers))
 
 
 @pytest.mark.parametrize("kind", ["one router", "a router each"])  # ChatOpenAI's share one client all the same
-def test_loops_at_the_same_time_have_connections_of_their_own(slow_server: ChatServer, kind: str) -> None:
+def test_loops_at_the_same_time_have_connections_of_their_own(
+    processes: Processes, slow_server: ChatServer, kind: str
+) -> None:
     threads, rounds = 4, 4
-    command = [sys.executable, "-c", _AT_THE_SAME_TIME, kind, slow_server.url, str(threads), str(rounds)]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)  # noqa: S603 - our own code
-    assert ran.returncode == 0, ran.stderr[-2_000:]
+    ran = processes.run(_AT_THE_SAME_TIME, kind, slow_server.url, str(threads), str(rounds))
+    assert ran.code == 0, ran.stderr[-2_000:]
     assert int(ran.stdout) == 3 * threads * rounds == len(slow_server.requests)
     assert not slow_server.of("spare")

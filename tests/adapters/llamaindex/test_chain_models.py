@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import pickle
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
 from adapters.llamaindex.chat_server import ChatServer, Cut, Refuse, Say
+from adapters.processes import Processes
 from adapters.provider_server import INPUT, OUTPUT, ProviderServer
 from langchain_anthropic import ChatAnthropic
 from langchain_core.language_models.fake_chat_models import FakeListChatModel
@@ -263,11 +262,11 @@ print(pickle.loads(sys.stdin.buffer.read()).chat([ChatMessage(content="hi")]).ad
 """
 
 
-def test_another_process_makes_its_own(chain: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_process_makes_its_own(processes: Processes, chain: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "from-the-environment")
     data = pickle.dumps(routed(chain("a", temperature=0.5)))
-    ran = subprocess.run([sys.executable, "-c", WORKER], input=data, capture_output=True, check=True)  # noqa: S603
-    assert ran.stdout.decode().split() == ["openai/a"]
+    ran = processes.run(WORKER, stdin=data)
+    assert ran.stdout.split() == ["openai/a"], ran.stderr
 
 
 # -- one Router, both frameworks

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from typing import Any
 
 import pytest
 from adapters.llamaindex.chat_server import ChatServer, Say
+from adapters.processes import Processes
 
 _AT_ONCE, _LOOPS = 6, 3
 _SCRIPT = """
@@ -43,14 +42,15 @@ print(llm.router.ledger.total().calls)
 
 @pytest.mark.parametrize("kind", ["llamaindex", "langchain"])
 @pytest.mark.parametrize("stream", ["whole", "stream"])
-def test_connections_of_a_closed_loop_are_no_failure_of_the_model(server: ChatServer, kind: str, stream: str) -> None:
+def test_connections_of_a_closed_loop_are_no_failure_of_the_model(
+    processes: Processes, server: ChatServer, kind: str, stream: str
+) -> None:
     def slowly(_: dict[str, Any]) -> Say:
         time.sleep(0.05)  # so that each call has a connection of its own
         return Say("one two")
 
     server.script("gpt-4o-mini", slowly)
-    command = [sys.executable, "-c", _SCRIPT, kind, server.url, stream, str(_AT_ONCE), str(_LOOPS)]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own code
-    assert ran.returncode == 0, ran.stderr[-2_000:]
+    ran = processes.run(_SCRIPT, kind, server.url, stream, str(_AT_ONCE), str(_LOOPS))
+    assert ran.code == 0, ran.stderr[-2_000:]
     assert int(ran.stdout) == _AT_ONCE * _LOOPS
     assert not server.of("spare")

@@ -5,14 +5,13 @@ from __future__ import annotations
 import copy
 import json
 import pickle
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from adapters.llamaindex import provider_llms
 from adapters.llamaindex.chat_server import ChatServer, Refuse
+from adapters.processes import Processes
 from adapters.provider_server import ProviderServer
 from llama_index.core.llms import ChatMessage
 from llama_index.llms.openai import OpenAI
@@ -83,24 +82,24 @@ print(llm.chat([ChatMessage(content="hi")]).additional_kwargs["router"]["model"]
 """
 
 
-def test_another_process_makes_its_own(server: ChatServer) -> None:
+def test_another_process_makes_its_own(processes: Processes, server: ChatServer) -> None:
     models = [
         {"id": "e", "endpoint": {"base_url": server.url, "model": "e", "api_key": KEY}},
         EndpointLLM(base_url=server.url, model="b", api_key=KEY),
     ]
     made = RouterLLM(models=models, policy="single", max_tokens=50)
-    ran = subprocess.run([sys.executable, "-c", WORKER], input=pickle.dumps(made), capture_output=True, check=True)  # noqa: S603
-    assert ran.stdout.decode().split() == ["e", "50"]
+    ran = processes.run(WORKER, stdin=pickle.dumps(made))
+    assert ran.stdout.split() == ["e", "50"], ran.stderr
 
 
-def test_a_shared_router_is_made_anew_in_another_process(server: ChatServer) -> None:
+def test_a_shared_router_is_made_anew_in_another_process(processes: Processes, server: ChatServer) -> None:
     router = Router([{"id": "e", "endpoint": {"base_url": server.url, "model": "e", "api_key": KEY}}], policy="single")
     made = RouterLLM(router=router, max_tokens=50)
     assert made.router is router
     data = pickle.dumps(made)
     assert KEY.encode() not in data
-    ran = subprocess.run([sys.executable, "-c", WORKER], input=data, capture_output=True, check=True)  # noqa: S603
-    assert ran.stdout.decode().split() == ["e", "50"]
+    ran = processes.run(WORKER, stdin=data)
+    assert ran.stdout.split() == ["e", "50"], ran.stderr
 
 
 def test_two_adapters_over_one_router_share_its_books(server: ChatServer) -> None:
