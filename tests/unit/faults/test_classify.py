@@ -211,9 +211,7 @@ def _planted(value: Any) -> Any:
     return f"{value} {KEY} {PROMPT}" if isinstance(value, str) else value
 
 
-UNTYPED = [
-    case for case in CASES if case["id"] != "python-prompt-with-surrogate"
-]  # its arguments are typed
+UNTYPED = [case for case in CASES if case["id"] != "python-prompt-with-surrogate"]  # its arguments are typed
 
 
 @pytest.mark.parametrize("case", UNTYPED, ids=[case["id"] for case in UNTYPED])
