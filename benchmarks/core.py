@@ -17,11 +17,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from benchmarks.overhead.prompt import PROMPT
 from capability_router import Price, Request
 from capability_router.testing import ask, scripted_router
 
 WARM = 200
-PROMPT = "What is the capital of France, and why is it known for its museums? Please be brief."
 POLICIES: tuple[Any, ...] = (
     "single", "cheapest", "fastest", "weighted", "adaptive",
     {"name": "adaptive", "quality_target": 0.8},

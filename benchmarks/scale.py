@@ -9,17 +9,15 @@ to the end: what the tables that are bounded do not hold by then grows on.
 from __future__ import annotations
 
 import argparse
-import gc
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable
 from multiprocessing import get_context
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.core import PROMPT, cards, timed
+from benchmarks.overhead.memory import resident_mib
 from capability_router import Request, Router
 from capability_router.routing import Routing
 from capability_router.testing import ask, scripted_router
@@ -77,12 +75,6 @@ GROWN: tuple[tuple[str, Terms, dict[str, Any]], ...] = (
 
 def made(**settings: Any) -> Router:
     return scripted_router({name: ["ok"] for name in cards(10)}, cards=cards(10), policy="adaptive", **settings)
-
-
-def resident_mib() -> float:
-    """As Linux tells it."""
-    gc.collect()
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def asked(router: Router, numbers: range, terms: Terms) -> list[float]:

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.peers.comparison import sums, where_worse
-from benchmarks.peers.environment import install, versions
+from benchmarks.peers.environment import NotInstalled, install, versions
 from benchmarks.peers.measurement import Measurement
 from benchmarks.peers.peer import Peer, peers
 from benchmarks.peers.row import rows
@@ -27,7 +27,10 @@ def main() -> None:
     if not wanted:
         sys.exit(f"NOTHING WAS MEASURED: no row has {' or '.join(map(repr, asked.only))} in its title")
     chosen = [peer for peer in peers() if not asked.peer or any(part in peer.name for part in asked.peer)]
-    install(chosen)
+    try:
+        install(chosen)
+    except NotInstalled as error:
+        sys.exit(str(error))
     if asked.install:
         return
     print(_told(chosen))

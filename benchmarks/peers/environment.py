@@ -13,13 +13,17 @@ ROOT = Path(__file__).parents[2]
 _STAMP = ".installed"
 
 
+class NotInstalled(Exception):
+    """The peers of an environment could not be installed; says which, and why."""
+
+
 def python(name: str) -> str:
     """The interpreter of an environment."""
     return sys.executable if name == "." else str(_home(name) / "bin" / "python")
 
 
 def install(chosen: Iterable[Peer]) -> None:
-    """Install what the drivers pin, where that has not been done for just these pins."""
+    """Install what the drivers pin, where that has not been done for just these pins. Raises NotInstalled."""
     pins: dict[str, set[str]] = {}
     for peer in peers():
         pins.setdefault(peer.environment, set()).update(peer.dependencies)
@@ -39,11 +43,17 @@ def versions(name: str, pins: Iterable[str]) -> list[str]:
 def _make(name: str, pins: list[str]) -> None:
     home = _home(name)
     print(f"installing {', '.join(pins)} into {home.name}", file=sys.stderr, flush=True)
-    uv = [sys.executable, "-m", "uv"]
-    quiet = ["--quiet", "--link-mode", "copy"]
-    subprocess.run([*uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(home)], check=True, cwd=ROOT)  # noqa: S603 - a fixed command
-    subprocess.run([*uv, "pip", "install", *quiet, "--python", python(name), *pins], check=True, cwd=ROOT)  # noqa: S603 - a fixed command
+    _run(home, pins, "venv", "--quiet", "--clear", "--python", sys.executable, str(home))
+    _run(home, pins, "pip", "install", "--quiet", "--link-mode", "copy", "--python", python(name), *pins)
     (home / _STAMP).write_text("\n".join(pins), encoding="utf-8")
+
+
+def _run(home: Path, pins: list[str], *asked: str) -> None:
+    uv = [sys.executable, "-m", "uv", *asked]
+    done = subprocess.run(uv, stderr=subprocess.PIPE, text=True, check=False, cwd=ROOT)  # noqa: S603 - a fixed command
+    if done.returncode:
+        why = " ".join(done.stderr.split())
+        raise NotInstalled(f"PEERS NOT INSTALLED: {home.name} needs {', '.join(pins)} from a package index: {why}")
 
 
 def _home(name: str) -> Path:

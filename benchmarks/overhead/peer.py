@@ -1,27 +1,27 @@
 """What a peer adds to a model that answers at once: run by `benchmarks.overhead --peers`, in the peer's environment.
 
-    PYTHON benchmarks/overhead_of_peers.py NAME ROUNDS
+    PYTHON -m benchmarks.overhead.peer NAME ROUNDS
 
-Prints one JSON line: CPU microseconds of a call, bare and through the peer, for `invoke` and for awaited waves; seconds
-to import the peer, and MiB of resident memory after import and after the calls. A round asks both in turn; each figure
-is the median over the rounds. Nothing of the core is imported, but for "ChatRouter", which is ours.
+Prints one JSON line: microseconds of processor time that are added to a call, p50 and p95, and the ratio, for `invoke`
+and for awaited waves; calls a second; seconds to import the peer, and MiB of resident memory after import and after
+1,000 calls. A round asks both in turn. Nothing of the core is imported, but for "ChatRouter", which is ours.
 """
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import os
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
-from statistics import median
 from typing import Any, NamedTuple
 
-PROMPT = "What is the capital of France, and why is it known for its museums? Please be brief."
-CALLS, AT_ONCE = 100, 50
+from benchmarks.overhead.memory import resident_mib
+from benchmarks.overhead.prompt import PROMPT
+from benchmarks.overhead.samples import added, mean, measured, ratio
+
+CALLS, AT_ONCE, WAVES, REMEMBERED = 100, 50, 8, 1_000
 
 
 class Way(NamedTuple):
@@ -36,23 +36,7 @@ def of_chat_model(model: Any) -> Way:
 
 
 def parrot() -> Any:
-    """The same as in overhead.py, without the core."""
-    from langchain_core.language_models import BaseChatModel
-    from langchain_core.messages import AIMessage
-    from langchain_core.outputs import ChatGeneration, ChatResult
-
-    class Parrot(BaseChatModel):
-        @property
-        def _llm_type(self) -> str:
-            return "parrot"
-
-        def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Any:
-            used: Any = {"input_tokens": 20, "output_tokens": 8, "total_tokens": 28}
-            message = AIMessage("Paris.", usage_metadata=used, response_metadata={"finish_reason": "stop"})
-            return ChatResult(generations=[ChatGeneration(message=message)])
-
-        async def _agenerate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Any:
-            return self._generate(messages)
+    from benchmarks.overhead.parrot import Parrot
 
     return Parrot()
 
@@ -113,43 +97,48 @@ PEERS: dict[str, tuple[str, Callable[[], tuple[Way, Way]]]] = {
 """By name: the environment that it is run in, and what makes it."""
 
 
-def invoked(way: Way) -> None:
+def invoked(way: Way) -> list[float]:
+    taken = []
     for _ in range(CALLS):
+        before = time.process_time_ns()
         way.call()
+        taken.append((time.process_time_ns() - before) / 1_000)
+    return taken
 
 
-def ainvoked(way: Way) -> None:
-    async def waves() -> None:
-        for _ in range(CALLS // AT_ONCE):
-            await asyncio.gather(*(way.acall() for _ in range(AT_ONCE)))
+def ainvoked(way: Way) -> list[float]:
+    """Of each wave, the work of a call."""
 
-    asyncio.run(waves())
+    async def waves() -> list[float]:
+        return [await _wave_us(way) for _ in range(WAVES)]
+
+    return asyncio.run(waves())
 
 
-def cpu_us(use: Callable[[Way], None], way: Way) -> float:
-    gc.collect()
+async def _wave_us(way: Way) -> float:
     before = time.process_time_ns()
-    use(way)
-    return (time.process_time_ns() - before) / CALLS / 1_000
+    await asyncio.gather(*(way.acall() for _ in range(AT_ONCE)))
+    return (time.process_time_ns() - before) / AT_ONCE / 1_000
 
 
-def resident_mib() -> float:
-    gc.collect()
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-
-def measured(name: str, rounds: int) -> dict[str, Any]:
+def figures(name: str, rounds: int) -> dict[str, Any]:
     began = time.process_time()
     bare, through = PEERS[name][1]()
     told: dict[str, Any] = {"import_s": time.process_time() - began, "rss_mib": resident_mib()}
+    for _ in range(REMEMBERED):
+        through.call()
+    told["rss_after_mib"] = resident_mib()
     for what, use in (("invoke", invoked), ("ainvoke", ainvoked)):
-        pairs = [(cpu_us(use, bare), cpu_us(use, through)) for _ in range(rounds + 1)][1:]  # the first warms up
-        told[what] = [median(pair[0] for pair in pairs), median(pair[1] for pair in pairs)]
-        told[f"{what}_added"] = median(pair[1] - pair[0] for pair in pairs)
-    return {**told, "rss_after_mib": resident_mib()}
+        seen = measured(use, {"bare": bare, "through": through}, rounds)
+        own, mine = seen["bare"], seen["through"]
+        told[what] = {
+            "ratio": ratio(mine, own), "p50": added(mine, own, 0.5), "p95": added(mine, own, 0.95),
+            "per_s": 1e6 / mean(mine),
+        }  # fmt: skip
+    return told
 
 
 if __name__ == "__main__":
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print goes to stderr
-    out.write(json.dumps(measured(sys.argv[1], int(sys.argv[2]))) + "\n")
+    out.write(json.dumps(figures(sys.argv[1], int(sys.argv[2]))) + "\n")
