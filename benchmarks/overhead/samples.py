@@ -30,9 +30,9 @@ def mean(rounds: Rounds) -> float:
     return median(fmean(each) for each in rounds)
 
 
-def ratio(mine: Rounds, base: Rounds) -> float:
-    """The median of the rounds' own ratios of means, so that a busy machine weighs on both alike."""
-    return median(fmean(a) / fmean(b) for a, b in zip(mine, base, strict=True))
+def ratio(mine: Rounds, base: Rounds, centre: Callable[[list[float]], float] = fmean) -> float:
+    """The median of the rounds' own ratios of means or medians, so that a busy machine weighs on both alike."""
+    return median(centre(a) / centre(b) for a, b in zip(mine, base, strict=True))
 
 
 def percentile(rounds: Iterable[Iterable[float]], share: float) -> float:

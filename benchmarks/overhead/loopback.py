@@ -1,0 +1,174 @@
+"""What clients and routers take over loopback HTTP: python -m benchmarks.overhead.loopback [--rounds 10] [WAY ...]
+
+Each way is a process of its own, the server is another; the ways take turns, round after round. First the ratios that
+have targets, then: one call at a time, with its time by the clock (p50 and p95 of all rounds), its processor time, and
+the time until a stream's first text; and 50 awaited calls at once, to a server that thinks for 5 ms, with the processor
+time of a call and calls a second. Ratios are medians of the rounds' own. Memory: resident, when made and after 1,000
+calls. `/ direct` is to ChatOpenAI, or to LlamaIndex's OpenAI for what stands before or beside that, over plain httpx.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+from benchmarks.overhead.samples import Rounds, percentile, ratio
+from benchmarks.overhead.server import running
+from benchmarks.overhead.ways import AIOHTTP, CHAT_OPENAI, LLAMA_OPENAI, LLAMA_ROUTER, ROUTER, WAYS
+
+ROOT = Path(__file__).parents[2]
+ORDERS = (("call", 100), ("first", 40), ("at_once", 500))
+"""What is asked of a client in a round, and how often."""
+
+
+class Client:
+    """A process that runs client.py."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self.made_mib = self._answer()["mib"]
+        self.after_mib = 0.0
+
+    def ask(self, order: str, count: int = 0) -> dict[str, Any]:
+        """Its figures; RuntimeError when it has ended."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{order} {count}\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"a client has ended, its error stands above: {self._process.args!r}")
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+
+@contextmanager
+def client(name: str, url: str) -> Iterator[Client]:
+    """A way's process as long as the block runs."""
+    command = [sys.executable, "-m", "benchmarks.overhead.client", name, url]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=ROOT) as process:  # noqa: S603 - a module of ours
+        try:
+            yield Client(process)
+        finally:
+            process.terminate()
+
+
+class Seen(NamedTuple):
+    """Of one way: by order and round the times of calls, the work of a call, and calls a second; MiB made and after."""
+
+    took: dict[str, Rounds]
+    work: dict[str, list[float]]
+    per_s: list[float]
+    mib: tuple[float, float]
+
+
+def measured(names: Iterable[str], rounds: int) -> dict[str, Seen]:
+    with ExitStack() as stack:
+        url = stack.enter_context(running())
+        clients = {name: stack.enter_context(client(name, url)) for name in names}
+        memory = {name: (each.made_mib, each.ask("memory")["mib"]) for name, each in clients.items()}
+        found = {name: Seen({}, {}, [], memory[name]) for name in clients}
+        for turn in range(rounds + 1):
+            for name, each in clients.items():
+                _round(each, found[name], name, keep=turn > 0)
+    return found
+
+
+def _round(asked: Client, seen: Seen, name: str, *, keep: bool) -> None:
+    """The first one warms up, and is not kept."""
+    for order, count in ORDERS:
+        if order != "at_once" and WAYS[name].awaits_only:
+            continue
+        figures = asked.ask(order, count)
+        if keep:
+            seen.took.setdefault(order, []).append(figures["took"])
+            seen.work.setdefault(order, []).append(figures["work"])
+            if "per_s" in figures:
+                seen.per_s.append(figures["per_s"])
+
+
+def _targets(found: dict[str, Seen]) -> Iterator[str]:
+    """The ratios first."""
+    yield from _head("over the built-in endpoint", "`ChatRouter` / `ChatOpenAI`", "target", "`RouterLLM` / `OpenAI`")
+    pairs = [(found[a], found[b]) for a, b in ((ROUTER, CHAT_OPENAI), (LLAMA_ROUTER, LLAMA_OPENAI))]
+    for name, order, most in (("time of a call", "call", 1.0), ("time to the first text", "first", 1.0)):
+        ours, llama = (f"{ratio(a.took[order], b.took[order], median):.2f} x" for a, b in pairs)
+        yield f"| {name} | {ours} | {most:g} x | {llama} |"
+    ours, llama = (f"{_quotient(a.work['at_once'], b.work['at_once']):.2f} x" for a, b in pairs)
+    yield f"| processor time of a call, 50 at once | {ours} | 0.3 x | {llama} |"
+    light = _quotient(found[ROUTER].work["at_once"], found[AIOHTTP].work["at_once"])
+    yield f"| the same / the same with aiohttp | {light:.2f} x | | |"
+
+
+def _quotient(mine: list[float], base: list[float]) -> float:
+    return median(a / b for a, b in zip(mine, base, strict=True))
+
+
+def _head(*names: str) -> tuple[str, str]:
+    return f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"
+
+
+def _one_at_a_time(found: dict[str, Seen]) -> Iterator[str]:
+    call, first = ("/ direct", "call, p50 us", "p95", "work, us"), ("/ direct", "first text, p50 us", "p95")
+    yield from _head("one at a time", *call, *first)
+    for name, seen in found.items():
+        if not WAYS[name].awaits_only:
+            base = found.get(WAYS[name].base, seen)
+            work = f"{median(seen.work['call']):.0f}"
+            yield f"| {name} | {' | '.join([*_times(seen, base, 'call'), work, *_times(seen, base, 'first')])} |"
+
+
+def _times(seen: Seen, base: Seen, order: str) -> list[str]:
+    took = seen.took[order]
+    times = [f"{percentile(took, share):.0f}" for share in (0.5, 0.95)]
+    return [f"{ratio(took, base.took[order], median):.2f} x", *times]
+
+
+def _at_once(found: dict[str, Seen]) -> Iterator[str]:
+    yield from _head(
+        "50 at once", "work / direct", "us of work", "calls a second", "/ direct", "call, p50 ms", "p95",
+        "MiB when made", "after 1,000 calls",
+    )  # fmt: skip
+    for name, seen in found.items():
+        base = found.get(WAYS[name].base, seen)
+        work, took = seen.work["at_once"], seen.took["at_once"]
+        cells = [f"{_quotient(work, base.work['at_once']):.2f} x", f"{median(work):.0f}"]
+        cells += [f"{median(seen.per_s):,.0f}", f"{_quotient(seen.per_s, base.per_s):.2f} x"]
+        cells += [f"{percentile(took, share) / 1_000:.1f}" for share in (0.5, 0.95)]
+        yield f"| {name} | {' | '.join([*cells, *(f'{mib:.0f}' for mib in seen.mib)])} |"
+
+
+def table(found: dict[str, Seen]) -> Iterator[str]:
+    """As Markdown."""
+    if {ROUTER, CHAT_OPENAI, LLAMA_ROUTER, LLAMA_OPENAI, AIOHTTP} <= set(found):
+        yield from _targets(found)
+        yield ""
+    yield from _one_at_a_time(found)
+    yield ""
+    yield from _at_once(found)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.overhead.loopback", description=__doc__)
+    parser.add_argument("ways", nargs="*", metavar="WAY", help=f"of: {'; '.join(WAYS)} (all)")
+    parser.add_argument("--rounds", type=int, default=10)
+    given = parser.parse_args()
+    if unknown := [name for name in given.ways if name not in WAYS]:
+        parser.error(f"no way is called {', '.join(map(repr, unknown))}; choose of: {'; '.join(WAYS)}")
+    for line in table(measured(given.ways or WAYS, given.rounds)):
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
