@@ -11,6 +11,7 @@ Python's and C's that "decide" and "whole" call, the scripted model's own among 
 
 from __future__ import annotations
 
+import argparse
 import gc
 import sys
 import time
@@ -91,6 +92,7 @@ def row(count: int, policy: Any, **trial: Any) -> str:
 
 
 def main() -> None:
+    argparse.ArgumentParser(prog="python -m benchmarks.core", description=__doc__).parse_args()
     print("microseconds, p50 / p99 (+ adaptive with this; the last target comes on top of the one above it)")
     print(f"{'models':>6} {'policy':19}{'first':>17}{'decide':>17}{'start':>17}{'whole':>17}{'ratio':>10}{'calls':>11}")
     for policy in POLICIES:

@@ -8,6 +8,7 @@ in the caller's thread, and of the clock on the wall.
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import tempfile
 import time
@@ -32,6 +33,7 @@ class Thrown(SpanExporter):
 
 
 def main() -> None:
+    argparse.ArgumentParser(prog="python -m benchmarks.otel", description=__doc__).parse_args()
     tracing = TracerProvider()
     tracing.add_span_processor(BatchSpanProcessor(Thrown()))
     trace.set_tracer_provider(tracing)

@@ -9,8 +9,8 @@ have taken that call; "models" are the answering models with their calls.
 
 from __future__ import annotations
 
+import argparse
 import logging
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -111,8 +111,13 @@ def blocks(questions: tuple[str, ...]) -> Iterator[tuple[str, Asked]]:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.rag_windows", description=__doc__)
+    parser.add_argument(
+        "passages", nargs="*", type=int, metavar="PASSAGES", help=f"how many are read ({', '.join(map(str, PASSAGES))})"
+    )
+    sizes = parser.parse_args().passages or PASSAGES
     logging.getLogger("llamaindex_router").setLevel(logging.ERROR)  # "min" warns of windows far apart
-    corpus, sizes = load(), [int(word) for word in sys.argv[1:]] or PASSAGES
+    corpus = load()
     questions = BY_CORPUS[corpus.name][:QUESTIONS]
     print(f"{corpus.about}; {len(questions)} questions; simulated models. {corpus.trouble}")
     print(f"{'mode':15}{'window':8}{'calls':>6}{'':9}{'cents':>9}{'':9}{'s':>7}{'in':>7}{'others':>7}  models")

@@ -6,7 +6,7 @@ file. A router with a store writes one every two seconds, in a thread of its own
 
 from __future__ import annotations
 
-import sys
+import argparse
 import tempfile
 import time
 from pathlib import Path
@@ -18,7 +18,7 @@ from capability_router.testing import ask, scripted_router
 ROUNDS = 300
 
 
-def main(models: int) -> None:
+def measure(models: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{Path(folder) / 'router.db'}"
         scripts = {f"provider/model-{n}": ["an answer"] * 10 for n in range(models)}
@@ -45,5 +45,11 @@ def _ms(what: object) -> float:
     return (time.process_time() - began) * 1_000 / ROUNDS
 
 
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.reports", description=__doc__)
+    parser.add_argument("models", nargs="?", type=int, default=10, metavar="MODELS", help="how many (10)")
+    measure(parser.parse_args().models)
+
+
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 10)
+    main()

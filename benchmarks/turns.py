@@ -12,20 +12,18 @@ import argparse
 import asyncio
 import gc
 import logging
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
+from benchmarks.overhead.server import running
 from langchain_router import ChatRouter
 
 QUESTION, CALLS, WAVE = "What is a capability?", 20, 20
-SERVER = Path(__file__).with_name("endpoint.py")
 HEADS = (("turns", 9), ("tasks", 9), ("timers", 9), ("functions", 11), ("with C's", 11))
 CLOCK = {"timeouts": {"total": 20}}
 
@@ -150,14 +148,9 @@ def main() -> None:
     logging.getLogger("capability_router").setLevel(logging.ERROR)  # of each breaker that opens, and each reset
     loop = Counting()
     asyncio.set_event_loop(loop)
-    with subprocess.Popen([sys.executable, SERVER, "--serve"], stdout=subprocess.PIPE, text=True) as server:  # noqa: S603 - a file of ours
-        try:
-            assert server.stdout is not None
-            url = f"http://127.0.0.1:{int(server.stdout.readline())}/v1"
-            for line in table(loop, url, given.rounds):
-                print(line, flush=True)
-        finally:
-            server.terminate()
+    with running() as url:
+        for line in table(loop, f"{url}/v1", given.rounds):
+            print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ them goes into the repository. What one of the three can't get is told and left 
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import subprocess
 import sys
@@ -50,5 +51,11 @@ def _run(command: list[str], folder: Path) -> None:
         print(f"NOT FETCHED: {' '.join(command)}")
 
 
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.tokens.fetch", description=__doc__)
+    parser.add_argument("folder", type=Path, metavar="DIR", help="where they go; it is made")
+    fetch(parser.parse_args().folder)
+
+
 if __name__ == "__main__":
-    fetch(Path(sys.argv[1]))
+    main()
