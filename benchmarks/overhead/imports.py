@@ -1,4 +1,4 @@
-"""What an import takes: python -m benchmarks.overhead.imports [--rounds 10]
+"""What an import takes: python -m benchmarks.overhead.imports [--rounds 15]
 
 Each in a process of its own, in turn, after what stands in the second column; a first round, not counted, writes the
 bytecode. Milliseconds of processor time (median), resident MiB, and the modules that it loads: of the standard
@@ -26,12 +26,12 @@ before, asked = sys.argv[1:]
 exec(before)
 known, held, began = set(sys.modules), resident(), time.process_time()
 exec(asked)
-taken = time.process_time() - began
-print(json.dumps({"ms": taken * 1e3, "mib": resident() - held, "modules": sorted(set(sys.modules) - known)}))
+taken, then, modules = time.process_time() - began, resident(), sorted(set(sys.modules) - known)
+print(json.dumps({"ms": taken * 1e3, "then": then, "mib": then - held, "modules": modules}))
 """
 OURS = ("capability_router", "langchain_router", "llamaindex_router")
 CHAT_MODEL, LLM = "from langchain_core.language_models import BaseChatModel", "from llama_index.core.llms import LLM"
-HEADS = ("import", "after", "ms", "target", "MiB", "modules: standard, ours, others")
+HEADS = ("import", "after", "ms", "target", "MiB added", "MiB then", "modules: standard, ours, others")
 
 
 class Import(NamedTuple):
@@ -93,13 +93,13 @@ def _row(each: Import, found: list[dict[str, Any]]) -> str:
     modules = found[0]["modules"]
     ours, standard = [name for name in modules if name.partition(".")[0] in OURS], _standard(modules)
     counts = f"{len(standard)}, {len(ours)}, {len(modules) - len(ours) - len(standard)}"
-    ms, mib = (median(each[what] for each in found) for what in ("ms", "mib"))
-    return f"| `{each.asked}` | {after} | {ms:.1f} | {most} | {mib:.1f} | {counts} |"
+    ms, mib, then = (median(each[what] for each in found) for what in ("ms", "mib", "then"))
+    return f"| `{each.asked}` | {after} | {ms:.1f} | {most} | {mib:.1f} | {then:.0f} | {counts} |"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.overhead.imports", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=15)
     for line in table(parser.parse_args().rounds):
         print(line, flush=True)
 

@@ -1,10 +1,11 @@
-"""What clients and routers take over loopback HTTP: python -m benchmarks.overhead.loopback [--rounds 10] [WAY ...]
+"""What clients and routers take over loopback HTTP: python -m benchmarks.overhead.loopback [--rounds 15] [WAY ...]
 
 Each way is a process of its own, the server is another; the ways take turns, round after round. First the ratios that
 have targets, then: one call at a time, with its time by the clock (p50 and p95 of all rounds), its processor time, and
 the time until a stream's first text; and 50 awaited calls at once, to a server that thinks for 5 ms, with the processor
-time of a call and calls a second. Ratios are medians of the rounds' own. Memory: resident, when made and after 1,000
-calls. `/ direct` is to ChatOpenAI, or to LlamaIndex's OpenAI for what stands before or beside that, over plain httpx.
+time of a call and calls a second (client and server side by side). Ratios are medians of the rounds' own. Memory:
+resident, when made and after 1,000 calls. `/ direct` is to ChatOpenAI, or to LlamaIndex's OpenAI for RouterLLM, over
+plain httpx.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from benchmarks.overhead.server import running
 from benchmarks.overhead.ways import AIOHTTP, CHAT_OPENAI, LLAMA_OPENAI, LLAMA_ROUTER, ROUTER, WAYS
 
 ROOT = Path(__file__).parents[2]
-ORDERS = (("call", 100), ("first", 40), ("at_once", 500))
-"""What is asked of a client in a round, and how often."""
+ORDERS = (("call", 100, 5), ("first", 40, 5), ("at_once", 500, 50))
+"""What is asked of a client in a round, how often, and how often at least."""
 
 
 class Client:
@@ -73,7 +74,7 @@ class Seen(NamedTuple):
     mib: tuple[float, float]
 
 
-def measured(names: Iterable[str], rounds: int) -> dict[str, Seen]:
+def measured(names: Iterable[str], rounds: int, scale: float) -> dict[str, Seen]:
     with ExitStack() as stack:
         url = stack.enter_context(running())
         clients = {name: stack.enter_context(client(name, url)) for name in names}
@@ -81,16 +82,16 @@ def measured(names: Iterable[str], rounds: int) -> dict[str, Seen]:
         found = {name: Seen({}, {}, [], memory[name]) for name in clients}
         for turn in range(rounds + 1):
             for name, each in clients.items():
-                _round(each, found[name], name, keep=turn > 0)
+                _round(each, found[name], name, scale, keep=turn > 0)
     return found
 
 
-def _round(asked: Client, seen: Seen, name: str, *, keep: bool) -> None:
+def _round(asked: Client, seen: Seen, name: str, scale: float, *, keep: bool) -> None:
     """The first one warms up, and is not kept."""
-    for order, count in ORDERS:
+    for order, count, least in ORDERS:
         if order != "at_once" and WAYS[name].awaits_only:
             continue
-        figures = asked.ask(order, count)
+        figures = asked.ask(order, max(round(count * scale), least))
         if keep:
             seen.took.setdefault(order, []).append(figures["took"])
             seen.work.setdefault(order, []).append(figures["work"])
@@ -120,13 +121,14 @@ def _head(*names: str) -> tuple[str, str]:
 
 
 def _one_at_a_time(found: dict[str, Seen]) -> Iterator[str]:
-    call, first = ("/ direct", "call, p50 us", "p95", "work, us"), ("/ direct", "first text, p50 us", "p95")
-    yield from _head("one at a time", *call, *first)
+    call, work = ("/ direct", "call, p50 us", "p95"), ("work / direct", "us of work")
+    yield from _head("one at a time", *call, *work, "/ direct", "first text, p50 us", "p95")
     for name, seen in found.items():
         if not WAYS[name].awaits_only:
             base = found.get(WAYS[name].base, seen)
-            work = f"{median(seen.work['call']):.0f}"
-            yield f"| {name} | {' | '.join([*_times(seen, base, 'call'), work, *_times(seen, base, 'first')])} |"
+            work = seen.work["call"]
+            worked = [f"{_quotient(work, base.work['call']):.2f} x", f"{median(work):.0f}"]
+            yield f"| {name} | {' | '.join([*_times(seen, base, 'call'), *worked, *_times(seen, base, 'first')])} |"
 
 
 def _times(seen: Seen, base: Seen, order: str) -> list[str]:
@@ -162,11 +164,12 @@ def table(found: dict[str, Seen]) -> Iterator[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.overhead.loopback", description=__doc__)
     parser.add_argument("ways", nargs="*", metavar="WAY", help=f"of: {'; '.join(WAYS)} (all)")
-    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--scale", type=float, default=1.0, help="share of the calls of each round")
     given = parser.parse_args()
     if unknown := [name for name in given.ways if name not in WAYS]:
         parser.error(f"no way is called {', '.join(map(repr, unknown))}; choose of: {'; '.join(WAYS)}")
-    for line in table(measured(given.ways or WAYS, given.rounds)):
+    for line in table(measured(given.ways or WAYS, given.rounds, given.scale)):
         print(line, flush=True)
 
 

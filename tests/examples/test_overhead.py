@@ -1,0 +1,79 @@
+"""The benchmark of the overhead: its figures, its clients over loopback, and the page that it writes."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.bench import MODULES, PAGE, spliced
+from benchmarks.overhead.prompt import prompt
+from benchmarks.overhead.samples import added, mean, percentile, ratio
+
+ROOT = Path(__file__).parents[2]
+BARE, OURS = [[1.0, 3.0], [2.0, 2.0], [4.0, 4.0]], [[3.0, 5.0], [4.0, 4.0], [100.0, 8.0]]
+
+
+def test_a_ratio_is_the_median_of_the_rounds_own() -> None:
+    assert (mean(BARE), mean(OURS), ratio(OURS, BARE)) == (2.0, 4.0, 2.0)
+
+
+def test_what_is_added_is_a_percentile_of_all_calls_less_that_of_the_others() -> None:
+    assert [percentile(BARE, share) for share in (0.0, 0.5, 0.95)] == [1.0, 2.0, 4.0]
+    assert added(OURS, BARE, 0.5) == 4.0 - 2.0
+    assert added(OURS, BARE, 0.95) == 100.0 - 4.0
+
+
+@pytest.mark.parametrize("characters", [1_000, 10_000, 100_000])
+def test_prompts_have_their_size_and_differ(characters: int) -> None:
+    made = [prompt(characters, number) for number in range(50)]
+    assert {len(text) for text in made} == {characters}
+    assert len(set(made)) == 50
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_page_has_a_part_for_each_measurement(name: str) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert f"<!-- bench {name} -->\nmeasured\n<!-- /bench -->" in spliced(page, name, "measured")
+
+
+def test_a_part_that_the_page_does_not_have_is_an_error() -> None:
+    with pytest.raises(LookupError, match="no part for scale"):
+        spliced("<!-- bench core -->\n<!-- /bench -->", "scale", "measured")
+
+
+def test_clients_are_measured_over_loopback_in_processes_of_their_own() -> None:
+    ways = ["raw httpx", "built-in endpoint"]
+    command = [sys.executable, "-m", "benchmarks.overhead.loopback", "--rounds", "1", "--scale", "0.01", *ways]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)  # noqa: S603 - a module of ours
+    assert done.returncode == 0, done.stderr
+    for name in ways:  # a row in the table of single calls, one in that of many
+        rows = [line.split("|")[2:-1] for line in done.stdout.splitlines() if line.startswith(f"| {name} |")]
+        assert [len(cells) for cells in rows] == [8, 8]
+        assert all(float(re.sub("[ x,]", "", cell)) > 0 for cells in rows for cell in cells)
+
+
+def test_a_way_that_nobody_knows_is_told_without_a_traceback() -> None:
+    command = [sys.executable, "-m", "benchmarks.overhead.loopback", "carrier pigeon"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)  # noqa: S603 - a module of ours
+    assert done.returncode == 2
+    assert "no way is called 'carrier pigeon'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *sorted((ROOT / "benchmarks").glob("*.py")),
+        *sorted((ROOT / "benchmarks").glob("*/__main__.py")),
+        ROOT / "benchmarks" / "tokens" / "fetch.py",
+    ],
+    ids=lambda path: path.relative_to(ROOT / "benchmarks").as_posix(),
+)
+def test_each_command_knows_its_options(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    asks = "ArgumentParser(" in text or "import main" in text
+    assert asks or 'if __name__ == "__main__":' not in text
