@@ -29,7 +29,8 @@ _BY_ROUNDS, _ROUNDS = ("overhead", "loopback", "growth", "imports"), 15
 def command(name: str, scale: float, *, peers: bool) -> list[str]:
     """What measures a part."""
     rounds = ["--rounds", str(max(round(_ROUNDS * scale), 3))] if name in _BY_ROUNDS else []
-    further = {"overhead": ["--peers"] if peers else [], "scale": ["--scale", f"{scale:g}"]}
+    share = ["--scale", f"{scale:g}"]
+    further = {"overhead": ["--peers"] if peers else [], "loopback": share, "scale": share}
     return ["-m", f"benchmarks.{MODULES[name]}", *rounds, *further.get(name, [])]
 
 

@@ -27,6 +27,7 @@ from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import ToolSelection
 
 from llamaindex_router.messages.tool_calls import tool_calls_of
+from llamaindex_router.tracing import read_once
 
 if TYPE_CHECKING:
     from llama_index.core.tools.types import BaseTool
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 class ChatOnlyLLM(FunctionCallingLLM):
     """Chat and complete, sync, async and streamed, over four methods of the class that makes the calls.
 
+    That class marks the four as `unspanned`: LlamaIndex gives whatever implements an abstract method a span of its own.
     Each makes one call, no retries, and raises what the class that makes it does.
     """
 
@@ -50,41 +52,49 @@ class ChatOnlyLLM(FunctionCallingLLM):
     @abstractmethod
     def _astream(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponseAsyncGen: ...
 
+    @read_once
     @llm_chat_callback()
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """One call."""
         return self._answer(messages, kwargs)
 
+    @read_once
     @llm_chat_callback()
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """One call."""
         return await self._aanswer(messages, kwargs)
 
+    @read_once
     @llm_chat_callback()
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
         """One streamed call; sent when the first chunk is asked for."""
         return self._stream(messages, kwargs)
 
+    @read_once
     @llm_chat_callback()
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
         """One streamed call; sent when the first chunk is asked for."""
         return self._astream(messages, kwargs)
 
+    @read_once
     @llm_completion_callback()
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """The prompt as a user's message."""
         return chat_to_completion_decorator(lambda messages, **kw: self._answer(messages, kw))(prompt, **kwargs)
 
+    @read_once
     @llm_completion_callback()
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """The prompt as a user's message."""
         return await achat_to_completion_decorator(lambda messages, **kw: self._aanswer(messages, kw))(prompt, **kwargs)
 
+    @read_once
     @llm_completion_callback()
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
         """The prompt as a user's message, streamed."""
         return stream_chat_to_completion_decorator(lambda messages, **kw: self._stream(messages, kw))(prompt, **kwargs)
 
+    @read_once
     @llm_completion_callback()
     async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
         """The prompt as a user's message, streamed."""

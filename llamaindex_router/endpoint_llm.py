@@ -27,6 +27,7 @@ from capability_router.catalog.entry import Description
 from llamaindex_router.chat_only_llm import ChatOnlyLLM
 from llamaindex_router.messages.chat_completions import json_schema, message_dicts, object_of, response_of, tool_choice
 from llamaindex_router.passage import current_passage
+from llamaindex_router.tracing import unspanned
 
 if TYPE_CHECKING:
     from llama_index.core.tools.types import BaseTool
@@ -156,21 +157,25 @@ class EndpointLLM(ChatOnlyLLM):
         own = told.total is None or self.timeout <= told.total
         return told._replace(total=self.timeout, total_by="timeout") if own else told
 
+    @unspanned
     def _answer(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponse:
         exchange = self._exchange(messages, kwargs, stream=False)
         (delta,) = exchange.chunks()
         return _told(exchange, delta, stream=False)
 
+    @unspanned
     async def _aanswer(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponse:
         exchange = self._exchange(messages, kwargs, stream=False)
         (delta,) = [delta async for delta in exchange.achunks()]
         return _told(exchange, delta, stream=False)
 
+    @unspanned
     def _stream(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponseGen:
         exchange = self._exchange(messages, kwargs, stream=True)
         for delta in exchange.chunks():
             yield _told(exchange, delta, stream=True)
 
+    @unspanned
     async def _astream(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponseAsyncGen:
         exchange = self._exchange(messages, kwargs, stream=True)
         async for delta in exchange.achunks():

@@ -33,7 +33,7 @@ def unspanned(method: F) -> F:
     return method
 
 
-def _read_once(method: F) -> F:
+def read_once(method: F) -> F:
     """With the parameters that a span reads from it for each call, which takes longer than all else of the span."""
     method.__signature__ = signature(method)  # type: ignore[attr-defined]  # what `inspect` looks for first
     return method
@@ -50,25 +50,25 @@ class RouterCall:
         self._perform = perform
 
     @dispatcher.span
-    @_read_once
+    @read_once
     def call(self, prompt: Any) -> Any:
         """A call with one answer."""
         return self._perform()
 
     @dispatcher.span
-    @_read_once
+    @read_once
     def stream(self, prompt: Any) -> Any:
         """A stream."""
         return self._perform()
 
     @dispatcher.span
-    @_read_once
+    @read_once
     async def acall(self, prompt: Any) -> Any:
         """A call with one answer, asynchronously."""
         return await self._perform()
 
     @dispatcher.span
-    @_read_once
+    @read_once
     async def astream(self, prompt: Any) -> Any:
         """A stream, asynchronously."""
         return await self._perform()

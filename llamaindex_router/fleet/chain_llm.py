@@ -27,6 +27,7 @@ from llamaindex_router.fleet.chain_model import counting_of, described, is_a, qu
 from llamaindex_router.messages.chain_messages import chain_messages, response_of
 from llamaindex_router.messages.usage import finish_of
 from llamaindex_router.passage import current_passage
+from llamaindex_router.tracing import unspanned
 
 if TYPE_CHECKING:
     from llama_index.core.tools.types import BaseTool
@@ -86,14 +87,17 @@ class ChainLLM(ChatOnlyLLM):
 
     # -- chat and complete -------------------------------------------------------------------------
 
+    @unspanned
     def _answer(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponse:
         runnable, options = self._bound(kwargs)
         return self._whole(runnable.invoke(chain_messages(messages), **options))
 
+    @unspanned
     async def _aanswer(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponse:
         runnable, options = self._bound(kwargs)
         return self._whole(await runnable.ainvoke(chain_messages(messages), **options))
 
+    @unspanned
     def _stream(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponseGen:
         runnable, options = self._bound(kwargs)
         whole, tally = None, Tally(counting_of(self._model))
@@ -101,6 +105,7 @@ class ChainLLM(ChatOnlyLLM):
             whole = chunk if whole is None else whole + chunk
             yield response_of(whole, chunk, tally)
 
+    @unspanned
     async def _astream(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponseAsyncGen:
         runnable, options = self._bound(kwargs)
         whole, tally = None, Tally(counting_of(self._model))

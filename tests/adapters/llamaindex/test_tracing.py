@@ -11,13 +11,15 @@ from adapters.llamaindex.chat_server import ChatServer, Refuse, Say
 from llama_index.core import Settings
 from llama_index.core.callbacks import CallbackManager, CBEventType, LlamaDebugHandler, TokenCountingHandler
 from llama_index.core.instrumentation import get_dispatcher
-from llama_index.core.llms import ChatMessage
+from llama_index.core.llms import LLM, ChatMessage
 from llama_index.core.prompts import PromptTemplate
 from llama_index_instrumentation.span import SimpleSpan
 from llama_index_instrumentation.span_handlers import BaseSpanHandler
 from pydantic import PrivateAttr
 
-from llamaindex_router import RouterEventHandler, RouterLLM, routing
+from langchain_router import ChatEndpoint
+from llamaindex_router import EndpointLLM, RouterEventHandler, RouterLLM, routing
+from llamaindex_router.fleet.chain_llm import ChainLLM
 
 HI = [ChatMessage(content="hi")]
 
@@ -75,7 +77,7 @@ def costs() -> Iterator[RouterEventHandler]:
     root.event_handlers = before
 
 
-async def ask(llm: RouterLLM, way: str) -> Any:
+async def ask(llm: LLM, way: str) -> Any:
     if way == "chat":
         return llm.chat(HI)
     if way == "stream_chat":
@@ -204,3 +206,21 @@ def test_other_handlers_see_no_events_of_ours(pair: RouterLLM, costs: RouterEven
     assert costs.calls
     assert "RouterCallEvent" not in kinds
     assert "LLMChatEndEvent" in kinds
+
+
+def endpoint_llm(url: str) -> LLM:
+    return EndpointLLM(base_url=url, model="a")
+
+
+def chain_llm(url: str) -> LLM:
+    return ChainLLM(ChatEndpoint(base_url=url, model="a"))
+
+
+@pytest.mark.parametrize("made", [endpoint_llm, chain_llm])
+@pytest.mark.parametrize("way", list(NAMES))
+async def test_a_call_of_our_own_llms_is_one_span(
+    server: ChatServer, spans: Spans, made: Callable[[str], LLM], way: str
+) -> None:
+    llm = made(server.url)
+    await ask(llm, way)
+    assert [s[:2] for s in spans.seen] == [[f"{llm.class_name()}.{way}", None]]
