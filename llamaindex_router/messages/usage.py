@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
+
+from pydantic import BaseModel
 
 from capability_router.endpoints.usage import impossible, usage_from
 from capability_router.money.bill import billed
@@ -40,9 +43,32 @@ _HOLDERS = ("choices", "candidates", "delta", "messageStop")
 
 def field(thing: Any, name: str) -> Any:
     """An item of a mapping or an attribute of an object; None when it has none."""
-    if type(thing) is dict:
+    kind: Any = type(thing)
+    if kind is dict or _is_mapping(kind):
         return thing.get(name)
-    return thing.get(name) if isinstance(thing, Mapping) else getattr(thing, name, None)
+    if not _is_plain_model(kind) or name[0] == "_" or _of_class(kind, name):
+        return getattr(thing, name, None)
+    # A model that lacks a name raises an error and catches it again, and of each chunk some forty are asked.
+    held: dict[str, Any] = thing.__dict__
+    return held[name] if name in held else (getattr(thing, "__pydantic_extra__", None) or held).get(name)
+
+
+@lru_cache(maxsize=256)
+def _is_mapping(kind: type[Any]) -> bool:
+    return issubclass(kind, Mapping)
+
+
+@lru_cache(maxsize=256)
+def _is_plain_model(kind: type[Any]) -> bool:
+    """Whether its public names are its own, its class's, or among what its class doesn't know, and nowhere else."""
+    reading = ("__getattr__", "__getattribute__")
+    own = any(getattr(kind, name, None) is not getattr(BaseModel, name, None) for name in reading)
+    return issubclass(kind, BaseModel) and not own
+
+
+@lru_cache(maxsize=4096)
+def _of_class(kind: type[Any], name: str) -> bool:
+    return any(name in base.__dict__ for base in kind.__mro__)
 
 
 def finish_word(word: Any) -> Finish | None:
