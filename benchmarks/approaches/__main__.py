@@ -42,6 +42,7 @@ def _given() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=20, help="runs of each approach")
     parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=LENGTH_S, help="of virtual time, in each run")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="these approaches, and no targets")
     parser.add_argument("--calm", action="store_true", help="nobody is away, and nobody has limits")
     parser.add_argument("--frontier", type=Path, metavar="FILE", help="draw cost and success at other targets (SVG)")
     parser.add_argument("--sensitivity", type=Path, metavar="FILE", help="other workloads and prices instead (SVG)")
@@ -82,7 +83,7 @@ def _reach(given: argparse.Namespace, place: Place, seeds: range) -> int:
 def _table(given: argparse.Namespace, place: Place, seeds: range) -> int:
     stands = ground(place, given.workload, "list")
     settings = fitting.prepared(stands)
-    every = list(approaches(stands))
+    every = [each for each in approaches(stands) if given.only is None or each.name in given.only]
     tasks = [Task(given.workload, "list", a.name, s, given.seconds, given.calm) for s in seeds for a in every]
     found: dict[str, list[Sheet]] = {approach.name: [] for approach in every}
     for task, sheet in carried_out(place, tasks):
@@ -95,6 +96,9 @@ def _table(given: argparse.Namespace, place: Place, seeds: range) -> int:
     print(f"adaptive: quality_share {settings.share:g}, latency_weight {settings.second:g}\n")
     print("\n".join(lines(found)), end="\n\n")
     print("\n".join(choices(found)), end="\n\n")
+    if given.only is not None:
+        print("\n".join(verdict.beside(found)))
+        return 0
     print("\n".join(verdict.HEAD))
     limits = _limits(given, found[SINGLE], seeds)
     least = bounded(place, limits)

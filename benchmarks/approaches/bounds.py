@@ -25,11 +25,16 @@ _HALVES = [(number + 0.5) / _NODES for number in range(_NODES)]
 
 
 class Foreseen(NamedTuple):
-    """A score, USD, and seconds to the end."""
+    """A score, USD, and seconds to the end.
+
+    `median_s`, `spread`: of writing alone, the median and the standard deviation of the logarithm, where that is known.
+    """
 
     score: float
     usd: float
     seconds: float
+    median_s: float = 0.0
+    spread: float = 0.0
 
 
 NOTHING = Foreseen(0.0, 0.0, 0.0)

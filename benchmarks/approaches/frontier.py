@@ -36,10 +36,11 @@ def drawn(place: Place, stands: Ground, seeds: range, length_s: float, found: Se
     title = f"{name}, seeds {seeds.start}-{seeds.stop - 1}: success of answered requests and"
     models = [_model(stands, model, some, length_s) for model in stands.by_strength()]
     cost, late = _usd, lambda sheet: sheet.p95_s
-    return frontiers([
+    planes = [
         Plane(f"{title} cost", f"{note} Grey: models if never away.", models, [], *_placed(at, found, cost)),
         Plane(f"{title} P95", note, [], [], *_placed(at, found, late), across="P95, seconds"),
-    ])  # fmt: skip
+    ]
+    return frontiers([plane._replace(router="adaptive", usually="as in the table") for plane in planes])
 
 
 def _row(sheets: Sequence[Sheet], single: Sequence[Sheet]) -> str:

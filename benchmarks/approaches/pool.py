@@ -57,9 +57,8 @@ def ground(place: Place, workload: str, ladder: str) -> Ground:
 
 def carried_out(place: Place, tasks: Sequence[Task]) -> Iterator[tuple[Task, Sheet]]:
     """Each task with its accounts, in their order."""
-    for name in dict.fromkeys(task.workload for task in tasks):
-        fitting.prepared(ground(place, name, "list"))
     with get_context("spawn").Pool(os.cpu_count() or 1) as pool:
+        pool.map(_prepared, [(place, name) for name in dict.fromkeys(task.workload for task in tasks)], 1)
         yield from pool.imap(_one, [(place, task) for task in tasks])
 
 
@@ -73,6 +72,12 @@ def foreseen_by_all(place: Place, limits: Sequence[Limit]) -> list[float]:
     """The least P95 at the scores that `adaptive` foresees, each, in their order."""
     with get_context("spawn").Pool(os.cpu_count() or 1) as pool:
         return pool.map(_foreseen, [(place, limit) for limit in limits])
+
+
+def _prepared(job: tuple[Place, str]) -> None:
+    place, name = job
+    logging.getLogger("capability_router").setLevel(logging.ERROR)
+    fitting.prepared(ground(place, name, "list"))
 
 
 def _foreseen(job: tuple[Place, Limit]) -> float:

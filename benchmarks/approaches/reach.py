@@ -3,27 +3,30 @@
 Each request goes to the model with the most foreseen score, less USD and lateness at prices that are one for all runs.
 Outages are known, nobody waits, nobody has limits. Of all prices that keep a success the least P95 is told, and the
 least cost: what other settings, or better ones, could not beat. Beside it the same with the lengths of answers known.
+How far answers' lengths are from what was foreseen is seen in the log alone: learned of one part, seen in the other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
-from math import ceil, erfc, sqrt
+from math import ceil, erfc, exp, log, sqrt
+from pathlib import Path
+from statistics import fmean, stdev
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.approaches.approach import Ground
 from benchmarks.approaches.bounds import LATE, NOTHING, Choice, Foreseen, chosen_from
+from benchmarks.approaches.fitting import LENGTH_S, Matrix, learned, one_cut
 from benchmarks.approaches.foreseen import Foresight
 from benchmarks.approaches.sheet import Sheet
 from benchmarks.approaches.speeds import SPREAD
 from benchmarks.approaches.workload import Posed
 from capability_router.health.latency import READING_S
 
-Matrix = NDArray[np.float64]
 SUCCESSES = (0.93, 0.94, 0.95, 0.96, 0.97, 0.98)
 WITHIN = 0.55
 """Of the rules' cost: what is asked of `adaptive`."""
@@ -32,8 +35,6 @@ LATE_PRICES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2)
 """Quality points for the chance of an answer that takes longer than these parts of the rules' P95."""
 SECOND_PRICES = (0.01, 0.02, 0.03, 0.05, 0.08, 0.12)
 LIMITS = (0.6, 0.65, 0.7, 0.75, 0.8, 0.9)
-_LENGTHS = 0.6
-"""The standard deviation of the logarithm of an answer's length around what was foreseen."""
 _NOBODY = 1e3
 
 
@@ -45,8 +46,24 @@ class Row(NamedTuple):
     p95: float
 
 
+class Length(NamedTuple):
+    """Of the logarithm of an answer's length, less that of what was foreseen: mean and standard deviation."""
+
+    mean: float
+    spread: float
+
+
+Lengths = Mapping[tuple[str, str], Length]
+"""By model and kind."""
+_AS_FORESEEN = Length(0.0, 0.0)
+
+
 class Writing(Foresight):
     """As the plan says, with the seconds of writing alone; the size of the input is known, as a tokenizer tells it."""
+
+    def __init__(self, ground: Ground, lengths: Lengths) -> None:
+        super().__init__(ground)
+        self._lengths = lengths
 
     def __call__(self, posed: Posed) -> Mapping[str, Foreseen]:
         plan, found = self.plan(posed), {}
@@ -56,8 +73,22 @@ class Writing(Foresight):
             read = READING_S * plan.input_tokens  # a router to which nothing has come adds this, and the card's wait
             writing = max((c.latency_s or 0.0) - speed.ttft_s - read, 1e-3)
             usd = (entered * into + writing * speed.tokens_per_s * out) / 1e12
-            found[c.id] = Foreseen(c.quality or 0.0, usd, writing)
+            mean, spread = self._lengths.get((c.id, posed.kind), _AS_FORESEEN)
+            found[c.id] = Foreseen(c.quality or 0.0, usd, writing, writing * exp(mean), spread)
         return found
+
+
+def lengths_of(ground: Ground) -> dict[tuple[str, str], Length]:
+    """How far they are from what is foreseen, from the log alone."""
+    (cut,) = one_cut(ground.workload)
+    found: dict[tuple[str, str], list[float]] = {}
+    with TemporaryDirectory() as folder:
+        foresees = Writing(learned(cut, Path(folder) / "cut"), {})
+    for posed in (each for seed in cut.seeds for each in cut.workload.posed(seed, LENGTH_S)):
+        for model, seen in foresees(posed).items():
+            took = posed.question.answers[model].written / foresees.providers[model].member.speed.tokens_per_s
+            found.setdefault((model, posed.kind), []).append(log(max(took, 1e-3) / seen.seconds))
+    return {of: Length(fmean(logs), stdev(logs)) for of, logs in found.items()}
 
 
 class Run(NamedTuple):
@@ -78,9 +109,12 @@ def told(
     ground: Ground, seeds: Sequence[int], length_s: float, single: Sequence[Sheet], rules: Sequence[Sheet]
 ) -> Iterator[str]:  # fmt: skip
     """A table; the sheets are of these seeds."""
-    foresees = Writing(ground)
+    lengths = lengths_of(ground)
+    foresees = Writing(ground, lengths)
     every = [[c for _, c in chosen_from(ground, seed, length_s, foresees=foresees)] for seed in seeds]
     yield f"Seeds {seeds[0]}-{seeds[-1]}; success is of the single model's, cost and P95 are of the rules'."
+    low, high = (pick(lengths.values(), key=lambda each: each.spread).spread for pick in (min, max))
+    yield f"The logarithm of a length is off by {low:.2f} to {high:.2f} (standard deviation), by model and kind."
     yield f"\n| lengths | success | least P95 | its cost | least P95 at {WITHIN:g} of the cost | least cost | its P95 |"
     yield "|---|---|---|---|---|---|---|"
     for known in (False, True):
@@ -108,22 +142,25 @@ def run_of(choices: Sequence[Sequence[Choice]], single: Sheet, rules: Sheet, *, 
         rows = [[*(_parts(choice)[of] for choice in each), *[missing] * (most - len(each))] for each in choices]
         return np.array(rows)
 
-    seen, score, usd, real, first, writing, true, took = (table(i, -_NOBODY if not i else _NOBODY) for i in range(8))
-    wrote = true if known else np.maximum(writing, 1e-3)
-    spread = SPREAD if known else sqrt(SPREAD**2 + _LENGTHS**2)
-    late = {limit: _late(limit * rules.p95_s - first, wrote, spread) for limit in LIMITS}
+    seen, score, usd, real, first, writing, true, took, median, apart = (
+        table(i, -_NOBODY if not i else _NOBODY) for i in range(10)
+    )  # fmt: skip
+    wrote, middle = (true, true) if known else (np.maximum(each, 1e-3) for each in (writing, median))
+    spread = np.full_like(apart, SPREAD) if known else np.hypot(apart, SPREAD)
+    late = {limit: _late(limit * rules.p95_s - first, middle, spread) for limit in LIMITS}
     return Run(seen, score, real if known else usd, real, first + wrote, took, late, single.success, rules)
 
 
 def _parts(choice: Choice) -> tuple[float, ...]:
     seen = choice.foreseen
     if seen == NOTHING:  # the plan thought it too long for this model
-        seen = Foreseen(0.0, choice.usd, choice.writing_s)
-    first = choice.first_s + choice.reading_s
-    return seen.score, choice.score, seen.usd, choice.usd, first, seen.seconds, choice.writing_s, choice.took_s
+        seen = Foreseen(0.0, choice.usd, choice.writing_s, choice.writing_s)
+    first, wrote = choice.first_s + choice.reading_s, choice.writing_s
+    real = choice.usd, first, seen.seconds, wrote, choice.took_s
+    return seen.score, choice.score, seen.usd, *real, seen.median_s, seen.spread
 
 
-def _late(left: Matrix, writing: Matrix, spread: float) -> Matrix:
+def _late(left: Matrix, writing: Matrix, spread: Matrix) -> Matrix:
     normal = np.log(np.maximum(left, 1e-6) / writing) / spread
     return np.vectorize(lambda z: 0.5 * erfc(z / sqrt(2)))(normal)
 

@@ -65,6 +65,17 @@ def findings(measured: Measured, least: Sequence[Bounds]) -> Iterator[Finding]:
     yield Finding("answered through its favourite's outage", column(own, lambda s: s.resilience), 0.995, True)
 
 
+def beside(measured: Measured) -> Iterator[str]:
+    """`adaptive` by each of the others that was measured."""
+    own = measured.get(ADAPTIVE, [])
+    yield "| `adaptive` / | cost | P95 | success of answered |"
+    yield "|---|---|---|---|"
+    for name, other in measured.items():
+        if name != ADAPTIVE and own:
+            told = (paired(own, other, figure).told(".4f") for figure in (_cost, _p95, _success))
+            yield f"| {name} | {' | '.join(told)} |"
+
+
 def _cost(own: Sheet, other: Sheet) -> float:
     return own.usd_per_request / other.usd_per_request
 

@@ -15,7 +15,7 @@ from benchmarks.approaches.anatomy import FAILED_OVER, FAIR, GONE, LONG_INPUT, O
 from benchmarks.approaches.bounds import Choice, Foreseen, cheapest_usd, least_p95, least_usd, quickest_s, unseen_p95
 from benchmarks.approaches.cast import Member
 from benchmarks.approaches.estimate import estimate
-from benchmarks.approaches.fitting import Fit, Trial, at_share, best, compared
+from benchmarks.approaches.fitting import Fit, Trial, asked_of, at_share, best, compared, one_cut, thirds
 from benchmarks.approaches.foreseen import foreseen_p95
 from benchmarks.approaches.provider import Outage, Recorded, outages
 from benchmarks.approaches.questions import CLASSIFY, READ, Answer, Question
@@ -23,6 +23,7 @@ from benchmarks.approaches.reach import Row, run_of, tried
 from benchmarks.approaches.sheet import Line, Sheet, sheet
 from benchmarks.approaches.speeds import Speed
 from benchmarks.approaches.stage import Stage
+from benchmarks.approaches.verdict import beside
 from benchmarks.approaches.workload import Mix, Posed, Workload
 
 ROOT = Path(__file__).parents[2]
@@ -210,11 +211,25 @@ def test_who_only_foresees_scores_buys_them_where_they_are_foreseen() -> None:
         assert foreseen_p95(known, 0.5, 0.35) == pytest.approx(60.0), "the scores are not to be had"
 
 
-def test_of_the_settings_that_keep_enough_the_quickest_are_taken() -> None:
-    quick, slow, poor = Fit(0.96, 0.05), Fit(0.98, 0.01), Fit(0.94, 0.12)
-    tried = [Trial(slow, 0.98, 0.01, 5.0), Trial(quick, 0.971, 0.01, 4.0), Trial(poor, 0.969, 0.01, 3.0)]
-    assert best(tried) == quick
-    assert best([Trial(slow, 0.95, 0.01, 5.0), Trial(poor, 0.93, 0.01, 3.0)]) == slow, "none does: the best there is"
+def test_of_the_settings_that_keep_enough_those_with_the_least_cost_and_p95_are_taken() -> None:
+    both, quick, cheap, poor = Fit(0.96, 0.02), Fit(0.96, 0.08), Fit(0.97, 0.01), Fit(0.94, 0.12)
+    tried = [
+        Trial(both, 0.971, 0.01, 2.0, 4.0), Trial(quick, 0.98, 0.01, 3.0, 3.0), Trial(cheap, 0.98, 0.01, 1.0, 9.0),
+        Trial(poor, 0.969, 0.01, 1.0, 3.0),
+    ]  # fmt: skip
+    assert best(tried) == both
+    none = [Trial(cheap, 0.95, 0.01, 2.0, 5.0), Trial(poor, 0.93, 0.01, 1.0, 3.0)]
+    assert best(none) == cheap, "none does: the one that keeps most"
+
+
+def test_each_question_of_the_log_is_held_back_by_one_third_and_learned_from_by_the_others() -> None:
+    learned = [Question(f"l{i}", CLASSIFY, f"question number {i} of them all", ANSWERS) for i in range(400)]
+    workload = Workload(Mix("made up", (), {CLASSIFY: 1.0}), learned, [Question("judged", CLASSIFY, "?", ANSWERS)])
+    cuts = thirds(workload)
+    assert sorted(q.id for cut in cuts for q in cut.workload.held) == sorted(q.id for q in learned)
+    for cut in [*cuts, *one_cut(workload)]:
+        assert len(cut.workload.held) > 80
+        assert sorted(q.id for q in [*cut.workload.held, *cut.workload.learned]) == sorted(q.id for q in learned)
 
 
 def test_a_ratio_of_means_is_as_certain_as_there_are_questions() -> None:
@@ -239,8 +254,14 @@ def test_a_share_is_met_on_foreseen_scores_at_the_least_cost_and_seconds_count()
 
     requests = [asked(gain / 10, 9.0 if gain == 4 else 0.0) for gain in range(5)]
     share = 3.0 / 3.5  # the best come to 3.5 in all
-    assert [pick.usd for pick in at_share(requests, share, 0.0)] == [0.0, 0.0, 0.0, 1.0, 1.0]
-    assert [pick.usd for pick in at_share(requests, share, 0.1)] == [0.0, 0.0, 1.0, 1.0, 0.0]
+    assert at_share(asked_of(requests), share, 0.0).tolist() == [0, 0, 0, 1, 1]
+    assert at_share(asked_of(requests), share, 0.1).tolist() == [0, 0, 1, 1, 0]
+
+
+def test_a_model_that_a_request_is_too_long_for_is_not_picked_for_being_free() -> None:
+    seen, unforeseen = Foreseen(0.5, 1.0, 1.0), Choice(9.0, 1.0, 1.0, 1.0, 1.0, 0.0)  # a plan without it
+    requests = [[Choice(1.0, 0.5, 1.0, 1.0, 1.0, 0.0, seen), unforeseen], [unforeseen._replace(foreseen=seen)]]
+    assert at_share(asked_of(requests), 0.9, 0.9).tolist() == [0, 0]
 
 
 def test_what_prices_that_are_chosen_afterwards_come_to() -> None:
@@ -250,11 +271,30 @@ def test_what_prices_that_are_chosen_afterwards_come_to() -> None:
     def asked(number: int) -> list[Choice]:
         brief = number < 10  # of the slow one's answers: half take 1 s, half 30 s, and 5 s are foreseen of each
         took = 1.0 if brief else 30.0
-        good = Choice(2.0, 1.0, took, 0.0, took, 0.0, Foreseen(0.9, 2.0, 5.0))
-        return [good, Choice(0.5, 0.5, 0.5, 0.0, 0.5, 0.0, Foreseen(0.5, 0.5, 0.5))]
+        good = Choice(2.0, 1.0, took, 0.0, took, 0.0, Foreseen(0.9, 2.0, 5.0, 5.0, 0.6))
+        return [good, Choice(0.5, 0.5, 0.5, 0.0, 0.5, 0.0, Foreseen(0.5, 0.5, 0.5, 0.5, 0.6))]
 
     every = [asked(number) for number in range(20)]
     foreseen, known = (list(tried([run_of(every, rules, rules, known=known)])) for known in (False, True))
     assert {(row.success, row.cost) for row in foreseen} == {(1.0, 2.0), (0.5, 0.5)}, "all alike: all or none"
     assert Row(0.75, 1.25, 0.1) in known, "the brief ones to the good model, and nobody is late"
     assert min(row.p95 for row in known if row.success > 0.75) == 3.0
+
+
+def test_how_likely_an_answer_is_late_is_by_its_own_model_s_spread() -> None:
+    rules = sheet([line(0.0, 10.0)], [])  # 0.6 to 0.9 of 10 s is late
+
+    def chance(median_s: float, spread: float) -> float:
+        choice = Choice(1.0, 1.0, 1.0, 0.0, 1.0, 0.0, Foreseen(0.9, 1.0, 5.0, median_s, spread))
+        return float(run_of([[choice]], rules, rules, known=False).late[0.6][0, 0])
+
+    assert chance(6.0, 1.3) == pytest.approx(0.5)
+    assert chance(3.0, 0.0) == pytest.approx(0.0239, abs=1e-3), "two standard deviations of speeds, log(2) / 0.35"
+    assert chance(3.0, 1.3) == pytest.approx(0.3034, abs=1e-3)
+    assert chance(1.0, 1.3) < chance(3.0, 1.3)
+
+
+def test_adaptive_is_told_beside_each_other_in_the_same_runs() -> None:
+    own, other = sheet([line(0.0, 1.0)], []), sheet([line(0.0, 4.0), line(0.0, 4.0)], [])
+    assert list(beside({"rules": [other], "adaptive": [own]}))[2:] == ["| rules | 1.0000 | 0.2500 | 1.0000 |"]
+    assert len(list(beside({"rules": [other]}))) == 2

@@ -44,6 +44,8 @@ class Place(NamedTuple):
 class Plane(NamedTuple):
     """`mixed`, `learned`: corners of lines, in the order of cost; `usual`: where the learned router is by default.
 
+    `router`, `usually`: what the line of `learned` is called, and what stands for its place at `usual`.
+
     `across`: what is told from left to right, with its unit, if it is not cost. What it is compared with: `rule`, the
     corners of another router's line, and `marks`, single places.
     """
@@ -57,6 +59,8 @@ class Plane(NamedTuple):
     rule: Sequence[Place] = ()
     marks: Sequence[Place] = ()
     across: str = "USD per 1,000 requests"
+    router: str = "learned router"
+    usually: str = "at the usual cost weight"
 
     @property
     def sign(self) -> str:
@@ -109,7 +113,7 @@ class _Scales:
 
 def _chart(plane: Plane) -> Markup:
     scales = _Scales([*plane.models, *plane.learned, *plane.rule, *plane.marks, plane.usual])
-    told = f"learned router at the usual cost weight: {plane.figures(plane.usual)}"
+    told = f"{plane.router} {plane.usually}: {plane.figures(plane.usual)}"
     return join(
         words(_LEFT, 18, clipped(plane.title, WIDTH - 100), "title"),
         words(_LEFT, 35, clipped(plane.note, WIDTH - 40), "quiet"),
@@ -161,7 +165,7 @@ def _names(plane: Plane, scales: _Scales) -> Markup:
     points = [plane.usual, *plane.marks, *plane.models]
     taken = [(scales.x(p.usd) - _POINT, scales.y(p.score) + _BELOW, 2.0 * _POINT) for p in points]
     taken += [(scales.x(p.usd) - 2.0, scales.y(p.score) + _BELOW, 4.0) for p in _pieces(plane.learned)]
-    parts = [_name("learned router", plane.usual, scales, taken, "told")]
+    parts = [_name(plane.router, plane.usual, scales, taken, "told")]
     parts += [_name(m.name, m, scales, taken, "compared") for m in plane.marks]
     parts += [_name(m.name, m, scales, taken, "") for m in sorted(plane.models, key=lambda m: -m.score)]
     return join(*parts)

@@ -88,3 +88,11 @@ def test_what_is_no_money_has_no_sign_of_it() -> None:
         assert f"{sign}2" in told
         tips = [title.text or "" for title in root.iter(f"{SVG}title")]
         assert f"one: score 0.400, {sign}1 {across.removeprefix('USD ')}" in tips
+
+
+def test_a_line_is_called_what_it_is() -> None:
+    one = plane([Place("low", 0.1, 0.4), Place("high", 10.0, 0.9)])
+    told = ElementTree.tostring(drawn(one._replace(router="adaptive", usually="as in the table")), encoding="unicode")
+    assert "adaptive as in the table: score 0.400, $0.1" in told
+    assert "learned router" not in told
+    assert "learned router at the usual cost weight" in ElementTree.tostring(drawn(one), encoding="unicode")
