@@ -1,24 +1,32 @@
-"""Where the time and the money go: the slowest twentieth of the requests and the cost, by what was asked of whom."""
+"""Where the time and the money go: the slowest twentieth of the requests and the cost, by what was asked of whom.
+
+And what `adaptive` would have come to if it had known its price of quality and the outages, with the same settings and
+what it foresees of scores: what is between the two was lost while requests came.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from math import ceil
+from statistics import fmean
 from typing import NamedTuple
 
 from benchmarks.approaches import fitting, schooling
-from benchmarks.approaches.approach import ADAPTIVE, CHEAPEST, RULES, UNSET, Approach, Ground, approaches, run
-from benchmarks.approaches.bounds import LATE
+from benchmarks.approaches.approach import ADAPTIVE, CHEAPEST, RULES, UNSET, Ground, approaches, run
+from benchmarks.approaches.bounds import LATE, Choice, chosen_from
 from benchmarks.approaches.estimate import estimate
+from benchmarks.approaches.foreseen import Foresight
 from benchmarks.approaches.provider import Outage
 from benchmarks.approaches.questions import READ
-from benchmarks.approaches.sheet import Line
+from benchmarks.approaches.sheet import Line, sheet
 
 LOOKED_AT = (RULES, ADAPTIVE, UNSET, CHEAPEST)
 FAILED_OVER, LONG_INPUT, STRONG, OTHERS = "asked again", "document", "strongest's answer", "another's answer"
 CAUSES = (LONG_INPUT, STRONG, OTHERS, FAILED_OVER)
 FAIR, GONE, SHORT = "documents", "documents while the cheap model was away", "all else"
-SPENDINGS = (FAIR, GONE, SHORT)
+BACK = "documents sent elsewhere while it was there"
+SPENDINGS = (FAIR, GONE, BACK, SHORT)
 
 
 class Anatomy(NamedTuple):
@@ -26,6 +34,14 @@ class Anatomy(NamedTuple):
 
     tail: Mapping[str, float]
     usd: Mapping[str, float]
+
+
+class Came(NamedTuple):
+    """What a run came to: the mean score, USD per request, P95 in seconds."""
+
+    success: float
+    usd: float
+    p95_s: float
 
 
 def anatomy(lines: Sequence[Line], away: Sequence[Outage], strongest: str, cheap: str) -> Anatomy:
@@ -36,7 +52,7 @@ def anatomy(lines: Sequence[Line], away: Sequence[Outage], strongest: str, cheap
     gone = [outage for outage in away if outage.model == cheap]
     spent = Counter[str]()
     for line in lines:
-        spent[_spending(line, gone)] += line.pico
+        spent[_spending(line, gone, cheap)] += line.pico
     return Anatomy(
         {cause: causes[cause] / len(slow) for cause in CAUSES},
         {what: spent[what] / 1e12 / len(lines) for what in SPENDINGS},
@@ -51,34 +67,58 @@ def _cause(line: Line, strongest: str) -> str:
     return STRONG if line.model == strongest else OTHERS
 
 
-def _spending(line: Line, gone: Sequence[Outage]) -> str:
+def _spending(line: Line, gone: Sequence[Outage], cheap: str) -> str:
     if line.kind != READ:
         return SHORT
-    return GONE if any(outage.since <= line.at < outage.until for outage in gone) else FAIR
+    if any(outage.since <= line.at < outage.until for outage in gone):
+        return GONE
+    return FAIR if line.model == cheap else BACK
 
 
 def looked_at(ground: Ground, seeds: range, length_s: float, *, calm: bool = False) -> Iterator[str]:
-    """Two tables, by approach."""
-    fitting.prepared(ground)
-    cheap = _cheap(ground)
+    """Three tables, the first two by approach."""
+    fit, cheap = fitting.prepared(ground), _cheap(ground)
     with schooling.read_once():
         every = [approach for approach in approaches(ground) if approach.name in LOOKED_AT]
-        found = {a.name: [_of(ground, a, seed, length_s, cheap, calm=calm) for seed in seeds] for a in every}
+        runs = {a.name: [run(ground, a, seed, length_s, calm=calm) for seed in seeds] for a in every}
+        asked = [chosen_from(ground, s, length_s, calm=calm, foresees=Foresight(ground)) for s in seeds]
+        known = [_known([choices for _, choices in each], fit) for each in asked]
+    found = {name: [anatomy(*each, ground.strongest(), cheap) for each in own] for name, own in runs.items()}
     yield f"| of the slowest {LATE:.0%} | {' | '.join(CAUSES)} |"
     yield "|---|" + "---|" * len(CAUSES)
-    for name, runs in found.items():
-        shares = [estimate([100 * each.tail[cause] for each in runs]).told(".0f") for cause in CAUSES]
+    for name, own in found.items():
+        shares = [estimate([100 * each.tail[cause] for each in own]).told(".0f") for cause in CAUSES]
         yield f"| {name} | {' | '.join(f'{share} %' for share in shares)} |"
     yield f"\n| USD per 1k requests | {' | '.join(SPENDINGS)} |"
     yield "|---|" + "---|" * len(SPENDINGS)
-    for name, runs in found.items():
-        usd = [estimate([1_000 * each.usd[what] for each in runs]).told(".2f") for what in SPENDINGS]
+    for name, own in found.items():
+        usd = [estimate([1_000 * each.usd[what] for each in own]).told(".2f") for what in SPENDINGS]
         yield f"| {name} | {' | '.join(usd)} |"
+    yield from _beside_known([_came(*each) for each in runs[ADAPTIVE]], known)
 
 
-def _of(ground: Ground, approach: Approach, seed: int, length_s: float, cheap: str, *, calm: bool) -> Anatomy:
-    lines, away = run(ground, approach, seed, length_s, calm=calm)
-    return anatomy(lines, away, ground.strongest(), cheap)
+def _beside_known(own: Sequence[Came], known: Sequence[Came]) -> Iterator[str]:
+    yield "\n| adaptive | success of answered | USD per 1k requests | P95, s |"
+    yield "|---|---|---|---|"
+    for name, came in (("as it is", own), ("price of quality and outages known", known)):
+        parts = ((lambda c: c.success, ".3f"), (lambda c: 1_000 * c.usd, ".2f"), (lambda c: c.p95_s, ".2f"))
+        yield f"| {name} | {' | '.join(estimate([of(each) for each in came]).told(form) for of, form in parts)} |"
+
+
+def _came(lines: Sequence[Line], away: Sequence[Outage]) -> Came:
+    whole = sheet(lines, away)
+    return Came(whole.success, whole.usd_per_request, whole.p95_s)
+
+
+def _known(choices: Sequence[Sequence[Choice]], fit: fitting.Fit) -> Came:
+    """What the settings come to at one price of quality for all of the run, by who is there."""
+    picks = fitting.at_share(fitting.asked_of(choices), *fit)
+    own = [each[at] for each, at in zip(choices, picks, strict=True)]
+    return Came(fmean(c.score for c in own), fmean(c.usd for c in own), _percentile(sorted(c.took_s for c in own)))
+
+
+def _percentile(ranked: Sequence[float]) -> float:
+    return ranked[ceil((1 - LATE) * len(ranked)) - 1]
 
 
 def _cheap(ground: Ground) -> str:

@@ -11,7 +11,7 @@ from random import Random
 
 import pytest
 
-from benchmarks.approaches.anatomy import FAILED_OVER, FAIR, GONE, LONG_INPUT, OTHERS, SHORT, STRONG, anatomy
+from benchmarks.approaches.anatomy import BACK, FAILED_OVER, FAIR, GONE, LONG_INPUT, OTHERS, SHORT, STRONG, anatomy
 from benchmarks.approaches.bounds import Choice, Foreseen, cheapest_usd, least_p95, least_usd, quickest_s, unseen_p95
 from benchmarks.approaches.cast import Member
 from benchmarks.approaches.estimate import estimate
@@ -181,10 +181,11 @@ def test_of_each_of_the_slowest_it_is_told_why() -> None:
 
 
 def test_what_was_paid_is_told_by_what_it_was_for() -> None:
-    lines = [line(1.0, 1.0), line(2.0, 1.0, kind=READ), line(5.0, 1.0, kind=READ), line(6.0, 1.0, kind=READ)]
+    read = [line(at, 1.0, kind=READ, model="cheap") for at in (2.0, 6.5)]
+    lines = [line(1.0, 1.0), *read, line(5.0, 1.0, kind=READ), line(6.0, 1.0, kind=READ)]
     away = [Outage("cheap", "down", 5.0, 6.0), Outage("dear", "down", 0.0, 9.0)]
     found = anatomy(lines, away, "dear", "cheap")
-    assert found.usd == {SHORT: 0.25, FAIR: 0.5, GONE: 0.25}
+    assert found.usd == {SHORT: 0.2, FAIR: 0.4, GONE: 0.2, BACK: 0.2}
 
 
 def test_documents_alone_take_what_all_but_the_slowest_take() -> None:
