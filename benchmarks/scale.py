@@ -2,8 +2,9 @@
 
 Ten scripted models that answer at once; routing, machine, health and books are the core's own. Each row has a process
 of its own, and is told against the same requests of one caller, one tenant, no budget ("plain"). `--scale`: a share of
-the full counts. Microseconds of processor time; memory is the process's resident memory from the end of the first tenth
-to the end: what the tables that are bounded do not hold by then grows on.
+the full counts; `--rows`: some of the rows. Microseconds of processor time; memory is the process's resident memory
+from the end of the first tenth of its requests to the end, and of that what came in the last half: what the tables that
+are bounded do not hold by then grows on.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import argparse
 import logging
 import threading
 import time
-from collections.abc import Callable
+from array import array
+from collections.abc import Callable, Sequence
 from multiprocessing import get_context
 from typing import Any, NamedTuple
 
@@ -30,7 +32,7 @@ Terms = Callable[[int], Routing]
 class Row(NamedTuple):
     """`us`: processor time of a request; `p99_ms`: of the time from its caller's asking to the answer.
 
-    `grown_mib`: see above.
+    `grown_mib`, `late_mib`: from the end of the first tenth to the end, and in the last half.
     """
 
     name: str
@@ -39,6 +41,20 @@ class Row(NamedTuple):
     per_s: float
     p99_ms: float
     grown_mib: float
+    late_mib: float
+
+
+class Part(NamedTuple):
+    """Requests in turn: the seconds that each took, of processor time in all, and by the clock in all."""
+
+    took: array[float]
+    work_s: float
+    wall_s: float
+
+    @property
+    def mib(self) -> float:
+        """What the times take, which is this benchmark's own memory."""
+        return self.took.itemsize * len(self.took) / 2**20
 
 
 def plain(_: int) -> Routing:
@@ -77,43 +93,47 @@ def made(**settings: Any) -> Router:
     return scripted_router({name: ["ok"] for name in cards(10)}, cards=cards(10), policy="adaptive", **settings)
 
 
-def asked(router: Router, numbers: range, terms: Terms) -> list[float]:
-    """Ask for each number in turn; the seconds that each took."""
-    took: list[float] = []
-    for n in numbers:
+def asked(router: Router, numbers: range, terms: Terms) -> array[float]:
+    """Ask for each number in turn; the seconds that each took, in memory that is there before the first."""
+    took = array("d", bytes(8 * len(numbers)))
+    for at, n in enumerate(numbers):
         began = time.perf_counter()
         ask(router, Request((PROMPT,), routing=terms(n)))
-        took.append(time.perf_counter() - began)
+        took[at] = time.perf_counter() - began
     return took
 
 
-def spread(router: Router, numbers: range, terms: Terms, callers: int) -> list[float]:
+def spread(router: Router, numbers: range, terms: Terms, callers: int) -> Part:
     """The same by so many threads at once, each with its share."""
-    took: list[list[float]] = [[] for _ in range(callers)]
+    took = [array("d")] * callers
 
     def work(place: int) -> None:
         took[place] = asked(router, numbers[place::callers], terms)
 
     threads = [threading.Thread(target=work, args=(place,)) for place in range(callers)]
+    began, worked = time.perf_counter(), time.process_time()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return [seconds for own in took for seconds in own]
+    work_s, wall_s = time.process_time() - worked, time.perf_counter() - began
+    return Part(sum(took[1:], took[0]), work_s, wall_s)
 
 
 def row(name: str, requests: int, callers: int, terms: Terms, settings: dict[str, Any]) -> Row:
     """Measured in this process."""
     logging.getLogger("capability_router").setLevel(logging.ERROR)
-    router = made(**settings)
-    warm = max(requests // 10, 100)
+    router, warm, middle = made(**settings), max(requests // 10, 100), requests // 2
     spread(router, range(warm), terms, callers)
-    before, began, worked = resident_mib(), time.perf_counter(), time.process_time()
-    took = sorted(spread(router, range(warm, requests), terms, callers))
-    work_s, wall_s = time.process_time() - worked, time.perf_counter() - began
+    before = resident_mib()
+    first = spread(router, range(warm, middle), terms, callers)
+    halfway = resident_mib()
+    last = spread(router, range(middle, requests), terms, callers)
+    after = resident_mib()
+    took, work_s, wall_s = sorted([*first.took, *last.took]), first.work_s + last.work_s, first.wall_s + last.wall_s
     count, p99_ms = len(took), took[int(len(took) * 0.99)] * 1e3
-    del took  # the figures are this benchmark's own memory
-    return Row(name, count, work_s / count * 1e6, count / wall_s, p99_ms, resident_mib() - before)
+    grown, late = after - first.mib - last.mib - before, after - last.mib - halfway
+    return Row(name, count, work_s / count * 1e6, count / wall_s, p99_ms, grown, late)
 
 
 def apart(*given: Any) -> Row:
@@ -126,13 +146,13 @@ def table(rows: list[Row]) -> list[str]:
     """As Markdown; ratios first."""
     plainly = rows[0].us
     told = [
-        "| | / plain | us of work | requests a second | p99, ms | MiB grown | requests |",
-        "|---|---|---|---|---|---|---|",
+        "| | / plain | us of work | a second per core | by the clock | p99, ms | MiB grown | in last half | requests |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for each in rows:
         cells = (
-            f"{each.us / plainly:.2f} x", f"{each.us:.0f}", f"{each.per_s:,.0f}", f"{each.p99_ms:.2f}",
-            f"{each.grown_mib:+.1f}", f"{each.requests:,}",
+            f"{each.us / plainly:.2f} x", f"{each.us:.0f}", f"{1e6 / each.us:,.0f}", f"{each.per_s:,.0f}",
+            f"{each.p99_ms:.2f}", f"{each.grown_mib:+.1f}", f"{each.late_mib:+.1f}", f"{each.requests:,}",
         )  # fmt: skip
         told.append(f"| {each.name} | {' | '.join(cells)} |")
     return told
@@ -151,18 +171,24 @@ def growth_with_models() -> list[str]:
     return told
 
 
-def measured(scale: float) -> list[str]:
-    """All of it, as Markdown."""
+def rows_of(scale: float, names: Sequence[str]) -> list[Row]:
+    """Those of these names, or all; one caller is the plain row again."""
     requests = max(int(REQUESTS * scale), 2_000)
-    rows = [apart(name, requests, 1, terms, settings) for name, terms, settings in GROWN]
-    rows += [apart(f"{count} threads", requests, count, plain, {}) for count in CALLERS[1:]]
-    return [*table(rows), "", *growth_with_models()]
+    every = [(name, requests, 1, terms, settings) for name, terms, settings in GROWN]
+    threads = [(f"{count} callers", requests, count, plain, {}) for count in CALLERS[1:]]
+    found = [apart(*each) for each in (*every, *threads) if not names or each[0] in names]
+    one = [each._replace(name="1 caller") for each in found[:1] if each.name == GROWN[0][0] and not names]
+    return [*found[: len(GROWN)], *one, *found[len(GROWN) :]]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
     parser.add_argument("--scale", type=float, default=1.0)
-    print("\n".join(measured(parser.parse_args().scale)))
+    parser.add_argument("--rows", nargs="+", metavar="NAME", default=(), help="these rows, and not what models cost")
+    given = parser.parse_args()
+    print("\n".join(table(rows_of(given.scale, given.rows))))
+    if not given.rows:
+        print("\n".join(["", *growth_with_models()]))
 
 
 if __name__ == "__main__":
