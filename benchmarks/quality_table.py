@@ -65,8 +65,8 @@ class Finding(NamedTuple):
 class Bench:
     """The evaluators, the data, and what was learned from each set's other questions."""
 
-    def __init__(self, shared: Path, seeds: int, draws: int) -> None:
-        self.shared, self.seeds, self.draws = shared, seeds, draws
+    def __init__(self, shared: Path, seeds: int, draws: int, only: str = "") -> None:
+        self.shared, self.seeds, self.draws, self.only = shared, seeds, draws, only
         sys.path.insert(0, str(shared / "eval"))
         self.judge: ModuleType = import_module("routing_quality")
         self.online: ModuleType = import_module("routing_online")
@@ -230,6 +230,8 @@ def _results(row: dict[str, Any], models: list[str]) -> dict[str, Scored]:
 def online(bench: Bench) -> Iterator[Finding]:
     wanted = {"zeroeval": (0.735, 0.75), "llmrouter_uiuc": (0.565, 0.58), "mmlu_pro": (0.62, 0.632)}
     for name, (target, stretch) in wanted.items():
+        if bench.only not in ("", name):
+            continue
         rows = bench.rows(name)
         passes = [_pass(bench, rows, seed) for seed in range(bench.seeds)]
         yield Finding("11", f"online, {name}: reward of the pass", *_mean(passes, "reward"), target, stretch)
@@ -290,6 +292,7 @@ def main() -> int:
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--shared", type=Path, default=Path("../shared"), help="where eval/ and data/routing/ are")
     parser.add_argument("--seeds", type=int, default=3, help="passes of each online measurement")
+    parser.add_argument("--only", default="", metavar="SET", help="the set of `online`, instead of all three")
     parser.add_argument("--draws", type=int, default=40, help="bootstrap draws for the standard errors")
     parser.add_argument("--plot", type=Path, help="where to write a drawing (SVG) of cost and quality of every set")
     given = parser.parse_args()
@@ -298,7 +301,7 @@ def main() -> int:
             f"NOTHING WAS MEASURED: no data/routing and eval under {given.shared}; say --shared PATH", file=sys.stderr
         )
         return 2
-    bench, missed = Bench(given.shared, given.seeds, given.draws), 0
+    bench, missed = Bench(given.shared, given.seeds, given.draws, given.only), 0
     print("| # | what | measured | target | stretch | reached |\n|---|---|---|---|---|---|")
     for part in given.parts or PARTS:
         for finding in PARTS[part](bench):

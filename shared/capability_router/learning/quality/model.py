@@ -21,6 +21,7 @@ from capability_router.learning.quality.levels import KEPT, Level
 from capability_router.learning.quality.meaning import Origin
 from capability_router.learning.quality.memory import Memory, Remembered, Result
 from capability_router.learning.quality.neighbours import drawn, formed, keys, keys_of_meaning, nearest
+from capability_router.learning.quality.products import products
 from capability_router.learning.quality.sketch import Matrix, Sketch, unpacked
 from capability_router.learning.quality.split import parted
 from capability_router.learning.quality.traits import Traits
@@ -75,8 +76,8 @@ class View(NamedTuple):
     def near(self, known: Matrix, key: Matrix, surface: Matrix) -> tuple[Matrix, Matrix, float]:
         """What the neighbours come to (1 + models), by words and with form; how like the nearest is, squared."""
         known = known[: len(self.values)]
-        similar = known @ key
-        both = formed(similar, self.forms[: len(known)] @ self.fit.scale.forms(surface))
+        similar = products(known, key)
+        both = formed(similar, products(self.forms[: len(known)], self.fit.scale.forms(surface)))
         (rows, weights), (others, theirs) = nearest(similar), nearest(both)
         by_words = drawn(weights, self.values[rows], self.there[rows])
         by_form = drawn(theirs, self.values[others], self.there[others])
@@ -222,7 +223,7 @@ class Quality:
         view, fit = self._view, self._view.fit
         bag, surface = seen.bag.astype(np.float32), seen.surface.astype(np.float32)
         features = fit.scale.features(bag, surface)
-        straight = features @ fit.weights
+        straight = products(fit.weights.T, features)
         known, key = self._compared(seen, bag)
         by_words, by_form, likeness = view.near(known[: len(self.memory)], key, surface)
         parts = sloped(fit.slopes, fit.blend.apply((straight[None], by_words[None], by_form[None])))[0]

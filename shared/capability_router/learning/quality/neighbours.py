@@ -19,6 +19,7 @@ KEY = FOLDED + LABELS
 NUMBER, DRAW = 60, 4.0  # neighbours; similarity (squared cosines, summed) that nothing at all is worth
 _LABELS_WEIGH = 0.5  # of a label in common, against all words in common
 _BLOCK = 256
+_MANY, _EACH, _OF_THEM = 1_000, 16, 12  # 12 in each 16th are 192 of all, give or take 50
 
 
 def keys(bags: Matrix) -> Matrix:
@@ -43,12 +44,17 @@ def formed(similar: Matrix, forms: Matrix) -> Matrix:
 
 def nearest(similar: Matrix) -> tuple[NDArray[np.intp], Matrix]:
     """Of similarities (rows) the places of the largest, and their weights; both (60,) or fewer."""
-    if len(similar) > NUMBER:
-        rows = np.argpartition(similar, -NUMBER)[-NUMBER:]
-        similar = similar[rows]
-    else:
-        rows = np.arange(len(similar))
-    return rows, np.square(np.maximum(similar, 0.0))
+    rows = _above(similar) if len(similar) > _MANY else np.arange(len(similar))
+    if len(rows) > NUMBER:
+        rows = rows[np.argpartition(similar[rows], -NUMBER)[-NUMBER:]]
+    return rows, np.square(np.maximum(similar[rows], 0.0))
+
+
+def _above(similar: Matrix) -> NDArray[np.intp]:
+    """The places of the largest NUMBER and some more: those above what a sixteenth of all lets expect."""
+    some = similar[::_EACH]
+    rows = np.flatnonzero(similar >= np.partition(some, -_OF_THEM)[-_OF_THEM])
+    return rows if len(rows) >= NUMBER else np.arange(len(similar))
 
 
 def drawn(weights: Matrix, values: Matrix, there: Matrix) -> Matrix:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from capability_router.learning.quality.products import products
 from capability_router.learning.quality.ridge import Line
 from capability_router.learning.quality.sketch import Matrix
 from capability_router.learning.quality.split import Split
@@ -24,9 +25,9 @@ class Verbosity(NamedTuple):
     weights: Matrix
 
     def of(self, features: Matrix) -> NDArray[np.float64]:
-        """Tokens per model, NaN where too little was seen of it; features (features,) or (rows, features)."""
-        found = features @ self.weights
-        logs = self.levels + found[..., :1] + found[..., 1:]
+        """Tokens per model of a request's features (features), NaN where too little was seen of it."""
+        found = products(self.weights.T, features)
+        logs = self.levels + found[0] + found[1:]
         tokens = np.minimum(np.exp(np.minimum(logs, 20.0)) * self.factors, self.most)
         return np.asarray(tokens, np.float64)
 

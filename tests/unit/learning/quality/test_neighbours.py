@@ -1,0 +1,40 @@
+"""Who is near: the same as by sorting all, however the requests lie; and products are those of the matrix."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from capability_router.learning.quality.neighbours import NUMBER, nearest
+from capability_router.learning.quality.products import products
+
+
+def similarities(rows: int, lie: str) -> np.ndarray:
+    """Of so many requests, the largest anywhere, or in every 16th place alone, or in none of these; or most are 0."""
+    found = np.random.default_rng(rows).uniform(-0.2, 0.4, rows).astype(np.float32)
+    if lie == "in each 16th":
+        found[::16] += 0.5
+    if lie == "between these":
+        found += 0.5
+        found[::16] = -0.9
+    return np.maximum(found - np.float32(0.39), 0.0) if lie == "mostly nothing" else found
+
+
+@pytest.mark.parametrize("lie", ["anywhere", "in each 16th", "between these", "mostly nothing"])
+@pytest.mark.parametrize("rows", [7, 60, 61, 999, 1_001, 8_000])
+def test_the_nearest_are_the_largest(rows: int, lie: str) -> None:
+    similar = similarities(rows, lie)
+    places, weights = nearest(similar)
+    largest = np.sort(similar)[::-1][:NUMBER]
+    assert len(set(places.tolist())) == len(places) == min(rows, NUMBER)
+    assert np.sort(weights)[::-1] == pytest.approx(np.square(np.maximum(largest, 0.0)))
+    assert weights == pytest.approx(np.square(np.maximum(similar[places], 0.0)))
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_products_are_those_of_the_matrix(turned: bool) -> None:
+    dice = np.random.default_rng(3)
+    rows, vector = dice.standard_normal((40, 30)).astype(np.float32), dice.standard_normal(30).astype(np.float32)
+    found = products(np.asfortranarray(rows) if turned else rows, vector)
+    assert found.dtype == np.float32
+    assert found == pytest.approx(rows.astype(np.float64) @ vector, abs=1e-4)
