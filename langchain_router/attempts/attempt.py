@@ -30,6 +30,7 @@ from capability_router.execution.endpoint import aclosable, closable
 from capability_router.execution.outer import bound_inside
 from capability_router.request import Reply
 from langchain_router.attempts.doorkeeper import Doorkeeper
+from langchain_router.attempts.heard import in_the_middle
 from langchain_router.attempts.in_threads import in_threads
 from langchain_router.attempts.inside import inside
 from langchain_router.attempts.listeners import Counted, Shown
@@ -63,8 +64,8 @@ class ModelAttempt:
     """One call of one model. Its chunks are the model's own: a message, message chunks or v3 events."""
 
     __slots__ = (
-        "_call", "_config", "_copied", "_counted", "_dialect", "_given_prompt", "_kwargs", "_launch", "_loops",
-        "_messages", "_model", "_reader", "_seam", "_shown", "_void", "doorkeeper", "unheard",
+        "__weakref__", "_call", "_config", "_copied", "_counted", "_dialect", "_given_prompt", "_kwargs", "_launch",
+        "_loops", "_messages", "_model", "_reader", "_seam", "_shown", "_void", "doorkeeper", "unheard",
     )  # fmt: skip
 
     def __init__(self, model: BaseChatModel, call: Call, config: RunnableConfig, launch: Launch, loops: Loops) -> None:
@@ -117,9 +118,8 @@ class ModelAttempt:
         return tools
 
     def watch(self, shown: Shown, before: Shown) -> None:
-        """Note in `shown` what others see of the answer as it is made; `before` is what they saw of the last one."""
+        """`shown` is told what others see of the answer as it is made; `before` is what they saw of the last one."""
         self._shown = self._counted = shown
-        self._config["callbacks"].add_handler(shown, inherit=True)  # type: ignore[union-attr]  # a child manager
         self._void = before if before.tokens else None
         self._keep_refusals()
 
@@ -291,7 +291,8 @@ class ModelAttempt:
             return ask(*unheard)
         if not self._configured:
             return runnable.invoke(self._prompt, self._spoken, **kwargs)
-        told = runnable.generate_prompt([self._prompt], **self._run_terms, **kwargs)
+        model: Any = in_the_middle(runnable)
+        told = model.generate_prompt([self._prompt], **self._run_terms, **kwargs)
         return told.generations[0][0].message
 
     def _aasked(self, runnable: Any, kwargs: Mapping[str, Any], context: Context) -> Awaitable[Any]:
@@ -303,7 +304,8 @@ class ModelAttempt:
     async def _aheard(self, runnable: Any, kwargs: Mapping[str, Any]) -> Any:
         if not self._configured:
             return await runnable.ainvoke(self._prompt, self._spoken, **kwargs)
-        told = await runnable.agenerate_prompt([self._prompt], **self._run_terms, **kwargs)
+        model: Any = in_the_middle(runnable)
+        told = await model.agenerate_prompt([self._prompt], **self._run_terms, **kwargs)
         return told.generations[0][0].message
 
     def _unheard_by_all(self, runnable: Any, kwargs: Mapping[str, Any]) -> Any:

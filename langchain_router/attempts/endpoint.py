@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
+from weakref import ref
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableConfig
@@ -58,13 +60,18 @@ class Attempts:
             model, self._call, config, launch, self._fleet.loops
         )
         attempt.unheard = self._unheard and not may_show
-        if may_show and (structured or self._call.mode == "invoke"):
-            attempt.watch(self._shown, void)
         if may_show:
-            self._notes[launch.attempt] = notes = FaultNotes(self._tracers, lambda error: self._kind(attempt, error))
-            notes.watch(config["callbacks"])  # type: ignore[arg-type]  # a child manager
-            attempt.doorkeeper = notes
+            self._watch(launch.attempt, attempt, config, void if structured or self._call.mode == "invoke" else None)
         return attempt
+
+    def _watch(self, index: int, attempt: ModelAttempt, config: RunnableConfig, void: Shown | None) -> None:
+        """`void`: what was shown of the last attempt, where it matters what is shown of this one."""
+        kind_of = partial(self._kind, ref(attempt))  # whose config has the notes: a ring, if they had the attempt
+        self._notes[index] = notes = FaultNotes(self._tracers, kind_of, self._shown if void is not None else None)
+        notes.watch(config["callbacks"])  # type: ignore[arg-type]  # a child manager
+        attempt.doorkeeper = notes
+        if void is not None:
+            attempt.watch(self._shown, void)
 
     def _over(self, fault: str) -> None:
         """No attempt is in flight; the last one to end had that fault. Which that was is plain where there is one."""
@@ -97,10 +104,11 @@ class Attempts:
         if notes is not None:
             notes.judged(fault)
 
-    def _kind(self, attempt: ModelAttempt, error: BaseException) -> str | None:
+    def _kind(self, asked: ref[ModelAttempt], error: BaseException) -> str | None:
         if not isinstance(error, Exception):
             return None
-        if attempt.by_parser(error):
+        attempt = asked()
+        if attempt is not None and attempt.by_parser(error):
             return "unparsable"
         fault = self.fault(error)
         return fault.kind if fault is not None else None

@@ -23,6 +23,7 @@ from langchain_core.tracers.base import AsyncBaseTracer, BaseTracer
 from langchain_core.tracers.schemas import Run
 
 from langchain_router.attempts.doorkeeper import Doorkeeper
+from langchain_router.attempts.listeners import Shown
 
 FAULT = "router_fault"
 """The metadata key: one of the names in `capability_router.faults.kinds.KINDS`, or "cancelled"."""
@@ -52,11 +53,16 @@ def add_metadata(run: Run, facts: Mapping[str, Any]) -> None:
 
 
 class FaultNotes(Doorkeeper):
-    """Watches the runs of one attempt. `kind_of` names the fault that an exception is, None = it is none."""
+    """Watches the runs of one attempt. `kind_of` names the fault that an exception is, None = it is none.
 
-    def __init__(self, tracers: Sequence[Tracer], kind_of: Callable[[BaseException], str | None]) -> None:
+    `shown` is told what is handed out, by this handler: one more would cost each event.
+    """
+
+    def __init__(
+        self, tracers: Sequence[Tracer], kind_of: Callable[[BaseException], str | None], shown: Shown | None = None
+    ) -> None:
         super().__init__()
-        self._tracers, self._kind_of = tracers, kind_of
+        self._tracers, self._kind_of, self._shown = tracers, kind_of, shown
         self._open: dict[UUID, None] = {}
         self._unjudged: list[tuple[Run, bool]] = []  # models' runs that have ended, and whether they are withheld
         self._cut: dict[UUID, list[tuple[Tracer, Run]]] = {}  # runs that were ended here, before their own thread does
@@ -65,6 +71,18 @@ class FaultNotes(Doorkeeper):
         """A model's run has begun."""
         self._check()
         self._open[run_id] = None
+
+    def on_llm_new_token(self, token: Any, *, chunk: Any = None, run_id: UUID | None = None, **_: Any) -> None:
+        """A chunk is about to be handed out."""
+        self._check()
+        if self._shown is not None:
+            self._shown.on_llm_new_token(token, chunk=chunk, run_id=run_id)
+
+    def on_stream_event(self, event: Any, *, run_id: Any = None, **_: Any) -> None:
+        """An event of the v3 protocol is about to be handed out."""
+        self._check()
+        if self._shown is not None:
+            self._shown.on_stream_event(event, run_id=run_id)
 
     def on_chain_start(self, serialized: Any, inputs: Any, *, run_id: UUID, **_: Any) -> None:
         """A run around a model, or after it, has begun."""

@@ -8,7 +8,6 @@ those of sound ones too. Here each has a thread of the router's own.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from contextvars import copy_context
@@ -22,22 +21,16 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
 from capability_router.execution.crew import CREW
 from capability_router.execution.performance import below_us
+from langchain_router.attempts.likeness import alike, as_one
 
 T = TypeVar("T")
-_log = logging.getLogger(__name__)
 _OF_CORE = (BaseChatModel._agenerate, SimpleChatModel._agenerate)
-_STATE = ("__dict__", "__pydantic_private__", "__pydantic_fields_set__", "__pydantic_extra__")
 
 
 def in_threads(model: BaseChatModel) -> BaseChatModel:
     """The same model, with the same state, by whose calls for asyncio nobody else is kept waiting."""
     kind = _threaded(type(model))
-    if kind is None:
-        return model
-    same: BaseChatModel = kind.__new__(kind)
-    for name in _STATE:
-        object.__setattr__(same, name, getattr(model, name))
-    return same
+    return model if kind is None else as_one(model, kind)
 
 
 @lru_cache(maxsize=256)
@@ -48,13 +41,7 @@ def _threaded(kind: Any) -> Any:
         own["_agenerate"] = _agenerate
     if kind._astream is BaseChatModel._astream and kind._stream is not BaseChatModel._stream:
         own["_astream"] = _astream
-    if not own:
-        return None
-    try:
-        return type(kind)(kind.__name__, (kind,), {"__module__": kind.__module__, "__doc__": kind.__doc__, **own})
-    except Exception as error:  # noqa: BLE001 - whatever forbids it: the model is called as core would
-        _log.debug("%s stays in the loop's executor (%s)", kind.__name__, type(error).__name__)
-        return None
+    return alike(kind, own) if own else None
 
 
 def _agenerate(

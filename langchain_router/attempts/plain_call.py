@@ -37,6 +37,12 @@ _KNOWN = frozenset({
 """Every name in core's two methods as they were read, from langchain-core 1.6 to 1.8."""
 
 
+def cores(kind: type, names: tuple[str, ...]) -> tuple[Any, ...] | None:
+    """Core's own methods; None where it lacks one, or somebody has put his own around one: he is to see each call."""
+    found = tuple(getattr(kind, name, None) for name in names)
+    return None if None in found or any(hasattr(method, "__wrapped__") for method in found) else found
+
+
 def _names(code: CodeType) -> set[str]:
     within = [_names(part) for part in code.co_consts if isinstance(part, CodeType)]
     return set(code.co_names).union(*within)
@@ -77,9 +83,12 @@ def call(
 async def acall(
     model: BaseChatModel, messages: list[BaseMessage], run: AsyncCallbackManagerForLLMRun, kwargs: Mapping[str, Any]
 ) -> ChatResult:
-    """Make it in this task."""
-    ask, given = model._agenerate, _given(model._agenerate, run, kwargs)
-    return _finished(await ask(messages, **given), run)
+    """Make it in this task. Core's `agenerate` holds what is raised, and so this frame, which then holds nothing."""
+    try:
+        return _finished(await model._agenerate(messages, **_given(model._agenerate, run, kwargs)), run)
+    except BaseException:
+        del model, messages, run, kwargs
+        raise
 
 
 def _given(ask: Any, run: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from langchain_core.outputs import ChatResult
 from langchain_core.runnables import RunnableBinding, RunnableConfig
 from langchain_core.utils.uuid import uuid7
 
-from langchain_router.attempts.plain_call import acall, call, goes_plainly
+from langchain_router.attempts.plain_call import acall, call, cores, goes_plainly
 
 RunT = TypeVar("RunT", CallbackManagerForLLMRun, AsyncCallbackManagerForLLMRun)
 
@@ -42,12 +42,6 @@ _TAKEN = frozenset((
 _TEXT = {str}
 
 
-def _cores(kind: type, names: tuple[str, ...]) -> tuple[Any, ...] | None:
-    """Core's own methods; None where it lacks one, or somebody has put his own around one: he is to see each call."""
-    found = tuple(getattr(kind, name, None) for name in names)
-    return None if None in found or any(hasattr(method, "__wrapped__") for method in found) else found
-
-
 def _takes_its_run() -> bool:
     """Whether this langchain-core's methods are called as they are here."""
     takes = [inspect.signature(method).parameters.keys() for method in (_MODELS or ())[-2:]]
@@ -55,7 +49,7 @@ def _takes_its_run() -> bool:
 
 
 _models, _bindings = attrgetter(*_ASKED), attrgetter(*_BOUND)
-_MODELS, _BINDINGS = _cores(BaseChatModel, _ASKED), _cores(RunnableBinding, _BOUND)
+_MODELS, _BINDINGS = cores(BaseChatModel, _ASKED), cores(RunnableBinding, _BOUND)
 _KNOWN = _takes_its_run()
 
 

@@ -11,14 +11,15 @@ from typing import Any
 
 import pytest
 from adapters.langchain.fakes import Scripted
+from langchain_core.callbacks import BaseCallbackHandler
 
 from langchain_router import AllCandidatesFailed, ChatRouter
 
 OURS = ("capability_router", "langchain_router")
 
 
-EMPTY = "langchain_router.attempts.in_threads._work"
-"""The frame below a call in a thread, to which the call's own frames lead back; it has let go of all it held."""
+EMPTY = {"langchain_router.attempts.in_threads._work", "langchain_router.attempts.plain_call.acall"}
+"""The frames below a model's own, to which the call's own frames lead back; they have let go of all they held."""
 
 
 class Broken(Scripted):
@@ -92,6 +93,12 @@ def test_an_awaited_call_leaves_nothing(loop: asyncio.AbstractEventLoop, setting
     assert left(awaited(loop, over(Broken(), Scripted(), **settings))) == []
 
 
+def test_a_call_of_which_a_handler_hears_leaves_nothing() -> None:
+    config: Any = {"callbacks": [BaseCallbackHandler()]}
+    router = ChatRouter([Scripted()])
+    assert left(lambda: router.invoke("hi", config)) == []
+
+
 def test_of_an_awaited_call_nothing_hangs_on_what_langchain_core_leaves(loop: asyncio.AbstractEventLoop) -> None:
     """Core's own `agenerate` holds the exception that it raises: a ring, which the request is to be no part of."""
 
@@ -99,4 +106,4 @@ def test_of_an_awaited_call_nothing_hangs_on_what_langchain_core_leaves(loop: as
         async def agenerate(self, *given: Any, **keywords: Any) -> Any:
             return await super().agenerate(*given, **keywords)
 
-    assert set(left(awaited(loop, over(Generating(), Scripted())))) <= {EMPTY}
+    assert set(left(awaited(loop, over(Generating(), Scripted())))) <= EMPTY

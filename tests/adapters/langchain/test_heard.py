@@ -1,0 +1,141 @@
+"""A call of which handlers hear goes through core's `generate`, and from there straight to the model's own method."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from adapters.langchain.fakes import Scripted
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+
+from langchain_router import ChatRouter
+from langchain_router.attempts import heard
+from langchain_router.attempts.heard import in_the_middle
+
+
+class Streams(BaseChatModel):
+    """Its stream says something else than its whole answer, so that one sees which was asked for."""
+
+    @property
+    def _llm_type(self) -> str:
+        return "streams"
+
+    def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> ChatResult:
+        told = {"finish_reason": "stop", "stopped_by": str(stop)}
+        return ChatResult(generations=[ChatGeneration(message=AIMessage("whole", response_metadata=told))])
+
+    async def _agenerate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> ChatResult:
+        return self._generate(messages, stop, run_manager, **kwargs)
+
+    def _stream(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Iterator[Any]:
+        yield ChatGenerationChunk(message=AIMessageChunk("in ", response_metadata={}))
+        yield ChatGenerationChunk(message=AIMessageChunk("parts", response_metadata={"finish_reason": "stop"}))
+
+    async def _astream(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Any:
+        for chunk in self._stream(messages):
+            yield chunk
+
+
+class Taps(BaseCallbackHandler):
+    """What core takes for a handler that wants a stream, by these two methods."""
+
+    def tap_output_iter(self, run_id: Any, output: Iterator[Any]) -> Iterator[Any]:
+        return output
+
+    def tap_output_aiter(self, run_id: Any, output: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        return output
+
+
+class Hearing(BaseCallbackHandler):
+    """All that runs begin and end with, but for ids."""
+
+    run_inline = True
+
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+
+    def on_chat_model_start(self, serialized: Any, messages: Any, *, run_id: Any, parent_run_id: Any, **t: Any) -> None:
+        self.told.append(("begun", serialized, messages, parent_run_id is not None, t))
+
+    def on_llm_end(self, response: Any, *, run_id: Any, parent_run_id: Any, **told: Any) -> None:
+        (generation,) = response.generations[0]
+        told_id = str(generation.message.id).replace(str(run_id), "")
+        metadata = generation.message.response_metadata
+        self.told.append(("ended", generation.text, metadata, told_id, response.llm_output, told))
+
+    def on_llm_error(self, error: BaseException, *, run_id: Any, parent_run_id: Any, **told: Any) -> None:
+        self.told.append(("failed", str(error), told["tags"]))
+
+
+class Failing(Streams):
+    """Has no answer."""
+
+    def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> ChatResult:
+        raise ConnectionError("refused")
+
+
+@pytest.mark.parametrize("stop", [None, ["x"]])
+async def test_handlers_hear_what_they_hear_of_core(stop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def told() -> list[Any]:
+        models = [(Failing(tags=["own"]), {"id": "failing"}), (Streams(), {"id": "sound"})]
+        router = ChatRouter(models, policy="single", max_retries=1)
+        hearing = Hearing()
+        config: Any = {"callbacks": [hearing], "tags": ["mine"], "metadata": {"who": "me"}}
+        router.invoke("hello", config, stop=stop)
+        router.router.reset("failing")
+        await router.ainvoke("hello", config, stop=stop)
+        return hearing.told
+
+    straight = await told()
+    monkeypatch.setattr(heard, "_CORES", None)  # then core's own methods are called
+    assert straight == await told()
+    assert [event[0] for event in straight] == ["begun", "failed", "begun", "ended"] * 2
+
+
+@pytest.mark.parametrize("taps", [True, False])
+async def test_a_handler_that_wants_a_stream_gets_one(taps: bool) -> None:
+    router = ChatRouter([Streams()])
+    config: Any = {"callbacks": [Taps() if taps else BaseCallbackHandler()]}
+    expected = "in parts" if taps else "whole"
+    assert router.invoke("hello", config).content == expected
+    assert (await router.ainvoke("hello", config)).content == expected
+
+
+def test_a_class_with_its_own_method_is_called_by_it() -> None:
+    class Own(Streams):
+        def _generate_with_cache(self, *given: Any, **keywords: Any) -> ChatResult:
+            return ChatResult(generations=[ChatGeneration(message=AIMessage("own"))])
+
+    model = Own()
+    assert in_the_middle(model) is model
+    config: Any = {"callbacks": [Hearing()]}
+    assert ChatRouter([model]).invoke("hello", config).content == "own"
+
+
+def test_who_has_put_a_method_around_cores_sees_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+    cores = BaseChatModel._generate_with_cache
+
+    def around(self: Any, *given: Any, **keywords: Any) -> Any:
+        seen.append(self)
+        return cores(self, *given, **keywords)
+
+    router, config = ChatRouter([Streams()]), {"callbacks": [Hearing()]}
+    router.invoke("hello", config)  # type: ignore[arg-type]  # a RunnableConfig
+    assert seen == []
+    monkeypatch.setattr(BaseChatModel, "_generate_with_cache", around)
+    router.invoke("hello", config)  # type: ignore[arg-type]  # likewise
+    assert len(seen) == 1
+
+
+def test_the_same_model_under_a_class_of_the_same_name() -> None:
+    model = Scripted()
+    same = in_the_middle(model)
+    assert same is not model
+    assert isinstance(same, Scripted)
+    assert same.__dict__ is model.__dict__
+    assert (type(same).__name__, type(same).__module__) == ("Scripted", Scripted.__module__)
