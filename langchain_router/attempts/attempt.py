@@ -289,10 +289,10 @@ class ModelAttempt:
     def _asked(self, runnable: Any, kwargs: Mapping[str, Any]) -> Any:
         if (unheard := self._unheard_by_all(runnable, kwargs)) is not None:
             return ask(*unheard)
-        if not self._configured:
+        model, bound = unbound(runnable)
+        if not self._configured(model):
             return runnable.invoke(self._prompt, self._spoken, **kwargs)
-        model: Any = in_the_middle(runnable)
-        told = model.generate_prompt([self._prompt], **self._run_terms, **kwargs)
+        told: Any = in_the_middle(model).generate_prompt([self._prompt], **self._run_terms, **{**bound, **kwargs})
         return told.generations[0][0].message
 
     def _aasked(self, runnable: Any, kwargs: Mapping[str, Any], context: Context) -> Awaitable[Any]:
@@ -302,10 +302,11 @@ class ModelAttempt:
         return inside(context, self._aheard(runnable, kwargs))
 
     async def _aheard(self, runnable: Any, kwargs: Mapping[str, Any]) -> Any:
-        if not self._configured:
+        model, bound = unbound(runnable)
+        if not self._configured(model):
             return await runnable.ainvoke(self._prompt, self._spoken, **kwargs)
-        model: Any = in_the_middle(runnable)
-        told = await model.agenerate_prompt([self._prompt], **self._run_terms, **kwargs)
+        asked: Any = in_the_middle(model)
+        told = await asked.agenerate_prompt([self._prompt], **self._run_terms, **{**bound, **kwargs})
         return told.generations[0][0].message
 
     def _unheard_by_all(self, runnable: Any, kwargs: Mapping[str, Any]) -> Any:
@@ -326,24 +327,18 @@ class ModelAttempt:
             "tags": [], "run_name": None, "run_id": None,
         }  # fmt: skip
 
-    @property
-    def _configured(self) -> bool:
-        """Whether the config needs no more than `generate_prompt`.
+    def _configured(self, model: Any) -> bool:
+        """Whether the config needs no more than `generate_prompt` of this model, below what binds keywords to it.
 
         That is, nothing else of what core's `invoke` does: to copy it, and to tell of what is configurable in its
         metadata.
         """
-        return not self._config["configurable"] and self._core_invokes
-
-    @property
-    def _core_invokes(self) -> bool:
-        kind = type(self._model)
-        return self._call.bound is None and kind.invoke is _INVOKE and kind.ainvoke is _AINVOKE and not _WRAPPED
+        return not self._config["configurable"] and _core_invokes(type(model))
 
     @property
     def _spoken(self) -> RunnableConfig | None:
         """The config to call it with; None for a method of core's own, which takes the same from the context."""
-        return None if self._core_invokes else self._config
+        return None if self._call.bound is None and _core_invokes(type(self._model)) else self._config
 
     @property
     def _quietly(self) -> Mapping[str, Any]:
@@ -382,6 +377,11 @@ class ModelAttempt:
 _INVOKE, _AINVOKE = BaseChatModel.invoke, BaseChatModel.ainvoke
 _WRAPPED = any(hasattr(method, "__wrapped__") for method in (_INVOKE, _AINVOKE))
 """Whether somebody has put a method of his own around them, who is to see each call."""
+
+
+def _core_invokes(kind: Any) -> bool:
+    invoke = getattr(kind, "invoke", None)
+    return invoke is _INVOKE and kind.ainvoke is _AINVOKE and not _WRAPPED
 
 
 def _steps(pieces: Iterator[Any], context: Context) -> Iterator[Any]:

@@ -132,6 +132,30 @@ def test_who_has_put_a_method_around_cores_sees_each_call(monkeypatch: pytest.Mo
     assert len(seen) == 1
 
 
+class Tooled(Streams):
+    """Takes tools, as a binding of keywords."""
+
+    def bind_tools(self, tools: Any, **kwargs: Any) -> Any:
+        return self.bind(tools=tools, **kwargs)
+
+
+async def test_so_they_do_where_tools_are_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    tool = {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}
+
+    async def told() -> list[Any]:
+        router = ChatRouter([(Tooled(), {"id": "m", "tool_calling": True})]).bind_tools([tool], tool_choice="auto")
+        hearing = Hearing()
+        config: Any = {"callbacks": [hearing]}
+        router.invoke("hello", config, stop=["x"])
+        await router.ainvoke("hello", config)
+        return hearing.told
+
+    straight = await told()
+    monkeypatch.setattr("langchain_router.attempts.attempt._WRAPPED", True)  # then core's own methods are called
+    assert straight == await told()
+    assert straight[0][-1]["invocation_params"]["tools"] == [tool]
+
+
 def test_the_same_model_under_a_class_of_the_same_name() -> None:
     model = Scripted()
     same = in_the_middle(model)
