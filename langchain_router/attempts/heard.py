@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
 from functools import lru_cache
+from inspect import signature
 from operator import attrgetter
 from typing import Any
 
@@ -22,9 +23,19 @@ from langchain_router.attempts.listeners import shown_live
 from langchain_router.attempts.plain_call import acall, call, cores, goes_plainly
 
 _NAMES = ("_generate_with_cache", "_agenerate_with_cache")
-_methods, _CORES = attrgetter(*_NAMES), cores(BaseChatModel, _NAMES)
+_TAKEN = ["self", "messages", "stop", "run_manager", "kwargs"]
+_methods = attrgetter(*_NAMES)
 _TAP = "tap_output_iter"
 """A method of the handlers that core takes for ones that want a stream, whatever their class."""
+
+
+def _cores() -> tuple[Any, ...] | None:
+    """Core's own methods, as long as they take what those below do."""
+    found = cores(BaseChatModel, _NAMES) or ()
+    return found if found and all(list(signature(method).parameters) == _TAKEN for method in found) else None
+
+
+_CORES = _cores()
 
 
 def in_the_middle(model: BaseChatModel) -> BaseChatModel:

@@ -105,6 +105,11 @@ async def test_a_handler_that_wants_a_stream_gets_one(taps: bool) -> None:
     assert (await router.ainvoke("hello", config)).content == expected
 
 
+def test_cores_methods_take_what_they_took() -> None:
+    """Where this fails core passes something new there: read it, then take it."""
+    assert heard._methods(BaseChatModel) == heard._CORES
+
+
 def test_a_class_with_its_own_method_is_called_by_it() -> None:
     class Own(Streams):
         def _generate_with_cache(self, *given: Any, **keywords: Any) -> ChatResult:
