@@ -206,7 +206,7 @@ class Execution:
             return (pick,)
         if pick is None:
             return self._give_up(at)
-        self._until = pick.look
+        self._until = min(pick.look, latest)
         return NOTHING
 
     def _launch(

@@ -18,6 +18,7 @@ from capability_router.plan import Candidate
 
 POLL_S = 0.02  # between looks at a full target that can't say when it will be free
 LOOK_S = 0.1  # between looks at one that can: a call may end earlier than calls do on average
+SOON_S = 0.001  # a turn is never in the same instant, however early it may come
 LONG_WAIT_S = 1.0  # a shorter wait for a sound target beats forcing a broken one
 _PATIENCE = 0.25  # of the time that a request has: for so much of it a better model is waited for beside a free one
 NO_KEYS: Mapping[str, str] = MappingProxyType({})
@@ -34,6 +35,7 @@ class Gate(Protocol):
     def settle(self, permit: Permit, verdict: Verdict, now: float) -> None: ...
     def domain(self, id: str) -> tuple[str, str]: ...
     def wait_s(self, id: str, now: float) -> float: ...
+    def guesses(self, id: str) -> bool: ...
     def free(self, id: str, now: float) -> float: ...
 
 
@@ -45,7 +47,7 @@ class Pick(NamedTuple):
 
 
 class Wait(NamedTuple):
-    """No target is free now. `look`: when to look again; `turn`: when one is expected to be had; None = never."""
+    """No target is free now. `look`: when to look again; `turn`: when one may be had at the soonest; None = never."""
 
     look: float
     turn: float | None
@@ -173,10 +175,11 @@ class Targets:
         if not ahead or ahead < self._gate.free(id, at):
             return self._gate.admit(id, at, self._tokens)
         turn = at + max(self._gate.wait_s(id, at), POLL_S) * (ahead + 1)
-        return Hold(f"full: {ahead} request{'s wait' if ahead > 1 else ' waits'} before this one", turn, "full")
+        told = f"full: {ahead} request{'s wait' if ahead > 1 else ' waits'} before this one"
+        return Hold(told, turn, "full", guessed=self._gate.guesses(id))
 
     def _stand(self, at: float, turn: float | None) -> Wait:
-        """Stand in the line, if a target will be free and there is room."""
+        """Stand in the line, if a target will be free and there is room. Nobody is refused for a guess of when."""
         if turn is None:
             return Wait(at, None)
         self._ousted = self._place is not None and not self._line.keeps(self._place)
@@ -187,6 +190,8 @@ class Targets:
         busy = [id for id, hold in self._held.items() if hold.kind in ("full", "rate_limit")]
         full = any(self._held[id].kind == "full" for id in busy)
         look = min(turn, at + LOOK_S) if full else turn
+        if any(self._held[id].guessed for id in busy):
+            turn = min(turn, at + SOON_S)
         self._place = place
         self.summons = self._line.stand(place, busy, look)
         return Wait(look, turn)
@@ -293,7 +298,7 @@ class Targets:
         """When a full, gated or resting target may next be had; None = none of these is left."""
         times = [h.until or at + POLL_S for h in self._held.values() if h.kind in ("full", "rate_limit")]
         times += [again.at for again in self._again if again.candidate.id not in self._held]
-        return max(min(times), at + 0.001) if times else None
+        return max(min(times), at + SOON_S) if times else None
 
     def _tried_at(self, at: float) -> float | None:
         """When to look again at a target that another request's call is trying; None = none is tried."""

@@ -271,6 +271,10 @@ class Board(Lasting):
         """Seconds that a call of usual size would wait for this candidate's limits."""
         return self.condition(id, now).queue_s
 
+    def guesses(self, id: str) -> bool:
+        """Whether nothing is known of how long this candidate's calls last, so that a wait for a place is a guess."""
+        return self._lanes[id].latency.unknown
+
     def domain(self, id: str) -> tuple[str, str]:
         """What fails together: the candidate's base URL (or the SDK's endpoint) and region."""
         address = self._lanes[id].address

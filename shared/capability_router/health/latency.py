@@ -193,6 +193,11 @@ class Latency:
         """Seconds a call lasts on average; a guess of 1 s while nothing is known."""
         return self.took.value or self.ttft.value or 1.0
 
+    @property
+    def unknown(self) -> bool:
+        """Whether neither a card nor a call has told how long calls last."""
+        return not (self.took.value or self.ttft.value)
+
     def _read(self, seconds: float, tokens: int) -> None:
         """Learn what reading takes."""
         if tokens > 0 and seconds <= _LONGEST_S:

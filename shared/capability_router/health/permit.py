@@ -15,7 +15,8 @@ class Hold(NamedTuple):
 
     `kind` "probing": its credential or name was refused, and one call is trying it again.
     `mend`: what its user can do about it, "raise limits.rpm"; "" = wait. `learned`: it is full by a limit of calls at
-    once that nobody stated.
+    once that nobody stated. `guessed`: nothing is known of how long
+    its calls last, so that `until` says no more than when to look.
     """
 
     reason: str
@@ -23,6 +24,7 @@ class Hold(NamedTuple):
     kind: HoldKind
     mend: str = ""
     learned: bool = False
+    guessed: bool = False
 
     @property
     def by(self) -> str:

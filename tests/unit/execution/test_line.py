@@ -215,6 +215,35 @@ def test_a_turn_that_comes_too_late_is_not_waited_for() -> None:
     assert_books_balanced(router)
 
 
+def test_who_comes_while_nothing_is_known_of_how_long_calls_last_is_refused_at_its_deadline() -> None:
+    """A guess of 1 s for each who stands before would refuse all but the first at once."""
+    clock = ManualClock()
+    router = scripted_router({"a": ["ok"]}, cards={"a": {"limits": {"concurrency": 1}}}, clock=clock)
+    held = iter(router.start(Request(("hi",), stream=True), ScriptedEndpoint(router.scripted, clock, stream=True)))  # type: ignore[attr-defined]  # set by scripted_router
+    next(held)
+    with routing(deadline_s=0.5):
+        request = Request(("hi",))
+    with pytest.raises(RouterBusy, match=r"the deadline of 0.5 s is over \(a: full: 1 call in flight"):
+        list(router.start(request, ScriptedEndpoint(router.scripted, clock)))  # type: ignore[attr-defined]  # as above
+    assert clock.now() == pytest.approx(0.5)
+    list(held)
+    assert_books_balanced(router)
+
+
+async def test_many_wait_for_a_model_of_which_nothing_is_known() -> None:
+    router, models = busy(deadline_s=1.5)
+    order: list[str] = []
+    tasks = [asyncio.create_task(asked(router, models, order, "zero"))]
+    while models["a"].calls == 0:  # noqa: ASYNC110 - the model knows no event
+        await asyncio.sleep(0.001)
+    tasks += [asyncio.create_task(asked(router, models, order, str(i))) for i in range(1, 5)]
+    await _waiting(router, 4)
+    models["a"].open()
+    await asyncio.gather(*tasks)
+    assert order == ["zero", "1", "2", "3", "4"]
+    assert_books_balanced(router)
+
+
 async def test_who_goes_away_leaves_the_line() -> None:
     router, models = busy()
     order: list[str] = []
