@@ -15,6 +15,8 @@ from capability_router.endpoints.errors import (
     EndpointStreamError,
 )
 from capability_router.endpoints.scrub import identifier, scrub
+from capability_router.faults import classify
+from capability_router.faults.meaning import Meaning
 from capability_router.money.bill import COST_HEADER
 
 _HINTS = (b"x-ratelimit-", b"ratelimit-", b"anthropic-ratelimit-")
@@ -50,6 +52,7 @@ class Told(NamedTuple):
     param: Any = None
     status: int | None = None
     page: bool = False
+    body: Any = None
 
     def error(
         self, model: str, sent: bytes, key: str, status: int | None, headers: Mapping[str, str], request_id: str
@@ -68,7 +71,18 @@ class Told(NamedTuple):
             request_id=request_id,
         )
         error.page = self.page
+        error.told = self._meaning(error)
         return error
+
+    def _meaning(self, shown: EndpointError) -> Meaning | None:
+        """By the words as they came, as an SDK's error holds them: a word that the prompt has too may be what tells."""
+        if not self.says and self.body is None:
+            return None
+        text = self.says if self.body is None else str(self.body)
+        whole = self.kind(text, status_code=shown.status_code, headers=shown.headers)
+        whole.page, whole.whole = self.page, self.body
+        found = classify(whole)
+        return Meaning(found.kind, found.window, found.retry_after_s)
 
 
 def refusal(status: int, body: bytes) -> Told:
@@ -83,7 +97,7 @@ def refusal(status: int, body: bytes) -> Told:
         plain = "" if looks_like_html(body) or not body.strip() else body.decode("utf-8", "replace")
         what = what if plain else f"{what} with {kind_of(body)}"
         return Told(EndpointStatusError, what, plain, status=status, page=looks_like_html(body))
-    return _from_error(EndpointStatusError, what, _error_of(parsed), status)
+    return _from_error(EndpointStatusError, what, _error_of(parsed), status)._replace(body=parsed)
 
 
 def error_event(error: Any) -> Told:
@@ -92,7 +106,7 @@ def error_event(error: Any) -> Told:
     if isinstance(error, Mapping):
         numbers = [str(error.get(name)) for name in ("code", "status_code", "status")]
         status = next((int(n) for n in numbers if n.isascii() and n.isdigit() and 400 <= int(n) < 600), None)
-    return _from_error(EndpointStreamError, "sent an error in place of its reply", error, status)
+    return _from_error(EndpointStreamError, "sent an error in place of its reply", error, status)._replace(body=error)
 
 
 def bare_error(body: Mapping[str, Any]) -> Mapping[str, Any] | None:

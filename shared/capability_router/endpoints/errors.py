@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from capability_router.errors import RouterError
+from capability_router.faults.meaning import Meaning
 from capability_router.request import Usage
 
 
@@ -32,10 +33,14 @@ class EndpointError(RouterError):
     `status_code` is None when no status tells of the fault. `code`, `type` and `param` are the
     provider's own words, "" if it gave none. `headers` holds only rate-limit and retry hints.
     `usage`: the tokens that it told before or beside; None = none. `page`: it answered with a page for people.
+    `told`: what all of its answer means, of which this error holds no more than may be shown; None = that is all.
+    `whole`: the answer itself, in errors that are read for their meaning and never raised.
     """
 
     usage: Usage | None = None
     page: bool = False
+    told: Meaning | None = None
+    whole: Any = None
 
     def __init__(
         self, message: str, *, model: str = "", status_code: int | None = None, code: str = "", type: str = "",
@@ -53,9 +58,9 @@ class EndpointError(RouterError):
         return Answer(self.status_code, self.headers)
 
     @property
-    def body(self) -> dict[str, Any]:
+    def body(self) -> Any:
         """The provider's error object as far as it is kept: code, type, param; never its message."""
-        return {"error": {"code": self.code, "type": self.type, "param": self.param}}
+        return self.whole or {"error": {"code": self.code, "type": self.type, "param": self.param}}
 
 
 class EndpointStatusError(EndpointError):

@@ -18,6 +18,7 @@ from capability_router.faults.between import put_before
 from capability_router.faults.evidence import Evidence, Link, links, read
 from capability_router.faults.hints import forbids_retry, headers_of, pushback_s, retry_after_s, window_tokens
 from capability_router.faults.kinds import KINDS, Fault
+from capability_router.faults.meaning import told_before
 from capability_router.faults.phrases import REGION, loose_rules, rules_for, told_by
 from capability_router.faults.vocabulary import (
     BROAD,
@@ -79,16 +80,16 @@ def kind_of(evidence: Evidence, *, texts: bool = True) -> str:
 
 def _fault(error: BaseException, now_unix: float) -> Fault:
     evidence = links(error)
-    shape = _shape(evidence)
+    shape, meant = _shape(evidence), told_before(evidence)
     kind, headers = shape.kind, headers_of(evidence)
-    window = window_tokens(evidence) if kind == "context_overflow" else None
+    window = (meant.window if meant else window_tokens(evidence)) if kind == "context_overflow" else None
     wait = retry_after_s if kind == "rate_limited" else pushback_s
     return Fault(
         kind=kind,
         detail=f"{shape.detail}; its window is {window:,} tokens" if window else shape.detail,
         status=evidence[-1].status,
         code=shape.code,
-        retry_after_s=wait(evidence, now_unix, headers),
+        retry_after_s=meant.retry_after_s if meant else wait(evidence, now_unix, headers),
         window=window,
         clock=shape.clock,
         again=not forbids_retry(headers),
@@ -137,7 +138,8 @@ def _shape(evidence: Evidence) -> _Shape:
 
 
 def _worked_out(evidence: Evidence) -> _Shape:
-    kind, codes = kind_of(evidence), _told_codes(evidence)
+    meant, codes = told_before(evidence), _told_codes(evidence)
+    kind = meant.kind if meant else kind_of(evidence)
     return _Shape(
         kind=kind,
         detail=_detail(evidence, kind, codes),

@@ -82,6 +82,7 @@ _LACKING = re.compile(
     r"(?:does not|doesn't|do not|not|only) (?:currently )?support|unsupported|is not enabled for models/"
     r"|extra inputs are not permitted|extra_forbidden|unrecognized request argument|unknown parameter"
     r"|maximum allowed number of output tokens|supports at most|--enable-auto-tool-choice"
+    r"|is not a multimodal model|at most 0 (?:image|audio|video)|image exceeds \d|image dimensions exceed"
 )
 _NO_ROUTE = re.compile(r"no endpoints found (?:that support|matching)")
 _THING = r"(?:file|item|previous response|container|conversation|thread|vector store|prompt)"
