@@ -12,6 +12,7 @@ from llama_index.core.bridge.pydantic import BaseModel
 from capability_router.faults.offered import Offered, strange
 from capability_router.request import Finish, Reply, Usage
 from llamaindex_router.messages.handover import key_of
+from llamaindex_router.messages.pieces import Pieces
 from llamaindex_router.messages.tapped import Tapped
 from llamaindex_router.messages.tool_calls import tool_calls_of
 from llamaindex_router.messages.usage import bill_of, counts_of, field, finish_of, refuses, tier_of, usage_of
@@ -28,8 +29,8 @@ class Transcript:
     """
 
     __slots__ = (
-        "_bill", "_carried", "_counts", "_finish", "_message", "_model", "_refused", "_tier", "_tools", "_worded",
-        "_wording",
+        "_bill", "_carried", "_counts", "_finish", "_message", "_model", "_pieces", "_refused", "_tier", "_tools",
+        "_worded", "_wording",
     )  # fmt: skip
 
     def __init__(self, tools: Offered = None) -> None:
@@ -38,7 +39,7 @@ class Transcript:
         self._counts: dict[str, Any] = {}
         self._finish: Finish | None = None
         self._message: ChatMessage | None = None
-        self._model, self._tier, self._wording = "", "", Wording()
+        self._model, self._tier, self._wording, self._pieces = "", "", Wording(), Pieces()
         self._carried = self._refused = self._worded = False
 
     def take(self, response: Response) -> bool:
@@ -51,6 +52,7 @@ class Transcript:
         self._finish = finish_of(raw, *kwargs) or self._finish
         self._model = self._model or str(field(raw, "model") or "")
         self._wording.take(response)
+        self._pieces.take(raw)
         self._worded = self._worded or _chunked(raw)
         self._refused = self._refused or refuses(raw)
         carries = bool(response.delta) or bool(words_of(response)) or self._speaks(response)
@@ -111,7 +113,8 @@ class Transcript:
         calls = tool_calls_of(self._message) if self._message is not None else []
         # A call cut off in the middle is not malformed: only an ended reply is judged.
         ended = calls if self._finish else ()
-        broken = sum(call.malformed for call in ended)
+        cut = min(self._pieces.broken, len(ended))  # an integration may have repaired them
+        broken = max(sum(call.malformed for call in ended), cut)
         unoffered = sum(not call.malformed and strange(call.name, self._tools) for call in ended)
         return Reply(
             usage=self.usage,

@@ -93,6 +93,33 @@ def test_a_tool_is_called(server: BedrockServer) -> None:
     assert (call.tool_name, call.tool_kwargs) == ("multiply", {"a": 2, "b": 3})
 
 
+@pytest.mark.parametrize("later", [False, True])
+@pytest.mark.parametrize("reason", ["max_tokens", "tool_use", None])
+@pytest.mark.parametrize("arguments", ['{"a": 2, "b"', '{"a": 2, "b": 3'])
+async def test_a_call_that_is_cut_is_told_though_it_is_shown_repaired(
+    server: BedrockServer, arguments: str, reason: str | None, later: bool
+) -> None:
+    """Also without a reason, of a client that the router can't read through."""
+    llm = routed(server, *calls(arguments), *(ended(reason) if reason else ended("")[1:]))
+    tools = [FunctionTool.from_defaults(multiply)]
+
+    async def read() -> list[Any]:
+        if later:
+            return [chunk async for chunk in await llm.astream_chat_with_tools(tools, user_msg="2 times 3?")]
+        return list(llm.stream_chat_with_tools(tools, user_msg="2 times 3?"))
+
+    with pytest.raises(StreamInterrupted, match="malformed tool call"):
+        await read()
+    assert [call.fault for call in llm.router.ledger.calls()] == ["malformed_tool_call"]
+
+
+@pytest.mark.parametrize(("arguments", "expected"), [('{"a": 2, "b": 3}', {"a": 2, "b": 3}), ("", {})])
+def test_a_call_that_is_whole_at_the_limit_stays(server: BedrockServer, arguments: str, expected: Any) -> None:
+    llm = routed(server, *calls(arguments), *ended("max_tokens"))
+    *_, last = llm.stream_chat_with_tools([FunctionTool.from_defaults(multiply)], user_msg="2 times 3?")
+    assert [call.tool_kwargs for call in llm.get_tool_calls_from_response(last)] == [expected]
+
+
 def test_a_client_of_the_users_own_streams_as_before(server: BedrockServer) -> None:
     """It is not changed: the router reads it through a client of its own."""
     server.scripts[FIRST] = [*said("a"), *ended("max_tokens")]

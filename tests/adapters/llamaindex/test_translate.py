@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from anthropic.types import InputJSONDelta, RawContentBlockDeltaEvent
 from llama_index.core.base.llms.types import (
     AudioBlock,
     CacheControl,
@@ -255,3 +256,18 @@ def test_how_many_answers_a_call_asks_for_and_a_model_by_itself() -> None:
     told = describe(OpenAI(model="gpt-4o-mini", api_key="k", additional_kwargs={"n": 4}))
     assert told is not None
     assert told.fields["answers"] == 4
+
+
+@pytest.mark.parametrize(("written", "broken"), [('{"a": 2, "b"', 1), ('{"a": 2', 1), ('{"a": 2}', 0), ("", 0)])
+def test_a_call_that_anthropics_integration_repaired_is_judged_by_its_pieces(written: str, broken: int) -> None:
+    """It hands on each event's parts as a dict, beside a block of what it made of them."""
+    block = ToolCallBlock(tool_name="lookup", tool_call_id="t1", tool_kwargs={"a": 2})
+    seen = Transcript()
+    for i in range(0, len(written), 3):
+        delta = InputJSONDelta(type="input_json_delta", partial_json=written[i : i + 3])
+        event = RawContentBlockDeltaEvent(type="content_block_delta", index=0, delta=delta)
+        seen.take(ChatResponse(message=ChatMessage(blocks=[block]), delta="", raw=dict(event)))
+    kwargs = {"stop_reason": "max_tokens"}
+    seen.take(ChatResponse(message=ChatMessage(blocks=[block], additional_kwargs=kwargs), delta="", raw={}))
+    reply = seen.reply()
+    assert (reply.malformed_tool_calls, reply.tool_calls, reply.finish) == (broken, 1 - broken, Finish.LENGTH)
