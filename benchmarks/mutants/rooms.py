@@ -54,7 +54,13 @@ ROOMS = (
         ("tests/unit/execution/test_endings.py", "tests/unit/execution/test_elsewhere.py", *_STEPS),
     ),
     Room("execution/performance.py", ("tests/unit/execution/test_performance.py", *_DRIVERS)),
-    Room("execution/race.py", tuple(f"tests/unit/execution/test_{name}.py" for name in ("race", "hedge", "readers"))),
+    Room(
+        "execution/race.py",
+        (
+            *(f"tests/unit/execution/test_{name}.py" for name in ("race", "hedge")),
+            "tests/unit/connections/test_readers.py",
+        ),
+    ),
     Room(
         "execution/accounts.py", ("tests/unit/execution/test_accounts.py", "tests/unit/money/test_several_answers.py")
     ),

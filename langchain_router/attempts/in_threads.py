@@ -19,6 +19,7 @@ from langchain_core.language_models import BaseChatModel, SimpleChatModel
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
+from capability_router.connections.readers import READERS
 from capability_router.execution.crew import CREW
 from capability_router.execution.performance import below_us
 from langchain_router.attempts.likeness import alike, as_one
@@ -75,7 +76,8 @@ def _in_a_thread(call: Callable[[], T]) -> asyncio.Future[T]:
 def _work(given: asyncio.Future[Any], call: Callable[[], Any]) -> bool:
     """Make the call in this thread; whether nobody has gone away meanwhile."""
     try:
-        told = partial(given.set_result, call())
+        with READERS.at_work():
+            told = partial(given.set_result, call())
     except StopIteration:  # no future takes it
         told = partial(given.set_exception, RuntimeError("the model's call raised StopIteration"))
     except BaseException as error:  # noqa: BLE001 - raised again where the call is awaited

@@ -98,3 +98,82 @@ def test_a_stream_that_a_client_package_reads_leaves_the_exit_code_alone() -> No
         ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=90)  # noqa: S603 - our own code
     assert ran.stderr == ""
     assert json.loads(ran.stdout) == list(range(times))
+
+
+_WHOLE_WORK = """
+import asyncio, gc, json, os, sys, threading, time
+from typing import Annotated
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_router import ChatRouter
+from pydantic import BeforeValidator, TypeAdapter
+
+def slowly(text):
+    time.sleep(0.005)
+    return text
+
+WORDS = TypeAdapter(Annotated[str, BeforeValidator(slowly)])
+begun = threading.Event()
+
+def work():
+    begun.set()
+    for _ in range(4000):
+        WORDS.validate_python("word")
+
+class Worker(BaseChatModel):
+    works: bool
+    @property
+    def _llm_type(self):
+        return "worker"
+    def _generate(self, *_, **__):
+        if self.works:
+            work()
+        return ChatResult(generations=[ChatGeneration(message=AIMessage("well"))])
+
+def judged(*_):
+    work()
+    return 0.5
+
+async def left(router):
+    task = asyncio.create_task(router.ainvoke("hi"))
+    while not begun.is_set():
+        await asyncio.sleep(0.002)
+    await asyncio.sleep(0.01)
+    sys.exit(each)
+
+gc.freeze()
+ends = []
+for each in range(3):
+    child = os.fork()
+    if not child:
+        break
+    ends.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+else:
+    print(json.dumps(ends))
+    sys.exit()
+what = sys.argv[1]
+settings = {
+    "awaited": {}, "given up": {"timeouts": {"total": 0.05}},
+    "evaluator": {"evaluator": judged, "evaluate": {"share": 1.0}},
+}[what]
+router = ChatRouter(models=[(Worker(works=what != "evaluator"), {"id": "a"})], policy="single", **settings)
+if what == "awaited":
+    asyncio.run(left(router))
+try:
+    router.invoke("hi")
+except Exception:
+    assert what == "given up"
+assert begun.wait(10)
+time.sleep(0.01)
+sys.exit(each)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows does not fork")
+@pytest.mark.parametrize("what", ["awaited", "given up", "evaluator"])
+def test_work_that_has_no_steps_leaves_the_exit_code_alone(what: str) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", _WHOLE_WORK, what]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=90)  # noqa: S603 - our own code
+    assert ran.stderr == ""
+    assert json.loads(ran.stdout) == [0, 1, 2]

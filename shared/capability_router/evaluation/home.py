@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import Context
-from threading import Lock, Thread
+from threading import Lock, Thread, current_thread
 from typing import Any
 from weakref import finalize
+
+from capability_router.connections.readers import READERS, Reader
 
 _left_behind: list[asyncio.AbstractEventLoop] = []
 """A forked child's copies of its parent's loops: to close one would take the parent's sockets out of its selector."""
@@ -58,7 +60,29 @@ class Home:
         self._lock, self._loop, self._thread, self._rest = Lock(), None, None, None
 
 
+class _Resident(Reader):
+    """Who lives in the loop: when the process ends, the loop is stopped between two steps."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop, self.thread = loop, current_thread()
+
+    def halt(self) -> None:
+        """Stop, once."""
+        if not self.halted:
+            self.halted = True
+            self._loop.call_soon_threadsafe(self._loop.stop)
+
+
 def _lived(loop: asyncio.AbstractEventLoop) -> None:
+    resident = _Resident(loop)
+    READERS.add(resident)
+    try:
+        _run(loop)
+    finally:
+        READERS.discard(resident)
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
     asyncio.set_event_loop(loop)
     try:
         loop.run_forever()
@@ -101,7 +125,8 @@ def in_thread(context: Context, work: Callable[[], Any]) -> asyncio.Future[Any]:
     def run() -> None:
         result, failed = None, None
         try:
-            result = context.run(work)
+            with READERS.at_work():
+                result = context.run(work)
         except BaseException as error:  # noqa: BLE001 - handed to who waits; what would end the process ends this alone
             own = isinstance(error, Exception) and not isinstance(error, StopIteration)  # which no future takes
             failed = error if own else RuntimeError(type(error).__name__)

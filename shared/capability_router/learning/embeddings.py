@@ -16,6 +16,7 @@ from hashlib import blake2b
 from typing import Any, NamedTuple, Protocol
 
 from capability_router.clock import Clock
+from capability_router.connections.readers import READERS
 from capability_router.errors import ConfigError
 from capability_router.learning.embedder import Embedder, Vectors, embedder_of
 from capability_router.learning.quality.meaning import Meaning, folded
@@ -158,7 +159,9 @@ class Embeddings:
 
     def _made(self, text: str, key: bytes, call: _Call) -> None:
         try:
-            call.failed = self._put(text, _tried(self.embedder, [text])) != "ready"
+            with READERS.at_work():
+                found = _tried(self.embedder, [text])
+            call.failed = self._put(text, found) != "ready"
         finally:
             with self._lock:
                 del self._calls[key]

@@ -4,12 +4,13 @@ import queue
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
-from capability_router.execution import readers as module
+from capability_router.connections import readers as module
+from capability_router.connections.readers import Reader, Readers
 from capability_router.execution.race import Runner
-from capability_router.execution.readers import Reader, Readers
 
 TIMEOUT_S = 20.0
 
@@ -55,7 +56,12 @@ class Spoke:
 def reading(target: threading.Event | socket.socket) -> Reader:
     reader = Reader()
     wait = target.wait if isinstance(target, threading.Event) else _Reads(target).read
-    reader.thread = threading.Thread(target=wait, name="reader of a test")
+
+    def until_ended() -> None:
+        with suppress(SystemExit):  # raised in it by who does not wait any longer
+            wait(TIMEOUT_S)
+
+    reader.thread = threading.Thread(target=until_ended, name="reader of a test")
     reader.thread.start()
     return reader
 
@@ -64,7 +70,7 @@ class _Reads:
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
 
-    def read(self) -> None:
+    def read(self, _: float) -> None:
         self._sock.recv(1)
 
 
@@ -161,3 +167,24 @@ def test_without_a_thread_for_it_there_is_no_reader(monkeypatch: pytest.MonkeyPa
     with pytest.raises(RuntimeError, match="new thread"):
         Runner(1, Spoke(), queue.SimpleQueue())
     assert repr(race.READERS) == "<Readers, 0 under way>"
+
+
+def test_work_without_steps_is_ended_at_its_next_one() -> None:
+    readers, told = Readers(), []
+    begun = threading.Event()
+
+    def work() -> None:
+        try:
+            with readers.at_work():
+                begun.set()
+                while True:
+                    sum(range(100))
+        except SystemExit:
+            told.append("ended")
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert begun.wait(TIMEOUT_S)
+    readers.halt()
+    thread.join(TIMEOUT_S)
+    assert (told, repr(readers)) == (["ended"], "<Readers, 0 under way>")

@@ -3,26 +3,32 @@
 Until Python 3.13 a daemon thread that wakes while the interpreter is put away is ended on the spot. Within a compiled
 function that catches all it is called by, as Rust's and C++'s do, that ends the whole process by SIGABRT ("exception
 not rethrown"). A thread that waits, for a lock or for a server, is never in such a function.
+
+Work that has no steps (a whole call, an evaluator, an embedder) is ended by an exception, as soon as it comes back to
+the interpreter.
 """
 
 from __future__ import annotations
 
 import atexit
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from queue import SimpleQueue
-from threading import Event, Thread
+from threading import Event, Thread, current_thread
 from typing import NoReturn
 
 from capability_router.connections.unread import at_socket, shut
 
 _LOOKS, _PAUSE_S = 100, 0.01
 _STILL = 5  # looks after which one that waits for a server is taken for one that goes on waiting
+_PATIENT = 10  # looks after which a step is not waited for any more, but ended
 
 
 class Reader:
     """One who reads in a thread. Between two steps he asks whether he is `halted`, and then waits for the end."""
 
-    halted = False
+    halted = ended = False
     thread: Thread | None = None
 
     def halt(self) -> None:
@@ -48,6 +54,17 @@ class Readers:
         """It does nothing any more but end its thread."""
         self._under_way.discard(reader)
 
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Foreign code runs within, in a thread that nobody waits for."""
+        worker = Reader()
+        worker.thread = current_thread()
+        self.add(worker)
+        try:
+            yield
+        finally:
+            self.discard(worker)
+
     def park(self, reader: Reader) -> NoReturn:
         """Wait for the end of the process, in this thread."""
         self.discard(reader)
@@ -64,6 +81,9 @@ class Readers:
                 reader.halt()
             if all(_ended_by_itself(reader, look) for reader in left):
                 return
+            if look >= _PATIENT:
+                for reader in left:
+                    _end(reader)
             pause.wait(_PAUSE_S)
 
     def forget(self) -> None:
@@ -76,6 +96,16 @@ def _ended_by_itself(reader: Reader, look: int) -> bool:
     if thread is None or shut(thread):  # it is about to begin, or wakes now
         return False
     return look >= _STILL and at_socket(thread)
+
+
+def _end(reader: Reader) -> None:
+    """Raise SystemExit in its thread, once, when that next runs a step of the interpreter's: what is above sees it."""
+    thread = reader.thread
+    if not reader.ended and thread is not None and not at_socket(thread):
+        import ctypes  # at the end of a process alone
+
+        reader.ended = True
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(SystemExit))
 
 
 READERS = Readers()
