@@ -1,4 +1,4 @@
-"""Do the tests bite? python -m benchmarks.mutants [PART ...] [--only PATTERN]
+"""Do the tests bite? python -m benchmarks.mutants [PART ...] [--only PATTERN] [--every N]
 
 Makes every small change of `mutations.py` to each file of `rooms.py`, one at a time, and runs that file's tests.
 A change that no test notices has survived. Prints each survivor and, per file, how many there were, killed,
@@ -6,7 +6,7 @@ survived, and listed as equivalent (`equivalents.toml`, each with its reason). T
 95 % of a file's other mutants are killed, or when the list is wrong.
 
 PART is a part of a file's path: breaker, faults, execution/machine. `--only` takes the mutants whose printed text
-fits a pattern.
+fits a pattern; `--every` takes of those each N-th, beginning with the first: a sample, of which the share is told.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import re
 import sys
 import time
 from collections.abc import Sequence
+from itertools import islice
 from multiprocessing import Pipe, get_context
 from typing import NamedTuple
 
@@ -56,20 +57,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.mutants", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART")
     parser.add_argument("--only", default="", metavar="PATTERN")
+    parser.add_argument("--every", type=int, default=1, metavar="N")
     given = parser.parse_args(arguments)
+    if given.every < 1:
+        parser.error("--every takes a number from 1 on")
     rooms = [room for room in ROOMS if not given.parts or any(part in room.file for part in given.parts)]
     trial.quietly()
-    found = [_apart(room, given.only) for room in rooms]
+    found = [_apart(room, given.only, given.every) for room in rooms]
     print(f"\nTests that bite (target: {TARGET:.0%} of each file's mutants killed)")
     for each in found:
         print(each.line())
     return int(not found or not all(each.met for each in found))
 
 
-def _apart(room: Room, only: str) -> Found:
+def _apart(room: Room, only: str, every: int) -> Found:
     """In a process of its own: what it imports for one file is wrong for the next."""
     receiver, sender = Pipe(duplex=False)
-    process = get_context("fork").Process(target=lambda: sender.send(_room(room, only)))
+    process = get_context("fork").Process(target=lambda: sender.send(_room(room, only, every)))
     process.start()
     process.join()
     if process.exitcode:
@@ -78,7 +82,7 @@ def _apart(room: Room, only: str) -> Found:
     return found
 
 
-def _room(room: Room, only: str) -> Found:
+def _room(room: Room, only: str, every: int) -> Found:
     path = trial.CORE / room.file
     tree = ast.parse(path.read_text())
     began = time.monotonic()
@@ -86,10 +90,9 @@ def _room(room: Room, only: str) -> Found:
     finder = trial.Changed(room.module, path, tree)
     listed = equivalents.Listed(room.file, equivalents.read())
     counts = {"killed": 0, "survived": 0, "listed": 0}
-    for mutant in mutants(tree):
-        if re.search(only, str(mutant)):
-            counts[_judged(room, mutant, finder, seconds, listed)] += 1
-    wrong = listed.wrong + ([] if only else listed.stale())
+    for mutant in islice((m for m in mutants(tree) if re.search(only, str(m))), 0, None, every):
+        counts[_judged(room, mutant, finder, seconds, listed)] += 1
+    wrong = listed.wrong + ([] if only or every > 1 else listed.stale())
     for text in wrong:
         print(f"{room.file}: {text}")
     found = Found(room.file, **counts, wrong=len(wrong))

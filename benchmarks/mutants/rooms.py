@@ -21,7 +21,7 @@ _MACHINE = (
     *_STEPS, "tests/unit/execution/test_endings.py", "tests/unit/execution/test_elsewhere.py",
     "tests/unit/execution/test_lent.py",
     "tests/property/test_machine_events.py",
-    "tests/unit/execution/test_machine.py", "tests/property/test_execution.py",
+    "tests/unit/execution/test_machine.py", "tests/unit/execution/test_line.py", "tests/property/test_execution.py",
 )  # fmt: skip
 _DRIVERS = (
     "tests/unit/execution/test_hedge.py", "tests/unit/execution/test_clocks.py", "tests/unit/execution/test_resume.py",
@@ -30,6 +30,12 @@ _DRIVERS = (
 _BREAKER = (
     "tests/unit/health/test_breaker.py", "tests/unit/health/test_board.py", "tests/unit/health/test_board_bans.py",
     "tests/property/test_health_machine.py",
+)  # fmt: skip
+_LANE = tuple(
+    f"tests/unit/health/test_{name}.py"
+    for name in (
+        "lane", "board", "board_bans", "transitions_told", "silence", "bearing", "busy_caller",
+    )
 )  # fmt: skip
 _WINDOW = ("tests/unit/health/test_window.py", *_BREAKER)
 _CORPUS, _EVIDENCE = "tests/unit/faults/test_corpus.py", "tests/unit/faults/test_evidence.py"
@@ -61,12 +67,15 @@ ROOMS = (
             "tests/unit/connections/test_readers.py",
         ),
     ),
+    Room("execution/crew.py", ("tests/unit/execution/test_crew.py",)),
+    Room("connections/readers.py", ("tests/unit/connections/test_readers.py",)),
     Room(
         "execution/accounts.py", ("tests/unit/execution/test_accounts.py", "tests/unit/money/test_several_answers.py")
     ),
     Room("execution/retry.py", ("tests/unit/execution/test_retry.py",)),
     Room("execution/limits.py", ("tests/unit/execution/test_limits.py", *_STEPS)),
     Room("health/breaker.py", _BREAKER),
+    Room("health/lane.py", (*_LANE, "tests/property/test_health_machine.py")),
     Room("health/doubt.py", ("tests/unit/health/test_doubt.py", *_BREAKER)),
     Room("health/window.py", _WINDOW),
     Room("health/silence.py", ("tests/unit/health/test_silence.py",)),

@@ -11,7 +11,7 @@ from capability_router import AllCandidatesFailed, RouterBusy
 from capability_router.execution.effects import Effect, Launch
 from capability_router.execution.outer import bound_inside, unbound
 from capability_router.faults.kinds import Fault
-from capability_router.health.board import Hold
+from capability_router.health.board import Hold, Permit, Verdict
 
 
 def told(effects: tuple[Effect, ...]) -> list[tuple[str, bool]]:
@@ -61,6 +61,18 @@ def test_beyond_a_learned_limit_goes_only_who_has_nobody_else(elsewhere: bool) -
     if elsewhere:
         assert stage.machine.over is not None
         assert isinstance(stage.machine.over.error, RouterBusy)
+
+
+def test_what_goes_beyond_a_learned_limit_is_booked_as_any_attempt() -> None:
+    stage = Stage("a", retry={"max_wait_s": 0})
+    stage.router.board._lanes["a"].limiter.bear(1)
+    other = stage.router.board.admit("a", 100.0)
+    assert isinstance(other, Permit)
+    assert told(stage.begin()) == [("a", False)]
+    stage.router.board.settle(other, Verdict(False, neutral=True), 101.0)
+    stage.completed(101.0)
+    assert stage.outcome.model == "a"
+    assert [call.attempt for call in stage.router.ledger.calls()] == [1]
 
 
 def _again(stage: Stage) -> Stage:

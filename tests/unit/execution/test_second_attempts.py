@@ -9,6 +9,7 @@ from unit.execution.staged import CUT, HEDGE, Stage, told
 
 from capability_router import Reply, Usage
 from capability_router.faults.kinds import Fault
+from capability_router.health.board import Permit, Verdict
 from capability_router.request import Finish
 
 LAUNCHED = ("launch", 1, "a", "")
@@ -55,6 +56,18 @@ def test_the_first_whole_reply_of_two_is_the_answer() -> None:
     assert told(effects) == [("abort", 1), ("deliver", 2), ("finish", "b")]
     assert [r.fault for r in stage.records] == ["cancelled", None]
     assert stage.records[0].usage == Usage(10, 1)
+
+
+@pytest.mark.parametrize(("stream", "silent_s"), [(True, 0.5), (False, 5.0)])
+def test_a_stream_is_late_when_streams_are_and_a_whole_reply_when_those_are(stream: bool, silent_s: float) -> None:
+    stage = Stage(stream=stream, hedge={"on": True, "extra": 1.0})
+    usual = Verdict(True, ttft_s=0.5, elapsed_s=5.0, output_tokens=100)
+    for _ in range(20):
+        permit = stage.router.board.admit("a", 90.0)
+        assert isinstance(permit, Permit)
+        stage.router.board.settle(permit, usual, 90.0)
+    ((_, rings_at),) = told(stage.begin())[1:]
+    assert rings_at == pytest.approx(100.0 + silent_s, abs=0.01)
 
 
 def test_one_that_speaks_in_time_is_not_hedged() -> None:

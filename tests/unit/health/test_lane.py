@@ -1,0 +1,301 @@
+"""One candidate's own: what holds it and until when, what a probe goes before, what is passed and what is not."""
+
+import math
+
+import pytest
+from unit.health.test_board import DOWN, LIMITED, OK, URL, board, call, hold, trip
+
+from capability_router.address import Address
+from capability_router.health.board import Board, BreakerConfig, HealthEvent, Hold, Permit, Verdict
+
+GRACE_S = 5.0
+NEVER_SENT = Verdict(False, neutral=True)
+OVERLOADED = Verdict(False, blame="breaker", overloaded=True)
+
+
+def taken(made: Board, id: str, now: float, count: int = 1, tokens: int = 0) -> list[Permit]:
+    permits = [made.admit(id, now, tokens) for _ in range(count)]
+    assert all(isinstance(permit, Permit) for permit in permits), permits
+    return permits  # type: ignore[return-value]  # asserted
+
+
+def reopens_at(made: Board, id: str) -> float:
+    until = made.reopens_at(id)
+    assert until is not None
+    return until
+
+
+# -- the first call after an open time ------------------------------------------------------------
+
+
+def test_traffic_leaves_the_first_call_after_an_open_time_to_the_probe_for_five_seconds() -> None:
+    made, _ = board()
+    made.probes(["a"])
+    assert trip(made, "a", 10.0) == reopens_at(made, "a") + GRACE_S
+    until = reopens_at(made, "a")
+    held = hold(made, "a", until)
+    assert (held.kind, held.until) == ("breaker", until + GRACE_S)
+    assert held.reason == "breaker open for another 5.0 s"
+    assert hold(made, "a", until + GRACE_S - 0.1).until == until + GRACE_S
+    (late,) = taken(made, "a", until + GRACE_S)
+    assert late.half_open
+
+
+def test_the_probe_itself_does_not_wait_and_who_is_not_probed_neither() -> None:
+    made, _ = board()
+    made.probes(["a"])
+    trip(made, "a", 10.0)
+    probe = made.admit("a", reopens_at(made, "a"), probe=True)
+    assert isinstance(probe, Permit)
+    assert probe.half_open
+    made, _ = board()
+    made.probes(["b"])
+    (first,) = taken(made, "a", trip(made, "a", 10.0))
+    assert first.half_open
+
+
+def test_a_probe_waits_for_the_open_time_as_anybody() -> None:
+    made, _ = board()
+    made.probes(["a"])
+    trip(made, "a", 10.0)
+    until = reopens_at(made, "a")
+    held = made.admit("a", until - 0.1, probe=True)
+    assert isinstance(held, Hold)
+    assert held.until == until
+
+
+@pytest.mark.parametrize("blame", ["credential", "model"])
+def test_so_it_is_with_a_refused_credential_or_model(blame: str) -> None:
+    made, _ = board()
+    made.probes(["a"])
+    call(made, "a", Verdict(False, blame=blame), 10.0)
+    due = reopens_at(made, "a")
+    held = hold(made, "a", due)
+    mend = "fix the key or name of a and call router.reset('a')"
+    assert held == Hold("waiting for its probe, which decides whether it is used again", due + GRACE_S, "probing", mend)
+    probe = made.admit("a", due, probe=True)
+    assert isinstance(probe, Permit)
+    assert probe.trial
+    assert hold(made, "a", due).until == due + 1.0, "while it is tried it is looked at again each second"
+    made.settle(probe, NEVER_SENT, due)
+    (late,) = taken(made, "a", due + GRACE_S)
+    assert late.trial
+
+
+def test_the_last_of_what_is_due_is_waited_for() -> None:
+    made, _ = board()
+    made.probes(["a"])
+    both = taken(made, "a", 10.0, 2)
+    made.settle(both[0], Verdict(False, blame="credential", retry_after_s=100.0), 10.0)
+    made.settle(both[1], Verdict(False, blame="model", retry_after_s=102.0), 10.0)
+    assert hold(made, "a", 112.5).until == 112.0 + GRACE_S
+    taken(made, "a", 112.0 + GRACE_S)
+
+
+# -- limits ---------------------------------------------------------------------------------------
+
+
+def test_a_stated_limit_is_not_surpassed_and_a_learned_one_is_up_to_it() -> None:
+    made, _ = board(concurrency=12)
+    permits = taken(made, "a", 1.0, 10)
+    made.settle(permits[0], OVERLOADED, 2.0)
+    made.condition("a", 2.0)
+    held = hold(made, "a", 2.0)
+    assert (held.kind, held.learned, held.by) == ("full", True, "learned_limit")
+    assert held.reason == "full: 9 calls in flight, limit 8, learned from refusals (429, 529) under load"
+    assert held.mend == "switch learned limits off (health: {learns_limits: false})"
+    assert made.condition("a", 2.0).waits
+    for _ in range(3):
+        assert isinstance(made.surpass("a", 2.0), Permit)
+    assert made.surpass("a", 2.0) == hold(made, "a", 2.0)
+    held = hold(made, "a", 2.0)
+    assert (held.reason, held.learned) == ("full: 12 calls in flight, limit 12", False)
+    assert held.mend == "raise limits.concurrency"
+
+
+def test_neither_a_breaker_nor_a_closed_gate_nor_a_spent_minute_is_surpassed() -> None:
+    made, _ = board(rpm=1)
+    made.isolate("d")
+    trip(made, "c", 1.0)
+    call(made, "b", LIMITED._replace(retry_after_s=9.0), 1.0)
+    taken(made, "a", 1.0)
+    found = [made.surpass(id, 1.0) for id in "abcd"]
+    assert [hold.kind for hold in found if isinstance(hold, Hold)] == ["full", "rate_limit", "breaker", "isolated"]
+
+
+def test_where_limits_are_not_learned_stated_ones_are_changed_and_health_is_reset_all_the_same() -> None:
+    made = Board(learns_limits=False)
+    made.register("a", Address(URL, "m"))
+    taken(made, "a", 1.0, 3)
+    made.register("a", Address(URL, "m"), limits={"concurrency": 4})
+    taken(made, "a", 1.0)
+    assert hold(made, "a", 1.0).reason == "full: 4 calls in flight, limit 4"
+    made.isolate("a")
+    made.reset("a")
+    assert hold(made, "a", 1.0).kind == "full"
+
+
+def test_what_was_learned_holds_under_new_limits() -> None:
+    made, _ = board()
+    permits = taken(made, "a", 1.0, 10)
+    made.settle(permits[0], OVERLOADED, 2.0)
+    made.register("a", Address(URL, "big", "key-1"), limits={"concurrency": 100})
+    assert hold(made, "a", 2.0).reason.startswith("full: 9 calls in flight, limit 8, learned")
+    made.register("a", Address(URL, "big", "key-1"), limits={"concurrency": 6})
+    assert hold(made, "a", 2.0).reason == "full: 9 calls in flight, limit 6"
+
+
+def test_what_a_call_has_used_is_known_when_it_ends() -> None:
+    """By the verdict's tokens, else as estimated; of one that was refused nothing."""
+    for verdict, wait_s in ((OK._replace(tokens=500), 30.0), (OK._replace(tokens=0), 24.0), (LIMITED, 0.0)):
+        made, _ = board(tpm=1000)
+        call(made, "a", verdict, 1.0, tokens=400)
+        made.reset("a", 1.0)
+        found = made.admit("a", 1.0, 1000)
+        waits = (found.until or 0.0) - 1.0 if isinstance(found, Hold) else 0.0
+        assert waits == pytest.approx(wait_s), verdict
+
+
+def test_a_full_model_is_not_looked_at_again_in_the_same_instant() -> None:
+    made, _ = board(concurrency=1)
+    for _ in range(200):
+        call(made, "a", Verdict(True, ttft_s=1e-5, elapsed_s=1e-5, output_tokens=1), 1.0)
+    taken(made, "a", 1.0)
+    assert hold(made, "a", 1.0).until == 1.001
+
+
+def test_how_much_could_begin_now_is_the_least_of_all_limits() -> None:
+    made, _ = board(concurrency=5, rpm=60)
+    assert made.free("a", 0.0) == 5.0
+    assert made.free("b", 0.0) > 1e9
+    taken(made, "a", 0.0, 2)
+    assert made.free("a", 0.0) == 3.0
+    made.note_limits("c", {"x-ratelimit-remaining-requests": "2", "x-ratelimit-reset-requests": "60s"}, 0.0)
+    assert made.free("c", 0.0) == 2.0
+    taken(made, "c", 0.0)
+    assert made.free("c", 0.0) == 1.0
+
+
+# -- endings --------------------------------------------------------------------------------------
+
+
+def test_calls_are_counted_by_how_they_ended() -> None:
+    made, _ = board()
+    for verdict in (OK, OK, DOWN, LIMITED, NEVER_SENT, Verdict(False, blame="quality")):
+        made.reset("a", 1.0)
+        call(made, "a", verdict, 1.0)
+    row = made.snapshot(1.0)[0]
+    counts = ("answered", "failed", "refused", "disabled", "neutral")
+    assert [row[name] for name in counts] == [3, 1, 1, 0, 1]
+    assert row["success_share"] == pytest.approx(3 / 5)
+    assert (row["calls"], row["in_flight"]) == (6, 0)
+    assert made.snapshot(1.0)[1]["success_share"] is None
+
+
+def test_a_row_says_what_holds_a_model_and_for_how_long() -> None:
+    made, _ = board(concurrency=1)
+    call(made, "c", LIMITED._replace(retry_after_s=30.0), 1.0)
+    taken(made, "a", 1.0)
+    for _ in range(2):
+        call(made, "d", DOWN, 1.0)
+    rows = {row["model"]: row for row in made.snapshot(2.0)}
+    assert [rows[id]["held_by"] for id in "abcd"] == ["full", "", "rate_limit", "degraded"]
+    assert rows["c"]["held_for_s"] == pytest.approx(29.0)
+    assert rows["c"]["held"] == "rate limited for another 29 s"
+    assert rows["b"]["held_for_s"] == 0.0
+    assert rows["d"]["held_for_s"] == pytest.approx(1.5)
+    assert (rows["a"]["concurrency_limit"], rows["b"]["concurrency_limit"]) == (1, None)
+    assert (rows["a"]["in_flight"], rows["a"]["queue_s"] > 0.0) == (1, True)
+
+
+def test_the_share_of_recent_calls_is_of_the_window_alone() -> None:
+    made, _ = board()
+    call(made, "a", DOWN, 1.0)
+    for _ in range(3):
+        call(made, "a", OK, 1.0)
+    row = made.snapshot(1.0)[0]
+    assert (row["recent_share"], row["recent_calls"]) == (0.75, 4)
+    row = made.snapshot(1e4)[0]
+    assert (row["recent_share"], row["recent_calls"]) == (None, 0)
+
+
+def test_of_the_calls_that_one_delay_of_this_process_cut_off_the_first_may_count_and_of_the_first_delay_none() -> None:
+    made, _ = board()
+    late = Verdict(False, blame="breaker", slow=True, late=True, elapsed_s=9.0)
+    for sent_at, ended in ((1.0, ["neutral"] * 3), (20.0, ["failed", "neutral", "neutral"])):
+        before = made.snapshot(sent_at)[0]
+        for permit, how in zip(taken(made, "a", sent_at, 3), ended, strict=True):
+            made.settle(permit, late, sent_at + 9.0)
+            row = made.snapshot(sent_at + 9.0)[0]
+            assert row[how] == before[how] + 1
+            before = row
+
+
+def test_an_answer_teaches_how_long_a_line_is_and_a_poor_one_does_not() -> None:
+    made, _ = board()
+    call(made, "a", Verdict(False, blame="quality", ttft_s=50.0, elapsed_s=60.0, output_tokens=9), 1.0)
+    assert made.snapshot(1.0)[0]["took_s"] is None
+    assert made.condition("a", 1.0).pressure_s(1.0) == 0.0
+    call(made, "a", OK, 1.0)
+    assert made.condition("a", 1.0).pressure_s(1.0) == pytest.approx(0.2)
+
+
+def test_the_length_of_an_input_is_as_it_was_told_else_as_it_was_estimated() -> None:
+    usual = []
+    for told, estimated in ((10_050, 7), (0, 10_000)):
+        made, _ = board()
+        for _ in range(20):
+            call(made, "a", OK._replace(tokens=told, ttft_s=2.0, elapsed_s=3.0), 1.0, tokens=estimated)
+        usual.append(made.usual_silence_s("a", 10, whole=False))
+    assert usual[0] == pytest.approx(usual[1])
+    assert usual[0] is not None
+    assert usual[0] < 2.0, "the rest was reading"
+
+
+def test_a_child_process_begins_without_its_parents_calls() -> None:
+    made, _ = board(concurrency=2)
+    taken(made, "a", 1.0, 2)
+    assert made.condition("a", 1.0).in_flight == 2
+    made.after_fork()
+    assert made.condition("a", 1.0).in_flight == 0
+    taken(made, "a", 1.0, 2)
+
+
+# -- who hears of it ------------------------------------------------------------------------------
+
+
+def test_an_operators_reset_is_told_and_forgets_the_gate_and_what_the_provider_counted() -> None:
+    made, told = board()
+    left = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "60s"}
+    made.note_limits("a", left, 1.0)
+    assert hold(made, "a", 1.0).kind == "rate_limit"
+    made.reset("a", 2.0)
+    assert made.condition("a", 2.0).held == ""
+    assert [(e.kind, e.detail, e.at) for e in told] == [
+        ("rate_limited", "rate limited for 60 s", 1.0),
+        ("rate_limit_over", "ended before its time", 2.0),
+        ("reset", "reset by an operator", 2.0),
+    ]
+
+
+def test_two_models_behind_one_key_and_name_hear_of_what_ends_for_both() -> None:
+    told: list[HealthEvent] = []
+    made = Board(BreakerConfig(consecutive=5), seed=7, on_event=told.append)
+    for id in ("one", "twin"):
+        made.register(id, Address(URL, "m", "key"))
+    call(made, "one", Verdict(False, blame="credential", retry_after_s=9.0, detail="rejected (401)"), 1.0)
+    assert made.condition("twin", 1.0).held.startswith("credential disabled: rejected (401)")
+    call(made, "twin", OK, 10.0)
+    assert made.condition("one", 10.0).held == ""
+    assert [(e.kind, e.model) for e in told] == [("credential_disabled", "one"), ("credential_enabled", "twin")]
+    assert told[1].detail == "answered after credential disabled: rejected (401)"
+
+
+def test_what_is_told_is_told_in_seconds_and_tenths_below_ten() -> None:
+    made, _ = board()
+    for wait_s, told in ((9.96, "10.0 s"), (10.0, "10 s"), (75.4, "75 s")):
+        made.reset("a", 1.0)
+        call(made, "a", LIMITED._replace(retry_after_s=wait_s), 1.0)
+        assert hold(made, "a", 1.0).reason == f"rate limited for another {told}"
+    made.isolate("a")
+    assert made.condition("a", 1.0).until == math.inf
