@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import copy
 from typing import Any
 
 from capability_router import Request, StoreError, Usage
@@ -38,9 +39,18 @@ class Stage:
     ) -> None:
         cards = {id: {"assistant_prefill": id in able, **settings.pop(f"card_{id}", {})} for id in ids}
         self.router = scripted_router({id: ["ok"] for id in ids}, cards=cards, **settings)
+        self._asks(stream, resumable)
+
+    def _asks(self, stream: bool, resumable: bool) -> None:
         endpoint = ScriptedEndpoint({}, self.router.clock, stream=stream)
         self.run = self.router.start(Request(("hello",), stream=stream, resumable=resumable), endpoint)
         self.machine = self.run._machine
+
+    def again(self, *, stream: bool = True, resumable: bool = False) -> Stage:
+        """Another request over the same router."""
+        stage = copy(self)
+        stage._asks(stream, resumable)
+        return stage
 
     def feed(self, event: Event) -> tuple[Effect, ...]:
         return self.machine.feed(event)

@@ -34,7 +34,7 @@ def test_the_last_attempt_is_told_so_too() -> None:
 def test_one_that_is_held_is_no_other() -> None:
     stage = Stage("ab")
     stage.router.isolate("b")
-    stage = _again(stage)
+    stage = stage.again()
     assert told(stage.begin()) == [("a", False)]
 
 
@@ -54,7 +54,7 @@ def test_beyond_a_learned_limit_goes_only_who_has_nobody_else(elsewhere: bool) -
     assert not isinstance(stage.router.board.admit("a", 100.0), Hold)
     around = bound_inside(None, elsewhere=elsewhere)
     try:
-        stage = _again(stage)
+        stage = stage.again()
         assert told(stage.begin()) == ([] if elsewhere else [("a", False)])
     finally:
         unbound(around)
@@ -73,17 +73,6 @@ def test_what_goes_beyond_a_learned_limit_is_booked_as_any_attempt() -> None:
     stage.completed(101.0)
     assert stage.outcome.model == "a"
     assert [call.attempt for call in stage.router.ledger.calls()] == [1]
-
-
-def _again(stage: Stage) -> Stage:
-    """Another request over the same router."""
-    from capability_router import Request
-    from capability_router.testing import ScriptedEndpoint
-
-    endpoint = ScriptedEndpoint({}, stage.router.clock, stream=True)
-    stage.run = stage.router.start(Request(("hello",), stream=True), endpoint)
-    stage.machine = stage.run._machine
-    return stage
 
 
 def limited(seconds: float) -> Fault:
@@ -111,7 +100,7 @@ def test_so_it_is_of_those_that_nothing_was_sent_to() -> None:
     stage = Stage("a", retry={"max_wait_s": 0})
     stage.begin()
     stage.faulted(101.0, 1, limited(30.0))
-    stage = _again(stage)
+    stage = stage.again()
     stage.begin(111.0)
     assert isinstance(stage.error, RouterBusy)
     assert stage.error.retry_after_s == 20.0

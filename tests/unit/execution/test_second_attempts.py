@@ -70,6 +70,16 @@ def test_a_stream_is_late_when_streams_are_and_a_whole_reply_when_those_are(stre
     assert rings_at == pytest.approx(100.0 + silent_s, abs=0.01)
 
 
+def test_where_the_time_of_both_is_over_one_that_had_its_whole_answer_is_the_answer() -> None:
+    stage = Stage(stream=False, hedge=HEDGE, timeouts={"total": 4.0})
+    stage.begin()
+    stage.rang(102.0)
+    stage.chunk(103.0, 1)
+    whole = Reply(text="text", usage=Usage(10, 3), finish=Finish.STOP)
+    assert told(stage.rang(106.5, _1=whole)) == [("abort", 1), ("abort", 2), ("deliver", 1), ("finish", "a")]
+    assert [(record.fault, record.model) for record in stage.records] == [(None, "a"), ("cancelled", "b")]
+
+
 def test_one_that_speaks_in_time_is_not_hedged() -> None:
     stage = Stage(hedge=HEDGE, timeouts={"total": 60.0})
     stage.begin()
