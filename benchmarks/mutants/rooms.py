@@ -74,7 +74,7 @@ ROOMS = (
     ),
     Room("execution/retry.py", ("tests/unit/execution/test_retry.py",)),
     Room("execution/limits.py", ("tests/unit/execution/test_limits.py", *_STEPS)),
-    Room("health/breaker.py", _BREAKER),
+    Room("health/breaker.py", (*_BREAKER, "tests/unit/health/test_silence.py")),
     Room("health/lane.py", (*_LANE, "tests/property/test_health_machine.py")),
     Room("health/doubt.py", ("tests/unit/health/test_doubt.py", *_BREAKER)),
     Room("health/window.py", _WINDOW),

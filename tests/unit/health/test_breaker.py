@@ -249,6 +249,27 @@ def test_probes_that_never_report_lose_their_permits():
     assert made.epoch > lost
 
 
+def test_a_child_process_has_none_of_its_parents_probes():
+    made = tripped(half_open_permits=2)
+    made.enter(5.0)
+    made.enter(5.0)
+    made.forked()
+    made.enter(5.0)
+    assert made.held_until(5.0) == 0.0
+    made.enter(5.0)
+    assert made.held_until(5.0) == 6.0
+
+
+def test_what_a_parents_probe_gives_back_there_gives_nothing():
+    made = tripped(half_open_permits=2)
+    made.enter(5.0)
+    made.forked()
+    made.neutral(made.epoch, probe=True)
+    made.enter(5.0)
+    made.enter(5.0)
+    assert made.held_until(5.0) == 6.0
+
+
 def test_a_slow_probe_counts_as_failed():
     made = tripped(slow_after_s=1.0)
     made.enter(5.0)

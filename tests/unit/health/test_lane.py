@@ -299,3 +299,11 @@ def test_what_is_told_is_told_in_seconds_and_tenths_below_ten() -> None:
         assert hold(made, "a", 1.0).reason == f"rate limited for another {told}"
     made.isolate("a")
     assert made.condition("a", 1.0).until == math.inf
+
+
+def test_what_is_left_of_a_doubt_is_told_anew_each_tenth_of_a_second() -> None:
+    made, _ = board()
+    for _ in range(2):
+        call(made, "a", DOWN, 1.0)
+    told = [made.condition("a", at).held.rpartition("another ")[2] for at in (1.0, 1.12, 2.0, 3.4, 3.5)]
+    assert told == ["2.5 s", "2.4 s", "1.5 s", "0.1 s", ""]
