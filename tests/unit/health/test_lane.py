@@ -54,6 +54,15 @@ def test_the_probe_itself_does_not_wait_and_who_is_not_probed_neither() -> None:
     assert first.half_open
 
 
+def test_no_more_probes_are_let_in_than_there_are_however_often_it_is_looked_at() -> None:
+    made, _ = board()
+    until = trip(made, "a", 10.0)
+    for _ in range(2):
+        assert made.condition("a", until).held == ""
+        taken(made, "a", until)
+    assert hold(made, "a", until).reason == "breaker half-open, its probes are under way"
+
+
 def test_a_probe_waits_for_the_open_time_as_anybody() -> None:
     made, _ = board()
     made.probes(["a"])
@@ -135,6 +144,32 @@ def test_where_limits_are_not_learned_stated_ones_are_changed_and_health_is_rese
     assert hold(made, "a", 1.0).kind == "full"
 
 
+def test_a_call_that_is_larger_than_what_is_left_is_held_where_the_usual_one_is_not() -> None:
+    made, _ = board(tpm=1000)
+    call(made, "a", OK._replace(tokens=100), 1.0, tokens=100)
+    assert (made.condition("a", 1.0).held, made.condition("a", 1.0).queue_s) == ("", 0.0)
+    held = hold(made, "a", 1.0, tokens=950)
+    assert (held.kind, held.until) == ("full", pytest.approx(1.0 + 50 * 60 / 1000))
+    assert held.reason == "full: limits.rpm or limits.tpm reached for another 3.0 s"
+    assert held.mend == "raise limits.rpm or limits.tpm"
+
+
+def test_limits_hold_from_the_clocks_first_second_on() -> None:
+    made, _ = board(concurrency=1)
+    taken(made, "a", 0.0)
+    assert made.condition("a", 0.1).held == "full: 1 call in flight, limit 1"
+    assert hold(made, "a", 0.2).kind == "full"
+
+
+def test_new_limits_hold_at_once() -> None:
+    made, _ = board()
+    taken(made, "a", 1.0, 2)
+    assert not made.condition("a", 1.0).held
+    made.register("a", Address(URL, "big", "key-1"), limits={"concurrency": 2})
+    assert hold(made, "a", 1.0).kind == "full"
+    assert made.condition("a", 1.0).held == "full: 2 calls in flight, limit 2"
+
+
 def test_what_was_learned_holds_under_new_limits() -> None:
     made, _ = board()
     permits = taken(made, "a", 1.0, 10)
@@ -174,6 +209,14 @@ def test_how_much_could_begin_now_is_the_least_of_all_limits() -> None:
     assert made.free("c", 0.0) == 2.0
     taken(made, "c", 0.0)
     assert made.free("c", 0.0) == 1.0
+
+
+def test_who_has_a_token_left_is_not_waited_for() -> None:
+    made, _ = board()
+    left = {"remaining": "1", "limit": "600", "reset": "60s"}
+    made.note_limits("c", {f"x-ratelimit-{name}-tokens": value for name, value in left.items()}, 1.0)
+    assert made.condition("c", 1.0).queue_s == 0.0
+    assert hold(made, "c", 1.0, tokens=2).kind == "full"
 
 
 # -- endings --------------------------------------------------------------------------------------

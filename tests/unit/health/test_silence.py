@@ -267,6 +267,26 @@ def test_a_breaker_that_opens_ends_it() -> None:
     assert repr(seen.board._lanes["a"].silence) == "Silence('', flying=0)"
 
 
+def test_who_asks_in_the_same_instant_hears_that_it_is_over() -> None:
+    seen = Watched()
+    first = seen.begin(100.0)
+    seen.begin(100.5)
+    assert seen.held(103.0)
+    first.heard()
+    assert seen.held(103.0) == ""
+
+
+def test_while_a_breaker_is_open_nothing_is_told_of_silence() -> None:
+    seen = Watched()
+    seen.begin(100.0)
+    seen.begin(100.5)
+    for _ in range(5):
+        seen.end(seen.begin(100.6), 100.7, DOWN)
+    assert seen.told[-1][0] == "breaker_opened"
+    assert seen.held(103.0).startswith("breaker open for another ")
+    assert seen.told[-1][0] == "breaker_opened"
+
+
 def test_a_reset_forgives_what_is_under_way() -> None:
     seen = Watched()
     seen.begin(100.0)
