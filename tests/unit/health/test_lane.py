@@ -219,6 +219,15 @@ def test_who_has_a_token_left_is_not_waited_for() -> None:
     assert hold(made, "c", 1.0, tokens=2).kind == "full"
 
 
+def test_what_this_process_worked_before_a_call_excuses_no_wait() -> None:
+    made = Board(worked=lambda: 1e6)
+    made.register("a", Address(URL, "m"))
+    permits = taken(made, "a", 1.0, 85)
+    for permit, waited_s in zip(permits, (*[0.2] * 60, *[3.0] * 10), strict=False):
+        made.settle(permit, OK._replace(ttft_s=waited_s), 1.0 + waited_s)
+    assert made.snapshot(4.0)[0]["concurrency_limit"] is not None
+
+
 # -- endings --------------------------------------------------------------------------------------
 
 
