@@ -123,10 +123,10 @@ _TOLD = 240  # characters of one of our own errors that are told on
 def _shape(evidence: Evidence) -> _Shape:
     """As it was worked out for the last answer that read the same: a model that fails does so many times over.
 
-    Of our own errors more is read, and of an answer in a provider's place its body.
+    Of our own errors more is read, and of an answer in a provider's place its body; behind one with a status nothing.
     """
     link = evidence[0]
-    if len(evidence) > 1 or link.status is None or isinstance(link.error, RouterError) or put_before(link):
+    if link.status is None or isinstance(link.error, RouterError) or put_before(link):
         return _worked_out(evidence)
     key = hash((type(link.error), link.status, link.codes, link.texts))
     found = _shapes.get(key)

@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 from unit.faults.shapes import CASES, NOW, build, class_of
 
 from capability_router.clock import SystemClock
+from capability_router.errors import RouterError
 from capability_router.faults import KINDS, Fault, classify, is_programming_error, passes_through
 from capability_router.faults.classify import kind_of
 from capability_router.faults.evidence import links
+from capability_router.request import Usage
 
 CLASSIFY: Any = import_module("capability_router.faults.classify")  # the package gives its function by that name
 CLIENTS = ("openai", "anthropic", "google", "groq", "mistralai", "ollama", "botocore", "httpx", "httpx2", "pydantic",
@@ -354,3 +356,32 @@ def test_one_class_and_status_may_mean_two_things() -> None:
 
     texts = ("This model's maximum context length is 4096 tokens.", "unknown field", "<html>400 Bad Request</html>")
     assert [told(text) for text in texts * 2] == ["context_overflow", "bad_request", "server_error"] * 2
+
+
+def _around(inner: BaseException) -> Exception:
+    outer = RuntimeError("the call failed")
+    outer.__cause__ = inner
+    return outer
+
+
+def test_an_error_over_a_reply_is_the_servers_whatever_wraps_it() -> None:
+    inner: Any = type("ResponseError", (Exception,), {})("nothing that tells")
+    inner.status_code = 200
+    assert classify(_around(inner), NOW).kind == "server_error"
+
+
+def test_what_was_read_before_it_broke_off_is_told_from_wherever_it_stands() -> None:
+    inner: Any = ConnectionResetError("by peer")
+    inner.usage = Usage(30, 4)
+    assert classify(_around(inner), NOW).usage == Usage(30, 4)
+    inner.usage = {"input_tokens": 30}
+    assert classify(inner, NOW).usage is None
+
+
+def test_what_one_of_our_own_errors_tells_is_read_of_each() -> None:
+    def raised(tokens: int) -> Fault:
+        error: Any = RouterError("the stream ended")
+        error.status_code, error.usage = 502, Usage(tokens, 1)
+        return classify(error, NOW)
+
+    assert [raised(tokens).usage for tokens in (10, 20)] == [Usage(10, 1), Usage(20, 1)]
