@@ -297,7 +297,7 @@ def test_an_sdk_that_stumbles_over_a_body_that_is_no_reply_is_the_servers_fault(
     for read in (lambda body: body.choices, lambda body: body.usage):
         with pytest.raises(AttributeError) as caught:
             read("<html>")
-        assert classify(caught.value).kind == "server_error"
+        assert (classify(caught.value).kind, classify(caught.value).started) == ("server_error", True)
         assert not is_programming_error(caught.value)
     with pytest.raises(AttributeError) as mistake:
         _ = object().choices  # type: ignore[attr-defined]
@@ -337,12 +337,15 @@ def test_an_answer_that_reads_the_same_is_worked_out_once(monkeypatch: pytest.Mo
     assert (len(asked), first.kind, first.code) == (1, "rate_limited", "rate_limited_so")
     assert (first.retry_after_s, second.retry_after_s) == (2.0, 7.0)  # what the headers tell is read of each
     assert second == replace(first, retry_after_s=7.0)
+    classify(_said(500, "something else"), NOW)
+    raised("2")
+    assert len(asked) == 2
 
 
 def test_what_is_kept_of_answers_is_bounded_and_no_text_of_theirs() -> None:
     for number in range(600):
         assert classify(_said(500, f"secret {number}"), NOW).kind == "server_error"
-    assert 0 < len(CLASSIFY._shapes) <= 256
+        assert 0 < len(CLASSIFY._shapes) <= 256
     assert "secret" not in repr(CLASSIFY._shapes)
 
 
@@ -356,6 +359,14 @@ def test_one_class_and_status_may_mean_two_things() -> None:
 
     texts = ("This model's maximum context length is 4096 tokens.", "unknown field", "<html>400 Bad Request</html>")
     assert [told(text) for text in texts * 2] == ["context_overflow", "bad_request", "server_error"] * 2
+
+
+@pytest.mark.parametrize("name", ["JSONDecodeError", "ContentDecodingError", "SSEError"])
+def test_a_reply_that_cannot_be_read_had_begun_and_a_refusal_that_cannot_had_not(name: str) -> None:
+    error: Any = type(name, (Exception,), {})("line 1 column 1")
+    assert (classify(error, NOW).kind, classify(error, NOW).started) == ("server_error", True)
+    error.status_code = 502
+    assert not classify(error, NOW).started
 
 
 def _around(inner: BaseException) -> Exception:
