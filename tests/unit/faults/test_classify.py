@@ -299,6 +299,8 @@ def test_an_sdk_that_stumbles_over_a_body_that_is_no_reply_is_the_servers_fault(
             read("<html>")
         assert (classify(caught.value).kind, classify(caught.value).started) == ("server_error", True)
         assert not is_programming_error(caught.value)
+        wrapped = classify(_around(caught.value), NOW)
+        assert (wrapped.kind, wrapped.started) == ("server_error", True)
     with pytest.raises(AttributeError) as mistake:
         _ = object().choices  # type: ignore[attr-defined]
     assert is_programming_error(mistake.value)
@@ -387,6 +389,13 @@ def test_what_was_read_before_it_broke_off_is_told_from_wherever_it_stands() -> 
     assert classify(_around(inner), NOW).usage == Usage(30, 4)
     inner.usage = {"input_tokens": 30}
     assert classify(inner, NOW).usage is None
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_a_client_that_knows_says_whether_the_request_was_sent(sent: bool) -> None:
+    error: Any = ConnectionError("by peer")
+    error.sent = sent
+    assert classify(error, NOW).sent is sent
 
 
 def test_what_one_of_our_own_errors_tells_is_read_of_each() -> None:
