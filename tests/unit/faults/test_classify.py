@@ -293,6 +293,19 @@ def test_whether_the_request_can_have_reached_the_provider(error: Exception, sen
     assert classify(outer).sent is sent
 
 
+@pytest.mark.parametrize(
+    ("outer", "inner", "sent"),
+    [("ConnectTimeout", ConnectionResetError(), True), ("ConnectTimeout", OSError(), False),
+     ("ConnectError", ConnectionResetError(), False), ("ConnectionTimeoutError", BrokenPipeError(), True)],
+)  # fmt: skip
+def test_what_is_called_a_timeout_of_the_connection_over_one_that_broke_was_sent(
+    outer: str, inner: Exception, sent: bool
+) -> None:
+    error = type(outer, (Exception,), {})("x")
+    error.__cause__ = inner
+    assert classify(error, NOW).sent is sent
+
+
 def test_an_sdk_that_stumbles_over_a_body_that_is_no_reply_is_the_servers_fault() -> None:
     for read in (lambda body: body.choices, lambda body: body.usage):
         with pytest.raises(AttributeError) as caught:
