@@ -248,6 +248,15 @@ def test_what_a_fault_tells() -> None:
     assert told["built-in-timeout-first_token"] == "timed out waiting for the first token: EndpointTimeout"
 
 
+def test_a_model_that_is_not_offered_here_is_told_from_one_that_is_not_known() -> None:
+    here = classify(_said(403, "Country, region, or territory not supported", code="unsupported_country"), NOW)
+    assert (here.kind, here.detail) == ("not_found", "not offered where the call comes from (unsupported_country)")
+    unknown = classify(_said(404, "The model `m` does not exist", code="model_not_found"), NOW)
+    assert (unknown.kind, unknown.detail) == ("not_found", "model_not_found")
+    down = classify(_said(503, "This region is currently not available", code="unavailable_so"), NOW)
+    assert (down.kind, down.detail) == ("overloaded", "unavailable_so")
+
+
 def test_the_servers_word_against_a_repetition_overrules_the_table() -> None:
     assert KINDS["overloaded"].same == "backoff"
     again = Fault("overloaded", again=False).row
