@@ -249,7 +249,8 @@ def test_what_a_fault_tells() -> None:
 
 
 def test_a_model_that_is_not_offered_here_is_told_from_one_that_is_not_known() -> None:
-    here = classify(_said(403, "Country, region, or territory not supported", code="unsupported_country"), NOW)
+    more = {"code": "unsupported_country", "error_description": "see the list of countries"}
+    here = classify(_said(403, "Country, region, or territory not supported", **more), NOW)
     assert (here.kind, here.detail) == ("not_found", "not offered where the call comes from (unsupported_country)")
     unknown = classify(_said(404, "The model `m` does not exist", code="model_not_found"), NOW)
     assert (unknown.kind, unknown.detail) == ("not_found", "model_not_found")
