@@ -46,13 +46,13 @@ class Till:
 
     def __init__(
         self, *specs: BudgetSpec, budgets: Budgets | None = None, most: Mapping[str, int | None] | None = None,
-        **rest: Any,
+        tenant: str = "t", **rest: Any,
     ) -> None:  # fmt: skip
         self.ledger, self.clock = Ledger(), ManualClock()
         self.budgets = Budgets(specs, clock=self.clock) if budgets is None else budgets
         prices = {"a": PRICE, "b": PRICE, "unpriced": None}
         self.account = Account(
-            "r", Booked("t", "chat", ("x", "y"), "c", "langchain", "s"), 100, ledger=self.ledger, budgets=self.budgets,
+            "r", Booked(tenant, "chat", ("x", "y"), "c", "langchain", "s"), 100, ledger=self.ledger, budgets=self.budgets,
             prices=prices, most=(most or {"a": CENT, "b": CENT}).get, unix=lambda: 5.0, **rest,
         )  # fmt: skip
 
@@ -243,6 +243,17 @@ def test_a_refusal_stands_for_the_request_and_names_the_models_that_fit() -> Non
     assert (refused.on_exceed, refused.fits) == ("refuse", ("b", "same"))
     assert till.open(2, "b") is refused
     assert (till.ledger.unsettled, till.budgets.reserved) == (0, 0)
+
+
+def test_a_tenant_is_not_told_the_numbers_of_a_cap_that_is_everybodys() -> None:
+    dear = {"a": 2 * CENT}
+    for tenant, private in (("t", True), ("", False)):
+        refused = Till(BudgetSpec("global", 0.01), most=dear, tenant=tenant).open()
+        assert isinstance(refused, Denial)
+        assert (refused.private, "$0.01 left" in refused.told) == (private, not private)
+    own = Till(BudgetSpec("tenant:t", 0.01), most=dear).open()
+    assert isinstance(own, Denial)
+    assert not own.private
 
 
 LESS = " (to reserve less, state a smaller max_tokens on the call)"
