@@ -3,6 +3,7 @@
 import queue
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -111,6 +112,22 @@ def test_one_that_has_not_yet_its_thread_is_waited_for(monkeypatch: pytest.Monke
     readers.add(Reader())
     readers.halt()
     assert looks.count == module._LOOKS
+
+
+@pytest.mark.skipif(not hasattr(time, "pthread_getcpuclockid"), reason="only Linux counts what a thread works")
+def test_who_waits_for_the_end_of_the_process_does_not_work_meanwhile() -> None:
+    readers, reader = Readers(), Reader()
+    readers.add(reader)
+    parked = threading.Thread(target=readers.park, args=(reader,), daemon=True)
+    parked.start()
+    while "1 under way" in repr(readers):
+        threading.Event().wait(0.001)
+    assert parked.ident is not None
+    clock = time.pthread_getcpuclockid(parked.ident)
+    before = time.clock_gettime(clock)
+    threading.Event().wait(0.2)
+    assert parked.is_alive()
+    assert time.clock_gettime(clock) - before < 0.01
 
 
 def test_a_runner_goes_on_to_its_next_chunk_and_stays_there() -> None:

@@ -51,9 +51,10 @@ class Till:
         self.ledger, self.clock = Ledger(), ManualClock()
         self.budgets = Budgets(specs, clock=self.clock) if budgets is None else budgets
         prices = {"a": PRICE, "b": PRICE, "unpriced": None}
+        booked = Booked(tenant, "chat", ("x", "y"), "c", "langchain", "s")
         self.account = Account(
-            "r", Booked(tenant, "chat", ("x", "y"), "c", "langchain", "s"), 100, ledger=self.ledger, budgets=self.budgets,
-            prices=prices, most=(most or {"a": CENT, "b": CENT}).get, unix=lambda: 5.0, **rest,
+            "r", booked, 100, ledger=self.ledger, budgets=self.budgets, prices=prices,
+            most=(most or {"a": CENT, "b": CENT}).get, unix=lambda: 5.0, **rest,
         )  # fmt: skip
 
     def open(self, attempt: int = 1, model: str = "a") -> Denial | Short | None:
