@@ -1,5 +1,7 @@
 """Readers at the end of a process: who is waited for, how long, and who is let alone."""
 
+import http.client
+import os
 import queue
 import socket
 import threading
@@ -112,6 +114,44 @@ def test_one_that_has_not_yet_its_thread_is_waited_for(monkeypatch: pytest.Monke
     readers.add(Reader())
     readers.halt()
     assert looks.count == module._LOOKS
+
+
+def test_one_that_waits_for_the_rest_of_a_reply_is_woken() -> None:
+    here, there = socket.socketpair()
+    with here, there:
+        there.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
+        reply = http.client.HTTPResponse(here)
+        reply.begin()
+        readers, reader = Readers(), Reader()
+
+        def read() -> None:
+            with suppress(http.client.IncompleteRead):
+                reply.read()
+            readers.discard(reader)
+
+        reader.thread = threading.Thread(target=read, name="reader of a test")
+        readers.add(reader)
+        reader.thread.start()
+        while not module.at_socket(reader.thread):
+            threading.Event().wait(0.001)
+        readers.halt()
+        reader.thread.join(TIMEOUT_S)
+        assert not reader.thread.is_alive()
+        reply.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows does not fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_has_none_of_its_parents_readers() -> None:
+    reader = Reader()
+    module.READERS.add(reader)
+    try:
+        child = os.fork()
+        if not child:
+            os._exit(0 if repr(module.READERS) == "<Readers, 0 under way>" else 1)
+        assert os.waitpid(child, 0)[1] == 0
+    finally:
+        module.READERS.discard(reader)
 
 
 @pytest.mark.skipif(not hasattr(time, "pthread_getcpuclockid"), reason="only Linux counts what a thread works")
