@@ -211,6 +211,27 @@ def test_how_much_could_begin_now_is_the_least_of_all_limits() -> None:
     assert made.free("c", 0.0) == 1.0
 
 
+@pytest.mark.parametrize("what", ["requests", "tokens"])
+def test_a_count_without_its_time_or_a_time_without_its_count_holds_nobody(what: str) -> None:
+    other = {"requests": "tokens", "tokens": "requests"}[what]
+    whole = {f"x-ratelimit-remaining-{other}": "9000", f"x-ratelimit-reset-{other}": "60s"}
+    for half in ({f"x-ratelimit-remaining-{what}": "1"}, {f"x-ratelimit-reset-{what}": "60s"}):
+        made, told = board()
+        made.note_limits("c", {**whole, **half}, 1.0)
+        taken(made, "c", 1.0, 5, tokens=100)
+        assert not told
+
+
+def test_who_shares_the_account_hears_that_nothing_is_left() -> None:
+    made, _ = board()
+    made.register("twin", Address(URL, "small", "key-1"))
+    assert not made.condition("twin", 1.0).held
+    taken(made, "c", 1.0)
+    left = {"remaining": "1", "limit": "60", "reset": "59s"}
+    made.note_limits("c", {f"x-ratelimit-{name}-requests": value for name, value in left.items()}, 1.0)
+    assert made.condition("twin", 1.0).held.startswith("full: its provider reports nothing left")
+
+
 def test_who_has_a_token_left_is_not_waited_for() -> None:
     made, _ = board()
     left = {"remaining": "1", "limit": "600", "reset": "60s"}
