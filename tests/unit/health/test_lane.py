@@ -232,6 +232,15 @@ def test_who_shares_the_account_hears_that_nothing_is_left() -> None:
     assert made.condition("twin", 1.0).held.startswith("full: its provider reports nothing left")
 
 
+def test_that_something_is_left_does_not_unsay_a_later_refusal() -> None:
+    made, _ = board()
+    (permit,) = taken(made, "c", 1.0)
+    made.note_limits("c", {"x-ratelimit-remaining-requests": "50", "x-ratelimit-reset-requests": "60s"}, 2.0)
+    assert not made.condition("c", 2.0).held
+    made.settle(permit, LIMITED, 3.0)
+    assert hold(made, "c", 3.0).kind == "rate_limit"
+
+
 def test_who_has_a_token_left_is_not_waited_for() -> None:
     made, _ = board()
     left = {"remaining": "1", "limit": "600", "reset": "60s"}

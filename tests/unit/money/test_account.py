@@ -257,6 +257,17 @@ def test_a_tenant_is_not_told_the_numbers_of_a_cap_that_is_everybodys() -> None:
     assert not own.private
 
 
+def test_a_call_of_no_tenant_is_held_to_the_caps_that_are_not_everybodys() -> None:
+    refused = Till(BudgetSpec("task:chat", 0.01), most={"a": 2 * CENT}, tenant="").open()
+    assert isinstance(refused, Denial)
+    assert refused.told.startswith("task:chat: ")
+
+
+def test_output_without_input_is_paid_for_where_its_bill_is_none() -> None:
+    usage, cost = Till().charged(Reply(usage=Usage(0, 5), cost_usd="no amount"))
+    assert (usage, cost) == (Usage(0, 5), 5 * ONE * 2 // 1_000_000)
+
+
 LESS = " (to reserve less, state a smaller max_tokens on the call)"
 
 
