@@ -188,6 +188,37 @@ def test_a_runner_goes_on_to_its_next_chunk_and_stays_there() -> None:
     assert not attempt.closed.is_set()
 
 
+class Ending(Spoke):
+    """One that ends, or raises this, when it is let."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        super().__init__()
+        self._error = error
+
+    def chunks(self) -> Iterator[str]:
+        assert self.let.acquire(timeout=TIMEOUT_S)
+        if self._error is not None:
+            raise self._error
+        yield from ()
+
+
+@pytest.mark.parametrize("error", [None, ConnectionError("by peer")])
+def test_one_that_comes_to_its_end_meanwhile_stays_there_too(error: Exception | None) -> None:
+    from capability_router.execution.race import READERS
+
+    box: queue.SimpleQueue = queue.SimpleQueue()
+    attempt = Ending(error)
+    runner = Runner(1, attempt, box)
+    runner.halt()
+    attempt.let.release()
+    while repr(READERS) != "<Readers, 0 under way>":
+        threading.Event().wait(0.001)
+    assert runner.thread is not None
+    runner.thread.join(0.05)
+    assert runner.thread.is_alive()
+    assert box.empty()
+
+
 def test_one_that_waits_for_room_is_halted_where_it_is() -> None:
     from capability_router.execution.race import READERS
 
