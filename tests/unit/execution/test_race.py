@@ -17,8 +17,10 @@ from unit.execution.staged import HEDGE
 from capability_router import AllCandidatesFailed
 from capability_router.concurrency.bell import Bell
 from capability_router.execution import race as module
+from capability_router.execution import readers as readers_module
 from capability_router.execution.crew import _IDLE_S as IDLE_S
 from capability_router.execution.race import Given, Runner, arace, heard, race
+from capability_router.execution.readers import Readers
 from capability_router.request import Usage
 
 AHEAD = 64
@@ -346,6 +348,34 @@ def test_the_connection_of_one_that_is_given_up_is_shut_and_of_no_other(monkeypa
     runner.stop()
     gate.set()
     assert unread == [runner.thread]
+
+
+@pytest.fixture
+def ending(monkeypatch: pytest.MonkeyPatch) -> Readers:
+    """Readers whose process can be said to end, without a wait for those who read."""
+    readers = Readers()
+    monkeypatch.setattr(module, "READERS", readers)
+    monkeypatch.setattr(readers_module, "_LOOKS", 1)
+    return readers
+
+
+def test_who_reads_while_the_process_ends_is_given_what_had_come_and_waits_for_no_more(ending: Readers) -> None:
+    come, gate = threading.Event(), threading.Event()
+    it, _ = showing(["one", "two", come.set, gate, "three"], timeouts={"between_tokens": TIMEOUT_S})
+    chunks = race(it.show)
+    assert next(chunks) == "one"
+    assert come.wait(TIMEOUT_S)
+    ending.halt()
+    assert next(chunks) == "two"
+    with pytest.raises(SystemExit, match="the process is ending: the rest of this answer is not read"):
+        next(chunks)
+    gate.set()
+
+
+def test_what_is_begun_at_the_end_of_a_process_is_read_as_ever(ending: Readers) -> None:
+    ending.halt()
+    it, _ = showing(["one", "two"])
+    assert list(race(it.show)) == ["one", "two"]
 
 
 async def test_a_clock_that_is_not_needed_any_more_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
