@@ -465,3 +465,12 @@ def test_a_threshold_of_a_rolling_window_is_told_again_once_less_than_half_is_sp
     budgets.spend(["global"], 1, 0)
     budgets.spend(["global"], ONE // 4)
     assert [event.share for event in heard[2:]] == [0.5]
+
+
+def test_the_least_that_a_cap_leaves_is_told_of_caps_that_stop_calls_alone() -> None:
+    budgets = Caps(BudgetSpec("global", 1.0), BudgetSpec("tag:x", 0.5), BudgetSpec("tag:w", 0.1, on_exceed="warn"))
+    assert budgets.spend(["global", "tag:x", "tag:w"], ONE // 4)
+    assert budgets.left_here(["global", "tag:x", "tag:w"]) == ONE // 4
+    assert budgets.left_here(["global", "tag:w"]) == 3 * ONE // 4
+    assert budgets.left_here(["tag:w"]) is None
+    assert budgets.left_here(["tag:other"]) is None

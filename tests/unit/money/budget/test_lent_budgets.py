@@ -393,3 +393,8 @@ def test_a_refusal_is_believed_whatever_this_clock_says(one: Process, lender: Le
     found = one.got(1)
     assert isinstance(found, Denial)
     assert (found.store, found.left, len(lender.claims)) == (False, 0, asked + 1)
+
+
+def test_where_there_is_no_cap_no_store_is_read(lender: Lender, clock: ManualClock) -> None:
+    assert Budgets([], room=lender, clock=clock).left({"acme": ["tenant:acme"]}) == {}
+    assert (lender.read, lender.claims) == ([], [])
