@@ -161,6 +161,20 @@ def test_limits_hold_from_the_clocks_first_second_on() -> None:
     assert hold(made, "a", 0.2).kind == "full"
 
 
+def test_a_limit_holds_though_nothing_did_a_moment_ago() -> None:
+    made, _ = board(concurrency=1)
+    assert not made.condition("a", 1.0).held
+    taken(made, "a", 1.0)
+    assert hold(made, "a", 1.0).kind == "full"
+
+
+def test_a_rate_limit_that_has_lasted_as_long_as_was_said_is_told_to_be_over() -> None:
+    made, told = board()
+    call(made, "a", LIMITED._replace(retry_after_s=30.0), 1.0)
+    assert not made.condition("a", 31.0).held
+    assert [(event.kind, event.detail) for event in told][1:] == [("rate_limit_over", "its time is over")]
+
+
 def test_new_limits_hold_at_once() -> None:
     made, _ = board()
     taken(made, "a", 1.0, 2)
@@ -312,6 +326,17 @@ def test_of_the_calls_that_one_delay_of_this_process_cut_off_the_first_may_count
             row = made.snapshot(sent_at + 9.0)[0]
             assert row[how] == before[how] + 1
             before = row
+
+
+@pytest.mark.parametrize(("wait_s", "opens"), [(40.0, True), (29.0, False)])
+def test_a_call_that_fails_after_a_long_wait_was_slow_too(wait_s: float, opens: bool) -> None:
+    made = Board(BreakerConfig(slow_after_s=30.0, failure_rate=1.0, consecutive=100), seed=1)
+    made.register("a", Address(URL, "m"))
+    for _ in range(2):
+        call(made, "a", OK, 1.0)
+    for _ in range(8):
+        call(made, "a", Verdict(False, blame="breaker", elapsed_s=wait_s), 1.0)
+    assert made.condition("a", 1.0).held.startswith("breaker") is opens
 
 
 def test_an_answer_teaches_how_long_a_line_is_and_a_poor_one_does_not() -> None:
