@@ -6,6 +6,7 @@ their callers. Simulated are the providers and the time; routing, machine, healt
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import time
@@ -133,7 +134,8 @@ def _each(seeds: Sequence[int]) -> Iterator[tuple[dict[str, int], str, float]]:
     if (cores := _cores(len(seeds))) == 1:
         yield from map(_one, seeds)
         return
-    with get_context("spawn").Pool(cores) as pool:
+    # What a process has imported isn't looked through for garbage again and again; what it makes, is.
+    with get_context("spawn").Pool(cores, gc.freeze) as pool:
         yield from pool.imap(_one, seeds, chunksize=4)
 
 

@@ -61,9 +61,9 @@ class Journey:
         self.given: list[str] = []
         self.alarm = self.wake = NEVER  # the earliest noted moment to look again, and the one that is wanted
         self.began = sim.clock.now()
-        # The run's machine is driven here as Run.__iter__ and Run.__aiter__ drive it.
+        # The run's machine is driven here as Run.__iter__ and Run.__aiter__ drive it. Both are None after the end.
         self.run: Any = sim.router.start(ask.request, self)
-        self.show: Performance[str] = Performance(self.run._machine, self, sim.clock)
+        self.show: Any = Performance(self.run._machine, self, sim.clock)
         self.show.begin()
 
     def start(self, launch: Launch) -> VirtualCall:
@@ -87,7 +87,7 @@ class Journey:
         if show.delivering:
             self.given += show.held()
         if not show.running:
-            self._over()
+            self._leave()
             return
         patience = show.patience_s()
         self.wake = NEVER if patience is None else sim.clock.now() + patience
@@ -99,44 +99,43 @@ class Journey:
     def happen(self, index: int) -> None:
         """An attempt's next moment."""
         call, show = self.calls.get(index), self.show
-        if call is None or not show.in_flight(index):
+        if call is None or show is None or not show.in_flight(index):
             return
         script = call.script
         if call.given < script.pieces and call.stream:
             call.given += 1
-            self._chunk(index, call.provider.text)
+            self._chunk(show, index, call.provider.text)
         elif script.fault is not None:
             call.given = script.pieces
             self._close(index)
             show.raised(index, Broke(script.fault))
         else:
-            self._end(index, call)
+            self._end(show, index, call)
             return
         if show.running and show.in_flight(index):
             self.sim.at(call.next_at(), self, index)
         self.step()
 
-    def _chunk(self, index: int, text: str) -> None:
-        show = self.show
+    def _chunk(self, show: Any, index: int, text: str) -> None:
         if show.delivering == index:
             show.goes_on(index, text)
             self.given.append(text)
         else:
             show.took(index, text)
 
-    def _end(self, index: int, call: VirtualCall) -> None:
+    def _end(self, show: Any, index: int, call: VirtualCall) -> None:
         call.whole = True
         if not call.stream:
             call.given = call.script.pieces
-            self.show.took(index, call.provider.text * call.script.pieces)
+            show.took(index, call.provider.text * call.script.pieces)
         self._close(index)
-        self.show.ended(index)
+        show.ended(index)
         self.step()
 
     def ring(self, now: float) -> None:
         """The alarm that was set; it may have been moved meanwhile."""
         self.alarm = NEVER
-        if not self.show.running:
+        if self.show is None:
             return
         if now >= self.wake:
             self.show.rang()
@@ -149,9 +148,9 @@ class Journey:
         self.sim.at(self.wake, self, ALARM)
 
     def cancel(self) -> None:
-        if self.show.running:
+        if self.show is not None:
             self.show.cancel()
-            self._over(cancelled=True)
+            self._leave(cancelled=True)
 
     def _close(self, index: int) -> None:
         self.calls.pop(index).close()
@@ -160,13 +159,17 @@ class Journey:
         for index in [i for i in self.calls if gone(i)]:
             self._close(index)
 
+    def _leave(self, *, cancelled: bool = False) -> None:
+        """The end. Alarms that were set for it may stand in the heap for many seconds more, and hold it till then:
+        all that the core made for the request is let go, else the garbage collector looks through hundreds of them."""
+        self._over(cancelled=cancelled)
+        self.run = self.show = None
+
     def _over(self, *, cancelled: bool = False) -> None:
         if self.calls:
             self._drop(lambda _: True)
         self.run._on_end(self.run)
-        self.sim.journeys.discard(self)
         self.sim.witness.ended(self, self.sim.clock.now(), cancelled=cancelled)
-        self.run._endpoint = self.show._endpoint = None  # a circle would be left to the garbage collector
 
 
 class Simulation:
@@ -185,7 +188,6 @@ class Simulation:
         settings.setdefault("retry", {"wait": {"exponential": {"multiplier": 0.25, "max": 4}}})
         self.router = Router(Registry(entries), clock=self.clock, **settings)
         self.witness = Witness(self.router)
-        self.journeys: set[Journey] = set()
         self._heap: list[tuple[float, int, Any, int]] = []
         self._count = 0
 
@@ -240,7 +242,6 @@ class Simulation:
             self.witness.refused += 1
             self.refused(ask)
             return
-        self.journeys.add(journey)
         if ask.cancel_s is not None:
             self.at(ask.at + ask.cancel_s, journey, CANCEL)
         journey.step()

@@ -44,7 +44,7 @@ class Witness:
         assert limit is None or now < journey.began + limit, "launched after the deadline"
         for breaker in self._breakers:
             assert 0 <= breaker.probing <= self._permits, "probes beyond the permits"
-        for purse in self._router.budgets.purses():
+        for purse in self._router.budgets.purses() if self._router.budgets.any else ():
             assert purse.all_spent + purse.all_reserved <= purse.limit, "a cap was exceeded"
             assert purse.held + purse.spent - purse.told <= purse.lent, "more is held than was lent"
 

@@ -13,6 +13,8 @@ from inspect import signature
 from typing import Any, TypeVar
 
 V = TypeVar("V")
+_TURN = object.__dict__["__class__"].__set__
+"""Gives a value another class, past the `__setattr__` of its own."""
 
 
 def quickly_made(cls: type[V]) -> type[V]:
@@ -24,12 +26,12 @@ def quickly_made(cls: type[V]) -> type[V]:
     own = fields(cls)  # type: ignore[arg-type]  # a dataclass, by the decorator below this one
     _check(cls, own)
     thawed = type(f"_Thawed{cls.__name__}", cls.__bases__, {"__slots__": cls.__dict__["__slots__"]})
-    names: dict[str, Any] = {"_absent": MISSING, "_turn": object.__setattr__, "_thawed": thawed, "_frozen": cls}
+    names: dict[str, Any] = {"_absent": MISSING, "_turn": _TURN, "_thawed": thawed, "_frozen": cls}
     for each in own:
         names[f"_given_{each.name}"] = each.default
         names[f"_make_{each.name}"] = each.default_factory
     head = ", ".join(["self", *map(_parameter, own)])
-    body = ("    _turn(self, '__class__', _thawed)", *map(_assignment, own), "    self.__class__ = _frozen")
+    body = ("    _turn(self, _thawed)", *map(_assignment, own), "    self.__class__ = _frozen")
     exec("\n".join([f"def __init__({head}):", *body]), names)  # noqa: S102 - of the class's own field names, as dataclass itself does
     made: Callable[..., None] = names["__init__"]
     made.__qualname__, made.__module__ = f"{cls.__qualname__}.__init__", cls.__module__

@@ -171,7 +171,7 @@ class Targets:
 
     def _admit(self, id: str, at: float) -> Permit | Hold:
         """A permit, unless there is room only for those who stand before this request."""
-        ahead = self._line.ahead(id, self._place, self._priority, at) if self._line else 0
+        ahead = self._line.ahead(id, self._place, self._priority, at)
         if not ahead or ahead < self._gate.free(id, at):
             return self._gate.admit(id, at, self._tokens)
         turn = at + max(self._gate.wait_s(id, at), POLL_S) * (ahead + 1)
@@ -216,8 +216,11 @@ class Targets:
     @property
     def others(self) -> bool:
         """Whether there is one that was not tried, and that nothing was seen to hold."""
-        fresh = self._fresh
-        return bool(fresh) and any(not c.held and c.id not in self._held for c in fresh)
+        held = self._held
+        for candidate in self._fresh:  # written out: each launch asks, and the first one mostly answers
+            if not candidate.held and candidate.id not in held:
+                return True
+        return False
 
     def free_in(self, at: float) -> float | None:
         """Seconds until one may be had, by what they asked for and what holds them; None = now, or nobody knows."""

@@ -76,8 +76,10 @@ class Bans:
         """What is off of this address, be it due or not."""
         if not self.found:
             return []
-        keys = (_key(address, "credential"), _key(address, "model"))
-        return [ban for key in keys if (ban := self.found.get(key)) is not None]
+        credential, model = self.found.get(_key(address, "credential")), self.found.get(_key(address, "model"))
+        if credential is None and model is None:  # as most are, of others than the one that is off
+            return []
+        return [ban for ban in (credential, model) if ban is not None]
 
     def off(self, address: Address, now: float) -> Ban | None:
         """What keeps this address off for longest; None = nothing does, or a trial is due or under way."""

@@ -272,6 +272,8 @@ class Lane:
         return self._banned(now, probe) if self.bans.found else None
 
     def _banned(self, now: float, probe: bool) -> Hold | None:
+        if not self.bans.of(self.address):
+            return None
         mend = f"fix the key or name of {self.id} and call router.reset({self.id!r})"
         ban = self.bans.off(self.address, now)
         if ban is not None:

@@ -19,7 +19,7 @@ Pair = tuple[Scored, Prospect]
 class Balance:
     """The groups of interchangeable cards, made once per registry."""
 
-    __slots__ = ("_group", "_turn")
+    __slots__ = ("_group", "_turn", "any")
 
     def __init__(self, cards: Sequence[ModelCard]) -> None:
         groups: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
@@ -27,11 +27,9 @@ class Balance:
             if card.model:
                 groups[card.model, repr(card.price)].append(card.id)
         self._group = {id: i for i, ids in enumerate(groups.values()) if len(ids) > 1 for id in ids}
-        self._turn = 0
-
-    def __bool__(self) -> bool:
+        self.any = bool(self._group)
         """Whether any are interchangeable."""
-        return bool(self._group)
+        self._turn = 0
 
     def took_turn(self) -> None:
         """A request was really carried out."""

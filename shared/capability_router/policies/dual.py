@@ -127,13 +127,20 @@ def worth(price: float) -> Callable[[Point], float]:
 
 def hull(points: Sequence[Point]) -> Hull:
     """The corners of the best of these points, by cost."""
-    cheapest, *others = sorted(sorted(points, key=UTILITY, reverse=True), key=USD)
-    corners, (last_usd, last_utility, base) = [cheapest], cheapest
+    cheapest, *others = sorted(points, key=USD)
+    corners, (last_usd, last_utility, _) = [cheapest], cheapest
     prices: list[float] = []  # between each two corners: above it the cheaper one is the better
     for point in others:
         usd, utility, _ = point
-        if utility <= last_utility:  # of points at the same cost the best came first
+        if utility <= last_utility:
             continue
+        if usd == last_usd:  # the last corner is worse at the same cost: this one takes its place
+            corners.pop()
+            if not prices:
+                corners, (last_usd, last_utility, _) = [point], point
+                continue
+            prices.pop()
+            last_usd, last_utility, _ = corners[-1]
         price = (utility - last_utility) / (usd - last_usd)
         while prices and price >= prices[-1]:
             corners.pop()
@@ -144,4 +151,4 @@ def hull(points: Sequence[Point]) -> Hull:
         prices.append(price)
         last_usd, last_utility = usd, utility
     gains = [dearer - cheaper for (_, _, cheaper), (_, _, dearer) in pairwise(corners)]
-    return Hull(base, prices, gains, max(map(QUALITY, points)))
+    return Hull(QUALITY(corners[0]), prices, gains, max(map(QUALITY, points)))

@@ -145,7 +145,7 @@ class Planner:
         tokens_in, tokens_out, task, hardness = found[:4]
         believed, condition = self.prior.on(task), self.health.condition
         factors, common = self.lengths.on(task)
-        balancing, staying, service = bool(self.balance), stay.model, request.service
+        balancing, staying, service = self.balance.any, stay.model, request.service
         asked, wanted, weighs = request.max_tokens, request.answers, self.policy.weighs_waits
         moved = _NOT_MOVED if self.signs is None else self.signs.shifts(request.routing.tenant)
         believed = _moved(believed, moved) if moved else believed
@@ -198,7 +198,7 @@ class Planner:
         request, found, learned = scene.request, scene.features, ask.learned
         without = _without(scene) if request.provider_tools else {}
         ranked = _ranked(scene, judged.scores, stay, without, eligible.tight)
-        if self.balance and not self.policy.ordered:
+        if self.balance.any and not self.policy.ordered:
             self.balance.arranged(ranked)
         guarded = "" if self.guard is None else self._guarded(ranked, request, stay, {*without, *eligible.tight})
         drawn = PICKED

@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from capability_router.policies.dual import WINDOW, Dual, Point, hull
+from capability_router.policies.dual import WINDOW, Dual, Hull, Point, hull
 
 COLD = 32  # a window shorter than this is filled up with copies of the request at hand
 _REFRESH_EVERY = 16
@@ -61,7 +61,7 @@ class Target:
         also = hull(points()) if missing else None
         least = self._dual.least(also, missing) * wrong
         if least > wanted:
-            return Price(beyond(points()), wanted, least, now)
+            return Price(beyond(points()) if also is None else _beyond(also), wanted, least, now)
         corner = self._dual.solve(wanted / wrong, also, missing) if missing else self._corner
         owed = min(max(self._excess, -_MOST_EXCESS), _MOST_EXCESS)
         return Price(corner * math.exp(_STIFFNESS * owed) * _JUST_ABOVE, wanted, least, now)
@@ -127,5 +127,8 @@ class Target:
 
 def beyond(points: Sequence[Point]) -> float:
     """A price at which the cheapest of these is picked, also if utilities turn out to be somewhat others."""
-    prices = hull(points).prices
-    return 10.0 * prices[0] if prices else 0.0
+    return _beyond(hull(points))
+
+
+def _beyond(found: Hull) -> float:
+    return 10.0 * found.prices[0] if found.prices else 0.0
