@@ -73,7 +73,7 @@ _TASK_WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("extract", ("extract", "list all", "find all")),
     ("math", ("calculate", "compute", "solve", "how many", "equation", "probability", "integral")),
 )
-_TASK_OF_WORD = tuple((word, task) for task, words in _TASK_WORDS for word in words)
+_TASK_OF_WORD = {word: task for task, words in _TASK_WORDS for word in words}
 _TOOL_CALLING = int(Need.TOOL_CALLING)  # an int's bits are read ten times as fast as a flag's
 _OUTPUT = {"classify": 24, "extract": 120, "math": 250, "translate": 200, "summarise": 220, "code": 400, "tools": 80}
 
@@ -81,9 +81,9 @@ _OUTPUT = {"classify": 24, "extract": 120, "math": 250, "translate": 200, "summa
 def _task(request: Request, look: str) -> str:
     if int(request.needs) & _TOOL_CALLING:
         return "tools"
-    for word, task in _TASK_OF_WORD:
+    for word in _TASK_OF_WORD:
         if word in look:
-            return task
+            return _TASK_OF_WORD[word]
     return "chat"
 
 

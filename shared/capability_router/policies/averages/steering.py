@@ -115,12 +115,7 @@ class Steering:
 
     def settings(self, weights: Weights) -> Terms:
         """The targets and how they stand, for the plan."""
-        found: list[tuple[str, float]] = []
-        for name, price in (("cost_target_usd", weights.cost), ("latency_target_s", weights.wait)):
-            if price is not None:
-                found += [(name, rounded(price.wanted, 9)), (f"{name}_least", rounded(price.least, 9))]
-                found += [] if price.now is None else [(f"{name}_now", rounded(price.now, 9))]
-        return tuple(found)
+        return (*_standing("cost_target_usd", weights.cost), *_standing("latency_target_s", weights.wait))
 
     def _allowed(self) -> Allowance | None:
         """The lower of the target and what the caps allow; "" = the target's."""
@@ -134,6 +129,14 @@ class Steering:
         price = sight.usual if free or self._price is None else self._price
         seen = zip(sight.points, sight.seconds, strict=True)
         return [(s, utility - price * usd, s) for (usd, utility, _), s in seen]
+
+
+def _standing(name: str, price: Price | None) -> Terms:
+    """A target, the least that picks come to, and what they came to lately."""
+    if price is None:
+        return ()
+    found = ((name, rounded(price.wanted, 9)), (f"{name}_least", rounded(price.least, 9)))
+    return found if price.now is None else (*found, (f"{name}_now", rounded(price.now, 9)))
 
 
 def told(weights: Weights) -> str:
