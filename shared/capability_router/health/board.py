@@ -127,9 +127,11 @@ class Board(Lasting):
         lane = self._lanes[id]
         if now >= lane.calm_until or now >= lane.silence.look_at:
             with self._lock:
-                self._work_off()
+                if self._line:
+                    self._work_off()
                 lane.look(now)
-            self._after()
+            if self._line or self._events:
+                self._after()
         return lane.condition
 
     def barred(self, now: float) -> Mapping[str, Ban]:

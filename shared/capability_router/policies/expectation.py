@@ -1,7 +1,7 @@
 """What a call is expected to cost before it is made: its own price, and the next model's in case it fails.
 
 The first ranking says who would be asked next. Each model's cost is then raised by that of the rest of the
-line, weighted with the share of its calls that failed lately, and the policy judges again. While nothing
+line, weighted with the share of its calls that failed lately, and the policy judges again. While none that can be used
 fails there is nothing to add, and one judgement is all.
 """
 

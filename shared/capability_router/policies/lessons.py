@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from capability_router.learning.guard import Guard, PlanPrediction
@@ -111,7 +112,7 @@ class OutcomeLessons(NamedTuple):
 
     def _answered(self, request: Request, plan: Plan, outcome: Outcome, model: str, version: str) -> Answered:
         if self.learned is None or request.model:
-            return Answered(model, plan.task, version=version)
+            return _plainly(model, plan.task, version)
         counted = not outcome.usage.estimated and outcome.finish != "length"
         tokens = outcome.usage.output_tokens // _planned(plan, model).answers if counted else None
         seen, tenant = self.learned.sketch(request), request.routing.tenant
@@ -129,6 +130,12 @@ class OutcomeLessons(NamedTuple):
         self.windows.held(chosen.id, tokens)
         if plan.bucket:
             self.sizes.learn(chosen.id, plan.bucket, round(chosen.input_tokens / chosen.scale), tokens)
+
+
+@lru_cache(256)
+def _plainly(model: str, task: str, version: str) -> Answered:
+    """Without a sketch. One for all that are alike: of ten thousand that are kept the most are."""
+    return Answered(model, task, version=version)
 
 
 def _foreseen(plan: Plan) -> PlanPrediction | None:

@@ -105,7 +105,7 @@ class Planner:
         rows = self._rows(eligible.cards, found, now, stay, request, sizing)
         failing = self.health.failing(now)
         scene = Scene(request, found, rows)
-        if failing and len(rows) > 1:
+        if failing and len(rows) > 1 and any(row.card.id in failing and not row.held for row in rows):
             scene = self._expecting(scene, stay, failing)
             if added := remarks(scene.rows, failing):
                 eligible = Eligible(eligible.cards, eligible.refusals, (*eligible.notes, *added), eligible.tight)
