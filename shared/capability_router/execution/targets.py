@@ -216,11 +216,8 @@ class Targets:
     @property
     def others(self) -> bool:
         """Whether there is one that was not tried, and that nothing was seen to hold."""
-        held = self._held
-        for candidate in self._fresh:  # written out: each launch asks, and the first one mostly answers
-            if not candidate.held and candidate.id not in held:
-                return True
-        return False
+        fresh = self._fresh
+        return bool(fresh) and any(not c.held and c.id not in self._held for c in fresh)
 
     def free_in(self, at: float) -> float | None:
         """Seconds until one may be had, by what they asked for and what holds them; None = now, or nobody knows."""
