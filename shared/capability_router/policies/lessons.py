@@ -112,7 +112,7 @@ class OutcomeLessons(NamedTuple):
 
     def _answered(self, request: Request, plan: Plan, outcome: Outcome, model: str, version: str) -> Answered:
         if self.learned is None or request.model:
-            return _plainly(model, plan.task, version)
+            return _plainly(model, plan.task, str(version))  # some server's word, which may be anything
         counted = not outcome.usage.estimated and outcome.finish != "length"
         tokens = outcome.usage.output_tokens // _planned(plan, model).answers if counted else None
         seen, tenant = self.learned.sketch(request), request.routing.tenant

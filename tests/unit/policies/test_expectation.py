@@ -113,3 +113,18 @@ def test_the_expected_length_is_learned_by_task_and_model() -> None:
     after = costs(router)
     assert after["terse"] < before["terse"] < after["wordy"]
     assert after["wordy"] == pytest.approx(2_000e-6, rel=0.5)
+
+
+@pytest.mark.parametrize(("closed", "times"), [(True, 1), (False, 2)])
+def test_a_request_is_judged_twice_only_where_one_that_can_be_used_has_failed(
+    closed: bool, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    router = router_with({"a": 2}, {"a": fixed(1), "b": fixed(10), "c": fixed(100)})
+    if closed:
+        router.isolate("a")
+    policy, seen = router.planner.policy, []
+    judge = policy.judge
+    monkeypatch.setattr(policy, "judge", lambda scene: seen.append(scene) or judge(scene))
+    plan = router.explain(Request(("hi",)))
+    assert len(seen) == times
+    assert [c.held != "" for c in plan.candidates] == [False, False, closed]

@@ -173,3 +173,21 @@ def test_an_evaluator_s_numbers_are_numbers(lessons: OutcomeLessons, plan: Plan,
     ended(lessons, plan)
     lessons.scored(ASKED.id, getattr(numpy, kind)(float(value)))
     assert lessons.prior.on("chat")["a"].level >= 0.5
+
+
+@pytest.mark.parametrize("version", ["a-2026", {"name": "a-2026"}, ["a"]])
+def test_whatever_a_server_calls_the_model_that_answered_the_answer_is_remembered(
+    lessons: OutcomeLessons, plan: Plan, version: Any
+) -> None:
+    outcome = Outcome("r", "a", "scripted", (), "", "single", 0, 1.0, None, USAGE, "stop")
+    lessons.ended(ASKED, plan, outcome, Reply(text="answer", model=version), NOW)
+    assert lessons.scored(ASKED.id, 1.0) == Answered("a", "chat", version=str(version))
+
+
+def test_answers_that_are_alike_share_one_record(lessons: OutcomeLessons, plan: Plan) -> None:
+    one, other, third = (Request(("hello",)) for _ in range(3))
+    ended(lessons, plan, request=one)
+    ended(lessons, plan, request=other)
+    ended(lessons, plan, "b", request=third)
+    assert lessons.scored(one.id, 1.0) is lessons.scored(other.id, 0.0)
+    assert lessons.scored(third.id, 1.0).model == "b"
