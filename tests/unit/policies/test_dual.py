@@ -53,6 +53,13 @@ def test_hull_steps_fall_in_price_and_rise_in_quality(points: list[Point]) -> No
     assert all(gain > 0 for gain in gains)
 
 
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+def test_of_points_at_the_same_cost_the_best_alone_is_a_corner_whichever_comes_first(order: tuple[int, ...]) -> None:
+    points = [Point(1.0, 0.3, 0.3), Point(1.0, 0.5, 0.5), Point(2.0, 0.6, 0.6), Point(2.0, 0.8, 0.8)]
+    base, prices, gains, _ = hull([points[at] for at in order])
+    assert (base, prices, gains) == (0.5, [pytest.approx(0.3)], [pytest.approx(0.3)])
+
+
 @given(st.lists(requests, min_size=1, max_size=12), st.floats(0.1, 1.0))
 def test_a_share_is_the_level_that_the_best_would_come_to_times_it(window: list[list[Point]], share: float) -> None:
     dual = Dual(window=8)
