@@ -12,6 +12,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from multiprocessing import get_context
 from random import Random
 from typing import Any
@@ -134,9 +135,14 @@ def _each(seeds: Sequence[int]) -> Iterator[tuple[dict[str, int], str, float]]:
     if (cores := _cores(len(seeds))) == 1:
         yield from map(_one, seeds)
         return
-    # What a process has imported isn't looked through for garbage again and again; what it makes, is.
-    with get_context("spawn").Pool(cores, gc.freeze) as pool:
+    with get_context("spawn").Pool(cores, _begin) as pool:
         yield from pool.imap(_one, seeds, chunksize=4)
+
+
+def _begin() -> None:
+    """What a process has imported isn't looked through for garbage again and again; what its seeds make, is."""
+    import_module("capability_router.config")  # which else the first router does
+    gc.freeze()
 
 
 def _cores(seeds: int) -> int:
