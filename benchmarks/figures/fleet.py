@@ -140,8 +140,12 @@ def _each(seeds: Sequence[int]) -> Iterator[tuple[dict[str, int], str, float]]:
 
 
 def _begin() -> None:
-    """What a process has imported isn't looked through for garbage again and again; what its seeds make, is."""
-    import_module("capability_router.config")  # which else the first router does
+    """What a process has imported isn't looked through for garbage again and again; what its seeds make, is.
+
+    Imported by the first router, the settings would draw from `random` after its seed was set: a process's first seed
+    would come out otherwise than as a later one.
+    """
+    import_module("capability_router.config")
     gc.freeze()
 
 
