@@ -24,8 +24,8 @@ from capability_router.learning.quality.model import Expected, Quality
 from capability_router.learning.quality.sketch import Sketch, sketch
 from capability_router.learning.quality.traits import traits
 from capability_router.policies.base import Prospect, Scored
-from capability_router.policies.exploration_money import OwnMoney
-from capability_router.policies.explorer import Explorer
+from capability_router.policies.exploration.exploration_money import OwnMoney
+from capability_router.policies.exploration.explorer import Explorer
 from capability_router.tokens.estimate import estimate_tokens
 
 Row = Mapping[str, Any]

@@ -15,8 +15,8 @@ from capability_router.learning.prior import PRICE_WEIGHT, UNSTATED
 from capability_router.learning.quality.exploration import hope
 from capability_router.learning.quality.levels import Level
 from capability_router.policies.base import Prospect, Scored
-from capability_router.policies.exploration_money import OwnMoney
-from capability_router.policies.explorer import Explorer
+from capability_router.policies.exploration.exploration_money import OwnMoney
+from capability_router.policies.exploration.explorer import Explorer
 
 Chance = Callable[[int, int], float]  # of a right answer, of a model by its place, to a request by its number
 RUNS, REQUESTS = 40, 5_000

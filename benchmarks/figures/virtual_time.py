@@ -19,8 +19,8 @@ from capability_router.catalog.entry import Entry
 from capability_router.catalog.registry import Registry
 from capability_router.clock import ManualClock
 from capability_router.errors import NoEligibleModel
+from capability_router.execution.driving.performance import Performance
 from capability_router.execution.effects import Launch
-from capability_router.execution.performance import Performance
 from capability_router.faults.kinds import Fault
 from capability_router.money.price import Price
 from capability_router.request import Request

@@ -20,8 +20,8 @@ from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
 from capability_router.connections.readers import READERS
-from capability_router.execution.crew import CREW
-from capability_router.execution.performance import below_us
+from capability_router.execution.driving.crew import CREW
+from capability_router.execution.driving.performance import below_us
 from langchain_router.attempts.likeness import alike, as_one
 
 T = TypeVar("T")

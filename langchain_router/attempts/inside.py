@@ -11,7 +11,7 @@ from contextvars import Context
 from types import coroutine
 from typing import Any, TypeVar
 
-from capability_router.execution.performance import below_us
+from capability_router.execution.driving.performance import below_us
 
 T = TypeVar("T")
 

@@ -34,9 +34,9 @@ from capability_router.nearest import nearest
 from capability_router.plan import Plan
 from capability_router.policies.affordable import within_budgets
 from capability_router.policies.base import Knowledge
-from capability_router.policies.exploration_money import exploration_money
-from capability_router.policies.explorer import explorer_of
-from capability_router.policies.shadow import Aside
+from capability_router.policies.exploration.exploration_money import exploration_money
+from capability_router.policies.exploration.explorer import explorer_of
+from capability_router.policies.second_policy.shadow import Aside
 from capability_router.request import Outcome, Request
 from capability_router.routing import EVALUATION_TAG
 from capability_router.shadow_calls import Again, ShadowCalls, will_be_called

@@ -19,7 +19,7 @@ from capability_router.execution.accounts import Accounts
 from capability_router.execution.endpoint import Endpoint
 from capability_router.execution.run import Run
 from capability_router.plan import Plan
-from capability_router.policies.shadow import SHADOW_TAG, Aside
+from capability_router.policies.second_policy.shadow import SHADOW_TAG, Aside
 from capability_router.request import Request
 from capability_router.telemetry.recorder import Recorder
 

@@ -10,12 +10,12 @@ from capability_router.plan import Plan
 from capability_router.policies.affinity import Stay
 from capability_router.policies.averages.pace import Pace
 from capability_router.policies.base import Knowledge, Policy, Scene
-from capability_router.policies.canary import Canary
 from capability_router.policies.choice import choose_policy
-from capability_router.policies.explorer import PICKED, Explored
+from capability_router.policies.exploration.explorer import PICKED, Explored
 from capability_router.policies.planner import Decision, Planner
-from capability_router.policies.second import Second
-from capability_router.policies.shadow import Aside, Shadow
+from capability_router.policies.second_policy.canary import Canary
+from capability_router.policies.second_policy.second import Second
+from capability_router.policies.second_policy.shadow import Aside, Shadow
 from capability_router.request import Request
 
 if TYPE_CHECKING:

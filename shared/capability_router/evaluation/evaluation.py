@@ -31,7 +31,7 @@ from capability_router.evaluation.grade import Scale, Ungraded, graded
 from capability_router.evaluation.home import Home, in_thread
 from capability_router.execution.endpoint import Endpoint
 from capability_router.execution.run import Run
-from capability_router.policies.draw import drawn
+from capability_router.policies.exploration.draw import drawn
 from capability_router.request import Outcome, Request
 from capability_router.routing import EVALUATION_TAG, apart, evaluating
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from typing import Generic, Protocol, TypeVar
 
 from capability_router.clock import Clock
-from capability_router.execution.drivers import adrive, drive
+from capability_router.execution.driving.drivers import adrive, drive
 from capability_router.execution.endpoint import Endpoint
 from capability_router.execution.machine import Execution
 from capability_router.plan import Candidate, Plan

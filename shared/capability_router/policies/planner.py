@@ -24,7 +24,7 @@ from capability_router.policies.affinity import NOWHERE, Stay
 from capability_router.policies.balance import Balance
 from capability_router.policies.base import BELOW, Judged, Judgement, Knowledge, Policy, Prospect, Scene, Scored
 from capability_router.policies.expectation import remarks, shown, with_fallbacks
-from capability_router.policies.explorer import PICKED, Explored, Explorer
+from capability_router.policies.exploration.explorer import PICKED, Explored, Explorer
 from capability_router.policies.sizing import Sizing, sizing_of
 from capability_router.request import Request
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from capability_router.nearest import nearest
 from capability_router.policies.base import Prospect
-from capability_router.policies.draw import drawn
+from capability_router.policies.exploration.draw import drawn
 from capability_router.request import Request
 
 SHARE = "share"

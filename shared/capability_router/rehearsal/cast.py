@@ -20,9 +20,9 @@ from capability_router.rehearsal.traffic.shape import Shape
 from capability_router.rehearsal.traffic.traffic import Pace
 from capability_router.request import Need
 from capability_router.simulator.dice import draw
+from capability_router.simulator.http.refusal import Refusal
 from capability_router.simulator.meter import RateMeter
 from capability_router.simulator.profile import SimulatedModel
-from capability_router.simulator.refusal import Refusal
 
 NEVER = math.inf
 CLIENT_S = 600.0

@@ -12,7 +12,7 @@ from typing import Any
 
 from capability_router.faults.classify import classify
 from capability_router.faults.kinds import Fault
-from capability_router.simulator.refusal import (
+from capability_router.simulator.http.refusal import (
     Refusal,
     filtered,
     no_quota,

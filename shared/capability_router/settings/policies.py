@@ -11,7 +11,7 @@ from capability_router.money.budget.cap import BudgetSpec
 from capability_router.policies.adaptive import COST_WEIGHT, LATENCY_WEIGHT
 from capability_router.policies.choice import POLICIES
 from capability_router.policies.rules import CONDITIONS, RuleSpec
-from capability_router.policies.shadow import SHADOW_TAG
+from capability_router.policies.second_policy.shadow import SHADOW_TAG
 from capability_router.policies.tier import Step, step
 from capability_router.policies.weighted import DEFAULT_WEIGHTS
 from capability_router.request import Need

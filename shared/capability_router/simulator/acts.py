@@ -8,9 +8,7 @@ from dataclasses import replace
 
 from capability_router.simulator.answers import Answer
 from capability_router.simulator.fault import ScriptedFault
-from capability_router.simulator.prompt import Prompt
-from capability_router.simulator.reading.toolcalls import ToolCall
-from capability_router.simulator.refusal import (
+from capability_router.simulator.http.refusal import (
     Refusal,
     filtered,
     no_quota,
@@ -19,7 +17,9 @@ from capability_router.simulator.refusal import (
     too_long,
     wrong_key,
 )
-from capability_router.simulator.stage import HTML, JSON, Stage
+from capability_router.simulator.http.stage import HTML, JSON, Stage
+from capability_router.simulator.prompt import Prompt
+from capability_router.simulator.reading.toolcalls import ToolCall
 
 BREAKS = ("cut", "clean_truncation", "in_stream_error", "stall")
 """Faults that strike after some pieces of the answer."""

@@ -10,13 +10,13 @@ from typing import Any
 from capability_router.clock import Clock, SystemClock
 from capability_router.errors import ConfigError
 from capability_router.nearest import nearest
-from capability_router.simulator.background import Background
 from capability_router.simulator.books import Bill, Books, LogRow
 from capability_router.simulator.fault import ScriptedFault
-from capability_router.simulator.listener import HOST, Listener
+from capability_router.simulator.http.background import Background
+from capability_router.simulator.http.listener import HOST, Listener
+from capability_router.simulator.http.server import provider_app
 from capability_router.simulator.profile import SimulatedModel, SimulatedProvider
 from capability_router.simulator.script import FaultScript
-from capability_router.simulator.server import provider_app
 from capability_router.simulator.settings import FleetSettings, Source, load_settings
 from capability_router.simulator.shop import Shop
 

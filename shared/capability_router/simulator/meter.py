@@ -7,9 +7,9 @@ from collections import OrderedDict
 
 from capability_router.clock import Clock
 from capability_router.simulator.dice import digest
+from capability_router.simulator.http.refusal import rate_limited, server_failed
 from capability_router.simulator.profile import SimulatedModel
 from capability_router.simulator.prompt import Prompt
-from capability_router.simulator.refusal import rate_limited, server_failed
 
 _REMEMBERED = 4_096
 _CACHE_STEP = 128

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from capability_router.simulator.http.refusal import Refusal, too_long, unsupported
 from capability_router.simulator.profile import SimulatedModel
 from capability_router.simulator.prompt import Prompt
-from capability_router.simulator.refusal import Refusal, too_long, unsupported
 
 _MEDIA = {"image": "image_url", "audio": "input_audio", "pdf": "file"}
 

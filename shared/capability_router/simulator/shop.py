@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from capability_router.clock import Clock, seeded
 from capability_router.simulator.books import Books
-from capability_router.simulator.delivery import Pace
 from capability_router.simulator.dice import digest
+from capability_router.simulator.http.delivery import Pace
 from capability_router.simulator.meter import PromptCache, RateMeter, Seats
 from capability_router.simulator.profile import SimulatedModel, SimulatedProvider
 from capability_router.simulator.script import FaultScript

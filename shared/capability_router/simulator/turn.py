@@ -13,14 +13,14 @@ from capability_router.request import Usage
 from capability_router.simulator.acts import REPLACES, overflow, refuse, replace_reply, spoiled, status_of
 from capability_router.simulator.answers import Answer, answer
 from capability_router.simulator.books import LogRow, cost_pico
-from capability_router.simulator.delivery import Delivery
 from capability_router.simulator.fault import ScriptedFault
+from capability_router.simulator.http.delivery import Delivery
+from capability_router.simulator.http.refusal import Refusal, bad_request, unknown_model, wrong_key
+from capability_router.simulator.http.stage import Stage
+from capability_router.simulator.http.wire import Envelope, completion, events
 from capability_router.simulator.prompt import Prompt, parse_prompt
-from capability_router.simulator.refusal import Refusal, bad_request, unknown_model, wrong_key
 from capability_router.simulator.screen import screen
 from capability_router.simulator.shop import Counter, Shop
-from capability_router.simulator.stage import Stage
-from capability_router.simulator.wire import Envelope, completion, events
 
 _CLIENT_LEFT = 499
 

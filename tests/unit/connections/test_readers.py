@@ -13,14 +13,14 @@ import pytest
 
 from capability_router.connections import readers as module
 from capability_router.connections.readers import Reader, Readers
-from capability_router.execution.race import Runner
+from capability_router.execution.driving.race import Runner
 
 TIMEOUT_S = 20.0
 
 
 @pytest.fixture(autouse=True)
 def _own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    from capability_router.execution import race
+    from capability_router.execution.driving import race
 
     monkeypatch.setattr(race, "READERS", Readers())
     yield
@@ -171,7 +171,7 @@ def test_who_waits_for_the_end_of_the_process_does_not_work_meanwhile() -> None:
 
 
 def test_a_runner_goes_on_to_its_next_chunk_and_stays_there() -> None:
-    from capability_router.execution.race import READERS
+    from capability_router.execution.driving.race import READERS
 
     box: queue.SimpleQueue = queue.SimpleQueue()
     attempt = Spoke()
@@ -204,7 +204,7 @@ class Ending(Spoke):
 
 @pytest.mark.parametrize("error", [None, ConnectionError("by peer")])
 def test_one_that_comes_to_its_end_meanwhile_stays_there_too(error: Exception | None) -> None:
-    from capability_router.execution.race import READERS
+    from capability_router.execution.driving.race import READERS
 
     box: queue.SimpleQueue = queue.SimpleQueue()
     attempt = Ending(error)
@@ -220,7 +220,7 @@ def test_one_that_comes_to_its_end_meanwhile_stays_there_too(error: Exception | 
 
 
 def test_one_that_waits_for_room_is_halted_where_it_is() -> None:
-    from capability_router.execution.race import READERS
+    from capability_router.execution.driving.race import READERS
 
     box: queue.SimpleQueue = queue.SimpleQueue()
     attempt = Spoke()
@@ -234,7 +234,7 @@ def test_one_that_waits_for_room_is_halted_where_it_is() -> None:
 
 
 def test_who_has_ended_is_under_way_no_more() -> None:
-    from capability_router.execution.race import READERS
+    from capability_router.execution.driving.race import READERS
 
     box: queue.SimpleQueue = queue.SimpleQueue()
     runner = Runner(1, Spoke(), box)
@@ -247,7 +247,7 @@ def test_who_has_ended_is_under_way_no_more() -> None:
 
 
 def test_without_a_thread_for_it_there_is_no_reader(monkeypatch: pytest.MonkeyPatch) -> None:
-    from capability_router.execution import race
+    from capability_router.execution.driving import race
 
     def none_left(*_: object) -> threading.Thread:
         raise RuntimeError("can't start new thread")

@@ -8,8 +8,8 @@ from unit.execution.staged import Lender
 
 from capability_router import Request, Usage
 from capability_router.clock import ManualClock
+from capability_router.execution.driving.performance import Performance
 from capability_router.execution.effects import Launch
-from capability_router.execution.performance import Performance
 from capability_router.faults.kinds import Fault
 from capability_router.request import Finish, Reply
 from capability_router.testing import assert_books_balanced, scripted_router

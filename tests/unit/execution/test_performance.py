@@ -7,7 +7,7 @@ from unit.execution.shown import Failed, Shown
 from unit.execution.staged import HEDGE
 
 from capability_router import AllCandidatesFailed, StreamInterrupted, Usage
-from capability_router.execution.performance import Rang
+from capability_router.execution.driving.performance import Rang
 from capability_router.faults.kinds import Fault
 
 

@@ -18,9 +18,9 @@ from capability_router import AllCandidatesFailed
 from capability_router.concurrency.bell import Bell
 from capability_router.connections import readers as readers_module
 from capability_router.connections.readers import Readers
-from capability_router.execution import race as module
-from capability_router.execution.crew import _IDLE_S as IDLE_S
-from capability_router.execution.race import Given, Runner, arace, heard, race
+from capability_router.execution.driving import race as module
+from capability_router.execution.driving.crew import _IDLE_S as IDLE_S
+from capability_router.execution.driving.race import Given, Runner, arace, heard, race
 from capability_router.request import Usage
 
 AHEAD = 64

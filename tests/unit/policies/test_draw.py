@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from capability_router import Request, routing
-from capability_router.policies.draw import drawn, fraction, place
+from capability_router.policies.exploration.draw import drawn, fraction, place
 
 
 def test_the_highest_hash_is_below_one_and_the_lowest_is_zero() -> None:

@@ -17,8 +17,8 @@ from capability_router.learning.learner import Learner
 from capability_router.learning.quality.levels import Level
 from capability_router.learning.quality.model import Quality
 from capability_router.policies.base import Prospect, Scored
-from capability_router.policies.exploration_money import OwnMoney
-from capability_router.policies.explorer import PICKED, Explored, Explorer
+from capability_router.policies.exploration.exploration_money import OwnMoney
+from capability_router.policies.exploration.explorer import PICKED, Explored, Explorer
 from capability_router.testing import ScriptedModel, ask, scripted_router
 
 SHARE, REQUESTS, PURSE = 0.1, 800, 10**15

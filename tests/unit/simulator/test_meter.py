@@ -6,9 +6,9 @@ import pytest
 
 from capability_router.clock import ManualClock
 from capability_router.simulator import SimulatedModel
+from capability_router.simulator.http.refusal import Refusal
 from capability_router.simulator.meter import PromptCache, RateMeter, Seats
 from capability_router.simulator.prompt import Prompt, parse_prompt
-from capability_router.simulator.refusal import Refusal
 
 
 def test_requests_per_minute() -> None:

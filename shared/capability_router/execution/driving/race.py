@@ -19,9 +19,9 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from capability_router.concurrency.bell import Bell, Lateness
 from capability_router.connections.readers import READERS, Reader
 from capability_router.connections.unread import UNREAD
-from capability_router.execution.crew import CREW
+from capability_router.execution.driving.crew import CREW
+from capability_router.execution.driving.performance import Performance
 from capability_router.execution.endpoint import Attempt, aclosable, closable
-from capability_router.execution.performance import Performance
 
 C = TypeVar("C")
 _AHEAD = 64  # chunks that a runner may be ahead of its reader

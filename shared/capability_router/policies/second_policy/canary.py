@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from capability_router.plan import Plan
-from capability_router.policies.draw import drawn
-from capability_router.policies.second import Second
+from capability_router.policies.exploration.draw import drawn
+from capability_router.policies.second_policy.second import Second
 from capability_router.request import Request
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from capability_router.plan import Plan
 from capability_router.policies.affinity import Stay
-from capability_router.policies.draw import drawn
+from capability_router.policies.exploration.draw import drawn
 from capability_router.policies.planner import Decision, Planner
-from capability_router.policies.second import Second
+from capability_router.policies.second_policy.second import Second
 from capability_router.request import Request
 
 SHADOW_TAG = "router:shadow"

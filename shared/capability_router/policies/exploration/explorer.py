@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from capability_router.policies.base import Prospect, Scored
-from capability_router.policies.draw import place
-from capability_router.policies.exploration_money import ExplorationMoney, OwnMoney
+from capability_router.policies.exploration.draw import place
+from capability_router.policies.exploration.exploration_money import ExplorationMoney, OwnMoney
 
 ERRORS = 1.0  # standard errors on either side of a score, for an even draw
 EVENLY, LEAST_EVENLY = 1 / 3, 0.005  # of a small share is drawn evenly, and of one of all requests

@@ -20,10 +20,10 @@ from capability_router.clock import Clock
 from capability_router.concurrency.absence import watch
 from capability_router.concurrency.bell import Bell
 from capability_router.concurrency.unlisted import END, first_step
+from capability_router.execution.driving.performance import Performance, Rang, below_us
+from capability_router.execution.driving.race import arace, race
 from capability_router.execution.endpoint import Attempt, Endpoint, aclosable, closable
 from capability_router.execution.machine import Execution
-from capability_router.execution.performance import Performance, Rang, below_us
-from capability_router.execution.race import arace, race
 
 C = TypeVar("C")
 

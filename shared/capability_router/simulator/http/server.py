@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from capability_router.simulator.refusal import Refusal, unknown_model, wrong_key
+from capability_router.simulator.http.refusal import Refusal, unknown_model, wrong_key
 from capability_router.simulator.shop import Shop
 from capability_router.simulator.turn import Turn
 

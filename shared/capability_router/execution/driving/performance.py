@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 
 from capability_router.clock import Clock
 from capability_router.concurrency.bell import Lateness
+from capability_router.execution.driving.funding import beside_the_loop
 from capability_router.execution.effects import Abort, Conclude, Deliver, Effect, Fund, Launch, SetAlarm
 from capability_router.execution.endpoint import Attempt, Endpoint
 from capability_router.execution.events import (
@@ -26,7 +27,6 @@ from capability_router.execution.events import (
     Funded,
     Replies,
 )
-from capability_router.execution.funding import beside_the_loop
 from capability_router.execution.machine import Execution
 from capability_router.faults.kinds import Fault
 from capability_router.request import Reply

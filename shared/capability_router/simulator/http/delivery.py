@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from capability_router.clock import Clock
 from capability_router.simulator.acts import BREAKS
 from capability_router.simulator.fault import ScriptedFault
-from capability_router.simulator.stage import EVENTS, Stage
-from capability_router.simulator.wire import Piece, sse
+from capability_router.simulator.http.stage import EVENTS, Stage
+from capability_router.simulator.http.wire import Piece, sse
 
 _TICK_S = 0.001  # shorter waits are not slept: what falls due within them is sent together
 _IN_STREAM = {"message": "The model is overloaded.", "type": "overloaded_error", "param": None, "code": "overloaded"}
