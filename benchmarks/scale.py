@@ -122,7 +122,6 @@ def spread(router: Router, numbers: range, terms: Terms, callers: int) -> Part:
 
 def row(name: str, requests: int, callers: int, terms: Terms, settings: dict[str, Any]) -> Row:
     """Measured in this process."""
-    logging.getLogger("capability_router").setLevel(logging.ERROR)
     router, warm, middle = made(**settings), max(requests // 10, 100), requests // 2
     spread(router, range(warm), terms, callers)
     before = resident_mib()
@@ -138,8 +137,12 @@ def row(name: str, requests: int, callers: int, terms: Terms, settings: dict[str
 
 def apart(*given: Any) -> Row:
     """In a process of its own."""
-    with get_context("spawn").Pool(1) as pool:
+    with get_context("spawn").Pool(1, initializer=_quiet) as pool:
         return pool.apply(row, given)
+
+
+def _quiet() -> None:
+    logging.getLogger("capability_router").setLevel(logging.ERROR)
 
 
 def table(rows: list[Row]) -> list[str]:

@@ -6,6 +6,7 @@ evenly are those of a router whose models are known by their prices alone.
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Callable, Sequence
 from random import Random
@@ -73,6 +74,7 @@ def recovered(share: float, seed: int) -> int:
 
 def main() -> int:
     """Print a table of both."""
+    argparse.ArgumentParser(prog="python -m benchmarks.trials", description=__doc__).parse_args()
     print(f"| {RUNS} streams | exploration | found again | after, of these: least, median, most |\n|---|---|---|---|")
     for name, what in (("unlucky at first", unlucky), ("fell and recovered", recovered)):
         for share in (0.1, 1.0):
