@@ -1,0 +1,102 @@
+"""A likeness is a model's own state under another class: the model must not be able to tell that it was there."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, ClassVar
+
+import pytest
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
+from pydantic import Field
+
+from langchain_router import ChatRouter
+from langchain_router.attempts.heard import in_the_middle
+from langchain_router.attempts.in_threads import in_threads
+
+
+class Answers(BaseChatModel):
+    """Has a client that can be closed once, as SDKs have."""
+
+    client: dict[str, bool] = Field(default_factory=dict)
+
+    @property
+    def _llm_type(self) -> str:
+        return "answers"
+
+    def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> ChatResult:
+        if self.client.get("closed"):
+            raise RuntimeError("the client has been closed")
+        told = {"finish_reason": "stop"}
+        return ChatResult(generations=[ChatGeneration(message=AIMessage("here", response_metadata=told))])
+
+
+class Closes(Answers):
+    """Closes its client when nobody has it any more."""
+
+    def __del__(self) -> None:
+        self.client["closed"] = True
+
+
+class Awaited(Closes):
+    """Is asked by asyncio, without a thread."""
+
+    async def _agenerate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> ChatResult:
+        return self._generate(messages, stop, run_manager, **kwargs)
+
+
+@pytest.mark.parametrize("kind", [Closes, Awaited])
+def test_a_model_that_closes_its_client_at_its_end_is_not_ended_by_a_call(kind: type[Closes]) -> None:
+    model, config = kind(), {"callbacks": [BaseCallbackHandler()]}
+    assert in_the_middle(model) is not model
+    router = ChatRouter([model])
+    for _ in range(2):
+        assert router.invoke("hello", config).content == "here"  # type: ignore[arg-type]
+        assert asyncio.run(router.ainvoke("hello", config)).content == "here"  # type: ignore[arg-type]
+    assert not model.client.get("closed")
+
+
+class Listed(Answers):
+    """Keeps a list of the classes derived from it, as registries do."""
+
+    listed: ClassVar[dict[str, Any]] = {}
+
+    def __init_subclass__(cls, **given: Any) -> None:
+        super().__init_subclass__(**given)
+        cls.listed[cls.__name__] = cls
+
+
+class Member(Listed):
+    """One of the list."""
+
+
+def test_nothing_is_derived_from_a_class_that_hears_of_it() -> None:
+    model = Member()
+    assert in_the_middle(model) is model
+    assert in_threads(model) is model
+    assert ChatRouter([model]).invoke("hello", {"callbacks": [BaseCallbackHandler()]}).content == "here"
+    assert Listed.listed == {"Member": Member}
+
+
+class Slotted(Answers):
+    """Keeps a count where pydantic does not look."""
+
+    __slots__ = ("count",)
+
+    def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> ChatResult:
+        object.__setattr__(self, "count", asked(self) + 1)
+        return super()._generate(messages, stop, run_manager, **kwargs)
+
+
+def asked(model: Any) -> int:
+    count: int = model.count
+    return count
+
+
+def test_a_model_with_slots_is_asked_itself() -> None:
+    model = Slotted()
+    object.__setattr__(model, "count", 0)
+    assert ChatRouter([model]).invoke("hello", {"callbacks": [BaseCallbackHandler()]}).content == "here"
+    assert asked(model) == 1
