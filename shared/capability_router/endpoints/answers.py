@@ -93,7 +93,7 @@ def refusal(status: int, body: bytes) -> Told:
         return Told(EndpointStatusError, f"{what}, {advice}", status=status)
     try:
         parsed = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         plain = "" if looks_like_html(body) or not body.strip() else body.decode("utf-8", "replace")
         what = what if plain else f"{what} with {kind_of(body)}"
         return Told(EndpointStatusError, what, plain, status=status, page=looks_like_html(body))

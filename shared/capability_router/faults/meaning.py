@@ -17,5 +17,5 @@ class Meaning(NamedTuple):
 
 def told_before(evidence: Evidence) -> Meaning | None:
     """The meaning that an error brings along as `told`, of an answer that it holds but in part; None = it has none."""
-    told = read(evidence[-1].error, "told")
-    return told if isinstance(told, Meaning) else None
+    told = (read(link.error, "told") for link in evidence)
+    return next((meaning for meaning in told if isinstance(meaning, Meaning)), None)

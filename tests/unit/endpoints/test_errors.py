@@ -77,3 +77,16 @@ def test_hints_reach_the_classifier() -> None:
 def test_errors_survive_pickling(error: EndpointError) -> None:
     again = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
     assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
+
+
+def test_a_body_nested_too_deep_to_be_read_is_told_by_its_status() -> None:
+    assert classify(refused(503, b'{"error":' * 9_000)).kind == "overloaded"
+
+
+def test_what_was_being_handled_meanwhile_does_not_hide_what_the_server_meant() -> None:
+    """An event without a status or a known code is followed to its context, which is the caller's own affair."""
+    event = answers.error_event({"message": "prompt is too long: 9 tokens > 4096 maximum"})
+    error = event.error("m", b"prompt is too long: tokens maximum 4096", "", 200, {}, "")
+    error.__context__ = ValueError("the caller's own")
+    told = classify(error)
+    assert (told.kind, told.window) == ("context_overflow", 4096)
