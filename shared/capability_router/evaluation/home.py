@@ -70,7 +70,8 @@ class _Resident(Reader):
         """Stop, once."""
         if not self.halted:
             self.halted = True
-            self._loop.call_soon_threadsafe(self._loop.stop)
+            with suppress(RuntimeError):  # the loop has just been closed, by a home that ends at the same time
+                self._loop.call_soon_threadsafe(self._loop.stop)
 
 
 def _lived(loop: asyncio.AbstractEventLoop) -> None:
