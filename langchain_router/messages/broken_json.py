@@ -31,5 +31,5 @@ def _whole(text: str) -> Any:
 def _reads(text: str, **options: Any) -> bool:
     try:
         return parse_json_markdown(text, **options) is not None
-    except JSONDecodeError:
+    except (JSONDecodeError, RecursionError):
         return False

@@ -30,7 +30,7 @@ class RawCall(NamedTuple):
         text = self.arguments.strip()
         try:
             return not self.name or (bool(text) and not isinstance(json.loads(text), dict))
-        except ValueError:
+        except (ValueError, RecursionError):
             return True
 
 

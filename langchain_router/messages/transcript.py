@@ -213,7 +213,7 @@ def _parsed(calls: Iterable[ToolCallDelta]) -> tuple[list[ToolCall], list[Invali
     for call in calls:
         try:
             args = json.loads(call.arguments or "{}")
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             args, why = None, str(error)
         else:
             why = "the arguments are not a JSON object"

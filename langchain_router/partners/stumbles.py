@@ -108,7 +108,7 @@ def _bodies(reader: FrameType) -> Iterator[Any]:
 def _parsed(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

@@ -103,7 +103,7 @@ def _mapping(text: str) -> Any:
     """The arguments as a mapping; the text itself while it is none."""
     try:
         read = json.loads(text) if text.strip() else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     return read if isinstance(read, dict) else text
 

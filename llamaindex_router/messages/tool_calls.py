@@ -27,7 +27,7 @@ class ToolCall(NamedTuple):
             return False
         try:
             return not isinstance(json.loads(self.arguments), dict)
-        except ValueError:
+        except (ValueError, RecursionError):
             return True
 
     def selection(self) -> ToolSelection:
@@ -41,7 +41,7 @@ def arguments_of(arguments: Any) -> dict[str, Any]:
         return dict(arguments) if isinstance(arguments, Mapping) else {}
     try:
         parsed = parse_partial_json(arguments)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return {}
     return parsed if isinstance(parsed, dict) else {}
 

@@ -39,7 +39,7 @@ class ToolCall:
         """Whether it has a name and its arguments are a JSON object (or absent)."""
         try:
             return bool(self.name) and isinstance(json.loads(self.arguments.strip() or "{}"), dict)
-        except ValueError:
+        except (ValueError, RecursionError):
             return False
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,0 +1,27 @@
+"""JSON that is nested deeper than it can be read, as of a model that repeats "[" to its end, is JSON that is broken."""
+
+from __future__ import annotations
+
+import pytest
+from langchain_core.messages import AIMessage
+
+from capability_router.endpoints import assembly
+from capability_router.endpoints.wire import ToolCallDelta
+from langchain_router.messages.broken_json import mended
+from langchain_router.messages.raw_calls import RawCall
+from llamaindex_router.messages.tool_calls import ToolCall, arguments_of
+
+deep = pytest.mark.parametrize("deep", ["[" * 9_000, '{"a":' * 9_000], ids=["lists", "objects"])
+
+
+@deep
+def test_it_is_a_call_that_breaks_off_to_each_reader(deep: str) -> None:
+    assert not assembly.ToolCall(ToolCallDelta(0, "id", "look", deep)).well_formed
+    assert RawCall("id", "look", deep).broken
+    assert ToolCall("id", "look", deep).malformed
+
+
+@deep
+def test_there_is_nothing_to_repair(deep: str) -> None:
+    assert arguments_of(deep) == {}
+    assert not mended(AIMessage(deep))
