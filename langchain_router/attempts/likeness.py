@@ -18,7 +18,7 @@ _HEARS = {"__init_subclass__", "__pydantic_init_subclass__"}
 
 def alike(kind: Any, own: Mapping[str, Any]) -> Any:
     """A class of the same name with these methods; None where it can't be derived from. It takes milliseconds."""
-    if _would_notice(kind):
+    if _would_differ(kind):
         return None
     same = {"__module__": kind.__module__, "__doc__": kind.__doc__, **own}
     if hasattr(kind, "__del__"):
@@ -30,10 +30,14 @@ def alike(kind: Any, own: Mapping[str, Any]) -> Any:
         return None
 
 
-def _would_notice(kind: Any) -> bool:
-    """Whether it hears of classes derived from it, as one with a registry does, or has slots, which `as_one` leaves."""
+def _would_differ(kind: Any) -> bool:
+    """Whether it hears of classes derived from it, as one with a registry does, or keeps state that is not shared.
+
+    That is what stands in slots, and what is assigned where pydantic validates that: it puts another `__dict__` in.
+    """
     own = [base.__dict__ for base in kind.__mro__ if base not in BaseChatModel.__mro__]
-    return any(not _HEARS.isdisjoint(names) or names.get("__slots__") for names in own)
+    unshared = kind.model_config.get("validate_assignment") or any(names.get("__slots__") for names in own)
+    return bool(unshared) or any(not _HEARS.isdisjoint(names) for names in own)
 
 
 def _ends(self: Any) -> None:
@@ -42,7 +46,7 @@ def _ends(self: Any) -> None:
 
 def as_one(model: BaseChatModel, kind: Any) -> BaseChatModel:
     """The same model, with the same state, as one of a class like its own."""
-    same: BaseChatModel = kind.__new__(kind)
+    same: BaseChatModel = object.__new__(kind)  # not by a `__new__` of its own: nothing is to be made anew
     for name in _STATE:
         object.__setattr__(same, name, getattr(model, name))
     return same

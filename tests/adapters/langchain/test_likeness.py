@@ -10,7 +10,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from langchain_router import ChatRouter
 from langchain_router.attempts.heard import in_the_middle
@@ -58,6 +58,25 @@ def test_a_model_that_closes_its_client_at_its_end_is_not_ended_by_a_call(kind: 
     assert not model.client.get("closed")
 
 
+class Only(Awaited):
+    """Has one object at most, made with a name."""
+
+    made: ClassVar[list[str]] = []
+
+    def __new__(cls, name: str, **given: Any) -> Any:
+        cls.made.append(name)
+        return super().__new__(cls)
+
+    def __init__(self, name: str, **given: Any) -> None:
+        super().__init__(**given)
+
+
+def test_a_likeness_is_not_made_as_models_are() -> None:
+    router = ChatRouter([Only("one")])
+    assert router.invoke("hello", {"callbacks": [BaseCallbackHandler()]}).content == "here"
+    assert Only.made == ["one"]
+
+
 class Listed(Answers):
     """Keeps a list of the classes derived from it, as registries do."""
 
@@ -90,13 +109,25 @@ class Slotted(Answers):
         return super()._generate(messages, stop, run_manager, **kwargs)
 
 
+class Validated(Answers):
+    """Keeps its count where pydantic validates it, which puts another `__dict__` in."""
+
+    model_config = ConfigDict(validate_assignment=True)
+    count: int = 0
+
+    def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> ChatResult:
+        self.count += 1
+        return super()._generate(messages, stop, run_manager, **kwargs)
+
+
 def asked(model: Any) -> int:
     count: int = model.count
     return count
 
 
-def test_a_model_with_slots_is_asked_itself() -> None:
-    model = Slotted()
+@pytest.mark.parametrize("kind", [Slotted, Validated])
+def test_a_model_whose_state_can_not_be_shared_is_asked_itself(kind: type[Answers]) -> None:
+    model = kind()
     object.__setattr__(model, "count", 0)
     assert ChatRouter([model]).invoke("hello", {"callbacks": [BaseCallbackHandler()]}).content == "here"
     assert asked(model) == 1
