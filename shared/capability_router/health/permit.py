@@ -15,8 +15,8 @@ class Hold(NamedTuple):
 
     `kind` "probing": its credential or name was refused, and one call is trying it again.
     `mend`: what its user can do about it, "raise limits.rpm"; "" = wait. `learned`: it is full by a limit of calls at
-    once that nobody stated. `guessed`: nothing is known of how long
-    its calls last, so that `until` says no more than when to look.
+    once that nobody stated. `guessed`: nothing is known of how long its calls last, so that `until` says no more than
+    when to look.
     """
 
     reason: str
