@@ -2,7 +2,7 @@
 
 A part of the log is held back. What was learned of the rest says what each model would come to for each of its
 requests, and every pair of settings is tried on these: which picks they lead to, what these scored, what they cost, and
-how long they took. The rule, set down before any request of the table was looked at: of the pairs that keep what is
+how long they took. The rule, set down before a request of the table was asked with it: of the pairs that keep what is
 asked, also if chance was kind (twice the standard error less), the one with the least product of cost and P95, so that
 a hundredth of either counts the same. The questions that the table is made with have no part in it.
 """
