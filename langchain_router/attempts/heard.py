@@ -18,9 +18,9 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatResult
 
-from langchain_router.attempts.likeness import alike, as_one
 from langchain_router.attempts.listeners import shown_live
 from langchain_router.attempts.plain_call import acall, call, cores, goes_plainly
+from langchain_router.fleet.likeness import alike, as_one
 
 _NAMES = ("_generate_with_cache", "_agenerate_with_cache")
 _TAKEN = ["self", "messages", "stop", "run_manager", "kwargs"]

@@ -22,7 +22,7 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from capability_router.connections.readers import READERS
 from capability_router.execution.driving.crew import CREW
 from capability_router.execution.driving.performance import below_us
-from langchain_router.attempts.likeness import alike, as_one
+from langchain_router.fleet.likeness import alike, as_one
 
 T = TypeVar("T")
 _OF_CORE = (BaseChatModel._agenerate, SimpleChatModel._agenerate)

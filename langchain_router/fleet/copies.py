@@ -11,6 +11,7 @@ from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 
+from langchain_router.fleet.likeness import without_end
 from langchain_router.partners.dialects import dialect_of
 
 
@@ -59,4 +60,5 @@ def with_keywords(model: BaseChatModel, kwargs: Mapping[str, Any]) -> tuple[Base
     moved = {word: kwargs[word] for word in dialect_of(model).fields_only if word in kwargs} if kwargs else {}
     if not moved:
         return model, kwargs
-    return with_defaults(model, moved), {word: value for word, value in kwargs.items() if word not in moved}
+    left = {word: value for word, value in kwargs.items() if word not in moved}
+    return with_defaults(without_end(model), moved), left

@@ -10,11 +10,13 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_google_genai import ChatGoogleGenerativeAI
 from pydantic import ConfigDict, Field
 
 from langchain_router import ChatRouter
 from langchain_router.attempts.heard import in_the_middle
 from langchain_router.attempts.in_threads import in_threads
+from langchain_router.fleet.copies import with_keywords
 
 
 class Answers(BaseChatModel):
@@ -56,6 +58,25 @@ def test_a_model_that_closes_its_client_at_its_end_is_not_ended_by_a_call(kind: 
         assert router.invoke("hello", config).content == "here"  # type: ignore[arg-type]
         assert asyncio.run(router.ainvoke("hello", config)).content == "here"  # type: ignore[arg-type]
     assert not model.client.get("closed")
+
+
+class Gemini(ChatGoogleGenerativeAI):
+    """Tells of its end, at which version 4.2.0 closes the client that all copies share."""
+
+    ended: ClassVar[list[Any]] = []
+
+    def __del__(self) -> None:
+        self.ended.append(self.max_output_tokens)
+
+
+def test_a_copy_for_one_call_ends_no_client_that_it_shares() -> None:
+    model = Gemini(model="gemini-2.5-flash", google_api_key="made-up")  # type: ignore[call-arg]  # by its alias
+    copy, left = with_keywords(model, {"max_tokens": 5, "stop": ["x"]})
+    assert (copy.max_output_tokens, left) == (5, {"stop": ["x"]})  # type: ignore[attr-defined]  # it is Gemini's
+    assert (isinstance(copy, Gemini), type(copy).__name__) == (True, "Gemini")
+    assert copy.client is model.client  # type: ignore[attr-defined]
+    del copy
+    assert model.ended == []
 
 
 class Only(Awaited):

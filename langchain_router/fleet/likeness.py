@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
@@ -28,6 +29,17 @@ def alike(kind: Any, own: Mapping[str, Any]) -> Any:
     except Exception as error:  # noqa: BLE001 - whatever forbids it: the model is called as core would
         _log.debug("%s is called as it is (%s)", kind.__name__, type(error).__name__)
         return None
+
+
+def without_end(model: BaseChatModel) -> BaseChatModel:
+    """The same model, to be copied for one call: some close their client with each copy, which share it."""
+    kind = _without_end(type(model))
+    return model if kind is None else as_one(model, kind)
+
+
+@lru_cache(maxsize=256)
+def _without_end(kind: type[BaseChatModel]) -> Any:
+    return alike(kind, {}) if hasattr(kind, "__del__") else None
 
 
 def _would_differ(kind: Any) -> bool:
