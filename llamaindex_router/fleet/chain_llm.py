@@ -23,7 +23,7 @@ from capability_router.catalog.entry import Description
 from capability_router.endpoints.chain_usage import Tally
 from llamaindex_router.chat_only_llm import ChatOnlyLLM
 from llamaindex_router.errors import CutShort
-from llamaindex_router.fleet.chain_model import counting_of, described, is_a, quieted
+from llamaindex_router.fleet.chain_model import counting_of, described, is_a, of_one_call, quieted
 from llamaindex_router.messages.chain_messages import chain_messages, response_of
 from llamaindex_router.messages.usage import finish_of
 from llamaindex_router.passage import current_passage
@@ -139,7 +139,7 @@ class ChainLLM(ChatOnlyLLM):
             if value is not None and field is not None:
                 update[field] = value
                 options.pop(name, None)
-        return self._model.model_copy(update=update) if update else self._model
+        return of_one_call(self._model, update) if update else self._model
 
     # -- tools -----------------------------------------------------------------------------------------
 

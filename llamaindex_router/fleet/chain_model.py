@@ -1,4 +1,4 @@
-"""What a LangChain chat model says of itself, and a copy of it with its own retries off.
+"""What a LangChain chat model says of itself, a copy of it with its own retries off, and copies for single calls.
 
 Nothing here imports LangChain: a model that is given shows that it is loaded. The adapter for LangChain
 has its own, richer code for the same; the two adapters don't know each other.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from capability_router.address import Address, fingerprint, joint
@@ -109,6 +110,20 @@ def quieted(model: Any) -> Any:
     for name in _CACHED:
         copied.__dict__.pop(name, None)
     return copied
+
+
+def of_one_call(model: Any, update: Mapping[str, Any]) -> Any:
+    """A copy for one call. Some models close at their end the client that it shares: it has no end of its own."""
+    copied = model.model_copy(update=dict(update))
+    if hasattr(type(model), "__del__"):
+        object.__setattr__(copied, "__class__", _without_end(type(model)))
+    return copied
+
+
+@lru_cache(maxsize=64)
+def _without_end(kind: Any) -> Any:
+    own = {"__module__": kind.__module__, "__doc__": kind.__doc__, "__del__": lambda self: None}
+    return type(kind)(kind.__name__, (kind,), own)
 
 
 def _quiet_client(model: Any, root: str, leaf: str) -> None:
