@@ -115,8 +115,9 @@ def quieted(model: Any) -> Any:
 def of_one_call(model: Any, update: Mapping[str, Any]) -> Any:
     """A copy for one call. Some models close at their end the client that it shares: it has no end of its own."""
     copied = model.model_copy(update=dict(update))
-    if hasattr(type(model), "__del__"):
-        object.__setattr__(copied, "__class__", _without_end(type(model)))
+    kind: Any = type(model)
+    if hasattr(kind, "__del__"):
+        object.__setattr__(copied, "__class__", _without_end(kind))
     return copied
 
 
