@@ -306,13 +306,13 @@ class Lane:
         wait = self.limiter.queue_s(now, self.latency.service_s())
         count, limiter = self.limiter.in_flight, self.limiter
         flying = "1 call" if count == 1 else f"{count} calls"
-        until, guessed = now + max(wait, _LEAST_WAIT_S), self.latency.unknown
+        until = now + max(wait, _LEAST_WAIT_S)
         if self.bearing is not None and count < limiter.stated:
             told = f"full: {flying} in flight, limit {limiter.most}, learned from {self.bearing.why}"
             mend = "switch learned limits off (health: {learns_limits: false})"
-            return Hold(told, until, "full", mend, learned=True, guessed=guessed)
+            return Hold(told, until, "full", mend, learned=True)  # a guess may lead beyond it: it is one itself
         told = f"full: {flying} in flight, limit {limiter.stated}"
-        return Hold(told, until, "full", "raise limits.concurrency", guessed=guessed)
+        return Hold(told, until, "full", "raise limits.concurrency", guessed=self.latency.unknown)
 
     def _no_budget(self, now: float, tokens: int) -> Hold | None:
         wait = self.limiter.budget_wait_s(tokens, now) if self.metered else 0.0
