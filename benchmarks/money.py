@@ -84,7 +84,7 @@ def _others(random: Random) -> float | None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the table; 1 when a figure misses its target."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.money", description=__doc__)
     parser.add_argument("--seed", type=int, default=SEED)
     seed = parser.parse_args(argv).seed
     random = Random(seed)

@@ -130,7 +130,9 @@ _COMMAND = "from capability_router.cli.main import main; main()"
 
 def main() -> None:
     """Write the log, run the command over it, print a line."""
-    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked = argparse.ArgumentParser(
+        prog="python -m benchmarks.report", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     asked.add_argument("--requests", type=int, default=100_000)
     asked.add_argument("--keep", type=Path, help="Where to leave the log.")
     told = asked.parse_args()

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is loaded: there is a process for each core
 
 from benchmarks.approaches import anatomy, fitting, frontier, reach, schooling, sensitivity, verdict
-from benchmarks.approaches.approach import RULES, SINGLE, approaches
+from benchmarks.approaches.approach import RULES, SINGLE, Approach, approaches
 from benchmarks.approaches.bounds import Bounds
 from benchmarks.approaches.estimate import estimate
 from benchmarks.approaches.pool import Limit, Place, Task, bounded, carried_out, foreseen_by_all, ground
@@ -36,7 +36,10 @@ def main() -> int:
 
 
 def _given() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.approaches", description="docs/approaches.md")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.approaches",
+        description="One workload under several policies, in virtual time; docs/approaches.md explains what is printed.",
+    )
     parser.add_argument("--shared", type=Path, default=Path("../shared"), help="where data/routing/ is")
     parser.add_argument("--workload", choices=[*MIXES], default="mixed")
     parser.add_argument("--seeds", type=int, default=20, help="runs of each approach")
@@ -80,10 +83,18 @@ def _reach(given: argparse.Namespace, place: Place, seeds: range) -> int:
     return 0
 
 
+def _chosen(found: Iterator[Approach], names: Sequence[str] | None) -> list[Approach]:
+    every = list(found)
+    known = [each.name for each in every]
+    if unknown := [name for name in names or () if name not in known]:
+        raise SystemExit(f"There is no approach {unknown[0]!r}; there are: {', '.join(known)}")
+    return [each for each in every if names is None or each.name in names]
+
+
 def _table(given: argparse.Namespace, place: Place, seeds: range) -> int:
     stands = ground(place, given.workload, "list")
     settings = fitting.prepared(stands)
-    every = [each for each in approaches(stands) if given.only is None or each.name in given.only]
+    every = _chosen(approaches(stands), given.only)
     tasks = [Task(given.workload, "list", a.name, s, given.seconds, given.calm) for s in seeds for a in every]
     found: dict[str, list[Sheet]] = {approach.name: [] for approach in every}
     for task, sheet in carried_out(place, tasks):

@@ -72,7 +72,7 @@ def missing(samples: Sequence[Sample]) -> list[str]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.tokens", description=__doc__)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--fit", action="store_true")
     parser.add_argument("--vocabulary", choices=NAMES, default=NAMES[0])
