@@ -155,7 +155,8 @@ def table(rows: list[Row]) -> list[str]:
     for each in rows:
         cells = (
             f"{each.us / plainly:.2f} x" if plainly else "", f"{each.us:.0f}", f"{1e6 / each.us:,.0f}",
-            f"{each.per_s:,.0f}", f"{each.p99_ms:.2f}", f"{each.grown_mib:+.1f}", f"{each.late_mib:+.1f}", f"{each.requests:,}",
+            f"{each.per_s:,.0f}", f"{each.p99_ms:.2f}",
+            f"{each.grown_mib:+.1f}", f"{each.late_mib:+.1f}", f"{each.requests:,}",
         )  # fmt: skip
         told.append(f"| {each.name} | {' | '.join(cells)} |")
     return told

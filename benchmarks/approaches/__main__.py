@@ -38,7 +38,7 @@ def main() -> int:
 def _given() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.approaches",
-        description="One workload under several policies, in virtual time; docs/approaches.md explains what is printed.",
+        description="One workload under several policies, in virtual time; docs/approaches.md explains the tables.",
     )
     parser.add_argument("--shared", type=Path, default=Path("../shared"), help="where data/routing/ is")
     parser.add_argument("--workload", choices=[*MIXES], default="mixed")
