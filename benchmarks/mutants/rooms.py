@@ -16,7 +16,7 @@ class Room(NamedTuple):
         return "capability_router." + self.file.removesuffix(".py").replace("/", ".")
 
 
-_STEPS = ("tests/unit/execution/test_transitions.py", "tests/unit/execution/test_second_attempts.py")
+_STEPS = tuple(f"tests/unit/execution/test_{name}.py" for name in ("transitions", "left_behind", "second_attempts"))
 _MACHINE = (
     *_STEPS, "tests/unit/execution/test_endings.py", "tests/unit/execution/test_elsewhere.py",
     "tests/unit/execution/test_lent.py",
