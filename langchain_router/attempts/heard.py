@@ -53,7 +53,7 @@ def _generate_with_cache(
     self: Any, messages: list[BaseMessage], stop: list[str] | None = None,
     run_manager: CallbackManagerForLLMRun | None = None, **kwargs: Any,
 ) -> ChatResult:  # fmt: skip
-    if run_manager is None or _want_a_stream(run_manager.handlers) or not goes_plainly(self, kwargs):
+    if run_manager is None or not _is_plain(self, run_manager.handlers, kwargs):
         return BaseChatModel._generate_with_cache(self, messages, stop, run_manager, **kwargs)
     return call(self, messages, run_manager, {"stop": stop, **kwargs})
 
@@ -62,10 +62,12 @@ def _agenerate_with_cache(
     self: Any, messages: list[BaseMessage], stop: list[str] | None = None,
     run_manager: AsyncCallbackManagerForLLMRun | None = None, **kwargs: Any,
 ) -> Awaitable[ChatResult]:  # fmt: skip
-    if run_manager is None or _want_a_stream(run_manager.handlers) or not goes_plainly(self, kwargs):
+    if run_manager is None or not _is_plain(self, run_manager.handlers, kwargs):
         return BaseChatModel._agenerate_with_cache(self, messages, stop, run_manager, **kwargs)
     return acall(self, messages, run_manager, {"stop": stop, **kwargs})
 
 
-def _want_a_stream(handlers: Sequence[BaseCallbackHandler]) -> bool:
-    return shown_live(handlers) or any(hasattr(handler, _TAP) for handler in handlers)
+def _is_plain(model: BaseChatModel, handlers: Sequence[BaseCallbackHandler], kwargs: dict[str, Any]) -> bool:
+    """Whether no handler wants a stream, and nothing but the model's own method is to be called."""
+    streams = shown_live(handlers) or any(hasattr(handler, _TAP) for handler in handlers)
+    return not streams and goes_plainly(model, kwargs)
