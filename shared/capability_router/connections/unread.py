@@ -76,7 +76,7 @@ class Unread:
     def add(self, thread: Thread) -> None:
         """End what this thread waits for, and what others still do."""
         for _ in range(_TRIES):
-            if not thread.is_alive() or shut(thread):
+            if not thread.is_alive() or shut(thread) or sys.is_finalizing():  # then no thread gets any further
                 break
             thread.join(_PAUSE_S)
         with self._lock:
