@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from types import FrameType
@@ -99,6 +100,9 @@ def test_a_call_of_which_a_handler_hears_leaves_nothing() -> None:
     assert left(lambda: router.invoke("hi", config)) == []
 
 
+@pytest.mark.skipif(
+    (3, 12) <= sys.version_info < (3, 14), reason="there a frame that outlives its call keeps its callers'"
+)
 def test_of_an_awaited_call_nothing_hangs_on_what_langchain_core_leaves(loop: asyncio.AbstractEventLoop) -> None:
     """Core's own `agenerate` holds the exception that it raises: a ring, which the request is to be no part of."""
 
