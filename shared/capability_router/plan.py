@@ -77,7 +77,7 @@ class Plan:
 
     request_id: str
     policy: str
-    candidates: tuple[Candidate, ...]
+    candidates: Sequence[Candidate]
     refusals: tuple[Refusal, ...]
     reason: str
     input_tokens: int

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from math import inf
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from capability_router.concurrency.summons import Summons
+from capability_router.execution.fresh import Fresh
 from capability_router.execution.limits import Limits
 from capability_router.execution.line import Line, Place
 from capability_router.execution.retry import RetryBudget
@@ -74,7 +75,7 @@ class Targets:
     )  # fmt: skip
 
     def __init__(
-        self, candidates: tuple[Candidate, ...], gate: Gate, limits: Limits, budget: RetryBudget, tokens: int, *,
+        self, candidates: Iterable[Candidate], gate: Gate, limits: Limits, budget: RetryBudget, tokens: int, *,
         line: Line, priority: str = "interactive", continues: Collection[str] = (), keys: Mapping[str, str] = NO_KEYS,
         second: float = 0.0,
     ) -> None:  # fmt: skip
@@ -88,7 +89,7 @@ class Targets:
         self._place: Place | None = None
         self.summons: Summons | None = None  # while it stands in the line
         self._turned_away = self._tried = self._ousted = False
-        self._fresh = list(candidates)
+        self._fresh = Fresh(candidates)
         self._again: list[Again] = []
         self._repeats: dict[str, int] = {}
         self._held: dict[str, Hold] = {}
@@ -229,7 +230,7 @@ class Targets:
 
     def keep_continuing(self) -> None:
         """From now on only those that can go on with a given beginning."""
-        self._fresh = [c for c in self._fresh if c.id in self._continues]
+        self._fresh = Fresh([c for c in self._fresh if c.id in self._continues])
         self._again = [a for a in self._again if a.candidate.id in self._continues]
 
     def spared(self, candidate: Candidate) -> None:
@@ -245,7 +246,7 @@ class Targets:
         never_again = row.blame in ("credential", "model")
         self._rest[candidate.id] = _ENDLESS if never_again else at + (fault.retry_after_s or 0.0)
         if row.other == "larger_window":
-            self._fresh = [c for c in self._fresh if _may_hold_more(c, candidate, fault, self._tokens)]
+            self._fresh = Fresh([c for c in self._fresh if _may_hold_more(c, candidate, fault, self._tokens)])
         done = self._repeats.get(candidate.id, 0)
         never = row.same == "never" and not (gave and row.is_retryable)
         if never or done >= self._limits.per_target:

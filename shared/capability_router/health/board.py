@@ -134,6 +134,16 @@ class Board(Lasting):
                 self._after()
         return lane.condition
 
+    def conditions(self, ids: Iterable[str], now: float) -> list[Condition]:
+        """The same of several, in their order; written out, because each request asks for all of them."""
+        found, lanes = [], self._lanes
+        for id in ids:
+            lane = lanes[id]
+            if now >= lane.calm_until or now >= lane.silence.look_at:
+                self.condition(id, now)
+            found.append(lane.condition)
+        return found
+
     def barred(self, now: float) -> Mapping[str, Ban]:
         """The candidates whose credential or model is disabled, until one call may try it again."""
         if now >= self._barred_until:

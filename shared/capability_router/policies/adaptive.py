@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from operator import attrgetter, itemgetter
 
 from capability_router.concurrency.postbox import Postbox
 from capability_router.plan import Candidate
 from capability_router.policies.averages.pace import Pace
 from capability_router.policies.averages.steering import Sight, Steering, Weights, told
-from capability_router.policies.base import BELOW, Judgement, Prospect, Scene, Scored, Terms, rounded, told_cost
+from capability_router.policies.base import BELOW, Judgement, Prospect, Scene, Terms, rounded, told_cost
 from capability_router.policies.dual import QUALITY, USD, WINDOW, Dual, Hull, Point, Wish, hull, worth
 from capability_router.request import Outcome
 
@@ -259,9 +260,10 @@ class Adaptive:
         if floor is not None and not any(QUALITY(p) >= floor for p in points):
             floor = None
         below = 0.0 if floor is None else _below(points, price)
-        scored = _scored(points, scene.rows, price, floor, below)
+        terms = partial(_terms, points, scene.rows, price, floor, below)
+        settings = self._settings(price, self._wanted(scene), weights)
         second = 0.0 if not self.weighs_waits else self._mu if weights is None else max(weights.mu, self._mu)
-        return Judgement(scored, self._settings(price, self._wanted(scene), weights), second)
+        return Judgement(_scores(points, price, floor, below), settings, second, terms)
 
     def reason(self, scene: Scene, best: Prospect) -> str:
         """The trade that was made: against the next best where scores were learned from, else against the strongest."""
@@ -322,21 +324,23 @@ def _below(points: Sequence[Point], price: float) -> float:
     return _BELOW_FLOOR - (max(judged) - min(judged))
 
 
-def _scored(
-    points: Sequence[Point], rows: Sequence[Prospect], price: float, floor: float | None, below: float
-) -> list[Scored]:
-    """In one loop, without a call for each."""
-    found: list[Scored] = []
-    for (usd, utility, quality), row in zip(points, rows, strict=True):
-        cost = -price * usd
-        terms: Terms = (("quality", quality), ("cost", cost), ("latency", utility - quality))
-        if row.stays:
-            terms = (*terms[:2], ("latency", utility - quality - STAYING), ("staying", STAYING))
-        if floor is not None and quality < floor:
-            found.append((utility + cost + below, (*terms, (BELOW, below))))
-        else:
-            found.append((utility + cost, terms))
-    return found
+def _scores(points: Sequence[Point], price: float, floor: float | None, below: float) -> list[float]:
+    if floor is None:
+        return [utility - price * usd for usd, utility, _ in points]
+    return [
+        utility - price * usd + below if quality < floor else utility - price * usd for usd, utility, quality in points
+    ]
+
+
+def _terms(
+    points: Sequence[Point], rows: Sequence[Prospect], price: float, floor: float | None, below: float, at: int
+) -> Terms:
+    """What the score at this place consists of."""
+    (usd, utility, quality), stays = points[at], rows[at].stays
+    terms: Terms = (("quality", quality), ("cost", -price * usd), ("latency", utility - quality))
+    if stays:
+        terms = (*terms[:2], ("latency", utility - quality - STAYING), ("staying", STAYING))
+    return (*terms, (BELOW, below)) if floor is not None and quality < floor else terms
 
 
 def _points(rows: Sequence[Prospect], mu: float) -> list[Point]:
@@ -349,7 +353,8 @@ def _points(rows: Sequence[Prospect], mu: float) -> list[Point]:
             cost = dearest = dearest or _dearest(rows)
         if wait is None:
             wait = slowest = _slowest(rows) if slowest is None else slowest
-        points.append((cost / 1e12, quality - mu * (wait + r.queue_s) + STAYING * r.stays, quality))
+        utility = quality - mu * (wait + r.queue_s)
+        points.append((cost / 1e12, utility + STAYING if r.stays else utility, quality))
     return points
 
 

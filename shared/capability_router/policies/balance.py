@@ -11,9 +11,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from capability_router.catalog.card import ModelCard
-from capability_router.policies.base import Prospect, Scored
-
-Pair = tuple[Scored, Prospect]
+from capability_router.policies.base import Prospect
 
 
 class Balance:
@@ -35,25 +33,26 @@ class Balance:
         """A request was really carried out."""
         self._turn += 1
 
-    def arranged(self, ranked: list[Pair]) -> None:
-        """Put the usable ones of each group in their balanced order."""
+    def arrange(self, order: list[int], rows: Sequence[Prospect]) -> None:
+        """Put the usable ones of each group in their balanced order; `order`: places of the rows, the best first."""
         places: defaultdict[int, list[int]] = defaultdict(list)
-        for place, (_, row) in enumerate(ranked):
+        for place, at in enumerate(order):
+            row = rows[at]
             group = self._group.get(row.card.id)
             if group is not None and not row.held and not row.queue_s and not row.stays:
                 places[group].append(place)
         for held in places.values():
             if len(held) > 1:
-                self._balance(ranked, held)
+                self._balance(order, held, rows)
 
-    def _balance(self, ranked: list[Pair], places: list[int]) -> None:
+    def _balance(self, order: list[int], places: list[int], rows: Sequence[Prospect]) -> None:
         """Bring the less pressed of two members to the group's first place."""
         count = len(places)
         first = self._turn % count
         other = (first + 1 + self._turn // count % (count - 1)) % count
         one, two = sorted((first, other))
-        best = two if ranked[places[two]][1].pressure_s < ranked[places[one]][1].pressure_s else one
-        pair = ranked[places[best]]
+        best = two if rows[order[places[two]]].pressure_s < rows[order[places[one]]].pressure_s else one
+        first_now = order[places[best]]
         for i in range(best, 0, -1):
-            ranked[places[i]] = ranked[places[i - 1]]
-        ranked[places[0]] = pair
+            order[places[i]] = order[places[i - 1]]
+        order[places[0]] = first_now

@@ -15,7 +15,6 @@ from capability_router.plan import Candidate
 from capability_router.request import Outcome, Request
 
 Terms = tuple[tuple[str, float], ...]
-Scored = tuple[float, Terms]
 BELOW = "below_min_quality"
 """The term of a model that does not reach the floor while another does."""
 
@@ -64,15 +63,26 @@ class Scene(NamedTuple):
     rows: Sequence[Prospect]
 
 
+Scored = tuple[float, Prospect]
+"""A score, and whose it is."""
+
+
+def no_terms(at: int) -> Terms:
+    """A score that has no summands."""
+    return ()
+
+
 class Judgement(NamedTuple):
     """The scores of a scene's rows; `settings` are the policy's own numbers, kept in the plan.
 
-    `second`: by how much each second of a wait lowers a score, 0 = waits are not weighed.
+    `second`: by how much each second of a wait lowers a score, 0 = waits are not weighed. `terms`: the summands of the
+    score at a place of `scores`; they are made when somebody reads them, as most candidates' never are.
     """
 
-    scores: list[Scored]
+    scores: Sequence[float]
     settings: Terms = ()
     second: float = 0.0
+    terms: Callable[[int], Terms] = no_terms
 
 
 class Judged(Protocol):
@@ -124,7 +134,7 @@ class Policy(Protocol):
     """Whether a model that is full competes, with its wait in its score; else it stands behind all that are not."""
 
     def judge(self, scene: Scene) -> Judgement:
-        """One (score, terms) per row, in the rows' order, and the numbers that decided."""
+        """One score per row, in the rows' order, what each consists of, and the numbers that decided."""
         ...
 
     def reason(self, scene: Scene, best: Prospect) -> str:

@@ -14,12 +14,8 @@ class Cheapest(Static):
 
     def judge(self, scene: Scene) -> Judgement:
         """Minus the cost in USD."""
-        return Judgement(
-            [
-                (-usd, (("cost", -usd),))
-                for usd in [_UNKNOWN_USD if row.cost_pico is None else row.cost_pico / 1e12 for row in scene.rows]
-            ]
-        )
+        scores = [-_UNKNOWN_USD if row.cost_pico is None else -(row.cost_pico / 1e12) for row in scene.rows]
+        return Judgement(scores, terms=lambda at: (("cost", scores[at]),))
 
     def reason(self, scene: Scene, best: Prospect) -> str:
         """The price it won with."""

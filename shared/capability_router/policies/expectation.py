@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from capability_router.policies.base import Prospect, Scored
+from capability_router.policies.base import Prospect, Terms
 
 
 def with_fallbacks(rows: Sequence[Prospect], order: Iterable[Prospect], failing: Mapping[str, float]) -> list[Prospect]:
@@ -29,17 +29,16 @@ def with_fallbacks(rows: Sequence[Prospect], order: Iterable[Prospect], failing:
     return [raised.get(row.card.id, row) for row in rows]
 
 
-def shown(scored: Scored, row: Prospect) -> Scored:
-    """The score with the fallback's part of its cost as a term of its own."""
-    score, terms = scored
+def shown(terms: Terms, row: Prospect) -> Terms:
+    """The terms of a score, the fallback's part of its cost as a term of its own."""
     if not row.fallback_pico or not row.cost_pico:
-        return scored
+        return terms
     share = row.fallback_pico / row.cost_pico
     at = next((at for at, (name, _) in enumerate(terms) if name == "cost"), None)
     if at is None:
-        return scored
+        return terms
     value = terms[at][1]
-    return score, (*terms[:at], ("cost", value * (1 - share)), ("fallback", value * share), *terms[at + 1 :])
+    return (*terms[:at], ("cost", value * (1 - share)), ("fallback", value * share), *terms[at + 1 :])
 
 
 def remarks(rows: Iterable[Prospect], failing: Mapping[str, float]) -> list[str]:

@@ -15,8 +15,8 @@ class Fastest(Static):
 
     def judge(self, scene: Scene) -> Judgement:
         """Minus the predicted seconds."""
-        times = [(_UNKNOWN_S if row.latency_s is None else row.latency_s) + row.queue_s for row in scene.rows]
-        return Judgement([(-time, (("latency", -time),)) for time in times], second=1.0)
+        scores = [-((_UNKNOWN_S if row.latency_s is None else row.latency_s) + row.queue_s) for row in scene.rows]
+        return Judgement(scores, second=1.0, terms=lambda at: (("latency", scores[at]),))
 
     def reason(self, scene: Scene, best: Prospect) -> str:
         """The time it won with."""

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 from capability_router.catalog.aliases import lacking
 from capability_router.catalog.card import CAPABILITIES, ModelCard
 from capability_router.counter import Count
-from capability_router.eligibility import Ask, Bar, Eligible, Refusal, Roster, UnknownMode, screen, window_of
+from capability_router.eligibility import Ask, Bar, Eligible, Refusal, Roster, UnknownMode, screen
 from capability_router.features import Features, features
 from capability_router.health.condition import Condition
 from capability_router.learning.guard import Guard
@@ -18,13 +18,14 @@ from capability_router.learning.lengths import Lengths
 from capability_router.learning.prior import CARD_WEIGHT, PRICE_WEIGHT, Belief, Prior
 from capability_router.learning.signs import Signs
 from capability_router.learning.sizes import MARGIN, Sizes
-from capability_router.learning.windows import Learned, Windows
-from capability_router.plan import Candidate, Plan
+from capability_router.learning.windows import Windows
+from capability_router.plan import Plan
 from capability_router.policies.affinity import NOWHERE, Stay
 from capability_router.policies.balance import Balance
-from capability_router.policies.base import BELOW, Judged, Judgement, Knowledge, Policy, Prospect, Scene, Scored
-from capability_router.policies.expectation import remarks, shown, with_fallbacks
+from capability_router.policies.base import BELOW, Judged, Judgement, Knowledge, Policy, Prospect, Scene
+from capability_router.policies.expectation import remarks, with_fallbacks
 from capability_router.policies.exploration.explorer import PICKED, Explored, Explorer
+from capability_router.policies.ranking import Ranking
 from capability_router.policies.sizing import Sizing, sizing_of
 from capability_router.request import Request
 
@@ -36,7 +37,7 @@ _TOLD = 0.01  # quality points, from which on it is told what moved them
 class Health(Protocol):
     """The health board as far as planning reads it."""
 
-    def condition(self, id: str, now: float) -> Condition: ...
+    def conditions(self, ids: Sequence[str], now: float) -> Sequence[Condition]: ...
     def barred(self, now: float) -> Mapping[str, Bar]: ...
     def failing(self, now: float) -> Mapping[str, float]: ...
 
@@ -115,8 +116,9 @@ class Planner:
 
     def _expecting(self, scene: Scene, stay: Stay, failing: Mapping[str, float]) -> Scene:
         """The scene with the cost of fallbacks, by whom this policy would ask next."""
-        ranked = _ranked(scene, self.policy.judge(scene).scores, stay, {}, {})
-        rows = with_fallbacks(scene.rows, [row for _, row in ranked], failing)
+        rows = scene.rows
+        order = _ordered(scene, self.policy.judge(scene).scores, stay, {}, {})
+        rows = with_fallbacks(rows, [rows[at] for at in order], failing)
         return Scene(scene.request, scene.features, rows)
 
     def _ask(self, request: Request, found: Features, sizing: Sizing | None, now: float) -> Ask:
@@ -143,7 +145,7 @@ class Planner:
         sizing: Sizing | None,
     ) -> list[Prospect]:  # fmt: skip
         tokens_in, tokens_out, task, hardness = found[:4]
-        believed, condition = self.prior.on(task), self.health.condition
+        believed, states = self.prior.on(task), self.health.conditions([card.id for card in cards], now)
         factors, common = self.lengths.on(task)
         balancing, staying, service = self.balance.any, stay.model, request.service
         asked, wanted, weighs = request.max_tokens, request.answers, self.policy.weighs_waits
@@ -151,12 +153,11 @@ class Planner:
         believed = _moved(believed, moved) if moved else believed
         judged = None if self.learned is None else self._judged(self.learned, request, cards, believed, hardness)
         rows: list[Prospect] = []
-        for card in cards:
+        for card, state in zip(cards, states, strict=True):
             id, price, several = card.id, card.price, wanted or card.answers or 1  # `answers`, written out
             level, when_easy, when_hard = believed[id]
             quality = level + hardness * (when_easy if hardness < 0.0 else when_hard)
             quality = 0.01 if quality < 0.01 else 0.99 if quality > 0.99 else quality
-            state = condition(id, now)
             expected = int(tokens_out * factors.get(id, common))
             before, own = None, None if judged is None else judged[id]
             if own is not None:
@@ -197,19 +198,21 @@ class Planner:
         judged = self.policy.judge(scene) if scene.rows else Judgement([])
         request, found, learned = scene.request, scene.features, ask.learned
         without = _without(scene) if request.provider_tools else {}
-        ranked = _ranked(scene, judged.scores, stay, without, eligible.tight)
+        rows, order = scene.rows, _ordered(scene, judged.scores, stay, without, eligible.tight)
         if self.balance.any and not self.policy.ordered:
-            self.balance.arranged(ranked)
-        guarded = "" if self.guard is None else self._guarded(ranked, request, stay, {*without, *eligible.tight})
+            self.balance.arrange(order, rows)
+        guarded = ""
+        if self.guard is not None:
+            guarded = self._guarded(self.guard, order, rows, judged, request, stay, {*without, *eligible.tight})
         drawn = PICKED
         if self.explorer is not None and not (without or eligible.tight):
-            drawn = self._explored(self.explorer, ranked, request, stay, ask.now)
-        reason = drawn.reason or guarded or (self._reason(scene, ranked[0][1], stay) if ranked else "no eligible model")
+            drawn = self._explored(self.explorer, order, rows, judged, request, stay, ask.now)
+        reason = drawn.reason or guarded or self._reason(scene, order, stay)
         if without or stay.cached_tokens:
             eligible = eligible._replace(notes=(*eligible.notes, *_remarks(without, stay, scene)))
         plan = Plan(
             request.id, self.policy.name,
-            tuple(_candidates(ranked, learned, found.input_tokens, sizing)),
+            Ranking(order, rows, judged, found.input_tokens, sizing, learned),
             tuple(eligible.refusals), reason, found.input_tokens, found.output_tokens, found.task, _needs(request),
             eligible.notes, judged.settings, drawn.propensity, "" if request.media or request.model else found.bucket,
             hardness=found.hardness, chances=drawn.chances, second=judged.second,
@@ -218,31 +221,39 @@ class Planner:
 
     @staticmethod
     def _explored(
-        explorer: Explorer, ranked: list[tuple[Scored, Prospect]], request: Request, stay: Stay, now: float
+        explorer: Explorer, order: list[int], rows: Sequence[Prospect], judged: Judgement, request: Request, stay: Stay,
+        now: float,
     ) -> Explored:  # fmt: skip
         """Puts a model first that is to be explored, but not into a conversation, nor where another was asked for."""
-        if not ranked or stay.model or request.model:
+        if not order or stay.model or request.model:
             return PICKED
-        explored = explorer.choose(request.id, ranked, now)
-        ranked.insert(0, ranked.pop(explored.at))
+        explored = explorer.choose(request.id, [(judged.scores[at], rows[at]) for at in order], now)
+        order.insert(0, order.pop(explored.at))
         return explored
 
-    def _guarded(self, ranked: list[tuple[Scored, Prospect]], request: Request, stay: Stay, doubtful: set[str]) -> str:
+    @staticmethod
+    def _guarded(
+        guard: Guard, order: list[int], rows: Sequence[Prospect], judged: Judgement, request: Request, stay: Stay,
+        doubtful: set[str],
+    ) -> str:  # fmt: skip
         """Puts the best fixed model first while learned picks are worth less than it; why, "" = nothing is moved."""
-        fixed = None if self.guard is None or stay.binding or request.model else self.guard.fixed
-        if self.guard is None or fixed is None or fixed in doubtful:
+        fixed = None if stay.binding or request.model else guard.fixed
+        if fixed is None or fixed in doubtful:
             return ""
-        at = next((at for at, (_, row) in enumerate(ranked) if row.card.id == fixed and not row.held), 0)
-        if at == 0 or BELOW in dict(ranked[at][0][1]):
+        place = next((n for n, at in enumerate(order) if rows[at].card.id == fixed and not rows[at].held), 0)
+        if place == 0 or BELOW in dict(judged.terms(order[place])):
             return ""
-        ranked.insert(0, ranked.pop(at))
-        points, error, count = self.guard.told
+        order.insert(0, order.pop(place))
+        points, error, count = guard.told
         return (
             f"always using {fixed} would have scored {points:.3f} +- {error:.3f} higher than the learned choices "
             f"({count} scores)"
         )
 
-    def _reason(self, scene: Scene, best: Prospect, stay: Stay) -> str:
+    def _reason(self, scene: Scene, order: Sequence[int], stay: Stay) -> str:
+        if not order:
+            return "no eligible model"
+        best = scene.rows[order[0]]
         wait = f", worth a wait of about {best.queue_s:.2g} s" if best.queue_s and not best.held else ""
         if not best.stays:
             return self.policy.reason(scene, best) + wait
@@ -263,29 +274,30 @@ def _remarked(by: Mapping[str, float], rows: Sequence[Prospect]) -> str:
     return f"believed quality, moved by implicit signs: {', '.join(told)}" if told else ""
 
 
-def _ranked(
-    scene: Scene, scores: list[Scored], stay: Stay, without: Mapping[str, tuple[str, ...]], tight: Mapping[str, str]
-) -> list[tuple[Scored, Prospect]]:
-    """The candidates in the order in which they are asked.
+def _ordered(
+    scene: Scene, scores: Sequence[float], stay: Stay, without: Mapping[str, tuple[str, ...]], tight: Mapping[str, str]
+) -> list[int]:
+    """The places of the scene's rows in the order in which they are asked.
 
     Usable before held, then the one that the conversation is bound to, then those that surely hold the request, then
     those that have all tools, then by score and load. Of equal scores an unknown price comes last; ties keep the
     registry's order.
     """
     rows, bound = scene.rows, stay.model if stay.binding else ""
-    if len(rows) == 1:
-        return [(scores[0], rows[0])]
+    places = range(len(rows))
     if bound or without or tight or any(map(_HELD, rows)):
-        keys: list[tuple[object, ...]] = [
+        ranks: list[tuple[object, ...]] = [
             (
                 row.held != "", row.card.id != bound, row.card.id in tight, row.card.id in without, -score,
                 row.cost_pico is None, row.load,
             )
-            for (score, _), row in zip(scores, rows, strict=True)
+            for score, row in zip(scores, rows, strict=True)
         ]  # fmt: skip
-    else:
-        keys = [(-score, row.cost_pico is None, row.load) for (score, _), row in zip(scores, rows, strict=True)]
-    return [(scores[at], rows[at]) for at in sorted(range(len(keys)), key=keys.__getitem__)]
+        return sorted(places, key=ranks.__getitem__)
+    if len(set(scores)) == len(rows):  # as mostly: then numbers alone are compared
+        return sorted(places, key=scores.__getitem__, reverse=True)
+    keys = [(-score, row.cost_pico is None, row.load) for score, row in zip(scores, rows, strict=True)]
+    return sorted(places, key=keys.__getitem__)
 
 
 def _without(scene: Scene) -> dict[str, tuple[str, ...]]:
@@ -299,30 +311,6 @@ def _remarks(without: Mapping[str, tuple[str, ...]], stay: Stay, scene: Scene) -
     if stay.cached_tokens and any(row.stays for row in scene.rows):
         told.append(f"{stay.model}: about {stay.cached_tokens:,} input tokens are likely in its provider's cache")
     return told
-
-
-def _candidates(
-    ranked: Sequence[tuple[Scored, Prospect]], learned: Mapping[str, Learned] | None, tokens: int, sizing: Sizing | None
-) -> list[Candidate]:
-    """In one loop, without a call for each."""
-    found: list[Candidate] = []
-    scale = 1.0
-    for scored, row in ranked:
-        card = row.card
-        score, terms = shown(scored, row) if row.fallback_pico else scored
-        if sizing is not None:
-            tokens, scale = sizing.tokens(card), sizing.scale(card).factor
-        window = card.context_window if card.max_input_tokens is None else card.max_input_tokens
-        if learned and card.id in learned:
-            told = window_of(card, learned)
-            window = told if window is None or (told is not None and told < window) else window
-        candidate = Candidate(
-            card.id, card.provider, card.model or card.name, score, row.quality, row.cost_pico,
-            row.latency_s, row.queue_s, terms, row.held, window, row.fallback_pico, tokens, scale,
-            row.answers,
-        )  # fmt: skip
-        found.append(candidate)
-    return found
 
 
 def _needs(request: Request) -> tuple[str, ...]:

@@ -72,7 +72,7 @@ class Rules(Static):
         by_id = {row.card.id: row for row in scene.rows} if any(isinstance(step, Tier) for step in then) else {}
         places = {model: i for i, model in enumerate(order(then, scene.request, by_id))}
         behind = len(places)
-        return Judgement([(-float(places.get(row.card.id, behind + i)), ()) for i, row in enumerate(scene.rows)])
+        return Judgement([-float(places.get(row.card.id, behind + i)) for i, row in enumerate(scene.rows)])
 
     def reason(self, scene: Scene, best: Prospect) -> str:
         """Which rule spoke."""

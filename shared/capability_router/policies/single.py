@@ -13,7 +13,7 @@ class Single(Static):
 
     def judge(self, scene: Scene) -> Judgement:
         """Falling numbers."""
-        return Judgement([(-float(i), ()) for i in range(len(scene.rows))])
+        return Judgement([-float(i) for i in range(len(scene.rows))])
 
     def reason(self, scene: Scene, best: Prospect) -> str:
         """The order, and what was passed over."""

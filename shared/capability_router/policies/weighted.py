@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from capability_router.policies.base import Judgement, Prospect, Scene, Scored, Static, told_cost
+from capability_router.policies.base import Judgement, Prospect, Scene, Static, Terms, told_cost
 
 DEFAULT_WEIGHTS = {"quality": 0.5, "cost": 0.3, "latency": 0.2, "queue": 0.0}
 
@@ -23,13 +23,17 @@ class Weighted(Static):
         costs = _scaled([row.cost_pico for row in rows])
         times = _scaled([row.latency_s for row in rows])
         queues = _scaled([row.queue_s for row in rows])
-        scored: list[Scored] = []
-        for row, cost, time, queue in zip(rows, costs, times, queues, strict=True):
-            quality, paid = for_quality * row.quality, -for_cost * cost
-            waited, queued = -for_latency * time, -for_queue * queue
-            terms = (("quality", quality), ("cost", paid), ("latency", waited), ("queue", queued))
-            scored.append((quality + paid + waited + queued, terms))
-        return Judgement(scored, self._weights)
+        scores = [
+            for_quality * row.quality - for_cost * cost - for_latency * time - for_queue * queue
+            for row, cost, time, queue in zip(rows, costs, times, queues, strict=True)
+        ]
+
+        def terms(at: int) -> Terms:
+            quality, paid = for_quality * rows[at].quality, -for_cost * costs[at]
+            waited, queued = -for_latency * times[at], -for_queue * queues[at]
+            return ("quality", quality), ("cost", paid), ("latency", waited), ("queue", queued)
+
+        return Judgement(scores, self._weights, terms=terms)
 
     def reason(self, scene: Scene, best: Prospect) -> str:
         """What the best row offers."""

@@ -36,7 +36,7 @@ class AsLogged:
         candidates = _in_order(logged)
         rows = [_row(each, stay.model) for each in candidates]
         scene = Scene(logged.request, logged.features, rows)
-        scores = [score for score, _ in self._policy.judge(scene).scores] if rows else []
+        scores = self._policy.judge(scene).scores if rows else ()
         keys = [
             (row.held != "", stay.binding and not row.stays, -score, row.cost_pico is None)
             for row, score in zip(rows, scores, strict=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from capability_router.eligibility import OF_THE_MOMENT, OF_THE_REQUEST
@@ -54,7 +54,11 @@ class Moment:
                 barred[own] = _Bar("terms", _UNTOLD)
         self._barred = barred
 
-    def condition(self, id: str, now: float) -> Condition:
+    def conditions(self, ids: Sequence[str], now: float) -> list[Condition]:
+        """As they stood, in their order."""
+        return [self._condition(id, now) for id in ids]
+
+    def _condition(self, id: str, now: float) -> Condition:
         """As it stood; the latency of one that was no candidate as its answers in the log took, else by its card."""
         there = self._conditions.get(self._logged(id))
         if there is not None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-from capability_router.policies.base import Prospect, Scored
+from capability_router.policies.base import Scored
 from capability_router.policies.exploration.draw import place
 from capability_router.policies.exploration.exploration_money import ExplorationMoney, OwnMoney
 
@@ -59,7 +59,7 @@ class Explorer:
         self._share, self._money, self._seed = min(share, MOST), money, seed or 0
         self._evenly = evenly(self._share)
 
-    def choose(self, request_id: str, ranked: Sequence[tuple[Scored, Prospect]], now: float) -> Explored:
+    def choose(self, request_id: str, ranked: Sequence[Scored], now: float) -> Explored:
         """Whom to ask, of a ranking whose first is the pick. `now`: seconds."""
         if not self._share or not ranked or ranked[0][1].cost_pico is None:
             return PICKED
@@ -71,7 +71,7 @@ class Explorer:
         able = [at for at in wished if extra[at] <= left]
         return self._drawn(request_id, ranked, able) if able else PICKED
 
-    def _drawn(self, request_id: str, ranked: Sequence[tuple[Scored, Prospect]], able: Sequence[int]) -> Explored:
+    def _drawn(self, request_id: str, ranked: Sequence[Scored], able: Sequence[int]) -> Explored:
         """Of all places the evenly drawn come first, then the trials of the most hopeful, then the picks."""
         hopeful, each = max((0, *able), key=lambda at: _hopeful(ranked[at])), self._evenly / len(able)
         chance = {0: 1.0 - self._share, **dict.fromkeys(able, each)}
@@ -87,7 +87,7 @@ class Explorer:
         return not explored.extra_pico or self._money.took(explored.extra_pico, now)
 
 
-def _extra(ranked: Sequence[tuple[Scored, Prospect]]) -> dict[int, int]:
+def _extra(ranked: Sequence[Scored]) -> dict[int, int]:
     """By place, what each that can be tried costs beyond the pick, in picodollars."""
     pick = ranked[0][1].cost_pico or 0
     return {
@@ -97,18 +97,18 @@ def _extra(ranked: Sequence[tuple[Scored, Prospect]]) -> dict[int, int]:
     }
 
 
-def _may_be_better(ranked: Sequence[tuple[Scored, Prospect]], at: int) -> bool:
+def _may_be_better(ranked: Sequence[Scored], at: int) -> bool:
     """Than the pick, within both errors, or where each is as good as it may well be."""
-    ((best, _), first), ((score, _), row) = ranked[0], ranked[at]
+    (best, first), (score, row) = ranked[0], ranked[at]
     return score + ERRORS * row.error > best - ERRORS * first.error or _hopeful(ranked[at]) > _hopeful(ranked[0])
 
 
-def _hopeful(ranked: tuple[Scored, Prospect]) -> float:
-    (score, _), row = ranked
+def _hopeful(ranked: Scored) -> float:
+    score, row = ranked
     return score + row.hope
 
 
-def _exploring(ranked: Sequence[tuple[Scored, Prospect]], at: int, propensity: float) -> Explored:
+def _exploring(ranked: Sequence[Scored], at: int, propensity: float) -> Explored:
     first, other = ranked[0][1], ranked[at][1]
     if not at:
         return Explored(0, propensity)

@@ -1,0 +1,91 @@
+"""The candidates of a plan, the best first; each is made when somebody looks at it.
+
+Of most requests the first one answers and nobody looks at the others, however many models there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, overload
+
+from capability_router.catalog.card import ModelCard
+from capability_router.eligibility import window_of
+from capability_router.learning.windows import Learned
+from capability_router.plan import Candidate
+from capability_router.policies.base import Judgement, Prospect
+from capability_router.policies.expectation import shown
+from capability_router.policies.sizing import Sizing
+
+
+class Ranking(Sequence[Candidate]):
+    """Equal to a tuple of the same candidates. Threads may read it: what two of them make at once is equal.
+
+    `order`: the places of `rows`, and of their scores, the best first. `tokens`: of the input, where `sizing` doesn't
+    tell them by model.
+    """
+
+    __slots__ = ("_judged", "_learned", "_made", "_order", "_rows", "_sizing", "_tokens")
+
+    def __init__(
+        self, order: Sequence[int], rows: Sequence[Prospect], judged: Judgement, tokens: int,
+        sizing: Sizing | None = None, learned: Mapping[str, Learned] | None = None,
+    ) -> None:  # fmt: skip
+        self._order, self._rows, self._judged = order, rows, judged
+        self._tokens, self._sizing, self._learned = tokens, sizing, learned
+        self._made: dict[int, Candidate] = {}
+
+    @overload
+    def __getitem__(self, rank: int) -> Candidate: ...
+    @overload
+    def __getitem__(self, rank: slice) -> tuple[Candidate, ...]: ...
+    def __getitem__(self, rank: int | slice) -> Candidate | tuple[Candidate, ...]:
+        if isinstance(rank, slice):
+            return tuple(map(self._candidate, self._order[rank]))
+        return self._candidate(self._order[rank])
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def __iter__(self) -> Iterator[Candidate]:
+        return map(self._candidate, self._order)
+
+    def __eq__(self, other: object) -> bool:
+        return tuple(self) == tuple(other) if isinstance(other, (Ranking, tuple)) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def __repr__(self) -> str:
+        return repr(tuple(self))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copied, or sent elsewhere, as the candidates alone."""
+        return tuple, (tuple(self),)
+
+    def _candidate(self, at: int) -> Candidate:
+        made = self._made.get(at)
+        if made is None:
+            made = self._made[at] = self._make(at)
+        return made
+
+    def _make(self, at: int) -> Candidate:
+        row, tokens, scale, terms = self._rows[at], self._tokens, 1.0, self._judged.terms(at)
+        card = row.card
+        if row.fallback_pico:
+            terms = shown(terms, row)
+        if self._sizing is not None:
+            tokens, scale = self._sizing.tokens(card), self._sizing.scale(card).factor
+        return Candidate(
+            card.id, card.provider, card.model or card.name, self._judged.scores[at], row.quality, row.cost_pico,
+            row.latency_s, row.queue_s, terms, row.held, _window(card, self._learned), row.fallback_pico, tokens, scale,
+            row.answers,
+        )  # fmt: skip
+
+
+def _window(card: ModelCard, learned: Mapping[str, Learned] | None) -> int | None:
+    """Tokens of input that it takes, by its card or, if that is less, by its own word."""
+    window = card.context_window if card.max_input_tokens is None else card.max_input_tokens
+    if not learned or card.id not in learned:
+        return window
+    told = window_of(card, learned)
+    return told if window is None or (told is not None and told < window) else window
