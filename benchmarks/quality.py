@@ -122,14 +122,14 @@ class Online:
         """Whom a router would ask whose `exploration` is the share; money is no matter."""
         quality, errors = expected.quality.tolist(), expected.error.tolist()
         hopes, unseen = self._quality.hopes(self.models, expected.error), map(self._quality.unseen, self.models)
-        ranked: list[tuple[Scored, Prospect]] = [
+        ranked: list[Scored] = [
             (
-                (worth[at], ()),
+                worth[at],
                 Prospect(card, quality[at], 0, None, 0.0, 0, "", error=(errors[at] ** 2 + more) ** 0.5, hope=hopes[at]),
             )
             for at, (card, more) in enumerate(zip(self._cards, unseen, strict=True))
         ]
-        ranked.sort(key=lambda each: -each[0][0])
+        ranked.sort(key=lambda each: -each[0])
         return ranked[self._explorer.choose(str(self._asked), ranked, 0.0).at][1].card.id
 
     def _costs(self, expected: Expected) -> NDArray[np.float64]:

@@ -30,7 +30,7 @@ def lived(share: float, chance: Chance, seed: int, levels: Sequence[Level], begi
     """Whom each request was sent to: 0 or 1."""
     dice, explorer, asked = Random(seed), Explorer(share, OwnMoney(10**18), seed), []
     for number in range(begin, REQUESTS):
-        ranked = sorted(((_seen(at, level, number), at) for at, level in enumerate(levels)), key=lambda e: -e[0][0][0])
+        ranked = sorted(((_seen(at, level, number), at) for at, level in enumerate(levels)), key=lambda e: -e[0][0])
         at = ranked[explorer.choose(str(number), [row for row, _ in ranked], 0.0).at][1]
         told(levels[at], float(dice.random() < chance(at, number)), number)
         asked.append(at)
@@ -43,13 +43,13 @@ def told(level: Level, score: float, number: int) -> None:
     level.learn(score, score - level.mean if level.count else 0.0)
 
 
-def _seen(at: int, level: Level, number: int) -> tuple[Scored, Prospect]:
+def _seen(at: int, level: Level, number: int) -> Scored:
     worth = level.count + PRICE_WEIGHT
     quality, variance = (level.total + PRICE_WEIGHT * UNSTATED) / worth, level.variance / worth
     unseen = level.unseen(number)
     more = hope(variance, number, unseen if level.changed else 0.0)
     error = (variance + unseen) ** 0.5
-    return (quality, ()), Prospect(_CARDS[at], quality, 0, None, 0.0, 0, "", error=error, hope=more)
+    return quality, Prospect(_CARDS[at], quality, 0, None, 0.0, 0, "", error=error, hope=more)
 
 
 def unlucky(share: float, seed: int) -> int:

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from capability_router.concurrency.latch import Latch
 from capability_router.features import MOST_HARDNESS
+from capability_router.value import quickly_made
 
 UNSTATED = 0.6
 CARD_WEIGHT = 20.0  # scored outcomes that a card's word is worth
@@ -34,7 +36,9 @@ class Stated(NamedTuple):
     typical_cost: int | None
 
 
-class Belief(NamedTuple):
+@quickly_made
+@dataclass(frozen=True, slots=True)
+class Belief:
     """Predicted chance of success = level + slope * hardness, the slope by the sign of the hardness."""
 
     level: float

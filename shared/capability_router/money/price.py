@@ -148,6 +148,12 @@ class Price:
         """Picodollars per token of each kind, below every tier; None = unknown."""
         return self._rates
 
+    @property
+    def linear(self) -> tuple[int, int, int] | None:
+        """Picodollars per token of input, per token of output and per call; None = unknown, or another by size."""
+        rates = self._rates
+        return None if rates is None or self.tiers else (rates.input, rates.output, self._fixed)
+
     def at(self, input_tokens: int) -> Price:
         """The price that holds for a request of this input: the highest tier's that it exceeds, else this one."""
         return self._tier(input_tokens) if self.tiers and input_tokens > self.tiers[0].above else self

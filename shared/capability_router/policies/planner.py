@@ -145,44 +145,51 @@ class Planner:
         sizing: Sizing | None,
     ) -> list[Prospect]:  # fmt: skip
         tokens_in, tokens_out, task, hardness = found[:4]
-        believed, states = self.prior.on(task), self.health.conditions([card.id for card in cards], now)
-        factors, common = self.lengths.on(task)
+        believed, states = self._believed(task, request), self.health.conditions([card.id for card in cards], now)
+        by_model, common = self.lengths.on(task)
+        usual, easy, before, error, hope = int(tokens_out * common), hardness < 0.0, None, 0.0, 0.0
         balancing, staying, service = self.balance.any, stay.model, request.service
         asked, wanted, weighs = request.max_tokens, request.answers, self.policy.weighs_waits
-        moved = _NOT_MOVED if self.signs is None else self.signs.shifts(request.routing.tenant)
-        believed = _moved(believed, moved) if moved else believed
         judged = None if self.learned is None else self._judged(self.learned, request, cards, believed, hardness)
         rows: list[Prospect] = []
-        for card, state in zip(cards, states, strict=True):
-            id, price, several = card.id, card.price, wanted or card.answers or 1  # `answers`, written out
-            level, when_easy, when_hard = believed[id]
-            quality = level + hardness * (when_easy if hardness < 0.0 else when_hard)
+        for (card, id, several, limit, most, rates), state in zip(self.roster.offers(cards), states, strict=True):
+            belief = believed[id]
+            quality = belief.level + hardness * (belief.when_easy if easy else belief.when_hard)
             quality = 0.01 if quality < 0.01 else 0.99 if quality > 0.99 else quality
-            expected = int(tokens_out * factors.get(id, common))
-            before, own = None, None if judged is None else judged[id]
-            if own is not None:
-                before, quality, expected = quality, own.quality, own.tokens or expected
-            limit, most = asked or card.output_reserve, card.max_output_tokens
+            expected = int(tokens_out * by_model.get(id, common)) if by_model else usual
+            if judged is not None:
+                own, before = judged[id], quality
+                quality, error, hope, expected = own.quality, own.error, own.hope, own.tokens or expected
+            limit = asked or limit
             expected = limit if limit and expected > limit else expected
             expected = most if most and expected > most else expected
-            cached = stay.cached_tokens if id == staying else 0
+            several, stays = wanted or several, id == staying
             if sizing is not None:
                 tokens_in = sizing.tokens(card)
-            if (tier := service or card.service_tier) and price is not None:
-                price = price.asked(tier)
-            cost = None if price is None else price.estimate(tokens_in, expected * several, cached)
+            cost = (
+                _cost(card, service, tokens_in, expected * several, stay.cached_tokens if stays else 0)
+                if rates is None or service or stays
+                else rates[0] * tokens_in + rates[1] * expected * several + rates[2]
+            )
             latency = state.wait_s
             if latency is not None:
                 latency += tokens_in * state.s_per_input + expected * (state.s_per_token or 0.0)
-            held, queue, pressure = state.held, state.queue_s, state.pressure_s(now) if balancing else 0.0
+            held, queue = state.held, state.queue_s
             if held and weighs and state.waits:  # a wait that is known is weighed
                 held, queue = "", queue * (1 + self.standing(id, request.routing.priority, now))
+            pressure = state.pressure_s(now) if balancing else 0.0
             row = Prospect(
-                card, quality, cost, latency, queue, state.in_flight, held, id == staying, pressure,
-                0, before, 0.0 if own is None else own.error, several, 0.0 if own is None else own.hope,
+                card, quality, cost, latency, queue, state.in_flight, held, stays, pressure, 0, before, error, several,
+                hope,
             )  # fmt: skip
             rows.append(row)
         return rows
+
+    def _believed(self, task: str, request: Request) -> Mapping[str, Belief]:
+        """By model, with what implicit signs say of it."""
+        believed = self.prior.on(task)
+        moved = _NOT_MOVED if self.signs is None else self.signs.shifts(request.routing.tenant)
+        return _moved(believed, moved) if moved else believed
 
     def _judged(
         self, learned: Knowledge, request: Request, cards: Sequence[ModelCard], believed: Mapping[str, Belief],
@@ -263,7 +270,18 @@ class Planner:
 
 def _moved(believed: Mapping[str, Belief], by: Mapping[str, float]) -> Mapping[str, Belief]:
     """What is believed of the models, moved by so many quality points."""
-    return {id: belief._replace(level=belief.level + by.get(id, 0.0)) for id, belief in believed.items()}
+    return {
+        id: Belief(belief.level + by.get(id, 0.0), belief.when_easy, belief.when_hard)
+        for id, belief in believed.items()
+    }
+
+
+def _cost(card: ModelCard, service: str, tokens_in: int, tokens_out: int, cached: int) -> int | None:
+    """Picodollars of such a call in its service tier; None = unknown."""
+    price, tier = card.price, service or card.service_tier
+    if price is not None and tier:
+        price = price.asked(tier)
+    return None if price is None else price.estimate(tokens_in, tokens_out, cached)
 
 
 def _remarked(by: Mapping[str, float], rows: Sequence[Prospect]) -> str:

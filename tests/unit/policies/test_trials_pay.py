@@ -16,7 +16,7 @@ from capability_router import Price, Request
 from capability_router.learning.learner import Learner
 from capability_router.learning.quality.levels import Level
 from capability_router.learning.quality.model import Quality
-from capability_router.policies.base import Prospect, Scored
+from capability_router.policies.base import Scored
 from capability_router.policies.exploration.exploration_money import OwnMoney
 from capability_router.policies.exploration.explorer import PICKED, Explored, Explorer
 from capability_router.testing import ScriptedModel, ask, scripted_router
@@ -30,9 +30,9 @@ DEARER = ("c", "d", "e", "f")
 class Evenly(Explorer):
     """Who may be better within both errors is tried, each as often: the reference."""
 
-    def choose(self, request_id: str, ranked: Sequence[tuple[Scored, Prospect]], now: float) -> Explored:
-        (best, _), first = ranked[0]
-        may = [at for at, ((q, _), row) in enumerate(ranked) if at and q + row.error > best - first.error]
+    def choose(self, request_id: str, ranked: Sequence[Scored], now: float) -> Explored:
+        best, first = ranked[0]
+        may = [at for at, (q, row) in enumerate(ranked) if at and q + row.error > best - first.error]
         dice = Random(request_id)
         if not may or dice.random() >= SHARE:
             return PICKED

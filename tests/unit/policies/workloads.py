@@ -106,7 +106,7 @@ def run(
     for at in range(count):
         rows = workload(rng, at)
         scene = Scene(_REQUEST, _FEATURES, rows)
-        scores = [score for score, _ in policy.judge(scene).scores]
+        scores = policy.judge(scene).scores
         best = rows[scores.index(max(scores))]
         policy.observe(scene, best.card.id)
         took.append(_end(policy, best, rows, real, chance))

@@ -1,0 +1,79 @@
+"""A plan's candidates are made when somebody looks at them, and are then as a tuple of them would be."""
+
+from __future__ import annotations
+
+import pickle
+from copy import deepcopy
+
+import pytest
+
+from capability_router import ModelCard, Price, Request
+from capability_router.plan import Candidate
+from capability_router.policies.base import Judgement, Prospect, Terms
+from capability_router.policies.ranking import Ranking
+from capability_router.testing import ask, scripted_router
+
+ROWS = [Prospect(ModelCard(name, context_window=100), 0.5, 7, 1.0, 0.0, 0, "") for name in "abcd"]
+
+
+class Looked:
+    """Which scores somebody has read the summands of."""
+
+    def __init__(self) -> None:
+        self.places: list[int] = []
+
+    def terms(self, at: int) -> Terms:
+        self.places.append(at)
+        return (("quality", float(at)),)
+
+
+@pytest.fixture
+def looked() -> Looked:
+    return Looked()
+
+
+@pytest.fixture
+def ranking(looked: Looked) -> Ranking:
+    return Ranking([2, 0, 3, 1], ROWS, Judgement([1.0, -1.0, 2.0, 0.0], terms=looked.terms), 10)
+
+
+def test_only_those_that_are_looked_at_are_made_and_each_once(ranking: Ranking, looked: Looked) -> None:
+    assert (len(ranking), bool(ranking)) == (4, True)
+    assert not looked.places
+    assert (ranking[0].id, ranking[0].score, ranking[0].terms) == ("c", 2.0, (("quality", 2.0),))
+    assert ranking[0] is next(iter(ranking))
+    assert looked.places == [2]
+    assert [each.id for each in ranking] == ["c", "a", "d", "b"]
+    assert looked.places == [2, 0, 3, 1]
+
+
+def test_it_reads_as_a_tuple(ranking: Ranking) -> None:
+    whole = tuple(ranking)
+    assert (ranking[-1], ranking[1:3], ranking[::-1]) == (whole[-1], whole[1:3], whole[::-1])
+    assert ranking == whole
+    assert whole == ranking
+    assert ranking != whole[1:]
+    assert ranking != list(whole)
+    assert (hash(ranking), repr(ranking)) == (hash(whole), repr(whole))
+    assert (*ranking,) == whole
+    with pytest.raises(IndexError):
+        ranking[4]
+
+
+def test_a_copy_is_the_candidates_alone(ranking: Ranking) -> None:
+    for copy in (deepcopy(ranking), pickle.loads(pickle.dumps(ranking))):  # noqa: S301 - just pickled
+        assert type(copy) is tuple
+        assert copy == ranking
+        assert all(isinstance(each, Candidate) for each in copy)
+
+
+def test_a_request_that_the_first_answers_makes_two_however_many_there_are() -> None:
+    names = [f"m{n}" for n in range(40)]
+    made = scripted_router(
+        {name: ["ok"] for name in names}, cards={names[7]: {"price": Price(0.5, 1)}}, policy="cheapest"
+    )
+    run = ask(made, Request(("hello",)))
+    assert run.outcome is not None
+    assert run.outcome.model == "m7"
+    assert isinstance(run.plan.candidates, Ranking)
+    assert len(run.plan.candidates._made) == 2, "the one that was asked, and whether there is another one"
