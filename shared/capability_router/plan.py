@@ -66,7 +66,7 @@ class Candidate(NamedTuple):
 @quickly_made
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A decision before anything is sent. `candidates` are ranked, best first.
+    """A decision before anything is sent. `candidates` are ranked, best first; they may be made as they are read.
 
     `input_tokens`: before what is particular about a model. `output_tokens`: of one answer. `bucket`: what the text
     consists of, if what the models count for it is to be learned.
