@@ -7,7 +7,8 @@ their classes' modules; nothing is imported for it. Where a later version keeps 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -17,18 +18,22 @@ log = logging.getLogger("langchain_router")
 def observe(handlers: Iterable[object], run_id: UUID, facts: Mapping[str, Any]) -> None:
     """Write these facts on the run's span in each of them, while it is open."""
     for handler in handlers:
-        note = _NOTES.get(_package(handler))
+        kind: Any = type(handler)
+        note = _note_of(kind)
         if note is not None:
             _noted(note, handler, run_id, facts)
 
 
 def observed(handlers: Iterable[object]) -> bool:
     """Whether any of them keeps such a span."""
-    return any(_package(handler) in _NOTES for handler in handlers)
+    kinds: Any = map(type, handlers)
+    return any(map(_note_of, kinds))
 
 
-def _package(handler: object) -> str:
-    return type(handler).__module__.partition(".")[0]
+@lru_cache(maxsize=256)
+def _note_of(kind: type) -> Callable[[Any, UUID, dict[str, Any]], None] | None:
+    """How it is written on the spans of handlers of this class."""
+    return _NOTES.get(kind.__module__.partition(".")[0])
 
 
 def _noted(note: Any, handler: object, run_id: UUID, facts: Mapping[str, Any]) -> None:

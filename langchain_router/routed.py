@@ -223,12 +223,12 @@ class RoutedCall:
         if self._attempts is not None and outcome is not None:
             self._attempts.end(outcome)
         if outcome is not None and traced.handlers:
-            self._tell(outcome, [each for each in traced.handlers if isinstance(each, RouterCallbackHandler)])
+            own = [each for each in traced.handlers if isinstance(each, RouterCallbackHandler)]
+            if own:
+                self._tell(outcome, own)
         return outcome
 
     def _tell(self, outcome: Outcome, handlers: Sequence[RouterCallbackHandler]) -> None:
-        if not handlers:
-            return
         own = without_routers(outcome, {id for id, model in self._model.fleet if dialect_of(model).routes})
         if own is not None:
             for handler in handlers:

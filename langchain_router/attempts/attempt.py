@@ -15,7 +15,7 @@ from typing import Any
 
 from langchain_core.globals import get_llm_cache
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatResult
 from langchain_core.prompt_values import ChatPromptValue, PromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
@@ -30,12 +30,13 @@ from capability_router.execution.endpoint import aclosable, closable
 from capability_router.execution.outer import bound_inside
 from capability_router.request import Reply
 from langchain_router.attempts.doorkeeper import Doorkeeper
-from langchain_router.attempts.heard import in_the_middle
+from langchain_router.attempts.heard import Heard
 from langchain_router.attempts.in_threads import in_threads
 from langchain_router.attempts.inside import inside
 from langchain_router.attempts.listeners import Counted, Shown
 from langchain_router.attempts.seam import Seam
-from langchain_router.attempts.unheard import aask, ask, goes_unheard, unbound
+from langchain_router.attempts.straight import goes_straight, unbound
+from langchain_router.attempts.unheard import aask, ask, goes_unheard
 from langchain_router.call import Call
 from langchain_router.fleet.copies import own_tools, with_keywords
 from langchain_router.messages.handover import continued, handed_over
@@ -65,7 +66,8 @@ class ModelAttempt:
 
     __slots__ = (
         "__weakref__", "_call", "_config", "_copied", "_counted", "_dialect", "_given_prompt", "_kwargs", "_launch",
-        "_loops", "_messages", "_model", "_reader", "_seam", "_shown", "_void", "doorkeeper", "unheard",
+        "_loops", "_messages", "_model", "_reader", "_seam", "_shown", "_void", "doorkeeper", "heirs",
+        "unheard",
     )  # fmt: skip
 
     def __init__(self, model: BaseChatModel, call: Call, config: RunnableConfig, launch: Launch, loops: Loops) -> None:
@@ -77,6 +79,7 @@ class ModelAttempt:
         self._copied = self._model is not model
         self.doorkeeper: Doorkeeper | None = None
         self.unheard = False  # whether nobody hears of the router's run
+        self.heirs = False  # whether all who hear of it hear of its attempts, too
         self._seam = Seam(launch.prefix) if launch.prefix else None
         self._shown: Shown | None = None
         self._void: Shown | None = None
@@ -260,7 +263,7 @@ class ModelAttempt:
 
     def _broken(self) -> list[RawCall]:
         """The tool calls that break off in the stream from which the model gathered its answer."""
-        return [] if self._shown is None else self._shown.calls.broken()
+        return self._shown.calls.broken() if self._shown is not None and self._shown.streamed else []
 
     def _check_gathered(self, messages: Sequence[AIMessage]) -> None:
         if self._gathers() and any(finish_of(message.response_metadata) is None for message in messages):
@@ -287,53 +290,40 @@ class ModelAttempt:
         return self._given_prompt or ChatPromptValue.model_construct(messages=self._messages)
 
     def _asked(self, runnable: Any, kwargs: Mapping[str, Any]) -> Any:
-        if (unheard := self._unheard_by_all(runnable, kwargs)) is not None:
-            return ask(*unheard)
-        model, bound = unbound(runnable)
-        if not self._configured(model):
+        model, given = self._straight(runnable, kwargs)
+        if model is None:
             return runnable.invoke(self._prompt, self._spoken, **kwargs)
-        told: Any = in_the_middle(model).generate_prompt([self._prompt], **self._run_terms, **{**bound, **kwargs})
-        return told.generations[0][0].message
+        messages = self._plain_messages()
+        if self.unheard and goes_unheard(model, self._config, messages):
+            return ask(model, self._config, messages, given)
+        return self._aloud(model, messages, given).ask()
 
     def _aasked(self, runnable: Any, kwargs: Mapping[str, Any], context: Context) -> Awaitable[Any]:
         """The call, to be awaited once; what is said of `past_stale` holds of this one, too."""
-        if (unheard := self._unheard_by_all(runnable, kwargs)) is not None:
-            return inside(context, aask(*unheard))
-        return inside(context, self._aheard(runnable, kwargs))
+        model, given = self._straight(runnable, kwargs)
+        if model is None:
+            return inside(context, self._ainvoked(runnable, kwargs))
+        messages = self._plain_messages()
+        if self.unheard and goes_unheard(model, self._config, messages):
+            return inside(context, aask(model, self._config, messages, given))
+        return inside(context, self._aloud(model, messages, given).aask())
 
-    async def _aheard(self, runnable: Any, kwargs: Mapping[str, Any]) -> Any:
-        model, bound = unbound(runnable)
-        if not self._configured(model):
-            return await runnable.ainvoke(self._prompt, self._spoken, **kwargs)
-        asked: Any = in_the_middle(model)
-        told = await asked.agenerate_prompt([self._prompt], **self._run_terms, **{**bound, **kwargs})
-        return told.generations[0][0].message
+    async def _ainvoked(self, runnable: Any, kwargs: Mapping[str, Any]) -> Any:
+        return await runnable.ainvoke(self._prompt, self._spoken, **kwargs)
 
-    def _unheard_by_all(self, runnable: Any, kwargs: Mapping[str, Any]) -> Any:
-        """What `ask` takes, if nobody at all hears of the call; else None."""
-        if not self.unheard:
-            return None
+    def _straight(self, runnable: Any, kwargs: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]]:
+        """The model to be asked past core's `invoke`, and its keywords; None: core is to make the call."""
         model, bound = unbound(runnable)
         given = {**bound, **kwargs} if bound else kwargs
-        messages = list(self._messages) if self._given_prompt is None else self._given_prompt.to_messages()
-        return (model, self._config, messages, given) if goes_unheard(model, self._config, messages, given) else None
+        return (model, given) if goes_straight(model, given) else (None, kwargs)
 
-    @property
-    def _run_terms(self) -> dict[str, Any]:
-        """What core's `invoke` says of the run. All of it: a keyword of the same name is a mistake, as it is there."""
-        config = self._config
-        return {
-            "callbacks": config["callbacks"], "metadata": config["metadata"],
-            "tags": [], "run_name": None, "run_id": None,
-        }  # fmt: skip
+    def _plain_messages(self) -> list[BaseMessage]:
+        return list(self._messages) if self._given_prompt is None else self._given_prompt.to_messages()
 
-    def _configured(self, model: Any) -> bool:
-        """Whether the config needs no more than `generate_prompt` of this model, below what binds keywords to it.
-
-        That is, nothing else of what core's `invoke` does: to copy it, and to tell of what is configurable in its
-        metadata.
-        """
-        return not self._config["configurable"] and _core_invokes(type(model))
+    def _aloud(self, model: BaseChatModel, messages: list[BaseMessage], kwargs: Mapping[str, Any]) -> Heard:
+        stop = kwargs.get("stop")
+        beside = {name: value for name, value in kwargs.items() if name != "stop"} if kwargs else kwargs
+        return Heard(model, self._config, messages, stop, beside, self.heirs)
 
     @property
     def _spoken(self) -> RunnableConfig | None:

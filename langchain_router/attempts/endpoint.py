@@ -36,7 +36,9 @@ class Attempts:
     `unheard`: nobody hears of the router's run, as core's own `configure` has told.
     """
 
-    __slots__ = ("_call", "_config", "_fleet", "_notes", "_one_answer", "_run", "_shown", "_tracers", "_unheard")
+    __slots__ = (
+        "_call", "_config", "_fleet", "_heirs", "_notes", "_one_answer", "_run", "_shown", "_tracers", "_unheard",
+    )  # fmt: skip
 
     def __init__(
         self, fleet: Fleet, call: Call, run: ChainRun, config: RunnableConfig, *, on_partial: str = "fallback",
@@ -46,6 +48,7 @@ class Attempts:
         self._one_answer = on_partial == "raise"
         self._shown, self._unheard = _UNSEEN, unheard
         self._tracers = tracers_of(run.handlers) if run.handlers else ()
+        self._heirs = run.handlers == run.inheritable_handlers
         self._notes: dict[int, FaultNotes] = {}
 
     def start(self, launch: Launch) -> ModelAttempt:
@@ -59,7 +62,7 @@ class Attempts:
         attempt = (StructuredAttempt if structured else ModelAttempt)(
             model, self._call, config, launch, self._fleet.loops
         )
-        attempt.unheard = self._unheard and not may_show
+        attempt.unheard, attempt.heirs = self._unheard and not may_show, self._heirs
         if may_show:
             self._watch(launch.attempt, attempt, config, void if structured or self._call.mode == "invoke" else None)
         return attempt

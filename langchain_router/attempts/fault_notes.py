@@ -37,7 +37,9 @@ log = logging.getLogger("langchain_router")
 
 def tracers_of(handlers: Sequence[BaseCallbackHandler]) -> list[Tracer]:
     """The handlers that keep runs."""
-    kinds: Any = map(type, handlers)
+    kinds: Any = list(map(type, handlers))
+    if not any(map(_keeps_runs, kinds)):  # as with most handlers that are no tracers: no frame for each
+        return []
     return [handler for handler, kind in zip(handlers, kinds, strict=True) if _keeps_runs(kind)]  # type: ignore[misc]  # those do
 
 
@@ -90,7 +92,8 @@ class FaultNotes(Doorkeeper):
 
     def on_llm_end(self, response: Any, *, run_id: UUID, **_: Any) -> None:
         """A model's run is about to end well; its answer may yet be found to be none."""
-        self._ends_late(run_id)
+        if self._tracers:
+            self._ends_late(run_id)
         self._model_ends(run_id)
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
@@ -145,7 +148,7 @@ class FaultNotes(Doorkeeper):
 
     def _model_ends(self, run_id: UUID) -> None:
         self._open.pop(run_id, None)
-        for tracer, run in self._traced(run_id):
+        for tracer, run in self._traced(run_id) if self._tracers else ():
             withheld = _sends(tracer) and _WITHHELD not in run.extra
             if withheld:
                 run.extra = {**run.extra, _WITHHELD: True}

@@ -1,73 +1,159 @@
-"""A model's call of which handlers hear: langchain-core's `generate` tells them, and asks the model in the middle.
+"""A model's call of which handlers hear: what langchain-core's `generate` does for one list of messages.
 
-There it calls `_generate_with_cache`, of which mostly nothing is left but the model's own `_generate`
-(plain_call.py). To find that out core reads its signature each time, and asks of every handler whether it wants
-a stream, by a protocol: in Python 3.11 that takes longer than to tell the handler of the whole call.
+Core puts the handlers of the model's run together anew: it reads the environment, what LangSmith has in hand and the
+hooks. All that was done a moment before for the router's run, of which these are the heirs. It asks of every handler
+whether it wants a stream, by a protocol, which in Python 3.11 takes longer than to tell it of the whole call; and it
+reads the signature of the model's own method (plain_call.py). What handlers are told is the same, in the same order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+import asyncio
+from collections.abc import Coroutine, Mapping, Sequence
 from functools import lru_cache
-from inspect import signature
-from operator import attrgetter
-from typing import Any
+from itertools import repeat
+from typing import Any, NamedTuple, TypeVar
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, BaseCallbackHandler, CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel
+from langchain_core.callbacks import (
+    AsyncCallbackManager,
+    AsyncCallbackManagerForLLMRun,
+    BaseCallbackHandler,
+    CallbackManager,
+    CallbackManagerForLLMRun,
+)
+from langchain_core.language_models import BaseChatModel, chat_models
 from langchain_core.messages import BaseMessage
-from langchain_core.outputs import ChatResult
+from langchain_core.outputs import ChatResult, LLMResult
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import _merge_metadata_dicts, ensure_config
 
 from langchain_router.attempts.listeners import shown_live
-from langchain_router.attempts.plain_call import acall, call, cores, goes_plainly
-from langchain_router.fleet.likeness import alike, as_one
+from langchain_router.attempts.plain_call import acall, call, goes_plainly
 
-_NAMES = ("_generate_with_cache", "_agenerate_with_cache")
-_TAKEN = ["self", "messages", "stop", "run_manager", "kwargs"]
-_methods = attrgetter(*_NAMES)
+ManagerT = TypeVar("ManagerT", CallbackManager, AsyncCallbackManager)
+
 _TAP = "tap_output_iter"
 """A method of the handlers that core takes for ones that want a stream, whatever their class."""
 
+_VERSIONS = "lc_versions"
 
-def _cores() -> tuple[Any, ...] | None:
-    """Core's own methods, as long as they take what those below do."""
-    found = cores(BaseChatModel, _NAMES) or ()
-    return found if found and all(list(signature(method).parameters) == _TAKEN for method in found) else None
+_core: Any = chat_models  # of whose functions these are some; `straight.py` has read where core uses them
 
 
-_CORES = _cores()
+class Heard(NamedTuple):
+    """A call that goes straight (`straight.py`). `heirs`: whether all who hear of the router's run hear of it, too."""
+
+    model: BaseChatModel
+    config: RunnableConfig
+    messages: Sequence[BaseMessage]
+    stop: list[str] | None
+    kwargs: Mapping[str, Any]
+    heirs: bool
+
+    def ask(self) -> ChatResult:
+        """Make the call in this thread, and tell the handlers."""
+        manager, told = self._beginning(CallbackManager)
+        (run,) = manager.on_chat_model_start(self.model._serialized, **told)
+        try:
+            result = self._answer(run)
+        except BaseException as error:
+            run.on_llm_error(error, response=_of_failed(error))
+            raise
+        run.on_llm_end(_of_ended(result))
+        return result
+
+    async def aask(self) -> ChatResult:
+        """The same, awaited. As in core the model is asked by a task: a cancellation of this one is told to nobody."""
+        manager, told = self._beginning(AsyncCallbackManager)
+        (run,) = await manager.on_chat_model_start(self.model._serialized, **told)
+        result: Any
+        (result,) = await asyncio.gather(self._awaited(run), return_exceptions=True)
+        if isinstance(result, BaseException):
+            await run.on_llm_error(result, response=_of_failed(result))
+            try:
+                raise result
+            finally:
+                del result  # else it would hold the frame that holds it
+        await run.on_llm_end(_of_ended(result))
+        return result  # type: ignore[no-any-return]  # a ChatResult, being no exception
+
+    def _beginning(self, kind: type[ManagerT]) -> tuple[ManagerT, dict[str, Any]]:
+        """Who is told that the model's run begins, and what."""
+        model, stop, messages = self.model, self.stop, self.messages
+        params = model._get_invocation_params(stop=stop, **self.kwargs)
+        facts = {**self._metadata, **model._get_ls_params_with_defaults(stop=stop, **self.kwargs)}
+        told = {
+            "messages": [_core._format_for_tracing(messages)], "invocation_params": params, "options": {"stop": stop},
+            "name": None, "run_id": None, "batch_size": 1,
+        }  # fmt: skip
+        return self._manager(kind, facts, params), told
+
+    @property
+    def _metadata(self) -> dict[str, Any]:
+        """The config's, with what core's `invoke` tells there of what is configurable."""
+        config = self.config
+        return (ensure_config(config) if config["configurable"] else config)["metadata"]
+
+    def _manager(self, kind: type[ManagerT], facts: dict[str, Any], params: dict[str, Any]) -> ManagerT:
+        """The model's own: the heir of the router's, to which core would add nobody where nobody has been added."""
+        model = self.model
+        above: Any = self.config["callbacks"]  # a child manager, of that kind
+        if not self.heirs or model.callbacks or model.verbose or model.tags or _marked(above.handlers):
+            shown = _core._filter_invocation_params_for_tracing(params)
+            return kind.configure(
+                above, model.callbacks, model.verbose, [], model.tags, facts, model.metadata,
+                langsmith_inheritable_metadata=shown,
+            )  # fmt: skip
+        manager: ManagerT = above.copy()
+        manager.metadata = _with(_with(manager.metadata, facts), model.metadata or {})
+        manager.inheritable_metadata = _with(manager.inheritable_metadata, facts)
+        return manager
+
+    def _answer(self, run: CallbackManagerForLLMRun) -> ChatResult:
+        messages = _core._normalize_messages(self.messages)
+        if _is_plain(self.model, run.handlers, self.kwargs):
+            return call(self.model, messages, run, {"stop": self.stop, **self.kwargs})
+        return self.model._generate_with_cache(messages, stop=self.stop, run_manager=run, **self.kwargs)
+
+    def _awaited(self, run: AsyncCallbackManagerForLLMRun) -> Coroutine[Any, Any, ChatResult]:
+        messages = _core._normalize_messages(self.messages)
+        if _is_plain(self.model, run.handlers, self.kwargs):
+            return acall(self.model, messages, run, {"stop": self.stop, **self.kwargs})
+        return self.model._agenerate_with_cache(messages, stop=self.stop, run_manager=run, **self.kwargs)
 
 
-def in_the_middle(model: BaseChatModel) -> BaseChatModel:
-    """The same model, whose calls go straight from core to its `_generate` where there is nothing else to do."""
-    kind = _asking(type(model)) if _methods(type(model)) == _CORES else None
-    return model if kind is None else as_one(model, kind)
+def _with(metadata: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """As core adds them, quicker: packages' versions add up, of all else the later one holds."""
+    versions = more.get(_VERSIONS)
+    if versions is None and _VERSIONS not in metadata:
+        return {**metadata, **more}
+    if _VERSIONS not in metadata and type(versions) is dict:
+        return {**metadata, **more, _VERSIONS: {**versions}}
+    merged: dict[str, Any] = _merge_metadata_dicts(metadata, more)
+    return merged
+
+
+def _of_ended(result: ChatResult) -> LLMResult:
+    return LLMResult(generations=[result.generations], llm_output=result.llm_output)  # type: ignore[list-item]  # list is invariant
+
+
+def _of_failed(error: BaseException) -> LLMResult:
+    return LLMResult(generations=[_core._generate_response_from_error(error)])
+
+
+def _is_plain(model: BaseChatModel, handlers: Sequence[BaseCallbackHandler], kwargs: Mapping[str, Any]) -> bool:
+    """Whether no handler wants a stream, and nothing but the model's own method is to be called."""
+    streams = shown_live(handlers) or any(map(hasattr, handlers, repeat(_TAP)))
+    return not streams and goes_plainly(model, kwargs)
+
+
+def _marked(handlers: Sequence[BaseCallbackHandler]) -> bool:
+    """Whether core marks a call's parameters on one of them, in a copy: it does so with LangSmith's tracer."""
+    return any(map(_is_langsmiths, map(type, handlers)))
 
 
 @lru_cache(maxsize=256)
-def _asking(kind: type[BaseChatModel]) -> Any:
-    return alike(kind, dict(zip(_NAMES, (_generate_with_cache, _agenerate_with_cache), strict=True)))
+def _is_langsmiths(kind: type) -> bool:
+    from langchain_core.tracers.langchain import LangChainTracer  # here, because it loads LangSmith's client
 
-
-def _generate_with_cache(
-    self: Any, messages: list[BaseMessage], stop: list[str] | None = None,
-    run_manager: CallbackManagerForLLMRun | None = None, **kwargs: Any,
-) -> ChatResult:  # fmt: skip
-    if run_manager is None or not _is_plain(self, run_manager.handlers, kwargs):
-        return BaseChatModel._generate_with_cache(self, messages, stop, run_manager, **kwargs)
-    return call(self, messages, run_manager, {"stop": stop, **kwargs})
-
-
-def _agenerate_with_cache(
-    self: Any, messages: list[BaseMessage], stop: list[str] | None = None,
-    run_manager: AsyncCallbackManagerForLLMRun | None = None, **kwargs: Any,
-) -> Awaitable[ChatResult]:  # fmt: skip
-    if run_manager is None or not _is_plain(self, run_manager.handlers, kwargs):
-        return BaseChatModel._agenerate_with_cache(self, messages, stop, run_manager, **kwargs)
-    return acall(self, messages, run_manager, {"stop": stop, **kwargs})
-
-
-def _is_plain(model: BaseChatModel, handlers: Sequence[BaseCallbackHandler], kwargs: dict[str, Any]) -> bool:
-    """Whether no handler wants a stream, and nothing but the model's own method is to be called."""
-    streams = shown_live(handlers) or any(hasattr(handler, _TAP) for handler in handlers)
-    return not streams and goes_plainly(model, kwargs)
+    return issubclass(kind, LangChainTracer)

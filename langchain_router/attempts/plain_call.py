@@ -43,6 +43,12 @@ def cores(kind: type, names: tuple[str, ...]) -> tuple[Any, ...] | None:
     return None if None in found or any(hasattr(method, "__wrapped__") for method in found) else found
 
 
+def names_in(*methods: Any) -> set[str]:
+    """Every name that these methods use; those of a method that is no function can't be told, which is a name, too."""
+    codes = [getattr(method, "__code__", None) for method in methods]
+    return set[str]().union(*(_names(code) if code is not None else {""} for code in codes))
+
+
 def _names(code: CodeType) -> set[str]:
     within = [_names(part) for part in code.co_consts if isinstance(part, CodeType)]
     return set(code.co_names).union(*within)
@@ -52,11 +58,8 @@ _steps = attrgetter("_should_stream", "_should_use_protocol_streaming")
 _STEPS = _steps(BaseChatModel)
 _told: Callable[[Any], dict[str, Any]] | None = getattr(chat_models, "_gen_info_and_msg_metadata", None)
 _PREFIX: str | None = getattr(chat_models, "LC_ID_PREFIX", None)
-_CODES = [
-    getattr(method, "__code__", None)
-    for method in (BaseChatModel._generate_with_cache, BaseChatModel._agenerate_with_cache)
-]
-_READ = bool(_told and _PREFIX) and all(code is not None and _names(code) <= _KNOWN for code in _CODES)
+_METHODS = BaseChatModel._generate_with_cache, BaseChatModel._agenerate_with_cache
+_READ = bool(_told and _PREFIX) and names_in(*_METHODS) <= _KNOWN
 
 
 def goes_plainly(model: BaseChatModel, kwargs: Mapping[str, Any]) -> bool:

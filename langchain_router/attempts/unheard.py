@@ -10,75 +10,32 @@ Awaited, it is also one task less, and an exception is held by no frame of core'
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Coroutine, Mapping, Sequence
-from functools import lru_cache
-from operator import attrgetter
 from typing import Any, TypeVar
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatResult
-from langchain_core.runnables import RunnableBinding, RunnableConfig
+from langchain_core.runnables import RunnableConfig
 from langchain_core.utils.uuid import uuid7
 
-from langchain_router.attempts.plain_call import acall, call, cores, goes_plainly
+from langchain_router.attempts.plain_call import acall, call, goes_plainly
 
 RunT = TypeVar("RunT", CallbackManagerForLLMRun, AsyncCallbackManagerForLLMRun)
-
-_ASKED = (
-    "invoke", "ainvoke", "generate_prompt", "agenerate_prompt", "generate", "agenerate",
-    "_generate_with_cache", "_agenerate_with_cache",
-)  # fmt: skip
-_BOUND = ("invoke", "ainvoke")
-_NO_KEYWORDS: Mapping[str, Any] = {}
-_TAKEN = frozenset((
-    "callbacks", "tags", "metadata", "run_name", "run_id", "run_manager", "messages", "prompts",
-    "ls_structured_output_format", "structured_output_format",
-))  # fmt: skip
-"""Keywords of which `generate` makes something else than a keyword of the model's call, or a mistake."""
 
 _TEXT = {str}
 
 
-def _takes_its_run() -> bool:
-    """Whether this langchain-core's methods are called as they are here."""
-    takes = [inspect.signature(method).parameters.keys() for method in (_MODELS or ())[-2:]]
-    return bool(takes) and all({"messages", "stop", "run_manager", "kwargs"} <= names for names in takes)
-
-
-_models, _bindings = attrgetter(*_ASKED), attrgetter(*_BOUND)
-_MODELS, _BINDINGS = cores(BaseChatModel, _ASKED), cores(RunnableBinding, _BOUND)
-_KNOWN = _takes_its_run()
-
-
-def unbound(runnable: Any) -> tuple[Any, Mapping[str, Any]]:
-    """The model below core's own binding of keywords, and these; what is no such binding stays what it is."""
-    if _bindings(type(runnable)) != _BINDINGS or runnable.config or runnable.config_factories:
-        return runnable, _NO_KEYWORDS
-    return runnable.bound, runnable.kwargs
-
-
-def goes_unheard(model: Any, config: RunnableConfig, messages: Sequence[BaseMessage], kwargs: Any) -> bool:
-    """Whether nobody would be told of a call of this model, which nobody above it hears of.
+def goes_unheard(model: Any, config: RunnableConfig, messages: Sequence[BaseMessage]) -> bool:
+    """Whether nobody would be told of a call that goes straight, and of which nobody above the model hears.
 
     Content that is no text is left to `generate`, which brings it into the form of the day.
     """
-    kind: Any = type(model)
     return (
-        _KNOWN
-        and _is_chat_model(kind)
-        and _models(kind) == _MODELS
-        and not (model.callbacks or model.verbose or config["callbacks"].handlers)  # type: ignore[union-attr]  # a child manager
-        and (not kwargs or _TAKEN.isdisjoint(kwargs))
+        not (model.callbacks or model.verbose or config["callbacks"].handlers)  # type: ignore[union-attr]  # a child manager
         and {type(message.content) for message in messages} == _TEXT
     )
-
-
-@lru_cache(maxsize=256)
-def _is_chat_model(kind: type) -> bool:  # pydantic's classes are slow to ask, as in messages/kinds.py
-    return issubclass(kind, BaseChatModel)
 
 
 def ask(

@@ -1,20 +1,20 @@
-"""A call of which handlers hear goes through core's `generate`, and from there straight to the model's own method."""
+"""A call of which handlers hear tells them what core's `generate` would, and asks the model's own method."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from adapters.langchain.fakes import Scripted
-from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.callbacks import BaseCallbackHandler, manager
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.tracers.context import collect_runs
 
 from langchain_router import ChatRouter
-from langchain_router.attempts import heard
-from langchain_router.attempts.heard import in_the_middle
+from langchain_router.attempts import straight
 
 
 class Streams(BaseChatModel):
@@ -78,22 +78,31 @@ class Failing(Streams):
         raise ConnectionError("refused")
 
 
+FIELDS: tuple[dict[str, Any], ...] = (
+    {}, {"tags": ["own"]}, {"metadata": {"own": 1}}, {"verbose": True}, {"callbacks": [BaseCallbackHandler()]},
+)  # fmt: skip
+
+
 @pytest.mark.parametrize("stop", [None, ["x"]])
-async def test_handlers_hear_what_they_hear_of_core(stop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("fields", FIELDS, ids=lambda fields: next(iter(fields), "plain"))
+async def test_handlers_hear_what_they_hear_of_core(
+    stop: Any, fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def told() -> list[Any]:
-        models = [(Failing(tags=["own"]), {"id": "failing"}), (Streams(), {"id": "sound"})]
+        models = [(Failing(**fields), {"id": "failing"}), (Streams(**fields), {"id": "sound"})]
         router = ChatRouter(models, policy="single", max_retries=1)
         hearing = Hearing()
-        config: Any = {"callbacks": [hearing], "tags": ["mine"], "metadata": {"who": "me"}}
+        metadata = {"who": "me", "lc_versions": {"mine": "1"}}
+        config: Any = {"callbacks": [hearing], "tags": ["mine"], "metadata": metadata}
         router.invoke("hello", config, stop=stop)
         router.router.reset("failing")
         await router.ainvoke("hello", config, stop=stop)
         return hearing.told
 
-    straight = await told()
-    monkeypatch.setattr(heard, "_CORES", None)  # then core's own methods are called
-    assert straight == await told()
-    assert [event[0] for event in straight] == ["begun", "failed", "begun", "ended"] * 2
+    ours = await told()
+    monkeypatch.setattr(straight, "_KNOWN", False)  # then core's own methods are called
+    assert ours == await told()
+    assert [event[0] for event in ours] == ["begun", "failed", "begun", "ended"] * 2
 
 
 @pytest.mark.parametrize("taps", [True, False])
@@ -105,9 +114,47 @@ async def test_a_handler_that_wants_a_stream_gets_one(taps: bool) -> None:
     assert (await router.ainvoke("hello", config)).content == expected
 
 
-def test_cores_methods_take_what_they_took() -> None:
-    """Where this fails core passes something new there: read it, then take it."""
-    assert heard._methods(BaseChatModel) == heard._CORES
+def test_cores_methods_are_those_that_were_read() -> None:
+    """Where this fails core does something new there: read it, then add its names."""
+    assert straight.names_in(BaseChatModel.generate, BaseChatModel.agenerate) <= straight._READ
+    assert straight._KNOWN
+
+
+def test_who_is_told_is_not_worked_out_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Any] = []
+    configure = manager._configure
+    monkeypatch.setattr(manager, "_configure", lambda *given, **by: made.append(given) or configure(*given, **by))
+    config: Any = {"callbacks": [Hearing()]}
+    ChatRouter([Streams()]).invoke("hello", config)
+    assert len(made) == 1
+    with collect_runs() as collected:  # who hears of the outermost run alone, and of each anew
+        ChatRouter([Streams()]).invoke("hello", config)
+    assert len(made) == 3
+    assert [run.name for run in collected.traced_runs] == ["ChatRouter"]  # the roots
+
+
+async def test_a_call_given_up_is_told_to_nobody_as_by_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = asyncio.Event()
+
+    class Hanging(Streams):
+        async def _agenerate(self, *given: Any, **keywords: Any) -> ChatResult:
+            begun.set()
+            await asyncio.sleep(60)
+            raise AssertionError("it was waited for")
+
+    async def told() -> list[str]:
+        begun.clear()
+        hearing = Hearing()
+        asked = asyncio.ensure_future(ChatRouter([Hanging()]).ainvoke("hello", {"callbacks": [hearing]}))
+        await begun.wait()
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        return [event[0] for event in hearing.told]
+
+    ours = await told()
+    monkeypatch.setattr(straight, "_KNOWN", False)
+    assert ours == await told() == ["begun"]
 
 
 def test_a_class_with_its_own_method_is_called_by_it() -> None:
@@ -115,10 +162,9 @@ def test_a_class_with_its_own_method_is_called_by_it() -> None:
         def _generate_with_cache(self, *given: Any, **keywords: Any) -> ChatResult:
             return ChatResult(generations=[ChatGeneration(message=AIMessage("own"))])
 
-    model = Own()
-    assert in_the_middle(model) is model
+    assert not straight.goes_straight(Own(), {})
     config: Any = {"callbacks": [Hearing()]}
-    assert ChatRouter([model]).invoke("hello", config).content == "own"
+    assert ChatRouter([Own()]).invoke("hello", config).content == "own"
 
 
 def test_who_has_put_a_method_around_cores_sees_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,16 +201,7 @@ async def test_so_they_do_where_tools_are_bound(monkeypatch: pytest.MonkeyPatch)
         await router.ainvoke("hello", config)
         return hearing.told
 
-    straight = await told()
-    monkeypatch.setattr("langchain_router.attempts.attempt._WRAPPED", True)  # then core's own methods are called
-    assert straight == await told()
-    assert straight[0][-1]["invocation_params"]["tools"] == [tool]
-
-
-def test_the_same_model_under_a_class_of_the_same_name() -> None:
-    model = Scripted()
-    same = in_the_middle(model)
-    assert same is not model
-    assert isinstance(same, Scripted)
-    assert same.__dict__ is model.__dict__
-    assert (type(same).__name__, type(same).__module__) == ("Scripted", Scripted.__module__)
+    ours = await told()
+    monkeypatch.setattr(straight, "_KNOWN", False)  # then core's own methods are called
+    assert ours == await told()
+    assert ours[0][-1]["invocation_params"]["tools"] == [tool]

@@ -14,7 +14,6 @@ from langchain_google_genai import ChatGoogleGenerativeAI
 from pydantic import ConfigDict, Field
 
 from langchain_router import ChatRouter
-from langchain_router.attempts.heard import in_the_middle
 from langchain_router.attempts.in_threads import in_threads
 from langchain_router.fleet.copies import with_keywords
 
@@ -52,7 +51,6 @@ class Awaited(Closes):
 @pytest.mark.parametrize("kind", [Closes, Awaited])
 def test_a_model_that_closes_its_client_at_its_end_is_not_ended_by_a_call(kind: type[Closes]) -> None:
     model, config = kind(), {"callbacks": [BaseCallbackHandler()]}
-    assert in_the_middle(model) is not model
     router = ChatRouter([model])
     for _ in range(2):
         assert router.invoke("hello", config).content == "here"  # type: ignore[arg-type]
@@ -79,7 +77,7 @@ def test_a_copy_for_one_call_ends_no_client_that_it_shares() -> None:
     assert model.ended == []
 
 
-class Only(Awaited):
+class Only(Closes):
     """Has one object at most, made with a name."""
 
     made: ClassVar[list[str]] = []
@@ -92,9 +90,18 @@ class Only(Awaited):
         super().__init__(**given)
 
 
-def test_a_likeness_is_not_made_as_models_are() -> None:
+def test_the_same_model_under_a_class_of_the_same_name() -> None:
+    model = Closes()
+    same = in_threads(model)
+    assert same is not model
+    assert isinstance(same, Closes)
+    assert same.__dict__ is model.__dict__
+    assert (type(same).__name__, type(same).__module__) == ("Closes", Closes.__module__)
+
+
+async def test_a_likeness_is_not_made_as_models_are() -> None:
     router = ChatRouter([Only("one")])
-    assert router.invoke("hello", {"callbacks": [BaseCallbackHandler()]}).content == "here"
+    assert (await router.ainvoke("hello", {"callbacks": [BaseCallbackHandler()]})).content == "here"
     assert Only.made == ["one"]
 
 
@@ -112,11 +119,10 @@ class Member(Listed):
     """One of the list."""
 
 
-def test_nothing_is_derived_from_a_class_that_hears_of_it() -> None:
+async def test_nothing_is_derived_from_a_class_that_hears_of_it() -> None:
     model = Member()
-    assert in_the_middle(model) is model
     assert in_threads(model) is model
-    assert ChatRouter([model]).invoke("hello", {"callbacks": [BaseCallbackHandler()]}).content == "here"
+    assert (await ChatRouter([model]).ainvoke("hello", {"callbacks": [BaseCallbackHandler()]})).content == "here"
     assert Listed.listed == {"Member": Member}
 
 
@@ -147,8 +153,8 @@ def asked(model: Any) -> int:
 
 
 @pytest.mark.parametrize("kind", [Slotted, Validated])
-def test_a_model_whose_state_can_not_be_shared_is_asked_itself(kind: type[Answers]) -> None:
+async def test_a_model_whose_state_can_not_be_shared_is_asked_itself(kind: type[Answers]) -> None:
     model = kind()
     object.__setattr__(model, "count", 0)
-    assert ChatRouter([model]).invoke("hello", {"callbacks": [BaseCallbackHandler()]}).content == "here"
+    assert (await ChatRouter([model]).ainvoke("hello", {"callbacks": [BaseCallbackHandler()]})).content == "here"
     assert asked(model) == 1
