@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping
+from contextvars import ContextVar, Token
 from typing import Any
 
 from capability_router.execution.effects import Timeouts
-from capability_router.execution.outer import bound_inside, unbound
+from capability_router.execution.outer import Around, bound_inside, unbound
 
 
 class Passage:
@@ -30,15 +29,19 @@ class Passage:
 _current: ContextVar[Passage | None] = ContextVar("llamaindex_router_passage", default=None)
 
 
-@contextmanager
-def taken(passage: Passage) -> Iterator[None]:
-    """Calls made inside belong to this attempt. Never held over a yield."""
-    token, bound = _current.set(passage), bound_inside(passage.timeouts, elsewhere=passage.elsewhere)
-    try:
-        yield
-    finally:
-        unbound(bound)
-        _current.reset(token)
+Taken = tuple[Token[Passage | None], Token[Around] | None]
+
+
+def taken(passage: Passage) -> Taken:
+    """Calls made from here on belong to this attempt, until `left`."""
+    return _current.set(passage), bound_inside(passage.timeouts, elsewhere=passage.elsewhere)
+
+
+def left(before: Taken) -> None:
+    """As before that `taken`."""
+    token, bound = before
+    unbound(bound)
+    _current.reset(token)
 
 
 def current_passage() -> Passage:

@@ -8,15 +8,14 @@ while it is open becomes its children.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar, Token
 from inspect import signature
 from typing import Any, TypeVar
 
 from llama_index_instrumentation import get_dispatcher
 from llama_index_instrumentation.base import BaseEvent
-from llama_index_instrumentation.dispatcher import active_instrument_tags, instrument_tags
+from llama_index_instrumentation.dispatcher import active_instrument_tags
 from llama_index_instrumentation.event_handlers import BaseEventHandler
 
 from capability_router.execution.effects import Launch
@@ -74,13 +73,20 @@ class RouterCall:
         return await self._perform()
 
 
-@contextmanager
-def tagged(launch: Launch) -> Iterator[None]:
-    """Tag the spans and events of an attempt, beside the caller's own tags. Never held over a yield."""
+def tags_of(launch: Launch) -> Mapping[str, str | int]:
+    """What the spans and events of an attempt are tagged with."""
     reason = f"after {launch.after}" if launch.after else "first choice"
-    ours = {"router.attempt": launch.attempt, "router.candidate": launch.candidate.id, "router.reason": reason}
-    with instrument_tags({**active_instrument_tags.get(), **ours}):
-        yield
+    return {"router.attempt": launch.attempt, "router.candidate": launch.candidate.id, "router.reason": reason}
+
+
+def tagged(tags: Mapping[str, Any]) -> Token[dict[str, Any]]:
+    """Tag spans and events from here on, beside the caller's own tags, until `untagged`."""
+    return active_instrument_tags.set({**active_instrument_tags.get(), **tags})
+
+
+def untagged(before: Token[dict[str, Any]]) -> None:
+    """As before that `tagged`."""
+    active_instrument_tags.reset(before)
 
 
 _tapped: ContextVar[Tapped | None] = ContextVar("llamaindex_router_tapped", default=None)
@@ -100,15 +106,15 @@ class _Tap(BaseEventHandler):
 _attached = threading.Lock()
 
 
-@contextmanager
-def tapping(sink: Tapped) -> Iterator[None]:
-    """Hear the LLM calls made inside: a structured call returns an object alone."""
+def tapped(sink: Tapped) -> Token[Tapped | None]:
+    """Hear the LLM calls from here on, until `untapped`: a structured call returns an object alone."""
     _attach()
-    token = _tapped.set(sink)
-    try:
-        yield
-    finally:
-        _tapped.reset(token)
+    return _tapped.set(sink)
+
+
+def untapped(before: Token[Tapped | None]) -> None:
+    """As before that `tapped`."""
+    _tapped.reset(before)
 
 
 def _attach() -> None:

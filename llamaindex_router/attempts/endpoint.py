@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager, nullcontext
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from llama_index.core.base.llms.types import LLMMetadata
@@ -29,6 +29,7 @@ from llamaindex_router.attempts.continuation import Seam, going_on
 from llamaindex_router.attempts.seen import ObjectTranscript, Transcript
 from llamaindex_router.attempts.told import told
 from llamaindex_router.attempts.told_usage import ASKED, counts_alone, wants_asking
+from llamaindex_router.attempts.underway import Underway
 from llamaindex_router.call import Call, fresh
 from llamaindex_router.endpoint_llm import EndpointLLM
 from llamaindex_router.errors import AnswerWithheld, ErrorEvent, fault_of, misparsed, note_terms, stumbled
@@ -37,8 +38,7 @@ from llamaindex_router.fleet.children import Children
 from llamaindex_router.messages.handover import Origins
 from llamaindex_router.messages.toolset import offered_by
 from llamaindex_router.messages.usage import error_event
-from llamaindex_router.passage import Passage, taken
-from llamaindex_router.tracing import tagged, tapping
+from llamaindex_router.passage import Passage
 
 _log = logging.getLogger(__name__)
 _HOME = "llama_index.llms."
@@ -182,7 +182,9 @@ def _transcript(llm: LLM, call: Call[Any]) -> Transcript | ObjectTranscript:
 class LlamaAttempt:
     """One call on one LLM."""
 
-    __slots__ = ("_args", "_asks", "_call", "_kwargs", "_launch", "_llm", "_loops", "_passage", "_seam", "_seen")
+    __slots__ = (
+        "_args", "_asks", "_call", "_kwargs", "_launch", "_llm", "_loops", "_passage", "_seam", "_seen", "_underway",
+    )  # fmt: skip
 
     def __init__(
         self, llm: LLM, call: Call[Any], args: list[Any], kwargs: dict[str, Any], launch: Launch, loops: Loops,
@@ -192,6 +194,8 @@ class LlamaAttempt:
         self._passage, self._loops, self._seam = Passage(launch.timeouts, elsewhere=launch.elsewhere), loops, seam
         self._asks = asks
         self._seen = ObjectTranscript(call.args[0]) if call.structured else _transcript(llm, call)
+        sink = self._seen.tapped if isinstance(self._seen, ObjectTranscript) else None
+        self._underway = Underway(launch, self._passage, sink)
 
     @property
     def keeps_time(self) -> bool:
@@ -207,7 +211,7 @@ class LlamaAttempt:
             return
         steps = iter(answer)
         try:
-            while (chunk := self._stepped(lambda: next(steps, _END))) is not _END:
+            while (chunk := self._stepped(partial(next, steps, _END))) is not _END:
                 if not self._for_us(chunk):
                     yield self._joined(chunk)
             self._check_withheld()
@@ -218,16 +222,15 @@ class LlamaAttempt:
         """The same, asynchronously."""
         self._loops.enter()
         if not self._call.stream:
-            with self._underway():
-                answer = await past_stale(self._method(is_async=True))
-            yield answer
+            method = self._method(is_async=True)
+            yield await self._astepped(lambda: past_stale(method))
             return
         answer, chunk = await past_stale(self._opened)
         try:
             while chunk is not _END:
                 if not self._for_us(chunk):
                     yield self._joined(chunk)
-                chunk = await self._astepped(answer)
+                chunk = await self._astepped(partial(anext, answer, _END))
             self._check_withheld()
         finally:
             await _aclose(answer)
@@ -260,10 +263,9 @@ class LlamaAttempt:
     async def _opened(self) -> tuple[Any, Any]:
         """A stream and its first chunk: some integrations send only when that is asked for."""
         async with AsyncExitStack() as broken:
-            with self._underway():
-                answer = await self._method(is_async=True)()
+            answer = await self._astepped(self._method(is_async=True))
             broken.push_async_callback(_aclose, answer)
-            opened = answer, await self._astepped(answer)
+            opened = answer, await self._astepped(partial(anext, answer, _END))
             broken.pop_all()
             return opened
 
@@ -292,12 +294,20 @@ class LlamaAttempt:
         return lambda: method(*fresh(self._args), **fresh(self._kwargs))  # it may be called again
 
     def _stepped(self, step: Callable[[], Any]) -> Any:
-        with self._underway():
-            return step()
+        try:
+            with self._underway:
+                return step()
+        except Exception as error:
+            self._check_withheld(error)
+            raise
 
-    async def _astepped(self, answer: Any) -> Any:
-        with self._underway():
-            return await anext(answer, _END)
+    async def _astepped(self, step: Callable[[], Awaitable[Any]]) -> Any:
+        try:
+            with self._underway:
+                return await step()
+        except Exception as error:
+            self._check_withheld(error)
+            raise
 
     def _bound(self) -> None:
         """Nobody can interrupt a read: a time-out, for SDKs that take one per call, ends the thread of one given up."""
@@ -305,17 +315,6 @@ class LlamaAttempt:
         limit = (clocks.first_token or clocks.total) if self._call.stream else clocks.total
         if limit is not None and home_of(self._llm) in _BOUNDABLE:
             self._kwargs = _with_extras(self._call, self._kwargs, {"timeout": limit + GRACE_S})
-
-    @contextmanager
-    def _underway(self) -> Iterator[None]:
-        """What belongs to this attempt while the candidate works. Never held over a yield."""
-        tap = tapping(self._seen.tapped) if isinstance(self._seen, ObjectTranscript) else nullcontext()
-        try:
-            with tagged(self._launch), taken(self._passage), tap:
-                yield
-        except Exception as error:
-            self._check_withheld(error)
-            raise
 
 
 _END: Any = object()

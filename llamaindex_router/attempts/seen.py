@@ -11,11 +11,12 @@ from llama_index.core.bridge.pydantic import BaseModel
 
 from capability_router.faults.offered import Offered, strange
 from capability_router.request import Finish, Reply, Usage
+from llamaindex_router.messages.fields import field
 from llamaindex_router.messages.handover import key_of
 from llamaindex_router.messages.pieces import Pieces
 from llamaindex_router.messages.tapped import Tapped
 from llamaindex_router.messages.tool_calls import tool_calls_of
-from llamaindex_router.messages.usage import bill_of, counts_of, field, finish_of, refuses, tier_of, usage_of
+from llamaindex_router.messages.usage import bill_of, counts_of, finish_of, refuses, tier_of, usage_of
 from llamaindex_router.messages.wording import Response, Wording, words_of
 
 _SILENT = ("text", "cache")
@@ -238,8 +239,9 @@ def _total(usages: list[Usage]) -> Usage | None:
 def _chunked(raw: Any) -> bool:
     """Whether it is a Chat Completions chunk; a choice with a message is a whole reply, given in one step."""
     choices = field(raw, "choices")
-    whole = isinstance(choices, (list, tuple)) and any(field(choice, "message") is not None for choice in choices)
-    return choices is not None and not whole
+    if choices is None:
+        return False
+    return not (isinstance(choices, (list, tuple)) and any(field(choice, "message") is not None for choice in choices))
 
 
 def _thinks(*told: Mapping[str, Any] | None) -> bool:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from llamaindex_router.messages.fields import field
 from llamaindex_router.messages.tool_calls import ToolCall
-from llamaindex_router.messages.usage import field
 
 
 class Pieces:

@@ -10,7 +10,7 @@ from llama_index.core.base.llms.types import ChatMessage, ToolCallBlock
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.llms.utils import parse_partial_json
 
-from llamaindex_router.messages.usage import field
+from llamaindex_router.messages.fields import field
 
 
 class ToolCall(NamedTuple):

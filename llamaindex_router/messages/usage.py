@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
-
-from pydantic import BaseModel
 
 from capability_router.endpoints.usage import impossible, usage_from
 from capability_router.money.bill import billed
 from capability_router.request import BROKEN_ENDS, Finish, Usage, service_tier
+from llamaindex_router.messages.fields import field, may_have
 
 _INPUT = ("prompt_tokens", "input_tokens", "prompt_token_count", "inputTokens", "prompt_eval_count")
 _OUTPUT = ("completion_tokens", "output_tokens", "candidates_token_count", "outputTokens", "eval_count")
@@ -38,37 +36,8 @@ _WORDS = {
 }  # fmt: skip
 _FINISH = {word: finish for finish, words in _WORDS.items() for word in words} | BROKEN_ENDS
 _REASONS = ("finish_reason", "stop_reason", "done_reason", "stopReason", "finishReason")
+_SAYING = ("message", "delta")
 _HOLDERS = ("choices", "candidates", "delta", "messageStop")
-
-
-def field(thing: Any, name: str) -> Any:
-    """An item of a mapping or an attribute of an object; None when it has none."""
-    kind: Any = type(thing)
-    if kind is dict or _is_mapping(kind):
-        return thing.get(name)
-    if not _is_plain_model(kind) or name[0] == "_" or _of_class(kind, name):
-        return getattr(thing, name, None)
-    # A model that lacks a name raises an error and catches it again, and of each chunk some forty are asked.
-    held: dict[str, Any] = thing.__dict__
-    return held[name] if name in held else (getattr(thing, "__pydantic_extra__", None) or held).get(name)
-
-
-@lru_cache(maxsize=256)
-def _is_mapping(kind: type[Any]) -> bool:
-    return issubclass(kind, Mapping)
-
-
-@lru_cache(maxsize=256)
-def _is_plain_model(kind: type[Any]) -> bool:
-    """Whether its public names are its own, its class's, or among what its class doesn't know, and nowhere else."""
-    reading = ("__getattr__", "__getattribute__")
-    own = any(getattr(kind, name, None) is not getattr(BaseModel, name, None) for name in reading)
-    return issubclass(kind, BaseModel) and not own
-
-
-@lru_cache(maxsize=4096)
-def _of_class(kind: type[Any], name: str) -> bool:
-    return any(name in base.__dict__ for base in kind.__mro__)
 
 
 def finish_word(word: Any) -> Finish | None:
@@ -89,7 +58,7 @@ def finish_of(raw: Any, *kwargs: Mapping[str, Any]) -> Finish | None:
     if raw is not None and field(raw, "done_reason") == "load":
         return None  # Ollama has loaded the model and answered nothing
     for place in filter(None, (raw, *_held(raw), *kwargs)):
-        for name in _REASONS:
+        for name in may_have(place, _REASONS):
             finish = finish_word(field(place, name))
             if finish is not None:
                 return finish
@@ -141,7 +110,7 @@ def _declines(response: Any) -> bool:
 
 
 def _held(raw: Any) -> Iterator[Any]:
-    for name in _HOLDERS if raw is not None else ():
+    for name in may_have(raw, _HOLDERS) if raw is not None else ():
         inner = field(raw, name)
         yield from inner[:1] if isinstance(inner, (list, tuple)) else (() if inner is None else (inner,))
 
@@ -152,22 +121,25 @@ def refuses(raw: Any) -> bool:
         return _declines(response)
     choices = field(raw, "choices") if raw is not None else None
     choice = choices[0] if isinstance(choices, (list, tuple)) and choices else None
-    told = (field(choice, name) for name in ("message", "delta")) if choice is not None else ()
-    return any(part is not None and isinstance(field(part, "refusal"), str) and field(part, "refusal") for part in told)
+    for name in _SAYING if choice is not None else ():
+        part = field(choice, name)
+        told = None if part is None else field(part, "refusal")
+        if told and isinstance(told, str):
+            return True
+    return False
 
 
 def counts_of(raw: Any, *kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """The counts this response reports, under the provider's own names; {} when it reports none."""
     raw = unwrapped(raw)
     for place in filter(None, (raw, *kwargs)):
-        for name in _PARTS:
-            counts = _plain(field(place, name))
-            if counts:
+        for name in may_have(place, _PARTS):
+            if (counts := field(place, name)) is not None and (counts := _plain(counts)):
                 return counts
     flat = next((k for k in kwargs if any(isinstance(k.get(n), int) for n in _INPUT)), None)
     if flat is not None:
         return {n: v for n, v in flat.items() if n in _INPUT or n in _OUTPUT}
-    if raw is None or not any(field(raw, name) for name in _WHOLE_RAW):
+    if raw is None or not any(field(raw, name) for name in may_have(raw, _WHOLE_RAW)):
         return {}
     return {name: count for name in (*_INPUT, *_OUTPUT) if (count := field(raw, name)) is not None}
 
@@ -185,9 +157,9 @@ def tier_of(raw: Any) -> str:
     """The service tier in a raw reply or chunk: beside its counts or among them."""
     if raw is None:
         return ""
-    places = [raw, *[part for name in _PARTS if (part := field(raw, name)) is not None]]
-    told = [word for place in places for name in _TIERS if (word := field(place, name)) is not None]
-    return next((tier for word in told if (tier := service_tier(word))), "")
+    places = [raw, *[part for name in may_have(raw, _PARTS) if (part := field(raw, name)) is not None]]
+    told = [word for place in places for name in may_have(place, _TIERS) if (word := field(place, name)) is not None]
+    return next((tier for word in told if (tier := service_tier(word))), "") if told else ""
 
 
 def bill_of(raw: Any, counts: Mapping[str, Any]) -> Decimal | None:

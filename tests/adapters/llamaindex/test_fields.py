@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
-from llamaindex_router.messages.usage import field
+from llamaindex_router.messages.fields import field, may_have
 
 
 class Kept(BaseModel):
@@ -41,3 +41,18 @@ def test_a_field_is_found_wherever_a_thing_keeps_it() -> None:
     assert field(ChainMap({"usage": 5}), "usage") == 5
     assert field(SimpleNamespace(usage=6), "usage") == 6
     assert [field(thing, "usage") for thing in (SimpleNamespace(), {}, None, "text")] == [None] * 4
+
+
+NAMES = ("total", "usage", "more", "missing", "_hidden")
+
+
+def test_what_a_class_never_has_is_not_looked_for() -> None:
+    assert may_have(Kept(), NAMES) == ("total", "usage", "_hidden")
+    for thing in (Kept(more=4), Answering(), ChainMap({"usage": 5}), SimpleNamespace(usage=6), {}):
+        assert may_have(thing, NAMES) == NAMES
+
+
+@pytest.mark.parametrize("thing", [Kept(), Kept(more=4), Kept.model_construct(more=4)])
+def test_nothing_is_left_out_that_is_there(thing: Kept) -> None:
+    told = {name for name in NAMES if field(thing, name) is not None}
+    assert told <= set(may_have(thing, NAMES))

@@ -1,0 +1,33 @@
+"""What belongs to an attempt while its candidate works: its tags, its passage, and the ear for a structured call."""
+
+from __future__ import annotations
+
+from contextvars import Token
+from typing import Any
+
+from capability_router.execution.effects import Launch
+from llamaindex_router.messages.tapped import Tapped
+from llamaindex_router.passage import Passage, Taken, left, taken
+from llamaindex_router.tracing import tagged, tags_of, tapped, untagged, untapped
+
+
+class Underway:
+    """Entered for each step of an attempt, one after the other, such as each chunk. Never held over a yield."""
+
+    __slots__ = ("_passage", "_sink", "_tagged", "_tags", "_taken", "_tapped")
+
+    def __init__(self, launch: Launch, passage: Passage, sink: Tapped | None) -> None:
+        self._tags, self._passage, self._sink = tags_of(launch), passage, sink
+        self._tagged: Token[dict[str, Any]]
+        self._taken: Taken
+        self._tapped: Token[Tapped | None] | None
+
+    def __enter__(self) -> None:
+        self._tagged, self._taken = tagged(self._tags), taken(self._passage)
+        self._tapped = None if self._sink is None else tapped(self._sink)
+
+    def __exit__(self, *_: object) -> None:
+        if self._tapped is not None:
+            untapped(self._tapped)
+        left(self._taken)
+        untagged(self._tagged)

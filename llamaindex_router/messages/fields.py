@@ -1,0 +1,70 @@
+"""What integrations hand on raw, read by name: mappings, objects of an SDK's classes, or anything else.
+
+Of each chunk of a stream some thirty names are asked, most of which its class never has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from functools import lru_cache
+from typing import Any
+
+from pydantic import BaseModel
+
+
+class _Way(Enum):
+    ITEM = "an item of a mapping"
+    ATTRIBUTE = "an attribute, wherever it comes from"
+    HELD = "a field of a pydantic model"
+    EXTRA = "what the class of a pydantic model does not know"
+
+
+def field(thing: Any, name: str) -> Any:
+    """An item of a mapping or an attribute of an object; None when it has none."""
+    kind: Any = type(thing)
+    way = _way(kind, name)
+    if way is _ITEM:
+        return thing.get(name)
+    if way is _ATTRIBUTE:
+        return getattr(thing, name, None)
+    held: dict[str, Any] = thing.__dict__
+    if name in held:
+        return held[name]
+    # A model that is asked for a name that it lacks raises an error and catches it again.
+    return (getattr(thing, "__pydantic_extra__", None) or held).get(name)
+
+
+def may_have(thing: Any, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the names under which there may be something: of an SDK's object mostly none."""
+    kind: Any = type(thing)
+    if not _is_plain_model(kind) or getattr(thing, "__pydantic_extra__", None):
+        return names
+    return _among(kind, names)
+
+
+_ITEM, _ATTRIBUTE, _HELD, _EXTRA = _Way
+
+
+@lru_cache(maxsize=4096)
+def _way(kind: Any, name: str) -> _Way:
+    if issubclass(kind, Mapping):
+        return _ITEM
+    if not _is_plain_model(kind) or name in kind.__private_attributes__:
+        return _ATTRIBUTE
+    if any(name in base.__dict__ for base in kind.__mro__):
+        return _ATTRIBUTE
+    return _HELD if name in kind.model_fields else _EXTRA
+
+
+@lru_cache(maxsize=1024)
+def _among(kind: Any, names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple([name for name in names if _way(kind, name) is not _EXTRA])
+
+
+@lru_cache(maxsize=256)
+def _is_plain_model(kind: Any) -> bool:
+    """Whether its public names are its own, its class's, or among what its class doesn't know, and nowhere else."""
+    reading = ("__getattr__", "__getattribute__")
+    own = any(getattr(kind, name, None) is not getattr(BaseModel, name, None) for name in reading)
+    return issubclass(kind, BaseModel) and not own
