@@ -14,6 +14,7 @@ from capability_router.routing import Routing
 from capability_router.tokens.attached import Attached, attached
 from llamaindex_router.attempts.continuation import CONTINUED
 from llamaindex_router.call import Call
+from llamaindex_router.messages.fields import field, may_have
 from llamaindex_router.messages.handover import answered_keys
 from llamaindex_router.tokens import counted
 
@@ -25,6 +26,7 @@ MEDIA_NEEDS = {
 }
 OUTPUT_LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "max_new_tokens", "num_predict")
 _TOOL_ROLES = (MessageRole.TOOL, MessageRole.FUNCTION)
+_NESTING = ("content", "cited_content")
 
 
 def request_of(
@@ -74,8 +76,8 @@ def blocks_of(blocks: Sequence[Any]) -> Iterator[Any]:
     """The blocks and those nested in them (citable documents, citations)."""
     for block in blocks:
         yield block
-        for name in ("content", "cited_content"):
-            inner = getattr(block, name, None)
+        for name in may_have(block, _NESTING):  # which a text has not, and it would take longest to say so
+            inner = field(block, name)
             if inner is not None and not isinstance(inner, str):
                 yield from blocks_of(inner if isinstance(inner, list) else [inner])
 

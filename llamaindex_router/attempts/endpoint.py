@@ -291,6 +291,8 @@ class LlamaAttempt:
 
     def _method(self, *, is_async: bool) -> Callable[[], Any]:
         method = getattr(self._llm, self._call.name(is_async=is_async))
+        if not is_async:  # called once, and a history is long; what the keywords hold may be another call's as well
+            return partial(method, *self._args, **fresh(self._kwargs))
         return lambda: method(*fresh(self._args), **fresh(self._kwargs))  # it may be called again
 
     def _stepped(self, step: Callable[[], Any]) -> Any:
