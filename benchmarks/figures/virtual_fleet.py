@@ -129,9 +129,12 @@ class Provider:
 
 
 class VirtualCall:
-    """One call in flight, as the core's Attempt; whoever moves the time gives it its chunks."""
+    """One call in flight, as the core's Attempt; whoever moves the time gives it its chunks.
 
-    __slots__ = ("began", "closed", "given", "provider", "script", "seen", "stream", "tokens", "whole")
+    `due`: when it gives the next one, or ends, as far as that has been foreseen.
+    """
+
+    __slots__ = ("began", "closed", "due", "given", "provider", "script", "seen", "stream", "tokens", "whole")
     keeps_time = True
 
     def abort(self) -> None:
@@ -142,6 +145,7 @@ class VirtualCall:
     ) -> None:
         self.provider, self.script, self.tokens, self.began, self.stream = provider, script, tokens, began, stream
         self.given = 0  # pieces
+        self.due = NEVER
         self.seen = ""
         self.whole = self.closed = False
         provider.calls += 1
@@ -149,12 +153,13 @@ class VirtualCall:
 
     def next_at(self) -> float:
         """When it gives its next piece, or ends."""
-        first, end, pieces = self.script[:3]
-        if self.given >= pieces or not self.stream:
+        first, end, pieces, _, _ = self.script
+        given = self.given
+        if given >= pieces or not self.stream:
             return self.began + end
-        if not self.given or end == NEVER:
+        if not given or end == NEVER:
             return self.began + first
-        return self.began + first + (end - first) * self.given / pieces
+        return self.began + first + (end - first) * given / pieces
 
     def usage(self) -> tuple[int, int] | None:
         """What the provider has told of its tokens so far."""

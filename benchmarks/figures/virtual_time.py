@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 from heapq import heappop, heappush
+from itertools import count
 from random import Random
 from typing import Any, NamedTuple
 
@@ -80,56 +81,58 @@ class Journey:
 
     def step(self) -> None:
         """After whatever happened: start what was launched, hand on what may be, note when to look again."""
-        show, sim = self.show, self.sim
+        show = self.show
         if show.launches:
             for index, call in show.started():
-                sim.at(call.next_at(), self, index)
+                self._foresee(index, call)
         if show.delivering:
             self.given += show.held()
         if not show.running:
             self._leave()
             return
         patience = show.patience_s()
-        self.wake = NEVER if patience is None else sim.clock.now() + patience
-        if self.wake < self.alarm:
-            self._set_alarm()
+        self.wake = NEVER if patience is None else self.sim.clock.now() + patience
         if len(self.calls) > 1:
             self._drop(lambda index: not show.in_flight(index))
+        if self.wake < self.alarm:
+            self._watch()
 
     def happen(self, index: int) -> None:
         """An attempt's next moment."""
         call, show = self.calls.get(index), self.show
         if call is None or show is None or not show.in_flight(index):
-            return
-        script = call.script
-        if call.given < script.pieces and call.stream:
-            call.given += 1
-            self._chunk(show, index, call.provider.text)
-        elif script.fault is not None:
-            call.given = script.pieces
-            self._close(index)
-            show.raised(index, Broke(script.fault))
+            if show is not None and self.wake < self.alarm:  # the alarm may have been left to this moment
+                self._watch()
+        elif call.stream and call.given < call.script.pieces:
+            self._piece(show, index, call)
         else:
-            self._end(show, index, call)
-            return
-        if show.running and show.in_flight(index):
-            self.sim.at(call.next_at(), self, index)
-        self.step()
+            self._last(show, index, call)
 
-    def _chunk(self, show: Any, index: int, text: str) -> None:
+    def _piece(self, show: Any, index: int, call: VirtualCall) -> None:
+        call.given += 1
+        text = call.provider.text
         if show.delivering == index:
             show.goes_on(index, text)
             self.given.append(text)
         else:
             show.took(index, text)
+        self._foresee(index, call)
+        self.step()
 
-    def _end(self, show: Any, index: int, call: VirtualCall) -> None:
-        call.whole = True
+    def _last(self, show: Any, index: int, call: VirtualCall) -> None:
+        """It fails, or ends by itself: a whole answer comes with its end."""
+        script = call.script
         if not call.stream:
-            call.given = call.script.pieces
-            show.took(index, call.provider.text * call.script.pieces)
-        self._close(index)
-        show.ended(index)
+            call.given = script.pieces
+        if script.fault is not None:
+            self._close(index)
+            show.raised(index, Broke(script.fault))
+        else:
+            call.whole = True
+            if not call.stream:
+                show.took(index, call.provider.text * script.pieces)
+            self._close(index)
+            show.ended(index)
         self.step()
 
     def ring(self, now: float) -> None:
@@ -140,12 +143,21 @@ class Journey:
         if now >= self.wake:
             self.show.rang()
             self.step()
-        elif self.wake != NEVER:
-            self._set_alarm()
+        else:
+            self._watch()
 
-    def _set_alarm(self) -> None:
-        self.alarm = self.wake
-        self.sim.at(self.wake, self, ALARM)
+    def _foresee(self, index: int, call: VirtualCall) -> None:
+        call.due = call.next_at()
+        self.sim.at(call.due, self, index)
+
+    def _watch(self) -> None:
+        """Set the alarm, unless a call has something to give before it: then it is looked at again."""
+        wake, show = self.wake, self.show
+        for index, call in self.calls.items():
+            if call.due < wake and show.in_flight(index):
+                return
+        self.alarm = wake
+        self.sim.at(wake, self, ALARM)
 
     def cancel(self) -> None:
         if self.show is not None:
@@ -189,13 +201,12 @@ class Simulation:
         self.router = Router(Registry(entries), clock=self.clock, **settings)
         self.witness = Witness(self.router)
         self._heap: list[tuple[float, int, Any, int]] = []
-        self._count = 0
+        self._number = count()
 
     def at(self, when: float, journey: Any, index: int) -> None:
         """Note a moment; what never happens is not noted."""
         if when != NEVER:
-            self._count += 1
-            heappush(self._heap, (when, self._count, journey, index))
+            heappush(self._heap, (when, next(self._number), journey, index))
 
     def call(self, when: float, what: Callable[[], object]) -> None:
         """Do this at that moment."""
