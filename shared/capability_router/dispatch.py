@@ -46,12 +46,10 @@ class Dispatch:
             self.hedging.earn()
         limits = self._limits.under(request.routing.deadline_s)
         targets = Targets(
-            plan.candidates, gate or self._board, limits, self._retries, plan.input_tokens, line=self.line,
-            priority=request.routing.priority, continues=self._continuing if request.resumable else (),
-            keys=self._keys, second=plan.second,
+            plan.candidates, gate or self._board, limits, self._retries, plan.input_tokens, self.line,
+            request.routing.priority, self._continuing if request.resumable else (), self._keys, plan.second,
         )  # fmt: skip
         return Execution(
-            plan, limits, targets, self._board, books, streaming=request.stream,
-            reason_givers=self.reason_givers, whole_givers=self.whole_givers,
-            hedging=None if request.shown_live else self.hedging,
+            plan, limits, targets, self._board, books, request.stream, self.reason_givers, self.whole_givers,
+            None if request.shown_live else self.hedging,
         )  # fmt: skip

@@ -23,7 +23,7 @@ class Lateness:
 
     __slots__ = ("_hard", "_until", "by_s", "grace_s")
 
-    def __init__(self, *, hard: bool = False) -> None:
+    def __init__(self, hard: bool = False) -> None:
         self._hard = hard
         self.by_s = 0.0
         self._until = 0.0

@@ -9,6 +9,8 @@ takes the lock when he runs: he may find it taken, by one who ran before him.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from threading import Lock, get_ident
 
 _LOOK_S = 1.0
@@ -16,22 +18,19 @@ _LOOK_S = 1.0
 
 
 class Latch:
-    """For a few instructions at a time; not re-entrant."""
+    """For a few instructions at a time; not re-entrant. `take()` takes it if it is free; whether it was."""
 
-    __slots__ = ("_lock", "_owner", "_waiting")
+    __slots__ = ("_lock", "_owner", "_waiting", "take")
 
     def __init__(self) -> None:
         self._lock = Lock()
+        self.take: Callable[[], bool] = partial(self._lock.acquire, False)  # without a frame of its own
         self._owner = 0  # the thread that has it, where it is asked for
         self._waiting: deque[Lock] = deque()
 
     def locked(self) -> bool:
         """Whether somebody has it, maybe this very thread."""
         return self._lock.locked()
-
-    def take(self) -> bool:
-        """Take it if it is free; whether it was."""
-        return self._lock.acquire(False)
 
     def release(self) -> None:
         """Give it back."""

@@ -35,11 +35,9 @@ class Accounts:
             prices = {card.id: price_of(card.provider, request.model) for card in self._registry.cards}
         foreseen, cap = CostBounds(request, plan, prices, self._registry), request.routing.max_cost_usd
         return Account(
-            request.id, Booked.of(request.routing, plan.task), plan.input_tokens, ledger=self._ledger,
-            budgets=self._budgets, prices=prices, most=foreseen.most, unix=self._unix,
-            credentials=self._credentials, providers=self._providers,
-            limit=None if cap is None else Limit(pico(cap), foreseen.likely),
-            candidates=plan.candidates, unlimited=foreseen.unlimited,
+            request.id, Booked.of(request.routing, plan.task), plan.input_tokens, self._ledger, self._budgets, prices,
+            foreseen.most, self._unix, self._credentials, self._providers,
+            None if cap is None else Limit(pico(cap), foreseen.likely), plan.candidates, foreseen.unlimited,
         )  # fmt: skip
 
 

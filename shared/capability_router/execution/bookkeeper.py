@@ -11,8 +11,6 @@ from capability_router.money.budget.denial import Denial
 from capability_router.plan import Candidate
 from capability_router.request import Reply, Usage
 
-_UNTOLD = Usage()
-
 
 class Bookkeeper(Protocol):
     """The money side of one request. Every `open` that returned None is followed by exactly one `close`."""
@@ -45,16 +43,15 @@ class Bookkeeper(Protocol):
         ...
 
 
-def verdict(
-    fault: Fault | None, reply: Reply, cancelled: bool, ttft: float | None, elapsed: float, *, whole: bool
-) -> Verdict:  # fmt: skip
-    """An ended attempt in the board's terms; `whole`: it was no stream."""
-    if cancelled:
-        return Verdict(ok=False, neutral=True)
-    usage = reply.usage if reply.usage is not None and reply.usage.credible else _UNTOLD
-    output_tokens, tokens = usage.output_tokens, usage.input_tokens + usage.output_tokens
+def verdict(fault: Fault | None, usage: Usage | None, ttft: float | None, elapsed: float, whole: bool) -> Verdict:
+    """An ended attempt in the board's terms. `usage`: as its provider told it; `whole`: it was no stream."""
+    output_tokens = tokens = 0
+    if usage is not None and usage.credible:
+        output_tokens, tokens = usage.output_tokens, usage.input_tokens + usage.output_tokens
     if fault is None:
-        return Verdict(True, False, "none", None, ttft, elapsed, output_tokens, tokens, whole=whole)
+        return Verdict(
+            True, False, "none", None, ttft, elapsed, output_tokens, tokens, "", False, False, False, whole
+        )  # fmt: skip
     return Verdict(
         ok=False,
         blame=fault.row.blame,

@@ -156,13 +156,13 @@ def interrupted(records: Sequence[AttemptRecord], cut: Cut, advice: str) -> Stre
     return error
 
 
-def summed(costs: Sequence[int | None]) -> int | None:
-    """None as soon as one part is unknown: an unknown cost is not zero."""
+def summed(parts: Sequence[AttemptRecord]) -> int | None:
+    """What they cost, in picodollars. None as soon as one part is unknown: an unknown cost is not zero."""
     total = 0
-    for cost in costs:
-        if cost is None:
+    for part in parts:
+        if part.cost_pico is None:
             return None
-        total += cost
+        total += part.cost_pico
     return total
 
 

@@ -74,6 +74,8 @@ _UNUSABLE = ("malformed_tool_call", "unparsable")
 """What an answer ends with that nobody may go on with as it is, however much of it has been seen."""
 _WITHHELD = (Finish.CONTENT_FILTER, Finish.REFUSAL)
 """Ends that are an answer without any content, too."""
+_BEATEN = "cancelled: attempt {} was faster"
+_NOTHING_SEEN = Verdict(ok=False, neutral=True)
 _EARLY_S = 0.001  # an alarm may ring by so much too early
 _ENDLESS = float("inf")
 
@@ -95,7 +97,7 @@ class Execution:
     )  # fmt: skip
 
     def __init__(
-        self, plan: Plan, limits: Limits, targets: Targets, gate: Settles, books: Bookkeeper, *,
+        self, plan: Plan, limits: Limits, targets: Targets, gate: Settles, books: Bookkeeper,
         streaming: bool, reason_givers: MutableSet[str], whole_givers: MutableSet[str],
         hedging: Hedging | None = None,
     ) -> None:  # fmt: skip
@@ -197,17 +199,15 @@ class Execution:
         if self.launched >= self._limits.attempts or at >= self._deadline:
             return self._give_up(at)
         pick: Pick | Wait | Fund | None = self._admission.pick(at, self.launched + 1)
-        latest = min(self._deadline, self._idle_since + self._limits.max_wait_s)
-        if isinstance(pick, Wait) and (pick.turn is None or pick.turn > latest):
+        if isinstance(pick, Wait):
+            latest = min(self._deadline, self._idle_since + self._limits.max_wait_s)
+            if pick.turn is not None and pick.turn <= latest:
+                self._until = min(pick.look, latest)
+                return NOTHING
             pick = None if self._limits.elsewhere else self._admission.over(at, self.launched + 1)
         if isinstance(pick, Pick):
             return self._launch(at, pick.candidate, pick.permit, self._faults[-1].kind if self._faults else "")
-        if isinstance(pick, Fund):
-            return (pick,)
-        if pick is None:
-            return self._give_up(at)
-        self._until = min(pick.look, latest)
-        return NOTHING
+        return self._give_up(at) if pick is None else (pick,)
 
     def _launch(
         self, at: float, candidate: Candidate, permit: Permit, after: str, hedged_after: float | None = None
@@ -386,7 +386,7 @@ class Execution:
             tuple(records),
             self._why(records, answer),
             self._plan.policy,
-            summed([r.cost_pico for r in records]),
+            summed(records),
             at - self._start,
             answer.ttft_s if answer else None,
             together([self._records[i] for i in dict.fromkeys((*parts, last))]) if parts else usage,
@@ -412,7 +412,7 @@ class Execution:
         self._idle_since = at
         elapsed = at - run.started
         ttft = run.first_at - run.started if self.streaming and run.first_at is not None else None
-        seen = verdict(fault, reply, cancelled, ttft, elapsed, whole=not self.streaming)
+        seen = _NOTHING_SEEN if cancelled else verdict(fault, reply.usage, ttft, elapsed, not self.streaming)
         self._gate.settle(run.permit, seen, at)
         self._targets.freed(run.candidate.id)
         if reply.headers and not cancelled:  # a cancellation may come from the garbage collector: it may not wait
@@ -420,12 +420,13 @@ class Execution:
         usage, cost = self._books.close(
             run.index, run.candidate, fault, reply, had_content=run.first_at is not None, cancelled=cancelled
         )
-        told = f": attempt {self.committed} was faster" if self.committed not in (None, run.index) else ""
         said = "" if fault is None else fault.told if run.first_at is None else fault.told_begun
+        if cancelled:
+            said = "cancelled" if self.committed in (None, run.index) else _BEATEN.format(self.committed)
         self._records[run.index] = AttemptRecord(
             run.index, run.candidate.id, run.candidate.provider,
             fault.kind if fault else "cancelled" if cancelled else None,
-            said or (f"cancelled{told}" if cancelled else ""),
+            said,
             run.started - self._start, elapsed, ttft, usage, cost, reply.finish,
             fault.window if fault else None,
         )  # fmt: skip

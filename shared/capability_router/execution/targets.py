@@ -75,14 +75,15 @@ class Targets:
     )  # fmt: skip
 
     def __init__(
-        self, candidates: Iterable[Candidate], gate: Gate, limits: Limits, budget: RetryBudget, tokens: int, *,
+        self, candidates: Iterable[Candidate], gate: Gate, limits: Limits, budget: RetryBudget, tokens: int,
         line: Line, priority: str = "interactive", continues: Collection[str] = (), keys: Mapping[str, str] = NO_KEYS,
         second: float = 0.0,
     ) -> None:  # fmt: skip
         self._second = second
         self._since = inf  # when it was first looked for a target
         time_s = limits.max_wait_s if limits.deadline_s is None else limits.deadline_s
-        self._patience_s = min(limits.max_wait_s, _PATIENCE * time_s)
+        patience_s = _PATIENCE * time_s
+        self._patience_s = patience_s if patience_s < limits.max_wait_s else limits.max_wait_s
         self.keys = keys
         self._continues = continues
         self._line, self._priority = line, priority
@@ -99,7 +100,8 @@ class Targets:
 
     def pick(self, at: float) -> Pick | Wait:
         """The next target: fresh and admitted, else a repetition, else the least bad by force, else a wait."""
-        self._held = {}
+        if self._held:
+            self._held = {}
         if at < self._since:
             self._since = at
         pick = self._admitted(at) or self._repetition(at)
@@ -133,7 +135,7 @@ class Targets:
 
     def _admitted(self, at: float) -> Pick | Wait | None:
         """The first that is let through. After one trial others come last: they would use the request's attempts up."""
-        late = []
+        late: list[Candidate] = []
         for candidate in self._fresh:
             if self._held and self._second and (wait := self._worth_waiting(candidate, at)) is not None:
                 return wait
@@ -217,8 +219,10 @@ class Targets:
     @property
     def others(self) -> bool:
         """Whether there is one that was not tried, and that nothing was seen to hold."""
-        fresh = self._fresh
-        return bool(fresh) and any(not c.held and c.id not in self._held for c in fresh)
+        for candidate in self._fresh:  # noqa: SIM110 - each launch asks, and a generator takes longer than all of it
+            if not candidate.held and candidate.id not in self._held:
+                return True
+        return False
 
     def free_in(self, at: float) -> float | None:
         """Seconds until one may be had, by what they asked for and what holds them; None = now, or nobody knows."""

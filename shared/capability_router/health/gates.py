@@ -104,8 +104,9 @@ class Gate:
 
     def end(self, tokens: float) -> None:
         """It is over. (A forked child may end what its parent began.)"""
-        self.requests.under_way = max(self.requests.under_way - 1.0, 0.0)
-        self.tokens.under_way = max(self.tokens.under_way - tokens, 0.0)
+        requests, sizes = self.requests, self.tokens
+        requests.under_way = requests.under_way - 1.0 if requests.under_way > 1.0 else 0.0
+        sizes.under_way = sizes.under_way - tokens if sizes.under_way > tokens else 0.0
 
     def forked(self) -> None:
         """In the child of a fork: the calls under way are its parent's."""

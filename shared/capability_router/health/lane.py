@@ -174,7 +174,7 @@ class Lane:
         if self.metered:
             self.limiter.leave(permit.tokens, _used(verdict, how), now, sent=not verdict.neutral)
         else:
-            self.limiter.in_flight = max(self.limiter.in_flight - 1, 0)
+            self.limiter.in_flight -= self.limiter.in_flight > 0  # a forked child may end what its parent began
         self._loaded()
         self._timed()
         self._notice(now)
@@ -411,6 +411,8 @@ class Lane:
     def _notice(self, now: float) -> None:
         """Tell once of a doubt or a closed gate that has begun, or that is over by now."""
         doubt, gate = self.breaker.doubt, self.gate
+        if not (doubt.until or doubt.told or gate.until or gate.told or self.silence.why):  # as mostly
+            return
         failing = doubt.until > now
         if doubt.told != (failing or self.silence.why != ""):
             doubt.told = not doubt.told

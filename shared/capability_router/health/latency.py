@@ -167,7 +167,7 @@ class Latency:
             return begins, None
         if not size:
             return took, None
-        wait = guessed_wait_s(took) if begins is None else min(begins, took)
+        wait = guessed_wait_s(took) if begins is None else begins if begins < took else took
         return wait, (took - wait) / size
 
     def waited_s(self, ttft_s: float | None, elapsed_s: float | None, output_tokens: int) -> float | None:
@@ -205,9 +205,13 @@ class Latency:
             self._reading.take(tokens, seconds, 1.0 / self._readings)
             self.per_input = self._reading.slope(READING_S, _READING_WORTH / self._readings)
 
+    def _unread(self, seconds: float, tokens: int) -> float:
+        rest = seconds - self.per_input * tokens if tokens > 0 else seconds
+        return rest if rest > 0.0 else 0.0
+
     def _first_token(self, seconds: float, tokens: int) -> float:
         """What of it is not for reading the input."""
-        rest = max(seconds - self.per_input * max(tokens, 0), 0.0)
+        rest = self._unread(seconds, tokens)
         self.ttft.add(seconds)
         self.begins.add(rest)
         self._firsts.add(seconds)
@@ -215,7 +219,7 @@ class Latency:
 
     def _lasted(self, seconds: float, tokens: int) -> float:
         """What of it is not for reading the input."""
-        rest = max(seconds - self.per_input * max(tokens, 0), 0.0)
+        rest = self._unread(seconds, tokens)
         self.took.add(seconds)
         self.lasts.add(rest)
         return rest

@@ -22,10 +22,12 @@ class WaitBySize:
 
     def slope(self, prior: float = 0.0, worth: float = 0.0) -> float:
         """Seconds per token, 0 or more. `prior` counts as much as sizes that are spread by `worth` (tokens squared)."""
-        spread = max(self._square - self._tokens * self._tokens, 0.0)
-        if spread + worth <= _SAME * self._square:
+        spread = self._square - self._tokens * self._tokens
+        weight = spread + worth if spread > 0.0 else worth
+        if weight <= _SAME * self._square:
             return prior
-        return max((self._product - self._tokens * self._wait + worth * prior) / (spread + worth), 0.0)
+        slope = (self._product - self._tokens * self._wait + worth * prior) / weight
+        return slope if slope > 0.0 else 0.0
 
     def at(self, tokens: float) -> float:
         """Seconds: more for more tokens or the same, and no less than nothing."""

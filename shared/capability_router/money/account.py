@@ -88,7 +88,7 @@ class Account:
     """
 
     def __init__(
-        self, request_id: str, booked: Booked, input_tokens: int, *, ledger: Ledger, budgets: Budgets,
+        self, request_id: str, booked: Booked, input_tokens: int, ledger: Ledger, budgets: Budgets,
         prices: Mapping[str, Price | None], most: Callable[[str], int | None], unix: Callable[[], float],
         credentials: Mapping[str, str] = _UNMARKED, providers: Mapping[str, str] = _UNMARKED,
         limit: Limit | None = None, candidates: Sequence[Payee] = (),

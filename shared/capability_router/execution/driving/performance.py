@@ -231,7 +231,7 @@ class Performance(Generic[C]):
             elif type(effect) is Launch:
                 self.launches.append(effect)
                 self._between = effect.timeouts.between_tokens
-                self.lateness = Lateness(hard=effect.timeouts.total_by == "deadline_s")
+                self.lateness = Lateness(effect.timeouts.total_by == "deadline_s")
             elif type(effect) is Deliver:
                 self.delivering = effect.attempt
             elif type(effect) is Abort:

@@ -33,8 +33,9 @@ def book(cells: Cells, call: Call) -> None:
     sums[1] += usage.input_tokens
     sums[2] += usage.output_tokens
     sums[3] += 1
-    sums[6] += usage.cache_read_tokens
-    sums[7] += usage.reasoning_tokens
+    if usage.cache_read_tokens or usage.reasoning_tokens:
+        sums[6] += usage.cache_read_tokens
+        sums[7] += usage.reasoning_tokens
 
 
 def pour(cells: Cells, more: Mapping[Key, Sequence[int]]) -> None:

@@ -35,8 +35,8 @@ class Ledger(Reading):
         self, keep: int = CALLS_KEPT, *, days: float = DAYS_KEPT, unix: Callable[[], float] = SystemClock.unix,
         books: Books | None = None,
     ) -> None:  # fmt: skip
-        self._open: set[Line] = set()
-        self._parents: set[Line] = set()
+        self._open: set[tuple[str, int, int]] = set()  # Lines
+        self._parents: set[tuple[str, int, int]] = set()
         self._postbox: Postbox[tuple[Call, int]] = Postbox(self._book)
         kept = books or MemoryBooks(self._postbox, keep, days)
         super().__init__(kept, unix, Filter())
@@ -56,7 +56,7 @@ class Ledger(Reading):
 
     def _book(self, settled: tuple[Call, int]) -> None:
         call, run = settled
-        line = Line(call.request_id, call.attempt, run)
+        line = (call.request_id, call.attempt, run)  # as good as a Line here, and sooner made
         try:
             self._open.remove(line)
         except KeyError:
