@@ -90,10 +90,13 @@ class Journey:
         if not show.running:
             self._leave()
             return
-        patience = show.patience_s()
-        self.wake = NEVER if patience is None else self.sim.clock.now() + patience
         if len(self.calls) > 1:
             self._drop(lambda index: not show.in_flight(index))
+        self._wait(show)
+
+    def _wait(self, show: Any) -> None:
+        patience = show.patience_s()
+        self.wake = NEVER if patience is None else self.sim.clock.now() + patience
         if self.wake < self.alarm:
             self._watch()
 
@@ -111,13 +114,14 @@ class Journey:
     def _piece(self, show: Any, index: int, call: VirtualCall) -> None:
         call.given += 1
         text = call.provider.text
-        if show.delivering == index:
+        self._foresee(index, call)
+        if show.delivering == index:  # a further piece of the answer: nothing is to be decided
             show.goes_on(index, text)
             self.given.append(text)
+            self._wait(show)
         else:
             show.took(index, text)
-        self._foresee(index, call)
-        self.step()
+            self.step()
 
     def _last(self, show: Any, index: int, call: VirtualCall) -> None:
         """It fails, or ends by itself: a whole answer comes with its end."""
@@ -147,8 +151,8 @@ class Journey:
             self._watch()
 
     def _foresee(self, index: int, call: VirtualCall) -> None:
-        call.due = call.next_at()
-        self.sim.at(call.due, self, index)
+        due = call.due = call.next_at()
+        self.sim.at(due, self, index)
 
     def _watch(self) -> None:
         """Set the alarm, unless a call has something to give before it: then it is looked at again."""

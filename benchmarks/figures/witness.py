@@ -24,7 +24,8 @@ class Witness:
         self.asked = self.refused = self.answered = self.failed = self.cancelled = self.interrupted = 0
         self.launches = self.hedges = 0
         self.kinds: Counter[str] = Counter()
-        self._permits = router.board.config.half_open_permits
+        self._permits, self._deadline_s = router.board.config.half_open_permits, router.settings.deadline_s
+        self._purses = router.budgets.purses if router.budgets.any else tuple
         self._breakers = [lane.breaker for lane in router.board._lanes.values()]
 
     @property
@@ -35,16 +36,18 @@ class Witness:
     def launched(self, journey: Any, launch: Launch, now: float) -> None:
         """A call begins."""
         self.launches += 1
-        self.hedges += launch.after == "silence"
+        if launch.after == "silence":
+            self.hedges += 1
         machine = journey.run._machine
         assert launch.attempt == machine.launched <= MOST_ATTEMPTS, "an attempt too many"
         assert machine.over is None, "launched after the end"
         assert not journey.given, "launched after the answer had begun"
-        limit = journey.run.request.routing.deadline_s or self._router.settings.deadline_s
+        limit = journey.run.request.routing.deadline_s or self._deadline_s
         assert limit is None or now < journey.began + limit, "launched after the deadline"
+        permits = self._permits
         for breaker in self._breakers:
-            assert 0 <= breaker.probing <= self._permits, "probes beyond the permits"
-        for purse in self._router.budgets.purses() if self._router.budgets.any else ():
+            assert 0 <= breaker.probing <= permits, "probes beyond the permits"
+        for purse in self._purses():
             assert purse.all_spent + purse.all_reserved <= purse.limit, "a cap was exceeded"
             assert purse.held + purse.spent - purse.told <= purse.lent, "more is held than was lent"
 
