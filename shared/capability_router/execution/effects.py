@@ -1,8 +1,9 @@
-"""What the driver must do: the machine's only output."""
+"""What the driver must do: the machine's only output. Why these are no tuples: see events.py."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from capability_router.plan import Candidate
@@ -30,7 +31,8 @@ That time-out bounds each read of a socket and never the whole: it ends the thre
 """
 
 
-class Launch(NamedTuple):
+@dataclass(slots=True)
+class Launch:
     """Start this attempt. `after` is the previous attempt's fault, "" for the first, "silence" for a hedge.
 
     `prefix` is the beginning of the answer, which it is to go on with. `elsewhere`: there is another target to ask.
@@ -48,25 +50,29 @@ class Launch(NamedTuple):
         return f"Launch({self.attempt}, {self.candidate.id!r}, after={self.after!r}, resumes={bool(self.prefix)})"
 
 
-class Abort(NamedTuple):
+@dataclass(slots=True)
+class Abort:
     """Close this attempt; whatever it still gives is not wanted."""
 
     attempt: int
 
 
-class SetAlarm(NamedTuple):
+@dataclass(slots=True)
+class SetAlarm:
     """Ring at this time, unless another effect comes first. None = no alarm."""
 
     at: float | None
 
 
-class Deliver(NamedTuple):
+@dataclass(slots=True)
+class Deliver:
     """This attempt's chunks, held and coming, are the answer."""
 
     attempt: int
 
 
-class Fund(NamedTuple):
+@dataclass(slots=True)
+class Fund:
     """Have the money for the next launch lent by a store, which takes time; then say that it is there.
 
     `borrow` does I/O and never raises for a store that is away.
@@ -75,7 +81,8 @@ class Fund(NamedTuple):
     borrow: Callable[[], None]
 
 
-class Conclude(NamedTuple):
+@dataclass(slots=True)
+class Conclude:
     """The request is over. `error` is to be raised, if any."""
 
     outcome: Outcome

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from math import inf
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
@@ -40,14 +41,16 @@ class Gate(Protocol):
     def free(self, id: str, now: float) -> float: ...
 
 
-class Pick(NamedTuple):
+@dataclass(slots=True)
+class Pick:
     """A candidate with its permit."""
 
     candidate: Candidate
     permit: Permit
 
 
-class Wait(NamedTuple):
+@dataclass(slots=True)
+class Wait:
     """No target is free now. `look`: when to look again; `turn`: when one may be had at the soonest; None = never."""
 
     look: float

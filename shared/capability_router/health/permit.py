@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ class Permit:
         return f"Permit({self.id!r}, epoch={self.epoch}{marks})"
 
 
-class Verdict(NamedTuple):
+@dataclass(slots=True)
+class Verdict:
     """How a call ended. Seconds and tokens; None and 0 = unknown.
 
     `blame` is the fault's (`FaultKind.blame`); `ok` wins over it. `neutral`: it was never sent or its
@@ -83,6 +85,7 @@ class Verdict(NamedTuple):
     it off, so it counts as slow however short it was. `late`: this process was late for that limit.
     `overloaded`: the provider had too much to do. `whole`: it was no stream, so it has no
     `ttft_s`: how long it took tells of its length, not of a queue. `detail` holds no prompt and no key.
+    Nobody changes one; frozen, it would take twice as long to make.
     """
 
     ok: bool
