@@ -61,7 +61,7 @@ class Journey:
         self.calls: dict[int, VirtualCall] = {}
         self.given: list[str] = []
         self.alarm = self.wake = NEVER  # the earliest noted moment to look again, and the one that is wanted
-        self.began = sim.clock.now()
+        self.began = sim.now
         # The run's machine is driven here as Run.__iter__ and Run.__aiter__ drive it. Both are None after the end.
         self.run: Any = sim.router.start(ask.request, self)
         self.show: Any = Performance(self.run._machine, self, sim.clock)
@@ -69,7 +69,7 @@ class Journey:
 
     def start(self, launch: Launch) -> VirtualCall:
         sim = self.sim
-        provider, now = sim.providers[launch.candidate.id], sim.clock.now()
+        provider, now = sim.providers[launch.candidate.id], sim.now
         sim.witness.launched(self, launch, now)
         tokens = (self.ask.request.input_tokens or 0, self.ask.out)
         call = VirtualCall(provider, provider.answer(now, sim.chance), tokens, now, stream=self.ask.request.stream)
@@ -96,7 +96,7 @@ class Journey:
 
     def _wait(self, show: Any) -> None:
         patience = show.patience_s()
-        self.wake = NEVER if patience is None else self.sim.clock.now() + patience
+        self.wake = NEVER if patience is None else self.sim.now + patience
         if self.wake < self.alarm:
             self._watch()
 
@@ -185,7 +185,7 @@ class Journey:
         if self.calls:
             self._drop(lambda _: True)
         self.run._on_end(self.run)
-        self.sim.witness.ended(self, self.sim.clock.now(), cancelled=cancelled)
+        self.sim.witness.ended(self, self.sim.now, cancelled=cancelled)
 
 
 class Simulation:
@@ -199,7 +199,7 @@ class Simulation:
         random.seed(seed)  # tenacity's jitter draws from the module
         self.chance = Random(seed)
         self.providers = {provider.name: provider for provider in providers}
-        self.clock = ManualClock()
+        self.clock, self.now = ManualClock(), 0.0
         entries = [self.entry(provider, limits or {}) for provider in providers]
         settings.setdefault("retry", {"wait": {"exponential": {"multiplier": 0.25, "max": 4}}})
         self.router = Router(Registry(entries), clock=self.clock, **settings)
@@ -223,7 +223,7 @@ class Simulation:
         heap, clock = self._heap, self.clock
         while heap:
             now, _, what, index = heappop(heap)
-            clock._now = now  # as `advance`, but to the very moment
+            self.now = clock._now = now  # as `advance`, but to the very moment
             if index > 0:
                 what.happen(index)
             elif index == ALARM:

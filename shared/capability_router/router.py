@@ -312,12 +312,13 @@ class Router:
         return self._trials.decide(planner, request, now, stay, alongside=alongside)
 
     def _ended(self, run: Run[Any], aside: Aside | None = None, again: Again | None = None) -> None:
-        outcome, request = run.outcome, run.request
+        outcome, request, plan = run.outcome, run.request, run.plan
         if outcome is None:
             return
-        self._trials.policy_of(self.planner, run.plan).settled(run.plan.candidates[0], outcome)
-        signs = self._lessons.ended(request, run.plan, outcome, run.reply, self.clock.now())
-        self._recorder.decided(request, run.plan, outcome, run.reply, aside, run.caller)
+        reply = run.reply
+        self._trials.policy_of(self.planner, plan).settled(plan.candidates[0], outcome)
+        signs = self._lessons.ended(request, plan, outcome, reply, self.clock.now())
+        self._recorder.decided(request, plan, outcome, reply, aside, run.caller)
         for sign in signs:
             self._recorder.signed(*sign)
         for listener in self._listeners:

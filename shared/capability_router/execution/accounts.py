@@ -18,6 +18,13 @@ from capability_router.plan import Plan
 from capability_router.request import Request
 from capability_router.tokens.estimate import most_tokens
 
+Bound = Callable[[str], int | None]
+"""Of one launch on a model."""
+
+
+def _unbounded(_: str) -> None:
+    """Of a request that nothing bounds."""
+
 
 class Accounts:
     """Knows the registry's prices and credentials, and the books and budgets that accounts are kept in."""
@@ -33,11 +40,22 @@ class Accounts:
         prices: Mapping[str, Price | None] = self._prices
         if request.model:  # another model than the candidates': what the catalog says of it, else unknown
             prices = {card.id: price_of(card.provider, request.model) for card in self._registry.cards}
-        foreseen, cap = CostBounds(request, plan, prices, self._registry), request.routing.max_cost_usd
+        cap = request.routing.max_cost_usd
+        if cap is None and not self._budgets.any:  # nobody asks what it may cost
+            return self._account(request, plan, prices, _unbounded, _unbounded, None)
+        foreseen = CostBounds(request, plan, prices, self._registry)
+        limit = None if cap is None else Limit(pico(cap), foreseen.likely)
+        return self._account(request, plan, prices, foreseen.most, foreseen.unlimited, limit)
+
+    def _account(
+        self, request: Request, plan: Plan, prices: Mapping[str, Price | None], most: Bound, unlimited: Bound,
+        limit: Limit | None,
+    ) -> Account:  # fmt: skip
+        terms = request.routing
+        booked = Booked(terms.tenant, plan.task, terms.tags, terms.chain, terms.framework, terms.session)
         return Account(
-            request.id, Booked.of(request.routing, plan.task), plan.input_tokens, self._ledger, self._budgets, prices,
-            foreseen.most, self._unix, self._credentials, self._providers,
-            None if cap is None else Limit(pico(cap), foreseen.likely), plan.candidates, foreseen.unlimited,
+            request.id, booked, plan.input_tokens, self._ledger, self._budgets, prices, most, self._unix,
+            self._credentials, self._providers, limit, plan.candidates, unlimited,
         )  # fmt: skip
 
 

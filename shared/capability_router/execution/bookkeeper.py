@@ -43,11 +43,13 @@ class Bookkeeper(Protocol):
         ...
 
 
-def verdict(fault: Fault | None, usage: Usage | None, ttft: float | None, elapsed: float, whole: bool) -> Verdict:
-    """An ended attempt in the board's terms. `usage`: as its provider told it; `whole`: it was no stream."""
+def verdict(
+    fault: Fault | None, told: Usage | None, booked: Usage, ttft: float | None, elapsed: float, whole: bool
+) -> Verdict:  # fmt: skip
+    """An ended attempt in the board's terms. `told`: its usage by its provider; `whole`: it was no stream."""
     output_tokens = tokens = 0
-    if usage is not None and usage.credible:
-        output_tokens, tokens = usage.output_tokens, usage.input_tokens + usage.output_tokens
+    if told is not None and (told is booked or told.credible):  # else it would not have been booked as it was told
+        output_tokens, tokens = told.output_tokens, told.input_tokens + told.output_tokens
     if fault is None:
         return Verdict(
             True, False, "none", None, ttft, elapsed, output_tokens, tokens, "", False, False, False, whole

@@ -34,7 +34,7 @@ class Hedging:
     def delay_s(self, id: str, tokens: int, *, whole: bool) -> float | None:
         """Seconds of silence after which an attempt on this model is hedged; None = too little is known of it."""
         delay = self._usual(id, tokens, whole=whole) if self._after_s is None else self._after_s
-        return None if delay is None else max(delay, _LEAST_S)
+        return _LEAST_S if delay is not None and delay < _LEAST_S else delay
 
     def __repr__(self) -> str:
         return f"<Hedging {self._budget!r}>"

@@ -400,7 +400,7 @@ class Execution:
         return (self.over,)
 
     def _why(self, records: list[AttemptRecord], answer: AttemptRecord | None) -> str:
-        planned = self._targets.degraded() or self._plan.reason
+        planned = self._targets.degraded() if self._targets.denials else self._plan.reason
         if answer is None:
             return planned
         cut = self._records[self._parts[-1]] if self._parts else None
@@ -412,14 +412,14 @@ class Execution:
         self._idle_since = at
         elapsed = at - run.started
         ttft = run.first_at - run.started if self.streaming and run.first_at is not None else None
-        seen = _NOTHING_SEEN if cancelled else verdict(fault, reply.usage, ttft, elapsed, not self.streaming)
+        usage, cost = self._books.close(
+            run.index, run.candidate, fault, reply, had_content=run.first_at is not None, cancelled=cancelled
+        )
+        seen = _NOTHING_SEEN if cancelled else verdict(fault, reply.usage, usage, ttft, elapsed, not self.streaming)
         self._gate.settle(run.permit, seen, at)
         self._targets.freed(run.candidate.id)
         if reply.headers and not cancelled:  # a cancellation may come from the garbage collector: it may not wait
             self._gate.note_limits(run.candidate.id, reply.headers, at, run.started)
-        usage, cost = self._books.close(
-            run.index, run.candidate, fault, reply, had_content=run.first_at is not None, cancelled=cancelled
-        )
         said = "" if fault is None else fault.told if run.first_at is None else fault.told_begun
         if cancelled:
             said = "cancelled" if self.committed in (None, run.index) else _BEATEN.format(self.committed)

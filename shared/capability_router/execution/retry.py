@@ -21,7 +21,8 @@ class RetryBudget:
         if self._tokens == self._cap:  # as it mostly is
             return
         with self._lock:
-            self._tokens = min(self._tokens + self._ratio, self._cap)
+            more = self._tokens + self._ratio
+            self._tokens = more if more < self._cap else self._cap
 
     def spend(self) -> bool:
         """Take the right to one repetition; False = none is left."""

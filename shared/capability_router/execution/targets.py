@@ -113,7 +113,7 @@ class Targets:
             pick = self._least_bad(at) if free is None or free > at + LONG_WAIT_S else None
             if pick is None:
                 return self._stand(at, self._tried_at(at) if free is None else free)
-        if not isinstance(pick, Wait):
+        if self._place is not None and not isinstance(pick, Wait):
             self.leave()
         return pick
 

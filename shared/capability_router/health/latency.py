@@ -174,7 +174,9 @@ class Latency:
         """How long a call waited; of a reply that was not streamed: for all but the usual time of its writing."""
         if ttft_s is not None or elapsed_s is None:
             return ttft_s
-        return max(elapsed_s - max(output_tokens, 0) * min(self.line()[1] or 0.0, _WRITING_S), 0.0)
+        each_s = self.line()[1] or 0.0
+        writing_s = output_tokens * (each_s if each_s < _WRITING_S else _WRITING_S) if output_tokens > 0 else 0.0
+        return 0.0 if elapsed_s < writing_s else elapsed_s - writing_s
 
     def usual_silence_s(self, input_tokens: int, *, whole: bool) -> float | None:
         """95 % of the recent answers to an input of this size were heard of sooner; None = too few are known.
@@ -183,7 +185,7 @@ class Latency:
         """
         found = None if whole else self._waits.p95_s()
         found = self._lengths.p95_s() if found is None else found
-        return None if found is None else found + self.per_input * max(input_tokens, 0)
+        return found + self.per_input * input_tokens if found is not None and input_tokens > 0 else found
 
     def ttft_p95_s(self) -> float | None:
         """The 95th percentile of the last 64 waits for a first token; None while fewer than 20 are known."""
@@ -201,7 +203,8 @@ class Latency:
     def _read(self, seconds: float, tokens: int) -> None:
         """Learn what reading takes."""
         if tokens > 0 and seconds <= _LONGEST_S:
-            self._readings = min(self._readings + 1, _READINGS)
+            if self._readings < _READINGS:
+                self._readings += 1
             self._reading.take(tokens, seconds, 1.0 / self._readings)
             self.per_input = self._reading.slope(READING_S, _READING_WORTH / self._readings)
 

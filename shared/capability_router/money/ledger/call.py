@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
 from capability_router.money.price import usd
 from capability_router.request import Usage
-from capability_router.routing import Routing
 
 ANSWERED, CANCELLED, FAILED = "answered", "cancelled", "failed"
 
@@ -74,7 +74,8 @@ class Line(NamedTuple):
     run: int = 0
 
 
-class Booked(NamedTuple):
+@dataclass(slots=True)
+class Booked:
     """Who pays: the terms of a request as the ledger keeps them."""
 
     tenant: str
@@ -83,11 +84,6 @@ class Booked(NamedTuple):
     chain: str
     framework: str
     session: str = ""
-
-    @classmethod
-    def of(cls, terms: Routing, task: str) -> Booked:
-        """From a request's terms; `task` is the stated or the recognised one."""
-        return cls(terms.tenant, task, terms.tags, terms.chain, terms.framework, terms.session)
 
 
 def sound(text: str) -> str:
