@@ -190,7 +190,7 @@ class VirtualCall:
     def reply(self) -> Reply:
         told = self.usage()
         finish = self.script.finish if self.whole else None
-        return Reply(None if told is None else Usage(*told), finish, self.seen)
+        return Reply(None if told is None else Usage(told[0], told[1]), finish, self.seen)
 
     def chunks(self) -> Any:
         raise NotImplementedError("virtual time drives it")

@@ -17,58 +17,61 @@ from capability_router.concurrency.latch import Latch
 T = TypeVar("T")
 
 
-class Postbox(Generic[T]):
+class Postbox(Latch, Generic[T]):
     """`with box:` is the lock, with all that was handed in before worked off; `box.post(item)` never waits."""
 
-    __slots__ = ("_line", "_lock", "_work")
+    __slots__ = ("_line", "_work")
 
     def __init__(self, work: Callable[[T], object]) -> None:
+        super().__init__()
         self._work = work
         self._line: deque[T] = deque()
-        self._lock = Latch()
 
     def post(self, item: T) -> None:
         """Have the item worked off under the lock: now if it is free, else by its holder, who looks again."""
-        line, lock, work = self._line, self._lock, self._work
+        line, work = self._line, self._work
         line.append(item)
-        while line and lock.take():  # as `_collect`, written out: each request comes by here twice
+        while line and self.take():  # as `_collect`, written out: each request comes by here four times
             try:
                 while line:
                     work(line.popleft())
             finally:
-                lock.release()
+                self._lock.release()
+                if self._waiting:
+                    self._tell()
 
     @property
     def busy(self) -> bool:
         """Whether somebody holds the lock, maybe this very thread."""
-        return self._lock.locked()
+        return self.locked()
 
     def __enter__(self) -> None:
-        self._lock.__enter__()
+        if not self.take():
+            self._wait()
         if not self._line:
             return
         try:
             self._work_off()
         except BaseException:  # `__exit__` is not reached: give the lock back, whatever it was, and let it pass
-            self._lock.release()
+            self.release()
             raise
 
     def __exit__(self, *_: object) -> None:
-        self._lock.release()
+        self.release()
         if self._line:
             self._collect()
 
     def forked(self) -> None:
         """In the child of a fork: a thread of the parent's may have held the lock, and works off what it was handed."""
-        self._lock = Latch()
+        super().__init__()
         self._line.clear()
 
     def _collect(self) -> None:
-        while self._line and self._lock.take():
+        while self._line and self.take():
             try:
                 self._work_off()
             finally:
-                self._lock.release()
+                self.release()
 
     def _work_off(self) -> None:
         while self._line:

@@ -36,6 +36,8 @@ C = TypeVar("C")
 
 _IN_TIME = Lateness()
 """Of one that has launched nothing: it is never asked whether to wait on."""
+_UNASKED = Lateness()
+"""Stands for that of an attempt nobody has waited for by a clock: then none is made."""
 
 
 class Rang(Exception):
@@ -46,8 +48,8 @@ class Performance(Generic[C]):
     """The machine, the attempts in flight, the held chunks."""
 
     __slots__ = (
-        "_attempts", "_between", "_clock", "_endpoint", "_fund", "_held", "_machine", "alarm", "delivering", "lateness",
-        "launches",
+        "_attempts", "_between", "_clock", "_endpoint", "_fund", "_hard", "_held", "_late", "_machine", "alarm",
+        "delivering", "launches",
     )  # fmt: skip
 
     def __init__(self, machine: Execution, endpoint: Endpoint[C], clock: Clock) -> None:
@@ -59,7 +61,14 @@ class Performance(Generic[C]):
         self.launches: list[Launch] = []
         self.delivering = 0
         self._between: float | None = None
-        self.lateness = _IN_TIME
+        self._hard, self._late = False, _IN_TIME
+
+    @property
+    def lateness(self) -> Lateness:
+        """Of the attempt that was launched last."""
+        if self._late is _UNASKED:
+            self._late = Lateness(self._hard)
+        return self._late
 
     def begin(self) -> None:
         """Feed the first event."""
@@ -231,7 +240,7 @@ class Performance(Generic[C]):
             elif type(effect) is Launch:
                 self.launches.append(effect)
                 self._between = effect.timeouts.between_tokens
-                self.lateness = Lateness(effect.timeouts.total_by == "deadline_s")
+                self._hard, self._late = effect.timeouts.total_by == "deadline_s", _UNASKED
             elif type(effect) is Deliver:
                 self.delivering = effect.attempt
             elif type(effect) is Abort:
