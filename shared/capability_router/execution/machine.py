@@ -34,9 +34,9 @@ Everything that decides a transition lives here; this file knows no provider and
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableSet
+from collections.abc import Callable, Mapping, MutableSet
 from operator import attrgetter
-from typing import Protocol
+from typing import Any, Protocol
 
 from capability_router.concurrency.summons import Summons
 from capability_router.execution.admission import Admission
@@ -154,28 +154,11 @@ class Execution:
         """The only door."""
         if self.over is not None:
             return NOTHING
-        kind = type(event)
-        if kind is ChunkArrived:
-            effects = self._chunk(event)  # type: ignore[arg-type]  # narrowed by `kind`
-            if not effects:
-                return NOTHING
-        else:
-            effects = self._taken(event)
-        if self.over is not None:
+        effects = _TAKES[type(event)](self, event)  # by its very class: nothing is derived from it
+        if self.over is not None or (not effects and type(event) is ChunkArrived):
             return effects
         alarm = self._alarm_at()
         return effects + _NO_ALARM if alarm is None else (*effects, SetAlarm(alarm))
-
-    def _taken(self, event: Event) -> tuple[Effect, ...]:
-        if type(event) is Completed:  # by its very class, which is quicker to ask for: nothing is derived from it
-            return self._completed(event)
-        if type(event) is Faulted:
-            return self._faulted(event.at, event.attempt, event.fault, event.reply, event.others)
-        if type(event) is Began:
-            return self._began(event.at)
-        if type(event) is Funded:
-            return self._next(event.at)
-        return self._alarm(event) if type(event) is AlarmRang else self._cancelled(event)  # type: ignore[arg-type]  # the last kind left
 
     def _alarm_at(self) -> float | None:
         if not self._runs:
@@ -189,11 +172,15 @@ class Execution:
 
     # -- transitions ------------------------------------------------------------------------------
 
-    def _began(self, at: float) -> tuple[Effect, ...]:
+    def _began(self, event: Began) -> tuple[Effect, ...]:
+        at = event.at
         self._start = self._idle_since = at
         if self._limits.deadline_s is not None:
             self._deadline = at + self._limits.deadline_s
         return self._next(at)
+
+    def _funded(self, event: Funded) -> tuple[Effect, ...]:
+        return self._next(event.at)
 
     def _next(self, at: float) -> tuple[Effect, ...]:
         if self.launched >= self._limits.attempts or at >= self._deadline:
@@ -284,6 +271,9 @@ class Execution:
         self._settle(run, event.at, None, reply)
         self.reply = reply
         return (*aborted, *late, *self._end(event.at, run.candidate, None))
+
+    def _raised(self, event: Faulted) -> tuple[Effect, ...]:
+        return self._faulted(event.at, event.attempt, event.fault, event.reply, event.others)
 
     def _faulted(
         self, at: float, attempt: int, fault: Fault, reply: Reply, others: Replies, *, whole: bool = False
@@ -430,3 +420,10 @@ class Execution:
             run.started - self._start, elapsed, ttft, usage, cost, reply.finish,
             fault.window if fault else None,
         )  # fmt: skip
+
+
+_TAKES: Mapping[type[Event], Callable[[Execution, Any], tuple[Effect, ...]]] = {
+    Began: Execution._began, ChunkArrived: Execution._chunk, Completed: Execution._completed,
+    Faulted: Execution._raised, Cancelled: Execution._cancelled, AlarmRang: Execution._alarm,
+    Funded: Execution._funded,
+}  # fmt: skip

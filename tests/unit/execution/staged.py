@@ -138,4 +138,6 @@ def _told(effect: Any) -> tuple[Any, ...]:
         return ("finish", effect.outcome.model)
     if name == "Fund":
         return ("fund",)
-    return ({"SetAlarm": "alarm"}.get(name, name.lower()), effect[0])
+    if name == "SetAlarm":
+        return ("alarm", effect.at)
+    return (name.lower(), effect.attempt)

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from types import ModuleType
 from typing import NamedTuple
 
@@ -104,7 +105,7 @@ def test_a_rate_limit_closes_the_gate_of_that_account_and_model_only():
     made, told = board()
     for _ in range(20):
         made.reset("a")
-        call(made, "a", LIMITED._replace(retry_after_s=30.0), 10.0)
+        call(made, "a", replace(LIMITED, retry_after_s=30.0), 10.0)
     assert free(made, 10.0) == ["b", "c", "d"]
     held = hold(made, "a", 10.0)
     assert held == Hold("rate limited for another 30 s", 40.0, "rate_limit")
@@ -127,7 +128,7 @@ def test_the_longer_of_breaker_and_gate_is_told():
     assert hold(made, "a", 10.0).kind == "breaker"
     late = made.force("a", 10.0)
     assert isinstance(late, Permit)
-    made.settle(late, LIMITED._replace(retry_after_s=60.0), 10.0)
+    made.settle(late, replace(LIMITED, retry_after_s=60.0), 10.0)
     assert hold(made, "a", 10.0) == Hold("rate limited for another 60 s", 70.0, "rate_limit")
 
 
@@ -149,10 +150,10 @@ def test_concurrency_is_never_exceeded_not_even_by_force():
 
 def test_limits_per_minute_hold_before_the_provider_must():
     made, _ = board(rpm=2, tpm=1000)
-    call(made, "a", OK._replace(tokens=100), 1.0, tokens=900)
+    call(made, "a", replace(OK, tokens=100), 1.0, tokens=900)
     held = hold(made, "a", 1.0, tokens=950)
     assert (held.kind, held.until) == ("full", pytest.approx(1.0 + 50 * 60 / 1000))
-    call(made, "a", OK._replace(tokens=100), 1.0, tokens=100)
+    call(made, "a", replace(OK, tokens=100), 1.0, tokens=100)
     assert hold(made, "a", 1.0).until == pytest.approx(31.0)
     assert made.condition("a", 1.0).queue_s == pytest.approx(30.0)
     assert made.condition("a", 1.0).held == "full: limits.rpm or limits.tpm reached for another 30 s"
@@ -167,7 +168,7 @@ def test_force_passes_breaker_and_gate_and_its_success_opens_both():
     assert permit.forced
     assert not permit.half_open
     made.settle(permit, OK, 11.0)
-    call(made, "a", LIMITED._replace(retry_after_s=50.0), 11.0)
+    call(made, "a", replace(LIMITED, retry_after_s=50.0), 11.0)
     permit = made.force("a", 12.0)
     assert isinstance(permit, Permit)
     made.settle(permit, OK, 13.0)

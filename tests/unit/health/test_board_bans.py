@@ -1,5 +1,7 @@
 """Refused credentials and unknown models at the board: whom they hold, and how they come back."""
 
+from dataclasses import replace
+
 import pytest
 from unit.health.test_board import DOWN, LIMITED, OK, URL, board, call, free, hold
 
@@ -102,7 +104,7 @@ def test_the_time_that_a_provider_names_is_never_cut_short_and_a_short_one_does_
     made, _ = board()
     for refusals, (hint, least) in enumerate([(100.0, 100.0), (5000.0, 5000.0), (1.0, 120.0), (1.0, 240.0)], 1):
         now = 10_000.0 * refusals
-        call(made, "a", REFUSED["credential"]._replace(retry_after_s=hint), now)
+        call(made, "a", replace(REFUSED["credential"], retry_after_s=hint), now)
         assert due(made, "a", now) - now >= least
 
 
@@ -118,7 +120,7 @@ def test_calls_that_were_in_flight_say_nothing_new():
     assert due(made, "a", 11.0) == until
     assert len(told) == 1
     assert isinstance(permits[4], Permit)
-    made.settle(permits[4], REFUSED["credential"]._replace(retry_after_s=500.0), 12.0)
+    made.settle(permits[4], replace(REFUSED["credential"], retry_after_s=500.0), 12.0)
     assert due(made, "a", 12.0) == 512.0
 
 

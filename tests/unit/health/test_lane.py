@@ -1,6 +1,7 @@
 """One candidate's own: what holds it and until when, what a probe goes before, what is passed and what is not."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from unit.health.test_board import DOWN, LIMITED, OK, URL, board, call, hold, trip
@@ -126,7 +127,7 @@ def test_neither_a_breaker_nor_a_closed_gate_nor_a_spent_minute_is_surpassed() -
     made, _ = board(rpm=1)
     made.isolate("d")
     trip(made, "c", 1.0)
-    call(made, "b", LIMITED._replace(retry_after_s=9.0), 1.0)
+    call(made, "b", replace(LIMITED, retry_after_s=9.0), 1.0)
     taken(made, "a", 1.0)
     found = [made.surpass(id, 1.0) for id in "abcd"]
     assert [hold.kind for hold in found if isinstance(hold, Hold)] == ["full", "rate_limit", "breaker", "isolated"]
@@ -146,7 +147,7 @@ def test_where_limits_are_not_learned_stated_ones_are_changed_and_health_is_rese
 
 def test_a_call_that_is_larger_than_what_is_left_is_held_where_the_usual_one_is_not() -> None:
     made, _ = board(tpm=1000)
-    call(made, "a", OK._replace(tokens=100), 1.0, tokens=100)
+    call(made, "a", replace(OK, tokens=100), 1.0, tokens=100)
     assert (made.condition("a", 1.0).held, made.condition("a", 1.0).queue_s) == ("", 0.0)
     held = hold(made, "a", 1.0, tokens=950)
     assert (held.kind, held.until) == ("full", pytest.approx(1.0 + 50 * 60 / 1000))
@@ -170,7 +171,7 @@ def test_a_limit_holds_though_nothing_did_a_moment_ago() -> None:
 
 def test_a_rate_limit_that_has_lasted_as_long_as_was_said_is_told_to_be_over() -> None:
     made, told = board()
-    call(made, "a", LIMITED._replace(retry_after_s=30.0), 1.0)
+    call(made, "a", replace(LIMITED, retry_after_s=30.0), 1.0)
     assert not made.condition("a", 31.0).held
     assert [(event.kind, event.detail) for event in told][1:] == [("rate_limit_over", "its time is over")]
 
@@ -196,7 +197,7 @@ def test_what_was_learned_holds_under_new_limits() -> None:
 
 def test_what_a_call_has_used_is_known_when_it_ends() -> None:
     """By the verdict's tokens, else as estimated; of one that was refused nothing."""
-    for verdict, wait_s in ((OK._replace(tokens=500), 30.0), (OK._replace(tokens=0), 24.0), (LIMITED, 0.0)):
+    for verdict, wait_s in ((replace(OK, tokens=500), 30.0), (replace(OK, tokens=0), 24.0), (LIMITED, 0.0)):
         made, _ = board(tpm=1000)
         call(made, "a", verdict, 1.0, tokens=400)
         made.reset("a", 1.0)
@@ -269,7 +270,7 @@ def test_what_this_process_worked_before_a_call_excuses_no_wait() -> None:
     made.register("a", Address(URL, "m"))
     permits = taken(made, "a", 1.0, 85)
     for permit, waited_s in zip(permits, (*[0.2] * 60, *[3.0] * 10), strict=False):
-        made.settle(permit, OK._replace(ttft_s=waited_s), 1.0 + waited_s)
+        made.settle(permit, replace(OK, ttft_s=waited_s), 1.0 + waited_s)
     assert made.snapshot(4.0)[0]["concurrency_limit"] is not None
 
 
@@ -291,7 +292,7 @@ def test_calls_are_counted_by_how_they_ended() -> None:
 
 def test_a_row_says_what_holds_a_model_and_for_how_long() -> None:
     made, _ = board(concurrency=1)
-    call(made, "c", LIMITED._replace(retry_after_s=30.0), 1.0)
+    call(made, "c", replace(LIMITED, retry_after_s=30.0), 1.0)
     taken(made, "a", 1.0)
     for _ in range(2):
         call(made, "d", DOWN, 1.0)
@@ -353,7 +354,7 @@ def test_the_length_of_an_input_is_as_it_was_told_else_as_it_was_estimated() -> 
     for told, estimated in ((10_050, 7), (0, 10_000)):
         made, _ = board()
         for _ in range(20):
-            call(made, "a", OK._replace(tokens=told, ttft_s=2.0, elapsed_s=3.0), 1.0, tokens=estimated)
+            call(made, "a", replace(OK, tokens=told, ttft_s=2.0, elapsed_s=3.0), 1.0, tokens=estimated)
         usual.append(made.usual_silence_s("a", 10, whole=False))
     assert usual[0] == pytest.approx(usual[1])
     assert usual[0] is not None
@@ -403,7 +404,7 @@ def test_what_is_told_is_told_in_seconds_and_tenths_below_ten() -> None:
     made, _ = board()
     for wait_s, told in ((9.96, "10.0 s"), (10.0, "10 s"), (75.4, "75 s")):
         made.reset("a", 1.0)
-        call(made, "a", LIMITED._replace(retry_after_s=wait_s), 1.0)
+        call(made, "a", replace(LIMITED, retry_after_s=wait_s), 1.0)
         assert hold(made, "a", 1.0).reason == f"rate limited for another {told}"
     made.isolate("a")
     assert made.condition("a", 1.0).until == math.inf

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf
 
 import pytest
@@ -172,7 +173,7 @@ def test_nor_of_a_model_of_which_too_little_is_known() -> None:
 
 
 def test_nobody_is_silent_before_a_second_is_over() -> None:
-    seen = Watched(verdict=STREAMED._replace(ttft_s=0.1, elapsed_s=0.2))
+    seen = Watched(verdict=replace(STREAMED, ttft_s=0.1, elapsed_s=0.2))
     seen.begin(100.0)
     seen.begin(100.0)
     assert seen.held(100.9) == ""
@@ -323,7 +324,7 @@ def test_calls_that_were_given_up_do_not_teach_what_is_usual() -> None:
 def test_a_slow_spell_is_soon_what_is_usual() -> None:
     seen = Watched()
     for at in range(100, 106):
-        seen.end(seen.begin(float(at)), at + 5.0, STREAMED._replace(ttft_s=4.0, elapsed_s=5.0))
+        seen.end(seen.begin(float(at)), at + 5.0, replace(STREAMED, ttft_s=4.0, elapsed_s=5.0))
     seen.begin(120.0)
     seen.begin(120.0)
     assert seen.held(127.9) == ""
