@@ -9,14 +9,14 @@ from capability_router.catalog.registry import Registry
 from capability_router.endpoints.providers import without
 from capability_router.errors import ConfigError
 from llamaindex_router.endpoint_llm import EndpointLLM
-from llamaindex_router.fleet.children import made, package_of
+from llamaindex_router.fleet.children import llm_of, package_of, prepared
 
 
 def review(registry: Registry) -> Iterator[Finding]:
     """The findings, model by model. (Some integrations ask their provider for the model when they are made.)"""
     for entry in registry:
         try:
-            llm = made(entry, {}, None)
+            llm = prepared(llm_of(entry, None), {})
         except ConfigError as error:
             yield Finding(entry.card.id, "LlamaIndex", str(error), True)
             continue

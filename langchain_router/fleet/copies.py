@@ -11,7 +11,7 @@ from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 
-from langchain_router.fleet.likeness import without_end
+from capability_router.connections.shared_clients import without_end
 from langchain_router.partners.dialects import dialect_of
 
 
@@ -21,7 +21,7 @@ def without_retries(model: BaseChatModel) -> BaseChatModel:
     if retries is None or (getattr(model, "max_retries", retries.off) == retries.off and not retries.hidden):
         return model
     stated = "max_retries" in type(model).model_fields
-    copy = model.model_copy(update={"max_retries": retries.off} if stated else {})
+    copy = without_end(model.model_copy(update={"max_retries": retries.off} if stated else {}))
     retries.heed(copy)
     return copy
 
@@ -43,7 +43,7 @@ def with_defaults(model: BaseChatModel, defaults: Mapping[str, Any]) -> BaseChat
         name = next((name for name in dialect.field_names(word) if name in known), None)
         if name is not None:
             update[name] = value
-    return model.model_copy(update=update) if update else model
+    return without_end(model.model_copy(update=update)) if update else model
 
 
 def own_tools(model: BaseChatModel) -> bool:
@@ -61,4 +61,4 @@ def with_keywords(model: BaseChatModel, kwargs: Mapping[str, Any]) -> tuple[Base
     if not moved:
         return model, kwargs
     left = {word: value for word, value in kwargs.items() if word not in moved}
-    return with_defaults(without_end(model), moved), left
+    return with_defaults(model, moved), left

@@ -24,7 +24,8 @@ class Fleet:
     """The children of a router by candidate id. Shared by every copy of the ChatRouter that made it."""
 
     def __init__(self, registry: Registry, *, api_key: str | None = None) -> None:
-        self._models = {entry.card.id: without_retries(model_of(entry, api_key)) for entry in registry}
+        self._sources = {entry.card.id: model_of(entry, api_key) for entry in registry}  # some end the copies' client
+        self._models = {id: without_retries(model) for id, model in self._sources.items()}
         self._under: dict[Defaults, Fleet] = {}
         self.loops = Loops(self._models.values())
         for id, model in self:
@@ -39,7 +40,7 @@ class Fleet:
         if known is None:
             known = Fleet.__new__(Fleet)
             known._models = {id: with_defaults(model, dict(defaults)) for id, model in self._models.items()}
-            known._under = {}
+            known._sources, known._under = self._sources, {}
             known.loops = Loops(known._models.values())
             self._under[defaults] = known
         return known

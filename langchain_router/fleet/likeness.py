@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
+
+from capability_router.connections.shared_clients import ends
 
 _log = logging.getLogger(__name__)
 _STATE = ("__dict__", "__pydantic_private__", "__pydantic_fields_set__", "__pydantic_extra__")
@@ -23,23 +24,12 @@ def alike(kind: Any, own: Mapping[str, Any]) -> Any:
         return None
     same = {"__module__": kind.__module__, "__doc__": kind.__doc__, **own}
     if hasattr(kind, "__del__"):
-        same["__del__"] = _ends
+        same["__del__"] = ends
     try:
         return type(kind)(kind.__name__, (kind,), same)
     except Exception as error:  # noqa: BLE001 - whatever forbids it: the model is called as core would
         _log.debug("%s is called as it is (%s)", kind.__name__, type(error).__name__)
         return None
-
-
-def without_end(model: BaseChatModel) -> BaseChatModel:
-    """The same model, to be copied for one call: some close their client with each copy, which share it."""
-    kind = _without_end(type(model))
-    return model if kind is None else as_one(model, kind)
-
-
-@lru_cache(maxsize=256)
-def _without_end(kind: type[BaseChatModel]) -> Any:
-    return alike(kind, {}) if hasattr(kind, "__del__") else None
 
 
 def _would_differ(kind: Any) -> bool:
@@ -50,10 +40,6 @@ def _would_differ(kind: Any) -> bool:
     own = [base.__dict__ for base in kind.__mro__ if base not in BaseChatModel.__mro__]
     unshared = kind.model_config.get("validate_assignment") or any(names.get("__slots__") for names in own)
     return bool(unshared) or any(not _HEARS.isdisjoint(names) for names in own)
-
-
-def _ends(self: Any) -> None:
-    """In the place of a model's own `__del__`: the client that it may close there is the user's, and goes on."""
 
 
 def as_one(model: BaseChatModel, kind: Any) -> BaseChatModel:

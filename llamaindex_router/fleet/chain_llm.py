@@ -45,12 +45,13 @@ class ChainLLM(ChatOnlyLLM):
     max_tokens: int | None = Field(default=None, gt=0, description="Limit of the answer in tokens.")
     top_p: float | None = Field(default=None, description="Nucleus sampling.")
     stop: list[str] | None = Field(default=None, description="Texts at which the answer ends.")
+    _given: Any = PrivateAttr()  # kept: at its end it may close the client that `_model` shares
     _model: Any = PrivateAttr()
     _described: Description = PrivateAttr()
 
     def __init__(self, model: Any, **settings: Any) -> None:
         super().__init__(**settings)
-        self._model = quieted(model)
+        self._given, self._model = model, quieted(model)
         self._described = described(model)
 
     @classmethod

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from typing import Any
 
 from capability_router.address import Address, fingerprint, joint
 from capability_router.catalog.entry import Description
 from capability_router.catalog.registry import Registry
+from capability_router.connections.shared_clients import without_end
 from capability_router.endpoints.chain_usage import Counting
 from capability_router.request import own_answers, own_service
 
@@ -104,7 +104,7 @@ def quieted(model: Any) -> Any:
     none = 1 if is_a(model, *_ATTEMPTS_COUNTED) else 0
     if model.max_retries == none:
         return model
-    copied = model.model_copy(update={"max_retries": none})
+    copied = without_end(model.model_copy(update={"max_retries": none}))
     for root, leaf in _CLIENTS:
         _quiet_client(copied, root, leaf)
     for name in _CACHED:
@@ -114,17 +114,7 @@ def quieted(model: Any) -> Any:
 
 def of_one_call(model: Any, update: Mapping[str, Any]) -> Any:
     """A copy for one call. Some models close at their end the client that it shares: it has no end of its own."""
-    copied = model.model_copy(update=dict(update))
-    kind: Any = type(model)
-    if hasattr(kind, "__del__"):
-        object.__setattr__(copied, "__class__", _without_end(kind))
-    return copied
-
-
-@lru_cache(maxsize=64)
-def _without_end(kind: Any) -> Any:
-    own = {"__module__": kind.__module__, "__doc__": kind.__doc__, "__del__": lambda self: None}
-    return type(kind)(kind.__name__, (kind,), own)
+    return without_end(model.model_copy(update=dict(update)))
 
 
 def _quiet_client(model: Any, root: str, leaf: str) -> None:

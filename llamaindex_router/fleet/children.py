@@ -19,6 +19,7 @@ from llama_index.core.llms.llm import LLM
 from capability_router.catalog.aliases import KEY_VARIABLES, canonical
 from capability_router.connections.aws import config_without_retries, without_retries
 from capability_router.connections.closed_loops import Loops
+from capability_router.connections.shared_clients import without_end
 from capability_router.endpoints.providers import known, spec_for
 from capability_router.errors import ConfigError
 from llamaindex_router.fleet.chain_model import is_chat_model
@@ -65,7 +66,8 @@ class Children:
     """
 
     def __init__(self, registry: Registry, defaults: Mapping[str, Any], api_key: str | None = None) -> None:
-        self._llms = {entry.card.id: made(entry, defaults, api_key) for entry in registry}
+        self._sources = {entry.card.id: llm_of(entry, api_key) for entry in registry}  # some end the copies' client
+        self._llms = {id: prepared(llm, defaults) for id, llm in self._sources.items()}
         self.loops = Loops(self._llms.values())
         self._own = {name: list(llm.callback_manager.handlers) for name, llm in self._llms.items()}
         self._extras = {
@@ -101,7 +103,7 @@ class Children:
     def unheard(self) -> Children:
         """The same LLMs as copies over the same clients: a manager set on these is not set on the callers' own."""
         twin = copy(self)
-        twin._llms = {name: llm.model_copy() for name, llm in self._llms.items()}
+        twin._llms = {name: without_end(llm.model_copy()) for name, llm in self._llms.items()}
         twin.loops = Loops(twin._llms.values())  # a client that is made at its first call is each copy's own
         return twin
 
@@ -118,16 +120,16 @@ def _carrying(manager: CallbackManager, own: list[Any]) -> CallbackManager:
     return both
 
 
-def made(entry: Entry, defaults: Mapping[str, Any], api_key: str | None) -> LLM:
+def llm_of(entry: Entry, api_key: str | None) -> LLM:
     """The LLM that makes this entry's calls; raises ConfigError when there is no way to have one."""
     source = entry.source
     if source is None:
         from llamaindex_router.endpoint_llm import EndpointLLM
 
-        return prepared(EndpointLLM.from_card(entry.card), defaults)
+        return EndpointLLM.from_card(entry.card)
     if isinstance(source, str):
-        return prepared(_named(source, entry.card.id, api_key), defaults)
-    return prepared(source if isinstance(source, LLM) else wrapped(source, entry.card.id), defaults)
+        return _named(source, entry.card.id, api_key)
+    return source if isinstance(source, LLM) else wrapped(source, entry.card.id)
 
 
 def prepared(llm: LLM, defaults: Mapping[str, Any]) -> LLM:
@@ -140,7 +142,7 @@ def prepared(llm: LLM, defaults: Mapping[str, Any]) -> LLM:
     hears = next((client for home, client in _HALF_HEARD.items() if home in homes), None)
     if not changes and hears is None:
         return llm
-    copied = llm.model_copy(update=changes)
+    copied = without_end(llm.model_copy(update=changes))
     options = {name: changes[name] for name in (_RETRIES, "timeout") if name in changes}
     for name in _CLIENTS:
         renew = getattr(getattr(copied, name, None), "with_options", None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import Any, ClassVar
 
 import pytest
@@ -75,6 +76,45 @@ def test_a_copy_for_one_call_ends_no_client_that_it_shares() -> None:
     assert copy.client is model.client  # type: ignore[attr-defined]
     del copy
     assert model.ended == []
+
+
+class Retries(Closes):
+    """Repeats calls by itself, so that a router calls a copy of it as long as it lives."""
+
+    max_retries: int = 3
+    temperature: float | None = None
+
+
+Retries.__module__ = "langchain_fireworks.chat_models"
+Retries.__name__ = "ChatFireworks"
+
+
+def test_what_a_router_keeps_of_a_model_ends_no_client_of_it() -> None:
+    model = Retries()
+    router = ChatRouter([(model, {"id": "m"})])
+    assert router.fleet["m"] is not model
+    assert router.invoke("hello").content == "here"
+    assert router.model_copy(update={"temperature": 0.5}).invoke("hello").content == "here"
+    del router
+    gc.collect()
+    assert not model.client.get("closed")
+
+
+def test_a_model_that_only_its_router_has_is_kept_open_as_long_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[dict[str, bool]] = []
+
+    def named(*_: Any) -> Retries:
+        model = Retries()
+        made.append(model.client)
+        return model
+
+    monkeypatch.setattr("langchain_router.fleet.sources.named", named)
+    router = ChatRouter(["fireworks:m"])
+    assert router.invoke("hello").content == "here"
+    assert made[0] == {}
+    del router
+    gc.collect()
+    assert made[0] == {"closed": True}
 
 
 class Only(Closes):

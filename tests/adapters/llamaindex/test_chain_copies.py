@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
+import pytest
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
+from llama_index.core.llms import MockLLM
 from pydantic import Field
 
 from llamaindex_router import RouterLLM
+from llamaindex_router.fleet.chain_llm import ChainLLM
 
 
 class Closes(BaseChatModel):
@@ -30,6 +34,49 @@ class Closes(BaseChatModel):
 
     def __del__(self) -> None:
         self.client["closed"] = True
+
+
+class Retries(Closes):
+    max_retries: int = 3
+
+
+@pytest.mark.parametrize("kind", [Closes, Retries])
+def test_what_a_router_keeps_of_a_model_closes_no_client_either(kind: type[Closes]) -> None:
+    model = kind()
+    llm = RouterLLM([(model, {"id": "closes"})])
+    assert llm.complete("hi").text == "0.0"
+    del llm
+    gc.collect()
+    assert model.client == {}
+
+
+def test_nor_does_a_model_that_an_llm_alone_has_before_that_goes() -> None:
+    llm = ChainLLM(Retries())
+    client = llm.chain_model.client
+    assert llm.complete("hi").text == "0.0"
+    assert client == {}
+    del llm
+    gc.collect()
+    assert client == {"closed": True}
+
+
+class ClosingLLM(MockLLM):
+    """One of LlamaIndex's own that closes its client."""
+
+    max_retries: int = 3
+    client: dict[str, bool] = Field(default_factory=dict)
+
+    def __del__(self) -> None:
+        self.client["closed"] = True
+
+
+def test_nor_is_that_of_an_llm_of_llamaindexs_own() -> None:
+    model = ClosingLLM()
+    llm = RouterLLM([(model, {"id": "closes"})])
+    assert llm.complete("hi").text == "hi"
+    del llm
+    gc.collect()
+    assert model.client == {}
 
 
 def test_a_copy_for_one_call_closes_no_client_that_it_shares() -> None:
