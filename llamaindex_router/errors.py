@@ -27,7 +27,8 @@ from capability_router.errors import (
 from capability_router.faults.kinds import Fault
 from capability_router.request import Finish
 from capability_router.routing import TERMS, how_to_say
-from llamaindex_router.messages.usage import counts_of, finish_word, tier_of, usage_of
+from llamaindex_router.messages.usage import finish_word
+from llamaindex_router.stumbles import stumbled_over
 
 __all__ = [
     "AllCandidatesFailed",
@@ -98,7 +99,7 @@ def fault_of(error: BaseException, *, structured: bool = False) -> Fault | None:
         return Fault("truncated", detail=str(error) if isinstance(error, CutShort) else _UNBEGUN, error=error)
     if isinstance(error, AnswerWithheld):  # who asked for an object can do nothing with a refusal, so others are asked
         return Fault("content_filtered" if error.filtered else "unparsable", detail=str(error), error=error)
-    told = _told_by_integration(error) or _without_choices(error)
+    told = _told_by_integration(error) or stumbled_over(error)
     if told is not None:
         return told
     if structured and _names_no_tool(error):
@@ -129,44 +130,6 @@ def _of_router(name: str) -> str:
     return f" ({how_to_say(name)}, if the router is meant)" if name in TERMS else ""
 
 
-def _without_choices(error: BaseException) -> Fault | None:
-    """A 200 whose body is no reply: some integrations stumble over the choices or the message that is missing."""
-    from capability_router.faults.no_reply import STUMBLES, no_reply
-
-    if not isinstance(error, STUMBLES):
-        return None
-    for frame, _ in walk_tb(error.__traceback__):
-        if str(frame.f_globals.get("__name__")).startswith(_STUMBLE):
-            if isinstance(getattr(frame.f_locals.get("delta"), "content", None), (list, dict)):
-                return no_reply(None, error)  # it takes texts alone
-            response = frame.f_locals.get("response")
-            if response is not None and _hollow(response):
-                extra = {"error": _error_in(response), **(getattr(response, "model_extra", None) or {})}
-                usage = usage_of(counts_of(response), tier_of(response))
-                return no_reply(extra.get("error") or ("message" in extra and extra), error, usage)
-    return None
-
-
-def _error_in(response: object) -> Any:
-    """What a Responses body says under `error`, which its class knows."""
-    error: Any = getattr(response, "error", None)
-    return error if error is None or isinstance(error, (str, dict)) else error.model_dump()
-
-
-def _hollow(response: object) -> bool:
-    """A body without choices, or whose first one has no message; one of Bedrock or the Responses without output."""
-    if isinstance(response, dict):
-        return "output" not in response and "stream" not in response
-    choices: Any = getattr(response, "choices", _UNTOLD)
-    if choices is _UNTOLD:
-        return getattr(response, "output", _UNTOLD) is None
-    return not choices or not isinstance(choices, list) or getattr(choices[0], "message", _UNTOLD) is None
-
-
-_UNTOLD = object()
-_STUMBLE = ("llama_index.llms.openai.", "llama_index.llms.bedrock_converse.")
-
-
 def _told_by_integration(error: BaseException) -> Fault | None:
     """What integrations say only in words, with exceptions that stand for anything."""
     text = str(error) if isinstance(error, (ValueError, RuntimeError, ConnectionError)) else ""
@@ -182,10 +145,8 @@ def _told_by_integration(error: BaseException) -> Fault | None:
         return _of_no_candidates(error)
     if text.startswith(_ENDED_EARLY):
         word = text.removeprefix(_ENDED_EARLY).partition(" ")[0]
-        kind = _ENDS.get(finish_word(word) or Finish.OTHER)
-        if kind is None:
-            return Fault("unknown", error=error)
-        return Fault(kind, detail=f"finish reason {word}", answered=True, error=error)
+        kind = _ENDS.get(finish_word(word) or Finish.OTHER, "empty")
+        return Fault(kind, detail=f"finish reason {word}", answered=kind in _ANSWERS, error=error)
     return None
 
 
@@ -202,7 +163,10 @@ def _of_no_candidates(error: BaseException) -> Fault:
     return Fault("content_filtered", detail="no candidates", error=error)
 
 
-_ENDS = {Finish.CONTENT_FILTER: "content_filtered", Finish.LENGTH: "length"}
+_ENDS = {
+    Finish.CONTENT_FILTER: "content_filtered", Finish.LENGTH: "length", Finish.MALFORMED_CALL: "malformed_tool_call",
+}  # fmt: skip
+_ANSWERS = ("content_filtered", "length")
 
 
 def raised_by_handler(error: BaseException) -> bool:

@@ -35,6 +35,8 @@ _FINISHES: dict[str, Finish] = {
     "guardrail_intervened": Finish.CONTENT_FILTER, "safety": Finish.CONTENT_FILTER,
     "recitation": Finish.CONTENT_FILTER, "blocklist": Finish.CONTENT_FILTER, "spii": Finish.CONTENT_FILTER,
     "prohibited_content": Finish.CONTENT_FILTER, "image_safety": Finish.CONTENT_FILTER,
+    "image_prohibited_content": Finish.CONTENT_FILTER, "image_recitation": Finish.CONTENT_FILTER,
+    "sensitive": Finish.CONTENT_FILTER,
     "refusal": Finish.REFUSAL,
     **BROKEN_ENDS,
 }  # fmt: skip
@@ -55,13 +57,16 @@ def finish_of(metadata: Mapping[str, Any]) -> Finish | None:
 
 
 def _responses_finish(metadata: Mapping[str, Any]) -> Finish | None:
-    """OpenAI's Responses API says `status` and, of incomplete answers, why."""
+    """OpenAI's Responses API says `status` and, of incomplete answers, why; Gemini what it blocked."""
     status = metadata.get("status")
     if status == "incomplete":
         details = metadata.get("incomplete_details")
         why = details.get("reason") if isinstance(details, Mapping) else None
         return _FINISHES.get(str(why), Finish.OTHER)
-    return Finish.STOP if status == "completed" else None
+    if status:
+        return Finish.STOP if status == "completed" else BROKEN_ENDS.get(str(status))
+    blocked = metadata.get("prompt_feedback")  # Gemini's, of a prompt that it gives no candidate for
+    return Finish.CONTENT_FILTER if isinstance(blocked, Mapping) and blocked.get("block_reason") else None
 
 
 def carries_content(message: AIMessage) -> bool:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from traceback import walk_tb
 from types import FrameType
 from typing import Any
 
 from capability_router.endpoints.usage import impossible, usage_from
-from capability_router.faults.evidence import class_names, read
+from capability_router.faults.evidence import read
 from capability_router.faults.kinds import Fault
 from capability_router.faults.no_reply import STUMBLES, no_reply
+from capability_router.faults.sdk_readers import about_a_call, frames_of, home, is_check, refused_inputs, sdk_reader
 from capability_router.request import Usage
 
 _READERS = (
@@ -20,11 +20,6 @@ _READERS = (
     "_convert_responses_chunk_to_generation_chunk", "_parse_response", "_parse_stream_event",
 )  # fmt: skip
 """The functions of the packages that are handed what a server sent. They see nothing of the request."""
-_SDK_READERS = (
-    ("ollama", "inner"), ("openrouter", "_parse_event"), ("huggingface_hub", "parse_obj_as_instance"),
-    ("cohere", "construct_type"), ("botocore", "_do_parse"),
-)  # fmt: skip
-"""Those of SDKs that raise over a body as they would over an argument, and where these are defined."""
 _NOT_PACKAGES = ("langchain_core", "langchain_router")
 _ASKED = ("_generate", "_agenerate", "_stream", "_astream")
 _CAME = frozenset({"response", "data", "chunk"})
@@ -39,15 +34,16 @@ _ASKING = ("_asked", "_aheard", "_whole")
 
 def stumbled(error: BaseException) -> Fault | None:
     """The fault of a server that sent no reply; None if the error came from anything else."""
-    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
-    reader = next((frame for frame in reversed(frames) if _reads(frame)), None)
+    frames = frames_of(error)
+    by_sdk = sdk_reader(frames)
+    reader = by_sdk or next((frame for frame in reversed(frames) if _reads(frame, error)), None)
     if reader is not None and type(error) is ValueError:  # ChatOpenAI raises so what stands under `error`
         return _withheld(reader, error) or no_reply(_error_in(reader) or _first(error), error, _usage_in(reader))
-    if reader is not None and _about_a_call(error):
+    if reader is not None and about_a_call(error) and (by_sdk or _of_message(error)):
         told = "arguments that are no JSON object"
         return Fault("malformed_tool_call", told, usage=_usage_in(reader), started=True, error=error)
-    if reader is not None and (isinstance(error, STUMBLES) or _unfit(error, reader)):
-        return no_reply(_error_in(reader), error, _usage_in(reader))
+    if reader is not None and (isinstance(error, STUMBLES) or (is_check(error) and (by_sdk or _of_message(error)))):
+        return no_reply(_error_in(reader) or _error_refused(error), error, _usage_in(reader))
     hollow = isinstance(error, IndexError) and frames and _takes_the_first(frames[-1])
     return no_reply(None, error) if hollow else None  # a result without a single generation
 
@@ -57,34 +53,21 @@ def _takes_the_first(frame: FrameType) -> bool:
     return place == _CORE or (place == _BESIDE_IT and frame.f_code.co_name in _ASKING)
 
 
-def _reads(frame: FrameType) -> bool:
+def _reads(frame: FrameType, error: BaseException) -> bool:
     name = frame.f_code.co_name
-    if not _home(frame).startswith("langchain_") or _home(frame) in _NOT_PACKAGES:
-        return _of_sdk(frame)
-    return name in _READERS or (name in _ASKED and not _CAME.isdisjoint(frame.f_locals))
-
-
-def _of_sdk(frame: FrameType) -> bool:
-    return (_home(frame), frame.f_code.co_name) in _SDK_READERS
-
-
-def _home(frame: FrameType) -> str:
-    return str(frame.f_globals.get("__name__")).partition(".")[0]
-
-
-def _unfit(error: BaseException, reader: FrameType) -> bool:
-    """Whether it is a check of a reply, not one of an answer against the caller's schema."""
-    if not isinstance(error, ValueError) or "ValidationError" not in class_names(error):
+    if not home(frame).startswith("langchain_") or home(frame) in _NOT_PACKAGES:
         return False
-    return _of_sdk(reader) or read(error, "title") in _MESSAGES
+    return name in _READERS or (name in _ASKED and (_of_message(error) or not _CAME.isdisjoint(frame.f_locals)))
 
 
-def _about_a_call(error: BaseException) -> bool:
-    """Whether langchain-core would not make a message of the reply for one of its tool calls."""
-    if read(error, "title") not in _MESSAGES:
-        return False
-    details = error.errors(include_url=False, include_context=False, include_input=False)  # type: ignore[attr-defined]  # pydantic's
-    return any("tool_calls" in detail["loc"] for detail in details)
+def _of_message(error: BaseException) -> bool:
+    """Whether langchain-core would not make a message of the reply; no answer is checked against that by a caller."""
+    return is_check(error) and read(error, "title") in _MESSAGES
+
+
+def _error_refused(error: BaseException) -> object:
+    """The same of a body that no frame holds, but the check that it did not pass."""
+    return next((told for body in refused_inputs(error) if (told := body.get("error"))), None)
 
 
 def _withheld(reader: FrameType, error: ValueError) -> Fault | None:

@@ -60,13 +60,20 @@ def describe(llm: Any) -> Description | None:
     metadata = metadata_of(llm)
     model = str(getattr(llm, "model", None) or (metadata.model_name if metadata else "") or "")
     model = "" if model == "unknown" else model
-    url = next((str(v) for name in _URLS if (v := getattr(llm, name, None))), "")
+    url = next((str(v) for name in _URLS if (v := getattr(llm, name, None))), "") or _googles_url(llm)
     fields = {"provider": provider_of(url) or home_of(llm), "model": model, **_known(llm, metadata)}
     key = next((key for name in _KEYS if (key := getattr(llm, name, None))), None)
     region = next((str(v) for name in _REGIONS if (v := getattr(llm, name, None))), "")
     address = address_of_router(llm)
     address = address or Address(url or f"sdk:{type(llm).__name__}", model or type(llm).__name__, _mark(key), region)
     return Description(fields, address, _reasons(type(llm)))
+
+
+def _googles_url(llm: Any) -> str:
+    """Where the client of a GoogleGenAI calls, if that is not Google; "" of all others."""
+    options = getattr(getattr(getattr(llm, "_client", None), "_api_client", None), "_http_options", None)
+    url = str(getattr(options, "base_url", None) or "")
+    return "" if ".googleapis.com" in url else url
 
 
 def gives_reason(llm: Any) -> bool:
@@ -207,6 +214,7 @@ class LlamaAttempt:
         self._bound()
         answer = self._stepped(self._method(is_async=False))
         if not self._call.stream:
+            self._check_failed(answer)
             yield answer
             return
         steps = iter(answer)
@@ -223,7 +231,9 @@ class LlamaAttempt:
         self._loops.enter()
         if not self._call.stream:
             method = self._method(is_async=True)
-            yield await self._astepped(lambda: past_stale(method))
+            answer = await self._astepped(lambda: past_stale(method))
+            self._check_failed(answer)
+            yield answer
             return
         answer, chunk = await past_stale(self._opened)
         try:
@@ -240,6 +250,13 @@ class LlamaAttempt:
         end = self._seen.withheld if isinstance(self._seen, ObjectTranscript) else None
         if end is not None and (error is None or misparsed(error)):
             raise AnswerWithheld(filtered=end is Finish.CONTENT_FILTER) from error
+
+    def _check_failed(self, answer: Any) -> None:
+        """Raise ErrorEvent for a whole reply of OpenAI's Responses that says why it failed; its tokens are read."""
+        code = error_event(getattr(answer, "raw", None))
+        if code:
+            self._seen.take(answer)
+            raise ErrorEvent(code)
 
     def _joined(self, chunk: Any) -> Any:
         return chunk if self._seam is None else self._seam.joined(chunk)

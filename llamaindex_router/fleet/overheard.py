@@ -101,5 +101,6 @@ async def _anoted(chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
 def _note(chunk: Any) -> None:
     current_passage().overheard = True
     candidates = getattr(chunk, "candidates", None)
-    if candidates and getattr(candidates[0], "finish_reason", None):
+    blocked = getattr(getattr(chunk, "prompt_feedback", None), "block_reason", None)
+    if blocked or (candidates and getattr(candidates[0], "finish_reason", None)):
         current_passage().end = chunk

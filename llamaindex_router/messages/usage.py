@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from math import isfinite
 from typing import Any
 
 from capability_router.endpoints.usage import impossible, usage_from
@@ -30,7 +31,7 @@ _WORDS = {
     Finish.TOOL_CALLS: ("tool_calls", "tool_use", "function_call", "tool_call"),
     Finish.CONTENT_FILTER: (
         "content_filter", "content_filtered", "safety", "recitation", "blocklist", "prohibited_content", "spii",
-        "guardrail_intervened",
+        "guardrail_intervened", "sensitive", "image_safety", "image_prohibited_content", "image_recitation",
     ),
     Finish.REFUSAL: ("refusal",),
 }  # fmt: skip
@@ -66,6 +67,8 @@ def finish_of(raw: Any, *kwargs: Mapping[str, Any]) -> Finish | None:
         return _ended(response)
     if raw is not None and field(raw, "done") is True:
         return Finish.STOP  # Ollama's, before it gave reasons
+    if raw is not None and field(field(raw, "prompt_feedback"), "block_reason"):
+        return Finish.CONTENT_FILTER  # Gemini's, of a prompt that it gives no candidate for
     return _last_of_bedrock(raw.get("metadata")) if type(raw) is dict else None
 
 
@@ -94,14 +97,18 @@ _STATES = {"completed": Finish.STOP, "failed": Finish.ERROR, "cancelled": Finish
 
 
 def error_event(raw: Any) -> str | None:
-    """The code of an error that a chunk of OpenAI's Responses is about, "" if it has none; None = it is about none."""
+    """The code of an error in one of OpenAI's Responses, or a chunk of one; "" = it has none, None = no error."""
     kind = field(raw, "type") if raw is not None else None
     if kind == "error":
         return str(field(raw, "code") or "")
-    if kind == "response.failed":
-        error = field(field(raw, "response"), "error")
+    if kind == "response.failed" or (kind is None and _failed(raw)):
+        error = field(field(raw, "response") or raw, "error")
         return str(field(error, "code") or "") if error is not None else ""
     return None
+
+
+def _failed(raw: Any) -> bool:
+    return raw is not None and field(raw, "object") == "response" and field(raw, "status") == "failed"
 
 
 def _declines(response: Any) -> bool:
@@ -232,4 +239,4 @@ def _first(counts: Mapping[str, Any], names: tuple[str, ...]) -> int:
 
 def _number(thing: Any, name: str) -> int:
     value = None if thing is None else field(thing, name)
-    return int(value) if isinstance(value, (int, float)) and value > 0 else 0
+    return int(value) if isinstance(value, (int, float)) and isfinite(value) and value > 0 else 0

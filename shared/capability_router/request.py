@@ -57,7 +57,8 @@ class Finish(StrEnum):
 
 
 BROKEN_ENDS = {
-    "error": Finish.ERROR, "abort": Finish.ERROR, "aborted": Finish.ERROR,
+    "error": Finish.ERROR, "abort": Finish.ERROR, "aborted": Finish.ERROR, "network_error": Finish.ERROR,
+    "cancelled": Finish.ERROR, "failed": Finish.ERROR,
     "insufficient_system_resource": Finish.OVERLOADED,
     "malformed_function_call": Finish.MALFORMED_CALL, "unexpected_tool_call": Finish.MALFORMED_CALL,
 }  # fmt: skip

@@ -85,7 +85,7 @@ def _output(usage: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[int, in
     """All output, and what of it was reasoning."""
     completion, reasoning = _count(usage, "completion_tokens"), _count(after, "reasoning_tokens")
     beside = _count(usage, "total_tokens") - _count(usage, "prompt_tokens") - completion
-    if beside > 0:
+    if beside > 0 and _is_count(usage.get("prompt_tokens")):
         return completion + beside, reasoning or beside
     if not reasoning and (apart := _count(usage, "reasoning_tokens") + _count(usage, "citation_tokens")):
         counted = apart if "citation_tokens" in usage or apart > completion else 0
@@ -113,6 +113,11 @@ def _first(counts: Mapping[str, Any], names: tuple[str, ...]) -> int:
 def _within(counts: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     details = counts.get(name)
     return details if details and isinstance(details, Mapping) else _NOTHING
+
+
+def _is_count(value: object) -> bool:
+    """Whether it is a number; JSON readers take NaN, which is equal to nothing."""
+    return isinstance(value, (int, float)) and value == value
 
 
 def _count(counts: Mapping[str, Any], name: str) -> int:

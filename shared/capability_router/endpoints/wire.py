@@ -23,6 +23,7 @@ FINISHES: dict[str, Finish] = {
     "tool_calls": Finish.TOOL_CALLS, "tool_use": Finish.TOOL_CALLS, "function_call": Finish.TOOL_CALLS,
     "content_filter": Finish.CONTENT_FILTER, "safety": Finish.CONTENT_FILTER,
     "prohibited_content": Finish.CONTENT_FILTER, "recitation": Finish.CONTENT_FILTER,
+    "sensitive": Finish.CONTENT_FILTER,
     "refusal": Finish.REFUSAL,
     **BROKEN_ENDS,
 }  # fmt: skip

@@ -175,7 +175,7 @@ IN_STREAM = frozenset(map(normal, ("EndpointStreamError", "APIError")))
 
 GARBLED_REPLY = frozenset(
     map(normal, ("JSONDecodeError", "DecodingError", "DecodeError", "ContentDecodingError", "ContentEncodingError",
-                 "SSEError"))
+                 "SSEError", "UnicodeDecodeError"))
 )  # fmt: skip
 """Classes that say that a reply came and could not be read."""
 

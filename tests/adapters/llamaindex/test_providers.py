@@ -254,7 +254,7 @@ async def test_an_integration_that_has_no_sync_methods_in_a_loop_is_left_without
         (RuntimeError("Response was terminated early: SAFETY [SafetyRating(...)]"), "content_filtered"),
         (RuntimeError("Response was terminated early: PROHIBITED_CONTENT"), "content_filtered"),
         (RuntimeError("Response was terminated early: MAX_TOKENS"), "length"),
-        (RuntimeError("Response was terminated early: MALFORMED_FUNCTION_CALL"), "unknown"),
+        (RuntimeError("Response was terminated early: MALFORMED_FUNCTION_CALL"), "malformed_tool_call"),
         (ValueError("Response has no candidates"), "content_filtered"),
         (ValueError("Unsupported block type: <class 'VideoBlock'>"), "unsupported"),
     ],

@@ -1,0 +1,67 @@
+"""Where SDKs read what a server sent: what they raise there over it is about the reply, not about the request.
+
+An SDK that wants an object and is sent a list, a number or another shape stumbles with a TypeError, an AttributeError
+or a check of its own, as it would over an argument. Where it was raised tells the two apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from traceback import walk_tb
+from types import FrameType
+from typing import Any
+
+from capability_router.faults.evidence import class_names, read
+
+_READERS: dict[tuple[str, str], tuple[str, ...]] = {
+    ("ollama", "inner"): ("line",), ("ollama", "_request"): (), ("openrouter", "_parse_event"): (),
+    ("huggingface_hub", "parse_obj_as_instance"): (), ("cohere", "construct_type"): (), ("botocore", "_do_parse"): (),
+    ("google", "_generate_content"): ("response_dict",), ("google", "_generate_content_stream"): ("response_dict",),
+    ("google", "async_generator"): ("response_dict", "chunk"), ("google", "request_streamed"): ("chunk",),
+}  # fmt: skip
+"""(package, function) -> the variables of which it has one as soon as something came; () = it is called with that."""
+_SENDING = frozenset({"_request_raw"})
+"""Below a reader, the function that sends."""
+_CALLS = frozenset({"tool_calls", "functionCall", "function_call"})
+
+
+def home(frame: FrameType) -> str:
+    """The package of a frame's code: "ollama"."""
+    return str(frame.f_globals.get("__name__")).partition(".")[0]
+
+
+def frames_of(error: BaseException) -> list[FrameType]:
+    """The frames that the error came through, the outermost first."""
+    return [frame for frame, _ in walk_tb(error.__traceback__)]
+
+
+def sdk_reader(frames: list[FrameType]) -> FrameType | None:
+    """The frame of an SDK that was reading a reply; None if none was."""
+    if any(frame.f_code.co_name in _SENDING for frame in frames):
+        return None
+    return next((frame for frame in reversed(frames) if _reads(frame)), None)
+
+
+def _reads(frame: FrameType) -> bool:
+    came = _READERS.get((home(frame), frame.f_code.co_name))
+    return came is not None and (not came or not frame.f_locals.keys().isdisjoint(came))
+
+
+def is_check(error: BaseException) -> bool:
+    """Whether it is pydantic's: something does not fit a class."""
+    return isinstance(error, ValueError) and "ValidationError" in class_names(error)
+
+
+def about_a_call(error: BaseException) -> bool:
+    """Whether a check failed over one of the tool calls in a reply."""
+    return any(not _CALLS.isdisjoint(detail["loc"]) for detail in _details(error, inputs=False))
+
+
+def refused_inputs(error: BaseException) -> Iterator[Mapping[str, Any]]:
+    """What did not fit, where that is an object: of a body that lacks something, the body."""
+    return (held for detail in _details(error, inputs=True) if isinstance(held := detail.get("input"), Mapping))
+
+
+def _details(error: BaseException, *, inputs: bool) -> list[dict[str, Any]]:
+    tell = read(error, "errors") if is_check(error) else None
+    return tell(include_url=False, include_context=False, include_input=inputs) if callable(tell) else []
