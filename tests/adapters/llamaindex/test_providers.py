@@ -263,7 +263,7 @@ def test_what_integrations_say_only_in_words(error: Exception, kind: str) -> Non
     fault = fault_of(error)
     assert fault is not None
     assert fault.kind == kind
-    assert fault.answered == ("terminated early" in str(error) and kind != "unknown")
+    assert fault.answered == ("terminated early" in str(error) and kind != "malformed_tool_call")
 
 
 @pytest.mark.parametrize(
