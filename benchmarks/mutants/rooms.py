@@ -59,15 +59,16 @@ ROOMS = (
         "execution/endings.py",
         ("tests/unit/execution/test_endings.py", "tests/unit/execution/test_elsewhere.py", *_STEPS),
     ),
-    Room("execution/driving/performance.py", ("tests/unit/execution/test_performance.py", *_DRIVERS)),
+    Room("execution/driving/performance.py", ("tests/unit/execution/driving/test_performance.py", *_DRIVERS)),
     Room(
         "execution/driving/race.py",
         (
-            *(f"tests/unit/execution/test_{name}.py" for name in ("race", "hedge")),
+            "tests/unit/execution/driving/test_race.py",
+            "tests/unit/execution/test_hedge.py",
             "tests/unit/connections/test_readers.py",
         ),
     ),
-    Room("execution/driving/crew.py", ("tests/unit/execution/test_crew.py",)),
+    Room("execution/driving/crew.py", ("tests/unit/execution/driving/test_crew.py",)),
     Room("connections/readers.py", ("tests/unit/connections/test_readers.py",)),
     Room(
         "execution/accounts.py", ("tests/unit/execution/test_accounts.py", "tests/unit/money/test_several_answers.py")

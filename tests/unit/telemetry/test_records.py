@@ -118,7 +118,7 @@ def test_lines_are_what_the_schema_says(name: str) -> None:
 def test_the_schema_knows_no_field_that_never_comes() -> None:
     came = {path for name in SCRIPTS for record in written(name) for path in _paths(record, record["kind"])}
     told = {path for kind in ("decision", "feedback", "health") for path in _told(kind, SCHEMA["$defs"][kind])}
-    never = {"decision.shadow.error"}  # of a policy that fails: tests/unit/policies/test_trials.py
+    never = {"decision.shadow.error"}  # of a policy that fails: tests/unit/policies/second_policy/test_trials.py
     assert told - came - never == set()
 
 

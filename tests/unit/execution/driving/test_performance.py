@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from unit.execution.shown import Failed, Shown
+from unit.execution.driving.shown import Failed, Shown
 from unit.execution.staged import HEDGE
 
 from capability_router import AllCandidatesFailed, StreamInterrupted, Usage

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from unit.execution.shown import Failed, Shown, Spoken
+from unit.execution.driving.shown import Failed, Shown, Spoken
 from unit.execution.staged import HEDGE
 
 from capability_router import AllCandidatesFailed
