@@ -33,13 +33,28 @@ def failure(
         advice = "No other model was tried: the request itself was rejected, so every model would. Fix the request."
     elif limits.keeps(faults[-1]):
         advice = 'No other model was tried: on_content_filter is "return"; with "fallback" the next one is.'
-    elif late:
-        advice = f"The deadline of {limits.deadline_s:g} s is over; raise deadline_s. {advice}".strip()
+    else:
+        advice = f"{_lengthen(faults[-1], limits, elapsed_s)} {advice}".strip()
     advice = " ".join([*_mends(records, targets.keys), advice])
     error = AllCandidatesFailed(records, tenant=tenant, elapsed_s=elapsed_s, advice=advice, held_by=targets.held_by)
     error.retry_after_s = targets.free_in(at)
     error.__cause__ = next((f.error for f in faults if f.error is not None), None)
     return error
+
+
+_CLOCKS = {
+    "connection": "connect", "first token": "first_token", "next token": "between_tokens", "whole answer": "total",
+}  # fmt: skip
+"""Of a fault's clock the setting under `timeouts`."""
+
+
+def _lengthen(fault: Fault, limits: Limits, elapsed_s: float) -> str:
+    """The limit to raise where time was too short, with its figure; "" where it was not, or no limit of ours."""
+    if limits.deadline_s is not None and elapsed_s >= limits.deadline_s:
+        return f"The deadline of {limits.deadline_s:g} s is over; raise deadline_s."
+    setting = _CLOCKS.get(fault.clock, "") if fault.kind == "timeout" else ""
+    limit = getattr(limits.timeouts, setting) if setting else None
+    return "" if limit is None else f"timeouts.{setting} is {limit:g} s; raise it if its answers take longer."
 
 
 def _otherwise(faults: Sequence[Fault], limits: Limits) -> str:
@@ -147,8 +162,12 @@ class Cut(NamedTuple):
     parts: frozenset[int]
 
 
-def interrupted(records: Sequence[AttemptRecord], cut: Cut, advice: str) -> StreamInterrupted:
+def interrupted(
+    records: Sequence[AttemptRecord], cut: Cut, limits: Limits, elapsed_s: float, advice: str
+) -> StreamInterrupted:
     """The answer, given and sought by these attempts, broke off when its caller had seen this much of it."""
+    if cut.fault.kind == "timeout":
+        advice = f"{_lengthen(cut.fault, limits, elapsed_s)} {advice}".strip()
     gave = [record for record in records if record.index in cut.parts]
     error = StreamInterrupted(records, parts=gave, text=bool(cut.text), advice=advice)
     error.partial = cut.text

@@ -59,6 +59,7 @@ def test_between_tokens(play: Any) -> None:
     models = {"a": GatedModel(("", "a1", "a2"), shut=(2,)), "b": GatedModel(("", "b"))}
     with pytest.raises(StreamInterrupted, match="waiting for the next token") as caught:
         play(models, timeouts={"between_tokens": SHORT})
+    assert str(caught.value).endswith("timeouts.between_tokens is 0.05 s; raise it if its answers take longer.")
     assert caught.value.partial == "a1"
     assert models["b"].calls == 0
 

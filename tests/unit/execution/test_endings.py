@@ -107,6 +107,26 @@ def test_a_deadline(at: float, late: bool) -> None:
     assert told.endswith(end if late else "Not reached within 1 attempts: b, c.")
 
 
+@pytest.mark.parametrize(
+    ("clock", "setting"),
+    [
+        ("connection", "connect"),
+        ("first token", "first_token"),
+        ("next token", "between_tokens"),
+        ("whole answer", "total"),
+    ],
+)
+def test_a_limit_that_was_too_short_is_named_with_its_figure(clock: str, setting: str) -> None:
+    timeouts = {"connect": 1.5, "first_token": 2.5, "between_tokens": 3.5, "total": 4.5}
+    fault = Fault("timeout", clock=clock)
+    advice = f" timeouts.{setting} is {timeouts[setting]:g} s; raise it if its answers take longer. "
+    assert advice in str(ended(fault, ids="a", timeouts=timeouts))
+    assert "raise it" not in str(ended(Fault("timeout"), ids="a", timeouts=timeouts))  # the provider's own
+    late = str(ended(fault, ids="a", at=105.0, deadline_s=5.0, timeouts=timeouts))
+    assert "The deadline of 5 s is over; raise deadline_s. " in late
+    assert "timeouts." not in late
+
+
 def test_the_first_exception_is_the_cause() -> None:
     first, second = ValueError("one"), ValueError("two")
     faults = (Fault("overloaded"), Fault("overloaded", error=first), Fault("overloaded", error=second))
