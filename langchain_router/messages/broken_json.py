@@ -6,11 +6,13 @@ object that looks like a whole one.
 
 from __future__ import annotations
 
-from json import JSONDecodeError, JSONDecoder
+from json import JSONDecoder
 from typing import Any
 
 from langchain_core.messages import AIMessage
 from langchain_core.utils.json import parse_json_markdown
+
+from capability_router.json_text import parsed_by
 
 _WHOLE = JSONDecoder(strict=False)
 
@@ -30,6 +32,6 @@ def _whole(text: str) -> Any:
 
 def _reads(text: str, **options: Any) -> bool:
     try:
-        return parse_json_markdown(text, **options) is not None
-    except (JSONDecodeError, RecursionError):
+        return parsed_by(parse_json_markdown, text, **options) is not None
+    except ValueError:
         return False

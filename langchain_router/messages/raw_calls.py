@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -10,6 +9,7 @@ from langchain_core.messages import AIMessage, ToolCallChunk
 from langchain_core.messages.tool import invalid_tool_call
 
 from capability_router.faults.offered import Offered, strange
+from capability_router.json_text import parsed
 
 
 class RawCall(NamedTuple):
@@ -29,8 +29,8 @@ class RawCall(NamedTuple):
         """Whether it has no name, or arguments that are no JSON object. None at all are one without entries."""
         text = self.arguments.strip()
         try:
-            return not self.name or (bool(text) and not isinstance(json.loads(text), dict))
-        except (ValueError, RecursionError):
+            return not self.name or (bool(text) and not isinstance(parsed(text), dict))
+        except ValueError:
             return True
 
 

@@ -22,6 +22,7 @@ from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call
 
 from capability_router.endpoints.chain_usage import details
 from capability_router.endpoints.wire import Delta, ToolCallDelta
+from capability_router.json_text import parsed
 from capability_router.request import Usage, service_tier
 
 _ROLES: dict[type[BaseMessage], str] = {HumanMessage: "user", SystemMessage: "system", AIMessage: "assistant"}
@@ -212,8 +213,8 @@ def _parsed(calls: Iterable[ToolCallDelta]) -> tuple[list[ToolCall], list[Invali
     broken: list[InvalidToolCall] = []
     for call in calls:
         try:
-            args = json.loads(call.arguments or "{}")
-        except (ValueError, RecursionError) as error:
+            args = parsed(call.arguments or "{}")
+        except ValueError as error:
             args, why = None, str(error)
         else:
             why = "the arguments are not a JSON object"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from types import FrameType
 from typing import Any
@@ -12,6 +11,7 @@ from capability_router.faults.evidence import read
 from capability_router.faults.kinds import Fault
 from capability_router.faults.no_reply import STUMBLES, no_reply
 from capability_router.faults.sdk_readers import about_a_call, frames_of, home, is_check, refused_inputs, sdk_reader
+from capability_router.json_text import parsed
 from capability_router.request import Usage
 
 _READERS = (
@@ -90,8 +90,8 @@ def _bodies(reader: FrameType) -> Iterator[Any]:
 
 def _parsed(text: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return parsed(text)
+    except ValueError:
         return None
 
 

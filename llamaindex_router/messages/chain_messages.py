@@ -18,6 +18,7 @@ from llama_index.core.base.llms.types import (
 
 from capability_router.endpoints.chain_usage import Tally, cost_of, counted, states, with_cached
 from capability_router.endpoints.usage import written_out
+from capability_router.json_text import parsed
 from capability_router.request import Usage
 from llamaindex_router.messages.chat_completions import message_dicts
 
@@ -102,8 +103,8 @@ def _tallied(delta: Any, tally: Tally | None) -> Usage | None:
 def _mapping(text: str) -> Any:
     """The arguments as a mapping; the text itself while it is none."""
     try:
-        read = json.loads(text) if text.strip() else {}
-    except (ValueError, RecursionError):
+        read = parsed(text) if text.strip() else {}
+    except ValueError:
         return text
     return read if isinstance(read, dict) else text
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from llama_index.core.base.llms.types import ChatResponse
@@ -13,6 +12,7 @@ from llama_index.core.instrumentation.events.llm import (
     LLMCompletionInProgressEvent,
 )
 
+from capability_router.json_text import parsed
 from capability_router.request import Finish
 from llamaindex_router.messages.tool_calls import tool_calls_of
 from llamaindex_router.messages.usage import finish_of, refuses
@@ -75,7 +75,7 @@ class Tapped:
 
 def _parses(text: str) -> bool:
     try:
-        json.loads(text)
-    except (ValueError, RecursionError):
+        parsed(text)
+    except ValueError:
         return False
     return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -10,6 +9,7 @@ from llama_index.core.base.llms.types import ChatMessage, ToolCallBlock
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.llms.utils import parse_partial_json
 
+from capability_router.json_text import parsed, parsed_by
 from llamaindex_router.messages.fields import field
 
 
@@ -26,8 +26,8 @@ class ToolCall(NamedTuple):
         if not isinstance(self.arguments, str) or not self.arguments.strip():
             return False
         try:
-            return not isinstance(json.loads(self.arguments), dict)
-        except (ValueError, RecursionError):
+            return not isinstance(parsed(self.arguments), dict)
+        except ValueError:
             return True
 
     def selection(self) -> ToolSelection:
@@ -40,10 +40,10 @@ def arguments_of(arguments: Any) -> dict[str, Any]:
     if not isinstance(arguments, str):
         return dict(arguments) if isinstance(arguments, Mapping) else {}
     try:
-        parsed = parse_partial_json(arguments)
-    except (ValueError, TypeError, RecursionError):
+        found = parsed_by(parse_partial_json, arguments)
+    except (ValueError, TypeError):
         return {}
-    return parsed if isinstance(parsed, dict) else {}
+    return found if isinstance(found, dict) else {}
 
 
 def tool_calls_of(message: ChatMessage) -> list[ToolCall]:

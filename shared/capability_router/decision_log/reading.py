@@ -6,7 +6,6 @@ which comes again counts once, and in which words the rest is told.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from capability_router.decision_log.copies import Copies
 from capability_router.decision_log.lines import lines
 from capability_router.decision_log.shapes import KINDS, flaw, time_of
 from capability_router.errors import ConfigError
+from capability_router.json_text import parsed
 
 Record = dict[str, Any]
 Advanced = Callable[[int], object]
@@ -69,7 +69,7 @@ class Reading:
             return None
         try:
             return self.taken(json_of(line))
-        except (ValueError, RecursionError):
+        except ValueError:
             self.omitted[NO_JSON] += 1
             return None
 
@@ -99,9 +99,9 @@ class Reading:
 
 
 def json_of(line: str | bytes) -> Any:
-    """A line's JSON; a byte that is not of UTF-8 becomes U+FFFD. Raises ValueError and RecursionError."""
+    """A line's JSON; a byte that is not of UTF-8 becomes U+FFFD. Raises ValueError."""
     text = line if isinstance(line, str) else line.decode("utf-8", "replace")
-    return json.loads(text.strip("\0\ufeff \t\r\n"))  # a crash leaves NULs in a file
+    return parsed(text.strip("\0\ufeff \t\r\n"))  # a crash leaves NULs in a file
 
 
 def unreadable(path: Path, why: str) -> ConfigError:

@@ -17,6 +17,7 @@ from capability_router.endpoints.errors import (
 from capability_router.endpoints.scrub import identifier, scrub
 from capability_router.faults import classify
 from capability_router.faults.meaning import Meaning
+from capability_router.json_text import parsed
 from capability_router.money.bill import COST_HEADER
 
 _HINTS = (b"x-ratelimit-", b"ratelimit-", b"anthropic-ratelimit-")
@@ -92,12 +93,12 @@ def refusal(status: int, body: bytes) -> Told:
         advice = "a redirect, which is not followed; correct its base_url"
         return Told(EndpointStatusError, f"{what}, {advice}", status=status)
     try:
-        parsed = json.loads(body)
-    except (ValueError, RecursionError):
+        told = parsed(body)
+    except ValueError:
         plain = "" if looks_like_html(body) or not body.strip() else body.decode("utf-8", "replace")
         what = what if plain else f"{what} with {kind_of(body)}"
         return Told(EndpointStatusError, what, plain, status=status, page=looks_like_html(body))
-    return _from_error(EndpointStatusError, what, _error_of(parsed), status)._replace(body=parsed)
+    return _from_error(EndpointStatusError, what, _error_of(told), status)._replace(body=told)
 
 
 def error_event(error: Any) -> Told:

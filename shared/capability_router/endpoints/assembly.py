@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 from capability_router.endpoints.wire import Delta, ToolCallDelta, delta_from
 from capability_router.faults.offered import Offered, strange
+from capability_router.json_text import parsed
 from capability_router.money.bill import billed
 from capability_router.request import Finish, Reply, Usage
 
@@ -38,8 +38,8 @@ class ToolCall:
     def well_formed(self) -> bool:
         """Whether it has a name and its arguments are a JSON object (or absent)."""
         try:
-            return bool(self.name) and isinstance(json.loads(self.arguments.strip() or "{}"), dict)
-        except (ValueError, RecursionError):
+            return bool(self.name) and isinstance(parsed(self.arguments.strip() or "{}"), dict)
+        except ValueError:
             return False
 
     def to_dict(self) -> dict[str, Any]:

@@ -5,7 +5,6 @@ Everything but the socket reads is shared: `chunks` and `achunks` only carry byt
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections.abc import AsyncIterator, Iterator, Sequence
 from functools import cached_property
@@ -21,6 +20,7 @@ from capability_router.endpoints.lanes import Server, async_lanes, lanes
 from capability_router.endpoints.sse import DONE, SseParser
 from capability_router.endpoints.wire import BROKEN_FINISHES, Delta, delta_from, number_of
 from capability_router.faults.offered import Offered, offered_in
+from capability_router.json_text import parsed
 from capability_router.request import Reply
 
 if TYPE_CHECKING:
@@ -197,8 +197,8 @@ class Exchange:
 
     def _parsed(self, payload: bytes) -> dict[str, Any]:
         try:
-            body = json.loads(payload)
-        except (ValueError, RecursionError):
+            body = parsed(payload)
+        except ValueError:
             raise self._tell(answers.not_a_reply(answers.kind_of(payload))) from None
         if not isinstance(body, dict):
             raise self._tell(answers.not_a_reply("JSON that is no object"))

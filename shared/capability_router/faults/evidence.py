@@ -6,12 +6,12 @@ read is guarded, and at most 4 kB of any text is looked at.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from capability_router.faults.vocabulary import BROAD, LONGEST_WORD, NAMES, TELLING, UNREADABLE, normal
+from capability_router.json_text import parsed
 
 LONGEST_TEXT = 4096
 _LONGEST_BODY = 65_536
@@ -208,8 +208,8 @@ def _parsed(content: str | bytes) -> object:
     if len(content) > _LONGEST_BODY:
         return None
     try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
+        return parsed(content)
+    except ValueError:
         return None
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypedDict
 
 from capability_router.health.herald import VERSION
+from capability_router.json_text import parsed
 from capability_router.stores.reports import Report
 
 SILENT_AFTER = 3.5
@@ -63,13 +63,13 @@ def speakers(reports: Iterable[Report]) -> tuple[list[Speaker], int]:
     for report in reports:
         try:
             found.append(_speaker(report))
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
             odd += 1
     return found, odd
 
 
 def _speaker(report: Report) -> Speaker:
-    said = json.loads(report.text)
+    said = parsed(report.text)
     if said["version"] != VERSION:
         raise ValueError("another version")
     silent = report.age_s > SILENT_AFTER * _figure(said["every_s"])

@@ -7,7 +7,6 @@ A file that can't be read is told once in the log, and the built-in catalog is u
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import sys
@@ -16,6 +15,7 @@ from pathlib import Path
 from capability_router.catalog.known import document
 from capability_router.catalog.known.document import Document
 from capability_router.errors import ConfigError
+from capability_router.json_text import parsed
 
 VARIABLE = "CAPABILITY_ROUTER_CATALOG"
 _OFF = ("off", "none", "0", "")
@@ -67,8 +67,8 @@ def read(place: Path) -> Document | None:
         reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
         raise ConfigError(f"the catalog file {str(place)!r} can't be read: {reason or error}") from error
     try:
-        data = json.loads(text)
-    except (ValueError, RecursionError) as error:  # the latter: nested deeper than the reader follows
+        data = parsed(text)
+    except ValueError as error:
         raise ConfigError(f"the catalog file {str(place)!r} is no JSON: {error}") from None
     return document.parsed(data, f"the catalog file {str(place)!r}")
 

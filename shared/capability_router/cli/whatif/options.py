@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from capability_router.errors import ConfigError
+from capability_router.json_text import parsed
 from capability_router.nearest import nearest
 from capability_router.request import Request
 from capability_router.tokens.attached import Attached, attached
@@ -141,9 +141,9 @@ def _is_one(kind: str, data: bytes, found: Attached) -> bool:
 
 def _json(option: str, path: Path, wanted: str) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
-        told = getattr(error, "strerror", None) or ("nested too deep" if isinstance(error, RecursionError) else error)
+        return parsed(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
+        told = getattr(error, "strerror", None) or error
         raise ConfigError(f"{option} {path}: {told}; give a file with {wanted}") from error
 
 

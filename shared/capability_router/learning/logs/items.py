@@ -18,6 +18,7 @@ from capability_router.decision_log.lines import DAMAGED
 from capability_router.decision_log.reading import NO_JSON, json_of
 from capability_router.decision_log.shapes import NO_OBJECT
 from capability_router.errors import ConfigError
+from capability_router.json_text import parsed_by
 from capability_router.learning.logs.omissions import Omissions
 
 LARGEST = 512 * 1024 * 1024
@@ -99,7 +100,7 @@ class Source:
             return
         try:
             yield from self._spread(json_of(line))
-        except (ValueError, RecursionError):
+        except ValueError:
             self.omissions.note(NO_JSON)
 
     def _document(self, first: bytes, pieces: Iterator[bytes]) -> Iterator[dict[str, Any]]:
@@ -113,8 +114,8 @@ class Source:
         text, at = b"".join(parts).decode("utf-8", "replace"), 0
         while (at := _past(text, at)) < len(text):
             try:
-                item, at = _DECODER.raw_decode(text, at)
-            except (ValueError, RecursionError):
+                item, at = parsed_by(_DECODER.raw_decode, text, at)
+            except ValueError:
                 if first.lstrip()[:1] == b"{" and not text[:at].strip():
                     yield from self._of_lines(chain(parts, pieces))
                 else:
@@ -140,7 +141,7 @@ def _whole(line: bytes) -> bool:
     """Whether it is JSON by itself."""
     try:
         json_of(line)
-    except (ValueError, RecursionError):
+    except ValueError:
         return False
     return True
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from capability_router.json_text import parsed
 from capability_router.learning.quality.arrays import Unreadable, array, finite, packed
 from capability_router.learning.quality.blend import SOURCES, Blend
 from capability_router.learning.quality.calibration import Calibration
@@ -45,7 +46,7 @@ def dumped(quality: Quality, base: str | None = None) -> str:
 
 def base_of(text: str) -> str | None:
     """The state from which a readable one began: the one in it, or itself if nobody has scored since it was trained."""
-    told = json.loads(text)
+    told = parsed(text)
     if told.get("base") is not None:
         return str(told["base"])
     return text if told["body"]["scored"] and not told["body"].get("askers") else None
@@ -80,8 +81,8 @@ def text_of(body: Mapping[str, Any], base: str | None = None) -> str:
 def loaded(text: str) -> Quality:
     """From such a text; raises Unreadable for what is damaged, of another version, or no such state."""
     try:
-        told = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        told = parsed(text)
+    except ValueError as error:
         raise Unreadable("no JSON") from error
     if not isinstance(told, Mapping) or told.get("state") != _NAME:
         raise Unreadable("no state of the learned model")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 
 from capability_router.catalog.updates.sources.formats import FORMATS
 from capability_router.errors import ConfigError
+from capability_router.json_text import parsed
 from capability_router.nearest import nearest
 
 MOST_BYTES = 64 * 2**20
@@ -108,8 +108,8 @@ def _too_much(origin: str) -> str:
 
 def _parsed(raw: bytes, origin: str) -> Any:
     try:
-        return json.loads(raw)
-    except (ValueError, RecursionError) as error:  # the latter: nested deeper than the reader follows
+        return parsed(raw)
+    except ValueError as error:
         raise ConfigError(f"{origin}: it is no JSON ({error})") from None
 
 
