@@ -6,8 +6,10 @@ read is guarded, and at most 4 kB of any text is looked at.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from types import FrameType
 from typing import Any, NamedTuple
 
 from capability_router.faults.vocabulary import BROAD, LONGEST_WORD, NAMES, TELLING, UNREADABLE, normal
@@ -65,7 +67,8 @@ def links(error: BaseException) -> Evidence:
     """What the error shows, its cause, the cause's cause...: at most six, each once, to the provider's answer.
 
     The answer is the first exception with a status or a known code. What was merely being handled when an
-    error arose (`__context__`) is not followed from a broken connection or a timeout: it is another call's.
+    error arose (`__context__`) is not followed from a broken connection or a timeout, or if a caller of the model is
+    still handling it: it is another call's.
     """
     found: list[Link] = []
     for one, raised_from in _chain(error):
@@ -86,7 +89,21 @@ def _chain(error: BaseException) -> Iterator[tuple[BaseException, bool]]:
         seen.add(id(here))
         yield here, raised_from
         raised_from = here.__cause__ is not None
-        here = here.__cause__ or (None if here.__suppress_context__ else here.__context__)
+        here = here.__cause__ or (None if here.__suppress_context__ else _of_this_call(here.__context__))
+
+
+def _of_this_call(handled: BaseException | None) -> BaseException | None:
+    """What was being handled when an error arose; None if a caller handles it, and called a model meanwhile.
+
+    Whoever handles an exception is the outermost frame of its traceback: a caller's is still running, an SDK's is not.
+    """
+    trace = None if handled is None else handled.__traceback__
+    running: FrameType | None = None if trace is None else sys._getframe(1)
+    while running is not None:
+        if trace is not None and running is trace.tb_frame:
+            return None
+        running = running.f_back
+    return handled
 
 
 def class_names(error: BaseException) -> tuple[str, ...]:

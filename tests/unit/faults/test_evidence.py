@@ -236,3 +236,34 @@ def test_what_was_hidden_on_purpose_is_not_followed() -> None:
     error.__context__ = odd(name="x:Hidden")
     error.__suppress_context__ = True
     assert named(error) == ["Odd"]
+
+
+class Refused(Exception):
+    """An answer with a status."""
+
+    status_code = 429
+
+
+def _raised(error: Exception) -> None:
+    raise error
+
+
+def test_what_a_caller_handles_meanwhile_is_another_calls() -> None:
+    try:
+        raise Refused
+    except Refused:
+        with pytest.raises(RuntimeError) as caught:
+            raise RuntimeError("odd")  # noqa: B904 - it is not raised from the other
+        assert len(links(caught.value)) == 1
+
+
+def test_what_was_handled_within_the_call_is_its_own() -> None:
+    def call() -> None:
+        try:
+            raise Refused
+        except Refused:
+            _raised(RuntimeError("odd"))
+
+    with pytest.raises(RuntimeError) as caught:
+        call()
+    assert links(caught.value)[-1].status == 429
