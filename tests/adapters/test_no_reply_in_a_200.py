@@ -134,6 +134,8 @@ def test_a_body_that_is_no_reply_counts_against_its_server(
     [
         (_whole("error", content="PART"), "server_error"),
         (_whole("abort", content="PART"), "server_error"),
+        (_whole("network_error", content="PART"), "server_error"),
+        (_whole("cancelled", content="PART"), "server_error"),
         (_whole("insufficient_system_resource"), "overloaded"),
         (_whole("MALFORMED_FUNCTION_CALL"), "malformed_tool_call"),
         (_whole("LANGUAGE"), "empty"),
@@ -184,6 +186,13 @@ def test_an_error_event_before_any_text_is_told_by_its_code(
     llm = make(serve(_EVENT))
     assert _stream(llm) == "good"
     assert _faults(llm) == ["overloaded", None]
+
+
+@pytest.mark.parametrize("make", [_openai, _built_in, _llamaindex])
+def test_a_filters_end_of_zhipus_is_one(serve: Callable[[Any], str], make: Callable[[str], Any]) -> None:
+    llm = make(serve(_whole("sensitive")))
+    assert _ask(llm) == ""
+    assert _faults(llm) == [None]
 
 
 @pytest.mark.parametrize("make", [_openai, _built_in, _llamaindex])

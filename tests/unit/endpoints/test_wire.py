@@ -200,3 +200,9 @@ def test_arguments_that_are_no_object_are_malformed(arguments: str) -> None:
 def test_a_refusal_is_told_as_one() -> None:
     reply = reply_from({"choices": [{"message": {"refusal": "I can't"}, "finish_reason": "stop"}]})
     assert (reply.finish, reply.text, reply.empty) == (Finish.REFUSAL, "I can't", False)
+
+
+@pytest.mark.parametrize("count", [None, "9", float("nan")])
+def test_what_an_input_without_a_count_leaves_of_the_total_is_no_output(count: Any) -> None:
+    told = usage_from({"prompt_tokens": count, "completion_tokens": 2, "total_tokens": 11})
+    assert (told.input_tokens, told.output_tokens, told.reasoning_tokens) == (0, 2, 0)
