@@ -1,8 +1,9 @@
 """Measures what docs/performance.md shows, and writes it there: python -m benchmarks.bench [NAME ...] [--scale 0.02]
 
 Each part of the page between `<!-- bench NAME -->` and `<!-- /bench -->` is what the command above it prints, below the
-machine, the day and how busy it was. Nothing else of the page is touched. `--scale`: a share of the full
-counts, for a first look; `--no-peers` leaves their environments alone.
+machine, the day and how busy it was. The summary above these parts is read from the page's own tables, so that its
+figures are those of the tables. Nothing else of the page is touched. `--scale`: a share of the full counts, for a first
+look; `--no-peers` leaves the peers' environments and their part of the page as they are.
 """
 
 from __future__ import annotations
@@ -13,24 +14,32 @@ import platform
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+
+from benchmarks.summary import summed_up
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "performance.md"
 MODULES = {
-    "overhead": "overhead", "loopback": "overhead.loopback", "growth": "overhead.growth", "imports": "overhead.imports",
-    "core": "core", "turns": "turns", "scale": "scale",
+    "overhead": "overhead", "peers": "overhead", "loopback": "overhead.loopback", "growth": "overhead.growth",
+    "imports": "overhead.imports", "core": "core", "turns": "turns", "scale": "scale",
 }  # fmt: skip
 """What measures a part, in the order of the page."""
-_BY_ROUNDS, _ROUNDS = ("overhead", "loopback", "growth", "imports"), 15
+_ROUNDS = {
+    "overhead": (15, 3), "peers": (15, 3), "loopback": (15, 3), "growth": (15, 3), "imports": (15, 3),
+    "core": (3_000, 100), "turns": (60, 5),
+}  # fmt: skip
+"""Of a whole run, and the fewest."""
 
 
-def command(name: str, scale: float, *, peers: bool) -> list[str]:
+def command(name: str, scale: float) -> list[str]:
     """What measures a part."""
-    rounds = ["--rounds", str(max(round(_ROUNDS * scale), 3))] if name in _BY_ROUNDS else []
+    full, least = _ROUNDS.get(name, (0, 0))
+    rounds = ["--rounds", str(max(round(full * scale), least))] if full else []
     share = ["--scale", f"{scale:g}"]
-    further = {"overhead": ["--peers"] if peers else [], "loopback": share, "scale": share}
+    further = {"peers": ["--peers", "only"], "loopback": share, "scale": share}
     return ["-m", f"benchmarks.{MODULES[name]}", *rounds, *further.get(name, [])]
 
 
@@ -50,12 +59,12 @@ def _lines(path: str) -> list[str]:
         return []
 
 
-def measured(name: str, scale: float, *, peers: bool) -> str:
+def measured(name: str, scale: float) -> str:
     """The part's text: who measured it, and what was printed; a table of its own, else as it stands.
 
     Ends the program where the command fails, which has told why.
     """
-    asked, where = command(name, scale, peers=peers), machine()
+    asked, where = command(name, scale), machine()
     done = subprocess.run([sys.executable, *asked], check=False, stdout=subprocess.PIPE, text=True, cwd=ROOT)  # noqa: S603 - a module of ours
     if done.returncode:
         sys.exit(f"NOT MEASURED: {name}: `python {' '.join(asked)}` failed; its part of {PAGE.name} is left as it was")
@@ -73,17 +82,25 @@ def spliced(page: str, name: str, text: str) -> str:
     return found
 
 
+def chosen(names: Sequence[str], *, peers: bool) -> list[str]:
+    """The parts that are measured, in the order of the page."""
+    return [name for name in MODULES if name in (names or MODULES) and (peers or name != "peers")]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bench", description=__doc__)
     parser.add_argument("names", nargs="*", choices=[*MODULES, []], metavar="NAME", help=", ".join(MODULES))
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--no-peers", dest="peers", action="store_false")
     given = parser.parse_args()
-    for name in given.names or MODULES:
+    for name in chosen(given.names, peers=given.peers):
         print(f"measuring {name}", flush=True)
-        text = measured(name, given.scale, peers=given.peers)
-        PAGE.write_text(spliced(PAGE.read_text(encoding="utf-8"), name, text), encoding="utf-8")
+        text = measured(name, given.scale)
+        page = spliced(PAGE.read_text(encoding="utf-8"), name, text)
+        PAGE.write_text(spliced(page, "summary", summed_up(page)), encoding="utf-8")
         print(text, flush=True)
+    if not given.peers:
+        print(f"The peers were not measured: their table in {PAGE.name} is left as it was.", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the routing core costs per request, without any call: python -m benchmarks.core
+"""What the routing core costs per request, without any call: python -m benchmarks.core [--rounds 3000]
 
 Median and 99th percentile in microseconds of processor time, which the machine's other work touches little; a prompt
 of 84 characters, cards with windows, prices, capabilities, quality and latency. "decide" is eligibility, prediction
@@ -22,7 +22,7 @@ from benchmarks.overhead.prompt import PROMPT
 from capability_router import Price, Request
 from capability_router.testing import ask, scripted_router
 
-WARM = 200
+WARM, ROUNDS = 200, 3_000
 POLICIES: tuple[Any, ...] = (
     "single", "cheapest", "fastest", "weighted", "adaptive",
     {"name": "adaptive", "quality_target": 0.8},
@@ -42,7 +42,7 @@ def cards(count: int) -> dict[str, dict[str, Any]]:
     }  # fmt: skip
 
 
-def timed(call: Callable[[], object], rounds: int = 3_000) -> tuple[float, float]:
+def timed(call: Callable[[], object], rounds: int = ROUNDS) -> tuple[float, float]:
     for _ in range(200):
         call()
     times = []
@@ -76,14 +76,14 @@ def bare(made: Any) -> Callable[[], object]:
 TRIALS: dict[str, Any] = {"shadow": "adaptive", "canary": {"name": "adaptive", "share": 0.5}}
 
 
-def row(count: int, policy: Any, **trial: Any) -> str:
+def row(count: int, policy: Any, rounds: int, **trial: Any) -> str:
     made = scripted_router({name: ["ok"] for name in cards(count)}, cards=cards(count), policy=policy, **trial)
     request = Request((PROMPT,))
-    first = timed(lambda: made.explain(request), 1_000)
+    first = timed(lambda: made.explain(request), max(rounds // 3, 1))
     for _ in range(WARM):
         ask(made, Request((PROMPT,)))
-    decide, start = timed(lambda: made.explain(request)), timed(lambda: made.start(request, None))
-    whole, floor = timed(lambda: ask(made, request)), timed(bare(made))
+    timings = (lambda: made.explain(request), lambda: made.start(request, None), lambda: ask(made, request), bare(made))
+    decide, start, whole, floor = (timed(call, rounds) for call in timings)
     called = f"{calls(lambda: made.explain(request)):6}/{calls(lambda: ask(made, Request((PROMPT,)))):4}"
     name = policy if isinstance(policy, str) else policy["name"] if "rules" in policy else f"+ {list(policy)[-1]}"
     name = f"+ {next(iter(trial))}" if trial else name
@@ -92,15 +92,17 @@ def row(count: int, policy: Any, **trial: Any) -> str:
 
 
 def main() -> None:
-    argparse.ArgumentParser(prog="python -m benchmarks.core", description=__doc__).parse_args()
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.core", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="timed calls of each figure")
+    rounds = parser.parse_args().rounds
     print("microseconds, p50 / p99 (+ adaptive with this; the last target comes on top of the one above it)")
     print(f"{'models':>6} {'policy':19}{'first':>17}{'decide':>17}{'start':>17}{'whole':>17}{'ratio':>10}{'calls':>11}")
     for policy in POLICIES:
-        print(row(10, policy))
+        print(row(10, policy, rounds), flush=True)
     for name, trial in TRIALS.items():
-        print(row(10, "adaptive", **{name: trial}))
+        print(row(10, "adaptive", rounds, **{name: trial}), flush=True)
     for count in (2, 50, 200):
-        print(row(count, "adaptive"))
+        print(row(count, "adaptive", rounds), flush=True)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import time
 from collections.abc import Iterator
+from typing import Any
 
 from benchmarks.core import POLICIES, PROMPT, cards, timed
 from capability_router import Request
@@ -35,6 +36,14 @@ async def _async_us(router: Router, rounds: int) -> float:
     return sorted(times)[rounds // 2] / 1_000
 
 
+def _named(policy: Any) -> str:
+    """The policy and its targets."""
+    if isinstance(policy, str):
+        return policy
+    targets = [key for key in policy if key not in ("name", "rules")]
+    return " with ".join(filter(None, (policy["name"], " and ".join(targets))))
+
+
 def measure(scale: float, seed: int) -> Iterator[Finding]:
     rounds = scaled(3_000, scale, 300)
     request = Request((PROMPT,))
@@ -43,9 +52,8 @@ def measure(scale: float, seed: int) -> Iterator[Finding]:
         router = _router(policy)
         seen = [timed(lambda made=router: made.explain(request), rounds) for _ in range(ROUNDS)]  # type: ignore[misc]  # bound at once
         p50, p99 = min(seen, key=lambda pair: pair[1])
-        name = policy if isinstance(policy, str) else " ".join(f"{word}" for word in list(policy.values())[:1]) + " *"
         yield Finding(
-            f"overhead, {name}", f"p50 {p50:.0f} us, p99 {p99:.0f} us per decision over {MODELS} models",
+            f"overhead, {_named(policy)}", f"p50 {p50:.0f} us, p99 {p99:.0f} us per decision over {MODELS} models",
             f"<= {MOST_P50_US:g} / {MOST_P99_US:g} us", p50 <= MOST_P50_US and p99 <= MOST_P99_US, "none",
         )  # fmt: skip
     whole = asyncio.run(_async_us(_router("adaptive"), rounds))

@@ -1,4 +1,4 @@
-"""What a router adds to a chat model that answers at once: python -m benchmarks.overhead [--rounds 15] [--peers]
+"""What a router adds to a chat model that answers at once: python -m benchmarks.overhead [--rounds 15] [--peers [only]]
 
 A fake chat model asked directly, behind `with_fallbacks`, and behind `ChatRouter(models=[it])`, with the child run
 that the router opens for it; once with a handler that is told of all runs. The ways take turns, round after round;
@@ -8,14 +8,15 @@ of calls that are made at once, a call's is its wave's share. CPU of this proces
 does.
 
 `--peers`: then the same of each peer, beside what it stands before, in its own process and environment, which are
-installed where they are missing; ours in that of LangChain's own, in the same way (peer.py).
+installed where they are missing; ours in that of LangChain's own, in the same way (peer.py). `--peers only` leaves the
+first table out.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from itertools import chain
+from collections.abc import Iterator
 
 from benchmarks.overhead import beside_a_model, beside_peers
 from benchmarks.peers.environment import NotInstalled
@@ -23,17 +24,25 @@ from benchmarks.peers.environment import NotInstalled
 MOST_RATIO, MOST_CHUNK_US = 2.5, 20.0
 
 
+def _lines(rounds: int, peers: str | None) -> Iterator[str]:
+    if peers != "only":
+        yield f"Targets: ChatRouter <= {MOST_RATIO} x, <= {MOST_CHUNK_US:g} us added a chunk\n"
+        yield from beside_a_model.table(rounds)
+    if peers == "too":
+        yield ""
+    if peers:
+        yield from beside_peers.table(rounds)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.overhead", description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--peers", action="store_true")
+    parser.add_argument(
+        "--peers", nargs="?", const="too", choices=["too", "only"], help="the peers' table too, or only it"
+    )
     given = parser.parse_args()
-    print(f"Targets: ChatRouter <= {MOST_RATIO} x, <= {MOST_CHUNK_US:g} us added a chunk\n", flush=True)
-    lines = beside_a_model.table(given.rounds)
-    if given.peers:
-        lines = chain(lines, [""], beside_peers.table(given.rounds))
     try:
-        for line in lines:
+        for line in _lines(given.rounds, given.peers):
             print(line, flush=True)
     except NotInstalled as error:
         sys.exit(str(error))

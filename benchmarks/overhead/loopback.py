@@ -5,7 +5,7 @@ have targets, then: one call at a time, with its time by the clock (p50 and p95 
 the time until a stream's first text; and 50 awaited calls at once, to a server that thinks for 5 ms, with the processor
 time of a call and calls a second (client and server side by side). Ratios are medians of the rounds' own. Memory:
 resident, when made and after 1,000 calls. `/ direct` is to ChatOpenAI, or to LlamaIndex's OpenAI for RouterLLM, over
-plain httpx.
+plain httpx; `–` where that one is not among the chosen ways.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
@@ -116,6 +116,12 @@ def _quotient(mine: list[float], base: list[float]) -> float:
     return median(a / b for a, b in zip(mine, base, strict=True))
 
 
+def _beside(found: dict[str, Seen], name: str, figure: Callable[[Seen, Seen], float]) -> str:
+    """A way's ratio to the one that it is compared with, where that one was measured too."""
+    base = found.get(WAYS[name].base)
+    return "–" if base is None else f"{figure(found[name], base):.2f} x"
+
+
 def _head(*names: str) -> tuple[str, str]:
     return f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"
 
@@ -125,16 +131,17 @@ def _one_at_a_time(found: dict[str, Seen]) -> Iterator[str]:
     yield from _head("one at a time", *call, *work, "/ direct", "first text, p50 us", "p95")
     for name, seen in found.items():
         if not WAYS[name].awaits_only:
-            base = found.get(WAYS[name].base, seen)
-            work = seen.work["call"]
-            worked = [f"{_quotient(work, base.work['call']):.2f} x", f"{median(work):.0f}"]
-            yield f"| {name} | {' | '.join([*_times(seen, base, 'call'), *worked, *_times(seen, base, 'first')])} |"
+            worked = [_worked(found, name, "call"), f"{median(seen.work['call']):.0f}"]
+            yield f"| {name} | {' | '.join([*_times(found, name, 'call'), *worked, *_times(found, name, 'first')])} |"
 
 
-def _times(seen: Seen, base: Seen, order: str) -> list[str]:
-    took = seen.took[order]
-    times = [f"{percentile(took, share):.0f}" for share in (0.5, 0.95)]
-    return [f"{ratio(took, base.took[order], median):.2f} x", *times]
+def _worked(found: dict[str, Seen], name: str, order: str) -> str:
+    return _beside(found, name, lambda own, base: _quotient(own.work[order], base.work[order]))
+
+
+def _times(found: dict[str, Seen], name: str, order: str) -> list[str]:
+    times = [f"{percentile(found[name].took[order], share):.0f}" for share in (0.5, 0.95)]
+    return [_beside(found, name, lambda own, base: ratio(own.took[order], base.took[order], median)), *times]
 
 
 def _at_once(found: dict[str, Seen]) -> Iterator[str]:
@@ -143,11 +150,9 @@ def _at_once(found: dict[str, Seen]) -> Iterator[str]:
         "MiB when made", "after 1,000 calls",
     )  # fmt: skip
     for name, seen in found.items():
-        base = found.get(WAYS[name].base, seen)
-        work, took = seen.work["at_once"], seen.took["at_once"]
-        cells = [f"{_quotient(work, base.work['at_once']):.2f} x", f"{median(work):.0f}"]
-        cells += [f"{median(seen.per_s):,.0f}", f"{_quotient(seen.per_s, base.per_s):.2f} x"]
-        cells += [f"{percentile(took, share) / 1_000:.1f}" for share in (0.5, 0.95)]
+        cells = [_worked(found, name, "at_once"), f"{median(seen.work['at_once']):.0f}", f"{median(seen.per_s):,.0f}"]
+        cells.append(_beside(found, name, lambda own, base: _quotient(own.per_s, base.per_s)))
+        cells += [f"{percentile(seen.took['at_once'], share) / 1_000:.1f}" for share in (0.5, 0.95)]
         yield f"| {name} | {' | '.join([*cells, *(f'{mib:.0f}' for mib in seen.mib)])} |"
 
 

@@ -122,18 +122,19 @@ def totals(ledger: Any, dimension: str) -> Table:
     return made
 
 
-_SCORE_FIGURES = ("right", "answered", "cost", "per 1,000 tokens", "per request", "P50", "P95", "cost of the first")
+_SCORE_FIGURES = ("right", "answered", "cost", "per 1,000 tokens", "per request", "P50", "P95")
 
 
 def comparison(scores: Sequence[Score]) -> Table:
-    """The arms side by side; the last column is the first arm's cost as a share of this arm's."""
-    made = table("The same requests, three ways", "policy", *_SCORE_FIGURES, figures=_SCORE_FIGURES, whole=("policy",))
+    """The arms side by side; the last column is each arm's cost beside that of the first."""
+    figures = (*_SCORE_FIGURES, f"cost / {scores[0].name}'s")
+    made = table("The same requests, three ways", "policy", *figures, figures=figures, whole=("policy",))
     for score in scores:
         count_all = len(score.verdicts)
         made.add_row(
             score.name, share(score.right, count_all), share(score.answered, count_all), money(score.cost_pico),
             money(round(1_000 * score.cost_pico / max(score.tokens, 1))), money(score.cost_pico // max(count_all, 1)),
-            seconds(score.p50_s), seconds(score.p95_s), f"{scores[0].cost_pico / max(score.cost_pico, 1):.2f} x",
+            seconds(score.p50_s), seconds(score.p95_s), f"{score.cost_pico / max(scores[0].cost_pico, 1):.2f} x",
         )  # fmt: skip
     return made
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.bench import MODULES, PAGE, spliced
+from benchmarks.bench import MODULES, PAGE, chosen, command, spliced
 from benchmarks.overhead.prompt import prompt
 from benchmarks.overhead.samples import added, mean, percentile, ratio
+from benchmarks.summary import part, summed_up
 
 ROOT = Path(__file__).parents[2]
 BARE, OURS = [[1.0, 3.0], [2.0, 2.0], [4.0, 4.0]], [[3.0, 5.0], [4.0, 4.0], [100.0, 8.0]]
@@ -45,15 +46,50 @@ def test_a_part_that_the_page_does_not_have_is_an_error() -> None:
         spliced("<!-- bench core -->\n<!-- /bench -->", "scale", "measured")
 
 
+def test_the_pages_summary_is_that_of_its_tables() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert part(page, "summary").strip() == summed_up(page)
+
+
+@pytest.mark.parametrize(("told", "line"), [("0.32 x", "| 0.32 x | < 1 x |"), ("1.32 x", "| 1.32 x: missed | < 1 x |")])
+def test_a_summary_follows_its_tables_and_says_what_is_missed(told: str, line: str) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    row = re.compile(r"^\| time of a call \| [\d.]+ x", re.MULTILINE)
+    loopback = row.sub(f"| time of a call | {told}", part(page, "loopback"))
+    assert line in summed_up(spliced(page, "loopback", loopback.rstrip("\n"))).splitlines()[2]
+
+
+def test_a_summary_of_a_table_without_the_row_names_it() -> None:
+    page = spliced(PAGE.read_text(encoding="utf-8"), "peers", "| | us |\n|---|---|\n| ChatRouter | 3 x |")
+    with pytest.raises(LookupError, match=r"peers has no number in column 1 of .ChatRouter."):
+        summed_up(page)
+
+
+def test_without_the_peers_their_part_is_left_alone() -> None:
+    assert "peers" in chosen([], peers=True)
+    assert chosen([], peers=False) == [name for name in MODULES if name != "peers"]
+    assert chosen(["turns", "core"], peers=True) == ["core", "turns"]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_each_part_is_shorter_at_a_smaller_scale(name: str) -> None:
+    whole, small = command(name, 1.0), command(name, 0.1)
+    numbers = [[float(word) for word in words if re.fullmatch(r"[\d.]+", word)] for words in (whole, small)]
+    assert numbers[0]
+    assert all(less < more for more, less in zip(*numbers, strict=True))
+
+
 def test_clients_are_measured_over_loopback_in_processes_of_their_own() -> None:
     ways = ["raw httpx", "built-in endpoint"]
     command = [sys.executable, "-m", "benchmarks.overhead.loopback", "--rounds", "1", "--scale", "0.01", *ways]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)  # noqa: S603 - a module of ours
     assert done.returncode == 0, done.stderr
+    assert "–" in done.stdout, "neither way has what it is compared with beside it"
     for name in ways:  # a row in the table of single calls, one in that of many
         rows = [line.split("|")[2:-1] for line in done.stdout.splitlines() if line.startswith(f"| {name} |")]
         assert [len(cells) for cells in rows] == [8, 8]
-        assert all(float(re.sub("[ x,]", "", cell)) > 0 for cells in rows for cell in cells)
+        assert [[cell.strip() == "–" for cell in cells].count(True) for cells in rows] == [3, 2]
+        assert all(float(re.sub("[ x,]", "", cell)) > 0 for cells in rows for cell in cells if cell.strip() != "–")
 
 
 def test_a_way_that_nobody_knows_is_told_without_a_traceback() -> None:
