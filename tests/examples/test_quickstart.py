@@ -28,6 +28,26 @@ def _plain(text: str) -> list[str]:
     return [" ".join(re.sub(r"\b[0-9a-f]{32}\b|\d[\d.,e-]*", "#", line).split()) for line in text.splitlines()]
 
 
+def _missing(shown: list[str], said: list[str]) -> tuple[list[str], list[str]]:
+    """The shown lines that were not said, and those before which lines are left out without a `...`."""
+    missing, unmarked, at, cut = list[str](), list[str](), 0, False
+    said, shown = [line for line in said if line], [line for line in shown if line]
+    for line in shown:
+        if line == "...":
+            cut = True
+            continue
+        found = next((i for i in range(at, len(said)) if said[i] == line), None)
+        if found is None:
+            missing.append(line)
+            continue
+        if found > at and not cut:
+            unmarked.append(line)
+        at, cut = found + 1, False
+    if shown and at < len(said) and not cut:
+        unmarked.append("the end")
+    return missing, unmarked
+
+
 def _free_base() -> int:
     """The first of five free ports in a row."""
     for _ in range(100):
@@ -122,8 +142,9 @@ def test_each_block_does_what_the_page_says(reader: Reader) -> None:
         assert language == "console", f"a block that nothing runs: {text[:40]}"
         for command, shown in re.findall(r"^\$ (.+)\n((?:(?!\$ ).*\n)*)", text, re.MULTILINE):
             said = reader.type(command)
-            missing = [line for line in _plain(shown) if line not in _plain(said)]
+            missing, unmarked = _missing(_plain(shown), _plain(said))
             assert missing == [], f"{command} printed\n{said}"
+            assert not unmarked, f"{command}: `...` is missing at {unmarked}; printed was\n{said}"
             commands += 1
     assert commands == PAGE.count("\n$ ")
     assert commands > 8
