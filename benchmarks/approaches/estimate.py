@@ -20,7 +20,7 @@ class Estimate(NamedTuple):
     reach: float
 
     def told(self, form: str) -> str:
-        return f"{self.value:{form}}" + (f" ± {self.reach:{form}}" if self.reach else "")
+        return f"{self.value:{form}}" + (f" ± {self.reach:{form.lstrip('+')}}" if self.reach else "")
 
 
 def estimate(values: Sequence[float]) -> Estimate:

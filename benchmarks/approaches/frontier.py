@@ -1,10 +1,14 @@
-"""Cost and success, and P95 and success, of `adaptive` at other shares, beside the other approaches (SVG)."""
+"""Cost and success, and P95 and success, of `adaptive` at other shares, beside the other approaches (SVG).
+
+Beside them: what is asked of `adaptive`, and the least that any prices come to (reach.py).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from benchmarks.approaches.approach import ADAPTIVE, SINGLE, Ground
+from benchmarks.approaches import reach, schooling, verdict
+from benchmarks.approaches.approach import ADAPTIVE, RULES, SINGLE, Ground
 from benchmarks.approaches.estimate import Estimate, column
 from benchmarks.approaches.pool import Place, Task, carried_out
 from benchmarks.approaches.provider import Recorded
@@ -15,6 +19,10 @@ from capability_router.drawing.frontier import Plane, frontiers
 SHARES = (0.88, 0.91, 0.93, 0.95, 0.97, 0.99)
 FEWER = 6
 """Seeds for each of these: they are many."""
+REACHED, KEPT = 4, tuple(round(0.92 + 0.005 * step, 3) for step in range(13))
+"""Seeds, and parts of the single model's success, of what any prices come to."""
+_FAR_BELOW = 0.05
+"""A model whose score is lower than all others by more is told in words: the rest would have no room."""
 
 Figure = Callable[[Sheet], float]
 Series = Mapping[str, Sequence[Sheet]]
@@ -31,16 +39,51 @@ def drawn(place: Place, stands: Ground, seeds: range, length_s: float, found: Se
     print("|---|---|---|---|---|---|")
     for share, sheets in at.items():
         print(f"| {share.removeprefix('share ')} | {_row(sheets, found[SINGLE])} |")
-    note = f"Blue: adaptive at quality_share {SHARES[0]:g} to {SHARES[-1]:g} (seeds {some.start}-{some.stop - 1}). "
-    note += "Crosses: the approaches of the table."
-    title = f"{name}, seeds {seeds.start}-{seeds.stop - 1}: success of answered requests and"
     models = [_model(stands, model, some, length_s) for model in stands.by_strength()]
     cost, late = _usd, lambda sheet: sheet.p95_s
     planes = [
-        Plane(f"{title} cost", f"{note} Grey: models if never away.", models, [], *_placed(at, found, cost)),
-        Plane(f"{title} P95", note, [], [], *_placed(at, found, late), across="P95, seconds"),
+        _plane("cost", at, found, cost, verdict.COST_OF_RULES)._replace(models=_shown(models, found)),
+        _plane("P95", at, found, late, verdict.P95_OF_RULES)._replace(across="P95, seconds"),
     ]
-    return frontiers([plane._replace(router="adaptive", usually="as in the table") for plane in planes])
+    bounds = _bounds(stands, seeds[:REACHED], length_s, found)
+    title, few = f"{name}, seeds {seeds.start}-{seeds.stop - 1}: success of answered requests and", seeds[:REACHED]
+    note = f"Blue: adaptive at quality_share {SHARES[0]:g} to {SHARES[-1]:g} (seeds {some.start}-{some.stop - 1}). "
+    note += f"Dotted: the target. Dashed: what no prices beat (seeds {few.start}-{few.stop - 1})."
+    return frontiers([
+        plane._replace(title=f"{title} {plane.title}", note=note, mixed=bound)
+        for plane, bound in zip(planes, bounds, strict=True)
+    ])  # fmt: skip
+
+
+def _plane(title: str, at: Series, found: Series, across: Figure, most: float) -> Plane:
+    """`most`: what is asked of `adaptive`, by the rules' figure."""
+    line, here, _, others = _placed(at, found, across)
+    single, rules = _success(found[SINGLE]).value, column(found[RULES], across).value
+    shown = [*line, here, *others]
+    left, top, asked = min(p.usd for p in shown), max(p.score for p in shown), verdict.SUCCESS * single
+    corner = [Point("", left, asked), Point("", most * rules, asked), Point("", most * rules, top)]
+    return Plane(title, "", [], [], line, here, corner, others, router="adaptive", usually="as in the table")
+
+
+def _shown(models: Sequence[Point], found: Series) -> list[Point]:
+    least = min(_success(sheets).value for sheets in found.values())
+    return [model for model in models if model.score >= least - _FAR_BELOW]
+
+
+def _bounds(stands: Ground, seeds: range, length_s: float, found: Series) -> tuple[list[Point], list[Point]]:
+    """The least cost and the least P95 of any prices, at each part of the single model's success."""
+    with schooling.read_once():
+        single, rules = found[SINGLE], found[RULES]
+        rows = reach.reached(stands, seeds, length_s, single[: len(seeds)], rules[: len(seeds)])
+    usd, late = column(rules, _usd).value, column(rules, lambda s: s.p95_s).value
+    score = _success(single).value
+    cheap, soon = list[Point](), list[Point]()
+    for kept in KEPT:
+        enough = [row for row in rows if row.success >= kept]
+        if enough:
+            cheap.append(Point("", usd * min(row.cost for row in enough), score * kept))
+            soon.append(Point("", late * min(row.p95 for row in enough), score * kept))
+    return cheap, soon
 
 
 def _row(sheets: Sequence[Sheet], single: Sequence[Sheet]) -> str:

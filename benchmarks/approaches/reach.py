@@ -24,12 +24,11 @@ from benchmarks.approaches.fitting import LENGTH_S, Matrix, learned, one_cut
 from benchmarks.approaches.foreseen import Foresight
 from benchmarks.approaches.sheet import Sheet
 from benchmarks.approaches.speeds import SPREAD
+from benchmarks.approaches.verdict import COST_OF_RULES
 from benchmarks.approaches.workload import Posed
 from capability_router.health.latency import READING_S
 
 SUCCESSES = (0.93, 0.94, 0.95, 0.96, 0.97, 0.98)
-WITHIN = 0.55
-"""Of the rules' cost: what is asked of `adaptive`."""
 USD_PRICES = (0.0, 1.0, 3.0, 6.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 100.0, 150.0, 250.0, 400.0, 800.0)
 LATE_PRICES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2)
 """Quality points for the chance of an answer that takes longer than these parts of the rules' P95."""
@@ -110,12 +109,12 @@ def told(
 ) -> Iterator[str]:  # fmt: skip
     """A table; the sheets are of these seeds."""
     lengths = lengths_of(ground)
-    foresees = Writing(ground, lengths)
-    every = [[c for _, c in chosen_from(ground, seed, length_s, foresees=foresees)] for seed in seeds]
+    every = _choices(ground, seeds, length_s, lengths)
     yield f"Seeds {seeds[0]}-{seeds[-1]}; success is of the single model's, cost and P95 are of the rules'."
     low, high = (pick(lengths.values(), key=lambda each: each.spread).spread for pick in (min, max))
     yield f"The logarithm of a length is off by {low:.2f} to {high:.2f} (standard deviation), by model and kind."
-    yield f"\n| lengths | success | least P95 | its cost | least P95 at {WITHIN:g} of the cost | least cost | its P95 |"
+    within = f"least P95 at {COST_OF_RULES:g} of the cost"
+    yield f"\n| lengths | success | least P95 | its cost | {within} | least cost | its P95 |"
     yield "|---|---|---|---|---|---|---|"
     for known in (False, True):
         runs = [run_of(*each, known=known) for each in zip(every, single, rules, strict=True)]
@@ -125,11 +124,24 @@ def told(
             yield f"| {'known' if known else 'foreseen'} | {success:g} | {_line(enough)} |"
 
 
+def reached(
+    ground: Ground, seeds: Sequence[int], length_s: float, single: Sequence[Sheet], rules: Sequence[Sheet]
+) -> list[Row]:  # fmt: skip
+    """What each set of prices came to, where lengths are foreseen; the sheets are of these seeds."""
+    every = _choices(ground, seeds, length_s, lengths_of(ground))
+    return list(tried([run_of(*each, known=False) for each in zip(every, single, rules, strict=True)]))
+
+
+def _choices(ground: Ground, seeds: Sequence[int], length_s: float, lengths: Lengths) -> list[list[Sequence[Choice]]]:
+    foresees = Writing(ground, lengths)
+    return [[c for _, c in chosen_from(ground, seed, length_s, foresees=foresees)] for seed in seeds]
+
+
 def _line(rows: Sequence[Row]) -> str:
     if not rows:
         return "none | | none | none | "
     soon, cheap = min(rows, key=lambda r: r.p95), min(rows, key=lambda r: r.cost)
-    within = min((row.p95 for row in rows if row.cost <= WITHIN), default=None)
+    within = min((row.p95 for row in rows if row.cost <= COST_OF_RULES), default=None)
     middle = "none" if within is None else f"{within:.3f}"
     return f"{soon.p95:.3f} | {soon.cost:.3f} | {middle} | {cheap.cost:.3f} | {cheap.p95:.3f}"
 

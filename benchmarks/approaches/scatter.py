@@ -1,35 +1,60 @@
-"""A picture of many runs: a panel for each workload, cost against success, both by the single model's (SVG)."""
+"""A picture of many runs: a panel for each workload, cost and success, both by the single model's (SVG)."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from statistics import fmean
+from collections.abc import Callable, Mapping, Sequence
 
+from benchmarks.approaches.estimate import Estimate, estimate
 from benchmarks.approaches.sheet import Sheet
 from capability_router.drawing.markup import Markup, element, join
 from capability_router.drawing.svg import WIDTH, rule, words
 
-_HIGH, _TOP, _GAP = 300.0, 60.0, 64.0
+_HIGH, _TOP, _GAP = 300.0, 74.0, 72.0
 _WIDE = (WIDTH - 3 * _GAP) / 2
 _LEAST, _MOST = 0.02, 2.0
-_LOW, _UP = 0.7, 1.15
-_LETTERS = {"list": "l", "narrow": "n", "wide": "w"}
+_LOW, _UP = 0.78, 1.08
+_HALF = 5.0
+"""Of a mark, from its middle."""
 _STYLE = """
 text { font: 12px system-ui, sans-serif; fill: #16191d; } .title { font-size: 15px; font-weight: 650; }
 .quiet, .tick { fill: #59616b; font-size: 11px; } .paper { fill: #fff; } .grid { stroke: #e4e7eb; }
-.one { stroke: #59616b; stroke-dasharray: 4 3; } .c0 { fill: #b0651a; } .c1 { fill: #7b838d; } .c2 { fill: #2a78d6; }
-.run { fill-opacity: .28; } .mean { font-weight: 700; font-size: 13px; }
+.one { stroke: #59616b; stroke-dasharray: 4 3; }
+.c0 { fill: #b0651a; stroke: #b0651a; } .c1 { fill: #7b838d; stroke: #7b838d; } .c2 { fill: #2a78d6; stroke: #2a78d6; }
+.run { fill-opacity: .25; stroke: none; } .reach { stroke-width: 1.5; } .mean { stroke: #fff; }
+text.c0, text.c1, text.c2 { stroke: none; }
 @media (prefers-color-scheme: dark) { text { fill: #e9ecef; } .quiet, .tick { fill: #a2abb5; }
 .paper { fill: #1b1e23; } .grid { stroke: #2f353c; } .one { stroke: #a2abb5; }
-.c0 { fill: #e0a060; } .c1 { fill: #a2abb5; } .c2 { fill: #5b9df0; } }
+.c0 { fill: #e0a060; stroke: #e0a060; } .c1 { fill: #a2abb5; stroke: #a2abb5; } .c2 { fill: #5b9df0; stroke: #5b9df0; }
+.mean { stroke: #1b1e23; } }
 """
 
 Cells = Mapping[tuple[str, str], Mapping[str, Sequence[Sheet]]]
+Mark = Callable[[float, float, str], Markup]
+"""A ladder's shape around a place, in a colour."""
+
+
+def _circle(x: float, y: float, class_: str) -> Markup:
+    return element("circle", cx=x, cy=y, r=_HALF, class_=class_)
+
+
+def _square(x: float, y: float, class_: str) -> Markup:
+    side = 1.8 * _HALF
+    return element("rect", x=x - side / 2, y=y - side / 2, width=side, height=side, class_=class_)
+
+
+def _triangle(x: float, y: float, class_: str) -> Markup:
+    far = 1.2 * _HALF
+    return element(
+        "polygon", points=f"{x:g},{y - far:g} {x - far:g},{y + far:g} {x + far:g},{y + far:g}", class_=class_
+    )
+
+
+_MARKS: dict[str, Mark] = {"list": _circle, "narrow": _square, "wide": _triangle}
 
 
 def drawn(cells: Cells, single: str, names: Sequence[str]) -> str:
-    """All runs as points, the mean of each ladder of prices as its first letter."""
+    """All runs as points, the mean of each ladder of prices as a shape of its own, with its 95 % intervals."""
     workloads = list(dict.fromkeys(workload for workload, _ in cells))
     panels = [
         element("g", _panel(w, cells, single, names), transform=f"translate({_x0(i):g} {_y0(i):g})")
@@ -55,32 +80,44 @@ def _y0(at: int) -> float:
 
 def _legend(names: Sequence[str]) -> Markup:
     parts = [words(_GAP + 150 * i, 20, f"● {name}", f"c{i}") for i, name in enumerate(names)]
-    note = "A point is a run; a letter is the mean at list, narrow or wide prices. Dashed: the single model, and 95 %."
-    return join(*parts, words(_GAP, 38, note, "quiet"))
+    for i, (ladder, mark) in enumerate(_MARKS.items()):
+        x = _GAP + 480 + 130 * i
+        parts += [mark(x, 16, "quiet"), words(x + 10, 20, f"{ladder} prices", "quiet")]
+    note = "Shapes are means with 95 % intervals, small points are runs. Dashed: the single model; 0.95 of its success."
+    return join(*parts, words(_GAP, 40, note, "quiet"))
 
 
 def _panel(workload: str, cells: Cells, single: str, names: Sequence[str]) -> Markup:
-    parts: list[Markup] = [words(4, 14, workload, "title"), *_axes()]
+    points: list[Markup] = []
+    means: list[Markup] = []
     for (of, ladder), by in cells.items():
-        if of != workload:
-            continue
-        for i, name in enumerate(names):
-            pairs = zip(by[name], by[single], strict=True)
-            points = [(a.usd_per_request / b.usd_per_request, a.success / b.success) for a, b in pairs]
-            parts += [element("circle", cx=_x(x), cy=_y(y), r=2.2, class_=f"run c{i}") for x, y in points]
-            x, y = fmean(p[0] for p in points), fmean(p[1] for p in points)
-            parts.append(words(_x(x), _y(y) + 4, _LETTERS.get(ladder, ladder), f"mean c{i}", "middle"))
-    return join(*parts)
+        for i, name in enumerate(names if of == workload else ()):
+            pairs = list(zip(by[name], by[single], strict=True))
+            costs = [a.usd_per_request / b.usd_per_request for a, b in pairs]
+            scores = [a.success / b.success for a, b in pairs]
+            both = zip(costs, scores, strict=True)
+            points += [element("circle", cx=_x(x), cy=_y(y), r=2.0, class_=f"run c{i}") for x, y in both]
+            means.append(_mean(estimate(costs), estimate(scores), _MARKS[ladder], i))
+    return join(words(0, -8, workload, "title"), *_axes(), *points, *means)
+
+
+def _mean(cost: Estimate, score: Estimate, mark: Mark, colour: int) -> Markup:
+    x, y = _x(cost.value), _y(score.value)
+    return join(
+        rule(_x(cost.value - cost.reach), y, _x(cost.value + cost.reach), y, f"reach c{colour}"),
+        rule(x, _y(score.value - score.reach), x, _y(score.value + score.reach), f"reach c{colour}"),
+        mark(x, y, f"mean c{colour}"),
+    )
 
 
 def _axes() -> list[Markup]:
-    costs, scores = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0), (0.7, 0.8, 0.9, 1.0, 1.1)
+    costs, scores = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0), (0.8, 0.85, 0.9, 0.95, 1.0, 1.05)
     parts = [rule(_x(c), 0, _x(c), _HIGH, "one" if c == 1.0 else "grid") for c in costs]
     parts += [words(_x(c), _HIGH + 14, f"{c:g}", "tick", "middle") for c in costs]
-    parts += [rule(0, _y(s), _WIDE, _y(s), "one" if s == 1.0 else "grid") for s in scores]
-    parts += [rule(0, _y(0.95), _WIDE, _y(0.95), "one")]
+    parts += [rule(0, _y(s), _WIDE, _y(s), "one" if s in (0.95, 1.0) else "grid") for s in scores]
     parts += [words(-6, _y(s) + 4, f"{s:g}", "tick", "end") for s in scores]
-    return [*parts, words(_WIDE, _HIGH + 30, "cost / single model's", "quiet", "end")]
+    above = words(_WIDE, -8, "success of answered / single model's", "quiet", "end")
+    return [*parts, above, words(_WIDE, _HIGH + 30, "cost / single model's (logarithmic)", "quiet", "end")]
 
 
 def _x(ratio: float) -> float:

@@ -13,6 +13,7 @@ from benchmarks.approaches.table import Measured
 
 SUCCESS = 0.95
 """Of the single model's mean score where it answers: what is asked of `adaptive`."""
+COST_OF_RULES, P95_OF_RULES = 0.55, 0.70
 
 
 class Finding(NamedTuple):
@@ -49,7 +50,10 @@ def findings(measured: Measured, least: Sequence[Bounds]) -> Iterator[Finding]:
     """In the order of the targets; `least`: of each seed."""
     own, one, rules = (measured[name] for name in (ADAPTIVE, SINGLE, RULES))
     others = [measured[name] for name in (UNSET, CHEAPEST)]
-    for name, other, dear, slow in (("single model's", one, 0.22, 0.45), ("rules'", rules, 0.55, 0.70)):
+    for name, other, dear, slow in (
+        ("single model's", one, 0.22, 0.45),
+        ("rules'", rules, COST_OF_RULES, P95_OF_RULES),
+    ):
         usd = estimate([bound.usd / sheet.usd_per_request for bound, sheet in zip(least, other, strict=True)])
         p95 = estimate([bound.p95_s / sheet.p95_s for bound, sheet in zip(least, other, strict=True)])
         cost, slowness = (tuple(paired(each, other, figure) for each in others) for figure in (_cost, _p95))
