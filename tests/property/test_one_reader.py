@@ -89,7 +89,7 @@ def test_tail_says_the_same_of_a_file(made: dict[str, bytes]) -> None:
         log = written(Path(folder), made)
         shown = CliRunner().invoke(main, ["tail", str(log), "-n", "1000", "--no-follow", "--json"])
         expected = plainly([log])
-        assert len(shown.stdout.splitlines()) == expected.decisions
+        assert shown.stdout.count("\n") == expected.decisions  # a name may hold what `splitlines` takes for an end
         assert shown.stderr.rpartition(f"{log}: ")[2].strip() == told_omitted(expected.omitted)
 
 
