@@ -97,8 +97,9 @@ class Heard(NamedTuple):
     def _manager(self, kind: type[ManagerT], facts: dict[str, Any], params: dict[str, Any]) -> ManagerT:
         """The model's own: the heir of the router's, to which core would add nobody where nobody has been added."""
         model = self.model
-        above: Any = self.config["callbacks"]  # a child manager, of that kind
-        if not self.heirs or model.callbacks or model.verbose or model.tags or _marked(above.handlers):
+        above: Any = self.config["callbacks"]  # a child manager; of a shadow's call, it is of the kind of the caller's
+        own = model.callbacks or model.verbose or model.tags
+        if own or not self.heirs or not isinstance(above, kind) or _marked(above.handlers):
             shown = _core._filter_invocation_params_for_tracing(params)
             return kind.configure(
                 above, model.callbacks, model.verbose, [], model.tags, facts, model.metadata,
