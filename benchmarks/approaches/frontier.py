@@ -60,8 +60,9 @@ def _plane(title: str, at: Series, found: Series, across: Figure, most: float) -
     line, here, _, others = _placed(at, found, across)
     single, rules = _success(found[SINGLE]).value, column(found[RULES], across).value
     shown = [*line, here, *others]
-    left, top, asked = min(p.usd for p in shown), max(p.score for p in shown), verdict.SUCCESS * single
-    corner = [Point("", left, asked), Point("", most * rules, asked), Point("", most * rules, top)]
+    least, top, asked = most * rules, max(p.score for p in shown), verdict.SUCCESS * single
+    left = 0.9 * min(least, *(p.usd for p in shown))
+    corner = [Point("", left, asked), Point("", least, asked), Point("", least, top)]
     return Plane(title, "", [], [], line, here, corner, others, router="adaptive", usually="as in the table")
 
 
