@@ -5,14 +5,14 @@ from capability_router.learning.prior import Prior, Stated
 
 def test_stated_quality_is_believed_by_task_and_by_default() -> None:
     on = Prior([Stated("a", {"default": 0.7, "code": 0.9}, 1), Stated("b", {"default": 0.8}, 2)])
-    assert on.on("code")["a"][0] == 0.9
-    assert on.on("chat")["a"][0] == 0.7
-    assert on.on("code")["b"][0] == 0.8
+    assert on.on("code")["a"].level == 0.9
+    assert on.on("chat")["a"].level == 0.7
+    assert on.on("code")["b"].level == 0.8
 
 
 def test_without_a_statement_a_dearer_model_is_thought_stronger() -> None:
     on = Prior([Stated("cheap", {}, 1), Stated("dear", {}, 100), Stated("middle", {}, 50)]).on("chat")
-    assert on["cheap"][0] < on["middle"][0] < on["dear"][0]
+    assert on["cheap"].level < on["middle"].level < on["dear"].level
     assert (on["cheap"].when_hard, on["middle"].when_hard, on["dear"].when_hard) == (-2.0, -1.0, 0.0)
 
 
@@ -39,9 +39,9 @@ def test_feedback_moves_the_level_as_if_the_card_were_worth_twenty_answers() -> 
     prior = Prior([Stated("a", {"default": 0.8}, 1), Stated("b", {"default": 0.8}, 1)])
     for _ in range(20):
         prior.learn("a", "chat", 0.0)
-    assert 0.38 < prior.on("chat")["a"][0] < 0.45
-    assert prior.on("code")["a"][0] == 0.8
-    assert prior.on("chat")["b"][0] == 0.8
+    assert 0.38 < prior.on("chat")["a"].level < 0.45
+    assert prior.on("code")["a"].level == 0.8
+    assert prior.on("chat")["b"].level == 0.8
 
 
 def test_scores_from_many_threads_all_count() -> None:
@@ -65,7 +65,7 @@ def test_names_of_tasks_without_end_are_forgotten() -> None:
     for i in range(1_500):
         prior.learn("a", f"task {i}", 1.0)
         prior.on(f"task {i}")
-    assert prior.on("task 0")["a"][0] == 0.5 < prior.on("task 1499")["a"][0]
+    assert prior.on("task 0")["a"].level == 0.5 < prior.on("task 1499")["a"].level
     assert max(len(prior._scored), len(prior._on)) <= 1_000
 
 
@@ -78,4 +78,4 @@ def test_a_second_score_of_an_answer_takes_the_first_one_s_place() -> None:
     assert twice.on("chat") == once.on("chat")
     for _ in range(50):
         twice.learn("a", "chat", 0.0, 1.0)
-    assert 0.7 < twice.on("chat")["a"][0] <= 0.8, "whatever is claimed of former scores, one answer is one answer"
+    assert 0.7 < twice.on("chat")["a"].level <= 0.8, "whatever is claimed of former scores, one answer is one answer"
