@@ -98,9 +98,11 @@ def _of_this_call(handled: BaseException | None) -> BaseException | None:
     Whoever handles an exception is the outermost frame of its traceback: a caller's is still running, an SDK's is not.
     """
     trace = None if handled is None else handled.__traceback__
-    running: FrameType | None = None if trace is None else sys._getframe(1)
+    if trace is None:
+        return handled
+    running: FrameType | None = sys._getframe(1)
     while running is not None:
-        if trace is not None and running is trace.tb_frame:
+        if running is trace.tb_frame:
             return None
         running = running.f_back
     return handled
