@@ -52,7 +52,7 @@ def _lengthen(fault: Fault, limits: Limits, elapsed_s: float) -> str:
     """The limit to raise where time was too short, with its figure; "" where it was not, or no limit of ours."""
     if limits.deadline_s is not None and elapsed_s >= limits.deadline_s:
         return f"The deadline of {limits.deadline_s:g} s is over; raise deadline_s."
-    setting = _CLOCKS.get(fault.clock, "") if fault.kind == "timeout" else ""
+    setting = _CLOCKS.get(fault.clock, "")
     limit = getattr(limits.timeouts, setting) if setting else None
     return "" if limit is None else f"timeouts.{setting} is {limit:g} s; raise it if its answers take longer."
 

@@ -63,6 +63,25 @@ def test_what_would_have_helped_is_told(fault: Fault, advice: str) -> None:
     assert told.endswith(f"). {advice}")
 
 
+def test_only_where_all_left_the_same_part_out_is_it_to_be_left_out() -> None:
+    assert "Leave that part out" in str(ended("unsupported", "unsupported", ids="ab"))
+    assert "Leave that part out" not in str(ended("unsupported", "overloaded", ids="ab", retry={"per_target": 0}))
+
+
+def test_where_nothing_but_routers_without_money_was_asked_the_first_ones_word_is_raised() -> None:
+    first, second = BudgetExceeded("of a"), BudgetExceeded("of b")
+    unpaid = (Fault("unsupported", error=first), Fault("unsupported", error=second))
+    assert ended(*unpaid, ids="ab", retry={"per_target": 0}) is first
+    mixed = ended(unpaid[0], "overloaded", ids="ab", retry={"per_target": 0})
+    assert isinstance(mixed, AllCandidatesFailed)
+
+
+def test_what_holds_the_models_in_the_end_is_told() -> None:
+    error = ended(CUT, ids="a", health={"consecutive": 1})
+    assert isinstance(error, AllCandidatesFailed)
+    assert error.held_by == {"a": "breaker"}
+
+
 def test_keys_are_to_be_looked_at_where_they_come_from() -> None:
     stage = Stage("abc")
     stage.machine._targets.keys = {"a": "TEAM_KEY", "c": "TEAM_KEY"}
@@ -122,6 +141,7 @@ def test_a_limit_that_was_too_short_is_named_with_its_figure(clock: str, setting
     advice = f" timeouts.{setting} is {timeouts[setting]:g} s; raise it if its answers take longer. "
     assert advice in str(ended(fault, ids="a", timeouts=timeouts))
     assert "raise it" not in str(ended(Fault("timeout"), ids="a", timeouts=timeouts))  # the provider's own
+    assert advice in str(ended(fault, ids="a", deadline_s=5.0, timeouts=timeouts)), "the deadline is not over"
     late = str(ended(fault, ids="a", at=105.0, deadline_s=5.0, timeouts=timeouts))
     assert "The deadline of 5 s is over; raise deadline_s. " in late
     assert "timeouts." not in late
@@ -259,13 +279,23 @@ def test_an_answer_that_breaks_off_tells_all_who_gave_it_and_why() -> None:
     assert (error.partial, [f.model for f in error.failures], error.__cause__) == ("one two ", ["a", "b"], cause)
 
 
-def broken_off(reply: Reply, **settings: Any) -> str:
+def broken_off(reply: Reply, fault: Fault = CUT, **settings: Any) -> str:
     """What is told of an answer that broke off so."""
     stage = Stage(**settings)
     stage.begin()
     stage.chunk(100.5)
-    stage.faulted(101.0, 1, CUT, reply)
+    stage.faulted(101.0, 1, fault, reply)
     return str(stage.error)
+
+
+def test_an_answer_that_breaks_off_over_time_tells_which_limit_to_raise() -> None:
+    silent, timeouts = Fault("timeout", clock="next token"), {"between_tokens": 3.5}
+    advice = "timeouts.between_tokens is 3.5 s; raise it if its answers take longer."
+    assert advice in broken_off(Reply(text="one "), silent, timeouts=timeouts)
+    assert advice in broken_off(Reply(text="one "), silent, timeouts=timeouts, deadline_s=50.0)
+    assert advice not in broken_off(Reply(text="one "), timeouts=timeouts)
+    over = broken_off(Reply(text="one "), CUT, deadline_s=1.0)
+    assert "raise deadline_s" not in over, "it was not the time that ended it"
 
 
 def test_an_answer_that_breaks_off_tells_whether_there_is_text_and_what_was_not_tried() -> None:
@@ -324,7 +354,7 @@ def test_what_would_let_a_held_model_be_called_is_named() -> None:
     stage.router.isolate("a")
     stage.begin()
     assert str(stage.error).endswith("Call router.reset('a'), or add a model.")
-    for deadline_s, longer in ((1.0, "deadline_s"), (2.0, "retry.max_wait_s")):
+    for deadline_s, longer in ((1.0, "deadline_s"), (1.5, "retry.max_wait_s"), (2.0, "retry.max_wait_s")):
         stage = Stage("a", deadline_s=deadline_s, retry={"max_wait_s": 1.5}, card_a={"limits": {"rpm": 1}})
         stage.router.board.admit("a", 100.0)
         stage.begin()

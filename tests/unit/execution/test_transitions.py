@@ -280,6 +280,14 @@ def test_a_poor_reply_with_something_in_it_is_better_than_an_empty_one() -> None
     assert told(stage.faulted(103.0, 3)) == [("deliver", 2), ("finish", "b")]
 
 
+def test_of_two_poor_replies_with_something_in_them_the_first_is_handed_on() -> None:
+    stage = Stage("ab", stream=False, retry={"per_target": 0})
+    stage.begin()
+    broken = Reply(usage=Usage(10, 2), finish=Finish.TOOL_CALLS, malformed_tool_calls=1)
+    stage.completed(101.0, reply=broken)
+    assert told(stage.completed(102.0, 2, reply=broken)) == [("deliver", 1), ("finish", "a")]
+
+
 def test_a_whole_reply_that_was_cut_off_is_handed_on_when_nothing_better_is_found() -> None:
     stage = Stage("ab", stream=False, retry={"per_target": 0})
     stage.router._dispatch.whole_givers.add("a")
