@@ -40,7 +40,10 @@ _LANE = tuple(
 _WINDOW = ("tests/unit/health/test_window.py", *_BREAKER)
 _CORPUS, _EVIDENCE = "tests/unit/faults/test_corpus.py", "tests/unit/faults/test_evidence.py"
 _ODD = "tests/unit/faults/test_unknown_clients.py"
-_CLASSIFIER = (_CORPUS, "tests/unit/faults/test_passing.py", "tests/unit/faults/test_classify.py")
+_CLASSIFIER = (
+    _CORPUS, "tests/unit/faults/test_meaning.py", "tests/unit/faults/test_passing.py",
+    "tests/unit/faults/test_classify.py",
+)  # fmt: skip
 _LEDGER = ("tests/unit/money/ledger/test_ledger.py", "tests/unit/money/test_repeated_requests.py")
 _ACCOUNT = ("tests/unit/money/test_account.py",)
 _BUDGET = (
@@ -53,7 +56,10 @@ _PROPERTY = "tests/property/test_money.py"
 
 ROOMS = (
     Room("execution/machine.py", _MACHINE),
-    Room("execution/admission.py", ("tests/unit/execution/test_lent.py", *_STEPS)),
+    Room(
+        "execution/admission.py",
+        ("tests/unit/execution/test_lent.py", *_STEPS, "tests/unit/execution/test_learned_limits.py"),
+    ),
     Room("execution/running.py", ("tests/unit/execution/test_running.py", *_STEPS)),
     Room(
         "execution/endings.py",

@@ -18,7 +18,7 @@ from capability_router.faults.between import put_before
 from capability_router.faults.evidence import Evidence, Link, links, read
 from capability_router.faults.hints import forbids_retry, headers_of, pushback_s, retry_after_s, window_tokens
 from capability_router.faults.kinds import KINDS, Fault
-from capability_router.faults.meaning import told_before
+from capability_router.faults.meaning import Meaning, told_before
 from capability_router.faults.phrases import REGION, loose_rules, rules_for, told_by
 from capability_router.faults.vocabulary import (
     BROAD,
@@ -80,7 +80,8 @@ def kind_of(evidence: Evidence, *, texts: bool = True) -> str:
 
 def _fault(error: BaseException, now_unix: float) -> Fault:
     evidence = links(error)
-    shape, meant = _shape(evidence), told_before(evidence)
+    meant = told_before(evidence)
+    shape = _shape(evidence, meant)
     kind, headers = shape.kind, headers_of(evidence)
     window = (meant.window if meant else window_tokens(evidence)) if kind == "context_overflow" else None
     wait = retry_after_s if kind == "rate_limited" else pushback_s
@@ -120,25 +121,26 @@ _shapes: dict[int, _Shape] = {}
 _TOLD = 240  # characters of one of our own errors that are told on
 
 
-def _shape(evidence: Evidence) -> _Shape:
+def _shape(evidence: Evidence, meant: Meaning | None) -> _Shape:
     """As it was worked out for the last answer that read the same: a model that fails does so many times over.
 
-    Of our own errors more is read, and of an answer in a provider's place its body; behind one with a status nothing.
+    Of our own errors more is read, and of an answer in a provider's place its body; behind one with a status nothing
+    but a meaning that it brings along.
     """
     link = evidence[0]
-    if link.status is None or isinstance(link.error, RouterError) or put_before(link):
-        return _worked_out(evidence)
+    if meant or link.status is None or isinstance(link.error, RouterError) or put_before(link):
+        return _worked_out(evidence, meant)
     key = hash((type(link.error), link.status, link.codes, link.texts))
     found = _shapes.get(key)
     if found is None:
         if len(_shapes) >= _MOST_SHAPES:
             _shapes.clear()
-        found = _shapes[key] = _worked_out(evidence)
+        found = _shapes[key] = _worked_out(evidence, None)
     return found
 
 
-def _worked_out(evidence: Evidence) -> _Shape:
-    meant, codes = told_before(evidence), _told_codes(evidence)
+def _worked_out(evidence: Evidence, meant: Meaning | None) -> _Shape:
+    codes = _told_codes(evidence)
     kind = meant.kind if meant else kind_of(evidence)
     return _Shape(
         kind=kind,
