@@ -32,6 +32,9 @@ class Learned:
         return int(self.bound * (1 + LOOSENS * max(age, 0.0) / 3_600))
 
 
+_NOTHING = Learned()
+
+
 class Windows:
     """What was learned, by model. Thread-safe; times in the router's seconds, sizes in the models' tokens."""
 
@@ -42,7 +45,7 @@ class Windows:
     def turned_away(self, model: str, tokens: int, told: int | None, now: float) -> None:
         """The model found about `tokens` of input too long, and named its window or did not."""
         with self._lock:
-            before = self.known.get(model, Learned())
+            before = self.known.get(model, _NOTHING)
             if told is not None:
                 learned = Learned(told=told)
             elif before.told is not None and before.told <= tokens:
@@ -57,7 +60,7 @@ class Windows:
         if model not in self.known:
             return
         with self._lock:
-            before = self.known[model]
+            before = self.known.get(model, _NOTHING)  # another answer may have unlearned it meanwhile
             told = before.told if before.told is None or before.told >= tokens else None
             bound = before.bound if before.bound is None or before.bound > tokens else None
             rest = {id: learned for id, learned in self.known.items() if id != model}
@@ -65,5 +68,5 @@ class Windows:
 
     def shown(self, model: str, now: float) -> dict[str, int | None]:
         """For a row about the model: `window` by its own word, `too_long` for a prompt."""
-        learned = self.known.get(model, Learned())
+        learned = self.known.get(model, _NOTHING)
         return {"window": learned.told, "too_long": learned.limit(now)}

@@ -47,6 +47,25 @@ def test_a_prompt_above_the_named_window_teaches_nothing_new() -> None:
     assert windows.known["m"].limit(2.0) == 6_000
 
 
+def test_two_answers_unlearn_it_at_the_same_time() -> None:
+    windows = Windows()
+    windows.turned_away("m", 9_000, 8_192, 0.0)
+    lock = windows._lock
+
+    class Late:  # the other thread's answer comes between the look and the lock
+        def __enter__(self) -> None:
+            windows._lock = lock
+            windows.held("m", 9_000)
+            lock.__enter__()
+
+        def __exit__(self, *error: object) -> None:
+            lock.__exit__(*error)
+
+    windows._lock = Late()  # type: ignore[assignment]  # as long as this test needs it
+    windows.held("m", 9_001)
+    assert "m" not in windows.known
+
+
 def test_what_is_shown() -> None:
     windows = Windows()
     assert windows.shown("m", 0.0) == {"window": None, "too_long": None}
