@@ -21,6 +21,8 @@ from langchain_router.messages.provider_tools import portable
 
 BOUND = "router_bound"
 """The call keyword under which a binding travels from `bind_tools` to `invoke`."""
+_MOST = 256
+"""Replays that a binding keeps: one for each model, and for each set of defaults that a router was given meanwhile."""
 
 
 class Replayed:
@@ -37,7 +39,11 @@ class Replayed:
         """This binding on that model; raises whatever the model's own method raises."""
         made = self._made.get(id(model))
         if made is None:  # the model is kept beside its replay, so that its id is not given away again
-            made = self._made[id(model)] = (model, self.replay(model, provider))
+            made = (model, self.replay(model, provider))
+            if len(self._made) >= _MOST:
+                for oldest in list(self._made)[: _MOST // 2]:
+                    self._made.pop(oldest, None)  # another thread may have taken it out
+            self._made[id(model)] = made
         return made[1]
 
     def left_out(self, provider: str) -> tuple[str, ...]:

@@ -18,6 +18,8 @@ from langchain_router.fleet.sources import model_of
 log = logging.getLogger("langchain_router")
 
 Defaults = tuple[tuple[str, Any], ...]
+_MOST = 128
+"""Sets of defaults of which copies are kept; an application may set another one for each request."""
 
 
 class Fleet:
@@ -33,7 +35,7 @@ class Fleet:
                 log.warning("%s retries up to %d times by itself, beside the router; set its max_retries=0", id, left)
 
     def under(self, defaults: Defaults) -> Fleet:
-        """The same children with these values in their fields, made once."""
+        """The same children with these values in their fields, made once while the values are among the last ones."""
         if not defaults:
             return self
         known = self._under.get(defaults)
@@ -42,6 +44,8 @@ class Fleet:
             known._models = {id: with_defaults(model, dict(defaults)) for id, model in self._models.items()}
             known._sources, known._under = self._sources, {}
             known.loops = Loops(known._models.values())
+            if len(self._under) >= _MOST:  # what other threads write meanwhile may be lost, and is then made again
+                self._under = dict(list(self._under.items())[_MOST // 2 :])
             self._under[defaults] = known
         return known
 

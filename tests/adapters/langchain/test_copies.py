@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import gc
 import pickle
 from typing import Any
+from weakref import ref
 
 import httpx
 import pytest
@@ -38,6 +40,19 @@ def test_copies_share_one_core() -> None:
     configurable = model.configurable_fields(temperature=ConfigurableField(id="t"))
     configurable.invoke("hi", {"configurable": {"t": 0.3}})
     assert len(model.router.ledger.calls()) == 1
+
+
+def test_defaults_that_change_with_every_request_leave_no_models_behind() -> None:
+    model = router(Scripted())
+    bound = model.bind_tools([add])
+    made = []
+    for number in range(700):
+        model.temperature = number / 1_000
+        bound.invoke("hi")
+        made += [ref(child) for _, child in model.children]
+    gc.collect()
+    assert sum(child() is not None for child in made) < 300
+    assert bound.invoke("hi").response_metadata["router"]["attempts"] == 1
 
 
 @pytest.mark.parametrize("name", ["max_retries", "api_key", "cache", "router", "fleet"])
