@@ -72,7 +72,6 @@ class Core:
         self.router = router if router is not None else _router(recipe)
         self.router.count_with(tokens_of, "of LlamaIndex")
         self.children = Children(self.router.registry, recipe.defaults, recipe.api_key)
-        self._unheard_children: Children | None = None
         self.origins = Origins()
         self._token = token or uuid.uuid4().hex
         _cores[self._token] = self
@@ -91,9 +90,7 @@ class Core:
 
     def _unheard(self, call: Call[Any]) -> LlamaEndpoint:
         """The same call once more, for a shadow: no callback handler of the caller's hears of it."""
-        if self._unheard_children is None:
-            self._unheard_children = self.children.unheard()
-        return LlamaEndpoint(call, self._unheard_children, CallbackManager([]), self.origins)
+        return LlamaEndpoint(call, self.children, CallbackManager([]), self.origins)
 
     def __copy__(self) -> Core:
         return self

@@ -1,14 +1,13 @@
 """The LLM behind each candidate: the user's (of LlamaIndex or LangChain), one made from a name, or the built-in client.
 
 Retries belong to the router, so a candidate that has its own is called through a copy with them
-switched off; the user's object is never changed.
+switched off; the user's object is never changed, nor is it given another callback manager.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from copy import copy
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -69,7 +68,6 @@ class Children:
         self._sources = {entry.card.id: llm_of(entry, api_key) for entry in registry}  # some end the copies' client
         self._llms = {id: prepared(llm, defaults) for id, llm in self._sources.items()}
         self.loops = Loops(self._llms.values())
-        self._own = {name: list(llm.callback_manager.handlers) for name, llm in self._llms.items()}
         self._extras = {
             name: {k: v for k, v in defaults.items() if k not in type(llm).model_fields and k != "timeout"}
             for name, llm in self._llms.items()
@@ -90,34 +88,42 @@ class Children:
         return self._extras[candidate]
 
     def ready(self, candidate: str, manager: CallbackManager) -> LLM:
-        """The candidate's LLM, carrying the router's callback handlers beside its own.
+        """The candidate's LLM; where handlers of the router's are to hear it, one like it that is of this call alone.
 
-        Looked at before every call: engines give the router another manager after it was made.
+        Looked at before every call: engines give the router another manager after it was made. The LLM itself is given
+        none: it may be the user's own, or at work for a copy of the router that other handlers hear.
         """
         llm = self._llms[candidate]
-        wanted = _carrying(manager, self._own[candidate])
-        if llm.callback_manager is not wanted:
-            llm.callback_manager = wanted
-        return llm
-
-    def unheard(self) -> Children:
-        """The same LLMs as copies over the same clients: a manager set on these is not set on the callers' own."""
-        twin = copy(self)
-        twin._llms = {name: without_end(llm.model_copy()) for name, llm in self._llms.items()}
-        twin.loops = Loops(twin._llms.values())  # a client that is made at its first call is each copy's own
-        return twin
+        own = llm.callback_manager.handlers
+        return _heard_by(llm, _carrying(manager, own)) if _lacking(manager.handlers, own) else llm
 
     def __repr__(self) -> str:
         return f"<Children {', '.join(f'{name}: {type(llm).__name__}' for name, llm in self._llms.items())}>"
 
 
 def _carrying(manager: CallbackManager, own: list[Any]) -> CallbackManager:
-    lacking = [h for h in own if not any(h is other for other in manager.handlers)]
+    lacking = _lacking(own, manager.handlers)
     if not lacking:
         return manager
     both = CallbackManager()
     both.set_handlers([*manager.handlers, *lacking])
     return both
+
+
+def _lacking(handlers: Iterable[Any], among: Iterable[Any]) -> list[Any]:
+    return [handler for handler in handlers if not any(handler is other for other in among)]
+
+
+def _heard_by(llm: LLM, manager: CallbackManager) -> LLM:
+    """One of the same class with the same fields, and with the same state: a client made at a first call is of both."""
+    same: LLM = object.__new__(type(llm))
+    object.__setattr__(same, "__dict__", {**llm.__dict__, "callback_manager": manager})
+    for name in _STATE:
+        object.__setattr__(same, name, getattr(llm, name))
+    return without_end(same)
+
+
+_STATE = ("__pydantic_private__", "__pydantic_fields_set__", "__pydantic_extra__")
 
 
 def llm_of(entry: Entry, api_key: str | None) -> LLM:
