@@ -87,6 +87,6 @@ def test_the_same_at_somebody_else() -> None:
 
 
 def test_the_page_lists_every_kind_and_preset() -> None:
-    told = (Path(__file__).parents[3] / "docs" / "rehearse.md").read_text(encoding="utf-8")
+    told = (Path(__file__).parents[4] / "docs" / "rehearse.md").read_text(encoding="utf-8")
     for name in (*KINDS, *PRESETS):
         assert f"`{name}" in told, name
