@@ -28,7 +28,7 @@ _MESSAGES = ("AIMessage", "AIMessageChunk")
 _HELD = ("response_dict", "response", "data", "chunk", "part")
 """Under which names the readers hold it."""
 _CORE, _BESIDE_IT = "langchain_core.language_models.chat_models", "langchain_router.attempts.attempt"
-_ASKING = ("_asked", "_aheard", "_whole")
+_TAKING = "_whole"
 """Of the router's own attempts, what takes the first generation of a result as core's `invoke` does."""
 
 
@@ -50,7 +50,7 @@ def stumbled(error: BaseException) -> Fault | None:
 
 def _takes_the_first(frame: FrameType) -> bool:
     place = frame.f_globals.get("__name__")
-    return place == _CORE or (place == _BESIDE_IT and frame.f_code.co_name in _ASKING)
+    return place == _CORE or (place == _BESIDE_IT and frame.f_code.co_name == _TAKING)
 
 
 def _reads(frame: FrameType, error: BaseException) -> bool:

@@ -42,6 +42,25 @@ class Heard(BaseCallbackHandler):
         self.told.append({"tags": tags, "text": response.generations[0][0].text})
 
 
+@pytest.mark.parametrize("listening", [[], [Heard()]])
+async def test_a_method_that_somebody_has_put_on_one_model_is_called(listening: list[BaseCallbackHandler]) -> None:
+    model, seen = Scripted(), []
+
+    def watched(own: Any) -> Any:
+        def call(*given: Any, **options: Any) -> Any:
+            seen.append(own.__name__)
+            return own(*given, **options)
+
+        return call
+
+    for own in (model.invoke, model.ainvoke):
+        object.__setattr__(model, own.__name__, watched(own))
+    router = ChatRouter(models=[model])
+    router.invoke("hi", {"callbacks": listening})
+    await router.ainvoke("hi", {"callbacks": listening})
+    assert seen == ["invoke", "ainvoke"]
+
+
 CONFIGS: tuple[dict[str, Any], ...] = (
     {},
     {"tags": ["mine"], "metadata": {"who": "me"}, "run_name": "asked"},
