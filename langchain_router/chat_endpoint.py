@@ -185,7 +185,10 @@ class ChatEndpoint(BaseChatModel):
     ) -> Runnable[LanguageModelInput, dict[str, Any] | BaseModel]:  # fmt: skip
         """Answers that fit a schema. `method`: json_schema, function_calling, json_mode; None = as the card allows."""
         if kwargs:
-            raise ConfigError(f"with_structured_output takes no {', '.join(kwargs)}")
+            raise ConfigError(
+                f"ChatEndpoint.with_structured_output takes no {', '.join(kwargs)}, but include_raw, method, strict and "
+                "tools; give other keywords with the call"
+            )
         chosen = method or self._method()
         if chosen not in METHODS:
             raise ConfigError(f"method must be one of {', '.join(METHODS)}, got {method!r}")

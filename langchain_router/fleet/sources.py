@@ -51,7 +51,8 @@ def named(name: str, api_key: str | None = None) -> BaseChatModel:
 def _check_key(variables: tuple[str, ...], name: str) -> None:
     if variables and not any(os.environ.get(variable) for variable in variables):
         raise ConfigError(
-            f"{name!r} takes its key from the environment variable {variables[0]}, which is not set; set it"
+            f"{name!r} takes its key from the environment variable {variables[0]}, which is not set; set it, give "
+            "api_key=, or give a model object"
         )
 
 

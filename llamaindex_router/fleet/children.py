@@ -226,7 +226,10 @@ def _integration(module: str, name: str, model: str, candidate: str, api_key: st
     except Exception as error:  # each package has its own for a missing key, and some call their server at once
         # The text may quote settings; the class and the cause say enough.
         kind = type(error).__name__
-        raise ConfigError(f"model {candidate!r}: {module}.{name} refused its settings ({kind})") from error
+        raise ConfigError(
+            f"model {candidate!r}: {module}.{name} refused its settings ({kind}, this error's cause); set what it needs in "
+            "the environment, or give an LLM object"
+        ) from error
     return made
 
 

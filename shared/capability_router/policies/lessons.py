@@ -153,4 +153,4 @@ def _planned(plan: Plan, model: str) -> Candidate:
     for candidate in plan.candidates:
         if candidate.id == model:
             return candidate
-    raise LookupError(model)
+    raise LookupError(f"the plan has no candidate {model!r}, which answered")

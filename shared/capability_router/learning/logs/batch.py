@@ -37,7 +37,8 @@ class Batch:
         found, size = embedded(self._embedder, [text for text, _ in self._waiting])
         if self._size not in (0, size):
             raise ConfigError(
-                f"the embedder {self._embedder.name}: its vectors have now {self._size}, now {size} numbers"
+                f"the embedder {self._embedder.name} gave vectors of {self._size} numbers before and of {size} now; "
+                "texts can be compared only by vectors of one size: give one model alone"
             )
         self._size = size
         for (_, room), meaning in zip(self._waiting, found, strict=True):
