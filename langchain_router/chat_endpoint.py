@@ -186,8 +186,8 @@ class ChatEndpoint(BaseChatModel):
         """Answers that fit a schema. `method`: json_schema, function_calling, json_mode; None = as the card allows."""
         if kwargs:
             raise ConfigError(
-                f"ChatEndpoint.with_structured_output takes no {', '.join(kwargs)}, but include_raw, method, strict and "
-                "tools; give other keywords with the call"
+                f"ChatEndpoint.with_structured_output takes no {', '.join(kwargs)}, but include_raw, method, strict "
+                "and tools; give other keywords with the call"
             )
         chosen = method or self._method()
         if chosen not in METHODS:

@@ -1,8 +1,8 @@
 """Whether a model's call may go past langchain-core's `invoke` and `generate`, straight to what they call in the end.
 
 Of both, mostly little is left for one list of messages: `unheard.py` has what is left where nobody hears of the call,
-`heard.py` what is left where somebody does. Where core's methods are not those that were read, or a class or a model has
-one of them for itself, or somebody has put a method of his own around one, the call is made through core.
+`heard.py` what is left where somebody does. Where core's methods are not those that were read, or a class or a model
+has one of them for itself, or somebody has put a method of his own around one, the call is made through core.
 """
 
 from __future__ import annotations
