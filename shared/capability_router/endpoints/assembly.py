@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from capability_router.endpoints.wire import Delta, ToolCallDelta, delta_from
+from capability_router.endpoints.wire import Delta, ToolCallDelta
 from capability_router.faults.offered import Offered, strange
 from capability_router.json_text import parsed
 from capability_router.money.bill import billed
@@ -147,10 +147,3 @@ class Assembly:
             carried=bool(self._text or self._reasoning or self._refusal or self.calls),
             unoffered_tool_calls=unoffered,
         )
-
-
-def reply_from(body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Reply:
-    """The Reply in the body of a unary call."""
-    assembly = Assembly()
-    assembly.add(delta_from(body))
-    return assembly.reply(headers)

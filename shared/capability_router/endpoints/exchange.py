@@ -70,7 +70,6 @@ class Exchange:
         self._patience = patience
         self._sent, self._key = b"", ""
         self._tries, self._again = 0, False
-        self._connecting = True
         self._start_reading()
         self.headers: dict[str, str] = {}
         self.request_id = ""
@@ -138,7 +137,6 @@ class Exchange:
         return first
 
     def _request(self) -> httpcore.Request:
-        self._connecting = True
         self._sent = self._caller.encode(self._body, stream=self._stream)
         headers, self._key = self._caller.headers(len(self._sent), stream=self._stream)
         connect = self._patience.connect()
@@ -148,7 +146,6 @@ class Exchange:
         )
 
     def _opened(self, response: httpcore.Response) -> None:
-        self._connecting = False
         self.status = response.status
         told = {name.lower(): value for name, value in response.headers}
         self.headers, self.request_id = answers.hints(told, self._key), answers.request_id(told, self._key)

@@ -95,7 +95,7 @@ ROUTER: dict[str, Remark] = {
     "deployment_affinity_ttl_seconds": ("how long a conversation leans to its model is fixed", ""),
     "model_group_affinity_config": ("conversations lean to their model by themselves", "routing(session=...)"),
     "tag_routing_prefix": ("tags are not taken apart", "name tags as they are in the file"),
-    "plugins": ("plugins of LiteLLM's router are not called", "policy: {name: rules, ...} (docs/policies.md), or routing(require_tags=[...])"),
+    "plugins": ("plugins of LiteLLM's router are not called", "policy: {name: rules, ...}, or routing(...) in code"),
     "alerting_config": ("alerts are not sent", "router.on_health(...), router.on_budget(...), or OpenTelemetry"),
     "enable_health_check_routing": ("models are not asked in the background", "health: {probe: true} asks failed ones"),
     "health_check_staleness_threshold": ("models are not asked in the background", ""),

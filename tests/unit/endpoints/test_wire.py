@@ -8,10 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capability_router.endpoints.assembly import Assembly, reply_from
+from capability_router.endpoints.assembly import Assembly
 from capability_router.endpoints.sse import SseParser
 from capability_router.endpoints.wire import Delta, ToolCallDelta, delta_from, finish_from, request_body, usage_from
-from capability_router.request import Finish, Usage
+from capability_router.request import Finish, Reply, Usage
+
+
+def reply_from(body: dict[str, Any], headers: dict[str, str] | None = None) -> Reply:
+    """The reply in the body of a call without a stream."""
+    assembly = Assembly()
+    assembly.add(delta_from(body))
+    return assembly.reply(headers)
 
 
 def parsed(data: bytes, *cuts: int) -> list[bytes]:
