@@ -227,8 +227,8 @@ def _integration(module: str, name: str, model: str, candidate: str, api_key: st
         # The text may quote settings; the class and the cause say enough.
         kind = type(error).__name__
         raise ConfigError(
-            f"model {candidate!r}: {module}.{name} refused its settings ({kind}, this error's cause); set what it needs "
-            "in the environment, or give an LLM object"
+            f"model {candidate!r}: {module}.{name} refused its settings ({kind}, this error's cause); set what it "
+            "needs in the environment, or give an LLM object"
         ) from error
     return made
 
