@@ -169,7 +169,7 @@ def scrubbed(value: Any) -> Any:
         return Blueprint(type(value), value.blueprint())
     if isinstance(value, LLM):
         stated = {name: getattr(value, name) for name in value.model_fields_set if _kept(type(value), name)}
-        return Blueprint(type(value), {k: v for k, v in scrubbed(stated).items() if _picklable(v)})
+        return Blueprint(type(value), {k: v for k, v in scrubbed(stated).items() if picklable(v)})
     if is_chat_model(value):
         stated = {name: getattr(value, name, None) for name in value.model_fields_set if not _SECRET.search(name)}
         return Blueprint(type(value), {name: item for name, item in stated.items() if _plain(item)})
@@ -197,7 +197,8 @@ def _plain(value: Any) -> bool:
     return value is None or isinstance(value, (str, int, float, bool))
 
 
-def _picklable(value: Any) -> bool:
+def picklable(value: Any) -> bool:
+    """Whether it goes into a pickle."""
     import pickle
 
     try:

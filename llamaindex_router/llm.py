@@ -7,7 +7,6 @@ candidates are.
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +34,7 @@ from llamaindex_router import call as calls
 from llamaindex_router.annotation import producer_of
 from llamaindex_router.attempts.endpoint import metadata_of
 from llamaindex_router.call import R
-from llamaindex_router.core import Core, Recipe
+from llamaindex_router.core import Core, Recipe, picklable
 from llamaindex_router.messages.tool_calls import tool_calls_of
 from llamaindex_router.routed import Routed
 from llamaindex_router.structured import extended, formatted
@@ -363,7 +362,7 @@ class RouterLLM(FunctionCallingLLM):
 
     def __reduce__(self) -> tuple[Any, ...]:
         stated = {name: getattr(self, name) for name in self.model_fields_set}
-        return _revived, (type(self), self._core, {k: v for k, v in stated.items() if _picklable(v)})
+        return _revived, (type(self), self._core, {k: v for k, v in stated.items() if picklable(v)})
 
     def __repr__(self) -> str:
         return f"RouterLLM({self.router!r})"
@@ -388,11 +387,3 @@ def _tool_terms(kwargs: Mapping[str, Any], verbose: bool, parallel: bool, requir
 
 def _revived(kind: type[RouterLLM], core: Core, stated: dict[str, Any]) -> RouterLLM:
     return kind(_core=core, **stated)
-
-
-def _picklable(value: Any) -> bool:
-    try:
-        pickle.dumps(value)
-    except (pickle.PicklingError, TypeError, AttributeError):
-        return False
-    return True

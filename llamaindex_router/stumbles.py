@@ -8,7 +8,7 @@ from typing import Any
 from capability_router.faults.evidence import read
 from capability_router.faults.kinds import Fault
 from capability_router.faults.no_reply import STUMBLES, no_reply
-from capability_router.faults.sdk_readers import about_a_call, frames_of, is_check, refused_inputs, sdk_reader
+from capability_router.faults.sdk_readers import about_a_call, error_refused, frames_of, is_check, sdk_reader
 from llamaindex_router.messages.usage import counts_of, tier_of, usage_of
 
 _INTEGRATIONS = ("llama_index.llms.openai.", "llama_index.llms.bedrock_converse.")
@@ -30,7 +30,7 @@ def stumbled_over(error: BaseException) -> Fault | None:
     if reader is not None:
         if about_a_call(error):
             return Fault("malformed_tool_call", "arguments that are no JSON object", started=True, error=error)
-        return no_reply(_error_held(reader) or _error_refused(error), error)
+        return no_reply(_error_held(reader) or error_refused(error), error)
     if is_check(error):
         return no_reply(None, error) if read(error, "title") in _BLOCKS and any(map(_integrates, frames)) else None
     return next((fault for frame in frames if (fault := _in_integration(frame, error)) is not None), None)
@@ -66,11 +66,6 @@ def _error_held(reader: FrameType) -> object:
     """What the body has under `error`."""
     bodies = (body for name in _HELD if isinstance(body := reader.f_locals.get(name), dict))
     return next((told for body in bodies if (told := body.get("error"))), None)
-
-
-def _error_refused(error: BaseException) -> object:
-    """The same of a body that no frame holds, but the check that it did not pass."""
-    return next((told for body in refused_inputs(error) if (told := body.get("error"))), None)
 
 
 def _error_in(response: object) -> Any:

@@ -10,7 +10,7 @@ from capability_router.endpoints.usage import impossible, usage_from
 from capability_router.faults.evidence import read
 from capability_router.faults.kinds import Fault
 from capability_router.faults.no_reply import STUMBLES, no_reply
-from capability_router.faults.sdk_readers import about_a_call, frames_of, home, is_check, refused_inputs, sdk_reader
+from capability_router.faults.sdk_readers import about_a_call, error_refused, frames_of, home, is_check, sdk_reader
 from capability_router.json_text import parsed
 from capability_router.request import Usage
 
@@ -43,7 +43,7 @@ def stumbled(error: BaseException) -> Fault | None:
         told = "arguments that are no JSON object"
         return Fault("malformed_tool_call", told, usage=_usage_in(reader), started=True, error=error)
     if reader is not None and (isinstance(error, STUMBLES) or (is_check(error) and (by_sdk or _of_message(error)))):
-        return no_reply(_error_in(reader) or _error_refused(error), error, _usage_in(reader))
+        return no_reply(_error_in(reader) or error_refused(error), error, _usage_in(reader))
     hollow = isinstance(error, IndexError) and frames and _takes_the_first(frames[-1])
     return no_reply(None, error) if hollow else None  # a result without a single generation
 
@@ -63,11 +63,6 @@ def _reads(frame: FrameType, error: BaseException) -> bool:
 def _of_message(error: BaseException) -> bool:
     """Whether langchain-core would not make a message of the reply; no answer is checked against that by a caller."""
     return is_check(error) and read(error, "title") in _MESSAGES
-
-
-def _error_refused(error: BaseException) -> object:
-    """The same of a body that no frame holds, but the check that it did not pass."""
-    return next((told for body in refused_inputs(error) if (told := body.get("error"))), None)
 
 
 def _withheld(reader: FrameType, error: ValueError) -> Fault | None:

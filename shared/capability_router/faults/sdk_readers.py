@@ -6,7 +6,7 @@ or a check of its own, as it would over an argument. Where it was raised tells t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from traceback import walk_tb
 from types import FrameType
 from typing import Any
@@ -57,9 +57,10 @@ def about_a_call(error: BaseException) -> bool:
     return any(not _CALLS.isdisjoint(detail["loc"]) for detail in _details(error, inputs=False))
 
 
-def refused_inputs(error: BaseException) -> Iterator[Mapping[str, Any]]:
-    """What did not fit, where that is an object: of a body that lacks something, the body."""
-    return (held for detail in _details(error, inputs=True) if isinstance(held := detail.get("input"), Mapping))
+def error_refused(error: BaseException) -> object:
+    """What a body has under `error` that did not pass a check, where no frame holds the body; None = there is none."""
+    held = (detail.get("input") for detail in _details(error, inputs=True))
+    return next((told for body in held if isinstance(body, Mapping) and (told := body.get("error"))), None)
 
 
 def _details(error: BaseException, *, inputs: bool) -> list[dict[str, Any]]:
