@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import threading
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -18,6 +17,7 @@ from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage, MessageRole, ThinkingBlock, ToolCallBlock
 
+from capability_router.concurrency.latch import Latch
 from llamaindex_router.call import Rewrite
 from llamaindex_router.messages.tool_calls import ToolCall, arguments_of, tool_calls_of
 
@@ -65,7 +65,7 @@ class Origins:
 
     def __init__(self, size: int = _KEPT) -> None:
         self._size = size
-        self._lock = threading.Lock()
+        self._lock = Latch()
         self._of: OrderedDict[str, str] = OrderedDict()
 
     def note(self, candidate: str, message: ChatMessage) -> None:

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from contextvars import Context
 from dataclasses import replace
 from functools import partial
-from threading import Lock, Thread, current_thread
+from threading import Thread, current_thread
 from typing import TYPE_CHECKING, Any
 
 from capability_router.clock import Clock
+from capability_router.concurrency.latch import Latch
 from capability_router.concurrency.lifetime import ending
 from capability_router.dispatch import Dispatch
 from capability_router.errors import RouterError
@@ -44,7 +45,7 @@ class ShadowCalls:
     ) -> None:  # fmt: skip
         self._accounts, self._dispatch, self._clock, self._recorder = accounts, dispatch, clock, recorder
         self._evaluation = evaluation
-        self._lock = Lock()
+        self._lock = Latch()
         self._under_way: set[Thread | asyncio.Task[None]] = set()
 
     def after(self, run: Run[Any], aside: Aside, again: Again) -> None:

@@ -8,25 +8,36 @@ takes the lock when he runs: he may find it taken, by one who ran before him.
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable
 from functools import partial
 from threading import Lock, get_ident
+from weakref import WeakSet
 
 _LOOK_S = 1.0
-"""Who was not told looks after so long: the child of a fork inherits those who waited in its parent, and tells them."""
+"""After so long a thread that waits looks again, even if no other thread has told it."""
+_all: WeakSet[Latch] = WeakSet()
 
 
 class Latch:
     """For a few instructions at a time; not re-entrant. `take()` takes it if it is free; whether it was."""
 
-    __slots__ = ("_lock", "_owner", "_waiting", "take")
+    __slots__ = ("__weakref__", "_lock", "_owner", "_waiting", "take")
 
     def __init__(self) -> None:
+        self._free()
+        _all.add(self)
+
+    def _free(self) -> None:
         self._lock = Lock()
         self.take: Callable[[], bool] = partial(self._lock.acquire, False)  # without a frame of its own
         self._owner = 0  # the thread that has it, where it is asked for
         self._waiting: deque[Lock] = deque()
+
+    def forked(self) -> None:
+        """In the child of a fork: a thread of the parent's may have held it, which is not here to give it back."""
+        self._free()
 
     def locked(self) -> bool:
         """Whether somebody has it, maybe this very thread."""
@@ -91,8 +102,8 @@ class InnerLatch(Latch):
 
     __slots__ = ("_again",)
 
-    def __init__(self) -> None:
-        super().__init__()
+    def _free(self) -> None:
+        super()._free()
         self._again = 0
 
     def __enter__(self) -> None:
@@ -113,3 +124,12 @@ class InnerLatch(Latch):
         self._lock.release()
         if self._waiting:
             self._tell()
+
+
+def _after_fork() -> None:
+    for latch in list(_all):
+        latch.forked()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_after_fork)

@@ -63,7 +63,7 @@ class Postbox(Latch, Generic[T]):
 
     def forked(self) -> None:
         """In the child of a fork: a thread of the parent's may have held the lock, and works off what it was handed."""
-        super().__init__()
+        super().forked()
         self._line.clear()
 
     def _collect(self) -> None:

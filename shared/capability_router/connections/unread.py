@@ -7,6 +7,7 @@ request again that broke off so early, nor where one connection carries several 
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 from collections.abc import Iterator
@@ -70,6 +71,10 @@ class Unread:
     """Threads whose attempts were given up; each is looked at again until it has ended. Thread-safe."""
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """After a fork: they are the other process's, and one of that may have held the lock."""
         self._threads: list[Thread] = []
         self._lock = RLock()  # the garbage collector may end a request in the middle of another's
 
@@ -90,3 +95,5 @@ class Unread:
 
 
 UNREAD = Unread()
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=UNREAD.forget)

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
-from threading import Lock, Thread
+from threading import Thread
 from typing import Protocol
 from weakref import ref
 
 from capability_router.clock import Clock, SystemClock
+from capability_router.concurrency.latch import Latch
+from capability_router.concurrency.lifetime import Lasting, watch
 from capability_router.errors import RouterError
 from capability_router.health.board import HealthEvent, Hold, Permit, Verdict
 
@@ -63,7 +65,7 @@ class Owner(Protocol):
     def probe(self, id: str) -> None: ...
 
 
-class Prober:
+class Prober(Lasting):
     """Asks the owner's models whose breaker is open, each when its time has come.
 
     The owner is held weakly: with it gone, the thread ends.
@@ -72,7 +74,12 @@ class Prober:
     def __init__(self, owner: Owner, able: Collection[str]) -> None:
         self._owner, self._able = ref(owner), able
         self._open: set[str] = set()
-        self._lock = Lock()
+        self._lock = Latch()
+        self._running = False
+        watch(self)
+
+    def after_fork(self) -> None:
+        """The thread is the parent's. The next breaker that opens has this process begin one of its own."""
         self._running = False
 
     def heard(self, event: HealthEvent) -> None:

@@ -7,9 +7,9 @@ is not told of; whoever begins to be, by intent or not, is.
 from __future__ import annotations
 
 from collections import OrderedDict
-from threading import Lock
 from typing import NamedTuple
 
+from capability_router.concurrency.latch import Latch
 from capability_router.learning.quality.levels import Level
 from capability_router.learning.tenants import hashed
 
@@ -30,7 +30,7 @@ class Drift:
     def __init__(self) -> None:
         self._known: OrderedDict[str, tuple[Level, Level]] = OrderedDict()
         self._fit: object = None
-        self._lock = Lock()
+        self._lock = Latch()
 
     def note(self, tenant: str, at: Whereabouts, fit: object) -> list[str]:
         """A request of a tenant, by this fit; what has moved, in words."""

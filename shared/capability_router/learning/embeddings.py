@@ -16,6 +16,7 @@ from hashlib import blake2b
 from typing import Any, NamedTuple, Protocol
 
 from capability_router.clock import Clock
+from capability_router.concurrency.latch import Latch
 from capability_router.connections.readers import READERS
 from capability_router.errors import ConfigError
 from capability_router.learning.embedder import Embedder, Vectors, embedder_of
@@ -73,7 +74,7 @@ class Embeddings:
         self._calls: dict[bytes, _Call] = {}
         self._fuse = Fuse(clock.now)
         self._failing = ""
-        self._lock = threading.Lock()
+        self._lock = Latch()
 
     def of(self, request: Request) -> Meaning | None:
         """What is known of its text; nothing is asked."""

@@ -10,8 +10,9 @@ import logging
 import math
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from threading import Lock
 from typing import NamedTuple
+
+from capability_router.concurrency.latch import Latch
 
 WINDOW = 200  # scored requests that are replayed
 LEAST = 40  # of them, before anything is said
@@ -69,7 +70,7 @@ class Guard:
         self.told = Shortfall(0.0, 0.0, 0)
         self._scored: deque[_Scored] = deque(maxlen=WINDOW)
         self._since = 0
-        self._lock = Lock()
+        self._lock = Latch()
 
     def note(self, foreseen: PlanPrediction, asked: str, score: float, id: str = "") -> None:
         """A request of which this was foreseen was answered by `asked`, which was worth `score`.
@@ -105,10 +106,6 @@ class Guard:
             self._scored = deque((each for each in self._scored if each.asked != model), WINDOW)
             if len(self._scored) >= LEAST or self.fixed == model:
                 self._replay()
-
-    def forked(self) -> None:
-        """This is the child of a fork: a thread of the parent's may have held the lock."""
-        self._lock = Lock()
 
     def _replay(self) -> None:
         before = self.fixed

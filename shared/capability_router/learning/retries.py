@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from threading import RLock
 from typing import NamedTuple
 
+from capability_router.concurrency.latch import InnerLatch
 from capability_router.request import Outcome, Reply, Request
 from capability_router.routing import EVALUATION_TAG
 
@@ -78,7 +78,7 @@ class Retries:
 
     def __init__(self) -> None:
         self._turns: OrderedDict[tuple[str, str, str], list[_Turn]] = OrderedDict()
-        self._lock = RLock()  # the garbage collector may end a request in the middle of another's
+        self._lock = InnerLatch()  # the garbage collector may end a request in the middle of another's
 
     def ended(self, request: Request, outcome: Outcome, reply: Reply, now: float) -> Told | None:
         """A request has ended; whether it tells something of an earlier one. `now`: seconds of the router's clock."""

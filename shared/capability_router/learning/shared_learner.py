@@ -137,12 +137,6 @@ class SharedLearner(Learner):
     def _refitted(self) -> None:
         self.scribe.overdue = True
 
-    def after_fork(self) -> None:
-        """See Learner."""
-        super().after_fork()
-        if self._guard is not None:
-            self._guard.forked()
-
 
 IN_STORE = "store"
 """As the name of a state: it is in the router's store alone, and began with nothing."""

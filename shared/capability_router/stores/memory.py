@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
-from threading import Lock
 from uuid import uuid4
 
+from capability_router.concurrency.latch import Latch
 from capability_router.stores.base import Claim, Grant, Pot, PotBalance
 from capability_router.stores.lending import Till, lend, open_at
 from capability_router.stores.lessons import ANSWERS_KEPT, NONE, Entry, Head, Kept, Line, Page, Summary
@@ -67,7 +67,7 @@ class MemoryLessons:
     def __init__(self) -> None:
         self._logs: dict[str, _Log] = {}
         self._answers: dict[str, OrderedDict[str, str]] = {}
-        self._lock = Lock()
+        self._lock = Latch()
 
     def append(self, name: str, writer: str, lines: Sequence[Line]) -> None:
         """See LessonRoom."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ import pytest
 
 from capability_router.concurrency import latch as latches
 from capability_router.concurrency.latch import InnerLatch, Latch
+from capability_router.concurrency.postbox import Postbox
 
 KINDS = (Latch, InnerLatch)
 
@@ -113,7 +115,7 @@ def test_who_is_interrupted_hands_on_what_he_was_told(monkeypatch: pytest.Monkey
 
 
 def test_who_was_not_told_looks_by_himself(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the child of a fork those are told who waited in its parent."""
+    """However it came about that another one was told in its place."""
     monkeypatch.setattr(latches, "_LOOK_S", 0.001)
     latch, entered = Latch(), threading.Event()
     assert latch.take()
@@ -130,3 +132,26 @@ def test_who_was_not_told_looks_by_himself(monkeypatch: pytest.MonkeyPatch) -> N
     assert entered.wait(30)
     thread.join(30)
     assert not latch._waiting
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+@pytest.mark.parametrize("make", [Latch, InnerLatch, lambda: Postbox(print)])
+def test_a_forked_child_waits_for_no_thread_of_its_parent(make: Callable[[], Latch]) -> None:
+    latch, held, over = make(), threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with latch:
+            held.set()
+            over.wait(30)
+
+    thread = threading.Thread(target=hold, daemon=True)
+    thread.start()
+    assert held.wait(30)
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if latch.take() else 1)
+    over.set()
+    thread.join(30)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert latch.take()

@@ -1,0 +1,28 @@
+"""The facts of calls, added up for whoever listens."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from capability_router.money.spending import Spending
+
+
+def test_a_call_that_ends_in_the_middle_of_a_look_is_added() -> None:
+    """As when the garbage collector closes a stream that nobody reads any more."""
+    spending = Spending()
+
+    class Collected(list[dict[str, Any]]):
+        def __iter__(self) -> Any:
+            spending.add({"cost_usd": 1.0})
+            return super().__iter__()
+
+        def copy(self) -> list[dict[str, Any]]:
+            return list(self)
+
+    spending._calls = Collected([{"cost_usd": 2.0}])
+    found: list[float] = []
+    thread = threading.Thread(target=lambda: found.append(spending.total_cost_usd), daemon=True)
+    thread.start()
+    thread.join(10)
+    assert found == [3.0]
