@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from capability_router.concurrency.latch import Latch
+from capability_router.concurrency.latch import InnerLatch
 
 LOOSENS = 0.1  # of a bound that nobody named, per hour
 FORGOTTEN_S = 86_400.0
@@ -40,7 +40,7 @@ class Windows:
 
     def __init__(self) -> None:
         self.known: Mapping[str, Learned] = {}
-        self._lock = Latch()
+        self._lock = InnerLatch()  # the garbage collector may end a request in the middle of another's
 
     def turned_away(self, model: str, tokens: int, told: int | None, now: float) -> None:
         """The model found about `tokens` of input too long, and named its window or did not."""

@@ -12,9 +12,9 @@ oracle on recorded outcomes.)
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from operator import attrgetter, itemgetter
+from operator import attrgetter, call, itemgetter
 
 from capability_router.concurrency.postbox import Postbox
 from capability_router.plan import Candidate
@@ -85,7 +85,7 @@ class Adaptive:
         self._strong_usd = 0.0  # running mean of the strongest candidate's cost
         self._aims: dict[Wish, Aim] = {}
         self._seen = 0
-        self._lock: Postbox[tuple[Scene, Wish | None, float]] = Postbox(self._taken)
+        self._lock: Postbox[Callable[[], object]] = Postbox(call)
         self.weighs_waits = latency_weight > 0.0
         steers = not (cost_target_usd is None and latency_target_s is None and pace is None)
         self._steering = Steering(cost_target_usd, latency_target_s, pace, latency_weight) if steers else None
@@ -97,11 +97,10 @@ class Adaptive:
     def observe(self, scene: Scene, chosen: str = "") -> None:
         """Take in a request that is really carried out; explaining one leaves the window alone."""
         mu = self._mu if self._steering is None else self._steered(self._steering, scene, chosen).mu
-        self._lock.post((scene, self._wanted(scene), mu))
+        self._lock.post(partial(self._taken, scene, self._wanted(scene), mu))
 
-    def _taken(self, observed: tuple[Scene, Wish | None, float]) -> None:
+    def _taken(self, scene: Scene, wish: Wish | None, mu: float) -> None:
         """Under the lock."""
-        scene, wish, mu = observed
         rows = self._lasting(scene.rows)
         usd = (self._strongest(rows).cost_pico or 0) / 1e12
         usual = 0.0 if wish is None else self._usual_usd(scene)
@@ -129,10 +128,9 @@ class Adaptive:
         return [row for row in rows if away.get(row.card.id, 0) <= QUALITY_WINDOW] or rows
 
     def settled(self, chosen: Candidate, outcome: Outcome) -> None:
-        """What a request came to that was observed."""
+        """What a request came to that was observed; the garbage collector may end one in the middle of another's."""
         if self._steering is not None:
-            with self._lock:
-                self._steering.settled(chosen, outcome)
+            self._lock.post(partial(self._steering.settled, chosen, outcome))
 
     def _steered(self, steering: Steering, scene: Scene, chosen: str) -> Weights:
         """Tell the targets of a request; its weights as they were before it."""

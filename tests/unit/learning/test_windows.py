@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -64,6 +66,21 @@ def test_two_answers_unlearn_it_at_the_same_time() -> None:
     windows._lock = Late()  # type: ignore[assignment]  # as long as this test needs it
     windows.held("m", 9_001)
     assert "m" not in windows.known
+
+
+def test_a_request_that_ends_in_the_middle_of_another_waits_for_nothing() -> None:
+    """As when the garbage collector closes a stream that nobody reads any more."""
+    windows = Windows()
+
+    def within() -> None:
+        with windows._lock:
+            windows.turned_away("m", 9_000, 8_192, 0.0)
+
+    thread = threading.Thread(target=within, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert windows.known["m"].told == 8_192
 
 
 def test_what_is_shown() -> None:

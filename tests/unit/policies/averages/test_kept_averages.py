@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -203,3 +204,19 @@ def test_a_price_that_nobody_knows_is_warned_of() -> None:
     made = scripted_router({n: ["ok"] for n in cards}, cards=cards, policy={"name": "adaptive", "cost_target_usd": 1})
     assert any("policy.cost_target_usd is set, but the price of middle" in told for told in made.settings.warnings)
     assert ask(made, Request((TEXT,))).outcome.model == "strong"  # type: ignore[union-attr]  # it is over
+
+
+def test_a_request_that_ends_in_the_middle_of_a_judgement_waits_for_nothing() -> None:
+    """As when the garbage collector closes a stream that nobody reads any more."""
+    made = router(policy={"cost_target_usd": 0.0006})
+    policy: Any = made.planner.policy
+    outcome, chosen = ask(made, Request((TEXT,))).outcome, made.explain(Request((TEXT,))).chosen
+
+    def within() -> None:
+        with policy._lock:
+            policy.settled(chosen, outcome)
+
+    thread = threading.Thread(target=within, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert not thread.is_alive()
