@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import string
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 from capability_router.request import Need, Request
@@ -55,9 +56,12 @@ def features(request: Request, count: Callable[[Request], int | None] | None = N
     tokens, bucket = measure(text)
     counted = None if count is None else count(request)
     texts = math.ceil(tokens) + framing(request) if counted is None else counted
-    tools = estimate_tokens(request.tools) if request.tools else 0
+    tools = _tool_tokens(request.tools) if request.tools else 0
     media = media_tokens(attached_parts(request), "other", "") if request.media else 0
     return Features(texts + tools + media, output, task, _hardness(look), texts, tools, bucket)
+
+
+_tool_tokens = lru_cache(maxsize=64)(estimate_tokens)  # each call of an agent has the same tools
 
 
 def attached_parts(request: Request) -> tuple[Attached, ...]:
@@ -74,6 +78,7 @@ _TASK_WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("math", ("calculate", "compute", "solve", "how many", "equation", "probability", "integral")),
 )
 _TASK_OF_WORD = {word: task for task, words in _TASK_WORDS for word in words}
+_WORDS = tuple(_TASK_OF_WORD)
 _TOOL_CALLING = int(Need.TOOL_CALLING)  # an int's bits are read ten times as fast as a flag's
 _OUTPUT = {"classify": 24, "extract": 120, "math": 250, "translate": 200, "summarise": 220, "code": 400, "tools": 80}
 
@@ -81,7 +86,7 @@ _OUTPUT = {"classify": 24, "extract": 120, "math": 250, "translate": 200, "summa
 def _task(request: Request, look: str) -> str:
     if int(request.needs) & _TOOL_CALLING:
         return "tools"
-    for word in _TASK_OF_WORD:
+    for word in _WORDS:
         if word in look:
             return _TASK_OF_WORD[word]
     return "chat"
@@ -93,6 +98,7 @@ def _output_tokens(request: Request, task: str) -> int:
 
 
 _DIGITS = string.digits.encode()
+_NEGATIONS, _SIGNS = (" not ", "n't ", "except", " least ", "false", "incorrect"), ("=", "^", "\\", "+")
 _USUAL_RAW = 0.15  # a request of average hardness
 
 
@@ -107,9 +113,13 @@ def _hardness(look: str) -> float:
         return 0.0
     data, count = look.encode("utf-8", "replace"), look.count
     bytes_, digits = len(data), len(data) - len(data.translate(None, _DIGITS))
-    negations = count(" not ") + count("n't ") + count("except") + count(" least ") + count("false")
-    negations += count("incorrect")
-    signs = count("=") + count("^") + count("\\") + count("+")
+    negations = signs = 0
+    for word in _NEGATIONS:
+        if word in look:  # mostly it is not, and that is told sooner than how often it is
+            negations += count(word)
+    for sign in _SIGNS:
+        if sign in look:
+            signs += count(sign)
     reasoning = (
         ("prove" in look) + ("derive" in look) + ("explain" in look) + ("why " in look) + ("compare" in look)
         + ("describe" in look) + ("analy" in look) + ("step by step" in look)

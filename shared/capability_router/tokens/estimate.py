@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 import string
 from collections.abc import Iterable, Sequence
+from itertools import compress
 from operator import mul
 from typing import Literal, NamedTuple
 
@@ -61,13 +62,14 @@ def measure(text: str) -> Measured:
         step = (size - _SAMPLE) / (_SAMPLES - 1)
         text = "".join([text[int(i * step) : int(i * step) + _SAMPLE] for i in range(_SAMPLES)])
     plain, beyond = counts(text)
-    tokens = sum(map(mul, plain, _COSTS))
+    tokens = sum(map(mul, compress(plain, plain), compress(_COSTS, plain)))  # of most texts, most counts are 0
     if beyond:
         tokens += sum(map(mul, beyond, _COSTS_BEYOND))
     if size > SAMPLE_ABOVE:
         tokens *= size / len(text)
     most = size if not beyond else 4 * size  # a token is at least a byte
-    return Measured(min(max(tokens, 1.0), most), _bucket(plain, beyond, len(text)))
+    tokens = 1.0 if tokens < 1.0 else tokens
+    return Measured(most if most < tokens else tokens, _bucket(plain, beyond, len(text)))
 
 
 def most_tokens(texts: Iterable[str]) -> int:

@@ -163,6 +163,7 @@ def _part(part: Attached, media: Media) -> int:
     return math.ceil(media.audio_s * (part.seconds or media.unknown_s)) if part.kind == "audio" else media.video
 
 
+@lru_cache(64)
 def tool_tokens(tools: str, family: Family, written: int) -> int:
     """Tokens of tools, given as JSON that is estimated at `written` tokens as it stands."""
     fixed = _TOOLS_FIXED[family]
