@@ -28,7 +28,8 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import _merge_metadata_dicts, ensure_config
 
 from langchain_router.attempts.listeners import shown_live
-from langchain_router.attempts.plain_call import acall, call, goes_plainly
+from langchain_router.attempts.parameters import in_langsmiths_words, invocation
+from langchain_router.attempts.plain_call import acall, call, goes_plainly, is_text
 
 ManagerT = TypeVar("ManagerT", CallbackManager, AsyncCallbackManager)
 
@@ -80,8 +81,8 @@ class Heard(NamedTuple):
     def _beginning(self, kind: type[ManagerT]) -> tuple[ManagerT, dict[str, Any]]:
         """Who is told that the model's run begins, and what."""
         model, stop, messages = self.model, self.stop, self.messages
-        params = model._get_invocation_params(stop=stop, **self.kwargs)
-        facts = {**self._metadata, **model._get_ls_params_with_defaults(stop=stop, **self.kwargs)}
+        params = invocation(model, stop, self.kwargs)
+        facts = {**self._metadata, **in_langsmiths_words(model, stop, self.kwargs)}
         told = {
             "messages": [_core._format_for_tracing(messages)], "invocation_params": params, "options": {"stop": stop},
             "name": None, "run_id": None, "batch_size": 1,
@@ -111,16 +112,21 @@ class Heard(NamedTuple):
         return manager
 
     def _answer(self, run: CallbackManagerForLLMRun) -> ChatResult:
-        messages = _core._normalize_messages(self.messages)
+        messages = _ready(self.messages)
         if _is_plain(self.model, run.handlers, self.kwargs):
             return call(self.model, messages, run, {"stop": self.stop, **self.kwargs})
         return self.model._generate_with_cache(messages, stop=self.stop, run_manager=run, **self.kwargs)
 
     def _awaited(self, run: AsyncCallbackManagerForLLMRun) -> Coroutine[Any, Any, ChatResult]:
-        messages = _core._normalize_messages(self.messages)
+        messages = _ready(self.messages)
         if _is_plain(self.model, run.handlers, self.kwargs):
             return acall(self.model, messages, run, {"stop": self.stop, **self.kwargs})
         return self.model._agenerate_with_cache(messages, stop=self.stop, run_manager=run, **self.kwargs)
+
+
+def _ready(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
+    """As the model takes them, in a list of its own."""
+    return [*messages] if is_text(messages) else _core._normalize_messages(messages)
 
 
 def _with(metadata: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:

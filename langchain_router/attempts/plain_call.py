@@ -10,7 +10,7 @@ class has one of its steps for itself.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from operator import attrgetter
 from types import CodeType
@@ -59,7 +59,13 @@ _STEPS = _steps(BaseChatModel)
 _told: Callable[[Any], dict[str, Any]] | None = getattr(chat_models, "_gen_info_and_msg_metadata", None)
 _PREFIX: str | None = getattr(chat_models, "LC_ID_PREFIX", None)
 _METHODS = BaseChatModel._generate_with_cache, BaseChatModel._agenerate_with_cache
+_TEXT = {str}
 _READ = bool(_told and _PREFIX) and names_in(*_METHODS) <= _KNOWN
+
+
+def is_text(messages: Sequence[BaseMessage]) -> bool:
+    """Whether their content is text: core has nothing to bring into the form of the day then."""
+    return {type(message.content) for message in messages} == _TEXT
 
 
 def goes_plainly(model: BaseChatModel, kwargs: Mapping[str, Any]) -> bool:

@@ -20,11 +20,9 @@ from langchain_core.outputs import ChatResult
 from langchain_core.runnables import RunnableConfig
 from langchain_core.utils.uuid import uuid7
 
-from langchain_router.attempts.plain_call import acall, call, goes_plainly
+from langchain_router.attempts.plain_call import acall, call, goes_plainly, is_text
 
 RunT = TypeVar("RunT", CallbackManagerForLLMRun, AsyncCallbackManagerForLLMRun)
-
-_TEXT = {str}
 
 
 def goes_unheard(model: Any, config: RunnableConfig, messages: Sequence[BaseMessage]) -> bool:
@@ -32,10 +30,8 @@ def goes_unheard(model: Any, config: RunnableConfig, messages: Sequence[BaseMess
 
     Content that is no text is left to `generate`, which brings it into the form of the day.
     """
-    return (
-        not (model.callbacks or model.verbose or config["callbacks"].handlers)  # type: ignore[union-attr]  # a child manager
-        and {type(message.content) for message in messages} == _TEXT
-    )
+    heard = model.callbacks or model.verbose or config["callbacks"].handlers  # type: ignore[union-attr]  # a child manager
+    return not heard and is_text(messages)
 
 
 def ask(
