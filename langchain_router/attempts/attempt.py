@@ -9,7 +9,6 @@ import asyncio
 import warnings
 from collections.abc import AsyncGenerator, Awaitable, Generator, Iterator, Mapping, Sequence
 from contextvars import Context
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -29,6 +28,7 @@ from capability_router.execution.effects import GRACE_S, Launch
 from capability_router.execution.endpoint import aclosable, closable
 from capability_router.execution.outer import bound_inside
 from capability_router.request import Reply
+from capability_router.value import altered
 from langchain_router.attempts.doorkeeper import Doorkeeper
 from langchain_router.attempts.heard import Heard
 from langchain_router.attempts.in_threads import in_threads
@@ -230,14 +230,14 @@ class ModelAttempt:
         """What has been seen so far. A stream of nothing is hollow; core itself raises for one without chunks."""
         reply = self._reader.reply()
         if self._counted is not None and reply.usage is not None and (told := self._counted.recounted()) is not None:
-            reply = replace(reply, usage=under(told, reply.usage.service_tier))
+            reply = altered(reply, usage=under(told, reply.usage.service_tier))
         nothing = self._call.mode != "invoke" and reply.empty and reply.finish is None and not self._reader.carried
-        return replace(reply, hollow=True) if nothing else self._muted(reply)
+        return altered(reply, hollow=True) if nothing else self._muted(reply)
 
     def _muted(self, reply: Reply) -> Reply:
         """Some packages (langchain-perplexity) tell why a stream ended, and of a whole reply nothing."""
         silent = self._call.mode == "invoke" and reply.finish is None and (self._dialect.mute or not self._gives_reason)
-        return replace(reply, mute=True) if silent else reply
+        return altered(reply, mute=True) if silent else reply
 
     def _voided(self, void: Shown) -> dict[str, Any]:
         """What the event says to who shows tokens as they come: which message is void, and who answers instead."""

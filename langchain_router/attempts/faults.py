@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 
 from langchain_core import exceptions as core
 from langchain_core.callbacks import manager
@@ -13,6 +12,7 @@ from capability_router.faults.kinds import Fault
 from capability_router.faults.passing import is_programming_error, mistake, passes_through
 from capability_router.faults.routers import of_router
 from capability_router.routing import TERMS, how_to_say
+from capability_router.value import altered
 from langchain_router.call import IN_CONFIG
 from langchain_router.partners.dialects import DIALECTS
 from langchain_router.partners.stumbles import stumbled
@@ -51,12 +51,12 @@ def fault_of(error: BaseException, keywords: Collection[str] = ()) -> Fault | No
     if fault.kind == "unparsable" and (no_reply := stumbled(error)) is not None:  # an SDK's own check of a body
         return no_reply
     named = next((kind for cls, kind in _BY_CLASS if isinstance(error, cls)), None) if fault.kind == "unknown" else None
-    return replace(fault, kind=named) if named else fault
+    return altered(fault, kind=named) if named else fault
 
 
 def unsupported(fault: Fault, error: BaseException, keywords: Collection[str] = ()) -> Fault:
     """The same fault, of a model whose package would not make the call."""
-    return replace(fault, kind="unsupported", detail=_mistake(error, keywords))
+    return altered(fault, kind="unsupported", detail=_mistake(error, keywords))
 
 
 def _mistake(error: BaseException, keywords: Collection[str]) -> str:

@@ -115,7 +115,9 @@ def _told_waits(evidence: Evidence, now_unix: float) -> Iterator[float | None]:
 
 def _wait_in(told: Mapping[Any, Any], names: tuple[tuple[str, str], ...], now_unix: float) -> float | None:
     for name, unit in names:
-        value = told.get(name)
+        if name not in told:
+            continue
+        value = told[name]
         if type(value) in (str, int, float) and (wait := wait_s(f"{value}".strip(" \"'") + unit, now_unix)) is not None:
             return wait
     return None

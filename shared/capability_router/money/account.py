@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from itertools import count
 from typing import Protocol
 
@@ -22,6 +21,7 @@ from capability_router.money.ledger.ledger import Ledger
 from capability_router.money.price import Number, Price, pico
 from capability_router.request import Reply, Usage
 from capability_router.tokens.estimate import estimate_tokens
+from capability_router.value import altered
 
 log = logging.getLogger("capability_router")
 _BEGUN = frozenset(
@@ -189,7 +189,7 @@ class Account:
         price = self._prices.get(model)
         if price is None or price.under(usage.service_tier) is not price:
             return usage
-        return replace(usage, estimated=True)
+        return altered(usage, estimated=True)
 
     def _usage(self, candidate: Payee, fault: Broken | None, reply: Reply, had_content: bool) -> Usage:
         usage = reply.usage
@@ -197,7 +197,7 @@ class Account:
             # ChatAnthropic tells of no input if a server counts it at the stream's beginning alone: none was not read.
             if usage.input_tokens or not usage.output_tokens or reply.cached or reply.cost_usd is not None:
                 return usage
-            return replace(usage, input_tokens=self._read_by(candidate), estimated=True)
+            return altered(usage, input_tokens=self._read_by(candidate), estimated=True)
         begun = had_content or bool(reply.text) or fault is None or _may_be_billed(fault)
         if not begun:
             return _NOTHING

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from capability_router.money.budget.denial import Denial
 from capability_router.plan import Candidate, Plan
+from capability_router.value import altered
 
 
 def within_budgets(plan: Plan, foreseen: Callable[[Candidate], Denial | None]) -> Plan:
@@ -23,9 +23,9 @@ def within_budgets(plan: Plan, foreseen: Callable[[Candidate], Denial | None]) -
     fits = [c for c in plan.candidates if c.id not in denials]
     rest = [c._replace(held=f"budget: {denials[c.id].told}") for c in plan.candidates if c.id in denials]
     if first is None:
-        return replace(plan, candidates=(*fits, *rest))
+        return altered(plan, candidates=(*fits, *rest))
     if turn in denials:
         note = f"a budget would refuse the request: {denials[turn].told}"
-        return replace(plan, candidates=(*rest, *fits), notes=(*plan.notes, note))
+        return altered(plan, candidates=(*rest, *fits), notes=(*plan.notes, note))
     reason = f"the budget leaves out {plan.candidates[0].id}: {first.told}"
-    return replace(plan, candidates=(*fits, *rest), reason=reason)
+    return altered(plan, candidates=(*fits, *rest), reason=reason)

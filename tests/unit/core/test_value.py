@@ -9,7 +9,7 @@ import pytest
 
 from capability_router.plan import Plan
 from capability_router.request import AttemptRecord, Outcome, Reply, Request, Usage
-from capability_router.value import quickly_made
+from capability_router.value import altered, quickly_made
 
 QUICK = (Usage, Reply, Request, AttemptRecord, Outcome, Plan)
 
@@ -110,3 +110,14 @@ def test_fields_that_init_does_not_take_in_order_are_refused(kind: type) -> None
 def test_nothing_is_derived_from_it() -> None:
     with pytest.raises(TypeError, match="nothing may be derived from what is quickly made"):
         type("Derived", (Quick,), {"__slots__": ()})
+
+
+def test_altered_as_by_dataclasses() -> None:
+    quick = Quick("a", 4, [1])
+    assert altered(quick, count=5) == replace(quick, count=5)
+    assert altered(quick, name="b", items=[]) == replace(quick, name="b", items=[])
+    assert quick == Quick("a", 4, [1])
+    with pytest.raises(FrozenInstanceError):
+        altered(quick, count=5).count = 6  # type: ignore[misc]  # as it must not be
+    with pytest.raises(TypeError, match="unknown"):
+        altered(quick, unknown=1)

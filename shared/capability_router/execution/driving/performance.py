@@ -7,7 +7,6 @@ not yet the answer, and turns what attempts do into the machine's events.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from types import TracebackType
 from typing import Generic, TypeVar
 
@@ -30,6 +29,7 @@ from capability_router.execution.events import (
 from capability_router.execution.machine import Execution
 from capability_router.faults.kinds import Fault
 from capability_router.request import Reply
+from capability_router.value import altered
 
 C = TypeVar("C")
 
@@ -124,10 +124,10 @@ class Performance(Generic[C]):
         reply = attempt.reply() if attempt is not None else Reply()
         error.__traceback__ = below_us(error.__traceback__)
         if fault.usage is not None:
-            reply = replace(reply, usage=fault.usage)
+            reply = altered(reply, usage=fault.usage)
         if fault.error is None or fault.kind == "timeout":
             late_s = self._late_s() if fault.kind == "timeout" else 0.0
-            fault = replace(fault, error=fault.error or error, late_s=late_s)
+            fault = altered(fault, error=fault.error or error, late_s=late_s)
         others = self._others(index) if self._attempts else NONE
         self._perform(self._machine.feed(Faulted(self._clock.now(), index, fault, reply, others)))
 

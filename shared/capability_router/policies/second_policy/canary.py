@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from capability_router.plan import Plan
 from capability_router.policies.exploration.draw import drawn
 from capability_router.policies.second_policy.second import Second
 from capability_router.request import Request
+from capability_router.value import altered
 
 
 class Canary:
@@ -24,4 +23,4 @@ class Canary:
     @staticmethod
     def marked(plan: Plan, *, taken: bool) -> Plan:
         """The plan, which says whose it is."""
-        return replace(plan, canary=taken, reason=f"canary: {plan.reason}" if taken else plan.reason)
+        return altered(plan, canary=taken, reason=f"canary: {plan.reason}" if taken else plan.reason)
