@@ -23,6 +23,8 @@ class _Way(Enum):
 def field(thing: Any, name: str) -> Any:
     """An item of a mapping or an attribute of an object; None when it has none."""
     kind: Any = type(thing)
+    if kind is dict:
+        return thing.get(name)
     way = _way(kind, name)
     if way is _ITEM:
         return thing.get(name)

@@ -49,8 +49,11 @@ def usage_from(usage: Mapping[str, Any], tier: object = None) -> Usage:
 
 def impossible(usage: Mapping[str, Any], *names: str) -> bool:
     """Whether one of these counts is below 0: then none of them tells anything."""
-    counts = (usage.get(name) for name in names or ("prompt_tokens", "completion_tokens"))
-    return any(isinstance(count, (int, float)) and count < 0 for count in counts)
+    for name in names or ("prompt_tokens", "completion_tokens"):
+        count = usage.get(name)
+        if isinstance(count, (int, float)) and count < 0:
+            return True
+    return False
 
 
 def cached_in(usage: Mapping[str, Any]) -> tuple[int, int, int]:
