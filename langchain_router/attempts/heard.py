@@ -37,6 +37,7 @@ _TAP = "tap_output_iter"
 """A method of the handlers that core takes for ones that want a stream, whatever their class."""
 
 _VERSIONS = "lc_versions"
+_NO_VERSIONS: dict[str, Any] = {}
 
 _core: Any = chat_models  # of whose functions these are some; `straight.py` has read where core uses them
 
@@ -131,11 +132,11 @@ def _ready(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
 
 def _with(metadata: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
     """As core adds them, quicker: packages' versions add up, of all else the later one holds."""
-    versions = more.get(_VERSIONS)
-    if versions is None and _VERSIONS not in metadata:
+    before, versions = metadata.get(_VERSIONS, _NO_VERSIONS), more.get(_VERSIONS, _NO_VERSIONS)
+    if before is _NO_VERSIONS and versions is _NO_VERSIONS:
         return {**metadata, **more}
-    if _VERSIONS not in metadata and type(versions) is dict:
-        return {**metadata, **more, _VERSIONS: {**versions}}
+    if type(before) is dict and type(versions) is dict:
+        return {**metadata, **more, _VERSIONS: {**before, **versions}}
     merged: dict[str, Any] = _merge_metadata_dicts(metadata, more)
     return merged
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -11,10 +12,11 @@ from langchain_core.callbacks import BaseCallbackHandler, manager
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.runnables.config import _merge_metadata_dicts
 from langchain_core.tracers.context import collect_runs
 
 from langchain_router import ChatRouter
-from langchain_router.attempts import straight
+from langchain_router.attempts import heard, straight
 
 
 class Streams(BaseChatModel):
@@ -112,6 +114,21 @@ async def test_a_handler_that_wants_a_stream_gets_one(taps: bool) -> None:
     expected = "in parts" if taps else "whole"
     assert router.invoke("hello", config).content == expected
     assert (await router.ainvoke("hello", config)).content == expected
+
+
+VERSIONS: tuple[dict[str, Any], ...] = (
+    {}, {"own": 1}, {"lc_versions": {"one": "1"}}, {"a": 2, "lc_versions": {"one": "2", "two": "1"}, "own": 3},
+    {"lc_versions": None}, {"lc_versions": MappingProxyType({"three": "1"})}, {"lc_versions": "four"},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("more", VERSIONS, ids=str)
+@pytest.mark.parametrize("metadata", VERSIONS, ids=str)
+def test_versions_add_up_as_in_core(metadata: dict[str, Any], more: dict[str, Any]) -> None:
+    ours = heard._with(metadata, more)
+    assert list(ours.items()) == list(_merge_metadata_dicts(metadata, more).items())
+    held = [part["lc_versions"] for part in (metadata, more) if isinstance(part.get("lc_versions"), dict)]
+    assert all(ours["lc_versions"] is not versions for versions in held)
 
 
 def test_cores_methods_are_those_that_were_read() -> None:
