@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import pytest
 from langchain_anthropic import ChatAnthropic
 from langchain_openai import ChatOpenAI
+from llama_index.core.llms import ChatMessage
+from llama_index.llms.openai_like import OpenAILike
 from loopback.chat_server import ChatServer, completion, reply
 
+from capability_router.request import Request
+from capability_router.router import Router
 from langchain_router import AllCandidatesFailed, ChatRouter
+from llamaindex_router import RouterLLM
 
 
 def told(message: str, code: str | None = None, kind: str = "invalid_request_error") -> dict[str, Any]:
@@ -69,3 +75,32 @@ def test_by_anthropics_client(what: str) -> None:
     with ChatServer(reply(body, 404)) as bad, ChatServer(reply(completion())) as well:
         first = ChatAnthropic(model="a", base_url=bad.base_url.removesuffix("/v1"), api_key="k")
         assert judged(first, well) == (kind, BARS[kind])
+
+
+class Asked(NamedTuple):
+    ask: Callable[..., str]
+    router: Router
+
+
+def langchains(url: str) -> Asked:
+    models = [ChatOpenAI(model=name, base_url=url, api_key="k") for name in "ab"]
+    llm = ChatRouter(models=models, policy="single")
+    return Asked(lambda **keywords: llm.invoke("hi", **keywords).text, llm.router)
+
+
+def llamaindexs(url: str) -> Asked:
+    models = [OpenAILike(model=name, api_base=url, api_key="k", is_chat_model=True) for name in "ab"]
+    llm = RouterLLM(models=models, policy="single")
+    return Asked(lambda **keywords: llm.chat([ChatMessage(content="hi")], **keywords).message.content or "", llm.router)
+
+
+@pytest.mark.parametrize("made", [langchains, llamaindexs])
+def test_a_name_that_the_call_brings_along_is_held_against_no_model(made: Callable[[str], Asked]) -> None:
+    body = told("The model `gtp-9` does not exist or you do not have access to it.", "model_not_found")
+    with ChatServer(reply(body, 404), reply(body, 404), reply(completion())) as server:
+        ask, router = made(server.base_url)
+        with pytest.raises(AllCandidatesFailed, match=r"'gtp-9', which the call names.*Leave that part out"):
+            ask(model="gtp-9")
+        assert [call.fault for call in router.ledger.calls()] == ["unsupported", "unsupported"]
+        assert not router.explain(Request(texts=("hi",))).refusals
+        assert ask() == "hello"

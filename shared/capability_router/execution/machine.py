@@ -92,17 +92,18 @@ class Execution:
 
     __slots__ = (
         "_admission", "_answered", "_books", "_cut", "_deadline", "_faults", "_gate", "_givers", "_hedge_at",
-        "_hedging", "_idle_since", "_limits", "_parts", "_plan", "_poor", "_prefix", "_records", "_runs", "_start",
-        "_targets", "_until", "_whole_givers", "committed", "hedged_after", "launched", "over", "reply", "streaming",
+        "_hedging", "_idle_since", "_limits", "_named", "_parts", "_plan", "_poor", "_prefix", "_records", "_runs",
+        "_start", "_targets", "_until", "_whole_givers", "committed", "hedged_after", "launched", "over", "reply",
+        "streaming",
     )  # fmt: skip
 
     def __init__(
         self, plan: Plan, limits: Limits, targets: Targets, gate: Settles, books: Bookkeeper,
         streaming: bool, reason_givers: MutableSet[str], whole_givers: MutableSet[str],
-        hedging: Hedging | None = None,
+        hedging: Hedging | None = None, named: str = "",
     ) -> None:  # fmt: skip
         self._plan, self._limits, self._targets, self._gate, self._books = plan, limits, targets, gate, books
-        self.streaming, self._hedging = streaming, hedging
+        self.streaming, self._hedging, self._named = streaming, hedging, named
         self._givers, self._whole_givers = reason_givers, whole_givers
         self._admission = Admission(targets, books)
         self._cut: Fault | None = None  # how the last of the answer's parts broke off
@@ -273,7 +274,8 @@ class Execution:
         return (*aborted, *late, *self._end(event.at, run.candidate, None))
 
     def _raised(self, event: Faulted) -> tuple[Effect, ...]:
-        return self._faulted(event.at, event.attempt, event.fault, event.reply, event.others)
+        fault = event.fault.over(self._named) if self._named else event.fault
+        return self._faulted(event.at, event.attempt, fault, event.reply, event.others)
 
     def _faulted(
         self, at: float, attempt: int, fault: Fault, reply: Reply, others: Replies, *, whole: bool = False

@@ -101,6 +101,15 @@ class Fault:
         """The table's row for this fault; the provider's word against a repetition overrules it."""
         return KINDS[self.kind] if self.again else _NOT_AGAIN[self.kind]
 
+    def over(self, named: str) -> Fault:
+        """The same fault of a call that asked for a model by a name of its own.
+
+        That nobody knows such a name says nothing against the candidate, which others still call by its own.
+        """
+        if self.row.blame != "model":
+            return self
+        return replace(self, kind="unsupported", detail=f"nothing known as {named[:80]!r}, which the call names")
+
     @property
     def told(self) -> str:
         """A clause for error texts: 'overloaded (529): detail'."""
