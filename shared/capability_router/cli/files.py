@@ -9,11 +9,37 @@ from typing import Any
 
 import click
 
+from capability_router.errors import ConfigError
+
 FILE = click.Path(dir_okay=False, path_type=Path)
 ROUTER_YAML = Path("router.yaml")
 """The configuration of commands that are given none."""
 STANDARD_INPUT = Path("/dev/stdin")
 STANDARD_OUTPUT = Path("-")
+
+
+IS_PAGE = b"<!DOCTYPE html>"
+"""What a page begins with."""
+
+
+def spare(path: Path | None, mark: bytes, what: str) -> None:
+    """A file that is something else is not written over, and what can't be written is told before the work begins.
+
+    `mark` stands near the beginning of a file that may be replaced, `what` says what one without it is: "no page".
+    None and "-" are no file. Raises ConfigError.
+    """
+    if path is None or path == STANDARD_OUTPUT:
+        return
+    if not path.parent.is_dir():
+        raise ConfigError(f"cannot write {str(path)!r}: there is no folder {str(path.parent)!r}; choose another -o")
+    if path.is_file():  # a pipe or a device is nobody's work
+        try:
+            with path.open("rb") as file:
+                head = file.read(200)
+        except OSError as error:
+            raise ConfigError(f"cannot read {str(path)!r}, which is there: {error.strerror or error}") from error
+        if head and mark not in head:
+            raise ConfigError(f"{str(path)!r} is {what} and is left as it is; choose another path, or remove it")
 
 
 def takes_config(command: Callable[..., None]) -> Callable[..., None]:

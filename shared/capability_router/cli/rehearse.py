@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from capability_router.cli import screen
-from capability_router.cli.files import FILE, ROUTER_YAML, STANDARD_OUTPUT, takes_config
+from capability_router.cli.files import FILE, IS_PAGE, ROUTER_YAML, STANDARD_OUTPUT, spare, takes_config
 from capability_router.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ def rehearse(config: Path | None, as_json: bool, output: Path | None, **stated: 
     from capability_router.rehearsal import rehearsal as day
 
     try:
+        spare(output, IS_PAGE, "no page")
         asked = _asked(**stated)
         with _Bars() as bars:
             found = day.rehearse(config or ROUTER_YAML, asked, bars.of("rehearsing", _LONG), bars.of("reading", _LARGE))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from capability_router.cli.files import FILE, STANDARD_OUTPUT, LogFile
+from capability_router.cli.files import FILE, IS_PAGE, STANDARD_OUTPUT, LogFile, spare
 
 if TYPE_CHECKING:
     from capability_router.decision_log.reading import Reading
@@ -104,6 +104,7 @@ def _write(
 
     if output.exists() and any(log.exists() and log.samefile(output) for log in (*logs, *others)):
         raise ConfigError(f"-o {str(output)!r} is one of the logs, which the page would take the place of")
+    spare(output, IS_PAGE, "no page")
     traffic = _gathered(logs, strongest)
     against = {name: total(_gathered([other]).requests) for name, other in _named(others)}
     text = page_of(traffic, title=title, against=against, strongest=strongest)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import signal
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from capability_router.cli.files import FILE, spare
+
 if TYPE_CHECKING:
     from capability_router.simulator.fleet import Fleet
+
+_IS_OURS = b"# The models of `capability-router simulate`"
 
 
 @click.command()
@@ -18,18 +23,19 @@ if TYPE_CHECKING:
 @click.option("--time-scale", type=float, help="Multiplies all latencies; 0 answers at once.")
 @click.option("--seed", type=int, help="Decides latencies and which answers are right.")
 @click.option("--fault", "faults", multiple=True, help="Such as outage:cedar@30s+60s; may be given several times.")
-@click.option("--write", type=click.Path(dir_okay=False, writable=True), help="Also write the router.yaml here.")
+@click.option("--write", type=FILE, help="Also write the router.yaml here.")
 def simulate(
     config: str | None,
     port_base: int | None,
     time_scale: float | None,
     seed: int | None,
     faults: tuple[str, ...],
-    write: str | None,
+    write: Path | None,
 ) -> None:
     """Run simulated OpenAI-compatible providers on 127.0.0.1 and print a router.yaml for them."""
     from capability_router.simulator import Fleet
 
+    spare(write, _IS_OURS, "not of this command")
     fleet = Fleet.from_config(config, port_base=port_base, time_scale=time_scale, seed=seed)
     for fault in faults:
         fleet.script.start(fault)
@@ -52,7 +58,7 @@ def _until_signal() -> threading.Event:
     return over
 
 
-def _tell(fleet: Fleet, write: str | None) -> None:
+def _tell(fleet: Fleet, write: Path | None) -> None:
     import yaml  # loaded only by this command
 
     text = yaml.safe_dump(fleet.router_config(), sort_keys=False, allow_unicode=True, width=110)
@@ -63,5 +69,5 @@ def _tell(fleet: Fleet, write: str | None) -> None:
     click.echo("# router.yaml (Ctrl-C stops the fleet)")
     click.echo(text)
     if write:
-        with click.open_file(write, "w", encoding="utf-8") as file:
-            file.write(text)
+        with click.open_file(str(write), "w", encoding="utf-8") as file:
+            file.write(f"{_IS_OURS.decode()}\n{text}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from capability_router.cli.files import FILE, LogFile
+from capability_router.cli.files import FILE, LogFile, spare
 from capability_router.cli.progress import progress
 from capability_router.errors import ConfigError
 
@@ -55,8 +55,8 @@ def train(
     Parquet; gzip or not. Exit status: 0 = routing pays and the state is written, 3 = it does not ("use X always"),
     1 = an error.
     """
-    _check(output, _IS_STATE, "no learned state")
-    _check(plot, _IS_SVG, "no SVG file")
+    spare(output, _IS_STATE, "no learned state")
+    spare(plot, _IS_SVG, "no SVG file")
     try:
         import numpy  # noqa: F401 - told before the logs are read
     except ModuleNotFoundError as missing:
@@ -66,7 +66,7 @@ def train(
     log = _read(logs, key, embedder, sample)
     lots = _lots(log.rows, output, each)
     for lot in lots:
-        _check(lot.output, _IS_STATE, "no learned state")
+        spare(lot.output, _IS_STATE, "no learned state")
     findings = [(lot, _compared(lot.rows, folds)) for lot in lots]
     states = [_kept(lot.output, lot.rows, log, found, anyway) for lot, found in findings if lot.output is not None]
     every = [finding for _, found in findings for finding in found]
@@ -112,22 +112,6 @@ def _kept(output: Path, rows: list[ScoredRequest], log: Log, found: list[Finding
     if writes:
         _write(output, _state(rows, log))
     return State(output, len(rows), writes)
-
-
-def _check(path: Path | None, mark: bytes, what: str) -> None:
-    """A file that is something else is not written over, and what can't be written is told before the work begins."""
-    if path is None:
-        return
-    if not path.parent.is_dir():
-        raise ConfigError(f"cannot write {str(path)!r}: there is no folder {str(path.parent)!r}")
-    if path.exists():
-        try:
-            with path.open("rb") as file:
-                head = file.read(200)
-        except OSError as error:
-            raise ConfigError(f"cannot read {str(path)!r}, which is there: {error.strerror or error}") from error
-        if head and mark not in head:
-            raise ConfigError(f"{str(path)!r} is {what} and is left as it is; choose another path, or remove it")
 
 
 def _read(logs: tuple[Path, ...], key: str | None, embedder: str | None, sample: int) -> Log:
