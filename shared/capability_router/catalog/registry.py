@@ -42,7 +42,8 @@ class Registry:
         Raises ConfigError for no models, equal explicit ids, what
         is no entry, and impossible card values; each names the entry's position.
         """
-        if isinstance(models, (str, Mapping, ModelCard)) or not isinstance(models, Iterable):
+        single = isinstance(models, (str, Mapping, ModelCard)) or hasattr(models, "model_fields_set")
+        if single or not isinstance(models, Iterable):  # a pydantic object, as chat models are, iterates over its fields
             raise ConfigError(f"models must be a list, got a {type(models).__name__}; write models=[...]")
         drafts = [keyed(read(item, f"models[{i}]", describe), api_key) for i, item in enumerate(models)]
         if not drafts:

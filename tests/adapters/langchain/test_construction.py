@@ -16,6 +16,8 @@ from langchain_router import AllCandidatesFailed, ChatEndpoint, ChatRouter, Conf
 def test_bad_construction_says_what_to_change() -> None:
     with pytest.raises(ConfigError, match="models"):
         ChatRouter(models=[])
+    with pytest.raises(ConfigError, match=r"must be a list, got a Scripted; write models=\[...\]"):
+        ChatRouter(models=Scripted())
     with pytest.raises(ConfigError, match="policy"):
         ChatRouter(models=[Scripted()], polcy="single")
     with pytest.raises(ConfigError, match="cache"):

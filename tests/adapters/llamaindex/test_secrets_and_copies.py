@@ -14,6 +14,7 @@ from adapters.llamaindex.chat_server import ChatServer, Refuse
 from adapters.processes import Processes
 from adapters.provider_server import ProviderServer
 from llama_index.core.llms import ChatMessage
+from llama_index.core.llms.mock import MockLLM
 from llama_index.llms.openai import OpenAI
 
 from capability_router.router import Router
@@ -115,6 +116,7 @@ def test_two_adapters_over_one_router_share_its_books(server: ChatServer) -> Non
         ({}, "models"),
         ({"models": []}, "empty"),
         ({"models": [object()]}, "object"),
+        ({"models": MockLLM()}, "must be a list, got a MockLLM"),
         ({"models": ["openai"]}, "provider:model"),
         ({"models": [NOWHERE], "polcy": "single"}, "policy"),
         ({"models": [NOWHERE], "context_window": "big"}, "context_window"),
