@@ -60,7 +60,8 @@ def _lengthen(fault: Fault, limits: Limits, elapsed_s: float) -> str:
 def _otherwise(faults: Sequence[Fault], limits: Limits) -> str:
     """What helps where no model is left to try."""
     if all(fault.kind == "unsupported" for fault in faults):
-        return "Leave that part out, or add a model that takes it."
+        said = " What was said of it is the text of this error's `__cause__`." if faults[0].error else ""
+        return f"Leave that part out, or add a model that takes it.{said}"
     last = faults[-1]
     if last.kind == "context_overflow":
         size = f"above {last.window:,} tokens" if last.window else "larger than theirs"

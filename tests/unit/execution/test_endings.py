@@ -56,6 +56,8 @@ def test_where_all_were_tried_another_model_is_advised() -> None:
     (Fault("rate_limited", retry_after_s=600.0), "It asks to be left alone for 600 s, retry.max_wait_s is 2 s. "
      "Raise that, or add another model."),
     (Fault("unsupported", "TypeError over the keyword seed"), "Leave that part out, or add a model that takes it."),
+    (Fault("unsupported", "ValueError", error=ValueError("no such method")), "Leave that part out, or add a model that "
+     "takes it. What was said of it is the text of this error's `__cause__`."),
     (Fault("rate_limited", retry_after_s=2.0), "Add another model, or see router.health() for how these fare."),
 ])  # fmt: skip
 def test_what_would_have_helped_is_told(fault: Fault, advice: str) -> None:
