@@ -43,7 +43,7 @@ class Registry:
         is no entry, and impossible card values; each names the entry's position.
         """
         single = isinstance(models, (str, Mapping, ModelCard)) or hasattr(models, "model_fields_set")
-        if single or not isinstance(models, Iterable):  # a pydantic object, as chat models are, iterates over its fields
+        if single or not isinstance(models, Iterable):  # pydantic objects, as chat models are, iterate, too
             raise ConfigError(f"models must be a list, got a {type(models).__name__}; write models=[...]")
         drafts = [keyed(read(item, f"models[{i}]", describe), api_key) for i, item in enumerate(models)]
         if not drafts:
