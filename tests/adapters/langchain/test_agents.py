@@ -23,6 +23,7 @@ from pydantic import BaseModel
 
 from langchain_router import ChatEndpoint, ChatRouter
 
+LARGE: Any = {"input_tokens": 9_000, "output_tokens": 10, "total_tokens": 9_010}
 DOWN = httpx.ConnectError("no route")
 
 
@@ -158,3 +159,26 @@ def test_message_history() -> None:
     for text in ("a", "b"):
         chain.invoke({"x": text}, {"configurable": {"session_id": "s"}})
     assert [m.content for m in history.messages] == ["a", "one", "b", "two"]
+
+
+class At(Scripted):
+    home: str
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> Any:
+        return {**super()._get_ls_params(stop, **kwargs), "ls_provider": self.home}
+
+
+def homes(*providers: str) -> ChatRouter:
+    return ChatRouter(models=[At(name_=f"m{n}", home=home) for n, home in enumerate(providers)], policy="single")
+
+
+def test_middleware_that_asks_for_the_provider_is_told_one_that_all_models_share() -> None:
+    reported = AIMessage("x", response_metadata={"model_provider": "acme"}, usage_metadata=LARGE)
+    asked: list[Any] = [("user", "q"), reported, ("user", "r")]
+
+    def first(llm: ChatRouter) -> Any:
+        summary = SummarizationMiddleware(model=llm, trigger=("tokens", 5_000), keep=("messages", 1))
+        return create_agent(llm, [add], middleware=[summary]).invoke({"messages": asked})["messages"][0].content
+
+    assert first(homes("acme", "acme")).startswith("Here is a summary")
+    assert first(homes("acme", "umbrella")) == "q"  # by its own estimate, as docs/langchain.md says
