@@ -17,6 +17,7 @@ _HEAD = 16_384  # decoded bytes of an image or a sound
 _PDF_HEAD = 262_144  # decoded bytes of a document
 _PDF_PAGE_BYTES = 50_000  # where pages can't be counted; most have less, so there are seldom more pages than that
 _SOUND_BYTES_PER_S = 16_000  # MP3 at 128 kbit/s, which few recordings of speech exceed
+_SLOWEST_BYTES_PER_S = 1_000  # a WAV file that tells of less is damaged: coded speech takes as much
 _PAGE = re.compile(rb"/Type\s{0,4}/Page(?![a-zA-Z])")
 _JPEG_SIZES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 
@@ -154,5 +155,5 @@ def _seconds(head: bytes, size: int) -> float:
     if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
         at = head.find(b"fmt ")
         rate = struct.unpack("<I", head[at + 16 : at + 20])[0] if 0 < at <= len(head) - 20 else 0
-        return size / rate if rate else 0.0
+        return size / rate if rate >= _SLOWEST_BYTES_PER_S else size / _SOUND_BYTES_PER_S
     return size / _SOUND_BYTES_PER_S

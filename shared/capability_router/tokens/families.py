@@ -75,10 +75,11 @@ def _visual(long: int, most: int) -> Callable[[Attached], int]:
 
 
 def _crops(part: Attached) -> int:
-    """Gemini 1 and 2: a price for each 768 x 768, small images whole."""
+    """Gemini 1 and 2: into 3072 x 3072, a price for each 768 x 768, small images whole."""
     if part.width <= 384 and part.height <= 384:
         return 258
-    return 258 * math.ceil(part.width / 768) * math.ceil(part.height / 768)
+    width, height = _fit(part.width, part.height, 3_072)
+    return 258 * math.ceil(width / 768) * math.ceil(height / 768)
 
 
 def _same(part: Attached) -> int:

@@ -73,6 +73,12 @@ def test_the_length_of_a_sound() -> None:
     assert attached("audio", b"ID3" + bytes(160_000)).seconds == pytest.approx(10, rel=0.01)
 
 
+@pytest.mark.parametrize("rate", [0, 1])
+def test_a_sound_whose_head_tells_of_no_possible_rate_is_measured_by_its_size(rate: int) -> None:
+    head = b"RIFF1234WAVEfmt " + struct.pack("<IHHII", 16, 1, 1, 8_000, rate)
+    assert attached("audio", head + bytes(160_000 - len(head))).seconds == 10
+
+
 @given(
     st.binary(max_size=300),
     st.sampled_from([b"", PNG[:8], b"GIF89a", b"\xff\xd8", WEBP[:16], b"RIFF1234WAVEfmt ", b"%PDF"]),

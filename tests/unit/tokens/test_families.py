@@ -41,6 +41,9 @@ def image(width: int = 0, height: int = 0, detail: str = "") -> Attached:
         ("gemini-3.8-flash", image(4_032, 3_024), 1_120),
         ("gemini-2.5-pro", image(384, 384), 258),  # Google's guide
         ("gemini-2.5-pro", image(1_536, 768), 516),
+        ("gemini-2.5-pro", image(9_216, 6_912), 12 * 258),  # larger ones are scaled down to 3072 x 3072
+        ("gemini-2.5-pro", image(2**31, 2**31), 16 * 258),
+        ("qwen3-vl", image(2**31, 2**31), 16 * 258),
     ],
 )
 def test_images(model: str, part: Attached, tokens: int) -> None:
