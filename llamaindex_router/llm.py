@@ -25,7 +25,7 @@ from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import LLM, ToolSelection
 from llama_index.core.prompts import BasePromptTemplate
 from llama_index.core.tools import BaseTool, FunctionTool
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, SerializationInfo, SerializerFunctionWrapHandler, model_serializer
 
 from capability_router.errors import ConfigError
 from capability_router.routing import Routing, RoutingTerms, check_keywords, current_routing
@@ -359,6 +359,12 @@ class RouterLLM(FunctionCallingLLM):
         registry, children = self.router.registry, self._core.children
         told = {entry.card.id: metadata_of(child) for entry in registry if (child := children.get(entry.card.id))}
         return metadata_for(self.router.name, registry.cards, told, self.context_window, self.max_tokens)
+
+    @model_serializer(mode="wrap")
+    def custom_model_dump(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
+        """The fields, and each model by its id: caches of ingestion pipelines tell LLMs apart by their dumps."""
+        asked = {card.id: f"{card.provider}/{card.name}" for card in self.router.registry.cards}
+        return {**handler(self), "class_name": self.class_name(), "routed_models": asked}
 
     def __reduce__(self) -> tuple[Any, ...]:
         stated = {name: getattr(self, name) for name in self.model_fields_set}

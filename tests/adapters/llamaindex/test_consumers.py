@@ -16,7 +16,7 @@ from llama_index.core import get_response_synthesizer
 from llama_index.core.agent.workflow import AgentWorkflow, CodeActAgent, FunctionAgent, ReActAgent
 from llama_index.core.extractors import KeywordExtractor, QuestionsAnsweredExtractor, SummaryExtractor, TitleExtractor
 from llama_index.core.indices.prompt_helper import PromptHelper
-from llama_index.core.ingestion import IngestionPipeline
+from llama_index.core.ingestion import IngestionCache, IngestionPipeline
 from llama_index.core.llms import MockLLM
 from llama_index.core.memory import ChatMemoryBuffer
 from llama_index.core.postprocessor import LLMRerank, StructuredLLMRerank
@@ -186,6 +186,20 @@ def test_ingestion_pipelines_with_workers(built_in: Callable[..., Any], server: 
     )
     assert [node.metadata["document_title"] for node in nodes] == ["a title"] * len(NODES)
     assert server.of("a")
+
+
+def test_what_an_ingestion_pipeline_keeps_is_kept_by_models(built_in: Callable[..., Any], server: ChatServer) -> None:
+    for name in "ab":
+        server.script(name, Say(f"a title by {name}"))
+    cache = IngestionCache()
+
+    def titled(model: str) -> str:
+        llm = RouterLLM(models=[built_in(model)], policy="single")
+        pipeline = IngestionPipeline(transformations=[TitleExtractor(llm=llm, nodes=1, num_workers=1)], cache=cache)
+        return str(pipeline.run(nodes=[NODES[0].model_copy(deep=True)])[0].metadata["document_title"])
+
+    assert [titled(model) for model in "aab"] == ["a title by a", "a title by a", "a title by b"]
+    assert len(server.of("a")) == 2  # a title and its summary, once
 
 
 # -- agents
