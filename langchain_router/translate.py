@@ -12,7 +12,7 @@ from typing import Any
 from langchain_core.messages import BaseMessage
 
 from capability_router.catalog.card import ModelCard
-from capability_router.request import Need, Request, asked_answers, asked_service
+from capability_router.request import Need, Request, asked_answers, asked_service, brings_key
 from capability_router.routing import Routing
 from capability_router.tokens.attached import Attached, attached_block
 from langchain_router.bindings import Structured, Tools, describe_tools
@@ -55,6 +55,7 @@ def to_request(call: Call, routing: Routing, cards: Sequence[ModelCard], *, show
         max_tokens=_max_tokens(call, keywords),
         service=asked_service(keywords) if keywords else "",
         answers=asked_answers(keywords) if keywords else None,
+        own_key=brings_key(keywords) if keywords else False,
         stream=call.mode != "invoke",
         resumable=call.mode != "invoke" and not isinstance(call.bound, Structured),
         turns=[is_human(type(m)) for m in call.messages].count(True) or 1,

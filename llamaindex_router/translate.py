@@ -9,7 +9,7 @@ from typing import Any
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
 from capability_router.catalog.card import ModelCard
-from capability_router.request import Need, Request, asked_answers, asked_service
+from capability_router.request import Need, Request, asked_answers, asked_service, brings_key
 from capability_router.routing import Routing
 from capability_router.tokens.attached import Attached, attached
 from llamaindex_router.attempts.continuation import CONTINUED
@@ -52,6 +52,7 @@ def request_of(
         max_tokens=longest,
         service=asked_service(said) if said else "",
         answers=asked_answers(said) if said else None,
+        own_key=brings_key(said) if said else False,
         input_tokens=None if media else counted(texts, tools, cards, longest),
         stream=call.stream,
         resumable=call.stream and call.method in CONTINUED,

@@ -51,5 +51,5 @@ class Dispatch:
         )  # fmt: skip
         return Execution(
             plan, limits, targets, self._board, books, request.stream, self.reason_givers, self.whole_givers,
-            None if request.shown_live else self.hedging, request.model,
+            None if request.shown_live else self.hedging, request.brought,
         )  # fmt: skip

@@ -95,7 +95,8 @@ class Request:
     continued by another model from the text so far, `shown_live` whether others see the answer of a call that is no
     stream as it is made (two attempts at once would be seen mixed), `payload` whatever the endpoint needs to make the
     call, `service` the service tier that it asks for (see `service_tier()`), `answers` how many answers it asks for
-    at once (`n`; None = it doesn't say), `roles` who says each of the texts, in the framework's own words.
+    at once (`n`; None = it doesn't say), `roles` who says each of the texts, in the framework's own words, `own_key`
+    whether it brings along a key of its own in its headers.
     """
 
     texts: tuple[str, ...]
@@ -121,6 +122,14 @@ class Request:
     service: str = ""
     answers: int | None = None
     roles: tuple[str, ...] = ()
+    own_key: bool = False
+
+    @property
+    def brought(self) -> tuple[str, ...]:
+        """What of a candidate the call replaces by its own: of ("model", "credential")."""
+        if not self.model and not self.own_key:  # as most
+            return ()
+        return ("model",) * bool(self.model) + ("credential",) * self.own_key
 
     def __repr__(self) -> str:
         size = sum(map(len, self.texts))
@@ -136,6 +145,15 @@ def asked_service(keywords: Mapping[str, Any]) -> str:
     word = keywords.get("service_tier")
     extra = keywords.get("extra_body") if word is None else None
     return service_tier(extra.get("service_tier") if isinstance(extra, Mapping) else word)
+
+
+_KEY_HEADERS = frozenset({"authorization", "api-key", "x-api-key", "x-goog-api-key"})
+
+
+def brings_key(keywords: Mapping[str, Any]) -> bool:
+    """Whether a call's keywords have a key among their headers."""
+    headers = keywords.get("extra_headers")
+    return isinstance(headers, Mapping) and any(str(name).lower() in _KEY_HEADERS for name in headers)
 
 
 def own_service(model: object) -> str:

@@ -94,13 +94,28 @@ def llamaindexs(url: str) -> Asked:
     return Asked(lambda **keywords: llm.chat([ChatMessage(content="hi")], **keywords).message.content or "", llm.router)
 
 
+NAMED: dict[str, Any] = {"model": "gtp-9"}
+KEYED: dict[str, Any] = {"extra_headers": {"Authorization": "Bearer theirs"}}
+BROUGHT = {
+    "a model's name": (NAMED, OPENAI["a model"], "does not know the model that the call names", "not_found"),
+    "a key": (KEYED, (401, told("Wrong.", "invalid_api_key")), "rejected the key that the call brings along", "auth"),
+    "a poor key": (
+        KEYED,
+        (429, told("Empty.", "insufficient_quota")),
+        "has no quota left for the key that the call brings along",
+        "quota_exhausted",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", BROUGHT)
 @pytest.mark.parametrize("made", [langchains, llamaindexs])
-def test_a_name_that_the_call_brings_along_is_held_against_no_model(made: Callable[[str], Asked]) -> None:
-    body = told("The model `gtp-9` does not exist or you do not have access to it.", "model_not_found")
-    with ChatServer(reply(body, 404), reply(body, 404), reply(completion())) as server:
+def test_what_the_call_brings_along_is_held_against_no_model(made: Callable[[str], Asked], what: str) -> None:
+    keywords, (status, body, *_), words, kind = BROUGHT[what]
+    with ChatServer(reply(body, status), reply(body, status), reply(completion())) as server:
         ask, router = made(server.base_url)
-        with pytest.raises(AllCandidatesFailed, match=r"'gtp-9', which the call names.*Leave that part out"):
-            ask(model="gtp-9")
-        assert [call.fault for call in router.ledger.calls()] == ["unsupported", "unsupported"]
+        with pytest.raises(AllCandidatesFailed, match=rf"{words}.*Check what the call brings along"):
+            ask(**keywords)
+        assert [call.fault for call in router.ledger.calls()] == [kind, kind]
         assert not router.explain(Request(texts=("hi",))).refusals
         assert ask() == "hello"

@@ -35,7 +35,10 @@ def failure(
         advice = 'No other model was tried: on_content_filter is "return"; with "fallback" the next one is.'
     else:
         advice = f"{_lengthen(faults[-1], limits, elapsed_s)} {advice}".strip()
-    advice = " ".join([*_mends(records, targets.keys), advice])
+    if any(fault.own for fault in faults):
+        advice = "Check what the call brings along: its keyword `model`, a key in its `extra_headers`."
+    else:
+        advice = " ".join([*_mends(records, targets.keys), advice])
     error = AllCandidatesFailed(records, tenant=tenant, elapsed_s=elapsed_s, advice=advice, held_by=targets.held_by)
     error.retry_after_s = targets.free_in(at)
     error.__cause__ = next((f.error for f in faults if f.error is not None), None)

@@ -34,7 +34,7 @@ Everything that decides a transition lives here; this file knows no provider and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableSet
+from collections.abc import Callable, Collection, Mapping, MutableSet
 from operator import attrgetter
 from typing import Any, Protocol
 
@@ -91,8 +91,8 @@ class Execution:
     """The machine of one request. See the module's text for its theory."""
 
     __slots__ = (
-        "_admission", "_answered", "_books", "_cut", "_deadline", "_faults", "_gate", "_givers", "_hedge_at",
-        "_hedging", "_idle_since", "_limits", "_named", "_parts", "_plan", "_poor", "_prefix", "_records", "_runs",
+        "_admission", "_answered", "_books", "_brought", "_cut", "_deadline", "_faults", "_gate", "_givers",
+        "_hedge_at", "_hedging", "_idle_since", "_limits", "_parts", "_plan", "_poor", "_prefix", "_records", "_runs",
         "_start", "_targets", "_until", "_whole_givers", "committed", "hedged_after", "launched", "over", "reply",
         "streaming",
     )  # fmt: skip
@@ -100,10 +100,10 @@ class Execution:
     def __init__(
         self, plan: Plan, limits: Limits, targets: Targets, gate: Settles, books: Bookkeeper,
         streaming: bool, reason_givers: MutableSet[str], whole_givers: MutableSet[str],
-        hedging: Hedging | None = None, named: str = "",
+        hedging: Hedging | None = None, brought: Collection[str] = (),
     ) -> None:  # fmt: skip
         self._plan, self._limits, self._targets, self._gate, self._books = plan, limits, targets, gate, books
-        self.streaming, self._hedging, self._named = streaming, hedging, named
+        self.streaming, self._hedging, self._brought = streaming, hedging, brought
         self._givers, self._whole_givers = reason_givers, whole_givers
         self._admission = Admission(targets, books)
         self._cut: Fault | None = None  # how the last of the answer's parts broke off
@@ -274,7 +274,7 @@ class Execution:
         return (*aborted, *late, *self._end(event.at, run.candidate, None))
 
     def _raised(self, event: Faulted) -> tuple[Effect, ...]:
-        fault = event.fault.over(self._named) if self._named else event.fault
+        fault = event.fault.over(self._brought) if self._brought else event.fault
         return self._faulted(event.at, event.attempt, fault, event.reply, event.others)
 
     def _faulted(

@@ -7,6 +7,7 @@ clients (docs/faults.md).
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -64,6 +65,12 @@ KINDS: dict[str, FaultKind] = {
 
 
 _NOT_AGAIN = {name: replace(row, same="never", is_retryable=False) for name, row in KINDS.items()}
+_WORDS = {
+    "auth": "rejected the key that the call brings along",
+    "quota_exhausted": "has no quota left for the key that the call brings along",
+    "not_found": "does not know the model that the call names",
+}
+_OWN = {name: replace(KINDS[name], blame="none", words=words) for name, words in _WORDS.items()}
 
 
 @quickly_made
@@ -78,6 +85,7 @@ class Fault:
     `answered` is True if an answer came to its end, and its SDK raised over how it ended.
     `late_s`: by so much this process was late for a clock that ran out, so it may be its own delay; 0 = it was not.
     `usage` are the tokens that the provider told all the same, where only the exception shows them.
+    `own` is True if it is about a model's name or a key that the call brought along: it counts against nothing.
     `error` is the exception that was raised, for `__cause__` only; it never reaches telemetry.
     """
 
@@ -94,21 +102,22 @@ class Fault:
     answered: bool = False
     late_s: float = 0.0
     usage: Usage | None = None
+    own: bool = False
     error: BaseException | None = field(default=None, repr=False, compare=False)
 
     @property
     def row(self) -> FaultKind:
         """The table's row for this fault; the provider's word against a repetition overrules it."""
+        if self.own:
+            return _OWN[self.kind]
         return KINDS[self.kind] if self.again else _NOT_AGAIN[self.kind]
 
-    def over(self, named: str) -> Fault:
-        """The same fault of a call that asked for a model by a name of its own.
+    def over(self, brought: Collection[str]) -> Fault:
+        """The same fault of a call that brought along a model's name or a key of its own.
 
-        That nobody knows such a name says nothing against the candidate, which others still call by its own.
+        That these are refused says nothing against the candidate's own, which others still call it by.
         """
-        if self.row.blame != "model":
-            return self
-        return replace(self, kind="unsupported", detail=f"nothing known as {named[:80]!r}, which the call names")
+        return replace(self, own=True) if KINDS[self.kind].blame in brought else self
 
     @property
     def told(self) -> str:
