@@ -242,7 +242,8 @@ class ChatRouter(Wrappable):
 
         An answer that can't be parsed is followed by the next eligible model.
         """
-        bound = Structured(schema, {"include_raw": include_raw, **kwargs})
+        # Said only where it is asked for: ChatCohere doesn't know the keyword, and sends what it doesn't know.
+        bound = Structured(schema, {"include_raw": True, **kwargs} if include_raw else kwargs)
         output = schema if isinstance(schema, type) and not include_raw else dict
         return self.bind(**{BOUND: bound}).with_types(output_type=output)
 

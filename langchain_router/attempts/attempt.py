@@ -149,7 +149,8 @@ class ModelAttempt:
             pieces = context.run(self._pieces, runnable, kwargs)
             with closing_all(pieces):
                 for piece in _steps(pieces, context):
-                    yield self._given(piece, pieces)
+                    if not self._comes_again(piece):
+                        yield self._given(piece, pieces)
 
     async def achunks(self) -> AsyncGenerator[Any, None]:
         """Make the call in this task."""
@@ -209,6 +210,12 @@ class ModelAttempt:
         if self._dialect.drops_refusals and not self._reader.carried:
             return with_refusal(piece, pieces)
         return piece
+
+    def _comes_again(self, piece: Any) -> bool:
+        """Whether it is a piece of a tool call that the last chunk has whole, under another id: not to call both."""
+        if not self._dialect.calls_at_end or not isinstance(piece, AIMessageChunk):
+            return False
+        return bool(piece.tool_call_chunks) and not piece.response_metadata
 
     def _note_tier(self, piece: Any, pieces: Any) -> None:
         """Of a chunk without a choice, which brings the counts, ChatOpenAI hands on no service tier but two."""

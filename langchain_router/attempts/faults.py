@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from json import JSONDecodeError
 
 from langchain_core import exceptions as core
 from langchain_core.callbacks import manager
@@ -28,7 +29,7 @@ _BY_CLASS = tuple((getattr(core, name), kind) for name, kind in _KINDS if hasatt
 
 
 _NO_CHUNKS = ("No generation chunks were returned", *(dialect.no_chunks for dialect in DIALECTS if dialect.no_chunks))
-"""How the ValueErrors begin by which langchain-core and some packages tell of a stream without a single chunk."""
+"""How the errors begin by which langchain-core and some packages tell of a stream without a single chunk."""
 
 
 def fault_of(error: BaseException, keywords: Collection[str] = ()) -> Fault | None:
@@ -43,15 +44,21 @@ def fault_of(error: BaseException, keywords: Collection[str] = ()) -> Fault | No
         return None
     if by_handler(error):
         return None
-    if isinstance(error, ValueError) and str(error).startswith(_NO_CHUNKS):
+    if _without_chunks(error):
         return Fault("truncated", "the stream ended before its first chunk", error=error)
     if is_programming_error(error):  # a keyword, a content block or a method that this model's package doesn't know
         return stumbled(error) or Fault("unsupported", _mistake(error, keywords), error=error)
     fault = classify(error)
-    if fault.kind == "unparsable" and (no_reply := stumbled(error)) is not None:  # an SDK's own check of a body
-        return no_reply
+    over_a_reply = fault.kind == "unparsable" or isinstance(error, JSONDecodeError)  # an SDK's own check of a body
+    if over_a_reply and (told := stumbled(error)) is not None:
+        return told
     named = next((kind for cls, kind in _BY_CLASS if isinstance(error, cls)), None) if fault.kind == "unknown" else None
     return altered(fault, kind=named) if named else fault
+
+
+def _without_chunks(error: BaseException) -> bool:
+    told = error.args[0] if error.args else None
+    return isinstance(told, str) and told.startswith(_NO_CHUNKS)
 
 
 def unsupported(fault: Fault, error: BaseException, keywords: Collection[str] = ()) -> Fault:

@@ -12,18 +12,29 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 
 from capability_router.connections.shared_clients import without_end
-from langchain_router.partners.dialects import dialect_of
+from langchain_router.partners.dialects import dialect_of, silent_clients
 
 
 def without_retries(model: BaseChatModel) -> BaseChatModel:
     """A copy with its own retries off; the model itself if it has none, or none that is known how to stop."""
     retries = dialect_of(model).retries
-    if retries is None or (getattr(model, "max_retries", retries.off) == retries.off and not retries.hidden):
+    if retries is None:
+        return _with_silent_clients(model)
+    if (getattr(model, "max_retries", retries.off) == retries.off) and not retries.hidden:
         return model
-    stated = "max_retries" in type(model).model_fields
-    copy = without_end(model.model_copy(update={"max_retries": retries.off} if stated else {}))
+    copy = without_end(model.model_copy(update=_stating(model, retries.off)))
     retries.heed(copy)
     return copy
+
+
+def _with_silent_clients(model: BaseChatModel) -> BaseChatModel:
+    """A model of a class that nobody knows, over an SDK of the common kind, which retries unless it is told not to."""
+    clients = silent_clients(model)
+    return without_end(model.model_copy(update={**clients, **_stating(model, 0)})) if clients else model
+
+
+def _stating(model: BaseChatModel, retries: int) -> dict[str, int]:
+    return {"max_retries": retries} if "max_retries" in type(model).model_fields else {}
 
 
 def retries_left(model: BaseChatModel) -> int:

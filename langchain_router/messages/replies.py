@@ -14,6 +14,7 @@ from capability_router.endpoints.chain_usage import (
     Tally,
     cost_of,
     counted,
+    counted_apart,
     states,
     tier_of,
     under,
@@ -221,6 +222,8 @@ class Reader:
         self._finish = finish_of(metadata) or self._finish
         self._model = str(metadata.get("model_name") or metadata.get("model") or self._model)
         self._tier = tier_of(metadata) or self._tier
+        if self._tally.usage is None and (apart := counted_apart(metadata)) is not None:
+            self._tally.take(apart)
         self._tally.usage = with_cached(self._tally.usage, metadata)
         headers = metadata.get("headers")
         if headers and isinstance(headers, Mapping):

@@ -47,10 +47,11 @@ class Dialect:
     `gathers`: its `invoke` reads a stream, and takes one that was cut off for a whole answer.
     `gives_reason`: its streams end with a terminal reason whenever the provider sent all; `unless`: but not where
     its field `llm` is of one of these classes. `mute`: of a whole reply it tells none.
+    `calls_at_end`: the last chunk of its streams has the tool calls whole, besides their pieces.
     `drops_refusals`: of a streamed refusal, which OpenAI sends beside the content, it hands on empty chunks.
     `counting`: what the counts of a stream's later chunks are ("anew" = of all so far, "on" = what came since);
     "" = it shows by them.
-    `no_chunks`: how its ValueError over a stream without a chunk begins.
+    `no_chunks`: how its error over a stream without a chunk begins.
     `fields`: the fields in which it keeps LangChain's common words, where they may have other names.
     `fields_only`: the common words that it takes as fields and as no keyword of a call.
     `url_fields`: where its base URL is found.
@@ -71,6 +72,7 @@ class Dialect:
     gives_reason: bool = False
     unless: tuple[str, ...] = ()
     mute: bool = False
+    calls_at_end: bool = False
     drops_refusals: bool = False
     counting: Counting = ""
     no_chunks: str = ""
@@ -103,17 +105,31 @@ def _openai_clients(model: Any) -> None:
             setattr(model, leaf, silent.chat.completions)
 
 
-def _groq_clients(model: Any) -> None:
-    for leaf in ("client", "async_client"):
-        sdk = getattr(getattr(model, leaf, None), "_client", None)
-        if sdk is not None:
-            setattr(model, leaf, sdk.with_options(max_retries=0).chat.completions)
+def _generated_clients(model: Any) -> None:
+    """Of an SDK that is generated like OpenAI's, whoever's it is: the client itself, or its part for chats."""
+    for name, client in silent_clients(model).items():
+        setattr(model, name, client)
 
 
-def _perplexity_clients(model: Any) -> None:
-    for name in ("client", "async_client"):
-        if (client := getattr(model, name, None)) is not None:
-            setattr(model, name, client.with_options(max_retries=0))
+def silent_clients(model: Any) -> dict[str, Any]:
+    """Such clients of any model that retry by themselves: the same without retries, over the same connections."""
+    held = {name: vars(model).get(name) for name in ("client", "async_client")}
+    return {name: silent for name, client in held.items() if (silent := _silent(client)) is not None}
+
+
+def _silent(client: Any) -> Any:
+    if _retries(client):
+        return client.with_options(max_retries=0)
+    sdk: Any = getattr(client, "_client", None)
+    if not _retries(sdk):
+        return None
+    part = getattr(getattr(sdk.with_options(max_retries=0), "chat", None), "completions", None)
+    return part if type(part) is type(client) else None
+
+
+def _retries(sdk: Any) -> bool:
+    tries = getattr(sdk, "max_retries", None)
+    return type(tries) is int and tries > 0 and callable(getattr(sdk, "with_options", None))
 
 
 def _openrouter_client(model: Any) -> None:
@@ -173,7 +189,7 @@ DIALECTS: tuple[Dialect, ...] = (
         gives_reason=True, counting="on", fields_only=("max_tokens",), url_fields=("base_url",),
     ),
     Dialect(
-        "langchain_groq", "ChatGroq", ("groq",), retries=Retries(0, _groq_clients), takes_timeout=True,
+        "langchain_groq", "ChatGroq", ("groq",), retries=Retries(0, _generated_clients), takes_timeout=True,
         gives_reason=True, url_fields=("groq_api_base",),
     ),
     Dialect(
@@ -193,11 +209,16 @@ DIALECTS: tuple[Dialect, ...] = (
     ),
     Dialect(
         "langchain_cohere", "ChatCohere", ("cohere",), quiet={"request_options": {"max_retries": 0}}, gives_reason=True,
+        calls_at_end=True,
     ),
     Dialect(
         "langchain_fireworks", "ChatFireworks", ("fireworks",), retries=Retries(0, _at_each_call), gives_reason=True,
+        no_chunks="Received empty stream from Fireworks",
     ),
-    Dialect("langchain_google_vertexai", "ChatVertexAI", ("google_vertexai",)),
+    Dialect(
+        "langchain_google_vertexai", "ChatVertexAI", ("google_vertexai",), retries=Retries(0, _at_each_call),
+        gives_reason=True,
+    ),
     Dialect(
         "langchain_huggingface", "ChatHuggingFace", ("huggingface",), gives_reason=True,
         unless=("HuggingFacePipeline",),
@@ -206,14 +227,18 @@ DIALECTS: tuple[Dialect, ...] = (
         "langchain_litellm", "ChatLiteLLM", retries=Retries(1, _litellm_keywords, hidden=True), gives_reason=True,
         url_fields=("api_base",),
     ),
-    Dialect("langchain_nvidia_ai_endpoints", "ChatNVIDIA", ("nvidia",)),
+    Dialect("langchain_nvidia_ai_endpoints", "ChatNVIDIA", ("nvidia",), gives_reason=True),
     Dialect(
         "langchain_openrouter", "ChatOpenRouter", ("openrouter",), retries=Retries(0, _openrouter_client),
         gives_reason=True, url_fields=("openrouter_api_base",),
     ),
     Dialect(
-        "langchain_perplexity", "ChatPerplexity", ("perplexity",), retries=Retries(0, _perplexity_clients),
+        "langchain_perplexity", "ChatPerplexity", ("perplexity",), retries=Retries(0, _generated_clients),
         gives_reason=True, mute=True, counting="on", url_fields=(),  # its clients know
+    ),
+    Dialect(
+        "langchain_sambanova", "ChatSambaNova", ("sambanova",), retries=Retries(0, _generated_clients),
+        gives_reason=True, url_fields=("sambanova_api_base",),
     ),
     Dialect("langchain_router", "ChatEndpoint", keeps_time=True, gives_reason=True, counting="on"),
     Dialect("langchain_router", "ChatRouter", routes=True),

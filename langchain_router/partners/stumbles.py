@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from json import JSONDecodeError
 from types import FrameType
 from typing import Any
 
@@ -39,13 +40,21 @@ def stumbled(error: BaseException) -> Fault | None:
     reader = by_sdk or next((frame for frame in reversed(frames) if _reads(frame, error)), None)
     if reader is not None and type(error) is ValueError:  # ChatOpenAI raises so what stands under `error`
         return _withheld(reader, error) or no_reply(_error_in(reader) or _first(error), error, _usage_in(reader))
-    if reader is not None and about_a_call(error) and (by_sdk or _of_message(error)):
+    if reader is not None and (_over_a_call(frames, error) or (about_a_call(error) and (by_sdk or _of_message(error)))):
         told = "arguments that are no JSON object"
         return Fault("malformed_tool_call", told, usage=_usage_in(reader), started=True, error=error)
     if reader is not None and (isinstance(error, STUMBLES) or (is_check(error) and (by_sdk or _of_message(error)))):
         return no_reply(_error_in(reader) or error_refused(error), error, _usage_in(reader))
     hollow = isinstance(error, IndexError) and frames and _takes_the_first(frames[-1])
     return no_reply(None, error) if hollow else None  # a result without a single generation
+
+
+def _over_a_call(frames: list[FrameType], error: BaseException) -> bool:
+    """Whether a package read the arguments of a reply's tool call itself, and they are no JSON (ChatCohere)."""
+    if not isinstance(error, JSONDecodeError):
+        return False
+    *_, last = (frame for frame in frames if home(frame) != "json")
+    return home(last).startswith("langchain_") and "tool_call" in last.f_code.co_name
 
 
 def _takes_the_first(frame: FrameType) -> bool:

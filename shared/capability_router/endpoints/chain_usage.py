@@ -80,6 +80,13 @@ def states(usage: Usage) -> bool:
     return bool(usage.input_tokens or usage.output_tokens) or any(getattr(usage, name) for name in TOKENS)
 
 
+def counted_apart(metadata: Mapping[str, Any]) -> Usage | None:
+    """The counts that only a `response_metadata` has: ChatCohere's of a stream. None = there are none."""
+    told = metadata.get("token_count")
+    usage = counted(told) if told and isinstance(told, Mapping) else None
+    return usage if usage is not None and states(usage) else None
+
+
 def with_cached(usage: Usage | None, metadata: Mapping[str, Any]) -> Usage | None:
     """The counts with what only the provider's own words in a `response_metadata` say of its cache.
 

@@ -9,13 +9,13 @@ loose texts. What is left is "unknown".
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from capability_router.clock import SystemClock
 from capability_router.errors import RouterError
 from capability_router.faults.between import put_before
-from capability_router.faults.evidence import Evidence, Link, links, read
+from capability_router.faults.evidence import Evidence, Link, class_names, links, read
 from capability_router.faults.hints import forbids_retry, headers_of, pushback_s, retry_after_s, window_tokens
 from capability_router.faults.kinds import KINDS, Fault
 from capability_router.faults.meaning import Meaning, told_before
@@ -257,9 +257,18 @@ def _sent(evidence: Evidence) -> bool:
         told = read(link.error, "sent")  # the built-in client knows
         if told is False:
             return False
-        if told is None and any(name in UNSENT and not (broke and "timeout" in name) for name in link.names):
+        if told is None and any(name in UNSENT and not (broke and "timeout" in name) for name in _all_names(link)):
             return False
     return True
+
+
+def _all_names(link: Link) -> Iterator[str]:
+    """Also of what requests holds in place of a cause: urllib3's error, and the reason of that."""
+    yield from link.names
+    held = link.error.args[0] if link.error.args else None
+    for one in (held, read(held, "reason")):
+        if isinstance(one, BaseException):
+            yield from map(normal, class_names(one))
 
 
 def _told_codes(evidence: Evidence) -> list[str]:

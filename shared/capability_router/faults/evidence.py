@@ -6,6 +6,7 @@ read is guarded, and at most 4 kB of any text is looked at.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -68,7 +69,8 @@ def links(error: BaseException) -> Evidence:
 
     The answer is the first exception with a status or a known code. What was merely being handled when an
     error arose (`__context__`) is not followed from a broken connection or a timeout, or if a caller of the model is
-    still handling it: it is another call's.
+    still handling it: it is another call's. If none of them answers, the status that the text of a plain exception
+    begins with is its answer.
     """
     found: list[Link] = []
     for one, raised_from in _chain(error):
@@ -76,8 +78,8 @@ def links(error: BaseException) -> Evidence:
             break
         found.append(_link(one))
         if found[-1].answers or found[-1].unfit:
-            break
-    return tuple(found)
+            return tuple(found)
+    return tuple(found if any(link.transport for link in found) else _as_stated(found))
 
 
 def _chain(error: BaseException) -> Iterator[tuple[BaseException, bool]]:
@@ -90,6 +92,36 @@ def _chain(error: BaseException) -> Iterator[tuple[BaseException, bool]]:
         yield here, raised_from
         raised_from = here.__cause__ is not None
         here = here.__cause__ or (None if here.__suppress_context__ else _of_this_call(here.__context__))
+
+
+def _as_stated(found: list[Link]) -> Iterator[Link]:
+    """The same, with the status that the last one states, and behind it the answer of which it made a sentence.
+
+    That is behind a `from None`, as ChatNVIDIA raises it, and is read if it has the same status: for its headers.
+    """
+    *before, last = found
+    status = _stated(last)
+    yield from before
+    yield last if status is None else last._replace(status=status)
+    behind = _of_this_call(last.error.__context__) if status and last.error.__cause__ is None else None
+    if behind is not None and (answer := _link(behind)).status == status:
+        yield answer
+
+
+_STATED = re.compile(
+    r"\[([45]\d\d)\] |(?:error code|(?:http )?status(?:[ _]code)?|http(?: error)?)[: ]{1,3}([45]\d\d)\b"
+    r"|([45]\d\d) (?:client|server) error\b"
+)
+
+
+def _stated(link: Link) -> int | None:
+    """The status with which a package begins a plain exception's text, as the only place where it says it."""
+    plain = link.texts and not link.bodies and type(link.error) in _SENTENCES
+    text = link.texts[0] if plain else ""
+    return int(found[found.lastindex or 0]) if (found := _STATED.match(text)) else None
+
+
+_SENTENCES = (Exception, RuntimeError, ValueError)
 
 
 def _of_this_call(handled: BaseException | None) -> BaseException | None:

@@ -167,7 +167,12 @@ ENDED = frozenset(map(normal, ("ContentFilterFinishReasonError", "LengthFinishRe
 """Classes that an SDK raises over an answer that came, for how it ended."""
 
 REPLY_PARTS = frozenset({"choices", "usage", "content", "model_dump", "candidates", "message", "output", "id", "model"})
-GARBLED = ("unexpected response type", "response missing 'choices'", "null value for 'choices'")
+GARBLED = (
+    "unexpected response type",
+    "response missing 'choices'",
+    "null value for 'choices'",
+    "can only parse array of json",
+)
 """How clients stumble over a body that is no reply: the part they looked for, or their own words (lower case)."""
 
 IN_STREAM = frozenset(map(normal, ("EndpointStreamError", "APIError")))
@@ -182,8 +187,11 @@ GARBLED_REPLY = frozenset(
 UNREADABLE = normal("HttpProcessingError")
 """The class of what aiohttp raises over bytes that are no HTTP."""
 
-HUNG_UP = frozenset(map(normal, ("ServerDisconnectedError", "ConnectionResetError", "BrokenPipeError")))
-"""Classes that say that a connection broke, whatever is raised from them: httpx-aiohttp calls it a ConnectTimeout."""
+HUNG_UP = frozenset(
+    map(normal, ("ServerDisconnectedError", "ConnectionResetError", "BrokenPipeError", "ConnectionRefusedError"))
+)
+"""Classes that say that a connection broke or was refused, whatever is raised from them: httpx-aiohttp calls it a
+ConnectTimeout."""
 
 UNSENT = frozenset(
     map(normal, ("ConnectError", "ConnectTimeout", "ConnectTimeoutError", "ConnectionRefusedError", "gaierror",
