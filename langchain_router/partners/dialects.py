@@ -213,7 +213,7 @@ DIALECTS: tuple[Dialect, ...] = (
     ),
     Dialect(
         "langchain_fireworks", "ChatFireworks", ("fireworks",), retries=Retries(0, _at_each_call), gives_reason=True,
-        no_chunks="Received empty stream from Fireworks",
+        no_chunks="Received empty stream from Fireworks", url_fields=("fireworks_api_base", "base_url"),
     ),
     Dialect(
         "langchain_google_vertexai", "ChatVertexAI", ("google_vertexai",), retries=Retries(0, _at_each_call),
@@ -221,7 +221,7 @@ DIALECTS: tuple[Dialect, ...] = (
     ),
     Dialect(
         "langchain_huggingface", "ChatHuggingFace", ("huggingface",), gives_reason=True,
-        unless=("HuggingFacePipeline",),
+        unless=("HuggingFacePipeline",), url_fields=(),  # its `llm` knows
     ),
     Dialect(
         "langchain_litellm", "ChatLiteLLM", retries=Retries(1, _litellm_keywords, hidden=True), gives_reason=True,

@@ -428,3 +428,12 @@ def test_what_one_of_our_own_errors_tells_is_read_of_each() -> None:
         return classify(error, NOW)
 
     assert [raised(tokens).usage for tokens in (10, 20)] == [Usage(10, 1), Usage(20, 1)]
+
+
+@pytest.mark.parametrize(("reason", "sent"), [("NewConnectionError", False), ("ProtocolError", True)])
+def test_what_requests_holds_in_place_of_a_cause_tells_whether_anything_was_sent(reason: str, sent: bool) -> None:
+    held = class_of(["urllib3.exceptions:MaxRetryError", "builtins:Exception"])("Max retries exceeded")
+    held.reason = class_of([f"urllib3.exceptions:{reason}", "builtins:Exception"])()  # type: ignore[attr-defined]  # as urllib3 has it
+    error = class_of(["requests.exceptions:ConnectionError", "builtins:OSError"])(held)
+    fault = classify(error)
+    assert (fault.kind, fault.sent) == ("connection", sent)

@@ -1,0 +1,216 @@
+"""What packages that are not installed here do, over classes of their names: seen with langchain-cohere 0.6.0,
+
+langchain-fireworks 1.7.1, langchain-nvidia-ai-endpoints 1.5.0, langchain-sambanova 1.1.1 and a model of nobody's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
+
+import pytest
+from fakes import Scripted
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessageChunk
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.runnables import RunnableLambda
+from loopback.chat_server import ChatServer, reply
+from pydantic import BaseModel
+from routers import add
+
+from langchain_router import AllCandidatesFailed, ChatRouter, StreamInterrupted
+
+CLOSE = ["connection: close"]  # event loops end with their test
+PRICE = {"price": {"input_mtok": 1, "output_mtok": 2}, "tool_calling": True}
+
+
+def _named(kind: type[Any], package: str, name: str) -> type[Any]:
+    return type(name, (kind,), {"__module__": f"{package}.chat_models"})
+
+
+def _routed(model: BaseChatModel) -> ChatRouter:
+    models = [(model, {"id": "a", **PRICE}), (Scripted(script=["good"], name_="other"), {"id": "b", **PRICE})]
+    return ChatRouter(models=models, policy="single", retry={"attempts": 2})
+
+
+def _faults(llm: ChatRouter) -> list[str | None]:
+    return [call.fault for call in llm.router.ledger.calls()]
+
+
+class Streaming(Scripted):
+    """Streams the chunks that it is given; an exception among them is raised."""
+
+    chunks: list[Any]
+
+    def _stream(self, messages: Any, stop: Any = None, run_manager: Any = None, **_: Any) -> Iterator[Any]:
+        for chunk in self.chunks:
+            if isinstance(chunk, Exception):
+                raise chunk
+            yield ChatGenerationChunk(message=chunk)
+
+
+# -- retries of an SDK that a class of nobody's holds ---------------------------------------------
+
+
+class House(Scripted):
+    """A class of the user's own, over the OpenAI SDK: the whole client, or its part for chats."""
+
+    client: Any = None
+    async_client: Any = None
+    max_retries: int = 2
+
+    def _generate(self, *_: Any, **__: Any) -> ChatResult:
+        self._part(self.client).create(model="m", messages=[{"role": "user", "content": "hi"}])
+        raise AssertionError
+
+    async def _agenerate(self, *_: Any, **__: Any) -> ChatResult:
+        await self._part(self.async_client).create(model="m", messages=[{"role": "user", "content": "hi"}])
+        raise AssertionError
+
+    @staticmethod
+    def _part(client: Any) -> Any:
+        return client.chat.completions if hasattr(client, "chat") else client
+
+
+@pytest.mark.parametrize("later", [False, True], ids=["invoke", "ainvoke"])
+@pytest.mark.parametrize("part", [lambda sdk: sdk, lambda sdk: sdk.chat.completions], ids=["client", "chats"])
+def test_the_sdk_below_a_class_of_nobodys_retries_nothing(part: Callable[[Any], Any], later: bool) -> None:
+    from openai import AsyncOpenAI, OpenAI
+
+    with ChatServer(reply({"error": {"message": "down"}}, 503, headers=CLOSE)) as server:
+        clients = [part(sdk(api_key="k", base_url=server.base_url)) for sdk in (OpenAI, AsyncOpenAI)]
+        model = House(client=clients[0], async_client=clients[1])
+        llm = ChatRouter(models=[model], retry={"attempts": 1})
+        with pytest.raises(AllCandidatesFailed):
+            asyncio.run(llm.ainvoke("hi")) if later else llm.invoke("hi")
+        assert len(server.seen) == 1
+        assert (model.client, model.max_retries) == (clients[0], 2)
+
+
+# -- ChatCohere -----------------------------------------------------------------------------------
+
+
+def _piece(id: str, args: str, name: str | None = None) -> AIMessageChunk:
+    return AIMessageChunk(content="", tool_call_chunks=[{"name": name, "args": args, "id": id, "index": 0}])
+
+
+COUNTS = {"token_count": {"input_tokens": 9.0, "output_tokens": 2.0, "total_tokens": 11.0}}
+LAST = AIMessageChunk(
+    content="",
+    tool_call_chunks=[{"name": "add", "args": '{"a": 1, "b": 2}', "id": "call_1", "index": None}],
+    response_metadata={"finish_reason": "TOOL_CALL", **COUNTS},
+)
+DELTA = _piece("id-3", ' "b": 2}')
+CALLED = [_piece("id-1", "", "add"), _piece("id-2", '{"a": 1,'), DELTA, DELTA, LAST]
+"""Each piece has an id of its own, the last comes twice, and the whole call comes after them."""
+
+
+def _cohere(chunks: list[Any]) -> ChatRouter:
+    return _routed(_named(Streaming, "langchain_cohere", "ChatCohere")(chunks=chunks))
+
+
+def test_a_call_that_comes_in_pieces_and_then_whole_is_made_once() -> None:
+    llm = _cohere(CALLED)
+    whole = AIMessageChunk(content="")
+    for chunk in llm.bind_tools([add]).stream("hi"):
+        whole += chunk  # type: ignore[assignment]  # chunks add up to one
+    assert [(call["name"], call["args"]) for call in whole.tool_calls] == [("add", {"a": 1, "b": 2})]
+    assert not whole.invalid_tool_calls
+    assert _faults(llm) == [None]
+
+
+def test_pieces_without_the_whole_call_are_none_and_another_model_answers() -> None:
+    llm = _cohere(CALLED[:2])
+    assert "".join(str(chunk.content) for chunk in llm.bind_tools([add]).stream("hi")) == "good"
+    assert _faults(llm) == ["truncated", None]
+
+
+def test_counts_that_stand_beside_the_reason_are_booked() -> None:
+    last = AIMessageChunk(content="", response_metadata={"finish_reason": "COMPLETE", **COUNTS})
+    llm = _cohere([AIMessageChunk(content="hi"), last])
+    assert "".join(str(chunk.content) for chunk in llm.stream("hi")) == "hi"
+    (call,) = llm.router.ledger.calls()
+    assert (call.input_tokens, call.output_tokens, call.estimated) == (9, 2, False)
+
+
+class Answer(BaseModel):
+    """An answer."""
+
+    text: str
+
+
+class Strict(Scripted):
+    """Its `with_structured_output` sends what it doesn't know."""
+
+    def with_structured_output(self, schema: Any, **kwargs: Any) -> Any:
+        assert not kwargs
+        return self | RunnableLambda(lambda message: Answer(text=message.content))
+
+
+def test_a_class_without_include_raw_is_not_told_of_it() -> None:
+    llm = ChatRouter(models=[Strict(script=["good"])], retry={"attempts": 1})
+    assert llm.with_structured_output(Answer).invoke("hi") == Answer(text="good")
+
+
+READER = """
+import json
+
+def _tool_call_of(call):
+    return json.loads(call)
+
+def _generate(self, messages, stop=None, run_manager=None, **kwargs):
+    response = {"call": '{"a": 1, "b'}
+    return _tool_call_of(response["call"])
+"""
+
+
+def test_arguments_that_a_package_could_not_read_are_the_models_fault() -> None:
+    module = ModuleType("langchain_cohere.chat_models")
+    exec(READER, vars(module))  # noqa: S102 - our own source, in a module of that name
+    made = type("ChatCohere", (Scripted,), {"__module__": module.__name__, "_generate": vars(module)["_generate"]})
+    llm = _routed(made())
+    assert llm.invoke("hi").content == "good"
+    assert _faults(llm) == ["malformed_tool_call", None]
+
+
+# -- what a stream owes ---------------------------------------------------------------------------
+
+TEXT = AIMessageChunk(content="one")
+SILENT = [
+    ("langchain_nvidia_ai_endpoints", "ChatNVIDIA"), ("langchain_sambanova", "ChatSambaNova"),
+    ("langchain_google_vertexai", "ChatVertexAI"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("package", "name"), SILENT, ids=[name for _, name in SILENT])
+def test_a_first_stream_that_ends_without_a_reason_is_no_answer(package: str, name: str) -> None:
+    """They pass over an error event in a stream, so that what came before it looks like all."""
+    with pytest.raises(StreamInterrupted) as caught:
+        list(_routed(_named(Streaming, package, name)(chunks=[TEXT])).stream("hi"))
+    assert caught.value.partial == "one"
+
+
+class FireworksError(Exception):
+    """As the SDK's own, which is no ValueError."""
+
+
+def test_a_stream_without_a_chunk_is_truncated_whatever_class_says_so() -> None:
+    chunks = [FireworksError("Received empty stream from Fireworks")]
+    llm = _routed(_named(Streaming, "langchain_fireworks", "ChatFireworks")(chunks=chunks))
+    assert "".join(str(chunk.content) for chunk in llm.stream("hi")) == "good"
+    assert _faults(llm) == ["truncated", None]
+
+
+# -- a sentence in place of an error --------------------------------------------------------------
+
+
+def test_the_status_in_a_sentence_decides_who_is_asked_next() -> None:
+    """A request that is wrong is wrong everywhere; a model that is gone is gone here alone."""
+    wrong, gone = Exception("[400] Bad Request\nno such role"), Exception("[404] Not Found\nFunction f: Not found")
+    with pytest.raises(AllCandidatesFailed, match=r"rejected the request \(400\)"):
+        _routed(Scripted(script=[wrong])).invoke("hi")
+    llm = _routed(Scripted(script=[gone]))
+    assert llm.invoke("hi").content == "good"
+    assert _faults(llm) == ["not_found", None]
