@@ -42,6 +42,8 @@ _FINISHES: dict[str, Finish] = {
     **BROKEN_ENDS,
 }  # fmt: skip
 _NONE = Usage()
+_UNTOLD = "FINISH_REASON_UNSPECIFIED"
+"""Google's word for none: ChatVertexAI gives it with each chunk that has no reason."""
 _REASON_KEYS = ("finish_reason", "stop_reason", "done_reason", "stopReason")
 
 
@@ -50,7 +52,7 @@ def finish_of(metadata: Mapping[str, Any]) -> Finish | None:
     if metadata.get("done_reason") == "load":
         return None  # Ollama has loaded the model and answered nothing
     for key in _REASON_KEYS:
-        if word := metadata.get(key):
+        if (word := metadata.get(key)) and word != _UNTOLD:
             return _FINISHES.get(str(word).lower(), Finish.OTHER)
     if metadata.get("done") is True:
         return Finish.STOP  # Ollama's, before it gave reasons

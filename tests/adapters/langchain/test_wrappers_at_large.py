@@ -177,7 +177,8 @@ def test_arguments_that_a_package_could_not_read_are_the_models_fault() -> None:
 
 # -- what a stream owes ---------------------------------------------------------------------------
 
-TEXT = AIMessageChunk(content="one")
+TEXT = AIMessageChunk(content="one", response_metadata={"finish_reason": "FINISH_REASON_UNSPECIFIED"})
+"""With the word that ChatVertexAI has for no reason."""
 SILENT = [
     ("langchain_nvidia_ai_endpoints", "ChatNVIDIA"), ("langchain_sambanova", "ChatSambaNova"),
     ("langchain_google_vertexai", "ChatVertexAI"),
