@@ -10,6 +10,7 @@ import warnings
 from collections.abc import AsyncGenerator, Awaitable, Generator, Iterator, Mapping, Sequence
 from contextvars import Context
 from functools import partial
+from itertools import filterfalse
 from typing import Any
 
 from langchain_core.globals import get_llm_cache
@@ -148,9 +149,8 @@ class ModelAttempt:
                 return
             pieces = context.run(self._pieces, runnable, kwargs)
             with closing_all(pieces):
-                for piece in _steps(pieces, context):
-                    if not self._comes_again(piece):
-                        yield self._given(piece, pieces)
+                for piece in self._once(_steps(pieces, context)):
+                    yield self._given(piece, pieces)
 
     async def achunks(self) -> AsyncGenerator[Any, None]:
         """Make the call in this task."""
@@ -211,11 +211,9 @@ class ModelAttempt:
             return with_refusal(piece, pieces)
         return piece
 
-    def _comes_again(self, piece: Any) -> bool:
-        """Whether it is a piece of a tool call that the last chunk has whole, under another id: not to call both."""
-        if not self._dialect.calls_at_end or not isinstance(piece, AIMessageChunk):
-            return False
-        return bool(piece.tool_call_chunks) and not piece.response_metadata
+    def _once(self, steps: Iterator[Any]) -> Iterator[Any]:
+        """Without the pieces of tool calls that the last chunk has whole, under another id: not to call both."""
+        return filterfalse(_is_piece_of_a_call, steps) if self._dialect.calls_at_end else steps
 
     def _note_tier(self, piece: Any, pieces: Any) -> None:
         """Of a chunk without a choice, which brings the counts, ChatOpenAI hands on no service tier but two."""
@@ -379,6 +377,10 @@ _WRAPPED = any(hasattr(method, "__wrapped__") for method in (_INVOKE, _AINVOKE))
 def _core_invokes(kind: Any) -> bool:
     invoke = getattr(kind, "invoke", None)
     return invoke is _INVOKE and kind.ainvoke is _AINVOKE and not _WRAPPED
+
+
+def _is_piece_of_a_call(piece: Any) -> bool:
+    return isinstance(piece, AIMessageChunk) and bool(piece.tool_call_chunks) and not piece.response_metadata
 
 
 def _steps(pieces: Iterator[Any], context: Context) -> Iterator[Any]:
