@@ -204,9 +204,17 @@ def _without_objects(error: BaseException) -> bool:
 def misparsed(error: BaseException) -> bool:
     """Whether an answer was there and didn't fit the schema: a validation error, or one of a parser's own."""
     own = isinstance(error, (ValueError, TypeError, AssertionError)) and getattr(error, "status_code", None) is None
-    if not own or _garbled(error):
+    if not own or _garbled(error) or (isinstance(error, TypeError) and _over_a_call(error)):
         return False
     return isinstance(error, ValidationError) or any(module.startswith(_PARSERS) for module, _ in _frames(error))
+
+
+def _over_a_call(error: BaseException) -> bool:
+    """Whether an integration, or its SDK, stumbled while the model was asked: it doesn't know a keyword, say."""
+    frames = list(_frames(error))
+    parsing = max((at for at, (module, _) in enumerate(frames) if module.startswith(_PARSERS)), default=-1)
+    below = frames[parsing + 1 :]
+    return any(module.startswith(_INTEGRATIONS) and name != _READS_CALLS for module, name in below)
 
 
 def _garbled(error: BaseException) -> bool:
@@ -219,6 +227,7 @@ def _garbled(error: BaseException) -> bool:
 
 
 _INTEGRATIONS = "llama_index.llms."
+_READS_CALLS = "get_tool_calls_from_response"
 _READERS = ("json", "codecs", "encodings")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from types import FrameType
 from typing import Any
 
@@ -9,11 +10,13 @@ from capability_router.faults.evidence import read
 from capability_router.faults.kinds import Fault
 from capability_router.faults.no_reply import STUMBLES, no_reply
 from capability_router.faults.sdk_readers import about_a_call, error_refused, frames_of, is_check, sdk_reader
+from llamaindex_router.messages.fields import field
 from llamaindex_router.messages.usage import counts_of, tier_of, usage_of
 
-_INTEGRATIONS = ("llama_index.llms.openai.", "llama_index.llms.bedrock_converse.")
+_INTEGRATIONS = "llama_index.llms."
+_CONTENTS = ("choices", "output", "stream", "candidates", "content", "generations", "results")
 _READER_OF_GEMINI = "chat_from_gemini_response"
-_BLOCKS = ("TextBlock", "ThinkingBlock", "ToolCallBlock", "ChatMessage")
+_BLOCKS = ("TextBlock", "ThinkingBlock", "ToolCallBlock", "ChatMessage", "CompletionResponse")
 """What integrations make of a reply, and no caller's schema."""
 _HELD = ("part", "response_dict", "chunk", "data")
 """Under which names SDKs hold it."""
@@ -23,6 +26,7 @@ _SOUGHT = ("choices", "output")
 
 def stumbled_over(error: BaseException) -> Fault | None:
     """The fault of a server that sent no reply, or a call that is none; None if the error came from anything else."""
+    error = _tried(error)
     if not (isinstance(error, STUMBLES) or is_check(error)):
         return None
     frames = frames_of(error)
@@ -36,24 +40,39 @@ def stumbled_over(error: BaseException) -> Fault | None:
     return next((fault for frame in frames if (fault := _in_integration(frame, error)) is not None), None)
 
 
+def _tried(error: BaseException) -> BaseException:
+    """What stands behind tenacity's error, which some integrations let out even after a single attempt."""
+    cause = error.__cause__
+    return cause if cause is not None and type(error).__name__ == "RetryError" else error
+
+
 def _integrates(frame: FrameType) -> bool:
-    return str(frame.f_globals.get("__name__")).startswith("llama_index.llms.")
+    return str(frame.f_globals.get("__name__")).startswith(_INTEGRATIONS)
 
 
 def _in_integration(frame: FrameType, error: BaseException) -> Fault | None:
     """Some look for the choices, the message or the content that is missing, or take texts alone."""
-    place, response = str(frame.f_globals.get("__name__")), frame.f_locals.get("response")
     if frame.f_code.co_name == _READER_OF_GEMINI:
         return no_reply(None, error)
-    if not place.startswith(_INTEGRATIONS):
+    if not _integrates(frame):
         return None
     if not isinstance(getattr(frame.f_locals.get("delta"), "content", None), (str, type(None))):
         return no_reply(None, error)
-    if response is None or not (_hollow(response) or _lacks(response, error)):
-        return None
-    extra = {"error": _error_in(response), **(getattr(response, "model_extra", None) or {})}
-    usage = usage_of(counts_of(response), tier_of(response))
-    return no_reply(extra.get("error") or ("message" in extra and extra), error, usage)
+    replies = (held for held in _replies(frame.f_locals) if _hollow(held) or _lacks(held, error))
+    held = next(replies, None)
+    return None if held is None else no_reply(_told_instead(held), error, usage_of(counts_of(held), tier_of(held)))
+
+
+def _replies(held: Mapping[str, Any]) -> Iterator[Any]:
+    """What an integration was given by its SDK; or by an HTTP client, of whose response it has read the JSON."""
+    names = ("response", "output", "data") if held.get("response") is not None else ("output",)
+    yield from (reply for name in names if (reply := held.get(name)) is not None)
+
+
+def _told_instead(response: object) -> object:
+    """What stands in the place of a reply: under `error`, or the body itself if it is a message; else nothing."""
+    extra = response if isinstance(response, dict) else (getattr(response, "model_extra", None) or {})
+    return _error_in(response) or extra.get("error") or ("message" in extra and extra)
 
 
 def _lacks(response: object, error: BaseException) -> bool:
@@ -70,14 +89,14 @@ def _error_held(reader: FrameType) -> object:
 
 def _error_in(response: object) -> Any:
     """What a Responses body says under `error`, which its class knows."""
-    error: Any = getattr(response, "error", None)
-    return error if error is None or isinstance(error, (str, dict)) else error.model_dump()
+    error: Any = field(response, "error")
+    return error.model_dump() if hasattr(error, "model_dump") else error
 
 
 def _hollow(response: object) -> bool:
     """A body without choices, or whose first one has no message; one of Bedrock or the Responses without output."""
     if isinstance(response, dict):
-        return "output" not in response and "stream" not in response
+        return not (any(map(response.get, _CONTENTS)) or isinstance(response.get("message"), Mapping))
     choices: Any = getattr(response, "choices", _UNTOLD)
     output: Any = getattr(response, "output", _UNTOLD)
     if choices is _UNTOLD or output is None:

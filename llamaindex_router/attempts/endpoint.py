@@ -15,7 +15,7 @@ from llama_index.core.constants import DEFAULT_CONTEXT_WINDOW
 from llama_index.core.llms import CustomLLM
 from llama_index.core.llms.llm import LLM
 
-from capability_router.address import Address, fingerprint
+from capability_router.address import Address
 from capability_router.catalog.aliases import provider_of
 from capability_router.catalog.entry import Description
 from capability_router.connections.closed_loops import Loops
@@ -33,8 +33,9 @@ from llamaindex_router.attempts.underway import Underway
 from llamaindex_router.call import Call, fresh
 from llamaindex_router.endpoint_llm import EndpointLLM
 from llamaindex_router.errors import AnswerWithheld, ErrorEvent, fault_of, misparsed, note_terms, stumbled
-from llamaindex_router.fleet.chain_model import address_of_router, described, is_chat_model
+from llamaindex_router.fleet.chain_model import address_of_router, described, held_by, is_chat_model
 from llamaindex_router.fleet.children import Children
+from llamaindex_router.fleet.whereabouts import credential_of, stated_url_of, url_of
 from llamaindex_router.messages.handover import Origins
 from llamaindex_router.messages.toolset import offered_by
 from llamaindex_router.messages.usage import error_event
@@ -42,11 +43,12 @@ from llamaindex_router.passage import Passage
 
 _log = logging.getLogger(__name__)
 _HOME = "llama_index.llms."
-_URLS = ("api_base", "base_url", "azure_endpoint", "endpoint", "endpoint_url")
 _REGIONS = ("region_name", "region", "location")
-_KEYS = ("api_key", "aws_access_key_id", "profile_name")
 _BOUNDABLE = ("openai", "openai_like", "anthropic", "openrouter", "groq", "deepseek")
-_REASONED = ("OpenAI", "OpenAIResponses", "Anthropic", "GoogleGenAI", "Ollama", "BedrockConverse")
+_REASONED = (
+    "OpenAI", "OpenAIResponses", "Anthropic", "GoogleGenAI", "Ollama", "BedrockConverse", "MistralAI", "Cohere",
+    "HuggingFaceInferenceAPI",
+)  # fmt: skip
 _BLIND = {"image_inputs": False, "pdf_inputs": False, "audio_inputs": False, "video_inputs": False}
 
 
@@ -54,26 +56,22 @@ def describe(llm: Any) -> Description | None:
     """What an LLM, or a LangChain chat model, says of itself and where it calls; None for what is neither."""
     if not isinstance(llm, LLM):
         return described(llm) if is_chat_model(llm) else None
+    if (held := held_by(llm)) is not None:
+        return described(held)
     own = getattr(llm, "description", None)
     if isinstance(own, Description):
         return own
     metadata = metadata_of(llm)
     model = str(getattr(llm, "model", None) or (metadata.model_name if metadata else "") or "")
     model = "" if model == "unknown" else model
-    url = next((str(v) for name in _URLS if (v := getattr(llm, name, None))), "") or _googles_url(llm)
-    fields = {"provider": provider_of(url) or home_of(llm), "model": model, **_known(llm, metadata)}
-    key = next((key for name in _KEYS if (key := getattr(llm, name, None))), None)
+    fields = {"provider": provider_of(stated_url_of(llm)) or home_of(llm), "model": model, **_known(llm, metadata)}
+    return Description(fields, address_of_router(llm) or _address(llm, model), _reasons(type(llm)))
+
+
+def _address(llm: LLM, model: str) -> Address:
+    kind = type(llm).__name__
     region = next((str(v) for name in _REGIONS if (v := getattr(llm, name, None))), "")
-    address = address_of_router(llm)
-    address = address or Address(url or f"sdk:{type(llm).__name__}", model or type(llm).__name__, _mark(key), region)
-    return Description(fields, address, _reasons(type(llm)))
-
-
-def _googles_url(llm: Any) -> str:
-    """Where the client of a GoogleGenAI calls, if that is not Google; "" of all others."""
-    options = getattr(getattr(getattr(llm, "_client", None), "_api_client", None), "_http_options", None)
-    url = str(getattr(options, "base_url", None) or "")
-    return "" if ".googleapis.com" in url else url
+    return Address(url_of(llm) or f"sdk:{kind}", model or kind, credential_of(llm), region)
 
 
 def gives_reason(llm: Any) -> bool:
@@ -109,10 +107,11 @@ def _known(llm: LLM, metadata: LLMMetadata | None) -> dict[str, Any]:
     reserve = getattr(llm, "max_tokens", None)
     fields["output_reserve"] = reserve if isinstance(reserve, int) and reserve > 0 else None
     fields["service_tier"], fields["answers"] = own_service(llm) or None, own_answers(llm)
+    takes_tools = hasattr(llm, "chat_with_tools")
     if metadata is None:
-        return fields
+        return fields if takes_tools else {**fields, "tool_calling": False}
     stated = metadata.context_window != DEFAULT_CONTEXT_WINDOW or "context_window" in llm.model_fields_set
-    calls = metadata.is_function_calling_model
+    calls = takes_tools and metadata.is_function_calling_model
     return {
         **fields,
         "context_window": metadata.context_window if stated and metadata.context_window > 0 else None,
@@ -131,11 +130,6 @@ def _home(kind: type) -> str:
     modules = (base.__module__ for base in kind.__mro__)
     homes = [m[len(_HOME) :].partition(".")[0] for m in modules if m.startswith(_HOME)]
     return homes[0] if homes else ""
-
-
-def _mark(key: Any) -> str:
-    secret = key.get_secret_value() if hasattr(key, "get_secret_value") else key
-    return fingerprint(secret if isinstance(secret, str) else None)
 
 
 class LlamaEndpoint:

@@ -30,8 +30,8 @@ class Transcript:
     """
 
     __slots__ = (
-        "_bill", "_carried", "_counts", "_finish", "_message", "_model", "_pieces", "_refused", "_tier", "_tools",
-        "_worded", "_wording",
+        "_bill", "_carried", "_counts", "_finish", "_message", "_model", "_pieces", "_raw", "_refused", "_taken",
+        "_tier", "_tools", "_worded", "_wording",
     )  # fmt: skip
 
     def __init__(self, tools: Offered = None) -> None:
@@ -41,11 +41,12 @@ class Transcript:
         self._finish: Finish | None = None
         self._message: ChatMessage | None = None
         self._model, self._tier, self._wording, self._pieces = "", "", Wording(), Pieces()
-        self._carried = self._refused = self._worded = False
+        self._carried = self._refused = self._worded = self._taken = self._raw = False
 
     def take(self, response: Response) -> bool:
         """Note what this chunk adds; True when it carries text, reasoning, a tool call or other content."""
         raw, kwargs = response.raw, [response.additional_kwargs or {}]
+        self._taken, self._raw = True, self._raw or _has_room(raw)
         if isinstance(response, ChatResponse):
             self._message = response.message
             kwargs.append(response.message.additional_kwargs)
@@ -106,8 +107,8 @@ class Transcript:
 
     @property
     def _hollow(self) -> bool:
-        """Chat Completions chunks without content and without a terminal reason, which that format always gives."""
-        return self._worded and not self._carried and self._finish is None
+        """No chunk, or those of Chat Completions without content and without a terminal reason, which these give."""
+        return (self._worded or not self._taken) and not self._carried and self._finish is None
 
     def reply(self) -> Reply:
         """What has been seen, in the core's terms."""
@@ -129,6 +130,7 @@ class Transcript:
             cost_usd=self._bill,
             hollow=self._hollow,
             carried=self._carried,
+            mute=self._taken and not self._raw,
             unoffered_tool_calls=unoffered,
             other=self._holds_other(),
         )
@@ -183,6 +185,7 @@ class ObjectTranscript:
             text=self.tapped.text or last.text or (kind if found else ""),
             model=last.model,
             cost_usd=last.cost_usd,
+            mute=not (self._streamed or seen),
             parse_error="" if found or self._object is None else self._misfit(kind),
         )
 
@@ -234,6 +237,11 @@ def _replied(response: Response) -> Reply:
 
 def _total(usages: list[Usage]) -> Usage | None:
     return Usage.together(usages) if usages else None
+
+
+def _has_room(raw: Any) -> bool:
+    """Whether there is a place for a terminal reason: not in Cohere's generations, nor where nothing raw is given."""
+    return raw is not None and not (type(raw) is dict and "generations" in raw)
 
 
 def _chunked(raw: Any) -> bool:

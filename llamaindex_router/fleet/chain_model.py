@@ -38,6 +38,16 @@ def is_chat_model(model: Any) -> bool:
     return base is not None and isinstance(model, base)
 
 
+def held_by(llm: Any) -> Any:
+    """The LangChain chat model within LlamaIndex's own wrapper for such, LangChainLLM; None for any other LLM.
+
+    That wrapper hands on texts alone: neither tools nor tokens nor why an answer ended.
+    """
+    ours = type(llm).__name__ == "LangChainLLM" and type(llm).__module__.startswith("llama_index.llms.langchain")
+    model = getattr(llm, "llm", None) if ours else None
+    return model if is_chat_model(model) else None
+
+
 def is_a(model: Any, *names: str) -> bool:
     """Whether its class, or one that it is derived from, has one of these names."""
     return any(kind.__name__ in names for kind in type(model).__mro__)

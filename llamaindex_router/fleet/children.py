@@ -21,7 +21,7 @@ from capability_router.connections.closed_loops import Loops
 from capability_router.connections.shared_clients import without_end
 from capability_router.endpoints.providers import known, spec_for
 from capability_router.errors import ConfigError
-from llamaindex_router.fleet.chain_model import is_chat_model
+from llamaindex_router.fleet.chain_model import held_by, is_chat_model
 from llamaindex_router.fleet.overheard import OverheardClient
 from llamaindex_router.fleet.stop_reasons import ReasoningClient
 
@@ -135,6 +135,8 @@ def llm_of(entry: Entry, api_key: str | None) -> LLM:
         return EndpointLLM.from_card(entry.card)
     if isinstance(source, str):
         return _named(source, entry.card.id, api_key)
+    if (held := held_by(source)) is not None:
+        return wrapped(held, entry.card.id, source.callback_manager)
     return source if isinstance(source, LLM) else wrapped(source, entry.card.id)
 
 
@@ -184,7 +186,7 @@ def _sending_once(copied: LLM) -> None:
         copied._config = config_without_retries(config)  # type: ignore[attr-defined]  # likewise
 
 
-def wrapped(model: Any, candidate: str) -> LLM:
+def wrapped(model: Any, candidate: str, manager: CallbackManager | None = None) -> LLM:
     """A LangChain chat model as a LlamaIndex LLM; raises ConfigError for what neither framework can call."""
     if not is_chat_model(model):
         raise ConfigError(
@@ -193,7 +195,7 @@ def wrapped(model: Any, candidate: str) -> LLM:
         )
     from llamaindex_router.fleet.chain_llm import ChainLLM  # here, because it is seldom needed
 
-    return ChainLLM(model)
+    return ChainLLM(model) if manager is None else ChainLLM(model, callback_manager=manager)
 
 
 def _named(source: str, candidate: str, api_key: str | None) -> LLM:

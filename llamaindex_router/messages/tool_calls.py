@@ -64,5 +64,10 @@ def _from_kwargs(calls: Any) -> Iterator[ToolCall]:
         yield ToolCall(
             str(field(call, "id") or ""),
             str(field(function, "name") or ""),
-            field(function, "args") or field(function, "input") if arguments is None else arguments,
+            _otherwise_named(function) if arguments is None else arguments,
         )
+
+
+def _otherwise_named(function: Any) -> Any:
+    """The arguments as LangChain, Anthropic and Cohere call them."""
+    return next((held for name in ("args", "input", "parameters") if (held := field(function, name))), None)

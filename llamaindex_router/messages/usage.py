@@ -21,17 +21,20 @@ _OUTPUT = ("completion_tokens", "output_tokens", "candidates_token_count", "outp
 _READ = ("cache_read_input_tokens", "cacheReadInputTokens")  # not part of the input count
 _WRITTEN = ("cache_creation_input_tokens", "cacheWriteInputTokens")  # likewise
 _PARTS = ("usage", "usage_metadata", "usageMetadata")
+_COHERES = ("meta",)  # where it tells what it bills, which leaves out its own words around a prompt
+_DIGITS = 12
 _TIERS = ("service_tier", "serviceTier", "traffic_type")
 _MODALITIES = {"AUDIO": "audio", "IMAGE": "image", "DOCUMENT": "image"}
 _WHOLE_RAW = ("prompt_token_count", "prompt_eval_count")  # some integrations put the counts into raw itself
 
 _WORDS = {
     Finish.STOP: ("stop", "end_turn", "stop_sequence", "eos", "complete", "end", "pause_turn"),
-    Finish.LENGTH: ("length", "max_tokens", "model_length", "model_context_window_exceeded"),
+    Finish.LENGTH: ("length", "max_tokens", "model_length", "model_context_window_exceeded", "error_limit"),
     Finish.TOOL_CALLS: ("tool_calls", "tool_use", "function_call", "tool_call"),
     Finish.CONTENT_FILTER: (
         "content_filter", "content_filtered", "safety", "recitation", "blocklist", "prohibited_content", "spii",
         "guardrail_intervened", "sensitive", "image_safety", "image_prohibited_content", "image_recitation",
+        "error_toxic",
     ),
     Finish.REFUSAL: ("refusal",),
 }  # fmt: skip
@@ -48,7 +51,9 @@ def finish_word(word: Any) -> Finish | None:
 
 
 def unwrapped(raw: Any) -> Any:
-    """The chunk itself: Mistral's SDK hands its events on, which hold one each."""
+    """The chunk itself: the events of Mistral's SDK hold one each, the last one of Cohere's holds the reply."""
+    if type(raw) is dict and raw.get("event_type") == "stream-end":
+        return raw.get("response")
     held = field(raw, "data") if raw is not None else None
     return held if held is not None and field(held, "choices") is not None else raw
 
@@ -143,12 +148,21 @@ def counts_of(raw: Any, *kwargs: Mapping[str, Any]) -> dict[str, Any]:
         for name in may_have(place, _PARTS):
             if (counts := field(place, name)) is not None and (counts := _plain(counts)):
                 return counts
-    flat = next((k for k in kwargs if any(isinstance(k.get(n), int) for n in _INPUT)), None)
+    for name in may_have(raw, _COHERES) if raw is not None else ():
+        if (meta := field(raw, name)) is not None and (counts := _plain(field(meta, "billed_units"))):
+            return counts
+    flat = next((k for k in kwargs if any(_count(k.get(n)) is not None for n in _INPUT)), None)
     if flat is not None:
-        return {n: v for n, v in flat.items() if n in _INPUT or n in _OUTPUT}
+        return {n: _count(v) for n, v in flat.items() if n in _INPUT or n in _OUTPUT}
     if raw is None or not any(field(raw, name) for name in may_have(raw, _WHOLE_RAW)):
         return {}
     return {name: count for name in (*_INPUT, *_OUTPUT) if (count := field(raw, name)) is not None}
+
+
+def _count(told: Any) -> int | None:
+    """A count; Bedrock's headers tell it as text."""
+    told = int(told) if isinstance(told, str) and told.isascii() and told.isdigit() and len(told) <= _DIGITS else told
+    return told if isinstance(told, int) else None
 
 
 def _plain(counts: Any) -> dict[str, Any]:

@@ -256,9 +256,9 @@ class Reply:
 
     `finish` is None when the provider gave no terminal reason. `cost_usd` is the provider's own
     bill when it sends one. `text` is kept only as far as it was seen.
-    `hollow`: the chunks so far held neither content nor a terminal reason, which this format always gives.
+    `hollow`: no chunk so far held content or a terminal reason, which this format always gives.
     `carried`: it held content, if only reasoning or a block that is no text.
-    `mute`: it is whole, and its client may have kept the terminal reason to itself.
+    `mute`: its client may have kept the terminal reason to itself.
     `other`: it held content of another kind than text, reasoning and tool calls (an image, sound, a block of the
     provider's own).
     `unoffered_tool_calls`: how many of those that are malformed are of no tool of the request.

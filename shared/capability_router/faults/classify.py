@@ -257,18 +257,18 @@ def _sent(evidence: Evidence) -> bool:
         told = read(link.error, "sent")  # the built-in client knows
         if told is False:
             return False
-        if told is None and any(name in UNSENT and not (broke and "timeout" in name) for name in _all_names(link)):
+        names = (*link.names, *_kept_within(link.error))
+        if told is None and any(name in UNSENT and not (broke and "timeout" in name) for name in names):
             return False
     return True
 
 
-def _all_names(link: Link) -> Iterator[str]:
-    """Also of what requests holds in place of a cause: urllib3's error, and the reason of that."""
-    yield from link.names
-    held = link.error.args[0] if link.error.args else None
-    for one in (held, read(held, "reason")):
-        if isinstance(one, BaseException):
-            yield from map(normal, class_names(one))
+def _kept_within(error: BaseException) -> Iterator[str]:
+    """The names of what an error is about and does not stand behind it: as requests and Azure's SDK have it."""
+    for held in (*error.args[:1], read(error, "inner_exception")):
+        for one in (held, read(held, "reason")):
+            if isinstance(one, BaseException):
+                yield from map(normal, class_names(one))
 
 
 def _told_codes(evidence: Evidence) -> list[str]:

@@ -42,7 +42,7 @@ def _odd(reply: Reply) -> bool:
 
 def _said(reply: Reply, streaming: bool) -> bool:
     """Whether the missing reason is what is wrong: a whole reply of nothing, or of no object, is that in any case."""
-    return streaming or not (reply.mute or reply.empty or reply.parse_error)
+    return not reply.mute and (streaming or not (reply.empty or reply.parse_error))
 
 
 def _empty(reply: Reply, streaming: bool) -> Fault | None:

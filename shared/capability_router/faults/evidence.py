@@ -13,7 +13,16 @@ from functools import lru_cache
 from types import FrameType
 from typing import Any, NamedTuple
 
-from capability_router.faults.vocabulary import BROAD, LONGEST_WORD, NAMES, TELLING, UNREADABLE, normal
+from capability_router.faults.vocabulary import (
+    BROAD,
+    GARBLED_REPLY,
+    IN_STREAM,
+    LONGEST_WORD,
+    NAMES,
+    TELLING,
+    UNREADABLE,
+    normal,
+)
 from capability_router.json_text import parsed
 
 LONGEST_TEXT = 4096
@@ -162,6 +171,9 @@ def _names(kind: Any) -> tuple[str, ...]:
 def _link(error: BaseException) -> Link:
     bodies = _each_once(_bodies(error))
     kind: Any = type(error)
+    if _restates(error):
+        names = tuple(name for name in _names(kind)[:1] if name in IN_STREAM)
+        return Link(error, names, None, (), tuple(_texts(error, bodies)), bodies)
     numbers = () if _unreadable(error) else _numbers(error, bodies)
     return Link(
         error=error,
@@ -171,6 +183,31 @@ def _link(error: BaseException) -> Link:
         texts=tuple(dict.fromkeys(_texts(error, bodies))),
         bodies=bodies,
     )
+
+
+def _restates(error: BaseException) -> bool:
+    """Whether it is a package's that gives a status of its own to all that it meets, and there was no answer.
+
+    litellm calls a refused connection, a broken reply and an error event in a stream all a 500. What it met stands
+    behind its error; behind one about an answer, that.
+    """
+    kind: Any = type(error)
+    if _home(kind) not in _RESTATING:
+        return False
+    met = [_link(one) for one, _ in _chain(error) if _home(type(one)) not in _RESTATING]
+    ended = _names(kind)[0] in IN_STREAM
+    return bool(met) and all(link.status is None for link in met) and (ended or any(map(_no_answer, met)))
+
+
+def _no_answer(link: Link) -> bool:
+    return link.transport or not (IN_STREAM | GARBLED_REPLY).isdisjoint(link.names)
+
+
+_RESTATING = frozenset({"litellm"})
+
+
+def _home(kind: type) -> str:
+    return kind.__module__.partition(".")[0]
 
 
 def _unreadable(error: BaseException) -> bool:
@@ -213,6 +250,8 @@ def _bodies(error: BaseException) -> Iterator[dict[Any, Any]]:
     response = read(error, "response")
     told = read(error, "body")
     own = _parsed(told) if isinstance(told, str) else told
+    if isinstance(own, dict) and own.keys().isdisjoint(_TEXT_KEYS):
+        own = part_of(own, "data") or own  # of an event, as Mistral's SDK hands it on
     for held in (own, read(error, "details"), response, _first(error.args), _unread(response)):
         body = held[0] if isinstance(held, list) and held else held
         if isinstance(body, dict) and body:
@@ -273,7 +312,7 @@ def _codes(error: BaseException, bodies: tuple[dict[Any, Any], ...]) -> list[str
         told = body.get("error")
         if isinstance(told, str) and _known(told):
             found.append(told)
-    found += [read(error, key) for key in ("error_code", "code", "type", "status")]
+    found += [read(error, key) for key in ("error_code", "code", "type", "status", "status_code")]
     return [word for word in found if isinstance(word, str) and 0 < len(word) <= LONGEST_WORD]
 
 

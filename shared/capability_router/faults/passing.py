@@ -10,7 +10,8 @@ from capability_router.faults.classify import kind_of
 from capability_router.faults.evidence import class_names, links
 
 _INTERRUPTS = frozenset({"GraphBubbleUp", "GraphInterrupt", "CancelledError"})
-_MISTAKES = (ValueError, TypeError, LookupError, AttributeError, AssertionError, NotImplementedError, NameError)
+_MISTAKES = (ValueError, TypeError, LookupError, AttributeError, AssertionError, NotImplementedError, NameError,
+             ImportError)  # fmt: skip
 
 
 def passes_through(error: BaseException) -> bool:
@@ -34,17 +35,19 @@ def is_programming_error(error: BaseException) -> bool:
 
 
 def mistake(error: BaseException, keywords: Collection[str], term: Callable[[str], str]) -> str:
-    """'TypeError over the keyword seed', of a mistake that a call with these keywords has met.
+    """'TypeError over the keyword seed', of a mistake that a call with these keywords has met; 'ImportError of torch'.
 
     Of the exception's text, which may quote the prompt, no word but the names. `term(name)`: what is to be said of a
     keyword that the router may have been meant by, else "".
     """
     named = sorted(_named_by(error).intersection(keywords))
-    kind = type(error).__name__
+    lacking = str(error.name or "") if isinstance(error, ImportError) else ""
+    kind = type(error).__name__ + (f" of {lacking}" if _MODULE.fullmatch(lacking) else "")
     said = next(filter(None, map(term, named)), "")
     return f"{kind} over the keyword{'s' * (len(named) > 1)} {', '.join(named)}{said}" if named else kind
 
 
+_MODULE = re.compile(r"[\w.]{1,80}")
 _NAMES = re.compile(r"['\"`](\w+)['\"`]|\b(\w+)=")  # as Python itself and the packages write a keyword
 
 

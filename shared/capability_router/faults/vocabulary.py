@@ -142,7 +142,7 @@ FRAGMENTS = (
     ("overload", "overloaded"), ("unavailable", "overloaded"),
     ("authenticat", "auth"), ("unauthori", "auth"), ("credential", "auth"), ("permissiondenied", "auth"),
     ("accessdenied", "auth"), ("connect", "connection"), ("network", "connection"),
-    ("internalserver", "server_error"), ("badgateway", "server_error"),
+    ("midstream", "connection"), ("internalserver", "server_error"), ("badgateway", "server_error"),
 )  # fmt: skip
 
 _STATUSES = {
@@ -175,7 +175,7 @@ GARBLED = (
 )
 """How clients stumble over a body that is no reply: the part they looked for, or their own words (lower case)."""
 
-IN_STREAM = frozenset(map(normal, ("EndpointStreamError", "APIError")))
+IN_STREAM = frozenset(map(normal, ("EndpointStreamError", "APIError", "MidStreamFallbackError")))
 """Classes raised, without a status, for an error event inside a stream that began well."""
 
 GARBLED_REPLY = frozenset(

@@ -330,6 +330,17 @@ def test_an_sdk_that_stumbles_over_a_body_that_is_no_reply_is_the_servers_fault(
     assert classify(ValueError("Unexpected response type from OpenAI-compatible endpoint")).kind == "server_error"
 
 
+@pytest.mark.parametrize(("inner", "sent"), [("NewConnectionError", False), ("ProtocolError", True)])
+@pytest.mark.parametrize("kept", ["args", "reason", "inner_exception"])
+def test_what_an_error_is_about_tells_whether_it_was_sent(kept: str, inner: str, sent: bool) -> None:
+    """requests and Azure's SDK keep it within their error instead of behind it."""
+    within = type(inner, (Exception,), {})("x")
+    over = type("MaxRetryError", (Exception,), {"reason": within})("x") if kept == "reason" else within
+    error = type("ConnectionError", (Exception,), {})("x" if kept == "inner_exception" else over)
+    error.inner_exception = within if kept == "inner_exception" else None
+    assert (classify(error, NOW).kind, classify(error, NOW).sent) == ("connection", sent)
+
+
 def test_a_sentence_within_a_reply_is_understood_and_one_behind_a_named_refusal_is_not():
     class EndpointStreamError(Exception): ...
 
