@@ -26,6 +26,7 @@ from capability_router.faults.kinds import Fault
 from capability_router.money.bill import billed
 from capability_router.request import Finish, Reply, own_answers, own_service
 from llamaindex_router.attempts.continuation import Seam, going_on
+from llamaindex_router.attempts.kept import KEEPERS, KeptEnd
 from llamaindex_router.attempts.seen import ObjectTranscript, Transcript
 from llamaindex_router.attempts.told import told
 from llamaindex_router.attempts.told_usage import ASKED, counts_alone, wants_asking
@@ -47,7 +48,7 @@ _REGIONS = ("region_name", "region", "location")
 _BOUNDABLE = ("openai", "openai_like", "anthropic", "openrouter", "groq", "deepseek")
 _REASONED = (
     "OpenAI", "OpenAIResponses", "Anthropic", "GoogleGenAI", "Ollama", "BedrockConverse", "MistralAI", "Cohere",
-    "HuggingFaceInferenceAPI",
+    "HuggingFaceInferenceAPI", *KEEPERS,
 )  # fmt: skip
 _BLIND = {"image_inputs": False, "pdf_inputs": False, "audio_inputs": False, "video_inputs": False}
 
@@ -184,7 +185,8 @@ class LlamaAttempt:
     """One call on one LLM."""
 
     __slots__ = (
-        "_args", "_asks", "_call", "_kwargs", "_launch", "_llm", "_loops", "_passage", "_seam", "_seen", "_underway",
+        "_args", "_asks", "_call", "_kept", "_kwargs", "_launch", "_llm", "_loops", "_passage", "_seam", "_seen",
+        "_underway",
     )  # fmt: skip
 
     def __init__(
@@ -194,6 +196,7 @@ class LlamaAttempt:
         self._llm, self._call, self._args, self._kwargs, self._launch = llm, call, args, kwargs, launch
         self._passage, self._loops, self._seam = Passage(launch.timeouts, elsewhere=launch.elsewhere), loops, seam
         self._asks = asks
+        self._kept = KeptEnd() if call.stream and type(llm).__name__ in KEEPERS else None
         self._seen = ObjectTranscript(call.args[0]) if call.structured else _transcript(llm, call)
         sink = self._seen.tapped if isinstance(self._seen, ObjectTranscript) else None
         self._underway = Underway(launch, self._passage, sink)
@@ -214,9 +217,10 @@ class LlamaAttempt:
         steps = iter(answer)
         try:
             while (chunk := self._stepped(partial(next, steps, _END))) is not _END:
+                self._watch(answer)
                 if not self._for_us(chunk):
                     yield self._joined(chunk)
-            self._check_withheld()
+            self._over()
         finally:
             _close(answer)
 
@@ -232,12 +236,23 @@ class LlamaAttempt:
         answer, chunk = await past_stale(self._opened)
         try:
             while chunk is not _END:
+                self._watch(answer)
                 if not self._for_us(chunk):
                     yield self._joined(chunk)
                 chunk = await self._astepped(partial(anext, answer, _END))
-            self._check_withheld()
+            self._over()
         finally:
             await _aclose(answer)
+
+    def _watch(self, answer: Any) -> None:
+        if self._kept is not None:
+            self._kept.watch(answer)
+
+    def _over(self) -> None:
+        """After the last chunk. Raises AnswerWithheld."""
+        if self._kept is not None:
+            self._kept.note(self._passage)
+        self._check_withheld()
 
     def _check_withheld(self, error: Exception | None = None) -> None:
         """Raise AnswerWithheld if a model refused or was stopped before there was an object; parsers see a misfit."""
@@ -289,6 +304,7 @@ class LlamaAttempt:
         if self._passage.overheard:
             self._seen.ended(self._passage.end)
         reply, headers = self._muted(self._seen.reply()), self._passage.headers
+        reply = reply if self._kept is None else replace(reply, mute=self._kept.unseen)
         if not headers:
             return reply
         bill = billed({}, headers, stream=self._call.stream)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import gc
 from collections.abc import AsyncGenerator, Generator, Iterator
 from contextlib import contextmanager
-from types import AsyncGeneratorType, GeneratorType
+from types import AsyncGeneratorType, FrameType, GeneratorType
 from typing import Any
 
 _KINDS = ("Stream", "AsyncStream")  # openai's and anthropic's
@@ -32,6 +32,19 @@ def sdk_chunk(generator: Any, key: str) -> dict[Any, Any] | None:
     """The chunk, a plain dict with that key, from which a suspended generator made what it gave last; None = unseen."""
     below = _below(generator, _MOST_FOR_CHUNKS)
     return next((held for held in below if type(held) is dict and key in held), None)
+
+
+def frames_below(generator: Any) -> list[FrameType]:
+    """The frames of a suspended generator and of those that it reads. Who holds one sees its variables at its end."""
+    found: list[FrameType] = []
+    todo = [generator]
+    while todo and len(found) < _MOST:
+        one = todo.pop()
+        frame = getattr(one, "gi_frame", None) or getattr(one, "ag_frame", None)
+        if frame is not None:
+            found.append(frame)
+        todo += [held for held in gc.get_referents(one) if isinstance(held, (GeneratorType, AsyncGeneratorType))]
+    return found
 
 
 def _below(generator: Any, most: int) -> Iterator[Any]:

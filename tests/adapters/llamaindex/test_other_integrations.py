@@ -191,6 +191,64 @@ def test_a_stream_of_texts_alone_can_not_tell_its_end() -> None:
     assert [chunk.delta for chunk in RouterLLM(models=[whole]).stream_chat(HI)] == ["a"]
 
 
+CHUNKS = [{"choices": [{"delta": {"content": text}, "finish_reason": end}]} for text, end in (("a", None), ("b", None))]
+ENDS: list[tuple[dict[str, Any] | None, str | None]] = [
+    (
+        {"choices": [{"delta": {}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 9, "completion_tokens": 2}},
+        "ab",
+    ),
+    (None, None),
+    ({"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 2}}, "ab"),  # nothing behind it is cut
+]
+
+
+class Keeping(MockLLM):
+    """Reads chunks without text, too, and keeps them to itself."""
+
+    sent: tuple[Any, ...] = ()
+
+    def stream_chat(self, messages: Any, **kwargs: Any) -> Iterator[ChatResponse]:
+        def inner() -> Iterator[ChatResponse]:
+            for data in self.sent:
+                if data["choices"] and (text := data["choices"][0]["delta"].get("content")):
+                    yield said(text, text)
+
+        yield from inner()
+
+    async def astream_chat(self, messages: Any, **kwargs: Any) -> Any:
+        async def gen() -> Any:
+            for response in self.stream_chat(messages):
+                yield response
+
+        return gen()
+
+
+@pytest.mark.parametrize("way", ["stream_chat", "astream_chat"])
+@pytest.mark.parametrize(("last", "whole"), ENDS)
+@pytest.mark.parametrize("name", ["Perplexity", "AzureAICompletionsModel", "VllmServer"])
+async def test_an_end_that_an_integration_keeps_to_itself(name: str, last: Any, whole: str | None, way: str) -> None:
+    sent = tuple([*CHUNKS, last] if last else CHUNKS)
+    router = RouterLLM(models=[made("any", name, Keeping, sent=sent)])
+
+    async def read() -> str:
+        if way == "stream_chat":
+            return "".join(chunk.delta or "" for chunk in router.stream_chat(HI))
+        return "".join([chunk.delta or "" async for chunk in await router.astream_chat(HI)])
+
+    if whole is None:
+        with pytest.raises(StreamInterrupted):
+            await read()
+        return
+    assert await read() == whole
+    assert router.router.ledger.calls()[-1].usage.input_tokens == 9
+
+
+def test_an_integration_that_is_read_otherwise_can_not_tell_its_end() -> None:
+    """Variables of other names are as good as none."""
+    unread = made("any", "Perplexity", Streaming, chunks=(said("a", "a", {}), said("ab", "b", {})))
+    assert [chunk.delta for chunk in RouterLLM(models=[unread]).stream_chat(HI)] == ["a", "b"]
+
+
 @pytest.mark.parametrize(("word", "kind"), [("COMPLETE", "stop"), ("ERROR_TOXIC", "content_filter"),
                                             ("ERROR_LIMIT", "length"), ("ERROR", "error")])  # fmt: skip
 def test_coheres_end_and_what_it_bills(word: str, kind: str) -> None:

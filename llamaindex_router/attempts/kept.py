@@ -1,0 +1,47 @@
+"""The end of a stream that an integration reads and keeps to itself, because there is no text in it.
+
+Perplexity, AzureAICompletionsModel and VllmServer pass over the chunk with the terminal reason. What they read last
+still stands in their generator's variables when that has ended, if its frame was held until then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+from capability_router.connections.sdk_streams import frames_below
+from llamaindex_router.messages.fields import field
+from llamaindex_router.messages.usage import finish_of
+from llamaindex_router.passage import Passage
+
+KEEPERS = ("Perplexity", "AzureAICompletionsModel", "VllmServer")
+_READ = ("data", "chunk")
+"""What such an integration calls the chunk that it is reading."""
+
+
+class KeptEnd:
+    """Watches one stream. `unseen`: whether it can't be told how it ended."""
+
+    __slots__ = ("_frames", "unseen")
+
+    def __init__(self) -> None:
+        self._frames: list[FrameType] = []
+        self.unseen = True
+
+    def watch(self, stream: Any) -> None:
+        """Hold the frames, once the first chunk has come: the inner ones begin with that."""
+        self._frames = self._frames or frames_below(stream)
+
+    def note(self, passage: Passage) -> None:
+        """Tell the passage, after the last chunk, with what the stream ended; None = nothing that tells."""
+        chunks = list(self._last_read())
+        self._frames = []
+        end = next((chunk for chunk in chunks if finish_of(chunk) is not None), None)
+        counts = [chunk for chunk in chunks if not field(chunk, "choices")]  # these follow the reason
+        self.unseen = not chunks or (end is None and bool(counts))
+        passage.overheard, passage.end = bool(chunks), end or next(iter(counts), None)
+
+    def _last_read(self) -> Iterator[Any]:
+        for frame in self._frames:
+            yield from (held for name in _READ if (held := frame.f_locals.get(name)) is not None)
