@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -367,6 +368,7 @@ def _mistral(url: str) -> Any:
 
 
 def _litellm(url: str) -> Any:
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else it looks for prices on the internet
     return pytest.importorskip("llama_index.llms.litellm").LiteLLM(model="openai/gpt-4o", api_key="k",
                                                                    api_base=f"{url}/v1")  # fmt: skip
 
