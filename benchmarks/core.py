@@ -7,6 +7,8 @@ once, books it and settles it. A shadow decides in "start". "first" is "decide" 
 averages that are kept are then solved for anew each time, as in their first 32 requests; the other columns are
 measured after 200. "ratio" is "decide" over a bare loop that reads ten attributes per model, "calls" the functions of
 Python's and C's that "decide" and "whole" call, the scripted model's own among them: no other work changes these.
+All figures are taken in turns, a twelfth of the calls at a time, so that a machine that is quicker in one minute than
+in the next is so for each of them.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from benchmarks.overhead.prompt import PROMPT
 from capability_router import Price, Request
 from capability_router.testing import ask, scripted_router
 
-WARM, ROUNDS = 200, 3_000
+WARM, ROUNDS, TURNS = 200, 3_000, 12
 POLICIES: tuple[Any, ...] = (
     "single", "cheapest", "fastest", "weighted", "adaptive",
     {"name": "adaptive", "quality_target": 0.8},
@@ -42,18 +44,34 @@ def cards(count: int) -> dict[str, dict[str, Any]]:
     }  # fmt: skip
 
 
+class Timing:
+    """What a call takes, asked for in turns."""
+
+    def __init__(self, call: Callable[[], object], share: float = 1.0) -> None:
+        self._call, self._share = call, share
+        self._ns: list[int] = []
+
+    def turn(self, rounds: int, warm: int) -> None:
+        call, clock = self._call, time.thread_time_ns
+        for _ in range(warm):
+            call()
+        gc.disable()
+        for _ in range(max(int(rounds * self._share), 1)):
+            before = clock()
+            call()
+            self._ns.append(clock() - before)
+        gc.enable()
+
+    def percentile(self, share: float) -> float:
+        """In microseconds."""
+        return sorted(self._ns)[int(len(self._ns) * share)] / 1_000
+
+
 def timed(call: Callable[[], object], rounds: int = ROUNDS) -> tuple[float, float]:
-    for _ in range(200):
-        call()
-    times = []
-    gc.disable()
-    for _ in range(rounds):
-        before = time.thread_time_ns()
-        call()
-        times.append(time.thread_time_ns() - before)
-    gc.enable()
-    times.sort()
-    return times[rounds // 2] / 1_000, times[int(rounds * 0.99)] / 1_000
+    """Its median and 99th percentile in microseconds."""
+    timing = Timing(call)
+    timing.turn(rounds, WARM)
+    return timing.percentile(0.5), timing.percentile(0.99)
 
 
 def calls(call: Callable[[], object]) -> int:
@@ -76,33 +94,51 @@ def bare(made: Any) -> Callable[[], object]:
 TRIALS: dict[str, Any] = {"shadow": "adaptive", "canary": {"name": "adaptive", "share": 0.5}}
 
 
-def row(count: int, policy: Any, rounds: int, **trial: Any) -> str:
-    made = scripted_router({name: ["ok"] for name in cards(count)}, cards=cards(count), policy=policy, **trial)
-    request = Request((PROMPT,))
-    first = timed(lambda: made.explain(request), max(rounds // 3, 1))
-    for _ in range(WARM):
-        ask(made, Request((PROMPT,)))
-    timings = (lambda: made.explain(request), lambda: made.start(request, None), lambda: ask(made, request), bare(made))
-    decide, start, whole, floor = (timed(call, rounds) for call in timings)
-    called = f"{calls(lambda: made.explain(request)):6}/{calls(lambda: ask(made, Request((PROMPT,)))):4}"
-    name = policy if isinstance(policy, str) else policy["name"] if "rules" in policy else f"+ {list(policy)[-1]}"
-    name = f"+ {next(iter(trial))}" if trial else name
-    figures = "".join(f"{p50:8.1f} /{p99:7.1f}" for p50, p99 in (first, decide, start, whole))
-    return f"{count:6} {name:19}{figures}{decide[0] / floor[0]:8.1f} x{called}"
+class Row:
+    """A policy over so many models."""
+
+    def __init__(self, count: int, policy: Any, **trial: Any) -> None:
+        fresh, made = (
+            scripted_router({name: ["ok"] for name in cards(count)}, cards=cards(count), policy=policy, **trial)
+            for _ in range(2)
+        )
+        for _ in range(WARM):
+            ask(made, Request((PROMPT,)))
+        self._made, request = made, Request((PROMPT,))
+        self._floor = Timing(bare(made))
+        self._timings = (
+            Timing(lambda: fresh.explain(request), 1 / 3), Timing(lambda: made.explain(request)),
+            Timing(lambda: made.start(request, None)), Timing(lambda: ask(made, request)),
+        )  # fmt: skip
+        name = policy if isinstance(policy, str) else policy["name"] if "rules" in policy else f"+ {list(policy)[-1]}"
+        self._head = f"{count:6} {f'+ {next(iter(trial))}' if trial else name:19}"
+
+    def turn(self, rounds: int) -> None:
+        for timing in (*self._timings, self._floor):
+            timing.turn(rounds // TURNS, WARM // TURNS)
+
+    def render(self) -> str:
+        made, request = self._made, Request((PROMPT,))
+        called = f"{calls(lambda: made.explain(request)):6}/{calls(lambda: ask(made, Request((PROMPT,)))):4}"
+        figures = "".join(f"{it.percentile(0.5):8.1f} /{it.percentile(0.99):7.1f}" for it in self._timings)
+        ratio = self._timings[1].percentile(0.5) / self._floor.percentile(0.5)
+        return f"{self._head}{figures}{ratio:8.1f} x{called}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.core", description=__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="timed calls of each figure")
     rounds = parser.parse_args().rounds
+    rows = [Row(10, policy) for policy in POLICIES]
+    rows += [Row(10, "adaptive", **{name: trial}) for name, trial in TRIALS.items()]
+    rows += [Row(count, "adaptive") for count in (2, 50, 200)]
+    for _ in range(TURNS):
+        for row in rows:
+            row.turn(rounds)
     print("microseconds, p50 / p99 (+ adaptive with this; the last target comes on top of the one above it)")
     print(f"{'models':>6} {'policy':19}{'first':>17}{'decide':>17}{'start':>17}{'whole':>17}{'ratio':>10}{'calls':>11}")
-    for policy in POLICIES:
-        print(row(10, policy, rounds), flush=True)
-    for name, trial in TRIALS.items():
-        print(row(10, "adaptive", rounds, **{name: trial}), flush=True)
-    for count in (2, 50, 200):
-        print(row(count, "adaptive", rounds), flush=True)
+    for row in rows:
+        print(row.render())
 
 
 if __name__ == "__main__":
