@@ -7,8 +7,7 @@ once, books it and settles it. A shadow decides in "start". "first" is "decide" 
 averages that are kept are then solved for anew each time, as in their first 32 requests; the other columns are
 measured after 200. "ratio" is "decide" over a bare loop that reads ten attributes per model, "calls" the functions of
 Python's and C's that "decide" and "whole" call, the scripted model's own among them: no other work changes these.
-All figures are taken in turns, a twelfth of the calls at a time, so that a machine that is quicker in one minute than
-in the next is so for each of them.
+All figures are taken in fifty turns, so that a machine that is quicker in one minute than in the next is so for each.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from benchmarks.overhead.prompt import PROMPT
 from capability_router import Price, Request
 from capability_router.testing import ask, scripted_router
 
-WARM, ROUNDS, TURNS = 200, 3_000, 12
+WARM, ROUNDS, TURNS = 200, 3_000, 50
 POLICIES: tuple[Any, ...] = (
     "single", "cheapest", "fastest", "weighted", "adaptive",
     {"name": "adaptive", "quality_target": 0.8},

@@ -8,9 +8,9 @@ Microseconds of processor time; "added" is a percentile of the calls through the
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmarks.overhead.parrot import Parrot
 from benchmarks.overhead.prompt import PROMPT, prompt
@@ -31,13 +31,19 @@ def router(models: int) -> ChatRouter:
     return ChatRouter([(Parrot(), card) for card in cards])
 
 
-def grown(prompts: Iterator[str], models: int, rounds: int) -> dict[str, Rounds]:
-    """Both ways in turn, each call with the next prompt."""
+class Case(NamedTuple):
+    """A row of the table. `size`: what grows from row to row, models or kB."""
 
-    def asked(model: Any) -> list[float]:
-        return each_us([lambda text=text: model.invoke(text) for _, text in zip(range(CALLS), prompts, strict=False)])  # type: ignore[misc]  # bound at once
+    name: str
+    size: int
+    models: int
+    prompts: Iterator[str]
 
-    return measured(asked, {"bare": Parrot(), "ChatRouter": router(models)}, rounds)
+
+def asked(way: tuple[Any, Iterator[str]]) -> list[float]:
+    """A round of one way, each call with the next prompt."""
+    model, prompts = way
+    return each_us([lambda text=text: model.invoke(text) for _, text in zip(range(CALLS), prompts, strict=False)])  # type: ignore[misc]  # bound at once
 
 
 def same() -> Iterator[str]:
@@ -50,25 +56,34 @@ def of_size(kb: int) -> Iterator[str]:
 
 
 def table(rounds: int) -> Iterator[str]:
-    """Line by line as it is measured, as Markdown."""
+    """Line by line, as Markdown, when all that grow together are measured."""
     yield f"| {' | '.join(HEADS)} |"
     yield f"|{'---|' * len(HEADS)}"
-    before = (0, 0.0)
-    for models in MODELS:
-        seen = grown(same(), models, rounds)
-        before, slope = _slope(before, models, seen)
-        yield _row(f"{models} model{'s' if models > 1 else ''}, {len(PROMPT)} characters", seen, slope, "a model")
+    yield from _rows(
+        [Case(f"{_told(models)}, {len(PROMPT)} characters", models, models, same()) for models in MODELS],
+        "a model", rounds,
+    )  # fmt: skip
     for models in AMONG:
-        before = (0, 0.0)
-        for kb in SIZES_KB:
-            seen = grown(of_size(kb), models, rounds)
-            before, slope = _slope(before, kb, seen)
-            yield _row(f"{models} model{'s' if models > 1 else ''}, {kb} kB", seen, slope, "a kB")
+        cases = [Case(f"{_told(models)}, {kb} kB", kb, models, of_size(kb)) for kb in SIZES_KB]
+        yield from _rows(cases, "a kB", rounds)
 
 
-def _slope(before: tuple[int, float], size: int, seen: dict[str, Rounds]) -> tuple[tuple[int, float], float | None]:
-    us = added(seen["ChatRouter"], seen["bare"], 0.5)
-    return (size, us), (us - before[1]) / (size - before[0]) if before[0] else None
+def _told(models: int) -> str:
+    return f"{models} model{'s' if models > 1 else ''}"
+
+
+def _rows(cases: Sequence[Case], unit: str, rounds: int) -> Iterator[str]:
+    """All cases take turns: a slope is between two of them, and the machine's pace may change from one to the next."""
+    ways = {f"bare, {case.name}": (Parrot(), case.prompts) for case in cases}
+    ways |= {case.name: (router(case.models), case.prompts) for case in cases}
+    found, before = measured(asked, ways, rounds), None
+    for case in cases:
+        seen = {"bare": found[f"bare, {case.name}"], "ChatRouter": found[case.name]}
+        us, slope = added(seen["ChatRouter"], seen["bare"], 0.5), None
+        if before is not None:
+            slope = (us - before[1]) / (case.size - before[0])
+        before = (case.size, us)
+        yield _row(case.name, seen, slope, unit)
 
 
 def _row(name: str, seen: dict[str, Rounds], slope: float | None, unit: str) -> str:
