@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,8 @@ from capability_router.stores.sqlite.store import SqliteStore
 
 POT = Pot("total|global", "", 10**15)
 COUNTS = ("CREATE TABLE counts (n INTEGER)", "INSERT INTO counts VALUES (0)")
+
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
 
 @pytest.fixture
@@ -163,22 +166,60 @@ def test_a_damaged_row_is_told(tmp_path: Path) -> None:
     store.close()
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_a_forked_child_opens_its_own_connections(database: Database) -> None:
-    with database.writing() as connection:
-        connection.execute("UPDATE counts SET n = 1")
+def count_in_a_child(database: Database) -> int:
+    """Its exit code."""
     pid = os.fork()
     if pid == 0:
         code = 1
         try:
-            with database.writing() as connection:
-                connection.execute("UPDATE counts SET n = n + 1")
+            counted(database)
             code = 0
         finally:
             os._exit(code)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def counted(database: Database) -> int:
     with database.writing() as connection:
-        assert connection.execute("SELECT n FROM counts").fetchone() == (2,)
+        connection.execute("UPDATE counts SET n = n + 1")
+        return int(connection.execute("SELECT n FROM counts").fetchone()[0])
+
+
+@forks
+def test_a_forked_child_opens_its_own_connections(database: Database) -> None:
+    assert counted(database) == 1
+    assert count_in_a_child(database) == 0
+    assert counted(database) == 3
+    database.close()
+
+
+@forks
+@pytest.mark.parametrize("kind", ["writing", "reading"])
+def test_a_fork_waits_for_the_transactions_of_other_threads(database: Database, kind: str) -> None:
+    began = threading.Event()
+
+    def holds() -> None:
+        with getattr(database, kind)() as connection:
+            connection.execute("SELECT n FROM counts").fetchone()
+            began.set()
+            time.sleep(0.2)
+
+    thread = threading.Thread(target=holds)
+    thread.start()
+    began.wait()
+    assert count_in_a_child(database) == 0
+    thread.join()
+    assert counted(database) == 2
+    database.close()
+
+
+@forks
+def test_a_fork_in_a_transaction_of_its_own_thread_waits_no_longer_than_for_others(database: Database) -> None:
+    with database.reading() as connection:
+        assert connection.execute("SELECT n FROM counts").fetchone() == (0,)
+        assert count_in_a_child(database) == 0
+        assert connection.execute("SELECT n FROM counts").fetchone() == (0,)  # its state, whatever the child did
+    assert counted(database) == 2
     database.close()
 
 

@@ -25,6 +25,12 @@ class Lasting:
     def before_fork(self) -> None:
         """A child is about to be made; it is to find nothing half done."""
 
+    def pause(self) -> None:
+        """All have been told that a child is about to be made: from now on nothing is to begin, until `resume`."""
+
+    def resume(self) -> None:
+        """This is the parent, and the child is made."""
+
     def after_fork(self) -> None:
         """This is the child: threads are gone, locks may be held for ever, what the parent does is the parent's."""
 
@@ -98,8 +104,16 @@ def _at_exit() -> None:
 
 
 def _before_fork() -> None:
-    for owner in list(_owners):
+    owners = list(_owners)
+    for owner in owners:
         owner.before_fork()
+    for owner in owners:  # what one of them tells before a fork, another may have to write
+        owner.pause()
+
+
+def _after_fork_here() -> None:
+    for owner in list(_owners):
+        owner.resume()
 
 
 def _after_fork() -> None:
@@ -110,4 +124,4 @@ def _after_fork() -> None:
 
 atexit.register(_at_exit)
 if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_here, after_in_child=_after_fork)

@@ -1,9 +1,10 @@
 """An SQLite file that threads, forked children and other processes use at once.
 
-One connection to write with and one to read with, each under a lock; both are opened anew after a fork, for
-SQLite forbids to carry a connection into a child. Each room has tables and a schema version of its own. The
-file is made at its first use, with mode 0600, and its companions (-wal, -shm) get the same from SQLite. A file
-that holds another program's tables is left as it is.
+One connection to write with and one to read with, each under a lock. Both are closed before a fork and opened anew
+after it, in the parent and in the child, for SQLite forbids to carry a connection into a child: one that is forked
+in the middle of a transaction would find the file locked for ever, by a thread that it has not. Each room has tables
+and a schema version of its own. The file is made at its first use, with mode 0600, and its companions (-wal, -shm)
+get the same from SQLite. A file that holds another program's tables is left as it is.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Lock
+from threading import Lock, get_ident
 from typing import NamedTuple
 
+from capability_router.concurrency.lifetime import Lasting, watch
 from capability_router.errors import StoreError
 from capability_router.stores.damage import APPLICATION, is_foreign
 
@@ -44,12 +46,18 @@ class _Desk:
         self.lock, self._pid = Lock(), os.getpid()
         self.connection: sqlite3.Connection | None = None
 
-    def __del__(self) -> None:
-        if self.connection is not None and self._pid == os.getpid():
+    def close(self) -> None:
+        """For who has the lock, or is alone."""
+        if self.connection is not None:
             self.connection.close()
+            self.connection = None
+
+    def __del__(self) -> None:
+        if self._pid == os.getpid():
+            self.close()
 
 
-class Database:
+class Database(Lasting):
     """`with database.writing() as c:` is one transaction; `with database.reading() as c:` sees one state.
 
     Raises StoreError, CorruptStore among them, for whatever SQLite finds wrong in these blocks. `aside` moves a damaged
@@ -65,6 +73,8 @@ class Database:
         self._opening = Lock()
         self._left: list[_Desk] = []  # a parent process's, to be neither used nor closed here
         self._pid, self._writer, self._reader = os.getpid(), _Desk(), _Desk()
+        self._paused: dict[int, list[_Desk]] = {}  # by the thread that forks
+        watch(self)
 
     def room(self, name: str, version: int, schema: Sequence[str]) -> None:
         """Have a room: its tables are made with the file's first use, if they are not there."""
@@ -94,12 +104,31 @@ class Database:
         self._here()
         for desk in (self._writer, self._reader):
             with desk.lock:
-                if desk.connection is not None:
-                    desk.connection.close()
-                    desk.connection = None
+                desk.close()
+
+    def pause(self) -> None:
+        """Wait for the transactions of other threads, and close: see above.
+
+        A fork in the middle of a transaction of its own thread, in a handler of a signal, waits in vain.
+        """
+        paused = self._paused[get_ident()] = []
+        for desk in (self._writer, self._reader):
+            if desk.lock.acquire(timeout=self._busy_s + 1.0):
+                paused.append(desk)
+                desk.close()
+
+    def resume(self) -> None:
+        """See Lasting."""
+        for desk in self._paused.pop(get_ident(), ()):
+            desk.lock.release()
+
+    def after_fork(self) -> None:
+        """See Lasting."""
+        self._paused.clear()
+        self._here()
 
     def _here(self) -> None:
-        """A forked child leaves its parent's connections alone and opens its own."""
+        """A forked child leaves its parent's connections alone, if any were left open, and opens its own."""
         if os.getpid() != self._pid:
             self._left += [self._writer, self._reader]
             self._pid, self._writer, self._reader, self._opening = os.getpid(), _Desk(), _Desk(), Lock()
