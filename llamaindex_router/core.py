@@ -8,7 +8,6 @@ environment.
 from __future__ import annotations
 
 import re
-import threading
 import uuid
 import weakref
 from collections.abc import Mapping
@@ -20,6 +19,7 @@ from llama_index.core.llms.llm import LLM
 
 from capability_router.catalog.card import ModelCard
 from capability_router.catalog.registry import Registry
+from capability_router.concurrency.latch import InnerLatch, Latch
 from capability_router.errors import ConfigError
 from capability_router.request import Outcome, Request
 from llamaindex_router.annotation import Annotator, Unannotated
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 _SECRET = re.compile(r"api_?key$|secret|passw|credential|authorization|bearer|headers$|(^|_)token$|access_key", re.I)
 _cores: weakref.WeakValueDictionary[str, Core] = weakref.WeakValueDictionary()
 _routers: weakref.WeakSet[Any] = weakref.WeakSet()
-_making = threading.Lock()
+_making = Latch()
 
 
 class Recipe(NamedTuple):
@@ -129,7 +129,7 @@ def _opened(token: str, recipe: Recipe) -> Core:
         return _cores.get(token) or Core(recipe.rebuilt(), token=token)
 
 
-_opening = threading.RLock()
+_opening = InnerLatch()
 
 
 class Blueprint(NamedTuple):

@@ -7,7 +7,6 @@ while it is open becomes its children.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
 from inspect import signature
@@ -18,6 +17,7 @@ from llama_index_instrumentation.base import BaseEvent
 from llama_index_instrumentation.dispatcher import active_instrument_tags
 from llama_index_instrumentation.event_handlers import BaseEventHandler
 
+from capability_router.concurrency.latch import Latch
 from capability_router.execution.effects import Launch
 from llamaindex_router.messages.tapped import Tapped
 
@@ -103,7 +103,7 @@ class _Tap(BaseEventHandler):
             sink.hear(event)
 
 
-_attached = threading.Lock()
+_attached = Latch()
 
 
 def tapped(sink: Tapped) -> Token[Tapped | None]:

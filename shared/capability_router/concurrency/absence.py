@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from threading import RLock
 from weakref import WeakKeyDictionary, ref
+
+from capability_router.concurrency.latch import InnerLatch
 
 _LOOK_S = 0.05
 _LATE_S = 0.02  # less is the loop's usual work
@@ -66,7 +67,7 @@ class Watch:
 
 _WATCHES: WeakKeyDictionary[asyncio.AbstractEventLoop, Watch] = WeakKeyDictionary()
 _asked: Watch | None = None  # it holds no loop
-_LOCK = RLock()  # the garbage collector may end a call in the middle of another's
+_LOCK = InnerLatch()  # the garbage collector may end a call in the middle of another's
 _away_s = 0.0
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 from collections.abc import Iterator, Mapping, Set
 from functools import cache, lru_cache
 from types import MappingProxyType
@@ -19,11 +18,12 @@ from capability_router.catalog.aliases import canonical, loose, spellings, undat
 from capability_router.catalog.known import userfile
 from capability_router.catalog.known.document import Document, Source
 from capability_router.catalog.known.statement import Known, is_resold
+from capability_router.concurrency.latch import Latch
 from capability_router.errors import ConfigError
 from capability_router.money.price import Price
 
 _REMEMBERED = 1_024
-_READING = threading.Lock()
+_READING = Latch()
 _SIZES = ("context_window", "max_input_tokens", "max_output_tokens")
 log = logging.getLogger("capability_router")
 
