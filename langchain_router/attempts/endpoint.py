@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from weakref import ref
@@ -56,12 +57,13 @@ class Attempts:
         if launch.after in KINDS:  # else it is a hedge beside an attempt that nobody has judged
             self._over(launch.after)
         config = attempt_config(self._run, self._config, launch)
-        model, structured = self._fleet[launch.candidate.id], isinstance(self._call.bound, Structured)
+        id, call = launch.candidate.id, self._call
+        model, structured, said = self._fleet[id], isinstance(call.bound, Structured), self._fleet.said(id)
+        if said:
+            call = replace(call, kwargs={**said, **call.kwargs})
         may_show = self._may_show(model)
         void, self._shown = self._shown, Shown(dialect_of(model).counting) if may_show else _UNSEEN
-        attempt = (StructuredAttempt if structured else ModelAttempt)(
-            model, self._call, config, launch, self._fleet.loops
-        )
+        attempt = (StructuredAttempt if structured else ModelAttempt)(model, call, config, launch, self._fleet.loops)
         attempt.unheard, attempt.heirs = self._unheard and not may_show, self._heirs
         if may_show:
             self._watch(launch.attempt, attempt, config, void if structured or self._call.mode == "invoke" else None)

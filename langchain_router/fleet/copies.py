@@ -12,7 +12,7 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 
 from capability_router.connections.shared_clients import without_end
-from langchain_router.partners.dialects import dialect_of, silent_clients
+from langchain_router.partners.dialects import UNKNOWN, dialect_of, silent_clients
 
 
 def without_retries(model: BaseChatModel) -> BaseChatModel:
@@ -48,13 +48,23 @@ def retries_left(model: BaseChatModel) -> int:
 
 def with_defaults(model: BaseChatModel, defaults: Mapping[str, Any]) -> BaseChatModel:
     """A copy with temperature, max_tokens, ... in this model's fields; those for which it has none are left out."""
-    known, dialect = type(model).model_fields, dialect_of(model)
-    update = {}
-    for word, value in defaults.items():
-        name = next((name for name in dialect.field_names(word) if name in known), None)
-        if name is not None:
-            update[name] = value
+    update = {name: value for word, value in defaults.items() if (name := _field(model, word)) is not None}
     return without_end(model.model_copy(update=update)) if update else model
+
+
+def as_keywords(model: BaseChatModel, defaults: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Those for which it has no field, where its calls may take them: of a class that nobody knows, any keyword."""
+    if dialect_of(model) is not UNKNOWN:
+        return {}
+    return {word: defaults[word] for word in _SAID if word in defaults and _field(model, word) is None}
+
+
+_SAID = ("temperature", "max_tokens")
+
+
+def _field(model: BaseChatModel, word: str) -> str | None:
+    known = type(model).model_fields
+    return next((name for name in dialect_of(model).field_names(word) if name in known), None)
 
 
 def own_tools(model: BaseChatModel) -> bool:

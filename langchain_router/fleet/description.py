@@ -10,7 +10,7 @@ from langchain_core.language_models import BaseChatModel
 from capability_router.address import Address, fingerprint, joint
 from capability_router.catalog.entry import Description
 from capability_router.request import own_answers, own_service
-from langchain_router.partners.dialects import Dialect, dialect_of, gives_reason
+from langchain_router.partners.dialects import UNKNOWN, Dialect, dialect_of, gives_reason
 
 _REGIONS = ("region_name", "location")  # Bedrock's classes, Vertex's
 _KEYS = ("api_key", "auth_token")  # how the names of fields with a key end
@@ -57,16 +57,17 @@ def _address(model: BaseChatModel, dialect: Dialect, provider: str, name: str) -
     if registry is not None:
         return joint(entry.address for entry in registry)
     region = next((str(region) for key in _REGIONS if (region := getattr(model, key, None))), "")
-    account = _key(model) or f"unseen {name} {region}"
-    return Address(_base_url(model, dialect, provider), name, fingerprint(account), region)
+    key = _key(model)
+    package = f"sdk:{provider or type(model).__name__}" if key or dialect is not UNKNOWN else ""
+    url = _base_url(model, dialect) or package
+    return Address(url, name, fingerprint(key or f"unseen {name} {region}"), region)
 
 
-def _base_url(model: BaseChatModel, dialect: Dialect, provider: str) -> str:
+def _base_url(model: BaseChatModel, dialect: Dialect) -> str:
     clients = (getattr(model, name, None) for name in ("root_client", "client"))  # some SDKs' know their default
     stated = (getattr(model, name, None) for name in dialect.url_fields)
     urls = (*stated, *(getattr(client, "base_url", None) for client in clients))
-    url = next((str(url) for url in urls if url and "://" in str(url)), "")
-    return url.rstrip("/") or f"sdk:{provider or type(model).__name__}"
+    return next((str(url) for url in urls if url and "://" in str(url)), "").rstrip("/")
 
 
 def _key(model: BaseChatModel) -> str | None:

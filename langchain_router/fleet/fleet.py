@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
@@ -12,7 +12,7 @@ from langchain_core.messages import BaseMessage
 from capability_router.catalog.registry import Registry
 from capability_router.connections.closed_loops import Loops
 from capability_router.request import Request
-from langchain_router.fleet.copies import retries_left, with_defaults, without_retries
+from langchain_router.fleet.copies import as_keywords, retries_left, with_defaults, without_retries
 from langchain_router.fleet.sources import model_of
 
 log = logging.getLogger("langchain_router")
@@ -29,6 +29,7 @@ class Fleet:
         self._sources = {entry.card.id: model_of(entry, api_key) for entry in registry}  # some end the copies' client
         self._models = {id: without_retries(model) for id, model in self._sources.items()}
         self._under: dict[Defaults, Fleet] = {}
+        self._said: dict[str, Mapping[str, Any]] = {}
         self.loops = Loops(self._models.values())
         for id, model in self:
             if left := retries_left(model):
@@ -43,6 +44,8 @@ class Fleet:
             known = Fleet.__new__(Fleet)
             known._models = {id: with_defaults(model, dict(defaults)) for id, model in self._models.items()}
             known._sources, known._under = self._sources, {}
+            said = ((id, as_keywords(model, dict(defaults))) for id, model in self._models.items())
+            known._said = {id: keywords for id, keywords in said if keywords}
             known.loops = Loops(known._models.values())
             if len(self._under) >= _MOST:  # what other threads write meanwhile may be lost, and is then made again
                 self._under = dict(list(self._under.items())[_MOST // 2 :])
@@ -55,6 +58,10 @@ class Fleet:
         if not isinstance(messages, list) or not all(isinstance(message, BaseMessage) for message in messages):
             return None
         return next(iter(self._models.values())).get_num_tokens_from_messages(messages)
+
+    def said(self, id: str) -> Mapping[str, Any] | None:
+        """The defaults that go with this child's calls, because it has no fields for them; None = there are none."""
+        return self._said.get(id)
 
     def __getitem__(self, id: str) -> BaseChatModel:
         return self._models[id]

@@ -70,9 +70,10 @@ def describe(llm: Any) -> Description | None:
 
 
 def _address(llm: LLM, model: str) -> Address:
-    kind = type(llm).__name__
+    kind, credential = type(llm).__name__, credential_of(llm)
     region = next((str(v) for name in _REGIONS if (v := getattr(llm, name, None))), "")
-    return Address(url_of(llm) or f"sdk:{kind}", model or kind, credential_of(llm), region)
+    package = f"sdk:{kind}" if credential or home_of(llm) else ""
+    return Address(url_of(llm) or package, model or kind, credential, region)
 
 
 def gives_reason(llm: Any) -> bool:

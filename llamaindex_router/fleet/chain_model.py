@@ -73,7 +73,7 @@ def described(model: Any) -> Description:
         fields.update({key: value for key, value in stated.items() if key != "id"})
     address = getattr(getattr(model, "client", None), "address", None)
     if not isinstance(address, Address):
-        address = address_of_router(model) or Address(_url(model, provider), name, fingerprint(_key(model)))
+        address = address_of_router(model) or _address(model, provider, name)
     return Description(fields, address, is_a(model, *_REASONED))
 
 
@@ -94,11 +94,17 @@ def _reserve(model: Any) -> int | None:
     return next((n for n in stated if isinstance(n, int) and not isinstance(n, bool) and n > 0), None)
 
 
-def _url(model: Any, provider: str) -> str:
+def _address(model: Any, provider: str, name: str) -> Address:
+    key, package = _key(model), type(model).__module__.partition(".")[0]
+    known = key or (package.startswith("langchain_") and package != "langchain_core")
+    sdk = f"sdk:{provider or type(model).__name__}" if known else ""
+    return Address(_url(model) or sdk, name, fingerprint(key))
+
+
+def _url(model: Any) -> str:
     client = getattr(model, "root_client", None)
     urls = (*(getattr(model, name, None) for name in _URLS), getattr(client, "base_url", None))
-    url = next((str(url) for url in urls if url and "://" in str(url)), "")
-    return url.rstrip("/") or f"sdk:{provider or type(model).__name__}"
+    return next((str(url) for url in urls if url and "://" in str(url)), "").rstrip("/")
 
 
 def _key(model: Any) -> str | None:

@@ -52,6 +52,11 @@ class Candidate(NamedTuple):
         """Expected cost of the call in USD, that of other models in case it fails included; None = unknown."""
         return None if self.cost_pico is None else self.cost_pico / 1e12
 
+    @property
+    def queue(self) -> float:
+        """Seconds that it would wait for a place: `queue_s`, as the policies' weights call it."""
+        return self.queue_s
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe, rounded so that equal decisions give equal bytes."""
         return {

@@ -176,8 +176,12 @@ def ask(router: Router, request: Request | str = "hello", *, stream: bool = Fals
     return run
 
 
-def assert_books_balanced(router: Router) -> None:
-    """Nothing is under way, reserved, held or booked twice. Call it when the router is at rest."""
+def assert_books_balanced(router: Any) -> None:
+    """Nothing is under way, reserved, held or booked twice. Call it when the router is at rest.
+
+    `router`: a Router, or an adapter that holds one (ChatRouter, RouterLLM).
+    """
+    router = router if isinstance(router, Router) else router.router
     total = router.ledger.total()
     assert router.ledger.unsettled == 0, f"{router.ledger.unsettled} launches were never settled"  # noqa: S101 - an assertion is what this function is
     assert router.ledger.refused_settlements == 0, "a launch was settled twice"  # noqa: S101 - see above

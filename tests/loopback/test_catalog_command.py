@@ -458,7 +458,7 @@ def test_an_age_that_is_none_is_told(age):
 def test_explain_tells_where_each_card_has_its_fields_from(tmp_path):
     place = tmp_path / "router.yaml"
     place.write_text("models: [{model: 'openai:gpt-5-mini', context_window: 5000}]")
-    done = CliRunner().invoke(main, ["explain", "hello", "--config", str(place), "--json"])
+    done = CliRunner().invoke(main, ["explain", "hello", "--config", str(place), "--sources"])
     sources = json.loads(done.output)["sources"]["openai/gpt-5-mini"]
     assert sources["context_window"] == "user"
     assert sources["price"].startswith("catalog litellm 1.")

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from capability_router.address import Address, fingerprint
 from capability_router.catalog.aliases import KEY_VARIABLES, canonical, provider_of
-from capability_router.catalog.card import FIELDS, ModelCard
+from capability_router.catalog.card import FIELDS, ModelCard, card_fields
 from capability_router.errors import ConfigError
 from capability_router.nearest import nearest
 
@@ -161,6 +161,7 @@ def _unbound(stated: Mapping[str, Any], where: str) -> Draft:
         return _reached({k: v for k, v in stated.items() if v is not None}, where)
     provider, model = stated.get("provider"), stated.get("model")
     if not provider or not model:
+        card_fields(stated, str(stated.get("id") or where))  # a misspelt key may be what is missing
         owner = f" ({stated['id']})" if stated.get("id") else ""
         raise ConfigError(
             f"{where}{owner}: nothing says how to call it; give `model: provider:model`, provider and model, "
@@ -261,4 +262,4 @@ def _plainly(item: Any) -> Description | None:
     talks = any(callable(getattr(kind, name, None)) for name in ("invoke", "chat", "complete"))
     if isinstance(item, type) or not talks:
         return None
-    return Description({}, Address(f"sdk:{kind.__name__}", ""))
+    return Description({}, Address("", ""))

@@ -29,7 +29,10 @@ _MAPPINGS = ("limits", "data", "quality", "latency")
 class Registry:
     """Entries by id. Iterates over them in order; `cards` are their cards in the same order."""
 
-    def __init__(self, entries: Iterable[Entry]) -> None:
+    def __init__(self, models: Iterable[Any]) -> None:
+        """`models`: Entries as they are, or what `build` takes without an adapter. Raises ConfigError."""
+        given = _listed(models)
+        entries: list[Entry] = given if all(isinstance(each, Entry) for each in given) else _entries(given)
         self.entries: dict[str, Entry] = {entry.card.id: entry for entry in entries}
         self.cards: tuple[ModelCard, ...] = tuple(entry.card for entry in self)
         self._names = _index(self.cards)
@@ -42,13 +45,10 @@ class Registry:
         Raises ConfigError for no models, equal explicit ids, what
         is no entry, and impossible card values; each names the entry's position.
         """
-        single = isinstance(models, (str, Mapping, ModelCard)) or hasattr(models, "model_fields_set")
-        if single or not isinstance(models, Iterable):  # pydantic objects, as chat models are, iterate, too
-            raise ConfigError(f"models must be a list, got a {type(models).__name__}; write models=[...]")
-        drafts = [keyed(read(item, f"models[{i}]", describe), api_key) for i, item in enumerate(models)]
-        if not drafts:
+        given = _listed(models)
+        if not given:
             raise ConfigError(f"models is empty, so nothing can be routed to; give at least one entry: {FORMS}")
-        return cls([_settled(draft, name) for draft, name in zip(drafts, _ids(drafts), strict=True)])
+        return cls(_entries(given, describe, api_key))
 
     def entry(self, id: str) -> Entry:
         """The entry of this id; raises ConfigError when there is none."""
@@ -93,6 +93,18 @@ class Registry:
 
     def __repr__(self) -> str:
         return f"<Registry {', '.join(self.entries)}>"
+
+
+def _listed(models: Any) -> list[Any]:
+    single = isinstance(models, (str, Mapping, ModelCard)) or hasattr(models, "model_fields_set")
+    if single or not isinstance(models, Iterable):  # pydantic objects, as chat models are, iterate, too
+        raise ConfigError(f"models must be a list, got a {type(models).__name__}; write models=[...]")
+    return list(models)
+
+
+def _entries(models: Sequence[Any], describe: Describe | None = None, api_key: str | None = None) -> list[Entry]:
+    drafts = [keyed(read(item, f"models[{i}]", describe), api_key) for i, item in enumerate(models)]
+    return [_settled(draft, id) for draft, id in zip(drafts, _ids(drafts), strict=True)]
 
 
 def _plain(name: str) -> str:
@@ -140,6 +152,8 @@ def _settled(draft: Draft, id: str) -> Entry:
     except ConfigError as error:
         raise ConfigError(f"{draft.where}: {error}") from None
     address = draft.address if draft.address.model else draft.address._replace(model=draft.model or id)
+    if not address.base_url:  # no one knows where it calls: what happens to it tells nothing of any other
+        address = address._replace(base_url=f"object:{id}")
     by_protocol = draft.source is None or isinstance(draft.source, str)  # the built-in or a provider's own client
     gives_reason = by_protocol or draft.gives_reason
     return Entry(card, draft.source, address, gives_reason, sources, key_variable(draft))

@@ -364,3 +364,28 @@ def test_a_registry_is_a_sized_iterable_in_order():
     assert repr(registry) == "<Registry openai/b, openai/a>"
     with pytest.raises(ConfigError, match="no model has the id 'x'; registered: openai/b"):
         registry.entry("x")
+
+
+# ------------------------------------------------------------------ the constructor
+
+
+def test_a_registry_is_made_of_models_or_of_entries():
+    made = Registry(["openai:gpt-x", ModelCard(id="mine", endpoint={"base_url": "https://h/v1", "model": "m"})])
+    assert list(made.entries) == ["openai/gpt-x", "mine"]
+    assert list(Registry(made).entries) == ["openai/gpt-x", "mine"]
+    assert len(Registry([])) == 0
+    with pytest.raises(ConfigError, match=r"models\[0\]"):
+        Registry([3])
+    with pytest.raises(ConfigError, match=r"write models=\[...\]"):
+        Registry("openai:gpt-x")
+
+
+@pytest.mark.parametrize("entry", [{"id": "x", "endpont": {}}, {"id": "x", "modle": "openai:gpt-x"}])
+def test_a_misspelt_key_is_told_before_what_is_missing_for_it(entry):
+    with pytest.raises(ConfigError, match=r"did you mean '(endpoint|model)'"):
+        Registry.build([entry])
+
+
+def test_an_object_of_which_nobody_knows_where_it_calls_is_a_place_of_its_own():
+    made = Registry.build([FakeChat(), FakeChat()], describe=lambda _: Description({}, Address("", "m", "", "")))
+    assert [e.address.base_url for e in made] == ["object:FakeChat", "object:FakeChat#2"]

@@ -5,14 +5,16 @@ from __future__ import annotations
 import copy
 import json
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from capability_router import BudgetEvent, BudgetExceeded, Request, routing
+from capability_router.money.ledger import Line
 from capability_router.request import Reply
 from capability_router.router import Router
-from capability_router.testing import ask, scripted_router
+from capability_router.testing import ask, assert_books_balanced, scripted_router
 
 
 def test_every_copy_is_the_router_itself() -> None:
@@ -109,3 +111,18 @@ def test_on_budget_goes_on_when_a_listener_raises(caplog: pytest.LogCaptureFixtu
     assert heard == [0.5, -0.5, 0.8, -0.8, 1.0, -1.0]
     assert "fails failed: ValueError at" in caplog.text
     assert "my own mistake" not in caplog.text, "it could quote a prompt"
+
+
+def test_a_candidate_tells_its_queue() -> None:
+    plan = scripted_router({"a": ["ok"]}).explain("x")
+    assert plan.chosen.queue == plan.chosen.queue_s == 0.0
+
+
+def test_the_books_of_what_holds_a_router_are_its_routers() -> None:
+    router = scripted_router({"a": ["ok"]})
+    ask(router)
+    holder = SimpleNamespace(router=router)
+    assert_books_balanced(holder)
+    router.ledger.open(Line("another", 1))
+    with pytest.raises(AssertionError, match="never settled"):
+        assert_books_balanced(holder)

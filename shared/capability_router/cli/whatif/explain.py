@@ -47,10 +47,11 @@ _LISTS = ("tags", "allow", "deny", "require_tags")
 @click.option("--allow", multiple=True, help="Only these models.")
 @click.option("--deny", multiple=True, help="Not these models.")
 @click.option("--require-tag", "require_tags", multiple=True, help="Only models whose card has this tag.")
-@click.option("--json", "as_json", is_flag=True, help="The plan as JSON, and where each card has its fields from.")
+@click.option("--json", "as_json", is_flag=True, help="The plan as JSON.")
+@click.option("--sources", is_flag=True, help="The plan as JSON, and where each card has its fields from.")
 def explain(
     prompt: str | None, config: Path, policy: str | None, messages: Path | None, tools: Path | None,
-    schema: Path | None, tokens: int | None, as_json: bool, **stated: Any,
+    schema: Path | None, tokens: int | None, as_json: bool, sources: bool, **stated: Any,
 ) -> None:  # fmt: skip
     """Print the plan for PROMPT ("-" reads it from standard input): the ranking, and why not each other model.
 
@@ -68,9 +69,9 @@ def explain(
     )  # fmt: skip
     router = Router.from_config(config, telemetry=SILENT, policy=policy)
     plan = router.explain(request)
-    if as_json:
-        sources = {entry.card.id: dict(entry.sources) for entry in router.registry}
-        click.echo(json.dumps({**plan.to_dict(), "sources": sources}, indent=2))
+    if as_json or sources:
+        found = {entry.card.id: dict(entry.sources) for entry in router.registry}
+        click.echo(json.dumps({**plan.to_dict(), **({"sources": found} if sources else {})}, indent=2))
     else:
         explain_view.tell(plan, router.registry, request.service)
     if not plan.candidates:

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from capability_router.cli.main import main
+from capability_router.router import Router
 
 CONFIG = """
 policy: cheapest
@@ -44,6 +45,8 @@ def test_json_is_the_plan(config: Path) -> None:
     assert plan["chosen"] == "large"
     assert plan["input_tokens"] == 5000
     assert plan["refusals"][0]["rule"] == "context_window"
+    own = Router.from_config(config).explain("hello", max_tokens=5000).to_dict()
+    assert plan.keys() == own.keys()
 
 
 def test_a_tag_may_be_required(tmp_path: Path) -> None:
