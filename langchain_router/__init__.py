@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from capability_router.money.budget.denial import BudgetEvent
     from capability_router.routing import routing
     from langchain_router.callback import RouterCallbackHandler, router_costs
-    from langchain_router.chat_endpoint import ChatEndpoint
     from langchain_router.chat_model import ChatRouter
+    from langchain_router.endpoint import ChatEndpoint
 
 __all__ = [
     "AllCandidatesFailed",
@@ -44,7 +44,7 @@ __all__ = [
 
 _HOMES = {
     "ChatRouter": "langchain_router.chat_model",
-    "ChatEndpoint": "langchain_router.chat_endpoint",
+    "ChatEndpoint": "langchain_router.endpoint",
     "RouterCallbackHandler": "langchain_router.callback",
     "router_costs": "langchain_router.callback",
     "BudgetEvent": "capability_router.money.budget.denial",

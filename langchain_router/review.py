@@ -11,7 +11,7 @@ from capability_router.catalog.entry import Entry
 from capability_router.catalog.registry import Registry
 from capability_router.endpoints.providers import without
 from capability_router.errors import ConfigError
-from langchain_router.chat_endpoint import ChatEndpoint
+from langchain_router.endpoint import ChatEndpoint
 from langchain_router.fleet.copies import retries_left, without_retries
 from langchain_router.fleet.sources import model_of
 from langchain_router.partners.dialects import dialect_for

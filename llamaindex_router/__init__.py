@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from capability_router.money.budget.denial import BudgetEvent
     from capability_router.routing import routing
-    from llamaindex_router.endpoint_llm import EndpointLLM
+    from llamaindex_router.endpoint import EndpointLLM
     from llamaindex_router.errors import (
         AllCandidatesFailed,
         BudgetExceeded,
@@ -43,7 +43,7 @@ __all__ = [
 
 _HOMES = {
     "RouterLLM": "llamaindex_router.llm",
-    "EndpointLLM": "llamaindex_router.endpoint_llm",
+    "EndpointLLM": "llamaindex_router.endpoint",
     "RouterEventHandler": "llamaindex_router.event_handler",
     "BudgetEvent": "capability_router.money.budget.denial",
     "routing": "capability_router.routing",

@@ -25,7 +25,7 @@ from capability_router.request import Outcome, Request
 from llamaindex_router.annotation import Annotator, Unannotated
 from llamaindex_router.attempts.endpoint import LlamaEndpoint, describe
 from llamaindex_router.call import Call, R
-from llamaindex_router.endpoint_llm import EndpointLLM
+from llamaindex_router.endpoint import EndpointLLM
 from llamaindex_router.event_handler import announce
 from llamaindex_router.fleet.chain_model import is_chat_model
 from llamaindex_router.fleet.children import Children

@@ -8,7 +8,7 @@ from capability_router.catalog.audit import Finding
 from capability_router.catalog.registry import Registry
 from capability_router.endpoints.providers import without
 from capability_router.errors import ConfigError
-from llamaindex_router.endpoint_llm import EndpointLLM
+from llamaindex_router.endpoint import EndpointLLM
 from llamaindex_router.fleet.children import llm_of, package_of, prepared
 
 

@@ -67,13 +67,13 @@ def _by_langchain(name: str, keywords: Mapping[str, Any]) -> BaseChatModel | Non
 
 
 def _by_card(card: ModelCard) -> BaseChatModel:
-    from langchain_router.chat_endpoint import ChatEndpoint  # here, because it loads the HTTP client
+    from langchain_router.endpoint import ChatEndpoint  # here, because it loads the HTTP client
 
     return ChatEndpoint.from_card(card)
 
 
 def _by_endpoint(name: str, api_key: str | None) -> BaseChatModel:
-    from langchain_router.chat_endpoint import ChatEndpoint
+    from langchain_router.endpoint import ChatEndpoint
 
     return _built(lambda: ChatEndpoint.named(name, api_key=api_key), name)
 

@@ -32,7 +32,7 @@ from llamaindex_router.attempts.told import told
 from llamaindex_router.attempts.told_usage import ASKED, counts_alone, wants_asking
 from llamaindex_router.attempts.underway import Underway
 from llamaindex_router.call import Call, fresh
-from llamaindex_router.endpoint_llm import EndpointLLM
+from llamaindex_router.endpoint import EndpointLLM
 from llamaindex_router.errors import AnswerWithheld, ErrorEvent, fault_of, misparsed, note_terms, stumbled
 from llamaindex_router.fleet.chain_model import address_of_router, described, held_by, is_chat_model
 from llamaindex_router.fleet.children import Children

@@ -130,7 +130,7 @@ def llm_of(entry: Entry, api_key: str | None) -> LLM:
     """The LLM that makes this entry's calls; raises ConfigError when there is no way to have one."""
     source = entry.source
     if source is None:
-        from llamaindex_router.endpoint_llm import EndpointLLM
+        from llamaindex_router.endpoint import EndpointLLM
 
         return EndpointLLM.from_card(entry.card)
     if isinstance(source, str):
@@ -250,7 +250,7 @@ def _check_key(module: str, candidate: str) -> None:
 
 
 def _built_in(name: str, api_key: str | None) -> LLM:
-    from llamaindex_router.endpoint_llm import EndpointLLM
+    from llamaindex_router.endpoint import EndpointLLM
 
     spec = spec_for(name, api_key=api_key)
     spec.key()  # a missing key is an error now, not at the first call

@@ -11,8 +11,9 @@ class Address(NamedTuple):
     """The failure domain of a candidate.
 
     `base_url` is a URL or an SDK's own name for its endpoint ("" in a Description: nobody can tell, so the registry
-    makes it one of the candidate's own), `credential` a fingerprint (never the key). The breaker is keyed by (base_url, model, region), rate gates by (base_url, credential,
-    model), a disabled credential by (base_url, credential).
+    makes it one of the candidate's own), `credential` a fingerprint (never the key). The breaker is keyed by
+    (base_url, model, region), rate gates by (base_url, credential, model), a disabled credential by (base_url,
+    credential).
     """
 
     base_url: str

@@ -2,41 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, cast
 
 from capability_router.errors import ConfigError
 from capability_router.telemetry.courier import Courier, Record, Sink
 from capability_router.telemetry.jsonl import JsonlSink
+from capability_router.telemetry.log import LogSink
 
 __all__ = ["JsonlSink", "LogSink", "Sink", "Sinks", "configured_sinks"]
-
-log = logging.getLogger("capability_router")
-
-
-class LogSink:
-    """One INFO line per decision in the logger `capability_router`."""
-
-    def write(self, record: Record) -> None:
-        """Log a decision's headline; feedback and shadows' calls have none."""
-        if record.get("kind") != "decision":
-            return
-        log.info(
-            "%s -> %s (%s) attempts=%d cost_usd=%s elapsed_s=%.3f",
-            record["request_id"], record["model"], _why(record), len(record["attempts"]), record["cost_usd"],
-            record["elapsed_s"],
-        )  # fmt: skip
-
-    def close(self) -> None:
-        """Nothing to close."""
-
-
-def _why(record: Record) -> str:
-    """Why this model answered; where none did, what went wrong: who was to answer tells nothing then."""
-    if record["model"] is not None or not record["attempts"]:
-        return str(record["reason"])
-    return "no answer: " + ", ".join(f"{each['model']} {each['fault']}" for each in record["attempts"])
 
 
 class CallbackSink:
