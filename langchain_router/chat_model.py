@@ -68,9 +68,9 @@ class ChatRouter(Wrappable):
     router: Router = Field(exclude=True, repr=False)
     fleet: Fleet = Field(exclude=True, repr=False)
     temperature: float | None = None
-    max_tokens: int | None = None
+    max_tokens: int | None = Field(default=None, gt=0)
     stop: list[str] | str | None = None
-    timeout: float | None = None
+    timeout: float | None = Field(default=None, gt=0)
     max_retries: int | None = None
     api_key: SecretStr | None = Field(default=None, exclude=True, repr=False)
     streaming: bool | None = None

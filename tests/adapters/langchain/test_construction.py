@@ -143,3 +143,11 @@ def test_importing_the_package_loads_no_framework() -> None:
     code = "import sys, langchain_router; print('langchain_core' in sys.modules, 'pydantic' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603 - our own
     assert ran.stdout == "False False\n"
+
+
+@pytest.mark.parametrize(
+    ("word", "value"), [("timeout", -1), ("timeout", float("nan")), ("max_tokens", -1), ("max_tokens", 0)]
+)
+def test_a_limit_that_is_none_is_refused_at_once(word: str, value: float) -> None:
+    with pytest.raises(ValueError, match=rf"(?s){word}.*greater than 0"):
+        router(Scripted(), **{word: value})
