@@ -16,6 +16,7 @@ def waits(value, count=4):
 def test_a_duration_is_a_fixed_wait():
     assert waits("250ms", 2) == [0.25, 0.25]
     assert waits(2, 1) == [2.0]
+    assert waits(0, 2) == [0.0, 0.0]
 
 
 def test_a_word_with_arguments():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from importlib.metadata import entry_points, packages_distributions
+from importlib.metadata import PackageNotFoundError, distribution, entry_points, packages_distributions
 from pathlib import Path
 
 from capability_router.catalog.audit import Finding
@@ -48,10 +48,18 @@ def packages(known: dict[str, Sequence[str]] | None = None) -> Iterator[Finding]
     """Other distributions that install modules of our names; `known`: module -> distributions, for tests."""
     found = packages_distributions() if known is None else known
     for module in _OURS:
-        others = sorted({name for name in found.get(module, ()) if name.replace("_", "-") != "capability-router"})
-        for other in others:
+        named = {name.replace("_", "-").lower() for name in (*found.get(module, ()), *_namesake(module))}
+        for other in sorted(named - {"capability-router"}):
             told = f"the package {other} installs a module {module} too: whichever came last is imported; uninstall it"
             yield Finding(module, "clashing package", told, True)
+
+
+def _namesake(module: str) -> tuple[str, ...]:
+    """The distribution of a module's own name, if there is one: not each states its modules."""
+    try:
+        return (distribution(module).name,)
+    except PackageNotFoundError:
+        return ()
 
 
 def store(url: str) -> Iterator[Finding]:

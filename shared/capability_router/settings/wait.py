@@ -49,7 +49,7 @@ def backoff(value: Any) -> Wait:
     if callable(value) and not isinstance(value, type):
         return _tried(value)
     if isinstance(value, (int, float)) or (isinstance(value, str) and value[:1].isdigit()):
-        return Wait(tenacity.wait_fixed(seconds(value)))
+        return Wait(tenacity.wait_none() if value == 0 else tenacity.wait_fixed(seconds(value)))
     word, arguments = _worded(value)
     return _tried(_built(word, {} if arguments is None else arguments))
 

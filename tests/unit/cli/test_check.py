@@ -132,6 +132,16 @@ def test_another_package_of_the_same_module_is_found() -> None:
     assert list(surroundings.packages({})) == []
 
 
+def test_another_package_is_found_by_its_name_where_it_states_no_modules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = tmp_path / "langchain_router-0.1.0.dist-info"
+    told.mkdir()
+    (told / "METADATA").write_text("Metadata-Version: 2.1\nName: langchain-router\nVersion: 0.1.0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert [finding.model for finding in surroundings.packages()] == ["langchain_router"]
+
+
 def test_a_package_that_is_not_there_is_told_with_what_stands_in_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEEPSEEK_API_KEY", "k")
     monkeypatch.setenv("OPENAI_API_KEY", "k")
