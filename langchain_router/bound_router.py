@@ -15,7 +15,7 @@ from langchain_core.runnables.base import RunnableBindingBase
 from langchain_core.runnables.config import merge_configs
 
 from capability_router.plan import Plan
-from langchain_router.call import check_terms
+from capability_router.routing import check_terms
 
 
 class Planned(Protocol):

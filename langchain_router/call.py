@@ -12,8 +12,7 @@ from langchain_core.runnables import RunnableConfig
 
 from capability_router.errors import ConfigError
 from capability_router.faults.offered import Offered
-from capability_router.nearest import nearest
-from capability_router.routing import TERMS, Routing
+from capability_router.routing import Routing
 from capability_router.value import quickly_made
 from langchain_router.bindings import BOUND, Binding, Structured, Tools, offered_names
 
@@ -104,24 +103,6 @@ def stream_mode(model: ChatRouter, kwargs: Mapping[str, Any]) -> Mode:
 
 IN_CONFIG = 'config={{"configurable": {{"router": {{"{}": ...}}}}}}'
 """How a routing term is said in a config."""
-
-
-def split_terms(keywords: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Keywords -> the routing terms among them, and the others."""
-    return (
-        {name: value for name, value in keywords.items() if name in TERMS},
-        {name: value for name, value in keywords.items() if name not in TERMS},
-    )
-
-
-def check_terms(keywords: Mapping[str, Any]) -> None:
-    """ConfigError for what is surely a misspelt routing term: else it would pass for a keyword of a model's call."""
-    for name in keywords:
-        if name not in TERMS and (hint := nearest(name, sorted(TERMS), "", likeness=_TYPO)):
-            raise ConfigError(f"unknown routing term {name!r}{hint}")
-
-
-_TYPO = 0.8  # the keywords that models' calls are known to take stay below it: 'thinking' is like 'training' by 0.75
 
 
 def stated_terms(config: RunnableConfig) -> Mapping[str, Any]:

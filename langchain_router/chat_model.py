@@ -27,10 +27,10 @@ from capability_router.concurrency.unlisted import END, first_step
 from capability_router.features import features
 from capability_router.plan import Plan
 from capability_router.router import Router
-from capability_router.routing import Routing, check_keywords, current_routing
+from capability_router.routing import Routing, check_keywords, check_terms, current_routing, split_terms
 from capability_router.tokens.estimate import estimate_tokens
 from langchain_router.bindings import BOUND, Structured, Tools
-from langchain_router.call import IN_CONFIG, Call, Mode, check_terms, split_terms, stated_terms, stream_mode
+from langchain_router.call import IN_CONFIG, Call, Mode, stated_terms, stream_mode
 from langchain_router.construction import (
     check_assignment,
     check_settings,

@@ -28,7 +28,7 @@ from llama_index.core.tools import BaseTool, FunctionTool
 from pydantic import Field, PrivateAttr, SerializationInfo, SerializerFunctionWrapHandler, model_serializer
 
 from capability_router.errors import ConfigError
-from capability_router.routing import Routing, RoutingTerms, check_keywords, current_routing
+from capability_router.routing import Routing, check_keywords, check_terms, current_routing, split_terms
 from capability_router.settings.keywords import check_constructor
 from llamaindex_router import call as calls
 from llamaindex_router.annotation import producer_of
@@ -43,8 +43,6 @@ from llamaindex_router.translate import request_of
 from llamaindex_router.window import ContextWindow, checked, metadata_for
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
     from capability_router.plan import Plan
     from capability_router.request import Request
     from capability_router.router import Router
@@ -149,13 +147,22 @@ class RouterLLM(FunctionCallingLLM):
         self,
         prompt: str | Sequence[ChatMessage],
         tools: Sequence[BaseTool | Callable[..., Any]] | None = None,
-        **terms: Unpack[RoutingTerms],
+        *,
+        stream: bool = False,
+        **terms: Any,
     ) -> Plan:
-        """What would be decided for this prompt now; nothing is sent. `terms` as in `routing(...)`."""
+        """What would be decided for this prompt now; nothing is sent.
+
+        `terms` are routing terms and keywords of the call (model, max_tokens, response_format, ...); `stream=True`
+        explains a stream. Raises ConfigError for a misspelt term.
+        """
+        check_terms(terms)
+        stated, said = split_terms(terms)
         messages = [ChatMessage(content=prompt)] if isinstance(prompt, str) else prompt
         made = [tool if isinstance(tool, BaseTool) else FunctionTool.from_defaults(tool) for tool in tools or ()]
-        call = calls.with_tools(made, None, messages, {}) if made else calls.chat(messages, {})
-        return self.router.explain(self._request(call, self._routing(terms)))
+        plain = calls.chat(messages, said, stream=stream)
+        call, routing = self._pinned(calls.with_tools(made, None, messages, said, stream=stream) if made else plain)
+        return self.router.explain(self._request(call, routing.merged(stated)))
 
     # -- chat and complete ---------------------------------------------------------------------
 

@@ -63,6 +63,24 @@ def check_keywords(names: Iterable[str], otherwise: str = "") -> None:
         )
 
 
+def split_terms(keywords: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Keywords -> the routing terms among them, and the others."""
+    return (
+        {name: value for name, value in keywords.items() if name in TERMS},
+        {name: value for name, value in keywords.items() if name not in TERMS},
+    )
+
+
+def check_terms(keywords: Mapping[str, Any]) -> None:
+    """ConfigError for what is surely a misspelt routing term: else it would pass for a keyword of a model's call."""
+    for name in keywords:
+        if name not in TERMS and (hint := nearest(name, sorted(TERMS), "", likeness=_TYPO)):
+            raise ConfigError(f"unknown routing term {name!r}{hint}")
+
+
+_TYPO = 0.8  # the keywords that models' calls are known to take stay below it: 'thinking' is like 'training' by 0.75
+
+
 def how_to_say(term: str, otherwise: str = "") -> str:
     """'say `with routing(tenant=...):` around the call', and the other way, which has {} for the term."""
     also = f", or {otherwise.format(term)}" if otherwise else ""

@@ -280,6 +280,11 @@ def test_a_model_that_is_wrong_is_told_with_file_and_position(file):
 # ------------------------------------------------------------------ files
 
 
+def test_what_is_no_source_is_told():
+    with pytest.raises(ConfigError, match=r"a path of a router\.yaml or a mapping, got a list"):
+        load([])
+
+
 def test_a_missing_file_is_named(tmp_path):
     assert "there is no file nowhere.yaml (looked in " in wrong("nowhere.yaml")
     assert "can't be read: Is a directory" in wrong(tmp_path)

@@ -36,6 +36,8 @@ def read(
 
     `environ`: the variables; None = this process's.
     """
+    if not isinstance(source, (Mapping, str, os.PathLike)):
+        raise ConfigError(f"a configuration is a path of a router.yaml or a mapping, got a {type(source).__name__}")
     if isinstance(source, Mapping):
         return "", _mapping(interpolated(source, environ=environ), "")
     from capability_router.settings.yaml_text import parsed  # where there is a file: most routers have none

@@ -22,8 +22,8 @@ from openai.resources.chat import Completions
 from openai.resources.responses import Responses
 from pydantic import BaseModel
 
+from capability_router.routing import check_terms
 from langchain_router import ChatRouter, ConfigError
-from langchain_router.call import check_terms
 
 
 class Joke(BaseModel):

@@ -13,7 +13,16 @@ import pytest
 from adapters.llamaindex.chat_server import ChatServer, Cut, Refuse, Say
 from llama_index.core.llms import ChatMessage
 
-from llamaindex_router import AllCandidatesFailed, EndpointLLM, NoEligibleModel, RouterLLM, StreamInterrupted, routing
+from capability_router import ModelCard
+from llamaindex_router import (
+    AllCandidatesFailed,
+    ConfigError,
+    EndpointLLM,
+    NoEligibleModel,
+    RouterLLM,
+    StreamInterrupted,
+    routing,
+)
 from llamaindex_router.attempts.seen import Transcript
 
 ALWAYS = {"request_id", "model", "provider", "attempts", "fallback"}
@@ -167,6 +176,19 @@ def test_every_attempt_gets_its_own_arguments(pair: RouterLLM, server: ChatServe
     assert [m.content for m in history] == ["first"]
     bodies = [server.of("a")[0]["messages"], server.of("b")[0]["messages"]]
     assert [[m["content"] for m in body] for body in bodies] == [["first", "do it"]] * 2
+
+
+def test_explain_takes_the_keywords_of_a_call() -> None:
+    endpoint = {"base_url": "http://127.0.0.1:9/v1", "model": "m"}
+    small = ModelCard(id="small", endpoint=endpoint, context_window=1_000, streaming=False, json_mode=False)
+    llm = RouterLLM(models=[small, ModelCard(id="large", endpoint=endpoint)], policy="single", unknown="allow")
+    assert llm.explain("hi").chosen.id == "small"
+    for words in ({"stream": True}, {"max_tokens": 999}, {"response_format": {"type": "json_object"}}):
+        (refusal,) = llm.explain("hi", **words).refusals
+        assert refusal.model == "small"
+    assert llm.explain("hi", model="large").chosen.id == "large"
+    with pytest.raises(ConfigError, match="did you mean 'tenant'"):
+        llm.explain("hi", tennant="acme")
 
 
 def test_explain_calls_nobody(pair: RouterLLM, server: ChatServer) -> None:
