@@ -10,6 +10,7 @@ from capability_router.request import Outcome
 from capability_router.routing import Routing
 
 _ASKED = ("tenant", "task", "chain", "session")
+_AT_TIMES = ("resumed", "canary")  # facts that only some calls have
 
 
 def facts_of(outcome: Outcome, routing: Routing) -> dict[str, Any]:
@@ -43,10 +44,16 @@ class Spending:
         return math.fsum(call["cost_usd"] or 0.0 for call in self.calls)
 
     def by(self, fact: str) -> dict[str, float]:
-        """USD by the values of a fact; a call with several of them ("tags") counts under each, without one under ""."""
+        """USD by the values of a fact; a call with several of them ("tags") counts under each, without one under "".
+
+        "tag" is "tags", as the ledger has it. What is no fact is a tag itself: USD of the calls that carry it.
+        """
+        calls, name = self.calls, "tags" if fact == "tag" else fact
+        if calls and name not in (*calls[0], *_AT_TIMES):
+            return {fact: math.fsum(call["cost_usd"] or 0.0 for call in calls if fact in call["tags"])}
         sums: defaultdict[str, float] = defaultdict(float)
-        for call in self.calls:
-            value = call.get(fact)
-            for name in value if isinstance(value, (list, tuple)) else (value,):
-                sums["" if name is None else str(name)] += call["cost_usd"] or 0.0
+        for call in calls:
+            value = call.get(name)
+            for each in value if isinstance(value, (list, tuple)) else (value,):
+                sums["" if each is None else str(each)] += call["cost_usd"] or 0.0
         return dict(sums)

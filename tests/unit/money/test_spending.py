@@ -26,3 +26,14 @@ def test_a_call_that_ends_in_the_middle_of_a_look_is_added() -> None:
     thread.start()
     thread.join(10)
     assert found == [3.0]
+
+
+def test_sums_are_by_a_fact_or_of_one_tag() -> None:
+    spending = Spending()
+    for cost, tags, tenant in ((1.0, ["nightly", "eu"], "acme"), (2.0, ["eu"], ""), (None, [], "")):
+        spending.add({"cost_usd": cost, "tags": tags, "tenant": tenant})
+    assert spending.by("tenant") == {"acme": 1.0, "": 2.0}
+    assert spending.by("tag") == spending.by("tags") == {"nightly": 1.0, "eu": 3.0}
+    assert spending.by("nightly") == {"nightly": 1.0}
+    assert spending.by("canary") == {"": 3.0}
+    assert Spending().by("nightly") == {}
