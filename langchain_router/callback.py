@@ -44,7 +44,7 @@ class RouterCallbackHandler(BaseCallbackHandler):
         return self._spending.total_cost_usd
 
     def by(self, tag: str) -> dict[str, float]:
-        """USD by the values of a fact ('tenant', 'task', 'chain', 'model', 'provider', ...) or by each of 'tags'."""
+        """USD by the values of a fact ('tenant', 'task', 'chain', 'model', 'provider', ..., 'tag'), or of one tag."""
         return self._spending.by(tag)
 
     def __repr__(self) -> str:
