@@ -341,7 +341,7 @@ def test_redis_away_is_not_waited_for_each_time(clock: ManualClock) -> None:
     assert not one.spend(1)
     found = one.hold(1)
     assert isinstance(found, Denial)
-    assert "redis://user:***@127.0.0.1:1/0 is away (ConnectionError)" in found.told
+    assert "redis://user:***@127.0.0.1:1/0 is away (Connection refused: ConnectionError)" in found.told
     assert "geheim" not in found.told + repr(store) + repr(one.heard)
     clock.advance(0.6)
     assert "can't be used" in one.hold(1).told  # type: ignore[union-attr]

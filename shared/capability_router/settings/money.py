@@ -88,6 +88,6 @@ class Store(Block):
     def _stored(cls, value: str) -> str:
         scheme, mark, rest = value.partition("://")
         if not mark or scheme not in SCHEMES or (scheme == "sqlite" and not rest.startswith("/")):
-            hint = nearest(scheme, SCHEMES, "")
+            hint = nearest(scheme, SCHEMES, "") if mark and scheme not in SCHEMES else ""
             raise ValueError(f"must be a URL such as memory://, sqlite:///router.db or redis://host/0{hint}")
         return value

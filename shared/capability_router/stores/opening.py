@@ -21,7 +21,9 @@ def open_store(url: str, clock: Clock, *, mend: bool = False, reads_only: bool =
     must be there, hold a store, and is left as it is.
     """
     scheme, mark, _ = url.partition("://")
-    if not mark or scheme not in SCHEMES:
+    if not mark:  # not repeated: there may be a password in it
+        raise ConfigError("store: write a URL: sqlite:///router.db, redis://host:6379/0 or memory://")
+    if scheme not in SCHEMES:
         raise ConfigError(f"store: unknown kind {scheme!r}{nearest(scheme, SCHEMES)}")
     if scheme == "memory":
         return MemoryStore(clock.unix)

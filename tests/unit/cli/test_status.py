@@ -178,6 +178,7 @@ def test_nobody_is_heard(store: SqliteStore) -> None:
         (["--store", "sqlite:///none.db"], "no store at 'none.db'"),
         (["--store", "rediss://user:PLAINSECRET@127.0.0.1:1/0"], "can't be used"),
         (["--store", "ftp://host"], "unknown kind 'ftp'"),
+        (["--store", "redis:/:PLAINSECRET@127.0.0.1/0"], "write a URL"),
     ],
 )
 def test_what_can_not_be_looked_at_is_told(
