@@ -124,7 +124,22 @@ def _read(logs: tuple[Path, ...], key: str | None, embedder: str | None, sample:
     named = None if embedder is None else embedder_of(embedder)
     files = files_of(logs)
     with progress(size_of(files), "reading   ") as tick:
-        return read(files, key=key, tick=tick, embedder=named, most=sample)
+        log = read(files, key=key, tick=tick, embedder=named, most=sample)
+    _check_scale(log)
+    return log
+
+
+def _check_scale(log: Log) -> None:
+    """Zeros and ones that are left of other grades would say something else than all of them."""
+    from capability_router.learning.logs.values import NO_SCORE
+
+    wrong = dict(log.omissions).get(NO_SCORE, 0)
+    kept = sum(len(row.answers) for row in log.rows) * (1 + log.beyond / max(len(log.rows), 1))
+    if wrong > kept:
+        raise ConfigError(
+            f"{wrong:,} scores in the logs are no number from 0 to 1, {kept:,.0f} are: nothing is learned from these "
+            "alone. Bring the scores to 0 to 1 (grades of 0 to 100 divided by 100)"
+        )
 
 
 def _compared(rows: list[ScoredRequest], folds: int) -> list[Finding]:

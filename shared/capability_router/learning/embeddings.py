@@ -241,10 +241,17 @@ def _tried(embedder: Embedder, texts: list[str]) -> Vectors | str:
     """The vectors; else why not, without the message: it may quote the text."""
     try:
         if embedder.embed is not None:
-            return embedder.embed(texts)
-        return asyncio.run(_run(embedder.aembed, texts)) if embedder.aembed is not None else "it can't be called"
+            return _no_text(embedder.embed(texts))
+        return (
+            _no_text(asyncio.run(_run(embedder.aembed, texts))) if embedder.aembed is not None else "it can't be called"
+        )
     except Exception as error:  # noqa: BLE001 - whatever a foreign embedder raises, a decision needs none
         return type(error).__name__
+
+
+def _no_text(found: Vectors | str) -> Vectors | str:
+    """A text in the place of vectors is not repeated as the reason why there are none: it may quote what was asked."""
+    return "it gave a text, no vectors" if isinstance(found, str) else found
 
 
 async def _run(aembed: Callable[[list[str]], Awaitable[Vectors]], texts: list[str]) -> Vectors:
@@ -253,7 +260,7 @@ async def _run(aembed: Callable[[list[str]], Awaitable[Vectors]], texts: list[st
 
 async def _caught(vectors: Awaitable[Vectors]) -> Vectors | str:
     try:
-        return await vectors
+        return _no_text(await vectors)
     except Exception as error:  # noqa: BLE001 - as above
         return type(error).__name__
 

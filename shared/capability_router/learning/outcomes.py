@@ -11,6 +11,7 @@ from capability_router.errors import ConfigError
 from capability_router.learning.guard import PlanPrediction
 
 KEPT = 10_000
+_SHOWN = 80  # characters that an error repeats of what a caller gave
 
 
 class Forgotten(ConfigError):
@@ -76,15 +77,15 @@ class Outcomes:
     def scored(self, request_id: str, score: float, source: str = "user") -> Answered:
         """Who answered the request that got this score; raises ConfigError for a bad score, Forgotten for an id."""
         if isinstance(score, bool) or not isinstance(score, Real) or not 0 <= score <= 1:  # numpy's numbers are Real
-            raise ConfigError(f"feedback score must be a number from 0 to 1, got {score!r}")
+            raise ConfigError(f"feedback score must be a number from 0 to 1, got {repr(score)[:_SHOWN]}")
         with self._lock:
             answered = self._answered.get(request_id)
             if answered is not None:
                 self._sources[request_id] = source
         if answered is None:
             raise Forgotten(
-                f"feedback for request {request_id!r}: no such answered request is remembered here (the newest "
-                f"{self._keep:,} of this process are); use the request_id of response_metadata['router']. With "
+                f"feedback for request {request_id[:_SHOWN]!r}: no such answered request is remembered here (the "
+                f"newest {self._keep:,} of this process are); use the request_id of response_metadata['router']. With "
                 "`telemetry: {jsonl: PATH}` such scores are written down for `capability-router train`; with `policy: "
                 "{state: ...}` and a `store` that lasts, other processes' requests are remembered too"
             )

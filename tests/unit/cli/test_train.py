@@ -21,6 +21,7 @@ from capability_router.cli.main import main
 from capability_router.learning.quality.state import loaded
 from capability_router.testing import ask, scripted_router
 
+MODELS = (("a", 0), ("b", -1))  # a fails at a third, b at nothing
 DATA = Path(os.environ.get("ROUTING_SHARED", Path(__file__).parents[3].parent / "shared")) / "data" / "routing"
 
 
@@ -49,6 +50,16 @@ def test_where_routing_pays_the_state_routes(paying: Path, tmp_path: Path) -> No
     router = scripted_router({"strong": ["x"], "weak": ["x"]}, cards=cards, policy=policy)
     picks = [router.explain(Request((f"{what} of Ann 7",))).chosen.id for what in (HARD[0], "greet the guest")]
     assert picks == ["strong", "weak"]
+
+
+def test_grades_of_another_scale_are_not_judged_by_their_zeros_and_ones(tmp_path: Path) -> None:
+    """A score of 0 or 1 would pass, and a model that never fails would seem to have no score."""
+    grades = [{"id": f"{n}", "model": m, "score": 100 * (n % 3 > least)} for n in range(60) for m, least in MODELS]
+    found = run(logged(tmp_path / "log.jsonl", grades))
+    assert found.exit_code == 1
+    assert "100 scores in the logs are no number from 0 to 1, 20 are: nothing" in found.stderr
+    few = [{**grade, "score": int(grade["score"] > 0)} for grade in grades]
+    assert run(logged(tmp_path / "log.jsonl", [*few, {"model": "a", "score": 7}])).exit_code in {0, 3}
 
 
 def test_the_table_has_each_figure_with_its_error(paying: Path) -> None:

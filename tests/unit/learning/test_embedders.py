@@ -22,6 +22,7 @@ from capability_router import ConfigError, Price, Request, Router
 from capability_router.cli.train import train
 from capability_router.clock import SystemClock
 from capability_router.learning.embedder import Embedder, embedder_of
+from capability_router.learning.embeddings import embedded
 from capability_router.learning.quality.meaning import MEANING, Origin, folded
 from capability_router.learning.quality.memory import Remembered, Result
 from capability_router.learning.quality.model import Quality
@@ -165,7 +166,7 @@ def test_who_is_late_is_not_waited_for_and_is_told_once(tmp_path: Path, caplog: 
 
 
 @pytest.mark.parametrize(
-    "answer", [[], [[]], [[1.0, float("nan"), 0.0]], [[1.0, 2.0]], "oops", None, [[1, 2, 3], [4, 5, 6]]]
+    "answer", [[], [[]], [[1.0, float("nan"), 0.0]], [[1.0, 2.0]], "of a secret", None, [[1, 2, 3], [4, 5, 6]]]
 )
 def test_what_is_no_vector_is_told_and_words_are_used(
     tmp_path: Path, answer: Any, caplog: pytest.LogCaptureFixture
@@ -246,6 +247,11 @@ def test_a_state_is_trained_with_an_embedder_by_the_command(tmp_path: Path) -> N
     none = CliRunner().invoke(train, [str(log), "--embedder", path])
     assert none.exit_code == 1
     assert "hold none" in str(none.exception)
+
+
+def test_a_text_in_the_place_of_vectors_is_not_repeated() -> None:
+    with pytest.raises(ConfigError, match=r"json\.dumps: it gave a text, no vectors$"):
+        embedded(embedder_of("json:dumps"), ["a secret"])
 
 
 def test_what_is_no_embedder_is_refused() -> None:

@@ -364,6 +364,9 @@ def test_feedback_after_a_restart_is_written_down_and_train_learns_it(tmp_path: 
     silent = made(tmp_path / "state.json")
     with pytest.raises(ConfigError, match="no such answered request is remembered here"):
         silent.feedback(request.id, 0.25)
+    with pytest.raises(ConfigError) as endless:
+        silent.feedback("x" * 100_000, 0.25)
+    assert len(str(endless.value)) < 1_000, "what a caller gave is not repeated whole"
     for wrong in (None, "", 7):
         with pytest.raises(ConfigError, match="feedback needs a request's id"):
             after.feedback(wrong, 1.0)  # type: ignore[arg-type]  # that is what it is about

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from itertools import chain
 from typing import Any
@@ -19,6 +20,7 @@ COLUMNS = (
     "chain", "dataset",
 )  # fmt: skip
 _BATCH = 1_000
+_COMMA = re.compile(r"\s*\d*,\d+\s*")  # as spreadsheets of many languages write a fraction
 
 
 def csv_lines(source: Source) -> Iterator[dict[str, Any]]:
@@ -32,7 +34,8 @@ def csv_lines(source: Source) -> Iterator[dict[str, Any]]:
             reader.fieldnames = [_plain(name) for name in reader.fieldnames or ()]
             _check(source, reader.fieldnames)
             for line in reader:
-                yield {name: line[name] for name in COLUMNS if line.get(name)}
+                found = {name: line[name] for name in COLUMNS if line.get(name)}
+                yield found if reader.reader.dialect.delimiter == "," else _pointed(found)
         except csv.Error:
             source.omissions.note("the rest of a file that breaks off or is damaged")
 
@@ -43,6 +46,15 @@ def _text(line: bytes, source: Source) -> str:
     except UnicodeDecodeError:
         source.omissions.note("letters that are not UTF-8, in lines")
         return line.decode("utf-8", "replace")
+
+
+def _pointed(line: dict[str, Any]) -> dict[str, Any]:
+    """With a point in the fractions, where a comma can't stand between columns."""
+    for name in ("score", "cost_usd"):
+        value = line.get(name)
+        if isinstance(value, str) and _COMMA.fullmatch(value):
+            line[name] = value.replace(",", ".")
+    return line
 
 
 def _plain(name: str) -> str:

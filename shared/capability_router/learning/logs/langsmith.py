@@ -16,7 +16,7 @@ from capability_router.errors import ConfigError
 from capability_router.learning.logs.omissions import Omissions
 from capability_router.learning.logs.scored_request import TOO_MANY, Answer, ScoredRequest, hold
 from capability_router.learning.logs.seen import Seen, terms_of, texts_of, with_text, without_text
-from capability_router.learning.logs.values import name_of, number_of, score_of, tokens_of, usd_of
+from capability_router.learning.logs.values import NO_SCORE, name_of, number_of, score_of, tokens_of, usd_of
 
 _DEEP = 100  # runs around runs
 _STEPS = ("seq:step:", "map:key:", "graph:step:", "router:", "langsmith:")  # tags that no person wrote
@@ -71,7 +71,7 @@ class LangSmith:
         if not run or not key or value is None:
             self._omissions.note("feedback without a run or without a score")
         elif score is None:
-            self._omissions.note("scores that are no number from 0 to 1")
+            self._omissions.note(NO_SCORE)
         else:
             self._scores[key][run].append(score)
 

@@ -88,7 +88,7 @@ class _Reader:
         elif table_rows.is_one(item):
             self._table.take(item, source)
         else:
-            self.omissions.note("JSON objects of no known kind")
+            self.omissions.note("entries of no known kind")
 
     def signs(self) -> Mapping[str, Counted]:
         """Implicit ones, by model."""

@@ -10,7 +10,7 @@ from capability_router.learning.logs.omissions import Omissions
 from capability_router.learning.logs.sample import AGAIN, HashSample
 from capability_router.learning.logs.scored_request import Answer, ScoredRequest
 from capability_router.learning.logs.seen import Seen, terms_of, texts_of, with_text, without_text
-from capability_router.learning.logs.values import name_of, score_of, tokens_of, usd_of
+from capability_router.learning.logs.values import NO_SCORE, name_of, score_of, tokens_of, usd_of
 
 NEEDED = ("model", "score")
 """Columns without which a table teaches nothing."""
@@ -51,7 +51,7 @@ class TableRows:
         if not isinstance(told, Mapping) or not isinstance(model, str) or not model:
             self._omissions.note("outcomes without a model")
         elif score is None:
-            self._omissions.note("scores that are no number from 0 to 1")
+            self._omissions.note(NO_SCORE)
         else:
             return Answer(score, tokens_of(told.get("output_tokens")), usd_of(told.get("cost_usd")))
         return None

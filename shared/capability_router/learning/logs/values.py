@@ -7,6 +7,8 @@ from hashlib import blake2b
 from typing import Any
 
 MOST_OF_A_NAME = 200
+NO_SCORE = "scores that are no number from 0 to 1"
+"""Why an answer is left out that has something else for a score."""
 
 
 def score_of(value: object) -> float | None:

@@ -364,6 +364,14 @@ def test_columns_are_found_whatever_stands_between_them(tmp_path: Path, head: st
     assert (row.answers["a"].score, row.worded) == (0.5, True)
 
 
+@pytest.mark.parametrize(("between", "score"), [(";", 0.25), ("\t", 0.25), (",", 0.0)])
+def test_a_fraction_may_have_a_comma_where_that_parts_no_columns(tmp_path: Path, between: str, score: float) -> None:
+    (tmp_path / "t.csv").write_text(between.join(("model", "score", "cost_usd")) + f"\na{between}0,25{between},5\n")
+    answers = [row.answers["a"] for row in read([tmp_path / "t.csv"]).rows]
+    assert [answer.score for answer in answers] == [score]
+    assert (answers[0].cost_usd == 0.5) == (between != ",")
+
+
 def test_what_is_no_utf8_and_what_has_no_outcome_is_told(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes("model,score,prompt\na,1,é\n".encode("latin-1"))
     log = read([tmp_path / "t.csv", lines(tmp_path / "t.jsonl", {"id": "x", "prompt": "p", "outcomes": {}})])
