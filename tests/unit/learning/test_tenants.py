@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from unit.learning.quality.world import CHANCE, KINDS, MODELS, World
 
+from capability_router import Price
 from capability_router.learning.learner import Learner
 from capability_router.learning.quality import model as model_module
 from capability_router.learning.quality.memory import FORMER, Memory
@@ -21,9 +22,11 @@ from capability_router.learning.quality.model import MOVED, Quality
 from capability_router.learning.quality.state import dumped, loaded, merged
 from capability_router.learning.shared_learner import SharedLearner
 from capability_router.learning.tenants import BOUND, Tenants, hashed
+from capability_router.policies.base import BELOW
 from capability_router.request import Request
 from capability_router.routing import Routing
 from capability_router.stores.memory import MemoryLessons
+from capability_router.testing import ask, scripted_router
 
 BELIEVED = [(model, 0.6) for model in MODELS]
 WORTH = [20.0] * len(MODELS)
@@ -152,6 +155,24 @@ def test_a_loud_tenant_retires_no_model_for_the_others(tmp_path: Path) -> None:
     known = learner.quality.apart.quality
     assert set(known.memory.models) == set(MODELS)
     assert [round(known.levels[model].count) for model in MODELS] == [60, 60, 60]
+
+
+def test_a_flood_moves_the_price_of_quality_for_all_and_min_quality_holds_in_spite_of_it(tmp_path: Path) -> None:
+    """What others' qualities are stays right, but to the loud tenant the cheap model is the strongest."""
+    cards = {name: {"price": Price(usd, usd), "max_output_tokens": 200} for name, usd in (("mini", 1), ("large", 10))}
+    policy = {"name": "adaptive", "state": str(tmp_path / "state.json"), "min_quality": 0.75}
+    router = scripted_router({"mini": ["x"], "large": ["x"]}, cards=cards, policy=policy)
+    for tenant, count, score in (("calm", 60, {"large": 0.95, "mini": 0.2}), ("loud", 200, {"large": 0, "mini": 1})):
+        for number in range(count):
+            request = Request((f"contract clause for {number}",), routing=Routing(tenant=tenant))
+            router.feedback(request.id, score[str(ask(router, request).outcome.model)])
+    plan = router.explain(Request(("contract clause for 9",), routing=Routing(tenant="calm")))
+    rows = {row.id: dict(row.terms) for row in plan.candidates}
+    assert plan.chosen.id == "large", plan.reason
+    assert rows["large"]["quality"] - rows["mini"]["quality"] > 0.2, plan.reason
+    assert rows["mini"].pop(BELOW) < 0
+    assert sum(rows["mini"].values()) > sum(rows["large"].values()), "but for the floor it would be mini"
+    router.close()
 
 
 def test_one_tenant_alone_is_not_bounded() -> None:
