@@ -30,7 +30,7 @@ def open_store(url: str, clock: Clock, *, mend: bool = False, reads_only: bool =
     if (path := file_of(url)) is not None:
         from capability_router.stores.sqlite.store import SqliteStore  # here, because it loads sqlite3
 
-        return SqliteStore(path, clock.unix, mend=mend, reads_only=reads_only)
+        return SqliteStore(path, clock.unix, mend=mend, reads_only=reads_only, now=clock.now)
     from capability_router.stores.redis.store import RedisStore  # here, because it loads the client
 
     return RedisStore(url, clock.now)

@@ -6,14 +6,17 @@ import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from capability_router.errors import StoreError
 from capability_router.stores.base import Claim, Grant, Pot, PotBalance
 from capability_router.stores.damage import set_aside
+from capability_router.stores.fuse import Fuse
 from capability_router.stores.lending import PAST_S, Loan, Till, lend, open_at
 from capability_router.stores.sqlite.calls import SqliteCalls
 from capability_router.stores.sqlite.database import CorruptStore, Database
 from capability_router.stores.sqlite.lessons import SqliteLessons
 from capability_router.stores.sqlite.reports import SqliteReports
 
+_SLOW_S = 1.0  # a failure that took as long came of waiting for whoever holds the file
 _BUDGETS = (
     "CREATE TABLE pots (budget TEXT NOT NULL, window TEXT NOT NULL, pot TEXT NOT NULL, till TEXT NOT NULL, "
     "ends REAL, PRIMARY KEY (budget, window)) WITHOUT ROWID",
@@ -22,16 +25,31 @@ _BUDGETS = (
 
 
 class SqliteBudgets:
-    """Pots as rows; a claim is one transaction."""
+    """Pots as rows; a claim is one transaction. A file that somebody holds is not waited for by every call."""
 
     inline = False
 
-    def __init__(self, database: Database, unix: Callable[[], float]) -> None:
-        self._database, self._unix = database, unix
+    def __init__(self, database: Database, unix: Callable[[], float], now: Callable[[], float]) -> None:
+        self._database, self._unix, self._now, self._fuse = database, unix, now, Fuse(now)
         database.room("budgets", 1, _BUDGETS)
 
     def claim(self, claim: Claim) -> Grant:
         """See BudgetRoom."""
+        if self._fuse.blown:
+            raise StoreError(
+                f"the store {self._database.path} is away ({self._fuse.why}); it is asked again in a moment"
+            )
+        began = self._now()
+        try:
+            grant = self._claimed(claim)
+        except StoreError:
+            if self._now() - began >= _SLOW_S:
+                self._fuse.blow("another process holds the file")
+            raise
+        self._fuse.mend()
+        return grant
+
+    def _claimed(self, claim: Claim) -> Grant:
         pot = claim.pot
         with self._database.writing() as connection:
             now = self._unix()
@@ -83,11 +101,14 @@ class SqliteStore:
     `mend`: a damaged file of ours is moved aside. `reads_only`: nothing is made, changed or moved.
     """
 
-    def __init__(self, path: Path, unix: Callable[[], float], *, mend: bool = False, reads_only: bool = False) -> None:
+    def __init__(
+        self, path: Path, unix: Callable[[], float], *, mend: bool = False, reads_only: bool = False,
+        now: Callable[[], float] | None = None,
+    ) -> None:  # fmt: skip
         self.name = f"sqlite:///{path}"
         aside = (lambda file: set_aside(file, unix())) if mend else None
         self.database = Database(path.absolute(), aside=aside, reads_only=reads_only)  # a process may change directory
-        self.budgets = SqliteBudgets(self.database, unix)
+        self.budgets = SqliteBudgets(self.database, unix, now or unix)
         self.lessons = SqliteLessons(self.database)
         self.calls = SqliteCalls(self.database)
         self.reports = SqliteReports(self.database, unix)
