@@ -73,14 +73,17 @@ class _Held:
 
 
 def _begin(file: BinaryIO, last: int, counts: Callable[[bytes], bool]) -> int:
-    """Where the last so many lines that count begin; one that has no end yet is looked at in any case."""
+    """Where the last so many lines that count begin; one that has no end yet is looked at in any case.
+
+    Where there are fewer, all of the file is: what is in it and counts for nothing is to be told of.
+    """
     lines = _backwards(file, file.seek(0, os.SEEK_END))
     found, unfinished = next(lines)
     last -= bool(unfinished) and counts(unfinished)
     while last > 0 and (line := next(lines, None)) is not None:
         if counts(line[1]):
             found, last = line[0], last - 1
-    return found
+    return found if last <= 0 else 0
 
 
 def _backwards(file: BinaryIO, at: int) -> Iterator[tuple[int, bytes]]:

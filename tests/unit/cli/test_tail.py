@@ -107,6 +107,13 @@ def test_what_is_hostile_or_foreign_is_counted_or_shown_without_steering_the_ter
     assert json.loads(run(log, "--json").stdout)["tenant"] == "?"
 
 
+def test_of_a_file_that_is_no_log_it_is_told_what_was_left_out(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("model,score\na,1\n", encoding="utf-8")
+    found = run(tmp_path / "t.csv")
+    assert (found.exit_code, found.stdout) == (0, "")
+    assert "2 lines were left out: 2 × no JSON" in found.stderr
+
+
 def test_lines_fit_the_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "70")
     (line,) = run(logged(tmp_path / "log", {**decision(1), "reason": "because " * 20})).stdout.splitlines()
