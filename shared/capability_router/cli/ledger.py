@@ -44,7 +44,7 @@ def _reads(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-_BY = click.option("--by", default="", metavar="NAMES", help="Dimensions, such as tenant,model.")
+_BY = click.option("--by", multiple=True, metavar="NAMES", help="Dimensions, such as tenant,model; may be repeated.")
 _JSON = click.option("--json", "as_json", is_flag=True, help="As JSON, with exact amounts.")
 
 
@@ -52,7 +52,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="As JSON, with exac
 @_reads
 @_BY
 @_JSON
-def total(store: str | None, config: Path | None, by: str, as_json: bool, **span: Any) -> None:
+def total(store: str | None, config: Path | None, by: tuple[str, ...], as_json: bool, **span: Any) -> None:
     """Sums, one for each combination of --by."""
     found = _opened(store, config).total(by=_names(by), **_narrowed(span))
     _show(found.rows(), found.table(), as_json)
@@ -63,7 +63,7 @@ def total(store: str | None, config: Path | None, by: str, as_json: bool, **span
 @_BY
 @click.option("--step", default="day", show_default=True, help="hour, day, week or month, UTC.")
 @_JSON
-def series(store: str | None, config: Path | None, by: str, step: str, as_json: bool, **span: Any) -> None:
+def series(store: str | None, config: Path | None, by: tuple[str, ...], step: str, as_json: bool, **span: Any) -> None:
     """Sums per step of time."""
     found = _opened(store, config).series(by=_names(by), step=step, **_narrowed(span))
     _show(found.rows(), found.table(), as_json)
@@ -124,8 +124,8 @@ def _of_config(config: Path) -> str:
     return settings.ledger.store or settings.store
 
 
-def _names(by: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in by.split(",") if name.strip())
+def _names(by: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name.strip() for given in by for name in given.split(",") if name.strip())
 
 
 def _narrowed(span: dict[str, Any]) -> dict[str, Any]:

@@ -36,6 +36,7 @@ def test_totals_as_a_table(store: str) -> None:
     assert len(shown) == 1 + len({(c.tenant, c.model) for c in CALLS})
     costs = [float(line.split()[-3].replace(",", "")) for line in shown[1:]]
     assert costs == sorted(costs, reverse=True)
+    assert run("total", "--store", store, "--by", "tenant", "--by", "model").output.splitlines() == shown
 
 
 @pytest.mark.parametrize("words", [
