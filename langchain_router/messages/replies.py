@@ -172,8 +172,9 @@ class Reader:
             self._texts.append(text)  # type: ignore[arg-type]  # a str, by `plain`
         if message.usage_metadata:
             self._count(message.usage_metadata, part=part)
-        if message.response_metadata:
-            self._note(message.response_metadata, self._streamed or part)
+        metadata = message.response_metadata
+        if metadata and (len(metadata) > 1 or "model_provider" not in metadata):  # of most chunks there is that alone
+            self._note(metadata, self._streamed or part)
         if (beside and beside.get("refusal")) or not (plain or not any(map(_refuses, content))):
             self._refused = True  # a stream's last chunk says "stop" all the same
         if not self._other and (beside or not plain):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from math import inf
 
 _LATE_S, _LATE_SHARE = 0.05, 0.1  # later than this, and than so much of the time that was to be waited
 _TURNS, _TURN_S, _GRACE_S = 8, 0.001, 0.02  # turns of the loop, and seconds, in which to read what has arrived
@@ -44,31 +45,58 @@ class Lateness:
 
 
 class Bell:
-    """Calls `ring` in this many seconds (below 0: so long ago), unless it is cancelled before."""
+    """Calls `ring` in this many seconds (below 0: so long ago), unless it is cancelled before.
 
-    __slots__ = ("_due", "_grace_s", "_handle", "_heard_at", "_lateness", "_loop", "_ring", "_turns", "_waited_s")
+    It can be set again, as often as a stream gives chunks: the loop's timer is kept, and put off when its time comes.
+    """
+
+    __slots__ = ("_due", "_grace_s", "_handle", "_heard_at", "_lateness", "_ring", "_turns", "_waited_s", "loop")
 
     def __init__(self, seconds: float, ring: Callable[[], None], lateness: Lateness) -> None:
-        self._loop, self._ring, self._lateness = asyncio.get_running_loop(), ring, lateness
-        self._waited_s = max(seconds, 0.0)
+        self.loop, self._ring, self._lateness = asyncio.get_running_loop(), ring, lateness
         self._turns, self._heard_at, self._grace_s = 0, 0.0, 0.0
-        self._due = self._loop.time() + seconds
-        self._handle = self._loop.call_at(self._due, self._rings)
+        self._handle: asyncio.TimerHandle | None = None
+        self.set(seconds)
+
+    def set(self, seconds: float) -> None:
+        """Ring in so many seconds from now, and not when it was to ring before."""
+        self._waited_s = max(seconds, 0.0)
+        self._due = due = self.loop.time() + seconds
+        handle = self._handle
+        if handle is not None and handle.when() > due:
+            handle.cancel()
+            handle = None
+        if handle is None:
+            self._handle = self.loop.call_at(due, self._rings)
+
+    def rest(self) -> None:
+        """Ring no more until it is set again."""
+        self._due = inf
+        if self._turns:
+            self.cancel()
+            self._turns, self._handle = 0, None
 
     def cancel(self) -> None:
         """Ring no more."""
-        self._handle.cancel()
+        if self._handle is not None:
+            self._handle.cancel()
 
     def _rings(self) -> None:
-        now = self._loop.time()
+        handle, self._handle = self._handle, None
         if not self._turns:
-            self._heard_at = now
+            if handle is not None and self._due > handle.when():
+                return self._put_off()
+            self._heard_at = now = self.loop.time()
             if not self._lateness.excuses(now - self._due, self._waited_s, now):
                 return self._ring()
             self._grace_s = self._lateness.grace_s
-        left = self._grace_s - (now - self._heard_at)
+        left = self._grace_s - (self.loop.time() - self._heard_at)
         if self._turns >= _TURNS and left <= 0.0:
             return self._ring()
         self._turns += 1
-        self._handle = self._loop.call_later(_TURN_S if self._turns <= _TURNS else left, self._rings)
+        self._handle = self.loop.call_later(_TURN_S if self._turns <= _TURNS else left, self._rings)
         return None
+
+    def _put_off(self) -> None:
+        if self._due < inf:
+            self._handle = self.loop.call_at(self._due, self._rings)

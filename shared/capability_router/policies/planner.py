@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from operator import attrgetter
 from typing import NamedTuple, Protocol
 
@@ -27,7 +28,7 @@ from capability_router.policies.expectation import remarks, with_fallbacks
 from capability_router.policies.exploration.explorer import PICKED, Explored, Explorer
 from capability_router.policies.ranking import Ranking
 from capability_router.policies.sizing import Sizing, sizing_of
-from capability_router.request import Request
+from capability_router.request import Need, Request
 
 _HELD = attrgetter("held")
 _NOT_MOVED: Mapping[str, float] = {}
@@ -220,8 +221,9 @@ class Planner:
         plan = Plan(
             request.id, self.policy.name,
             Ranking(order, rows, judged, found.input_tokens, sizing, learned),
-            tuple(eligible.refusals), reason, found.input_tokens, found.output_tokens, found.task, _needs(request),
-            eligible.notes, judged.settings, drawn.propensity, "" if request.media or request.model else found.bucket,
+            tuple(eligible.refusals), reason, found.input_tokens, found.output_tokens, found.task,
+            _named(request.needs), eligible.notes, judged.settings, drawn.propensity,
+            "" if request.media or request.model else found.bucket,
             hardness=found.hardness, chances=drawn.chances, second=judged.second,
         )  # fmt: skip
         return Decision(plan, scene, drawn)
@@ -331,7 +333,6 @@ def _remarks(without: Mapping[str, tuple[str, ...]], stay: Stay, scene: Scene) -
     return told
 
 
-def _needs(request: Request) -> tuple[str, ...]:
-    if not request.needs:
-        return ()
-    return tuple(name for name, need in CAPABILITIES.items() if need & request.needs)
+@lru_cache(maxsize=1024)  # each `&` of flags makes one: three calls a capability, of a request that streams thirty
+def _named(needs: Need) -> tuple[str, ...]:
+    return tuple(name for name, need in CAPABILITIES.items() if need & needs)

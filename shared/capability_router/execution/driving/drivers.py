@@ -10,18 +10,16 @@ attempt where two may be in flight at once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing
-from functools import partial
-from types import coroutine
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from capability_router.clock import Clock
 from capability_router.concurrency.absence import watch
-from capability_router.concurrency.bell import Bell
 from capability_router.concurrency.unlisted import END, first_step
-from capability_router.execution.driving.performance import Performance, Rang, below_us
+from capability_router.execution.driving.performance import Performance, Rang
 from capability_router.execution.driving.race import arace, race
+from capability_router.execution.driving.waits import Waits
 from capability_router.execution.endpoint import Attempt, Endpoint, aclosable, closable
 from capability_router.execution.machine import Execution
 
@@ -123,12 +121,12 @@ async def adrive(
 
 
 async def _aattempt(show: Performance[C], index: int, attempt: Attempt[C]) -> AsyncGenerator[C, None]:
-    delivering = False
+    delivering, waits = False, Waits(show)
     try:
         chunks = aclosable(attempt.achunks())
         try:
             step = first_step(chunks)
-            while (chunk := await _within(show, step)) is not END:
+            while (chunk := await waits.within(step)) is not END:
                 if delivering:
                     show.goes_on(index, chunk)
                     yield chunk
@@ -138,6 +136,7 @@ async def _aattempt(show: Performance[C], index: int, attempt: Attempt[C]) -> As
                         yield held
                 step = anext(chunks, END)
         finally:
+            waits.over()
             await chunks.aclose()
     except Rang:
         show.rang()
@@ -145,46 +144,3 @@ async def _aattempt(show: Performance[C], index: int, attempt: Attempt[C]) -> As
         show.raised(index, error)
     else:
         show.ended(index)
-
-
-def _within(show: Performance[C], step: Any) -> Awaitable[C]:
-    limit = show.patience_s()
-    return step if limit is None else _limited(show, step, limit)
-
-
-async def _limited(show: Performance[C], step: Any, limit: float) -> C:
-    try:
-        awaited = step.send(None)
-    except StopIteration as there:  # nothing to wait for, as within a burst: no timer
-        return there.value  # type: ignore[no-any-return]  # a chunk, or the end
-    try:
-        async with asyncio.timeout(None) as scope:
-            bell = Bell(limit, partial(scope.reschedule, 0.0), show.lateness)
-            try:
-                return await _resumed(step, awaited)  # type: ignore[no-any-return]  # likewise
-            finally:
-                bell.cancel()
-    except TimeoutError:
-        if scope.expired():
-            raise Rang from None
-        raise
-
-
-@coroutine
-def _resumed(step: Any, awaited: Any) -> Generator[Any, Any, Any]:
-    """Go on with an awaitable that was sent its first None, and waits for `awaited`."""
-    value: Any = None
-    while True:
-        try:
-            sent = yield awaited
-        except BaseException as error:  # noqa: BLE001 - thrown into the step, which raises it again or not
-            error.__traceback__ = below_us(error.__traceback__)
-            resume, value = step.throw, error
-        else:
-            resume, value = step.send, sent
-        try:
-            awaited = resume(value)
-        except StopIteration as end:
-            return end.value
-        finally:  # an exception that is kept here closes a ring, by this frame in its traceback
-            value = None
