@@ -6,7 +6,7 @@ A call that isn't a stream is a stream of one chunk.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -81,10 +81,10 @@ class RoutedCall:
         try:
             if self._model.rate_limiter:
                 self._model.rate_limiter.acquire(blocking=True)
-            chunks = iter(self._begin(self._asked(manager, traced), traced))
+            chunks, handed = iter(self._begin(self._asked(manager, traced), traced)), self._handed
             try:
                 for chunk in chunks:
-                    yield from self._handed(chunk)
+                    yield from handed(chunk)
             finally:
                 chunks.close()
         except BaseException as error:
@@ -106,11 +106,11 @@ class RoutedCall:
             request = self._asked(manager, traced)
             if self._model.router.prepares:
                 await self._model.router.prepare(request)
-            chunks = aiter(self._begin(request, traced))
+            chunks, handed = aiter(self._begin(request, traced)), self._handed
             step = first_step(chunks)
             try:
                 while (chunk := await step) is not END:
-                    for ready in self._handed(chunk):
+                    for ready in handed(chunk):
                         yield ready
                     step = anext(chunks, END)
             finally:
@@ -175,12 +175,15 @@ class RoutedCall:
 
     # -- what the caller gets ---------------------------------------------------------------------
 
-    def _handed(self, chunk: Any) -> Sequence[Any]:
-        """What may be handed on now; v3 events as they fit into one message, should the answer be gone on with."""
-        if self._splice is None or self._run is None:
-            return self._ready(chunk)
-        parts = self._splice.take(chunk, self._run.begun[0])
-        return [ready for part in parts for ready in self._ready(part)]
+    @property
+    def _handed(self) -> Callable[[Any], Sequence[Any]]:
+        """What tells of each chunk what may be handed on now."""
+        return self._ready if self._splice is None else partial(self._fitted, self._splice)
+
+    def _fitted(self, splice: Splice, event: Any) -> Sequence[Any]:
+        """v3 events as they fit into one message, should the answer be gone on with."""
+        begun = self._run.begun[0] if self._run is not None else 0
+        return [ready for part in splice.take(event, begun) for ready in self._ready(part)]
 
     def _ready(self, chunk: Any) -> Sequence[Any]:
         """What may be handed on now: all but the last chunk, which is kept for its annotation."""

@@ -203,11 +203,12 @@ class ModelAttempt:
 
     def _given(self, piece: Any, pieces: Any) -> Any:
         """What is given on of a piece that `pieces` has just given."""
-        if self._call.mode == "stream" and self._dialect.drops_refusals:
+        drops = self._dialect.drops_refusals
+        if drops and self._call.mode == "stream" and isinstance(piece, AIMessageChunk) and piece.usage_metadata:
             self._note_tier(piece, pieces)
         if self._seam is not None:
             return self._seam.joined(piece)
-        if self._dialect.drops_refusals and not self._reader.carried:
+        if drops and not self._reader.carried:
             return with_refusal(piece, pieces)
         return piece
 
@@ -215,9 +216,9 @@ class ModelAttempt:
         """Without the pieces of tool calls that the last chunk has whole, under another id: not to call both."""
         return filterfalse(_is_piece_of_a_call, steps) if self._dialect.calls_at_end else steps
 
-    def _note_tier(self, piece: Any, pieces: Any) -> None:
+    def _note_tier(self, piece: AIMessageChunk, pieces: Any) -> None:
         """Of a chunk without a choice, which brings the counts, ChatOpenAI hands on no service tier but two."""
-        if isinstance(piece, AIMessageChunk) and piece.usage_metadata and not piece.content:
+        if not piece.content:
             told = sdk_chunk(pieces, "service_tier")
             if told is not None and isinstance(self._reader, Reader):
                 self._reader.served(told["service_tier"])

@@ -180,7 +180,9 @@ class Reader:
         if not self._other and (beside or not plain):
             self._other = _holds_other(message)
         called = self._take_calls(message)
-        carries = carries_content(message) and not (called and self._only_calls_of_others(message))
+        carries = bool(plain and text) or carries_content(message)
+        if carries and called:
+            carries = not self._only_calls_of_others(message)
         self.carried = self.carried or carries
         return carries
 
