@@ -151,7 +151,7 @@ def counts_of(raw: Any, *kwargs: Mapping[str, Any]) -> dict[str, Any]:
     for name in may_have(raw, _COHERES) if raw is not None else ():
         if (meta := field(raw, name)) is not None and (counts := _plain(field(meta, "billed_units"))):
             return counts
-    flat = next((k for k in kwargs if any(_count(k.get(n)) is not None for n in _INPUT)), None)
+    flat = next((k for k in kwargs if k and any(_count(k.get(n)) is not None for n in _INPUT)), None)
     if flat is not None:
         return {n: _count(v) for n, v in flat.items() if n in _INPUT or n in _OUTPUT}
     if raw is None or not any(field(raw, name) for name in may_have(raw, _WHOLE_RAW)):
@@ -186,7 +186,9 @@ def tier_of(raw: Any) -> str:
 def bill_of(raw: Any, counts: Mapping[str, Any]) -> Decimal | None:
     """The provider's own bill: among the counts, or where the litellm package keeps it."""
     hidden = field(raw, "_hidden_params")
-    return billed({"cost": field(hidden, "response_cost")} if hidden else counts)
+    if hidden:
+        return billed({"cost": field(hidden, "response_cost")})
+    return billed(counts) if counts else None
 
 
 def usage_of(counts: Mapping[str, Any], tier: str = "") -> Usage | None:
