@@ -192,6 +192,24 @@ def test_a_whole_message() -> None:
     assert not reply.cached
 
 
+class Unread(dict[str, Any]):
+    """A `response_metadata` in which nobody may look anything up."""
+
+    def get(self, *_: Any) -> Any:
+        raise AssertionError("looked up")
+
+
+def test_of_a_chunk_that_tells_its_provider_alone_nothing_is_looked_up() -> None:
+    reader = Reader()
+    chunk = AIMessageChunk(content="hi")
+    chunk.response_metadata = Unread(model_provider="openai")
+    assert reader.see(chunk)
+    assert reader.reply().text == "hi"
+    ending = {"model_provider": "openai", "finish_reason": "stop"}
+    reader.see(AIMessageChunk(content="", response_metadata=ending))
+    assert reader.reply().finish is Finish.STOP
+
+
 def test_chunks_add_up() -> None:
     reader = Reader()
     piece = {"name": "f", "args": '{"a"', "id": "c1", "index": 0, "type": "tool_call_chunk"}
