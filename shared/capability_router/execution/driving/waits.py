@@ -36,9 +36,10 @@ class Waits(Generic[C]):
         return step if limit is None else self._limited(step, limit)
 
     def over(self) -> None:
-        """Nothing more is waited for."""
+        """Nothing more is waited for. It lets go of the bell: they hold each other, a ring for the collector."""
         if self._bell is not None:
             self._bell.cancel()
+            self._bell = None
 
     async def _limited(self, step: Any, limit: float) -> C:
         try:
