@@ -12,42 +12,32 @@ import os
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from threading import Lock, get_ident
+from threading import Lock, RLock
+from typing import Any
 from weakref import WeakSet
 
 _LOOK_S = 1.0
 """After so long a thread that waits looks again, even if no other thread has told it."""
-_all: WeakSet[Latch] = WeakSet()
+_all: WeakSet[_Shared] = WeakSet()
 
 
-class Latch:
-    """For a few instructions at a time; not re-entrant. `take()` takes it if it is free; whether it was."""
+class _Shared:
+    """What both kinds have: how to wait, and a new beginning in the child of a fork."""
 
-    __slots__ = ("__weakref__", "_lock", "_owner", "_waiting", "take")
+    __slots__ = ("__weakref__", "_lock", "_waiting")
+    _kind: Callable[[], Any]
 
     def __init__(self) -> None:
         self._free()
         _all.add(self)
 
     def _free(self) -> None:
-        self._lock = Lock()
-        self.take: Callable[[], bool] = partial(self._lock.acquire, False)  # without a frame of its own
-        self._owner = 0  # the thread that has it, where it is asked for
-        self._waiting: deque[Lock] = deque()
+        self._lock = self._kind()
+        self._waiting: deque[Any] = deque()
 
     def forked(self) -> None:
         """In the child of a fork: a thread of the parent's may have held it, which is not here to give it back."""
         self._free()
-
-    def locked(self) -> bool:
-        """Whether somebody has it, maybe this very thread."""
-        return self._lock.locked()
-
-    def release(self) -> None:
-        """Give it back."""
-        self._lock.release()
-        if self._waiting:
-            self._tell()
 
     def __enter__(self) -> None:
         if not self._lock.acquire(False):
@@ -59,13 +49,12 @@ class Latch:
             self._tell()
 
     def _wait(self) -> None:
-        me = get_ident()
         while True:
             told = Lock()
             told.acquire()
             self._waiting.append(told)
             try:
-                if self._look(told, me):
+                if self._look(told):
                     return
             except BaseException:  # an interrupt: what this one may have been told is for the next
                 self._tell()
@@ -73,17 +62,14 @@ class Latch:
             finally:
                 self._leave(told)
 
-    def _look(self, told: Lock, me: int) -> bool:
+    def _look(self, told: Any) -> bool:
         """Take it if it is free now, by when nobody may have known who waits, or when that is told."""
-        free = self._lock.acquire(False)
-        if not free:
-            told.acquire(timeout=_LOOK_S)
-            free = self._lock.acquire(False)
-        if free:
-            self._owner = me  # before anything is made: then the garbage collector may come
-        return free
+        if self._lock.acquire(False):
+            return True
+        told.acquire(timeout=_LOOK_S)
+        return bool(self._lock.acquire(False))
 
-    def _leave(self, told: Lock) -> None:
+    def _leave(self, told: Any) -> None:
         if told in self._waiting:
             try:
                 self._waiting.remove(told)
@@ -97,33 +83,35 @@ class Latch:
             return
 
 
-class InnerLatch(Latch):
-    """One that its own thread may take again: the garbage collector may end a request in the middle of another's."""
+class Latch(_Shared):
+    """For a few instructions at a time; not re-entrant. `take()` takes it if it is free; whether it was."""
 
-    __slots__ = ("_again",)
+    __slots__ = ("take",)
+    _kind = staticmethod(Lock)
 
     def _free(self) -> None:
         super()._free()
-        self._again = 0
+        self.take: Callable[[], bool] = partial(self._lock.acquire, False)  # without a frame of its own
 
-    def __enter__(self) -> None:
-        me = get_ident()
-        if self._owner == me:
-            self._again += 1
-            return
-        if self._lock.acquire(False):
-            self._owner = me
-        else:
-            self._wait()
+    def locked(self) -> bool:
+        """Whether somebody has it, maybe this very thread."""
+        return bool(self._lock.locked())
 
-    def __exit__(self, *_: object) -> None:
-        if self._again:
-            self._again -= 1
-            return
-        self._owner = 0
+    def release(self) -> None:
+        """Give it back."""
         self._lock.release()
         if self._waiting:
             self._tell()
+
+
+class InnerLatch(_Shared):
+    """One that its own thread may take again: the garbage collector may end a request in the middle of another's.
+
+    Whose it is stands in the lock itself: between taking it and noting that, the collector may come.
+    """
+
+    __slots__ = ()
+    _kind = staticmethod(RLock)
 
 
 def _after_fork() -> None:
