@@ -69,6 +69,16 @@ def _may_be_billed(fault: Broken) -> bool:
     return fault.started or (fault.sent and not turned_away and fault.kind in _BEGUN)
 
 
+def _received(told: int, text: str) -> int:
+    """The output tokens of a stream without its end, whose provider had told so many.
+
+    Anthropic counts at the beginning, when there is nothing to count but a token or so, and then at the end. Who counts
+    with each chunk is never so far from what came.
+    """
+    seen = estimate_tokens(text)
+    return seen if seen > 2 * told else told
+
+
 def _billed(amount: Number) -> int | None:
     """A reported cost; None for what is no amount that a call may come to."""
     try:
@@ -162,7 +172,7 @@ class Account:
         self, attempt: int, candidate: Payee, fault: Broken | None, reply: Reply, *, had_content: bool, cancelled: bool
     ) -> tuple[Usage, int | None]:
         """Settle the line and the reservation; the tokens booked and their cost."""
-        usage = self._usage(candidate, fault, reply, had_content)
+        usage = self._usage(candidate, fault, reply, had_content, cut=cancelled or fault is not None)
         cost = self._cost(candidate.id, usage, reply)
         told, usage = usage, self._doubted(candidate.id, usage, reply) if usage.service_tier else usage
         now = self._unix()
@@ -191,13 +201,19 @@ class Account:
             return usage
         return altered(usage, estimated=True)
 
-    def _usage(self, candidate: Payee, fault: Broken | None, reply: Reply, had_content: bool) -> Usage:
+    def _usage(self, candidate: Payee, fault: Broken | None, reply: Reply, had_content: bool, *, cut: bool) -> Usage:
         usage = reply.usage
         if usage is not None and usage.credible:
-            # ChatAnthropic tells of no input if a server counts it at the stream's beginning alone: none was not read.
-            if usage.input_tokens or not usage.output_tokens or reply.cached or reply.cost_usd is not None:
+            if reply.cached or reply.cost_usd is not None:
                 return usage
-            return altered(usage, input_tokens=self._read_by(candidate), estimated=True)
+            out = usage.output_tokens
+            if cut and reply.finish is None and reply.text:
+                out = _received(out, reply.text)
+            # ChatAnthropic tells of no input if a server counts it at the stream's beginning alone: none was not read.
+            into = usage.input_tokens or (self._read_by(candidate) if out else 0)
+            if into == usage.input_tokens and out == usage.output_tokens:
+                return usage
+            return altered(usage, input_tokens=into, output_tokens=out, estimated=True)
         begun = had_content or bool(reply.text) or fault is None or _may_be_billed(fault)
         if not begun:
             return _NOTHING
