@@ -96,7 +96,7 @@ class Request:
     stream as it is made (two attempts at once would be seen mixed), `payload` whatever the endpoint needs to make the
     call, `service` the service tier that it asks for (see `service_tier()`), `answers` how many answers it asks for
     at once (`n`; None = it doesn't say), `roles` who says each of the texts, in the framework's own words, `own_key`
-    whether it brings along a key of its own in its headers.
+    whether it brings along a key of its own.
     """
 
     texts: tuple[str, ...]
@@ -147,13 +147,15 @@ def asked_service(keywords: Mapping[str, Any]) -> str:
     return service_tier(extra.get("service_tier") if isinstance(extra, Mapping) else word)
 
 
-_KEY_HEADERS = frozenset({"authorization", "api-key", "x-api-key", "x-goog-api-key"})
+KEY_HEADERS = frozenset({"authorization", "api-key", "x-api-key", "x-goog-api-key"})
+"""The headers in which providers look for a key, in lower case."""
 
 
 def brings_key(keywords: Mapping[str, Any]) -> bool:
-    """Whether a call's keywords have a key among their headers."""
+    """Whether a call's keywords have a key, as one of them or among their headers."""
     headers = keywords.get("extra_headers")
-    return isinstance(headers, Mapping) and any(str(name).lower() in _KEY_HEADERS for name in headers)
+    among = isinstance(headers, Mapping) and any(str(name).lower() in KEY_HEADERS for name in headers)
+    return among or bool(keywords.get("api_key"))
 
 
 def own_service(model: object) -> str:

@@ -14,8 +14,8 @@ from loopback.chat_server import ChatServer, completion, reply
 
 from capability_router.request import Request
 from capability_router.router import Router
-from langchain_router import AllCandidatesFailed, ChatRouter
-from llamaindex_router import RouterLLM
+from langchain_router import AllCandidatesFailed, ChatEndpoint, ChatRouter
+from llamaindex_router import EndpointLLM, RouterLLM
 
 
 def told(message: str, code: str | None = None, kind: str = "invalid_request_error") -> dict[str, Any]:
@@ -94,6 +94,17 @@ def llamaindexs(url: str) -> Asked:
     return Asked(lambda **keywords: llm.chat([ChatMessage(content="hi")], **keywords).message.content or "", llm.router)
 
 
+def built_in(url: str) -> Asked:
+    models = [ChatEndpoint(model=name, base_url=url, api_key="k") for name in "ab"]
+    llm = ChatRouter(models=models, policy="single")
+    return Asked(lambda **keywords: llm.invoke("hi", **keywords).text, llm.router)
+
+
+def llamaindexs_built_in(url: str) -> Asked:
+    llm = RouterLLM(models=[EndpointLLM(model=name, base_url=url, api_key="k") for name in "ab"], policy="single")
+    return Asked(lambda **keywords: llm.chat([ChatMessage(content="hi")], **keywords).message.content or "", llm.router)
+
+
 NAMED: dict[str, Any] = {"model": "gtp-9"}
 KEYED: dict[str, Any] = {"extra_headers": {"Authorization": "Bearer theirs"}}
 BROUGHT = {
@@ -109,7 +120,7 @@ BROUGHT = {
 
 
 @pytest.mark.parametrize("what", BROUGHT)
-@pytest.mark.parametrize("made", [langchains, llamaindexs])
+@pytest.mark.parametrize("made", [langchains, llamaindexs, built_in, llamaindexs_built_in])
 def test_what_the_call_brings_along_is_held_against_no_model(made: Callable[[str], Asked], what: str) -> None:
     keywords, (status, body, *_), words, kind = BROUGHT[what]
     with ChatServer(reply(body, status), reply(body, status), reply(completion())) as server:
@@ -119,3 +130,15 @@ def test_what_the_call_brings_along_is_held_against_no_model(made: Callable[[str
         assert [call.fault for call in router.ledger.calls()] == [kind, kind]
         assert not router.explain(Request(texts=("hi",))).refusals
         assert ask() == "hello"
+
+
+@pytest.mark.parametrize("made", [built_in, llamaindexs_built_in])
+def test_so_is_a_key_as_a_keyword_of_the_call(made: Callable[[str], Asked]) -> None:
+    wrong = reply(told("Wrong.", "invalid_api_key"), 401)
+    with ChatServer(wrong, wrong, reply(completion())) as server:
+        ask, router = made(server.base_url)
+        with pytest.raises(AllCandidatesFailed, match="rejected the key that the call brings along"):
+            ask(api_key="theirs")
+        assert not router.explain(Request(texts=("hi",))).refusals
+        assert ask() == "hello"
+    assert [seen.headers["authorization"] for seen in server.seen] == ["Bearer theirs", "Bearer theirs", "Bearer k"]

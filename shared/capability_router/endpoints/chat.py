@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from capability_router.errors import ConfigError
-from capability_router.request import Need, Request, asked_answers, asked_service
+from capability_router.request import Need, Request, asked_answers, asked_service, brings_key
 from capability_router.routing import RoutingTerms, current_routing
 from capability_router.tokens.attached import Attached, attached_block
 
@@ -52,6 +52,7 @@ def request_from_chat(
         max_tokens=_max_tokens(options),
         service=asked_service(options),
         answers=asked_answers(options),
+        own_key=brings_key(options),
         stream=stream,
         turns=sum(message.get("role") == "user" for message in chat) or 1,
         in_tool_loop=bool(follows),

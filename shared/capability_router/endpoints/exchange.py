@@ -14,6 +14,7 @@ import httpcore
 
 from capability_router.endpoints import answers
 from capability_router.endpoints.assembly import Assembly
+from capability_router.endpoints.brought import NOTHING, Brought
 from capability_router.endpoints.clocks import Patience
 from capability_router.endpoints.errors import EndpointConnectionError, EndpointError, EndpointTimeout
 from capability_router.endpoints.lanes import Server, async_lanes, lanes
@@ -43,7 +44,7 @@ class Caller(Protocol):
     url: httpcore.URL
     sends_usage_option: bool
 
-    def headers(self, size: int, *, stream: bool) -> tuple[list[tuple[bytes, bytes]], str]:
+    def headers(self, size: int, *, stream: bool, brought: Brought) -> tuple[list[tuple[bytes, bytes]], str]:
         """The headers, and the key that is in them."""
         ...
 
@@ -65,8 +66,10 @@ class Exchange:
     def abort(self) -> None:
         """Closing its chunks closes the connection."""
 
-    def __init__(self, caller: Caller, body: Mapping[str, Any], *, stream: bool, patience: Patience) -> None:
-        self._caller, self._body, self._stream = caller, body, stream
+    def __init__(
+        self, caller: Caller, body: Mapping[str, Any], *, stream: bool, patience: Patience, brought: Brought = NOTHING
+    ) -> None:  # fmt: skip
+        self._caller, self._body, self._stream, self._brought = caller, body, stream, brought
         self._patience = patience
         self._sent, self._key = b"", ""
         self._tries, self._again = 0, False
@@ -138,7 +141,7 @@ class Exchange:
 
     def _request(self) -> httpcore.Request:
         self._sent = self._caller.encode(self._body, stream=self._stream)
-        headers, self._key = self._caller.headers(len(self._sent), stream=self._stream)
+        headers, self._key = self._caller.headers(len(self._sent), stream=self._stream, brought=self._brought)
         connect = self._patience.connect()
         limits = {"connect": connect, "pool": connect, "read": self._patience, "write": self._patience}
         return httpcore.Request(

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 import httpcore
 
 from capability_router.clock import Clock, SystemClock
+from capability_router.endpoints.brought import CLIENTS_OWN, NOTHING, Brought, taken_out
 from capability_router.endpoints.clocks import Patience, TimeoutsLike
 from capability_router.endpoints.exchange import Exchange
 from capability_router.endpoints.lanes import Server
@@ -49,7 +50,7 @@ class OpenAICompatible:
             "accept-encoding": "identity", "user-agent": "capability-router",
         }  # fmt: skip
         self._fixed = [(n.encode(), v.encode()) for n, v in fixed.items() if n not in named]
-        self._fixed += [(n.encode(), v.encode()) for n, v in spec.headers.items() if n.lower() not in _NEVER]
+        self._fixed += [(n.encode(), v.encode()) for n, v in spec.headers.items() if n.lower() not in CLIENTS_OWN]
         self._wants_auth = "authorization" not in named
 
     def __repr__(self) -> str:
@@ -58,33 +59,31 @@ class OpenAICompatible:
     def start(self, body: Mapping[str, Any], *, stream: bool = False, timeouts: TimeoutsLike | None = None) -> Exchange:
         """A call with this body (`messages`, options); nothing is sent before its chunks are asked for.
 
+        `extra_headers`, `extra_body` and an `api_key` among the options are of this call alone (`brought.py`).
         `timeouts` go before the endpoint's own; its clocks start now.
         """
         clocks, told = self.spec.timeouts.under(timeouts), {}
         if timeouts is not None and timeouts.total is not None:
             told = {"total_by": getattr(timeouts, "total_by", "timeouts.total")}  # a router says which setting it is
         patience = Patience(clocks, stream=stream, now=self._clock.now, **told)
-        return Exchange(self, body, stream=stream, patience=patience)
+        whole, brought = taken_out(body, self.model)
+        return Exchange(self, whole, stream=stream, patience=patience, brought=brought)
 
     def encode(self, body: Mapping[str, Any], *, stream: bool) -> bytes:
         """The request's bytes."""
         return request_body(body, model=self.model, stream=stream, include_usage=self.sends_usage_option)
 
-    def headers(self, size: int, *, stream: bool) -> tuple[list[tuple[bytes, bytes]], str]:
+    def headers(self, size: int, *, stream: bool, brought: Brought = NOTHING) -> tuple[list[tuple[bytes, bytes]], str]:
         """The headers of a call with a body of `size` bytes, and the key in them (to be scrubbed)."""
-        key = (self.spec.key() or "") if self._rotates else self._key
+        key = brought.key or ((self.spec.key() or "") if self._rotates else self._key)
         headers = [
-            *self._fixed,
+            *(self._fixed if brought is NOTHING else brought.over(self._fixed)),
             (b"accept", b"text/event-stream" if stream else b"application/json"),
             (b"content-length", b"%d" % size),
         ]
-        if key and self._wants_auth:
+        if key and self._wants_auth and not brought.key:
             headers.append((b"authorization", b"Bearer " + key.encode()))
         return headers, key
-
-
-_NEVER = {"content-length", "transfer-encoding", "connection", "accept"}
-"""Headers that the client alone can set rightly."""
 
 
 def client_for(endpoint: Mapping[str, Any], *, owner: str = "", model: str = "") -> OpenAICompatible:

@@ -69,7 +69,7 @@ class EndpointSpec:
         if not self.model or not isinstance(self.model, str):
             raise ConfigError(f"endpoint {self.base_url!r}: needs `model`, the model's name at this server")
         put(self, "base_url", _checked_url(self.base_url, self.model))
-        put(self, "headers", _checked_headers(self.headers, self.model))
+        put(self, "headers", checked_headers(self.headers, self.model))
         put(self, "timeouts", Clocks.parse(self.timeouts, self.model))
         if isinstance(self.api_key, str):
             put(self, "api_key", Secret(self.api_key) if self.api_key.strip() else None)
@@ -162,9 +162,10 @@ def _checked_url(value: Any, model: str) -> str:
     return f"{parts.scheme}://{parts.netloc}{path}" + (f"?{parts.query}" if parts.query else "")
 
 
-def _checked_headers(value: Any, model: str) -> dict[str, str]:
+def checked_headers(value: Any, model: str, where: str = "endpoint.headers") -> dict[str, str]:
+    """Headers as texts; raises ConfigError, which quotes no value, for what can't be sent."""
     if not isinstance(value, Mapping):
-        raise ConfigError(f"model {model!r}: endpoint.headers must be a mapping of names to strings")
+        raise ConfigError(f"model {model!r}: {where} must be a mapping of names to strings")
     headers = {str(name): str(text) for name, text in value.items()}
     for name, text in headers.items():
         plain = name.isascii() and name.replace("-", "").replace("_", "").isalnum()

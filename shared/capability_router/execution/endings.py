@@ -36,7 +36,7 @@ def failure(
     else:
         advice = f"{_lengthen(faults[-1], limits, elapsed_s)} {advice}".strip()
     if any(fault.own for fault in faults):
-        advice = "Check what the call brings along: its keyword `model`, a key in its `extra_headers`."
+        advice = "Check what the call brings along: its keyword `model`, a key in its `extra_headers` or `api_key`."
     else:
         advice = " ".join([*_mends(records, targets.keys), advice])
     error = AllCandidatesFailed(records, tenant=tenant, elapsed_s=elapsed_s, advice=advice, held_by=targets.held_by)
