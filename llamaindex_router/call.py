@@ -67,6 +67,15 @@ def fresh(value: Any, rewrite: Rewrite | None = None) -> Any:
     return value
 
 
+def with_extras(call: Call[Any], kwargs: dict[str, Any], extras: Mapping[str, Any]) -> dict[str, Any]:
+    """The keywords with these under them; what the model itself is called with, if the call is a structured one."""
+    if not extras:
+        return kwargs
+    if call.structured:
+        return {**kwargs, "llm_kwargs": {**extras, **(kwargs.get("llm_kwargs") or {})}}
+    return {**extras, **kwargs}
+
+
 def _history(messages: Sequence[ChatMessage], rewrite: Rewrite | None) -> Sequence[ChatMessage]:
     copies = [
         m.model_copy(update={"blocks": list(m.blocks), "additional_kwargs": dict(m.additional_kwargs)})

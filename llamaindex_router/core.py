@@ -23,12 +23,13 @@ from capability_router.concurrency.latch import InnerLatch, Latch
 from capability_router.errors import ConfigError
 from capability_router.request import Outcome, Request
 from llamaindex_router.annotation import Annotator, Unannotated
-from llamaindex_router.attempts.endpoint import LlamaEndpoint, describe
+from llamaindex_router.attempts.endpoint import LlamaEndpoint
 from llamaindex_router.call import Call, R
 from llamaindex_router.endpoint import EndpointLLM
 from llamaindex_router.event_handler import announce
 from llamaindex_router.fleet.chain_model import is_chat_model
 from llamaindex_router.fleet.children import Children
+from llamaindex_router.fleet.description import describe
 from llamaindex_router.messages.handover import Origins
 from llamaindex_router.routed import Routed
 from llamaindex_router.tokens import tokens_of

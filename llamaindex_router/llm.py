@@ -32,9 +32,9 @@ from capability_router.routing import Routing, check_keywords, check_terms, curr
 from capability_router.settings.keywords import check_constructor
 from llamaindex_router import call as calls
 from llamaindex_router.annotation import producer_of
-from llamaindex_router.attempts.endpoint import metadata_of
 from llamaindex_router.call import R
 from llamaindex_router.core import Core, Recipe, picklable
+from llamaindex_router.fleet.description import metadata_of
 from llamaindex_router.messages.tool_calls import tool_calls_of
 from llamaindex_router.routed import Routed
 from llamaindex_router.structured import extended, formatted

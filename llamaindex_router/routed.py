@@ -8,14 +8,13 @@ from typing import Any, Generic
 
 from llama_index.core.base.llms.types import ChatResponse
 
+from capability_router.concurrency.unlisted import END
 from capability_router.execution.run import Run
 from llamaindex_router.annotation import Annotator
 from llamaindex_router.attempts.continuation import Carrier
 from llamaindex_router.call import Call, R
 from llamaindex_router.messages.handover import Origins
 from llamaindex_router.tracing import RouterCall
-
-_END: Any = object()
 
 
 class Routed(Generic[R]):
@@ -66,30 +65,30 @@ class Routed(Generic[R]):
 
     def _open(self) -> Generator[Any, None, None]:
         chunks = iter(self._run)
-        return self._relay(next(chunks, _END), chunks)
+        return self._relay(next(chunks, END), chunks)
 
     async def _aopen(self) -> AsyncGenerator[Any, None]:
         chunks = aiter(self._run)
-        return self._arelay(await anext(chunks, _END), chunks)
+        return self._arelay(await anext(chunks, END), chunks)
 
     def _relay(self, chunk: Any, chunks: Generator[Any, None, None]) -> Generator[Any, None, None]:
         with closing(chunks):
             last = None
-            while chunk is not _END:
+            while chunk is not END:
                 last = self._carrier.whole(chunk)
                 yield from self._annotator.take(last)
-                chunk = next(chunks, _END)
+                chunk = next(chunks, END)
             self._note(last)
             yield from self._annotator.end()
 
     async def _arelay(self, chunk: Any, chunks: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
         async with aclosing(chunks):
             last = None
-            while chunk is not _END:
+            while chunk is not END:
                 last = self._carrier.whole(chunk)
                 for ready in self._annotator.take(last):
                     yield ready
-                chunk = await anext(chunks, _END)
+                chunk = await anext(chunks, END)
             self._note(last)
             for ready in self._annotator.end():
                 yield ready

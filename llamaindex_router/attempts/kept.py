@@ -15,7 +15,6 @@ from llamaindex_router.messages.fields import field
 from llamaindex_router.messages.usage import finish_of
 from llamaindex_router.passage import Passage
 
-KEEPERS = ("Perplexity", "AzureAICompletionsModel", "VllmServer")
 _READ = ("data", "chunk")
 """What such an integration calls the chunk that it is reading."""
 

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from capability_router.amounts import exact
 from capability_router.catalog.card import CAPABILITIES, ModelCard
-from capability_router.catalog.offer import Offer, offer_of
+from capability_router.catalog.excerpt import Excerpt, excerpt_of
 from capability_router.learning.sizes import Scale
 from capability_router.learning.windows import Learned
 from capability_router.money.price import pico, usd
@@ -87,21 +87,21 @@ class Roster:
     """The registered cards, with what lets whole rules be left out: made once per registry."""
 
     __slots__ = (
-        "_offers", "cards", "has_tenants", "smallest_input", "smallest_output", "smallest_room", "smallest_window",
+        "_excerpts", "cards", "has_tenants", "smallest_input", "smallest_output", "smallest_room", "smallest_window",
     )  # fmt: skip
 
     def __init__(self, cards: Sequence[ModelCard]) -> None:
         self.cards = cards
-        self._offers = {card.id: offer_of(card) for card in cards}
+        self._excerpts = {card.id: excerpt_of(card) for card in cards}
         self.has_tenants = any(card.tenants for card in cards)
         self.smallest_room = min((_room(card) for card in cards), default=0)
         self.smallest_window = min((card.context_window or _ENDLESS for card in cards), default=0)
         self.smallest_input = min((card.max_input_tokens or _ENDLESS for card in cards), default=0)
         self.smallest_output = min((card.max_output_tokens or _ENDLESS for card in cards), default=0)
 
-    def offers(self, cards: Sequence[ModelCard]) -> Sequence[Offer]:
+    def excerpts(self, cards: Sequence[ModelCard]) -> Sequence[Excerpt]:
         """Of some of these cards, in their order."""
-        known = self._offers
+        known = self._excerpts
         return tuple(known.values()) if len(cards) == len(known) else [known[card.id] for card in cards]
 
 

@@ -153,7 +153,7 @@ class Planner:
         asked, wanted, weighs = request.max_tokens, request.answers, self.policy.weighs_waits
         judged = None if self.learned is None else self._judged(self.learned, request, cards, believed, hardness)
         rows: list[Prospect] = []
-        for (card, id, several, limit, most, rates), state in zip(self.roster.offers(cards), states, strict=True):
+        for (card, id, several, limit, most, rates), state in zip(self.roster.excerpts(cards), states, strict=True):
             belief = believed[id]
             quality = belief.level + hardness * (belief.when_easy if easy else belief.when_hard)
             quality = 0.01 if quality < 0.01 else 0.99 if quality > 0.99 else quality

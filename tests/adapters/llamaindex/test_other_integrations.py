@@ -26,8 +26,8 @@ from loopback.chat_server import ChatServer, completion, piece, sse
 from pydantic import PrivateAttr
 
 from llamaindex_router import RouterLLM, StreamInterrupted
-from llamaindex_router.attempts.endpoint import describe
 from llamaindex_router.errors import fault_of, misparsed, stumbled
+from llamaindex_router.fleet.description import describe
 from llamaindex_router.messages.tool_calls import tool_calls_of
 from llamaindex_router.messages.usage import counts_of, finish_of, usage_of
 from llamaindex_router.messages.wording import Wording
@@ -241,6 +241,14 @@ async def test_an_end_that_an_integration_keeps_to_itself(name: str, last: Any, 
             await read()
         return
     assert await read() == whole
+    assert router.router.ledger.calls()[-1].usage.input_tokens == 9
+
+
+def test_so_does_a_class_derived_from_one() -> None:
+    own = type("OurPerplexity", (type(made("any", "Perplexity", Keeping)),), {"__module__": "ours"})()
+    own.sent = (*CHUNKS, ENDS[0][0])
+    router = RouterLLM(models=[own])
+    assert "".join(chunk.delta or "" for chunk in router.stream_chat(HI)) == ENDS[0][1]
     assert router.router.ledger.calls()[-1].usage.input_tokens == 9
 
 

@@ -247,7 +247,7 @@ def test_malformed_arguments_are_counted() -> None:
 def test_how_many_answers_a_call_asks_for_and_a_model_by_itself() -> None:
     from llama_index.llms.openai import OpenAI
 
-    from llamaindex_router.attempts.endpoint import describe
+    from llamaindex_router.fleet.description import describe
 
     assert asked().answers is None
     assert asked(n=3).answers == 3

@@ -1,10 +1,10 @@
-"""What a model offers to every request alike, read off its card once: each decision asks all models for it."""
+"""What each decision reads of all models: taken out of their cards once, since it is alike for every request."""
 
 from __future__ import annotations
 
 from capability_router.catalog.card import ModelCard
 
-Offer = tuple[ModelCard, str, int, int | None, int | None, tuple[int, int, int] | None]
+Excerpt = tuple[ModelCard, str, int, int | None, int | None, tuple[int, int, int] | None]
 """The card and its id; how many answers it gives at once; the output tokens that its calls ask for, and that it can
 give, at most, None = nobody says; its price, see `Price.linear`, None = it has to be asked for each call.
 
@@ -12,7 +12,7 @@ A plain tuple, because it is taken apart once per model and decision.
 """
 
 
-def offer_of(card: ModelCard) -> Offer:
+def excerpt_of(card: ModelCard) -> Excerpt:
     """The usual price of its calls is that of the service tier that they ask for by themselves."""
     price = card.price
     if price is not None and card.service_tier:

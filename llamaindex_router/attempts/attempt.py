@@ -1,0 +1,218 @@
+"""One call of one LlamaIndex LLM: an ordinary call of its own public method, seen chunk by chunk."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from llama_index.core.llms.llm import LLM
+
+from capability_router.concurrency.unlisted import END
+from capability_router.connections.closed_loops import Loops
+from capability_router.connections.sdk_streams import sdk_streams
+from capability_router.connections.stale import past_stale
+from capability_router.execution.effects import GRACE_S, Launch
+from capability_router.money.bill import billed
+from capability_router.request import Finish, Reply
+from llamaindex_router.attempts.continuation import Seam
+from llamaindex_router.attempts.kept import KeptEnd
+from llamaindex_router.attempts.seen import ObjectTranscript, Transcript
+from llamaindex_router.attempts.told_usage import counts_alone
+from llamaindex_router.attempts.underway import Underway
+from llamaindex_router.call import Call, fresh, with_extras
+from llamaindex_router.endpoint import EndpointLLM
+from llamaindex_router.errors import AnswerWithheld, ErrorEvent, misparsed
+from llamaindex_router.fleet.description import gives_reason, home_of, keeps_end
+from llamaindex_router.messages.toolset import offered_by
+from llamaindex_router.messages.usage import error_event
+from llamaindex_router.passage import Passage
+
+_BOUNDABLE = ("openai", "openai_like", "anthropic", "openrouter", "groq", "deepseek")
+
+
+def _transcript(llm: LLM, call: Call[Any]) -> Transcript | ObjectTranscript:
+    return Transcript(offered_by(llm, call.tools, call.kwargs))
+
+
+class LlamaAttempt:
+    """One call on one LLM."""
+
+    __slots__ = (
+        "_args", "_asks", "_call", "_kept", "_kwargs", "_launch", "_llm", "_loops", "_passage", "_seam", "_seen",
+        "_underway",
+    )  # fmt: skip
+
+    def __init__(
+        self, llm: LLM, call: Call[Any], args: list[Any], kwargs: dict[str, Any], launch: Launch, loops: Loops,
+        seam: Seam | None = None, *, asks: bool = False,
+    ) -> None:  # fmt: skip
+        self._llm, self._call, self._args, self._kwargs, self._launch = llm, call, args, kwargs, launch
+        self._passage, self._loops, self._seam = Passage(launch.timeouts, elsewhere=launch.elsewhere), loops, seam
+        self._asks = asks
+        self._kept = KeptEnd() if call.stream and keeps_end(llm) else None
+        self._seen = ObjectTranscript(call.args[0]) if call.structured else _transcript(llm, call)
+        sink = self._seen.tapped if isinstance(self._seen, ObjectTranscript) else None
+        self._underway = Underway(launch, self._passage, sink)
+
+    @property
+    def keeps_time(self) -> bool:
+        """Whether the LLM ends a blocking call in time; a `timeout` of each read, which many take, does not."""
+        return isinstance(self._llm, EndpointLLM)
+
+    def chunks(self) -> Generator[Any, None, None]:
+        """Make the call; a call without a stream is a stream of one."""
+        self._bound()
+        answer = self._stepped(self._method(is_async=False))
+        if not self._call.stream:
+            self._check_failed(answer)
+            yield answer
+            return
+        steps = iter(answer)
+        try:
+            while (chunk := self._stepped(partial(next, steps, END))) is not END:
+                self._watch(answer)
+                if not self._for_us(chunk):
+                    yield self._joined(chunk)
+            self._over()
+        finally:
+            _close(answer)
+
+    async def achunks(self) -> AsyncGenerator[Any, None]:
+        """The same, asynchronously."""
+        self._loops.enter()
+        if not self._call.stream:
+            method = self._method(is_async=True)
+            answer = await self._astepped(lambda: past_stale(method))
+            self._check_failed(answer)
+            yield answer
+            return
+        answer, chunk = await past_stale(self._opened)
+        try:
+            while chunk is not END:
+                self._watch(answer)
+                if not self._for_us(chunk):
+                    yield self._joined(chunk)
+                chunk = await self._astepped(partial(anext, answer, END))
+            self._over()
+        finally:
+            await _aclose(answer)
+
+    def _watch(self, answer: Any) -> None:
+        if self._kept is not None:
+            self._kept.watch(answer)
+
+    def _over(self) -> None:
+        """After the last chunk. Raises AnswerWithheld."""
+        if self._kept is not None:
+            self._kept.note(self._passage)
+        self._check_withheld()
+
+    def _check_withheld(self, error: Exception | None = None) -> None:
+        """Raise AnswerWithheld if a model refused or was stopped before there was an object; parsers see a misfit."""
+        end = self._seen.withheld if isinstance(self._seen, ObjectTranscript) else None
+        if end is not None and (error is None or misparsed(error)):
+            raise AnswerWithheld(filtered=end is Finish.CONTENT_FILTER) from error
+
+    def _check_failed(self, answer: Any) -> None:
+        """Raise ErrorEvent for a whole reply of OpenAI's Responses that says why it failed; its tokens are read."""
+        code = error_event(getattr(answer, "raw", None))
+        if code:
+            self._seen.take(answer)
+            raise ErrorEvent(code)
+
+    def _joined(self, chunk: Any) -> Any:
+        return chunk if self._seam is None else self._seam.joined(chunk)
+
+    def _for_us(self, chunk: Any) -> bool:
+        """Whether it is only what the router asked for beside the caller's call; it is read then.
+
+        Raises ErrorEvent for an error that came as a chunk.
+        """
+        code = error_event(getattr(chunk, "raw", None))
+        if code is not None:
+            raise ErrorEvent(code)
+        alone = self._asks and counts_alone(chunk)
+        if alone:
+            self._seen.take(chunk)
+        return alone
+
+    def abort(self) -> None:
+        """Closing its chunks closes the stream."""
+
+    async def _opened(self) -> tuple[Any, Any]:
+        """A stream and its first chunk: some integrations send only when that is asked for."""
+        async with AsyncExitStack() as broken:
+            answer = await self._astepped(self._method(is_async=True))
+            broken.push_async_callback(_aclose, answer)
+            opened = answer, await self._astepped(partial(anext, answer, END))
+            broken.pop_all()
+            return opened
+
+    def commits(self, chunk: Any) -> bool:
+        """Whether the chunk carries anything a caller would see."""
+        return self._seen.take(chunk)
+
+    def reply(self) -> Reply:
+        """What has been seen so far."""
+        if self._passage.overheard:
+            self._seen.ended(self._passage.end)
+        reply, headers = self._muted(self._seen.reply()), self._passage.headers
+        reply = reply if self._kept is None else replace(reply, mute=self._kept.unseen)
+        if not headers:
+            return reply
+        bill = billed({}, headers, stream=self._call.stream)
+        return replace(reply, headers=headers, cost_usd=reply.cost_usd if bill is None else bill)
+
+    def _muted(self, reply: Reply) -> Reply:
+        """Of a whole reply an integration that nobody knows may not hand on why it ended."""
+        if self._call.stream or reply.finish is not None:
+            return reply
+        return reply if gives_reason(self._llm) else replace(reply, mute=True)
+
+    def _method(self, *, is_async: bool) -> Callable[[], Any]:
+        method = getattr(self._llm, self._call.name(is_async=is_async))
+        if not is_async:  # called once, and a history is long; what the keywords hold may be another call's as well
+            return partial(method, *self._args, **fresh(self._kwargs))
+        return lambda: method(*fresh(self._args), **fresh(self._kwargs))  # it may be called again
+
+    def _stepped(self, step: Callable[[], Any]) -> Any:
+        try:
+            with self._underway:
+                return step()
+        except Exception as error:
+            self._check_withheld(error)
+            raise
+
+    async def _astepped(self, step: Callable[[], Awaitable[Any]]) -> Any:
+        try:
+            with self._underway:
+                return await step()
+        except Exception as error:
+            self._check_withheld(error)
+            raise
+
+    def _bound(self) -> None:
+        """Nobody can interrupt a read: a time-out, for SDKs that take one per call, ends the thread of one given up."""
+        clocks = self._launch.timeouts
+        limit = (clocks.first_token or clocks.total) if self._call.stream else clocks.total
+        if limit is not None and home_of(self._llm) in _BOUNDABLE:
+            self._kwargs = with_extras(self._call, self._kwargs, {"timeout": limit + GRACE_S})
+
+
+def _close(stream: Any) -> None:
+    below = sdk_streams(stream)
+    if callable(getattr(stream, "close", None)):
+        stream.close()
+    for read in below:
+        read.close()
+
+
+async def _aclose(stream: Any) -> None:
+    below = sdk_streams(stream)
+    if callable(getattr(stream, "aclose", None)):
+        await stream.aclose()
+    for read in below:
+        await read.close()
