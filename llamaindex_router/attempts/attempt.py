@@ -18,13 +18,14 @@ from capability_router.execution.effects import GRACE_S, Launch
 from capability_router.money.bill import billed
 from capability_router.request import Finish, Reply
 from llamaindex_router.attempts.continuation import Seam
+from llamaindex_router.attempts.faults import misparsed
 from llamaindex_router.attempts.kept import KeptEnd
 from llamaindex_router.attempts.seen import ObjectTranscript, Transcript
 from llamaindex_router.attempts.told_usage import counts_alone
 from llamaindex_router.attempts.underway import Underway
 from llamaindex_router.call import Call, fresh, with_extras
 from llamaindex_router.endpoint import EndpointLLM
-from llamaindex_router.errors import AnswerWithheld, ErrorEvent, misparsed
+from llamaindex_router.errors import AnswerWithheld, ErrorEvent
 from llamaindex_router.fleet.description import gives_reason, home_of, keeps_end
 from llamaindex_router.messages.toolset import offered_by
 from llamaindex_router.messages.usage import error_event

@@ -26,7 +26,7 @@ from loopback.chat_server import ChatServer, completion, piece, sse
 from pydantic import PrivateAttr
 
 from llamaindex_router import RouterLLM, StreamInterrupted
-from llamaindex_router.errors import fault_of, misparsed, stumbled
+from llamaindex_router.attempts.faults import fault_of, misparsed, stumbled
 from llamaindex_router.fleet.description import describe
 from llamaindex_router.messages.tool_calls import tool_calls_of
 from llamaindex_router.messages.usage import counts_of, finish_of, usage_of

@@ -23,7 +23,7 @@ from llama_index.llms.ollama import Ollama
 from pydantic import BaseModel
 
 from llamaindex_router import AllCandidatesFailed, RouterLLM, StreamInterrupted
-from llamaindex_router.errors import fault_of
+from llamaindex_router.attempts.faults import fault_of
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The model .* is deprecated:DeprecationWarning"),  # the SDK's
