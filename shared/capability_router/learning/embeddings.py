@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, Protocol
 
 from capability_router.clock import Clock
 from capability_router.concurrency.latch import Latch
+from capability_router.concurrency.lifetime import Lasting, watch
 from capability_router.connections.readers import READERS
 from capability_router.errors import ConfigError
 from capability_router.learning.embedder import Embedder, Vectors, embedder_of
@@ -60,7 +61,7 @@ class _Call:
         self.failed = False
 
 
-class Embeddings:
+class Embeddings(Lasting):
     """Thread-safe. Nothing is asked for until somebody has `wanted` it."""
 
     def __init__(self, embedder: Embedder, clock: Clock, terms: Terms) -> None:
@@ -75,6 +76,11 @@ class Embeddings:
         self._fuse = Fuse(clock.now)
         self._failing = ""
         self._lock = Latch()
+        watch(self)
+
+    def after_fork(self) -> None:
+        """The threads that make the calls are the parent's: here they would be waited for, and counted, for ever."""
+        self._calls = {}
 
     def of(self, request: Request) -> Meaning | None:
         """What is known of its text; nothing is asked."""
