@@ -101,7 +101,7 @@ class Router:
         self.planner = wiring.planner_of(registry, s, self.board, known, pace, self.line.ahead_of_newcomer)
         self._trying(known)
         self._lessons = wiring.lessons_of(self.planner, registry)
-        self._trials = Trials(s, registry.matches, learned, self._treasury.pace)
+        self._trials = Trials(s, registry.named, learned, self._treasury.pace)
         self._evaluation = wiring.evaluation_of(s, self.clock)
         self._shadow_calls = ShadowCalls(self._accounts, self._dispatch, self.clock, self._recorder, self._evaluation)
         self._listeners: list[Callable[[Request, Outcome], None]] = []

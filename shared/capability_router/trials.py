@@ -40,11 +40,11 @@ class Trials:
     """The canary and the shadow that the settings name, if any."""
 
     def __init__(
-        self, settings: Settings, matches: Callable[[str], Sequence[str]], learner: Learn, pace: Pace | None = None
+        self, settings: Settings, named: Callable[[str], Sequence[str]], learner: Learn, pace: Pace | None = None
     ) -> None:  # fmt: skip
         def second(place: str, block: PolicyBlock) -> Second:
             try:
-                policy = choose_policy(block, matches, pace)
+                policy = choose_policy(block, named, pace)
             except ConfigError as error:
                 raise ConfigError(str(error).replace("policy.", f"{place}.", 1)) from None
             return Second(policy, learner(block.state if block.name == "adaptive" else None))

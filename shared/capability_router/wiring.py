@@ -46,7 +46,7 @@ def planner_of(
     if known is not None:
         known.registered(list(registry.entries))
     return Planner(
-        registry, Roster(registry.cards), choose_policy(s.policy, registry.matches, pace), Prior(_stated(registry)),
+        registry, Roster(registry.cards), choose_policy(s.policy, registry.named, pace), Prior(_stated(registry)),
         Lengths(), board, Balance(registry.cards), s.unknown, s.tenants, count=counter_of(s.counter),
         learned=known, signs=_signs(s, known), standing=standing,
     )  # fmt: skip

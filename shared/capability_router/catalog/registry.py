@@ -17,6 +17,7 @@ from capability_router.catalog.card import FLAGS, ModelCard, card_fields
 from capability_router.catalog.entry import FORMS, Describe, Description, Draft, Entry, key_variable, keyed, read
 from capability_router.catalog.known import snapshot
 from capability_router.errors import ConfigError
+from capability_router.nearest import nearest
 
 __all__ = ["Description", "Entry", "Registry"]
 
@@ -71,6 +72,13 @@ class Registry:
     def matches(self, name: str) -> tuple[str, ...]:
         """Every id meant by this name, in order: what `deny`, budgets and `rules` reach."""
         return self._names.get(name) or self._names.get(_plain(name)) or ()
+
+    def named(self, name: str) -> tuple[str, ...]:
+        """As `matches`; raises ConfigError, with the nearest id, for a name that means none."""
+        found = self.matches(name)
+        if not found:
+            raise ConfigError(f"no model {name!r} is registered{nearest(name, self.entries)}")
+        return found
 
     def marks(self, credential: str) -> tuple[str, ...]:
         """The marks, among those of the entries' keys, meant by a mark or by the variable that holds the key."""

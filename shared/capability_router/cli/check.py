@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -41,7 +41,7 @@ def check(config: Path | None, max_age: str, strict: bool, as_json: bool) -> Non
             click.echo(f"Error: {error}", err=True)
             raise SystemExit(2) from error
         found = list(_findings(router, max_age))
-    _show(found, len(router.registry), as_json)
+    _show(found, router.registry.entries, as_json)
     raise SystemExit(1 if any(finding.grave or strict for finding in found) else 0)
 
 
@@ -64,11 +64,11 @@ def _findings(router: Router, max_age: str) -> Iterator[Finding]:
     yield from log_file(settings.telemetry.jsonl)
 
 
-def _show(found: Iterable[Finding], models: int, as_json: bool) -> None:
+def _show(found: Iterable[Finding], models: Collection[str], as_json: bool) -> None:
     rows = sorted(found, key=lambda finding: not finding.grave)
     grave = sum(finding.grave for finding in rows)
     if as_json:
-        told: dict[str, Any] = {"models": models, "ok": not grave, "findings": [_as_json(row) for row in rows]}
+        told: dict[str, Any] = {"models": len(models), "ok": not grave, "findings": [_as_json(row) for row in rows]}
         click.echo(json.dumps(told, indent=2))
         return
     table = Table("", "where", "what", "detail", fold=(1, 3))
@@ -76,8 +76,20 @@ def _show(found: Iterable[Finding], models: int, as_json: bool) -> None:
         table.add("!" if row.grave else "", row.model, row.kind, row.detail)
     if rows:
         screen.show(table)
-    checked = f"{models} model{'s' * (models != 1)}"
-    screen.tell(f"{checked}: {_counted(grave, 'would fail')} (!), {_counted(len(rows) - grave, 'to know')}")
+    screen.tell("; ".join(_sums(rows, models)))
+
+
+def _sums(rows: Sequence[Finding], models: Collection[str]) -> Iterator[str]:
+    """How many findings there are about the models, and about what is around them: a store, settings, packages."""
+    about = [row for row in rows if row.model in models]
+    yield f"{len(models)} model{'s' * (len(models) != 1)}: {_summed(about)}"
+    if around := [row for row in rows if row.model not in models]:
+        yield f"around them: {_summed(around)}"
+
+
+def _summed(rows: Sequence[Finding]) -> str:
+    grave = sum(row.grave for row in rows)
+    return f"{_counted(grave, 'would fail')} (!), {_counted(len(rows) - grave, 'to know')}"
 
 
 def _as_json(finding: Finding) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from capability_router.policies.single import Single
 from capability_router.policies.weighted import Weighted
 
 Meant = Callable[[str], Sequence[str]]
-"""The ids that a model's name may mean."""
+"""The ids that a model's name may mean; raises ConfigError for one that means none."""
 
 
 class PolicySettings(Protocol):

@@ -115,7 +115,7 @@ def _resolved(step: Step, meant: Callable[[str], Sequence[str]]) -> Sequence[Ste
 
 
 def _known(model: str, meant: Callable[[str], Sequence[str]]) -> Sequence[str]:
-    found = meant(model)
-    if not found:
-        raise ConfigError(f"policy.rules: no model {model!r} is registered")
-    return found
+    try:
+        return meant(model)
+    except ConfigError as error:
+        raise ConfigError(f"policy.rules: {error}") from None

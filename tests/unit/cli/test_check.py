@@ -109,6 +109,10 @@ def test_stores(tmp_path: Path) -> None:
     (row,) = rows(run(tmp_path, "--json", store=f"sqlite:///{missing}"))
     assert (row["what"], row["fails"], missing.exists()) == ("not there yet", False, False)
     broken.write_text("no database", encoding="utf-8")
+    told = run(tmp_path, store=f"sqlite:///{broken}").stdout
+    assert told.endswith(
+        "1 model: nothing would fail (!), nothing to know; around them: 1 would fail (!), nothing to know\n"
+    )
     (row,) = rows(run(tmp_path, "--json", store=f"sqlite:///{broken}"))
     assert (row["what"], row["fails"]) == ("out of reach", True)
     away = rows(run(tmp_path, "--json", store="redis://127.0.0.1:1/0", ledger={"store": f"sqlite:///{missing}"}))

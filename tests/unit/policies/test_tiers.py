@@ -97,7 +97,7 @@ def test_the_reason_names_conditions_as_the_configuration_does() -> None:
         ([{"fastest": {"a": 1}}], "needs models behind fastest"),
         ([{"share": ["a"], "fastest": ["b"]}], "must list models, or steps such as"),
         ([["a"]], "must list models"),
-        ([{"share": {"x": 1}}], "no model 'x' is registered"),
+        ([{"share": {"x": 1}}], "policy.rules: no model 'x' is registered; known: a, b"),
         ([7], "must list models"),
     ],
 )
