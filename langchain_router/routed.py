@@ -105,7 +105,7 @@ class RoutedCall:
                 await self._model.rate_limiter.aacquire(blocking=True)
             request = self._asked(manager, traced)
             if self._model.router.prepares:
-                await self._model.router.prepare(request)
+                request = await self._model.router.prepare(request)
             chunks, handed = aiter(self._begin(request, traced)), self._handed
             step = first_step(chunks)
             try:

@@ -58,7 +58,8 @@ class Recipe(NamedTuple):
     def scrubbed(self) -> Recipe:
         """The same without what must stay in this process."""
         settings = {name: value for name, value in self.settings.items() if name != "evaluator"}  # it may hold keys
-        return Recipe(scrubbed(self.models), scrubbed(self.config), scrubbed(settings), scrubbed(dict(self.defaults)))
+        config = _with_screen(self.config) if isinstance(self.config, Mapping) else self.config
+        return Recipe(scrubbed(self.models), config, _with_screen(settings), scrubbed(dict(self.defaults)))
 
     def rebuilt(self) -> Recipe:
         """The same with what it describes of LLMs made again; raises ConfigError where that can't be."""
@@ -183,6 +184,15 @@ def scrubbed(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return type(value)(scrubbed(item) for item in value)
     return value
+
+
+def _with_screen(words: Mapping[str, Any]) -> dict[str, Any]:
+    """Scrubbed but for what looks at requests: one of its labels may be called "secret", and a router without it sends.
+
+    A function that can't be pickled makes the pickle fail.
+    """
+    kept = {"screen": words["screen"]} if "screen" in words else {}
+    return {**scrubbed(words), **kept}
 
 
 def _kept(kind: type[LLM], name: str) -> bool:

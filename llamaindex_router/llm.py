@@ -321,7 +321,7 @@ class RouterLLM(FunctionCallingLLM):
     async def _arouted(self, call: calls.Call[R]) -> Routed[R]:
         call, request = self._asked(call)
         if self.router.prepares:
-            await self.router.prepare(request)
+            request = await self.router.prepare(request)
         return self._core.start(call, request, self.callback_manager, annotate=self.annotate)
 
     def _asked(self, call: calls.Call[R]) -> tuple[calls.Call[R], Request]:

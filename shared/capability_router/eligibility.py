@@ -19,7 +19,7 @@ from capability_router.catalog.excerpt import Excerpt, excerpt_of
 from capability_router.learning.sizes import Scale
 from capability_router.learning.windows import Learned
 from capability_router.money.price import pico, usd
-from capability_router.request import Request
+from capability_router.request import Request, Screened
 from capability_router.routing import retention_days
 
 UnknownMode = Literal["prefer_known", "allow", "refuse"]
@@ -346,8 +346,11 @@ OUT_OF_USE = frozenset({"credential", "model"})
 """What refusals of barred models are named after: they could take the request, were they not switched off."""
 OF_THE_MOMENT = OUT_OF_USE | {rule.name for rule in RULES if rule.of == "moment"}
 """Rules by what had befallen the models until then."""
-OF_THE_REQUEST = frozenset(rule.name for rule in RULES if rule.of == "request")
-"""Rules that the request's own terms asked for; who asked (`tenant`) is none of them."""
+BARRED = "screen"
+"""What refusals are named after where a screen lets no model read the request."""
+OF_THE_REQUEST = frozenset(rule.name for rule in RULES if rule.of == "request") | {BARRED}
+"""Rules that the request's own terms asked for, or what was found in it; who asked (`tenant`) is none of them."""
+_TERMS = {rule.name: rule.term for rule in RULES}
 WINDOWS = frozenset({"max_input_tokens", "context_window", "learned_window"})
 """Rules by which an input is too long. All others that are not named above are of the model: what it can do."""
 
@@ -379,6 +382,23 @@ def screen(
     else:
         found = Eligible(passed, refusals, ())
     return _marked(ask, found) if (ask.margin or ask.learned) and _may_be_tight(ask, roster) else found
+
+
+def under(screened: Screened, found: Eligible, cards: Sequence[ModelCard]) -> Eligible:
+    """What is eligible of a request that a screen has looked at; refusals and notes name the labels that it found."""
+    if screened.barred:
+        return Eligible([], [Refusal(card.id, BARRED, screened.barred) for card in cards], found.notes)
+    if not screened.found and not screened.asked:
+        return found
+    labels = ", ".join(f"{label} ({count})" for label, count in screened.found.items())
+    told = [f"found {labels}"] * bool(labels) + [f"asks for {screened.told}"] * bool(screened.told)
+    note = f"the screen {' and '.join(told)}"
+    return found._replace(refusals=[_found_out(screened, each) for each in found.refusals], notes=(*found.notes, note))
+
+
+def _found_out(screened: Screened, refusal: Refusal) -> Refusal:
+    labels = screened.asked.get(_TERMS.get(refusal.rule, ""))
+    return refusal._replace(detail=f"{refusal.detail} (asked for by {', '.join(labels)})") if labels else refusal
 
 
 def _marked(ask: Ask, found: Eligible) -> Eligible:

@@ -42,6 +42,20 @@ class ProviderTool(NamedTuple):
     homes: tuple[str, ...]
 
 
+class Screened(NamedTuple):
+    """What a screen found in a request: how often each label, and never what. Its routing terms are narrowed by it.
+
+    `asked`: by the name of a term, the labels that ask for it. `barred`: why no model may read it; "" = some may.
+    `told`: the terms that are asked for, in words. `by`: the screen that looked.
+    """
+
+    found: Mapping[str, int]
+    asked: Mapping[str, tuple[str, ...]]
+    barred: str = ""
+    told: str = ""
+    by: object = None
+
+
 class Finish(StrEnum):
     """Why a model stopped; the providers' many words for it are folded into these."""
 
@@ -96,7 +110,7 @@ class Request:
     stream as it is made (two attempts at once would be seen mixed), `payload` whatever the endpoint needs to make the
     call, `service` the service tier that it asks for (see `service_tier()`), `answers` how many answers it asks for
     at once (`n`; None = it doesn't say), `roles` who says each of the texts, in the framework's own words, `own_key`
-    whether it brings along a key of its own.
+    whether it brings along a key of its own, `screened` what a screen found in it (None = none looked).
     """
 
     texts: tuple[str, ...]
@@ -123,6 +137,7 @@ class Request:
     answers: int | None = None
     roles: tuple[str, ...] = ()
     own_key: bool = False
+    screened: Screened | None = None
 
     @property
     def brought(self) -> tuple[str, ...]:

@@ -84,7 +84,7 @@ class Router:
         )  # fmt: skip
         self._watchers: list[Callable[[HealthEvent], None]] = []
         self.sinks = Sinks(configured_sinks(s.telemetry))
-        self._meanings = wiring.meanings_of(s, self.clock)
+        self._meanings, self._screen = wiring.meanings_of(s, self.clock), wiring.screen_of(s, registry)
         self._recorder = wiring.recorder_of(self.sinks, registry, s, self.clock, self._meanings)
         for card, address in ((entry.card, entry.address) for entry in registry):
             self.board.register(card.id, address, limits=card.limits, latency=card.latency)
@@ -129,6 +129,8 @@ class Router:
             from capability_router.endpoints.chat import request_from_chat  # here: adapters never need it
 
             request = request_from_chat(request, **options)
+        if self._screen is not None:
+            request = self._screen.before(request)
         plan = self._decide(request).plan
         return within_budgets(plan, self._accounts.open(request, plan).foreseen) if self.budgets else plan
 
@@ -142,8 +144,8 @@ class Router:
         """
         if self._evaluation is not None:
             request = self._evaluation.marked(request)
-        if self._meanings is not None:
-            self._meanings.before(request)
+        if gate is None and (self._screen is not None or self._meanings is not None):  # a probe's text is the router's
+            request = self._prepared(request)
         alongside = gate is None and EVALUATION_TAG not in request.routing.tags
         plan, scene, policy, aside, explored = self._decide(request, alongside=alongside)
         if not plan.candidates:
@@ -169,12 +171,22 @@ class Router:
     @property
     def prepares(self) -> bool:
         """Whether there is something to wait for before `start`."""
-        return self._meanings is not None
+        return self._meanings is not None or self._screen is not None
 
-    async def prepare(self, request: Request) -> None:
-        """What `start` would wait for, without holding the event loop up."""
-        if self._meanings is not None:
+    def _prepared(self, request: Request) -> Request:
+        if self._screen is not None:
+            request = self._screen.before(request)
+        if self._meanings is not None and _may_be_embedded(request):
+            self._meanings.before(request)
+        return request
+
+    async def prepare(self, request: Request) -> Request:
+        """What `start` would wait for, without holding the event loop up; gives the request to start."""
+        if self._screen is not None:
+            request = await self._screen.abefore(request)
+        if self._meanings is not None and _may_be_embedded(request):
             await self._meanings.abefore(request)
+        return request
 
     def feedback(self, request_id: str, score: float) -> bool:
         """Teach the policy what an answer was worth, 0 to 1; True = it has learned it.
@@ -385,6 +397,11 @@ def _remade(registry: Registry, settings: Settings, count: Count | None) -> Rout
     if count is not None:
         router.planner = replace(router.planner, count=count)
     return router
+
+
+def _may_be_embedded(request: Request) -> bool:
+    """Of an embedder no card says what it keeps: a text that not every model may read is not given to it."""
+    return request.screened is None or not (request.screened.asked or request.screened.barred)
 
 
 def _from_keywords(keywords: Mapping[str, Any]) -> Settings:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from capability_router.evaluation.evaluation import Evaluation
     from capability_router.health.herald import Herald
     from capability_router.learning.embeddings import Embeddings
+    from capability_router.screen import Screen
 
 _TYPICAL = (1_000, 300)  # tokens in and out of the call by which unstated strengths are compared
 
@@ -121,6 +122,19 @@ def evaluation_of(s: Settings, clock: Clock) -> Evaluation | None:
     from capability_router.evaluation.evaluator import evaluator_of
 
     return Evaluation(evaluator_of(s.evaluator), s.evaluate, s.policy.seed, clock)
+
+
+def screen_of(s: Settings, registry: Registry) -> Screen | None:
+    """None where nothing looks at requests; ConfigError where a package is missing for what is to be found."""
+    told = s.screen
+    if told is None:
+        return None
+    from capability_router.screen import Screen, builtin  # here, because few need it
+    from capability_router.screening.detector import Detector
+
+    rules = told.rules()
+    own = [builtin(Detector(rules.sought(), told.phone_region))] if told.builtin else []
+    return Screen([*own, *told.hooks()], rules, registry.matches)
 
 
 def recorder_of(sinks: Sinks, registry: Registry, s: Settings, clock: Clock, meanings: Embeddings | None) -> Recorder:

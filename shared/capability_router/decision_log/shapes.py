@@ -65,6 +65,7 @@ _OPTIONAL: Mapping[str, Fields] = {
     "decision": {
         **_CALL, **dict.fromkeys(_WORDS, _TEXT), "tags": _TEXTS, "fallback": _FLAG, "stream": _FLAG, "canary": _FLAG,
         "ttft_s": _SECONDS, "plan": _OBJECT, "shadow": _OBJECT, "basis": _OBJECT,
+        "screen": _OBJECT,
     },
     "shadow": {**_CALL, "shadow_id": _TEXT},
     "feedback": {"model": _TEXT, "source": _TEXT},

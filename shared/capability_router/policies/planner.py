@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 from capability_router.catalog.aliases import lacking
 from capability_router.catalog.card import CAPABILITIES, ModelCard
 from capability_router.counter import Count
-from capability_router.eligibility import Ask, Bar, Eligible, Refusal, Roster, UnknownMode, screen
+from capability_router.eligibility import Ask, Bar, Eligible, Refusal, Roster, UnknownMode, screen, under
 from capability_router.features import Features, features
 from capability_router.health.condition import Condition
 from capability_router.learning.guard import Guard
@@ -104,6 +104,8 @@ class Planner:
         if ask.pin is not None and not any(card.id == ask.pin for card in self.registry.cards):
             told = f"pinned to {ask.pin!r}, which is not registered"
             eligible = eligible._replace(refusals=[Refusal(r.model, "pin", told) for r in eligible.refusals])
+        if request.screened is not None:
+            eligible = under(request.screened, eligible, self.roster.cards)
         rows = self._rows(eligible.cards, found, now, stay, request, sizing)
         failing = self.health.failing(now)
         scene = Scene(request, found, rows)

@@ -88,7 +88,7 @@ def _tidied(name: str, registry: Registry, s: Settings, notes: list[str], seed: 
     settings = replace(
         s, models=(), policy=s.policy.model_copy(update=_own(s.policy, seed, folder)), canary=canary, shadow=None,
         probe=False, store="memory://", ledger=LedgerBlock(), telemetry=Telemetry(), embedding=Embedding(),
-        counter="estimate", evaluator=None, warnings=(),
+        counter="estimate", evaluator=None, screen=None, warnings=(),
     )  # fmt: skip
     return House(name, Registry(map(_apart, registry)), settings, tuple(dict.fromkeys(told)))
 
@@ -121,6 +121,7 @@ def _left_out(s: Settings) -> list[str]:
         "health.probe: models come back by traffic here": s.probe,
         "shadow: nothing is decided alongside": s.shadow is not None,
         "evaluator: no answer is scored": s.evaluator is not None,
+        "screen: requests have no text here; what it asked for in the log still holds": s.screen is not None,
         "policy.state: requests have no text here, so it judges them by their shape alone": learned,
     }
     return [f"not rehearsed: {what}" for what, so in asked.items() if so]

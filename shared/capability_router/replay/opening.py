@@ -38,7 +38,7 @@ class Other(NamedTuple):
         if self.settings is None:
             block = Settings.from_keywords(policy=self.policy).policy
             return AsLogged(choose_policy(block, lambda name: (name,)))
-        alone = replace(self.settings, canary=None, shadow=None, budgets=(), evaluator=None)
+        alone = replace(self.settings, canary=None, shadow=None, budgets=(), evaluator=None, screen=None)
         router = Router(alone.models, settings=alone, clock=ManualClock())
         own = self.predict == "config"
         foresight = None if own and self.state is None else ReplayKnowledge(self.state if own else None)

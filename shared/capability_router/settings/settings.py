@@ -19,6 +19,7 @@ from capability_router.settings.money import LedgerBlock
 from capability_router.settings.policies import Canary, Policy, Shadow
 from capability_router.settings.problems import config_error
 from capability_router.settings.resilience import Hedge, Retry
+from capability_router.settings.screen import Screen
 from capability_router.settings.telemetry import Telemetry
 from capability_router.settings.warnings import about_models, about_words
 from capability_router.settings.words import Words
@@ -34,7 +35,7 @@ class Settings:
     rotate_mb, keep, log, hashed_words, capture_content, otel(on, attempts).
     `tenants`: tenant -> the only models it may use. `store`: its URL. `counter` of tokens: "estimate",
     "tiktoken", "model", or a function of a text. `shadow`, `canary`: second policies.
-    `evaluator`: what scores answers, as `evaluate` says; pickles leave it out.
+    `evaluator`: what scores answers, as `evaluate` says; pickles leave it out. `screen`: what looks at requests first.
     `warnings`: what is allowed but hardly meant.
     """
 
@@ -68,6 +69,7 @@ class Settings:
     shadow: Shadow | None = None
     canary: Canary | None = None
     evaluator: Any = None
+    screen: Screen | None = None
     warnings: tuple[str, ...] = ()
 
     @classmethod
@@ -95,6 +97,7 @@ class Settings:
             ledger=words.ledger, telemetry=words.telemetry, annotate=words.annotate,
             tenants=MappingProxyType(dict(words.tenants)), counter=words.tokens.counter, embedding=words.embedding,
             shadow=words.shadow, canary=words.canary, evaluator=words.evaluator, evaluate=words.evaluate,
+            screen=words.screen,
             warnings=about_words(words),
         )  # fmt: skip
 

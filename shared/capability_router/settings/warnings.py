@@ -9,12 +9,15 @@ from capability_router.amounts import exact
 from capability_router.catalog.card import ModelCard
 from capability_router.catalog.entry import Entry
 from capability_router.catalog.registry import Registry
-from capability_router.eligibility import unlimited
+from capability_router.eligibility import Ask, screen, unlimited
 from capability_router.money.budget.cap import BudgetSpec
 from capability_router.money.price import usd
 from capability_router.nearest import nearest
 from capability_router.policies.rules import RuleSpec
-from capability_router.routing import EVALUATION_TAG
+from capability_router.request import Request
+from capability_router.routing import EVALUATION_TAG, Routing
+from capability_router.screening.demand import CAREFUL, Narrowing
+from capability_router.screening.rules import ANY
 
 if TYPE_CHECKING:
     from capability_router.settings.policies import Policy
@@ -37,6 +40,7 @@ def about_models(settings: Settings, registry: Registry) -> tuple[str, ...]:
         *_unlimited(settings, registry),
         *_strangers(settings, registry),
         *_forgetful(settings),
+        *_unread(settings, registry),
     )
 
 
@@ -48,6 +52,24 @@ def _forgetful(settings: Settings) -> list[str]:
         f"store: {settings.store.partition('://')[0]} does not keep the ledger, whose totals are this process's own; "
         "for all processes, and for longer: `ledger: {store: sqlite:///ledger.db}`"
     ]
+
+
+def _unread(settings: Settings, registry: Registry) -> list[str]:
+    """What is asked for where something is found, and no model gives."""
+    if settings.screen is None:
+        return []
+    found = []
+    for label, demand in (settings.screen.labels or {ANY: CAREFUL}).items():
+        asked = Narrowing(Routing(), registry.matches)
+        asked.add(label, demand)
+        denied = frozenset(id for name in asked.terms.deny for id in registry.matches(name))
+        ask = Ask(Request((), routing=asked.terms), 0, 0, None, frozenset(asked.terms.allow), denied)
+        if demand.terms and registry.cards and not screen(ask, registry.cards).cards:
+            found.append(
+                f"screen: no model gives what {label!r} asks for ({asked.told()}), so requests in which it is found "
+                "are refused; state `data` and `tags` on the entries of models that do"
+            )
+    return found
 
 
 def _idle(words: Words) -> list[str]:
@@ -126,6 +148,13 @@ def _strangers(settings: Settings, registry: Registry) -> list[str]:
         for place, rules in ruled.items()
         for i, rule in enumerate(rules)
         for model in rule.names
+    ]
+    labels = settings.screen.labels if settings.screen else {}
+    named += [
+        (f"screen.labels.{label}.{term}", model)
+        for label, demand in labels.items()
+        for term in ("allow", "deny")
+        for model in demand.terms.get(term, ())
     ]
     named += [(f"tenants.{tenant}", model) for tenant, models in settings.tenants.items() for model in models]
     makers = dict.fromkeys(card.provider for card in registry.cards if card.provider)

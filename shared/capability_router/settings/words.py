@@ -12,6 +12,7 @@ from capability_router.settings.learning import Embedding, Evaluate
 from capability_router.settings.money import PACED, Cap, LedgerBlock, Store, Tokens
 from capability_router.settings.policies import Canary, Policy, Shadow
 from capability_router.settings.resilience import Clocks, Health, Hedge, Retry
+from capability_router.settings.screen import Screen, spelled_out
 from capability_router.settings.telemetry import Telemetry
 from capability_router.settings.units import choice, shown
 
@@ -45,11 +46,15 @@ class Words(Block):
     canary: Canary | None = None
     evaluator: Any = None
     evaluate: Evaluate = Evaluate()
+    screen: Screen | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _short(cls, values: Any) -> Any:
-        """`policy: cheapest`, `shadow: NAME`, `hedge: true`, `store: URL`, `token_counter=f`, `embedder=` are short."""
+        """`policy: cheapest`, `shadow: NAME`, `hedge: true`, `store: URL`, `token_counter=f`, `embedder=` are short.
+
+        So are `screen: true` and `screen: [LABEL]`.
+        """
         if not isinstance(values, Mapping):
             return values
         hedge, store = values.get("hedge"), values.get("store")
@@ -65,6 +70,8 @@ class Words(Block):
             block = values.get("embedding")
             values = {name: value for name, value in values.items() if name != "embedder"}
             short["embedding"] = {**(block if isinstance(block, Mapping) else {}), "embedder": embedder}
+        if (screen := values.get("screen")) is not None:
+            short["screen"] = spelled_out(screen)
         return {**values, **short, **({"hedge": {"on": hedge}} if isinstance(hedge, bool) else {})}
 
     @field_validator("models", mode="before")

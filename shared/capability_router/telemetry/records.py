@@ -34,12 +34,15 @@ def decision_record(
     """One request: who asked, what was planned, each attempt, what it cost. `at` is Unix seconds.
 
     With a canary: whether that decided (`canary`). `aside`: what the shadow would have done (`shadow`).
+    `screen`: how often a screen found each label.
     """
     terms, trial = request.routing, dict[str, Any]()
     if outcome.canary is not None:
         trial["canary"] = outcome.canary
     if aside is not None:
         trial["shadow"] = aside.to_dict()
+    if request.screened is not None and request.screened.found:
+        trial["screen"] = dict(request.screened.found)
     return {
         "schema_version": SCHEMA_VERSION, "kind": "decision", "at": round(at, 6), "router": router,
         "request_id": outcome.request_id,

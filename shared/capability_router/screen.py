@@ -1,0 +1,214 @@
+"""Hooks that look at each request before it is planned: what they find forbids models, and can never allow one.
+
+A hook takes the Request, or its text, and says what it found (screening/answer.py). It is asked once for each request.
+One that fails, or says what can't be read, bars the request from every model: what was not looked at is not sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Sequence
+from contextvars import copy_context
+from functools import partial
+from pathlib import Path
+from threading import Thread
+from traceback import walk_tb
+from typing import Any, NamedTuple
+
+from capability_router.errors import ConfigError
+from capability_router.request import Request, Screened
+from capability_router.screening.answer import Answer, Unreadable, read
+from capability_router.screening.demand import Demand, Meant, Narrowing
+from capability_router.screening.detector import Detector
+from capability_router.screening.rules import Rules
+from capability_router.value import altered
+
+BUILTIN = "builtin"
+_OF_TEXT = ("text", "content", "prompt", "string", "s", "t")
+_AT_ONCE = 20_000  # characters that the built-in detector looks at without leaving an event loop
+_SENT_UNSEEN = "what was not looked at is not sent"
+log = logging.getLogger("capability_router")
+
+
+class Hook(NamedTuple):
+    """Something that looks at requests. `awaited`: it gives awaitables, so calling it takes no time."""
+
+    name: str
+    look: Callable[[Request], Any]
+    awaited: bool = False
+    quick: Callable[[Request], bool] = lambda _: False
+
+
+class _Failed(NamedTuple):
+    why: str
+
+
+def hook_of(given: Any) -> Hook:
+    """A function, sync or async, of a text or of the Request; raises ConfigError for what is none.
+
+    Of a text: its first parameter is annotated `str`, or called text, content or prompt, as in LangChain's detectors.
+    """
+    if not callable(given) or inspect.isclass(given):
+        kind = given.__name__ if inspect.isclass(given) else type(given).__name__
+        raise ConfigError(f"screen must be a function of a text or of the Request, or a list of such, got {kind}")
+    awaited = inspect.iscoroutinefunction(given) or inspect.iscoroutinefunction(getattr(given, "__call__", None))  # noqa: B004 - its own kind of function is asked for
+    name = str(getattr(given, "__name__", type(given).__name__))
+    if _takes_text(given):
+        return Hook(name, lambda request: given(text_of(request)), awaited)
+    return Hook(name, given, awaited)
+
+
+def _takes_text(given: Callable[..., Any]) -> bool:
+    try:
+        first = next(iter(inspect.signature(given).parameters.values()), None)
+    except (ValueError, TypeError):  # some that are built in tell none
+        return True
+    if first is None:
+        raise ConfigError("screen must be a function of a text or of the Request, got one without parameters")
+    return first.annotation in (str, "str") or (first.annotation is first.empty and first.name in _OF_TEXT)
+
+
+def builtin(detector: Detector) -> Hook:
+    """The built-in detector as a hook."""
+    return Hook(
+        BUILTIN, lambda request: Answer(detector.found((*request.texts, request.tools))),
+        quick=lambda request: sum(map(len, request.texts)) + len(request.tools) <= _AT_ONCE,
+    )  # fmt: skip
+
+
+def text_of(request: Request) -> str:
+    """All that is sent as text: messages, tool calls and their results, schemas; a blank line between them."""
+    return "\n\n".join(filter(None, (*request.texts, request.tools)))
+
+
+class Screen:
+    """`rules`: what each label asks for. `meant`: the ids that a model's name means."""
+
+    def __init__(self, hooks: Sequence[Hook], rules: Rules, meant: Meant) -> None:
+        self._hooks, self._rules, self._meant = tuple(hooks), rules, meant
+        self._nothing = Screened({}, {}, by=self)
+
+    def before(self, request: Request) -> Request:
+        """The request under what was found in it. An async hook is run to its end here, in an event loop of its own."""
+        steps = self._steps(request)
+        try:
+            hook = next(steps)
+            while True:
+                hook = steps.send(_asked(hook, request))
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]  # a generator's, which StopIteration does not know
+
+    async def abefore(self, request: Request) -> Request:
+        """The same without holding the event loop up: a sync hook runs in a thread, an async one in this loop."""
+        steps = self._steps(request)
+        try:
+            hook = next(steps)
+            while True:
+                hook = steps.send(await _awaited(hook, request))
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]  # as above
+
+    def _steps(self, request: Request) -> Generator[Hook, Any, Request]:
+        """Gives each hook that is to be asked, takes what it gave; one request is looked at once."""
+        if request.screened is not None and request.screened.by is self:
+            return request
+        found, asked = dict[str, int](), list[tuple[str, Demand]]()
+        for hook in self._hooks:
+            answer = _read(hook, (yield hook))
+            if isinstance(answer, _Failed):
+                log.warning("the screen %s: %s", hook.name, answer.why)
+                return _barred(
+                    request, f"the screen {hook.name} {answer.why}; what was not looked at is not sent", self
+                )
+            asked += self._asking(hook, answer)
+            for label, count in answer.found.items():
+                found[label] = found.get(label, 0) + count
+        return self._narrowed(request, found, asked) if found or asked else altered(request, screened=self._nothing)
+
+    def _asking(self, hook: Hook, answer: Answer) -> Iterator[tuple[str, Demand]]:
+        """What is asked for, and by what: the hook itself, and its labels, unless they only say what it asks for."""
+        demand = answer.demand
+        if demand is not None:
+            yield hook.name, demand
+        for label in answer.found:
+            if demand is None or self._rules.names(label):
+                yield label, self._rules.of(label)
+
+    def _narrowed(self, request: Request, found: dict[str, int], asked: Iterable[tuple[str, Demand]]) -> Request:
+        narrowing = Narrowing(request.routing, self._meant)
+        for label, demand in asked:
+            narrowing.add(label, demand)
+        by_term = {name: tuple(labels) for name, labels in narrowing.asked.items()}
+        screened = Screened(dict(sorted(found.items())), by_term, narrowing.barred, narrowing.told(), self)
+        return altered(request, routing=narrowing.terms, screened=screened)
+
+
+def _barred(request: Request, why: str, by: Screen) -> Request:
+    return altered(request, screened=Screened({}, {}, why, "", by))
+
+
+def _read(hook: Hook, given: Any) -> Answer | _Failed:
+    if isinstance(given, _Failed):
+        return given
+    try:
+        return read(given)
+    except Unreadable as error:
+        return _Failed(f"can't be read: {error}")
+    except Exception as error:  # noqa: BLE001 - an answer of a foreign kind may raise anything when it is read
+        return _failed(error)
+
+
+def _asked(hook: Hook, request: Request) -> Any:
+    try:
+        given = hook.look(request)
+        return _finished(given) if _waits(given) else given
+    except Exception as error:  # noqa: BLE001 - whatever a hook raises, the request is not sent
+        return _failed(error)
+
+
+async def _awaited(hook: Hook, request: Request) -> Any:
+    try:
+        here = hook.awaited or hook.quick(request)
+        given = hook.look(request) if here else await asyncio.to_thread(hook.look, request)
+        return await given if _waits(given) else given
+    except Exception as error:  # noqa: BLE001 - as above
+        return _failed(error)
+
+
+def _waits(given: Any) -> bool:
+    return given.__class__ is not Answer and inspect.isawaitable(given)
+
+
+def _failed(error: Exception) -> _Failed:
+    """Without its message: that may quote the text."""
+    place = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)][-1:]
+    where = "".join(f" at {Path(name).name}:{line}" for name, line in place)
+    return _Failed(f"raised {type(error).__name__}{where}")
+
+
+def _finished(given: Awaitable[Any]) -> Any:
+    """What it gives, waited for in this thread; where an event loop runs here, another thread has a loop for it."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(_whole(given))
+    ends: list[Any] = []
+    work = partial(copy_context().run, _to_its_end, given, ends)
+    thread = Thread(target=work, name="router screen", daemon=True)
+    thread.start()
+    thread.join()
+    (end,) = ends
+    return end
+
+
+def _to_its_end(given: Awaitable[Any], ends: list[Any]) -> None:
+    try:
+        ends.append(asyncio.run(_whole(given)))
+    except BaseException as error:  # noqa: BLE001 - handed to who waits; what would end the process ends this alone
+        ends.append(_Failed(f"raised {type(error).__name__}") if not isinstance(error, Exception) else _failed(error))
+
+
+async def _whole(given: Awaitable[Any]) -> Any:
+    return await given

@@ -1,0 +1,99 @@
+"""What a hook gave, read: which labels, and what it asks for by itself.
+
+Of what can't be read is told what was wrong with it, and nothing that stood in it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+from capability_router.errors import ConfigError
+from capability_router.routing import Routing
+from capability_router.screening.demand import TERMS, Demand
+
+_LABEL = re.compile(r"[A-Za-z][A-Za-z0-9_.:/-]{0,63}")
+_KINDS = ("type", "entity_type")
+_KEYS = frozenset((*TERMS, "data", "labels", "block"))
+_MOST = 100_000  # findings
+
+
+class Unreadable(Exception):
+    """Why a hook's answer can't be read; says nothing that stood in it."""
+
+
+class Answer(NamedTuple):
+    """How often each label was found. `demand`: what the hook itself asks for, beside what labels ask for."""
+
+    found: Mapping[str, int] = {}
+    demand: Demand | None = None
+
+
+NOTHING = Answer()
+
+
+def read(given: object) -> Answer:
+    """None and what is empty: nothing was found. Raises Unreadable.
+
+    A label, or several; findings as LangChain's detectors give them (mappings with `type`), or as objects with `type`
+    or `entity_type`; terms, as a mapping or a Routing, with `labels` and `block` beside them.
+    """
+    if given is None:
+        return NOTHING
+    if isinstance(given, Answer):
+        return given
+    if isinstance(given, Routing):
+        return Answer(demand=_demand(given.stated))
+    if isinstance(given, Mapping) and not _kind(given):
+        return _asked(given)
+    return Answer(_labels(given))
+
+
+def _asked(given: Mapping[Any, Any]) -> Answer:
+    if not given:
+        return NOTHING
+    if not _KEYS.issuperset(given):
+        raise Unreadable(f"it gave a mapping with other keys than {', '.join(sorted(_KEYS))}; labels go into a list")
+    terms = {name: value for name, value in given.items() if name not in ("labels", "block")}
+    block, labels = given.get("block", False), given.get("labels")
+    if not isinstance(block, bool):
+        raise Unreadable("`block` was neither True nor False")
+    asks = bool(terms) or block
+    return Answer(_labels(labels or ()), _demand(terms, block=block) if asks else None)
+
+
+def _demand(terms: Mapping[str, Any], *, block: bool = False) -> Demand:
+    try:
+        return Demand(Demand.of(terms).terms, block)
+    except ConfigError:
+        pass  # its text has the value
+    raise Unreadable(f"it gave terms that can't be read; a screen may state {', '.join(TERMS)}, as in routing(...)")
+
+
+def _labels(given: object) -> Mapping[str, int]:
+    if isinstance(given, str) or _kind(given):
+        given = (given,)
+    if not isinstance(given, Iterable) or isinstance(given, bytes):
+        raise Unreadable(f"it gave a {type(given).__name__}; give None, labels, findings or terms")
+    found: Counter[str] = Counter()
+    for number, each in enumerate(given):
+        label = each if isinstance(each, str) else _kind(each)
+        if not _LABEL.fullmatch(label):
+            raise Unreadable("it gave a label that is none: a letter, then up to 63 letters, digits and _ . : / -")
+        if number >= _MOST:
+            break
+        found[label] += 1
+    return found
+
+
+def _kind(finding: object) -> str:
+    """The label of one finding; "" = it is none."""
+    told = finding.get if isinstance(finding, Mapping) else partial(_attribute, finding)
+    return next((kind for name in _KINDS if isinstance(kind := told(name), str)), "")
+
+
+def _attribute(finding: object, name: str) -> object:
+    return getattr(finding, name, None)

@@ -1,0 +1,50 @@
+"""Telephone numbers, by the package `phonenumbers`: one that is looked at is valid in the country that it is of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from capability_router.errors import ConfigError
+
+_WORLDWIDE = re.compile(r"\+[0-9](?:[ ().\-/]{0,2}[0-9]){6,14}+")
+_NATIONAL = re.compile(r"[(0-9](?<![\w+.-].)[ ]?(?:[ ().\-/]{0,2}[0-9]){6,14}+(?!\w)")
+_OTHER = re.compile(r"[0-9]+(?:\.[0-9]+)?$|[0-9]{4}-[0-9]{2}-[0-9]{2}(?![0-9])")  # plain digits are anything; a date
+_AROUND = 8  # characters after a number that tell a date with its time from it
+
+_MISSING = (
+    "screen looks for pii.phone, which needs phonenumbers: install capability-router[screen], or name the other labels "
+    "that it is to look for (screen.labels)"
+)
+Phones = Callable[[str], int]
+"""How many numbers there are in a text."""
+
+
+def phones(region: str | None) -> Phones:
+    """With a region such as "US" also numbers as they are written there, in groups. Raises ConfigError."""
+    try:
+        import phonenumbers as package  # here: only who looks for telephone numbers needs it
+    except ModuleNotFoundError as error:
+        raise ConfigError(_MISSING) from error
+    if region is not None and region not in package.SUPPORTED_REGIONS:
+        raise ConfigError(f"screen.phone_region must be a country's two letters such as 'US', got {region!r}")
+
+    def valid(written: str) -> bool:
+        try:
+            return package.is_valid_number(package.parse(written, None))
+        except package.NumberParseException:
+            return False
+
+    def local(text: str, at: re.Match[str]) -> bool:
+        if _OTHER.match(at[0]):
+            return False
+        piece = text[at.start() : at.end() + _AROUND]
+        strictly = package.Leniency.STRICT_GROUPING
+        found = package.PhoneNumberMatcher(piece, region, strictly, 1)
+        return found.has_next() and found.next().start == 0
+
+    def count(text: str) -> int:
+        known = sum(valid(at[0]) for at in _WORLDWIDE.finditer(text)) if "+" in text else 0
+        return known + (sum(local(text, at) for at in _NATIONAL.finditer(text)) if region else 0)
+
+    return count

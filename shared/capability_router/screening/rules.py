@@ -1,0 +1,49 @@
+"""Which label asks for what, as `screen.labels` says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from capability_router.errors import ConfigError
+from capability_router.nearest import nearest
+from capability_router.screening.demand import CAREFUL, Demand
+from capability_router.screening.kinds import LABELS
+
+ANY = "*"
+
+
+class Rules:
+    """By a label, or the beginning of one up to a dot, or "*"; the longest that fits holds, else CAREFUL."""
+
+    def __init__(self, demands: Mapping[str, Demand]) -> None:
+        self.demands = dict(demands)
+
+    def of(self, label: str) -> Demand:
+        """What is asked for where this label was found."""
+        names = (*reversed(list(_heads(label))), ANY)
+        return next((self.demands[name] for name in names if name in self.demands), CAREFUL)
+
+    def names(self, label: str) -> bool:
+        """Whether something is said of it, or of any label."""
+        return ANY in self.demands or any(head in self.demands for head in _heads(label))
+
+    def sought(self) -> tuple[str, ...]:
+        """The built-in labels that they name; all, if they name none."""
+        if not self.demands or ANY in self.demands:
+            return LABELS
+        return tuple(label for label in LABELS if any(head in self.demands for head in _heads(label)))
+
+    def check(self) -> None:
+        """ConfigError for a name that no built-in label has; the text goes on after 'screen'."""
+        known = [*dict.fromkeys(head for label in LABELS for head in _heads(label)), ANY]
+        for name in self.demands:
+            if name not in known:
+                raise ConfigError(
+                    f"names {name!r}, which the built-in detector does not look for{nearest(name, known)}"
+                )
+
+
+def _heads(label: str) -> Iterable[str]:
+    """'pii.card' -> 'pii', 'pii.card'."""
+    parts = label.split(".")
+    return (".".join(parts[: n + 1]) for n in range(len(parts)))
