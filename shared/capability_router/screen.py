@@ -15,15 +15,17 @@ from functools import partial
 from pathlib import Path
 from threading import Thread
 from traceback import walk_tb
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from capability_router.errors import ConfigError
 from capability_router.request import Request, Screened
 from capability_router.screening.answer import Answer, Unreadable, read
 from capability_router.screening.demand import Demand, Meant, Narrowing
-from capability_router.screening.detector import Detector
 from capability_router.screening.rules import Rules
 from capability_router.value import altered
+
+if TYPE_CHECKING:
+    from capability_router.screening.detector import Detector
 
 BUILTIN = "builtin"
 _OF_TEXT = ("text", "content", "prompt", "string", "s", "t")

@@ -41,7 +41,7 @@ def read(given: object) -> Answer:
     A label, or several; findings as LangChain's detectors give them (mappings with `type`), or as objects with `type`
     or `entity_type`; terms, as a mapping or a Routing, with `labels` and `block` beside them.
     """
-    if given is None:
+    if given is None or given == "":
         return NOTHING
     if isinstance(given, Answer):
         return given

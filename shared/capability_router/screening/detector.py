@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable, Mapping
 from hashlib import blake2b
 
 from capability_router.concurrency.latch import Latch
-from capability_router.screening.kinds import KINDS, LABELS, PHONE, Kind
+from capability_router.screening.kinds import KINDS, Kind
+from capability_router.screening.labels import LABELS, PHONE
 from capability_router.screening.phones import Phones, phones
 
 _KEPT = 2_000  # texts: of a conversation all but the last have been looked at before

@@ -74,6 +74,3 @@ KINDS = (
     _kind("secret.jwt", "eyJ", rf"{_ALONE}eyJ{_KEY}{{8,}}+\.eyJ{_KEY}{{8,}}+\.{_KEY}{{8,}}+"),
     _kind("secret.url_password", "://", r"://[^\s/:@]{1,64}+:[^\s/@]{1,128}+@"),
 )  # fmt: skip
-PHONE = "pii.phone"
-"""The label of telephone numbers, which are found by a package (screening/phones.py)."""
-LABELS = (*(kind.label for kind in KINDS), PHONE)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from capability_router.errors import ConfigError
 from capability_router.nearest import nearest
 from capability_router.screening.demand import CAREFUL, Demand
-from capability_router.screening.kinds import LABELS
+from capability_router.screening.labels import LABELS
 
 ANY = "*"
 

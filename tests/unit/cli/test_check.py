@@ -90,6 +90,17 @@ def test_what_warnings_and_the_catalog_both_know_is_one_row(tmp_path: Path) -> N
     assert limit.startswith("long has no known output limit")
 
 
+def test_labels_that_no_model_may_read_are_told(tmp_path: Path) -> None:
+    told = " ".join(row["detail"] for row in rows(run(tmp_path, "--json", screen=["pii.email"])))
+    assert "no model gives what 'pii.email' asks for (retention zero, training False)" in told
+
+
+def test_a_label_that_is_misspelt_can_t_be_read(tmp_path: Path) -> None:
+    result = run(tmp_path, screen={"labels": {"pii.emial": "block"}})
+    assert result.exit_code == 2
+    assert "did you mean 'pii.email'" in result.output
+
+
 def test_old_prices_fail(tmp_path: Path) -> None:
     old = {**OWN, "endpoint": ENDPOINT, "price": {**OWN["price"], "as_of": "2020-01-01"}}
     (row,) = rows(run(tmp_path, "--json", models=[old]))

@@ -30,7 +30,8 @@ entry = {"id": "a", "endpoint": {"base_url": "http://127.0.0.1:9/v1", "model": "
     "input_mtok": 1, "output_mtok": 1}}
 budgets = [{"scope": "global", "limit_usd": 1}]
 Router(models=[entry], budgets=budgets, store="memory://").close()
-late = {"sqlite3", "redis", "httpx", "httpcore", "click", "rich", "starlette", "pyarrow", "aiohttp"} & set(sys.modules)
+late = {"sqlite3", "redis", "httpx", "httpcore", "click", "rich", "starlette", "pyarrow", "aiohttp",
+    "phonenumbers", "capability_router.screening.kinds"} & set(sys.modules)
 print(sorted(early), sorted(late))
 """
 

@@ -226,3 +226,24 @@ def test_what_is_told_fits(config: Path, columns: int) -> None:
     assert max(map(len, shown.stdout.splitlines())) <= columns
     words = shown.stdout.replace("\n", "").replace(" ", "")
     assert "small:context_window:needs5,000inputtokens" in words
+
+
+SCREENED = """
+screen:
+  labels:
+    pii.email: {retention: zero}
+    secret: block
+"""
+
+
+def test_a_screen_is_asked_and_told_of_without_the_text(tmp_path: Path) -> None:
+    path = tmp_path / "router.yaml"
+    path.write_text(CONFIG.replace("{id: large,", "{id: large, data: {retention: zero},") + SCREENED)
+    told = run(path, "write to jane@example.com")
+    assert told.output.startswith("large")
+    assert "small: data.retention: its retention is not stated, at most zero is allowed (asked for by pii.email)" in (
+        " ".join(told.output.split())
+    )
+    plan = json.loads(run(path, "write to jane@example.com", "--json").output)
+    assert plan["notes"] == ["the screen found pii.email (1) and asks for retention zero"]
+    assert run(path, "AKIAIOSFODNN7EXAMPLE").exit_code == 1

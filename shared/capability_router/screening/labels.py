@@ -1,0 +1,11 @@
+"""The names of what the built-in detector looks for, without what it takes to find it."""
+
+from __future__ import annotations
+
+PHONE = "pii.phone"
+"""Telephone numbers: a package finds them (screening/phones.py), the others have patterns (screening/kinds.py)."""
+LABELS = (
+    "pii.email", "pii.card", "pii.iban", "pii.ssn", PHONE, "secret.private_key", "secret.aws", "secret.anthropic",
+    "secret.openai", "secret.google", "secret.github", "secret.gitlab", "secret.slack", "secret.stripe",
+    "secret.huggingface", "secret.jwt", "secret.url_password",
+)  # fmt: skip

@@ -1,0 +1,185 @@
+"""A screen under both frameworks: each of their verbs, blocking, awaited, streamed; LangChain's own detectors."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from adapters.langchain.fakes import Scripted
+from langchain.agents.middleware.pii import detect_credit_card, detect_email
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.tools import tool
+from llama_index.core.llms import ChatMessage, CompletionResponse, CustomLLM, LLMMetadata
+from llama_index.core.prompts import PromptTemplate
+from pydantic import BaseModel
+
+from capability_router.errors import NoEligibleModel
+from langchain_router import ChatRouter
+from llamaindex_router import RouterLLM
+
+MAIL = "write to jane@example.com"
+SAFE = {"id": "safe", "data": {"retention": "zero", "training": False}}
+OPEN = {"id": "open", "data": {"retention": "30d", "training": True}}
+CONFIG = {"policy": "single", "screen": {"labels": {"pii.email": {"retention": "zero"}, "secret": "block"}}}
+
+
+class Plain(CustomLLM):
+    """Completes texts."""
+
+    @property
+    def metadata(self) -> LLMMetadata:
+        return LLMMetadata(model_name="plain", context_window=9_000)
+
+    def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        return CompletionResponse(text='{"total": 3}')
+
+    def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> Iterator[CompletionResponse]:  # type: ignore[override]  # the base's is one of generators
+        yield CompletionResponse(text="one", delta="one")
+
+    async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> Any:
+        async def steps() -> AsyncIterator[CompletionResponse]:
+            for response in self.stream_complete(prompt):
+                yield response
+
+        return steps()
+
+
+class Sum(BaseModel):
+    """A sum."""
+
+    total: int
+
+
+@tool
+def look_up(name: str) -> str:
+    """Look somebody up."""
+    return name
+
+
+def chain(screen: Any = CONFIG["screen"], **settings: Any) -> ChatRouter:
+    return ChatRouter(models=[(Scripted(), OPEN), (Scripted(), SAFE)], policy="single", screen=screen, **settings)
+
+
+def llama(screen: Any = CONFIG["screen"], **settings: Any) -> RouterLLM:
+    return RouterLLM(models=[(Plain(), OPEN), (Plain(), SAFE)], policy="single", screen=screen, **settings)
+
+
+async def read(given: Any) -> Any:
+    """All that a verb gives; its last part."""
+    given = await given if hasattr(given, "__await__") else given
+    if hasattr(given, "__aiter__"):
+        return [part async for part in given][-1]
+    return list(given)[-1] if isinstance(given, Iterator) else given
+
+
+CHAIN = ("invoke", "ainvoke", "stream", "astream")
+LLAMA = ("complete", "acomplete", "stream_complete", "astream_complete")
+CHATS = ("chat", "achat", "stream_chat", "astream_chat")
+
+
+async def answered(llm: Any, verb: str, text: str) -> str:
+    given = [ChatMessage(content=text)] if verb in CHATS else text
+    got = await read(getattr(llm, verb)(given))
+    told = got.response_metadata if verb in CHAIN else got.additional_kwargs
+    return str(told["router"]["model"])
+
+
+def made(verb: str, screen: Any = CONFIG["screen"]) -> Any:
+    return chain(screen) if verb in CHAIN else llama(screen)
+
+
+@pytest.mark.parametrize("verb", [*CHAIN, *LLAMA, *CHATS])
+async def test_each_verb_goes_to_a_model_that_may_read_it(verb: str) -> None:
+    llm = made(verb)
+    assert await answered(llm, verb, "hello") == "open"
+    assert await answered(llm, verb, MAIL) == "safe"
+    with pytest.raises(NoEligibleModel, match=r"secret\.aws, which is sent to no model"):
+        await answered(llm, verb, "AKIAIOSFODNN7EXAMPLE")
+
+
+async def async_screen(request: Any) -> list[str]:
+    await asyncio.sleep(0)
+    return ["mail"] if any("@" in text for text in request.texts) else []
+
+
+@pytest.mark.parametrize("screen", [detect_email, [detect_credit_card, detect_email], async_screen])
+@pytest.mark.parametrize("verb", ["invoke", "astream", "complete", "astream_chat"])
+async def test_so_does_it_with_functions_of_others(verb: str, screen: Any) -> None:
+    llm = made(verb, screen)
+    assert await answered(llm, verb, "hello") == "open"
+    assert await answered(llm, verb, MAIL) == "safe"
+
+
+def test_tool_calls_their_results_and_schemas_are_looked_at() -> None:
+    calls = [{"name": "look_up", "args": {"name": "jane@example.com"}, "id": "c"}]
+    for messages in (
+        [HumanMessage("who?"), AIMessage("", tool_calls=calls), ToolMessage("found", tool_call_id="c")],
+        [HumanMessage("who?"), ToolMessage([{"type": "text", "text": MAIL}], tool_call_id="c")],
+        [HumanMessage([{"type": "text", "text": MAIL}])],
+    ):
+        assert chain().explain(messages).chosen.id == "safe"
+    described = look_up.model_copy(update={"description": MAIL})
+    assert chain().explain("hello", tools=[look_up]).chosen.id == "open"
+    assert chain().explain("hello", tools=[described]).chosen.id == "safe"
+    assert llama().explain([ChatMessage(content="hello"), ChatMessage(role="tool", content=MAIL)]).chosen.id == "safe"
+
+
+def test_structured_answers_too() -> None:
+    chosen = chain().with_structured_output(Sum, method="json_mode")
+    with pytest.raises(NoEligibleModel):
+        chosen.invoke("AKIAIOSFODNN7EXAMPLE")
+    assert llama().structured_predict(Sum, PromptTemplate("add up {what}"), what="1 and 2").total == 3
+    with pytest.raises(NoEligibleModel):
+        llama().structured_predict(Sum, PromptTemplate("add up {what}"), what="AKIAIOSFODNN7EXAMPLE")
+
+
+FILE = """
+policy: single
+models:
+  - {id: open, endpoint: {base_url: "http://127.0.0.1:9/v1", model: o}, data: {retention: 30d}}
+  - {id: safe, endpoint: {base_url: "http://127.0.0.1:9/v1", model: s}, data: {retention: zero, training: false}}
+screen:
+  labels:
+    pii: {retention: zero, training: false}
+    secret: block
+  phone_region: US
+"""
+
+
+@pytest.mark.parametrize("kind", [ChatRouter, RouterLLM])
+def test_one_file_serves_both(kind: Any, tmp_path: Any) -> None:
+    path = tmp_path / "router.yaml"
+    path.write_text(FILE)
+    llm = kind.from_config(path)
+    assert llm.explain("hello").chosen.id == "open"
+    assert llm.explain("call (212) 555-0123").chosen.id == "safe"
+    assert not llm.explain("postgres://app:hunter2@db/main").candidates
+
+
+def test_copies_and_pickles_look_as_well() -> None:
+    for copied in (llama(), llama().model_copy(), pickle.loads(pickle.dumps(llama()))):  # noqa: S301 - made here
+        assert not copied.explain("AKIAIOSFODNN7EXAMPLE").candidates
+    recipe = llama()._core._recipe.scrubbed()
+    assert recipe.settings["screen"]["labels"]["secret"] == "block"
+    assert chain().model_copy().explain(MAIL).chosen.id == "safe"
+    bound = chain().bind_tools([look_up]).with_retry()
+    with pytest.raises(NoEligibleModel):
+        bound.invoke("AKIAIOSFODNN7EXAMPLE")
+
+
+def test_a_recipe_from_a_mapping_keeps_its_screen() -> None:
+    words = {"models": [{"id": "x", "endpoint": {"base_url": "http://127.0.0.1:9/v1", "model": "x"}}], **CONFIG}
+    recipe = RouterLLM.from_config(words)._core._recipe.scrubbed()
+    assert isinstance(recipe.config, dict)
+    assert recipe.config["screen"] == CONFIG["screen"]
+
+
+def test_nothing_of_the_text_is_in_the_error() -> None:
+    for ask in (chain().invoke, llama().complete):
+        with pytest.raises(NoEligibleModel) as caught:
+            ask("AKIAIOSFODNN7EXAMPLE jane@example.com")  # type: ignore[operator]  # either verb
+        assert "AKIA" not in str(caught.value)
+        assert "jane" not in str(caught.value)
