@@ -183,3 +183,14 @@ def test_nothing_of_the_text_is_in_the_error() -> None:
             ask("AKIAIOSFODNN7EXAMPLE jane@example.com")  # type: ignore[operator]  # either verb
         assert "AKIA" not in str(caught.value)
         assert "jane" not in str(caught.value)
+
+
+@pytest.mark.parametrize("verb", ["invoke", "ainvoke", "astream", "complete", "acomplete", "astream_chat"])
+async def test_a_request_is_looked_at_once(verb: str) -> None:
+    seen: list[str] = []
+
+    def screen(text: str) -> None:
+        seen.append(text)
+
+    await answered(made(verb, screen), verb, MAIL)
+    assert len(seen) == 1

@@ -63,3 +63,18 @@ def test_a_hook_only_forbids(terms: dict[str, Any], said: list[Any], labels: dic
 @given(TERMS, TERMS)
 def test_the_order_of_hooks_does_not_matter(one: dict[str, Any], other: dict[str, Any]) -> None:
     assert eligible({}, [one, other], {})[0] == eligible({}, [other, one], {})[0]
+
+
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "regions": some(REGIONS), "retention": st.sampled_from(KEPT), "training": st.just(False),
+    "require_tags": some(TAGS), "allow": some(IDS), "deny": some(IDS),
+}  # fmt: skip
+PAIRS = st.one_of([st.tuples(st.just(name), value, value) for name, value in VALUES.items()])
+
+
+@settings(max_examples=150, deadline=None)
+@given(PAIRS)
+def test_of_two_values_of_a_term_both_hold(pair: tuple[str, Any, Any]) -> None:
+    name, stated, asked = pair
+    by_terms, by_hook = (set(eligible({name: value}, None, {})[0]) for value in (stated, asked))
+    assert set(eligible({name: stated}, [{name: asked}], {})[0]) == by_terms & by_hook

@@ -14,6 +14,7 @@ from capability_router.catalog.card import CAPABILITIES
 from capability_router.eligibility import (
     _BY_SIZE,
     _BY_TERMS,
+    BARRED,
     OF_THE_MOMENT,
     OF_THE_REQUEST,
     OUT_OF_USE,
@@ -252,4 +253,4 @@ def test_what_other_rooms_are_told_of_the_rules_covers_each_of_them() -> None:
     assert not OF_THE_MOMENT & OF_THE_REQUEST
     assert names >= WINDOWS
     rest = {rule.name for rule in RULES if rule.of == "model"}
-    assert names == rest | OF_THE_REQUEST | (OF_THE_MOMENT - OUT_OF_USE) | {"tenant"}
+    assert names | {BARRED} == rest | OF_THE_REQUEST | (OF_THE_MOMENT - OUT_OF_USE) | {"tenant"}

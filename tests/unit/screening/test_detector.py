@@ -168,7 +168,7 @@ def test_any_text_is_read_and_hides_nothing_that_stands_apart(text: str, told: s
     assert ALL.found([f"{text} \n {told} \n {text}"]).get(FOUND[told], 0) >= 1
 
 
-def test_numbers_of_a_table_are_hardly_ever_taken_for_cards() -> None:
+def test_of_the_long_numbers_of_a_table_few_are_taken_for_cards() -> None:
     dice = Random(7)
     rows: list[Any] = [
         {"id": dice.randrange(10**15, 10**16), "at": 1.7e9 + n, "v": dice.random()} for n in range(2_000)

@@ -72,6 +72,7 @@ SCRIPTS: dict[str, tuple[dict[str, list[str]], dict[str, Any], Request]] = {
         },
         Request(("one", "two")),
     ),
+    "screened": ({"a": ["ok"]}, {"screen": {"labels": {"pii.email": "note"}}}, Request(("jane@example.com",))),
     "priced": ({"a": ["ok"]}, {"cards": {"a": {"price": PRICE}}}, Request(("one", "two"))),
     "hashed": ({"a": ["ok"]}, {"telemetry": {"hashed_words": True}}, Request(("one", "two"))),
     "none meets the terms": ({"a": ["ok"]}, {}, Request(("x",))),
