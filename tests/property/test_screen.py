@@ -44,7 +44,7 @@ def eligible(
     return [each.id for each in router.explain(request).candidates], router, request
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(TERMS, st.lists(SAID, min_size=1, max_size=3), LABELS)
 def test_a_hook_only_forbids(terms: dict[str, Any], said: list[Any], labels: dict[str, Any]) -> None:
     without, _, _ = eligible(terms, None, {})
@@ -59,7 +59,7 @@ def test_a_hook_only_forbids(terms: dict[str, Any], said: list[Any], labels: dic
     assert again == left  # looked at once, and the same whoever asks
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(TERMS, TERMS)
 def test_the_order_of_hooks_does_not_matter(one: dict[str, Any], other: dict[str, Any]) -> None:
     assert eligible({}, [one, other], {})[0] == eligible({}, [other, one], {})[0]
@@ -72,7 +72,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
 PAIRS = st.one_of([st.tuples(st.just(name), value, value) for name, value in VALUES.items()])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(PAIRS)
 def test_of_two_values_of_a_term_both_hold(pair: tuple[str, Any, Any]) -> None:
     name, stated, asked = pair
