@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from sys import intern  # a long log names few models, again and again
 from typing import Any, NamedTuple, TypeVar
 
-from capability_router.eligibility import Refusal
+from capability_router.eligibility import BARRED, Refusal
 from capability_router.errors import ConfigError
 from capability_router.features import MOST_HARDNESS, Features
 from capability_router.learning.logs.values import name_of, names_of, number_of, tokens_of, usd_of
 from capability_router.replay.logged import Attempt, Logged, Seen
-from capability_router.request import Need, Request
+from capability_router.request import Need, Request, Screened
 from capability_router.routing import Routing
 
 MOST_TEXT = 2_000  # characters of a refusal's numbers
@@ -102,7 +102,15 @@ def _request(id: str, record: Told, plan: Told, worded: bool) -> Request:
         max_tokens=tokens_of(told.get("max_tokens")) or None, stream=record.get("stream") is True,
         turns=tokens_of(told.get("turns")) or 1, in_tool_loop=told.get("in_tool_loop") is True,
         service=name_of(told.get("service")), answers=_answers(told.get("answers")),
+        screened=_screened(plan),
     )  # fmt: skip
+
+
+def _screened(plan: Told) -> Screened | None:
+    """Whether a screen let no model read it; what else it asked for is among the terms."""
+    refusals = _each(plan.get("refusals"), _refusal, _MOST_MODELS)
+    why = next((refusal.detail for refusal in refusals if refusal.rule == BARRED), "")
+    return Screened({}, {}, why) if why else None
 
 
 def _needs(plan: Told) -> Need:

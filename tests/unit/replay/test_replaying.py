@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from unit.replay.logs import CARDS, again, attempt, candidate, config, decision, lines, records, write
+from unit.replay.logs import CARDS, again, attempt, candidate, config, decision, lines, records, router_of, write
 
-from capability_router.errors import ConfigError
+from capability_router.errors import ConfigError, NoEligibleModel
 from capability_router.request import Need, Request
 from capability_router.router import Router
 from capability_router.routing import Routing
 from capability_router.telemetry.digest import digest
+from capability_router.testing import ask
 
 TEXTS = [
     "hello",
@@ -43,6 +44,18 @@ def test_under_its_own_configuration_nothing_changes(tmp_path: Path, name: str) 
     assert found.changed == 0
     assert found.cost is not None
     assert found.cost.logged == found.cost.replayed == sum(record["cost_pico"] for record in records(log))
+
+
+def test_what_a_screen_asked_for_holds_without_the_text(tmp_path: Path) -> None:
+    router = router_of(tmp_path / "log", screen={"labels": {"pii": {"training": False}, "secret": "block"}})
+    for text in ("hello", "to jane@example.com", "AKIAIOSFODNN7EXAMPLE"):
+        try:
+            ask(router, text)
+        except NoEligibleModel:
+            assert text.startswith("AKIA")
+    router.close()
+    made, _ = again(tmp_path / "log", config(tmp_path / "other.yaml", "cheapest"))
+    assert [each.choice.model for each in made] == ["small", "large", ""]
 
 
 def test_whether_the_models_cards_are_the_logs_is_told(tmp_path: Path) -> None:
